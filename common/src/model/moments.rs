@@ -1,0 +1,248 @@
+//! What a first pass over the rows must know: counts, means, spreads and co-moments of the features.
+
+use serde::{Deserialize, Serialize};
+
+/// Rows that are centred together; their columns stay in the first-level cache.
+const BLOCK: usize = 256;
+
+/// Counts per class, and mean, range and co-moments of every feature, from one pass; mergeable.
+///
+/// Co-moments are kept as sums of products around the mean (Chan, Golub and LeVeque 1979), which does not cancel as sums
+/// of squares do. Merging parts in the same order gives the same bits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    features: Vec<String>,
+    /// Rows of the negative and of the positive class.
+    classes: [u64; 2],
+    mean: Vec<f64>,
+    min: Vec<Option<f64>>,
+    max: Vec<Option<f64>>,
+    /// Row-major p x p, symmetric: sum over rows of (x_i - mean_i) * (x_j - mean_j).
+    co_moments: Vec<f64>,
+}
+
+/// A row that no model can be fitted on.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RowError {
+    /// A feature is NaN or infinite.
+    #[error("feature {feature} is {value} in row {row}: fill or filter such values before training")]
+    NotFinite {
+        /// Name of the feature.
+        feature: String,
+        /// Position in the rows of this call, from 0.
+        row: usize,
+        /// What stands there.
+        value: f64,
+    },
+    /// A label is neither 0 nor 1.
+    #[error("label is {value} in row {row}: a binary label is 0 or 1")]
+    Label {
+        /// Position in the rows of this call, from 0.
+        row: usize,
+        /// What stands there.
+        value: u8,
+    },
+}
+
+impl Moments {
+    /// Of no rows yet.
+    pub fn new(features: &[String]) -> Self {
+        let p = features.len();
+        Self {
+            features: features.to_vec(),
+            classes: [0; 2],
+            mean: vec![0.0; p],
+            min: vec![None; p],
+            max: vec![None; p],
+            co_moments: vec![0.0; p * p],
+        }
+    }
+
+    /// Adds rows: `x` is row-major, `y.len()` rows of one value per feature; `y` is 0 or 1.
+    ///
+    /// # Errors
+    /// The first row that is not finite or has another label, by feature and position. Nothing is added then.
+    ///
+    /// # Panics
+    /// When `x` is not `y.len()` rows long: a bug of the caller.
+    pub fn add_rows(&mut self, x: &[f64], y: &[u8]) -> Result<(), RowError> {
+        let p = self.features.len();
+        assert_eq!(x.len(), y.len() * p, "x must hold one value per row and feature");
+        self.check(x, y)?;
+        if p == 0 {
+            for &label in y {
+                self.classes[usize::from(label)] += 1;
+            }
+            return Ok(());
+        }
+        let mut columns = vec![[0.0; BLOCK]; p];
+        for (x, y) in x.chunks(BLOCK * p).zip(y.chunks(BLOCK)) {
+            self.add_block(&mut columns, x, y);
+        }
+        Ok(())
+    }
+
+    fn check(&self, x: &[f64], y: &[u8]) -> Result<(), RowError> {
+        let p = self.features.len();
+        if let Some(at) = x.iter().position(|v| !v.is_finite()) {
+            return Err(RowError::NotFinite { feature: self.features[at % p].clone(), row: at / p, value: x[at] });
+        }
+        match y.iter().position(|&label| label > 1) {
+            Some(row) => Err(RowError::Label { row, value: y[row] }),
+            None => Ok(()),
+        }
+    }
+
+    fn add_block(&mut self, columns: &mut [[f64; BLOCK]], x: &[f64], y: &[u8]) {
+        let p = self.features.len();
+        let rows = y.len();
+        let before = self.rows() as f64;
+        let added = rows as f64;
+        let positive = y.iter().map(|&label| u64::from(label)).sum::<u64>();
+        self.classes[1] += positive;
+        self.classes[0] += rows as u64 - positive;
+
+        let mut shift = vec![0.0; p];
+        for (j, column) in columns.iter_mut().enumerate() {
+            let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
+            let mut sum = 0.0;
+            for (i, value) in column[..rows].iter_mut().enumerate() {
+                *value = x[i * p + j];
+                min = min.min(*value);
+                max = max.max(*value);
+                sum += *value;
+            }
+            self.min[j] = Some(self.min[j].map_or(min, |old| old.min(min)));
+            self.max[j] = Some(self.max[j].map_or(max, |old| old.max(max)));
+            // A constant is its own mean exactly; the division could move it by a bit.
+            let mean = if min == max { min } else { sum / added };
+            for value in &mut column[..rows] {
+                *value -= mean;
+            }
+            column[rows..].fill(0.0);
+            shift[j] = mean - self.mean[j];
+        }
+        // The mean of centred values is not exactly zero; the deviation is far below the rounding of the sums.
+        let mut block = vec![0.0; p * p];
+        for i in 0..p {
+            for j in i..p {
+                block[i * p + j] = dot(&columns[i], &columns[j]);
+            }
+        }
+        self.combine(before, added, &shift, &block);
+    }
+
+    /// Merges `other`, whose rows come after these.
+    ///
+    /// # Panics
+    /// When the features differ: a bug of the caller.
+    pub fn merge(&mut self, other: &Self) {
+        assert_eq!(self.features, other.features, "moments of other features");
+        let (before, added) = (self.rows() as f64, other.rows() as f64);
+        if added == 0.0 {
+            return;
+        }
+        for class in 0..2 {
+            self.classes[class] += other.classes[class];
+        }
+        let least = |a: Option<f64>, b: Option<f64>, pick: fn(f64, f64) -> f64| match (a, b) {
+            (Some(a), Some(b)) => Some(pick(a, b)),
+            (a, b) => a.or(b),
+        };
+        for j in 0..self.features.len() {
+            self.min[j] = least(self.min[j], other.min[j], f64::min);
+            self.max[j] = least(self.max[j], other.max[j], f64::max);
+        }
+        let shift: Vec<f64> = other.mean.iter().zip(&self.mean).map(|(theirs, ours)| theirs - ours).collect();
+        self.combine(before, added, &shift, &other.co_moments);
+    }
+
+    /// Adds the co-moments of `added` rows whose means lie `shift` from ours; reads the upper triangle only.
+    fn combine(&mut self, before: f64, added: f64, shift: &[f64], co_moments: &[f64]) {
+        let p = shift.len();
+        let share = added / (before + added);
+        for i in 0..p {
+            for j in i..p {
+                let between = if before == 0.0 { 0.0 } else { shift[i] * shift[j] * before * share };
+                let value = self.co_moments[i * p + j] + (co_moments[i * p + j] + between);
+                self.co_moments[i * p + j] = value;
+                self.co_moments[j * p + i] = value;
+            }
+        }
+        for (mean, shift) in self.mean.iter_mut().zip(shift) {
+            *mean += shift * share;
+        }
+    }
+
+    /// Names of the features, in the order of the columns.
+    pub fn features(&self) -> &[String] {
+        &self.features
+    }
+
+    /// Rows in all.
+    pub fn rows(&self) -> u64 {
+        self.classes[0] + self.classes[1]
+    }
+
+    /// Rows of the negative and of the positive class.
+    pub fn classes(&self) -> [u64; 2] {
+        self.classes
+    }
+
+    /// Mean of feature `j`; `None` without rows.
+    pub fn mean(&self, j: usize) -> Option<f64> {
+        (self.rows() > 0).then(|| if self.is_constant(j) { self.min[j].unwrap_or(self.mean[j]) } else { self.mean[j] })
+    }
+
+    /// Population standard deviation of feature `j`, exactly 0 for a constant; `None` without rows.
+    pub fn std(&self, j: usize) -> Option<f64> {
+        (self.rows() > 0).then(|| {
+            if self.is_constant(j) { 0.0 } else { (self.co_moment(j, j) / self.rows() as f64).sqrt() }
+        })
+    }
+
+    /// Smallest value of feature `j`; `None` without rows.
+    pub fn min(&self, j: usize) -> Option<f64> {
+        self.min[j]
+    }
+
+    /// Largest value of feature `j`; `None` without rows.
+    pub fn max(&self, j: usize) -> Option<f64> {
+        self.max[j]
+    }
+
+    /// Pearson's correlation of features `i` and `j`; `None` when either is constant.
+    pub fn correlation(&self, i: usize, j: usize) -> Option<f64> {
+        if self.is_constant(i) || self.is_constant(j) {
+            return None;
+        }
+        let spread = self.co_moment(i, i).sqrt() * self.co_moment(j, j).sqrt();
+        (spread > 0.0).then(|| (self.co_moment(i, j) / spread).clamp(-1.0, 1.0))
+    }
+
+    fn is_constant(&self, j: usize) -> bool {
+        self.min[j] == self.max[j]
+    }
+
+    fn co_moment(&self, i: usize, j: usize) -> f64 {
+        self.co_moments[i * self.features.len() + j]
+    }
+}
+
+/// Sum of products in eight lanes, so that it vectorises and its error is that of a pairwise sum.
+#[inline(always)]
+pub(super) fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
+    let mut lanes = [0.0; 8];
+    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+        for lane in 0..8 {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    fold(&lanes)
+}
+
+/// Sum of eight lanes in one fixed order.
+#[inline(always)]
+pub(super) fn fold(lanes: &[f64; 8]) -> f64 {
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+}

@@ -1,0 +1,211 @@
+//! The hot loop: loss, gradient and Hessian of the logistic loss, summed over streamed rows.
+
+use super::math::exp_of_negative;
+use super::moments::{dot, fold};
+use super::sum::Sum;
+
+/// Rows that are worked on together: their columns stay in the first-level cache, and a product of this many factors
+/// between 1 and 2 cannot overflow.
+const BLOCK: usize = 256;
+
+/// The parameters of one streamed pass, in the coordinates in which the fit is well conditioned:
+/// z = (x - centre) * 2^-k, eta = intercept + coefficients . z.
+///
+/// The scale is a power of two, so that it rounds nothing: features that are exactly collinear stay so, and the way back to
+/// the raw coefficients is exact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beta {
+    pub(super) centre: Vec<f64>,
+    pub(super) inverse_scale: Vec<f64>,
+    pub(super) coefficients: Vec<f64>,
+    pub(super) intercept: f64,
+    /// Weight of a row of the negative and of the positive class.
+    pub(super) weights: [f64; 2],
+}
+
+/// Sums over rows at one [`Beta`]: weighted log loss, its gradient and Hessian. Mergeable; the same rows in the same calls
+/// and merges give the same bits on every machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewtonSums {
+    p: usize,
+    rows: u64,
+    loss: Sum,
+    /// By coefficient, then by the intercept: p + 1 values.
+    gradient: Vec<Sum>,
+    /// Upper triangle of the (p + 1) x (p + 1) matrix, row by row.
+    hessian: Vec<Sum>,
+}
+
+/// Columns of one block, and what each row contributes.
+struct Block {
+    z: Vec<[f64; BLOCK]>,
+    eta: [f64; BLOCK],
+    residual: [f64; BLOCK],
+    curvature: [f64; BLOCK],
+    weighted: [f64; BLOCK],
+}
+
+impl NewtonSums {
+    /// Of no rows yet, for `p` features.
+    pub fn new(p: usize) -> Self {
+        Self {
+            p,
+            rows: 0,
+            loss: Sum::default(),
+            gradient: vec![Sum::default(); p + 1],
+            hessian: vec![Sum::default(); (p + 1) * (p + 2) / 2],
+        }
+    }
+
+    /// Adds rows: `x` is row-major, `y.len()` rows of p finite values; `y` is 0 or 1, any other label counts as 1.
+    /// Values that are not finite make the sums so, and [`fit`](super::fit) refuses them.
+    /// Calls of a few thousand rows are fastest.
+    ///
+    /// # Panics
+    /// When `beta` or `x` does not have p features: a bug of the caller.
+    pub fn add_rows(&mut self, beta: &Beta, x: &[f64], y: &[u8]) {
+        let p = self.p;
+        assert_eq!(beta.coefficients.len(), p, "parameters of another number of features");
+        assert_eq!(x.len(), y.len() * p, "x must hold one value per row and feature");
+        let mut block = Block {
+            z: vec![[0.0; BLOCK]; p],
+            eta: [0.0; BLOCK],
+            residual: [0.0; BLOCK],
+            curvature: [0.0; BLOCK],
+            weighted: [0.0; BLOCK],
+        };
+        for (i, y) in y.chunks(BLOCK).enumerate() {
+            let start = i * BLOCK * p;
+            block.load(beta, &x[start..start + y.len() * p], y.len());
+            self.loss.add(block.weigh(beta, y));
+            self.accumulate(&mut block);
+        }
+        self.rows += y.len() as u64;
+    }
+
+    fn accumulate(&mut self, block: &mut Block) {
+        let Block { z, residual, curvature, weighted, .. } = block;
+        let mut at = 0;
+        for (i, column) in z.iter().enumerate() {
+            self.gradient[i].add(dot(residual, column));
+            for ((product, c), z) in weighted.iter_mut().zip(curvature.iter()).zip(column) {
+                *product = c * z;
+            }
+            for other in &z[i..] {
+                self.hessian[at].add(dot(weighted, other));
+                at += 1;
+            }
+            self.hessian[at].add(total(weighted));
+            at += 1;
+        }
+        self.gradient[self.p].add(total(residual));
+        self.hessian[at].add(total(curvature));
+    }
+
+    /// Merges `other`, whose rows come after these.
+    ///
+    /// # Panics
+    /// When the number of features differs: a bug of the caller.
+    pub fn merge(&mut self, other: &Self) {
+        assert_eq!(self.p, other.p, "sums of another number of features");
+        self.rows += other.rows;
+        self.loss.merge(&other.loss);
+        for (ours, theirs) in self.gradient.iter_mut().zip(&other.gradient) {
+            ours.merge(theirs);
+        }
+        for (ours, theirs) in self.hessian.iter_mut().zip(&other.hessian) {
+            ours.merge(theirs);
+        }
+    }
+
+    /// Rows in all.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Weighted log loss, without penalty.
+    pub(super) fn loss(&self) -> f64 {
+        self.loss.value()
+    }
+
+    /// Gradient by coefficient, then by the intercept.
+    pub(super) fn gradient(&self) -> Vec<f64> {
+        self.gradient.iter().map(Sum::value).collect()
+    }
+
+    /// The full symmetric Hessian, (p + 1) x (p + 1).
+    pub(super) fn hessian(&self) -> Vec<f64> {
+        let n = self.p + 1;
+        let mut full = vec![0.0; n * n];
+        let mut upper = self.hessian.iter();
+        for i in 0..n {
+            for (j, sum) in (i..n).zip(&mut upper) {
+                full[i * n + j] = sum.value();
+                full[j * n + i] = full[i * n + j];
+            }
+        }
+        full
+    }
+}
+
+impl Block {
+    /// Turns rows into centred columns and computes eta. Rows past the end become zeros.
+    fn load(&mut self, beta: &Beta, x: &[f64], rows: usize) {
+        let p = beta.coefficients.len();
+        self.eta = [beta.intercept; BLOCK];
+        for (j, column) in self.z.iter_mut().enumerate() {
+            let (centre, scale, coefficient) = (beta.centre[j], beta.inverse_scale[j], beta.coefficients[j]);
+            for (value, row) in column.iter_mut().zip(x.chunks_exact(p)) {
+                *value = (row[j] - centre) * scale;
+            }
+            column[rows..].fill(0.0);
+            for (eta, z) in self.eta.iter_mut().zip(column.iter()) {
+                *eta += coefficient * z;
+            }
+        }
+    }
+
+    /// Fills each row's residual and curvature, and returns the block's loss.
+    fn weigh(&mut self, beta: &Beta, y: &[u8]) -> f64 {
+        let mut weight = [0.0; BLOCK];
+        let mut sign = [1.0; BLOCK];
+        for ((weight, sign), &label) in weight.iter_mut().zip(&mut sign).zip(y) {
+            // Arithmetic instead of a branch: labels are unpredictable.
+            let positive = f64::from(label.min(1));
+            *weight = beta.weights[0] + positive * (beta.weights[1] - beta.weights[0]);
+            *sign = 2.0 * positive - 1.0;
+        }
+        // log(1 + e) is taken once per block and class, of the product over its rows.
+        let (mut hinge, mut negative, mut positive) = ([0.0; 8], [1.0; 8], [1.0; 8]);
+        for start in (0..BLOCK).step_by(8) {
+            for lane in 0..8 {
+                let i = start + lane;
+                let (weight, sign) = (weight[i], sign[i]);
+                let margin = sign * self.eta[i];
+                let e = exp_of_negative(-margin.abs());
+                let likely = 1.0 / (1.0 + e);
+                // The probability of the wrong class, computed without subtracting from one.
+                let wrong = if margin >= 0.0 { e * likely } else { likely };
+                self.residual[i] = -sign * weight * wrong;
+                self.curvature[i] = weight * (e * likely) * likely;
+                hinge[lane] += if margin < 0.0 { -margin * weight } else { 0.0 };
+                let present = if weight > 0.0 { e } else { 0.0 };
+                positive[lane] *= 1.0 + if sign > 0.0 { present } else { 0.0 };
+                negative[lane] *= 1.0 + if sign > 0.0 { 0.0 } else { present };
+            }
+        }
+        let log = |lanes: &[f64; 8]| lanes.iter().product::<f64>().ln();
+        fold(&hinge) + beta.weights[0] * log(&negative) + beta.weights[1] * log(&positive)
+    }
+}
+
+#[inline(always)]
+fn total(values: &[f64; BLOCK]) -> f64 {
+    let mut lanes = [0.0; 8];
+    for chunk in values.chunks_exact(8) {
+        for lane in 0..8 {
+            lanes[lane] += chunk[lane];
+        }
+    }
+    fold(&lanes)
+}
