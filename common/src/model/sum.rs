@@ -32,7 +32,11 @@ impl Sum {
     /// The sum, rounded once.
     pub(crate) fn value(&self) -> f64 {
         // An overflow leaves infinity in one part and NaN in the other: the plain total says which it was.
-        if self.total.is_finite() { self.total + self.lost } else { self.total }
+        if self.total.is_finite() {
+            self.total + self.lost
+        } else {
+            self.total
+        }
     }
 }
 

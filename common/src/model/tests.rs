@@ -30,8 +30,15 @@ struct Case {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Data {
-    Generated { seed: u64, rows: usize, eta_intercept: f64 },
-    Given { x: Vec<Vec<f64>>, y: Vec<u8> },
+    Generated {
+        seed: u64,
+        rows: usize,
+        eta_intercept: f64,
+    },
+    Given {
+        x: Vec<Vec<f64>>,
+        y: Vec<u8>,
+    },
 }
 
 /// Row-major features and labels.
@@ -44,8 +51,16 @@ struct Rows {
 impl Data {
     fn rows(&self) -> Rows {
         match self {
-            Self::Generated { seed, rows, eta_intercept } => customers(*seed, *rows, *eta_intercept),
-            Self::Given { x, y } => Rows { p: x[0].len(), x: x.concat(), y: y.clone() },
+            Self::Generated {
+                seed,
+                rows,
+                eta_intercept,
+            } => customers(*seed, *rows, *eta_intercept),
+            Self::Given { x, y } => Rows {
+                p: x[0].len(),
+                x: x.concat(),
+                y: y.clone(),
+            },
         }
     }
 }
@@ -98,36 +113,67 @@ fn sums(rows: &Rows, beta: &Beta, chunk: usize) -> NewtonSums {
 }
 
 fn fitted(rows: &Rows, options: &FitOptions) -> Result<Fit, FitError> {
-    fit(&moments(rows, 8192), options, |beta| Ok(sums(rows, beta, 8192)))
+    fit(&moments(rows, 8192), options, |beta| {
+        Ok(sums(rows, beta, 8192))
+    })
 }
 
 fn model_of(rows: &Rows, options: &FitOptions) -> Model {
     let moments = moments(rows, 8192);
     let fit = fitted(rows, options).expect("a fit");
-    let classes = Classes { negative: ClassValue::Int(0), positive: ClassValue::Int(1) };
+    let classes = Classes {
+        negative: ClassValue::Int(0),
+        positive: ClassValue::Int(1),
+    };
     Model::new(&fit, &moments, options, "target", classes, 0.5).expect("a model")
 }
 
 #[track_caller]
 fn assert_close(ours: f64, theirs: f64, relative: f64, what: &str) {
-    assert!((ours - theirs).abs() <= relative * theirs.abs(), "{what}: {ours:e} and {theirs:e}");
+    assert!(
+        (ours - theirs).abs() <= relative * theirs.abs(),
+        "{what}: {ours:e} and {theirs:e}"
+    );
 }
 
 #[test]
 fn coefficients_equal_those_of_scikit_learn() {
-    let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/model.json")).expect("a fixture");
+    let fixture: Fixture =
+        serde_json::from_str(include_str!("../../tests/fixtures/model.json")).expect("a fixture");
     assert_eq!(fixture.cases.len(), 13);
     for case in fixture.cases {
         let rows = case.data.rows();
         let checksum: f64 = rows.x.iter().sum();
-        assert!((checksum - case.checksum).abs() <= 1e-9 * checksum.abs(), "{}: other data", case.name);
-        assert_eq!(rows.y.iter().filter(|&&y| y == 1).count(), case.positives, "{}: other labels", case.name);
+        assert!(
+            (checksum - case.checksum).abs() <= 1e-9 * checksum.abs(),
+            "{}: other data",
+            case.name
+        );
+        assert_eq!(
+            rows.y.iter().filter(|&&y| y == 1).count(),
+            case.positives,
+            "{}: other labels",
+            case.name
+        );
 
-        let class_weight = if case.balanced { ClassWeight::Balanced } else { ClassWeight::None };
-        let options = FitOptions { c: case.c, class_weight, ..FitOptions::default() };
+        let class_weight = if case.balanced {
+            ClassWeight::Balanced
+        } else {
+            ClassWeight::None
+        };
+        let options = FitOptions {
+            c: case.c,
+            class_weight,
+            ..FitOptions::default()
+        };
         let model = model_of(&rows, &options);
         assert!(model.training.converged, "{}", case.name);
-        assert!(model.training.iterations < 30, "{}: {} steps", case.name, model.training.iterations);
+        assert!(
+            model.training.iterations < 30,
+            "{}: {} steps",
+            case.name,
+            model.training.iterations
+        );
         let what = |j: usize| format!("{}, coefficient {j}", case.name);
         for (j, &ours) in model.coefficients.iter().enumerate() {
             assert_close(ours, case.exact_coefficients[j], 1e-9, &what(j));
@@ -162,8 +208,15 @@ fn a_constant_feature_gets_no_weight() {
 
 #[test]
 fn only_constant_features_leave_the_base_rate() {
-    let rows = Rows { p: 1, x: vec![3.0; 4], y: vec![1, 1, 1, 0] };
-    let options = FitOptions { class_weight: ClassWeight::None, ..FitOptions::default() };
+    let rows = Rows {
+        p: 1,
+        x: vec![3.0; 4],
+        y: vec![1, 1, 1, 0],
+    };
+    let options = FitOptions {
+        class_weight: ClassWeight::None,
+        ..FitOptions::default()
+    };
     let model = model_of(&rows, &options);
     let mut probability = Vec::new();
     model.predict_probability(&[3.0], &mut probability);
@@ -177,8 +230,14 @@ fn the_order_of_merging_is_all_that_bits_depend_on() {
     let one = fitted(&rows, &FitOptions::default()).expect("a fit");
     assert_eq!(one, fitted(&rows, &FitOptions::default()).expect("a fit"));
     // Other chunks round otherwise, far below what the coefficients show.
-    let other = fit::<FitError>(&moments(&rows, 777), &FitOptions::default(), |beta| Ok(sums(&rows, beta, 777)));
-    for (a, b) in one.coefficients.iter().zip(&other.expect("a fit").coefficients) {
+    let other = fit::<FitError>(&moments(&rows, 777), &FitOptions::default(), |beta| {
+        Ok(sums(&rows, beta, 777))
+    });
+    for (a, b) in one
+        .coefficients
+        .iter()
+        .zip(&other.expect("a fit").coefficients)
+    {
         assert_close(*a, *b, 1e-10, "coefficient");
     }
 }
@@ -200,7 +259,12 @@ fn merged_moments_equal_those_of_all_rows() {
             assert_close(moments.std(j).expect("rows"), std, 1e-12, "std");
         }
     }
-    assert_close(whole.correlation(0, 1).expect("spread"), parts.correlation(0, 1).expect("spread"), 1e-9, "r");
+    assert_close(
+        whole.correlation(0, 1).expect("spread"),
+        parts.correlation(0, 1).expect("spread"),
+        1e-9,
+        "r",
+    );
     let mut empty = Moments::new(&names(4));
     empty.merge(&whole);
     empty.merge(&Moments::new(&names(4)));
@@ -231,10 +295,18 @@ fn derivatives_are_those_of_the_loss() {
             at(to, if j == 4 { 0.5 + by } else { 0.5 })
         };
         let (up, down) = (moved(h), moved(-h));
-        assert_close(here.gradient()[j], (up.loss() - down.loss()) / (2.0 * h), 1e-6, "gradient");
+        assert_close(
+            here.gradient()[j],
+            (up.loss() - down.loss()) / (2.0 * h),
+            1e-6,
+            "gradient",
+        );
         for i in 0..5 {
             let slope = (up.gradient()[i] - down.gradient()[i]) / (2.0 * h);
-            assert!((here.hessian()[i * 5 + j] - slope).abs() < 1e-5, "hessian {i} {j}");
+            assert!(
+                (here.hessian()[i * 5 + j] - slope).abs() < 1e-5,
+                "hessian {i} {j}"
+            );
         }
     }
 }
@@ -242,22 +314,67 @@ fn derivatives_are_those_of_the_loss() {
 #[test]
 fn rows_that_cannot_be_learnt_from_are_refused_by_name() {
     let options = FitOptions::default();
-    let none = Rows { p: 1, x: vec![], y: vec![] };
+    let none = Rows {
+        p: 1,
+        x: vec![],
+        y: vec![],
+    };
     assert_eq!(fitted(&none, &options), Err(FitError::NoRows));
-    let ones = Rows { p: 1, x: vec![1.0, 2.0], y: vec![1, 1] };
-    assert_eq!(fitted(&ones, &options), Err(FitError::OneClass { label: 1, rows: 2 }));
-    let zeros = Rows { p: 1, x: vec![1.0], y: vec![0] };
-    assert_eq!(fitted(&zeros, &options), Err(FitError::OneClass { label: 0, rows: 1 }));
+    let ones = Rows {
+        p: 1,
+        x: vec![1.0, 2.0],
+        y: vec![1, 1],
+    };
+    assert_eq!(
+        fitted(&ones, &options),
+        Err(FitError::OneClass { label: 1, rows: 2 })
+    );
+    let zeros = Rows {
+        p: 1,
+        x: vec![1.0],
+        y: vec![0],
+    };
+    assert_eq!(
+        fitted(&zeros, &options),
+        Err(FitError::OneClass { label: 0, rows: 1 })
+    );
 
-    let huge = Rows { p: 1, x: vec![-1e200, 1e200], y: vec![0, 1] };
-    assert_eq!(fitted(&huge, &options), Err(FitError::Overflow { feature: "feature1".into() }));
-    let two = Rows { p: 1, x: vec![1.0, 2.0], y: vec![0, 1] };
-    let bad = FitOptions { c: 0.0, ..options.clone() };
-    assert_eq!(fitted(&two, &bad), Err(FitError::Option { name: "c", value: 0.0 }));
+    let huge = Rows {
+        p: 1,
+        x: vec![-1e200, 1e200],
+        y: vec![0, 1],
+    };
+    assert_eq!(
+        fitted(&huge, &options),
+        Err(FitError::Overflow {
+            feature: "feature1".into()
+        })
+    );
+    let two = Rows {
+        p: 1,
+        x: vec![1.0, 2.0],
+        y: vec![0, 1],
+    };
+    let bad = FitOptions {
+        c: 0.0,
+        ..options.clone()
+    };
+    assert_eq!(
+        fitted(&two, &bad),
+        Err(FitError::Option {
+            name: "c",
+            value: 0.0
+        })
+    );
 
     let mut moments = Moments::new(&names(2));
-    let error = moments.add_rows(&[1.0, 2.0, 3.0, f64::NAN], &[0, 1]).expect_err("NaN");
-    assert_eq!(error.to_string(), "feature feature2 is NaN in row 1: fill or filter such values before training");
+    let error = moments
+        .add_rows(&[1.0, 2.0, 3.0, f64::NAN], &[0, 1])
+        .expect_err("NaN");
+    assert_eq!(
+        error.to_string(),
+        "feature feature2 is NaN in row 1: fill or filter such values before training"
+    );
     let error = moments.add_rows(&[1.0, 2.0], &[7]).expect_err("label");
     assert_eq!(error, RowError::Label { row: 0, value: 7 });
     assert_eq!(moments.rows(), 0, "a refused call adds nothing");
@@ -265,12 +382,34 @@ fn rows_that_cannot_be_learnt_from_are_refused_by_name() {
 
 #[test]
 fn a_later_pass_over_other_rows_is_noticed() {
-    let two = Rows { p: 1, x: vec![1.0, 2.0], y: vec![0, 1] };
-    let more = Rows { p: 1, x: vec![1.0, 2.0, 3.0], y: vec![0, 1, 1] };
-    let changed = fit(&moments(&two, 9), &FitOptions::default(), |beta| Ok(sums(&more, beta, 9)));
-    assert_eq!(changed, Err(FitError::RowsChanged { expected: 2, found: 3 }));
-    let broken = Rows { p: 1, x: vec![1.0, f64::NAN], y: vec![0, 1] };
-    let not_finite = fit(&moments(&two, 9), &FitOptions::default(), |beta| Ok(sums(&broken, beta, 9)));
+    let two = Rows {
+        p: 1,
+        x: vec![1.0, 2.0],
+        y: vec![0, 1],
+    };
+    let more = Rows {
+        p: 1,
+        x: vec![1.0, 2.0, 3.0],
+        y: vec![0, 1, 1],
+    };
+    let changed = fit(&moments(&two, 9), &FitOptions::default(), |beta| {
+        Ok(sums(&more, beta, 9))
+    });
+    assert_eq!(
+        changed,
+        Err(FitError::RowsChanged {
+            expected: 2,
+            found: 3
+        })
+    );
+    let broken = Rows {
+        p: 1,
+        x: vec![1.0, f64::NAN],
+        y: vec![0, 1],
+    };
+    let not_finite = fit(&moments(&two, 9), &FitOptions::default(), |beta| {
+        Ok(sums(&broken, beta, 9))
+    });
     assert_eq!(not_finite, Err(FitError::NotFinite));
 }
 
@@ -286,16 +425,35 @@ fn an_error_of_the_callers_pass_comes_back_as_it_was() {
             Self::Fit(error)
         }
     }
-    let two = Rows { p: 1, x: vec![1.0, 2.0], y: vec![0, 1] };
-    assert_eq!(fit(&moments(&two, 9), &FitOptions::default(), |_| Err(Caller::Read)), Err(Caller::Read));
+    let two = Rows {
+        p: 1,
+        x: vec![1.0, 2.0],
+        y: vec![0, 1],
+    };
+    assert_eq!(
+        fit(&moments(&two, 9), &FitOptions::default(), |_| Err(
+            Caller::Read
+        )),
+        Err(Caller::Read)
+    );
     let none = Moments::new(&names(1));
-    assert_eq!(fit(&none, &FitOptions::default(), |_| Err(Caller::Read)), Err(Caller::Fit(FitError::NoRows)));
+    assert_eq!(
+        fit(&none, &FitOptions::default(), |_| Err(Caller::Read)),
+        Err(Caller::Fit(FitError::NoRows))
+    );
 }
 
 #[test]
 fn too_few_steps_are_admitted() {
     let rows = customers(11, 1_000, 2.2);
-    let fit = fitted(&rows, &FitOptions { max_iter: 1, ..FitOptions::default() }).expect("a fit");
+    let fit = fitted(
+        &rows,
+        &FitOptions {
+            max_iter: 1,
+            ..FitOptions::default()
+        },
+    )
+    .expect("a fit");
     assert_eq!((fit.iterations, fit.converged), (1, false));
 }
 
@@ -304,17 +462,31 @@ fn importance_scales_by_spread_and_tells_collinear_features() {
     let rows = customers(2, 20_000, 2.2);
     let model = model_of(&rows, &FitOptions::default());
     let list = importance(&model, &moments(&rows, 8192));
-    assert!(list.windows(2).all(|pair| pair[0].importance >= pair[1].importance));
-    let of = |name: &str| list.iter().find(|item| item.feature == name).expect("a feature");
+    assert!(
+        list.windows(2)
+            .all(|pair| pair[0].importance >= pair[1].importance)
+    );
+    let of = |name: &str| {
+        list.iter()
+            .find(|item| item.feature == name)
+            .expect("a feature")
+    };
     assert_eq!(of("feature1").collinear_with, ["feature2", "feature4"]);
     assert_eq!(of("feature2").collinear_with, ["feature1", "feature4"]);
     assert_eq!(of("feature4").collinear_with, ["feature1", "feature2"]);
     assert_eq!(of("feature1").vif, None);
     assert!(of("feature3").collinear_with.is_empty());
     // R^2 of the product given both factors is 1 - 1 / VIF.
-    let vif = of("feature3").vif.expect("a product is not a linear combination");
+    let vif = of("feature3")
+        .vif
+        .expect("a product is not a linear combination");
     assert!((5.0..25.0).contains(&vif), "{vif}");
-    assert_close(of("feature1").importance, of("feature1").coefficient.abs() * of("feature1").std, 1e-15, "importance");
+    assert_close(
+        of("feature1").importance,
+        of("feature1").coefficient.abs() * of("feature1").std,
+        1e-15,
+        "importance",
+    );
 }
 
 #[test]
@@ -322,7 +494,10 @@ fn independent_features_inflate_nothing() {
     let x: Vec<f64> = (0..4000).map(|i| uniform(5, i)).collect();
     let y: Vec<u8> = (0..2000).map(|i| u8::from(i % 2 == 0)).collect();
     let rows = Rows { p: 2, x, y };
-    for item in importance(&model_of(&rows, &FitOptions::default()), &moments(&rows, 500)) {
+    for item in importance(
+        &model_of(&rows, &FitOptions::default()),
+        &moments(&rows, 500),
+    ) {
         assert!((1.0..1.01).contains(&item.vif.expect("independent")));
         assert!(item.collinear_with.is_empty());
     }
@@ -333,7 +508,10 @@ fn example() -> Model {
         format_version: 1,
         family: LOGISTIC_REGRESSION.into(),
         target: "churned".into(),
-        classes: Classes { negative: ClassValue::Text("no".into()), positive: ClassValue::Text("yes".into()) },
+        classes: Classes {
+            negative: ClassValue::Text("no".into()),
+            positive: ClassValue::Text("yes".into()),
+        },
         threshold: 0.5,
         features: vec!["age".into(), "visits".into()],
         coefficients: vec![0.1 + 0.2, -1.0 / 3.0],
@@ -364,14 +542,24 @@ fn the_model_file_reads_back_to_the_last_bit() {
         "intercept": 2.2250738585072014e-308,
         "training": {"c": 1.0, "class_weight": "balanced", "rows": 2, "iterations": 5, "converged": true},
     });
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes).expect("JSON"), expected);
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&bytes).expect("JSON"),
+        expected
+    );
     assert!(bytes.ends_with(b"}\n"));
 }
 
 #[test]
 fn classes_keep_their_type() {
-    for (text, value) in [("true", ClassValue::Bool(true)), ("1", ClassValue::Int(1)), ("\"1\"", ClassValue::Text("1".into()))] {
-        assert_eq!(serde_json::from_str::<ClassValue>(text).expect("a scalar"), value);
+    for (text, value) in [
+        ("true", ClassValue::Bool(true)),
+        ("1", ClassValue::Int(1)),
+        ("\"1\"", ClassValue::Text("1".into())),
+    ] {
+        assert_eq!(
+            serde_json::from_str::<ClassValue>(text).expect("a scalar"),
+            value
+        );
         assert_eq!(serde_json::to_string(&value).expect("JSON"), text);
     }
     for text in ["null", "[1]", "1.5"] {
@@ -384,35 +572,67 @@ fn a_model_file_that_is_not_ours_is_refused_by_name() {
     let refused = |edit: fn(&mut serde_json::Value)| {
         let mut value = serde_json::to_value(example()).expect("JSON");
         edit(&mut value);
-        Model::parse(value.to_string().as_bytes()).expect_err("a refusal").to_string()
+        Model::parse(value.to_string().as_bytes())
+            .expect_err("a refusal")
+            .to_string()
     };
     assert!(refused(|v| v["format_version"] = json!(2)).contains("format_version 2"));
     assert!(refused(|v| v["family"] = json!("random-forest")).contains("\"random-forest\""));
-    assert!(refused(|v| v["coefficients"] = json!([1.0])).contains("2 features, but 1 coefficients"));
+    assert!(
+        refused(|v| v["coefficients"] = json!([1.0])).contains("2 features, but 1 coefficients")
+    );
     assert!(refused(|v| v["features"] = json!(["age", "age"])).contains("\"age\" stands twice"));
     assert!(refused(|v| v["threshold"] = json!(1.5)).contains("threshold is 1.5"));
     assert!(refused(|v| v["classes"]["positive"] = json!("no")).contains("both classes are no"));
     assert!(refused(|v| v["intercept"] = json!(null)).contains("cannot be read"));
     assert!(refused(|v| v["extra"] = json!(1)).contains("cannot be read"));
-    assert!(matches!(Model::parse(b"{\"format_version\""), Err(ModelError::Json(_))));
+    assert!(matches!(
+        Model::parse(b"{\"format_version\""),
+        Err(ModelError::Json(_))
+    ));
     assert!(matches!(Model::parse(b""), Err(ModelError::Json(_))));
 }
 
 #[test]
 fn numbers_that_are_not_finite_are_never_written() {
     for value in [f64::NAN, f64::INFINITY] {
-        let model = Model { coefficients: vec![0.0, value], ..example() };
-        assert!(model.to_json().expect_err("a refusal").to_string().contains("\"visits\""));
-        let model = Model { intercept: value, ..example() };
-        assert!(model.to_json().expect_err("a refusal").to_string().contains("intercept"));
+        let model = Model {
+            coefficients: vec![0.0, value],
+            ..example()
+        };
+        assert!(
+            model
+                .to_json()
+                .expect_err("a refusal")
+                .to_string()
+                .contains("\"visits\"")
+        );
+        let model = Model {
+            intercept: value,
+            ..example()
+        };
+        assert!(
+            model
+                .to_json()
+                .expect_err("a refusal")
+                .to_string()
+                .contains("intercept")
+        );
     }
 }
 
 #[test]
 fn predictions_are_appended_and_decided_by_the_threshold() {
-    let model = Model { coefficients: vec![1.0, -2.0], intercept: 0.5, ..example() };
+    let model = Model {
+        coefficients: vec![1.0, -2.0],
+        intercept: 0.5,
+        ..example()
+    };
     let mut out = vec![0.25];
-    model.predict_probability(&[1.0, 0.75, 800.0, 0.0, -900.0, 0.0, f64::NAN, 0.0], &mut out);
+    model.predict_probability(
+        &[1.0, 0.75, 800.0, 0.0, -900.0, 0.0, f64::NAN, 0.0],
+        &mut out,
+    );
     assert_eq!(out[..3], [0.25, 0.5, 1.0]);
     assert!(out[3] >= 0.0 && out[3] < 1e-300);
     assert!(out[4].is_nan());
