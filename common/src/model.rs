@@ -106,13 +106,17 @@ pub enum ModelError {
     #[error("the model file cannot be read")]
     Json(#[from] serde_json::Error),
     /// Written by another version of the code.
-    #[error("the model file has format_version {found}, and this program reads {FORMAT_VERSION}: use images of the version that trained the model, or train again")]
+    #[error(
+        "the model file has format_version {found}, and this program reads {FORMAT_VERSION}: use images of the version that trained the model, or train again"
+    )]
     FormatVersion {
         /// What the file says.
         found: u64,
     },
     /// A family that this program does not know.
-    #[error("the model file is of family {found:?}, and this program knows {LOGISTIC_REGRESSION:?}: use images that know the family")]
+    #[error(
+        "the model file is of family {found:?}, and this program knows {LOGISTIC_REGRESSION:?}: use images that know the family"
+    )]
     Family {
         /// What the file says.
         found: String,
@@ -169,10 +173,14 @@ impl Model {
         }
         let header: Header = serde_json::from_slice(bytes)?;
         if header.format_version != u64::from(FORMAT_VERSION) {
-            return Err(ModelError::FormatVersion { found: header.format_version });
+            return Err(ModelError::FormatVersion {
+                found: header.format_version,
+            });
         }
         if header.family != LOGISTIC_REGRESSION {
-            return Err(ModelError::Family { found: header.family });
+            return Err(ModelError::Family {
+                found: header.family,
+            });
         }
         let model: Self = serde_json::from_slice(bytes)?;
         model.validate()?;
@@ -190,7 +198,7 @@ impl Model {
         Ok(bytes)
     }
 
-    /// Checks version and family, that there is one coefficient per distinct feature, that numbers are finite, that the
+    /// Checks version and family, that there are features and one coefficient per distinct feature, that numbers are finite, that the
     /// threshold is a probability, and that the classes differ.
     ///
     /// # Errors
@@ -198,13 +206,24 @@ impl Model {
     pub fn validate(&self) -> Result<(), ModelError> {
         let invalid = |text: String| Err(ModelError::Invalid(text));
         if self.format_version != FORMAT_VERSION {
-            return Err(ModelError::FormatVersion { found: u64::from(self.format_version) });
+            return Err(ModelError::FormatVersion {
+                found: u64::from(self.format_version),
+            });
         }
         if self.family != LOGISTIC_REGRESSION {
-            return Err(ModelError::Family { found: self.family.clone() });
+            return Err(ModelError::Family {
+                found: self.family.clone(),
+            });
+        }
+        if self.features.is_empty() {
+            return invalid("it has no features".to_owned());
         }
         if self.features.len() != self.coefficients.len() {
-            return invalid(format!("{} features, but {} coefficients", self.features.len(), self.coefficients.len()));
+            return invalid(format!(
+                "{} features, but {} coefficients",
+                self.features.len(),
+                self.coefficients.len()
+            ));
         }
         let mut names: Vec<&str> = self.features.iter().map(String::as_str).collect();
         names.sort_unstable();
@@ -220,10 +239,16 @@ impl Model {
             return invalid(format!("intercept is {}", self.intercept));
         }
         if !(0.0..=1.0).contains(&self.threshold) {
-            return invalid(format!("threshold is {}: it must be from 0 to 1", self.threshold));
+            return invalid(format!(
+                "threshold is {}: it must be from 0 to 1",
+                self.threshold
+            ));
         }
         if !(self.training.c.is_finite() && self.training.c > 0.0) {
-            return invalid(format!("training.c is {}: it must be positive", self.training.c));
+            return invalid(format!(
+                "training.c is {}: it must be positive",
+                self.training.c
+            ));
         }
         if self.classes.negative == self.classes.positive {
             return invalid(format!("both classes are {}", self.classes.positive));
@@ -232,20 +257,20 @@ impl Model {
     }
 
     /// Appends the probability of the positive class for each row of `rows`, which is row-major with one value per feature.
-    /// A row with NaN gives NaN. A model without features predicts for no row at all, as none can be counted.
+    /// A row with NaN gives NaN.
     ///
     /// # Panics
-    /// When `rows` does not hold whole rows: a bug of the caller.
+    /// When the model has no features or `rows` does not hold whole rows: a bug of the caller.
     pub fn predict_probability(&self, rows: &[f64], out: &mut Vec<f64>) {
         let p = self.coefficients.len();
-        if p == 0 {
-            assert!(rows.is_empty(), "rows of a model without features");
-            return;
-        }
-        assert_eq!(rows.len() % p, 0, "rows must be whole");
+        assert!(p > 0 && rows.len().is_multiple_of(p), "rows must be whole");
         let start = out.len();
         out.extend(rows.chunks_exact(p).map(|row| {
-            row.iter().zip(&self.coefficients).fold(self.intercept, |eta, (x, coefficient)| eta + x * coefficient)
+            row.iter()
+                .zip(&self.coefficients)
+                .fold(self.intercept, |eta, (x, coefficient)| {
+                    eta + x * coefficient
+                })
         }));
         // A loop of its own, so that it vectorises.
         for eta in &mut out[start..] {
@@ -260,6 +285,10 @@ impl Model {
 
     /// The target's value that is predicted at this probability.
     pub fn class_at(&self, probability: f64) -> &ClassValue {
-        if self.decide(probability) { &self.classes.positive } else { &self.classes.negative }
+        if self.decide(probability) {
+            &self.classes.positive
+        } else {
+            &self.classes.negative
+        }
     }
 }
