@@ -87,22 +87,12 @@ impl Classification {
     /// # Panics
     /// When the slices differ in length: a bug of the caller.
     pub fn add_rows(&mut self, labels: &[u8], probabilities: &[f64]) -> Result<(), ScoreError> {
-        assert_eq!(
-            labels.len(),
-            probabilities.len(),
-            "one probability per label"
-        );
+        assert_eq!(labels.len(), probabilities.len(), "one probability per label");
         if let Some(row) = probabilities.iter().position(|p| !(0.0..=1.0).contains(p)) {
-            return Err(ScoreError::Probability {
-                row,
-                value: probabilities[row],
-            });
+            return Err(ScoreError::Probability { row, value: probabilities[row] });
         }
         if let Some(row) = labels.iter().position(|&label| label > 1) {
-            return Err(ScoreError::Label {
-                row,
-                value: labels[row],
-            });
+            return Err(ScoreError::Label { row, value: labels[row] });
         }
         for (&label, &p) in labels.iter().zip(probabilities) {
             self.add(label == 1, p);
@@ -120,8 +110,7 @@ impl Classification {
         *count += 1;
         // Clipped as scikit-learn clips, so that one certain and wrong row does not make the loss infinite.
         let of_label = if positive { p } else { 1.0 - p };
-        self.log_loss
-            .add(-of_label.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln());
+        self.log_loss.add(-of_label.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln());
         let error = p - f64::from(u8::from(positive));
         self.squared_error.add(error * error);
         let bin = &mut self.bins[calibration_bin(p)];
@@ -135,11 +124,7 @@ impl Classification {
     /// # Panics
     /// When the thresholds differ: a bug of the caller.
     pub fn merge(&mut self, other: &Self) {
-        assert_eq!(
-            self.threshold.to_bits(),
-            other.threshold.to_bits(),
-            "counts at another threshold"
-        );
+        assert_eq!(self.threshold.to_bits(), other.threshold.to_bits(), "counts at another threshold");
         self.confusion.true_negatives += other.confusion.true_negatives;
         self.confusion.false_positives += other.confusion.false_positives;
         self.confusion.false_negatives += other.confusion.false_negatives;
@@ -171,25 +156,14 @@ impl Classification {
             confusion: *c,
             accuracy: ratio(c.true_positives + c.true_negatives, rows),
             balanced_accuracy: c.balanced_accuracy(),
-            precision: c.or_zero(ratio(
-                c.true_positives,
-                c.true_positives + c.false_positives,
-            )),
+            precision: c.or_zero(ratio(c.true_positives, c.true_positives + c.false_positives)),
             recall: c.or_zero(ratio(c.true_positives, c.positives())),
-            f1: c.or_zero(ratio(
-                2 * c.true_positives,
-                2 * c.true_positives + c.false_positives + c.false_negatives,
-            )),
+            f1: c.or_zero(ratio(2 * c.true_positives, 2 * c.true_positives + c.false_positives + c.false_negatives)),
             log_loss: mean(&self.log_loss),
             brier: mean(&self.squared_error),
             roc_auc: rank.and_then(|rank| rank.roc_auc),
             pr_auc: rank.and_then(|rank| rank.pr_auc),
-            calibration: self
-                .bins
-                .iter()
-                .enumerate()
-                .map(|(i, bin)| bin.report(i))
-                .collect(),
+            calibration: self.bins.iter().enumerate().map(|(i, bin)| bin.report(i)).collect(),
         }
     }
 }
@@ -211,10 +185,7 @@ impl Confusion {
     /// Mean recall of the classes that occur.
     fn balanced_accuracy(&self) -> Option<f64> {
         let positive = ratio(self.true_positives, self.positives());
-        let negative = ratio(
-            self.true_negatives,
-            self.true_negatives + self.false_positives,
-        );
+        let negative = ratio(self.true_negatives, self.true_negatives + self.false_positives);
         match (positive, negative) {
             (Some(positive), Some(negative)) => Some((positive + negative) / 2.0),
             (one, other) => one.or(other),
@@ -286,11 +257,7 @@ pub struct CalibrationBin {
 
 /// Edge `i`, with the rounding of `numpy.linspace`: 3 * 0.1 is not 0.3.
 fn edge(i: usize) -> f64 {
-    if i == CALIBRATION_BINS {
-        1.0
-    } else {
-        i as f64 * (1.0 / CALIBRATION_BINS as f64)
-    }
+    if i == CALIBRATION_BINS { 1.0 } else { i as f64 * (1.0 / CALIBRATION_BINS as f64) }
 }
 
 /// The bin whose upper edge is the first that is not below `p`, as in scikit-learn's `calibration_curve`.

@@ -102,11 +102,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self {
-            warn: 0.1,
-            alert: 0.25,
-            min_rows: 500,
-        }
+        Self { warn: 0.1, alert: 0.25, min_rows: 500 }
     }
 }
 
@@ -171,58 +167,22 @@ pub fn psi(reference: &Profile, current: &Profile) -> Result<Option<Psi>, GridMi
             let expected = (reference as f64 / n as f64).max(SMALLEST_SHARE);
             let actual = (current as f64 / m as f64).max(SMALLEST_SHARE);
             let contribution = (actual - expected) * (actual / expected).ln();
-            buckets.push(PsiBucket {
-                kind,
-                lower,
-                upper,
-                reference,
-                current,
-                contribution,
-            });
+            buckets.push(PsiBucket { kind, lower, upper, reference, current, contribution });
         }
     };
     let missing = |profile: &Profile| profile.nulls() + profile.nans();
-    add(
-        PsiKind::Missing,
-        None,
-        None,
-        missing(reference),
-        missing(current),
-    );
-    add(
-        PsiKind::Infinite,
-        None,
-        None,
-        reference.infinities(),
-        current.infinities(),
-    );
+    add(PsiKind::Missing, None, None, missing(reference), missing(current));
+    add(PsiKind::Infinite, None, None, reference.infinities(), current.infinities());
     for part in parts(reference) {
         let rows = |profile: &Profile| -> u64 {
-            let inside = |bucket: i32| {
-                part.from.is_none_or(|from| bucket >= from) && part.to.is_none_or(|to| bucket < to)
-            };
-            profile
-                .filled()
-                .filter(|(bucket, _)| inside(*bucket))
-                .map(|(_, count)| count)
-                .sum()
+            let inside =
+                |bucket: i32| part.from.is_none_or(|from| bucket >= from) && part.to.is_none_or(|to| bucket < to);
+            profile.filled().filter(|(bucket, _)| inside(*bucket)).map(|(_, count)| count).sum()
         };
-        let edge = |cut: Option<i32>| {
-            cut.map(|cut| reference.grid().cut(cut))
-                .filter(|edge| edge.is_finite())
-        };
-        add(
-            part.kind,
-            edge(part.from),
-            edge(part.to),
-            rows(reference),
-            rows(current),
-        );
+        let edge = |cut: Option<i32>| cut.map(|cut| reference.grid().cut(cut)).filter(|edge| edge.is_finite());
+        add(part.kind, edge(part.from), edge(part.to), rows(reference), rows(current));
     }
-    let freedom = buckets
-        .len()
-        .saturating_sub(1)
-        .min(CHI_SQUARE_999.len() - 1);
+    let freedom = buckets.len().saturating_sub(1).min(CHI_SQUARE_999.len() - 1);
     Ok(Some(Psi {
         value: buckets.iter().map(|bucket| bucket.contribution).sum(),
         noise_floor: CHI_SQUARE_999[freedom] * (1.0 / n as f64 + 1.0 / m as f64),
@@ -243,31 +203,15 @@ struct Part {
 fn parts(reference: &Profile) -> Vec<Part> {
     let mut filled = reference.filled().map(|(bucket, _)| bucket);
     let Some(first) = filled.next() else {
-        return vec![Part {
-            kind: PsiKind::Range,
-            from: None,
-            to: None,
-        }];
+        return vec![Part { kind: PsiKind::Range, from: None, to: None }];
     };
     let end = filled.last().unwrap_or(first) + 1;
     let mut edges = vec![first];
     edges.extend(reference.decile_cuts());
     edges.push(end);
-    let mut parts = vec![Part {
-        kind: PsiKind::Below,
-        from: None,
-        to: Some(first),
-    }];
-    parts.extend(edges.windows(2).map(|pair| Part {
-        kind: PsiKind::Range,
-        from: Some(pair[0]),
-        to: Some(pair[1]),
-    }));
-    parts.push(Part {
-        kind: PsiKind::Above,
-        from: Some(end),
-        to: None,
-    });
+    let mut parts = vec![Part { kind: PsiKind::Below, from: None, to: Some(first) }];
+    parts.extend(edges.windows(2).map(|pair| Part { kind: PsiKind::Range, from: Some(pair[0]), to: Some(pair[1]) }));
+    parts.push(Part { kind: PsiKind::Above, from: Some(end), to: None });
     parts
 }
 
@@ -283,17 +227,12 @@ pub fn ks(reference: &Profile, current: &Profile) -> Result<Option<Ks>, GridMism
     }
     let (statistic, largest) = match (reference.values(), current.values()) {
         (Some(a), Some(b)) => {
-            let (statistic, _) =
-                distance(a.iter().copied(), b.iter().copied(), n, m, f64::total_cmp);
+            let (statistic, _) = distance(a.iter().copied(), b.iter().copied(), n, m, f64::total_cmp);
             (statistic, statistic)
         }
         _ => distance(reference.filled(), current.filled(), n, m, i32::cmp),
     };
-    Ok(Some(Ks {
-        statistic,
-        error_bound: (largest - statistic).max(0.0),
-        p_value: p_value(statistic, n, m),
-    }))
+    Ok(Some(Ks { statistic, error_bound: (largest - statistic).max(0.0), p_value: p_value(statistic, n, m) }))
 }
 
 /// Largest difference of the cumulative shares after each key, and the largest that could lie within one: between its ends
@@ -313,12 +252,8 @@ fn distance<K: Copy>(
         (x, y) => x.or(y).map(|(key, _)| *key),
     } {
         let before = (below_a as f64 / n, below_b as f64 / m);
-        below_a += a
-            .next_if(|(x, _)| compare(x, &key).is_eq())
-            .map_or(0, |(_, count)| count);
-        below_b += b
-            .next_if(|(y, _)| compare(y, &key).is_eq())
-            .map_or(0, |(_, count)| count);
+        below_a += a.next_if(|(x, _)| compare(x, &key).is_eq()).map_or(0, |(_, count)| count);
+        below_b += b.next_if(|(y, _)| compare(y, &key).is_eq()).map_or(0, |(_, count)| count);
         let after = (below_a as f64 / n, below_b as f64 / m);
         statistic = statistic.max((after.0 - after.1).abs());
         largest = largest.max(after.0 - before.1).max(after.1 - before.0);
@@ -336,8 +271,7 @@ pub(super) fn p_value(statistic: f64, n: f64, m: f64) -> f64 {
         1.0
     } else if x < 1.18 {
         let exponent = std::f64::consts::PI.powi(2) / (8.0 * x * x);
-        1.0 - (2.0 * std::f64::consts::PI).sqrt() / x
-            * sum(&|k| (-(2.0 * k - 1.0).powi(2) * exponent).exp())
+        1.0 - (2.0 * std::f64::consts::PI).sqrt() / x * sum(&|k| (-(2.0 * k - 1.0).powi(2) * exponent).exp())
     } else {
         let sign = |k: f64| if k % 2.0 == 1.0 { 1.0 } else { -1.0 };
         2.0 * sum(&|k| sign(k) * (-2.0 * k * k * x * x).exp())
