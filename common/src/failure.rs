@@ -1,0 +1,131 @@
+//! Why a step stopped, and the exit code that tells Argo whether to try again.
+
+use std::io::ErrorKind;
+
+/// A failure whose exit code means something to the workflow; everything else is a bug (exit 1).
+///
+/// The text says what, where, and what to do next, in one screen.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Usage or configuration: a person must act. Exit 2.
+    #[error("{0}")]
+    Usage(String),
+    /// The data violates its contract. Exit 10.
+    #[error("{0}")]
+    Contract(String),
+    /// A hard gate refused the promotion. Exit 11.
+    #[error("{0}")]
+    Refused(String),
+    /// A service is unreachable or overloaded; trying again may help. Exit 75.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Stopped by SIGTERM. Exit 143.
+    #[error("stopped by SIGTERM; nothing was committed, run the step again")]
+    Stopped,
+}
+
+/// Exit code of a bug.
+pub const BUG: u8 = 1;
+/// Exit code of wrong usage or configuration; clap uses the same.
+pub const USAGE: u8 = 2;
+
+impl Failure {
+    /// A configuration failure as an error.
+    pub fn usage(text: impl Into<String>) -> anyhow::Error {
+        Failure::Usage(text.into()).into()
+    }
+
+    /// A contract violation as an error.
+    pub fn contract(text: impl Into<String>) -> anyhow::Error {
+        Failure::Contract(text.into()).into()
+    }
+
+    /// The exit code of the contract.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => USAGE,
+            Failure::Contract(_) => 10,
+            Failure::Refused(_) => 11,
+            Failure::Unavailable(_) => 75,
+            Failure::Stopped => 143,
+        }
+    }
+}
+
+/// The exit code for an error chain: that of the first [`Failure`] in it, else what the failing file or object
+/// store call means, else [`BUG`].
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            return failure.exit_code();
+        }
+        if let Some(code) = cause.downcast_ref::<std::io::Error>().and_then(io_code) {
+            return code;
+        }
+        if let Some(
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. }
+            | object_store::Error::InvalidPath { .. }
+            | object_store::Error::NotFound { .. },
+        ) = cause.downcast_ref()
+        {
+            return USAGE;
+        }
+    }
+    BUG
+}
+
+/// Files that a person must see to; a retry would meet the same.
+fn io_code(error: &std::io::Error) -> Option<u8> {
+    match error.kind() {
+        ErrorKind::StorageFull
+        | ErrorKind::QuotaExceeded
+        | ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory
+        | ErrorKind::NotFound => Some(USAGE),
+        _ => None,
+    }
+}
+
+/// What to do next about a failing file, when the cause alone does not say it.
+pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    error.chain().find_map(|cause| match cause.downcast_ref::<std::io::Error>()?.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Some("the disk is full: free space there or give the step a larger volume, then run it again")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            Some("the folder can't be written: check its owner and mode, then run the step again")
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn the_innermost_meaning_decides_the_exit_code() {
+        let wrapped = |failure: Failure| Err::<(), _>(failure).context("committing train").unwrap_err();
+        for (failure, code) in [
+            (Failure::Usage("u".into()), 2),
+            (Failure::Contract("c".into()), 10),
+            (Failure::Refused("r".into()), 11),
+            (Failure::Unavailable("s".into()), 75),
+            (Failure::Stopped, 143),
+        ] {
+            assert_eq!(exit_code(&wrapped(failure)), code);
+        }
+        assert_eq!(exit_code(&anyhow::anyhow!("index out of range")), BUG);
+    }
+
+    #[test]
+    fn a_full_disk_needs_a_person() {
+        let full = anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull)).context("writing part 3");
+        assert_eq!(exit_code(&full), USAGE);
+        assert!(hint(&full).is_some_and(|hint| hint.contains("disk is full")));
+    }
+}

@@ -1,0 +1,308 @@
+//! Every object key. No other file builds one.
+
+use std::fmt;
+
+use chrono::{DateTime, FixedOffset};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// The name of one immutable data set: `[0-9A-Za-z][0-9A-Za-z.-]{0,62}`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DataVersion(String);
+
+impl DataVersion {
+    /// Parses a name; an RFC 3339 instant, as a CronWorkflow passes it, is cut to its date in `timezone`.
+    pub fn parse(text: &str, timezone: Tz) -> anyhow::Result<Self> {
+        let instant = DateTime::parse_from_rfc3339(text).ok().or_else(|| go_time(text));
+        let name = match instant {
+            Some(instant) => instant.with_timezone(&timezone).format("%Y-%m-%d").to_string(),
+            None => text.to_owned(),
+        };
+        let mut characters = name.chars();
+        let valid = characters.next().is_some_and(|c| c.is_ascii_alphanumeric())
+            && name.len() <= 63
+            && characters.all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
+        if valid && !name.contains("..") {
+            return Ok(Self(name));
+        }
+        Err(Failure::usage(format!(
+            "data version {text:?} is not a name: letters, digits, dots and dashes, at most 63, beginning with a letter or digit, \
+             such as 25.05.1, or an instant such as 2026-11-23T02:30:00Z"
+        )))
+    }
+}
+
+/// Go's `time.String()`, which `argo cron backfill` passes: `2026-09-20 02:30:00 +0000 UTC`.
+fn go_time(text: &str) -> Option<DateTime<FixedOffset>> {
+    let zone_name = text.rfind(' ')?;
+    DateTime::parse_from_str(&text[..zone_name], "%Y-%m-%d %H:%M:%S%.f %z").ok()
+}
+
+impl fmt::Display for DataVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a registered model: `[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ModelName(String);
+
+impl std::str::FromStr for ModelName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let valid = (1..=48).contains(&text.len())
+            && text.starts_with(letter)
+            && text.ends_with(letter)
+            && text.chars().all(|c| letter(c) || c == '-');
+        valid.then(|| Self(text.to_owned())).ok_or_else(|| {
+            "a model name has at most 48 lower-case letters, digits and dashes, and begins and ends with a letter or digit".into()
+        })
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which rows a data set holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// Rows that models are fitted on.
+    Train,
+    /// Labelled rows that no model was fitted on.
+    Holdout,
+    /// Rows to score.
+    Predict,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Split::Train => "train",
+            Split::Holdout => "holdout",
+            Split::Predict => "predict",
+        })
+    }
+}
+
+/// The folder of a train or holdout data set.
+pub fn dataset(split: Split, version: &DataVersion) -> String {
+    format!("{split}/{version}")
+}
+
+/// The folder of predict rows as one configuration prepares one selection of shards; `digest` covers both, so that
+/// two models share prepared rows only when they would be equal.
+pub fn predict(version: &DataVersion, digest: &str) -> String {
+    format!("predict/{version}/{}", &digest[..8])
+}
+
+/// The manifest of the data set, model or results in `folder`.
+pub fn manifest(folder: &str) -> String {
+    format!("{folder}/_manifest.json")
+}
+
+/// A part file of the data set or results in `folder`: named by the input fingerprint and the shard's place among
+/// all shards, so that whoever writes it writes the same bytes to the same key.
+pub fn part(folder: &str, fingerprint: &str, ordinal: usize) -> String {
+    format!("{folder}/part-{}-{ordinal:06}.parquet", &fingerprint[..8])
+}
+
+/// The folder of one fitted model.
+pub fn model(name: &ModelName, fingerprint: &str) -> String {
+    format!("models/{name}/{}", &fingerprint[..16])
+}
+
+/// A file of the model in `folder`, such as `model.json`.
+pub fn model_file(folder: &str, file: &str) -> String {
+    format!("{folder}/{file}")
+}
+
+/// The verdict on promoting a candidate, named by what was compared.
+pub fn verdict(model_folder: &str, fingerprint: &str) -> String {
+    format!("{model_folder}/verdict-{}.json", &fingerprint[..8])
+}
+
+/// Everything that was scored for one data version.
+pub const RESULTS: &str = "results";
+
+/// The folder of all results of a model name on a data version.
+pub fn results(version: &DataVersion, name: &ModelName) -> String {
+    format!("{RESULTS}/{version}/{name}")
+}
+
+/// The raw shards that a data version scores, chosen once.
+pub fn selection(version: &DataVersion, name: &ModelName) -> String {
+    format!("{}/_selection.json", results(version, name))
+}
+
+/// The folder of the results of one model version.
+pub fn scored(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
+    format!("{}/v{model_version}", results(version, name))
+}
+
+/// The folder of the report on one model version's results.
+pub fn report(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
+    format!("reports/{version}/{name}/v{model_version}")
+}
+
+/// The folder of a configuration, named by its content.
+pub fn config(digest: &str) -> String {
+    format!("_config/{digest}")
+}
+
+/// The folder of a plan, its groups and its finished shards.
+pub fn work(fingerprint: &str) -> String {
+    format!("_work/{fingerprint}")
+}
+
+/// The plan in a work folder.
+pub fn plan(work: &str) -> String {
+    format!("{work}/plan.json")
+}
+
+/// The work folder that a plan's key stands in.
+pub fn work_of(plan: &str) -> anyhow::Result<&str> {
+    plan.strip_suffix("/plan.json")
+        .filter(|work| work.starts_with("_work/"))
+        .ok_or_else(|| Failure::usage(format!("{plan:?} is not the key of a plan, such as _work/.../plan.json")))
+}
+
+/// A group of shards in a work folder.
+pub fn group(work: &str, id: &str) -> String {
+    format!("{work}/groups/{id}.json")
+}
+
+/// The mark of a finished shard in a work folder.
+pub fn done(work: &str, shard: &str) -> String {
+    format!("{work}/done/{shard}.json")
+}
+
+/// The record of a workflow's attempt at a data version.
+pub fn attempt(version: &DataVersion, workflow: &str) -> String {
+    format!("_attempts/{version}/{workflow}.json")
+}
+
+/// A run of the embedded tracking.
+pub fn run(id: &str) -> String {
+    format!("tracking/runs/{id}.json")
+}
+
+/// The folder of all runs of the embedded tracking.
+pub const RUNS: &str = "tracking/runs";
+
+/// The folder of the registered versions of a model.
+pub fn versions(name: &ModelName) -> String {
+    format!("tracking/models/{name}/versions")
+}
+
+/// A registered version of a model; zero-padded so that listings are in order.
+pub fn version(name: &ModelName, version: u64) -> String {
+    format!("{}/{version:06}.json", versions(name))
+}
+
+/// The folder of all moves of an alias.
+pub fn alias(name: &ModelName, alias: &str) -> String {
+    format!("tracking/models/{name}/aliases/{alias}")
+}
+
+/// One move of an alias; the last one holds.
+pub fn alias_move(name: &ModelName, alias_name: &str, sequence: u64) -> String {
+    format!("{}/{sequence:06}.json", alias(name, alias_name))
+}
+
+/// Refuses keys that leave the root or are not in normal form.
+pub fn check(key: &str) -> anyhow::Result<&str> {
+    let bad = |segment: &str| segment.is_empty() || segment == "." || segment == "..";
+    if key.split('/').any(bad) || key.contains('\\') || key.contains('\0') {
+        return Err(Failure::usage(format!(
+            "key {key:?} is refused: a key is relative, has no empty, '.' or '..' segment and no backslash"
+        )));
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_cut_to_its_date_in_the_time_zone() {
+        let table = [
+            ("25.05.1", "Etc/UTC", Some("25.05.1")),
+            ("2026-11-23", "Etc/UTC", Some("2026-11-23")),
+            ("2026-09-20T22:30:00Z", "Etc/UTC", Some("2026-09-20")),
+            ("2026-09-20T22:30:00Z", "Europe/Berlin", Some("2026-09-21")),
+            ("2026-09-20T02:30:00+05:00", "Etc/UTC", Some("2026-09-19")),
+            ("2026-09-20 02:30:00 +0000 UTC", "Etc/UTC", Some("2026-09-20")),
+            ("", "Etc/UTC", None),
+            ("..", "Etc/UTC", None),
+            ("a..b", "Etc/UTC", None),
+            ("-a", "Etc/UTC", None),
+            ("a/b", "Etc/UTC", None),
+            ("{{workflow.scheduledTime}}", "Etc/UTC", None),
+        ];
+        for (text, zone, expected) in table {
+            let parsed = DataVersion::parse(text, zone.parse().unwrap()).ok();
+            assert_eq!(parsed.as_ref().map(|version| version.0.as_str()), expected, "{text:?} in {zone}");
+        }
+        assert!(DataVersion::parse(&"a".repeat(63), Tz::UTC).is_ok());
+        assert!(DataVersion::parse(&"a".repeat(64), Tz::UTC).is_err());
+    }
+
+    #[test]
+    fn model_names_follow_the_registry_and_the_label_rules() {
+        for (text, valid) in [
+            ("customer-classifier", true),
+            ("a", true),
+            ("-a", false),
+            ("a-", false),
+            ("A", false),
+            ("a/b", false),
+            ("", false),
+        ] {
+            assert_eq!(text.parse::<ModelName>().is_ok(), valid, "{text:?}");
+        }
+        assert!("a".repeat(48).parse::<ModelName>().is_ok());
+        assert!("a".repeat(49).parse::<ModelName>().is_err());
+    }
+
+    #[test]
+    fn keys_never_leave_the_root() {
+        for key in ["../x", "a/../b", "/etc/passwd", "a//b", "a/./b", "", "a\\b"] {
+            assert!(check(key).is_err(), "{key:?}");
+        }
+        assert!(check("train/25.05.1/_manifest.json").is_ok());
+    }
+
+    #[test]
+    fn every_key_stands_where_the_contract_says() {
+        let (version, name) = (DataVersion("25.05.1".into()), ModelName("churn".into()));
+        let digest = "0123456789abcdef0123456789abcdef";
+        let folder = dataset(Split::Train, &version);
+        insta::assert_debug_snapshot!([
+            manifest(&folder),
+            part(&folder, digest, 7),
+            predict(&version, digest),
+            model(&name, digest),
+            verdict(&model(&name, digest), digest),
+            selection(&version, &name),
+            scored(&version, &name, 3),
+            report(&version, &name, 3),
+            config(digest),
+            group(&work(digest), "002"),
+            attempt(&version, "alameda-pipeline-x1"),
+            self::version(&name, 3),
+            alias_move(&name, "champion", 1),
+        ], @"");
+    }
+}

@@ -1,0 +1,381 @@
+//! Which fields of Argo's YAML are interpreted, which are accepted without effect on a laptop, and which are refused.
+//!
+//! One table holds all three: a field is refused because it stands in neither list of its object.
+
+use serde_json::{Map, Value};
+
+/// Something wrong in a file. It prints as `file: path: text`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// The file, as given or relative to the repository's root.
+    pub file: String,
+    /// Where in the file, such as `alameda-steps.spec.templates[0].container`.
+    pub path: String,
+    /// What is wrong, and what to do.
+    pub text: String,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}: {}", self.file, self.path, self.text)
+    }
+}
+
+/// What a field may hold.
+enum Shape {
+    Text,
+    Bool,
+    Number,
+    NumberOrText,
+    Any,
+    Texts,
+    Object(&'static Kind),
+    Objects(&'static Kind),
+}
+
+/// The fields of one kind of object.
+pub(crate) struct Kind {
+    name: &'static str,
+    interpreted: &'static [(&'static str, Shape)],
+    no_effect: &'static [(&'static str, Shape)],
+}
+
+use Shape::{Any, Bool, Number, NumberOrText, Object, Objects, Text, Texts};
+
+pub(crate) static WORKFLOW_TEMPLATE: Kind = Kind {
+    name: "WorkflowTemplate",
+    interpreted: &[("apiVersion", Text), ("kind", Text), ("metadata", Object(&METADATA)), ("spec", Object(&SPEC))],
+    no_effect: &[],
+};
+
+pub(crate) static CRON_WORKFLOW: Kind = Kind {
+    name: "CronWorkflow",
+    interpreted: &[("apiVersion", Text), ("kind", Text), ("metadata", Object(&METADATA)), ("spec", Object(&CRON_SPEC))],
+    no_effect: &[],
+};
+
+static METADATA: Kind = Kind {
+    name: "metadata",
+    interpreted: &[("name", Text), ("labels", Any)],
+    no_effect: &[("annotations", Any), ("namespace", Text)],
+};
+
+static CRON_SPEC: Kind = Kind {
+    name: "CronWorkflow spec",
+    interpreted: &[("workflowSpec", Object(&SPEC))],
+    no_effect: &[
+        ("schedules", Texts),
+        ("timezone", Text),
+        ("concurrencyPolicy", Text),
+        ("startingDeadlineSeconds", Number),
+        ("successfulJobsHistoryLimit", Number),
+        ("failedJobsHistoryLimit", Number),
+        ("stopStrategy", Any),
+        ("suspend", Bool),
+        ("workflowMetadata", Any),
+    ],
+};
+
+static SPEC: Kind = Kind {
+    name: "workflow spec",
+    interpreted: &[
+        ("entrypoint", Text),
+        ("onExit", Text),
+        ("arguments", Object(&PARAMETERS)),
+        ("templates", Objects(&TEMPLATE)),
+        ("parallelism", Number),
+        ("workflowTemplateRef", Object(&WORKFLOW_TEMPLATE_REF)),
+    ],
+    no_effect: &[
+        ("affinity", Any),
+        ("archiveLogs", Bool),
+        ("artifactRepositoryRef", Any),
+        ("automountServiceAccountToken", Bool),
+        ("executor", Any),
+        ("imagePullSecrets", Any),
+        ("metrics", Any),
+        ("nodeSelector", Any),
+        ("podDisruptionBudget", Any),
+        ("podGC", Any),
+        ("podMetadata", Any),
+        ("podPriorityClassName", Text),
+        ("securityContext", Any),
+        ("serviceAccountName", Text),
+        ("synchronization", Object(&SYNCHRONIZATION)),
+        ("tolerations", Any),
+        ("ttlStrategy", Any),
+        ("workflowMetadata", Any),
+    ],
+};
+
+static WORKFLOW_TEMPLATE_REF: Kind =
+    Kind { name: "workflowTemplateRef", interpreted: &[("name", Text)], no_effect: &[] };
+
+static TEMPLATE: Kind = Kind {
+    name: "template",
+    interpreted: &[
+        ("name", Text),
+        ("inputs", Object(&PARAMETERS)),
+        ("outputs", Object(&OUTPUTS)),
+        ("dag", Object(&DAG)),
+        ("container", Object(&CONTAINER)),
+        ("volumes", Objects(&VOLUME)),
+        ("parallelism", Number),
+        ("retryStrategy", Object(&RETRY)),
+        ("activeDeadlineSeconds", NumberOrText),
+    ],
+    no_effect: &[
+        ("affinity", Any),
+        ("automountServiceAccountToken", Bool),
+        ("executor", Any),
+        ("metadata", Any),
+        ("metrics", Any),
+        ("nodeSelector", Any),
+        ("pendingTimeout", Text),
+        ("podSpecPatch", Text),
+        ("priorityClassName", Text),
+        ("securityContext", Any),
+        ("serviceAccountName", Text),
+        ("synchronization", Object(&SYNCHRONIZATION)),
+        ("tolerations", Any),
+    ],
+};
+
+static SYNCHRONIZATION: Kind =
+    Kind { name: "synchronization", interpreted: &[], no_effect: &[("mutexes", Any), ("semaphores", Any)] };
+
+static PARAMETERS: Kind =
+    Kind { name: "arguments and inputs", interpreted: &[("parameters", Objects(&PARAMETER))], no_effect: &[] };
+
+static PARAMETER: Kind = Kind {
+    name: "parameter",
+    interpreted: &[
+        ("name", Text),
+        ("value", Text),
+        ("default", Text),
+        ("enum", Texts),
+        ("valueFrom", Object(&VALUE_FROM)),
+    ],
+    no_effect: &[("description", Text)],
+};
+
+static VALUE_FROM: Kind = Kind {
+    name: "parameter valueFrom",
+    interpreted: &[("path", Text), ("parameter", Text), ("default", Text)],
+    no_effect: &[],
+};
+
+static OUTPUTS: Kind = Kind {
+    name: "outputs",
+    interpreted: &[("parameters", Objects(&PARAMETER)), ("artifacts", Objects(&ARTIFACT))],
+    no_effect: &[],
+};
+
+static ARTIFACT: Kind = Kind {
+    name: "output artifact",
+    interpreted: &[("name", Text), ("path", Text), ("optional", Bool), ("s3", Object(&S3))],
+    no_effect: &[("archive", Any)],
+};
+
+static S3: Kind = Kind { name: "artifact s3", interpreted: &[("key", Text)], no_effect: &[] };
+
+static DAG: Kind =
+    Kind { name: "dag", interpreted: &[("failFast", Bool), ("tasks", Objects(&TASK))], no_effect: &[] };
+
+static TASK: Kind = Kind {
+    name: "dag task",
+    interpreted: &[
+        ("name", Text),
+        ("template", Text),
+        ("templateRef", Object(&TEMPLATE_REF)),
+        ("arguments", Object(&PARAMETERS)),
+        ("depends", Text),
+        ("when", Text),
+        ("withItems", Any),
+        ("withParam", Text),
+    ],
+    no_effect: &[],
+};
+
+static TEMPLATE_REF: Kind =
+    Kind { name: "templateRef", interpreted: &[("name", Text), ("template", Text)], no_effect: &[] };
+
+static RETRY: Kind = Kind {
+    name: "retryStrategy",
+    interpreted: &[
+        ("limit", NumberOrText),
+        ("retryPolicy", Text),
+        ("expression", Text),
+        ("backoff", Object(&BACKOFF)),
+    ],
+    no_effect: &[("affinity", Any)],
+};
+
+static BACKOFF: Kind = Kind {
+    name: "backoff",
+    interpreted: &[("duration", Text), ("factor", NumberOrText), ("cap", Text)],
+    no_effect: &[],
+};
+
+static VOLUME: Kind = Kind {
+    name: "volume",
+    interpreted: &[("name", Text), ("configMap", Object(&CONFIG_MAP_SOURCE)), ("emptyDir", Object(&EMPTY_DIR))],
+    no_effect: &[],
+};
+
+static EMPTY_DIR: Kind =
+    Kind { name: "emptyDir", interpreted: &[], no_effect: &[("sizeLimit", NumberOrText), ("medium", Text)] };
+
+static CONFIG_MAP_SOURCE: Kind = Kind {
+    name: "configMap",
+    interpreted: &[("name", Text), ("key", Text), ("optional", Bool)],
+    no_effect: &[("defaultMode", Number)],
+};
+
+static CONTAINER: Kind = Kind {
+    name: "container",
+    interpreted: &[
+        ("command", Texts),
+        ("args", Texts),
+        ("env", Objects(&ENV)),
+        ("envFrom", Objects(&ENV_FROM)),
+        ("volumeMounts", Objects(&VOLUME_MOUNT)),
+    ],
+    no_effect: &[
+        ("image", Text),
+        ("imagePullPolicy", Text),
+        ("resources", Any),
+        ("securityContext", Any),
+        ("terminationMessagePath", Text),
+        ("terminationMessagePolicy", Text),
+    ],
+};
+
+static ENV: Kind = Kind {
+    name: "env",
+    interpreted: &[("name", Text), ("value", Text), ("valueFrom", Object(&ENV_VALUE_FROM))],
+    no_effect: &[],
+};
+
+static ENV_VALUE_FROM: Kind = Kind {
+    name: "env valueFrom",
+    interpreted: &[("configMapKeyRef", Object(&CONFIG_MAP_SOURCE)), ("secretKeyRef", Object(&CONFIG_MAP_SOURCE))],
+    no_effect: &[],
+};
+
+static ENV_FROM: Kind = Kind {
+    name: "envFrom",
+    interpreted: &[("configMapRef", Object(&CONFIG_MAP_SOURCE)), ("secretRef", Object(&CONFIG_MAP_SOURCE))],
+    no_effect: &[],
+};
+
+static VOLUME_MOUNT: Kind = Kind {
+    name: "volumeMount",
+    interpreted: &[("name", Text), ("mountPath", Text)],
+    no_effect: &[("readOnly", Bool)],
+};
+
+/// Fields that other versions of Argo know, and what takes their place.
+const INSTEAD: [(&str, &str); 7] = [
+    ("schedule", "removed in Argo 4: use `schedules`"),
+    ("mutex", "removed in Argo 4: use `mutexes`"),
+    ("semaphore", "removed in Argo 4: use `semaphores`"),
+    ("podPriority", "removed in Argo 4: use `podPriorityClassName`"),
+    ("priority", "removed in Argo 4: use `priorityClassName`"),
+    ("dependencies", "use `depends`"),
+    ("continueOn", "use `depends`, such as `a.Succeeded || a.Failed`"),
+];
+
+/// Checks `value` against `kind`, appends what is wrong, and gives it back with the interpreted fields only.
+pub(crate) fn check(kind: &Kind, value: &Value, file: &str, path: &str, findings: &mut Vec<Finding>) -> Value {
+    let mut find = |path: &str, text: String| {
+        findings.push(Finding { file: file.to_owned(), path: path.to_owned(), text });
+    };
+    let Value::Object(fields) = value else {
+        find(path, format!("{} must be an object, not {}", kind.name, describe(value)));
+        return Value::Object(Map::new());
+    };
+    let mut kept = Map::new();
+    for (name, field) in fields {
+        let path = format!("{path}.{name}");
+        let interpreted = kind.interpreted.iter().find(|(known, _)| known == name);
+        let Some((_, shape)) = interpreted.or_else(|| kind.no_effect.iter().find(|(known, _)| known == name)) else {
+            let hint = INSTEAD.iter().find(|(old, _)| old == name).map(|(_, hint)| format!(" ({hint})"));
+            find(&path, format!("unknown field `{name}` of {}{}", kind.name, hint.unwrap_or_default()));
+            continue;
+        };
+        let mut field = field.clone();
+        match (shape, &field) {
+            (Object(kind), Value::Null) if kind.interpreted.is_empty() => {}
+            (Object(kind), _) => field = check(kind, &field, file, &path, findings),
+            (Objects(kind), Value::Array(items)) => {
+                let items = items.iter().enumerate();
+                let checked = items.map(|(i, item)| check(kind, item, file, &format!("{path}[{i}]"), findings));
+                field = checked.collect();
+            }
+            (Objects(kind), _) => find(&path, format!("must be a list of {}", kind.name)),
+            (Texts, Value::Array(items)) => {
+                for (i, item) in items.iter().enumerate().filter(|(_, item)| !item.is_string()) {
+                    find(&format!("{path}[{i}]"), format!("must be text, not {}", describe(item)));
+                }
+            }
+            (Any, _)
+            | (Text | NumberOrText, Value::String(_))
+            | (Number | NumberOrText, Value::Number(_))
+            | (Bool, Value::Bool(_)) => {}
+            (Text | NumberOrText, _) => find(&path, format!("must be text, not {}", describe(&field))),
+            (Texts, _) => find(&path, "must be a list of text".to_owned()),
+            (Number, _) => find(&path, format!("must be a number, not {}", describe(&field))),
+            (Bool, _) => find(&path, format!("must be true or false, not {}", describe(&field))),
+        }
+        if interpreted.is_some() {
+            kept.insert(name.clone(), field);
+        }
+    }
+    Value::Object(kept)
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(value) => {
+            format!("the boolean {value} (YAML 1.1 reads an unquoted y, n, yes, no, on, off so: quote it)")
+        }
+        Value::Number(number) => format!("the number {number} (quote it)"),
+        Value::String(text) => format!("the text `{text}`"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// The lists that `lint --explain` prints and the README holds: per object, what is interpreted and what has no effect.
+pub fn explain() -> String {
+    let mut seen: Vec<&Kind> = vec![&WORKFLOW_TEMPLATE, &CRON_WORKFLOW];
+    let mut next = 0;
+    while let Some(kind) = seen.get(next).copied() {
+        next += 1;
+        for (_, shape) in kind.interpreted.iter().chain(kind.no_effect) {
+            if let Object(inner) | Objects(inner) = shape
+                && !seen.iter().any(|kind| kind.name == inner.name)
+            {
+                seen.push(inner);
+            }
+        }
+    }
+    let list = |fields: fn(&Kind) -> &'static [(&'static str, Shape)]| {
+        let mut lines = String::new();
+        for kind in seen.iter().filter(|kind| !fields(kind).is_empty()) {
+            let names: Vec<_> = fields(kind).iter().map(|(name, _)| format!("`{name}`")).collect();
+            lines += &format!("- {}: {}\n", kind.name, names.join(", "));
+        }
+        lines
+    };
+    let hints: Vec<_> = INSTEAD.iter().map(|(name, hint)| format!("- `{name}`: {hint}\n")).collect();
+    format!(
+        "Interpreted as Argo 4.1 does:\n\n{}\nAccepted without effect on a laptop:\n\n{}\nRefused by name, with file \
+         and path: every other field. Among them:\n\n{}",
+        list(|kind| kind.interpreted),
+        list(|kind| kind.no_effect),
+        hints.concat()
+    )
+}
