@@ -160,6 +160,11 @@ pub fn config(digest: &str) -> String {
     format!("_config/{digest}")
 }
 
+/// A file of the configuration in `folder`, such as `features.sql`.
+pub fn config_file(folder: &str, file: &str) -> String {
+    format!("{folder}/{file}")
+}
+
 /// The folder of a plan, its groups and its finished shards.
 pub fn work(fingerprint: &str) -> String {
     format!("_work/{fingerprint}")

@@ -1,0 +1,77 @@
+//! The configuration of a model: its data contract and its features, named by their digest and pinned in the store.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::dataset::Dataset;
+use crate::digest;
+use crate::failure::Failure;
+use crate::layout;
+use crate::store::Store;
+
+const DATASET: &str = "dataset.json";
+const FEATURES: &str = "features.sql";
+
+/// A data contract and a features query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The data contract.
+    pub dataset: Dataset,
+    /// One `SELECT` over `raw`.
+    pub features_sql: String,
+    dataset_json: String,
+}
+
+impl Config {
+    /// Reads the configuration that is mounted at a folder.
+    ///
+    /// # Errors
+    /// A missing or wrong file: exit 2.
+    pub fn from_folder(folder: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            let file = folder.join(name);
+            std::fs::read_to_string(&file).map_err(|error| {
+                Failure::usage(format!("{}: {error}; --config-dir (ALAMEDA_CONFIG) names the folder that holds it", file.display()))
+            })
+        };
+        Self::parse(read(DATASET)?, read(FEATURES)?).with_context(|| format!("reading the configuration in {}", folder.display()))
+    }
+
+    /// Reads the configuration that is pinned under a digest.
+    pub async fn load(store: &Store, digest: &str) -> Result<Self> {
+        let folder = layout::config(digest);
+        let mut texts = Vec::new();
+        for name in [DATASET, FEATURES] {
+            let key = layout::config_file(&folder, name);
+            let text = String::from_utf8(store.require(&key).await?);
+            texts.push(text.map_err(|error| Failure::usage(format!("{key} is not text: {error}")))?);
+        }
+        let (features_sql, dataset_json) = (texts.remove(1), texts.remove(0));
+        let config = Self::parse(dataset_json, features_sql).with_context(|| format!("reading {folder}"))?;
+        if config.digest() != digest {
+            return Err(Failure::usage(format!("{folder} was changed: its content has another digest; restore it from a copy")));
+        }
+        Ok(config)
+    }
+
+    /// Parses both files.
+    pub fn parse(dataset_json: String, features_sql: String) -> Result<Self> {
+        let dataset = Dataset::parse(dataset_json.as_bytes())?;
+        Ok(Self { dataset, features_sql, dataset_json })
+    }
+
+    /// What it is named by: a digest of both files.
+    pub fn digest(&self) -> String {
+        digest::hex(format!("{}\0{}", self.dataset_json, self.features_sql).as_bytes())
+    }
+
+    /// Writes a copy under its digest, where it stays whatever becomes of the ConfigMap.
+    pub async fn pin(&self, store: &Store) -> Result<String> {
+        let digest = self.digest();
+        let folder = layout::config(&digest);
+        store.put(&layout::config_file(&folder, FEATURES), self.features_sql.clone().into_bytes()).await?;
+        store.put(&layout::config_file(&folder, DATASET), self.dataset_json.clone().into_bytes()).await?;
+        Ok(digest)
+    }
+}

@@ -1,0 +1,177 @@
+//! The data contract, `dataset.json`: which columns a raw file has, what they are for, and what they may hold.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::model::{ClassValue, Classes};
+
+/// A data contract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// Columns of a raw file; others in the file are left alone.
+    pub columns: Vec<ColumnContract>,
+    /// SQL condition on raw columns; rows for which it is not true are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+}
+
+/// What one raw column must be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnContract {
+    /// Its name, letter case included.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+    /// What it is for.
+    pub role: Role,
+    /// Whether it may hold nulls.
+    #[serde(default)]
+    pub nullable: bool,
+    /// Least value, inclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<serde_json::Value>,
+    /// Greatest value, inclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<serde_json::Value>,
+    /// The values that may occur; empty when any may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<ClassValue>,
+    /// Of the target: the value of the positive class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<ClassValue>,
+}
+
+/// Types of raw columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    /// 32-bit integer.
+    Int32,
+    /// 64-bit integer.
+    Int64,
+    /// 32-bit float.
+    Float32,
+    /// 64-bit float.
+    Float64,
+    /// Text.
+    Utf8,
+    /// Boolean.
+    Bool,
+    /// Calendar date.
+    Date,
+    /// Clock reading without a zone.
+    Timestamp,
+    /// Instant.
+    TimestampTz,
+}
+
+impl ColumnType {
+    /// The Arrow type in which it is prepared.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::Int32 => DataType::Int32,
+            Self::Int64 => DataType::Int64,
+            Self::Float32 => DataType::Float32,
+            Self::Float64 => DataType::Float64,
+            Self::Utf8 => DataType::Utf8,
+            Self::Bool => DataType::Boolean,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::TimestampTz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        }
+    }
+}
+
+/// What a column is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Part of what names a row.
+    Id,
+    /// When the row was observed.
+    Time,
+    /// What is predicted.
+    Target,
+    /// What it is predicted from.
+    Feature,
+    /// Kept out of everything.
+    Ignored,
+}
+
+impl Dataset {
+    /// Reads a data contract.
+    ///
+    /// # Errors
+    /// Exit 2, with the place in the file.
+    pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        let dataset: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Failure::usage(format!("dataset.json is not a data contract: {error}")))?;
+        dataset.validate().map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
+        Ok(dataset)
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        for (index, column) in self.columns.iter().enumerate() {
+            if self.columns[..index].iter().any(|other| other.name == column.name) {
+                return Err(format!("column {:?} stands twice", column.name));
+            }
+        }
+        if self.with_role(Role::Id).next().is_none() {
+            return Err("no column has the role id: rows need a name".to_owned());
+        }
+        let times = self.with_role(Role::Time).count();
+        if times > 1 {
+            return Err(format!("{times} columns have the role time: there may be one"));
+        }
+        let targets = self.with_role(Role::Target).count();
+        if targets != 1 {
+            return Err(format!("{targets} columns have the role target: there must be one"));
+        }
+        self.classes().map(drop)
+    }
+
+    /// Columns of a role, in order.
+    pub fn with_role(&self, role: Role) -> impl Iterator<Item = &ColumnContract> {
+        self.columns.iter().filter(move |column| column.role == role)
+    }
+
+    /// The column that is predicted.
+    pub fn target(&self) -> &ColumnContract {
+        self.with_role(Role::Target).next().expect("a validated contract has a target")
+    }
+
+    /// The column of time, if there is one.
+    pub fn time(&self) -> Option<&ColumnContract> {
+        self.with_role(Role::Time).next()
+    }
+
+    /// Names of the columns that together name a row: ids, then time.
+    pub fn key(&self) -> Vec<String> {
+        self.with_role(Role::Id).chain(self.time()).map(|column| column.name.clone()).collect()
+    }
+
+    /// The two values of the target.
+    pub fn classes(&self) -> Result<Classes, String> {
+        let target = self.with_role(Role::Target).next().ok_or("there is no target")?;
+        let name = &target.name;
+        let values = match (target.column_type, target.allowed.as_slice()) {
+            (ColumnType::Bool, []) => &[ClassValue::Bool(false), ClassValue::Bool(true)][..],
+            (ColumnType::Int32 | ColumnType::Int64, []) => &[ClassValue::Int(0), ClassValue::Int(1)][..],
+            (ColumnType::Bool | ColumnType::Int32 | ColumnType::Int64 | ColumnType::Utf8, allowed) => allowed,
+            (other, _) => return Err(format!("target {name:?} is of type {other:?}: it must be bool, int32, int64 or utf8")),
+        };
+        let [first, last] = values else {
+            return Err(format!("target {name:?} must have two values in `allowed`: the classes, the positive one last"));
+        };
+        match &target.positive {
+            None => Ok(Classes { negative: first.clone(), positive: last.clone() }),
+            Some(positive) if positive == last => Ok(Classes { negative: first.clone(), positive: last.clone() }),
+            Some(positive) if positive == first => Ok(Classes { negative: last.clone(), positive: first.clone() }),
+            Some(positive) => Err(format!("`positive` of target {name:?} is {positive}, which is not one of `allowed`")),
+        }
+    }
+}

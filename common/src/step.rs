@@ -1,0 +1,278 @@
+//! The step contract, in one place: arguments, outputs, exit codes, progress, logs and signals.
+//!
+//! A step's `main.rs` is one line, and its library hands its verbs to [`main`]:
+//!
+//! ```text
+//! pub fn main() -> ExitCode { step::main(command(), run) }
+//! ```
+
+mod arguments;
+mod outputs;
+mod progress;
+mod resources;
+mod telemetry;
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use chrono_tz::Tz;
+use clap::{CommandFactory, Subcommand};
+use futures::{StreamExt, TryStreamExt};
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::Instrument;
+
+use crate::failure::{self, Failure};
+use crate::store::Store;
+
+pub use arguments::{Cache, RawArgs};
+pub use outputs::Outputs;
+pub use progress::Progress;
+
+use arguments::{Cli, Shared};
+
+/// How long a verb may take to close what it opened after SIGTERM; Kubernetes kills after 30 s.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What every verb of a step can use.
+#[derive(Clone, Debug)]
+pub struct Step {
+    shared: Arc<Shared>,
+    name: String,
+    threads: usize,
+    memory: u64,
+    stop: Arc<AtomicBool>,
+    progress: Progress,
+}
+
+/// The command line of a step: the shared flags and its verbs.
+pub fn command<V: Subcommand>(name: &'static str, about: &'static str) -> clap::Command {
+    Cli::<V>::command().name(name).bin_name(name).about(about)
+}
+
+/// Runs a step: reads its arguments, runs the verb, writes its outputs, and gives the exit code of the contract.
+///
+/// This is the only place that prints to stdout.
+pub fn main<V: Subcommand>(
+    command: clap::Command,
+    run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
+) -> ExitCode {
+    let started = Instant::now();
+    let parsed = arguments::parse::<V>(command.clone(), std::env::args_os());
+    let (verb_name, Cli { shared, verb }) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return ExitCode::from(arguments::report(&error)),
+    };
+    telemetry::init(shared.log);
+    let terminal = telemetry::is_text(shared.log);
+    let termination_log = shared.termination_log.clone();
+    let call = Call { step: command.get_name().to_owned(), verb: verb_name, started };
+    let ended = catch_unwind(AssertUnwindSafe(|| start(&call, shared, verb, run)));
+    // The panic's own hook has told where it happened.
+    match ended.unwrap_or_else(|_| Err(anyhow!("the step panicked"))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = failure::exit_code(&error);
+            telemetry::report_failure(&error, code, terminal, termination_log.as_deref());
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// What was called, for logs and the summary.
+struct Call {
+    step: String,
+    verb: String,
+    started: Instant,
+}
+
+fn start<V: Subcommand>(
+    call: &Call,
+    shared: Shared,
+    verb: V,
+    run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
+) -> Result<()> {
+    let step = Step::new(&call.step, shared)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(step.threads.clamp(1, 4))
+        .max_blocking_threads(step.threads + 4)
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    let span = tracing::info_span!("step", step = call.step, verb = call.verb, workflow = step.shared.workflow);
+    let result = runtime.block_on(
+        async {
+            tracing::info!(version = env!("CARGO_PKG_VERSION"), threads = step.threads, "{} {} starts", call.step, call.verb);
+            step.stoppable(run(&step, verb)).await
+        }
+        .instrument(span.clone()),
+    );
+    // Blocking threads that have not noticed the end yet must not hold it up.
+    runtime.shutdown_background();
+    let outputs = result?;
+    outputs.write(&step.shared.out)?;
+    step.progress.finish()?;
+    let elapsed_ms = call.started.elapsed().as_millis() as u64;
+    span.in_scope(|| tracing::info!(elapsed_ms, "{} {} is done", call.step, call.verb));
+    outputs.print_summary(&call.step, &call.verb)
+}
+
+impl Step {
+    fn new(name: &str, shared: Shared) -> Result<Self> {
+        let threads = shared.threads.unwrap_or_else(resources::threads);
+        let memory = match shared.memory {
+            Some(memory) => memory.bytes(),
+            None => resources::memory_budget(),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            threads,
+            memory,
+            stop: Arc::default(),
+            progress: Progress::new(shared.progress_file.clone(), telemetry::is_text(shared.log)),
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// A step for tests, over the folder `home`: its store is `home/store`, its raw files `home/raw`.
+    pub fn for_test(name: &str, home: &Path) -> Self {
+        let step = Self::new(name, Shared::for_test(home)).expect("the arguments of a test are valid");
+        std::fs::create_dir_all(step.work()).expect("the scratch folder of a test can be made");
+        step
+    }
+
+    /// The same step with `cache: refresh`.
+    pub fn refreshing(&self) -> Self {
+        Self { shared: Arc::new(Shared { cache: Cache::Refresh, ..(*self.shared).clone() }), ..self.clone() }
+    }
+
+    /// Name of the step, such as `data-prep`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Name of the workflow that runs this step.
+    pub fn workflow(&self) -> &str {
+        &self.shared.workflow
+    }
+
+    /// Whether it is run by hand.
+    pub fn is_manual(&self) -> bool {
+        self.workflow() == arguments::MANUAL
+    }
+
+    /// Whether finished work of the same fingerprint is used.
+    pub fn cache(&self) -> Cache {
+        self.shared.cache
+    }
+
+    /// Time zone in which an instant is cut to its date.
+    pub fn timezone(&self) -> Tz {
+        self.shared.timezone
+    }
+
+    /// Folder for spilled data.
+    pub fn work(&self) -> &Path {
+        &self.shared.work
+    }
+
+    /// Shards worked on at the same time.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Memory budget in bytes.
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// Opens the object store.
+    pub fn store(&self) -> Result<Store> {
+        Store::create(self.shared.store_url.as_deref().ok_or_else(|| {
+            Failure::usage("--store-url is missing: give it, or set STORE_URL, such as --store-url .alameda/store")
+        })?)
+    }
+
+    /// A scratch folder that vanishes when it is dropped.
+    pub fn scratch(&self) -> Result<tempfile::TempDir> {
+        tempfile::Builder::new()
+            .prefix("alameda-")
+            .tempdir_in(self.work())
+            .with_context(|| format!("making a scratch folder in {}; --work names another place", self.work().display()))
+    }
+
+    /// Fails once SIGTERM has come; long loops on blocking threads ask this for every batch.
+    pub fn check(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) { Err(Failure::Stopped.into()) } else { Ok(()) }
+    }
+
+    /// Begins the progress of `total` units, such as bytes or shards.
+    pub fn progress(&self, total: u64, what: &str) -> &Progress {
+        self.progress.begin(total, what);
+        &self.progress
+    }
+
+    /// Works on all items on blocking threads, at most [`Step::threads`] at the same time; gives the results in the
+    /// order of the items. The first error ends it.
+    pub async fn each<T, R>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
+    ) -> Result<Vec<R>>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        let calls = items.into_iter().map(|item| {
+            let (step, work) = (self.clone(), work.clone());
+            async move { blocking(move || step.check().and_then(|()| work(item))).await }
+        });
+        futures::stream::iter(calls).buffered(self.threads).try_collect().await
+    }
+
+    /// Runs the verb until it ends, or until SIGTERM and a time of grace in which it can close what it opened.
+    async fn stoppable(&self, run: impl Future<Output = Result<Outputs>>) -> Result<Outputs> {
+        let mut terminated = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        let mut interrupted = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+        tokio::pin!(run);
+        tokio::select! {
+            result = &mut run => return result,
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+        self.stop.store(true, Ordering::Relaxed);
+        tracing::warn!("stopping on a signal");
+        match tokio::time::timeout(GRACE, run).await {
+            // Done before it noticed.
+            Ok(Ok(outputs)) => Ok(outputs),
+            _ => Err(Failure::Stopped.into()),
+        }
+    }
+}
+
+/// Runs work that computes, or waits for files, on a thread of its own.
+pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> Result<R> + Send + 'static) -> Result<R> {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Failure::Stopped.into()),
+        },
+    }
+}
+
+/// Waits for a future on a blocking thread.
+pub fn wait<R>(future: impl Future<Output = R>) -> R {
+    Handle::current().block_on(future)
+}
+
+
+#[cfg(test)]
+mod tests;

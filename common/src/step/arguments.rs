@@ -1,0 +1,233 @@
+//! The shared flags, and how a command line is read.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result};
+use chrono_tz::Tz;
+use clap::error::ErrorKind;
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use super::telemetry::Log;
+use crate::failure::{self, Failure};
+use crate::store::Store;
+
+/// Name of the workflow of a step that is run by hand.
+pub(super) const MANUAL: &str = "manual";
+
+/// The command line of a step with verbs `V`.
+#[derive(Debug, Parser)]
+#[command(version, subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct Cli<V: Subcommand> {
+    #[command(flatten)]
+    pub(super) shared: Shared,
+    #[command(subcommand)]
+    pub(super) verb: V,
+}
+
+/// What every step takes.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Shared {
+    /// Root of everything Alameda writes: a folder, or a file:// URL
+    #[arg(long, env = "STORE_URL", global = true, help_heading = "Shared options")]
+    pub(super) store_url: Option<String>,
+
+    /// Name of the workflow that runs this step
+    #[arg(long, env = "ALAMEDA_WORKFLOW", default_value = MANUAL, global = true, help_heading = "Shared options")]
+    pub(super) workflow: String,
+
+    /// Whether finished work of the same fingerprint is used, or done again
+    #[arg(long, env = "ALAMEDA_CACHE", default_value = "use", global = true, help_heading = "Shared options")]
+    pub(super) cache: Cache,
+
+    /// Folder for output parameters, one small file each
+    #[arg(long, env = "ALAMEDA_OUT", default_value = "/work/out", global = true, help_heading = "Shared options")]
+    pub(super) out: PathBuf,
+
+    /// Scratch folder for spilled data
+    #[arg(long, env = "ALAMEDA_WORK", default_value = "/work", global = true, help_heading = "Shared options")]
+    pub(super) work: PathBuf,
+
+    /// Memory budget, such as 512MiB [default: 70 % of the cgroup's limit]
+    #[arg(long, env = "ALAMEDA_MEMORY", global = true, help_heading = "Shared options")]
+    pub(super) memory: Option<Bytes>,
+
+    /// Shards worked on at the same time [default: the cgroup's CPU quota]
+    #[arg(long, env = "ALAMEDA_THREADS", value_parser = threads, global = true, help_heading = "Shared options")]
+    pub(super) threads: Option<usize>,
+
+    /// Time zone in which an instant is cut to its date
+    #[arg(long, env = "ALAMEDA_TIMEZONE", default_value = "Etc/UTC", global = true, help_heading = "Shared options")]
+    pub(super) timezone: Tz,
+
+    /// How logs are written to stderr
+    #[arg(long, env = "ALAMEDA_LOG", default_value = "auto", global = true, help_heading = "Shared options")]
+    pub(super) log: Log,
+
+    /// File for Argo's progress lines
+    #[arg(long, env = "ARGO_PROGRESS_FILE", hide = true, global = true)]
+    pub(super) progress_file: Option<PathBuf>,
+
+    /// File for the reason of a failure, which Kubernetes shows
+    #[arg(
+        long,
+        env = "ALAMEDA_TERMINATION_LOG",
+        default_value = "/dev/termination-log",
+        hide = true,
+        hide_default_value = true,
+        global = true
+    )]
+    pub(super) termination_log: Option<PathBuf>,
+}
+
+impl Shared {
+    /// Over the folder `home`, with two threads.
+    pub(super) fn for_test(home: &Path) -> Self {
+        Self {
+            store_url: Some(home.join("store").display().to_string()),
+            workflow: "test".to_owned(),
+            cache: Cache::Use,
+            out: home.join("out"),
+            work: home.join("work"),
+            memory: None,
+            threads: Some(2),
+            timezone: Tz::UTC,
+            log: Log::Text,
+            progress_file: None,
+            termination_log: None,
+        }
+    }
+}
+
+/// Whether finished work is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Cache {
+    /// Use finished work of the same fingerprint.
+    Use,
+    /// Do it again, and swap the manifest.
+    Refresh,
+}
+
+/// Where raw files lie, for the verbs that read them.
+#[derive(Clone, Debug, Args)]
+pub struct RawArgs {
+    /// Root of the raw files: a folder, or a file:// URL
+    #[arg(long, env = "RAW_URL")]
+    pub raw_url: String,
+}
+
+impl RawArgs {
+    /// Opens the raw files, which must exist.
+    pub fn open(&self) -> Result<Store> {
+        Store::open(&self.raw_url).context("opening the raw files (--raw-url, RAW_URL)")
+    }
+}
+
+/// A number of bytes, such as `512MiB`, `2Gi` or `1000000`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bytes(u64);
+
+impl Bytes {
+    pub(super) fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let factor = match text[digits.len()..].trim_end_matches(['B', 'b']) {
+            "" => 1,
+            "Ki" | "K" | "k" => 1 << 10,
+            "Mi" | "M" => 1 << 20,
+            "Gi" | "G" => 1 << 30,
+            _ => 0,
+        };
+        let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).filter(|bytes| *bytes > 0);
+        bytes.map(Self).ok_or_else(|| "give a number of bytes, such as 512MiB".to_owned())
+    }
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads @ 1..=1024) => Ok(threads),
+        _ => Err("give a number from 1 to 1024".to_owned()),
+    }
+}
+
+/// Reads a command line as the contract says: `@FILE` values from files, empty values as not given, and nothing that
+/// still holds `{{`. Gives the verb's name too.
+pub(super) fn parse<V: Subcommand>(
+    command: clap::Command,
+    line: impl IntoIterator<Item = OsString>,
+) -> Result<(String, Cli<V>)> {
+    let mut expanded = Vec::new();
+    for argument in line {
+        match argument.into_string() {
+            Ok(text) => expanded.extend(expand(text)?.map(OsString::from)),
+            Err(other) => expanded.push(other),
+        }
+    }
+    let matches = command.try_get_matches_from(expanded)?;
+    refuse_unfilled(&matches)?;
+    let verb = matches.subcommand_name().unwrap_or_default().to_owned();
+    Ok((verb, Cli::from_arg_matches(&matches)?))
+}
+
+/// One argument, its `@FILE` read; `None` when it is a flag with an empty value.
+fn expand(argument: String) -> Result<Option<String>> {
+    let (flag, value) = match argument.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => (Some(flag), value),
+        _ => (None, argument.as_str()),
+    };
+    let Some(file) = value.strip_prefix('@') else {
+        return Ok((flag.is_none() || !value.is_empty()).then_some(argument));
+    };
+    let content = std::fs::read_to_string(file)
+        .map_err(|error| Failure::usage(format!("the argument {argument:?} asks to read {file}: {error}")))?;
+    let content = content.strip_suffix('\n').unwrap_or(&content);
+    Ok(match flag {
+        Some(_) if content.is_empty() => None,
+        Some(flag) => Some(format!("{flag}={content}")),
+        None => Some(content.to_owned()),
+    })
+}
+
+/// Looks at what was given by flag and by variable alike.
+fn refuse_unfilled(matches: &clap::ArgMatches) -> Result<()> {
+    for id in matches.ids() {
+        let Ok(Some(values)) = matches.try_get_raw(id.as_str()) else { continue };
+        if let Some(value) = values.into_iter().find_map(|value| value.to_str().filter(|text| text.contains("{{"))) {
+            let flag = id.as_str().replace('_', "-");
+            return Err(Failure::usage(format!(
+                "--{flag} is {value:?}: the workflow did not fill it in; give the parameter it names"
+            )));
+        }
+    }
+    match matches.subcommand() {
+        Some((_, matches)) => refuse_unfilled(matches),
+        None => Ok(()),
+    }
+}
+
+/// Prints help or what is wrong with the command line; gives the exit code.
+pub(super) fn report(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<clap::Error>() {
+        Some(error) => {
+            let code = match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+                _ => failure::USAGE,
+            };
+            // Nobody is left to be told when the terminal is gone.
+            let _ = error.print();
+            code
+        }
+        None => {
+            eprintln!("error: {error:#}");
+            failure::USAGE
+        }
+    }
+}

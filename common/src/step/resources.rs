@@ -1,0 +1,26 @@
+//! What the container may use: the limits of its cgroup.
+
+use std::num::NonZero;
+use std::path::Path;
+
+/// Of the limit; the rest is for what the budget does not count.
+const SHARE: f64 = 0.7;
+/// Where nothing is limited.
+const UNLIMITED: u64 = 1 << 30;
+
+/// Cores, the cgroup's quota taken into account.
+pub(super) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Bytes that a step may keep in memory.
+pub(super) fn memory_budget() -> u64 {
+    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    limits.iter().find_map(|file| limit(Path::new(file))).map_or(UNLIMITED, |limit| (limit as f64 * SHARE) as u64)
+}
+
+/// A limit of cgroups; `None` when there is none: "max" in version 2, a number near 2^63 in version 1.
+fn limit(file: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    text.trim().parse().ok().filter(|limit| (1..1 << 60).contains(limit))
+}

@@ -1,0 +1,55 @@
+//! Logs on stderr: text for a person, JSON for a machine. A failure is told once, here.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+use crate::failure;
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Log {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// Text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Whether a person reads the logs.
+pub(super) fn is_text(log: Log) -> bool {
+    log == Log::Text || (log == Log::Auto && std::io::stderr().is_terminal())
+}
+
+pub(super) fn init(log: Log) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if is_text(log) {
+        builder.with_ansi(std::io::stderr().is_terminal()).compact().init();
+    } else {
+        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+    }
+}
+
+/// Tells why the step failed: to stderr, and to the file whose text Kubernetes and Argo show beside the exit code.
+pub(super) fn report_failure(error: &anyhow::Error, exit_code: u8, text: bool, termination_log: Option<&Path>) {
+    let mut message = format!("{error:#}");
+    if let Some(hint) = failure::hint(error) {
+        message = format!("{message}\n{hint}");
+    }
+    if exit_code == failure::BUG {
+        message = format!("{message}\nthis is a bug of Alameda: please report it with this log");
+    }
+    if text {
+        eprintln!("error: {message}");
+    } else {
+        tracing::error!(exit_code, "{message}");
+    }
+    if let Some(file) = termination_log.filter(|file| file.exists()) {
+        // It is a courtesy: the exit code and the log have told it already.
+        let _ = std::fs::write(file, &message);
+    }
+}
