@@ -127,6 +127,13 @@ pub fn model_file(folder: &str, file: &str) -> String {
     format!("{folder}/{file}")
 }
 
+/// The model itself.
+pub const MODEL_FILE: &str = "model.json";
+/// Metrics on the holdout.
+pub const METRICS_FILE: &str = "metrics.json";
+/// Profiles of the training data, which later data is compared with.
+pub const REFERENCE_FILE: &str = "reference.json";
+
 /// The verdict on promoting a candidate, named by what was compared.
 pub fn verdict(model_folder: &str, fingerprint: &str) -> String {
     format!("{model_folder}/verdict-{}.json", &fingerprint[..8])
@@ -148,6 +155,14 @@ pub fn selection(version: &DataVersion, name: &ModelName) -> String {
 /// The folder of the results of one model version.
 pub fn scored(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
     format!("{}/v{model_version}", results(version, name))
+}
+
+/// Data version and model name, if the key is that of a results manifest.
+pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
+    match key.split('/').collect::<Vec<_>>()[..] {
+        [RESULTS, version, name, scored, "_manifest.json"] if scored.starts_with('v') => Some((version, name)),
+        _ => None,
+    }
 }
 
 /// The folder of the report on one model version's results.

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Role;
 use crate::digest;
 use crate::failure::Failure;
-use crate::layout::{DataVersion, ModelName, Split};
+use crate::layout::{self, DataVersion, ModelName, Split};
+use crate::model::Model;
 use crate::step::{Cache, Step};
 use crate::store::{Object, Store};
 
@@ -60,11 +61,15 @@ impl Inputs {
         for (name, value) in &self.0 {
             match committed.0.get(name) {
                 None => lines.push(format!("{name} is new")),
-                Some(before) if before != value => lines.push(format!("{name} was {}, and is {}", short(before), short(value))),
+                Some(before) if before != value => {
+                    lines.push(format!("{name} was {}, and is {}", short(before), short(value)))
+                }
                 Some(_) => {}
             }
         }
-        lines.extend(committed.0.keys().filter(|name| !self.0.contains_key(*name)).map(|name| format!("{name} is gone")));
+        lines.extend(
+            committed.0.keys().filter(|name| !self.0.contains_key(*name)).map(|name| format!("{name} is gone")),
+        );
         let more = lines.len().saturating_sub(8);
         lines.truncate(8);
         if more > 0 {
@@ -229,6 +234,35 @@ pub struct ModelManifest {
     pub run_id: String,
 }
 
+impl ModelManifest {
+    /// Reads a file of the model, such as `model.json`.
+    ///
+    /// # Errors
+    /// A file that is missing, or whose digest is another than at its commit: exit 2.
+    pub async fn read_file(&self, store: &Store, name: &str) -> Result<Vec<u8>> {
+        let listed = self.files.iter().find(|file| file.key.rsplit('/').next() == Some(name));
+        let file =
+            listed.ok_or_else(|| Failure::usage(format!("the manifest of {} lists no {name}", self.model_name)))?;
+        let bytes = store.require(&file.key).await?;
+        if digest::hex(&bytes) != file.sha256 {
+            return Err(Failure::usage(format!(
+                "{} was changed after it was committed: restore it from a copy, or train again with cache=refresh",
+                file.key
+            )));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads the model.
+    ///
+    /// # Errors
+    /// Those of [`ModelManifest::read_file`], and a model file of another format: exit 2.
+    pub async fn read_model(&self, store: &Store) -> Result<Model> {
+        let bytes = self.read_file(store, layout::MODEL_FILE).await?;
+        Model::parse(&bytes).map_err(|error| Failure::usage(format!("{error:#}")))
+    }
+}
+
 /// A file beside a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -266,8 +300,8 @@ pub struct ResultsManifest {
     pub unscored_rows: u64,
     /// The data, in the order of the shards.
     pub parts: Vec<Part>,
-    /// Keys of the raw files that were scored.
-    pub shards: Vec<String>,
+    /// Raw files that were scored.
+    pub shards: Vec<RawShard>,
     /// Raw files that were left out.
     pub quarantined: Vec<Quarantined>,
 }
@@ -334,7 +368,11 @@ pub async fn read<M: Manifest>(store: &Store, key: &str) -> Result<Option<M>> {
 /// Reads a manifest that must be there.
 pub async fn require<M: Manifest>(store: &Store, key: &str) -> Result<M> {
     read(store, key).await?.ok_or_else(|| {
-        Failure::usage(format!("there is no {} manifest {key} in {}; run the step that writes it first", M::KIND, store.url()))
+        Failure::usage(format!(
+            "there is no {} manifest {key} in {}; run the step that writes it first",
+            M::KIND,
+            store.url()
+        ))
     })
 }
 

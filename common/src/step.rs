@@ -59,10 +59,7 @@ pub fn command<V: Subcommand>(name: &'static str, about: &'static str) -> clap::
 /// Runs a step: reads its arguments, runs the verb, writes its outputs, and gives the exit code of the contract.
 ///
 /// This is the only place that prints to stdout.
-pub fn main<V: Subcommand>(
-    command: clap::Command,
-    run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
-) -> ExitCode {
+pub fn main<V: Subcommand>(command: clap::Command, run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>) -> ExitCode {
     let started = Instant::now();
     let parsed = arguments::parse::<V>(command.clone(), std::env::args_os());
     let (verb_name, Cli { shared, verb }) = match parsed {
@@ -108,7 +105,13 @@ fn start<V: Subcommand>(
     let span = tracing::info_span!("step", step = call.step, verb = call.verb, workflow = step.shared.workflow);
     let result = runtime.block_on(
         async {
-            tracing::info!(version = env!("CARGO_PKG_VERSION"), threads = step.threads, "{} {} starts", call.step, call.verb);
+            tracing::info!(
+                version = env!("CARGO_PKG_VERSION"),
+                threads = step.threads,
+                "{} {} starts",
+                call.step,
+                call.verb
+            );
             step.stoppable(run(&step, verb)).await
         }
         .instrument(span.clone()),
@@ -201,10 +204,9 @@ impl Step {
 
     /// A scratch folder that vanishes when it is dropped.
     pub fn scratch(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new()
-            .prefix("alameda-")
-            .tempdir_in(self.work())
-            .with_context(|| format!("making a scratch folder in {}; --work names another place", self.work().display()))
+        tempfile::Builder::new().prefix("alameda-").tempdir_in(self.work()).with_context(|| {
+            format!("making a scratch folder in {}; --work names another place", self.work().display())
+        })
     }
 
     /// Fails once SIGTERM has come; long loops on blocking threads ask this for every batch.
@@ -272,7 +274,6 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> Result<R> + Send
 pub fn wait<R>(future: impl Future<Output = R>) -> R {
     Handle::current().block_on(future)
 }
-
 
 #[cfg(test)]
 mod tests;
