@@ -323,6 +323,22 @@ mod tests {
             attempt(&version, "alameda-pipeline-x1"),
             self::version(&name, 3),
             alias_move(&name, "champion", 1),
-        ], @"");
+        ], @r#"
+        [
+            "train/25.05.1/_manifest.json",
+            "train/25.05.1/part-01234567-000007.parquet",
+            "predict/25.05.1/01234567",
+            "models/churn/0123456789abcdef",
+            "models/churn/0123456789abcdef/verdict-01234567.json",
+            "results/25.05.1/churn/_selection.json",
+            "results/25.05.1/churn/v3",
+            "reports/25.05.1/churn/v3",
+            "_config/0123456789abcdef0123456789abcdef",
+            "_work/0123456789abcdef0123456789abcdef/groups/002.json",
+            "_attempts/25.05.1/alameda-pipeline-x1.json",
+            "tracking/models/churn/versions/000003.json",
+            "tracking/models/churn/aliases/champion/000001.json",
+        ]
+        "#);
     }
 }
