@@ -227,6 +227,8 @@ pub struct ModelManifest {
     pub files: Vec<File>,
     /// The tracking run that trained it.
     pub run_id: String,
+    /// What a person should know of it, such as that its fit did not converge; empty when all is well.
+    pub warnings: Vec<String>,
 }
 
 /// A file beside a manifest.
