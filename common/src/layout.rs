@@ -122,17 +122,17 @@ pub fn model(name: &ModelName, fingerprint: &str) -> String {
     format!("models/{name}/{}", &fingerprint[..16])
 }
 
-/// A file of the model in `folder`, such as `model.json`.
+/// The file of a model's coefficients.
+pub const MODEL_FILE: &str = "model.json";
+/// The file of a model's quality.
+pub const METRICS_FILE: &str = "metrics.json";
+/// The file of the data that a model was trained on.
+pub const REFERENCE_FILE: &str = "reference.json";
+
+/// A file of the model in `folder`, such as [`MODEL_FILE`].
 pub fn model_file(folder: &str, file: &str) -> String {
     format!("{folder}/{file}")
 }
-
-/// The model itself.
-pub const MODEL_FILE: &str = "model.json";
-/// Metrics on the holdout.
-pub const METRICS_FILE: &str = "metrics.json";
-/// Profiles of the training data, which later data is compared with.
-pub const REFERENCE_FILE: &str = "reference.json";
 
 /// The verdict on promoting a candidate, named by what was compared.
 pub fn verdict(model_folder: &str, fingerprint: &str) -> String {

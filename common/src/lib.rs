@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod metrics;
 pub mod model;
 pub mod parts;
+pub mod reference;
 pub mod selection;
 pub mod spill;
 pub mod step;
