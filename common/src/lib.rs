@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod model;
 pub mod parts;
 pub mod selection;
+pub mod selection;
 pub mod spill;
 pub mod step;
 pub mod store;
