@@ -12,7 +12,6 @@ pub mod metrics;
 pub mod model;
 pub mod parts;
 pub mod selection;
-pub mod selection;
 pub mod spill;
 pub mod step;
 pub mod store;
