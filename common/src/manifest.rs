@@ -60,11 +60,15 @@ impl Inputs {
         for (name, value) in &self.0 {
             match committed.0.get(name) {
                 None => lines.push(format!("{name} is new")),
-                Some(before) if before != value => lines.push(format!("{name} was {}, and is {}", short(before), short(value))),
+                Some(before) if before != value => {
+                    lines.push(format!("{name} was {}, and is {}", short(before), short(value)))
+                }
                 Some(_) => {}
             }
         }
-        lines.extend(committed.0.keys().filter(|name| !self.0.contains_key(*name)).map(|name| format!("{name} is gone")));
+        lines.extend(
+            committed.0.keys().filter(|name| !self.0.contains_key(*name)).map(|name| format!("{name} is gone")),
+        );
         let more = lines.len().saturating_sub(8);
         lines.truncate(8);
         if more > 0 {
@@ -336,7 +340,11 @@ pub async fn read<M: Manifest>(store: &Store, key: &str) -> Result<Option<M>> {
 /// Reads a manifest that must be there.
 pub async fn require<M: Manifest>(store: &Store, key: &str) -> Result<M> {
     read(store, key).await?.ok_or_else(|| {
-        Failure::usage(format!("there is no {} manifest {key} in {}; run the step that writes it first", M::KIND, store.url()))
+        Failure::usage(format!(
+            "there is no {} manifest {key} in {}; run the step that writes it first",
+            M::KIND,
+            store.url()
+        ))
     })
 }
 

@@ -96,7 +96,9 @@ pub fn read(file: &Path, columns: &[String]) -> Result<impl Iterator<Item = Resu
     let mut indices = Vec::with_capacity(columns.len());
     for column in columns {
         let index = schema.index_of(column).map_err(|_| {
-            Failure::usage(format!("{name} has no column {column:?}: it was not written by the configuration of this model"))
+            Failure::usage(format!(
+                "{name} has no column {column:?}: it was not written by the configuration of this model"
+            ))
         })?;
         indices.push(index);
     }
@@ -106,7 +108,8 @@ pub fn read(file: &Path, columns: &[String]) -> Result<impl Iterator<Item = Resu
     in_file.sort_unstable();
     in_file.dedup();
     let order: Vec<usize> = indices.iter().filter_map(|index| in_file.binary_search(index).ok()).collect();
-    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().with_context(|| format!("reading {name}"))?;
+    let reader =
+        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().with_context(|| format!("reading {name}"))?;
     Ok(reader.map(move |batch| Ok(batch.map_err(|error| damaged(&name, &error))?.project(&order)?)))
 }
 
@@ -177,14 +180,19 @@ pub fn labels(column: &dyn Array, classes: &Classes, name: &str) -> Result<Vec<O
         }
         DataType::Utf8 => {
             let values: &StringArray = column.as_string();
-            values.iter().map(|value| value.map(|value| label(ClassValue::Text(value.to_owned()))).transpose()).collect()
+            values
+                .iter()
+                .map(|value| value.map(|value| label(ClassValue::Text(value.to_owned()))).transpose())
+                .collect()
         }
         data_type if data_type.is_integer() => {
             let values = cast(column, &DataType::Int64)?;
             let values = values.as_primitive::<Int64Type>();
             values.iter().map(|value| value.map(|value| label(ClassValue::Int(value))).transpose()).collect()
         }
-        other => Err(Failure::usage(format!("target {name:?} is of type {other}: a target is bool, int32, int64 or utf8"))),
+        other => {
+            Err(Failure::usage(format!("target {name:?} is of type {other}: a target is bool, int32, int64 or utf8")))
+        }
     }
 }
 
