@@ -72,6 +72,14 @@ impl Config {
         digest::hex(format!("{}\0{}", self.dataset_json, self.features_sql).as_bytes())
     }
 
+    /// Name and digest of each of its files, so that a comparison can say which one was edited.
+    pub fn files(&self) -> [(&'static str, String); 2] {
+        [
+            (DATASET, digest::hex(self.dataset_json.as_bytes())),
+            (FEATURES, digest::hex(self.features_sql.as_bytes())),
+        ]
+    }
+
     /// Writes a copy under its digest, where it stays whatever becomes of the ConfigMap.
     pub async fn pin(&self, store: &Store) -> Result<String> {
         let digest = self.digest();

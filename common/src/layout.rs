@@ -157,6 +157,14 @@ pub fn scored(version: &DataVersion, name: &ModelName, model_version: u64) -> St
     format!("{}/v{model_version}", results(version, name))
 }
 
+/// Data version and model name, if the key is that of a results manifest.
+pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
+    match key.split('/').collect::<Vec<_>>()[..] {
+        [RESULTS, version, name, scored, "_manifest.json"] if scored.starts_with('v') => Some((version, name)),
+        _ => None,
+    }
+}
+
 /// The folder of the report on one model version's results.
 pub fn report(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
     format!("reports/{version}/{name}/v{model_version}")
@@ -323,6 +331,22 @@ mod tests {
             attempt(&version, "alameda-pipeline-x1"),
             self::version(&name, 3),
             alias_move(&name, "champion", 1),
-        ], @"");
+        ], @r#"
+        [
+            "train/25.05.1/_manifest.json",
+            "train/25.05.1/part-01234567-000007.parquet",
+            "predict/25.05.1/01234567",
+            "models/churn/0123456789abcdef",
+            "models/churn/0123456789abcdef/verdict-01234567.json",
+            "results/25.05.1/churn/_selection.json",
+            "results/25.05.1/churn/v3",
+            "reports/25.05.1/churn/v3",
+            "_config/0123456789abcdef0123456789abcdef",
+            "_work/0123456789abcdef0123456789abcdef/groups/002.json",
+            "_attempts/25.05.1/alameda-pipeline-x1.json",
+            "tracking/models/churn/versions/000003.json",
+            "tracking/models/churn/aliases/champion/000001.json",
+        ]
+        "#);
     }
 }

@@ -272,8 +272,8 @@ pub struct ResultsManifest {
     pub unscored_rows: u64,
     /// The data, in the order of the shards.
     pub parts: Vec<Part>,
-    /// Keys of the raw files that were scored.
-    pub shards: Vec<String>,
+    /// Raw files that were scored.
+    pub shards: Vec<RawShard>,
     /// Raw files that were left out.
     pub quarantined: Vec<Quarantined>,
 }

@@ -80,9 +80,22 @@ impl Write for Sink {
     }
 }
 
-/// The schema of a parquet file of ours.
-pub fn schema(file: &Path) -> Result<SchemaRef> {
-    Ok(open(file)?.schema().clone())
+/// The schema of the named columns of a parquet file of ours, in the order of `columns`.
+pub fn schema(file: &Path, columns: &[String]) -> Result<Schema> {
+    let builder = open(file)?;
+    Ok(builder.schema().project(&positions(builder.schema(), file, columns)?)?)
+}
+
+fn positions(schema: &Schema, file: &Path, columns: &[String]) -> Result<Vec<usize>> {
+    let position = |column: &String| {
+        schema.index_of(column).map_err(|_| {
+            Failure::usage(format!(
+                "{} has no column {column:?}: it was not written by the configuration of this model",
+                file.display()
+            ))
+        })
+    };
+    columns.iter().map(position).collect()
 }
 
 /// Reads a parquet file of ours in batches of [`BATCH_ROWS`]: the named columns, in the order of `columns`.
@@ -92,16 +105,7 @@ pub fn schema(file: &Path) -> Result<SchemaRef> {
 pub fn read(file: &Path, columns: &[String]) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
     let builder = open(file)?;
     let name = file.display().to_string();
-    let schema = builder.schema().clone();
-    let mut indices = Vec::with_capacity(columns.len());
-    for column in columns {
-        let index = schema.index_of(column).map_err(|_| {
-            Failure::usage(format!(
-                "{name} has no column {column:?}: it was not written by the configuration of this model"
-            ))
-        })?;
-        indices.push(index);
-    }
+    let indices = positions(builder.schema(), file, columns)?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), indices.iter().copied());
     // The reader gives columns in the order of the file.
     let mut in_file = indices.clone();

@@ -150,6 +150,11 @@ impl Step {
         step
     }
 
+    /// The same step in another workflow.
+    pub fn in_workflow(&self, workflow: &str) -> Self {
+        Self { shared: Arc::new(Shared { workflow: workflow.to_owned(), ..(*self.shared).clone() }), ..self.clone() }
+    }
+
     /// The same step with `cache: refresh`.
     pub fn refreshing(&self) -> Self {
         Self { shared: Arc::new(Shared { cache: Cache::Refresh, ..(*self.shared).clone() }), ..self.clone() }
