@@ -220,9 +220,12 @@ pub fn run(id: &str) -> String {
 /// The folder of all runs of the embedded tracking.
 pub const RUNS: &str = "tracking/runs";
 
+/// The folder of all registered models of the embedded tracking.
+pub const REGISTRY: &str = "tracking/models";
+
 /// The folder of the registered versions of a model.
 pub fn versions(name: &ModelName) -> String {
-    format!("tracking/models/{name}/versions")
+    format!("{REGISTRY}/{name}/versions")
 }
 
 /// A registered version of a model; zero-padded so that listings are in order.
@@ -232,12 +235,17 @@ pub fn version(name: &ModelName, version: u64) -> String {
 
 /// The folder of all moves of an alias.
 pub fn alias(name: &ModelName, alias: &str) -> String {
-    format!("tracking/models/{name}/aliases/{alias}")
+    format!("{REGISTRY}/{name}/aliases/{alias}")
 }
 
 /// One move of an alias; the last one holds.
 pub fn alias_move(name: &ModelName, alias_name: &str, sequence: u64) -> String {
     format!("{}/{sequence:06}.json", alias(name, alias_name))
+}
+
+/// The number that a version's or an alias move's key ends with.
+pub fn number(key: &str) -> Option<u64> {
+    key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
 }
 
 /// Refuses keys that leave the root or are not in normal form.

@@ -6,13 +6,19 @@ pub mod digest;
 pub mod drift;
 pub mod failure;
 pub mod fanout;
+pub mod labelled;
 pub mod layout;
 pub mod manifest;
 pub mod metrics;
 pub mod model;
 pub mod parts;
 pub mod reference;
+<<<<<<< HEAD
+pub mod scoring;
+=======
 pub mod selection;
+>>>>>>> main
 pub mod spill;
 pub mod step;
 pub mod store;
+pub mod tracking;

@@ -236,11 +236,36 @@ impl Step {
         T: Send + 'static,
         R: Send + 'static,
     {
+        let mut results = Vec::new();
+        self.fold(items, work, |result| {
+            results.push(result);
+            Ok(())
+        })
+        .await?;
+        Ok(results)
+    }
+
+    /// Works on all items as [`Step::each`] does, and takes in each result in the order of the items: results that are
+    /// taken in do not stay in memory.
+    pub async fn fold<T, R>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
+        mut take: impl FnMut(R) -> Result<()>,
+    ) -> Result<()>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
         let calls = items.into_iter().map(|item| {
             let (step, work) = (self.clone(), work.clone());
             async move { blocking(move || step.check().and_then(|()| work(item))).await }
         });
-        futures::stream::iter(calls).buffered(self.threads).try_collect().await
+        let mut results = futures::stream::iter(calls).buffered(self.threads);
+        while let Some(result) = results.try_next().await? {
+            take(result)?;
+        }
+        Ok(())
     }
 
     /// Runs the verb until it ends, or until SIGTERM and a time of grace in which it can close what it opened.
