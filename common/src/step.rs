@@ -31,7 +31,7 @@ use tracing::Instrument;
 use crate::failure::{self, Failure};
 use crate::store::Store;
 
-pub use arguments::{Cache, RawArgs};
+pub use arguments::{Cache, RawArgs, Verbatim};
 pub use outputs::Outputs;
 pub use progress::Progress;
 
@@ -229,11 +229,36 @@ impl Step {
         T: Send + 'static,
         R: Send + 'static,
     {
+        let collect = |results: &mut Vec<R>, result| {
+            results.push(result);
+            Ok(())
+        };
+        self.fold(items, Vec::new(), work, collect).await
+    }
+
+    /// Works on all items as [`Step::each`] does, and merges the results into `start` in the order of the items as they
+    /// come, so that memory does not grow with the number of items.
+    pub async fn fold<T, R, A>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        start: A,
+        work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
+        merge: impl Fn(&mut A, R) -> Result<()>,
+    ) -> Result<A>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
         let calls = items.into_iter().map(|item| {
             let (step, work) = (self.clone(), work.clone());
             async move { blocking(move || step.check().and_then(|()| work(item))).await }
         });
-        futures::stream::iter(calls).buffered(self.threads).try_collect().await
+        let mut results = futures::stream::iter(calls).buffered(self.threads);
+        let mut total = start;
+        while let Some(result) = results.try_next().await? {
+            merge(&mut total, result)?;
+        }
+        Ok(total)
     }
 
     /// Runs the verb until it ends, or until SIGTERM and a time of grace in which it can close what it opened.
