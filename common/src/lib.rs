@@ -13,11 +13,8 @@ pub mod metrics;
 pub mod model;
 pub mod parts;
 pub mod reference;
-<<<<<<< HEAD
 pub mod scoring;
-=======
 pub mod selection;
->>>>>>> main
 pub mod spill;
 pub mod step;
 pub mod store;
