@@ -31,7 +31,7 @@ use tracing::Instrument;
 use crate::failure::{self, Failure};
 use crate::store::Store;
 
-pub use arguments::{Cache, RawArgs};
+pub use arguments::{Cache, RawArgs, Verbatim};
 pub use outputs::Outputs;
 pub use progress::Progress;
 
