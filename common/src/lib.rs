@@ -11,7 +11,12 @@ pub mod manifest;
 pub mod metrics;
 pub mod model;
 pub mod parts;
+#[cfg(feature = "sql")]
+pub mod prepare;
+pub mod raw;
 pub mod selection;
+#[cfg(feature = "sql")]
+pub mod session;
 pub mod spill;
 pub mod step;
 pub mod store;
