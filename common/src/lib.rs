@@ -6,6 +6,7 @@ pub mod digest;
 pub mod drift;
 pub mod failure;
 pub mod fanout;
+pub mod labelled;
 pub mod layout;
 pub mod manifest;
 pub mod metrics;
@@ -14,9 +15,12 @@ pub mod parts;
 #[cfg(feature = "sql")]
 pub mod prepare;
 pub mod raw;
+pub mod reference;
+pub mod scoring;
 pub mod selection;
 #[cfg(feature = "sql")]
 pub mod session;
 pub mod spill;
 pub mod step;
 pub mod store;
+pub mod tracking;

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Role;
 use crate::digest;
 use crate::failure::Failure;
-use crate::layout::{self, DataVersion, ModelName, Split};
-use crate::model::Model;
+use crate::layout::{DataVersion, ModelName, Split};
 use crate::step::{Cache, Step};
 use crate::store::{Object, Store};
 
@@ -232,35 +231,8 @@ pub struct ModelManifest {
     pub files: Vec<File>,
     /// The tracking run that trained it.
     pub run_id: String,
-}
-
-impl ModelManifest {
-    /// Reads a file of the model, such as `model.json`.
-    ///
-    /// # Errors
-    /// A file that is missing, or whose digest is another than at its commit: exit 2.
-    pub async fn read_file(&self, store: &Store, name: &str) -> Result<Vec<u8>> {
-        let listed = self.files.iter().find(|file| file.key.rsplit('/').next() == Some(name));
-        let file =
-            listed.ok_or_else(|| Failure::usage(format!("the manifest of {} lists no {name}", self.model_name)))?;
-        let bytes = store.require(&file.key).await?;
-        if digest::hex(&bytes) != file.sha256 {
-            return Err(Failure::usage(format!(
-                "{} was changed after it was committed: restore it from a copy, or train again with cache=refresh",
-                file.key
-            )));
-        }
-        Ok(bytes)
-    }
-
-    /// Reads the model.
-    ///
-    /// # Errors
-    /// Those of [`ModelManifest::read_file`], and a model file of another format: exit 2.
-    pub async fn read_model(&self, store: &Store) -> Result<Model> {
-        let bytes = self.read_file(store, layout::MODEL_FILE).await?;
-        Model::parse(&bytes).map_err(|error| Failure::usage(format!("{error:#}")))
-    }
+    /// What a person should know of it, such as that its fit did not converge; empty when all is well.
+    pub warnings: Vec<String>,
 }
 
 /// A file beside a manifest.

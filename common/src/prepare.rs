@@ -8,6 +8,8 @@ use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::SchemaRef;
 
+use chrono_tz::Tz;
+
 use crate::config::Config;
 use crate::dataset::{Dataset, Holdout, HoldoutRule, Labels};
 use crate::failure::Failure;
@@ -21,8 +23,8 @@ use crate::store::hash_file;
 /// What rows are prepared for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Purpose {
-    /// To train on, except for those that the rule holds out. Every row needs a label.
-    Train(HoldoutRule),
+    /// To train on, except for those that the rule holds out; a date is one of the time zone. Every row needs a label.
+    Train(HoldoutRule, Tz),
     /// To be scored. Labels may be missing.
     Predict,
 }
@@ -58,7 +60,7 @@ impl Preparation {
         let features = Features::new(config, step.memory(), step.work())?;
         let target = features.schema().index_of(&config.dataset.target().name)?;
         let holdout = match purpose {
-            Purpose::Train(rule) => Some(Holdout::new(rule, &config.dataset, step.timezone())?),
+            Purpose::Train(rule, timezone) => Some(Holdout::new(rule, &config.dataset, timezone)?),
             Purpose::Predict => None,
         };
         let dataset = Arc::new(config.dataset.clone());

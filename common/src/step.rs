@@ -31,7 +31,7 @@ use tracing::Instrument;
 use crate::failure::{self, Failure};
 use crate::store::Store;
 
-pub use arguments::{Cache, RawArgs};
+pub use arguments::{Cache, RawArgs, Verbatim};
 pub use outputs::Outputs;
 pub use progress::Progress;
 
@@ -150,6 +150,11 @@ impl Step {
         step
     }
 
+    /// The same step in another workflow.
+    pub fn in_workflow(&self, workflow: &str) -> Self {
+        Self { shared: Arc::new(Shared { workflow: workflow.to_owned(), ..(*self.shared).clone() }), ..self.clone() }
+    }
+
     /// The same step with `cache: refresh`.
     pub fn refreshing(&self) -> Self {
         Self { shared: Arc::new(Shared { cache: Cache::Refresh, ..(*self.shared).clone() }), ..self.clone() }
@@ -231,11 +236,36 @@ impl Step {
         T: Send + 'static,
         R: Send + 'static,
     {
+        let mut results = Vec::new();
+        self.fold(items, work, |result| {
+            results.push(result);
+            Ok(())
+        })
+        .await?;
+        Ok(results)
+    }
+
+    /// Works on all items as [`Step::each`] does, and takes in each result in the order of the items: results that are
+    /// taken in do not stay in memory.
+    pub async fn fold<T, R>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
+        mut take: impl FnMut(R) -> Result<()>,
+    ) -> Result<()>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
         let calls = items.into_iter().map(|item| {
             let (step, work) = (self.clone(), work.clone());
             async move { blocking(move || step.check().and_then(|()| work(item))).await }
         });
-        futures::stream::iter(calls).buffered(self.threads).try_collect().await
+        let mut results = futures::stream::iter(calls).buffered(self.threads);
+        while let Some(result) = results.try_next().await? {
+            take(result)?;
+        }
+        Ok(())
     }
 
     /// Runs the verb until it ends, or until SIGTERM and a time of grace in which it can close what it opened.

@@ -7,12 +7,14 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, TimestampMicrosecondType};
 use chrono::{Duration, NaiveDate, TimeZone};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use super::{Dataset, keys};
 use crate::failure::Failure;
 
 /// How the holdout is chosen.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum HoldoutRule {
     /// The first raw file in the order of names.
     FirstShard,
@@ -33,6 +35,20 @@ impl FromStr for HoldoutRule {
             _ => None,
         };
         parsed.ok_or_else(|| "give first-shard, a fraction between 0 and 1 such as fraction=0.1, or after=2024-10-01".into())
+    }
+}
+
+impl TryFrom<String> for HoldoutRule {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<HoldoutRule> for String {
+    fn from(rule: HoldoutRule) -> String {
+        rule.to_string()
     }
 }
 
