@@ -12,9 +12,14 @@ pub mod manifest;
 pub mod metrics;
 pub mod model;
 pub mod parts;
+#[cfg(feature = "sql")]
+pub mod prepare;
+pub mod raw;
 pub mod reference;
 pub mod scoring;
 pub mod selection;
+#[cfg(feature = "sql")]
+pub mod session;
 pub mod spill;
 pub mod step;
 pub mod store;
