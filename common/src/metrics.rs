@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::sum::Sum;
 
-pub use rank::{RankError, RankMetrics, rank_metrics};
+pub use rank::{RankError, RankMetrics, Ranking, rank_metrics};
 
 /// Calibration bins of equal width over [0, 1].
 pub const CALIBRATION_BINS: usize = 10;

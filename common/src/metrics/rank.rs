@@ -36,27 +36,45 @@ pub enum RankError {
 
 /// ROC AUC and average precision of (score, is positive) rows sorted by score, HIGHEST first; equal scores in any order.
 ///
-/// One pass and constant memory. The area is counted in whole numbers and divided once, so it is exact.
-///
 /// # Errors
 /// Those of [`RankError`], and the first error of the iterator.
 pub fn rank_metrics<E: From<RankError>>(
     sorted: impl IntoIterator<Item = Result<(f64, bool), E>>,
 ) -> Result<RankMetrics, E> {
-    let mut ranks = Ranks::default();
-    let mut tied: Option<(f64, Tie)> = None;
-    for (row, item) in (0_u64..).zip(sorted) {
+    let mut ranking = Ranking::default();
+    for item in sorted {
         let (score, positive) = item?;
+        ranking.add(score, positive)?;
+    }
+    Ok(ranking.metrics())
+}
+
+/// What [`rank_metrics`] counts, row by row: several of them share one sorted pass, such as one for each day.
+///
+/// Constant memory. The area is counted in whole numbers and divided once, so it is exact.
+#[derive(Clone, Debug, Default)]
+pub struct Ranking {
+    ranks: Ranks,
+    /// The current score and its rows.
+    tied: Option<(f64, Tie)>,
+    rows: u64,
+}
+
+impl Ranking {
+    /// Adds a row, whose score is not above any before it.
+    ///
+    /// # Errors
+    /// Those of [`RankError`].
+    pub fn add(&mut self, score: f64, positive: bool) -> Result<(), RankError> {
+        let row = self.rows;
         if score.is_nan() {
-            return Err(RankError::NotANumber { row }.into());
+            return Err(RankError::NotANumber { row });
         }
-        let mut tie = match tied {
+        let mut tie = match self.tied {
             Some((before, tie)) if score == before => tie,
-            Some((before, _)) if score > before => {
-                return Err(RankError::Unsorted { row, score, before }.into());
-            }
+            Some((before, _)) if score > before => return Err(RankError::Unsorted { row, score, before }),
             Some((_, tie)) => {
-                ranks.close(tie);
+                self.ranks.close(tie);
                 Tie::default()
             }
             None => Tie::default(),
@@ -66,23 +84,29 @@ pub fn rank_metrics<E: From<RankError>>(
         } else {
             tie.negatives += 1;
         }
-        tied = Some((score, tie));
+        self.tied = Some((score, tie));
+        self.rows += 1;
+        Ok(())
     }
-    if let Some((_, tie)) = tied {
-        ranks.close(tie);
+
+    /// The metrics of all rows.
+    pub fn metrics(mut self) -> RankMetrics {
+        if let Some((_, tie)) = self.tied.take() {
+            self.ranks.close(tie);
+        }
+        self.ranks.metrics()
     }
-    Ok(ranks.metrics())
 }
 
 /// Rows of one score.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Tie {
     positives: u64,
     negatives: u64,
 }
 
 /// What stands above the current score.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Ranks {
     positives: u64,
     negatives: u64,

@@ -124,6 +124,18 @@ impl RawArgs {
     }
 }
 
+/// A text that is taken as it is, `{{` included: what a failed workflow tells of itself may quote anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verbatim(pub String);
+
+impl FromStr for Verbatim {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// A number of bytes, such as `512MiB`, `2Gi` or `1000000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bytes(u64);
@@ -200,6 +212,9 @@ fn expand(argument: String) -> Result<Option<String>> {
 fn refuse_unfilled(matches: &clap::ArgMatches) -> Result<()> {
     for id in matches.ids() {
         let Ok(Some(values)) = matches.try_get_raw(id.as_str()) else { continue };
+        if matches.try_get_one::<Verbatim>(id.as_str()).is_ok() {
+            continue;
+        }
         if let Some(value) = values.into_iter().find_map(|value| value.to_str().filter(|text| text.contains("{{"))) {
             let flag = id.as_str().replace('_', "-");
             return Err(Failure::usage(format!(
