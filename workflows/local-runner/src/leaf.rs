@@ -266,7 +266,8 @@ fn signal_group(pid: Pid, signal: Signal) {
 fn resident_peak(pid: Pid) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+    // It is 0 while the emissary becomes the program.
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().filter(|kib| *kib > 0).map(|kib| kib * 1024)
 }
 
 /// The files of the ConfigMap that is mounted at `/config`.

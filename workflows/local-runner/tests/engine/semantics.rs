@@ -230,7 +230,6 @@ fn a_leaf_finds_its_folders_settings_files_and_addresses() {
     assert_eq!(lab.read(".alameda/runs/w/w/log"), "to the log\nand this\n");
     assert_eq!(lab.read(".alameda/runs/w/w/phase"), "Succeeded\n");
     assert!(!lab.path(".alameda/runs/w/w/work").exists(), "scratch goes with the pod");
-    assert!(ended.node("")["peakMemoryBytes"].as_u64().is_none_or(|bytes| bytes > 100_000));
 
     let missing = lab.submit(&["-p", "config=other"]);
     assert_eq!(missing.phase(), "Error");
