@@ -6,6 +6,7 @@ pub mod digest;
 pub mod drift;
 pub mod failure;
 pub mod fanout;
+pub mod labels;
 pub mod layout;
 pub mod manifest;
 pub mod metrics;
