@@ -32,10 +32,14 @@ impl Config {
         let read = |name: &str| {
             let file = folder.join(name);
             std::fs::read_to_string(&file).map_err(|error| {
-                Failure::usage(format!("{}: {error}; --config-dir (ALAMEDA_CONFIG) names the folder that holds it", file.display()))
+                Failure::usage(format!(
+                    "{}: {error}; --config-dir (ALAMEDA_CONFIG) names the folder that holds it",
+                    file.display()
+                ))
             })
         };
-        Self::parse(read(DATASET)?, read(FEATURES)?).with_context(|| format!("reading the configuration in {}", folder.display()))
+        Self::parse(read(DATASET)?, read(FEATURES)?)
+            .with_context(|| format!("reading the configuration in {}", folder.display()))
     }
 
     /// Reads the configuration that is pinned under a digest.
@@ -50,7 +54,9 @@ impl Config {
         let (features_sql, dataset_json) = (texts.remove(1), texts.remove(0));
         let config = Self::parse(dataset_json, features_sql).with_context(|| format!("reading {folder}"))?;
         if config.digest() != digest {
-            return Err(Failure::usage(format!("{folder} was changed: its content has another digest; restore it from a copy")));
+            return Err(Failure::usage(format!(
+                "{folder} was changed: its content has another digest; restore it from a copy"
+            )));
         }
         Ok(config)
     }
@@ -64,6 +70,14 @@ impl Config {
     /// What it is named by: a digest of both files.
     pub fn digest(&self) -> String {
         digest::hex(format!("{}\0{}", self.dataset_json, self.features_sql).as_bytes())
+    }
+
+    /// Name and digest of each of its files, so that a comparison can say which one was edited.
+    pub fn files(&self) -> [(&'static str, String); 2] {
+        [
+            (DATASET, digest::hex(self.dataset_json.as_bytes())),
+            (FEATURES, digest::hex(self.features_sql.as_bytes())),
+        ]
     }
 
     /// Writes a copy under its digest, where it stays whatever becomes of the ConfigMap.

@@ -162,16 +162,22 @@ impl Dataset {
             (ColumnType::Bool, []) => &[ClassValue::Bool(false), ClassValue::Bool(true)][..],
             (ColumnType::Int32 | ColumnType::Int64, []) => &[ClassValue::Int(0), ClassValue::Int(1)][..],
             (ColumnType::Bool | ColumnType::Int32 | ColumnType::Int64 | ColumnType::Utf8, allowed) => allowed,
-            (other, _) => return Err(format!("target {name:?} is of type {other:?}: it must be bool, int32, int64 or utf8")),
+            (other, _) => {
+                return Err(format!("target {name:?} is of type {other:?}: it must be bool, int32, int64 or utf8"));
+            }
         };
         let [first, last] = values else {
-            return Err(format!("target {name:?} must have two values in `allowed`: the classes, the positive one last"));
+            return Err(format!(
+                "target {name:?} must have two values in `allowed`: the classes, the positive one last"
+            ));
         };
         match &target.positive {
             None => Ok(Classes { negative: first.clone(), positive: last.clone() }),
             Some(positive) if positive == last => Ok(Classes { negative: first.clone(), positive: last.clone() }),
             Some(positive) if positive == first => Ok(Classes { negative: last.clone(), positive: first.clone() }),
-            Some(positive) => Err(format!("`positive` of target {name:?} is {positive}, which is not one of `allowed`")),
+            Some(positive) => {
+                Err(format!("`positive` of target {name:?} is {positive}, which is not one of `allowed`"))
+            }
         }
     }
 }

@@ -36,7 +36,8 @@ pub struct Shard {
 impl Shard {
     /// What its mark is named by.
     fn fingerprint(&self) -> String {
-        digest::hex(format!("{}\0{}\0{}\0{}", self.ordinal, self.key, self.bytes, self.stamp).as_bytes())[..16].to_owned()
+        digest::hex(format!("{}\0{}\0{}\0{}", self.ordinal, self.key, self.bytes, self.stamp).as_bytes())[..16]
+            .to_owned()
     }
 }
 
@@ -103,7 +104,8 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     {
         let folder = self.folder();
         let group: Group = store.require_json(&layout::group(&folder, id)).await?;
-        let shards: Vec<Shard> = group.ordinals.iter().filter_map(|&ordinal| self.shards.get(ordinal)).cloned().collect();
+        let shards: Vec<Shard> =
+            group.ordinals.iter().filter_map(|&ordinal| self.shards.get(ordinal)).cloned().collect();
         let progress = step.progress(shards.iter().map(|shard| shard.bytes).sum(), "bytes").clone();
         let (step_of_shard, store_of_shard) = (step.clone(), store.clone());
         let done = step
@@ -146,7 +148,10 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         step.each(self.shards.clone(), move |shard| {
             let mark: Option<Mark<D>> = wait(store.get_json(&layout::done(&folder, &shard.fingerprint())))?;
             mark.map(|mark| mark.result).ok_or_else(|| {
-                Failure::usage(format!("shard {} is not done: run the group that holds it, then commit again", shard.key))
+                Failure::usage(format!(
+                    "shard {} is not done: run the group that holds it, then commit again",
+                    shard.key
+                ))
             })
         })
         .await

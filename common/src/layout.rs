@@ -122,7 +122,14 @@ pub fn model(name: &ModelName, fingerprint: &str) -> String {
     format!("models/{name}/{}", &fingerprint[..16])
 }
 
-/// A file of the model in `folder`, such as `model.json`.
+/// The file of a model's coefficients.
+pub const MODEL_FILE: &str = "model.json";
+/// The file of a model's quality.
+pub const METRICS_FILE: &str = "metrics.json";
+/// The file of the data that a model was trained on.
+pub const REFERENCE_FILE: &str = "reference.json";
+
+/// A file of the model in `folder`, such as [`MODEL_FILE`].
 pub fn model_file(folder: &str, file: &str) -> String {
     format!("{folder}/{file}")
 }
@@ -148,6 +155,14 @@ pub fn selection(version: &DataVersion, name: &ModelName) -> String {
 /// The folder of the results of one model version.
 pub fn scored(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
     format!("{}/v{model_version}", results(version, name))
+}
+
+/// Data version and model name, if the key is that of a results manifest.
+pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
+    match key.split('/').collect::<Vec<_>>()[..] {
+        [RESULTS, version, name, scored, "_manifest.json"] if scored.starts_with('v') => Some((version, name)),
+        _ => None,
+    }
 }
 
 /// The folder of the report on one model version's results.
@@ -205,9 +220,12 @@ pub fn run(id: &str) -> String {
 /// The folder of all runs of the embedded tracking.
 pub const RUNS: &str = "tracking/runs";
 
+/// The folder of all registered models of the embedded tracking.
+pub const REGISTRY: &str = "tracking/models";
+
 /// The folder of the registered versions of a model.
 pub fn versions(name: &ModelName) -> String {
-    format!("tracking/models/{name}/versions")
+    format!("{REGISTRY}/{name}/versions")
 }
 
 /// A registered version of a model; zero-padded so that listings are in order.
@@ -217,12 +235,17 @@ pub fn version(name: &ModelName, version: u64) -> String {
 
 /// The folder of all moves of an alias.
 pub fn alias(name: &ModelName, alias: &str) -> String {
-    format!("tracking/models/{name}/aliases/{alias}")
+    format!("{REGISTRY}/{name}/aliases/{alias}")
 }
 
 /// One move of an alias; the last one holds.
 pub fn alias_move(name: &ModelName, alias_name: &str, sequence: u64) -> String {
     format!("{}/{sequence:06}.json", alias(name, alias_name))
+}
+
+/// The number that a version's or an alias move's key ends with.
+pub fn number(key: &str) -> Option<u64> {
+    key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
 }
 
 /// Refuses keys that leave the root or are not in normal form.
@@ -308,6 +331,22 @@ mod tests {
             attempt(&version, "alameda-pipeline-x1"),
             self::version(&name, 3),
             alias_move(&name, "champion", 1),
-        ], @"");
+        ], @r#"
+        [
+            "train/25.05.1/_manifest.json",
+            "train/25.05.1/part-01234567-000007.parquet",
+            "predict/25.05.1/01234567",
+            "models/churn/0123456789abcdef",
+            "models/churn/0123456789abcdef/verdict-01234567.json",
+            "results/25.05.1/churn/_selection.json",
+            "results/25.05.1/churn/v3",
+            "reports/25.05.1/churn/v3",
+            "_config/0123456789abcdef0123456789abcdef",
+            "_work/0123456789abcdef0123456789abcdef/groups/002.json",
+            "_attempts/25.05.1/alameda-pipeline-x1.json",
+            "tracking/models/churn/versions/000003.json",
+            "tracking/models/churn/aliases/champion/000001.json",
+        ]
+        "#);
     }
 }

@@ -60,11 +60,15 @@ impl Inputs {
         for (name, value) in &self.0 {
             match committed.0.get(name) {
                 None => lines.push(format!("{name} is new")),
-                Some(before) if before != value => lines.push(format!("{name} was {}, and is {}", short(before), short(value))),
+                Some(before) if before != value => {
+                    lines.push(format!("{name} was {}, and is {}", short(before), short(value)))
+                }
                 Some(_) => {}
             }
         }
-        lines.extend(committed.0.keys().filter(|name| !self.0.contains_key(*name)).map(|name| format!("{name} is gone")));
+        lines.extend(
+            committed.0.keys().filter(|name| !self.0.contains_key(*name)).map(|name| format!("{name} is gone")),
+        );
         let more = lines.len().saturating_sub(8);
         lines.truncate(8);
         if more > 0 {
@@ -227,6 +231,8 @@ pub struct ModelManifest {
     pub files: Vec<File>,
     /// The tracking run that trained it.
     pub run_id: String,
+    /// What a person should know of it, such as that its fit did not converge; empty when all is well.
+    pub warnings: Vec<String>,
 }
 
 /// A file beside a manifest.
@@ -266,8 +272,8 @@ pub struct ResultsManifest {
     pub unscored_rows: u64,
     /// The data, in the order of the shards.
     pub parts: Vec<Part>,
-    /// Keys of the raw files that were scored.
-    pub shards: Vec<String>,
+    /// Raw files that were scored.
+    pub shards: Vec<RawShard>,
     /// Raw files that were left out.
     pub quarantined: Vec<Quarantined>,
 }
@@ -334,7 +340,11 @@ pub async fn read<M: Manifest>(store: &Store, key: &str) -> Result<Option<M>> {
 /// Reads a manifest that must be there.
 pub async fn require<M: Manifest>(store: &Store, key: &str) -> Result<M> {
     read(store, key).await?.ok_or_else(|| {
-        Failure::usage(format!("there is no {} manifest {key} in {}; run the step that writes it first", M::KIND, store.url()))
+        Failure::usage(format!(
+            "there is no {} manifest {key} in {}; run the step that writes it first",
+            M::KIND,
+            store.url()
+        ))
     })
 }
 

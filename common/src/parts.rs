@@ -80,9 +80,22 @@ impl Write for Sink {
     }
 }
 
-/// The schema of a parquet file of ours.
-pub fn schema(file: &Path) -> Result<SchemaRef> {
-    Ok(open(file)?.schema().clone())
+/// The schema of the named columns of a parquet file of ours, in the order of `columns`.
+pub fn schema(file: &Path, columns: &[String]) -> Result<Schema> {
+    let builder = open(file)?;
+    Ok(builder.schema().project(&positions(builder.schema(), file, columns)?)?)
+}
+
+fn positions(schema: &Schema, file: &Path, columns: &[String]) -> Result<Vec<usize>> {
+    let position = |column: &String| {
+        schema.index_of(column).map_err(|_| {
+            Failure::usage(format!(
+                "{} has no column {column:?}: it was not written by the configuration of this model",
+                file.display()
+            ))
+        })
+    };
+    columns.iter().map(position).collect()
 }
 
 /// Reads a parquet file of ours in batches of [`BATCH_ROWS`]: the named columns, in the order of `columns`.
@@ -92,21 +105,15 @@ pub fn schema(file: &Path) -> Result<SchemaRef> {
 pub fn read(file: &Path, columns: &[String]) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
     let builder = open(file)?;
     let name = file.display().to_string();
-    let schema = builder.schema().clone();
-    let mut indices = Vec::with_capacity(columns.len());
-    for column in columns {
-        let index = schema.index_of(column).map_err(|_| {
-            Failure::usage(format!("{name} has no column {column:?}: it was not written by the configuration of this model"))
-        })?;
-        indices.push(index);
-    }
+    let indices = positions(builder.schema(), file, columns)?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), indices.iter().copied());
     // The reader gives columns in the order of the file.
     let mut in_file = indices.clone();
     in_file.sort_unstable();
     in_file.dedup();
     let order: Vec<usize> = indices.iter().filter_map(|index| in_file.binary_search(index).ok()).collect();
-    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().with_context(|| format!("reading {name}"))?;
+    let reader =
+        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().with_context(|| format!("reading {name}"))?;
     Ok(reader.map(move |batch| Ok(batch.map_err(|error| damaged(&name, &error))?.project(&order)?)))
 }
 
@@ -177,14 +184,19 @@ pub fn labels(column: &dyn Array, classes: &Classes, name: &str) -> Result<Vec<O
         }
         DataType::Utf8 => {
             let values: &StringArray = column.as_string();
-            values.iter().map(|value| value.map(|value| label(ClassValue::Text(value.to_owned()))).transpose()).collect()
+            values
+                .iter()
+                .map(|value| value.map(|value| label(ClassValue::Text(value.to_owned()))).transpose())
+                .collect()
         }
         data_type if data_type.is_integer() => {
             let values = cast(column, &DataType::Int64)?;
             let values = values.as_primitive::<Int64Type>();
             values.iter().map(|value| value.map(|value| label(ClassValue::Int(value))).transpose()).collect()
         }
-        other => Err(Failure::usage(format!("target {name:?} is of type {other}: a target is bool, int32, int64 or utf8"))),
+        other => {
+            Err(Failure::usage(format!("target {name:?} is of type {other}: a target is bool, int32, int64 or utf8")))
+        }
     }
 }
 

@@ -59,10 +59,7 @@ pub fn command<V: Subcommand>(name: &'static str, about: &'static str) -> clap::
 /// Runs a step: reads its arguments, runs the verb, writes its outputs, and gives the exit code of the contract.
 ///
 /// This is the only place that prints to stdout.
-pub fn main<V: Subcommand>(
-    command: clap::Command,
-    run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
-) -> ExitCode {
+pub fn main<V: Subcommand>(command: clap::Command, run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>) -> ExitCode {
     let started = Instant::now();
     let parsed = arguments::parse::<V>(command.clone(), std::env::args_os());
     let (verb_name, Cli { shared, verb }) = match parsed {
@@ -108,7 +105,13 @@ fn start<V: Subcommand>(
     let span = tracing::info_span!("step", step = call.step, verb = call.verb, workflow = step.shared.workflow);
     let result = runtime.block_on(
         async {
-            tracing::info!(version = env!("CARGO_PKG_VERSION"), threads = step.threads, "{} {} starts", call.step, call.verb);
+            tracing::info!(
+                version = env!("CARGO_PKG_VERSION"),
+                threads = step.threads,
+                "{} {} starts",
+                call.step,
+                call.verb
+            );
             step.stoppable(run(&step, verb)).await
         }
         .instrument(span.clone()),
@@ -145,6 +148,11 @@ impl Step {
         let step = Self::new(name, Shared::for_test(home)).expect("the arguments of a test are valid");
         std::fs::create_dir_all(step.work()).expect("the scratch folder of a test can be made");
         step
+    }
+
+    /// The same step in another workflow.
+    pub fn in_workflow(&self, workflow: &str) -> Self {
+        Self { shared: Arc::new(Shared { workflow: workflow.to_owned(), ..(*self.shared).clone() }), ..self.clone() }
     }
 
     /// The same step with `cache: refresh`.
@@ -201,10 +209,9 @@ impl Step {
 
     /// A scratch folder that vanishes when it is dropped.
     pub fn scratch(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new()
-            .prefix("alameda-")
-            .tempdir_in(self.work())
-            .with_context(|| format!("making a scratch folder in {}; --work names another place", self.work().display()))
+        tempfile::Builder::new().prefix("alameda-").tempdir_in(self.work()).with_context(|| {
+            format!("making a scratch folder in {}; --work names another place", self.work().display())
+        })
     }
 
     /// Fails once SIGTERM has come; long loops on blocking threads ask this for every batch.
@@ -229,22 +236,23 @@ impl Step {
         T: Send + 'static,
         R: Send + 'static,
     {
-        let collect = |results: &mut Vec<R>, result| {
+        let mut results = Vec::new();
+        self.fold(items, work, |result| {
             results.push(result);
             Ok(())
-        };
-        self.fold(items, Vec::new(), work, collect).await
+        })
+        .await?;
+        Ok(results)
     }
 
-    /// Works on all items as [`Step::each`] does, and merges the results into `start` in the order of the items as they
-    /// come, so that memory does not grow with the number of items.
-    pub async fn fold<T, R, A>(
+    /// Works on all items as [`Step::each`] does, and takes in each result in the order of the items: results that are
+    /// taken in do not stay in memory.
+    pub async fn fold<T, R>(
         &self,
         items: impl IntoIterator<Item = T>,
-        start: A,
         work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
-        merge: impl Fn(&mut A, R) -> Result<()>,
-    ) -> Result<A>
+        mut take: impl FnMut(R) -> Result<()>,
+    ) -> Result<()>
     where
         T: Send + 'static,
         R: Send + 'static,
@@ -254,11 +262,10 @@ impl Step {
             async move { blocking(move || step.check().and_then(|()| work(item))).await }
         });
         let mut results = futures::stream::iter(calls).buffered(self.threads);
-        let mut total = start;
         while let Some(result) = results.try_next().await? {
-            merge(&mut total, result)?;
+            take(result)?;
         }
-        Ok(total)
+        Ok(())
     }
 
     /// Runs the verb until it ends, or until SIGTERM and a time of grace in which it can close what it opened.
@@ -297,7 +304,6 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> Result<R> + Send
 pub fn wait<R>(future: impl Future<Output = R>) -> R {
     Handle::current().block_on(future)
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -1,1 +1,147 @@
 use super::*;
+use crate::manifest::Part;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Done(Part);
+
+impl Finished for Done {
+    fn objects(&self) -> Vec<(&str, u64)> {
+        vec![(&self.0.key, self.0.bytes)]
+    }
+}
+
+fn plan(sizes: &[u64]) -> Plan<String> {
+    let shard =
+        |(ordinal, &bytes): (usize, &u64)| Shard { ordinal, key: format!("raw/{ordinal}"), bytes, stamp: "t".into() };
+    Plan {
+        inputs: Inputs::new("probe", 1),
+        job: "count".to_owned(),
+        shards: sizes.iter().enumerate().map(shard).collect(),
+    }
+}
+
+/// Writes one byte for the shard.
+fn work(store: &Store) -> impl Fn(&Shard) -> Result<Done> + Clone + Send + 'static {
+    let store = store.clone();
+    move |shard| {
+        let key = format!("out/{}", shard.ordinal);
+        wait(store.put(&key, vec![shard.ordinal as u8]))?;
+        Ok(Done(Part { key, rows: 1, bytes: 1, sha256: String::new(), ordinal: shard.ordinal }))
+    }
+}
+
+#[test]
+fn groups_are_neighbours_of_about_equal_bytes() {
+    for (sizes, at_most, expected) in [
+        (&[][..], 4, vec![vec![]]),
+        (&[9], 4, vec![vec![0]]),
+        (&[1, 1, 1, 1], 2, vec![vec![0, 1], vec![2, 3]]),
+        (&[1, 1, 1, 1], 9, vec![vec![0], vec![1], vec![2], vec![3]]),
+        (&[100, 1, 1, 1], 2, vec![vec![0], vec![1, 2, 3]]),
+        (&[1, 1, 1, 100], 2, vec![vec![0, 1, 2], vec![3]]),
+        (&[0, 0, 0], 3, vec![vec![0], vec![1], vec![2]]),
+        (&[1, 1, 100, 1, 1], 3, vec![vec![0, 1], vec![2], vec![3, 4]]),
+    ] {
+        assert_eq!(group(sizes, at_most), expected, "{sizes:?} in {at_most}");
+    }
+}
+
+#[test]
+fn any_number_of_shards_makes_as_many_groups_as_asked_for_and_loses_none() {
+    let sizes: Vec<u64> = (0..300).map(|i| (i * 7919) % 1000).collect();
+    for at_most in 1..=200 {
+        let groups = group(&sizes, at_most);
+        assert_eq!(groups.len(), at_most);
+        assert!(groups.iter().all(|group| !group.is_empty()));
+        assert_eq!(groups.concat(), (0..300).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_rerun_resumes_inside_the_group() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path());
+    let store = step.store().unwrap();
+    let plan = plan(&[1; 5]);
+    let (key, groups) = plan.write(&store, 1).await.unwrap();
+    assert_eq!(groups, r#"["000-of-001"]"#);
+    let plan = Plan::<String>::read(&store, &key).await.unwrap();
+
+    // Killed at the third shard.
+    let inner = work(&store);
+    let dying = move |shard: &Shard| if shard.ordinal == 3 { Err(Failure::Stopped.into()) } else { inner(shard) };
+    plan.map(&step, &store, "000-of-001", dying).await.unwrap_err();
+    let uncommitted = plan.results::<Done>(&step, &store).await.unwrap_err();
+    assert_eq!(crate::failure::exit_code(&uncommitted), 2);
+
+    // What was finished is not done again.
+    let inner = work(&store);
+    let first_again =
+        move |shard: &Shard| if shard.ordinal == 0 { Err(anyhow::anyhow!("done twice")) } else { inner(shard) };
+    let (done, reused) = plan.map(&step, &store, "000-of-001", first_again).await.unwrap();
+    assert_eq!((done.len(), reused), (5, false));
+    assert_eq!(plan.results::<Done>(&step, &store).await.unwrap(), done);
+
+    let (_, reused) = plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+    assert!(reused);
+}
+
+#[tokio::test]
+async fn a_shard_whose_object_was_lost_is_done_again() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path());
+    let store = step.store().unwrap();
+    let plan = plan(&[1; 2]);
+    plan.write(&store, 1).await.unwrap();
+    plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+    std::fs::remove_file(store.file("out/1").unwrap()).unwrap();
+    let (_, reused) = plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+    assert!(!reused);
+    assert_eq!(store.size("out/1").await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn a_refresh_does_every_shard_again() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path());
+    let store = step.store().unwrap();
+    let plan = plan(&[1; 2]);
+    plan.write(&store, 1).await.unwrap();
+    plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+
+    let (_, reused) = plan.map(&step.refreshing(), &store, "000-of-001", work(&store)).await.unwrap();
+    assert!(reused, "the same workflow has done it already");
+    let other = step.refreshing().in_workflow("another");
+    let (_, reused) = plan.map(&other, &store, "000-of-001", work(&store)).await.unwrap();
+    assert!(!reused);
+}
+
+#[tokio::test]
+async fn no_shards_are_one_group_that_does_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path());
+    let store = step.store().unwrap();
+    let plan = plan(&[]);
+    let (_, groups) = plan.write(&store, 4).await.unwrap();
+    assert_eq!(groups, r#"["000-of-001"]"#);
+    let (done, _) = plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+    assert_eq!(done, []);
+}
+
+#[tokio::test]
+async fn unknown_groups_and_plans_are_refused_by_key() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path());
+    let store = step.store().unwrap();
+    let plan = plan(&[1]);
+    plan.write(&store, 1).await.unwrap();
+    for id in ["007-of-009", "../../secret"] {
+        let error = plan.map(&step, &store, id, work(&store)).await.unwrap_err();
+        assert_eq!(crate::failure::exit_code(&error), 2, "{error:#}");
+    }
+    for key in ["train/1/_manifest.json", "_work/none/plan.json"] {
+        let error = Plan::<String>::read(&store, key).await.unwrap_err();
+        assert_eq!(crate::failure::exit_code(&error), 2, "{error:#}");
+        assert!(error.to_string().contains(key), "{error:#}");
+    }
+}

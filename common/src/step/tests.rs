@@ -1,1 +1,139 @@
+use std::ffi::OsString;
+
+use super::arguments::{Bytes, Cli, parse};
 use super::*;
+
+/// A verb with one flag of each kind.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Counts
+    Count {
+        /// A name
+        #[arg(long)]
+        name: Option<String>,
+        /// A number
+        #[arg(long, default_value_t = 4)]
+        number: u32,
+    },
+}
+
+fn read(line: &[&str]) -> Result<(String, Cli<Verb>)> {
+    let line = std::iter::once("probe").chain(line.iter().copied()).map(OsString::from);
+    parse::<Verb>(command::<Verb>("probe", "A probe"), line)
+}
+
+fn name_of(line: &[&str]) -> Option<String> {
+    let Verb::Count { name, .. } = read(line).unwrap().1.verb;
+    name
+}
+
+#[test]
+fn shared_flags_stand_before_or_after_the_verb() {
+    for line in [&["--store-url=s", "count", "--number=7"][..], &["count", "--number", "7", "--store-url", "s"]] {
+        let (verb, cli) = read(line).unwrap();
+        assert_eq!((verb.as_str(), cli.shared.store_url.as_deref()), ("count", Some("s")));
+        let Verb::Count { number, .. } = cli.verb;
+        assert_eq!(number, 7);
+    }
+}
+
+#[test]
+fn an_empty_value_means_not_given() {
+    assert_eq!(name_of(&["count", "--name="]), None);
+    assert_eq!(name_of(&["count", "--name=x"]), Some("x".to_owned()));
+}
+
+#[test]
+fn a_value_can_be_read_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("value");
+    std::fs::write(&file, "a=b @c\n\n").unwrap();
+    let flag = format!("--name=@{}", file.display());
+    assert_eq!(name_of(&["count", &flag]), Some("a=b @c\n".to_owned()));
+
+    let missing = format!("--name=@{}", folder.path().join("nothing").display());
+    let error = read(&["count", &missing]).unwrap_err();
+    assert_eq!(failure::exit_code(&error), 2);
+    assert!(error.to_string().contains("nothing"), "{error}");
+}
+
+#[test]
+fn what_a_workflow_did_not_fill_in_is_refused_by_name() {
+    for flag in ["--name=x{{workflow.scheduledTime}}", "--workflow={{workflow.name}}"] {
+        let error = read(&["count", flag]).unwrap_err();
+        assert_eq!(failure::exit_code(&error), 2);
+        let name = flag.split('=').next().unwrap();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn help_of_every_flag_is_well_formed() {
+    command::<Verb>("probe", "A probe").debug_assert();
+}
+
+#[test]
+fn sizes_are_read_with_their_units() {
+    for (text, bytes) in [("1000", Some(1000)), ("512MiB", Some(512 << 20)), ("2Gi", Some(2 << 30)), ("4K", Some(4096))]
+    {
+        assert_eq!(text.parse::<Bytes>().ok().map(Bytes::bytes), bytes, "{text}");
+    }
+    for text in ["", "MiB", "0", "5XB", "-1", "99999999999999999999Gi"] {
+        assert!(text.parse::<Bytes>().is_err(), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn results_come_in_the_order_of_the_items_and_the_first_error_ends_it() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path());
+    let squares = step.each(0..100, |i| Ok(i * i)).await.unwrap();
+    assert_eq!(squares, (0..100).map(|i| i * i).collect::<Vec<_>>());
+
+    let failing = step.each(0..100, |i| if i == 7 { Err(Failure::contract("seven")) } else { Ok(i) }).await;
+    assert_eq!(failing.unwrap_err().to_string(), "seven");
+}
+
+#[tokio::test]
+async fn a_stopped_step_does_not_go_on_with_the_next_item() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path());
+    step.stop.store(true, Ordering::Relaxed);
+    let error = step.each(0..3, Ok).await.unwrap_err();
+    assert_eq!(failure::exit_code(&error), 143);
+}
+
+#[test]
+fn progress_ends_with_all_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("progress");
+    let progress = Progress::new(Some(file.clone()), false);
+    let line = || std::fs::read_to_string(&file).unwrap();
+    progress.begin(4, "shards");
+    progress.advance(1);
+    assert_eq!(line(), "1/4\n");
+    progress.advance(2);
+    assert_eq!(line(), "3/4\n");
+    progress.finish().unwrap();
+    assert_eq!(line(), "4/4\n");
+
+    // Argo takes no total of 0.
+    progress.begin(0, "shards");
+    progress.finish().unwrap();
+    assert_eq!(line(), "1/1\n");
+}
+
+#[test]
+fn every_output_is_written_also_when_it_is_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = Outputs::new()
+        .set("rows", 3)
+        .set("reason", "")
+        .set_metric("auc", None)
+        .set_metric("f1", Some(0.5))
+        .file("report.html", b"<p>".to_vec());
+    outputs.write(folder.path()).unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(["rows", "reason", "auc", "f1", "report.html"].map(read), ["3", "", "", "0.5", "<p>"]);
+    assert_eq!(outputs.get("rows"), Some("3"));
+}

@@ -1,1 +1,119 @@
+#![doc = include_str!("../README.md")]
 
+mod map;
+mod plan;
+mod resolve;
+mod score;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use common::layout::{DataVersion, ModelName};
+use common::selection::PredictShards;
+use common::step::{self, Outputs, RawArgs, Step};
+use common::tracking::{ModelUri, Tracking};
+
+/// The verbs of this step.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Resolve the model once, pin it, and choose the raw files to score
+    Resolve(Resolve),
+    /// Group the prepared parts for scoring
+    Plan(Plan),
+    /// Score one group of parts
+    Map(Map),
+    /// Write the manifest of the scored rows
+    Commit(Commit),
+}
+
+/// Flags of `resolve`.
+#[derive(Debug, clap::Args)]
+pub struct Resolve {
+    #[command(flatten)]
+    raw: RawArgs,
+    /// Registered name of the model
+    #[arg(long)]
+    model_name: ModelName,
+    /// Which version scores: an alias, or a version number
+    #[arg(long, env = "MODEL_REF", default_value = "champion")]
+    model_ref: String,
+    /// Name of the data set version to score
+    #[arg(long)]
+    data_version: String,
+    /// Whether all raw files are scored, or only those in no earlier results of this model name
+    #[arg(long, env = "PREDICT_SHARDS", default_value = "all")]
+    predict_shards: PredictShards,
+    /// Raw files to score; may hold {data-version}
+    #[arg(long, env = "PREDICT_GLOB", default_value = "predict/*.parquet")]
+    predict_glob: String,
+}
+
+/// Flags of `plan`.
+#[derive(Debug, clap::Args)]
+pub struct Plan {
+    /// The pinned model: models:/NAME/VERSION
+    #[arg(long)]
+    model_uri: ModelUri,
+    /// Key of the manifest of the prepared rows
+    #[arg(long)]
+    predict_manifest: String,
+    /// Groups at most
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=200))]
+    parallelism: u16,
+}
+
+/// Flags of `map`.
+#[derive(Debug, clap::Args)]
+pub struct Map {
+    /// Key of the plan
+    #[arg(long)]
+    plan: String,
+    /// Id of the group
+    #[arg(long)]
+    group: String,
+}
+
+/// Flags of `commit`.
+#[derive(Debug, clap::Args)]
+pub struct Commit {
+    /// Key of the plan
+    #[arg(long)]
+    plan: String,
+}
+
+/// The command line of this step.
+pub fn command() -> clap::Command {
+    step::command::<Verb>(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"))
+}
+
+/// Runs this step.
+pub fn main() -> ExitCode {
+    step::main(command(), run)
+}
+
+async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
+    let store = step.store()?;
+    match verb {
+        Verb::Resolve(flags) => {
+            let raw = flags.raw.open()?;
+            let request = resolve::Request {
+                data_version: DataVersion::parse(&flags.data_version, step.timezone())?,
+                model_name: flags.model_name,
+                model_ref: flags.model_ref,
+                predict_shards: flags.predict_shards,
+                glob: flags.predict_glob,
+            };
+            resolve::resolve(&Tracking::open(&store)?, &store, &raw, &request).await
+        }
+        Verb::Plan(flags) => {
+            let tracking = Tracking::open(&store)?;
+            let parallelism = usize::from(flags.parallelism);
+            plan::plan(step, &tracking, &store, &flags.model_uri, &flags.predict_manifest, parallelism).await
+        }
+        Verb::Map(flags) => map::map(step, &store, &flags.plan, &flags.group).await,
+        Verb::Commit(flags) => map::commit(step, &store, &flags.plan).await,
+    }
+}

@@ -1,0 +1,197 @@
+//! What is saved beside a model about the data that it was trained on and about its quality: `reference.json` and
+//! `metrics.json`.
+
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::digest;
+use crate::drift::{Grid, GridMismatch, Profile};
+use crate::failure::Failure;
+use crate::layout;
+use crate::manifest::{File, ModelManifest};
+use crate::metrics::Report;
+use crate::model::{Importance, Model};
+use crate::store::Store;
+
+/// The format that this version of the code writes, and the only one it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The training data as later data is compared with it, as it stands in `reference.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Rows of the training data.
+    pub rows: u64,
+    /// Rows of the positive class among them.
+    pub positives: u64,
+    /// One profile per feature, in the model's order.
+    pub features: Vec<FeatureProfile>,
+    /// The model's probabilities on the training data.
+    pub score: ScoreProfile,
+}
+
+/// The distribution of one feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureProfile {
+    /// Name of the feature.
+    pub name: String,
+    /// Its values, on a grid of their mean and standard deviation.
+    pub profile: Profile,
+}
+
+/// The distribution of the probability of the positive class, apart for the rows of each class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreProfile {
+    /// Of the rows whose label is negative.
+    pub negative: Profile,
+    /// Of the rows whose label is positive.
+    pub positive: Profile,
+}
+
+impl ScoreProfile {
+    /// Of no rows yet, on the grid of [`ScoreProfile::grid`].
+    pub fn empty() -> Self {
+        Self { negative: Profile::new(Self::grid()), positive: Profile::new(Self::grid()) }
+    }
+
+    /// The grid of every score profile.
+    pub fn grid() -> Grid {
+        Grid::new(0.5, 0.25)
+    }
+
+    /// Merges `other`, whose rows come after these.
+    ///
+    /// # Errors
+    /// When the grids differ.
+    pub fn merge(&mut self, other: &Self) -> Result<(), GridMismatch> {
+        self.negative.merge(&other.negative)?;
+        self.positive.merge(&other.positive)
+    }
+
+    /// Of all rows.
+    ///
+    /// # Errors
+    /// When the grids differ, which only a damaged file can bring about.
+    pub fn all(&self) -> Result<Profile, GridMismatch> {
+        let mut all = self.negative.clone();
+        all.merge(&self.positive)?;
+        Ok(all)
+    }
+}
+
+/// What is known of a model's quality, as it stands in `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelMetrics {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// On the holdout, which the model was not trained on.
+    pub holdout: Report,
+    /// How the fit ended.
+    pub fit: FitMetrics,
+    /// Influence of the features, largest first.
+    pub importance: Vec<Importance>,
+}
+
+/// How a fit ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitMetrics {
+    /// Rows of the training data.
+    pub rows: u64,
+    /// Rows of the positive class among them.
+    pub positives: u64,
+    /// Newton steps taken.
+    pub iterations: u32,
+    /// Whether the optimum was reached.
+    pub converged: bool,
+    /// Weighted log loss plus penalty, divided by the rows.
+    pub objective: f64,
+    /// Largest component of the gradient of `objective`.
+    pub max_gradient: f64,
+}
+
+impl ModelManifest {
+    /// Reads the model.
+    ///
+    /// # Errors
+    /// A file that is missing, changed since it was written, or of another format: exit 2.
+    pub async fn load_model(&self, store: &Store) -> Result<Model> {
+        let (key, bytes) = self.load(store, layout::MODEL_FILE).await?;
+        Model::parse(&bytes).map_err(|error| Failure::usage(format!("{key}: {error}")))
+    }
+
+    /// Reads the reference profile.
+    ///
+    /// # Errors
+    /// As [`ModelManifest::load_model`].
+    pub async fn load_reference(&self, store: &Store) -> Result<Reference> {
+        let (key, bytes) = self.load(store, layout::REFERENCE_FILE).await?;
+        parse(&key, &bytes)
+    }
+
+    /// Reads the metrics.
+    ///
+    /// # Errors
+    /// As [`ModelManifest::load_model`].
+    pub async fn load_metrics(&self, store: &Store) -> Result<ModelMetrics> {
+        let (key, bytes) = self.load(store, layout::METRICS_FILE).await?;
+        parse(&key, &bytes)
+    }
+
+    /// Checks that every file of the model is there as it was written.
+    ///
+    /// # Errors
+    /// As [`ModelManifest::load_model`].
+    pub async fn check_files(&self, store: &Store) -> Result<()> {
+        for file in &self.files {
+            read_checked(store, file).await?;
+        }
+        Ok(())
+    }
+
+    async fn load(&self, store: &Store, name: &str) -> Result<(String, Vec<u8>)> {
+        let suffix = format!("/{name}");
+        let file = self.files.iter().find(|file| file.key.ends_with(&suffix)).ok_or_else(|| {
+            Failure::usage(format!("the manifest of model {} lists no {name}: train the model again", self.model_name))
+        })?;
+        Ok((file.key.clone(), read_checked(store, file).await?))
+    }
+}
+
+async fn read_checked(store: &Store, file: &File) -> Result<Vec<u8>> {
+    let bytes = store.require(&file.key).await?;
+    if digest::hex(&bytes) != file.sha256 {
+        return Err(Failure::usage(format!(
+            "{} in {} is not the file that was written: its digest differs from the manifest's; restore it from a copy, or \
+             train again with cache=refresh",
+            file.key,
+            store.url()
+        )));
+    }
+    Ok(bytes)
+}
+
+fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
+    /// Read first: the shape of the rest depends on it.
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let corrupt = |error: serde_json::Error| {
+        Failure::usage(format!("{key} is corrupt: {error}; restore it, or train the model again with cache=refresh"))
+    };
+    let version: Version = serde_json::from_slice(bytes).map_err(corrupt)?;
+    if version.format_version != FORMAT_VERSION {
+        return Err(Failure::usage(format!(
+            "{key} has format_version {}, and this program reads {FORMAT_VERSION}: use images of the version that wrote it",
+            version.format_version
+        )));
+    }
+    serde_json::from_slice(bytes).map_err(corrupt).with_context(|| format!("reading {key}"))
+}

@@ -1,0 +1,94 @@
+//! Metrics of a model on labelled rows, streamed from prepared parts.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+
+use crate::config::Config;
+use crate::labelled::{LabelledRows, Unusable};
+use crate::manifest::DatasetManifest;
+use crate::metrics::{Classification, RankMetrics, Report, rank_metrics};
+use crate::model::Model;
+use crate::spill::{Sorter, from_ordered_bits, ordered_bits};
+use crate::step::{Step, blocking};
+use crate::store::Store;
+
+/// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not grow with the rows, and
+/// the numbers do not depend on the threads.
+///
+/// # Errors
+/// A feature that is null or not finite, or a row without a label: exit 10. A part that lacks a feature: exit 2.
+pub async fn evaluate(
+    step: &Step,
+    store: &Store,
+    config: &Config,
+    model: &Model,
+    dataset: &DatasetManifest,
+) -> Result<Report> {
+    let rows = LabelledRows::new(store, config, &model.features)?;
+    let ranks = Ranks::new(step.work());
+    let mut counts = Classification::new(model.threshold);
+    let mut unusable = Unusable::none(model.features.len());
+    let progress = step.progress(dataset.rows, "rows of the holdout").clone();
+    let score = {
+        let (rows, ranks, model, step) = (rows.clone(), ranks.clone(), Arc::new(model.clone()), step.clone());
+        move |part| {
+            let mut counts = Classification::new(model.threshold);
+            let mut probabilities = Vec::new();
+            let unusable = rows.each_chunk(&part, |x, labels| {
+                step.check()?;
+                probabilities.clear();
+                model.predict_probability(x, &mut probabilities);
+                counts.add_rows(labels, &probabilities).with_context(|| format!("scoring {}", part.key))?;
+                progress.advance(labels.len() as u64);
+                ranks.add(labels, &probabilities)
+            })?;
+            Ok((counts, unusable))
+        }
+    };
+    step.fold(dataset.parts.clone(), score, |(counts_of_part, unusable_of_part)| {
+        counts.merge(&counts_of_part);
+        unusable.merge(unusable_of_part);
+        Ok(())
+    })
+    .await?;
+    unusable.refuse(dataset, &rows)?;
+    let ranks = blocking(move || ranks.metrics()).await?;
+    Ok(counts.report(Some(&ranks)))
+}
+
+/// Collects scores from several threads and ranks them, on disk when they are many. Cheap to clone.
+#[derive(Clone)]
+pub struct Ranks {
+    sorter: Arc<Mutex<Sorter>>,
+    folder: Arc<Path>,
+}
+
+impl Ranks {
+    /// Spills into `folder`.
+    pub fn new(folder: &Path) -> Self {
+        Self { sorter: Arc::new(Mutex::new(Sorter::new(folder))), folder: folder.into() }
+    }
+
+    /// Adds rows, in any order: labels of 0 or 1, and a score each.
+    pub fn add(&self, labels: &[u8], scores: &[f64]) -> Result<()> {
+        let mut sorter = self.sorter.lock().unwrap_or_else(PoisonError::into_inner);
+        for (&label, &score) in labels.iter().zip(scores) {
+            // Inverted, so that ascending values are descending scores.
+            sorter.push(u128::from(!ordered_bits(score)) << 64 | u128::from(label))?;
+        }
+        Ok(())
+    }
+
+    /// The metrics of what was added; nothing is left.
+    pub fn metrics(&self) -> Result<RankMetrics> {
+        let mut sorter = self.sorter.lock().unwrap_or_else(PoisonError::into_inner);
+        let sorted = std::mem::replace(&mut *sorter, Sorter::new(&self.folder)).finish()?;
+        drop(sorter);
+        rank_metrics(sorted.map(|value| {
+            let value = value?;
+            Ok::<_, anyhow::Error>((from_ordered_bits(!((value >> 64) as u64)), value & 1 == 1))
+        }))
+    }
+}

@@ -1,0 +1,185 @@
+//! Tracking in the object store: a JSON object per run, per version, and per move of an alias.
+//!
+//! Versions and moves are put create-only under the next number, so that whoever comes second sees it and looks again.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{FINGERPRINT_TAG, RunRecord, RunSpec, Status, Version};
+use crate::failure::Failure;
+use crate::layout::{self, ModelName};
+use crate::store::Store;
+
+/// Times that a number is taken by somebody else before it is called overload.
+const ATTEMPTS: usize = 100;
+/// Hexadecimal digits of a run's id, as many as MLflow's have.
+const ID_DIGITS: usize = 32;
+
+#[derive(Clone, Debug)]
+pub(super) struct Embedded {
+    store: Store,
+}
+
+/// One move of an alias.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Move {
+    version: u64,
+    before: Option<u64>,
+    moved_at: DateTime<Utc>,
+}
+
+/// An alias as its last move left it.
+#[derive(Default)]
+struct Held {
+    /// Number of the last move; 0 when there was none.
+    sequence: u64,
+    version: Option<u64>,
+}
+
+impl Embedded {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    pub(super) async fn find(&self, fingerprint: &str) -> Result<Option<RunRecord>> {
+        let found: Option<RunRecord> = self.store.get_json(&layout::run(&id(fingerprint))).await?;
+        Ok(found.filter(|record| record.tags.get(FINGERPRINT_TAG).is_some_and(|tag| tag == fingerprint)))
+    }
+
+    /// Gives the run's id. It follows from the fingerprint, so that two who start the same run at once share it.
+    pub(super) async fn reopen(&self, spec: &RunSpec, parent: Option<String>, is_parent: bool) -> Result<String> {
+        let id = id(&spec.fingerprint);
+        let before = self.find(&spec.fingerprint).await?;
+        let (params, metrics, mut tags) =
+            before.map(|record| (record.params, record.metrics, record.tags)).unwrap_or_default();
+        tags.extend(spec.tags.clone());
+        tags.insert(FINGERPRINT_TAG.to_owned(), spec.fingerprint.clone());
+        let record = RunRecord {
+            run_id: id.clone(),
+            name: spec.name.clone(),
+            model_name: (!is_parent).then(|| spec.model_name.clone()),
+            parent_run_id: parent,
+            status: Status::Running,
+            start_time: Utc::now(),
+            end_time: None,
+            params,
+            metrics,
+            tags,
+        };
+        self.store.put_json(&layout::run(&id), &record).await?;
+        Ok(id)
+    }
+
+    pub(super) async fn update(&self, id: &str, change: impl FnOnce(&mut RunRecord)) -> Result<()> {
+        let key = layout::run(id);
+        let mut record: RunRecord = self.store.require_json(&key).await?;
+        change(&mut record);
+        self.store.put_json(&key, &record).await
+    }
+
+    pub(super) async fn register(
+        &self,
+        name: &ModelName,
+        model: &str,
+        fingerprint: &str,
+        run_id: &str,
+    ) -> Result<Version> {
+        for _ in 0..ATTEMPTS {
+            let versions = self.versions(name).await?;
+            let next = versions.last().map_or(1, |last| last.version + 1);
+            if let Some(known) = versions.into_iter().find(|known| known.fingerprint == fingerprint) {
+                return Ok(known);
+            }
+            let version = Version {
+                model_name: name.clone(),
+                version: next,
+                model: model.to_owned(),
+                fingerprint: fingerprint.to_owned(),
+                run_id: run_id.to_owned(),
+                created_at: Utc::now(),
+            };
+            if self.store.put_json_new(&layout::version(name, next), &version).await? {
+                return Ok(version);
+            }
+        }
+        Err(crowded(name, "versions"))
+    }
+
+    pub(super) async fn versions(&self, name: &ModelName) -> Result<Vec<Version>> {
+        let mut versions: Vec<Version> = Vec::new();
+        for object in self.store.list(&layout::versions(name)).await? {
+            versions.push(self.store.require_json(&object.key).await?);
+        }
+        versions.sort_by_key(|version| version.version);
+        Ok(versions)
+    }
+
+    pub(super) async fn models(&self) -> Result<Vec<String>> {
+        let objects = self.store.list(layout::REGISTRY).await?;
+        let name =
+            |key: &str| key.strip_prefix(layout::REGISTRY)?.strip_prefix('/')?.split('/').next().map(str::to_owned);
+        let mut names: Vec<String> = objects.iter().filter_map(|object| name(&object.key)).collect();
+        names.dedup();
+        Ok(names)
+    }
+
+    pub(super) async fn alias(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
+        Ok(self.held(name, alias).await?.version)
+    }
+
+    async fn held(&self, name: &ModelName, alias: &str) -> Result<Held> {
+        let moves = self.store.list(&layout::alias(name, alias)).await?;
+        let numbered = moves.iter().filter_map(|object| Some((layout::number(&object.key)?, &object.key)));
+        match numbered.max() {
+            None => Ok(Held::default()),
+            Some((sequence, key)) => {
+                let last: Move = self.store.require_json(key).await?;
+                Ok(Held { sequence, version: Some(last.version) })
+            }
+        }
+    }
+
+    pub(super) async fn set_alias(
+        &self,
+        name: &ModelName,
+        alias: &str,
+        version: u64,
+        expected: Option<u64>,
+    ) -> Result<bool> {
+        for _ in 0..ATTEMPTS {
+            let held = self.held(name, alias).await?;
+            if held.version != expected {
+                return Ok(false);
+            }
+            if held.version == Some(version) {
+                return Ok(true);
+            }
+            let key = layout::alias_move(name, alias, held.sequence + 1);
+            let next = Move { version, before: held.version, moved_at: Utc::now() };
+            if self.store.put_json_new(&key, &next).await? {
+                return Ok(true);
+            }
+        }
+        Err(crowded(name, alias))
+    }
+
+    pub(super) async fn ever_held(&self, name: &ModelName, alias: &str, version: u64) -> Result<bool> {
+        for object in self.store.list(&layout::alias(name, alias)).await? {
+            let past: Move = self.store.require_json(&object.key).await?;
+            if past.version == version {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn id(fingerprint: &str) -> String {
+    fingerprint.chars().take(ID_DIGITS).collect()
+}
+
+fn crowded(name: &ModelName, what: &str) -> anyhow::Error {
+    Failure::Unavailable(format!("too many steps change the {what} of model {name} at once; run this one again")).into()
+}

@@ -1,0 +1,39 @@
+# Everything a person can do here; `just --list` shows it.
+
+# list the recipes
+_default:
+    @just --list --unsorted
+
+# run the whole pipeline on sample data, on this machine alone
+demo *args:
+    cargo run --release --locked -- demo {{args}}
+
+# check the format and run every test
+test *args:
+    cargo fmt --all --check
+    cargo test --release --workspace --locked {{args}}
+
+# look for what compilers and reviewers would find: warnings, lints, broken links in the docs
+lint:
+    cargo clippy --release --workspace --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --document-private-items --locked
+
+# check the workflows against the steps and each other
+lint-workflows:
+    cargo run --release --locked -- lint
+
+# accept what changed in the snapshots of a package's tests, after you have read it
+accept package:
+    INSTA_UPDATE=always cargo test --release --locked -p {{package}}
+
+# build the binary of each step as its image ships it, and print the sizes
+sizes:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for step in steps/*/; do cargo build --release --locked -p "$(basename "$step")"; done
+    target="$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')"
+    for step in steps/*/; do ls -l "$target/release/$(basename "$step")"; done | awk '{printf "%6.1f MiB  %s\n", $5 / 1048576, $NF}'
+
+# time the pipeline beside the same work in Python, at the original's size
+benchmark python="python3":
+    {{python}} docs/benchmark.py

@@ -1,0 +1,113 @@
+//! Scores the parts of one group, and commits all of them.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use common::fanout::{Finished, Shard};
+use common::layout;
+use common::manifest::{self, DatasetManifest, Header, ModelManifest, Part, ResultsManifest};
+use common::model::Model;
+use common::parts::{self, PartWriter};
+use common::step::{Outputs, Step};
+use common::store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Job, Plan};
+use crate::score::Scorer;
+
+/// What is known of a scored part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Scored {
+    part: Part,
+    unscored_rows: u64,
+}
+
+impl Finished for Scored {
+    fn objects(&self) -> Vec<(&str, u64)> {
+        vec![(&self.part.key, self.part.bytes)]
+    }
+}
+
+pub(crate) async fn map(step: &Step, store: &Store, plan_key: &str, group: &str) -> Result<Outputs> {
+    let plan = Plan::read(store, plan_key).await?;
+    let predict: DatasetManifest = manifest::require(store, &plan.job.predict_manifest).await?;
+    let model = read_model(store, &plan.job).await?;
+    let scoring = Arc::new(Scoring {
+        step: step.clone(),
+        store: store.clone(),
+        fingerprint: plan.inputs.fingerprint(),
+        folder: layout::scored(&predict.data_version, &plan.job.model.model_name, plan.job.model.version),
+        data_version: predict.data_version.to_string(),
+        job: plan.job.clone(),
+        model,
+    });
+    let (scored, reused) = plan.map(step, store, group, move |shard| scoring.score(shard)).await?;
+    let rows: u64 = scored.iter().map(|scored| scored.part.rows).sum();
+    Ok(Outputs::new().set("rows", rows).set("reused", reused))
+}
+
+pub(crate) async fn commit(step: &Step, store: &Store, plan_key: &str) -> Result<Outputs> {
+    let plan = Plan::read(store, plan_key).await?;
+    let predict: DatasetManifest = manifest::require(store, &plan.job.predict_manifest).await?;
+    let scored: Vec<Scored> = plan.results(step, store).await?;
+    let key = layout::manifest(&layout::scored(&predict.data_version, &plan.job.model.model_name, plan.job.model.version));
+    let results = ResultsManifest {
+        header: Header::new(plan.inputs, step),
+        data_version: predict.data_version,
+        model_name: plan.job.model.model_name,
+        model_version: plan.job.model.version,
+        model: plan.job.model_manifest,
+        predict_manifest: plan.job.predict_manifest,
+        columns: plan.job.columns,
+        rows: scored.iter().map(|scored| scored.part.rows).sum(),
+        unscored_rows: scored.iter().map(|scored| scored.unscored_rows).sum(),
+        parts: scored.into_iter().map(|scored| scored.part).collect(),
+        shards: predict.shards,
+        quarantined: predict.quarantined,
+    };
+    let (results, reused) = manifest::commit(store, &key, results, step.cache()).await?;
+    if results.unscored_rows > 0 {
+        tracing::warn!(
+            rows = results.unscored_rows,
+            "{} of {} rows have no prediction, because a feature is missing or not finite",
+            results.unscored_rows,
+            results.rows
+        );
+    }
+    Ok(Outputs::new().set("manifest", key).set("rows", results.rows).set("reused", reused))
+}
+
+async fn read_model(store: &Store, job: &Job) -> Result<Model> {
+    let model: ModelManifest = manifest::require(store, &job.model_manifest).await?;
+    model.load_model(store).await.with_context(|| format!("reading the model of {}", job.model))
+}
+
+/// What scoring a part takes.
+struct Scoring {
+    step: Step,
+    store: Store,
+    fingerprint: String,
+    folder: String,
+    data_version: String,
+    job: Job,
+    model: Model,
+}
+
+impl Scoring {
+    fn score(&self, shard: &Shard) -> Result<Scored> {
+        let file = self.store.file(&shard.key)?;
+        let columns: Vec<String> = self.job.kept().iter().map(|column| column.name.clone()).collect();
+        let kept = parts::schema(&file, &columns)?;
+        let scorer = Scorer::new(self.model.clone(), self.job.model.clone(), self.data_version.clone(), &kept)?;
+        let key = layout::part(&self.folder, &self.fingerprint, shard.ordinal);
+        let mut writer = PartWriter::new(&self.store, key, shard.ordinal, scorer.schema())?;
+        let mut unscored_rows = 0;
+        for batch in parts::read(&file, &columns)? {
+            self.step.check()?;
+            let (scored, unscored) = scorer.score(&batch?).with_context(|| format!("scoring {}", shard.key))?;
+            writer.write(&scored)?;
+            unscored_rows += unscored;
+        }
+        Ok(Scored { part: writer.finish()?, unscored_rows })
+    }
+}
