@@ -6,22 +6,16 @@ pub mod digest;
 pub mod drift;
 pub mod failure;
 pub mod fanout;
-<<<<<<< HEAD
 pub mod labels;
-=======
 pub mod labelled;
->>>>>>> main
 pub mod layout;
 pub mod manifest;
 pub mod metrics;
 pub mod model;
 pub mod parts;
 pub mod reference;
-<<<<<<< HEAD
 pub mod scoring;
-=======
 pub mod selection;
->>>>>>> main
 pub mod spill;
 pub mod step;
 pub mod store;
