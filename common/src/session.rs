@@ -88,10 +88,9 @@ impl Features {
     /// A value that the filter can't be computed from: exit 10.
     pub fn keep(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
         let Some(filter) = &self.filter else { return Ok(None) };
-        let truth = filter
-            .evaluate(batch)
-            .and_then(|truth| truth.into_array(batch.num_rows()))
-            .map_err(|error| Failure::contract(format!("the filter of dataset.json fails: {}", excerpt::text(&error))))?;
+        let truth = filter.evaluate(batch).and_then(|truth| truth.into_array(batch.num_rows())).map_err(|error| {
+            Failure::contract(format!("the filter of dataset.json fails: {}", excerpt::text(&error)))
+        })?;
         let truth = truth.as_boolean();
         Ok(Some(if truth.null_count() > 0 { prep_null_mask_filter(truth) } else { truth.clone() }))
     }
@@ -135,7 +134,8 @@ fn state(raw: &SchemaRef, memory: u64, scratch: &Path) -> Result<SessionState> {
         .with_temp_file_path(scratch)
         .build_arc()
         .context("preparing to run SQL")?;
-    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+    let state =
+        SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
     let context = SessionContext::new_with_state(state);
     let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?;
     context.register_table(RAW, Arc::new(table))?;
@@ -206,7 +206,9 @@ fn columns(query: &Query<'_>, dataset: &Dataset, plan: &LogicalPlan, reads_targe
         }
     }
     if !columns.iter().any(|column| column.role == Role::Feature) {
-        return Err(query.refusal(None, "the result has no feature: select a column with the role feature, or compute one"));
+        return Err(
+            query.refusal(None, "the result has no feature: select a column with the role feature, or compute one")
+        );
     }
     Ok(columns)
 }

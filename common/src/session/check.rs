@@ -66,7 +66,10 @@ fn one_select(query: &Query<'_>) -> Result<Statement> {
         return Err(query.refusal(None, "it is empty: write one SELECT over raw"));
     };
     let refuse = |name: &str| {
-        Err(query.refusal(query.find(name), &format!("{name} is refused: features are one SELECT over raw, which only reads")))
+        Err(query.refusal(
+            query.find(name),
+            &format!("{name} is refused: features are one SELECT over raw, which only reads"),
+        ))
     };
     match &statement {
         Statement::Statement(inner) => match inner.as_ref() {
@@ -122,9 +125,7 @@ fn unplanned_in_body(body: &ast::SetExpr) -> Option<&'static str> {
             clause.or_else(|| select.from.iter().map(|from| &from.relation).find_map(unplanned_in_table))
         }
         ast::SetExpr::Query(query) => unplanned(query),
-        ast::SetExpr::SetOperation { left, right, .. } => {
-            unplanned_in_body(left).or_else(|| unplanned_in_body(right))
-        }
+        ast::SetExpr::SetOperation { left, right, .. } => unplanned_in_body(left).or_else(|| unplanned_in_body(right)),
         _ => None,
     }
 }

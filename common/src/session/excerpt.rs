@@ -55,7 +55,8 @@ impl Query<'_> {
         });
         Failure::usage(match shown {
             Some((line, column, excerpt)) => {
-                let (margin, indent) = (" ".repeat(line.to_string().len()), " ".repeat(column.saturating_sub(1) as usize));
+                let (margin, indent) =
+                    (" ".repeat(line.to_string().len()), " ".repeat(column.saturating_sub(1) as usize));
                 format!(
                     "{name}, line {line}, column {column}: {text}\n {margin} |\n {line} | {excerpt}\n {margin} | {indent}^"
                 )
@@ -80,7 +81,8 @@ pub(super) fn text(error: &DataFusionError) -> String {
         }
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
             SchemaError::FieldNotFound { field, valid_fields } => {
-                let mut names: Vec<String> = valid_fields.iter().take(12).map(|field| format!("{:?}", field.name)).collect();
+                let mut names: Vec<String> =
+                    valid_fields.iter().take(12).map(|field| format!("{:?}", field.name)).collect();
                 if valid_fields.len() > 12 {
                     names.push("...".to_owned());
                 }

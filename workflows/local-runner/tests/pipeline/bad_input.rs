@@ -117,7 +117,9 @@ fn a_bad_file_can_be_quarantined() {
         fs::copy(entry.path(), config.join(entry.file_name())).unwrap();
     }
     let settings = fs::read_to_string(config.join("ml-config.yaml")).unwrap();
-    let settings = settings.replace("ON_BAD_SHARD: fail", "ON_BAD_SHARD: quarantine").replace("MAX_BAD_SHARDS: '0'", "MAX_BAD_SHARDS: '1'");
+    let settings = settings
+        .replace("ON_BAD_SHARD: fail", "ON_BAD_SHARD: quarantine")
+        .replace("MAX_BAD_SHARDS: '0'", "MAX_BAD_SHARDS: '1'");
     fs::write(config.join("ml-config.yaml"), settings).unwrap();
     bench.pipeline(&["--config-maps", config.to_str().unwrap()]).expect(0);
     let commit = &bench.pods("data-prep-commit")[0];
@@ -135,7 +137,9 @@ fn what_was_not_asked_for_correctly_starts_nothing() {
         (&["-p", "cache=sometimes"], &["cache", "sometimes", "refresh"]),
         (&["-p", "data-version"], &["data-version"]),
     ] {
-        let ran = bench.alameda(&[&["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1"], flags].concat());
+        let ran = bench.alameda(
+            &[&["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1"], flags].concat(),
+        );
         let ran = ran.expect(2);
         for word in words {
             assert!(ran.stderr.contains(word), "{}", ran.stderr);

@@ -100,7 +100,8 @@ impl Bench {
 
     /// Submits the pipeline on data version `1`.
     pub fn pipeline(&self, more: &[&str]) -> Ran {
-        let arguments = ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
+        let arguments =
+            ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
         self.alameda(&[&arguments[..], more].concat())
     }
 
@@ -140,7 +141,9 @@ impl Bench {
     pub fn lasting(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(&self.store(""), &self.store(""), &mut files);
-        files.retain(|key, _| !key.starts_with("_work/") && !key.starts_with("_attempts/") && !key.starts_with("tracking/"));
+        files.retain(|key, _| {
+            !key.starts_with("_work/") && !key.starts_with("_attempts/") && !key.starts_with("tracking/")
+        });
         for (key, bytes) in &mut files {
             if key.ends_with(".json") {
                 let mut value: Value = serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{key}: {error}"));
@@ -197,7 +200,8 @@ pub fn write_parquet(path: &Path, batch: &RecordBatch) {
 
 /// A repeatable number in [0, 1): the fractional parts of multiples of an irrational number.
 pub fn unit(seed: u64, index: u64, salt: u64) -> f64 {
-    let mixed = (seed * 1_000_003 + index).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23) ^ salt.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    let mixed = (seed * 1_000_003 + index).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
+        ^ salt.wrapping_mul(0xD6E8_FEB8_6659_FD93);
     let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     (mixed >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -212,7 +216,10 @@ pub fn rows(seed: u64, count: u64) -> RecordBatch {
     });
     let target: Vec<i64> = target.collect();
     let columns: [(&str, ArrayRef); 5] = [
-        ("date", Arc::new(TimestampMicrosecondArray::from_iter_values(index().map(|i| NEW_YEAR + (i as i64 % 20) * DAY)))),
+        (
+            "date",
+            Arc::new(TimestampMicrosecondArray::from_iter_values(index().map(|i| NEW_YEAR + (i as i64 % 20) * DAY))),
+        ),
         ("customerId", Arc::new(StringArray::from_iter_values(index().map(|i| format!("{seed:04}-{i:08}"))))),
         ("feature1", Arc::new(Float64Array::from(feature1))),
         ("feature2", Arc::new(Float64Array::from(feature2))),

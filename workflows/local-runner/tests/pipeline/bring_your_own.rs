@@ -1,7 +1,7 @@
 //! Another data set by configuration alone: other columns, types, features and files, as a newcomer would bring them.
 
-use std::fs;
 use std::fmt::Write;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,7 +35,8 @@ fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &s
 
 fn run(bench: &Bench, config: &PathBuf, model: &str) {
     let model = format!("model-name={model}");
-    let arguments = ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=2026-11", "-p", &model];
+    let arguments =
+        ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=2026-11", "-p", &model];
     bench.alameda(&[&arguments[..], &["--config-maps", config.to_str().unwrap()]].concat()).expect(0);
 }
 
@@ -59,15 +60,31 @@ fn parquet_of_every_type_with_odd_names() {
              ln("basket.value" + 1) AS "log value",
              date_part('month', first_seen) AS month
            FROM raw"#,
-        &[("HOLDOUT", "fraction=0.25"), ("ALAMEDA_TIMEZONE", "Asia/Tokyo"), ("TRAIN_GLOB", "orders/*.parquet"), ("PREDICT_GLOB", "open/{data-version}/*.parquet")],
+        &[
+            ("HOLDOUT", "fraction=0.25"),
+            ("ALAMEDA_TIMEZONE", "Asia/Tokyo"),
+            ("TRAIN_GLOB", "orders/*.parquet"),
+            ("PREDICT_GLOB", "open/{data-version}/*.parquet"),
+        ],
     );
     let batch = |seed: u64, with_target: bool| {
         let index = || 0..500_u64;
         let returned = index().map(|i| if unit(seed, i, 4) < unit(seed, i, 5) { "returned" } else { "kept" });
         let mut columns: Vec<(&str, ArrayRef)> = vec![
             ("order no.", Arc::new(Int64Array::from_iter_values(index().map(|i| (seed * 1000 + i) as i64)))),
-            ("Shop", Arc::new(StringArray::from_iter_values(index().map(|i| if i % 3 == 0 { "north" } else { "south" })))),
-            ("seen \"at\"", Arc::new(TimestampMicrosecondArray::from_iter_values(index().map(|i| 1_767_190_000_000_000 + i as i64 * 500_000_000)).with_timezone("UTC"))),
+            (
+                "Shop",
+                Arc::new(StringArray::from_iter_values(index().map(|i| if i % 3 == 0 { "north" } else { "south" }))),
+            ),
+            (
+                "seen \"at\"",
+                Arc::new(
+                    TimestampMicrosecondArray::from_iter_values(
+                        index().map(|i| 1_767_190_000_000_000 + i as i64 * 500_000_000),
+                    )
+                    .with_timezone("UTC"),
+                ),
+            ),
             ("is_member", Arc::new(BooleanArray::from_iter(index().map(|i| Some(i % 2 == 0))))),
             ("items", Arc::new(Int32Array::from_iter_values(index().map(|i| (i % 7) as i32)))),
             ("basket.value", Arc::new(Float32Array::from_iter_values(index().map(|i| unit(seed, i, 5) as f32 * 90.0)))),
@@ -86,8 +103,10 @@ fn parquet_of_every_type_with_odd_names() {
     run(&bench, &config, "returns");
 
     let model = bench.pods("model-training-train")[0]["outputs"].to_string();
-    let manifest = bench.json(crate::bench::parameter(&bench.pods("model-training-train")[0]["outputs"], "model").as_str());
-    let features: Vec<&str> = manifest["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let manifest =
+        bench.json(crate::bench::parameter(&bench.pods("model-training-train")[0]["outputs"], "model").as_str());
+    let features: Vec<&str> =
+        manifest["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     assert_eq!(features, ["is_member", "items", "basket.value", "north", "log value", "month"], "{model}");
     let results = bench.json("results/2026-11/returns/v1/_manifest.json");
     assert_eq!(results["rows"], 500);

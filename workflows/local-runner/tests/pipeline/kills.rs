@@ -54,7 +54,8 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
 /// Starts or retries the pipeline and kills, after `delay`, one of its steps or the runner itself. False when it was done
 /// before that.
 fn killed(bench: &Bench, first: bool, delay: Duration, a_step: bool) -> bool {
-    let submit = ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
+    let submit =
+        ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
     let arguments = if first { &submit[..] } else { &["retry", "@latest"] };
     let mut runner = bench.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // The moment of the kill is what is tested: it is a delay, not a wait for a condition.

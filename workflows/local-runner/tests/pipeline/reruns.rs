@@ -22,7 +22,14 @@ fn a_second_run_reuses_everything_and_changes_nothing() {
 
     bench.pipeline(&[]).expect(0);
     assert_eq!(bench.lasting(), before);
-    for template in ["data-prep-map", "data-prep-commit", "model-training-train", "batch-inference-map", "batch-inference-commit", "model-monitoring-report"] {
+    for template in [
+        "data-prep-map",
+        "data-prep-commit",
+        "model-training-train",
+        "batch-inference-map",
+        "batch-inference-commit",
+        "model-monitoring-report",
+    ] {
         for pod in bench.pods(template) {
             assert_eq!(parameter(&pod["outputs"], "reused"), "true", "{template}");
         }
@@ -58,7 +65,8 @@ fn a_feature_that_was_edited_under_a_committed_data_version_is_refused_and_skews
     assert!(ran.shown().contains("exit code 2") && ran.shown().contains("configuration"), "{}", ran.shown());
 
     // The champion goes on with the features that it was trained with.
-    let submit = ["submit", "--from", "workflowtemplate/alameda-inference", "-p", "data-version=2", "-p", "model-name=m"];
+    let submit =
+        ["submit", "--from", "workflowtemplate/alameda-inference", "-p", "data-version=2", "-p", "model-name=m"];
     bench.alameda(&[&submit[..], &edited].concat()).expect(0);
     let scored = |version: &str| -> Vec<Value> {
         let manifest = bench.json(&format!("results/{version}/m/v1/_manifest.json"));
@@ -93,7 +101,8 @@ fn a_rerun_of_an_old_training_moves_no_champion() {
     let bench = Bench::new();
     bench.pipeline(&[]).expect(0);
     bench.write("train/3.parquet", &rows(3, 600));
-    let submit = ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=2", "-p", "model-name=m"];
+    let submit =
+        ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=2", "-p", "model-name=m"];
     bench.alameda(&submit).expect(0);
     assert_eq!(bench.output("model-promotion-promote", "champion-version"), "2");
     fs::remove_file(bench.raw("train/3.parquet")).unwrap();
