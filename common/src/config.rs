@@ -74,10 +74,7 @@ impl Config {
 
     /// Name and digest of each of its files, so that a comparison can say which one was edited.
     pub fn files(&self) -> [(&'static str, String); 2] {
-        [
-            (DATASET, digest::hex(self.dataset_json.as_bytes())),
-            (FEATURES, digest::hex(self.features_sql.as_bytes())),
-        ]
+        [(DATASET, digest::hex(self.dataset_json.as_bytes())), (FEATURES, digest::hex(self.features_sql.as_bytes()))]
     }
 
     /// Writes a copy under its digest, where it stays whatever becomes of the ConfigMap.

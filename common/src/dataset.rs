@@ -1,7 +1,18 @@
 //! The data contract, `dataset.json`: which columns a raw file has, what they are for, and what they may hold.
 
-use arrow::datatypes::{DataType, TimeUnit};
+mod holdout;
+pub(crate) mod keys;
+pub(crate) mod rule;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
+
+pub use holdout::{Holdout, HoldoutRule};
+
+use rule::Rule;
 
 use crate::failure::Failure;
 use crate::model::{ClassValue, Classes};
@@ -12,7 +23,7 @@ use crate::model::{ClassValue, Classes};
 pub struct Dataset {
     /// Columns of a raw file; others in the file are left alone.
     pub columns: Vec<ColumnContract>,
-    /// SQL condition on raw columns; rows for which it is not true are left out.
+    /// SQL condition on raw columns; rows for which it is not true are left out, and the rest has to keep the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
 }
@@ -46,7 +57,7 @@ pub struct ColumnContract {
 }
 
 /// Types of raw columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnType {
     /// 32-bit integer.
@@ -86,6 +97,31 @@ impl ColumnType {
     }
 }
 
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::Utf8 => "utf8",
+            Self::Bool => "bool",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::TimestampTz => "timestamptz",
+        })
+    }
+}
+
+/// Whether rows must be labelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labels {
+    /// As training data must.
+    Required,
+    /// As for rows to score, which may even lack the column.
+    Optional,
+}
+
 /// What a column is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -102,6 +138,18 @@ pub enum Role {
     Ignored,
 }
 
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Id => "id",
+            Self::Time => "time",
+            Self::Target => "target",
+            Self::Feature => "feature",
+            Self::Ignored => "ignored",
+        })
+    }
+}
+
 impl Dataset {
     /// Reads a data contract.
     ///
@@ -116,8 +164,21 @@ impl Dataset {
 
     fn validate(&self) -> Result<(), String> {
         for (index, column) in self.columns.iter().enumerate() {
-            if self.columns[..index].iter().any(|other| other.name == column.name) {
-                return Err(format!("column {:?} stands twice", column.name));
+            let (name, column_type) = (&column.name, column.column_type);
+            if name.is_empty() || self.columns[..index].iter().any(|other| other.name == *name) {
+                return Err(format!("column {name:?} stands twice, or has no name"));
+            }
+            if column.nullable && matches!(column.role, Role::Id | Role::Time) {
+                return Err(format!("column {name:?} with the role {} is nullable: it names rows", column.role));
+            }
+            let moment = matches!(column_type, ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz);
+            if column.role == Role::Time && !moment {
+                return Err(format!(
+                    "column {name:?} with the role time is of type {column_type}: it must be date, timestamp or timestamptz"
+                ));
+            }
+            if column.role == Role::Id && matches!(column_type, ColumnType::Float32 | ColumnType::Float64) {
+                return Err(format!("column {name:?} with the role id is of type {column_type}: floats name no rows"));
             }
         }
         if self.with_role(Role::Id).next().is_none() {
@@ -131,7 +192,25 @@ impl Dataset {
         if targets != 1 {
             return Err(format!("{targets} columns have the role target: there must be one"));
         }
-        self.classes().map(drop)
+        self.rules(Labels::Required).map(drop)
+    }
+
+    /// The rules of all columns, in order.
+    pub(crate) fn rules(&self, labels: Labels) -> Result<Vec<Rule>, String> {
+        let classes = self.classes()?;
+        let classes = [classes.negative, classes.positive];
+        let rule = |column: &ColumnContract| match column.role {
+            Role::Target => Rule::new(column, labels == Labels::Optional, &classes),
+            _ => Rule::new(column, column.nullable, &column.allowed),
+        };
+        self.columns.iter().map(rule).collect()
+    }
+
+    /// The schema of `raw`: the columns in order. All may hold nulls, so that no query is planned on a promise that is
+    /// checked only later.
+    pub fn raw_schema(&self) -> SchemaRef {
+        let field = |column: &ColumnContract| Field::new(&column.name, column.column_type.data_type(), true);
+        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
     }
 
     /// Columns of a role, in order.
@@ -163,7 +242,7 @@ impl Dataset {
             (ColumnType::Int32 | ColumnType::Int64, []) => &[ClassValue::Int(0), ClassValue::Int(1)][..],
             (ColumnType::Bool | ColumnType::Int32 | ColumnType::Int64 | ColumnType::Utf8, allowed) => allowed,
             (other, _) => {
-                return Err(format!("target {name:?} is of type {other:?}: it must be bool, int32, int64 or utf8"));
+                return Err(format!("target {name:?} is of type {other}: it must be bool, int32, int64 or utf8"));
             }
         };
         let [first, last] = values else {
@@ -181,3 +260,6 @@ impl Dataset {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,12 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         store.require_json(key).await
     }
 
+    /// The shards of one group.
+    pub async fn group(&self, store: &Store, id: &str) -> Result<Vec<Shard>> {
+        let group: Group = store.require_json(&layout::group(&self.folder(), id)).await?;
+        Ok(group.ordinals.iter().filter_map(|&ordinal| self.shards.get(ordinal)).cloned().collect())
+    }
+
     /// Works on the shards of one group that are not done yet, in parallel, and marks each when it is finished.
     /// `work` runs on blocking threads. Gives the results of all shards of the group, and whether all were reused.
     ///
@@ -103,9 +109,7 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         D: Finished + Serialize + DeserializeOwned + Send + 'static,
     {
         let folder = self.folder();
-        let group: Group = store.require_json(&layout::group(&folder, id)).await?;
-        let shards: Vec<Shard> =
-            group.ordinals.iter().filter_map(|&ordinal| self.shards.get(ordinal)).cloned().collect();
+        let shards = self.group(store, id).await?;
         let progress = step.progress(shards.iter().map(|shard| shard.bytes).sum(), "bytes").clone();
         let (step_of_shard, store_of_shard) = (step.clone(), store.clone());
         let done = step

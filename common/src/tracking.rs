@@ -166,7 +166,8 @@ impl Version {
 }
 
 /// The address of one version of a model, as MLflow writes it: `models:/NAME/VERSION`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelUri {
     /// Name of the model.
     pub model_name: ModelName,

@@ -50,7 +50,8 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan_key: &str) -> Result
     let plan = Plan::read(store, plan_key).await?;
     let predict: DatasetManifest = manifest::require(store, &plan.job.predict_manifest).await?;
     let scored: Vec<Scored> = plan.results(step, store).await?;
-    let key = layout::manifest(&layout::scored(&predict.data_version, &plan.job.model.model_name, plan.job.model.version));
+    let key =
+        layout::manifest(&layout::scored(&predict.data_version, &plan.job.model.model_name, plan.job.model.version));
     let results = ResultsManifest {
         header: Header::new(plan.inputs, step),
         data_version: predict.data_version,

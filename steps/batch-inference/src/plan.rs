@@ -115,7 +115,8 @@ fn columns(predict: &DatasetManifest) -> Result<Vec<Column>> {
             taken.name
         )));
     }
-    let target = with_role(predict, Role::Target).next().ok_or_else(|| Failure::usage("the rows have no target column"))?;
+    let target =
+        with_role(predict, Role::Target).next().ok_or_else(|| Failure::usage("the rows have no target column"))?;
     let type_of_target = target.data_type.clone();
     columns.extend(ADDED.map(|(name, data_type)| Column {
         name: name.to_owned(),

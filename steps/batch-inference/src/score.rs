@@ -12,8 +12,6 @@ use common::model::{ClassValue, Model};
 use common::parts;
 use common::tracking::ModelUri;
 
-
-
 /// A model, and what it adds to rows.
 pub(crate) struct Scorer {
     model: Model,
@@ -34,7 +32,8 @@ impl Scorer {
     pub(crate) fn new(model: Model, uri: ModelUri, data_version: String, kept: &Schema) -> Result<Self> {
         let kept = parts::nullable(kept);
         let column = |name: &String| {
-            kept.index_of(name).map_err(|_| Failure::usage(format!("the rows have no column {name:?}, which {uri} needs")))
+            kept.index_of(name)
+                .map_err(|_| Failure::usage(format!("the rows have no column {name:?}, which {uri} needs")))
         };
         let features = model.features.iter().map(column).collect::<Result<Vec<usize>>>()?;
         let target = kept.field(column(&model.target)?).data_type().clone();
@@ -83,7 +82,8 @@ impl Scorer {
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
         columns.push(nullif(&prediction, &unscored)?);
         columns.push(nullif(&probability, &unscored)?);
-        columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(self.uri.model_name.to_string(), rows))));
+        columns
+            .push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(self.uri.model_name.to_string(), rows))));
         columns.push(Arc::new(Int64Array::from_value(self.uri.version as i64, rows)));
         columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&self.data_version, rows))));
         let scored = RecordBatch::try_new(self.schema.clone(), columns)

@@ -258,7 +258,9 @@ async fn a_second_run_reuses_and_a_third_with_lost_parts_writes_the_same_bytes()
     std::fs::remove_dir_all(bench.home.path().join("store/_work")).unwrap();
     let (_, reused) = bench.score("models:/m/1", &predict).await.unwrap();
     assert!(!reused);
-    let parts = |files: Vec<(String, Vec<u8>)>| files.into_iter().filter(|(name, _)| name != "_manifest.json").collect::<Vec<_>>();
+    let parts = |files: Vec<(String, Vec<u8>)>| {
+        files.into_iter().filter(|(name, _)| name != "_manifest.json").collect::<Vec<_>>()
+    };
     assert_eq!(parts(bytes_below(&folder)), parts(before));
 }
 

@@ -1,0 +1,157 @@
+//! Preparing one raw file: hash it, check it against its contract, compute its features, and split its rows.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, BooleanArray, RecordBatch};
+use arrow::compute::{filter_record_batch, not};
+use arrow::datatypes::SchemaRef;
+
+use chrono_tz::Tz;
+
+use crate::config::Config;
+use crate::dataset::{Dataset, Holdout, HoldoutRule, Labels};
+use crate::failure::Failure;
+use crate::layout::Split;
+use crate::manifest::Column;
+use crate::raw::RawFile;
+use crate::session::Features;
+use crate::step::Step;
+use crate::store::hash_file;
+
+/// What rows are prepared for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Purpose {
+    /// To train on, except for those that the rule holds out; a date is one of the time zone. Every row needs a label.
+    Train(HoldoutRule, Tz),
+    /// To be scored. Labels may be missing.
+    Predict,
+}
+
+/// A configuration made ready to prepare raw files, from any number of threads.
+pub struct Preparation {
+    dataset: Arc<Dataset>,
+    features: Arc<Features>,
+    holdout: Option<Holdout>,
+    target: usize,
+    step: Step,
+}
+
+/// A prepared raw file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// Size of the raw file.
+    pub bytes: u64,
+    /// Digest of the raw file.
+    pub sha256: String,
+    /// Rows of the raw file.
+    pub rows_read: u64,
+    /// Rows that the contract's filter left.
+    pub rows: u64,
+}
+
+impl Preparation {
+    /// Plans the queries of a configuration.
+    ///
+    /// # Errors
+    /// Those of [`Features::new`] and [`Holdout::new`]: exit 2.
+    pub fn new(step: &Step, config: &Config, purpose: Purpose) -> Result<Self> {
+        let features = Features::new(config, step.memory(), step.work())?;
+        let target = features.schema().index_of(&config.dataset.target().name)?;
+        let holdout = match purpose {
+            Purpose::Train(rule, timezone) => Some(Holdout::new(rule, &config.dataset, timezone)?),
+            Purpose::Predict => None,
+        };
+        let dataset = Arc::new(config.dataset.clone());
+        Ok(Self { dataset, features: Arc::new(features), holdout, target, step: step.clone() })
+    }
+
+    /// Columns of prepared rows.
+    pub fn columns(&self) -> &[Column] {
+        self.features.columns()
+    }
+
+    /// Schema of prepared rows; every column may be null.
+    pub fn schema(&self) -> &SchemaRef {
+        self.features.schema()
+    }
+
+    /// How many prepared rows have a label.
+    pub fn labelled(&self, batch: &RecordBatch) -> u64 {
+        let target = batch.column(self.target);
+        (target.len() - target.null_count()) as u64
+    }
+
+    /// Prepares the raw file that lies at `path` and is called `key`, and hands its rows to `write`, batch by batch and
+    /// each with its split. `first` tells whether it is the first one in the order of names.
+    ///
+    /// `write` may have got rows when this fails: they must not become visible.
+    ///
+    /// # Errors
+    /// A file that breaks the contract, or that the SQL can't be computed from, or that loses or gains rows in it:
+    /// exit 10, with the file's name.
+    pub fn file(
+        &self,
+        key: &str,
+        path: &Path,
+        first: bool,
+        mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
+    ) -> Result<Prepared> {
+        let hashed = hash_file(path)?;
+        let labels = if self.holdout.is_some() { Labels::Required } else { Labels::Optional };
+        let file = RawFile { key: key.to_owned(), path: path.to_owned(), dataset: self.dataset.clone(), labels };
+        let (features, step) = (self.features.clone(), self.step.clone());
+        let checked = file.checked(self.step.work(), move |batch| {
+            step.check()?;
+            features.keep(batch)
+        })?;
+        let summary = checked.summary();
+        let (mut rows, mut unlabelled) = (0, 0);
+        for batch in self.features.compute(checked)? {
+            let batch = batch.with_context(|| format!("preparing {key}"))?;
+            rows += batch.num_rows() as u64;
+            unlabelled += batch.num_rows() as u64 - self.labelled(&batch);
+            self.split(&batch, first, &mut write)?;
+        }
+        let summary = summary.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if rows != summary.kept {
+            return Err(Failure::contract(format!(
+                "features.sql makes {rows} rows of the {} in {key}: it has to keep them all; \
+                 name the rows to leave out in `filter` of dataset.json",
+                summary.kept
+            )));
+        }
+        if labels == Labels::Required && unlabelled > 0 {
+            return Err(Failure::contract(format!(
+                "features.sql leaves {unlabelled} of {rows} rows in {key} without the target {:?}",
+                self.dataset.target().name
+            )));
+        }
+        for (column, count) in &summary.not_finite {
+            tracing::warn!(key, column, rows = count, "a column holds NaN or infinite values");
+        }
+        if summary.kept < summary.rows {
+            tracing::info!(key, rows = summary.rows - summary.kept, "rows are left out by the contract's filter");
+        }
+        Ok(Prepared { bytes: hashed.bytes, sha256: hashed.sha256, rows_read: summary.rows, rows })
+    }
+
+    fn split(
+        &self,
+        batch: &RecordBatch,
+        first: bool,
+        write: &mut impl FnMut(Split, &RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let Some(holdout) = &self.holdout else { return write(Split::Predict, batch) };
+        let held_out: BooleanArray = holdout.held_out(batch, first)?;
+        match held_out.true_count() {
+            0 => write(Split::Train, batch),
+            all if all == batch.num_rows() => write(Split::Holdout, batch),
+            _ => {
+                write(Split::Holdout, &filter_record_batch(batch, &held_out)?)?;
+                write(Split::Train, &filter_record_batch(batch, &not(&held_out)?)?)
+            }
+        }
+    }
+}

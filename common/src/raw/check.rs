@@ -1,0 +1,208 @@
+//! Rows against their contract: every breach is counted, and the first of each kind is kept as an example.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use anyhow::Result;
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+
+use super::{Chunk, RawFile, Summary, csv};
+use crate::dataset::rule::{self, Breach, Rule};
+use crate::dataset::{Role, keys};
+use crate::failure::Failure;
+use crate::spill::Sorter;
+
+/// Checks the rows of one file, batch by batch.
+pub(super) struct Checker {
+    rules: Vec<Rule>,
+    /// Places of the columns that name a row.
+    key: Vec<usize>,
+    names: Sorter,
+    rows: u64,
+    kept: u64,
+    not_finite: Vec<u64>,
+    breaches: BTreeMap<(usize, Breach), Tally>,
+}
+
+struct Tally {
+    rows: u64,
+    first: u64,
+    example: String,
+}
+
+impl Checker {
+    pub(super) fn new(file: &RawFile, scratch: &Path) -> Result<Self> {
+        let columns = &file.dataset.columns;
+        let key = (0..columns.len()).filter(|&at| matches!(columns[at].role, Role::Id | Role::Time)).collect();
+        Ok(Self {
+            rules: file.dataset.rules(file.labels).map_err(Failure::usage)?,
+            key,
+            names: Sorter::new(scratch),
+            rows: 0,
+            kept: 0,
+            not_finite: vec![0; columns.len()],
+            breaches: BTreeMap::new(),
+        })
+    }
+
+    /// Whether no breach has been found so far; keys that repeat are found at the end.
+    pub(super) fn is_clean(&self) -> bool {
+        self.breaches.is_empty()
+    }
+
+    /// Takes rows in: those to keep have to keep the contract.
+    pub(super) fn see(&mut self, chunk: &Chunk, keep: Option<&BooleanArray>) -> Result<()> {
+        let batch = &chunk.batch;
+        let before = self.rows;
+        let mut note = |column: usize, breach: Breach, row: usize, example: &dyn Fn() -> String| {
+            let tally = self.breaches.entry((column, breach)).or_insert_with(|| Tally {
+                rows: 0,
+                first: before + row as u64 + 1,
+                example: example(),
+            });
+            tally.rows += 1;
+        };
+        let mut misfits = HashSet::new();
+        for misfit in chunk.misfits.iter().filter(|misfit| keep.is_none_or(|keep| keep.value(misfit.row))) {
+            misfits.insert((misfit.column, misfit.row));
+            note(misfit.column, misfit.breach.clone(), misfit.row, &|| misfit.example.clone());
+        }
+        for (column, rule) in self.rules.iter().enumerate() {
+            let array = batch.column(column);
+            self.not_finite[column] += rule.check(array, keep, |breach, row| {
+                // What could not be read stands as null in the batch, and is noted already.
+                if breach != Breach::Null || !misfits.contains(&(column, row)) {
+                    note(column, breach, row, &|| rule::show(array, row));
+                }
+            });
+        }
+        if self.key_is_whole(batch) {
+            for (row, hash) in keys::hashes(&self.key_columns(batch))?.enumerate() {
+                if keep.is_none_or(|keep| keep.value(row)) {
+                    self.names.push(hash)?;
+                }
+            }
+        }
+        self.rows += batch.num_rows() as u64;
+        self.kept += keep.map_or(batch.num_rows(), BooleanArray::true_count) as u64;
+        Ok(())
+    }
+
+    /// A null in the key is a breach of its own, and no name that could repeat.
+    fn key_is_whole(&self, batch: &RecordBatch) -> bool {
+        self.key.iter().all(|&column| batch.column(column).null_count() == 0)
+    }
+
+    fn key_columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
+        self.key.iter().map(|&column| batch.column(column).clone()).collect()
+    }
+
+    /// # Errors
+    /// All breaches: exit 10.
+    pub(super) fn finish(
+        mut self,
+        file: &RawFile,
+        keep: &mut impl FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
+    ) -> Result<Summary> {
+        let mut lines = self.lines(file);
+        let (repeated, example) = repeats(std::mem::replace(&mut self.names, Sorter::new(Path::new(""))))?;
+        if let Some(hash) = example {
+            lines.push(self.line_of_repeats(file, repeated, hash, keep)?);
+        }
+        if !lines.is_empty() {
+            return Err(file.broken(&lines));
+        }
+        let counted = file.dataset.columns.iter().zip(&self.not_finite);
+        let not_finite = counted.filter(|(_, count)| **count > 0).map(|(column, count)| (column.name.clone(), *count));
+        Ok(Summary { rows: self.rows, kept: self.kept, not_finite: not_finite.collect() })
+    }
+
+    fn lines(&self, file: &RawFile) -> Vec<String> {
+        let line = |((column, breach), tally): (&(usize, Breach), &Tally)| {
+            let column = &file.dataset.columns[*column];
+            let what = match breach {
+                Breach::Null => "hold null, where none may be".to_owned(),
+                Breach::NotANumber => "hold NaN, which is within no bounds".to_owned(),
+                Breach::Below(min) => format!("are below the least value {min}"),
+                Breach::Above(max) => format!("are above the greatest value {max}"),
+                Breach::NotAllowed if column.role == Role::Target => {
+                    let classes = file.dataset.classes().map(|c| format!("{} nor {}", c.negative, c.positive));
+                    format!("hold a value that is neither {}", classes.unwrap_or_default())
+                }
+                Breach::NotAllowed => "hold a value that is not allowed".to_owned(),
+                Breach::Misspelt(column_type) => format!("can't be read as {column_type}"),
+                Breach::Inexact => "can't be held in microseconds".to_owned(),
+            };
+            let example = match breach {
+                Breach::Null => String::new(),
+                _ => format!(": {}", tally.example),
+            };
+            format!(
+                "column {:?}: {} of {} rows {what}, the first in {}{example}",
+                column.name,
+                tally.rows,
+                self.rows,
+                place(file, tally.first)
+            )
+        };
+        self.breaches.iter().map(line).collect()
+    }
+
+    /// Reads the file once more, to show two rows of the same name.
+    fn line_of_repeats(
+        &self,
+        file: &RawFile,
+        repeated: u64,
+        hash: u128,
+        keep: &mut impl FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
+    ) -> Result<String> {
+        let (mut places, mut example) = (Vec::new(), String::new());
+        let mut before = 0;
+        'file: for chunk in file.chunks()? {
+            let batch = chunk?.batch;
+            let kept = keep(&batch)?;
+            for (row, found) in keys::hashes(&self.key_columns(&batch))?.enumerate() {
+                if found == hash && kept.as_ref().is_none_or(|kept| kept.value(row)) {
+                    places.push(place(file, before + row as u64 + 1));
+                    let values = self.key.iter().map(|&column| {
+                        format!("{} {}", batch.schema_ref().field(column).name(), rule::show(batch.column(column), row))
+                    });
+                    example = values.collect::<Vec<_>>().join(", ");
+                    if places.len() == 2 {
+                        break 'file;
+                    }
+                }
+            }
+            before += batch.num_rows() as u64;
+        }
+        let names: Vec<&str> = self.key.iter().map(|&column| file.dataset.columns[column].name.as_str()).collect();
+        Ok(format!(
+            "{repeated} of {} rows repeat the ({}) of another row, such as {}: {example}",
+            self.rows,
+            names.join(", "),
+            places.join(" and ")
+        ))
+    }
+}
+
+/// A row as a person finds it.
+fn place(file: &RawFile, row: u64) -> String {
+    match file.key.ends_with(".csv").then(|| csv::line(&file.path, row)).flatten() {
+        Some(line) => format!("line {line}"),
+        None => format!("row {row}"),
+    }
+}
+
+/// How many values repeat an equal one, and one of those.
+fn repeats(names: Sorter) -> Result<(u64, Option<u128>)> {
+    let (mut count, mut example, mut last) = (0, None, None);
+    for name in names.finish()? {
+        let name = name?;
+        if last == Some(name) {
+            count += 1;
+            example.get_or_insert(name);
+        }
+        last = Some(name);
+    }
+    Ok((count, example))
+}

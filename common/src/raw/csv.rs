@@ -1,0 +1,214 @@
+//! CSV files: a header, commas, quotes doubled inside quotes; an empty field is null. Values are spelt as the contract's
+//! types say, without blanks around them.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
+};
+use arrow::csv::ReaderBuilder;
+use arrow::csv::reader::Format;
+use arrow::datatypes::{
+    DataType, Date32Type, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema, TimestampMicrosecondType,
+};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike, Utc};
+
+use super::parquet::missing;
+use super::{Chunk, Chunks, Misfit, RawFile};
+use crate::dataset::rule::Breach;
+use crate::dataset::{ColumnType, Labels, Role};
+use crate::parts::BATCH_ROWS;
+
+pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
+    let header = Format::default()
+        .with_header(true)
+        .infer_schema(file(&raw.path)?, Some(0))
+        .map_err(|error| raw.unreadable("CSV", &error))?
+        .0;
+    let names: Vec<&str> = header.fields().iter().map(|field| field.name().as_str()).collect();
+    let positions = positions(raw, &names)?;
+    let texts: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    let projection: Vec<usize> = positions.iter().copied().flatten().collect();
+    let reader = ReaderBuilder::new(Arc::new(Schema::new(texts)))
+        .with_header(true)
+        .with_batch_size(BATCH_ROWS)
+        .with_projection(projection)
+        .build_buffered(BufReader::with_capacity(1 << 18, file(&raw.path)?))
+        .map_err(|error| raw.unreadable("CSV", &error))?;
+    let (raw, schema) = (raw.clone(), raw.dataset.raw_schema());
+    Ok(Box::new(reader.map(move |batch| {
+        let batch = batch.map_err(|error| raw.unreadable("CSV", &error))?;
+        let mut texts = batch.columns().iter();
+        let mut misfits = Vec::new();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(positions.len());
+        for (column, position) in positions.iter().enumerate() {
+            let column_type = raw.dataset.columns[column].column_type;
+            columns.push(match position.and_then(|_| texts.next()) {
+                Some(texts) => parse(texts.as_string(), column_type, column, &mut misfits),
+                None => arrow::array::new_null_array(&column_type.data_type(), batch.num_rows()),
+            });
+        }
+        Ok(Chunk { batch: RecordBatch::try_new(schema.clone(), columns)?, misfits })
+    })))
+}
+
+/// The file, after the byte order mark that some programs write.
+fn file(path: &Path) -> Result<File> {
+    let place = || format!("opening {}", path.display());
+    let mut file = File::open(path).with_context(place)?;
+    let mut mark = Vec::new();
+    file.by_ref().take(3).read_to_end(&mut mark).with_context(place)?;
+    if mark != [0xef, 0xbb, 0xbf] {
+        file.seek(SeekFrom::Start(0)).with_context(place)?;
+    }
+    Ok(file)
+}
+
+/// Where each column of the contract stands in the header; `None` for labels that need not be there.
+fn positions(raw: &RawFile, names: &[&str]) -> Result<Vec<Option<usize>>> {
+    if let [one] = names
+        && raw.dataset.columns.len() > 1
+        && one.contains([';', '\t', '|'])
+    {
+        return Err(raw.broken(&[format!("its header is {one:?}: fields of a CSV file are separated by commas")]));
+    }
+    let (mut positions, mut lines) = (Vec::new(), Vec::new());
+    for column in &raw.dataset.columns {
+        let mut found = names.iter().enumerate().filter(|(_, name)| **name == column.name);
+        let (first, second) = (found.next(), found.next());
+        positions.push(first.map(|(position, _)| position));
+        if second.is_some() {
+            lines.push(format!("column {:?} stands in the header twice", column.name));
+        }
+        if first.is_none() && (column.role != Role::Target || raw.labels == Labels::Required) {
+            lines.push(missing(&column.name, names.iter().copied()));
+        }
+    }
+    if lines.is_empty() { Ok(positions) } else { Err(raw.broken(&lines)) }
+}
+
+/// Texts as values of a type.
+fn parse(texts: &StringArray, column_type: ColumnType, column: usize, misfits: &mut Vec<Misfit>) -> ArrayRef {
+    let misspelt = Breach::Misspelt(column_type);
+    let mut reject = |row: usize, breach: Breach| {
+        misfits.push(Misfit { column, row, breach, example: format!("{:?}", texts.value(row)) });
+    };
+    let at = |reading: Option<DateTime<Utc>>| micros(reading.ok_or_else(|| misspelt.clone())?);
+    match column_type {
+        ColumnType::Utf8 => Arc::new(texts.clone()),
+        ColumnType::Int32 => {
+            Arc::new(primitive::<Int32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Int64 => {
+            Arc::new(primitive::<Int64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Float32 => {
+            Arc::new(primitive::<Float32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Float64 => {
+            Arc::new(primitive::<Float64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Date => {
+            Arc::new(primitive::<Date32Type>(texts, |text| days(text).ok_or_else(|| misspelt.clone()), reject))
+        }
+        ColumnType::Timestamp => Arc::new(primitive::<TimestampMicrosecondType>(
+            texts,
+            |text| at(reading(text).map(|reading| reading.and_utc())),
+            reject,
+        )),
+        ColumnType::TimestampTz => Arc::new(
+            primitive::<TimestampMicrosecondType>(
+                texts,
+                |text| at(DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.to_utc())),
+                reject,
+            )
+            .with_timezone("UTC"),
+        ),
+        ColumnType::Bool => {
+            let mut values = Vec::with_capacity(texts.len());
+            for (row, text) in texts.iter().enumerate() {
+                values.push(match text {
+                    Some(text) if text.eq_ignore_ascii_case("true") => Some(true),
+                    Some(text) if text.eq_ignore_ascii_case("false") => Some(false),
+                    None => None,
+                    Some(_) => {
+                        reject(row, misspelt.clone());
+                        None
+                    }
+                });
+            }
+            Arc::new(BooleanArray::from(values))
+        }
+    }
+}
+
+fn primitive<T: ArrowPrimitiveType>(
+    texts: &StringArray,
+    parse: impl Fn(&str) -> Result<T::Native, Breach>,
+    mut reject: impl FnMut(usize, Breach),
+) -> PrimitiveArray<T> {
+    let mut values = Vec::with_capacity(texts.len());
+    for (row, text) in texts.iter().enumerate() {
+        values.push(match text.map(&parse) {
+            None => None,
+            Some(Ok(value)) => Some(value),
+            Some(Err(breach)) => {
+                reject(row, breach);
+                None
+            }
+        });
+    }
+    PrimitiveArray::from_iter(values)
+}
+
+/// `2024-12-31` as days since 1970.
+fn days(text: &str) -> Option<i32> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10)?;
+    i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
+}
+
+/// `2024-12-31`, `2024-12-31T23:59` or `2024-12-31 23:59:59.25`.
+fn reading(text: &str) -> Option<NaiveDateTime> {
+    if text.len() == 10 {
+        return Some(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(Default::default()));
+    }
+    let text = text.replacen(' ', "T", 1);
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok())
+}
+
+fn micros(at: DateTime<Utc>) -> Result<i64, Breach> {
+    if at.nanosecond() % 1000 == 0 { Ok(at.timestamp_micros()) } else { Err(Breach::Inexact) }
+}
+
+/// The line on which a row begins; rows and lines count from 1. Line breaks in quotes belong to their row.
+pub(super) fn line(path: &Path, row: u64) -> Option<u64> {
+    let reader = BufReader::with_capacity(1 << 18, file(path).ok()?);
+    // The header is row 0; blank lines are no rows.
+    let (mut line, mut rows, mut quoted, mut blank) = (1, 0, false, true);
+    for byte in reader.bytes() {
+        match byte.ok()? {
+            b'\n' => {
+                line += 1;
+                if !quoted {
+                    rows += u64::from(!blank);
+                    blank = true;
+                }
+            }
+            b'\r' => {}
+            byte => {
+                if blank && rows == row {
+                    return Some(line);
+                }
+                blank = false;
+                quoted ^= byte == b'"';
+            }
+        }
+    }
+    None
+}

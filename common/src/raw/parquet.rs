@@ -1,0 +1,130 @@
+//! Parquet files as they come: other writers spell the same types in other ways.
+
+use std::fs::File;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampNanosecondType};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::{Chunk, Chunks, Misfit, RawFile};
+use crate::dataset::rule::Breach;
+use crate::dataset::{ColumnType, Labels, Role};
+use crate::parts::BATCH_ROWS;
+
+pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
+    let file = File::open(&raw.path).with_context(|| format!("opening {}", raw.path.display()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| raw.unreadable("parquet", &error))?;
+    let positions = positions(raw, builder.schema())?;
+    let mask = ProjectionMask::roots(builder.parquet_schema(), positions.iter().copied().flatten());
+    let reader = builder
+        .with_projection(mask)
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(|error| raw.unreadable("parquet", &error))?;
+    // The reader gives columns in the order of the file.
+    let mut in_file: Vec<usize> = positions.iter().copied().flatten().collect();
+    in_file.sort_unstable();
+    let order: Vec<Option<usize>> =
+        positions.iter().map(|position| position.and_then(|position| in_file.binary_search(&position).ok())).collect();
+    let (raw, schema) = (raw.clone(), raw.dataset.raw_schema());
+    Ok(Box::new(reader.map(move |batch| {
+        let batch = batch.map_err(|error| raw.unreadable("parquet", &error))?;
+        let mut misfits = Vec::new();
+        let mut columns = Vec::with_capacity(order.len());
+        for (column, position) in order.iter().enumerate() {
+            let wanted = schema.field(column).data_type();
+            columns.push(match position {
+                Some(position) => convert(batch.column(*position), wanted, column, &mut misfits)?,
+                None => arrow::array::new_null_array(wanted, batch.num_rows()),
+            });
+        }
+        Ok(Chunk { batch: RecordBatch::try_new(schema.clone(), columns)?, misfits })
+    })))
+}
+
+/// Where each column of the contract stands in the file; `None` for labels that need not be there.
+fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
+    let (mut positions, mut lines) = (Vec::new(), Vec::new());
+    for column in &raw.dataset.columns {
+        let mut found = schema.fields().iter().enumerate().filter(|(_, field)| *field.name() == column.name);
+        let (first, second) = (found.next(), found.next());
+        positions.push(first.map(|(position, _)| position));
+        let Some((_, field)) = first else {
+            if column.role != Role::Target || raw.labels == Labels::Required {
+                lines.push(missing(&column.name, schema.fields().iter().map(|field| field.name().as_str())));
+            }
+            continue;
+        };
+        if second.is_some() {
+            lines.push(format!("column {:?} stands in the file twice", column.name));
+        } else if !fits(field.data_type(), column.column_type) {
+            lines.push(format!(
+                "column {:?} is of type {} in the file, and {} in the contract",
+                column.name,
+                field.data_type(),
+                column.column_type
+            ));
+        }
+    }
+    if lines.is_empty() { Ok(positions) } else { Err(raw.broken(&lines)) }
+}
+
+/// The line for a column that is not there.
+pub(super) fn missing<'a>(name: &str, mut there: impl Iterator<Item = &'a str> + Clone) -> String {
+    match there.clone().find(|other| other.trim().eq_ignore_ascii_case(name.trim())) {
+        Some(other) => format!("column {name:?} is missing; the file has {other:?}, and spelling counts"),
+        None => {
+            let mut names: Vec<String> = there.by_ref().take(8).map(|name| format!("{name:?}")).collect();
+            if there.next().is_some() {
+                names.push("...".to_owned());
+            }
+            format!("column {name:?} is missing; the file has {}", names.join(", "))
+        }
+    }
+}
+
+/// Whether every value of the type in the file has the same value in the contract's type. Clock readings that are
+/// finer than a microsecond are found when they are read.
+fn fits(found: &DataType, wanted: ColumnType) -> bool {
+    use DataType::{Boolean, Date32, Dictionary, Float16, Float32, Float64, Timestamp};
+    use DataType::{Int8, Int16, Int32, Int64, LargeUtf8, UInt8, UInt16, UInt32, Utf8, Utf8View};
+    match (wanted, found) {
+        (_, Dictionary(_, values)) => fits(values, wanted),
+        (ColumnType::Int32, Int8 | Int16 | Int32 | UInt8 | UInt16) => true,
+        (ColumnType::Int64, Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32) => true,
+        (ColumnType::Float32, Float16 | Float32) => true,
+        (ColumnType::Float64, Float16 | Float32 | Float64) => true,
+        (ColumnType::Utf8, Utf8 | LargeUtf8 | Utf8View) => true,
+        (ColumnType::Bool, Boolean) | (ColumnType::Date, Date32) => true,
+        (ColumnType::Timestamp, Timestamp(_, None)) | (ColumnType::TimestampTz, Timestamp(_, Some(_))) => true,
+        _ => false,
+    }
+}
+
+/// The column in the contract's type.
+fn convert(found: &ArrayRef, wanted: &DataType, column: usize, misfits: &mut Vec<Misfit>) -> Result<ArrayRef> {
+    if found.data_type() == wanted {
+        return Ok(found.clone());
+    }
+    if let (DataType::Timestamp(TimeUnit::Nanosecond, _), None) = (found.data_type(), found.as_any_dictionary_opt()) {
+        let readings = found.as_primitive::<TimestampNanosecondType>();
+        for (row, reading) in readings.iter().enumerate() {
+            if reading.is_some_and(|reading| reading % 1000 != 0) {
+                let example = arrow::util::display::array_value_to_string(found, row)?;
+                misfits.push(Misfit { column, row, breach: Breach::Inexact, example });
+            }
+        }
+    }
+    // Null instead of an error where the value is beyond the type: the row can then be told.
+    let converted = cast_with_options(found, wanted, &CastOptions { safe: true, ..Default::default() })?;
+    if converted.null_count() > found.null_count() {
+        for row in (0..found.len()).filter(|&row| converted.is_null(row) && found.is_valid(row)) {
+            let example = arrow::util::display::array_value_to_string(found, row).unwrap_or_default();
+            misfits.push(Misfit { column, row, breach: Breach::Inexact, example });
+        }
+    }
+    Ok(converted)
+}

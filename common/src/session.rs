@@ -1,0 +1,217 @@
+//! SQL over raw rows: the features of a model and the filter of its data contract, checked before anything is read.
+//!
+//! A query may compute from each row only. So its result depends neither on how rows are spread over files nor on the
+//! clock, and rows keep their order.
+
+mod check;
+mod excerpt;
+mod source;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::prep_null_mask_filter;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::common::DFSchema;
+use datafusion::execution::TaskContext;
+use datafusion::execution::context::{SessionContext, SessionState};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::{ExprSchemable, LogicalPlan};
+use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionConfig;
+use futures::StreamExt;
+use futures::executor::block_on;
+
+use crate::config::Config;
+use crate::dataset::{Dataset, Role};
+use crate::failure::Failure;
+use crate::manifest::Column;
+use crate::parts;
+
+use check::Checked;
+use excerpt::Query;
+use source::{RawRows, Source};
+
+/// The table that queries read.
+const RAW: &str = "raw";
+
+/// A features query and a filter, planned once and run over any number of raw files.
+pub struct Features {
+    state: SessionState,
+    filter: Option<Arc<dyn PhysicalExpr>>,
+    plan: Arc<dyn ExecutionPlan>,
+    schema: SchemaRef,
+    columns: Vec<Column>,
+}
+
+impl Features {
+    /// Plans the queries of a configuration. What DataFusion has to hold is bounded by `memory` bytes, and spilled
+    /// into the folder `scratch`.
+    ///
+    /// # Errors
+    /// SQL that is wrong or that looks beyond its own row, a result without an id, the time or the target, and a
+    /// feature that is neither numeric nor boolean: exit 2, with the place in the SQL where it is known.
+    pub fn new(config: &Config, memory: u64, scratch: &Path) -> Result<Self> {
+        let dataset = &config.dataset;
+        let raw = dataset.raw_schema();
+        let state = state(&raw, memory, scratch)?;
+        let filter = dataset.filter.as_deref().map(|filter| plan_filter(&state, &raw, filter)).transpose()?;
+        let query = Query { name: "features.sql", sql: &config.features_sql };
+        let Checked { plan, reads_target } = check::features(&state, &query, &dataset.target().name)?;
+        let columns = columns(&query, dataset, &plan, &reads_target)?;
+        let plan = block_on(state.create_physical_plan(&plan)).map_err(|error| query.failure(&error))?;
+        // A promise that SQL's own rules make about nulls would differ from what a reader of the parts may rely on.
+        let schema = parts::nullable(&Schema::new(plan.schema().fields().clone()));
+        Ok(Self { state, filter, plan, schema, columns })
+    }
+
+    /// Columns of the result, in order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Schema of the result; every column may be null.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The rows for which the contract's filter is true; `None` when there is no filter.
+    ///
+    /// # Errors
+    /// A value that the filter can't be computed from: exit 10.
+    pub fn keep(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
+        let Some(filter) = &self.filter else { return Ok(None) };
+        let truth = filter.evaluate(batch).and_then(|truth| truth.into_array(batch.num_rows())).map_err(|error| {
+            Failure::contract(format!("the filter of dataset.json fails: {}", excerpt::text(&error)))
+        })?;
+        let truth = truth.as_boolean();
+        Ok(Some(if truth.null_count() > 0 { prep_null_mask_filter(truth) } else { truth.clone() }))
+    }
+
+    /// Computes the features of raw rows, in their order. It reads `rows` while the result is read.
+    ///
+    /// # Errors
+    /// Errors of `rows` as they are; a value that the query can't be computed from: exit 10.
+    pub fn compute(
+        &self,
+        rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+        let source = Arc::new(Source::new(rows));
+        let config = self.state.config().clone().with_extension(source.clone());
+        let task = Arc::new(TaskContext::from(&self.state).with_session_config(config));
+        // A plan that ran keeps its metrics; a fresh one for every file keeps them from adding up.
+        let plan = reset_plan_states(self.plan.clone())?;
+        let mut stream = execute_stream(plan, task)?;
+        let schema = self.schema.clone();
+        Ok(std::iter::from_fn(move || {
+            let batch = block_on(stream.next())?;
+            Some(match batch {
+                Ok(batch) => RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).map_err(Into::into),
+                Err(error) => Err(source.failure().unwrap_or_else(|| {
+                    Failure::contract(format!("features.sql fails on this file: {}", excerpt::text(&error)))
+                })),
+            })
+        }))
+    }
+}
+
+fn state(raw: &SchemaRef, memory: u64, scratch: &Path) -> Result<SessionState> {
+    let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(parts::BATCH_ROWS);
+    let parser = &mut config.options_mut().sql_parser;
+    // Columns of raw files are named as they are, letter case included.
+    parser.enable_ident_normalization = false;
+    parser.map_string_types_to_utf8view = false;
+    parser.collect_spans = true;
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_limit(usize::try_from(memory).unwrap_or(usize::MAX), 1.0)
+        .with_temp_file_path(scratch)
+        .build_arc()
+        .context("preparing to run SQL")?;
+    let state =
+        SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+    let context = SessionContext::new_with_state(state);
+    let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?;
+    context.register_table(RAW, Arc::new(table))?;
+    Ok(context.state())
+}
+
+fn plan_filter(state: &SessionState, raw: &SchemaRef, filter: &str) -> Result<Arc<dyn PhysicalExpr>> {
+    let query = Query { name: "the filter of dataset.json", sql: filter };
+    let schema = DFSchema::try_from(raw.as_ref().clone())?;
+    let expr = check::filter(state, &query, &schema)?;
+    let plan = || {
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(state.config_options().clone())
+            .build();
+        let simplifier = ExprSimplifier::new(context);
+        let expr = simplifier.simplify(simplifier.coerce(expr, &schema)?)?;
+        let data_type = expr.get_type(&schema)?;
+        Ok((state.create_physical_expr(expr, &schema)?, data_type))
+    };
+    let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
+    match data_type {
+        DataType::Boolean => Ok(expr),
+        other => Err(query.refusal(None, &format!("it is of type {other}, and must be a condition"))),
+    }
+}
+
+/// The columns of a result, each with its role.
+fn columns(query: &Query<'_>, dataset: &Dataset, plan: &LogicalPlan, reads_target: &[bool]) -> Result<Vec<Column>> {
+    let mut columns: Vec<Column> = Vec::new();
+    for (field, reads_target) in plan.schema().fields().iter().zip(reads_target) {
+        let (name, data_type) = (field.name(), field.data_type());
+        if columns.iter().any(|column| column.name == *name) {
+            return Err(query.refusal(query.find(name), &format!("two columns of the result are named {name:?}")));
+        }
+        let known = dataset.columns.iter().find(|column| column.name == *name);
+        let role = known.map_or(Role::Feature, |column| column.role);
+        let wanted = known.map(|column| column.column_type.data_type());
+        let refuse = |text: String| Err(query.refusal(query.find(name), &text));
+        match role {
+            Role::Id | Role::Time | Role::Target if wanted.as_ref() != Some(data_type) => {
+                return refuse(format!(
+                    "column {name:?} with the role {role} comes out as {data_type}: it has to stay as it is in raw"
+                ));
+            }
+            Role::Feature if *reads_target => {
+                return refuse(format!(
+                    "feature {name:?} is computed from the target {:?}, which is what it shall predict",
+                    dataset.target().name
+                ));
+            }
+            Role::Feature if !data_type.is_numeric() && *data_type != DataType::Boolean => {
+                return refuse(format!(
+                    "feature {name:?} is of type {data_type}: a feature is a number or a boolean; encode it here, such as \
+                     CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the role ignored in dataset.json"
+                ));
+            }
+            _ => {}
+        }
+        columns.push(Column { name: name.clone(), data_type: data_type.to_string(), role });
+    }
+    for column in dataset.columns.iter().filter(|column| matches!(column.role, Role::Id | Role::Time | Role::Target)) {
+        if !columns.iter().any(|other| other.name == column.name) {
+            return Err(query.refusal(
+                None,
+                &format!("column {:?} with the role {} is not in the result: select it", column.name, column.role),
+            ));
+        }
+    }
+    if !columns.iter().any(|column| column.role == Role::Feature) {
+        return Err(
+            query.refusal(None, "the result has no feature: select a column with the role feature, or compute one")
+        );
+    }
+    Ok(columns)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! The table `raw`: whatever rows the task at hand brings along.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+
+type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// The rows of one task, and why they ended early.
+pub(super) struct Source {
+    rows: Mutex<Option<Rows>>,
+    failure: Arc<Mutex<Option<anyhow::Error>>>,
+}
+
+impl Source {
+    pub(super) fn new(rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static) -> Self {
+        Self { rows: Mutex::new(Some(Box::new(rows))), failure: Arc::default() }
+    }
+
+    /// The error of the rows themselves, which DataFusion could only carry as a text.
+    pub(super) fn failure(&self) -> Option<anyhow::Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The one partition of `raw`.
+pub(super) struct RawRows {
+    schema: SchemaRef,
+}
+
+impl RawRows {
+    pub(super) fn new(schema: SchemaRef) -> Self {
+        Self { schema }
+    }
+}
+
+impl fmt::Debug for RawRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RawRows")
+    }
+}
+
+impl PartitionStream for RawRows {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, task: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let source = task.session_config().get_extension::<Source>();
+        let rows = source.as_ref().and_then(|source| source.rows.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let failure = source.map(|source| source.failure.clone()).unwrap_or_default();
+        let rows = rows.into_iter().flatten().map(move |rows| {
+            rows.map_err(|error| {
+                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                DataFusionError::Execution("the rows could not be read".to_owned())
+            })
+        });
+        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), futures::stream::iter(rows)))
+    }
+}
