@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use common::failure::Failure;
 use common::layout;
 use common::manifest::{DatasetManifest, Inputs, Manifest};
+use common::metrics::Report;
 use common::step::{Outputs, Step};
 use common::store::Store;
 use common::tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking, Version};
@@ -204,8 +205,8 @@ impl<'a> Case<'a> {
         promoted: bool,
         reason: String,
         holdout: &str,
-        candidate: Option<common::metrics::Report>,
-        champion: Option<common::metrics::Report>,
+        candidate: Option<Report>,
+        champion: Option<Report>,
     ) -> Verdict {
         let side = |version: &Version, report| Side {
             version: version.version,
@@ -239,10 +240,10 @@ async fn commit(store: &Store, key: String, verdict: Verdict) -> Result<(String,
 /// Moves `previous-champion`, then `champion`. False when somebody else was faster.
 async fn take_over(tracking: &Tracking, candidate: &Version, standing: &Standing) -> Result<bool> {
     let name = &candidate.model_name;
-    if let Some(champion) = standing.champion {
-        if !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, standing.previous).await? {
-            return Ok(false);
-        }
+    if let Some(champion) = standing.champion
+        && !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, standing.previous).await?
+    {
+        return Ok(false);
     }
     tracking.set_alias(name, CHAMPION, candidate.version, standing.champion).await
 }
