@@ -31,6 +31,9 @@ pub const USAGE: u8 = 2;
 /// Exit code of data that violates its contract.
 pub const CONTRACT: u8 = 10;
 
+/// Exit code of a violated data contract.
+pub const CONTRACT: u8 = 10;
+
 impl Failure {
     /// A configuration failure as an error.
     pub fn usage(text: impl Into<String>) -> anyhow::Error {

@@ -244,8 +244,8 @@ impl KeyHasher {
     ///
     /// # Errors
     /// A type that has no order, such as a list.
-    pub fn new<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Result<Self> {
-        let fields = types.into_iter().map(|data_type| SortField::new(data_type.clone())).collect();
+    pub fn new(types: impl IntoIterator<Item = DataType>) -> Result<Self> {
+        let fields = types.into_iter().map(SortField::new).collect();
         Ok(Self { rows: RowConverter::new(fields).context("hashing the keys of rows")? })
     }
 

@@ -175,6 +175,16 @@ pub fn report(version: &DataVersion, name: &ModelName, model_version: u64) -> St
     format!("reports/{version}/{name}/v{model_version}")
 }
 
+/// The page of the report in `folder`.
+pub fn report_html(folder: &str) -> String {
+    format!("{folder}/report.html")
+}
+
+/// The commit of the report in `folder`.
+pub fn report_json(folder: &str) -> String {
+    format!("{folder}/report.json")
+}
+
 /// The folder of a configuration, named by its content.
 pub fn config(digest: &str) -> String {
     format!("_config/{digest}")

@@ -73,7 +73,7 @@ fn parquet_and_csv_of_the_same_rows_have_the_same_keys_and_labels() {
     assert_eq!(from_parquet.labels, [Some(1), None, Some(0), None]);
     assert_eq!(from_csv.labels, from_parquet.labels);
     let types: Vec<_> = from_csv.keys.iter().map(|column| column.data_type().clone()).collect();
-    let mut hasher = KeyHasher::new(&types).unwrap();
+    let mut hasher = KeyHasher::new(types).unwrap();
     let hashes = hasher.hash(&from_csv.keys).unwrap();
     assert_eq!(hashes, hasher.hash(&from_parquet.keys).unwrap());
     let mut distinct = hashes.clone();
