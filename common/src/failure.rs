@@ -28,8 +28,6 @@ pub enum Failure {
 pub const BUG: u8 = 1;
 /// Exit code of wrong usage or configuration; clap uses the same.
 pub const USAGE: u8 = 2;
-/// Exit code of data that violates its contract.
-pub const CONTRACT: u8 = 10;
 
 /// Exit code of a violated data contract.
 pub const CONTRACT: u8 = 10;
