@@ -173,7 +173,8 @@ async fn a_small_report_has_the_documented_shape() {
     .await;
     let rows = Rows::simple(8);
     let results = home.results(&[Rows { features: vec![rows.features[1].clone()], ..rows }]).await;
-    home.try_report(&results).await.unwrap();
-    let json = home.store.require("reports/25.05.1/m/v3/report.json").await.unwrap();
-    insta::assert_snapshot!("report.json", String::from_utf8(json).unwrap());
+    let (_, mut report) = home.report(&results).await;
+    // The page is looked at, and changes more often than the shape.
+    (report.html.bytes, report.html.sha256) = (0, String::new());
+    insta::assert_snapshot!("report.json", serde_json::to_string_pretty(&report).unwrap());
 }
