@@ -139,6 +139,11 @@ pub fn verdict(model_folder: &str, fingerprint: &str) -> String {
     format!("{model_folder}/verdict-{}.json", &fingerprint[..8])
 }
 
+/// A glob of all verdicts on a model.
+pub fn verdicts(model_folder: &str) -> String {
+    format!("{model_folder}/verdict-*.json")
+}
+
 /// Everything that was scored for one data version.
 pub const RESULTS: &str = "results";
 
