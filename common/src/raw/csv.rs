@@ -84,7 +84,7 @@ fn positions(raw: &RawFile, names: &[&str]) -> Result<Vec<Option<usize>>> {
         if second.is_some() {
             lines.push(format!("column {:?} stands in the header twice", column.name));
         }
-        if first.is_none() && (column.role != Role::Target || raw.labels == Labels::Required) {
+        if first.is_none() && (column.role != Role::Target || raw.labels != Labels::Optional) {
             lines.push(missing(&column.name, names.iter().copied()));
         }
     }

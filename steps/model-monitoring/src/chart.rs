@@ -31,8 +31,7 @@ fn svg(id: &str, class: &str, width: f64, height: f64, title: &str, description:
         n(width),
         n(height)
     );
-    let names =
-        [tagged(&format!("title id=\"{id}-t\""), title), tagged(&format!("desc id=\"{id}-d\""), description)];
+    let names = [tagged(&format!("title id=\"{id}-t\""), title), tagged(&format!("desc id=\"{id}-d\""), description)];
     tag(&head, names.into_iter().chain(inner))
 }
 

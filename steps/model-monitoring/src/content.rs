@@ -164,8 +164,6 @@ pub struct LateLabels {
     pub matched_rows: u64,
     /// Labelled keys that no row has.
     pub unmatched_keys: u64,
-    /// Keys that one file labels with both classes; its last row holds.
-    pub contradictions: u64,
 }
 
 /// How right the predictions were.

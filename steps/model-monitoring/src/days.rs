@@ -13,11 +13,6 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// A date, in days since 1970-01-01.
 pub(crate) type DayNumber = i32;
 
-/// Whether a column of this type can be cut to dates.
-pub(crate) fn is_time(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
-}
-
 /// The date of each row, `None` for null. An instant is converted to `timezone` first; a clock reading without a zone is
 /// taken as it is. Of a column that holds no times every date is `None`.
 pub(crate) fn of_column(column: &dyn Array, timezone: Tz) -> Vec<Option<DayNumber>> {
@@ -109,7 +104,6 @@ mod tests {
         let days: ArrayRef = Arc::new(Date32Array::from(vec![Some(-1), None, Some(i32::MAX)]));
         assert_eq!(dates(days, "Asia/Tokyo"), [Some("1969-12-31".into()), None, None]);
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
-        assert!(!is_time(numbers.data_type()));
         assert_eq!(dates(numbers, "Etc/UTC"), [None]);
     }
 }

@@ -44,7 +44,9 @@ pub fn share(value: Option<f64>) -> String {
 pub fn metric(value: Option<f64>) -> String {
     match value.filter(|value| value.is_finite()) {
         None => NONE.to_owned(),
-        Some(value) if value != 0.0 && value.abs() < 0.0005 => format!("{}0.001", if value < 0.0 { "> −" } else { "< " }),
+        Some(value) if value != 0.0 && value.abs() < 0.0005 => {
+            format!("{}0.001", if value < 0.0 { "> −" } else { "< " })
+        }
         Some(value) => minus(format!("{value:.3}")),
     }
 }
@@ -78,9 +80,18 @@ pub fn number(value: Option<f64>) -> String {
     minus(trimmed(format!("{value:.places$}")))
 }
 
+/// A bound that is small: `0.007`, `0.0004`.
+pub fn small(value: f64) -> String {
+    match value {
+        value if value < 0.0001 => "0.0001".to_owned(),
+        value if value < 0.001 => format!("{value:.4}"),
+        value => format!("{value:.3}"),
+    }
+}
+
 /// A p-value: `0.04`, `< 0.001`.
 pub fn p_value(value: f64) -> String {
-    if value < 0.001 { "< 0.001".to_owned() } else { trimmed(format!("{value:.3}")) }
+    if value < 0.001 { "<\u{a0}0.001".to_owned() } else { trimmed(format!("{value:.3}")) }
 }
 
 /// Without zeros that say nothing.
@@ -103,20 +114,39 @@ mod tests {
     #[test]
     fn numbers_are_told_with_the_digits_that_matter() {
         for (value, expected) in [
-            (0, "0"), (999, "999"), (1_000, "1,000"), (2_000_000, "2,000,000"), (u64::MAX, "18,446,744,073,709,551,615"),
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (2_000_000, "2,000,000"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
         ] {
             assert_eq!(count(value), expected);
         }
         for (value, expected) in [
-            (None, "–"), (Some(0.0), "0 %"), (Some(1.0), "100 %"), (Some(0.7093), "70.9 %"), (Some(0.000_123), "0.012 %"),
-            (Some(1e-7), "< 0.001 %"), (Some(0.999_999_99), "> 99.999 %"), (Some(0.9999), "99.99 %"), (Some(f64::NAN), "–"),
+            (None, "–"),
+            (Some(0.0), "0 %"),
+            (Some(1.0), "100 %"),
+            (Some(0.7093), "70.9 %"),
+            (Some(0.000_123), "0.012 %"),
+            (Some(1e-7), "< 0.001 %"),
+            (Some(0.999_999_99), "> 99.999 %"),
+            (Some(0.9999), "99.99 %"),
+            (Some(f64::NAN), "–"),
             (Some(0.5), "50 %"),
         ] {
             assert_eq!(share(value), expected, "{value:?}");
         }
         for (value, expected) in [
-            (0.0, "0"), (50.1234, "50.12"), (-0.001234, "−0.001234"), (1234.56, "1235"), (-12_345.6, "−12,346"), (1.25e9, "1.25e9"),
-            (-3e-7, "−3e-7"), (0.1, "0.1"), (9.999_96, "10"), (f64::INFINITY, "–"),
+            (0.0, "0"),
+            (50.1234, "50.12"),
+            (-0.001234, "−0.001234"),
+            (1234.56, "1235"),
+            (-12_345.6, "−12,346"),
+            (1.25e9, "1.25e9"),
+            (-3e-7, "−3e-7"),
+            (0.1, "0.1"),
+            (9.999_96, "10"),
+            (f64::INFINITY, "–"),
         ] {
             assert_eq!(number(Some(value)), expected, "{value}");
         }
@@ -124,7 +154,7 @@ mod tests {
         assert_eq!(metric(Some(0.0001)), "< 0.001");
         assert_eq!(difference(Some(-0.0124)), "−0.012");
         assert_eq!(difference(Some(0.0001)), "±0.000");
-        assert_eq!(p_value(1e-9), "< 0.001");
+        assert_eq!(p_value(1e-9), "<\u{a0}0.001");
         assert_eq!(rows(1), "1 row");
     }
 }

@@ -10,7 +10,7 @@ use common::step::Step;
 
 use crate::content::LateLabels;
 use crate::days::DayNumber;
-use crate::rows::{LateLabel, Row, Words, pack_day, unpack_day};
+use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};
 
 /// Rows between two looks at the signal to stop.
 const CHECK_EVERY: u64 = 1 << 16;
@@ -58,8 +58,8 @@ impl DayCounts {
 /// `scratch`, at most `memory` bytes of them at once in memory.
 pub(crate) fn join(
     step: &Step,
-    rows: Sorted<Words>,
-    late: Sorted<Words>,
+    rows: Sorted<RowWords>,
+    late: Sorted<LabelWords>,
     threshold: f64,
     scratch: &Path,
     memory: usize,
@@ -105,7 +105,11 @@ pub(crate) fn join(
 }
 
 /// Ranks all rows, and those of each date, in one pass.
-fn rank(step: &Step, scores: Sorted<[u64; 2]>, days: &mut BTreeMap<Option<DayNumber>, DayCounts>) -> Result<RankMetrics> {
+fn rank(
+    step: &Step,
+    scores: Sorted<[u64; 2]>,
+    days: &mut BTreeMap<Option<DayNumber>, DayCounts>,
+) -> Result<RankMetrics> {
     let mut all = Ranking::default();
     let mut by_day: BTreeMap<Option<DayNumber>, Ranking> = BTreeMap::new();
     for (index, record) in (0_u64..).zip(scores) {
@@ -127,7 +131,7 @@ fn rank(step: &Step, scores: Sorted<[u64; 2]>, days: &mut BTreeMap<Option<DayNum
 
 /// The label that holds for each key, in the order of the keys.
 struct LatestLabels {
-    sorted: Sorted<Words>,
+    sorted: Sorted<LabelWords>,
     /// The first label of the next key.
     ahead: Option<LateLabel>,
     /// What holds for the current key, and whether a row has that key.
@@ -136,7 +140,7 @@ struct LatestLabels {
 }
 
 impl LatestLabels {
-    fn new(mut sorted: Sorted<Words>) -> Result<Self> {
+    fn new(mut sorted: Sorted<LabelWords>) -> Result<Self> {
         let ahead = next(&mut sorted)?;
         let mut labels = Self { sorted, ahead, current: None, counts: LateLabels::default() };
         labels.advance()?;
@@ -173,12 +177,10 @@ impl LatestLabels {
         self.current = None;
         let Some(mut holds) = self.ahead.take() else { return Ok(()) };
         self.counts.labels += 1;
-        let mut contradicted = false;
         loop {
             match next(&mut self.sorted)? {
                 Some(later) if later.key == holds.key => {
                     self.counts.labels += 1;
-                    contradicted |= later.file == holds.file && later.label != holds.label;
                     holds = later;
                 }
                 ahead => {
@@ -187,12 +189,11 @@ impl LatestLabels {
                 }
             }
         }
-        self.counts.contradictions += u64::from(contradicted);
         self.current = Some((holds, false));
         Ok(())
     }
 }
 
-fn next(sorted: &mut Sorted<Words>) -> Result<Option<LateLabel>> {
+fn next(sorted: &mut Sorted<LabelWords>) -> Result<Option<LateLabel>> {
     Ok(sorted.next().transpose()?.map(LateLabel::unpack))
 }

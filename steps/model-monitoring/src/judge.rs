@@ -32,7 +32,8 @@ pub(crate) fn content(
     timezone: &str,
 ) -> Result<Content> {
     let drift = drift(subject, scan, &thresholds)?;
-    let verdict = drift.features.iter().map(|column| column.verdict).max().unwrap_or(Verdict::Ok).max(drift.score.verdict);
+    let verdict =
+        drift.features.iter().map(|column| column.verdict).max().unwrap_or(Verdict::Ok).max(drift.score.verdict);
     let mut content = Content {
         report_version: REPORT_VERSION,
         verdict,
@@ -70,7 +71,7 @@ fn quality(subject: &Subject, scan: &Scan, joined: &Joined) -> Quality {
         unscored_rows: scan.unscored_rows,
         shards: subject.results.shards.len() as u64,
         quarantined: subject.results.quarantined.clone(),
-        key: subject.keys().into_iter().map(|key| key.name).collect(),
+        key: subject.keys(),
         duplicate_keys: joined.duplicate_keys,
         duplicate_rows: joined.duplicate_rows,
         undated_rows: subject.time().map(|_| scan.undated_rows),
@@ -105,11 +106,7 @@ fn performance(subject: &Subject, joined: Joined) -> Performance {
         holdout: subject.metrics.holdout.clone(),
         classes: ClassNames { negative: classes.negative.to_string(), positive: classes.positive.to_string() },
         time_column: subject.time().map(str::to_owned),
-        days: joined
-            .days
-            .into_iter()
-            .filter_map(|(number, counts)| Some(day(days::date(number?)?, &counts)))
-            .collect(),
+        days: joined.days.into_iter().filter_map(|(number, counts)| Some(day(days::date(number?)?, &counts))).collect(),
     }
 }
 
@@ -204,7 +201,10 @@ fn histogram(reference: &Profile, current: &Profile) -> Vec<Bin> {
         return Vec::new();
     }
     let (a, b) = (reference.histogram_between(lower, upper, BINS), current.histogram_between(lower, upper, BINS));
-    a.iter().zip(&b).map(|(a, b)| Bin { lower: a.lower, upper: a.upper, reference: a.count, current: b.count }).collect()
+    a.iter()
+        .zip(&b)
+        .map(|(a, b)| Bin { lower: a.lower, upper: a.upper, reference: a.count, current: b.count })
+        .collect()
 }
 
 fn provenance(subject: &Subject) -> Provenance {
@@ -248,7 +248,10 @@ impl Findings {
         }
         if !quality.quarantined.is_empty() {
             let of = quality.shards + quality.quarantined.len() as u64;
-            warn(format!("{} of {of} raw files were left out, because they break the data contract.", quality.quarantined.len()));
+            warn(format!(
+                "{} of {of} raw files were left out, because they break the data contract.",
+                quality.quarantined.len()
+            ));
         }
         if quality.unscored_rows > 0 {
             let part = share(ratio(quality.unscored_rows, quality.rows));
@@ -260,10 +263,6 @@ impl Findings {
         if quality.duplicate_rows > 0 {
             let key = quality.key.join(", ");
             warn(format!("{} repeat the key ({key}) of another row.", rows(quality.duplicate_rows)));
-        }
-        if quality.late_labels.contradictions > 0 {
-            let keys = count(quality.late_labels.contradictions);
-            warn(format!("{keys} keys are labelled with both classes in one label file; its last row holds."));
         }
         if let Some(undated) = quality.undated_rows.filter(|&undated| undated > 0) {
             self.add(Severity::Note, Area::Quality, format!("{} have no date and stand in no day.", rows(undated)));
@@ -288,7 +287,10 @@ impl Findings {
             return;
         };
         if performance.labelled_rows < quality.rows {
-            note(format!("Performance is known for {} of the rows: the others have no label yet.", share(performance.label_coverage)));
+            note(format!(
+                "Performance is known for {} of the rows: the others have no label yet.",
+                share(performance.label_coverage)
+            ));
         }
         if let (Some(accuracy), Some(majority)) = (overall.accuracy, performance.majority_accuracy)
             && accuracy < majority
@@ -323,19 +325,24 @@ impl Findings {
             );
             self.add(Severity::Note, Area::Drift, text);
         }
-        for (verdict, severity, limit) in [
-            (Verdict::Alert, Severity::Alert, thresholds.alert),
-            (Verdict::Warn, Severity::Warn, thresholds.warn),
-        ] {
-            let mut drifted: Vec<&ColumnDrift> =
-                std::iter::once(&drift.score).chain(&drift.features).filter(|column| column.verdict == verdict).collect();
+        for (verdict, severity, limit) in
+            [(Verdict::Alert, Severity::Alert, thresholds.alert), (Verdict::Warn, Severity::Warn, thresholds.warn)]
+        {
+            let mut drifted: Vec<&ColumnDrift> = std::iter::once(&drift.score)
+                .chain(&drift.features)
+                .filter(|column| column.verdict == verdict)
+                .collect();
             let more = drifted.len().saturating_sub(NAMED);
             drifted.truncate(NAMED);
             for column in &drifted {
                 self.add(severity, Area::Drift, moved(column, limit));
             }
             if more > 0 {
-                self.add(severity, Area::Drift, format!("{more} more features have a PSI of {} or more.", number(Some(limit))));
+                self.add(
+                    severity,
+                    Area::Drift,
+                    format!("{more} more features have a PSI of {} or more.", number(Some(limit))),
+                );
             }
         }
         if content.verdict == Verdict::Ok {

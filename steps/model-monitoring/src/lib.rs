@@ -73,7 +73,10 @@ pub struct Notify {
 }
 
 fn index(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|index| (0.0..=f64::MAX).contains(index)).ok_or_else(|| "give a number from 0 on".to_owned())
+    text.parse()
+        .ok()
+        .filter(|index| (0.0..=f64::MAX).contains(index))
+        .ok_or_else(|| "give a number from 0 on".to_owned())
 }
 
 impl Report {

@@ -2,6 +2,7 @@
 
 mod drift;
 mod performance;
+mod periods;
 mod quality;
 mod summary;
 
@@ -10,7 +11,8 @@ use crate::html::{self, Markup, escaped, leaf, tag, tagged, text};
 
 /// The document. `fingerprint` is the report's own.
 pub fn render(content: &Content, fingerprint: &str) -> String {
-    let title = format!("{} v{} on {}: {}", content.model_name, content.model_version, content.data_version, content.verdict);
+    let title =
+        format!("{} v{} on {}: {}", content.model_name, content.model_version, content.data_version, content.verdict);
     let head: Markup = [
         leaf("meta charset=\"utf-8\""),
         leaf("meta name=\"viewport\" content=\"width=device-width, initial-scale=1\""),

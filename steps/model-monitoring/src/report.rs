@@ -54,7 +54,11 @@ async fn reusable(step: &Step, store: &Store, folder: &str, inputs: &Inputs) -> 
         && committed.content.report_version == REPORT_VERSION
         && committed.header().fingerprint == inputs.fingerprint();
     if !current {
-        tracing::info!(key, "other inputs than the report that is committed:{}", inputs.differences(&committed.header().inputs));
+        tracing::info!(
+            key,
+            "other inputs than the report that is committed:{}",
+            inputs.differences(&committed.header().inputs)
+        );
         return Ok(None);
     }
     match store.get(&committed.html.key).await? {
@@ -78,11 +82,10 @@ async fn content(
     let memory = sorter_memory(step);
     let (rows, late) = (Sorters::with_memory(scratch.path(), memory), Sorters::with_memory(scratch.path(), memory));
     let scan = scan_parts(step, store, subject, &rows).await?;
-    scan_labels(step, raw, subject, &late).await?;
+    scan_labels(step, raw, subject, scratch.path(), &late).await?;
     let threshold = subject.model.threshold;
     let (joining, folder) = (step.clone(), scratch.path().to_owned());
-    let joined =
-        blocking(move || join(&joining, rows.finish()?, late.finish()?, threshold, &folder, memory)).await?;
+    let joined = blocking(move || join(&joining, rows.finish()?, late.finish()?, threshold, &folder, memory)).await?;
     judge::content(subject, &scan, joined, *thresholds, step.timezone().name())
 }
 

@@ -1,9 +1,11 @@
-//! Rows and late labels as the sorter takes them: four words, the key first.
+//! Rows and late labels as sorters take them: words, the key first.
 
 use crate::days::DayNumber;
 
-/// A record of the sorter.
-pub(crate) type Words = [u64; 4];
+/// A row as a record.
+pub(crate) type RowWords = [u64; 4];
+/// A late label as a record.
+pub(crate) type LabelWords = [u64; 3];
 
 /// What the performance of a row is counted from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,8 +27,6 @@ pub(crate) struct LateLabel {
     pub(crate) key: u128,
     /// Place of its file among all files.
     pub(crate) file: u64,
-    /// Place of its row in the file.
-    pub(crate) row: u64,
     /// 0 or 1.
     pub(crate) label: u8,
 }
@@ -35,13 +35,13 @@ pub(crate) struct LateLabel {
 const UNLABELLED: u64 = 2;
 
 impl Row {
-    pub(crate) fn pack(self) -> Words {
+    pub(crate) fn pack(self) -> RowWords {
         let [high, low] = halves(self.key);
         let label = self.label.map_or(UNLABELLED, u64::from);
         [high, low, self.score.unwrap_or(f64::NAN).to_bits(), pack_day(self.day) << 2 | label]
     }
 
-    pub(crate) fn unpack([high, low, score, rest]: Words) -> Self {
+    pub(crate) fn unpack([high, low, score, rest]: RowWords) -> Self {
         let score = f64::from_bits(score);
         Self {
             key: whole(high, low),
@@ -53,13 +53,13 @@ impl Row {
 }
 
 impl LateLabel {
-    pub(crate) fn pack(self) -> Words {
+    pub(crate) fn pack(self) -> LabelWords {
         let [high, low] = halves(self.key);
-        [high, low, self.file, self.row << 1 | u64::from(self.label)]
+        [high, low, self.file << 1 | u64::from(self.label)]
     }
 
-    pub(crate) fn unpack([high, low, file, rest]: Words) -> Self {
-        Self { key: whole(high, low), file, row: rest >> 1, label: (rest & 1) as u8 }
+    pub(crate) fn unpack([high, low, rest]: LabelWords) -> Self {
+        Self { key: whole(high, low), file: rest >> 1, label: (rest & 1) as u8 }
     }
 }
 
@@ -95,13 +95,13 @@ mod tests {
                 }
             }
         }
-        let late = LateLabel { key: 1 << 64 | 5, file: 3, row: 1 << 40, label: 1 };
+        let late = LateLabel { key: 1 << 64 | 5, file: 1 << 40, label: 1 };
         assert_eq!(LateLabel::unpack(late.pack()), late);
     }
 
     #[test]
-    fn the_last_row_of_the_last_file_comes_last() {
-        let late = |file, row, label| LateLabel { key: 9, file, row, label }.pack();
-        assert!(late(0, 7, 1) < late(0, 8, 0) && late(0, 8, 1) < late(1, 0, 0));
+    fn the_label_of_the_last_file_comes_last() {
+        let late = |file, label| LateLabel { key: 9, file, label }.pack();
+        assert!(late(0, 1) < late(1, 0) && late(1, 0) < late(2, 0));
     }
 }

@@ -1,5 +1,6 @@
 //! One pass over the result parts and the label files: profiles of the columns, and rows and labels for the sorters.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -7,10 +8,9 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use chrono_tz::Tz;
-use common::dataset::{ColumnContract, Dataset};
 use common::drift::Profile;
 use common::failure::Failure;
-use common::labels::{self, KeyHasher};
+use common::labels::{self, LabelReader};
 use common::manifest::Part;
 use common::model::Classes;
 use common::parts;
@@ -20,7 +20,7 @@ use common::step::{Progress, Step};
 use common::store::{Object, Store};
 
 use crate::days;
-use crate::rows::{LateLabel, Row, Words};
+use crate::rows::{LabelWords, LateLabel, Row, RowWords};
 use crate::subject::Subject;
 
 /// The column that scoring adds for the probability of the positive class.
@@ -54,7 +54,12 @@ pub(crate) fn sorter_memory(step: &Step) -> usize {
 }
 
 /// Reads every part once: gives the profiles, and pushes one [`Row`] per row into `sorters`.
-pub(crate) async fn scan_parts(step: &Step, store: &Store, subject: &Subject, sorters: &Sorters<Words>) -> Result<Scan> {
+pub(crate) async fn scan_parts(
+    step: &Step,
+    store: &Store,
+    subject: &Subject,
+    sorters: &Sorters<RowWords>,
+) -> Result<Scan> {
     let progress = step.progress(subject.results.rows, "rows").clone();
     let scanner = Arc::new(Scanner::new(step, store, subject, sorters, progress)?);
     let mut total = scanner.nothing();
@@ -67,19 +72,23 @@ pub(crate) async fn scan_parts(step: &Step, store: &Store, subject: &Subject, so
 }
 
 /// Reads every label file once, and pushes one [`LateLabel`] per label into `sorters`.
-pub(crate) async fn scan_labels(step: &Step, raw: &Store, subject: &Subject, sorters: &Sorters<Words>) -> Result<()> {
-    let (raw, step_of_thread, sorters) = (raw.clone(), step.clone(), sorters.clone());
-    let (keys, dataset): (Vec<ColumnContract>, Dataset) = (subject.keys(), subject.config.dataset.clone());
+pub(crate) async fn scan_labels(
+    step: &Step,
+    raw: &Store,
+    subject: &Subject,
+    scratch: &Path,
+    sorters: &Sorters<LabelWords>,
+) -> Result<()> {
+    let reader = LabelReader::new(&subject.config.dataset, &subject.keys())?;
+    let (raw, step_of_thread, sorters, scratch) = (raw.clone(), step.clone(), sorters.clone(), scratch.to_owned());
     let read = move |(ordinal, file): (u64, Object)| {
-        let mut hasher = KeyHasher::new(keys.iter().map(|key| key.column_type.data_type()))?;
         sorters.lend(|sorter| {
-            for rows in labels::read(&raw.file(&file.key)?, &file.key, &keys, &dataset)? {
+            for rows in reader.read(&raw, &file, &scratch)? {
                 step_of_thread.check()?;
                 let rows = rows?;
-                let hashes = hasher.hash(&rows.keys)?;
-                for (row, (key, label)) in (rows.first_row..).zip(hashes.into_iter().zip(&rows.labels)) {
-                    if let Some(label) = *label {
-                        sorter.push(LateLabel { key, file: ordinal, row, label }.pack())?;
+                for (key, label) in labels::key_hashes(&rows.keys)?.zip(rows.labels) {
+                    if let Some(label) = label {
+                        sorter.push(LateLabel { key, file: ordinal, label }.pack())?;
                     }
                 }
             }
@@ -93,14 +102,14 @@ pub(crate) async fn scan_labels(step: &Step, raw: &Store, subject: &Subject, sor
 struct Scanner {
     step: Step,
     store: Store,
-    sorters: Sorters<Words>,
+    sorters: Sorters<RowWords>,
     progress: Progress,
     timezone: Tz,
     /// What is read: the key, the features, target, score, and the time if there is one.
     columns: Vec<String>,
-    keys: Vec<ColumnContract>,
-    /// Whether keys must be of the contract's types, because labels are.
-    joined: bool,
+    keys: usize,
+    /// The types that labels have in the columns of the key; empty without labels.
+    label_types: Vec<DataType>,
     features: Vec<Reference>,
     classes: Classes,
 }
@@ -118,7 +127,7 @@ impl Scanner {
         step: &Step,
         store: &Store,
         subject: &Subject,
-        sorters: &Sorters<Words>,
+        sorters: &Sorters<RowWords>,
         progress: Progress,
     ) -> Result<Self> {
         let keys = subject.keys();
@@ -133,9 +142,13 @@ impl Scanner {
             })
             .collect();
         let target = subject.config.dataset.target().name.clone();
+        let label_types = match subject.label_files.is_empty() {
+            true => Vec::new(),
+            false => subject.key_types(),
+        };
         let columns = keys
             .iter()
-            .map(|key| key.name.clone())
+            .cloned()
             .chain(features.iter().map(|feature| feature.name.clone()))
             .chain([target, SCORE.to_owned()])
             .chain(subject.time().map(str::to_owned))
@@ -147,8 +160,8 @@ impl Scanner {
             progress,
             timezone: step.timezone(),
             columns,
-            keys,
-            joined: !subject.label_files.is_empty(),
+            keys: keys.len(),
+            label_types,
             features,
             classes: subject.model.classes.clone(),
         })
@@ -187,10 +200,9 @@ impl Scanner {
         Ok(scan)
     }
 
-    fn batch(&self, batch: &RecordBatch, scan: &mut Scan, sorter: &mut Sorter<Words>) -> Result<()> {
-        let before = scan.rows;
+    fn batch(&self, batch: &RecordBatch, scan: &mut Scan, sorter: &mut Sorter<RowWords>) -> Result<()> {
         scan.rows += batch.num_rows() as u64;
-        let (keys, rest) = batch.columns().split_at(self.keys.len());
+        let (keys, rest) = batch.columns().split_at(self.keys);
         let (features, rest) = rest.split_at(self.features.len());
         for ((column, reference), feature) in features.iter().zip(&self.features).zip(&mut scan.features) {
             feature.add(column, reference)?;
@@ -200,27 +212,32 @@ impl Scanner {
         scan.unscored_rows += score.null_count() as u64;
         add_numbers(&mut scan.score, &score);
 
-        let labels = parts::labels(target, &self.classes, &self.columns[self.keys.len() + self.features.len()])?;
+        let labels = parts::labels(target, &self.classes, &self.columns[self.keys + self.features.len()])?;
         let days = match rest.get(2) {
             Some(time) => days::of_column(time, self.timezone),
             None => vec![None; batch.num_rows()],
         };
         scan.undated_rows += days.iter().filter(|day| day.is_none()).count() as u64;
-        for (row, key) in self.hashes(keys, before)?.into_iter().enumerate() {
+        for (row, key) in self.hashes(keys)?.enumerate() {
             let score = score.is_valid(row).then(|| score.value(row));
             sorter.push(Row { key, score, day: days[row], label: labels[row] }.pack())?;
         }
         Ok(())
     }
 
-    fn hashes(&self, columns: &[ArrayRef], first_row: u64) -> Result<Vec<u128>> {
-        let conformed: Vec<ArrayRef> = if self.joined {
-            let conform = |(column, key)| labels::conform(column, key, first_row);
-            columns.iter().zip(&self.keys).map(conform).collect::<Result<_>>()?
-        } else {
-            columns.to_vec()
-        };
-        KeyHasher::new(conformed.iter().map(|column| column.data_type().clone()))?.hash(&conformed)
+    /// # Errors
+    /// A key of another type than that of the labels, which could match none of them: exit 2.
+    fn hashes(&self, columns: &[ArrayRef]) -> Result<impl Iterator<Item = u128> + use<>> {
+        for ((column, wanted), name) in columns.iter().zip(&self.label_types).zip(&self.columns) {
+            if column.data_type() != wanted {
+                return Err(Failure::usage(format!(
+                    "column {name:?} of the results is of type {}, and that of the labels is {wanted}: they can't be joined; keep \
+                     the column's type in features.sql, or set --labels-glob (LABELS_GLOB) to a place without files",
+                    column.data_type()
+                )));
+            }
+        }
+        labels::key_hashes(columns)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a report is about: results, their model, and the labels that came later.
 
 use anyhow::{Context, Result};
+use arrow::datatypes::DataType;
 use common::config::Config;
-use common::dataset::{ColumnContract, Role};
+use common::dataset::Role;
 use common::drift::Thresholds;
 use common::failure::Failure;
 use common::labels;
@@ -58,6 +59,12 @@ impl Subject {
                 self.model.features
             )));
         }
+        if self.keys().is_empty() {
+            return Err(Failure::usage(format!(
+                "the results hold none of the columns {:?}, which name a row: keep them in features.sql",
+                self.config.dataset.key()
+            )));
+        }
         Ok(())
     }
 
@@ -74,12 +81,17 @@ impl Subject {
             .with_raw(&self.label_files)
     }
 
-    /// The columns that name a row of the results, as the data contract describes them.
-    pub(crate) fn keys(&self) -> Vec<ColumnContract> {
-        let names = self.config.dataset.key();
-        let in_results = |name: &&String| self.results.columns.iter().any(|column| column.name == **name);
-        let contract = |name: &String| self.config.dataset.columns.iter().find(|column| column.name == *name).cloned();
-        names.iter().filter(in_results).filter_map(contract).collect()
+    /// The columns that name a row: those of the contract that the results have.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let in_results = |name: &String| self.results.columns.iter().any(|column| column.name == *name);
+        self.config.dataset.key().into_iter().filter(in_results).collect()
+    }
+
+    /// The types of [`Subject::keys`] in raw files.
+    pub(crate) fn key_types(&self) -> Vec<DataType> {
+        let keys = self.keys();
+        let column = |name: &String| self.config.dataset.columns.iter().find(|column| column.name == *name);
+        keys.iter().filter_map(column).map(|column| column.column_type.data_type()).collect()
     }
 
     /// The column of time in the results, if there is one.

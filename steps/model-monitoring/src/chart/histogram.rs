@@ -2,11 +2,9 @@
 
 use super::scale::{Scale, step, tick_label, ticks};
 use super::{label, line, n, path, rectangle, svg, tooltip};
+use crate::content::Bin;
 use crate::format::{number, share};
 use crate::html::Markup;
-
-/// One bar: ends, and counts of reference and current data.
-pub use crate::content::Bin;
 
 /// Values with fewer distinct ones than this have a name each at the axis.
 const NAMED: usize = 8;
@@ -39,11 +37,8 @@ pub fn histogram(chart: &Histogram) -> Markup {
         let text = label("tick mid", width / 2.0, height / 2.0, "no values");
         return svg(chart.id, "histogram", width, height, &title, "There are no values.", vec![text]);
     };
-    let shares: Vec<(f64, f64)> = chart
-        .bins
-        .iter()
-        .map(|bin| (of(bin.reference, chart.reference), of(bin.current, chart.current)))
-        .collect();
+    let shares: Vec<(f64, f64)> =
+        chart.bins.iter().map(|bin| (of(bin.reference, chart.reference), of(bin.current, chart.current))).collect();
     let most = shares.iter().fold(0.0_f64, |most, (a, b)| most.max(*a).max(*b)).max(1e-9);
     let y = Scale { low: 0.0, high: most * 1.04, start: bottom, end: top };
     let values = first.lower == first.upper;
@@ -52,7 +47,12 @@ pub fn histogram(chart: &Histogram) -> Markup {
     let apart = step(most, 3);
     for tick in ticks(0.0, most, 3).into_iter().skip(1) {
         inner.push(line("grid", left, y.at(tick), right, y.at(tick)));
-        inner.push(label("tick end", left - 5.0, y.at(tick) + 4.0, &format!("{}%", tick_label(tick * 100.0, apart * 100.0))));
+        inner.push(label(
+            "tick end",
+            left - 5.0,
+            y.at(tick) + 4.0,
+            &format!("{}%", tick_label(tick * 100.0, apart * 100.0)),
+        ));
     }
     if values {
         inner.extend(each_value(chart.bins, &shares, &y, (left, right), bottom));
@@ -111,7 +111,8 @@ fn each_value(bins: &[Bin], shares: &[(f64, f64)], y: &Scale, (left, right): (f6
         let middle = left + (index as f64 + 0.5) * slot;
         inner.push(rectangle("reference", middle - bar, y.at(shares.0), bar, bottom - y.at(shares.0)));
         inner.push(rectangle("current closed", middle + 1.0, y.at(shares.1), bar - 1.0, bottom - y.at(shares.1)));
-        let text = format!("{}\ntraining {}\nnow {}", number(Some(bin.lower)), share(Some(shares.0)), share(Some(shares.1)));
+        let text =
+            format!("{}\ntraining {}\nnow {}", number(Some(bin.lower)), share(Some(shares.0)), share(Some(shares.1)));
         inner.push(tooltip(middle - slot / 2.0, y.end, slot, bottom - y.end, &text));
         let every = bins.len().div_ceil(NAMED);
         if index % every == 0 {

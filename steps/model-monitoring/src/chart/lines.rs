@@ -46,6 +46,8 @@ pub struct DailyLines<'a> {
 pub struct DailyBars<'a> {
     /// Unique in the page.
     pub id: &'a str,
+    /// What it shows.
+    pub title: &'a str,
     /// Dates in ascending order.
     pub dates: &'a [NaiveDate],
     /// Rows of each date.
@@ -65,8 +67,10 @@ struct Dates {
 impl Dates {
     fn new(dates: &[NaiveDate]) -> Option<Self> {
         let (first, last) = (*dates.first()?, *dates.last()?);
+        let gap = |pair: &[NaiveDate]| (pair[1] - pair[0]).num_days();
+        let least = dates.windows(2).map(gap).min().unwrap_or(1).max(1) as f64;
         let days = (last - first).num_days() as f64;
-        let half = (RIGHT - LEFT) / (days + 1.0) / 2.0;
+        let half = (RIGHT - LEFT) / (days / least + 1.0) / 2.0;
         Some(Self { scale: Scale { low: 0.0, high: days, start: LEFT + half, end: RIGHT - half }, half, first, last })
     }
 
@@ -115,7 +119,10 @@ pub fn daily_lines(chart: &DailyLines) -> Markup {
         inner.push(path(&format!("series s{index}"), &points(&dates, &y, chart.dates, &series.values)));
         let points = || chart.dates.iter().zip(&series.values).filter_map(|(date, value)| Some((*date, (*value)?)));
         if chart.dates.len() <= MARKED {
-            inner.extend(points().map(|(date, value)| marker(index, &format!("mark s{index}"), dates.at(date), y.at(value), 3.4)));
+            inner.extend(
+                points()
+                    .map(|(date, value)| marker(index, &format!("mark s{index}"), dates.at(date), y.at(value), 3.4)),
+            );
         }
         if let Some((_, value)) = points().last() {
             names.push((y.at(value), tagged(&format!("text class=\"name n{index}\""), series.name)));
@@ -126,7 +133,13 @@ pub fn daily_lines(chart: &DailyLines) -> Markup {
         inner.extend(chart.dates.iter().enumerate().map(|(i, &date)| {
             let values: Vec<String> =
                 chart.series.iter().map(|series| format!("{} {}", series.name, metric(series.values[i]))).collect();
-            tooltip(dates.at(date) - dates.half, TOP, 2.0 * dates.half, BOTTOM - TOP, &format!("{date}\n{}", values.join("\n")))
+            tooltip(
+                dates.at(date) - dates.half,
+                TOP,
+                2.0 * dates.half,
+                BOTTOM - TOP,
+                &format!("{date}\n{}", values.join("\n")),
+            )
         }));
     }
     svg(chart.id, "wide", WIDTH, 276.0, chart.title, &describe(chart), inner)
@@ -249,16 +262,24 @@ pub fn daily_bars(chart: &DailyBars) -> Markup {
     inner.extend(dates.axis(BOTTOM));
     inner.push(leaf(&format!("rect class=\"bar-all\" x=\"{}\" y=\"22\" width=\"11\" height=\"11\"", n(RIGHT + 13.0))));
     inner.push(label("name muted", RIGHT + 29.0, 32.0, "rows"));
-    inner.push(leaf(&format!("rect class=\"bar-labelled\" x=\"{}\" y=\"42\" width=\"11\" height=\"11\"", n(RIGHT + 13.0))));
+    inner.push(leaf(&format!(
+        "rect class=\"bar-labelled\" x=\"{}\" y=\"42\" width=\"11\" height=\"11\"",
+        n(RIGHT + 13.0)
+    )));
     inner.push(label("name muted", RIGHT + 29.0, 52.0, "labelled"));
-    let description = format!("{} of {} rows have a label; at most {} rows a day.", count(labelled_rows), count(rows), count(most));
-    svg(chart.id, "wide", WIDTH, 102.0, "Rows and labels per day", &description, inner)
+    let description = format!(
+        "{} of {} rows have a label; at most {} rows at one date.",
+        count(labelled_rows),
+        count(rows),
+        count(most)
+    );
+    svg(chart.id, "wide", WIDTH, 102.0, chart.title, &description, inner)
 }
 
 /// A count that fits beside an axis: `5.6k`, `2M`.
 fn compact(value: u64) -> String {
     let (divisor, unit) = match value {
-        0..10_000 => return value.to_string(),
+        0..10_000 => return count(value),
         10_000..1_000_000 => (1e3, "k"),
         1_000_000..1_000_000_000 => (1e6, "M"),
         _ => (1e9, "G"),

@@ -21,12 +21,7 @@ pub fn meter(id: &str, value: f64, warn: f64, alert: f64) -> Markup {
         inner.push(label("tick mid", x.at(limit), 28.0, &number(Some(limit))));
     }
     let at = x.at(if value.is_finite() { value } else { end });
-    inner.push(leaf(&format!(
-        "polygon class=\"needle\" points=\"{},11 {},0 {},0\"",
-        n(at),
-        n(at - 5.0),
-        n(at + 5.0)
-    )));
+    inner.push(leaf(&format!("polygon class=\"needle\" points=\"{},11 {},0 {},0\"", n(at), n(at - 5.0), n(at + 5.0))));
     let description =
         format!("{}, where {} warns and {} alerts.", metric(Some(value)), number(Some(warn)), number(Some(alert)));
     svg(id, "meter", WIDTH, 32.0, "Population stability index", &description, inner)

@@ -28,12 +28,19 @@ pub(super) fn step(width: f64, most: usize) -> f64 {
     }
     let power = 10_f64.powf(rough.log10().floor());
     // Tolerant, as 0.1 * 5 is not exactly 0.5.
-    [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= rough * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+    [1.0, 2.0, 5.0, 10.0]
+        .map(|factor| factor * power)
+        .into_iter()
+        .find(|step| *step >= rough * (1.0 - 1e-9))
+        .unwrap_or(10.0 * power)
 }
 
 /// Round values within `low..=high`, at most about `most`.
 pub(super) fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
-    let step = step(high - low, most);
+    every(step(high - low, most), low, high)
+}
+
+fn every(step: f64, low: f64, high: f64) -> Vec<f64> {
     let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
     if !(first.is_finite() && last - first < 1e3) {
         return vec![low, high];
@@ -45,7 +52,7 @@ pub(super) fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
 pub(super) fn rounded(low: f64, high: f64, most: usize) -> (f64, f64, Vec<f64>) {
     let step = step((high - low).max(1e-9), most);
     let (from, to) = ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step);
-    (from, to, ticks(from, to, most + 2))
+    (from, to, every(step, from, to))
 }
 
 /// A tick of a step without digits that say nothing.
@@ -67,11 +74,17 @@ pub(super) fn date_ticks(first: NaiveDate, last: NaiveDate, most: usize) -> Vec<
     let most = most.max(2) as i64;
     if let Some(step) = [1, 2, 7, 14].into_iter().find(|step| days / step < most) {
         let label = |date: NaiveDate| date.format("%-d %b").to_string();
-        return first.iter_days().step_by(step as usize).take_while(|date| *date <= last).map(|date| (date, label(date))).collect();
+        return first
+            .iter_days()
+            .step_by(step as usize)
+            .take_while(|date| *date <= last)
+            .map(|date| (date, label(date)))
+            .collect();
     }
     let month = |date: NaiveDate| i64::from(date.year()) * 12 + i64::from(date.month0());
     let (from, to) = (month(first), month(last));
-    let step = [1, 3, 6, 12, 24, 60, 120, 1200, 12_000].into_iter().find(|step| (to - from) / step < most).unwrap_or(120_000);
+    let step =
+        [1, 3, 6, 12, 24, 60, 120, 1200, 12_000].into_iter().find(|step| (to - from) / step < most).unwrap_or(120_000);
     (from.div_euclid(step)..=to.div_euclid(step))
         .filter_map(|index| {
             let month = index * step;
@@ -79,7 +92,13 @@ pub(super) fn date_ticks(first: NaiveDate, last: NaiveDate, most: usize) -> Vec<
         })
         .filter(|date| *date >= first && *date <= last)
         .map(|date| {
-            let format = if step >= 12 { "%Y" } else if date.month() == 1 { "%b %Y" } else { "%b" };
+            let format = if step >= 12 {
+                "%Y"
+            } else if date.month() == 1 {
+                "%b %Y"
+            } else {
+                "%b"
+            };
             (date, date.format(format).to_string())
         })
         .collect()

@@ -23,7 +23,8 @@ fn ticks_are_round_and_lie_within_the_ends() {
 
 #[test]
 fn dates_are_labelled_by_days_months_or_years() {
-    let labels = |first, last| date_ticks(date(first), date(last), 10).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+    let labels =
+        |first, last| date_ticks(date(first), date(last), 10).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
     assert_eq!(labels("2025-01-30", "2025-02-01"), ["30 Jan", "31 Jan", "1 Feb"]);
     assert_eq!(labels("2024-11-15", "2025-06-20"), ["Dec", "Jan 2025", "Feb", "Mar", "Apr", "May", "Jun"]);
     assert_eq!(labels("2015-03-01", "2024-03-01").len(), 9);
@@ -43,13 +44,8 @@ fn a_scale_keeps_its_values_inside_the_chart() {
 fn a_line_is_broken_where_there_is_no_value() {
     let dates: Vec<NaiveDate> = (1..=5).map(|day| NaiveDate::from_ymd_opt(2025, 1, day).unwrap()).collect();
     let values = vec![Some(0.5), Some(0.6), None, Some(0.7), None];
-    let chart = DailyLines {
-        id: "c",
-        title: "t",
-        dates: &dates,
-        series: vec![Series { name: "F1", values }],
-        level: None,
-    };
+    let chart =
+        DailyLines { id: "c", title: "t", dates: &dates, series: vec![Series { name: "F1", values }], level: None };
     let svg = daily_lines(&chart).to_string();
     let path = svg.split("class=\"series s0\" d=\"").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(path.matches('M').count(), 2, "{path}");
@@ -61,7 +57,7 @@ fn a_line_is_broken_where_there_is_no_value() {
 fn charts_of_nothing_are_drawn_too() {
     let lines = DailyLines { id: "c", title: "t", dates: &[], series: Vec::new(), level: None };
     assert_eq!(daily_lines(&lines).to_string(), "");
-    let bars = DailyBars { id: "c", dates: &[date("2025-01-01")], rows: vec![0], labelled: vec![0] };
+    let bars = DailyBars { id: "c", title: "t", dates: &[date("2025-01-01")], rows: vec![0], labelled: vec![0] };
     assert!(daily_bars(&bars).to_string().contains("0 of 0 rows"));
     let empty = Histogram {
         id: "h",

@@ -7,26 +7,31 @@ use super::summary::chip;
 use super::{details, note, table};
 use crate::chart::{Histogram, histogram, meter};
 use crate::content::{ColumnDrift, Drift, Summary};
-use crate::format::{count, metric, number, p_value, share};
+use crate::format::{count, metric, number, p_value, share, small};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 /// Features with a chart, the ones that drifted most; the others stand in a table.
 const DRAWN: usize = 120;
 
 pub(super) fn section(drift: &Drift, thresholds: &Thresholds) -> Markup {
-    let lead = tag("span", [
-        text("Each distribution beside the one in training: "),
-        tagged("span class=\"key reference\"", "training"),
-        tagged("span class=\"key current\"", "now"),
-        text("dashed lines are the means. The verdict is on PSI, which must also exceed what chance explains."),
-    ]);
+    let lead = tag(
+        "span",
+        [
+            text("Each distribution beside the one in training: "),
+            tagged("span class=\"key reference\"", "training"),
+            tagged("span class=\"key current\"", "now"),
+            text("dashed lines are the means. The verdict is on PSI, which must also exceed what chance explains."),
+        ],
+    );
     let (drawn, rest) = drift.features.split_at(drift.features.len().min(DRAWN));
-    let cards = drawn.iter().enumerate().map(|(index, column)| card(&format!("feature-{index}"), column, thresholds, false));
-    super::section("drift", "Drift", lead, [
-        card("score", &drift.score, thresholds, true),
-        tag("div class=\"features\"", cards),
-        others(rest),
-    ])
+    let cards =
+        drawn.iter().enumerate().map(|(index, column)| card(&format!("feature-{index}"), column, thresholds, false));
+    super::section(
+        "drift",
+        "Drift",
+        lead,
+        [card("score", &drift.score, thresholds, true), tag("div class=\"features\"", cards), others(rest)],
+    )
 }
 
 fn others(rest: &[ColumnDrift]) -> Markup {
@@ -52,47 +57,62 @@ fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> 
     let chart = Histogram {
         id: &format!("{id}-histogram"),
         name: &column.name,
-        size: if wide { (560.0, 210.0) } else { (340.0, 160.0) },
+        size: if wide { (640.0, 230.0) } else { (270.0, 200.0) },
         bins: &column.histogram,
         reference: values(&column.reference),
         current: values(&column.current),
         means: (column.reference.mean, column.current.mean),
     };
     let name = if wide { "Score: probability of the positive class" } else { &column.name };
-    let measured = tag("div", [
-        index(&format!("{id}-psi"), column, thresholds),
-        distance(column),
-        beside(column),
-        buckets(column.psi.as_ref()),
-    ]);
-    tag(if wide { "article class=\"column wide\"" } else { "article class=\"column\"" }, [
-        tag("div class=\"head\"", [tagged("h3", name), chip(column.verdict)]),
-        tag("div class=\"body\"", [histogram(&chart), measured]),
-    ])
+    let measured = tag(
+        "div",
+        [
+            index(&format!("{id}-psi"), column, thresholds),
+            distance(column),
+            beside(column),
+            buckets(column.psi.as_ref()),
+        ],
+    );
+    tag(
+        if wide { "article class=\"column wide\"" } else { "article class=\"column\"" },
+        [
+            tag("div class=\"head\"", [tagged("h3", name), chip(column.verdict)]),
+            tag("div class=\"body\"", [tag("div class=\"scroll\"", [histogram(&chart)]), measured]),
+        ],
+    )
 }
 
 fn index(id: &str, column: &ColumnDrift, thresholds: &Thresholds) -> Markup {
     let Some(psi) = &column.psi else {
         return note("PSI is unknown: one side has no rows.");
     };
-    tag("div class=\"psi\"", [
-        tag("p", [
-            text("PSI "),
-            tagged("strong", metric(Some(psi.value))),
-            tagged("span class=\"muted\"", format!(" chance explains {}", metric(Some(psi.noise_floor)))),
-        ]),
-        meter(id, psi.value, thresholds.warn, thresholds.alert),
-    ])
+    tag(
+        "div class=\"psi\"",
+        [
+            tag(
+                "p",
+                [
+                    text("PSI "),
+                    tagged("strong", metric(Some(psi.value))),
+                    tagged("span class=\"muted\"", format!(" chance explains {}", metric(Some(psi.noise_floor)))),
+                ],
+            ),
+            meter(id, psi.value, thresholds.warn, thresholds.alert),
+        ],
+    )
 }
 
 fn distance(column: &ColumnDrift) -> Markup {
     let Some(ks) = column.ks else { return nothing() };
-    let bound = if ks.error_bound > 0.0 { format!(" (+{} at most)", metric(Some(ks.error_bound))) } else { String::new() };
-    tag("p", [
-        text("KS "),
-        tagged("strong", metric(Some(ks.statistic))),
-        tagged("span class=\"muted\"", format!("{bound}, p {}", p_value(ks.p_value))),
-    ])
+    let bound = if ks.error_bound > 0.0 { format!(" (+{} at most)", small(ks.error_bound)) } else { String::new() };
+    tag(
+        "p",
+        [
+            text("KS "),
+            tagged("strong", metric(Some(ks.statistic))),
+            tagged("span class=\"muted\"", format!("{bound} p\u{a0}{}", p_value(ks.p_value))),
+        ],
+    )
 }
 
 /// The column in numbers, in training and now.
@@ -139,7 +159,8 @@ pub(super) fn importance(importance: &[Importance]) -> Markup {
     let most = importance.iter().map(|feature| feature.importance).fold(0.0, f64::max);
     let row = |feature: &Importance| {
         let part = if most > 0.0 { feature.importance / most * 100.0 } else { 0.0 };
-        let bar = tag(&format!("span class=\"bar\" style=\"--part:{part:.1}%\""), [text(metric(Some(feature.importance)))]);
+        let bar =
+            tag(&format!("span class=\"bar\" style=\"--part:{part:.1}%\""), [text(metric(Some(feature.importance)))]);
         let links = if feature.collinear_with.is_empty() {
             tagged("span class=\"muted\"", crate::format::NONE)
         } else {
@@ -165,8 +186,10 @@ pub(super) fn importance(importance: &[Importance]) -> Markup {
         )),
     };
     let lead = text("How far one standard deviation of a feature moves the log odds, as measured in training.");
-    super::section("importance", "Feature importance", lead, [
-        caution,
-        table("numbers importance", "Influence of the features", &columns, importance.iter().map(row)),
-    ])
+    super::section(
+        "importance",
+        "Feature importance",
+        lead,
+        [caution, table("numbers importance", "Influence of the features", &columns, importance.iter().map(row))],
+    )
 }

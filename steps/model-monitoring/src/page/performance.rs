@@ -1,14 +1,15 @@
 //! Performance: overall, beside the holdout, and day by day.
 
+use chrono::NaiveDate;
 use common::metrics::{CalibrationBin, Confusion, Report as Metrics};
 
+use super::periods::periods;
 use super::{details, note, scroll, table};
-use crate::chart::{
-    CalibrationPoint, DailyBars, DailyLines, Series, calibration, daily_bars, daily_lines, legend,
-};
+use crate::chart::{CalibrationPoint, DailyBars, DailyLines, Series, calibration, daily_bars, daily_lines, legend};
 use crate::content::{Content, Day, Performance};
 use crate::format::{count, difference, metric, rows, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
+use crate::judge::majority_class;
 
 /// Days that the table of numbers holds; `report.json` holds all.
 const LISTED: usize = 400;
@@ -35,16 +36,22 @@ pub(super) fn section(content: &Content) -> Markup {
 fn overall(performance: &Performance) -> Markup {
     let Some(overall) = &performance.overall else { return nothing() };
     let (now, then) = (points(&overall.calibration), points(&performance.holdout.calibration));
-    let key = tag("p class=\"note\"", [
-        tagged("span class=\"key now\"", "now"),
-        tagged("span class=\"key holdout\"", "holdout"),
-        text("On the diagonal a probability means what it says."),
-    ]);
-    tag("div class=\"columns\"", [
-        tag("div", [tagged("h3", "Beside the holdout"), beside(overall, performance)]),
-        tag("div", [tagged("h3", "Confusion matrix"), confusion(&overall.confusion, performance)]),
-        tag("div", [tagged("h3", "Calibration"), calibration("calibration", &now, &then), key]),
-    ])
+    let key = tag(
+        "p class=\"note\"",
+        [
+            tagged("span class=\"key now\"", "now"),
+            tagged("span class=\"key holdout\"", "holdout"),
+            text("On the diagonal a probability means what it says."),
+        ],
+    );
+    tag(
+        "div class=\"columns\"",
+        [
+            tag("div", [tagged("h3", "Beside the holdout"), beside(overall, performance)]),
+            tag("div", [tagged("h3", "Confusion matrix"), confusion(&overall.confusion, performance)]),
+            tag("div", [tagged("h3", "Calibration"), calibration("calibration", &now, &then), key]),
+        ],
+    )
 }
 
 fn points(bins: &[CalibrationBin]) -> Vec<CalibrationPoint> {
@@ -74,12 +81,7 @@ fn beside(overall: &Metrics, performance: &Performance) -> Markup {
         let apart = now.zip(then).map(|(now, then)| now - then);
         vec![text(name), text(metric(now)), text(metric(then)), text(difference(apart))]
     });
-    let counted = vec![
-        text("Rows"),
-        text(count(overall.rows)),
-        text(count(holdout.rows)),
-        nothing(),
-    ];
+    let counted = vec![text("Rows"), text(count(overall.rows)), text(count(holdout.rows)), nothing()];
     table("numbers", "Metrics now and on the holdout", &["", "Now", "Holdout", "Change"], rows_of.chain([counted]))
 }
 
@@ -89,10 +91,16 @@ fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
         let part = if of > 0 { value as f64 / of as f64 } else { 0.0 };
         let class = if right { "right" } else { "wrong" };
         let head = format!("td class=\"{class}\" style=\"--part:{:.1}%\"", part * 100.0);
-        tag(&head, [
-            tagged("strong", count(value)),
-            tagged("span class=\"muted\"", format!("{} {}", share(Some(part)), if right { "right" } else { "wrong" })),
-        ])
+        tag(
+            &head,
+            [
+                tagged("strong", count(value)),
+                tagged(
+                    "span class=\"muted\"",
+                    format!("{} {}", share(Some(part)), if right { "right" } else { "wrong" }),
+                ),
+            ],
+        )
     };
     let actual = |name: &str, of: u64, cells: [Markup; 2]| {
         let head = tag("th scope=\"row\"", [text(format!("is {name}")), tagged("span class=\"muted\"", rows(of))]);
@@ -100,20 +108,25 @@ fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
     };
     let positives = confusion.true_positives + confusion.false_negatives;
     let negatives = confusion.true_negatives + confusion.false_positives;
-    let head = tag("tr", [
-        tag("td", [nothing()]),
-        tagged("th scope=\"col\"", format!("predicted {positive}")),
-        tagged("th scope=\"col\"", format!("predicted {negative}")),
-    ]);
+    let head = tag(
+        "tr",
+        [
+            tag("td", [nothing()]),
+            tagged("th scope=\"col\"", format!("predicted {positive}")),
+            tagged("th scope=\"col\"", format!("predicted {negative}")),
+        ],
+    );
     let body = [
-        actual(positive, positives, [
-            cell(confusion.true_positives, positives, true),
-            cell(confusion.false_negatives, positives, false),
-        ]),
-        actual(negative, negatives, [
-            cell(confusion.false_positives, negatives, false),
-            cell(confusion.true_negatives, negatives, true),
-        ]),
+        actual(
+            positive,
+            positives,
+            [cell(confusion.true_positives, positives, true), cell(confusion.false_negatives, positives, false)],
+        ),
+        actual(
+            negative,
+            negatives,
+            [cell(confusion.false_positives, negatives, false), cell(confusion.true_negatives, negatives, true)],
+        ),
     ];
     let caption = tagged("caption", "Rows by label and prediction");
     let matrix = tag("table class=\"confusion\"", [caption, tag("thead", [head]), tag("tbody", body)]);
@@ -123,55 +136,70 @@ fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
 /// Lines by date, or why there are none.
 fn days(content: &Content) -> Markup {
     let performance = &content.performance;
-    let days = &performance.days;
-    if days.is_empty() {
+    if performance.days.is_empty() {
         return match (&performance.time_column, content.quality.rows) {
             (_, 0) => nothing(),
             (None, _) => note("The data has no time column, so nothing is shown by day."),
             (Some(name), _) => note(format!("The time column {name} holds no dates, so nothing is shown by day.")),
         };
     }
-    let dates: Vec<_> = days.iter().map(|day| day.date).collect();
-    let lines = |id, title, names: &[(&'static str, fn(&Day) -> Option<f64>)], level| {
-        let series =
-            names.iter().map(|(name, pick)| Series { name, values: days.iter().map(pick).collect() }).collect();
-        let names: Vec<&'static str> = names.iter().map(|(name, _)| *name).collect();
-        let chart = DailyLines { id, title, dates: &dates, series, level };
-        tag("div class=\"chart\"", [
-            tag("div class=\"head\"", [tagged("h3", title), legend(&names)]),
-            scroll(daily_lines(&chart)),
-        ])
-    };
-    let mut charts = Vec::new();
-    if performance.overall.is_some() {
-        charts.push(lines(
-            "daily",
-            "Right predictions by day",
-            &[
-                ("Accuracy", |day| day.accuracy),
-                ("Precision", |day| day.precision),
-                ("Recall", |day| day.recall),
-                ("F1", |day| day.f1),
-            ],
-            None,
-        ));
+    let (period, days) = periods(&performance.days);
+    let by = period.name();
+    let dates: Vec<NaiveDate> = days.iter().map(|day| day.date).collect();
+    let (mut charts, mut explained) = (Vec::new(), String::new());
+    if let Some(overall) = &performance.overall {
+        let metrics: [Line; 4] = [
+            ("Accuracy", |day| day.accuracy),
+            ("Precision", |day| day.precision),
+            ("Recall", |day| day.recall),
+            ("F1", |day| day.f1),
+        ];
+        let level = performance.majority_accuracy.map(|accuracy| ("majority", accuracy));
+        charts.push(lines("daily", &format!("Right predictions by {by}"), &days, &dates, &metrics, level));
+        explained = format!("majority: accuracy of always answering {}. ", majority_class(performance, overall));
     }
     charts.push(scroll(daily_bars(&DailyBars {
         id: "coverage",
+        title: &format!("Rows and labels by {by}"),
         dates: &dates,
         rows: days.iter().map(|day| day.rows).collect(),
         labelled: days.iter().map(|day| day.labelled_rows).collect(),
     })));
-    charts.push(lines(
-        "scores",
-        "Scores by day",
-        &[("Mean score", |day| day.mean_score), ("Predicted +", |day| day.predicted_positive_rate), ("Base rate", |day| day.base_rate)],
-        None,
-    ));
+    let scores: [Line; 3] = [
+        ("Mean score", |day| day.mean_score),
+        ("Predicted +", |day| day.predicted_positive_rate),
+        ("Base rate", |day| day.base_rate),
+    ];
+    let scores = if performance.overall.is_some() { &scores[..] } else { &scores[..2] };
+    charts.push(lines("scores", &format!("Scores by {by}"), &days, &dates, scores, None));
     let what = performance.time_column.as_deref().unwrap_or_default();
-    charts.push(note(format!("Days of {what} in {}.", content.timezone)));
-    charts.push(details("Numbers by day", numbers(days)));
+    charts.push(note(format!(
+        "{explained}Dates of {what} in {}. A {by} with less than a twentieth of the usual rows is left out of the lines: it would \
+         show chance.",
+        content.timezone
+    )));
+    charts.push(details("Numbers by day", numbers(&performance.days)));
     tag("div", charts)
+}
+
+/// A line's name and its values.
+type Line = (&'static str, fn(&Day) -> Option<f64>);
+
+fn lines(
+    id: &str,
+    title: &str,
+    days: &[Day],
+    dates: &[NaiveDate],
+    lines: &[Line],
+    level: Option<(&str, f64)>,
+) -> Markup {
+    let series = lines.iter().map(|&(name, pick)| Series { name, values: days.iter().map(pick).collect() }).collect();
+    let names: Vec<&'static str> = lines.iter().map(|(name, _)| *name).collect();
+    let chart = DailyLines { id, title, dates, series, level };
+    tag(
+        "div class=\"chart\"",
+        [tag("div class=\"head\"", [tagged("h3", title), legend(&names)]), scroll(daily_lines(&chart))],
+    )
 }
 
 fn numbers(days: &[Day]) -> Markup {
@@ -192,7 +220,17 @@ fn numbers(days: &[Day]) -> Markup {
         ]
     };
     let columns = [
-        "Day", "Rows", "Labelled", "Base rate", "Accuracy", "Precision", "Recall", "F1", "ROC AUC", "Log loss", "Mean score",
+        "Day",
+        "Rows",
+        "Labelled",
+        "Base rate",
+        "Accuracy",
+        "Precision",
+        "Recall",
+        "F1",
+        "ROC AUC",
+        "Log loss",
+        "Mean score",
     ];
     let listed = table("numbers", "Numbers by day", &columns, days[left_out..].iter().map(row));
     match left_out {

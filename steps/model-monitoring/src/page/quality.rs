@@ -9,20 +9,28 @@ pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
     let fact = |name: &str, value: u64, of: u64, what: String| {
         let class = if value > 0 { "fact some" } else { "fact" };
         let part = if value > 0 && of > 0 { share(Some(value as f64 / of as f64)) } else { String::new() };
-        tag(&format!("div class=\"{class}\""), [
-            tagged("dt", name),
-            tag("dd", [tagged("strong", count(value)), text(" "), tagged("span class=\"muted\"", part)]),
-            tagged("dd class=\"muted\"", what),
-        ])
+        tag(
+            &format!("div class=\"{class}\""),
+            [
+                tagged("dt", name),
+                tag("dd", [tagged("strong", count(value)), text(" "), tagged("span class=\"muted\"", part)]),
+                tagged("dd class=\"muted\"", what),
+            ],
+        )
     };
     let files = quality.shards + quality.quarantined.len() as u64;
     let mut facts = vec![
         fact("Without prediction", quality.unscored_rows, quality.rows, "a feature is null or not finite".to_owned()),
-        fact("Repeated keys", quality.duplicate_rows, quality.rows, format!("rows with the {} of another", quality.key.join(", "))),
+        fact(
+            "Repeated keys",
+            quality.duplicate_rows,
+            quality.rows,
+            format!("rows with the {} of another", quality.key.join(", ")),
+        ),
         fact("Files left out", quality.quarantined.len() as u64, files, format!("of {} raw files", count(files))),
     ];
     if let (Some(undated), Some(time)) = (quality.undated_rows, time) {
-        facts.push(fact("Without a date", undated, quality.rows, format!("rows whose {time} is no date")));
+        facts.push(fact("Without a date", undated, quality.rows, format!("{time} is null, or holds no date")));
     }
     let late = &quality.late_labels;
     if !late.files.is_empty() {
@@ -42,12 +50,12 @@ pub(super) fn section(quality: &Quality, time: Option<&str>) -> Markup {
         rows(quality.rows),
         files_of(quality.shards as usize)
     ));
-    super::section("quality", "Data quality", lead, [
-        facts_of_rows(quality, time),
-        features(quality),
-        quarantined(quality),
-        late(quality),
-    ])
+    super::section(
+        "quality",
+        "Data quality",
+        lead,
+        [facts_of_rows(quality, time), features(quality), quarantined(quality), late(quality)],
+    )
 }
 
 fn features(quality: &Quality) -> Markup {
@@ -59,7 +67,9 @@ fn features(quality: &Quality) -> Markup {
         }
     };
     let range = |low: Option<f64>, high: Option<f64>| match (low, high) {
-        (Some(low), Some(high)) => tagged("span class=\"range\"", format!("{} … {}", number(Some(low)), number(Some(high)))),
+        (Some(low), Some(high)) => {
+            tagged("span class=\"range\"", format!("{} … {}", number(Some(low)), number(Some(high))))
+        }
         _ => tagged("span class=\"muted\"", crate::format::NONE),
     };
     let row = |feature: &FeatureQuality| {
@@ -74,7 +84,8 @@ fn features(quality: &Quality) -> Markup {
             range(feature.reference_min, feature.reference_max),
         ]
     };
-    let columns = ["Feature", "Null", "NaN", "Infinite", "Below range", "Above range", "Range now", "Range in training"];
+    let columns =
+        ["Feature", "Null", "Not a number", "Infinite", "Below range", "Above range", "Range now", "Range in training"];
     table("numbers", "Values of the features", &columns, quality.features.iter().map(row))
 }
 

@@ -2,8 +2,8 @@
 
 use common::drift::Verdict;
 
-use crate::content::{Area, ColumnDrift, Content, Finding, Severity};
-use crate::format::{count, difference, metric, number, rows, share};
+use crate::content::{Area, ColumnDrift, Content, Finding, Performance, Severity};
+use crate::format::{NONE, count, difference, metric, number, rows, share};
 use crate::html::{Markup, leaf, nothing, tag, tagged, text};
 use crate::judge::majority_class;
 
@@ -26,10 +26,9 @@ pub(super) fn icon(verdict: Verdict) -> Markup {
             leaf("path d=\"M9 9.5a3 3 0 1 1 4.2 2.7c-.9.4-1.2 1-1.2 2M12 17v.4\""),
         ],
         Verdict::Warn => [leaf("path d=\"M12 2.5L22.5 21H1.5Z\""), leaf("path d=\"M12 9v5.5M12 17.6v.4\"")],
-        Verdict::Alert => [
-            leaf("path d=\"M7.9 2h8.2L22 7.9v8.2L16.1 22H7.9L2 16.1V7.9Z\""),
-            leaf("path d=\"M12 6.5v7M12 17v.4\""),
-        ],
+        Verdict::Alert => {
+            [leaf("path d=\"M7.9 2h8.2L22 7.9v8.2L16.1 22H7.9L2 16.1V7.9Z\""), leaf("path d=\"M12 6.5v7M12 17v.4\"")]
+        }
     };
     tag("svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"", shape)
 }
@@ -49,10 +48,13 @@ pub(super) fn banner(content: &Content) -> Markup {
         content.provenance.scored_at.format("%Y-%m-%d %H:%M UTC").to_string(),
     ];
     let subject = tag("p class=\"subject\"", [tagged("strong", what), text(" · "), text(facts.join(" · "))]);
-    let said = tag("div", [
-        subject,
-        tag("h1", [tagged("span class=\"verdict\"", word), tagged("span class=\"because\"", because(content))]),
-    ]);
+    let said = tag(
+        "div",
+        [
+            subject,
+            tag("h1", [tagged("span class=\"verdict\"", word), tagged("span class=\"because\"", because(content))]),
+        ],
+    );
     tag(&format!("header class=\"banner {class}\""), [icon(content.verdict), said])
 }
 
@@ -88,46 +90,63 @@ pub(super) fn cards(content: &Content) -> Markup {
         card("Predictions", &count(quality.rows - quality.unscored_rows), &unscored),
         card("Labels", &share(performance.label_coverage), &format!("{} have one", rows(performance.labelled_rows))),
     ];
-    let holdout = &performance.holdout;
-    match &performance.overall {
-        None => {
-            cards.push(card("Accuracy", crate::format::NONE, "no labels yet"));
-            cards.push(card("ROC AUC", crate::format::NONE, &format!("holdout {}", metric(holdout.roc_auc))));
-        }
-        Some(overall) => {
-            let base = format!("always {}: {}", majority_class(performance, overall), share(performance.majority_accuracy));
-            let apart = |now: Option<f64>, then: Option<f64>| {
-                format!("holdout {} ({})", metric(then), difference(now.zip(then).map(|(now, then)| now - then)))
-            };
-            cards.push(card("Accuracy", &share(overall.accuracy), &base));
-            cards.push(card("ROC AUC", &metric(overall.roc_auc), &apart(overall.roc_auc, holdout.roc_auc)));
-            let parts = format!("precision {} · recall {}", metric(overall.precision), metric(overall.recall));
-            cards.push(card("F1", &metric(overall.f1), &parts));
-        }
-    }
-    let index = |column: &ColumnDrift| column.psi.as_ref().map(|psi| psi.value);
-    let largest = content.drift.features.iter().max_by(|a, b| index(a).partial_cmp(&index(b)).unwrap_or(std::cmp::Ordering::Equal));
-    let limits = format!("warning {}, alert {}", number(Some(content.thresholds.warn)), number(Some(content.thresholds.alert)));
-    if let Some(largest) = largest.filter(|column| index(column).is_some()) {
-        cards.push(card("Largest PSI", &metric(index(largest)), &format!("{} · {limits}", largest.name)));
-    }
-    if let Some(psi) = index(&content.drift.score) {
-        let text = format!("{} now", means(&content.drift.score));
-        cards.push(card("PSI of the score", &metric(Some(psi)), &text));
-    }
+    cards.extend(metrics(performance));
+    cards.extend(drifted(content));
     tag("div class=\"cards\"", cards)
 }
 
-fn means(column: &ColumnDrift) -> String {
-    format!("mean {} in training, {}", metric(column.reference.mean), metric(column.current.mean))
+/// Cards of the metrics, each beside what it must be judged by.
+fn metrics(performance: &Performance) -> [Markup; 4] {
+    let holdout = &performance.holdout;
+    let Some(overall) = &performance.overall else {
+        return [
+            ("Accuracy", share(holdout.accuracy)),
+            ("ROC AUC", metric(holdout.roc_auc)),
+            ("F1", metric(holdout.f1)),
+            ("Log loss", metric(holdout.log_loss)),
+        ]
+        .map(|(name, then)| card(name, NONE, &format!("no labels yet; holdout {then}")));
+    };
+    let beside = |now: Option<f64>, then: Option<f64>| match now.zip(then) {
+        Some((now, then)) => format!("holdout {} ({})", metric(Some(then)), difference(Some(now - then))),
+        None => format!("holdout {}", metric(then)),
+    };
+    let base = format!("always {}: {}", majority_class(performance, overall), share(performance.majority_accuracy));
+    let parts = format!("precision {} · recall {}", metric(overall.precision), metric(overall.recall));
+    [
+        card("Accuracy", &share(overall.accuracy), &base),
+        card("ROC AUC", &metric(overall.roc_auc), &beside(overall.roc_auc, holdout.roc_auc)),
+        card("F1", &metric(overall.f1), &parts),
+        card("Log loss", &metric(overall.log_loss), &beside(overall.log_loss, holdout.log_loss)),
+    ]
+}
+
+/// Cards of the drift.
+fn drifted(content: &Content) -> [Markup; 2] {
+    let drift = &content.drift;
+    let moved = drift.features.iter().filter(|column| column.verdict >= Verdict::Warn).count();
+    // The one that drifted most stands first.
+    let most = match drift.features.first() {
+        Some(ColumnDrift { name, psi: Some(psi), .. }) => format!("{name} most, PSI {}", metric(Some(psi.value))),
+        _ => "nothing to compare".to_owned(),
+    };
+    let score = match &drift.score.psi {
+        Some(_) => {
+            format!("mean {} in training, {} now", metric(drift.score.reference.mean), metric(drift.score.current.mean))
+        }
+        None => "nothing to compare".to_owned(),
+    };
+    [
+        card("Drifted features", &format!("{moved} of {}", drift.features.len()), &most),
+        card("PSI of the score", &metric(drift.score.psi.as_ref().map(|psi| psi.value)), &score),
+    ]
 }
 
 fn card(name: &str, value: &str, below: &str) -> Markup {
-    tag("div class=\"card\"", [
-        tagged("p class=\"what\"", name),
-        tagged("p class=\"value\"", value),
-        tagged("p class=\"below\"", below),
-    ])
+    tag(
+        "div class=\"card\"",
+        [tagged("p class=\"what\"", name), tagged("p class=\"value\"", value), tagged("p class=\"below\"", below)],
+    )
 }
 
 pub(super) fn findings(findings: &[Finding]) -> Markup {
@@ -147,13 +166,19 @@ pub(super) fn findings(findings: &[Finding]) -> Markup {
         };
         let mark = match verdict {
             Some(verdict) => icon(verdict),
-            None => tag("svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"", [leaf("circle class=\"dot\" cx=\"12\" cy=\"12\" r=\"4\"")]),
+            None => tag(
+                "svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"",
+                [leaf("circle class=\"dot\" cx=\"12\" cy=\"12\" r=\"4\"")],
+            ),
         };
-        let said = tag("span", [
-            tagged("span class=\"hidden\"", format!("{word}: ")),
-            tagged("span class=\"area\"", area),
-            text(&finding.text),
-        ]);
+        let said = tag(
+            "span",
+            [
+                tagged("span class=\"hidden\"", format!("{word}: ")),
+                tagged("span class=\"area\"", area),
+                text(&finding.text),
+            ],
+        );
         tag(&format!("li class=\"{}\"", if word == "warning" { "warn" } else { word }), [mark, said])
     };
     tag("ul class=\"findings\"", findings.iter().map(item))
@@ -166,7 +191,10 @@ pub(super) fn provenance(content: &Content, fingerprint: &str) -> Markup {
     let code = |value: &str| tagged("code", value);
     let entries = [
         entry("Model", text(format!("{} v{}", content.model_name, content.model_version))),
-        entry("Trained on", text(format!("data {}, {}, by {}", from.trained_on, at(&from.trained_at), from.trained_by))),
+        entry(
+            "Trained on",
+            text(format!("data {}, {}, by {}", from.trained_on, at(&from.trained_at), from.trained_by)),
+        ),
         entry("Scored", text(format!("data {}, {}, by {}", content.data_version, at(&from.scored_at), from.scored_by))),
         entry("Results", code(&from.results_manifest)),
         entry("Model manifest", code(&from.model_manifest)),
