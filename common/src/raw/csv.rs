@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
+};
 use arrow::csv::ReaderBuilder;
 use arrow::csv::reader::Format;
 use arrow::datatypes::{
@@ -98,11 +100,21 @@ fn parse(texts: &StringArray, column_type: ColumnType, column: usize, misfits: &
     let at = |reading: Option<DateTime<Utc>>| micros(reading.ok_or_else(|| misspelt.clone())?);
     match column_type {
         ColumnType::Utf8 => Arc::new(texts.clone()),
-        ColumnType::Int32 => Arc::new(primitive::<Int32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject)),
-        ColumnType::Int64 => Arc::new(primitive::<Int64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject)),
-        ColumnType::Float32 => Arc::new(primitive::<Float32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject)),
-        ColumnType::Float64 => Arc::new(primitive::<Float64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject)),
-        ColumnType::Date => Arc::new(primitive::<Date32Type>(texts, |text| days(text).ok_or_else(|| misspelt.clone()), reject)),
+        ColumnType::Int32 => {
+            Arc::new(primitive::<Int32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Int64 => {
+            Arc::new(primitive::<Int64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Float32 => {
+            Arc::new(primitive::<Float32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Float64 => {
+            Arc::new(primitive::<Float64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Date => {
+            Arc::new(primitive::<Date32Type>(texts, |text| days(text).ok_or_else(|| misspelt.clone()), reject))
+        }
         ColumnType::Timestamp => Arc::new(primitive::<TimestampMicrosecondType>(
             texts,
             |text| at(reading(text).map(|reading| reading.and_utc())),
