@@ -1,21 +1,23 @@
 //! Metrics of a model on labelled rows, streamed from prepared parts.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
 use crate::config::Config;
+use crate::dataset::HoldoutRule;
 use crate::labelled::{LabelledRows, Unusable};
 use crate::manifest::DatasetManifest;
 use crate::metrics::{Classification, RankMetrics, Report, rank_metrics};
 use crate::model::Model;
 use crate::spill::{Sorter, from_ordered_bits, ordered_bits};
-use crate::step::{Step, blocking};
+use crate::step::{Progress, Step, blocking};
 use crate::store::Store;
 
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not grow with the rows, and
-/// the numbers do not depend on the threads.
+/// the numbers do not depend on the threads. Advances `progress` by each row.
 ///
 /// # Errors
 /// A feature that is null or not finite, or a row without a label: exit 10. A part that lacks a feature: exit 2.
@@ -25,14 +27,15 @@ pub async fn evaluate(
     config: &Config,
     model: &Model,
     dataset: &DatasetManifest,
+    progress: &Progress,
 ) -> Result<Report> {
     let rows = LabelledRows::new(store, config, &model.features)?;
     let ranks = Ranks::new(step.work());
     let mut counts = Classification::new(model.threshold);
     let mut unusable = Unusable::none(model.features.len());
-    let progress = step.progress(dataset.rows, "rows of the holdout").clone();
     let score = {
-        let (rows, ranks, model, step) = (rows.clone(), ranks.clone(), Arc::new(model.clone()), step.clone());
+        let (rows, ranks, model) = (rows.clone(), ranks.clone(), Arc::new(model.clone()));
+        let (step, progress) = (step.clone(), progress.clone());
         move |part| {
             let mut counts = Classification::new(model.threshold);
             let mut probabilities = Vec::new();
@@ -92,3 +95,29 @@ impl Ranks {
         }))
     }
 }
+
+/// Why rows of `holdout` may be among those of `train`; `None` when the two are surely disjoint. `same_keys` tells whether
+/// both name their rows by the same columns of id and time.
+///
+/// A rule on a row's id or time never puts a row on both sides. Else no raw file may be on both, neither by its key nor by
+/// its content, unless it gave no rows.
+pub fn overlap<'a>(train: &'a DatasetManifest, holdout: &'a DatasetManifest, same_keys: bool) -> Option<String> {
+    let by_row = holdout.holdout != HoldoutRule::FirstShard.to_string();
+    if by_row && same_keys && holdout.holdout == train.holdout {
+        return None;
+    }
+    let filled = |manifest: &'a DatasetManifest| manifest.shards.iter().filter(|shard| shard.rows > 0);
+    let keys: HashSet<&str> = filled(train).map(|shard| shard.key.as_str()).collect();
+    let contents: HashMap<&str, &str> =
+        filled(train).map(|shard| (shard.sha256.as_str(), shard.key.as_str())).collect();
+    filled(holdout).find_map(|shard| {
+        if keys.contains(shard.key.as_str()) {
+            return Some(format!("raw file {} is in the training data and in the holdout", shard.key));
+        }
+        let twin = contents.get(shard.sha256.as_str())?;
+        Some(format!("raw file {} of the holdout has the same content as {twin} of the training data", shard.key))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -160,6 +160,16 @@ impl Step {
         Self { shared: Arc::new(Shared { cache: Cache::Refresh, ..(*self.shared).clone() }), ..self.clone() }
     }
 
+    /// The same step on another number of threads.
+    pub fn with_threads(&self, threads: usize) -> Self {
+        Self { threads, ..self.clone() }
+    }
+
+    /// The same step in another time zone, for tests.
+    pub fn in_timezone(&self, timezone: Tz) -> Self {
+        Self { shared: Arc::new(Shared { timezone, ..(*self.shared).clone() }), ..self.clone() }
+    }
+
     /// Name of the step, such as `data-prep`.
     pub fn name(&self) -> &str {
         &self.name

@@ -84,7 +84,7 @@ fn positions(raw: &RawFile, names: &[&str]) -> Result<Vec<Option<usize>>> {
         if second.is_some() {
             lines.push(format!("column {:?} stands in the header twice", column.name));
         }
-        if first.is_none() && (column.role != Role::Target || raw.labels == Labels::Required) {
+        if first.is_none() && (column.role != Role::Target || raw.labels != Labels::Optional) {
             lines.push(missing(&column.name, names.iter().copied()));
         }
     }
@@ -183,7 +183,7 @@ fn reading(text: &str) -> Option<NaiveDateTime> {
 }
 
 fn micros(at: DateTime<Utc>) -> Result<i64, Breach> {
-    if at.nanosecond() % 1000 == 0 { Ok(at.timestamp_micros()) } else { Err(Breach::Inexact) }
+    if at.nanosecond().is_multiple_of(1000) { Ok(at.timestamp_micros()) } else { Err(Breach::Inexact) }
 }
 
 /// The line on which a row begins; rows and lines count from 1. Line breaks in quotes belong to their row.

@@ -60,7 +60,7 @@ fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
         let (first, second) = (found.next(), found.next());
         positions.push(first.map(|(position, _)| position));
         let Some((_, field)) = first else {
-            if column.role != Role::Target || raw.labels == Labels::Required {
+            if column.role != Role::Target || raw.labels != Labels::Optional {
                 lines.push(missing(&column.name, schema.fields().iter().map(|field| field.name().as_str())));
             }
             continue;

@@ -247,5 +247,5 @@ fn reads(plan: &LogicalPlan, name: &str) -> Result<Vec<bool>, DataFusionError> {
     let input = reads(&projection.input, name)?;
     let schema = projection.input.schema();
     let is_read = |column: &&Column| schema.maybe_index_of_column(column).is_some_and(|index| input[index]);
-    Ok(projection.expr.iter().map(|expr| expr.column_refs().iter().any(|column| is_read(&column))).collect())
+    Ok(projection.expr.iter().map(|expr| expr.column_refs().iter().any(is_read)).collect())
 }

@@ -201,6 +201,15 @@ impl Task {
         Ok(names)
     }
 
+    /// WorkflowTemplate and template that it calls, from within the WorkflowTemplate `home`.
+    pub fn target<'a>(&'a self, home: &'a str) -> Option<(&'a str, &'a str)> {
+        match (&self.template_ref, &self.template) {
+            (Some(target), _) => Some((&target.name, &target.template)),
+            (None, Some(template)) => Some((home, template)),
+            (None, None) => None,
+        }
+    }
+
     /// Whether it becomes a group of runs.
     pub fn expands(&self) -> bool {
         self.with_items.is_some() || self.with_param.is_some()

@@ -32,6 +32,12 @@ impl Scope {
         self.values.get(name).map(String::as_str)
     }
 
+    /// Whether `text` is nothing but the tag of a variable that is known to have no value.
+    pub fn is_absent(&self, text: &str) -> bool {
+        let tag = text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+        tag.is_some_and(|tag| self.absent.contains_key(tag.trim()))
+    }
+
     /// Replaces every tag of `text`, once: what a value holds is not looked at again.
     pub fn fill(&self, text: &str) -> Result<String, String> {
         let mut filled = String::with_capacity(text.len());

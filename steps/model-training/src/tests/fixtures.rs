@@ -1,0 +1,124 @@
+//! The fit through parquet against scikit-learn: fixtures and the scripts that made them are in `common/tests/fixtures`.
+
+use common::model::{ClassWeight, Model};
+use common::step::Step;
+use serde::Deserialize;
+
+use super::home::{Home, Rows};
+use crate::Train;
+use crate::task::Task;
+use crate::training_rows::TrainingRows;
+
+#[derive(Deserialize)]
+struct Fixture {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    #[serde(flatten)]
+    data: Data,
+    c: f64,
+    balanced: bool,
+    scikit_learn_converges: bool,
+    coefficients: Vec<f64>,
+    intercept: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Data {
+    Generated { seed: u64, rows: usize, eta_intercept: f64 },
+    Given { x: Vec<Vec<f64>>, y: Vec<u8> },
+}
+
+/// Number `i` of a seed, as in `splitmix.py`.
+fn uniform(seed: u64, i: usize) -> f64 {
+    let mut z = seed.wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
+}
+
+/// `customers` of `splitmix.py`: four row-major features, the fourth being the first minus the second, and labels.
+pub(crate) fn customers(seed: u64, rows: usize, intercept: f64) -> (Vec<f64>, Vec<u8>) {
+    let (mut x, mut y) = (Vec::with_capacity(rows * 4), Vec::with_capacity(rows));
+    for row in 0..rows {
+        let u = |k: usize| uniform(seed, row * 14 + k);
+        let feature1 = 50.0 + 15.0 * ((0..12).map(u).fold(0.0, |sum, u| sum + u) - 6.0);
+        let feature2 = -1.3 * (1.0 - u(12)).ln();
+        let eta = intercept + 0.04 * (feature1 - 50.0) - 0.551 * (feature2 - 1.3);
+        x.extend([feature1, feature2, feature1 * feature2, feature1 - feature2]);
+        y.push(u8::from(u(13) < 1.0 / (1.0 + (-eta).exp())));
+    }
+    (x, y)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
+    let fixture: Fixture = serde_json::from_str(include_str!("../../../../common/tests/fixtures/model.json")).unwrap();
+    assert_eq!(fixture.cases.len(), 13);
+    for case in fixture.cases {
+        let (p, x, y) = match &case.data {
+            Data::Generated { seed, rows, eta_intercept } => {
+                let (x, y) = customers(*seed, *rows, *eta_intercept);
+                (4, x, y)
+            }
+            Data::Given { x, y } => (x[0].len(), x.concat(), y.clone()),
+        };
+        let home = Home::new(p).await;
+        let rows = Rows::new(p, &x, &y);
+        // Shards of unequal sizes.
+        let third = y.len() / 3;
+        let shards = [rows.slice(0, third), rows.slice(third, third), rows.slice(third, y.len())];
+        let flags = home.prepared("1", &Rows::new(p, &x[..p], &[1]), &shards).await;
+        let class_weight = if case.balanced { ClassWeight::Balanced } else { ClassWeight::None };
+        let outputs = home.train(&Train { c: case.c, class_weight, ..flags }).await.unwrap();
+        let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
+        assert!(model.training.converged, "{}", case.name);
+        if !case.scikit_learn_converges {
+            continue;
+        }
+        let close = |ours: f64, theirs: f64| (ours - theirs).abs() <= 1e-6 * theirs.abs();
+        for (ours, theirs) in model.coefficients.iter().zip(&case.coefficients) {
+            // Where ours is exactly 0, for a constant feature, scikit-learn's rounding leaves 6e-15.
+            assert!(*ours == 0.0 || close(*ours, *theirs), "{}: {ours:e} and {theirs:e}", case.name);
+        }
+        assert!(close(model.intercept, case.intercept), "{}: {:e}", case.name, model.intercept);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
+    let home = Home::new(4).await;
+    let (x, y) = customers(2, 300_000, 2.2);
+    let rows = Rows::new(4, &x, &y);
+    // More than one unit of rows in a part, a short part, an empty one, and ends within a chunk.
+    let shards = [rows.slice(0, 150_001), rows.slice(150_001, 150_008), Rows::default(), rows.slice(150_008, 290_000)];
+    let flags = home.prepared("1", &rows.slice(290_000, 300_000), &shards).await;
+    let task = Task::read(&home.store, &flags).await.unwrap();
+    let mut made = Vec::new();
+    for (threads, scratch_bytes) in [(1, u64::MAX), (2, u64::MAX), (5, u64::MAX), (1, 0), (3, 0)] {
+        let step = home.step.with_threads(threads);
+        let progress = step.progress(1, "rows").clone();
+        let (rows, moments) = TrainingRows::read(&step, &task, scratch_bytes, &progress).await.unwrap();
+        let (model, _) = crate::fit::fit(&task, &rows, &moments).await.unwrap();
+        let reference = crate::fit::reference(&rows, &moments, &model).await.unwrap();
+        made.push((model.to_json().unwrap(), serde_json::to_vec(&reference).unwrap()));
+    }
+    for other in &made[1..] {
+        assert!(*other == made[0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scratch_folder_that_is_missing_is_named() {
+    let home = Home::new(1).await;
+    let flags = home.prepared("1", &Rows::simple(10), &[Rows::simple(12)]).await;
+    let step: &Step = &home.step;
+    std::fs::remove_dir_all(step.work()).unwrap();
+    let (code, text) = home.refused(&flags).await;
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("--work names another place"), "{text}");
+}

@@ -1,0 +1,192 @@
+//! A store with prepared data, as data-prep leaves it.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
+use common::config::Config;
+use common::dataset::Role;
+use common::layout::{self, DataVersion, Split};
+use common::manifest::{self, Column, DatasetManifest, Header, Inputs, RawShard};
+use common::model::ClassWeight;
+use common::parts::PartWriter;
+use common::step::{Outputs, Step, blocking};
+use common::store::Store;
+use common::tracking::Tracking;
+
+use crate::Train;
+
+/// Rows of one shard; a feature or a label may be null.
+#[derive(Clone, Default)]
+pub(crate) struct Rows {
+    pub(crate) x: Vec<Vec<Option<f64>>>,
+    pub(crate) y: Vec<Option<i64>>,
+}
+
+impl Rows {
+    /// Row-major values of `p` features, and labels.
+    pub(crate) fn new(p: usize, x: &[f64], y: &[u8]) -> Self {
+        Self {
+            x: x.chunks(p).map(|row| row.iter().map(|value| Some(*value)).collect()).collect(),
+            y: y.iter().map(|label| Some(i64::from(*label))).collect(),
+        }
+    }
+
+    /// Alternating labels, and one feature that tells a little about them.
+    pub(crate) fn simple(rows: usize) -> Self {
+        let x: Vec<f64> = (0..rows).map(|i| (i % 7) as f64 + (i % 2) as f64).collect();
+        let y: Vec<u8> = (0..rows).map(|i| (i % 2) as u8).collect();
+        Self::new(1, &x, &y)
+    }
+
+    pub(crate) fn slice(&self, from: usize, to: usize) -> Self {
+        Self { x: self.x[from..to].to_vec(), y: self.y[from..to].to_vec() }
+    }
+}
+
+/// A folder with a store.
+pub(crate) struct Home {
+    _folder: tempfile::TempDir,
+    pub(crate) step: Step,
+    pub(crate) store: Store,
+    pub(crate) tracking: Tracking,
+    config: String,
+    p: usize,
+}
+
+impl Home {
+    /// For data of `p` features.
+    pub(crate) async fn new(p: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let step = Step::for_test("model-training", folder.path());
+        let store = step.store().unwrap();
+        let column = |name: &str, role: &str, data_type: &str| {
+            format!(r#"{{"name": "{name}", "type": "{data_type}", "role": "{role}"}}"#)
+        };
+        let mut columns = vec![column("id", "id", "int64"), column("target", "target", "int64")];
+        columns.extend(names(p).iter().map(|name| column(name, "feature", "float64")));
+        let dataset = format!(r#"{{"columns": [{}]}}"#, columns.join(", "));
+        let config = Config::parse(dataset, "SELECT * FROM raw".to_owned()).unwrap().pin(&store).await.unwrap();
+        Self { tracking: Tracking::open(&store).unwrap(), _folder: folder, step, store, config, p }
+    }
+
+    /// Writes both data sets of a version, the holdout being shard 0; gives the flags that train on it.
+    pub(crate) async fn prepared(&self, version: &str, holdout: &Rows, train: &[Rows]) -> Train {
+        let raw = |i: usize| format!("train/{i}.parquet");
+        let train: Vec<(String, Rows)> =
+            train.iter().cloned().enumerate().map(|(i, rows)| (raw(i + 1), rows)).collect();
+        let holdout_manifest = self.write(Split::Holdout, version, &[(raw(0), holdout.clone())]).await;
+        let train_manifest = self.write(Split::Train, version, &train).await;
+        flags(&train_manifest, &holdout_manifest)
+    }
+
+    async fn write(&self, split: Split, version: &str, shards: &[(String, Rows)]) -> String {
+        let version = DataVersion::parse(version, self.step.timezone()).unwrap();
+        let folder = layout::dataset(split, &version);
+        let inputs = Inputs::new("data-prep", 1).with("split", split).with(
+            "shards",
+            format!("{:?}", shards.iter().map(|(key, rows)| (key, &rows.x, &rows.y)).collect::<Vec<_>>()),
+        );
+        let header = Header::new(inputs, &self.step);
+        let (mut parts, mut raw) = (Vec::new(), Vec::new());
+        for (ordinal, (key, rows)) in shards.iter().enumerate() {
+            let (store, rows, p) = (self.store.clone(), rows.clone(), self.p);
+            let part_key = layout::part(&folder, &header.fingerprint, ordinal);
+            let part = blocking(move || {
+                let batch = batch(&rows, p);
+                let mut writer = PartWriter::new(&store, part_key, ordinal, &batch.schema())?;
+                writer.write(&batch)?;
+                writer.finish()
+            });
+            let part = part.await.unwrap();
+            raw.push(RawShard {
+                key: key.clone(),
+                bytes: part.bytes,
+                stamp: "2026-11-24".to_owned(),
+                sha256: part.sha256.clone(),
+                rows: part.rows,
+            });
+            parts.push(part);
+        }
+        let column =
+            |name: &str, data_type: &str, role| Column { name: name.to_owned(), data_type: data_type.to_owned(), role };
+        let features = names(self.p);
+        let manifest = DatasetManifest {
+            data_version: version,
+            split,
+            config: self.config.clone(),
+            holdout: "first-shard".to_owned(),
+            columns: [column("id", "Int64", Role::Id)]
+                .into_iter()
+                .chain(features.iter().map(|name| column(name, "Float64", Role::Feature)))
+                .chain([column("target", "Int64", Role::Target)])
+                .collect(),
+            rows: parts.iter().map(|part| part.rows).sum(),
+            labelled_rows: parts.iter().map(|part| part.rows).sum(),
+            parts,
+            shards: raw,
+            quarantined: Vec::new(),
+            header,
+        };
+        let key = layout::manifest(&folder);
+        self.store.put_json(&key, &manifest).await.unwrap();
+        key
+    }
+
+    /// Changes a manifest.
+    pub(crate) async fn edit(&self, key: &str, change: impl FnOnce(&mut DatasetManifest)) {
+        let mut manifest: DatasetManifest = manifest::require(&self.store, key).await.unwrap();
+        change(&mut manifest);
+        self.store.put_json(key, &manifest).await.unwrap();
+    }
+
+    pub(crate) async fn train(&self, flags: &Train) -> anyhow::Result<Outputs> {
+        crate::train::train(&self.step, &self.store, &self.tracking, flags).await
+    }
+
+    /// Trains, and expects a failure: exit code and text.
+    pub(crate) async fn refused(&self, flags: &Train) -> (u8, String) {
+        let error = self.train(flags).await.expect_err("training is refused");
+        let models = self.store.list("models").await.unwrap();
+        assert!(models.is_empty(), "nothing is visible after a refusal: {models:?}");
+        (common::failure::exit_code(&error), format!("{error:#}"))
+    }
+
+    /// A file of the model that was trained.
+    pub(crate) async fn model_file(&self, outputs: &Outputs, file: &str) -> Vec<u8> {
+        let manifest = outputs.get("model").unwrap();
+        self.store.require(&manifest.replace("_manifest.json", file)).await.unwrap()
+    }
+}
+
+pub(crate) fn flags(train_manifest: &str, holdout_manifest: &str) -> Train {
+    Train {
+        model_name: "churn".parse().unwrap(),
+        train_manifest: train_manifest.to_owned(),
+        holdout_manifest: holdout_manifest.to_owned(),
+        family: "logistic-regression".to_owned(),
+        c: 1.0,
+        class_weight: ClassWeight::Balanced,
+        max_iter: 1000,
+        tol: 1e-10,
+        threshold: 0.5,
+    }
+}
+
+/// feature1, feature2, ...
+pub(crate) fn names(p: usize) -> Vec<String> {
+    (1..=p).map(|j| format!("feature{j}")).collect()
+}
+
+fn batch(rows: &Rows, p: usize) -> RecordBatch {
+    let mut fields = vec![Field::new("id", DataType::Int64, false)];
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from_iter_values(0..rows.y.len() as i64))];
+    for (j, name) in names(p).into_iter().enumerate() {
+        fields.push(Field::new(name, DataType::Float64, true));
+        columns.push(Arc::new(rows.x.iter().map(|row| row[j]).collect::<Float64Array>()));
+    }
+    // The target stands between others: its place in the file must not matter.
+    fields.insert(1, Field::new("target", DataType::Int64, true));
+    columns.insert(1, Arc::new(rows.y.iter().copied().collect::<Int64Array>()));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}

@@ -1,0 +1,215 @@
+//! Passes over the training rows, in parallel, with results that do not depend on the threads.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use common::labelled::{LabelledRows, Unusable};
+use common::manifest::Part;
+use common::model::Moments;
+use common::parts::BATCH_ROWS;
+use common::step::{Progress, Step};
+
+use crate::scratch::{Buffer, Scratch};
+use crate::task::Task;
+
+/// Rows whose sums are merged as one, so that the order of all additions is fixed whatever runs in parallel. Many chunks,
+/// so that handing out work costs nothing.
+const UNIT_ROWS: u64 = 16 * BATCH_ROWS as u64;
+/// Decoded rows that are kept in the scratch folder at most; it lies below the `sizeLimit` of the step's volume.
+pub(crate) const SCRATCH_BYTES: u64 = 8 << 30;
+
+/// Sums over rows.
+pub(crate) trait Sums: Clone + Send + Sync + 'static {
+    /// Adds a chunk of rows: row-major features, and labels of 0 or 1.
+    fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()>;
+    /// Merges the sums of later rows.
+    fn merge(&mut self, later: &Self) -> Result<()>;
+}
+
+/// The training rows, after their first pass.
+#[derive(Clone)]
+pub(crate) struct TrainingRows {
+    step: Step,
+    rows: LabelledRows,
+    parts: Arc<[PlacedPart]>,
+    /// The decoded rows, where they fitted.
+    scratch: Option<Arc<Scratch>>,
+    progress: Progress,
+}
+
+/// A part, and the number of its first row among all rows.
+#[derive(Clone)]
+struct PlacedPart {
+    part: Part,
+    first_row: u64,
+}
+
+/// Some rows of one part.
+struct Unit {
+    part: usize,
+    first_row: u64,
+    rows: u64,
+}
+
+impl TrainingRows {
+    /// The first pass: decodes and checks all rows, sums up their moments, and keeps them in the scratch folder unless they
+    /// would take more than `scratch_bytes` there.
+    ///
+    /// # Errors
+    /// Values that no model can be fitted on: exit 10.
+    pub(crate) async fn read(
+        step: &Step,
+        task: &Task,
+        scratch_bytes: u64,
+        progress: &Progress,
+    ) -> Result<(Self, Moments)> {
+        let features = task.rows.features();
+        let wanted = Scratch::bytes(task.train.rows, features.len());
+        let scratch = if wanted <= scratch_bytes {
+            let scratch = Scratch::new(step.work(), features.len()).with_context(|| {
+                format!("making a scratch file in {}; --work names another place", step.work().display())
+            })?;
+            Some(Arc::new(scratch))
+        } else {
+            tracing::info!(bytes = wanted, "the rows do not fit in the scratch folder: every pass decodes them again");
+            None
+        };
+        let mut first_row = 0;
+        let place = |part: &Part| {
+            let placed = PlacedPart { part: part.clone(), first_row };
+            first_row += part.rows;
+            placed
+        };
+        let mut rows = Self {
+            step: step.clone(),
+            rows: task.rows.clone(),
+            parts: task.train.parts.iter().map(place).collect(),
+            scratch,
+            progress: progress.clone(),
+        };
+        let full = Arc::new(AtomicBool::new(false));
+        let (mut moments, mut unusable) = (Moments::new(features), Unusable::none(features.len()));
+        let decode = {
+            let (rows, full) = (rows.clone(), full.clone());
+            move |placed| rows.decode(&placed, &full)
+        };
+        step.fold(rows.parts.to_vec(), decode, |(moments_of_part, unusable_of_part)| {
+            moments.merge(&moments_of_part);
+            unusable.merge(unusable_of_part);
+            Ok(())
+        })
+        .await?;
+        unusable.refuse(&task.train, &task.rows)?;
+        if full.load(Ordering::Relaxed) {
+            rows.scratch = None;
+        }
+        Ok((rows, moments))
+    }
+
+    fn decode(&self, placed: &PlacedPart, full: &AtomicBool) -> Result<(Moments, Unusable)> {
+        let mut moments = Moments::new(self.rows.features());
+        let mut row = placed.first_row;
+        let unusable = self.rows.each_chunk(&placed.part, |x, y| {
+            self.step.check()?;
+            moments.add_rows(x, y).with_context(|| format!("reading {}", placed.part.key))?;
+            if let Some(scratch) = self.scratch.as_ref().filter(|_| !full.load(Ordering::Relaxed)) {
+                keep(scratch, row, x, y, full)?;
+            }
+            row += y.len() as u64;
+            self.progress.advance(y.len() as u64);
+            Ok(())
+        })?;
+        Ok((moments, unusable))
+    }
+
+    /// One pass: the sums over all rows, beginning with `none`, the sums over no rows.
+    ///
+    /// Units are summed up by themselves, merged into their part, and parts are merged in order: the same additions in the
+    /// same order for any number of threads, with the scratch file and without it.
+    pub(crate) async fn sum<S: Sums>(&self, none: S) -> Result<S> {
+        let mut all = none.clone();
+        match &self.scratch {
+            Some(scratch) => {
+                let read = {
+                    let (rows, scratch, none) = (self.clone(), scratch.clone(), none.clone());
+                    move |unit: Unit| rows.read_unit(&scratch, &unit, none.clone()).map(|sums| (unit.part, sums))
+                };
+                let mut current = (0, none.clone());
+                self.step
+                    .fold(self.units(), read, |(part, sums)| {
+                        if part != current.0 {
+                            all.merge(&std::mem::replace(&mut current, (part, none.clone())).1)?;
+                        }
+                        current.1.merge(&sums)
+                    })
+                    .await?;
+                all.merge(&current.1)?;
+            }
+            None => {
+                let decode = {
+                    let rows = self.clone();
+                    move |placed: PlacedPart| rows.sum_part(&placed, &none)
+                };
+                self.step.fold(self.parts.to_vec(), decode, |sums| all.merge(&sums)).await?;
+            }
+        }
+        Ok(all)
+    }
+
+    fn units(&self) -> impl Iterator<Item = Unit> {
+        self.parts.iter().enumerate().flat_map(|(part, placed)| {
+            (0..placed.part.rows).step_by(UNIT_ROWS as usize).map(move |row| Unit {
+                part,
+                first_row: placed.first_row + row,
+                rows: UNIT_ROWS.min(placed.part.rows - row),
+            })
+        })
+    }
+
+    fn read_unit<S: Sums>(&self, scratch: &Scratch, unit: &Unit, mut sums: S) -> Result<S> {
+        let mut buffer = Buffer::new();
+        for row in (0..unit.rows).step_by(BATCH_ROWS) {
+            let rows = (unit.rows - row).min(BATCH_ROWS as u64);
+            let (x, y) = scratch.read(unit.first_row + row, rows as usize, &mut buffer)?;
+            self.step.check()?;
+            sums.add(x, y)?;
+            self.progress.advance(rows);
+        }
+        Ok(sums)
+    }
+
+    fn sum_part<S: Sums>(&self, placed: &PlacedPart, none: &S) -> Result<S> {
+        let (mut of_part, mut of_unit, mut rows) = (none.clone(), none.clone(), 0);
+        self.rows.each_chunk(&placed.part, |x, y| {
+            self.step.check()?;
+            of_unit.add(x, y)?;
+            rows += y.len() as u64;
+            if rows == UNIT_ROWS {
+                of_part.merge(&std::mem::replace(&mut of_unit, none.clone()))?;
+                rows = 0;
+            }
+            self.progress.advance(y.len() as u64);
+            Ok(())
+        })?;
+        if rows > 0 {
+            of_part.merge(&of_unit)?;
+        }
+        Ok(of_part)
+    }
+}
+
+/// Keeps decoded rows; a full disk only means that they are decoded again.
+fn keep(scratch: &Scratch, row: u64, x: &[f64], y: &[u8], full: &AtomicBool) -> Result<()> {
+    match scratch.write(row, x, y) {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            if !full.swap(true, Ordering::Relaxed) {
+                tracing::warn!("the scratch folder is full: every pass decodes the rows again");
+            }
+            Ok(())
+        }
+        Err(error) => Err(error).context("writing decoded rows into the scratch folder (--work)"),
+    }
+}

@@ -1,0 +1,349 @@
+//! The command line: Argo's words, without a cluster.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use common::failure::{self, Failure};
+use serde::Serialize;
+
+use crate::config_maps::ConfigMaps;
+use crate::leaf::Addresses;
+use crate::library::{Library, Source, yaml_files};
+use crate::runs::{Runs, folder_name};
+use crate::sample_data;
+use crate::workflow::{Kind, Workflow};
+use crate::{demo, lint, schema, submit, ui, yaml};
+
+/// Runs, lints and inspects Alameda's Argo workflows without a cluster
+#[derive(Debug, Parser)]
+#[command(name = "alameda", bin_name = "alameda", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where things are.
+#[derive(Clone, Debug, Args)]
+pub struct Place {
+    /// Folder for the store, raw files and runs
+    #[arg(long, value_name = "DIR", default_value = ".alameda", global = true, help_heading = "Common options")]
+    pub home: PathBuf,
+
+    /// Folder with WorkflowTemplates [default: ./workflows, else the copies in this program]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Common options")]
+    pub workflows: Option<PathBuf>,
+
+    /// Folder with ConfigMaps [default: ./config-maps, else the copies in this program]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Common options")]
+    pub config_maps: Option<PathBuf>,
+
+    /// Root of everything the steps write [default: HOME/store]
+    #[arg(long, value_name = "URL", env = "STORE_URL", global = true, help_heading = "Common options")]
+    pub store_url: Option<String>,
+
+    /// Root of the raw files [default: HOME/raw]
+    #[arg(long, value_name = "URL", env = "RAW_URL", global = true, help_heading = "Common options")]
+    pub raw_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Generate sample data, run the whole pipeline on it, and show what came out
+    Demo(demo::Options),
+    /// Generate sample data
+    SampleData {
+        /// Folder that gets the folders train and predict [default: RAW_URL if it is a folder, else HOME/raw]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        #[command(flatten)]
+        size: demo::Options,
+    },
+    /// Run a workflow, and wait for its end
+    Submit(submit::Options),
+    /// List workflows, the newest first
+    List {
+        /// Output format
+        #[arg(short, long)]
+        output: Option<Output>,
+    },
+    /// Show a workflow
+    Get {
+        /// Its name, or @latest
+        name: String,
+        /// Output format
+        #[arg(short, long)]
+        output: Option<Output>,
+    },
+    /// Print the logs of a workflow's steps
+    Logs {
+        /// Its name, or @latest
+        name: String,
+        /// Only this step, by its name, folder or id, or by a part of its path
+        node: Option<String>,
+    },
+    /// Run a failed workflow again: what succeeded is kept
+    Retry {
+        /// Its name, or @latest
+        name: String,
+        /// Input parameter to override
+        #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+        parameters: Vec<String>,
+        /// Output format
+        #[arg(short, long)]
+        output: Option<Output>,
+    },
+    /// Run a workflow again as a new one, from the templates as they are now
+    Resubmit {
+        /// Its name, or @latest
+        name: String,
+        /// Input parameter to override
+        #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+        parameters: Vec<String>,
+        /// Output format
+        #[arg(short, long)]
+        output: Option<Output>,
+    },
+    /// Check workflows and configuration more strictly than Argo does
+    Lint {
+        /// Files or folders with WorkflowTemplates [default: all of --workflows]
+        files: Vec<PathBuf>,
+        /// List the fields that are interpreted, that have no effect here, and that are refused
+        #[arg(long)]
+        explain: bool,
+    },
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// As Argo's API gives it.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// The name alone.
+    Name,
+    /// The table with more columns.
+    Wide,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to be told when the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            ui::tell(&format!("error: {error:#}\n"));
+            if let Some(hint) = failure::hint(&error) {
+                ui::tell(&format!("{hint}\n"));
+            }
+            ExitCode::from(failure::exit_code(&error))
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let place = &cli.place;
+    match cli.command {
+        Command::Demo(options) => return demo::run(place, &options),
+        Command::SampleData { dir, size } => {
+            let dir = match dir {
+                Some(dir) => dir,
+                None => PathBuf::from(place.addresses(None)?.raw_url.trim_start_matches("file://")),
+            };
+            let summary = demo::generate(&size.sample(dir.clone()))?;
+            ui::print(&format!("{}\n", demo::describe(&summary, &dir)));
+        }
+        Command::Submit(options) => return submit::submit(place, &options),
+        Command::Retry { name, parameters, output } => return submit::retry(place, &name, &parameters, output),
+        Command::Resubmit { name, parameters, output } => return submit::resubmit(place, &name, &parameters, output),
+        Command::List { output } => {
+            let workflows = place.runs().list()?;
+            match output {
+                Some(Output::Json | Output::Yaml) => print_object(&workflows, output)?,
+                Some(Output::Name) => workflows.iter().for_each(|w| ui::print(&format!("{}\n", w.name()))),
+                _ => ui::print(&ui::list(&workflows, output == Some(Output::Wide))),
+            }
+        }
+        Command::Get { name, output } => print_workflow(&place.runs().get(&name)?, output)?,
+        Command::Logs { name, node } => logs(place, &place.runs().get(&name)?, node.as_deref())?,
+        Command::Lint { files, explain } => {
+            if explain {
+                ui::print(&schema::explain());
+                return Ok(ExitCode::SUCCESS);
+            }
+            let source = if files.is_empty() { place.workflows()? } else { Source::Files(files) };
+            let findings = lint::lint(&Library::load(&source)?, &place.maps()?);
+            findings.iter().for_each(|finding| ui::print(&format!("{finding}\n")));
+            let count = findings.len();
+            ui::tell(&if count == 0 { "no problems found\n".to_owned() } else { format!("{count} problem(s) found\n") });
+            return Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Place {
+    /// The runs of the home folder.
+    pub fn runs(&self) -> Runs {
+        Runs::new(&self.home)
+    }
+
+    /// Where WorkflowTemplates come from.
+    pub fn workflows(&self) -> Result<Source> {
+        folder_or_embedded(self.workflows.as_ref(), "workflows")
+    }
+
+    /// The ConfigMaps.
+    pub fn maps(&self) -> Result<ConfigMaps> {
+        ConfigMaps::load(&folder_or_embedded(self.config_maps.as_ref(), "config-maps")?)
+    }
+
+    /// What the steps are told; `raw_url` is that of the workflow, if it has its own.
+    pub fn addresses(&self, raw_url: Option<&str>) -> Result<Addresses> {
+        let home = std::path::absolute(&self.home).context("finding the current folder")?;
+        let within = |name: &str| home.join(name).display().to_string();
+        // A step runs in a folder of its own, so a relative path must not stay one.
+        let absolute = |url: &String| match url.contains("://") {
+            true => Ok(url.clone()),
+            false => std::path::absolute(url).map(|path| path.display().to_string()),
+        };
+        let store_url = self.store_url.as_ref().filter(|url| !url.is_empty()).map(absolute).transpose();
+        let given = self.raw_url.as_ref().filter(|url| !url.is_empty()).map(absolute).transpose();
+        Ok(Addresses {
+            store_url: store_url.context("finding the current folder")?.unwrap_or_else(|| within("store")),
+            raw_url: raw_url
+                .map(str::to_owned)
+                .or(given.context("finding the current folder")?)
+                .unwrap_or_else(|| within("raw")),
+        })
+    }
+
+    /// A command line of this program that works in the same place.
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let program = std::env::args().next().unwrap_or_else(|| "alameda".to_owned());
+        let mut words = vec![program];
+        words.extend(arguments.iter().map(|word| (*word).to_owned()));
+        let mut option = |name: &str, value: Option<String>| {
+            words.extend(value.map(|value| format!("--{name}={value}")));
+        };
+        let path = |path: &PathBuf| path.display().to_string();
+        option("home", Some(path(&self.home)).filter(|home| home != ".alameda"));
+        option("workflows", self.workflows.as_ref().map(path));
+        option("config-maps", self.config_maps.as_ref().map(path));
+        let plain = |word: &String| word.chars().all(|c| c.is_ascii_alphanumeric() || "@=/._-+:".contains(c));
+        let quote = |word: String| if plain(&word) { word } else { format!("'{}'", word.replace('\'', "'\\''")) };
+        words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn folder_or_embedded(given: Option<&PathBuf>, default: &str) -> Result<Source> {
+    match given {
+        Some(folder) if !folder.is_dir() => {
+            Err(Failure::usage(format!("--{default} {}: there is no such folder", folder.display())))
+        }
+        Some(folder) => Ok(Source::Folder(folder.clone())),
+        None => {
+            let folder = PathBuf::from(default);
+            let found = folder.is_dir() && !yaml_files(&folder)?.is_empty();
+            Ok(if found { Source::Folder(folder) } else { Source::Embedded })
+        }
+    }
+}
+
+/// Prints a workflow in the format asked for.
+pub fn print_workflow(workflow: &Workflow, output: Option<Output>) -> Result<()> {
+    match output {
+        Some(Output::Json | Output::Yaml) => print_object(workflow, output)?,
+        Some(Output::Name) => ui::print(&format!("{}\n", workflow.name())),
+        Some(Output::Wide) | None => ui::print(&ui::describe(workflow, output.is_some())),
+    }
+    Ok(())
+}
+
+fn print_object(object: &impl Serialize, output: Option<Output>) -> Result<()> {
+    let value = serde_json::to_value(object).context("writing the workflow as JSON")?;
+    ui::print(&match output {
+        Some(Output::Yaml) => yaml::emit(&value),
+        _ => format!("{value:#}\n"),
+    });
+    Ok(())
+}
+
+/// Prints the logs, each line after its step's folder, unless there is only one step.
+fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
+    let folder = place.home.join("runs").join(workflow.name());
+    let pods = workflow.pods();
+    let ends_in = |path: &str, wanted: &str| path == wanted || path.ends_with(&format!(".{wanted}"));
+    let wanted = |wanted: &str| -> Vec<_> {
+        let by_name = pods.iter().filter(|pod| {
+            let name = folder_name(workflow, pod);
+            pod.id == wanted || pod.name == wanted || ends_in(&name, wanted) || ends_in(&pod.name, wanted)
+        });
+        let by_name: Vec<_> = by_name.copied().collect();
+        let within = |pod: &&&crate::workflow::Node| {
+            let path = folder_name(workflow, pod);
+            path.split(['.', '(']).any(|part| part == wanted) || path.starts_with(wanted)
+        };
+        if by_name.is_empty() { pods.iter().filter(within).copied().collect() } else { by_name }
+    };
+    let chosen = node.map_or_else(|| pods.clone(), wanted);
+    if let (Some(node), true) = (node, chosen.is_empty()) {
+        let known: Vec<_> = pods.iter().map(|pod| format!("\n  {}", folder_name(workflow, pod))).collect();
+        return Err(Failure::usage(format!("no step of {} is `{node}`; it has:{}", workflow.name(), known.concat())));
+    }
+    let prefixed = chosen.len() > 1;
+    for pod in chosen {
+        let name = folder_name(workflow, pod);
+        let path = folder.join(&name).join("log");
+        let text = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            text => text.with_context(|| format!("reading {}", path.display()))?,
+        };
+        for line in String::from_utf8_lossy(&text).lines() {
+            let prefix = if prefixed { format!("{name}: ") } else { String::new() };
+            ui::print(&format!("{prefix}{line}\n"));
+        }
+    }
+    debug_assert!(pods.iter().all(|pod| pod.kind == Kind::Pod));
+    Ok(())
+}
+
+impl demo::Options {
+    /// The same as options of the generator.
+    pub fn sample(&self, dir: PathBuf) -> sample_data::Options {
+        sample_data::Options {
+            dir,
+            train_files: self.train_files,
+            predict_files: self.predict_files,
+            rows_per_file: self.rows_per_file,
+            seed: self.seed,
+        }
+    }
+}
+
+/// The command line, for tests.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_holds_together() {
+        super::command().debug_assert();
+        for step in &crate::steps::STEPS {
+            (step.command)().debug_assert();
+        }
+    }
+}

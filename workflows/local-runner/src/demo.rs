@@ -1,0 +1,141 @@
+//! The demo: sample data, the whole pipeline, and what came out, in one command.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use common::digest;
+use console::Style;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::Place;
+use crate::sample_data::{self, Summary};
+use crate::workflow::{Kind, Phase, RAW_URL, Workflow};
+use crate::{submit, ui};
+
+/// How much data, and which.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Rows of each file; the original has 500000
+    #[arg(long, default_value_t = 50_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub rows_per_file: usize,
+
+    /// Training files; the first one becomes the holdout
+    #[arg(long, default_value_t = 10)]
+    pub train_files: usize,
+
+    /// Files to score
+    #[arg(long, default_value_t = 4)]
+    pub predict_files: usize,
+
+    /// Same seed, same data
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+}
+
+impl Options {
+    /// Name of the data set version: other options, another version.
+    fn data_version(&self) -> String {
+        let Options { rows_per_file, train_files, predict_files, seed } = self;
+        let text = format!("rows={rows_per_file} train={train_files} predict={predict_files} seed={seed}");
+        format!("demo-{}", &digest::hex(text.as_bytes())[..8])
+    }
+}
+
+/// `demo`
+pub fn run(place: &Place, options: &Options) -> Result<ExitCode> {
+    let version = options.data_version();
+    let home = std::path::absolute(&place.home).context("finding the current folder")?;
+    let raw = home.join("raw").join(&version);
+    let summary = generate(&options.sample(raw.clone()))?;
+    ui::tell(&format!("{}\n", describe(&summary, &raw)));
+    let request = submit::Options {
+        from: "workflowtemplate/alameda-pipeline".to_owned(),
+        parameters: vec![format!("data-version={version}")],
+        ..submit::Options::default()
+    };
+    let (mut workflow, run) = submit::create(place, &request)?;
+    workflow.metadata.annotations.insert(RAW_URL.to_owned(), raw.display().to_string());
+    run.save(&workflow)?;
+    let finished = submit::execute(place, workflow, run)?;
+    if finished.workflow.status.phase == Phase::Succeeded {
+        let store = place.addresses(None)?.store_url;
+        ui::print(&result(&finished.workflow, &store, &|words| place.command(words)));
+    }
+    Ok(submit::exit_code(place, &finished))
+}
+
+/// Writes sample files, with a bar on a terminal.
+pub fn generate(options: &sample_data::Options) -> Result<Summary> {
+    let bar = ProgressBar::new((options.train_files + options.predict_files) as u64);
+    let style = ProgressStyle::with_template("sample data [{bar:30}] {pos}/{len} files");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━╌"));
+    let summary = sample_data::generate(options, |_| bar.inc(1));
+    bar.finish_and_clear();
+    summary
+}
+
+/// One line about sample files.
+pub fn describe(summary: &Summary, folder: &Path) -> String {
+    let Summary { written, reused, removed, rows, bytes } = summary;
+    let removed = if *removed > 0 { format!(", {removed} of other options removed") } else { String::new() };
+    let size = ui::mebibytes(*bytes);
+    format!("sample data: {rows} rows, {size} in {}: {written} files written, {reused} kept{removed}", folder.display())
+}
+
+/// What a person wants to know at the end.
+fn result(workflow: &Workflow, store: &str, command: &dyn Fn(&[&str]) -> String) -> String {
+    let output = |name: &str| workflow.root().and_then(|root| root.output(name)).unwrap_or_default();
+    let metric = |name: &str| match output(name).parse::<f64>() {
+        Ok(value) => format!("{value:.4}"),
+        Err(_) => "undefined".to_owned(),
+    };
+    let pods: Vec<_> = workflow.pods().into_iter().filter(|pod| pod.phase == Phase::Succeeded).collect();
+    let reused = pods.iter().filter(|pod| pod.reused()).count();
+    let able = pods.iter().filter(|pod| pod.output("reused").is_some()).count();
+    let peak = pods.iter().filter_map(|pod| Some((pod.peak_memory_bytes?, pod.template_name.as_str()))).max();
+    let promoted = if output("promoted") == "true" { ", promoted in this run" } else { "" };
+    let seconds = workflow.status.started_at.map(|start| ui::duration(start, workflow.status.finished_at));
+    let report = PathBuf::from(store.trim_start_matches("file://")).join(output("report"));
+    let verdict = match output("verdict") {
+        "ok" => Style::new().green(),
+        "alert" => Style::new().red(),
+        _ => Style::new().yellow(),
+    };
+    let mut rows = vec![
+        ("data version", parameter(workflow, "data-version").to_owned()),
+        ("rows trained", output("rows-trained").to_owned()),
+        ("rows scored", output("rows-scored").to_owned()),
+        ("model", format!("{} version {}", parameter(workflow, "model-name"), output("model-version"))),
+        ("champion", format!("version {}{promoted}", output("champion-version"))),
+        (
+            "on the holdout",
+            format!("accuracy {}, ROC AUC {}, F1 {}", metric("accuracy"), metric("roc-auc"), metric("f1")),
+        ),
+        ("drift verdict", verdict.apply_to(output("verdict")).to_string()),
+        ("duration", format!("{}, {reused} of {able} steps reused finished work", seconds.unwrap_or_default())),
+    ];
+    if let Some((bytes, step)) = peak {
+        rows.push(("most memory", format!("{} in {step}", ui::mebibytes(bytes))));
+    }
+    rows.push(("report", report.display().to_string()));
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let done = Style::new().green().apply_to("✔");
+    let version = format!("data-version={}", parameter(workflow, "data-version"));
+    let raw = workflow.metadata.annotations.get(RAW_URL).map(|raw| format!("--raw-url={raw}")).unwrap_or_default();
+    let inference = "workflowtemplate/alameda-inference";
+    let next = [
+        ("every step, its time and memory", command(&["get", "@latest", "-o", "wide"])),
+        ("what a step said", command(&["logs", "@latest", "model-training-train"])),
+        ("score again with this model", command(&["submit", "--from", inference, "-p", &version, &raw])),
+        ("another data set", command(&["demo", "--seed", "7"])),
+    ];
+    let next = next.map(|(what, command)| format!("  # {what}\n  {command}\n")).concat();
+    format!("\n{done} {}\n\n{}\nNext:\n{next}", workflow.name(), ui::table(&rows))
+}
+
+fn parameter<'a>(workflow: &'a Workflow, name: &str) -> &'a str {
+    let parameters = &workflow.spec.arguments.parameters;
+    parameters.iter().find(|p| p.name == name).and_then(|p| p.value.as_deref()).unwrap_or_default()
+}

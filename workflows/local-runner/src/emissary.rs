@@ -1,0 +1,58 @@
+//! What stands between the runner and a leaf's program: it ties the program's life to the runner's, then becomes it.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use crate::steps;
+
+/// Name under which this binary is the emissary.
+pub const NAME: &str = "alameda-emissary";
+/// Argo's exit code when the program can't be started.
+const CANNOT_START: u8 = 64;
+
+/// The command that runs `program`: its own process group, ended when the calling thread or the runner ends.
+pub fn command(program: &[String], termination_log: &Path) -> std::io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg0(NAME).arg(std::process::id().to_string()).arg(termination_log).args(program).process_group(0);
+    Ok(command)
+}
+
+/// Becomes the program of its arguments.
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let runner = arguments.next().and_then(|pid| pid.to_str()?.parse::<i32>().ok());
+    let termination_log = arguments.next().map(PathBuf::from).unwrap_or_default();
+    let program = arguments.next().unwrap_or_default();
+    let error = match live_as_long_as(runner) {
+        Ok(()) => become_program(&program, arguments),
+        Err(error) => error,
+    };
+    let text = format!("cannot start {}: {error}", program.display());
+    eprintln!("error: {text}");
+    // The log has it already.
+    let _ = std::fs::write(termination_log, text);
+    ExitCode::from(CANNOT_START)
+}
+
+/// Has the kernel kill this process when the thread that started it ends, also when the runner is killed.
+fn live_as_long_as(runner: Option<i32>) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    // It may have died before the line above.
+    let parent = rustix::process::getppid().map(rustix::process::Pid::as_raw_nonzero);
+    if parent.map(std::num::NonZero::get) == runner { Ok(()) } else { Err(std::io::Error::other("the runner is gone")) }
+}
+
+/// Only returns when it fails.
+fn become_program(program: &OsString, arguments: impl Iterator<Item = OsString>) -> std::io::Error {
+    let mut command = match program.to_str().and_then(steps::find) {
+        Some(_) => match std::env::current_exe() {
+            Ok(executable) => Command::new(executable),
+            Err(error) => return error,
+        },
+        None => Command::new(program),
+    };
+    command.arg0(program).args(arguments).exec()
+}

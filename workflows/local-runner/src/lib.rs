@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+
+mod cli;
+mod config_maps;
+mod demo;
+mod emissary;
+mod engine;
+mod expr;
+mod leaf;
+mod library;
+mod lint;
+mod retry;
+mod runs;
+pub mod sample_data;
+mod schema;
+mod spec;
+mod steps;
+mod submit;
+mod template;
+mod ui;
+mod workflow;
+mod yaml;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Is what its name says: the runner, a step, or the emissary that starts a leaf's program.
+pub fn main() -> ExitCode {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if let Some(step) = steps::find(name) {
+        return (step.main)();
+    }
+    if name == emissary::NAME {
+        return emissary::main();
+    }
+    cli::main()
+}

@@ -1,0 +1,252 @@
+//! Every WorkflowTemplate and CronWorkflow of a folder, or the ones built into this binary.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use common::failure::Failure;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::schema::{self, Finding};
+use crate::spec::{Template, WorkflowSpec};
+use crate::yaml;
+
+/// The repository's own workflows and configuration, so that the binary works from any folder.
+pub const EMBEDDED_WORKFLOWS: [(&str, &str); 5] = [
+    ("inference.yaml", include_str!("../../inference.yaml")),
+    ("monitoring.yaml", include_str!("../../monitoring.yaml")),
+    ("pipeline.yaml", include_str!("../../pipeline.yaml")),
+    ("steps.yaml", include_str!("../../steps.yaml")),
+    ("training.yaml", include_str!("../../training.yaml")),
+];
+
+/// Where YAML files come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The copies in this binary.
+    Embedded,
+    /// A folder.
+    Folder(PathBuf),
+    /// Single files.
+    Files(Vec<PathBuf>),
+}
+
+impl Source {
+    /// Name and text of every YAML file, in the order of the names.
+    pub fn files(&self, embedded: &[(&str, &str)]) -> Result<Vec<(String, String)>> {
+        let paths = match self {
+            Source::Embedded => {
+                return Ok(embedded.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect());
+            }
+            Source::Folder(folder) => yaml_files(folder)?,
+            Source::Files(paths) => {
+                let mut files = Vec::new();
+                for path in paths {
+                    if path.is_dir() { files.extend(yaml_files(path)?) } else { files.push(path.clone()) }
+                }
+                files
+            }
+        };
+        let read = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            Ok((path.display().to_string(), text))
+        };
+        paths.iter().map(read).collect()
+    }
+}
+
+/// YAML files of a folder, sorted.
+pub fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let reading = || format!("listing the folder {}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(reading)? {
+        let path = entry.with_context(reading)?.path();
+        if path.is_file() && path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// One WorkflowTemplate or CronWorkflow.
+#[derive(Debug)]
+pub struct Entry {
+    /// The file that it stands in.
+    pub file: String,
+    /// Its name.
+    pub name: String,
+    /// Its spec.
+    pub spec: WorkflowSpec,
+    /// The document as it stands in the file.
+    pub raw: Value,
+    /// What is not understood in it.
+    pub findings: Vec<Finding>,
+}
+
+/// All that is there to submit.
+#[derive(Debug, Default)]
+pub struct Library {
+    /// WorkflowTemplates by name.
+    pub templates: BTreeMap<String, Entry>,
+    /// CronWorkflows by name.
+    pub crons: BTreeMap<String, Entry>,
+    /// What is wrong with whole files.
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    metadata: Named,
+    spec: WorkflowSpec,
+}
+
+#[derive(Deserialize)]
+struct CronDocument {
+    metadata: Named,
+    spec: CronSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CronSpec {
+    workflow_spec: WorkflowSpec,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+impl Library {
+    /// Reads all files. What is not understood becomes findings, not an error.
+    pub fn load(source: &Source) -> Result<Self> {
+        let mut library = Self::default();
+        for (file, text) in source.files(&EMBEDDED_WORKFLOWS)? {
+            match yaml::load(&text) {
+                Ok(documents) => documents.into_iter().for_each(|document| library.add(&file, document)),
+                Err(text) => library.findings.push(Finding { file, path: "YAML".to_owned(), text }),
+            }
+        }
+        Ok(library)
+    }
+
+    fn add(&mut self, file: &str, raw: Value) {
+        let text = |field: &str| raw.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        if !version.starts_with("argoproj.io/") && !version.is_empty() {
+            return; // A Service, a Role or the like: nothing that runs here.
+        }
+        let name = raw.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("unnamed").to_owned();
+        let mut find = |path: &str, text: String| {
+            self.findings.push(Finding { file: file.to_owned(), path: path.to_owned(), text });
+        };
+        let is_cron = kind == "CronWorkflow";
+        if !is_cron && kind != "WorkflowTemplate" {
+            return find(&name, format!("the kind `{kind}` is not supported: WorkflowTemplate or CronWorkflow"));
+        }
+        let mut findings = Vec::new();
+        let schema = if is_cron { &schema::CRON_WORKFLOW } else { &schema::WORKFLOW_TEMPLATE };
+        let kept = schema::check(schema, &raw, file, &name, &mut findings);
+        let parsed = if is_cron {
+            serde_json::from_value::<CronDocument>(kept).map(|d| (d.metadata.name, d.spec.workflow_spec))
+        } else {
+            serde_json::from_value::<Document>(kept).map(|d| (d.metadata.name, d.spec))
+        };
+        let spec = match parsed {
+            Ok((_, spec)) => spec,
+            Err(error) => {
+                if findings.is_empty() {
+                    findings.push(Finding { file: file.to_owned(), path: name.clone(), text: error.to_string() });
+                }
+                WorkflowSpec::default()
+            }
+        };
+        for (i, template) in spec.templates.iter().enumerate() {
+            if template.dag.is_some() == template.container.is_some() {
+                findings.push(Finding {
+                    file: file.to_owned(),
+                    path: format!("{name}.spec.templates[{i}]"),
+                    text: format!("the template `{}` needs either `dag` or `container`", template.name),
+                });
+            }
+        }
+        let place = if is_cron { &mut self.crons } else { &mut self.templates };
+        if let Some(other) = place.get(&name) {
+            return find(&name, format!("the same {kind} stands in {} too", other.file));
+        }
+        place.insert(name.clone(), Entry { file: file.to_owned(), name, spec, raw, findings });
+    }
+
+    /// The WorkflowTemplate of that name, if all of it is understood.
+    pub fn template(&self, name: &str) -> Result<&Entry> {
+        entry(&self.templates, "workflowtemplate", name, &self.findings)
+    }
+
+    /// The CronWorkflow of that name, if all of it is understood.
+    pub fn cron(&self, name: &str) -> Result<&Entry> {
+        entry(&self.crons, "cronwf", name, &self.findings)
+    }
+
+    /// Everything that a spec of the WorkflowTemplate `home` can reach, by `{WorkflowTemplate}/{template}`.
+    pub fn reachable(&self, home: &str, spec: &WorkflowSpec) -> Result<BTreeMap<String, Template>> {
+        let mut stored = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        let entries = spec.entrypoint.iter().chain(&spec.on_exit);
+        let mut open: Vec<(String, String)> = entries.map(|name| (home.to_owned(), name.clone())).collect();
+        while let Some((home, name)) = open.pop() {
+            if !seen.insert((home.clone(), name.clone())) {
+                continue;
+            }
+            let entry = self.template(&home)?;
+            let template = entry.spec.templates.iter().find(|template| template.name == name).ok_or_else(|| {
+                let known: Vec<_> = entry.spec.templates.iter().map(|template| template.name.as_str()).collect();
+                Failure::usage(format!(
+                    "the WorkflowTemplate `{home}` ({}) has no template `{name}`; it has: {}",
+                    entry.file,
+                    known.join(", ")
+                ))
+            })?;
+            for task in template.dag.iter().flat_map(|dag| &dag.tasks) {
+                if let Some((home, name)) = task.target(&home) {
+                    open.push((home.to_owned(), name.to_owned()));
+                }
+            }
+            stored.insert(format!("{home}/{name}"), template.clone());
+        }
+        Ok(stored)
+    }
+}
+
+fn entry<'a>(
+    place: &'a BTreeMap<String, Entry>,
+    kind: &str,
+    name: &str,
+    broken: &[Finding],
+) -> Result<&'a Entry> {
+    let lines = |findings: &[Finding]| findings.iter().map(|f| format!("\n  {f}")).collect::<String>();
+    let Some(entry) = place.get(name) else {
+        let known: Vec<_> = place.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(Failure::usage(format!("there is no {kind} `{name}`; known: {known}{}", lines(broken))));
+    };
+    if entry.findings.is_empty() {
+        return Ok(entry);
+    }
+    let what = format!("{kind}/{name} holds what this runner does not understand:{}", lines(&entry.findings));
+    Err(Failure::usage(format!("{what}\n`alameda lint --explain` lists the fields")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_binary_holds_every_workflow_of_the_repository() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let on_disk: Vec<_> = yaml_files(&folder).unwrap();
+        let names: Vec<_> = on_disk.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, EMBEDDED_WORKFLOWS.map(|(name, _)| name));
+    }
+}

@@ -1,0 +1,79 @@
+//! What a retry keeps of a workflow that failed.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use common::failure::Failure;
+
+use crate::workflow::{Kind, Node, Phase, Workflow};
+
+/// Makes a workflow ready to run again: keeps the leaves that succeeded, drops all others with the exit handler, and
+/// gives the dropped nodes.
+///
+/// A group of runs of which one failed is dropped whole, as Argo does when parameters change; a DAG that succeeded is
+/// kept whole. Skipped tasks are decided anew.
+///
+/// # Errors
+///
+/// If there is nothing to retry.
+pub fn reset(workflow: &mut Workflow) -> Result<Vec<Node>> {
+    match workflow.status.phase {
+        Phase::Failed | Phase::Error => {}
+        phase => {
+            let next = format!("`alameda resubmit {}` runs it again as a new workflow", workflow.name());
+            return Err(Failure::usage(format!("cannot retry a workflow in phase {phase:?}: there is nothing to do; {next}")));
+        }
+    }
+    let nodes = &workflow.status.nodes;
+    let composite = |node: &&Node| matches!(node.kind, Kind::Dag | Kind::TaskGroup) && node.phase == Phase::Succeeded;
+    let whole: Vec<&Node> = nodes.values().filter(composite).collect();
+    let broken: Vec<&Node> =
+        nodes.values().filter(|node| node.kind == Kind::TaskGroup && node.phase != Phase::Succeeded).collect();
+    let exit = format!("{}.onExit", workflow.name());
+    let keeps = |node: &Node| {
+        let within = |outer: &Node| {
+            let open = if outer.kind == Kind::Dag { '.' } else { '(' };
+            outer.id == node.id || node.name.strip_prefix(&outer.name).is_some_and(|rest| rest.starts_with(open))
+        };
+        if node.name.starts_with(&exit) || broken.iter().any(|group| within(group)) {
+            return false;
+        }
+        if whole.iter().any(|outer| within(outer)) {
+            return true;
+        }
+        match node.kind {
+            Kind::Skipped | Kind::Dag | Kind::TaskGroup => false,
+            Kind::Retry | Kind::Pod => {
+                let retry = nodes.values().find(|retry| retry.kind == Kind::Retry && retry.children.contains(&node.id));
+                let leaf = retry.unwrap_or(node);
+                leaf.phase == Phase::Succeeded || leaf.phase.failed() && made_good(workflow, leaf)
+            }
+        }
+    };
+    let kept: BTreeSet<String> = nodes.values().filter(|node| keeps(node)).map(|node| node.id.clone()).collect();
+    let all = std::mem::take(&mut workflow.status.nodes);
+    let (kept_nodes, dropped): (Vec<_>, Vec<_>) = all.into_iter().partition(|(id, _)| kept.contains(id));
+    for (id, mut node) in kept_nodes {
+        node.children.retain(|child| kept.contains(child));
+        node.outbound_nodes.retain(|child| kept.contains(child));
+        workflow.status.nodes.insert(id, node);
+    }
+    workflow.status.message.clear();
+    workflow.status.finished_at = None;
+    Ok(dropped.into_iter().map(|(_, node)| node).collect())
+}
+
+/// Whether something that came after a failed node succeeded, such as a task that `depends` on its failure: Argo then
+/// leaves it alone.
+fn made_good(workflow: &Workflow, node: &Node) -> bool {
+    let mut open: Vec<&String> = node.children.iter().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        let Some(child) = workflow.status.nodes.get(id).filter(|_| seen.insert(id)) else { continue };
+        if child.phase == Phase::Succeeded && matches!(child.kind, Kind::Pod | Kind::Retry) {
+            return true;
+        }
+        open.extend(&child.children);
+    }
+    false
+}

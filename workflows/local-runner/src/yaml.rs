@@ -1,0 +1,279 @@
+//! YAML as Argo reads it: anchors, merge keys, several documents, and YAML 1.1's plain scalars, in which an unquoted
+//! `n`, `yes` or `off` is a boolean. A key that stands twice is refused.
+
+use std::collections::BTreeMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
+use serde_json::{Map, Number, Value};
+
+/// Deepest nesting that is read: beyond it a file is broken or hostile.
+const DEEPEST: usize = 64;
+/// Values that aliases may copy, so that a small file can't fill the memory.
+const COPIES: usize = 100_000;
+
+/// Reads every document of a file; empty ones are left out.
+///
+/// # Errors
+///
+/// Says what is wrong and in which line.
+pub fn load(text: &str) -> Result<Vec<Value>, String> {
+    let mut reader =
+        Reader { events: Parser::new_from_str(text), anchors: BTreeMap::new(), line: 1, copies: COPIES, depth: 0 };
+    let mut documents = Vec::new();
+    loop {
+        match reader.next()? {
+            Event::StreamEnd => return Ok(documents),
+            Event::DocumentStart(_) => {
+                reader.anchors.clear();
+                let event = reader.next()?;
+                let document = reader.value(event)?;
+                if !document.is_null() {
+                    documents.push(document);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+struct Reader<'a> {
+    events: Parser<'a, StrInput<'a>>,
+    anchors: BTreeMap<usize, Value>,
+    line: usize,
+    copies: usize,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<Event<'a>, String> {
+        match self.events.next() {
+            Some(Ok((event, span))) => {
+                self.line = span.start.line();
+                Ok(event)
+            }
+            Some(Err(error)) => Err(format!("line {}: {}", error.marker().line(), error.info())),
+            None => Ok(Event::StreamEnd),
+        }
+    }
+
+    fn value(&mut self, event: Event<'a>) -> Result<Value, String> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(format!("line {}: nested deeper than {DEEPEST} levels", self.line));
+        }
+        let (anchor, value) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain && tag.is_none();
+                (anchor, if plain { scalar(&text) } else { Value::String(text.into_owned()) })
+            }
+            Event::SequenceStart(anchor, _) => {
+                let mut items = Vec::new();
+                loop {
+                    match self.next()? {
+                        Event::SequenceEnd => break (anchor, Value::Array(items)),
+                        event => items.push(self.value(event)?),
+                    }
+                }
+            }
+            Event::MappingStart(anchor, _) => (anchor, Value::Object(self.mapping()?)),
+            Event::Alias(anchor) => {
+                let value = self.anchors.get(&anchor).cloned();
+                let value = value.ok_or_else(|| format!("line {}: an alias stands within its own anchor", self.line))?;
+                self.copies = self.copies.saturating_sub(count(&value));
+                if self.copies == 0 {
+                    return Err(format!("line {}: aliases copy more than {COPIES} values", self.line));
+                }
+                (0, value)
+            }
+            other => return Err(format!("line {}: unexpected {other:?}", self.line)),
+        };
+        if anchor != 0 {
+            self.anchors.insert(anchor, value.clone());
+        }
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    /// A mapping; what `<<` brings in yields to what stands in the mapping itself.
+    fn mapping(&mut self) -> Result<Map<String, Value>, String> {
+        let mut fields = Map::new();
+        let mut merged: Vec<Map<String, Value>> = Vec::new();
+        loop {
+            let key = match self.next()? {
+                Event::MappingEnd => break,
+                Event::Scalar(text, ..) => text.into_owned(),
+                _ => return Err(format!("line {}: a key must be text", self.line)),
+            };
+            let line = self.line;
+            let event = self.next()?;
+            let value = self.value(event)?;
+            if key == "<<" {
+                let sources = match value {
+                    Value::Array(items) => items,
+                    other => vec![other],
+                };
+                for source in sources {
+                    let Value::Object(source) = source else {
+                        return Err(format!("line {line}: `<<` needs a mapping"));
+                    };
+                    merged.push(source);
+                }
+            } else if fields.contains_key(&key) {
+                return Err(format!("line {line}: the key `{key}` stands twice"));
+            } else {
+                fields.insert(key, value);
+            }
+        }
+        for (key, value) in merged.into_iter().flatten() {
+            fields.entry(key).or_insert(value);
+        }
+        Ok(fields)
+    }
+}
+
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(count).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// What a plain scalar means in YAML 1.1.
+fn scalar(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Value::Bool(true),
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            return Value::Bool(false);
+        }
+        _ => {}
+    }
+    number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
+}
+
+fn number(text: &str) -> Option<Number> {
+    let unsigned = text.trim_start_matches(['-', '+']);
+    if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    let digits = text.replace('_', "");
+    let magnitude = unsigned.replace('_', "");
+    let based = |prefix: &str, base| magnitude.strip_prefix(prefix).map(|digits| i64::from_str_radix(digits, base));
+    if let Some(based) = based("0x", 16).or_else(|| based("0o", 8)).or_else(|| based("0b", 2)) {
+        return Some(Number::from(if text.starts_with('-') { -based.ok()? } else { based.ok()? }));
+    }
+    let octal = magnitude.len() > 1 && magnitude.bytes().all(|b| b.is_ascii_digit()) && magnitude.starts_with('0');
+    if octal && let Ok(number) = i64::from_str_radix(&magnitude, 8) {
+        return Some(Number::from(if text.starts_with('-') { -number } else { number }));
+    }
+    digits.parse::<i64>().map(Number::from).ok().or_else(|| Number::from_f64(digits.parse().ok()?))
+}
+
+/// Writes a value as YAML.
+pub fn emit(value: &Value) -> String {
+    let mut text = String::new();
+    write(&mut text, value, 0, false);
+    text
+}
+
+fn write(out: &mut String, value: &Value, indent: usize, in_list: bool) {
+    let pad = |out: &mut String, first: bool| {
+        if !(first && in_list) {
+            out.push_str(&" ".repeat(indent));
+        }
+    };
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (i, (key, value)) in fields.iter().enumerate() {
+                pad(out, i == 0);
+                out.push_str(&quote(key));
+                out.push(':');
+                nested(out, value, indent);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (i, item) in items.iter().enumerate() {
+                pad(out, i == 0);
+                out.push_str("- ");
+                write(out, item, indent + 2, true);
+            }
+        }
+        Value::String(text) => *out += &format!("{}\n", quote(text)),
+        other => *out += &format!("{other}\n"),
+    }
+}
+
+fn nested(out: &mut String, value: &Value, indent: usize) {
+    let block = match value {
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
+    };
+    out.push(if block { '\n' } else { ' ' });
+    write(out, value, indent + 2, false);
+}
+
+/// Text that would be read as something else is written as JSON, which is YAML too.
+fn quote(text: &str) -> String {
+    let safe = |c: char| c.is_alphanumeric() || "/_.-+()%".contains(c);
+    let plain = text.starts_with(|c: char| c.is_alphanumeric() || c == '/' || c == '_')
+        && text.ends_with(safe)
+        && text.chars().all(|c| safe(c) || c == ' ')
+        && scalar(text).is_string();
+    if plain { text.to_owned() } else { Value::from(text).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn plain_scalars_mean_what_they_mean_to_argo() {
+        let text = "[n, Yes, off, 'n', \"on\", 4, '4', 0.5, 0.1.0, 0x10, 0777, 1_000, null, ~, 2026-11-23, -3, +1e3, s3://a, .5]";
+        let expected = json!([
+            false, true, false, "n", "on", 4, "4", 0.5, "0.1.0", 16, 511, 1000, null, null, "2026-11-23", -3, 1000.0,
+            "s3://a", 0.5
+        ]);
+        assert_eq!(load(text).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn anchors_and_merge_keys_copy_and_what_is_nearer_wins() {
+        let text = "a: &a {x: '1', y: '2'}\nb:\n  <<: *a\n  y: '3'\nc:\n  <<: [{y: '4'}, *a]\nd: [*a]\n---\n---\ne: '5'\n";
+        let first = json!({
+            "a": {"x": "1", "y": "2"}, "b": {"x": "1", "y": "3"}, "c": {"x": "1", "y": "4"}, "d": [{"x": "1", "y": "2"}]
+        });
+        assert_eq!(load(text).unwrap(), [first, json!({"e": "5"})]);
+    }
+
+    #[test]
+    fn a_broken_file_is_refused_with_its_line() {
+        let bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned()
+            + &('b'..='g').map(|c| format!("{c}: &{c} [{}]\n", vec![format!("*{}", (c as u8 - 1) as char); 10].join(", ")))
+                .collect::<String>();
+        let deep = "[".repeat(100) + &"]".repeat(100);
+        for (text, part) in [
+            ("a: 1\nb: 2\na: 3\n", "line 3: the key `a` stands twice"),
+            ("a: [1\nb: 2\n", "line "),
+            ("a: *b\n", "line 1"),
+            ("a: &a [*a]\n", "within its own anchor"),
+            ("a:\n  <<: 3\n", "line 2: `<<` needs a mapping"),
+            (bomb.as_str(), "aliases copy more than"),
+            (deep.as_str(), "nested deeper"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_the_same() {
+        let value = json!({
+            "text": ["n", "4", "a: b", " x", "", "it's", "two\nlines", "a #b", "25.05.1", "models:/a/1", "{{x}}", "-", "é"],
+            "empty": {"list": [], "object": {}}, "nested": [{"a": 1, "b": {"c": null}}, [true, [2.5]]], "y": "z"
+        });
+        assert_eq!(load(&emit(&value)).unwrap(), [value]);
+    }
+}

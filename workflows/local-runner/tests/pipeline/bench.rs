@@ -1,0 +1,244 @@
+//! A folder with raw files, and the commands that people type.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use parquet::arrow::ArrowWriter;
+use serde_json::Value;
+
+/// 2024-01-01T00:00:00Z in microseconds.
+const NEW_YEAR: i64 = 1_704_067_200_000_000;
+const DAY: i64 = 86_400_000_000;
+
+/// A home of its own, which vanishes with the test.
+pub struct Bench {
+    folder: tempfile::TempDir,
+}
+
+/// What a command did.
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Fails the test, showing what the user would see, unless the exit code is `code`.
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// All that a user would see.
+    pub fn shown(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Bench {
+    /// No raw files yet.
+    pub fn empty() -> Self {
+        let bench = Self { folder: tempfile::tempdir().unwrap() };
+        for folder in ["train", "predict", "labels"] {
+            fs::create_dir_all(bench.raw(folder)).unwrap();
+        }
+        bench
+    }
+
+    /// Raw files as the default configuration describes them: three for training, two to score.
+    pub fn new() -> Self {
+        let bench = Self::empty();
+        for file in 0..3 {
+            bench.write(&format!("train/{file}.parquet"), &rows(file, 600));
+        }
+        for file in 0..2 {
+            bench.write(&format!("predict/{file}.parquet"), &rows(10 + file, 400));
+        }
+        bench
+    }
+
+    pub fn raw(&self, key: &str) -> PathBuf {
+        self.folder.path().join("home/raw").join(key)
+    }
+
+    pub fn store(&self, key: &str) -> PathBuf {
+        self.folder.path().join("home/store").join(key)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, key: &str, batch: &RecordBatch) {
+        write_parquet(&self.raw(key), batch);
+    }
+
+    /// `alameda --home ... ARGUMENTS`, ready to start.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
+        command.arg("--home").arg(self.folder.path().join("home")).args(arguments).current_dir(self.folder.path());
+        for name in ["STORE_URL", "RAW_URL", "DATABASE_URL", "MLFLOW_TRACKING_URI", "RUST_LOG"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub fn alameda(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Submits the pipeline on data version `1`.
+    pub fn pipeline(&self, more: &[&str]) -> Ran {
+        let arguments =
+            ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
+        self.alameda(&[&arguments[..], more].concat())
+    }
+
+    /// The last workflow, as `get -o json` prints it.
+    pub fn latest(&self) -> Value {
+        let shown = self.alameda(&["get", "@latest", "-o", "json"]).expect(0);
+        serde_json::from_str(&shown.stdout).unwrap()
+    }
+
+    /// The pods of the last workflow whose template has this name, in the order of their names.
+    pub fn pods(&self, template: &str) -> Vec<Value> {
+        let workflow = self.latest();
+        let mut pods: Vec<Value> = workflow["status"]["nodes"]
+            .as_object()
+            .unwrap()
+            .values()
+            .filter(|node| node["type"] == "Pod" && node["templateName"] == template)
+            .cloned()
+            .collect();
+        pods.sort_by_key(|node| node["name"].as_str().unwrap().to_owned());
+        assert!(!pods.is_empty(), "no pod of {template} in {workflow:#}");
+        pods
+    }
+
+    /// An output parameter of the last workflow's first pod of a template.
+    pub fn output(&self, template: &str, name: &str) -> String {
+        parameter(&self.pods(template)[0]["outputs"], name)
+    }
+
+    /// A JSON object of the store.
+    pub fn json(&self, key: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.store(key)).unwrap()).unwrap()
+    }
+
+    /// Every file of the store that must be the same after any history of kills, retries and repetitions: marks and
+    /// plans are scratch, and tracking keeps times. Manifests are told without the two fields that may differ.
+    pub fn lasting(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        collect(&self.store(""), &self.store(""), &mut files);
+        files.retain(|key, _| {
+            !key.starts_with("_work/") && !key.starts_with("_attempts/") && !key.starts_with("tracking/")
+        });
+        for (key, bytes) in &mut files {
+            if key.ends_with(".json") {
+                let mut value: Value = serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{key}: {error}"));
+                forget(&mut value);
+                *bytes = value.to_string().into_bytes();
+            }
+            if key.ends_with("report.html") {
+                // It shows when and by which workflow the rows were scored.
+                *bytes = Vec::new();
+            }
+        }
+        files
+    }
+}
+
+/// Takes out what two undisturbed runs may differ in.
+fn forget(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for name in ["created_at", "workflow", "run_id", "run", "stamp"] {
+                fields.remove(name);
+            }
+            fields.values_mut().for_each(forget);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget),
+        _ => {}
+    }
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(root, &path, files);
+        } else {
+            files.insert(path.strip_prefix(root).unwrap().display().to_string(), fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// The value of a parameter in `inputs` or `outputs` of a node.
+pub fn parameter(list: &Value, name: &str) -> String {
+    let parameters = list["parameters"].as_array().unwrap();
+    let found = parameters.iter().find(|parameter| parameter["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {list:#}"))["value"].as_str().unwrap().to_owned()
+}
+
+pub fn write_parquet(path: &Path, batch: &RecordBatch) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+}
+
+/// A repeatable number in [0, 1): the fractional parts of multiples of an irrational number.
+pub fn unit(seed: u64, index: u64, salt: u64) -> f64 {
+    let mixed = (seed * 1_000_003 + index).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
+        ^ salt.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    (mixed >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Rows as the default configuration describes them; the target depends on the features.
+pub fn rows(seed: u64, count: u64) -> RecordBatch {
+    let index = || 0..count;
+    let feature1: Vec<f64> = index().map(|i| 20.0 + 60.0 * unit(seed, i, 1)).collect();
+    let feature2: Vec<f64> = index().map(|i| -unit(seed, i, 2).max(1e-9).ln() / 1.3).collect();
+    let target = index().zip(feature1.iter().zip(&feature2)).map(|(i, (one, two))| {
+        i64::from(unit(seed, i, 3) < 1.0 / (1.0 + (-(0.08 * (one - 50.0) - 1.1 * two + 2.0)).exp()))
+    });
+    let target: Vec<i64> = target.collect();
+    let columns: [(&str, ArrayRef); 5] = [
+        (
+            "date",
+            Arc::new(TimestampMicrosecondArray::from_iter_values(index().map(|i| NEW_YEAR + (i as i64 % 20) * DAY))),
+        ),
+        ("customerId", Arc::new(StringArray::from_iter_values(index().map(|i| format!("{seed:04}-{i:08}"))))),
+        ("feature1", Arc::new(Float64Array::from(feature1))),
+        ("feature2", Arc::new(Float64Array::from(feature2))),
+        ("target", Arc::new(Int64Array::from(target))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// The rows without one column.
+pub fn without(batch: &RecordBatch, column: &str) -> RecordBatch {
+    let kept: Vec<usize> = (0..batch.num_columns()).filter(|&i| batch.schema().field(i).name() != column).collect();
+    batch.project(&kept).unwrap()
+}
+
+/// The rows with another column in place of the one of that name.
+pub fn with(batch: &RecordBatch, column: &str, values: ArrayRef) -> RecordBatch {
+    let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, old)| {
+        let array = if field.name() == column { values.clone() } else { old.clone() };
+        (field.name().clone(), array)
+    });
+    RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).unwrap()
+}

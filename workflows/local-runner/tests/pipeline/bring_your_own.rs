@@ -1,0 +1,148 @@
+//! Another data set by configuration alone: other columns, types, features and files, as a newcomer would bring them.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Float32Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+
+use crate::bench::{Bench, unit};
+
+/// Writes a configuration named `default`; settings that `settings` names take its values.
+fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &str)]) -> PathBuf {
+    let config = bench.folder().join("config-maps");
+    fs::create_dir(&config).unwrap();
+    let default = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config-maps"));
+    let kept = fs::read_to_string(default.join("ml-config.yaml")).unwrap();
+    let mut lines = String::new();
+    for line in kept.lines() {
+        let changed = settings.iter().find(|(name, _)| line.trim_start().starts_with(&format!("{name}:")));
+        match changed {
+            Some((name, value)) => writeln!(lines, "  {name}: '{value}'").unwrap(),
+            None => writeln!(lines, "{line}").unwrap(),
+        }
+    }
+    fs::write(config.join("ml-config.yaml"), lines).unwrap();
+    fs::copy(default.join("kustomization.yaml"), config.join("kustomization.yaml")).unwrap();
+    fs::write(config.join("dataset.json"), dataset).unwrap();
+    fs::write(config.join("features.sql"), features).unwrap();
+    config
+}
+
+fn run(bench: &Bench, config: &PathBuf, model: &str) {
+    let model = format!("model-name={model}");
+    let arguments =
+        ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=2026-11", "-p", &model];
+    bench.alameda(&[&arguments[..], &["--config-maps", config.to_str().unwrap()]].concat()).expect(0);
+}
+
+#[test]
+fn parquet_of_every_type_with_odd_names() {
+    let bench = Bench::empty();
+    let config = configure(
+        &bench,
+        r#"{"columns": [
+            {"name": "order no.", "type": "int64", "role": "id"},
+            {"name": "Shop", "type": "utf8", "role": "id", "allowed": ["north", "south"]},
+            {"name": "seen \"at\"", "type": "timestamptz", "role": "time"},
+            {"name": "is_member", "type": "bool", "role": "feature"},
+            {"name": "items", "type": "int32", "role": "feature", "min": 0},
+            {"name": "basket.value", "type": "float32", "role": "feature", "nullable": false},
+            {"name": "first_seen", "type": "date", "role": "ignored"},
+            {"name": "returned", "type": "utf8", "role": "target", "allowed": ["kept", "returned"]}
+        ]}"#,
+        r#"SELECT "order no.", "Shop", "seen ""at""", is_member, items, "basket.value", returned,
+             CASE WHEN "Shop" = 'north' THEN 1 ELSE 0 END AS north,
+             ln("basket.value" + 1) AS "log value",
+             date_part('month', first_seen) AS month
+           FROM raw"#,
+        &[
+            ("HOLDOUT", "fraction=0.25"),
+            ("ALAMEDA_TIMEZONE", "Asia/Tokyo"),
+            ("TRAIN_GLOB", "orders/*.parquet"),
+            ("PREDICT_GLOB", "open/{data-version}/*.parquet"),
+        ],
+    );
+    let batch = |seed: u64, with_target: bool| {
+        let index = || 0..500_u64;
+        let returned = index().map(|i| if unit(seed, i, 4) < unit(seed, i, 5) { "returned" } else { "kept" });
+        let mut columns: Vec<(&str, ArrayRef)> = vec![
+            ("order no.", Arc::new(Int64Array::from_iter_values(index().map(|i| (seed * 1000 + i) as i64)))),
+            (
+                "Shop",
+                Arc::new(StringArray::from_iter_values(index().map(|i| if i % 3 == 0 { "north" } else { "south" }))),
+            ),
+            (
+                "seen \"at\"",
+                Arc::new(
+                    TimestampMicrosecondArray::from_iter_values(
+                        index().map(|i| 1_767_190_000_000_000 + i as i64 * 500_000_000),
+                    )
+                    .with_timezone("UTC"),
+                ),
+            ),
+            ("is_member", Arc::new(BooleanArray::from_iter(index().map(|i| Some(i % 2 == 0))))),
+            ("items", Arc::new(Int32Array::from_iter_values(index().map(|i| (i % 7) as i32)))),
+            ("basket.value", Arc::new(Float32Array::from_iter_values(index().map(|i| unit(seed, i, 5) as f32 * 90.0)))),
+            ("first_seen", Arc::new(Date32Array::from_iter_values(index().map(|i| 20_000 + (i % 300) as i32)))),
+            ("unknown", Arc::new(Int64Array::from_iter_values(index().map(|i| i as i64)))),
+        ];
+        if with_target {
+            columns.push(("returned", Arc::new(StringArray::from_iter_values(returned))));
+        }
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    for file in 0..3 {
+        bench.write(&format!("orders/{file}.parquet"), &batch(file, true));
+    }
+    bench.write("open/2026-11/today.parquet", &batch(9, false));
+    run(&bench, &config, "returns");
+
+    let model = bench.pods("model-training-train")[0]["outputs"].to_string();
+    let manifest =
+        bench.json(crate::bench::parameter(&bench.pods("model-training-train")[0]["outputs"], "model").as_str());
+    let features: Vec<&str> =
+        manifest["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(features, ["is_member", "items", "basket.value", "north", "log value", "month"], "{model}");
+    let results = bench.json("results/2026-11/returns/v1/_manifest.json");
+    assert_eq!(results["rows"], 500);
+    assert!(results.to_string().contains(r#"{"name":"prediction","role":"ignored","type":"Utf8"}"#), "{results:#}");
+    let trained: u64 = bench.output("data-prep-commit", "rows").parse().unwrap();
+    assert!((1000..1250).contains(&trained), "a quarter of 1500 rows is held out: {trained} are left");
+}
+
+#[test]
+fn csv_without_a_time_column_and_with_one_feature() {
+    let bench = Bench::empty();
+    let config = configure(
+        &bench,
+        r#"{"columns": [
+            {"name": "Id", "type": "int32", "role": "id"},
+            {"name": "x, in °C", "type": "float64", "role": "feature"},
+            {"name": "hot", "type": "bool", "role": "target"}
+        ]}"#,
+        "SELECT * FROM raw",
+        &[("TRAIN_GLOB", "train/*.csv"), ("PREDICT_GLOB", "predict/*.csv")],
+    );
+    let csv = |seed: u64, target: bool| {
+        let mut text = format!("Id,\"x, in °C\"{}\n", if target { ",hot" } else { "" });
+        for i in 0..300 {
+            let x = 40.0 * unit(seed, i, 1);
+            let label = if target { format!(",{}", x + 10.0 * unit(seed, i, 2) > 25.0) } else { String::new() };
+            writeln!(text, "{},{x}{label}", seed * 1000 + i).unwrap();
+        }
+        text
+    };
+    for file in 0..2 {
+        fs::write(bench.raw(&format!("train/{file}.csv")), csv(file, true)).unwrap();
+    }
+    fs::write(bench.raw("predict/a.csv"), csv(7, false)).unwrap();
+    run(&bench, &config, "heat");
+    assert_eq!(bench.json("results/2026-11/heat/v1/_manifest.json")["rows"], 300);
+    let auc: f64 = bench.output("model-training-train", "roc-auc").parse().unwrap();
+    assert!(auc > 0.9, "{auc}");
+}

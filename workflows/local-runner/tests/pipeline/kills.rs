@@ -1,0 +1,103 @@
+//! Kill -9 at any moment, then retry: the bytes are those of an undisturbed run.
+
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::bench::{Bench, rows, unit};
+
+/// How often the runner or one of its steps is killed in all.
+const KILLS: u64 = 32;
+/// Kills in one workflow before it is left to finish.
+const KILLS_EACH: u64 = 4;
+
+fn bench() -> Bench {
+    let bench = Bench::empty();
+    for file in 0..6 {
+        bench.write(&format!("train/{file}.parquet"), &rows(file, 3000));
+    }
+    for file in 0..4 {
+        bench.write(&format!("predict/{file}.parquet"), &rows(10 + file, 2000));
+    }
+    bench
+}
+
+#[test]
+fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
+    let calm = bench();
+    let started = Instant::now();
+    calm.pipeline(&[]).expect(0);
+    let whole = started.elapsed();
+    let expected = calm.lasting();
+    assert!(expected.keys().any(|key| key.ends_with("report.json")), "{:?}", expected.keys());
+
+    let (mut kills, mut round) = (0, 0);
+    while kills < KILLS {
+        round += 1;
+        let bench = bench();
+        for attempt in 0..KILLS_EACH {
+            let delay = whole.mul_f64(unit(round, attempt, 7));
+            if killed(&bench, attempt == 0, delay, unit(round, attempt, 8) < 0.5) {
+                kills += 1;
+            }
+        }
+        finish(&bench);
+        let found = bench.lasting();
+        let (left, right): (Vec<_>, Vec<_>) = (found.keys().collect(), expected.keys().collect());
+        assert_eq!(left, right, "round {round}");
+        for (key, bytes) in &expected {
+            assert!(found[key] == *bytes, "round {round}: {key} differs");
+        }
+    }
+}
+
+/// Starts or retries the pipeline and kills, after `delay`, one of its steps or the runner itself. False when it was done
+/// before that.
+fn killed(bench: &Bench, first: bool, delay: Duration, a_step: bool) -> bool {
+    let submit =
+        ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
+    let arguments = if first { &submit[..] } else { &["retry", "@latest"] };
+    let mut runner = bench.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // The moment of the kill is what is tested: it is a delay, not a wait for a condition.
+    thread::sleep(delay);
+    let steps = children(runner.id());
+    let victim = if a_step { steps.first().copied() } else { None };
+    let done = runner.try_wait().unwrap().is_some();
+    if !done {
+        kill(victim.unwrap_or(runner.id()));
+    }
+    runner.wait().unwrap();
+    !done
+}
+
+/// Retries until it has succeeded: a step that was killed is retried by the workflow itself, a runner is not.
+fn finish(bench: &Bench) {
+    // Killed before it had written that it exists.
+    if bench.alameda(&["get", "@latest", "-o", "json"]).code != Some(0) {
+        bench.pipeline(&[]).expect(0);
+    }
+    if bench.latest()["status"]["phase"] != "Succeeded" {
+        bench.alameda(&["retry", "@latest"]).expect(0);
+    }
+    assert_eq!(bench.latest()["status"]["phase"], "Succeeded");
+}
+
+/// Processes whose parent is `pid`.
+fn children(pid: u32) -> Vec<u32> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let mut all: Vec<u32> = list.split_whitespace().filter_map(|child| child.parse().ok()).collect();
+    // Threads of the runner start children too.
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    for task in tasks {
+        let list = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        all.extend(list.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn kill(pid: u32) {
+    // It may have ended in this very moment.
+    let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+}
