@@ -118,6 +118,8 @@ impl fmt::Display for ColumnType {
 pub enum Labels {
     /// As training data must.
     Required,
+    /// As for labels that come later: the column must be there, and may hold nulls.
+    Pending,
     /// As for rows to score, which may even lack the column.
     Optional,
 }
@@ -200,7 +202,7 @@ impl Dataset {
         let classes = self.classes()?;
         let classes = [classes.negative, classes.positive];
         let rule = |column: &ColumnContract| match column.role {
-            Role::Target => Rule::new(column, labels == Labels::Optional, &classes),
+            Role::Target => Rule::new(column, labels != Labels::Required, &classes),
             _ => Rule::new(column, column.nullable, &column.allowed),
         };
         self.columns.iter().map(rule).collect()

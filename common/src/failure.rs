@@ -29,6 +29,9 @@ pub const BUG: u8 = 1;
 /// Exit code of wrong usage or configuration; clap uses the same.
 pub const USAGE: u8 = 2;
 
+/// Exit code of a violated data contract.
+pub const CONTRACT: u8 = 10;
+
 impl Failure {
     /// A configuration failure as an error.
     pub fn usage(text: impl Into<String>) -> anyhow::Error {
@@ -44,7 +47,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => USAGE,
-            Failure::Contract(_) => 10,
+            Failure::Contract(_) => CONTRACT,
             Failure::Refused(_) => 11,
             Failure::Unavailable(_) => 75,
             Failure::Stopped => 143,

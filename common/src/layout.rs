@@ -139,6 +139,11 @@ pub fn verdict(model_folder: &str, fingerprint: &str) -> String {
     format!("{model_folder}/verdict-{}.json", &fingerprint[..8])
 }
 
+/// A glob of all verdicts on a model.
+pub fn verdicts(model_folder: &str) -> String {
+    format!("{model_folder}/verdict-*.json")
+}
+
 /// Everything that was scored for one data version.
 pub const RESULTS: &str = "results";
 
@@ -168,6 +173,16 @@ pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
 /// The folder of the report on one model version's results.
 pub fn report(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
     format!("reports/{version}/{name}/v{model_version}")
+}
+
+/// The page of the report in `folder`.
+pub fn report_html(folder: &str) -> String {
+    format!("{folder}/report.html")
+}
+
+/// The commit of the report in `folder`.
+pub fn report_json(folder: &str) -> String {
+    format!("{folder}/report.json")
 }
 
 /// The folder of a configuration, named by its content.

@@ -7,6 +7,7 @@ pub mod drift;
 pub mod failure;
 pub mod fanout;
 pub mod labelled;
+pub mod labels;
 pub mod layout;
 pub mod manifest;
 pub mod metrics;

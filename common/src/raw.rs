@@ -75,7 +75,13 @@ impl RawFile {
         K: FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
     {
         let checker = Checker::new(self, scratch)?;
-        Ok(Checked { file: self.clone(), chunks: self.chunks()?, keep, checker: Some(checker), summary: Arc::default() })
+        Ok(Checked {
+            file: self.clone(),
+            chunks: self.chunks()?,
+            keep,
+            checker: Some(checker),
+            summary: Arc::default(),
+        })
     }
 
     fn chunks(&self) -> Result<Chunks> {

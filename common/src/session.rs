@@ -5,6 +5,7 @@
 
 mod check;
 mod excerpt;
+mod overflow;
 mod source;
 
 use std::path::Path;
@@ -66,7 +67,8 @@ impl Features {
         let query = Query { name: "features.sql", sql: &config.features_sql };
         let Checked { plan, reads_target } = check::features(&state, &query, &dataset.target().name)?;
         let columns = columns(&query, dataset, &plan, &reads_target)?;
-        let plan = block_on(state.create_physical_plan(&plan)).map_err(|error| query.failure(&error))?;
+        let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
+        let plan = plan.map_err(|error| query.failure(&error))?;
         // A promise that SQL's own rules make about nulls would differ from what a reader of the parts may rely on.
         let schema = parts::nullable(&Schema::new(plan.schema().fields().clone()));
         Ok(Self { state, filter, plan, schema, columns })
@@ -88,10 +90,9 @@ impl Features {
     /// A value that the filter can't be computed from: exit 10.
     pub fn keep(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
         let Some(filter) = &self.filter else { return Ok(None) };
-        let truth = filter
-            .evaluate(batch)
-            .and_then(|truth| truth.into_array(batch.num_rows()))
-            .map_err(|error| Failure::contract(format!("the filter of dataset.json fails: {}", excerpt::text(&error))))?;
+        let truth = filter.evaluate(batch).and_then(|truth| truth.into_array(batch.num_rows())).map_err(|error| {
+            Failure::contract(format!("the filter of dataset.json fails: {}", excerpt::text(&error)))
+        })?;
         let truth = truth.as_boolean();
         Ok(Some(if truth.null_count() > 0 { prep_null_mask_filter(truth) } else { truth.clone() }))
     }
@@ -135,7 +136,8 @@ fn state(raw: &SchemaRef, memory: u64, scratch: &Path) -> Result<SessionState> {
         .with_temp_file_path(scratch)
         .build_arc()
         .context("preparing to run SQL")?;
-    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+    let state =
+        SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
     let context = SessionContext::new_with_state(state);
     let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?;
     context.register_table(RAW, Arc::new(table))?;
@@ -154,7 +156,7 @@ fn plan_filter(state: &SessionState, raw: &SchemaRef, filter: &str) -> Result<Ar
         let simplifier = ExprSimplifier::new(context);
         let expr = simplifier.simplify(simplifier.coerce(expr, &schema)?)?;
         let data_type = expr.get_type(&schema)?;
-        Ok((state.create_physical_expr(expr, &schema)?, data_type))
+        Ok((overflow::check(state.create_physical_expr(expr, &schema)?)?, data_type))
     };
     let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
     match data_type {
@@ -206,7 +208,9 @@ fn columns(query: &Query<'_>, dataset: &Dataset, plan: &LogicalPlan, reads_targe
         }
     }
     if !columns.iter().any(|column| column.role == Role::Feature) {
-        return Err(query.refusal(None, "the result has no feature: select a column with the role feature, or compute one"));
+        return Err(
+            query.refusal(None, "the result has no feature: select a column with the role feature, or compute one")
+        );
     }
     Ok(columns)
 }

@@ -8,6 +8,7 @@ use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -102,6 +103,10 @@ impl<R: Record> Sorter<R> {
         if self.values.len() >= self.run { self.spill() } else { Ok(()) }
     }
 
+    fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.spilled.is_empty()
+    }
+
     /// Takes in all records of another sorter over the same folder.
     ///
     /// # Errors
@@ -148,6 +153,50 @@ impl<R: Record> Sorter<R> {
         let full = std::mem::take(&mut self.spilled[level]);
         let merged = write_run(&self.folder, Sorted::<R>::merged(full)?)?;
         self.add_run(level + 1, merged)
+    }
+}
+
+/// Sorters for several threads: each thread fills one of its own, and no thread waits for another. Cheap to clone.
+#[derive(Clone)]
+pub struct Sorters<R: Record = u128> {
+    folder: Arc<Path>,
+    bytes: usize,
+    idle: Arc<Mutex<Vec<Sorter<R>>>>,
+}
+
+impl<R: Record> Sorters<R> {
+    /// Sorters that keep at most `bytes` of records in memory each; see [`Sorter::with_memory`].
+    pub fn with_memory(folder: &Path, bytes: usize) -> Self {
+        Self { folder: folder.into(), bytes, idle: Arc::default() }
+    }
+
+    /// Lends a sorter, to be filled.
+    ///
+    /// # Errors
+    /// Those of `fill`; what it has pushed before is lost.
+    pub fn lend<T>(&self, fill: impl FnOnce(&mut Sorter<R>) -> Result<T>) -> Result<T> {
+        let idle = self.idle().pop();
+        let mut sorter = idle.unwrap_or_else(|| Sorter::with_memory(&self.folder, self.bytes));
+        let result = fill(&mut sorter)?;
+        self.idle().push(sorter);
+        Ok(result)
+    }
+
+    /// All records in ascending order; nothing is left.
+    ///
+    /// # Errors
+    /// Those of [`Sorter::push`].
+    pub fn finish(&self) -> Result<Sorted<R>> {
+        let sorters = std::mem::take(&mut *self.idle());
+        let mut all = Sorter::with_memory(&self.folder, self.bytes);
+        for sorter in sorters {
+            if all.is_empty() { all = sorter } else { all.merge(sorter)? }
+        }
+        all.finish()
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Sorter<R>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -285,6 +334,27 @@ mod tests {
         let mut expected: Vec<u128> = (0..7).flat_map(|part| (0..part * 5).map(move |i| (i * 7 + part) % 23)).collect();
         expected.sort_unstable();
         assert_eq!(all.finish().unwrap().map(Result::unwrap).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_threads_sort_apart_is_sorted_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let sorters = Sorters::<u128>::with_memory(folder.path(), 5 * 16);
+        std::thread::scope(|scope| {
+            for thread in 0..4u128 {
+                let sorters = &sorters;
+                scope.spawn(move || {
+                    let fill = |sorter: &mut Sorter| (0..33).try_for_each(|i| sorter.push((i * 17 + thread) % 41));
+                    sorters.lend(fill).unwrap();
+                    sorters.lend(fill).unwrap();
+                });
+            }
+        });
+        let mut expected: Vec<u128> =
+            (0..4).flat_map(|thread| (0..66).map(move |i| (i % 33 * 17 + thread) % 41)).collect();
+        expected.sort_unstable();
+        assert_eq!(sorters.finish().unwrap().map(Result::unwrap).collect::<Vec<_>>(), expected);
+        assert_eq!(sorters.finish().unwrap().count(), 0);
     }
 
     #[test]

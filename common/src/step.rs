@@ -165,6 +165,11 @@ impl Step {
         Self { threads, ..self.clone() }
     }
 
+    /// The same step in another time zone, for tests.
+    pub fn in_timezone(&self, timezone: Tz) -> Self {
+        Self { shared: Arc::new(Shared { timezone, ..(*self.shared).clone() }), ..self.clone() }
+    }
+
     /// Name of the step, such as `data-prep`.
     pub fn name(&self) -> &str {
         &self.name

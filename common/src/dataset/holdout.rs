@@ -34,7 +34,9 @@ impl FromStr for HoldoutRule {
             Some(("after", date)) => NaiveDate::parse_from_str(date, "%Y-%m-%d").ok().map(Self::After),
             _ => None,
         };
-        parsed.ok_or_else(|| "give first-shard, a fraction between 0 and 1 such as fraction=0.1, or after=2024-10-01".into())
+        parsed.ok_or_else(|| {
+            "give first-shard, a fraction between 0 and 1 such as fraction=0.1, or after=2024-10-01".into()
+        })
     }
 }
 

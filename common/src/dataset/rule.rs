@@ -2,8 +2,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 use arrow::util::display::array_value_to_string;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
@@ -44,8 +43,16 @@ pub(crate) struct Rule {
 enum Values {
     Any,
     /// Whole numbers, days and microseconds.
-    Whole { min: i64, max: i64, allowed: Vec<i64> },
-    Float { min: f64, max: f64, bounded: bool },
+    Whole {
+        min: i64,
+        max: i64,
+        allowed: Vec<i64>,
+    },
+    Float {
+        min: f64,
+        max: f64,
+        bounded: bool,
+    },
     Text(Vec<String>),
     Bool(Vec<bool>),
 }
@@ -54,9 +61,7 @@ impl Rule {
     /// Compiles the rule of a column that may hold nulls, or not, whatever its contract says of that; `allowed` are
     /// the values that may occur.
     pub(crate) fn new(column: &ColumnContract, nullable: bool, allowed: &[ClassValue]) -> Result<Self, String> {
-        let wrong = |what: &str| {
-            Err(format!("column {:?} of type {} has {what}", column.name, column.column_type))
-        };
+        let wrong = |what: &str| Err(format!("column {:?} of type {} has {what}", column.name, column.column_type));
         let bounded = column.min.is_some() || column.max.is_some();
         let allowed_whole: Option<Vec<i64>> = allowed.iter().map(whole).collect();
         let values = match column.column_type {

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
+};
 use arrow::csv::ReaderBuilder;
 use arrow::csv::reader::Format;
 use arrow::datatypes::{
@@ -82,7 +84,7 @@ fn positions(raw: &RawFile, names: &[&str]) -> Result<Vec<Option<usize>>> {
         if second.is_some() {
             lines.push(format!("column {:?} stands in the header twice", column.name));
         }
-        if first.is_none() && (column.role != Role::Target || raw.labels == Labels::Required) {
+        if first.is_none() && (column.role != Role::Target || raw.labels != Labels::Optional) {
             lines.push(missing(&column.name, names.iter().copied()));
         }
     }
@@ -98,11 +100,21 @@ fn parse(texts: &StringArray, column_type: ColumnType, column: usize, misfits: &
     let at = |reading: Option<DateTime<Utc>>| micros(reading.ok_or_else(|| misspelt.clone())?);
     match column_type {
         ColumnType::Utf8 => Arc::new(texts.clone()),
-        ColumnType::Int32 => Arc::new(primitive::<Int32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject)),
-        ColumnType::Int64 => Arc::new(primitive::<Int64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject)),
-        ColumnType::Float32 => Arc::new(primitive::<Float32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject)),
-        ColumnType::Float64 => Arc::new(primitive::<Float64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject)),
-        ColumnType::Date => Arc::new(primitive::<Date32Type>(texts, |text| days(text).ok_or_else(|| misspelt.clone()), reject)),
+        ColumnType::Int32 => {
+            Arc::new(primitive::<Int32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Int64 => {
+            Arc::new(primitive::<Int64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Float32 => {
+            Arc::new(primitive::<Float32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Float64 => {
+            Arc::new(primitive::<Float64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
+        }
+        ColumnType::Date => {
+            Arc::new(primitive::<Date32Type>(texts, |text| days(text).ok_or_else(|| misspelt.clone()), reject))
+        }
         ColumnType::Timestamp => Arc::new(primitive::<TimestampMicrosecondType>(
             texts,
             |text| at(reading(text).map(|reading| reading.and_utc())),
@@ -171,7 +183,7 @@ fn reading(text: &str) -> Option<NaiveDateTime> {
 }
 
 fn micros(at: DateTime<Utc>) -> Result<i64, Breach> {
-    if at.nanosecond() % 1000 == 0 { Ok(at.timestamp_micros()) } else { Err(Breach::Inexact) }
+    if at.nanosecond().is_multiple_of(1000) { Ok(at.timestamp_micros()) } else { Err(Breach::Inexact) }
 }
 
 /// The line on which a row begins; rows and lines count from 1. Line breaks in quotes belong to their row.

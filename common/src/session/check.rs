@@ -27,7 +27,14 @@ pub(super) struct Checked {
 /// Plans a features query.
 pub(super) fn features(state: &SessionState, query: &Query<'_>, target: &str) -> Result<Checked> {
     let statement = one_select(query)?;
-    let plan = block_on(state.statement_to_plan(statement)).map_err(|error| query.failure(&error))?;
+    let plan = block_on(state.statement_to_plan(statement)).map_err(|error| {
+        // DataFusion would advise GROUP BY, which is no way out here.
+        let aggregate = query.find_call(|name| state.aggregate_functions().contains_key(name));
+        aggregate.map_or_else(
+            || query.failure(&error),
+            |name| refuse(query, &[&name], &format!("aggregate function {name}")),
+        )
+    })?;
     let mut refusal = None;
     let walked = plan.apply_with_subqueries(|node| {
         refusal = check_node(query, node).or_else(|| check_expressions(query, node));
@@ -66,7 +73,10 @@ fn one_select(query: &Query<'_>) -> Result<Statement> {
         return Err(query.refusal(None, "it is empty: write one SELECT over raw"));
     };
     let refuse = |name: &str| {
-        Err(query.refusal(query.find(name), &format!("{name} is refused: features are one SELECT over raw, which only reads")))
+        Err(query.refusal(
+            query.find(name),
+            &format!("{name} is refused: features are one SELECT over raw, which only reads"),
+        ))
     };
     match &statement {
         Statement::Statement(inner) => match inner.as_ref() {
@@ -122,9 +132,7 @@ fn unplanned_in_body(body: &ast::SetExpr) -> Option<&'static str> {
             clause.or_else(|| select.from.iter().map(|from| &from.relation).find_map(unplanned_in_table))
         }
         ast::SetExpr::Query(query) => unplanned(query),
-        ast::SetExpr::SetOperation { left, right, .. } => {
-            unplanned_in_body(left).or_else(|| unplanned_in_body(right))
-        }
+        ast::SetExpr::SetOperation { left, right, .. } => unplanned_in_body(left).or_else(|| unplanned_in_body(right)),
         _ => None,
     }
 }
@@ -239,5 +247,5 @@ fn reads(plan: &LogicalPlan, name: &str) -> Result<Vec<bool>, DataFusionError> {
     let input = reads(&projection.input, name)?;
     let schema = projection.input.schema();
     let is_read = |column: &&Column| schema.maybe_index_of_column(column).is_some_and(|index| input[index]);
-    Ok(projection.expr.iter().map(|expr| expr.column_refs().iter().any(|column| is_read(&column))).collect())
+    Ok(projection.expr.iter().map(|expr| expr.column_refs().iter().any(is_read)).collect())
 }

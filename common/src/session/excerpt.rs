@@ -29,6 +29,15 @@ impl Query<'_> {
         })
     }
 
+    /// The first function that is called and is one of those asked for, in small letters.
+    pub(super) fn find_call(&self, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let tokens = Tokenizer::new(&GenericDialect {}, self.sql).tokenize().ok()?;
+        tokens.windows(2).find_map(|pair| match pair {
+            [Token::Word(name), Token::LParen] => Some(name.value.to_lowercase()).filter(|name| wanted(name)),
+            _ => None,
+        })
+    }
+
     /// The error for SQL that DataFusion refuses.
     pub(super) fn failure(&self, error: &DataFusionError) -> anyhow::Error {
         let text = text(error);
@@ -55,7 +64,8 @@ impl Query<'_> {
         });
         Failure::usage(match shown {
             Some((line, column, excerpt)) => {
-                let (margin, indent) = (" ".repeat(line.to_string().len()), " ".repeat(column.saturating_sub(1) as usize));
+                let (margin, indent) =
+                    (" ".repeat(line.to_string().len()), " ".repeat(column.saturating_sub(1) as usize));
                 format!(
                     "{name}, line {line}, column {column}: {text}\n {margin} |\n {line} | {excerpt}\n {margin} | {indent}^"
                 )
@@ -80,7 +90,8 @@ pub(super) fn text(error: &DataFusionError) -> String {
         }
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
             SchemaError::FieldNotFound { field, valid_fields } => {
-                let mut names: Vec<String> = valid_fields.iter().take(12).map(|field| format!("{:?}", field.name)).collect();
+                let mut names: Vec<String> =
+                    valid_fields.iter().take(12).map(|field| format!("{:?}", field.name)).collect();
                 if valid_fields.len() > 12 {
                     names.push("...".to_owned());
                 }

@@ -1,1 +1,138 @@
+#![doc = include_str!("../README.md")]
 
+mod commit;
+mod job;
+mod map;
+mod plan;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use common::dataset::HoldoutRule;
+use common::step::{self, Outputs, RawArgs, Step};
+
+/// Raised whenever the same inputs would give other bytes.
+const ALGORITHM: u32 = 1;
+
+/// What this step can be asked to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Lists the raw files, checks that nothing committed differs, and groups them by bytes
+    Plan(PlanArgs),
+    /// Prepares the raw files of one group
+    Map(MapArgs),
+    /// Writes the manifests
+    Commit(CommitArgs),
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    raw: RawArgs,
+
+    /// Which data is prepared; train also makes the holdout
+    #[arg(long)]
+    split: Rows,
+
+    /// Name of the data set version; an RFC 3339 instant is cut to its date
+    #[arg(long)]
+    data_version: String,
+
+    /// Raw training files (.parquet or .csv)
+    #[arg(long, env = "TRAIN_GLOB", default_value = "train/*.parquet")]
+    train_glob: String,
+
+    /// Rows held out of training: first-shard, fraction=0.1 or after=2024-10-01
+    #[arg(long, env = "HOLDOUT", default_value = "first-shard")]
+    holdout: HoldoutRule,
+
+    /// Folder with dataset.json and features.sql, for train
+    #[arg(long, env = "ALAMEDA_CONFIG", default_value = "/config")]
+    config_dir: PathBuf,
+
+    /// Digest of the pinned configuration; required for predict
+    #[arg(long)]
+    config: Option<String>,
+
+    /// Key of the selection of raw files; required for predict
+    #[arg(long)]
+    selection: Option<String>,
+
+    /// Groups at most (1 to 200)
+    #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..=200))]
+    parallelism: u16,
+
+    /// What to do with a raw file that breaks the data contract
+    #[arg(long, env = "ON_BAD_SHARD", default_value = "fail")]
+    on_bad_shard: OnBadShard,
+
+    /// Raw files that quarantine may leave out
+    #[arg(long, env = "MAX_BAD_SHARDS", default_value = "0")]
+    max_bad_shards: usize,
+}
+
+/// Which data is prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    /// Labelled rows, for training and for the holdout.
+    Train,
+    /// Rows to score.
+    Predict,
+}
+
+/// What to do with a raw file that breaks the data contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OnBadShard {
+    /// End the run.
+    Fail,
+    /// Leave it out, and name it in the manifest.
+    Quarantine,
+}
+
+/// Arguments of `map`.
+#[derive(Debug, Args)]
+pub struct MapArgs {
+    #[command(flatten)]
+    raw: RawArgs,
+
+    /// Key of the plan
+    #[arg(long)]
+    plan: String,
+
+    /// Id of the group
+    #[arg(long)]
+    group: String,
+}
+
+/// Arguments of `commit`.
+#[derive(Debug, Args)]
+pub struct CommitArgs {
+    /// Key of the plan
+    #[arg(long)]
+    plan: String,
+}
+
+/// The command line of this step.
+pub fn command() -> clap::Command {
+    step::command::<Verb>(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"))
+}
+
+/// Runs this step.
+pub fn main() -> ExitCode {
+    step::main(command(), run)
+}
+
+async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
+    let store = step.store()?;
+    match verb {
+        Verb::Plan(args) => plan::plan(step, &store, &args.raw.open()?, &args).await,
+        Verb::Map(args) => map::map(step, &store, &args.raw.open()?, &args.plan, &args.group).await,
+        Verb::Commit(args) => commit::commit(step, &store, &args.plan).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,125 @@
+#![doc = include_str!("../README.md")]
 
+pub mod chart;
+pub mod content;
+mod days;
+pub mod format;
+pub mod html;
+mod join;
+mod judge;
+mod notify;
+pub mod page;
+mod report;
+mod rows;
+mod scan;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use common::drift::Thresholds;
+use common::failure::Failure;
+use common::step::{self, Outputs, RawArgs, Step, Verbatim};
+
+/// The verbs of this step.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Report data quality, performance and drift of one set of predictions
+    Report(Report),
+    /// Record how a workflow ended: the exit handler
+    Notify(Notify),
+}
+
+/// Flags of `report`.
+#[derive(Debug, clap::Args)]
+pub struct Report {
+    #[command(flatten)]
+    raw: RawArgs,
+    /// Key of the predictions' manifest
+    #[arg(long)]
+    results_manifest: String,
+    /// Raw files of later labels: id, time, target; the last file name wins
+    #[arg(long, env = "LABELS_GLOB", default_value = "labels/*.parquet")]
+    labels_glob: String,
+    /// Population stability index from which to warn
+    #[arg(long, env = "PSI_WARN", default_value_t = Thresholds::default().warn, value_parser = index)]
+    psi_warn: f64,
+    /// Population stability index from which to alert
+    #[arg(long, env = "PSI_ALERT", default_value_t = Thresholds::default().alert, value_parser = index)]
+    psi_alert: f64,
+    /// Rows below which the verdict is insufficient-data
+    #[arg(long, env = "MIN_ROWS", default_value_t = Thresholds::default().min_rows)]
+    min_rows: u64,
+}
+
+/// Flags of `notify`. It takes whatever Argo gives: it runs when something went wrong, perhaps with these.
+#[derive(Debug, clap::Args)]
+pub struct Notify {
+    /// Name of the data set version that the workflow was for
+    #[arg(long, default_value = "")]
+    data_version: Verbatim,
+    /// How the workflow ended: Succeeded, Failed or Error
+    #[arg(long, default_value = "")]
+    status: Verbatim,
+    /// The nodes that failed, as Argo's JSON list
+    #[arg(long, default_value = "[]", allow_hyphen_values = true)]
+    failures: Verbatim,
+    /// How long the workflow took, in seconds
+    #[arg(long, default_value = "")]
+    duration: Verbatim,
+}
+
+fn index(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|index| (0.0..=f64::MAX).contains(index))
+        .ok_or_else(|| "give a number from 0 on".to_owned())
+}
+
+impl Report {
+    fn thresholds(&self) -> Result<Thresholds> {
+        if self.psi_alert < self.psi_warn {
+            return Err(Failure::usage(format!(
+                "--psi-alert (PSI_ALERT) is {}, below --psi-warn (PSI_WARN), which is {}: an alert is worse than a warning",
+                self.psi_alert, self.psi_warn
+            )));
+        }
+        Ok(Thresholds { warn: self.psi_warn, alert: self.psi_alert, min_rows: self.min_rows })
+    }
+}
+
+/// The command line of this step.
+pub fn command() -> clap::Command {
+    step::command::<Verb>(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"))
+}
+
+/// Runs this step.
+pub fn main() -> ExitCode {
+    step::main(command(), run)
+}
+
+async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
+    match verb {
+        Verb::Report(flags) => {
+            let request = report::Request {
+                thresholds: flags.thresholds()?,
+                results_manifest: flags.results_manifest,
+                labels_glob: flags.labels_glob,
+            };
+            report::report(step, &step.store()?, &flags.raw.open()?, &request).await
+        }
+        Verb::Notify(flags) => {
+            let ended = notify::Ended {
+                workflow: step.workflow().to_owned(),
+                data_version: flags.data_version.0,
+                status: flags.status.0,
+                failures: flags.failures.0,
+                duration: flags.duration.0,
+            };
+            notify::notify(step.store(), &ended, step.timezone()).await
+        }
+    }
+}

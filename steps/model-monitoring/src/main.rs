@@ -1,1 +1,5 @@
-fn main() {}
+//! The program of this step.
+
+fn main() -> std::process::ExitCode {
+    model_monitoring::main()
+}

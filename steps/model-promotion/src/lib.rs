@@ -1,1 +1,106 @@
+#![doc = include_str!("../README.md")]
 
+mod comparison;
+mod gate;
+mod promote;
+mod raw_holdout;
+mod rollback;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Subcommand, ValueEnum};
+use common::failure::Failure;
+use common::layout::ModelName;
+use common::step::{self, Outputs, Step};
+use common::tracking::Tracking;
+
+use gate::{Gate, Metric};
+
+/// Raised whenever the same comparison would give another verdict.
+const ALGORITHM: u32 = 1;
+
+/// The verbs of this step.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a trained model the champion if it is good enough, or roll back
+    Promote(Promote),
+}
+
+/// Flags of `promote`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Promote {
+    /// Name of the model in the registry
+    #[arg(long)]
+    model_name: ModelName,
+    /// The candidate's version
+    #[arg(long, required_unless_present = "rollback")]
+    model_version: Option<u64>,
+    /// What a refused candidate means: soft goes on with the champion, hard fails
+    #[arg(long, env = "GATE", default_value = "soft")]
+    gate: Mode,
+    /// Holdout metric that is compared
+    #[arg(long, env = "GATE_METRIC", default_value = "roc_auc")]
+    gate_metric: Metric,
+    /// The least that any champion must reach; the most, for log_loss and brier
+    #[arg(long, env = "GATE_FLOOR", default_value_t = 0.6, value_parser = number)]
+    gate_floor: f64,
+    /// How much worse than the champion still counts as not inferior
+    #[arg(long, env = "GATE_MARGIN", default_value_t = 0.005, value_parser = margin)]
+    gate_margin: f64,
+    /// Give the alias back to previous-champion
+    #[arg(long, requires = "expect", conflicts_with = "model_version")]
+    rollback: bool,
+    /// With --rollback: the version that must be champion now
+    #[arg(long, conflicts_with = "model_version")]
+    expect: Option<u64>,
+    /// Raw files, from which a champion of another configuration is scored: a folder, or a file:// URL
+    #[arg(long, env = "RAW_URL")]
+    raw_url: Option<String>,
+}
+
+/// What a refused candidate means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// The step succeeds, and the champion stays.
+    Soft,
+    /// The step fails.
+    Hard,
+}
+
+impl Promote {
+    fn gate(&self) -> Gate {
+        Gate { metric: self.gate_metric, floor: self.gate_floor, margin: self.gate_margin }
+    }
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "give a number".to_owned())
+}
+
+fn margin(text: &str) -> Result<f64, String> {
+    number(text).ok().filter(|number| *number >= 0.0).ok_or_else(|| "give a number that is not negative".to_owned())
+}
+
+/// The command line of this step.
+pub fn command() -> clap::Command {
+    step::command::<Verb>(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"))
+}
+
+/// Runs this step.
+pub fn main() -> ExitCode {
+    step::main(command(), run)
+}
+
+async fn run(step: &Step, Verb::Promote(flags): Verb) -> Result<Outputs> {
+    let store = step.store()?;
+    let tracking = Tracking::open(&store)?;
+    match (flags.rollback, flags.model_version, flags.expect) {
+        (true, None, Some(expect)) => rollback::rollback(&store, &tracking, &flags.model_name, expect).await,
+        (false, Some(version), None) => promote::promote(step, &store, &tracking, &flags, version).await,
+        _ => Err(Failure::usage("give --model-version, or --rollback with --expect")),
+    }
+}

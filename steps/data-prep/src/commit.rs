@@ -1,0 +1,104 @@
+//! `commit`: writes the manifests, that of the holdout first; where the last one stands, everything stands.
+
+use anyhow::Result;
+use common::dataset::HoldoutRule;
+use common::failure::Failure;
+use common::fanout::Plan;
+use common::layout::{self, Split};
+use common::manifest::{self, DatasetManifest, Header, RawShard};
+use common::step::{Cache, Outputs, Step};
+use common::store::Store;
+
+use crate::job::{Committed, Done, Job, Piece, accept, folder};
+use crate::map::bad;
+
+pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Outputs> {
+    let plan: Plan<Job> = Plan::read(store, plan).await?;
+    if let Some(committed) = Committed::find(step, store, &plan).await? {
+        return Ok(outputs(&plan, &committed.main, true));
+    }
+    let done: Vec<Done> = plan.results(step, store).await?;
+    accept(&plan.job, &bad(&done))?;
+    let (main, holdout) = match plan.job.holdout {
+        None => (manifest_of(step, &plan, &done, Split::Predict), None),
+        Some(rule) => {
+            let train = manifest_of(step, &plan, &done, Split::Train);
+            let holdout = manifest_of(step, &plan, &done, Split::Holdout);
+            refuse_empty(&plan, rule, &train, &holdout)?;
+            (train, Some(holdout))
+        }
+    };
+    let key = layout::manifest(&folder(&plan, plan.job.main_split()));
+    if let Some(holdout) = holdout {
+        // Without the manifest of the training rows, one of a holdout is a leftover of a run that ended between both.
+        let alone = manifest::read::<DatasetManifest>(store, &key).await?.is_none();
+        let cache = if alone { Cache::Refresh } else { step.cache() };
+        manifest::commit(store, &layout::manifest(&folder(&plan, Split::Holdout)), holdout, cache).await?;
+    }
+    let (main, reused) = manifest::commit(store, &key, main, step.cache()).await?;
+    Ok(outputs(&plan, &main, reused))
+}
+
+fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> DatasetManifest {
+    let mut manifest = DatasetManifest {
+        header: Header::new(plan.inputs.clone(), step),
+        data_version: plan.job.data_version.clone(),
+        split,
+        config: plan.job.config.clone(),
+        holdout: plan.job.holdout.map(|rule| rule.to_string()).unwrap_or_default(),
+        columns: plan.job.columns.clone(),
+        rows: 0,
+        labelled_rows: 0,
+        parts: Vec::new(),
+        shards: Vec::new(),
+        quarantined: bad(done),
+    };
+    for done in done.iter().filter(|done| done.bad.is_none()) {
+        let piece = done.pieces.iter().find(|piece| piece.split == split);
+        let rows = piece.map_or(0, |piece| piece.part.rows);
+        // A file without rows was read all the same, and belongs to what is not held out.
+        if rows > 0 || (done.raw.rows == 0 && split != Split::Holdout) {
+            manifest.shards.push(RawShard { rows, ..done.raw.clone() });
+        }
+        if let Some(Piece { labelled_rows, part, .. }) = piece {
+            manifest.rows += part.rows;
+            manifest.labelled_rows += labelled_rows;
+            manifest.parts.push(part.clone());
+        }
+    }
+    manifest
+}
+
+fn refuse_empty(plan: &Plan<Job>, rule: HoldoutRule, train: &DatasetManifest, holdout: &DatasetManifest) -> Result<()> {
+    let files = plan.shards.len() - train.quarantined.len();
+    if train.rows + holdout.rows == 0 {
+        return Err(Failure::contract(format!("there are no rows to train on in all of {files} raw files")));
+    }
+    if let (HoldoutRule::FirstShard, 0, Some(first)) = (rule, holdout.rows, plan.shards.first()) {
+        return Err(Failure::contract(format!(
+            "{} is to be the holdout, and it has no rows or was left out: repair it, or remove it so that the next file \
+             is held out",
+            first.key
+        )));
+    }
+    for (manifest, what) in [(train, "leaves no rows to train on"), (holdout, "holds no rows out")] {
+        if manifest.rows == 0 {
+            return Err(Failure::usage(format!(
+                "the holdout {rule} {what} of {} rows: choose another rule (--holdout, HOLDOUT)",
+                train.rows + holdout.rows
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn outputs(plan: &Plan<Job>, main: &DatasetManifest, reused: bool) -> Outputs {
+    let holdout = plan.job.holdout.map(|_| layout::manifest(&folder(plan, Split::Holdout))).unwrap_or_default();
+    Outputs::new()
+        .set("manifest", layout::manifest(&folder(plan, main.split)))
+        .set("holdout-manifest", holdout)
+        .set("data-version", &main.data_version)
+        .set("rows", main.rows)
+        .set("quarantined", main.quarantined.len())
+        .set("reused", reused)
+}

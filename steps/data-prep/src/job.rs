@@ -1,0 +1,131 @@
+//! What `plan` tells `map` and `commit`, and what `map` leaves for `commit`.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use common::dataset::HoldoutRule;
+use common::failure::Failure;
+use common::fanout::{Finished, Plan};
+use common::layout::{self, DataVersion, Split};
+use common::manifest::{self, Column, DatasetManifest, Part, Quarantined, RawShard};
+use common::step::Step;
+use common::store::Store;
+use serde::{Deserialize, Serialize};
+
+/// What is to be done with every raw file of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Job {
+    pub(crate) data_version: DataVersion,
+    /// Digest of the pinned configuration.
+    pub(crate) config: String,
+    /// How rows are held out; `None` for rows to score.
+    pub(crate) holdout: Option<HoldoutRule>,
+    /// In which a date of the holdout is meant.
+    pub(crate) timezone: String,
+    pub(crate) columns: Vec<Column>,
+    /// How many raw files may be left out; `None` ends the run with the first bad one.
+    ///
+    /// It decides what is accepted and not what is made, so it is no input: a run that is repeated with another limit
+    /// goes on with what is done.
+    pub(crate) quarantine: Option<usize>,
+    /// Raw files that were written again with the bytes that are committed: key and stamp of today.
+    pub(crate) retouched: BTreeMap<String, String>,
+}
+
+impl Job {
+    /// The split that is committed last; where it stands, everything stands.
+    pub(crate) fn main_split(&self) -> Split {
+        if self.holdout.is_some() { Split::Train } else { Split::Predict }
+    }
+}
+
+/// The folder of a split's parts and manifest.
+pub(crate) fn folder(plan: &Plan<Job>, split: Split) -> String {
+    match split {
+        Split::Predict => layout::predict(&plan.job.data_version, &plan.inputs.fingerprint()),
+        Split::Train | Split::Holdout => layout::dataset(split, &plan.job.data_version),
+    }
+}
+
+/// What became of one raw file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Done {
+    /// The file; its `rows` are those of all splits.
+    pub(crate) raw: RawShard,
+    /// Why it is left out.
+    pub(crate) bad: Option<String>,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// The rows of one split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Piece {
+    pub(crate) split: Split,
+    pub(crate) labelled_rows: u64,
+    pub(crate) part: Part,
+}
+
+impl Finished for Done {
+    fn objects(&self) -> Vec<(&str, u64)> {
+        self.pieces.iter().map(|piece| (piece.part.key.as_str(), piece.part.bytes)).collect()
+    }
+}
+
+/// What is committed of a plan.
+pub(crate) struct Committed {
+    /// Rows to train on, or to score.
+    pub(crate) main: DatasetManifest,
+    pub(crate) holdout: Option<DatasetManifest>,
+}
+
+impl Committed {
+    /// What is committed from the inputs of the plan and whole; `None` when there is still something to do.
+    pub(crate) async fn find(step: &Step, store: &Store, plan: &Plan<Job>) -> Result<Option<Self>> {
+        let find = async |split| {
+            let key = layout::manifest(&folder(plan, split));
+            manifest::reusable::<DatasetManifest>(store, &key, &plan.inputs, step.cache()).await
+        };
+        let Some(main) = find(plan.job.main_split()).await? else { return Ok(None) };
+        let holdout = match plan.job.holdout {
+            None => None,
+            Some(_) => match find(Split::Holdout).await? {
+                None => return Ok(None),
+                found => found,
+            },
+        };
+        accept(&plan.job, &main.quarantined)?;
+        Ok(Some(Self { main, holdout }))
+    }
+
+    /// The raw files, each with the rows that it gave to one split.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = &RawShard> {
+        self.holdout.iter().chain([&self.main]).flat_map(|manifest| &manifest.shards)
+    }
+}
+
+/// Whether the run may go on without these raw files.
+///
+/// # Errors
+/// Too many of them: exit 10, with what is wrong with each.
+pub(crate) fn accept(job: &Job, bad: &[Quarantined]) -> Result<()> {
+    const SHOWN: usize = 4;
+    if bad.len() <= job.quarantine.unwrap_or(0) {
+        return Ok(());
+    }
+    let mut text = match job.quarantine {
+        Some(limit) => format!("{} raw files break the data contract, and max-bad-shards is {limit}:", bad.len()),
+        None => format!("{} raw files break the data contract, and on-bad-shard is fail:", bad.len()),
+    };
+    for bad in bad.iter().take(SHOWN) {
+        text.push_str("\n- ");
+        text.push_str(&bad.reason);
+    }
+    if bad.len() > SHOWN {
+        let names: Vec<&str> = bad.iter().skip(SHOWN).take(20).map(|bad| bad.key.as_str()).collect();
+        text.push_str(&format!("\n- and {} more: {}", bad.len() - SHOWN, names.join(", ")));
+    }
+    Err(Failure::contract(text))
+}

@@ -1,0 +1,150 @@
+//! `map`: prepares the raw files of one group.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono_tz::Tz;
+use common::config::Config;
+use common::failure::{self, Failure};
+use common::fanout::{Plan, Shard};
+use common::layout::{self, Split};
+use common::manifest::{Quarantined, RawShard};
+use common::parts::PartWriter;
+use common::prepare::{Preparation, Prepared, Purpose};
+use common::step::{Outputs, Step, wait};
+use common::store::Store;
+
+use crate::job::{Committed, Done, Job, Piece, accept, folder};
+
+pub(crate) async fn map(step: &Step, store: &Store, raw: &Store, plan: &str, group: &str) -> Result<Outputs> {
+    let plan: Arc<Plan<Job>> = Arc::new(Plan::read(store, plan).await?);
+    if let Some(committed) = Committed::find(step, store, &plan).await? {
+        let group = plan.group(store, group).await?;
+        let of_group = committed.shards().filter(|raw| group.iter().any(|shard| shard.key == raw.key));
+        return Ok(outputs(of_group.map(|raw| raw.rows).sum(), true));
+    }
+    let task = Arc::new(Task {
+        preparation: preparation(step, store, &plan.job).await?,
+        plan: plan.clone(),
+        store: store.clone(),
+        raw: raw.clone(),
+    });
+    let (done, reused) = plan.map(step, store, group, move |shard| task.prepare(shard)).await?;
+    accept(&plan.job, &bad(&done))?;
+    Ok(outputs(done.iter().map(|done| done.raw.rows).sum(), reused))
+}
+
+fn outputs(rows: u64, reused: bool) -> Outputs {
+    Outputs::new().set("rows", rows).set("reused", reused)
+}
+
+async fn preparation(step: &Step, store: &Store, job: &Job) -> Result<Preparation> {
+    let config = Config::load(store, &job.config).await?;
+    let purpose = match job.holdout {
+        None => Purpose::Predict,
+        Some(rule) => {
+            let timezone: Result<Tz, _> = job.timezone.parse();
+            Purpose::Train(rule, timezone.map_err(|error| Failure::usage(format!("the plan's time zone: {error}")))?)
+        }
+    };
+    Preparation::new(step, &config, purpose)
+}
+
+/// The raw files to leave out.
+pub(crate) fn bad(done: &[Done]) -> Vec<Quarantined> {
+    let bad = |done: &Done| Some(Quarantined { key: done.raw.key.clone(), reason: done.bad.clone()? });
+    done.iter().filter_map(bad).collect()
+}
+
+/// What the threads of `map` share.
+struct Task {
+    plan: Arc<Plan<Job>>,
+    store: Store,
+    raw: Store,
+    preparation: Preparation,
+}
+
+impl Task {
+    fn prepare(&self, shard: &Shard) -> Result<Done> {
+        let file = self.unchanged(shard)?;
+        let mut writers = BTreeMap::new();
+        let prepared = self.write(shard, file, &mut writers);
+        // Whatever was found in a file that changed while it was read says nothing about it.
+        self.unchanged(shard)?;
+        let done = |bytes, sha256, rows, bad, pieces| Done {
+            raw: RawShard { key: shard.key.clone(), bytes, stamp: shard.stamp.clone(), sha256, rows },
+            bad,
+            pieces,
+        };
+        match prepared {
+            Ok(prepared) => {
+                let pieces = writers.into_values().map(Writer::finish).collect::<Result<Vec<Piece>>>()?;
+                tracing::info!(key = shard.key, rows = prepared.rows, "prepared {}", shard.key);
+                Ok(done(prepared.bytes, prepared.sha256, prepared.rows, None, pieces))
+            }
+            Err(error) if self.may_leave_out(&error) => {
+                let reason = format!("{error:#}");
+                tracing::warn!(key = shard.key, "left out: {reason}");
+                Ok(done(shard.bytes, String::new(), 0, Some(reason), Vec::new()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, shard: &Shard, file: PathBuf, writers: &mut BTreeMap<String, Writer>) -> Result<Prepared> {
+        let first = shard.ordinal == 0;
+        self.preparation.file(&shard.key, &file, first, |split, batch| {
+            if batch.num_rows() == 0 {
+                return Ok(());
+            }
+            let writer = match writers.entry(split.to_string()) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(self.writer(split, shard)?),
+            };
+            writer.labelled_rows += self.preparation.labelled(batch);
+            writer.part.write(batch)
+        })
+    }
+
+    fn writer(&self, split: Split, shard: &Shard) -> Result<Writer> {
+        let key = layout::part(&folder(&self.plan, split), &self.plan.inputs.fingerprint(), shard.ordinal);
+        let part = PartWriter::new(&self.store, key, shard.ordinal, self.preparation.schema())?;
+        Ok(Writer { split, labelled_rows: 0, part })
+    }
+
+    fn may_leave_out(&self, error: &anyhow::Error) -> bool {
+        self.plan.job.quarantine.is_some() && failure::exit_code(error) == failure::CONTRACT
+    }
+
+    /// The raw file, if it is the one that was planned.
+    fn unchanged(&self, shard: &Shard) -> Result<PathBuf> {
+        let stamp = self.plan.job.retouched.get(&shard.key).unwrap_or(&shard.stamp);
+        let (key, url) = (&shard.key, self.raw.url());
+        match wait(self.raw.head(key))? {
+            Some(found) if found.bytes == shard.bytes && found.stamp == *stamp => self.raw.file(key),
+            Some(found) => Err(Failure::usage(format!(
+                "{key} in {url} has changed since it was planned: it had {} bytes, last changed {stamp}, and has {} bytes, \
+                 last changed {}; put the old file back, or give the new data another data-version",
+                shard.bytes, found.bytes, found.stamp
+            ))),
+            None => Err(Failure::usage(format!(
+                "{key} is gone from {url} since it was planned: put it back, or submit a new workflow"
+            ))),
+        }
+    }
+}
+
+/// The part of one split that is being written.
+struct Writer {
+    split: Split,
+    labelled_rows: u64,
+    part: PartWriter,
+}
+
+impl Writer {
+    fn finish(self) -> Result<Piece> {
+        Ok(Piece { split: self.split, labelled_rows: self.labelled_rows, part: self.part.finish()? })
+    }
+}

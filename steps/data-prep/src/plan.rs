@@ -1,0 +1,153 @@
+//! `plan`: decides what is prepared from which raw files, and whether that is done already.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use common::config::Config;
+use common::failure::Failure;
+use common::fanout::{Plan, Shard};
+use common::layout::{self, DataVersion, Split};
+use common::manifest::{self, DatasetManifest, Inputs, RawShard};
+use common::prepare::{Preparation, Purpose};
+use common::selection::Selection;
+use common::step::{Cache, Outputs, Step};
+use common::store::{Object, Store, hash_file};
+
+use crate::job::{Committed, Job};
+use crate::{ALGORITHM, OnBadShard, PlanArgs, Rows};
+use common::dataset::HoldoutRule;
+
+pub(crate) async fn plan(step: &Step, store: &Store, raw: &Store, args: &PlanArgs) -> Result<Outputs> {
+    let version = DataVersion::parse(&args.data_version, step.timezone())?;
+    let holdout = (args.split == Rows::Train).then_some(args.holdout);
+    let config = match args.split {
+        Rows::Train => Config::from_folder(&args.config_dir)?,
+        Rows::Predict => Config::load(store, required(&args.config, "--config")?).await?,
+    };
+    // Wrong SQL is told before a file is read.
+    let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
+    let mut files = match args.split {
+        Rows::Train => training_files(raw, args).await?,
+        Rows::Predict => store.require_json::<Selection>(required(&args.selection, "--selection")?).await?.shards,
+    };
+    let retouched = match args.split {
+        Rows::Train if step.cache() == Cache::Use => retouched(step, store, raw, &version, &mut files).await?,
+        _ => BTreeMap::new(),
+    };
+    let plan = Plan {
+        inputs: inputs(step, &version, &config, holdout, &files),
+        job: Job {
+            data_version: version,
+            config: config.pin(store).await?,
+            holdout,
+            timezone: step.timezone().name().to_owned(),
+            columns: preparation.columns().to_vec(),
+            quarantine: (args.on_bad_shard == OnBadShard::Quarantine).then_some(args.max_bad_shards),
+            retouched,
+        },
+        shards: shards(files),
+    };
+    let reused = Committed::find(step, store, &plan).await?.is_some();
+    let (key, groups) = plan.write(store, usize::from(args.parallelism)).await?;
+    tracing::info!(plan = key, shards = plan.shards.len(), reused, "planned {} raw files", plan.shards.len());
+    Ok(Outputs::new()
+        .set("plan", key)
+        .set("groups", groups)
+        .set("data-version", &plan.job.data_version)
+        .set("reused", reused))
+}
+
+fn purpose(step: &Step, holdout: Option<HoldoutRule>) -> Purpose {
+    holdout.map_or(Purpose::Predict, |rule| Purpose::Train(rule, step.timezone()))
+}
+
+fn required<'a>(value: &'a Option<String>, flag: &str) -> Result<&'a str> {
+    value.as_deref().ok_or_else(|| {
+        Failure::usage(format!("{flag} is missing: --split=predict takes it from batch-inference resolve"))
+    })
+}
+
+async fn training_files(raw: &Store, args: &PlanArgs) -> Result<Vec<Object>> {
+    let (glob, url) = (&args.train_glob, raw.url());
+    let files = raw.glob(glob).await?;
+    if files.is_empty() {
+        return Err(Failure::usage(format!(
+            "no file matches {glob} in {url}: check --train-glob (TRAIN_GLOB) and --raw-url (RAW_URL)"
+        )));
+    }
+    if let Some(other) = files.iter().find(|file| !file.key.ends_with(".parquet") && !file.key.ends_with(".csv")) {
+        return Err(Failure::usage(format!(
+            "{glob} matches {} in {url}: the name of a raw file ends with .parquet or .csv; narrow --train-glob (TRAIN_GLOB)",
+            other.key
+        )));
+    }
+    if let ([only], HoldoutRule::FirstShard) = (&files[..], args.holdout) {
+        return Err(Failure::usage(format!(
+            "{} is the only file that matches {glob} in {url}, and the holdout first-shard takes it all: \
+             nothing is left to train on; use --holdout fraction=0.1 (HOLDOUT), or split the file",
+            only.key
+        )));
+    }
+    Ok(files)
+}
+
+/// Gives files that were written again with the very bytes that are committed the stamps of the commit, so that they
+/// count as the same; keeps their stamps of today.
+async fn retouched(
+    step: &Step,
+    store: &Store,
+    raw: &Store,
+    version: &DataVersion,
+    files: &mut [Object],
+) -> Result<BTreeMap<String, String>> {
+    let mut committed: BTreeMap<String, RawShard> = BTreeMap::new();
+    for split in [Split::Train, Split::Holdout] {
+        let key = layout::manifest(&layout::dataset(split, version));
+        let shards = manifest::read::<DatasetManifest>(store, &key).await?.map(|manifest| manifest.shards);
+        committed.extend(shards.into_iter().flatten().map(|shard| (shard.key.clone(), shard)));
+    }
+    let touched = |file: &&Object| {
+        committed.get(&file.key).is_some_and(|shard| shard.bytes == file.bytes && shard.stamp != file.stamp)
+    };
+    let touched: Vec<Object> = files.iter().filter(touched).cloned().collect();
+    let raw = raw.clone();
+    let digests = step.each(touched, move |file| Ok((hash_file(&raw.file(&file.key)?)?.sha256, file))).await?;
+    let mut stamps = BTreeMap::new();
+    for (digest, file) in digests {
+        let Some(shard) = committed.get(&file.key).filter(|shard| shard.sha256 == digest) else { continue };
+        if let Some(listed) = files.iter_mut().find(|listed| listed.key == file.key) {
+            listed.stamp.clone_from(&shard.stamp);
+            stamps.insert(file.key, file.stamp);
+        }
+    }
+    Ok(stamps)
+}
+
+fn inputs(
+    step: &Step,
+    version: &DataVersion,
+    config: &Config,
+    holdout: Option<HoldoutRule>,
+    files: &[Object],
+) -> Inputs {
+    let mut inputs = Inputs::new(step.name(), ALGORITHM).with("data-version", version).with_raw(files);
+    for (name, digest) in config.files() {
+        inputs = inputs.with(name, digest);
+    }
+    match holdout {
+        None => inputs.with("split", Split::Predict),
+        Some(rule) => {
+            let inputs = inputs.with("split", Split::Train).with("holdout", rule);
+            match rule {
+                HoldoutRule::After(_) => inputs.with("timezone", step.timezone()),
+                _ => inputs,
+            }
+        }
+    }
+}
+
+fn shards(files: Vec<Object>) -> Vec<Shard> {
+    let shard =
+        |(ordinal, file): (usize, Object)| Shard { ordinal, key: file.key, bytes: file.bytes, stamp: file.stamp };
+    files.into_iter().enumerate().map(shard).collect()
+}

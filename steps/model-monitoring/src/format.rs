@@ -1,0 +1,160 @@
+//! Numbers as a person reads them. Pure.
+
+/// What stands where there is no number.
+pub const NONE: &str = "–";
+
+/// A count with commas: `2,000,000`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count of rows: `1 row`, `2,000 rows`.
+pub fn rows(value: u64) -> String {
+    if value == 1 { "1 row".to_owned() } else { format!("{} rows", count(value)) }
+}
+
+/// A share of 1 in per cent: `70.9 %`, `0.0123 %`, `100 %`.
+pub fn share(value: Option<f64>) -> String {
+    let Some(percent) = value.map(|value| value * 100.0).filter(|percent| percent.is_finite()) else {
+        return NONE.to_owned();
+    };
+    let text = match percent.abs() {
+        0.0 => "0".to_owned(),
+        size if size < 0.001 => return "< 0.001 %".to_owned(),
+        size if size < 1.0 => trimmed(format!("{percent:.3}")),
+        size if size > 99.95 && size < 100.0 => trimmed(format!("{percent:.3}")),
+        _ => trimmed(format!("{percent:.1}")),
+    };
+    // Rounding must not claim what is not so.
+    match (text.as_str(), percent < 100.0) {
+        ("100", true) => "> 99.999 %".to_owned(),
+        _ => format!("{text} %"),
+    }
+}
+
+/// A metric to three places: `0.745`.
+pub fn metric(value: Option<f64>) -> String {
+    match value.filter(|value| value.is_finite()) {
+        None => NONE.to_owned(),
+        Some(value) if value != 0.0 && value.abs() < 0.0005 => {
+            format!("{}0.001", if value < 0.0 { "> −" } else { "< " })
+        }
+        Some(value) => minus(format!("{value:.3}")),
+    }
+}
+
+/// A difference of two metrics, with its sign: `+0.012`.
+pub fn difference(value: Option<f64>) -> String {
+    match value.filter(|value| value.is_finite()) {
+        None => NONE.to_owned(),
+        Some(value) if value.abs() < 0.0005 => "±0.000".to_owned(),
+        Some(value) => minus(format!("{value:+.3}")),
+    }
+}
+
+/// Any number to four digits: `50.12`, `−0.00123`, `1.2e9`.
+pub fn number(value: Option<f64>) -> String {
+    let Some(value) = value.filter(|value| value.is_finite()) else { return NONE.to_owned() };
+    let size = value.abs();
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !(1e-4..1e7).contains(&size) {
+        let text = format!("{value:.2e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        return minus(format!("{}e{exponent}", trimmed(digits.to_owned())));
+    }
+    if size >= 10_000.0 {
+        let whole = count(size.round() as u64);
+        return if value < 0.0 { format!("−{whole}") } else { whole };
+    }
+    let places = (3 - size.log10().floor() as i32).clamp(0, 8) as usize;
+    minus(trimmed(format!("{value:.places$}")))
+}
+
+/// A bound that is small: `0.007`, `0.0004`.
+pub fn small(value: f64) -> String {
+    match value {
+        value if value < 0.0001 => "0.0001".to_owned(),
+        value if value < 0.001 => format!("{value:.4}"),
+        value => format!("{value:.3}"),
+    }
+}
+
+/// A p-value: `0.04`, `< 0.001`.
+pub fn p_value(value: f64) -> String {
+    if value < 0.001 { "<\u{a0}0.001".to_owned() } else { trimmed(format!("{value:.3}")) }
+}
+
+/// Without zeros that say nothing.
+fn trimmed(text: String) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// With a sign as wide as the digits.
+fn minus(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(rest) => format!("−{rest}"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_with_the_digits_that_matter() {
+        for (value, expected) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (2_000_000, "2,000,000"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(count(value), expected);
+        }
+        for (value, expected) in [
+            (None, "–"),
+            (Some(0.0), "0 %"),
+            (Some(1.0), "100 %"),
+            (Some(0.7093), "70.9 %"),
+            (Some(0.000_123), "0.012 %"),
+            (Some(1e-7), "< 0.001 %"),
+            (Some(0.999_999_99), "> 99.999 %"),
+            (Some(0.9999), "99.99 %"),
+            (Some(f64::NAN), "–"),
+            (Some(0.5), "50 %"),
+        ] {
+            assert_eq!(share(value), expected, "{value:?}");
+        }
+        for (value, expected) in [
+            (0.0, "0"),
+            (50.1234, "50.12"),
+            (-0.001234, "−0.001234"),
+            (1234.56, "1235"),
+            (-12_345.6, "−12,346"),
+            (1.25e9, "1.25e9"),
+            (-3e-7, "−3e-7"),
+            (0.1, "0.1"),
+            (9.999_96, "10"),
+            (f64::INFINITY, "–"),
+        ] {
+            assert_eq!(number(Some(value)), expected, "{value}");
+        }
+        assert_eq!(metric(Some(0.74549)), "0.745");
+        assert_eq!(metric(Some(0.0001)), "< 0.001");
+        assert_eq!(difference(Some(-0.0124)), "−0.012");
+        assert_eq!(difference(Some(0.0001)), "±0.000");
+        assert_eq!(p_value(1e-9), "<\u{a0}0.001");
+        assert_eq!(rows(1), "1 row");
+    }
+}

@@ -1,0 +1,199 @@
+//! Joins rows with late labels, and counts what needs both or looks across all rows. One pass, in the order of the keys.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use common::metrics::{Classification, RankMetrics, Ranking};
+use common::spill::{Sorted, Sorter, from_ordered_bits, ordered_bits};
+use common::step::Step;
+
+use crate::content::LateLabels;
+use crate::days::DayNumber;
+use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};
+
+/// Rows between two looks at the signal to stop.
+const CHECK_EVERY: u64 = 1 << 16;
+
+/// What the join found.
+pub(crate) struct Joined {
+    /// By date; `None` holds the rows without one.
+    pub(crate) days: BTreeMap<Option<DayNumber>, DayCounts>,
+    /// Of all rows with label and prediction.
+    pub(crate) ranks: RankMetrics,
+    pub(crate) duplicate_keys: u64,
+    pub(crate) duplicate_rows: u64,
+    /// Without the names of the files.
+    pub(crate) late: LateLabels,
+}
+
+/// What is counted of one date.
+#[derive(Clone, Debug)]
+pub(crate) struct DayCounts {
+    pub(crate) rows: u64,
+    pub(crate) scored_rows: u64,
+    pub(crate) labelled_rows: u64,
+    pub(crate) score_sum: f64,
+    pub(crate) predicted_positives: u64,
+    /// Of the rows with label and prediction.
+    pub(crate) metrics: Classification,
+    pub(crate) ranks: RankMetrics,
+}
+
+impl DayCounts {
+    fn new(threshold: f64) -> Self {
+        Self {
+            rows: 0,
+            scored_rows: 0,
+            labelled_rows: 0,
+            score_sum: 0.0,
+            predicted_positives: 0,
+            metrics: Classification::new(threshold),
+            ranks: RankMetrics::default(),
+        }
+    }
+}
+
+/// Joins sorted [`Row`]s with sorted [`LateLabel`]s; a late label wins over the row's own. Ranks are sorted in
+/// `scratch`, at most `memory` bytes of them at once in memory.
+pub(crate) fn join(
+    step: &Step,
+    rows: Sorted<RowWords>,
+    late: Sorted<LabelWords>,
+    threshold: f64,
+    scratch: &Path,
+    memory: usize,
+) -> Result<Joined> {
+    let mut late = LatestLabels::new(late)?;
+    let mut scores = Sorter::<[u64; 2]>::with_memory(scratch, memory);
+    let mut days = BTreeMap::new();
+    let (mut duplicate_keys, mut duplicate_rows) = (0, 0);
+    let mut previous: Option<u128> = None;
+    let mut repeats = false;
+    for (index, row) in (0_u64..).zip(rows) {
+        if index % CHECK_EVERY == 0 {
+            step.check()?;
+        }
+        let mut row = Row::unpack(row?);
+        if previous == Some(row.key) {
+            duplicate_rows += 1;
+            duplicate_keys += u64::from(!repeats);
+            repeats = true;
+        } else {
+            repeats = false;
+        }
+        previous = Some(row.key);
+
+        row.label = late.label_of(row.key)?.or(row.label);
+        let day = days.entry(row.day).or_insert_with(|| DayCounts::new(threshold));
+        day.rows += 1;
+        day.labelled_rows += u64::from(row.label.is_some());
+        if let Some(score) = row.score {
+            day.scored_rows += 1;
+            day.score_sum += score;
+            day.predicted_positives += u64::from(score >= threshold);
+            if let Some(label) = row.label {
+                day.metrics.add_rows(&[label], &[score]).context("counting a scored row")?;
+                // Inverted, so that ascending records are descending scores.
+                scores.push([!ordered_bits(score), pack_day(row.day) << 1 | u64::from(label)])?;
+            }
+        }
+    }
+    let late = late.finish()?;
+    let ranks = rank(step, scores.finish()?, &mut days)?;
+    Ok(Joined { days, ranks, duplicate_keys, duplicate_rows, late })
+}
+
+/// Ranks all rows, and those of each date, in one pass.
+fn rank(
+    step: &Step,
+    scores: Sorted<[u64; 2]>,
+    days: &mut BTreeMap<Option<DayNumber>, DayCounts>,
+) -> Result<RankMetrics> {
+    let mut all = Ranking::default();
+    let mut by_day: BTreeMap<Option<DayNumber>, Ranking> = BTreeMap::new();
+    for (index, record) in (0_u64..).zip(scores) {
+        if index % CHECK_EVERY == 0 {
+            step.check()?;
+        }
+        let [score, rest] = record?;
+        let (score, positive) = (from_ordered_bits(!score), rest & 1 == 1);
+        all.add(score, positive)?;
+        by_day.entry(unpack_day(rest >> 1)).or_default().add(score, positive)?;
+    }
+    for (day, ranking) in by_day {
+        if let Some(counts) = days.get_mut(&day) {
+            counts.ranks = ranking.metrics();
+        }
+    }
+    Ok(all.metrics())
+}
+
+/// The label that holds for each key, in the order of the keys.
+struct LatestLabels {
+    sorted: Sorted<LabelWords>,
+    /// The first label of the next key.
+    ahead: Option<LateLabel>,
+    /// What holds for the current key, and whether a row has that key.
+    current: Option<(LateLabel, bool)>,
+    counts: LateLabels,
+}
+
+impl LatestLabels {
+    fn new(mut sorted: Sorted<LabelWords>) -> Result<Self> {
+        let ahead = next(&mut sorted)?;
+        let mut labels = Self { sorted, ahead, current: None, counts: LateLabels::default() };
+        labels.advance()?;
+        Ok(labels)
+    }
+
+    /// The late label of a key; keys must be asked for in their order.
+    fn label_of(&mut self, key: u128) -> Result<Option<u8>> {
+        while self.current.is_some_and(|(label, _)| label.key < key) {
+            self.advance()?;
+        }
+        match &mut self.current {
+            Some((label, has_row)) if label.key == key => {
+                *has_row = true;
+                self.counts.matched_rows += 1;
+                Ok(Some(label.label))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn finish(mut self) -> Result<LateLabels> {
+        while self.current.is_some() {
+            self.advance()?;
+        }
+        Ok(self.counts)
+    }
+
+    /// Goes on to the next key. Its last label holds.
+    fn advance(&mut self) -> Result<()> {
+        if let Some((_, false)) = self.current {
+            self.counts.unmatched_keys += 1;
+        }
+        self.current = None;
+        let Some(mut holds) = self.ahead.take() else { return Ok(()) };
+        self.counts.labels += 1;
+        loop {
+            match next(&mut self.sorted)? {
+                Some(later) if later.key == holds.key => {
+                    self.counts.labels += 1;
+                    holds = later;
+                }
+                ahead => {
+                    self.ahead = ahead;
+                    break;
+                }
+            }
+        }
+        self.current = Some((holds, false));
+        Ok(())
+    }
+}
+
+fn next(sorted: &mut Sorted<LabelWords>) -> Result<Option<LateLabel>> {
+    Ok(sorted.next().transpose()?.map(LateLabel::unpack))
+}

@@ -1,0 +1,78 @@
+//! The page of a report: one self-contained document without scripts, drawn from what the report says. Pure.
+
+mod drift;
+mod performance;
+mod periods;
+mod quality;
+mod summary;
+
+use crate::content::Content;
+use crate::html::{self, Markup, escaped, leaf, tag, tagged, text};
+
+/// The document. `fingerprint` is the report's own.
+pub fn render(content: &Content, fingerprint: &str) -> String {
+    let title =
+        format!("{} v{} on {}: {}", content.model_name, content.model_version, content.data_version, content.verdict);
+    let head: Markup = [
+        leaf("meta charset=\"utf-8\""),
+        leaf("meta name=\"viewport\" content=\"width=device-width, initial-scale=1\""),
+        leaf("meta name=\"color-scheme\" content=\"light dark\""),
+        tagged("title", title),
+        html::style(include_str!("page/style.css")),
+    ]
+    .into_iter()
+    .collect();
+    let main = [
+        summary::banner(content),
+        summary::cards(content),
+        summary::findings(&content.findings),
+        quality::section(&content.quality, content.performance.time_column.as_deref()),
+        performance::section(content),
+        drift::section(&content.drift, &content.thresholds),
+        drift::importance(&content.importance),
+        summary::provenance(content, fingerprint),
+    ];
+    html::document(head, [patterns(), tag("main", main)].into_iter().collect())
+}
+
+/// Patterns that charts fill areas with.
+fn patterns() -> Markup {
+    let stripe = leaf("path class=\"stripe\" d=\"M0 6L6 0\"");
+    let pattern = tag("pattern id=\"stripes\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\"", [stripe]);
+    tag("svg class=\"patterns\" width=\"0\" height=\"0\" aria-hidden=\"true\"", [tag("defs", [pattern])])
+}
+
+/// A part of the page with a heading.
+fn section(id: &str, heading: &str, lead: Markup, inner: impl IntoIterator<Item = Markup>) -> Markup {
+    let heading = [tagged("h2", heading), tag("p class=\"lead\"", [lead])];
+    tag(&format!("section id=\"{id}\""), heading.into_iter().chain(inner))
+}
+
+/// A table with a caption for screen readers; the first column of each row names it.
+fn table(class: &str, caption: &str, columns: &[&str], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
+    let head = columns.iter().map(|column| tagged("th scope=\"col\"", column));
+    let body = rows.into_iter().map(|cells| {
+        let cells = cells.into_iter().enumerate();
+        tag("tr", cells.map(|(index, cell)| tag(if index == 0 { "th scope=\"row\"" } else { "td" }, [cell])))
+    });
+    let table = tag(
+        &format!("table class=\"{}\"", escaped(class)),
+        [tagged("caption", caption), tag("thead", [tag("tr", head)]), tag("tbody", body)],
+    );
+    tag("div class=\"scroll\"", [table])
+}
+
+/// A small text below or beside something.
+fn note(value: impl std::fmt::Display) -> Markup {
+    tag("p class=\"note\"", [text(value)])
+}
+
+/// A wide chart, which scrolls sideways on a narrow screen.
+fn scroll(inner: Markup) -> Markup {
+    tag("div class=\"scroll\"", [inner])
+}
+
+/// Something that is shown when asked for.
+fn details(summary: &str, inner: Markup) -> Markup {
+    tag("details", [tagged("summary", summary), inner])
+}

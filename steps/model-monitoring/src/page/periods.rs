@@ -1,0 +1,189 @@
+//! Days put together into weeks or months, so that a long time stays readable, and days that tell too little.
+
+use chrono::{Datelike, Days, NaiveDate};
+use common::metrics::Confusion;
+
+use crate::content::Day;
+
+/// Up to so many days are drawn one by one, and up to so many are put together by week.
+const BY_DAY: usize = 120;
+const BY_WEEK: usize = 750;
+
+/// What one point of a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Period {
+    Day,
+    Week,
+    Month,
+}
+
+impl Period {
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+
+    fn begin(self, date: NaiveDate) -> NaiveDate {
+        match self {
+            Self::Day => Some(date),
+            Self::Week => date.checked_sub_days(Days::new(u64::from(date.weekday().num_days_from_monday()))),
+            Self::Month => date.with_day(1),
+        }
+        .unwrap_or(date)
+    }
+}
+
+/// The days by period, each under its first date. What is drawn is exact: rates are counted anew from all rows.
+pub(super) fn periods(days: &[Day]) -> (Period, Vec<Day>) {
+    let period = match days.len() {
+        0..=BY_DAY => Period::Day,
+        ..=BY_WEEK => Period::Week,
+        _ => Period::Month,
+    };
+    let mut periods: Vec<Day> = Vec::new();
+    for day in days {
+        let date = period.begin(day.date);
+        match periods.last_mut().filter(|last| last.date == date) {
+            Some(last) => *last = together(last, day),
+            None => periods.push(Day { date, ..day.clone() }),
+        }
+    }
+    (period, usual(periods))
+}
+
+/// Two periods as one; what cannot be counted anew is left out.
+fn together(a: &Day, b: &Day) -> Day {
+    let (c, d) = (&a.confusion, &b.confusion);
+    let confusion = Confusion {
+        true_negatives: c.true_negatives + d.true_negatives,
+        false_positives: c.false_positives + d.false_positives,
+        false_negatives: c.false_negatives + d.false_negatives,
+        true_positives: c.true_positives + d.true_positives,
+    };
+    let Confusion { true_negatives: tn, false_positives: fp, false_negatives: fn_, true_positives: tp } = confusion;
+    let all = tn + fp + fn_ + tp;
+    let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+    // As scikit-learn's zero_division=0.
+    let or_zero = |value: Option<f64>| (all > 0).then(|| value.unwrap_or(0.0));
+    let weighted = |x: Option<f64>, y: Option<f64>| match (x, y) {
+        (Some(x), Some(y)) => {
+            let share = b.scored_rows as f64 / (a.scored_rows + b.scored_rows) as f64;
+            Some(x + (y - x) * share)
+        }
+        (x, y) => x.or(y),
+    };
+    let (rows, labelled_rows) = (a.rows + b.rows, a.labelled_rows + b.labelled_rows);
+    Day {
+        date: a.date,
+        rows,
+        scored_rows: a.scored_rows + b.scored_rows,
+        labelled_rows,
+        label_coverage: ratio(labelled_rows, rows),
+        mean_score: weighted(a.mean_score, b.mean_score),
+        predicted_positive_rate: weighted(a.predicted_positive_rate, b.predicted_positive_rate),
+        base_rate: ratio(tp + fn_, all),
+        accuracy: ratio(tp + tn, all),
+        precision: or_zero(ratio(tp, tp + fp)),
+        recall: or_zero(ratio(tp, tp + fn_)),
+        f1: or_zero(ratio(2 * tp, 2 * tp + fp + fn_)),
+        roc_auc: None,
+        log_loss: None,
+        brier: None,
+        confusion,
+    }
+}
+
+/// The periods without the numbers of too few rows: a line would show chance there, and squeeze the rest.
+fn usual(mut periods: Vec<Day>) -> Vec<Day> {
+    let measured = |day: &Day| {
+        let Confusion { true_positives, true_negatives, false_positives, false_negatives } = day.confusion;
+        true_positives + true_negatives + false_positives + false_negatives
+    };
+    let few_scored = twentieth(periods.iter().map(|day| day.scored_rows));
+    let few_measured = twentieth(periods.iter().map(measured));
+    for day in &mut periods {
+        if day.scored_rows < few_scored {
+            (day.mean_score, day.predicted_positive_rate) = (None, None);
+        }
+        if measured(day) < few_measured {
+            (day.base_rate, day.accuracy, day.precision, day.recall, day.f1) = (None, None, None, None, None);
+        }
+    }
+    periods
+}
+
+/// A twentieth of the median of the counts that are not 0.
+fn twentieth(counts: impl Iterator<Item = u64>) -> u64 {
+    let mut counts: Vec<u64> = counts.filter(|count| *count > 0).collect();
+    counts.sort_unstable();
+    counts.get(counts.len() / 2).map_or(0, |median| median / 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(date: NaiveDate, right: u64, wrong: u64, mean_score: f64) -> Day {
+        let confusion = Confusion { true_positives: right, false_positives: wrong, ..Confusion::default() };
+        let rows = right + wrong;
+        Day {
+            date,
+            rows,
+            scored_rows: rows,
+            labelled_rows: rows,
+            label_coverage: Some(1.0),
+            mean_score: Some(mean_score),
+            predicted_positive_rate: Some(1.0),
+            base_rate: None,
+            accuracy: Some(right as f64 / rows as f64),
+            precision: None,
+            recall: None,
+            f1: None,
+            roc_auc: Some(0.5),
+            log_loss: None,
+            brier: None,
+            confusion,
+        }
+    }
+
+    fn days(count: u64) -> Vec<Day> {
+        let first = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap(); // a Monday
+        (0..count).map(|i| day(first + Days::new(i), 10 + i % 7, 10, (i % 7) as f64 / 10.0)).collect()
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_count_their_rows_anew() {
+        let (period, weeks) = periods(&days(140));
+        assert_eq!((period, weeks.len()), (Period::Week, 20));
+        let week = &weeks[3];
+        assert_eq!(week.date, NaiveDate::from_ymd_opt(2024, 1, 22).unwrap());
+        assert_eq!((week.rows, week.confusion.true_positives), (161, 91));
+        assert_eq!(week.accuracy, Some(91.0 / 161.0));
+        let mean = (0..7).map(|i| f64::from(20 + i) * f64::from(i) / 10.0).sum::<f64>() / 161.0;
+        assert!((week.mean_score.unwrap() - mean).abs() < 1e-12);
+        assert_eq!(week.roc_auc, None);
+    }
+
+    #[test]
+    fn few_days_stay_and_many_become_months() {
+        assert_eq!(periods(&days(120)).0, Period::Day);
+        let (period, months) = periods(&days(800));
+        assert_eq!((period, months.len(), months[1].date.to_string().as_str()), (Period::Month, 27, "2024-02-01"));
+        assert_eq!(periods(&[]).1, []);
+    }
+
+    #[test]
+    fn a_day_with_hardly_any_rows_is_left_out_of_the_lines() {
+        let mut days = days(30);
+        days[29] = day(days[29].date, 0, 1, 0.9);
+        days[28] = day(days[28].date, 1, 1, 0.9);
+        let (_, drawn) = periods(&days);
+        assert_eq!((drawn[29].accuracy, drawn[29].mean_score, drawn[29].rows), (Some(0.0), Some(0.9), 1));
+        days.iter_mut().take(28).for_each(|day| day.confusion.true_positives += 100);
+        assert_eq!(periods(&days).1[29].accuracy, None);
+    }
+}

@@ -1,0 +1,110 @@
+//! Data quality.
+
+use super::{note, table};
+use crate::content::{FeatureQuality, Quality};
+use crate::format::{count, number, rows, share};
+use crate::html::{Markup, nothing, tag, tagged, text};
+
+pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
+    let fact = |name: &str, value: u64, of: u64, what: String| {
+        let class = if value > 0 { "fact some" } else { "fact" };
+        let part = if value > 0 && of > 0 { share(Some(value as f64 / of as f64)) } else { String::new() };
+        tag(
+            &format!("div class=\"{class}\""),
+            [
+                tagged("dt", name),
+                tag("dd", [tagged("strong", count(value)), text(" "), tagged("span class=\"muted\"", part)]),
+                tagged("dd class=\"muted\"", what),
+            ],
+        )
+    };
+    let files = quality.shards + quality.quarantined.len() as u64;
+    let mut facts = vec![
+        fact("Without prediction", quality.unscored_rows, quality.rows, "a feature is null or not finite".to_owned()),
+        fact(
+            "Repeated keys",
+            quality.duplicate_rows,
+            quality.rows,
+            format!("rows with the {} of another", quality.key.join(", ")),
+        ),
+        fact("Files left out", quality.quarantined.len() as u64, files, format!("of {} raw files", count(files))),
+    ];
+    if let (Some(undated), Some(time)) = (quality.undated_rows, time) {
+        facts.push(fact("Without a date", undated, quality.rows, format!("{time} is null, or holds no date")));
+    }
+    let late = &quality.late_labels;
+    if !late.files.is_empty() {
+        let what = format!("late labels without a row, of {} in {}", count(late.labels), files_of(late.files.len()));
+        facts.push(fact("Unmatched labels", late.unmatched_keys, late.labels, what));
+    }
+    tag("dl class=\"facts\"", facts)
+}
+
+fn files_of(number: usize) -> String {
+    if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
+}
+
+pub(super) fn section(quality: &Quality, time: Option<&str>) -> Markup {
+    let lead = text(format!(
+        "{} from {}. What stands out is bold; ranges are compared with those of training.",
+        rows(quality.rows),
+        files_of(quality.shards as usize)
+    ));
+    super::section(
+        "quality",
+        "Data quality",
+        lead,
+        [facts_of_rows(quality, time), features(quality), quarantined(quality), late(quality)],
+    )
+}
+
+fn features(quality: &Quality) -> Markup {
+    let cell = |value: u64| match value {
+        0 => tagged("span class=\"muted\"", "0"),
+        _ => {
+            let part = share((quality.rows > 0).then(|| value as f64 / quality.rows as f64));
+            tag("span", [tagged("strong", count(value)), tagged("span class=\"muted\"", format!(" {part}"))])
+        }
+    };
+    let range = |low: Option<f64>, high: Option<f64>| match (low, high) {
+        (Some(low), Some(high)) => {
+            tagged("span class=\"range\"", format!("{} … {}", number(Some(low)), number(Some(high))))
+        }
+        _ => tagged("span class=\"muted\"", crate::format::NONE),
+    };
+    let row = |feature: &FeatureQuality| {
+        vec![
+            text(&feature.name),
+            cell(feature.nulls),
+            cell(feature.nans),
+            cell(feature.infinities),
+            cell(feature.below),
+            cell(feature.above),
+            range(feature.min, feature.max),
+            range(feature.reference_min, feature.reference_max),
+        ]
+    };
+    let columns =
+        ["Feature", "Null", "Not a number", "Infinite", "Below range", "Above range", "Range now", "Range in training"];
+    table("numbers", "Values of the features", &columns, quality.features.iter().map(row))
+}
+
+fn quarantined(quality: &Quality) -> Markup {
+    if quality.quarantined.is_empty() {
+        return nothing();
+    }
+    let rows = quality.quarantined.iter().map(|shard| vec![tagged("code", &shard.key), text(&shard.reason)]);
+    table("texts", "Raw files that were left out", &["File left out", "Why"], rows)
+}
+
+fn late(quality: &Quality) -> Markup {
+    let late = &quality.late_labels;
+    match late.files.last() {
+        None => nothing(),
+        Some(last) => note(format!(
+            "{} are labelled by {}, the last of them {last}. Where two label the same row, the last name holds.",
+            rows(late.matched_rows),
+            files_of(late.files.len())
+        )),
+    }
+}

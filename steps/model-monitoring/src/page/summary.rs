@@ -1,0 +1,217 @@
+//! What is seen first, the verdict and the key numbers; and last, where it all comes from.
+
+use common::drift::Verdict;
+
+use crate::content::{Area, ColumnDrift, Content, Finding, Performance, Severity};
+use crate::format::{NONE, count, difference, metric, number, rows, share};
+use crate::html::{Markup, leaf, nothing, tag, tagged, text};
+use crate::judge::majority_class;
+
+/// The word for a verdict, and the class that colours it.
+pub(super) fn word(verdict: Verdict) -> (&'static str, &'static str) {
+    match verdict {
+        Verdict::Ok => ("OK", "ok"),
+        Verdict::InsufficientData => ("Insufficient data", "unknown"),
+        Verdict::Warn => ("Warning", "warn"),
+        Verdict::Alert => ("Alert", "alert"),
+    }
+}
+
+/// A shape for each verdict: a tick in a circle, a question mark in a dashed one, a triangle, an octagon.
+pub(super) fn icon(verdict: Verdict) -> Markup {
+    let shape = match verdict {
+        Verdict::Ok => [leaf("circle cx=\"12\" cy=\"12\" r=\"10\""), leaf("path d=\"M7 12.5L10.5 16L17 8.5\"")],
+        Verdict::InsufficientData => [
+            leaf("circle cx=\"12\" cy=\"12\" r=\"10\" stroke-dasharray=\"3.5 2.8\""),
+            leaf("path d=\"M9 9.5a3 3 0 1 1 4.2 2.7c-.9.4-1.2 1-1.2 2M12 17v.4\""),
+        ],
+        Verdict::Warn => [leaf("path d=\"M12 2.5L22.5 21H1.5Z\""), leaf("path d=\"M12 9v5.5M12 17.6v.4\"")],
+        Verdict::Alert => {
+            [leaf("path d=\"M7.9 2h8.2L22 7.9v8.2L16.1 22H7.9L2 16.1V7.9Z\""), leaf("path d=\"M12 6.5v7M12 17v.4\"")]
+        }
+    };
+    tag("svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"", shape)
+}
+
+/// A verdict in one word with its shape.
+pub(super) fn chip(verdict: Verdict) -> Markup {
+    let (word, class) = word(verdict);
+    tag(&format!("span class=\"chip {class}\""), [icon(verdict), text(word)])
+}
+
+pub(super) fn banner(content: &Content) -> Markup {
+    let (word, class) = word(content.verdict);
+    let what = format!("{} v{}", content.model_name, content.model_version);
+    let facts = [
+        format!("data {}", content.data_version),
+        format!("{} scored", rows(content.quality.rows)),
+        content.provenance.scored_at.format("%Y-%m-%d %H:%M UTC").to_string(),
+    ];
+    let subject = tag("p class=\"subject\"", [tagged("strong", what), text(" · "), text(facts.join(" · "))]);
+    let said = tag(
+        "div",
+        [
+            subject,
+            tag("h1", [tagged("span class=\"verdict\"", word), tagged("span class=\"because\"", because(content))]),
+        ],
+    );
+    tag(&format!("header class=\"banner {class}\""), [icon(content.verdict), said])
+}
+
+/// The verdict in a sentence.
+fn because(content: &Content) -> String {
+    let drift = &content.drift;
+    let all = || std::iter::once(&drift.score).chain(&drift.features);
+    let drifted: Vec<&str> =
+        all().filter(|column| column.verdict == content.verdict).map(|column| column.name.as_str()).collect();
+    let names = match drifted[..] {
+        [] => String::new(),
+        [one] => one.to_owned(),
+        [first, second] => format!("{first} and {second}"),
+        [first, second, ..] => format!("{first}, {second} and {} more", drifted.len() - 2),
+    };
+    match content.verdict {
+        Verdict::Ok => "nothing has drifted enough to matter".to_owned(),
+        Verdict::InsufficientData if content.quality.rows == 0 => "there are no rows".to_owned(),
+        Verdict::InsufficientData => format!("drift is judged from {} on", rows(content.thresholds.min_rows)),
+        Verdict::Warn => format!("look at {names}"),
+        Verdict::Alert => format!("{names} drifted"),
+    }
+}
+
+pub(super) fn cards(content: &Content) -> Markup {
+    let (quality, performance) = (&content.quality, &content.performance);
+    let unscored = match quality.unscored_rows {
+        0 if quality.rows == 0 => "nothing was scored".to_owned(),
+        0 => "every row has one".to_owned(),
+        unscored => format!("{} without one", rows(unscored)),
+    };
+    let mut cards = vec![
+        card("Predictions", &count(quality.rows - quality.unscored_rows), &unscored),
+        card("Labels", &share(performance.label_coverage), &format!("{} have one", rows(performance.labelled_rows))),
+    ];
+    cards.extend(metrics(performance));
+    cards.extend(drifted(content));
+    tag("div class=\"cards\"", cards)
+}
+
+/// Cards of the metrics, each beside what it must be judged by.
+fn metrics(performance: &Performance) -> [Markup; 4] {
+    let holdout = &performance.holdout;
+    let Some(overall) = &performance.overall else {
+        return [
+            ("Accuracy", share(holdout.accuracy)),
+            ("ROC AUC", metric(holdout.roc_auc)),
+            ("F1", metric(holdout.f1)),
+            ("Log loss", metric(holdout.log_loss)),
+        ]
+        .map(|(name, then)| card(name, NONE, &format!("no labels yet; holdout {then}")));
+    };
+    let beside = |now: Option<f64>, then: Option<f64>| match now.zip(then) {
+        Some((now, then)) => format!("holdout {} ({})", metric(Some(then)), difference(Some(now - then))),
+        None => format!("holdout {}", metric(then)),
+    };
+    let base = format!("always {}: {}", majority_class(performance, overall), share(performance.majority_accuracy));
+    let parts = format!("precision {} · recall {}", metric(overall.precision), metric(overall.recall));
+    [
+        card("Accuracy", &share(overall.accuracy), &base),
+        card("ROC AUC", &metric(overall.roc_auc), &beside(overall.roc_auc, holdout.roc_auc)),
+        card("F1", &metric(overall.f1), &parts),
+        card("Log loss", &metric(overall.log_loss), &beside(overall.log_loss, holdout.log_loss)),
+    ]
+}
+
+/// Cards of the drift.
+fn drifted(content: &Content) -> [Markup; 2] {
+    let drift = &content.drift;
+    let moved = drift.features.iter().filter(|column| column.verdict >= Verdict::Warn).count();
+    // The one that drifted most stands first.
+    let most = match drift.features.first() {
+        Some(ColumnDrift { name, psi: Some(psi), .. }) => format!("{name} most, PSI {}", metric(Some(psi.value))),
+        _ => "nothing to compare".to_owned(),
+    };
+    let score = match &drift.score.psi {
+        Some(_) => {
+            format!("mean {} in training, {} now", metric(drift.score.reference.mean), metric(drift.score.current.mean))
+        }
+        None => "nothing to compare".to_owned(),
+    };
+    [
+        card("Drifted features", &format!("{moved} of {}", drift.features.len()), &most),
+        card("PSI of the score", &metric(drift.score.psi.as_ref().map(|psi| psi.value)), &score),
+    ]
+}
+
+fn card(name: &str, value: &str, below: &str) -> Markup {
+    tag(
+        "div class=\"card\"",
+        [tagged("p class=\"what\"", name), tagged("p class=\"value\"", value), tagged("p class=\"below\"", below)],
+    )
+}
+
+pub(super) fn findings(findings: &[Finding]) -> Markup {
+    if findings.is_empty() {
+        return nothing();
+    }
+    let item = |finding: &Finding| {
+        let (verdict, word) = match finding.severity {
+            Severity::Alert => (Some(Verdict::Alert), "alert"),
+            Severity::Warn => (Some(Verdict::Warn), "warning"),
+            Severity::Note => (None, "note"),
+        };
+        let area = match finding.area {
+            Area::Quality => "Data",
+            Area::Performance => "Performance",
+            Area::Drift => "Drift",
+        };
+        let mark = match verdict {
+            Some(verdict) => icon(verdict),
+            None => tag(
+                "svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"",
+                [leaf("circle class=\"dot\" cx=\"12\" cy=\"12\" r=\"4\"")],
+            ),
+        };
+        let said = tag(
+            "span",
+            [
+                tagged("span class=\"hidden\"", format!("{word}: ")),
+                tagged("span class=\"area\"", area),
+                text(&finding.text),
+            ],
+        );
+        tag(&format!("li class=\"{}\"", if word == "warning" { "warn" } else { word }), [mark, said])
+    };
+    tag("ul class=\"findings\"", findings.iter().map(item))
+}
+
+pub(super) fn provenance(content: &Content, fingerprint: &str) -> Markup {
+    let from = &content.provenance;
+    let at = |time: &chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let entry = |name: &str, value: Markup| tag("div", [tagged("dt", name), tag("dd", [value])]);
+    let code = |value: &str| tagged("code", value);
+    let entries = [
+        entry("Model", text(format!("{} v{}", content.model_name, content.model_version))),
+        entry(
+            "Trained on",
+            text(format!("data {}, {}, by {}", from.trained_on, at(&from.trained_at), from.trained_by)),
+        ),
+        entry("Scored", text(format!("data {}, {}, by {}", content.data_version, at(&from.scored_at), from.scored_by))),
+        entry("Results", code(&from.results_manifest)),
+        entry("Model manifest", code(&from.model_manifest)),
+        entry("Fingerprint of the report", code(fingerprint)),
+        entry("of the results", code(&from.results_fingerprint)),
+        entry("of the model", code(&from.model_fingerprint)),
+        entry("Configuration", code(&from.config)),
+        entry("Time zone of the days", text(&content.timezone)),
+        entry(
+            "Thresholds",
+            text(format!(
+                "PSI {} warns and {} alerts, where it exceeds the noise floor; no verdict below {}",
+                number(Some(content.thresholds.warn)),
+                number(Some(content.thresholds.alert)),
+                rows(content.thresholds.min_rows)
+            )),
+        ),
+    ];
+    tag("footer", [tagged("h2", "Where this comes from"), tag("dl", entries)])
+}

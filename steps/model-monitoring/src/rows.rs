@@ -1,0 +1,107 @@
+//! Rows and late labels as sorters take them: words, the key first.
+
+use crate::days::DayNumber;
+
+/// A row as a record.
+pub(crate) type RowWords = [u64; 4];
+/// A late label as a record.
+pub(crate) type LabelWords = [u64; 3];
+
+/// What the performance of a row is counted from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Row {
+    /// Hash of its key.
+    pub(crate) key: u128,
+    /// Probability of the positive class; `None` without a prediction.
+    pub(crate) score: Option<f64>,
+    /// Its date.
+    pub(crate) day: Option<DayNumber>,
+    /// Its own label.
+    pub(crate) label: Option<u8>,
+}
+
+/// A label that came later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LateLabel {
+    /// Hash of the key that it labels.
+    pub(crate) key: u128,
+    /// Place of its file among all files.
+    pub(crate) file: u64,
+    /// 0 or 1.
+    pub(crate) label: u8,
+}
+
+/// Stands for no label.
+const UNLABELLED: u64 = 2;
+
+impl Row {
+    pub(crate) fn pack(self) -> RowWords {
+        let [high, low] = halves(self.key);
+        let label = self.label.map_or(UNLABELLED, u64::from);
+        [high, low, self.score.unwrap_or(f64::NAN).to_bits(), pack_day(self.day) << 2 | label]
+    }
+
+    pub(crate) fn unpack([high, low, score, rest]: RowWords) -> Self {
+        let score = f64::from_bits(score);
+        Self {
+            key: whole(high, low),
+            score: (!score.is_nan()).then_some(score),
+            day: unpack_day(rest >> 2),
+            label: (rest & 3 < UNLABELLED).then_some((rest & 1) as u8),
+        }
+    }
+}
+
+impl LateLabel {
+    pub(crate) fn pack(self) -> LabelWords {
+        let [high, low] = halves(self.key);
+        [high, low, self.file << 1 | u64::from(self.label)]
+    }
+
+    pub(crate) fn unpack([high, low, rest]: LabelWords) -> Self {
+        Self { key: whole(high, low), file: rest >> 1, label: (rest & 1) as u8 }
+    }
+}
+
+/// A day as a word that keeps the order; 0 is none.
+pub(crate) fn pack_day(day: Option<DayNumber>) -> u64 {
+    day.map_or(0, |day| (i64::from(day) - i64::from(DayNumber::MIN) + 1) as u64)
+}
+
+/// The day of [`pack_day`].
+pub(crate) fn unpack_day(word: u64) -> Option<DayNumber> {
+    (word > 0).then(|| (word as i64 - 1 + i64::from(DayNumber::MIN)) as DayNumber)
+}
+
+fn halves(key: u128) -> [u64; 2] {
+    [(key >> 64) as u64, key as u64]
+}
+
+fn whole(high: u64, low: u64) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        for day in [None, Some(0), Some(-1), Some(DayNumber::MIN), Some(DayNumber::MAX), Some(20_000)] {
+            for label in [None, Some(0), Some(1)] {
+                for score in [None, Some(0.0), Some(0.1), Some(1.0)] {
+                    let row = Row { key: u128::MAX - 7, score, day, label };
+                    assert_eq!(Row::unpack(row.pack()), row);
+                }
+            }
+        }
+        let late = LateLabel { key: 1 << 64 | 5, file: 1 << 40, label: 1 };
+        assert_eq!(LateLabel::unpack(late.pack()), late);
+    }
+
+    #[test]
+    fn the_label_of_the_last_file_comes_last() {
+        let late = |file, label| LateLabel { key: 9, file, label }.pack();
+        assert!(late(0, 1) < late(1, 0) && late(1, 0) < late(2, 0));
+    }
+}

@@ -1,0 +1,295 @@
+//! One pass over the result parts and the label files: profiles of the columns, and rows and labels for the sorters.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use chrono_tz::Tz;
+use common::drift::Profile;
+use common::failure::Failure;
+use common::labels::{self, LabelReader};
+use common::manifest::Part;
+use common::model::Classes;
+use common::parts;
+use common::reference::ScoreProfile;
+use common::spill::{Sorter, Sorters};
+use common::step::{Progress, Step};
+use common::store::{Object, Store};
+
+use crate::days;
+use crate::rows::{LabelWords, LateLabel, Row, RowWords};
+use crate::subject::Subject;
+
+/// The column that scoring adds for the probability of the positive class.
+const SCORE: &str = "probability";
+/// A sorter keeps at most so many bytes in memory, and at least [`LEAST_SORTED`].
+const MOST_SORTED: usize = 16 << 20;
+const LEAST_SORTED: usize = 1 << 20;
+
+/// What is known of the rows without looking across them.
+pub(crate) struct Scan {
+    pub(crate) rows: u64,
+    pub(crate) unscored_rows: u64,
+    pub(crate) undated_rows: u64,
+    /// In the model's order.
+    pub(crate) features: Vec<FeatureScan>,
+    pub(crate) score: Profile,
+}
+
+/// What is known of a feature.
+#[derive(Clone)]
+pub(crate) struct FeatureScan {
+    pub(crate) profile: Profile,
+    pub(crate) below: u64,
+    pub(crate) above: u64,
+}
+
+/// Bytes that each of several sorters may keep in memory.
+pub(crate) fn sorter_memory(step: &Step) -> usize {
+    let share = step.memory() / (8 * step.threads() as u64);
+    usize::try_from(share).unwrap_or(MOST_SORTED).clamp(LEAST_SORTED, MOST_SORTED)
+}
+
+/// Reads every part once: gives the profiles, and pushes one [`Row`] per row into `sorters`.
+pub(crate) async fn scan_parts(
+    step: &Step,
+    store: &Store,
+    subject: &Subject,
+    sorters: &Sorters<RowWords>,
+) -> Result<Scan> {
+    let progress = step.progress(subject.results.rows, "rows").clone();
+    let scanner = Arc::new(Scanner::new(step, store, subject, sorters, progress)?);
+    let mut total = scanner.nothing();
+    let work = {
+        let scanner = scanner.clone();
+        move |part| scanner.part(&part)
+    };
+    step.fold(subject.results.parts.clone(), work, |part| total.merge(&part)).await?;
+    Ok(total)
+}
+
+/// Reads every label file once, and pushes one [`LateLabel`] per label into `sorters`.
+pub(crate) async fn scan_labels(
+    step: &Step,
+    raw: &Store,
+    subject: &Subject,
+    scratch: &Path,
+    sorters: &Sorters<LabelWords>,
+) -> Result<()> {
+    let reader = LabelReader::new(&subject.config.dataset, &subject.keys())?;
+    let (raw, step_of_thread, sorters, scratch) = (raw.clone(), step.clone(), sorters.clone(), scratch.to_owned());
+    let read = move |(ordinal, file): (u64, Object)| {
+        sorters.lend(|sorter| {
+            for rows in reader.read(&raw, &file, &scratch)? {
+                step_of_thread.check()?;
+                let rows = rows?;
+                for (key, label) in labels::key_hashes(&rows.keys)?.zip(rows.labels) {
+                    if let Some(label) = label {
+                        sorter.push(LateLabel { key, file: ordinal, label }.pack())?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    };
+    step.fold((0..).zip(subject.label_files.clone()), read, |()| Ok(())).await
+}
+
+/// Reads parts; shared by all threads.
+struct Scanner {
+    step: Step,
+    store: Store,
+    sorters: Sorters<RowWords>,
+    progress: Progress,
+    timezone: Tz,
+    /// What is read: the key, the features, target, score, and the time if there is one.
+    columns: Vec<String>,
+    keys: usize,
+    /// The types that labels have in the columns of the key; empty without labels.
+    label_types: Vec<DataType>,
+    features: Vec<Reference>,
+    classes: Classes,
+}
+
+/// What a feature is compared with.
+struct Reference {
+    name: String,
+    empty: Profile,
+    /// Least and greatest value.
+    range: Option<(f64, f64)>,
+}
+
+impl Scanner {
+    fn new(
+        step: &Step,
+        store: &Store,
+        subject: &Subject,
+        sorters: &Sorters<RowWords>,
+        progress: Progress,
+    ) -> Result<Self> {
+        let keys = subject.keys();
+        let features: Vec<Reference> = subject
+            .reference
+            .features
+            .iter()
+            .map(|feature| Reference {
+                name: feature.name.clone(),
+                empty: Profile::new(feature.profile.grid()),
+                range: feature.profile.min().zip(feature.profile.max()),
+            })
+            .collect();
+        let target = subject.config.dataset.target().name.clone();
+        let label_types = match subject.label_files.is_empty() {
+            true => Vec::new(),
+            false => subject.key_types(),
+        };
+        let columns = keys
+            .iter()
+            .cloned()
+            .chain(features.iter().map(|feature| feature.name.clone()))
+            .chain([target, SCORE.to_owned()])
+            .chain(subject.time().map(str::to_owned))
+            .collect();
+        Ok(Self {
+            step: step.clone(),
+            store: store.clone(),
+            sorters: sorters.clone(),
+            progress,
+            timezone: step.timezone(),
+            columns,
+            keys: keys.len(),
+            label_types,
+            features,
+            classes: subject.model.classes.clone(),
+        })
+    }
+
+    fn nothing(&self) -> Scan {
+        let feature = |feature: &Reference| FeatureScan { profile: feature.empty.clone(), below: 0, above: 0 };
+        Scan {
+            rows: 0,
+            unscored_rows: 0,
+            undated_rows: 0,
+            features: self.features.iter().map(feature).collect(),
+            score: Profile::new(ScoreProfile::grid()),
+        }
+    }
+
+    fn part(&self, part: &Part) -> Result<Scan> {
+        let mut scan = self.nothing();
+        self.sorters
+            .lend(|sorter| {
+                for batch in parts::read(&self.store.file(&part.key)?, &self.columns)? {
+                    self.step.check()?;
+                    let batch = batch?;
+                    self.batch(&batch, &mut scan, sorter)?;
+                    self.progress.advance(batch.num_rows() as u64);
+                }
+                Ok(())
+            })
+            .with_context(|| format!("reading {}", part.key))?;
+        if scan.rows != part.rows {
+            return Err(Failure::usage(format!(
+                "{} holds {} rows, and its manifest says {}: it was changed; score the data again with cache=refresh",
+                part.key, scan.rows, part.rows
+            )));
+        }
+        Ok(scan)
+    }
+
+    fn batch(&self, batch: &RecordBatch, scan: &mut Scan, sorter: &mut Sorter<RowWords>) -> Result<()> {
+        scan.rows += batch.num_rows() as u64;
+        let (keys, rest) = batch.columns().split_at(self.keys);
+        let (features, rest) = rest.split_at(self.features.len());
+        for ((column, reference), feature) in features.iter().zip(&self.features).zip(&mut scan.features) {
+            feature.add(column, reference)?;
+        }
+
+        let (target, score) = (&rest[0], numbers(&rest[1], SCORE)?);
+        scan.unscored_rows += score.null_count() as u64;
+        add_numbers(&mut scan.score, &score);
+
+        let labels = parts::labels(target, &self.classes, &self.columns[self.keys + self.features.len()])?;
+        let days = match rest.get(2) {
+            Some(time) => days::of_column(time, self.timezone),
+            None => vec![None; batch.num_rows()],
+        };
+        scan.undated_rows += days.iter().filter(|day| day.is_none()).count() as u64;
+        for (row, key) in self.hashes(keys)?.enumerate() {
+            let score = score.is_valid(row).then(|| score.value(row));
+            sorter.push(Row { key, score, day: days[row], label: labels[row] }.pack())?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// A key of another type than that of the labels, which could match none of them: exit 2.
+    fn hashes(&self, columns: &[ArrayRef]) -> Result<impl Iterator<Item = u128> + use<>> {
+        for ((column, wanted), name) in columns.iter().zip(&self.label_types).zip(&self.columns) {
+            if column.data_type() != wanted {
+                return Err(Failure::usage(format!(
+                    "column {name:?} of the results is of type {}, and that of the labels is {wanted}: they can't be joined; keep \
+                     the column's type in features.sql, or set --labels-glob (LABELS_GLOB) to a place without files",
+                    column.data_type()
+                )));
+            }
+        }
+        labels::key_hashes(columns)
+    }
+}
+
+impl FeatureScan {
+    fn add(&mut self, column: &ArrayRef, reference: &Reference) -> Result<()> {
+        let numbers = numbers(column, &reference.name)?;
+        add_numbers(&mut self.profile, &numbers);
+        if let Some((min, max)) = reference.range {
+            for value in numbers.iter().flatten().filter(|value| value.is_finite()) {
+                self.below += u64::from(value < min);
+                self.above += u64::from(value > max);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Scan {
+    /// Adds a later part.
+    fn merge(&mut self, later: &Self) -> Result<()> {
+        self.rows += later.rows;
+        self.unscored_rows += later.unscored_rows;
+        self.undated_rows += later.undated_rows;
+        self.score.merge(&later.score)?;
+        for (ours, theirs) in self.features.iter_mut().zip(&later.features) {
+            ours.profile.merge(&theirs.profile)?;
+            ours.below += theirs.below;
+            ours.above += theirs.above;
+        }
+        Ok(())
+    }
+}
+
+/// A column as floats that keeps its nulls, so that they are told from NaN.
+fn numbers(column: &ArrayRef, name: &str) -> Result<Float64Array> {
+    if column.null_count() == 0 {
+        return parts::floats(column, name);
+    }
+    match column.data_type() {
+        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
+            Ok(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+        }
+        _ => parts::floats(column, name),
+    }
+}
+
+fn add_numbers(profile: &mut Profile, numbers: &Float64Array) {
+    if numbers.null_count() == 0 {
+        profile.add_all(numbers.values());
+        return;
+    }
+    let present: Vec<f64> = numbers.iter().flatten().collect();
+    profile.add_nulls(numbers.null_count() as u64);
+    profile.add_all(&present);
+}

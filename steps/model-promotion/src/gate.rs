@@ -1,0 +1,175 @@
+//! When a candidate may become the champion. Pure.
+
+use clap::ValueEnum;
+use common::metrics::Report;
+use serde::{Deserialize, Serialize};
+
+/// What a champion must hold to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gate {
+    /// What is compared.
+    pub(crate) metric: Metric,
+    /// The least that any champion must reach; the most, where lower is better.
+    pub(crate) floor: f64,
+    /// How much worse than the champion still counts as not inferior; not negative.
+    pub(crate) margin: f64,
+}
+
+/// A metric of [`Report`], by the name that it has in metrics.json.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Metric {
+    /// Share of right predictions.
+    Accuracy,
+    /// Mean recall of both classes.
+    BalancedAccuracy,
+    /// Share of the predicted positives that are.
+    Precision,
+    /// Share of the positives that are found.
+    Recall,
+    /// Harmonic mean of precision and recall.
+    F1,
+    /// Mean negative log likelihood; lower is better.
+    LogLoss,
+    /// Mean squared error of the probability; lower is better.
+    Brier,
+    /// Area under the ROC curve.
+    RocAuc,
+    /// Average precision.
+    PrAuc,
+}
+
+impl Metric {
+    /// Its value; `None` where it is undefined.
+    pub(crate) fn of(self, report: &Report) -> Option<f64> {
+        match self {
+            Self::Accuracy => report.accuracy,
+            Self::BalancedAccuracy => report.balanced_accuracy,
+            Self::Precision => report.precision,
+            Self::Recall => report.recall,
+            Self::F1 => report.f1,
+            Self::LogLoss => report.log_loss,
+            Self::Brier => report.brier,
+            Self::RocAuc => report.roc_auc,
+            Self::PrAuc => report.pr_auc,
+        }
+    }
+
+    /// Its name in metrics.json.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn lower_is_better(self) -> bool {
+        matches!(self, Self::LogLoss | Self::Brier)
+    }
+}
+
+/// A champion to compare with: its version and its metrics on the candidate's holdout.
+pub(crate) struct Champion<'a> {
+    pub(crate) version: u64,
+    pub(crate) report: &'a Report,
+}
+
+impl Gate {
+    /// Whether the candidate passes, and why.
+    pub(crate) fn decide(&self, candidate: &Report, champion: Option<Champion<'_>>) -> (bool, String) {
+        let name = self.metric.name();
+        // As if higher were always better.
+        let sign = if self.metric.lower_is_better() { -1.0 } else { 1.0 };
+        let Some(value) = self.metric.of(candidate) else {
+            return (
+                false,
+                format!("{name} of the candidate is undefined on the holdout: it has rows of one class only"),
+            );
+        };
+        let (reaches, misses) =
+            if self.metric.lower_is_better() { ("is within", "is above") } else { ("reaches", "is below") };
+        if sign * value < sign * self.floor {
+            return (false, format!("{name} {value:.5} {misses} the floor {}", self.floor));
+        }
+        let Some(champion) = champion else {
+            return (true, format!("{name} {value:.5} {reaches} the floor {}, and there was no champion", self.floor));
+        };
+        let Champion { version, report } = champion;
+        let Some(before) = self.metric.of(report) else {
+            return (false, format!("{name} of champion version {version} is undefined on the holdout"));
+        };
+        let passes = sign * value + self.margin >= sign * before;
+        let judged = if passes { "is not worse" } else { "is worse" };
+        let text = format!(
+            "{name} {value:.5} {judged} than {before:.5} of champion version {version} by more than the margin {}",
+            self.margin
+        );
+        (passes, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::metrics::Classification;
+
+    fn report(metric: Metric, value: Option<f64>) -> Report {
+        let mut report = Classification::new(0.5).report(None);
+        let field = match metric {
+            Metric::LogLoss => &mut report.log_loss,
+            Metric::RocAuc => &mut report.roc_auc,
+            other => panic!("{other:?} is not tested"),
+        };
+        *field = value;
+        report
+    }
+
+    #[test]
+    fn floor_and_margin_decide() {
+        let (auc, loss) = (Metric::RocAuc, Metric::LogLoss);
+        // Metric, floor, margin, candidate, champion, passes, part of the reason.
+        let table = [
+            (
+                auc,
+                0.6,
+                0.005,
+                Some(0.61),
+                None,
+                true,
+                "roc_auc 0.61000 reaches the floor 0.6, and there was no champion",
+            ),
+            (auc, 0.6, 0.005, Some(0.6), None, true, "reaches"),
+            (auc, 0.6, 0.005, Some(0.59), None, false, "roc_auc 0.59000 is below the floor 0.6"),
+            (auc, 0.6, 0.005, None, None, false, "undefined"),
+            (auc, 0.6, 0.005, Some(0.75), Some(Some(0.74)), true, "is not worse than 0.74000 of champion version 7"),
+            (auc, 0.6, 0.005, Some(0.746), Some(Some(0.75)), true, "by more than the margin 0.005"),
+            (auc, 0.6, 0.005, Some(0.744), Some(Some(0.75)), false, "roc_auc 0.74400 is worse than 0.75000"),
+            (auc, 0.6, 0.0, Some(0.75), Some(Some(0.75)), true, "is not worse"),
+            (auc, 0.6, 0.5, Some(0.55), Some(Some(0.5)), false, "is below the floor"),
+            (auc, 0.6, 0.005, Some(0.75), Some(None), false, "of champion version 7 is undefined"),
+            (loss, 0.6, 0.01, Some(0.59), None, true, "log_loss 0.59000 is within the floor 0.6"),
+            (loss, 0.6, 0.01, Some(0.61), None, false, "log_loss 0.61000 is above the floor 0.6"),
+            (loss, 0.6, 0.01, Some(0.505), Some(Some(0.5)), true, "is not worse"),
+            (loss, 0.6, 0.01, Some(0.52), Some(Some(0.5)), false, "log_loss 0.52000 is worse than 0.50000"),
+        ];
+        for (metric, floor, margin, candidate, champion, passes, expected) in table {
+            let gate = Gate { metric, floor, margin };
+            let champion = champion.map(|value| report(metric, value));
+            let (passed, reason) = gate
+                .decide(&report(metric, candidate), champion.as_ref().map(|report| Champion { version: 7, report }));
+            assert_eq!(passed, passes, "{reason}");
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
+
+    #[test]
+    fn every_metric_is_named_as_in_the_report() {
+        let mut rows = Classification::new(0.5);
+        rows.add_rows(&[0, 1, 1], &[0.3, 0.4, 0.9]).unwrap();
+        let report = Report { roc_auc: Some(1.0), pr_auc: Some(1.0), ..rows.report(None) };
+        let json = serde_json::to_value(&report).unwrap();
+        for metric in Metric::value_variants() {
+            assert_eq!(json[metric.name()].as_f64(), metric.of(&report), "{metric:?}");
+            assert!(metric.of(&report).is_some());
+        }
+    }
+}

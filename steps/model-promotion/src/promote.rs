@@ -1,0 +1,279 @@
+//! The verb `promote`.
+
+use anyhow::{Context, Result};
+use common::failure::Failure;
+use common::layout;
+use common::manifest::{DatasetManifest, Inputs, Manifest};
+use common::metrics::Report;
+use common::step::{Outputs, Step};
+use common::store::Store;
+use common::tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking, Version};
+
+use crate::comparison::{self, Contender, Rival};
+use crate::gate::Champion;
+use crate::verdict::{self, Comparison, FORMAT_VERSION, Side, Verdict};
+use crate::{ALGORITHM, Mode, Promote};
+
+/// Times that somebody else may move the champion before this is called overload.
+const ATTEMPTS: usize = 20;
+
+/// Where the aliases point before anything is moved.
+struct Standing {
+    champion: Option<u64>,
+    previous: Option<u64>,
+}
+
+/// A comparison that is to be judged.
+struct Case<'a> {
+    flags: &'a Promote,
+    candidate: &'a Version,
+    champion: Option<&'a Version>,
+    comparison: Comparison,
+    /// Why nothing is compared; empty where something is.
+    why: String,
+    /// What the verdict depends on besides.
+    inputs: Inputs,
+}
+
+/// Compares, writes the verdict, and moves the aliases if the candidate passes; starts over when somebody else moved them.
+pub(crate) async fn promote(
+    step: &Step,
+    store: &Store,
+    tracking: &Tracking,
+    flags: &Promote,
+    version: u64,
+) -> Result<Outputs> {
+    let candidate = tracking.version(&flags.model_name, version).await?;
+    for _ in 0..ATTEMPTS {
+        // The alias that is written first is read first: what it holds is then no younger than the champion.
+        let previous = tracking.alias(&flags.model_name, PREVIOUS_CHAMPION).await?;
+        let champion = tracking.alias(&flags.model_name, CHAMPION).await?;
+        let standing = Standing { champion, previous };
+        let (key, verdict) = judge(step, store, tracking, flags, &candidate, &standing).await?;
+        let in_place = champion == Some(candidate.version);
+        if !verdict.promoted || in_place || take_over(tracking, &candidate, &standing).await? {
+            return conclude(flags, &standing, &key, &verdict);
+        }
+        tracing::info!("the champion was moved in the meantime: comparing again");
+    }
+    Err(Failure::Unavailable(format!("the champion of {} keeps moving; run this step again", flags.model_name)).into())
+}
+
+/// The verdict and its key: read if this comparison was made before, else made.
+async fn judge(
+    step: &Step,
+    store: &Store,
+    tracking: &Tracking,
+    flags: &Promote,
+    candidate: &Version,
+    standing: &Standing,
+) -> Result<(String, Verdict)> {
+    let (name, gate) = (&flags.model_name, flags.gate());
+    let folder = folder(candidate)?;
+    let champion = match standing.champion {
+        Some(version) => Some(tracking.version(name, version).await?),
+        None => None,
+    };
+    let settled = |comparison, why| Case::new(flags, candidate, champion.as_ref(), comparison, why);
+    if let Some(champion) = standing.champion {
+        if champion == candidate.version {
+            // Tried again after it was done: the same outputs as the first time.
+            if let Some(found) = verdict::of_this_workflow(store, folder, &gate, step.workflow()).await? {
+                return Ok(found);
+            }
+            let why = format!("version {champion} is champion already");
+            return settled(Comparison::ChampionAlready, why).write(step, store, folder).await;
+        }
+        if candidate.version < champion {
+            let why = format!("version {} was registered before champion version {champion}", candidate.version);
+            return settled(Comparison::Older, why).write(step, store, folder).await;
+        }
+        if tracking.ever_held(name, CHAMPION, candidate.version).await? {
+            let why = format!(
+                "version {} was champion before and was rolled back: --rollback --expect={champion} gives it the alias again",
+                candidate.version
+            );
+            return settled(Comparison::ChampionBefore, why).write(step, store, folder).await;
+        }
+    }
+    let contender = match Contender::read(store, candidate.clone()).await? {
+        Ok(contender) => contender,
+        Err(why) => return settled(Comparison::Damaged, why).write(step, store, folder).await,
+    };
+    let holdout = match comparison::holdout(store, &contender).await? {
+        Ok(holdout) => holdout,
+        Err(why) => return settled(Comparison::Damaged, why).write(step, store, folder).await,
+    };
+    let Some(champion) = &champion else {
+        let case = Case::new(flags, candidate, None, Comparison::FirstChampion, String::new()).on(&holdout);
+        return case.compare(step, store, folder, &contender, None, &holdout).await;
+    };
+    let case = |comparison, why| Case::new(flags, candidate, Some(champion), comparison, why).on(&holdout);
+    match Rival::read(store, flags.raw_url.as_deref(), champion.clone(), &holdout).await? {
+        Ok(rival) => {
+            let case = case(Comparison::SameHoldout, String::new());
+            case.compare(step, store, folder, &contender, Some(&rival), &holdout).await
+        }
+        Err(why) => case(Comparison::NotComparable, not_comparable(champion, &why)).write(step, store, folder).await,
+    }
+}
+
+fn not_comparable(champion: &Version, why: &str) -> String {
+    format!("champion version {} of {} can't be compared: {why}", champion.version, champion.model_name)
+}
+
+/// The folder of a version's files.
+fn folder(version: &Version) -> Result<&str> {
+    version.model.rsplit_once('/').map(|(folder, _)| folder).context("the key of a manifest has a folder")
+}
+
+impl<'a> Case<'a> {
+    fn new(
+        flags: &'a Promote,
+        candidate: &'a Version,
+        champion: Option<&'a Version>,
+        comparison: Comparison,
+        why: String,
+    ) -> Self {
+        let gate = flags.gate();
+        let of_champion =
+            champion.map_or("none".to_owned(), |champion| format!("{} {}", champion.version, champion.fingerprint));
+        let inputs = Inputs::new("model-promotion", ALGORITHM)
+            .with("candidate", format!("{} {}", candidate.version, candidate.fingerprint))
+            .with("champion", of_champion)
+            .with("comparison", comparison.name())
+            .with("why", &why)
+            .with("metric", gate.metric.name())
+            .with("floor", gate.floor)
+            .with("margin", gate.margin);
+        Self { flags, candidate, champion, comparison, why, inputs }
+    }
+
+    fn on(mut self, holdout: &DatasetManifest) -> Self {
+        self.inputs = self.inputs.with("holdout", &holdout.header().fingerprint);
+        self
+    }
+
+    fn key(&self, folder: &str) -> String {
+        layout::verdict(folder, &self.inputs.fingerprint())
+    }
+
+    /// A verdict without a comparison: the candidate is not promoted.
+    async fn write(self, step: &Step, store: &Store, folder: &str) -> Result<(String, Verdict)> {
+        let verdict = self.verdict(step, false, self.why.clone(), "", None, None);
+        commit(store, self.key(folder), verdict).await
+    }
+
+    /// Scores both on the holdout and asks the gate, unless that was done before.
+    async fn compare(
+        self,
+        step: &Step,
+        store: &Store,
+        folder: &str,
+        candidate: &Contender,
+        champion: Option<&Rival>,
+        holdout: &DatasetManifest,
+    ) -> Result<(String, Verdict)> {
+        let key = self.key(folder);
+        if let Some(verdict) = store.get_json(&key).await? {
+            tracing::info!(key, "this comparison was made before");
+            return Ok((key, verdict));
+        }
+        let report = candidate.score(step, store, holdout).await?;
+        let of_champion = match champion {
+            None => None,
+            Some(rival) => match rival.score(step, store, holdout, &report).await? {
+                Ok(of_champion) => Some((rival.version(), of_champion)),
+                Err(why) => {
+                    let why = self.champion.map_or(why.clone(), |champion| not_comparable(champion, &why));
+                    let case = Case::new(self.flags, self.candidate, self.champion, Comparison::NotComparable, why);
+                    return case.on(holdout).write(step, store, folder).await;
+                }
+            },
+        };
+        let rival = of_champion.as_ref().map(|(version, report)| Champion { version: *version, report });
+        let (promoted, reason) = self.flags.gate().decide(&report, rival);
+        let holdout = &candidate.manifest.holdout_manifest;
+        let of_champion = of_champion.map(|(_, report)| report);
+        let verdict = self.verdict(step, promoted, reason, holdout, Some(report), of_champion);
+        commit(store, key, verdict).await
+    }
+
+    fn verdict(
+        &self,
+        step: &Step,
+        promoted: bool,
+        reason: String,
+        holdout: &str,
+        candidate: Option<Report>,
+        champion: Option<Report>,
+    ) -> Verdict {
+        let side = |version: &Version, report| Side {
+            version: version.version,
+            fingerprint: version.fingerprint.clone(),
+            report,
+        };
+        Verdict {
+            format_version: FORMAT_VERSION,
+            model_name: self.flags.model_name.clone(),
+            promoted,
+            reason,
+            comparison: self.comparison,
+            gate: self.flags.gate(),
+            holdout: holdout.to_owned(),
+            candidate: side(self.candidate, candidate),
+            champion: self.champion.map(|version| side(version, champion)),
+            workflow: step.workflow().to_owned(),
+        }
+    }
+}
+
+/// The first verdict on a comparison holds.
+async fn commit(store: &Store, key: String, verdict: Verdict) -> Result<(String, Verdict)> {
+    if store.put_json_new(&key, &verdict).await? {
+        return Ok((key, verdict));
+    }
+    let first = store.require_json(&key).await?;
+    Ok((key, first))
+}
+
+/// Moves `previous-champion`, then `champion`. False when somebody else was faster.
+async fn take_over(tracking: &Tracking, candidate: &Version, standing: &Standing) -> Result<bool> {
+    let name = &candidate.model_name;
+    if let Some(champion) = standing.champion
+        && !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, standing.previous).await?
+    {
+        return Ok(false);
+    }
+    tracking.set_alias(name, CHAMPION, candidate.version, standing.champion).await
+}
+
+/// Outputs, or the failure that the gate or a missing champion means.
+fn conclude(flags: &Promote, standing: &Standing, key: &str, verdict: &Verdict) -> Result<Outputs> {
+    let champion = if verdict.promoted { Some(verdict.candidate.version) } else { standing.champion };
+    let Verdict { model_name, reason, .. } = verdict;
+    let candidate = verdict.candidate.version;
+    if verdict.promoted {
+        tracing::info!(verdict = key, "version {candidate} of {model_name} is champion: {reason}");
+    } else {
+        tracing::warn!(verdict = key, "version {candidate} of {model_name} is not promoted: {reason}");
+    }
+    let refused = !verdict.promoted && verdict.comparison.is_gated();
+    match champion {
+        None => Err(Failure::Refused(format!(
+            "version {candidate} of {model_name} is refused, and there is no champion: {reason} ({key})\ntrain a better model, \
+             or lower the gate (--gate-floor, GATE_FLOOR)"
+        ))
+        .into()),
+        Some(champion) if refused && flags.gate == Mode::Hard => Err(Failure::Refused(format!(
+            "version {candidate} of {model_name} is refused: {reason} ({key})\nversion {champion} stays champion; --gate=soft \
+             (GATE) goes on with it"
+        ))
+        .into()),
+        Some(champion) => Ok(Outputs::new()
+            .set("promoted", verdict.promoted)
+            .set("champion-version", champion)
+            .set("verdict", key)
+            .set("reason", reason)),
+    }
+}

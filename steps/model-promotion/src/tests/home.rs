@@ -1,0 +1,269 @@
+//! A store with prepared data and registered models, as data-prep and model-training leave them.
+
+use std::sync::Arc;
+
+use arrow::array::{Float64Array, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
+use common::config::Config;
+use common::dataset::Role;
+use common::digest;
+use common::layout::{self, DataVersion, ModelName, Split};
+use common::manifest::{Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard};
+use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
+use common::parts::PartWriter;
+use common::step::{Outputs, Step, blocking};
+use common::store::Store;
+use common::tracking::{CHAMPION, Tracking};
+
+use crate::gate::Metric;
+use crate::{Mode, Promote};
+
+/// Rows of every holdout.
+const ROWS: usize = 200;
+
+/// A folder with a store.
+pub(crate) struct Home {
+    folder: tempfile::TempDir,
+    pub(crate) raw: Store,
+    pub(crate) step: Step,
+    pub(crate) store: Store,
+    pub(crate) tracking: Tracking,
+}
+
+/// A data set version: its holdout is one raw file, its training data another.
+#[derive(Clone)]
+pub(crate) struct Data {
+    pub(crate) version: &'static str,
+    /// Keys of the raw files.
+    pub(crate) holdout: &'static str,
+    pub(crate) train: &'static str,
+    /// The rule that split them.
+    pub(crate) rule: &'static str,
+    /// Text of features.sql.
+    pub(crate) sql: &'static str,
+    /// Filter of dataset.json.
+    pub(crate) filter: Option<&'static str>,
+    /// Bound of `signal` in dataset.json.
+    pub(crate) max_signal: Option<f64>,
+    /// Whether the label follows the first feature; else it is 1 in all rows.
+    pub(crate) both_classes: bool,
+}
+
+pub(crate) const DATA: Data = Data {
+    version: "1",
+    holdout: "train/0.parquet",
+    train: "train/1.parquet",
+    rule: "first-shard",
+    sql: "SELECT * FROM raw",
+    filter: None,
+    max_signal: None,
+    both_classes: true,
+};
+
+/// Coefficients of the features `signal`, which the label follows, and `noise`.
+pub(crate) const GOOD: [f64; 2] = [1.0, 0.0];
+pub(crate) const FAIR: [f64; 2] = [1.0, 0.8];
+pub(crate) const USELESS: [f64; 2] = [0.0, 1.0];
+
+pub(crate) fn name() -> ModelName {
+    "churn".parse().unwrap()
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let step = Step::for_test("model-promotion", folder.path());
+        let store = step.store().unwrap();
+        let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
+        Self { tracking: Tracking::open(&store).unwrap(), folder, raw, step, store }
+    }
+
+    /// Registers a model with these coefficients; gives its version.
+    pub(crate) async fn register(&self, data: &Data, coefficients: [f64; 2]) -> u64 {
+        let config = config(data).pin(&self.store).await.unwrap();
+        let holdout = self.dataset(Split::Holdout, data, &config).await;
+        let train = self.dataset(Split::Train, data, &config).await;
+        let model = model(coefficients);
+        let inputs = Inputs::new("model-training", 1)
+            .with("data", data.version)
+            .with("config", &config)
+            .with("coefficients", format!("{coefficients:?}"));
+        let folder = layout::model(&name(), &inputs.fingerprint());
+        let bytes = model.to_json().unwrap();
+        let key = layout::model_file(&folder, layout::MODEL_FILE);
+        let file = File { key: key.clone(), bytes: bytes.len() as u64, sha256: digest::hex(&bytes) };
+        self.store.put(&key, bytes).await.unwrap();
+        let manifest = ModelManifest {
+            header: Header::new(inputs, &self.step),
+            model_name: name(),
+            config,
+            data_version: version(data),
+            train_manifest: train,
+            holdout_manifest: holdout,
+            features: model.features,
+            files: vec![file],
+            run_id: "run".to_owned(),
+            warnings: Vec::new(),
+        };
+        let key = layout::manifest(&folder);
+        self.store.put_json(&key, &manifest).await.unwrap();
+        self.tracking.register(&name(), &key, &manifest.header().fingerprint, "run").await.unwrap().version
+    }
+
+    async fn dataset(&self, split: Split, data: &Data, config: &str) -> String {
+        let folder = layout::dataset(split, &version(data));
+        let raw = if split == Split::Holdout { data.holdout } else { data.train };
+        let header = Header::new(Inputs::new("data-prep", 1).with("split", split).with("raw", raw), &self.step);
+        let key = layout::part(&folder, &header.fingerprint, 0);
+        let part = write(&self.store, key, batch(data, raw)).await;
+        let shard = write(&self.raw, raw.to_owned(), batch(data, raw)).await;
+        let column = |name: &str, role| Column { name: name.to_owned(), data_type: "Float64".to_owned(), role };
+        let manifest = DatasetManifest {
+            data_version: version(data),
+            split,
+            config: config.to_owned(),
+            holdout: data.rule.to_owned(),
+            columns: vec![
+                column("signal", Role::Feature),
+                column("noise", Role::Feature),
+                column("target", Role::Target),
+            ],
+            rows: part.rows,
+            labelled_rows: part.rows,
+            shards: vec![RawShard {
+                key: shard.key,
+                bytes: shard.bytes,
+                stamp: String::new(),
+                sha256: shard.sha256,
+                rows: shard.rows,
+            }],
+            parts: vec![part],
+            quarantined: Vec::new(),
+            header,
+        };
+        let key = layout::manifest(&folder);
+        self.store.put_json(&key, &manifest).await.unwrap();
+        key
+    }
+
+    /// Flags that name the raw files too.
+    pub(crate) fn flags_with_raw(&self, version: u64) -> Promote {
+        Promote { raw_url: Some(self.folder.path().join("raw").display().to_string()), ..flags(version) }
+    }
+
+    pub(crate) async fn promote(&self, version: u64) -> anyhow::Result<Outputs> {
+        self.promote_with(&self.step, &flags(version)).await
+    }
+
+    pub(crate) async fn promote_with(&self, step: &Step, flags: &Promote) -> anyhow::Result<Outputs> {
+        let version = flags.model_version.unwrap();
+        crate::promote::promote(step, &self.store, &self.tracking, flags, version).await
+    }
+
+    pub(crate) async fn rollback(&self, expect: u64) -> anyhow::Result<Outputs> {
+        crate::rollback::rollback(&self.store, &self.tracking, &name(), expect).await
+    }
+
+    pub(crate) async fn champion(&self) -> Option<u64> {
+        self.alias(CHAMPION).await
+    }
+
+    pub(crate) async fn alias(&self, alias: &str) -> Option<u64> {
+        self.tracking.alias(&name(), alias).await.unwrap()
+    }
+
+    /// Everything that the step may have changed.
+    pub(crate) async fn objects(&self) -> Vec<common::store::Object> {
+        self.store.list("").await.unwrap()
+    }
+}
+
+pub(crate) fn flags(version: u64) -> Promote {
+    Promote {
+        model_name: name(),
+        model_version: Some(version),
+        gate: Mode::Soft,
+        gate_metric: Metric::RocAuc,
+        gate_floor: 0.6,
+        gate_margin: 0.005,
+        rollback: false,
+        expect: None,
+        raw_url: None,
+    }
+}
+
+/// What a verb gave: promoted, champion, and the reason.
+pub(crate) fn told(outputs: &Outputs) -> (&str, &str, &str) {
+    let get = |name| outputs.get(name).unwrap();
+    (get("promoted"), get("champion-version"), get("reason"))
+}
+
+fn version(data: &Data) -> DataVersion {
+    serde_json::from_value(data.version.into()).unwrap()
+}
+
+fn config(data: &Data) -> Config {
+    let dataset = serde_json::json!({
+        "columns": [
+            {"name": "id", "type": "int64", "role": "id"},
+            {"name": "signal", "type": "float64", "role": "feature", "max": data.max_signal.unwrap_or(1.0)},
+            {"name": "noise", "type": "float64", "role": "feature"},
+            {"name": "target", "type": "int64", "role": "target"},
+        ],
+        "filter": data.filter,
+    });
+    Config::parse(dataset.to_string(), data.sql.to_owned()).unwrap()
+}
+
+fn model(coefficients: [f64; 2]) -> Model {
+    Model {
+        format_version: common::model::FORMAT_VERSION,
+        family: LOGISTIC_REGRESSION.to_owned(),
+        target: "target".to_owned(),
+        classes: Classes { negative: ClassValue::Int(0), positive: ClassValue::Int(1) },
+        threshold: 0.5,
+        features: vec!["signal".to_owned(), "noise".to_owned()],
+        coefficients: coefficients.to_vec(),
+        intercept: 0.0,
+        training: Training { c: 1.0, class_weight: ClassWeight::Balanced, rows: 1, iterations: 1, converged: true },
+    }
+}
+
+async fn write(store: &Store, key: String, batch: RecordBatch) -> Part {
+    let store = store.clone();
+    let written = blocking(move || {
+        let mut writer = PartWriter::new(&store, key, 0, &batch.schema())?;
+        writer.write(&batch)?;
+        writer.finish()
+    });
+    written.await.unwrap()
+}
+
+/// Ids are those of the raw file. The label follows `signal` and knows nothing of `noise`.
+fn batch(data: &Data, raw: &str) -> RecordBatch {
+    let signal: Vec<f64> = (0..ROWS).map(|i| ((i * 37) % ROWS) as f64 / ROWS as f64 - 0.5).collect();
+    let noise: Vec<f64> = (0..ROWS).map(|i| ((i * 71 + 13) % 199) as f64 / 199.0 - 0.5).collect();
+    // Every eleventh label is wrong.
+    let target: Vec<i64> = signal
+        .iter()
+        .enumerate()
+        .map(|(i, signal)| i64::from(!data.both_classes || (*signal > 0.0) != (i % 11 == 0)))
+        .collect();
+    let first_id = raw.bytes().map(i64::from).fold(0, |sum, byte| sum * 31 % 1_000_003 + byte) * 1000;
+    let schema = Schema::new(vec![
+        Field::new("id", DataType::Int64, false),
+        Field::new("signal", DataType::Float64, true),
+        Field::new("noise", DataType::Float64, true),
+        Field::new("target", DataType::Int64, true),
+    ]);
+    RecordBatch::try_new(
+        Arc::new(schema),
+        vec![
+            Arc::new((first_id..).take(ROWS).collect::<Int64Array>()),
+            Arc::new(Float64Array::from(signal)),
+            Arc::new(Float64Array::from(noise)),
+            Arc::new(Int64Array::from(target)),
+        ],
+    )
+    .unwrap()
+}

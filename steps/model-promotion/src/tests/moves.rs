@@ -1,0 +1,169 @@
+//! What moves an alias, and what moves nothing.
+
+use common::failure::exit_code;
+use common::tracking::{CHAMPION, PREVIOUS_CHAMPION};
+
+use super::home::{DATA, FAIR, GOOD, Home, flags, name, told};
+use super::verdict;
+use crate::Promote;
+use crate::verdict::Comparison;
+
+/// A home where version 1 was champion, and `first` is what its promotion gave; version 2 is better.
+async fn champion_and_candidate() -> (Home, common::step::Outputs) {
+    let home = Home::new();
+    let first = home.register(&DATA, FAIR).await;
+    let outputs = home.promote(first).await.unwrap();
+    home.register(&DATA, GOOD).await;
+    (home, outputs)
+}
+
+#[tokio::test]
+async fn a_rerun_gives_the_same_outputs_and_moves_nothing() {
+    let (home, first) = champion_and_candidate().await;
+    assert_eq!(home.promote(1).await.unwrap(), first);
+    let second = home.promote(2).await.unwrap();
+    let objects = home.objects().await;
+    assert_eq!(home.promote(2).await.unwrap(), second);
+    assert_eq!(home.objects().await, objects);
+}
+
+#[tokio::test]
+async fn another_workflow_finds_the_champion_in_place() {
+    let (home, _) = champion_and_candidate().await;
+    home.promote(2).await.unwrap();
+    let other = home.step.in_workflow("alameda-pipeline-x2");
+    for _ in 0..2 {
+        let outputs = home.promote_with(&other, &flags(2)).await.unwrap();
+        assert_eq!(told(&outputs), ("false", "2", "version 2 is champion already"));
+        assert_eq!(verdict(&home, &outputs).await.comparison, Comparison::ChampionAlready);
+    }
+    assert_eq!(home.alias(PREVIOUS_CHAMPION).await, Some(1));
+}
+
+#[tokio::test]
+async fn an_old_workflow_that_is_tried_again_moves_nothing() {
+    let (home, _) = champion_and_candidate().await;
+    home.promote(2).await.unwrap();
+    let outputs = home.promote(1).await.unwrap();
+    assert_eq!(told(&outputs), ("false", "2", "version 1 was registered before champion version 2"));
+    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
+
+    // After a rollback the workflow that promoted version 2 is tried again.
+    home.rollback(2).await.unwrap();
+    let outputs = home.promote(2).await.unwrap();
+    let (promoted, champion, reason) = told(&outputs);
+    assert_eq!((promoted, champion), ("false", "1"));
+    assert!(reason.contains("version 2 was champion before and was rolled back"), "{reason}");
+    assert_eq!(home.champion().await, Some(1));
+}
+
+#[tokio::test]
+async fn a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
+    let (home, _) = champion_and_candidate().await;
+    // Dead after the verdict and the first move.
+    let finished = home.promote(2).await.unwrap();
+    for object in home.store.list(&common::layout::alias(&name(), CHAMPION)).await.unwrap() {
+        if object.key.ends_with("000002.json") {
+            std::fs::remove_file(home.store.file(&object.key).unwrap()).unwrap();
+        }
+    }
+    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(1), Some(1)));
+    assert_eq!(home.promote(2).await.unwrap(), finished);
+    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
+}
+
+#[tokio::test]
+async fn a_refused_candidate_is_judged_once() {
+    let home = Home::new();
+    home.promote(home.register(&DATA, GOOD).await).await.unwrap();
+    let worse = home.register(&DATA, FAIR).await;
+    let first = home.promote(worse).await.unwrap();
+    let objects = home.objects().await;
+    // Without its holdout's part it could not be scored again.
+    let part = objects.iter().find(|object| object.key.starts_with("holdout/1/part-")).unwrap();
+    std::fs::remove_file(home.store.file(&part.key).unwrap()).unwrap();
+    assert_eq!(home.promote_with(&home.step.in_workflow("other"), &flags(worse)).await.unwrap(), first);
+    // Another gate is another question.
+    let error = home.promote_with(&home.step, &Promote { gate_margin: 0.4, ..flags(worse) }).await.unwrap_err();
+    assert!(format!("{error:#}").contains(&part.key), "{error:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_candidates_that_are_promoted_at_once_the_newest_ends_as_champion() {
+    let (home, _) = champion_and_candidate().await;
+    let home = std::sync::Arc::new(home);
+    let mut versions = vec![2];
+    for sharpness in [2.0, 3.0, 4.0, 5.0] {
+        versions.push(home.register(&DATA, [sharpness, 0.0]).await);
+    }
+    let tasks: Vec<_> = versions
+        .iter()
+        .map(|&version| {
+            let home = home.clone();
+            tokio::spawn(async move { home.promote(version).await.unwrap() })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    // All rank alike, so that each one may follow any that is older.
+    assert_eq!(home.champion().await, Some(6));
+    let moves = home.store.list(&common::layout::alias(&name(), CHAMPION)).await.unwrap();
+    let mut held = Vec::new();
+    for object in &moves {
+        let found: serde_json::Value = home.store.require_json(&object.key).await.unwrap();
+        held.push(found["version"].as_u64().unwrap());
+    }
+    assert!(held.is_sorted(), "the champion never went back: {held:?}");
+    assert_eq!(home.alias(PREVIOUS_CHAMPION).await, held.iter().rev().nth(1).copied());
+}
+
+#[tokio::test]
+async fn a_rollback_goes_back_once_and_only_from_the_expected_version() {
+    let (home, _) = champion_and_candidate().await;
+    let refused = async |expect| {
+        let error = home.rollback(expect).await.unwrap_err();
+        (exit_code(&error), error.to_string())
+    };
+    let (code, text) = refused(1).await;
+    assert_eq!(code, 2);
+    assert!(text.contains("no champion before version 1"), "{text}");
+
+    home.promote(2).await.unwrap();
+    let (code, text) = refused(1).await;
+    assert_eq!(code, 2);
+    assert!(text.contains("version 2 is champion of churn, not version 1: nothing is moved"), "{text}");
+    assert_eq!(home.champion().await, Some(2));
+
+    let outputs = home.rollback(2).await.unwrap();
+    assert_eq!(told(&outputs), ("false", "1", "rolled back from version 2 to version 1"));
+    assert_eq!(home.champion().await, Some(1));
+    let (code, text) = refused(2).await;
+    assert_eq!(code, 2);
+    assert!(text.contains("if it was rolled back already, all is done"), "{text}");
+    assert_eq!(home.champion().await, Some(1));
+
+    // Undone by another one.
+    home.rollback(1).await.unwrap();
+    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
+}
+
+#[tokio::test]
+async fn a_rollback_to_a_damaged_model_is_refused() {
+    let (home, _) = champion_and_candidate().await;
+    home.promote(2).await.unwrap();
+    let model = home.tracking.version(&name(), 1).await.unwrap().model.replace("_manifest", "model");
+    std::fs::remove_file(home.store.file(&model).unwrap()).unwrap();
+    let error = home.rollback(2).await.unwrap_err();
+    assert_eq!(exit_code(&error), 2);
+    assert!(error.to_string().contains(&model), "{error}");
+    assert_eq!(home.champion().await, Some(2));
+}
+
+#[tokio::test]
+async fn a_rollback_without_any_champion_is_exit_11() {
+    let home = Home::new();
+    assert_eq!(exit_code(&home.rollback(1).await.unwrap_err()), 2, "the model is unknown");
+    home.register(&DATA, GOOD).await;
+    assert_eq!(exit_code(&home.rollback(1).await.unwrap_err()), 11);
+}
