@@ -65,7 +65,9 @@ impl View for Tree {
         }
         let status = &workflow.status;
         let elapsed = status.started_at.map(|start| duration(start, None)).unwrap_or_default();
-        let mut lines = vec![format!("{}  {}  {elapsed}", workflow.name(), status.progress)];
+        let pods = workflow.pods();
+        let done = pods.iter().filter(|pod| pod.phase.fulfilled()).count();
+        let mut lines = vec![format!("{}  {done} of {} steps  {elapsed}", workflow.name(), pods.len())];
         if rows.len() < all {
             lines.push(format!("… and {} finished or waiting steps", all - rows.len()));
         }
