@@ -186,7 +186,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let findings = lint::lint(&Library::load(&source)?, &place.maps()?);
             findings.iter().for_each(|finding| ui::print(&format!("{finding}\n")));
             let count = findings.len();
-            ui::tell(&if count == 0 { "no problems found\n".to_owned() } else { format!("{count} problem(s) found\n") });
+            ui::tell(&if count == 0 {
+                "no problems found\n".to_owned()
+            } else {
+                format!("{count} problem(s) found\n")
+            });
             return Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
     }

@@ -66,7 +66,8 @@ impl ConfigMaps {
         for name in names {
             let refuse = |what: String| Failure::usage(format!("{place}{name}: {what}"));
             for document in yaml::load(&read(name)?).map_err(refuse)? {
-                let map_name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let map_name =
+                    document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
                 match document.get("kind").and_then(Value::as_str) {
                     Some("ConfigMap") => {
                         let keys = self.maps.entry(map_name.clone()).or_default();
@@ -82,9 +83,10 @@ impl ConfigMaps {
                     Some("Kustomization") => {
                         let generators = document.get("configMapGenerator").and_then(Value::as_array);
                         for (i, generator) in generators.into_iter().flatten().enumerate() {
-                            generated.push(generate(generator).map_err(|what| {
-                                refuse(format!("configMapGenerator[{i}]: {what}"))
-                            })?);
+                            generated.push(
+                                generate(generator)
+                                    .map_err(|what| refuse(format!("configMapGenerator[{i}]: {what}")))?,
+                            );
                         }
                     }
                     _ => {}
@@ -163,8 +165,11 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let churn = home.path().join("churn");
         fs::create_dir(&churn).unwrap();
-        fs::write(churn.join("ml-config.yaml"), "kind: ConfigMap\nmetadata: {name: alameda-churn}\ndata: {MODEL_C: '2'}\n")
-            .unwrap();
+        fs::write(
+            churn.join("ml-config.yaml"),
+            "kind: ConfigMap\nmetadata: {name: alameda-churn}\ndata: {MODEL_C: '2'}\n",
+        )
+        .unwrap();
         fs::write(churn.join("churn.sql"), "SELECT 1").unwrap();
         fs::write(
             churn.join("kustomization.yaml"),
@@ -176,8 +181,14 @@ mod tests {
         assert_eq!((keys["MODEL_C"].as_str(), keys["features.sql"].as_str()), ("2", "SELECT 1"));
 
         for (text, part) in [
-            ("kind: ConfigMap\nmetadata: {name: m}\ndata: {MODEL_C: 2}\n", "ml-config.yaml: m.data.MODEL_C: must be text, not 2"),
-            ("kind: Kustomization\nconfigMapGenerator: [{name: m, literals: [a=b]}]\n", "configMapGenerator[0]: unknown field `literals`"),
+            (
+                "kind: ConfigMap\nmetadata: {name: m}\ndata: {MODEL_C: 2}\n",
+                "ml-config.yaml: m.data.MODEL_C: must be text, not 2",
+            ),
+            (
+                "kind: Kustomization\nconfigMapGenerator: [{name: m, literals: [a=b]}]\n",
+                "configMapGenerator[0]: unknown field `literals`",
+            ),
             ("a: [", "ml-config.yaml: line"),
         ] {
             fs::write(churn.join("ml-config.yaml"), text).unwrap();

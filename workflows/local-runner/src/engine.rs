@@ -318,7 +318,8 @@ impl<'a> Engine<'a> {
         let nodes = || self.workflow.status.nodes.values().filter(active);
         let pods = nodes().filter(|node| node.kind == Kind::Pod).count();
         let spec = &self.workflow.status.stored_workflow_template_spec;
-        let siblings = |boundary: &Boundary| nodes().filter(|node| node.boundary_id.as_ref() == Some(&boundary.id)).count();
+        let siblings =
+            |boundary: &Boundary| nodes().filter(|node| node.boundary_id.as_ref() == Some(&boundary.id)).count();
         spec.parallelism.is_none_or(|limit| pods < limit)
             && boundary.is_none_or(|boundary| boundary.parallelism.is_none_or(|limit| siblings(boundary) < limit))
     }

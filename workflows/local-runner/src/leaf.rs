@@ -233,9 +233,10 @@ impl Leaf {
         }
         // A container ends with its first process, and so does everything that this one left behind.
         signal_group(pid, Signal::KILL);
-        let exit_code = child.wait().ok().map(|status| {
-            status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
-        });
+        let exit_code = child
+            .wait()
+            .ok()
+            .map(|status| status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1));
         let (phase, message) = match exit_code {
             Some(0) => (Phase::Succeeded, String::new()),
             Some(_) if overdue => {
@@ -320,7 +321,10 @@ fn variables(container: &Container, maps: &ConfigMaps) -> Result<BTreeMap<String
             }
         } else if let Some(source) = from.and_then(|from| from.secret_key_ref.as_ref()) {
             if std::env::var_os(&env.name).is_none() && !source.optional {
-                return Err(format!("the secret \"{}\" is not here: set the variable {} instead", source.name, env.name));
+                return Err(format!(
+                    "the secret \"{}\" is not here: set the variable {} instead",
+                    source.name, env.name
+                ));
             }
         } else {
             variables.insert(env.name.clone(), env.value.clone().unwrap_or_default());

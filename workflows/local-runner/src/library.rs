@@ -219,12 +219,7 @@ impl Library {
     }
 }
 
-fn entry<'a>(
-    place: &'a BTreeMap<String, Entry>,
-    kind: &str,
-    name: &str,
-    broken: &[Finding],
-) -> Result<&'a Entry> {
+fn entry<'a>(place: &'a BTreeMap<String, Entry>, kind: &str, name: &str, broken: &[Finding]) -> Result<&'a Entry> {
     let lines = |findings: &[Finding]| findings.iter().map(|f| format!("\n  {f}")).collect::<String>();
     let Some(entry) = place.get(name) else {
         let known: Vec<_> = place.keys().map(String::as_str).collect();

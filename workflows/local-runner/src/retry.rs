@@ -21,7 +21,9 @@ pub fn reset(workflow: &mut Workflow) -> Result<Vec<Node>> {
         Phase::Failed | Phase::Error => {}
         phase => {
             let next = format!("`alameda resubmit {}` runs it again as a new workflow", workflow.name());
-            return Err(Failure::usage(format!("cannot retry a workflow in phase {phase:?}: there is nothing to do; {next}")));
+            return Err(Failure::usage(format!(
+                "cannot retry a workflow in phase {phase:?}: there is nothing to do; {next}"
+            )));
         }
     }
     let nodes = &workflow.status.nodes;

@@ -179,8 +179,7 @@ static ARTIFACT: Kind = Kind {
 
 static S3: Kind = Kind { name: "artifact s3", interpreted: &[("key", Text)], no_effect: &[] };
 
-static DAG: Kind =
-    Kind { name: "dag", interpreted: &[("failFast", Bool), ("tasks", Objects(&TASK))], no_effect: &[] };
+static DAG: Kind = Kind { name: "dag", interpreted: &[("failFast", Bool), ("tasks", Objects(&TASK))], no_effect: &[] };
 
 static TASK: Kind = Kind {
     name: "dag task",
@@ -202,12 +201,7 @@ static TEMPLATE_REF: Kind =
 
 static RETRY: Kind = Kind {
     name: "retryStrategy",
-    interpreted: &[
-        ("limit", NumberOrText),
-        ("retryPolicy", Text),
-        ("expression", Text),
-        ("backoff", Object(&BACKOFF)),
-    ],
+    interpreted: &[("limit", NumberOrText), ("retryPolicy", Text), ("expression", Text), ("backoff", Object(&BACKOFF))],
     no_effect: &[("affinity", Any)],
 };
 
@@ -269,11 +263,8 @@ static ENV_FROM: Kind = Kind {
     no_effect: &[],
 };
 
-static VOLUME_MOUNT: Kind = Kind {
-    name: "volumeMount",
-    interpreted: &[("name", Text), ("mountPath", Text)],
-    no_effect: &[("readOnly", Bool)],
-};
+static VOLUME_MOUNT: Kind =
+    Kind { name: "volumeMount", interpreted: &[("name", Text), ("mountPath", Text)], no_effect: &[("readOnly", Bool)] };
 
 /// Fields that other versions of Argo know, and what takes their place.
 const INSTEAD: [(&str, &str); 7] = [

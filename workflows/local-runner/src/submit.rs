@@ -211,7 +211,9 @@ fn set(arguments: &mut Parameters, name: &str, value: &str, template: &str) -> R
     let known: Vec<_> = arguments.parameters.iter().map(|parameter| parameter.name.clone()).collect();
     let Some(parameter) = arguments.parameters.iter_mut().find(|parameter| parameter.name == name) else {
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(Failure::usage(format!("workflowtemplate/{template} has no parameter `{name}`; it takes: {known}")));
+        return Err(Failure::usage(format!(
+            "workflowtemplate/{template} has no parameter `{name}`; it takes: {known}"
+        )));
     };
     if !parameter.choices.is_empty() && !parameter.choices.iter().any(|choice| choice == value) {
         let choices = parameter.choices.join(", ");
@@ -253,9 +255,9 @@ fn given(parameters: &[String], file: Option<&PathBuf>) -> Result<BTreeMap<Strin
 fn instant(text: &str) -> Result<String> {
     match DateTime::parse_from_rfc3339(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => {
-            Err(Failure::usage(format!("--scheduled-time {text}: {error}; give an instant such as 2026-09-20T02:30:00Z")))
-        }
+        Err(error) => Err(Failure::usage(format!(
+            "--scheduled-time {text}: {error}; give an instant such as 2026-09-20T02:30:00Z"
+        ))),
     }
 }
 
@@ -285,7 +287,8 @@ fn suffix(attempt: u32) -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let nanos = Utc::now().timestamp_nanos_opt().unwrap_or_default() as u64;
     // Mixed by a large odd number, so that close instants give distant names.
-    let mut bits = (nanos ^ u64::from(std::process::id()) << 32 ^ u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut bits =
+        (nanos ^ u64::from(std::process::id()) << 32 ^ u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits ^= bits >> 29;
     let letter = |_| {
         let letter = LETTERS[(bits % LETTERS.len() as u64) as usize];

@@ -98,7 +98,11 @@ impl View for Lines {
                 Phase::Running => format!("{time} ● {name}\n"),
                 phase => {
                     let note = if node.reused() { "reused" } else { first_line(&node.message) };
-                    let end = format!("{time} {} {name} {} {note}", glyph(phase), duration(node.started_at, node.finished_at));
+                    let end = format!(
+                        "{time} {} {name} {} {note}",
+                        glyph(phase),
+                        duration(node.started_at, node.finished_at)
+                    );
                     format!("{}\n", end.trim_end())
                 }
             };
@@ -168,9 +172,8 @@ fn add_rows<'a>(
     rows.push(Row { prefix, name, node: shown.unwrap_or(node) });
     let mut children: Vec<&Node> = match node.kind {
         Kind::Dag => {
-            let attempts = |id: &String| {
-                nodes.values().any(|retry| retry.kind == Kind::Retry && retry.children.contains(id))
-            };
+            let attempts =
+                |id: &String| nodes.values().any(|retry| retry.kind == Kind::Retry && retry.children.contains(id));
             let part = |child: &&Node| {
                 child.boundary_id.as_ref() == Some(&node.id)
                     && child.kind != Kind::TaskGroup
@@ -266,7 +269,8 @@ pub fn table(rows: &[Vec<String>]) -> String {
 pub fn explain_failure(workflow: &Workflow, command: &dyn Fn(&[&str]) -> String) -> String {
     let red = Style::new().red();
     let name = workflow.name();
-    let mut text = format!("\n{} {}\n", red.apply_to(format!("{name}: {:?}.", workflow.status.phase)), workflow.status.message);
+    let mut text =
+        format!("\n{} {}\n", red.apply_to(format!("{name}: {:?}.", workflow.status.phase)), workflow.status.message);
     let failures = workflow.failures();
     for node in failures.iter().take(5) {
         let _ = writeln!(text, "\n{} {}", red.apply_to(glyph(node.phase)), folder_name(workflow, node));

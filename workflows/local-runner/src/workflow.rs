@@ -282,10 +282,17 @@ impl Workflow {
 
     /// Failed attempts that nothing made good: those which a person has to look at.
     pub fn failures(&self) -> Vec<&Node> {
-        let retried: BTreeSet<&String> = self.status.nodes.values().filter(|node| node.kind == Kind::Retry).flat_map(|node| {
-            let last = if node.phase.failed() { node.children.len().saturating_sub(1) } else { node.children.len() };
-            &node.children[..last]
-        }).collect();
+        let retried: BTreeSet<&String> = self
+            .status
+            .nodes
+            .values()
+            .filter(|node| node.kind == Kind::Retry)
+            .flat_map(|node| {
+                let last =
+                    if node.phase.failed() { node.children.len().saturating_sub(1) } else { node.children.len() };
+                &node.children[..last]
+            })
+            .collect();
         let failed = |node: &&Node| {
             let leaf = matches!(node.kind, Kind::Pod | Kind::Skipped) || node.children.is_empty();
             node.phase.failed() && leaf && !retried.contains(&node.id)

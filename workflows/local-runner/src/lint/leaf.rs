@@ -149,7 +149,8 @@ fn plausible(
         let flag = argument.split('=').next().unwrap_or_default();
         let value = PLAUSIBLE[*tries.get(flag).unwrap_or(&0)];
         let mut scope = Scope::default();
-        for name in ["name", "namespace", "uid", "creationTimestamp", "scheduledTime", "status", "failures", "duration"] {
+        for name in ["name", "namespace", "uid", "creationTimestamp", "scheduledTime", "status", "failures", "duration"]
+        {
             scope.set(format!("workflow.{name}"), value);
         }
         for input in &template.inputs.parameters {
