@@ -11,7 +11,7 @@ use crate::library::{Source, yaml_files};
 use crate::yaml;
 
 /// The repository's own configuration.
-pub const EMBEDDED: [(&str, &str); 4] = [
+pub(crate) const EMBEDDED: [(&str, &str); 4] = [
     ("dataset.json", include_str!("../../../config-maps/dataset.json")),
     ("features.sql", include_str!("../../../config-maps/features.sql")),
     ("kustomization.yaml", include_str!("../../../config-maps/kustomization.yaml")),
@@ -20,7 +20,7 @@ pub const EMBEDDED: [(&str, &str); 4] = [
 
 /// ConfigMaps by name, each with its keys.
 #[derive(Clone, Debug, Default)]
-pub struct ConfigMaps {
+pub(crate) struct ConfigMaps {
     maps: BTreeMap<String, BTreeMap<String, String>>,
     source: String,
 }
@@ -31,7 +31,7 @@ impl ConfigMaps {
     /// # Errors
     ///
     /// If a file can't be read, or asks kustomize for something that is not understood here; names the file.
-    pub fn load(source: &Source) -> Result<Self> {
+    pub(crate) fn load(source: &Source) -> Result<Self> {
         let mut found = Self { maps: BTreeMap::new(), source: "the copies in this binary".to_owned() };
         let Source::Folder(folder) = source else {
             let read = |name: &str| {
@@ -103,22 +103,22 @@ impl ConfigMaps {
     }
 
     /// The keys of a ConfigMap.
-    pub fn get(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&BTreeMap<String, String>> {
         self.maps.get(name)
     }
 
     /// Every ConfigMap and its keys.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
         self.maps.iter().map(|(name, keys)| (name.as_str(), keys))
     }
 
     /// Where they were looked for.
-    pub fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         &self.source
     }
 
     /// Where they were looked for, and which were found.
-    pub fn known(&self) -> String {
+    pub(crate) fn known(&self) -> String {
         let names: Vec<_> = self.maps.keys().map(String::as_str).collect();
         format!("{} has: {}", self.source, if names.is_empty() { "none".to_owned() } else { names.join(", ") })
     }

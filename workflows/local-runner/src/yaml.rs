@@ -16,7 +16,7 @@ const COPIES: usize = 100_000;
 /// # Errors
 ///
 /// Says what is wrong and in which line.
-pub fn load(text: &str) -> Result<Vec<Value>, String> {
+pub(crate) fn load(text: &str) -> Result<Vec<Value>, String> {
     let mut reader =
         Reader { events: Parser::new_from_str(text), anchors: BTreeMap::new(), line: 1, copies: COPIES, depth: 0 };
     let mut documents = Vec::new();
@@ -172,7 +172,7 @@ fn number(text: &str) -> Option<Number> {
 }
 
 /// Writes a value as YAML.
-pub fn emit(value: &Value) -> String {
+pub(crate) fn emit(value: &Value) -> String {
     let mut text = String::new();
     write(&mut text, value, 0, false);
     text
