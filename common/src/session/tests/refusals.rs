@@ -123,7 +123,37 @@ fn errors_show_the_line() {
         shown.push_str(&refusal(&sql(last)));
         shown.push_str("\n\n");
     }
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r#"
+    features.sql, line 3, column 3: there is no column "featur1"; there are "date", "customerId", "feature1", "feature2", "country", "target"
+       |
+     3 |   featur1 * 2 AS a
+       |   ^
+
+    features.sql, line 3, column 14: there is no column "AS"; there are "date", "customerId", "feature1", "feature2", "country", "target"
+       |
+     3 |   feature1 * AS a
+       |              ^
+
+    features.sql, line 3, column 3: Invalid function 'nosuch'.
+       |
+     3 |   nosuch(feature1) AS a
+       |   ^
+
+    features.sql, line 3, column 3: aggregate function sum is refused: each row is computed from itself, else it would matter how rows are spread over files
+       |
+     3 |   sum(feature1) AS a
+       |   ^
+
+    features.sql, line 3, column 3: function now() is refused: its result depends on the clock or on chance
+       |
+     3 |   now() > date AS a
+       |   ^
+
+    features.sql, line 3, column 14: Expected: an expression, found: )
+       |
+     3 |   feature1 + ) AS a
+       |              ^
+    "#);
 }
 
 #[test]
