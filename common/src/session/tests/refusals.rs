@@ -149,7 +149,10 @@ fn errors_show_the_line() {
      3 |   now() > date AS a
        |   ^
 
-    PENDING
+    features.sql, line 3, column 14: Expected: an expression, found: )
+       |
+     3 |   feature1 + ) AS a
+       |              ^
     "#);
 }
 
