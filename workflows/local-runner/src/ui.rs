@@ -15,6 +15,8 @@ use crate::workflow::{Kind, Node, Phase, Workflow, natural, now, progress};
 pub(crate) trait View {
     /// Shows the state.
     fn update(&mut self, workflow: &Workflow);
+    /// Shows a line of text.
+    fn say(&mut self, text: &str);
 }
 
 /// Prints text to stdout. A reader that went away, such as `head`, is no failure.
@@ -81,6 +83,10 @@ impl View for Tree {
         self.bar.set_message(lines.join("\n"));
         self.bar.tick();
     }
+
+    fn say(&mut self, text: &str) {
+        self.bar.println(text);
+    }
 }
 
 /// A line for each step that begins or ends.
@@ -116,6 +122,10 @@ impl View for Lines {
             };
             tell(&line);
         }
+    }
+
+    fn say(&mut self, text: &str) {
+        tell(&format!("{text}\n"));
     }
 }
 
