@@ -20,8 +20,8 @@ use crate::workflow::{self, Phase};
 
 /// How long a step may take to stop after SIGTERM; the steps give themselves 10 s.
 const GRACE: Duration = Duration::from_secs(12);
-/// How often a process is looked at.
-const POLL: Duration = Duration::from_millis(20);
+/// How often a process is looked at: often when it is young, so that short steps end soon and their memory is seen.
+const POLL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 /// As much of a failure's text as Kubernetes keeps.
 const MESSAGE_BYTES: usize = 4096;
 
@@ -229,7 +229,7 @@ impl Leaf {
                     signal_group(pid, Signal::KILL);
                 }
             }
-            thread::sleep(POLL);
+            thread::sleep((started.elapsed() / 20).clamp(POLL.0, POLL.1));
         }
         // A container ends with its first process, and so does everything that this one left behind.
         signal_group(pid, Signal::KILL);

@@ -288,8 +288,8 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
 pub(crate) fn explain_failure(workflow: &Workflow, command: &dyn Fn(&[&str]) -> String) -> String {
     let red = Style::new().red();
     let name = workflow.name();
-    let mut text =
-        format!("\n{} {}\n", red.apply_to(format!("{name}: {:?}.", workflow.status.phase)), workflow.status.message);
+    let head = format!("{name}: {:?} {}", workflow.status.phase, workflow.status.message);
+    let mut text = format!("\n{}\n", red.apply_to(head.trim_end()));
     let failures = workflow.failures();
     for node in failures.iter().take(5) {
         let _ = writeln!(text, "\n{} {}", red.apply_to(glyph(node.phase)), folder_name(workflow, node));
