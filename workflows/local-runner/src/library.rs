@@ -100,13 +100,11 @@ pub(crate) struct Library {
 
 #[derive(Deserialize)]
 struct Document {
-    metadata: Named,
     spec: WorkflowSpec,
 }
 
 #[derive(Deserialize)]
 struct CronDocument {
-    metadata: Named,
     spec: CronSpec,
 }
 
@@ -114,11 +112,6 @@ struct CronDocument {
 #[serde(rename_all = "camelCase")]
 struct CronSpec {
     workflow_spec: WorkflowSpec,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
 }
 
 impl Library {
@@ -141,7 +134,7 @@ impl Library {
         if !version.starts_with("argoproj.io/") && !version.is_empty() {
             return; // A Service, a Role or the like: nothing that runs here.
         }
-        let name = raw.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("unnamed").to_owned();
+        let name = raw.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut find = |path: &str, text: String| {
             self.findings.push(Finding { file: file.to_owned(), path: path.to_owned(), text });
         };
@@ -149,16 +142,19 @@ impl Library {
         if !is_cron && kind != "WorkflowTemplate" {
             return find(&name, format!("the kind `{kind}` is not supported: WorkflowTemplate or CronWorkflow"));
         }
+        if name.is_empty() {
+            return find("metadata.name", format!("a {kind} needs a name"));
+        }
         let mut findings = Vec::new();
         let schema = if is_cron { &schema::CRON_WORKFLOW } else { &schema::WORKFLOW_TEMPLATE };
         let kept = schema::check(schema, &raw, file, &name, &mut findings);
         let parsed = if is_cron {
-            serde_json::from_value::<CronDocument>(kept).map(|d| (d.metadata.name, d.spec.workflow_spec))
+            serde_json::from_value::<CronDocument>(kept).map(|document| document.spec.workflow_spec)
         } else {
-            serde_json::from_value::<Document>(kept).map(|d| (d.metadata.name, d.spec))
+            serde_json::from_value::<Document>(kept).map(|document| document.spec)
         };
         let spec = match parsed {
-            Ok((_, spec)) => spec,
+            Ok(spec) => spec,
             Err(error) => {
                 if findings.is_empty() {
                     findings.push(Finding { file: file.to_owned(), path: name.clone(), text: error.to_string() });

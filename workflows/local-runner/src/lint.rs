@@ -168,7 +168,7 @@ impl<'a> Linter<'a> {
         for (i, input) in template.inputs.parameters.iter().enumerate() {
             self.at(&format!(".inputs.parameters[{i}]"), |l| {
                 l.choices(input);
-                l.tags(input.given().unwrap_or_default(), &|name| l_workflow(l.entry, name));
+                l.tags(input.given().unwrap_or_default(), &|name| names_workflow(l.entry, name));
             });
         }
         for (i, output) in template.outputs.parameters.iter().enumerate() {
@@ -217,7 +217,9 @@ impl<'a> Linter<'a> {
             self.at(&format!(" outputs.parameters[{i}]"), |l| {
                 let (entry, library) = (l.entry, l.library);
                 l.tags(from, &|name| {
-                    l_workflow(entry, name) || l_input(template, name) || l_output(library, entry, &tasks, &all, name)
+                    names_workflow(entry, name)
+                        || names_input(template, name)
+                        || names_output(library, entry, &tasks, &all, name)
                 });
             });
         }
@@ -250,9 +252,9 @@ impl<'a> Linter<'a> {
         let (entry, library) = (self.entry, self.library);
         let before = ancestors(task, tasks);
         let known = |name: &str| {
-            l_workflow(entry, name)
-                || l_input(template, name)
-                || l_output(library, entry, tasks, &before, name)
+            names_workflow(entry, name)
+                || names_input(template, name)
+                || names_output(library, entry, tasks, &before, name)
                 || task.expands() && (name == "item" || name.starts_with("item."))
         };
         self.at(".withParam", |l| l.tags(task.with_param.as_deref().unwrap_or_default(), &known));
@@ -317,19 +319,19 @@ fn ancestors<'t>(task: &Task, tasks: &BTreeMap<&'t str, &Task>) -> BTreeSet<&'t 
     found
 }
 
-fn l_workflow(entry: &Entry, name: &str) -> bool {
+fn names_workflow(entry: &Entry, name: &str) -> bool {
     let parameter = name.strip_prefix("workflow.parameters.");
     WORKFLOW.contains(&name)
         || parameter.is_some_and(|name| entry.spec.arguments.parameters.iter().any(|p| p.name == name))
 }
 
-fn l_input(template: &Template, name: &str) -> bool {
+fn names_input(template: &Template, name: &str) -> bool {
     let parameter = name.strip_prefix("inputs.parameters.");
     parameter.is_some_and(|name| template.inputs.parameters.iter().any(|input| input.name == name))
 }
 
 /// Whether a name is a result of one of the tasks `before`.
-fn l_output(
+fn names_output(
     library: &Library,
     entry: &Entry,
     tasks: &BTreeMap<&str, &Task>,

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::Value;
 
-use super::{Linter, WORKFLOW, l_input, l_workflow};
+use super::{Linter, WORKFLOW, names_input, names_workflow};
 use crate::expr::{self, Dialect};
 use crate::leaf::place;
 use crate::spec::{Backoff, Container, NumberOrText, Parameters, RetryStrategy, Template, duration};
@@ -40,8 +40,8 @@ impl Linter<'_> {
         }
         let entry = self.entry;
         let known = |name: &str| {
-            l_workflow(entry, name)
-                || l_input(template, name)
+            names_workflow(entry, name)
+                || names_input(template, name)
                 || ["pod.name", "node.name"].contains(&name)
                 || name == "retries" && template.retry_strategy.is_some()
         };

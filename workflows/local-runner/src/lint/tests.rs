@@ -97,6 +97,7 @@ fn each_fault_is_found_with_its_place() {
             "YAML",
             "line 4: the key `metadata` stands twice",
         ),
+        ("metadata: {name: good}", "metadata: {}", "metadata.name", "a WorkflowTemplate needs a name"),
         // Names.
         ("name: good}\nspec", "name: Good}\nspec", ".metadata.name", "lower-case letters"),
         (
