@@ -46,7 +46,8 @@ fn tables() -> String {
 
 fn table(flags: &[&Arg]) -> String {
     let mut text = "| flag | variable | default | meaning |\n|---|---|---|---|\n".to_owned();
-    for flag in flags.iter().filter(|flag| !flag.is_hide_set() && !matches!(flag.get_id().as_str(), "help" | "version")) {
+    for flag in flags.iter().filter(|flag| !flag.is_hide_set() && !matches!(flag.get_id().as_str(), "help" | "version"))
+    {
         let name = flag.get_long().unwrap_or_default();
         let variable = flag.get_env().map(|env| format!("`{}`", env.display())).unwrap_or_default();
         let default = match flag.get_default_values() {
