@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use arrow::array::RecordBatch;
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -65,6 +66,19 @@ impl LabelledRows {
         &self.classes
     }
 
+    /// Row-major features, and labels, of a batch that holds the columns by name. A null feature is NaN, and a null label
+    /// `None`.
+    ///
+    /// # Errors
+    /// A label of neither class: exit 10.
+    pub fn split(&self, batch: &RecordBatch) -> Result<(Vec<f64>, Vec<Option<u8>>)> {
+        let position = |name: &str| batch.schema_ref().index_of(name);
+        let features = self.features.iter().map(|name| position(name)).collect::<Result<Vec<_>, _>>()?;
+        let matrix = parts::matrix(&batch.project(&features)?, &self.features)?;
+        let labels = parts::labels(batch.column(position(&self.target)?), &self.classes, &self.target)?;
+        Ok((matrix, labels))
+    }
+
     /// Reads one part from its first row to its last, and hands over chunks of [`BATCH_ROWS`] rows, the last one shorter:
     /// row-major features, and one label per row. After the first value that is unusable nothing more is handed over; the
     /// rest is only counted.
@@ -79,9 +93,7 @@ impl LabelledRows {
         let mut rows = 0;
         for batch in parts::read(&self.store.file(&part.key)?, &columns)? {
             let batch = batch?;
-            let matrix = parts::matrix(&batch, &self.features)?;
-            let labels = parts::labels(batch.column(p), &self.classes, &self.target)
-                .with_context(|| format!("reading {}", part.key))?;
+            let (matrix, labels) = self.split(&batch).with_context(|| format!("reading {}", part.key))?;
             unusable.count(&matrix, &labels, part, rows);
             rows += batch.num_rows() as u64;
             if unusable.any() {

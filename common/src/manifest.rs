@@ -360,7 +360,7 @@ pub async fn reusable<M: Manifest>(store: &Store, key: &str, inputs: &Inputs, ca
         return Ok(None);
     }
     if manifest.header().fingerprint != inputs.fingerprint() {
-        return Err(differs::<M>(key, inputs, manifest.header()));
+        return Err(differs(key, inputs, manifest.header()));
     }
     if let Some(missing) = missing(store, &manifest).await? {
         tracing::warn!(key, missing, "an object of the committed work is missing; it is made again");
@@ -370,7 +370,7 @@ pub async fn reusable<M: Manifest>(store: &Store, key: &str, inputs: &Inputs, ca
     Ok(Some(manifest))
 }
 
-fn differs<M: Manifest>(key: &str, inputs: &Inputs, committed: &Header) -> anyhow::Error {
+fn differs(key: &str, inputs: &Inputs, committed: &Header) -> anyhow::Error {
     Failure::usage(format!(
         "{key} is committed already, from other inputs:{}\nuse another name (data-version), or cache=refresh to replace it",
         inputs.differences(&committed.inputs)
@@ -399,7 +399,7 @@ pub async fn commit<M: Manifest>(store: &Store, key: &str, mut manifest: M, cach
     let same = committed.header().fingerprint == manifest.header().fingerprint;
     if cache == Cache::Use {
         if !same {
-            return Err(differs::<M>(key, &manifest.header().inputs, committed.header()));
+            return Err(differs(key, &manifest.header().inputs, committed.header()));
         }
         if missing(store, &committed).await?.is_none() {
             return Ok((committed, true));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 
 use crate::config::Config;
+use crate::dataset::HoldoutRule;
 use crate::labelled::{LabelledRows, Unusable};
 use crate::manifest::DatasetManifest;
 use crate::metrics::{Classification, RankMetrics, Report, rank_metrics};
@@ -95,16 +96,14 @@ impl Ranks {
     }
 }
 
-/// The holdout rule that keeps whole raw files out of training; every other rule looks at each row.
-const BY_SHARD: &str = "first-shard";
-
-/// Why rows of `holdout` may be among those of `train`; `None` when the two are surely disjoint.
+/// Why rows of `holdout` may be among those of `train`; `None` when the two are surely disjoint. `same_keys` tells whether
+/// both name their rows by the same columns of id and time.
 ///
-/// The same rule on rows never puts a row on both sides. Else no raw file may be on both, neither by its key nor by its
-/// content, unless it gave no rows.
-pub fn overlap<'a>(train: &'a DatasetManifest, holdout: &'a DatasetManifest) -> Option<String> {
-    let by_row = holdout.holdout != BY_SHARD && holdout.holdout == train.holdout && holdout.config == train.config;
-    if by_row {
+/// A rule on a row's id or time never puts a row on both sides. Else no raw file may be on both, neither by its key nor by
+/// its content, unless it gave no rows.
+pub fn overlap<'a>(train: &'a DatasetManifest, holdout: &'a DatasetManifest, same_keys: bool) -> Option<String> {
+    let by_row = holdout.holdout != HoldoutRule::FirstShard.to_string();
+    if by_row && same_keys && holdout.holdout == train.holdout {
         return None;
     }
     let filled = |manifest: &'a DatasetManifest| manifest.shards.iter().filter(|shard| shard.rows > 0);

@@ -5,6 +5,7 @@
 
 mod check;
 mod excerpt;
+mod overflow;
 mod source;
 
 use std::path::Path;
@@ -66,7 +67,8 @@ impl Features {
         let query = Query { name: "features.sql", sql: &config.features_sql };
         let Checked { plan, reads_target } = check::features(&state, &query, &dataset.target().name)?;
         let columns = columns(&query, dataset, &plan, &reads_target)?;
-        let plan = block_on(state.create_physical_plan(&plan)).map_err(|error| query.failure(&error))?;
+        let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
+        let plan = plan.map_err(|error| query.failure(&error))?;
         // A promise that SQL's own rules make about nulls would differ from what a reader of the parts may rely on.
         let schema = parts::nullable(&Schema::new(plan.schema().fields().clone()));
         Ok(Self { state, filter, plan, schema, columns })
@@ -154,7 +156,7 @@ fn plan_filter(state: &SessionState, raw: &SchemaRef, filter: &str) -> Result<Ar
         let simplifier = ExprSimplifier::new(context);
         let expr = simplifier.simplify(simplifier.coerce(expr, &schema)?)?;
         let data_type = expr.get_type(&schema)?;
-        Ok((state.create_physical_expr(expr, &schema)?, data_type))
+        Ok((overflow::check(state.create_physical_expr(expr, &schema)?)?, data_type))
     };
     let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
     match data_type {

@@ -76,21 +76,16 @@ impl Checker {
                 }
             });
         }
-        if self.key_is_whole(batch) {
-            for (row, hash) in keys::hashes(&self.key_columns(batch))?.enumerate() {
-                if keep.is_none_or(|keep| keep.value(row)) {
-                    self.names.push(hash)?;
-                }
+        let key = self.key_columns(batch);
+        for (row, hash) in keys::hashes(&key)?.enumerate() {
+            // A null in the key is a breach of its own, and no name that could repeat.
+            if keep.is_none_or(|keep| keep.value(row)) && key.iter().all(|column| column.is_valid(row)) {
+                self.names.push(hash)?;
             }
         }
         self.rows += batch.num_rows() as u64;
         self.kept += keep.map_or(batch.num_rows(), BooleanArray::true_count) as u64;
         Ok(())
-    }
-
-    /// A null in the key is a breach of its own, and no name that could repeat.
-    fn key_is_whole(&self, batch: &RecordBatch) -> bool {
-        self.key.iter().all(|&column| batch.column(column).null_count() == 0)
     }
 
     fn key_columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {

@@ -183,7 +183,7 @@ fn reading(text: &str) -> Option<NaiveDateTime> {
 }
 
 fn micros(at: DateTime<Utc>) -> Result<i64, Breach> {
-    if at.nanosecond() % 1000 == 0 { Ok(at.timestamp_micros()) } else { Err(Breach::Inexact) }
+    if at.nanosecond().is_multiple_of(1000) { Ok(at.timestamp_micros()) } else { Err(Breach::Inexact) }
 }
 
 /// The line on which a row begins; rows and lines count from 1. Line breaks in quotes belong to their row.

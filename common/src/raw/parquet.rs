@@ -1,6 +1,8 @@
 //! Parquet files as they come: other writers spell the same types in other ways.
 
+use std::fmt::Display;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -16,22 +18,19 @@ use crate::parts::BATCH_ROWS;
 
 pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
     let file = File::open(&raw.path).with_context(|| format!("opening {}", raw.path.display()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| raw.unreadable("parquet", &error))?;
+    let builder = guard(raw, || ParquetRecordBatchReaderBuilder::try_new(file))?;
     let positions = positions(raw, builder.schema())?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), positions.iter().copied().flatten());
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(|error| raw.unreadable("parquet", &error))?;
+    let mut reader = guard(raw, || builder.with_projection(mask).with_batch_size(BATCH_ROWS).build())?;
     // The reader gives columns in the order of the file.
     let mut in_file: Vec<usize> = positions.iter().copied().flatten().collect();
     in_file.sort_unstable();
     let order: Vec<Option<usize>> =
         positions.iter().map(|position| position.and_then(|position| in_file.binary_search(&position).ok())).collect();
     let (raw, schema) = (raw.clone(), raw.dataset.raw_schema());
-    Ok(Box::new(reader.map(move |batch| {
-        let batch = batch.map_err(|error| raw.unreadable("parquet", &error))?;
+    let batches = std::iter::from_fn(move || guard(&raw, || reader.next().transpose()).transpose());
+    Ok(Box::new(batches.map(move |batch| {
+        let batch = batch?;
         let mut misfits = Vec::new();
         let mut columns = Vec::with_capacity(order.len());
         for (column, position) in order.iter().enumerate() {
@@ -43,6 +42,14 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
         }
         Ok(Chunk { batch: RecordBatch::try_new(schema.clone(), columns)?, misfits })
     })))
+}
+
+/// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an error.
+fn guard<T, E: Display>(raw: &RawFile, read: impl FnOnce() -> Result<T, E>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(read) => read.map_err(|error| raw.unreadable("parquet", &error)),
+        Err(_) => Err(raw.unreadable("parquet", &"its pages make no sense")),
+    }
 }
 
 /// Where each column of the contract stands in the file; `None` for labels that need not be there.

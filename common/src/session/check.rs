@@ -27,7 +27,14 @@ pub(super) struct Checked {
 /// Plans a features query.
 pub(super) fn features(state: &SessionState, query: &Query<'_>, target: &str) -> Result<Checked> {
     let statement = one_select(query)?;
-    let plan = block_on(state.statement_to_plan(statement)).map_err(|error| query.failure(&error))?;
+    let plan = block_on(state.statement_to_plan(statement)).map_err(|error| {
+        // DataFusion would advise GROUP BY, which is no way out here.
+        let aggregate = query.find_call(|name| state.aggregate_functions().contains_key(name));
+        aggregate.map_or_else(
+            || query.failure(&error),
+            |name| refuse(query, &[&name], &format!("aggregate function {name}")),
+        )
+    })?;
     let mut refusal = None;
     let walked = plan.apply_with_subqueries(|node| {
         refusal = check_node(query, node).or_else(|| check_expressions(query, node));
@@ -240,5 +247,5 @@ fn reads(plan: &LogicalPlan, name: &str) -> Result<Vec<bool>, DataFusionError> {
     let input = reads(&projection.input, name)?;
     let schema = projection.input.schema();
     let is_read = |column: &&Column| schema.maybe_index_of_column(column).is_some_and(|index| input[index]);
-    Ok(projection.expr.iter().map(|expr| expr.column_refs().iter().any(|column| is_read(&column))).collect())
+    Ok(projection.expr.iter().map(|expr| expr.column_refs().iter().any(is_read)).collect())
 }

@@ -29,6 +29,15 @@ impl Query<'_> {
         })
     }
 
+    /// The first function that is called and is one of those asked for, in small letters.
+    pub(super) fn find_call(&self, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let tokens = Tokenizer::new(&GenericDialect {}, self.sql).tokenize().ok()?;
+        tokens.windows(2).find_map(|pair| match pair {
+            [Token::Word(name), Token::LParen] => Some(name.value.to_lowercase()).filter(|name| wanted(name)),
+            _ => None,
+        })
+    }
+
     /// The error for SQL that DataFusion refuses.
     pub(super) fn failure(&self, error: &DataFusionError) -> anyhow::Error {
         let text = text(error);

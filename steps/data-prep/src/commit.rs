@@ -69,12 +69,7 @@ fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> Da
     manifest
 }
 
-fn refuse_empty(
-    plan: &Plan<Job>,
-    rule: HoldoutRule,
-    train: &DatasetManifest,
-    holdout: &DatasetManifest,
-) -> Result<()> {
+fn refuse_empty(plan: &Plan<Job>, rule: HoldoutRule, train: &DatasetManifest, holdout: &DatasetManifest) -> Result<()> {
     let files = plan.shards.len() - train.quarantined.len();
     if train.rows + holdout.rows == 0 {
         return Err(Failure::contract(format!("there are no rows to train on in all of {files} raw files")));

@@ -147,6 +147,7 @@ fn inputs(
 }
 
 fn shards(files: Vec<Object>) -> Vec<Shard> {
-    let shard = |(ordinal, file): (usize, Object)| Shard { ordinal, key: file.key, bytes: file.bytes, stamp: file.stamp };
+    let shard =
+        |(ordinal, file): (usize, Object)| Shard { ordinal, key: file.key, bytes: file.bytes, stamp: file.stamp };
     files.into_iter().enumerate().map(shard).collect()
 }

@@ -2,14 +2,16 @@
 
 use anyhow::Result;
 use common::config::Config;
+use common::dataset::{ColumnContract, Role};
 use common::failure::{self, Failure};
-use common::layout::ModelName;
 use common::manifest::{self, DatasetManifest, Manifest, ModelManifest};
 use common::metrics::Report;
 use common::scoring;
 use common::step::Step;
 use common::store::Store;
 use common::tracking::Version;
+
+use crate::raw_holdout;
 
 /// A model in the comparison.
 pub(crate) struct Contender {
@@ -33,11 +35,6 @@ impl Contender {
         reason(read.await)
     }
 
-    /// Why the model may have been trained on rows of the holdout.
-    pub(crate) fn saw(&self, holdout: &DatasetManifest) -> Option<String> {
-        scoring::overlap(&self.train, holdout)
-    }
-
     /// Its metrics on a holdout that its own configuration prepared.
     pub(crate) async fn score(&self, step: &Step, store: &Store, holdout: &DatasetManifest) -> Result<Report> {
         let config = Config::load(store, &holdout.config).await?;
@@ -49,36 +46,118 @@ impl Contender {
 
 /// The candidate's holdout. The inner error says why it can't be used.
 pub(crate) async fn holdout(store: &Store, candidate: &Contender) -> Result<Result<DatasetManifest, String>> {
-    let holdout: DatasetManifest = match reason(manifest::require(store, &candidate.manifest.holdout_manifest).await)? {
+    let key = &candidate.manifest.holdout_manifest;
+    let holdout: DatasetManifest = match reason(manifest::require(store, key).await)? {
         Ok(holdout) => holdout,
         Err(why) => return Ok(Err(why)),
     };
-    let key = &candidate.manifest.holdout_manifest;
     if holdout.config != candidate.manifest.config {
         return Ok(Err(format!("the holdout {key} was prepared anew since the candidate was trained: train it again")));
     }
-    Ok(match candidate.saw(&holdout) {
+    Ok(match scoring::overlap(&candidate.train, &holdout, true) {
         Some(why) => Err(format!("{why}: the holdout {key} can't judge the candidate")),
         None => Ok(holdout),
     })
 }
 
-/// Why a champion can't be compared with the candidate on its holdout; `None` when it can.
-pub(crate) fn incomparable(champion: &Contender, holdout: &DatasetManifest, name: &ModelName) -> Option<String> {
-    let version = champion.version.version;
-    if let Some(why) = champion.saw(holdout) {
-        return Some(format!("champion version {version} of {name} can't be compared: {why}, which it was trained on"));
+/// A champion that can be scored on the candidate's holdout.
+pub(crate) struct Rival {
+    contender: Contender,
+    /// Where it has a configuration of its own: that, and the raw files.
+    own: Option<(Config, Store)>,
+}
+
+impl Rival {
+    /// The inner error says why the champion can't be compared.
+    pub(crate) async fn read(
+        store: &Store,
+        raw_url: Option<&str>,
+        champion: Version,
+        holdout: &DatasetManifest,
+    ) -> Result<Result<Self, String>> {
+        let contender = match Contender::read(store, champion).await? {
+            Ok(contender) => contender,
+            Err(why) => return Ok(Err(why)),
+        };
+        let own = reason(own_configuration(store, raw_url, &contender, holdout).await)?;
+        Ok(own.map(|own| Self { contender, own }))
     }
-    (champion.manifest.config != holdout.config).then(|| {
-        format!("champion version {version} of {name} can't be compared: it was trained with another configuration")
-    })
+
+    /// Its version.
+    pub(crate) fn version(&self) -> u64 {
+        self.contender.version.version
+    }
+
+    /// Its metrics on the holdout. The inner error says why there are none that can be compared with the candidate's.
+    pub(crate) async fn score(
+        &self,
+        step: &Step,
+        store: &Store,
+        holdout: &DatasetManifest,
+        candidate: &Report,
+    ) -> Result<Result<Report, String>> {
+        let Some((config, raw)) = &self.own else {
+            return self.contender.score(step, store, holdout).await.map(Ok);
+        };
+        let score = async {
+            let model = self.contender.manifest.load_model(store).await?;
+            let report = raw_holdout::score(step, raw, config, model, holdout).await?;
+            if (report.rows, report.positives) != (candidate.rows, candidate.positives) {
+                return Err(Failure::contract(format!(
+                    "its own configuration makes {} rows of the holdout, {} of them positive, where the candidate's makes {} \
+                     and {}",
+                    report.rows, report.positives, candidate.rows, candidate.positives
+                )));
+            }
+            Ok(report)
+        };
+        reason(score.await)
+    }
+}
+
+/// What a champion of another configuration is scored with; `None` for one of the same.
+///
+/// # Errors
+/// Why it can't be compared.
+async fn own_configuration(
+    store: &Store,
+    raw_url: Option<&str>,
+    champion: &Contender,
+    holdout: &DatasetManifest,
+) -> Result<Option<(Config, Store)>> {
+    let theirs = Config::load(store, &holdout.config).await?;
+    let ours = Config::load(store, &champion.manifest.config).await?;
+    if let Some(why) = scoring::overlap(&champion.train, holdout, row_names(&ours) == row_names(&theirs)) {
+        return Err(Failure::usage(format!("{why}, so that it would be flattered")));
+    }
+    if ours.digest() == theirs.digest() {
+        return Ok(None);
+    }
+    if ours.dataset.target().name != theirs.dataset.target().name || ours.dataset.classes() != theirs.dataset.classes()
+    {
+        return Err(Failure::usage("it predicts another target"));
+    }
+    let url = raw_url.ok_or_else(|| {
+        Failure::usage(
+            "it has a configuration of its own, and its features have to be computed from the holdout's raw files: give \
+             --raw-url (RAW_URL)",
+        )
+    })?;
+    Ok(Some((ours, Store::open(url)?)))
+}
+
+/// The columns that name a row.
+fn row_names(config: &Config) -> Vec<&ColumnContract> {
+    config.dataset.with_role(Role::Id).chain(config.dataset.time()).collect()
 }
 
 /// Tells what a person must see to from what a retry may cure: the first is a reason, the second an error.
 fn reason<T>(result: Result<T>) -> Result<Result<T, String>> {
     match result {
         Ok(value) => Ok(Ok(value)),
-        Err(error) if failure::exit_code(&error) == failure::USAGE => Ok(Err(format!("{error:#}"))),
+        Err(error) if [failure::USAGE, failure::CONTRACT].contains(&failure::exit_code(&error)) => {
+            Ok(Err(format!("{error:#}")))
+        }
         Err(error) => Err(error),
     }
 }

@@ -3,6 +3,7 @@
 mod comparison;
 mod gate;
 mod promote;
+mod raw_holdout;
 mod rollback;
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,9 @@ pub struct Promote {
     /// With --rollback: the version that must be champion now
     #[arg(long, conflicts_with = "model_version")]
     expect: Option<u64>,
+    /// Raw files, from which a champion of another configuration is scored: a folder, or a file:// URL
+    #[arg(long, env = "RAW_URL")]
+    raw_url: Option<String>,
 }
 
 /// What a refused candidate means.

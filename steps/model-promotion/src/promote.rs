@@ -4,11 +4,12 @@ use anyhow::{Context, Result};
 use common::failure::Failure;
 use common::layout;
 use common::manifest::{DatasetManifest, Inputs, Manifest};
+use common::metrics::Report;
 use common::step::{Outputs, Step};
 use common::store::Store;
 use common::tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking, Version};
 
-use crate::comparison::{self, Contender};
+use crate::comparison::{self, Contender, Rival};
 use crate::gate::Champion;
 use crate::verdict::{self, Comparison, FORMAT_VERSION, Side, Verdict};
 use crate::{ALGORITHM, Mode, Promote};
@@ -108,17 +109,17 @@ async fn judge(
         return case.compare(step, store, folder, &contender, None, &holdout).await;
     };
     let case = |comparison, why| Case::new(flags, candidate, Some(champion), comparison, why).on(&holdout);
-    let rival = match Contender::read(store, champion.clone()).await? {
-        Ok(rival) => rival,
-        Err(why) => return case(Comparison::NotComparable, why).write(step, store, folder).await,
-    };
-    match comparison::incomparable(&rival, &holdout, name) {
-        Some(why) => case(Comparison::NotComparable, why).write(step, store, folder).await,
-        None => {
+    match Rival::read(store, flags.raw_url.as_deref(), champion.clone(), &holdout).await? {
+        Ok(rival) => {
             let case = case(Comparison::SameHoldout, String::new());
             case.compare(step, store, folder, &contender, Some(&rival), &holdout).await
         }
+        Err(why) => case(Comparison::NotComparable, not_comparable(champion, &why)).write(step, store, folder).await,
     }
+}
+
+fn not_comparable(champion: &Version, why: &str) -> String {
+    format!("champion version {} of {} can't be compared: {why}", champion.version, champion.model_name)
 }
 
 /// The folder of a version's files.
@@ -170,7 +171,7 @@ impl<'a> Case<'a> {
         store: &Store,
         folder: &str,
         candidate: &Contender,
-        champion: Option<&Contender>,
+        champion: Option<&Rival>,
         holdout: &DatasetManifest,
     ) -> Result<(String, Verdict)> {
         let key = self.key(folder);
@@ -180,8 +181,15 @@ impl<'a> Case<'a> {
         }
         let report = candidate.score(step, store, holdout).await?;
         let of_champion = match champion {
-            Some(champion) => Some((champion.version.version, champion.score(step, store, holdout).await?)),
             None => None,
+            Some(rival) => match rival.score(step, store, holdout, &report).await? {
+                Ok(of_champion) => Some((rival.version(), of_champion)),
+                Err(why) => {
+                    let why = self.champion.map_or(why.clone(), |champion| not_comparable(champion, &why));
+                    let case = Case::new(self.flags, self.candidate, self.champion, Comparison::NotComparable, why);
+                    return case.on(holdout).write(step, store, folder).await;
+                }
+            },
         };
         let rival = of_champion.as_ref().map(|(version, report)| Champion { version: *version, report });
         let (promoted, reason) = self.flags.gate().decide(&report, rival);
@@ -197,8 +205,8 @@ impl<'a> Case<'a> {
         promoted: bool,
         reason: String,
         holdout: &str,
-        candidate: Option<common::metrics::Report>,
-        champion: Option<common::metrics::Report>,
+        candidate: Option<Report>,
+        champion: Option<Report>,
     ) -> Verdict {
         let side = |version: &Version, report| Side {
             version: version.version,
@@ -232,10 +240,10 @@ async fn commit(store: &Store, key: String, verdict: Verdict) -> Result<(String,
 /// Moves `previous-champion`, then `champion`. False when somebody else was faster.
 async fn take_over(tracking: &Tracking, candidate: &Version, standing: &Standing) -> Result<bool> {
     let name = &candidate.model_name;
-    if let Some(champion) = standing.champion {
-        if !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, standing.previous).await? {
-            return Ok(false);
-        }
+    if let Some(champion) = standing.champion
+        && !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, standing.previous).await?
+    {
+        return Ok(false);
     }
     tracking.set_alias(name, CHAMPION, candidate.version, standing.champion).await
 }

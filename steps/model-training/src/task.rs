@@ -133,7 +133,7 @@ fn check(train: &DatasetManifest, holdout: &DatasetManifest, flags: &Train) -> R
             )));
         }
     }
-    if let Some(why) = scoring::overlap(train, holdout) {
+    if let Some(why) = scoring::overlap(train, holdout, true) {
         return Err(Failure::contract(format!(
             "{why}: metrics on rows that the model was trained on would flatter it; remove the file that stands twice, and \
              prepare a new data version"

@@ -2,6 +2,8 @@
 
 mod cli;
 mod config_maps;
+#[cfg(test)]
+mod contract;
 mod demo;
 mod emissary;
 mod engine;
@@ -11,7 +13,7 @@ mod library;
 mod lint;
 mod retry;
 mod runs;
-pub mod sample_data;
+mod sample_data;
 mod schema;
 mod spec;
 mod steps;

@@ -8,7 +8,7 @@ use common::config::Config;
 use common::dataset::Role;
 use common::digest;
 use common::layout::{self, DataVersion, ModelName, Split};
-use common::manifest::{Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, RawShard};
+use common::manifest::{Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard};
 use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use common::parts::PartWriter;
 use common::step::{Outputs, Step, blocking};
@@ -23,7 +23,8 @@ const ROWS: usize = 200;
 
 /// A folder with a store.
 pub(crate) struct Home {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    pub(crate) raw: Store,
     pub(crate) step: Step,
     pub(crate) store: Store,
     pub(crate) tracking: Tracking,
@@ -40,6 +41,10 @@ pub(crate) struct Data {
     pub(crate) rule: &'static str,
     /// Text of features.sql.
     pub(crate) sql: &'static str,
+    /// Filter of dataset.json.
+    pub(crate) filter: Option<&'static str>,
+    /// Bound of `signal` in dataset.json.
+    pub(crate) max_signal: Option<f64>,
     /// Whether the label follows the first feature; else it is 1 in all rows.
     pub(crate) both_classes: bool,
 }
@@ -50,6 +55,8 @@ pub(crate) const DATA: Data = Data {
     train: "train/1.parquet",
     rule: "first-shard",
     sql: "SELECT * FROM raw",
+    filter: None,
+    max_signal: None,
     both_classes: true,
 };
 
@@ -67,12 +74,13 @@ impl Home {
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-promotion", folder.path());
         let store = step.store().unwrap();
-        Self { tracking: Tracking::open(&store).unwrap(), _folder: folder, step, store }
+        let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
+        Self { tracking: Tracking::open(&store).unwrap(), folder, raw, step, store }
     }
 
     /// Registers a model with these coefficients; gives its version.
     pub(crate) async fn register(&self, data: &Data, coefficients: [f64; 2]) -> u64 {
-        let config = config(data.sql).pin(&self.store).await.unwrap();
+        let config = config(data).pin(&self.store).await.unwrap();
         let holdout = self.dataset(Split::Holdout, data, &config).await;
         let train = self.dataset(Split::Train, data, &config).await;
         let model = model(coefficients);
@@ -106,13 +114,9 @@ impl Home {
         let folder = layout::dataset(split, &version(data));
         let raw = if split == Split::Holdout { data.holdout } else { data.train };
         let header = Header::new(Inputs::new("data-prep", 1).with("split", split).with("raw", raw), &self.step);
-        let (store, key, batch) = (self.store.clone(), layout::part(&folder, &header.fingerprint, 0), batch(data));
-        let part = blocking(move || {
-            let mut writer = PartWriter::new(&store, key, 0, &batch.schema())?;
-            writer.write(&batch)?;
-            writer.finish()
-        });
-        let part = part.await.unwrap();
+        let key = layout::part(&folder, &header.fingerprint, 0);
+        let part = write(&self.store, key, batch(data, raw)).await;
+        let shard = write(&self.raw, raw.to_owned(), batch(data, raw)).await;
         let column = |name: &str, role| Column { name: name.to_owned(), data_type: "Float64".to_owned(), role };
         let manifest = DatasetManifest {
             data_version: version(data),
@@ -127,12 +131,11 @@ impl Home {
             rows: part.rows,
             labelled_rows: part.rows,
             shards: vec![RawShard {
-                key: raw.to_owned(),
-                bytes: 1,
+                key: shard.key,
+                bytes: shard.bytes,
                 stamp: String::new(),
-                // Raw files of one key have one content.
-                sha256: digest::hex(raw.as_bytes()),
-                rows: part.rows,
+                sha256: shard.sha256,
+                rows: shard.rows,
             }],
             parts: vec![part],
             quarantined: Vec::new(),
@@ -141,6 +144,11 @@ impl Home {
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();
         key
+    }
+
+    /// Flags that name the raw files too.
+    pub(crate) fn flags_with_raw(&self, version: u64) -> Promote {
+        Promote { raw_url: Some(self.folder.path().join("raw").display().to_string()), ..flags(version) }
     }
 
     pub(crate) async fn promote(&self, version: u64) -> anyhow::Result<Outputs> {
@@ -180,6 +188,7 @@ pub(crate) fn flags(version: u64) -> Promote {
         gate_margin: 0.005,
         rollback: false,
         expect: None,
+        raw_url: None,
     }
 }
 
@@ -193,14 +202,17 @@ fn version(data: &Data) -> DataVersion {
     serde_json::from_value(data.version.into()).unwrap()
 }
 
-pub(crate) fn config(sql: &str) -> Config {
-    let dataset = r#"{"columns": [
-        {"name": "id", "type": "int64", "role": "id"},
-        {"name": "signal", "type": "float64", "role": "feature"},
-        {"name": "noise", "type": "float64", "role": "feature"},
-        {"name": "target", "type": "int64", "role": "target"}
-    ]}"#;
-    Config::parse(dataset.to_owned(), sql.to_owned()).unwrap()
+fn config(data: &Data) -> Config {
+    let dataset = serde_json::json!({
+        "columns": [
+            {"name": "id", "type": "int64", "role": "id"},
+            {"name": "signal", "type": "float64", "role": "feature", "max": data.max_signal.unwrap_or(1.0)},
+            {"name": "noise", "type": "float64", "role": "feature"},
+            {"name": "target", "type": "int64", "role": "target"},
+        ],
+        "filter": data.filter,
+    });
+    Config::parse(dataset.to_string(), data.sql.to_owned()).unwrap()
 }
 
 fn model(coefficients: [f64; 2]) -> Model {
@@ -217,8 +229,18 @@ fn model(coefficients: [f64; 2]) -> Model {
     }
 }
 
-/// The label follows `signal` and knows nothing of `noise`.
-fn batch(data: &Data) -> RecordBatch {
+async fn write(store: &Store, key: String, batch: RecordBatch) -> Part {
+    let store = store.clone();
+    let written = blocking(move || {
+        let mut writer = PartWriter::new(&store, key, 0, &batch.schema())?;
+        writer.write(&batch)?;
+        writer.finish()
+    });
+    written.await.unwrap()
+}
+
+/// Ids are those of the raw file. The label follows `signal` and knows nothing of `noise`.
+fn batch(data: &Data, raw: &str) -> RecordBatch {
     let signal: Vec<f64> = (0..ROWS).map(|i| ((i * 37) % ROWS) as f64 / ROWS as f64 - 0.5).collect();
     let noise: Vec<f64> = (0..ROWS).map(|i| ((i * 71 + 13) % 199) as f64 / 199.0 - 0.5).collect();
     // Every eleventh label is wrong.
@@ -227,7 +249,9 @@ fn batch(data: &Data) -> RecordBatch {
         .enumerate()
         .map(|(i, signal)| i64::from(!data.both_classes || (*signal > 0.0) != (i % 11 == 0)))
         .collect();
+    let first_id = raw.bytes().map(i64::from).fold(0, |sum, byte| sum * 31 % 1_000_003 + byte) * 1000;
     let schema = Schema::new(vec![
+        Field::new("id", DataType::Int64, false),
         Field::new("signal", DataType::Float64, true),
         Field::new("noise", DataType::Float64, true),
         Field::new("target", DataType::Int64, true),
@@ -235,6 +259,7 @@ fn batch(data: &Data) -> RecordBatch {
     RecordBatch::try_new(
         Arc::new(schema),
         vec![
+            Arc::new((first_id..).take(ROWS).collect::<Int64Array>()),
             Arc::new(Float64Array::from(signal)),
             Arc::new(Float64Array::from(noise)),
             Arc::new(Int64Array::from(target)),

@@ -1,0 +1,112 @@
+//! CSV files.
+
+use arrow::util::pretty::pretty_format_batches;
+
+use super::*;
+
+/// Every type.
+fn every_type() -> Arc<Dataset> {
+    let contract = json!({"columns": [
+        {"name": "id", "type": "int64", "role": "id"},
+        {"name": "at", "type": "timestamptz", "role": "time"},
+        {"name": "small", "type": "int32", "role": "feature", "nullable": true, "max": 9},
+        {"name": "single", "type": "float32", "role": "feature", "nullable": true},
+        {"name": "double", "type": "float64", "role": "feature", "nullable": true},
+        {"name": "text", "type": "utf8", "role": "ignored", "nullable": true},
+        {"name": "day", "type": "date", "role": "ignored", "nullable": true},
+        {"name": "read", "type": "timestamp", "role": "ignored", "nullable": true},
+        {"name": "y", "type": "bool", "role": "target"},
+    ]});
+    Arc::new(Dataset::parse(contract.to_string().as_bytes()).unwrap())
+}
+
+fn csv(content: impl AsRef<[u8]>) -> (tempfile::TempDir, RawFile) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    std::fs::write(&path, content).unwrap();
+    let file = file(&path, &every_type(), Labels::Required);
+    (folder, file)
+}
+
+const HEADER: &str = "y,id,at,small,single,double,text,day,read,more\n";
+
+#[test]
+fn values_of_every_type_are_read() {
+    let (_folder, file) = csv(format!(
+        "{HEADER}true,1,2024-01-01T01:00:00+01:00,-3,0.1,1e-3,\"a \"\"b\"\", c\",2024-02-29,2024-02-29 23:59:59.25,x\r\n\
+         False,2,2024-01-01T00:00:00Z,,,,,,,\n"
+    ));
+    let (batches, _) = read(&file).unwrap();
+    insta::assert_snapshot!(pretty_format_batches(&batches).unwrap(), @r#"
+    +----+----------------------+-------+--------+--------+----------+------------+-------------------------+-------+
+    | id | at                   | small | single | double | text     | day        | read                    | y     |
+    +----+----------------------+-------+--------+--------+----------+------------+-------------------------+-------+
+    | 1  | 2024-01-01T00:00:00Z | -3    | 0.1    | 0.001  | a "b", c | 2024-02-29 | 2024-02-29T23:59:59.250 | true  |
+    | 2  | 2024-01-01T00:00:00Z |       |        |        |          |            |                         | false |
+    +----+----------------------+-------+--------+--------+----------+------------+-------------------------+-------+
+    "#);
+}
+
+#[test]
+fn a_byte_order_mark_and_a_missing_last_line_break_are_no_harm() {
+    let (_folder, file) = csv(format!("\u{feff}{HEADER}true,1,2024-01-01T00:00:00Z,1,1,1,a,,,"));
+    assert_eq!(read(&file).unwrap().1.rows, 1);
+}
+
+#[test]
+fn a_header_alone_is_a_file_without_rows() {
+    let (_folder, file) = csv(HEADER);
+    assert_eq!(read(&file).unwrap().1.rows, 0);
+}
+
+#[test]
+fn breaches_are_told_by_line() {
+    let mut content = HEADER.to_owned();
+    // Rows 1 to 3; the text of row 2 goes over two lines, and a blank line follows.
+    content.push_str("true,1,2024-01-01T00:00:00Z,1,1,1,a,,,\n");
+    content.push_str("true,2,2024-01-01T00:00:00Z,1,1,1,\"two\nlines\",,,\n\n");
+    content.push_str("yes,3,2024-01-01,10,one, 1,c,29.2.2024,2024-02-29T10:00:00.0000001,\n");
+    content.push_str(",,,2147483648,1,1,d,,,\n");
+    let (_folder, file) = csv(content);
+    insta::assert_snapshot!(complaint(&file), @r#"
+    train/a.csv breaks the data contract (dataset.json):
+      column "id": 1 of 4 rows hold null, where none may be, the first in line 7
+      column "at": 1 of 4 rows hold null, where none may be, the first in line 7
+      column "at": 1 of 4 rows can't be read as timestamptz, the first in line 6: "2024-01-01"
+      column "small": 1 of 4 rows are above the greatest value 9, the first in line 6: 10
+      column "small": 1 of 4 rows can't be read as int32, the first in line 7: "2147483648"
+      column "single": 1 of 4 rows can't be read as float32, the first in line 6: "one"
+      column "double": 1 of 4 rows can't be read as float64, the first in line 6: " 1"
+      column "day": 1 of 4 rows can't be read as date, the first in line 6: "29.2.2024"
+      column "read": 1 of 4 rows can't be held in microseconds, the first in line 6: "2024-02-29T10:00:00.0000001"
+      column "y": 1 of 4 rows hold null, where none may be, the first in line 7
+      column "y": 1 of 4 rows can't be read as bool, the first in line 6: "yes"
+    repair or remove the file, or change the contract if the data is right
+    "#);
+}
+
+#[test]
+fn a_repeated_key_is_told_by_line() {
+    let row = "true,7,2024-01-01T00:00:00Z,1,1,1,a,,,\n";
+    let (_folder, file) = csv(format!("{HEADER}{row}{row}"));
+    assert!(complaint(&file).contains("1 of 2 rows repeat the (id, at) of another row, such as line 2 and line 3"));
+}
+
+#[test]
+fn files_that_are_no_such_table_are_told_as_such() {
+    let row = "true,1,2024-01-01T00:00:00Z,1,1,1,a,,,";
+    for (content, reason) in [
+        (String::new(), "column \"id\" is missing"),
+        (HEADER.replace(',', ";"), "separated by commas"),
+        (format!("{HEADER}{row},one too many\n"), "line 2"),
+        (format!("{HEADER}true,1\n"), "line 2"),
+        (HEADER.replace("small", "Small"), "column \"small\" is missing; the file has \"Small\", and spelling counts"),
+        (HEADER.replace("more", "id"), "column \"id\" stands in the header twice"),
+    ] {
+        let (_folder, file) = csv(&content);
+        let text = complaint(&file);
+        assert!(text.contains(reason), "{content:?}: {text}");
+    }
+    let (_folder, file) = csv([HEADER.as_bytes(), b"true,1,2024-01-01T00:00:00Z,1,1,1,\xff\xfe,,,\n"].concat());
+    assert!(complaint(&file).contains("can't be read as a CSV file"));
+}

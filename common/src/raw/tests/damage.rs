@@ -1,0 +1,69 @@
+//! Files that are not what they say.
+
+use super::*;
+
+fn bytes(fixture: &str) -> Vec<u8> {
+    std::fs::read(Path::new(FIXTURES).join(fixture)).unwrap()
+}
+
+fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, RawFile) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    let file = file(&path, &contract(), Labels::Required);
+    (folder, file)
+}
+
+/// The bytes of `feature2` from its tenth value on, eight values long, set to 0. Row i holds (i + 1) / 7.
+fn zeroed(fixture: &str) -> Vec<u8> {
+    let mut bytes = bytes(fixture);
+    let values: Vec<u8> = (10..18).flat_map(|i| (f64::from(i) / 7.0).to_le_bytes()).collect();
+    let places: Vec<usize> = (0..bytes.len() - 64).filter(|&at| bytes[at..at + 64] == values).collect();
+    assert_eq!(places.len(), 1, "the values stand once in the file");
+    bytes[places[0]..places[0] + 64].fill(0);
+    bytes
+}
+
+#[test]
+fn a_truncated_file_is_told_as_such() {
+    let whole = bytes("plain.parquet");
+    for length in [0, 1, 4, 100, whole.len() / 2, whole.len() - 1] {
+        let (_folder, file) = written("a.parquet", &whole[..length]);
+        assert!(complaint(&file).contains("can't be read as a parquet file"), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_told_as_such() {
+    let (_folder, file) = written("a.parquet", b"date,customerId,feature1,feature2,target\n");
+    assert!(complaint(&file).contains("can't be read as a parquet file"));
+}
+
+#[test]
+fn zeros_in_a_page_break_its_checksum() {
+    let (_folder, file) = written("a.parquet", &zeroed("checksums.parquet"));
+    assert!(complaint(&file).contains("CRC checksum mismatch"));
+}
+
+#[test]
+fn zeros_in_a_page_without_a_checksum_break_the_bounds() {
+    let (_folder, file) = written("a.parquet", &zeroed("plain.parquet"));
+    let text = complaint(&file);
+    let line = "column \"feature2\": 8 of 100 rows are below the least value 1e-6, the first in row 10: 0.0";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn a_flipped_byte_gives_an_error_or_rows_and_never_a_panic() {
+    for fixture in ["checksums.parquet", "plain.parquet", "polars.parquet", "pyarrow.parquet"] {
+        let whole = bytes(fixture);
+        for at in (0..whole.len()).step_by(23) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x55;
+            let (_folder, file) = written("a.parquet", &bytes);
+            if let Err(error) = read(&file) {
+                assert_eq!(exit_code(&error), 10, "{fixture} at {at}: {error:#}");
+            }
+        }
+    }
+}
