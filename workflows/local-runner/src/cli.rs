@@ -1,5 +1,6 @@
 //! The command line: Argo's words, without a cluster.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ use crate::leaf::Addresses;
 use crate::library::{Library, Source, yaml_files};
 use crate::runs::{Runs, folder_name};
 use crate::sample_data;
-use crate::workflow::{Kind, Workflow};
+use crate::workflow::{RAW_URL, STORE_URL, Workflow};
 use crate::{demo, lint, schema, submit, ui, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
@@ -159,7 +160,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::SampleData { dir, size } => {
             let dir = match dir {
                 Some(dir) => dir,
-                None => PathBuf::from(place.addresses(None)?.raw_url.trim_start_matches("file://")),
+                None => match place.given()?.get(RAW_URL) {
+                    Some(url) => PathBuf::from(url.trim_start_matches("file://")),
+                    None => place.home()?.join("raw"),
+                },
             };
             let summary = demo::generate(&size.sample(dir.clone()))?;
             ui::print(&format!("{}\n", demo::describe(&summary, &dir)));
@@ -182,8 +186,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 ui::print(&schema::explain());
                 return Ok(ExitCode::SUCCESS);
             }
-            let source = if files.is_empty() { place.workflows()? } else { Source::Files(files) };
-            let findings = lint::lint(&Library::load(&source)?, &place.maps()?);
+            let whole = Library::load(&place.workflows()?)?;
+            let findings = if files.is_empty() {
+                lint::lint(&whole, &place.maps()?)
+            } else {
+                lint::lint_files(Library::load(&Source::Files(files))?, whole)
+            };
             findings.iter().for_each(|finding| ui::print(&format!("{finding}\n")));
             let count = findings.len();
             ui::tell(&if count == 0 {
@@ -218,24 +226,25 @@ impl Place {
         ConfigMaps::load(&folder_or_embedded(self.config_maps.as_ref(), "config-maps")?)
     }
 
-    /// What the steps are told; `raw_url` is that of the workflow, if it has its own.
-    pub(crate) fn addresses(&self, raw_url: Option<&str>) -> Result<Addresses> {
+    /// The addresses that were given by flag or variable.
+    pub(crate) fn given(&self) -> Result<BTreeMap<&'static str, String>> {
+        let mut given = BTreeMap::new();
+        for (name, url) in [(STORE_URL, &self.store_url), (RAW_URL, &self.raw_url)] {
+            let Some(url) = url.as_ref().filter(|url| !url.is_empty()) else { continue };
+            let is_path = !url.contains("://");
+            let path = || std::path::absolute(url).context("finding the current folder");
+            given.insert(name, if is_path { path()?.display().to_string() } else { url.clone() });
+        }
+        Ok(given)
+    }
+
+    /// What the steps of a workflow are told: what was given when it was submitted, else folders of the home.
+    pub(crate) fn addresses(&self, annotations: &BTreeMap<String, String>) -> Result<Addresses> {
         let home = self.home()?;
-        let within = |name: &str| home.join(name).display().to_string();
-        // A step runs in a folder of its own, so a relative path must not stay one.
-        let absolute = |url: &String| match url.contains("://") {
-            true => Ok(url.clone()),
-            false => std::path::absolute(url).map(|path| path.display().to_string()),
+        let address = |name: &str, folder: &str| {
+            annotations.get(name).cloned().unwrap_or_else(|| home.join(folder).display().to_string())
         };
-        let store_url = self.store_url.as_ref().filter(|url| !url.is_empty()).map(absolute).transpose();
-        let given = self.raw_url.as_ref().filter(|url| !url.is_empty()).map(absolute).transpose();
-        Ok(Addresses {
-            store_url: store_url.context("finding the current folder")?.unwrap_or_else(|| within("store")),
-            raw_url: raw_url
-                .map(str::to_owned)
-                .or(given.context("finding the current folder")?)
-                .unwrap_or_else(|| within("raw")),
-        })
+        Ok(Addresses { store_url: address(STORE_URL, "store"), raw_url: address(RAW_URL, "raw") })
     }
 
     /// A command line of this program that works in the same place.
@@ -324,7 +333,6 @@ fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
             ui::print(&format!("{prefix}{line}\n"));
         }
     }
-    debug_assert!(pods.iter().all(|pod| pod.kind == Kind::Pod));
     Ok(())
 }
 

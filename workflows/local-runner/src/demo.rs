@@ -62,7 +62,7 @@ pub(crate) fn run(place: &Place, options: &Options) -> Result<ExitCode> {
     run.save(&workflow)?;
     let finished = submit::execute(place, workflow, run)?;
     if finished.workflow.status.phase == Phase::Succeeded {
-        let store = place.addresses(None)?.store_url;
+        let store = place.addresses(&finished.workflow.metadata.annotations)?.store_url;
         ui::print(&result(&finished.workflow, &store, &|words| place.command(words)));
     }
     Ok(submit::exit_code(place, &finished))

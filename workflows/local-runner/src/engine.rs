@@ -175,6 +175,7 @@ impl<'a> Engine<'a> {
                 self.changed = true;
             }
             Event::Stop { signal } => {
+                self.view.say("stopping the running steps; once more kills them");
                 self.stopped_by = Some(signal);
                 self.changed = true;
                 self.running.values().for_each(|control| control.stop());

@@ -94,6 +94,8 @@ pub(crate) struct Library {
     pub crons: BTreeMap<String, Entry>,
     /// What is wrong with whole files.
     pub findings: Vec<Finding>,
+    /// The files that were read.
+    pub files: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +126,7 @@ impl Library {
     pub(crate) fn load(source: &Source) -> Result<Self> {
         let mut library = Self::default();
         for (file, text) in source.files(&EMBEDDED_WORKFLOWS)? {
+            library.files.push(file.clone());
             match yaml::load(&text) {
                 Ok(documents) => documents.into_iter().for_each(|document| library.add(&file, document)),
                 Err(text) => library.findings.push(Finding { file, path: "YAML".to_owned(), text }),

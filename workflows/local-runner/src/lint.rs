@@ -50,6 +50,17 @@ pub(crate) fn lint(library: &Library, maps: &ConfigMaps) -> Vec<Finding> {
     findings
 }
 
+/// What is wrong in single files, whose templates may call those of the `whole` folder.
+pub(crate) fn lint_files(mut library: Library, whole: Library) -> Vec<Finding> {
+    let files: BTreeSet<String> = library.files.iter().cloned().collect();
+    for (name, entry) in whole.templates {
+        library.templates.entry(name).or_insert(entry);
+    }
+    let mut findings = lint(&library, &ConfigMaps::default());
+    findings.retain(|finding| files.contains(&finding.file));
+    findings
+}
+
 /// A setting that no step knows is a misspelt one.
 fn config_maps(maps: &ConfigMaps, findings: &mut Vec<Finding>) {
     let mut known = BTreeSet::new();

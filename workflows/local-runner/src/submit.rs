@@ -15,7 +15,7 @@ use crate::engine::{Engine, Finished};
 use crate::library::{Entry, Library};
 use crate::runs::Run;
 use crate::spec::{Parameters, WorkflowSpec};
-use crate::workflow::{Phase, RAW_URL, RESUBMITTED_FROM, SCHEDULED_TIME, Workflow};
+use crate::workflow::{Phase, RESUBMITTED_FROM, SCHEDULED_TIME, Workflow};
 use crate::{retry, ui, yaml};
 
 /// What to submit.
@@ -70,6 +70,9 @@ pub(crate) fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)
     if let Some(time) = time.or(scheduled) {
         workflow.metadata.annotations.insert(SCHEDULED_TIME.to_owned(), time);
     }
+    for (name, url) in place.given()? {
+        workflow.metadata.annotations.insert(name.to_owned(), url);
+    }
     settle(place, workflow, options.name.as_deref(), base)
 }
 
@@ -120,7 +123,7 @@ pub(crate) fn resubmit(place: &Place, name: &str, parameters: &[String], output:
 /// Runs a workflow to its end.
 pub(crate) fn execute(place: &Place, workflow: Workflow, run: Run) -> Result<Finished> {
     let maps = place.maps()?;
-    let addresses = place.addresses(workflow.metadata.annotations.get(RAW_URL).map(String::as_str))?;
+    let addresses = place.addresses(&workflow.metadata.annotations)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut view = ui::view();
     Engine::new(workflow, run, &maps, addresses, cores, view.as_mut()).run()

@@ -15,6 +15,8 @@ use crate::workflow::{Kind, Node, Phase, Workflow, natural, now, progress};
 pub(crate) trait View {
     /// Shows the state.
     fn update(&mut self, workflow: &Workflow);
+    /// Shows a line of text.
+    fn say(&mut self, text: &str);
 }
 
 /// Prints text to stdout. A reader that went away, such as `head`, is no failure.
@@ -65,7 +67,9 @@ impl View for Tree {
         }
         let status = &workflow.status;
         let elapsed = status.started_at.map(|start| duration(start, None)).unwrap_or_default();
-        let mut lines = vec![format!("{}  {}  {elapsed}", workflow.name(), status.progress)];
+        let pods = workflow.pods();
+        let done = pods.iter().filter(|pod| pod.phase.fulfilled()).count();
+        let mut lines = vec![format!("{}  {done} of {} steps  {elapsed}", workflow.name(), pods.len())];
         if rows.len() < all {
             lines.push(format!("… and {} finished or waiting steps", all - rows.len()));
         }
@@ -78,6 +82,10 @@ impl View for Tree {
         let lines: Vec<_> = lines.iter().map(|line| truncate_str(line, width, "…")).collect();
         self.bar.set_message(lines.join("\n"));
         self.bar.tick();
+    }
+
+    fn say(&mut self, text: &str) {
+        self.bar.println(text);
     }
 }
 
@@ -114,6 +122,10 @@ impl View for Lines {
             };
             tell(&line);
         }
+    }
+
+    fn say(&mut self, text: &str) {
+        tell(&format!("{text}\n"));
     }
 }
 

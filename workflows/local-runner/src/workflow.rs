@@ -11,7 +11,9 @@ use crate::spec::{Artifact, Parameter, Parameters, Template, TemplateRef, Workfl
 pub(crate) const SCHEDULED_TIME: &str = "workflows.argoproj.io/scheduled-time";
 /// What a node's `templateScope` begins with.
 pub(crate) const SCOPE: &str = "namespaced/";
-/// Annotation with the `RAW_URL` of a workflow whose raw files lie elsewhere than by default.
+/// Annotation with the `STORE_URL` that was given; a retry keeps it.
+pub(crate) const STORE_URL: &str = "alameda/store-url";
+/// Annotation with the `RAW_URL` that was given; a retry keeps it.
 pub(crate) const RAW_URL: &str = "alameda/raw-url";
 /// Label with the name of the workflow that was submitted again.
 pub(crate) const RESUBMITTED_FROM: &str = "workflows.argoproj.io/resubmitted-from-workflow";

@@ -44,16 +44,16 @@ impl Tasks<'_> {
 
     /// All tasks before `task`.
     fn ancestors(&self, task: &Task) -> Result<Vec<&Task>, String> {
-        let mut found = BTreeMap::new();
+        let mut found: Vec<&Task> = Vec::new();
         let mut open = task.dependencies()?;
         while let Some(name) = open.pop() {
-            if !found.contains_key(&name) {
-                let task = self.task(&name)?;
+            let task = self.task(&name)?;
+            if !found.iter().any(|known| known.name == name) {
                 open.extend(task.dependencies()?);
-                found.insert(name, task);
+                found.push(task);
             }
         }
-        Ok(found.into_values().collect())
+        Ok(found)
     }
 }
 
@@ -127,7 +127,10 @@ impl Engine<'_> {
                     self.connect(tasks, &before, &name);
                     return Ok(());
                 }
-                Err(message) => return Ok(self.fail_task(tasks, &call, &before, message)),
+                Err(message) => {
+                    self.fail_task(tasks, &call, &before, message);
+                    return Ok(());
+                }
             }
         }
         match self.runs(tasks, task) {

@@ -114,6 +114,20 @@ fn parameters_come_from_a_file_and_the_command_line_wins() {
 }
 
 #[test]
+fn a_retry_reads_and_writes_where_the_workflow_did() {
+    let lab = Lab::templates(
+        "",
+        "  - {name: main, container: {command: [sh, -c, 'echo $STORE_URL $RAW_URL >> $LAB/urls; exit 1']}}\n",
+    );
+    lab.submit(&["--name", "w", "--store-url", "here", "--raw-url", "s3://bucket/raw"]);
+    lab.alameda(&["retry", "w"]).expect(1);
+    let seen = lab.read("urls");
+    let lines: Vec<_> = seen.lines().collect();
+    assert!(lines[0].ends_with("/here s3://bucket/raw") && lines[0].starts_with('/'), "{seen}");
+    assert_eq!(lines[1], lines[0]);
+}
+
+#[test]
 fn what_is_asked_wrongly_is_refused_with_exit_2_and_starts_nothing() {
     let lab = lab();
     let submit = ["submit", "--from", "workflowtemplate/t"];
@@ -170,6 +184,13 @@ fn a_field_that_is_not_understood_is_refused_with_file_and_path_and_only_for_tho
         lint.stdout
     );
     assert!(lint.stderr.ends_with("problem(s) found\n"));
+    let caller = steps.replace("{name: u}", "{name: v}").replace(
+        "steps: [], container: {command: [n]}",
+        "dag: {tasks: [{name: a, templateRef: {name: t, template: main}}]}",
+    );
+    lab.write("workflows/v.yaml", &caller);
+    let one = lab.alameda(&["lint", "workflows/v.yaml"]).expect(0);
+    assert_eq!(one.stdout, "", "what it calls stands in another file, whose faults are not told");
     lab.write("workflows/broken.yaml", "a: [");
     assert!(lab.alameda(&["lint"]).expect(1).stdout.contains("workflows/broken.yaml: YAML: line"));
 }

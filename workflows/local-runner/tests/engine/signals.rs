@@ -41,6 +41,7 @@ fn ctrl_c_ends_the_steps_and_all_that_they_started_and_a_retry_goes_on() {
     assert_eq!(output.status.code(), Some(130));
     assert!(pids.iter().all(|pid| !lives(pid)), "nothing is left running");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("stopping the running steps"), "{told}");
     assert!(told.contains("Stopped with strategy 'Terminate'") && told.contains("retry w"), "{told}");
 
     let stopped = lab.alameda(&["get", "w", "-o", "json"]).expect(0).workflow();
