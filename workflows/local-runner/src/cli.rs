@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::failure::{self, Failure};
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ struct Cli {
 
 /// Where things are.
 #[derive(Clone, Debug, Args)]
-pub struct Place {
+pub(crate) struct Place {
     /// Folder for the store, raw files and runs
     #[arg(long, value_name = "DIR", default_value = ".alameda", global = true, help_heading = "Common options")]
     pub home: PathBuf,
@@ -119,7 +119,7 @@ enum Command {
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     /// As Argo's API gives it.
     Json,
     /// The same as YAML.
@@ -131,7 +131,7 @@ pub enum Output {
 }
 
 /// Runs the command line.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -168,15 +168,15 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Retry { name, parameters, output } => return submit::retry(place, &name, &parameters, output),
         Command::Resubmit { name, parameters, output } => return submit::resubmit(place, &name, &parameters, output),
         Command::List { output } => {
-            let workflows = place.runs().list()?;
+            let workflows = place.runs()?.list()?;
             match output {
                 Some(Output::Json | Output::Yaml) => print_object(&workflows, output)?,
                 Some(Output::Name) => workflows.iter().for_each(|w| ui::print(&format!("{}\n", w.name()))),
                 _ => ui::print(&ui::list(&workflows, output == Some(Output::Wide))),
             }
         }
-        Command::Get { name, output } => print_workflow(&place.runs().get(&name)?, output)?,
-        Command::Logs { name, node } => logs(place, &place.runs().get(&name)?, node.as_deref())?,
+        Command::Get { name, output } => print_workflow(&place.runs()?.get(&name)?, output)?,
+        Command::Logs { name, node } => logs(place, &place.runs()?.get(&name)?, node.as_deref())?,
         Command::Lint { files, explain } => {
             if explain {
                 ui::print(&schema::explain());
@@ -186,7 +186,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let findings = lint::lint(&Library::load(&source)?, &place.maps()?);
             findings.iter().for_each(|finding| ui::print(&format!("{finding}\n")));
             let count = findings.len();
-            ui::tell(&if count == 0 { "no problems found\n".to_owned() } else { format!("{count} problem(s) found\n") });
+            ui::tell(&if count == 0 {
+                "no problems found\n".to_owned()
+            } else {
+                format!("{count} problem(s) found\n")
+            });
             return Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
     }
@@ -194,24 +198,29 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 impl Place {
+    /// The home folder, absolute: a leaf runs in a folder of its own.
+    pub(crate) fn home(&self) -> Result<PathBuf> {
+        std::path::absolute(&self.home).context("finding the current folder")
+    }
+
     /// The runs of the home folder.
-    pub fn runs(&self) -> Runs {
-        Runs::new(&self.home)
+    pub(crate) fn runs(&self) -> Result<Runs> {
+        Ok(Runs::new(&self.home()?))
     }
 
     /// Where WorkflowTemplates come from.
-    pub fn workflows(&self) -> Result<Source> {
+    pub(crate) fn workflows(&self) -> Result<Source> {
         folder_or_embedded(self.workflows.as_ref(), "workflows")
     }
 
     /// The ConfigMaps.
-    pub fn maps(&self) -> Result<ConfigMaps> {
+    pub(crate) fn maps(&self) -> Result<ConfigMaps> {
         ConfigMaps::load(&folder_or_embedded(self.config_maps.as_ref(), "config-maps")?)
     }
 
     /// What the steps are told; `raw_url` is that of the workflow, if it has its own.
-    pub fn addresses(&self, raw_url: Option<&str>) -> Result<Addresses> {
-        let home = std::path::absolute(&self.home).context("finding the current folder")?;
+    pub(crate) fn addresses(&self, raw_url: Option<&str>) -> Result<Addresses> {
+        let home = self.home()?;
         let within = |name: &str| home.join(name).display().to_string();
         // A step runs in a folder of its own, so a relative path must not stay one.
         let absolute = |url: &String| match url.contains("://") {
@@ -230,7 +239,7 @@ impl Place {
     }
 
     /// A command line of this program that works in the same place.
-    pub fn command(&self, arguments: &[&str]) -> String {
+    pub(crate) fn command(&self, arguments: &[&str]) -> String {
         let program = std::env::args().next().unwrap_or_else(|| "alameda".to_owned());
         let mut words = vec![program];
         words.extend(arguments.iter().map(|word| (*word).to_owned()));
@@ -262,7 +271,7 @@ fn folder_or_embedded(given: Option<&PathBuf>, default: &str) -> Result<Source> 
 }
 
 /// Prints a workflow in the format asked for.
-pub fn print_workflow(workflow: &Workflow, output: Option<Output>) -> Result<()> {
+pub(crate) fn print_workflow(workflow: &Workflow, output: Option<Output>) -> Result<()> {
     match output {
         Some(Output::Json | Output::Yaml) => print_object(workflow, output)?,
         Some(Output::Name) => ui::print(&format!("{}\n", workflow.name())),
@@ -282,7 +291,7 @@ fn print_object(object: &impl Serialize, output: Option<Output>) -> Result<()> {
 
 /// Prints the logs, each line after its step's folder, unless there is only one step.
 fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
-    let folder = place.home.join("runs").join(workflow.name());
+    let runs = place.runs()?;
     let pods = workflow.pods();
     let ends_in = |path: &str, wanted: &str| path == wanted || path.ends_with(&format!(".{wanted}"));
     let wanted = |wanted: &str| -> Vec<_> {
@@ -305,7 +314,7 @@ fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
     let prefixed = chosen.len() > 1;
     for pod in chosen {
         let name = folder_name(workflow, pod);
-        let path = folder.join(&name).join("log");
+        let path = runs.folder(workflow).join(&name).join("log");
         let text = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             text => text.with_context(|| format!("reading {}", path.display()))?,
@@ -321,7 +330,7 @@ fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
 
 impl demo::Options {
     /// The same as options of the generator.
-    pub fn sample(&self, dir: PathBuf) -> sample_data::Options {
+    pub(crate) fn sample(&self, dir: PathBuf) -> sample_data::Options {
         sample_data::Options {
             dir,
             train_files: self.train_files,
@@ -332,16 +341,13 @@ impl demo::Options {
     }
 }
 
-/// The command line, for tests.
-pub fn command() -> clap::Command {
-    Cli::command()
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     #[test]
     fn the_command_line_holds_together() {
-        super::command().debug_assert();
+        super::Cli::command().debug_assert();
         for step in &crate::steps::STEPS {
             (step.command)().debug_assert();
         }

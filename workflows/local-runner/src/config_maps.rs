@@ -11,7 +11,7 @@ use crate::library::{Source, yaml_files};
 use crate::yaml;
 
 /// The repository's own configuration.
-pub const EMBEDDED: [(&str, &str); 4] = [
+pub(crate) const EMBEDDED: [(&str, &str); 4] = [
     ("dataset.json", include_str!("../../../config-maps/dataset.json")),
     ("features.sql", include_str!("../../../config-maps/features.sql")),
     ("kustomization.yaml", include_str!("../../../config-maps/kustomization.yaml")),
@@ -20,7 +20,7 @@ pub const EMBEDDED: [(&str, &str); 4] = [
 
 /// ConfigMaps by name, each with its keys.
 #[derive(Clone, Debug, Default)]
-pub struct ConfigMaps {
+pub(crate) struct ConfigMaps {
     maps: BTreeMap<String, BTreeMap<String, String>>,
     source: String,
 }
@@ -31,7 +31,7 @@ impl ConfigMaps {
     /// # Errors
     ///
     /// If a file can't be read, or asks kustomize for something that is not understood here; names the file.
-    pub fn load(source: &Source) -> Result<Self> {
+    pub(crate) fn load(source: &Source) -> Result<Self> {
         let mut found = Self { maps: BTreeMap::new(), source: "the copies in this binary".to_owned() };
         let Source::Folder(folder) = source else {
             let read = |name: &str| {
@@ -66,7 +66,8 @@ impl ConfigMaps {
         for name in names {
             let refuse = |what: String| Failure::usage(format!("{place}{name}: {what}"));
             for document in yaml::load(&read(name)?).map_err(refuse)? {
-                let map_name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let map_name =
+                    document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
                 match document.get("kind").and_then(Value::as_str) {
                     Some("ConfigMap") => {
                         let keys = self.maps.entry(map_name.clone()).or_default();
@@ -82,9 +83,10 @@ impl ConfigMaps {
                     Some("Kustomization") => {
                         let generators = document.get("configMapGenerator").and_then(Value::as_array);
                         for (i, generator) in generators.into_iter().flatten().enumerate() {
-                            generated.push(generate(generator).map_err(|what| {
-                                refuse(format!("configMapGenerator[{i}]: {what}"))
-                            })?);
+                            generated.push(
+                                generate(generator)
+                                    .map_err(|what| refuse(format!("configMapGenerator[{i}]: {what}")))?,
+                            );
                         }
                     }
                     _ => {}
@@ -101,22 +103,22 @@ impl ConfigMaps {
     }
 
     /// The keys of a ConfigMap.
-    pub fn get(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&BTreeMap<String, String>> {
         self.maps.get(name)
     }
 
     /// Every ConfigMap and its keys.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
         self.maps.iter().map(|(name, keys)| (name.as_str(), keys))
     }
 
     /// Where they were looked for.
-    pub fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         &self.source
     }
 
     /// Where they were looked for, and which were found.
-    pub fn known(&self) -> String {
+    pub(crate) fn known(&self) -> String {
         let names: Vec<_> = self.maps.keys().map(String::as_str).collect();
         format!("{} has: {}", self.source, if names.is_empty() { "none".to_owned() } else { names.join(", ") })
     }
@@ -163,8 +165,11 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let churn = home.path().join("churn");
         fs::create_dir(&churn).unwrap();
-        fs::write(churn.join("ml-config.yaml"), "kind: ConfigMap\nmetadata: {name: alameda-churn}\ndata: {MODEL_C: '2'}\n")
-            .unwrap();
+        fs::write(
+            churn.join("ml-config.yaml"),
+            "kind: ConfigMap\nmetadata: {name: alameda-churn}\ndata: {MODEL_C: '2'}\n",
+        )
+        .unwrap();
         fs::write(churn.join("churn.sql"), "SELECT 1").unwrap();
         fs::write(
             churn.join("kustomization.yaml"),
@@ -176,8 +181,14 @@ mod tests {
         assert_eq!((keys["MODEL_C"].as_str(), keys["features.sql"].as_str()), ("2", "SELECT 1"));
 
         for (text, part) in [
-            ("kind: ConfigMap\nmetadata: {name: m}\ndata: {MODEL_C: 2}\n", "ml-config.yaml: m.data.MODEL_C: must be text, not 2"),
-            ("kind: Kustomization\nconfigMapGenerator: [{name: m, literals: [a=b]}]\n", "configMapGenerator[0]: unknown field `literals`"),
+            (
+                "kind: ConfigMap\nmetadata: {name: m}\ndata: {MODEL_C: 2}\n",
+                "ml-config.yaml: m.data.MODEL_C: must be text, not 2",
+            ),
+            (
+                "kind: Kustomization\nconfigMapGenerator: [{name: m, literals: [a=b]}]\n",
+                "configMapGenerator[0]: unknown field `literals`",
+            ),
             ("a: [", "ml-config.yaml: line"),
         ] {
             fs::write(churn.join("ml-config.yaml"), text).unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use common::digest;
 use console::Style;
@@ -11,12 +11,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Place;
 use crate::sample_data::{self, Summary};
-use crate::workflow::{Kind, Phase, RAW_URL, Workflow};
+use crate::workflow::{Phase, RAW_URL, Workflow};
 use crate::{submit, ui};
+
+#[cfg(test)]
+mod tests;
 
 /// How much data, and which.
 #[derive(Clone, Debug, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Rows of each file; the original has 500000
     #[arg(long, default_value_t = 50_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub rows_per_file: usize,
@@ -44,10 +47,9 @@ impl Options {
 }
 
 /// `demo`
-pub fn run(place: &Place, options: &Options) -> Result<ExitCode> {
+pub(crate) fn run(place: &Place, options: &Options) -> Result<ExitCode> {
     let version = options.data_version();
-    let home = std::path::absolute(&place.home).context("finding the current folder")?;
-    let raw = home.join("raw").join(&version);
+    let raw = place.home()?.join("raw").join(&version);
     let summary = generate(&options.sample(raw.clone()))?;
     ui::tell(&format!("{}\n", describe(&summary, &raw)));
     let request = submit::Options {
@@ -67,7 +69,7 @@ pub fn run(place: &Place, options: &Options) -> Result<ExitCode> {
 }
 
 /// Writes sample files, with a bar on a terminal.
-pub fn generate(options: &sample_data::Options) -> Result<Summary> {
+pub(crate) fn generate(options: &sample_data::Options) -> Result<Summary> {
     let bar = ProgressBar::new((options.train_files + options.predict_files) as u64);
     let style = ProgressStyle::with_template("sample data [{bar:30}] {pos}/{len} files");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━╌"));
@@ -77,7 +79,7 @@ pub fn generate(options: &sample_data::Options) -> Result<Summary> {
 }
 
 /// One line about sample files.
-pub fn describe(summary: &Summary, folder: &Path) -> String {
+pub(crate) fn describe(summary: &Summary, folder: &Path) -> String {
     let Summary { written, reused, removed, rows, bytes } = summary;
     let removed = if *removed > 0 { format!(", {removed} of other options removed") } else { String::new() };
     let size = ui::mebibytes(*bytes);

@@ -8,19 +8,19 @@ use std::process::{Command, ExitCode};
 use crate::steps;
 
 /// Name under which this binary is the emissary.
-pub const NAME: &str = "alameda-emissary";
+pub(crate) const NAME: &str = "alameda-emissary";
 /// Argo's exit code when the program can't be started.
 const CANNOT_START: u8 = 64;
 
 /// The command that runs `program`: its own process group, ended when the calling thread or the runner ends.
-pub fn command(program: &[String], termination_log: &Path) -> std::io::Result<Command> {
+pub(crate) fn command(program: &[String], termination_log: &Path) -> std::io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg0(NAME).arg(std::process::id().to_string()).arg(termination_log).args(program).process_group(0);
     Ok(command)
 }
 
 /// Becomes the program of its arguments.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let runner = arguments.next().and_then(|pid| pid.to_str()?.parse::<i32>().ok());
     let termination_log = arguments.next().map(PathBuf::from).unwrap_or_default();

@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_millis(100);
 const TERMINATED: &str = "Stopped with strategy 'Terminate'";
 
 /// Runs one workflow.
-pub struct Engine<'a> {
+pub(crate) struct Engine<'a> {
     workflow: Workflow,
     run: Run,
     maps: &'a ConfigMaps,
@@ -74,7 +74,7 @@ struct Boundary {
 }
 
 /// What a run came to.
-pub struct Finished {
+pub(crate) struct Finished {
     /// Its last state.
     pub workflow: Workflow,
     /// The signal that stopped it.
@@ -83,7 +83,7 @@ pub struct Finished {
 
 impl<'a> Engine<'a> {
     /// An engine for a workflow that is new, or was made ready for a retry.
-    pub fn new(
+    pub(crate) fn new(
         workflow: Workflow,
         run: Run,
         maps: &'a ConfigMaps,
@@ -114,7 +114,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Runs the workflow to its end.
-    pub fn run(mut self) -> Result<Finished> {
+    pub(crate) fn run(mut self) -> Result<Finished> {
         listen_for_signals(self.sender.clone()).context("listening for signals")?;
         self.workflow.set_phase(Phase::Running);
         self.workflow.status.started_at = Some(now());
@@ -318,7 +318,8 @@ impl<'a> Engine<'a> {
         let nodes = || self.workflow.status.nodes.values().filter(active);
         let pods = nodes().filter(|node| node.kind == Kind::Pod).count();
         let spec = &self.workflow.status.stored_workflow_template_spec;
-        let siblings = |boundary: &Boundary| nodes().filter(|node| node.boundary_id.as_ref() == Some(&boundary.id)).count();
+        let siblings =
+            |boundary: &Boundary| nodes().filter(|node| node.boundary_id.as_ref() == Some(&boundary.id)).count();
         spec.parallelism.is_none_or(|limit| pods < limit)
             && boundary.is_none_or(|boundary| boundary.parallelism.is_none_or(|limit| siblings(boundary) < limit))
     }

@@ -7,7 +7,7 @@ use std::fmt;
 
 /// Where an expression stands, which decides what a bare word means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// `depends`: names are tasks, may hold hyphens, and may end in `.Succeeded` and the like.
     Depends,
     /// `when`: evaluated on substituted text, so a bare word is text, as in Argo.
@@ -18,7 +18,7 @@ pub enum Dialect {
 
 /// What an expression evaluates to.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// `nil`: a variable without a value.
     Nil,
     /// `true` or `false`.
@@ -45,7 +45,7 @@ impl fmt::Display for Value {
 
 /// A parsed expression.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Expr {
+pub(crate) enum Expr {
     /// A constant.
     Literal(Value),
     /// A dotted name, such as `lastRetry.exitCode` or `plan.Succeeded`.
@@ -61,7 +61,7 @@ pub enum Expr {
 }
 
 /// Parses `text`; the error says what was found and where.
-pub fn parse(text: &str, dialect: Dialect) -> Result<Expr, String> {
+pub(crate) fn parse(text: &str, dialect: Dialect) -> Result<Expr, String> {
     let tokens = tokenize(text, dialect)?;
     let mut parser = Parser { tokens, at: 0, dialect };
     let expr = parser.binary(0)?;
@@ -72,7 +72,7 @@ pub fn parse(text: &str, dialect: Dialect) -> Result<Expr, String> {
 }
 
 /// Parses and evaluates `text` to a truth value. `lookup` gives a name's value, `None` when there is no such name.
-pub fn holds(text: &str, dialect: Dialect, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<bool, String> {
+pub(crate) fn holds(text: &str, dialect: Dialect, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<bool, String> {
     match parse(text, dialect)?.eval(dialect, lookup)? {
         Value::Bool(value) => Ok(value),
         other => Err(format!("`{text}` is `{other}`, not true or false")),
@@ -81,7 +81,7 @@ pub fn holds(text: &str, dialect: Dialect, lookup: &dyn Fn(&str) -> Option<Value
 
 impl Expr {
     /// Evaluates with the values that `lookup` gives to names.
-    pub fn eval(&self, dialect: Dialect, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Value, String> {
+    pub(crate) fn eval(&self, dialect: Dialect, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Value, String> {
         let eval = |expr: &Expr| expr.eval(dialect, lookup);
         let truth = |expr: &Expr| match eval(expr)? {
             Value::Bool(value) => Ok(value),
@@ -124,7 +124,7 @@ impl Expr {
     }
 
     /// Every name in the expression, in the order of the text.
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         match self {
             Expr::Literal(_) => Vec::new(),
             Expr::Name(name) => vec![name],

@@ -27,7 +27,7 @@ const MESSAGE_BYTES: usize = 4096;
 
 /// What happens while leaves run.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// A leaf wrote its progress.
     Progress {
         /// Its node.
@@ -51,7 +51,7 @@ pub enum Event {
 
 /// How an attempt ended.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Succeeded, Failed, or Error when it could not run.
     pub phase: Phase,
     /// Why it failed, in Argo's words.
@@ -64,18 +64,18 @@ pub struct Outcome {
 
 /// What the thread of a leaf is asked to do: 0 go on, 1 terminate, 2 kill.
 #[derive(Debug, Default)]
-pub struct Control(AtomicU8);
+pub(crate) struct Control(AtomicU8);
 
 impl Control {
     /// Asks for the end; asking again does not wait for the time of grace.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Addresses that every leaf gets.
 #[derive(Clone, Debug)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     /// `STORE_URL`
     pub store_url: String,
     /// `RAW_URL`
@@ -84,7 +84,7 @@ pub struct Addresses {
 
 /// A program with its folder and variables.
 #[derive(Debug)]
-pub struct Leaf {
+pub(crate) struct Leaf {
     id: String,
     folder: PathBuf,
     program: Vec<String>,
@@ -96,7 +96,7 @@ pub struct Leaf {
 const FOLDERS: [&str; 5] = ["inputs", "outputs", "work", "tmp", "config"];
 
 /// Where a path of the container lies in the node's folder; `None` when it is none of its folders.
-pub fn place(folder: &Path, path: &str) -> Option<PathBuf> {
+pub(crate) fn place(folder: &Path, path: &str) -> Option<PathBuf> {
     let roots = [("/work/out", "outputs"), ("/work", "work"), ("/tmp", "tmp"), ("/config", "config")];
     let path = Path::new(path);
     let (rest, name) = roots.iter().find_map(|(root, name)| Some((path.strip_prefix(root).ok()?, name)))?;
@@ -109,7 +109,7 @@ impl Leaf {
     /// # Errors
     ///
     /// Says what is missing, such as a ConfigMap; trying again would not help.
-    pub fn prepare(
+    pub(crate) fn prepare(
         id: &str,
         folder: PathBuf,
         container: &Container,
@@ -157,18 +157,18 @@ impl Leaf {
     }
 
     /// Ends the attempt after so long.
-    pub fn with_deadline(mut self, deadline: Option<Duration>) -> Self {
+    pub(crate) fn with_deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
         self
     }
 
     /// Its node.
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
     /// Runs it on a thread of its own, which tells how it ended.
-    pub fn start(mut self, threads: usize, control: Arc<Control>, events: Sender<Event>) {
+    pub(crate) fn start(mut self, threads: usize, control: Arc<Control>, events: Sender<Event>) {
         if std::env::var_os("ALAMEDA_THREADS").is_none() {
             self.env.entry("ALAMEDA_THREADS".to_owned()).or_insert(threads.to_string());
         }
@@ -233,9 +233,10 @@ impl Leaf {
         }
         // A container ends with its first process, and so does everything that this one left behind.
         signal_group(pid, Signal::KILL);
-        let exit_code = child.wait().ok().map(|status| {
-            status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
-        });
+        let exit_code = child
+            .wait()
+            .ok()
+            .map(|status| status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1));
         let (phase, message) = match exit_code {
             Some(0) => (Phase::Succeeded, String::new()),
             Some(_) if overdue => {
@@ -265,7 +266,8 @@ fn signal_group(pid: Pid, signal: Signal) {
 fn resident_peak(pid: Pid) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+    // It is 0 while the emissary becomes the program.
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().filter(|kib| *kib > 0).map(|kib| kib * 1024)
 }
 
 /// The files of the ConfigMap that is mounted at `/config`.
@@ -320,7 +322,10 @@ fn variables(container: &Container, maps: &ConfigMaps) -> Result<BTreeMap<String
             }
         } else if let Some(source) = from.and_then(|from| from.secret_key_ref.as_ref()) {
             if std::env::var_os(&env.name).is_none() && !source.optional {
-                return Err(format!("the secret \"{}\" is not here: set the variable {} instead", source.name, env.name));
+                return Err(format!(
+                    "the secret \"{}\" is not here: set the variable {} instead",
+                    source.name, env.name
+                ));
             }
         } else {
             variables.insert(env.name.clone(), env.value.clone().unwrap_or_default());

@@ -11,7 +11,7 @@ mod library;
 mod lint;
 mod retry;
 mod runs;
-pub mod sample_data;
+mod sample_data;
 mod schema;
 mod spec;
 mod steps;

@@ -13,7 +13,7 @@ use crate::spec::{Template, WorkflowSpec};
 use crate::yaml;
 
 /// The repository's own workflows and configuration, so that the binary works from any folder.
-pub const EMBEDDED_WORKFLOWS: [(&str, &str); 5] = [
+pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 5] = [
     ("inference.yaml", include_str!("../../inference.yaml")),
     ("monitoring.yaml", include_str!("../../monitoring.yaml")),
     ("pipeline.yaml", include_str!("../../pipeline.yaml")),
@@ -23,7 +23,7 @@ pub const EMBEDDED_WORKFLOWS: [(&str, &str); 5] = [
 
 /// Where YAML files come from.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// The copies in this binary.
     Embedded,
     /// A folder.
@@ -34,7 +34,7 @@ pub enum Source {
 
 impl Source {
     /// Name and text of every YAML file, in the order of the names.
-    pub fn files(&self, embedded: &[(&str, &str)]) -> Result<Vec<(String, String)>> {
+    pub(crate) fn files(&self, embedded: &[(&str, &str)]) -> Result<Vec<(String, String)>> {
         let paths = match self {
             Source::Embedded => {
                 return Ok(embedded.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect());
@@ -57,7 +57,7 @@ impl Source {
 }
 
 /// YAML files of a folder, sorted.
-pub fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let reading = || format!("listing the folder {}", folder.display());
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(reading)? {
@@ -72,7 +72,7 @@ pub fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// One WorkflowTemplate or CronWorkflow.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The file that it stands in.
     pub file: String,
     /// Its name.
@@ -87,7 +87,7 @@ pub struct Entry {
 
 /// All that is there to submit.
 #[derive(Debug, Default)]
-pub struct Library {
+pub(crate) struct Library {
     /// WorkflowTemplates by name.
     pub templates: BTreeMap<String, Entry>,
     /// CronWorkflows by name.
@@ -121,7 +121,7 @@ struct Named {
 
 impl Library {
     /// Reads all files. What is not understood becomes findings, not an error.
-    pub fn load(source: &Source) -> Result<Self> {
+    pub(crate) fn load(source: &Source) -> Result<Self> {
         let mut library = Self::default();
         for (file, text) in source.files(&EMBEDDED_WORKFLOWS)? {
             match yaml::load(&text) {
@@ -180,17 +180,17 @@ impl Library {
     }
 
     /// The WorkflowTemplate of that name, if all of it is understood.
-    pub fn template(&self, name: &str) -> Result<&Entry> {
+    pub(crate) fn template(&self, name: &str) -> Result<&Entry> {
         entry(&self.templates, "workflowtemplate", name, &self.findings)
     }
 
     /// The CronWorkflow of that name, if all of it is understood.
-    pub fn cron(&self, name: &str) -> Result<&Entry> {
+    pub(crate) fn cron(&self, name: &str) -> Result<&Entry> {
         entry(&self.crons, "cronwf", name, &self.findings)
     }
 
     /// Everything that a spec of the WorkflowTemplate `home` can reach, by `{WorkflowTemplate}/{template}`.
-    pub fn reachable(&self, home: &str, spec: &WorkflowSpec) -> Result<BTreeMap<String, Template>> {
+    pub(crate) fn reachable(&self, home: &str, spec: &WorkflowSpec) -> Result<BTreeMap<String, Template>> {
         let mut stored = BTreeMap::new();
         let mut seen = BTreeSet::new();
         let entries = spec.entrypoint.iter().chain(&spec.on_exit);
@@ -219,12 +219,7 @@ impl Library {
     }
 }
 
-fn entry<'a>(
-    place: &'a BTreeMap<String, Entry>,
-    kind: &str,
-    name: &str,
-    broken: &[Finding],
-) -> Result<&'a Entry> {
+fn entry<'a>(place: &'a BTreeMap<String, Entry>, kind: &str, name: &str, broken: &[Finding]) -> Result<&'a Entry> {
     let lines = |findings: &[Finding]| findings.iter().map(|f| format!("\n  {f}")).collect::<String>();
     let Some(entry) = place.get(name) else {
         let known: Vec<_> = place.keys().map(String::as_str).collect();

@@ -1,6 +1,8 @@
 //! Checks of workflows and configuration, stricter than Argo's.
 
 mod leaf;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +34,7 @@ const RESULTS: [&str; 9] =
     ["", "Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed"];
 
 /// Everything that is wrong, in the order of the files.
-pub fn lint(library: &Library, maps: &ConfigMaps) -> Vec<Finding> {
+pub(crate) fn lint(library: &Library, maps: &ConfigMaps) -> Vec<Finding> {
     let mut findings = library.findings.clone();
     for (entries, longest) in [(&library.templates, TEMPLATE_NAME), (&library.crons, CRON_NAME)] {
         for entry in entries.values() {
@@ -151,7 +153,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    fn template(&mut self, template: &Template, index: usize) {
+    fn template(&mut self, template: &'a Template, index: usize) {
         for (i, input) in template.inputs.parameters.iter().enumerate() {
             self.at(&format!(".inputs.parameters[{i}]"), |l| {
                 l.choices(input);

@@ -1,3 +1,5 @@
+//! Runs, lints and inspects workflows; see the library.
+
 fn main() -> std::process::ExitCode {
     alameda::main()
 }

@@ -16,12 +16,14 @@ use crate::workflow::{Kind, Node, Phase, Workflow};
 /// # Errors
 ///
 /// If there is nothing to retry.
-pub fn reset(workflow: &mut Workflow) -> Result<Vec<Node>> {
+pub(crate) fn reset(workflow: &mut Workflow) -> Result<Vec<Node>> {
     match workflow.status.phase {
         Phase::Failed | Phase::Error => {}
         phase => {
             let next = format!("`alameda resubmit {}` runs it again as a new workflow", workflow.name());
-            return Err(Failure::usage(format!("cannot retry a workflow in phase {phase:?}: there is nothing to do; {next}")));
+            return Err(Failure::usage(format!(
+                "cannot retry a workflow in phase {phase:?}: there is nothing to do; {next}"
+            )));
         }
     }
     let nodes = &workflow.status.nodes;
@@ -45,8 +47,7 @@ pub fn reset(workflow: &mut Workflow) -> Result<Vec<Node>> {
             Kind::Skipped | Kind::Dag | Kind::TaskGroup => false,
             Kind::Retry | Kind::Pod => {
                 let retry = nodes.values().find(|retry| retry.kind == Kind::Retry && retry.children.contains(&node.id));
-                let leaf = retry.unwrap_or(node);
-                leaf.phase == Phase::Succeeded || leaf.phase.failed() && made_good(workflow, leaf)
+                retry.unwrap_or(node).phase == Phase::Succeeded
             }
         }
     };
@@ -61,19 +62,4 @@ pub fn reset(workflow: &mut Workflow) -> Result<Vec<Node>> {
     workflow.status.message.clear();
     workflow.status.finished_at = None;
     Ok(dropped.into_iter().map(|(_, node)| node).collect())
-}
-
-/// Whether something that came after a failed node succeeded, such as a task that `depends` on its failure: Argo then
-/// leaves it alone.
-fn made_good(workflow: &Workflow, node: &Node) -> bool {
-    let mut open: Vec<&String> = node.children.iter().collect();
-    let mut seen = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        let Some(child) = workflow.status.nodes.get(id).filter(|_| seen.insert(id)) else { continue };
-        if child.phase == Phase::Succeeded && matches!(child.kind, Kind::Pod | Kind::Retry) {
-            return true;
-        }
-        open.extend(&child.children);
-    }
-    false
 }

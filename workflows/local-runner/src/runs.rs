@@ -10,13 +10,13 @@ use crate::workflow::{Node, Phase, Workflow};
 
 /// All runs of a home folder.
 #[derive(Clone, Debug)]
-pub struct Runs {
+pub(crate) struct Runs {
     folder: PathBuf,
 }
 
 /// The folder of one workflow, held by the one runner that may change it.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// The folder.
     pub folder: PathBuf,
     _lock: File,
@@ -24,12 +24,17 @@ pub struct Run {
 
 impl Runs {
     /// The runs of `home`.
-    pub fn new(home: &Path) -> Self {
+    pub(crate) fn new(home: &Path) -> Self {
         Self { folder: home.join("runs") }
     }
 
+    /// The folder of a workflow.
+    pub(crate) fn folder(&self, workflow: &Workflow) -> PathBuf {
+        self.folder.join(workflow.name())
+    }
+
     /// Makes the folder of a new workflow; `None` when the name is taken.
-    pub fn create(&self, name: &str) -> Result<Option<Run>> {
+    pub(crate) fn create(&self, name: &str) -> Result<Option<Run>> {
         let folder = self.folder.join(name);
         fs::create_dir_all(&self.folder).with_context(|| format!("making the folder {}", self.folder.display()))?;
         match fs::create_dir(&folder) {
@@ -40,7 +45,7 @@ impl Runs {
     }
 
     /// Takes an existing workflow, unless another runner has it.
-    pub fn lock(&self, name: &str) -> Result<Run> {
+    pub(crate) fn lock(&self, name: &str) -> Result<Run> {
         let folder = self.folder.join(name);
         let path = folder.join("lock");
         let lock = File::create(&path).with_context(|| format!("making {}", path.display()))?;
@@ -54,7 +59,7 @@ impl Runs {
     }
 
     /// Every workflow, the newest first. Folders that hold none are left out.
-    pub fn list(&self) -> Result<Vec<Workflow>> {
+    pub(crate) fn list(&self) -> Result<Vec<Workflow>> {
         let mut workflows = Vec::new();
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(workflows),
@@ -76,7 +81,7 @@ impl Runs {
     }
 
     /// The workflow of that name, or the newest one for `@latest`.
-    pub fn get(&self, name: &str) -> Result<Workflow> {
+    pub(crate) fn get(&self, name: &str) -> Result<Workflow> {
         let found = if name == "@latest" {
             self.list()?.into_iter().next()
         } else if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
@@ -111,7 +116,7 @@ impl Runs {
 
 impl Run {
     /// Writes the state, whole or not at all.
-    pub fn save(&self, workflow: &Workflow) -> Result<()> {
+    pub(crate) fn save(&self, workflow: &Workflow) -> Result<()> {
         let text = serde_json::to_vec_pretty(workflow).context("writing the state of the workflow as JSON")?;
         let (partial, path) = (self.folder.join(".workflow.json"), self.folder.join("workflow.json"));
         fs::write(&partial, text)
@@ -120,22 +125,22 @@ impl Run {
     }
 
     /// The folder of a node.
-    pub fn node(&self, workflow: &Workflow, node: &Node) -> PathBuf {
+    pub(crate) fn node(&self, workflow: &Workflow, node: &Node) -> PathBuf {
         self.folder.join(folder_name(workflow, node))
     }
 
     /// Notes the phase of an attempt beside its log.
-    pub fn note_phase(&self, workflow: &Workflow, node: &Node, phase: Phase) -> Result<()> {
+    pub(crate) fn note_phase(&self, workflow: &Workflow, node: &Node, phase: Phase) -> Result<()> {
         let path = self.node(workflow, node).join("phase");
         fs::write(&path, format!("{phase:?}\n")).with_context(|| format!("writing {}", path.display()))
     }
 }
 
 /// Name of a node's folder: its dotted path, with a hash when characters had to be replaced or left out.
-pub fn folder_name(workflow: &Workflow, node: &Node) -> String {
+pub(crate) fn folder_name(workflow: &Workflow, node: &Node) -> String {
     let path = node.name.strip_prefix(workflow.name()).unwrap_or(&node.name).trim_start_matches('.');
     let path = if path.is_empty() { workflow.name() } else { path };
-    let clean = |c: char| if c.is_ascii_alphanumeric() || "._-()".contains(c) { c } else { '_' };
+    let clean = |c: char| if c.is_ascii_alphanumeric() || "._-():,=".contains(c) { c } else { '_' };
     let name: String = path.chars().map(clean).take(100).collect();
     if name == path { name } else { format!("{name}-{}", node.id.rsplit('-').next().unwrap_or_default()) }
 }

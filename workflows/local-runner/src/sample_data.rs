@@ -40,7 +40,7 @@ const UUID_CHARS: usize = 36;
 
 /// What to generate, and where.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// Folder that gets the folders `train` and `predict`.
     pub dir: PathBuf,
     /// Files in `train`, dated 2023 and 2024.
@@ -55,7 +55,7 @@ pub struct Options {
 
 /// One file that now stands as the options ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileWritten {
+pub(crate) struct FileWritten {
     /// Where it is.
     pub path: PathBuf,
     /// Rows in it.
@@ -68,7 +68,7 @@ pub struct FileWritten {
 
 /// All files together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Files that were written.
     pub written: usize,
     /// Files that stood there before and were left untouched.
@@ -91,7 +91,7 @@ pub struct Summary {
 /// # Errors
 ///
 /// If a file can't be written, or if one that this function did not make stands in its place.
-pub fn generate(options: &Options, on_file: impl Fn(&FileWritten) + Sync) -> Result<Summary> {
+pub(crate) fn generate(options: &Options, on_file: impl Fn(&FileWritten) + Sync) -> Result<Summary> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     generate_on(threads, options, &on_file)
 }

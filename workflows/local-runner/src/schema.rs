@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 /// Something wrong in a file. It prints as `file: path: text`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The file, as given or relative to the repository's root.
     pub file: String,
     /// Where in the file, such as `alameda-steps.spec.templates[0].container`.
@@ -179,8 +179,7 @@ static ARTIFACT: Kind = Kind {
 
 static S3: Kind = Kind { name: "artifact s3", interpreted: &[("key", Text)], no_effect: &[] };
 
-static DAG: Kind =
-    Kind { name: "dag", interpreted: &[("failFast", Bool), ("tasks", Objects(&TASK))], no_effect: &[] };
+static DAG: Kind = Kind { name: "dag", interpreted: &[("failFast", Bool), ("tasks", Objects(&TASK))], no_effect: &[] };
 
 static TASK: Kind = Kind {
     name: "dag task",
@@ -202,12 +201,7 @@ static TEMPLATE_REF: Kind =
 
 static RETRY: Kind = Kind {
     name: "retryStrategy",
-    interpreted: &[
-        ("limit", NumberOrText),
-        ("retryPolicy", Text),
-        ("expression", Text),
-        ("backoff", Object(&BACKOFF)),
-    ],
+    interpreted: &[("limit", NumberOrText), ("retryPolicy", Text), ("expression", Text), ("backoff", Object(&BACKOFF))],
     no_effect: &[("affinity", Any)],
 };
 
@@ -269,11 +263,8 @@ static ENV_FROM: Kind = Kind {
     no_effect: &[],
 };
 
-static VOLUME_MOUNT: Kind = Kind {
-    name: "volumeMount",
-    interpreted: &[("name", Text), ("mountPath", Text)],
-    no_effect: &[("readOnly", Bool)],
-};
+static VOLUME_MOUNT: Kind =
+    Kind { name: "volumeMount", interpreted: &[("name", Text), ("mountPath", Text)], no_effect: &[("readOnly", Bool)] };
 
 /// Fields that other versions of Argo know, and what takes their place.
 const INSTEAD: [(&str, &str); 7] = [
@@ -288,11 +279,9 @@ const INSTEAD: [(&str, &str); 7] = [
 
 /// Checks `value` against `kind`, appends what is wrong, and gives it back with the interpreted fields only.
 pub(crate) fn check(kind: &Kind, value: &Value, file: &str, path: &str, findings: &mut Vec<Finding>) -> Value {
-    let mut find = |path: &str, text: String| {
-        findings.push(Finding { file: file.to_owned(), path: path.to_owned(), text });
-    };
+    let finding = |path: &str, text: String| Finding { file: file.to_owned(), path: path.to_owned(), text };
     let Value::Object(fields) = value else {
-        find(path, format!("{} must be an object, not {}", kind.name, describe(value)));
+        findings.push(finding(path, format!("{} must be an object, not {}", kind.name, describe(value))));
         return Value::Object(Map::new());
     };
     let mut kept = Map::new();
@@ -301,32 +290,41 @@ pub(crate) fn check(kind: &Kind, value: &Value, file: &str, path: &str, findings
         let interpreted = kind.interpreted.iter().find(|(known, _)| known == name);
         let Some((_, shape)) = interpreted.or_else(|| kind.no_effect.iter().find(|(known, _)| known == name)) else {
             let hint = INSTEAD.iter().find(|(old, _)| old == name).map(|(_, hint)| format!(" ({hint})"));
-            find(&path, format!("unknown field `{name}` of {}{}", kind.name, hint.unwrap_or_default()));
+            let text = format!("unknown field `{name}` of {}{}", kind.name, hint.unwrap_or_default());
+            findings.push(finding(&path, text));
             continue;
         };
         let mut field = field.clone();
-        match (shape, &field) {
-            (Object(kind), Value::Null) if kind.interpreted.is_empty() => {}
-            (Object(kind), _) => field = check(kind, &field, file, &path, findings),
+        let expected = match (shape, &field) {
+            (Object(kind), Value::Null) if kind.interpreted.is_empty() => None,
+            (Object(kind), _) => {
+                field = check(kind, &field, file, &path, findings);
+                None
+            }
             (Objects(kind), Value::Array(items)) => {
                 let items = items.iter().enumerate();
                 let checked = items.map(|(i, item)| check(kind, item, file, &format!("{path}[{i}]"), findings));
                 field = checked.collect();
+                None
             }
-            (Objects(kind), _) => find(&path, format!("must be a list of {}", kind.name)),
             (Texts, Value::Array(items)) => {
                 for (i, item) in items.iter().enumerate().filter(|(_, item)| !item.is_string()) {
-                    find(&format!("{path}[{i}]"), format!("must be text, not {}", describe(item)));
+                    findings.push(finding(&format!("{path}[{i}]"), format!("must be text, not {}", describe(item))));
                 }
+                None
             }
             (Any, _)
             | (Text | NumberOrText, Value::String(_))
             | (Number | NumberOrText, Value::Number(_))
-            | (Bool, Value::Bool(_)) => {}
-            (Text | NumberOrText, _) => find(&path, format!("must be text, not {}", describe(&field))),
-            (Texts, _) => find(&path, "must be a list of text".to_owned()),
-            (Number, _) => find(&path, format!("must be a number, not {}", describe(&field))),
-            (Bool, _) => find(&path, format!("must be true or false, not {}", describe(&field))),
+            | (Bool, Value::Bool(_)) => None,
+            (Objects(kind), _) => Some(format!("a list of {}", kind.name)),
+            (Texts, _) => Some("a list of text".to_owned()),
+            (Text | NumberOrText, _) => Some("text".to_owned()),
+            (Number, _) => Some("a number".to_owned()),
+            (Bool, _) => Some("true or false".to_owned()),
+        };
+        if let Some(expected) = expected {
+            findings.push(finding(&path, format!("must be {expected}, not {}", describe(&field))));
         }
         if interpreted.is_some() {
             kept.insert(name.clone(), field);
@@ -349,7 +347,7 @@ fn describe(value: &Value) -> String {
 }
 
 /// The lists that `lint --explain` prints and the README holds: per object, what is interpreted and what has no effect.
-pub fn explain() -> String {
+pub(crate) fn explain() -> String {
     let mut seen: Vec<&Kind> = vec![&WORKFLOW_TEMPLATE, &CRON_WORKFLOW];
     let mut next = 0;
     while let Some(kind) = seen.get(next).copied() {

@@ -11,25 +11,30 @@ use crate::expr::{self, Dialect};
 /// `spec` of a WorkflowTemplate, or `workflowSpec` of a CronWorkflow.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct WorkflowSpec {
+pub(crate) struct WorkflowSpec {
     /// Template that runs first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<String>,
     /// Template that runs at the end, however it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_exit: Option<String>,
     /// Workflow parameters with their defaults.
     pub arguments: Parameters,
     /// Templates by position in the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<Template>,
     /// Leaves of the whole workflow that run at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<usize>,
     /// The WorkflowTemplate that a CronWorkflow runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_template_ref: Option<WorkflowTemplateRef>,
 }
 
 /// A reference to a WorkflowTemplate.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct WorkflowTemplateRef {
+pub(crate) struct WorkflowTemplateRef {
     /// Its name.
     pub name: String,
 }
@@ -37,15 +42,16 @@ pub struct WorkflowTemplateRef {
 /// A list of parameters, as `arguments` and `inputs` hold it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Parameters {
+pub(crate) struct Parameters {
     /// The parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
 }
 
 /// A parameter: an argument, an input or an output.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Parameter {
+pub(crate) struct Parameter {
     /// Its name.
     pub name: String,
     /// Its value, which for an input is the default.
@@ -64,7 +70,7 @@ pub struct Parameter {
 
 impl Parameter {
     /// The value that stands in the file.
-    pub fn given(&self) -> Option<&str> {
+    pub(crate) fn given(&self) -> Option<&str> {
         self.value.as_deref().or(self.default.as_deref())
     }
 }
@@ -72,7 +78,7 @@ impl Parameter {
 /// Where an output parameter comes from.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ValueFrom {
+pub(crate) struct ValueFrom {
     /// A file in the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -87,7 +93,7 @@ pub struct ValueFrom {
 /// A template: a DAG or a leaf.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Template {
+pub(crate) struct Template {
     /// Its name within the WorkflowTemplate.
     pub name: String,
     /// What it takes.
@@ -97,34 +103,41 @@ pub struct Template {
     #[serde(default)]
     pub outputs: Outputs,
     /// Tasks, if it is a DAG.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dag: Option<Dag>,
     /// The command line, if it is a leaf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
     /// Folders of the container.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
     /// Tasks of this DAG that run at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<usize>,
     /// When a failed leaf is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_strategy: Option<RetryStrategy>,
     /// Seconds that one attempt may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_deadline_seconds: Option<NumberOrText>,
 }
 
 /// Output parameters and artifacts.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Outputs {
+pub(crate) struct Outputs {
     /// Small values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
     /// Files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
 }
 
 /// A file that is kept.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Artifact {
+pub(crate) struct Artifact {
     /// Its name.
     pub name: String,
     /// Where the container writes it.
@@ -133,13 +146,14 @@ pub struct Artifact {
     #[serde(default)]
     pub optional: bool,
     /// Where it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s3: Option<S3>,
 }
 
 /// The place of an artifact.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct S3 {
+pub(crate) struct S3 {
     /// Key in the artifact repository; here under the run's `artifacts/`.
     pub key: String,
 }
@@ -147,7 +161,7 @@ pub struct S3 {
 /// Tasks and their order.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Dag {
+pub(crate) struct Dag {
     /// Whether a failed branch keeps new tasks from starting (Argo's default).
     #[serde(default = "yes")]
     pub fail_fast: bool,
@@ -162,31 +176,35 @@ fn yes() -> bool {
 /// One task of a DAG.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Task {
+pub(crate) struct Task {
     /// Its name within the DAG.
     pub name: String,
     /// A template of the same WorkflowTemplate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     /// A template of another WorkflowTemplate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_ref: Option<TemplateRef>,
     /// Values for the template's inputs.
     #[serde(default)]
     pub arguments: Parameters,
     /// On which results of other tasks it waits.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub depends: String,
     /// Whether it runs at all.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub when: String,
     /// One run for each of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_items: Option<Vec<Value>>,
     /// One run for each item of this JSON array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_param: Option<String>,
 }
 
 impl Task {
     /// The tasks that `depends` names.
-    pub fn dependencies(&self) -> Result<Vec<String>, String> {
+    pub(crate) fn dependencies(&self) -> Result<Vec<String>, String> {
         if self.depends.trim().is_empty() {
             return Ok(Vec::new());
         }
@@ -202,7 +220,7 @@ impl Task {
     }
 
     /// WorkflowTemplate and template that it calls, from within the WorkflowTemplate `home`.
-    pub fn target<'a>(&'a self, home: &'a str) -> Option<(&'a str, &'a str)> {
+    pub(crate) fn target<'a>(&'a self, home: &'a str) -> Option<(&'a str, &'a str)> {
         match (&self.template_ref, &self.template) {
             (Some(target), _) => Some((&target.name, &target.template)),
             (None, Some(template)) => Some((home, template)),
@@ -211,7 +229,7 @@ impl Task {
     }
 
     /// Whether it becomes a group of runs.
-    pub fn expands(&self) -> bool {
+    pub(crate) fn expands(&self) -> bool {
         self.with_items.is_some() || self.with_param.is_some()
     }
 }
@@ -219,7 +237,7 @@ impl Task {
 /// A template of another WorkflowTemplate.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct TemplateRef {
+pub(crate) struct TemplateRef {
     /// The WorkflowTemplate.
     pub name: String,
     /// The template in it.
@@ -229,32 +247,38 @@ pub struct TemplateRef {
 /// When a failed leaf is tried again.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RetryStrategy {
+pub(crate) struct RetryStrategy {
     /// Retries at most; without it there is no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<NumberOrText>,
     /// `Always`, `OnFailure`, `OnError`; `Always` when there is an expression, else `OnFailure`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_policy: Option<String>,
     /// Condition over `lastRetry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expression: Option<String>,
     /// Pause before the next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
 }
 
 /// Pause before the next attempt: `duration * factor^(attempts - 1)`, at most `cap`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     /// Such as `2s`.
     pub duration: String,
     /// A whole number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<NumberOrText>,
     /// Such as `5m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<String>,
 }
 
 impl Backoff {
     /// The pause after `attempts` failed attempts.
-    pub fn pause(&self, attempts: usize) -> Result<Duration, String> {
+    pub(crate) fn pause(&self, attempts: usize) -> Result<Duration, String> {
         let base = duration(&self.duration)?;
         let factor = self.factor.as_ref().map(NumberOrText::number).transpose()?.unwrap_or(1).max(1) as f64;
         let cap = self.cap.as_deref().map(duration).transpose()?.unwrap_or(Duration::from_secs(86_400));
@@ -264,7 +288,7 @@ impl Backoff {
 }
 
 /// Reads `30`, `500ms`, `2s`, `5m`, `1h` or `1d`.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" | "s" => 1.0,
@@ -281,7 +305,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// A whole number that Argo also takes as text.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
-pub enum NumberOrText {
+pub(crate) enum NumberOrText {
     /// `2`
     Number(u64),
     /// `'2'`
@@ -290,7 +314,7 @@ pub enum NumberOrText {
 
 impl NumberOrText {
     /// The number.
-    pub fn number(&self) -> Result<u64, String> {
+    pub(crate) fn number(&self) -> Result<u64, String> {
         match self {
             NumberOrText::Number(number) => Ok(*number),
             NumberOrText::Text(text) => text.parse().map_err(|_| format!("`{text}` is not a whole number")),
@@ -301,58 +325,70 @@ impl NumberOrText {
 /// What runs in a leaf.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Container {
+pub(crate) struct Container {
     /// The program and its first arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// More arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<Env>,
     /// All keys of a ConfigMap as variables; the last one wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_from: Vec<EnvFrom>,
     /// Where volumes appear.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volume_mounts: Vec<VolumeMount>,
 }
 
 /// A variable.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Env {
+pub(crate) struct Env {
     /// Its name.
     pub name: String,
     /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// Or where the value comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_from: Option<EnvValueFrom>,
 }
 
 /// Where a variable comes from.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EnvValueFrom {
+pub(crate) struct EnvValueFrom {
     /// A key of a ConfigMap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map_key_ref: Option<ConfigMapSource>,
     /// A key of a Secret; on a laptop, the variable of the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_key_ref: Option<ConfigMapSource>,
 }
 
 /// A ConfigMap or Secret whose keys become variables.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EnvFrom {
+pub(crate) struct EnvFrom {
     /// A ConfigMap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map_ref: Option<ConfigMapSource>,
     /// A Secret: on a laptop, the environment of the runner has its keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<ConfigMapSource>,
 }
 
 /// A ConfigMap or Secret, or one key of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct ConfigMapSource {
+pub(crate) struct ConfigMapSource {
     /// Its name.
     pub name: String,
     /// The key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Whether it may be missing.
     #[serde(default)]
@@ -362,19 +398,21 @@ pub struct ConfigMapSource {
 /// A folder for containers.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Volume {
+pub(crate) struct Volume {
     /// Its name.
     pub name: String,
     /// The files of a ConfigMap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapSource>,
     /// An empty folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<BTreeMap<String, Value>>,
 }
 
 /// Where a volume appears in the container.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct VolumeMount {
+pub(crate) struct VolumeMount {
     /// The volume.
     pub name: String,
     /// Its folder in the container.

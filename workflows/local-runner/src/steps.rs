@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// A step of Alameda, linked into this binary.
-pub struct Step {
+pub(crate) struct Step {
     /// Name of the program, the image and the `step` field of a log line.
     pub name: &'static str,
     /// What the container runs.
@@ -13,7 +13,7 @@ pub struct Step {
 }
 
 /// Every step.
-pub const STEPS: [Step; 6] = [
+pub(crate) const STEPS: [Step; 6] = [
     Step { name: "data-prep", main: data_prep::main, command: data_prep::command },
     Step { name: "model-training", main: model_training::main, command: model_training::command },
     Step { name: "model-promotion", main: model_promotion::main, command: model_promotion::command },
@@ -23,6 +23,6 @@ pub const STEPS: [Step; 6] = [
 ];
 
 /// The step of that name.
-pub fn find(name: &str) -> Option<&'static Step> {
+pub(crate) fn find(name: &str) -> Option<&'static Step> {
     STEPS.iter().find(|step| step.name == name)
 }

@@ -20,7 +20,7 @@ use crate::{retry, ui, yaml};
 
 /// What to submit.
 #[derive(Debug, Default, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// workflowtemplate/NAME or cronwf/NAME
     #[arg(long, value_name = "KIND/NAME")]
     pub from: String,
@@ -55,13 +55,13 @@ pub struct Options {
 }
 
 /// `submit`
-pub fn submit(place: &Place, options: &Options) -> Result<ExitCode> {
+pub(crate) fn submit(place: &Place, options: &Options) -> Result<ExitCode> {
     let (workflow, run) = create(place, options)?;
     finish(place, execute(place, workflow, run)?, options.output)
 }
 
 /// Makes the workflow and its folder.
-pub fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)> {
+pub(crate) fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)> {
     let library = Library::load(&place.workflows()?)?;
     let given = given(&options.parameters, options.parameter_file.as_ref())?;
     let Origin { template, spec, scheduled, base } = origin(&library, &options.from)?;
@@ -74,11 +74,12 @@ pub fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)> {
 }
 
 /// `retry`
-pub fn retry(place: &Place, name: &str, parameters: &[String], output: Option<Output>) -> Result<ExitCode> {
-    let found = place.runs().get(name)?;
-    let run = place.runs().lock(found.name())?;
+pub(crate) fn retry(place: &Place, name: &str, parameters: &[String], output: Option<Output>) -> Result<ExitCode> {
+    let runs = place.runs()?;
+    let found = runs.get(name)?;
+    let run = runs.lock(found.name())?;
     // Another runner may have ended it in between.
-    let mut workflow = place.runs().get(found.name())?;
+    let mut workflow = runs.get(found.name())?;
     if workflow.status.phase == Phase::Pending || workflow.status.phase == Phase::Running {
         workflow.bury();
     }
@@ -98,8 +99,8 @@ pub fn retry(place: &Place, name: &str, parameters: &[String], output: Option<Ou
 }
 
 /// `resubmit`
-pub fn resubmit(place: &Place, name: &str, parameters: &[String], output: Option<Output>) -> Result<ExitCode> {
-    let old = place.runs().get(name)?;
+pub(crate) fn resubmit(place: &Place, name: &str, parameters: &[String], output: Option<Output>) -> Result<ExitCode> {
+    let old = place.runs()?.get(name)?;
     let library = Library::load(&place.workflows()?)?;
     let template = &old.spec.workflow_template_ref.name;
     let mut spec = library.template(template)?.spec.clone();
@@ -117,7 +118,7 @@ pub fn resubmit(place: &Place, name: &str, parameters: &[String], output: Option
 }
 
 /// Runs a workflow to its end.
-pub fn execute(place: &Place, workflow: Workflow, run: Run) -> Result<Finished> {
+pub(crate) fn execute(place: &Place, workflow: Workflow, run: Run) -> Result<Finished> {
     let maps = place.maps()?;
     let addresses = place.addresses(workflow.metadata.annotations.get(RAW_URL).map(String::as_str))?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -131,7 +132,7 @@ fn finish(place: &Place, finished: Finished, output: Option<Output>) -> Result<E
 }
 
 /// The exit code of an ended workflow; tells what failed and what to do.
-pub fn exit_code(place: &Place, finished: &Finished) -> ExitCode {
+pub(crate) fn exit_code(place: &Place, finished: &Finished) -> ExitCode {
     if finished.workflow.status.phase == Phase::Succeeded {
         return ExitCode::SUCCESS;
     }
@@ -211,7 +212,9 @@ fn set(arguments: &mut Parameters, name: &str, value: &str, template: &str) -> R
     let known: Vec<_> = arguments.parameters.iter().map(|parameter| parameter.name.clone()).collect();
     let Some(parameter) = arguments.parameters.iter_mut().find(|parameter| parameter.name == name) else {
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(Failure::usage(format!("workflowtemplate/{template} has no parameter `{name}`; it takes: {known}")));
+        return Err(Failure::usage(format!(
+            "workflowtemplate/{template} has no parameter `{name}`; it takes: {known}"
+        )));
     };
     if !parameter.choices.is_empty() && !parameter.choices.iter().any(|choice| choice == value) {
         let choices = parameter.choices.join(", ");
@@ -253,15 +256,15 @@ fn given(parameters: &[String], file: Option<&PathBuf>) -> Result<BTreeMap<Strin
 fn instant(text: &str) -> Result<String> {
     match DateTime::parse_from_rfc3339(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => {
-            Err(Failure::usage(format!("--scheduled-time {text}: {error}; give an instant such as 2026-09-20T02:30:00Z")))
-        }
+        Err(error) => Err(Failure::usage(format!(
+            "--scheduled-time {text}: {error}; give an instant such as 2026-09-20T02:30:00Z"
+        ))),
     }
 }
 
 /// Gives the workflow its name and folder.
 fn settle(place: &Place, mut workflow: Workflow, name: Option<&str>, base: &str) -> Result<(Workflow, Run)> {
-    let runs = place.runs();
+    let runs = place.runs()?;
     for attempt in 0..100_u32 {
         let candidate = name.map_or_else(|| format!("{base}-{}", suffix(attempt)), str::to_owned);
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
@@ -285,7 +288,8 @@ fn suffix(attempt: u32) -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let nanos = Utc::now().timestamp_nanos_opt().unwrap_or_default() as u64;
     // Mixed by a large odd number, so that close instants give distant names.
-    let mut bits = (nanos ^ u64::from(std::process::id()) << 32 ^ u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut bits =
+        (nanos ^ u64::from(std::process::id()) << 32 ^ u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits ^= bits >> 29;
     let letter = |_| {
         let letter = LETTERS[(bits % LETTERS.len() as u64) as usize];

@@ -11,35 +11,35 @@ const SCHEDULED_TIME: &str = "workflow.scheduledTime";
 
 /// The variables that tags can name, such as `inputs.parameters.x`.
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
+pub(crate) struct Scope {
     values: BTreeMap<String, String>,
     absent: BTreeMap<String, String>,
 }
 
 impl Scope {
     /// Sets the variable `name`.
-    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+    pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.values.insert(name.into(), value.into());
     }
 
     /// Says why the variable `name` has no value, for the error of whoever needs it.
-    pub fn set_absent(&mut self, name: impl Into<String>, why: impl Into<String>) {
+    pub(crate) fn set_absent(&mut self, name: impl Into<String>, why: impl Into<String>) {
         self.absent.insert(name.into(), why.into());
     }
 
     /// The value of `name`, if it has one.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
     /// Whether `text` is nothing but the tag of a variable that is known to have no value.
-    pub fn is_absent(&self, text: &str) -> bool {
+    pub(crate) fn is_absent(&self, text: &str) -> bool {
         let tag = text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
         tag.is_some_and(|tag| self.absent.contains_key(tag.trim()))
     }
 
     /// Replaces every tag of `text`, once: what a value holds is not looked at again.
-    pub fn fill(&self, text: &str) -> Result<String, String> {
+    pub(crate) fn fill(&self, text: &str) -> Result<String, String> {
         let mut filled = String::with_capacity(text.len());
         for piece in pieces(text)? {
             match piece {
@@ -64,7 +64,7 @@ impl Scope {
     }
 
     /// Replaces the tags of every text within `value`.
-    pub fn fill_all(&self, value: &mut Value) -> Result<(), String> {
+    pub(crate) fn fill_all(&self, value: &mut Value) -> Result<(), String> {
         match value {
             Value::String(text) if text.contains("{{") => *text = self.fill(text)?,
             Value::Array(items) => items.iter_mut().try_for_each(|item| self.fill_all(item))?,
@@ -76,7 +76,7 @@ impl Scope {
 }
 
 /// Every variable that the tags of `text` name.
-pub fn variables(text: &str) -> Result<Vec<String>, String> {
+pub(crate) fn variables(text: &str) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     for piece in pieces(text)? {
         match piece {

@@ -12,23 +12,23 @@ use crate::runs::folder_name;
 use crate::workflow::{Kind, Node, Phase, Workflow, natural, now, progress};
 
 /// Is told of every state that a running workflow goes through.
-pub trait View {
+pub(crate) trait View {
     /// Shows the state.
     fn update(&mut self, workflow: &Workflow);
 }
 
 /// Prints text to stdout. A reader that went away, such as `head`, is no failure.
-pub fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Prints text to stderr.
-pub fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// The view for where stderr goes.
-pub fn view() -> Box<dyn View> {
+pub(crate) fn view() -> Box<dyn View> {
     let term = Term::stderr();
     if !term.is_term() {
         return Box::new(Lines { seen: BTreeMap::new() });
@@ -89,7 +89,13 @@ struct Lines {
 impl View for Lines {
     fn update(&mut self, workflow: &Workflow) {
         for node in workflow.pods() {
-            if node.phase == Phase::Pending || self.seen.insert(node.id.clone(), node.phase) == Some(node.phase) {
+            // Kept by a retry, and told at that time.
+            let is_old =
+                node.finished_at.is_some_and(|end| workflow.status.started_at.is_some_and(|start| end < start));
+            if is_old
+                || node.phase == Phase::Pending
+                || self.seen.insert(node.id.clone(), node.phase) == Some(node.phase)
+            {
                 continue;
             }
             let name = folder_name(workflow, node);
@@ -98,7 +104,11 @@ impl View for Lines {
                 Phase::Running => format!("{time} ● {name}\n"),
                 phase => {
                     let note = if node.reused() { "reused" } else { first_line(&node.message) };
-                    let end = format!("{time} {} {name} {} {note}", glyph(phase), duration(node.started_at, node.finished_at));
+                    let end = format!(
+                        "{time} {} {name} {} {note}",
+                        glyph(phase),
+                        duration(node.started_at, node.finished_at)
+                    );
                     format!("{}\n", end.trim_end())
                 }
             };
@@ -168,9 +178,8 @@ fn add_rows<'a>(
     rows.push(Row { prefix, name, node: shown.unwrap_or(node) });
     let mut children: Vec<&Node> = match node.kind {
         Kind::Dag => {
-            let attempts = |id: &String| {
-                nodes.values().any(|retry| retry.kind == Kind::Retry && retry.children.contains(id))
-            };
+            let attempts =
+                |id: &String| nodes.values().any(|retry| retry.kind == Kind::Retry && retry.children.contains(id));
             let part = |child: &&Node| {
                 child.boundary_id.as_ref() == Some(&node.id)
                     && child.kind != Kind::TaskGroup
@@ -192,7 +201,7 @@ fn add_rows<'a>(
 }
 
 /// The workflow as `argo get` prints it.
-pub fn describe(workflow: &Workflow, wide: bool) -> String {
+pub(crate) fn describe(workflow: &Workflow, wide: bool) -> String {
     let status = &workflow.status;
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -245,9 +254,10 @@ pub fn describe(workflow: &Workflow, wide: bool) -> String {
 }
 
 /// Columns of equal width, two blanks apart.
-pub fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column| rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
@@ -263,10 +273,11 @@ pub fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// The failed steps, why they failed, and what to do; `command` writes a command line of this program.
-pub fn explain_failure(workflow: &Workflow, command: &dyn Fn(&[&str]) -> String) -> String {
+pub(crate) fn explain_failure(workflow: &Workflow, command: &dyn Fn(&[&str]) -> String) -> String {
     let red = Style::new().red();
     let name = workflow.name();
-    let mut text = format!("\n{} {}\n", red.apply_to(format!("{name}: {:?}.", workflow.status.phase)), workflow.status.message);
+    let mut text =
+        format!("\n{} {}\n", red.apply_to(format!("{name}: {:?}.", workflow.status.phase)), workflow.status.message);
     let failures = workflow.failures();
     for node in failures.iter().take(5) {
         let _ = writeln!(text, "\n{} {}", red.apply_to(glyph(node.phase)), folder_name(workflow, node));
@@ -286,7 +297,7 @@ pub fn explain_failure(workflow: &Workflow, command: &dyn Fn(&[&str]) -> String)
 }
 
 /// A table of workflows as `argo list` prints it.
-pub fn list(workflows: &[Workflow], wide: bool) -> String {
+pub(crate) fn list(workflows: &[Workflow], wide: bool) -> String {
     if workflows.is_empty() {
         return "No workflows found\n".to_owned();
     }
@@ -341,7 +352,7 @@ fn style(phase: Phase) -> Style {
 }
 
 /// `0.4s`, `12s`, `3m 5s`, `2h 10m`, `3d 4h`.
-pub fn duration(start: DateTime<Utc>, end: Option<DateTime<Utc>>) -> String {
+pub(crate) fn duration(start: DateTime<Utc>, end: Option<DateTime<Utc>>) -> String {
     let milliseconds = (end.unwrap_or_else(now) - start).num_milliseconds().max(0);
     let seconds = milliseconds / 1000;
     match seconds {
@@ -354,6 +365,6 @@ pub fn duration(start: DateTime<Utc>, end: Option<DateTime<Utc>>) -> String {
 }
 
 /// `123 MiB`
-pub fn mebibytes(bytes: u64) -> String {
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(1024 * 1024))
 }

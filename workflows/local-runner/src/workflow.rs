@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::spec::{Artifact, Parameter, Parameters, Template, TemplateRef, WorkflowSpec, WorkflowTemplateRef};
 
 /// Annotation under which Argo keeps the time that a CronWorkflow asked for.
-pub const SCHEDULED_TIME: &str = "workflows.argoproj.io/scheduled-time";
+pub(crate) const SCHEDULED_TIME: &str = "workflows.argoproj.io/scheduled-time";
 /// What a node's `templateScope` begins with.
-pub const SCOPE: &str = "namespaced/";
+pub(crate) const SCOPE: &str = "namespaced/";
 /// Annotation with the `RAW_URL` of a workflow whose raw files lie elsewhere than by default.
-pub const RAW_URL: &str = "alameda/raw-url";
+pub(crate) const RAW_URL: &str = "alameda/raw-url";
 /// Label with the name of the workflow that was submitted again.
-pub const RESUBMITTED_FROM: &str = "workflows.argoproj.io/resubmitted-from-workflow";
+pub(crate) const RESUBMITTED_FROM: &str = "workflows.argoproj.io/resubmitted-from-workflow";
 const TEMPLATE_LABEL: &str = "workflows.argoproj.io/workflow-template";
 const PHASE_LABEL: &str = "workflows.argoproj.io/phase";
 const COMPLETED_LABEL: &str = "workflows.argoproj.io/completed";
@@ -22,7 +22,7 @@ const COMPLETED_LABEL: &str = "workflows.argoproj.io/completed";
 /// A workflow as `get -o json` prints it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Workflow {
+pub(crate) struct Workflow {
     /// `argoproj.io/v1alpha1`
     pub api_version: String,
     /// `Workflow`
@@ -38,7 +38,7 @@ pub struct Workflow {
 /// Name, labels and annotations.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Metadata {
+pub(crate) struct Metadata {
     /// Its name, which is the name of its folder too.
     pub name: String,
     /// When it was submitted.
@@ -53,7 +53,7 @@ pub struct Metadata {
 /// What was submitted.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Submitted {
+pub(crate) struct Submitted {
     /// All parameters with their values.
     pub arguments: Parameters,
     /// The WorkflowTemplate.
@@ -63,7 +63,7 @@ pub struct Submitted {
 /// What came of it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Status {
+pub(crate) struct Status {
     /// How far it is.
     pub phase: Phase,
     /// Why it failed, when a node does not say it.
@@ -85,7 +85,7 @@ pub struct Status {
 
 /// How far a workflow or node is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// It waits for a core.
     #[default]
     Pending,
@@ -105,24 +105,24 @@ pub enum Phase {
 
 impl Phase {
     /// Whether nothing more happens.
-    pub fn fulfilled(self) -> bool {
+    pub(crate) fn fulfilled(self) -> bool {
         !matches!(self, Phase::Pending | Phase::Running)
     }
 
     /// Whether it ran to an end; skipped and omitted ones did not.
-    pub fn completed(self) -> bool {
+    pub(crate) fn completed(self) -> bool {
         matches!(self, Phase::Succeeded | Phase::Failed | Phase::Error)
     }
 
     /// Whether it failed or errored.
-    pub fn failed(self) -> bool {
+    pub(crate) fn failed(self) -> bool {
         matches!(self, Phase::Failed | Phase::Error)
     }
 }
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// One attempt of a leaf.
     Pod,
     /// A leaf that may be tried again; its attempts are its children.
@@ -139,7 +139,7 @@ pub enum Kind {
 /// One node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Node {
+pub(crate) struct Node {
     /// `{workflow}-{hash of the name}`
     pub id: String,
     /// Dotted path of tasks, such as `my-wf.training.data-prep-plan(0)`.
@@ -190,12 +190,12 @@ pub struct Node {
 
 impl Node {
     /// The value of an output parameter.
-    pub fn output(&self, name: &str) -> Option<&str> {
+    pub(crate) fn output(&self, name: &str) -> Option<&str> {
         self.outputs.as_ref()?.parameters.iter().find(|parameter| parameter.name == name)?.value.as_deref()
     }
 
     /// Whether finished work was used.
-    pub fn reused(&self) -> bool {
+    pub(crate) fn reused(&self) -> bool {
         self.output("reused") == Some("true")
     }
 }
@@ -203,7 +203,7 @@ impl Node {
 /// What a node gave.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NodeOutputs {
+pub(crate) struct NodeOutputs {
     /// Output parameters with their values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
@@ -216,16 +216,18 @@ pub struct NodeOutputs {
 }
 
 /// Now, in the precision that is kept.
-pub fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(3)
 }
 
 impl Workflow {
     /// A workflow that has not begun.
-    pub fn new(name: String, template: &str, spec: WorkflowSpec, stored: BTreeMap<String, Template>) -> Self {
+    pub(crate) fn new(name: String, template: &str, spec: WorkflowSpec, stored: BTreeMap<String, Template>) -> Self {
         let labels = BTreeMap::from([(TEMPLATE_LABEL.to_owned(), template.to_owned())]);
         let metadata = Metadata { name, creation_timestamp: now(), labels, annotations: BTreeMap::new() };
         let workflow_template_ref = WorkflowTemplateRef { name: template.to_owned() };
+        // Those that can be reached are stored one by one.
+        let spec = WorkflowSpec { templates: Vec::new(), ..spec };
         let mut workflow = Self {
             api_version: "argoproj.io/v1alpha1".to_owned(),
             kind: "Workflow".to_owned(),
@@ -238,12 +240,12 @@ impl Workflow {
     }
 
     /// Its name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.metadata.name
     }
 
     /// The id of the node of that name, as Argo forms it: FNV-1a, 32 bits.
-    pub fn id(&self, name: &str) -> String {
+    pub(crate) fn id(&self, name: &str) -> String {
         if name == self.name() {
             return name.to_owned();
         }
@@ -252,40 +254,47 @@ impl Workflow {
     }
 
     /// The node of that name.
-    pub fn node(&self, name: &str) -> Option<&Node> {
+    pub(crate) fn node(&self, name: &str) -> Option<&Node> {
         self.status.nodes.get(&self.id(name))
     }
 
     /// The node on which the entrypoint's outputs stand.
-    pub fn root(&self) -> Option<&Node> {
+    pub(crate) fn root(&self) -> Option<&Node> {
         self.node(self.name())
     }
 
     /// The root of the exit handler's nodes.
-    pub fn exit_root(&self) -> Option<&Node> {
+    pub(crate) fn exit_root(&self) -> Option<&Node> {
         self.node(&format!("{}.onExit", self.name()))
     }
 
     /// Sets the phase, and the labels that Argo keeps beside it.
-    pub fn set_phase(&mut self, phase: Phase) {
+    pub(crate) fn set_phase(&mut self, phase: Phase) {
         self.status.phase = phase;
         self.metadata.labels.insert(PHASE_LABEL.to_owned(), format!("{phase:?}"));
         self.metadata.labels.insert(COMPLETED_LABEL.to_owned(), phase.completed().to_string());
     }
 
     /// Attempts and leaves in the order in which they began.
-    pub fn pods(&self) -> Vec<&Node> {
+    pub(crate) fn pods(&self) -> Vec<&Node> {
         let mut pods: Vec<_> = self.status.nodes.values().filter(|node| node.kind == Kind::Pod).collect();
         pods.sort_by(|a, b| natural(a).cmp(&natural(b)));
         pods
     }
 
     /// Failed attempts that nothing made good: those which a person has to look at.
-    pub fn failures(&self) -> Vec<&Node> {
-        let retried: BTreeSet<&String> = self.status.nodes.values().filter(|node| node.kind == Kind::Retry).flat_map(|node| {
-            let last = if node.phase.failed() { node.children.len().saturating_sub(1) } else { node.children.len() };
-            &node.children[..last]
-        }).collect();
+    pub(crate) fn failures(&self) -> Vec<&Node> {
+        let retried: BTreeSet<&String> = self
+            .status
+            .nodes
+            .values()
+            .filter(|node| node.kind == Kind::Retry)
+            .flat_map(|node| {
+                let last =
+                    if node.phase.failed() { node.children.len().saturating_sub(1) } else { node.children.len() };
+                &node.children[..last]
+            })
+            .collect();
         let failed = |node: &&Node| {
             let leaf = matches!(node.kind, Kind::Pod | Kind::Skipped) || node.children.is_empty();
             node.phase.failed() && leaf && !retried.contains(&node.id)
@@ -295,19 +304,32 @@ impl Workflow {
         failures
     }
 
-    /// Adds up the progress of the leaves, as Argo does.
-    pub fn sum_progress(&mut self) {
-        let (mut done, mut total) = (0_u64, 0_u64);
-        for pod in self.status.nodes.values().filter(|node| node.kind == Kind::Pod) {
-            let (d, t) = progress(&pod.progress).unwrap_or((0, 1));
-            done += if pod.phase == Phase::Succeeded { t } else { d };
-            total += t;
+    /// Adds up the progress of the leaves, as Argo does: for the workflow, and for each node above them.
+    pub(crate) fn sum_progress(&mut self) {
+        let pods: Vec<(String, u64, u64)> = self
+            .status
+            .nodes
+            .values()
+            .filter(|node| node.kind == Kind::Pod)
+            .map(|pod| {
+                let (done, total) = progress(&pod.progress).unwrap_or((0, 1));
+                (pod.name.clone(), if pod.phase == Phase::Succeeded { total } else { done }, total)
+            })
+            .collect();
+        let sum = |within: &dyn Fn(&str) -> bool| {
+            let pods = pods.iter().filter(|(name, ..)| within(name));
+            let (done, total) = pods.fold((0, 0), |(d, t), (_, done, total)| (d + done, t + total));
+            format!("{done}/{total}")
+        };
+        self.status.progress = sum(&|_| true);
+        for node in self.status.nodes.values_mut().filter(|node| !matches!(node.kind, Kind::Pod | Kind::Skipped)) {
+            let below = |name: &str| name.strip_prefix(&node.name).is_some_and(|rest| rest.starts_with(['.', '(']));
+            node.progress = sum(&below);
         }
-        self.status.progress = format!("{done}/{total}");
     }
 
     /// What a workflow is whose runner died: nothing in it runs any more.
-    pub fn bury(&mut self) {
+    pub(crate) fn bury(&mut self) {
         for node in self.status.nodes.values_mut().filter(|node| !node.phase.fulfilled()) {
             node.phase = Phase::Error;
             node.finished_at = Some(now());
@@ -322,7 +344,7 @@ impl Workflow {
 }
 
 /// Order of begin; items of a group by their index.
-pub fn natural(node: &Node) -> (DateTime<Utc>, &str, usize, &str) {
+pub(crate) fn natural(node: &Node) -> (DateTime<Utc>, &str, usize, &str) {
     let (task, index) = match node.display_name.split_once('(') {
         Some((task, rest)) => {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -334,7 +356,7 @@ pub fn natural(node: &Node) -> (DateTime<Utc>, &str, usize, &str) {
 }
 
 /// Reads `N/M`, as Argo does: M above 0, N at most M.
-pub fn progress(text: &str) -> Option<(u64, u64)> {
+pub(crate) fn progress(text: &str) -> Option<(u64, u64)> {
     let (done, total) = text.trim().split_once('/')?;
     let (done, total) = (done.parse().ok()?, total.parse().ok()?);
     (total > 0 && done <= total).then_some((done, total))

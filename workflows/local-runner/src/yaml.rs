@@ -16,7 +16,7 @@ const COPIES: usize = 100_000;
 /// # Errors
 ///
 /// Says what is wrong and in which line.
-pub fn load(text: &str) -> Result<Vec<Value>, String> {
+pub(crate) fn load(text: &str) -> Result<Vec<Value>, String> {
     let mut reader =
         Reader { events: Parser::new_from_str(text), anchors: BTreeMap::new(), line: 1, copies: COPIES, depth: 0 };
     let mut documents = Vec::new();
@@ -78,7 +78,8 @@ impl<'a> Reader<'a> {
             Event::MappingStart(anchor, _) => (anchor, Value::Object(self.mapping()?)),
             Event::Alias(anchor) => {
                 let value = self.anchors.get(&anchor).cloned();
-                let value = value.ok_or_else(|| format!("line {}: an alias stands within its own anchor", self.line))?;
+                let value =
+                    value.ok_or_else(|| format!("line {}: an alias stands within its own anchor", self.line))?;
                 self.copies = self.copies.saturating_sub(count(&value));
                 if self.copies == 0 {
                     return Err(format!("line {}: aliases copy more than {COPIES} values", self.line));
@@ -171,7 +172,7 @@ fn number(text: &str) -> Option<Number> {
 }
 
 /// Writes a value as YAML.
-pub fn emit(value: &Value) -> String {
+pub(crate) fn emit(value: &Value) -> String {
     let mut text = String::new();
     write(&mut text, value, 0, false);
     text
@@ -233,15 +234,33 @@ mod tests {
     fn plain_scalars_mean_what_they_mean_to_argo() {
         let text = "[n, Yes, off, 'n', \"on\", 4, '4', 0.5, 0.1.0, 0x10, 0777, 1_000, null, ~, 2026-11-23, -3, +1e3, s3://a, .5]";
         let expected = json!([
-            false, true, false, "n", "on", 4, "4", 0.5, "0.1.0", 16, 511, 1000, null, null, "2026-11-23", -3, 1000.0,
-            "s3://a", 0.5
+            false,
+            true,
+            false,
+            "n",
+            "on",
+            4,
+            "4",
+            0.5,
+            "0.1.0",
+            16,
+            511,
+            1000,
+            null,
+            null,
+            "2026-11-23",
+            -3,
+            1000.0,
+            "s3://a",
+            0.5
         ]);
         assert_eq!(load(text).unwrap(), [expected]);
     }
 
     #[test]
     fn anchors_and_merge_keys_copy_and_what_is_nearer_wins() {
-        let text = "a: &a {x: '1', y: '2'}\nb:\n  <<: *a\n  y: '3'\nc:\n  <<: [{y: '4'}, *a]\nd: [*a]\n---\n---\ne: '5'\n";
+        let text =
+            "a: &a {x: '1', y: '2'}\nb:\n  <<: *a\n  y: '3'\nc:\n  <<: [{y: '4'}, *a]\nd: [*a]\n---\n---\ne: '5'\n";
         let first = json!({
             "a": {"x": "1", "y": "2"}, "b": {"x": "1", "y": "3"}, "c": {"x": "1", "y": "4"}, "d": [{"x": "1", "y": "2"}]
         });
@@ -251,7 +270,8 @@ mod tests {
     #[test]
     fn a_broken_file_is_refused_with_its_line() {
         let bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned()
-            + &('b'..='g').map(|c| format!("{c}: &{c} [{}]\n", vec![format!("*{}", (c as u8 - 1) as char); 10].join(", ")))
+            + &('b'..='g')
+                .map(|c| format!("{c}: &{c} [{}]\n", vec![format!("*{}", (c as u8 - 1) as char); 10].join(", ")))
                 .collect::<String>();
         let deep = "[".repeat(100) + &"]".repeat(100);
         for (text, part) in [

@@ -24,6 +24,8 @@ pub struct Series {
     pub name: &'static str,
     /// One value per date; a line is broken where there is none.
     pub values: Vec<Option<f64>>,
+    /// One value per thin date, of a thin line behind.
+    pub thin: Vec<Option<f64>>,
 }
 
 /// Lines over dates.
@@ -35,6 +37,8 @@ pub struct DailyLines<'a> {
     pub title: &'a str,
     /// Dates in ascending order.
     pub dates: &'a [NaiveDate],
+    /// Dates of the thin lines behind, in ascending order; empty without any.
+    pub thin_dates: &'a [NaiveDate],
     /// At most four.
     pub series: Vec<Series>,
     /// A level to compare with: its name and value.
@@ -50,6 +54,8 @@ pub struct DailyBars<'a> {
     pub title: &'a str,
     /// Dates in ascending order.
     pub dates: &'a [NaiveDate],
+    /// Dates of thin lines in a chart above, so that both axes are the same.
+    pub thin_dates: &'a [NaiveDate],
     /// Rows of each date.
     pub rows: Vec<u64>,
     /// Rows with a label.
@@ -74,6 +80,13 @@ impl Dates {
         Some(Self { scale: Scale { low: 0.0, high: days, start: LEFT + half, end: RIGHT - half }, half, first, last })
     }
 
+    /// An axis for both; half of the width is that of `dates`.
+    fn of_both(dates: &[NaiveDate], thin: &[NaiveDate]) -> Option<Self> {
+        let mut all = [dates, thin].concat();
+        all.sort_unstable();
+        Some(Self { half: Self::new(dates)?.half, ..Self::new(&all)? })
+    }
+
     fn at(&self, date: NaiveDate) -> f64 {
         self.scale.at((date - self.first).num_days() as f64)
     }
@@ -93,8 +106,8 @@ impl Dates {
 pub fn daily_lines(chart: &DailyLines) -> Markup {
     const TOP: f64 = 12.0;
     const BOTTOM: f64 = 250.0;
-    let Some(dates) = Dates::new(chart.dates) else { return Markup::default() };
-    let values = chart.series.iter().flat_map(|series| series.values.iter().flatten().copied());
+    let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates) else { return Markup::default() };
+    let values = chart.series.iter().flat_map(|series| series.values.iter().chain(&series.thin).flatten().copied());
     let values: Vec<f64> = values.chain(chart.level.map(|(_, value)| value)).collect();
     let (low, high) = values.iter().fold((1.0_f64, 0.0_f64), |(low, high), &value| (low.min(value), high.max(value)));
     // A line that hardly moves must not look as if it jumped.
@@ -114,6 +127,9 @@ pub fn daily_lines(chart: &DailyLines) -> Markup {
     if let Some((name, value)) = chart.level {
         inner.push(line("level", LEFT, y.at(value), RIGHT, y.at(value)));
         names.push((y.at(value), tagged("text class=\"name muted\"", name)));
+    }
+    for (index, series) in chart.series.iter().enumerate().filter(|(_, series)| !series.thin.is_empty()) {
+        inner.push(path(&format!("thin s{index}"), &points(&dates, &y, chart.thin_dates, &series.thin)));
     }
     for (index, series) in chart.series.iter().enumerate() {
         inner.push(path(&format!("series s{index}"), &points(&dates, &y, chart.dates, &series.values)));
@@ -233,7 +249,7 @@ pub fn legend(names: &[&'static str]) -> Markup {
 pub fn daily_bars(chart: &DailyBars) -> Markup {
     const TOP: f64 = 8.0;
     const BOTTOM: f64 = 76.0;
-    let Some(dates) = Dates::new(chart.dates) else { return Markup::default() };
+    let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates) else { return Markup::default() };
     let most = chart.rows.iter().copied().max().unwrap_or(0);
     let y = Scale { low: 0.0, high: (most as f64).max(1.0), start: BOTTOM, end: TOP };
     let half = (dates.half * 0.82).min(22.0);

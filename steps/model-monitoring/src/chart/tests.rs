@@ -44,8 +44,14 @@ fn a_scale_keeps_its_values_inside_the_chart() {
 fn a_line_is_broken_where_there_is_no_value() {
     let dates: Vec<NaiveDate> = (1..=5).map(|day| NaiveDate::from_ymd_opt(2025, 1, day).unwrap()).collect();
     let values = vec![Some(0.5), Some(0.6), None, Some(0.7), None];
-    let chart =
-        DailyLines { id: "c", title: "t", dates: &dates, series: vec![Series { name: "F1", values }], level: None };
+    let chart = DailyLines {
+        id: "c",
+        title: "t",
+        dates: &dates,
+        thin_dates: &[],
+        series: vec![Series { name: "F1", values, thin: Vec::new() }],
+        level: None,
+    };
     let svg = daily_lines(&chart).to_string();
     let path = svg.split("class=\"series s0\" d=\"").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(path.matches('M').count(), 2, "{path}");
@@ -55,9 +61,16 @@ fn a_line_is_broken_where_there_is_no_value() {
 
 #[test]
 fn charts_of_nothing_are_drawn_too() {
-    let lines = DailyLines { id: "c", title: "t", dates: &[], series: Vec::new(), level: None };
+    let lines = DailyLines { id: "c", title: "t", dates: &[], thin_dates: &[], series: Vec::new(), level: None };
     assert_eq!(daily_lines(&lines).to_string(), "");
-    let bars = DailyBars { id: "c", title: "t", dates: &[date("2025-01-01")], rows: vec![0], labelled: vec![0] };
+    let bars = DailyBars {
+        id: "c",
+        title: "t",
+        dates: &[date("2025-01-01")],
+        thin_dates: &[],
+        rows: vec![0],
+        labelled: vec![0],
+    };
     assert!(daily_bars(&bars).to_string().contains("0 of 0 rows"));
     let empty = Histogram {
         id: "h",

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use common::metrics::{CalibrationBin, Confusion, Report as Metrics};
 
-use super::periods::periods;
+use super::periods::{Drawn, periods};
 use super::{details, note, scroll, table};
 use crate::chart::{CalibrationPoint, DailyBars, DailyLines, Series, calibration, daily_bars, daily_lines, legend};
 use crate::content::{Content, Day, Performance};
@@ -143,9 +143,8 @@ fn days(content: &Content) -> Markup {
             (Some(name), _) => note(format!("The time column {name} holds no dates, so nothing is shown by day.")),
         };
     }
-    let (period, days) = periods(&performance.days);
-    let by = period.name();
-    let dates: Vec<NaiveDate> = days.iter().map(|day| day.date).collect();
+    let drawn = periods(&performance.days);
+    let (by, days) = (drawn.period.name(), &drawn.points);
     let (mut charts, mut explained) = (Vec::new(), String::new());
     if let Some(overall) = &performance.overall {
         let metrics: [Line; 4] = [
@@ -155,13 +154,14 @@ fn days(content: &Content) -> Markup {
             ("F1", |day| day.f1),
         ];
         let level = performance.majority_accuracy.map(|accuracy| ("majority", accuracy));
-        charts.push(lines("daily", &format!("Right predictions by {by}"), &days, &dates, &metrics, level));
+        charts.push(lines("daily", &format!("Right predictions by {by}"), &drawn, &metrics, level));
         explained = format!("majority: accuracy of always answering {}. ", majority_class(performance, overall));
     }
     charts.push(scroll(daily_bars(&DailyBars {
         id: "coverage",
         title: &format!("Rows and labels by {by}"),
-        dates: &dates,
+        dates: &dates(days),
+        thin_dates: &dates(&drawn.days),
         rows: days.iter().map(|day| day.rows).collect(),
         labelled: days.iter().map(|day| day.labelled_rows).collect(),
     })));
@@ -171,10 +171,11 @@ fn days(content: &Content) -> Markup {
         ("Base rate", |day| day.base_rate),
     ];
     let scores = if performance.overall.is_some() { &scores[..] } else { &scores[..2] };
-    charts.push(lines("scores", &format!("Scores by {by}"), &days, &dates, scores, None));
+    charts.push(lines("scores", &format!("Scores by {by}"), &drawn, scores, None));
     let what = performance.time_column.as_deref().unwrap_or_default();
+    let thin = if drawn.days.is_empty() { "" } else { "Thin lines: day by day. " };
     charts.push(note(format!(
-        "{explained}Dates of {what} in {}. A {by} with less than a twentieth of the usual rows is left out of the lines: it would \
+        "{explained}{thin}Dates of {what} in {}. A {by} with less than a twentieth of the usual rows is left out of the lines: it would \
          show chance.",
         content.timezone
     )));
@@ -182,20 +183,28 @@ fn days(content: &Content) -> Markup {
     tag("div", charts)
 }
 
+fn dates(days: &[Day]) -> Vec<NaiveDate> {
+    days.iter().map(|day| day.date).collect()
+}
+
 /// A line's name and its values.
 type Line = (&'static str, fn(&Day) -> Option<f64>);
 
-fn lines(
-    id: &str,
-    title: &str,
-    days: &[Day],
-    dates: &[NaiveDate],
-    lines: &[Line],
-    level: Option<(&str, f64)>,
-) -> Markup {
-    let series = lines.iter().map(|&(name, pick)| Series { name, values: days.iter().map(pick).collect() }).collect();
+fn lines(id: &str, title: &str, drawn: &Drawn, lines: &[Line], level: Option<(&str, f64)>) -> Markup {
+    let series = |&(name, pick): &Line| Series {
+        name,
+        values: drawn.points.iter().map(pick).collect(),
+        thin: drawn.days.iter().map(pick).collect(),
+    };
     let names: Vec<&'static str> = lines.iter().map(|(name, _)| *name).collect();
-    let chart = DailyLines { id, title, dates, series, level };
+    let chart = DailyLines {
+        id,
+        title,
+        dates: &dates(&drawn.points),
+        thin_dates: &dates(&drawn.days),
+        series: lines.iter().map(series).collect(),
+        level,
+    };
     tag(
         "div class=\"chart\"",
         [tag("div class=\"head\"", [tagged("h3", title), legend(&names)]), scroll(daily_lines(&chart))],

@@ -8,6 +8,8 @@ use crate::content::Day;
 /// Up to so many days are drawn one by one, and up to so many are put together by week.
 const BY_DAY: usize = 120;
 const BY_WEEK: usize = 750;
+/// Up to so many days are drawn as thin lines too, where they are put together.
+const THIN: usize = 1500;
 
 /// What one point of a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,22 +39,32 @@ impl Period {
     }
 }
 
-/// The days by period, each under its first date. What is drawn is exact: rates are counted anew from all rows.
-pub(super) fn periods(days: &[Day]) -> (Period, Vec<Day>) {
+/// What is drawn of days.
+pub(super) struct Drawn {
+    pub(super) period: Period,
+    /// One for each period, under its first date.
+    pub(super) points: Vec<Day>,
+    /// The days themselves, where periods are longer and the days not too many.
+    pub(super) days: Vec<Day>,
+}
+
+/// Puts days together. What is drawn is exact: rates are counted anew from all rows of a period.
+pub(super) fn periods(days: &[Day]) -> Drawn {
     let period = match days.len() {
         0..=BY_DAY => Period::Day,
         ..=BY_WEEK => Period::Week,
         _ => Period::Month,
     };
-    let mut periods: Vec<Day> = Vec::new();
+    let mut points: Vec<Day> = Vec::new();
     for day in days {
         let date = period.begin(day.date);
-        match periods.last_mut().filter(|last| last.date == date) {
+        match points.last_mut().filter(|last| last.date == date) {
             Some(last) => *last = together(last, day),
-            None => periods.push(Day { date, ..day.clone() }),
+            None => points.push(Day { date, ..day.clone() }),
         }
     }
-    (period, usual(periods))
+    let thin = period != Period::Day && days.len() <= THIN;
+    Drawn { period, points: usual(points), days: usual(if thin { days.to_vec() } else { Vec::new() }) }
 }
 
 /// Two periods as one; what cannot be counted anew is left out.
@@ -157,8 +169,8 @@ mod tests {
 
     #[test]
     fn weeks_begin_on_monday_and_count_their_rows_anew() {
-        let (period, weeks) = periods(&days(140));
-        assert_eq!((period, weeks.len()), (Period::Week, 20));
+        let Drawn { period, points: weeks, days: thin } = periods(&days(140));
+        assert_eq!((period, weeks.len(), thin.len()), (Period::Week, 20, 140));
         let week = &weeks[3];
         assert_eq!(week.date, NaiveDate::from_ymd_opt(2024, 1, 22).unwrap());
         assert_eq!((week.rows, week.confusion.true_positives), (161, 91));
@@ -170,10 +182,11 @@ mod tests {
 
     #[test]
     fn few_days_stay_and_many_become_months() {
-        assert_eq!(periods(&days(120)).0, Period::Day);
-        let (period, months) = periods(&days(800));
+        let few = periods(&days(120));
+        assert_eq!((few.period, few.points.len(), few.days.len()), (Period::Day, 120, 0));
+        let Drawn { period, points: months, .. } = periods(&days(800));
         assert_eq!((period, months.len(), months[1].date.to_string().as_str()), (Period::Month, 27, "2024-02-01"));
-        assert_eq!(periods(&[]).1, []);
+        assert_eq!(periods(&[]).points, []);
     }
 
     #[test]
@@ -181,9 +194,9 @@ mod tests {
         let mut days = days(30);
         days[29] = day(days[29].date, 0, 1, 0.9);
         days[28] = day(days[28].date, 1, 1, 0.9);
-        let (_, drawn) = periods(&days);
+        let drawn = periods(&days).points;
         assert_eq!((drawn[29].accuracy, drawn[29].mean_score, drawn[29].rows), (Some(0.0), Some(0.9), 1));
         days.iter_mut().take(28).for_each(|day| day.confusion.true_positives += 100);
-        assert_eq!(periods(&days).1[29].accuracy, None);
+        assert_eq!(periods(&days).points[29].accuracy, None);
     }
 }

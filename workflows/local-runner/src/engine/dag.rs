@@ -172,7 +172,8 @@ impl Engine<'_> {
 
     /// Whether the tasks before it let a task run; `None` while they are not done.
     fn depends(&self, tasks: &Tasks, task: &Task, before: &[String]) -> Result<Option<bool>, String> {
-        let done = |name: &String| self.workflow.node(&tasks.node_name(name)).is_some_and(|node| node.phase.fulfilled());
+        let done =
+            |name: &String| self.workflow.node(&tasks.node_name(name)).is_some_and(|node| node.phase.fulfilled());
         if !before.iter().all(done) {
             return Ok(None);
         }
@@ -214,7 +215,8 @@ impl Engine<'_> {
             (None, Some(list)) => {
                 let list = scope.fill(list)?;
                 let parsed = serde_json::from_str(&list);
-                parsed.map_err(|error| format!("withParam value could not be parsed as a JSON list: {list}: {error}"))?
+                parsed
+                    .map_err(|error| format!("withParam value could not be parsed as a JSON list: {list}: {error}"))?
             }
             (None, None) => return Ok(vec![(task.name.clone(), scope)]),
         };
@@ -356,7 +358,8 @@ impl Engine<'_> {
         for output in &template.outputs.parameters {
             let from = output.value_from.clone().unwrap_or_default();
             let value = scope.fill(from.parameter.as_deref().unwrap_or_default());
-            let value = value.or_else(|why| from.default.ok_or_else(|| format!("output parameter {}: {why}", output.name)));
+            let value =
+                value.or_else(|why| from.default.ok_or_else(|| format!("output parameter {}: {why}", output.name)));
             outputs.parameters.push(Parameter {
                 name: output.name.clone(),
                 value: Some(value?),

@@ -184,7 +184,8 @@ impl Engine<'_> {
     /// Takes in what an ended process left behind.
     pub(super) fn finish_pod(&mut self, id: &str, outcome: Outcome) -> Result<()> {
         let Some(node) = self.workflow.status.nodes.get(id) else { return Ok(()) };
-        let mut outputs = NodeOutputs { exit_code: outcome.exit_code.map(|code| code.to_string()), ..NodeOutputs::default() };
+        let mut outputs =
+            NodeOutputs { exit_code: outcome.exit_code.map(|code| code.to_string()), ..NodeOutputs::default() };
         let (mut phase, mut message) = (outcome.phase, outcome.message);
         if phase == Phase::Succeeded {
             match self.collect(node) {
@@ -234,14 +235,17 @@ impl Engine<'_> {
                     let text = String::from_utf8_lossy(&bytes).into_owned();
                     text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
                 }
-                Err(_) => from.default.ok_or_else(|| format!("output parameter {}: {path} was not written", output.name))?,
+                Err(_) => {
+                    from.default.ok_or_else(|| format!("output parameter {}: {path} was not written", output.name))?
+                }
             };
             parameters.push(Parameter { name: output.name.clone(), value: Some(value), ..Parameter::default() });
         }
         let mut artifacts = Vec::new();
         for artifact in &template.outputs.artifacts {
             let wrong = |what: String| format!("artifact {}: {what}", artifact.name);
-            let file = place(&folder, &artifact.path).ok_or_else(|| wrong("its path must lie in /work/out".to_owned()))?;
+            let file =
+                place(&folder, &artifact.path).ok_or_else(|| wrong("its path must lie in /work/out".to_owned()))?;
             if !file.exists() {
                 if artifact.optional {
                     continue;

@@ -87,7 +87,8 @@ impl Engine<'_> {
             run.parameters.iter().map(|p| (p.name.clone(), Value::from(value(&p.value)))).collect::<Value>()
         });
         scope.set(format!("{prefix}.outputs.parameters"), Value::from_iter(maps).to_string());
-        let mut names: Vec<&str> = outputs.iter().flat_map(|run| run.parameters.iter().map(|p| p.name.as_str())).collect();
+        let mut names: Vec<&str> =
+            outputs.iter().flat_map(|run| run.parameters.iter().map(|p| p.name.as_str())).collect();
         names.sort_unstable();
         names.dedup();
         for name in names {

@@ -6,10 +6,10 @@ use std::path::Path;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::Value;
 
-use super::{Linter, l_input, l_workflow};
+use super::{Linter, WORKFLOW, l_input, l_workflow};
 use crate::expr::{self, Dialect};
 use crate::leaf::place;
-use crate::spec::{Backoff, Container, NumberOrText, RetryStrategy, Template, duration};
+use crate::spec::{Backoff, Container, NumberOrText, Parameters, RetryStrategy, Template, duration};
 use crate::steps::{self, Step};
 use crate::template::Scope;
 
@@ -113,21 +113,26 @@ impl Linter<'_> {
     /// Parses the command line as the step would, with a plausible value for each tag.
     fn command_line(&mut self, step: &Step, template: &Template, container: &Container) {
         let command = (step.command)();
-        let mut tries: BTreeMap<String, usize> = BTreeMap::new();
+        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         loop {
-            let line = match plausible(step, template, container, &tries) {
-                Ok(line) => line,
-                Err(_) => return, // A tag that refers to nothing, which is told already.
+            let Ok(line) = plausible(step, &self.entry.spec.arguments, template, container, &values) else {
+                return; // A tag that refers to nothing, which is told already.
             };
             let Err(error) = command.clone().try_get_matches_from(with_addresses(&command, line)) else { return };
             let flag = match error.get(ContextKind::InvalidArg) {
                 Some(ContextValue::String(flag)) => flag.split([' ', '=']).next().unwrap_or_default().to_owned(),
                 _ => String::new(),
             };
+            let left = values.entry(flag).or_insert_with(|| match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(valid)) => {
+                    valid.iter().take(1).map(String::as_str).chain([PLAUSIBLE[0]]).map(str::to_owned).collect()
+                }
+                _ => PLAUSIBLE.iter().rev().map(|value| (*value).to_owned()).collect(),
+            });
             let value_is_wrong = matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue);
-            let tried = tries.entry(flag).or_default();
-            *tried += 1;
-            if value_is_wrong && *tried < PLAUSIBLE.len() {
+            // The last one is the one in use.
+            if value_is_wrong && left.len() > 1 {
+                left.pop();
                 continue;
             }
             let text = error.to_string();
@@ -137,24 +142,26 @@ impl Linter<'_> {
     }
 }
 
-/// The command line with tags filled in: by the input's default, else by a plausible value.
+/// The command line with tags filled in: by the input's default, else by a value that was chosen for the flag.
 fn plausible(
     step: &Step,
+    arguments: &Parameters,
     template: &Template,
     container: &Container,
-    tries: &BTreeMap<String, usize>,
+    values: &BTreeMap<String, Vec<String>>,
 ) -> Result<Vec<String>, String> {
     let mut line = vec![step.name.to_owned()];
     for argument in container.command.iter().skip(1).chain(&container.args) {
         let flag = argument.split('=').next().unwrap_or_default();
-        let value = PLAUSIBLE[*tries.get(flag).unwrap_or(&0)];
+        let value = values.get(flag).and_then(|left| left.last()).map_or(PLAUSIBLE[0], String::as_str);
         let mut scope = Scope::default();
-        for name in ["name", "namespace", "uid", "creationTimestamp", "scheduledTime", "status", "failures", "duration"] {
-            scope.set(format!("workflow.{name}"), value);
+        for name in WORKFLOW {
+            scope.set(name, value);
         }
-        for input in &template.inputs.parameters {
-            let default = input.given().filter(|default| !default.is_empty() && !default.contains("{{"));
-            scope.set(format!("inputs.parameters.{}", input.name), default.unwrap_or(value));
+        let inputs = template.inputs.parameters.iter().map(|parameter| ("inputs", parameter));
+        for (of, parameter) in inputs.chain(arguments.parameters.iter().map(|parameter| ("workflow", parameter))) {
+            let default = parameter.given().filter(|default| !default.is_empty() && !default.contains("{{"));
+            scope.set(format!("{of}.parameters.{}", parameter.name), default.unwrap_or(value));
         }
         for name in ["retries", "pod.name", "node.name"] {
             scope.set(name, value);

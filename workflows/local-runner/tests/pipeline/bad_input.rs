@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Float64Array, Int64Array, StringArray};
 
-use crate::bench::{Bench, parameter, rows, with, without};
+use crate::bench::{Bench, rows, with, without};
 
 /// Runs the pipeline, which must fail in `template` with `code` and all of `words` in what the user sees; no manifest of
 /// this data version may be there for `split`.
@@ -67,7 +67,7 @@ fn a_column_of_another_type_is_named_with_both_types() {
     let bench = Bench::new();
     let texts = StringArray::from_iter_values((0..600).map(|i| i.to_string()));
     bench.write("train/2.parquet", &with(&rows(2, 600), "feature1", Arc::new(texts)));
-    refused(&bench, "data-prep-map", 10, "train", &["train/2.parquet", "feature1", "Utf8", "Float64"]);
+    refused(&bench, "data-prep-map", 10, "train", &["train/2.parquet", "feature1", "Utf8", "float64"]);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_file_that_was_repaired_is_taken_by_a_retry() {
     bench.pipeline(&[]).expect(1);
     fs::write(bench.raw("train/1.parquet"), whole).unwrap();
     bench.pipeline(&[]).expect(0);
-    assert_eq!(bench.output("data-prep-commit", "rows"), "1200");
+    assert_eq!(bench.result("rows-trained"), "1200");
 }
 
 #[test]
@@ -122,9 +122,7 @@ fn a_bad_file_can_be_quarantined() {
         .replace("MAX_BAD_SHARDS: '0'", "MAX_BAD_SHARDS: '1'");
     fs::write(config.join("ml-config.yaml"), settings).unwrap();
     bench.pipeline(&["--config-maps", config.to_str().unwrap()]).expect(0);
-    let commit = &bench.pods("data-prep-commit")[0];
-    assert_eq!(parameter(&commit["outputs"], "rows"), "600");
-    assert_eq!(parameter(&commit["outputs"], "quarantined"), "1");
+    assert_eq!(bench.result("rows-trained"), "600");
     let listed = bench.json("train/1/_manifest.json")["quarantined"].clone();
     assert_eq!(listed[0]["key"], "train/1.parquet");
 }

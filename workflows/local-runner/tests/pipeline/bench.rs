@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use parquet::arrow::ArrowWriter;
@@ -15,26 +16,26 @@ const NEW_YEAR: i64 = 1_704_067_200_000_000;
 const DAY: i64 = 86_400_000_000;
 
 /// A home of its own, which vanishes with the test.
-pub struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
 /// What a command did.
-pub struct Ran {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
     /// Fails the test, showing what the user would see, unless the exit code is `code`.
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     /// All that a user would see.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 }
@@ -48,7 +49,7 @@ impl From<Output> for Ran {
 
 impl Bench {
     /// No raw files yet.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
         for folder in ["train", "predict", "labels"] {
             fs::create_dir_all(bench.raw(folder)).unwrap();
@@ -57,7 +58,7 @@ impl Bench {
     }
 
     /// Raw files as the default configuration describes them: three for training, two to score.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bench = Self::empty();
         for file in 0..3 {
             bench.write(&format!("train/{file}.parquet"), &rows(file, 600));
@@ -68,24 +69,24 @@ impl Bench {
         bench
     }
 
-    pub fn raw(&self, key: &str) -> PathBuf {
+    pub(crate) fn raw(&self, key: &str) -> PathBuf {
         self.folder.path().join("home/raw").join(key)
     }
 
-    pub fn store(&self, key: &str) -> PathBuf {
+    pub(crate) fn store(&self, key: &str) -> PathBuf {
         self.folder.path().join("home/store").join(key)
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn write(&self, key: &str, batch: &RecordBatch) {
+    pub(crate) fn write(&self, key: &str, batch: &RecordBatch) {
         write_parquet(&self.raw(key), batch);
     }
 
     /// `alameda --home ... ARGUMENTS`, ready to start.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
         command.arg("--home").arg(self.folder.path().join("home")).args(arguments).current_dir(self.folder.path());
         for name in ["STORE_URL", "RAW_URL", "DATABASE_URL", "MLFLOW_TRACKING_URI", "RUST_LOG"] {
@@ -94,25 +95,25 @@ impl Bench {
         command
     }
 
-    pub fn alameda(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn alameda(&self, arguments: &[&str]) -> Ran {
         self.command(arguments).output().unwrap().into()
     }
 
     /// Submits the pipeline on data version `1`.
-    pub fn pipeline(&self, more: &[&str]) -> Ran {
+    pub(crate) fn pipeline(&self, more: &[&str]) -> Ran {
         let arguments =
             ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
         self.alameda(&[&arguments[..], more].concat())
     }
 
     /// The last workflow, as `get -o json` prints it.
-    pub fn latest(&self) -> Value {
+    pub(crate) fn latest(&self) -> Value {
         let shown = self.alameda(&["get", "@latest", "-o", "json"]).expect(0);
         serde_json::from_str(&shown.stdout).unwrap()
     }
 
     /// The pods of the last workflow whose template has this name, in the order of their names.
-    pub fn pods(&self, template: &str) -> Vec<Value> {
+    pub(crate) fn pods(&self, template: &str) -> Vec<Value> {
         let workflow = self.latest();
         let mut pods: Vec<Value> = workflow["status"]["nodes"]
             .as_object()
@@ -126,19 +127,25 @@ impl Bench {
         pods
     }
 
+    /// An output parameter of the last workflow.
+    pub(crate) fn result(&self, name: &str) -> String {
+        let workflow = self.latest();
+        parameter(&workflow["status"]["nodes"][workflow["metadata"]["name"].as_str().unwrap()]["outputs"], name)
+    }
+
     /// An output parameter of the last workflow's first pod of a template.
-    pub fn output(&self, template: &str, name: &str) -> String {
+    pub(crate) fn output(&self, template: &str, name: &str) -> String {
         parameter(&self.pods(template)[0]["outputs"], name)
     }
 
     /// A JSON object of the store.
-    pub fn json(&self, key: &str) -> Value {
+    pub(crate) fn json(&self, key: &str) -> Value {
         serde_json::from_slice(&fs::read(self.store(key)).unwrap()).unwrap()
     }
 
     /// Every file of the store that must be the same after any history of kills, retries and repetitions: marks and
     /// plans are scratch, and tracking keeps times. Manifests are told without the two fields that may differ.
-    pub fn lasting(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn lasting(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(&self.store(""), &self.store(""), &mut files);
         files.retain(|key, _| {
@@ -148,6 +155,10 @@ impl Bench {
             if key.ends_with(".json") {
                 let mut value: Value = serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{key}: {error}"));
                 forget(&mut value);
+                if key.ends_with("/report.json") {
+                    // Of the page, which shows when and by which workflow the rows were scored.
+                    value.as_object_mut().unwrap().retain(|name, _| name != "html" && name != "fingerprint");
+                }
                 *bytes = value.to_string().into_bytes();
             }
             if key.ends_with("report.html") {
@@ -159,11 +170,31 @@ impl Bench {
     }
 }
 
+/// Fails the test, naming the keys, unless all that was there is there unchanged and nothing was added but verdicts: each
+/// workflow has one of its own.
+pub(crate) fn assert_unchanged(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) {
+    let changed: Vec<&String> =
+        before.iter().filter(|(key, bytes)| after.get(*key) != Some(bytes)).map(|(key, _)| key).collect();
+    let added: Vec<&String> =
+        after.keys().filter(|key| !before.contains_key(*key) && !key.contains("/verdict-")).collect();
+    assert!(changed.is_empty() && added.is_empty(), "changed or lost: {changed:#?}, added: {added:#?}");
+}
+
 /// Takes out what two undisturbed runs may differ in.
 fn forget(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            for name in ["created_at", "workflow", "run_id", "run", "stamp"] {
+            for name in [
+                "created_at",
+                "results created at",
+                "workflow",
+                "run_id",
+                "stamp",
+                "scored_at",
+                "scored_by",
+                "trained_at",
+                "trained_by",
+            ] {
                 fields.remove(name);
             }
             fields.values_mut().for_each(forget);
@@ -185,21 +216,28 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
 }
 
 /// The value of a parameter in `inputs` or `outputs` of a node.
-pub fn parameter(list: &Value, name: &str) -> String {
+pub(crate) fn parameter(list: &Value, name: &str) -> String {
     let parameters = list["parameters"].as_array().unwrap();
     let found = parameters.iter().find(|parameter| parameter["name"] == name);
     found.unwrap_or_else(|| panic!("no {name} in {list:#}"))["value"].as_str().unwrap().to_owned()
 }
 
-pub fn write_parquet(path: &Path, batch: &RecordBatch) {
+pub(crate) fn write_parquet(path: &Path, batch: &RecordBatch) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
+    // A raw file is known by its time too, and what is compared must not depend on when the test ran.
+    File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+        .unwrap();
 }
 
 /// A repeatable number in [0, 1): the fractional parts of multiples of an irrational number.
-pub fn unit(seed: u64, index: u64, salt: u64) -> f64 {
+pub(crate) fn unit(seed: u64, index: u64, salt: u64) -> f64 {
     let mixed = (seed * 1_000_003 + index).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
         ^ salt.wrapping_mul(0xD6E8_FEB8_6659_FD93);
     let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
@@ -207,7 +245,7 @@ pub fn unit(seed: u64, index: u64, salt: u64) -> f64 {
 }
 
 /// Rows as the default configuration describes them; the target depends on the features.
-pub fn rows(seed: u64, count: u64) -> RecordBatch {
+pub(crate) fn rows(seed: u64, count: u64) -> RecordBatch {
     let index = || 0..count;
     let feature1: Vec<f64> = index().map(|i| 20.0 + 60.0 * unit(seed, i, 1)).collect();
     let feature2: Vec<f64> = index().map(|i| -unit(seed, i, 2).max(1e-9).ln() / 1.3).collect();
@@ -229,14 +267,15 @@ pub fn rows(seed: u64, count: u64) -> RecordBatch {
 }
 
 /// The rows without one column.
-pub fn without(batch: &RecordBatch, column: &str) -> RecordBatch {
+pub(crate) fn without(batch: &RecordBatch, column: &str) -> RecordBatch {
     let kept: Vec<usize> = (0..batch.num_columns()).filter(|&i| batch.schema().field(i).name() != column).collect();
     batch.project(&kept).unwrap()
 }
 
 /// The rows with another column in place of the one of that name.
-pub fn with(batch: &RecordBatch, column: &str, values: ArrayRef) -> RecordBatch {
-    let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, old)| {
+pub(crate) fn with(batch: &RecordBatch, column: &str, values: ArrayRef) -> RecordBatch {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, old)| {
         let array = if field.name() == column { values.clone() } else { old.clone() };
         (field.name().clone(), array)
     });

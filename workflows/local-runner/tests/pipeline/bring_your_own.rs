@@ -111,7 +111,7 @@ fn parquet_of_every_type_with_odd_names() {
     let results = bench.json("results/2026-11/returns/v1/_manifest.json");
     assert_eq!(results["rows"], 500);
     assert!(results.to_string().contains(r#"{"name":"prediction","role":"ignored","type":"Utf8"}"#), "{results:#}");
-    let trained: u64 = bench.output("data-prep-commit", "rows").parse().unwrap();
+    let trained: u64 = bench.result("rows-trained").parse().unwrap();
     assert!((1000..1250).contains(&trained), "a quarter of 1500 rows is held out: {trained} are left");
 }
 

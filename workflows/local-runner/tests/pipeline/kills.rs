@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, rows, unit};
+use crate::bench::{Bench, assert_unchanged, rows, unit};
 
 /// How often the runner or one of its steps is killed in all.
 const KILLS: u64 = 32;
@@ -42,12 +42,8 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
             }
         }
         finish(&bench);
-        let found = bench.lasting();
-        let (left, right): (Vec<_>, Vec<_>) = (found.keys().collect(), expected.keys().collect());
-        assert_eq!(left, right, "round {round}");
-        for (key, bytes) in &expected {
-            assert!(found[key] == *bytes, "round {round}: {key} differs");
-        }
+        println!("round {round}, {kills} kills");
+        assert_unchanged(&expected, &bench.lasting());
     }
 }
 

@@ -1,0 +1,73 @@
+use serde_json::json;
+
+use super::*;
+
+fn workflow(reused: &str) -> Workflow {
+    let parameters = |values: &[(&str, &str)]| -> serde_json::Value {
+        let list: Vec<_> = values.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        json!({ "parameters": list })
+    };
+    let node = |id: &str, kind: &str, template: &str, outputs: &[(&str, &str)]| {
+        json!({
+            "id": id, "name": id, "displayName": id, "type": kind, "templateName": template, "templateScope": "namespaced/t",
+            "phase": "Succeeded", "startedAt": "2026-11-24T12:00:00Z", "finishedAt": "2026-11-24T12:00:02Z",
+            "peakMemoryBytes": 130_000_000_u64, "outputs": parameters(outputs)
+        })
+    };
+    let outputs = [
+        ("rows-trained", "450000"),
+        ("rows-scored", "200000"),
+        ("model-version", "3"),
+        ("champion-version", "2"),
+        ("promoted", "false"),
+        ("accuracy", "0.7087"),
+        ("roc-auc", "0.74512345"),
+        ("f1", ""),
+        ("verdict", "warn"),
+        ("report", "reports/demo-1/m/v2/report.html"),
+    ];
+    let value = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow",
+        "metadata": {
+            "name": "w", "creationTimestamp": "2026-11-24T12:00:00Z", "labels": {},
+            "annotations": {"alameda/raw-url": "/home/me/.alameda/raw/demo-1"}
+        },
+        "spec": {
+            "arguments": parameters(&[("data-version", "demo-1"), ("model-name", "m")]),
+            "workflowTemplateRef": {"name": "alameda-pipeline"}
+        },
+        "status": {
+            "phase": "Succeeded", "startedAt": "2026-11-24T12:00:00Z", "finishedAt": "2026-11-24T12:01:05Z", "progress": "2/2",
+            "nodes": {
+                "w": node("w", "DAG", "pipeline", &outputs),
+                "w-1": node("w-1", "Pod", "data-prep-map", &[("reused", reused)]),
+                "w-2": node("w-2", "Pod", "model-promotion-promote", &[("promoted", "false")])
+            },
+            "storedTemplates": {}, "storedWorkflowTemplateSpec": {}
+        }
+    });
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn the_end_of_a_demo_tells_what_came_out_and_what_to_try_next() {
+    let command = |words: &[&str]| format!("alameda {}", words.join(" "));
+    insta::assert_snapshot!(result(&workflow("true"), "/home/me/.alameda/store", &command));
+    assert!(result(&workflow("false"), "/s", &command).contains("0 of 1 steps reused finished work"));
+}
+
+#[test]
+fn other_options_are_another_data_version() {
+    let options = Options { rows_per_file: 50_000, train_files: 10, predict_files: 4, seed: 42 };
+    let version = options.data_version();
+    assert_eq!(version, options.clone().data_version());
+    assert!(version.starts_with("demo-") && version.len() == 13, "{version}");
+    for other in [
+        Options { rows_per_file: 5, ..options.clone() },
+        Options { train_files: 5, ..options.clone() },
+        Options { predict_files: 5, ..options.clone() },
+        Options { seed: 5, ..options },
+    ] {
+        assert_ne!(other.data_version(), version);
+    }
+}
