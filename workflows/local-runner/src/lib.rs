@@ -2,6 +2,8 @@
 
 mod cli;
 mod config_maps;
+#[cfg(test)]
+mod contract;
 mod demo;
 mod emissary;
 mod engine;
