@@ -57,7 +57,7 @@ impl Preparation {
     /// # Errors
     /// Those of [`Features::new`] and [`Holdout::new`]: exit 2.
     pub fn new(step: &Step, config: &Config, purpose: Purpose) -> Result<Self> {
-        let features = Features::new(config, step.memory(), step.work())?;
+        let features = Features::new(config, step.memory())?;
         let target = features.schema().index_of(&config.dataset.target().name)?;
         let holdout = match purpose {
             Purpose::Train(rule, timezone) => Some(Holdout::new(rule, &config.dataset, timezone)?),

@@ -8,7 +8,6 @@ mod excerpt;
 mod overflow;
 mod source;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -19,6 +18,7 @@ use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DFSchema;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::{SessionContext, SessionState};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{ExprSchemable, LogicalPlan};
@@ -53,16 +53,15 @@ pub struct Features {
 }
 
 impl Features {
-    /// Plans the queries of a configuration. What DataFusion has to hold is bounded by `memory` bytes, and spilled
-    /// into the folder `scratch`.
+    /// Plans the queries of a configuration. What DataFusion has to hold is bounded by `memory` bytes.
     ///
     /// # Errors
     /// SQL that is wrong or that looks beyond its own row, a result without an id, the time or the target, and a
     /// feature that is neither numeric nor boolean: exit 2, with the place in the SQL where it is known.
-    pub fn new(config: &Config, memory: u64, scratch: &Path) -> Result<Self> {
+    pub fn new(config: &Config, memory: u64) -> Result<Self> {
         let dataset = &config.dataset;
         let raw = dataset.raw_schema();
-        let state = state(&raw, memory, scratch)?;
+        let state = state(&raw, memory)?;
         let filter = dataset.filter.as_deref().map(|filter| plan_filter(&state, &raw, filter)).transpose()?;
         let query = Query { name: "features.sql", sql: &config.features_sql };
         let Checked { plan, reads_target } = check::features(&state, &query, &dataset.target().name)?;
@@ -124,7 +123,7 @@ impl Features {
     }
 }
 
-fn state(raw: &SchemaRef, memory: u64, scratch: &Path) -> Result<SessionState> {
+fn state(raw: &SchemaRef, memory: u64) -> Result<SessionState> {
     let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(parts::BATCH_ROWS);
     let parser = &mut config.options_mut().sql_parser;
     // Columns of raw files are named as they are, letter case included.
@@ -133,7 +132,8 @@ fn state(raw: &SchemaRef, memory: u64, scratch: &Path) -> Result<SessionState> {
     parser.collect_spans = true;
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_limit(usize::try_from(memory).unwrap_or(usize::MAX), 1.0)
-        .with_temp_file_path(scratch)
+        // What computes from each row has nothing to spill, and leaves no folder behind.
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
         .build_arc()
         .context("preparing to run SQL")?;
     let state =

@@ -170,7 +170,12 @@ impl Store {
             .put_multipart(&self.location(key)?)
             .await
             .with_context(|| format!("writing {key} in {}", self.url))?;
-        Ok(Upload { key: key.to_owned(), stream: WriteMultipart::new(multipart), hasher: Hasher::default(), bytes: 0 })
+        Ok(Upload {
+            key: key.to_owned(),
+            stream: WriteMultipart::new_with_chunk_size(multipart, CHUNK),
+            hasher: Hasher::default(),
+            bytes: 0,
+        })
     }
 
     fn location(&self, key: &str) -> Result<Location> {
@@ -178,7 +183,9 @@ impl Store {
     }
 }
 
-/// Parts in flight of one upload; with a chunk of 5 MiB each it bounds the memory of a writer.
+/// Bytes that are written at once; a folder asks for no least size.
+const CHUNK: usize = 1 << 20;
+/// Chunks in flight of one upload; together they bound the memory of a writer.
 const PARTS_IN_FLIGHT: usize = 2;
 
 /// A streaming write that hashes what passes.

@@ -77,9 +77,11 @@ impl Checker {
             });
         }
         let key = self.key_columns(batch);
+        let whole = key.iter().all(|column| column.null_count() == 0);
         for (row, hash) in keys::hashes(&key)?.enumerate() {
             // A null in the key is a breach of its own, and no name that could repeat.
-            if keep.is_none_or(|keep| keep.value(row)) && key.iter().all(|column| column.is_valid(row)) {
+            let named = whole || key.iter().all(|column| column.is_valid(row));
+            if named && keep.is_none_or(|keep| keep.value(row)) {
                 self.names.push(hash)?;
             }
         }

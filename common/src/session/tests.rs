@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -11,8 +12,7 @@ mod refusals;
 
 fn features_of(dataset: Value, sql: &str) -> Result<Features> {
     let config = Config::parse(dataset.to_string(), sql.to_owned()).unwrap();
-    let scratch = tempfile::tempdir().unwrap();
-    Features::new(&config, 64 << 20, scratch.path())
+    Features::new(&config, 64 << 20)
 }
 
 /// The contract of the sample data, with a text that is no feature.
@@ -62,7 +62,7 @@ fn compute(features: &Features, batches: Vec<RecordBatch>) -> Result<RecordBatch
 fn the_default_features_have_their_roles() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../config-maps");
     let config = Config::from_folder(Path::new(folder)).unwrap();
-    let features = Features::new(&config, 64 << 20, &std::env::temp_dir()).unwrap();
+    let features = Features::new(&config, 64 << 20).unwrap();
     let columns: Vec<String> = features
         .columns()
         .iter()

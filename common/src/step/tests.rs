@@ -14,6 +14,9 @@ enum Verb {
         /// A number
         #[arg(long, default_value_t = 4)]
         number: u32,
+        /// Anything
+        #[arg(long)]
+        message: Option<Verbatim>,
     },
 }
 
@@ -65,6 +68,13 @@ fn what_a_workflow_did_not_fill_in_is_refused_by_name() {
         let name = flag.split('=').next().unwrap();
         assert!(error.to_string().contains(name), "{error}");
     }
+}
+
+#[test]
+fn a_verbatim_text_may_quote_what_was_not_filled_in() {
+    let text = "[{\"message\": \"--plan is {{tasks.plan}}\"}]";
+    let Verb::Count { message, .. } = read(&["count", &format!("--message={text}")]).unwrap().1.verb;
+    assert_eq!(message, Some(Verbatim(text.to_owned())));
 }
 
 #[test]

@@ -91,6 +91,7 @@ async fn earlier(store: &Store, key: &str) -> Result<u32> {
 
 fn tell(ended: &Ended, duration_seconds: Option<f64>, failures: &[NodeFailure]) {
     let Ended { workflow, data_version, status, .. } = ended;
+    let status = if status.is_empty() { "unknown" } else { status };
     let took = duration_seconds.map(|seconds| format!(" after {}", duration(seconds))).unwrap_or_default();
     let summary = format!("workflow {workflow} for data version {data_version} ended as {status}{took}");
     if status == "Succeeded" {

@@ -51,7 +51,7 @@ fn table(flags: &[&Arg]) -> String {
         let name = flag.get_long().unwrap_or_default();
         let variable = flag.get_env().map(|env| format!("`{}`", env.display())).unwrap_or_default();
         let default = match flag.get_default_values() {
-            [value] if flag.get_action().takes_values() => format!("`{}`", value.display()),
+            [value] if flag.get_action().takes_values() && !value.is_empty() => format!("`{}`", value.display()),
             _ if flag.is_required_set() => "required".to_owned(),
             _ => String::new(),
         };

@@ -140,7 +140,7 @@ pub fn daily_lines(chart: &DailyLines) -> Markup {
                     .map(|(date, value)| marker(index, &format!("mark s{index}"), dates.at(date), y.at(value), 3.4)),
             );
         }
-        if let Some((_, value)) = points().last() {
+        if let Some((_, value)) = points().next_back() {
             names.push((y.at(value), tagged(&format!("text class=\"name n{index}\""), series.name)));
         }
     }

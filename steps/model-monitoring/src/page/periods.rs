@@ -51,8 +51,8 @@ pub(super) struct Drawn {
 /// Puts days together. What is drawn is exact: rates are counted anew from all rows of a period.
 pub(super) fn periods(days: &[Day]) -> Drawn {
     let period = match days.len() {
-        0..=BY_DAY => Period::Day,
-        ..=BY_WEEK => Period::Week,
+        few if few <= BY_DAY => Period::Day,
+        some if some <= BY_WEEK => Period::Week,
         _ => Period::Month,
     };
     let mut points: Vec<Day> = Vec::new();

@@ -5,6 +5,19 @@ use common::layout;
 
 use super::home::{Home, Names, Rows};
 
+#[test]
+fn the_command_line_is_well_formed_and_checks_its_numbers() {
+    crate::command().debug_assert();
+    let report = |flag: &str| {
+        let line = ["model-monitoring", "report", "--raw-url=r", "--results-manifest=k", flag];
+        crate::command().try_get_matches_from(line)
+    };
+    for flag in ["--psi-warn=NaN", "--psi-alert=-1", "--psi-alert=inf", "--min-rows=x"] {
+        assert!(report(flag).is_err(), "{flag}");
+    }
+    assert!(report("--psi-warn=0").is_ok());
+}
+
 async fn simple() -> (Home, String) {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
     let results = home.results(&[Rows::simple(120)]).await;
