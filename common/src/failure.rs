@@ -83,6 +83,7 @@ fn io_code(error: &std::io::Error) -> Option<u8> {
     match error.kind() {
         ErrorKind::StorageFull
         | ErrorKind::QuotaExceeded
+        | ErrorKind::FileTooLarge
         | ErrorKind::PermissionDenied
         | ErrorKind::ReadOnlyFilesystem
         | ErrorKind::NotADirectory
@@ -95,8 +96,8 @@ fn io_code(error: &std::io::Error) -> Option<u8> {
 /// What to do next about a failing file, when the cause alone does not say it.
 pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| match cause.downcast_ref::<std::io::Error>()?.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Some("the disk is full: free space there or give the step a larger volume, then run it again")
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            Some("the disk or a limit on it is full: free space there or give the step a larger volume, then run it again")
         }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             Some("the folder can't be written: check its owner and mode, then run the step again")
@@ -129,6 +130,6 @@ mod tests {
     fn a_full_disk_needs_a_person() {
         let full = anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull)).context("writing part 3");
         assert_eq!(exit_code(&full), USAGE);
-        assert!(hint(&full).is_some_and(|hint| hint.contains("disk is full")));
+        assert!(hint(&full).is_some_and(|hint| hint.contains("free space there")));
     }
 }

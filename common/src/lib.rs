@@ -1,4 +1,4 @@
-//! The outside world and the shared pure core of every Alameda step; it names no step.
+#![doc = include_str!("../README.md")]
 
 pub mod config;
 pub mod dataset;

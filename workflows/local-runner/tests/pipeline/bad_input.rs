@@ -166,6 +166,27 @@ fn raw_files_that_are_not_there_are_told_by_their_glob() {
 }
 
 #[test]
+fn a_disk_that_is_full_in_the_middle_of_a_file_is_told_and_nothing_is_visible() {
+    let bench = Bench::new();
+    bench.write("train/1.parquet", &rows(1, 20_000));
+    // A limit on the size of a file stands for a full disk: the write fails half way.
+    let command = bench.command(&["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1"]);
+    let line: Vec<String> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", &format!("trap '' XFSZ; ulimit -f 400; exec {}", line.join(" "))]).current_dir(bench.folder());
+    let ran = crate::bench::Ran::from(limited.output().unwrap()).expect(1);
+    let shown = ran.shown();
+    assert!(shown.contains("exit code 2") && shown.contains("free space there"), "{shown}");
+    assert!(shown.contains("train/1/part-"), "{shown}");
+    assert!(!walk(&bench.store("train")).iter().any(|file| file.ends_with("_manifest.json")));
+
+    bench.alameda(&["retry", "@latest"]).expect(0);
+}
+
+#[test]
 fn a_store_that_cannot_be_written_is_named() {
     let bench = Bench::new();
     let file = bench.folder().join("a-file");
