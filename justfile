@@ -22,9 +22,9 @@ lint:
 lint-workflows:
     cargo run --release --locked -- lint
 
-# accept what changed in the snapshots of a package's tests, after you have read it
-accept package:
-    INSTA_UPDATE=always cargo test --release --locked -p {{package}}
+# accept what changed in snapshots and in the contract's tables; read the diff afterwards
+accept:
+    INSTA_UPDATE=always cargo test --release --workspace --locked
 
 # build the binary of each step as its image ships it, and print the sizes
 sizes:
@@ -32,7 +32,13 @@ sizes:
     set -euo pipefail
     for step in steps/*/; do cargo build --release --locked -p "$(basename "$step")"; done
     target="$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')"
-    for step in steps/*/; do ls -l "$target/release/$(basename "$step")"; done | awk '{printf "%6.1f MiB  %s\n", $5 / 1048576, $NF}'
+    for step in steps/*/; do
+        step="$(basename "$step")"
+        stripped="$(mktemp)"
+        strip -o "$stripped" "$target/release/$step"
+        stat -c %s "$stripped" | awk -v step="$step" '{printf "%6.1f MiB  %s\n", $1 / 1048576, step}'
+        rm "$stripped"
+    done
 
 # time the pipeline beside the same work in Python, at the original's size
 benchmark python="python3":

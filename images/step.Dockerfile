@@ -12,7 +12,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     : "${STEP:?give --build-arg STEP=data-prep, or the name of another step}" \
     && cargo build --release --locked -p "${STEP}" \
-    && install -D -m 0755 "target/release/${STEP}" "/image/usr/local/bin/${STEP}"
+    && install -D -m 0755 "target/release/${STEP}" "/image/usr/local/bin/${STEP}" \
+    && strip "/image/usr/local/bin/${STEP}"
 # The binary and the C libraries it is linked with, at their own paths; nothing else, not even a shell.
 RUN ldd "/image/usr/local/bin/${STEP}" | grep -o '/[^ ]*' | while read -r library; do \
         install -D -m 0755 "${library}" "/image${library}"; \
@@ -24,7 +25,8 @@ RUN ldd "/image/usr/local/bin/${STEP}" | grep -o '/[^ ]*' | while read -r librar
 
 FROM scratch
 COPY --from=build /image/ /
-ENV PATH=/usr/local/bin
+# Of glibc: more arenas would keep what the threads of a step have freed.
+ENV PATH=/usr/local/bin MALLOC_ARENA_MAX=2
 # A number, so that Kubernetes can tell that it is not root. Any other uid works as well.
 USER 8737:8737
 WORKDIR /work

@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::SchemaRef;
-
 use chrono_tz::Tz;
 
 use crate::config::Config;

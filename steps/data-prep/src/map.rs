@@ -1,6 +1,7 @@
 //! `map`: prepares the raw files of one group.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -100,8 +101,8 @@ impl Task {
                 return Ok(());
             }
             let writer = match writers.entry(split.to_string()) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(self.writer(split, shard)?),
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(self.writer(split, shard)?),
             };
             writer.labelled_rows += self.preparation.labelled(batch);
             writer.part.write(batch)

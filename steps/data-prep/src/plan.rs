@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use common::config::Config;
+use common::dataset::HoldoutRule;
 use common::failure::Failure;
 use common::fanout::{Plan, Shard};
 use common::layout::{self, DataVersion, Split};
@@ -15,7 +16,6 @@ use common::store::{Object, Store, hash_file};
 
 use crate::job::{Committed, Job};
 use crate::{ALGORITHM, OnBadShard, PlanArgs, Rows};
-use common::dataset::HoldoutRule;
 
 pub(crate) async fn plan(step: &Step, store: &Store, raw: &Store, args: &PlanArgs) -> Result<Outputs> {
     let version = DataVersion::parse(&args.data_version, step.timezone())?;

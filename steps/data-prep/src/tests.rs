@@ -205,3 +205,8 @@ fn failure(code: u8, result: Result<Outputs>) -> String {
     assert_eq!(exit_code(&error), code, "{error:#}");
     format!("{error:#}")
 }
+
+#[test]
+fn the_command_line_is_in_order() {
+    super::command().debug_assert();
+}

@@ -8,7 +8,7 @@ use clap::Arg;
 use crate::library::{Library, Source};
 use crate::steps::STEPS;
 
-const BEGIN: &str = "<!-- made from the code from here; `just accept alameda` writes it anew -->\n";
+const BEGIN: &str = "<!-- made from the code from here; `just accept` writes it anew -->\n";
 const END: &str = "<!-- to here -->\n";
 
 #[test]
@@ -22,7 +22,7 @@ fn the_contract_tells_the_flags_and_outputs_of_every_step() {
         std::fs::write(&file, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(written, made, "docs/contract.md is stale: run `just accept alameda` and read what changed");
+    assert_eq!(written, made, "docs/contract.md is stale: run `just accept` and read what changed");
 }
 
 fn tables() -> String {

@@ -195,6 +195,8 @@ impl Leaf {
     fn spawn(&self) -> std::io::Result<Child> {
         let log = File::create(self.folder.join("log"))?;
         emissary::command(&self.program, &self.folder.join("termination-log"))?
+            // As in the images: glibc's many arenas would keep what the threads of a step have freed.
+            .env("MALLOC_ARENA_MAX", "2")
             .envs(&self.env)
             .current_dir(self.folder.join("work"))
             .stdin(Stdio::null())
