@@ -259,7 +259,7 @@ impl<'a> Engine<'a> {
                 (None, Some(default)) => scope.fill(default)?,
                 (None, None) => return Err(format!("inputs.parameters.{} was not supplied", input.name)),
             };
-            inputs.parameters.push(Parameter { name: input.name.clone(), value: Some(value), ..Parameter::default() });
+            inputs.parameters.push(Parameter::new(&input.name, value));
         }
         Ok(inputs)
     }

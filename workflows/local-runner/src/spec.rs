@@ -69,6 +69,11 @@ pub(crate) struct Parameter {
 }
 
 impl Parameter {
+    /// A parameter with its value.
+    pub(crate) fn new(name: &str, value: String) -> Self {
+        Self { name: name.to_owned(), value: Some(value), ..Self::default() }
+    }
+
     /// The value that stands in the file.
     pub(crate) fn given(&self) -> Option<&str> {
         self.value.as_deref().or(self.default.as_deref())

@@ -287,11 +287,7 @@ impl Engine<'_> {
                 continue;
             }
             match scope.fill(text) {
-                Ok(value) => call.arguments.push(Parameter {
-                    name: argument.name.clone(),
-                    value: Some(value),
-                    ..Parameter::default()
-                }),
+                Ok(value) => call.arguments.push(Parameter::new(&argument.name, value)),
                 Err(message) => return self.refuse(&call, message),
             }
         }
@@ -363,11 +359,7 @@ impl Engine<'_> {
             let value = scope.fill(from.parameter.as_deref().unwrap_or_default());
             let value =
                 value.or_else(|why| from.default.ok_or_else(|| format!("output parameter {}: {why}", output.name)));
-            outputs.parameters.push(Parameter {
-                name: output.name.clone(),
-                value: Some(value?),
-                ..Parameter::default()
-            });
+            outputs.parameters.push(Parameter::new(&output.name, value?));
         }
         Ok(outputs)
     }

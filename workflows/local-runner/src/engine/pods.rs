@@ -1,6 +1,7 @@
 //! Leaves: attempts, retries, and what an ended process leaves behind.
 
 use std::fs;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -220,53 +221,52 @@ impl Engine<'_> {
         let folder = self.run.node(&self.workflow, node);
         let mut scope = self.workflow_scope(false);
         scope.set_inputs(node.inputs.as_ref().unwrap_or(&Parameters::default()));
-        let mut parameters = Vec::new();
-        for output in &template.outputs.parameters {
-            let from = output.value_from.clone().unwrap_or_default();
-            let path = from.path.as_deref().unwrap_or_default();
-            let file = place(&folder, path)
-                .ok_or_else(|| format!("output parameter {}: {path} must lie in /work/out", output.name))?;
-            let value = match fs::metadata(&file) {
-                Ok(file) if file.len() > OUTPUT_BYTES => {
-                    return Err(format!("output parameter {} has more than 256 kB: pass a key instead", output.name));
-                }
-                Ok(_) => {
-                    let bytes = fs::read(&file).map_err(|error| format!("reading {}: {error}", file.display()))?;
-                    let text = String::from_utf8_lossy(&bytes).into_owned();
-                    text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
-                }
-                Err(_) => {
-                    from.default.ok_or_else(|| format!("output parameter {}: {path} was not written", output.name))?
-                }
-            };
-            parameters.push(Parameter { name: output.name.clone(), value: Some(value), ..Parameter::default() });
+        let parameters = template.outputs.parameters.iter().map(|output| {
+            let value =
+                read_output(output, &folder).map_err(|what| format!("output parameter {}: {what}", output.name));
+            Ok(Parameter::new(&output.name, value?))
+        });
+        let parameters = parameters.collect::<Result<_, String>>()?;
+        let artifacts = template.outputs.artifacts.iter().map(|artifact| {
+            let default = format!("{}/{}/{}", self.workflow.name(), node.id, artifact.name);
+            let key = artifact.s3.as_ref().map_or(Ok(default), |s3| scope.fill(&s3.key));
+            let kept = key.and_then(|key| self.keep(artifact, &folder, key));
+            kept.map_err(|what| format!("artifact {}: {what}", artifact.name))
+        });
+        let artifacts: Vec<Option<Artifact>> = artifacts.collect::<Result<_, String>>()?;
+        Ok((parameters, artifacts.into_iter().flatten().collect()))
+    }
+
+    /// Copies an artifact to its key; `None` when it is optional and missing.
+    fn keep(&self, artifact: &Artifact, folder: &Path, key: String) -> Result<Option<Artifact>, String> {
+        let file = place(folder, &artifact.path).ok_or_else(|| format!("{} must lie in /work/out", artifact.path))?;
+        if !file.exists() {
+            return if artifact.optional { Ok(None) } else { Err(format!("{} was not written", artifact.path)) };
         }
-        let mut artifacts = Vec::new();
-        for artifact in &template.outputs.artifacts {
-            let wrong = |what: String| format!("artifact {}: {what}", artifact.name);
-            let file =
-                place(&folder, &artifact.path).ok_or_else(|| wrong("its path must lie in /work/out".to_owned()))?;
-            if !file.exists() {
-                if artifact.optional {
-                    continue;
-                }
-                return Err(wrong(format!("{} was not written", artifact.path)));
-            }
-            let key = match &artifact.s3 {
-                Some(s3) => scope.fill(&s3.key)?,
-                None => format!("{}/{}/{}", self.workflow.name(), node.id, artifact.name),
-            };
-            if key.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
-                return Err(wrong(format!("the key `{key}` is not a plain path")));
-            }
-            let kept = self.run.folder.join("artifacts").join(&key);
-            let folder = kept.parent().unwrap_or(&self.run.folder);
-            fs::create_dir_all(folder)
-                .and_then(|()| fs::copy(&file, &kept))
-                .map_err(|error| wrong(format!("cannot be kept at {}: {error}", kept.display())))?;
-            artifacts.push(Artifact { s3: Some(S3 { key }), ..artifact.clone() });
+        if key.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
+            return Err(format!("the key `{key}` is not a plain path"));
         }
-        Ok((parameters, artifacts))
+        let kept = self.run.folder.join("artifacts").join(&key);
+        fs::create_dir_all(kept.parent().unwrap_or(folder))
+            .and_then(|()| fs::copy(&file, &kept))
+            .map_err(|error| format!("cannot be kept at {}: {error}", kept.display()))?;
+        Ok(Some(Artifact { s3: Some(S3 { key }), ..artifact.clone() }))
+    }
+}
+
+/// The value of an output parameter: its file without one newline at the end, else its default.
+fn read_output(output: &Parameter, folder: &Path) -> Result<String, String> {
+    let from = output.value_from.clone().unwrap_or_default();
+    let path = from.path.unwrap_or_default();
+    let file = place(folder, &path).ok_or_else(|| format!("{path} must lie in /work/out"))?;
+    match fs::metadata(&file) {
+        Ok(found) if found.len() > OUTPUT_BYTES => Err("it has more than 256 kB: pass a key instead".to_owned()),
+        Ok(_) => {
+            let bytes = fs::read(&file).map_err(|error| format!("reading {}: {error}", file.display()))?;
+            let text = String::from_utf8_lossy(&bytes);
+            Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+        }
+        Err(_) => from.default.ok_or_else(|| format!("{path} was not written")),
     }
 }
 
