@@ -96,9 +96,9 @@ fn io_code(error: &std::io::Error) -> Option<u8> {
 /// What to do next about a failing file, when the cause alone does not say it.
 pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| match cause.downcast_ref::<std::io::Error>()?.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            Some("the disk or a limit on it is full: free space there or give the step a larger volume, then run it again")
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Some(
+            "the disk or a limit on it is full: free space there or give the step a larger volume, then run it again",
+        ),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             Some("the folder can't be written: check its owner and mode, then run the step again")
         }

@@ -102,7 +102,11 @@ fn start<V: Subcommand>(
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let span = tracing::info_span!("step", step = call.step, verb = call.verb, workflow = step.shared.workflow);
+    // A person reads one step's log and knows whose it is; a machine reads all of them.
+    let span = match telemetry::is_text(step.shared.log) {
+        true => tracing::Span::none(),
+        false => tracing::info_span!("step", step = call.step, verb = call.verb, workflow = step.shared.workflow),
+    };
     let result = runtime.block_on(
         async {
             tracing::info!(

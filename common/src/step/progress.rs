@@ -65,10 +65,14 @@ impl Progress {
         self.write(total, total).context("writing the progress file (ARGO_PROGRESS_FILE)")
     }
 
+    /// Many units are told in per cent: Argo adds up the numbers of all pods, and a pod that counts bytes would be all
+    /// that the workflow's progress shows.
     fn write(&self, done: u64, total: u64) -> std::io::Result<()> {
-        match &self.file {
-            Some(file) => std::fs::write(file, format!("{done}/{total}\n")),
-            None => Ok(()),
-        }
+        let Some(file) = &self.file else { return Ok(()) };
+        let (done, total) = match total {
+            0..=100 => (done, total),
+            _ => ((u128::from(done) * 100 / u128::from(total)) as u64, 100),
+        };
+        std::fs::write(file, format!("{done}/{total}\n"))
     }
 }

@@ -127,6 +127,10 @@ fn progress_ends_with_all_done() {
     progress.finish().unwrap();
     assert_eq!(line(), "4/4\n");
 
+    progress.begin(5_000_000_000, "bytes");
+    progress.advance(1_700_000_000);
+    assert_eq!(line(), "34/100\n");
+
     // Argo takes no total of 0.
     progress.begin(0, "shards");
     progress.finish().unwrap();

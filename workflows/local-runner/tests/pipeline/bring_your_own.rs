@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -33,7 +33,7 @@ fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &s
     config
 }
 
-fn run(bench: &Bench, config: &PathBuf, model: &str) {
+fn run(bench: &Bench, config: &Path, model: &str) {
     let model = format!("model-name={model}");
     let arguments =
         ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=2026-11", "-p", &model];

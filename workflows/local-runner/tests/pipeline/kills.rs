@@ -42,7 +42,7 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
             }
         }
         finish(&bench);
-        println!("round {round}, {kills} kills");
+        eprintln!("round {round}, {kills} kills");
         assert_unchanged(&expected, &bench.lasting());
     }
 }
