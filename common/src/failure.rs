@@ -24,6 +24,8 @@ pub enum Failure {
     Stopped,
 }
 
+/// Exit code of a service that is unreachable or overloaded.
+pub const UNAVAILABLE: u8 = 75;
 /// Exit code of a bug.
 pub const BUG: u8 = 1;
 /// Exit code of wrong usage or configuration; clap uses the same.
@@ -49,7 +51,7 @@ impl Failure {
             Failure::Usage(_) => USAGE,
             Failure::Contract(_) => CONTRACT,
             Failure::Refused(_) => 11,
-            Failure::Unavailable(_) => 75,
+            Failure::Unavailable(_) => UNAVAILABLE,
             Failure::Stopped => 143,
         }
     }
@@ -78,9 +80,20 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     BUG
 }
 
-/// Files that a person must see to; a retry would meet the same.
+/// Files that a person must see to, since a retry would meet the same; and disks over a network that are away for now.
 fn io_code(error: &std::io::Error) -> Option<u8> {
     match error.kind() {
+        ErrorKind::TimedOut
+        | ErrorKind::StaleNetworkFileHandle
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::NetworkDown
+        | ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::ConnectionRefused
+        | ErrorKind::NotConnected
+        | ErrorKind::ResourceBusy
+        | ErrorKind::WouldBlock => Some(UNAVAILABLE),
         ErrorKind::StorageFull
         | ErrorKind::QuotaExceeded
         | ErrorKind::FileTooLarge
@@ -124,6 +137,14 @@ mod tests {
             assert_eq!(exit_code(&wrapped(failure)), code);
         }
         assert_eq!(exit_code(&anyhow::anyhow!("index out of range")), BUG);
+    }
+
+    #[test]
+    fn a_disk_that_is_away_is_worth_another_try() {
+        for kind in [ErrorKind::TimedOut, ErrorKind::StaleNetworkFileHandle, ErrorKind::ConnectionReset] {
+            let away = anyhow::Error::from(std::io::Error::from(kind)).context("reading part 3");
+            assert_eq!(exit_code(&away), 75, "{kind:?}");
+        }
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
                 let mark: Option<Mark<D>> = wait(store.get_json(&key))?;
                 let mark = mark.filter(|mark| step.cache() == Cache::Use || mark.is_of(step));
                 let mark = match mark {
-                    Some(mark) if wait(is_whole(store, &mark.result))? => Some(mark),
+                    Some(mark) if mark.result.may_be_reused() && wait(is_whole(store, &mark.result))? => Some(mark),
                     _ => None,
                 };
                 let reused = mark.is_some();
@@ -143,15 +143,19 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     /// The results of all shards, in order.
     ///
     /// # Errors
-    /// A shard without a mark: exit 2, with its key.
+    /// A shard without a mark, or with one whose objects are gone: exit 2, with its key.
     pub async fn results<D>(&self, step: &Step, store: &Store) -> Result<Vec<D>>
     where
-        D: DeserializeOwned + Send + 'static,
+        D: Finished + DeserializeOwned + Send + 'static,
     {
         let (store, folder) = (store.clone(), self.folder());
         step.each(self.shards.clone(), move |shard| {
             let mark: Option<Mark<D>> = wait(store.get_json(&layout::done(&folder, &shard.fingerprint())))?;
-            mark.map(|mark| mark.result).ok_or_else(|| {
+            let whole = match mark {
+                Some(mark) if wait(is_whole(&store, &mark.result))? => Some(mark.result),
+                _ => None,
+            };
+            whole.ok_or_else(|| {
                 Failure::usage(format!(
                     "shard {} is not done: run the group that holds it, then commit again",
                     shard.key
@@ -179,6 +183,11 @@ impl<D> Mark<D> {
 pub trait Finished {
     /// Objects that were written for it: key and size in bytes.
     fn objects(&self) -> Vec<(&str, u64)>;
+
+    /// Whether a rerun may take it; what went wrong is looked at again.
+    fn may_be_reused(&self) -> bool {
+        true
+    }
 }
 
 async fn is_whole(store: &Store, finished: &impl Finished) -> Result<bool> {

@@ -235,6 +235,13 @@ pub struct ModelManifest {
     pub warnings: Vec<String>,
 }
 
+impl ModelManifest {
+    /// The input that is the content of its training data.
+    pub const TRAIN_DATA: &str = "train data";
+    /// The input that is the content of its holdout.
+    pub const HOLDOUT_DATA: &str = "holdout data";
+}
+
 /// A file beside a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -276,6 +283,15 @@ pub struct ResultsManifest {
     pub shards: Vec<RawShard>,
     /// Raw files that were left out.
     pub quarantined: Vec<Quarantined>,
+}
+
+impl DatasetManifest {
+    /// A digest of what it was made from and of every part's content: what is made from its rows depends on this, since
+    /// which files were left out, for one, is no input.
+    pub fn content(&self) -> String {
+        let parts: Vec<&str> = self.parts.iter().map(|part| part.sha256.as_str()).collect();
+        digest::hex(format!("{} {}", self.header.fingerprint, parts.join(" ")).as_bytes())
+    }
 }
 
 impl Manifest for DatasetManifest {

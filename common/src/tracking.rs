@@ -296,6 +296,13 @@ impl Tracking {
         }
     }
 
+    /// The version that an alias pointed to before its last move; `None` when there was none.
+    pub async fn alias_before(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
+        match &self.home {
+            Home::Embedded(embedded) => embedded.alias_before(name, alias).await,
+        }
+    }
+
     /// Whether an alias ever pointed to a version.
     pub async fn ever_held(&self, name: &ModelName, alias: &str, version: u64) -> Result<bool> {
         match &self.home {

@@ -95,6 +95,8 @@ async fn a_shard_whose_object_was_lost_is_done_again() {
     plan.write(&store, 1).await.unwrap();
     plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
     std::fs::remove_file(store.file("out/1").unwrap()).unwrap();
+    let uncommitted = plan.results::<Done>(&step, &store).await.unwrap_err();
+    assert!(uncommitted.to_string().contains("raw/1 is not done"), "{uncommitted}");
     let (_, reused) = plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
     assert!(!reused);
     assert_eq!(store.size("out/1").await.unwrap(), Some(1));

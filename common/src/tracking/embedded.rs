@@ -36,6 +36,8 @@ struct Held {
     /// Number of the last move; 0 when there was none.
     sequence: u64,
     version: Option<u64>,
+    /// Where it pointed before; `None` when it pointed nowhere.
+    before: Option<u64>,
 }
 
 impl Embedded {
@@ -129,6 +131,10 @@ impl Embedded {
         Ok(self.held(name, alias).await?.version)
     }
 
+    pub(super) async fn alias_before(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
+        Ok(self.held(name, alias).await?.before)
+    }
+
     async fn held(&self, name: &ModelName, alias: &str) -> Result<Held> {
         let moves = self.store.list(&layout::alias(name, alias)).await?;
         let numbered = moves.iter().filter_map(|object| Some((layout::number(&object.key)?, &object.key)));
@@ -136,7 +142,7 @@ impl Embedded {
             None => Ok(Held::default()),
             Some((sequence, key)) => {
                 let last: Move = self.store.require_json(key).await?;
-                Ok(Held { sequence, version: Some(last.version) })
+                Ok(Held { sequence, version: Some(last.version), before: last.before })
             }
         }
     }

@@ -105,6 +105,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 model_ref: flags.model_ref,
                 predict_shards: flags.predict_shards,
                 glob: flags.predict_glob,
+                cache: step.cache(),
             };
             resolve::resolve(&Tracking::open(&store)?, &store, &raw, &request).await
         }

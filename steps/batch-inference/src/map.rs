@@ -31,6 +31,11 @@ impl Finished for Scored {
 pub(crate) async fn map(step: &Step, store: &Store, plan_key: &str, group: &str) -> Result<Outputs> {
     let plan = Plan::read(store, plan_key).await?;
     let predict: DatasetManifest = manifest::require(store, &plan.job.predict_manifest).await?;
+    if let Some(results) = committed(step, store, &plan, &predict).await? {
+        let group = plan.group(store, group).await?;
+        let of_group = results.parts.iter().filter(|part| group.iter().any(|shard| shard.ordinal == part.ordinal));
+        return Ok(Outputs::new().set("rows", of_group.map(|part| part.rows).sum::<u64>()).set("reused", true));
+    }
     let model = read_model(store, &plan.job).await?;
     let scoring = Arc::new(Scoring {
         step: step.clone(),
@@ -49,9 +54,11 @@ pub(crate) async fn map(step: &Step, store: &Store, plan_key: &str, group: &str)
 pub(crate) async fn commit(step: &Step, store: &Store, plan_key: &str) -> Result<Outputs> {
     let plan = Plan::read(store, plan_key).await?;
     let predict: DatasetManifest = manifest::require(store, &plan.job.predict_manifest).await?;
+    let key = results_key(&plan, &predict);
+    if let Some(results) = committed(step, store, &plan, &predict).await? {
+        return Ok(Outputs::new().set("manifest", key).set("rows", results.rows).set("reused", true));
+    }
     let scored: Vec<Scored> = plan.results(step, store).await?;
-    let key =
-        layout::manifest(&layout::scored(&predict.data_version, &plan.job.model.model_name, plan.job.model.version));
     let results = ResultsManifest {
         header: Header::new(plan.inputs, step),
         data_version: predict.data_version,
@@ -76,6 +83,21 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan_key: &str) -> Result
         );
     }
     Ok(Outputs::new().set("manifest", key).set("rows", results.rows).set("reused", reused))
+}
+
+fn results_key(plan: &Plan, predict: &DatasetManifest) -> String {
+    let model = &plan.job.model;
+    layout::manifest(&layout::scored(&predict.data_version, &model.model_name, model.version))
+}
+
+/// What is committed of the plan, so that marks are needed no more.
+async fn committed(
+    step: &Step,
+    store: &Store,
+    plan: &Plan,
+    predict: &DatasetManifest,
+) -> Result<Option<ResultsManifest>> {
+    manifest::reusable(store, &results_key(plan, predict), &plan.inputs, step.cache()).await
 }
 
 async fn read_model(store: &Store, job: &Job) -> Result<Model> {

@@ -58,7 +58,7 @@ pub(crate) async fn plan(
     let inputs = Inputs::new(step.name(), ALGORITHM)
         .with("model", uri)
         .with("model fingerprint", &model.header.fingerprint)
-        .with("predict data", &predict.header.fingerprint);
+        .with("predict data", predict.content());
     let folder = layout::scored(&predict.data_version, &uri.model_name, uri.version);
     let committed: Option<ResultsManifest> =
         manifest::reusable(store, &layout::manifest(&folder), &inputs, step.cache()).await?;

@@ -5,7 +5,7 @@ use common::failure::Failure;
 use common::layout::{self, DataVersion, ModelName};
 use common::manifest::{self, ModelManifest, RawShard, ResultsManifest};
 use common::selection::{PredictShards, Selection};
-use common::step::{self, Outputs};
+use common::step::{self, Cache, Outputs};
 use common::store::{self, Object, Store};
 use common::tracking::Tracking;
 
@@ -16,6 +16,8 @@ pub(crate) struct Request {
     pub(crate) model_ref: String,
     pub(crate) predict_shards: PredictShards,
     pub(crate) glob: String,
+    /// With `refresh` the files are chosen anew.
+    pub(crate) cache: Cache,
 }
 
 pub(crate) async fn resolve(tracking: &Tracking, store: &Store, raw: &Store, request: &Request) -> Result<Outputs> {
@@ -39,9 +41,14 @@ pub(crate) async fn resolve(tracking: &Tracking, store: &Store, raw: &Store, req
         .set("shards", selection.shards.len()))
 }
 
-/// The selection of this data version, made now if nobody made it before.
+/// The selection of this data version, made now if nobody made it before or if it is to be made anew.
 async fn select(store: &Store, raw: &Store, request: &Request) -> Result<(String, Selection)> {
     let key = layout::selection(&request.data_version, &request.model_name);
+    if request.cache == Cache::Refresh {
+        let selection = choose(store, raw, request).await?;
+        store.put_json(&key, &selection).await?;
+        return Ok((key, selection));
+    }
     if let Some(selection) = store.get_json::<Selection>(&key).await? {
         return Ok((key.clone(), matching(&key, selection, request)?));
     }
@@ -60,7 +67,7 @@ fn matching(key: &str, selection: Selection, request: &Request) -> Result<Select
     }
     Err(Failure::usage(format!(
         "{key} was made with predict-shards={} and PREDICT_GLOB={}, and this run asks for {} and {}: \
-         use another data-version, or the same flags",
+         use another data-version, the same flags, or cache=refresh",
         selection.predict_shards, selection.glob, request.predict_shards, request.glob
     )))
 }

@@ -132,6 +132,7 @@ impl Bench {
             model_ref: model_ref.to_owned(),
             predict_shards: shards,
             glob: "predict/*.csv".to_owned(),
+            cache: self.step.cache(),
         };
         let outputs = resolve(&self.tracking, &self.store, &raw, &request).await?;
         assert_eq!(outputs.get("config"), Some(CONFIG));
@@ -254,6 +255,10 @@ async fn a_second_run_reuses_and_a_third_with_lost_parts_writes_the_same_bytes()
     assert_eq!((again, reused), (key, true));
     assert_eq!(bytes_below(&folder), before);
 
+    // What is committed needs no marks.
+    std::fs::remove_dir_all(bench.home.path().join("store/_work")).unwrap();
+    assert!(bench.score("models:/m/1", &predict).await.unwrap().1);
+
     std::fs::remove_file(folder.join(&before[1].0)).unwrap();
     std::fs::remove_dir_all(bench.home.path().join("store/_work")).unwrap();
     let (_, reused) = bench.score("models:/m/1", &predict).await.unwrap();
@@ -365,6 +370,9 @@ async fn the_selection_is_made_once() {
     let error = bench.resolve("1", "1", PredictShards::New).await.unwrap_err();
     assert_eq!(exit_code(&error), 2);
     assert!(error.to_string().contains("predict-shards=all"), "{error}");
+
+    let refreshing = Bench { step: bench.step.refreshing(), ..bench };
+    assert_eq!(refreshing.resolve("1", "champion", PredictShards::All).await.unwrap().shards.len(), 2);
 }
 
 #[tokio::test]

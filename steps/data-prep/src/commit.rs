@@ -29,13 +29,22 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
         }
     };
     let key = layout::manifest(&folder(&plan, plan.job.main_split()));
-    if let Some(holdout) = holdout {
+    if let Some(holdout) = &holdout {
         // Without the manifest of the training rows, one of a holdout is a leftover of a run that ended between both.
         let alone = manifest::read::<DatasetManifest>(store, &key).await?.is_none();
         let cache = if alone { Cache::Refresh } else { step.cache() };
-        manifest::commit(store, &layout::manifest(&folder(&plan, Split::Holdout)), holdout, cache).await?;
+        manifest::commit(store, &layout::manifest(&folder(&plan, Split::Holdout)), holdout.clone(), cache).await?;
     }
     let (main, reused) = manifest::commit(store, &key, main, step.cache()).await?;
+    if let Some(holdout) = holdout {
+        // Another plan for the same data version may have put its holdout in between: whose training rows are committed,
+        // his is the holdout.
+        let key = layout::manifest(&folder(&plan, Split::Holdout));
+        let standing: DatasetManifest = manifest::require(store, &key).await?;
+        if standing.header.fingerprint != main.header.fingerprint {
+            manifest::commit(store, &key, holdout, Cache::Refresh).await?;
+        }
+    }
     Ok(outputs(&plan, &main, reused))
 }
 

@@ -72,6 +72,11 @@ impl Finished for Done {
     fn objects(&self) -> Vec<(&str, u64)> {
         self.pieces.iter().map(|piece| (piece.part.key.as_str(), piece.part.bytes)).collect()
     }
+
+    /// A file that was left out may have been unreadable for a while only.
+    fn may_be_reused(&self) -> bool {
+        self.bad.is_none()
+    }
 }
 
 /// What is committed of a plan.

@@ -127,7 +127,7 @@ impl Task {
             Some(found) if found.bytes == shard.bytes && found.stamp == *stamp => self.raw.file(key),
             Some(found) => Err(Failure::usage(format!(
                 "{key} in {url} has changed since it was planned: it had {} bytes, last changed {stamp}, and has {} bytes, \
-                 last changed {}; put the old file back, or give the new data another data-version",
+                 last changed {}; put the old file back, give the new data another data-version, or take it in with cache=refresh",
                 shard.bytes, found.bytes, found.stamp
             ))),
             None => Err(Failure::usage(format!(

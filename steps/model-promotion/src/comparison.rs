@@ -29,7 +29,14 @@ impl Contender {
                 return Err(Failure::usage(format!("{} is another model than was registered", version.model)));
             }
             manifest.check_files(store).await?;
-            let train = manifest::require(store, &manifest.train_manifest).await?;
+            let train: DatasetManifest = manifest::require(store, &manifest.train_manifest).await?;
+            // Else nobody knows which rows it has seen.
+            if manifest.header.inputs.get(ModelManifest::TRAIN_DATA) != Some(&train.content()) {
+                return Err(Failure::usage(format!(
+                    "{} was prepared anew since version {} was trained on it: train it again",
+                    manifest.train_manifest, version.version
+                )));
+            }
             Ok(Self { version, manifest, train })
         };
         reason(read.await)
@@ -51,7 +58,7 @@ pub(crate) async fn holdout(store: &Store, candidate: &Contender) -> Result<Resu
         Ok(holdout) => holdout,
         Err(why) => return Ok(Err(why)),
     };
-    if holdout.config != candidate.manifest.config {
+    if candidate.manifest.header.inputs.get(ModelManifest::HOLDOUT_DATA) != Some(&holdout.content()) {
         return Ok(Err(format!("the holdout {key} was prepared anew since the candidate was trained: train it again")));
     }
     Ok(match scoring::overlap(&candidate.train, &holdout, true) {

@@ -18,7 +18,12 @@ pub(crate) async fn rollback(store: &Store, tracking: &Tracking, name: &ModelNam
     if champion != expect {
         return Err(moved(name, champion, expect));
     }
-    let Some(previous) = tracking.alias(name, PREVIOUS_CHAMPION).await?.filter(|previous| *previous != champion) else {
+    let previous = match tracking.alias(name, PREVIOUS_CHAMPION).await? {
+        // A promotion or a rollback that was killed between its two moves.
+        Some(previous) if previous == champion => tracking.alias_before(name, CHAMPION).await?,
+        previous => previous,
+    };
+    let Some(previous) = previous.filter(|previous| *previous != champion) else {
         return Err(Failure::usage(format!(
             "model {name} has no champion before version {champion}: there is nothing to roll back to"
         )));
@@ -30,7 +35,8 @@ pub(crate) async fn rollback(store: &Store, tracking: &Tracking, name: &ModelNam
         let now = tracking.resolve(name, CHAMPION).await?.version;
         return Err(moved(name, now, expect));
     }
-    if !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, Some(previous)).await? {
+    let standing = tracking.alias(name, PREVIOUS_CHAMPION).await?;
+    if !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, standing).await? {
         tracing::warn!("previous-champion was moved by somebody else; it stays as it is");
     }
     let reason = format!("rolled back from version {champion} to version {previous}");

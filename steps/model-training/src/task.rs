@@ -6,7 +6,7 @@ use common::dataset::Role;
 use common::failure::Failure;
 use common::labelled::LabelledRows;
 use common::layout::{self, ModelName, Split};
-use common::manifest::{self, Column, DatasetManifest, Inputs};
+use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest};
 use common::model::{ClassWeight, FitOptions};
 use common::scoring;
 use common::store::Store;
@@ -51,8 +51,8 @@ impl Task {
             FitOptions { c: flags.c, class_weight: flags.class_weight, max_iter: flags.max_iter, tol: flags.tol };
         let inputs = Inputs::new("model-training", ALGORITHM)
             .with("model-name", &flags.model_name)
-            .with("train data", &train.header.fingerprint)
-            .with("holdout data", &holdout.header.fingerprint)
+            .with(ModelManifest::TRAIN_DATA, train.content())
+            .with(ModelManifest::HOLDOUT_DATA, holdout.content())
             .with("family", &flags.family)
             .with("c", flags.c)
             .with("class-weight", class_weight(flags.class_weight))
@@ -124,6 +124,7 @@ fn check(train: &DatasetManifest, holdout: &DatasetManifest, flags: &Train) -> R
         ("data version", train.data_version.to_string(), holdout.data_version.to_string()),
         ("configuration", train.config.clone(), holdout.config.clone()),
         ("holdout rule", train.holdout.clone(), holdout.holdout.clone()),
+        ("plan", train.header.fingerprint.clone(), holdout.header.fingerprint.clone()),
     ] {
         if of_train != of_holdout {
             return Err(Failure::usage(format!(

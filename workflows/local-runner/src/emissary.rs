@@ -45,6 +45,12 @@ fn live_as_long_as(runner: Option<i32>) -> std::io::Result<()> {
     if parent.map(std::num::NonZero::get) == runner { Ok(()) } else { Err(std::io::Error::other("the runner is gone")) }
 }
 
+/// Becomes the step that the first argument names, if it names one: only returns when that fails.
+pub(crate) fn become_step(mut arguments: impl Iterator<Item = OsString>) -> Option<std::io::Error> {
+    let step = arguments.next().filter(|name| name.to_str().and_then(steps::find).is_some())?;
+    Some(become_program(&step, arguments))
+}
+
 /// Only returns when it fails.
 fn become_program(program: &OsString, arguments: impl Iterator<Item = OsString>) -> std::io::Error {
     let mut command = match program.to_str().and_then(steps::find) {

@@ -103,6 +103,22 @@ pub(crate) fn place(folder: &Path, path: &str) -> Option<PathBuf> {
     rest.components().all(|part| matches!(part, Component::Normal(_))).then(|| folder.join(name).join(rest))
 }
 
+/// The kernel takes no longer argument than 128 KiB; Argo puts those into files too.
+const LONGEST_ARGUMENT: usize = 100_000;
+
+/// The argument, or `@FILE` in place of a value that is too long.
+fn offloaded(argument: &str, file: &Path) -> std::io::Result<String> {
+    if argument.len() <= LONGEST_ARGUMENT {
+        return Ok(argument.to_owned());
+    }
+    let (flag, value) = match argument.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => (format!("{flag}="), value),
+        _ => (String::new(), argument),
+    };
+    fs::write(file, value)?;
+    Ok(format!("{flag}@{}", file.display()))
+}
+
 impl Leaf {
     /// Makes the folder of an attempt, with everything that its program finds there.
     ///
@@ -135,7 +151,10 @@ impl Leaf {
         fs::write(folder.join("termination-log"), "").map_err(writing)?;
         fs::write(folder.join("phase"), "Running\n").map_err(writing)?;
 
-        let program: Vec<String> = container.command.iter().chain(&container.args).cloned().collect();
+        let mut program = container.command.clone();
+        for (index, argument) in container.args.iter().enumerate() {
+            program.push(offloaded(argument, &folder.join(format!("argument-{index}"))).map_err(writing)?);
+        }
         if program.is_empty() {
             return Err("the container has no command: Argo could look into the image, this runner can't".to_owned());
         }
@@ -178,7 +197,7 @@ impl Leaf {
                 Ok(child) => self.watch(child, &control, &events),
                 Err(error) => Outcome {
                     phase: Phase::Error,
-                    message: format!("cannot start {}: {error}", self.program.join(" ")),
+                    message: format!("cannot start {}: {error}", self.program[0]),
                     exit_code: None,
                     peak_memory: None,
                 },
@@ -334,4 +353,20 @@ fn variables(container: &Container, maps: &ConfigMaps) -> Result<BTreeMap<String
         }
     }
     Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_that_the_kernel_would_refuse_goes_through_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("argument-0");
+        let long = "x=".repeat(LONGEST_ARGUMENT);
+        assert_eq!(offloaded("--name=short", &file).unwrap(), "--name=short");
+        let given = offloaded(&format!("--failures={long}"), &file).unwrap();
+        assert_eq!(given, format!("--failures=@{}", file.display()));
+        assert_eq!(fs::read_to_string(&file).unwrap(), long);
+    }
 }

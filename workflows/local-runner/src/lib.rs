@@ -26,7 +26,8 @@ mod yaml;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Is what its name says: the runner, a step, or the emissary that starts a leaf's program.
+/// Is what its name says: the runner, a step, or the emissary that starts a leaf's program. `alameda STEP ...` is that
+/// step too.
 pub fn main() -> ExitCode {
     let program = std::env::args_os().next().unwrap_or_default();
     let name = Path::new(&program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -35,6 +36,10 @@ pub fn main() -> ExitCode {
     }
     if name == emissary::NAME {
         return emissary::main();
+    }
+    if let Some(error) = emissary::become_step(std::env::args_os().skip(1)) {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
     }
     cli::main()
 }

@@ -81,3 +81,17 @@ async fn a_rule_on_rows_holds_for_two_configurations_with_the_same_ids() {
     let outputs = home.promote_with(&home.step, &home.flags_with_raw(candidate)).await.unwrap();
     assert_eq!(told(&outputs).0, "true", "{outputs:?}");
 }
+
+#[tokio::test]
+async fn a_champion_whose_training_data_was_prepared_anew_is_not_comparable() {
+    let home = Home::new();
+    let first = home.register(&DATA, GOOD).await;
+    home.promote(first).await.unwrap();
+    // The same data version, with the file that the champion was trained on as the holdout.
+    let anew = Data { holdout: "train/1.parquet", train: "train/2.parquet", ..DATA };
+    let second = home.register(&anew, FAIR).await;
+    let outputs = home.promote(second).await.unwrap();
+    assert_eq!(outputs.get("promoted"), Some("false"));
+    let reason = outputs.get("reason").unwrap();
+    assert!(reason.contains("train/1/_manifest.json was prepared anew since version 1"), "{reason}");
+}

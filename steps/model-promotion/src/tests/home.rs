@@ -8,7 +8,7 @@ use common::config::Config;
 use common::dataset::Role;
 use common::digest;
 use common::layout::{self, DataVersion, ModelName, Split};
-use common::manifest::{Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard};
+use common::manifest::{self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard};
 use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use common::parts::PartWriter;
 use common::step::{Outputs, Step, blocking};
@@ -87,7 +87,9 @@ impl Home {
         let inputs = Inputs::new("model-training", 1)
             .with("data", data.version)
             .with("config", &config)
-            .with("coefficients", format!("{coefficients:?}"));
+            .with("coefficients", format!("{coefficients:?}"))
+            .with(ModelManifest::TRAIN_DATA, self.content(&train).await)
+            .with(ModelManifest::HOLDOUT_DATA, self.content(&holdout).await);
         let folder = layout::model(&name(), &inputs.fingerprint());
         let bytes = model.to_json().unwrap();
         let key = layout::model_file(&folder, layout::MODEL_FILE);
@@ -108,6 +110,10 @@ impl Home {
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();
         self.tracking.register(&name(), &key, &manifest.header().fingerprint, "run").await.unwrap().version
+    }
+
+    async fn content(&self, key: &str) -> String {
+        manifest::require::<DatasetManifest>(&self.store, key).await.unwrap().content()
     }
 
     async fn dataset(&self, split: Split, data: &Data, config: &str) -> String {

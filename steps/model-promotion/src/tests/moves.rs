@@ -167,3 +167,14 @@ async fn a_rollback_without_any_champion_is_exit_11() {
     home.register(&DATA, GOOD).await;
     assert_eq!(exit_code(&home.rollback(1).await.unwrap_err()), 11);
 }
+
+#[tokio::test]
+async fn a_promotion_that_was_killed_between_its_moves_can_still_be_rolled_back() {
+    let (home, _) = champion_and_candidate().await;
+    home.promote(2).await.unwrap();
+    let (champion, previous) = (home.champion().await.unwrap(), home.alias(PREVIOUS_CHAMPION).await.unwrap());
+    // The next promotion put `previous-champion` and died before it moved `champion`.
+    assert!(home.tracking.set_alias(&name(), PREVIOUS_CHAMPION, champion, Some(previous)).await.unwrap());
+    home.rollback(champion).await.unwrap();
+    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(previous), Some(champion)));
+}

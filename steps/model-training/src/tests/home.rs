@@ -75,19 +75,20 @@ impl Home {
         let raw = |i: usize| format!("train/{i}.parquet");
         let train: Vec<(String, Rows)> =
             train.iter().cloned().enumerate().map(|(i, rows)| (raw(i + 1), rows)).collect();
-        let holdout_manifest = self.write(Split::Holdout, version, &[(raw(0), holdout.clone())]).await;
-        let train_manifest = self.write(Split::Train, version, &train).await;
+        let holdout = [(raw(0), holdout.clone())];
+        let rows = |shards: &[(String, Rows)]| {
+            format!("{:?}", shards.iter().map(|(key, rows)| (key, &rows.x, &rows.y)).collect::<Vec<_>>())
+        };
+        let inputs = Inputs::new("data-prep", 1).with("holdout", rows(&holdout)).with("train", rows(&train));
+        let holdout_manifest = self.write(Split::Holdout, version, &inputs, &holdout).await;
+        let train_manifest = self.write(Split::Train, version, &inputs, &train).await;
         flags(&train_manifest, &holdout_manifest)
     }
 
-    async fn write(&self, split: Split, version: &str, shards: &[(String, Rows)]) -> String {
+    async fn write(&self, split: Split, version: &str, inputs: &Inputs, shards: &[(String, Rows)]) -> String {
         let version = DataVersion::parse(version, self.step.timezone()).unwrap();
         let folder = layout::dataset(split, &version);
-        let inputs = Inputs::new("data-prep", 1).with("split", split).with(
-            "shards",
-            format!("{:?}", shards.iter().map(|(key, rows)| (key, &rows.x, &rows.y)).collect::<Vec<_>>()),
-        );
-        let header = Header::new(inputs, &self.step);
+        let header = Header::new(inputs.clone(), &self.step);
         let (mut parts, mut raw) = (Vec::new(), Vec::new());
         for (ordinal, (key, rows)) in shards.iter().enumerate() {
             let (store, rows, p) = (self.store.clone(), rows.clone(), self.p);
