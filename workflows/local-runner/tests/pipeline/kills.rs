@@ -31,14 +31,21 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
     let expected = calm.lasting();
     assert!(expected.keys().any(|key| key.ends_with("report.json")), "{:?}", expected.keys());
 
+    // How long a submission and a retry take at most: a kill has to come before their end.
+    let mut spans = [whole, whole];
     let (mut kills, mut round) = (0, 0);
     while kills < KILLS {
         round += 1;
         let bench = bench();
         for attempt in 0..KILLS_EACH {
-            let delay = whole.mul_f64(unit(round, attempt, 7));
-            if killed(&bench, attempt == 0, delay, unit(round, attempt, 8) < 0.5) {
-                kills += 1;
+            let span = &mut spans[usize::from(attempt > 0)];
+            let delay = span.mul_f64(unit(round, attempt, 7));
+            match killed(&bench, attempt == 0, delay, unit(round, attempt, 8) < 0.5) {
+                Ok(()) => kills += 1,
+                Err(ended_after) => {
+                    *span = ended_after.unwrap_or(*span);
+                    break;
+                }
             }
         }
         finish(&bench);
@@ -47,23 +54,25 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
     }
 }
 
-/// Starts or retries the pipeline and kills, after `delay`, one of its steps or the runner itself. False when it was done
-/// before that.
-fn killed(bench: &Bench, first: bool, delay: Duration, a_step: bool) -> bool {
+/// Starts or retries the pipeline and kills, after `delay`, one of its steps or the runner itself. Fails when it ended
+/// before that, and tells after which time it had succeeded; there is none when nothing was left to retry.
+fn killed(bench: &Bench, first: bool, delay: Duration, a_step: bool) -> Result<(), Option<Duration>> {
     let submit =
         ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
     let arguments = if first { &submit[..] } else { &["retry", "@latest"] };
     let mut runner = bench.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    // The moment of the kill is what is tested: it is a delay, not a wait for a condition.
-    thread::sleep(delay);
-    let steps = children(runner.id());
-    let victim = if a_step { steps.first().copied() } else { None };
-    let done = runner.try_wait().unwrap().is_some();
-    if !done {
-        kill(victim.unwrap_or(runner.id()));
+    let started = Instant::now();
+    while started.elapsed() < delay {
+        if let Some(status) = runner.try_wait().unwrap() {
+            return Err(status.success().then(|| started.elapsed()));
+        }
+        // The moment of the kill is what is tested.
+        thread::sleep(Duration::from_millis(1));
     }
+    let step = children(runner.id()).first().copied().filter(|_| a_step);
+    kill(step.unwrap_or(runner.id()));
     runner.wait().unwrap();
-    !done
+    Ok(())
 }
 
 /// Retries until it has succeeded: a step that was killed is retried by the workflow itself, a runner is not.
