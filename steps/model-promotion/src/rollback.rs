@@ -18,7 +18,8 @@ pub(crate) async fn rollback(store: &Store, tracking: &Tracking, name: &ModelNam
     if champion != expect {
         return Err(moved(name, champion, expect));
     }
-    let previous = match tracking.alias(name, PREVIOUS_CHAMPION).await? {
+    let standing = tracking.alias(name, PREVIOUS_CHAMPION).await?;
+    let previous = match standing {
         // A promotion or a rollback that was killed between its two moves.
         Some(previous) if previous == champion => tracking.alias_before(name, CHAMPION).await?,
         previous => previous,
@@ -35,7 +36,6 @@ pub(crate) async fn rollback(store: &Store, tracking: &Tracking, name: &ModelNam
         let now = tracking.resolve(name, CHAMPION).await?.version;
         return Err(moved(name, now, expect));
     }
-    let standing = tracking.alias(name, PREVIOUS_CHAMPION).await?;
     if !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, standing).await? {
         tracing::warn!("previous-champion was moved by somebody else; it stays as it is");
     }
