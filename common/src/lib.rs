@@ -17,6 +17,7 @@ pub mod parts;
 pub mod prepare;
 pub mod raw;
 pub mod reference;
+pub mod retry;
 pub mod scoring;
 pub mod selection;
 #[cfg(feature = "sql")]

@@ -29,6 +29,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::Instrument;
 
 use crate::failure::{self, Failure};
+use crate::retry::Budget;
 use crate::store::Store;
 
 pub use arguments::{Cache, RawArgs, Verbatim};
@@ -212,6 +213,11 @@ impl Step {
     /// Memory budget in bytes.
     pub fn memory(&self) -> u64 {
         self.memory
+    }
+
+    /// How long a call to a service is tried again.
+    pub fn retry_budget(&self) -> Budget {
+        self.shared.retry_budget
     }
 
     /// Opens the object store.

@@ -11,6 +11,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::telemetry::Log;
 use crate::failure::{self, Failure};
+use crate::retry::Budget;
 use crate::store::Store;
 
 /// Name of the workflow of a step that is run by hand.
@@ -57,6 +58,10 @@ pub(super) struct Shared {
     #[arg(long, env = "ALAMEDA_THREADS", value_parser = threads, global = true, help_heading = "Shared options")]
     pub(super) threads: Option<usize>,
 
+    /// How long a call to a service that does not answer well is tried again, such as 30s
+    #[arg(long, env = "ALAMEDA_RETRY_BUDGET", default_value = "30s", global = true, help_heading = "Shared options")]
+    pub(super) retry_budget: Budget,
+
     /// Time zone in which an instant is cut to its date
     #[arg(long, env = "ALAMEDA_TIMEZONE", default_value = "Etc/UTC", global = true, help_heading = "Shared options")]
     pub(super) timezone: Tz,
@@ -92,6 +97,7 @@ impl Shared {
             work: home.join("work"),
             memory: None,
             threads: Some(2),
+            retry_budget: Budget::default(),
             timezone: Tz::UTC,
             log: Log::Text,
             progress_file: None,

