@@ -159,7 +159,10 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(exit_code(&error), 75);
-        assert!(error.to_string().starts_with("MLflow at mlflow:5000 is not available: creating a run: 503"), "{error}");
+        assert!(
+            error.to_string().starts_with("MLflow at mlflow:5000 is not available: creating a run: 503"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -8,8 +8,7 @@ pub use tcp::{TcpFault, TcpProxy};
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 /// A runtime of one thread of its own, and a listener on a free port.
 fn listen() -> Result<(Runtime, TcpListener, u16)> {
