@@ -2,6 +2,8 @@
 
 mod http;
 mod tcp;
+#[cfg(test)]
+mod tests;
 
 pub use http::{Call, Fault, HttpProxy, Rule};
 pub use tcp::{TcpFault, TcpProxy};
