@@ -109,7 +109,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 results_manifest: flags.results_manifest,
                 labels_glob: flags.labels_glob,
             };
-            report::report(step, &step.store()?, &flags.raw.open()?, &request).await
+            report::report(step, &step.store()?, &flags.raw.open(step)?, &request).await
         }
         Verb::Notify(flags) => {
             let ended = notify::Ended {
