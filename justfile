@@ -51,3 +51,8 @@ sizes:
 # time the pipeline beside the same work in Python, at the original's size
 benchmark python="python3":
     {{python}} docs/benchmark.py
+
+# time the pipeline on MinIO, MLflow and Postgres, at the original's size, and count what it asks of the object store
+benchmark-services: install-services
+    cargo build --release --locked
+    python3 docs/benchmark_services.py
