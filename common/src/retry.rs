@@ -16,7 +16,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a call may be tried again, all tries and waits together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Budget(pub Duration);
 
 impl Default for Budget {
@@ -159,7 +159,10 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(exit_code(&error), 75);
-        assert!(error.to_string().starts_with("MLflow at mlflow:5000 is not available: creating a run: 503"), "{error}");
+        assert!(
+            error.to_string().starts_with("MLflow at mlflow:5000 is not available: creating a run: 503"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
