@@ -8,8 +8,16 @@ _default:
 demo *args:
     cargo run --release --locked -- demo {{args}}
 
-# check the format and run every test
-test *args:
+# install the S3 servers, MLflow and Postgres that tests and `just services` need, where they are missing
+install-services:
+    common/services/install.sh
+
+# start an S3 server, MLflow and Postgres on free ports, and print the variables that make every command use them
+services: install-services
+    cargo run --release --locked -- services
+
+# check the format, install what the tests need, and run every test
+test *args: install-services
     cargo fmt --all --check
     cargo test --release --workspace --locked {{args}}
 
@@ -43,3 +51,8 @@ sizes:
 # time the pipeline beside the same work in Python, at the original's size
 benchmark python="python3":
     {{python}} docs/benchmark.py
+
+# time the pipeline on MinIO, MLflow and Postgres, at the original's size, and count what it asks of the object store
+benchmark-services: install-services
+    cargo build --release --locked
+    python3 docs/benchmark_services.py

@@ -14,12 +14,13 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && cargo build --release --locked -p "${STEP}" \
     && install -D -m 0755 "target/release/${STEP}" "/image/usr/local/bin/${STEP}" \
     && strip "/image/usr/local/bin/${STEP}"
-# The binary and the C libraries it is linked with, at their own paths; nothing else, not even a shell.
+# The binary, the C libraries it is linked with at their own paths, and the authorities that TLS trusts; nothing else, not
+# even a shell.
 RUN ldd "/image/usr/local/bin/${STEP}" | grep -o '/[^ ]*' | while read -r library; do \
         install -D -m 0755 "${library}" "/image${library}"; \
     done \
     && install -d -m 1777 /image/tmp /image/work \
-    && install -d -m 0755 /image/etc \
+    && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && echo 'alameda:x:8737:8737::/work:/sbin/nologin' > /image/etc/passwd \
     && echo 'alameda:x:8737:' > /image/etc/group
 

@@ -2,14 +2,15 @@
 
 mod http;
 mod tcp;
+#[cfg(test)]
+mod tests;
 
 pub use http::{Call, Fault, HttpProxy, Rule};
 pub use tcp::{TcpFault, TcpProxy};
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 /// A runtime of one thread of its own, and a listener on a free port.
 fn listen() -> Result<(Runtime, TcpListener, u16)> {

@@ -40,7 +40,9 @@ impl Minio {
             .arg(folder.path().join("data"))
             .env("MINIO_ROOT_USER", Self::USER)
             .env("MINIO_ROOT_PASSWORD", Self::PASSWORD)
-            .env("MINIO_BROWSER", "off");
+            .env("MINIO_BROWSER", "off")
+            // Calls and bytes are counted at /minio/v2/metrics/cluster.
+            .env("MINIO_PROMETHEUS_AUTH_TYPE", "public");
         let mut server = Server::start("minio", &command, "TERM", folder.path())?;
         server.wait_until(|| status(local(port), "/minio/health/ready") == Some(200))?;
         Ok(server)

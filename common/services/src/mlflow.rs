@@ -47,6 +47,8 @@ impl Mlflow {
             .arg("--artifacts-destination")
             .arg(options.artifacts.clone().unwrap_or_else(|| path("artifacts")))
             .args(&options.arguments)
+            // Its background jobs are seven more processes of Python, for things that are not tested here.
+            .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
             .env("MLFLOW_DISABLE_TELEMETRY", "true")
             .env("DO_NOT_TRACK", "true")
             .env_remove("MLFLOW_TRACKING_URI")

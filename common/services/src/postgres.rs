@@ -70,7 +70,9 @@ impl Postgres {
         let mut command = as_postgres(&program("postgres")?)?;
         command.arg("-D").arg(own.join("data")).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
         command.arg("-k").arg(&own);
-        let mut setting = |name: &str, value: &str| drop(command.args(["-c", &format!("{name}={value}")]));
+        let mut setting = |name: &str, value: &str| {
+            command.arg("-c").arg(format!("{name}={value}"));
+        };
         if !options.durable {
             setting("fsync", "off");
         }
@@ -168,7 +170,18 @@ fn is_root() -> Result<bool> {
 fn certificate(folder: &Path) -> Result<()> {
     let mut openssl = Command::new("openssl");
     openssl
-        .args(["req", "-new", "-x509", "-days", "2", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args([
+            "req",
+            "-new",
+            "-x509",
+            "-days",
+            "2",
+            "-nodes",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
         .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
         .arg("-out")
         .arg(folder.join("server.crt"))

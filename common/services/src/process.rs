@@ -109,3 +109,42 @@ pub(crate) fn status(address: SocketAddr, path: &str) -> Option<u16> {
 pub(crate) fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a process is there, and no zombie.
+    fn runs(id: &str) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("State:") && !line.contains("zombie"))
+    }
+
+    #[test]
+    fn a_server_ends_with_all_its_processes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & echo $!; wait"]);
+        let mut server = Server::start("sleeper", &command, "TERM", folder.path()).unwrap();
+        let log = folder.path().join("sleeper.log");
+        server.wait_until(|| std::fs::read_to_string(&log).is_ok_and(|text| text.ends_with('\n'))).unwrap();
+        let child = server.printed().trim().to_owned();
+        assert!(runs(&child));
+        server.stop();
+        let gone = Instant::now();
+        while runs(&child) {
+            assert!(gone.elapsed() < READY, "process {child} is still there");
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    #[test]
+    fn a_server_that_ends_early_tells_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no such option; exit 3"]);
+        let mut server = Server::start("broken", &command, "TERM", folder.path()).unwrap();
+        let error = server.wait_until(|| false).unwrap_err().to_string();
+        assert!(error.contains("broken ended") && error.contains("no such option"), "{error}");
+    }
+}

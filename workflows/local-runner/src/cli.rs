@@ -15,7 +15,7 @@ use crate::library::{Library, Source, yaml_files};
 use crate::runs::{Runs, folder_name};
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, lint, schema, submit, ui, yaml};
+use crate::{demo, lint, schema, servers, submit, ui, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -108,6 +108,8 @@ enum Command {
         #[arg(short, long)]
         output: Option<Output>,
     },
+    /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make every command use them
+    Services,
     /// Check workflows and configuration more strictly than Argo does
     Lint {
         /// Files or folders with WorkflowTemplates [default: all of --workflows]
@@ -157,6 +159,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let place = &cli.place;
     match cli.command {
         Command::Demo(options) => return demo::run(place, &options),
+        Command::Services => return servers::run(),
         Command::SampleData { dir, size } => {
             let dir = match dir {
                 Some(dir) => dir,

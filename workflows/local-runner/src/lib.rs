@@ -15,6 +15,7 @@ mod retry;
 mod runs;
 mod sample_data;
 mod schema;
+mod servers;
 mod spec;
 mod steps;
 mod submit;

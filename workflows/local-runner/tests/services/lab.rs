@@ -1,0 +1,151 @@
+//! A place of its own on shared servers, and the commands that people type there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+use services::{Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions};
+
+/// The servers, one of each for all tests of this program; they end with it.
+pub(crate) struct Servers {
+    pub(crate) minio: Minio,
+    pub(crate) mlflow: Mlflow,
+    pub(crate) postgres: Postgres,
+}
+
+/// Starts the servers at the first call.
+pub(crate) fn servers() -> &'static Servers {
+    static SERVERS: OnceLock<Servers> = OnceLock::new();
+    SERVERS.get_or_init(|| Servers {
+        minio: Minio::start().unwrap(),
+        mlflow: Mlflow::start(MlflowOptions::default()).unwrap(),
+        postgres: Postgres::start(PostgresOptions::default()).unwrap(),
+    })
+}
+
+/// A prefix, an experiment, a database and a folder that no other test uses.
+pub(crate) struct Lab {
+    folder: tempfile::TempDir,
+    /// What the commands are told of the services.
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+/// What a command did.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Fails the test, showing what the user would see, unless the exit code is `code`.
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// All that a user would see.
+    pub(crate) fn shown(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Lab {
+    /// Nothing in it yet.
+    pub(crate) fn new() -> Self {
+        static LABS: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("lab{}", LABS.fetch_add(1, Ordering::Relaxed));
+        let Servers { minio, mlflow, postgres } = servers();
+        let mut lab = Self { folder: tempfile::tempdir().unwrap(), variables: minio.variables() };
+        lab.set("STORE_URL", &format!("s3://{}/{name}/store", Minio::BUCKET));
+        lab.set("RAW_URL", &format!("s3://{}/{name}/raw", Minio::BUCKET));
+        lab.set("MLFLOW_TRACKING_URI", &mlflow.uri());
+        lab.set("MLFLOW_EXPERIMENT_NAME", &name);
+        lab.set("DATABASE_URL", &postgres.create_database(&name).unwrap());
+        lab
+    }
+
+    /// Sets a variable for all commands from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A variable's value.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found.map_or_else(|| panic!("no variable {name}"), |(_, value)| value)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A program in this lab, with its variables and no others of the kind.
+    pub(crate) fn program(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        let foreign = |name: &str| {
+            ["AWS_", "RAW_", "MLFLOW_", "PG", "ALAMEDA_", "DATABASE_", "STORE_"]
+                .iter()
+                .any(|start| name.starts_with(start))
+        };
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(foreign) {
+                command.env_remove(name);
+            }
+        }
+        command.env_remove("RUST_LOG").envs(self.variables.iter().cloned()).current_dir(self.folder());
+        command
+    }
+
+    /// `alameda --home ... ARGUMENTS`, ready to start.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program(Path::new(env!("CARGO_BIN_EXE_alameda")));
+        command.arg("--home").arg(self.home()).args(arguments);
+        command
+    }
+
+    /// Folder of the runs.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder().join("home")
+    }
+
+    pub(crate) fn alameda(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Raw files in the lab's bucket: `train` for training and `predict` to score.
+    pub(crate) fn sample_data(&self, rows: usize, train: usize, predict: usize) {
+        let [rows, train, predict] = [rows, train, predict].map(|number| number.to_string());
+        let size = ["--rows-per-file", &rows, "--train-files", &train, "--predict-files", &predict];
+        self.alameda(&[&["sample-data"], &size[..]].concat()).expect(0);
+    }
+
+    /// Submits the pipeline on data version `25.05.1`.
+    pub(crate) fn pipeline(&self, more: &[&str]) -> Ran {
+        let arguments = ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=25.05.1"];
+        self.alameda(&[&arguments[..], more].concat())
+    }
+
+    /// The last workflow, as `get -o json` prints it.
+    pub(crate) fn latest(&self) -> Value {
+        let shown = self.alameda(&["get", "@latest", "-o", "json"]).expect(0);
+        serde_json::from_str(&shown.stdout).unwrap()
+    }
+
+    /// Runs Python with the lab's variables; gives what it prints.
+    pub(crate) fn python(&self, script: &str) -> String {
+        let mut command = self.program(&services::python().unwrap());
+        let ran: Ran = command.arg("-c").arg(script).output().unwrap().into();
+        ran.expect(0).stdout
+    }
+}

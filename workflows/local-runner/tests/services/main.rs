@@ -1,0 +1,5 @@
+//! The pipeline through the real binary and the real workflow files, on real services: S3, MLflow, Postgres.
+
+mod lab;
+mod pipeline;
+mod secrets;

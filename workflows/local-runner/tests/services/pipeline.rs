@@ -1,0 +1,78 @@
+//! A run from raw files to published predictions, and what others read of it.
+
+use super::lab::{Lab, servers};
+
+/// The Python of docs/reading-results.md.
+fn documented() -> String {
+    let page = include_str!("../../../../docs/reading-results.md");
+    let blocks: Vec<&str> =
+        page.split("```python\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert_eq!(blocks.len(), 4, "one block of Python for each thing that is read");
+    blocks.concat()
+}
+
+#[test]
+fn others_read_what_a_pipeline_leaves_behind() {
+    let lab = Lab::new();
+    lab.sample_data(3_000, 3, 2);
+    lab.pipeline(&[]).expect(0);
+    let read = lab.python(&documented());
+    let lines: Vec<&str> = read.lines().collect();
+    assert_eq!(lines[..2], ["rows 6000", "same True"], "{read}");
+    assert!(lines[2].starts_with("training runs 1 roc_auc 0.7"), "{read}");
+    assert_eq!(lines[3], "champion 1 logistic-regression", "{read}");
+    assert!(lines[4].contains("feature1_times_feature2"), "{read}");
+    assert_eq!(lines[5], "published 6000 mean agrees True", "{read}");
+}
+
+/// Rows of the lab's table with a digest of all their cells, by Postgres itself.
+fn table(lab: &Lab) -> String {
+    let database = lab.get("DATABASE_URL").rsplit('/').next().unwrap().to_owned();
+    let all = "SELECT count(*), md5(string_agg(predictions::text, ',' ORDER BY predictions::text)) FROM predictions";
+    servers().postgres.psql(&database, all).unwrap()
+}
+
+/// Keys and digests of the lab's objects but those of a run itself, by boto3.
+fn objects(lab: &Lab) -> String {
+    lab.python(
+        "import boto3, hashlib, os\n\
+         bucket, _, prefix = os.environ['STORE_URL'].removeprefix('s3://').partition('/')\n\
+         s3 = boto3.client('s3')\n\
+         for page in s3.get_paginator('list_objects_v2').paginate(Bucket=bucket, Prefix=prefix + '/'):\n\
+         \x20   for found in page.get('Contents', []):\n\
+         \x20       key = found['Key'].removeprefix(prefix + '/')\n\
+         \x20       if not key.startswith(('_attempts/', '_work/')) and '/verdict-' not in key:\n\
+         \x20           body = s3.get_object(Bucket=bucket, Key=found['Key'])['Body'].read()\n\
+         \x20           print(key, hashlib.sha256(body).hexdigest())\n\
+         uploads = s3.list_multipart_uploads(Bucket=bucket).get('Uploads', [])\n\
+         assert not [upload for upload in uploads if upload['Key'].startswith(prefix)], uploads\n",
+    )
+}
+
+/// Ids, kinds and states of the lab's runs, and versions of its models, by MLflow's own client.
+fn tracked(lab: &Lab) -> String {
+    lab.python(
+        "import mlflow, os\n\
+         client = mlflow.MlflowClient()\n\
+         experiment = client.get_experiment_by_name(os.environ['MLFLOW_EXPERIMENT_NAME'])\n\
+         for run in client.search_runs([experiment.experiment_id], max_results=1000):\n\
+         \x20   if run.data.tags.get('alameda.step'):\n\
+         \x20       print(run.info.run_id, run.data.tags['alameda.step'], run.info.status)\n",
+    )
+}
+
+#[test]
+fn a_second_run_on_the_same_inputs_changes_nothing() {
+    let lab = Lab::new();
+    lab.sample_data(1_000, 3, 2);
+    lab.pipeline(&[]).expect(0);
+    let before = (table(&lab), objects(&lab), tracked(&lab));
+    assert!(before.0.starts_with("2000|"), "{}", before.0);
+    assert!(
+        before.2.contains("model-training FINISHED") && before.2.contains("model-monitoring FINISHED"),
+        "{}",
+        before.2
+    );
+    lab.pipeline(&[]).expect(0);
+    assert_eq!((table(&lab), objects(&lab), tracked(&lab)), before);
+}
