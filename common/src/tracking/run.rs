@@ -13,7 +13,6 @@ use super::{Dataset, FINGERPRINT_TAG, MODEL_NAME_TAG, Metric, Point, RunRecord, 
 use crate::digest;
 use crate::failure::Failure;
 use crate::layout::ModelName;
-use crate::manifest::File;
 use crate::retry::Budget;
 use crate::step::Step;
 use crate::store::Store;
@@ -303,10 +302,10 @@ impl Run {
 
     /// Copies files of the store into a folder (`""`: the top) of what the run holds. The embedded tracking leaves them
     /// where they are: in the same store.
-    pub async fn log_files(&self, folder: &str, store: &Store, files: &[File]) -> Result<()> {
+    pub async fn log_files(&self, folder: &str, store: &Store, keys: &[&str]) -> Result<()> {
         match &self.tracking.home {
             Home::Embedded(_) => Ok(()),
-            Home::Mlflow(mlflow) => mlflow.log_files(&self.open, folder, store, files).await,
+            Home::Mlflow(mlflow) => mlflow.log_files(&self.open, folder, store, keys).await,
         }
     }
 

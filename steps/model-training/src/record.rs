@@ -61,7 +61,8 @@ pub(crate) async fn record(
     ])
     .await?;
     run.log_tables(&tables(metrics)).await?;
-    run.log_files(MODEL_FOLDER, store, &manifest.files).await?;
+    let keys: Vec<&str> = manifest.files.iter().map(|file| file.key.as_str()).collect();
+    run.log_files(MODEL_FOLDER, store, &keys).await?;
     let version = tracking.register(&candidate(task, key, manifest, run.id())).await?;
     run.describe(note(&version, manifest, metrics)).await?;
     run.set_tag("alameda.model", version.uri()).await?;

@@ -50,11 +50,10 @@ impl Mlflow {
         run: &OpenRun,
         folder: &str,
         store: &Store,
-        files: &[File],
+        keys: &[&str],
     ) -> Result<()> {
-        for file in files {
-            let path = path(folder, &file.key);
-            self.upload(run, &path, store.require(&file.key).await?).await?;
+        for key in keys {
+            self.upload(run, &path(folder, key), store.require(key).await?).await?;
         }
         Ok(())
     }

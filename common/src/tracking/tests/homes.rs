@@ -25,6 +25,11 @@ pub(super) fn fingerprint(i: usize) -> String {
     digest::hex(i.to_string().as_bytes())
 }
 
+/// Keys of files.
+pub(super) fn keys(files: &[File]) -> Vec<&str> {
+    files.iter().map(|file| file.key.as_str()).collect()
+}
+
 /// The one plain server of all tests.
 pub(super) fn server() -> &'static Mlflow {
     static SERVER: OnceLock<Mlflow> = OnceLock::new();
@@ -79,7 +84,7 @@ impl Home {
         let (model, fingerprint) = (format!("models/{}/{i}/_manifest.json", self.name), fingerprint(i));
         self.tracking
             .in_run(&self.spec(i), async |run| {
-                run.log_files(MODEL_FOLDER, &self.store, &files).await?;
+                run.log_files(MODEL_FOLDER, &self.store, &keys(&files)).await?;
                 let candidate = Candidate::new(&self.name, &model, &fingerprint, run.id());
                 self.tracking.register(&Candidate { files: &files, ..candidate }).await
             })

@@ -33,7 +33,7 @@ async fn everything_that_is_written_is_read_back() {
             run.log_datasets(vec![dataset.clone()]).await?;
             run.log_tables(&[("drift", table.clone())]).await?;
             run.describe("**bold**".to_owned()).await?;
-            run.log_files(MODEL_FOLDER, &home.store, &files).await?;
+            run.log_files(MODEL_FOLDER, &home.store, &homes::keys(&files)).await?;
             let model = format!("models/{}/1/_manifest.json", home.name);
             let fingerprint = fingerprint(1);
             let candidate = Candidate::new(&home.name, &model, &fingerprint, run.id());
