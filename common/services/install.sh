@@ -38,5 +38,5 @@ if [ ! -x "$place/bin/minio" ]; then
         go="$place/venv/bin/go"
     fi
     echo "building MinIO, which takes some minutes" >&2
-    GOBIN="$place/bin" GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" "$go" install github.com/minio/minio@latest
+    GOBIN="$place/bin" GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" "$go" install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 fi
