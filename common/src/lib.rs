@@ -25,4 +25,5 @@ pub mod session;
 pub mod spill;
 pub mod step;
 pub mod store;
+#[cfg(feature = "mlflow")]
 pub mod tracking;
