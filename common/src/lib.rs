@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod dataset;
+pub mod days;
 pub mod digest;
 pub mod drift;
 pub mod failure;
