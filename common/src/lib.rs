@@ -16,6 +16,7 @@ pub mod model;
 pub mod parts;
 #[cfg(feature = "sql")]
 pub mod prepare;
+pub mod profiles;
 pub mod raw;
 pub mod reference;
 pub mod retry;
