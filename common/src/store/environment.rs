@@ -104,7 +104,9 @@ impl Environment {
 
     /// Variables that are given, for tests. An empty one counts as not set.
     pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(variables.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+        let mut variables: BTreeMap<String, String> = variables.into_iter().collect();
+        variables.retain(|_, value| !value.is_empty());
+        Self(variables)
     }
 
     fn get(&self, prefix: &str, name: &str) -> Option<Setting> {

@@ -38,7 +38,7 @@ pub use uploads::OpenUploads;
 const TRIES: u32 = 3;
 const LONGEST_TRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// A slower line than this is one that hangs.
-const SLOWEST_BYTES_PER_SECOND: u64 = 256 << 10;
+const SLOWEST_BYTES_PER_SECOND: u64 = 1 << 20;
 
 /// A bucket, and what every key in it begins with.
 pub(super) struct Bucket {

@@ -1,3 +1,9 @@
+mod bench;
+mod contents;
+mod failures;
+mod refusals;
+mod uploads;
+
 use super::*;
 use crate::digest;
 

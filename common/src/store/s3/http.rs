@@ -96,21 +96,23 @@ impl HttpService for Watched {
         Box::pin(async move {
             // Completing an upload may fail after S3 has begun its answer with 200.
             let may_fail_late = request.method().as_str() == "POST";
+            // To the client any page is a listing of nothing.
+            let lists = request.uri().query().is_some_and(|query| query.contains("list-type=2"));
             let response = self.0.execute(request).await?;
             let status = response.status();
-            if status.is_success() && !may_fail_late {
+            if status.is_success() && !may_fail_late && !lists {
                 return Ok(response);
             }
             let (head, body) = response.into_parts();
             let body = body.bytes().await?;
-            let failed = !status.is_success() || element(&String::from_utf8_lossy(&body), "Error").is_some();
-            match failed {
-                true => {
-                    let status = if status.is_success() { 500 } else { status.as_u16() };
-                    Err(HttpError::new(HttpErrorKind::Unknown, Refusal::new(status, &body)))
-                }
-                false => Ok(HttpResponse::from_parts(head, body.into())),
-            }
+            let text = String::from_utf8_lossy(&body);
+            let refusal = match status.as_u16() {
+                200..=299 if lists && !text.contains("<ListBucketResult") => Refusal::new(200, &body),
+                200..=299 if element(&text, "Error").is_some() => Refusal::new(500, &body),
+                200..=299 => return Ok(HttpResponse::from_parts(head, body.into())),
+                status => Refusal::new(status, &body),
+            };
+            Err(HttpError::new(HttpErrorKind::Unknown, refusal))
         })
     }
 }

@@ -53,6 +53,11 @@ struct Open {
 }
 
 impl OpenUploads {
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        lock(&self.open).len()
+    }
+
     /// Aborts what is open, within about `time`; afterwards none can begin. The last thing that a step does, so that
     /// nothing is left behind whatever ended it.
     pub async fn close(&self, time: Duration) {

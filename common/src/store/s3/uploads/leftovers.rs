@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use object_store::aws::AwsAuthorizer;
-use object_store::client::{HttpRequest, HttpRequestBody};
+use object_store::client::{HttpError, HttpRequest, HttpRequestBody};
 use object_store::path::Path as Location;
 
 use super::super::http::element;
-use super::{Bucket, lock};
+use super::{Bucket, Outcome, lock};
+use crate::store::environment::Source;
 
 /// How far the clock of a server may jump within a listing.
 const SLACK: Duration = Duration::from_secs(1);
@@ -37,28 +38,40 @@ impl Bucket {
 
     /// Ids of such uploads.
     async fn unknown(&self, location: &Location, since: Instant) -> Result<Vec<String>> {
-        let credential = self.credentials.get_credential().await?;
         let query: String = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("prefix", location.as_ref())
             .append_pair("uploads", "")
             .finish()
             // As signatures want it.
             .replace('+', "%20");
-        let mut request = HttpRequest::new(HttpRequestBody::empty());
-        *request.uri_mut() = format!("{}?{query}", self.endpoint).parse().context("the address of the bucket")?;
-        AwsAuthorizer::new(&credential, "s3", &self.region).authorize(&mut request, None);
-        let answer = self.http.execute(request).await?;
-        let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(DateTime::parse_from_rfc2822);
-        let now: DateTime<Utc> = date.context("an answer without a date")??.into();
-        let listing = answer.into_body().bytes().await?;
+        let mut unsigned = HttpRequest::new(HttpRequestBody::empty());
+        *unsigned.uri_mut() = format!("{}?{query}", self.endpoint).parse().context("the address of the bucket")?;
+        let operation = format!("listing unfinished uploads of s3://{}/{location}", self.name);
+        let Outcome::Done((date, listing)) = self.call(&operation, 0, || self.get_signed(unsigned.clone())).await?
+        else {
+            return Err(self.unexpected(&operation));
+        };
+        let now = DateTime::parse_from_rfc2822(&date).with_context(|| format!("{operation}: the date {date:?}"))?;
         // By the server's clock alone.
-        let from = now - (since.elapsed() + SLACK);
+        let from = now.to_utc() - (since.elapsed() + SLACK);
         let known = lock(&self.uploads.open);
         let listing = String::from_utf8_lossy(&listing);
         let uploads = uploads(&listing).filter(|upload| {
             upload.key == location.as_ref() && upload.initiated >= from && !known.contains_key(&upload.id)
         });
         Ok(uploads.map(|upload| upload.id).collect())
+    }
+
+    /// Date and body of the answer to a request that is signed here.
+    async fn get_signed(&self, mut request: HttpRequest) -> object_store::Result<(String, Vec<u8>)> {
+        let failed = |error: HttpError| object_store::Error::Generic { store: "S3", source: Box::new(error) };
+        if self.identity.source() != Source::Nobody {
+            let credential = self.credentials.get_credential().await?;
+            AwsAuthorizer::new(&credential, "s3", &self.region).authorize(&mut request, None);
+        }
+        let answer = self.http.execute(request).await.map_err(failed)?;
+        let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).unwrap_or_default().to_owned();
+        Ok((date, answer.into_body().bytes().await.map_err(failed)?.to_vec()))
     }
 }
 
