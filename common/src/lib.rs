@@ -13,6 +13,8 @@ pub mod manifest;
 pub mod metrics;
 pub mod model;
 pub mod parts;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sql")]
 pub mod prepare;
 pub mod raw;
