@@ -29,4 +29,5 @@ pub mod session;
 pub mod spill;
 pub mod step;
 pub mod store;
+#[cfg(feature = "mlflow")]
 pub mod tracking;

@@ -16,7 +16,7 @@ use common::model::Classes;
 use common::parts;
 use common::reference::ScoreProfile;
 use common::spill::{Sorter, Sorters};
-use common::step::{Progress, Step};
+use common::step::{Progress, Step, wait};
 use common::store::{Object, Store};
 
 use crate::rows::{LabelWords, LateLabel, Row, RowWords};
@@ -181,7 +181,7 @@ impl Scanner {
         let mut scan = self.nothing();
         self.sorters
             .lend(|sorter| {
-                for batch in parts::read(&self.store.file(&part.key)?, &self.columns)? {
+                for batch in parts::read(&wait(self.store.file(&part.key))?, &self.columns)? {
                     self.step.check()?;
                     let batch = batch?;
                     self.batch(&batch, &mut scan, sorter)?;
