@@ -5,7 +5,7 @@ use std::future::Future;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use crate::failure::Failure;
@@ -88,6 +88,26 @@ impl Budget {
         mut call: impl FnMut() -> F,
     ) -> Result<T> {
         let started = Instant::now();
+        let in_time = async || {
+            let left = self.0.saturating_sub(started.elapsed());
+            let answer = tokio::time::timeout(left, call()).await;
+            answer.unwrap_or_else(|_| Err(Trouble::Passing(anyhow!("no answer"))))
+        };
+        self.work(service, operation, in_time).await
+    }
+
+    /// Makes a call as [`Budget::call`] does, but cuts no try short: for work that may take longer than the budget while
+    /// all is well. Only a failure asks whether there is time for another try.
+    ///
+    /// # Errors
+    /// Those of [`Budget::call`].
+    pub async fn work<T>(
+        self,
+        service: &Service,
+        operation: &str,
+        mut work: impl AsyncFnMut() -> Result<T, Trouble>,
+    ) -> Result<T> {
+        let started = Instant::now();
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(FIRST_WAIT)
             .with_max_delay(LONGEST_WAIT)
@@ -95,12 +115,10 @@ impl Budget {
             .without_max_times()
             .build();
         for attempt in 1_u32.. {
-            let left = self.0.saturating_sub(started.elapsed());
-            let cause = match tokio::time::timeout(left, call()).await {
-                Ok(Ok(value)) => return Ok(value),
-                Ok(Err(Trouble::Lasting(error))) => return Err(error),
-                Ok(Err(Trouble::Passing(error))) => format!("{error:#}"),
-                Err(_) => "no answer".to_owned(),
+            let cause = match work().await {
+                Ok(value) => return Ok(value),
+                Err(Trouble::Lasting(error)) => return Err(error),
+                Err(Trouble::Passing(error)) => format!("{error:#}"),
             };
             let wait = waits.next().unwrap_or(LONGEST_WAIT);
             if started.elapsed() + wait >= self.0 {
@@ -172,6 +190,15 @@ mod tests {
             .await;
         let error = error.unwrap_err();
         assert!(error.to_string().contains("searching: no answer (1 try"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn work_that_is_under_way_is_not_cut_short() {
+        let slow = async || {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            Ok(1)
+        };
+        assert_eq!(Budget(Duration::from_millis(20)).work(&service(), "merging", slow).await.unwrap(), 1);
     }
 
     #[tokio::test]

@@ -102,7 +102,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let store = step.store()?;
     match verb {
         Verb::Resolve(flags) => {
-            let raw = flags.raw.open()?;
+            let raw = flags.raw.open(step)?;
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
             let request = resolve::Request {
                 data_version: DataVersion::parse(&flags.data_version, step.timezone())?,

@@ -199,7 +199,8 @@ impl Bench {
         let columns: Vec<String> = manifest.columns.iter().map(|column| column.name.clone()).collect();
         let mut batches = Vec::new();
         for part in &manifest.parts {
-            batches.extend(parts::read(&self.store.file(&part.key).unwrap(), &columns).unwrap().map(Result::unwrap));
+            batches
+                .extend(parts::read(&self.store.file(&part.key).await.unwrap(), &columns).unwrap().map(Result::unwrap));
         }
         let schema = batches[0].schema();
         (manifest, concat_batches(&schema, &batches).unwrap())

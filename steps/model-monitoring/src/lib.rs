@@ -2,7 +2,6 @@
 
 pub mod chart;
 pub mod content;
-mod days;
 pub mod format;
 pub mod html;
 mod join;
@@ -115,7 +114,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             };
             let store = step.store()?;
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
-            report::report(step, &store, &flags.raw.open()?, &tracking, &request).await
+            report::report(step, &store, &flags.raw.open(step)?, &tracking, &request).await
         }
         Verb::Notify(flags) => {
             let ended = notify::Ended {

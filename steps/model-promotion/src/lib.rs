@@ -57,7 +57,7 @@ pub struct Promote {
     /// With --rollback: the version that must be champion now
     #[arg(long, conflicts_with = "model_version")]
     expect: Option<u64>,
-    /// Raw files, from which a champion of another configuration is scored: a folder, or a file:// URL
+    /// Raw files, from which a champion of another configuration is scored: a folder, a file:// URL, or s3://BUCKET/PREFIX
     #[arg(long, env = "RAW_URL")]
     raw_url: Option<String>,
     #[command(flatten)]

@@ -54,7 +54,7 @@ async fn a_model_that_died_before_it_was_registered_is_registered_by_the_next_at
     let (home, flags) = simple().await;
     let first = home.train(&flags).await.unwrap();
     for object in home.store.list("tracking").await.unwrap() {
-        std::fs::remove_file(home.store.file(&object.key).unwrap()).unwrap();
+        std::fs::remove_file(home.store.local_path(&object.key).unwrap()).unwrap();
     }
     let second = home.train(&flags).await.unwrap();
     assert_eq!(second.get("reused"), Some("true"));

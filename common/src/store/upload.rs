@@ -1,0 +1,46 @@
+//! Streaming writes.
+
+use anyhow::Result;
+
+use super::Written;
+use super::folder::FolderUpload;
+use super::s3::BucketUpload;
+use crate::digest::Hasher;
+
+/// A streaming write that hashes what passes. Nothing is visible before [`Upload::finish`]; a dropped one leaves nothing.
+pub struct Upload {
+    to: To,
+    hasher: Hasher,
+    bytes: u64,
+}
+
+pub(super) enum To {
+    Folder(FolderUpload),
+    Bucket(Box<BucketUpload>),
+}
+
+impl Upload {
+    pub(super) fn new(to: To) -> Self {
+        Self { to, hasher: Hasher::default(), bytes: 0 }
+    }
+
+    /// Appends bytes; waits while too much is in flight.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.to {
+            To::Folder(upload) => upload.write(bytes).await?,
+            To::Bucket(upload) => upload.write(bytes).await?,
+        }
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes the object visible.
+    pub async fn finish(self) -> Result<Written> {
+        match self.to {
+            To::Folder(upload) => upload.finish().await?,
+            To::Bucket(upload) => upload.finish().await?,
+        }
+        Ok(Written { bytes: self.bytes, sha256: self.hasher.hex() })
+    }
+}
