@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod dataset;
+pub mod days;
 pub mod digest;
 pub mod drift;
 pub mod failure;
@@ -13,8 +14,11 @@ pub mod manifest;
 pub mod metrics;
 pub mod model;
 pub mod parts;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sql")]
 pub mod prepare;
+pub mod profiles;
 pub mod raw;
 pub mod reference;
 pub mod retry;

@@ -131,6 +131,22 @@ pub fn floats(column: &dyn Array, name: &str) -> Result<Float64Array> {
     Ok(numbers.iter().map(|value| Some(value.unwrap_or(f64::NAN))).collect())
 }
 
+/// As [`floats`], but null stays null, so that it is told from NaN.
+///
+/// # Errors
+/// Those of [`floats`].
+pub fn numbers(column: &dyn Array, name: &str) -> Result<Float64Array> {
+    if column.null_count() == 0 {
+        return floats(column, name);
+    }
+    match column.data_type() {
+        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
+            Ok(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+        }
+        _ => floats(column, name),
+    }
+}
+
 /// The first columns of a batch as row-major floats: row by row, one value per feature.
 pub fn matrix(batch: &RecordBatch, features: &[String]) -> Result<Vec<f64>> {
     let (rows, p) = (batch.num_rows(), features.len());

@@ -277,6 +277,11 @@ impl Step {
         &self.progress
     }
 
+    /// The progress that was begun last.
+    pub fn current_progress(&self) -> &Progress {
+        &self.progress
+    }
+
     /// Works on all items on blocking threads, at most [`Step::threads`] at the same time; gives the results in the
     /// order of the items. The first error ends it.
     pub async fn each<T, R>(

@@ -2,7 +2,6 @@
 
 pub mod chart;
 pub mod content;
-mod days;
 pub mod format;
 pub mod html;
 mod join;

@@ -16,7 +16,7 @@ use crate::library::{Library, Source, yaml_files};
 use crate::runs::{Runs, folder_name};
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, lint, schema, servers, submit, ui, yaml};
+use crate::{demo, lint, schema, servers, submit, tracked, ui, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -111,6 +111,10 @@ enum Command {
     },
     /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make every command use them
     Services,
+    /// List tracked runs, the newest first, from MLflow or the store
+    Runs(tracked::RunOptions),
+    /// List registered models, their versions and aliases, from MLflow or the store
+    Models(tracked::ModelOptions),
     /// Check workflows and configuration more strictly than Argo does
     Lint {
         /// Files or folders with WorkflowTemplates [default: all of --workflows]
@@ -180,6 +184,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 _ => ui::print(&ui::list(&workflows, output == Some(Output::Wide))),
             }
         }
+        Command::Runs(options) => tracked::runs(place, &options)?,
+        Command::Models(options) => tracked::models(place, &options)?,
         Command::Get { name, output } => print_workflow(&place.runs()?.get(&name)?, output)?,
         Command::Logs { name, node } => logs(place, &place.runs()?.get(&name)?, node.as_deref())?,
         Command::Lint { files, explain } => {
@@ -294,7 +300,7 @@ pub(crate) fn print_workflow(workflow: &Workflow, output: Option<Output>) -> Res
     Ok(())
 }
 
-fn print_object(object: &impl Serialize, output: Option<Output>) -> Result<()> {
+pub(crate) fn print_object(object: &impl Serialize, output: Option<Output>) -> Result<()> {
     let value = serde_json::to_value(object).context("writing the workflow as JSON")?;
     ui::print(&match output {
         Some(Output::Yaml) => yaml::emit(&value),

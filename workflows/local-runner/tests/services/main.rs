@@ -2,4 +2,5 @@
 
 mod lab;
 mod pipeline;
+mod publish;
 mod secrets;

@@ -1,0 +1,111 @@
+//! Predictions in Postgres. No other module holds SQL for it.
+//!
+//! A set of results is published in one transaction that holds an advisory lock of the table: its rows, sorted by their
+//! key, go in by binary COPY, straight into the table when no keys can meet, else into a temporary table and by one merge
+//! from there. A row stands for its key if it was scored last, so that the table depends on what was published and not on
+//! the order, the number of tries, or what was killed. A ledger row in the same transaction makes a rerun a no-op.
+
+mod binary;
+mod ledger;
+mod publication;
+mod publish;
+mod rows;
+mod session;
+mod settings;
+mod table;
+mod tls;
+mod trouble;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use tokio_postgres::IsolationLevel;
+
+pub use publication::{Publication, RowSorter, Rows};
+pub use publish::Published;
+pub use settings::Settings;
+pub use table::{Table, TableArgs, TableColumn};
+
+use session::Session;
+
+use crate::retry::{Service, Trouble};
+use crate::step::Step;
+
+/// Set for each transaction: what a role's defaults would cut short, and to notice when this process is gone.
+const SETTINGS: &str = "\
+    SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;\
+    DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '1s', true); \
+    EXCEPTION WHEN OTHERS THEN NULL; END $$;";
+
+/// A database, reached through a pool of one connection. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    service: Arc<Service>,
+    step: Step,
+}
+
+impl Database {
+    /// A database that is not reached yet: the first call connects.
+    ///
+    /// # Errors
+    /// Certificates to trust that can't be read: exit 2.
+    pub fn new(settings: &Settings, step: &Step) -> Result<Self> {
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(settings.config.clone(), tls::connector(settings)?, recycling);
+        let pool = Pool::builder(manager).max_size(1).build().context("preparing the connection to Postgres")?;
+        let host = format!("{}, database {}", settings.host(), settings.database());
+        Ok(Self { pool, service: Arc::new(Service { name: "Postgres", host }), step: step.clone() })
+    }
+
+    /// Runs `work` in a transaction and commits it; tries again within the budget what may pass.
+    ///
+    /// # Errors
+    /// A spent budget: exit 75. What a person must see to: exit 2. Failures of `work`: as they are.
+    async fn transaction<T>(
+        &self,
+        operation: &str,
+        work: impl AsyncFn(&Session<'_>) -> Result<T, Trouble>,
+    ) -> Result<T> {
+        let attempt = async || {
+            let mut client = self.connect().await?;
+            match self.attempt(&mut client, &work).await {
+                Ok(value) => Ok(value),
+                Err(trouble) => {
+                    // What state it is in is not worth finding out.
+                    drop(Object::take(client));
+                    Err(trouble)
+                }
+            }
+        };
+        self.step.retry_budget().work(&self.service, operation, attempt).await
+    }
+
+    async fn attempt<T>(
+        &self,
+        client: &mut Client,
+        work: &impl AsyncFn(&Session<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false).start();
+        let begun = tokio::time::timeout(self.step.retry_budget().0, begin).await;
+        let transaction = begun
+            .map_err(|_| Trouble::Passing(anyhow!("beginning a transaction: no answer")))?
+            .map_err(|error| trouble::of(&self.service, "beginning a transaction", &error))?;
+        let session = Session { transaction, service: &self.service, step: &self.step };
+        session.batch("preparing the transaction", SETTINGS).await?;
+        let value = work(&session).await?;
+        session.commit().await?;
+        Ok(value)
+    }
+
+    async fn connect(&self) -> Result<Client, Trouble> {
+        self.step.check().map_err(Trouble::Lasting)?;
+        let connected = tokio::time::timeout(self.step.retry_budget().0, self.pool.get()).await;
+        match connected.map_err(|_| Trouble::Passing(anyhow!("connecting: no answer")))? {
+            Ok(client) => Ok(client),
+            Err(PoolError::Backend(error)) => Err(trouble::of(&self.service, "connecting", &error)),
+            Err(error) => Err(Trouble::Lasting(anyhow!("{}: connecting: {error}", self.service))),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! One set of results into the table, in one transaction.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use tokio_postgres::types::{ToSql, Type};
+
+use super::publication::{Columns, Publication, Rows};
+use super::session::Session;
+use super::table::{self, Existing, Table, list, literal, quoted, sql_type};
+use super::{Database, ledger};
+use crate::retry::Trouble;
+use crate::step::Cache;
+
+/// Where rows go before they are merged. It is the transaction's own, and gone with it.
+const STAGE: &str = "pg_temp.alameda_stage";
+
+/// What publishing did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Rows of the results.
+    pub rows: u64,
+    /// Whether they had been published before.
+    pub reused: bool,
+}
+
+/// How a try ended.
+enum Ended {
+    Done(Published),
+    /// Rows of others have some of the keys, so that the rows have to be merged.
+    Met,
+}
+
+impl Database {
+    /// Looks before any work is done: whether the results are published already, and else whether the table can take them.
+    ///
+    /// # Errors
+    /// A database that does not answer: exit 75. A table that can't be made or take the rows: exit 2.
+    pub async fn published(&self, table: &Table, publication: &Publication) -> Result<Option<Published>> {
+        let definition = publication.definition();
+        self.transaction(&format!("looking at {table}"), async |session| {
+            let existing = table::look_up(session, table).await?;
+            table::check(table, existing.as_ref(), &definition)?;
+            reusable(session, table, existing.as_ref(), publication).await
+        })
+        .await
+    }
+
+    /// Publishes rows.
+    ///
+    /// # Errors
+    /// Those of [`Database::published`]. Two rows of one key: exit 10. SIGTERM: exit 143. The table is then as it was.
+    pub async fn publish(&self, table: &Table, rows: &Rows) -> Result<Published> {
+        let started_at = Utc::now();
+        let operation = format!("publishing {} rows to {table}", rows.publication.rows);
+        let mut merge = false;
+        loop {
+            let ended = self
+                .transaction(&operation, async |session| publish(session, table, rows, started_at, merge).await)
+                .await?;
+            match ended {
+                Ended::Done(published) => return Ok(published),
+                Ended::Met => merge = true,
+            }
+        }
+    }
+}
+
+/// What is published of the results already, unless they are to be published again.
+async fn reusable(
+    session: &Session<'_>,
+    table: &Table,
+    existing: Option<&Existing>,
+    publication: &Publication,
+) -> Result<Option<Published>, Trouble> {
+    if existing.is_none() || session.step.cache() == Cache::Refresh {
+        return Ok(None);
+    }
+    let rows = ledger::find(session, table, &publication.fingerprint).await?;
+    Ok(rows.map(|rows| Published { rows, reused: true }))
+}
+
+/// The transaction. `merge` says that rows of others have been met.
+async fn publish(
+    session: &Session<'_>,
+    table: &Table,
+    rows: &Rows,
+    started_at: DateTime<Utc>,
+    merge: bool,
+) -> Result<Ended, Trouble> {
+    let publication = &*rows.publication;
+    session.lock(table).await?;
+    ledger::ensure(session, table).await?;
+    let existing = table::look_up(session, table).await?;
+    if let Some(published) = reusable(session, table, existing.as_ref(), publication).await? {
+        return Ok(Ended::Done(published));
+    }
+    let definition = publication.definition();
+    table::ensure(session, table, existing.as_ref(), &definition).await?;
+    if existing.is_none() {
+        ledger::forget(session, table).await?;
+    }
+    let earlier = ledger::earlier(session, table, publication, rows.span).await?;
+    let same_types =
+        existing.as_ref().is_none_or(|existing| publication.columns.iter().all(|column| existing.is(column)));
+    if merge || earlier.overlaps || !same_types {
+        stage(session, rows).await?;
+        let sql = merge_sql(table, publication, &earlier, existing.as_ref());
+        session.execute("merging", &sql, &given(publication)).await?;
+    } else if !copy(session, table, rows).await? {
+        return Ok(Ended::Met);
+    }
+    // What else belongs to a publication is written here, in the same transaction.
+    ledger::record(session, table, publication, rows.span, started_at).await?;
+    Ok(Ended::Done(Published { rows: publication.rows, reused: false }))
+}
+
+/// Copies rows straight into the table; false when there is a row of one of their keys, which ends the transaction.
+async fn copy(session: &Session<'_>, table: &Table, rows: &Rows) -> Result<bool, Trouble> {
+    let definition = rows.publication.definition();
+    let columns = list(definition.columns.iter().map(|column| column.name.as_str()));
+    let sql = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
+    session.copy("copying", &sql, rows.pieces(Columns::All, sent(session))).await
+}
+
+/// Copies rows into a table of their own.
+async fn stage(session: &Session<'_>, rows: &Rows) -> Result<(), Trouble> {
+    let columns: Vec<String> = rows
+        .publication
+        .columns
+        .iter()
+        .map(|column| format!("{} {}", quoted(&column.name), sql_type(column.column_type)))
+        .collect();
+    let sql = format!("CREATE TEMPORARY TABLE alameda_stage ({}) ON COMMIT DROP", columns.join(", "));
+    session.batch("creating a temporary table", &sql).await?;
+    let sql = format!("COPY {STAGE} FROM STDIN (FORMAT binary)");
+    session.copy("copying", &sql, rows.pieces(Columns::Rows, sent(session))).await.map(drop)
+}
+
+/// Counts what is sent.
+fn sent(session: &Session<'_>) -> impl Fn(u64) + Send + 'static {
+    let progress = session.step.current_progress().clone();
+    move |rows| progress.advance(rows)
+}
+
+/// Parameters of [`merge_sql`].
+fn given(publication: &Publication) -> [(&(dyn ToSql + Sync), Type); 4] {
+    [
+        (&publication.model_name, Type::TEXT),
+        (&publication.model_version, Type::INT8),
+        (&publication.data_version, Type::TEXT),
+        (&publication.scored_at, Type::TIMESTAMPTZ),
+    ]
+}
+
+/// Takes in the staged rows: a new key is inserted, and of two rows of one key the one stands that was scored last.
+///
+/// The stage is read in the order in which it was filled, which is the key's.
+fn merge_sql(
+    table: &Table,
+    publication: &Publication,
+    earlier: &ledger::Earlier,
+    existing: Option<&Existing>,
+) -> String {
+    let definition = publication.definition();
+    let names: Vec<&str> = definition.columns.iter().map(|column| column.name.as_str()).collect();
+    let mut updates: Vec<String> = names
+        .iter()
+        .filter(|name| !definition.key.iter().any(|key| key == *name))
+        .map(|name| format!("{0} = excluded.{0}", quoted(name)))
+        .collect();
+    // What only other results have is unknown for these: the row would else tell features of another scoring.
+    let foreign = earlier
+        .columns
+        .iter()
+        .filter(|name| !names.contains(&name.as_str()) && existing.is_some_and(|existing| existing.has(name)));
+    updates.extend(foreign.map(|name| format!("{} = NULL", quoted(name))));
+    let mut newer = "coalesce(present.scored_at <= excluded.scored_at, true)".to_owned();
+    if !earlier.tied.is_empty() {
+        let tied: Vec<String> =
+            earlier.tied.iter().map(|(version, data)| format!("({version}, {})", literal(data))).collect();
+        newer += &format!(
+            " AND NOT (present.scored_at = excluded.scored_at AND (present.model_version, present.data_version) IN ({}))",
+            tied.join(", ")
+        );
+    }
+    format!(
+        "INSERT INTO {table} AS present ({columns}) SELECT {rows}, $1, $2, $3, $4 FROM {STAGE} \
+         ON CONFLICT ({key}) DO UPDATE SET {updates} WHERE {newer}",
+        columns = list(names.iter().copied()),
+        rows = list(publication.columns.iter().map(|column| column.name.as_str())),
+        key = list(definition.key.iter().map(String::as_str)),
+        updates = updates.join(", "),
+    )
+}

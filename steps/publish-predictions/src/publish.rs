@@ -1,0 +1,76 @@
+//! Brings one set of results into the database.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use common::manifest::{self, Part, ResultsManifest};
+use common::parts;
+use common::postgres::{Database, Publication, RowSorter, Rows, Table};
+use common::step::{self, Outputs, Step};
+use common::store::Store;
+
+pub(crate) async fn publish(
+    step: &Step,
+    store: &Store,
+    database: &Database,
+    table: &Table,
+    key: &str,
+) -> Result<Outputs> {
+    let results: ResultsManifest = manifest::require(store, key).await?;
+    let publication = Publication::new(&results, step.workflow())?;
+    let published = match database.published(table, &publication).await? {
+        Some(published) => published,
+        None => {
+            let rows = sorted(step, store, &results, &publication).await?;
+            database.publish(table, &rows).await?
+        }
+    };
+    let done = if published.reused { "were published before" } else { "are published" };
+    tracing::info!(rows = published.rows, "{} predictions of {key} {done} in {table}", published.rows);
+    Ok(Outputs::new().set("rows", published.rows).set("reused", published.reused))
+}
+
+/// Reads the rows of all parts, and sorts them by their key.
+async fn sorted(step: &Step, store: &Store, results: &ResultsManifest, publication: &Publication) -> Result<Rows> {
+    // Each row is read once and sent once.
+    step.progress(2 * results.rows, "rows");
+    let sorter = Arc::new(RowSorter::new(publication, step.work()));
+    let reading = Reading { step: step.clone(), store: store.clone(), columns: publication.columns(), sorter };
+    let sorter = reading.sorter.clone();
+    step.each(results.parts.clone().into_iter().enumerate(), move |(number, part)| reading.part(number, &part)).await?;
+    sorter.finish()
+}
+
+/// What reading a part takes.
+#[derive(Clone)]
+struct Reading {
+    step: Step,
+    store: Store,
+    columns: Vec<String>,
+    sorter: Arc<RowSorter>,
+}
+
+impl Reading {
+    fn part(&self, number: usize, part: &Part) -> Result<()> {
+        let file = step::wait(self.store.file(&part.key))?;
+        for batch in parts::read(&file, &self.columns)? {
+            self.step.check()?;
+            let batch = batch?;
+            self.sorter.push(number, &batch)?;
+            self.step.current_progress().advance(batch.num_rows() as u64);
+        }
+        Ok(())
+    }
+}
+
+/// With no database there is nothing to do but to say so; what was asked for must exist all the same.
+pub(crate) async fn without_database(store: &Store, key: &str) -> Result<Outputs> {
+    let results: ResultsManifest = manifest::require(store, key).await?;
+    tracing::info!(
+        rows = results.rows,
+        "no database is configured (DATABASE_URL, or PGHOST): {} predictions stay in {}/{key} and are published nowhere",
+        results.rows,
+        store.url()
+    );
+    Ok(Outputs::new().set("rows", 0).set("reused", false))
+}

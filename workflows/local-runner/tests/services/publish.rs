@@ -1,0 +1,4 @@
+//! `publish-predictions publish` into a real Postgres: what stands in the table, whatever happens on the way there.
+
+mod fixture;
+mod table;
