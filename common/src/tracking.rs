@@ -11,6 +11,7 @@ mod record;
 mod run;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use anyhow::Result;
 
@@ -23,6 +24,7 @@ pub use args::TrackingArgs;
 pub use logged::{Candidate, Dataset, Point, Table};
 pub use record::{Metric, ModelUri, RunRecord, Status, Version};
 pub use run::{Run, RunSpec};
+pub use views::{RunView, VersionView};
 
 use embedded::Embedded;
 use home::Home;

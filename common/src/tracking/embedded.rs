@@ -6,7 +6,9 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, FINGERPRINT_TAG, MODEL_NAME_TAG, RunRecord, RunSpec, Status, Version};
+use super::{
+    CHAMPION, Candidate, FINGERPRINT_TAG, MODEL_NAME_TAG, PREVIOUS_CHAMPION, RunRecord, RunSpec, Status, Version,
+};
 use crate::failure::Failure;
 use crate::layout::{self, ModelName};
 use crate::store::Store;
@@ -48,6 +50,32 @@ impl Embedded {
     pub(super) async fn find(&self, fingerprint: &str) -> Result<Option<RunRecord>> {
         let found: Option<RunRecord> = self.store.get_json(&layout::run(&id(fingerprint))).await?;
         Ok(found.filter(|record| record.tags.get(FINGERPRINT_TAG).is_some_and(|tag| tag == fingerprint)))
+    }
+
+    /// A run by its id.
+    pub(super) async fn run(&self, id: &str) -> Result<Option<RunRecord>> {
+        self.store.get_json(&layout::run(id)).await
+    }
+
+    /// The runs that began last, the newest first: those about a model, or all.
+    pub(super) async fn runs(&self, model: Option<&ModelName>, limit: usize) -> Result<Vec<RunRecord>> {
+        let mut runs: Vec<RunRecord> = Vec::new();
+        for object in self.store.list(layout::RUNS).await? {
+            runs.push(self.store.require_json(&object.key).await?);
+        }
+        runs.retain(|run| model.is_none() || run.model_name.as_ref() == model);
+        runs.sort_by_key(|run| std::cmp::Reverse(run.start_time));
+        runs.truncate(limit);
+        Ok(runs)
+    }
+
+    /// The aliases that this program sets, and where they point.
+    pub(super) async fn aliases(&self, name: &ModelName) -> Result<Vec<(String, u64)>> {
+        let mut aliases = Vec::new();
+        for alias in [CHAMPION, PREVIOUS_CHAMPION] {
+            aliases.extend(self.alias(name, alias).await?.map(|version| (alias.to_owned(), version)));
+        }
+        Ok(aliases)
     }
 
     /// Gives the run's id. It follows from the fingerprint, so that two who start the same run at once share it.

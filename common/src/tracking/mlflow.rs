@@ -10,6 +10,7 @@ mod names;
 mod registry;
 mod runs;
 mod settings;
+mod views;
 mod wire;
 
 use std::collections::BTreeMap;

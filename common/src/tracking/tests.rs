@@ -2,6 +2,7 @@
 
 mod both;
 mod embedded;
+mod failures;
 mod homes;
 mod in_mlflow;
 

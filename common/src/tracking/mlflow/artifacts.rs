@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::Table;
 use super::super::run::OpenRun;
-use super::wire::{ArtifactsFound, Done, Run};
+use super::wire::{ArtifactsFound, Done, Run, ServerInfo};
 use super::{Mlflow, names};
 use crate::failure::Failure;
 use crate::manifest::File;
@@ -62,8 +62,21 @@ impl Mlflow {
         let operation = format!("uploading {path}");
         let root = self.proxied(&run.artifacts)?;
         let call = self.client.put_artifact(&format!("{root}/{path}"), bytes);
-        self.client.must::<Done>(&operation, &call).await?;
-        Ok(())
+        match self.client.must::<Done>(&operation, &call).await {
+            Ok(Done {}) => Ok(()),
+            Err(error) if self.is_presigned_only().await => Err(error.context(format!(
+                "{} takes no uploads itself (--artifacts-presigned-only), and this program knows no other way: start it \
+                 without that option",
+                self.client.service
+            ))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the server refuses every upload because clients have to write to its store by signed addresses.
+    async fn is_presigned_only(&self) -> bool {
+        let asked = self.client.ask::<ServerInfo>("asking how the server is set up", &self.client.server_info()).await;
+        matches!(asked, Ok(Ok(ServerInfo { artifacts_presigned_only: true })))
     }
 
     /// The path of a run's artifacts in the server's own store of artifacts.

@@ -117,6 +117,11 @@ impl Client {
         Call { method: Method::PUT, url, body: Body::Bytes(bytes) }
     }
 
+    /// How the server is set up.
+    pub(super) fn server_info(&self) -> Call {
+        Call { method: Method::GET, url: self.url("api/3.0/mlflow/server-info"), body: Body::None }
+    }
+
     fn url(&self, path: &str) -> Url {
         let mut url = self.address.clone();
         url.set_path(&format!("{}/{path}", self.address.path().trim_end_matches('/')));

@@ -31,7 +31,7 @@ impl Mlflow {
     ///
     /// # Errors
     /// A deleted experiment: exit 2.
-    async fn experiment(&self, name: &str) -> Result<Option<String>> {
+    pub(super) async fn experiment(&self, name: &str) -> Result<Option<String>> {
         if let Some(id) = self.known_experiments().get(name) {
             return Ok(Some(id.clone()));
         }

@@ -42,6 +42,12 @@ pub(super) struct Experiment {
     pub(super) lifecycle_stage: String,
 }
 
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ExperimentsFound {
+    #[serde(default)]
+    pub(super) experiments: Vec<Experiment>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct ExperimentCreated {
     pub(super) experiment_id: String,
@@ -235,6 +241,12 @@ pub(super) struct ArtifactFound {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct ServerInfo {
+    #[serde(default)]
+    pub(super) artifacts_presigned_only: bool,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct ModelVersionFound {
     pub(super) model_version: ModelVersion,
 }
@@ -256,6 +268,11 @@ pub(super) struct ModelsFound {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct ModelFound {
+    pub(super) registered_model: RegisteredModel,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct RegisteredModel {
     pub(super) name: String,
     #[serde(default)]
@@ -271,7 +288,6 @@ pub(super) struct Alias {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ModelVersion {
-    pub(super) name: String,
     #[serde(deserialize_with = "number")]
     pub(super) version: u64,
     #[serde(default, deserialize_with = "number")]

@@ -62,6 +62,11 @@ impl Home {
         Self { tracking: open(&store), store, step, name, uri: String::new(), _folder: folder }
     }
 
+    /// The same for another's model.
+    pub(super) fn about(self, name: &ModelName) -> Self {
+        Self { name: name.clone(), ..self }
+    }
+
     /// A spec of the run of the fingerprint `i`.
     pub(super) fn spec(&self, i: usize) -> RunSpec {
         RunSpec::new(&self.step, format!("train {i}"), &self.name, &fingerprint(i))
@@ -102,18 +107,31 @@ impl Home {
 
     /// What MLflow's own Python client reads of the experiment and the registered model.
     pub(super) fn read_back(&self) -> serde_json::Value {
-        python(include_str!("read_back.py"), &self.uri, &[&self.name.to_string()])
+        Self::read_back_at(&self.uri, &self.name)
+    }
+
+    /// The same, past a proxy.
+    pub(super) fn read_back_at(uri: &str, name: &ModelName) -> serde_json::Value {
+        python(include_str!("read_back.py"), uri, &[&name.to_string()])
     }
 }
 
 /// Runs Python with MLflow's client, and gives the JSON that it prints.
 pub(super) fn python(script: &str, uri: &str, arguments: &[&str]) -> serde_json::Value {
+    python_as(script, uri, arguments, None)
+}
+
+/// The same as a user with a password.
+pub(super) fn python_as(script: &str, uri: &str, arguments: &[&str], login: Option<(&str, &str)>) -> serde_json::Value {
+    let login =
+        login.map(|(user, password)| [("MLFLOW_TRACKING_USERNAME", user), ("MLFLOW_TRACKING_PASSWORD", password)]);
     let output = Command::new(services::python().unwrap())
         .args(["-W", "ignore", "-c", script])
         .args(arguments)
         .env("MLFLOW_TRACKING_URI", uri)
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
         .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        .envs(login.into_iter().flatten())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
