@@ -19,7 +19,7 @@ use crate::model::{ClassValue, Classes, Model};
 use crate::reference::Reference;
 
 pub use batches::Profiling;
-pub use columns::{FeatureCounts, ScoreCounts, UNIT};
+pub use columns::{FeatureCounts, LabelCounts, ScoreCounts, UNIT};
 pub use performance::{Calibration, Counts, Ranked};
 pub use profile::{Overflow, Profile};
 pub use profiler::{Profiler, Rows};
