@@ -56,3 +56,8 @@ benchmark python="python3":
 benchmark-services: install-services
     cargo build --release --locked
     python3 docs/benchmark_services.py
+
+# time publishing beside psql \copy and the original's way, at the original's size
+benchmark-publish *args: install-services
+    cargo build --release --locked
+    python3 docs/benchmark_publish.py {{args}}

@@ -1,6 +1,5 @@
 //! Parquet files of ours: written as a stream, read as a stream, and the numbers in them.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -18,7 +17,7 @@ use crate::failure::Failure;
 use crate::manifest::Part;
 use crate::model::{ClassValue, Classes};
 use crate::step::wait;
-use crate::store::{LocalFile, Store, Upload};
+use crate::store::{BlockingUpload, LocalFile, Store};
 
 /// Rows that are in memory at once, for each file being read or written.
 pub const BATCH_ROWS: usize = 8 * 1024;
@@ -31,7 +30,7 @@ pub struct PartWriter {
     key: String,
     ordinal: usize,
     rows: u64,
-    writer: ArrowWriter<Sink>,
+    writer: ArrowWriter<BlockingUpload>,
 }
 
 impl PartWriter {
@@ -46,7 +45,7 @@ impl PartWriter {
         for field in schema.fields().iter().filter(|field| field.data_type().is_floating()) {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(vec![field.name().clone()]), false);
         }
-        let writer = ArrowWriter::try_new(Sink(upload), schema.clone(), Some(properties.build()))
+        let writer = ArrowWriter::try_new(BlockingUpload(upload), schema.clone(), Some(properties.build()))
             .with_context(|| format!("writing {key}"))?;
         Ok(Self { key, ordinal, rows: 0, writer })
     }
@@ -59,23 +58,9 @@ impl PartWriter {
 
     /// Makes the part visible.
     pub fn finish(self) -> Result<Part> {
-        let sink = self.writer.into_inner().with_context(|| format!("writing {}", self.key))?;
-        let written = wait(sink.0.finish())?;
+        let BlockingUpload(upload) = self.writer.into_inner().with_context(|| format!("writing {}", self.key))?;
+        let written = wait(upload.finish())?;
         Ok(Part { key: self.key, rows: self.rows, bytes: written.bytes, sha256: written.sha256, ordinal: self.ordinal })
-    }
-}
-
-/// Lets the parquet writer write into an upload.
-struct Sink(Upload);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        wait(self.0.write(bytes)).map_err(std::io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! A [`Profile`] of a day is made of whole numbers alone, sums included: profiles add up and are taken off again exactly, in
 //! any order, so that one that was kept up to date equals one that is counted anew.
 
+mod batches;
 mod columns;
 mod performance;
 mod profile;
@@ -11,18 +12,23 @@ mod profiler;
 #[cfg(test)]
 mod tests;
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Classes, Model};
+use crate::model::{ClassValue, Classes, Model};
 use crate::reference::Reference;
 
-pub use columns::{FeatureCounts, ScoreCounts, UNIT};
+pub use batches::Profiling;
+pub use columns::{FeatureCounts, LabelCounts, ScoreCounts, UNIT};
 pub use performance::{Calibration, Counts, Ranked};
 pub use profile::{Overflow, Profile};
 pub use profiler::{Profiler, Rows};
 
 /// The format that this version of the code writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// The column that scoring adds for the probability of the positive class.
+pub const SCORE: &str = "probability";
 
 /// Thresholds that every model's scores are cut at, in hundredths.
 const THRESHOLDS: std::ops::Range<u32> = 1..100;
@@ -48,6 +54,8 @@ pub struct Baseline {
     pub format_version: u32,
     /// Fingerprint of the model.
     pub model: String,
+    /// Time zone in which an instant is cut to its day.
+    pub timezone: String,
     /// Name of the column that is predicted.
     pub target: String,
     /// The target's values.
@@ -93,7 +101,7 @@ pub struct ScoreBaseline {
 
 impl Baseline {
     /// From what was saved beside a model; `fingerprint` is the model's.
-    pub fn new(fingerprint: &str, model: &Model, reference: &Reference) -> Self {
+    pub fn new(fingerprint: &str, model: &Model, reference: &Reference, timezone: Tz) -> Self {
         let shares = feature_shares();
         let features = reference.features.iter().map(|feature| {
             let (profile, grid) = (&feature.profile, feature.profile.grid());
@@ -111,12 +119,25 @@ impl Baseline {
         Self {
             format_version: FORMAT_VERSION,
             model: fingerprint.to_owned(),
+            timezone: timezone.name().to_owned(),
             target: model.target.clone(),
             classes: model.classes.clone(),
             threshold: model.threshold,
             features: features.collect(),
             score: ScoreBaseline::new(model.threshold, reference),
         }
+    }
+
+    /// The time zone in which an instant is cut to its day.
+    pub fn timezone(&self) -> Tz {
+        self.timezone.parse().unwrap_or(Tz::UTC)
+    }
+
+    /// 1 for the positive class and 0 for the negative one, as a database shows them; `None` for everything else.
+    pub fn label(&self, shown: Option<&str>) -> Option<u8> {
+        let shown = shown?;
+        let is = |class: &ClassValue| class.to_string() == shown;
+        if is(&self.classes.positive) { Some(1) } else { is(&self.classes.negative).then_some(0) }
     }
 
     /// Whole numbers that a profile holds, which tells its size: each takes 8 bytes.

@@ -30,7 +30,7 @@ use upload::To;
 pub use environment::{Environment, Role};
 pub use file::{LocalFile, Written, hash_file};
 pub use s3::OpenUploads;
-pub use upload::Upload;
+pub use upload::{BlockingUpload, Upload};
 
 /// An object store with a root. Cheap to clone.
 #[derive(Clone)]

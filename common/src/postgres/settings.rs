@@ -165,16 +165,14 @@ impl Parsed {
     fn new(text: &str) -> Result<Self> {
         let mut kept = String::new();
         let (mut mode, mut root) = (None, None);
-        let mut take = |key: &str, value: String| match key {
-            "sslmode" => {
-                mode = Some(value);
-                true
-            }
-            "sslrootcert" => {
-                root = Some(value);
-                true
-            }
-            _ => false,
+        let mut take = |key: &str, value: String| {
+            let taken = match key {
+                "sslmode" => &mut mode,
+                "sslrootcert" => &mut root,
+                _ => return false,
+            };
+            *taken = Some(value).filter(|value| !value.is_empty());
+            true
         };
         if ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
             let query = query_of(text)?;
@@ -190,7 +188,8 @@ impl Parsed {
                 kept = format!("{kept}?{}", others.join("&"));
             }
         } else {
-            for (key, value) in key_values(text)? {
+            // An empty value counts as none, as libpq has it.
+            for (key, value) in key_values(text)?.into_iter().filter(|(_, value)| !value.is_empty()) {
                 if !take(&key, value.clone()) {
                     kept += &format!("{key}='{}' ", value.replace('\\', r"\\").replace('\'', r"\'"));
                 }

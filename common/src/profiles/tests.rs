@@ -8,7 +8,7 @@ use super::*;
 use crate::drift::{self, Grid};
 use crate::failure::exit_code;
 use crate::metrics::{Classification, rank_metrics};
-use crate::model::{ClassValue, Training};
+use crate::model::Training;
 use crate::reference::{FeatureProfile, ScoreProfile};
 
 /// Number `i` of a seed, from 0 to below 1.
@@ -115,7 +115,7 @@ fn baseline() -> Arc<Baseline> {
             converged: true,
         },
     };
-    Arc::new(Baseline::new("f", &model, &reference))
+    Arc::new(Baseline::new("f", &model, &reference, chrono_tz::Tz::UTC))
 }
 
 fn profiled(baseline: &Arc<Baseline>, samples: &[(&Sample, i64)]) -> Profiler {

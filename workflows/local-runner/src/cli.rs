@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::failure::{self, Failure};
+use common::store;
 use serde::Serialize;
 
 use crate::config_maps::ConfigMaps;
@@ -57,9 +58,9 @@ enum Command {
     Demo(demo::Options),
     /// Generate sample data
     SampleData {
-        /// Folder that gets the folders train and predict [default: RAW_URL if it is a folder, else HOME/raw]
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
+        /// Folder or S3 URL that gets the folders train and predict [default: RAW_URL, else HOME/raw]
+        #[arg(long, value_name = "URL")]
+        dir: Option<String>,
         #[command(flatten)]
         size: demo::Options,
     },
@@ -165,15 +166,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => return demo::run(place, &options),
         Command::Services => return servers::run(),
         Command::SampleData { dir, size } => {
-            let dir = match dir {
+            let url = match dir {
                 Some(dir) => dir,
-                None => match place.given()?.get(RAW_URL) {
-                    Some(url) => PathBuf::from(url.trim_start_matches("file://")),
-                    None => place.home()?.join("raw"),
-                },
+                None => place.addresses(&place.given()?)?.raw_url,
             };
-            let summary = demo::generate(&size.sample(dir.clone()))?;
-            ui::print(&format!("{}\n", demo::describe(&summary, &dir)));
+            let summary = demo::generate(&size.sample(url.clone()))?;
+            ui::print(&format!("{}\n", demo::describe(&summary, &url)));
         }
         Command::Submit(options) => return submit::submit(place, &options),
         Command::Retry { name, parameters, output } => return submit::retry(place, &name, &parameters, output),
@@ -236,13 +234,17 @@ impl Place {
     }
 
     /// The addresses that were given by flag or variable.
-    pub(crate) fn given(&self) -> Result<BTreeMap<&'static str, String>> {
+    ///
+    /// # Errors
+    /// One that no store is at, or that holds a secret: addresses are kept with a run, and shown.
+    pub(crate) fn given(&self) -> Result<BTreeMap<String, String>> {
         let mut given = BTreeMap::new();
         for (name, url) in [(STORE_URL, &self.store_url), (RAW_URL, &self.raw_url)] {
             let Some(url) = url.as_ref().filter(|url| !url.is_empty()) else { continue };
+            store::check_url(url)?;
             let is_path = !url.contains("://");
             let path = || std::path::absolute(url).context("finding the current folder");
-            given.insert(name, if is_path { path()?.display().to_string() } else { url.clone() });
+            given.insert(name.to_owned(), if is_path { path()?.display().to_string() } else { url.clone() });
         }
         Ok(given)
     }
@@ -347,9 +349,9 @@ fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
 
 impl demo::Options {
     /// The same as options of the generator.
-    pub(crate) fn sample(&self, dir: PathBuf) -> sample_data::Options {
+    pub(crate) fn sample(&self, url: String) -> sample_data::Options {
         sample_data::Options {
-            dir,
+            url,
             train_files: self.train_files,
             predict_files: self.predict_files,
             rows_per_file: self.rows_per_file,
