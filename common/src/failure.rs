@@ -1,5 +1,6 @@
 //! Why a step stopped, and the exit code that tells Argo whether to try again.
 
+use std::error::Error;
 use std::io::ErrorKind;
 
 /// A failure whose exit code means something to the workflow; everything else is a bug (exit 1).
@@ -60,7 +61,7 @@ impl Failure {
 /// The exit code for an error chain: that of the first [`Failure`] in it, else what the failing file or object
 /// store call means, else [`BUG`].
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    for cause in error.chain() {
+    for cause in causes(error) {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return failure.exit_code();
         }
@@ -78,6 +79,16 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         }
     }
     BUG
+}
+
+/// The error and all that caused it, those included that passed through a writer as errors of input and output: their
+/// chain leaves out what they hold themselves.
+fn causes(error: &anyhow::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let first: &(dyn Error + 'static) = error.as_ref();
+    std::iter::successors(Some(first), |&cause| {
+        let held = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        held.map(|held| held as &(dyn Error + 'static)).or_else(|| cause.source())
+    })
 }
 
 /// Files that a person must see to, since a retry would meet the same; and disks over a network that are away for now.
@@ -108,7 +119,7 @@ fn io_code(error: &std::io::Error) -> Option<u8> {
 
 /// What to do next about a failing file, when the cause alone does not say it.
 pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
-    error.chain().find_map(|cause| match cause.downcast_ref::<std::io::Error>()?.kind() {
+    causes(error).find_map(|cause| match cause.downcast_ref::<std::io::Error>()?.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Some(
             "the disk or a limit on it is full: free space there or give the step a larger volume, then run it again",
         ),
@@ -145,6 +156,18 @@ mod tests {
             let away = anyhow::Error::from(std::io::Error::from(kind)).context("reading part 3");
             assert_eq!(exit_code(&away), 75, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn what_a_writer_passes_on_keeps_its_meaning() {
+        let passed_on = |error: anyhow::Error| {
+            let boxed = error.reallocate_into_boxed_dyn_error_without_backtrace();
+            anyhow::Error::from(std::io::Error::other(boxed)).context("writing part 3")
+        };
+        let away = anyhow::Error::from(Failure::Unavailable("S3 is away".into()));
+        assert_eq!(exit_code(&passed_on(away)), UNAVAILABLE);
+        let full = anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull)).context("copying a");
+        assert!(exit_code(&passed_on(full)) == USAGE);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::manifest::{DatasetManifest, Part};
 use crate::model::Classes;
 use crate::parts::{self, BATCH_ROWS};
+use crate::step::wait;
 use crate::store::Store;
 
 /// Reads the labelled rows of prepared parts. Cheap to clone.
@@ -91,7 +92,7 @@ impl LabelledRows {
         let mut unusable = Unusable::none(p);
         let (mut x, mut y) = (Vec::<f64>::new(), Vec::<u8>::new());
         let mut rows = 0;
-        for batch in parts::read(&self.store.file(&part.key)?, &columns)? {
+        for batch in parts::read(&wait(self.store.file(&part.key))?, &columns)? {
             let batch = batch?;
             let (matrix, labels) = self.split(&batch).with_context(|| format!("reading {}", part.key))?;
             unusable.count(&matrix, &labels, part, rows);

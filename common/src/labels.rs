@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::model::Classes;
 use crate::parts;
 use crate::raw::RawFile;
+use crate::step::wait;
 use crate::store::{Object, Store};
 
 /// Some rows of a label file.
@@ -76,14 +77,17 @@ impl LabelReader {
         file: &Object,
         scratch: &Path,
     ) -> Result<impl Iterator<Item = Result<LabelRows>> + use<>> {
+        let local = wait(raw.file(&file.key))?;
         let raw_file = RawFile {
             key: file.key.clone(),
-            path: raw.file(&file.key)?,
+            path: local.path().to_owned(),
             dataset: self.dataset.clone(),
             labels: Labels::Pending,
         };
         let reader = self.clone();
         Ok(raw_file.checked(scratch, |_| Ok(None))?.map(move |batch| {
+            // A copy stays until the last row: it may be read twice.
+            let _ = &local;
             let mut columns = batch?.columns().to_vec();
             let target = columns.pop().context("a label file has a target")?;
             let labels = parts::labels(&target, &reader.classes, &reader.dataset.target().name)?;

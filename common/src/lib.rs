@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod dataset;
+pub mod days;
 pub mod digest;
 pub mod drift;
 pub mod failure;
@@ -17,6 +18,7 @@ pub mod parts;
 pub mod postgres;
 #[cfg(feature = "sql")]
 pub mod prepare;
+pub mod profiles;
 pub mod raw;
 pub mod reference;
 pub mod retry;
@@ -27,4 +29,5 @@ pub mod session;
 pub mod spill;
 pub mod step;
 pub mod store;
+#[cfg(feature = "mlflow")]
 pub mod tracking;

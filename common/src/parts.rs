@@ -1,7 +1,5 @@
 //! Parquet files of ours: written as a stream, read as a stream, and the numbers in them.
 
-use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -19,7 +17,7 @@ use crate::failure::Failure;
 use crate::manifest::Part;
 use crate::model::{ClassValue, Classes};
 use crate::step::wait;
-use crate::store::{Store, Upload};
+use crate::store::{BlockingUpload, LocalFile, Store};
 
 /// Rows that are in memory at once, for each file being read or written.
 pub const BATCH_ROWS: usize = 8 * 1024;
@@ -32,7 +30,7 @@ pub struct PartWriter {
     key: String,
     ordinal: usize,
     rows: u64,
-    writer: ArrowWriter<Sink>,
+    writer: ArrowWriter<BlockingUpload>,
 }
 
 impl PartWriter {
@@ -47,7 +45,7 @@ impl PartWriter {
         for field in schema.fields().iter().filter(|field| field.data_type().is_floating()) {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(vec![field.name().clone()]), false);
         }
-        let writer = ArrowWriter::try_new(Sink(upload), schema.clone(), Some(properties.build()))
+        let writer = ArrowWriter::try_new(BlockingUpload(upload), schema.clone(), Some(properties.build()))
             .with_context(|| format!("writing {key}"))?;
         Ok(Self { key, ordinal, rows: 0, writer })
     }
@@ -60,38 +58,23 @@ impl PartWriter {
 
     /// Makes the part visible.
     pub fn finish(self) -> Result<Part> {
-        let sink = self.writer.into_inner().with_context(|| format!("writing {}", self.key))?;
-        let written = wait(sink.0.finish())?;
+        let BlockingUpload(upload) = self.writer.into_inner().with_context(|| format!("writing {}", self.key))?;
+        let written = wait(upload.finish())?;
         Ok(Part { key: self.key, rows: self.rows, bytes: written.bytes, sha256: written.sha256, ordinal: self.ordinal })
     }
 }
 
-/// Lets the parquet writer write into an upload.
-struct Sink(Upload);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        wait(self.0.write(bytes)).map_err(std::io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The schema of the named columns of a parquet file of ours, in the order of `columns`.
-pub fn schema(file: &Path, columns: &[String]) -> Result<Schema> {
+pub fn schema(file: &LocalFile, columns: &[String]) -> Result<Schema> {
     let builder = open(file)?;
     Ok(builder.schema().project(&positions(builder.schema(), file, columns)?)?)
 }
 
-fn positions(schema: &Schema, file: &Path, columns: &[String]) -> Result<Vec<usize>> {
+fn positions(schema: &Schema, file: &LocalFile, columns: &[String]) -> Result<Vec<usize>> {
     let position = |column: &String| {
         schema.index_of(column).map_err(|_| {
             Failure::usage(format!(
-                "{} has no column {column:?}: it was not written by the configuration of this model",
-                file.display()
+                "{file} has no column {column:?}: it was not written by the configuration of this model",
             ))
         })
     };
@@ -102,9 +85,9 @@ fn positions(schema: &Schema, file: &Path, columns: &[String]) -> Result<Vec<usi
 ///
 /// # Errors
 /// A damaged file or a missing column: exit 2, with the file's name.
-pub fn read(file: &Path, columns: &[String]) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+pub fn read(file: &LocalFile, columns: &[String]) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
     let builder = open(file)?;
-    let name = file.display().to_string();
+    let name = file.to_string();
     let indices = positions(builder.schema(), file, columns)?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), indices.iter().copied());
     // The reader gives columns in the order of the file.
@@ -117,9 +100,9 @@ pub fn read(file: &Path, columns: &[String]) -> Result<impl Iterator<Item = Resu
     Ok(reader.map(move |batch| Ok(batch.map_err(|error| damaged(&name, &error))?.project(&order)?)))
 }
 
-fn open(file: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>> {
-    let opened = std::fs::File::open(file).with_context(|| format!("opening {}", file.display()))?;
-    ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| damaged(&file.display().to_string(), &error))
+fn open(file: &LocalFile) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>> {
+    let opened = std::fs::File::open(file.path()).with_context(|| format!("opening {file}"))?;
+    ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| damaged(&file.to_string(), &error))
 }
 
 fn damaged(file: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
@@ -146,6 +129,22 @@ pub fn floats(column: &dyn Array, name: &str) -> Result<Float64Array> {
         return Ok(numbers.clone());
     }
     Ok(numbers.iter().map(|value| Some(value.unwrap_or(f64::NAN))).collect())
+}
+
+/// As [`floats`], but null stays null, so that it is told from NaN.
+///
+/// # Errors
+/// Those of [`floats`].
+pub fn numbers(column: &dyn Array, name: &str) -> Result<Float64Array> {
+    if column.null_count() == 0 {
+        return floats(column, name);
+    }
+    match column.data_type() {
+        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
+            Ok(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+        }
+        _ => floats(column, name),
+    }
 }
 
 /// The first columns of a batch as row-major floats: row by row, one value per feature.

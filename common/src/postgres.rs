@@ -6,13 +6,19 @@
 //! the order, the number of tries, or what was killed. A ledger row in the same transaction makes a rerun a no-op.
 
 mod binary;
+mod labels;
 mod ledger;
+mod partitions;
+mod profiles;
 mod publication;
 mod publish;
+mod retention;
 mod rows;
 mod session;
 mod settings;
 mod table;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod trouble;
 
@@ -22,8 +28,11 @@ use anyhow::{Context, Result, anyhow};
 use deadpool_postgres::{Client, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
 use tokio_postgres::IsolationLevel;
 
+pub use labels::{LabelSorter, Labelled, Labelling, Labels};
+pub use partitions::PartitionBy;
 pub use publication::{Publication, RowSorter, Rows};
 pub use publish::Published;
+pub use retention::Dropped;
 pub use settings::Settings;
 pub use table::{Table, TableArgs, TableColumn};
 
@@ -32,9 +41,13 @@ use session::Session;
 use crate::retry::{Service, Trouble};
 use crate::step::Step;
 
-/// Set for each transaction: what a role's defaults would cut short, and to notice when this process is gone.
+/// Where rows and labels go before they are merged. It is the transaction's own, and gone with it.
+const STAGE: &str = "pg_temp.alameda_stage";
+
+/// Set for each transaction: one time zone for every clock reading, what a role's defaults would cut short, and to notice
+/// when this process is gone.
 const SETTINGS: &str = "\
-    SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;\
+    SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;\
     DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '1s', true); \
     EXCEPTION WHEN OTHERS THEN NULL; END $$;";
 

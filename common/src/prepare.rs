@@ -1,6 +1,5 @@
 //! Preparing one raw file: hash it, check it against its contract, compute its features, and split its rows.
 
-use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use anyhow::{Context, Result};
@@ -17,7 +16,7 @@ use crate::manifest::Column;
 use crate::raw::RawFile;
 use crate::session::Features;
 use crate::step::Step;
-use crate::store::hash_file;
+use crate::store::LocalFile;
 
 /// What rows are prepared for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,8 +81,7 @@ impl Preparation {
         (target.len() - target.null_count()) as u64
     }
 
-    /// Prepares the raw file that lies at `path` and is called `key`, and hands its rows to `write`, batch by batch and
-    /// each with its split. `first` tells whether it is the first one in the order of names.
+    /// Prepares the raw file that is called `key`, and hands its rows to `write`, batch by batch and each with its split. `first` tells whether it is the first one in the order of names.
     ///
     /// `write` may have got rows when this fails: they must not become visible.
     ///
@@ -93,13 +91,14 @@ impl Preparation {
     pub fn file(
         &self,
         key: &str,
-        path: &Path,
+        local: &LocalFile,
         first: bool,
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
-        let hashed = hash_file(path)?;
+        let hashed = local.hash()?;
         let labels = if self.holdout.is_some() { Labels::Required } else { Labels::Optional };
-        let file = RawFile { key: key.to_owned(), path: path.to_owned(), dataset: self.dataset.clone(), labels };
+        let file =
+            RawFile { key: key.to_owned(), path: local.path().to_owned(), dataset: self.dataset.clone(), labels };
         let (features, step) = (self.features.clone(), self.step.clone());
         let checked = file.checked(self.step.work(), move |batch| {
             step.check()?;

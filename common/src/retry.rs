@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::failure::Failure;
 
@@ -16,7 +16,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a call may be tried again, all tries and waits together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Budget(pub Duration);
 
 impl Default for Budget {
@@ -87,13 +87,15 @@ impl Budget {
         operation: &str,
         mut call: impl FnMut() -> F,
     ) -> Result<T> {
-        let started = Instant::now();
-        let in_time = async || {
-            let left = self.0.saturating_sub(started.elapsed());
-            let answer = tokio::time::timeout(left, call()).await;
-            answer.unwrap_or_else(|_| Err(Trouble::Passing(anyhow!("no answer"))))
-        };
-        self.work(service, operation, in_time).await
+        let mut tries = Tries::new(self, service, operation);
+        loop {
+            match tokio::time::timeout(tries.left(), call()).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(Trouble::Lasting(error))) => return Err(error),
+                Ok(Err(Trouble::Passing(error))) => tries.wait(&error).await?,
+                Err(_) => tries.wait(&anyhow!("no answer")).await?,
+            }
+        }
     }
 
     /// Makes a call as [`Budget::call`] does, but cuts no try short: for work that may take longer than the budget while
@@ -107,32 +109,61 @@ impl Budget {
         operation: &str,
         mut work: impl AsyncFnMut() -> Result<T, Trouble>,
     ) -> Result<T> {
-        let started = Instant::now();
-        let mut waits = ExponentialBuilder::default()
+        let mut tries = Tries::new(self, service, operation);
+        loop {
+            match work().await {
+                Ok(value) => return Ok(value),
+                Err(Trouble::Lasting(error)) => return Err(error),
+                Err(Trouble::Passing(error)) => tries.wait(&error).await?,
+            }
+        }
+    }
+}
+
+/// The tries of one call.
+struct Tries<'a> {
+    budget: Budget,
+    service: &'a Service,
+    operation: &'a str,
+    started: Instant,
+    attempt: u32,
+    waits: ExponentialBackoff,
+}
+
+impl<'a> Tries<'a> {
+    fn new(budget: Budget, service: &'a Service, operation: &'a str) -> Self {
+        let waits = ExponentialBuilder::default()
             .with_min_delay(FIRST_WAIT)
             .with_max_delay(LONGEST_WAIT)
             .with_jitter()
             .without_max_times()
             .build();
-        for attempt in 1_u32.. {
-            let cause = match work().await {
-                Ok(value) => return Ok(value),
-                Err(Trouble::Lasting(error)) => return Err(error),
-                Err(Trouble::Passing(error)) => format!("{error:#}"),
-            };
-            let wait = waits.next().unwrap_or(LONGEST_WAIT);
-            if started.elapsed() + wait >= self.0 {
-                let tries = if attempt == 1 { "1 try".to_owned() } else { format!("{attempt} tries") };
-                return Err(Failure::Unavailable(format!(
-                    "{service} is not available: {operation}: {cause} ({tries} in {:.1?}; --retry-budget sets how long)",
-                    started.elapsed()
-                ))
-                .into());
-            }
-            tracing::warn!(attempt, "{service}: {operation}: {cause}; trying again in {wait:.1?}");
-            tokio::time::sleep(wait).await;
+        Self { budget, service, operation, started: Instant::now(), attempt: 0, waits }
+    }
+
+    fn left(&self) -> Duration {
+        self.budget.0.saturating_sub(self.started.elapsed())
+    }
+
+    /// Waits before the next try.
+    ///
+    /// # Errors
+    /// A spent budget: exit 75.
+    async fn wait(&mut self, cause: &anyhow::Error) -> Result<()> {
+        self.attempt += 1;
+        let Self { service, operation, attempt, .. } = self;
+        let wait = self.waits.next().unwrap_or(LONGEST_WAIT);
+        if self.started.elapsed() + wait >= self.budget.0 {
+            let tries = if *attempt == 1 { "1 try".to_owned() } else { format!("{attempt} tries") };
+            return Err(Failure::Unavailable(format!(
+                "{service} is not available: {operation}: {cause:#} ({tries} in {:.1?}; --retry-budget sets how long)",
+                self.started.elapsed()
+            ))
+            .into());
         }
-        unreachable!("the loop ends with the budget")
+        tracing::warn!(attempt, "{service}: {operation}: {cause:#}; trying again in {wait:.1?}");
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 }
 

@@ -30,7 +30,7 @@ use tracing::Instrument;
 
 use crate::failure::{self, Failure};
 use crate::retry::Budget;
-use crate::store::Store;
+use crate::store::{Access, Environment, OpenUploads, Role, Store};
 
 pub use arguments::{Cache, RawArgs, Verbatim};
 pub use outputs::Outputs;
@@ -39,7 +39,11 @@ pub use progress::Progress;
 use arguments::{Cli, Shared};
 
 /// How long a verb may take to close what it opened after SIGTERM; Kubernetes kills after 30 s.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(7);
+/// How long it may then take to abort uploads.
+const ABORT_GRACE: Duration = Duration::from_secs(3);
+/// How long it may take to abort uploads after another failure.
+const ABORT: Duration = Duration::from_secs(10);
 
 /// What every verb of a step can use.
 #[derive(Clone, Debug)]
@@ -50,6 +54,8 @@ pub struct Step {
     memory: u64,
     stop: Arc<AtomicBool>,
     progress: Progress,
+    environment: Environment,
+    uploads: Arc<OpenUploads>,
 }
 
 /// The command line of a step: the shared flags and its verbs.
@@ -117,7 +123,9 @@ fn start<V: Subcommand>(
                 call.step,
                 call.verb
             );
-            step.stoppable(run(&step, verb)).await
+            let result = step.stoppable(run(&step, verb)).await;
+            step.uploads.close(if step.check().is_err() { ABORT_GRACE } else { ABORT }).await;
+            result
         }
         .instrument(span.clone()),
     );
@@ -143,6 +151,8 @@ impl Step {
             threads,
             memory,
             stop: Arc::default(),
+            environment: Environment::of_process(),
+            uploads: Arc::default(),
             progress: Progress::new(shared.progress_file.clone(), telemetry::is_text(shared.log)),
             shared: Arc::new(shared),
         })
@@ -168,6 +178,12 @@ impl Step {
     /// The same step on another number of threads.
     pub fn with_threads(&self, threads: usize) -> Self {
         Self { threads, ..self.clone() }
+    }
+
+    /// The same step with its store elsewhere and with other variables, for tests.
+    pub fn with_store(&self, url: &str, environment: Environment) -> Self {
+        let shared = Shared { store_url: Some(url.to_owned()), ..(*self.shared).clone() };
+        Self { shared: Arc::new(shared), environment, ..self.clone() }
     }
 
     /// The same step in another time zone, for tests.
@@ -222,9 +238,25 @@ impl Step {
 
     /// Opens the object store.
     pub fn store(&self) -> Result<Store> {
-        Store::create(self.shared.store_url.as_deref().ok_or_else(|| {
+        let url = self.shared.store_url.as_deref().ok_or_else(|| {
             Failure::usage("--store-url is missing: give it, or set STORE_URL, such as --store-url .alameda/store")
-        })?)
+        })?;
+        Store::create_with(url, &self.access(Role::Store)).context("opening the store (--store-url, STORE_URL)")
+    }
+
+    /// Opens the raw files, which must exist.
+    pub fn raw(&self, url: &str) -> Result<Store> {
+        Store::open_with(url, &self.access(Role::Raw)).context("opening the raw files (--raw-url, RAW_URL)")
+    }
+
+    fn access(&self, role: Role) -> Access {
+        Access {
+            role,
+            environment: self.environment.clone(),
+            budget: self.retry_budget(),
+            scratch: self.work().to_owned(),
+            uploads: Arc::clone(&self.uploads),
+        }
     }
 
     /// A scratch folder that vanishes when it is dropped.

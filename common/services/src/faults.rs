@@ -15,7 +15,12 @@ use tokio::runtime::{Builder, Runtime};
 /// A runtime of one thread of its own, and a listener on a free port.
 fn listen() -> Result<(Runtime, TcpListener, u16)> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().context("starting a proxy")?;
-    let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
-    let port = listener.local_addr()?.port();
+    // Bound without waiting: whoever starts a proxy may be in a runtime of its own.
+    let bound = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    bound.set_nonblocking(true)?;
+    let port = bound.local_addr()?.port();
+    let entered = runtime.enter();
+    let listener = TcpListener::from_std(bound)?;
+    drop(entered);
     Ok((runtime, listener, port))
 }

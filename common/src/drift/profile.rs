@@ -254,28 +254,80 @@ impl Profile {
         self.decile_cuts().into_iter().map(|bucket| self.grid.cut(bucket)).collect()
     }
 
+    /// Values that cut the finite values into cells at the given shares, in thousandths, as near as the buckets allow; the
+    /// same value may not come twice, so there may be fewer. Of few distinct values every one has a cell of its own. A cut
+    /// belongs to the cell above it.
+    pub fn cuts(&self, thousandths: &[u16]) -> Vec<f64> {
+        let cuts = match self.values {
+            Some(_) => self.gaps().into_iter().map(|(_, cut)| cut).collect(),
+            None => self.cuts_at(thousandths, 1000),
+        };
+        // Below the centre the grid counts a cut to the bucket below it.
+        cuts.into_iter()
+            .map(|bucket| if bucket < 0 { self.grid.cut(bucket).next_up() } else { self.grid.cut(bucket) })
+            .collect()
+    }
+
+    /// Finite values below the first of ascending `cuts`, between each two, and from the last on. Each bucket counts in the
+    /// cell of its middle, which is exact where the cuts are those of [`Profile::cuts`] or values are few.
+    pub fn counts(&self, cuts: &[f64]) -> Vec<u64> {
+        let mut counts = vec![0; cuts.len() + 1];
+        for (value, count) in self.points() {
+            counts[cuts.partition_point(|cut| *cut <= value)] += count;
+        }
+        counts
+    }
+
     /// Buckets in which the second and later parts begin, ascending.
     pub(super) fn decile_cuts(&self) -> Vec<i32> {
+        self.cuts_at(&[1, 2, 3, 4, 5, 6, 7, 8, 9], 10)
+    }
+
+    /// Buckets that cut the values at shares `1/of`, ascending, each once.
+    fn cuts_at(&self, shares: &[u16], of: u16) -> Vec<i32> {
+        let gaps = self.gaps();
+        let mut cuts: Vec<i32> = shares
+            .iter()
+            .filter_map(|&share| {
+                // In fractions of a row, to stay in whole numbers.
+                let target = u128::from(share) * u128::from(self.count);
+                let from = gaps.partition_point(|(below, _)| u128::from(*below) * u128::from(of) < target);
+                let near = &gaps[from.saturating_sub(1)..gaps.len().min(from + 1)];
+                near.iter()
+                    .min_by_key(|(below, _)| (u128::from(*below) * u128::from(of)).abs_diff(target))
+                    .map(|&(_, cut)| cut)
+            })
+            .collect();
+        cuts.dedup();
+        cuts
+    }
+
+    /// Between each two filled buckets that follow each other: values below, and the bucket of the cut. It lies in the
+    /// middle of the gap, so that noise around repeated values stays on its side.
+    fn gaps(&self) -> Vec<(u64, i32)> {
         let filled: Vec<(i32, u64)> = self.filled().collect();
-        // A cut between two filled buckets lies in the middle of the gap, so that noise around repeated values stays on
-        // its side.
         let mut below = 0;
-        let gaps: Vec<(u64, i32)> = filled
+        filled
             .windows(2)
             .map(|pair| {
                 below += pair[0].1;
                 (below, pair[0].0 + 1 + (pair[1].0 - pair[0].0 - 1) / 2)
             })
-            .collect();
-        let mut cuts: Vec<i32> = (1..10_u128)
-            .filter_map(|decile| {
-                // In tenths of a row, to stay in whole numbers.
-                let target = decile * u128::from(self.count);
-                gaps.iter().min_by_key(|(below, _)| (u128::from(*below) * 10).abs_diff(target)).map(|&(_, cut)| cut)
-            })
-            .collect();
-        cuts.dedup();
-        cuts
+            .collect()
+    }
+
+    /// Distinct values where they are few, else the middles of the filled buckets, with their counts.
+    fn points(&self) -> Vec<(f64, u64)> {
+        match &self.values {
+            Some(values) => values.clone(),
+            None => self
+                .filled()
+                .map(|(bucket, count)| {
+                    let (from, to) = self.span(bucket);
+                    (from / 2.0 + to / 2.0, count)
+                })
+                .collect(),
+        }
     }
 
     /// `bins` ranges of equal width over all finite values, for a chart. A constant is one bin of no width. Empty without
@@ -291,16 +343,7 @@ impl Profile {
     /// outside are left out. Each bucket counts in the bin of its middle; few distinct values are counted exactly.
     pub fn histogram_between(&self, lower: f64, upper: f64, bins: usize) -> Vec<HistogramBin> {
         let inside = |value: f64| (lower..=upper).contains(&value);
-        let points: Vec<(f64, u64)> = match &self.values {
-            Some(values) => values.clone(),
-            None => self
-                .filled()
-                .map(|(bucket, count)| {
-                    let (from, to) = self.span(bucket);
-                    (from / 2.0 + to / 2.0, count)
-                })
-                .collect(),
-        };
+        let points = self.points();
         if lower == upper && bins > 0 {
             let count = points.iter().filter(|(value, _)| inside(*value)).map(|(_, count)| count).sum();
             return vec![HistogramBin { lower, upper, count }];

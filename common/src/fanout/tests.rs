@@ -94,7 +94,7 @@ async fn a_shard_whose_object_was_lost_is_done_again() {
     let plan = plan(&[1; 2]);
     plan.write(&store, 1).await.unwrap();
     plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
-    std::fs::remove_file(store.file("out/1").unwrap()).unwrap();
+    std::fs::remove_file(store.local_path("out/1").unwrap()).unwrap();
     let uncommitted = plan.results::<Done>(&step, &store).await.unwrap_err();
     assert!(uncommitted.to_string().contains("raw/1 is not done"), "{uncommitted}");
     let (_, reused) = plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();

@@ -41,6 +41,9 @@ impl Raw {
     }
 
     fn read(&self, name: &str) -> Result<Vec<LabelRows>> {
+        // The store is waited for.
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _entered = runtime.enter();
         let dataset = Dataset::parse(CONTRACT.as_bytes()).unwrap();
         let reader = LabelReader::new(&dataset, &dataset.key())?;
         let file = Object { key: name.to_owned(), bytes: 0, stamp: String::new() };

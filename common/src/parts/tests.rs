@@ -1,6 +1,8 @@
 use arrow::array::{ArrayRef, Int32Array, Int64Array};
 use arrow::datatypes::Field;
 
+use std::path::Path;
+
 use super::*;
 use crate::failure::exit_code;
 use crate::step::{Step, blocking};
@@ -18,13 +20,13 @@ fn batch(rows: std::ops::Range<i64>) -> RecordBatch {
 }
 
 /// Writes two batches; gives the part and the file.
-async fn written(home: &Path, key: &'static str) -> (Part, std::path::PathBuf) {
+async fn written(home: &Path, key: &'static str) -> (Part, crate::store::LocalFile) {
     let store = Step::for_test("probe", home).store().unwrap();
     blocking(move || {
         let mut writer = PartWriter::new(&store, key.to_owned(), 3, &batch(0..1).schema())?;
         writer.write(&batch(0..10_000))?;
         writer.write(&batch(10_000..10_001))?;
-        Ok((writer.finish()?, store.file(key)?))
+        Ok((writer.finish()?, wait(store.file(key))?))
     })
     .await
     .unwrap()
@@ -36,8 +38,8 @@ async fn rows_come_back_in_order_and_the_same_rows_give_the_same_bytes() {
     let (part, file) = written(home.path(), "one").await;
     let (again, _) = written(home.path(), "two").await;
     assert_eq!((part.rows, part.ordinal, &part.sha256), (10_001, 3, &again.sha256));
-    assert_eq!(part.bytes, file.metadata().unwrap().len());
-    assert_eq!(crate::store::hash_file(&file).unwrap().sha256, part.sha256);
+    assert_eq!(part.bytes, file.path().metadata().unwrap().len());
+    assert_eq!(crate::store::hash_file(file.path()).unwrap().sha256, part.sha256);
 
     let columns = ["y".to_owned(), "a \"b\".c".to_owned()];
     let read: Vec<RecordBatch> = read(&file, &columns).unwrap().map(Result::unwrap).collect();

@@ -16,10 +16,10 @@ pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// What it ends with.
 pub(super) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 /// Days from 1970-01-01 to 2000-01-01, from which Postgres counts.
-const EPOCH_DAYS: i32 = 10_957;
+pub(super) const EPOCH_DAYS: i32 = 10_957;
 /// The same in microseconds.
-const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * DAY_MICROS;
-const DAY_MICROS: i64 = 86_400_000_000;
+pub(super) const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * DAY_MICROS;
+pub(super) const DAY_MICROS: i64 = 86_400_000_000;
 /// Days that a date can hold, from 1970-01-01: 4713 BC to 5874897 AD.
 const DAYS: std::ops::RangeInclusive<i32> = -2_440_588..=2_145_042_541;
 /// Microseconds that a timestamp can hold, from 1970-01-01: 4713 BC to more than is counted here.
@@ -155,6 +155,15 @@ impl Cells {
             _ => None,
         }
     }
+
+    /// Hands over each moment, as [`Cells::span`] counts it; none of other columns.
+    pub(super) fn each_moment(&self, mut take: impl FnMut(i64)) {
+        match self {
+            Self::Days(days) => days.iter().flatten().for_each(|day| take(i64::from(day).saturating_mul(DAY_MICROS))),
+            Self::Micros(micros) => micros.iter().flatten().for_each(take),
+            _ => {}
+        }
+    }
 }
 
 /// Looks whether all values are within a range; gives one that is not.
@@ -184,6 +193,20 @@ pub(super) fn text(value: &str) -> Vec<u8> {
 pub(super) fn bigint(value: i64) -> Vec<u8> {
     let mut cell = Vec::new();
     put(&mut cell, &value.to_be_bytes());
+    cell
+}
+
+/// A whole number of four bytes as a cell.
+pub(super) fn integer(value: i32) -> Vec<u8> {
+    let mut cell = Vec::new();
+    put(&mut cell, &value.to_be_bytes());
+    cell
+}
+
+/// True or false as a cell.
+pub(super) fn boolean(value: bool) -> Vec<u8> {
+    let mut cell = Vec::new();
+    put(&mut cell, &[u8::from(value)]);
     cell
 }
 

@@ -90,6 +90,8 @@ pub(super) async fn forget(session: &Session<'_>, table: &Table) -> Result<(), T
 pub(super) struct Earlier {
     /// Whether rows of the same model name and times were published, so that keys may meet.
     pub(super) overlaps: bool,
+    /// Whether rows of the same model version were published.
+    pub(super) of_version: bool,
     /// Columns of everything that was published to the table.
     pub(super) columns: Vec<String>,
     /// Model and data version of results that were scored in the same microsecond, and stand before these.
@@ -108,7 +110,8 @@ pub(super) async fn earlier(
             EXISTS (SELECT FROM {ledger} WHERE predictions_table = $1 AND model_name = $2 AND rows > 0 \
                 AND (first_time <= $4 AND last_time >= $3) IS NOT FALSE), \
             ARRAY(SELECT DISTINCT unnest(columns) FROM {ledger} WHERE predictions_table = $1 ORDER BY 1), \
-            ARRAY(SELECT model_version FROM {tied}), ARRAY(SELECT data_version FROM {tied})",
+            ARRAY(SELECT model_version FROM {tied}), ARRAY(SELECT data_version FROM {tied}), \
+            EXISTS (SELECT FROM {ledger} WHERE predictions_table = $1 AND model_name = $2 AND model_version = $7)",
         ledger = of(table),
         tied = format_args!(
             "{} WHERE predictions_table = $1 AND model_name = $2 AND scored_at = $5 AND fingerprint > $6 ORDER BY fingerprint",
@@ -116,18 +119,24 @@ pub(super) async fn earlier(
         ),
     );
     let (first, last) = (span.and_then(|span| span.first()), span.and_then(|span| span.last()));
-    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+    let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
         (&table.name, Type::TEXT),
         (&publication.model_name, Type::TEXT),
         (&first, Type::TIMESTAMPTZ),
         (&last, Type::TIMESTAMPTZ),
         (&publication.scored_at, Type::TIMESTAMPTZ),
         (&publication.fingerprint, Type::TEXT),
+        (&publication.model_version, Type::INT8),
     ];
     let rows = session.query("reading the ledger", &sql, &parameters).await?;
     let Some(row) = rows.first() else { return Ok(Earlier::default()) };
     let (versions, names): (Vec<i64>, Vec<String>) = (get(row, 2)?, get(row, 3)?);
-    Ok(Earlier { overlaps: get(row, 0)?, columns: get(row, 1)?, tied: versions.into_iter().zip(names).collect() })
+    Ok(Earlier {
+        overlaps: get(row, 0)?,
+        of_version: get(row, 4)?,
+        columns: get(row, 1)?,
+        tied: versions.into_iter().zip(names).collect(),
+    })
 }
 
 /// Records a publication.

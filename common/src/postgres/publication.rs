@@ -1,5 +1,6 @@
 //! What one set of results brings to the table, and its rows.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +11,14 @@ use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 
 use super::binary::{self, Cells};
+use super::partitions::{self, Month};
 use super::rows::{Merged, Sorters};
 use super::table::{Definition, TableColumn, check_name, list};
 use crate::dataset::{ColumnType, Role};
 use crate::digest;
 use crate::failure::Failure;
 use crate::manifest::{Column, ResultsManifest};
+use crate::profiles::{Baseline, Profiler, Profiling};
 
 /// Columns that are the same for all rows of a set of results, so that they are told once.
 const MODEL_NAME: &str = "model_name";
@@ -24,7 +27,7 @@ const DATA_VERSION: &str = "data_version";
 const SCORED_AT: &str = "scored_at";
 
 /// Bytes of a piece of a COPY.
-const PIECE: usize = 128 << 10;
+pub(super) const PIECE: usize = 128 << 10;
 
 /// A set of results that is published.
 #[derive(Clone, Debug)]
@@ -44,7 +47,9 @@ pub struct Publication {
     /// How many of them name a row.
     pub(super) keys: usize,
     /// Name of the column of time.
-    time: Option<String>,
+    pub(super) time: Option<String>,
+    /// Name of the column that is predicted, if the rows have it.
+    pub(super) target: Option<String>,
 }
 
 impl Publication {
@@ -63,6 +68,7 @@ impl Publication {
         });
         let keys = columns.iter().filter(|column| matches!(column.role, Role::Id | Role::Time)).count();
         let parts: Vec<&str> = results.parts.iter().map(|part| part.sha256.as_str()).collect();
+        let name_of = |role| columns.iter().find(|column| column.role == role).map(|column| column.name.clone());
         Ok(Self {
             fingerprint: results.header.fingerprint.clone(),
             data_version: results.data_version.to_string(),
@@ -73,7 +79,8 @@ impl Publication {
             parts_digest: digest::hex(parts.join(" ").as_bytes()),
             workflow: workflow.to_owned(),
             parts: results.parts.iter().map(|part| part.key.clone()).collect(),
-            time: columns.iter().find(|column| column.role == Role::Time).map(|column| column.name.clone()),
+            time: name_of(Role::Time),
+            target: name_of(Role::Target),
             columns: columns.into_iter().map(table_column).collect::<Result<_>>()?,
             keys,
         })
@@ -173,13 +180,38 @@ impl Span {
 pub struct RowSorter {
     publication: Arc<Publication>,
     sorters: Sorters,
-    taken: Mutex<(u64, Option<Span>)>,
+    profiling: Option<Profiling>,
+    taken: Mutex<Taken>,
+}
+
+/// What was seen of the rows that were taken in.
+#[derive(Clone, Debug, Default)]
+struct Taken {
+    rows: u64,
+    span: Option<Span>,
+    months: BTreeSet<Month>,
 }
 
 impl RowSorter {
     /// Spills into unnamed files in `scratch`; keeps 16 MiB in memory for each thread.
     pub fn new(publication: &Publication, scratch: &Path) -> Self {
-        Self { publication: Arc::new(publication.clone()), sorters: Sorters::new(scratch), taken: Mutex::default() }
+        Self {
+            publication: Arc::new(publication.clone()),
+            sorters: Sorters::new(scratch),
+            profiling: None,
+            taken: Mutex::default(),
+        }
+    }
+
+    /// Profiles the rows besides, as a baseline says. The profiles of each thread may take `memory` bytes.
+    ///
+    /// # Errors
+    /// A column of the model that the rows lack: exit 2.
+    pub fn profiling(mut self, baseline: &Arc<Baseline>, memory: u64) -> Result<Self> {
+        let publication = &*self.publication;
+        let profiling = Profiling::new(baseline, &publication.columns(), publication.time.as_deref(), memory)?;
+        self.profiling = Some(profiling);
+        Ok(self)
     }
 
     /// Takes in rows of the part of that number; their columns are those of [`Publication::columns`].
@@ -205,19 +237,28 @@ impl RowSorter {
                 }
             })
             .collect::<Result<Vec<Cells>>>()
-            .with_context(|| format!("publishing {}", publication.parts.get(part).map_or("", String::as_str)))?;
+            .with_context(|| format!("publishing {}", self.part(part)))?;
         self.sorters.push(part as u32, batch.num_rows(), |row, out| {
             cells.iter().for_each(|cells| cells.put(row, out));
             cells.first().map_or(0, |first| first.prefix(row))
         })?;
-        let span = publication.time.as_ref().and_then(|_| cells[publication.keys - 1].span());
+        if let Some(profiling) = &self.profiling {
+            profiling.push(batch).with_context(|| format!("profiling {}", self.part(part)))?;
+        }
+        let times = publication.time.as_ref().map(|_| &cells[publication.keys - 1]);
+        let (span, months) = (times.and_then(Cells::span), times.map(partitions::months).unwrap_or_default());
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.0 += batch.num_rows() as u64;
+        taken.rows += batch.num_rows() as u64;
+        taken.months.extend(months);
         if let Some((first, last)) = span {
-            let Span(least, greatest) = taken.1.unwrap_or(Span(first, last));
-            taken.1 = Some(Span(least.min(first), greatest.max(last)));
+            let Span(least, greatest) = taken.span.unwrap_or(Span(first, last));
+            taken.span = Some(Span(least.min(first), greatest.max(last)));
         }
         Ok(())
+    }
+
+    fn part(&self, number: usize) -> &str {
+        self.publication.parts.get(number).map_or("", String::as_str)
     }
 
     /// All rows in the order of their keys.
@@ -225,14 +266,15 @@ impl RowSorter {
     /// # Errors
     /// Other rows than the manifest counts: exit 2.
     pub fn finish(&self) -> Result<Rows> {
-        let (count, span) = *self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if count != self.publication.rows {
+        let Taken { rows, span, months } = self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if rows != self.publication.rows {
             return Err(Failure::usage(format!(
-                "the parts hold {count} rows, and their manifest counts {}: run batch-inference again with cache=refresh",
+                "the parts hold {rows} rows, and their manifest counts {}: run batch-inference again with cache=refresh",
                 self.publication.rows
             )));
         }
-        Ok(Rows { runs: self.sorters.finish()?, publication: self.publication.clone(), span })
+        let profiles = self.profiling.as_ref().map(Profiling::finish).transpose()?;
+        Ok(Rows { runs: self.sorters.finish()?, publication: self.publication.clone(), span, months, profiles })
     }
 }
 
@@ -241,6 +283,9 @@ pub struct Rows {
     runs: Vec<Arc<File>>,
     pub(super) publication: Arc<Publication>,
     pub(super) span: Option<Span>,
+    pub(super) months: BTreeSet<Month>,
+    /// Of all rows, if they were profiled.
+    pub(super) profiles: Option<Profiler>,
 }
 
 /// What is sent of each row.

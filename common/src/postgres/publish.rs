@@ -4,15 +4,13 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::publication::{Columns, Publication, Rows};
+use super::profiles::{self, Changes};
+use super::publication::{Columns, Publication, Rows, Span};
 use super::session::Session;
 use super::table::{self, Existing, Table, list, literal, quoted, sql_type};
-use super::{Database, ledger};
+use super::{Database, STAGE, labels, ledger, partitions, retention};
 use crate::retry::Trouble;
 use crate::step::Cache;
-
-/// Where rows go before they are merged. It is the transaction's own, and gone with it.
-const STAGE: &str = "pg_temp.alameda_stage";
 
 /// What publishing did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,17 +97,37 @@ async fn publish(
     if existing.is_none() {
         ledger::forget(session, table).await?;
     }
+    profiles::forget_if_empty(session, table).await?;
+    let kept_from = retention::kept_from(session, table).await?;
+    partitions::ensure(session, table, &definition, &rows.months, kept_from).await?;
+    let mut changes = Changes::open(session, table, publication).await?;
     let earlier = ledger::earlier(session, table, publication, rows.span).await?;
+    if let Some(profiles) = &rows.profiles {
+        changes.measure(publication.model_version, profiles.baseline(), earlier.of_version).await?;
+    }
     let same_types =
         existing.as_ref().is_none_or(|existing| publication.columns.iter().all(|column| existing.is(column)));
-    if merge || earlier.overlaps || !same_types {
+    let expired = rows.span.and_then(Span::first).zip(kept_from).is_some_and(|(first, kept_from)| first < kept_from);
+    if merge || earlier.overlaps || !same_types || expired {
         stage(session, rows).await?;
+        let old = retention::leave_out(session, table, publication.time.as_deref(), kept_from).await?;
+        let staged = format!("JOIN {STAGE} AS staged ON {}", same_key(&definition.key[..publication.keys]));
+        let staged = profiles::Rows { join: &staged, condition: "true", relabel: None };
+        changes.read(&staged, -1).await?;
         let sql = merge_sql(table, publication, &earlier, existing.as_ref());
-        session.execute("merging", &sql, &given(publication)).await?;
-    } else if !copy(session, table, rows).await? {
+        let merged = session.execute("merging", &sql, &given(publication)).await?;
+        if merged + old < publication.rows {
+            labels::fill(session, table, publication).await?;
+        }
+        changes.read(&staged, 1).await?;
+    } else if copy(session, table, rows).await? {
+        if let Some(profiles) = &rows.profiles {
+            changes.add(publication.model_version, &publication.data_version, profiles)?;
+        }
+    } else {
         return Ok(Ended::Met);
     }
-    // What else belongs to a publication is written here, in the same transaction.
+    changes.apply().await?;
     ledger::record(session, table, publication, rows.span, started_at).await?;
     Ok(Ended::Done(Published { rows: publication.rows, reused: false }))
 }
@@ -134,6 +152,12 @@ async fn stage(session: &Session<'_>, rows: &Rows) -> Result<(), Trouble> {
     session.batch("creating a temporary table", &sql).await?;
     let sql = format!("COPY {STAGE} FROM STDIN (FORMAT binary)");
     session.copy("copying", &sql, rows.pieces(Columns::Rows, sent(session))).await.map(drop)
+}
+
+/// What joins the rows of the table, `present`, with those of `staged`, by the columns that name a row.
+pub(super) fn same_key(key: &[String]) -> String {
+    let equal: Vec<String> = key.iter().map(|name| format!("present.{0} = staged.{0}", quoted(name))).collect();
+    equal.join(" AND ")
 }
 
 /// Counts what is sent.
@@ -163,10 +187,15 @@ fn merge_sql(
 ) -> String {
     let definition = publication.definition();
     let names: Vec<&str> = definition.columns.iter().map(|column| column.name.as_str()).collect();
+    let value = |name: &str| match publication.target.as_deref() {
+        // A label that is known stays known.
+        Some(target) if target == name => format!("coalesce(excluded.{0}, present.{0})", quoted(name)),
+        _ => format!("excluded.{}", quoted(name)),
+    };
     let mut updates: Vec<String> = names
         .iter()
         .filter(|name| !definition.key.iter().any(|key| key == *name))
-        .map(|name| format!("{0} = excluded.{0}", quoted(name)))
+        .map(|name| format!("{} = {}", quoted(name), value(name)))
         .collect();
     // What only other results have is unknown for these: the row would else tell features of another scoring.
     let foreign = earlier

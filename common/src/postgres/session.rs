@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use deadpool_postgres::Transaction;
-use futures::SinkExt;
+use futures::{SinkExt, TryStreamExt};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{CopyInSink, Error, Row};
@@ -40,6 +40,26 @@ impl Session<'_> {
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, Trouble> {
         self.soon(operation, self.transaction.query_typed(sql, parameters)).await
+    }
+
+    /// Hands over the rows of a query one by one, however many there are and however long it takes.
+    ///
+    /// # Errors
+    /// The first error of `take`, which stands.
+    pub(super) async fn each(
+        &self,
+        operation: &str,
+        sql: &str,
+        parameters: Parameters<'_>,
+        mut take: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<(), Trouble> {
+        let given = parameters.iter().map(|(value, data_type)| (*value, data_type.clone()));
+        let rows = self.unless_stopped(operation, self.transaction.query_typed_raw(sql, given)).await?;
+        let mut rows = Box::pin(rows);
+        while let Some(row) = self.unless_stopped(operation, rows.try_next()).await? {
+            take(&row).map_err(Trouble::Lasting)?;
+        }
+        Ok(())
     }
 
     /// Runs several statements without parameters that are done at once.

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use tokio_postgres::types::Type;
 
+use super::partitions::{self, PartitionBy};
 use super::session::{Session, get};
 use crate::dataset::ColumnType;
 use crate::digest;
@@ -13,7 +14,7 @@ use crate::failure::Failure;
 use crate::retry::Trouble;
 
 /// Bytes that Postgres keeps of a name; it cuts longer ones without a word.
-const NAME_BYTES: usize = 63;
+pub(super) const NAME_BYTES: usize = 63;
 
 /// Which table holds the predictions.
 #[derive(Clone, Debug, Args)]
@@ -24,6 +25,9 @@ pub struct TableArgs {
     /// Table of the predictions in Postgres; it is made when it is missing
     #[arg(long, env = "PREDICTIONS_TABLE", default_value = "predictions")]
     pub predictions_table: String,
+    /// Whether the table is made in partitions of a month each
+    #[arg(long, env = "PREDICTIONS_PARTITION", default_value = "none")]
+    pub predictions_partition: PartitionBy,
 }
 
 impl TableArgs {
@@ -37,7 +41,8 @@ impl TableArgs {
         {
             check_name(name).map_err(|text| Failure::usage(format!("{flag}: {text}")))?;
         }
-        Ok(Table { schema: self.database_schema.clone(), name: self.predictions_table.clone() })
+        let (schema, name) = (self.database_schema.clone(), self.predictions_table.clone());
+        Ok(Table { schema, name, partition_by: self.predictions_partition })
     }
 }
 
@@ -46,6 +51,7 @@ impl TableArgs {
 pub struct Table {
     pub(super) schema: String,
     pub(super) name: String,
+    pub(super) partition_by: PartitionBy,
 }
 
 impl fmt::Display for Table {
@@ -57,7 +63,7 @@ impl fmt::Display for Table {
 impl Table {
     /// Another table in the same schema.
     pub(super) fn beside(&self, name: &str) -> Self {
-        Self { schema: self.schema.clone(), name: name.to_owned() }
+        Self { schema: self.schema.clone(), name: name.to_owned(), partition_by: PartitionBy::None }
     }
 
     /// The advisory lock that everybody holds who changes the table.
@@ -126,6 +132,8 @@ pub(super) struct Existing {
     pub(super) columns: Vec<(String, String)>,
     /// Sorted columns of each unique key.
     keys: Vec<Vec<String>>,
+    /// Whether it has partitions.
+    pub(super) partitioned: bool,
 }
 
 impl Existing {
@@ -136,7 +144,12 @@ impl Existing {
 
     /// Whether there is a column of that name.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.columns.iter().any(|(known, _)| known == name)
+        self.type_of(name).is_some()
+    }
+
+    /// The type of the column of that name, as Postgres shows it.
+    pub(super) fn type_of(&self, name: &str) -> Option<&str> {
+        self.columns.iter().find(|(known, _)| known == name).map(|(_, sql)| sql.as_str())
     }
 }
 
@@ -192,6 +205,7 @@ pub(super) async fn look_up(session: &Session<'_>, table: &Table) -> Result<Opti
             Ok(Some(Existing {
                 columns: names.into_iter().zip(types).collect(),
                 keys: keys.iter().map(split).collect(),
+                partitioned: kind.as_deref() == Some("p"),
             }))
         }
         Some(_) => Err(refused(format!(
@@ -244,6 +258,7 @@ pub(super) async fn ensure(
 }
 
 fn changes(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> Result<Vec<Change>> {
+    partitions::check(table, existing, wanted)?;
     let Some(existing) = existing else { return Ok(vec![Change::Create]) };
     let mut key = wanted.key.clone();
     key.sort_unstable();
@@ -274,7 +289,7 @@ fn changes(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> R
 }
 
 /// Whether a column of one type holds every value of the other unchanged, and as the same kind of thing.
-fn holds(wide: &str, narrow: &str) -> bool {
+pub(super) fn holds(wide: &str, narrow: &str) -> bool {
     wide == narrow || matches!((wide, narrow), ("bigint", "integer") | ("double precision", "real"))
 }
 
@@ -306,7 +321,8 @@ fn create(table: &Table, wanted: &Definition) -> String {
         })
         .collect();
     let key = list(wanted.key.iter().map(String::as_str));
-    let mut sql = format!("CREATE TABLE {table} ({}, PRIMARY KEY ({key}));", columns.join(", "));
+    let partitioned = partitions::clause(table, wanted);
+    let mut sql = format!("CREATE TABLE {table} ({}, PRIMARY KEY ({key})){partitioned};", columns.join(", "));
     sql += &format!(
         "COMMENT ON TABLE {table} IS {};",
         literal(

@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono_tz::Tz;
 use clap::error::ErrorKind;
 use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::Step;
 use super::telemetry::Log;
 use crate::failure::{self, Failure};
 use crate::retry::Budget;
@@ -30,7 +31,7 @@ pub(super) struct Cli<V: Subcommand> {
 /// What every step takes.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Shared {
-    /// Root of everything Alameda writes: a folder, or a file:// URL
+    /// Root of everything Alameda writes: a folder, a file:// URL, or s3://BUCKET/PREFIX
     #[arg(long, env = "STORE_URL", global = true, help_heading = "Shared options")]
     pub(super) store_url: Option<String>,
 
@@ -118,15 +119,15 @@ pub enum Cache {
 /// Where raw files lie, for the verbs that read them.
 #[derive(Clone, Debug, Args)]
 pub struct RawArgs {
-    /// Root of the raw files: a folder, or a file:// URL
+    /// Root of the raw files: a folder, a file:// URL, or s3://BUCKET/PREFIX
     #[arg(long, env = "RAW_URL")]
     pub raw_url: String,
 }
 
 impl RawArgs {
     /// Opens the raw files, which must exist.
-    pub fn open(&self) -> Result<Store> {
-        Store::open(&self.raw_url).context("opening the raw files (--raw-url, RAW_URL)")
+    pub fn open(&self, step: &Step) -> Result<Store> {
+        step.raw(&self.raw_url)
     }
 }
 

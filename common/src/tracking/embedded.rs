@@ -6,7 +6,9 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{FINGERPRINT_TAG, RunRecord, RunSpec, Status, Version};
+use super::{
+    CHAMPION, Candidate, FINGERPRINT_TAG, MODEL_NAME_TAG, PREVIOUS_CHAMPION, RunRecord, RunSpec, Status, Version,
+};
 use crate::failure::Failure;
 use crate::layout::{self, ModelName};
 use crate::store::Store;
@@ -50,18 +52,43 @@ impl Embedded {
         Ok(found.filter(|record| record.tags.get(FINGERPRINT_TAG).is_some_and(|tag| tag == fingerprint)))
     }
 
+    /// A run by its id.
+    pub(super) async fn run(&self, id: &str) -> Result<Option<RunRecord>> {
+        self.store.get_json(&layout::run(id)).await
+    }
+
+    /// The runs that began last, the newest first: those about a model, or all.
+    pub(super) async fn runs(&self, model: Option<&ModelName>, limit: usize) -> Result<Vec<RunRecord>> {
+        let mut runs: Vec<RunRecord> = Vec::new();
+        for object in self.store.list(layout::RUNS).await? {
+            runs.push(self.store.require_json(&object.key).await?);
+        }
+        runs.retain(|run| model.is_none() || run.model_name.as_ref() == model);
+        runs.sort_by_key(|run| std::cmp::Reverse(run.start_time));
+        runs.truncate(limit);
+        Ok(runs)
+    }
+
+    /// The aliases that this program sets, and where they point.
+    pub(super) async fn aliases(&self, name: &ModelName) -> Result<Vec<(String, u64)>> {
+        let mut aliases = Vec::new();
+        for alias in [CHAMPION, PREVIOUS_CHAMPION] {
+            aliases.extend(self.alias(name, alias).await?.map(|version| (alias.to_owned(), version)));
+        }
+        Ok(aliases)
+    }
+
     /// Gives the run's id. It follows from the fingerprint, so that two who start the same run at once share it.
-    pub(super) async fn reopen(&self, spec: &RunSpec, parent: Option<String>, is_parent: bool) -> Result<String> {
+    pub(super) async fn reopen(&self, spec: &RunSpec, parent: Option<String>) -> Result<String> {
         let id = id(&spec.fingerprint);
         let before = self.find(&spec.fingerprint).await?;
-        let (params, metrics, mut tags) =
-            before.map(|record| (record.params, record.metrics, record.tags)).unwrap_or_default();
-        tags.extend(spec.tags.clone());
-        tags.insert(FINGERPRINT_TAG.to_owned(), spec.fingerprint.clone());
+        let (params, metrics, mut tags, datasets) =
+            before.map(|record| (record.params, record.metrics, record.tags, record.datasets)).unwrap_or_default();
+        tags.extend(spec.all_tags());
         let record = RunRecord {
             run_id: id.clone(),
             name: spec.name.clone(),
-            model_name: (!is_parent).then(|| spec.model_name.clone()),
+            model_name: spec.tags.contains_key(MODEL_NAME_TAG).then(|| spec.model_name.clone()),
             parent_run_id: parent,
             status: Status::Running,
             start_time: Utc::now(),
@@ -69,6 +96,7 @@ impl Embedded {
             params,
             metrics,
             tags,
+            datasets,
         };
         self.store.put_json(&layout::run(&id), &record).await?;
         Ok(id)
@@ -81,13 +109,8 @@ impl Embedded {
         self.store.put_json(&key, &record).await
     }
 
-    pub(super) async fn register(
-        &self,
-        name: &ModelName,
-        model: &str,
-        fingerprint: &str,
-        run_id: &str,
-    ) -> Result<Version> {
+    pub(super) async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
+        let Candidate { model_name: name, model, fingerprint, run_id, .. } = *candidate;
         for _ in 0..ATTEMPTS {
             let versions = self.versions(name).await?;
             let next = versions.last().map_or(1, |last| last.version + 1);

@@ -14,7 +14,7 @@ use clap::Subcommand;
 use common::layout::{DataVersion, ModelName};
 use common::selection::PredictShards;
 use common::step::{self, Outputs, RawArgs, Step};
-use common::tracking::{ModelUri, Tracking};
+use common::tracking::{ModelUri, Tracking, TrackingArgs};
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
@@ -49,6 +49,8 @@ pub struct Resolve {
     /// Raw files to score; may hold {data-version}
     #[arg(long, env = "PREDICT_GLOB", default_value = "predict/*.parquet")]
     predict_glob: String,
+    #[command(flatten)]
+    tracking: TrackingArgs,
 }
 
 /// Flags of `plan`.
@@ -63,6 +65,8 @@ pub struct Plan {
     /// Groups at most
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=200))]
     parallelism: u16,
+    #[command(flatten)]
+    tracking: TrackingArgs,
 }
 
 /// Flags of `map`.
@@ -98,7 +102,8 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let store = step.store()?;
     match verb {
         Verb::Resolve(flags) => {
-            let raw = flags.raw.open()?;
+            let raw = flags.raw.open(step)?;
+            let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
             let request = resolve::Request {
                 data_version: DataVersion::parse(&flags.data_version, step.timezone())?,
                 model_name: flags.model_name,
@@ -107,10 +112,10 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 glob: flags.predict_glob,
                 cache: step.cache(),
             };
-            resolve::resolve(&Tracking::open(&store)?, &store, &raw, &request).await
+            resolve::resolve(&tracking, &store, &raw, &request).await
         }
         Verb::Plan(flags) => {
-            let tracking = Tracking::open(&store)?;
+            let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
             let parallelism = usize::from(flags.parallelism);
             plan::plan(step, &tracking, &store, &flags.model_uri, &flags.predict_manifest, parallelism).await
         }

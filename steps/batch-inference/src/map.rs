@@ -8,7 +8,7 @@ use common::layout;
 use common::manifest::{self, DatasetManifest, Header, ModelManifest, Part, ResultsManifest};
 use common::model::Model;
 use common::parts::{self, PartWriter};
-use common::step::{Outputs, Step};
+use common::step::{Outputs, Step, wait};
 use common::store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -118,7 +118,7 @@ struct Scoring {
 
 impl Scoring {
     fn score(&self, shard: &Shard) -> Result<Scored> {
-        let file = self.store.file(&shard.key)?;
+        let file = wait(self.store.file(&shard.key))?;
         let columns: Vec<String> = self.job.kept().iter().map(|column| column.name.clone()).collect();
         let kept = parts::schema(&file, &columns)?;
         let scorer = Scorer::new(self.model.clone(), self.job.model.clone(), self.data_version.clone(), &kept)?;

@@ -6,7 +6,7 @@ use common::layout::{self, DataVersion, ModelName};
 use common::manifest::{self, ModelManifest, RawShard, ResultsManifest};
 use common::selection::{PredictShards, Selection};
 use common::step::{self, Cache, Outputs};
-use common::store::{self, Object, Store};
+use common::store::{Object, Store};
 use common::tracking::Tracking;
 
 /// What is asked for.
@@ -121,7 +121,7 @@ async fn is_scored(raw: &Store, shard: &Object, scored: &[RawShard]) -> Result<b
     if same.is_empty() {
         return Ok(false);
     }
-    let file = raw.file(&shard.key)?;
-    let sha256 = step::blocking(move || store::hash_file(&file)).await?.sha256;
+    let file = raw.file(&shard.key).await?;
+    let sha256 = step::blocking(move || file.hash()).await?.sha256;
     Ok(same.iter().any(|known| known.sha256 == sha256))
 }

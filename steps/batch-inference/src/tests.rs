@@ -15,7 +15,7 @@ use common::parts::{self, PartWriter};
 use common::selection::{PredictShards, Selection};
 use common::step::{Step, blocking};
 use common::store::Store;
-use common::tracking::{CHAMPION, Tracking};
+use common::tracking::{CHAMPION, Candidate, Tracking};
 
 use crate::map::{commit, map};
 use crate::plan::plan;
@@ -89,7 +89,7 @@ impl Bench {
         let step = Step::for_test("batch-inference", home.path());
         let store = step.store().unwrap();
         std::fs::create_dir_all(home.path().join("raw/predict")).unwrap();
-        let tracking = Tracking::open(&store).unwrap();
+        let tracking = Tracking::embedded(&store);
         let bench = Self { home, step, store, tracking };
         let first = bench.register(model(zero_one()), "1").await;
         assert!(bench.tracking.set_alias(&name(), CHAMPION, first, None).await.unwrap());
@@ -117,7 +117,7 @@ impl Bench {
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();
         let fingerprint = manifest.header.fingerprint;
-        self.tracking.register(&name(), &key, &fingerprint, "r").await.unwrap().version
+        self.tracking.register(&Candidate::new(&name(), &key, &fingerprint, "r")).await.unwrap().version
     }
 
     fn deliver(&self, file: &str, content: &str) {
@@ -199,7 +199,8 @@ impl Bench {
         let columns: Vec<String> = manifest.columns.iter().map(|column| column.name.clone()).collect();
         let mut batches = Vec::new();
         for part in &manifest.parts {
-            batches.extend(parts::read(&self.store.file(&part.key).unwrap(), &columns).unwrap().map(Result::unwrap));
+            batches
+                .extend(parts::read(&self.store.file(&part.key).await.unwrap(), &columns).unwrap().map(Result::unwrap));
         }
         let schema = batches[0].schema();
         (manifest, concat_batches(&schema, &batches).unwrap())

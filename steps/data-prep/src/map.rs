@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -15,7 +14,7 @@ use common::manifest::{Quarantined, RawShard};
 use common::parts::PartWriter;
 use common::prepare::{Preparation, Prepared, Purpose};
 use common::step::{Outputs, Step, wait};
-use common::store::Store;
+use common::store::{LocalFile, Object, Store};
 
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
 
@@ -69,11 +68,13 @@ struct Task {
 
 impl Task {
     fn prepare(&self, shard: &Shard) -> Result<Done> {
-        let file = self.unchanged(shard)?;
+        let file = self.planned(shard)?;
         let mut writers = BTreeMap::new();
-        let prepared = self.write(shard, file, &mut writers);
-        // Whatever was found in a file that changed while it was read says nothing about it.
-        self.unchanged(shard)?;
+        let prepared = self.write(shard, &file, &mut writers);
+        if file.copied_object().is_none() {
+            // Whatever was found in a file that changed while it was read says nothing about it.
+            self.unchanged(shard, wait(self.raw.head(&shard.key))?.as_ref())?;
+        }
         let done = |bytes, sha256, rows, bad, pieces| Done {
             raw: RawShard { key: shard.key.clone(), bytes, stamp: shard.stamp.clone(), sha256, rows },
             bad,
@@ -94,9 +95,9 @@ impl Task {
         }
     }
 
-    fn write(&self, shard: &Shard, file: PathBuf, writers: &mut BTreeMap<String, Writer>) -> Result<Prepared> {
+    fn write(&self, shard: &Shard, file: &LocalFile, writers: &mut BTreeMap<String, Writer>) -> Result<Prepared> {
         let first = shard.ordinal == 0;
-        self.preparation.file(&shard.key, &file, first, |split, batch| {
+        self.preparation.file(&shard.key, file, first, |split, batch| {
             if batch.num_rows() == 0 {
                 return Ok(());
             }
@@ -120,20 +121,41 @@ impl Task {
     }
 
     /// The raw file, if it is the one that was planned.
-    fn unchanged(&self, shard: &Shard) -> Result<PathBuf> {
+    fn planned(&self, shard: &Shard) -> Result<LocalFile> {
+        let file = wait(self.raw.find_file(&shard.key))?;
+        match file {
+            Some(file) => {
+                match file.copied_object() {
+                    Some(copied) => self.unchanged(shard, Some(copied))?,
+                    None => self.unchanged(shard, wait(self.raw.head(&shard.key))?.as_ref())?,
+                }
+                Ok(file)
+            }
+            None => Err(self.gone(shard)),
+        }
+    }
+
+    /// Refuses a raw file that is not the one that was planned.
+    fn unchanged(&self, shard: &Shard, found: Option<&Object>) -> Result<()> {
         let stamp = self.plan.job.retouched.get(&shard.key).unwrap_or(&shard.stamp);
         let (key, url) = (&shard.key, self.raw.url());
-        match wait(self.raw.head(key))? {
-            Some(found) if found.bytes == shard.bytes && found.stamp == *stamp => self.raw.file(key),
+        match found {
+            Some(found) if found.bytes == shard.bytes && found.stamp == *stamp => Ok(()),
             Some(found) => Err(Failure::usage(format!(
                 "{key} in {url} has changed since it was planned: it had {} bytes, last changed {stamp}, and has {} bytes, \
                  last changed {}; put the old file back, give the new data another data-version, or take it in with cache=refresh",
                 shard.bytes, found.bytes, found.stamp
             ))),
-            None => Err(Failure::usage(format!(
-                "{key} is gone from {url} since it was planned: put it back, or submit a new workflow"
-            ))),
+            None => Err(self.gone(shard)),
         }
+    }
+
+    fn gone(&self, shard: &Shard) -> anyhow::Error {
+        Failure::usage(format!(
+            "{} is gone from {} since it was planned: put it back, or submit a new workflow",
+            shard.key,
+            self.raw.url()
+        ))
     }
 }
 

@@ -11,8 +11,8 @@ use common::layout::{self, DataVersion, Split};
 use common::manifest::{self, DatasetManifest, Inputs, RawShard};
 use common::prepare::{Preparation, Purpose};
 use common::selection::Selection;
-use common::step::{Cache, Outputs, Step};
-use common::store::{Object, Store, hash_file};
+use common::step::{Cache, Outputs, Step, wait};
+use common::store::{Object, Store};
 
 use crate::job::{Committed, Job};
 use crate::{ALGORITHM, OnBadShard, PlanArgs, Rows};
@@ -111,7 +111,7 @@ async fn retouched(
     };
     let touched: Vec<Object> = files.iter().filter(touched).cloned().collect();
     let raw = raw.clone();
-    let digests = step.each(touched, move |file| Ok((hash_file(&raw.file(&file.key)?)?.sha256, file))).await?;
+    let digests = step.each(touched, move |file| Ok((wait(raw.file(&file.key))?.hash()?.sha256, file))).await?;
     let mut stamps = BTreeMap::new();
     for (digest, file) in digests {
         let Some(shard) = committed.get(&file.key).filter(|shard| shard.sha256 == digest) else { continue };

@@ -118,8 +118,8 @@ impl Bench {
         let columns: Vec<String> = manifest.columns.iter().map(|column| column.name.clone()).collect();
         let mut batches = Vec::new();
         for part in &manifest.parts {
-            let file = self.store.file(&part.key).unwrap();
-            batches.extend(parts::read(&file, &columns).unwrap().map(Result::unwrap));
+            let file = self.store.local_path(&part.key).unwrap();
+            batches.extend(parts::read(&file.into(), &columns).unwrap().map(Result::unwrap));
         }
         concat_batches(&batches.first().unwrap().schema(), &batches).unwrap()
     }
@@ -134,7 +134,7 @@ impl Bench {
                     (manifest.header.created_at, manifest.header.workflow) = Default::default();
                     serde_json::to_string(&manifest).unwrap()
                 } else {
-                    hash_file(&self.store.file(&object.key).unwrap()).unwrap().sha256
+                    hash_file(&self.store.local_path(&object.key).unwrap()).unwrap().sha256
                 };
                 digests.insert(object.key, content);
             }

@@ -9,8 +9,8 @@ use common::spill::{Sorted, Sorter, from_ordered_bits, ordered_bits};
 use common::step::Step;
 
 use crate::content::LateLabels;
-use crate::days::DayNumber;
 use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};
+use common::days::DayNumber;
 
 /// Rows between two looks at the signal to stop.
 const CHECK_EVERY: u64 = 1 << 16;

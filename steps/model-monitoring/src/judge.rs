@@ -1,6 +1,7 @@
 //! From counts to what a report says: comparisons, verdicts and findings. Pure.
 
 use anyhow::{Context, Result};
+use common::days;
 use common::drift::{self, Profile, Thresholds, Verdict};
 use common::metrics::Report as Metrics;
 
@@ -8,7 +9,6 @@ use crate::content::{
     Area, Bin, ClassNames, ColumnDrift, Content, Day, Drift, FeatureQuality, Finding, LateLabels, Performance,
     Provenance, Quality, REPORT_VERSION, Severity, Summary,
 };
-use crate::days;
 use crate::format::{count, metric, number, rows, share};
 use crate::join::{DayCounts, Joined};
 use crate::scan::Scan;

@@ -2,13 +2,13 @@
 
 pub mod chart;
 pub mod content;
-mod days;
 pub mod format;
 pub mod html;
 mod join;
 mod judge;
 mod notify;
 pub mod page;
+mod record;
 mod report;
 mod rows;
 mod scan;
@@ -23,6 +23,7 @@ use clap::Subcommand;
 use common::drift::Thresholds;
 use common::failure::Failure;
 use common::step::{self, Outputs, RawArgs, Step, Verbatim};
+use common::tracking::{Tracking, TrackingArgs};
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
@@ -53,6 +54,8 @@ pub struct Report {
     /// Rows below which the verdict is insufficient-data
     #[arg(long, env = "MIN_ROWS", default_value_t = Thresholds::default().min_rows)]
     min_rows: u64,
+    #[command(flatten)]
+    tracking: TrackingArgs,
 }
 
 /// Flags of `notify`. It takes whatever Argo gives: it runs when something went wrong, perhaps with these.
@@ -109,7 +112,9 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 results_manifest: flags.results_manifest,
                 labels_glob: flags.labels_glob,
             };
-            report::report(step, &step.store()?, &flags.raw.open()?, &request).await
+            let store = step.store()?;
+            let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
+            report::report(step, &store, &flags.raw.open(step)?, &tracking, &request).await
         }
         Verb::Notify(flags) => {
             let ended = notify::Ended {

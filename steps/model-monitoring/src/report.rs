@@ -8,11 +8,13 @@ use common::manifest::{self, File, Header, Inputs, Manifest};
 use common::spill::Sorters;
 use common::step::{Cache, Outputs, Step, blocking};
 use common::store::Store;
+use common::tracking::Tracking;
 
 use crate::content::{Committed, Content, REPORT_VERSION};
 use crate::join::join;
 use crate::judge;
 use crate::page;
+use crate::record::{record, record_again, run_of};
 use crate::scan::{scan_labels, scan_parts, sorter_memory};
 use crate::subject::Subject;
 
@@ -23,17 +25,31 @@ pub(crate) struct Request {
     pub(crate) thresholds: Thresholds,
 }
 
-pub(crate) async fn report(step: &Step, store: &Store, raw: &Store, request: &Request) -> Result<Outputs> {
+/// Makes the report and its tracking run, or finds that both are done.
+pub(crate) async fn report(
+    step: &Step,
+    store: &Store,
+    raw: &Store,
+    tracking: &Tracking,
+    request: &Request,
+) -> Result<Outputs> {
     let subject = Subject::load(store, raw, &request.results_manifest, &request.labels_glob).await?;
     let inputs = subject.inputs(step, &request.thresholds);
     let results = &subject.results;
     let folder = layout::report(&results.data_version, &results.model_name, results.model_version);
+    let run = run_of(step, &subject, &inputs);
     if let Some((committed, html)) = reusable(step, store, &folder, &inputs).await? {
+        record_again(tracking, store, &run, &subject, &committed).await?;
         return Ok(outputs(&committed, html, true));
     }
-    let content = content(step, store, raw, &subject, &request.thresholds).await?;
-    let (committed, html) = commit(step, store, &folder, header(inputs, &subject, step), content).await?;
-    Ok(outputs(&committed, html, false))
+    tracking
+        .in_run(&run, async |run| {
+            let content = content(step, store, raw, &subject, &request.thresholds).await?;
+            let (committed, html) = commit(step, store, &folder, header(inputs, &subject, step), content).await?;
+            record(store, &subject, &committed, run).await?;
+            Ok(outputs(&committed, html, false))
+        })
+        .await
 }
 
 /// The report that is committed, if it is of the same inputs and whole.

@@ -1,6 +1,6 @@
 //! Rows and late labels as sorters take them: words, the key first.
 
-use crate::days::DayNumber;
+use common::days::DayNumber;
 
 /// A row as a record.
 pub(crate) type RowWords = [u64; 4];

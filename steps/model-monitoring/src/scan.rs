@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch};
+use arrow::datatypes::DataType;
 use chrono_tz::Tz;
+use common::days;
 use common::drift::Profile;
 use common::failure::Failure;
 use common::labels::{self, LabelReader};
@@ -16,10 +16,9 @@ use common::model::Classes;
 use common::parts;
 use common::reference::ScoreProfile;
 use common::spill::{Sorter, Sorters};
-use common::step::{Progress, Step};
+use common::step::{Progress, Step, wait};
 use common::store::{Object, Store};
 
-use crate::days;
 use crate::rows::{LabelWords, LateLabel, Row, RowWords};
 use crate::subject::Subject;
 
@@ -182,7 +181,7 @@ impl Scanner {
         let mut scan = self.nothing();
         self.sorters
             .lend(|sorter| {
-                for batch in parts::read(&self.store.file(&part.key)?, &self.columns)? {
+                for batch in parts::read(&wait(self.store.file(&part.key))?, &self.columns)? {
                     self.step.check()?;
                     let batch = batch?;
                     self.batch(&batch, &mut scan, sorter)?;
@@ -208,7 +207,7 @@ impl Scanner {
             feature.add(column, reference)?;
         }
 
-        let (target, score) = (&rest[0], numbers(&rest[1], SCORE)?);
+        let (target, score) = (&rest[0], parts::numbers(&rest[1], SCORE)?);
         scan.unscored_rows += score.null_count() as u64;
         add_numbers(&mut scan.score, &score);
 
@@ -243,7 +242,7 @@ impl Scanner {
 
 impl FeatureScan {
     fn add(&mut self, column: &ArrayRef, reference: &Reference) -> Result<()> {
-        let numbers = numbers(column, &reference.name)?;
+        let numbers = parts::numbers(column, &reference.name)?;
         add_numbers(&mut self.profile, &numbers);
         if let Some((min, max)) = reference.range {
             for value in numbers.iter().flatten().filter(|value| value.is_finite()) {
@@ -268,19 +267,6 @@ impl Scan {
             ours.above += theirs.above;
         }
         Ok(())
-    }
-}
-
-/// A column as floats that keeps its nulls, so that they are told from NaN.
-fn numbers(column: &ArrayRef, name: &str) -> Result<Float64Array> {
-    if column.null_count() == 0 {
-        return parts::floats(column, name);
-    }
-    match column.data_type() {
-        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
-            Ok(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
-        }
-        _ => parts::floats(column, name),
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) struct Rival {
 impl Rival {
     /// The inner error says why the champion can't be compared.
     pub(crate) async fn read(
+        step: &Step,
         store: &Store,
         raw_url: Option<&str>,
         champion: Version,
@@ -86,7 +87,7 @@ impl Rival {
             Ok(contender) => contender,
             Err(why) => return Ok(Err(why)),
         };
-        let own = reason(own_configuration(store, raw_url, &contender, holdout).await)?;
+        let own = reason(own_configuration(step, store, raw_url, &contender, holdout).await)?;
         Ok(own.map(|own| Self { contender, own }))
     }
 
@@ -127,6 +128,7 @@ impl Rival {
 /// # Errors
 /// Why it can't be compared.
 async fn own_configuration(
+    step: &Step,
     store: &Store,
     raw_url: Option<&str>,
     champion: &Contender,
@@ -150,7 +152,7 @@ async fn own_configuration(
              --raw-url (RAW_URL)",
         )
     })?;
-    Ok(Some((ours, Store::open(url)?)))
+    Ok(Some((ours, step.raw(url)?)))
 }
 
 /// The columns that name a row.

@@ -16,7 +16,7 @@ use clap::{Subcommand, ValueEnum};
 use common::failure::Failure;
 use common::layout::ModelName;
 use common::step::{self, Outputs, Step};
-use common::tracking::Tracking;
+use common::tracking::{Tracking, TrackingArgs};
 
 use gate::{Gate, Metric};
 
@@ -57,9 +57,11 @@ pub struct Promote {
     /// With --rollback: the version that must be champion now
     #[arg(long, conflicts_with = "model_version")]
     expect: Option<u64>,
-    /// Raw files, from which a champion of another configuration is scored: a folder, or a file:// URL
+    /// Raw files, from which a champion of another configuration is scored: a folder, a file:// URL, or s3://BUCKET/PREFIX
     #[arg(long, env = "RAW_URL")]
     raw_url: Option<String>,
+    #[command(flatten)]
+    tracking: TrackingArgs,
 }
 
 /// What a refused candidate means.
@@ -97,7 +99,7 @@ pub fn main() -> ExitCode {
 
 async fn run(step: &Step, Verb::Promote(flags): Verb) -> Result<Outputs> {
     let store = step.store()?;
-    let tracking = Tracking::open(&store)?;
+    let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
     match (flags.rollback, flags.model_version, flags.expect) {
         (true, None, Some(expect)) => rollback::rollback(&store, &tracking, &flags.model_name, expect).await,
         (false, Some(version), None) => promote::promote(step, &store, &tracking, &flags, version).await,

@@ -109,7 +109,7 @@ async fn judge(
         return case.compare(step, store, folder, &contender, None, &holdout).await;
     };
     let case = |comparison, why| Case::new(flags, candidate, Some(champion), comparison, why).on(&holdout);
-    match Rival::read(store, flags.raw_url.as_deref(), champion.clone(), &holdout).await? {
+    match Rival::read(step, store, flags.raw_url.as_deref(), champion.clone(), &holdout).await? {
         Ok(rival) => {
             let case = case(Comparison::SameHoldout, String::new());
             case.compare(step, store, folder, &contender, Some(&rival), &holdout).await

@@ -13,7 +13,7 @@ use common::metrics::{Classification, Report};
 use common::model::Model;
 use common::prepare::{Preparation, Purpose};
 use common::scoring::Ranks;
-use common::step::{Step, blocking};
+use common::step::{Step, blocking, wait};
 use common::store::Store;
 
 /// Metrics of a model on the raw rows of a holdout, prepared by the model's own configuration.
@@ -40,7 +40,7 @@ pub(crate) async fn score(
         move |shard: RawShard| {
             let (mut counts, mut probabilities) = (Classification::new(threshold), Vec::new());
             // By shard, all of a holdout's files are held out; by row, it does not matter which file is the first.
-            let prepared = preparation.file(&shard.key, &raw.file(&shard.key)?, true, |split, batch| {
+            let prepared = preparation.file(&shard.key, &wait(raw.file(&shard.key))?, true, |split, batch| {
                 if split != Split::Holdout {
                     return Ok(());
                 }

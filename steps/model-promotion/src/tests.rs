@@ -135,7 +135,7 @@ async fn files_that_are_not_as_they_were_written_refuse_the_promotion() {
     let error = home.promote(version).await.unwrap_err();
     assert_eq!(exit_code(&error), 11);
     assert!(error.to_string().contains("its digest differs from the manifest's"), "{error}");
-    std::fs::remove_file(home.store.file(&model).unwrap()).unwrap();
+    std::fs::remove_file(home.store.local_path(&model).unwrap()).unwrap();
     let error = home.promote(version).await.unwrap_err();
     assert!(error.to_string().contains("there is no models/churn/"), "{error}");
     // Restored, it is judged on its merits.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod fit;
+mod record;
 mod scratch;
 mod task;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use clap::Subcommand;
 use common::layout::ModelName;
 use common::model::{ClassWeight, LOGISTIC_REGRESSION};
 use common::step::{self, Outputs, Step};
-use common::tracking::Tracking;
+use common::tracking::{Tracking, TrackingArgs};
 
 /// Raised whenever the same inputs would give another model.
 const ALGORITHM: u32 = 1;
@@ -57,6 +58,8 @@ pub struct Train {
     /// Probability from which the positive class is predicted
     #[arg(long, env = "MODEL_THRESHOLD", default_value_t = 0.5, value_parser = probability)]
     threshold: f64,
+    #[command(flatten)]
+    tracking: TrackingArgs,
 }
 
 fn family(text: &str) -> Result<String, String> {
@@ -100,6 +103,6 @@ pub fn main() -> ExitCode {
 
 async fn run(step: &Step, Verb::Train(flags): Verb) -> Result<Outputs> {
     let store = step.store()?;
-    let tracking = Tracking::open(&store)?;
+    let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
     train::train(step, &store, &tracking, &flags).await
 }

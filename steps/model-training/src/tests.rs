@@ -54,14 +54,14 @@ async fn a_model_that_died_before_it_was_registered_is_registered_by_the_next_at
     let (home, flags) = simple().await;
     let first = home.train(&flags).await.unwrap();
     for object in home.store.list("tracking").await.unwrap() {
-        std::fs::remove_file(home.store.file(&object.key).unwrap()).unwrap();
+        std::fs::remove_file(home.store.local_path(&object.key).unwrap()).unwrap();
     }
     let second = home.train(&flags).await.unwrap();
     assert_eq!(second.get("reused"), Some("true"));
     assert_eq!(second.get("model-version"), Some("1"));
     assert_eq!(second.get("run-id"), first.get("run-id"), "the run's id follows from the fingerprint");
     let manifest: ModelManifest = manifest::require(&home.store, second.get("model").unwrap()).await.unwrap();
-    let run = home.tracking.find_run(&manifest.header().fingerprint).await.unwrap().unwrap();
+    let run = home.tracking.find_run(&flags.model_name, &manifest.header().fingerprint).await.unwrap().unwrap();
     assert_eq!(run.status, Status::Finished);
     assert!(run.metrics.contains_key("roc_auc"), "its metrics are logged again");
 }
@@ -71,7 +71,7 @@ async fn the_run_holds_options_and_metrics_and_ends_as_training_ends() {
     let (home, flags) = simple().await;
     let outputs = home.train(&flags).await.unwrap();
     let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap()).await.unwrap();
-    let run = home.tracking.find_run(&manifest.header().fingerprint).await.unwrap().unwrap();
+    let run = home.tracking.find_run(&flags.model_name, &manifest.header().fingerprint).await.unwrap().unwrap();
     assert_eq!(run.run_id, outputs.get("run-id").unwrap());
     assert_eq!((run.params["c"].as_str(), run.params["class_weight"].as_str()), ("1", "balanced"));
     assert_eq!(run.params["features"], "feature1");
@@ -86,7 +86,7 @@ async fn the_run_holds_options_and_metrics_and_ends_as_training_ends() {
     let flags = home.prepared("2", &Rows::simple(50), &[one_class]).await;
     home.train(&flags).await.unwrap_err();
     let task = crate::task::Task::read(&home.store, &flags).await.unwrap();
-    let run = home.tracking.find_run(&task.inputs.fingerprint()).await.unwrap().unwrap();
+    let run = home.tracking.find_run(&flags.model_name, &task.inputs.fingerprint()).await.unwrap().unwrap();
     assert_eq!(run.status, Status::Failed);
 }
 
@@ -125,12 +125,12 @@ async fn without_convergence_the_model_is_made_and_says_so() {
     let (x, y) = fixtures::customers(1, 1000, 2.2);
     let rows = Rows::new(4, &x, &y);
     let flags = home.prepared("1", &rows.slice(0, 100), &[rows.slice(100, 1000)]).await;
-    let outputs = home.train(&crate::Train { max_iter: 1, ..flags }).await.unwrap();
+    let outputs = home.train(&crate::Train { max_iter: 1, ..flags.clone() }).await.unwrap();
     let model: Model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
     assert!(!model.training.converged);
     let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap()).await.unwrap();
     assert!(manifest.warnings[0].contains("did not converge in 1 Newton steps"), "{:?}", manifest.warnings);
-    let run = home.tracking.find_run(&manifest.header().fingerprint).await.unwrap().unwrap();
+    let run = home.tracking.find_run(&flags.model_name, &manifest.header().fingerprint).await.unwrap().unwrap();
     assert_eq!(run.metrics["fit.converged"].value, 0.0);
 }
 

@@ -6,16 +6,17 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use common::digest;
 use common::layout;
-use common::manifest::{self, File, Header, Manifest, ModelManifest};
+use common::manifest::{self, File, Header, ModelManifest};
 use common::model::{Importance, importance};
 use common::reference::{self, FitMetrics, ModelMetrics};
 use common::scoring;
 use common::step::{Outputs, Step};
 use common::store::Store;
-use common::tracking::{Run, RunSpec, Status, Tracking, Version};
+use common::tracking::{Tracking, Version};
 
 use crate::Train;
 use crate::fit::{fit, reference, warnings};
+use crate::record::{record, record_again, run_of};
 use crate::task::Task;
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
 
@@ -30,7 +31,7 @@ pub(crate) async fn train(step: &Step, store: &Store, tracking: &Tracking, flags
     let key = layout::manifest(&task.folder());
     if let Some(manifest) = manifest::reusable::<ModelManifest>(store, &key, &task.inputs, step.cache()).await? {
         let metrics = manifest.load_metrics(store).await?;
-        let version = record_again(step, tracking, &task, &key, &manifest, &metrics).await?;
+        let version = record_again(step, store, tracking, &task, &key, &manifest, &metrics).await?;
         return Ok(outputs(&key, &version, &metrics, true));
     }
     let run = run_of(step, &task);
@@ -39,7 +40,7 @@ pub(crate) async fn train(step: &Step, store: &Store, tracking: &Tracking, flags
             run.log_params(task.params()).await?;
             let (manifest, metrics) = make(step, store, &task, run.id()).await?;
             let (manifest, reused) = manifest::commit(store, &key, manifest, step.cache()).await?;
-            let version = record(tracking, &task, &key, &manifest, &metrics, run).await?;
+            let version = record(store, tracking, &task, &key, &manifest, &metrics, run).await?;
             Ok((version, metrics, reused))
         })
         .await?;
@@ -108,79 +109,6 @@ fn readable(metrics: &ModelMetrics) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(metrics).context("writing the metrics")?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-fn run_of(step: &Step, task: &Task) -> RunSpec {
-    RunSpec::new(step, format!("train {}", task.train.data_version), &task.model_name, &task.inputs.fingerprint())
-        .tag("alameda.data_version", &task.train.data_version)
-        .tag("alameda.train_manifest", &task.train_key)
-        .tag("alameda.holdout_manifest", &task.holdout_key)
-}
-
-/// Makes sure that a model which is committed already stands in the tracking too: the step may have died in between, or the
-/// tracking may be another one.
-async fn record_again(
-    step: &Step,
-    tracking: &Tracking,
-    task: &Task,
-    key: &str,
-    manifest: &ModelManifest,
-    metrics: &ModelMetrics,
-) -> Result<Version> {
-    let fingerprint = &manifest.header().fingerprint;
-    match tracking.find_run(fingerprint).await?.filter(|run| run.status == Status::Finished) {
-        Some(run) => tracking.register(&task.model_name, key, fingerprint, &run.run_id).await,
-        None => {
-            tracking
-                .in_run(&run_of(step, task), async |run| {
-                    run.log_params(task.params()).await?;
-                    record(tracking, task, key, manifest, metrics, run).await
-                })
-                .await
-        }
-    }
-}
-
-/// Logs what was measured, and registers the model.
-async fn record(
-    tracking: &Tracking,
-    task: &Task,
-    key: &str,
-    manifest: &ModelManifest,
-    metrics: &ModelMetrics,
-    run: &Run,
-) -> Result<Version> {
-    run.log_metrics(numbers(metrics)).await?;
-    let version = tracking.register(&task.model_name, key, &manifest.header().fingerprint, run.id()).await?;
-    run.set_tag("alameda.model", version.uri()).await?;
-    Ok(version)
-}
-
-/// Everything measured, by name.
-fn numbers(metrics: &ModelMetrics) -> Vec<(String, f64)> {
-    let (holdout, fit) = (&metrics.holdout, &metrics.fit);
-    let scores = [
-        ("accuracy", holdout.accuracy),
-        ("balanced_accuracy", holdout.balanced_accuracy),
-        ("precision", holdout.precision),
-        ("recall", holdout.recall),
-        ("f1", holdout.f1),
-        ("roc_auc", holdout.roc_auc),
-        ("pr_auc", holdout.pr_auc),
-        ("log_loss", holdout.log_loss),
-        ("brier", holdout.brier),
-        ("base_rate", holdout.base_rate),
-        ("confusion.true_negatives", Some(holdout.confusion.true_negatives as f64)),
-        ("confusion.false_positives", Some(holdout.confusion.false_positives as f64)),
-        ("confusion.false_negatives", Some(holdout.confusion.false_negatives as f64)),
-        ("confusion.true_positives", Some(holdout.confusion.true_positives as f64)),
-        ("fit.iterations", Some(f64::from(fit.iterations))),
-        ("fit.converged", Some(f64::from(u8::from(fit.converged)))),
-        ("fit.objective", Some(fit.objective)),
-    ];
-    let scores = scores.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let importance = metrics.importance.iter().map(|entry| (format!("importance.{}", entry.feature), entry.importance));
-    scores.chain(importance).collect()
 }
 
 /// Tells a person how good the model is, and what it looks at.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use common::manifest::{self, Part, ResultsManifest};
 use common::parts;
 use common::postgres::{Database, Publication, RowSorter, Rows, Table};
-use common::step::{Outputs, Step};
+use common::step::{self, Outputs, Step};
 use common::store::Store;
 
 pub(crate) async fn publish(
@@ -52,7 +52,7 @@ struct Reading {
 
 impl Reading {
     fn part(&self, number: usize, part: &Part) -> Result<()> {
-        let file = self.store.file(&part.key)?;
+        let file = step::wait(self.store.file(&part.key))?;
         for batch in parts::read(&file, &self.columns)? {
             self.step.check()?;
             let batch = batch?;

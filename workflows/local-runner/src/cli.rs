@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::failure::{self, Failure};
+use common::store;
 use serde::Serialize;
 
 use crate::config_maps::ConfigMaps;
@@ -15,7 +16,7 @@ use crate::library::{Library, Source, yaml_files};
 use crate::runs::{Runs, folder_name};
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, lint, schema, servers, submit, ui, yaml};
+use crate::{demo, lint, schema, servers, submit, tracked, ui, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -57,9 +58,9 @@ enum Command {
     Demo(demo::Options),
     /// Generate sample data
     SampleData {
-        /// Folder that gets the folders train and predict [default: RAW_URL if it is a folder, else HOME/raw]
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
+        /// Folder or S3 URL that gets the folders train and predict [default: RAW_URL, else HOME/raw]
+        #[arg(long, value_name = "URL")]
+        dir: Option<String>,
         #[command(flatten)]
         size: demo::Options,
     },
@@ -110,6 +111,10 @@ enum Command {
     },
     /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make every command use them
     Services,
+    /// List tracked runs, the newest first, from MLflow or the store
+    Runs(tracked::RunOptions),
+    /// List registered models, their versions and aliases, from MLflow or the store
+    Models(tracked::ModelOptions),
     /// Check workflows and configuration more strictly than Argo does
     Lint {
         /// Files or folders with WorkflowTemplates [default: all of --workflows]
@@ -161,15 +166,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => return demo::run(place, &options),
         Command::Services => return servers::run(),
         Command::SampleData { dir, size } => {
-            let dir = match dir {
+            let url = match dir {
                 Some(dir) => dir,
-                None => match place.given()?.get(RAW_URL) {
-                    Some(url) => PathBuf::from(url.trim_start_matches("file://")),
-                    None => place.home()?.join("raw"),
-                },
+                None => place.addresses(&place.given()?)?.raw_url,
             };
-            let summary = demo::generate(&size.sample(dir.clone()))?;
-            ui::print(&format!("{}\n", demo::describe(&summary, &dir)));
+            let summary = demo::generate(&size.sample(url.clone()))?;
+            ui::print(&format!("{}\n", demo::describe(&summary, &url)));
         }
         Command::Submit(options) => return submit::submit(place, &options),
         Command::Retry { name, parameters, output } => return submit::retry(place, &name, &parameters, output),
@@ -182,6 +184,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 _ => ui::print(&ui::list(&workflows, output == Some(Output::Wide))),
             }
         }
+        Command::Runs(options) => tracked::runs(place, &options)?,
+        Command::Models(options) => tracked::models(place, &options)?,
         Command::Get { name, output } => print_workflow(&place.runs()?.get(&name)?, output)?,
         Command::Logs { name, node } => logs(place, &place.runs()?.get(&name)?, node.as_deref())?,
         Command::Lint { files, explain } => {
@@ -230,13 +234,17 @@ impl Place {
     }
 
     /// The addresses that were given by flag or variable.
-    pub(crate) fn given(&self) -> Result<BTreeMap<&'static str, String>> {
+    ///
+    /// # Errors
+    /// One that no store is at, or that holds a secret: addresses are kept with a run, and shown.
+    pub(crate) fn given(&self) -> Result<BTreeMap<String, String>> {
         let mut given = BTreeMap::new();
         for (name, url) in [(STORE_URL, &self.store_url), (RAW_URL, &self.raw_url)] {
             let Some(url) = url.as_ref().filter(|url| !url.is_empty()) else { continue };
+            store::check_url(url)?;
             let is_path = !url.contains("://");
             let path = || std::path::absolute(url).context("finding the current folder");
-            given.insert(name, if is_path { path()?.display().to_string() } else { url.clone() });
+            given.insert(name.to_owned(), if is_path { path()?.display().to_string() } else { url.clone() });
         }
         Ok(given)
     }
@@ -292,7 +300,7 @@ pub(crate) fn print_workflow(workflow: &Workflow, output: Option<Output>) -> Res
     Ok(())
 }
 
-fn print_object(object: &impl Serialize, output: Option<Output>) -> Result<()> {
+pub(crate) fn print_object(object: &impl Serialize, output: Option<Output>) -> Result<()> {
     let value = serde_json::to_value(object).context("writing the workflow as JSON")?;
     ui::print(&match output {
         Some(Output::Yaml) => yaml::emit(&value),
@@ -341,9 +349,9 @@ fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
 
 impl demo::Options {
     /// The same as options of the generator.
-    pub(crate) fn sample(&self, dir: PathBuf) -> sample_data::Options {
+    pub(crate) fn sample(&self, url: String) -> sample_data::Options {
         sample_data::Options {
-            dir,
+            url,
             train_files: self.train_files,
             predict_files: self.predict_files,
             rows_per_file: self.rows_per_file,

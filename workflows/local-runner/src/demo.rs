@@ -1,6 +1,6 @@
 //! The demo: sample data, the whole pipeline, and what came out, in one command.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -10,6 +10,7 @@ use console::Style;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Place;
+use crate::runs::folder_name;
 use crate::sample_data::{self, Summary};
 use crate::workflow::{Phase, RAW_URL, Workflow};
 use crate::{submit, ui};
@@ -49,7 +50,8 @@ impl Options {
 /// `demo`
 pub(crate) fn run(place: &Place, options: &Options) -> Result<ExitCode> {
     let version = options.data_version();
-    let raw = place.home()?.join("raw").join(&version);
+    // A folder of its own below the raw files: whatever else lies there is not touched.
+    let raw = format!("{}/{version}", place.addresses(&place.given()?)?.raw_url.trim_end_matches('/'));
     let summary = generate(&options.sample(raw.clone()))?;
     ui::tell(&format!("{}\n", describe(&summary, &raw)));
     let request = submit::Options {
@@ -58,12 +60,13 @@ pub(crate) fn run(place: &Place, options: &Options) -> Result<ExitCode> {
         ..submit::Options::default()
     };
     let (mut workflow, run) = submit::create(place, &request)?;
-    workflow.metadata.annotations.insert(RAW_URL.to_owned(), raw.display().to_string());
+    workflow.metadata.annotations.insert(RAW_URL.to_owned(), raw);
     run.save(&workflow)?;
     let finished = submit::execute(place, workflow, run)?;
     if finished.workflow.status.phase == Phase::Succeeded {
         let store = place.addresses(&finished.workflow.metadata.annotations)?.store_url;
-        ui::print(&result(&finished.workflow, &store, &|words| place.command(words)));
+        let copy = copied_report(place, &finished.workflow)?;
+        ui::print(&result(&finished.workflow, &store, copy, &|words| place.command(words)));
     }
     Ok(submit::exit_code(place, &finished))
 }
@@ -79,15 +82,23 @@ pub(crate) fn generate(options: &sample_data::Options) -> Result<Summary> {
 }
 
 /// One line about sample files.
-pub(crate) fn describe(summary: &Summary, folder: &Path) -> String {
+pub(crate) fn describe(summary: &Summary, url: &str) -> String {
     let Summary { written, reused, removed, rows, bytes } = summary;
     let removed = if *removed > 0 { format!(", {removed} of other options removed") } else { String::new() };
     let size = ui::mebibytes(*bytes);
-    format!("sample data: {rows} rows, {size} in {}: {written} files written, {reused} kept{removed}", folder.display())
+    format!("sample data: {rows} rows, {size} in {url}: {written} files written, {reused} kept{removed}")
+}
+
+/// The copy of the report that the runner keeps, as Argo keeps its artifact.
+fn copied_report(place: &Place, workflow: &Workflow) -> Result<Option<PathBuf>> {
+    let folder = place.runs()?.folder(workflow);
+    let files =
+        workflow.pods().into_iter().map(|pod| folder.join(folder_name(workflow, pod)).join("outputs/report.html"));
+    Ok(files.filter(|file| file.is_file()).last())
 }
 
 /// What a person wants to know at the end.
-fn result(workflow: &Workflow, store: &str, command: &dyn Fn(&[&str]) -> String) -> String {
+fn result(workflow: &Workflow, store: &str, copy: Option<PathBuf>, command: &dyn Fn(&[&str]) -> String) -> String {
     let output = |name: &str| workflow.root().and_then(|root| root.output(name)).unwrap_or_default();
     let metric = |name: &str| match output(name).parse::<f64>() {
         Ok(value) => format!("{value:.4}"),
@@ -99,7 +110,7 @@ fn result(workflow: &Workflow, store: &str, command: &dyn Fn(&[&str]) -> String)
     let peak = pods.iter().filter_map(|pod| Some((pod.peak_memory_bytes?, pod.template_name.as_str()))).max();
     let promoted = if output("promoted") == "true" { ", promoted in this run" } else { "" };
     let seconds = workflow.status.started_at.map(|start| ui::duration(start, workflow.status.finished_at));
-    let report = PathBuf::from(store.trim_start_matches("file://")).join(output("report"));
+    let report = format!("{}/{}", store.trim_start_matches("file://").trim_end_matches('/'), output("report"));
     let verdict = match output("verdict") {
         "ok" => Style::new().green(),
         "alert" => Style::new().red(),
@@ -121,7 +132,11 @@ fn result(workflow: &Workflow, store: &str, command: &dyn Fn(&[&str]) -> String)
     if let Some((bytes, step)) = peak {
         rows.push(("most memory", format!("{} in {step}", ui::mebibytes(bytes))));
     }
-    rows.push(("report", report.display().to_string()));
+    rows.push(("report", report));
+    // A browser can't open what is in S3.
+    if let (Some(copy), true) = (copy, store.starts_with("s3://")) {
+        rows.push(("a copy of it", copy.display().to_string()));
+    }
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     let done = Style::new().green().apply_to("✔");
     let version = format!("data-version={}", parameter(workflow, "data-version"));

@@ -20,6 +20,7 @@ mod spec;
 mod steps;
 mod submit;
 mod template;
+mod tracked;
 mod ui;
 mod workflow;
 mod yaml;

@@ -1,29 +1,32 @@
-//! Sample data: raw parquet files to try Alameda with, and for its tests.
+//! Sample data: raw parquet files to try Alameda with, and for its tests, in a folder or in S3.
 //!
 //! The target depends on the features through a logistic link, so that there is something to learn: a class-balanced
 //! logistic regression on the features and their product reaches a ROC AUC of about 0.74 and an accuracy of about 0.71,
 //! where always answering 1 would be right in 85 % of the rows.
 
+use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{BufWriter, ErrorKind};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use common::failure::{self, Failure};
+use common::step::wait;
+use common::store::{Access, BlockingUpload, Object, Role, Store};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
 use parquet::file::properties::WriterProperties;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use tokio::runtime::Handle;
 
 #[cfg(test)]
 mod tests;
@@ -37,12 +40,17 @@ const BATCH_ROWS: usize = 16 * 1024;
 /// Rows of a row group: what the writer buffers, about 10 MiB.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 const UUID_CHARS: usize = 36;
+/// How long uploads may take to be aborted after a failure.
+const ABORT: Duration = Duration::from_secs(10);
+
+/// As much of a file's end as holds the footer of any sample.
+const FOOTER_BYTES: u64 = 64 * 1024;
 
 /// What to generate, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    /// Folder that gets the folders `train` and `predict`.
-    pub dir: PathBuf,
+    /// URL of the store that gets the folders `train` and `predict`.
+    pub url: String,
     /// Files in `train`, dated 2023 and 2024.
     pub train_files: usize,
     /// Files in `predict`, dated 2025.
@@ -56,8 +64,8 @@ pub(crate) struct Options {
 /// One file that now stands as the options ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileWritten {
-    /// Where it is.
-    pub path: PathBuf,
+    /// Its key.
+    pub key: String,
     /// Rows in it.
     pub rows: usize,
     /// Its size.
@@ -98,11 +106,34 @@ pub(crate) fn generate(options: &Options, on_file: impl Fn(&FileWritten) + Sync)
 
 fn generate_on(threads: usize, options: &Options, on_file: &(impl Fn(&FileWritten) + Sync)) -> Result<Summary> {
     ensure!(options.rows_per_file > 0, "a sample file needs at least 1 row");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let access = Access::of_process(Role::Raw);
+    let generated = {
+        let _entered = runtime.enter();
+        generate_in(&Store::create_with(&options.url, &access)?, threads, options, on_file)
+    };
+    // What a failed file has begun is aborted.
+    runtime.block_on(access.uploads.close(ABORT));
+    generated
+}
+
+fn generate_in(
+    store: &Store,
+    threads: usize,
+    options: &Options,
+    on_file: &(impl Fn(&FileWritten) + Sync),
+) -> Result<Summary> {
     let mut summary = Summary::default();
+    let mut there = BTreeMap::new();
     for split in [Split::Train, Split::Predict] {
-        let dir = options.dir.join(split.to_string());
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create folder {}", dir.display()))?;
-        summary.removed += remove_surplus(&dir, split.files(options))?;
+        for object in wait(store.list(&split.to_string()))? {
+            if is_surplus(store, split, &object, options) {
+                wait(store.delete(&object.key))?;
+                summary.removed += 1;
+            } else {
+                there.insert(object.key.clone(), object);
+            }
+        }
     }
 
     let targets: Vec<Target> = [Split::Train, Split::Predict]
@@ -111,13 +142,16 @@ fn generate_on(threads: usize, options: &Options, on_file: &(impl Fn(&FileWritte
         .collect();
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
+    let runtime = Handle::current();
     let work = || -> Result<Vec<FileWritten>> {
+        let _entered = runtime.enter();
         let mut files = Vec::new();
         while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
             if failed.load(Ordering::Relaxed) {
                 break;
             }
-            let file = target.ensure_file(options).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            let file =
+                target.ensure_file(store, &there, options).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
             on_file(&file);
             files.push(file);
         }
@@ -172,32 +206,28 @@ impl Split {
     }
 }
 
-fn file_name(ordinal: usize) -> String {
-    format!("part-{ordinal:03}.parquet")
-}
-
-/// Removes sample files beyond `files`: a glob over the folder would read them as well.
-fn remove_surplus(dir: &Path, files: usize) -> Result<usize> {
-    let mut removed = 0;
-    for entry in fs::read_dir(dir).with_context(|| format!("cannot list folder {}", dir.display()))? {
-        let path = entry.with_context(|| format!("cannot list folder {}", dir.display()))?.path();
-        let ordinal = path
-            .file_name()
-            .and_then(|name| name.to_str()?.strip_prefix("part-")?.strip_suffix(".parquet"))
-            .and_then(|digits| digits.parse::<usize>().ok());
-        // A file that can't be read as a sample is not ours to remove.
-        if ordinal.is_some_and(|ordinal| ordinal >= files) && matches!(mark_of(&path), Ok(Some(_))) {
-            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-            removed += 1;
-        }
-    }
-    Ok(removed)
+/// Whether it is a sample file beyond those that are asked for: a glob over the folder would read it as well.
+fn is_surplus(store: &Store, split: Split, object: &Object, options: &Options) -> bool {
+    let name = object.key.strip_prefix(&format!("{split}/part-")).and_then(|name| name.strip_suffix(".parquet"));
+    let ordinal = name.and_then(|digits| digits.parse::<usize>().ok());
+    // A file that can't be read as a sample is not ours to remove.
+    ordinal.is_some_and(|ordinal| ordinal >= split.files(options)) && matches!(mark_of(store, object), Ok(Some(_)))
 }
 
 /// The mark in a parquet file's footer, or `None` if it has none.
-fn mark_of(path: &Path) -> Result<Option<String>> {
-    let file = File::open(path)?;
-    let metadata = ParquetMetaDataReader::new().parse_and_finish(&file)?;
+fn mark_of(store: &Store, object: &Object) -> Result<Option<String>> {
+    let tail = |bytes| Ok::<_, anyhow::Error>(wait(store.tail(&object.key, bytes))?.context("it is gone")?);
+    let mut end = tail(FOOTER_BYTES)?;
+    let length = |end: &[u8]| match end.split_last_chunk::<8>() {
+        Some((_, &[a, b, c, d, b'P', b'A', b'R', b'1'])) => Ok(u32::from_le_bytes([a, b, c, d]) as usize + 8),
+        _ => Err(anyhow::anyhow!("it does not end as a parquet file does")),
+    };
+    let whole = length(&end)?;
+    if whole > end.len() {
+        end = tail(whole as u64)?;
+    }
+    let footer = end.len().checked_sub(whole).context("it is cut")?..end.len() - 8;
+    let metadata = ParquetMetaDataReader::decode_metadata(&end[footer])?;
     let pairs = metadata.file_metadata().key_value_metadata();
     Ok(pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == MARK)).and_then(|pair| pair.value.clone()))
 }
@@ -218,41 +248,32 @@ impl Target {
         )
     }
 
-    fn ensure_file(self, options: &Options) -> Result<FileWritten> {
-        let path = options.dir.join(self.split.to_string()).join(file_name(self.ordinal));
-        let mark = self.mark(options);
-        let reused = match fs::metadata(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => false,
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
-            Ok(_) => match mark_of(&path) {
-                Ok(Some(found)) => found == mark,
-                Ok(None) => {
-                    bail!("{} was not made by sample-data: move it away or choose another folder", path.display())
-                }
-                Err(error) => {
-                    return Err(error).with_context(|| {
-                        format!("{} is no readable parquet file: remove it or choose another folder", path.display())
-                    });
-                }
-            },
-        };
-        if !reused {
-            // Renamed when it is whole, so that no reader and no later run sees half a file.
-            let partial = path.with_file_name(format!(".{}.{}.tmp", file_name(self.ordinal), std::process::id()));
-            let done = self.write(&partial, mark, options).and_then(|()| Ok(fs::rename(&partial, &path)?));
-            if done.is_err() {
-                // The first error is the one to tell; what is left over has a name that no glob matches.
-                let _ = fs::remove_file(&partial);
-            }
-            done.with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        let bytes = fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.len();
-        Ok(FileWritten { path, rows: options.rows_per_file, bytes, reused })
+    fn key(self) -> String {
+        format!("{}/part-{:03}.parquet", self.split, self.ordinal)
     }
 
-    fn write(self, path: &Path, mark: String, options: &Options) -> Result<()> {
+    fn ensure_file(self, store: &Store, there: &BTreeMap<String, Object>, options: &Options) -> Result<FileWritten> {
+        let (key, mark, rows) = (self.key(), self.mark(options), options.rows_per_file);
+        if let Some(object) = there.get(&key) {
+            let foreign = |why: String| {
+                Failure::usage(format!("{}/{key} {why}: move it away or choose another place", store.url()))
+            };
+            match mark_of(store, object) {
+                Ok(Some(found)) if found == mark => {
+                    return Ok(FileWritten { key, rows, bytes: object.bytes, reused: true });
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(foreign("was not made by sample-data".to_owned())),
+                Err(error) if failure::exit_code(&error) == failure::UNAVAILABLE => return Err(error),
+                Err(error) => return Err(foreign(format!("is no readable parquet file ({error:#})"))),
+            }
+        }
+        let bytes = self.write(store, &key, mark, options).with_context(|| format!("writing {}/{key}", store.url()))?;
+        Ok(FileWritten { key, rows, bytes, reused: false })
+    }
+
+    /// Gives the size.
+    fn write(self, store: &Store, key: &str, mark: String, options: &Options) -> Result<u64> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             // Hardly a value occurs twice, except in the target.
@@ -262,8 +283,8 @@ impl Target {
             .set_key_value_metadata(Some(vec![KeyValue::new(MARK.to_owned(), mark)]))
             .build();
         let schema = schema();
-        let file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
+        let upload = BlockingUpload(wait(store.upload(key))?);
+        let mut writer = ArrowWriter::try_new(upload, schema.clone(), Some(properties))?;
         let mut random = Random::new(options.seed, self);
         let mut left = options.rows_per_file;
         while left > 0 {
@@ -271,9 +292,8 @@ impl Target {
             writer.write(&random.batch(&schema, self.split, rows)?)?;
             left -= rows;
         }
-        // `into_inner` of the writer ends the file and flushes, where a drop would swallow an error.
-        writer.into_inner()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        Ok(())
+        let BlockingUpload(upload) = writer.into_inner()?;
+        Ok(wait(upload.finish())?.bytes)
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)
         workflow.metadata.annotations.insert(SCHEDULED_TIME.to_owned(), time);
     }
     for (name, url) in place.given()? {
-        workflow.metadata.annotations.insert(name.to_owned(), url);
+        workflow.metadata.annotations.insert(name, url);
     }
     settle(place, workflow, options.name.as_deref(), base)
 }

@@ -185,7 +185,10 @@ async fn pass(
     let (mut head, body) = request.into_parts();
     head.uri = Uri::try_from(format!("http://{}{}", local(upstream), counter.path)).map_err(std::io::Error::other)?;
     let body = Counted { body, counter: counter.clone(), is_answer: false, left: None };
-    let answer = client.request(Request::from_parts(head, body)).await.map_err(std::io::Error::other)?;
+    let mut answer = client.request(Request::from_parts(head, body)).await.map_err(std::io::Error::other)?;
+    // It speaks of the connection to the service. The one to the client is reset when it is closed, and what is on its
+    // way would get lost.
+    answer.headers_mut().remove(hyper::header::CONNECTION);
     if matches!(fault, Some(Fault::LoseAnswer)) {
         return Err(std::io::ErrorKind::ConnectionReset.into());
     }

@@ -19,11 +19,12 @@ fn existing(columns: &[(&str, &str)]) -> Existing {
     Existing {
         columns: columns.map(|&(name, sql)| (name.to_owned(), sql.to_owned())).collect(),
         keys: vec![vec!["a".to_owned(), "b".to_owned()], vec!["id".to_owned()]],
+        partitioned: false,
     }
 }
 
 fn table() -> Table {
-    Table { schema: "s".to_owned(), name: "t".to_owned() }
+    Table { schema: "s".to_owned(), name: "t".to_owned(), partition_by: PartitionBy::None }
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn a_table_of_another_key_is_refused() {
 
 #[test]
 fn any_name_can_be_quoted() {
-    let odd = Table { schema: "a\"b".to_owned(), name: "ç; DROP".to_owned() };
+    let odd = Table { schema: "a\"b".to_owned(), name: "ç; DROP".to_owned(), partition_by: PartitionBy::None };
     assert_eq!(odd.to_string(), "\"a\"\"b\".\"ç; DROP\"");
     assert_eq!(literal(r"it's \ so"), r"E'it\'s \\ so'");
     assert!(check_name(&"é".repeat(31)).is_ok());

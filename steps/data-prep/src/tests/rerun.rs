@@ -66,13 +66,13 @@ async fn lost_objects_are_made_again() {
     let lost: Vec<String> = before.keys().filter(|key| **key != *TRAIN).cloned().collect();
     assert_eq!(lost.len(), 4, "three parts and the manifest of the holdout");
     for key in lost {
-        fs::remove_file(bench.store.file(&key).unwrap()).unwrap();
+        fs::remove_file(bench.store.local_path(&key).unwrap()).unwrap();
         assert_eq!(bench.prepare(&[]).await.unwrap().get("rows"), Some("90"), "{key}");
         assert_eq!(bench.digests().await, before, "{key}");
     }
     assert_eq!(bench.manifest(TRAIN).await.header.created_at, created_at);
     // The marks may be gone too.
-    fs::remove_dir_all(bench.store.file("_work").unwrap()).unwrap();
+    fs::remove_dir_all(bench.store.local_path("_work").unwrap()).unwrap();
     assert_eq!(bench.prepare(&[]).await.unwrap().get("reused"), Some("true"));
     assert_eq!(bench.digests().await, before);
 }
@@ -81,7 +81,7 @@ async fn lost_objects_are_made_again() {
 async fn a_holdout_without_its_training_data_is_a_leftover() {
     let bench = Bench::with_files(&[30, 40, 50]);
     bench.prepare(&[]).await.unwrap();
-    fs::remove_file(bench.store.file(TRAIN).unwrap()).unwrap();
+    fs::remove_file(bench.store.local_path(TRAIN).unwrap()).unwrap();
     bench.configure("features.sql", "SELECT *, feature1 + feature2 AS sum FROM raw");
     bench.prepare(&[]).await.unwrap();
     let (train, holdout) = (bench.manifest(TRAIN).await, bench.manifest(HOLDOUT).await);
@@ -138,7 +138,7 @@ async fn a_file_that_was_only_touched_counts_as_the_same() {
     assert_eq!(bench.plan(&[]).await.unwrap().get("reused"), Some("true"));
     // It may have to be read once more.
     let part = before.keys().find(|key| key.starts_with("train/") && key.ends_with("000001.parquet")).unwrap();
-    fs::remove_file(bench.store.file(part).unwrap()).unwrap();
+    fs::remove_file(bench.store.local_path(part).unwrap()).unwrap();
     bench.prepare(&[]).await.unwrap();
     assert_eq!(bench.digests().await, before);
 

@@ -56,7 +56,7 @@ async fn a_damaged_part_is_refused_by_name() {
     let (home, results) = simple().await;
     let part =
         home.store.list("results").await.unwrap().into_iter().find(|object| object.key.contains("/part-")).unwrap();
-    let file = home.store.file(&part.key).unwrap();
+    let file = home.store.local_path(&part.key).unwrap();
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     refused(&home, &results, 2, &part.key).await;

@@ -18,6 +18,7 @@ use common::parts::PartWriter;
 use common::reference::{FeatureProfile, FitMetrics, ModelMetrics, Reference, ScoreProfile};
 use common::step::{Outputs, Step, blocking};
 use common::store::Store;
+use common::tracking::Tracking;
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
@@ -56,6 +57,7 @@ pub(super) struct Home {
     pub(super) folder: tempfile::TempDir,
     pub(super) step: Step,
     pub(super) store: Store,
+    pub(super) tracking: Tracking,
     pub(super) raw: Store,
     pub(super) names: Names,
     pub(super) threshold: f64,
@@ -101,7 +103,8 @@ impl Home {
         let step = Step::for_test("model-monitoring", folder.path());
         let store = step.store().unwrap();
         let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
-        let home = Self { folder, step, store, raw, names, threshold: 0.5, timezone: Tz::UTC };
+        let tracking = Tracking::embedded(&store);
+        let home = Self { folder, step, store, tracking, raw, names, threshold: 0.5, timezone: Tz::UTC };
         home.put_model(reference).await;
         home
     }
@@ -270,7 +273,7 @@ impl Home {
             labels_glob: "labels/*.parquet".to_owned(),
             thresholds: Thresholds { warn: 0.1, alert: 0.25, min_rows: 100 },
         };
-        report(&self.step, &self.store, &self.raw, &request).await
+        report(&self.step, &self.store, &self.raw, &self.tracking, &request).await
     }
 
     /// Reports, and reads back what was committed.

@@ -65,7 +65,7 @@ async fn a_lost_or_changed_page_is_written_again() {
     for damage in [None, Some(b"<p>".to_vec())] {
         let key = "reports/25.05.1/m/v3/report.html";
         match damage {
-            None => std::fs::remove_file(home.store.file(key).unwrap()).unwrap(),
+            None => std::fs::remove_file(home.store.local_path(key).unwrap()).unwrap(),
             Some(bytes) => home.store.put(key, bytes).await.unwrap(),
         }
         assert_eq!(home.try_report(&results).await.unwrap().get("reused"), Some("false"));

@@ -52,12 +52,12 @@ async fn without_fair_raw_files_a_champion_is_not_comparable() {
         home.promote_with(&home.step, &gate(flags(first))).await.unwrap();
         let candidate = home.register(&Data { sql, ..OTHER }, GOOD).await;
         let mut flags = gate(home.flags_with_raw(candidate));
-        let file = home.raw.file("train/0.parquet").unwrap();
+        let file = home.raw.local_path("train/0.parquet").unwrap();
         match what {
             "no address" => flags.raw_url = None,
             "no folder" => flags.raw_url = Some("/no/such/folder".to_owned()),
             "gone" => std::fs::remove_file(file).unwrap(),
-            "changed" => drop(std::fs::copy(home.raw.file("train/2.parquet").unwrap(), file).unwrap()),
+            "changed" => drop(std::fs::copy(home.raw.local_path("train/2.parquet").unwrap(), file).unwrap()),
             _ => {}
         }
         let outputs = home.promote_with(&home.step, &flags).await.unwrap();

@@ -13,7 +13,7 @@ use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model
 use common::parts::PartWriter;
 use common::step::{Outputs, Step, blocking};
 use common::store::Store;
-use common::tracking::{CHAMPION, Tracking};
+use common::tracking::{CHAMPION, Candidate, Tracking, TrackingArgs};
 
 use crate::gate::Metric;
 use crate::{Mode, Promote};
@@ -75,7 +75,7 @@ impl Home {
         let step = Step::for_test("model-promotion", folder.path());
         let store = step.store().unwrap();
         let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
-        Self { tracking: Tracking::open(&store).unwrap(), folder, raw, step, store }
+        Self { tracking: Tracking::embedded(&store), folder, raw, step, store }
     }
 
     /// Registers a model with these coefficients; gives its version.
@@ -109,7 +109,9 @@ impl Home {
         };
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();
-        self.tracking.register(&name(), &key, &manifest.header().fingerprint, "run").await.unwrap().version
+        let name = name();
+        let candidate = Candidate::new(&name, &key, &manifest.header().fingerprint, "run");
+        self.tracking.register(&candidate).await.unwrap().version
     }
 
     async fn content(&self, key: &str) -> String {
@@ -195,6 +197,7 @@ pub(crate) fn flags(version: u64) -> Promote {
         rollback: false,
         expect: None,
         raw_url: None,
+        tracking: TrackingArgs::default(),
     }
 }
 

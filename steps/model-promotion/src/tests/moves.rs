@@ -64,7 +64,7 @@ async fn a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
     let finished = home.promote(2).await.unwrap();
     for object in home.store.list(&common::layout::alias(&name(), CHAMPION)).await.unwrap() {
         if object.key.ends_with("000002.json") {
-            std::fs::remove_file(home.store.file(&object.key).unwrap()).unwrap();
+            std::fs::remove_file(home.store.local_path(&object.key).unwrap()).unwrap();
         }
     }
     assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(1), Some(1)));
@@ -81,7 +81,7 @@ async fn a_refused_candidate_is_judged_once() {
     let objects = home.objects().await;
     // Without its holdout's part it could not be scored again.
     let part = objects.iter().find(|object| object.key.starts_with("holdout/1/part-")).unwrap();
-    std::fs::remove_file(home.store.file(&part.key).unwrap()).unwrap();
+    std::fs::remove_file(home.store.local_path(&part.key).unwrap()).unwrap();
     assert_eq!(home.promote_with(&home.step.in_workflow("other"), &flags(worse)).await.unwrap(), first);
     // Another gate is another question.
     let error = home.promote_with(&home.step, &Promote { gate_margin: 0.4, ..flags(worse) }).await.unwrap_err();
@@ -153,7 +153,7 @@ async fn a_rollback_to_a_damaged_model_is_refused() {
     let (home, _) = champion_and_candidate().await;
     home.promote(2).await.unwrap();
     let model = home.tracking.version(&name(), 1).await.unwrap().model.replace("_manifest", "model");
-    std::fs::remove_file(home.store.file(&model).unwrap()).unwrap();
+    std::fs::remove_file(home.store.local_path(&model).unwrap()).unwrap();
     let error = home.rollback(2).await.unwrap_err();
     assert_eq!(exit_code(&error), 2);
     assert!(error.to_string().contains(&model), "{error}");

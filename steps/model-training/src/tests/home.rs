@@ -12,7 +12,7 @@ use common::model::ClassWeight;
 use common::parts::PartWriter;
 use common::step::{Outputs, Step, blocking};
 use common::store::Store;
-use common::tracking::Tracking;
+use common::tracking::{Tracking, TrackingArgs};
 
 use crate::Train;
 
@@ -67,7 +67,7 @@ impl Home {
         columns.extend(names(p).iter().map(|name| column(name, "feature", "float64")));
         let dataset = format!(r#"{{"columns": [{}]}}"#, columns.join(", "));
         let config = Config::parse(dataset, "SELECT * FROM raw".to_owned()).unwrap().pin(&store).await.unwrap();
-        Self { tracking: Tracking::open(&store).unwrap(), _folder: folder, step, store, config, p }
+        Self { tracking: Tracking::embedded(&store), _folder: folder, step, store, config, p }
     }
 
     /// Writes both data sets of a version, the holdout being shard 0; gives the flags that train on it.
@@ -171,6 +171,7 @@ pub(crate) fn flags(train_manifest: &str, holdout_manifest: &str) -> Train {
         max_iter: 1000,
         tol: 1e-10,
         threshold: 0.5,
+        tracking: TrackingArgs::default(),
     }
 }
 

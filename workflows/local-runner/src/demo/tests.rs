@@ -52,8 +52,8 @@ fn workflow(reused: &str) -> Workflow {
 #[test]
 fn the_end_of_a_demo_tells_what_came_out_and_what_to_try_next() {
     let command = |words: &[&str]| format!("alameda {}", words.join(" "));
-    insta::assert_snapshot!(result(&workflow("true"), "/home/me/.alameda/store", &command));
-    assert!(result(&workflow("false"), "/s", &command).contains("0 of 1 steps reused finished work"));
+    insta::assert_snapshot!(result(&workflow("true"), "/home/me/.alameda/store", None, &command));
+    assert!(result(&workflow("false"), "/s", None, &command).contains("0 of 1 steps reused finished work"));
 }
 
 #[test]
@@ -70,4 +70,13 @@ fn other_options_are_another_data_version() {
     ] {
         assert_ne!(other.data_version(), version);
     }
+}
+
+#[test]
+fn a_report_in_s3_comes_with_a_copy_that_a_browser_can_open() {
+    let copy = Some(PathBuf::from("/home/me/.alameda/runs/w/model-monitoring-report(0)/outputs/report.html"));
+    let text = result(&workflow("true"), "s3://data/alameda/", copy.clone(), &|_| String::new());
+    assert!(text.contains("s3://data/alameda/reports/demo-1/m/v2/report.html"), "{text}");
+    assert!(text.contains("/home/me/.alameda/runs/w/model-monitoring-report(0)/outputs/report.html"), "{text}");
+    assert!(!result(&workflow("true"), "/s", copy, &|_| String::new()).contains("a copy of it"));
 }

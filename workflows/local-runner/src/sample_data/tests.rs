@@ -5,10 +5,13 @@ use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
 use super::*;
 
 fn options(dir: &Path) -> Options {
-    Options { dir: dir.to_owned(), train_files: 3, predict_files: 2, rows_per_file: 2_000, seed: 7 }
+    Options { url: dir.display().to_string(), train_files: 3, predict_files: 2, rows_per_file: 2_000, seed: 7 }
 }
 
 fn read(path: &Path) -> RecordBatch {
@@ -134,7 +137,7 @@ fn files_of_the_same_options_stay_untouched() {
     let before = contents(dir.path());
     assert_eq!((first.written, first.reused, first.rows), (5, 0, 10_000));
     assert_eq!(first.bytes, before.iter().map(|(_, bytes, _)| bytes.len() as u64).sum::<u64>());
-    assert!(seen.lock().unwrap().iter().all(|file| !file.reused && file.path.exists()));
+    assert!(seen.lock().unwrap().iter().all(|file| !file.reused && dir.path().join(&file.key).exists()));
 
     fs::remove_file(dir.path().join("train/part-001.parquet")).unwrap();
     let second = generate(&options(dir.path()), |_| ()).unwrap();

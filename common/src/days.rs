@@ -11,11 +11,11 @@ use chrono_tz::Tz;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A date, in days since 1970-01-01.
-pub(crate) type DayNumber = i32;
+pub type DayNumber = i32;
 
 /// The date of each row, `None` for null. An instant is converted to `timezone` first; a clock reading without a zone is
 /// taken as it is. Of a column that holds no times every date is `None`.
-pub(crate) fn of_column(column: &dyn Array, timezone: Tz) -> Vec<Option<DayNumber>> {
+pub fn of_column(column: &dyn Array, timezone: Tz) -> Vec<Option<DayNumber>> {
     let day = |seconds: i64| DayNumber::try_from(seconds.div_euclid(SECONDS_PER_DAY)).ok();
     let seconds: Vec<Option<i64>> = match column.data_type() {
         DataType::Date32 => return column.as_primitive::<Date32Type>().iter().collect(),
@@ -52,7 +52,7 @@ fn local(seconds: i64, timezone: Tz) -> Option<i64> {
 }
 
 /// The date of a number; `None` beyond the calendar.
-pub(crate) fn date(day: DayNumber) -> Option<NaiveDate> {
+pub fn date(day: DayNumber) -> Option<NaiveDate> {
     NaiveDate::default().checked_add_signed(TimeDelta::try_days(i64::from(day))?)
 }
 

@@ -1,0 +1,130 @@
+//! The ledger of labels: one row each time that label files were filled in.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{Labelled, Labelling};
+use crate::postgres::ledger;
+use crate::postgres::session::{Session, get};
+use crate::postgres::table::{Table, literal};
+use crate::retry::Trouble;
+
+const NAME: &str = "prediction_labels";
+
+/// Its columns after the number of the row, with types and comments.
+const COLUMNS: [(&str, &str, &str); 11] = [
+    ("predictions_table", "text NOT NULL", "The table that was labelled."),
+    ("model_name", "text NOT NULL", "Registered name of the model whose predictions were labelled."),
+    ("fingerprint", "text NOT NULL", "Digest of the label files."),
+    ("state", "text NOT NULL", "Digest of what was published at that time."),
+    ("files", "bigint NOT NULL", "Label files."),
+    ("labels", "bigint NOT NULL", "Keys that have a label in them."),
+    ("changed", "bigint NOT NULL", "Rows that got a label, or another one."),
+    ("absent", "bigint NOT NULL", "Labels without a row in the table."),
+    ("started_at", "timestamptz NOT NULL", "When labelling began."),
+    ("finished_at", "timestamptz NOT NULL", "When the labels were in the table."),
+    ("workflow", "text NOT NULL", "The workflow that labelled."),
+];
+
+async fn exists(session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
+    let sql = "SELECT to_regclass($1) IS NOT NULL";
+    let rows = session.query("looking up the ledger", sql, &[(&table.to_string(), Type::TEXT)]).await?;
+    rows.first().map_or(Ok(false), |row| get(row, 0))
+}
+
+/// Makes the ledger when it is missing.
+pub(super) async fn ensure(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
+    let ledger = table.beside(NAME);
+    if exists(session, &ledger).await? {
+        return Ok(());
+    }
+    // Labellers of other tables share it, so the table's own lock is not enough.
+    session.lock(&ledger).await?;
+    let columns: Vec<String> = COLUMNS.iter().map(|(name, sql, _)| format!("{name} {sql}")).collect();
+    let comments: String = COLUMNS
+        .iter()
+        .map(|(name, _, comment)| format!("COMMENT ON COLUMN {ledger}.{name} IS {};", literal(comment)))
+        .collect();
+    let sql = format!(
+        "CREATE TABLE IF NOT EXISTS {ledger} (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {});\
+         COMMENT ON TABLE {ledger} IS {};{comments}",
+        columns.join(", "),
+        literal("What labels Alameda has filled in, one row each time.")
+    );
+    session.batch("creating the ledger of labels", &sql).await
+}
+
+/// A digest of what is published of the model name: other rows can take other labels.
+pub(super) async fn state(session: &Session<'_>, table: &Table, labelling: &Labelling) -> Result<String, Trouble> {
+    let publications = ledger::of(table);
+    if !exists(session, &publications).await? {
+        return Ok(String::new());
+    }
+    let sql = format!(
+        "SELECT md5(coalesce(string_agg(concat(fingerprint, ' ', extract(epoch FROM finished_at)), ' ' ORDER BY fingerprint), '')) \
+         FROM {publications} WHERE predictions_table = $1 AND model_name = $2"
+    );
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&table.name, Type::TEXT), (&labelling.publication.model_name, Type::TEXT)];
+    let rows = session.query("reading the ledger", &sql, &parameters).await?;
+    rows.first().map_or(Ok(String::new()), |row| get(row, 0))
+}
+
+/// What was done last, if it was with the same files and in the same state.
+pub(super) async fn find(
+    session: &Session<'_>,
+    table: &Table,
+    labelling: &Labelling,
+    state: &str,
+) -> Result<Option<Labelled>, Trouble> {
+    let ledger = table.beside(NAME);
+    if !exists(session, &ledger).await? {
+        return Ok(None);
+    }
+    let sql = format!(
+        "SELECT labels, changed, absent FROM (SELECT * FROM {ledger} WHERE predictions_table = $1 AND model_name = $2 \
+         ORDER BY number DESC LIMIT 1) AS last WHERE fingerprint = $3 AND state = $4"
+    );
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&table.name, Type::TEXT),
+        (&labelling.publication.model_name, Type::TEXT),
+        (&labelling.fingerprint, Type::TEXT),
+        (&state, Type::TEXT),
+    ];
+    let rows = session.query("reading the ledger of labels", &sql, &parameters).await?;
+    let number = |row, index| get::<i64>(row, index).map(|number| number as u64);
+    let labelled =
+        |row| Ok(Labelled { labels: number(row, 0)?, changed: number(row, 1)?, absent: number(row, 2)?, reused: true });
+    rows.first().map(labelled).transpose()
+}
+
+/// Records what was done.
+pub(super) async fn record(
+    session: &Session<'_>,
+    table: &Table,
+    labelling: &Labelling,
+    labelled: &Labelled,
+    started_at: DateTime<Utc>,
+) -> Result<(), Trouble> {
+    let state = state(session, table, labelling).await?;
+    let names: Vec<&str> = COLUMNS.iter().map(|(name, _, _)| *name).collect();
+    let values: Vec<String> = (1..=COLUMNS.len()).map(|number| format!("${number}")).collect();
+    let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.beside(NAME), names.join(", "), values.join(", "));
+    let numbers = [labelling.files, labelled.labels, labelled.changed, labelled.absent].map(|number| number as i64);
+    let finished_at = Utc::now();
+    let parameters: [(&(dyn ToSql + Sync), Type); COLUMNS.len()] = [
+        (&table.name, Type::TEXT),
+        (&labelling.publication.model_name, Type::TEXT),
+        (&labelling.fingerprint, Type::TEXT),
+        (&state, Type::TEXT),
+        (&numbers[0], Type::INT8),
+        (&numbers[1], Type::INT8),
+        (&numbers[2], Type::INT8),
+        (&numbers[3], Type::INT8),
+        (&started_at, Type::TIMESTAMPTZ),
+        (&finished_at, Type::TIMESTAMPTZ),
+        (&labelling.workflow, Type::TEXT),
+    ];
+    session.execute("writing the ledger of labels", &sql, &parameters).await.map(drop)
+}

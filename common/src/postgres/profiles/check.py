@@ -1,0 +1,78 @@
+"""Counts the rows of `predictions` with numpy, and compares the counts with the tables of profiles. Prints "same", or what
+differs. DATABASE_URL names the database, DAY is the SQL expression of a row's day."""
+import os
+import numpy
+import psycopg
+
+UNIT, SCORE_UNIT = 2.0**40, 2.0**30
+found, problems = {}, []
+
+with psycopg.connect(os.environ["DATABASE_URL"]) as server:
+    server.execute("SET TimeZone = 'UTC'")
+    baselines = dict(server.execute("SELECT model_version, baseline FROM prediction_baselines").fetchall())
+    names = sorted({feature["name"] for baseline in baselines.values() for feature in baseline["features"]})
+    columns = ", ".join(f'"{name}"' for name in names)
+    kept = server.execute("SELECT to_regclass('prediction_retention') IS NOT NULL").fetchone()[0]
+    condition = "day >= (SELECT kept_from::date FROM prediction_retention) OR day IS NULL" if kept else "true"
+    for row in server.execute(
+        "SELECT model_version, data_version, day, rows, labelled_rows, unscored_rows, true_negatives, false_positives,"
+        " false_negatives, true_positives, unlabelled, negatives, positives, unscored, score_sums, score_squares, features"
+        f" FROM prediction_profiles WHERE {condition}"
+    ):
+        found[row[:3]] = row[3:]
+    groups = {}
+    sql = f"SELECT model_version, data_version, {os.environ['DAY']}, y, probability, {columns} FROM predictions"
+    for row in server.execute(sql):
+        if row[0] in baselines:
+            groups.setdefault(row[:3], []).append(row[3:])
+
+
+def compare(group, what, is_, expected):
+    if is_ != expected:
+        problems.append(f"{group} {what}: is {is_}, and should be {expected}")
+
+
+def floats(values):
+    return numpy.array([float(value) for value in values if value is not None])
+
+
+def cells(values, cuts):
+    return numpy.bincount(numpy.searchsorted(cuts, values, side="right"), minlength=len(cuts) + 1).tolist()
+
+
+compare("all", "groups", sorted(found, key=repr), sorted(groups, key=repr))
+for group in found.keys() & groups.keys():
+    baseline, rows, profile = baselines[group[0]], groups[group], found[group]
+    labels = [row[0] for row in rows]
+    compare(group, "rows", profile[0], len(rows))
+    compare(group, "labelled rows", profile[1], sum(label is not None for label in labels))
+    compare(group, "unscored rows", profile[2], sum(row[1] is None for row in rows))
+    threshold, cuts = baseline["threshold"], baseline["score"]["cuts"]
+    count = lambda label, above: sum(row[0] == label and row[1] is not None and (row[1] >= threshold) == above for row in rows)
+    compare(group, "confusion", list(profile[3:7]), [count(0, False), count(0, True), count(1, False), count(1, True)])
+    for index, label in enumerate([None, 0, 1]):
+        scores = floats(row[1] for row in rows if row[0] == label)
+        compare(group, f"scores of label {label}", profile[7 + index], cells(scores, cuts))
+        compare(group, f"unscored of {label}", profile[10][index], sum(row[0] == label and row[1] is None for row in rows))
+        compare(group, f"sum of {label}", profile[11][index], int(numpy.rint(scores * SCORE_UNIT).sum()))
+        compare(group, f"squares of {label}", profile[12][index], int(numpy.rint(scores * scores * SCORE_UNIT).sum()))
+    for feature in baseline["features"]:
+        name, counts = feature["name"], profile[13][feature["name"]]
+        values = [row[2 + names.index(name)] for row in rows]
+        numbers = floats(values)
+        finite = numbers[numpy.isfinite(numbers)]
+        compare(group, f"{name} nulls", counts["nulls"], sum(value is None for value in values))
+        compare(group, f"{name} nans", counts["nans"], int(numpy.isnan(numbers).sum()))
+        compare(group, f"{name} infinities", counts["infinities"], int(numpy.isinf(numbers).sum()))
+        compare(group, f"{name} below", counts["below"], int((finite < feature["min"]).sum()))
+        compare(group, f"{name} above", counts["above"], int((finite > feature["max"]).sum()))
+        compare(group, f"{name} cells", counts["cells"], cells(finite, feature["cuts"]))
+        if len(finite):
+            mean = feature["center"] + feature["scale"] * (counts["sum"] / UNIT / len(finite))
+            square = counts["squares"] / UNIT / len(finite) - (counts["sum"] / UNIT / len(finite)) ** 2
+            std = feature["scale"] * max(square, 0.0) ** 0.5
+            near = lambda a, b: abs(a - b) <= 1e-6 * feature["scale"]
+            compare(group, f"{name} mean", near(mean, finite.mean()) or mean, True)
+            compare(group, f"{name} std", near(std, finite.std()) or std, True)
+
+print("same" if not problems else "\n".join(problems[:8]))

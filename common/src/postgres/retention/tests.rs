@@ -1,0 +1,107 @@
+//! Retention on tables with and without partitions.
+
+use chrono::{DateTime, Utc};
+
+use crate::failure::exit_code;
+use crate::postgres::testing::{Home, Results, Time};
+
+/// Rows of 90 days from 2025-01-01.
+fn results(data_version: &'static str, scored: i64) -> Results {
+    Results { days: 90, ..Results::new(data_version, 1, scored, 0..900) }
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+impl Home {
+    async fn retain(&self, results: &Results, days: u32, now: &str) -> super::Dropped {
+        self.database().retain(&self.table, &results.publication(), days, at(now)).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn old_rows_are_deleted_and_their_profiles_stay() {
+    let home = Home::new();
+    home.publish(&results("1", 1)).await.unwrap();
+    let before = home.profiles();
+    let dropped = home.retain(&results("1", 1), 40, "2025-03-22T15:00:00Z").await;
+    assert_eq!((dropped.partitions, dropped.rows), (0, 400));
+    assert_eq!(home.psql("SELECT min(at)::date, count(*) FROM predictions"), "2025-02-10|500");
+    assert_eq!(home.profiles(), before);
+    assert_eq!(home.psql("SELECT kept_from FROM prediction_retention"), "2025-02-10 00:00:00+00");
+    assert_eq!(home.retain(&results("1", 1), 40, "2025-03-22T23:00:00Z").await.rows, 0);
+    // Never back.
+    assert_eq!(home.retain(&results("1", 1), 400, "2025-03-22T23:00:00Z").await.rows, 0);
+    assert_eq!(home.psql("SELECT kept_from FROM prediction_retention"), "2025-02-10 00:00:00+00");
+}
+
+#[tokio::test]
+async fn partitions_are_dropped_whole() {
+    let home = Home::partitioned();
+    home.publish(&results("1", 1)).await.unwrap();
+    let before = home.profiles();
+    let dropped = home.retain(&results("1", 1), 40, "2025-03-22T15:00:00Z").await;
+    assert_eq!((dropped.partitions, dropped.rows), (1, 0));
+    assert_eq!(home.psql("SELECT min(at)::date, count(*) FROM predictions"), "2025-02-01|590");
+    assert_eq!(home.profiles(), before);
+    assert_eq!(home.retain(&results("1", 1), 40, "2025-03-22T15:00:00Z").await, super::Dropped::default());
+}
+
+#[tokio::test]
+async fn what_was_dropped_does_not_come_back() {
+    for mut home in [Home::new(), Home::partitioned()] {
+        home.publish(&results("1", 1)).await.unwrap();
+        let profiles = home.profiles();
+        home.retain(&results("1", 1), 40, "2025-03-22T15:00:00Z").await;
+        let rows = home.psql("SELECT * FROM predictions ORDER BY id, at");
+        assert!(home.publish(&results("1", 1)).await.unwrap().reused);
+        home.step = home.step.refreshing();
+        home.publish(&results("1", 1)).await.unwrap();
+        assert_eq!(home.psql("SELECT * FROM predictions ORDER BY id, at"), rows);
+        assert_eq!(home.profiles(), profiles);
+
+        // Others come in as far as they are kept, and old ones that are all too old do not.
+        home.publish(&results("20", 2)).await.unwrap();
+        home.publish(&Results { days: 10, ..results("300", 3) }).await.unwrap();
+        assert_eq!(home.psql("SELECT min(at) >= '2025-02-01', count(DISTINCT data_version) FROM predictions"), "t|1");
+        home.assert_profiles_are_true("at::date");
+        // Nor do labels look for them.
+        let known: Vec<(usize, Option<u8>)> = (0..900).map(|i| (i, Some(1))).collect();
+        let labelled = home.label(&results("20", 2), &[("a.parquet", &known[..])]).await.unwrap();
+        let rows = home.psql("SELECT count(*) FROM predictions").parse::<u64>().unwrap();
+        assert_eq!((labelled.labels, labelled.absent), (900, 900 - rows));
+        home.assert_profiles_are_true("at::date");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_retention_has_emptied_keeps_its_profiles() {
+    let home = Home::new();
+    home.publish(&results("1", 1)).await.unwrap();
+    let old = home.profiles();
+    home.retain(&results("1", 1), 10, "2026-01-01T00:00:00Z").await;
+    assert_eq!(home.psql("SELECT count(*) FROM predictions"), "0");
+    home.publish(&results("20", 2)).await.unwrap();
+    assert_eq!(home.profiles(), old);
+    assert_eq!(home.psql("SELECT count(*) FROM predictions"), "0");
+}
+
+#[tokio::test]
+async fn instants_are_kept_from_midnight_in_the_time_zone_on() {
+    let mut home = Home::new();
+    home.step = home.step.in_timezone(chrono_tz::Europe::Berlin);
+    let zoned = Results { time: Time::Zoned, ..results("1", 1) };
+    home.publish(&zoned).await.unwrap();
+    home.retain(&zoned, 40, "2025-03-22T23:30:00Z").await;
+    assert_eq!(home.psql("SELECT kept_from FROM prediction_retention"), "2025-02-10 23:00:00+00");
+}
+
+#[tokio::test]
+async fn rows_without_a_time_are_never_old() {
+    let home = Home::new();
+    let timeless = Results { time: Time::None, ..results("1", 1) };
+    home.publish(&timeless).await.unwrap();
+    let error = home.database().retain(&home.table, &timeless.publication(), 40, at("2025-03-22T15:00:00Z")).await;
+    assert_eq!(exit_code(&error.unwrap_err()), 2);
+}

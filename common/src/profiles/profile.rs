@@ -1,0 +1,75 @@
+//! The profile of one day.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Baseline, FeatureCounts, ScoreCounts};
+
+/// What is counted of the rows of one model version, data version and day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Scores by label; every row is in them.
+    pub score: ScoreCounts,
+    /// One per feature, in the model's order.
+    pub features: Vec<FeatureCounts>,
+}
+
+/// Numbers of two profiles do not add up: other cells, or more than 63 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("profiles do not add up: they were made for different models, or count more rows than fit")]
+pub struct Overflow;
+
+impl Profile {
+    /// Of no rows yet.
+    pub fn new(baseline: &Baseline) -> Self {
+        Self {
+            score: ScoreCounts::new(&baseline.score.cuts),
+            features: baseline.features.iter().map(FeatureCounts::new).collect(),
+        }
+    }
+
+    /// Rows in all.
+    pub fn rows(&self) -> i64 {
+        self.score.all().into_iter().map(|counts| counts.unscored + counts.scored()).sum()
+    }
+
+    /// Rows whose label is known.
+    pub fn labelled_rows(&self) -> i64 {
+        self.rows() - self.score.unlabelled.unscored - self.score.unlabelled.scored()
+    }
+
+    /// Rows without a prediction, because a feature is missing or not finite.
+    pub fn unscored_rows(&self) -> i64 {
+        self.score.all().into_iter().map(|counts| counts.unscored).sum()
+    }
+
+    /// Adds what another profile counts.
+    ///
+    /// # Errors
+    /// Another number of features or cells, and numbers that overflow.
+    pub fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
+        let cells = |profile: &Self| -> Vec<usize> {
+            let features = profile.features.iter().map(|feature| feature.cells.len());
+            features.chain(profile.score.all().into_iter().map(|counts| counts.cells.len())).collect()
+        };
+        if cells(self) != cells(other) {
+            return Err(Overflow);
+        }
+        self.score.merge(&other.score).ok_or(Overflow)?;
+        for (ours, theirs) in self.features.iter_mut().zip(&other.features) {
+            ours.merge(theirs).ok_or(Overflow)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it fits a baseline, and no count is negative.
+    pub fn is_sound(&self, baseline: &Baseline) -> bool {
+        self.features.len() == baseline.features.len()
+            && self.score.all().into_iter().all(|counts| counts.is_sound(baseline.score.cuts.len() + 1))
+            && self
+                .features
+                .iter()
+                .zip(&baseline.features)
+                .all(|(counts, feature)| counts.is_sound(feature.cuts.len() + 1))
+    }
+}

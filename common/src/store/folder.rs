@@ -1,0 +1,139 @@
+//! A folder as an object store.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
+use object_store::{
+    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    WriteMultipart,
+};
+
+use super::{Object, location};
+use crate::failure::Failure;
+
+/// Bytes that are written at once; a folder asks for no least size.
+const CHUNK: usize = 1 << 20;
+/// Chunks in flight of one upload; together they bound the memory of a writer.
+const CHUNKS_IN_FLIGHT: usize = 2;
+
+/// A folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    files: LocalFileSystem,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Opens a folder, which must exist.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        if !path.is_dir() {
+            return Err(Failure::usage(format!("there is no folder {}; check the URL or make it", path.display())));
+        }
+        let files = LocalFileSystem::new_with_prefix(path).with_context(|| format!("opening {}", path.display()))?;
+        Ok(Self { files, path: path.to_owned() })
+    }
+
+    fn name(&self, key: &str) -> String {
+        self.path.join(key).display().to_string()
+    }
+
+    pub(super) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let found = match found(self.files.get(&location("", key)?).await) {
+            Ok(None) => return Ok(None),
+            Ok(Some(found)) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        Ok(Some(found.with_context(|| format!("reading {}", self.name(key)))?.to_vec()))
+    }
+
+    /// The last bytes of an object.
+    pub(super) async fn tail(&self, key: &str, bytes: u64) -> Result<Option<Vec<u8>>> {
+        let options = GetOptions { range: Some(GetRange::Suffix(bytes)), ..GetOptions::default() };
+        let found = match found(self.files.get_opts(&location("", key)?, options).await) {
+            Ok(None) => return Ok(None),
+            Ok(Some(found)) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        Ok(Some(found.with_context(|| format!("reading {}", self.name(key)))?.to_vec()))
+    }
+
+    pub(super) async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
+        let put = self.files.put(&location("", key)?, PutPayload::from(bytes)).await;
+        put.with_context(|| format!("writing {}", self.name(key)))?;
+        Ok(())
+    }
+
+    pub(super) async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool> {
+        let options = PutOptions::from(PutMode::Create);
+        match self.files.put_opts(&location("", key)?, PutPayload::from(bytes), options).await {
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("writing {}", self.name(key))),
+        }
+    }
+
+    pub(super) async fn head(&self, key: &str) -> Result<Option<Object>> {
+        let looked_up = found(self.files.head(&location("", key)?).await);
+        Ok(looked_up.with_context(|| format!("looking up {}", self.name(key)))?.map(object))
+    }
+
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Object>> {
+        let prefix = if folder.is_empty() { None } else { Some(location("", folder)?) };
+        let listed = self.files.list(prefix.as_ref()).map_ok(object).try_collect();
+        let mut objects: Vec<Object> = listed.await.with_context(|| format!("listing {}", self.name(folder)))?;
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    pub(super) async fn delete(&self, key: &str) -> Result<()> {
+        let deleted = self.files.delete(&location("", key)?).await;
+        deleted.with_context(|| format!("deleting {}", self.name(key)))
+    }
+
+    /// The file of an object, whether there is one or not.
+    pub(super) fn file(&self, key: &str) -> Result<PathBuf> {
+        Ok(self.files.path_to_filesystem(&location("", key)?)?)
+    }
+
+    pub(super) async fn upload(&self, key: &str) -> Result<FolderUpload> {
+        let name = self.name(key);
+        let begun = self.files.put_multipart(&location("", key)?).await;
+        let stream = begun.with_context(|| format!("writing {name}"))?;
+        Ok(FolderUpload { name, stream: WriteMultipart::new_with_chunk_size(stream, CHUNK) })
+    }
+}
+
+fn found<T>(result: object_store::Result<T>) -> object_store::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn object(meta: ObjectMeta) -> Object {
+    let stamp = meta.last_modified.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+    Object { key: meta.location.to_string(), bytes: meta.size, stamp }
+}
+
+/// A file that is being written under another name.
+pub(super) struct FolderUpload {
+    name: String,
+    stream: WriteMultipart,
+}
+
+impl FolderUpload {
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let free = self.stream.wait_for_capacity(CHUNKS_IN_FLIGHT).await;
+        free.with_context(|| format!("writing {}", self.name))?;
+        self.stream.write(bytes);
+        Ok(())
+    }
+
+    pub(super) async fn finish(self) -> Result<()> {
+        self.stream.finish().await.with_context(|| format!("writing {}", self.name))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,309 @@
+//! Streaming writes to a bucket: one `PUT` for what is small, a multipart upload for the rest, and none of those left
+//! behind.
+
+mod leftovers;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path as Location;
+use object_store::{ObjectStoreExt, PutPayload};
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use super::{Bucket, Outcome};
+use crate::failure::Failure;
+
+/// Size of a part, and of what is written by a single `PUT` at most. S3 wants 5 MiB or more of every part but the last;
+/// a writer holds two parts: one that is being filled, and one that is on its way.
+const PART_BYTES: usize = 8 << 20;
+/// After so many parts the next ones are twice as large. S3 allows 10,000 parts: these reach beyond its largest object.
+const PARTS_OF_A_SIZE: usize = 1000;
+
+/// Multipart uploads that were begun and neither completed nor aborted, of all stores of a step.
+#[derive(Debug, Default)]
+pub struct OpenUploads {
+    /// Whether none may begin any more. Held to read while one begins, so that closing waits until it is known.
+    closed: tokio::sync::RwLock<bool>,
+    open: Mutex<BTreeMap<String, Open>>,
+    /// Calls that begin one and have no answer yet, or never got one: what they began has no name that is known.
+    doubtful: Mutex<BTreeMap<u64, Doubt>>,
+    next_doubt: AtomicU64,
+}
+
+/// A call that may have begun an upload.
+#[derive(Clone, Debug)]
+struct Doubt {
+    bucket: Arc<Bucket>,
+    location: Location,
+    since: Instant,
+}
+
+/// An upload that has begun.
+#[derive(Debug)]
+struct Open {
+    bucket: Arc<Bucket>,
+    location: Location,
+    /// The part that is on its way.
+    sending: Option<AbortHandle>,
+}
+
+impl OpenUploads {
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        lock(&self.open).len()
+    }
+
+    /// Aborts what is open, within about `time`; afterwards none can begin. The last thing that a step does, so that
+    /// nothing is left behind whatever ended it.
+    pub async fn close(&self, time: Duration) {
+        let all = async {
+            *self.closed.write().await = true;
+            let open = std::mem::take(&mut *lock(&self.open));
+            let aborts = open.into_iter().map(|(id, open)| async move {
+                if let Some(sending) = open.sending {
+                    sending.abort();
+                }
+                open.bucket.abort(&open.location, &id).await;
+            });
+            futures::future::join_all(aborts).await;
+            let doubtful = std::mem::take(&mut *lock(&self.doubtful));
+            for Doubt { bucket, location, since } in doubtful.into_values() {
+                bucket.sweep(&location, since).await;
+            }
+        };
+        if tokio::time::timeout(time, all).await.is_err() {
+            tracing::warn!(
+                "multipart uploads may be left over, since S3 did not answer in {time:.0?}: the bucket's lifecycle rule for \
+                 unfinished uploads removes them, see docs/object-store.md"
+            );
+        }
+    }
+}
+
+/// An object that is being written.
+pub(in crate::store) struct BucketUpload {
+    bucket: Arc<Bucket>,
+    key: String,
+    location: Location,
+    operation: String,
+    buffer: Vec<u8>,
+    parts: Vec<PartId>,
+    /// Bytes of the parts.
+    sent: u64,
+    multipart: Option<Multipart>,
+}
+
+/// A multipart upload that has begun; aborted when it is dropped.
+struct Multipart {
+    bucket: Arc<Bucket>,
+    location: Location,
+    id: String,
+    sending: Option<JoinHandle<Result<PartId>>>,
+    is_completed: bool,
+}
+
+impl BucketUpload {
+    pub(in crate::store) fn new(bucket: &Arc<Bucket>, key: &str) -> Result<Self> {
+        Ok(Self {
+            bucket: Arc::clone(bucket),
+            key: key.to_owned(),
+            location: bucket.location(key)?,
+            operation: bucket.operation("writing", key),
+            buffer: Vec::new(),
+            parts: Vec::new(),
+            sent: 0,
+            multipart: None,
+        })
+    }
+
+    pub(in crate::store) async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let size = part_bytes(self.parts.len());
+            // A part is sent when more comes, so that what just fits needs no multipart upload.
+            if self.buffer.len() == size {
+                self.send().await?;
+            }
+            let taken = bytes.len().min(part_bytes(self.parts.len()) - self.buffer.len());
+            self.buffer.extend_from_slice(&bytes[..taken]);
+            bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    pub(in crate::store) async fn finish(mut self) -> Result<()> {
+        if self.multipart.is_none() {
+            return self.bucket.put(&self.key, std::mem::take(&mut self.buffer)).await;
+        }
+        if !self.buffer.is_empty() {
+            self.send().await?;
+        }
+        self.wait().await?;
+        let Some(mut multipart) = self.multipart.take() else { return Ok(()) };
+        self.bucket.complete(&self.location, &multipart.id, &self.parts, self.sent).await?;
+        multipart.is_completed = true;
+        Ok(())
+    }
+
+    /// Sends the buffer as the next part, in the background.
+    async fn send(&mut self) -> Result<()> {
+        self.wait().await?;
+        let multipart = match &mut self.multipart {
+            Some(multipart) => multipart,
+            None => {
+                let begun = Multipart::begin(&self.bucket, &self.location, &self.operation).await?;
+                self.multipart.insert(begun)
+            }
+        };
+        let next = Vec::with_capacity(part_bytes(self.parts.len() + 1));
+        let payload = PutPayload::from(std::mem::replace(&mut self.buffer, next));
+        self.sent += payload.content_length() as u64;
+        let (bucket, location) = (Arc::clone(&self.bucket), self.location.clone());
+        let (id, index, operation) = (multipart.id.clone(), self.parts.len(), self.operation.clone());
+        let sending = tokio::spawn(async move {
+            let put = || bucket.client.put_part(&location, &id, index, payload.clone());
+            match bucket.call(&operation, payload.content_length() as u64, put).await? {
+                Outcome::Done(part) => Ok(part),
+                Outcome::Missing | Outcome::Differs => Err(Failure::Unavailable(format!(
+                    "{}: {operation}: somebody else aborted the upload; run the step again",
+                    bucket.service
+                ))
+                .into()),
+            }
+        });
+        if let Some(open) = lock(&self.bucket.uploads.open).get_mut(&multipart.id) {
+            open.sending = Some(sending.abort_handle());
+        }
+        multipart.sending = Some(sending);
+        Ok(())
+    }
+
+    /// Waits for the part that is on its way.
+    async fn wait(&mut self) -> Result<()> {
+        let Some(sending) = self.multipart.as_mut().and_then(|multipart| multipart.sending.as_mut()) else {
+            return Ok(());
+        };
+        let sent = sending.await;
+        if let Some(multipart) = &mut self.multipart {
+            multipart.sending = None;
+        }
+        match sent {
+            Ok(part) => self.parts.push(part?),
+            Err(error) if error.is_cancelled() => return Err(Failure::Stopped.into()),
+            Err(error) => return Err(error).with_context(|| self.operation.clone()),
+        }
+        Ok(())
+    }
+}
+
+fn part_bytes(parts: usize) -> usize {
+    PART_BYTES << (parts / PARTS_OF_A_SIZE)
+}
+
+impl Multipart {
+    async fn begin(bucket: &Arc<Bucket>, location: &Location, operation: &str) -> Result<Self> {
+        let closed = bucket.uploads.closed.read().await;
+        if *closed {
+            return Err(Failure::Stopped.into());
+        }
+        let uploads = &bucket.uploads;
+        let number = uploads.next_doubt.fetch_add(1, Ordering::Relaxed);
+        let doubt = Doubt { bucket: Arc::clone(bucket), location: location.clone(), since: Instant::now() };
+        let since = doubt.since;
+        lock(&uploads.doubtful).insert(number, doubt);
+        let tries = AtomicU32::new(0);
+        let begin = || {
+            tries.fetch_add(1, Ordering::Relaxed);
+            bucket.client.create_multipart(location)
+        };
+        let Outcome::Done(id) = bucket.call(operation, 0, begin).await? else {
+            return Err(bucket.unexpected(operation));
+        };
+        let open = Open { bucket: Arc::clone(bucket), location: location.clone(), sending: None };
+        lock(&uploads.open).insert(id.clone(), open);
+        let begun =
+            Self { bucket: Arc::clone(bucket), location: location.clone(), id, sending: None, is_completed: false };
+        // A try before may have begun one, too.
+        if tries.load(Ordering::Relaxed) > 1 {
+            bucket.sweep(location, since).await;
+        }
+        lock(&uploads.doubtful).remove(&number);
+        Ok(begun)
+    }
+}
+
+impl Drop for Multipart {
+    fn drop(&mut self) {
+        if self.is_completed {
+            lock(&self.bucket.uploads.open).remove(&self.id);
+            return;
+        }
+        let sending = self.sending.take();
+        // Without a runtime nobody is left to ask the server. The step aborts what is then still open.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (bucket, location, id) = (Arc::clone(&self.bucket), self.location.clone(), self.id.clone());
+        runtime.spawn(async move {
+            if let Some(sending) = sending {
+                sending.abort();
+                // Cancelled or done, no part comes after the abort.
+                let _ = sending.await;
+            }
+            bucket.abort(&location, &id).await;
+            lock(&bucket.uploads.open).remove(&id);
+        });
+    }
+}
+
+impl Bucket {
+    /// Makes the object of `bytes` bytes visible.
+    async fn complete(&self, location: &Location, id: &str, parts: &[PartId], bytes: u64) -> Result<()> {
+        let operation = format!("writing s3://{}/{location}", self.name);
+        let id = id.to_owned();
+        let complete = || self.client.complete_multipart(location, &id, parts.to_vec());
+        match self.call(&operation, 0, complete).await? {
+            Outcome::Done(_) => return Ok(()),
+            Outcome::Missing => {}
+            Outcome::Differs => return Err(self.unexpected(&operation)),
+        }
+        // There is no such upload. That is so, too, when a try before was done and its answer lost.
+        match self.call(&operation, 0, || self.client.head(location)).await? {
+            Outcome::Done(meta) if meta.size == bytes => Ok(()),
+            _ => Err(Failure::Unavailable(format!(
+                "{}: {operation}: somebody else aborted the upload; run the step again",
+                self.service
+            ))
+            .into()),
+        }
+    }
+
+    /// Aborts an upload. A failure is told in the log only: there is another error to report, and the bucket's lifecycle
+    /// rule is the last resort.
+    async fn abort(&self, location: &Location, id: &str) {
+        let operation = format!("aborting the upload of s3://{}/{location}", self.name);
+        let id = id.to_owned();
+        if let Err(error) = self.call(&operation, 0, || self.client.abort_multipart(location, &id)).await {
+            tracing::warn!("{error:#}; the bucket's lifecycle rule for unfinished uploads removes what is left of it");
+        }
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_parts_reach_beyond_the_largest_object() {
+        let all: u64 = (0..10_000).map(|part| part_bytes(part) as u64).sum();
+        assert!(all > 5 << 40, "{all}");
+        assert!((0..10_000).all(|part| (5 << 20..=5 << 30).contains(&part_bytes(part))));
+        assert_eq!(part_bytes(999), PART_BYTES, "parts up to 8 GB are of one size");
+    }
+}

@@ -1,0 +1,152 @@
+//! Files that a run holds, and the tables among them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::super::Table;
+use super::super::run::OpenRun;
+use super::wire::{ArtifactsFound, Done, Run, ServerInfo};
+use super::{Mlflow, names};
+use crate::failure::Failure;
+use crate::manifest::File;
+use crate::store::Store;
+
+/// The tag that lists the tables: without it a page shows them as plain text.
+const LOGGED_ARTIFACTS: &str = "mlflow.loggedArtifacts";
+/// The folder of the tables.
+const TABLES: &str = "tables";
+/// The table of those names that MLflow does not take as keys.
+const NAMES: &str = "names";
+
+/// Paths of the tables that a run holds.
+pub(super) fn tables_of(run: &Run) -> BTreeSet<String> {
+    #[derive(serde::Deserialize)]
+    struct Logged {
+        path: String,
+    }
+    let listed = run.tag(LOGGED_ARTIFACTS).and_then(|tag| serde_json::from_str::<Vec<Logged>>(tag).ok());
+    listed.unwrap_or_default().into_iter().map(|logged| logged.path).collect()
+}
+
+impl Mlflow {
+    pub(in super::super) async fn log_tables(&self, run: &OpenRun, tables: &[(&str, Table)]) -> Result<()> {
+        let mut paths = locked(&run.tables).clone();
+        for (name, table) in tables {
+            let path = format!("{TABLES}/{name}.json");
+            self.upload(run, &path, serde_json::to_vec(table)?).await?;
+            paths.insert(path);
+        }
+        locked(&run.tables).clone_from(&paths);
+        let list: Vec<_> = paths.iter().map(|path| json!({ "path": path, "type": "table" })).collect();
+        let tag = BTreeMap::from([(LOGGED_ARTIFACTS.to_owned(), json!(list).to_string())]);
+        self.set_tags(run, tag).await
+    }
+
+    pub(in super::super) async fn log_files(
+        &self,
+        run: &OpenRun,
+        folder: &str,
+        store: &Store,
+        keys: &[&str],
+    ) -> Result<()> {
+        for key in keys {
+            self.upload(run, &path(folder, key), store.require(key).await?).await?;
+        }
+        Ok(())
+    }
+
+    async fn upload(&self, run: &OpenRun, path: &str, bytes: Vec<u8>) -> Result<()> {
+        let operation = format!("uploading {path}");
+        let root = self.proxied(&run.artifacts)?;
+        let call = self.client.put_artifact(&format!("{root}/{path}"), bytes);
+        match self.client.must::<Done>(&operation, &call).await {
+            Ok(Done {}) => Ok(()),
+            Err(error) if self.is_presigned_only().await => Err(error.context(format!(
+                "{} takes no uploads itself (--artifacts-presigned-only), and this program knows no other way: start it \
+                 without that option",
+                self.client.service
+            ))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the server refuses every upload because clients have to write to its store by signed addresses.
+    async fn is_presigned_only(&self) -> bool {
+        let asked = self.client.ask::<ServerInfo>("asking how the server is set up", &self.client.server_info()).await;
+        matches!(asked, Ok(Ok(ServerInfo { artifacts_presigned_only: true })))
+    }
+
+    /// The path of a run's artifacts in the server's own store of artifacts.
+    fn proxied<'a>(&self, artifacts: &'a str) -> Result<&'a str> {
+        let service = &self.client.service;
+        match artifacts.split_once(':') {
+            Some(("mlflow-artifacts", rest)) => {
+                // A host may stand there, which is this server.
+                Ok(rest.strip_prefix("//").map_or(rest, |rest| rest.split_once('/').map_or("", |(_, path)| path)))
+            }
+            Some((scheme, _)) if artifacts.contains("://") && scheme != "file" => Err(Failure::usage(format!(
+                "{service} leaves its artifacts ({scheme}://) to its clients, and this program does not write there: start the \
+                 server without --no-serve-artifacts, with --artifacts-destination {scheme}://..., and use a new experiment"
+            ))),
+            _ => Err(Failure::usage(format!(
+                "{service} keeps the artifacts of this experiment in a folder of its own machine: start it with \
+                 --artifacts-destination, and use a new experiment"
+            ))),
+        }
+    }
+
+    /// Compares what a run holds with what it should hold.
+    ///
+    /// # Errors
+    /// A file that is missing or has another size: exit 75, since the step's next attempt writes it again.
+    pub(super) async fn check_files(&self, run_id: &str, folder: &str, files: &[File]) -> Result<()> {
+        let call = self.client.get("artifacts/list", &[("run_id", run_id), ("path", folder)]);
+        let listed = self.client.must::<ArtifactsFound>("listing the files of the run", &call).await?.files;
+        let sizes: BTreeMap<&str, u64> = listed.iter().map(|file| (file.path.as_str(), file.file_size)).collect();
+        for file in files {
+            let path = path(folder, &file.key);
+            if sizes.get(path.as_str()) != Some(&file.bytes) {
+                let found =
+                    sizes.get(path.as_str()).map_or("is missing".to_owned(), |size| format!("has {size} bytes"));
+                return Err(Failure::Unavailable(format!(
+                    "{path} {found} in run {run_id} of {}, where {} bytes were uploaded: run this step again",
+                    self.client.service, file.bytes
+                ))
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the names that are not the keys which stand for them.
+    pub(super) async fn log_names(&self, run: &OpenRun, names: impl IntoIterator<Item = &String>) -> Result<()> {
+        let keyed = names.into_iter().map(|name| (names::key(name), name));
+        let changed: BTreeMap<String, String> =
+            keyed.filter(|(key, name)| key != *name).map(|(key, name)| (key, name.clone())).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new(&["key", "name"]);
+        {
+            let mut all = locked(&run.renamed);
+            all.extend(changed);
+            for (key, name) in all.iter() {
+                table.row(vec![key.as_str().into(), name.as_str().into()]);
+            }
+        }
+        self.log_tables(run, &[(NAMES, table)]).await
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a file of the store stands in a folder of the run.
+fn path(folder: &str, key: &str) -> String {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
