@@ -1,4 +1,4 @@
 //! `publish-predictions publish` into a real Postgres: what stands in the table, whatever happens on the way there.
 
-mod fixture;
+pub(crate) mod fixture;
 mod table;

@@ -119,7 +119,7 @@ impl Results {
 }
 
 /// An id that looks as random as those of customers do.
-fn customer(number: u64) -> String {
+pub(crate) fn customer(number: u64) -> String {
     let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     format!(
         "{:08x}-{:04x}-4{:03x}-8{:03x}-{number:012x}",
@@ -130,16 +130,18 @@ fn customer(number: u64) -> String {
     )
 }
 
+/// When a customer was observed.
+pub(crate) fn date(number: u64) -> i64 {
+    NEW_YEAR + (number % 28) as i64 * DAY
+}
+
 fn rows(salt: u64, customers: std::ops::Range<u64>) -> RecordBatch {
     let each = || customers.clone();
     let number = |customer: u64, of: u64| ((customer * 7919 + salt * 104_729 + of * 31) % 10_007) as f64 / 100.0;
     let optional = |every: u64, of: u64| move |i: u64| (i % every != 0).then(|| number(i, of));
     let columns: [(&str, ArrayRef); 7] = [
         ("customerId", Arc::new(StringArray::from_iter_values(each().map(customer)))),
-        (
-            "date",
-            Arc::new(TimestampMicrosecondArray::from_iter_values(each().map(|i| NEW_YEAR + (i % 28) as i64 * DAY))),
-        ),
+        ("date", Arc::new(TimestampMicrosecondArray::from_iter_values(each().map(date)))),
         ("target", Arc::new(Int64Array::from_iter(each().map(|i| (i % 3 != 0).then_some((i % 2) as i64))))),
         ("feature1", Arc::new(Float64Array::from_iter(each().map(optional(17, 1))))),
         ("feature2", Arc::new(Float64Array::from_iter(each().map(|i| Some(number(i, 2)))))),
@@ -177,7 +179,7 @@ impl Home {
         self.folder.path()
     }
 
-    fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
@@ -213,6 +215,11 @@ impl Home {
 
     /// `publish-predictions publish` of results, ready to start.
     pub(crate) fn command(&self, results: &Results, more: &[&str]) -> Command {
+        self.verb("publish", results, more)
+    }
+
+    /// A verb of `publish-predictions` about results, ready to start.
+    pub(crate) fn verb(&self, verb: &str, results: &Results, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
         for (name, _) in std::env::vars_os() {
             let foreign =
@@ -224,7 +231,7 @@ impl Home {
         let work = self.folder.path().join("work");
         fs::create_dir_all(&work).unwrap();
         command
-            .args(["publish-predictions", "publish", "--results-manifest", &results.key()])
+            .args(["publish-predictions", verb, "--results-manifest", &results.key()])
             .args(["--termination-log", "/dev/null", "--log", "text", "--threads", "2"])
             .arg("--store-url")
             .arg(self.store())
