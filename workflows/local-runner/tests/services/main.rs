@@ -4,3 +4,4 @@ mod lab;
 mod pipeline;
 mod publish;
 mod secrets;
+mod tracking;
