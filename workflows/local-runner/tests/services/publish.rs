@@ -1,9 +1,5 @@
 //! `publish-predictions publish` into a real Postgres: what stands in the table, whatever happens on the way there.
 
-<<<<<<< HEAD
 pub(crate) mod fixture;
-=======
-mod fixture;
 mod schedules;
->>>>>>> postgres
 mod table;

@@ -151,16 +151,8 @@ fn rows(salt: u64, customers: std::ops::Range<u64>) -> RecordBatch {
     let optional = |every: u64, of: u64| move |i: u64| (i % every != 0).then(|| number(i, of));
     let columns: [(&str, ArrayRef); 7] = [
         ("customerId", Arc::new(StringArray::from_iter_values(each().map(customer)))),
-<<<<<<< HEAD
         ("date", Arc::new(TimestampMicrosecondArray::from_iter_values(each().map(date)))),
-        ("target", Arc::new(Int64Array::from_iter(each().map(|i| (i % 3 != 0).then_some((i % 2) as i64))))),
-=======
-        (
-            "date",
-            Arc::new(TimestampMicrosecondArray::from_iter_values(each().map(|i| NEW_YEAR + (i % 28) as i64 * DAY))),
-        ),
         ("target", Arc::new(Int64Array::from_iter(each().map(|i| ((i + salt) % 3 != 0).then_some((i % 2) as i64))))),
->>>>>>> postgres
         ("feature1", Arc::new(Float64Array::from_iter(each().map(optional(17, 1))))),
         ("feature2", Arc::new(Float64Array::from_iter(each().map(|i| Some(number(i, 2)))))),
         (
