@@ -175,7 +175,8 @@ impl<'a> Schedule<'a> {
         }
         // In the end each is published, once more if it was.
         for index in 0..chosen.len() {
-            chosen.swap(index, index + self.random.below((chosen.len() - index) as u64) as usize);
+            let left = (chosen.len() - index) as u64;
+            chosen.swap(index, index + self.random.below(left) as usize);
             self.publish(chosen[index]);
         }
         chosen
