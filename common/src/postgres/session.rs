@@ -98,7 +98,8 @@ impl Session<'_> {
         pieces: impl FnOnce(&mut dyn FnMut(Vec<u8>) -> Result<()>) -> Result<()> + Send + 'static,
     ) -> Result<bool, Trouble> {
         let sink: CopyInSink<Cursor<Vec<u8>>> =
-            self.soon(operation, self.transaction.copy_in::<_, Cursor<Vec<u8>>>(sql)).await?;
+            // The table may be locked, by somebody who makes an index of it.
+            self.unless_stopped(operation, self.transaction.copy_in::<_, Cursor<Vec<u8>>>(sql)).await?;
         let mut sink = Box::pin(sink);
         let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(AHEAD);
         let step = self.step.clone();
