@@ -3,5 +3,4 @@
 mod contents;
 mod failures;
 pub(crate) mod fixture;
-mod schedules;
 mod table;
