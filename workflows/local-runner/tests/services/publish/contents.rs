@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Float32Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
-    TimestampNanosecondArray, UInt8Array,
-};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray};
 
 use super::fixture::{Home, Results};
 

@@ -1,5 +1,6 @@
 //! What goes wrong between publishing and the server: what may pass is tried again, and what a person must see to is told.
 
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -46,8 +47,11 @@ struct Holding(Child);
 impl Holding {
     fn new(url: &str, sql: &str) -> Self {
         let mut command = Command::new("psql");
-        command.args(["-X", "-q", "-d", url, "-c", sql, "-c", "SELECT pg_sleep(600)"]);
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        command.args(["-X", "-q", "-d", url]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut psql = command.spawn().unwrap();
+        // Idle with its input open: a server notices the end of an idle client at once.
+        writeln!(psql.stdin.as_mut().unwrap(), "{sql};").unwrap();
+        Self(psql)
     }
 }
 
