@@ -3,4 +3,5 @@
 mod contents;
 mod failures;
 pub(crate) mod fixture;
+mod schedules;
 mod table;

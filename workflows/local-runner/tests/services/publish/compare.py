@@ -29,7 +29,7 @@ def difference(schema, results):
         f" FROM ({' UNION ALL BY NAME '.join(selects)}) QUALIFY {newest}"
     )
     names = sorted(row[0] for row in db.execute("DESCRIBE expected").fetchall())
-    listed = ", ".join(f'"{name}"' for name in names)
+    listed = ", ".join('"{}"'.format(name.replace('"', '""')) for name in names)
     expected = sorted(map(repr, map(plain, db.execute(f"SELECT {listed} FROM expected").fetchall())))
     with psycopg.connect(url) as server:
         query = f'SELECT {listed} FROM "{schema}".predictions'

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Float32Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray, UInt8Array,
+};
 
 use super::fixture::{Home, Results};
 
@@ -11,6 +14,49 @@ type Make = fn(usize) -> ArrayRef;
 fn publish(home: &Home, results: &Results, more: &[&str]) {
     home.write(results);
     home.publish(results, more).expect(0);
+}
+
+#[test]
+fn columns_of_every_type_and_name_hold_the_same_values() {
+    let home = Home::new();
+    let every: [(&str, Make); 10] = [
+        ("i32", |n| Arc::new(Int32Array::from_iter((0..n as i32).map(|i| (i % 5 != 0).then_some(i - 50))))),
+        ("u8", |n| Arc::new(UInt8Array::from_iter_values((0..n).map(|i| i as u8)))),
+        ("f32", |n| {
+            Arc::new(Float32Array::from_iter_values((0..n).map(|i| if i == 3 { f32::NAN } else { i as f32 / 3.0 })))
+        }),
+        ("bool", |n| Arc::new(BooleanArray::from_iter((0..n).map(|i| (i % 4 != 0).then_some(i % 2 == 0))))),
+        ("day", |n| Arc::new(Date32Array::from_iter_values((0..n as i32).map(|i| i * 400 - 100_000)))),
+        ("at", |n| {
+            Arc::new(
+                TimestampMicrosecondArray::from_iter_values((0..n as i64).map(|i| i * 1_000_003))
+                    .with_timezone("Europe/Berlin"),
+            )
+        }),
+        ("nanos", |n| {
+            Arc::new(TimestampNanosecondArray::from_iter_values((0..n as i64).map(|i| i * 1_000_000_007_000)))
+        }),
+        ("Großer \"Name\"; --", |n| {
+            Arc::new(StringArray::from_iter_values((0..n).map(|i| format!("täxt\t\\N {i}\n"))))
+        }),
+        ("select", |n| Arc::new(StringArray::from_iter((0..n).map(|i| (i % 3 != 0).then(String::new))))),
+        ("i64", |n| Arc::new(Int64Array::from_iter_values((0..n as i64).map(|i| i64::MAX - i)))),
+    ];
+    let results = Results::new("1", 1, 0, 0..300).with(&every);
+    publish(&home, &results, &[]);
+    home.assert_table_is(&[&results]);
+    let types = home.psql(
+        "SELECT string_agg(column_name || ' ' || data_type, ', ' ORDER BY ordinal_position) FROM information_schema.columns \
+         WHERE table_name = 'predictions' AND column_name IN ('customerId', 'date', 'i32', 'u8', 'f32', 'bool', 'day', 'at', 'i64', 'scored_at')",
+    );
+    assert_eq!(
+        types,
+        "customerId text, date timestamp without time zone, i32 integer, u8 integer, f32 real, bool boolean, day date, \
+         at timestamp with time zone, i64 bigint, scored_at timestamp with time zone"
+    );
+    // The merge gives the same.
+    home.publish(&results, &["--cache=refresh"]).expect(0);
+    home.assert_table_is(&[&results]);
 }
 
 #[test]
