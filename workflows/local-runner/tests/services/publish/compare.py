@@ -1,6 +1,7 @@
 """Compares tables of predictions with the parts that were published, read by DuckDB; one question a line, as JSON."""
 
 import json
+import struct
 import sys
 
 import duckdb
@@ -10,9 +11,11 @@ store, url = sys.argv[1:]
 KEYS = "customerId, date, model_name"
 
 
-def plain(row):
-    """A row in which equal instants are equal, whatever zone they are told in."""
-    return tuple(value.timestamp() if getattr(value, "tzinfo", None) else value for value in row)
+def plain(row, singles):
+    """A row in which equal instants are equal, whatever zone they are told in, and so are equal numbers of single precision
+    (their positions in `singles`), which psycopg reads by their shortest digits and DuckDB by all."""
+    instants = (value.timestamp() if getattr(value, "tzinfo", None) else value for value in row)
+    return tuple(struct.pack("f", value) if at in singles and value is not None else value for at, value in enumerate(instants))
 
 
 def difference(schema, results):
@@ -28,12 +31,14 @@ def difference(schema, results):
         f"CREATE TABLE expected AS SELECT * EXCLUDE (fingerprint) REPLACE (max(target) OVER (PARTITION BY {KEYS}) AS target)"
         f" FROM ({' UNION ALL BY NAME '.join(selects)}) QUALIFY {newest}"
     )
-    names = sorted(row[0] for row in db.execute("DESCRIBE expected").fetchall())
+    types = sorted(row[:2] for row in db.execute("DESCRIBE expected").fetchall())
+    names = [name for name, _ in types]
+    singles = {at for at, (_, kind) in enumerate(types) if kind == "FLOAT"}
     listed = ", ".join('"{}"'.format(name.replace('"', '""')) for name in names)
-    expected = sorted(map(repr, map(plain, db.execute(f"SELECT {listed} FROM expected").fetchall())))
+    expected = sorted(repr(plain(row, singles)) for row in db.execute(f"SELECT {listed} FROM expected").fetchall())
     with psycopg.connect(url) as server:
         query = f'SELECT {listed} FROM "{schema}".predictions'
-        found = sorted(map(repr, map(plain, server.execute(query).fetchall())))
+        found = sorted(repr(plain(row, singles)) for row in server.execute(query).fetchall())
         ledger = server.execute(f'SELECT fingerprint, rows FROM "{schema}".prediction_publications ORDER BY 1').fetchall()
     rows = {one["fingerprint"]: db.execute(f"SELECT count(*) FROM read_parquet('{store}/{one['folder']}/*.parquet')").fetchone()[0] for one in results}
     if ledger != sorted(rows.items()):
