@@ -56,6 +56,12 @@ pub fn date(day: DayNumber) -> Option<NaiveDate> {
     NaiveDate::default().checked_add_signed(TimeDelta::try_days(i64::from(day))?)
 }
 
+/// The number of a date.
+pub fn number(date: NaiveDate) -> DayNumber {
+    // A calendar's days are far fewer than 2^31.
+    (date - NaiveDate::default()).num_days() as DayNumber
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

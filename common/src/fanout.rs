@@ -35,7 +35,7 @@ pub struct Shard {
 
 impl Shard {
     /// What its mark is named by.
-    fn fingerprint(&self) -> String {
+    pub fn fingerprint(&self) -> String {
         digest::hex(format!("{}\0{}\0{}\0{}", self.ordinal, self.key, self.bytes, self.stamp).as_bytes())[..16]
             .to_owned()
     }

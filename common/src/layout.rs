@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, NaiveDate};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +160,20 @@ pub fn selection(version: &DataVersion, name: &ModelName) -> String {
 /// The folder of the results of one model version.
 pub fn scored(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
     format!("{}/v{model_version}", results(version, name))
+}
+
+/// The profile of the rows of one day among the results in `folder`; `None` is for rows without a time. Whoever reads the
+/// folder as one parquet data set passes over names that begin with `_`.
+pub fn profile(folder: &str, day: Option<NaiveDate>) -> String {
+    match day {
+        Some(day) => format!("{folder}/_profiles/{day}.json"),
+        None => format!("{folder}/_profiles/all.json"),
+    }
+}
+
+/// The profiles of one shard in a work folder.
+pub fn shard_profiles(work: &str, shard: &str) -> String {
+    format!("{work}/profiles/{shard}.json")
 }
 
 /// Data version and model name, if the key is that of a results manifest.
@@ -340,6 +354,9 @@ mod tests {
             verdict(&model(&name, digest), digest),
             selection(&version, &name),
             scored(&version, &name, 3),
+            profile(&scored(&version, &name, 3), NaiveDate::from_ymd_opt(2025, 1, 31)),
+            profile(&scored(&version, &name, 3), None),
+            shard_profiles(&work(digest), digest),
             report(&version, &name, 3),
             config(digest),
             group(&work(digest), "002"),
@@ -355,6 +372,9 @@ mod tests {
             "models/churn/0123456789abcdef/verdict-01234567.json",
             "results/25.05.1/churn/_selection.json",
             "results/25.05.1/churn/v3",
+            "results/25.05.1/churn/v3/_profiles/2025-01-31.json",
+            "results/25.05.1/churn/v3/_profiles/all.json",
+            "_work/0123456789abcdef0123456789abcdef/profiles/0123456789abcdef0123456789abcdef.json",
             "reports/25.05.1/churn/v3",
             "_config/0123456789abcdef0123456789abcdef",
             "_work/0123456789abcdef0123456789abcdef/groups/002.json",

@@ -279,6 +279,9 @@ pub struct ResultsManifest {
     pub unscored_rows: u64,
     /// The data, in the order of the shards.
     pub parts: Vec<Part>,
+    /// Profiles of the rows, one for each day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<File>,
     /// Raw files that were scored.
     pub shards: Vec<RawShard>,
     /// Raw files that were left out.
@@ -329,7 +332,8 @@ impl Manifest for ResultsManifest {
         &mut self.header
     }
     fn objects(&self) -> Vec<(&str, u64)> {
-        self.parts.iter().map(|part| (part.key.as_str(), part.bytes)).collect()
+        let profiles = self.profiles.iter().map(|profile| (profile.key.as_str(), profile.bytes));
+        self.parts.iter().map(|part| (part.key.as_str(), part.bytes)).chain(profiles).collect()
     }
 }
 

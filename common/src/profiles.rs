@@ -9,6 +9,7 @@ mod columns;
 mod performance;
 mod profile;
 mod profiler;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ pub use columns::{FeatureCounts, LabelCounts, ScoreCounts, UNIT};
 pub use performance::{Calibration, Counts, Ranked};
 pub use profile::{Overflow, Profile};
 pub use profiler::{Profiler, Rows};
+pub use stored::StoredProfile;
 
 /// The format that this version of the code writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;

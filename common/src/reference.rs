@@ -2,6 +2,7 @@
 //! `metrics.json`.
 
 use anyhow::{Context, Result};
+use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use crate::layout;
 use crate::manifest::{File, ModelManifest};
 use crate::metrics::Report;
 use crate::model::{Importance, Model};
+use crate::profiles::Baseline;
 use crate::store::Store;
 
 /// The format that this version of the code writes, and the only one it reads.
@@ -133,6 +135,15 @@ impl ModelManifest {
     pub async fn load_reference(&self, store: &Store) -> Result<Reference> {
         let (key, bytes) = self.load(store, layout::REFERENCE_FILE).await?;
         parse(&key, &bytes)
+    }
+
+    /// Reads what predictions of the model are profiled by. `timezone` is the one in which an instant is cut to its day.
+    ///
+    /// # Errors
+    /// As [`ModelManifest::load_model`].
+    pub async fn load_baseline(&self, store: &Store, timezone: Tz) -> Result<Baseline> {
+        let (model, reference) = (self.load_model(store).await?, self.load_reference(store).await?);
+        Ok(Baseline::new(&self.header.fingerprint, &model, &reference, timezone))
     }
 
     /// Reads the metrics.

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use arrow::array::{Float64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 
 use super::{Baseline, Profiler, Rows, SCORE};
 use crate::days;
@@ -48,13 +50,13 @@ impl Profiling {
     /// Counts the rows of a batch.
     ///
     /// # Errors
-    /// Those of [`Profiler::add`]; a label of neither class: exit 10.
+    /// Those of [`Profiler::add`].
     pub fn push(&self, batch: &RecordBatch) -> Result<()> {
         let days = match self.time {
             Some(time) => days::of_column(batch.column(time), self.baseline.timezone()),
             None => vec![None; batch.num_rows()],
         };
-        let labels = parts::labels(batch.column(self.target), &self.baseline.classes, &self.baseline.target)?;
+        let labels = self.labels(batch.column(self.target))?;
         let scores = parts::numbers(batch.column(self.score), SCORE)?;
         let features = self.features.iter().zip(&self.baseline.features);
         let features: Vec<Float64Array> = features
@@ -66,6 +68,15 @@ impl Profiling {
         profiler.add(Rows { days: &days, labels: &labels, scores: &scores, features: &features }, 1)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(profiler);
         Ok(())
+    }
+
+    /// A value that is neither class is no label, as in a database that others write to.
+    fn labels(&self, target: &ArrayRef) -> Result<Vec<Option<u8>>> {
+        if let Ok(labels) = parts::labels(target, &self.baseline.classes, &self.baseline.target) {
+            return Ok(labels);
+        }
+        let shown = cast(target, &DataType::Utf8)?;
+        Ok(shown.as_string::<i32>().iter().map(|shown| self.baseline.label(shown)).collect())
     }
 
     /// What all batches held together; nothing is left.

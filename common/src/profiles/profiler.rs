@@ -106,9 +106,10 @@ impl Profiler {
     /// # Errors
     /// Those of [`Profiler::add`], and numbers that overflow.
     pub fn merge(&mut self, other: Self) -> Result<()> {
-        for (day, profile) in other.days {
-            self.day(day)?.merge(&profile)?;
-        }
-        Ok(())
+        other.days.iter().try_for_each(|(day, profile)| self.add_profile(*day, profile))
+    }
+
+    pub(super) fn add_profile(&mut self, day: Option<DayNumber>, profile: &Profile) -> Result<()> {
+        Ok(self.day(day)?.merge(profile)?)
     }
 }

@@ -2,6 +2,7 @@
 
 mod map;
 mod plan;
+mod profiles;
 mod resolve;
 mod score;
 #[cfg(test)]

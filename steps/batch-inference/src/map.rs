@@ -5,14 +5,16 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use common::fanout::{Finished, Shard};
 use common::layout;
-use common::manifest::{self, DatasetManifest, Header, ModelManifest, Part, ResultsManifest};
+use common::manifest::{self, DatasetManifest, File, Header, ModelManifest, Part, ResultsManifest};
 use common::model::Model;
 use common::parts::{self, PartWriter};
+use common::profiles::Baseline;
 use common::step::{Outputs, Step, wait};
 use common::store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Job, Plan};
+use crate::profiles;
 use crate::score::Scorer;
 
 /// What is known of a scored part.
@@ -20,11 +22,13 @@ use crate::score::Scorer;
 pub(crate) struct Scored {
     part: Part,
     unscored_rows: u64,
+    /// Of its rows by day.
+    pub(crate) profiles: File,
 }
 
 impl Finished for Scored {
     fn objects(&self) -> Vec<(&str, u64)> {
-        vec![(&self.part.key, self.part.bytes)]
+        vec![(&self.part.key, self.part.bytes), (&self.profiles.key, self.profiles.bytes)]
     }
 }
 
@@ -36,15 +40,17 @@ pub(crate) async fn map(step: &Step, store: &Store, plan_key: &str, group: &str)
         let of_group = results.parts.iter().filter(|part| group.iter().any(|shard| shard.ordinal == part.ordinal));
         return Ok(Outputs::new().set("rows", of_group.map(|part| part.rows).sum::<u64>()).set("reused", true));
     }
-    let model = read_model(store, &plan.job).await?;
+    let (model, baseline) = read_model(step, store, &plan.job).await?;
     let scoring = Arc::new(Scoring {
         step: step.clone(),
         store: store.clone(),
         fingerprint: plan.inputs.fingerprint(),
+        work: layout::work(&plan.inputs.fingerprint()),
         folder: layout::scored(&predict.data_version, &plan.job.model.model_name, plan.job.model.version),
         data_version: predict.data_version.to_string(),
         job: plan.job.clone(),
         model,
+        baseline: Arc::new(baseline),
     });
     let (scored, reused) = plan.map(step, store, group, move |shard| scoring.score(shard)).await?;
     let rows: u64 = scored.iter().map(|scored| scored.part.rows).sum();
@@ -59,6 +65,7 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan_key: &str) -> Result
         return Ok(Outputs::new().set("manifest", key).set("rows", results.rows).set("reused", true));
     }
     let scored: Vec<Scored> = plan.results(step, store).await?;
+    let profiles = profiles::merge(step, store, &plan, &predict, &scored).await?;
     let results = ResultsManifest {
         header: Header::new(plan.inputs, step),
         data_version: predict.data_version,
@@ -70,6 +77,7 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan_key: &str) -> Result
         rows: scored.iter().map(|scored| scored.part.rows).sum(),
         unscored_rows: scored.iter().map(|scored| scored.unscored_rows).sum(),
         parts: scored.into_iter().map(|scored| scored.part).collect(),
+        profiles,
         shards: predict.shards,
         quarantined: predict.quarantined,
     };
@@ -100,9 +108,10 @@ async fn committed(
     manifest::reusable(store, &results_key(plan, predict), &plan.inputs, step.cache()).await
 }
 
-async fn read_model(store: &Store, job: &Job) -> Result<Model> {
-    let model: ModelManifest = manifest::require(store, &job.model_manifest).await?;
-    model.load_model(store).await.with_context(|| format!("reading the model of {}", job.model))
+async fn read_model(step: &Step, store: &Store, job: &Job) -> Result<(Model, Baseline)> {
+    let manifest: ModelManifest = manifest::require(store, &job.model_manifest).await?;
+    let model = manifest.load_model(store).await.with_context(|| format!("reading the model of {}", job.model))?;
+    Ok((model, manifest.load_baseline(store, step.timezone()).await?))
 }
 
 /// What scoring a part takes.
@@ -114,6 +123,9 @@ struct Scoring {
     data_version: String,
     job: Job,
     model: Model,
+    baseline: Arc<Baseline>,
+    /// Where profiles of shards go.
+    work: String,
 }
 
 impl Scoring {
@@ -124,13 +136,17 @@ impl Scoring {
         let scorer = Scorer::new(self.model.clone(), self.job.model.clone(), self.data_version.clone(), &kept)?;
         let key = layout::part(&self.folder, &self.fingerprint, shard.ordinal);
         let mut writer = PartWriter::new(&self.store, key, shard.ordinal, scorer.schema())?;
+        let profiling = profiles::of_shard(&self.step, &self.baseline, &self.job, scorer.schema())?;
         let mut unscored_rows = 0;
         for batch in parts::read(&file, &columns)? {
             self.step.check()?;
             let (scored, unscored) = scorer.score(&batch?).with_context(|| format!("scoring {}", shard.key))?;
+            profiling.push(&scored).with_context(|| format!("profiling {}", shard.key))?;
             writer.write(&scored)?;
             unscored_rows += unscored;
         }
-        Ok(Scored { part: writer.finish()?, unscored_rows })
+        let key = layout::shard_profiles(&self.work, &shard.fingerprint());
+        let profiles = wait(profiles::put(&self.store, key, &profiling.finish()?.stored()?))?;
+        Ok(Scored { part: writer.finish()?, unscored_rows, profiles })
     }
 }

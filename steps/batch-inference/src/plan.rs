@@ -58,7 +58,9 @@ pub(crate) async fn plan(
     let inputs = Inputs::new(step.name(), ALGORITHM)
         .with("model", uri)
         .with("model fingerprint", &model.header.fingerprint)
-        .with("predict data", predict.content());
+        .with("predict data", predict.content())
+        // It cuts the days of the profiles.
+        .with("timezone", step.timezone());
     let folder = layout::scored(&predict.data_version, &uri.model_name, uri.version);
     let committed: Option<ResultsManifest> =
         manifest::reusable(store, &layout::manifest(&folder), &inputs, step.cache()).await?;

@@ -5,6 +5,7 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, Str
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use common::dataset::Role;
+use common::drift::{Grid, Profile};
 use common::failure::exit_code;
 use common::layout::{self, DataVersion, ModelName, Split};
 use common::manifest::{
@@ -12,6 +13,8 @@ use common::manifest::{
 };
 use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use common::parts::{self, PartWriter};
+use common::profiles::StoredProfile;
+use common::reference::{FeatureProfile, Reference, ScoreProfile};
 use common::selection::{PredictShards, Selection};
 use common::step::{Step, blocking};
 use common::store::Store;
@@ -50,6 +53,20 @@ fn model(classes: Classes) -> Model {
         coefficients: vec![-1.5, 0.25],
         intercept: 0.1,
         training: Training { c: 1.0, class_weight: ClassWeight::None, rows: 9, iterations: 3, converged: true },
+    }
+}
+
+/// As if the model had been trained on the numbers from 0 to 99.
+fn reference(model: &Model) -> Reference {
+    let mut profile = Profile::new(Grid::new(50.0, 30.0));
+    profile.add_all(&(0..100).map(f64::from).collect::<Vec<_>>());
+    let features = model.features.iter().map(|name| FeatureProfile { name: name.clone(), profile: profile.clone() });
+    Reference {
+        format_version: common::reference::FORMAT_VERSION,
+        rows: 100,
+        positives: 50,
+        features: features.collect(),
+        score: ScoreProfile::empty(),
     }
 }
 
@@ -102,6 +119,10 @@ impl Bench {
         let bytes = model.to_json().unwrap();
         let file = layout::model_file(&folder, layout::MODEL_FILE);
         self.store.put(&file, bytes.clone()).await.unwrap();
+        let reference = serde_json::to_vec(&reference(&model)).unwrap();
+        let profiled = layout::model_file(&folder, layout::REFERENCE_FILE);
+        self.store.put(&profiled, reference.clone()).await.unwrap();
+        let written = |key, bytes: &[u8]| File { key, bytes: bytes.len() as u64, sha256: common::digest::hex(bytes) };
         let manifest = ModelManifest {
             header: Header::new(inputs, &self.step),
             model_name: name(),
@@ -110,7 +131,7 @@ impl Bench {
             train_manifest: String::new(),
             holdout_manifest: String::new(),
             features: model.features,
-            files: vec![File { key: file, bytes: bytes.len() as u64, sha256: common::digest::hex(&bytes) }],
+            files: vec![written(file, &bytes), written(profiled, &reference)],
             run_id: "r".to_owned(),
             warnings: Vec::new(),
         };
@@ -210,8 +231,16 @@ impl Bench {
 fn bytes_below(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
-        .map(|entry| entry.unwrap())
-        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            match path.is_dir() {
+                true => {
+                    bytes_below(&path).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes)).collect()
+                }
+                false => vec![(name, std::fs::read(&path).unwrap())],
+            }
+        })
         .collect();
     files.sort();
     files
@@ -296,6 +325,32 @@ async fn a_row_without_a_usable_feature_has_no_prediction() {
         let column = batch.column_by_name(name).unwrap();
         assert_eq!((0..4).map(|row| column.is_null(row)).collect::<Vec<_>>(), [true, true, true, false], "{name}");
     }
+}
+
+#[tokio::test]
+async fn profiles_stand_beside_the_rows_that_they_count() {
+    let bench = Bench::new().await;
+    let predict = bench.prepare("1", &[900, 0, 100]).await;
+    let (key, _) = bench.score("models:/m/1", &predict).await.unwrap();
+    let (manifest, batch) = bench.results(&key).await;
+    let [file] = &manifest.profiles[..] else { panic!("{:?}", manifest.profiles) };
+    assert_eq!(file.key, "results/1/m/v1/profiles/all.json");
+    let bytes = bench.store.require(&file.key).await.unwrap();
+    assert_eq!((file.bytes, &file.sha256), (bytes.len() as u64, &common::digest::hex(&bytes)));
+
+    let profile: StoredProfile = serde_json::from_slice(&bytes).unwrap();
+    let column = |name: &str| batch.column_by_name(name).unwrap();
+    let labelled = 1000 - column("y").null_count() as i64;
+    assert_eq!((profile.day, profile.rows, profile.labelled_rows), (None, 1000, labelled));
+    // Cells: the training data held the numbers from 0 to 99.
+    let b = column("b \"2\"").as_primitive::<Float64Type>();
+    let above = b.iter().flatten().filter(|b| *b > 99.0).count();
+    assert_eq!((profile.profile.features[0].above, profile.profile.features[0].count()), (above as i64, 1000));
+    assert!(above > 0 && profile.profile.features[1].above == 0);
+
+    std::fs::remove_file(bench.home.path().join("store").join(&file.key)).unwrap();
+    assert!(!bench.score("models:/m/1", &predict).await.unwrap().1, "a profile that was lost is made again");
+    assert_eq!(bench.store.require(&file.key).await.unwrap(), bytes);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod labels;
 mod publish;
 #[cfg(test)]
 mod tests;
@@ -9,13 +10,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 use common::postgres::{Database, Settings, TableArgs};
-use common::step::{self, Outputs, Step};
+use common::step::{self, Outputs, RawArgs, Step};
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Publish the scored rows of one results manifest
     Publish(Publish),
+    /// Fill labels that came later into the published predictions
+    Labels(Labels),
 }
 
 /// Flags of `publish`.
@@ -24,6 +27,24 @@ pub struct Publish {
     /// Key of the manifest of the scored rows
     #[arg(long)]
     results_manifest: String,
+    #[command(flatten)]
+    table: TableArgs,
+    /// Days after which rows are dropped by their time; without it all are kept
+    #[arg(long, env = "RETENTION_DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    retention_days: Option<u32>,
+}
+
+/// Flags of `labels`.
+#[derive(Debug, clap::Args)]
+pub struct Labels {
+    #[command(flatten)]
+    raw: RawArgs,
+    /// Key of a results manifest of the model whose predictions are labelled
+    #[arg(long)]
+    results_manifest: String,
+    /// Raw files of later labels: id, time, target; the last file name wins
+    #[arg(long, env = "LABELS_GLOB", default_value = "labels/*.parquet")]
+    labels_glob: String,
     #[command(flatten)]
     table: TableArgs,
 }
@@ -38,14 +59,20 @@ pub fn main() -> ExitCode {
     step::main(command(), run)
 }
 
-async fn run(step: &Step, Verb::Publish(flags): Verb) -> Result<Outputs> {
+async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let store = step.store()?;
-    let table = flags.table.table()?;
-    match Settings::from_environment()? {
-        Some(settings) => {
-            let database = Database::new(&settings, step)?;
-            publish::publish(step, &store, &database, &table, &flags.results_manifest).await
+    let database = Settings::from_environment()?.map(|settings| Database::new(&settings, step)).transpose()?;
+    match (verb, database) {
+        (Verb::Publish(flags), Some(database)) => {
+            let (results_manifest, retention_days) = (flags.results_manifest, flags.retention_days);
+            let request = publish::Request { results_manifest, retention_days };
+            publish::publish(step, &store, &database, &flags.table.table()?, &request).await
         }
-        None => publish::without_database(&store, &flags.results_manifest).await,
+        (Verb::Publish(flags), None) => publish::without_database(&store, &flags.results_manifest).await,
+        (Verb::Labels(flags), Some(database)) => {
+            let request = labels::Request { results_manifest: flags.results_manifest, labels_glob: flags.labels_glob };
+            labels::fill(step, &store, &flags.raw.open(step)?, &database, &flags.table.table()?, &request).await
+        }
+        (Verb::Labels(flags), None) => labels::without_database(&store, &flags.results_manifest).await,
     }
 }

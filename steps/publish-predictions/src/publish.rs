@@ -3,19 +3,29 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use common::manifest::{self, Part, ResultsManifest};
+use chrono::Utc;
+use common::manifest::{self, ModelManifest, Part, ResultsManifest};
 use common::parts;
 use common::postgres::{Database, Publication, RowSorter, Rows, Table};
+use common::profiles::Baseline;
 use common::step::{self, Outputs, Step};
 use common::store::Store;
+
+/// What is asked for.
+pub(crate) struct Request {
+    pub(crate) results_manifest: String,
+    /// How old rows become before they are dropped.
+    pub(crate) retention_days: Option<u32>,
+}
 
 pub(crate) async fn publish(
     step: &Step,
     store: &Store,
     database: &Database,
     table: &Table,
-    key: &str,
+    request: &Request,
 ) -> Result<Outputs> {
+    let key = &request.results_manifest;
     let results: ResultsManifest = manifest::require(store, key).await?;
     let publication = Publication::new(&results, step.workflow())?;
     let published = match database.published(table, &publication).await? {
@@ -25,6 +35,9 @@ pub(crate) async fn publish(
             database.publish(table, &rows).await?
         }
     };
+    if let Some(days) = request.retention_days {
+        database.retain(table, &publication, days, Utc::now()).await?;
+    }
     let done = if published.reused { "were published before" } else { "are published" };
     tracing::info!(rows = published.rows, "{} predictions of {key} {done} in {table}", published.rows);
     Ok(Outputs::new().set("rows", published.rows).set("reused", published.reused))
@@ -34,11 +47,29 @@ pub(crate) async fn publish(
 async fn sorted(step: &Step, store: &Store, results: &ResultsManifest, publication: &Publication) -> Result<Rows> {
     // Each row is read once and sent once.
     step.progress(2 * results.rows, "rows");
-    let sorter = Arc::new(RowSorter::new(publication, step.work()));
+    let mut sorter = RowSorter::new(publication, step.work());
+    if let Some(baseline) = baseline(step, store, results).await? {
+        // Each thread has profiles of its own, and then there are those of all.
+        sorter = sorter.profiling(&baseline, step.memory() / (4 * (step.threads() as u64 + 1)))?;
+    }
+    let sorter = Arc::new(sorter);
     let reading = Reading { step: step.clone(), store: store.clone(), columns: publication.columns(), sorter };
     let sorter = reading.sorter.clone();
     step.each(results.parts.clone().into_iter().enumerate(), move |(number, part)| reading.part(number, &part)).await?;
     sorter.finish()
+}
+
+/// What the rows are profiled by: what was saved beside their model.
+async fn baseline(step: &Step, store: &Store, results: &ResultsManifest) -> Result<Option<Arc<Baseline>>> {
+    let Some(model) = manifest::read::<ModelManifest>(store, &results.model).await? else {
+        tracing::warn!(
+            "there is no model manifest {} in {}: the predictions are published without profiles",
+            results.model,
+            store.url()
+        );
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(model.load_baseline(store, step.timezone()).await?)))
 }
 
 /// What reading a part takes.

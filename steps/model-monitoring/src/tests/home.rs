@@ -235,6 +235,7 @@ impl Home {
             predict_manifest: "predict/25.05.1/0/_manifest.json".to_owned(),
             columns,
             rows: written.iter().map(|part| part.rows).sum(),
+            profiles: Vec::new(),
             unscored_rows: parts.iter().flat_map(|rows| &rows.score).filter(|score| score.is_none()).count() as u64,
             shards: (0..written.len())
                 .map(|i| RawShard {

@@ -55,7 +55,7 @@ async fn a_report_is_a_run_with_its_page_its_days_and_its_drift() {
     assert_eq!((&run["status"], &run["parent"]), (&json!("FINISHED"), &json!(true)));
     assert_eq!(run["tags"]["alameda.verdict"].as_str(), outputs.get("verdict"));
     assert_eq!(run["page"].as_str(), Some(home.html().await.as_str()), "the page is the one in the store");
-    assert_eq!(run["dataset"], json!(["results/25.05.1/m/v3", {"num_rows": 300, "num_columns": 6}]));
+    assert_eq!(run["dataset"], json!(["results/25.05.1/m/v3", {"num_rows": 300, "num_columns": 7}]));
     let (days, performance) = (run["days"]["data"].as_array().unwrap(), &committed.content.performance);
     assert_eq!(days.len(), performance.days.len());
     assert_eq!(days[0][0], performance.days[0].date.to_string());

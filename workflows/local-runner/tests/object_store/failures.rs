@@ -8,7 +8,7 @@ use services::{Fault, Minio, Rule};
 use super::lab::{Lab, Ran, minio, moto};
 
 /// Rows of a raw file whose prepared part is sent in several pieces.
-const LARGE: usize = 400_000;
+const LARGE: usize = 150_000;
 
 fn sends_a_part(method: &str, path: &str) -> bool {
     method == "PUT" && path.contains("partNumber=")
