@@ -323,29 +323,8 @@ mod login {
     fn server() -> &'static services::Mlflow {
         static SERVER: OnceLock<services::Mlflow> = OnceLock::new();
         SERVER.get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap().keep();
-            let config = folder.join("basic_auth.ini");
-            let database = folder.join("basic_auth.db");
-            let text = format!(
-                "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{}\nadmin_username = {}\n\
-                 authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
-                database.display(),
-                ADMIN.0
-            );
-            std::fs::write(&config, text).unwrap();
-            let config = config.display().to_string();
-            let server = services::Mlflow::start(MlflowOptions {
-                arguments: ["--app-name", "basic-auth"].map(str::to_owned).to_vec(),
-                variables: [
-                    ("MLFLOW_AUTH_CONFIG_PATH", config.as_str()),
-                    ("MLFLOW_AUTH_ADMIN_PASSWORD", ADMIN.1),
-                    ("MLFLOW_FLASK_SERVER_SECRET_KEY", "a key of the tests"),
-                ]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
-                ..MlflowOptions::default()
-            })
-            .unwrap();
+            let administrator = Some((ADMIN.0.to_owned(), ADMIN.1.to_owned()));
+            let server = services::Mlflow::start(MlflowOptions { administrator, ..MlflowOptions::default() }).unwrap();
             let create = "import sys\n\
                           from mlflow.server import get_app_client\n\
                           import os\n\
