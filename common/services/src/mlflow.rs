@@ -18,6 +18,8 @@ pub struct MlflowOptions {
     pub prefix: String,
     /// Where artifacts go, such as `s3://alameda/mlflow`; `None`: a folder.
     pub artifacts: Option<String>,
+    /// User and password of an administrator; `None`: nobody is asked who he is. Other users may read what is not theirs.
+    pub administrator: Option<(String, String)>,
 }
 
 /// An MLflow server on a free port, with SQLite and a folder for artifacts.
@@ -55,6 +57,19 @@ impl Mlflow {
             .envs(options.variables.iter().map(|(name, value)| (name, value)));
         if !options.prefix.is_empty() {
             command.args(["--static-prefix", &options.prefix]);
+        }
+        if let Some((user, password)) = &options.administrator {
+            let config = format!(
+                "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{}\nadmin_username = {user}\n\
+                 authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
+                path("users.db")
+            );
+            std::fs::write(path("users.ini"), config)?;
+            command
+                .args(["--app-name", "basic-auth"])
+                .env("MLFLOW_AUTH_CONFIG_PATH", path("users.ini"))
+                .env("MLFLOW_AUTH_ADMIN_PASSWORD", password)
+                .env("MLFLOW_FLASK_SERVER_SECRET_KEY", "a key for tests");
         }
         let mut server = Server::start("mlflow", &command, "TERM", folder.path())?;
         let health = format!("{}/health", options.prefix);

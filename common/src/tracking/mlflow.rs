@@ -14,11 +14,13 @@ mod views;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
 use super::TrackingArgs;
+use crate::failure::Failure;
 use crate::layout::ModelName;
 use crate::retry::Budget;
 use crate::store::{Access, Role};
@@ -32,6 +34,8 @@ pub(super) struct Mlflow {
     client: Client,
     /// The experiment of all runs, if one was named.
     experiment: Option<String>,
+    /// What this process is told apart by from all others.
+    creator: String,
     /// For artifacts that the server wants in a bucket.
     access: Access,
     /// Ids of the experiments that were found, by name.
@@ -46,10 +50,17 @@ impl Mlflow {
 
     pub(super) fn open_as(login: Login, access: Access, uri: &str, args: &TrackingArgs) -> Result<Self> {
         let experiment = args.experiment.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        if experiment.is_some_and(|name| name.chars().count() > names::NAME) {
+            return Err(Failure::usage(format!(
+                "MLFLOW_EXPERIMENT_NAME (--experiment) is longer than {} characters",
+                names::NAME
+            )));
+        }
         Ok(Self {
             client: Client::new(uri, args, login, access.budget)?,
             access,
-            experiment: experiment.map(|name| names::value(name, names::NAME)),
+            experiment: experiment.map(str::to_owned),
+            creator: format!("{:016x}", RandomState::new().hash_one(std::process::id())),
             experiments: Arc::default(),
         })
     }

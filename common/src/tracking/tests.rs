@@ -6,6 +6,7 @@ mod failures;
 mod homes;
 mod in_mlflow;
 mod places;
+mod tls;
 
 use super::mlflow::Login;
 use super::run::workflow_fingerprint;

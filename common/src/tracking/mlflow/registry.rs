@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::super::{Candidate, FINGERPRINT_TAG, MODEL_FOLDER, Version};
+use super::runs::CREATOR_TAG;
 use super::wire::{Done, KeyValue, ModelVersion, ModelVersionFound, ModelVersionsFound, ModelsFound, NewVersion};
 use super::{Mlflow, names, wire};
 use crate::failure::Failure;
@@ -36,7 +37,7 @@ impl Mlflow {
     /// again afterwards. The lowest version of a fingerprint counts; whoever made another one deletes it.
     pub(in super::super) async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
         let name = candidate.model_name;
-        if let Some(known) = self.of_fingerprint(name, candidate.fingerprint).await? {
+        if let Some(known) = self.of_fingerprint(name, candidate.fingerprint).await?.into_iter().next() {
             return self.known(name, known);
         }
         let run = self.run(candidate.run_id).await?.info;
@@ -46,31 +47,32 @@ impl Mlflow {
         let mut tags: BTreeMap<String, String> = candidate.tags.iter().cloned().collect();
         tags.insert(FINGERPRINT_TAG.to_owned(), candidate.fingerprint.to_owned());
         tags.insert(MODEL_TAG.to_owned(), candidate.model.to_owned());
+        tags.insert(CREATOR_TAG.to_owned(), self.creator.clone());
         let tags = wire::tags(&tags, names::MODEL_TAG);
 
         let operation = format!("registering a version of {name}");
         let find_or_create = || async {
-            if let Some(found) = self.search_fingerprint(&operation, name, candidate.fingerprint).await? {
-                return Ok((found, false));
+            if let Some(found) =
+                self.search_fingerprint(&operation, name, candidate.fingerprint).await?.into_iter().next()
+            {
+                return Ok(found);
             }
             let model = name.to_string();
             let new = NewVersion { name: &model, source: &source, run_id: candidate.run_id, tags: &tags };
             let call = self.client.post("model-versions/create", &new).map_err(Trouble::Lasting)?;
             match self.client.once::<ModelVersionFound>(&operation, &call).await? {
-                Ok(ModelVersionFound { model_version }) => Ok((model_version, true)),
+                Ok(ModelVersionFound { model_version }) => Ok(model_version),
                 Err(refusal) => Err(Trouble::Lasting(self.client.refused(&operation, &refusal))),
             }
         };
-        let (made, is_new) = self.client.budget.call(&self.client.service, &operation, find_or_create).await?;
-        if is_new
-            && let Some(first) = self.of_fingerprint(name, candidate.fingerprint).await?
-            && first.version != made.version
-        {
-            tracing::info!("somebody else registered this model at the same time, as version {}", first.version);
-            self.delete(name, made.version).await?;
-            return self.known(name, first);
+        let made = self.client.budget.call(&self.client.service, &operation, find_or_create).await?;
+        let mut all = self.of_fingerprint(name, candidate.fingerprint).await?.into_iter();
+        let first = all.next().unwrap_or(made);
+        for extra in all.filter(|found| found.tag(CREATOR_TAG) == Some(&self.creator)) {
+            tracing::info!("this model was registered twice at the same time: version {} is used", first.version);
+            self.delete(name, extra.version).await?;
         }
-        self.known(name, made)
+        self.known(name, first)
     }
 
     /// Deletes a version that was made twice, unless it was given an alias.
@@ -105,24 +107,27 @@ impl Mlflow {
         }
     }
 
-    async fn of_fingerprint(&self, name: &ModelName, fingerprint: &str) -> Result<Option<ModelVersion>> {
+    async fn of_fingerprint(&self, name: &ModelName, fingerprint: &str) -> Result<Vec<ModelVersion>> {
         let operation = format!("searching the versions of {name}");
         let search = || self.search_fingerprint(&operation, name, fingerprint);
         self.client.budget.call(&self.client.service, &operation, search).await
     }
 
-    /// The lowest version of a fingerprint.
+    /// Versions of a fingerprint, the one that counts first: the lowest.
     async fn search_fingerprint(
         &self,
         operation: &str,
         name: &ModelName,
         fingerprint: &str,
-    ) -> Result<Option<ModelVersion>, Trouble> {
+    ) -> Result<Vec<ModelVersion>, Trouble> {
         let filter = format!("name = '{name}' and tags.`{FINGERPRINT_TAG}` = '{fingerprint}'");
         let query = [("filter", filter.as_str()), ("order_by", "version_number ASC"), ("max_results", "10")];
         let call = self.client.get("model-versions/search", &query);
         match self.client.once::<ModelVersionsFound>(operation, &call).await? {
-            Ok(found) => Ok(found.model_versions.into_iter().min_by_key(|found| found.version)),
+            Ok(ModelVersionsFound { mut model_versions, .. }) => {
+                model_versions.sort_by_key(|found| found.version);
+                Ok(model_versions)
+            }
             Err(refusal) => Err(Trouble::Lasting(self.client.refused(operation, &refusal))),
         }
     }

@@ -1,6 +1,7 @@
 //! Experiments and runs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use chrono::Utc;
@@ -17,6 +18,8 @@ use crate::failure::Failure;
 use crate::layout::ModelName;
 use crate::retry::Trouble;
 
+/// The tag that tells who made a run or a version, so that what was made in vain is known as one's own.
+pub(super) const CREATOR_TAG: &str = "alameda.creator";
 /// Parameters or tags in a batch, at most.
 const BATCH: usize = 100;
 /// Metrics in a batch, at most.
@@ -115,60 +118,83 @@ impl Mlflow {
         }
         let tags = wire::tags(&all, names::TAG);
         let (run, is_new) = self.find_or_create(spec, &experiment, &tags).await?;
-        if is_new {
-            return self.settle(spec, &experiment, run).await;
-        }
         let open = open(&run);
-        self.update(&open.id, Status::Running, None).await?;
-        self.log_batches(&open.id, &[], &[], &tags).await?;
+        if !is_new {
+            self.update(&open.id, Status::Running, None).await?;
+            self.log_batches(&open.id, &[], &[], &tags).await?;
+        }
         Ok(open)
     }
 
     /// The run, and whether it was made now.
     async fn find_or_create(&self, spec: &RunSpec, experiment: &String, tags: &[KeyValue]) -> Result<(Run, bool)> {
         let operation = format!("creating the run {}", spec.name);
+        let creator = KeyValue { key: CREATOR_TAG.to_owned(), value: self.creator.clone() };
+        let tags = [tags, &[creator]].concat();
+        let is_asked = AtomicBool::new(false);
         let find_or_create = || async {
             if let Some(run) = self.search(&operation, experiment, &spec.fingerprint).await?.into_iter().next() {
-                return Ok((run, false));
+                return Ok(run);
             }
             let new = NewRun {
                 experiment_id: experiment,
                 run_name: names::value(&spec.name, names::NAME),
                 start_time: Utc::now().timestamp_millis(),
-                tags,
+                tags: &tags,
             };
             let call = self.client.post("runs/create", &new).map_err(Trouble::Lasting)?;
+            is_asked.store(true, Ordering::Relaxed);
             match self.client.once::<RunFound>(&operation, &call).await? {
-                Ok(RunFound { run }) => Ok((run, true)),
+                Ok(RunFound { run }) => Ok(run),
                 Err(refusal) => Err(Trouble::Lasting(self.client.refused(&operation, &refusal))),
             }
         };
-        self.client.budget.call(&self.client.service, &operation, find_or_create).await
+        let run = self.client.budget.call(&self.client.service, &operation, find_or_create).await?;
+        if !is_asked.into_inner() {
+            return Ok((run, false));
+        }
+        let run = self.settle(spec, experiment, run).await?;
+        let is_new = self.made(&run);
+        Ok((run, is_new))
     }
 
-    /// After a run was made: the one that counts, should there be another one.
-    async fn settle(&self, spec: &RunSpec, experiment: &String, made: Run) -> Result<OpenRun> {
-        let operation = "looking whether the run is the only one";
+    /// After the server was asked to make a run: the one that counts. Others that were made here are deleted.
+    async fn settle(&self, spec: &RunSpec, experiment: &String, made: Run) -> Result<Run> {
+        let id = made.info.run_id.clone();
         let settled = async {
-            let found = self
-                .client
-                .budget
-                .call(&self.client.service, operation, || self.search(operation, experiment, &spec.fingerprint));
-            let oldest = found.await?.into_iter().next();
-            let Some(oldest) = oldest.filter(|oldest| oldest.info.run_id != made.info.run_id) else {
-                return Ok(open(&made));
-            };
-            tracing::info!(run = oldest.info.run_id, "somebody else began this run at the same time: it is shared");
-            let call = self.client.post("runs/delete", &json!({ "run_id": made.info.run_id }))?;
-            self.client.must::<Done>("deleting the run that was made twice", &call).await?;
-            Ok(open(&oldest))
+            let operation = "looking whether the run is the only one";
+            let search = || self.search(operation, experiment, &spec.fingerprint);
+            let mut found = self.client.budget.call(&self.client.service, operation, search).await?.into_iter();
+            // A server that does not show it yet shows no other one either.
+            let oldest = found.next().unwrap_or(made);
+            for extra in found.filter(|run| self.made(run)) {
+                tracing::info!(
+                    run = oldest.info.run_id,
+                    "this run was begun twice at the same time: the older one is used"
+                );
+                let call = self.client.post("runs/delete", &json!({ "run_id": extra.info.run_id }))?;
+                let operation = "deleting the run that was made twice";
+                match self.client.ask::<Done>(operation, &call).await? {
+                    // Also the answer to whoever deletes it again.
+                    Err(refusal) if !refusal.is_missing() && refusal.code != "INVALID_PARAMETER_VALUE" => {
+                        return Err(self.client.refused(operation, &refusal));
+                    }
+                    _ => {}
+                }
+            }
+            Ok(oldest)
         };
         let settled = settled.await;
         if settled.is_err() {
-            // Else it would stay RUNNING.
-            let _ = self.update(&made.info.run_id, Status::Failed, Some(Utc::now().timestamp_millis())).await;
+            // Else it would stay RUNNING. The error that is given tells what is wrong with the server.
+            let _ = self.update(&id, Status::Failed, Some(Utc::now().timestamp_millis())).await;
         }
         settled
+    }
+
+    /// Whether this process made a run.
+    fn made(&self, run: &Run) -> bool {
+        run.tag(CREATOR_TAG) == Some(&self.creator)
     }
 
     pub(in super::super) async fn close(&self, id: &str, status: Status) -> Result<()> {

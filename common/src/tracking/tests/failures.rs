@@ -155,14 +155,13 @@ async fn a_run_that_can_not_be_opened_leaves_its_workflows_run_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_runs_that_are_begun_at_once_one_stays() {
-    let (proxy, home) = behind_a_proxy(Budget::default());
+    let (proxy, first) = behind_a_proxy(Budget::default());
     // Those who search at the same time find nothing.
     let delay = Fault::Delay(Duration::from_millis(300));
     proxy.set([Rule::always(delay).when(|_, path| path.ends_with("runs/create"))]);
-    let home = std::sync::Arc::new(home);
     let tasks: Vec<_> = (0..6)
         .map(|_| {
-            let home = home.clone();
+            let home = Home::at(&proxy.url(), Login::None, Budget::default()).about(&first.name);
             tokio::spawn(async move { home.tracking.in_run(&home.spec(1), async |run| Ok(run.id().to_owned())).await })
         })
         .collect();
@@ -170,12 +169,33 @@ async fn of_runs_that_are_begun_at_once_one_stays() {
     for task in tasks {
         ids.push(task.await.unwrap().unwrap());
     }
-    let read = Home::read_back_at(&homes::server().uri(), &home.name);
+    let read = Home::read_back_at(&homes::server().uri(), &first.name);
     let runs = read["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 2, "{read:#}");
     assert!(read["deleted"].as_u64() > Some(0), "some did begin at once");
     assert!(ids.iter().all(|id| runs[1]["id"] == **id), "all of them share it: {ids:?}");
     assert!(runs.iter().all(|run| run["status"] == "FINISHED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_answer_was_lost_while_somebody_else_began_it_does_not_stay() {
+    let (proxy, slow) = behind_a_proxy(Budget::default());
+    let fast = Home::mlflow().about(&slow.name);
+    // The parent's run is there; the answer to the nested one is lost, and the next try comes late.
+    fast.tracking.in_run(&fast.spec(9), async |_| Ok(())).await.unwrap();
+    proxy.set([
+        Rule::always(Fault::LoseAnswer).when(|_, path| path.ends_with("runs/create")).times(1),
+        Rule::always(Fault::Delay(Duration::from_millis(500))).when(|_, path| path.ends_with("runs/search")),
+    ]);
+    let spec = slow.spec(1);
+    let (slowly, quickly) = tokio::join!(
+        slow.tracking.in_run(&spec, async |run| Ok(run.id().to_owned())),
+        fast.tracking.in_run(&spec, async |run| Ok(run.id().to_owned()))
+    );
+    assert_eq!(slowly.unwrap(), quickly.unwrap());
+    let read = Home::read_back_at(&homes::server().uri(), &slow.name);
+    assert_eq!(read["runs"].as_array().unwrap().len(), 3, "the workflow's, the first one, and one of two: {read:#}");
+    assert!(read["runs"].as_array().unwrap().iter().all(|run| run["status"] == "FINISHED"), "{read:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,29 +323,8 @@ mod login {
     fn server() -> &'static services::Mlflow {
         static SERVER: OnceLock<services::Mlflow> = OnceLock::new();
         SERVER.get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap().keep();
-            let config = folder.join("basic_auth.ini");
-            let database = folder.join("basic_auth.db");
-            let text = format!(
-                "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{}\nadmin_username = {}\n\
-                 authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
-                database.display(),
-                ADMIN.0
-            );
-            std::fs::write(&config, text).unwrap();
-            let config = config.display().to_string();
-            let server = services::Mlflow::start(MlflowOptions {
-                arguments: ["--app-name", "basic-auth"].map(str::to_owned).to_vec(),
-                variables: [
-                    ("MLFLOW_AUTH_CONFIG_PATH", config.as_str()),
-                    ("MLFLOW_AUTH_ADMIN_PASSWORD", ADMIN.1),
-                    ("MLFLOW_FLASK_SERVER_SECRET_KEY", "a key of the tests"),
-                ]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
-                ..MlflowOptions::default()
-            })
-            .unwrap();
+            let administrator = Some((ADMIN.0.to_owned(), ADMIN.1.to_owned()));
+            let server = services::Mlflow::start(MlflowOptions { administrator, ..MlflowOptions::default() }).unwrap();
             let create = "import sys\n\
                           from mlflow.server import get_app_client\n\
                           import os\n\

@@ -66,6 +66,13 @@ impl Home {
         Self { uri: uri.to_owned(), ..Self::new(|_| Tracking { home: super::super::home::Home::Mlflow(mlflow) }) }
     }
 
+    /// With the flags of a step.
+    pub(super) fn with_args(login: Login, args: &TrackingArgs) -> Result<Self> {
+        let uri = args.uri().unwrap_or_default();
+        let mlflow = super::super::mlflow::Mlflow::open_as(login, Access::of_process(Role::Store), uri, args)?;
+        Ok(Self::new(|_| Tracking { home: super::super::home::Home::Mlflow(mlflow) }))
+    }
+
     fn new(open: impl FnOnce(&Store) -> Tracking) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir().unwrap();

@@ -58,9 +58,8 @@ async fn a_report_is_a_run_with_its_page_its_days_and_its_drift() {
     assert_eq!(run["dataset"], json!(["results/25.05.1/m/v3", {"num_rows": 300, "num_columns": 7}]));
     let (days, performance) = (run["days"]["data"].as_array().unwrap(), &committed.content.performance);
     assert_eq!(days.len(), performance.days.len());
-    // pandas reads a column of dates as milliseconds.
-    let midnight = performance.days[0].date.and_hms_opt(0, 0, 0).unwrap().and_utc();
-    assert_eq!(days[0][0], midnight.timestamp_millis());
+    let midnight = performance.days[0].date.and_time(chrono::NaiveTime::MIN).and_utc();
+    assert_eq!(days[0][0], midnight.timestamp_millis(), "pandas knows the column as one of dates");
     let points: Vec<_> = run["accuracy"].as_array().unwrap().iter().map(|point| point[2].as_f64()).collect();
     let accuracy: Vec<_> = performance.days.iter().map(|day| day.accuracy).filter(Option::is_some).collect();
     assert_eq!(points, accuracy, "a point for each day with labels");

@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use services::{Fault, HttpProxy, Rule};
+use services::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
 
 use super::lab::{Lab, servers};
 
@@ -22,6 +22,31 @@ fn others_read_runs_and_models_as_documented() {
     assert_eq!(lines[2], "champion 1 trained on ['holdout/25.05.1', 'train/25.05.1']", "{read}");
     assert!(lines[3].starts_with("report ok days "), "{read}");
     assert_eq!(lines[4], "page True", "{read}");
+}
+
+#[test]
+fn a_login_comes_by_variables_and_a_wrong_one_is_told_without_its_password() {
+    let (user, password, wrong) = ("keeper", "keeper-secret-2Wn6", "keeper-secret-wrong");
+    let administrator = Some((user.to_owned(), password.to_owned()));
+    let server = Mlflow::start(MlflowOptions { administrator, ..MlflowOptions::default() }).unwrap();
+    let mut lab = Lab::new();
+    lab.set("MLFLOW_TRACKING_URI", &server.uri());
+    lab.set("MLFLOW_TRACKING_USERNAME", user);
+    // As a file ends that became a secret.
+    lab.set("MLFLOW_TRACKING_PASSWORD", &format!("{password}\n"));
+    assert_eq!(lab.alameda(&["runs"]).expect(0).stdout, "no runs yet\n");
+    lab.set("MLFLOW_TRACKING_TOKEN", "token-secret-1");
+    lab.alameda(&["runs"]).expect(0);
+
+    lab.set("MLFLOW_TRACKING_PASSWORD", wrong);
+    let told = lab.alameda(&["models"]).expect(2).shown();
+    assert!(told.contains("refuses the login (as user keeper)") && !told.contains("secret"), "{told}");
+    lab.set("MLFLOW_TRACKING_PASSWORD", "");
+    let told = lab.alameda(&["models"]).expect(2).shown();
+    assert!(told.contains("refuses the login (by a token)") && !told.contains("secret"), "{told}");
+    lab.set("MLFLOW_TRACKING_TOKEN", "");
+    let told = lab.alameda(&["models"]).expect(2).shown();
+    assert!(told.contains("set both MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"), "{told}");
 }
 
 /// What `alameda runs` and `alameda models` say: kinds of runs with their states, and versions with their aliases.
