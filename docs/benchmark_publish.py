@@ -43,7 +43,7 @@ class Bench:
 
     def alameda(self, *arguments: object, **more: str) -> None:
         command = [self.binary, "--home", self.home, *map(str, arguments)]
-        subprocess.run(command, check=True, env={**os.environ, **more}, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, env={**os.environ, **more}, capture_output=True)
 
     def psql(self, *statements: str) -> str:
         command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.database]
@@ -97,7 +97,7 @@ def export(store: pathlib.Path, key: str, target: pathlib.Path) -> None:
     names = [column["name"] for column in manifest["columns"] if column["name"] != "model_version"]
     listed = ", ".join(f'"{name}"' for name in names)
     query = f"SELECT {listed}, {manifest['model_version']} AS model_version, '{manifest['created_at']}' AS scored_at"
-    script = f"import duckdb; duckdb.sql({query!r} + ' FROM read_parquet({parts!r})').write_csv({str(target)!r})"
+    script = f"import duckdb; duckdb.sql({query + f' FROM read_parquet({parts})'!r}).write_csv({str(target)!r})"
     subprocess.run([services_python(), "-c", script], check=True)
 
 

@@ -162,11 +162,12 @@ pub fn scored(version: &DataVersion, name: &ModelName, model_version: u64) -> St
     format!("{}/v{model_version}", results(version, name))
 }
 
-/// The profile of the rows of one day among the results in `folder`; `None` is for rows without a time.
+/// The profile of the rows of one day among the results in `folder`; `None` is for rows without a time. Whoever reads the
+/// folder as one parquet data set passes over names that begin with `_`.
 pub fn profile(folder: &str, day: Option<NaiveDate>) -> String {
     match day {
-        Some(day) => format!("{folder}/profiles/{day}.json"),
-        None => format!("{folder}/profiles/all.json"),
+        Some(day) => format!("{folder}/_profiles/{day}.json"),
+        None => format!("{folder}/_profiles/all.json"),
     }
 }
 
@@ -371,8 +372,8 @@ mod tests {
             "models/churn/0123456789abcdef/verdict-01234567.json",
             "results/25.05.1/churn/_selection.json",
             "results/25.05.1/churn/v3",
-            "results/25.05.1/churn/v3/profiles/2025-01-31.json",
-            "results/25.05.1/churn/v3/profiles/all.json",
+            "results/25.05.1/churn/v3/_profiles/2025-01-31.json",
+            "results/25.05.1/churn/v3/_profiles/all.json",
             "_work/0123456789abcdef0123456789abcdef/profiles/0123456789abcdef0123456789abcdef.json",
             "reports/25.05.1/churn/v3",
             "_config/0123456789abcdef0123456789abcdef",

@@ -22,11 +22,14 @@ mod testing;
 mod tls;
 mod trouble;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use deadpool_postgres::{Client, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
-use tokio_postgres::IsolationLevel;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Config, Error, IsolationLevel};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use labels::{LabelSorter, Labelled, Labelling, Labels};
 pub use partitions::PartitionBy;
@@ -37,6 +40,7 @@ pub use settings::Settings;
 pub use table::{Table, TableArgs, TableColumn};
 
 use session::Session;
+use trouble::Ended;
 
 use crate::retry::{Service, Trouble};
 use crate::step::Step;
@@ -56,7 +60,36 @@ const SETTINGS: &str = "\
 pub struct Database {
     pool: Pool,
     service: Arc<Service>,
+    ended: Ended,
     step: Step,
+}
+
+/// Makes connections that tell why they ended.
+struct Connector {
+    tls: MakeRustlsConnect,
+    ended: Ended,
+}
+
+/// What [`Connector::connect`] promises: a client, and the task that serves it.
+type Connecting<'a> =
+    Pin<Box<dyn Future<Output = Result<(tokio_postgres::Client, JoinHandle<()>), Error>> + Send + 'a>>;
+
+impl deadpool_postgres::Connect for Connector {
+    fn connect(&self, config: &Config) -> Connecting<'_> {
+        let config = config.clone();
+        Box::pin(async move {
+            let (client, connection) = config.connect(self.tls.clone()).await?;
+            let ended = self.ended.clone();
+            let task = tokio::spawn(async move {
+                let mut connection = Box::pin(connection);
+                // It is noted before the connection is gone, which is what those who wait for an answer notice.
+                if let Err(error) = connection.as_mut().await {
+                    ended.note(&error);
+                }
+            });
+            Ok((client, task))
+        })
+    }
 }
 
 impl Database {
@@ -66,10 +99,12 @@ impl Database {
     /// Certificates to trust that can't be read: exit 2.
     pub fn new(settings: &Settings, step: &Step) -> Result<Self> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(settings.config.clone(), tls::connector(settings)?, recycling);
+        let ended = Ended::default();
+        let connector = Connector { tls: tls::connector(settings)?, ended: ended.clone() };
+        let manager = Manager::from_connect(settings.config.clone(), connector, recycling);
         let pool = Pool::builder(manager).max_size(1).build().context("preparing the connection to Postgres")?;
         let host = format!("{}, database {}", settings.host(), settings.database());
-        Ok(Self { pool, service: Arc::new(Service { name: "Postgres", host }), step: step.clone() })
+        Ok(Self { pool, service: Arc::new(Service { name: "Postgres", host }), ended, step: step.clone() })
     }
 
     /// Runs `work` in a transaction and commits it; tries again within the budget what may pass.
@@ -104,8 +139,8 @@ impl Database {
         let begun = tokio::time::timeout(self.step.retry_budget().0, begin).await;
         let transaction = begun
             .map_err(|_| Trouble::Passing(anyhow!("beginning a transaction: no answer")))?
-            .map_err(|error| trouble::of(&self.service, "beginning a transaction", &error))?;
-        let session = Session { transaction, service: &self.service, step: &self.step };
+            .map_err(|error| trouble::of(&self.service, &self.ended, "beginning a transaction", &error))?;
+        let session = Session { transaction, service: &self.service, ended: &self.ended, step: &self.step };
         session.batch("preparing the transaction", SETTINGS).await?;
         let value = work(&session).await?;
         session.commit().await?;
@@ -117,7 +152,7 @@ impl Database {
         let connected = tokio::time::timeout(self.step.retry_budget().0, self.pool.get()).await;
         match connected.map_err(|_| Trouble::Passing(anyhow!("connecting: no answer")))? {
             Ok(client) => Ok(client),
-            Err(PoolError::Backend(error)) => Err(trouble::of(&self.service, "connecting", &error)),
+            Err(PoolError::Backend(error)) => Err(trouble::of(&self.service, &self.ended, "connecting", &error)),
             Err(error) => Err(Trouble::Lasting(anyhow!("{}: connecting: {error}", self.service))),
         }
     }

@@ -337,9 +337,10 @@ impl Step {
         }
         self.stop.store(true, Ordering::Relaxed);
         tracing::warn!("stopping on a signal");
-        match tokio::time::timeout(GRACE, run).await {
+        // Whoever waits for an upload is let go at once.
+        match tokio::join!(tokio::time::timeout(GRACE, run), self.uploads.close(GRACE)) {
             // Done before it noticed.
-            Ok(Ok(outputs)) => Ok(outputs),
+            (Ok(Ok(outputs)), ()) => Ok(outputs),
             _ => Err(Failure::Stopped.into()),
         }
     }

@@ -12,7 +12,7 @@ use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{CopyInSink, Error, Row};
 
 use super::table::Table;
-use super::trouble;
+use super::trouble::{self, Ended};
 use crate::retry::{Service, Trouble};
 use crate::step::Step;
 
@@ -28,6 +28,7 @@ pub(super) type Parameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 pub(super) struct Session<'a> {
     pub(super) transaction: Transaction<'a>,
     pub(super) service: &'a Service,
+    pub(super) ended: &'a Ended,
     pub(super) step: &'a Step,
 }
 
@@ -97,7 +98,8 @@ impl Session<'_> {
         pieces: impl FnOnce(&mut dyn FnMut(Vec<u8>) -> Result<()>) -> Result<()> + Send + 'static,
     ) -> Result<bool, Trouble> {
         let sink: CopyInSink<Cursor<Vec<u8>>> =
-            self.soon(operation, self.transaction.copy_in::<_, Cursor<Vec<u8>>>(sql)).await?;
+            // The table may be locked, by somebody who makes an index of it.
+            self.unless_stopped(operation, self.transaction.copy_in::<_, Cursor<Vec<u8>>>(sql)).await?;
         let mut sink = Box::pin(sink);
         let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(AHEAD);
         let step = self.step.clone();
@@ -125,9 +127,9 @@ impl Session<'_> {
 
     /// Commits.
     pub(super) async fn commit(self) -> Result<(), Trouble> {
-        let Self { transaction, service, .. } = self;
+        let Self { transaction, service, ended, .. } = self;
         // An interrupted commit is no rollback, so it is not interrupted.
-        transaction.commit().await.map_err(|error| trouble::of(service, "committing", &error))
+        transaction.commit().await.map_err(|error| trouble::of(service, ended, "committing", &error))
     }
 
     async fn soon<T>(&self, operation: &str, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
@@ -143,7 +145,9 @@ impl Session<'_> {
         tokio::pin!(answer);
         loop {
             tokio::select! {
-                answer = &mut answer => return answer.map_err(|error| trouble::of(self.service, operation, &error)),
+                answer = &mut answer => {
+                    return answer.map_err(|error| trouble::of(self.service, self.ended, operation, &error));
+                }
                 () = tokio::time::sleep(LOOK) => self.step.check().map_err(Trouble::Lasting)?,
             }
         }

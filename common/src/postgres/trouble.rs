@@ -1,6 +1,7 @@
 //! What the server's errors mean: which of them may pass, and what a person can do about the others.
 
 use std::error::Error as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
 use tokio_postgres::Error;
@@ -9,9 +10,25 @@ use tokio_postgres::error::DbError;
 use crate::failure::Failure;
 use crate::retry::{Service, Trouble};
 
+/// Why a connection ended. Who waits for an answer is told only that there will be none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ended(Arc<Mutex<Option<String>>>);
+
+impl Ended {
+    /// A connection has ended, with what the server said last if it said something.
+    pub(super) fn note(&self, error: &Error) {
+        let text = error.as_db_error().map_or_else(|| chain(error), told);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// A failed call as the retry sees it. `operation` says what it did, such as `creating the table`.
-pub(super) fn of(service: &Service, operation: &str, error: &Error) -> Trouble {
-    let Some(answer) = error.as_db_error() else { return without_answer(service, operation, error) };
+pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Error) -> Trouble {
+    let Some(answer) = error.as_db_error() else { return without_answer(service, ended, operation, error) };
     let text = told(answer);
     let lasting = |hint: &str| Trouble::Lasting(Failure::usage(format!("{service}: {operation}: {text}{hint}")));
     match answer.code().code() {
@@ -52,16 +69,10 @@ fn told(answer: &DbError) -> String {
 }
 
 /// No answer, or none from a server that is what it has to be.
-fn without_answer(service: &Service, operation: &str, error: &Error) -> Trouble {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        // Wrappers repeat what they wrap.
-        let told = inner.to_string();
-        if !text.ends_with(&told) {
-            text += &format!(": {told}");
-        }
-        cause = inner.source();
+fn without_answer(service: &Service, ended: &Ended, operation: &str, error: &Error) -> Trouble {
+    let mut text = chain(error);
+    if let Some(reason) = ended.take().filter(|_| error.is_closed()) {
+        text += &format!(": {reason}");
     }
     let lasting = |hint: &str| Trouble::Lasting(Failure::usage(format!("{service}: {operation}: {text}{hint}")));
     if text.contains("server does not support TLS") {
@@ -85,6 +96,21 @@ fn without_answer(service: &Service, operation: &str, error: &Error) -> Trouble 
         }
         None => Trouble::Passing(anyhow!("{operation}: {text}")),
     }
+}
+
+/// An error and what caused it.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        // Wrappers repeat what they wrap.
+        let told = inner.to_string();
+        if !text.ends_with(&told) {
+            text += &format!(": {told}");
+        }
+        cause = inner.source();
+    }
+    text
 }
 
 fn tls_error(error: &Error) -> Option<&rustls::Error> {

@@ -96,10 +96,19 @@ pub(super) struct Setting {
 impl Environment {
     /// The variables of this process that matter here.
     pub fn of_process() -> Self {
+        Self::of(Self::names().filter_map(|name| std::env::var(&name).ok().map(|value| (name, value))))
+    }
+
+    /// Names of all variables that matter here.
+    pub fn names() -> impl Iterator<Item = String> {
         let single = [ALLOW_HTTP, VIRTUAL_HOSTED, CA_BUNDLE];
-        let names = IDENTITY.iter().chain(&ENDPOINT).chain(&REGION).chain(&single).chain(&OPTIONS);
-        let both = names.flat_map(|name| Role::Raw.prefixes().iter().map(move |prefix| format!("{prefix}{name}")));
-        Self::of(both.filter_map(|name| std::env::var(&name).ok().map(|value| (name, value))))
+        let names = IDENTITY.into_iter().chain(ENDPOINT).chain(REGION).chain(single).chain(OPTIONS);
+        names.flat_map(|name| Role::Raw.prefixes().iter().map(move |prefix| format!("{prefix}{name}")))
+    }
+
+    /// Whether a variable of that name holds a secret.
+    pub fn is_secret(name: &str) -> bool {
+        [KEY_ID, SECRET_KEY, SESSION_TOKEN].iter().any(|secret| name.strip_prefix("RAW_").unwrap_or(name) == *secret)
     }
 
     /// Variables that are given, for tests. An empty one counts as not set.

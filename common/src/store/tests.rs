@@ -1,5 +1,6 @@
 mod bench;
 mod contents;
+mod credentials;
 mod failures;
 mod refusals;
 mod uploads;

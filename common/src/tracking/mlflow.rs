@@ -21,6 +21,7 @@ use anyhow::Result;
 use super::TrackingArgs;
 use crate::layout::ModelName;
 use crate::retry::Budget;
+use crate::store::{Access, Role};
 
 use client::Client;
 pub(super) use settings::Login;
@@ -31,19 +32,23 @@ pub(super) struct Mlflow {
     client: Client,
     /// The experiment of all runs, if one was named.
     experiment: Option<String>,
+    /// For artifacts that the server wants in a bucket.
+    access: Access,
     /// Ids of the experiments that were found, by name.
     experiments: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 impl Mlflow {
     pub(super) fn open(uri: &str, args: &TrackingArgs, budget: Budget) -> Result<Self> {
-        Self::open_as(Login::from_environment()?, uri, args, budget)
+        let access = Access { budget, ..Access::of_process(Role::Store) };
+        Self::open_as(Login::from_environment()?, access, uri, args)
     }
 
-    pub(super) fn open_as(login: Login, uri: &str, args: &TrackingArgs, budget: Budget) -> Result<Self> {
+    pub(super) fn open_as(login: Login, access: Access, uri: &str, args: &TrackingArgs) -> Result<Self> {
         let experiment = args.experiment.as_deref().map(str::trim).filter(|name| !name.is_empty());
         Ok(Self {
-            client: Client::new(uri, args, login, budget)?,
+            client: Client::new(uri, args, login, access.budget)?,
+            access,
             experiment: experiment.map(|name| names::value(name, names::NAME)),
             experiments: Arc::default(),
         })
@@ -51,7 +56,9 @@ impl Mlflow {
 
     /// The same with another budget for each call.
     pub(super) fn with_budget(&self, budget: Budget) -> Self {
-        Self { client: self.client.with_budget(budget.min(self.client.budget)), ..self.clone() }
+        let budget = budget.min(self.client.budget);
+        let access = Access { budget, ..self.access.clone() };
+        Self { client: self.client.with_budget(budget), access, ..self.clone() }
     }
 
     /// Name of the experiment for the runs of a model.

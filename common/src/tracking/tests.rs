@@ -5,6 +5,7 @@ mod embedded;
 mod failures;
 mod homes;
 mod in_mlflow;
+mod places;
 
 use super::mlflow::Login;
 use super::run::workflow_fingerprint;

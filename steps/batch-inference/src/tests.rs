@@ -334,7 +334,7 @@ async fn profiles_stand_beside_the_rows_that_they_count() {
     let (key, _) = bench.score("models:/m/1", &predict).await.unwrap();
     let (manifest, batch) = bench.results(&key).await;
     let [file] = &manifest.profiles[..] else { panic!("{:?}", manifest.profiles) };
-    assert_eq!(file.key, "results/1/m/v1/profiles/all.json");
+    assert_eq!(file.key, "results/1/m/v1/_profiles/all.json");
     let bytes = bench.store.require(&file.key).await.unwrap();
     assert_eq!((file.bytes, &file.sha256), (bytes.len() as u64, &common::digest::hex(&bytes)));
 

@@ -1,6 +1,7 @@
 mod bad_input;
 mod home;
 mod html;
+mod in_mlflow;
 mod notify;
 mod numbers;
 mod reuse;

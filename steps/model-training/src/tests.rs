@@ -1,5 +1,6 @@
 mod fixtures;
 mod home;
+mod in_mlflow;
 mod refusals;
 
 use clap::Parser;

@@ -6,6 +6,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::store::Environment;
+
 use crate::config_maps::ConfigMaps;
 use crate::expr::{self, Dialect};
 use crate::library::{Entry, Library};
@@ -61,9 +63,9 @@ pub(crate) fn lint_files(mut library: Library, whole: Library) -> Vec<Finding> {
     findings
 }
 
-/// A setting that no step knows is a misspelt one.
+/// A setting that no step knows is a misspelt one, and a secret has no place in a ConfigMap.
 fn config_maps(maps: &ConfigMaps, findings: &mut Vec<Finding>) {
-    let mut known = BTreeSet::new();
+    let mut known: BTreeSet<String> = Environment::names().filter(|name| !Environment::is_secret(name)).collect();
     for step in &STEPS {
         let command = (step.command)();
         for command in std::iter::once(&command).chain(command.get_subcommands()) {
@@ -76,7 +78,11 @@ fn config_maps(maps: &ConfigMaps, findings: &mut Vec<Finding>) {
             findings.push(Finding {
                 file: maps.source().to_owned(),
                 path: format!("{name}.data.{key}"),
-                text: "no step reads this variable".to_owned(),
+                text: match Environment::is_secret(key) {
+                    true => "is a secret: put it in the Secret alameda-storage, see config-maps/secrets.example.yaml",
+                    false => "no step reads this variable",
+                }
+                .to_owned(),
             });
         }
     }

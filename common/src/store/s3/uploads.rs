@@ -62,7 +62,9 @@ impl OpenUploads {
     /// nothing is left behind whatever ended it.
     pub async fn close(&self, time: Duration) {
         let all = async {
-            *self.closed.write().await = true;
+            // One that hangs in its begin is not waited for to the end: it is among the doubtful.
+            let closing = async { *self.closed.write().await = true };
+            let _ = tokio::time::timeout(time / 2, closing).await;
             let open = std::mem::take(&mut *lock(&self.open));
             let aborts = open.into_iter().map(|(id, open)| async move {
                 if let Some(sending) = open.sending {

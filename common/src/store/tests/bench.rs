@@ -26,7 +26,7 @@ pub(super) fn minio() -> Server {
     Server { name: "MinIO", port: minio.port(), variables: minio.variables() }
 }
 
-fn moto() -> Server {
+pub(super) fn moto() -> Server {
     static MOTO: OnceLock<Moto> = OnceLock::new();
     let moto = MOTO.get_or_init(|| Moto::start().unwrap());
     Server { name: "moto", port: moto.port(), variables: moto.variables() }

@@ -123,38 +123,6 @@ fn variables_that_make_no_sense_are_named() {
     }
 }
 
-#[tokio::test]
-async fn missing_credentials_are_told_without_waiting() {
-    let mut bench = Bench::new(minio());
-    let nowhere = format!("http://127.0.0.1:{}", services::free_port().unwrap());
-    bench.set(&[("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_METADATA_ENDPOINT", &nowhere)]);
-    let text = refused(bench.store().get("a").await, 2);
-    assert!(text.contains("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod a role"), "{text}");
-    assert_eq!(bench.calls().len(), 0, "S3 is not asked without them");
-}
-
-#[tokio::test]
-async fn a_web_identity_that_is_not_exchanged_is_told() {
-    let mut bench = Bench::new(minio()).impatient();
-    let token = bench.scratch.path().join("token");
-    let sts = services::HttpProxy::start(bench.server.port).unwrap();
-    let token_file = token.display().to_string();
-    let url = sts.url().replace("http://", "https://");
-    bench.set(&[
-        ("AWS_ACCESS_KEY_ID", ""),
-        ("AWS_SECRET_ACCESS_KEY", ""),
-        ("AWS_WEB_IDENTITY_TOKEN_FILE", &token_file),
-        ("AWS_ROLE_ARN", "arn:aws:iam::1:role/alameda"),
-        ("AWS_ENDPOINT_URL_STS", &url),
-    ]);
-    let text = refused(bench.store().get("a").await, 2);
-    assert!(text.contains("Failed to read token file") && text.contains("AWS_ROLE_ARN"), "{text}");
-    std::fs::write(&token, "some-token").unwrap();
-    // The exchange is by TLS alone, and this is none.
-    let text = refused(bench.store().get("a").await, 75);
-    assert!(text.contains("getting credentials"), "{text}");
-}
-
 #[test]
 fn a_store_shows_no_secret() {
     let bench = Bench::new(minio());

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::super::Table;
 use super::super::run::OpenRun;
-use super::wire::{ArtifactsFound, Done, Run, ServerInfo};
+use super::wire::{ArtifactsFound, Done, Run, RunInfo, ServerInfo};
 use super::{Mlflow, names};
 use crate::failure::Failure;
 use crate::manifest::File;
@@ -29,6 +29,14 @@ pub(super) fn tables_of(run: &Run) -> BTreeSet<String> {
     }
     let listed = run.tag(LOGGED_ARTIFACTS).and_then(|tag| serde_json::from_str::<Vec<Logged>>(tag).ok());
     listed.unwrap_or_default().into_iter().map(|logged| logged.path).collect()
+}
+
+/// Where artifacts are put.
+enum Place<'a> {
+    /// To the server, which puts them into its own store: the path there.
+    Server(&'a str),
+    /// Straight into a bucket, with this program's own credentials (`AWS_*`).
+    Bucket(Store),
 }
 
 impl Mlflow {
@@ -60,7 +68,10 @@ impl Mlflow {
 
     async fn upload(&self, run: &OpenRun, path: &str, bytes: Vec<u8>) -> Result<()> {
         let operation = format!("uploading {path}");
-        let root = self.proxied(&run.artifacts)?;
+        let root = match self.place(&run.artifacts)? {
+            Place::Bucket(bucket) => return bucket.put(path, bytes).await.with_context(|| self.in_bucket(&bucket)),
+            Place::Server(root) => root,
+        };
         let call = self.client.put_artifact(&format!("{root}/{path}"), bytes);
         match self.client.must::<Done>(&operation, &call).await {
             Ok(Done {}) => Ok(()),
@@ -79,46 +90,75 @@ impl Mlflow {
         matches!(asked, Ok(Ok(ServerInfo { artifacts_presigned_only: true })))
     }
 
-    /// The path of a run's artifacts in the server's own store of artifacts.
-    fn proxied<'a>(&self, artifacts: &'a str) -> Result<&'a str> {
+    /// Where a run's artifacts are put.
+    fn place<'a>(&self, artifacts: &'a str) -> Result<Place<'a>> {
         let service = &self.client.service;
-        match artifacts.split_once(':') {
+        let place = match artifacts.split_once(':') {
             Some(("mlflow-artifacts", rest)) => {
                 // A host may stand there, which is this server.
-                Ok(rest.strip_prefix("//").map_or(rest, |rest| rest.split_once('/').map_or("", |(_, path)| path)))
+                let path =
+                    rest.strip_prefix("//").map_or(rest, |rest| rest.split_once('/').map_or("", |(_, path)| path));
+                Place::Server(path)
             }
-            Some((scheme, _)) if artifacts.contains("://") && scheme != "file" => Err(Failure::usage(format!(
-                "{service} leaves its artifacts ({scheme}://) to its clients, and this program does not write there: start the \
-                 server without --no-serve-artifacts, with --artifacts-destination {scheme}://..., and use a new experiment"
-            ))),
-            _ => Err(Failure::usage(format!(
-                "{service} keeps the artifacts of this experiment in a folder of its own machine: start it with \
-                 --artifacts-destination, and use a new experiment"
-            ))),
-        }
+            Some(("s3", _)) => {
+                let bucket = Store::create_with(artifacts, &self.access);
+                Place::Bucket(bucket.with_context(|| format!("opening {artifacts}, where {service} wants artifacts"))?)
+            }
+            Some((scheme, _)) if artifacts.contains("://") && scheme != "file" => {
+                return Err(Failure::usage(format!(
+                    "{service} leaves its artifacts ({scheme}://) to its clients, and this program does not write there: start \
+                     the server without --no-serve-artifacts, with --artifacts-destination {scheme}://..., and use a new \
+                     experiment"
+                )));
+            }
+            _ => {
+                return Err(Failure::usage(format!(
+                    "{service} keeps the artifacts of this experiment in a folder of its own machine: start it with \
+                     --artifacts-destination, and use a new experiment"
+                )));
+            }
+        };
+        Ok(place)
     }
 
     /// Compares what a run holds with what it should hold.
     ///
     /// # Errors
     /// A file that is missing or has another size: exit 75, since the step's next attempt writes it again.
-    pub(super) async fn check_files(&self, run_id: &str, folder: &str, files: &[File]) -> Result<()> {
-        let call = self.client.get("artifacts/list", &[("run_id", run_id), ("path", folder)]);
-        let listed = self.client.must::<ArtifactsFound>("listing the files of the run", &call).await?.files;
-        let sizes: BTreeMap<&str, u64> = listed.iter().map(|file| (file.path.as_str(), file.file_size)).collect();
+    pub(super) async fn check_files(&self, run: &RunInfo, folder: &str, files: &[File]) -> Result<()> {
+        let place = self.place(&run.artifact_uri)?;
+        let listed = match place {
+            Place::Server(_) => self.listed(&run.run_id, folder).await?,
+            // The server may have no credentials for it.
+            Place::Bucket(_) => BTreeMap::new(),
+        };
         for file in files {
             let path = path(folder, &file.key);
-            if sizes.get(path.as_str()) != Some(&file.bytes) {
-                let found =
-                    sizes.get(path.as_str()).map_or("is missing".to_owned(), |size| format!("has {size} bytes"));
+            let found = match &place {
+                Place::Server(_) => listed.get(&path).copied(),
+                Place::Bucket(bucket) => bucket.size(&path).await.with_context(|| self.in_bucket(bucket))?,
+            };
+            if found != Some(file.bytes) {
+                let found = found.map_or("is missing".to_owned(), |bytes| format!("has {bytes} bytes"));
                 return Err(Failure::Unavailable(format!(
-                    "{path} {found} in run {run_id} of {}, where {} bytes were uploaded: run this step again",
-                    self.client.service, file.bytes
+                    "{path} {found} in run {} of {}, where {} bytes were uploaded: run this step again",
+                    run.run_id, self.client.service, file.bytes
                 ))
                 .into());
             }
         }
         Ok(())
+    }
+
+    /// Sizes of the files in a folder of a run, as the server lists them.
+    async fn listed(&self, run_id: &str, folder: &str) -> Result<BTreeMap<String, u64>> {
+        let call = self.client.get("artifacts/list", &[("run_id", run_id), ("path", folder)]);
+        let found = self.client.must::<ArtifactsFound>("listing the files of the run", &call).await?;
+        Ok(found.files.into_iter().map(|file| (file.path, file.file_size)).collect())
+    }
+
+    fn in_bucket(&self, bucket: &Store) -> String {
+        format!("keeping artifacts in {}, where {} wants them", bucket.url(), self.client.service)
     }
 
     /// Keeps the names that are not the keys which stand for them.

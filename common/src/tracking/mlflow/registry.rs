@@ -39,9 +39,10 @@ impl Mlflow {
         if let Some(known) = self.of_fingerprint(name, candidate.fingerprint).await? {
             return self.known(name, known);
         }
-        self.check_files(candidate.run_id, MODEL_FOLDER, candidate.files).await?;
+        let run = self.run(candidate.run_id).await?.info;
+        self.check_files(&run, MODEL_FOLDER, candidate.files).await?;
         self.ensure_model(name).await?;
-        let source = format!("{}/{MODEL_FOLDER}", self.run(candidate.run_id).await?.info.artifact_uri);
+        let source = format!("{}/{MODEL_FOLDER}", run.artifact_uri);
         let mut tags: BTreeMap<String, String> = candidate.tags.iter().cloned().collect();
         tags.insert(FINGERPRINT_TAG.to_owned(), candidate.fingerprint.to_owned());
         tags.insert(MODEL_TAG.to_owned(), candidate.model.to_owned());

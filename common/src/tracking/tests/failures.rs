@@ -1,6 +1,5 @@
 //! What a server that is away, slow, broken, forbidding or none at all means to a step.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use services::{Fault, HttpProxy, MlflowOptions, Rule};
@@ -26,23 +25,6 @@ fn page() -> String {
     "<!doctype html><title>503 Service Unavailable</title>".to_owned()
 }
 
-/// Everything that a training does with the tracking.
-async fn train(home: &Home, i: usize) -> Result<Version> {
-    let files = home.files(i).await;
-    let model = format!("models/{}/{i}/_manifest.json", home.name);
-    let fingerprint = fingerprint(i);
-    home.tracking
-        .in_run(&home.spec(i), async |run| {
-            run.log_params([("c", "1".to_owned())]).await?;
-            run.log_metrics([("f1", 0.5)]).await?;
-            run.log_tables(&[("drift", Table::new(&["feature"]))]).await?;
-            run.log_files(MODEL_FOLDER, &home.store, &homes::keys(&files)).await?;
-            let candidate = Candidate::new(&home.name, &model, &fingerprint, run.id());
-            home.tracking.register(&Candidate { files: &files, ..candidate }).await
-        })
-        .await
-}
-
 /// What went wrong: exit code and text. The text is one screen, without a page's source.
 fn told<R>(result: Result<R>) -> (u8, String) {
     let error = result.err().expect("it fails");
@@ -51,22 +33,11 @@ fn told<R>(result: Result<R>) -> (u8, String) {
     (exit_code(&error), text)
 }
 
-/// One run and its workflow's, both finished, and one version.
-fn assert_whole(home: &Home) {
-    let read = Home::read_back_at(&homes::server().uri(), &home.name);
-    let statuses: Vec<_> = read["runs"].as_array().unwrap().iter().map(|run| &run["status"]).collect();
-    assert_eq!(statuses, ["FINISHED", "FINISHED"], "{read:#}");
-    let run = &read["runs"][1];
-    assert_eq!((&run["params"]["c"], run["metrics"]["f1"][0][0].as_f64()), (&"1".into(), Some(0.5)));
-    assert_eq!((run["files"].as_object().unwrap().len(), run["tables"].as_object().unwrap().len()), (3, 1));
-    assert_eq!(read["versions"].as_array().unwrap().len(), 1);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_away_is_worth_another_try() {
     let port = services::free_port().unwrap();
     let home = Home::at(&format!("http://127.0.0.1:{port}"), Login::None, SHORT);
-    let (code, text) = told(train(&home, 1).await);
+    let (code, text) = told(home.train(1).await);
     assert_eq!(code, 75);
     assert!(
         text.contains(&format!("MLflow at 127.0.0.1:{port} is not available: looking up the experiment")),
@@ -93,7 +64,7 @@ async fn a_server_that_goes_away_in_the_middle_finds_its_run_again() {
 
     server.restart().unwrap();
     assert_eq!(home.run(1).await.status, Status::Running, "nobody could close it");
-    train(&home, 1).await.unwrap();
+    home.train(1).await.unwrap();
     assert_eq!(home.run(1).await.status, Status::Finished);
     let read = home.read_back();
     assert_eq!(read["runs"].as_array().unwrap().len(), 2, "the run was reopened, and so was its workflow's");
@@ -104,12 +75,12 @@ async fn a_slow_server_is_waited_for_within_the_budget() {
     let (proxy, home) = behind_a_proxy(Budget::default());
     let slow = || Fault::Delay(Duration::from_secs(5));
     proxy.set([Rule::always(slow()).when(|_, path| path.ends_with("runs/create")).times(2)]);
-    train(&home, 1).await.unwrap();
-    assert_whole(&home);
+    home.train(1).await.unwrap();
+    home.assert_whole(&homes::server().uri());
 
     let (proxy, home) = behind_a_proxy(SHORT);
     proxy.set([Rule::always(slow())]);
-    let (code, text) = told(train(&home, 1).await);
+    let (code, text) = told(home.train(1).await);
     assert_eq!(code, 75);
     assert!(text.contains("looking up the experiment") && text.contains("no answer"), "{text}");
 }
@@ -134,10 +105,10 @@ async fn what_passes_is_tried_again_and_nothing_is_doubled() {
             let call = format!("{method} {}", path.split(['?', '&']).next().unwrap_or_default());
             seen.0.insert(call) || seen.1 % 6 == 0
         })]);
-        let version = train(&home, 1).await.unwrap();
+        let version = home.train(1).await.unwrap();
         assert_eq!(version.version, 1, "{fault:?}");
         assert!(home.set(1, None).await, "{fault:?}");
-        assert_whole(&home);
+        home.assert_whole(&homes::server().uri());
     }
 }
 
@@ -151,7 +122,7 @@ async fn what_does_not_pass_within_the_budget_is_told_without_the_page() {
     ] {
         let (proxy, home) = behind_a_proxy(SHORT);
         proxy.set([Rule::always(fault)]);
-        let (code, text) = told(train(&home, 1).await);
+        let (code, text) = told(home.train(1).await);
         assert_eq!(code, 75, "{text}");
         assert!(text.contains(expected) && text.contains("looking up the experiment"), "{text}");
     }
@@ -176,7 +147,7 @@ async fn a_run_that_can_not_be_opened_leaves_its_workflows_run_closed() {
     proxy.set([Rule::always(Fault::Status(500, page())).when(move |_, path| {
         path.ends_with("runs/create") && calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0
     })]);
-    assert_eq!(told(train(&home, 1).await).0, 75);
+    assert_eq!(told(home.train(1).await).0, 75);
     let read = Home::read_back_at(&homes::server().uri(), &home.name);
     assert_eq!(read["runs"].as_array().unwrap().len(), 1);
     assert_eq!(read["runs"][0]["status"], "FAILED");
@@ -230,7 +201,7 @@ async fn files_that_did_not_arrive_whole_are_not_registered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_experiment_is_named_and_not_restored() {
     let home = Home::mlflow();
-    train(&home, 1).await.unwrap();
+    home.train(1).await.unwrap();
     let delete = "import mlflow, sys\n\
                   client = mlflow.MlflowClient()\n\
                   client.delete_experiment(client.get_experiment_by_name(sys.argv[1]).experiment_id)\n\
@@ -238,7 +209,7 @@ async fn a_deleted_experiment_is_named_and_not_restored() {
     homes::python(delete, &home.uri, &[&home.name.to_string()]);
     // Another process: it has not seen the experiment before.
     let again = Home::mlflow().about(&home.name);
-    let (code, text) = told(train(&again, 2).await);
+    let (code, text) = told(again.train(2).await);
     assert_eq!(code, 2);
     let expected = format!("the experiment {} of MLflow at 127.0.0.1:", home.name);
     assert!(text.contains(&expected) && text.contains("is deleted: restore it (mlflow experiments restore"), "{text}");
@@ -247,12 +218,12 @@ async fn a_deleted_experiment_is_named_and_not_restored() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_mlflow_is_told_apart() {
     let prefixed = format!("{}/wrong/prefix", homes::server().uri());
-    let (code, text) = told(train(&Home::at(&prefixed, Login::None, SHORT), 1).await);
+    let (code, text) = told(Home::at(&prefixed, Login::None, SHORT).train(1).await);
     assert_eq!(code, 2);
     assert!(text.contains("is not an MLflow server, or not under this path") && text.contains("404"), "{text}");
 
-    let minio = minio();
-    let (code, text) = told(train(&Home::at(&minio.endpoint(), Login::None, SHORT), 1).await);
+    let minio = homes::minio();
+    let (code, text) = told(Home::at(&minio.endpoint(), Login::None, SHORT).train(1).await);
     assert_eq!(code, 2, "{text}");
 
     for (status, body, expected) in [
@@ -263,13 +234,13 @@ async fn what_is_not_mlflow_is_told_apart() {
     ] {
         let (proxy, home) = behind_a_proxy(SHORT);
         proxy.set([Rule::always(Fault::Status(status, body.to_owned()))]);
-        let (code, text) = told(train(&home, 1).await);
+        let (code, text) = told(home.train(1).await);
         assert_eq!(code, 2, "{text}");
         assert!(text.contains(expected) && text.contains("check MLFLOW_TRACKING_URI"), "{text}");
     }
     // TLS is spoken to a server that speaks none.
     let tls = homes::server().uri().replace("http://", "https://");
-    let (code, text) = told(train(&Home::at(&tls, Login::None, SHORT), 1).await);
+    let (code, text) = told(Home::at(&tls, Login::None, SHORT).train(1).await);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("check http or https"), "{text}");
 }
@@ -284,7 +255,7 @@ async fn a_server_that_takes_no_uploads_itself_is_named() {
         Rule::always(Fault::Status(200, r#"{"artifacts_presigned_only": true}"#.to_owned()))
             .when(|_, path| path.ends_with("/server-info")),
     ]);
-    let (code, text) = told(train(&home, 1).await);
+    let (code, text) = told(home.train(1).await);
     assert_eq!(code, 2);
     assert!(text.contains("takes no uploads itself (--artifacts-presigned-only)"), "{text}");
 }
@@ -317,13 +288,9 @@ fn addresses_that_are_none_of_a_server_are_refused_by_name() {
     }
 }
 
-/// The S3 server of all tests.
-pub(super) fn minio() -> &'static services::Minio {
-    static SERVER: OnceLock<services::Minio> = OnceLock::new();
-    SERVER.get_or_init(|| services::Minio::start().unwrap())
-}
-
 mod login {
+    use std::sync::OnceLock;
+
     use super::*;
 
     const ADMIN: (&str, &str) = ("admin", "admin-secret-6Rm2");
@@ -364,7 +331,9 @@ mod login {
                           import os\n\
                           get_app_client('basic-auth', os.environ['MLFLOW_TRACKING_URI']).create_user(*sys.argv[1:])\n\
                           print('null')";
-            homes::python_as(create, &server.uri(), &[USER, PASSWORD], Some(ADMIN));
+            let login = [("MLFLOW_TRACKING_USERNAME", ADMIN.0), ("MLFLOW_TRACKING_PASSWORD", ADMIN.1)];
+            let login = login.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+            homes::python_with(create, &server.uri(), &[USER, PASSWORD], login);
             server
         })
     }
@@ -372,7 +341,7 @@ mod login {
     #[tokio::test(flavor = "multi_thread")]
     async fn who_may_write_does_and_who_may_not_is_told_so() {
         let admin = Home::at(&server().uri(), basic(ADMIN.0, ADMIN.1), SHORT);
-        train(&admin, 1).await.unwrap();
+        admin.train(1).await.unwrap();
         assert!(admin.set(1, None).await);
         assert_eq!(admin.run(1).await.tags["mlflow.user"], ADMIN.0);
 
@@ -380,7 +349,7 @@ mod login {
         let reader = Home::at(&server().uri(), basic(USER, PASSWORD), SHORT).about(&admin.name);
         assert_eq!(reader.tracking.resolve(&reader.name, CHAMPION).await.unwrap().version, 1);
         let moved = reader.tracking.set_alias(&reader.name, PREVIOUS_CHAMPION, 1, None).await;
-        for (code, text) in [told(train(&reader, 2).await), told(moved)] {
+        for (code, text) in [told(reader.train(2).await), told(moved)] {
             assert_eq!(code, 2);
             assert!(text.contains("does not permit") && text.contains("as user reader"), "{text}");
             assert!(text.contains("permission to EDIT"), "{text}");
@@ -396,7 +365,7 @@ mod login {
             (Login::Token("token-secret-5".to_owned()), "by a token"),
         ] {
             assert!(!format!("{login:?}").contains("secret"));
-            let (code, text) = told(train(&Home::at(&server().uri(), login, SHORT), 1).await);
+            let (code, text) = told(Home::at(&server().uri(), login, SHORT).train(1).await);
             assert_eq!(code, 2);
             assert!(text.contains("refuses the login") && text.contains(told_as), "{text}");
             assert!(text.contains("MLFLOW_TRACKING_USERNAME") && !text.contains("secret"), "{text}");
@@ -408,7 +377,7 @@ mod login {
 async fn a_host_name_that_is_refused_names_the_option() {
     let arguments = ["--allowed-hosts", "mlflow.internal:*"].map(str::to_owned).to_vec();
     let server = services::Mlflow::start(MlflowOptions { arguments, ..MlflowOptions::default() }).unwrap();
-    let (code, text) = told(train(&Home::at(&server.uri(), Login::None, SHORT), 1).await);
+    let (code, text) = told(Home::at(&server.uri(), Login::None, SHORT).train(1).await);
     assert_eq!(code, 2);
     assert!(text.contains(&format!("--allowed-hosts=127.0.0.1:{}", server.port())), "{text}");
 }

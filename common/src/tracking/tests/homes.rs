@@ -4,11 +4,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use services::{Mlflow, MlflowOptions};
+use services::{Minio, Mlflow, MlflowOptions};
 
 use super::*;
 use crate::manifest::File;
 use crate::step::Step;
+use crate::store::{Access, Role};
 
 /// A tracking of its own: a store, a model name, and with MLflow an experiment of that name.
 pub(super) struct Home {
@@ -30,6 +31,12 @@ pub(super) fn keys(files: &[File]) -> Vec<&str> {
     files.iter().map(|file| file.key.as_str()).collect()
 }
 
+/// The S3 server of all tests.
+pub(super) fn minio() -> &'static Minio {
+    static SERVER: OnceLock<Minio> = OnceLock::new();
+    SERVER.get_or_init(|| Minio::start().unwrap())
+}
+
 /// The one plain server of all tests.
 pub(super) fn server() -> &'static Mlflow {
     static SERVER: OnceLock<Mlflow> = OnceLock::new();
@@ -48,8 +55,14 @@ impl Home {
 
     /// On a server, or a proxy before one.
     pub(super) fn at(uri: &str, login: Login, budget: Budget) -> Self {
+        let access = Access { budget, ..Access::of_process(Role::Store) };
+        Self::with_access(uri, login, access)
+    }
+
+    /// The same with variables of an S3 server.
+    pub(super) fn with_access(uri: &str, login: Login, access: Access) -> Self {
         let args = TrackingArgs { uri: Some(uri.to_owned()), ..TrackingArgs::default() };
-        let mlflow = super::super::mlflow::Mlflow::open_as(login, uri, &args, budget).unwrap();
+        let mlflow = super::super::mlflow::Mlflow::open_as(login, access, uri, &args).unwrap();
         Self { uri: uri.to_owned(), ..Self::new(|_| Tracking { home: super::super::home::Home::Mlflow(mlflow) }) }
     }
 
@@ -97,6 +110,35 @@ impl Home {
             .unwrap()
     }
 
+    /// Everything that a training does with the tracking.
+    pub(super) async fn train(&self, i: usize) -> Result<Version> {
+        let files = self.files(i).await;
+        let (model, fingerprint) = (format!("models/{}/{i}/_manifest.json", self.name), fingerprint(i));
+        self.tracking
+            .in_run(&self.spec(i), async |run| {
+                run.log_params([("c", "1".to_owned())]).await?;
+                run.log_metrics([("f1", 0.5)]).await?;
+                run.log_tables(&[("drift", Table::new(&["feature"]))]).await?;
+                run.log_files(MODEL_FOLDER, &self.store, &keys(&files)).await?;
+                let candidate = Candidate::new(&self.name, &model, &fingerprint, run.id());
+                self.tracking.register(&Candidate { files: &files, ..candidate }).await
+            })
+            .await
+    }
+
+    /// After [`Home::train`]: one run and its workflow's, both finished, and one version, as the server at `uri` shows
+    /// them.
+    pub(super) fn assert_whole(&self, uri: &str) -> serde_json::Value {
+        let read = Self::read_back_at(uri, &self.name);
+        let statuses: Vec<_> = read["runs"].as_array().unwrap().iter().map(|run| &run["status"]).collect();
+        assert_eq!(statuses, ["FINISHED", "FINISHED"], "{read:#}");
+        let run = &read["runs"][1];
+        assert_eq!((&run["params"]["c"], run["metrics"]["f1"][0][0].as_f64()), (&"1".into(), Some(0.5)));
+        assert_eq!((run["files"].as_object().unwrap().len(), run["tables"].as_object().unwrap().len()), (3, 1));
+        assert_eq!(read["versions"].as_array().unwrap().len(), 1);
+        read
+    }
+
     pub(super) async fn run(&self, i: usize) -> RunRecord {
         self.tracking.find_run(&self.name, &fingerprint(i)).await.unwrap().unwrap()
     }
@@ -112,26 +154,34 @@ impl Home {
 
     /// The same, past a proxy.
     pub(super) fn read_back_at(uri: &str, name: &ModelName) -> serde_json::Value {
-        python(include_str!("read_back.py"), uri, &[&name.to_string()])
+        Self::read_back_with(uri, name, Vec::new())
+    }
+
+    /// The same with variables for Python.
+    pub(super) fn read_back_with(uri: &str, name: &ModelName, variables: Vec<(String, String)>) -> serde_json::Value {
+        python_with(include_str!("read_back.py"), uri, &[&name.to_string()], variables)
     }
 }
 
 /// Runs Python with MLflow's client, and gives the JSON that it prints.
 pub(super) fn python(script: &str, uri: &str, arguments: &[&str]) -> serde_json::Value {
-    python_as(script, uri, arguments, None)
+    python_with(script, uri, arguments, Vec::new())
 }
 
-/// The same as a user with a password.
-pub(super) fn python_as(script: &str, uri: &str, arguments: &[&str], login: Option<(&str, &str)>) -> serde_json::Value {
-    let login =
-        login.map(|(user, password)| [("MLFLOW_TRACKING_USERNAME", user), ("MLFLOW_TRACKING_PASSWORD", password)]);
+/// The same with further variables.
+pub(super) fn python_with(
+    script: &str,
+    uri: &str,
+    arguments: &[&str],
+    variables: Vec<(String, String)>,
+) -> serde_json::Value {
     let output = Command::new(services::python().unwrap())
         .args(["-W", "ignore", "-c", script])
         .args(arguments)
         .env("MLFLOW_TRACKING_URI", uri)
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
         .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        .envs(login.into_iter().flatten())
+        .envs(variables)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

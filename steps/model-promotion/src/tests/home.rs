@@ -1,6 +1,8 @@
 //! A store with prepared data and registered models, as data-prep and model-training leave them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use arrow::array::{Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -11,13 +13,16 @@ use common::layout::{self, DataVersion, ModelName, Split};
 use common::manifest::{self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard};
 use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use common::parts::PartWriter;
+use common::retry::Budget;
 use common::step::{Outputs, Step, blocking};
 use common::store::Store;
-use common::tracking::{CHAMPION, Candidate, Tracking, TrackingArgs};
+use common::tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
 
 use crate::gate::Metric;
 use crate::{Mode, Promote};
 
+/// How long a call is tried again: enough for a server that is busy.
+const BUDGET: Budget = Budget(Duration::from_secs(10));
 /// Rows of every holdout.
 const ROWS: usize = 200;
 
@@ -28,6 +33,7 @@ pub(crate) struct Home {
     pub(crate) step: Step,
     pub(crate) store: Store,
     pub(crate) tracking: Tracking,
+    pub(crate) name: ModelName,
 }
 
 /// A data set version: its holdout is one raw file, its training data another.
@@ -71,11 +77,23 @@ pub(crate) fn name() -> ModelName {
 
 impl Home {
     pub(crate) fn new() -> Self {
+        Self::with(&TrackingArgs::default(), name())
+    }
+
+    /// With its models in an MLflow server, or in one behind a proxy, under a name of their own.
+    pub(crate) fn in_mlflow(uri: String) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("churn-{}", NUMBER.fetch_add(1, Ordering::Relaxed)).parse().unwrap();
+        Self::with(&TrackingArgs { uri: Some(uri), ..TrackingArgs::default() }, name)
+    }
+
+    fn with(args: &TrackingArgs, name: ModelName) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-promotion", folder.path());
         let store = step.store().unwrap();
         let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
-        Self { tracking: Tracking::embedded(&store), folder, raw, step, store }
+        let tracking = Tracking::open(&store, args, BUDGET).unwrap();
+        Self { tracking, folder, raw, step, store, name }
     }
 
     /// Registers a model with these coefficients; gives its version.
@@ -90,14 +108,14 @@ impl Home {
             .with("coefficients", format!("{coefficients:?}"))
             .with(ModelManifest::TRAIN_DATA, self.content(&train).await)
             .with(ModelManifest::HOLDOUT_DATA, self.content(&holdout).await);
-        let folder = layout::model(&name(), &inputs.fingerprint());
+        let folder = layout::model(&self.name, &inputs.fingerprint());
         let bytes = model.to_json().unwrap();
         let key = layout::model_file(&folder, layout::MODEL_FILE);
         let file = File { key: key.clone(), bytes: bytes.len() as u64, sha256: digest::hex(&bytes) };
         self.store.put(&key, bytes).await.unwrap();
         let manifest = ModelManifest {
             header: Header::new(inputs, &self.step),
-            model_name: name(),
+            model_name: self.name.clone(),
             config,
             data_version: version(data),
             train_manifest: train,
@@ -109,9 +127,14 @@ impl Home {
         };
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();
-        let name = name();
-        let candidate = Candidate::new(&name, &key, &manifest.header().fingerprint, "run");
-        self.tracking.register(&candidate).await.unwrap().version
+        let fingerprint = &manifest.header().fingerprint;
+        let spec = RunSpec::new(&self.step, "train", &self.name, fingerprint);
+        let registered = self.tracking.in_run(&spec, async |run| {
+            run.log_files(MODEL_FOLDER, &self.store, &[&manifest.files[0].key]).await?;
+            let candidate = Candidate::new(&self.name, &key, fingerprint, run.id());
+            self.tracking.register(&Candidate { files: &manifest.files, ..candidate }).await
+        });
+        registered.await.unwrap().version
     }
 
     async fn content(&self, key: &str) -> String {
@@ -165,11 +188,12 @@ impl Home {
 
     pub(crate) async fn promote_with(&self, step: &Step, flags: &Promote) -> anyhow::Result<Outputs> {
         let version = flags.model_version.unwrap();
-        crate::promote::promote(step, &self.store, &self.tracking, flags, version).await
+        let flags = Promote { model_name: self.name.clone(), ..flags.clone() };
+        crate::promote::promote(step, &self.store, &self.tracking, &flags, version).await
     }
 
     pub(crate) async fn rollback(&self, expect: u64) -> anyhow::Result<Outputs> {
-        crate::rollback::rollback(&self.store, &self.tracking, &name(), expect).await
+        crate::rollback::rollback(&self.store, &self.tracking, &self.name, expect).await
     }
 
     pub(crate) async fn champion(&self) -> Option<u64> {
@@ -177,7 +201,7 @@ impl Home {
     }
 
     pub(crate) async fn alias(&self, alias: &str) -> Option<u64> {
-        self.tracking.alias(&name(), alias).await.unwrap()
+        self.tracking.alias(&self.name, alias).await.unwrap()
     }
 
     /// Everything that the step may have changed.

@@ -1,25 +1,60 @@
 //! What moves an alias, and what moves nothing.
 
+use std::sync::OnceLock;
+
 use common::failure::exit_code;
 use common::tracking::{CHAMPION, PREVIOUS_CHAMPION};
+use services::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
 
 use super::home::{DATA, FAIR, GOOD, Home, flags, name, told};
 use super::verdict;
 use crate::Promote;
 use crate::verdict::Comparison;
 
-/// A home where version 1 was champion, and `first` is what its promotion gave; version 2 is better.
-async fn champion_and_candidate() -> (Home, common::step::Outputs) {
-    let home = Home::new();
+/// The MLflow server of all tests.
+fn server() -> &'static Mlflow {
+    static SERVER: OnceLock<Mlflow> = OnceLock::new();
+    SERVER.get_or_init(|| Mlflow::start(MlflowOptions::default()).unwrap())
+}
+
+/// A test with models in the store, and once more with models in MLflow.
+macro_rules! in_both_homes {
+    ($($test:ident)*) => {
+        mod in_the_store {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Home::new()).await;
+            })*
+        }
+        mod in_mlflow {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Home::in_mlflow(super::server().uri())).await;
+            })*
+        }
+    };
+}
+
+in_both_homes! {
+    a_rerun_gives_the_same_outputs_and_moves_nothing
+    another_workflow_finds_the_champion_in_place
+    an_old_workflow_that_is_tried_again_moves_nothing
+    a_rollback_goes_back_once_and_only_from_the_expected_version
+    a_rollback_to_a_damaged_model_is_refused
+    a_rollback_without_any_champion_is_exit_11
+    a_promotion_that_was_killed_between_its_moves_can_still_be_rolled_back
+}
+
+/// A home where version 1 was champion, and what its promotion gave; version 2 is better.
+async fn champion_and_candidate(home: Home) -> (Home, common::step::Outputs) {
     let first = home.register(&DATA, FAIR).await;
     let outputs = home.promote(first).await.unwrap();
     home.register(&DATA, GOOD).await;
     (home, outputs)
 }
 
-#[tokio::test]
-async fn a_rerun_gives_the_same_outputs_and_moves_nothing() {
-    let (home, first) = champion_and_candidate().await;
+async fn a_rerun_gives_the_same_outputs_and_moves_nothing(home: Home) {
+    let (home, first) = champion_and_candidate(home).await;
     assert_eq!(home.promote(1).await.unwrap(), first);
     let second = home.promote(2).await.unwrap();
     let objects = home.objects().await;
@@ -27,9 +62,8 @@ async fn a_rerun_gives_the_same_outputs_and_moves_nothing() {
     assert_eq!(home.objects().await, objects);
 }
 
-#[tokio::test]
-async fn another_workflow_finds_the_champion_in_place() {
-    let (home, _) = champion_and_candidate().await;
+async fn another_workflow_finds_the_champion_in_place(home: Home) {
+    let (home, _) = champion_and_candidate(home).await;
     home.promote(2).await.unwrap();
     let other = home.step.in_workflow("alameda-pipeline-x2");
     for _ in 0..2 {
@@ -40,9 +74,8 @@ async fn another_workflow_finds_the_champion_in_place() {
     assert_eq!(home.alias(PREVIOUS_CHAMPION).await, Some(1));
 }
 
-#[tokio::test]
-async fn an_old_workflow_that_is_tried_again_moves_nothing() {
-    let (home, _) = champion_and_candidate().await;
+async fn an_old_workflow_that_is_tried_again_moves_nothing(home: Home) {
+    let (home, _) = champion_and_candidate(home).await;
     home.promote(2).await.unwrap();
     let outputs = home.promote(1).await.unwrap();
     assert_eq!(told(&outputs), ("false", "2", "version 1 was registered before champion version 2"));
@@ -59,7 +92,7 @@ async fn an_old_workflow_that_is_tried_again_moves_nothing() {
 
 #[tokio::test]
 async fn a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
-    let (home, _) = champion_and_candidate().await;
+    let (home, _) = champion_and_candidate(Home::new()).await;
     // Dead after the verdict and the first move.
     let finished = home.promote(2).await.unwrap();
     for object in home.store.list(&common::layout::alias(&name(), CHAMPION)).await.unwrap() {
@@ -69,6 +102,25 @@ async fn a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
     }
     assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(1), Some(1)));
     assert_eq!(home.promote(2).await.unwrap(), finished);
+    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_mlflow_too_a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
+    let proxy = HttpProxy::start(server().port()).unwrap();
+    let (home, _) = champion_and_candidate(Home::in_mlflow(proxy.url())).await;
+    // The alias is set for the first move, and never for the second.
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let second = move |method: &str, path: &str| {
+        let is_move = method == "POST" && path.ends_with("registered-models/alias");
+        is_move && calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0
+    };
+    proxy.set([Rule::always(Fault::Status(503, String::new())).when(second)]);
+    assert_eq!(exit_code(&home.promote(2).await.unwrap_err()), 75);
+    proxy.set([]);
+    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(1), Some(1)));
+    let outputs = home.promote(2).await.unwrap();
+    assert_eq!((told(&outputs).0, told(&outputs).1), ("true", "2"));
     assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
 }
 
@@ -90,7 +142,7 @@ async fn a_refused_candidate_is_judged_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_candidates_that_are_promoted_at_once_the_newest_ends_as_champion() {
-    let (home, _) = champion_and_candidate().await;
+    let (home, _) = champion_and_candidate(Home::new()).await;
     let home = std::sync::Arc::new(home);
     let mut versions = vec![2];
     for sharpness in [2.0, 3.0, 4.0, 5.0] {
@@ -118,9 +170,8 @@ async fn of_candidates_that_are_promoted_at_once_the_newest_ends_as_champion() {
     assert_eq!(home.alias(PREVIOUS_CHAMPION).await, held.iter().rev().nth(1).copied());
 }
 
-#[tokio::test]
-async fn a_rollback_goes_back_once_and_only_from_the_expected_version() {
-    let (home, _) = champion_and_candidate().await;
+async fn a_rollback_goes_back_once_and_only_from_the_expected_version(home: Home) {
+    let (home, _) = champion_and_candidate(home).await;
     let refused = async |expect| {
         let error = home.rollback(expect).await.unwrap_err();
         (exit_code(&error), error.to_string())
@@ -132,7 +183,8 @@ async fn a_rollback_goes_back_once_and_only_from_the_expected_version() {
     home.promote(2).await.unwrap();
     let (code, text) = refused(1).await;
     assert_eq!(code, 2);
-    assert!(text.contains("version 2 is champion of churn, not version 1: nothing is moved"), "{text}");
+    let expected = format!("version 2 is champion of {}, not version 1: nothing is moved", home.name);
+    assert!(text.contains(&expected), "{text}");
     assert_eq!(home.champion().await, Some(2));
 
     let outputs = home.rollback(2).await.unwrap();
@@ -148,11 +200,10 @@ async fn a_rollback_goes_back_once_and_only_from_the_expected_version() {
     assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
 }
 
-#[tokio::test]
-async fn a_rollback_to_a_damaged_model_is_refused() {
-    let (home, _) = champion_and_candidate().await;
+async fn a_rollback_to_a_damaged_model_is_refused(home: Home) {
+    let (home, _) = champion_and_candidate(home).await;
     home.promote(2).await.unwrap();
-    let model = home.tracking.version(&name(), 1).await.unwrap().model.replace("_manifest", "model");
+    let model = home.tracking.version(&home.name, 1).await.unwrap().model.replace("_manifest", "model");
     std::fs::remove_file(home.store.local_path(&model).unwrap()).unwrap();
     let error = home.rollback(2).await.unwrap_err();
     assert_eq!(exit_code(&error), 2);
@@ -160,21 +211,18 @@ async fn a_rollback_to_a_damaged_model_is_refused() {
     assert_eq!(home.champion().await, Some(2));
 }
 
-#[tokio::test]
-async fn a_rollback_without_any_champion_is_exit_11() {
-    let home = Home::new();
+async fn a_rollback_without_any_champion_is_exit_11(home: Home) {
     assert_eq!(exit_code(&home.rollback(1).await.unwrap_err()), 2, "the model is unknown");
     home.register(&DATA, GOOD).await;
     assert_eq!(exit_code(&home.rollback(1).await.unwrap_err()), 11);
 }
 
-#[tokio::test]
-async fn a_promotion_that_was_killed_between_its_moves_can_still_be_rolled_back() {
-    let (home, _) = champion_and_candidate().await;
+async fn a_promotion_that_was_killed_between_its_moves_can_still_be_rolled_back(home: Home) {
+    let (home, _) = champion_and_candidate(home).await;
     home.promote(2).await.unwrap();
     let (champion, previous) = (home.champion().await.unwrap(), home.alias(PREVIOUS_CHAMPION).await.unwrap());
     // The next promotion put `previous-champion` and died before it moved `champion`.
-    assert!(home.tracking.set_alias(&name(), PREVIOUS_CHAMPION, champion, Some(previous)).await.unwrap());
+    assert!(home.tracking.set_alias(&home.name, PREVIOUS_CHAMPION, champion, Some(previous)).await.unwrap());
     home.rollback(champion).await.unwrap();
     assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(previous), Some(champion)));
 }

@@ -1,20 +1,25 @@
 //! A store with prepared data, as data-prep leaves it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use common::config::Config;
 use common::dataset::Role;
-use common::layout::{self, DataVersion, Split};
+use common::layout::{self, DataVersion, ModelName, Split};
 use common::manifest::{self, Column, DatasetManifest, Header, Inputs, RawShard};
 use common::model::ClassWeight;
 use common::parts::PartWriter;
+use common::retry::Budget;
 use common::step::{Outputs, Step, blocking};
 use common::store::Store;
 use common::tracking::{Tracking, TrackingArgs};
 
 use crate::Train;
+
+/// How long a call is tried again in a test.
+const BUDGET: Budget = Budget(Duration::from_secs(3));
 
 /// Rows of one shard; a feature or a label may be null.
 #[derive(Clone, Default)]
@@ -50,6 +55,7 @@ pub(crate) struct Home {
     pub(crate) step: Step,
     pub(crate) store: Store,
     pub(crate) tracking: Tracking,
+    name: ModelName,
     config: String,
     p: usize,
 }
@@ -57,6 +63,15 @@ pub(crate) struct Home {
 impl Home {
     /// For data of `p` features.
     pub(crate) async fn new(p: usize) -> Self {
+        Self::with(p, &TrackingArgs::default(), "churn").await
+    }
+
+    /// With its runs and models in an MLflow server, or in one behind a proxy, under a name that no other test has.
+    pub(crate) async fn in_mlflow(p: usize, uri: String, name: &str) -> Self {
+        Self::with(p, &TrackingArgs { uri: Some(uri), ..TrackingArgs::default() }, name).await
+    }
+
+    async fn with(p: usize, args: &TrackingArgs, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-training", folder.path());
         let store = step.store().unwrap();
@@ -67,7 +82,8 @@ impl Home {
         columns.extend(names(p).iter().map(|name| column(name, "feature", "float64")));
         let dataset = format!(r#"{{"columns": [{}]}}"#, columns.join(", "));
         let config = Config::parse(dataset, "SELECT * FROM raw".to_owned()).unwrap().pin(&store).await.unwrap();
-        Self { tracking: Tracking::embedded(&store), _folder: folder, step, store, config, p }
+        let tracking = Tracking::open(&store, args, BUDGET).unwrap();
+        Self { tracking, _folder: folder, step, store, name: name.parse().unwrap(), config, p }
     }
 
     /// Writes both data sets of a version, the holdout being shard 0; gives the flags that train on it.
@@ -82,7 +98,7 @@ impl Home {
         let inputs = Inputs::new("data-prep", 1).with("holdout", rows(&holdout)).with("train", rows(&train));
         let holdout_manifest = self.write(Split::Holdout, version, &inputs, &holdout).await;
         let train_manifest = self.write(Split::Train, version, &inputs, &train).await;
-        flags(&train_manifest, &holdout_manifest)
+        Train { model_name: self.name.clone(), ..flags(&train_manifest, &holdout_manifest) }
     }
 
     async fn write(&self, split: Split, version: &str, inputs: &Inputs, shards: &[(String, Rows)]) -> String {

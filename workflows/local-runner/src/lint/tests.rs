@@ -290,6 +290,11 @@ fn a_cron_workflow_gives_only_parameters_that_its_template_has() {
 fn a_setting_that_no_step_reads_is_found() {
     let map = "kind: ConfigMap\nmetadata: {name: alameda-x}\ndata: {HOLDOUT: first-shard, HOLDUOT: first-shard, features.sql: SELECT 1}\n";
     assert_eq!(findings(GOOD, map), ["maps: alameda-x.data.HOLDUOT: no step reads this variable"]);
+    let map = "kind: ConfigMap\nmetadata: {name: alameda-platform}\n\
+               data: {AWS_ENDPOINT_URL: a, RAW_AWS_REGION: b, RAW_AWS_SECRET_ACCESS_KEY: c}\n";
+    let found = findings(GOOD, map);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("alameda-platform.data.RAW_AWS_SECRET_ACCESS_KEY: is a secret: put it in"), "{found:?}");
 }
 
 #[test]

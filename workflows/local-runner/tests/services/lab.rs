@@ -5,7 +5,6 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
 use services::{Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions};
 
 /// The servers, one of each for all tests of this program; they end with it.
@@ -25,9 +24,11 @@ pub(crate) fn servers() -> &'static Servers {
     })
 }
 
-/// A prefix, an experiment, a database and a folder that no other test uses.
+/// A prefix, a model's name, a database and a folder that no other test uses.
 pub(crate) struct Lab {
     folder: tempfile::TempDir,
+    /// Name of its model, and so of its experiment, and of its database.
+    pub(crate) name: String,
     /// What the commands are told of the services.
     pub(crate) variables: Vec<(String, String)>,
 }
@@ -65,12 +66,12 @@ impl Lab {
         static LABS: AtomicUsize = AtomicUsize::new(0);
         let name = format!("lab{}", LABS.fetch_add(1, Ordering::Relaxed));
         let Servers { minio, mlflow, postgres } = servers();
-        let mut lab = Self { folder: tempfile::tempdir().unwrap(), variables: minio.variables() };
+        let database = postgres.create_database(&name).unwrap();
+        let mut lab = Self { folder: tempfile::tempdir().unwrap(), name: name.clone(), variables: minio.variables() };
         lab.set("STORE_URL", &format!("s3://{}/{name}/store", Minio::BUCKET));
         lab.set("RAW_URL", &format!("s3://{}/{name}/raw", Minio::BUCKET));
         lab.set("MLFLOW_TRACKING_URI", &mlflow.uri());
-        lab.set("MLFLOW_EXPERIMENT_NAME", &name);
-        lab.set("DATABASE_URL", &postgres.create_database(&name).unwrap());
+        lab.set("DATABASE_URL", &database);
         lab
     }
 
@@ -132,14 +133,10 @@ impl Lab {
 
     /// Submits the pipeline on data version `25.05.1`.
     pub(crate) fn pipeline(&self, more: &[&str]) -> Ran {
-        let arguments = ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=25.05.1"];
+        let model = format!("model-name={}", self.name);
+        let arguments =
+            ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=25.05.1", "-p", &model];
         self.alameda(&[&arguments[..], more].concat())
-    }
-
-    /// The last workflow, as `get -o json` prints it.
-    pub(crate) fn latest(&self) -> Value {
-        let shown = self.alameda(&["get", "@latest", "-o", "json"]).expect(0);
-        serde_json::from_str(&shown.stdout).unwrap()
     }
 
     /// Runs Python with the lab's variables; gives what it prints.

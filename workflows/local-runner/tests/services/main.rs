@@ -5,3 +5,4 @@ mod labels;
 mod pipeline;
 mod publish;
 mod secrets;
+mod tracking;

@@ -16,7 +16,7 @@ fn others_read_what_a_pipeline_leaves_behind() {
     let lab = Lab::new();
     lab.sample_data(3_000, 3, 2);
     lab.pipeline(&[]).expect(0);
-    let read = lab.python(&documented());
+    let read = lab.python(&documented().replace("customer-classifier", &lab.name));
     let lines: Vec<&str> = read.lines().collect();
     assert_eq!(lines[..2], ["rows 6000", "same True"], "{read}");
     assert!(lines[2].starts_with("training runs 1 roc_auc 0.7"), "{read}");
@@ -27,9 +27,8 @@ fn others_read_what_a_pipeline_leaves_behind() {
 
 /// Rows of the lab's table with a digest of all their cells, by Postgres itself.
 fn table(lab: &Lab) -> String {
-    let database = lab.get("DATABASE_URL").rsplit('/').next().unwrap().to_owned();
     let all = "SELECT count(*), md5(string_agg(predictions::text, ',' ORDER BY predictions::text)) FROM predictions";
-    servers().postgres.psql(&database, all).unwrap()
+    servers().postgres.psql(&lab.name, all).unwrap()
 }
 
 /// Keys and digests of the lab's objects but those of a run itself, by boto3.
@@ -52,12 +51,13 @@ fn objects(lab: &Lab) -> String {
 /// Ids, kinds and states of the lab's runs, and versions of its models, by MLflow's own client.
 fn tracked(lab: &Lab) -> String {
     lab.python(
-        "import mlflow, os\n\
+        &"import mlflow\n\
          client = mlflow.MlflowClient()\n\
-         experiment = client.get_experiment_by_name(os.environ['MLFLOW_EXPERIMENT_NAME'])\n\
+         experiment = client.get_experiment_by_name('LAB')\n\
          for run in client.search_runs([experiment.experiment_id], max_results=1000):\n\
          \x20   if run.data.tags.get('alameda.step'):\n\
-         \x20       print(run.info.run_id, run.data.tags['alameda.step'], run.info.status)\n",
+         \x20       print(run.info.run_id, run.data.tags['alameda.step'], run.info.status)\n"
+            .replace("LAB", &lab.name),
     )
 }
 

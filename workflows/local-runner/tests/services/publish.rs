@@ -1,4 +1,7 @@
 //! `publish-predictions publish` into a real Postgres: what stands in the table, whatever happens on the way there.
 
+mod contents;
+mod failures;
 pub(crate) mod fixture;
+mod schedules;
 mod table;

@@ -1,8 +1,9 @@
 //! Results made up for publishing, and a database of a test's own.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -45,10 +46,10 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Rows as the default configuration describes them; a customer's rows differ between data and model versions, and
-    /// only the key does not.
+    /// Rows as the default configuration describes them. A customer's rows differ between data and model versions; only the
+    /// key does not, nor the label, which is known in some of them.
     pub(crate) fn new(data_version: &str, model_version: u64, scored: i64, customers: std::ops::Range<u64>) -> Self {
-        let salt = model_version * 1_000 + data_version.bytes().map(u64::from).sum::<u64>();
+        let salt = model_version * 1_000 + data_version.bytes().map(u64::from).sum::<u64>() + scored.unsigned_abs();
         let half = customers.start + (customers.end - customers.start) / 2;
         Self {
             data_version: data_version.to_owned(),
@@ -107,6 +108,15 @@ impl Results {
         format!("results/{}/{}/v{}", self.data_version, self.model_name, self.model_version)
     }
 
+    fn fingerprint(&self) -> String {
+        common::digest::hex(format!("{:?}", (self.prefix(), self.scored)).as_bytes())
+    }
+
+    /// What the comparison with the table has to know.
+    pub(crate) fn told(&self) -> Value {
+        json!({"folder": self.prefix(), "scored_at": self.scored_at(), "fingerprint": self.fingerprint()})
+    }
+
     /// When they were scored, as the manifest and Postgres have it.
     fn scored_at(&self) -> String {
         format!("2025-06-01T{:02}:{:02}:{:02}.000001Z", self.scored / 3600, self.scored / 60 % 60, self.scored % 60)
@@ -142,7 +152,7 @@ fn rows(salt: u64, customers: std::ops::Range<u64>) -> RecordBatch {
     let columns: [(&str, ArrayRef); 7] = [
         ("customerId", Arc::new(StringArray::from_iter_values(each().map(customer)))),
         ("date", Arc::new(TimestampMicrosecondArray::from_iter_values(each().map(date)))),
-        ("target", Arc::new(Int64Array::from_iter(each().map(|i| (i % 3 != 0).then_some((i % 2) as i64))))),
+        ("target", Arc::new(Int64Array::from_iter(each().map(|i| ((i + salt) % 3 != 0).then_some((i % 2) as i64))))),
         ("feature1", Arc::new(Float64Array::from_iter(each().map(optional(17, 1))))),
         ("feature2", Arc::new(Float64Array::from_iter(each().map(|i| Some(number(i, 2)))))),
         (
@@ -203,9 +213,8 @@ impl Home {
         let schema = with_versions(results, &results.parts[0]).schema();
         let columns: Vec<Value> =
             schema.fields().iter().map(|field| results.column(field.name(), &field.data_type().to_string())).collect();
-        let fingerprint = common::digest::hex(format!("{:?}", (results.prefix(), results.scored)).as_bytes());
         let manifest = json!({
-            "format_version": 1, "fingerprint": fingerprint, "inputs": {}, "created_at": results.scored_at(),
+            "format_version": 1, "fingerprint": results.fingerprint(), "inputs": {}, "created_at": results.scored_at(),
             "workflow": "made-up", "data_version": results.data_version, "model_name": results.model_name,
             "model_version": results.model_version, "model": "models/m", "predict_manifest": "predict/p",
             "columns": columns, "rows": results.rows(), "unscored_rows": 0, "parts": parts, "shards": [], "quarantined": []
@@ -264,46 +273,47 @@ impl Home {
         ran.expect(0).stdout
     }
 
-    /// Fails the test unless the table is what the parts of all these results give, read by DuckDB: of each key the row
-    /// that was scored last.
+    /// Fails the test unless the table is what the parts of all these results give.
     pub(crate) fn assert_table_is(&self, published: &[&Results]) {
-        let mut all = vec!["import duckdb, os".to_owned(), "db = duckdb.connect()".to_owned()];
-        all.push("store, url = os.environ['STORE'], os.environ['DATABASE_URL']".to_owned());
-        let selects: Vec<String> = published
-            .iter()
-            .map(|results| {
-                format!(
-                    "SELECT *, TIMESTAMPTZ '{}' AS scored_at FROM read_parquet('{{store}}/{}/*.parquet')",
-                    results.scored_at(),
-                    results.prefix()
-                )
-            })
-            .collect();
-        all.push(format!("union = f\"{}\"", selects.join(" UNION ALL BY NAME ")));
-        all.push(COMPARE.to_owned());
-        let shown = self.python(&all.join("\n"));
-        assert_eq!(shown.trim(), "same", "{:?}", published.iter().map(|r| (r.prefix(), r.scored)).collect::<Vec<_>>());
+        let url = &self.variables.iter().find(|(name, _)| name == "DATABASE_URL").unwrap().1;
+        assert_eq!(Comparer::start(&self.store(), url).compare("public", published), "same");
     }
 }
 
-/// Compares the table, fetched by psycopg, with the newest row of each key of `union`; names the first differences.
-const COMPARE: &str = r#"
-import psycopg
-keys = "customerId, date, model_name"
-db.execute(f"CREATE TABLE expected AS SELECT * FROM ({union}) QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY scored_at DESC) = 1")
-names = sorted(row[0] for row in db.execute("DESCRIBE expected").fetchall())
-listed = ", ".join(f'"{name}"' for name in names)
-utc = lambda row: tuple(value.timestamp() if getattr(value, "tzinfo", None) else value for value in row)
-expected = sorted(map(repr, map(utc, db.execute(f"SELECT {listed} FROM expected").fetchall())))
-with psycopg.connect(url) as server:
-    found = sorted(map(repr, map(utc, server.execute(f"SELECT {listed} FROM predictions").fetchall())))
-if found == expected:
-    print("same")
-else:
-    print(len(found), "rows in the table,", len(expected), "expected; such as")
-    print("table only:", sorted(set(found) - set(expected))[:2])
-    print("expected only:", sorted(set(expected) - set(found))[:2])
-"#;
+/// A Python that compares tables with parts; it ends with the test.
+pub(crate) struct Comparer {
+    child: std::process::Child,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+impl Comparer {
+    /// Of the parts of a store with the tables of a database.
+    pub(crate) fn start(store: &Path, url: &str) -> Self {
+        let mut command = Command::new(services::python().unwrap());
+        command.args(["-c", include_str!("compare.py")]).arg(store).arg(url);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, answers }
+    }
+
+    /// `same` if the table and the ledger in a schema are what a single undisturbed publishing of each of the results gives,
+    /// in any order; else what differs.
+    pub(crate) fn compare(&mut self, schema: &str, published: &[&Results]) -> String {
+        let results: Vec<Value> = published.iter().map(|results| results.told()).collect();
+        let asked = json!({"schema": schema, "results": results});
+        writeln!(self.child.stdin.as_mut().unwrap(), "{asked}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        answer.trim().to_owned()
+    }
+}
+
+impl Drop for Comparer {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
 
 /// Adds what scoring adds and publishing tells once.
 fn with_versions(results: &Results, rows: &RecordBatch) -> RecordBatch {

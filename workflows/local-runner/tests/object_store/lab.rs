@@ -1,0 +1,214 @@
+//! A place of its own on a shared S3 server, and the commands that people type there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+use services::{HttpProxy, Minio, Moto};
+
+/// Both servers have a bucket of this name.
+pub(crate) const BUCKET: &str = Minio::BUCKET;
+
+/// An S3 server that all tests of this program share.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) name: &'static str,
+    port: u16,
+    variables: Vec<(String, String)>,
+}
+
+pub(crate) fn minio() -> Server {
+    static MINIO: OnceLock<Minio> = OnceLock::new();
+    let minio = MINIO.get_or_init(|| Minio::start().unwrap());
+    Server { name: "MinIO", port: minio.port(), variables: minio.variables() }
+}
+
+pub(crate) fn moto() -> Server {
+    static MOTO: OnceLock<Moto> = OnceLock::new();
+    let moto = MOTO.get_or_init(|| Moto::start().unwrap());
+    Server { name: "moto", port: moto.port(), variables: moto.variables() }
+}
+
+/// A prefix and a folder that no other test uses, and a proxy before the server.
+pub(crate) struct Lab {
+    folder: tempfile::TempDir,
+    pub(crate) proxy: HttpProxy,
+    server: Server,
+    variables: Vec<(String, String)>,
+    prefix: String,
+}
+
+/// What a command did.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Fails the test, showing what the user would see, unless the exit code is `code`.
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Lab {
+    /// Nothing in it yet.
+    pub(crate) fn new(server: Server) -> Self {
+        static LABS: AtomicUsize = AtomicUsize::new(0);
+        let prefix = format!("lab{}", LABS.fetch_add(1, Ordering::Relaxed));
+        let proxy = HttpProxy::start(server.port).unwrap();
+        let mut lab =
+            Self { folder: tempfile::tempdir().unwrap(), variables: server.variables.clone(), proxy, server, prefix };
+        lab.set("AWS_ENDPOINT_URL", &lab.proxy.url());
+        lab.set("STORE_URL", &format!("s3://{BUCKET}/{}/store", lab.prefix));
+        lab.set("RAW_URL", &format!("s3://{BUCKET}/{}/raw", lab.prefix));
+        lab
+    }
+
+    /// Sets a variable for all commands from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn program(&self, program: &Path, variables: &[(String, String)]) -> Command {
+        let mut command = Command::new(program);
+        let foreign = |name: &str| {
+            ["AWS_", "RAW_", "MLFLOW_", "ALAMEDA_", "DATABASE_", "STORE_"].iter().any(|p| name.starts_with(p))
+        };
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(foreign) {
+                command.env_remove(name);
+            }
+        }
+        command.env_remove("RUST_LOG").envs(variables.iter().cloned()).current_dir(self.folder());
+        command
+    }
+
+    /// `alameda ARGUMENTS`, ready to start.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program(Path::new(env!("CARGO_BIN_EXE_alameda")), &self.variables);
+        command.args(arguments);
+        command
+    }
+
+    pub(crate) fn alameda(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Raw files: `train` for training and `predict` to score.
+    pub(crate) fn sample_data(&self, rows: usize, train: usize, predict: usize) {
+        let [rows, train, predict] = [rows, train, predict].map(|number| number.to_string());
+        let size = ["--rows-per-file", &rows, "--train-files", &train, "--predict-files", &predict];
+        self.alameda(&[&["sample-data"], &size[..]].concat()).expect(0);
+    }
+
+    /// Submits the pipeline on data version `1`.
+    pub(crate) fn pipeline(&self) -> Ran {
+        self.alameda(&[
+            "submit",
+            "--from",
+            "workflowtemplate/alameda-pipeline",
+            "-p",
+            "data-version=1",
+            "-p",
+            "model-name=m",
+        ])
+    }
+
+    /// A step by hand: its folders are in the lab's, and its variables those of the lab.
+    pub(crate) fn step_command(&self, arguments: &[&str]) -> Command {
+        let place = |name: &str| {
+            let path: PathBuf = self.folder().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            path
+        };
+        let mut command = self.command(arguments);
+        command.env("ALAMEDA_OUT", place("out")).env("ALAMEDA_WORK", place("work")).env("ALAMEDA_LOG", "json");
+        command.env("ALAMEDA_CONFIG", Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps"));
+        let told = self.folder().join("termination-log");
+        std::fs::write(&told, "").unwrap();
+        command.env("ALAMEDA_TERMINATION_LOG", told);
+        command
+    }
+
+    pub(crate) fn step(&self, arguments: &[&str]) -> Ran {
+        self.step_command(arguments).output().unwrap().into()
+    }
+
+    /// The same, running.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.step_command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// An output of the step before.
+    pub(crate) fn output(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder().join("out").join(name)).unwrap()
+    }
+
+    /// Plans the training data as one group; gives the plan and the group.
+    pub(crate) fn plan(&self) -> (String, String) {
+        self.step(&["data-prep", "plan", "--split=train", "--data-version=1", "--parallelism=1"]).expect(0);
+        let groups: Vec<String> = serde_json::from_str(&self.output("groups")).unwrap();
+        (self.output("plan"), groups[0].clone())
+    }
+
+    /// Runs Python with boto3 as `s3`, `bucket` and `prefix`, past the proxy; gives what it prints.
+    pub(crate) fn python(&self, script: &str) -> String {
+        let begin = format!(
+            "import boto3, json\ns3 = boto3.client('s3')\nbucket, prefix = {BUCKET:?}, {:?}\n{script}",
+            format!("{}/", self.prefix)
+        );
+        let direct = self.variables.iter().filter(|(name, _)| name.ends_with("_URL") && name != "AWS_ENDPOINT_URL");
+        let variables: Vec<_> = direct.chain(&self.server.variables).cloned().collect();
+        let mut command = self.program(&services::python().unwrap(), &variables);
+        let ran: Ran = command.arg("-c").arg(begin).output().unwrap().into();
+        ran.expect(0).stdout
+    }
+
+    /// A JSON object of the store, by boto3.
+    pub(crate) fn json(&self, key: &str) -> Value {
+        let text = self.python(&format!(
+            "print(s3.get_object(Bucket=bucket, Key=prefix + 'store/{key}')['Body'].read().decode())"
+        ));
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Keys of the store and stamps, by boto3; without what lasts no longer than a workflow, and the verdicts, of which
+    /// each workflow has its own.
+    pub(crate) fn lasting(&self) -> Vec<String> {
+        let listed = self.python(
+            "for page in s3.get_paginator('list_objects_v2').paginate(Bucket=bucket, Prefix=prefix + 'store/'):\n\
+             \x20   for found in page.get('Contents', []):\n\
+             \x20       print(found['Key'].removeprefix(prefix + 'store/'), found['ETag'])\n",
+        );
+        let passing = ["_work/", "_attempts/", "tracking/"];
+        let lasts = |key: &&str| !key.contains("/verdict-") && !passing.iter().any(|folder| key.starts_with(folder));
+        let keys = listed.lines().filter(lasts);
+        keys.map(str::to_owned).collect()
+    }
+
+    /// Keys of unfinished multipart uploads, by boto3.
+    pub(crate) fn unfinished(&self) -> String {
+        self.python(
+            "for upload in s3.list_multipart_uploads(Bucket=bucket).get('Uploads', []):\n\
+             \x20   if upload['Key'].startswith(prefix):\n\
+             \x20       print(upload['Key'])\n",
+        )
+    }
+}

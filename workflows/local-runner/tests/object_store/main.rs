@@ -1,0 +1,6 @@
+//! Steps and the pipeline over S3, with a proxy before it that counts and misbehaves.
+
+mod calls;
+mod failures;
+mod lab;
+mod pipeline;
