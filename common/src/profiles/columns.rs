@@ -6,14 +6,14 @@ use super::{FeatureBaseline, cell};
 use crate::drift;
 use crate::reference::ScoreProfile;
 
-/// Sums are kept in units of 2^-40: as whole numbers they are the same in any order.
-pub const UNIT: f64 = (1_u64 << 40) as f64;
+/// Sums are kept in units of 2^-50: as whole numbers they are the same in any order.
+pub const UNIT: f64 = (1_u64 << 50) as f64;
 /// Probabilities and their squares are kept in units of 2^-30, so that 8 * 10^9 rows of a day fit 63 bits.
 const SCORE_UNIT: f64 = (1_u64 << 30) as f64;
 /// Farther from the centre, in units of the scale, values count as this far in sums; the grid of a reference ends there.
 const FARTHEST: f64 = 1_048_576.0;
-/// Below it a square fits 63 bits in units of 2^-40.
-const SMALL_SQUARE: f64 = 4_194_304.0;
+/// Below it a square fits 63 bits in units of 2^-50.
+const SMALL_SQUARE: f64 = 4_096.0;
 
 /// What is counted of a feature. Negative numbers only stand in what is to be taken off.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

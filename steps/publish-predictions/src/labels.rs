@@ -96,8 +96,8 @@ impl Reading {
 
 fn report(table: &Table, labelled: &Labelled) {
     let Labelled { labels, changed, absent, reused } = *labelled;
-    let done = if reused { "were filled in before: that changed" } else { "are filled in: that changed" };
-    tracing::info!(labels, changed, absent, "{labels} labels {done} {changed} rows of {table}");
+    let when = if reused { "before" } else { "now" };
+    tracing::info!(labels, changed, absent, "{labels} labels: {changed} rows of {table} were filled in {when}");
     if absent > 0 {
         tracing::warn!(absent, "{absent} of {labels} labels have no row in {table}");
     }

@@ -4,7 +4,7 @@ import os
 import numpy
 import psycopg
 
-UNIT, SCORE_UNIT = 2.0**40, 2.0**30
+UNIT, SCORE_UNIT = 2.0**50, 2.0**30
 found, problems = {}, []
 
 with psycopg.connect(os.environ["DATABASE_URL"]) as server:
@@ -71,7 +71,7 @@ for group in found.keys() & groups.keys():
             mean = feature["center"] + feature["scale"] * (counts["sum"] / UNIT / len(finite))
             square = counts["squares"] / UNIT / len(finite) - (counts["sum"] / UNIT / len(finite)) ** 2
             std = feature["scale"] * max(square, 0.0) ** 0.5
-            near = lambda a, b: abs(a - b) <= 1e-6 * feature["scale"]
+            near = lambda a, b: abs(a - b) <= 1e-7 * feature["scale"]
             compare(group, f"{name} mean", near(mean, finite.mean()) or mean, True)
             compare(group, f"{name} std", near(std, finite.std()) or std, True)
 

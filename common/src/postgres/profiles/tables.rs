@@ -43,7 +43,7 @@ const PROFILE_COLUMNS: Columns = &[
     (
         "features",
         "jsonb NOT NULL",
-        "By feature: nulls and the like, sums of (value - center) / scale, times 2^40, and rows by cell.",
+        "By feature: nulls and the like, sums of (value - center) / scale, times 2^50, and rows by cell.",
     ),
 ];
 const PROFILE_KEY: usize = 5;

@@ -120,3 +120,71 @@ async fn columns_that_other_versions_lack_do_not_matter() {
         "1|100\n2|200"
     );
 }
+
+#[tokio::test]
+async fn whatever_is_published_labelled_and_dropped_in_whatever_order_the_profiles_are_true() {
+    for seed in 0..8_u64 {
+        let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut next = |below: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % below
+        };
+        let mut home = if seed % 2 == 0 { Home::new() } else { Home::partitioned() };
+        for _ in 0..6 {
+            let (from, rows) = (next(400) as usize, 50 + next(400) as usize);
+            let data_version = ["1", "20", "300"][next(3) as usize];
+            let results = Results {
+                days: 70,
+                labelled: if next(2) == 0 { |_| false } else { |i| i % 4 == 0 },
+                ..Results::new(data_version, 1 + next(3), next(50) as i64, from..from + rows)
+            };
+            match next(8) {
+                0..5 => drop(home.publish(&results).await.unwrap()),
+                5 | 6 => {
+                    let known: Vec<_> = (from..from + rows).map(|i| (i, Some(next(2) as u8))).collect();
+                    home.label(&results, &[("a.parquet", &known[..])]).await.unwrap();
+                }
+                _ => {
+                    let (days, now) = (20 + next(20) as u32, "2025-03-01T12:00:00Z".parse().unwrap());
+                    home.database().retain(&home.table, &results.publication(), days, now).await.unwrap();
+                }
+            }
+            home.step = if next(3) == 0 { home.step.refreshing() } else { home.step };
+        }
+        home.publish(&Results::new("4000", 1, 100, 0..10)).await.unwrap();
+        home.assert_profiles_are_true(DAY);
+    }
+}
+
+#[tokio::test]
+async fn the_queries_of_the_documentation_give_what_the_rows_give() {
+    let home = Home::new();
+    home.publish(&Results { labelled: |_| true, ..Results::new("1", 1, 1, 0..900) }).await.unwrap();
+    let page =
+        include_str!("../../../../docs/profiles.md").replace("feature1", "x").replace("customer-classifier", "churn");
+    let blocks: Vec<&str> =
+        page.split("```").skip(1).step_by(2).map(|block| block.trim_start_matches("sql\n")).collect();
+    let [rows, moments, accuracy] = blocks[..] else { panic!("{blocks:?}") };
+    let ask = |sql: &str| home.psql(sql.trim().split(';').next().unwrap());
+    assert_eq!(ask(rows), home.psql("SELECT count(*) FROM predictions"));
+    let finite = "x IS NOT NULL AND x NOT IN ('NaN', 'Infinity', '-Infinity')";
+    for (of_page, of_rows) in [
+        (moments, format!("SELECT at::date, avg(x), stddev_pop(x) FROM predictions WHERE {finite} GROUP BY 1 ORDER BY 1")),
+        (
+            accuracy,
+            "SELECT at::date, avg(((probability >= 0.5) = (y = 1))::int), avg((y = 1)::int) FILTER (WHERE probability >= 0.5) \
+             FROM predictions WHERE probability IS NOT NULL GROUP BY 1 ORDER BY 1"
+                .to_owned(),
+        ),
+    ] {
+        let (page, rows) = (ask(of_page), home.psql(&of_rows));
+        let numbers = |text: &str| -> Vec<f64> {
+            text.lines().flat_map(|line| line.split('|').skip(1)).map(|number| number.parse().unwrap()).collect()
+        };
+        let (page, rows) = (numbers(&page), numbers(&rows));
+        assert!(!rows.is_empty() && page.len() == rows.len(), "{page:?} {rows:?}");
+        assert!(page.iter().zip(&rows).all(|(a, b)| (a - b).abs() < 1e-9), "{page:?} {rows:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `publish-predictions labels` on a real Postgres: against a join by DuckDB, killed, and run at the same time.
 
 use std::fs::{self, File};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -88,6 +88,10 @@ fn labels(home: &Home, results: &Results) -> Command {
 
 fn ran(mut command: Command) -> Ran {
     command.output().unwrap().into()
+}
+
+fn silent(mut command: Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Fails the test unless the targets are what DuckDB joins from parts and label files, and the profiles what numpy counts.
@@ -182,13 +186,13 @@ fn killed_anywhere_and_run_again_by_several_at_once_the_labels_are_those_of_one_
         started.elapsed()
     };
     for tenth in 1..=9 {
-        let mut child = labels(&home, &results).spawn().unwrap();
+        let mut child = silent(labels(&home, &results));
         // Where it is by then does not matter: any place will do.
         std::thread::sleep(whole * tenth / 10 + Duration::from_millis(u64::from(tenth)));
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let mut together: Vec<_> = (0..3).map(|_| labels(&home, &results).spawn().unwrap()).collect();
+    let mut together: Vec<_> = (0..3).map(|_| silent(labels(&home, &results))).collect();
     for child in &mut together {
         assert!(child.wait().unwrap().success());
     }
