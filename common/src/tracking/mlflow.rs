@@ -34,8 +34,6 @@ pub(super) struct Mlflow {
     client: Client,
     /// The experiment of all runs, if one was named.
     experiment: Option<String>,
-    /// What this process is told apart by from all others.
-    creator: String,
     /// For artifacts that the server wants in a bucket.
     access: Access,
     /// Ids of the experiments that were found, by name.
@@ -60,9 +58,13 @@ impl Mlflow {
             client: Client::new(uri, args, login, access.budget)?,
             access,
             experiment: experiment.map(str::to_owned),
-            creator: format!("{:016x}", RandomState::new().hash_one(std::process::id())),
             experiments: Arc::default(),
         })
+    }
+
+    /// What one attempt to make something is told apart by from all others, those of the same process included.
+    fn creator() -> String {
+        format!("{:016x}", RandomState::new().hash_one(std::process::id()))
     }
 
     /// The same with another budget for each call.

@@ -47,7 +47,8 @@ impl Mlflow {
         let mut tags: BTreeMap<String, String> = candidate.tags.iter().cloned().collect();
         tags.insert(FINGERPRINT_TAG.to_owned(), candidate.fingerprint.to_owned());
         tags.insert(MODEL_TAG.to_owned(), candidate.model.to_owned());
-        tags.insert(CREATOR_TAG.to_owned(), self.creator.clone());
+        let creator = Self::creator();
+        tags.insert(CREATOR_TAG.to_owned(), creator.clone());
         let tags = wire::tags(&tags, names::MODEL_TAG);
 
         let operation = format!("registering a version of {name}");
@@ -68,7 +69,7 @@ impl Mlflow {
         let made = self.client.budget.call(&self.client.service, &operation, find_or_create).await?;
         let mut all = self.of_fingerprint(name, candidate.fingerprint).await?.into_iter();
         let first = all.next().unwrap_or(made);
-        for extra in all.filter(|found| found.tag(CREATOR_TAG) == Some(&self.creator)) {
+        for extra in all.filter(|found| found.tag(CREATOR_TAG) == Some(&creator)) {
             tracing::info!("this model was registered twice at the same time: version {} is used", first.version);
             self.delete(name, extra.version).await?;
         }

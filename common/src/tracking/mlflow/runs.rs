@@ -129,8 +129,8 @@ impl Mlflow {
     /// The run, and whether it was made now.
     async fn find_or_create(&self, spec: &RunSpec, experiment: &String, tags: &[KeyValue]) -> Result<(Run, bool)> {
         let operation = format!("creating the run {}", spec.name);
-        let creator = KeyValue { key: CREATOR_TAG.to_owned(), value: self.creator.clone() };
-        let tags = [tags, &[creator]].concat();
+        let creator = Self::creator();
+        let tags = [tags, &[KeyValue { key: CREATOR_TAG.to_owned(), value: creator.clone() }]].concat();
         let is_asked = AtomicBool::new(false);
         let find_or_create = || async {
             if let Some(run) = self.search(&operation, experiment, &spec.fingerprint).await?.into_iter().next() {
@@ -153,13 +153,13 @@ impl Mlflow {
         if !is_asked.into_inner() {
             return Ok((run, false));
         }
-        let run = self.settle(spec, experiment, run).await?;
-        let is_new = self.made(&run);
+        let run = self.settle(spec, experiment, run, &creator).await?;
+        let is_new = is_of(&run, &creator);
         Ok((run, is_new))
     }
 
-    /// After the server was asked to make a run: the one that counts. Others that were made here are deleted.
-    async fn settle(&self, spec: &RunSpec, experiment: &String, made: Run) -> Result<Run> {
+    /// After the server was asked to make a run: the one that counts. Others that `creator` made are deleted.
+    async fn settle(&self, spec: &RunSpec, experiment: &String, made: Run, creator: &str) -> Result<Run> {
         let id = made.info.run_id.clone();
         let settled = async {
             let operation = "looking whether the run is the only one";
@@ -167,7 +167,7 @@ impl Mlflow {
             let mut found = self.client.budget.call(&self.client.service, operation, search).await?.into_iter();
             // A server that does not show it yet shows no other one either.
             let oldest = found.next().unwrap_or(made);
-            for extra in found.filter(|run| self.made(run)) {
+            for extra in found.filter(|run| is_of(run, creator)) {
                 tracing::info!(
                     run = oldest.info.run_id,
                     "this run was begun twice at the same time: the older one is used"
@@ -190,11 +190,6 @@ impl Mlflow {
             let _ = self.update(&id, Status::Failed, Some(Utc::now().timestamp_millis())).await;
         }
         settled
-    }
-
-    /// Whether this process made a run.
-    fn made(&self, run: &Run) -> bool {
-        run.tag(CREATOR_TAG) == Some(&self.creator)
     }
 
     pub(in super::super) async fn close(&self, id: &str, status: Status) -> Result<()> {
@@ -311,4 +306,9 @@ fn kind(data_type: &str) -> &'static str {
         other if other.starts_with("Decimal") => "double",
         _ => "string",
     }
+}
+
+/// Whether `creator` made a run.
+fn is_of(run: &Run, creator: &str) -> bool {
+    run.tag(CREATOR_TAG).is_some_and(|tag| tag == creator)
 }
