@@ -303,3 +303,41 @@ fn sigterm_rolls_back_whatever_is_waited_for() {
     home.publish(&results(), &[]).expect(0);
     home.assert_table_is(&[&results()]);
 }
+
+#[test]
+fn connections_that_are_reset_are_told_of() {
+    let mut home = home();
+    let proxy = TcpProxy::start(server().port()).unwrap();
+    home.set(
+        "DATABASE_URL",
+        &server().url(&home.database).replace(&server().port().to_string(), &proxy.port().to_string()),
+    );
+    proxy.set(TcpFault::ResetAfter(3_000));
+    let ran = home.publish(&results(), &["--retry-budget=500ms"]).expect(75);
+    assert!(ran.stderr.contains("is not available") && ran.stderr.contains("connection closed"), "{}", ran.stderr);
+    assert_eq!(home.psql("SELECT to_regclass('predictions') IS NULL"), "t");
+}
+
+#[test]
+fn too_many_connections_are_waited_for() {
+    let settings = [("max_connections", "4"), ("superuser_reserved_connections", "0")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let server = Postgres::start(PostgresOptions { settings, ..PostgresOptions::default() }).unwrap();
+    let home = Home::on(&server);
+    home.write(&results());
+    let url = server.url(&home.database);
+    let mut others: Vec<Holding> = (0..3).map(|_| Holding::new(&url, "SELECT 1")).collect();
+    until(&server, &home.database, "count(*) = 3 FROM pg_stat_activity WHERE state = 'idle' AND query = 'SELECT 1;'");
+    // The question takes a connection too, and may keep the last one from its holder.
+    let full = Instant::now();
+    while server.psql(&home.database, "SELECT 1").is_ok() {
+        others.push(Holding::new(&url, "SELECT 1"));
+        assert!(full.elapsed() < Duration::from_secs(60), "the server takes more connections than it should");
+    }
+    let ran = home.publish(&results(), &["--retry-budget=500ms"]).expect(75);
+    assert!(ran.stderr.contains("too many clients already"), "{}", ran.stderr);
+    let child = start(&home, &["--retry-budget=60s"]);
+    others.clear();
+    end(child).expect(0);
+    home.assert_table_is(&[&results()]);
+}
