@@ -70,7 +70,7 @@ struct Connector {
     ended: Ended,
 }
 
-/// What [`Connector::connect`] promises: a client, and the task that serves it.
+/// What `Connector::connect` promises: a client, and the task that serves it.
 type Connecting<'a> =
     Pin<Box<dyn Future<Output = Result<(tokio_postgres::Client, JoinHandle<()>), Error>> + Send + 'a>>;
 

@@ -56,7 +56,7 @@ impl Tracking {
     pub fn open(store: &Store, args: &TrackingArgs, budget: Budget) -> Result<Self> {
         Ok(match args.uri() {
             None => Self::embedded(store),
-            Some(uri) => Self { home: Home::Mlflow(Mlflow::open(uri, args, budget)?) },
+            Some(uri) => Self { home: Home::Mlflow(Box::new(Mlflow::open(uri, args, budget)?)) },
         })
     }
 

@@ -58,7 +58,7 @@ impl NewtonSums {
     }
 
     /// Adds rows: `x` is row-major, `y.len()` rows of p finite values; `y` is 0 or 1, any other label counts as 1.
-    /// Values that are not finite make the sums so, and [`fit`](super::fit) refuses them.
+    /// Values that are not finite make the sums so, and [`fit`](super::fit()) refuses them.
     /// Calls of a few thousand rows are fastest.
     ///
     /// # Panics

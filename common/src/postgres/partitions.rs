@@ -30,7 +30,7 @@ pub(super) struct Month(i32);
 
 impl Month {
     fn of_day(day: days::DayNumber) -> Option<Self> {
-        days::date(day).map(|date| Self::of_date(date))
+        days::date(day).map(Self::of_date)
     }
 
     fn of_date(date: NaiveDate) -> Self {

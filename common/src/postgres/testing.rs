@@ -157,6 +157,9 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
     })
 }
 
+/// Rows by number, and their labels.
+type LabelsOfRows<'a> = &'a [(usize, Option<u8>)];
+
 /// A database of its own.
 pub(super) struct Home {
     name: String,
@@ -214,7 +217,7 @@ impl Home {
     }
 
     /// Fills in labels of files: rows and labels of each, in the order of the files' names.
-    pub(super) async fn label(&self, results: &Results, files: &[(&str, &[(usize, Option<u8>)])]) -> Result<Labelled> {
+    pub(super) async fn label(&self, results: &Results, files: &[(&str, LabelsOfRows<'_>)]) -> Result<Labelled> {
         let objects: Vec<Object> = files
             .iter()
             .map(|(name, labels)| Object { key: (*name).to_owned(), bytes: labels.len() as u64, stamp: String::new() })

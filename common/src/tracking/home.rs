@@ -6,5 +6,5 @@ use super::mlflow::Mlflow;
 #[derive(Clone, Debug)]
 pub(super) enum Home {
     Embedded(Embedded),
-    Mlflow(Mlflow),
+    Mlflow(Box<Mlflow>),
 }

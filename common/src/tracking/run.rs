@@ -171,7 +171,7 @@ impl Tracking {
     fn hurried(&self) -> Self {
         match &self.home {
             Home::Embedded(_) => self.clone(),
-            Home::Mlflow(mlflow) => Self { home: Home::Mlflow(mlflow.with_budget(LAST_CALLS)) },
+            Home::Mlflow(mlflow) => Self { home: Home::Mlflow(Box::new(mlflow.with_budget(LAST_CALLS))) },
         }
     }
 }

@@ -92,9 +92,9 @@ pub(crate) fn describe(summary: &Summary, url: &str) -> String {
 /// The copy of the report that the runner keeps, as Argo keeps its artifact.
 fn copied_report(place: &Place, workflow: &Workflow) -> Result<Option<PathBuf>> {
     let folder = place.runs()?.folder(workflow);
-    let files =
+    let mut files =
         workflow.pods().into_iter().map(|pod| folder.join(folder_name(workflow, pod)).join("outputs/report.html"));
-    Ok(files.filter(|file| file.is_file()).last())
+    Ok(files.rfind(|file| file.is_file()))
 }
 
 /// What a person wants to know at the end.

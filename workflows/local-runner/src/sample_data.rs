@@ -216,7 +216,7 @@ fn is_surplus(store: &Store, split: Split, object: &Object, options: &Options) -
 
 /// The mark in a parquet file's footer, or `None` if it has none.
 fn mark_of(store: &Store, object: &Object) -> Result<Option<String>> {
-    let tail = |bytes| Ok::<_, anyhow::Error>(wait(store.tail(&object.key, bytes))?.context("it is gone")?);
+    let tail = |bytes| wait(store.tail(&object.key, bytes))?.context("it is gone");
     let mut end = tail(FOOTER_BYTES)?;
     let length = |end: &[u8]| match end.split_last_chunk::<8>() {
         Some((_, &[a, b, c, d, b'P', b'A', b'R', b'1'])) => Ok(u32::from_le_bytes([a, b, c, d]) as usize + 8),

@@ -49,10 +49,13 @@ pub enum Fault {
     CutAnswer(usize),
 }
 
+/// Whether a call is meant, by its method and path.
+type Matches = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// Which calls go wrong, and how.
 #[derive(Clone)]
 pub struct Rule {
-    matches: Arc<dyn Fn(&str, &str) -> bool + Send + Sync>,
+    matches: Matches,
     fault: Fault,
     left: Option<usize>,
 }

@@ -20,15 +20,15 @@ async fn labels_are_filled_in_where_they_change_something_and_the_last_file_wins
     let home = Home::new();
     let results = later("1", 1, 1, 0..500);
     home.publish(&results).await.unwrap();
-    let first = labels(0..300, |i| (i % 3 > 0).then_some((i % 2) as u8));
+    let first = labels(0..300, |i| (!i.is_multiple_of(3)).then_some((i % 2) as u8));
     let second = labels(200..600, |i| (i % 5 > 0).then_some(1));
     let files = [("labels/1.parquet", &first[..]), ("labels/2.parquet", &second[..])];
     let before = home.psql("SELECT xmin, id FROM predictions ORDER BY id");
 
     let labelled = home.label(&results, &files).await.unwrap();
     let expected = |i: usize| match i {
-        200.. if i % 5 > 0 => Some(1),
-        ..300 if i % 3 > 0 => Some(i % 2),
+        200.. if !i.is_multiple_of(5) => Some(1),
+        ..300 if !i.is_multiple_of(3) => Some(i % 2),
         _ => None,
     };
     let known = (0..600).filter(|i| expected(*i).is_some()).count() as u64;
@@ -57,7 +57,11 @@ async fn labels_are_filled_in_where_they_change_something_and_the_last_file_wins
     assert!(!corrected.reused && corrected.changed > 0);
     assert_eq!(home.psql("SELECT count(*) FROM predictions WHERE y = 0"), {
         let zero = |i: &usize| {
-            if *i < 10 { true } else { (if *i < 300 && i % 3 > 0 { Some(i % 2) } else { expected(*i) }) == Some(0) }
+            if *i < 10 {
+                true
+            } else {
+                (if *i < 300 && !i.is_multiple_of(3) { Some(i % 2) } else { expected(*i) }) == Some(0)
+            }
         };
         (0..500).filter(zero).count().to_string()
     });

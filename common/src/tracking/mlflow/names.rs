@@ -38,12 +38,11 @@ pub(super) fn key(name: &str) -> String {
 /// Letters and digits as Python's `\w` knows them too, in the blocks where there is nothing else; and what keys may hold
 /// besides.
 fn is_allowed(c: char) -> bool {
-    match c {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' | ' ' => true,
-        'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ſ' | 'А'..='я' | 'α'..='ω' => true,
-        'ぁ'..='ゖ' | 'ァ'..='ヺ' | '一'..='鿿' | '가'..='힣' => true,
-        _ => false,
-    }
+    matches!(c,
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' | ' '
+        | 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ſ' | 'А'..='я' | 'α'..='ω'
+        | 'ぁ'..='ゖ' | 'ァ'..='ヺ' | '一'..='鿿' | '가'..='힣'
+    )
 }
 
 /// A value within a limit; a longer one is cut, and says so.

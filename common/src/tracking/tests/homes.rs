@@ -45,7 +45,7 @@ pub(super) fn server() -> &'static Mlflow {
 
 impl Home {
     pub(super) fn embedded() -> Self {
-        Self::new(|store| Tracking::embedded(store))
+        Self::new(Tracking::embedded)
     }
 
     /// On the plain server.
@@ -63,14 +63,17 @@ impl Home {
     pub(super) fn with_access(uri: &str, login: Login, access: Access) -> Self {
         let args = TrackingArgs { uri: Some(uri.to_owned()), ..TrackingArgs::default() };
         let mlflow = super::super::mlflow::Mlflow::open_as(login, access, uri, &args).unwrap();
-        Self { uri: uri.to_owned(), ..Self::new(|_| Tracking { home: super::super::home::Home::Mlflow(mlflow) }) }
+        Self {
+            uri: uri.to_owned(),
+            ..Self::new(|_| Tracking { home: super::super::home::Home::Mlflow(Box::new(mlflow)) })
+        }
     }
 
     /// With the flags of a step.
     pub(super) fn with_args(login: Login, args: &TrackingArgs) -> Result<Self> {
         let uri = args.uri().unwrap_or_default();
         let mlflow = super::super::mlflow::Mlflow::open_as(login, Access::of_process(Role::Store), uri, args)?;
-        Ok(Self::new(|_| Tracking { home: super::super::home::Home::Mlflow(mlflow) }))
+        Ok(Self::new(|_| Tracking { home: super::super::home::Home::Mlflow(Box::new(mlflow)) }))
     }
 
     fn new(open: impl FnOnce(&Store) -> Tracking) -> Self {

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Float32Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    BooleanArray, Date32Array, Float32Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
     TimestampNanosecondArray, UInt8Array,
 };
 
-use super::fixture::{Home, Results};
-
-type Make = fn(usize) -> ArrayRef;
+use super::fixture::{Home, Make, Results};
 
 fn publish(home: &Home, results: &Results, more: &[&str]) {
     home.write(results);

@@ -121,7 +121,7 @@ fn a_database_that_goes_down_in_the_middle_and_comes_back_is_no_loss() {
     let child = home.command(&newer, &["--retry-budget=60s"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let waiting =
         "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'alameda' AND wait_event_type = 'Lock')";
-    until(&server, &home.database, &waiting);
+    until(&server, &home.database, waiting);
     server.stop();
     server.restart().unwrap();
     drop(lock);

@@ -45,6 +45,9 @@ pub(crate) struct Results {
     pub(crate) roles: Vec<(&'static str, &'static str)>,
 }
 
+/// Makes a column of so many rows.
+pub(crate) type Make = fn(usize) -> ArrayRef;
+
 impl Results {
     /// Rows as the default configuration describes them. A customer's rows differ between data and model versions; only the
     /// key does not, nor the label, which is known in some of them.
@@ -68,7 +71,7 @@ impl Results {
     }
 
     /// The results with other columns in place of those of the same name, or after all others.
-    pub(crate) fn with(mut self, columns: &[(&str, fn(usize) -> ArrayRef)]) -> Self {
+    pub(crate) fn with(mut self, columns: &[(&str, Make)]) -> Self {
         for part in &mut self.parts {
             let (schema, rows) = (part.schema(), part.num_rows());
             let mut all: Vec<(String, ArrayRef)> =
@@ -148,11 +151,14 @@ pub(crate) fn date(number: u64) -> i64 {
 fn rows(salt: u64, customers: std::ops::Range<u64>) -> RecordBatch {
     let each = || customers.clone();
     let number = |customer: u64, of: u64| ((customer * 7919 + salt * 104_729 + of * 31) % 10_007) as f64 / 100.0;
-    let optional = |every: u64, of: u64| move |i: u64| (i % every != 0).then(|| number(i, of));
+    let optional = |every: u64, of: u64| move |i: u64| (!i.is_multiple_of(every)).then(|| number(i, of));
     let columns: [(&str, ArrayRef); 7] = [
         ("customerId", Arc::new(StringArray::from_iter_values(each().map(customer)))),
         ("date", Arc::new(TimestampMicrosecondArray::from_iter_values(each().map(date)))),
-        ("target", Arc::new(Int64Array::from_iter(each().map(|i| ((i + salt) % 3 != 0).then_some((i % 2) as i64))))),
+        (
+            "target",
+            Arc::new(Int64Array::from_iter(each().map(|i| (!(i + salt).is_multiple_of(3)).then_some((i % 2) as i64)))),
+        ),
         ("feature1", Arc::new(Float64Array::from_iter(each().map(optional(17, 1))))),
         ("feature2", Arc::new(Float64Array::from_iter(each().map(|i| Some(number(i, 2)))))),
         (
