@@ -50,7 +50,7 @@ pub(super) async fn find(session: &Session<'_>, table: &Table, fingerprint: &str
     rows.first().map(|row| get::<i64>(row, 0).map(|rows| rows as u64)).transpose()
 }
 
-async fn exists(session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
+pub(super) async fn exists(session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
     let rows = session
         .query("looking up the ledger", "SELECT to_regclass($1) IS NOT NULL", &[(&of(table).to_string(), Type::TEXT)])
         .await?;

@@ -1,6 +1,8 @@
 //! The command line: Argo's words, without a cluster.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,7 +18,7 @@ use crate::library::{Library, Source, yaml_files};
 use crate::runs::{Runs, folder_name};
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, lint, schema, servers, submit, tracked, ui, yaml};
+use crate::{demo, emissary, lint, schema, servers, submit, tracked, ui, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -109,6 +111,12 @@ enum Command {
         #[arg(short, long)]
         output: Option<Output>,
     },
+    /// Serve the dashboard over what the steps wrote, until Ctrl-C
+    Dashboard {
+        /// Address and port to listen on
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8501")]
+        bind: SocketAddr,
+    },
     /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make every command use them
     Services,
     /// List tracked runs, the newest first, from MLflow or the store
@@ -164,6 +172,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let place = &cli.place;
     match cli.command {
         Command::Demo(options) => return demo::run(place, &options),
+        Command::Dashboard { bind } => return Err(dashboard(place, bind)?),
         Command::Services => return servers::run(),
         Command::SampleData { dir, size } => {
             let url = match dir {
@@ -210,6 +219,15 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Becomes the step that serves the dashboard; only returns when that fails.
+fn dashboard(place: &Place, bind: SocketAddr) -> Result<anyhow::Error> {
+    let store_url = place.addresses(&place.given()?)?.store_url;
+    let arguments =
+        ["model-monitoring".into(), "serve".into(), format!("--store-url={store_url}"), format!("--bind={bind}")];
+    let error = emissary::become_step(arguments.into_iter().map(OsString::from));
+    Ok(error.map_or_else(|| anyhow::anyhow!("this program has no dashboard"), Into::into))
 }
 
 impl Place {

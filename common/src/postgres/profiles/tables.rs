@@ -15,7 +15,7 @@ use crate::postgres::table::{Table, literal};
 use crate::profiles::{Baseline, FeatureCounts, LabelCounts, Profile, ScoreCounts};
 use crate::retry::Trouble;
 
-const PROFILES: &str = "prediction_profiles";
+pub(in crate::postgres) const PROFILES: &str = "prediction_profiles";
 const BASELINES: &str = "prediction_baselines";
 
 type Columns = &'static [(&'static str, &'static str, &'static str)];
@@ -107,7 +107,7 @@ fn create(table: &Table, columns: Columns, key: &str, comment: &str) -> String {
 }
 
 /// What the profiles of each version of a model are counted by.
-pub(super) async fn baselines(
+pub(in crate::postgres) async fn baselines(
     session: &Session<'_>,
     table: &Table,
     model_name: &str,
@@ -181,6 +181,10 @@ pub(super) async fn clear(session: &Session<'_>, table: &Table) -> Result<(), Tr
     session.execute("clearing profiles", &sql, &parameters).await.map(drop)
 }
 
+/// The columns that make a [`Profile`].
+pub(in crate::postgres) const NUMBERS: &str =
+    "unlabelled, negatives, positives, unscored, score_sums, score_squares, features::text";
+
 /// The profiles of the given days, and the one without a day.
 pub(super) async fn profiles(
     session: &Session<'_>,
@@ -190,7 +194,7 @@ pub(super) async fn profiles(
     baseline: &Baseline,
 ) -> Result<BTreeMap<Option<NaiveDate>, Profile>, Trouble> {
     let sql = format!(
-        "SELECT day, unlabelled, negatives, positives, unscored, score_sums, score_squares, features::text FROM {} \
+        "SELECT day, {NUMBERS} FROM {} \
          WHERE predictions_table = $1 AND model_name = $2 AND model_version = $3 AND data_version = $4 \
          AND (day = ANY ($5) OR day IS NULL)",
         table.beside(PROFILES)
@@ -201,8 +205,9 @@ pub(super) async fn profiles(
     rows.iter().map(|row| Ok((get(row, 0)?, profile(row, baseline)?))).collect()
 }
 
-/// A profile that a person has made unreadable counts as none: the rows are then counted anew.
-fn profile(row: &Row, baseline: &Baseline) -> Result<Profile, Trouble> {
+/// The profile in columns 1 to 7 of a row, as [`NUMBERS`] names them. One that a person has made unreadable counts as none:
+/// the rows are then counted anew.
+pub(in crate::postgres) fn profile(row: &Row, baseline: &Baseline) -> Result<Profile, Trouble> {
     let numbers = |index: usize| get::<Vec<i64>>(row, index);
     let (unscored, sums, squares) = (numbers(4)?, numbers(5)?, numbers(6)?);
     let number = |numbers: &[i64], label: usize| numbers.get(label).copied().unwrap_or(0);
