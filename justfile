@@ -57,7 +57,7 @@ benchmark-services: install-services
     cargo build --release --locked
     python3 docs/benchmark_services.py
 
-# time publishing beside psql \copy and the original's way, at the original's size
+# time publishing beside psql \copy and the original's way, and binary COPY beside CSV, at the original's size
 benchmark-publish *args: install-services
     cargo build --release --locked
     python3 docs/benchmark_publish.py {{args}}
