@@ -23,6 +23,11 @@ if ! ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 && ! command -v post
     apt postgresql
 fi
 
+# Builds an image without a service; other systems than Linux have no images to test.
+if [ "$(uname)" = Linux ]; then
+    command -v buildah > /dev/null || apt buildah
+fi
+
 if ! cmp -s "$requirements" "$place/venv/requirements.txt"; then
     python3 -c 'import venv, ensurepip' 2> /dev/null || apt python3 python3-venv
     python3 -m venv "$place/venv"

@@ -55,3 +55,13 @@ fn the_platform_s_command_lines_and_sql_run() {
         ],
     );
 }
+
+/// The image is built from `alameda`, in which every step is; the workspace's tests build it before any of them runs.
+#[test]
+#[cfg(target_os = "linux")]
+fn images_are_small_and_run_as_anybody() {
+    let test = std::env::current_exe().unwrap();
+    let alameda = test.ancestors().nth(2).unwrap().join("alameda");
+    assert!(alameda.is_file(), "{} is missing: run `cargo build --release`", alameda.display());
+    check("images/checks", "test_image.py", &[("PROGRAM", alameda.display().to_string())]);
+}
