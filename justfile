@@ -73,11 +73,11 @@ forward namespace="alameda":
 accept:
     INSTA_UPDATE=always cargo test --release --workspace --locked
 
-# build the binary of each step as its image ships it, and print the sizes
+# compile each step as its image ships it, and print the sizes
 sizes:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in steps/*/; do cargo build --release --locked -p "$(basename "$step")"; done
+    images/compile.sh cargo build
     target="$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')"
     for step in steps/*/; do
         step="$(basename "$step")"

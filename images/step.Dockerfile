@@ -7,13 +7,10 @@ FROM rust:1.95-slim-bookworm AS build
 RUN cargo install cargo-auditable --version 0.7.7 --locked
 WORKDIR /src
 COPY . .
-# Steps that need the same heavy dependencies are built together, so that these are compiled once; steps apart from each other,
-# so that none carries what only others need. `locked`, because cargo's own lock is only seen by builds of one container.
+# `locked`, because cargo's own lock is only seen by builds of one container.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo auditable build --release --locked -p data-prep -p model-promotion \
-    && cargo auditable build --release --locked -p batch-inference -p model-monitoring -p model-training \
-    && cargo auditable build --release --locked -p publish-predictions \
+    images/compile.sh cargo auditable build \
     && for step in steps/*/; do \
         step="$(basename "${step}")"; \
         images/assemble.sh "target/release/${step}" "/image/${step}" || exit 1; \

@@ -30,9 +30,17 @@ fn program(path: &str) -> PathBuf {
     program
 }
 
+/// The program `alameda`, which the workspace's tests build before any of them runs.
+fn alameda() -> String {
+    let test = std::env::current_exe().unwrap();
+    let alameda = test.ancestors().nth(2).unwrap().join("alameda");
+    assert!(alameda.is_file(), "{} is missing: run `cargo build --release`", alameda.display());
+    alameda.display().to_string()
+}
+
 #[test]
 fn rendered_manifests_keep_the_rules() {
-    check("workflows/platform/checks", "test_rendered.py", &[]);
+    check("workflows/platform/checks", "test_rendered.py", &[("ALAMEDA", alameda())]);
 }
 
 #[test]
@@ -56,12 +64,9 @@ fn the_platform_s_command_lines_and_sql_run() {
     );
 }
 
-/// The image is built from `alameda`, in which every step is; the workspace's tests build it before any of them runs.
+/// The image is built from `alameda`, because every step is in it.
 #[test]
 #[cfg(target_os = "linux")]
 fn images_are_small_and_run_as_anybody() {
-    let test = std::env::current_exe().unwrap();
-    let alameda = test.ancestors().nth(2).unwrap().join("alameda");
-    assert!(alameda.is_file(), "{} is missing: run `cargo build --release`", alameda.display());
-    check("images/checks", "test_image.py", &[("PROGRAM", alameda.display().to_string())]);
+    check("images/checks", "test_image.py", &[("PROGRAM", alameda())]);
 }

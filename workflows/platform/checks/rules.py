@@ -28,7 +28,7 @@ def name_of(document):
 
 
 def unlisted(folder):
-    """Workflows that the folder's Kustomization does not name, and names without a file."""
+    """Workflows that the folder's Kustomization does not name."""
     folder = pathlib.Path(folder)
     listed = {entry for entry in yaml.safe_load((folder / "Kustomization").read_text())["resources"] if entry.endswith(".yaml")}
     there = {path.name for path in folder.glob("*.yaml")}
@@ -61,23 +61,29 @@ def pods(documents):
 
 
 def argo_pod(leaf):
-    """The pod that Argo makes of a leaf: with the `init` and `wait` of its own, which only have what the patch gives them."""
+    """The pod that Argo makes of a leaf: with `init` and `wait` of its own, and all of them changed by podSpecPatch."""
     patch = json.loads(leaf.get("podSpecPatch", "{}"))
-    patched = {entry["name"]: entry for kind in ("initContainers", "containers") for entry in patch.get(kind, [])}
-    own = {"image": "argoexec", "resources": {"requests": {}, "limits": {"memory": ""}}}
-    wait, init = ({**own, "name": name, **patched.get(name, {})} for name in ("wait", "init"))
-    for container in (wait, init):
-        # Whether the root of these two is read-only is Argo's affair.
-        container["securityContext"] = {"readOnlyRootFilesystem": True, **container.get("securityContext", {})}
+    # Of these two only the patch is ours: their root and their resources are settings of Argo's controller.
+    own = {"image": "argoexec", "securityContext": {"readOnlyRootFilesystem": True}, "resources": {"requests": {}, "limits": {"memory": ""}}}
     main = {"name": "main", **leaf.get("container", leaf.get("script", {}))}
-    containers = [main, *leaf.get("containerSet", {}).get("containers", []), *leaf.get("sidecars", [])]
+    containers = [main, *leaf.get("containerSet", {}).get("containers", []), *leaf.get("sidecars", []), {"name": "wait", **own}]
     return {
         "securityContext": leaf.get("securityContext", {}),
         "automountServiceAccountToken": leaf.get("automountServiceAccountToken"),
         "volumes": leaf.get("volumes", []),
-        "initContainers": [init, *leaf.get("initContainers", [])],
-        "containers": [*containers, wait],
+        "initContainers": patched([{"name": "init", **own}, *leaf.get("initContainers", [])], patch.get("initContainers", [])),
+        "containers": patched(containers, patch.get("containers", [])),
     }
+
+
+def patched(containers, patches):
+    by_name = {patch["name"]: patch for patch in patches}
+    return [merged(container, by_name.get(container["name"], {})) for container in containers]
+
+
+def merged(old, new):
+    both = {key: merged(old[key], new[key]) for key in old.keys() & new.keys() if isinstance(old[key], dict)}
+    return {**old, **new, **both}
 
 
 def restricted(documents):
@@ -150,8 +156,8 @@ def images(documents, registry, tag):
             inputs = [(leaf["name"], entry) for leaf in spec.get("templates", []) for entry in leaf.get("inputs", {}).get("parameters", [])]
             for where, entry in inputs + [("arguments", entry) for entry in spec.get("arguments", {}).get("parameters", [])]:
                 expected = {"image-registry": registry, "image-tag": tag}.get(entry["name"])
-                value = entry.get("value", "")
-                if expected and value != expected and not value.startswith("{{"):
+                value = entry.get("value")
+                if expected and value not in {None, expected} and not value.startswith("{{"):
                     found.append(f"{name_of(document)}, {where}: {entry['name']} is {value!r}, not {expected!r}")
     for name, _, pod in pods(documents):
         for container in pod["containers"] + pod.get("initContainers", []):

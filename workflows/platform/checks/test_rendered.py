@@ -145,16 +145,28 @@ class Overlays(unittest.TestCase):
                 *self.image,
             )
 
+    def test_the_stamped_templates_still_lint(self):
+        def lint(documents):
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+                yaml.safe_dump_all(documents, file)
+                return subprocess.run([os.environ["ALAMEDA"], "lint", file.name], capture_output=True, text=True)
+
+        documents = build(WORKFLOWS)
+        done = lint(documents)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        by_name(documents, "WorkflowTemplate", "alameda-training")["spec"]["schedule"] = "* * * * *"
+        self.assertNotEqual(0, lint(documents).returncode)
+
     def test_an_overlay_of_ones_own_stamps_other_images(self):
         """As platform/README.md says it."""
-        text = (PLATFORM / "README.md").read_text()
-        kustomization = re.search(r"```yaml\n(# my-templates/kustomization.yaml\n.*?)```", text, re.S)[1]
+        files = re.findall(r"```yaml\n# (\S+/kustomization.yaml)\n(.*?)```", (PLATFORM / "README.md").read_text(), re.S)
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(WORKFLOWS, pathlib.Path(folder, "alameda/workflows"), ignore=shutil.ignore_patterns("local-runner"))
-            mine = pathlib.Path(folder, "my-templates")
-            mine.mkdir()
-            (mine / "kustomization.yaml").write_text(kustomization)
-            documents = build(mine)
+            for name, text in files:
+                path = pathlib.Path(folder, name)
+                path.parent.mkdir()
+                path.write_text(text)
+            documents = build(pathlib.Path(folder, "my-templates"))
         self.assertEqual([], rules.images(documents, "registry.example:5000/ml", "1.2.3"))
         self.assertNotEqual([], rules.images(documents, *self.image))
 
