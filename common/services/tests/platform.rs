@@ -50,7 +50,10 @@ fn the_platform_s_command_lines_and_sql_run() {
     let password = "superuser-secret-9Xp";
     postgres.psql("postgres", &format!("CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '{password}'")).unwrap();
     let url = format!("postgres://postgres:{password}@127.0.0.1:{}/postgres", postgres.port());
-    let renamed = Command::new("psql").args(["-X", "-q", "-d", &url, "-c", "ALTER ROLE alameda RENAME TO bootstrap"]).status().unwrap();
+    let renamed = Command::new("psql")
+        .args(["-X", "-q", "-d", &url, "-c", "ALTER ROLE alameda RENAME TO bootstrap"])
+        .status()
+        .unwrap();
     assert!(renamed.success());
     check(
         "workflows/platform/checks",

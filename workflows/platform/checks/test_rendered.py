@@ -210,6 +210,25 @@ class Overlays(unittest.TestCase):
         self.assertFalse(references.may_talk(documents, {}, store, 7070, source_namespace="default"))
         self.assertFalse(references.may_talk(documents, ARGO, postgres, 22), "another port")
 
+    def test_settings_of_argo_are_what_argo_reads(self):
+        controller = yaml.safe_load((PLATFORM / "argo/workflow-controller-configmap.yaml").read_text())
+        self.assertEqual([], rules.schema([controller]))
+        # Fields of the controller's Config, whose values are YAML; Argo leaves unknown ones out in silence.
+        self.assertEqual({"executor", "links", "metricsConfig", "workflowRestrictions"}, set(controller["data"]))
+        settings = {key: yaml.safe_load(value) for key, value in controller["data"].items()}
+        executor = {"metadata": {"name": "executor"}, "apiVersion": "v1", "kind": "Pod"}
+        executor["spec"] = {"containers": [{"name": "executor", **settings["executor"]}]}
+        self.assertEqual([], rules.schema([executor]))
+        self.assertEqual({"templateReferencing": "Strict"}, settings["workflowRestrictions"])
+        for name, documents in self.overlays.items():
+            repositories = by_name(documents, "ConfigMap", "artifact-repositories")
+            chosen = repositories["metadata"]["annotations"]["workflows.argoproj.io/default-artifact-repository"]
+            repository = yaml.safe_load(repositories["data"][chosen])
+            with self.subTest(overlay=name):
+                self.assertEqual({"archiveLogs", "s3"}, set(repository))
+                # Of S3ArtifactRepository.
+                self.assertLessEqual(set(repository["s3"]), {"accessKeySecret", "bucket", "endpoint", "insecure", "keyFormat", "region", "secretKeySecret", "useSDKCreds"})
+
     def test_the_executor_may_do_nothing_else(self):
         role = by_name(self.overlays["minikube"], "Role", "alameda-runner")
         self.assertEqual([{"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}], role["rules"])
