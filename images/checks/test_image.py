@@ -1,7 +1,7 @@
-"""The Dockerfile, build.sh, and the image itself: its real last stage, filled by assemble.sh with a program that is there already.
+"""The Dockerfile, build.sh, and the image: its real last stage, filled by assemble.sh with a program that is there.
 
-The environment names hadolint (HADOLINT) and the program (PROGRAM, `alameda`, in which every step is). buildah builds; the image
-runs without an engine, in a mount namespace.
+The environment names hadolint (HADOLINT) and the program (PROGRAM, `alameda`, in which every step is). buildah builds;
+the image runs without an engine, in a mount namespace.
 """
 
 import json
@@ -27,7 +27,9 @@ class Dockerfile(unittest.TestCase):
     def test_it_keeps_hadolint_s_rules(self):
         hadolint = [os.environ["HADOLINT"], "--no-color"]
         self.assertEqual("", subprocess.run([*hadolint, DOCKERFILE], capture_output=True, text=True).stdout)
-        bad = subprocess.run([*hadolint, "-"], input="FROM debian\nRUN cd /tmp && sudo ls\n", capture_output=True, text=True)
+        bad = subprocess.run(
+            [*hadolint, "-"], input="FROM debian\nRUN cd /tmp && sudo ls\n", capture_output=True, text=True
+        )
         self.assertIn("DL3006", bad.stdout)
         self.assertNotEqual(0, bad.returncode)
 
@@ -45,7 +47,10 @@ class Build(unittest.TestCase):
 
     def told(self, *arguments):
         with tempfile.TemporaryDirectory() as folder:
-            for engine, script in {"docker": "#!/bin/sh\nexit 1\n", "podman": f'#!/bin/sh\necho "$*" >> {folder}/told\n'}.items():
+            for engine, script in {
+                "docker": "#!/bin/sh\nexit 1\n",
+                "podman": f'#!/bin/sh\necho "$*" >> {folder}/told\n',
+            }.items():
                 path = pathlib.Path(folder, engine)
                 path.write_text(script)
                 path.chmod(0o755)
@@ -71,16 +76,39 @@ class Image(unittest.TestCase):
         cls.folder = pathlib.Path(tempfile.mkdtemp())
         cls.addClassCleanup(cls.remove)
         cls.program = pathlib.Path(os.environ["PROGRAM"])
-        cls.buildah = [*AS_ROOT, "buildah", "--root", f"{cls.folder}/store", "--runroot", f"{cls.folder}/run", "--storage-driver", "vfs"]
+        cls.buildah = [
+            *AS_ROOT,
+            "buildah",
+            "--root",
+            f"{cls.folder}/store",
+            "--runroot",
+            f"{cls.folder}/run",
+            "--storage-driver",
+            "vfs",
+        ]
         name = cls.program.name
         subprocess.run([IMAGES / "assemble.sh", cls.program, cls.folder / "context/image" / name], check=True)
         cls.image = "localhost/alameda/under-test"
         cls.run_buildah(
-            "build", "--isolation", "chroot", "--file", str(DOCKERFILE), "--build-context", f"build={cls.folder}/context",
-            "--build-arg", f"STEP={name}", "--tag", cls.image, str(REPOSITORY / "images"),
+            "build",
+            "--isolation",
+            "chroot",
+            "--file",
+            str(DOCKERFILE),
+            "--build-context",
+            f"build={cls.folder}/context",
+            "--build-arg",
+            f"STEP={name}",
+            "--tag",
+            cls.image,
+            str(REPOSITORY / "images"),
         )
         cls.container = cls.run_buildah("from", cls.image)
-        cls.files = {path.relative_to(cls.folder / "context/image" / name) for path in (cls.folder / "context/image" / name).rglob("*") if path.is_file()}
+        cls.files = {
+            path.relative_to(cls.folder / "context/image" / name)
+            for path in (cls.folder / "context/image" / name).rglob("*")
+            if path.is_file()
+        }
 
     @classmethod
     def remove(cls):
@@ -94,10 +122,10 @@ class Image(unittest.TestCase):
         return done.stdout.strip()
 
     def in_image(self, command, uid):
-        """Runs a shell line's words in the image: a read-only root, /work and /tmp to write to, no privilege, any user."""
+        """Runs a shell line's words in the image, as any user: a read-only root, and /work and /tmp to write to."""
         script = f"""
             set -e
-            root="$({' '.join(self.buildah[len(AS_ROOT):])} mount {self.container})"
+            root="$({" ".join(self.buildah[len(AS_ROOT) :])} mount {self.container})"
             mount --bind "$root" "$root"
             mkdir -p "$root/proc" "$root/dev"
             mount --rbind /proc "$root/proc"
@@ -122,8 +150,15 @@ class Image(unittest.TestCase):
         self.assertEqual("Apache-2.0", config["Labels"]["org.opencontainers.image.licenses"])
 
     def test_it_holds_the_program_its_libraries_and_certificates_alone(self):
-        others = {str(file) for file in self.files if not re.fullmatch(r"(usr/)?lib(64)?/([\w-]+/)?(lib[\w-]+|ld-linux[\w-]*)\.so\.\d", str(file))}
-        self.assertEqual({f"usr/local/bin/{self.program.name}", "etc/passwd", "etc/group", "etc/ssl/certs/ca-certificates.crt"}, others)
+        others = {
+            str(file)
+            for file in self.files
+            if not re.fullmatch(r"(usr/)?lib(64)?/([\w-]+/)?(lib[\w-]+|ld-linux[\w-]*)\.so\.\d", str(file))
+        }
+        self.assertEqual(
+            {f"usr/local/bin/{self.program.name}", "etc/passwd", "etc/group", "etc/ssl/certs/ca-certificates.crt"},
+            others,
+        )
 
     def test_every_step_runs_as_any_user_with_a_read_only_root(self):
         for uid in (8737, 1000650000 if not AS_ROOT else 12345):

@@ -3,7 +3,6 @@
 import re
 
 import yaml
-
 from rules import PIPELINES, name_of, pods
 
 INPUT = re.compile(r"\{\{inputs\.parameters\.([^}]+)\}\}")
@@ -12,7 +11,8 @@ INPUT = re.compile(r"\{\{inputs\.parameters\.([^}]+)\}\}")
 def defined(documents):
     """{(kind, name): keys} of what the documents hold."""
     return {
-        (document["kind"], document["metadata"]["name"]): set(document.get("data") or {}) | set(document.get("stringData") or {})
+        (document["kind"], document["metadata"]["name"]): set(document.get("data") or {})
+        | set(document.get("stringData") or {})
         for document in documents
     }
 
@@ -59,7 +59,7 @@ def named(documents):
 def dangling(documents, prerequisites, optional):
     """What is named and is neither in the documents nor among the prerequisites, {(kind, name): keys}.
 
-    A leaf's `config` names the ConfigMap alameda-default by default. `optional` holds the Secrets' keys that may be there.
+    A leaf's `config` names the ConfigMap alameda-default by default. `optional` holds Secrets' keys that may be there.
     """
     known = {**defined(documents), **prerequisites}
     found = []
@@ -83,10 +83,19 @@ def unknown_hosts(documents, namespace):
         for document in documents
         if document["kind"] == "Service"
     }
-    texts = [(name_of(document), str(document.get("data"))) for document in documents if document["kind"] == "ConfigMap"]
+    texts = [
+        (name_of(document), str(document.get("data"))) for document in documents if document["kind"] == "ConfigMap"
+    ]
     for who, _, pod in pods(documents):
         for container in pod["containers"] + pod.get("initContainers", []):
-            texts.append((who, " ".join([*container.get("args", []), *(str(entry.get("value")) for entry in container.get("env", []))])))
+            texts.append(
+                (
+                    who,
+                    " ".join(
+                        [*container.get("args", []), *(str(entry.get("value")) for entry in container.get("env", []))]
+                    ),
+                )
+            )
     found = []
     for who, text in texts:
         for host, other, port in re.findall(r"\b(alameda-[a-z-]+)(?:\.([a-z0-9-]+)\.svc)?:(\d+)", text):

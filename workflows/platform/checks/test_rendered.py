@@ -9,10 +9,9 @@ import subprocess
 import tempfile
 import unittest
 
-import yaml
-
 import references
 import rules
+import yaml
 
 PLATFORM = pathlib.Path(__file__).resolve().parent.parent
 WORKFLOWS = PLATFORM.parent
@@ -34,18 +33,15 @@ def generated_secrets():
     """{("Secret", name): keys} that secrets.sh makes; a stand-in for kubectl writes down what it is given."""
     with tempfile.TemporaryDirectory() as folder:
         stand_in = pathlib.Path(folder, "kubectl")
-        stand_in.write_text(f'#!/bin/sh\ncase "$*" in *" get "*) exit 1;; esac\necho "$6" >> {folder}/made\nsed "s/=.*//; s/^/ /" >> {folder}/made\n')
+        # `get` finds nothing; of `--namespace N create secret generic NAME` it notes the name, and the keys from stdin.
+        stand_in.write_text(
+            f'#!/bin/sh\n[ "$3" = create ] || exit 1\n{{ echo "$6"; sed "s/=.*//; s/^/ /"; }} >> {folder}/made\n'
+        )
         stand_in.chmod(0o755)
         path = f"{folder}:{os.environ['PATH']}"
         subprocess.run([PLATFORM / "secrets.sh"], env={**os.environ, "PATH": path}, check=True, capture_output=True)
-        made = {}
-        for line in pathlib.Path(folder, "made").read_text().splitlines():
-            if line.startswith(" "):
-                made[name].add(line.strip())
-            else:
-                name = ("Secret", line)
-                made[name] = set()
-        return made
+        blocks = re.findall(r"^(\S+)\n((?: .*\n)+)", pathlib.Path(folder, "made").read_text(), re.M)
+        return {("Secret", name): set(keys.split()) for name, keys in blocks}
 
 
 def example_secrets():
@@ -90,8 +86,16 @@ class Overlays(unittest.TestCase):
 
     def test_kubernetes_knows_every_field(self):
         self.each(rules.schema)
-        self.breaks(rules.schema, lambda docs: by_name(docs, "Deployment", "alameda-mlflow")["spec"].update(replica=2), "'replica' was unexpected")
-        self.breaks(rules.schema, lambda docs: by_name(docs, "Service", "alameda-mlflow")["spec"]["ports"][0].update(port="http"), "ports.0.port")
+        self.breaks(
+            rules.schema,
+            lambda docs: by_name(docs, "Deployment", "alameda-mlflow")["spec"].update(replica=2),
+            "'replica' was unexpected",
+        )
+        self.breaks(
+            rules.schema,
+            lambda docs: by_name(docs, "Service", "alameda-mlflow")["spec"]["ports"][0].update(port="http"),
+            "ports.0.port",
+        )
 
     def test_pods_are_restricted(self):
         self.each(rules.restricted)
@@ -103,16 +107,25 @@ class Overlays(unittest.TestCase):
             return by_name(docs, "WorkflowTemplate", "alameda-steps")["spec"]["templates"][0]
 
         for change, expected in [
-            (lambda docs: container(docs)["securityContext"].pop("allowPrivilegeEscalation"), "allowPrivilegeEscalation"),
+            (
+                lambda docs: container(docs)["securityContext"].pop("allowPrivilegeEscalation"),
+                "allowPrivilegeEscalation",
+            ),
             (lambda docs: container(docs)["securityContext"].pop("capabilities"), "capabilities are not dropped"),
-            (lambda docs: container(docs)["securityContext"].update(readOnlyRootFilesystem=False), "root is not read-only"),
+            (
+                lambda docs: container(docs)["securityContext"].update(readOnlyRootFilesystem=False),
+                "root is not read-only",
+            ),
             (lambda docs: container(docs)["securityContext"].update(runAsUser=0), "runs as root"),
             (lambda docs: container(docs)["securityContext"].update(privileged=True), "privileged"),
             (lambda docs: container(docs)["ports"][0].update(hostPort=5432), "hostPort"),
             (lambda docs: container(docs)["resources"].pop("limits"), "no memory limit"),
             (lambda docs: leaf(docs).pop("podSpecPatch"), "data-prep-plan, wait: allowPrivilegeEscalation"),
             (lambda docs: leaf(docs)["securityContext"].pop("seccompProfile"), "data-prep-plan, main: no seccomp"),
-            (lambda docs: leaf(docs)["volumes"].append({"name": "host", "hostPath": {"path": "/"}}), "volume host is hostPath"),
+            (
+                lambda docs: leaf(docs)["volumes"].append({"name": "host", "hostPath": {"path": "/"}}),
+                "volume host is hostPath",
+            ),
             (lambda docs: leaf(docs).update(automountServiceAccountToken=True), "automountServiceAccountToken"),
         ]:
             self.breaks(rules.restricted, change, expected)
@@ -125,7 +138,9 @@ class Overlays(unittest.TestCase):
         self.each(rules.probes)
         self.breaks(
             rules.probes,
-            lambda docs: by_name(docs, "Deployment", "alameda-dashboard")["spec"]["template"]["spec"]["containers"][0].pop("readinessProbe"),
+            lambda docs: by_name(docs, "Deployment", "alameda-dashboard")["spec"]["template"]["spec"]["containers"][
+                0
+            ].pop("readinessProbe"),
             "Deployment alameda-dashboard, dashboard: no readinessProbe",
         )
 
@@ -133,17 +148,23 @@ class Overlays(unittest.TestCase):
         self.each(rules.images, *self.image)
         self.breaks(
             rules.images,
-            lambda docs: by_name(docs, "WorkflowTemplate", "alameda-steps")["spec"]["templates"][3]["inputs"]["parameters"].append({"name": "image-tag", "value": "0.0.9"}),
+            lambda docs: by_name(docs, "WorkflowTemplate", "alameda-steps")["spec"]["templates"][3]["inputs"][
+                "parameters"
+            ].append({"name": "image-tag", "value": "0.0.9"}),
             "image-tag is '0.0.9'",
             *self.image,
         )
-        for image in ("docker.io/library/postgres:latest", "docker.io/library/postgres", "postgres:18.6", "localhost/alameda/model-monitoring:old"):
-            self.breaks(
-                rules.images,
-                lambda docs: by_name(docs, "StatefulSet", "alameda-postgres")["spec"]["template"]["spec"]["containers"][0].update(image=image),
-                image,
-                *self.image,
-            )
+
+        def postgres(docs):
+            return by_name(docs, "StatefulSet", "alameda-postgres")["spec"]["template"]["spec"]["containers"][0]
+
+        for image in (
+            "docker.io/library/postgres:latest",
+            "docker.io/library/postgres",
+            "postgres:18.6",
+            "localhost/alameda/model-monitoring:old",
+        ):
+            self.breaks(rules.images, lambda docs, image=image: postgres(docs).update(image=image), image, *self.image)
 
     def test_the_stamped_templates_still_lint(self):
         def lint(documents):
@@ -161,7 +182,9 @@ class Overlays(unittest.TestCase):
         """As platform/README.md says it."""
         files = re.findall(r"```yaml\n# (\S+/kustomization.yaml)\n(.*?)```", (PLATFORM / "README.md").read_text(), re.S)
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copytree(WORKFLOWS, pathlib.Path(folder, "alameda/workflows"), ignore=shutil.ignore_patterns("local-runner"))
+            shutil.copytree(
+                WORKFLOWS, pathlib.Path(folder, "alameda/workflows"), ignore=shutil.ignore_patterns("local-runner")
+            )
             for name, text in files:
                 path = pathlib.Path(folder, name)
                 path.parent.mkdir()
@@ -172,14 +195,29 @@ class Overlays(unittest.TestCase):
 
     def test_what_is_named_exists(self):
         example = example_secrets()
-        for name, prerequisites in [("minikube", generated_secrets()), ("existing-services", {**generated_secrets(), **example})]:
+        for name, prerequisites in [
+            ("minikube", generated_secrets()),
+            ("existing-services", example),
+        ]:
             with self.subTest(overlay=name):
                 self.assertEqual([], references.dangling(self.overlays[name], prerequisites, example))
         for change, expected in [
-            (lambda docs: docs.remove(by_name(docs, "ServiceAccount", "alameda-runner")), "ServiceAccount alameda-runner is nowhere"),
-            (lambda docs: docs.remove(by_name(docs, "ConfigMap", "alameda-default")), "ConfigMap alameda-default is nowhere"),
-            (lambda docs: by_name(docs, "ConfigMap", "alameda-platform")["data"].pop("AWS_REGION"), "ConfigMap alameda-platform has no AWS_REGION"),
-            (lambda docs: docs.remove(by_name(docs, "ServiceAccount", "alameda-mlflow")), "ServiceAccount alameda-mlflow is nowhere"),
+            (
+                lambda docs: docs.remove(by_name(docs, "ServiceAccount", "alameda-runner")),
+                "ServiceAccount alameda-runner is nowhere",
+            ),
+            (
+                lambda docs: docs.remove(by_name(docs, "ConfigMap", "alameda-default")),
+                "ConfigMap alameda-default is nowhere",
+            ),
+            (
+                lambda docs: by_name(docs, "ConfigMap", "alameda-platform")["data"].pop("AWS_REGION"),
+                "ConfigMap alameda-platform has no AWS_REGION",
+            ),
+            (
+                lambda docs: docs.remove(by_name(docs, "ServiceAccount", "alameda-mlflow")),
+                "ServiceAccount alameda-mlflow is nowhere",
+            ),
         ]:
             self.breaks(references.dangling, change, expected, generated_secrets(), example)
         self.breaks(references.dangling, lambda docs: None, "Secret alameda-mlflow is nowhere", {}, example)
@@ -188,24 +226,45 @@ class Overlays(unittest.TestCase):
     def test_hosts_are_services(self):
         self.each(references.unknown_hosts, "alameda")
         for change, expected in [
-            (lambda docs: docs.remove(by_name(docs, "Service", "alameda-mlflow")), "no Service alameda-mlflow with port 5000"),
+            (
+                lambda docs: docs.remove(by_name(docs, "Service", "alameda-mlflow")),
+                "no Service alameda-mlflow with port 5000",
+            ),
             (lambda docs: docs.remove(by_name(docs, "Service", "alameda-postgres")), "no Service alameda-postgres"),
-            (lambda docs: by_name(docs, "Service", "alameda-postgres")["spec"]["ports"][0].update(targetPort="pg"), "no pod has its port pg"),
+            (
+                lambda docs: by_name(docs, "Service", "alameda-postgres")["spec"]["ports"][0].update(targetPort="pg"),
+                "no pod has its port pg",
+            ),
         ]:
             self.breaks(references.unknown_hosts, change, expected, "alameda")
-        self.breaks(references.unknown_hosts, lambda docs: None, "alameda-object-store is not in the namespace alameda", "other")
+        self.breaks(
+            references.unknown_hosts, lambda docs: None, "alameda-object-store is not in the namespace alameda", "other"
+        )
 
     def test_who_may_talk_to_whom(self):
         documents = self.overlays["minikube"]
-        store, mlflow, postgres, dashboard = (app(f"alameda-{name}") for name in ("object-store", "mlflow", "postgres", "dashboard"))
+        store, mlflow, postgres, dashboard = (
+            app(f"alameda-{name}") for name in ("object-store", "mlflow", "postgres", "dashboard")
+        )
         setup = app("alameda-postgres-setup")
         ports = [(store, 7070), (mlflow, 5000), (postgres, 5432), (dashboard, 8501)]
-        wanted = {"workflows": (ARGO, [0, 1, 2]), "mlflow": (mlflow, [0, 2]), "dashboard": (dashboard, [0, 1, 2]), "setup": (setup, [2]),
-                  "store": (store, []), "postgres": (postgres, []), "stranger": ({}, [])}
+        wanted = {
+            "workflows": (ARGO, [0, 1, 2]),
+            "mlflow": (mlflow, [0, 2]),
+            "dashboard": (dashboard, [0, 1, 2]),
+            "setup": (setup, [2]),
+            "store": (store, []),
+            "postgres": (postgres, []),
+            "stranger": ({}, []),
+        }
         for name, (source, reached) in wanted.items():
-            got = [at for at, (target, port) in enumerate(ports) if references.may_talk(documents, source, target, port)]
+            got = [
+                at for at, (target, port) in enumerate(ports) if references.may_talk(documents, source, target, port)
+            ]
             self.assertEqual(reached, got, name)
-        self.assertTrue(references.may_talk(documents, {}, store, 7070, source_namespace="argo"), "Argo's server shows reports")
+        self.assertTrue(
+            references.may_talk(documents, {}, store, 7070, source_namespace="argo"), "Argo's server shows reports"
+        )
         self.assertFalse(references.may_talk(documents, {}, postgres, 5432, source_namespace="argo"))
         self.assertFalse(references.may_talk(documents, {}, store, 7070, source_namespace="default"))
         self.assertFalse(references.may_talk(documents, ARGO, postgres, 22), "another port")
@@ -227,11 +286,26 @@ class Overlays(unittest.TestCase):
             with self.subTest(overlay=name):
                 self.assertEqual({"archiveLogs", "s3"}, set(repository))
                 # Of S3ArtifactRepository.
-                self.assertLessEqual(set(repository["s3"]), {"accessKeySecret", "bucket", "endpoint", "insecure", "keyFormat", "region", "secretKeySecret", "useSDKCreds"})
+                self.assertLessEqual(
+                    set(repository["s3"]),
+                    {
+                        "accessKeySecret",
+                        "bucket",
+                        "endpoint",
+                        "insecure",
+                        "keyFormat",
+                        "region",
+                        "secretKeySecret",
+                        "useSDKCreds",
+                    },
+                )
 
     def test_the_executor_may_do_nothing_else(self):
         role = by_name(self.overlays["minikube"], "Role", "alameda-runner")
-        self.assertEqual([{"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}], role["rules"])
+        self.assertEqual(
+            [{"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}],
+            role["rules"],
+        )
         secret = by_name(self.overlays["minikube"], "Secret", "alameda-runner.service-account-token")
         self.assertEqual("alameda-runner", secret["metadata"]["annotations"]["kubernetes.io/service-account.name"])
 

@@ -1,7 +1,7 @@
 """The platform's own command lines, settings and SQL, run with the same programs on this machine.
 
-Containers, volumes and network policies are not here; test_rendered.py reads those. The environment names the programs and an
-empty Postgres server: VERSITYGW, MLFLOW, KUSTOMIZE, POSTGRES_PORT and POSTGRES_PASSWORD of the superuser `postgres`.
+Containers, volumes and network policies are not here; test_rendered.py reads those. The environment names the programs
+(VERSITYGW, MLFLOW, KUSTOMIZE) and an empty Postgres server (POSTGRES_PORT, and POSTGRES_PASSWORD of its `postgres`).
 """
 
 import concurrent.futures
@@ -20,11 +20,11 @@ import urllib.request
 import boto3
 import botocore.exceptions
 import psycopg
-
 import rules
 
 PLATFORM = pathlib.Path(__file__).resolve().parent.parent
-PORTS = {"alameda-postgres:5432": f"127.0.0.1:{os.environ['POSTGRES_PORT']}"}
+# Seconds that a server may take to start on a machine with much else to do.
+PATIENCE = 300
 # What secrets.sh would make.
 SECRETS = {
     ("alameda-storage", "AWS_ACCESS_KEY_ID"): "alameda",
@@ -47,11 +47,16 @@ class Running(unittest.TestCase):
     def setUpClass(cls):
         cls.documents = rules.build(os.environ["KUSTOMIZE"], PLATFORM / "overlays/minikube")
         cls.settings = {
-            document["metadata"]["name"]: document["data"] for document in cls.documents if document["kind"] == "ConfigMap"
+            document["metadata"]["name"]: document["data"]
+            for document in cls.documents
+            if document["kind"] == "ConfigMap"
         }
         cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         cls.store_port, cls.mlflow_port = free_port(), free_port()
-        PORTS["alameda-object-store:7070"] = f"127.0.0.1:{cls.store_port}"
+        cls.ports = {
+            "alameda-postgres:5432": f"127.0.0.1:{os.environ['POSTGRES_PORT']}",
+            "alameda-object-store:7070": f"127.0.0.1:{cls.store_port}",
+        }
         cls.set_up_postgres()
         # Once more, as an `apply` after the first.
         cls.set_up_postgres()
@@ -66,9 +71,9 @@ class Running(unittest.TestCase):
 
     @classmethod
     def command(cls, container, program, **replaced):
-        """Its command line and its variables, with this machine's program, ports and folders in place of the cluster's."""
+        """Its command line and variables, with this machine's program, ports and folders in place of the cluster's."""
         arguments = container.get("args", container["command"][1:])
-        for old, new in {**PORTS, **replaced}.items():
+        for old, new in {**cls.ports, **replaced}.items():
             arguments = [argument.replace(old, new) for argument in arguments]
         variables = {}
         for entry in container.get("env", []):
@@ -78,14 +83,15 @@ class Running(unittest.TestCase):
             elif reference := source.get("configMapKeyRef"):
                 entry = {**entry, "value": cls.settings[reference["name"]][reference["key"]]}
             variables[entry["name"]] = entry["value"]
-            for old, new in PORTS.items():
+            for old, new in cls.ports.items():
                 variables[entry["name"]] = variables[entry["name"]].replace(old, new)
         return [program, *arguments], {"PATH": os.environ["PATH"], **variables}
 
     @classmethod
     def set_up_postgres(cls):
         command, variables = cls.command(
-            cls.container("alameda-postgres-setup", "setup"), "psql",
+            cls.container("alameda-postgres-setup", "setup"),
+            "psql",
             **{"--host=alameda-postgres": "--host=127.0.0.1", "--file=/setup": f"--file={PLATFORM / 'services'}"},
         )
         subprocess.run(command, env={**variables, "PGPORT": os.environ["POSTGRES_PORT"]}, check=True)
@@ -93,22 +99,25 @@ class Running(unittest.TestCase):
     @classmethod
     def serve(cls, command, variables, health):
         """Starts a server and waits for its health; it ends with the test."""
-        log = open(cls.folder / "log", "ab")
-        process = subprocess.Popen(command, env=variables, cwd=cls.folder, stdout=log, stderr=log, start_new_session=True)
+        log = cls.folder / f"{pathlib.Path(command[0]).name}.log"
+        with log.open("wb") as told:
+            process = subprocess.Popen(
+                command, env=variables, cwd=cls.folder, stdout=told, stderr=told, start_new_session=True
+            )
 
         def stop():
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
         cls.addClassCleanup(stop)
-        while True:
-            if process.poll() is not None:
-                raise RuntimeError(f"{command[0]} ended: {(cls.folder / 'log').read_text()}")
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and process.poll() is None:
             try:
                 with urllib.request.urlopen(health):
                     return
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.1)
+        raise RuntimeError(f"{command[0]} does not answer at {health}: {log.read_text()}")
 
     @classmethod
     def start_object_store(cls):
@@ -133,7 +142,12 @@ class Running(unittest.TestCase):
 
     def database(self, user, secret, database):
         return psycopg.connect(
-            host="127.0.0.1", port=os.environ["POSTGRES_PORT"], user=user, password=SECRETS[secret, "PGPASSWORD"], dbname=database, autocommit=True
+            host="127.0.0.1",
+            port=os.environ["POSTGRES_PORT"],
+            user=user,
+            password=SECRETS[secret, "PGPASSWORD"],
+            dbname=database,
+            autocommit=True,
         )
 
     def bucket(self):
@@ -152,13 +166,23 @@ class Running(unittest.TestCase):
         with self.database("dashboard", "alameda-dashboard", "alameda") as dashboard:
             self.assertEqual([(1,)], dashboard.execute("SELECT id FROM made_later").fetchall())
             dashboard.execute("SET default_transaction_read_only = off")
-            for forbidden in ("INSERT INTO made_later VALUES (2)", "DROP TABLE made_later", "CREATE TABLE own (id int)"):
+            for forbidden in (
+                "INSERT INTO made_later VALUES (2)",
+                "DROP TABLE made_later",
+                "CREATE TABLE own (id int)",
+            ):
                 with self.assertRaises(psycopg.errors.InsufficientPrivilege, msg=forbidden):
                     dashboard.execute(forbidden)
 
     def test_databases_are_apart(self):
-        for user, secret, database in [("dashboard", "alameda-dashboard", "mlflow"), ("mlflow", "alameda-mlflow", "alameda"), ("alameda", "alameda-database", "mlflow")]:
-            with self.assertRaisesRegex(psycopg.OperationalError, "permission denied for database", msg=f"{user} in {database}"):
+        for user, secret, database in [
+            ("dashboard", "alameda-dashboard", "mlflow"),
+            ("mlflow", "alameda-mlflow", "alameda"),
+            ("alameda", "alameda-database", "mlflow"),
+        ]:
+            with self.assertRaisesRegex(
+                psycopg.OperationalError, "permission denied for database", msg=f"{user} in {database}"
+            ):
                 self.database(user, secret, database)
 
     def test_of_many_writers_exactly_one_creates_an_object(self):
@@ -208,15 +232,24 @@ class Running(unittest.TestCase):
             "    mlflow.log_text('kept', 'note.txt')\n"
             "print(run.info.run_id)\n"
         )
-        variables = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self.mlflow_port}"}
+        variables = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self.mlflow_port}",
+        }
         python = pathlib.Path(os.environ["MLFLOW"]).parent / "python"
         done = subprocess.run([python, "-c", program], env=variables, cwd=self.folder, capture_output=True, text=True)
         self.assertEqual(0, done.returncode, done.stderr)
         run = done.stdout.split("\n")[-2].split()[-1]
         found = self.bucket().list_objects_v2(Bucket="alameda", Prefix="mlflow/").get("Contents", [])
-        self.assertTrue(any(run in entry["Key"] and entry["Key"].endswith("note.txt") for entry in found), f"{run} is not in {found}")
+        self.assertTrue(
+            any(run in entry["Key"] and entry["Key"].endswith("note.txt") for entry in found),
+            f"{run} is not in {found}",
+        )
         with self.database("mlflow", "alameda-mlflow", "mlflow") as database:
-            self.assertEqual([(0.5,)], database.execute("SELECT value FROM metrics WHERE run_uuid = %s", [run]).fetchall())
+            self.assertEqual(
+                [(0.5,)], database.execute("SELECT value FROM metrics WHERE run_uuid = %s", [run]).fetchall()
+            )
 
 
 if __name__ == "__main__":
