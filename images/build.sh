@@ -13,7 +13,10 @@ for candidate in docker podman buildah; do
     if command -v "$candidate" > /dev/null && "$candidate" info > /dev/null 2>&1; then engine="$candidate"; break; fi
 done
 [ -n "$engine" ] || { echo "error: neither docker, podman nor buildah works here: install one" >&2; exit 1; }
-[ "$engine" != docker ] || export DOCKER_BUILDKIT=1
+export DOCKER_BUILDKIT=1
+# Alone of the three, buildah would run the first stage again for each image.
+layers=()
+[ "$engine" != buildah ] || layers=(--layers)
 
 labels=(--label "org.opencontainers.image.version=$tag")
 if revision="$(git rev-parse HEAD 2> /dev/null)"; then
@@ -28,6 +31,6 @@ fi
 for step in steps/*/; do
     step="$(basename "$step")"
     image="$registry/$step:$tag"
-    "$engine" build --file images/step.Dockerfile --build-arg "STEP=$step" "${labels[@]}" --tag "$image" .
+    "$engine" build "${layers[@]}" --file images/step.Dockerfile --build-arg "STEP=$step" "${labels[@]}" --tag "$image" .
     echo "$image $("$engine" images --format '{{.Size}}' "$image")"
 done
