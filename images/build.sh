@@ -31,6 +31,6 @@ fi
 for step in steps/*/; do
     step="$(basename "$step")"
     image="$registry/$step:$tag"
-    "$engine" build "${layers[@]}" --file images/step.Dockerfile --build-arg "STEP=$step" "${labels[@]}" --tag "$image" .
+    "$engine" build ${layers[@]+"${layers[@]}"} --file images/step.Dockerfile --build-arg "STEP=$step" "${labels[@]}" --tag "$image" .
     echo "$image $("$engine" images --format '{{.Size}}' "$image")"
 done
