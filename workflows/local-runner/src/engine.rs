@@ -221,7 +221,12 @@ impl<'a> Engine<'a> {
         let Some(entrypoint) = entrypoint else {
             return self.end_workflow(Phase::Error, "the spec has no entrypoint".to_owned());
         };
-        let arguments = self.workflow.spec.arguments.parameters.clone();
+        // By the scope: a parameter may hold the tag of the scheduled time.
+        let scope = self.workflow_scope(false);
+        let value =
+            |p: &Parameter| scope.get(&format!("workflow.parameters.{}", p.name)).unwrap_or_default().to_owned();
+        let parameters = self.workflow.spec.arguments.parameters.iter();
+        let arguments = parameters.map(|parameter| Parameter::new(&parameter.name, value(parameter))).collect();
         self.execute(&call(name.clone(), entrypoint, arguments, false));
         let Some(root) = self.workflow.root().filter(|root| root.phase.fulfilled()) else { return };
         let (phase, message) = (root.phase, root.message.clone());
