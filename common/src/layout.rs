@@ -18,7 +18,7 @@ impl DataVersion {
     pub fn parse(text: &str, timezone: Tz) -> anyhow::Result<Self> {
         let instant = DateTime::parse_from_rfc3339(text).ok().or_else(|| go_time(text));
         let name = match instant {
-            Some(instant) => instant.with_timezone(&timezone).format("%Y-%m-%d").to_string(),
+            Some(instant) => Self::of(instant.with_timezone(&timezone).date_naive()).0,
             None => text.to_owned(),
         };
         let mut characters = name.chars();
@@ -32,6 +32,11 @@ impl DataVersion {
             "data version {text:?} is not a name: letters, digits, dots and dashes, at most 63, beginning with a letter or digit, \
              such as 25.05.1, or an instant such as 2026-11-23T02:30:00Z"
         )))
+    }
+
+    /// The name of the data set of one date.
+    pub fn of(date: NaiveDate) -> Self {
+        Self(date.format("%Y-%m-%d").to_string())
     }
 }
 
@@ -236,9 +241,14 @@ pub fn done(work: &str, shard: &str) -> String {
     format!("{work}/done/{shard}.json")
 }
 
+/// The folder of the records of all attempts at a data version.
+pub fn attempts(version: &DataVersion) -> String {
+    format!("_attempts/{version}")
+}
+
 /// The record of a workflow's attempt at a data version.
 pub fn attempt(version: &DataVersion, workflow: &str) -> String {
-    format!("_attempts/{version}/{workflow}.json")
+    format!("{}/{workflow}.json", attempts(version))
 }
 
 /// A run of the embedded tracking.

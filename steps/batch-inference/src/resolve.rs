@@ -24,21 +24,19 @@ pub(crate) async fn resolve(tracking: &Tracking, store: &Store, raw: &Store, req
     let version = tracking.resolve(&request.model_name, &request.model_ref).await?;
     let model: ModelManifest = manifest::require(store, &version.model).await?;
     let (key, selection) = select(store, raw, request).await?;
-    tracing::info!(
-        model.version = version.version,
-        shards = selection.shards.len(),
-        "version {} of {} scores {} raw files",
-        version.version,
-        request.model_name,
-        selection.shards.len()
-    );
+    let summary = match selection.shards.len() {
+        0 => format!("nothing to score: {} has no raw file that was not scored before", request.data_version),
+        shards => format!("version {} of {} scores {shards} raw files", version.version, request.model_name),
+    };
+    tracing::info!(model.version = version.version, shards = selection.shards.len(), "{summary}");
     Ok(Outputs::new()
         .set("model-version", version.version)
         .set("model-uri", version.uri())
         .set("config", model.config)
         .set("selection", key)
         .set("data-version", &request.data_version)
-        .set("shards", selection.shards.len()))
+        .set("shards", selection.shards.len())
+        .set("summary", summary))
 }
 
 /// The selection of this data version, made now if nobody made it before or if it is to be made anew.
@@ -53,6 +51,10 @@ async fn select(store: &Store, raw: &Store, request: &Request) -> Result<(String
         return Ok((key.clone(), matching(&key, selection, request)?));
     }
     let selection = choose(store, raw, request).await?;
+    // Not kept: files that come late are found by the next run for this data version.
+    if selection.shards.is_empty() {
+        return Ok((key, selection));
+    }
     if store.put_json_new(&key, &selection).await? {
         return Ok((key, selection));
     }

@@ -131,8 +131,12 @@ async fn commit(
 }
 
 fn outputs(committed: &Committed, html: Vec<u8>, reused: bool) -> Outputs {
+    let drift = &committed.content.drift;
+    let columns = drift.features.iter().chain([&drift.score]);
+    let psi = columns.filter_map(|column| column.psi.as_ref()).map(|psi| psi.value).max_by(f64::total_cmp);
     Outputs::new()
         .set("verdict", committed.content.verdict)
+        .set_metric("psi", psi)
         .set("report", &committed.html.key)
         .set("reused", reused)
         .file("report.html", html)

@@ -88,27 +88,9 @@ enum Command {
         node: Option<String>,
     },
     /// Run a failed workflow again: what succeeded is kept
-    Retry {
-        /// Its name, or @latest
-        name: String,
-        /// Input parameter to override
-        #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
-        parameters: Vec<String>,
-        /// Output format
-        #[arg(short, long)]
-        output: Option<Output>,
-    },
+    Retry(submit::Again),
     /// Run a workflow again as a new one, from the templates as they are now
-    Resubmit {
-        /// Its name, or @latest
-        name: String,
-        /// Input parameter to override
-        #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
-        parameters: Vec<String>,
-        /// Output format
-        #[arg(short, long)]
-        output: Option<Output>,
-    },
+    Resubmit(submit::Again),
     /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make every command use them
     Services,
     /// List tracked runs, the newest first, from MLflow or the store
@@ -174,8 +156,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
             ui::print(&format!("{}\n", demo::describe(&summary, &url)));
         }
         Command::Submit(options) => return submit::submit(place, &options),
-        Command::Retry { name, parameters, output } => return submit::retry(place, &name, &parameters, output),
-        Command::Resubmit { name, parameters, output } => return submit::resubmit(place, &name, &parameters, output),
+        Command::Retry(again) => return submit::retry(place, &again),
+        Command::Resubmit(again) => return submit::resubmit(place, &again),
         Command::List { output } => {
             let workflows = place.runs()?.list()?;
             match output {

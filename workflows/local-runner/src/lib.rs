@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod cli;
 mod config_maps;
 #[cfg(test)]

@@ -13,9 +13,11 @@ use crate::spec::{Template, WorkflowSpec};
 use crate::yaml;
 
 /// The repository's own workflows and configuration, so that the binary works from any folder.
-pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 5] = [
+pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 7] = [
+    ("backfill.yaml", include_str!("../../backfill.yaml")),
     ("inference.yaml", include_str!("../../inference.yaml")),
     ("monitoring.yaml", include_str!("../../monitoring.yaml")),
+    ("nightly-inference.yaml", include_str!("../../nightly-inference.yaml")),
     ("pipeline.yaml", include_str!("../../pipeline.yaml")),
     ("steps.yaml", include_str!("../../steps.yaml")),
     ("training.yaml", include_str!("../../training.yaml")),
@@ -163,11 +165,12 @@ impl Library {
             }
         };
         for (i, template) in spec.templates.iter().enumerate() {
-            if template.dag.is_some() == template.container.is_some() {
+            let kinds = [template.dag.is_some(), template.container.is_some(), template.suspend.is_some()];
+            if kinds.into_iter().filter(|is_given| *is_given).count() != 1 {
                 findings.push(Finding {
                     file: file.to_owned(),
                     path: format!("{name}.spec.templates[{i}]"),
-                    text: format!("the template `{}` needs either `dag` or `container`", template.name),
+                    text: format!("the template `{}` needs either `dag`, `container` or `suspend`", template.name),
                 });
             }
         }

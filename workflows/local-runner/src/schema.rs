@@ -119,6 +119,7 @@ static TEMPLATE: Kind = Kind {
         ("outputs", Object(&OUTPUTS)),
         ("dag", Object(&DAG)),
         ("container", Object(&CONTAINER)),
+        ("suspend", Object(&SUSPEND)),
         ("volumes", Objects(&VOLUME)),
         ("parallelism", Number),
         ("retryStrategy", Object(&RETRY)),
@@ -161,9 +162,14 @@ static PARAMETER: Kind = Kind {
 
 static VALUE_FROM: Kind = Kind {
     name: "parameter valueFrom",
-    interpreted: &[("path", Text), ("parameter", Text), ("default", Text)],
+    interpreted: &[("path", Text), ("parameter", Text), ("supplied", Object(&SUPPLIED)), ("default", Text)],
     no_effect: &[],
 };
+
+static SUPPLIED: Kind = Kind { name: "supplied", interpreted: &[], no_effect: &[] };
+
+/// The runner does not wait: it asks, or fails.
+static SUSPEND: Kind = Kind { name: "suspend", interpreted: &[], no_effect: &[("duration", NumberOrText)] };
 
 static OUTPUTS: Kind = Kind {
     name: "outputs",

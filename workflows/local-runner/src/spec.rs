@@ -90,12 +90,15 @@ pub(crate) struct ValueFrom {
     /// A tag that names another node's output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
+    /// The answer of a person to a gate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supplied: Option<BTreeMap<String, Value>>,
     /// The value if there is no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
 
-/// A template: a DAG or a leaf.
+/// A template: a DAG, a leaf or a gate.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Template {
@@ -113,6 +116,9 @@ pub(crate) struct Template {
     /// The command line, if it is a leaf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
+    /// A gate, which waits for a person's answer; its fields have no effect here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<BTreeMap<String, Value>>,
     /// Folders of the container.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,

@@ -395,7 +395,7 @@ impl Engine<'_> {
                 node.children.iter().flat_map(|id| self.outbound(id)).collect()
             }
             Kind::Dag => node.outbound_nodes.iter().flat_map(|id| self.outbound(id)).collect(),
-            Kind::Pod | Kind::Skipped | Kind::TaskGroup => vec![id.to_owned()],
+            Kind::Pod | Kind::Suspend | Kind::Skipped | Kind::TaskGroup => vec![id.to_owned()],
         }
     }
 }

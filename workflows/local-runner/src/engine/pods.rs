@@ -64,7 +64,7 @@ impl Engine<'_> {
         }
     }
 
-    fn ready(&self, call: &Call) -> bool {
+    pub(super) fn ready(&self, call: &Call) -> bool {
         self.stopped_by.is_none() && self.may_start(call.boundary.as_ref())
     }
 

@@ -14,7 +14,7 @@ fn the_repositorys_own_workflows_are_clean() {
         [(repository("workflows"), repository("config-maps")), (Source::Embedded, Source::Embedded)]
     {
         let library = Library::load(&workflows).unwrap();
-        assert_eq!(library.templates.len(), 5);
+        assert_eq!((library.templates.len(), library.crons.len()), (6, 1));
         assert_eq!(lint(&library, &ConfigMaps::load(&maps).unwrap()), []);
     }
 }
@@ -90,7 +90,7 @@ fn each_fault_is_found_with_its_place() {
         ),
         ("value: g}", "value: n}", &*format!("{task}[1].arguments.parameters[1].value"), "not the boolean false"),
         ("kind: WorkflowTemplate", "kind: Workflow", "", "the kind `Workflow` is not supported"),
-        ("  - name: map\n", "  - name: empty\n  - name: map\n", "", "needs either `dag` or `container`"),
+        ("  - name: map\n", "  - name: empty\n  - name: map\n", "", "needs either `dag`, `container` or `suspend`"),
         (
             "metadata: {name: good}",
             "metadata: {name: good}\nmetadata: {}",
