@@ -16,6 +16,7 @@ mod retention;
 mod rows;
 mod session;
 mod settings;
+mod side_table;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -87,7 +87,7 @@ async fn publish(
 ) -> Result<Ended, Trouble> {
     let publication = &*rows.publication;
     session.lock(table).await?;
-    ledger::ensure(session, table).await?;
+    ledger::LEDGER.ensure(session, table).await?;
     let existing = table::look_up(session, table).await?;
     if let Some(published) = reusable(session, table, existing.as_ref(), publication).await? {
         return Ok(Ended::Done(published));

@@ -10,12 +10,25 @@ use tokio_postgres::types::{ToSql, Type};
 use super::partitions::{self, Month};
 use super::publication::Publication;
 use super::session::{Session, get};
+use super::side_table::SideTable;
 use super::table::{self, Table, literal, quoted};
 use super::{Database, STAGE};
 use crate::failure::Failure;
 use crate::retry::Trouble;
 
-const NAME: &str = "prediction_retention";
+const RETENTION: SideTable = SideTable {
+    name: "prediction_retention",
+    comment: "Up to when Alameda has dropped old predictions. Rows from before are not published again.",
+    columns: &[
+        ("predictions_table", "text", "The table that rows were dropped from."),
+        (
+            "kept_from",
+            "timestamptz NOT NULL",
+            "Time of the oldest rows that are kept; clock readings are taken as UTC.",
+        ),
+    ],
+    key: "PRIMARY KEY (predictions_table)",
+};
 
 /// What retention dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,37 +133,19 @@ fn moment(moment: DateTime<Utc>) -> String {
 
 /// From when on rows are kept; `None` when nothing was ever dropped.
 pub(super) async fn kept_from(session: &Session<'_>, table: &Table) -> Result<Option<DateTime<Utc>>, Trouble> {
-    let retention = table.beside(NAME);
-    let exists = session
-        .query(
-            "looking up what was dropped",
-            "SELECT to_regclass($1) IS NOT NULL",
-            &[(&retention.to_string(), Type::TEXT)],
-        )
-        .await?;
-    if !exists.first().map_or(Ok(false), |row| get(row, 0))? {
+    if !RETENTION.exists(session, table).await? {
         return Ok(None);
     }
-    let sql = format!("SELECT kept_from FROM {retention} WHERE predictions_table = $1");
+    let sql = format!("SELECT kept_from FROM {} WHERE predictions_table = $1", RETENTION.beside(table));
     let rows = session.query("looking up what was dropped", &sql, &[(&table.name, Type::TEXT)]).await?;
     rows.first().map(|row| get(row, 0)).transpose()
 }
 
 async fn remember(session: &Session<'_>, table: &Table, from: DateTime<Utc>) -> Result<(), Trouble> {
-    let retention = table.beside(NAME);
-    session.lock(&retention).await?;
+    RETENTION.ensure(session, table).await?;
     let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {retention} (predictions_table text PRIMARY KEY, kept_from timestamptz NOT NULL);\
-         COMMENT ON TABLE {retention} IS {};\
-         COMMENT ON COLUMN {retention}.predictions_table IS {};\
-         COMMENT ON COLUMN {retention}.kept_from IS {};",
-        literal("Up to when Alameda has dropped old predictions. Rows from before are not published again."),
-        literal("The table that rows were dropped from."),
-        literal("Time of the oldest rows that are kept; clock readings are taken as UTC.")
-    );
-    session.batch("remembering what was dropped", &sql).await?;
-    let sql = format!(
-        "INSERT INTO {retention} VALUES ($1, $2) ON CONFLICT (predictions_table) DO UPDATE SET kept_from = excluded.kept_from"
+        "INSERT INTO {} VALUES ($1, $2) ON CONFLICT (predictions_table) DO UPDATE SET kept_from = excluded.kept_from",
+        RETENTION.beside(table)
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table.name, Type::TEXT), (&from, Type::TIMESTAMPTZ)];
     session.execute("remembering what was dropped", &sql, &parameters).await.map(drop)
