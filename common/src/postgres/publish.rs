@@ -97,8 +97,8 @@ async fn publish(
     if existing.is_none() {
         ledger::forget(session, table).await?;
     }
+    let kept_from = retention::kept_from(session, table, &publication.model_name).await?;
     profiles::forget_if_empty(session, table).await?;
-    let kept_from = retention::kept_from(session, table).await?;
     partitions::ensure(session, table, &definition, &rows.months, kept_from).await?;
     let mut changes = Changes::open(session, table, publication).await?;
     let earlier = ledger::earlier(session, table, publication, rows.span).await?;

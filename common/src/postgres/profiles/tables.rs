@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Key;
-use crate::postgres::retention;
+use crate::postgres::retention::RETENTION;
 use crate::postgres::session::{Session, get};
 use crate::postgres::side_table::SideTable;
 use crate::postgres::table::Table;
@@ -145,11 +145,15 @@ pub(super) async fn clear_version(
 /// Forgets all profiles, but for those of days that retention has dropped.
 pub(super) async fn clear(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
     ensure(session, table).await?;
-    let kept_from = retention::kept_from(session, table).await?.map(|moment| moment.date_naive());
-    let sql =
-        format!("DELETE FROM {} WHERE predictions_table = $1 AND (day >= $2) IS NOT FALSE", PROFILES.beside(table));
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table.name, Type::TEXT), (&kept_from, Type::DATE)];
-    session.execute("clearing profiles", &sql, &parameters).await.map(drop)
+    let mut sql = format!("DELETE FROM {} AS profile WHERE predictions_table = $1", PROFILES.beside(table));
+    if RETENTION.exists(session, table).await? {
+        sql += &format!(
+            " AND NOT EXISTS (SELECT FROM {} AS dropped WHERE dropped.predictions_table = profile.predictions_table \
+             AND dropped.model_name = profile.model_name AND profile.day < dropped.first_day)",
+            RETENTION.beside(table)
+        );
+    }
+    session.execute("clearing profiles", &sql, &[(&table.name, Type::TEXT)]).await.map(drop)
 }
 
 /// The profiles of the given days, and the one without a day.
