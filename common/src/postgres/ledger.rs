@@ -47,7 +47,7 @@ pub(super) async fn find(session: &Session<'_>, table: &Table, fingerprint: &str
     rows.first().map(|row| get::<i64>(row, 0).map(|rows| rows as u64)).transpose()
 }
 
-/// Forgets what a table had before it was dropped and made anew.
+/// Forgets what a table had.
 pub(super) async fn forget(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
     let sql = format!("DELETE FROM {} WHERE predictions_table = $1", LEDGER.beside(table));
     session.execute("clearing the ledger", &sql, &[(&table.name, Type::TEXT)]).await.map(drop)

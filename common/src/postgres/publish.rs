@@ -94,11 +94,12 @@ async fn publish(
     }
     let definition = publication.definition();
     table::ensure(session, table, existing.as_ref(), &definition).await?;
-    if existing.is_none() {
-        ledger::forget(session, table).await?;
-    }
     let kept_from = retention::kept_from(session, table, &publication.model_name).await?;
-    profiles::forget_if_empty(session, table).await?;
+    if table::is_empty(session, table).await? {
+        // Dropped, or emptied: whatever was published before is gone, not only what is published first now.
+        ledger::forget(session, table).await?;
+        profiles::forget(session, table).await?;
+    }
     partitions::ensure(session, table, &definition, &rows.months, kept_from).await?;
     let mut changes = Changes::open(session, table, publication).await?;
     let earlier = ledger::earlier(session, table, publication, rows.span).await?;

@@ -113,11 +113,11 @@ fn rows_that_others_have_written_are_merged_with() {
 #[test]
 fn a_table_that_was_dropped_or_emptied_is_filled_again() {
     let home = Home::new();
-    let results = Results::new("1", 1, 0, 0..60);
+    let all = [Results::new("1", 1, 0, 0..60), Results::new("2", 1, 10, 40..90)];
     for lost in ["SELECT 1", "DROP TABLE predictions", "TRUNCATE predictions"] {
         home.psql(lost);
-        publish(&home, &results, &[]);
-        home.assert_table_is(&[&results]);
+        all.iter().for_each(|results| publish(&home, results, &[]));
+        home.assert_table_is(&all.each_ref());
     }
 }
 
