@@ -36,7 +36,7 @@ pub use labels::{LabelSorter, Labelled, Labelling, Labels};
 pub use partitions::PartitionBy;
 pub use publication::{Publication, RowSorter, Rows};
 pub use publish::Published;
-pub use retention::Dropped;
+pub use retention::{Dropped, Retention};
 pub use settings::Settings;
 pub use table::{Table, TableArgs, TableColumn};
 

@@ -40,6 +40,31 @@ pub(super) const RETENTION: SideTable = SideTable {
 /// The type of a column of instants, as Postgres shows it.
 const INSTANT: &str = "timestamp with time zone";
 
+/// How long the rows of a model name are kept.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    model_name: String,
+    /// Name of the column of time.
+    time: String,
+    days: u32,
+}
+
+impl Retention {
+    /// Keeps rows like those of `publication` for `days` days.
+    ///
+    /// # Errors
+    /// Predictions without a column of time: exit 2.
+    pub fn new(publication: &Publication, days: u32) -> Result<Self> {
+        let time = publication.time.clone().ok_or_else(|| {
+            Failure::usage(format!(
+                "predictions are to be kept for {days} days, and have no column of time: leave out --retention-days \
+                 (RETENTION_DAYS), or give a column of dataset.json the role time"
+            ))
+        })?;
+        Ok(Self { model_name: publication.model_name.clone(), time, days })
+    }
+}
+
 /// What retention dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
@@ -50,37 +75,23 @@ pub struct Dropped {
 }
 
 impl Database {
-    /// Drops the model's rows whose time is more than `days` days before `now`. A table with partitions by time loses those
-    /// before the month of that day, and the partitions that then hold none of another model; another one loses the rows
-    /// before that day.
+    /// Drops the model's rows whose time is more days before `now` than they are kept. A table with partitions by time loses
+    /// those before the month of that day, and the partitions that then hold none of another model; another one loses the
+    /// rows before that day.
     ///
     /// # Errors
-    /// Predictions without a column of time: exit 2.
-    pub async fn retain(
-        &self,
-        table: &Table,
-        publication: &Publication,
-        days: u32,
-        now: DateTime<Utc>,
-    ) -> Result<Dropped> {
-        let Some(time) = &publication.time else {
-            return Err(Failure::usage(format!(
-                "rows of {table} are to be kept for {days} days, and the predictions have no column of time: leave out \
-                 --retention-days (RETENTION_DAYS), or give a column of dataset.json the role time"
-            )));
-        };
-        let dropped = self
-            .transaction(&format!("dropping old rows of {table}"), async |session| {
-                drop_old(session, table, &publication.model_name, time, days, now).await
-            })
-            .await?;
+    /// A database that does not answer: exit 75. A partition that can't be dropped: exit 2.
+    pub async fn retain(&self, table: &Table, retention: &Retention, now: DateTime<Utc>) -> Result<Dropped> {
+        let operation = format!("dropping old rows of {table}");
+        let dropped =
+            self.transaction(&operation, async |session| drop_old(session, table, retention, now).await).await?;
         if dropped != Dropped::default() {
             tracing::info!(
-                "{} partitions and {} rows of model {} in {table} were older than {days} days, and are dropped; their \
-                 profiles stay",
+                "{} partitions and {} rows of model {} in {table} were older than {} days, and are dropped; their profiles stay",
                 dropped.partitions,
                 dropped.rows,
-                publication.model_name
+                retention.model_name,
+                retention.days
             );
         }
         Ok(dropped)
@@ -90,17 +101,16 @@ impl Database {
 async fn drop_old(
     session: &Session<'_>,
     table: &Table,
-    model_name: &str,
-    time: &str,
-    days: u32,
+    retention: &Retention,
     now: DateTime<Utc>,
 ) -> Result<Dropped, Trouble> {
+    let Retention { model_name, time, days } = retention;
     session.lock(table).await?;
     let existing = table::look_up(session, table).await?;
     let Some(type_of_time) = existing.as_ref().and_then(|existing| existing.type_of(time)) else {
         return Ok(Dropped::default());
     };
-    let Some(oldest) = oldest_day(session, type_of_time, days, now) else { return Ok(Dropped::default()) };
+    let Some(oldest) = oldest_day(session, type_of_time, *days, now) else { return Ok(Dropped::default()) };
     let before = kept_from(session, table, model_name).await?;
     let mut dropped = Dropped::default();
     let partitions = partitions::look_up(session, table, time).await?;
@@ -113,7 +123,7 @@ async fn drop_old(
         }
     }
     let sql = format!("DELETE FROM {table} WHERE {} < {} AND model_name = $1", quoted(time), moment(from));
-    dropped.rows = session.execute("deleting old rows", &sql, &[(&model_name, Type::TEXT)]).await?;
+    dropped.rows = session.execute("deleting old rows", &sql, &[(model_name, Type::TEXT)]).await?;
     if before != Some(from) {
         let zone = if type_of_time == INSTANT { session.step.timezone() } else { chrono_tz::UTC };
         remember(session, table, model_name, from, from.with_timezone(&zone).date_naive()).await?;

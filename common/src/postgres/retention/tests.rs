@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::Retention;
 use crate::failure::exit_code;
 use crate::postgres::PartitionBy;
 use crate::postgres::testing::{Home, Results, Time, baseline};
@@ -17,7 +18,8 @@ fn at(text: &str) -> DateTime<Utc> {
 
 impl Home {
     async fn retain(&self, results: &Results, days: u32, now: &str) -> super::Dropped {
-        self.database().retain(&self.table, &results.publication(), days, at(now)).await.unwrap()
+        let retention = Retention::new(&results.publication(), days).unwrap();
+        self.database().retain(&self.table, &retention, at(now)).await.unwrap()
     }
 }
 
@@ -157,13 +159,4 @@ async fn instants_are_kept_from_midnight_in_the_time_zone_on() {
     home.publish(&zoned).await.unwrap();
     assert_eq!(home.psql(history), "2025-02-10");
     home.assert_profiles_are_true("(at AT TIME ZONE 'Europe/Berlin')::date");
-}
-
-#[tokio::test]
-async fn rows_without_a_time_are_never_old() {
-    let home = Home::new();
-    let timeless = Results { time: Time::None, ..results("1", 1) };
-    home.publish(&timeless).await.unwrap();
-    let error = home.database().retain(&home.table, &timeless.publication(), 40, at("2025-03-22T15:00:00Z")).await;
-    assert_eq!(exit_code(&error.unwrap_err()), 2);
 }

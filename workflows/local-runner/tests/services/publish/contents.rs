@@ -149,6 +149,11 @@ fn rows_without_a_time_have_their_id_for_a_key() {
     publish(&home, &results, &[]);
     let mut newer = Results::new("1", 2, 10, 20..80).without("date");
     newer.roles.retain(|(name, _)| *name != "date");
+    // Which of them are old can't be told, and nothing is published before that is said.
+    home.write(&newer);
+    let ran = home.publish(&newer, &["--retention-days=30"]).expect(2);
+    assert!(ran.stderr.contains("no column of time: leave out --retention-days"), "{}", ran.stderr);
+    assert_eq!(home.psql("SELECT max(model_version) FROM predictions"), "1");
     publish(&home, &newer, &[]);
     let counts = "SELECT count(*), count(*) FILTER (WHERE model_version = 2), \
                   (SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute \
