@@ -160,3 +160,18 @@ async fn instants_are_kept_from_midnight_in_the_time_zone_on() {
     assert_eq!(home.psql(history), "2025-02-10");
     home.assert_profiles_are_true("(at AT TIME ZONE 'Europe/Berlin')::date");
 }
+
+#[tokio::test]
+async fn a_partition_that_others_need_is_named() {
+    let home = Home::partitioned();
+    home.publish(&results("1", 1)).await.unwrap();
+    home.psql("CREATE VIEW january AS SELECT * FROM predictions_2025_01");
+    let retention = Retention::new(&results("1", 1).publication(), 40).unwrap();
+    let retain = async || home.database().retain(&home.table, &retention, at("2025-03-22T15:00:00Z")).await;
+    let error = retain().await.unwrap_err();
+    assert_eq!(exit_code(&error), 2, "{error:#}");
+    let text = error.to_string();
+    assert!(text.contains("view january depends on table") && text.contains("; drop what depends on it"), "{text}");
+    home.psql("DROP VIEW january");
+    assert_eq!(retain().await.unwrap().partitions, 1);
+}

@@ -67,6 +67,13 @@ fn the_table_is_widened_and_never_narrowed() {
         |version: u64, make: Make| Results::new("1", version, 10 * version as i64, 0..60).with(&[("x", make)]);
     let (first, second, third) = (results(1, narrow), results(2, wide), results(3, narrow));
     publish(&home, &first, &[]);
+    // What a view is made of can't be widened.
+    home.psql("CREATE VIEW narrow AS SELECT x FROM predictions");
+    home.write(&second);
+    let ran = home.publish(&second, &[]).expect(2);
+    assert!(ran.stderr.contains("view narrow depends on column \"x\""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("; drop what depends on it, such as a view"), "{}", ran.stderr);
+    home.psql("DROP VIEW narrow");
     publish(&home, &second, &[]);
     // A wider column takes narrow values.
     publish(&home, &third, &[]);
