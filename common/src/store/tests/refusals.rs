@@ -3,7 +3,7 @@
 use services::{Fault, Minio, Rule};
 
 use super::super::*;
-use super::bench::{Bench, minio, refused, servers};
+use super::bench::{Bench, minio, moto, refused, servers};
 
 fn answer(status: u16, code: &str) -> Rule {
     let text = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>Told by S3.</Message></Error>");
@@ -80,6 +80,21 @@ async fn each_refusal_says_what_to_do() {
         for text in [refused(store.list("a").await, 2), refused(store.put("a", Vec::new()).await, 2)] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_no_step_can_name_is_named() {
+    // MinIO refuses such keys itself.
+    let bench = Bench::new(moto());
+    for odd in ["raw/train//x.parquet", "raw/train/../x.parquet"] {
+        bench.boto3(&format!("s3.put_object(Bucket=bucket, Key=prefix + '/{odd}', Body=b'')"));
+        let text = refused(bench.store().list("raw").await, 2);
+        assert!(text.contains(&format!("listing {}/raw: ", bench.url())), "{text}");
+        assert!(text.contains(&format!("{}/{odd}\"", bench.prefix)), "{text}");
+        assert!(text.ends_with("; rename or remove that object"), "{text}");
+        bench.boto3(&format!("s3.delete_object(Bucket=bucket, Key=prefix + '/{odd}')"));
+        assert_eq!(bench.store().list("raw").await.unwrap(), []);
     }
 }
 
