@@ -62,6 +62,50 @@ async fn a_user_without_permission_is_told_which() {
 }
 
 #[tokio::test]
+async fn deleting_without_permission_is_told_at_once() {
+    let mut bench = Bench::new(minio());
+    let given = bench.boto3(
+        "import json\n\
+         allow = {'Effect': 'Allow', 'Action': ['s3:GetObject', 's3:PutObject', 's3:ListBucket'], 'Resource': '*'}\n\
+         policy = json.dumps({'Version': '2012-10-17', 'Statement': [allow]})\n\
+         given = boto3.client('sts', region_name='us-east-1').assume_role(RoleArn='arn:aws:iam::1:role/x', \
+         RoleSessionName='alameda', DurationSeconds=900, Policy=policy)\n\
+         print(*(given['Credentials'][name] for name in ('AccessKeyId', 'SecretAccessKey', 'SessionToken')))\n",
+    );
+    let [key, secret, token] = given.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{given}") };
+    bench.set(&[("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret), ("AWS_SESSION_TOKEN", token)]);
+    let store = bench.store();
+    store.put("b", b"x".to_vec()).await.unwrap();
+    bench.calls();
+    let text = refused(store.delete("b").await, 2);
+    let told = format!("deleting {}/b: it does not allow this (AccessDenied (403)", bench.url());
+    assert!(text.contains(&told), "{text}");
+    assert_eq!(bench.calls(), ["POST"], "nothing is tried again");
+    assert_eq!(store.get("b").await.unwrap().unwrap(), b"x");
+}
+
+#[tokio::test]
+async fn a_refusal_inside_a_good_answer_means_what_its_code_says() {
+    let bench = Bench::new(minio()).impatient();
+    let inside = |code: &str| {
+        let error = format!("<Error><Key>a</Key><Code>{code}</Code><Message>Told by S3.</Message></Error>");
+        Rule::always(Fault::Status(200, format!("<?xml version=\"1.0\"?><DeleteResult>{error}</DeleteResult>")))
+    };
+    for (code, exit, status) in [
+        ("AccessDenied", 2, 403),
+        ("MethodNotAllowed", 2, 400),
+        ("InternalError", 75, 500),
+        ("SlowDown", 75, 503),
+        ("ServiceUnavailable", 75, 503),
+    ] {
+        bench.proxy.set([inside(code)]);
+        let text = refused(bench.store().delete("a").await, exit);
+        assert!(text.contains(&format!("{code} ({status}): Told by S3.")), "{text}");
+        assert_eq!(bench.calls().len() > 1, exit == 75, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn each_refusal_says_what_to_do() {
     let bench = Bench::new(minio());
     let store = bench.store();
