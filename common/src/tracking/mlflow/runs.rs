@@ -120,8 +120,9 @@ impl Mlflow {
         let (run, is_new) = self.find_or_create(spec, &experiment, &tags).await?;
         let open = open(&run);
         if !is_new {
-            self.update(&open.id, Status::Running, None).await?;
+            // RUNNING comes last: what fails before leaves the run as it ended.
             self.log_batches(&open.id, &[], &[], &tags).await?;
+            self.update(&open.id, Status::Running, None).await?;
         }
         Ok(open)
     }
