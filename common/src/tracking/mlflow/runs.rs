@@ -106,7 +106,8 @@ impl Mlflow {
     ///
     /// The server makes another run whenever it is asked, so it is asked only after a search, also when an answer was
     /// lost. Of two who ask at once, each sees the other's run afterwards: the older one counts, and whoever made the
-    /// younger one deletes it.
+    /// younger one deletes it. Which one is older is told by the clocks of those who ask, before they ask: where these
+    /// differ, or a call is under way for long, the one that comes last may take itself for the older, and both stay.
     pub(in super::super) async fn reopen(&self, spec: &RunSpec, parent: Option<&str>) -> Result<OpenRun> {
         let experiment = self.require_experiment(&self.experiment_name(&spec.model_name)).await?;
         let mut all = spec.all_tags();
@@ -120,8 +121,9 @@ impl Mlflow {
         let (run, is_new) = self.find_or_create(spec, &experiment, &tags).await?;
         let open = open(&run);
         if !is_new {
-            self.update(&open.id, Status::Running, None).await?;
+            // RUNNING comes last: what fails before leaves the run as it ended.
             self.log_batches(&open.id, &[], &[], &tags).await?;
+            self.update(&open.id, Status::Running, None).await?;
         }
         Ok(open)
     }
