@@ -16,7 +16,7 @@ use crate::library::{Library, Source, yaml_files};
 use crate::runs::{Runs, folder_name};
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, lint, schema, servers, submit, tracked, ui, yaml};
+use crate::{demo, lint, servers, submit, tracked, ui, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -101,9 +101,12 @@ enum Command {
     Lint {
         /// Files or folders with WorkflowTemplates [default: all of --workflows]
         files: Vec<PathBuf>,
-        /// List the fields that are interpreted, that have no effect here, and that are refused
-        #[arg(long)]
-        explain: bool,
+        /// How findings are printed
+        #[arg(short, long, default_value = "text")]
+        output: LintOutput,
+        /// Explain a rule; without its name, list the fields that are run, that have no effect here, and all others
+        #[arg(long, value_name = "RULE", num_args = 0..=1, default_missing_value = "")]
+        explain: Option<String>,
     },
 }
 
@@ -118,6 +121,15 @@ pub(crate) enum Output {
     Name,
     /// The table with more columns.
     Wide,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LintOutput {
+    /// `file:line:column: path: what is wrong [rule]`, and what to do.
+    Text,
+    /// A list of objects with these fields, for annotations of a CI.
+    Json,
 }
 
 /// Runs the command line.
@@ -170,18 +182,21 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Models(options) => tracked::models(place, &options)?,
         Command::Get { name, output } => print_workflow(&place.runs()?.get(&name)?, output)?,
         Command::Logs { name, node } => logs(place, &place.runs()?.get(&name)?, node.as_deref())?,
-        Command::Lint { files, explain } => {
-            if explain {
-                ui::print(&schema::explain());
+        Command::Lint { files, output, explain } => {
+            if let Some(rule) = explain {
+                ui::print(&lint::explain(&rule)?);
                 return Ok(ExitCode::SUCCESS);
             }
             let whole = Library::load(&place.workflows()?)?;
             let findings = if files.is_empty() {
                 lint::lint(&whole, &place.maps()?)
             } else {
-                lint::lint_files(Library::load(&Source::Files(files))?, whole)
+                lint::lint_files(Library::load(&Source::Files(files))?, whole, &place.maps()?)
             };
-            findings.iter().for_each(|finding| ui::print(&format!("{finding}\n")));
+            match output {
+                LintOutput::Json => print_object(&findings, None)?,
+                LintOutput::Text => findings.iter().for_each(|finding| ui::print(&format!("{finding}\n"))),
+            }
             let count = findings.len();
             ui::tell(&if count == 0 {
                 "no problems found\n".to_owned()

@@ -1,5 +1,6 @@
 //! The interpreter, through the real binary, on small workflows whose leaves are shell commands.
 
+mod argo_types;
 mod cli;
 mod lab;
 mod retries;
