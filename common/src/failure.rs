@@ -14,7 +14,7 @@ pub enum Failure {
     /// The data violates its contract. Exit 10.
     #[error("{0}")]
     Contract(String),
-    /// A hard gate refused the promotion. Exit 11.
+    /// A gate refused: a promotion, or what a report shows. Exit 11.
     #[error("{0}")]
     Refused(String),
     /// A service is unreachable or overloaded; trying again may help. Exit 75.

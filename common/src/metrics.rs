@@ -3,6 +3,8 @@
 //! [`Classification`] takes rows in any order; [`rank_metrics`] takes them sorted by score.
 //! [`Report`] joins both. A metric that is undefined is `None`, and null in JSON: never NaN.
 
+mod curve;
+mod interval;
 mod rank;
 #[cfg(test)]
 mod tests;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::sum::Sum;
 
+pub use curve::{Curve, CurvePoint};
+pub use interval::{Interval, Intervals, wilson};
 pub use rank::{RankError, RankMetrics, Ranking, rank_metrics};
 
 /// Calibration bins of equal width over [0, 1].
@@ -125,10 +129,7 @@ impl Classification {
     /// When the thresholds differ: a bug of the caller.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(self.threshold.to_bits(), other.threshold.to_bits(), "counts at another threshold");
-        self.confusion.true_negatives += other.confusion.true_negatives;
-        self.confusion.false_positives += other.confusion.false_positives;
-        self.confusion.false_negatives += other.confusion.false_negatives;
-        self.confusion.true_positives += other.confusion.true_positives;
+        self.confusion.merge(&other.confusion);
         self.log_loss.merge(&other.log_loss);
         self.squared_error.merge(&other.squared_error);
         for (ours, theirs) in self.bins.iter_mut().zip(&other.bins) {
@@ -143,6 +144,11 @@ impl Classification {
         self.confusion.rows()
     }
 
+    /// Rows by label and prediction.
+    pub fn confusion(&self) -> &Confusion {
+        &self.confusion
+    }
+
     /// Every metric. Without [`RankMetrics`] those two are `None`.
     pub fn report(&self, rank: Option<&RankMetrics>) -> Report {
         let c = &self.confusion;
@@ -151,14 +157,14 @@ impl Classification {
         Report {
             rows,
             positives: c.positives(),
-            base_rate: ratio(c.positives(), rows),
+            base_rate: c.base_rate(),
             threshold: self.threshold,
             confusion: *c,
-            accuracy: ratio(c.true_positives + c.true_negatives, rows),
+            accuracy: c.accuracy(),
             balanced_accuracy: c.balanced_accuracy(),
-            precision: c.or_zero(ratio(c.true_positives, c.true_positives + c.false_positives)),
-            recall: c.or_zero(ratio(c.true_positives, c.positives())),
-            f1: c.or_zero(ratio(2 * c.true_positives, 2 * c.true_positives + c.false_positives + c.false_negatives)),
+            precision: c.precision(),
+            recall: c.recall(),
+            f1: c.f1(),
             log_loss: mean(&self.log_loss),
             brier: mean(&self.squared_error),
             roc_auc: rank.and_then(|rank| rank.roc_auc),
@@ -169,12 +175,48 @@ impl Classification {
 }
 
 impl Confusion {
-    fn rows(&self) -> u64 {
+    /// Rows in all.
+    pub fn rows(&self) -> u64 {
         self.positives() + self.true_negatives + self.false_positives
     }
 
-    fn positives(&self) -> u64 {
+    /// Rows of the positive class.
+    pub fn positives(&self) -> u64 {
         self.true_positives + self.false_negatives
+    }
+
+    /// Adds the rows of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.true_negatives += other.true_negatives;
+        self.false_positives += other.false_positives;
+        self.false_negatives += other.false_negatives;
+        self.true_positives += other.true_positives;
+    }
+
+    /// Share of the positive class.
+    pub fn base_rate(&self) -> Option<f64> {
+        ratio(self.positives(), self.rows())
+    }
+
+    /// Share of right predictions.
+    pub fn accuracy(&self) -> Option<f64> {
+        ratio(self.true_positives + self.true_negatives, self.rows())
+    }
+
+    /// Share of the predicted positives that are; 0 when none is predicted.
+    pub fn precision(&self) -> Option<f64> {
+        self.or_zero(ratio(self.true_positives, self.true_positives + self.false_positives))
+    }
+
+    /// Share of the positives that are found; 0 when there is none.
+    pub fn recall(&self) -> Option<f64> {
+        self.or_zero(ratio(self.true_positives, self.positives()))
+    }
+
+    /// Harmonic mean of precision and recall; 0 when both are.
+    pub fn f1(&self) -> Option<f64> {
+        let wrong = self.false_positives + self.false_negatives;
+        self.or_zero(ratio(2 * self.true_positives, 2 * self.true_positives + wrong))
     }
 
     /// scikit-learn's `zero_division=0`: 0 / 0 counts as 0, where there are rows at all.

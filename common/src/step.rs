@@ -137,7 +137,11 @@ fn start<V: Subcommand>(
     step.progress.finish()?;
     let elapsed_ms = call.started.elapsed().as_millis() as u64;
     span.in_scope(|| tracing::info!(elapsed_ms, "{} {} is done", call.step, call.verb));
-    outputs.print_summary(&call.step, &call.verb)
+    outputs.print_summary(&call.step, &call.verb)?;
+    match outputs.refusal() {
+        Some(why) => Err(Failure::Refused(why.to_owned()).into()),
+        None => Ok(()),
+    }
 }
 
 impl Step {

@@ -81,7 +81,7 @@ fn pair(reference: &[f64], current: &[f64]) -> (Profile, Profile) {
 }
 
 fn psi_of(reference: &Profile, current: &Profile) -> Psi {
-    psi(reference, current).expect("one grid").expect("rows on both sides")
+    psi(reference, current, &NoiseFloor::of(1)).expect("one grid").expect("rows on both sides")
 }
 
 fn ks_of(reference: &Profile, current: &Profile) -> Ks {
@@ -89,7 +89,7 @@ fn ks_of(reference: &Profile, current: &Profile) -> Ks {
 }
 
 fn verdict_of(reference: &Profile, current: &Profile) -> Verdict {
-    verdict(psi(reference, current).expect("one grid").as_ref(), &Thresholds::default())
+    verdict(psi(reference, current, &NoiseFloor::of(1)).expect("one grid").as_ref(), &Thresholds::default())
 }
 
 #[test]
@@ -116,11 +116,11 @@ fn ks_is_that_of_scipy_within_its_bound() {
 fn p_values_are_near_those_of_scipy() {
     for case in fixture() {
         // scipy has the exact distribution for finite samples, ours is the corrected limit.
-        let ours = super::compare::p_value(case.ks_statistic, case.reference.rows as f64, case.current.rows as f64);
+        let ours = super::ks::p_value(case.ks_statistic, case.reference.rows as f64, case.current.rows as f64);
         assert!((ours - case.ks_p_value).abs() < 0.01, "{}: {ours} and {}", case.name, case.ks_p_value);
     }
-    assert_eq!(super::compare::p_value(0.0, 10.0, 10.0), 1.0);
-    assert_eq!(super::compare::p_value(1.0, 1e6, 1e6), 0.0);
+    assert_eq!(super::ks::p_value(0.0, 10.0, 10.0), 1.0);
+    assert_eq!(super::ks::p_value(1.0, 1e6, 1e6), 0.0);
 }
 
 #[test]

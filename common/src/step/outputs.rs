@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 pub struct Outputs {
     parameters: Vec<(&'static str, String)>,
     files: Vec<(&'static str, Vec<u8>)>,
+    refusal: Option<String>,
 }
 
 impl Outputs {
@@ -35,6 +36,17 @@ impl Outputs {
     pub fn file(mut self, name: &'static str, content: Vec<u8>) -> Self {
         self.files.push((name, content));
         self
+    }
+
+    /// Makes the step fail as refused by a gate, with all outputs written.
+    pub fn refusing(mut self, why: String) -> Self {
+        self.refusal = Some(why);
+        self
+    }
+
+    /// Why the step fails although its work is done, if it does.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     /// The value of a parameter.

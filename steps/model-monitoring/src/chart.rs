@@ -3,17 +3,26 @@
 //! Colours, fonts and patterns come from the page's style sheet by class. Nothing is told by colour alone: series differ in
 //! dash and marker, a reference is filled and the current data is outlined.
 
+mod bars;
 mod calibration;
+mod curve;
+mod dates;
+mod heat;
 mod histogram;
 mod lines;
 mod meter;
 mod scale;
+mod square;
 #[cfg(test)]
 mod tests;
 
+pub use bars::{DailyBars, daily_bars};
 pub use calibration::{CalibrationPoint, calibration};
+pub use curve::{Trace, curve};
+pub use dates::Size;
+pub use heat::{HeatRow, heat_lines};
 pub use histogram::{Histogram, histogram};
-pub use lines::{DailyBars, DailyLines, Series, daily_bars, daily_lines, legend};
+pub use lines::{DailyLines, Series, daily_lines, legend};
 pub use meter::meter;
 
 use crate::html::{Markup, escaped, leaf, tag, tagged};
@@ -52,6 +61,10 @@ fn path(class: &str, points: &str) -> Markup {
     leaf(&format!("path class=\"{class}\" d=\"{points}\""))
 }
 
+fn leaf_circle(class: &str, x: f64, y: f64, radius: f64) -> Markup {
+    leaf(&format!("circle class=\"{class}\" cx=\"{}\" cy=\"{}\" r=\"{}\"", n(x), n(y), n(radius)))
+}
+
 /// A place in a chart that tells its numbers when it is pointed at.
 fn tooltip(x: f64, y: f64, width: f64, height: f64, text: &str) -> Markup {
     let (width, height) = (n(width.max(0.0)), n(height.max(0.0)));
@@ -78,7 +91,7 @@ fn marker(index: usize, class: &str, x: f64, y: f64, size: f64) -> Markup {
         leaf(&format!("polygon class=\"{}\" points=\"{}\"", escaped(class), corners.join(" ")))
     };
     match MARKERS[index % MARKERS.len()] {
-        Marker::Circle => leaf(&format!("circle class=\"{class}\" cx=\"{}\" cy=\"{}\" r=\"{}\"", n(x), n(y), n(size))),
+        Marker::Circle => leaf_circle(class, x, y, size),
         Marker::Square => points(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
         Marker::Triangle => points(&[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)]),
         Marker::Diamond => points(&[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)]),

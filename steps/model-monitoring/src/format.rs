@@ -40,6 +40,18 @@ pub fn share(value: Option<f64>) -> String {
     }
 }
 
+/// A count that fits beside an axis: `5.6k`, `2M`.
+pub fn compact(value: u64) -> String {
+    let (divisor, unit) = match value {
+        0..10_000 => return count(value),
+        10_000..1_000_000 => (1e3, "k"),
+        1_000_000..1_000_000_000 => (1e6, "M"),
+        _ => (1e9, "G"),
+    };
+    let text = format!("{:.1}", value as f64 / divisor);
+    format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
 /// A metric to three places: `0.745`.
 pub fn metric(value: Option<f64>) -> String {
     match value.filter(|value| value.is_finite()) {
@@ -78,6 +90,16 @@ pub fn number(value: Option<f64>) -> String {
     }
     let places = (3 - size.log10().floor() as i32).clamp(0, 8) as usize;
     minus(trimmed(format!("{value:.places$}")))
+}
+
+/// A size in bytes: `12.3 MiB`.
+pub fn bytes(value: u64) -> String {
+    match value {
+        0..1024 => format!("{value} B"),
+        1024..1_048_576 => format!("{:.1} KiB", value as f64 / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", value as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", value as f64 / 1_073_741_824.0),
+    }
 }
 
 /// A bound that is small: `0.007`, `0.0004`.

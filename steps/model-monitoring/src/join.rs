@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use common::metrics::{Classification, RankMetrics, Ranking};
+use common::days::DayNumber;
+use common::metrics::{Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking};
 use common::spill::{Sorted, Sorter, from_ordered_bits, ordered_bits};
 use common::step::Step;
 
 use crate::content::LateLabels;
 use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};
-use common::days::DayNumber;
+use crate::segments::Segmentation;
 
 /// Rows between two looks at the signal to stop.
 const CHECK_EVERY: u64 = 1 << 16;
@@ -21,6 +22,11 @@ pub(crate) struct Joined {
     pub(crate) days: BTreeMap<Option<DayNumber>, DayCounts>,
     /// Of all rows with label and prediction.
     pub(crate) ranks: RankMetrics,
+    /// Points of their curves.
+    pub(crate) curve: Vec<CurvePoint>,
+    /// What they would be predicted at some thresholds.
+    pub(crate) at_thresholds: Vec<CurvePoint>,
+    pub(crate) segmentation: Segmentation,
     pub(crate) duplicate_keys: u64,
     pub(crate) duplicate_rows: u64,
     /// Without the names of the files.
@@ -61,6 +67,7 @@ pub(crate) fn join(
     rows: Sorted<RowWords>,
     late: Sorted<LabelWords>,
     threshold: f64,
+    mut segmentation: Segmentation,
     scratch: &Path,
     memory: usize,
 ) -> Result<Joined> {
@@ -85,6 +92,7 @@ pub(crate) fn join(
         previous = Some(row.key);
 
         row.label = late.label_of(row.key)?.or(row.label);
+        segmentation.add(row.score, row.label, row.codes);
         let day = days.entry(row.day).or_insert_with(|| DayCounts::new(threshold));
         day.rows += 1;
         day.labelled_rows += u64::from(row.label.is_some());
@@ -100,15 +108,26 @@ pub(crate) fn join(
         }
     }
     let late = late.finish()?;
-    let ranks = rank(step, scores.finish()?, &mut days)?;
-    Ok(Joined { days, ranks, duplicate_keys, duplicate_rows, late })
+    let mut curve = curve(&days, threshold);
+    let ranks = rank(step, scores.finish()?, &mut days, &mut curve)?;
+    let (curve, at_thresholds) = curve.finish();
+    Ok(Joined { days, ranks, curve, at_thresholds, segmentation, duplicate_keys, duplicate_rows, late })
 }
 
-/// Ranks all rows, and those of each date, in one pass.
+/// The curve of the rows of all days; its table has every twentieth, and the model's own threshold.
+fn curve(days: &BTreeMap<Option<DayNumber>, DayCounts>, threshold: f64) -> Curve {
+    let mut all = Confusion::default();
+    days.values().for_each(|day| all.merge(day.metrics.confusion()));
+    let thresholds: Vec<f64> = (1..20).map(|twentieth| f64::from(twentieth) * 5.0 / 100.0).chain([threshold]).collect();
+    Curve::new(all.positives(), all.rows() - all.positives(), &thresholds)
+}
+
+/// Ranks all rows, and those of each date, and follows the curve, in one pass.
 fn rank(
     step: &Step,
     scores: Sorted<[u64; 2]>,
     days: &mut BTreeMap<Option<DayNumber>, DayCounts>,
+    curve: &mut Curve,
 ) -> Result<RankMetrics> {
     let mut all = Ranking::default();
     let mut by_day: BTreeMap<Option<DayNumber>, Ranking> = BTreeMap::new();
@@ -119,6 +138,7 @@ fn rank(
         let [score, rest] = record?;
         let (score, positive) = (from_ordered_bits(!score), rest & 1 == 1);
         all.add(score, positive)?;
+        curve.add(score, positive);
         by_day.entry(unpack_day(rest >> 1)).or_default().add(score, positive)?;
     }
     for (day, ranking) in by_day {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod by_period;
 pub mod chart;
 pub mod content;
 pub mod format;
@@ -12,6 +13,7 @@ mod record;
 mod report;
 mod rows;
 mod scan;
+mod segments;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,8 @@ use common::drift::Thresholds;
 use common::failure::Failure;
 use common::step::{self, Outputs, RawArgs, Step, Verbatim};
 use common::tracking::{Tracking, TrackingArgs};
+
+use report::FailOn;
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
@@ -54,6 +58,9 @@ pub struct Report {
     /// Rows below which the verdict is insufficient-data
     #[arg(long, env = "MIN_ROWS", default_value_t = Thresholds::default().min_rows)]
     min_rows: u64,
+    /// From which verdict on to fail, with exit code 11, after the report is written
+    #[arg(long, env = "REPORT_FAIL_ON", value_enum, default_value_t = FailOn::Never)]
+    fail_on: FailOn,
     #[command(flatten)]
     tracking: TrackingArgs,
 }
@@ -108,6 +115,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     match verb {
         Verb::Report(flags) => {
             let request = report::Request {
+                fail_on: flags.fail_on,
                 thresholds: flags.thresholds()?,
                 results_manifest: flags.results_manifest,
                 labels_glob: flags.labels_glob,

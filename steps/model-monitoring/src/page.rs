@@ -1,9 +1,13 @@
 //! The page of a report: one self-contained document without scripts, drawn from what the report says. Pure.
 
+mod curves;
+mod days;
 mod drift;
+mod model;
 mod performance;
 mod periods;
 mod quality;
+mod segments;
 mod summary;
 
 use crate::content::Content;
@@ -28,9 +32,10 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
         summary::findings(&content.findings),
         quality::section(&content.quality, content.performance.time_column.as_deref()),
         performance::section(content),
-        drift::section(&content.drift, &content.thresholds),
-        drift::importance(&content.importance),
-        summary::provenance(content, fingerprint),
+        drift::section(content),
+        segments::section(&content.segments),
+        model::section(content),
+        model::provenance(content, fingerprint),
     ];
     html::document(head, [patterns(), tag("main", main)].into_iter().collect())
 }
@@ -59,7 +64,26 @@ fn table(class: &str, caption: &str, columns: &[&str], rows: impl IntoIterator<I
         &format!("table class=\"{}\"", escaped(class)),
         [tagged("caption", caption), tag("thead", [tag("tr", head)]), tag("tbody", body)],
     );
-    tag("div class=\"scroll\"", [table])
+    scroll(caption, table)
+}
+
+/// The first rows of a table, and the others folded.
+fn folded(
+    class: &str,
+    caption: &str,
+    columns: &[&str],
+    rows: impl IntoIterator<Item = Vec<Markup>>,
+    shown: usize,
+) -> Markup {
+    let mut rows: Vec<Vec<Markup>> = rows.into_iter().collect();
+    let rest = rows.split_off(shown.min(rows.len()));
+    let first = table(class, caption, columns, rows);
+    if rest.is_empty() {
+        return first;
+    }
+    let summary = format!("{} more", rest.len());
+    let rest = table(class, &format!("{caption}, the others"), columns, rest);
+    [first, details(&summary, rest)].into_iter().collect()
 }
 
 /// A small text below or beside something.
@@ -67,9 +91,9 @@ fn note(value: impl std::fmt::Display) -> Markup {
     tag("p class=\"note\"", [text(value)])
 }
 
-/// A wide chart, which scrolls sideways on a narrow screen.
-fn scroll(inner: Markup) -> Markup {
-    tag("div class=\"scroll\"", [inner])
+/// Something wide, which scrolls sideways on a narrow screen, by the keyboard too.
+fn scroll(name: &str, inner: Markup) -> Markup {
+    tag(&format!("div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"{}\"", escaped(name)), [inner])
 }
 
 /// Something that is shown when asked for.

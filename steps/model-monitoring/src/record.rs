@@ -73,6 +73,8 @@ fn numbers(content: &Content) -> Vec<(String, f64)> {
         ("labelled_rows", Some(performance.labelled_rows as f64)),
         ("label_coverage", performance.label_coverage),
         ("majority_accuracy", performance.majority_accuracy),
+        ("drifted_features", Some(content.drift.drifted_features as f64)),
+        ("psi_max", content.drift.psi_max),
     ];
     if let Some(overall) = &performance.overall {
         numbers.extend([

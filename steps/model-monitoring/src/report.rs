@@ -1,8 +1,9 @@
 //! `report`: from results, model and labels to `report.json` and `report.html`.
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use common::digest;
-use common::drift::Thresholds;
+use common::drift::{Thresholds, Verdict};
 use common::layout;
 use common::manifest::{self, File, Header, Inputs, Manifest};
 use common::spill::Sorters;
@@ -15,11 +16,39 @@ use crate::join::join;
 use crate::judge;
 use crate::page;
 use crate::record::{record, record_again, run_of};
-use crate::scan::{scan_labels, scan_parts, sorter_memory};
+use crate::scan::{Divisions, scan_labels, scan_parts, sorter_memory};
+use crate::segments::Segmentation;
 use crate::subject::Subject;
+
+/// Findings that a failure tells.
+const SHOWN_REASONS: usize = 3;
+/// Shares of the training data at which scores are divided, in thousandths.
+const DECILES: [u16; 9] = [100, 200, 300, 400, 500, 600, 700, 800, 900];
+
+/// From which verdict on the step fails, after the report is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// When the verdict is alert.
+    Alert,
+    /// When it is warn or alert.
+    Warn,
+    /// Never: the verdict is for others to act on.
+    Never,
+}
+
+impl FailOn {
+    fn refuses(self, verdict: Verdict) -> bool {
+        match self {
+            Self::Alert => verdict == Verdict::Alert,
+            Self::Warn => verdict >= Verdict::Warn,
+            Self::Never => false,
+        }
+    }
+}
 
 /// What is asked for.
 pub(crate) struct Request {
+    pub(crate) fail_on: FailOn,
     pub(crate) results_manifest: String,
     pub(crate) labels_glob: String,
     pub(crate) thresholds: Thresholds,
@@ -40,14 +69,14 @@ pub(crate) async fn report(
     let run = run_of(step, &subject, &inputs);
     if let Some((committed, html)) = reusable(step, store, &folder, &inputs).await? {
         record_again(tracking, store, &run, &subject, &committed).await?;
-        return Ok(outputs(&committed, html, true));
+        return Ok(outputs(&committed, html, true, request.fail_on));
     }
     tracking
         .in_run(&run, async |run| {
             let content = content(step, store, raw, &subject, &request.thresholds).await?;
             let (committed, html) = commit(step, store, &folder, header(inputs, &subject, step), content).await?;
             record(store, &subject, &committed, run).await?;
-            Ok(outputs(&committed, html, false))
+            Ok(outputs(&committed, html, false, request.fail_on))
         })
         .await
 }
@@ -97,12 +126,16 @@ async fn content(
     let scratch = step.scratch()?;
     let memory = sorter_memory(step);
     let (rows, late) = (Sorters::with_memory(scratch.path(), memory), Sorters::with_memory(scratch.path(), memory));
-    let scan = scan_parts(step, store, subject, &rows).await?;
+    let divisions = Divisions::of(subject)?;
+    let scan = scan_parts(step, store, subject, &divisions, &rows).await?;
     scan_labels(step, raw, subject, scratch.path(), &late).await?;
     let threshold = subject.model.threshold;
+    let cuts = subject.reference_score()?.cuts(&DECILES);
+    let parts = Segmentation::new(threshold, cuts, subject.segment_columns().len());
     let (joining, folder) = (step.clone(), scratch.path().to_owned());
-    let joined = blocking(move || join(&joining, rows.finish()?, late.finish()?, threshold, &folder, memory)).await?;
-    judge::content(subject, &scan, joined, *thresholds, step.timezone().name())
+    let joined =
+        blocking(move || join(&joining, rows.finish()?, late.finish()?, threshold, parts, &folder, memory)).await?;
+    judge::content(subject, &scan, &joined, &divisions, *thresholds, step.timezone())
 }
 
 /// The same whenever it is made: created when the rows were scored.
@@ -130,14 +163,27 @@ async fn commit(
     Ok((committed, html))
 }
 
-fn outputs(committed: &Committed, html: Vec<u8>, reused: bool) -> Outputs {
-    let drift = &committed.content.drift;
-    let columns = drift.features.iter().chain([&drift.score]);
-    let psi = columns.filter_map(|column| column.psi.as_ref()).map(|psi| psi.value).max_by(f64::total_cmp);
-    Outputs::new()
-        .set("verdict", committed.content.verdict)
-        .set_metric("psi", psi)
+fn outputs(committed: &Committed, html: Vec<u8>, reused: bool, fail_on: FailOn) -> Outputs {
+    let content = &committed.content;
+    let accuracy = content.performance.overall.as_ref().and_then(|overall| overall.accuracy);
+    let outputs = Outputs::new()
+        .set("verdict", content.verdict)
         .set("report", &committed.html.key)
+        .set("rows", content.quality.rows)
+        .set_metric("label-coverage", content.performance.label_coverage)
+        .set_metric("accuracy", accuracy)
+        .set_metric("psi-max", content.drift.psi_max)
+        .set("drifted-features", content.drift.drifted_features)
         .set("reused", reused)
-        .file("report.html", html)
+        .file("report.html", html);
+    if !fail_on.refuses(content.verdict) {
+        return outputs;
+    }
+    let why: String =
+        content.findings.iter().take(SHOWN_REASONS).map(|finding| format!("\n  {}", finding.text)).collect();
+    outputs.refusing(format!(
+        "the verdict on version {} of {} and data version {} is {}:{why}\nread {}; --fail-on=never (REPORT_FAIL_ON) reports \
+         without failing",
+        content.model_version, content.model_name, content.data_version, content.verdict, committed.html.key
+    ))
 }

@@ -2,6 +2,8 @@
 
 use common::days::DayNumber;
 
+use crate::segments::Codes;
+
 /// A row as a record.
 pub(crate) type RowWords = [u64; 4];
 /// A late label as a record.
@@ -18,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) day: Option<DayNumber>,
     /// Its own label.
     pub(crate) label: Option<u8>,
+    /// Its values in the columns that rows are divided by.
+    pub(crate) codes: Codes,
 }
 
 /// A label that came later.
@@ -33,12 +37,19 @@ pub(crate) struct LateLabel {
 
 /// Stands for no label.
 const UNLABELLED: u64 = 2;
+/// Where the codes begin, above label and day.
+const CODES: u32 = 35;
 
 impl Row {
     pub(crate) fn pack(self) -> RowWords {
         let [high, low] = halves(self.key);
         let label = self.label.map_or(UNLABELLED, u64::from);
-        [high, low, self.score.unwrap_or(f64::NAN).to_bits(), pack_day(self.day) << 2 | label]
+        [
+            high,
+            low,
+            self.score.unwrap_or(f64::NAN).to_bits(),
+            u64::from(self.codes) << CODES | pack_day(self.day) << 2 | label,
+        ]
     }
 
     pub(crate) fn unpack([high, low, score, rest]: RowWords) -> Self {
@@ -46,8 +57,9 @@ impl Row {
         Self {
             key: whole(high, low),
             score: (!score.is_nan()).then_some(score),
-            day: unpack_day(rest >> 2),
+            day: unpack_day((rest & ((1 << CODES) - 1)) >> 2),
             label: (rest & 3 < UNLABELLED).then_some((rest & 1) as u8),
+            codes: (rest >> CODES) as Codes,
         }
     }
 }
@@ -90,8 +102,10 @@ mod tests {
         for day in [None, Some(0), Some(-1), Some(DayNumber::MIN), Some(DayNumber::MAX), Some(20_000)] {
             for label in [None, Some(0), Some(1)] {
                 for score in [None, Some(0.0), Some(0.1), Some(1.0)] {
-                    let row = Row { key: u128::MAX - 7, score, day, label };
-                    assert_eq!(Row::unpack(row.pack()), row);
+                    for codes in [0, 1, (1 << 24) - 1] {
+                        let row = Row { key: u128::MAX - 7, score, day, label, codes };
+                        assert_eq!(Row::unpack(row.pack()), row);
+                    }
                 }
             }
         }

@@ -19,7 +19,9 @@ use common::spill::{Sorter, Sorters};
 use common::step::{Progress, Step, wait};
 use common::store::{Object, Store};
 
+use crate::by_period::{Columns, PeriodCounts};
 use crate::rows::{LabelWords, LateLabel, Row, RowWords};
+use crate::segments::Dictionaries;
 use crate::subject::Subject;
 
 /// The column that scoring adds for the probability of the positive class.
@@ -36,6 +38,7 @@ pub(crate) struct Scan {
     /// In the model's order.
     pub(crate) features: Vec<FeatureScan>,
     pub(crate) score: Profile,
+    pub(crate) periods: PeriodCounts,
 }
 
 /// What is known of a feature.
@@ -52,15 +55,36 @@ pub(crate) fn sorter_memory(step: &Step) -> usize {
     usize::try_from(share).unwrap_or(MOST_SORTED).clamp(LEAST_SORTED, MOST_SORTED)
 }
 
+/// What rows are divided by, besides their dates.
+#[derive(Clone)]
+pub(crate) struct Divisions {
+    pub(crate) columns: Arc<Columns>,
+    pub(crate) dictionaries: Dictionaries,
+}
+
+impl Divisions {
+    /// Those of a subject.
+    ///
+    /// # Errors
+    /// A reference profile that is damaged.
+    pub(crate) fn of(subject: &Subject) -> Result<Self> {
+        let score = subject.reference_score()?;
+        let features = subject.reference.features.iter().map(|feature| &feature.profile);
+        let columns = Arc::new(Columns::new(features.chain([&score])));
+        Ok(Self { columns, dictionaries: Dictionaries::new(&subject.segment_columns()) })
+    }
+}
+
 /// Reads every part once: gives the profiles, and pushes one [`Row`] per row into `sorters`.
 pub(crate) async fn scan_parts(
     step: &Step,
     store: &Store,
     subject: &Subject,
+    divisions: &Divisions,
     sorters: &Sorters<RowWords>,
 ) -> Result<Scan> {
     let progress = step.progress(subject.results.rows, "rows").clone();
-    let scanner = Arc::new(Scanner::new(step, store, subject, sorters, progress)?);
+    let scanner = Arc::new(Scanner::new(step, store, subject, divisions, sorters, progress));
     let mut total = scanner.nothing();
     let work = {
         let scanner = scanner.clone();
@@ -104,9 +128,12 @@ struct Scanner {
     sorters: Sorters<RowWords>,
     progress: Progress,
     timezone: Tz,
-    /// What is read: the key, the features, target, score, and the time if there is one.
+    /// What is read: the key, the features, target, score, the columns that rows are divided by, and the time if there is
+    /// one.
     columns: Vec<String>,
     keys: usize,
+    divisions: Divisions,
+    segments: usize,
     /// The types that labels have in the columns of the key; empty without labels.
     label_types: Vec<DataType>,
     features: Vec<Reference>,
@@ -126,9 +153,10 @@ impl Scanner {
         step: &Step,
         store: &Store,
         subject: &Subject,
+        divisions: &Divisions,
         sorters: &Sorters<RowWords>,
         progress: Progress,
-    ) -> Result<Self> {
+    ) -> Self {
         let keys = subject.keys();
         let features: Vec<Reference> = subject
             .reference
@@ -150,9 +178,10 @@ impl Scanner {
             .cloned()
             .chain(features.iter().map(|feature| feature.name.clone()))
             .chain([target, SCORE.to_owned()])
+            .chain(subject.segment_columns())
             .chain(subject.time().map(str::to_owned))
             .collect();
-        Ok(Self {
+        Self {
             step: step.clone(),
             store: store.clone(),
             sorters: sorters.clone(),
@@ -160,10 +189,12 @@ impl Scanner {
             timezone: step.timezone(),
             columns,
             keys: keys.len(),
+            divisions: divisions.clone(),
+            segments: subject.segment_columns().len(),
             label_types,
             features,
             classes: subject.model.classes.clone(),
-        })
+        }
     }
 
     fn nothing(&self) -> Scan {
@@ -174,6 +205,7 @@ impl Scanner {
             undated_rows: 0,
             features: self.features.iter().map(feature).collect(),
             score: Profile::new(ScoreProfile::grid()),
+            periods: PeriodCounts::new(&self.divisions.columns),
         }
     }
 
@@ -203,23 +235,28 @@ impl Scanner {
         scan.rows += batch.num_rows() as u64;
         let (keys, rest) = batch.columns().split_at(self.keys);
         let (features, rest) = rest.split_at(self.features.len());
-        for ((column, reference), feature) in features.iter().zip(&self.features).zip(&mut scan.features) {
-            feature.add(column, reference)?;
-        }
-
         let (target, score) = (&rest[0], parts::numbers(&rest[1], SCORE)?);
-        scan.unscored_rows += score.null_count() as u64;
-        add_numbers(&mut scan.score, &score);
-
-        let labels = parts::labels(target, &self.classes, &self.columns[self.keys + self.features.len()])?;
-        let days = match rest.get(2) {
+        let (segments, time) = rest[2..].split_at(self.segments);
+        let days = match time.first() {
             Some(time) => days::of_column(time, self.timezone),
             None => vec![None; batch.num_rows()],
         };
         scan.undated_rows += days.iter().filter(|day| day.is_none()).count() as u64;
+        scan.unscored_rows += score.null_count() as u64;
+        let places = scan.periods.places(&days);
+        for (index, (column, reference)) in features.iter().zip(&self.features).enumerate() {
+            let numbers = parts::numbers(column, &reference.name)?;
+            scan.features[index].add(&numbers, reference);
+            scan.periods.add(&self.divisions.columns, index, or_nan(&numbers), &places);
+        }
+        add_numbers(&mut scan.score, &score);
+        scan.periods.add(&self.divisions.columns, self.features.len(), or_nan(&score), &places);
+
+        let labels = parts::labels(target, &self.classes, &self.columns[self.keys + self.features.len()])?;
+        let codes = self.divisions.dictionaries.codes(segments, batch.num_rows())?;
         for (row, key) in self.hashes(keys)?.enumerate() {
             let score = score.is_valid(row).then(|| score.value(row));
-            sorter.push(Row { key, score, day: days[row], label: labels[row] }.pack())?;
+            sorter.push(Row { key, score, day: days[row], label: labels[row], codes: codes[row] }.pack())?;
         }
         Ok(())
     }
@@ -241,16 +278,14 @@ impl Scanner {
 }
 
 impl FeatureScan {
-    fn add(&mut self, column: &ArrayRef, reference: &Reference) -> Result<()> {
-        let numbers = parts::numbers(column, &reference.name)?;
-        add_numbers(&mut self.profile, &numbers);
+    fn add(&mut self, numbers: &Float64Array, reference: &Reference) {
+        add_numbers(&mut self.profile, numbers);
         if let Some((min, max)) = reference.range {
             for value in numbers.iter().flatten().filter(|value| value.is_finite()) {
                 self.below += u64::from(value < min);
                 self.above += u64::from(value > max);
             }
         }
-        Ok(())
     }
 }
 
@@ -261,6 +296,7 @@ impl Scan {
         self.unscored_rows += later.unscored_rows;
         self.undated_rows += later.undated_rows;
         self.score.merge(&later.score)?;
+        self.periods.merge(&later.periods);
         for (ours, theirs) in self.features.iter_mut().zip(&later.features) {
             ours.profile.merge(&theirs.profile)?;
             ours.below += theirs.below;
@@ -268,6 +304,10 @@ impl Scan {
         }
         Ok(())
     }
+}
+
+fn or_nan(numbers: &Float64Array) -> impl Iterator<Item = f64> {
+    numbers.iter().map(|value| value.unwrap_or(f64::NAN))
 }
 
 fn add_numbers(profile: &mut Profile, numbers: &Float64Array) {

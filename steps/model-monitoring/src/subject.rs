@@ -4,17 +4,26 @@ use anyhow::{Context, Result};
 use arrow::datatypes::DataType;
 use common::config::Config;
 use common::dataset::Role;
-use common::drift::Thresholds;
+use common::drift::{Profile, Thresholds};
 use common::failure::Failure;
-use common::labels;
-use common::manifest::{self, Inputs, ModelManifest, ResultsManifest};
+use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
 use common::model::Model;
 use common::reference::{ModelMetrics, Reference};
 use common::step::Step;
 use common::store::{Object, Store};
+use common::{labels, layout};
+use serde::Deserialize;
+
+use crate::content::{GateVerdict, Lineage};
+use crate::segments::MOST_COLUMNS;
 
 /// Raised whenever the same inputs would give another report.
-const ALGORITHM: u32 = 1;
+const ALGORITHM: u32 = 2;
+
+/// The first column that scoring adds.
+const PREDICTION: &str = "prediction";
+/// Types of the columns that rows are divided by, as Arrow prints them.
+const SEGMENT_TYPES: [&str; 4] = ["Utf8", "LargeUtf8", "Utf8View", "Boolean"];
 
 /// Everything that a report is made from, read but for the rows.
 pub(crate) struct Subject {
@@ -26,6 +35,10 @@ pub(crate) struct Subject {
     pub(crate) metrics: ModelMetrics,
     pub(crate) config: Config,
     pub(crate) label_files: Vec<Object>,
+    pub(crate) gates: Vec<GateVerdict>,
+    pub(crate) predict: Lineage,
+    pub(crate) train: Option<Lineage>,
+    pub(crate) holdout: Option<Lineage>,
 }
 
 impl Subject {
@@ -37,6 +50,10 @@ impl Subject {
         let results: ResultsManifest = manifest::require(store, results_key).await?;
         let manifest: ModelManifest = manifest::require(store, &results.model).await?;
         let subject = Self {
+            gates: gates(store, &results).await?,
+            predict: Lineage::new(&results.predict_manifest, results.rows, &results.shards),
+            train: lineage(store, &manifest.train_manifest).await?,
+            holdout: lineage(store, &manifest.holdout_manifest).await?,
             results_key: results_key.to_owned(),
             model: manifest.load_model(store).await?,
             reference: manifest.load_reference(store).await?,
@@ -70,7 +87,12 @@ impl Subject {
 
     /// What the report depends on.
     pub(crate) fn inputs(&self, step: &Step, thresholds: &Thresholds) -> Inputs {
+        let gates: Vec<&str> = self.gates.iter().map(|gate| gate.key.as_str()).collect();
+        let there = |rows: &Option<Lineage>| if rows.is_some() { "there" } else { "deleted" };
         Inputs::new(step.name(), ALGORITHM)
+            .with("gates", gates.join(" "))
+            .with("training data", there(&self.train))
+            .with("holdout", there(&self.holdout))
             .with("results", &self.results.header.fingerprint)
             .with("results created at", self.results.header.created_at.to_rfc3339())
             .with("model", &self.manifest.header.fingerprint)
@@ -98,4 +120,65 @@ impl Subject {
     pub(crate) fn time(&self) -> Option<&str> {
         self.results.columns.iter().find(|column| column.role == Role::Time).map(|column| column.name.as_str())
     }
+
+    /// The model's scores on its training data.
+    ///
+    /// # Errors
+    /// A reference profile that is damaged.
+    pub(crate) fn reference_score(&self) -> Result<Profile> {
+        let model = &self.results.model;
+        self.reference.score.all().with_context(|| format!("reading the reference profile of {model}"))
+    }
+
+    /// The columns of texts and booleans that the results carry beside ids, time, target and features.
+    pub(crate) fn segment_columns(&self) -> Vec<String> {
+        let divides =
+            |column: &&Column| column.role == Role::Ignored && SEGMENT_TYPES.contains(&column.data_type.as_str());
+        let prepared = self.results.columns.iter().take_while(|column| column.name != PREDICTION);
+        prepared.filter(divides).map(|column| column.name.clone()).take(MOST_COLUMNS).collect()
+    }
+}
+
+/// A verdict of the promotion, as far as a report tells of it.
+#[derive(Deserialize)]
+struct Verdict {
+    promoted: bool,
+    reason: String,
+    comparison: String,
+    candidate: Candidate,
+    workflow: String,
+}
+
+#[derive(Deserialize)]
+struct Candidate {
+    version: u64,
+}
+
+/// Comparisons in which no gate had a say: they come about when a workflow is run again.
+const UNGATED: [&str; 3] = ["champion-already", "champion-before", "older"];
+
+/// What the gates said of the version that scored.
+async fn gates(store: &Store, results: &ResultsManifest) -> Result<Vec<GateVerdict>> {
+    let Some((folder, _)) = results.model.rsplit_once('/') else { return Ok(Vec::new()) };
+    let mut gates = Vec::new();
+    for object in store.glob(&layout::verdicts(folder)).await? {
+        let verdict: Verdict = store.require_json(&object.key).await?;
+        if verdict.candidate.version == results.model_version && !UNGATED.contains(&verdict.comparison.as_str()) {
+            gates.push(GateVerdict {
+                key: object.key,
+                promoted: verdict.promoted,
+                reason: verdict.reason,
+                comparison: verdict.comparison,
+                workflow: verdict.workflow,
+            });
+        }
+    }
+    gates.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(gates)
+}
+
+/// The rows of a manifest that may have been deleted since.
+async fn lineage(store: &Store, key: &str) -> Result<Option<Lineage>> {
+    let manifest: Option<DatasetManifest> = manifest::read(store, key).await?;
+    Ok(manifest.map(|manifest| Lineage::new(key, manifest.rows, &manifest.shards)))
 }

@@ -1,7 +1,9 @@
 mod bad_input;
 mod home;
 mod html;
+mod in_browser;
 mod in_mlflow;
 mod notify;
 mod numbers;
 mod reuse;
+mod segments;

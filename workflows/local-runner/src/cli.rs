@@ -353,6 +353,7 @@ impl demo::Options {
             predict_files: self.predict_files,
             rows_per_file: self.rows_per_file,
             seed: self.seed,
+            drift: self.drift.clone(),
         }
     }
 }

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Place;
 use crate::runs::folder_name;
-use crate::sample_data::{self, Summary};
+use crate::sample_data::{self, Drift, Summary};
 use crate::workflow::{Phase, RAW_URL, Workflow};
 use crate::{submit, ui};
 
@@ -36,13 +36,18 @@ pub(crate) struct Options {
     /// Same seed, same data
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
+
+    /// What goes wrong in the files to score, so that there is something to see in the report; several with commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub drift: Vec<Drift>,
 }
 
 impl Options {
     /// Name of the data set version: other options, another version.
     fn data_version(&self) -> String {
-        let Options { rows_per_file, train_files, predict_files, seed } = self;
+        let Options { rows_per_file, train_files, predict_files, seed, drift } = self;
         let text = format!("rows={rows_per_file} train={train_files} predict={predict_files} seed={seed}");
+        let text = if drift.is_empty() { text } else { format!("{text} drift={drift:?}") };
         format!("demo-{}", &digest::hex(text.as_bytes())[..8])
     }
 }

@@ -17,6 +17,7 @@ use anyhow::{Context, Result, ensure};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use clap::ValueEnum;
 use common::failure::{self, Failure};
 use common::step::wait;
 use common::store::{Access, BlockingUpload, Object, Role, Store};
@@ -59,6 +60,25 @@ pub(crate) struct Options {
     pub rows_per_file: usize,
     /// Same seed, same bytes; no two files share rows.
     pub seed: u64,
+    /// What goes wrong in the files of `predict`.
+    pub drift: Vec<Drift>,
+}
+
+/// Something that goes wrong over the year of the files to score, to look at in a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drift {
+    /// The mean of feature1 rises from 50 to 65, and the target follows
+    ShiftedMean,
+    /// feature2 is 0 in the last quarter, which the data contract allows
+    BrokenColumn,
+    /// The target depends on the features less and less
+    FallingAccuracy,
+}
+
+impl Drift {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 /// One file that now stands as the options ask for.
@@ -93,7 +113,8 @@ pub(crate) struct Summary {
 /// same options made before.
 ///
 /// The columns are `date` (timestamp in microseconds, whole seconds), `customerId` (a random UUID), `feature1`
-/// (normal, mean 50, deviation 15), `feature2` (exponential, rate 1.3) and `target` (0 or 1), in `predict` too.
+/// (normal, mean 50, deviation 15), `feature2` (exponential, rate 1.3) and `target` (0 or 1), in `predict` too;
+/// [`Drift`] tells how `predict` can differ.
 /// `on_file` is called from several threads, after each file.
 ///
 /// # Errors
@@ -242,10 +263,19 @@ struct Target {
 impl Target {
     /// Everything that the file's bytes depend on.
     fn mark(self, options: &Options) -> String {
-        format!(
+        let mark = format!(
             "generator={GENERATOR} split={} ordinal={} rows={} seed={}",
             self.split, self.ordinal, options.rows_per_file, options.seed
-        )
+        );
+        match self.drift(options) {
+            [] => mark,
+            drift => format!("{mark} drift={}", drift.iter().map(|drift| drift.name()).collect::<Vec<_>>().join(",")),
+        }
+    }
+
+    /// What goes wrong in it: training data stays as it is.
+    fn drift(self, options: &Options) -> &[Drift] {
+        if self.split == Split::Predict { &options.drift } else { &[] }
     }
 
     fn key(self) -> String {
@@ -289,7 +319,7 @@ impl Target {
         let mut left = options.rows_per_file;
         while left > 0 {
             let rows = left.min(BATCH_ROWS);
-            writer.write(&random.batch(&schema, self.split, rows)?)?;
+            writer.write(&random.batch(&schema, self.split, self.drift(options), rows)?)?;
             left -= rows;
         }
         let BlockingUpload(upload) = writer.into_inner()?;
@@ -342,7 +372,7 @@ impl Random {
         }
     }
 
-    fn batch(&mut self, schema: &SchemaRef, split: Split, rows: usize) -> Result<RecordBatch> {
+    fn batch(&mut self, schema: &SchemaRef, split: Split, drift: &[Drift], rows: usize) -> Result<RecordBatch> {
         let (first, end) = split.seconds();
         let mut dates = Vec::with_capacity(rows);
         let mut ids = Vec::with_capacity(rows * UUID_CHARS);
@@ -350,13 +380,22 @@ impl Random {
         let mut feature2 = Vec::with_capacity(rows);
         let mut targets = Vec::with_capacity(rows);
         for _ in 0..rows {
-            dates.push((first + (self.unit() * (end - first) as f64) as i64) * 1_000_000);
+            // The part of the year that is over.
+            let over = self.unit();
+            dates.push((first + (over * (end - first) as f64) as i64) * 1_000_000);
             self.push_uuid(&mut ids);
             let one = 50.0 + 15.0 * self.normal();
             let two = -self.unit().ln() / 1.3;
+            let has = |kind| drift.contains(&kind);
+            let one = if has(Drift::ShiftedMean) { one + 15.0 * over } else { one };
+            // A column breaks on its way here: what it stands for goes on.
+            let recorded = if has(Drift::BrokenColumn) && over >= 0.75 { 0.0 } else { two };
+            let target = self.unit() < probability(one, two);
+            // Drawn only here, so that files without drift keep their bytes.
+            let target = if has(Drift::FallingAccuracy) { target ^ (self.unit() < 0.35 * over) } else { target };
             feature1.push(one);
-            feature2.push(two);
-            targets.push(i64::from(self.unit() < probability(one, two)));
+            feature2.push(recorded);
+            targets.push(i64::from(target));
         }
         let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(UUID_CHARS, rows));
         let columns: Vec<ArrayRef> = vec![

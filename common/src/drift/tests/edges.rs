@@ -47,13 +47,13 @@ fn other_grids_are_refused() {
     let error = GridMismatch { left: a.grid(), right: b.grid() };
     assert_eq!(a.merge(&b), Err(error.clone()));
     assert_eq!(ks(&a, &b), Err(error.clone()));
-    assert_eq!(psi(&a, &b), Err(error));
+    assert_eq!(psi(&a, &b, &NoiseFloor::of(1)), Err(error));
 }
 
 #[test]
 fn sides_without_rows_are_insufficient_data() {
     let (reference, current) = pair(&[1.0, 2.0], &[]);
-    assert_eq!(psi(&reference, &current), Ok(None));
+    assert_eq!(psi(&reference, &current, &NoiseFloor::of(1)), Ok(None));
     assert_eq!(ks(&reference, &current), Ok(None));
     assert_eq!(ks(&current, &reference), Ok(None));
     assert_eq!(verdict_of(&reference, &current), Verdict::InsufficientData);
@@ -229,4 +229,68 @@ fn a_damaged_profile_is_refused() {
     assert!(refused(&|v| v["nulls"] = u64::MAX.into()).contains("overflow"));
     assert!(refused(&|v| v["values"] = serde_json::json!([[1.0, 3]])).contains("values do not sum up"));
     assert!(refused(&|v| v["buckets"][0][1] = u64::MAX.into()).contains("do not sum up"));
+}
+
+#[test]
+fn jensen_and_shannons_distance_is_that_of_scipy() {
+    #[derive(serde::Deserialize)]
+    struct Fixture {
+        jensen_shannon: Vec<Case>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Case {
+        reference: Vec<u64>,
+        current: Vec<u64>,
+        distance: f64,
+    }
+    let text = include_str!("../../../tests/fixtures/intervals.json");
+    for case in serde_json::from_str::<Fixture>(text).expect("a fixture").jensen_shannon {
+        let bucket = |(&reference, &current): (&u64, &u64)| PsiBucket {
+            kind: PsiKind::Range,
+            lower: None,
+            upper: None,
+            reference,
+            current,
+            contribution: 0.0,
+        };
+        let psi = Psi {
+            value: 0.0,
+            noise_floor: 0.0,
+            reference_rows: case.reference.iter().sum(),
+            current_rows: case.current.iter().sum(),
+            buckets: case.reference.iter().zip(&case.current).map(bucket).collect(),
+        };
+        let found = psi.jensen_shannon();
+        assert!((found - case.distance).abs() < 1e-12, "{found} and {}", case.distance);
+    }
+}
+
+#[test]
+fn rows_counted_by_cell_have_the_index_of_their_profile() {
+    let floor = NoiseFloor::of(3);
+    let values = Sample { kind: "exponential".into(), seed: 5, rows: 3_000, shift: 0.0, scale: 1.3 }.values();
+    let mut now = Sample { kind: "exponential".into(), seed: 6, rows: 900, shift: -0.2, scale: 1.9 }.values();
+    now.extend([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -9.0, 1e9]);
+    let (reference, current) = pair(&values, &now);
+    let cells = Cells::new(&reference);
+    let mut counts = vec![0; cells.len()];
+    now.iter().for_each(|value| counts[cells.of(*value)] += 1);
+    assert_eq!(counts, cells.counts(&current).expect("one grid"));
+    assert_eq!(cells.psi(&counts, &floor), psi(&reference, &current, &floor).expect("one grid"));
+}
+
+#[test]
+fn among_three_hundred_columns_none_exceeds_its_noise_floor_by_chance() {
+    let floors = [NoiseFloor::of(1), NoiseFloor::of(300)];
+    let values = Sample { kind: "normal".into(), seed: 1, rows: 2_000, shift: 0.0, scale: 1.0 }.values();
+    let reference = profile(grid_of(&values), &values);
+    let alarms = floors.map(|floor| {
+        let exceeds = |i: &u64| {
+            let again = Sample { kind: "normal".into(), seed: 5000 + i, rows: 500, shift: 0.0, scale: 1.0 }.values();
+            let psi = psi(&reference, &profile(reference.grid(), &again), &floor).expect("one grid").expect("rows");
+            psi.value > psi.noise_floor
+        };
+        (0..300).filter(exceeds).count()
+    });
+    assert!(alarms[0] >= alarms[1] && alarms[1] == 0, "{alarms:?}");
 }

@@ -1,9 +1,9 @@
 //! Predicted against observed.
 
-use super::scale::Scale;
-use super::{label, line, marker, n, path, svg, tooltip};
+use super::square::{SIZE, Square, square};
+use super::{leaf_circle, line, marker, n, path, svg, tooltip};
 use crate::format::{count, metric};
-use crate::html::{Markup, leaf, tag};
+use crate::html::Markup;
 
 /// The rows in one range of probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,20 +19,7 @@ pub struct CalibrationPoint {
 /// Draws observed rates over predicted ones: on the diagonal a probability means what it says. Larger points have more
 /// rows; those of the holdout are squares.
 pub fn calibration(id: &str, now: &[CalibrationPoint], holdout: &[CalibrationPoint]) -> Markup {
-    const SIZE: f64 = 320.0;
-    let x = Scale { low: 0.0, high: 1.0, start: 44.0, end: SIZE - 10.0 };
-    let y = Scale { low: 0.0, high: 1.0, start: SIZE - 42.0, end: 10.0 };
-    let mut inner = Vec::new();
-    for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        inner.push(line("grid", x.start, y.at(tick), x.end, y.at(tick)));
-        inner.push(line("grid", x.at(tick), y.start, x.at(tick), y.end));
-        inner.push(label("tick end", x.start - 6.0, y.at(tick) + 4.0, &tick.to_string()));
-        inner.push(label("tick mid", x.at(tick), y.start + 17.0, &tick.to_string()));
-    }
-    inner.push(label("tick mid", (x.start + x.end) / 2.0, SIZE - 6.0, "mean predicted probability"));
-    let (middle, aside) = ((y.start + y.end) / 2.0, 11.0);
-    let turned = format!("g transform=\"translate({} {}) rotate(-90)\"", n(aside), n(middle));
-    inner.push(tag(&turned, [label("tick mid", 0.0, 0.0, "observed rate")]));
+    let Square { x, y, mut inner } = square("mean predicted probability", "observed rate");
     inner.push(line("level", x.at(0.0), y.at(0.0), x.at(1.0), y.at(1.0)));
 
     let place = |point: &CalibrationPoint| (x.at(point.predicted), y.at(point.observed));
@@ -51,7 +38,7 @@ pub fn calibration(id: &str, now: &[CalibrationPoint], holdout: &[CalibrationPoi
     for point in now {
         let (x, y) = place(point);
         let radius = 3.0 + 5.0 * (point.rows as f64 / most).sqrt();
-        inner.push(leaf(&format!("circle class=\"point-now\" cx=\"{}\" cy=\"{}\" r=\"{}\"", n(x), n(y), n(radius))));
+        inner.push(leaf_circle("point-now", x, y, radius));
         let text = format!(
             "predicted {}\nobserved {}\n{} rows",
             metric(Some(point.predicted)),
@@ -64,5 +51,5 @@ pub fn calibration(id: &str, now: &[CalibrationPoint], holdout: &[CalibrationPoi
         .iter()
         .map(|point| format!("predicted {}, observed {}", metric(Some(point.predicted)), metric(Some(point.observed))))
         .collect();
-    svg(id, "calibration", SIZE, SIZE, "Calibration", &format!("{}.", apart.join("; ")), inner)
+    svg(id, "square", SIZE, SIZE, "Calibration", &format!("{}.", apart.join("; ")), inner)
 }

@@ -1,19 +1,16 @@
-//! Values by date: lines, and bars of rows.
+//! Lines over dates.
 
 use chrono::NaiveDate;
+use common::metrics::Interval;
 
-use super::scale::{Scale, date_ticks, rounded, step, tick_label};
-use super::{label, line, marker, n, path, rectangle, svg, tooltip};
-use crate::format::{count, metric, share};
-use crate::html::{Markup, leaf, tag, tagged};
+use super::dates::{Dates, LEFT, POINTED, Size};
+use super::scale::{Scale, rounded, tick_label};
+use super::{label, line, marker, n, path, svg, tooltip};
+use crate::format::metric;
+use crate::html::{Markup, tag, tagged};
 
-const WIDTH: f64 = 1040.0;
-const LEFT: f64 = 46.0;
-const RIGHT: f64 = WIDTH - 104.0;
 /// Up to so many dates each point has a marker.
 const MARKED: usize = 62;
-/// Up to so many dates each one tells its numbers when it is pointed at.
-const POINTED: usize = 500;
 /// Between the names at the ends of lines.
 const APART: f64 = 16.0;
 
@@ -26,6 +23,8 @@ pub struct Series {
     pub values: Vec<Option<f64>>,
     /// One value per thin date, of a thin line behind.
     pub thin: Vec<Option<f64>>,
+    /// One interval per date, of a band behind; empty without any.
+    pub band: Vec<Option<Interval>>,
 }
 
 /// Lines over dates.
@@ -33,6 +32,8 @@ pub struct Series {
 pub struct DailyLines<'a> {
     /// Unique in the page.
     pub id: &'a str,
+    /// How large it is.
+    pub size: Size,
     /// What it shows.
     pub title: &'a str,
     /// Dates in ascending order.
@@ -45,88 +46,39 @@ pub struct DailyLines<'a> {
     pub level: Option<(&'a str, f64)>,
 }
 
-/// Bars of rows over dates, each filled as far as its rows have a label.
-#[derive(Clone, Debug)]
-pub struct DailyBars<'a> {
-    /// Unique in the page.
-    pub id: &'a str,
-    /// What it shows.
-    pub title: &'a str,
-    /// Dates in ascending order.
-    pub dates: &'a [NaiveDate],
-    /// Dates of thin lines in a chart above, so that both axes are the same.
-    pub thin_dates: &'a [NaiveDate],
-    /// Rows of each date.
-    pub rows: Vec<u64>,
-    /// Rows with a label.
-    pub labelled: Vec<u64>,
-}
-
-/// The places of dates: their middles, and half of the width that each one has.
-struct Dates {
-    scale: Scale,
-    half: f64,
-    first: NaiveDate,
-    last: NaiveDate,
-}
-
-impl Dates {
-    fn new(dates: &[NaiveDate]) -> Option<Self> {
-        let (first, last) = (*dates.first()?, *dates.last()?);
-        let gap = |pair: &[NaiveDate]| (pair[1] - pair[0]).num_days();
-        let least = dates.windows(2).map(gap).min().unwrap_or(1).max(1) as f64;
-        let days = (last - first).num_days() as f64;
-        let half = (RIGHT - LEFT) / (days / least + 1.0) / 2.0;
-        Some(Self { scale: Scale { low: 0.0, high: days, start: LEFT + half, end: RIGHT - half }, half, first, last })
-    }
-
-    /// An axis for both; half of the width is that of `dates`.
-    fn of_both(dates: &[NaiveDate], thin: &[NaiveDate]) -> Option<Self> {
-        let mut all = [dates, thin].concat();
-        all.sort_unstable();
-        Some(Self { half: Self::new(dates)?.half, ..Self::new(&all)? })
-    }
-
-    fn at(&self, date: NaiveDate) -> f64 {
-        self.scale.at((date - self.first).num_days() as f64)
-    }
-
-    fn axis(&self, y: f64) -> Vec<Markup> {
-        let ticks = date_ticks(self.first, self.last, 10).into_iter();
-        let mut axis = vec![line("axis", LEFT, y, RIGHT, y)];
-        axis.extend(ticks.flat_map(|(date, text)| {
-            let x = self.at(date);
-            [line("axis", x, y, x, y + 5.0), label("tick mid", x, y + 19.0, &text)]
-        }));
-        axis
-    }
-}
-
 /// Draws lines over dates. Nothing without dates.
 pub fn daily_lines(chart: &DailyLines) -> Markup {
     const TOP: f64 = 12.0;
-    const BOTTOM: f64 = 250.0;
-    let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates) else { return Markup::default() };
+    let bottom = if chart.size == Size::Page { 250.0 } else { 150.0 };
+    let right = chart.size.right();
+    let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates, chart.size) else { return Markup::default() };
     let values = chart.series.iter().flat_map(|series| series.values.iter().chain(&series.thin).flatten().copied());
+    let ends_of_bands = chart.series.iter().flat_map(|series| series.band.iter().flatten());
+    let values = values.chain(ends_of_bands.flat_map(|band| [band.low, band.high]));
     let values: Vec<f64> = values.chain(chart.level.map(|(_, value)| value)).collect();
     let (low, high) = values.iter().fold((1.0_f64, 0.0_f64), |(low, high), &value| (low.min(value), high.max(value)));
     // A line that hardly moves must not look as if it jumped.
     let middle = (low + high) / 2.0;
     let (low, high) = (low.min(middle - 0.05).max(0.0), high.max(middle + 0.05).min(1.0));
-    let (from, to, ticks) = rounded(low, high.max(low), 6);
-    let y = Scale { low: from, high: to, start: BOTTOM, end: TOP };
+    let (from, to, ticks) = rounded(low, high.max(low), if chart.size == Size::Page { 6 } else { 4 });
+    let y = Scale { low: from, high: to, start: bottom, end: TOP };
 
     let mut inner = Vec::new();
-    let apart = step(to - from, 8);
+    let apart = if ticks.len() > 1 { ticks[1] - ticks[0] } else { 1.0 };
     for tick in ticks {
-        inner.push(line("grid", LEFT, y.at(tick), RIGHT, y.at(tick)));
+        inner.push(line("grid", LEFT, y.at(tick), right, y.at(tick)));
         inner.push(label("tick end", LEFT - 8.0, y.at(tick) + 4.0, &tick_label(tick, apart)));
     }
-    inner.extend(dates.axis(BOTTOM));
+    inner.extend(dates.axis(bottom));
     let mut names: Vec<(f64, Markup)> = Vec::new();
     if let Some((name, value)) = chart.level {
-        inner.push(line("level", LEFT, y.at(value), RIGHT, y.at(value)));
-        names.push((y.at(value), tagged("text class=\"name muted\"", name)));
+        inner.push(line("level", LEFT, y.at(value), right, y.at(value)));
+        if chart.size == Size::Page {
+            names.push((y.at(value), tagged("text class=\"name muted\"", name)));
+        }
+    }
+    for (index, series) in chart.series.iter().enumerate() {
+        inner.extend(bands(&dates, &y, chart.dates, &series.band).map(|band| path(&format!("band n{index}"), &band)));
     }
     for (index, series) in chart.series.iter().enumerate().filter(|(_, series)| !series.thin.is_empty()) {
         inner.push(path(&format!("thin s{index}"), &points(&dates, &y, chart.thin_dates, &series.thin)));
@@ -140,29 +92,58 @@ pub fn daily_lines(chart: &DailyLines) -> Markup {
                     .map(|(date, value)| marker(index, &format!("mark s{index}"), dates.at(date), y.at(value), 3.4)),
             );
         }
-        if let Some((_, value)) = points().next_back() {
+        if let Some((_, value)) = points().next_back().filter(|_| chart.size == Size::Page) {
             names.push((y.at(value), tagged(&format!("text class=\"name n{index}\""), series.name)));
         }
     }
-    inner.extend(ends(names, TOP, BOTTOM));
+    inner.extend(ends(names, right, TOP, bottom));
     if chart.dates.len() <= POINTED {
         inner.extend(chart.dates.iter().enumerate().map(|(i, &date)| {
             let values: Vec<String> =
-                chart.series.iter().map(|series| format!("{} {}", series.name, metric(series.values[i]))).collect();
+                chart.series.iter().map(|series| format!("{} {}", series.name, with_band(series, i))).collect();
             tooltip(
                 dates.at(date) - dates.half,
                 TOP,
                 2.0 * dates.half,
-                BOTTOM - TOP,
+                bottom - TOP,
                 &format!("{date}\n{}", values.join("\n")),
             )
         }));
     }
-    svg(chart.id, "wide", WIDTH, 276.0, chart.title, &describe(chart), inner)
+    svg(chart.id, chart.size.class(), chart.size.width(), bottom + 26.0, chart.title, &describe(chart), inner)
+}
+
+fn with_band(series: &Series, i: usize) -> String {
+    let value = metric(series.values[i]);
+    match series.band.get(i).copied().flatten() {
+        Some(band) => format!("{value} ({} to {})", metric(Some(band.low)), metric(Some(band.high))),
+        None => value,
+    }
+}
+
+/// The outline of each stretch of a band without a gap.
+fn bands<'a>(
+    dates: &'a Dates,
+    y: &'a Scale,
+    days: &'a [NaiveDate],
+    band: &'a [Option<Interval>],
+) -> impl Iterator<Item = String> + 'a {
+    let places: Vec<Option<(f64, f64, f64)>> = days
+        .iter()
+        .zip(band)
+        .map(|(date, band)| band.map(|band| (dates.at(*date), y.at(band.low), y.at(band.high))))
+        .collect();
+    let stretches: Vec<Vec<(f64, f64, f64)>> =
+        places.split(Option::is_none).map(|stretch| stretch.iter().flatten().copied().collect()).collect();
+    stretches.into_iter().filter(|stretch| stretch.len() > 1).map(|stretch| {
+        let upper = stretch.iter().map(|(x, _, high)| format!("{} {}", n(*x), n(*high)));
+        let lower = stretch.iter().rev().map(|(x, low, _)| format!("{} {}", n(*x), n(*low)));
+        format!("M{}Z", upper.chain(lower).collect::<Vec<_>>().join("L"))
+    })
 }
 
 /// Names of the lines beside their ends, moved apart where they would overlap.
-fn ends(mut names: Vec<(f64, Markup)>, top: f64, bottom: f64) -> Vec<Markup> {
+fn ends(mut names: Vec<(f64, Markup)>, right: f64, top: f64, bottom: f64) -> Vec<Markup> {
     names.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut places: Vec<f64> = names.iter().map(|(y, _)| *y).collect();
     for i in 1..places.len() {
@@ -180,8 +161,8 @@ fn ends(mut names: Vec<(f64, Markup)>, top: f64, bottom: f64) -> Vec<Markup> {
     }
     let mut placed = Vec::new();
     for ((y, name), place) in names.into_iter().zip(places) {
-        placed.push(line("lead", RIGHT + 2.0, y, RIGHT + 10.0, place));
-        placed.push(tag(&format!("g transform=\"translate({} {})\"", n(RIGHT + 13.0), n(place + 4.0)), [name]));
+        placed.push(line("lead", right + 2.0, y, right + 10.0, place));
+        placed.push(tag(&format!("g transform=\"translate({} {})\"", n(right + 13.0), n(place + 4.0)), [name]));
     }
     placed
 }
@@ -243,63 +224,4 @@ pub fn legend(names: &[&'static str]) -> Markup {
         tag("li", [sample, tagged("span", name)])
     };
     tag("ul class=\"legend\"", names.iter().enumerate().map(item))
-}
-
-/// Draws the rows of each date and how many of them have a label. Nothing without dates.
-pub fn daily_bars(chart: &DailyBars) -> Markup {
-    const TOP: f64 = 8.0;
-    const BOTTOM: f64 = 76.0;
-    let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates) else { return Markup::default() };
-    let most = chart.rows.iter().copied().max().unwrap_or(0);
-    let y = Scale { low: 0.0, high: (most as f64).max(1.0), start: BOTTOM, end: TOP };
-    let half = (dates.half * 0.82).min(22.0);
-    let mut inner = vec![
-        line("grid", LEFT, TOP, RIGHT, TOP),
-        label("tick end", LEFT - 8.0, TOP + 4.0, &compact(most)),
-        label("tick end", LEFT - 8.0, BOTTOM + 4.0, "0"),
-    ];
-    let (mut labelled_rows, mut rows) = (0, 0);
-    for ((&date, &all), &labelled) in chart.dates.iter().zip(&chart.rows).zip(&chart.labelled) {
-        let x = dates.at(date);
-        let mut bar = |class: &str, count: u64| {
-            let top = y.at(count as f64);
-            inner.push(rectangle(class, x - half, top, 2.0 * half, BOTTOM - top));
-        };
-        bar("bar-all", all);
-        bar("bar-labelled", labelled);
-        rows += all;
-        labelled_rows += labelled;
-        if chart.dates.len() <= POINTED {
-            let of = share((all > 0).then(|| labelled as f64 / all as f64));
-            let text = format!("{date}\n{} rows\n{} labelled ({of})", count(all), count(labelled));
-            inner.push(tooltip(x - dates.half, TOP, 2.0 * dates.half, BOTTOM - TOP, &text));
-        }
-    }
-    inner.extend(dates.axis(BOTTOM));
-    inner.push(leaf(&format!("rect class=\"bar-all\" x=\"{}\" y=\"22\" width=\"11\" height=\"11\"", n(RIGHT + 13.0))));
-    inner.push(label("name muted", RIGHT + 29.0, 32.0, "rows"));
-    inner.push(leaf(&format!(
-        "rect class=\"bar-labelled\" x=\"{}\" y=\"42\" width=\"11\" height=\"11\"",
-        n(RIGHT + 13.0)
-    )));
-    inner.push(label("name muted", RIGHT + 29.0, 52.0, "labelled"));
-    let description = format!(
-        "{} of {} rows have a label; at most {} rows at one date.",
-        count(labelled_rows),
-        count(rows),
-        count(most)
-    );
-    svg(chart.id, "wide", WIDTH, 102.0, chart.title, &description, inner)
-}
-
-/// A count that fits beside an axis: `5.6k`, `2M`.
-fn compact(value: u64) -> String {
-    let (divisor, unit) = match value {
-        0..10_000 => return count(value),
-        10_000..1_000_000 => (1e3, "k"),
-        1_000_000..1_000_000_000 => (1e6, "M"),
-        _ => (1e9, "G"),
-    };
-    let text = format!("{:.1}", value as f64 / divisor);
-    format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
 }

@@ -2,6 +2,8 @@ use chrono::NaiveDate;
 
 use super::scale::{Scale, date_ticks, rounded, tick_label, ticks};
 use super::*;
+use common::drift::Verdict;
+use common::metrics::Interval;
 
 fn date(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -44,12 +46,14 @@ fn a_scale_keeps_its_values_inside_the_chart() {
 fn a_line_is_broken_where_there_is_no_value() {
     let dates: Vec<NaiveDate> = (1..=5).map(|day| NaiveDate::from_ymd_opt(2025, 1, day).unwrap()).collect();
     let values = vec![Some(0.5), Some(0.6), None, Some(0.7), None];
+    let band = vec![Some(Interval { low: 0.4, high: 0.6 }), Some(Interval { low: 0.5, high: 0.7 }), None, None, None];
     let chart = DailyLines {
         id: "c",
+        size: Size::Half,
         title: "t",
         dates: &dates,
         thin_dates: &[],
-        series: vec![Series { name: "F1", values, thin: Vec::new() }],
+        series: vec![Series { name: "F1", values, thin: Vec::new(), band }],
         level: None,
     };
     let svg = daily_lines(&chart).to_string();
@@ -57,11 +61,20 @@ fn a_line_is_broken_where_there_is_no_value() {
     assert_eq!(path.matches('M').count(), 2, "{path}");
     assert_eq!(path.matches('L').count(), 1, "{path}");
     assert_eq!(svg.matches("class=\"mark s0\"").count(), 3);
+    assert_eq!(svg.matches("class=\"band n0\"").count(), 1);
 }
 
 #[test]
 fn charts_of_nothing_are_drawn_too() {
-    let lines = DailyLines { id: "c", title: "t", dates: &[], thin_dates: &[], series: Vec::new(), level: None };
+    let lines = DailyLines {
+        id: "c",
+        size: Size::Page,
+        title: "t",
+        dates: &[],
+        thin_dates: &[],
+        series: Vec::new(),
+        level: None,
+    };
     assert_eq!(daily_lines(&lines).to_string(), "");
     let bars = DailyBars {
         id: "c",
@@ -84,4 +97,25 @@ fn charts_of_nothing_are_drawn_too() {
     let svg = histogram(&empty).to_string();
     assert!(svg.contains("no values") && svg.contains("&lt;x&gt;") && !svg.contains("NaN"), "{svg}");
     assert!(!calibration("k", &[], &[]).to_string().contains("NaN"));
+    assert_eq!(heat_lines("h", "t", &[], &[], 0.25).to_string(), "");
+    let nothing = Trace {
+        id: "r",
+        title: "t",
+        axes: ("a", "b"),
+        points: Vec::new(),
+        chance: ((0.0, 0.0), (1.0, 1.0)),
+        threshold: None,
+        description: String::new(),
+    };
+    assert!(!curve(&nothing).to_string().contains("NaN"));
+}
+
+#[test]
+fn an_alert_stands_out_by_more_than_its_colour() {
+    let dates: Vec<NaiveDate> = (1..=3).map(|day| NaiveDate::from_ymd_opt(2025, 1, day).unwrap()).collect();
+    let values = vec![(Some(0.01), Verdict::Ok), (None, Verdict::InsufficientData), (Some(9.0), Verdict::Alert)];
+    let svg = heat_lines("h", "PSI", &dates, &[HeatRow { name: "<x>", values }], 0.25).to_string();
+    assert_eq!((svg.matches("heat-dot").count(), svg.matches("class=\"heat alert\"").count()), (1, 1));
+    assert!(!svg.contains("heat unknown"), "a day without rows has no bar");
+    assert!(svg.contains("&lt;x&gt;: at most 9.000 (2025-01-03), 1 alerts"), "{svg}");
 }

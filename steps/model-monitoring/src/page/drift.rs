@@ -1,26 +1,36 @@
-//! Drift of the score and of each feature, and how much each feature matters.
+//! Drift of the score and of each feature.
 
-use common::drift::{Psi, PsiBucket, PsiKind, Thresholds};
-use common::model::Importance;
+use common::drift::{Psi, PsiBucket, PsiKind, Thresholds, Verdict};
 
 use super::summary::chip;
-use super::{details, note, table};
-use crate::chart::{Histogram, histogram, meter};
-use crate::content::{ColumnDrift, Drift, Summary};
-use crate::format::{count, metric, number, p_value, share, small};
+use super::{details, note, periods, scroll, table};
+use crate::chart::{HeatRow, Histogram, heat_lines, histogram, meter};
+use crate::content::{ColumnDrift, Content, Drift, Periods, Summary, Values};
+use crate::format::{count, difference, metric, number, p_value, share, small};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
-/// Features with a chart, the ones that drifted most; the others stand in a table.
-const DRAWN: usize = 120;
+/// Features with a card, the ones that drifted most; the others stand in a table.
+const DRAWN: usize = 24;
+/// Features with a row in the chart over time.
+const LINES: usize = 8;
+/// Values that a note names; the others are counted.
+const NAMED: usize = 6;
 
-pub(super) fn section(drift: &Drift, thresholds: &Thresholds) -> Markup {
-    let lead = tag(
-        "span",
+pub(super) fn section(content: &Content) -> Markup {
+    let (drift, thresholds) = (&content.drift, &content.thresholds);
+    let lead = text(format!(
+        "The verdict is on PSI: from {} on it warns, from {} on it alerts, and only where it also exceeds what chance explains \
+         among {} columns.",
+        number(Some(thresholds.warn)),
+        number(Some(thresholds.alert)),
+        count(drift.comparisons)
+    ));
+    let key = tag(
+        "p class=\"note\"",
         [
-            text("Each distribution beside the one in training: "),
             tagged("span class=\"key reference\"", "training"),
             tagged("span class=\"key current\"", "now"),
-            text("dashed lines are the means. The verdict is on PSI, which must also exceed what chance explains."),
+            text("Dashed lines are the means."),
         ],
     );
     let (drawn, rest) = drift.features.split_at(drift.features.len().min(DRAWN));
@@ -30,8 +40,57 @@ pub(super) fn section(drift: &Drift, thresholds: &Thresholds) -> Markup {
         "drift",
         "Drift",
         lead,
-        [card("score", &drift.score, thresholds, true), tag("div class=\"features\"", cards), others(rest)],
+        [
+            over_time(drift, thresholds),
+            key,
+            card("score", &drift.score, thresholds, true),
+            tag("div class=\"features\"", cards),
+            others(rest),
+        ],
     )
+}
+
+/// The index of the score and of the features that drifted most, by period.
+fn over_time(drift: &Drift, thresholds: &Thresholds) -> Markup {
+    let Some(over) = &drift.periods else { return nothing() };
+    let by = periods::name(over.unit);
+    let columns: Vec<&ColumnDrift> = std::iter::once(&drift.score).chain(drift.features.iter().take(LINES)).collect();
+    let judged = |column: &ColumnDrift| -> Vec<(Option<f64>, Verdict)> {
+        column.psi_by_period.iter().enumerate().map(|(i, psi)| (*psi, over.verdict(i, *psi, thresholds))).collect()
+    };
+    let rows: Vec<HeatRow> =
+        columns.iter().map(|column| HeatRow { name: &column.name, values: judged(column) }).collect();
+    let title = format!("PSI by {by}");
+    let key = tag(
+        "p class=\"note\"",
+        [
+            tagged("span class=\"key heat ok\"", "ok"),
+            tagged("span class=\"key heat warn\"", "warning"),
+            tagged("span class=\"key heat alert\"", "alert, with a dot"),
+            tagged("span class=\"key heat unknown\"", format!("fewer than {} rows", count(thresholds.min_rows))),
+            text(format!("A full bar is a PSI of {} or more.", number(Some(thresholds.alert)))),
+        ],
+    );
+    let chart = scroll(&title, heat_lines("over-time", &title, &over.dates, &rows, thresholds.alert));
+    let numbers = details(&format!("Numbers by {by}"), period_table(over, &columns, &title, thresholds));
+    tag("div class=\"chart\"", [tagged("h3", &title), chart, key, numbers])
+}
+
+fn period_table(over: &Periods, columns: &[&ColumnDrift], title: &str, thresholds: &Thresholds) -> Markup {
+    let row = |(i, date): (usize, &chrono::NaiveDate)| {
+        let cells = columns.iter().map(|column| {
+            let psi = column.psi_by_period[i];
+            match over.verdict(i, psi, thresholds) {
+                Verdict::Ok => text(metric(psi)),
+                Verdict::InsufficientData => tagged("span class=\"muted\"", metric(psi)),
+                verdict => tagged("strong", format!("{} {verdict}", metric(psi))),
+            }
+        });
+        [text(date), text(count(over.rows[i]))].into_iter().chain(cells).collect()
+    };
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let names = [&["From", "Rows"], &names[..]].concat();
+    table("numbers small", title, &names, over.dates.iter().enumerate().map(row))
 }
 
 fn others(rest: &[ColumnDrift]) -> Markup {
@@ -49,7 +108,8 @@ fn others(rest: &[ColumnDrift]) -> Markup {
         ]
     };
     let columns = ["Feature", "Verdict", "PSI", "KS", "Mean in training", "Mean now"];
-    table("numbers", "Features that drifted least", &columns, rest.iter().map(row))
+    let listed = table("numbers", "Features that drifted least", &columns, rest.iter().map(row));
+    details(&format!("{} more features, which drifted less", count(rest.len() as u64)), listed)
 }
 
 fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> Markup {
@@ -64,22 +124,16 @@ fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> 
         means: (column.reference.mean, column.current.mean),
     };
     let name = if wide { "Score: probability of the positive class" } else { &column.name };
-    let measured = tag(
-        "div",
-        [
-            index(&format!("{id}-psi"), column, thresholds),
-            distance(column),
-            beside(column),
-            buckets(column.psi.as_ref()),
-        ],
-    );
-    tag(
-        if wide { "article class=\"column wide\"" } else { "article class=\"column\"" },
-        [
-            tag("div class=\"head\"", [tagged("h3", name), chip(column.verdict)]),
-            tag("div class=\"body\"", [tag("div class=\"scroll\"", [histogram(&chart)]), measured]),
-        ],
-    )
+    let judged = [index(&format!("{id}-psi"), column, thresholds), distance(column)];
+    let numbers = [beside(column), changed(column.values.as_ref()), buckets(column)];
+    let drawn = scroll(&format!("Distribution of {}", column.name), histogram(&chart));
+    let head = tag("div class=\"head\"", [tagged("h3", name), chip(column.verdict)]);
+    if wide {
+        let measured = tag("div", judged.into_iter().chain(numbers));
+        return tag("article class=\"column wide\"", [head, tag("div class=\"body\"", [drawn, measured])]);
+    }
+    let body = tag("div class=\"body\"", [drawn, tag("div", judged)]);
+    tag("article class=\"column\"", [head, body, tag("div class=\"below\"", numbers)])
 }
 
 fn index(id: &str, column: &ColumnDrift, thresholds: &Thresholds) -> Markup {
@@ -111,26 +165,47 @@ fn distance(column: &ColumnDrift) -> Markup {
             text("KS "),
             tagged("strong", metric(Some(ks.statistic))),
             tagged("span class=\"muted\"", format!("{bound} p\u{a0}{}", p_value(ks.p_value))),
+            text(" · JS "),
+            tagged("strong", metric(column.jensen_shannon)),
         ],
     )
+}
+
+/// Values that came and went.
+fn changed(values: Option<&Values>) -> Markup {
+    let Some(values) = values else { return nothing() };
+    let named = |what: &str, values: &[f64]| {
+        if values.is_empty() {
+            return nothing();
+        }
+        let first: Vec<String> = values.iter().take(NAMED).map(|value| number(Some(*value))).collect();
+        let more = values.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        note(format!("{what} values: {}{more}", first.join(", ")))
+    };
+    [named("New", &values.new), named("Vanished", &values.vanished)].into_iter().collect()
 }
 
 /// The column in numbers, in training and now.
 fn beside(column: &ColumnDrift) -> Markup {
     let (then, now) = (&column.reference, &column.current);
     let missing = |side: &Summary| share((side.rows > 0).then(|| side.missing as f64 / side.rows as f64));
-    let row = |name: &str, then: String, now: String| vec![text(name), text(then), text(now)];
+    let row =
+        |name: &str, then: String, now: String, change: String| vec![text(name), text(then), text(now), text(change)];
+    let moved = column.mean_shift.map_or_else(String::new, |shift| format!("{} σ", difference(Some(shift))));
+    let wider = column.std_ratio.map_or_else(String::new, |ratio| format!("× {}", metric(Some(ratio))));
     let rows = [
-        row("mean", number(then.mean), number(now.mean)),
-        row("std", number(then.std), number(now.std)),
-        row("median", number(then.median), number(now.median)),
-        row("missing", missing(then), missing(now)),
+        row("mean", number(then.mean), number(now.mean), moved),
+        row("std", number(then.std), number(now.std), wider),
+        row("median", number(then.median), number(now.median), String::new()),
+        row("missing", missing(then), missing(now), String::new()),
     ];
-    table("numbers small", "In training and now", &["", "Training", "Now"], rows)
+    let caption = format!("{} in training and now", column.name);
+    table("numbers small", &caption, &["Value", "Training", "Now", "Change"], rows)
 }
 
-fn buckets(psi: Option<&Psi>) -> Markup {
-    let Some(psi) = psi else { return nothing() };
+fn buckets(column: &ColumnDrift) -> Markup {
+    let Some(psi): Option<&Psi> = column.psi.as_ref() else { return nothing() };
     let range = |bucket: &PsiBucket| match (bucket.kind, bucket.lower, bucket.upper) {
         (PsiKind::Missing, ..) => "missing".to_owned(),
         (PsiKind::Infinite, ..) => "infinite".to_owned(),
@@ -149,47 +224,8 @@ fn buckets(psi: Option<&Psi>) -> Markup {
         ]
     };
     let columns = ["Values", "Training", "Now", "PSI"];
-    details("PSI by bucket", table("numbers small", "PSI by bucket", &columns, psi.buckets.iter().map(row)))
-}
-
-pub(super) fn importance(importance: &[Importance]) -> Markup {
-    if importance.is_empty() {
-        return nothing();
-    }
-    let most = importance.iter().map(|feature| feature.importance).fold(0.0, f64::max);
-    let row = |feature: &Importance| {
-        let part = if most > 0.0 { feature.importance / most * 100.0 } else { 0.0 };
-        let bar =
-            tag(&format!("span class=\"bar\" style=\"--part:{part:.1}%\""), [text(metric(Some(feature.importance)))]);
-        let links = if feature.collinear_with.is_empty() {
-            tagged("span class=\"muted\"", crate::format::NONE)
-        } else {
-            text(feature.collinear_with.join(", "))
-        };
-        vec![
-            text(&feature.feature),
-            bar,
-            text(number(Some(feature.coefficient))),
-            text(number(Some(feature.std))),
-            text(number(feature.vif)),
-            links,
-        ]
-    };
-    let columns = ["Feature", "Importance", "Coefficient", "Std", "VIF", "Collinear with"];
-    let collinear = importance.iter().filter(|feature| !feature.collinear_with.is_empty()).count();
-    let caution = match collinear {
-        0 => nothing(),
-        _ => note(format!(
-            "{} features are combinations of each other. Of those only the sum of the effects means something, not one \
-             coefficient, nor its importance.",
-            count(collinear as u64)
-        )),
-    };
-    let lead = text("How far one standard deviation of a feature moves the log odds, as measured in training.");
-    super::section(
-        "importance",
-        "Feature importance",
-        lead,
-        [caution, table("numbers importance", "Influence of the features", &columns, importance.iter().map(row))],
+    details(
+        "PSI by bucket",
+        table("numbers small", &format!("PSI of {} by bucket", column.name), &columns, psi.buckets.iter().map(row)),
     )
 }

@@ -1,18 +1,11 @@
 //! Performance: overall, beside the holdout, and day by day.
 
-use chrono::NaiveDate;
-use common::metrics::{CalibrationBin, Confusion, Report as Metrics};
+use common::metrics::{Confusion, Interval, Report as Metrics};
 
-use super::periods::{Drawn, periods};
-use super::{details, note, scroll, table};
-use crate::chart::{CalibrationPoint, DailyBars, DailyLines, Series, calibration, daily_bars, daily_lines, legend};
-use crate::content::{Content, Day, Performance};
-use crate::format::{count, difference, metric, rows, share};
+use super::{curves, days, note, table};
+use crate::content::{Content, Performance};
+use crate::format::{NONE, count, difference, metric, rows, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
-use crate::judge::majority_class;
-
-/// Days that the table of numbers holds; `report.json` holds all.
-const LISTED: usize = 400;
 
 pub(super) fn section(content: &Content) -> Markup {
     let performance = &content.performance;
@@ -29,60 +22,56 @@ pub(super) fn section(content: &Content) -> Markup {
             overall.threshold
         )),
     };
-    let inner = [days(content), overall(performance)];
+    let inner = [overall(performance), curves::curves(performance), days::days(content)];
     super::section("performance", "Performance", lead, inner)
 }
 
 fn overall(performance: &Performance) -> Markup {
     let Some(overall) = &performance.overall else { return nothing() };
-    let (now, then) = (points(&overall.calibration), points(&performance.holdout.calibration));
-    let key = tag(
-        "p class=\"note\"",
-        [
-            tagged("span class=\"key now\"", "now"),
-            tagged("span class=\"key holdout\"", "holdout"),
-            text("On the diagonal a probability means what it says."),
-        ],
-    );
     tag(
         "div class=\"columns\"",
         [
-            tag("div", [tagged("h3", "Beside the holdout"), beside(overall, performance)]),
+            tag("div class=\"broad\"", [tagged("h3", "Beside the holdout"), beside(overall, performance)]),
             tag("div", [tagged("h3", "Confusion matrix"), confusion(&overall.confusion, performance)]),
-            tag("div", [tagged("h3", "Calibration"), calibration("calibration", &now, &then), key]),
         ],
     )
 }
 
-fn points(bins: &[CalibrationBin]) -> Vec<CalibrationPoint> {
-    let point = |bin: &CalibrationBin| {
-        Some(CalibrationPoint { rows: bin.rows, predicted: bin.mean_predicted?, observed: bin.observed_rate? })
-    };
-    bins.iter().filter_map(point).collect()
+/// An interval as `0.701 – 0.712`.
+pub(super) fn interval(interval: Option<Interval>) -> String {
+    interval.map_or_else(|| NONE.to_owned(), |of| format!("{} – {}", metric(Some(of.low)), metric(Some(of.high))))
 }
 
 /// Every metric now and on the holdout.
 fn beside(overall: &Metrics, performance: &Performance) -> Markup {
     type Pick = fn(&Metrics) -> Option<f64>;
-    let metrics: [(&str, Pick); 9] = [
-        ("Accuracy", |report| report.accuracy),
-        ("Base rate", |report| report.base_rate),
-        ("Precision", |report| report.precision),
-        ("Recall", |report| report.recall),
-        ("F1", |report| report.f1),
-        ("ROC AUC", |report| report.roc_auc),
-        ("PR AUC", |report| report.pr_auc),
-        ("Log loss", |report| report.log_loss),
-        ("Brier score", |report| report.brier),
+    let of = &performance.intervals;
+    let metrics: [(&str, Pick, Option<Interval>); 10] = [
+        ("Accuracy", |report| report.accuracy, of.accuracy),
+        ("Precision", |report| report.precision, of.precision),
+        ("Recall", |report| report.recall, of.recall),
+        ("F1", |report| report.f1, None),
+        ("Balanced accuracy", |report| report.balanced_accuracy, None),
+        ("ROC AUC", |report| report.roc_auc, None),
+        ("PR AUC", |report| report.pr_auc, None),
+        ("Log loss", |report| report.log_loss, None),
+        ("Brier score", |report| report.brier, None),
+        ("Base rate", |report| report.base_rate, of.base_rate),
     ];
     let holdout = &performance.holdout;
-    let rows_of = metrics.into_iter().map(|(name, pick)| {
+    let rows_of = metrics.into_iter().map(|(name, pick, within)| {
         let (now, then) = (pick(overall), pick(holdout));
         let apart = now.zip(then).map(|(now, then)| now - then);
-        vec![text(name), text(metric(now)), text(metric(then)), text(difference(apart))]
+        let within = if within.is_some() { interval(within) } else { String::new() };
+        vec![text(name), tagged("strong", metric(now)), text(within), text(metric(then)), text(difference(apart))]
     });
-    let counted = vec![text("Rows"), text(count(overall.rows)), text(count(holdout.rows)), nothing()];
-    table("numbers", "Metrics now and on the holdout", &["", "Now", "Holdout", "Change"], rows_of.chain([counted]))
+    let counted = vec![text("Rows"), text(count(overall.rows)), nothing(), text(count(holdout.rows)), nothing()];
+    let columns = ["Metric", "Now", "95 % interval", "Holdout", "Change"];
+    let table = table("numbers", "Metrics now and on the holdout", &columns, rows_of.chain([counted]));
+    let said = note(
+        "Intervals are Wilson's, for the metrics that are shares of rows. Lower is better for log loss and Brier.",
+    );
+    tag("div", [table, said])
 }
 
 fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
@@ -111,7 +100,7 @@ fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
     let head = tag(
         "tr",
         [
-            tag("td", [nothing()]),
+            tag("td", [tagged("span class=\"hidden\"", "actual class")]),
             tagged("th scope=\"col\"", format!("predicted {positive}")),
             tagged("th scope=\"col\"", format!("predicted {negative}")),
         ],
@@ -131,119 +120,4 @@ fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
     let caption = tagged("caption", "Rows by label and prediction");
     let matrix = tag("table class=\"confusion\"", [caption, tag("thead", [head]), tag("tbody", body)]);
     tag("div", [matrix, note("Shares are of the rows of the actual class.")])
-}
-
-/// Lines by date, or why there are none.
-fn days(content: &Content) -> Markup {
-    let performance = &content.performance;
-    if performance.days.is_empty() {
-        return match (&performance.time_column, content.quality.rows) {
-            (_, 0) => nothing(),
-            (None, _) => note("The data has no time column, so nothing is shown by day."),
-            (Some(name), _) => note(format!("The time column {name} holds no dates, so nothing is shown by day.")),
-        };
-    }
-    let drawn = periods(&performance.days);
-    let (by, days) = (drawn.period.name(), &drawn.points);
-    let (mut charts, mut explained) = (Vec::new(), String::new());
-    if let Some(overall) = &performance.overall {
-        let metrics: [Line; 4] = [
-            ("Accuracy", |day| day.accuracy),
-            ("Precision", |day| day.precision),
-            ("Recall", |day| day.recall),
-            ("F1", |day| day.f1),
-        ];
-        let level = performance.majority_accuracy.map(|accuracy| ("majority", accuracy));
-        charts.push(lines("daily", &format!("Right predictions by {by}"), &drawn, &metrics, level));
-        explained = format!("majority: accuracy of always answering {}. ", majority_class(performance, overall));
-    }
-    charts.push(scroll(daily_bars(&DailyBars {
-        id: "coverage",
-        title: &format!("Rows and labels by {by}"),
-        dates: &dates(days),
-        thin_dates: &dates(&drawn.days),
-        rows: days.iter().map(|day| day.rows).collect(),
-        labelled: days.iter().map(|day| day.labelled_rows).collect(),
-    })));
-    let scores: [Line; 3] = [
-        ("Mean score", |day| day.mean_score),
-        ("Predicted +", |day| day.predicted_positive_rate),
-        ("Base rate", |day| day.base_rate),
-    ];
-    let scores = if performance.overall.is_some() { &scores[..] } else { &scores[..2] };
-    charts.push(lines("scores", &format!("Scores by {by}"), &drawn, scores, None));
-    let what = performance.time_column.as_deref().unwrap_or_default();
-    let thin = if drawn.days.is_empty() { "" } else { "Thin lines: day by day. " };
-    charts.push(note(format!(
-        "{explained}{thin}Dates of {what} in {}. A {by} with less than a twentieth of the usual rows is left out of the lines: it would \
-         show chance.",
-        content.timezone
-    )));
-    charts.push(details("Numbers by day", numbers(&performance.days)));
-    tag("div", charts)
-}
-
-fn dates(days: &[Day]) -> Vec<NaiveDate> {
-    days.iter().map(|day| day.date).collect()
-}
-
-/// A line's name and its values.
-type Line = (&'static str, fn(&Day) -> Option<f64>);
-
-fn lines(id: &str, title: &str, drawn: &Drawn, lines: &[Line], level: Option<(&str, f64)>) -> Markup {
-    let series = |&(name, pick): &Line| Series {
-        name,
-        values: drawn.points.iter().map(pick).collect(),
-        thin: drawn.days.iter().map(pick).collect(),
-    };
-    let names: Vec<&'static str> = lines.iter().map(|(name, _)| *name).collect();
-    let chart = DailyLines {
-        id,
-        title,
-        dates: &dates(&drawn.points),
-        thin_dates: &dates(&drawn.days),
-        series: lines.iter().map(series).collect(),
-        level,
-    };
-    tag(
-        "div class=\"chart\"",
-        [tag("div class=\"head\"", [tagged("h3", title), legend(&names)]), scroll(daily_lines(&chart))],
-    )
-}
-
-fn numbers(days: &[Day]) -> Markup {
-    let left_out = days.len().saturating_sub(LISTED);
-    let row = |day: &Day| {
-        vec![
-            text(day.date),
-            text(count(day.rows)),
-            text(share(day.label_coverage)),
-            text(metric(day.base_rate)),
-            text(metric(day.accuracy)),
-            text(metric(day.precision)),
-            text(metric(day.recall)),
-            text(metric(day.f1)),
-            text(metric(day.roc_auc)),
-            text(metric(day.log_loss)),
-            text(metric(day.mean_score)),
-        ]
-    };
-    let columns = [
-        "Day",
-        "Rows",
-        "Labelled",
-        "Base rate",
-        "Accuracy",
-        "Precision",
-        "Recall",
-        "F1",
-        "ROC AUC",
-        "Log loss",
-        "Mean score",
-    ];
-    let listed = table("numbers", "Numbers by day", &columns, days[left_out..].iter().map(row));
-    match left_out {
-        0 => listed,
-        _ => tag("div", [note(format!("The last {LISTED} days; report.json holds all {}.", days.len())), listed]),
-    }
 }

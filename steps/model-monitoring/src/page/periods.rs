@@ -1,9 +1,9 @@
 //! Days put together into weeks or months, so that a long time stays readable, and days that tell too little.
 
-use chrono::{Datelike, Days, NaiveDate};
-use common::metrics::Confusion;
+use common::metrics::Intervals;
 
-use crate::content::Day;
+use crate::by_period::begin_of;
+use crate::content::{Day, Period};
 
 /// Up to so many days are drawn one by one, and up to so many are put together by week.
 const BY_DAY: usize = 120;
@@ -11,31 +11,13 @@ const BY_WEEK: usize = 750;
 /// Up to so many days are drawn as thin lines too, where they are put together.
 const THIN: usize = 1500;
 
-/// What one point of a line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Period {
-    Day,
-    Week,
-    Month,
-}
-
-impl Period {
-    /// Its name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-        }
-    }
-
-    fn begin(self, date: NaiveDate) -> NaiveDate {
-        match self {
-            Self::Day => Some(date),
-            Self::Week => date.checked_sub_days(Days::new(u64::from(date.weekday().num_days_from_monday()))),
-            Self::Month => date.with_day(1),
-        }
-        .unwrap_or(date)
+/// The name of a period.
+pub(super) fn name(period: Period) -> &'static str {
+    match period {
+        Period::Day => "day",
+        Period::Week => "week",
+        Period::Month => "month",
+        Period::Year => "year",
     }
 }
 
@@ -57,7 +39,7 @@ pub(super) fn periods(days: &[Day]) -> Drawn {
     };
     let mut points: Vec<Day> = Vec::new();
     for day in days {
-        let date = period.begin(day.date);
+        let date = begin_of(period, day.date);
         match points.last_mut().filter(|last| last.date == date) {
             Some(last) => *last = together(last, day),
             None => points.push(Day { date, ..day.clone() }),
@@ -69,18 +51,9 @@ pub(super) fn periods(days: &[Day]) -> Drawn {
 
 /// Two periods as one; what cannot be counted anew is left out.
 fn together(a: &Day, b: &Day) -> Day {
-    let (c, d) = (&a.confusion, &b.confusion);
-    let confusion = Confusion {
-        true_negatives: c.true_negatives + d.true_negatives,
-        false_positives: c.false_positives + d.false_positives,
-        false_negatives: c.false_negatives + d.false_negatives,
-        true_positives: c.true_positives + d.true_positives,
-    };
-    let Confusion { true_negatives: tn, false_positives: fp, false_negatives: fn_, true_positives: tp } = confusion;
-    let all = tn + fp + fn_ + tp;
+    let mut confusion = a.confusion;
+    confusion.merge(&b.confusion);
     let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-    // As scikit-learn's zero_division=0.
-    let or_zero = |value: Option<f64>| (all > 0).then(|| value.unwrap_or(0.0));
     let weighted = |x: Option<f64>, y: Option<f64>| match (x, y) {
         (Some(x), Some(y)) => {
             let share = b.scored_rows as f64 / (a.scored_rows + b.scored_rows) as f64;
@@ -97,24 +70,22 @@ fn together(a: &Day, b: &Day) -> Day {
         label_coverage: ratio(labelled_rows, rows),
         mean_score: weighted(a.mean_score, b.mean_score),
         predicted_positive_rate: weighted(a.predicted_positive_rate, b.predicted_positive_rate),
-        base_rate: ratio(tp + fn_, all),
-        accuracy: ratio(tp + tn, all),
-        precision: or_zero(ratio(tp, tp + fp)),
-        recall: or_zero(ratio(tp, tp + fn_)),
-        f1: or_zero(ratio(2 * tp, 2 * tp + fp + fn_)),
+        base_rate: confusion.base_rate(),
+        accuracy: confusion.accuracy(),
+        precision: confusion.precision(),
+        recall: confusion.recall(),
+        f1: confusion.f1(),
         roc_auc: None,
         log_loss: None,
         brier: None,
+        intervals: confusion.intervals(),
         confusion,
     }
 }
 
 /// The periods without the numbers of too few rows: a line would show chance there, and squeeze the rest.
 fn usual(mut periods: Vec<Day>) -> Vec<Day> {
-    let measured = |day: &Day| {
-        let Confusion { true_positives, true_negatives, false_positives, false_negatives } = day.confusion;
-        true_positives + true_negatives + false_positives + false_negatives
-    };
+    let measured = |day: &Day| day.confusion.rows();
     let few_scored = twentieth(periods.iter().map(|day| day.scored_rows));
     let few_measured = twentieth(periods.iter().map(measured));
     for day in &mut periods {
@@ -123,6 +94,7 @@ fn usual(mut periods: Vec<Day>) -> Vec<Day> {
         }
         if measured(day) < few_measured {
             (day.base_rate, day.accuracy, day.precision, day.recall, day.f1) = (None, None, None, None, None);
+            day.intervals = Intervals::default();
         }
     }
     periods
@@ -137,6 +109,9 @@ fn twentieth(counts: impl Iterator<Item = u64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{Days, NaiveDate};
+    use common::metrics::Confusion;
+
     use super::*;
 
     fn day(date: NaiveDate, right: u64, wrong: u64, mean_score: f64) -> Day {
@@ -158,6 +133,7 @@ mod tests {
             roc_auc: Some(0.5),
             log_loss: None,
             brier: None,
+            intervals: confusion.intervals(),
             confusion,
         }
     }

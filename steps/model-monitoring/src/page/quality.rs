@@ -1,9 +1,12 @@
 //! Data quality.
 
-use super::{note, table};
-use crate::content::{FeatureQuality, Quality};
+use super::{folded, note, table};
+use crate::content::{FeatureQuality, Freshness, Quality};
 use crate::format::{count, number, rows, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
+
+/// Features that are shown before the others are folded.
+const SHOWN: usize = 12;
 
 pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
     let fact = |name: &str, value: u64, of: u64, what: String| {
@@ -29,6 +32,9 @@ pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
         ),
         fact("Files left out", quality.quarantined.len() as u64, files, format!("of {} raw files", count(files))),
     ];
+    if let Some(freshness) = &quality.freshness {
+        facts.push(fresh(freshness));
+    }
     if let (Some(undated), Some(time)) = (quality.undated_rows, time) {
         facts.push(fact("Without a date", undated, quality.rows, format!("{time} is null, or holds no date")));
     }
@@ -38,6 +44,29 @@ pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
         facts.push(fact("Unmatched labels", late.unmatched_keys, late.labels, what));
     }
     tag("dl class=\"facts\"", facts)
+}
+
+/// How old the last row was when it was scored.
+fn fresh(freshness: &Freshness) -> Markup {
+    let days = |days: u64| if days == 1 { "1 day".to_owned() } else { format!("{} days", count(days)) };
+    let age = match freshness.age_days {
+        0 => "scored on its last date".to_owned(),
+        age if age > 0 => format!("scored {} after its last date", days(age.unsigned_abs())),
+        age => format!("scored {} before its last date", days(age.unsigned_abs())),
+    };
+    let gaps = match freshness.missing_days {
+        0 => "no date is missing".to_owned(),
+        missing => format!("{} without rows", days(missing)),
+    };
+    let class = if freshness.age_days < 0 || freshness.missing_days > 0 { "fact some" } else { "fact" };
+    tag(
+        &format!("div class=\"{class}\""),
+        [
+            tagged("dt", "Dates"),
+            tag("dd", [tagged("strong class=\"dates\"", format!("{} – {}", freshness.first, freshness.last))]),
+            tagged("dd class=\"muted\"", format!("{age}; {gaps}")),
+        ],
+    )
 }
 
 fn files_of(number: usize) -> String {
@@ -86,7 +115,12 @@ fn features(quality: &Quality) -> Markup {
     };
     let columns =
         ["Feature", "Null", "Not a number", "Infinite", "Below range", "Above range", "Range now", "Range in training"];
-    table("numbers", "Values of the features", &columns, quality.features.iter().map(row))
+    // What stands out comes first.
+    let odd =
+        |feature: &&FeatureQuality| feature.nulls + feature.nans + feature.infinities + feature.below + feature.above;
+    let mut features: Vec<&FeatureQuality> = quality.features.iter().collect();
+    features.sort_by_key(|feature| std::cmp::Reverse(odd(feature)));
+    folded("numbers", "Values of the features", &columns, features.into_iter().map(row), SHOWN)
 }
 
 fn quarantined(quality: &Quality) -> Markup {

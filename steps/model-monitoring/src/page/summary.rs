@@ -1,11 +1,11 @@
-//! What is seen first, the verdict and the key numbers; and last, where it all comes from.
+//! What is seen first: the verdict, the key numbers, and what a person should know.
 
 use common::drift::Verdict;
 
+use super::performance::interval;
 use crate::content::{Area, ColumnDrift, Content, Finding, Performance, Severity};
-use crate::format::{NONE, count, difference, metric, number, rows, share};
+use crate::format::{count, difference, metric, rows, share};
 use crate::html::{Markup, leaf, nothing, tag, tagged, text};
-use crate::judge::majority_class;
 
 /// The word for a verdict, and the class that colours it.
 pub(super) fn word(verdict: Verdict) -> (&'static str, &'static str) {
@@ -71,11 +71,23 @@ fn because(content: &Content) -> String {
         [first, second, ..] => format!("{first}, {second} and {} more", drifted.len() - 2),
     };
     match content.verdict {
-        Verdict::Ok => "nothing has drifted enough to matter".to_owned(),
+        Verdict::Ok => {
+            let most = all().filter_map(|column| Some((column.psi.as_ref()?.value, &column.name)));
+            match most.max_by(|a, b| a.0.total_cmp(&b.0)) {
+                Some((psi, name)) => {
+                    format!("nothing has drifted enough to matter; {name} most, with a PSI of {}", metric(Some(psi)))
+                }
+                None => "nothing has drifted enough to matter".to_owned(),
+            }
+        }
         Verdict::InsufficientData if content.quality.rows == 0 => "there are no rows".to_owned(),
         Verdict::InsufficientData => format!("drift is judged from {} on", rows(content.thresholds.min_rows)),
-        Verdict::Warn => format!("look at {names}"),
-        Verdict::Alert => format!("{names} drifted"),
+        Verdict::Warn | Verdict::Alert => {
+            let most =
+                all().filter(|column| column.verdict == content.verdict).filter_map(|column| column.psi.as_ref());
+            let most = most.map(|psi| psi.value).max_by(f64::total_cmp);
+            format!("{names} drifted, PSI up to {}", metric(most))
+        }
     }
 }
 
@@ -86,45 +98,40 @@ pub(super) fn cards(content: &Content) -> Markup {
         0 => "every row has one".to_owned(),
         unscored => format!("{} without one", rows(unscored)),
     };
-    let mut cards = vec![
-        card("Predictions", &count(quality.rows - quality.unscored_rows), &unscored),
-        card("Labels", &share(performance.label_coverage), &format!("{} have one", rows(performance.labelled_rows))),
-    ];
-    cards.extend(metrics(performance));
-    cards.extend(drifted(content));
-    tag("div class=\"cards\"", cards)
+    let predictions = count(quality.rows - quality.unscored_rows);
+    let labelled = format!("{} have one", rows(performance.labelled_rows));
+    let [features, score] = drifted(content);
+    let labels = card("Labels", &share(performance.label_coverage), &labelled);
+    let all = [card("Predictions", &predictions, &unscored), labels, features, score];
+    tag("div class=\"cards\"", all.into_iter().chain(metrics(performance)))
 }
 
-/// Cards of the metrics, each beside what it must be judged by.
+/// The four metrics that everybody asks for, each beside its interval and the holdout's.
 fn metrics(performance: &Performance) -> [Markup; 4] {
-    let holdout = &performance.holdout;
-    let Some(overall) = &performance.overall else {
-        return [
-            ("Accuracy", share(holdout.accuracy)),
-            ("ROC AUC", metric(holdout.roc_auc)),
-            ("F1", metric(holdout.f1)),
-            ("Log loss", metric(holdout.log_loss)),
-        ]
-        .map(|(name, then)| card(name, NONE, &format!("no labels yet; holdout {then}")));
-    };
-    let beside = |now: Option<f64>, then: Option<f64>| match now.zip(then) {
-        Some((now, then)) => format!("holdout {} ({})", metric(Some(then)), difference(Some(now - then))),
-        None => format!("holdout {}", metric(then)),
-    };
-    let base = format!("always {}: {}", majority_class(performance, overall), share(performance.majority_accuracy));
-    let parts = format!("precision {} · recall {}", metric(overall.precision), metric(overall.recall));
+    let (holdout, of) = (&performance.holdout, &performance.intervals);
+    let overall = performance.overall.as_ref();
     [
-        card("Accuracy", &share(overall.accuracy), &base),
-        card("ROC AUC", &metric(overall.roc_auc), &beside(overall.roc_auc, holdout.roc_auc)),
-        card("F1", &metric(overall.f1), &parts),
-        card("Log loss", &metric(overall.log_loss), &beside(overall.log_loss, holdout.log_loss)),
+        ("Accuracy", overall.map(|report| report.accuracy), holdout.accuracy, of.accuracy),
+        ("Precision", overall.map(|report| report.precision), holdout.precision, of.precision),
+        ("Recall", overall.map(|report| report.recall), holdout.recall, of.recall),
+        ("F1", overall.map(|report| report.f1), holdout.f1, None),
     ]
+    .map(|(name, now, then, within)| {
+        let below = match now {
+            None => format!("no labels yet; holdout {}", metric(then)),
+            Some(now) => {
+                let apart = now.zip(then).map(|(now, then)| now - then);
+                let within = within.map(|_| format!("95 %: {} · ", interval(within))).unwrap_or_default();
+                format!("{within}holdout {} ({})", metric(then), difference(apart))
+            }
+        };
+        card(name, &metric(now.flatten()), &below)
+    })
 }
 
 /// Cards of the drift.
 fn drifted(content: &Content) -> [Markup; 2] {
     let drift = &content.drift;
-    let moved = drift.features.iter().filter(|column| column.verdict >= Verdict::Warn).count();
     // The one that drifted most stands first.
     let most = match drift.features.first() {
         Some(ColumnDrift { name, psi: Some(psi), .. }) => format!("{name} most, PSI {}", metric(Some(psi.value))),
@@ -137,7 +144,7 @@ fn drifted(content: &Content) -> [Markup; 2] {
         None => "nothing to compare".to_owned(),
     };
     [
-        card("Drifted features", &format!("{moved} of {}", drift.features.len()), &most),
+        card("Drifted features", &format!("{} of {}", drift.drifted_features, drift.features.len()), &most),
         card("PSI of the score", &metric(drift.score.psi.as_ref().map(|psi| psi.value)), &score),
     ]
 }
@@ -182,36 +189,4 @@ pub(super) fn findings(findings: &[Finding]) -> Markup {
         tag(&format!("li class=\"{}\"", if word == "warning" { "warn" } else { word }), [mark, said])
     };
     tag("ul class=\"findings\"", findings.iter().map(item))
-}
-
-pub(super) fn provenance(content: &Content, fingerprint: &str) -> Markup {
-    let from = &content.provenance;
-    let at = |time: &chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-    let entry = |name: &str, value: Markup| tag("div", [tagged("dt", name), tag("dd", [value])]);
-    let code = |value: &str| tagged("code", value);
-    let entries = [
-        entry("Model", text(format!("{} v{}", content.model_name, content.model_version))),
-        entry(
-            "Trained on",
-            text(format!("data {}, {}, by {}", from.trained_on, at(&from.trained_at), from.trained_by)),
-        ),
-        entry("Scored", text(format!("data {}, {}, by {}", content.data_version, at(&from.scored_at), from.scored_by))),
-        entry("Results", code(&from.results_manifest)),
-        entry("Model manifest", code(&from.model_manifest)),
-        entry("Fingerprint of the report", code(fingerprint)),
-        entry("of the results", code(&from.results_fingerprint)),
-        entry("of the model", code(&from.model_fingerprint)),
-        entry("Configuration", code(&from.config)),
-        entry("Time zone of the days", text(&content.timezone)),
-        entry(
-            "Thresholds",
-            text(format!(
-                "PSI {} warns and {} alerts, where it exceeds the noise floor; no verdict below {}",
-                number(Some(content.thresholds.warn)),
-                number(Some(content.thresholds.alert)),
-                rows(content.thresholds.min_rows)
-            )),
-        ),
-    ];
-    tag("footer", [tagged("h2", "Where this comes from"), tag("dl", entries)])
 }

@@ -23,7 +23,7 @@ use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
 use crate::content::Committed;
-use crate::report::{Request, report};
+use crate::report::{FailOn, Request, report};
 
 /// Values of columns, one per row; the names of the columns stand in [`Names`].
 #[derive(Clone, Debug, Default)]
@@ -62,6 +62,8 @@ pub(super) struct Home {
     pub(super) names: Names,
     pub(super) threshold: f64,
     pub(super) timezone: Tz,
+    /// A text of each row, by its place in its part.
+    pub(super) region: Option<fn(usize) -> Option<&'static str>>,
 }
 
 impl Rows {
@@ -104,7 +106,7 @@ impl Home {
         let store = step.store().unwrap();
         let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
         let tracking = Tracking::embedded(&store);
-        let home = Self { folder, step, store, tracking, raw, names, threshold: 0.5, timezone: Tz::UTC };
+        let home = Self { folder, step, store, tracking, raw, names, threshold: 0.5, timezone: Tz::UTC, region: None };
         home.put_model(reference).await;
         home
     }
@@ -197,6 +199,10 @@ impl Home {
         for (name, values) in names.features.iter().zip(&rows.features) {
             columns.push(((*name).into(), "Float64", Role::Feature, floats(values)));
         }
+        if let Some(region) = self.region {
+            let texts = StringArray::from_iter((0..rows.len()).map(region));
+            columns.push(("region".into(), "Utf8", Role::Ignored, Arc::new(texts)));
+        }
         let decided: Vec<Option<i64>> =
             rows.score.iter().map(|score| score.map(|score| i64::from(score >= self.threshold))).collect();
         columns.push(("prediction".into(), "Int64", Role::Ignored, whole(&decided)));
@@ -269,7 +275,16 @@ impl Home {
     }
 
     pub(super) async fn try_report(&self, results_manifest: &str) -> anyhow::Result<Outputs> {
+        self.try_report_failing_on(results_manifest, FailOn::Never).await
+    }
+
+    pub(super) async fn try_report_failing_on(
+        &self,
+        results_manifest: &str,
+        fail_on: FailOn,
+    ) -> anyhow::Result<Outputs> {
         let request = Request {
+            fail_on,
             results_manifest: results_manifest.to_owned(),
             labels_glob: "labels/*.parquet".to_owned(),
             thresholds: Thresholds { warn: 0.1, alert: 0.25, min_rows: 100 },

@@ -112,17 +112,25 @@ async fn every_kind_of_page_is_well_formed() {
 }
 
 #[tokio::test]
-async fn a_thousand_days_and_two_hundred_features_stay_one_page() {
-    let features: Vec<&'static str> = (0..200).map(|i| &*Box::leak(format!("feature {i}").into_boxed_str())).collect();
+async fn seven_hundred_days_and_three_hundred_features_stay_one_small_page_with_the_worst_first() {
+    const FEATURES: usize = 300;
+    let features: Vec<&'static str> =
+        (0..FEATURES).map(|i| &*Box::leak(format!("feature {i}").into_boxed_str())).collect();
     let names = Names { features, ..Names::default() };
-    let widen = |rows: Rows| Rows { features: vec![rows.features[0].clone(); 200], ..rows };
-    let home = Home::new(names, &widen(Rows::simple(400))).await;
-    let mut rows = widen(Rows::simple(1000));
-    rows.at = (0..1000).map(|day| Some(1_640_995_200_000_000 + day * 86_400_000_000)).collect();
+    let widen = |rows: Rows| Rows { features: vec![rows.features[0].clone(); FEATURES], ..rows };
+    let home = Home::new(names, &widen(Rows::simple(2_000))).await;
+    let mut rows = widen(Rows::simple(7_000));
+    rows.at = (0..7_000).map(|row| Some(1_640_995_200_000_000 + row % 700 * 86_400_000_000)).collect();
+    rows.features[287].iter_mut().for_each(|value| *value = value.map(|value| value + 60.0));
     let results = home.results(&[rows]).await;
     let (_, report) = home.report(&results).await;
-    assert_eq!(report.content.performance.days.len(), 1000);
+    assert_eq!((report.content.performance.days.len(), report.content.drift.features.len()), (700, FEATURES));
+    assert_eq!(report.content.drift.drifted_features, 1, "of many features none exceeds the limit by chance");
     let page = home.html().await;
     check(&page);
-    assert!(page.len() < 3 << 20, "{} bytes", page.len());
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is not in the page"));
+    assert!(place("<h3>feature 287</h3>") < place("<h3>feature 0</h3>"));
+    let folded = place("276 more features, which drifted less");
+    assert!(page[..folded].ends_with("<details><summary>") && page[folded..].contains("feature 299"));
 }

@@ -1,9 +1,12 @@
 //! Numbers against scikit-learn's and scipy's, which stand in tests/fixtures/report.json.
 
+use common::metrics::Intervals;
 use serde_json::Value;
 
 use super::home::{Home, Names, Rows};
 use crate::content::{ColumnDrift, Committed};
+use crate::judge;
+use crate::segments::{Dictionaries, Segmentation};
 
 /// Metrics are sums in another order than scikit-learn's, and the curves are exact.
 const TOLERANCE: f64 = 1e-12;
@@ -82,6 +85,19 @@ fn overall_is(report: &Committed, expected: &Value) {
     ] {
         close(name, found, &expected[name], TOLERANCE);
     }
+    intervals_are(&report.content.performance.intervals, &expected["intervals"]);
+}
+
+fn intervals_are(found: &Intervals, expected: &Value) {
+    for (name, found) in [
+        ("accuracy", found.accuracy),
+        ("precision", found.precision),
+        ("recall", found.recall),
+        ("base_rate", found.base_rate),
+    ] {
+        close(name, found.map(|of| of.low), &expected[name][0], TOLERANCE);
+        close(name, found.map(|of| of.high), &expected[name][1], TOLERANCE);
+    }
 }
 
 fn days_are(report: &Committed, expected: &Value) {
@@ -108,6 +124,7 @@ fn days_are(report: &Committed, expected: &Value) {
         ] {
             close(&format!("{name} of {}", day.date), found, expected, TOLERANCE);
         }
+        intervals_are(&day.intervals, &performance["intervals"]);
     }
 }
 
@@ -164,6 +181,14 @@ async fn drift_equals_scipys_within_the_error_of_a_profile() {
         );
         assert!(ks.error_bound < 0.02, "{ks:?}");
         close(&format!("PSI of {name}"), Some(column.psi.as_ref().unwrap().value), &expected["psi"], 0.01);
+        close("JS", column.jensen_shannon, &expected["jensen_shannon"], 0.01);
+        close("shift", column.mean_shift, &expected["mean_shift"], 1e-10);
+        close("std ratio", column.std_ratio, &expected["std_ratio"], 1e-10);
+        let by_day = expected_by_day(&fixture, name);
+        assert_eq!(column.psi_by_period.len(), by_day.len());
+        for (psi, expected) in column.psi_by_period.iter().zip(&by_day) {
+            close(&format!("PSI of a day of {name}"), *psi, expected, 0.03);
+        }
         close("mean", column.current.mean, &expected["mean"], 1e-10);
         close("std", column.current.std, &expected["std"], 1e-10);
         close("reference mean", column.reference.mean, &expected["reference_mean"], 1e-10);
@@ -173,6 +198,72 @@ async fn drift_equals_scipys_within_the_error_of_a_profile() {
     assert_eq!((x2.nulls, x2.nans, x2.infinities), (9, 20, 4));
     assert_eq!(report.content.quality.unscored_rows, 33);
     assert_eq!(column("x2").current.missing, 33);
+}
+
+fn expected_by_day(fixture: &Value, column: &str) -> Vec<Value> {
+    fixture["expected"]["psi_by_day"][column].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn thresholds_equal_scikit_learns() {
+    let fixture = fixture();
+    let home = home(&fixture).await;
+    deliver(&home, &fixture);
+    let results = home.results(&[rows(&fixture["rows"])]).await;
+    let (_, report) = home.report(&results).await;
+    let expected = fixture["expected"]["thresholds"].as_array().unwrap();
+    assert_eq!(report.content.performance.thresholds.len(), expected.len());
+    for (at, expected) in report.content.performance.thresholds.iter().zip(expected) {
+        assert_eq!(Some(at.threshold), expected["threshold"].as_f64());
+        let c = &at.confusion;
+        let counts = [c.true_negatives, c.false_positives, c.false_negatives, c.true_positives];
+        assert_eq!(serde_json::json!(counts), expected["confusion"]);
+        for (name, found) in [
+            ("predicted_positive_rate", at.predicted_positive_rate),
+            ("accuracy", at.accuracy),
+            ("precision", at.precision),
+            ("recall", at.recall),
+            ("f1", at.f1),
+        ] {
+            close(name, found, &expected[name], TOLERANCE);
+        }
+    }
+}
+
+#[tokio::test]
+async fn segments_equal_scikit_learns() {
+    let fixture = fixture();
+    let (rows, expected) = (rows(&fixture["rows"]), &fixture["expected"]);
+    let cuts: Vec<f64> = expected["cuts"].as_array().unwrap().iter().map(|cut| cut.as_f64().unwrap()).collect();
+    let mut late = std::collections::HashMap::new();
+    for label in fixture["late"].as_array().unwrap().iter().flat_map(|file| file.as_array().unwrap()) {
+        if let Some(value) = label["label"].as_i64() {
+            late.insert((label["id"].as_str().unwrap().to_owned(), label["at"].as_i64()), value);
+        }
+    }
+    let mut parts = Segmentation::new(fixture["threshold"].as_f64().unwrap(), cuts, 0);
+    for (i, id) in rows.id.iter().enumerate() {
+        let label = late.get(&(id.clone(), rows.at[i])).copied().or(rows.label[i]);
+        parts.add(rows.score[i], label.map(|label| label as u8), 0);
+    }
+    let found = judge::segments(&parts, &Dictionaries::new(&[]), &[1; 6]).score;
+    for (found, expected) in found.iter().zip(expected["segments"].as_array().unwrap()) {
+        assert_eq!(Some(found.rows), expected["rows"].as_u64());
+        close("share", found.share, &expected["share"], TOLERANCE);
+        close("mean score", found.mean_score, &expected["mean_score"], TOLERANCE);
+        let performance = &expected["performance"];
+        assert_eq!(Some(found.measured_rows), performance["rows"].as_u64());
+        for (name, found) in [
+            ("base_rate", found.base_rate),
+            ("accuracy", found.accuracy),
+            ("precision", found.precision),
+            ("recall", found.recall),
+            ("f1", found.f1),
+        ] {
+            close(name, found, &performance[name], TOLERANCE);
+        }
+        intervals_are(&found.intervals, &performance["intervals"]);
+    }
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ fn the_end_of_a_demo_tells_what_came_out_and_what_to_try_next() {
 
 #[test]
 fn other_options_are_another_data_version() {
-    let options = Options { rows_per_file: 50_000, train_files: 10, predict_files: 4, seed: 42 };
+    let options = Options { rows_per_file: 50_000, train_files: 10, predict_files: 4, seed: 42, drift: Vec::new() };
     let version = options.data_version();
     assert_eq!(version, options.clone().data_version());
     assert!(version.starts_with("demo-") && version.len() == 13, "{version}");
@@ -66,7 +66,8 @@ fn other_options_are_another_data_version() {
         Options { rows_per_file: 5, ..options.clone() },
         Options { train_files: 5, ..options.clone() },
         Options { predict_files: 5, ..options.clone() },
-        Options { seed: 5, ..options },
+        Options { seed: 5, ..options.clone() },
+        Options { drift: vec![Drift::BrokenColumn], ..options.clone() },
     ] {
         assert_ne!(other.data_version(), version);
     }

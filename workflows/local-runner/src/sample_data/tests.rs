@@ -11,7 +11,14 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 fn options(dir: &Path) -> Options {
-    Options { url: dir.display().to_string(), train_files: 3, predict_files: 2, rows_per_file: 2_000, seed: 7 }
+    Options {
+        url: dir.display().to_string(),
+        train_files: 3,
+        predict_files: 2,
+        rows_per_file: 2_000,
+        seed: 7,
+        drift: Vec::new(),
+    }
 }
 
 fn read(path: &Path) -> RecordBatch {
@@ -173,7 +180,8 @@ fn a_file_of_someone_else_is_never_overwritten() {
     assert!(format!("{error:#}").contains("train/part-000.parquet is no readable parquet file"), "{error:#}");
     assert_eq!(fs::read(&path).unwrap(), b"precious");
 
-    let batch = Random::new(1, Target { split: Split::Train, ordinal: 0 }).batch(&schema(), Split::Train, 5).unwrap();
+    let batch =
+        Random::new(1, Target { split: Split::Train, ordinal: 0 }).batch(&schema(), Split::Train, &[], 5).unwrap();
     let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
@@ -196,4 +204,37 @@ fn no_partial_file_stays_behind() {
 
     let empty = Options { rows_per_file: 0, ..options(dir.path()) };
     assert!(generate(&empty, |_| ()).is_err());
+}
+
+#[test]
+fn drift_is_in_the_files_to_score_and_grows_over_the_year() {
+    let dir = tempfile::tempdir().unwrap();
+    let drift = vec![Drift::ShiftedMean, Drift::BrokenColumn, Drift::FallingAccuracy];
+    let size =
+        |drift| Options { train_files: 1, predict_files: 1, rows_per_file: 40_000, drift, ..options(dir.path()) };
+    let train = || fs::read(dir.path().join("train/part-000.parquet")).unwrap();
+    generate(&size(Vec::new()), |_| ()).unwrap();
+    let before = train();
+    let summary = generate(&size(drift.clone()), |_| ()).unwrap();
+    assert_eq!((summary.written, summary.reused), (1, 1), "files without drift are replaced");
+    assert!(train() == before, "training data stays as it is");
+    assert_eq!(generate(&size(drift), |_| ()).unwrap().reused, 2);
+
+    let batch = read(&dir.path().join("predict/part-000.parquet"));
+    let (first, end) = Split::Predict.seconds();
+    let dates = batch.column(0).as_primitive::<TimestampMicrosecondType>().values();
+    let over = |row: usize| (dates[row] / 1_000_000 - first) as f64 / (end - first) as f64;
+    let quarter =
+        |from: f64| -> Vec<usize> { (0..40_000).filter(|row| (from..from + 0.25).contains(&over(*row))).collect() };
+    let (early, late) = (quarter(0.0), quarter(0.75));
+    let mean = |column: &str, rows: &[usize]| {
+        rows.iter().map(|row| floats(&batch, column)[*row]).sum::<f64>() / rows.len() as f64
+    };
+    assert!((mean("feature1", &early) - 51.9).abs() < 0.6 && (mean("feature1", &late) - 63.1).abs() < 0.6);
+    assert!(mean("feature2", &early) > 0.7 && late.iter().all(|row| floats(&batch, "feature2")[*row] == 0.0));
+    let ones = |rows: &[usize]| {
+        let targets = batch.column(4).as_primitive::<Int64Type>().values();
+        rows.iter().filter(|row| targets[**row] == 1).count() as f64 / rows.len() as f64
+    };
+    assert!(ones(&early) - ones(&late) > 0.1, "{} {}", ones(&early), ones(&late));
 }

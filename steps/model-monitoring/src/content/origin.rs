@@ -1,0 +1,107 @@
+//! Where a report and its model come from, as a report says it.
+
+use chrono::{DateTime, Utc};
+use common::layout::DataVersion;
+use common::manifest::RawShard;
+use common::model::{Importance, Training};
+use serde::{Deserialize, Serialize};
+
+/// Where a report comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Key of the results' manifest.
+    pub results_manifest: String,
+    /// Fingerprint of the results.
+    pub results_fingerprint: String,
+    /// When the rows were scored.
+    pub scored_at: DateTime<Utc>,
+    /// The workflow that scored them.
+    pub scored_by: String,
+    /// Key of the model's manifest.
+    pub model_manifest: String,
+    /// Fingerprint of the model.
+    pub model_fingerprint: String,
+    /// The data set version that the model was trained on.
+    pub trained_on: DataVersion,
+    /// When the model was trained.
+    pub trained_at: DateTime<Utc>,
+    /// The workflow that trained it.
+    pub trained_by: String,
+    /// Digest of the data contract and the features.
+    pub config: String,
+    /// The rows that were scored.
+    pub predict: Lineage,
+    /// The rows that the model was trained on; `null` when they were deleted.
+    pub train: Option<Lineage>,
+    /// The rows that it was measured on; `null` when they were deleted.
+    pub holdout: Option<Lineage>,
+}
+
+/// Rows, and the raw files that they come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// Key of the manifest that lists all files.
+    pub manifest: String,
+    /// Rows.
+    pub rows: u64,
+    /// Raw files.
+    pub files: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// The first [`LISTED_FILES`] of them.
+    pub first: Vec<RawShard>,
+}
+
+/// Raw files that a [`Lineage`] lists.
+pub const LISTED_FILES: usize = 100;
+
+impl Lineage {
+    /// Of the files of a manifest.
+    pub fn new(manifest: &str, rows: u64, files: &[RawShard]) -> Self {
+        Self {
+            manifest: manifest.to_owned(),
+            rows,
+            files: files.len() as u64,
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            first: files.iter().take(LISTED_FILES).cloned().collect(),
+        }
+    }
+}
+
+/// What the model is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// Its kind, such as `logistic-regression`.
+    pub family: String,
+    /// Column that it predicts.
+    pub target: String,
+    /// Probability from which the positive class is predicted.
+    pub threshold: f64,
+    /// Log odds of a row whose features are all 0.
+    pub intercept: f64,
+    /// How it was fitted.
+    pub training: Training,
+    /// Rows of the positive class in training.
+    pub positives: u64,
+    /// What a person should know of it; empty when all is well.
+    pub warnings: Vec<String>,
+    /// What the promotion's gates said of it.
+    pub gates: Vec<GateVerdict>,
+    /// Influence of the features, largest first, as measured in training.
+    pub importance: Vec<Importance>,
+}
+
+/// What a gate said of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateVerdict {
+    /// Key of the verdict.
+    pub key: String,
+    /// Whether it passed.
+    pub promoted: bool,
+    /// Why, in words.
+    pub reason: String,
+    /// How it was compared, such as `same-holdout`.
+    pub comparison: String,
+    /// The workflow that asked.
+    pub workflow: String,
+}

@@ -1,0 +1,154 @@
+//! How right the predictions were, as a report says it.
+
+use chrono::NaiveDate;
+use common::metrics::{Confusion, CurvePoint, Intervals, Report as Metrics};
+use serde::{Deserialize, Serialize};
+
+/// How right the predictions were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Performance {
+    /// Rows with a label.
+    pub labelled_rows: u64,
+    /// Share of the rows that have a label; `null` without rows.
+    pub label_coverage: Option<f64>,
+    /// On the rows that have a label and a prediction; `null` when there are none.
+    pub overall: Option<Metrics>,
+    /// Wilson's intervals of `overall` at 95 %.
+    pub intervals: Intervals,
+    /// About 200 exact points of the ROC and the precision-recall curve, from the highest threshold on.
+    pub curve: Vec<CurvePoint>,
+    /// The rows of `overall` by label and prediction at some thresholds, from the lowest on; the model's own among them.
+    pub thresholds: Vec<AtThreshold>,
+    /// Accuracy of always answering the class that is more frequent in those rows.
+    pub majority_accuracy: Option<f64>,
+    /// On the holdout, when the model was trained.
+    pub holdout: Metrics,
+    /// The two classes as they stand in the data.
+    pub classes: ClassNames,
+    /// The column whose dates `days` are of.
+    pub time_column: Option<String>,
+    /// Every date that occurs, in order; empty when there is no column of dates or instants.
+    pub days: Vec<Day>,
+}
+
+/// The two classes as they stand in the data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassNames {
+    /// Label 0.
+    pub negative: String,
+    /// Label 1.
+    pub positive: String,
+}
+
+/// The rows of one date.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Day {
+    /// In the report's time zone.
+    pub date: NaiveDate,
+    /// Rows.
+    pub rows: u64,
+    /// Rows with a prediction.
+    pub scored_rows: u64,
+    /// Rows with a label.
+    pub labelled_rows: u64,
+    /// Share of the rows that have a label.
+    pub label_coverage: Option<f64>,
+    /// Mean probability of the positive class.
+    pub mean_score: Option<f64>,
+    /// Share of the scored rows that are predicted positive.
+    pub predicted_positive_rate: Option<f64>,
+    /// Share of the positive class in the rows with label and prediction, as all that follows.
+    pub base_rate: Option<f64>,
+    /// Share of right predictions.
+    pub accuracy: Option<f64>,
+    /// Share of the predicted positives that are.
+    pub precision: Option<f64>,
+    /// Share of the positives that are found.
+    pub recall: Option<f64>,
+    /// Harmonic mean of precision and recall.
+    pub f1: Option<f64>,
+    /// Area under the ROC curve.
+    pub roc_auc: Option<f64>,
+    /// Mean negative log likelihood.
+    pub log_loss: Option<f64>,
+    /// Mean squared error of the probability.
+    pub brier: Option<f64>,
+    /// Rows by label and prediction.
+    pub confusion: Confusion,
+    /// Wilson's intervals at 95 %.
+    pub intervals: Intervals,
+}
+
+/// What would be predicted from one threshold on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AtThreshold {
+    /// Probability from which the positive class is predicted.
+    pub threshold: f64,
+    /// Rows by label and prediction.
+    pub confusion: Confusion,
+    /// Share of the rows that are predicted positive.
+    pub predicted_positive_rate: Option<f64>,
+    /// Share of right predictions.
+    pub accuracy: Option<f64>,
+    /// Share of the predicted positives that are.
+    pub precision: Option<f64>,
+    /// Share of the positives that are found.
+    pub recall: Option<f64>,
+    /// Harmonic mean of precision and recall.
+    pub f1: Option<f64>,
+}
+
+/// The rows in parts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Segments {
+    /// By the deciles of the training data's scores, from the lowest on: without drift each one has a tenth.
+    pub score: Vec<Segment>,
+    /// By the values of each column of texts or booleans that the results hold and the model does not use.
+    pub columns: Vec<SegmentedColumn>,
+    /// Columns that are left out, since they have more than 50 values.
+    pub too_many_values: Vec<String>,
+}
+
+/// The rows by the values of a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentedColumn {
+    /// Its name.
+    pub column: String,
+    /// One for each value, the one with the most rows first.
+    pub values: Vec<Segment>,
+}
+
+/// Some of the rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// What they have in common: a value, `null` without one, or a range of scores.
+    pub name: Option<String>,
+    /// Lower edge of the range of scores, included; `null` when it is open.
+    pub lower: Option<f64>,
+    /// Upper edge of the range of scores, not included; `null` when it is open.
+    pub upper: Option<f64>,
+    /// Rows; those without a score are in no range.
+    pub rows: u64,
+    /// Their share of the rows of all parts.
+    pub share: Option<f64>,
+    /// Their share in training, where it is known.
+    pub reference_share: Option<f64>,
+    /// Mean probability of the positive class.
+    pub mean_score: Option<f64>,
+    /// Rows with label and prediction; all that follows is of these.
+    pub measured_rows: u64,
+    /// Share of the positive class.
+    pub base_rate: Option<f64>,
+    /// Share of right predictions.
+    pub accuracy: Option<f64>,
+    /// Share of the predicted positives that are.
+    pub precision: Option<f64>,
+    /// Share of the positives that are found.
+    pub recall: Option<f64>,
+    /// Harmonic mean of precision and recall.
+    pub f1: Option<f64>,
+    /// Rows by label and prediction.
+    pub confusion: Confusion,
+    /// Wilson's intervals at 95 %.
+    pub intervals: Intervals,
+}

@@ -1,0 +1,181 @@
+//! What a person should know first.
+
+use common::drift::Verdict;
+use common::metrics::Report as Metrics;
+
+use super::ratio;
+use crate::content::{Area, ColumnDrift, Content, Finding, Performance, Quality, Severity};
+use crate::format::{count, metric, number, rows, share};
+
+/// Features that a finding names; the others are counted.
+const NAMED: usize = 5;
+
+/// The worst first, then data quality, performance, drift.
+pub(super) fn findings(content: &Content) -> Vec<Finding> {
+    let mut findings = Findings(Vec::new());
+    findings.of_quality(&content.quality);
+    findings.of_performance(&content.performance, &content.quality);
+    findings.of_drift(content);
+    let mut findings = findings.0;
+    findings.sort_by_key(|finding| finding.severity);
+    findings
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, severity: Severity, area: Area, text: impl Into<String>) {
+        self.0.push(Finding { severity, area, text: text.into() });
+    }
+
+    fn of_quality(&mut self, quality: &Quality) {
+        let mut warn = |text: String| self.add(Severity::Warn, Area::Quality, text);
+        if quality.rows == 0 {
+            warn("There are no rows: nothing was scored.".to_owned());
+        }
+        if !quality.quarantined.is_empty() {
+            let of = quality.shards + quality.quarantined.len() as u64;
+            warn(format!(
+                "{} of {of} raw files were left out, because they break the data contract.",
+                quality.quarantined.len()
+            ));
+        }
+        if quality.unscored_rows > 0 {
+            let part = share(ratio(quality.unscored_rows, quality.rows));
+            warn(format!(
+                "{} ({part}) have no prediction, because a feature is null or not finite.",
+                rows(quality.unscored_rows)
+            ));
+        }
+        if quality.duplicate_rows > 0 {
+            let key = quality.key.join(", ");
+            warn(format!("{} repeat the key ({key}) of another row.", rows(quality.duplicate_rows)));
+        }
+        if let Some(freshness) = quality.freshness.as_ref().filter(|freshness| freshness.age_days < 0) {
+            warn(format!("The last date, {}, lies after the day on which the rows were scored.", freshness.last));
+        }
+        if let Some(undated) = quality.undated_rows.filter(|&undated| undated > 0) {
+            self.add(Severity::Note, Area::Quality, format!("{} have no date and stand in no day.", rows(undated)));
+        }
+        let (late, unmatched) = (&quality.late_labels, quality.late_labels.unmatched_keys);
+        if unmatched > 0 {
+            let text = format!(
+                "{} of the {} late labels are of keys that were not scored here.",
+                count(unmatched),
+                count(late.labels)
+            );
+            self.add(Severity::Note, Area::Quality, text);
+        }
+    }
+
+    fn of_performance(&mut self, performance: &Performance, quality: &Quality) {
+        let mut note = |text: String| self.add(Severity::Note, Area::Performance, text);
+        let Some(overall) = &performance.overall else {
+            if quality.rows > 0 {
+                note("There are no labels yet: performance will be known when they come.".to_owned());
+            }
+            return;
+        };
+        if performance.labelled_rows < quality.rows {
+            note(format!(
+                "Performance is known for {} of the rows: the others have no label yet.",
+                share(performance.label_coverage)
+            ));
+        }
+        if let (Some(accuracy), Some(majority)) = (overall.accuracy, performance.majority_accuracy)
+            && accuracy < majority
+        {
+            let often = majority_class(performance, overall);
+            note(format!(
+                "Accuracy {} is below the {} of always answering {often}: judge by precision, recall and ROC AUC.",
+                share(Some(accuracy)),
+                share(Some(majority))
+            ));
+        }
+        if let (Some(now), Some(then)) =
+            (performance.intervals.accuracy, performance.holdout.confusion.intervals().accuracy)
+            && now.high < then.low
+        {
+            note(format!(
+                "Accuracy {} ({} to {}) is below the holdout's {} by more than chance explains.",
+                share(overall.accuracy),
+                share(Some(now.low)),
+                share(Some(now.high)),
+                share(performance.holdout.accuracy)
+            ));
+        }
+        if let (Some(now), Some(then)) = (overall.roc_auc, performance.holdout.roc_auc) {
+            let than = match now - then {
+                apart if apart.abs() < 0.0005 => "equal to the holdout's".to_owned(),
+                apart if apart < 0.0 => format!("{} below the holdout's", metric(Some(-apart))),
+                apart => format!("{} above the holdout's", metric(Some(apart))),
+            };
+            note(format!("ROC AUC is {}, {than}.", metric(Some(now))));
+        }
+    }
+
+    fn of_drift(&mut self, content: &Content) {
+        let thresholds = &content.thresholds;
+        let drift = &content.drift;
+        if drift.score.verdict == Verdict::InsufficientData {
+            let (now, then) = (drift.score.current.rows, drift.score.reference.rows);
+            let text = format!(
+                "Too few rows to judge drift: {} now and {} in training, where {} are needed.",
+                count(now),
+                count(then),
+                count(thresholds.min_rows)
+            );
+            self.add(Severity::Note, Area::Drift, text);
+        }
+        for (verdict, severity, limit) in
+            [(Verdict::Alert, Severity::Alert, thresholds.alert), (Verdict::Warn, Severity::Warn, thresholds.warn)]
+        {
+            let mut drifted: Vec<&ColumnDrift> = std::iter::once(&drift.score)
+                .chain(&drift.features)
+                .filter(|column| column.verdict == verdict)
+                .collect();
+            let more = drifted.len().saturating_sub(NAMED);
+            drifted.truncate(NAMED);
+            for column in &drifted {
+                self.add(severity, Area::Drift, moved(column, limit));
+            }
+            if more > 0 {
+                self.add(
+                    severity,
+                    Area::Drift,
+                    format!("{more} more features have a PSI of {} or more.", number(Some(limit))),
+                );
+            }
+        }
+        let changed = drift.features.iter().filter_map(|column| Some((column, column.values.as_ref()?)));
+        for (column, values) in changed.filter(|(_, values)| !values.new.is_empty()).take(NAMED) {
+            let new: Vec<String> = values.new.iter().take(NAMED).map(|value| number(Some(*value))).collect();
+            let more = values.new.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let text = format!("{} has values that training did not have: {}{more}.", column.name, new.join(", "));
+            self.add(Severity::Note, Area::Drift, text);
+        }
+        if content.verdict == Verdict::Ok {
+            let text = format!("No feature, nor the score, has a PSI of {} or more.", number(Some(thresholds.warn)));
+            self.add(Severity::Note, Area::Drift, text);
+        }
+    }
+}
+
+/// The class that is more frequent, as it stands in the data.
+fn majority_class<'a>(performance: &'a Performance, overall: &Metrics) -> &'a str {
+    let classes = &performance.classes;
+    if 2 * overall.positives >= overall.rows { &classes.positive } else { &classes.negative }
+}
+
+fn moved(column: &ColumnDrift, limit: f64) -> String {
+    let psi = column.psi.as_ref().map(|psi| psi.value);
+    format!(
+        "{} drifted: PSI {} (limit {}), mean {} in training and {} now.",
+        column.name,
+        metric(psi),
+        number(Some(limit)),
+        number(column.reference.mean),
+        number(column.current.mean)
+    )
+}

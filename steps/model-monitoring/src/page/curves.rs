@@ -1,0 +1,129 @@
+//! Performance over all thresholds: ROC, precision and recall, calibration, and a table.
+
+use common::metrics::{CalibrationBin, CurvePoint, Report as Metrics};
+
+use super::{details, note, table};
+use crate::chart::{CalibrationPoint, Trace, calibration, curve};
+use crate::content::{AtThreshold, Performance};
+use crate::format::{count, metric, share};
+use crate::html::{Markup, nothing, tag, tagged, text};
+
+pub(super) fn curves(performance: &Performance) -> Markup {
+    let Some(overall) = &performance.overall else { return nothing() };
+    let (now, then) = (points(&overall.calibration), points(&performance.holdout.calibration));
+    let key = tag(
+        "p class=\"note\"",
+        [
+            tagged("span class=\"key now\"", "now"),
+            tagged("span class=\"key holdout\"", "holdout"),
+            text("On the diagonal a probability means what it says."),
+        ],
+    );
+    let mut charts = Vec::new();
+    // With one class only there is no curve.
+    if overall.roc_auc.is_some() {
+        charts.push(tag(
+            "div",
+            [tagged("h3", format!("ROC, AUC {}", metric(overall.roc_auc))), roc(performance, overall)],
+        ));
+        let title = format!("Precision and recall, AUC {}", metric(overall.pr_auc));
+        charts.push(tag("div", [tagged("h3", title), precision_recall(performance, overall)]));
+    }
+    charts.push(tag("div", [tagged("h3", "Calibration"), calibration("calibration", &now, &then), key]));
+    let thresholds = details("Numbers by threshold", by_threshold(performance));
+    let calibrated = details("Numbers of the calibration", calibrated(overall));
+    tag("div", [tag("div class=\"columns\"", charts), thresholds, calibrated])
+}
+
+fn points(bins: &[CalibrationBin]) -> Vec<CalibrationPoint> {
+    let point = |bin: &CalibrationBin| {
+        Some(CalibrationPoint { rows: bin.rows, predicted: bin.mean_predicted?, observed: bin.observed_rate? })
+    };
+    bins.iter().filter_map(point).collect()
+}
+
+fn part(some: u64, of: u64) -> f64 {
+    if of > 0 { some as f64 / of as f64 } else { 0.0 }
+}
+
+fn own(performance: &Performance, overall: &Metrics) -> Option<AtThreshold> {
+    performance.thresholds.iter().find(|at| at.threshold == overall.threshold).copied()
+}
+
+fn roc(performance: &Performance, overall: &Metrics) -> Markup {
+    let (positives, negatives) = (overall.positives, overall.rows - overall.positives);
+    let place = |tp: u64, fp: u64| (part(fp, negatives), part(tp, positives));
+    let at = |point: &CurvePoint| place(point.true_positives, point.false_positives);
+    let chart = Trace {
+        id: "roc",
+        title: "ROC curve",
+        axes: ("false positive rate", "recall"),
+        points: std::iter::once((0.0, 0.0)).chain(performance.curve.iter().map(at)).collect(),
+        chance: ((0.0, 0.0), (1.0, 1.0)),
+        threshold: own(performance, overall)
+            .map(|own| (place(own.confusion.true_positives, own.confusion.false_positives), own.threshold)),
+        description: format!("The area under the curve is {}; chance gives 0.5.", metric(overall.roc_auc)),
+    };
+    tag("div", [curve(&chart), note("The point is the model's own threshold; the dotted line is chance.")])
+}
+
+fn precision_recall(performance: &Performance, overall: &Metrics) -> Markup {
+    let place = |tp: u64, fp: u64| (part(tp, overall.positives), part(tp, tp + fp));
+    let at = |point: &CurvePoint| place(point.true_positives, point.false_positives);
+    let base = overall.base_rate.unwrap_or_default();
+    let chart = Trace {
+        id: "precision-recall",
+        title: "Precision and recall",
+        axes: ("recall", "precision"),
+        points: performance.curve.iter().map(at).collect(),
+        chance: ((0.0, base), (1.0, base)),
+        threshold: own(performance, overall)
+            .map(|own| (place(own.confusion.true_positives, own.confusion.false_positives), own.threshold)),
+        description: format!(
+            "The average precision is {}; chance gives {}.",
+            metric(overall.pr_auc),
+            metric(overall.base_rate)
+        ),
+    };
+    tag("div", [curve(&chart), note("The dotted line is the base rate, which chance gives.")])
+}
+
+fn by_threshold(performance: &Performance) -> Markup {
+    let own = performance.overall.as_ref().map(|overall| overall.threshold);
+    let row = |at: &AtThreshold| {
+        let name = if Some(at.threshold) == own {
+            tagged("strong", format!("{} (the model's)", at.threshold))
+        } else {
+            text(at.threshold)
+        };
+        let c = &at.confusion;
+        vec![
+            name,
+            text(share(at.predicted_positive_rate)),
+            text(metric(at.accuracy)),
+            text(metric(at.precision)),
+            text(metric(at.recall)),
+            text(metric(at.f1)),
+            text(count(c.true_positives)),
+            text(count(c.false_positives)),
+            text(count(c.false_negatives)),
+            text(count(c.true_negatives)),
+        ]
+    };
+    let columns =
+        ["Threshold", "Predicted +", "Accuracy", "Precision", "Recall", "F1", "True +", "False +", "False −", "True −"];
+    table("numbers", "Performance by threshold", &columns, performance.thresholds.iter().map(row))
+}
+
+fn calibrated(overall: &Metrics) -> Markup {
+    let row = |bin: &CalibrationBin| {
+        vec![
+            text(format!("{:.1} – {:.1}", bin.lower, bin.upper)),
+            text(count(bin.rows)),
+            text(metric(bin.mean_predicted)),
+            text(metric(bin.observed_rate)),
+        ]
+    };
+    let columns = ["Probability", "Rows", "Mean predicted", "Observed rate"];
+    table("numbers", "Calibration", &columns, overall.calibration.iter().map(row))
+}

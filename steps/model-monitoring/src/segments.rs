@@ -1,0 +1,204 @@
+//! Parts of the rows: by the score, and by columns of texts.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use common::metrics::Confusion;
+
+/// Columns that rows are divided by; further ones are not looked at.
+pub(crate) const MOST_COLUMNS: usize = 4;
+/// A column with more values than these divides nothing.
+pub(crate) const MOST_VALUES: usize = 50;
+
+/// Bits of a value's code.
+const BITS: u32 = 6;
+/// Stands for all values beyond the first [`MOST_VALUES`].
+const OTHER: u32 = (1 << BITS) - 1;
+
+/// The values of a row in all columns, as small numbers.
+pub(crate) type Codes = u32;
+
+/// The values of each column, with the numbers that they were given; shared by all threads.
+#[derive(Clone, Debug)]
+pub(crate) struct Dictionaries {
+    columns: Arc<Vec<(String, Mutex<Dictionary>)>>,
+}
+
+/// The number of a value is of no meaning: it depends on which thread saw it first.
+#[derive(Debug, Default)]
+struct Dictionary {
+    codes: HashMap<String, u32>,
+    too_many: bool,
+}
+
+impl Dictionaries {
+    /// Of no values yet.
+    pub(crate) fn new(columns: &[String]) -> Self {
+        Self { columns: Arc::new(columns.iter().map(|name| (name.clone(), Mutex::default())).collect()) }
+    }
+
+    /// The values of each row.
+    ///
+    /// # Errors
+    /// A column that can't be read as texts.
+    pub(crate) fn codes(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Codes>> {
+        let mut codes = vec![0; rows];
+        for (index, (column, (_, dictionary))) in columns.iter().zip(self.columns.iter()).enumerate() {
+            let mut dictionary = dictionary.lock().unwrap_or_else(PoisonError::into_inner);
+            let texts = cast(column, &DataType::Utf8)?;
+            let texts = texts.as_string::<i32>();
+            for (row, code) in codes.iter_mut().enumerate().filter(|(row, _)| texts.is_valid(*row)) {
+                *code |= dictionary.code(texts.value(row)) << (index as u32 * BITS);
+            }
+        }
+        Ok(codes)
+    }
+
+    /// The columns with the value of each number, and the names of those with too many values.
+    pub(crate) fn finish(&self) -> (Vec<(usize, String, Values)>, Vec<String>) {
+        let (mut kept, mut too_many) = (Vec::new(), Vec::new());
+        for (index, (name, dictionary)) in self.columns.iter().enumerate() {
+            let dictionary = dictionary.lock().unwrap_or_else(PoisonError::into_inner);
+            match dictionary.too_many {
+                true => too_many.push(name.clone()),
+                false => {
+                    let values = dictionary.codes.iter().map(|(value, code)| (*code, value.clone())).collect();
+                    kept.push((index, name.clone(), values));
+                }
+            }
+        }
+        (kept, too_many)
+    }
+}
+
+/// Values by their numbers.
+pub(crate) type Values = HashMap<u32, String>;
+
+impl Dictionary {
+    fn code(&mut self, value: &str) -> u32 {
+        if let Some(&code) = self.codes.get(value) {
+            return code;
+        }
+        if self.codes.len() >= MOST_VALUES {
+            self.too_many = true;
+            return OTHER;
+        }
+        let code = self.codes.len() as u32 + 1;
+        self.codes.insert(value.to_owned(), code);
+        code
+    }
+}
+
+/// The number of a row's value in one column; 0 is null.
+pub(crate) fn code(codes: Codes, column: usize) -> u32 {
+    codes >> (column as u32 * BITS) & OTHER
+}
+
+/// What is counted of some of the rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SegmentCounts {
+    pub(crate) rows: u64,
+    pub(crate) scored_rows: u64,
+    pub(crate) score_sum: f64,
+    /// Of the rows with label and prediction.
+    pub(crate) confusion: Confusion,
+}
+
+impl SegmentCounts {
+    pub(crate) fn add(&mut self, score: Option<f64>, label: Option<u8>, threshold: f64) {
+        self.rows += 1;
+        let Some(score) = score else { return };
+        self.scored_rows += 1;
+        self.score_sum += score;
+        let confusion = &mut self.confusion;
+        match (label, score >= threshold) {
+            (Some(0), false) => confusion.true_negatives += 1,
+            (Some(0), true) => confusion.false_positives += 1,
+            (Some(_), false) => confusion.false_negatives += 1,
+            (Some(_), true) => confusion.true_positives += 1,
+            (None, _) => {}
+        }
+    }
+}
+
+/// What is counted of all parts of the rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Segmentation {
+    threshold: f64,
+    cuts: Vec<f64>,
+    columns: usize,
+    /// By the place of the score among the cuts.
+    pub(crate) score: Vec<SegmentCounts>,
+    /// By column, then by the number of the value.
+    pub(crate) values: Vec<HashMap<u32, SegmentCounts>>,
+}
+
+impl Segmentation {
+    /// Of no rows yet, by ascending cuts of the score and a number of columns.
+    pub(crate) fn new(threshold: f64, cuts: Vec<f64>, columns: usize) -> Self {
+        let score = vec![SegmentCounts::default(); cuts.len() + 1];
+        Self { threshold, cuts, columns, score, values: vec![HashMap::new(); columns] }
+    }
+
+    pub(crate) fn cuts(&self) -> &[f64] {
+        &self.cuts
+    }
+
+    pub(crate) fn add(&mut self, score: Option<f64>, label: Option<u8>, codes: Codes) {
+        if let Some(value) = score {
+            let place = self.cuts.partition_point(|cut| *cut <= value);
+            self.score[place].add(score, label, self.threshold);
+        }
+        for column in 0..self.columns {
+            let counts = self.values[column].entry(code(codes, column)).or_default();
+            counts.add(score, label, self.threshold);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{BooleanArray, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn values_of_several_columns_are_told_apart() {
+        let dictionaries = Dictionaries::new(&["region".to_owned(), "new".to_owned(), "wide".to_owned()]);
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(vec![Some("north"), None, Some("south"), Some("north")])),
+            Arc::new(BooleanArray::from(vec![Some(true), Some(true), None, Some(false)])),
+            Arc::new(StringArray::from_iter_values((0..4).map(|i| i.to_string()))),
+        ];
+        let codes = dictionaries.codes(&columns, 4).unwrap();
+        let wide: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(vec![None::<&str>; 60])),
+            Arc::new(BooleanArray::from(vec![None; 60])),
+            Arc::new(StringArray::from_iter_values((0..60).map(|i| i.to_string()))),
+        ];
+        dictionaries.codes(&wide, 60).unwrap();
+        let (kept, too_many) = dictionaries.finish();
+        assert_eq!(too_many, ["wide"]);
+        let read = |column: usize| -> Vec<Option<&str>> {
+            codes.iter().map(|codes| kept[column].2.get(&code(*codes, column)).map(String::as_str)).collect()
+        };
+        assert_eq!(read(0), [Some("north"), None, Some("south"), Some("north")]);
+        assert_eq!(read(1), [Some("true"), Some("true"), None, Some("false")]);
+    }
+
+    #[test]
+    fn a_cut_belongs_to_the_range_above_it() {
+        let mut parts = Segmentation::new(0.5, vec![0.2, 0.6], 0);
+        for score in [0.0, 0.199, 0.2, 0.6, 1.0] {
+            parts.add(Some(score), Some(1), 0);
+        }
+        parts.add(None, Some(1), 0);
+        let rows: Vec<u64> = parts.score.iter().map(|counts| counts.rows).collect();
+        assert_eq!(rows, [2, 1, 2]);
+        assert_eq!((parts.score[2].confusion.true_positives, parts.score[0].confusion.false_negatives), (2, 2));
+    }
+}
