@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -10,8 +11,9 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampNanosecondType};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::ParquetMetaDataReader;
 
-use super::{Chunk, Chunks, Misfit, RawFile};
+use super::{Chunk, Chunks, Misfit, RawFile, unreadable};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnType, Labels, Role};
 use crate::parts::BATCH_ROWS;
@@ -49,6 +51,27 @@ fn guard<T, E: Display>(raw: &RawFile, read: impl FnOnce() -> Result<T, E>) -> R
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(read) => read.map_err(|error| raw.unreadable("parquet", &error)),
         Err(_) => Err(raw.unreadable("parquet", &"its pages make no sense")),
+    }
+}
+
+/// Checks that a file ends with the footer of a parquet file, and is as long as its footer says.
+///
+/// # Errors
+/// A file that is truncated or is no parquet file: exit 10, by the name `key`.
+pub fn check_footer(path: &Path, key: &str) -> Result<()> {
+    let unreadable = |error: &dyn Display| unreadable(key, "parquet", error);
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let length = file.metadata().with_context(|| format!("looking up {}", path.display()))?.len();
+    let read = catch_unwind(AssertUnwindSafe(|| ParquetMetaDataReader::new().parse_and_finish(&file)));
+    let metadata = read.map_err(|_| unreadable(&"its footer makes no sense"))?.map_err(|error| unreadable(&error))?;
+    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let ends = columns.map(|column| {
+        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        u64::try_from(start).ok()?.checked_add(u64::try_from(column.compressed_size()).ok()?)
+    });
+    match ends.max_by_key(|end| end.unwrap_or(u64::MAX)) {
+        Some(end) if end.is_none_or(|end| end > length) => Err(unreadable(&"its footer names pages beyond its end")),
+        _ => Ok(()),
     }
 }
 

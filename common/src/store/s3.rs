@@ -4,6 +4,7 @@
 //! what was learnt from the try before, and with one text for whoever reads the error.
 
 mod download;
+mod etag;
 mod http;
 mod open;
 mod trouble;
@@ -30,6 +31,7 @@ use crate::retry::{Budget, Service, Trouble};
 use http::Refusal;
 use trouble::Verdict;
 
+pub(super) use etag::etag_of;
 pub(super) use uploads::BucketUpload;
 pub use uploads::OpenUploads;
 

@@ -16,7 +16,7 @@ use crate::library::{Library, Source, yaml_files};
 use crate::runs::{Runs, folder_name};
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, lint, servers, submit, tracked, ui, yaml};
+use crate::{demo, lint, servers, submit, tracked, ui, upload, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -64,6 +64,8 @@ enum Command {
         #[command(flatten)]
         size: demo::Options,
     },
+    /// Bring raw files from this machine to RAW_URL: those that are there already are not sent again
+    Upload(upload::Options),
     /// Run a workflow, and wait for its end
     Submit(submit::Options),
     /// List workflows, the newest first
@@ -159,6 +161,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Demo(options) => return demo::run(place, &options),
         Command::Services => return servers::run(),
+        Command::Upload(options) => return upload::run(&place.addresses(&place.given()?)?.raw_url, &options),
         Command::SampleData { dir, size } => {
             let url = match dir {
                 Some(dir) => dir,

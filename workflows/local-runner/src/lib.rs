@@ -23,6 +23,7 @@ mod submit;
 mod template;
 mod tracked;
 mod ui;
+mod upload;
 mod workflow;
 mod yaml;
 

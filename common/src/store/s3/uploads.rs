@@ -202,7 +202,7 @@ impl BucketUpload {
     }
 }
 
-fn part_bytes(parts: usize) -> usize {
+pub(super) fn part_bytes(parts: usize) -> usize {
     PART_BYTES << (parts / PARTS_OF_A_SIZE)
 }
 
