@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::config_maps::ConfigMaps;
 use crate::leaf::{Addresses, Control, Event, Leaf};
 use crate::runs::Run;
-use crate::spec::{Parameter, Parameters, Template, TemplateRef};
+use crate::spec::{NOT_ON_DAGS, Parameter, Parameters, Template, TemplateRef};
 use crate::template::Scope;
 use crate::ui::View;
 use crate::workflow::{Kind, Node, Phase, SCOPE, Workflow, now};
@@ -201,7 +201,7 @@ impl<'a> Engine<'a> {
             return self.end_workflow(Phase::Error, "the spec has no entrypoint".to_owned());
         };
         let arguments = self.workflow.spec.arguments.parameters.clone();
-        self.execute(&call(name.clone(), entrypoint, arguments, false));
+        self.execute(&call(name.clone(), entrypoint, arguments.clone(), false));
         let Some(root) = self.workflow.root().filter(|root| root.phase.fulfilled()) else { return };
         let (phase, message) = (root.phase, root.message.clone());
         if self.stopped_by.is_some() {
@@ -209,7 +209,7 @@ impl<'a> Engine<'a> {
         }
         let mut exit_handler = None;
         if let Some(template) = on_exit {
-            self.execute(&call(format!("{name}.onExit"), template, Vec::new(), true));
+            self.execute(&call(format!("{name}.onExit"), template, arguments, true));
             match self.workflow.exit_root() {
                 Some(node) if node.phase.fulfilled() => exit_handler = Some((node.phase, node.message.clone())),
                 _ => return,
@@ -242,6 +242,9 @@ impl<'a> Engine<'a> {
             Err(message) => return self.refuse(call, message),
         };
         match (&template.dag, &template.container) {
+            (Some(_), _) if template.retry_strategy.is_some() => {
+                self.refuse(call, format!("the retryStrategy of the DAG {} {NOT_ON_DAGS}", call.template));
+            }
             (Some(dag), _) => self.dag(call, &template, dag, inputs),
             (None, Some(container)) => self.leaf(call, &template, container, inputs),
             (None, None) => self.refuse(call, format!("the template {} is empty", call.template)),

@@ -12,7 +12,7 @@ use crate::config_maps::ConfigMaps;
 use crate::expr::{self, Dialect};
 use crate::library::{Entry, Library};
 use crate::schema::Finding;
-use crate::spec::{Dag, Parameter, Task, Template};
+use crate::spec::{Dag, NOT_ON_DAGS, Parameter, Task, Template};
 use crate::steps::STEPS;
 use crate::template;
 
@@ -187,6 +187,9 @@ impl<'a> Linter<'a> {
             }
         }
         if let Some(dag) = &template.dag {
+            if template.retry_strategy.is_some() {
+                self.at(".retryStrategy", |l| l.find(NOT_ON_DAGS));
+            }
             self.at(".dag", |l| l.dag(dag, template));
         } else if let Some(container) = &template.container {
             self.leaf(template, container, index);

@@ -101,7 +101,8 @@ impl Linter<'_> {
         let Some(expression) = &strategy.expression else { return };
         self.at(".expression", |l| match expr::parse(expression, Dialect::Variables) {
             Ok(parsed) => {
-                let known = ["lastRetry.status", "lastRetry.exitCode", "lastRetry.message", "retries"];
+                let known =
+                    ["lastRetry.status", "lastRetry.exitCode", "lastRetry.message", "lastRetry.duration", "retries"];
                 for name in parsed.names().into_iter().filter(|name| !known.contains(name)) {
                     l.find(format!("unknown name `{name}`: {}", known.join(", ")));
                 }

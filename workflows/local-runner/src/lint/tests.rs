@@ -220,6 +220,12 @@ fn each_fault_is_found_with_its_place() {
             &*format!("{leaf}.container"),
             "{{workflow.nmae}} refers to nothing",
         ),
+        (
+            "    dag:\n",
+            "    retryStrategy: {limit: '1'}\n    dag:\n",
+            ".spec.templates[0].retryStrategy",
+            "is not supported: give each leaf its own",
+        ),
         // Leaves.
         ("limit: '2', ", "", leaf, "needs `retryStrategy.limit`"),
         ("limit: '2'", "limit: 'two'", &*format!("{leaf}.retryStrategy"), "`two` is not a whole number"),

@@ -3,6 +3,6 @@
 mod cli;
 mod lab;
 mod retries;
-mod semantics;
+mod rules;
 mod signals;
 mod skeleton;
