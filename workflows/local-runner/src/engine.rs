@@ -22,7 +22,7 @@ use crate::answers::Answer;
 use crate::config_maps::ConfigMaps;
 use crate::leaf::{Addresses, Control, Event, Leaf};
 use crate::runs::Run;
-use crate::spec::{Parameter, Parameters, Template, TemplateRef};
+use crate::spec::{NOT_ON_DAGS, Parameter, Parameters, Template, TemplateRef};
 use crate::template::Scope;
 use crate::ui::View;
 use crate::workflow::{Kind, Node, Phase, SCOPE, Workflow, now};
@@ -226,8 +226,9 @@ impl<'a> Engine<'a> {
         let value =
             |p: &Parameter| scope.get(&format!("workflow.parameters.{}", p.name)).unwrap_or_default().to_owned();
         let parameters = self.workflow.spec.arguments.parameters.iter();
-        let arguments = parameters.map(|parameter| Parameter::new(&parameter.name, value(parameter))).collect();
-        self.execute(&call(name.clone(), entrypoint, arguments, false));
+        let arguments: Vec<Parameter> =
+            parameters.map(|parameter| Parameter::new(&parameter.name, value(parameter))).collect();
+        self.execute(&call(name.clone(), entrypoint, arguments.clone(), false));
         let Some(root) = self.workflow.root().filter(|root| root.phase.fulfilled()) else { return };
         let (phase, message) = (root.phase, root.message.clone());
         if self.stopped_by.is_some() {
@@ -235,7 +236,7 @@ impl<'a> Engine<'a> {
         }
         let mut exit_handler = None;
         if let Some(template) = on_exit {
-            self.execute(&call(format!("{name}.onExit"), template, Vec::new(), true));
+            self.execute(&call(format!("{name}.onExit"), template, arguments, true));
             match self.workflow.exit_root() {
                 Some(node) if node.phase.fulfilled() => exit_handler = Some((node.phase, node.message.clone())),
                 _ => return,
@@ -268,6 +269,9 @@ impl<'a> Engine<'a> {
             Err(message) => return self.refuse(call, message),
         };
         match (&template.dag, &template.container) {
+            (Some(_), _) if template.retry_strategy.is_some() => {
+                self.refuse(call, format!("the retryStrategy of the DAG {} {NOT_ON_DAGS}", call.template));
+            }
             (Some(dag), _) => self.dag(call, &template, dag, inputs),
             (None, Some(container)) => self.leaf(call, &template, container, inputs),
             (None, None) if template.suspend.is_some() => self.gate(call, &template, inputs),

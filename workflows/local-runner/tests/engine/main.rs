@@ -4,6 +4,6 @@ mod argo_types;
 mod cli;
 mod lab;
 mod retries;
-mod semantics;
+mod rules;
 mod signals;
 mod skeleton;
