@@ -189,6 +189,11 @@ pub fn report(version: &DataVersion, name: &ModelName, model_version: u64) -> St
     format!("reports/{version}/{name}/v{model_version}")
 }
 
+/// A glob of the commits of all reports on a model name's results.
+pub fn reports(version: &DataVersion, name: &ModelName) -> String {
+    format!("reports/{version}/{name}/v*/report.json")
+}
+
 /// The page of the report in `folder`.
 pub fn report_html(folder: &str) -> String {
     format!("{folder}/report.html")

@@ -5,3 +5,4 @@ mod in_mlflow;
 mod notify;
 mod numbers;
 mod reuse;
+mod webhook;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod lab;
+mod notify;
 mod retries;
 mod semantics;
 mod signals;
