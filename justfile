@@ -61,3 +61,8 @@ benchmark-services: install-services
 benchmark-publish *args: install-services
     cargo build --release --locked
     python3 docs/benchmark_publish.py {{args}}
+
+# plan and commit 100 to 100,000 shards, and print time, memory and sizes, and the calls to S3
+benchmark-scale: install-services
+    cargo test --release --workspace --locked --test pipeline scale:: -- --nocapture
+    cargo test --release --workspace --locked --test object_store by_the_group -- --nocapture

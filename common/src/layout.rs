@@ -176,6 +176,16 @@ pub fn shard_profiles(work: &str, shard: &str) -> String {
     format!("{work}/profiles/{shard}.json")
 }
 
+/// The profiles of all shards of a group, put together, in a work folder.
+pub fn group_profiles(work: &str, id: &str) -> String {
+    format!("{}/{id}.json", groups_profiles(work))
+}
+
+/// The folder of the profiles of groups.
+pub fn groups_profiles(work: &str) -> String {
+    format!("{work}/profile-groups")
+}
+
 /// Data version and model name, if the key is that of a results manifest.
 pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
     match key.split('/').collect::<Vec<_>>()[..] {
@@ -239,6 +249,16 @@ pub fn group(work: &str, id: &str) -> String {
 /// The mark of a finished shard in a work folder.
 pub fn done(work: &str, shard: &str) -> String {
     format!("{work}/done/{shard}.json")
+}
+
+/// The marks of all shards of a finished group in a work folder.
+pub fn group_done(work: &str, id: &str) -> String {
+    format!("{}/{id}.json", groups_done(work))
+}
+
+/// The folder of the marks of finished groups.
+pub fn groups_done(work: &str) -> String {
+    format!("{work}/done-groups")
 }
 
 /// The record of a workflow's attempt at a data version.

@@ -5,3 +5,4 @@ mod bench;
 mod bring_your_own;
 mod kills;
 mod reruns;
+mod scale;
