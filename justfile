@@ -105,3 +105,8 @@ benchmark-publish *args: install-services
 benchmark-report python="python3":
     cargo build --release --locked
     python3 docs/benchmark_report.py --python {{python}}
+
+# plan and commit 100 to 100,000 shards, and print time, memory and sizes, and the calls to S3
+benchmark-scale: install-services
+    cargo test --release --workspace --locked --test pipeline scale:: -- --nocapture
+    cargo test --release --workspace --locked --test object_store by_the_group -- --nocapture

@@ -181,6 +181,16 @@ pub fn shard_profiles(work: &str, shard: &str) -> String {
     format!("{work}/profiles/{shard}.json")
 }
 
+/// The profiles of all shards of a group, put together, in a work folder.
+pub fn group_profiles(work: &str, id: &str) -> String {
+    format!("{}/{id}.json", groups_profiles(work))
+}
+
+/// The folder of the profiles of groups.
+pub fn groups_profiles(work: &str) -> String {
+    format!("{work}/profile-groups")
+}
+
 /// Data version and model name, if the key is that of a results manifest.
 pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
     match key.split('/').collect::<Vec<_>>()[..] {
@@ -192,6 +202,11 @@ pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
 /// The folder of the report on one model version's results.
 pub fn report(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
     format!("reports/{version}/{name}/v{model_version}")
+}
+
+/// A glob of the commits of all reports on a model name's results.
+pub fn reports(version: &DataVersion, name: &ModelName) -> String {
+    format!("reports/{version}/{name}/v*/report.json")
 }
 
 /// The page of the report in `folder`.
@@ -244,6 +259,16 @@ pub fn done(work: &str, shard: &str) -> String {
 /// The folder of the records of all attempts at a data version.
 pub fn attempts(version: &DataVersion) -> String {
     format!("_attempts/{version}")
+}
+
+/// The marks of all shards of a finished group in a work folder.
+pub fn group_done(work: &str, id: &str) -> String {
+    format!("{}/{id}.json", groups_done(work))
+}
+
+/// The folder of the marks of finished groups.
+pub fn groups_done(work: &str) -> String {
+    format!("{work}/done-groups")
 }
 
 /// The record of a workflow's attempt at a data version.

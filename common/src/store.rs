@@ -5,6 +5,7 @@ mod environment;
 mod file;
 mod folder;
 mod glob;
+mod present;
 mod s3;
 #[cfg(test)]
 mod tests;
@@ -146,14 +147,20 @@ impl Store {
     /// # Errors
     /// A document that does not parse is corrupt: exit 2, with the key and the place in it.
     pub async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let Some(bytes) = self.get(key).await? else { return Ok(None) };
-        let parsed = serde_json::from_slice(&bytes).map_err(|error| {
+        self.get(key).await?.map(|bytes| self.parse(key, &bytes)).transpose()
+    }
+
+    /// Parses what was read from a JSON object.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_json`].
+    pub fn parse<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {
+        serde_json::from_slice(bytes).map_err(|error| {
             Failure::usage(format!(
                 "{}/{key} is corrupt: {error}; restore it, or delete it and run the step that writes it again",
                 self.url
             ))
-        })?;
-        Ok(Some(parsed))
+        })
     }
 
     /// Reads and parses a JSON object that must be there.

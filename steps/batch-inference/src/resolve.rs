@@ -1,5 +1,7 @@
 //! Which model scores which raw files, decided once for a workflow and all its retries.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use common::failure::Failure;
 use common::layout::{self, DataVersion, ModelName};
@@ -85,9 +87,14 @@ async fn choose(store: &Store, raw: &Store, request: &Request) -> Result<Selecti
     }
     if request.predict_shards == PredictShards::New {
         let scored = scored(store, request).await?;
+        let mut by_key: HashMap<&str, Vec<&RawShard>> = HashMap::new();
+        for shard in &scored {
+            by_key.entry(&shard.key).or_default().push(shard);
+        }
         let mut new = Vec::new();
         for shard in shards {
-            if !is_scored(raw, &shard, &scored).await? {
+            let known = by_key.get(shard.key.as_str()).map(Vec::as_slice).unwrap_or_default();
+            if !is_scored(raw, &shard, known).await? {
                 new.push(shard);
             }
         }
@@ -114,9 +121,8 @@ async fn scored(store: &Store, request: &Request) -> Result<Vec<RawShard>> {
 
 /// A file is known by its name and content: what was delivered anew under an old name is scored, what was only touched
 /// is not.
-async fn is_scored(raw: &Store, shard: &Object, scored: &[RawShard]) -> Result<bool> {
-    let same: Vec<&RawShard> =
-        scored.iter().filter(|known| known.key == shard.key && known.bytes == shard.bytes).collect();
+async fn is_scored(raw: &Store, shard: &Object, of_that_name: &[&RawShard]) -> Result<bool> {
+    let same: Vec<&RawShard> = of_that_name.iter().filter(|known| known.bytes == shard.bytes).copied().collect();
     if same.iter().any(|known| known.stamp == shard.stamp) {
         return Ok(true);
     }

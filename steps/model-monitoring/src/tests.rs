@@ -7,3 +7,4 @@ mod notify;
 mod numbers;
 mod reuse;
 mod segments;
+mod webhook;

@@ -3,6 +3,7 @@
 mod argo_types;
 mod cli;
 mod lab;
+mod notify;
 mod retries;
 mod rules;
 mod signals;

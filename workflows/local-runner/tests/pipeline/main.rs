@@ -9,3 +9,4 @@ mod kills;
 mod nightly;
 mod readme;
 mod reruns;
+mod scale;
