@@ -3,6 +3,8 @@
 mod leaf;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use leaf::with_addresses;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,3 +4,4 @@ mod calls;
 mod failures;
 mod lab;
 mod pipeline;
+mod reruns;
