@@ -316,6 +316,12 @@ impl Run {
                 None => Ok(()),
             }
         };
+        if status == Status::Finished {
+            // The workflow's first: a run that is FINISHED is not opened again, and a kill between the two would leave the
+            // workflow's RUNNING.
+            parent.await?;
+            return tracking.close_run(&self.open, status).await;
+        }
         // Together: after SIGTERM there is little time.
         let (closed, parent) = futures::join!(tracking.close_run(&self.open, status), parent);
         closed.and(parent)

@@ -12,6 +12,8 @@ mod expr;
 mod leaf;
 mod library;
 mod lint;
+#[cfg(test)]
+mod released;
 mod retry;
 mod runs;
 mod sample_data;

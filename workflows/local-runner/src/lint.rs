@@ -15,6 +15,8 @@ mod settings;
 mod tags;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use command::with_addresses;
 
 use std::collections::BTreeSet;
 

@@ -139,6 +139,11 @@ impl HttpProxy {
         std::mem::take(&mut self.lock().calls)
     }
 
+    /// The same, which stay to be taken.
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         lock(&self.state)
     }

@@ -89,7 +89,7 @@ fn plausible(
 }
 
 /// Adds the flags that come by variables of the platform.
-fn with_addresses(command: &clap::Command, mut line: Vec<String>) -> Vec<String> {
+pub(crate) fn with_addresses(command: &clap::Command, mut line: Vec<String>) -> Vec<String> {
     let verb = line.get(1).and_then(|verb| command.find_subcommand(verb));
     for argument in verb.into_iter().flat_map(clap::Command::get_arguments) {
         let by_variable = argument.get_env().and_then(|env| env.to_str()).is_some_and(|env| ADDRESSES.contains(&env));

@@ -2,6 +2,7 @@
 
 mod argo_types;
 mod cli;
+mod documents;
 mod lab;
 mod notify;
 mod retries;

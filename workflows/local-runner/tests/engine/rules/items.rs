@@ -108,3 +108,26 @@ fn an_empty_list_skips_the_task_and_a_broken_one_is_an_error_unless_nobody_needs
         assert!(ended.message("map").contains(message), "{list:?} {when}: {}", ended.message("map"));
     }
 }
+
+/// workflow/controller/operator.go `processAggregateNodeOutputs`: all outputs of an expanded task as one JSON list, which
+/// another task can be expanded by. What failed is not in it.
+#[test]
+fn the_outputs_of_an_expanded_task_expand_the_next() {
+    let text = r#"
+  - name: main
+    outputs: {parameters: [{name: all, valueFrom: {parameter: '{{tasks.two.outputs.parameters.seen}}', default: none}}]}
+    dag:
+      failFast: false
+      tasks:
+      - {name: one, template: leaf, withItems: [a, bad, c], arguments: {parameters: [{name: v, value: '{{item}}'}]}}
+      - {name: two, template: leaf, depends: one.AnySucceeded, withParam: '{{tasks.one.outputs.parameters}}', arguments: {parameters: [{name: v, value: 'two-{{item.seen}}'}]}}
+      - {name: three, template: leaf, depends: one.AnySucceeded, withParam: '{{tasks.one.outputs.parameters.seen}}', arguments: {parameters: [{name: v, value: '{{item}}'}]}}
+  - name: leaf
+    inputs: {parameters: [{name: v}]}
+    outputs: {parameters: [{name: seen, valueFrom: {path: /work/out/seen, default: ''}}]}
+    container: {command: [sh, -c, '[ $0 != bad ] || exit 1; echo "$0" > $ALAMEDA_OUT/seen', '{{inputs.parameters.v}}']}
+"#;
+    let ended = Lab::templates("", text).submit(&[]);
+    assert_eq!(ended.output("", "all"), r#"["two-a","two-c"]"#, "{}", ended.message("two"));
+    assert_eq!((ended.phase_of("three(0:a)"), ended.phase_of("three(1:c)")), ("Succeeded", "Succeeded"));
+}

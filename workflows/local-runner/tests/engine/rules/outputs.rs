@@ -95,3 +95,21 @@ fn output_parameters_come_from_files_and_a_leaf_that_leaves_one_out_needs_a_defa
     assert_eq!(failed.phase(), "Error");
     assert!(failed.message("").contains("output parameter text: /work/out/text was not written"));
 }
+
+/// Argo keeps what a container prints if a tag names it (`includeScriptOutput` in workflow/controller/operator.go); here
+/// outputs are files.
+#[test]
+fn what_a_leaf_prints_is_no_output() {
+    let text = r#"
+  - name: main
+    dag:
+      tasks:
+      - {name: says, template: says}
+      - {name: uses, depends: says, template: uses, arguments: {parameters: [{name: v, value: '{{tasks.says.outputs.result}}'}]}}
+  - {name: says, container: {command: [echo, x]}}
+  - {name: uses, inputs: {parameters: [{name: v}]}, container: {command: ['true']}}
+"#;
+    let ended = Lab::templates("", text).submit(&[]);
+    assert_eq!(ended.phase_of("uses"), "Error");
+    assert_eq!(ended.message("uses"), "failed to resolve {{tasks.says.outputs.result}}");
+}
