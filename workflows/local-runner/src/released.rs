@@ -13,11 +13,12 @@ fn folder() -> PathBuf {
 }
 
 /// What a workflow fills in for an input of a leaf, where the input has no default of its own.
-const INPUTS: [(&str, &str); 16] = [
+const INPUTS: [(&str, &str); 18] = [
     ("config-digest", "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"),
     ("data-version", "25.05.1"),
     ("duration", "61.250000"),
     ("failures", "null"),
+    ("from", "2026-11-01"),
     ("group", "000-of-004"),
     ("holdout-manifest", "holdout/25.05.1/_manifest.json"),
     ("model-name", "customer-classifier"),
@@ -29,6 +30,7 @@ const INPUTS: [(&str, &str); 16] = [
     ("selection", "results/25.05.1/customer-classifier/_selection.json"),
     ("split", "train"),
     ("status", "Succeeded"),
+    ("to", "2026-11-30"),
     ("train-manifest", "train/25.05.1/_manifest.json"),
 ];
 
