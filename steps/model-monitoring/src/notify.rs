@@ -124,11 +124,12 @@ struct Record {
 /// exit 2. The record stands by then, unless it is the store that fails.
 pub(crate) async fn notify(store: Result<Store>, ended: &Ended, timezone: Tz, channel: Channel) -> Result<Outputs> {
     let failures = failures(&ended.failures);
+    let end = end(ended, &failures);
     let duration_seconds = ended.duration.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite());
     tell(ended, duration_seconds, &failures);
     let recorded = match (store, DataVersion::parse(&ended.data_version, timezone)) {
         (Ok(store), Ok(data_version)) => {
-            record(store, ended, data_version, duration_seconds, &failures).await.map(Some)
+            record(store, ended, &end, data_version, duration_seconds, &failures).await.map(Some)
         }
         (Err(error), _) if failure::exit_code(&error) != failure::USAGE => Err(error),
         (Err(error), _) | (Ok(_), Err(error)) => {
@@ -149,7 +150,6 @@ pub(crate) async fn notify(store: Result<Store>, ended: &Ended, timezone: Tz, ch
         Some(record) => message::report(&record.store, ended, &record.attempt.data_version).await,
         None => None,
     };
-    let end = end(ended, &failures);
     let attempt = record.map(|record| &record.attempt);
     let message = message::Message::new(ended, attempt, duration_seconds, &failures, report, &end);
     // Also when the store does not answer: that may be the very reason why the workflow failed.
@@ -170,12 +170,13 @@ pub(crate) async fn notify(store: Result<Store>, ended: &Ended, timezone: Tz, ch
 async fn record(
     store: Store,
     ended: &Ended,
+    end: &str,
     data_version: DataVersion,
     duration_seconds: Option<f64>,
     failures: &[NodeFailure],
 ) -> Result<Record> {
     let key = layout::attempt(&data_version, &ended.workflow);
-    let (earlier, end) = (earlier(&store, &key).await?, end(ended, failures));
+    let earlier = earlier(&store, &key).await?;
     let same = earlier.as_ref().filter(|attempt| attempt.end == end);
     let attempt = Attempt {
         format_version: FORMAT_VERSION,
@@ -190,7 +191,7 @@ async fn record(
         recorded_at: now(),
         failures: failures.to_vec(),
         notified_at: same.and_then(|same| same.notified_at),
-        end,
+        end: end.to_owned(),
     };
     store.put_json(&key, &attempt).await?;
     tracing::info!(key, attempts = attempt.attempts, "the attempt is recorded");
