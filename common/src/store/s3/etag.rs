@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use md5::{Digest, Md5};
 
 use super::uploads::part_bytes;
+use crate::digest::digits;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
@@ -36,10 +37,9 @@ pub(in crate::store) fn etag_of(path: &Path) -> Result<String> {
             break;
         }
     }
-    let hex = |digest: &[u8; 16]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     Ok(match &digests[..] {
-        [only] => hex(only),
-        parts => format!("{}-{}", hex(&Md5::digest(parts.concat()).into()), parts.len()),
+        [only] => digits(only),
+        parts => format!("{}-{}", digits(&Md5::digest(parts.concat())), parts.len()),
     })
 }
 
