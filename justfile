@@ -30,15 +30,54 @@ lint:
 lint-workflows:
     cargo run --release --locked -- lint
 
+# build the image of every step, with docker, podman or buildah
+images *args:
+    images/build.sh {{args}}
+
+# install Argo Workflows in the cluster that kubectl speaks to
+argo version="v4.1.2":
+    kubectl create namespace argo --dry-run=client -o yaml | kubectl apply -f -
+    kubectl apply --server-side -n argo -f https://github.com/argoproj/argo-workflows/releases/download/{{version}}/install.yaml
+    kubectl apply --server-side --force-conflicts -n argo -f workflows/platform/argo/workflow-controller-configmap.yaml
+    kubectl rollout restart -n argo deployment/workflow-controller
+    kubectl rollout status -n argo deployment/workflow-controller --timeout=5m
+    kubectl rollout status -n argo deployment/argo-server --timeout=5m
+
+# make the secrets of the overlay `minikube` that are missing
+secrets namespace="alameda":
+    kubectl create namespace {{namespace}} --dry-run=client -o yaml | kubectl apply -f -
+    workflows/platform/secrets.sh {{namespace}}
+
+# apply an overlay of workflows/platform, and the templates
+platform overlay="minikube" namespace="alameda":
+    kubectl apply --server-side -k workflows/platform/overlays/{{overlay}}
+    kubectl apply --server-side -n {{namespace}} -k workflows
+
+# open the UIs on this machine until Ctrl-C: Argo 2746, MLflow 5000, the dashboard 8501, the object store 7070
+forward namespace="alameda":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    trap 'kill $(jobs -p) 2> /dev/null' EXIT
+    kubectl -n argo port-forward service/argo-server 2746:2746 &
+    kubectl -n {{namespace}} port-forward service/alameda-mlflow 5000:5000 &
+    kubectl -n {{namespace}} port-forward service/alameda-dashboard 8501:8501 &
+    kubectl -n {{namespace}} port-forward service/alameda-object-store 7070:7070 &
+    echo "Argo        https://localhost:2746"
+    echo "MLflow      http://localhost:5000"
+    echo "dashboard   http://localhost:8501"
+    echo "files       http://localhost:7070/ui/   (S3 itself: http://localhost:7070)"
+    # The first that breaks ends them all, so that none is missed.
+    wait -n
+
 # accept what changed in snapshots and in the contract's tables; read the diff afterwards
 accept:
     INSTA_UPDATE=always cargo test --release --workspace --locked
 
-# build the binary of each step as its image ships it, and print the sizes
+# compile each step as its image ships it, and print the sizes
 sizes:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in steps/*/; do cargo build --release --locked -p "$(basename "$step")"; done
+    images/compile.sh cargo build
     target="$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')"
     for step in steps/*/; do
         step="$(basename "$step")"
@@ -57,7 +96,7 @@ benchmark-services: install-services
     cargo build --release --locked
     python3 docs/benchmark_services.py
 
-# time publishing beside psql \copy and the original's way, at the original's size
+# time publishing beside psql \copy and the original's way, and binary COPY beside CSV, at the original's size
 benchmark-publish *args: install-services
     cargo build --release --locked
     python3 docs/benchmark_publish.py {{args}}
@@ -66,3 +105,8 @@ benchmark-publish *args: install-services
 benchmark-report python="python3":
     cargo build --release --locked
     python3 docs/benchmark_report.py --python {{python}}
+
+# plan and commit 100 to 100,000 shards, and print time, memory and sizes, and the calls to S3
+benchmark-scale: install-services
+    cargo test --release --workspace --locked --test pipeline scale:: -- --nocapture
+    cargo test --release --workspace --locked --test object_store by_the_group -- --nocapture

@@ -8,6 +8,9 @@ It scores sample data at the original's size (2,000,000 rows), and brings the ro
 
 Each into an empty table, and then once more, as another model version of the same rows, over what is there.
 
+Then it asks what the format is worth: the published rows, sorted by the key, from a file of binary COPY and from a CSV file
+that Postgres wrote, each into the empty table.
+
     python3 docs/benchmark_publish.py
 
 Needs a built `alameda` (cargo build --release --locked), `just install-services`, psql, and about 4 GB of disk. It starts a
@@ -28,6 +31,8 @@ from benchmark_services import start
 
 SCHEMA = "alameda_benchmark"
 TABLE = f"{SCHEMA}.predictions"
+KEY = '"customerId", date, model_name'
+FORMATS = {"binary": "format binary", "csv": "format csv, header true"}
 
 
 def services_python() -> pathlib.Path:
@@ -106,6 +111,7 @@ def main() -> None:
     parser.add_argument("--rows-per-file", type=int, default=500_000)
     parser.add_argument("--files", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--format-rounds", type=int, default=3)
     options = parser.parse_args()
     binary = find_binary()
     servers, database = None, os.environ.get("DATABASE_URL")
@@ -133,7 +139,6 @@ def compare(bench: Bench, options: argparse.Namespace) -> None:
         export(store, key, file)
     header = files[0].open().readline().strip().split(",")
     columns = ", ".join(f'"{name}"' for name in header)
-    key = '"customerId", date, model_name'
     updates = ", ".join(f'"{name}" = excluded."{name}"' for name in header if name not in ("customerId", "date", "model_name"))
 
     bench.psql(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE", f"CREATE SCHEMA {SCHEMA}")
@@ -157,13 +162,14 @@ def compare(bench: Bench, options: argparse.Namespace) -> None:
             bench.empty()
             for over, statement in zip(["empty table", "same keys"], copy):
                 staged = statement.replace(TABLE, "stage", 1)
-                merge = f"INSERT INTO {TABLE} ({columns}) SELECT {columns} FROM stage ON CONFLICT ({key}) DO UPDATE SET {updates}"
+                merge = f"INSERT INTO {TABLE} ({columns}) SELECT {columns} FROM stage ON CONFLICT ({KEY}) DO UPDATE SET {updates}"
                 temporary = f"CREATE TEMPORARY TABLE stage (LIKE {TABLE})"
                 note("original's way", over, bench.timed(temporary, staged, merge))
                 digests.add(bench.digest())
             bench.empty()
         if len(digests) != 1:
             raise SystemExit(f"the ways do not agree: {digests}")
+        formats, sizes = compare_formats(bench, first, columns, options.format_rounds)
     finally:
         bench.psql(f"DROP SCHEMA {SCHEMA} CASCADE")
 
@@ -174,6 +180,29 @@ def compare(bench: Bench, options: argparse.Namespace) -> None:
     for (over, way), seconds in sorted(ways.items()):
         median, all_of_them = statistics.median(seconds), ", ".join(f"{second:.1f}" for second in seconds)
         print(f"| {over} | {way} | {median:.1f} | {all_of_them} | {raw / median:.2f} |")
+
+    csv = statistics.median(formats["csv"])
+    print("\n| format of the sorted rows | MiB | s (median) | all | speed beside CSV |\n|---|---|---|---|---|")
+    for name, seconds in formats.items():
+        median, all_of_them = statistics.median(seconds), ", ".join(f"{second:.2f}" for second in seconds)
+        print(f"| {name} | {sizes[name]:.0f} | {median:.2f} | {all_of_them} | {csv / median:.2f} |")
+
+
+def compare_formats(bench: Bench, results: str, columns: str, rounds: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of each copy of the published rows, sorted by the key, into the empty table, and MiB of the file, by format."""
+    bench.publish(results)
+    expected = bench.digest()
+    files = {name: bench.home / f"sorted.{name}" for name in FORMATS}
+    for name, file in files.items():
+        bench.psql(f"\\copy (SELECT {columns} FROM {TABLE} ORDER BY {KEY}) TO '{file}' WITH ({FORMATS[name]})")
+    times = {name: [] for name in FORMATS}
+    for _ in range(rounds):
+        for name, file in files.items():
+            bench.empty()
+            times[name].append(bench.timed(f"\\copy {TABLE} ({columns}) FROM '{file}' WITH ({FORMATS[name]})"))
+            if (found := bench.digest()) != expected:
+                raise SystemExit(f"{name} brought other rows: {found} instead of {expected}")
+    return times, {name: file.stat().st_size / 2**20 for name, file in files.items()}
 
 
 if __name__ == "__main__":

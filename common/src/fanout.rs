@@ -2,10 +2,13 @@
 //!
 //! `plan` groups shards by bytes and writes the plan and its groups under `_work/{plan fingerprint}`.
 //! `map` works on one group and marks each finished shard, so that a rerun resumes inside the group: `argo retry -p`
-//! runs all items of a map again.
-//! `commit` reads the marks, never parameters that Argo aggregated.
+//! runs all items of a map again. A finished group of many shards is marked as a whole besides.
+//! `commit` reads the marks, never parameters that Argo aggregated: those of groups, and of shards that are in none.
+
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
+use futures::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +21,10 @@ use crate::store::Store;
 
 /// Groups at most, whatever is asked for: Argo's UI and etcd suffer from many nodes.
 pub const MAX_GROUPS: usize = 200;
+/// Shards of a group from which on it is marked as a whole, so that `commit` reads one object in place of so many.
+pub const MARKED_TOGETHER: usize = 32;
+/// Marks that are read at the same time.
+const CONCURRENT: usize = 32;
 
 /// One unit of work: a raw file, or a prepared part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +117,8 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     {
         let folder = self.folder();
         let shards = self.group(store, id).await?;
+        let fingerprints: Vec<String> = shards.iter().map(Shard::fingerprint).collect();
+        let group_mark = layout::group_done(&folder, id);
         let progress = step.progress(shards.iter().map(|shard| shard.bytes).sum(), "bytes").clone();
         let (step_of_shard, store_of_shard) = (step.clone(), store.clone());
         let done = step
@@ -137,7 +146,12 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             })
             .await?;
         let reused = done.iter().all(|(_, reused)| *reused);
-        Ok((done.into_iter().map(|(result, _)| result).collect(), reused))
+        let results: Vec<D> = done.into_iter().map(|(result, _)| result).collect();
+        if results.len() >= MARKED_TOGETHER {
+            let shards: BTreeMap<&String, &D> = fingerprints.iter().zip(&results).collect();
+            store.put_json(&group_mark, &GroupMark { shards }).await?;
+        }
+        Ok((results, reused))
     }
 
     /// The results of all shards, in order.
@@ -148,22 +162,62 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     where
         D: Finished + DeserializeOwned + Send + 'static,
     {
-        let (store, folder) = (store.clone(), self.folder());
-        step.each(self.shards.clone(), move |shard| {
-            let mark: Option<Mark<D>> = wait(store.get_json(&layout::done(&folder, &shard.fingerprint())))?;
-            let whole = match mark {
-                Some(mark) if wait(is_whole(&store, &mark.result))? => Some(mark.result),
-                _ => None,
-            };
-            whole.ok_or_else(|| {
-                Failure::usage(format!(
-                    "shard {} is not done: run the group that holds it, then commit again",
-                    shard.key
-                ))
-            })
-        })
-        .await
+        let folder = self.folder();
+        let mut of_groups = self.of_groups(step, store, &folder).await?;
+        let marks = self.shards.iter().map(|shard| {
+            let fingerprint = shard.fingerprint();
+            let (known, key) = (of_groups.remove(&fingerprint), layout::done(&folder, &fingerprint));
+            async move {
+                step.check()?;
+                let mark = match known {
+                    Some(result) => Some(result),
+                    None => store.get_json::<Mark<D>>(&key).await?.map(|mark| mark.result),
+                };
+                mark.ok_or_else(|| not_done(shard))
+            }
+        });
+        let results: Vec<D> = futures::stream::iter(marks).buffered(CONCURRENT).try_collect().await?;
+        let of_shard = |(shard, result): (usize, &D)| vec![shard; result.objects().len()];
+        let owners: Vec<usize> = results.iter().enumerate().flat_map(of_shard).collect();
+        let objects: Vec<(&str, u64)> = results.iter().flat_map(Finished::objects).collect();
+        match store.first_missing(&objects).await? {
+            Some(place) => Err(not_done(&self.shards[owners[place]])),
+            None => Ok(results),
+        }
     }
+
+    /// What the marks of finished groups say, by the fingerprints of the shards. A group may have been cut by another
+    /// parallelism. What went wrong is left to the shard's own mark: the shard may have been done again since.
+    async fn of_groups<D>(&self, step: &Step, store: &Store, folder: &str) -> Result<HashMap<String, D>>
+    where
+        D: Finished + DeserializeOwned,
+    {
+        let mut known = HashMap::new();
+        if self.shards.len() < MARKED_TOGETHER {
+            return Ok(known);
+        }
+        let marks = store.list(&layout::groups_done(folder)).await?;
+        let mut marks = futures::stream::iter(marks)
+            .map(|object| async move { store.get_json::<GroupMark<String, D>>(&object.key).await })
+            .buffered(CONCURRENT);
+        while let Some(mark) = marks.try_next().await? {
+            step.check()?;
+            let shards = mark.map(|mark| mark.shards).unwrap_or_default();
+            known.extend(shards.into_iter().filter(|(_, result)| result.may_be_reused()));
+        }
+        Ok(known)
+    }
+}
+
+fn not_done(shard: &Shard) -> anyhow::Error {
+    Failure::usage(format!("shard {} is not done: run the group that holds it, then commit again", shard.key))
+}
+
+/// The marks of a group: results by the fingerprints of their shards.
+#[derive(Serialize, Deserialize)]
+#[serde(bound(deserialize = "S: Deserialize<'de> + Ord, D: Deserialize<'de>"))]
+struct GroupMark<S, D> {
+    shards: BTreeMap<S, D>,
 }
 
 #[derive(Serialize, Deserialize)]

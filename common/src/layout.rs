@@ -18,7 +18,7 @@ impl DataVersion {
     pub fn parse(text: &str, timezone: Tz) -> anyhow::Result<Self> {
         let instant = DateTime::parse_from_rfc3339(text).ok().or_else(|| go_time(text));
         let name = match instant {
-            Some(instant) => instant.with_timezone(&timezone).format("%Y-%m-%d").to_string(),
+            Some(instant) => Self::of(instant.with_timezone(&timezone).date_naive()).0,
             None => text.to_owned(),
         };
         let mut characters = name.chars();
@@ -32,6 +32,11 @@ impl DataVersion {
             "data version {text:?} is not a name: letters, digits, dots and dashes, at most 63, beginning with a letter or digit, \
              such as 25.05.1, or an instant such as 2026-11-23T02:30:00Z"
         )))
+    }
+
+    /// The name of the data set of one date.
+    pub fn of(date: NaiveDate) -> Self {
+        Self(date.format("%Y-%m-%d").to_string())
     }
 }
 
@@ -181,6 +186,16 @@ pub fn shard_profiles(work: &str, shard: &str) -> String {
     format!("{work}/profiles/{shard}.json")
 }
 
+/// The profiles of all shards of a group, put together, in a work folder.
+pub fn group_profiles(work: &str, id: &str) -> String {
+    format!("{}/{id}.json", groups_profiles(work))
+}
+
+/// The folder of the profiles of groups.
+pub fn groups_profiles(work: &str) -> String {
+    format!("{work}/profile-groups")
+}
+
 /// Data version and model name, if the key is that of a results manifest.
 pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
     match key.split('/').collect::<Vec<_>>()[..] {
@@ -208,6 +223,11 @@ pub const ALL_RESULTS: &str = "results/*/*/v*/_manifest.json";
 
 /// A glob of the records of all workflows' attempts.
 pub const ALL_ATTEMPTS: &str = "_attempts/*/*.json";
+
+/// A glob of the commits of all reports on a model name's results.
+pub fn reports(version: &DataVersion, name: &ModelName) -> String {
+    format!("reports/{version}/{name}/v*/report.json")
+}
 
 /// The page of the report in `folder`.
 pub fn report_html(folder: &str) -> String {
@@ -256,9 +276,24 @@ pub fn done(work: &str, shard: &str) -> String {
     format!("{work}/done/{shard}.json")
 }
 
+/// The folder of the records of all attempts at a data version.
+pub fn attempts(version: &DataVersion) -> String {
+    format!("_attempts/{version}")
+}
+
+/// The marks of all shards of a finished group in a work folder.
+pub fn group_done(work: &str, id: &str) -> String {
+    format!("{}/{id}.json", groups_done(work))
+}
+
+/// The folder of the marks of finished groups.
+pub fn groups_done(work: &str) -> String {
+    format!("{work}/done-groups")
+}
+
 /// The record of a workflow's attempt at a data version.
 pub fn attempt(version: &DataVersion, workflow: &str) -> String {
-    format!("_attempts/{version}/{workflow}.json")
+    format!("{}/{workflow}.json", attempts(version))
 }
 
 /// A run of the embedded tracking.

@@ -31,3 +31,5 @@ pub mod step;
 pub mod store;
 #[cfg(feature = "mlflow")]
 pub mod tracking;
+#[cfg(feature = "webhook")]
+pub mod webhook;

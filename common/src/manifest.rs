@@ -347,14 +347,15 @@ pub async fn read<M: Manifest>(store: &Store, key: &str) -> Result<Option<M>> {
     struct Version {
         format_version: u32,
     }
-    let Some(version) = store.get_json::<Version>(key).await? else { return Ok(None) };
+    let Some(bytes) = store.get(key).await? else { return Ok(None) };
+    let version: Version = store.parse(key, &bytes)?;
     if version.format_version != FORMAT_VERSION {
         return Err(Failure::usage(format!(
             "{key} has format_version {}, and this program reads {FORMAT_VERSION}: use images of the version that wrote it",
             version.format_version
         )));
     }
-    store.get_json(key).await
+    store.parse(key, &bytes).map(Some)
 }
 
 /// Reads a manifest that must be there.
@@ -398,12 +399,8 @@ fn differs(key: &str, inputs: &Inputs, committed: &Header) -> anyhow::Error {
 }
 
 async fn missing<M: Manifest>(store: &Store, manifest: &M) -> Result<Option<String>> {
-    for (key, bytes) in manifest.objects() {
-        if store.size(key).await? != Some(bytes) {
-            return Ok(Some(key.to_owned()));
-        }
-    }
-    Ok(None)
+    let objects = manifest.objects();
+    Ok(store.first_missing(&objects).await?.map(|place| objects[place].0.to_owned()))
 }
 
 /// Commits a manifest: the last put of a step. Gives what stands there afterwards, and whether that was committed by

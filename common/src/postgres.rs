@@ -17,6 +17,7 @@ mod retention;
 mod rows;
 mod session;
 mod settings;
+mod side_table;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -37,7 +38,7 @@ pub use partitions::PartitionBy;
 pub use publication::{Publication, RowSorter, Rows};
 pub use publish::Published;
 pub use read::{CountedDay, Predicted, PublishedSet, Reader, VersionDays};
-pub use retention::Dropped;
+pub use retention::{Dropped, Retention};
 pub use settings::Settings;
 pub use table::{Table, TableArgs, TableColumn};
 
@@ -50,10 +51,11 @@ use crate::step::Step;
 /// Where rows and labels go before they are merged. It is the transaction's own, and gone with it.
 const STAGE: &str = "pg_temp.alameda_stage";
 
-/// Set for each transaction: one time zone for every clock reading, what a role's defaults would cut short, and to notice
-/// when this process is gone.
+/// Set for each transaction: one time zone for every clock reading, what a role's defaults would cut short (of which older
+/// servers do not have `transaction_timeout`), and to notice when this process is gone.
 const SETTINGS: &str = "\
     SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;\
+    SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout';\
     DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '1s', true); \
     EXCEPTION WHEN OTHERS THEN NULL; END $$;";
 

@@ -19,6 +19,7 @@ use crate::dataset::{Dataset, Labels};
 use crate::failure::Failure;
 
 use check::Checker;
+pub use parquet::check_footer;
 
 /// A raw file and what it has to keep to.
 #[derive(Clone, Debug)]
@@ -108,11 +109,14 @@ impl RawFile {
     }
 
     fn unreadable(&self, kind: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
-        Failure::contract(format!(
-            "{} can't be read as a {kind} file, it may be truncated or damaged: {error}\ndeliver it again, or remove it",
-            self.key
-        ))
+        unreadable(&self.key, kind, error)
     }
+}
+
+fn unreadable(key: &str, kind: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
+    Failure::contract(format!(
+        "{key} can't be read as a {kind} file, it may be truncated or damaged: {error}\ndeliver it again, or remove it"
+    ))
 }
 
 /// The checked rows of a raw file.

@@ -13,7 +13,7 @@ mod resources;
 mod telemetry;
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use chrono_tz::Tz;
 use clap::{CommandFactory, Subcommand};
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -125,9 +125,10 @@ fn start<V: Subcommand>(
                 call.step,
                 call.verb
             );
-            let result = step.stoppable(run(&step, verb)).await;
+            // A panic must not keep what was opened from being closed.
+            let result = AssertUnwindSafe(step.stoppable(run(&step, verb))).catch_unwind().await;
             step.uploads.close(if step.check().is_err() { ABORT_GRACE } else { ABORT }).await;
-            result
+            result.unwrap_or_else(|panic| resume_unwind(panic))
         }
         .instrument(span.clone()),
     );

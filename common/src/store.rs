@@ -5,13 +5,14 @@ mod environment;
 mod file;
 mod folder;
 mod glob;
+mod present;
 mod s3;
 #[cfg(test)]
 mod tests;
 mod upload;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::layout;
 use crate::retry::Budget;
+use crate::step::blocking;
 use address::Address;
 use folder::Folder;
 use s3::{Bucket, BucketUpload};
@@ -29,6 +31,7 @@ use upload::To;
 
 pub use environment::{Environment, Role};
 pub use file::{LocalFile, Written, hash_file};
+pub use glob::matches as matches_glob;
 pub use s3::OpenUploads;
 pub use upload::{BlockingUpload, Upload};
 
@@ -144,14 +147,20 @@ impl Store {
     /// # Errors
     /// A document that does not parse is corrupt: exit 2, with the key and the place in it.
     pub async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let Some(bytes) = self.get(key).await? else { return Ok(None) };
-        let parsed = serde_json::from_slice(&bytes).map_err(|error| {
+        self.get(key).await?.map(|bytes| self.parse(key, &bytes)).transpose()
+    }
+
+    /// Parses what was read from a JSON object.
+    ///
+    /// # Errors
+    /// Those of [`Store::get_json`].
+    pub fn parse<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {
+        serde_json::from_slice(bytes).map_err(|error| {
             Failure::usage(format!(
                 "{}/{key} is corrupt: {error}; restore it, or delete it and run the step that writes it again",
                 self.url
             ))
-        })?;
-        Ok(Some(parsed))
+        })
     }
 
     /// Reads and parses a JSON object that must be there.
@@ -264,6 +273,25 @@ impl Store {
                 Ok(path.try_exists().with_context(|| format!("looking up {}", path.display()))?.then(|| path.into()))
             }
         }
+    }
+
+    /// Whether an object, as it was listed, has the very bytes of a file on this machine.
+    ///
+    /// In S3 the ETag tells where it is the digest that this program's own uploads get. Where it is not, because of
+    /// encryption by KMS or another uploader's parts, an object of the same size is copied to the scratch folder and read.
+    pub async fn holds(&self, object: &Object, file: &Path) -> Result<bool> {
+        let bytes = std::fs::metadata(file).with_context(|| format!("looking up {}", file.display()))?.len();
+        if bytes != object.bytes {
+            return Ok(false);
+        }
+        if let Backend::Bucket(_) = &self.backend {
+            let path = file.to_owned();
+            if blocking(move || s3::etag_of(&path)).await? == object.stamp {
+                return Ok(true);
+            }
+        }
+        let (there, here) = (self.file(&object.key).await?, file.to_owned());
+        blocking(move || Ok(there.hash()? == hash_file(&here)?)).await
     }
 
     /// The path of an object, whether it is there or not; `None` unless the store is a folder.

@@ -8,6 +8,7 @@ mod moto;
 mod place;
 mod postgres;
 mod process;
+mod receiver;
 
 pub use faults::{Call, Fault, HttpProxy, Rule, TcpFault, TcpProxy};
 pub use minio::Minio;
@@ -16,6 +17,7 @@ pub use moto::Moto;
 pub use place::{place, python};
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::{Server, free_port};
+pub use receiver::{Received, Receiver};
 
 /// What a program needs to reach an S3 server, besides its `STORE_URL`.
 ///

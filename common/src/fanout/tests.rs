@@ -147,3 +147,66 @@ async fn unknown_groups_and_plans_are_refused_by_key() {
         assert!(error.to_string().contains(key), "{error:#}");
     }
 }
+
+/// The keys below a folder.
+async fn keys(store: &Store, folder: &str) -> Vec<String> {
+    store.list(folder).await.unwrap().into_iter().map(|object| object.key).collect()
+}
+
+#[tokio::test]
+async fn a_group_of_many_shards_is_marked_as_a_whole_and_its_shards_marks_are_needed_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path());
+    let store = step.store().unwrap();
+    let plan = plan(&[1; 2 * MARKED_TOGETHER + 1]);
+    let (_, groups) = plan.write(&store, 2).await.unwrap();
+    let groups: Vec<String> = serde_json::from_str(&groups).unwrap();
+    let mut all = Vec::new();
+    for id in &groups {
+        all.extend(plan.map(&step, &store, id, work(&store)).await.unwrap().0);
+    }
+    assert_eq!(keys(&store, &layout::groups_done(&plan.folder())).await.len(), 2);
+    let of_shards = keys(&store, &format!("{}/done", plan.folder())).await;
+    assert_eq!(of_shards.len(), all.len());
+    for key in of_shards {
+        store.delete(&key).await.unwrap();
+    }
+    assert_eq!(plan.results::<Done>(&step, &store).await.unwrap(), all);
+
+    // Of a group without its mark the shards' own are read.
+    plan.map(&step, &store, &groups[1], work(&store)).await.unwrap();
+    store.delete(&layout::group_done(&plan.folder(), &groups[1])).await.unwrap();
+    assert_eq!(plan.results::<Done>(&step, &store).await.unwrap(), all);
+
+    // And what is marked has to be there.
+    store.delete("out/3").await.unwrap();
+    let uncommitted = plan.results::<Done>(&step, &store).await.unwrap_err();
+    assert!(uncommitted.to_string().contains("raw/3 is not done"), "{uncommitted}");
+}
+
+#[tokio::test]
+async fn what_went_wrong_in_a_marked_group_is_read_from_the_shards_own_mark() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Judged(bool);
+    impl Finished for Judged {
+        fn objects(&self) -> Vec<(&str, u64)> {
+            Vec::new()
+        }
+        fn may_be_reused(&self) -> bool {
+            self.0
+        }
+    }
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path());
+    let store = step.store().unwrap();
+    let plan = plan(&[1; MARKED_TOGETHER]);
+    plan.write(&store, 1).await.unwrap();
+    let id = "000-of-001";
+    plan.map(&step, &store, id, |shard| Ok(Judged(shard.ordinal != 5))).await.unwrap();
+    assert!(!plan.results::<Judged>(&step, &store).await.unwrap()[5].0);
+    // Killed after the shard was done again, and before the group was marked again.
+    let stale = store.require(&layout::group_done(&plan.folder(), id)).await.unwrap();
+    plan.map(&step, &store, id, |_| Ok(Judged(true))).await.unwrap();
+    store.put(&layout::group_done(&plan.folder(), id), stale).await.unwrap();
+    assert!(plan.results::<Judged>(&step, &store).await.unwrap()[5].0);
+}

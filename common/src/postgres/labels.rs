@@ -280,10 +280,10 @@ async fn label(session: &Session<'_>, table: &Table, labels: &Labels) -> Result<
     if let Some(labelled) = reusable(session, table, labelling).await? {
         return Ok(labelled);
     }
-    tables::ensure(session, table).await?;
+    tables::LABELS.ensure(session, table).await?;
     let mut labelled = Labelled { labels: stage(session, labels).await?, ..Labelled::default() };
     let time = labelling.publication.time.as_deref().filter(|time| labelling.keys.iter().any(|(name, _)| name == time));
-    let kept_from = retention::kept_from(session, table).await?;
+    let kept_from = retention::kept_from(session, table, &labelling.publication.model_name).await?;
     let old = retention::leave_out(session, table, time, kept_from).await?;
     labelled.absent = count_absent(session, table, labelling).await? + old;
 

@@ -6,82 +6,50 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::publication::{Publication, Span};
 use super::session::{Session, get};
-use super::table::{Table, literal};
+use super::side_table::SideTable;
+use super::table::Table;
 use crate::retry::Trouble;
 
-/// Its name, in the schema of the predictions.
-const NAME: &str = "prediction_publications";
-
-/// Comments on its columns, with their types.
-const COLUMNS: [(&str, &str, &str); 14] = [
-    ("predictions_table", "text NOT NULL", "The table that was published to."),
-    ("fingerprint", "text NOT NULL", "Fingerprint of the results manifest."),
-    ("data_version", "text NOT NULL", "The data version that was scored."),
-    ("model_name", "text NOT NULL", "Registered name of the model that scored it."),
-    ("model_version", "bigint NOT NULL", "Version of that model."),
-    ("scored_at", "timestamptz NOT NULL", "When it was scored: of two rows with one key the later one stands."),
-    ("rows", "bigint NOT NULL", "Rows of the results."),
-    ("parts_digest", "text NOT NULL", "Digest of all parts of the results."),
-    ("columns", "text[] NOT NULL", "Columns that the results have."),
-    ("first_time", "timestamptz", "Least time of the rows; clock readings and dates are taken as UTC."),
-    ("last_time", "timestamptz", "Greatest time of the rows."),
-    ("started_at", "timestamptz NOT NULL", "When publishing began."),
-    ("finished_at", "timestamptz NOT NULL", "When the rows were in the table."),
-    ("workflow", "text NOT NULL", "The workflow that published."),
-];
-
-/// The ledger beside a table.
-pub(super) fn of(table: &Table) -> Table {
-    table.beside(NAME)
-}
+pub(super) const LEDGER: SideTable = SideTable {
+    name: "prediction_publications",
+    comment: "What Alameda has published, one row for each set of results.",
+    columns: &[
+        ("predictions_table", "text NOT NULL", "The table that was published to."),
+        ("fingerprint", "text NOT NULL", "Fingerprint of the results manifest."),
+        ("data_version", "text NOT NULL", "The data version that was scored."),
+        ("model_name", "text NOT NULL", "Registered name of the model that scored it."),
+        ("model_version", "bigint NOT NULL", "Version of that model."),
+        ("scored_at", "timestamptz NOT NULL", "When it was scored: of two rows with one key the later one stands."),
+        ("rows", "bigint NOT NULL", "Rows of the results."),
+        ("parts_digest", "text NOT NULL", "Digest of all parts of the results."),
+        ("columns", "text[] NOT NULL", "Columns that the results have."),
+        ("first_time", "timestamptz", "Least time of the rows; clock readings and dates are taken as UTC."),
+        ("last_time", "timestamptz", "Greatest time of the rows."),
+        ("started_at", "timestamptz NOT NULL", "When publishing began."),
+        ("finished_at", "timestamptz NOT NULL", "When the rows were in the table."),
+        ("workflow", "text NOT NULL", "The workflow that published."),
+    ],
+    key: "PRIMARY KEY (predictions_table, fingerprint)",
+};
 
 /// Rows that were published of a set of results; `None` when it was not, or when there is no ledger yet.
 pub(super) async fn find(session: &Session<'_>, table: &Table, fingerprint: &str) -> Result<Option<u64>, Trouble> {
-    if !exists(session, table).await? {
+    if !LEDGER.exists(session, table).await? {
         return Ok(None);
     }
     // Whoever empties the table by hand wants it filled again.
     let query = format!(
         "SELECT rows FROM {} WHERE predictions_table = $1 AND fingerprint = $2 AND (rows = 0 OR EXISTS (SELECT FROM {table}))",
-        of(table)
+        LEDGER.beside(table)
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table.name, Type::TEXT), (&fingerprint, Type::TEXT)];
     let rows = session.query("reading the ledger", &query, &parameters).await?;
     rows.first().map(|row| get::<i64>(row, 0).map(|rows| rows as u64)).transpose()
 }
 
-pub(super) async fn exists(session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
-    let rows = session
-        .query("looking up the ledger", "SELECT to_regclass($1) IS NOT NULL", &[(&of(table).to_string(), Type::TEXT)])
-        .await?;
-    rows.first().map_or(Ok(false), |row| get(row, 0))
-}
-
-/// Makes the ledger when it is missing.
-pub(super) async fn ensure(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
-    if exists(session, table).await? {
-        return Ok(());
-    }
-    let ledger = of(table);
-    // Publishers of other tables share it, so the table's own lock is not enough.
-    session.lock(&ledger).await?;
-    let columns: Vec<String> = COLUMNS.iter().map(|(name, definition, _)| format!("{name} {definition}")).collect();
-    let comments: String = COLUMNS
-        .iter()
-        .map(|(name, _, comment)| format!("COMMENT ON COLUMN {ledger}.{name} IS {};", literal(comment)))
-        .collect();
-    let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {ledger} ({}, PRIMARY KEY (predictions_table, fingerprint));\
-         COMMENT ON TABLE {ledger} IS {};{comments}",
-        columns.join(", "),
-        literal("What Alameda has published, one row for each set of results.")
-    );
-    session.batch("creating the ledger", &sql).await
-}
-
-/// Forgets what a table had before it was dropped and made anew.
+/// Forgets what a table had.
 pub(super) async fn forget(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
-    let sql = format!("DELETE FROM {} WHERE predictions_table = $1", of(table));
+    let sql = format!("DELETE FROM {} WHERE predictions_table = $1", LEDGER.beside(table));
     session.execute("clearing the ledger", &sql, &[(&table.name, Type::TEXT)]).await.map(drop)
 }
 
@@ -112,10 +80,10 @@ pub(super) async fn earlier(
             ARRAY(SELECT DISTINCT unnest(columns) FROM {ledger} WHERE predictions_table = $1 ORDER BY 1), \
             ARRAY(SELECT model_version FROM {tied}), ARRAY(SELECT data_version FROM {tied}), \
             EXISTS (SELECT FROM {ledger} WHERE predictions_table = $1 AND model_name = $2 AND model_version = $7)",
-        ledger = of(table),
+        ledger = LEDGER.beside(table),
         tied = format_args!(
             "{} WHERE predictions_table = $1 AND model_name = $2 AND scored_at = $5 AND fingerprint > $6 ORDER BY fingerprint",
-            of(table)
+            LEDGER.beside(table)
         ),
     );
     let (first, last) = (span.and_then(|span| span.first()), span.and_then(|span| span.last()));
@@ -147,12 +115,12 @@ pub(super) async fn record(
     span: Option<Span>,
     started_at: DateTime<Utc>,
 ) -> Result<(), Trouble> {
-    let names: Vec<&str> = COLUMNS.iter().map(|(name, _, _)| *name).collect();
-    let values: Vec<String> = (1..=COLUMNS.len()).map(|number| format!("${number}")).collect();
+    let names = LEDGER.names();
+    let values: Vec<String> = (1..=names.len()).map(|number| format!("${number}")).collect();
     let updated: Vec<String> = names.iter().map(|name| format!("{name} = excluded.{name}")).collect();
     let sql = format!(
         "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (predictions_table, fingerprint) DO UPDATE SET {}",
-        of(table),
+        LEDGER.beside(table),
         names.join(", "),
         values.join(", "),
         updated.join(", ")
@@ -161,7 +129,7 @@ pub(super) async fn record(
     let rows = publication.rows as i64;
     let (first, last) = (span.and_then(|span| span.first()), span.and_then(|span| span.last()));
     let finished_at = Utc::now();
-    let parameters: [(&(dyn ToSql + Sync), Type); COLUMNS.len()] = [
+    let parameters: [(&(dyn ToSql + Sync), Type); LEDGER.columns.len()] = [
         (&table.name, Type::TEXT),
         (&publication.fingerprint, Type::TEXT),
         (&publication.data_version, Type::TEXT),

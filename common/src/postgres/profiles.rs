@@ -17,7 +17,7 @@ use chrono::NaiveDate;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::publication::Publication;
-use super::session::{Session, get};
+use super::session::Session;
 use super::table::Table;
 use crate::days::{self, DayNumber};
 use crate::failure::Failure;
@@ -214,13 +214,9 @@ impl Key<'_> {
     }
 }
 
-/// Forgets the profiles of rows that are gone though retention did not drop them: the table was emptied, or made anew.
-pub(super) async fn forget_if_empty(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
-    let empty = session.query("looking for rows", &format!("SELECT NOT EXISTS (SELECT FROM {table})"), &[]).await?;
-    match empty.first().map_or(Ok(false), |row| get(row, 0))? {
-        true => tables::clear(session, table).await,
-        false => Ok(()),
-    }
+/// Forgets the profiles of rows that are gone though retention did not drop them.
+pub(super) async fn forget(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
+    tables::clear(session, table).await
 }
 
 fn date(day: DayNumber) -> Result<NaiveDate, Trouble> {

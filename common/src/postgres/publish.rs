@@ -87,18 +87,19 @@ async fn publish(
 ) -> Result<Ended, Trouble> {
     let publication = &*rows.publication;
     session.lock(table).await?;
-    ledger::ensure(session, table).await?;
+    ledger::LEDGER.ensure(session, table).await?;
     let existing = table::look_up(session, table).await?;
     if let Some(published) = reusable(session, table, existing.as_ref(), publication).await? {
         return Ok(Ended::Done(published));
     }
     let definition = publication.definition();
     table::ensure(session, table, existing.as_ref(), &definition).await?;
-    if existing.is_none() {
+    let kept_from = retention::kept_from(session, table, &publication.model_name).await?;
+    if table::is_empty(session, table).await? {
+        // Dropped, or emptied: whatever was published before is gone, not only what is published first now.
         ledger::forget(session, table).await?;
+        profiles::forget(session, table).await?;
     }
-    profiles::forget_if_empty(session, table).await?;
-    let kept_from = retention::kept_from(session, table).await?;
     partitions::ensure(session, table, &definition, &rows.months, kept_from).await?;
     let mut changes = Changes::open(session, table, publication).await?;
     let earlier = ledger::earlier(session, table, publication, rows.span).await?;

@@ -14,7 +14,8 @@ use tokio_postgres::types::{ToSql, Type};
 use super::profiles::tables::{self, NUMBERS, PROFILES};
 use super::session::{Session, get};
 use super::table::{Table, quoted};
-use super::{Database, Settings, ledger};
+use super::ledger::LEDGER;
+use super::{Database, Settings};
 use crate::profiles::{Baseline, Profile};
 use crate::retry::Trouble;
 use crate::step::Step;
@@ -122,14 +123,14 @@ impl Reader {
     /// All that was counted, by model, version and data version; nothing when nothing was published.
     pub async fn versions(&self) -> Result<Vec<VersionDays>> {
         let work = async |session: &Session<'_>| {
-            if !self.has_profiles(session).await? {
+            if !PROFILES.exists(session, &self.table).await? {
                 return Ok(Vec::new());
             }
             let sql = format!(
                 "SELECT model_name, model_version, data_version, min(day), max(day), sum(rows)::bigint, \
                  sum(labelled_rows)::bigint, sum(unscored_rows)::bigint FROM {} WHERE predictions_table = $1 \
                  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-                self.table.beside(PROFILES)
+                PROFILES.beside(&self.table)
             );
             let rows =
                 session.query("reading which profiles there are", &sql, &[(&self.table.name, Type::TEXT)]).await?;
@@ -164,7 +165,7 @@ impl Reader {
         // A number that no version has is one of no version.
         let Ok(version) = i64::try_from(model_version) else { return Ok(None) };
         let work = async |session: &Session<'_>| {
-            if !self.has_profiles(session).await? {
+            if !PROFILES.exists(session, &self.table).await? {
                 return Ok(None);
             }
             let mut baselines = tables::baselines(session, &self.table, model_name).await?;
@@ -174,7 +175,7 @@ impl Reader {
                 "SELECT day, {NUMBERS}, data_version FROM {} WHERE predictions_table = $1 AND model_name = $2 \
                  AND model_version = $3 AND ($4::text IS NULL OR data_version = $4) \
                  AND ($5::date IS NULL OR day >= $5) AND ($6::date IS NULL OR day <= $6) ORDER BY day, data_version",
-                self.table.beside(PROFILES)
+                PROFILES.beside(&self.table)
             );
             let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
                 (&self.table.name, Type::TEXT),
@@ -198,13 +199,13 @@ impl Reader {
     pub async fn published(&self, limit: usize) -> Result<Vec<PublishedSet>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let work = async |session: &Session<'_>| {
-            if !ledger::exists(session, &self.table).await? {
+            if !LEDGER.exists(session, &self.table).await? {
                 return Ok(Vec::new());
             }
             let sql = format!(
                 "SELECT data_version, model_name, model_version, rows, scored_at, finished_at, workflow FROM {} \
                  WHERE predictions_table = $1 ORDER BY finished_at DESC LIMIT $2",
-                ledger::of(&self.table)
+                LEDGER.beside(&self.table)
             );
             let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&self.table.name, Type::TEXT), (&limit, Type::INT8)];
             let rows = session.query("reading the ledger", &sql, &parameters).await?;
@@ -278,12 +279,5 @@ impl Reader {
             columns.push(column);
         }
         Ok(first.map(|first| [first].into_iter().chain(columns).collect()))
-    }
-
-    async fn has_profiles(&self, session: &Session<'_>) -> Result<bool, Trouble> {
-        let name = self.table.beside(PROFILES).to_string();
-        let sql = "SELECT to_regclass($1) IS NOT NULL";
-        let rows = session.query("looking up the profiles", sql, &[(&name, Type::TEXT)]).await?;
-        rows.first().map_or(Ok(false), |row| get(row, 0))
     }
 }

@@ -1,21 +1,69 @@
-//! Retention: rows older than a number of days are dropped, by whole partitions where there are some, and do not come back.
+//! Retention: rows of a model name that are older than a number of days are dropped, and do not come back. A partition goes
+//! whole once no other model has rows in it.
 //!
 //! Their profiles are kept: they are small, and history is what a dashboard shows. What was dropped up to is remembered, and
-//! rows from before are left out of everything that is published afterwards.
+//! rows from before are left out of everything that is published of the model name afterwards.
 
 use anyhow::Result;
-use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::partitions::{self, Month};
+use super::partitions::{self, Month, Partition};
 use super::publication::Publication;
 use super::session::{Session, get};
+use super::side_table::SideTable;
 use super::table::{self, Table, literal, quoted};
 use super::{Database, STAGE};
 use crate::failure::Failure;
 use crate::retry::Trouble;
 
-const NAME: &str = "prediction_retention";
+pub(super) const RETENTION: SideTable = SideTable {
+    name: "prediction_retention",
+    comment: "Up to when Alameda has dropped old predictions. Rows from before are not published again.",
+    columns: &[
+        ("predictions_table", "text NOT NULL", "The table that rows were dropped from."),
+        ("model_name", "text NOT NULL", "Registered name of the model whose rows were dropped."),
+        (
+            "kept_from",
+            "timestamptz NOT NULL",
+            "Time of the oldest rows that are kept; clock readings are taken as UTC.",
+        ),
+        (
+            "first_day",
+            "date NOT NULL",
+            "Day of that time. Profiles of earlier days stay, whatever becomes of the table.",
+        ),
+    ],
+    key: "PRIMARY KEY (predictions_table, model_name)",
+};
+
+/// The type of a column of instants, as Postgres shows it.
+const INSTANT: &str = "timestamp with time zone";
+
+/// How long the rows of a model name are kept.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    model_name: String,
+    /// Name of the column of time.
+    time: String,
+    days: u32,
+}
+
+impl Retention {
+    /// Keeps rows like those of `publication` for `days` days.
+    ///
+    /// # Errors
+    /// Predictions without a column of time: exit 2.
+    pub fn new(publication: &Publication, days: u32) -> Result<Self> {
+        let time = publication.time.clone().ok_or_else(|| {
+            Failure::usage(format!(
+                "predictions are to be kept for {days} days, and have no column of time: leave out --retention-days \
+                 (RETENTION_DAYS), or give a column of dataset.json the role time"
+            ))
+        })?;
+        Ok(Self { model_name: publication.model_name.clone(), time, days })
+    }
+}
 
 /// What retention dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,34 +75,23 @@ pub struct Dropped {
 }
 
 impl Database {
-    /// Drops rows whose time is more than `days` days before `now`. A table with partitions by time loses those that lie
-    /// before the month of that day whole, and nothing else; another one loses the rows before that day.
+    /// Drops the model's rows whose time is more days before `now` than they are kept. A table with partitions by time loses
+    /// those before the month of that day, and the partitions that then hold none of another model; another one loses the
+    /// rows before that day.
     ///
     /// # Errors
-    /// Predictions without a column of time: exit 2.
-    pub async fn retain(
-        &self,
-        table: &Table,
-        publication: &Publication,
-        days: u32,
-        now: DateTime<Utc>,
-    ) -> Result<Dropped> {
-        let Some(time) = &publication.time else {
-            return Err(Failure::usage(format!(
-                "rows of {table} are to be kept for {days} days, and the predictions have no column of time: leave out \
-                 --retention-days (RETENTION_DAYS), or give a column of dataset.json the role time"
-            )));
-        };
-        let dropped = self
-            .transaction(&format!("dropping old rows of {table}"), async |session| {
-                drop_old(session, table, time, days, now).await
-            })
-            .await?;
+    /// A database that does not answer: exit 75. A partition that can't be dropped: exit 2.
+    pub async fn retain(&self, table: &Table, retention: &Retention, now: DateTime<Utc>) -> Result<Dropped> {
+        let operation = format!("dropping old rows of {table}");
+        let dropped =
+            self.transaction(&operation, async |session| drop_old(session, table, retention, now).await).await?;
         if dropped != Dropped::default() {
             tracing::info!(
-                "{} partitions and {} rows of {table} were older than {days} days, and are dropped; their profiles stay",
+                "{} partitions and {} rows of model {} in {table} were older than {} days, and are dropped; their profiles stay",
                 dropped.partitions,
-                dropped.rows
+                dropped.rows,
+                retention.model_name,
+                retention.days
             );
         }
         Ok(dropped)
@@ -64,35 +101,42 @@ impl Database {
 async fn drop_old(
     session: &Session<'_>,
     table: &Table,
-    time: &str,
-    days: u32,
+    retention: &Retention,
     now: DateTime<Utc>,
 ) -> Result<Dropped, Trouble> {
+    let Retention { model_name, time, days } = retention;
     session.lock(table).await?;
     let existing = table::look_up(session, table).await?;
     let Some(type_of_time) = existing.as_ref().and_then(|existing| existing.type_of(time)) else {
         return Ok(Dropped::default());
     };
-    let Some(oldest) = oldest_day(session, type_of_time, days, now) else { return Ok(Dropped::default()) };
-    let before = kept_from(session, table).await?;
+    let Some(oldest) = oldest_day(session, type_of_time, *days, now) else { return Ok(Dropped::default()) };
+    let before = kept_from(session, table, model_name).await?;
     let mut dropped = Dropped::default();
-    let from = match partitions::look_up(session, table, time).await? {
-        Some(partitions) => {
-            let from = month_of(oldest).max(before.unwrap_or(DateTime::<Utc>::MIN_UTC));
-            for partition in partitions.iter().filter(|partition| partition.to.is_some_and(|to| to <= from)) {
-                session.execute_batch("dropping a partition", &format!("DROP TABLE {}", partition.name)).await?;
-                dropped.partitions += 1;
-            }
-            from
+    let partitions = partitions::look_up(session, table, time).await?;
+    let oldest = if partitions.is_some() { month_of(oldest) } else { oldest };
+    let from = before.map_or(oldest, |before| before.max(oldest));
+    for partition in partitions.iter().flatten().filter(|partition| partition.to.is_some_and(|to| to <= from)) {
+        if !holds_others(session, partition, model_name).await? {
+            session.execute_batch("dropping a partition", &format!("DROP TABLE {}", partition.name)).await?;
+            dropped.partitions += 1;
         }
-        None => oldest.max(before.unwrap_or(DateTime::<Utc>::MIN_UTC)),
-    };
-    let sql = format!("DELETE FROM {table} WHERE {} < {}", quoted(time), moment(from));
-    dropped.rows = session.execute("deleting old rows", &sql, &[]).await?;
+    }
+    let sql = format!("DELETE FROM {table} WHERE {} < {} AND model_name = $1", quoted(time), moment(from));
+    dropped.rows = session.execute("deleting old rows", &sql, &[(model_name, Type::TEXT)]).await?;
     if before != Some(from) {
-        remember(session, table, from).await?;
+        let zone = if type_of_time == INSTANT { session.step.timezone() } else { chrono_tz::UTC };
+        remember(session, table, model_name, from, from.with_timezone(&zone).date_naive()).await?;
     }
     Ok(dropped)
+}
+
+/// Whether a partition holds rows of another model name: those that it still wants, or it would have dropped them.
+async fn holds_others(session: &Session<'_>, partition: &Partition, model_name: &str) -> Result<bool, Trouble> {
+    let sql = format!("SELECT FROM {} WHERE model_name <> $1 LIMIT 1", partition.name);
+    // Where there are none, all rows are read.
+    let found = session.execute("looking for other models' rows", &sql, &[(&model_name, Type::TEXT)]).await?;
+    Ok(found > 0)
 }
 
 /// The first moment of the oldest day that is kept. A clock reading has no zone, and is taken as UTC from here on.
@@ -102,7 +146,7 @@ fn oldest_day(session: &Session<'_>, type_of_time: &str, days: u32, now: DateTim
         now.with_timezone(&timezone).date_naive().checked_sub_days(Days::new(days.into()))?.and_time(NaiveTime::MIN);
     match type_of_time {
         // Where the clock skips midnight, the day begins at the next reading that there is.
-        "timestamp with time zone" => (0..24)
+        INSTANT => (0..24)
             .find_map(|hours| timezone.from_local_datetime(&(midnight + chrono::TimeDelta::hours(hours))).earliest())
             .map(|instant| instant.to_utc()),
         _ => Some(midnight.and_utc()),
@@ -118,41 +162,37 @@ fn moment(moment: DateTime<Utc>) -> String {
     literal(&moment.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string())
 }
 
-/// From when on rows are kept; `None` when nothing was ever dropped.
-pub(super) async fn kept_from(session: &Session<'_>, table: &Table) -> Result<Option<DateTime<Utc>>, Trouble> {
-    let retention = table.beside(NAME);
-    let exists = session
-        .query(
-            "looking up what was dropped",
-            "SELECT to_regclass($1) IS NOT NULL",
-            &[(&retention.to_string(), Type::TEXT)],
-        )
-        .await?;
-    if !exists.first().map_or(Ok(false), |row| get(row, 0))? {
+/// From when on rows of a model name are kept; `None` when none of it was ever dropped.
+pub(super) async fn kept_from(
+    session: &Session<'_>,
+    table: &Table,
+    model_name: &str,
+) -> Result<Option<DateTime<Utc>>, Trouble> {
+    if !RETENTION.exists(session, table).await? {
         return Ok(None);
     }
-    let sql = format!("SELECT kept_from FROM {retention} WHERE predictions_table = $1");
-    let rows = session.query("looking up what was dropped", &sql, &[(&table.name, Type::TEXT)]).await?;
+    let retention = RETENTION.beside(table);
+    let sql = format!("SELECT kept_from FROM {retention} WHERE predictions_table = $1 AND model_name = $2");
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table.name, Type::TEXT), (&model_name, Type::TEXT)];
+    let rows = session.query(&format!("reading {retention}"), &sql, &parameters).await?;
     rows.first().map(|row| get(row, 0)).transpose()
 }
 
-async fn remember(session: &Session<'_>, table: &Table, from: DateTime<Utc>) -> Result<(), Trouble> {
-    let retention = table.beside(NAME);
-    session.lock(&retention).await?;
+async fn remember(
+    session: &Session<'_>,
+    table: &Table,
+    model_name: &str,
+    from: DateTime<Utc>,
+    first_day: NaiveDate,
+) -> Result<(), Trouble> {
+    RETENTION.ensure(session, table).await?;
     let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {retention} (predictions_table text PRIMARY KEY, kept_from timestamptz NOT NULL);\
-         COMMENT ON TABLE {retention} IS {};\
-         COMMENT ON COLUMN {retention}.predictions_table IS {};\
-         COMMENT ON COLUMN {retention}.kept_from IS {};",
-        literal("Up to when Alameda has dropped old predictions. Rows from before are not published again."),
-        literal("The table that rows were dropped from."),
-        literal("Time of the oldest rows that are kept; clock readings are taken as UTC.")
+        "INSERT INTO {} (predictions_table, model_name, kept_from, first_day) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (predictions_table, model_name) DO UPDATE SET kept_from = excluded.kept_from, first_day = excluded.first_day",
+        RETENTION.beside(table)
     );
-    session.batch("remembering what was dropped", &sql).await?;
-    let sql = format!(
-        "INSERT INTO {retention} VALUES ($1, $2) ON CONFLICT (predictions_table) DO UPDATE SET kept_from = excluded.kept_from"
-    );
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table.name, Type::TEXT), (&from, Type::TIMESTAMPTZ)];
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&table.name, Type::TEXT), (&model_name, Type::TEXT), (&from, Type::TIMESTAMPTZ), (&first_day, Type::DATE)];
     session.execute("remembering what was dropped", &sql, &parameters).await.map(drop)
 }
 

@@ -214,6 +214,12 @@ pub(super) async fn look_up(session: &Session<'_>, table: &Table) -> Result<Opti
     }
 }
 
+/// Whether the table has no rows.
+pub(super) async fn is_empty(session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
+    let rows = session.query("looking for rows", &format!("SELECT NOT EXISTS (SELECT FROM {table})"), &[]).await?;
+    rows.first().map_or(Ok(false), |row| get(row, 0))
+}
+
 /// Looks whether the table can take the rows, as it is or widened.
 ///
 /// # Errors

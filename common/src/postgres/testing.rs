@@ -39,6 +39,7 @@ pub(super) enum Time {
 /// A set of results.
 #[derive(Clone, Debug)]
 pub(super) struct Results {
+    pub(super) model_name: &'static str,
     pub(super) data_version: &'static str,
     pub(super) version: u64,
     /// Seconds after a fixed moment.
@@ -53,7 +54,16 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) fn new(data_version: &'static str, version: u64, scored: i64, ids: std::ops::Range<usize>) -> Self {
-        Self { data_version, version, scored, ids, labelled: |i| i % 4 == 0, time: Time::Naive, days: 5 }
+        Self {
+            model_name: "churn",
+            data_version,
+            version,
+            scored,
+            ids,
+            labelled: |i| i % 4 == 0,
+            time: Time::Naive,
+            days: 5,
+        }
     }
 
     /// Nothing in it depends on anything but the row, the version and the data version.
@@ -111,9 +121,9 @@ impl Results {
             .collect();
         let made_at: DateTime<Utc> = "2025-06-01T00:00:00.000001Z".parse().unwrap();
         serde_json::from_value(serde_json::json!({
-            "format_version": 1, "fingerprint": format!("{} {} {}", self.data_version, self.version, self.scored), "inputs": {},
+            "format_version": 1, "fingerprint": format!("{} {} {} {}", self.model_name, self.data_version, self.version, self.scored), "inputs": {},
             "created_at": made_at + TimeDelta::seconds(self.scored), "workflow": "w", "data_version": self.data_version,
-            "model_name": "churn", "model_version": self.version, "model": "m", "predict_manifest": "p", "columns": columns,
+            "model_name": self.model_name, "model_version": self.version, "model": "m", "predict_manifest": "p", "columns": columns,
             "rows": self.ids.len(), "unscored_rows": 0, "shards": [], "quarantined": [],
             "parts": [{"key": "part", "rows": self.ids.len(), "bytes": 1, "sha256": "s", "ordinal": 0}]
         }))

@@ -47,6 +47,15 @@ pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Erro
              widen them, and needs SELECT, INSERT, UPDATE and DELETE to fill them",
         ),
         "25006" => lasting("; name the primary server, not a replica (DATABASE_URL, or PGHOST)"),
+        // No statement of ours names a column of the predictions that was not looked up before.
+        "42703" => lasting(
+            "; that table was made by another version of Alameda, or changed by somebody else: rename it, then run the step again",
+        ),
+        // A column to widen, or a partition to drop, that something else is made of.
+        "0A000" | "2BP01" => lasting("; drop what depends on it, such as a view, run the step again, and make it anew"),
+        "42P07" => lasting(
+            "; rename or drop what has that name, or publish to another table (--predictions-table, PREDICTIONS_TABLE)",
+        ),
         "53100" => lasting("; free space on the server's disk or give it a larger one, then run the step again"),
         "53400" => lasting("; raise that limit for the user, then run the step again"),
         code if code.starts_with("23") => {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -10,25 +11,29 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampNanosecondType};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::ParquetMetaDataReader;
 
-use super::{Chunk, Chunks, Misfit, RawFile};
+use super::{Chunk, Chunks, Misfit, RawFile, unreadable};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnType, Labels, Role};
 use crate::parts::BATCH_ROWS;
 
+/// What is told of pages that the decoder has a panic for.
+const PAGES: &str = "its pages make no sense";
+
 pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
     let file = File::open(&raw.path).with_context(|| format!("opening {}", raw.path.display()))?;
-    let builder = guard(raw, || ParquetRecordBatchReaderBuilder::try_new(file))?;
+    let builder = guard(&raw.key, PAGES, || ParquetRecordBatchReaderBuilder::try_new(file))?;
     let positions = positions(raw, builder.schema())?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), positions.iter().copied().flatten());
-    let mut reader = guard(raw, || builder.with_projection(mask).with_batch_size(BATCH_ROWS).build())?;
+    let mut reader = guard(&raw.key, PAGES, || builder.with_projection(mask).with_batch_size(BATCH_ROWS).build())?;
     // The reader gives columns in the order of the file.
     let mut in_file: Vec<usize> = positions.iter().copied().flatten().collect();
     in_file.sort_unstable();
     let order: Vec<Option<usize>> =
         positions.iter().map(|position| position.and_then(|position| in_file.binary_search(&position).ok())).collect();
     let (raw, schema) = (raw.clone(), raw.dataset.raw_schema());
-    let batches = std::iter::from_fn(move || guard(&raw, || reader.next().transpose()).transpose());
+    let batches = std::iter::from_fn(move || guard(&raw.key, PAGES, || reader.next().transpose()).transpose());
     Ok(Box::new(batches.map(move |batch| {
         let batch = batch?;
         let mut misfits = Vec::new();
@@ -44,11 +49,33 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
     })))
 }
 
-/// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an error.
-fn guard<T, E: Display>(raw: &RawFile, read: impl FnOnce() -> Result<T, E>) -> Result<T> {
+/// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an error, of which
+/// `nonsense` is told.
+fn guard<T, E: Display>(key: &str, nonsense: &str, read: impl FnOnce() -> Result<T, E>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(read) => read.map_err(|error| raw.unreadable("parquet", &error)),
-        Err(_) => Err(raw.unreadable("parquet", &"its pages make no sense")),
+        Ok(read) => read.map_err(|error| unreadable(key, "parquet", &error)),
+        Err(_) => Err(unreadable(key, "parquet", &nonsense)),
+    }
+}
+
+/// Checks that a file ends with the footer of a parquet file, and is as long as its footer says.
+///
+/// # Errors
+/// A file that is truncated or is no parquet file: exit 10, by the name `key`.
+pub fn check_footer(path: &Path, key: &str) -> Result<()> {
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let length = file.metadata().with_context(|| format!("looking up {}", path.display()))?.len();
+    let metadata = guard(key, "its footer makes no sense", || ParquetMetaDataReader::new().parse_and_finish(&file))?;
+    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let ends = columns.map(|column| {
+        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        u64::try_from(start).ok()?.checked_add(u64::try_from(column.compressed_size()).ok()?)
+    });
+    match ends.max_by_key(|end| end.unwrap_or(u64::MAX)) {
+        Some(end) if end.is_none_or(|end| end > length) => {
+            Err(unreadable(key, "parquet", &"its footer names pages beyond its end"))
+        }
+        _ => Ok(()),
     }
 }
 

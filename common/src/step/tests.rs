@@ -114,6 +114,34 @@ async fn a_stopped_step_does_not_go_on_with_the_next_item() {
 }
 
 #[test]
+fn a_panic_leaves_no_upload_behind() {
+    let minio = services::Minio::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(home.path().join("work")).unwrap();
+    let call = Call { step: "probe".to_owned(), verb: "count".to_owned(), started: Instant::now() };
+    let verb = Verb::Count { name: None, number: 4, message: None };
+    let panics = async |step: &Step, _: Verb| {
+        let access = Access { environment: Environment::of(minio.variables()), ..step.access(Role::Store) };
+        let store = Store::create_with(&format!("s3://{}", services::Minio::BUCKET), &access)?;
+        let mut upload = store.upload("x").await?;
+        // Its first part is sent.
+        upload.write(&vec![0; 17 << 20]).await?;
+        assert_eq!(step.uploads.count(), 1);
+        panic!("made up")
+    };
+    let panic =
+        catch_unwind(AssertUnwindSafe(|| start(&call, Shared::for_test(home.path()), verb, panics))).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"made up"));
+    let script = format!(
+        "import boto3\nprint(boto3.client('s3').list_multipart_uploads(Bucket={:?}, Prefix='x').get('Uploads', []))",
+        services::Minio::BUCKET
+    );
+    let mut python = std::process::Command::new(services::python().unwrap());
+    let listed = python.args(["-c", &script]).envs(minio.variables()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[]", "{}", String::from_utf8_lossy(&listed.stderr));
+}
+
+#[test]
 fn progress_ends_with_all_done() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("progress");

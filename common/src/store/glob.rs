@@ -1,7 +1,7 @@
 //! Globs over keys.
 
 /// Whether a key matches a glob in which `*` stands for any characters but `/`.
-pub(super) fn matches(pattern: &str, key: &str) -> bool {
+pub fn matches(pattern: &str, key: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == key,
         Some((literal, rest)) => {

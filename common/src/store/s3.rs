@@ -4,6 +4,7 @@
 //! what was learnt from the try before, and with one text for whoever reads the error.
 
 mod download;
+mod etag;
 mod http;
 mod open;
 mod trouble;
@@ -17,12 +18,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use futures::TryFutureExt;
 use object_store::aws::{AmazonS3, AwsCredentialProvider};
 use object_store::client::HttpClient;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path as Location;
-use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::environment::{Identity, Role, Source};
 use super::{Object, location};
@@ -31,6 +31,7 @@ use crate::retry::{Budget, Service, Trouble};
 use http::Refusal;
 use trouble::Verdict;
 
+pub(super) use etag::etag_of;
 pub(super) use uploads::BucketUpload;
 pub use uploads::OpenUploads;
 
@@ -80,24 +81,12 @@ enum Outcome<T> {
 
 impl Bucket {
     pub(super) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let location = self.location(key)?;
-        let operation = self.operation("reading", key);
-        let read = || self.client.get(&location).and_then(|found| found.bytes());
-        match self.call(&operation, 0, read).await? {
-            Outcome::Done(bytes) => Ok(Some(bytes.to_vec())),
-            Outcome::Missing | Outcome::Differs => Ok(None),
-        }
+        Ok(self.transfer(key, None, Vec::new()).await?.map(|(bytes, _)| bytes))
     }
 
     /// The last bytes of an object.
     pub(super) async fn tail(&self, key: &str, bytes: u64) -> Result<Option<Vec<u8>>> {
-        let location = self.location(key)?;
-        let options = GetOptions { range: Some(GetRange::Suffix(bytes)), ..GetOptions::default() };
-        let read = || self.client.get_opts(&location, options.clone()).and_then(|found| found.bytes());
-        match self.call(&self.operation("reading", key), 0, read).await? {
-            Outcome::Done(bytes) => Ok(Some(bytes.to_vec())),
-            Outcome::Missing | Outcome::Differs => Ok(None),
-        }
+        Ok(self.transfer(key, Some(GetRange::Suffix(bytes)), Vec::new()).await?.map(|(bytes, _)| bytes))
     }
 
     pub(super) async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {

@@ -5,6 +5,7 @@
 //! before it is created again, and looked for once more afterwards.
 
 mod artifacts;
+mod begin;
 mod client;
 mod names;
 mod registry;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Dataset;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::layout::ModelName;
 
 /// How a run stands.
@@ -37,9 +37,7 @@ impl Status {
 
     /// What an error makes of its run.
     pub(super) fn of_failure(error: &anyhow::Error) -> Self {
-        let stopped =
-            |cause: &(dyn std::error::Error + 'static)| matches!(cause.downcast_ref(), Some(Failure::Stopped));
-        if error.chain().any(stopped) { Self::Killed } else { Self::Failed }
+        if failure::exit_code(error) == Failure::Stopped.exit_code() { Self::Killed } else { Self::Failed }
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
 use chrono::Utc;
+use futures::FutureExt;
 
 use super::home::Home;
 use super::{Dataset, FINGERPRINT_TAG, MODEL_NAME_TAG, Metric, Point, RunRecord, Status, Table, Tracking};
@@ -105,23 +107,19 @@ impl Tracking {
         }
     }
 
-    /// Does work inside a run, and closes the run as the work ends: FINISHED, FAILED, or KILLED on SIGTERM.
+    /// Does work inside a run, and closes the run as the work ends: FINISHED, FAILED (also by a panic), or KILLED on SIGTERM.
     ///
     /// The run lies inside the parent run of its workflow. A run of the same fingerprint is reopened, never doubled.
     pub async fn in_run<R>(&self, spec: &RunSpec, work: impl AsyncFnOnce(&Run) -> Result<R>) -> Result<R> {
         let run = self.start_run(spec).await?;
-        let result = until_stopped(&spec.step, work(&run)).await;
-        let closed = run.close(Status::of(&result)).await;
-        match (result, closed) {
-            (Ok(result), Ok(())) => Ok(result),
-            (Ok(_), Err(error)) => Err(error),
-            (Err(error), closed) => {
-                if let Err(unclosed) = closed {
-                    tracing::warn!("the tracking run could not be closed: {unclosed:#}");
-                }
-                Err(error)
-            }
+        // A panic must not leave the run open.
+        let result = AssertUnwindSafe(until_stopped(&spec.step, work(&run))).catch_unwind().await;
+        let closed = run.close(result.as_ref().map_or(Status::Failed, Status::of)).await;
+        if let (Err(_) | Ok(Err(_)), Err(unclosed)) = (&result, &closed) {
+            tracing::warn!("the tracking run could not be closed: {unclosed:#}");
         }
+        let done = result.unwrap_or_else(|panic| resume_unwind(panic))?;
+        closed.map(|()| done)
     }
 
     /// Starts or reopens a run and its workflow's.
@@ -318,6 +316,12 @@ impl Run {
                 None => Ok(()),
             }
         };
+        if status == Status::Finished {
+            // The workflow's first: a run that is FINISHED is not opened again, and a kill between the two would leave the
+            // workflow's RUNNING.
+            parent.await?;
+            return tracking.close_run(&self.open, status).await;
+        }
         // Together: after SIGTERM there is little time.
         let (closed, parent) = futures::join!(tracking.close_run(&self.open, status), parent);
         closed.and(parent)

@@ -79,7 +79,8 @@ impl Tracking {
         Ok(views)
     }
 
-    async fn run(&self, id: &str) -> Result<Option<RunView>> {
+    /// A run by its id; `None` when there is none.
+    pub async fn run(&self, id: &str) -> Result<Option<RunView>> {
         match &self.home {
             Home::Embedded(embedded) => Ok(embedded.run(id).await?.map(|run| RunView { run, url: None })),
             Home::Mlflow(mlflow) => mlflow.view(id).await,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod backfill;
 mod map;
 mod plan;
 mod profiles;
@@ -17,6 +18,8 @@ use common::selection::PredictShards;
 use common::step::{self, Outputs, RawArgs, Step};
 use common::tracking::{ModelUri, Tracking, TrackingArgs};
 
+use backfill::Reprocess;
+
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -28,6 +31,8 @@ pub enum Verb {
     Map(Map),
     /// Write the manifest of the scored rows
     Commit(Commit),
+    /// Choose the past dates that are scored
+    Backfill(Backfill),
 }
 
 /// Flags of `resolve`.
@@ -89,6 +94,40 @@ pub struct Commit {
     plan: String,
 }
 
+/// Flags of `backfill`.
+#[derive(Debug, clap::Args)]
+pub struct Backfill {
+    /// Registered name of the model
+    #[arg(long)]
+    model_name: ModelName,
+    /// Which version scores: an alias, or a version number
+    #[arg(long, env = "MODEL_REF", default_value = "champion")]
+    model_ref: String,
+    /// First date, such as 2026-11-01
+    #[arg(long)]
+    from: String,
+    /// Last date
+    #[arg(long)]
+    to: String,
+    /// Dates to score again besides those never attempted: none, those whose last attempt failed, or all
+    #[arg(long, default_value = "none")]
+    reprocess: Reprocess,
+    /// Dates that are scored at the same time
+    #[arg(long, default_value = "1", value_parser = clap::builder::PossibleValuesParser::new(["1", "2", "4", "8"]))]
+    max_active: String,
+    /// Whether the last date comes first
+    #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
+    newest_first: bool,
+    /// Whether the dates are only told
+    #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
+    dry_run: bool,
+    /// Raw files to score; must hold {data-version}
+    #[arg(long, env = "PREDICT_GLOB", default_value = "predict/*.parquet")]
+    predict_glob: String,
+    #[command(flatten)]
+    tracking: TrackingArgs,
+}
+
 /// The command line of this step.
 pub fn command() -> clap::Command {
     step::command::<Verb>(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"))
@@ -122,5 +161,21 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         }
         Verb::Map(flags) => map::map(step, &store, &flags.plan, &flags.group).await,
         Verb::Commit(flags) => map::commit(step, &store, &flags.plan).await,
+        Verb::Backfill(flags) => {
+            let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
+            let date = |flag, text: &str| backfill::date(flag, text, step.timezone());
+            let request = backfill::Request {
+                from: date("--from", &flags.from)?,
+                to: date("--to", &flags.to)?,
+                model_name: flags.model_name,
+                model_ref: flags.model_ref,
+                reprocess: flags.reprocess,
+                max_active: flags.max_active,
+                newest_first: flags.newest_first,
+                dry_run: flags.dry_run,
+                glob: flags.predict_glob,
+            };
+            backfill::backfill(&tracking, &store, &request).await
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Scores the parts of one group, and commits all of them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -37,10 +38,12 @@ pub(crate) async fn map(step: &Step, store: &Store, plan_key: &str, group: &str)
     let predict: DatasetManifest = manifest::require(store, &plan.job.predict_manifest).await?;
     if let Some(results) = committed(step, store, &plan, &predict).await? {
         let group = plan.group(store, group).await?;
-        let of_group = results.parts.iter().filter(|part| group.iter().any(|shard| shard.ordinal == part.ordinal));
+        let ordinals: BTreeSet<usize> = group.iter().map(|shard| shard.ordinal).collect();
+        let of_group = results.parts.iter().filter(|part| ordinals.contains(&part.ordinal));
         return Ok(Outputs::new().set("rows", of_group.map(|part| part.rows).sum::<u64>()).set("reused", true));
     }
     let (model, baseline) = read_model(step, store, &plan.job).await?;
+    let baseline = Arc::new(baseline);
     let scoring = Arc::new(Scoring {
         step: step.clone(),
         store: store.clone(),
@@ -50,9 +53,10 @@ pub(crate) async fn map(step: &Step, store: &Store, plan_key: &str, group: &str)
         data_version: predict.data_version.to_string(),
         job: plan.job.clone(),
         model,
-        baseline: Arc::new(baseline),
+        baseline: Arc::clone(&baseline),
     });
     let (scored, reused) = plan.map(step, store, group, move |shard| scoring.score(shard)).await?;
+    profiles::merge_group(step, store, &plan, &baseline, group, &scored).await?;
     let rows: u64 = scored.iter().map(|scored| scored.part.rows).sum();
     Ok(Outputs::new().set("rows", rows).set("reused", reused))
 }

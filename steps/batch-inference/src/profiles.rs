@@ -1,18 +1,20 @@
 //! Profiles of the scored rows by day: counted as each shard is scored, and put together for the commit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::datatypes::SchemaRef;
 use common::dataset::Role;
 use common::digest;
+use common::fanout::MARKED_TOGETHER;
 use common::layout;
 use common::manifest::{self, DatasetManifest, File, ModelManifest};
 use common::profiles::{Baseline, Profiler, Profiling, StoredProfile};
 use common::step::Step;
 use common::store::Store;
 use futures::{StreamExt, TryStreamExt};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::map::Scored;
 use crate::plan::{Job, Plan};
@@ -27,6 +29,71 @@ pub(crate) fn of_shard(step: &Step, baseline: &Arc<Baseline>, job: &Job, schema:
     Profiling::new(baseline, &columns, time, step.memory() / (4 * step.threads() as u64))
 }
 
+/// The profiles of a group of shards, put together: what is counted adds up to the same in any order.
+#[derive(Serialize, Deserialize)]
+struct OfGroup {
+    /// Keys of the shards' own profiles.
+    keys: Vec<String>,
+    profiles: Vec<StoredProfile>,
+}
+
+/// Puts the profiles of a group together if it has many shards, so that the commit reads one object for them.
+pub(crate) async fn merge_group(
+    step: &Step,
+    store: &Store,
+    plan: &Plan,
+    baseline: &Arc<Baseline>,
+    id: &str,
+    scored: &[Scored],
+) -> Result<()> {
+    if scored.len() < MARKED_TOGETHER {
+        return Ok(());
+    }
+    let keys: Vec<String> = scored.iter().map(|scored| scored.profiles.key.clone()).collect();
+    let mut all = Profiler::new(baseline, step.memory() / 4);
+    add_shards(step, store, &mut all, keys.clone()).await?;
+    let of_group = OfGroup { keys, profiles: all.stored()? };
+    put(store, layout::group_profiles(&plan.folder(), id), &of_group).await?;
+    Ok(())
+}
+
+/// Adds the profiles of shards, one object for each.
+async fn add_shards(step: &Step, store: &Store, all: &mut Profiler, keys: Vec<String>) -> Result<()> {
+    let mut of_shards = futures::stream::iter(keys)
+        .map(|key| async move { store.require_json::<Vec<StoredProfile>>(&key).await })
+        .buffered(CONCURRENT);
+    while let Some(of_shard) = of_shards.try_next().await? {
+        step.check()?;
+        all.add_stored(&of_shard)?;
+    }
+    Ok(())
+}
+
+/// Adds the profiles of groups, and takes their shards out of `keys`. A group that another parallelism cut is passed over
+/// where it has a shard that was counted.
+async fn add_groups(
+    step: &Step,
+    store: &Store,
+    plan: &Plan,
+    all: &mut Profiler,
+    keys: &mut BTreeSet<String>,
+) -> Result<()> {
+    let groups = store.list(&layout::groups_profiles(&plan.folder())).await?;
+    let mut groups = futures::stream::iter(groups)
+        .map(|object| async move { store.get_json::<OfGroup>(&object.key).await })
+        .buffered(CONCURRENT);
+    while let Some(group) = groups.try_next().await? {
+        step.check()?;
+        if let Some(group) = group.filter(|group| group.keys.iter().all(|key| keys.contains(key))) {
+            all.add_stored(&group.profiles)?;
+            for key in &group.keys {
+                keys.remove(key);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Puts the profiles of all shards together, and writes one object for each day.
 pub(crate) async fn merge(
     step: &Step,
@@ -38,14 +105,11 @@ pub(crate) async fn merge(
     let model: ModelManifest = manifest::require(store, &plan.job.model_manifest).await?;
     let baseline = Arc::new(model.load_baseline(store, step.timezone()).await?);
     let mut all = Profiler::new(&baseline, step.memory() / 4);
-    let keys: Vec<String> = scored.iter().map(|scored| scored.profiles.key.clone()).collect();
-    let mut of_shards = futures::stream::iter(keys)
-        .map(|key| async move { store.require_json::<Vec<StoredProfile>>(&key).await })
-        .buffered(CONCURRENT);
-    while let Some(of_shard) = of_shards.try_next().await? {
-        step.check()?;
-        all.add_stored(&of_shard)?;
+    let mut keys: BTreeSet<String> = scored.iter().map(|scored| scored.profiles.key.clone()).collect();
+    if keys.len() >= MARKED_TOGETHER {
+        add_groups(step, store, plan, &mut all, &mut keys).await?;
     }
+    add_shards(step, store, &mut all, keys.into_iter().collect()).await?;
     let model = &plan.job.model;
     let folder = &layout::scored(&predict.data_version, &model.model_name, model.version);
     futures::stream::iter(all.stored()?)

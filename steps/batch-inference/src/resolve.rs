@@ -1,5 +1,7 @@
 //! Which model scores which raw files, decided once for a workflow and all its retries.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use common::failure::Failure;
 use common::layout::{self, DataVersion, ModelName};
@@ -24,21 +26,19 @@ pub(crate) async fn resolve(tracking: &Tracking, store: &Store, raw: &Store, req
     let version = tracking.resolve(&request.model_name, &request.model_ref).await?;
     let model: ModelManifest = manifest::require(store, &version.model).await?;
     let (key, selection) = select(store, raw, request).await?;
-    tracing::info!(
-        model.version = version.version,
-        shards = selection.shards.len(),
-        "version {} of {} scores {} raw files",
-        version.version,
-        request.model_name,
-        selection.shards.len()
-    );
+    let summary = match selection.shards.len() {
+        0 => format!("nothing to score: {} has no raw file that was not scored before", request.data_version),
+        shards => format!("version {} of {} scores {shards} raw files", version.version, request.model_name),
+    };
+    tracing::info!(model.version = version.version, shards = selection.shards.len(), "{summary}");
     Ok(Outputs::new()
         .set("model-version", version.version)
         .set("model-uri", version.uri())
         .set("config", model.config)
         .set("selection", key)
         .set("data-version", &request.data_version)
-        .set("shards", selection.shards.len()))
+        .set("shards", selection.shards.len())
+        .set("summary", summary))
 }
 
 /// The selection of this data version, made now if nobody made it before or if it is to be made anew.
@@ -53,6 +53,10 @@ async fn select(store: &Store, raw: &Store, request: &Request) -> Result<(String
         return Ok((key.clone(), matching(&key, selection, request)?));
     }
     let selection = choose(store, raw, request).await?;
+    // Not kept: files that come late are found by the next run for this data version.
+    if selection.shards.is_empty() {
+        return Ok((key, selection));
+    }
     if store.put_json_new(&key, &selection).await? {
         return Ok((key, selection));
     }
@@ -83,9 +87,14 @@ async fn choose(store: &Store, raw: &Store, request: &Request) -> Result<Selecti
     }
     if request.predict_shards == PredictShards::New {
         let scored = scored(store, request).await?;
+        let mut by_key: HashMap<&str, Vec<&RawShard>> = HashMap::new();
+        for shard in &scored {
+            by_key.entry(&shard.key).or_default().push(shard);
+        }
         let mut new = Vec::new();
         for shard in shards {
-            if !is_scored(raw, &shard, &scored).await? {
+            let known = by_key.get(shard.key.as_str()).map(Vec::as_slice).unwrap_or_default();
+            if !is_scored(raw, &shard, known).await? {
                 new.push(shard);
             }
         }
@@ -112,9 +121,8 @@ async fn scored(store: &Store, request: &Request) -> Result<Vec<RawShard>> {
 
 /// A file is known by its name and content: what was delivered anew under an old name is scored, what was only touched
 /// is not.
-async fn is_scored(raw: &Store, shard: &Object, scored: &[RawShard]) -> Result<bool> {
-    let same: Vec<&RawShard> =
-        scored.iter().filter(|known| known.key == shard.key && known.bytes == shard.bytes).collect();
+async fn is_scored(raw: &Store, shard: &Object, of_that_name: &[&RawShard]) -> Result<bool> {
+    let same: Vec<&RawShard> = of_that_name.iter().filter(|known| known.bytes == shard.bytes).copied().collect();
     if same.iter().any(|known| known.stamp == shard.stamp) {
         return Ok(true);
     }

@@ -157,7 +157,9 @@ impl Bench {
         };
         let outputs = resolve(&self.tracking, &self.store, &raw, &request).await?;
         assert_eq!(outputs.get("config"), Some(CONFIG));
-        self.store.require_json(outputs.get("selection").unwrap()).await
+        let kept = self.store.get_json::<Selection>(outputs.get("selection").unwrap()).await?;
+        assert_eq!(kept.is_some(), outputs.get("shards") != Some("0"), "an empty choice is not kept");
+        Ok(kept.unwrap_or(Selection { predict_shards: shards, glob: request.glob, shards: Vec::new() }))
     }
 
     /// Prepares parts of the given numbers of rows.

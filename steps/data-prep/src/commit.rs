@@ -28,24 +28,29 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
             (train, Some(holdout))
         }
     };
-    let key = layout::manifest(&folder(&plan, plan.job.main_split()));
+    let key = key_of(&plan, plan.job.main_split());
     if let Some(holdout) = &holdout {
         // Without the manifest of the training rows, one of a holdout is a leftover of a run that ended between both.
         let alone = manifest::read::<DatasetManifest>(store, &key).await?.is_none();
         let cache = if alone { Cache::Refresh } else { step.cache() };
-        manifest::commit(store, &layout::manifest(&folder(&plan, Split::Holdout)), holdout.clone(), cache).await?;
+        manifest::commit(store, &key_of(&plan, Split::Holdout), holdout.clone(), cache).await?;
     }
     let (main, reused) = manifest::commit(store, &key, main, step.cache()).await?;
     if let Some(holdout) = holdout {
         // Another plan for the same data version may have put its holdout in between: whose training rows are committed,
         // his is the holdout.
-        let key = layout::manifest(&folder(&plan, Split::Holdout));
+        let key = key_of(&plan, Split::Holdout);
         let standing: DatasetManifest = manifest::require(store, &key).await?;
         if standing.header.fingerprint != main.header.fingerprint {
             manifest::commit(store, &key, holdout, Cache::Refresh).await?;
         }
     }
     Ok(outputs(&plan, &main, reused))
+}
+
+/// The key of a split's manifest.
+fn key_of(plan: &Plan<Job>, split: Split) -> String {
+    layout::manifest(&folder(&plan.job, &plan.inputs.fingerprint(), split))
 }
 
 fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> DatasetManifest {
@@ -102,9 +107,9 @@ fn refuse_empty(plan: &Plan<Job>, rule: HoldoutRule, train: &DatasetManifest, ho
 }
 
 fn outputs(plan: &Plan<Job>, main: &DatasetManifest, reused: bool) -> Outputs {
-    let holdout = plan.job.holdout.map(|_| layout::manifest(&folder(plan, Split::Holdout))).unwrap_or_default();
+    let holdout = plan.job.holdout.map(|_| key_of(plan, Split::Holdout)).unwrap_or_default();
     Outputs::new()
-        .set("manifest", layout::manifest(&folder(plan, main.split)))
+        .set("manifest", key_of(plan, main.split))
         .set("holdout-manifest", holdout)
         .set("data-version", &main.data_version)
         .set("rows", main.rows)

@@ -40,11 +40,11 @@ impl Job {
     }
 }
 
-/// The folder of a split's parts and manifest.
-pub(crate) fn folder(plan: &Plan<Job>, split: Split) -> String {
+/// The folder of a split's parts and manifest; `fingerprint` is that of the plan's inputs.
+pub(crate) fn folder(job: &Job, fingerprint: &str, split: Split) -> String {
     match split {
-        Split::Predict => layout::predict(&plan.job.data_version, &plan.inputs.fingerprint()),
-        Split::Train | Split::Holdout => layout::dataset(split, &plan.job.data_version),
+        Split::Predict => layout::predict(&job.data_version, fingerprint),
+        Split::Train | Split::Holdout => layout::dataset(split, &job.data_version),
     }
 }
 
@@ -89,8 +89,9 @@ pub(crate) struct Committed {
 impl Committed {
     /// What is committed from the inputs of the plan and whole; `None` when there is still something to do.
     pub(crate) async fn find(step: &Step, store: &Store, plan: &Plan<Job>) -> Result<Option<Self>> {
+        let fingerprint = plan.inputs.fingerprint();
         let find = async |split| {
-            let key = layout::manifest(&folder(plan, split));
+            let key = layout::manifest(&folder(&plan.job, &fingerprint, split));
             manifest::reusable::<DatasetManifest>(store, &key, &plan.inputs, step.cache()).await
         };
         let Some(main) = find(plan.job.main_split()).await? else { return Ok(None) };

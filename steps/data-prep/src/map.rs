@@ -1,7 +1,7 @@
 //! `map`: prepares the raw files of one group.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -22,12 +22,14 @@ pub(crate) async fn map(step: &Step, store: &Store, raw: &Store, plan: &str, gro
     let plan: Arc<Plan<Job>> = Arc::new(Plan::read(store, plan).await?);
     if let Some(committed) = Committed::find(step, store, &plan).await? {
         let group = plan.group(store, group).await?;
-        let of_group = committed.shards().filter(|raw| group.iter().any(|shard| shard.key == raw.key));
+        let keys: BTreeSet<&str> = group.iter().map(|shard| shard.key.as_str()).collect();
+        let of_group = committed.shards().filter(|raw| keys.contains(raw.key.as_str()));
         return Ok(outputs(of_group.map(|raw| raw.rows).sum(), true));
     }
     let task = Arc::new(Task {
         preparation: preparation(step, store, &plan.job).await?,
         plan: plan.clone(),
+        fingerprint: plan.inputs.fingerprint(),
         store: store.clone(),
         raw: raw.clone(),
     });
@@ -61,6 +63,8 @@ pub(crate) fn bad(done: &[Done]) -> Vec<Quarantined> {
 /// What the threads of `map` share.
 struct Task {
     plan: Arc<Plan<Job>>,
+    /// Of the plan's inputs; it takes a while where there are many.
+    fingerprint: String,
     store: Store,
     raw: Store,
     preparation: Preparation,
@@ -111,7 +115,7 @@ impl Task {
     }
 
     fn writer(&self, split: Split, shard: &Shard) -> Result<Writer> {
-        let key = layout::part(&folder(&self.plan, split), &self.plan.inputs.fingerprint(), shard.ordinal);
+        let key = layout::part(&folder(&self.plan.job, &self.fingerprint, split), &self.fingerprint, shard.ordinal);
         let part = PartWriter::new(&self.store, key, shard.ordinal, self.preparation.schema())?;
         Ok(Writer { split, labelled_rows: 0, part })
     }

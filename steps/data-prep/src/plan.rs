@@ -111,14 +111,14 @@ async fn retouched(
     };
     let touched: Vec<Object> = files.iter().filter(touched).cloned().collect();
     let raw = raw.clone();
-    let digests = step.each(touched, move |file| Ok((wait(raw.file(&file.key))?.hash()?.sha256, file))).await?;
+    let hash = move |file: Object| Ok((file.key.clone(), wait(raw.file(&file.key))?.hash()?.sha256));
+    let digests: BTreeMap<String, String> = step.each(touched, hash).await?.into_iter().collect();
     let mut stamps = BTreeMap::new();
-    for (digest, file) in digests {
-        let Some(shard) = committed.get(&file.key).filter(|shard| shard.sha256 == digest) else { continue };
-        if let Some(listed) = files.iter_mut().find(|listed| listed.key == file.key) {
-            listed.stamp.clone_from(&shard.stamp);
-            stamps.insert(file.key, file.stamp);
-        }
+    for file in files {
+        let Some(shard) = committed.get(&file.key).filter(|shard| digests.get(&file.key) == Some(&shard.sha256)) else {
+            continue;
+        };
+        stamps.insert(file.key.clone(), std::mem::replace(&mut file.stamp, shard.stamp.clone()));
     }
     Ok(stamps)
 }

@@ -29,6 +29,9 @@ use common::failure::Failure;
 use common::postgres::TableArgs;
 use common::step::{self, Outputs, RawArgs, Step, Verbatim};
 use common::tracking::{Tracking, TrackingArgs};
+use common::webhook::Webhook;
+
+use notify::{Channel, NotifyFormat, NotifyOn};
 
 use report::FailOn;
 
@@ -109,6 +112,9 @@ pub struct Notify {
     /// Name of the data set version that the workflow was for
     #[arg(long, default_value = "")]
     data_version: Verbatim,
+    /// Name of the model that the workflow was for
+    #[arg(long, default_value = "")]
+    model_name: Verbatim,
     /// How the workflow ended: Succeeded, Failed or Error
     #[arg(long, default_value = "")]
     status: Verbatim,
@@ -118,6 +124,12 @@ pub struct Notify {
     /// How long the workflow took, in seconds
     #[arg(long, default_value = "")]
     duration: Verbatim,
+    /// Which ends are told to the webhook whose URL is in NOTIFY_URL
+    #[arg(long, env = "NOTIFY_ON", default_value = "failure")]
+    notify_on: NotifyOn,
+    /// How they are told: json for programs, slack for Slack and what understands its messages
+    #[arg(long, env = "NOTIFY_FORMAT", default_value = "json")]
+    notify_format: NotifyFormat,
 }
 
 fn index(text: &str) -> Result<f64, String> {
@@ -183,11 +195,17 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             let ended = notify::Ended {
                 workflow: step.workflow().to_owned(),
                 data_version: flags.data_version.0,
+                model_name: flags.model_name.0,
                 status: flags.status.0,
                 failures: flags.failures.0,
                 duration: flags.duration.0,
             };
-            notify::notify(step.store(), &ended, step.timezone()).await
+            let channel = Channel {
+                webhook: Webhook::from_environment("NOTIFY_URL", step.retry_budget()),
+                on: flags.notify_on,
+                format: flags.notify_format,
+            };
+            notify::notify(step.store(), &ended, step.timezone(), channel).await
         }
     }
 }

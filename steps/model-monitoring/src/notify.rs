@@ -1,26 +1,76 @@
-//! `notify`: the exit handler. It records how a workflow ended, and tells it in the log.
+//! `notify`: the exit handler. It records how a workflow ended, and tells it in the log and to a webhook.
 //!
 //! It runs when something went wrong, perhaps with its own arguments: whatever it can't read it tells of, and goes on.
+//! Argo runs it again when it retries it, and when it retries the workflow. The record of the attempt remembers which end
+//! was told: the same end is told once, a new one again.
+
+mod message;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use clap::ValueEnum;
+use common::digest;
 use common::failure;
 use common::layout::{self, DataVersion};
 use common::step::Outputs;
 use common::store::Store;
+use common::webhook::Webhook;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 const FORMAT_VERSION: u32 = 1;
-/// Failures that the log names; the record holds all.
+/// Failures that the log and a message name; the record holds all.
 const NAMED: usize = 20;
+/// The leaf of this verb. When its first try failed, it stands among the failures itself.
+const OWN_LEAF: &str = "model-monitoring-notify";
+
+/// Which ends are told to the webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NotifyOn {
+    /// Every end.
+    Always,
+    /// Every end but success.
+    Failure,
+    /// None.
+    Never,
+}
+
+/// How a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NotifyFormat {
+    /// Fields, for programs.
+    Json,
+    /// A text, for Slack and what understands its messages.
+    Slack,
+}
+
+/// Where an end is told, besides the log.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    /// An error where its URL makes no sense.
+    pub(crate) webhook: Result<Option<Webhook>>,
+    pub(crate) on: NotifyOn,
+    pub(crate) format: NotifyFormat,
+}
+
+impl Channel {
+    fn wants(&self, status: &str) -> bool {
+        match self.on {
+            NotifyOn::Always => true,
+            NotifyOn::Failure => status != "Succeeded",
+            NotifyOn::Never => false,
+        }
+    }
+}
 
 /// What Argo tells of a workflow that has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub(crate) workflow: String,
     pub(crate) data_version: String,
+    /// Empty when it is not known.
+    pub(crate) model_name: String,
     pub(crate) status: String,
     pub(crate) failures: String,
     pub(crate) duration: String,
@@ -40,10 +90,16 @@ pub(crate) struct Attempt {
     pub(crate) attempts: u32,
     pub(crate) recorded_at: DateTime<Utc>,
     pub(crate) failures: Vec<NodeFailure>,
+    /// Names this end among all of the workflow.
+    #[serde(default)]
+    pub(crate) end: String,
+    /// When the webhook took the message about this end.
+    #[serde(default)]
+    pub(crate) notified_at: Option<DateTime<Utc>>,
 }
 
 /// A node that failed, in Argo's words. What Argo leaves out is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct NodeFailure {
     pub(crate) display_name: String,
@@ -54,39 +110,112 @@ pub(crate) struct NodeFailure {
     pub(crate) finished_at: String,
 }
 
+/// The record of an end, and where it stands.
+struct Record {
+    store: Store,
+    key: String,
+    attempt: Attempt,
+}
+
 /// `store` is an error where none could be opened.
-pub(crate) async fn notify(store: Result<Store>, ended: &Ended, timezone: Tz) -> Result<Outputs> {
+///
+/// # Errors
+/// A store or a webhook that does not answer: exit 75. A webhook that refuses the message, or whose URL makes no sense:
+/// exit 2. The record stands by then, unless it is the store that fails.
+pub(crate) async fn notify(store: Result<Store>, ended: &Ended, timezone: Tz, channel: Channel) -> Result<Outputs> {
     let failures = failures(&ended.failures);
+    let end = end(ended, &failures);
     let duration_seconds = ended.duration.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite());
     tell(ended, duration_seconds, &failures);
-    let (store, data_version) = match (store, DataVersion::parse(&ended.data_version, timezone)) {
-        (Ok(store), Ok(data_version)) => (store, data_version),
-        (Err(error), _) if failure::exit_code(&error) != failure::USAGE => return Err(error),
+    let recorded = match (store, DataVersion::parse(&ended.data_version, timezone)) {
+        (Ok(store), Ok(data_version)) => {
+            record(store, ended, &end, data_version, duration_seconds, &failures).await.map(Some)
+        }
+        (Err(error), _) if failure::exit_code(&error) != failure::USAGE => Err(error),
         (Err(error), _) | (Ok(_), Err(error)) => {
             tracing::warn!("the attempt is not recorded: {error:#}");
-            return Ok(Outputs::new());
+            Ok(None)
         }
     };
+    if !channel.wants(&ended.status) {
+        return recorded.map(|_| Outputs::new());
+    }
+    let Some(webhook) = channel.webhook? else { return recorded.map(|_| Outputs::new()) };
+    let record = recorded.as_ref().ok().and_then(Option::as_ref);
+    if record.is_some_and(|record| record.attempt.notified_at.is_some()) {
+        tracing::info!("the webhook has been told of this end before");
+        return Ok(Outputs::new());
+    }
+    let report = match record {
+        Some(record) => message::report(&record.store, ended, &record.attempt.data_version).await,
+        None => None,
+    };
+    let attempt = record.map(|record| &record.attempt);
+    let message = message::Message::new(ended, attempt, duration_seconds, &failures, report, &end);
+    // Also when the store does not answer: that may be the very reason why the workflow failed.
+    let told = webhook.post("telling how the workflow ended", &end, &message.body(channel.format)).await;
+    if let (Err(error), Err(_)) = (&told, &recorded) {
+        tracing::warn!("{error:#}");
+    }
+    let record = recorded?;
+    told?;
+    tracing::info!("the webhook is told");
+    if let Some(Record { store, key, attempt }) = record {
+        store.put_json(&key, &Attempt { notified_at: Some(now()), ..attempt }).await?;
+    }
+    Ok(Outputs::new())
+}
+
+/// Writes the record. The same end keeps its number and whether it was told.
+async fn record(
+    store: Store,
+    ended: &Ended,
+    end: &str,
+    data_version: DataVersion,
+    duration_seconds: Option<f64>,
+    failures: &[NodeFailure],
+) -> Result<Record> {
     let key = layout::attempt(&data_version, &ended.workflow);
+    let earlier = earlier(&store, &key).await?;
+    let same = earlier.as_ref().filter(|attempt| attempt.end == end);
     let attempt = Attempt {
         format_version: FORMAT_VERSION,
         workflow: ended.workflow.clone(),
         data_version,
         status: ended.status.clone(),
         duration_seconds,
-        attempts: earlier(&store, &key).await? + 1,
-        recorded_at: DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default(),
-        failures,
+        attempts: match same {
+            Some(same) => same.attempts,
+            None => earlier.as_ref().map_or(0, |attempt| attempt.attempts) + 1,
+        },
+        recorded_at: now(),
+        failures: failures.to_vec(),
+        notified_at: same.and_then(|same| same.notified_at),
+        end: end.to_owned(),
     };
     store.put_json(&key, &attempt).await?;
     tracing::info!(key, attempts = attempt.attempts, "the attempt is recorded");
-    Ok(Outputs::new())
+    Ok(Record { store, key, attempt })
 }
 
-/// How often the workflow had ended before; a record that can't be read is written anew.
-async fn earlier(store: &Store, key: &str) -> Result<u32> {
-    let Some(bytes) = store.get(key).await? else { return Ok(0) };
-    Ok(serde_json::from_slice::<Attempt>(&bytes).map_or(0, |attempt| attempt.attempts))
+/// The record before; one that can't be read is written anew.
+async fn earlier(store: &Store, key: &str) -> Result<Option<Attempt>> {
+    Ok(store.get(key).await?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+/// Names an end: equal for each try to tell of it, and another when the workflow ends again, since what failed then ended
+/// at another time. The duration has no part in it: Argo goes on counting.
+fn end(ended: &Ended, failures: &[NodeFailure]) -> String {
+    // Argo lists them in no order.
+    let mut failures: Vec<&NodeFailure> = failures.iter().filter(|node| node.template_name != OWN_LEAF).collect();
+    failures.sort();
+    let text = format!("{}\0{}\0{failures:?}", ended.workflow, ended.status);
+    digest::hex(text.as_bytes())[..16].to_owned()
+}
+
+/// To the microsecond, as in manifests.
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default()
 }
 
 fn tell(ended: &Ended, duration_seconds: Option<f64>, failures: &[NodeFailure]) {

@@ -8,3 +8,4 @@ mod notify;
 mod numbers;
 mod reuse;
 mod segments;
+mod webhook;

@@ -1,6 +1,7 @@
 //! The verb `promote`.
 
 use anyhow::{Context, Result};
+use common::digest;
 use common::failure::Failure;
 use common::layout;
 use common::manifest::{DatasetManifest, Inputs, Manifest};
@@ -51,6 +52,10 @@ pub(crate) async fn promote(
         let standing = Standing { champion, previous };
         let (key, verdict) = judge(step, store, tracking, flags, &candidate, &standing).await?;
         let in_place = champion == Some(candidate.version);
+        let (key, verdict) = match verdict.promoted && !in_place {
+            true => go_by(store, step, key, verdict).await?,
+            false => (key, verdict),
+        };
         if !verdict.promoted || in_place || take_over(tracking, &candidate, &standing).await? {
             return conclude(flags, &standing, &key, &verdict);
         }
@@ -235,6 +240,17 @@ async fn commit(store: &Store, key: String, verdict: Verdict) -> Result<(String,
     }
     let first = store.require_json(&key).await?;
     Ok((key, first))
+}
+
+/// The verdict by which this workflow moves the champion, written before the move: that of another workflow is copied, so
+/// that an attempt that dies after the move knows it for its own.
+async fn go_by(store: &Store, step: &Step, key: String, verdict: Verdict) -> Result<(String, Verdict)> {
+    if verdict.workflow == step.workflow() {
+        return Ok((key, verdict));
+    }
+    let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let own = layout::verdict(folder, &digest::hex(format!("{key} {}", step.workflow()).as_bytes()));
+    commit(store, own, Verdict { workflow: step.workflow().to_owned(), ..verdict }).await
 }
 
 /// Moves `previous-champion`, then `champion`. False when somebody else was faster.

@@ -32,7 +32,7 @@ pub(crate) async fn train(step: &Step, store: &Store, tracking: &Tracking, flags
     if let Some(manifest) = manifest::reusable::<ModelManifest>(store, &key, &task.inputs, step.cache()).await? {
         let metrics = manifest.load_metrics(store).await?;
         let version = record_again(step, store, tracking, &task, &key, &manifest, &metrics).await?;
-        return Ok(outputs(&key, &version, &metrics, true));
+        return outputs(tracking, &key, &version, &metrics, true).await;
     }
     let run = run_of(step, &task);
     let (version, metrics, reused) = tracking
@@ -44,7 +44,7 @@ pub(crate) async fn train(step: &Step, store: &Store, tracking: &Tracking, flags
             Ok((version, metrics, reused))
         })
         .await?;
-    Ok(outputs(&key, &version, &metrics, reused))
+    outputs(tracking, &key, &version, &metrics, reused).await
 }
 
 /// Fits and measures the model, and writes its files; the manifest is not committed yet.
@@ -154,15 +154,23 @@ fn table(importance: &[Importance]) -> String {
     table
 }
 
-fn outputs(key: &str, version: &Version, metrics: &ModelMetrics, reused: bool) -> Outputs {
-    Outputs::new()
+async fn outputs(
+    tracking: &Tracking,
+    key: &str,
+    version: &Version,
+    metrics: &ModelMetrics,
+    reused: bool,
+) -> Result<Outputs> {
+    let page = tracking.run(&version.run_id).await?.and_then(|run| run.url).unwrap_or_default();
+    Ok(Outputs::new()
         .set("model", key)
         .set("model-version", version.version)
         .set("run-id", &version.run_id)
+        .set("mlflow-run-url", page)
         .set_metric("accuracy", metrics.holdout.accuracy)
         .set_metric("roc-auc", metrics.holdout.roc_auc)
         .set_metric("f1", metrics.holdout.f1)
-        .set("reused", reused)
+        .set("reused", reused))
 }
 
 /// Tells how long each phase took.

@@ -29,7 +29,7 @@ pub struct Publish {
     results_manifest: String,
     #[command(flatten)]
     table: TableArgs,
-    /// Days after which rows are dropped by their time; without it all are kept
+    /// Days after which rows of the model are dropped by their time; without it all are kept
     #[arg(long, env = "RETENTION_DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     retention_days: Option<u32>,
 }

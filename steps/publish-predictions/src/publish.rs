@@ -6,7 +6,7 @@ use anyhow::Result;
 use chrono::Utc;
 use common::manifest::{self, ModelManifest, Part, ResultsManifest};
 use common::parts;
-use common::postgres::{Database, Publication, RowSorter, Rows, Table};
+use common::postgres::{Database, Publication, Retention, RowSorter, Rows, Table};
 use common::profiles::Baseline;
 use common::step::{self, Outputs, Step};
 use common::store::Store;
@@ -28,6 +28,8 @@ pub(crate) async fn publish(
     let key = &request.results_manifest;
     let results: ResultsManifest = manifest::require(store, key).await?;
     let publication = Publication::new(&results, step.workflow())?;
+    // Before anything is published: the next run would fail at the same place.
+    let retention = request.retention_days.map(|days| Retention::new(&publication, days)).transpose()?;
     let published = match database.published(table, &publication).await? {
         Some(published) => published,
         None => {
@@ -35,8 +37,8 @@ pub(crate) async fn publish(
             database.publish(table, &rows).await?
         }
     };
-    if let Some(days) = request.retention_days {
-        database.retain(table, &publication, days, Utc::now()).await?;
+    if let Some(retention) = &retention {
+        database.retain(table, retention, Utc::now()).await?;
     }
     let done = if published.reused { "were published before" } else { "are published" };
     tracing::info!(rows = published.rows, "{} predictions of {key} {done} in {table}", published.rows);

@@ -18,7 +18,7 @@ use crate::library::{Library, Source, yaml_files};
 use crate::runs::{Runs, folder_name};
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, emissary, lint, schema, servers, submit, tracked, ui, yaml};
+use crate::{demo, emissary, lint, servers, submit, tracked, ui, upload, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -66,6 +66,8 @@ enum Command {
         #[command(flatten)]
         size: demo::Options,
     },
+    /// Bring raw files from this machine to RAW_URL: those that are there already are not sent again
+    Upload(upload::Options),
     /// Run a workflow, and wait for its end
     Submit(submit::Options),
     /// List workflows, the newest first
@@ -90,27 +92,9 @@ enum Command {
         node: Option<String>,
     },
     /// Run a failed workflow again: what succeeded is kept
-    Retry {
-        /// Its name, or @latest
-        name: String,
-        /// Input parameter to override
-        #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
-        parameters: Vec<String>,
-        /// Output format
-        #[arg(short, long)]
-        output: Option<Output>,
-    },
+    Retry(submit::Again),
     /// Run a workflow again as a new one, from the templates as they are now
-    Resubmit {
-        /// Its name, or @latest
-        name: String,
-        /// Input parameter to override
-        #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
-        parameters: Vec<String>,
-        /// Output format
-        #[arg(short, long)]
-        output: Option<Output>,
-    },
+    Resubmit(submit::Again),
     /// Serve the dashboard over what the steps wrote, until Ctrl-C
     Dashboard {
         /// Address and port to listen on
@@ -127,9 +111,12 @@ enum Command {
     Lint {
         /// Files or folders with WorkflowTemplates [default: all of --workflows]
         files: Vec<PathBuf>,
-        /// List the fields that are interpreted, that have no effect here, and that are refused
-        #[arg(long)]
-        explain: bool,
+        /// How findings are printed
+        #[arg(short, long, default_value = "text")]
+        output: LintOutput,
+        /// Explain a rule; without its name, list the fields that are run, that have no effect here, and all others
+        #[arg(long, value_name = "RULE", num_args = 0..=1, default_missing_value = "")]
+        explain: Option<String>,
     },
 }
 
@@ -144,6 +131,15 @@ pub(crate) enum Output {
     Name,
     /// The table with more columns.
     Wide,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LintOutput {
+    /// `file:line:column: path: what is wrong [rule]`, and what to do.
+    Text,
+    /// A list of objects with these fields, for annotations of a CI.
+    Json,
 }
 
 /// Runs the command line.
@@ -174,6 +170,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => return demo::run(place, &options),
         Command::Dashboard { bind } => return Err(dashboard(place, bind)?),
         Command::Services => return servers::run(),
+        Command::Upload(options) => return upload::run(&place.addresses(&place.given()?)?.raw_url, &options),
         Command::SampleData { dir, size } => {
             let url = match dir {
                 Some(dir) => dir,
@@ -183,8 +180,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
             ui::print(&format!("{}\n", demo::describe(&summary, &url)));
         }
         Command::Submit(options) => return submit::submit(place, &options),
-        Command::Retry { name, parameters, output } => return submit::retry(place, &name, &parameters, output),
-        Command::Resubmit { name, parameters, output } => return submit::resubmit(place, &name, &parameters, output),
+        Command::Retry(again) => return submit::retry(place, &again),
+        Command::Resubmit(again) => return submit::resubmit(place, &again),
         Command::List { output } => {
             let workflows = place.runs()?.list()?;
             match output {
@@ -197,18 +194,21 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Models(options) => tracked::models(place, &options)?,
         Command::Get { name, output } => print_workflow(&place.runs()?.get(&name)?, output)?,
         Command::Logs { name, node } => logs(place, &place.runs()?.get(&name)?, node.as_deref())?,
-        Command::Lint { files, explain } => {
-            if explain {
-                ui::print(&schema::explain());
+        Command::Lint { files, output, explain } => {
+            if let Some(rule) = explain {
+                ui::print(&lint::explain(&rule)?);
                 return Ok(ExitCode::SUCCESS);
             }
             let whole = Library::load(&place.workflows()?)?;
             let findings = if files.is_empty() {
                 lint::lint(&whole, &place.maps()?)
             } else {
-                lint::lint_files(Library::load(&Source::Files(files))?, whole)
+                lint::lint_files(Library::load(&Source::Files(files))?, whole, &place.maps()?)
             };
-            findings.iter().for_each(|finding| ui::print(&format!("{finding}\n")));
+            match output {
+                LintOutput::Json => print_object(&findings, None)?,
+                LintOutput::Text => findings.iter().for_each(|finding| ui::print(&format!("{finding}\n"))),
+            }
             let count = findings.len();
             ui::tell(&if count == 0 {
                 "no problems found\n".to_owned()

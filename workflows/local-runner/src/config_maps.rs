@@ -22,6 +22,8 @@ pub(crate) const EMBEDDED: [(&str, &str); 4] = [
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConfigMaps {
     maps: BTreeMap<String, BTreeMap<String, String>>,
+    /// File and line of each key that stands in a ConfigMap, by `{name}.data.{key}`.
+    places: BTreeMap<String, (String, usize)>,
     source: String,
 }
 
@@ -32,7 +34,7 @@ impl ConfigMaps {
     ///
     /// If a file can't be read, or asks kustomize for something that is not understood here; names the file.
     pub(crate) fn load(source: &Source) -> Result<Self> {
-        let mut found = Self { maps: BTreeMap::new(), source: "the copies in this binary".to_owned() };
+        let mut found = Self { source: "the copies in this binary".to_owned(), ..Self::default() };
         let Source::Folder(folder) = source else {
             let read = |name: &str| {
                 let file = EMBEDDED.iter().find(|(known, _)| *known == name);
@@ -65,7 +67,8 @@ impl ConfigMaps {
         let mut generated = Vec::new();
         for name in names {
             let refuse = |what: String| Failure::usage(format!("{place}{name}: {what}"));
-            for document in yaml::load(&read(name)?).map_err(refuse)? {
+            let documents = yaml::load_marked(&read(name)?).map_err(|broken| refuse(broken.to_string()))?;
+            for (document, marks) in documents {
                 let map_name =
                     document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
                 match document.get("kind").and_then(Value::as_str) {
@@ -77,6 +80,8 @@ impl ConfigMaps {
                                     "{map_name}.data.{key}: must be text, not {value}: quote it"
                                 )));
                             };
+                            let (line, _) = marks.find(&format!(".data.{key}"));
+                            self.places.insert(format!("{map_name}.data.{key}"), (format!("{place}{name}"), line));
                             keys.insert(key.clone(), value.clone());
                         }
                     }
@@ -112,9 +117,10 @@ impl ConfigMaps {
         self.maps.iter().map(|(name, keys)| (name.as_str(), keys))
     }
 
-    /// Where they were looked for.
-    pub(crate) fn source(&self) -> &str {
-        &self.source
+    /// File and line of a key; line 0 when it is a file of its own.
+    pub(crate) fn place(&self, name: &str, key: &str) -> (&str, usize) {
+        let place = self.places.get(&format!("{name}.data.{key}"));
+        place.map_or((self.source.as_str(), 0), |(file, line)| (file.as_str(), *line))
     }
 
     /// Where they were looked for, and which were found.

@@ -67,7 +67,7 @@ pub(crate) fn run(place: &Place, options: &Options) -> Result<ExitCode> {
     let (mut workflow, run) = submit::create(place, &request)?;
     workflow.metadata.annotations.insert(RAW_URL.to_owned(), raw);
     run.save(&workflow)?;
-    let finished = submit::execute(place, workflow, run)?;
+    let finished = submit::execute(place, workflow, run, &request.answers)?;
     if finished.workflow.status.phase == Phase::Succeeded {
         let store = place.addresses(&finished.workflow.metadata.annotations)?.store_url;
         let copy = copied_report(place, &finished.workflow)?;

@@ -4,6 +4,7 @@
 //! here what it does there. All state is in the [`Workflow`], which is saved after each change.
 
 mod dag;
+mod gate;
 mod pods;
 mod scope;
 
@@ -17,10 +18,11 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use crate::answers::Answer;
 use crate::config_maps::ConfigMaps;
 use crate::leaf::{Addresses, Control, Event, Leaf};
 use crate::runs::Run;
-use crate::spec::{Parameter, Parameters, Template, TemplateRef};
+use crate::spec::{NOT_ON_DAGS, Parameter, Parameters, Template, TemplateRef};
 use crate::template::Scope;
 use crate::ui::View;
 use crate::workflow::{Kind, Node, Phase, SCOPE, Workflow, now};
@@ -36,6 +38,10 @@ pub(crate) struct Engine<'a> {
     run: Run,
     maps: &'a ConfigMaps,
     addresses: Addresses,
+    /// Answers that were given in advance.
+    answers: &'a [Answer],
+    /// The gate whose question stands on the terminal.
+    asking: Option<String>,
     view: &'a mut dyn View,
     templates: BTreeMap<String, Rc<Template>>,
     /// Leaves that wait for a core, in order.
@@ -88,6 +94,7 @@ impl<'a> Engine<'a> {
         run: Run,
         maps: &'a ConfigMaps,
         addresses: Addresses,
+        answers: &'a [Answer],
         cores: usize,
         view: &'a mut dyn View,
     ) -> Self {
@@ -100,6 +107,8 @@ impl<'a> Engine<'a> {
             run,
             maps,
             addresses,
+            answers,
+            asking: None,
             view,
             templates,
             queue,
@@ -126,7 +135,7 @@ impl<'a> Engine<'a> {
                 self.workflow.sum_progress();
                 self.run.save(&self.workflow)?;
             }
-            self.view.update(&self.workflow);
+            self.show();
             if self.workflow.status.phase.fulfilled() && self.running.is_empty() {
                 return Ok(Finished { workflow: self.workflow, stopped_by: self.stopped_by });
             }
@@ -136,7 +145,8 @@ impl<'a> Engine<'a> {
 
     /// Takes in what happened; returns once something changed or a backoff ended.
     fn wait(&mut self) -> Result<()> {
-        if self.running.is_empty() && self.queue.is_empty() && self.wake.is_none() && !self.changed {
+        let idle = self.running.is_empty() && self.queue.is_empty() && self.asking.is_none();
+        if idle && self.wake.is_none() && !self.changed {
             // A bug of the engine; waiting for ever would hide it.
             let open = self.workflow.status.nodes.values().find(|node| !node.phase.fulfilled());
             let name = open.map_or("the entrypoint", |node| node.name.as_str()).to_owned();
@@ -157,6 +167,13 @@ impl<'a> Engine<'a> {
             if self.changed || self.wake.is_some_and(|wake| wake <= now()) {
                 return Ok(());
             }
+            self.show();
+        }
+    }
+
+    /// Draws the state, but not over a question that waits for its answer.
+    fn show(&mut self) {
+        if self.asking.is_none() {
             self.view.update(&self.workflow);
         }
     }
@@ -174,6 +191,7 @@ impl<'a> Engine<'a> {
                 self.finish_pod(&id, outcome)?;
                 self.changed = true;
             }
+            Event::Answered { id, outputs } => self.answered(&id, outputs),
             Event::Stop { signal } => {
                 self.view.say("stopping the running steps; once more kills them");
                 self.stopped_by = Some(signal);
@@ -181,6 +199,9 @@ impl<'a> Engine<'a> {
                 self.running.values().for_each(|control| control.stop());
                 for leaf in std::mem::take(&mut self.queue) {
                     self.end(leaf.id(), Phase::Failed, TERMINATED);
+                }
+                if let Some(gate) = self.asking.take() {
+                    self.end(&gate, Phase::Failed, TERMINATED);
                 }
             }
         }
@@ -200,8 +221,14 @@ impl<'a> Engine<'a> {
         let Some(entrypoint) = entrypoint else {
             return self.end_workflow(Phase::Error, "the spec has no entrypoint".to_owned());
         };
-        let arguments = self.workflow.spec.arguments.parameters.clone();
-        self.execute(&call(name.clone(), entrypoint, arguments, false));
+        // By the scope: a parameter may hold the tag of the scheduled time.
+        let scope = self.workflow_scope(false);
+        let value =
+            |p: &Parameter| scope.get(&format!("workflow.parameters.{}", p.name)).unwrap_or_default().to_owned();
+        let parameters = self.workflow.spec.arguments.parameters.iter();
+        let arguments: Vec<Parameter> =
+            parameters.map(|parameter| Parameter::new(&parameter.name, value(parameter))).collect();
+        self.execute(&call(name.clone(), entrypoint, arguments.clone(), false));
         let Some(root) = self.workflow.root().filter(|root| root.phase.fulfilled()) else { return };
         let (phase, message) = (root.phase, root.message.clone());
         if self.stopped_by.is_some() {
@@ -209,7 +236,7 @@ impl<'a> Engine<'a> {
         }
         let mut exit_handler = None;
         if let Some(template) = on_exit {
-            self.execute(&call(format!("{name}.onExit"), template, Vec::new(), true));
+            self.execute(&call(format!("{name}.onExit"), template, arguments, true));
             match self.workflow.exit_root() {
                 Some(node) if node.phase.fulfilled() => exit_handler = Some((node.phase, node.message.clone())),
                 _ => return,
@@ -242,8 +269,12 @@ impl<'a> Engine<'a> {
             Err(message) => return self.refuse(call, message),
         };
         match (&template.dag, &template.container) {
+            (Some(_), _) if template.retry_strategy.is_some() => {
+                self.refuse(call, format!("the retryStrategy of the DAG {} {NOT_ON_DAGS}", call.template));
+            }
             (Some(dag), _) => self.dag(call, &template, dag, inputs),
             (None, Some(container)) => self.leaf(call, &template, container, inputs),
+            (None, None) if template.suspend.is_some() => self.gate(call, &template, inputs),
             (None, None) => self.refuse(call, format!("the template {} is empty", call.template)),
         }
     }

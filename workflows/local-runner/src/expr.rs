@@ -1,7 +1,7 @@
 //! The closed grammar of conditions that `workflows/` uses: `depends`, `when`, `retryStrategy.expression`, `{{=…}}`.
 //!
 //! Argo evaluates these with two large libraries (expr-lang and govaluate). Here are literals, names, lists,
-//! `! && || == != in ??`, parentheses and `asInt()`; anything else is refused by name.
+//! `! && || == != < <= > >= in ??`, parentheses and `asInt()`; anything else is refused by name.
 
 use std::fmt;
 
@@ -118,7 +118,11 @@ impl Expr {
                 if dialect == Dialect::Variables && !same_kind && a != Value::Nil && b != Value::Nil {
                     return Err(format!("`{a}` and `{b}` are of different kinds and cannot be compared"));
                 }
-                Value::Bool((a == b) == (*op == "=="))
+                match *op {
+                    "==" => Value::Bool(a == b),
+                    "!=" => Value::Bool(a != b),
+                    op => Value::Bool(is_ordered(op, &a, &b)?),
+                }
             }
         })
     }
@@ -133,6 +137,22 @@ impl Expr {
             Expr::Binary(_, a, b) => a.names().into_iter().chain(b.names()).collect(),
         }
     }
+}
+
+/// `a < b` and the like, of two numbers or two texts.
+fn is_ordered(op: &str, a: &Value, b: &Value) -> Result<bool, String> {
+    let order = match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a.partial_cmp(b),
+        (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
+        _ => None,
+    };
+    let order = order.ok_or_else(|| format!("`{a}` and `{b}` cannot be compared by `{op}`"))?;
+    Ok(match op {
+        "<" => order.is_lt(),
+        "<=" => order.is_le(),
+        ">" => order.is_gt(),
+        _ => order.is_ge(),
+    })
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -154,7 +174,7 @@ impl fmt::Display for Token {
     }
 }
 
-const SYMBOLS: [&str; 12] = ["&&", "||", "==", "!=", "??", "!", "(", ")", "[", "]", ",", "."];
+const SYMBOLS: [&str; 16] = ["&&", "||", "==", "!=", "<=", ">=", "??", "<", ">", "!", "(", ")", "[", "]", ",", "."];
 
 fn tokenize(text: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
@@ -190,7 +210,7 @@ fn tokenize(text: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
 }
 
 /// Binary operators, the loosest first.
-const LEVELS: [&[&str]; 4] = [&["||"], &["&&"], &["==", "!=", "in"], &["??"]];
+const LEVELS: [&[&str]; 4] = [&["||"], &["&&"], &["==", "!=", "<", "<=", ">", ">=", "in"], &["??"]];
 
 struct Parser {
     tokens: Vec<Token>,
@@ -282,6 +302,10 @@ impl Parser {
         let mut name = word;
         loop {
             let part = if self.take(".") {
+                // Argo would look for the field of a variable.
+                if self.dialect == Dialect::When {
+                    return Err(format!("`{name}.` and what follows need quotes"));
+                }
                 let part = self.peek().cloned();
                 self.at += 1;
                 part
@@ -334,6 +358,12 @@ mod tests {
             (When, "\"25.05.1\" == '25.05.1' || false", Ok(true)),
             (When, "25.05.1 == 25.05.1", Err("quote it")),
             (When, "a =~ b", Err("not understood")),
+            (When, "9 < 10 && 'b' >= 'a'", Ok(true)),
+            (When, "9 < '10'", Err("cannot be compared by `<`")),
+            (When, "part.parquet == 'part.parquet'", Err("need quotes")),
+            (When, "a in ('a', 'b')", Err("unexpected `in`")),
+            (Variables, "asInt(lastRetry.exitCode) > 74 && asInt(lastRetry.exitCode) <= 75", Ok(true)),
+            (Variables, "lastRetry.exitCode > 1", Err("different kinds")),
             (When, "(a == a", Err("`)` expected")),
             (When, "alert", Err("not true or false")),
         ] {

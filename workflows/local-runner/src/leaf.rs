@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use crate::config_maps::ConfigMaps;
 use crate::emissary;
-use crate::spec::{ConfigMapSource, Container, Parameters, Volume};
+use crate::spec::{ConfigMapSource, Container, Parameter, Parameters, Volume};
 use crate::workflow::{self, Phase};
 
 /// How long a step may take to stop after SIGTERM; the steps give themselves 10 s.
@@ -41,6 +41,13 @@ pub(crate) enum Event {
         id: String,
         /// How.
         outcome: Outcome,
+    },
+    /// A person answered a gate, or went away.
+    Answered {
+        /// Its node.
+        id: String,
+        /// Its supplied outputs; `None` when the terminal gave no more.
+        outputs: Option<Vec<Parameter>>,
     },
     /// A signal asks the runner to stop.
     Stop {

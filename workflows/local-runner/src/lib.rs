@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod cli;
 mod config_maps;
 #[cfg(test)]
@@ -11,6 +12,8 @@ mod expr;
 mod leaf;
 mod library;
 mod lint;
+#[cfg(test)]
+mod released;
 mod retry;
 mod runs;
 mod sample_data;
@@ -22,6 +25,7 @@ mod submit;
 mod template;
 mod tracked;
 mod ui;
+mod upload;
 mod workflow;
 mod yaml;
 

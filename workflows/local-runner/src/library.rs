@@ -8,14 +8,17 @@ use common::failure::Failure;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::lint::fields;
 use crate::schema::{self, Finding};
 use crate::spec::{Template, WorkflowSpec};
-use crate::yaml;
+use crate::yaml::{self, Marks};
 
 /// The repository's own workflows and configuration, so that the binary works from any folder.
-pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 5] = [
+pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 7] = [
+    ("backfill.yaml", include_str!("../../backfill.yaml")),
     ("inference.yaml", include_str!("../../inference.yaml")),
     ("monitoring.yaml", include_str!("../../monitoring.yaml")),
+    ("nightly-inference.yaml", include_str!("../../nightly-inference.yaml")),
     ("pipeline.yaml", include_str!("../../pipeline.yaml")),
     ("steps.yaml", include_str!("../../steps.yaml")),
     ("training.yaml", include_str!("../../training.yaml")),
@@ -81,6 +84,8 @@ pub(crate) struct Entry {
     pub spec: WorkflowSpec,
     /// The document as it stands in the file.
     pub raw: Value,
+    /// Where its values stand.
+    pub marks: Marks,
     /// What is not understood in it.
     pub findings: Vec<Finding>,
 }
@@ -120,34 +125,43 @@ impl Library {
         let mut library = Self::default();
         for (file, text) in source.files(&EMBEDDED_WORKFLOWS)? {
             library.files.push(file.clone());
-            match yaml::load(&text) {
-                Ok(documents) => documents.into_iter().for_each(|document| library.add(&file, document)),
-                Err(text) => library.findings.push(Finding { file, path: "YAML".to_owned(), text }),
+            match yaml::load_marked(&text) {
+                Ok(documents) => documents.into_iter().for_each(|(value, marks)| library.add(&file, value, marks)),
+                Err(broken) => {
+                    let finding = Finding::new("yaml", &file, "YAML", broken.what());
+                    library.findings.push(Finding { line: broken.line, ..finding });
+                }
             }
         }
         Ok(library)
     }
 
-    fn add(&mut self, file: &str, raw: Value) {
+    fn add(&mut self, file: &str, raw: Value, marks: Marks) {
         let text = |field: &str| raw.get(field).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (text("apiVersion"), text("kind"));
         if !version.starts_with("argoproj.io/") && !version.is_empty() {
             return; // A Service, a Role or the like: nothing that runs here.
         }
         let name = raw.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut find = |path: &str, text: String| {
-            self.findings.push(Finding { file: file.to_owned(), path: path.to_owned(), text });
+        let mut find = |rule: &'static str, path: &str, text: String| {
+            let (line, column) = marks.find("");
+            self.findings.push(Finding { line, column, ..Finding::new(rule, file, path, text) });
         };
         let is_cron = kind == "CronWorkflow";
         if !is_cron && kind != "WorkflowTemplate" {
-            return find(&name, format!("the kind `{kind}` is not supported: WorkflowTemplate or CronWorkflow"));
+            return find(
+                "kind",
+                &name,
+                format!("the kind `{kind}` is not supported: WorkflowTemplate or CronWorkflow"),
+            );
         }
         if name.is_empty() {
-            return find("metadata.name", format!("a {kind} needs a name"));
+            return find("name", "metadata.name", format!("a {kind} needs a name"));
         }
         let mut findings = Vec::new();
         let schema = if is_cron { &schema::CRON_WORKFLOW } else { &schema::WORKFLOW_TEMPLATE };
         let kept = schema::check(schema, &raw, file, &name, &mut findings);
+        fields::check(kind, &raw, file, &name, &mut findings);
         let parsed = if is_cron {
             serde_json::from_value::<CronDocument>(kept).map(|document| document.spec.workflow_spec)
         } else {
@@ -157,25 +171,19 @@ impl Library {
             Ok(spec) => spec,
             Err(error) => {
                 if findings.is_empty() {
-                    findings.push(Finding { file: file.to_owned(), path: name.clone(), text: error.to_string() });
+                    findings.push(Finding::new("type", file, &name, error.to_string()));
                 }
                 WorkflowSpec::default()
             }
         };
-        for (i, template) in spec.templates.iter().enumerate() {
-            if template.dag.is_some() == template.container.is_some() {
-                findings.push(Finding {
-                    file: file.to_owned(),
-                    path: format!("{name}.spec.templates[{i}]"),
-                    text: format!("the template `{}` needs either `dag` or `container`", template.name),
-                });
-            }
+        for finding in &mut findings {
+            (finding.line, finding.column) = marks.find(&finding.path[name.len()..]);
         }
         let place = if is_cron { &mut self.crons } else { &mut self.templates };
         if let Some(other) = place.get(&name) {
-            return find(&name, format!("the same {kind} stands in {} too", other.file));
+            return find("duplicate", &name, format!("the same {kind} stands in {} too", other.file));
         }
-        place.insert(name.clone(), Entry { file: file.to_owned(), name, spec, raw, findings });
+        place.insert(name.clone(), Entry { file: file.to_owned(), name, spec, raw, marks, findings });
     }
 
     /// The WorkflowTemplate of that name, if all of it is understood.

@@ -1,104 +1,119 @@
-//! Checks of workflows and configuration, stricter than Argo's.
+//! Checks of workflows and configuration, stricter than Argo's. `lint/rules.rs` lists the rules; the code reads the
+//! documents themselves, so that it also checks what Argo runs and this runner does not.
 
+mod artifacts;
+mod command;
+mod cron;
+mod dag;
+pub(crate) mod fields;
 mod leaf;
+mod metrics;
+mod parameters;
+mod raw;
+pub(crate) mod rules;
+mod settings;
+mod tags;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use command::with_addresses;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use common::store::Environment;
+use anyhow::Result;
+use common::failure::Failure;
+use serde_json::Value;
 
 use crate::config_maps::ConfigMaps;
-use crate::expr::{self, Dialect};
 use crate::library::{Entry, Library};
-use crate::schema::Finding;
-use crate::spec::{Dag, Parameter, Task, Template};
-use crate::steps::STEPS;
-use crate::template;
+use crate::schema::{self, Finding, NOT_RUN};
+use raw::{get, has, list, spec_path, text, texts};
 
 /// Longest name of a WorkflowTemplate: it becomes a label.
 const TEMPLATE_NAME: usize = 63;
 /// Longest name of a CronWorkflow: its workflows add a time to it.
 const CRON_NAME: usize = 52;
-/// Variables that every template can name.
-const WORKFLOW: [&str; 9] = [
-    "workflow.name",
-    "workflow.namespace",
-    "workflow.uid",
-    "workflow.creationTimestamp",
-    "workflow.mainEntrypoint",
-    "workflow.scheduledTime",
-    "workflow.status",
-    "workflow.failures",
-    "workflow.duration",
-];
-const RESULTS: [&str; 9] =
-    ["", "Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed"];
+/// Longest name of a template or task.
+const PART_NAME: usize = 128;
+/// Templates of a workflow and tasks of a DAG.
+const PARTS: usize = 200;
+/// The annotation that must never be set.
+const PROGRESS: &str = "workflows.argoproj.io/progress";
+/// What a submit form and a list show.
+const DESCRIPTION: &str = "workflows.argoproj.io/description";
 
 /// Everything that is wrong, in the order of the files.
 pub(crate) fn lint(library: &Library, maps: &ConfigMaps) -> Vec<Finding> {
     let mut findings = library.findings.clone();
     for (entries, longest) in [(&library.templates, TEMPLATE_NAME), (&library.crons, CRON_NAME)] {
         for entry in entries.values() {
-            findings.extend(entry.findings.iter().cloned());
-            let mut linter = Linter { library, entry, path: entry.name.clone(), findings: &mut findings };
+            findings.extend(entry.findings.iter().filter(|finding| finding.rule != NOT_RUN).cloned());
+            let mut linter = Linter::new(library, maps, entry);
             linter.name(longest);
             linter.spec();
+            findings.append(&mut linter.findings);
         }
     }
-    config_maps(maps, &mut findings);
+    metrics::same_help(library, &mut findings);
+    settings::check(maps, &mut findings);
     findings.sort();
     findings.dedup();
     findings
 }
 
 /// What is wrong in single files, whose templates may call those of the `whole` folder.
-pub(crate) fn lint_files(mut library: Library, whole: Library) -> Vec<Finding> {
+pub(crate) fn lint_files(mut library: Library, whole: Library, maps: &ConfigMaps) -> Vec<Finding> {
     let files: BTreeSet<String> = library.files.iter().cloned().collect();
     for (name, entry) in whole.templates {
         library.templates.entry(name).or_insert(entry);
     }
-    let mut findings = lint(&library, &ConfigMaps::default());
+    let mut findings = lint(&library, maps);
     findings.retain(|finding| files.contains(&finding.file));
     findings
 }
 
-/// A setting that no step knows is a misspelt one, and a secret has no place in a ConfigMap.
-fn config_maps(maps: &ConfigMaps, findings: &mut Vec<Finding>) {
-    let mut known: BTreeSet<String> = Environment::names().filter(|name| !Environment::is_secret(name)).collect();
-    for step in &STEPS {
-        let command = (step.command)();
-        for command in std::iter::once(&command).chain(command.get_subcommands()) {
-            known.extend(command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_str()?.to_owned())));
-        }
+/// Explains a rule; without a name, what the runner does with each field.
+pub(crate) fn explain(rule: &str) -> Result<String> {
+    if rule.is_empty() {
+        return Ok(schema::explain());
     }
-    for (name, keys) in maps.all().filter(|(name, _)| name.starts_with("alameda-")) {
-        let setting = |key: &&String| key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-        for key in keys.keys().filter(setting).filter(|key| !known.contains(*key)) {
-            findings.push(Finding {
-                file: maps.source().to_owned(),
-                path: format!("{name}.data.{key}"),
-                text: match Environment::is_secret(key) {
-                    true => "is a secret: put it in the Secret alameda-storage, see config-maps/secrets.example.yaml",
-                    false => "no step reads this variable",
-                }
-                .to_owned(),
-            });
-        }
-    }
+    let known = || rules::RULES.iter().map(|rule| rule.name).collect::<Vec<_>>().join(", ");
+    let rule =
+        rules::find(rule).ok_or_else(|| Failure::usage(format!("there is no rule `{rule}`; known: {}", known())))?;
+    Ok(rule.to_string())
+}
+
+/// A finding at its place.
+fn finding(entry: &Entry, rule: &'static str, path: &str, text: impl Into<String>) -> Finding {
+    let (line, column) = entry.marks.find(path.strip_prefix(entry.name.as_str()).unwrap_or_default());
+    Finding { line, column, ..Finding::new(rule, &entry.file, path, text) }
+}
+
+/// A WorkflowTemplate or CronWorkflow and what is around it.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    library: &'a Library,
+    maps: &'a ConfigMaps,
+    entry: &'a Entry,
+    /// The workflow's spec.
+    spec: &'a Value,
 }
 
 /// Walks one WorkflowTemplate or CronWorkflow.
 struct Linter<'a> {
-    library: &'a Library,
-    entry: &'a Entry,
+    of: Context<'a>,
     path: String,
-    findings: &'a mut Vec<Finding>,
+    findings: Vec<Finding>,
 }
 
 impl<'a> Linter<'a> {
-    fn find(&mut self, text: impl Into<String>) {
-        self.findings.push(Finding { file: self.entry.file.clone(), path: self.path.clone(), text: text.into() });
+    fn new(library: &'a Library, maps: &'a ConfigMaps, entry: &'a Entry) -> Self {
+        let of = Context { library, maps, entry, spec: spec(entry) };
+        Self { of, path: entry.name.clone(), findings: Vec::new() }
+    }
+
+    fn find(&mut self, rule: &'static str, text: impl Into<String>) {
+        self.findings.push(finding(self.of.entry, rule, &self.path, text));
     }
 
     /// Looks at a part of what is being looked at.
@@ -109,248 +124,248 @@ impl<'a> Linter<'a> {
         self.path.truncate(length);
     }
 
+    /// Looks at each item of a list.
+    fn each(&mut self, value: &'a Value, part: &str, mut look: impl FnMut(&mut Self, &'a Value)) {
+        for (i, item) in list(value, part).iter().enumerate() {
+            self.at(&format!(".{part}[{i}]"), |l| look(l, item));
+        }
+    }
+
     fn name(&mut self, longest: usize) {
-        let name = &self.entry.name;
-        let length = name.len();
+        let name = &self.of.entry.name;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         self.at(".metadata.name", |l| {
-            if length > longest {
-                l.find(format!("has {length} characters, and Argo takes {longest} at most"));
+            if name.len() > longest {
+                l.find("name", format!("has {} characters, and Argo takes {longest} at most", name.len()));
             }
             if !name.chars().all(plain) {
-                l.find("may hold lower-case letters, digits, dashes and dots");
+                l.find("name", "may hold lower-case letters, digits, dashes and dots");
             }
         });
     }
 
     fn spec(&mut self) {
-        let spec = &self.entry.spec;
-        self.at(".spec", |l| {
-            for (i, parameter) in spec.arguments.parameters.iter().enumerate() {
-                l.at(&format!(".arguments.parameters[{i}]"), |l| l.choices(parameter));
-            }
-            let referred = spec.workflow_template_ref.as_ref().map(|target| &target.name);
-            let target = referred.map(|name| (name, l.library.templates.get(name)));
-            if let Some((name, None)) = target {
-                l.at(".workflowTemplateRef", |l| l.find(format!("there is no WorkflowTemplate `{name}`")));
-            }
-            if let Some((name, Some(target))) = target {
-                let known = &target.spec.arguments.parameters;
-                for (i, parameter) in spec.arguments.parameters.iter().enumerate() {
-                    if !known.iter().any(|known| known.name == parameter.name) {
-                        l.at(&format!(".arguments.parameters[{i}]"), |l| {
-                            l.find(format!("`{name}` has no parameter `{}`", parameter.name));
-                        });
-                    }
-                }
-            }
-            let templates = target.and_then(|(_, entry)| entry).map_or(&spec.templates, |entry| &entry.spec.templates);
-            for (field, name) in [("entrypoint", &spec.entrypoint), ("onExit", &spec.on_exit)] {
-                if let Some(name) = name.as_ref().filter(|name| !templates.iter().any(|t| t.name == **name)) {
-                    l.at(&format!(".{field}"), |l| l.find(format!("there is no template `{name}`")));
-                }
-            }
+        let document = &self.of.entry.raw;
+        let is_cron = document.get("kind").is_some_and(|kind| kind == "CronWorkflow");
+        self.metadata(document, "metadata");
+        if is_cron {
+            self.at(".spec", |l| l.cron(get(document, "spec")));
+        }
+        let spec = self.of.spec;
+        self.at(spec_path(document), |l| {
+            l.parameters(is_cron);
+            l.workflow();
+            l.target(is_cron);
             let mut seen = BTreeSet::new();
-            for (i, template) in spec.templates.iter().enumerate() {
-                l.at(&format!(".templates[{i}]"), |l| {
-                    if !seen.insert(&template.name) {
-                        l.find(format!("there is another template `{}`", template.name));
+            let templates = list(spec, "templates");
+            if templates.len() > PARTS {
+                l.at(".templates", |l| l.find("too-many", format!("there are {} templates", templates.len())));
+            }
+            l.each(spec, "templates", |l, template| {
+                let name = text(template, "name");
+                l.part_name(name);
+                if !seen.insert(name) {
+                    l.find("duplicate", format!("there is another template `{name}`"));
+                }
+                l.template(template);
+            });
+        });
+    }
+
+    /// Fields of the workflow itself.
+    fn workflow(&mut self) {
+        let spec = self.of.spec;
+        for path in ["retryStrategy", "templateDefaults.retryStrategy"].into_iter().filter(|path| has(spec, path)) {
+            self.at(&format!(".{path}"), |l| l.find("spec-retry", format!("`{path}` reaches every kind of template")));
+        }
+        if has(spec, "entrypoint") && !has(spec, "executor.serviceAccountName") && self.mounts_no_token() {
+            self.find("executor", "the templates mount no token, and there is no `executor.serviceAccountName`");
+        }
+        self.artifact_gc(spec);
+        self.locks(spec);
+        self.metrics(spec);
+        self.metadata(spec, "podMetadata");
+        self.metadata(spec, "workflowMetadata");
+        self.exits();
+    }
+
+    /// Whether leaves of this workflow, or the workflow itself, do without a token.
+    fn mounts_no_token(&self) -> bool {
+        let without = |value: &Value| get(value, "automountServiceAccountToken") == &Value::Bool(false);
+        let called = list(self.of.spec, "templates").iter().flat_map(|template| list(template, "dag.tasks"));
+        let leaves = list(self.of.spec, "templates").iter().chain(called.filter_map(|task| self.of.called(task).ok()));
+        without(self.of.spec) || leaves.into_iter().any(without)
+    }
+
+    /// `entrypoint`, `onExit` and `workflowTemplateRef`.
+    fn target(&mut self, is_cron: bool) {
+        let (spec, library) = (self.of.spec, self.of.library);
+        let mut templates = list(spec, "templates");
+        if has(spec, "workflowTemplateRef") {
+            let name = text(spec, "workflowTemplateRef.name");
+            let Some(target) = library.templates.get(name) else {
+                return self.at(".workflowTemplateRef.name", |l| {
+                    l.find("template-ref", format!("there is no WorkflowTemplate `{name}`"));
+                });
+            };
+            let target = self::spec(target);
+            templates = list(target, "templates");
+            let known = list(target, "arguments.parameters");
+            for (i, given) in list(spec, "arguments.parameters").iter().enumerate() {
+                self.at(&format!(".arguments.parameters[{i}]"), |l| {
+                    let parameter = text(given, "name");
+                    if !known.iter().any(|known| text(known, "name") == parameter) {
+                        l.find("argument-unknown", format!("`{name}` has no parameter `{parameter}`"));
                     }
-                    l.template(template, i);
+                    if is_cron {
+                        l.one_pass(given, target);
+                    }
+                });
+            }
+        }
+        for field in ["entrypoint", "onExit"].into_iter().filter(|field| has(spec, field)) {
+            let name = text(spec, field);
+            if !templates.iter().any(|template| text(template, "name") == name) {
+                self.at(&format!(".{field}"), |l| l.find("entrypoint", format!("there is no template `{name}`")));
+            }
+        }
+    }
+
+    fn part_name(&mut self, name: &str) {
+        if name.len() > PART_NAME {
+            self.at(".name", |l| l.find("too-many", format!("has {} characters, {PART_NAME} are allowed", name.len())));
+        }
+    }
+
+    fn template(&mut self, template: &'a Value) {
+        self.at(".inputs", |l| l.inputs(get(template, "inputs")));
+        self.at(".outputs", |l| l.outputs(template));
+        self.locks(template);
+        self.metrics(template);
+        self.metadata(template, "metadata");
+        if has(template, "memoize") {
+            self.at(".memoize", |l| l.find("memoize", "remembers in a ConfigMap"));
+        }
+        if has(template, "dag") || has(template, "steps") {
+            for field in ["timeout", "activeDeadlineSeconds"].into_iter().filter(|field| has(template, field)) {
+                self.at(&format!(".{field}"), |l| l.find("deadline-on-dag", format!("`{field}` is for leaves only")));
+            }
+            if has(template, "retryStrategy") {
+                self.at(".retryStrategy", |l| l.find("retry-on-dag", "a retry of it repeats everything in it"));
+            }
+        }
+        if has(template, "dag") {
+            self.dag(template);
+        }
+        for kind in ["container", "script"].into_iter().filter(|kind| has(template, kind)) {
+            self.leaf(template, kind);
+        }
+    }
+
+    /// More than one lock in one place.
+    fn locks(&mut self, holder: &'a Value) {
+        let of = get(holder, "synchronization");
+        let count = list(of, "mutexes").len() + list(of, "semaphores").len();
+        if count > 1 {
+            self.at(".synchronization", |l| l.find("locks", format!("{count} locks are taken together")));
+        }
+    }
+
+    fn artifact_gc(&mut self, holder: &'a Value) {
+        let strategy = text(holder, "artifactGC.strategy");
+        if has(holder, "artifactGC") && strategy != "Never" {
+            self.at(".artifactGC", |l| l.find("artifact-gc", format!("artifacts are deleted: `{strategy}`")));
+        }
+    }
+
+    /// Labels and annotations, wherever they stand.
+    fn metadata(&mut self, holder: &'a Value, field: &str) {
+        let of_runs = field == "workflowMetadata";
+        let metadata = get(holder, field);
+        self.at(&format!(".{field}"), |l| {
+            for part in ["labels", "annotations"] {
+                let fields = get(metadata, part).as_object().into_iter().flatten();
+                for (key, value) in fields.filter(|(_, value)| !value.is_string()) {
+                    l.at(&format!(".{part}.{key}"), |l| l.find("type", format!("must be text, not {value}")));
+                }
+            }
+            for (key, value) in get(metadata, "labels").as_object().into_iter().flatten() {
+                let value = raw::plain(value);
+                if !value.contains("{{") && !is_label(&value) {
+                    l.at(&format!(".labels.{key}"), |l| l.find("label", format!("`{value}` is no value of a label")));
+                }
+            }
+            for key in get(metadata, "annotations").as_object().into_iter().flat_map(|fields| fields.keys()) {
+                let hides = of_runs && ["workflows.argoproj.io/title", DESCRIPTION].contains(&key.as_str());
+                l.at(&format!(".annotations.{key}"), |l| match key.as_str() {
+                    PROGRESS => l.find("progress", "the annotation is Argo's own"),
+                    key if hides => l.find("run-title", format!("`{key}` is set on runs")),
+                    _ => {}
                 });
             }
         });
     }
 
-    fn choices(&mut self, parameter: &Parameter) {
-        let Some(value) = parameter.given() else { return };
-        if !parameter.choices.is_empty() && !parameter.choices.iter().any(|choice| choice == value) {
-            let text = format!("the default `{value}` of `{}` is not in its enum, so Argo refuses it", parameter.name);
-            self.find(text);
-        }
-    }
-
-    fn template(&mut self, template: &'a Template, index: usize) {
-        for (i, input) in template.inputs.parameters.iter().enumerate() {
-            self.at(&format!(".inputs.parameters[{i}]"), |l| {
-                l.choices(input);
-                l.tags(input.given().unwrap_or_default(), &|name| names_workflow(l.entry, name));
-            });
-        }
-        for (i, output) in template.outputs.parameters.iter().enumerate() {
-            let has_default = output.value_from.as_ref().is_some_and(|from| from.default.is_some());
-            if !has_default {
-                self.at(&format!(".outputs.parameters[{i}]"), |l| {
-                    let why = "if the task is skipped, Argo ends the workflow that refers to it";
-                    l.find(format!("the output `{}` needs `valueFrom.default`: {why}", output.name));
-                });
-            }
-        }
-        if let Some(dag) = &template.dag {
-            self.at(".dag", |l| l.dag(dag, template));
-        } else if let Some(container) = &template.container {
-            self.leaf(template, container, index);
-        }
-    }
-
-    /// Every tag of `text` must name something that `known` knows.
-    fn tags(&mut self, text: &str, known: &dyn Fn(&str) -> bool) {
-        match template::variables(text) {
-            Ok(names) => {
-                for name in names.iter().filter(|name| !known(name)) {
-                    self.find(format!("the tag {{{{{name}}}}} refers to nothing"));
+    /// What exit handlers alone know, and what they can't rely on.
+    fn exits(&mut self) {
+        let spec = self.of.spec;
+        let (main, exit) = (self.of.reached(text(spec, "entrypoint")), self.of.reached(text(spec, "onExit")));
+        for (i, template) in list(spec, "templates").iter().enumerate() {
+            let name = text(template, "name");
+            for (path, text) in texts(template) {
+                let Ok(names) = crate::template::variables(text) else { continue }; // Told as a tag.
+                for variable in names {
+                    let late = ["workflow.status", "workflow.failures"].contains(&variable.as_str());
+                    let (rule, text) = match (main.contains(name), exit.contains(name)) {
+                        (true, _) if late => {
+                            ("exit-variable", format!("{{{{{variable}}}}} is not known before the end"))
+                        }
+                        (_, true) if variable.starts_with("workflow.outputs.") => {
+                            ("exit-outputs", format!("{{{{{variable}}}}} may be absent"))
+                        }
+                        _ => continue,
+                    };
+                    self.at(&format!(".templates[{i}]{path}"), |l| l.find(rule, text));
                 }
             }
-            Err(error) => self.find(error),
         }
     }
+}
 
-    fn dag(&mut self, dag: &'a Dag, template: &'a Template) {
-        let tasks: BTreeMap<&str, &Task> = dag.tasks.iter().map(|task| (task.name.as_str(), task)).collect();
-        for (i, task) in dag.tasks.iter().enumerate() {
-            let is_double = dag.tasks[..i].iter().any(|other| other.name == task.name);
-            self.at(&format!(".tasks[{i}]"), |l| {
-                if is_double {
-                    l.find(format!("there is another task `{}`", task.name));
-                }
-                l.depends(task, &tasks);
-                l.task(task, &tasks, template);
-            });
-        }
-        for (i, output) in template.outputs.parameters.iter().enumerate() {
-            let from = output.value_from.as_ref().and_then(|from| from.parameter.as_deref()).unwrap_or_default();
-            let all: BTreeSet<&str> = tasks.keys().copied().collect();
-            self.at(&format!(" outputs.parameters[{i}]"), |l| {
-                let (entry, library) = (l.entry, l.library);
-                l.tags(from, &|name| {
-                    names_workflow(entry, name)
-                        || names_input(template, name)
-                        || names_output(library, entry, &tasks, &all, name)
-                });
-            });
-        }
-    }
-
-    fn depends(&mut self, task: &Task, tasks: &BTreeMap<&str, &Task>) {
-        if task.depends.trim().is_empty() {
-            return;
-        }
-        self.at(".depends", |l| {
-            let expression = match expr::parse(&task.depends, Dialect::Depends) {
-                Ok(expression) => expression,
-                Err(error) => return l.find(error),
-            };
-            for name in expression.names() {
-                let (before, result) = name.split_once('.').unwrap_or((name, ""));
-                if !tasks.contains_key(before) {
-                    l.find(format!("there is no task `{before}`"));
-                } else if !RESULTS.contains(&result) {
-                    l.find(format!("`{result}` is no result of a task: {}", RESULTS[1..].join(", ")));
-                }
+impl<'a> Context<'a> {
+    /// Names of the templates of this workflow that one of them reaches.
+    fn reached(&self, start: &str) -> BTreeSet<&'a str> {
+        let templates = list(self.spec, "templates");
+        let (mut found, mut open) = (BTreeSet::new(), vec![start]);
+        while let Some(name) = open.pop() {
+            let Some(template) = templates.iter().find(|template| text(template, "name") == name) else { continue };
+            if found.insert(text(template, "name")) {
+                open.extend(list(template, "dag.tasks").iter().map(|task| text(task, "template")));
             }
-            if ancestors(task, tasks).contains(task.name.as_str()) {
-                l.find(format!("`{}` waits for itself", task.name));
-            }
-        });
+        }
+        found
     }
 
-    fn task(&mut self, task: &Task, tasks: &BTreeMap<&str, &Task>, template: &Template) {
-        let (entry, library) = (self.entry, self.library);
-        let before = ancestors(task, tasks);
-        let known = |name: &str| {
-            names_workflow(entry, name)
-                || names_input(template, name)
-                || names_output(library, entry, tasks, &before, name)
-                || task.expands() && (name == "item" || name.starts_with("item."))
+    /// The template that a task calls.
+    fn called(&self, task: &'a Value) -> Result<&'a Value, String> {
+        let (home, name) = match has(task, "templateRef") {
+            true => (text(task, "templateRef.name"), text(task, "templateRef.template")),
+            false => (self.entry.name.as_str(), text(task, "template")),
         };
-        self.at(".withParam", |l| l.tags(task.with_param.as_deref().unwrap_or_default(), &known));
-        self.at(".when", |l| l.tags(&task.when, &known));
-        for (i, argument) in task.arguments.parameters.iter().enumerate() {
-            self.at(&format!(".arguments.parameters[{i}]"), |l| {
-                l.tags(argument.given().unwrap_or_default(), &known);
-            });
-        }
-        if task.template.is_some() == task.template_ref.is_some() {
-            return self.find(format!("the task `{}` needs either `template` or `templateRef`", task.name));
-        }
-        match target(library, entry, task) {
-            Ok(target) => self.arguments(task, target),
-            Err(text) => self.at(".templateRef", |l| l.find(text)),
-        }
-    }
-
-    fn arguments(&mut self, task: &Task, target: &Template) {
-        let inputs = &target.inputs.parameters;
-        for (i, argument) in task.arguments.parameters.iter().enumerate() {
-            let Some(input) = inputs.iter().find(|input| input.name == argument.name) else {
-                let text = format!("the template `{}` has no input `{}`", target.name, argument.name);
-                self.at(&format!(".arguments.parameters[{i}]"), |l| l.find(text));
-                continue;
-            };
-            let value = argument.given().unwrap_or_default();
-            let is_literal = !value.contains("{{");
-            if is_literal && !input.choices.is_empty() && !input.choices.iter().any(|choice| choice == value) {
-                let text = format!("`{value}` is not in the enum of the input `{}`", input.name);
-                self.at(&format!(".arguments.parameters[{i}]"), |l| l.find(text));
-            }
-        }
-        let given = |input: &&Parameter| task.arguments.parameters.iter().any(|argument| argument.name == input.name);
-        for input in inputs.iter().filter(|input| input.given().is_none()).filter(|input| !given(input)) {
-            let text = format!("the input `{}` of the template `{}` is not given", input.name, target.name);
-            self.at(".arguments", |l| l.find(text));
-        }
+        let entry = if home == self.entry.name { Some(self.entry) } else { self.library.templates.get(home) };
+        let entry = entry.ok_or_else(|| format!("there is no WorkflowTemplate `{home}`"))?;
+        let template = list(spec(entry), "templates").iter().find(|template| text(template, "name") == name);
+        template.ok_or_else(|| format!("the WorkflowTemplate `{home}` has no template `{name}`"))
     }
 }
 
-/// The template that a task calls.
-fn target<'a>(library: &'a Library, entry: &'a Entry, task: &Task) -> Result<&'a Template, String> {
-    let (home, name) = task.target(&entry.name).ok_or("the task calls no template")?;
-    let entry = if home == entry.name { Some(entry) } else { library.templates.get(home) };
-    let entry = entry.ok_or_else(|| format!("there is no WorkflowTemplate `{home}`"))?;
-    let template = entry.spec.templates.iter().find(|template| template.name == name);
-    template.ok_or_else(|| format!("the WorkflowTemplate `{home}` has no template `{name}`"))
+/// The workflow's spec of a document.
+fn spec(entry: &Entry) -> &Value {
+    get(&entry.raw, &spec_path(&entry.raw)[1..])
 }
 
-/// Names of all tasks that come before one; of itself too, if it waits for itself.
-fn ancestors<'t>(task: &Task, tasks: &BTreeMap<&'t str, &Task>) -> BTreeSet<&'t str> {
-    let mut found = BTreeSet::new();
-    let mut open = task.dependencies().unwrap_or_default();
-    while let Some(name) = open.pop() {
-        if let Some((name, task)) = tasks.get_key_value(name.as_str())
-            && found.insert(*name)
-        {
-            open.extend(task.dependencies().unwrap_or_default());
-        }
-    }
-    found
-}
-
-fn names_workflow(entry: &Entry, name: &str) -> bool {
-    let parameter = name.strip_prefix("workflow.parameters.");
-    WORKFLOW.contains(&name)
-        || parameter.is_some_and(|name| entry.spec.arguments.parameters.iter().any(|p| p.name == name))
-}
-
-fn names_input(template: &Template, name: &str) -> bool {
-    let parameter = name.strip_prefix("inputs.parameters.");
-    parameter.is_some_and(|name| template.inputs.parameters.iter().any(|input| input.name == name))
-}
-
-/// Whether a name is a result of one of the tasks `before`.
-fn names_output(
-    library: &Library,
-    entry: &Entry,
-    tasks: &BTreeMap<&str, &Task>,
-    before: &BTreeSet<&str>,
-    name: &str,
-) -> bool {
-    let Some((task, field)) = name.strip_prefix("tasks.").and_then(|rest| rest.split_once('.')) else { return false };
-    let Some(task) = tasks.get(task).filter(|_| before.contains(task)) else { return false };
-    let Ok(template) = target(library, entry, task) else {
-        return true; // Told where the task stands.
-    };
-    match field.strip_prefix("outputs.parameters.") {
-        Some(name) => template.outputs.parameters.iter().any(|output| output.name == name),
-        None => ["status", "exitCode", "outputs.parameters"].contains(&field),
-    }
+fn is_label(value: &str) -> bool {
+    let end = |c: char| c.is_ascii_alphanumeric();
+    let inner = |c: char| end(c) || "-_.".contains(c);
+    value.is_empty() || value.len() <= 63 && value.chars().all(inner) && value.starts_with(end) && value.ends_with(end)
 }

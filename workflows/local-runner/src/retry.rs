@@ -45,7 +45,7 @@ pub(crate) fn reset(workflow: &mut Workflow) -> Result<Vec<Node>> {
         }
         match node.kind {
             Kind::Skipped | Kind::Dag | Kind::TaskGroup => false,
-            Kind::Retry | Kind::Pod => {
+            Kind::Retry | Kind::Pod | Kind::Suspend => {
                 let retry = nodes.values().find(|retry| retry.kind == Kind::Retry && retry.children.contains(&node.id));
                 retry.unwrap_or(node).phase == Phase::Succeeded
             }

@@ -2,22 +2,46 @@
 //!
 //! One table holds all three: a field is refused because it stands in neither list of its object.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Something wrong in a file. It prints as `file: path: text`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+use crate::lint::rules;
+
+/// Something wrong in a file. It prints as `file:line:column: path: text [rule]`, with what to do in a second line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Finding {
     /// The file, as given or relative to the repository's root.
     pub file: String,
-    /// Where in the file, such as `alameda-steps.spec.templates[0].container`.
+    /// Where in the file, from 1; 0 when it is about no line.
+    pub line: usize,
+    /// Where in the line, from 1; 0 when it is not known.
+    pub column: usize,
+    /// What it is about, such as `alameda-steps.spec.templates[0].container`.
     pub path: String,
-    /// What is wrong, and what to do.
+    /// What is wrong.
     pub text: String,
+    /// The rule of `docs/lint.md`.
+    pub rule: &'static str,
+    /// What to do.
+    pub help: &'static str,
+}
+
+impl Finding {
+    /// Without its place in the file.
+    pub(crate) fn new(rule: &'static str, file: &str, path: impl Into<String>, text: impl Into<String>) -> Self {
+        let help = rules::help(rule);
+        Self { file: file.to_owned(), line: 0, column: 0, path: path.into(), text: text.into(), rule, help }
+    }
 }
 
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}: {}", self.file, self.path, self.text)
+        f.write_str(&self.file)?;
+        for number in [self.line, self.column].into_iter().filter(|number| *number > 0) {
+            write!(f, ":{number}")?;
+        }
+        write!(f, ": {}: {} [{}]", self.path, self.text, self.rule)?;
+        if self.help.is_empty() { Ok(()) } else { write!(f, "\n    help: {}", self.help) }
     }
 }
 
@@ -119,6 +143,7 @@ static TEMPLATE: Kind = Kind {
         ("outputs", Object(&OUTPUTS)),
         ("dag", Object(&DAG)),
         ("container", Object(&CONTAINER)),
+        ("suspend", Object(&SUSPEND)),
         ("volumes", Objects(&VOLUME)),
         ("parallelism", Number),
         ("retryStrategy", Object(&RETRY)),
@@ -161,9 +186,14 @@ static PARAMETER: Kind = Kind {
 
 static VALUE_FROM: Kind = Kind {
     name: "parameter valueFrom",
-    interpreted: &[("path", Text), ("parameter", Text), ("default", Text)],
+    interpreted: &[("path", Text), ("parameter", Text), ("supplied", Object(&SUPPLIED)), ("default", Text)],
     no_effect: &[],
 };
+
+static SUPPLIED: Kind = Kind { name: "supplied", interpreted: &[], no_effect: &[] };
+
+/// The runner does not wait: it asks, or fails.
+static SUSPEND: Kind = Kind { name: "suspend", interpreted: &[], no_effect: &[("duration", NumberOrText)] };
 
 static OUTPUTS: Kind = Kind {
     name: "outputs",
@@ -277,9 +307,17 @@ const INSTEAD: [(&str, &str); 7] = [
     ("continueOn", "use `depends`, such as `a.Succeeded || a.Failed`"),
 ];
 
+/// What takes the place of a field that older versions of Argo know.
+pub(crate) fn removed(name: &str) -> Option<&'static str> {
+    INSTEAD.iter().find(|(old, hint)| *old == name && hint.starts_with("removed")).map(|(_, hint)| *hint)
+}
+
+/// The rule of what is legal in Argo and not interpreted here: it keeps a workflow from running, and lint from nothing.
+pub(crate) const NOT_RUN: &str = "not-run";
+
 /// Checks `value` against `kind`, appends what is wrong, and gives it back with the interpreted fields only.
 pub(crate) fn check(kind: &Kind, value: &Value, file: &str, path: &str, findings: &mut Vec<Finding>) -> Value {
-    let finding = |path: &str, text: String| Finding { file: file.to_owned(), path: path.to_owned(), text };
+    let finding = |path: &str, text: String| Finding::new("type", file, path, text);
     let Value::Object(fields) = value else {
         findings.push(finding(path, format!("{} must be an object, not {}", kind.name, describe(value))));
         return Value::Object(Map::new());
@@ -290,8 +328,8 @@ pub(crate) fn check(kind: &Kind, value: &Value, file: &str, path: &str, findings
         let interpreted = kind.interpreted.iter().find(|(known, _)| known == name);
         let Some((_, shape)) = interpreted.or_else(|| kind.no_effect.iter().find(|(known, _)| known == name)) else {
             let hint = INSTEAD.iter().find(|(old, _)| old == name).map(|(_, hint)| format!(" ({hint})"));
-            let text = format!("unknown field `{name}` of {}{}", kind.name, hint.unwrap_or_default());
-            findings.push(finding(&path, text));
+            let text = format!("the field `{name}` of {} is not run here{}", kind.name, hint.unwrap_or_default());
+            findings.push(Finding::new(NOT_RUN, file, &path, text));
             continue;
         };
         let mut field = field.clone();
@@ -370,8 +408,8 @@ pub(crate) fn explain() -> String {
     };
     let hints: Vec<_> = INSTEAD.iter().map(|(name, hint)| format!("- `{name}`: {hint}\n")).collect();
     format!(
-        "Interpreted as Argo 4.1 does:\n\n{}\nAccepted without effect on a laptop:\n\n{}\nRefused by name, with file \
-         and path: every other field. Among them:\n\n{}",
+        "Interpreted as Argo 4.1 does:\n\n{}\nAccepted without effect on a laptop:\n\n{}\nRefused by name, with file, line \
+         and path, when it would have to run: every other field. Among them:\n\n{}",
         list(|kind| kind.interpreted),
         list(|kind| kind.no_effect),
         hints.concat()

@@ -90,12 +90,15 @@ pub(crate) struct ValueFrom {
     /// A tag that names another node's output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
+    /// The answer of a person to a gate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supplied: Option<BTreeMap<String, Value>>,
     /// The value if there is no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
 
-/// A template: a DAG or a leaf.
+/// A template: a DAG, a leaf or a gate.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Template {
@@ -113,6 +116,9 @@ pub(crate) struct Template {
     /// The command line, if it is a leaf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
+    /// A gate, which waits for a person's answer; its fields have no effect here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<BTreeMap<String, Value>>,
     /// Folders of the container.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
@@ -233,9 +239,14 @@ impl Task {
         }
     }
 
+    /// The items that it is run for, as they stand in the file; an empty list is as none, as in Argo.
+    pub(crate) fn items(&self) -> Option<&Vec<Value>> {
+        self.with_items.as_ref().filter(|items| !items.is_empty())
+    }
+
     /// Whether it becomes a group of runs.
     pub(crate) fn expands(&self) -> bool {
-        self.with_items.is_some() || self.with_param.is_some()
+        self.items().is_some() || self.with_param.is_some()
     }
 }
 
@@ -248,6 +259,9 @@ pub(crate) struct TemplateRef {
     /// The template in it.
     pub template: String,
 }
+
+/// Why a retryStrategy on a DAG is refused: Argo would run all of it again, with what has succeeded.
+pub(crate) const NOT_ON_DAGS: &str = "is not supported: give each leaf its own";
 
 /// When a failed leaf is tried again.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -422,4 +436,26 @@ pub(crate) struct VolumeMount {
     pub name: String,
     /// Its folder in the container.
     pub mount_path: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `processNodeRetries` in workflow/controller/operator.go of Argo 4.1.2, and docs/retries.md.
+    #[test]
+    fn a_pause_grows_by_its_factor_up_to_its_cap() {
+        for (backoff, pauses) in [
+            (r#"{"duration": "2s", "factor": "2", "cap": "10s"}"#, ["2s", "4s", "8s", "10s"]),
+            (r#"{"duration": "2s", "factor": 3}"#, ["2s", "6s", "18s", "54s"]),
+            (r#"{"duration": "1m"}"#, ["60s", "60s", "60s", "60s"]),
+            (r#"{"duration": "30", "factor": 0}"#, ["30s", "30s", "30s", "30s"]),
+            (r#"{"duration": "1h", "factor": 2, "cap": "90m"}"#, ["1h", "90m", "90m", "90m"]),
+            (r#"{"duration": "1d", "factor": 2, "cap": "500ms"}"#, ["500ms", "500ms", "500ms", "500ms"]),
+        ] {
+            let parsed: Backoff = serde_json::from_str(backoff).unwrap();
+            let found: Vec<_> = (1..=4).map(|attempts| parsed.pause(attempts).unwrap()).collect();
+            assert_eq!(found, pauses.map(|pause| duration(pause).unwrap()), "{backoff}");
+        }
+    }
 }

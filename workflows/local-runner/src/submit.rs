@@ -10,6 +10,7 @@ use clap::Args;
 use common::failure::Failure;
 use serde_json::Value;
 
+use crate::answers::{self, Answer};
 use crate::cli::{Output, Place, print_workflow};
 use crate::engine::{Engine, Finished};
 use crate::library::{Entry, Library};
@@ -32,6 +33,10 @@ pub(crate) struct Options {
     /// YAML or JSON file with input parameters
     #[arg(short = 'f', long, value_name = "FILE")]
     pub parameter_file: Option<PathBuf>,
+
+    /// Answer to a gate in advance, such as approval.decision=approve; without it a terminal is asked
+    #[arg(long = "output-parameter", value_name = "STEP.NAME=VALUE")]
+    pub answers: Vec<Answer>,
 
     /// Name of the workflow [default: the template's name and five letters]
     #[arg(long)]
@@ -57,7 +62,7 @@ pub(crate) struct Options {
 /// `submit`
 pub(crate) fn submit(place: &Place, options: &Options) -> Result<ExitCode> {
     let (workflow, run) = create(place, options)?;
-    finish(place, execute(place, workflow, run)?, options.output)
+    finish(place, execute(place, workflow, run, &options.answers)?, options.output)
 }
 
 /// Makes the workflow and its folder.
@@ -73,11 +78,32 @@ pub(crate) fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)
     for (name, url) in place.given()? {
         workflow.metadata.annotations.insert(name, url);
     }
+    answers::check(&options.answers, &workflow.status.stored_templates)?;
     settle(place, workflow, options.name.as_deref(), base)
 }
 
+/// What to run again.
+#[derive(Debug, Args)]
+pub(crate) struct Again {
+    /// Name of the workflow, or @latest
+    pub name: String,
+
+    /// Input parameter to change
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
+
+    /// Answer to a gate in advance, such as approval.decision=approve
+    #[arg(long = "output-parameter", value_name = "STEP.NAME=VALUE")]
+    pub answers: Vec<Answer>,
+
+    /// Output format
+    #[arg(short, long)]
+    pub output: Option<Output>,
+}
+
 /// `retry`
-pub(crate) fn retry(place: &Place, name: &str, parameters: &[String], output: Option<Output>) -> Result<ExitCode> {
+pub(crate) fn retry(place: &Place, again: &Again) -> Result<ExitCode> {
+    let Again { name, parameters, answers, output } = again;
     let runs = place.runs()?;
     let found = runs.get(name)?;
     let run = runs.lock(found.name())?;
@@ -86,6 +112,7 @@ pub(crate) fn retry(place: &Place, name: &str, parameters: &[String], output: Op
     if workflow.status.phase == Phase::Pending || workflow.status.phase == Phase::Running {
         workflow.bury();
     }
+    answers::check(answers, &workflow.status.stored_templates)?;
     let dropped = retry::reset(&mut workflow)?;
     for (name, value) in given(parameters, None)? {
         set(&mut workflow.spec.arguments, &name, &value, workflow.spec.workflow_template_ref.name.as_str())?;
@@ -98,11 +125,12 @@ pub(crate) fn retry(place: &Place, name: &str, parameters: &[String], output: Op
             std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
         }
     }
-    finish(place, execute(place, workflow, run)?, output)
+    finish(place, execute(place, workflow, run, answers)?, *output)
 }
 
 /// `resubmit`
-pub(crate) fn resubmit(place: &Place, name: &str, parameters: &[String], output: Option<Output>) -> Result<ExitCode> {
+pub(crate) fn resubmit(place: &Place, again: &Again) -> Result<ExitCode> {
+    let Again { name, parameters, answers, output } = again;
     let old = place.runs()?.get(name)?;
     let library = Library::load(&place.workflows()?)?;
     let template = &old.spec.workflow_template_ref.name;
@@ -116,17 +144,18 @@ pub(crate) fn resubmit(place: &Place, name: &str, parameters: &[String], output:
     let mut workflow = new_workflow(&library, template, spec, &values)?;
     workflow.metadata.annotations = old.metadata.annotations.clone();
     workflow.metadata.labels.insert(RESUBMITTED_FROM.to_owned(), old.name().to_owned());
+    answers::check(answers, &workflow.status.stored_templates)?;
     let (workflow, run) = settle(place, workflow, None, template)?;
-    finish(place, execute(place, workflow, run)?, output)
+    finish(place, execute(place, workflow, run, answers)?, *output)
 }
 
 /// Runs a workflow to its end.
-pub(crate) fn execute(place: &Place, workflow: Workflow, run: Run) -> Result<Finished> {
+pub(crate) fn execute(place: &Place, workflow: Workflow, run: Run, answers: &[Answer]) -> Result<Finished> {
     let maps = place.maps()?;
     let addresses = place.addresses(&workflow.metadata.annotations)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut view = ui::view();
-    Engine::new(workflow, run, &maps, addresses, cores, view.as_mut()).run()
+    Engine::new(workflow, run, &maps, addresses, answers, cores, view.as_mut()).run()
 }
 
 fn finish(place: &Place, finished: Finished, output: Option<Output>) -> Result<ExitCode> {

@@ -17,6 +17,8 @@ pub(crate) trait View {
     fn update(&mut self, workflow: &Workflow);
     /// Shows a line of text.
     fn say(&mut self, text: &str);
+    /// Makes room for a question on the terminal, until the next update.
+    fn make_room(&mut self) {}
 }
 
 /// Prints text to stdout. A reader that went away, such as `head`, is no failure.
@@ -86,6 +88,12 @@ impl View for Tree {
 
     fn say(&mut self, text: &str) {
         self.bar.println(text);
+    }
+
+    fn make_room(&mut self) {
+        self.bar.set_message("");
+        self.bar.tick();
+        self.drawn = None;
     }
 }
 

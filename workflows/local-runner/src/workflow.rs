@@ -134,6 +134,8 @@ pub(crate) enum Kind {
     /// The tasks of a DAG template.
     #[serde(rename = "DAG")]
     Dag,
+    /// A gate, which waits for a person's answer.
+    Suspend,
     /// A task that did not run.
     Skipped,
 }
@@ -324,7 +326,12 @@ impl Workflow {
             format!("{done}/{total}")
         };
         self.status.progress = sum(&|_| true);
-        for node in self.status.nodes.values_mut().filter(|node| !matches!(node.kind, Kind::Pod | Kind::Skipped)) {
+        for node in self
+            .status
+            .nodes
+            .values_mut()
+            .filter(|node| !matches!(node.kind, Kind::Pod | Kind::Suspend | Kind::Skipped))
+        {
             let below = |name: &str| name.strip_prefix(&node.name).is_some_and(|rest| rest.starts_with(['.', '(']));
             node.progress = sum(&below);
         }

@@ -2,6 +2,8 @@
 //! `n`, `yes` or `off` is a boolean. A key that stands twice is refused.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 use serde_json::{Map, Number, Value};
@@ -11,14 +13,67 @@ const DEEPEST: usize = 64;
 /// Values that aliases may copy, so that a small file can't fill the memory.
 const COPIES: usize = 100_000;
 
+/// A file that is no YAML, or that no reader could agree on.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    /// The line, from 1.
+    pub line: usize,
+    what: String,
+}
+
+impl Broken {
+    /// What is wrong there.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+/// Where a value and its parts stand in the file. A field stands where its key does; an alias stands where it is
+/// written and its parts where the anchor has them, as do fields that `<<` brings in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Marks {
+    line: usize,
+    column: usize,
+    /// By `.field` and `[index]`.
+    parts: Parts,
+}
+
+type Parts = BTreeMap<String, Arc<Marks>>;
+
+impl Marks {
+    /// Line and column, from 1, of what `path` names, such as `.spec.templates[0].container`; of the deepest part that
+    /// is there when the rest of the path is not.
+    pub(crate) fn find(&self, path: &str) -> (usize, usize) {
+        let within =
+            |part: &str| path.strip_prefix(part).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let parts = self.parts.iter().filter_map(|(part, marks)| Some((part, marks, within(part)?)));
+        match parts.max_by_key(|(part, ..)| part.len()) {
+            Some((_, marks, rest)) => marks.find(rest),
+            None => (self.line, self.column),
+        }
+    }
+}
+
 /// Reads every document of a file; empty ones are left out.
 ///
 /// # Errors
 ///
 /// Says what is wrong and in which line.
 pub(crate) fn load(text: &str) -> Result<Vec<Value>, String> {
-    let mut reader =
-        Reader { events: Parser::new_from_str(text), anchors: BTreeMap::new(), line: 1, copies: COPIES, depth: 0 };
+    let documents = load_marked(text).map_err(|broken| broken.to_string())?;
+    Ok(documents.into_iter().map(|(value, _)| value).collect())
+}
+
+/// As [`load`], with the places of all values.
+pub(crate) fn load_marked(text: &str) -> Result<Vec<(Value, Marks)>, Broken> {
+    let events = Parser::new_from_str(text);
+    let mut reader = Reader { events, anchors: BTreeMap::new(), line: 1, column: 1, copies: COPIES, depth: 0 };
     let mut documents = Vec::new();
     loop {
         match reader.next()? {
@@ -26,9 +81,9 @@ pub(crate) fn load(text: &str) -> Result<Vec<Value>, String> {
             Event::DocumentStart(_) => {
                 reader.anchors.clear();
                 let event = reader.next()?;
-                let document = reader.value(event)?;
+                let (document, marks) = reader.value(event)?;
                 if !document.is_null() {
-                    documents.push(document);
+                    documents.push((document, marks));
                 }
             }
             _ => {}
@@ -38,29 +93,35 @@ pub(crate) fn load(text: &str) -> Result<Vec<Value>, String> {
 
 struct Reader<'a> {
     events: Parser<'a, StrInput<'a>>,
-    anchors: BTreeMap<usize, Value>,
+    anchors: BTreeMap<usize, (Value, Marks)>,
     line: usize,
+    column: usize,
     copies: usize,
     depth: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn next(&mut self) -> Result<Event<'a>, String> {
+    fn next(&mut self) -> Result<Event<'a>, Broken> {
         match self.events.next() {
             Some(Ok((event, span))) => {
-                self.line = span.start.line();
+                (self.line, self.column) = (span.start.line(), span.start.col() + 1);
                 Ok(event)
             }
-            Some(Err(error)) => Err(format!("line {}: {}", error.marker().line(), error.info())),
+            Some(Err(error)) => Err(Broken { line: error.marker().line(), what: error.info().to_owned() }),
             None => Ok(Event::StreamEnd),
         }
     }
 
-    fn value(&mut self, event: Event<'a>) -> Result<Value, String> {
+    fn broken(&self, what: impl Into<String>) -> Broken {
+        Broken { line: self.line, what: what.into() }
+    }
+
+    fn value(&mut self, event: Event<'a>) -> Result<(Value, Marks), Broken> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(format!("line {}: nested deeper than {DEEPEST} levels", self.line));
+            return Err(self.broken(format!("nested deeper than {DEEPEST} levels")));
         }
+        let mut marks = Marks { line: self.line, column: self.column, parts: BTreeMap::new() };
         let (anchor, value) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
@@ -71,64 +132,84 @@ impl<'a> Reader<'a> {
                 loop {
                     match self.next()? {
                         Event::SequenceEnd => break (anchor, Value::Array(items)),
-                        event => items.push(self.value(event)?),
+                        event => {
+                            let (item, at) = self.value(event)?;
+                            marks.parts.insert(format!("[{}]", items.len()), Arc::new(at));
+                            items.push(item);
+                        }
                     }
                 }
             }
-            Event::MappingStart(anchor, _) => (anchor, Value::Object(self.mapping()?)),
+            Event::MappingStart(anchor, _) => {
+                let (fields, parts) = self.mapping()?;
+                marks.parts = parts;
+                (anchor, Value::Object(fields))
+            }
             Event::Alias(anchor) => {
-                let value = self.anchors.get(&anchor).cloned();
-                let value =
-                    value.ok_or_else(|| format!("line {}: an alias stands within its own anchor", self.line))?;
+                let copy = self.anchors.get(&anchor).cloned();
+                let (value, original) = copy.ok_or_else(|| self.broken("an alias stands within its own anchor"))?;
                 self.copies = self.copies.saturating_sub(count(&value));
                 if self.copies == 0 {
-                    return Err(format!("line {}: aliases copy more than {COPIES} values", self.line));
+                    return Err(self.broken(format!("aliases copy more than {COPIES} values")));
                 }
+                marks.parts = original.parts;
                 (0, value)
             }
-            other => return Err(format!("line {}: unexpected {other:?}", self.line)),
+            other => return Err(self.broken(format!("unexpected {other:?}"))),
         };
         if anchor != 0 {
-            self.anchors.insert(anchor, value.clone());
+            self.anchors.insert(anchor, (value.clone(), marks.clone()));
         }
         self.depth -= 1;
-        Ok(value)
+        Ok((value, marks))
     }
 
     /// A mapping; what `<<` brings in yields to what stands in the mapping itself.
-    fn mapping(&mut self) -> Result<Map<String, Value>, String> {
+    fn mapping(&mut self) -> Result<(Map<String, Value>, Parts), Broken> {
         let mut fields = Map::new();
-        let mut merged: Vec<Map<String, Value>> = Vec::new();
+        let mut parts = Parts::new();
+        let mut merged: Vec<(Map<String, Value>, Marks)> = Vec::new();
         loop {
             let key = match self.next()? {
                 Event::MappingEnd => break,
                 Event::Scalar(text, ..) => text.into_owned(),
-                _ => return Err(format!("line {}: a key must be text", self.line)),
+                _ => return Err(self.broken("a key must be text")),
             };
-            let line = self.line;
+            let (line, column) = (self.line, self.column);
             let event = self.next()?;
-            let value = self.value(event)?;
+            let (value, at) = self.value(event)?;
             if key == "<<" {
-                let sources = match value {
-                    Value::Array(items) => items,
-                    other => vec![other],
+                let sources: Vec<(Value, Marks)> = match value {
+                    Value::Array(items) => {
+                        let mark =
+                            |i: usize| at.parts.get(&format!("[{i}]")).map(|at| Marks::clone(at)).unwrap_or_default();
+                        items.into_iter().enumerate().map(|(i, item)| (item, mark(i))).collect()
+                    }
+                    other => vec![(other, at)],
                 };
-                for source in sources {
+                for (source, at) in sources {
                     let Value::Object(source) = source else {
-                        return Err(format!("line {line}: `<<` needs a mapping"));
+                        return Err(Broken { line, what: "`<<` needs a mapping".to_owned() });
                     };
-                    merged.push(source);
+                    merged.push((source, at));
                 }
             } else if fields.contains_key(&key) {
-                return Err(format!("line {line}: the key `{key}` stands twice"));
+                return Err(Broken { line, what: format!("the key `{key}` stands twice") });
             } else {
+                parts.insert(format!(".{key}"), Arc::new(Marks { line, column, ..at }));
                 fields.insert(key, value);
             }
         }
-        for (key, value) in merged.into_iter().flatten() {
-            fields.entry(key).or_insert(value);
+        for (source, at) in merged {
+            for (key, value) in source {
+                let part = format!(".{key}");
+                if let (false, Some(at)) = (fields.contains_key(&key), at.parts.get(&part)) {
+                    parts.insert(part, at.clone());
+                    fields.insert(key, value);
+                }
+            }
         }
-        Ok(fields)
+        Ok((fields, parts))
     }
 }
 
@@ -265,6 +346,25 @@ mod tests {
             "a": {"x": "1", "y": "2"}, "b": {"x": "1", "y": "3"}, "c": {"x": "1", "y": "4"}, "d": [{"x": "1", "y": "2"}]
         });
         assert_eq!(load(text).unwrap(), [first, json!({"e": "5"})]);
+    }
+
+    #[test]
+    fn every_value_has_its_place_also_through_aliases_merge_keys_and_documents() {
+        let text = "a: &a\n  x: '1'\n  y.z/u: [p, q]\nb:\n  <<: *a\n  v: *a\n---\n\n- c: {d: e}\n";
+        let documents = load_marked(text).unwrap();
+        for (document, path, place) in [
+            (0, "", (1, 1)),
+            (0, ".a.x", (2, 3)),
+            (0, ".a.y.z/u[1]", (3, 14)),
+            (0, ".b", (4, 1)),
+            (0, ".b.x", (2, 3)),
+            (0, ".b.v", (6, 3)),
+            (0, ".b.v.x", (2, 3)),
+            (0, ".b.v.none[3].deeper", (6, 3)),
+            (1, "[0].c.d", (9, 7)),
+        ] {
+            assert_eq!(documents[document].1.find(path), place, "{path}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A proxy that knows HTTP: it counts calls, and answers, delays or cuts those that a rule picks.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -47,6 +49,8 @@ pub enum Fault {
     LoseAnswer,
     /// The connection is reset after this many bytes of the answer's body.
     CutAnswer(usize),
+    /// After this many bytes of the answer's body nothing comes for a while.
+    PauseAnswer(usize, Duration),
 }
 
 /// Whether a call is meant, by its method and path.
@@ -135,6 +139,11 @@ impl HttpProxy {
         std::mem::take(&mut self.lock().calls)
     }
 
+    /// The same, which stay to be taken.
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -183,11 +192,11 @@ async fn pass(
         }
         Some(Fault::Reset) => return Err(std::io::ErrorKind::ConnectionReset.into()),
         Some(Fault::Delay(time)) => tokio::time::sleep(*time).await,
-        Some(Fault::LoseAnswer | Fault::CutAnswer(_)) | None => {}
+        Some(Fault::LoseAnswer | Fault::CutAnswer(_) | Fault::PauseAnswer(..)) | None => {}
     }
     let (mut head, body) = request.into_parts();
     head.uri = Uri::try_from(format!("http://{}{}", local(upstream), counter.path)).map_err(std::io::Error::other)?;
-    let body = Counted { body, counter: counter.clone(), is_answer: false, left: None };
+    let body = Counted { body, counter: counter.clone(), is_answer: false, left: None, pause: None, pausing: None };
     let mut answer = client.request(Request::from_parts(head, body)).await.map_err(std::io::Error::other)?;
     // It speaks of the connection to the service. The one to the client is reset when it is closed, and what is on its
     // way would get lost.
@@ -201,7 +210,11 @@ async fn pass(
         Some(Fault::CutAnswer(left)) => Some(left),
         _ => None,
     };
-    Ok(answer.map(|body| Counted { body, counter, is_answer: true, left }.boxed()))
+    let pause = match fault {
+        Some(Fault::PauseAnswer(left, time)) => Some((left, time)),
+        _ => None,
+    };
+    Ok(answer.map(|body| Counted { body, counter, is_answer: true, left, pause, pausing: None }.boxed()))
 }
 
 /// Where the bytes of one call are counted.
@@ -222,23 +235,30 @@ impl Counter {
     }
 }
 
-/// A body whose bytes are counted, and that may break off.
+/// A body whose bytes are counted, and that may break off or pause.
 struct Counted {
     body: Incoming,
     counter: Counter,
     is_answer: bool,
     left: Option<usize>,
+    /// After how many more bytes it pauses, and for how long.
+    pause: Option<(usize, Duration)>,
+    pausing: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl Body for Counted {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        let polled = std::pin::Pin::new(&mut self.body).poll_frame(context);
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        if let Some((_, time)) = self.pause.take_if(|(left, _)| *left == 0) {
+            self.pausing = Some(Box::pin(tokio::time::sleep(time)));
+        }
+        if let Some(pausing) = &mut self.pausing {
+            ready!(pausing.as_mut().poll(context));
+            self.pausing = None;
+        }
+        let polled = Pin::new(&mut self.body).poll_frame(context);
         polled.map(|frame| {
             frame.map(|frame| {
                 let frame = frame.map_err(std::io::Error::other)?;
@@ -246,6 +266,9 @@ impl Body for Counted {
                 match self.left {
                     Some(left) if bytes > left => return Err(std::io::ErrorKind::ConnectionReset.into()),
                     left => self.left = left.map(|left| left - bytes),
+                }
+                if let Some((left, _)) = &mut self.pause {
+                    *left = left.saturating_sub(bytes);
                 }
                 let is_answer = self.is_answer;
                 self.counter.count(|call| *if is_answer { &mut call.received } else { &mut call.sent } += bytes as u64);

@@ -5,65 +5,41 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{Labelled, Labelling};
-use crate::postgres::ledger;
+use crate::postgres::ledger::LEDGER;
 use crate::postgres::session::{Session, get};
-use crate::postgres::table::{Table, literal};
+use crate::postgres::side_table::SideTable;
+use crate::postgres::table::Table;
 use crate::retry::Trouble;
 
-const NAME: &str = "prediction_labels";
-
-/// Its columns after the number of the row, with types and comments.
-const COLUMNS: [(&str, &str, &str); 11] = [
-    ("predictions_table", "text NOT NULL", "The table that was labelled."),
-    ("model_name", "text NOT NULL", "Registered name of the model whose predictions were labelled."),
-    ("fingerprint", "text NOT NULL", "Digest of the label files."),
-    ("state", "text NOT NULL", "Digest of what was published at that time."),
-    ("files", "bigint NOT NULL", "Label files."),
-    ("labels", "bigint NOT NULL", "Keys that have a label in them."),
-    ("changed", "bigint NOT NULL", "Rows that got a label, or another one."),
-    ("absent", "bigint NOT NULL", "Labels without a row in the table."),
-    ("started_at", "timestamptz NOT NULL", "When labelling began."),
-    ("finished_at", "timestamptz NOT NULL", "When the labels were in the table."),
-    ("workflow", "text NOT NULL", "The workflow that labelled."),
-];
-
-async fn exists(session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
-    let sql = "SELECT to_regclass($1) IS NOT NULL";
-    let rows = session.query("looking up the ledger", sql, &[(&table.to_string(), Type::TEXT)]).await?;
-    rows.first().map_or(Ok(false), |row| get(row, 0))
-}
-
-/// Makes the ledger when it is missing.
-pub(super) async fn ensure(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
-    let ledger = table.beside(NAME);
-    if exists(session, &ledger).await? {
-        return Ok(());
-    }
-    // Labellers of other tables share it, so the table's own lock is not enough.
-    session.lock(&ledger).await?;
-    let columns: Vec<String> = COLUMNS.iter().map(|(name, sql, _)| format!("{name} {sql}")).collect();
-    let comments: String = COLUMNS
-        .iter()
-        .map(|(name, _, comment)| format!("COMMENT ON COLUMN {ledger}.{name} IS {};", literal(comment)))
-        .collect();
-    let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {ledger} (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {});\
-         COMMENT ON TABLE {ledger} IS {};{comments}",
-        columns.join(", "),
-        literal("What labels Alameda has filled in, one row each time.")
-    );
-    session.batch("creating the ledger of labels", &sql).await
-}
+pub(super) const LABELS: SideTable = SideTable {
+    name: "prediction_labels",
+    comment: "What labels Alameda has filled in, one row each time.",
+    columns: &[
+        ("number", "bigint GENERATED ALWAYS AS IDENTITY", "Grows with time."),
+        ("predictions_table", "text NOT NULL", "The table that was labelled."),
+        ("model_name", "text NOT NULL", "Registered name of the model whose predictions were labelled."),
+        ("fingerprint", "text NOT NULL", "Digest of the label files."),
+        ("state", "text NOT NULL", "Digest of what was published at that time."),
+        ("files", "bigint NOT NULL", "Label files."),
+        ("labels", "bigint NOT NULL", "Keys that have a label in them."),
+        ("changed", "bigint NOT NULL", "Rows that got a label, or another one."),
+        ("absent", "bigint NOT NULL", "Labels without a row in the table."),
+        ("started_at", "timestamptz NOT NULL", "When labelling began."),
+        ("finished_at", "timestamptz NOT NULL", "When the labels were in the table."),
+        ("workflow", "text NOT NULL", "The workflow that labelled."),
+    ],
+    key: "PRIMARY KEY (number)",
+};
 
 /// A digest of what is published of the model name: other rows can take other labels.
 pub(super) async fn state(session: &Session<'_>, table: &Table, labelling: &Labelling) -> Result<String, Trouble> {
-    let publications = ledger::of(table);
-    if !exists(session, &publications).await? {
+    if !LEDGER.exists(session, table).await? {
         return Ok(String::new());
     }
     let sql = format!(
         "SELECT md5(coalesce(string_agg(concat(fingerprint, ' ', extract(epoch FROM finished_at)), ' ' ORDER BY fingerprint), '')) \
-         FROM {publications} WHERE predictions_table = $1 AND model_name = $2"
+         FROM {} WHERE predictions_table = $1 AND model_name = $2",
+        LEDGER.beside(table)
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
         [(&table.name, Type::TEXT), (&labelling.publication.model_name, Type::TEXT)];
@@ -78,13 +54,13 @@ pub(super) async fn find(
     labelling: &Labelling,
     state: &str,
 ) -> Result<Option<Labelled>, Trouble> {
-    let ledger = table.beside(NAME);
-    if !exists(session, &ledger).await? {
+    if !LABELS.exists(session, table).await? {
         return Ok(None);
     }
     let sql = format!(
-        "SELECT labels, changed, absent FROM (SELECT * FROM {ledger} WHERE predictions_table = $1 AND model_name = $2 \
-         ORDER BY number DESC LIMIT 1) AS last WHERE fingerprint = $3 AND state = $4"
+        "SELECT labels, changed, absent FROM (SELECT * FROM {} WHERE predictions_table = $1 AND model_name = $2 \
+         ORDER BY number DESC LIMIT 1) AS last WHERE fingerprint = $3 AND state = $4",
+        LABELS.beside(table)
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
         (&table.name, Type::TEXT),
@@ -108,12 +84,13 @@ pub(super) async fn record(
     started_at: DateTime<Utc>,
 ) -> Result<(), Trouble> {
     let state = state(session, table, labelling).await?;
-    let names: Vec<&str> = COLUMNS.iter().map(|(name, _, _)| *name).collect();
-    let values: Vec<String> = (1..=COLUMNS.len()).map(|number| format!("${number}")).collect();
-    let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.beside(NAME), names.join(", "), values.join(", "));
+    // The number comes by itself.
+    let names = &LABELS.names()[1..];
+    let values: Vec<String> = (1..=names.len()).map(|number| format!("${number}")).collect();
+    let sql = format!("INSERT INTO {} ({}) VALUES ({})", LABELS.beside(table), names.join(", "), values.join(", "));
     let numbers = [labelling.files, labelled.labels, labelled.changed, labelled.absent].map(|number| number as i64);
     let finished_at = Utc::now();
-    let parameters: [(&(dyn ToSql + Sync), Type); COLUMNS.len()] = [
+    let parameters: [(&(dyn ToSql + Sync), Type); LABELS.columns.len() - 1] = [
         (&table.name, Type::TEXT),
         (&labelling.publication.model_name, Type::TEXT),
         (&labelling.fingerprint, Type::TEXT),

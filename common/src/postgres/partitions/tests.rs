@@ -76,3 +76,13 @@ async fn partitions_that_a_person_made_are_used() {
     home.publish(&results(80, 2, 0..400)).await.unwrap();
     assert_eq!(home.psql(NAMES), "early predictions_2025_01 predictions_2025_03");
 }
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_told() {
+    let home = Home::partitioned();
+    home.psql("CREATE TABLE predictions_2025_01 (x int)");
+    let error = home.publish(&results(5, 1, 0..9)).await.unwrap_err();
+    assert_eq!(exit_code(&error), 2, "{error:#}");
+    let text = error.to_string();
+    assert!(text.contains("predictions_2025_01\" already exists") && text.contains("; rename or drop"), "{text}");
+}

@@ -13,11 +13,12 @@ with psycopg.connect(os.environ["DATABASE_URL"]) as server:
     names = sorted({feature["name"] for baseline in baselines.values() for feature in baseline["features"]})
     columns = ", ".join(f'"{name}"' for name in names)
     kept = server.execute("SELECT to_regclass('prediction_retention') IS NOT NULL").fetchone()[0]
-    condition = "day >= (SELECT kept_from::date FROM prediction_retention) OR day IS NULL" if kept else "true"
+    dropped = "SELECT FROM prediction_retention AS r WHERE r.model_name = p.model_name AND p.day < r.first_day"
+    condition = f"NOT EXISTS ({dropped})" if kept else "true"
     for row in server.execute(
         "SELECT model_version, data_version, day, rows, labelled_rows, unscored_rows, true_negatives, false_positives,"
         " false_negatives, true_positives, unlabelled, negatives, positives, unscored, score_sums, score_squares, features"
-        f" FROM prediction_profiles WHERE {condition}"
+        f" FROM prediction_profiles AS p WHERE {condition}"
     ):
         found[row[:3]] = row[3:]
     groups = {}

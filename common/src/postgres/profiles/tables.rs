@@ -9,101 +9,72 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Key;
-use crate::postgres::retention;
+use crate::postgres::retention::RETENTION;
 use crate::postgres::session::{Session, get};
-use crate::postgres::table::{Table, literal};
+use crate::postgres::side_table::SideTable;
+use crate::postgres::table::Table;
 use crate::profiles::{Baseline, FeatureCounts, LabelCounts, Profile, ScoreCounts};
 use crate::retry::Trouble;
 
-pub(in crate::postgres) const PROFILES: &str = "prediction_profiles";
-const BASELINES: &str = "prediction_baselines";
-
-type Columns = &'static [(&'static str, &'static str, &'static str)];
-
-/// Columns of the profiles, with their types and comments. The first five are the key.
-const PROFILE_COLUMNS: Columns = &[
-    ("predictions_table", "text NOT NULL", "The table whose rows are counted."),
-    ("model_name", "text NOT NULL", "Registered name of the model."),
-    ("model_version", "bigint NOT NULL", "Version of that model."),
-    ("data_version", "text NOT NULL", "Data version that the rows were scored in."),
-    ("day", "date", "Day of the rows; null where there is no column of time."),
-    ("rows", "bigint NOT NULL", "Rows in all."),
-    ("labelled_rows", "bigint NOT NULL", "Rows whose label is known."),
-    ("unscored_rows", "bigint NOT NULL", "Rows without a prediction."),
-    ("true_negatives", "bigint NOT NULL", "Scored rows of the negative class below the model's threshold."),
-    ("false_positives", "bigint NOT NULL", "Scored rows of the negative class from the threshold on."),
-    ("false_negatives", "bigint NOT NULL", "Scored rows of the positive class below the threshold."),
-    ("true_positives", "bigint NOT NULL", "Scored rows of the positive class from the threshold on."),
-    ("unlabelled", "bigint[] NOT NULL", "Scored rows without a label, by cell of the score: see prediction_baselines."),
-    ("negatives", "bigint[] NOT NULL", "Scored rows of the negative class, by cell of the score."),
-    ("positives", "bigint[] NOT NULL", "Scored rows of the positive class, by cell of the score."),
-    ("unscored", "bigint[] NOT NULL", "Rows without a score: unlabelled, negative, positive."),
-    ("score_sums", "bigint[] NOT NULL", "Sum of the scores, times 2^30: unlabelled, negative, positive."),
-    ("score_squares", "bigint[] NOT NULL", "Sum of their squares, times 2^30."),
-    (
-        "features",
-        "jsonb NOT NULL",
-        "By feature: nulls and the like, sums of (value - center) / scale, times 2^50, and rows by cell.",
-    ),
-];
+pub(in crate::postgres) const PROFILES: SideTable = SideTable {
+    name: "prediction_profiles",
+    comment: "What Alameda counts of the predictions, by model version, data version and day.",
+    columns: &[
+        ("predictions_table", "text NOT NULL", "The table whose rows are counted."),
+        ("model_name", "text NOT NULL", "Registered name of the model."),
+        ("model_version", "bigint NOT NULL", "Version of that model."),
+        ("data_version", "text NOT NULL", "Data version that the rows were scored in."),
+        ("day", "date", "Day of the rows; null where there is no column of time."),
+        ("rows", "bigint NOT NULL", "Rows in all."),
+        ("labelled_rows", "bigint NOT NULL", "Rows whose label is known."),
+        ("unscored_rows", "bigint NOT NULL", "Rows without a prediction."),
+        ("true_negatives", "bigint NOT NULL", "Scored rows of the negative class below the model's threshold."),
+        ("false_positives", "bigint NOT NULL", "Scored rows of the negative class from the threshold on."),
+        ("false_negatives", "bigint NOT NULL", "Scored rows of the positive class below the threshold."),
+        ("true_positives", "bigint NOT NULL", "Scored rows of the positive class from the threshold on."),
+        (
+            "unlabelled",
+            "bigint[] NOT NULL",
+            "Scored rows without a label, by cell of the score: see prediction_baselines.",
+        ),
+        ("negatives", "bigint[] NOT NULL", "Scored rows of the negative class, by cell of the score."),
+        ("positives", "bigint[] NOT NULL", "Scored rows of the positive class, by cell of the score."),
+        ("unscored", "bigint[] NOT NULL", "Rows without a score: unlabelled, negative, positive."),
+        ("score_sums", "bigint[] NOT NULL", "Sum of the scores, times 2^30: unlabelled, negative, positive."),
+        ("score_squares", "bigint[] NOT NULL", "Sum of their squares, times 2^30."),
+        (
+            "features",
+            "jsonb NOT NULL",
+            "By feature: nulls and the like, sums of (value - center) / scale, times 2^50, and rows by cell.",
+        ),
+    ],
+    key: "UNIQUE NULLS NOT DISTINCT (predictions_table, model_name, model_version, data_version, day)",
+};
+/// Columns of the key, which come first.
 const PROFILE_KEY: usize = 5;
 
-const BASELINE_COLUMNS: Columns = &[
-    ("predictions_table", "text NOT NULL", "The table whose rows are counted."),
-    ("model_name", "text NOT NULL", "Registered name of the model."),
-    ("model_version", "bigint NOT NULL", "Version of that model."),
-    ("threshold", "double precision NOT NULL", "Probability from which the positive class is predicted."),
-    ("score_cuts", "double precision[] NOT NULL", "What cuts the cells of the score, as width_bucket takes it."),
-    ("baseline", "jsonb NOT NULL", "Cuts, centre and scale of every feature, and the training data in the same cells."),
-];
-const BASELINE_KEY: usize = 3;
+const BASELINES: SideTable = SideTable {
+    name: "prediction_baselines",
+    comment: "What prediction_profiles are counted by, and compared with: the cells, and the training data in them.",
+    columns: &[
+        ("predictions_table", "text NOT NULL", "The table whose rows are counted."),
+        ("model_name", "text NOT NULL", "Registered name of the model."),
+        ("model_version", "bigint NOT NULL", "Version of that model."),
+        ("threshold", "double precision NOT NULL", "Probability from which the positive class is predicted."),
+        ("score_cuts", "double precision[] NOT NULL", "What cuts the cells of the score, as width_bucket takes it."),
+        (
+            "baseline",
+            "jsonb NOT NULL",
+            "Cuts, centre and scale of every feature, and the training data in the same cells.",
+        ),
+    ],
+    key: "PRIMARY KEY (predictions_table, model_name, model_version)",
+};
 
 /// Makes the tables when they are missing.
 pub(super) async fn ensure(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
-    let (profiles, baselines) = (table.beside(PROFILES), table.beside(BASELINES));
-    let found = session
-        .query(
-            "looking up the profiles",
-            "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL",
-            &[(&profiles.to_string(), Type::TEXT), (&baselines.to_string(), Type::TEXT)],
-        )
-        .await?;
-    if found.first().map_or(Ok(false), |row| get(row, 0))? {
-        return Ok(());
-    }
-    // Publishers of other tables share them, so the table's own lock is not enough.
-    session.lock(&profiles).await?;
-    let first = |columns: Columns, count: usize| -> String {
-        columns[..count].iter().map(|(name, _, _)| *name).collect::<Vec<_>>().join(", ")
-    };
-    let sql = [
-        create(
-            &profiles,
-            PROFILE_COLUMNS,
-            &format!("UNIQUE NULLS NOT DISTINCT ({})", first(PROFILE_COLUMNS, PROFILE_KEY)),
-            "What Alameda counts of the predictions, by model version, data version and day.",
-        ),
-        create(
-            &baselines,
-            BASELINE_COLUMNS,
-            &format!("PRIMARY KEY ({})", first(BASELINE_COLUMNS, BASELINE_KEY)),
-            "What prediction_profiles are counted by, and compared with: the cells, and the training data in them.",
-        ),
-    ];
-    session.batch("creating the tables of profiles", &sql.concat()).await
-}
-
-fn create(table: &Table, columns: Columns, key: &str, comment: &str) -> String {
-    let defined: Vec<String> = columns.iter().map(|(name, sql, _)| format!("{name} {sql}")).collect();
-    let comments: String = columns
-        .iter()
-        .map(|(name, _, comment)| format!("COMMENT ON COLUMN {table}.{name} IS {};", literal(comment)))
-        .collect();
-    format!(
-        "CREATE TABLE IF NOT EXISTS {table} ({}, {key});COMMENT ON TABLE {table} IS {};{comments}",
-        defined.join(", "),
-        literal(comment)
-    )
+    PROFILES.ensure(session, table).await?;
+    BASELINES.ensure(session, table).await
 }
 
 /// What the profiles of each version of a model are counted by.
@@ -114,7 +85,7 @@ pub(in crate::postgres) async fn baselines(
 ) -> Result<BTreeMap<i64, Arc<Baseline>>, Trouble> {
     let sql = format!(
         "SELECT model_version, baseline::text FROM {} WHERE predictions_table = $1 AND model_name = $2",
-        table.beside(BASELINES)
+        BASELINES.beside(table)
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table.name, Type::TEXT), (&model_name, Type::TEXT)];
     let mut baselines = BTreeMap::new();
@@ -142,7 +113,7 @@ pub(super) async fn set_baseline(
         "INSERT INTO {} (predictions_table, model_name, model_version, threshold, score_cuts, baseline) \
          VALUES ($1, $2, $3, $4, $5, $6::text::jsonb) ON CONFLICT (predictions_table, model_name, model_version) \
          DO UPDATE SET threshold = excluded.threshold, score_cuts = excluded.score_cuts, baseline = excluded.baseline",
-        table.beside(BASELINES)
+        BASELINES.beside(table)
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
         (&table.name, Type::TEXT),
@@ -164,7 +135,7 @@ pub(super) async fn clear_version(
 ) -> Result<(), Trouble> {
     let sql = format!(
         "DELETE FROM {} WHERE predictions_table = $1 AND model_name = $2 AND model_version = $3",
-        table.beside(PROFILES)
+        PROFILES.beside(table)
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&table.name, Type::TEXT), (&model_name, Type::TEXT), (&version, Type::INT8)];
@@ -174,11 +145,15 @@ pub(super) async fn clear_version(
 /// Forgets all profiles, but for those of days that retention has dropped.
 pub(super) async fn clear(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
     ensure(session, table).await?;
-    let kept_from = retention::kept_from(session, table).await?.map(|moment| moment.date_naive());
-    let sql =
-        format!("DELETE FROM {} WHERE predictions_table = $1 AND (day >= $2) IS NOT FALSE", table.beside(PROFILES));
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table.name, Type::TEXT), (&kept_from, Type::DATE)];
-    session.execute("clearing profiles", &sql, &parameters).await.map(drop)
+    let mut sql = format!("DELETE FROM {} AS profile WHERE predictions_table = $1", PROFILES.beside(table));
+    if RETENTION.exists(session, table).await? {
+        sql += &format!(
+            " AND NOT EXISTS (SELECT FROM {} AS dropped WHERE dropped.predictions_table = profile.predictions_table \
+             AND dropped.model_name = profile.model_name AND profile.day < dropped.first_day)",
+            RETENTION.beside(table)
+        );
+    }
+    session.execute("clearing profiles", &sql, &[(&table.name, Type::TEXT)]).await.map(drop)
 }
 
 /// The columns that make a [`Profile`].
@@ -197,7 +172,7 @@ pub(super) async fn profiles(
         "SELECT day, {NUMBERS} FROM {} \
          WHERE predictions_table = $1 AND model_name = $2 AND model_version = $3 AND data_version = $4 \
          AND (day = ANY ($5) OR day IS NULL)",
-        table.beside(PROFILES)
+        PROFILES.beside(table)
     );
     let mut parameters = key.parameters().to_vec();
     parameters.push((&days, Type::DATE_ARRAY));
@@ -238,7 +213,7 @@ pub(super) async fn write(
     profile: &Profile,
     baseline: &Baseline,
 ) -> Result<(), Trouble> {
-    let table = table.beside(PROFILES);
+    let table = PROFILES.beside(table);
     let mut parameters = key.parameters().to_vec();
     parameters.push((&day, Type::DATE));
     if profile.rows() == 0 {
@@ -270,7 +245,7 @@ pub(super) async fn write(
     let features = serde_json::to_string(&features).context("writing a profile").map_err(Trouble::Lasting)?;
     parameters.push((&features, Type::TEXT));
 
-    let names: Vec<&str> = PROFILE_COLUMNS.iter().map(|(name, _, _)| *name).collect();
+    let names = PROFILES.names();
     let values: Vec<String> = (1..names.len()).map(|number| format!("${number}")).collect();
     let updates: Vec<String> = names[PROFILE_KEY..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
     let sql = format!(

@@ -1,5 +1,6 @@
 //! Profiles against numpy's counts of the table, whatever was published, in whatever order.
 
+use crate::postgres::Retention;
 use crate::postgres::testing::{Home, Results, Time, baseline};
 
 const DAY: &str = "at::date";
@@ -148,7 +149,8 @@ async fn whatever_is_published_labelled_and_dropped_in_whatever_order_the_profil
                 }
                 _ => {
                     let (days, now) = (20 + next(20) as u32, "2025-03-01T12:00:00Z".parse().unwrap());
-                    home.database().retain(&home.table, &results.publication(), days, now).await.unwrap();
+                    let retention = Retention::new(&results.publication(), days).unwrap();
+                    home.database().retain(&home.table, &retention, now).await.unwrap();
                 }
             }
             home.step = if next(3) == 0 { home.step.refreshing() } else { home.step };

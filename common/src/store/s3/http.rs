@@ -58,6 +58,17 @@ impl Refusal {
     }
 }
 
+/// The status that a refusal inside an answer of 200 would have had, by its code.
+fn status_of(code: Option<&str>) -> u16 {
+    match code {
+        Some("AccessDenied") => 403,
+        Some("NoSuchUpload" | "NoSuchKey" | "NoSuchBucket") => 404,
+        Some("SlowDown" | "ServiceUnavailable") => 503,
+        Some("InternalError") | None => 500,
+        Some(_) => 400,
+    }
+}
+
 /// An error and all that caused it.
 pub(super) fn causes<'a>(
     error: &'a (dyn std::error::Error + 'static),
@@ -94,7 +105,7 @@ impl HttpService for Watched {
         Self: 'b,
     {
         Box::pin(async move {
-            // Completing an upload may fail after S3 has begun its answer with 200.
+            // Completing an upload may fail after S3 has begun its answer with 200, and deleting is told key by key.
             let may_fail_late = request.method().as_str() == "POST";
             // To the client any page is a listing of nothing.
             let lists = request.uri().query().is_some_and(|query| query.contains("list-type=2"));
@@ -108,7 +119,9 @@ impl HttpService for Watched {
             let text = String::from_utf8_lossy(&body);
             let refusal = match status.as_u16() {
                 200..=299 if lists && !text.contains("<ListBucketResult") => Refusal::new(200, &body),
-                200..=299 if element(&text, "Error").is_some() => Refusal::new(500, &body),
+                200..=299 if element(&text, "Error").is_some() => {
+                    Refusal::new(status_of(element(&text, "Code")), &body)
+                }
                 200..=299 => return Ok(HttpResponse::from_parts(head, body.into())),
                 status => Refusal::new(status, &body),
             };

@@ -27,6 +27,10 @@ impl Bucket {
         if let Some(refusal) = Refusal::of(error) {
             return self.judge_refusal(operation, refusal);
         }
+        if let Some(odd) = causes(error).find_map(|cause| cause.downcast_ref::<object_store::path::Error>()) {
+            let what = format!("it holds an object whose key no step can name ({odd})");
+            return self.lasting(operation, &what, "rename or remove that object");
+        }
         match transport(error) {
             Some(Transport::Broken(text)) => Verdict::Passing(text),
             Some(Transport::Untrusted(text)) => self.lasting(

@@ -15,7 +15,7 @@ use object_store::{ObjectStoreExt, PutPayload};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::{Bucket, Outcome};
+use super::{Bucket, Outcome, SLOWEST_BYTES_PER_SECOND};
 use crate::failure::Failure;
 
 /// Size of a part, and of what is written by a single `PUT` at most. S3 wants 5 MiB or more of every part but the last;
@@ -202,7 +202,7 @@ impl BucketUpload {
     }
 }
 
-fn part_bytes(parts: usize) -> usize {
+pub(super) fn part_bytes(parts: usize) -> usize {
     PART_BYTES << (parts / PARTS_OF_A_SIZE)
 }
 
@@ -266,7 +266,9 @@ impl Bucket {
         let operation = format!("writing s3://{}/{location}", self.name);
         let id = id.to_owned();
         let complete = || self.client.complete_multipart(location, &id, parts.to_vec());
-        match self.call(&operation, 0, complete).await? {
+        // S3 puts the parts together before it answers: a second is given to each.
+        let allowance = parts.len() as u64 * SLOWEST_BYTES_PER_SECOND;
+        match self.call(&operation, allowance, complete).await? {
             Outcome::Done(_) => return Ok(()),
             Outcome::Missing => {}
             Outcome::Differs => return Err(self.unexpected(&operation)),

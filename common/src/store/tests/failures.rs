@@ -174,6 +174,42 @@ async fn a_download_goes_on_where_it_broke_off() {
 }
 
 #[tokio::test]
+async fn what_is_read_into_memory_may_come_slowly() {
+    for server in servers() {
+        let bench = Bench::new(server).impatient();
+        let store = bench.store();
+        let content = noise(12 * MIB);
+        store.put("a", content.clone()).await.unwrap();
+        bench.calls();
+        // Longer than all tries may wait for an answer together.
+        bench.proxy.set([Rule::always(Fault::PauseAnswer(MIB, Duration::from_secs(4)))]);
+        assert!(store.get("a").await.unwrap().unwrap() == content, "{}", bench.server.name);
+        assert!(store.tail("a", 8 << 20).await.unwrap().unwrap() == content[4 * MIB..], "{}", bench.server.name);
+        assert_eq!(bench.calls(), ["GET", "GET"], "{}: nothing was asked twice", bench.server.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_into_memory_goes_on_where_it_broke_off() {
+    for server in servers() {
+        let bench = Bench::new(server);
+        let store = bench.store();
+        let content = noise(12 * MIB);
+        store.put("a", content.clone()).await.unwrap();
+        bench.calls();
+        let cuts = [6 * MIB, 0, MIB, 1];
+        let cut = || bench.proxy.set(cuts.map(|bytes| Rule::always(Fault::CutAnswer(bytes)).times(1)));
+        cut();
+        assert!(store.get("a").await.unwrap().unwrap() == content, "{}", bench.server.name);
+        cut();
+        assert!(store.tail("a", 8 << 20).await.unwrap().unwrap() == content[4 * MIB..], "{}", bench.server.name);
+        let calls = bench.proxy.take_calls();
+        assert_eq!(calls.len(), 10, "{}", bench.server.name);
+        assert!(calls[..5].iter().any(|call| call.status == Some(206)), "{}: {calls:?}", bench.server.name);
+    }
+}
+
+#[tokio::test]
 async fn a_download_that_never_goes_on_is_given_up() {
     let bench = Bench::new(minio()).impatient();
     let store = bench.store();

@@ -3,7 +3,7 @@
 use services::{Fault, Minio, Rule};
 
 use super::super::*;
-use super::bench::{Bench, minio, refused, servers};
+use super::bench::{Bench, minio, moto, refused, servers};
 
 fn answer(status: u16, code: &str) -> Rule {
     let text = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>Told by S3.</Message></Error>");
@@ -62,6 +62,50 @@ async fn a_user_without_permission_is_told_which() {
 }
 
 #[tokio::test]
+async fn deleting_without_permission_is_told_at_once() {
+    let mut bench = Bench::new(minio());
+    let given = bench.boto3(
+        "import json\n\
+         allow = {'Effect': 'Allow', 'Action': ['s3:GetObject', 's3:PutObject', 's3:ListBucket'], 'Resource': '*'}\n\
+         policy = json.dumps({'Version': '2012-10-17', 'Statement': [allow]})\n\
+         given = boto3.client('sts', region_name='us-east-1').assume_role(RoleArn='arn:aws:iam::1:role/x', \
+         RoleSessionName='alameda', DurationSeconds=900, Policy=policy)\n\
+         print(*(given['Credentials'][name] for name in ('AccessKeyId', 'SecretAccessKey', 'SessionToken')))\n",
+    );
+    let [key, secret, token] = given.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{given}") };
+    bench.set(&[("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret), ("AWS_SESSION_TOKEN", token)]);
+    let store = bench.store();
+    store.put("b", b"x".to_vec()).await.unwrap();
+    bench.calls();
+    let text = refused(store.delete("b").await, 2);
+    let told = format!("deleting {}/b: it does not allow this (AccessDenied (403)", bench.url());
+    assert!(text.contains(&told), "{text}");
+    assert_eq!(bench.calls(), ["POST"], "nothing is tried again");
+    assert_eq!(store.get("b").await.unwrap().unwrap(), b"x");
+}
+
+#[tokio::test]
+async fn a_refusal_inside_a_good_answer_means_what_its_code_says() {
+    let bench = Bench::new(minio()).impatient();
+    let inside = |code: &str| {
+        let error = format!("<Error><Key>a</Key><Code>{code}</Code><Message>Told by S3.</Message></Error>");
+        Rule::always(Fault::Status(200, format!("<?xml version=\"1.0\"?><DeleteResult>{error}</DeleteResult>")))
+    };
+    for (code, exit, status) in [
+        ("AccessDenied", 2, 403),
+        ("MethodNotAllowed", 2, 400),
+        ("InternalError", 75, 500),
+        ("SlowDown", 75, 503),
+        ("ServiceUnavailable", 75, 503),
+    ] {
+        bench.proxy.set([inside(code)]);
+        let text = refused(bench.store().delete("a").await, exit);
+        assert!(text.contains(&format!("{code} ({status}): Told by S3.")), "{text}");
+        assert_eq!(bench.calls().len() > 1, exit == 75, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn each_refusal_says_what_to_do() {
     let bench = Bench::new(minio());
     let store = bench.store();
@@ -80,6 +124,21 @@ async fn each_refusal_says_what_to_do() {
         for text in [refused(store.list("a").await, 2), refused(store.put("a", Vec::new()).await, 2)] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_no_step_can_name_is_named() {
+    // MinIO refuses such keys itself.
+    let bench = Bench::new(moto());
+    for odd in ["raw/train//x.parquet", "raw/train/../x.parquet"] {
+        bench.boto3(&format!("s3.put_object(Bucket=bucket, Key=prefix + '/{odd}', Body=b'')"));
+        let text = refused(bench.store().list("raw").await, 2);
+        assert!(text.contains(&format!("listing {}/raw: ", bench.url())), "{text}");
+        assert!(text.contains(&format!("{}/{odd}\"", bench.prefix)), "{text}");
+        assert!(text.ends_with("; rename or remove that object"), "{text}");
+        bench.boto3(&format!("s3.delete_object(Bucket=bucket, Key=prefix + '/{odd}')"));
+        assert_eq!(bench.store().list("raw").await.unwrap(), []);
     }
 }
 

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::super::{Candidate, FINGERPRINT_TAG, MODEL_FOLDER, Version};
-use super::runs::CREATOR_TAG;
+use super::begin::CREATOR_TAG;
 use super::wire::{Done, KeyValue, ModelVersion, ModelVersionFound, ModelVersionsFound, ModelsFound, NewVersion};
 use super::{Mlflow, names, wire};
 use crate::failure::Failure;

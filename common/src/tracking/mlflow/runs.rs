@@ -1,7 +1,6 @@
 //! Experiments and runs.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use chrono::Utc;
@@ -11,15 +10,13 @@ use super::super::run::OpenRun;
 use super::super::{Dataset, FINGERPRINT_TAG, Point, RunRecord, RunSpec, Status};
 use super::wire::{
     DatasetInput, DatasetLogged, Done, ExperimentCreated, ExperimentFound, KeyValue, LogBatch, LogInputs, MetricLogged,
-    NewRun, Run, RunFound, RunsFound, SearchRuns, UpdateRun,
+    Run, RunFound, RunsFound, SearchRuns, UpdateRun,
 };
-use super::{Mlflow, artifacts, names, wire};
+use super::{Mlflow, artifacts, begin, names, wire};
 use crate::failure::Failure;
 use crate::layout::ModelName;
 use crate::retry::Trouble;
 
-/// The tag that tells who made a run or a version, so that what was made in vain is known as one's own.
-pub(super) const CREATOR_TAG: &str = "alameda.creator";
 /// Parameters or tags in a batch, at most.
 const BATCH: usize = 100;
 /// Metrics in a batch, at most.
@@ -84,8 +81,13 @@ impl Mlflow {
         Ok(found.await?.into_iter().next().map(Run::record))
     }
 
-    /// Runs of a fingerprint, the one that counts first: the oldest.
-    async fn search(&self, operation: &str, experiment: &String, fingerprint: &str) -> Result<Vec<Run>, Trouble> {
+    /// Runs of a fingerprint, the one that counts first: those that were agreed on, then the oldest.
+    pub(super) async fn search(
+        &self,
+        operation: &str,
+        experiment: &String,
+        fingerprint: &str,
+    ) -> Result<Vec<Run>, Trouble> {
         let search = SearchRuns {
             experiment_ids: std::slice::from_ref(experiment),
             filter: format!("tags.`{FINGERPRINT_TAG}` = '{fingerprint}'"),
@@ -95,7 +97,7 @@ impl Mlflow {
         let call = self.client.post("runs/search", &search).map_err(Trouble::Lasting)?;
         match self.client.once::<RunsFound>(operation, &call).await? {
             Ok(RunsFound { mut runs }) => {
-                runs.sort_by(|a, b| (a.info.start_time, &a.info.run_id).cmp(&(b.info.start_time, &b.info.run_id)));
+                runs.sort_by_cached_key(|run| (!begin::is_agreed(run), run.info.start_time, run.info.run_id.clone()));
                 Ok(runs)
             }
             Err(refusal) => Err(Trouble::Lasting(self.client.refused(operation, &refusal))),
@@ -103,10 +105,6 @@ impl Mlflow {
     }
 
     /// Opens the run of a fingerprint again, or makes it.
-    ///
-    /// The server makes another run whenever it is asked, so it is asked only after a search, also when an answer was
-    /// lost. Of two who ask at once, each sees the other's run afterwards: the older one counts, and whoever made the
-    /// younger one deletes it.
     pub(in super::super) async fn reopen(&self, spec: &RunSpec, parent: Option<&str>) -> Result<OpenRun> {
         let experiment = self.require_experiment(&self.experiment_name(&spec.model_name)).await?;
         let mut all = spec.all_tags();
@@ -120,83 +118,18 @@ impl Mlflow {
         let (run, is_new) = self.find_or_create(spec, &experiment, &tags).await?;
         let open = open(&run);
         if !is_new {
-            self.update(&open.id, Status::Running, None).await?;
+            // RUNNING comes last: what fails before leaves the run as it ended.
             self.log_batches(&open.id, &[], &[], &tags).await?;
+            self.update(&open.id, Status::Running, None).await?;
         }
         Ok(open)
-    }
-
-    /// The run, and whether it was made now.
-    async fn find_or_create(&self, spec: &RunSpec, experiment: &String, tags: &[KeyValue]) -> Result<(Run, bool)> {
-        let operation = format!("creating the run {}", spec.name);
-        let creator = Self::creator();
-        let tags = [tags, &[KeyValue { key: CREATOR_TAG.to_owned(), value: creator.clone() }]].concat();
-        let is_asked = AtomicBool::new(false);
-        let find_or_create = || async {
-            if let Some(run) = self.search(&operation, experiment, &spec.fingerprint).await?.into_iter().next() {
-                return Ok(run);
-            }
-            let new = NewRun {
-                experiment_id: experiment,
-                run_name: names::value(&spec.name, names::NAME),
-                start_time: Utc::now().timestamp_millis(),
-                tags: &tags,
-            };
-            let call = self.client.post("runs/create", &new).map_err(Trouble::Lasting)?;
-            is_asked.store(true, Ordering::Relaxed);
-            match self.client.once::<RunFound>(&operation, &call).await? {
-                Ok(RunFound { run }) => Ok(run),
-                Err(refusal) => Err(Trouble::Lasting(self.client.refused(&operation, &refusal))),
-            }
-        };
-        let run = self.client.budget.call(&self.client.service, &operation, find_or_create).await?;
-        if !is_asked.into_inner() {
-            return Ok((run, false));
-        }
-        let run = self.settle(spec, experiment, run, &creator).await?;
-        let is_new = is_of(&run, &creator);
-        Ok((run, is_new))
-    }
-
-    /// After the server was asked to make a run: the one that counts. Others that `creator` made are deleted.
-    async fn settle(&self, spec: &RunSpec, experiment: &String, made: Run, creator: &str) -> Result<Run> {
-        let id = made.info.run_id.clone();
-        let settled = async {
-            let operation = "looking whether the run is the only one";
-            let search = || self.search(operation, experiment, &spec.fingerprint);
-            let mut found = self.client.budget.call(&self.client.service, operation, search).await?.into_iter();
-            // A server that does not show it yet shows no other one either.
-            let oldest = found.next().unwrap_or(made);
-            for extra in found.filter(|run| is_of(run, creator)) {
-                tracing::info!(
-                    run = oldest.info.run_id,
-                    "this run was begun twice at the same time: the older one is used"
-                );
-                let call = self.client.post("runs/delete", &json!({ "run_id": extra.info.run_id }))?;
-                let operation = "deleting the run that was made twice";
-                match self.client.ask::<Done>(operation, &call).await? {
-                    // Also the answer to whoever deletes it again.
-                    Err(refusal) if !refusal.is_missing() && refusal.code != "INVALID_PARAMETER_VALUE" => {
-                        return Err(self.client.refused(operation, &refusal));
-                    }
-                    _ => {}
-                }
-            }
-            Ok(oldest)
-        };
-        let settled = settled.await;
-        if settled.is_err() {
-            // Else it would stay RUNNING. The error that is given tells what is wrong with the server.
-            let _ = self.update(&id, Status::Failed, Some(Utc::now().timestamp_millis())).await;
-        }
-        settled
     }
 
     pub(in super::super) async fn close(&self, id: &str, status: Status) -> Result<()> {
         self.update(id, status, Some(Utc::now().timestamp_millis())).await
     }
 
-    async fn update(&self, id: &str, status: Status, end_time: Option<i64>) -> Result<()> {
+    pub(super) async fn update(&self, id: &str, status: Status, end_time: Option<i64>) -> Result<()> {
         let call = self.client.post("runs/update", &UpdateRun { run_id: id, status, end_time })?;
         let operation = if end_time.is_some() { "closing the run" } else { "opening the run again" };
         self.client.must::<Done>(operation, &call).await?;
@@ -306,9 +239,4 @@ fn kind(data_type: &str) -> &'static str {
         other if other.starts_with("Decimal") => "double",
         _ => "string",
     }
-}
-
-/// Whether `creator` made a run.
-fn is_of(run: &Run, creator: &str) -> bool {
-    run.tag(CREATOR_TAG).is_some_and(|tag| tag == creator)
 }

@@ -51,7 +51,9 @@ impl Mlflow {
     }
 
     fn as_view(&self, run: Run) -> RunView {
-        let url = self.client.page(&format!("experiments/{}/runs/{}", run.info.experiment_id, run.info.run_id));
+        // A browser that was never here would show the page of traces that language models leave.
+        let query = "workflowType=machine_learning";
+        let url = self.client.page(&format!("experiments/{}/runs/{}?{query}", run.info.experiment_id, run.info.run_id));
         RunView { run: run.record(), url: Some(url) }
     }
 

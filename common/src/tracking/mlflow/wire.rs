@@ -64,14 +64,14 @@ pub(super) struct RunFound {
     pub(super) run: Run,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Run {
     pub(super) info: RunInfo,
     #[serde(default)]
     pub(super) data: RunData,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct RunInfo {
     pub(super) run_id: String,
     #[serde(default)]
@@ -88,7 +88,7 @@ pub(super) struct RunInfo {
     pub(super) artifact_uri: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct RunData {
     #[serde(default)]
     metrics: Vec<MetricFound>,
@@ -98,7 +98,7 @@ pub(super) struct RunData {
     pub(super) tags: Vec<KeyValue>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct MetricFound {
     key: String,
     #[serde(deserialize_with = "number")]

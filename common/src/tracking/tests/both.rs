@@ -1,5 +1,9 @@
 //! What holds wherever runs and models are kept.
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+
 use super::*;
 
 /// A test in each home.
@@ -23,6 +27,7 @@ macro_rules! in_both_homes {
 in_both_homes! {
     a_run_is_found_again_and_reopened
     a_run_is_closed_as_its_work_ends
+    a_panic_closes_the_run_and_its_workflows
     the_same_fingerprint_is_one_version
     those_who_register_the_same_at_once_get_one_version
     an_alias_moves_only_from_where_it_is_expected
@@ -83,6 +88,16 @@ async fn a_run_is_closed_as_its_work_ends(home: Home) {
             assert!(record.end_time.is_some());
         }
     }
+}
+
+async fn a_panic_closes_the_run_and_its_workflows(home: Home) {
+    let spec = home.spec(1);
+    let work = home.tracking.in_run(&spec, async |_| -> Result<()> { panic!("made up") });
+    let panic = AssertUnwindSafe(work).catch_unwind().await.unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"made up"), "it goes on");
+    assert_eq!(home.run(1).await.status, Status::Failed);
+    let parent = home.tracking.find_run(&home.name, &workflow_fingerprint("test")).await.unwrap().unwrap();
+    assert_eq!(parent.status, Status::Failed);
 }
 
 async fn the_same_fingerprint_is_one_version(home: Home) {

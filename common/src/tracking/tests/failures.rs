@@ -153,6 +153,23 @@ async fn a_run_that_can_not_be_opened_leaves_its_workflows_run_closed() {
     assert_eq!(read["runs"][0]["status"], "FAILED");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_can_not_be_opened_again_do_not_stay_open() {
+    // The workflow's run fails to, or the nested one when the workflow's is open.
+    for (before, statuses) in [(0, ["FINISHED", "FINISHED"]), (1, ["FAILED", "FINISHED"])] {
+        let (proxy, home) = behind_a_proxy(SHORT);
+        home.tracking.in_run(&home.spec(1), async |_| Ok(())).await.unwrap();
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        proxy.set([Rule::always(Fault::Status(500, page())).when(move |_, path| {
+            path.ends_with("runs/log-batch") && calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= before
+        })]);
+        assert_eq!(told(home.tracking.in_run(&home.spec(1), async |_| Ok(())).await).0, 75);
+        let read = Home::read_back_at(&homes::server().uri(), &home.name);
+        let found: Vec<_> = read["runs"].as_array().unwrap().iter().map(|run| &run["status"]).collect();
+        assert_eq!(found, statuses, "{read:#}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_runs_that_are_begun_at_once_one_stays() {
     let (proxy, first) = behind_a_proxy(Budget::default());

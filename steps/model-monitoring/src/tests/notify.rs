@@ -1,10 +1,12 @@
 //! The exit handler takes whatever it is given.
 
+use anyhow::Result;
 use chrono_tz::Tz;
 use common::failure::Failure;
+use common::step::Outputs;
 use common::store::Store;
 
-use crate::notify::{Attempt, Ended, failures, notify};
+use crate::notify::{self, Attempt, Channel, Ended, NotifyFormat, NotifyOn, failures};
 
 const ONE: &str = r#"[{"displayName":"data-prep-map(0:000)","message":"main: Error (exit code 10): \"{{x}}\" it's","templateName":"data-prep-map","phase":"Failed","podName":"p-1","finishedAt":"2026-11-24T11:30:00Z"}]"#;
 
@@ -14,10 +16,17 @@ fn store() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
+/// Without a webhook.
+async fn notify(store: Result<Store>, ended: &Ended, timezone: Tz) -> Result<Outputs> {
+    let channel = Channel { webhook: Ok(None), on: NotifyOn::Always, format: NotifyFormat::Json };
+    notify::notify(store, ended, timezone, channel).await
+}
+
 fn ended(data_version: &str, status: &str, failures: &str) -> Ended {
     Ended {
         workflow: "alameda-pipeline-x1".to_owned(),
         data_version: data_version.to_owned(),
+        model_name: String::new(),
         status: status.to_owned(),
         failures: failures.to_owned(),
         duration: "125.5".to_owned(),

@@ -105,6 +105,27 @@ async fn a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
     assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
 }
 
+#[tokio::test]
+async fn who_moves_the_champion_by_the_verdict_of_another_workflow_knows_it_after_a_kill() {
+    let (home, _) = champion_and_candidate(Home::new()).await;
+    // The first workflow dies after its verdict, before any move.
+    home.promote(2).await.unwrap();
+    for alias in [CHAMPION, PREVIOUS_CHAMPION] {
+        let moves = home.store.list(&common::layout::alias(&name(), alias)).await.unwrap();
+        let last = &moves.last().unwrap().key;
+        std::fs::remove_file(home.store.local_path(last).unwrap()).unwrap();
+    }
+    assert_eq!(home.champion().await, Some(1));
+    // The second one moves the champion, dies before it tells so, and is tried again.
+    let second = home.step.in_workflow("second");
+    let moved = home.promote_with(&second, &flags(2)).await.unwrap();
+    assert_eq!((told(&moved).0, told(&moved).1), ("true", "2"));
+    assert_eq!(home.promote_with(&second, &flags(2)).await.unwrap(), moved);
+    // A third one moved nothing, and says so.
+    let third = home.promote_with(&home.step.in_workflow("third"), &flags(2)).await.unwrap();
+    assert_eq!(told(&third).0, "false");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_mlflow_too_a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
     let proxy = HttpProxy::start(server().port()).unwrap();

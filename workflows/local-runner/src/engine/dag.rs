@@ -213,16 +213,19 @@ impl Engine<'_> {
         for ancestor in tasks.ancestors(task)? {
             self.add_task(&mut scope, tasks, ancestor);
         }
-        let items = match (&task.with_items, &task.with_param) {
+        let items: Vec<Value> = match (task.items(), &task.with_param) {
             (Some(items), _) => items.clone(),
-            (None, Some(list)) => {
-                let list = scope.fill(list)?;
-                let parsed = serde_json::from_str(&list);
-                parsed
-                    .map_err(|error| format!("withParam value could not be parsed as a JSON list: {list}: {error}"))?
-            }
+            (None, Some(list)) => match items_of(&scope, list) {
+                Ok(items) => items,
+                // A list that nobody needs may be missing or broken.
+                Err(_) if is_ruled_out(&scope, task) => Vec::new(),
+                Err(message) => return Err(message),
+            },
             (None, None) => return Ok(vec![(task.name.clone(), scope)]),
         };
+        if let Some(index) = items.iter().position(Value::is_null) {
+            return Err(format!("withItems[{index}] expected string, number, list, or map. received: null"));
+        }
         let run = |(index, item): (usize, &Value)| {
             let mut scope = scope.clone();
             scope.set("item", text(item));
@@ -395,9 +398,22 @@ impl Engine<'_> {
                 node.children.iter().flat_map(|id| self.outbound(id)).collect()
             }
             Kind::Dag => node.outbound_nodes.iter().flat_map(|id| self.outbound(id)).collect(),
-            Kind::Pod | Kind::Skipped | Kind::TaskGroup => vec![id.to_owned()],
+            Kind::Pod | Kind::Suspend | Kind::Skipped | Kind::TaskGroup => vec![id.to_owned()],
         }
     }
+}
+
+/// The items of a `withParam`.
+fn items_of(scope: &Scope, list: &str) -> Result<Vec<Value>, String> {
+    let list = scope.fill(list)?;
+    serde_json::from_str(&list)
+        .map_err(|error| format!("withParam value could not be parsed as a JSON list: {list}: {error}"))
+}
+
+/// Whether `when` is false for a task as a whole, whatever its items are.
+fn is_ruled_out(scope: &Scope, task: &Task) -> bool {
+    let when = scope.fill(&task.when);
+    when.is_ok_and(|when| !when.is_empty() && expr::holds(&when, Dialect::When, &|_| None) == Ok(false))
 }
 
 /// An item as text: JSON, but text without its quotes.

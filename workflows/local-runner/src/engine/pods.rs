@@ -64,7 +64,7 @@ impl Engine<'_> {
         }
     }
 
-    fn ready(&self, call: &Call) -> bool {
+    pub(super) fn ready(&self, call: &Call) -> bool {
         self.stopped_by.is_none() && self.may_start(call.boundary.as_ref())
     }
 
@@ -95,6 +95,10 @@ impl Engine<'_> {
                 "lastRetry.status" => text(format!("{:?}", last.phase)),
                 "lastRetry.exitCode" => text(exit_code.clone().unwrap_or_else(|| "-1".to_owned())),
                 "lastRetry.message" => text(last.message.clone()),
+                "lastRetry.duration" => {
+                    let ended = last.finished_at.unwrap_or(last.started_at);
+                    text((ended - last.started_at).num_seconds().to_string())
+                }
                 "retries" => text((attempts - 1).to_string()),
                 _ => None,
             };
@@ -102,7 +106,9 @@ impl Engine<'_> {
                 return Ok(Next::GiveUp("retryStrategy.expression evaluated to false".to_owned()));
             }
         }
-        let pause = strategy.backoff.as_ref().map(|backoff| backoff.pause(attempts)).transpose()?;
+        // Argo waits only when there is a limit.
+        let backoff = strategy.backoff.as_ref().filter(|_| limit.is_some());
+        let pause = backoff.map(|backoff| backoff.pause(attempts)).transpose()?;
         let pause = pause.unwrap_or(Duration::ZERO);
         let until = last.finished_at.unwrap_or_else(now) + pause;
         Ok(if until <= now() { Next::Attempt } else { Next::Wait(until) })

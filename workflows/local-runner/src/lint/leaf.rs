@@ -1,197 +1,186 @@
-//! Checks of leaves, and of their command lines against the steps' own parsers.
+//! Checks of leaves: what their pods need.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::Value;
 
-use super::{Linter, WORKFLOW, names_input, names_workflow};
+use super::Linter;
+use super::parameters::secret;
+use super::raw::{get, has, list, plain, text};
+use super::tags::has_name;
 use crate::expr::{self, Dialect};
 use crate::leaf::place;
-use crate::spec::{Backoff, Container, NumberOrText, Parameters, RetryStrategy, Template, duration};
-use crate::steps::{self, Step};
-use crate::template::Scope;
+use crate::{spec, steps, yaml};
 
-/// Values for a tag without a default, tried in turn until the flag takes one.
-const PLAUSIBLE: [&str; 5] = ["a", "1", "models:/a/1", "[]", "2026-11-23"];
-/// Required flags whose variables the runner sets for every leaf.
-const ADDRESSES: [&str; 2] = ["STORE_URL", "RAW_URL"];
+const POLICIES: [&str; 4] = ["Always", "OnFailure", "OnError", "OnTransientError"];
+const LAST_RETRY: [&str; 5] =
+    ["lastRetry.status", "lastRetry.exitCode", "lastRetry.message", "lastRetry.duration", "retries"];
 
-impl Linter<'_> {
-    pub(super) fn leaf(&mut self, template: &Template, container: &Container, index: usize) {
-        self.complete(template, index);
-        if let Some(strategy) = &template.retry_strategy {
-            self.at(".retryStrategy", |l| l.retry(strategy));
+impl<'a> Linter<'a> {
+    /// A template whose pod runs `container` or `script`.
+    pub(super) fn leaf(&mut self, template: &'a Value, kind: &str) {
+        let container = get(template, kind);
+        if !has(template, "activeDeadlineSeconds") && !has(template, "timeout") {
+            self.find("deadline", "a leaf has no `activeDeadlineSeconds`");
         }
-        for (i, output) in template.outputs.parameters.iter().enumerate() {
-            let path = output.value_from.as_ref().and_then(|from| from.path.as_deref()).unwrap_or_default();
-            self.at(&format!(".outputs.parameters[{i}]"), |l| l.path(path));
+        self.retry(template);
+        self.security(template, kind);
+        self.each(template, "outputs.parameters", |l, output| {
+            l.path(text(output, "valueFrom.path"));
+        });
+        self.each(template, "outputs.artifacts", |l, artifact| l.path(text(artifact, "path")));
+        let of = self.of;
+        let known = |name: &str| of.known_in_leaf(template, name);
+        for field in [kind, "volumes", "synchronization"] {
+            self.all_tags(template, field, &known);
         }
-        for (i, artifact) in template.outputs.artifacts.iter().enumerate() {
-            self.at(&format!(".outputs.artifacts[{i}]"), |l| l.path(&artifact.path));
-        }
-        for (i, mount) in container.volume_mounts.iter().enumerate() {
-            if !template.volumes.iter().any(|volume| volume.name == mount.name) {
-                self.at(&format!(".container.volumeMounts[{i}]"), |l| {
-                    l.find(format!("there is no volume `{}` in this template", mount.name));
-                });
+        // The runner evaluates no patch, so its expressions may be all that Argo knows.
+        let simple = text(template, "podSpecPatch").replace("{{=", "");
+        self.at(".podSpecPatch", |l| l.tags(&simple, &known));
+        self.at(&format!(".{kind}"), |l| {
+            l.image(container);
+            if kind == "container" && list(container, "command").is_empty() {
+                l.find("command", "there is no `command`");
             }
-        }
-        let entry = self.entry;
-        let known = |name: &str| {
-            names_workflow(entry, name)
-                || names_input(template, name)
-                || ["pod.name", "node.name"].contains(&name)
-                || name == "retries" && template.retry_strategy.is_some()
-        };
-        let texts = |value: Option<Value>| texts_of(&value.unwrap_or_default());
-        let of_container = texts(serde_json::to_value(container).ok());
-        self.at(".container", |l| of_container.iter().for_each(|text| l.tags(text, &known)));
-        let of_volumes = texts(serde_json::to_value(&template.volumes).ok());
-        self.at(".volumes", |l| of_volumes.iter().for_each(|text| l.tags(text, &known)));
-        if let Some(step) = container.command.first().and_then(|program| steps::find(program)) {
-            self.at(".container.args", |l| l.command_line(step, template, container));
-        }
-    }
-
-    /// What a leaf of this house always has.
-    fn complete(&mut self, template: &Template, index: usize) {
-        let limited = template.retry_strategy.as_ref().is_some_and(|strategy| strategy.limit.is_some());
-        if !limited {
-            self.find("a leaf needs `retryStrategy.limit`: without it Argo tries for ever, or never again");
-        }
-        if template.active_deadline_seconds.is_none() {
-            self.find("a leaf needs `activeDeadlineSeconds`: without it a hanging step hangs for ever");
-        }
-        let raw = &self.entry.raw;
-        let spec = raw.pointer("/spec/workflowSpec").or(raw.pointer("/spec")).unwrap_or(&Value::Null);
-        let field = |path: &str| spec.pointer(&format!("/templates/{index}/{path}")).is_some();
-        let missing: Vec<_> = ["securityContext", "container/securityContext", "container/resources"]
-            .into_iter()
-            .filter(|path| !field(path))
-            .collect();
-        for path in missing {
-            self.find(format!("a leaf needs `{}`", path.replace('/', ".")));
-        }
-    }
-
-    fn path(&mut self, path: &str) {
-        let root = Path::new("");
-        if !place(root, path).is_some_and(|place| place.starts_with("outputs")) {
-            self.find(format!("the path `{path}` must lie in /work/out, where the steps write their outputs"));
-        }
-    }
-
-    fn retry(&mut self, strategy: &RetryStrategy) {
-        if let Some(policy) = strategy.retry_policy.as_deref()
-            && !["Always", "OnFailure", "OnError"].contains(&policy)
-        {
-            self.find(format!("the retryPolicy `{policy}` is not supported: Always, OnFailure or OnError"));
-        }
-        let numbers = [&strategy.limit, &strategy.backoff.as_ref().and_then(|backoff| backoff.factor.clone())];
-        for error in numbers.into_iter().flatten().filter_map(|number| NumberOrText::number(number).err()) {
-            self.find(error);
-        }
-        if let Some(Backoff { duration: pause, cap, .. }) = &strategy.backoff {
-            for error in [Some(pause), cap.as_ref()].into_iter().flatten().filter_map(|text| duration(text).err()) {
-                self.find(error);
-            }
-        }
-        let Some(expression) = &strategy.expression else { return };
-        self.at(".expression", |l| match expr::parse(expression, Dialect::Variables) {
-            Ok(parsed) => {
-                let known = ["lastRetry.status", "lastRetry.exitCode", "lastRetry.message", "retries"];
-                for name in parsed.names().into_iter().filter(|name| !known.contains(name)) {
-                    l.find(format!("unknown name `{name}`: {}", known.join(", ")));
+            l.each(container, "volumeMounts", |l, mount| {
+                let name = text(mount, "name");
+                if !has_name(list(template, "volumes"), name) {
+                    let of_spec = has_name(list(of.spec, "volumes"), name);
+                    let more = if of_spec { ": it stands in the spec" } else { "" };
+                    l.find("volume", format!("this template has no volume `{name}`{more}"));
                 }
+            });
+            l.each(container, "env", |l, variable| {
+                let (name, value) = (text(variable, "name"), plain(get(variable, "value")));
+                let is_open = has(variable, "value") || has(variable, "valueFrom.configMapKeyRef");
+                if let Some(why) = secret(name, &value).filter(|_| is_open) {
+                    l.find("secret", format!("the variable `{name}` {why}"));
+                }
+            });
+            let program = list(container, "command").first().and_then(Value::as_str);
+            if let Some(step) = program.and_then(steps::find) {
+                l.at(".args", |l| l.command_line(step, template, container));
             }
-            Err(error) => l.find(error),
         });
     }
 
-    /// Parses the command line as the step would, with a plausible value for each tag.
-    fn command_line(&mut self, step: &Step, template: &Template, container: &Container) {
-        let command = (step.command)();
-        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        loop {
-            let Ok(line) = plausible(step, &self.entry.spec.arguments, template, container, &values) else {
-                return; // A tag that refers to nothing, which is told already.
-            };
-            let Err(error) = command.clone().try_get_matches_from(with_addresses(&command, line)) else { return };
-            let flag = match error.get(ContextKind::InvalidArg) {
-                Some(ContextValue::String(flag)) => flag.split([' ', '=']).next().unwrap_or_default().to_owned(),
-                _ => String::new(),
-            };
-            let left = values.entry(flag).or_insert_with(|| match error.get(ContextKind::ValidValue) {
-                Some(ContextValue::Strings(valid)) => {
-                    valid.iter().take(1).map(String::as_str).chain([PLAUSIBLE[0]]).map(str::to_owned).collect()
-                }
-                _ => PLAUSIBLE.iter().rev().map(|value| (*value).to_owned()).collect(),
-            });
-            let value_is_wrong = matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue);
-            // The last one is the one in use.
-            if value_is_wrong && left.len() > 1 {
-                left.pop();
-                continue;
+    fn path(&mut self, path: &str) {
+        if !place(Path::new(""), path).is_some_and(|place| place.starts_with("outputs")) {
+            self.find("output-path", format!("the path `{path}` does not lie in /work/out"));
+        }
+    }
+
+    fn image(&mut self, container: &'a Value) {
+        let image = text(container, "image");
+        let name = image.rsplit('/').next().unwrap_or_default();
+        let tag = name.rsplit_once(':').map(|(_, tag)| tag);
+        let what = match tag {
+            _ if image.is_empty() => "there is no `image`".to_owned(),
+            Some("latest") => format!("`{image}` is whatever is the latest"),
+            None if !image.contains('@') && !name.starts_with("{{") => format!("`{image}` has no tag"),
+            _ if image.starts_with("argoproj/") => format!("`{image}` is no longer on Docker Hub"),
+            _ => return,
+        };
+        self.at(".image", |l| l.find("image", what));
+    }
+
+    fn security(&mut self, template: &'a Value, kind: &str) {
+        let container = get(template, kind);
+        let is = |holder: &Value, path: &str, wanted: bool| get(holder, path) == &Value::Bool(wanted);
+        let patch = yaml::load(text(template, "podSpecPatch")).unwrap_or_default();
+        let patched = |list_of: &str, name: &str| {
+            let containers = patch.first().map_or(&[][..], |patch| list(patch, list_of));
+            containers.iter().find(|container| text(container, "name") == name).unwrap_or(&Value::Null)
+        };
+        for path in ["requests.cpu", "requests.memory", "limits.memory"] {
+            let path = format!("resources.{path}");
+            if !has(container, &path) && !has(patched("containers", "main"), &path) {
+                self.at(&format!(".{kind}.resources"), |l| l.find("resources", format!("there is no `{path}`")));
             }
-            let text = error.to_string();
-            let lines: Vec<_> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
-            return self.find(lines.join(" ").trim_start_matches("error: ").to_owned());
         }
+        let own = |path: &str| has(container, "securityContext") && has(container, &format!("securityContext.{path}"));
+        for (holds, path) in [
+            (is(template, "securityContext.runAsNonRoot", true) || own("runAsNonRoot"), "runAsNonRoot: true"),
+            (has(template, "securityContext.seccompProfile.type") || own("seccompProfile.type"), "seccompProfile.type"),
+        ] {
+            if !holds {
+                self.at(".securityContext", |l| l.find("pod-security", format!("set `securityContext.{path}`")));
+            }
+        }
+        let context = get(container, "securityContext");
+        for (holds, path) in [
+            (is(context, "allowPrivilegeEscalation", false), "allowPrivilegeEscalation: false"),
+            (is(context, "readOnlyRootFilesystem", true), "readOnlyRootFilesystem: true"),
+            (drops_all(context), "capabilities: {drop: [ALL]}"),
+        ] {
+            if !holds {
+                let place = format!(".{kind}.securityContext");
+                self.at(&place, |l| l.find("pod-security", format!("set `{kind}.securityContext.{path}`")));
+            }
+        }
+        if !is(template, "automountServiceAccountToken", false) {
+            self.at(".automountServiceAccountToken", |l| l.find("token", "the container's token is mounted"));
+        }
+        for (list_of, name) in [("initContainers", "init"), ("containers", "wait")] {
+            let context = get(patched(list_of, name), "securityContext");
+            if !is(context, "allowPrivilegeEscalation", false) || !drops_all(context) {
+                let what = format!("`{name}` lacks `allowPrivilegeEscalation: false` or `drop: [ALL]`");
+                self.at(".podSpecPatch", |l| l.find("pod-spec-patch", what));
+            }
+        }
+    }
+
+    fn retry(&mut self, template: &'a Value) {
+        let strategy = get(template, "retryStrategy");
+        self.at(".retryStrategy", |l| {
+            let limit = get(strategy, "limit");
+            if limit.is_null() {
+                return l.find("retry-limit", "a leaf has no `retryStrategy.limit`");
+            }
+            let policy = text(strategy, "retryPolicy");
+            let expression = text(strategy, "expression");
+            let what = match policy {
+                "" => Some("there is no `retryPolicy`".to_owned()),
+                policy if !POLICIES.contains(&policy) => Some(format!("there is no retryPolicy `{policy}`")),
+                "OnFailure" | "OnTransientError" if expression.contains("Error") => {
+                    Some(format!("the expression is about errors, which `{policy}` leaves"))
+                }
+                _ => None,
+            };
+            if let Some(what) = what {
+                l.at(".retryPolicy", |l| l.find("retry-policy", what));
+            }
+            let backoff = get(strategy, "backoff");
+            for (path, value) in [(".limit", limit), (".backoff.factor", get(backoff, "factor"))] {
+                let value = plain(value);
+                if !value.is_empty() && !value.contains("{{") && value.parse::<u32>().is_err() {
+                    l.at(path, |l| l.find("retry-value", format!("`{value}` is not a whole number")));
+                }
+            }
+            for field in ["duration", "cap", "maxDuration"] {
+                let value = plain(get(backoff, field));
+                if let Some(error) = spec::duration(&value).err().filter(|_| !value.is_empty() && !value.contains("{{"))
+                {
+                    l.at(&format!(".backoff.{field}"), |l| l.find("retry-value", error));
+                }
+            }
+            if has(backoff, "maxDuration") {
+                l.at(".backoff.maxDuration", |l| l.find("retry-max-duration", "ends later attempts early"));
+            }
+            if !expression.is_empty() {
+                l.at(".expression", |l| match expr::parse(expression, Dialect::Variables) {
+                    Ok(parsed) => {
+                        for name in parsed.names().into_iter().filter(|name| !LAST_RETRY.contains(name)) {
+                            l.find("retry-expression", format!("unknown name `{name}`"));
+                        }
+                    }
+                    Err(error) => l.find("retry-expression", error),
+                });
+            }
+        });
     }
 }
 
-/// The command line with tags filled in: by the input's default, else by a value that was chosen for the flag.
-fn plausible(
-    step: &Step,
-    arguments: &Parameters,
-    template: &Template,
-    container: &Container,
-    values: &BTreeMap<String, Vec<String>>,
-) -> Result<Vec<String>, String> {
-    let mut line = vec![step.name.to_owned()];
-    for argument in container.command.iter().skip(1).chain(&container.args) {
-        let flag = argument.split('=').next().unwrap_or_default();
-        let value = values.get(flag).and_then(|left| left.last()).map_or(PLAUSIBLE[0], String::as_str);
-        let mut scope = Scope::default();
-        for name in WORKFLOW {
-            scope.set(name, value);
-        }
-        let inputs = template.inputs.parameters.iter().map(|parameter| ("inputs", parameter));
-        for (of, parameter) in inputs.chain(arguments.parameters.iter().map(|parameter| ("workflow", parameter))) {
-            let default = parameter.given().filter(|default| !default.is_empty() && !default.contains("{{"));
-            scope.set(format!("{of}.parameters.{}", parameter.name), default.unwrap_or(value));
-        }
-        for name in ["retries", "pod.name", "node.name"] {
-            scope.set(name, value);
-        }
-        let filled = scope.fill(argument)?;
-        // An empty value counts as not given.
-        if !(filled.starts_with("--") && filled.ends_with('=')) {
-            line.push(filled);
-        }
-    }
-    Ok(line)
-}
-
-/// Adds the flags that come by variables of the platform.
-fn with_addresses(command: &clap::Command, mut line: Vec<String>) -> Vec<String> {
-    let verb = line.get(1).and_then(|verb| command.find_subcommand(verb));
-    for argument in verb.into_iter().flat_map(clap::Command::get_arguments) {
-        let by_variable = argument.get_env().and_then(|env| env.to_str()).is_some_and(|env| ADDRESSES.contains(&env));
-        if let Some(long) = argument.get_long().filter(|_| by_variable) {
-            line.push(format!("--{long}=/data"));
-        }
-    }
-    line
-}
-
-fn texts_of(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(items) => items.iter().flat_map(texts_of).collect(),
-        Value::Object(fields) => fields.values().flat_map(texts_of).collect(),
-        _ => Vec::new(),
-    }
+fn drops_all(context: &Value) -> bool {
+    list(context, "capabilities.drop").iter().any(|capability| capability == "ALL")
 }

@@ -1,8 +1,13 @@
+mod cases;
+mod docs;
+
 use std::fs;
 use std::path::Path;
 
+use super::rules::RULES;
 use super::*;
 use crate::library::Source;
+use cases::{CRON, GOOD, MAP};
 
 fn repository(name: &str) -> Source {
     Source::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name))
@@ -14,49 +19,14 @@ fn the_repositorys_own_workflows_are_clean() {
         [(repository("workflows"), repository("config-maps")), (Source::Embedded, Source::Embedded)]
     {
         let library = Library::load(&workflows).unwrap();
-        assert_eq!(library.templates.len(), 5);
-        assert_eq!(lint(&library, &ConfigMaps::load(&maps).unwrap()), []);
+        assert_eq!((library.templates.len(), library.crons.len()), (6, 1));
+        let findings = lint(&library, &ConfigMaps::load(&maps).unwrap());
+        assert!(findings.is_empty(), "{findings:#?}");
     }
 }
 
-/// A WorkflowTemplate without a fault, in which each case makes one.
-const GOOD: &str = r#"apiVersion: argoproj.io/v1alpha1
-kind: WorkflowTemplate
-metadata: {name: good}
-spec:
-  entrypoint: main
-  arguments: {parameters: [{name: p, value: a, enum: [a, b]}]}
-  templates:
-  - name: main
-    inputs: {parameters: [{name: p, value: '{{workflow.parameters.p}}'}]}
-    outputs: {parameters: [{name: rows, valueFrom: {parameter: '{{tasks.two.outputs.parameters.rows}}', default: ''}}]}
-    dag:
-      tasks:
-      - name: one
-        template: map
-        withParam: '["0"]'
-        arguments: {parameters: [{name: plan, value: '{{inputs.parameters.p}}'}, {name: group, value: '{{item}}'}]}
-      - name: two
-        depends: one.Succeeded || one.Skipped
-        when: "'{{tasks.one.status}}' != x"
-        templateRef: {name: good, template: map}
-        arguments: {parameters: [{name: plan, value: '{{tasks.one.outputs.parameters.rows}}'}, {name: group, value: g}]}
-  - name: map
-    inputs: {parameters: [{name: plan}, {name: group}, {name: cache, value: use, enum: [use, refresh]}]}
-    outputs: {parameters: [{name: rows, valueFrom: {path: /work/out/rows, default: '0'}}]}
-    retryStrategy: {limit: '2', retryPolicy: Always, expression: 'asInt(lastRetry.exitCode) == 75', backoff: {duration: 2s, factor: '2', cap: 10s}}
-    activeDeadlineSeconds: 60
-    securityContext: {}
-    volumes: [{name: work, emptyDir: {}}]
-    container:
-      command: [data-prep]
-      args: [map, '--workflow={{workflow.name}}', '--plan={{inputs.parameters.plan}}', '--group={{inputs.parameters.group}}', '--cache={{inputs.parameters.cache}}']
-      volumeMounts: [{name: work, mountPath: /work}]
-      resources: {}
-      securityContext: {}
-"#;
-
-fn findings(workflow: &str, map: &str) -> Vec<String> {
+/// What is wrong with `f.yaml`, when `m.yaml` has the ConfigMaps.
+fn findings(workflow: &str, map: &str) -> Vec<Finding> {
     let home = tempfile::tempdir().unwrap();
     for folder in ["workflows", "maps"] {
         fs::create_dir(home.path().join(folder)).unwrap();
@@ -65,236 +35,135 @@ fn findings(workflow: &str, map: &str) -> Vec<String> {
     fs::write(home.path().join("maps/m.yaml"), map).unwrap();
     let library = Library::load(&Source::Folder(home.path().join("workflows"))).unwrap();
     let maps = ConfigMaps::load(&Source::Folder(home.path().join("maps"))).unwrap();
-    let place = format!("{}/", home.path().display());
-    lint(&library, &maps).iter().map(|finding| finding.to_string().replace(&place, "")).collect()
+    lint(&library, &maps)
+}
+
+/// The line of the first occurrence of `part`, from 1.
+fn line_of(text: &str, part: &str) -> usize {
+    let at = text.find(part).unwrap_or_else(|| panic!("`{part}` is nowhere in the file"));
+    text[..at].matches('\n').count() + 1
+}
+
+/// The files of a case with its faults in them.
+fn broken(case: &cases::Case) -> (String, String) {
+    let (mut workflow, mut map) = (format!("{GOOD}---\n{CRON}"), MAP.to_owned());
+    for (good, bad) in case.faults {
+        let file = if workflow.contains(good) { &mut workflow } else { &mut map };
+        assert!(file.contains(good), "{}: `{good}` is nowhere", case.rule);
+        *file = file.replacen(good, bad, 1);
+    }
+    (workflow, map)
 }
 
 #[test]
-fn each_fault_is_found_with_its_place() {
-    assert_eq!(findings(GOOD, ""), Vec::<String>::new());
-    let task = ".spec.templates[0].dag.tasks";
-    let leaf = ".spec.templates[1]";
-    for (good, bad, place, text) in [
-        // Fields.
-        (
-            "securityContext: {}\n    volumes",
-            "priority: 1\n    securityContext: {}\n    volumes",
-            &*format!("{leaf}.priority"),
-            "removed in Argo 4: use `priorityClassName`",
-        ),
-        (
-            "depends: one.Succeeded || one.Skipped",
-            "dependencies: [one]",
-            &*format!("{task}[1].dependencies"),
-            "use `depends`",
-        ),
-        ("value: g}", "value: n}", &*format!("{task}[1].arguments.parameters[1].value"), "not the boolean false"),
-        ("kind: WorkflowTemplate", "kind: Workflow", "", "the kind `Workflow` is not supported"),
-        ("  - name: map\n", "  - name: empty\n  - name: map\n", "", "needs either `dag` or `container`"),
-        (
-            "metadata: {name: good}",
-            "metadata: {name: good}\nmetadata: {}",
-            "YAML",
-            "line 4: the key `metadata` stands twice",
-        ),
-        ("metadata: {name: good}", "metadata: {}", "metadata.name", "a WorkflowTemplate needs a name"),
-        // Names.
-        ("name: good}\nspec", "name: Good}\nspec", ".metadata.name", "lower-case letters"),
-        (
-            "name: good}\nspec",
-            &*format!("name: {}}}\nspec", "g".repeat(64)),
-            ".metadata.name",
-            "has 64 characters, and Argo takes 63",
-        ),
-        ("entrypoint: main", "entrypoint: mian", ".spec.entrypoint", "there is no template `mian`"),
-        ("entrypoint: main", "entrypoint: main\n  onExit: bye", ".spec.onExit", "there is no template `bye`"),
-        ("- name: map", "- name: main", leaf, "there is another template `main`"),
-        ("- name: two", "- name: one", &*format!("{task}[1]"), "there is another task `one`"),
-        // Parameters.
-        (
-            "value: a, enum",
-            "value: c, enum",
-            ".spec.arguments.parameters[0]",
-            "the default `c` of `p` is not in its enum",
-        ),
-        (
-            "value: use, enum",
-            "value: reuse, enum",
-            &*format!("{leaf}.inputs.parameters[2]"),
-            "the default `reuse` of `cache`",
-        ),
-        (
-            "name: group, value: g}",
-            "name: gruop, value: g}",
-            &*format!("{task}[1].arguments.parameters[1]"),
-            "the template `map` has no input `gruop`",
-        ),
-        (
-            ", {name: group, value: g}",
-            "",
-            &*format!("{task}[1].arguments"),
-            "the input `group` of the template `map` is not given",
-        ),
-        (
-            "{name: group, value: g}",
-            "{name: group, value: g}, {name: cache, value: never}",
-            &*format!("{task}[1].arguments.parameters[2]"),
-            "`never` is not in the enum",
-        ),
-        (", default: ''}}", "}}", ".spec.templates[0].outputs.parameters[0]", "needs `valueFrom.default`"),
-        (", default: '0'}}", "}}", &*format!("{leaf}.outputs.parameters[0]"), "needs `valueFrom.default`"),
-        ("/work/out/rows", "/tmp/rows", &*format!("{leaf}.outputs.parameters[0]"), "must lie in /work/out"),
-        // References.
-        (
-            "{name: good, template: map}",
-            "{name: bad, template: map}",
-            &*format!("{task}[1].templateRef"),
-            "there is no WorkflowTemplate `bad`",
-        ),
-        (
-            "{name: good, template: map}",
-            "{name: good, template: pam}",
-            &*format!("{task}[1].templateRef"),
-            "has no template `pam`",
-        ),
-        (
-            "templateRef: {name: good, template: map}",
-            "templateRef: {name: good, template: map}\n        template: map",
-            &*format!("{task}[1]"),
-            "needs either `template` or `templateRef`",
-        ),
-        ("depends: one.Succeeded", "depends: eno.Succeeded", &*format!("{task}[1].depends"), "there is no task `eno`"),
-        (
-            "depends: one.Succeeded",
-            "depends: one.Success",
-            &*format!("{task}[1].depends"),
-            "`Success` is no result of a task",
-        ),
-        ("depends: one.Succeeded", "depends: two.Succeeded", &*format!("{task}[1].depends"), "`two` waits for itself"),
-        ("depends: one.Succeeded ||", "depends: one.Succeeded &&&", &*format!("{task}[1].depends"), "not understood"),
-        (
-            "{{workflow.parameters.p}}",
-            "{{workflow.parameters.q}}",
-            ".spec.templates[0].inputs.parameters[0]",
-            "the tag {{workflow.parameters.q}} refers to nothing",
-        ),
-        (
-            "{{inputs.parameters.p}}",
-            "{{inputs.parameters.q}}",
-            &*format!("{task}[0].arguments.parameters[0]"),
-            "{{inputs.parameters.q}} refers to nothing",
-        ),
-        (
-            "{{tasks.one.outputs.parameters.rows}}",
-            "{{tasks.one.outputs.parameters.row}}",
-            &*format!("{task}[1].arguments.parameters[0]"),
-            "refers to nothing",
-        ),
-        (
-            "{{inputs.parameters.p}}",
-            "{{tasks.two.outputs.parameters.rows}}",
-            &*format!("{task}[0].arguments.parameters[0]"),
-            "refers to nothing",
-        ),
-        (
-            "{name: group, value: g}",
-            "{name: group, value: '{{item}}'}",
-            &*format!("{task}[1].arguments.parameters[1]"),
-            "{{item}} refers to nothing",
-        ),
-        (
-            "'{{tasks.one.status}}'",
-            "'{{tasks.one.state}}'",
-            &*format!("{task}[1].when"),
-            "{{tasks.one.state}} refers to nothing",
-        ),
-        (
-            "{{tasks.two.outputs.parameters.rows}}', default",
-            "{{tasks.six.outputs.parameters.rows}}', default",
-            ".spec.templates[0].dag outputs.parameters[0]",
-            "refers to nothing",
-        ),
-        (
-            "--workflow={{workflow.name}}",
-            "--workflow={{workflow.nmae}}",
-            &*format!("{leaf}.container"),
-            "{{workflow.nmae}} refers to nothing",
-        ),
-        // Leaves.
-        ("limit: '2', ", "", leaf, "needs `retryStrategy.limit`"),
-        ("limit: '2'", "limit: 'two'", &*format!("{leaf}.retryStrategy"), "`two` is not a whole number"),
-        (
-            "retryPolicy: Always",
-            "retryPolicy: Sometimes",
-            &*format!("{leaf}.retryStrategy"),
-            "`Sometimes` is not supported",
-        ),
-        (
-            "asInt(lastRetry.exitCode)",
-            "asInt(lastRetry.code)",
-            &*format!("{leaf}.retryStrategy.expression"),
-            "unknown name `lastRetry.code`",
-        ),
-        ("duration: 2s", "duration: 2 weeks", &*format!("{leaf}.retryStrategy"), "2 weeks"),
-        ("    activeDeadlineSeconds: 60\n", "", leaf, "needs `activeDeadlineSeconds`"),
-        ("      resources: {}\n", "", leaf, "a leaf needs `container.resources`"),
-        ("      securityContext: {}\n", "", leaf, "a leaf needs `container.securityContext`"),
-        ("    securityContext: {}\n    volumes", "    volumes", leaf, "a leaf needs `securityContext`"),
-        (
-            "volumes: [{name: work,",
-            "volumes: [{name: wrok,",
-            &*format!("{leaf}.container.volumeMounts[0]"),
-            "there is no volume `work`",
-        ),
-        // Command lines, by the step's own parser.
-        ("--plan=", "--plna=", &*format!("{leaf}.container.args"), "unexpected argument '--plna'"),
-        ("'--group={{inputs.parameters.group}}', ", "", &*format!("{leaf}.container.args"), "--group"),
-        ("args: [map,", "args: [pam,", &*format!("{leaf}.container.args"), "unrecognized subcommand 'pam'"),
-        (
-            "--cache={{inputs.parameters.cache}}",
-            "--cache=sometimes",
-            &*format!("{leaf}.container.args"),
-            "invalid value 'sometimes' for '--cache",
-        ),
-    ] {
-        assert!(GOOD.contains(good), "{good}");
-        let found = findings(&GOOD.replacen(good, bad, 1), "");
-        let expected = |finding: &String| {
-            let (file, rest) = finding.split_once(": ").unwrap();
-            let (path, what) = rest.split_once(": ").unwrap();
-            file == "workflows/f.yaml" && path.ends_with(place) && what.contains(text)
+fn each_fault_is_found_by_its_rule_in_its_line() {
+    let none: Vec<Finding> = Vec::new();
+    assert_eq!(findings(&format!("{GOOD}---\n{CRON}"), MAP), none, "the files without a fault");
+    for case in cases::all() {
+        let (workflow, map) = broken(case);
+        let file = if map == MAP { ("f.yaml", &workflow) } else { ("m.yaml", &map) };
+        let line = if case.at.is_empty() { 0 } else { line_of(file.1, case.at) };
+        let found = findings(&workflow, &map);
+        let expected = |finding: &Finding| {
+            finding.rule == case.rule
+                && finding.file.ends_with(file.0)
+                && (finding.line == line || line == 0)
+                && finding.text.contains(case.text)
         };
-        assert!(found.iter().any(expected), "{bad}: {found:#?}");
+        assert!(found.iter().any(expected), "{} with `{}` in line {line}: {found:#?}", case.rule, case.text);
     }
 }
 
 #[test]
-fn a_cron_workflow_gives_only_parameters_that_its_template_has() {
-    let cron = |name: &str, parameter: &str, template: &str| {
+fn more_than_argo_takes_is_found() {
+    let many = |line: &dyn Fn(usize) -> String| (0..199).map(line).collect::<String>();
+    let task = |i| {
         format!(
-            "{GOOD}---\napiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata: {{name: {name}}}\nspec:\n  schedules: ['0 2 * * *']\n  workflowSpec: {{workflowTemplateRef: {{name: {template}}}, arguments: {{parameters: [{{name: {parameter}, value: '{{{{workflow.scheduledTime}}}}'}}]}}}}\n"
+            "      - {{name: t{i}, template: map, arguments: {{parameters: [{{name: plan, value: a}}, {{name: group, value: a}}]}}}}\n"
         )
     };
-    assert_eq!(findings(&cron("nightly", "p", "good"), ""), Vec::<String>::new());
-    for (name, parameter, template, text) in [
-        (&*"n".repeat(53), "p", "good", "has 53 characters, and Argo takes 52 at most"),
-        ("nightly", "q", "good", "`good` has no parameter `q`"),
-        ("nightly", "p", "bad", "there is no WorkflowTemplate `bad`"),
-    ] {
-        let found = findings(&cron(name, parameter, template), "");
-        assert!(found.iter().any(|finding| finding.contains(text)), "{found:?}");
+    let tasks = GOOD.replacen("      - name: one\n", &(many(&task) + "      - name: one\n"), 1);
+    let templates = many(&|i| format!("  - {{name: t{i}, suspend: {{}}}}\n"));
+    let templates = GOOD.replacen("  - name: bye\n", &(templates + "  - name: bye\n"), 1);
+    for (workflow, at, text) in
+        [(tasks, "      tasks:", "there are 202 tasks"), (templates, "  templates:", "there are 202 templates")]
+    {
+        let found = findings(&workflow, MAP);
+        let [finding] = found.as_slice() else { panic!("{found:#?}") };
+        assert_eq!((finding.rule, finding.line, &*finding.text), ("too-many", line_of(&workflow, at), text));
     }
 }
 
 #[test]
-fn a_setting_that_no_step_reads_is_found() {
-    let map = "kind: ConfigMap\nmetadata: {name: alameda-x}\ndata: {HOLDOUT: first-shard, HOLDUOT: first-shard, features.sql: SELECT 1}\n";
-    assert_eq!(findings(GOOD, map), ["maps: alameda-x.data.HOLDUOT: no step reads this variable"]);
-    let map = "kind: ConfigMap\nmetadata: {name: alameda-platform}\n\
-               data: {AWS_ENDPOINT_URL: a, RAW_AWS_REGION: b, RAW_AWS_SECRET_ACCESS_KEY: c}\n";
-    let found = findings(GOOD, map);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].contains("alameda-platform.data.RAW_AWS_SECRET_ACCESS_KEY: is a secret: put it in"), "{found:?}");
+fn every_rule_has_a_fault_that_it_finds() {
+    for rule in &RULES {
+        assert!(cases::all().any(|case| case.rule == rule.name), "{} has no case", rule.name);
+    }
+    for case in cases::all() {
+        assert!(RULES.iter().any(|rule| rule.name == case.rule), "{} is no rule", case.rule);
+    }
+}
+
+#[test]
+fn what_argo_allows_and_this_runner_does_not_run_is_no_fault() {
+    let more = "  - name: approve\n    suspend: {duration: '60'}\n  - name: sh\n    steps:\n    - - {name: a, template: map, hooks: {exit: {template: approve}}}\n";
+    let workflow = GOOD.replacen("  - name: map\n", &format!("{more}  - name: map\n"), 1);
+    let workflow = workflow.replacen("depends: one.Succeeded || one.Skipped", "dependencies: [one]", 1);
+    let none: Vec<Finding> = Vec::new();
+    assert_eq!(findings(&workflow, MAP), none);
+    let typo = workflow.replacen("hooks:", "hoks:", 1);
+    let found = findings(&typo, MAP);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((found[0].rule, found[0].line), ("unknown-field", line_of(&typo, "hoks")));
+}
+
+#[test]
+fn a_condition_needs_no_quotes_around_one_of_some_words() {
+    let gate = "  - name: gate\n    inputs: {parameters: [{name: answer, default: no_answer, enum: ['yes', no_answer]}]}\n    outputs: {parameters: [{name: answer, valueFrom: {supplied: {}, default: no_answer}}]}\n    suspend: {duration: 1h}\n";
+    let workflow = GOOD.replacen("  - name: bye\n", &format!("{gate}  - name: bye\n"), 1);
+    let workflow =
+        workflow.replacen("      - name: one\n", "      - {name: ask, template: gate}\n      - name: one\n", 1);
+    let workflow = workflow.replacen("depends: one.Succeeded", "depends: ask && one.Succeeded", 1);
+    let when = "when: \"'{{tasks.one.status}}' != x\"";
+    let words = "when: '{{inputs.parameters.p}} == a || {{tasks.ask.outputs.parameters.answer}} == yes'";
+    let workflow = workflow.replacen(when, words, 1);
+    let none: Vec<Finding> = Vec::new();
+    assert_eq!(findings(&workflow, MAP), none);
+    for (good, bad) in [("enum: [a, b]", "enum: [a, b-c]"), ("['yes', no_answer]", "['yes', no_answer, not now]")] {
+        let found = findings(&workflow.replacen(good, bad, 1), MAP);
+        assert_eq!(
+            (found.len(), found[0].rule, found[0].line),
+            (1, "when", line_of(&workflow, "when: ")),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_patch_may_set_memory_by_an_expression_that_only_argo_understands() {
+    let memory = r#"{"name":"main","resources":{"limits":{"memory":"{{=asInt(retries) * 64 + 64}}Mi"}}},"#;
+    let workflow = GOOD.replacen("        limits: {memory: 64Mi}\n", "", 1);
+    let workflow = workflow.replacen(r#""containers":["#, &format!(r#""containers":[{memory}"#), 1);
+    let none: Vec<Finding> = Vec::new();
+    assert_eq!(findings(&workflow, MAP), none);
+    let typo = workflow.replacen(r#"{"name":"main""#, r#"{"name":"main","image":"{{inputs.parameters.imgae}}""#, 1);
+    let found = findings(&typo, MAP);
+    assert_eq!((found.len(), found[0].rule, found[0].line), (1, "tag", line_of(&typo, "podSpecPatch")), "{found:#?}");
+}
+
+#[test]
+fn a_finding_prints_as_a_compiler_does() {
+    let (workflow, map) = broken(cases::all().find(|case| case.rule == "retry-limit").unwrap());
+    let found = findings(&workflow, &map);
+    let printed = found[0].to_string();
+    let line = line_of(&workflow, "retryStrategy");
+    assert!(
+        printed.ends_with(&format!(
+            "/f.yaml:{line}:5: good.spec.templates[2].retryStrategy: a leaf has no `retryStrategy.limit` [retry-limit]\n    \
+             help: set `retryStrategy.limit`, such as `'2'`"
+        )),
+        "{printed}"
+    );
 }
 
 #[test]

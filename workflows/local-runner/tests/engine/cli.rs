@@ -171,28 +171,38 @@ fn a_field_that_is_not_understood_is_refused_with_file_and_path_and_only_for_tho
     assert_eq!(lab.submit(&[]).phase(), "Succeeded");
     let ran = lab.alameda(&["submit", "--from", "workflowtemplate/u"]).expect(2);
     for part in [
-        "workflows/u.yaml: u.spec.templates[0].steps: unknown field `steps` of template",
-        "workflows/u.yaml: u.spec.templates[0].container.command[0]: must be text, not the boolean false",
+        "workflows/u.yaml:7:18: u.spec.templates[0].steps: the field `steps` of template is not run here [not-run]",
+        "workflows/u.yaml:7:51: u.spec.templates[0].container.command[0]: must be text, not the boolean false",
+        "workflows/u.yaml:7:5: u.spec.templates[0]: a template needs one of",
         "lint --explain",
     ] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     let lint = lab.alameda(&["lint", "workflows/u.yaml"]).expect(1);
-    assert!(
-        lint.stdout.contains("workflows/u.yaml: u.spec.templates[0].steps: unknown field `steps`"),
-        "{}",
-        lint.stdout
-    );
+    assert!(!lint.stdout.contains("not-run") && lint.stdout.contains("u.yaml:7:51: "), "{}", lint.stdout);
+    let json = lab.alameda(&["lint", "-o", "json", "workflows/u.yaml"]).expect(1).stdout;
+    let findings: Vec<Value> = serde_json::from_str(&json).unwrap();
+    let find = |rule: &str| findings.iter().find(|finding| finding["rule"] == rule).unwrap();
+    assert_eq!((&find("type")["line"], &find("type")["column"]), (&7.into(), &51.into()));
+    assert_eq!(find("type")["help"], "quote it");
     assert!(lint.stderr.ends_with("problem(s) found\n"));
-    let caller = steps.replace("{name: u}", "{name: v}").replace(
-        "steps: [], container: {command: [n]}",
-        "dag: {tasks: [{name: a, templateRef: {name: t, template: main}}]}",
-    );
-    lab.write("workflows/v.yaml", &caller);
+    let library = "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: v}\nspec:\n  templates:\n  - {name: main, dag: {tasks: [{name: a, templateRef: {name: u, template: main}}]}}\n";
+    lab.write("workflows/v.yaml", library);
     let one = lab.alameda(&["lint", "workflows/v.yaml"]).expect(0);
     assert_eq!(one.stdout, "", "what it calls stands in another file, whose faults are not told");
+    assert_eq!(lab.alameda(&["lint", "-o", "json", "workflows/v.yaml"]).expect(0).stdout, "[]\n");
     lab.write("workflows/broken.yaml", "a: [");
-    assert!(lab.alameda(&["lint"]).expect(1).stdout.contains("workflows/broken.yaml: YAML: line"));
+    assert!(lab.alameda(&["lint"]).expect(1).stdout.contains("workflows/broken.yaml:2: YAML: "));
+}
+
+#[test]
+fn a_rule_explains_itself() {
+    let lab = lab();
+    let told = lab.alameda(&["lint", "--explain", "spec-retry"]).expect(0).stdout;
+    assert!(told.starts_with("spec-retry: ") && told.contains("#9190") && told.contains("finds it: no"), "{told}");
+    assert!(lab.alameda(&["lint", "--explain"]).expect(0).stdout.starts_with("Interpreted as Argo"));
+    let unknown = lab.alameda(&["lint", "--explain", "spec-retri"]).expect(2);
+    assert!(unknown.stderr.contains("no rule `spec-retri`; known: yaml, "), "{}", unknown.stderr);
 }
 
 #[test]

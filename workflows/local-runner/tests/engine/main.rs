@@ -1,8 +1,11 @@
 //! The interpreter, through the real binary, on small workflows whose leaves are shell commands.
 
+mod argo_types;
 mod cli;
+mod documents;
 mod lab;
+mod notify;
 mod retries;
-mod semantics;
+mod rules;
 mod signals;
 mod skeleton;

@@ -1,34 +1,6 @@
-//! `retryStrategy`, `retry` and `resubmit`.
+//! The commands `retry` and `resubmit`.
 
 use crate::lab::Lab;
-
-const STRATEGY: &str = r#"{limit: '2', retryPolicy: Always, expression: 'lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [64, 75, 137, 143]', backoff: {duration: '10ms', factor: '2', cap: '20ms'}}"#;
-
-#[test]
-fn a_leaf_is_tried_again_as_its_strategy_says() {
-    for (strategy, script, attempts, phase, message) in [
-        (STRATEGY, "[ {{retries}} = 1 ] || exit 75", 2, "Succeeded", ""),
-        (STRATEGY, "exit 10", 1, "Failed", "retryStrategy.expression evaluated to false"),
-        (STRATEGY, "kill -9 $$", 3, "Failed", "No more retries left"),
-        ("{limit: 1}", "exit 10", 2, "Failed", "No more retries left"),
-        ("{limit: 5, retryPolicy: OnError}", "exit 10", 1, "Failed", "main: Error (exit code 10)"),
-        (
-            "{limit: 5, expression: 'asInt(retries) == 0'}",
-            "exit 10",
-            2,
-            "Failed",
-            "retryStrategy.expression evaluated to false",
-        ),
-        ("{limit: 5, expression: 'lastRetry.x == 1'}", "exit 1", 1, "Error", "unknown name `lastRetry.x`"),
-    ] {
-        let template =
-            format!("  - {{name: main, retryStrategy: {strategy}, container: {{command: [sh, -c, '{script}']}}}}\n");
-        let ended = Lab::templates("", &template).submit(&[]);
-        assert_eq!(ended.node("")["type"], "Retry");
-        let pods = ended.nodes().into_iter().filter(|node| node["type"] == "Pod").count();
-        assert_eq!((pods, ended.phase(), ended.message("")), (attempts, phase, message), "{strategy} {script}");
-    }
-}
 
 /// Each leaf notes its name when it runs; `bad` fails as long as the parameter says so.
 const REMEMBER: &str = r#"

@@ -1,5 +1,6 @@
 //! How often steps call S3.
 
+use common::fanout::MARKED_TOGETHER;
 use services::Call;
 
 use super::lab::{Lab, minio};
@@ -65,5 +66,56 @@ fn a_file_takes_few_calls_from_its_arrival_to_the_report() {
     more.retain(|call| call != "PUT store/results/m/_profiles");
     // 16 for a file: prepared 4, committed 2, scored 4, profiled 3, committed 2, reported 1. And they are in one group more
     // of each.
-    assert_eq!(more.len(), 5 * 16 + 17, "{more:#?}");
+    assert_eq!(more.len(), 5 * 16 + 15, "{more:#?}");
+}
+
+/// Calls of planning and committing so many files to score, in two groups.
+fn planned_and_committed(files: usize) -> Vec<(&'static str, usize)> {
+    let lab = Lab::new(minio());
+    lab.sample_data(500, 2, files);
+    let training =
+        ["submit", "--from", "workflowtemplate/alameda-training", "-p", "data-version=1", "-p", "model-name=m"];
+    lab.alameda(&training).expect(0);
+    let mut counted = Vec::new();
+    let mut run = |name: &'static str, step: &str, verb: &str, flags: &[String]| {
+        lab.proxy.take_calls();
+        let words: Vec<&str> = [step, verb].into_iter().chain(flags.iter().map(String::as_str)).collect();
+        lab.step(&words).expect(0);
+        counted.push((name, lab.proxy.take_calls().len()));
+    };
+    let flag = |name: &str, value: &str| format!("--{name}={value}");
+    let mut mapped = |step: &'static str, plan: Vec<String>, names: [&'static str; 2]| {
+        run(names[0], step, "plan", &plan);
+        let groups: Vec<String> = serde_json::from_str(&lab.output("groups")).unwrap();
+        assert_eq!(groups.len(), 2);
+        let plan = flag("plan", &lab.output("plan"));
+        for group in groups {
+            lab.step(&[step, "map", &plan, &flag("group", &group)]).expect(0);
+        }
+        run(names[1], step, "commit", &[plan]);
+        lab.output("manifest")
+    };
+    lab.step(&["batch-inference", "resolve", "--model-name=m", "--data-version=1"]).expect(0);
+    let (uri, two) = (flag("model-uri", &lab.output("model-uri")), flag("parallelism", "2"));
+    let prepare = vec![
+        flag("split", "predict"),
+        flag("data-version", "1"),
+        flag("selection", &lab.output("selection")),
+        flag("config", &lab.output("config")),
+        two.clone(),
+    ];
+    let predict = mapped("data-prep", prepare.clone(), ["data-prep plan", "data-prep commit"]);
+    let score = vec![uri, flag("predict-manifest", &predict), two];
+    mapped("batch-inference", score, ["batch-inference plan", "batch-inference commit"]);
+    run("data-prep plan again", "data-prep", "plan", &prepare);
+    assert_eq!(lab.output("reused"), "true");
+    counted
+}
+
+#[test]
+fn planning_and_committing_call_s3_by_the_group_and_not_by_the_shard() {
+    let (few, many) = (planned_and_committed(2 * MARKED_TOGETHER), planned_and_committed(4 * MARKED_TOGETHER));
+    // Rows of both are of every day of a year, and a profile is put for each. A page of a listing has 1000 objects.
+    assert_eq!(few, many);
+    eprintln!("calls to S3: {few:?}");
 }

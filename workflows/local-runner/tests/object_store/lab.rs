@@ -82,6 +82,22 @@ impl Lab {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// The value of a variable of the commands.
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("no variable {name}"))
+    }
+
+    /// What reaches the server past the proxy.
+    pub(crate) fn server_variables(&self) -> Vec<(String, String)> {
+        self.server.variables.clone()
+    }
+
+    /// Another proxy before the same server.
+    pub(crate) fn proxy(&self) -> HttpProxy {
+        HttpProxy::start(self.server.port).unwrap()
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -4,3 +4,5 @@ mod calls;
 mod failures;
 mod lab;
 mod pipeline;
+mod reruns;
+mod upload;

@@ -111,17 +111,9 @@ fn a_file_that_was_repaired_is_taken_by_a_retry() {
 fn a_bad_file_can_be_quarantined() {
     let bench = Bench::new();
     truncate(&bench, "train/1.parquet");
-    let config = bench.folder().join("config-maps");
-    fs::create_dir(&config).unwrap();
-    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config-maps")).unwrap().map(Result::unwrap) {
-        fs::copy(entry.path(), config.join(entry.file_name())).unwrap();
-    }
-    let settings = fs::read_to_string(config.join("ml-config.yaml")).unwrap();
-    let settings = settings
-        .replace("ON_BAD_SHARD: fail", "ON_BAD_SHARD: quarantine")
-        .replace("MAX_BAD_SHARDS: '0'", "MAX_BAD_SHARDS: '1'");
-    fs::write(config.join("ml-config.yaml"), settings).unwrap();
-    bench.pipeline(&["--config-maps", config.to_str().unwrap()]).expect(0);
+    let config = bench
+        .config(&[("ON_BAD_SHARD: fail", "ON_BAD_SHARD: quarantine"), ("MAX_BAD_SHARDS: '0'", "MAX_BAD_SHARDS: '1'")]);
+    bench.pipeline(&["--config-maps", &config]).expect(0);
     assert_eq!(bench.result("rows-trained"), "600");
     let listed = bench.json("train/1/_manifest.json")["quarantined"].clone();
     assert_eq!(listed[0]["key"], "train/1.parquet");

@@ -106,6 +106,31 @@ impl Bench {
         self.alameda(&[&arguments[..], more].concat())
     }
 
+    /// Trains version 1 of the model `m`, which becomes the champion.
+    pub(crate) fn train(&self) {
+        let from = ["submit", "--from", "workflowtemplate/alameda-training"];
+        self.alameda(&[&from[..], &["-p", "data-version=1", "-p", "model-name=m"]].concat()).expect(0);
+    }
+
+    /// A folder with the default configuration, in whose settings texts are replaced by others; for `--config-maps`.
+    pub(crate) fn config(&self, replaced: &[(&str, &str)]) -> String {
+        let folder = self.folder().join("config-maps");
+        fs::create_dir(&folder).unwrap();
+        for entry in
+            fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config-maps")).unwrap().map(Result::unwrap)
+        {
+            fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+        }
+        let file = folder.join("ml-config.yaml");
+        let mut settings = fs::read_to_string(&file).unwrap();
+        for (old, new) in replaced {
+            assert!(settings.contains(old), "ml-config.yaml has no {old}");
+            settings = settings.replace(old, new);
+        }
+        fs::write(file, settings).unwrap();
+        folder.to_str().unwrap().to_owned()
+    }
+
     /// The last workflow, as `get -o json` prints it.
     pub(crate) fn latest(&self) -> Value {
         let shown = self.alameda(&["get", "@latest", "-o", "json"]).expect(0);

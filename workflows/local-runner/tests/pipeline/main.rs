@@ -1,7 +1,12 @@
 //! The whole pipeline through the real binary and the real workflow files, over temporary folders.
 
+mod approval;
+mod backfill;
 mod bad_input;
 mod bench;
 mod bring_your_own;
 mod kills;
+mod nightly;
+mod readme;
 mod reruns;
+mod scale;

@@ -48,14 +48,11 @@ fn refreshed_work_has_the_same_bytes() {
 fn a_feature_that_was_edited_under_a_committed_data_version_is_refused_and_skews_no_champion() {
     let bench = Bench::new();
     bench.pipeline(&[]).expect(0);
-    let config = bench.folder().join("config-maps");
-    fs::create_dir(&config).unwrap();
-    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config-maps")).unwrap().map(Result::unwrap) {
-        fs::copy(entry.path(), config.join(entry.file_name())).unwrap();
-    }
-    let sql = fs::read_to_string(config.join("features.sql")).unwrap();
-    fs::write(config.join("features.sql"), sql.replace("feature1 * feature2", "feature1 + feature2")).unwrap();
-    let edited = ["--config-maps", config.to_str().unwrap()];
+    let config = bench.config(&[]);
+    let features = std::path::Path::new(&config).join("features.sql");
+    let sql = fs::read_to_string(&features).unwrap();
+    fs::write(features, sql.replace("feature1 * feature2", "feature1 + feature2")).unwrap();
+    let edited = ["--config-maps", &config];
 
     let ran = bench.pipeline(&edited).expect(1);
     assert!(ran.shown().contains("exit code 2") && ran.shown().contains("features.sql was"), "{}", ran.shown());

@@ -69,6 +69,11 @@ fn alameda_shows_the_same_of_mlflow_and_of_the_store() {
     lab.sample_data(1_000, 3, 2);
     lab.pipeline(&[]).expect(0);
     let in_mlflow = shown(&lab);
+    let told = lab.alameda(&["get", "@latest"]).expect(0).stdout;
+    let page = told.lines().find_map(|line| line.trim().strip_prefix("mlflow-run-url:")).unwrap().trim().to_owned();
+    let runs: Vec<Value> = serde_json::from_str(&lab.alameda(&["runs", "-o", "json"]).expect(0).stdout).unwrap();
+    let training = runs.iter().find(|run| run["url"] == *page).unwrap_or_else(|| panic!("no run at {page}"));
+    assert_eq!((&training["tags"]["alameda.step"], page.contains("/#/experiments/")), (&"model-training".into(), true));
     assert_eq!(in_mlflow.0, ["model-monitoring FINISHED", "model-training FINISHED"]);
     assert_eq!(in_mlflow.1, ["1 [\"champion\"] FINISHED"]);
     let table = lab.alameda(&["models", &lab.name]).expect(0).stdout;

@@ -67,6 +67,13 @@ fn the_table_is_widened_and_never_narrowed() {
         |version: u64, make: Make| Results::new("1", version, 10 * version as i64, 0..60).with(&[("x", make)]);
     let (first, second, third) = (results(1, narrow), results(2, wide), results(3, narrow));
     publish(&home, &first, &[]);
+    // What a view is made of can't be widened.
+    home.psql("CREATE VIEW narrow AS SELECT x FROM predictions");
+    home.write(&second);
+    let ran = home.publish(&second, &[]).expect(2);
+    assert!(ran.stderr.contains("view narrow depends on column \"x\""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("; drop what depends on it, such as a view"), "{}", ran.stderr);
+    home.psql("DROP VIEW narrow");
     publish(&home, &second, &[]);
     // A wider column takes narrow values.
     publish(&home, &third, &[]);
@@ -113,11 +120,11 @@ fn rows_that_others_have_written_are_merged_with() {
 #[test]
 fn a_table_that_was_dropped_or_emptied_is_filled_again() {
     let home = Home::new();
-    let results = Results::new("1", 1, 0, 0..60);
+    let all = [Results::new("1", 1, 0, 0..60), Results::new("2", 1, 10, 40..90)];
     for lost in ["SELECT 1", "DROP TABLE predictions", "TRUNCATE predictions"] {
         home.psql(lost);
-        publish(&home, &results, &[]);
-        home.assert_table_is(&[&results]);
+        all.iter().for_each(|results| publish(&home, results, &[]));
+        home.assert_table_is(&all.each_ref());
     }
 }
 
@@ -149,6 +156,11 @@ fn rows_without_a_time_have_their_id_for_a_key() {
     publish(&home, &results, &[]);
     let mut newer = Results::new("1", 2, 10, 20..80).without("date");
     newer.roles.retain(|(name, _)| *name != "date");
+    // Which of them are old can't be told, and nothing is published before that is said.
+    home.write(&newer);
+    let ran = home.publish(&newer, &["--retention-days=30"]).expect(2);
+    assert!(ran.stderr.contains("no column of time: leave out --retention-days"), "{}", ran.stderr);
+    assert_eq!(home.psql("SELECT max(model_version) FROM predictions"), "1");
     publish(&home, &newer, &[]);
     let counts = "SELECT count(*), count(*) FILTER (WHERE model_version = 2), \
                   (SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute \

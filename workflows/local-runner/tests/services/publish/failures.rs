@@ -257,6 +257,29 @@ fn conflicts_with_other_transactions_and_shutdowns_are_tried_again() {
 }
 
 #[test]
+fn limits_of_time_that_a_database_sets_do_not_cut_publishing_short() {
+    let home = home_with_table();
+    let limits = home.psql(
+        "SELECT string_agg(name, ' ' ORDER BY name) FROM pg_settings WHERE name IN ('idle_in_transaction_session_timeout', \
+         'lock_timeout', 'statement_timeout', 'transaction_timeout')",
+    );
+    assert!(limits.split(' ').count() >= 3, "{limits}");
+    for limit in limits.split(' ') {
+        home.psql(&format!("ALTER DATABASE {} SET {limit} = '1h'", home.database));
+    }
+    let set = "FROM pg_settings WHERE name ~ '_timeout$' AND setting <> '0' AND source = 'database'";
+    assert_eq!(home.psql(&format!("SELECT count(*) {set}")), limits.split(' ').count().to_string());
+    // Looked at while rows come in.
+    let left = format!(
+        "IF EXISTS (SELECT FROM pg_settings WHERE name = ANY (string_to_array('{limits}', ' ')) AND setting <> '0') THEN {}; END IF",
+        raised("23514")
+    );
+    raise(&home, &left, 1_000_000);
+    home.publish(&results(), &[]).expect(0);
+    home.assert_table_is(&[&results()]);
+}
+
+#[test]
 fn a_connection_that_the_administrator_ends_is_told_as_such() {
     let home = home_with_table();
     raise(&home, "PERFORM pg_terminate_backend(pg_backend_pid())", 1_000_000);

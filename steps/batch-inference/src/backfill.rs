@@ -1,0 +1,195 @@
+//! `backfill`: which past dates are scored, and why.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use common::failure::Failure;
+use common::layout::{self, DataVersion, ModelName};
+use common::step::Outputs;
+use common::store::Store;
+use common::tracking::Tracking;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+/// What a glob must hold for a date to have files of its own.
+const DATE: &str = "{data-version}";
+/// Dates that are looked at, at most: the decisions must fit an output parameter.
+const MOST_DATES: i64 = 1000;
+/// Dates that are looked at at the same time.
+const LOOKED_AT: usize = 16;
+/// Dates of one workflow, at most: each takes some forty nodes, and Argo keeps all of a workflow's in one object.
+const MOST_CHOSEN: usize = 100;
+/// The item of a plan without dates: Argo trips over an empty list. Nothing runs for it.
+const NO_DATE: &str = "none";
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) from: NaiveDate,
+    pub(crate) to: NaiveDate,
+    pub(crate) model_name: ModelName,
+    pub(crate) model_ref: String,
+    pub(crate) reprocess: Reprocess,
+    pub(crate) max_active: String,
+    pub(crate) newest_first: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) glob: String,
+}
+
+/// Which dates are scored again, in Airflow's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Reprocess {
+    /// None: only dates that were never attempted are scored.
+    None,
+    /// Those whose last attempt failed, too.
+    Failed,
+    /// Every date.
+    All,
+}
+
+/// What became of a date so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    /// Nobody tried.
+    Open,
+    /// The last attempt failed, or left no results.
+    Failed,
+    /// There are results.
+    Scored,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Open => "never attempted",
+            State::Failed => "last attempt failed, or left no results",
+            State::Scored => "scored",
+        })
+    }
+}
+
+/// What is decided about one date.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Decision {
+    pub(crate) date: NaiveDate,
+    pub(crate) state: State,
+    pub(crate) run: bool,
+}
+
+/// A record of `model-monitoring notify`, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Attempt {
+    status: String,
+    recorded_at: DateTime<Utc>,
+}
+
+/// Reads a date; an instant is cut to its date in `timezone`.
+pub(crate) fn date(flag: &str, text: &str, timezone: Tz) -> Result<NaiveDate> {
+    let version = DataVersion::parse(text, timezone).with_context(|| flag.to_owned())?;
+    let date = NaiveDate::parse_from_str(&version.to_string(), "%Y-%m-%d").ok();
+    // Written in another way it would be another data version.
+    date.filter(|date| date.to_string() == version.to_string())
+        .ok_or_else(|| Failure::usage(format!("{flag} {text} is not a date, such as 2026-11-01")))
+}
+
+pub(crate) async fn backfill(tracking: &Tracking, store: &Store, request: &Request) -> Result<Outputs> {
+    check(request)?;
+    // Pinned for all dates: a promotion in between must not mix versions.
+    let model = tracking.resolve(&request.model_name, &request.model_ref).await?;
+    Ok(outputs(request, &decide(store, request).await?)?.set("model-version", model.version))
+}
+
+/// Every date with what is decided about it, in the order in which they are to run.
+async fn decide(store: &Store, request: &Request) -> Result<Vec<Decision>> {
+    let decide = async |date| {
+        let state = state(store, &request.model_name, date).await?;
+        let run = match request.reprocess {
+            Reprocess::None => state == State::Open,
+            Reprocess::Failed => state != State::Scored,
+            Reprocess::All => true,
+        };
+        anyhow::Ok(Decision { date, state, run })
+    };
+    let dates = request.from.iter_days().take_while(|date| *date <= request.to);
+    let mut decisions: Vec<Decision> = stream::iter(dates).map(decide).buffered(LOOKED_AT).try_collect().await?;
+    if request.newest_first {
+        decisions.reverse();
+    }
+    Ok(decisions)
+}
+
+fn outputs(request: &Request, decisions: &[Decision]) -> Result<Outputs> {
+    let chosen: Vec<String> = decisions.iter().filter(|d| d.run).map(|d| d.date.to_string()).collect();
+    let summary = tell(request, decisions, chosen.len());
+    if chosen.len() > MOST_CHOSEN {
+        return Err(Failure::usage(format!(
+            "{} dates are to be scored, and one backfill takes {MOST_CHOSEN} at most: narrow --from and --to",
+            chosen.len()
+        )));
+    }
+    let runs = !chosen.is_empty() && !request.dry_run;
+    let count = chosen.len();
+    let dates = if chosen.is_empty() { vec![NO_DATE.to_owned()] } else { chosen };
+    Ok(Outputs::new()
+        .set("dates", serde_json::to_string(&dates)?)
+        .set("count", count)
+        .set("max-active", if runs { request.max_active.as_str() } else { "0" })
+        .set("decisions", serde_json::to_string(decisions)?)
+        .set("summary", summary))
+}
+
+fn check(request: &Request) -> Result<()> {
+    let Request { from, to, glob, .. } = request;
+    if !glob.contains(DATE) {
+        return Err(Failure::usage(format!(
+            "PREDICT_GLOB is {glob}, the same files for every date: a backfill needs {DATE} in it, as in \
+             predict/{DATE}/*.parquet, so that each date has files of its own"
+        )));
+    }
+    let dates = (*to - *from).num_days() + 1;
+    if dates < 1 {
+        return Err(Failure::usage(format!("--from {from} is after --to {to}")));
+    }
+    if dates > MOST_DATES {
+        return Err(Failure::usage(format!("from {from} to {to} are {dates} dates, and {MOST_DATES} are the most")));
+    }
+    Ok(())
+}
+
+/// What became of a date so far: by its last attempt, else by its results.
+async fn state(store: &Store, model_name: &ModelName, date: NaiveDate) -> Result<State> {
+    let version = DataVersion::of(date);
+    let results = store.list(&layout::results(&version, model_name)).await?;
+    let is_scored = results.iter().any(|object| layout::parse_results_manifest(&object.key).is_some());
+    let mut last: Option<Attempt> = None;
+    for object in store.list(&layout::attempts(&version)).await? {
+        let attempt: Attempt = store.require_json(&object.key).await?;
+        if last.as_ref().is_none_or(|last| attempt.recorded_at > last.recorded_at) {
+            last = Some(attempt);
+        }
+    }
+    Ok(match (is_scored, last) {
+        (true, Some(attempt)) if attempt.status != "Succeeded" => State::Failed,
+        (true, _) => State::Scored,
+        (false, Some(_)) => State::Failed,
+        (false, None) => State::Open,
+    })
+}
+
+/// Shows every date and what is decided about it; gives the sum of it.
+fn tell(request: &Request, decisions: &[Decision], chosen: usize) -> String {
+    let mut table = String::new();
+    for Decision { date, state, run } in decisions {
+        table += &format!("\n  {date}  {}  {state}", if *run { "run " } else { "skip" });
+    }
+    let verb = if request.dry_run { "would be scored (dry run)" } else { "are scored" };
+    let summary = format!("{chosen} of {} dates {verb}", decisions.len());
+    tracing::info!(dates = chosen, "{summary}:{table}");
+    summary
+}

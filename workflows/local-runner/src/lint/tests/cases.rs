@@ -1,0 +1,33 @@
+//! Files without a fault, and faults that each rule finds in them.
+
+mod leaves;
+mod workflows;
+
+/// A WorkflowTemplate without a fault.
+pub(super) const GOOD: &str = include_str!("good.yaml");
+/// A CronWorkflow that runs it.
+pub(super) const CRON: &str = include_str!("cron.yaml");
+/// Its ConfigMap.
+pub(super) const MAP: &str = include_str!("map.yaml");
+
+/// One way to break a rule.
+pub(super) struct Case {
+    pub rule: &'static str,
+    /// What is replaced by what, once each.
+    pub faults: &'static [(&'static str, &'static str)],
+    /// The first place of this text in the broken file is where the finding has to point.
+    pub at: &'static str,
+    /// A part of what the finding says.
+    pub text: &'static str,
+}
+
+/// Every case.
+pub(super) fn all() -> impl Iterator<Item = &'static Case> {
+    workflows::CASES.iter().chain(leaves::CASES)
+}
+
+type Faults = &'static [(&'static str, &'static str)];
+
+const fn case(rule: &'static str, faults: Faults, at: &'static str, text: &'static str) -> Case {
+    Case { rule, faults, at, text }
+}

@@ -1,0 +1,144 @@
+//! The leaves of a pipeline, one by one, with what the store holds before and after each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use services::HttpProxy;
+
+use super::state::{Place, State};
+use crate::lab::{Lab, minio};
+
+/// Leaves that write to Postgres: `tests/services/publish` and `tests/services/labels.rs` run them again.
+const OF_POSTGRES: [&str; 2] = ["publish-predictions-publish", "publish-predictions-labels"];
+
+/// Leaves that write nothing: `tests/pipeline/backfill.rs` runs it.
+const READS_ONLY: [&str; 1] = ["batch-inference-backfill"];
+
+/// A leaf as one workflow runs it.
+pub(super) struct Leaf {
+    pub(super) name: &'static str,
+    pub(super) arguments: Vec<String>,
+    pub(super) before: State,
+    pub(super) after: State,
+    pub(super) outputs: Outputs,
+}
+
+/// Output parameters by name, without `reused`.
+pub(super) type Outputs = BTreeMap<String, String>;
+
+/// All leaves, in the order in which they ran.
+pub(super) struct Chain {
+    lab: Lab,
+    pub(super) leaves: Vec<Leaf>,
+    places: AtomicUsize,
+}
+
+impl Chain {
+    /// A proxy that no other test uses.
+    pub(super) fn proxy(&self) -> HttpProxy {
+        self.lab.proxy()
+    }
+
+    /// A store of its own that holds this.
+    pub(super) fn place(&self, state: &State) -> Place<'_> {
+        let number = self.places.fetch_add(1, Ordering::Relaxed);
+        Place::new(&self.lab, &format!("place{number}"), state)
+    }
+
+    /// The first leaf of that name.
+    pub(super) fn leaf(&self, name: &str) -> &Leaf {
+        self.leaves.iter().find(|leaf| leaf.name == name).unwrap_or_else(|| panic!("{name} is not in the chain"))
+    }
+}
+
+/// The chain, which ran once for all tests.
+pub(super) fn chain() -> &'static Chain {
+    static CHAIN: OnceLock<Chain> = OnceLock::new();
+    CHAIN.get_or_init(|| {
+        let mut lab = Lab::new(minio());
+        // Few rows to score, because of each day there is a profile, and every write is one to be killed at.
+        lab.sample_data(6, 0, 2);
+        lab.python(
+            "for name in ('part-000.parquet', 'part-001.parquet'):\n\
+             \x20   source = {'Bucket': bucket, 'Key': prefix + 'raw/predict/' + name}\n\
+             \x20   s3.copy_object(Bucket=bucket, Key=prefix + 'raw/few/' + name, CopySource=source)\n",
+        );
+        lab.set("PREDICT_GLOB", "few/*.parquet");
+        lab.sample_data(400, 3, 0);
+        let leaves = run(&lab);
+        let mut names: BTreeSet<&str> = leaves.iter().map(|leaf| leaf.name).collect();
+        names.extend(OF_POSTGRES);
+        names.extend(READS_ONLY);
+        let library = include_str!("../../../../steps.yaml");
+        let all = library.lines().filter_map(|line| line.strip_prefix("    - name: "));
+        assert_eq!(names, all.collect(), "every leaf of workflows/steps.yaml is in the chain");
+        Chain { lab, leaves, places: AtomicUsize::new(0) }
+    })
+}
+
+fn run(lab: &Lab) -> Vec<Leaf> {
+    let mut run = Run { place: Place::new(lab, "chain", &State::new()), proxy: lab.proxy(), leaves: Vec::new() };
+    let plan = run.leaf("data-prep-plan", &["--split=train", "--data-version=1", "--parallelism=1"]);
+    let (plan, group) = (format!("--plan={}", plan["plan"]), group(&plan));
+    run.leaf("data-prep-map", &[&plan, &group]);
+    let data = run.leaf("data-prep-commit", &[&plan]);
+    let train = ["--train-manifest", "--holdout-manifest"].map(|flag| {
+        let output = if flag == "--train-manifest" { "manifest" } else { "holdout-manifest" };
+        format!("{flag}={}", data[output])
+    });
+    run.leaf("model-training-train", &["--model-name=m", &train[0], &train[1]]);
+    run.leaf("model-promotion-promote", &["--model-name=m", "--model-version=1"]);
+    // A second one, which takes the alias from the first.
+    run.leaf("model-training-train", &["--model-name=m", &train[0], &train[1], "--c=0.5"]);
+    let promoted = run.leaf("model-promotion-promote", &["--model-name=m", "--model-version=2"]);
+    assert_eq!(promoted["promoted"], "true");
+
+    let resolve = ["--model-name=m", "--model-ref=champion", "--data-version=1", "--predict-shards=all"];
+    let resolved = run.leaf("batch-inference-resolve", &resolve);
+    let [config, selection] = ["config", "selection"].map(|name| format!("--{name}={}", resolved[name]));
+    let predict = ["--split=predict", "--data-version=1", &config, &selection, "--parallelism=1"];
+    let planned = run.leaf("data-prep-plan", &predict);
+    let (plan, of_plan) = (format!("--plan={}", planned["plan"]), self::group(&planned));
+    run.leaf("data-prep-map", &[&plan, &of_plan]);
+    let data = run.leaf("data-prep-commit", &[&plan]);
+
+    let (uri, manifest) =
+        (format!("--model-uri={}", resolved["model-uri"]), format!("--predict-manifest={}", data["manifest"]));
+    let planned = run.leaf("batch-inference-plan", &[&uri, &manifest, "--parallelism=1"]);
+    let (plan, of_plan) = (format!("--plan={}", planned["plan"]), self::group(&planned));
+    run.leaf("batch-inference-map", &[&plan, &of_plan]);
+    let results = run.leaf("batch-inference-commit", &[&plan]);
+    run.leaf("model-monitoring-report", &[&format!("--results-manifest={}", results["manifest"])]);
+    run.leaf(
+        "model-monitoring-notify",
+        &["--data-version=1", "--status=Succeeded", "--failures=null", "--duration=1.5"],
+    );
+    run.leaves
+}
+
+/// The flag for the only group of a plan.
+fn group(planned: &Outputs) -> String {
+    let groups: Vec<String> = serde_json::from_str(&planned["groups"]).unwrap();
+    assert_eq!(groups.len(), 1);
+    format!("--group={}", groups[0])
+}
+
+struct Run<'a> {
+    place: Place<'a>,
+    proxy: HttpProxy,
+    leaves: Vec<Leaf>,
+}
+
+impl Run<'_> {
+    /// Runs a leaf `STEP-VERB`; gives its outputs.
+    fn leaf(&mut self, name: &'static str, flags: &[&str]) -> Outputs {
+        let (step, verb) = name.rsplit_once('-').unwrap();
+        let words = [step, verb, "--workflow=w"].into_iter().chain(flags.iter().copied());
+        let arguments: Vec<String> = words.map(str::to_owned).collect();
+        let before = self.place.state();
+        let outputs = self.place.run(&arguments, &self.proxy);
+        self.leaves.push(Leaf { name, arguments, before, after: self.place.state(), outputs: outputs.clone() });
+        outputs
+    }
+}
