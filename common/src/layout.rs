@@ -221,6 +221,9 @@ pub fn all_datasets(split: Split) -> &'static str {
 /// A glob of the manifests of all results.
 pub const ALL_RESULTS: &str = "results/*/*/v*/_manifest.json";
 
+/// A glob of the commits of all reports.
+pub const ALL_REPORTS: &str = "reports/*/*/v*/report.json";
+
 /// A glob of the records of all workflows' attempts.
 pub const ALL_ATTEMPTS: &str = "_attempts/*/*.json";
 

@@ -189,6 +189,11 @@ impl Step {
         Self { shared: Arc::new(Shared { retry_budget, ..(*self.shared).clone() }), ..self.clone() }
     }
 
+    /// The same step where SIGTERM does not reach, for answers that a server finishes in the time that it has left.
+    pub fn unstopped(&self) -> Self {
+        Self { stop: Arc::default(), stopping: Arc::default(), ..self.clone() }
+    }
+
     /// The same step on another number of threads.
     pub fn with_threads(&self, threads: usize) -> Self {
         Self { threads, ..self.clone() }
@@ -248,11 +253,6 @@ impl Step {
     /// How long a call to a service is tried again.
     pub fn retry_budget(&self) -> Budget {
         self.shared.retry_budget
-    }
-
-    /// Whether there is an object store to open.
-    pub fn has_store(&self) -> bool {
-        self.shared.store_url.is_some()
     }
 
     /// Opens the object store.

@@ -11,17 +11,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_postgres::types::{ToSql, Type};
 
+use super::ledger::LEDGER;
 use super::profiles::tables::{self, NUMBERS, PROFILES};
 use super::session::{Session, get};
 use super::table::{Table, quoted};
-use super::ledger::LEDGER;
 use super::{Database, Settings};
 use crate::profiles::{Baseline, Profile};
 use crate::retry::Trouble;
 use crate::step::Step;
 
-/// Rows of one id that are shown.
-const PREDICTIONS: i64 = 50;
+/// Rows of one id that are given at most.
+const PREDICTIONS: usize = 100;
 
 /// A database that is only read, through a bounded pool of connections. Cheap to clone.
 #[derive(Clone)]
@@ -49,6 +49,17 @@ pub struct VersionDays {
     pub labelled_rows: u64,
     /// Rows without a prediction.
     pub unscored_rows: u64,
+}
+
+/// The profiles of one model version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CountedDays {
+    /// What they are counted by.
+    pub baseline: Arc<Baseline>,
+    /// In the order of the days, then of the data versions.
+    pub days: Vec<CountedDay>,
+    /// Rows whose profile can't be read, or is counted by something else.
+    pub left_out_rows: u64,
 }
 
 /// The profile of one day.
@@ -90,6 +101,10 @@ pub struct Predicted {
     pub columns: Vec<String>,
     /// The rows, the last scored first; each holds its columns by name.
     pub rows: Vec<Map<String, Value>>,
+    /// Whether there are older ones that are not given.
+    pub more: bool,
+    /// Type of the id, if it is one by which nothing can be looked up.
+    pub unknown_type: Option<String>,
 }
 
 impl Reader {
@@ -152,8 +167,8 @@ impl Reader {
         self.database.transaction("reading which profiles there are", work).await
     }
 
-    /// What a model version's profiles are counted by, and its profiles in the order of the days: of one data version or of
-    /// all, from the day `from` to the day `to`, both included. `None` when nothing is known of the version.
+    /// A model version's profiles: of one data version or of all, from the day `from` to the day `to`, both included. `None`
+    /// when nothing is known of the version.
     pub async fn days(
         &self,
         model_name: &str,
@@ -161,7 +176,7 @@ impl Reader {
         data_version: Option<&str>,
         from: Option<NaiveDate>,
         to: Option<NaiveDate>,
-    ) -> Result<Option<(Arc<Baseline>, Vec<CountedDay>)>> {
+    ) -> Result<Option<CountedDays>> {
         // A number that no version has is one of no version.
         let Ok(version) = i64::try_from(model_version) else { return Ok(None) };
         let work = async |session: &Session<'_>| {
@@ -172,7 +187,7 @@ impl Reader {
             let Some(baseline) = baselines.remove(&version) else { return Ok(None) };
             // A day without a date is of no range.
             let sql = format!(
-                "SELECT day, {NUMBERS}, data_version FROM {} WHERE predictions_table = $1 AND model_name = $2 \
+                "SELECT day, {NUMBERS}, data_version, rows FROM {} WHERE predictions_table = $1 AND model_name = $2 \
                  AND model_version = $3 AND ($4::text IS NULL OR data_version = $4) \
                  AND ($5::date IS NULL OR day >= $5) AND ($6::date IS NULL OR day <= $6) ORDER BY day, data_version",
                 PROFILES.beside(&self.table)
@@ -185,12 +200,16 @@ impl Reader {
                 (&from, Type::DATE),
                 (&to, Type::DATE),
             ];
-            let mut days = Vec::new();
+            let mut found = CountedDays { baseline, days: Vec::new(), left_out_rows: 0 };
             for row in session.query("reading profiles", &sql, &parameters).await? {
-                let (day, data_version) = (get(&row, 0)?, get(&row, 8)?);
-                days.push(CountedDay { data_version, day, profile: tables::profile(&row, &baseline)? });
+                match tables::profile(&row, &found.baseline)? {
+                    Some(profile) => {
+                        found.days.push(CountedDay { data_version: get(&row, 8)?, day: get(&row, 0)?, profile });
+                    }
+                    None => found.left_out_rows += get::<i64>(&row, 9)? as u64,
+                }
             }
-            Ok(Some((baseline, days)))
+            Ok(Some(found))
         };
         self.database.transaction("reading profiles", work).await
     }
@@ -235,6 +254,8 @@ impl Reader {
                 id: name.clone(),
                 columns: columns[1..].iter().map(|(column, _)| column.clone()).collect(),
                 rows: Vec::new(),
+                more: false,
+                unknown_type: None,
             };
             // What can't be an id of this type is nobody's; the server would call it an error.
             let possible = match sql_type.as_str() {
@@ -242,22 +263,29 @@ impl Reader {
                 "bigint" => id.trim().parse::<i64>().is_ok(),
                 "date" => id.trim().parse::<NaiveDate>().is_ok(),
                 "text" => !id.contains('\0'),
-                _ => false,
+                _ => {
+                    found.unknown_type = Some(sql_type.clone());
+                    false
+                }
             };
             if !possible {
                 return Ok(Some(found));
             }
             let sql = format!(
                 "SELECT to_jsonb(present)::text FROM {} AS present WHERE {} = $1::text::{sql_type} \
-                 ORDER BY scored_at DESC LIMIT $2",
+                 ORDER BY scored_at DESC, present::text LIMIT $2",
                 self.table,
                 quoted(&name)
             );
-            let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&id, Type::TEXT), (&PREDICTIONS, Type::INT8)];
+            // One more tells that there are more.
+            let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+                [(&id, Type::TEXT), (&(PREDICTIONS as i64 + 1), Type::INT8)];
             for row in session.query("reading predictions", &sql, &parameters).await? {
                 let text: String = get(&row, 0)?;
                 found.rows.push(serde_json::from_str(&text).map_err(|error| Trouble::Lasting(error.into()))?);
             }
+            found.more = found.rows.len() > PREDICTIONS;
+            found.rows.truncate(PREDICTIONS);
             Ok(Some(found))
         };
         self.database.transaction("reading predictions", work).await

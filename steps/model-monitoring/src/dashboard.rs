@@ -4,6 +4,7 @@
 pub(crate) mod access;
 pub(crate) mod choice;
 mod gauges;
+mod listener;
 mod live;
 mod pages;
 mod records;
@@ -24,17 +25,22 @@ use common::tracking::{Tracking, TrackingArgs};
 use tokio::net::TcpListener;
 
 use access::Access;
+use listener::Patient;
 use server::State;
 use source::Source;
 
 pub(crate) use choice::Choice;
 pub(crate) use live::Live;
-pub(crate) use pages::{Model, Side};
-pub(crate) use records::{Attempted, DataSets};
-pub(crate) use source::Scored;
+pub(crate) use pages::{Asides, Model, SCORE, Side};
+pub(crate) use records::{Attempted, DataSets, Reported, Reports};
+pub(crate) use source::{AllScored, Scored};
 
 /// How long a service may take to answer while somebody waits for a page.
 const PATIENCE: Budget = Budget(Duration::from_secs(5));
+/// Connections that are open at the same time; others wait.
+const CONNECTIONS: usize = 500;
+/// How long a connection may stay open without a byte: longer than a page takes to be made.
+const IDLE: Duration = Duration::from_secs(75);
 /// How long pages that are under way may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_millis(700);
 
@@ -47,7 +53,6 @@ pub(crate) struct Request {
     pub(crate) tracking: TrackingArgs,
     pub(crate) user_header: Option<String>,
     pub(crate) user: Option<String>,
-    pub(crate) password: Option<String>,
 }
 
 /// Serves until SIGTERM.
@@ -60,6 +65,7 @@ pub(crate) async fn serve(step: &Step, request: Request) -> Result<Outputs> {
     let state = open(step, request)?;
     tracing::info!(%at, "the dashboard is at http://{at}/, and shows {}", state.source.place());
     let stop = step.clone();
+    let listener = Patient::new(listener, CONNECTIONS, IDLE);
     let serving =
         axum::serve(listener, server::router(state)).with_graceful_shutdown(async move { stop.stopped().await });
     tokio::select! {
@@ -83,7 +89,7 @@ async fn listen(bind: SocketAddr) -> Result<TcpListener> {
 }
 
 fn open(step: &Step, request: Request) -> Result<State> {
-    let step = step.within(PATIENCE);
+    let step = step.within(PATIENCE).unstopped();
     let store = step.store()?;
     let source = match Settings::from_environment()? {
         Some(settings) => Source::database(Reader::new(&settings, &step, request.table.table()?, request.connections)?),
@@ -94,7 +100,7 @@ fn open(step: &Step, request: Request) -> Result<State> {
         tracking: Tracking::open(&store, &request.tracking, step.retry_budget())?,
         store,
         thresholds: request.thresholds,
-        access: Access::new(request.user, request.password, request.user_header)?,
+        access: Access::new(request.user, access::password()?, request.user_header)?,
         busy: server::Busy::default(),
     })
 }

@@ -92,12 +92,9 @@ pub struct Serve {
     /// Header in which a proxy in front names the user; without it a request is refused
     #[arg(long, env = "DASHBOARD_USER_HEADER")]
     user_header: Option<String>,
-    /// User that a browser asks for
+    /// User that a browser asks for, with the password in the variable DASHBOARD_PASSWORD
     #[arg(long, env = "DASHBOARD_USER")]
     user: Option<String>,
-    /// Password that a browser asks for: set the variable, because others see command lines
-    #[arg(long, env = "DASHBOARD_PASSWORD", hide_env_values = true)]
-    password: Option<String>,
     #[command(flatten)]
     judge: Judge,
     #[command(flatten)]
@@ -115,6 +112,9 @@ pub struct Notify {
     /// Name of the model that the workflow was for
     #[arg(long, default_value = "")]
     model_name: Verbatim,
+    /// Key of the predictions' manifest that the workflow was for: it tells data version and model name, where these are not given
+    #[arg(long, default_value = "")]
+    results_manifest: Verbatim,
     /// How the workflow ended: Succeeded, Failed or Error
     #[arg(long, default_value = "")]
     status: Verbatim,
@@ -187,7 +187,6 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 tracking: flags.tracking,
                 user_header: flags.user_header,
                 user: flags.user,
-                password: flags.password,
             };
             dashboard::serve(step, request).await
         }
@@ -199,7 +198,8 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 status: flags.status.0,
                 failures: flags.failures.0,
                 duration: flags.duration.0,
-            };
+            }
+            .about(&flags.results_manifest.0);
             let channel = Channel {
                 webhook: Webhook::from_environment("NOTIFY_URL", step.retry_budget()),
                 on: flags.notify_on,

@@ -97,9 +97,12 @@ enum Command {
     Resubmit(submit::Again),
     /// Serve the dashboard over what the steps wrote, until Ctrl-C
     Dashboard {
-        /// Address and port to listen on
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8501")]
-        bind: SocketAddr,
+        /// Address and port to listen on [default: 127.0.0.1:8501]
+        #[arg(long, value_name = "ADDRESS")]
+        bind: Option<SocketAddr>,
+        /// The ConfigMap alameda-NAME says how to judge, as it does for reports; variables that are set come first
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        config: String,
     },
     /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make every command use them
     Services,
@@ -168,7 +171,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let place = &cli.place;
     match cli.command {
         Command::Demo(options) => return demo::run(place, &options),
-        Command::Dashboard { bind } => return Err(dashboard(place, bind)?),
+        Command::Dashboard { bind, config } => return Err(dashboard(place, bind, &config)?),
         Command::Services => return servers::run(),
         Command::Upload(options) => return upload::run(&place.addresses(&place.given()?)?.raw_url, &options),
         Command::SampleData { dir, size } => {
@@ -222,12 +225,17 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 /// Becomes the step that serves the dashboard; only returns when that fails.
-fn dashboard(place: &Place, bind: SocketAddr) -> Result<anyhow::Error> {
+fn dashboard(place: &Place, bind: Option<SocketAddr>, config: &str) -> Result<anyhow::Error> {
     let store_url = place.addresses(&place.given()?)?.store_url;
-    let arguments =
-        ["model-monitoring".into(), "serve".into(), format!("--store-url={store_url}"), format!("--bind={bind}")];
-    let error = emissary::become_step(arguments.into_iter().map(OsString::from));
-    Ok(error.map_or_else(|| anyhow::anyhow!("this program has no dashboard"), Into::into))
+    let maps = place.maps()?;
+    let name = format!("alameda-{config}");
+    let map = maps.get(&name).with_context(|| format!("there is no ConfigMap {name}: {}", maps.known()))?;
+    // Files, such as features.sql, are no variables.
+    let is_variable = |key: &str| !key.contains('.') && std::env::var_os(key).is_none();
+    let variables = map.iter().filter(|(key, _)| is_variable(key)).map(|(key, value)| (key.clone(), value.clone()));
+    let arguments = ["serve".to_owned(), format!("--store-url={store_url}")];
+    let arguments = arguments.into_iter().chain(bind.map(|bind| format!("--bind={bind}"))).map(OsString::from);
+    Ok(emissary::become_program("model-monitoring".as_ref(), arguments, variables.collect()).into())
 }
 
 impl Place {

@@ -177,12 +177,13 @@ pub(super) async fn profiles(
     let mut parameters = key.parameters().to_vec();
     parameters.push((&days, Type::DATE_ARRAY));
     let rows = session.query("reading profiles", &sql, &parameters).await?;
-    rows.iter().map(|row| Ok((get(row, 0)?, profile(row, baseline)?))).collect()
+    // One that can't be read counts as none: the rows are then counted anew.
+    let readable = |row: &Row| Ok(profile(row, baseline)?.unwrap_or_else(|| Profile::new(baseline)));
+    rows.iter().map(|row| Ok((get(row, 0)?, readable(row)?))).collect()
 }
 
-/// The profile in columns 1 to 7 of a row, as [`NUMBERS`] names them. One that a person has made unreadable counts as none:
-/// the rows are then counted anew.
-pub(in crate::postgres) fn profile(row: &Row, baseline: &Baseline) -> Result<Profile, Trouble> {
+/// The profile in columns 1 to 7 of a row, as [`NUMBERS`] names them; `None` when a person has made it unreadable.
+pub(in crate::postgres) fn profile(row: &Row, baseline: &Baseline) -> Result<Option<Profile>, Trouble> {
     let numbers = |index: usize| get::<Vec<i64>>(row, index);
     let (unscored, sums, squares) = (numbers(4)?, numbers(5)?, numbers(6)?);
     let number = |numbers: &[i64], label: usize| numbers.get(label).copied().unwrap_or(0);
@@ -201,7 +202,7 @@ pub(in crate::postgres) fn profile(row: &Row, baseline: &Baseline) -> Result<Pro
         serde_json::from_str(&get::<String>(row, 7)?).unwrap_or_default();
     let in_order = baseline.features.iter().map(|feature| features.remove(&feature.name).unwrap_or_default());
     let profile = Profile { features: in_order.collect(), score };
-    Ok(if profile.is_sound(baseline) { profile } else { Profile::new(baseline) })
+    Ok(Some(profile).filter(|profile| profile.is_sound(baseline)))
 }
 
 /// Puts a profile in the place of the one of its day; one of no rows is removed.

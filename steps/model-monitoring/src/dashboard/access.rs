@@ -1,5 +1,7 @@
 //! Who may look.
 
+use std::env::VarError;
+
 use anyhow::Result;
 use axum::http::{HeaderMap, HeaderName, header};
 use base64::Engine;
@@ -28,9 +30,24 @@ pub(crate) enum Entry {
     Refused,
 }
 
+/// The password in the environment: a command line shows it to everybody on the machine.
+///
+/// # Errors
+/// One that is no text: exit 2.
+pub(crate) fn password() -> Result<Option<String>> {
+    match std::env::var("DASHBOARD_PASSWORD") {
+        // A file that became a secret often ends with a line break.
+        Ok(password) => Ok(Some(password.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::usage("DASHBOARD_PASSWORD is not a text")),
+    }
+}
+
 impl Access {
     pub(crate) fn new(user: Option<String>, password: Option<String>, header: Option<String>) -> Result<Self> {
-        match (user, password, header) {
+        // A variable that a template leaves empty is not set.
+        let set = |value: Option<String>| value.filter(|text| !text.is_empty());
+        match (set(user), set(password), set(header)) {
             (None, None, None) => Ok(Self::Open),
             (Some(user), Some(password), None) if !user.contains(':') => {
                 let given = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));

@@ -14,6 +14,8 @@ pub(crate) struct Choice {
     pub(crate) to: Option<NaiveDate>,
     pub(crate) by: Option<Period>,
     pub(crate) threshold: Option<f64>,
+    /// The column whose values divide the rows; all of them without a choice.
+    pub(crate) segment: Option<String>,
 }
 
 /// Names of the periods that a choice can be of.
@@ -27,7 +29,8 @@ pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 impl Choice {
-    /// Reads the query of an address; `prefix` stands before each name but those of both sides, `by` and `threshold`.
+    /// Reads the query of an address; `prefix` stands before each name but those of both sides, `by`, `threshold`
+    /// and `segment`.
     ///
     /// # Errors
     /// Names the parameter that can't be read, and what it may be.
@@ -59,7 +62,8 @@ impl Choice {
                 Some(number.ok_or("threshold must be a number from 0 to 1")?)
             }
         };
-        let choice = Self { version, data: get("data"), from: date("from")?, to: date("to")?, by, threshold };
+        let segment = parameter(query, "segment");
+        let choice = Self { version, data: get("data"), from: date("from")?, to: date("to")?, by, threshold, segment };
         match (choice.from, choice.to) {
             (Some(from), Some(to)) if from > to => Err(format!("{prefix}from is after {prefix}to")),
             _ => Ok(choice),
@@ -90,6 +94,7 @@ impl Choice {
                     .map(|(name, _)| (*name).to_owned()),
             ),
             ("threshold", self.threshold.map(|threshold| threshold.to_string())),
+            ("segment", self.segment.clone()),
         ];
         let own = own.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value));
         let shared = shared.into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -111,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_choice_stands_in_the_address_and_comes_back() {
-        let query = "version=3&data=25.05.1&from=2025-01-01&to=2025-02-01&by=week&threshold=0.4";
+        let query = "version=3&data=25.05.1&from=2025-01-01&to=2025-02-01&by=week&threshold=0.4&segment=region";
         let choice = Choice::parse(query, "").unwrap();
         assert_eq!(address("", &choice.pairs("")), format!("?{query}"));
         let side = Choice::parse("a-version=v2&b-version=3&by=day", "b-").unwrap();

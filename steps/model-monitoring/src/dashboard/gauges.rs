@@ -13,7 +13,7 @@ pub(crate) fn text(models: &[Model]) -> String {
     let gauges: [(&str, &str, Pick); 7] = [
         (
             "alameda_model_verdict",
-            "0 ok, 1 insufficient data, 2 warning, 3 alert; over the last 28 days with rows",
+            "0 ok, 1 insufficient data, 2 warning, 3 alert; over the 28 days up to the last one with rows",
             |model, _| Some(f64::from(model.verdict() as u8)),
         ),
         ("alameda_model_psi_max", "Largest population stability index of a feature", |_, live| live.drift.psi_max),

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use common::drift::{self, NoiseFloor, Thresholds, Verdict};
 use common::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
-use common::postgres::CountedDay;
-use common::profiles::{Baseline, Compared, Counts, Overflow, Profile, ScoreCounts, Side};
+use common::postgres::CountedDays;
+use common::profiles::{Baseline, Compared, Counts, Overflow, Profile, ScoreBaseline, ScoreCounts, Side};
 
 use super::Choice;
 use crate::by_period::begin_of;
 use crate::content::{
-    AtThreshold, Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Performance, Period, Periods, Summary,
+    Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Performance, Period, Periods, Segment, Summary,
 };
+use crate::judge::performance::{at_threshold, segment};
+use crate::judge::ratio;
+use crate::segments::SegmentCounts;
 
 /// Bars of a histogram.
 const BARS: usize = 32;
@@ -34,33 +37,51 @@ pub(crate) struct Live {
     pub(crate) features: Vec<FeatureQuality>,
     pub(crate) performance: Performance,
     pub(crate) drift: Drift,
+    /// The rows by their score, as a report divides them.
+    pub(crate) by_score: Vec<Segment>,
     /// The threshold that is used: the cut next to the one chosen, else the model's.
     pub(crate) threshold: f64,
+    /// The model's own.
+    pub(crate) model_threshold: f64,
+    /// Rows whose profile can't be added to the others.
+    pub(crate) left_out_rows: u64,
     /// The true area under the ROC curve differs by so much at most.
     pub(crate) roc_error: Option<f64>,
 }
 
 impl Live {
-    /// `holdout` is what the model reached there, where that is known.
+    /// `holdout` is what the model reached there, where that is known, at its own threshold: at another one it is no measure
+    /// for what depends on the threshold.
     ///
     /// # Errors
     /// Profiles that do not add up.
     pub(crate) fn new(
-        baseline: &Baseline,
-        counted: &[CountedDay],
+        counted: &CountedDays,
         choice: &Choice,
         thresholds: &Thresholds,
         holdout: Option<Metrics>,
     ) -> Result<Self, Overflow> {
+        let baseline = &*counted.baseline;
         let mut all = Profile::new(baseline);
         let mut by_day: BTreeMap<NaiveDate, Profile> = BTreeMap::new();
-        for counted in counted {
+        for counted in &counted.days {
             all.merge(&counted.profile)?;
             if let Some(day) = counted.day {
                 by_day.entry(day).or_insert_with(|| Profile::new(baseline)).merge(&counted.profile)?;
             }
         }
         let threshold = nearest(&baseline.score.cuts, choice.threshold.unwrap_or(baseline.threshold));
+        let holdout = match holdout {
+            Some(holdout) if threshold != baseline.threshold => Some(Metrics {
+                accuracy: None,
+                balanced_accuracy: None,
+                precision: None,
+                recall: None,
+                f1: None,
+                ..holdout
+            }),
+            holdout => holdout,
+        };
         let (performance, roc_error) = performance(baseline, &all, &by_day, threshold, holdout);
         let drift = drift_of(baseline, &all, &by_day, choice.by, thresholds)?;
         let verdict =
@@ -90,7 +111,10 @@ impl Live {
                 .collect(),
             performance,
             drift,
+            by_score: by_score(&baseline.score, &all.score, threshold),
             threshold,
+            model_threshold: baseline.threshold,
+            left_out_rows: counted.left_out_rows,
             roc_error,
         })
     }
@@ -100,10 +124,6 @@ impl Live {
 fn nearest(cuts: &[f64], wanted: f64) -> f64 {
     let distance = |cut: &f64| (cut - wanted).abs();
     cuts.iter().copied().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(wanted)
-}
-
-fn ratio(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 fn performance(
@@ -191,18 +211,6 @@ fn curve(cuts: &[f64], score: &ScoreCounts) -> Vec<CurvePoint> {
     points
 }
 
-fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold {
-    AtThreshold {
-        threshold,
-        predicted_positive_rate: ratio(confusion.true_positives + confusion.false_positives, confusion.rows()),
-        accuracy: confusion.accuracy(),
-        precision: confusion.precision(),
-        recall: confusion.recall(),
-        f1: confusion.f1(),
-        confusion,
-    }
-}
-
 fn day(baseline: &Baseline, date: NaiveDate, profile: &Profile, threshold: f64) -> Day {
     let counts = Counts::new(&baseline.score, &profile.score);
     let confusion = counts.confusion(threshold).unwrap_or_default();
@@ -229,6 +237,54 @@ fn day(baseline: &Baseline, date: NaiveDate, profile: &Profile, threshold: f64) 
         intervals: confusion.intervals(),
         confusion,
     }
+}
+
+/// The rows by ranges of the score that each held about a tenth of the training data. Their mean score takes
+/// each row as the middle of its cell.
+fn by_score(baseline: &ScoreBaseline, score: &ScoreCounts, threshold: f64) -> Vec<Segment> {
+    let sum = |counts: &ScoreCounts, from: usize, to: usize| -> [u64; 3] {
+        [&counts.unlabelled, &counts.negative, &counts.positive]
+            .map(|label| label.cells[from..to].iter().sum::<i64>() as u64)
+    };
+    let rows = |counts: &ScoreCounts, from: usize, to: usize| sum(counts, from, to).iter().sum::<u64>();
+    let middle = |cell: usize| {
+        let lower = cell.checked_sub(1).map_or(0.0, |below| baseline.cuts[below]);
+        (lower + baseline.cuts.get(cell).copied().unwrap_or(1.0)) / 2.0
+    };
+    let cells = baseline.cuts.len() + 1;
+    let (trained, scored) = (rows(&baseline.reference, 0, cells), rows(score, 0, cells));
+    let mut edges = vec![0];
+    for tenth in 1..10 {
+        // The cut below which the training data's share is nearest.
+        let off = |cell: &usize| (10 * rows(&baseline.reference, 0, *cell)).abs_diff(tenth * trained);
+        edges.extend((1..cells).min_by_key(off));
+    }
+    edges.dedup();
+    edges.push(cells);
+    // Cells from here on are predicted positive.
+    let predicted = baseline.cuts.partition_point(|cut| *cut < threshold) + 1;
+    edges
+        .windows(2)
+        .map(|range| {
+            let (from, to) = (range[0], range[1]);
+            let cut = predicted.clamp(from, to);
+            let ([_, true_negatives, false_negatives], [_, false_positives, true_positives]) =
+                (sum(score, from, cut), sum(score, cut, to));
+            let confusion = Confusion { true_negatives, false_positives, false_negatives, true_positives };
+            let counts = SegmentCounts {
+                rows: rows(score, from, to),
+                scored_rows: rows(score, from, to),
+                score_sum: (from..to).map(|cell| middle(cell) * rows(score, cell, cell + 1) as f64).sum(),
+                confusion,
+            };
+            Segment {
+                lower: from.checked_sub(1).map(|below| baseline.cuts[below]),
+                upper: baseline.cuts.get(to - 1).copied(),
+                reference_share: ratio(rows(&baseline.reference, from, to), trained),
+                ..segment(None, &counts, scored)
+            }
+        })
+        .collect()
 }
 
 fn drift_of(

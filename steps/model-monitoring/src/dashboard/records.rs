@@ -1,15 +1,20 @@
 //! What stands in the store beside the profiles: attempts of workflows and data sets.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
-use common::layout::{self, Split};
+use chrono_tz::Tz;
+use common::attempt::Attempt;
+use common::layout::{self, DataVersion, ModelName, Split};
 use common::manifest::{self, DatasetManifest, ModelManifest, ResultsManifest};
 use common::metrics::Report as Metrics;
 use common::store::{Object, Store};
 use futures::{StreamExt, TryStreamExt};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Scored;
-use crate::notify::Attempt;
+use crate::content::Segments;
 
 /// Objects that are asked for at the same time.
 const AT_ONCE: usize = 16;
@@ -26,6 +31,27 @@ pub(crate) struct Attempted {
 pub(crate) struct DataSets {
     pub(crate) sets: Vec<DatasetManifest>,
     pub(crate) more: usize,
+}
+
+/// Keys of the reports that are committed.
+pub(crate) struct Reports(BTreeSet<String>);
+
+/// What a report says of parts of the rows, which profiles do not tell apart.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reported {
+    pub(crate) data_version: DataVersion,
+    pub(crate) segments: Segments,
+}
+
+impl Reports {
+    pub(crate) async fn list(store: &Store) -> Result<Self> {
+        Ok(Self(store.glob(layout::ALL_REPORTS).await?.into_iter().map(|object| object.key).collect()))
+    }
+
+    /// Whether there is one on what was scored.
+    pub(crate) fn has(&self, scored: &Scored) -> bool {
+        report_folder(scored).is_some_and(|folder| self.0.contains(&layout::report_json(&folder)))
+    }
 }
 
 async fn read<T: DeserializeOwned>(store: &Store, objects: &[Object]) -> Result<Vec<T>> {
@@ -63,8 +89,29 @@ pub(crate) async fn holdout(store: &Store, scored: &Scored) -> Result<Option<Met
     Ok(Some(model.load_metrics(store).await?.holdout))
 }
 
-/// The key of the manifest of the results; `None` for names that were not made by this program.
+/// What the report on `scored` says; `None` without one.
+pub(crate) async fn reported(store: &Store, scored: &Scored) -> Result<Option<Reported>> {
+    let Some(folder) = report_folder(scored) else { return Ok(None) };
+    store.get_json(&layout::report_json(&folder)).await
+}
+
+/// The key of a report's page; `None` for names that are none.
+pub(crate) fn report_page(data_version: &str, model_name: &str, model_version: u64) -> Option<String> {
+    let (data_version, model_name) = names(data_version, model_name)?;
+    Some(layout::report_html(&layout::report(&data_version, &model_name, model_version)))
+}
+
 fn results_key(scored: &Scored) -> Option<String> {
-    let data_version = layout::DataVersion::parse(&scored.data_version, chrono_tz::Tz::UTC).ok()?;
-    Some(layout::manifest(&layout::scored(&data_version, &scored.model_name.parse().ok()?, scored.model_version)))
+    let (data_version, model_name) = names(&scored.data_version, &scored.model_name)?;
+    Some(layout::manifest(&layout::scored(&data_version, &model_name, scored.model_version)))
+}
+
+fn report_folder(scored: &Scored) -> Option<String> {
+    let (data_version, model_name) = names(&scored.data_version, &scored.model_name)?;
+    Some(layout::report(&data_version, &model_name, scored.model_version))
+}
+
+/// As they stand in keys; `None` for names that were not made by this program.
+fn names(data_version: &str, model_name: &str) -> Option<(DataVersion, ModelName)> {
+    Some((DataVersion::parse(data_version, Tz::UTC).ok()?, model_name.parse().ok()?))
 }

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use super::access::{Access, Entry};
 use super::choice::parameter;
 use super::source::Source;
-use super::{Choice, Model, gauges, records, tables};
+use super::{Asides, Choice, Model, Reports, gauges, records, tables};
 use crate::page::dashboard as page;
 
 /// Pages that are made at the same time; others wait.
@@ -56,12 +56,16 @@ pub(crate) struct State {
     pub(crate) busy: Busy,
 }
 
-/// Turns of making a page.
-pub(crate) struct Busy(Semaphore);
+/// How many answers are made at the same time.
+pub(crate) struct Busy {
+    pages: Arc<Semaphore>,
+    probes: Arc<Semaphore>,
+}
 
 impl Default for Busy {
     fn default() -> Self {
-        Self(Semaphore::new(AT_ONCE))
+        // Whoever asks for readiness again and again makes no work.
+        Self { pages: Arc::new(Semaphore::new(AT_ONCE)), probes: Arc::new(Semaphore::new(1)) }
     }
 }
 
@@ -73,6 +77,8 @@ pub(crate) enum Problem {
     Missing(String),
     /// Something is down or wrong, told as the error tells it: service, host, never a secret.
     Failed(anyhow::Error),
+    /// Too much is asked for at once, or one thing takes too long.
+    Busy(&'static str),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Problem {
@@ -84,6 +90,11 @@ impl<E: Into<anyhow::Error>> From<E> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, heading, text) = match self {
+            Self::Busy(text) => {
+                let headers = [(header::RETRY_AFTER, "5"), (header::CONTENT_TYPE, HTML)];
+                let page = page::problem("This can't be shown now", text);
+                return (StatusCode::SERVICE_UNAVAILABLE, headers, page).into_response();
+            }
             Self::Asked(text) => (StatusCode::BAD_REQUEST, "That can't be shown", text),
             Self::Missing(text) => (StatusCode::NOT_FOUND, "There is no such thing", text),
             Self::Failed(error) => {
@@ -115,9 +126,11 @@ pub(crate) fn router(state: State) -> Router {
         .route("/runs", get(runs))
         .route("/data", get(data))
         .route("/prediction", get(prediction))
+        .route("/reports/{data_version}/{name}/{version}", get(report))
         .route("/tables/{file}", get(table))
         .route("/metrics", get(metrics))
         .route("/assets/style.css", asset("text/css; charset=utf-8", page::style()))
+        .route("/assets/app.js", asset("text/javascript; charset=utf-8", page::SCRIPT.to_owned()))
         .route("/assets/icon.svg", asset("image/svg+xml", page::ICON.to_owned()))
         .fallback(|| async { Problem::Missing("Nothing is at this address.".to_owned()) })
         .route_layer(middleware::from_fn_with_state(state.clone(), guard))
@@ -128,100 +141,129 @@ pub(crate) fn router(state: State) -> Router {
 }
 
 async fn with_headers(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    for (name, value) in HEADERS.into_iter().chain([(header::CACHE_CONTROL, "no-store")]) {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
-    let cache = HeaderValue::from_static("no-store");
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(cache);
     response
 }
 
-/// Lets in who may look, a bounded number at a time.
+/// Lets in who may look.
 async fn guard(Shared(state): Us, request: Request, next: Next) -> Response {
-    // Prometheus comes past the proxy that asks people who they are.
-    if request.uri().path() != "/metrics" {
-        match state.access.check(request.headers()) {
-            Entry::Granted(user) => tracing::debug!(user, path = request.uri().path(), "asked"),
-            Entry::AskPassword => {
-                let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"alameda\", charset=\"UTF-8\"")];
-                return (StatusCode::UNAUTHORIZED, ask, "user and password, please\n").into_response();
-            }
-            Entry::Refused => {
-                return (StatusCode::FORBIDDEN, "come through the proxy that knows who you are\n").into_response();
-            }
+    let path = request.uri().path();
+    match state.access.check(request.headers()) {
+        Entry::Granted(user) => tracing::debug!(user, path, "asked"),
+        // Prometheus comes past the proxy that asks people who they are; a password it can give.
+        Entry::Refused if path == "/metrics" => {}
+        Entry::Refused => {
+            return (StatusCode::FORBIDDEN, "come through the proxy that knows who you are\n").into_response();
+        }
+        Entry::AskPassword => {
+            let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"alameda\", charset=\"UTF-8\"")];
+            return (StatusCode::UNAUTHORIZED, ask, "user and password, please\n").into_response();
         }
     }
-    let busy =
-        |text: &'static str| (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], text).into_response();
-    let Ok(Ok(_turn)) = tokio::time::timeout(TURN, state.busy.0.acquire()).await else {
-        return busy("many people are looking; try again in a moment\n");
-    };
-    match tokio::time::timeout(MADE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => busy("the page took too long; choose fewer days, or try again in a moment\n"),
+    next.run(request).await
+}
+
+async fn ready(Shared(state): Us) -> Response {
+    let turns = state.busy.probes.clone();
+    let asked = apart(turns, async move || {
+        state.source.check().await?;
+        Ok("ready\n".into_response())
+    });
+    match asked.await {
+        Ok(ready) => ready,
+        // Anybody may ask, so the answer does not say where the source is.
+        Err(problem) => {
+            if let Problem::Failed(error) = &problem {
+                tracing::warn!("not ready: {error:#}");
+            }
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the log says why\n").into_response()
+        }
     }
 }
 
-async fn ready(Shared(state): Us) -> Answer {
-    apart(async move || {
-        Ok(match state.source.check().await {
-            Ok(()) => (StatusCode::OK, "ready\n").into_response(),
-            Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}\n")).into_response(),
-        })
-    })
-    .await
-}
-
-/// Makes an answer on a thread of its own: counting and writing a page must not hold up the probes, and what is asked of
-/// the database and the store can't move from one thread to another while it waits.
-async fn apart<F: Future<Output = Answer>>(make: impl FnOnce() -> F + Send + 'static) -> Answer {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
+/// Makes an answer in its turn, on a thread of its own: counting and writing a page must not hold up the probes, and what is
+/// asked of the database and the store can't move from one thread to another while it waits. Nobody is waited for who has
+/// gone away.
+async fn apart<F: Future<Output = Answer>>(turns: Arc<Semaphore>, make: impl FnOnce() -> F + Send + 'static) -> Answer {
+    let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {
+        return Err(Problem::Busy("Many people are looking. Try again in a moment."));
+    };
+    let (mut sender, receiver) = tokio::sync::oneshot::channel();
     let runtime = Handle::current();
     std::thread::Builder::new().name("page".to_owned()).spawn(move || {
-        // Nobody waits any more for a page that took too long.
-        let _ = sender.send(runtime.block_on(make()));
+        let _turn = turn;
+        let made = runtime.block_on(async {
+            tokio::select! {
+                made = tokio::time::timeout(MADE, make()) => Some(made),
+                () = sender.closed() => None,
+            }
+        });
+        let late = |_| Err(Problem::Busy("The page took too long. Choose fewer days, or try again in a moment."));
+        if let Some(made) = made {
+            // Gone away in the end.
+            let _ = sender.send(made.unwrap_or_else(late));
+        }
     })?;
     receiver.await?
 }
 
-async fn overview(Shared(state): Us) -> Answer {
-    apart(async move || html(page::overview(&state.overview().await?, &state.source.place(), &state.thresholds))).await
+/// Makes a page in its turn.
+async fn paged<F: Future<Output = Answer>>(
+    state: &Arc<State>,
+    make: impl FnOnce(Arc<State>) -> F + Send + 'static,
+) -> Answer {
+    let shared = state.clone();
+    apart(state.busy.pages.clone(), move || make(shared)).await
 }
 
-async fn model(Shared(state): Us, Path(name): Path<String>, RawQuery(query): RawQuery) -> Answer {
-    let choice = Choice::parse(&query.unwrap_or_default(), "").map_err(Problem::Asked)?;
-    apart(async move || {
-        let model = found(&state, &name, &choice).await?;
-        html(page::model(&model, &choice, &state.thresholds, state.source.knows_late_labels()))
+async fn overview(Shared(state): Us) -> Answer {
+    paged(&state, async move |state| {
+        let asides = Asides::default();
+        let (models, unreadable) = state.overview(Some(&asides)).await?;
+        html(page::overview(&models, &state.source.place(), &state.thresholds, &unreadable, &asides.troubles()))
     })
     .await
 }
 
-async fn found(state: &State, name: &str, choice: &Choice) -> Result<Model, Problem> {
+async fn model(Shared(state): Us, Path(name): Path<String>, RawQuery(query): RawQuery) -> Answer {
+    let choice = Choice::parse(&query.unwrap_or_default(), "").map_err(Problem::Asked)?;
+    paged(&state, async move |state| {
+        let asides = Asides::default();
+        let model = found(&state, &name, &choice, &asides).await?;
+        let late_labels = state.source.knows_late_labels();
+        html(page::model(&model, &choice, &state.thresholds, late_labels, &asides.troubles()))
+    })
+    .await
+}
+
+async fn found(state: &State, name: &str, choice: &Choice, asides: &Asides) -> Result<Model, Problem> {
     let missing = || Problem::Missing(format!("No model {name} has predictions in {}.", state.source.place()));
-    state.model(name, choice).await?.ok_or_else(missing)
+    state.model(name, choice, asides).await?.ok_or_else(missing)
 }
 
 async fn compare(Shared(state): Us, Path(name): Path<String>, RawQuery(query): RawQuery) -> Answer {
     let query = query.unwrap_or_default();
     let (mut a, b) =
         (Choice::parse(&query, "a-").map_err(Problem::Asked)?, Choice::parse(&query, "b-").map_err(Problem::Asked)?);
-    apart(async move || {
-        let model = found(&state, &name, &b).await?;
-        // Without a choice the version before is compared with the newest.
-        if a == b {
+    paged(&state, async move |state| {
+        let asides = Asides::default();
+        let model = found(&state, &name, &b, &asides).await?;
+        // Where neither side is chosen, the version before is compared with the one that scored last.
+        if (a.version, b.version) == (None, None) {
             let newest = model.side.as_ref().map(|side| side.version);
-            let mut earlier = model.scored.iter().rev().map(|of| of.model_version);
-            a.version = earlier.find(|version| Some(*version) != newest).or(a.version);
+            let earlier = model.scored.iter().map(|of| of.model_version).filter(|version| Some(*version) < newest);
+            a.version = earlier.max().or(newest);
         }
-        let left = state.side(&name, &model.scored, &a).await?;
-        html(page::compare(&model, left.as_ref(), &a, &b))
+        let left = state.side(&name, &model.scored, &a, Some(&asides)).await?;
+        html(page::compare(&model, left.as_ref(), &a, &b, &asides.troubles()))
     })
     .await
 }
 
 async fn runs(Shared(state): Us) -> Answer {
-    apart(async move || {
+    paged(&state, async move |state| {
         let (runs, attempted) = futures::join!(state.tracking.runs(None, RUNS), records::attempted(&state.store));
         html(page::runs(&runs, &attempted))
     })
@@ -229,16 +271,17 @@ async fn runs(Shared(state): Us) -> Answer {
 }
 
 async fn data(Shared(state): Us) -> Answer {
-    apart(async move || {
-        let (scored, sets) = futures::join!(state.source.scored(), records::data_sets(&state.store));
-        html(page::data(&scored, &sets))
+    paged(&state, async move |state| {
+        let (scored, sets, reports) =
+            futures::join!(state.source.scored(), records::data_sets(&state.store), Reports::list(&state.store));
+        html(page::data(&scored, &sets, &reports))
     })
     .await
 }
 
 async fn prediction(Shared(state): Us, RawQuery(query): RawQuery) -> Answer {
     let id = parameter(&query.unwrap_or_default(), "id");
-    apart(async move || {
+    paged(&state, async move |state| {
         let found = match &id {
             Some(id) => state.source.predictions(id).await?,
             None => None,
@@ -255,17 +298,25 @@ async fn table(Shared(state): Us, Path(file): Path<String>, RawQuery(query): Raw
         Some((name, kind @ ("csv" | "json"))) => (name.to_owned(), kind.to_owned()),
         _ => return Err(Problem::Missing("A table is a .csv or a .json file.".to_owned())),
     };
-    apart(async move || {
+    paged(&state, async move |state| {
         let table = match name.as_str() {
             "scored" => tables::scored(&state.source.scored().await?),
-            "days" | "features" => {
-                let unnamed = || Problem::Asked("Name a model: ?model=...".to_owned());
-                let model = found(&state, &parameter(&query, "model").ok_or_else(unnamed)?, &choice).await?;
-                let none = || Problem::Missing("That version has no predictions.".to_owned());
-                let side = model.side.ok_or_else(none)?;
-                if name == "days" { tables::days(&side.live) } else { tables::features(&side.live) }
+            "runs" => tables::runs(&state.tracking.runs(None, RUNS).await?),
+            "workflows" => tables::workflows(&records::attempted(&state.store).await?.attempts),
+            "prepared" => tables::prepared(&records::data_sets(&state.store).await?.sets),
+            "left-out" => tables::left_out(&records::data_sets(&state.store).await?.sets),
+            "predictions" => {
+                let id = asked(&query, "id", "an id")?;
+                let none = || Problem::Missing("There is no table of predictions.".to_owned());
+                tables::predictions(&state.source.predictions(&id).await?.ok_or_else(none)?)
             }
-            _ => return Err(Problem::Missing("The tables are scored, days and features.".to_owned())),
+            _ => {
+                let of_model = tables::OF_MODEL.iter().find(|(of_model, _)| *of_model == name);
+                let none = || Problem::Missing(format!("There is no table {name}."));
+                let (_, of_model) = of_model.ok_or_else(none)?;
+                let model = found(&state, &asked(&query, "model", "a model")?, &choice, &Asides::default()).await?;
+                of_model(&model).ok_or_else(|| Problem::Missing("That version has no predictions.".to_owned()))?
+            }
         };
         let (content_type, content) =
             if kind == "csv" { ("text/csv; charset=utf-8", table.csv()?) } else { ("application/json", table.json()?) };
@@ -277,9 +328,30 @@ async fn table(Shared(state): Us, Path(file): Path<String>, RawQuery(query): Raw
     .await
 }
 
+fn asked(query: &str, name: &str, what: &str) -> Result<String, Problem> {
+    parameter(query, name).ok_or_else(|| Problem::Asked(format!("Name {what}: ?{name}=...")))
+}
+
+/// A report as it was written. It is a page of its own, which loads and runs nothing.
+async fn report(
+    Shared(state): Us,
+    Path((data_version, model_name, version)): Path<(String, String, String)>,
+) -> Answer {
+    let none = || Problem::Missing(format!("There is no report on {model_name} {version} and {data_version}."));
+    let model_version = version.strip_prefix('v').and_then(|number| number.parse().ok()).ok_or_else(none)?;
+    let key = records::report_page(&data_version, &model_name, model_version).ok_or_else(none)?;
+    let page = paged(&state, async move |state| {
+        let missing = || Problem::Missing(format!("There is no {key}."));
+        Ok(state.store.get(&key).await?.ok_or_else(missing)?.into_response())
+    });
+    let policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+    Ok(([(header::CONTENT_TYPE, HTML), (header::CONTENT_SECURITY_POLICY, policy)], page.await?.into_body())
+        .into_response())
+}
+
 async fn metrics(Shared(state): Us) -> Answer {
-    apart(async move || {
-        let text = gauges::text(&state.overview().await?);
+    paged(&state, async move |state| {
+        let text = gauges::text(&state.overview(None).await?.0);
         Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
     })
     .await

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use common::failure;
 use common::layout;
 use common::manifest::{self, File, ModelManifest, ResultsManifest};
-use common::postgres::{CountedDay, Predicted, PublishedSet, Reader};
+use common::postgres::{CountedDay, CountedDays, Predicted, PublishedSet, Reader};
 use common::profiles::{Baseline, StoredProfile};
 use common::store::Store;
 use futures::{StreamExt, TryStreamExt};
@@ -17,8 +18,10 @@ use super::Choice;
 
 /// Objects that are asked for at the same time.
 const AT_ONCE: usize = 16;
-/// Objects that are kept once they were read; they never change.
-const KEPT: usize = 4_096;
+/// Bytes of objects that are kept once they were read; they never change.
+const KEPT: u64 = 64 << 20;
+/// What a baseline takes, about.
+const BASELINE: u64 = 1 << 20;
 /// Sets of results that are looked up in the ledger.
 const SETS: usize = 5_000;
 
@@ -37,10 +40,21 @@ pub(crate) struct Scored {
     pub(crate) workflow: Option<String>,
 }
 
-/// The profiles of a model version, with what they are counted by.
-pub(crate) struct Counted {
-    pub(crate) baseline: Arc<Baseline>,
-    pub(crate) days: Vec<CountedDay>,
+/// All that was scored, by the name of the model, the newest of each last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct AllScored {
+    pub(crate) scored: Vec<Scored>,
+    /// Why a set of results is not among them, one line each.
+    pub(crate) unreadable: Vec<String>,
+}
+
+impl AllScored {
+    /// Of all models together, the newest first.
+    pub(crate) fn newest_first(&self) -> Vec<&Scored> {
+        let mut scored: Vec<&Scored> = self.scored.iter().collect();
+        scored.sort_by_key(|of| std::cmp::Reverse((of.scored_at, of.last)));
+        scored
+    }
 }
 
 pub(crate) enum Source {
@@ -85,22 +99,28 @@ impl Source {
         }
     }
 
-    /// All that was scored, the newest last.
-    pub(crate) async fn scored(&self) -> Result<Vec<Scored>> {
-        let mut scored = match self {
-            Self::Store(results) => results.manifests().await?.iter().map(|results| of_manifest(results)).collect(),
+    /// All that was scored.
+    pub(crate) async fn scored(&self) -> Result<AllScored> {
+        let mut all = match self {
+            Self::Store(results) => {
+                let (manifests, unreadable) = results.manifests().await?;
+                AllScored { scored: manifests.iter().map(|results| of_manifest(results)).collect(), unreadable }
+            }
             Self::Database(reader) => {
-                let published = reader.published(SETS).await?;
-                reader
+                let mut published: HashMap<_, PublishedSet> = HashMap::new();
+                for set in reader.published(SETS).await? {
+                    // The newest stands first.
+                    published
+                        .entry((set.model_name.clone(), set.model_version, set.data_version.clone()))
+                        .or_insert(set);
+                }
+                let scored = reader
                     .versions()
                     .await?
                     .into_iter()
                     .map(|version| {
-                        let is = |set: &&PublishedSet| {
-                            (&set.model_name, set.model_version, &set.data_version)
-                                == (&version.model_name, version.model_version, &version.data_version)
-                        };
-                        let set = published.iter().find(is);
+                        let key = (version.model_name.clone(), version.model_version, version.data_version.clone());
+                        let set = published.get(&key);
                         Scored {
                             scored_at: set.map(|set| set.scored_at),
                             workflow: set.map(|set| set.workflow.clone()),
@@ -113,23 +133,21 @@ impl Source {
                             unscored_rows: version.unscored_rows,
                         }
                     })
-                    .collect::<Vec<_>>()
+                    .collect();
+                AllScored { scored, unreadable: Vec::new() }
             }
         };
-        scored.sort_by(|a, b| {
+        all.scored.sort_by(|a, b| {
             let key = |of: &Scored| (of.scored_at, of.last, of.model_version);
             (&a.model_name, key(a)).cmp(&(&b.model_name, key(b))).then_with(|| a.data_version.cmp(&b.data_version))
         });
-        Ok(scored)
+        Ok(all)
     }
 
     /// The profiles of a model version that a choice is about; `None` when it scored nothing.
-    pub(crate) async fn counted(&self, model: &str, version: u64, choice: &Choice) -> Result<Option<Counted>> {
+    pub(crate) async fn counted(&self, model: &str, version: u64, choice: &Choice) -> Result<Option<CountedDays>> {
         match self {
-            Self::Database(reader) => {
-                let found = reader.days(model, version, choice.data.as_deref(), choice.from, choice.to).await?;
-                Ok(found.map(|(baseline, days)| Counted { baseline, days }))
-            }
+            Self::Database(reader) => reader.days(model, version, choice.data.as_deref(), choice.from, choice.to).await,
             Self::Store(results) => results.counted(model, version, choice).await,
         }
     }
@@ -158,25 +176,37 @@ fn of_manifest(results: &ResultsManifest) -> Scored {
     }
 }
 
-/// What was read of objects that never change, by what tells one from another. It forgets all when it is full.
-struct Kept<T>(Mutex<HashMap<String, Arc<T>>>);
+/// What was read of objects that never change, by what tells one from another. What does not fit pushes others out.
+struct Kept<T>(Mutex<Objects<T>>);
+
+struct Objects<T> {
+    /// Each with how large it is.
+    by_name: HashMap<String, (Arc<T>, u64)>,
+    bytes: u64,
+}
 
 impl<T> Kept<T> {
     fn new() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Objects { by_name: HashMap::new(), bytes: 0 }))
     }
 
-    async fn get(&self, key: &str, read: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
-        let find = || self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
-        if let Some(found) = find() {
+    /// `bytes` is how large the object is.
+    async fn get(&self, key: &str, bytes: u64, read: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = lock().by_name.get(key).map(|(value, _)| value.clone());
+        if let Some(found) = found {
             return Ok(found);
         }
         let value = Arc::new(read.await?);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.clear();
+        let mut kept = lock();
+        while kept.bytes + bytes > KEPT
+            && let Some(other) = kept.by_name.keys().next().cloned()
+        {
+            kept.bytes -= kept.by_name.remove(&other).map_or(0, |(_, bytes)| bytes);
         }
-        kept.insert(key.to_owned(), value.clone());
+        if bytes <= KEPT && kept.by_name.insert(key.to_owned(), (value.clone(), bytes)).is_none() {
+            kept.bytes += bytes;
+        }
         Ok(value)
     }
 }
@@ -191,41 +221,56 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    async fn manifests(&self) -> Result<Vec<Arc<ResultsManifest>>> {
+    /// The manifests of all results, and why others can't be read.
+    async fn manifests(&self) -> Result<(Vec<Arc<ResultsManifest>>, Vec<String>)> {
         let objects = self.store.glob(layout::ALL_RESULTS).await?;
         let read = objects.iter().map(|object| async move {
             let name = format!("{} {}", object.key, object.stamp);
-            self.manifests.get(&name, manifest::require(&self.store, &object.key)).await
+            let read = manifest::require(&self.store, &object.key);
+            self.manifests.get(&name, object.bytes, read).await.map_err(|error| (&object.key, error))
         });
-        futures::stream::iter(read).buffered(AT_ONCE).try_collect().await
+        let (mut manifests, mut unreadable) = (Vec::new(), Vec::new());
+        for read in futures::stream::iter(read).buffered(AT_ONCE).collect::<Vec<_>>().await {
+            match read {
+                Ok(manifest) => manifests.push(manifest),
+                // A service that is away is no fault of one object.
+                Err((_, error)) if failure::exit_code(&error) == failure::UNAVAILABLE => return Err(error),
+                // It was deleted since it was listed.
+                Err((key, _)) if self.store.head(key).await?.is_none() => {}
+                Err((_, error)) => unreadable.push(format!("{error:#}")),
+            }
+        }
+        Ok((manifests, unreadable))
     }
 
-    async fn counted(&self, model: &str, version: u64, choice: &Choice) -> Result<Option<Counted>> {
-        let mut of_version = self.manifests().await?;
+    async fn counted(&self, model: &str, version: u64, choice: &Choice) -> Result<Option<CountedDays>> {
+        let (mut of_version, _) = self.manifests().await?;
         of_version.retain(|results| results.model_name.to_string() == model && results.model_version == version);
         let Some(newest) = of_version.iter().max_by_key(|results| results.header.created_at).cloned() else {
             return Ok(None);
         };
-        let baseline = self.baselines.get(&newest.model, self.baseline(&newest.model)).await?;
+        let baseline = self.baselines.get(&newest.model, BASELINE, self.baseline(&newest.model)).await?;
         of_version.retain(|results| choice.data.as_ref().is_none_or(|data| *data == results.data_version.to_string()));
         let files: Vec<(String, &File)> = of_version
             .iter()
             .flat_map(|results| results.profiles.iter().map(|file| (results.data_version.to_string(), file)))
             .filter(|(_, file)| choice.holds(layout::profile_day(&file.key)))
             .collect();
-        let read = files.into_iter().map(|(data_version, file)| {
-            let baseline = &baseline;
-            async move {
-                let stored = self.profiles.get(&file.sha256, self.store.require_json(&file.key)).await?;
-                // One that was counted by other cells can't be added.
-                let fits = stored.model == baseline.model && stored.profile.is_sound(baseline);
-                anyhow::Ok(fits.then(|| CountedDay { data_version, day: stored.day, profile: stored.profile.clone() }))
-            }
+        let read = files.into_iter().map(|(data_version, file)| async move {
+            let stored = self.profiles.get(&file.sha256, file.bytes, self.store.require_json(&file.key)).await?;
+            anyhow::Ok((data_version, stored))
         });
-        let days: Vec<Option<CountedDay>> = futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
-        let mut days: Vec<CountedDay> = days.into_iter().flatten().collect();
-        days.sort_by(|a, b| (a.day, &a.data_version).cmp(&(b.day, &b.data_version)));
-        Ok(Some(Counted { baseline, days }))
+        let all: Vec<(String, Arc<StoredProfile>)> =
+            futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
+        let mut found = CountedDays { baseline, days: Vec::new(), left_out_rows: 0 };
+        for (data_version, stored) in all {
+            match stored.fits(&found.baseline) {
+                true => found.days.push(CountedDay { data_version, day: stored.day, profile: stored.profile.clone() }),
+                false => found.left_out_rows += stored.rows as u64,
+            }
+        }
+        found.days.sort_by(|a, b| (a.day, &a.data_version).cmp(&(b.day, &b.data_version)));
+        Ok(Some(found))
     }
 
     async fn baseline(&self, model: &str) -> Result<Baseline> {

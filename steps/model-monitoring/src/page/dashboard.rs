@@ -7,6 +7,8 @@ mod records;
 
 use std::fmt::Display;
 
+use chrono::{DateTime, Utc};
+
 use crate::html::{self, Markup, escaped, leaf, nothing, tag, tagged, text};
 
 pub(crate) use compare::compare;
@@ -17,6 +19,9 @@ pub(crate) use records::{data, prediction, runs};
 /// The icon of each page.
 pub(crate) const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 24 24\" fill=\"none\" stroke=\"#1d5fd0\" \
      stroke-width=\"2.4\" stroke-linecap=\"round\" stroke-linejoin=\"round\"><path d=\"M3 17l5-6 4 3 8-10\"/><path d=\"M3 21h18\"/></svg>";
+
+/// What makes the pages quicker.
+pub(crate) const SCRIPT: &str = include_str!("dashboard/app.js");
 
 /// Places that every page leads to.
 const PLACES: [(&str, &str); 4] =
@@ -35,6 +40,7 @@ fn document(title: &str, here: &str, main: impl IntoIterator<Item = Markup>) -> 
         leaf("meta name=\"color-scheme\" content=\"light dark\""),
         tagged("title", format!("{title} · Alameda")),
         leaf("link rel=\"stylesheet\" href=\"/assets/style.css\""),
+        tagged("script type=\"module\" src=\"/assets/app.js\"", ""),
         leaf("link rel=\"icon\" type=\"image/svg+xml\" href=\"/assets/icon.svg\""),
     ]
     .into_iter()
@@ -61,10 +67,15 @@ fn link(address: &str, name: impl Display) -> Markup {
     tagged(&format!("a href=\"{}\"", escaped(address)), name)
 }
 
-/// Links to a table as files; `query` begins with a question mark, or is empty.
-fn files(name: &str, query: &str) -> Markup {
+/// A moment, to the minute.
+fn moment(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Links to a table as files, after what it holds; `query` begins with a question mark, or is empty.
+fn files(what: &str, name: &str, query: &str) -> Markup {
     let file = |kind: &str| link(&format!("/tables/{name}.{kind}{query}"), kind.to_uppercase());
-    tag("p class=\"note files\"", [text("Download "), file("csv"), text(" "), file("json")])
+    tag("p class=\"note files\"", [text(format!("{what} as ")), file("csv"), text(" or "), file("json")])
 }
 
 /// What stands where there is nothing yet, and what to do next.
@@ -73,11 +84,16 @@ fn empty(what: &str, next: &str) -> Markup {
 }
 
 /// A part of a page that can't be shown now.
-fn failed(what: &str, error: &anyhow::Error) -> Markup {
+fn failed(what: &str, error: impl Display) -> Markup {
     tag(
         "div class=\"empty failed\"",
         [tagged("p", format!("{what} can't be shown now.")), tagged("pre", format!("{error:#}"))],
     )
+}
+
+/// All parts that can't be shown now.
+fn troubled(troubles: &[(&str, String)]) -> Markup {
+    troubles.iter().map(|(what, error)| failed(what, error)).collect()
 }
 
 /// A page that says what is wrong.

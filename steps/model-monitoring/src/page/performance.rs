@@ -16,7 +16,7 @@ pub(super) fn of(performance: &Performance, days: Markup) -> Markup {
     let lead = match &performance.overall {
         None => text(
             "There are no labels yet, so nothing can be said of how right the predictions are. When labels come, under labels/ \
-             in the raw data, make the report again.",
+             in the raw data, run alameda-monitoring.",
         ),
         Some(overall) => text(format!(
             "On {} with a label and a prediction, {} of which are {}. The positive class is predicted from a probability of {} on.",

@@ -30,14 +30,18 @@ pub(super) struct Drawn {
     pub(super) days: Vec<Day>,
 }
 
-/// Puts days together by `unit`, else by one that leaves few enough. What is drawn is exact: rates are counted anew from all rows of a period.
-pub(super) fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
-    let fitting = match days.len() {
+/// A period that leaves few enough of so many days.
+pub(super) fn fitting(days: usize) -> Period {
+    match days {
         few if few <= BY_DAY => Period::Day,
         some if some <= BY_WEEK => Period::Week,
         _ => Period::Month,
-    };
-    let period = unit.unwrap_or(fitting);
+    }
+}
+
+/// Puts days together by `unit`, else by one that leaves few enough. What is drawn is exact: rates are counted anew from all rows of a period.
+pub(super) fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
+    let period = unit.unwrap_or_else(|| fitting(days.len()));
     let mut points: Vec<Day> = Vec::new();
     for day in days {
         let date = begin_of(period, day.date);

@@ -1,4 +1,6 @@
-//! The dashboard over real predictions, in Postgres and in a store, as a browser and as Prometheus see it.
+//! The dashboard over real predictions, in Postgres and in a store, as programs and as Prometheus see it.
+
+mod in_browser;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -10,18 +12,24 @@ use arrow::array::Float64Array;
 use common::drift::Thresholds;
 use common::layout;
 use common::manifest::{self, File, ModelManifest, ResultsManifest};
-use common::postgres::{Database, PartitionBy, Publication, Reader, RowSorter, Settings, Table, TableArgs};
+use common::metrics::{Classification, Report as Metrics};
+use common::postgres::{
+    CountedDays, Database, PartitionBy, Publication, Reader, RowSorter, Settings, Table, TableArgs,
+};
 use common::profiles::{Baseline, Profiler, Rows as Counted};
 use common::tracking::Tracking;
 use common::{digest, parts};
 use serde_json::Value;
-use services::browser::{Browser, Look};
 use services::{Postgres, PostgresOptions};
 
 use super::home::{Home, Names, Rows, name, version};
+use crate::content::{SegmentedColumn, Segments};
 use crate::dashboard::access::Access;
 use crate::dashboard::server::{Busy, State, router};
 use crate::dashboard::source::Source;
+use crate::dashboard::{Choice, Live};
+use crate::judge::performance::segment;
+use crate::segments::SegmentCounts;
 
 /// A name that a page must show and never run.
 const HOSTILE: &str = "x\"'><script>alert(1)</script>";
@@ -177,39 +185,6 @@ async fn the_numbers_of_each_day_are_those_that_sql_counts_in_the_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_fits_every_screen_runs_nothing_and_asks_nobody_else() {
-    let (_home, at, _) = published("pages").await;
-    let mut browser = Browser::start().unwrap();
-    let pages = [
-        "/",
-        "/models/m",
-        "/models/m?version=3&by=week&threshold=0.3&from=2025-03-01&to=2025-03-03",
-        "/models/m?from=2001-01-01&to=2001-01-02",
-        "/models/m/compare?a-version=3&b-version=4",
-        "/runs",
-        "/data",
-        "/prediction",
-        "/prediction?id=c7",
-        "/prediction?id=%3Cscript%3Ealert(1)%3C/script%3E",
-    ];
-    for path in pages {
-        let html = page(at, path).await;
-        assert!(!html.contains("<script"), "{path}");
-        for (width, dark) in [(360, false), (360, true), (1600, false), (1600, true)] {
-            let look = Look { width, height: 900, dark };
-            let seen = browser.visit(&format!("http://{at}{path}"), look).unwrap();
-            assert_eq!(seen.console, [] as [&str; 0], "{path} {look:?}");
-            let own = format!("http://{at}/");
-            assert!(seen.requests.iter().all(|url| url.starts_with(&own)), "{path}: {:?}", seen.requests);
-            assert!(seen.width <= width, "{path} {look:?}: the page is {} wide", seen.width);
-        }
-    }
-    // What the names of columns hold is told as it is.
-    assert!(page(at, "/models/m").await.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
-    assert!(page(at, "/prediction?id=c7").await.contains("Prediction 1"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_shown_says_why() {
     let (_home, at, _) = published("errors").await;
     for (path, status, said) in [
@@ -218,6 +193,8 @@ async fn what_cannot_be_shown_says_why() {
         ("/models/m?from=never", 400, "from is not a date"),
         ("/models/m?version=99999999999999999999", 400, "version is not a number"),
         ("/tables/days.csv", 400, "Name a model"),
+        ("/tables/predictions.csv", 400, "Name an id"),
+        ("/tables/secrets.csv?model=m", 404, "There is no table secrets"),
         ("/tables/days.exe?model=m", 404, "A table is"),
         ("/nothing", 404, "Nothing is at this address"),
         ("/prediction?id=%00", 200, "No prediction has"),
@@ -232,6 +209,55 @@ async fn what_cannot_be_shown_says_why() {
     let metrics = page(at, "/metrics").await;
     assert!(metrics.contains("alameda_model_verdict{model=\"m\",version=\"4\"} 3"), "{metrics}");
     assert!(metrics.contains("alameda_model_rows{model=\"m\",version=\"4\"} 1200"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_chosen_is_compared_and_nothing_else() {
+    let (_home, at, _) = published("compared").await;
+    for (query, a, b) in [
+        ("", 3, 4),
+        ("?a-version=3&b-version=3", 3, 3),
+        ("?a-version=4&b-version=3", 4, 3),
+        ("?a-version=3&a-to=2025-03-02&b-version=3&b-from=2025-03-03&by=day", 3, 3),
+    ] {
+        let shown = page(at, &format!("/models/m/compare{query}")).await;
+        assert!(shown.contains(&format!(">A: v{a}<")) && shown.contains(&format!(">B: v{b}<")), "{query}: {shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_another_threshold_the_holdout_is_no_measure() {
+    let home = home().await;
+    let results: ResultsManifest =
+        manifest::require(&home.store, &home.results(&[Rows::simple(400)]).await).await.unwrap();
+    let counted = CountedDays { baseline: baseline(&home, &results).await, days: Vec::new(), left_out_rows: 7 };
+    let report = Classification::new(0.5).report(None);
+    let holdout = Metrics { accuracy: Some(0.8), recall: Some(0.7), roc_auc: Some(0.9), ..report };
+    let thresholds = Thresholds { warn: 0.1, alert: 0.25, min_rows: 100 };
+    let live = |threshold: Option<f64>| {
+        let choice = Choice { threshold, ..Choice::default() };
+        Live::new(&counted, &choice, &thresholds, Some(holdout.clone())).unwrap()
+    };
+    let own = live(None);
+    assert_eq!((own.threshold, own.left_out_rows), (own.model_threshold, 7));
+    assert_eq!(own.performance.holdout.accuracy, Some(0.8));
+    let other = live(Some(0.9)).performance.holdout;
+    assert_eq!((other.accuracy, other.recall, other.roc_auc), (None, None, Some(0.9)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_set_of_results_that_cannot_be_read_is_told_and_takes_nothing_else_away() {
+    let home = home().await;
+    home.results(&[Rows::simple(400)]).await;
+    home.store.put("results/9/other/v1/_manifest.json", b"{".to_vec()).await.unwrap();
+    let at = serve(&home, Source::store(home.store.clone(), home.timezone), Access::Open).await;
+    for path in ["/", "/data"] {
+        let shown = page(at, path).await;
+        assert!(shown.contains("results/9/other/v1/_manifest.json"), "{path}: {shown}");
+        assert!(shown.contains("/models/m?"), "{path}: {shown}");
+    }
+    assert_eq!(ask(at, "/metrics", "").await.status, 200);
+    assert_eq!(ask(at, "/models/m", "").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,18 +278,27 @@ async fn a_database_that_is_away_is_named_without_its_password() {
         Reader::new(&Settings::from_url(url).unwrap(), &home.step.within("1s".parse().unwrap()), table(), 2).unwrap();
     let at = serve(&home, Source::database(reader), Access::Open).await;
     assert_eq!(ask(at, "/healthz", "").await.status, 200);
-    for path in ["/readyz", "/"] {
-        let answer = ask(at, path, "").await;
-        assert_eq!(answer.status, 503, "{path}");
-        assert!(answer.body.contains("Postgres at 127.0.0.1:1"), "{path}: {}", answer.body);
-        assert!(!answer.body.contains("s3cret"), "{path}");
-    }
+    // Whoever may not look may ask this.
+    let ready = ask(at, "/readyz", "").await;
+    assert_eq!((ready.status, ready.body.as_str()), (503, "not ready: the log says why\n"));
+    let answer = ask(at, "/", "").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.body.contains("Postgres at 127.0.0.1:1"), "{}", answer.body);
+    assert!(!answer.body.contains("s3cret"));
     assert!(page(at, "/data").await.contains("can&#39;t be shown now"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_writes_through_a_dashboard() {
-    let (_home, at, _) = published("unwritten").await;
+    let (home, _, url) = published("unwritten").await;
+    let role = "CREATE ROLE looker LOGIN PASSWORD 'pw'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker";
+    server().psql("unwritten", role).unwrap();
+    let mut url = url::Url::parse(&url).unwrap();
+    url.set_username("looker").unwrap();
+    url.set_password(Some("pw")).unwrap();
+    // To read is all that its role must be allowed.
+    let reader = Reader::new(&Settings::from_url(url.as_str()).unwrap(), &home.step, table(), 4).unwrap();
+    let at = serve(&home, Source::database(reader), Access::Open).await;
     let before = server().psql("unwritten", "SELECT count(*), max(xmin::text::bigint) FROM predictions").unwrap();
     for path in
         ["/prediction?id=c7'%3B+DROP+TABLE+predictions%3B--", "/models/m?data=x'%3B+DELETE+FROM+predictions%3B--"]
@@ -290,10 +325,110 @@ async fn the_password_opens_all_but_the_probes() {
         assert!(answer.headers["www-authenticate"].starts_with("Basic"), "{path}");
         assert_eq!(ask(at, path, "Authorization: Basic YWRhOndyb25n\r\n").await.status, 401, "{path}");
     }
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    assert_eq!(ask(at, "/metrics", "").await.status, 401);
+    for path in ["/healthz", "/readyz"] {
         assert_eq!(ask(at, path, "").await.status, 200, "{path}");
     }
-    assert_eq!(ask(at, "/", "Authorization: Basic YWRhOnB3\r\n").await.status, 200);
+    for path in ["/", "/metrics"] {
+        assert_eq!(ask(at, path, "Authorization: Basic YWRhOnB3\r\n").await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_s_word_opens_all_and_prometheus_comes_past_it() {
+    let home = home().await;
+    let source = Source::store(home.store.clone(), home.timezone);
+    let at = serve(&home, source, Access::new(None, None, Some("X-User".to_owned())).unwrap()).await;
+    for path in ["/", "/runs", "/tables/scored.csv", "/reports/1/m/v3", "/assets/app.js"] {
+        assert_eq!(ask(at, path, "").await.status, 403, "{path}");
+    }
+    assert_eq!(ask(at, "/", "X-User: ada\r\n").await.status, 200);
+    assert_eq!(ask(at, "/metrics", "").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_shown_as_it_was_written_and_its_segments_stand_on_the_model_s_page() {
+    let (home, at, _) = published("reports").await;
+    assert_eq!(ask(at, "/reports/2/m/v4", "").await.status, 404);
+    for path in ["/reports/..%2F..%2Fmodels/m/v4", "/reports/2/m/4", "/reports/2/M!/v4", "/reports/2/m/v-1"] {
+        assert_eq!(ask(at, path, "").await.status, 404, "{path}");
+    }
+    let region = |name: &str, rows: u64| {
+        let counts =
+            SegmentCounts { rows, scored_rows: rows, score_sum: 0.5 * rows as f64, ..SegmentCounts::default() };
+        segment(Some(name.to_owned()), &counts, 1_200)
+    };
+    let by_region =
+        SegmentedColumn { column: HOSTILE.to_owned(), values: vec![region("north", 900), region("=1", 300)] };
+    let segments = Segments { score: Vec::new(), columns: vec![by_region], too_many_values: Vec::new() };
+    let folder = layout::report(&version("2"), &name(), 4);
+    let report = serde_json::json!({"data_version": "2", "segments": segments, "more": 1});
+    home.store.put_json(&layout::report_json(&folder), &report).await.unwrap();
+    home.store.put(&layout::report_html(&folder), b"<p>the report</p>".to_vec()).await.unwrap();
+
+    let shown = ask(at, "/reports/2/m/v4", "").await;
+    assert_eq!((shown.status, shown.body.as_str()), (200, "<p>the report</p>"));
+    assert!(shown.headers["content-security-policy"].starts_with("sandbox; default-src 'none'"));
+    assert!(page(at, "/data").await.contains("href=\"/reports/2/m/v4\""));
+    let model = page(at, "/models/m").await;
+    assert!(model.contains("href=\"/reports/2/m/v4\"") && model.contains("north"), "{model}");
+    // The other version has no report.
+    assert!(!page(at, "/models/m?version=3").await.contains("north"));
+    assert!(!page(at, "/models/m?segment=score").await.contains("north"));
+    let csv = page(at, "/tables/segments.csv?model=m").await;
+    assert!(csv.contains("north") && csv.contains("'=1") && csv.starts_with("column,value,lower"), "{csv}");
+    let by_score: Vec<Value> =
+        serde_json::from_str(&page(at, "/tables/segments.json?model=m&segment=score&threshold=0.3").await).unwrap();
+    let counted = server().psql(
+        "reports",
+        "SELECT count(*), count(*) FILTER (WHERE (probability >= 0.3)::int = y) FROM predictions \
+         WHERE model_version = 4 AND y IS NOT NULL",
+    );
+    let counted = counted.unwrap();
+    let (measured, right) = counted.split_once('|').unwrap();
+    let sum = |get: &dyn Fn(&Value) -> f64| by_score.iter().map(get).sum::<f64>();
+    assert_eq!(sum(&|part| part["measured_rows"].as_f64().unwrap()), measured.parse::<f64>().unwrap());
+    let of_part = |part: &Value| part["accuracy"].as_f64().unwrap_or(0.0) * part["measured_rows"].as_f64().unwrap();
+    assert!((sum(&of_part) - right.parse::<f64>().unwrap()).abs() < 1e-6);
+    assert!((sum(&|part| part["share"].as_f64().unwrap()) - 1.0).abs() < 1e-9);
+    for part in &by_score {
+        assert!((part["reference_share"].as_f64().unwrap() - 0.1).abs() < 0.03, "{part}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_is_a_file() {
+    let (home, at, _) = published("tables").await;
+    let attempt = serde_json::json!({
+        "format_version": 1, "workflow": "w-1", "data_version": "2", "status": "Failed", "duration_seconds": 3.5,
+        "attempts": 2, "recorded_at": "2025-03-04T00:00:00Z",
+        "failures": [{"displayName": "data-prep-map(0)", "message": HOSTILE}],
+    });
+    home.store.put_json("_attempts/2/w-1.json", &attempt).await.unwrap();
+    for (path, header, rows) in [
+        ("scored", "model_name,", 2),
+        ("runs", "run_id,", 0),
+        ("workflows", "workflow,", 1),
+        ("prepared", "data_version,", 0),
+        ("left-out", "data_version,", 0),
+        ("days", "day,", 4),
+        ("features", "column,", 3),
+        ("metrics", "metric,", 8),
+        ("calibration", "lower,", 10),
+        ("values", "feature,", 2),
+        ("thresholds", "threshold,", 9),
+        ("segments", "column,", 10),
+        ("predictions", "id,", 1),
+    ] {
+        let query = "?model=m&version=4&id=c7";
+        let csv = page(at, &format!("/tables/{path}.csv{query}")).await;
+        assert!(csv.starts_with(header), "{path}: {csv}");
+        assert_eq!(csv.lines().count(), rows + 1, "{path}: {csv}");
+        let json: Vec<Value> = serde_json::from_str(&page(at, &format!("/tables/{path}.json{query}")).await).unwrap();
+        assert_eq!(json.len(), rows, "{path}");
+    }
+    let runs = page(at, "/runs").await;
+    assert!(runs.contains("w-1") && runs.contains("&lt;script&gt;") && runs.contains("Failed"), "{runs}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::model::{address, encoded, field, input, select};
-use super::{document, empty, heading, link};
+use super::model::{THRESHOLD, address, encoded, field, input, periods, query, select};
+use super::{document, empty, files, heading, link, troubled};
 use crate::chart::{DailyLines, Series, Size, daily_lines, legend};
 use crate::content::{ColumnDrift, Day};
 use crate::dashboard::{Choice, Model, Side};
 use crate::format::{NONE, count, difference, metric, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
+use crate::page::periods::{fitting, name, periods as together};
 use crate::page::summary::chip;
 use crate::page::{scroll, section, table};
 
@@ -20,13 +21,20 @@ type Line = (&'static str, &'static str, fn(&Day) -> Option<f64>);
 type Shown = fn(&Side) -> String;
 
 /// The page; `b` is the side that the model holds.
-pub(crate) fn compare(model: &Model, left: Option<&Side>, a: &Choice, b: &Choice) -> String {
+pub(crate) fn compare(
+    model: &Model,
+    left: Option<&Side>,
+    a: &Choice,
+    b: &Choice,
+    troubles: &[(&str, String)],
+) -> String {
     let head = [
         heading(format!("{}: A and B", model.name), link(&address(&model.name, b), "The model alone")),
         form(model, left, a, b),
+        troubled(troubles),
     ];
     let parts = match (left, &model.side) {
-        (Some(left), Some(right)) if left.live.rows > 0 && right.live.rows > 0 => parts(left, right),
+        (Some(left), Some(right)) if left.live.rows > 0 && right.live.rows > 0 => parts(&model.name, left, right),
         _ => vec![empty("One side has no predictions: choose another version, or other days, for it.", "")],
     };
     document(&format!("{}: comparison", model.name), "/", head.into_iter().chain(parts))
@@ -56,17 +64,27 @@ fn form(model: &Model, left: Option<&Side>, a: &Choice, b: &Choice) -> Markup {
         [
             side("a-", "A", a, left.map(|side| side.version)),
             side("b-", "B", b, model.side.as_ref().map(|side| side.version)),
+            field("By", select("by", periods(b))),
+            field("Threshold", input("threshold", THRESHOLD, b.threshold.map(|threshold| threshold.to_string()))),
             tagged("button type=\"submit\"", "Compare"),
         ],
     )
 }
 
-fn parts(a: &Side, b: &Side) -> Vec<Markup> {
-    let lead = text("Each side is counted at its own threshold; drift is from the training data of its own version.");
+fn parts(name: &str, a: &Side, b: &Side) -> Vec<Markup> {
+    let lead = text(
+        "Each side is counted at its model's threshold, or the chosen one; drift is from the training data of its own version.",
+    );
     let drift = text("PSI of the score and of each feature, from the training data of each version.");
+    let tables = [("A", a), ("B", b)].into_iter().flat_map(|(side, of)| {
+        let query = query(name, of);
+        [("Metrics", "metrics"), ("Days", "days"), ("Drift", "features")]
+            .map(|(what, table)| files(&format!("{what} of {side}"), table, &query))
+    });
     vec![
         section("metrics", "Numbers", lead, [numbers(a, b), over_time(a, b)]),
         section("drift", "Drift", drift, [columns(a, b)]),
+        tag("div class=\"files\"", tables),
     ]
 }
 
@@ -111,16 +129,21 @@ fn numbers(a: &Side, b: &Side) -> Markup {
 
 /// Both sides over the days of either; nothing without days.
 fn over_time(a: &Side, b: &Side) -> Markup {
-    let sides = [&a.live.performance.days, &b.live.performance.days];
+    let days = [&a.live.performance.days, &b.live.performance.days];
+    // Both by the same: that of the side with more days.
+    let longer = days[usize::from(days[1].len() > days[0].len())];
+    let period = b.choice.by.unwrap_or_else(|| fitting(longer.len()));
+    let sides = days.map(|days| together(days, Some(period)).points);
     let dates: Vec<NaiveDate> =
         sides.iter().flat_map(|days| days.iter().map(|day| day.date)).collect::<BTreeSet<_>>().into_iter().collect();
     if dates.is_empty() {
         return nothing();
     }
     let lines: [Line; 2] =
-        [("accuracy", "Accuracy by day", |day| day.accuracy), ("score", "Mean score by day", |day| day.mean_score)];
-    let chart = |(id, title, pick): Line| {
-        let series = ["A", "B"].into_iter().zip(sides).map(|(name, days)| {
+        [("accuracy", "Accuracy", |day| day.accuracy), ("score", "Mean score", |day| day.mean_score)];
+    let chart = |(id, what, pick): Line| {
+        let title = &format!("{what} by {}", name(period));
+        let series = ["A", "B"].into_iter().zip(&sides).map(|(name, days)| {
             let at = |date: &NaiveDate| {
                 days.binary_search_by_key(date, |day| day.date).ok().and_then(|index| pick(&days[index]))
             };

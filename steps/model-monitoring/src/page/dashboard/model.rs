@@ -2,12 +2,15 @@
 
 use common::drift::Thresholds;
 
-use super::{document, empty, files, heading, link};
+use super::{document, empty, files, heading, link, troubled};
 use crate::dashboard::choice::{self, PERIODS};
-use crate::dashboard::{Choice, Model, Side};
+use crate::dashboard::{Choice, Model, SCORE, Side};
 use crate::format::{count, rows, share};
-use crate::html::{Markup, escaped, leaf, tag, tagged, text};
-use crate::page::{days, drift, note, performance, quality, section, summary};
+use crate::html::{Markup, escaped, leaf, nothing, tag, tagged, text};
+use crate::page::{days, drift, note, performance, quality, section, segments, summary};
+
+/// The kind of an input that takes a threshold.
+pub(super) const THRESHOLD: &str = "number\" min=\"0\" max=\"1\" step=\"any";
 
 /// The address of a model's page.
 pub(super) fn address(name: &str, choice: &Choice) -> String {
@@ -20,10 +23,21 @@ pub(super) fn encoded(name: &str) -> String {
     url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
+/// The address of the report on what a version scored.
+pub(super) fn report_address(name: &str, version: u64, data_version: &str) -> String {
+    format!("/reports/{}/{}/v{version}", encoded(data_version), encoded(name))
+}
+
 /// The page of one model.
-pub(crate) fn model(model: &Model, choice: &Choice, thresholds: &Thresholds, late_labels: bool) -> String {
+pub(crate) fn model(
+    model: &Model,
+    choice: &Choice,
+    thresholds: &Thresholds,
+    late_labels: bool,
+    troubles: &[(&str, String)],
+) -> String {
     let lead = tag("span", [link(&format!("/models/{}/compare", encoded(&model.name)), "Compare versions or days")]);
-    let head = [heading(&model.name, lead), form(model, choice)];
+    let head = [heading(&model.name, lead), form(model, choice), troubled(troubles)];
     let none = "No predictions are in this choice: take another version, or other days.";
     let parts = match model.side.as_ref().filter(|side| side.live.rows > 0) {
         None => vec![empty(none, "")],
@@ -35,9 +49,7 @@ pub(crate) fn model(model: &Model, choice: &Choice, thresholds: &Thresholds, lat
 fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool) -> Vec<Markup> {
     let live = &side.live;
     let performance_of = &live.performance;
-    let mut asked = side.choice.pairs("");
-    asked.insert(0, ("model".to_owned(), model.name.clone()));
-    let query = choice::address("", &asked);
+    let query = query(&model.name, side);
     let unscored = if live.unscored_rows == 0 {
         "every row has one".to_owned()
     } else {
@@ -59,17 +71,47 @@ fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool)
         true => note("The rows have no time, so nothing is shown by day."),
         false => days::over_time(performance_of, &side.timezone, side.choice.by),
     };
+    let tables = [
+        ("Metrics", "metrics"),
+        ("Days", "days"),
+        ("Thresholds", "thresholds"),
+        ("Calibration", "calibration"),
+        ("Drift", "features"),
+        ("Segments", "segments"),
+        ("Values", "values"),
+    ];
+    let tables = tables.map(|(what, name)| files(what, name, &query));
     let lead = text(format!("{}; ranges are those of training.", rows(live.rows)));
     let values = section("quality", "Data quality", lead, [quality::values(&live.features, live.rows)]);
     vec![
         banner(model, side),
         cards,
         exactness(side, late_labels),
-        performance::of(performance_of, tag("div", [over_time, files("days", &query)])),
+        performance::of(performance_of, over_time),
         drift::of(&live.drift, thresholds),
-        files("features", &query),
+        model.segments().map_or_else(nothing, |of| segments::section(&of)),
+        divided_by(model),
         values,
+        tag("div class=\"files\"", tables),
     ]
+}
+
+/// Where the parts of the rows come from.
+fn divided_by(model: &Model) -> Markup {
+    let score = "Ranges of the score are of the days that are shown, mean scores to half a cell.";
+    match &model.reported {
+        Some(of) if of.segments.columns.is_empty() => note(score),
+        Some(of) => note(format!("{score} Columns are of the report on {}, with all its days.", of.data_version)),
+        None => note(format!("{score} Columns of texts stand in the report on the newest data, which is not there.")),
+    }
+}
+
+/// What asks for the tables of a side.
+pub(super) fn query(name: &str, side: &Side) -> String {
+    let choice = Choice { version: Some(side.version), ..side.choice.clone() };
+    let mut asked = choice.pairs("");
+    asked.insert(0, ("model".to_owned(), name.to_owned()));
+    choice::address("", &asked)
 }
 
 fn banner(model: &Model, side: &Side) -> Markup {
@@ -82,7 +124,11 @@ fn banner(model: &Model, side: &Side) -> Markup {
         _ => String::new(),
     };
     let said = format!("v{}{champion} · {}{span} · threshold {}", side.version, rows(live.rows), live.threshold);
-    tag(&format!("div class=\"verdict-line {class}\""), [summary::chip(live.verdict), tagged("span", said)])
+    let report = model.reported.as_ref().map_or_else(nothing, |of| {
+        let address = report_address(&model.name, side.version, &of.data_version.to_string());
+        link(&address, format!("Report on {}", of.data_version))
+    });
+    tag(&format!("div class=\"verdict-line {class}\""), [summary::chip(live.verdict), tagged("span", said), report])
 }
 
 /// What the numbers leave out.
@@ -97,8 +143,21 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
     } else {
         " Labels that came after scoring are in the reports, and here once predictions are published to Postgres."
     };
+    let holdout = if live.threshold == live.model_threshold {
+        String::new()
+    } else {
+        format!(
+            " The holdout was measured at the model's own threshold of {}: what depends on it is not compared.",
+            live.model_threshold
+        )
+    };
+    let left_out = match live.left_out_rows {
+        0 => String::new(),
+        lost => format!(" The profiles of {} can't be added to the others and are left out.", rows(lost)),
+    };
     note(format!(
-        "Counted in profiles: shares, confusion and PSI are exact; PR AUC and log loss need the rows, and stand in the reports.{auc}{labels}"
+        "Counted in profiles: shares and confusion are exact, and PSI but for values at the ends of training; PR AUC and log loss \
+         need the rows, and stand in the reports.{auc}{holdout}{labels}{left_out}"
     ))
 }
 
@@ -117,10 +176,12 @@ fn form(model: &Model, choice: &Choice) -> Markup {
             (of.data_version.clone(), of.data_version.clone(), choice.data.as_ref() == Some(&of.data_version))
         });
     let all_data = [(String::new(), "all data".to_owned(), choice.data.is_none())];
-    let periods =
-        PERIODS.iter().map(|(name, period)| ((*name).to_owned(), (*name).to_owned(), choice.by == Some(*period)));
-    let fitting = [(String::new(), "as fits".to_owned(), choice.by.is_none())];
     let threshold = model.side.as_ref().map(|side| side.live.threshold.to_string());
+    let number = format!("{THRESHOLD}\" placeholder=\"{}", threshold.as_deref().unwrap_or("0.5"));
+    let columns = model.reported.iter().flat_map(|of| &of.segments.columns).map(|of| of.column.clone());
+    let columns = std::iter::once(SCORE.to_owned()).chain(columns);
+    let segments = columns.map(|name| (name.clone(), name.clone(), choice.segment.as_ref() == Some(&name)));
+    let all_segments = [(String::new(), "all".to_owned(), choice.segment.is_none())];
     tag(
         &format!("form class=\"choice\" method=\"get\" action=\"/models/{}\"", encoded(&model.name)),
         [
@@ -128,14 +189,20 @@ fn form(model: &Model, choice: &Choice) -> Markup {
             field("Data", select("data", all_data.into_iter().chain(data))),
             field("From", input("from", "date", choice.from.map(|day| day.to_string()))),
             field("To", input("to", "date", choice.to.map(|day| day.to_string()))),
-            field("By", select("by", fitting.into_iter().chain(periods))),
-            field(
-                "Threshold",
-                input("threshold", "number\" min=\"0\" max=\"1\" step=\"any", choice.threshold.and(threshold)),
-            ),
+            field("By", select("by", periods(choice))),
+            field("Segments", select("segment", all_segments.into_iter().chain(segments))),
+            field("Threshold", input("threshold", &number, choice.threshold.and(threshold))),
             tagged("button type=\"submit\"", "Show"),
         ],
     )
+}
+
+/// The periods that can be chosen.
+pub(super) fn periods(choice: &Choice) -> impl Iterator<Item = (String, String, bool)> {
+    let by = choice.by;
+    let periods =
+        PERIODS.iter().map(move |(name, period)| ((*name).to_owned(), (*name).to_owned(), by == Some(*period)));
+    std::iter::once((String::new(), "as fits".to_owned(), by.is_none())).chain(periods)
 }
 
 pub(super) fn field(name: &str, control: Markup) -> Markup {

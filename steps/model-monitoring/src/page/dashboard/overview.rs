@@ -1,9 +1,12 @@
 //! All models at a glance.
 
+use std::cmp::Ordering;
+
 use common::drift::Thresholds;
 
-use super::{document, empty, files, heading, link};
+use super::{document, empty, failed, files, heading, link, moment, troubled};
 use crate::chart::sparkline;
+use crate::content::ColumnDrift;
 use crate::dashboard::Model;
 use crate::format::{NONE, count, metric, share};
 use crate::html::{Markup, tag, tagged, text};
@@ -11,14 +14,21 @@ use crate::page::summary::chip;
 use crate::page::table;
 
 /// The page of all models.
-pub(crate) fn overview(models: &[Model], place: &str, thresholds: &Thresholds) -> String {
+pub(crate) fn overview(
+    models: &[Model],
+    place: &str,
+    thresholds: &Thresholds,
+    unreadable: &[String],
+    troubles: &[(&str, String)],
+) -> String {
     let below = text(format!(
         "{} in {place}",
         if models.len() == 1 { "1 model".to_owned() } else { format!("{} models", models.len()) }
     ));
+    let lost: Markup = unreadable.iter().map(|error| failed("A set of predictions", error)).collect();
     if models.is_empty() {
         let nothing = "There are no predictions yet. Run the pipeline, or the sample one:";
-        return document("Models", "/", [heading("Models", below), empty(nothing, "alameda demo")]);
+        return document("Models", "/", [heading("Models", below), lost, empty(nothing, "alameda demo")]);
     }
     let mut models: Vec<&Model> = models.iter().collect();
     models.sort_by(|a, b| b.verdict().cmp(&a.verdict()).then_with(|| a.name.cmp(&b.name)));
@@ -31,17 +41,16 @@ pub(crate) fn overview(models: &[Model], place: &str, thresholds: &Thresholds) -
         "Rows",
         "Labelled",
         "Accuracy",
-        "Holdout",
         "Largest PSI",
         "Rows by day",
     ];
     let rows = table("numbers models", "Models", &columns, models.into_iter().map(row));
     let explained = format!(
-        "Of the version that scored last, over the last 28 days with rows. Health is on PSI, as in reports: warning from {}, alert from {}.",
+        "Of the version that scored last, over the 28 days up to the last one with rows. Health is on PSI, as in reports: warning from {}, alert from {}.",
         thresholds.warn, thresholds.alert
     );
-    let section = tag("section", [rows, tagged("p class=\"note\"", explained), files("scored", "")]);
-    document("Models", "/", [heading("Models", below), section])
+    let section = tag("section", [rows, tagged("p class=\"note\"", explained), files("What was scored", "scored", "")]);
+    document("Models", "/", [heading("Models", below), lost, troubled(troubles), section])
 }
 
 fn row(model: &Model) -> Vec<Markup> {
@@ -49,7 +58,7 @@ fn row(model: &Model) -> Vec<Markup> {
     let Some(side) = &model.side else {
         // Published without profiles: the model's files were gone.
         let name = text(&model.name);
-        let rest = std::iter::repeat_with(|| text(NONE)).take(10);
+        let rest = std::iter::repeat_with(|| text(NONE)).take(9);
         return [name].into_iter().chain(rest).collect();
     };
     let live = &side.live;
@@ -60,16 +69,19 @@ fn row(model: &Model) -> Vec<Markup> {
         None => format!("v{}", side.version),
     };
     let performance = &live.performance;
-    let most = live.drift.features.iter().find(|column| column.psi.is_some());
+    let psi_of = |column: &ColumnDrift| column.psi.as_ref().map(|psi| psi.value);
+    let most = live.drift.features.iter().max_by(|a, b| psi_of(a).partial_cmp(&psi_of(b)).unwrap_or(Ordering::Equal));
+    let beside = |value: Option<f64>, said: &str| {
+        tag("span", [text(metric(value)), tagged("span class=\"muted small\"", format!(" {said}"))])
+    };
     let psi = match most {
-        Some(column) => tag(
-            "span",
-            [
-                text(metric(column.psi.as_ref().map(|psi| psi.value))),
-                tagged("span class=\"muted small\"", format!(" {}", column.name)),
-            ],
-        ),
+        Some(column) => beside(psi_of(column), &column.name),
         None => text(NONE),
+    };
+    let accuracy = performance.overall.as_ref().and_then(|overall| overall.accuracy);
+    let accuracy = match performance.holdout.accuracy {
+        Some(holdout) => beside(accuracy, &format!("holdout {}", metric(Some(holdout)))),
+        None => text(metric(accuracy)),
     };
     let days: Vec<u64> = performance.days.iter().map(|day| day.rows).collect();
     vec![
@@ -77,15 +89,10 @@ fn row(model: &Model) -> Vec<Markup> {
         chip(model.verdict()),
         text(version),
         text(live.last.map_or_else(|| NONE.to_owned(), |day| day.to_string())),
-        text(
-            newest
-                .and_then(|newest| newest.scored_at)
-                .map_or_else(|| NONE.to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string()),
-        ),
+        text(newest.and_then(|newest| newest.scored_at).map_or_else(|| NONE.to_owned(), moment)),
         text(count(live.rows)),
         text(share(performance.label_coverage)),
-        text(metric(performance.overall.as_ref().and_then(|overall| overall.accuracy))),
-        text(metric(performance.holdout.accuracy)),
+        accuracy,
         psi,
         sparkline(&days),
     ]

@@ -1,26 +1,25 @@
 //! What ran, what data there is, and one prediction.
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
+use common::attempt::{Attempt, NodeFailure};
 use common::manifest::DatasetManifest;
 use common::postgres::Predicted;
 use common::tracking::{RunView, Status};
 use serde_json::Value;
 
-use super::model::{address, field, input};
-use super::{document, empty, failed, files, heading, link};
-use crate::dashboard::{Attempted, Choice, DataSets, Scored};
+use super::model::{address, field, input, report_address};
+use super::{document, empty, failed, files, heading, link, moment};
+use crate::dashboard::choice;
+use crate::dashboard::{AllScored, Attempted, Choice, DataSets, Reports, Scored};
 use crate::format::{NONE, bytes, count, metric};
 use crate::html::{Markup, nothing, tag, tagged, text};
-use crate::notify::Attempt;
 use crate::page::{details, note, section, table};
 
 /// Metrics of a run that are shown, where it has them.
 const SHOWN: [&str; 4] = ["roc_auc", "accuracy", "f1", "psi_max"];
 
-fn moment(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M").to_string()
-}
+/// Sets of results that are shown, the newest.
+const LISTED: usize = 200;
 
 fn state(class: &str, word: &str) -> Markup {
     tagged(&format!("span class=\"chip {class}\""), word)
@@ -50,6 +49,7 @@ pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -
             [
                 listed,
                 if found.more > 0 { note(format!("And {} older ones.", count(found.more as u64))) } else { nothing() },
+                files("Workflows", "workflows", ""),
             ]
             .into_iter()
             .collect()
@@ -60,7 +60,9 @@ pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -
         Ok(runs) if runs.is_empty() => empty("Nothing is tracked yet: training, promotion and reports will be.", ""),
         Ok(runs) => {
             let columns = ["Run", "Model", "Status", "Began", "Took", "Metrics"];
-            table("texts", "Tracked runs", &columns, runs.iter().map(run))
+            [table("texts", "Tracked runs", &columns, runs.iter().map(run)), files("Tracked runs", "runs", "")]
+                .into_iter()
+                .collect()
         }
     };
     let sections = [
@@ -85,9 +87,8 @@ pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -
 
 fn attempt(attempt: &Attempt) -> Vec<Markup> {
     let class = if attempt.status == "Succeeded" { "ok" } else { "alert" };
-    let failure = |node: &crate::notify::NodeFailure| {
-        tag("li", [tagged("strong", &node.display_name), text(format!(" {}", node.message))])
-    };
+    let failure =
+        |node: &NodeFailure| tag("li", [tagged("strong", &node.display_name), text(format!(" {}", node.message))]);
     vec![
         text(&attempt.workflow),
         text(moment(attempt.recorded_at)),
@@ -125,15 +126,30 @@ fn run(view: &RunView) -> Vec<Markup> {
 }
 
 /// The page of the data.
-pub(crate) fn data(scored: &Result<Vec<Scored>>, sets: &Result<DataSets>) -> String {
+pub(crate) fn data(scored: &Result<AllScored>, sets: &Result<DataSets>, reports: &Result<Reports>) -> String {
     let results = match scored {
         Err(error) => failed("Predictions", error),
-        Ok(scored) if scored.is_empty() => empty("Nothing is scored yet. Run the pipeline:", "alameda demo"),
-        Ok(scored) => {
-            let columns =
-                ["Data", "Model", "Rows", "Without prediction", "First day", "Last day", "Scored", "Workflow"];
-            let listed = table("numbers", "What was scored", &columns, scored.iter().rev().take(200).map(result));
-            [listed, files("scored", "")].into_iter().collect()
+        Ok(all) if *all == AllScored::default() => empty("Nothing is scored yet. Run the pipeline:", "alameda demo"),
+        Ok(all) => {
+            let columns = [
+                "Data",
+                "Model",
+                "Rows",
+                "Without prediction",
+                "First day",
+                "Last day",
+                "Scored",
+                "Workflow",
+                "Report",
+            ];
+            let row = |of: &Scored| result(of, reports.as_ref().is_ok_and(|reports| reports.has(of)));
+            let listed =
+                table("numbers", "What was scored", &columns, all.newest_first().into_iter().take(LISTED).map(row));
+            let more = all.scored.len().saturating_sub(LISTED);
+            let more = if more > 0 { note(format!("And {} older ones.", count(more as u64))) } else { nothing() };
+            let reports = reports.as_ref().err().map_or_else(nothing, |error| failed("Reports", error));
+            let lost: Markup = all.unreadable.iter().map(|error| failed("A set of predictions", error)).collect();
+            [listed, more, files("What was scored", "scored", ""), reports, lost].into_iter().collect()
         }
     };
     let prepared = match sets {
@@ -144,7 +160,7 @@ pub(crate) fn data(scored: &Result<Vec<Scored>>, sets: &Result<DataSets>) -> Str
             let listed = table("numbers", "Data sets", &columns, found.sets.iter().map(set));
             let more =
                 if found.more > 0 { note(format!("And {} older ones.", count(found.more as u64))) } else { nothing() };
-            [listed, more, quarantine(&found.sets)].into_iter().collect()
+            [listed, more, files("Data sets", "prepared", ""), quarantine(&found.sets)].into_iter().collect()
         }
     };
     let sections = [
@@ -162,7 +178,7 @@ pub(crate) fn data(scored: &Result<Vec<Scored>>, sets: &Result<DataSets>) -> Str
     document("Data", "/data", sections)
 }
 
-fn result(of: &Scored) -> Vec<Markup> {
+fn result(of: &Scored, reported: bool) -> Vec<Markup> {
     let choice = Choice { version: Some(of.model_version), data: Some(of.data_version.clone()), ..Choice::default() };
     let day = |day: Option<chrono::NaiveDate>| day.map_or_else(|| NONE.to_owned(), |day| day.to_string());
     vec![
@@ -174,6 +190,10 @@ fn result(of: &Scored) -> Vec<Markup> {
         text(day(of.last)),
         text(of.scored_at.map_or_else(|| NONE.to_owned(), moment)),
         text(of.workflow.as_deref().unwrap_or(NONE)),
+        match reported {
+            true => link(&report_address(&of.model_name, of.model_version, &of.data_version), "report"),
+            false => text(NONE),
+        },
     ]
 }
 
@@ -203,7 +223,8 @@ fn quarantine(sets: &[DatasetManifest]) -> Markup {
         return note("No raw file was left out.");
     }
     let summary = format!("{} raw files were left out", count(left_out.len() as u64));
-    details(&summary, table("texts", "Raw files that were left out", &["Data", "For", "File", "Why"], left_out))
+    let listed = table("texts", "Raw files that were left out", &["Data", "For", "File", "Why"], left_out);
+    details(&summary, [listed, files("These files", "left-out", "")].into_iter().collect())
 }
 
 /// The page of one id; `found` is nothing where predictions are not in a database.
@@ -227,10 +248,21 @@ pub(crate) fn prediction(id: Option<&str>, found: Option<&Predicted>, in_databas
         (Some(_), None) => {
             empty("There is no table of predictions yet. Publish some:", "alameda publish-predictions publish --help")
         }
+        (Some(_), Some(Predicted { unknown_type: Some(unknown), id, .. })) => empty(
+            &format!("The column {id} is of the type {unknown}, by which nothing is looked up here: use SQL."),
+            "",
+        ),
         (Some(id), Some(found)) if found.rows.is_empty() => {
             empty(&format!("No prediction has the {} {id}.", found.id), "")
         }
-        (Some(_), Some(found)) => tag("section", [shown(found)]),
+        (Some(id), Some(found)) => {
+            let query = choice::address("", &[("id".to_owned(), id.to_owned())]);
+            let more = match found.more {
+                true => note(format!("Older predictions of this id are not shown, but the last {}.", found.rows.len())),
+                false => nothing(),
+            };
+            tag("section", [shown(found), more, files("Predictions", "predictions", &query)])
+        }
     };
     document("Prediction", "/prediction", [heading("One prediction", nothing()), form, rows])
 }
