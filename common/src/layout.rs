@@ -176,6 +176,11 @@ pub fn profile(folder: &str, day: Option<NaiveDate>) -> String {
     }
 }
 
+/// The day of the profile at a key; `None` for rows without a time.
+pub fn profile_day(key: &str) -> Option<NaiveDate> {
+    key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
+}
+
 /// The profiles of one shard in a work folder.
 pub fn shard_profiles(work: &str, shard: &str) -> String {
     format!("{work}/profiles/{shard}.json")
@@ -203,6 +208,24 @@ pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
 pub fn report(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
     format!("reports/{version}/{name}/v{model_version}")
 }
+
+/// Globs of the manifests of every train or holdout, and every predict data set.
+pub fn all_datasets(split: Split) -> &'static str {
+    match split {
+        Split::Train => "train/*/_manifest.json",
+        Split::Holdout => "holdout/*/_manifest.json",
+        Split::Predict => "predict/*/*/_manifest.json",
+    }
+}
+
+/// A glob of the manifests of all results.
+pub const ALL_RESULTS: &str = "results/*/*/v*/_manifest.json";
+
+/// A glob of the commits of all reports.
+pub const ALL_REPORTS: &str = "reports/*/*/v*/report.json";
+
+/// A glob of the records of all workflows' attempts.
+pub const ALL_ATTEMPTS: &str = "_attempts/*/*.json";
 
 /// A glob of the commits of all reports on a model name's results.
 pub fn reports(version: &DataVersion, name: &ModelName) -> String {

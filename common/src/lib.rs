@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod attempt;
 pub mod config;
 pub mod dataset;
 pub mod days;

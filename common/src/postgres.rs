@@ -12,6 +12,7 @@ mod partitions;
 mod profiles;
 mod publication;
 mod publish;
+mod read;
 mod retention;
 mod rows;
 mod session;
@@ -36,6 +37,7 @@ pub use labels::{LabelSorter, Labelled, Labelling, Labels};
 pub use partitions::PartitionBy;
 pub use publication::{Publication, RowSorter, Rows};
 pub use publish::Published;
+pub use read::{CountedDay, CountedDays, Predicted, PublishedSet, Reader, VersionDays};
 pub use retention::{Dropped, Retention};
 pub use settings::Settings;
 pub use table::{Table, TableArgs, TableColumn};
@@ -57,10 +59,16 @@ const SETTINGS: &str = "\
     DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '1s', true); \
     EXCEPTION WHEN OTHERS THEN NULL; END $$;";
 
-/// A database, reached through a pool of one connection. Cheap to clone.
+/// The same for a transaction that reads: short, for somebody waits for it, and of one moment.
+const READING: &str = "\
+    SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = '4s'; SET LOCAL lock_timeout = '2s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '30s';";
+
+/// A database, reached through a pool of one connection, or of several that only read. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    reads: bool,
     service: Arc<Service>,
     ended: Ended,
     step: Step,
@@ -100,13 +108,18 @@ impl Database {
     /// # Errors
     /// Certificates to trust that can't be read: exit 2.
     pub fn new(settings: &Settings, step: &Step) -> Result<Self> {
+        Self::pooled(settings, step, 1, false)
+    }
+
+    fn pooled(settings: &Settings, step: &Step, connections: usize, reads: bool) -> Result<Self> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let ended = Ended::default();
         let connector = Connector { tls: tls::connector(settings)?, ended: ended.clone() };
         let manager = Manager::from_connect(settings.config.clone(), connector, recycling);
-        let pool = Pool::builder(manager).max_size(1).build().context("preparing the connection to Postgres")?;
+        let pool =
+            Pool::builder(manager).max_size(connections).build().context("preparing the connection to Postgres")?;
         let host = format!("{}, database {}", settings.host(), settings.database());
-        Ok(Self { pool, service: Arc::new(Service { name: "Postgres", host }), ended, step: step.clone() })
+        Ok(Self { pool, reads, service: Arc::new(Service { name: "Postgres", host }), ended, step: step.clone() })
     }
 
     /// Runs `work` in a transaction and commits it; tries again within the budget what may pass.
@@ -137,13 +150,17 @@ impl Database {
         client: &mut Client,
         work: &impl AsyncFn(&Session<'_>) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false).start();
+        let (isolation, settings) = match self.reads {
+            true => (IsolationLevel::RepeatableRead, READING),
+            false => (IsolationLevel::ReadCommitted, SETTINGS),
+        };
+        let begin = client.build_transaction().isolation_level(isolation).read_only(self.reads).start();
         let begun = tokio::time::timeout(self.step.retry_budget().0, begin).await;
         let transaction = begun
             .map_err(|_| Trouble::Passing(anyhow!("beginning a transaction: no answer")))?
             .map_err(|error| trouble::of(&self.service, &self.ended, "beginning a transaction", &error))?;
         let session = Session { transaction, service: &self.service, ended: &self.ended, step: &self.step };
-        session.batch("preparing the transaction", SETTINGS).await?;
+        session.batch("preparing the transaction", settings).await?;
         let value = work(&session).await?;
         session.commit().await?;
         Ok(value)

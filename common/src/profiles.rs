@@ -6,6 +6,7 @@
 
 mod batches;
 mod columns;
+mod compared;
 mod performance;
 mod profile;
 mod profiler;
@@ -21,6 +22,7 @@ use crate::reference::Reference;
 
 pub use batches::Profiling;
 pub use columns::{FeatureCounts, LabelCounts, ScoreCounts, UNIT};
+pub use compared::{Cell, Compared, Side};
 pub use performance::{Calibration, Counts, Ranked};
 pub use profile::{Overflow, Profile};
 pub use profiler::{Profiler, Rows};

@@ -26,6 +26,7 @@ use clap::{CommandFactory, Subcommand};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tracing::Instrument;
 
 use crate::failure::{self, Failure};
@@ -53,6 +54,7 @@ pub struct Step {
     threads: usize,
     memory: u64,
     stop: Arc<AtomicBool>,
+    stopping: Arc<Notify>,
     progress: Progress,
     environment: Environment,
     uploads: Arc<OpenUploads>,
@@ -156,6 +158,7 @@ impl Step {
             threads,
             memory,
             stop: Arc::default(),
+            stopping: Arc::default(),
             environment: Environment::of_process(),
             uploads: Arc::default(),
             progress: Progress::new(shared.progress_file.clone(), telemetry::is_text(shared.log)),
@@ -178,6 +181,17 @@ impl Step {
     /// The same step with `cache: refresh`.
     pub fn refreshing(&self) -> Self {
         Self { shared: Arc::new(Shared { cache: Cache::Refresh, ..(*self.shared).clone() }), ..self.clone() }
+    }
+
+    /// The same step where somebody waits for each answer: a call to a service is tried again for so long at most.
+    pub fn within(&self, budget: Budget) -> Self {
+        let retry_budget = self.shared.retry_budget.min(budget);
+        Self { shared: Arc::new(Shared { retry_budget, ..(*self.shared).clone() }), ..self.clone() }
+    }
+
+    /// The same step where SIGTERM does not reach, for answers that a server finishes in the time that it has left.
+    pub fn unstopped(&self) -> Self {
+        Self { stop: Arc::default(), stopping: Arc::default(), ..self.clone() }
     }
 
     /// The same step on another number of threads.
@@ -276,6 +290,15 @@ impl Step {
         if self.stop.load(Ordering::Relaxed) { Err(Failure::Stopped.into()) } else { Ok(()) }
     }
 
+    /// Waits until SIGTERM has come.
+    pub async fn stopped(&self) {
+        let notified = self.stopping.notified();
+        // Asked after listening began, so that no signal falls in between.
+        if self.check().is_ok() {
+            notified.await;
+        }
+    }
+
     /// Begins the progress of `total` units, such as bytes or shards.
     pub fn progress(&self, total: u64, what: &str) -> &Progress {
         self.progress.begin(total, what);
@@ -341,6 +364,7 @@ impl Step {
             _ = interrupted.recv() => {}
         }
         self.stop.store(true, Ordering::Relaxed);
+        self.stopping.notify_waiters();
         tracing::warn!("stopping on a signal");
         // Whoever waits for an upload is let go at once.
         match tokio::join!(tokio::time::timeout(GRACE, run), self.uploads.close(GRACE)) {

@@ -115,9 +115,7 @@ impl Browser {
         if let Some(error) = opened["errorText"].as_str() {
             bail!("opening {url}: {error}");
         }
-        while !self.loaded {
-            self.receive().with_context(|| format!("opening {url}"))?;
-        }
+        self.wait().with_context(|| format!("opening {url}"))?;
         let wide = self.call("Page.getLayoutMetrics", json!({}))?;
         let width = wide["cssContentSize"]["width"].as_f64().context("a width")?;
         Ok(Seen { width: width.ceil() as u32, ..self.seen.clone() })
@@ -134,6 +132,48 @@ impl Browser {
             Some(details) => bail!("the script failed: {details}"),
             None => Ok(answer["result"]["value"].clone()),
         }
+    }
+
+    /// Lets pages that are opened from now on run their scripts, or not. [`Browser::evaluate`] works either way.
+    pub fn script(&mut self, runs: bool) -> Result<()> {
+        self.call("Emulation.setScriptExecutionDisabled", json!({"value": !runs})).map(drop)
+    }
+
+    /// Presses a key, by the name that the web gives it, such as `ArrowRight`, `Tab` or `a`.
+    pub fn press(&mut self, key: &str) -> Result<()> {
+        // Only keys with a code of old move the focus.
+        let code = match key {
+            "Tab" => 9,
+            "Enter" => 13,
+            "Escape" => 27,
+            "ArrowLeft" => 37,
+            "ArrowRight" => 39,
+            _ => 0,
+        };
+        let mut pressed = json!({"type": "keyDown", "key": key, "windowsVirtualKeyCode": code});
+        if key.chars().count() == 1 {
+            pressed["text"] = json!(key);
+        }
+        self.call("Input.dispatchKeyEvent", pressed)?;
+        self.call("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key, "windowsVirtualKeyCode": code}))
+            .map(drop)
+    }
+
+    /// Clicks what `selector` finds, which opens another page, and waits until that is loaded.
+    ///
+    /// # Errors
+    /// Nothing to click, or a page that can't be had.
+    pub fn submit(&mut self, selector: &str) -> Result<()> {
+        self.loaded = false;
+        self.evaluate(&format!("document.querySelector({}).click()", json!(selector)))?;
+        self.wait().with_context(|| format!("clicking {selector}"))
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        while !self.loaded {
+            self.receive()?;
+        }
+        Ok(())
     }
 
     /// What axe-core finds serious or critical in the page that is open, one line each.

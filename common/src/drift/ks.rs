@@ -38,6 +38,19 @@ pub fn ks(reference: &Profile, current: &Profile) -> Result<Option<Ks>, GridMism
     Ok(Some(Ks { statistic, error_bound: (largest - statistic).max(0.0), p_value: p_value(statistic, n, m) }))
 }
 
+impl Ks {
+    /// Of finite values that were counted in the same cells, in their order. `None` when either side has none.
+    pub fn of_cells(reference: &[u64], current: &[u64]) -> Option<Self> {
+        let (n, m) = (reference.iter().sum::<u64>() as f64, current.iter().sum::<u64>() as f64);
+        if n == 0.0 || m == 0.0 {
+            return None;
+        }
+        let (a, b) = (reference.iter().copied().enumerate(), current.iter().copied().enumerate());
+        let (statistic, largest) = distance(a, b, n, m, usize::cmp);
+        Some(Self { statistic, error_bound: (largest - statistic).max(0.0), p_value: p_value(statistic, n, m) })
+    }
+}
+
 /// Largest difference of the cumulative shares after each key, and the largest that could lie within one: between its ends
 /// one side may have all of its rows before the other has any.
 fn distance<K: Copy>(

@@ -207,23 +207,39 @@ impl Cells {
 
     /// The index of rows that were counted by cell. `None` when either side has no rows.
     pub fn psi(&self, current: &[u64], floor: &NoiseFloor) -> Option<Psi> {
-        let (n, m): (u64, u64) = (self.reference.iter().sum(), current.iter().sum());
-        if n == 0 || m == 0 {
-            return None;
-        }
         let edge = |cut: Option<i32>| cut.map(|cut| self.grid.cut(cut)).filter(|edge| edge.is_finite());
         let beside = [(PsiKind::Missing, None, None), (PsiKind::Infinite, None, None)].into_iter();
         let kinds = beside.chain(self.parts.iter().map(|part| (part.kind, edge(part.from), edge(part.to))));
-        let mut buckets = Vec::with_capacity(self.len());
-        for ((kind, lower, upper), (&reference, &current)) in kinds.zip(self.reference.iter().zip(current)) {
-            if reference + current > 0 {
-                let expected = (reference as f64 / n as f64).max(SMALLEST_SHARE);
-                let actual = (current as f64 / m as f64).max(SMALLEST_SHARE);
-                let contribution = (actual - expected) * (actual / expected).ln();
-                buckets.push(PsiBucket { kind, lower, upper, reference, current, contribution });
-            }
+        let rows = self.reference.iter().zip(current);
+        let bucket = |((kind, lower, upper), (&reference, &current))| PsiBucket {
+            kind,
+            lower,
+            upper,
+            reference,
+            current,
+            contribution: 0.0,
+        };
+        Psi::of(kinds.zip(rows).map(bucket), floor)
+    }
+}
+
+impl Psi {
+    /// The index of rows that were counted by bucket; what each one contributes is set here. `None` when either side has no
+    /// rows.
+    pub fn of(buckets: impl IntoIterator<Item = PsiBucket>, floor: &NoiseFloor) -> Option<Self> {
+        let mut buckets: Vec<PsiBucket> =
+            buckets.into_iter().filter(|bucket| bucket.reference + bucket.current > 0).collect();
+        let n: u64 = buckets.iter().map(|bucket| bucket.reference).sum();
+        let m: u64 = buckets.iter().map(|bucket| bucket.current).sum();
+        if n == 0 || m == 0 {
+            return None;
         }
-        Some(Psi {
+        for bucket in &mut buckets {
+            let expected = (bucket.reference as f64 / n as f64).max(SMALLEST_SHARE);
+            let actual = (bucket.current as f64 / m as f64).max(SMALLEST_SHARE);
+            bucket.contribution = (actual - expected) * (actual / expected).ln();
+        }
+        Some(Self {
             value: buckets.iter().map(|bucket| bucket.contribution).sum(),
             noise_floor: floor.at(buckets.len(), n, m),
             reference_rows: n,
@@ -231,9 +247,7 @@ impl Cells {
             buckets,
         })
     }
-}
 
-impl Psi {
     /// Jensen and Shannon's distance of the shares by bucket, to the base 2: 0 for equal ones, 1 where no bucket is shared.
     pub fn jensen_shannon(&self) -> f64 {
         let half = |share: f64, middle: f64| if share > 0.0 { share * (share / middle).log2() } else { 0.0 };

@@ -5,7 +5,7 @@
 //! cost follows what is overwritten and not what there is; the numbers are whole, so that nothing is lost on the way.
 
 mod read;
-mod tables;
+pub(super) mod tables;
 #[cfg(test)]
 mod tests;
 

@@ -43,8 +43,9 @@ pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Erro
         "3D000" => lasting("; create the database, or name another one (DATABASE_URL, or PGDATABASE)"),
         "3F000" => lasting("; create the schema, or name another one (--database-schema, DATABASE_SCHEMA)"),
         "42501" => lasting(
-            "; the user needs CREATE and USAGE on the schema and TEMPORARY on the database, must own the tables to create and \
-             widen them, and needs SELECT, INSERT, UPDATE and DELETE to fill them",
+            "; a dashboard's user needs USAGE on the schema and SELECT on its tables, and nothing else; one who publishes needs \
+             CREATE and USAGE on the schema and TEMPORARY on the database, must own the tables to create and widen them, and \
+             needs SELECT, INSERT, UPDATE and DELETE to fill them",
         ),
         "25006" => lasting("; name the primary server, not a replica (DATABASE_URL, or PGHOST)"),
         // No statement of ours names a column of the predictions that was not looked up before.

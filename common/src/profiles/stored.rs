@@ -73,7 +73,8 @@ impl Profiler {
 }
 
 impl StoredProfile {
-    fn fits(&self, baseline: &Baseline) -> bool {
+    /// Whether it is counted by the cells of `baseline`: others can't be added.
+    pub fn fits(&self, baseline: &Baseline) -> bool {
         self.format_version == FORMAT_VERSION && self.model == baseline.model && self.profile.is_sound(baseline)
     }
 }

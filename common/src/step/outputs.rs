@@ -60,6 +60,9 @@ impl Outputs {
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        if self.parameters.is_empty() && self.files.is_empty() {
+            return Ok(());
+        }
         let place = || format!("writing outputs to {} (--out, ALAMEDA_OUT)", folder.display());
         std::fs::create_dir_all(folder).with_context(place)?;
         for (name, value) in &self.parameters {

@@ -6,8 +6,9 @@ mod tests;
 use std::fmt;
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
+use common::attempt::Attempt;
 use common::failure::Failure;
 use common::layout::{self, DataVersion, ModelName};
 use common::step::Outputs;
@@ -80,13 +81,6 @@ pub(crate) struct Decision {
     pub(crate) date: NaiveDate,
     pub(crate) state: State,
     pub(crate) run: bool,
-}
-
-/// A record of `model-monitoring notify`, as far as it matters here.
-#[derive(Debug, Deserialize)]
-struct Attempt {
-    status: String,
-    recorded_at: DateTime<Utc>,
 }
 
 /// Reads a date; an instant is cut to its date in `timezone`.
@@ -170,7 +164,7 @@ async fn state(store: &Store, model_name: &ModelName, date: NaiveDate) -> Result
     let mut last: Option<Attempt> = None;
     for object in store.list(&layout::attempts(&version)).await? {
         let attempt: Attempt = store.require_json(&object.key).await?;
-        if last.as_ref().is_none_or(|last| attempt.recorded_at > last.recorded_at) {
+        if attempt.is_of(model_name) && last.as_ref().is_none_or(|last| attempt.recorded_at > last.recorded_at) {
             last = Some(attempt);
         }
     }

@@ -75,6 +75,12 @@ pub(crate) fn style(css: &'static str) -> Markup {
     tag("style", [Markup(css.to_owned())])
 }
 
+/// The sign of this project.
+pub(crate) fn icon() -> Markup {
+    let strokes = [leaf("path d=\"M3 17l5-6 4 3 8-10\""), leaf("path d=\"M3 21h18\"")];
+    tag("svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"", strokes)
+}
+
 /// The whole document.
 pub(crate) fn document(head: Markup, body: Markup) -> String {
     format!("<!doctype html>\n<html lang=\"en\">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n")

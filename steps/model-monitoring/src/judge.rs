@@ -2,7 +2,7 @@
 
 mod drift;
 mod findings;
-mod performance;
+pub(crate) mod performance;
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -109,7 +109,7 @@ fn model(subject: &Subject) -> ModelCard {
     }
 }
 
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 

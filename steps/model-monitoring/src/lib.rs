@@ -3,6 +3,7 @@
 mod by_period;
 pub mod chart;
 pub mod content;
+mod dashboard;
 pub mod format;
 pub mod html;
 mod join;
@@ -18,12 +19,14 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
 use common::drift::Thresholds;
 use common::failure::Failure;
+use common::postgres::TableArgs;
 use common::step::{self, Outputs, RawArgs, Step, Verbatim};
 use common::tracking::{Tracking, TrackingArgs};
 use common::webhook::Webhook;
@@ -39,6 +42,8 @@ pub enum Verb {
     Report(Report),
     /// Record how a workflow ended: the exit handler
     Notify(Notify),
+    /// Serve the dashboard until SIGTERM
+    Serve(Serve),
 }
 
 /// Flags of `report`.
@@ -52,6 +57,18 @@ pub struct Report {
     /// Raw files of later labels: id, time, target; the last file name wins
     #[arg(long, env = "LABELS_GLOB", default_value = "labels/*.parquet")]
     labels_glob: String,
+    #[command(flatten)]
+    judge: Judge,
+    /// From which verdict on to fail, with exit code 11, after the report is written
+    #[arg(long, env = "REPORT_FAIL_ON", value_enum, default_value_t = FailOn::Never)]
+    fail_on: FailOn,
+    #[command(flatten)]
+    tracking: TrackingArgs,
+}
+
+/// Flags that decide a verdict.
+#[derive(Debug, clap::Args)]
+struct Judge {
     /// Population stability index from which to warn
     #[arg(long, env = "PSI_WARN", default_value_t = Thresholds::default().warn, value_parser = index)]
     psi_warn: f64,
@@ -61,9 +78,27 @@ pub struct Report {
     /// Rows below which the verdict is insufficient-data
     #[arg(long, env = "MIN_ROWS", default_value_t = Thresholds::default().min_rows)]
     min_rows: u64,
-    /// From which verdict on to fail, with exit code 11, after the report is written
-    #[arg(long, env = "REPORT_FAIL_ON", value_enum, default_value_t = FailOn::Never)]
-    fail_on: FailOn,
+}
+
+/// Flags of `serve`.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Address and port to listen on; 0.0.0.0:8501 lets in other machines
+    #[arg(long, env = "DASHBOARD_BIND", default_value = "127.0.0.1:8501")]
+    bind: SocketAddr,
+    /// Connections to Postgres at most
+    #[arg(long, env = "DASHBOARD_CONNECTIONS", default_value_t = 4, value_parser = connections)]
+    connections: usize,
+    /// Header in which a proxy in front names the user; without it a request is refused
+    #[arg(long, env = "DASHBOARD_USER_HEADER")]
+    user_header: Option<String>,
+    /// User that a browser asks for, with the password in the variable DASHBOARD_PASSWORD
+    #[arg(long, env = "DASHBOARD_USER")]
+    user: Option<String>,
+    #[command(flatten)]
+    judge: Judge,
+    #[command(flatten)]
+    table: TableArgs,
     #[command(flatten)]
     tracking: TrackingArgs,
 }
@@ -77,6 +112,9 @@ pub struct Notify {
     /// Name of the model that the workflow was for
     #[arg(long, default_value = "")]
     model_name: Verbatim,
+    /// Key of the predictions' manifest that the workflow was for: it tells data version and model name, where these are not given
+    #[arg(long, default_value = "")]
+    results_manifest: Verbatim,
     /// How the workflow ended: Succeeded, Failed or Error
     #[arg(long, default_value = "")]
     status: Verbatim,
@@ -101,7 +139,11 @@ fn index(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "give a number from 0 on".to_owned())
 }
 
-impl Report {
+fn connections(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| (1..=64).contains(number)).ok_or_else(|| "give a number from 1 to 64".to_owned())
+}
+
+impl Judge {
     fn thresholds(&self) -> Result<Thresholds> {
         if self.psi_alert < self.psi_warn {
             return Err(Failure::usage(format!(
@@ -128,13 +170,25 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         Verb::Report(flags) => {
             let request = report::Request {
                 fail_on: flags.fail_on,
-                thresholds: flags.thresholds()?,
+                thresholds: flags.judge.thresholds()?,
                 results_manifest: flags.results_manifest,
                 labels_glob: flags.labels_glob,
             };
             let store = step.store()?;
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
             report::report(step, &store, &flags.raw.open(step)?, &tracking, &request).await
+        }
+        Verb::Serve(flags) => {
+            let request = dashboard::Request {
+                bind: flags.bind,
+                connections: flags.connections,
+                thresholds: flags.judge.thresholds()?,
+                table: flags.table,
+                tracking: flags.tracking,
+                user_header: flags.user_header,
+                user: flags.user,
+            };
+            dashboard::serve(step, request).await
         }
         Verb::Notify(flags) => {
             let ended = notify::Ended {
@@ -144,7 +198,8 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 status: flags.status.0,
                 failures: flags.failures.0,
                 duration: flags.duration.0,
-            };
+            }
+            .about(&flags.results_manifest.0);
             let channel = Channel {
                 webhook: Webhook::from_environment("NOTIFY_URL", step.retry_budget()),
                 on: flags.notify_on,

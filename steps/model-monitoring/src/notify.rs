@@ -10,16 +10,15 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clap::ValueEnum;
+use common::attempt::{self, Attempt, NodeFailure};
 use common::digest;
 use common::failure;
 use common::layout::{self, DataVersion};
 use common::step::Outputs;
 use common::store::Store;
 use common::webhook::Webhook;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-const FORMAT_VERSION: u32 = 1;
 /// Failures that the log and a message name; the record holds all.
 const NAMED: usize = 20;
 /// The leaf of this verb. When its first try failed, it stands among the failures itself.
@@ -76,38 +75,18 @@ pub(crate) struct Ended {
     pub(crate) duration: String,
 }
 
-/// How a workflow ended, as it stands in `_attempts/`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Attempt {
-    pub(crate) format_version: u32,
-    pub(crate) workflow: String,
-    pub(crate) data_version: DataVersion,
-    /// Argo's word: `Succeeded`, `Failed` or `Error`.
-    pub(crate) status: String,
-    /// `null` when Argo did not tell.
-    pub(crate) duration_seconds: Option<f64>,
-    /// How often the workflow has ended: a retried one ends again.
-    pub(crate) attempts: u32,
-    pub(crate) recorded_at: DateTime<Utc>,
-    pub(crate) failures: Vec<NodeFailure>,
-    /// Names this end among all of the workflow.
-    #[serde(default)]
-    pub(crate) end: String,
-    /// When the webhook took the message about this end.
-    #[serde(default)]
-    pub(crate) notified_at: Option<DateTime<Utc>>,
-}
-
-/// A node that failed, in Argo's words. What Argo leaves out is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct NodeFailure {
-    pub(crate) display_name: String,
-    pub(crate) template_name: String,
-    pub(crate) phase: String,
-    pub(crate) message: String,
-    pub(crate) pod_name: String,
-    pub(crate) finished_at: String,
+impl Ended {
+    /// Adds what the key of the predictions' manifest tells, where it is not known.
+    pub(crate) fn about(mut self, results_manifest: &str) -> Self {
+        if let Some((data_version, model_name)) = layout::parse_results_manifest(results_manifest) {
+            for (known, told) in [(&mut self.data_version, data_version), (&mut self.model_name, model_name)] {
+                if known.is_empty() {
+                    told.clone_into(known);
+                }
+            }
+        }
+        self
+    }
 }
 
 /// The record of an end, and where it stands.
@@ -179,9 +158,10 @@ async fn record(
     let earlier = earlier(&store, &key).await?;
     let same = earlier.as_ref().filter(|attempt| attempt.end == end);
     let attempt = Attempt {
-        format_version: FORMAT_VERSION,
+        format_version: attempt::FORMAT_VERSION,
         workflow: ended.workflow.clone(),
         data_version,
+        model_name: ended.model_name.clone(),
         status: ended.status.clone(),
         duration_seconds,
         attempts: match same {

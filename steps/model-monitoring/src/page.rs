@@ -1,6 +1,7 @@
 //! The page of a report: one self-contained document without scripts, drawn from what the report says. Pure.
 
 mod curves;
+pub(crate) mod dashboard;
 mod days;
 mod drift;
 mod model;

@@ -9,7 +9,7 @@ use common::manifest::{self, File, Header, Inputs, Manifest};
 use common::spill::Sorters;
 use common::step::{Cache, Outputs, Step, blocking};
 use common::store::Store;
-use common::tracking::Tracking;
+use common::tracking::{RunSpec, Tracking};
 
 use crate::content::{Committed, Content, REPORT_VERSION};
 use crate::join::join;
@@ -69,16 +69,25 @@ pub(crate) async fn report(
     let run = run_of(step, &subject, &inputs);
     if let Some((committed, html)) = reusable(step, store, &folder, &inputs).await? {
         record_again(tracking, store, &run, &subject, &committed).await?;
-        return Ok(outputs(&committed, html, true, request.fail_on));
+        let page = page_of(tracking, &run).await?;
+        return Ok(outputs(&committed, html, true, request.fail_on, page));
     }
-    tracking
+    let (committed, html) = tracking
         .in_run(&run, async |run| {
             let content = content(step, store, raw, &subject, &request.thresholds).await?;
             let (committed, html) = commit(step, store, &folder, header(inputs, &subject, step), content).await?;
             record(store, &subject, &committed, run).await?;
-            Ok(outputs(&committed, html, false, request.fail_on))
+            Ok((committed, html))
         })
-        .await
+        .await?;
+    let page = page_of(tracking, &run).await?;
+    Ok(outputs(&committed, html, false, request.fail_on, page))
+}
+
+/// Where the run is shown; empty where nothing shows it.
+async fn page_of(tracking: &Tracking, run: &RunSpec) -> Result<String> {
+    let Some(found) = tracking.find_run(&run.model_name, &run.fingerprint).await? else { return Ok(String::new()) };
+    Ok(tracking.run(&found.run_id).await?.and_then(|run| run.url).unwrap_or_default())
 }
 
 /// The report that is committed, if it is of the same inputs and whole.
@@ -163,7 +172,7 @@ async fn commit(
     Ok((committed, html))
 }
 
-fn outputs(committed: &Committed, html: Vec<u8>, reused: bool, fail_on: FailOn) -> Outputs {
+fn outputs(committed: &Committed, html: Vec<u8>, reused: bool, fail_on: FailOn, run_page: String) -> Outputs {
     let content = &committed.content;
     let accuracy = content.performance.overall.as_ref().and_then(|overall| overall.accuracy);
     let outputs = Outputs::new()
@@ -174,6 +183,7 @@ fn outputs(committed: &Committed, html: Vec<u8>, reused: bool, fail_on: FailOn) 
         .set_metric("accuracy", accuracy)
         .set_metric("psi-max", content.drift.psi_max)
         .set("drifted-features", content.drift.drifted_features)
+        .set("mlflow-run-url", run_page)
         .set("reused", reused)
         .file("report.html", html);
     if !fail_on.refuses(content.verdict) {

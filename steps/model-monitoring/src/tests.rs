@@ -1,4 +1,5 @@
 mod bad_input;
+mod dashboard;
 mod home;
 mod html;
 mod in_browser;

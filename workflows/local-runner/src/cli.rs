@@ -1,6 +1,8 @@
 //! The command line: Argo's words, without a cluster.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,7 +18,7 @@ use crate::library::{Library, Source, yaml_files};
 use crate::runs::{Runs, folder_name};
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, lint, servers, submit, tracked, ui, upload, yaml};
+use crate::{demo, emissary, lint, servers, submit, tracked, ui, upload, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -93,6 +95,15 @@ enum Command {
     Retry(submit::Again),
     /// Run a workflow again as a new one, from the templates as they are now
     Resubmit(submit::Again),
+    /// Serve the dashboard over what the steps wrote, until Ctrl-C
+    Dashboard {
+        /// Address and port to listen on [default: 127.0.0.1:8501]
+        #[arg(long, value_name = "ADDRESS")]
+        bind: Option<SocketAddr>,
+        /// The ConfigMap alameda-NAME says how to judge, as it does for reports; variables that are set come first
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        config: String,
+    },
     /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make every command use them
     Services,
     /// List tracked runs, the newest first, from MLflow or the store
@@ -160,6 +171,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let place = &cli.place;
     match cli.command {
         Command::Demo(options) => return demo::run(place, &options),
+        Command::Dashboard { bind, config } => return Err(dashboard(place, bind, &config)?),
         Command::Services => return servers::run(),
         Command::Upload(options) => return upload::run(&place.addresses(&place.given()?)?.raw_url, &options),
         Command::SampleData { dir, size } => {
@@ -210,6 +222,20 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Becomes the step that serves the dashboard; only returns when that fails.
+fn dashboard(place: &Place, bind: Option<SocketAddr>, config: &str) -> Result<anyhow::Error> {
+    let store_url = place.addresses(&place.given()?)?.store_url;
+    let maps = place.maps()?;
+    let name = format!("alameda-{config}");
+    let map = maps.get(&name).with_context(|| format!("there is no ConfigMap {name}: {}", maps.known()))?;
+    // Files, such as features.sql, are no variables.
+    let is_variable = |key: &str| !key.contains('.') && std::env::var_os(key).is_none();
+    let variables = map.iter().filter(|(key, _)| is_variable(key)).map(|(key, value)| (key.clone(), value.clone()));
+    let arguments = ["serve".to_owned(), format!("--store-url={store_url}")];
+    let arguments = arguments.into_iter().chain(bind.map(|bind| format!("--bind={bind}"))).map(OsString::from);
+    Ok(emissary::become_program("model-monitoring".as_ref(), arguments, variables.collect()).into())
 }
 
 impl Place {

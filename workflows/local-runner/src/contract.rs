@@ -9,6 +9,8 @@ use crate::library::{Library, Source};
 use crate::steps::STEPS;
 
 const BEGIN: &str = "<!-- made from the code from here; `just accept` writes it anew -->\n";
+/// Verbs that serve, and so are in no workflow.
+const SERVERS: [&str; 1] = ["model-monitoring-serve"];
 const END: &str = "<!-- to here -->\n";
 
 #[test]
@@ -71,7 +73,10 @@ fn outputs(template: &str) -> String {
     let library = Library::load(&Source::Embedded).unwrap();
     let templates = &library.template("alameda-steps").unwrap().spec.templates;
     let leaf = templates.iter().find(|leaf| leaf.name == template);
-    let leaf = leaf.unwrap_or_else(|| panic!("steps.yaml has no leaf {template}"));
+    let Some(leaf) = leaf else {
+        assert!(SERVERS.contains(&template), "steps.yaml has no leaf {template}");
+        return "No workflow runs it, and it has no outputs.".to_owned();
+    };
     let mut names: Vec<String> = leaf.outputs.parameters.iter().map(|output| format!("`{}`", output.name)).collect();
     names.extend(leaf.outputs.artifacts.iter().map(|artifact| format!("artifact `{}`", artifact.name)));
     if names.is_empty() { "No outputs.".to_owned() } else { format!("Outputs: {}.", names.join(", ")) }

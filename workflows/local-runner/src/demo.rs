@@ -148,6 +148,7 @@ fn result(workflow: &Workflow, store: &str, copy: Option<PathBuf>, command: &dyn
     let raw = workflow.metadata.annotations.get(RAW_URL).map(|raw| format!("--raw-url={raw}")).unwrap_or_default();
     let inference = "workflowtemplate/alameda-inference";
     let next = [
+        ("health, performance and drift in a browser", command(&["dashboard"])),
         ("every step, its time and memory", command(&["get", "@latest", "-o", "wide"])),
         ("what a step said", command(&["logs", "@latest", "model-training-train"])),
         ("score again with this model", command(&["submit", "--from", inference, "-p", &version, &raw])),

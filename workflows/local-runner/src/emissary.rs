@@ -1,6 +1,7 @@
 //! What stands between the runner and a leaf's program: it ties the program's life to the runner's, then becomes it.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -26,7 +27,7 @@ pub(crate) fn main() -> ExitCode {
     let termination_log = arguments.next().map(PathBuf::from).unwrap_or_default();
     let program = arguments.next().unwrap_or_default();
     let error = match live_as_long_as(runner) {
-        Ok(()) => become_program(&program, arguments),
+        Ok(()) => become_program(&program, arguments, BTreeMap::new()),
         Err(error) => error,
     };
     let text = format!("cannot start {}: {error}", program.display());
@@ -48,11 +49,15 @@ fn live_as_long_as(runner: Option<i32>) -> std::io::Result<()> {
 /// Becomes the step that the first argument names, if it names one: only returns when that fails.
 pub(crate) fn become_step(mut arguments: impl Iterator<Item = OsString>) -> Option<std::io::Error> {
     let step = arguments.next().filter(|name| name.to_str().and_then(steps::find).is_some())?;
-    Some(become_program(&step, arguments))
+    Some(become_program(&step, arguments, BTreeMap::new()))
 }
 
-/// Only returns when it fails.
-fn become_program(program: &OsString, arguments: impl Iterator<Item = OsString>) -> std::io::Error {
+/// Takes further variables along; only returns when it fails.
+pub(crate) fn become_program(
+    program: &OsStr,
+    arguments: impl Iterator<Item = OsString>,
+    variables: BTreeMap<String, String>,
+) -> std::io::Error {
     let mut command = match program.to_str().and_then(steps::find) {
         Some(_) => match std::env::current_exe() {
             Ok(executable) => Command::new(executable),
@@ -60,5 +65,5 @@ fn become_program(program: &OsString, arguments: impl Iterator<Item = OsString>)
         },
         None => Command::new(program),
     };
-    command.arg0(program).args(arguments).exec()
+    command.arg0(program).args(arguments).envs(variables).exec()
 }

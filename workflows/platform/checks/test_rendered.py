@@ -268,6 +268,11 @@ class Overlays(unittest.TestCase):
         self.assertFalse(references.may_talk(documents, {}, postgres, 5432, source_namespace="argo"))
         self.assertFalse(references.may_talk(documents, {}, store, 7070, source_namespace="default"))
         self.assertFalse(references.may_talk(documents, ARGO, postgres, 22), "another port")
+        for name, documents in self.overlays.items():
+            with self.subTest(overlay=name):
+                for namespace in ("alameda", "default"):
+                    reached = references.may_talk(documents, {}, dashboard, 8501, source_namespace=namespace)
+                    self.assertFalse(reached, "everybody could read predictions")
 
     def test_settings_of_argo_are_what_argo_reads(self):
         controller = yaml.safe_load((PLATFORM / "argo/workflow-controller-configmap.yaml").read_text())

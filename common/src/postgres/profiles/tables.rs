@@ -16,7 +16,7 @@ use crate::postgres::table::Table;
 use crate::profiles::{Baseline, FeatureCounts, LabelCounts, Profile, ScoreCounts};
 use crate::retry::Trouble;
 
-const PROFILES: SideTable = SideTable {
+pub(in crate::postgres) const PROFILES: SideTable = SideTable {
     name: "prediction_profiles",
     comment: "What Alameda counts of the predictions, by model version, data version and day.",
     columns: &[
@@ -78,7 +78,7 @@ pub(super) async fn ensure(session: &Session<'_>, table: &Table) -> Result<(), T
 }
 
 /// What the profiles of each version of a model are counted by.
-pub(super) async fn baselines(
+pub(in crate::postgres) async fn baselines(
     session: &Session<'_>,
     table: &Table,
     model_name: &str,
@@ -156,6 +156,10 @@ pub(super) async fn clear(session: &Session<'_>, table: &Table) -> Result<(), Tr
     session.execute("clearing profiles", &sql, &[(&table.name, Type::TEXT)]).await.map(drop)
 }
 
+/// The columns that make a [`Profile`].
+pub(in crate::postgres) const NUMBERS: &str =
+    "unlabelled, negatives, positives, unscored, score_sums, score_squares, features::text";
+
 /// The profiles of the given days, and the one without a day.
 pub(super) async fn profiles(
     session: &Session<'_>,
@@ -165,7 +169,7 @@ pub(super) async fn profiles(
     baseline: &Baseline,
 ) -> Result<BTreeMap<Option<NaiveDate>, Profile>, Trouble> {
     let sql = format!(
-        "SELECT day, unlabelled, negatives, positives, unscored, score_sums, score_squares, features::text FROM {} \
+        "SELECT day, {NUMBERS} FROM {} \
          WHERE predictions_table = $1 AND model_name = $2 AND model_version = $3 AND data_version = $4 \
          AND (day = ANY ($5) OR day IS NULL)",
         PROFILES.beside(table)
@@ -173,11 +177,13 @@ pub(super) async fn profiles(
     let mut parameters = key.parameters().to_vec();
     parameters.push((&days, Type::DATE_ARRAY));
     let rows = session.query("reading profiles", &sql, &parameters).await?;
-    rows.iter().map(|row| Ok((get(row, 0)?, profile(row, baseline)?))).collect()
+    // One that can't be read counts as none: the rows are then counted anew.
+    let readable = |row: &Row| Ok(profile(row, baseline)?.unwrap_or_else(|| Profile::new(baseline)));
+    rows.iter().map(|row| Ok((get(row, 0)?, readable(row)?))).collect()
 }
 
-/// A profile that a person has made unreadable counts as none: the rows are then counted anew.
-fn profile(row: &Row, baseline: &Baseline) -> Result<Profile, Trouble> {
+/// The profile in columns 1 to 7 of a row, as [`NUMBERS`] names them; `None` when a person has made it unreadable.
+pub(in crate::postgres) fn profile(row: &Row, baseline: &Baseline) -> Result<Option<Profile>, Trouble> {
     let numbers = |index: usize| get::<Vec<i64>>(row, index);
     let (unscored, sums, squares) = (numbers(4)?, numbers(5)?, numbers(6)?);
     let number = |numbers: &[i64], label: usize| numbers.get(label).copied().unwrap_or(0);
@@ -196,7 +202,7 @@ fn profile(row: &Row, baseline: &Baseline) -> Result<Profile, Trouble> {
         serde_json::from_str(&get::<String>(row, 7)?).unwrap_or_default();
     let in_order = baseline.features.iter().map(|feature| features.remove(&feature.name).unwrap_or_default());
     let profile = Profile { features: in_order.collect(), score };
-    Ok(if profile.is_sound(baseline) { profile } else { Profile::new(baseline) })
+    Ok(Some(profile).filter(|profile| profile.is_sound(baseline)))
 }
 
 /// Puts a profile in the place of the one of its day; one of no rows is removed.

@@ -3,6 +3,14 @@ use serde_json::{Value, json};
 
 use super::*;
 
+async fn attempt(store: &Store, date: &str, workflow: &str, model_name: &str, status: &str, hour: u32) {
+    let attempt = json!({
+        "format_version": 1, "workflow": workflow, "data_version": date, "model_name": model_name, "status": status,
+        "duration_seconds": null, "attempts": 1, "recorded_at": format!("2026-11-09T0{hour}:00:00Z"), "failures": [],
+    });
+    store.put_json(&layout::attempt(&DataVersion::of(day(date)), workflow), &attempt).await.unwrap();
+}
+
 /// A store with five dates: never attempted, failed, scored, scored and then failed, ended without results.
 async fn store(folder: &std::path::Path) -> Store {
     let store = Store::create(folder.to_str().unwrap()).unwrap();
@@ -15,8 +23,7 @@ async fn store(folder: &std::path::Path) -> Store {
     ] {
         let version = DataVersion::of(day(date));
         for (workflow, status, hour) in attempts {
-            let attempt = json!({"status": status, "recorded_at": format!("2026-11-09T0{hour}:00:00Z"), "more": 1});
-            store.put_json(&layout::attempt(&version, workflow), &attempt).await.unwrap();
+            attempt(&store, date, workflow, "m", status, *hour).await;
         }
         if scored {
             store.put_json(&layout::manifest(&layout::scored(&version, &model, 3)), &json!({})).await.unwrap();
@@ -49,6 +56,20 @@ fn request(from: &str, to: &str) -> Request {
         dry_run: false,
         glob: "predict/{data-version}/*.csv".to_owned(),
     }
+}
+
+#[tokio::test]
+async fn what_became_of_another_model_is_of_no_matter() {
+    let home = tempfile::tempdir().unwrap();
+    let store = store(home.path()).await;
+    let state = async |date: &str| state(&store, &name(), day(date)).await.unwrap();
+    attempt(&store, "2026-11-01", "x", "other", "Succeeded", 9).await;
+    assert_eq!(state("2026-11-01").await, State::Open);
+    attempt(&store, "2026-11-03", "x", "other", "Failed", 9).await;
+    assert_eq!(state("2026-11-03").await, State::Scored);
+    // Of a record that does not name its model nobody knows.
+    attempt(&store, "2026-11-03", "x", "", "Failed", 9).await;
+    assert_eq!(state("2026-11-03").await, State::Failed);
 }
 
 #[tokio::test]

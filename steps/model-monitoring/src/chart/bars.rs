@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::dates::{Dates, LEFT, POINTED, Size};
+use super::dates::{Dates, HALF_OF_BAR, LEFT, POINTED, Size};
 use super::scale::Scale;
 use super::{label, line, n, rectangle, svg, tooltip};
 use crate::format::{compact, count, share};
@@ -33,7 +33,7 @@ pub fn daily_bars(chart: &DailyBars) -> Markup {
     let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates, Size::Page) else { return Markup::default() };
     let most = chart.rows.iter().copied().max().unwrap_or(0);
     let y = Scale { low: 0.0, high: (most as f64).max(1.0), start: BOTTOM, end: TOP };
-    let half = (dates.half * 0.82).min(22.0);
+    let half = (dates.half * 0.82).min(HALF_OF_BAR);
     let mut inner = vec![
         line("grid", LEFT, TOP, right, TOP),
         label("tick end", LEFT - 8.0, TOP + 4.0, &compact(most)),

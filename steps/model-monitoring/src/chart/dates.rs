@@ -8,6 +8,8 @@ use crate::html::Markup;
 
 /// The left end of the lines.
 pub(super) const LEFT: f64 = 46.0;
+/// Half of the width of a bar at most.
+pub(super) const HALF_OF_BAR: f64 = 22.0;
 /// Up to so many dates each one tells its numbers when it is pointed at.
 pub(super) const POINTED: usize = 500;
 
@@ -67,11 +69,13 @@ impl Dates {
         Some(Self { right, ticks, scale, half, first, last })
     }
 
-    /// An axis for both; half of the width is that of `dates`.
+    /// An axis for both; half of the width is that of `dates`, and a bar on the first of them stays on this side of the axis.
     pub(super) fn of_both(dates: &[NaiveDate], thin: &[NaiveDate], size: Size) -> Option<Self> {
         let mut all = [dates, thin].concat();
         all.sort_unstable();
-        Some(Self { half: Self::new(dates, size)?.half, ..Self::new(&all, size)? })
+        let (half, axis) = (Self::new(dates, size)?.half, Self::new(&all, size)?);
+        let start = axis.scale.start.max(LEFT + half.min(HALF_OF_BAR + 2.0));
+        Some(Self { half, scale: Scale { start, ..axis.scale }, ..axis })
     }
 
     pub(super) fn at(&self, date: NaiveDate) -> f64 {

@@ -66,7 +66,7 @@ fn day(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
     }
 }
 
-fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold {
+pub(crate) fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold {
     let predicted = confusion.true_positives + confusion.false_positives;
     AtThreshold {
         threshold,
@@ -102,7 +102,8 @@ pub(crate) fn segments(parts: &Segmentation, dictionaries: &Dictionaries, refere
     Segments { score: score.collect(), columns: columns.collect(), too_many_values }
 }
 
-fn segment(name: Option<String>, counts: &SegmentCounts, of: u64) -> Segment {
+/// What some of the rows come to.
+pub(crate) fn segment(name: Option<String>, counts: &SegmentCounts, of: u64) -> Segment {
     let confusion = counts.confusion;
     Segment {
         name,

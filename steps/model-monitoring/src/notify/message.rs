@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::attempt::{Attempt, NodeFailure};
 use common::layout::{self, DataVersion, ModelName};
 use common::store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Attempt, Ended, NAMED, NodeFailure, NotifyFormat, OWN_LEAF, duration};
+use super::{Ended, NAMED, NotifyFormat, OWN_LEAF, duration};
 
 /// As much of a failure's text as a message holds.
 const MESSAGE_CHARACTERS: usize = 400;

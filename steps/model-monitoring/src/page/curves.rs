@@ -64,7 +64,7 @@ fn roc(performance: &Performance, overall: &Metrics) -> Markup {
             .map(|own| (place(own.confusion.true_positives, own.confusion.false_positives), own.threshold)),
         description: format!("The area under the curve is {}; chance gives 0.5.", metric(overall.roc_auc)),
     };
-    tag("div", [curve(&chart), note("The point is the model's own threshold; the dotted line is chance.")])
+    tag("div", [curve(&chart), note("The point is the threshold in use; the dotted line is chance.")])
 }
 
 fn precision_recall(performance: &Performance, overall: &Metrics) -> Markup {
@@ -92,7 +92,7 @@ fn by_threshold(performance: &Performance) -> Markup {
     let own = performance.overall.as_ref().map(|overall| overall.threshold);
     let row = |at: &AtThreshold| {
         let name = if Some(at.threshold) == own {
-            tagged("strong", format!("{} (the model's)", at.threshold))
+            tagged("strong", format!("{} (in use)", at.threshold))
         } else {
             text(at.threshold)
         };

@@ -7,7 +7,7 @@ use super::performance::interval;
 use super::periods::{Drawn, name, periods};
 use super::{details, note, scroll, table};
 use crate::chart::{DailyBars, DailyLines, Series, Size, daily_bars, daily_lines, legend};
-use crate::content::{Content, Day};
+use crate::content::{Content, Day, Performance, Period};
 use crate::format::{count, metric, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
@@ -24,7 +24,12 @@ pub(super) fn days(content: &Content) -> Markup {
             (Some(name), _) => note(format!("The time column {name} holds no dates, so nothing is shown by day.")),
         };
     }
-    let drawn = periods(&performance.days);
+    over_time(performance, &content.timezone, None)
+}
+
+/// Lines by date, put together by `unit`, else as it fits.
+pub(super) fn over_time(performance: &Performance, timezone: &str, unit: Option<Period>) -> Markup {
+    let drawn = periods(&performance.days, unit);
     let (by, days) = (name(drawn.period), &drawn.points);
     let mut charts = vec![tagged("h3 class=\"part\"", format!("By {by}"))];
     let mut explained = String::new();
@@ -63,7 +68,7 @@ pub(super) fn days(content: &Content) -> Markup {
     charts.push(note(format!(
         "{explained}{thin}Dates of {what} in {}. A {by} with less than a twentieth of the usual rows is left out of the lines: it would \
          show chance.",
-        content.timezone
+        timezone
     )));
     charts.push(details("Numbers by day", numbers(&performance.days)));
     tag("div", charts)

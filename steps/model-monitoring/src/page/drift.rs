@@ -17,7 +17,11 @@ const LINES: usize = 8;
 const NAMED: usize = 6;
 
 pub(super) fn section(content: &Content) -> Markup {
-    let (drift, thresholds) = (&content.drift, &content.thresholds);
+    of(&content.drift, &content.thresholds)
+}
+
+/// The section on how far the rows lie from those of training.
+pub(super) fn of(drift: &Drift, thresholds: &Thresholds) -> Markup {
     let lead = text(format!(
         "The verdict is on PSI: from {} on it warns, from {} on it alerts, and only where it also exceeds what chance explains \
          among {} columns.",

@@ -8,11 +8,15 @@ use crate::format::{NONE, count, difference, metric, rows, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 pub(super) fn section(content: &Content) -> Markup {
-    let performance = &content.performance;
+    of(&content.performance, days::days(content))
+}
+
+/// The section on how right the predictions were; `days` is how that changed over time.
+pub(super) fn of(performance: &Performance, days: Markup) -> Markup {
     let lead = match &performance.overall {
         None => text(
             "There are no labels yet, so nothing can be said of how right the predictions are. When labels come, under labels/ \
-             in the raw data, make the report again.",
+             in the raw data, run alameda-monitoring.",
         ),
         Some(overall) => text(format!(
             "On {} with a label and a prediction, {} of which are {}. The positive class is predicted from a probability of {} on.",
@@ -22,7 +26,7 @@ pub(super) fn section(content: &Content) -> Markup {
             overall.threshold
         )),
     };
-    let inner = [overall(performance), curves::curves(performance), days::days(content)];
+    let inner = [overall(performance), curves::curves(performance), days];
     super::section("performance", "Performance", lead, inner)
 }
 

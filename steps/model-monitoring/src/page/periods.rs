@@ -30,13 +30,18 @@ pub(super) struct Drawn {
     pub(super) days: Vec<Day>,
 }
 
-/// Puts days together. What is drawn is exact: rates are counted anew from all rows of a period.
-pub(super) fn periods(days: &[Day]) -> Drawn {
-    let period = match days.len() {
+/// A period that leaves few enough of so many days.
+pub(super) fn fitting(days: usize) -> Period {
+    match days {
         few if few <= BY_DAY => Period::Day,
         some if some <= BY_WEEK => Period::Week,
         _ => Period::Month,
-    };
+    }
+}
+
+/// Puts days together by `unit`, else by one that leaves few enough. What is drawn is exact: rates are counted anew from all rows of a period.
+pub(super) fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
+    let period = unit.unwrap_or_else(|| fitting(days.len()));
     let mut points: Vec<Day> = Vec::new();
     for day in days {
         let date = begin_of(period, day.date);
@@ -145,7 +150,7 @@ mod tests {
 
     #[test]
     fn weeks_begin_on_monday_and_count_their_rows_anew() {
-        let Drawn { period, points: weeks, days: thin } = periods(&days(140));
+        let Drawn { period, points: weeks, days: thin } = periods(&days(140), None);
         assert_eq!((period, weeks.len(), thin.len()), (Period::Week, 20, 140));
         let week = &weeks[3];
         assert_eq!(week.date, NaiveDate::from_ymd_opt(2024, 1, 22).unwrap());
@@ -158,11 +163,11 @@ mod tests {
 
     #[test]
     fn few_days_stay_and_many_become_months() {
-        let few = periods(&days(120));
+        let few = periods(&days(120), None);
         assert_eq!((few.period, few.points.len(), few.days.len()), (Period::Day, 120, 0));
-        let Drawn { period, points: months, .. } = periods(&days(800));
+        let Drawn { period, points: months, .. } = periods(&days(800), None);
         assert_eq!((period, months.len(), months[1].date.to_string().as_str()), (Period::Month, 27, "2024-02-01"));
-        assert_eq!(periods(&[]).points, []);
+        assert_eq!(periods(&[], None).points, []);
     }
 
     #[test]
@@ -170,9 +175,9 @@ mod tests {
         let mut days = days(30);
         days[29] = day(days[29].date, 0, 1, 0.9);
         days[28] = day(days[28].date, 1, 1, 0.9);
-        let drawn = periods(&days).points;
+        let drawn = periods(&days, None).points;
         assert_eq!((drawn[29].accuracy, drawn[29].mean_score, drawn[29].rows), (Some(0.0), Some(0.9), 1));
         days.iter_mut().take(28).for_each(|day| day.confusion.true_positives += 100);
-        assert_eq!(periods(&days).points[29].accuracy, None);
+        assert_eq!(periods(&days, None).points[29].accuracy, None);
     }
 }

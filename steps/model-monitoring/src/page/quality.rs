@@ -88,10 +88,15 @@ pub(super) fn section(quality: &Quality, time: Option<&str>) -> Markup {
 }
 
 fn features(quality: &Quality) -> Markup {
+    values(&quality.features, quality.rows)
+}
+
+/// What is wrong with the values of each feature, among so many rows.
+pub(super) fn values(features: &[FeatureQuality], rows: u64) -> Markup {
     let cell = |value: u64| match value {
         0 => tagged("span class=\"muted\"", "0"),
         _ => {
-            let part = share((quality.rows > 0).then(|| value as f64 / quality.rows as f64));
+            let part = share((rows > 0).then(|| value as f64 / rows as f64));
             tag("span", [tagged("strong", count(value)), tagged("span class=\"muted\"", format!(" {part}"))])
         }
     };
@@ -118,7 +123,7 @@ fn features(quality: &Quality) -> Markup {
     // What stands out comes first.
     let odd =
         |feature: &&FeatureQuality| feature.nulls + feature.nans + feature.infinities + feature.below + feature.above;
-    let mut features: Vec<&FeatureQuality> = quality.features.iter().collect();
+    let mut features: Vec<&FeatureQuality> = features.iter().collect();
     features.sort_by_key(|feature| std::cmp::Reverse(odd(feature)));
     folded("numbers", "Values of the features", &columns, features.into_iter().map(row), SHOWN)
 }

@@ -10,8 +10,10 @@ use crate::html::{Markup, tag, tagged, text};
 const SHOWN: usize = 12;
 
 pub(super) fn section(segments: &Segments) -> Markup {
-    let lead = text("Where the model is right, and where it is not. Intervals are Wilson's, at 95 %.");
-    let mut parts = vec![by_score(&segments.score)];
+    let mut parts = Vec::new();
+    if !segments.score.is_empty() {
+        parts.push(by_score(&segments.score));
+    }
     for column in &segments.columns {
         let name = |segment: &Segment| match &segment.name {
             Some(name) => text(name),
@@ -23,6 +25,7 @@ pub(super) fn section(segments: &Segments) -> Markup {
     if !segments.too_many_values.is_empty() {
         parts.push(note(format!("Too many values to divide by: {}.", segments.too_many_values.join(", "))));
     }
+    let lead = text("Where the model is right, and where it is not. Intervals are Wilson's, at 95 %.");
     super::section("segments", "Segments", lead, parts)
 }
 

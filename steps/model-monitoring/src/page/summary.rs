@@ -3,7 +3,7 @@
 use common::drift::Verdict;
 
 use super::performance::interval;
-use crate::content::{Area, ColumnDrift, Content, Finding, Performance, Severity};
+use crate::content::{Area, ColumnDrift, Content, Drift, Finding, Performance, Severity};
 use crate::format::{count, difference, metric, rows, share};
 use crate::html::{Markup, leaf, nothing, tag, tagged, text};
 
@@ -100,14 +100,14 @@ pub(super) fn cards(content: &Content) -> Markup {
     };
     let predictions = count(quality.rows - quality.unscored_rows);
     let labelled = format!("{} have one", rows(performance.labelled_rows));
-    let [features, score] = drifted(content);
+    let [features, score] = drifted(&content.drift);
     let labels = card("Labels", &share(performance.label_coverage), &labelled);
     let all = [card("Predictions", &predictions, &unscored), labels, features, score];
     tag("div class=\"cards\"", all.into_iter().chain(metrics(performance)))
 }
 
 /// The four metrics that everybody asks for, each beside its interval and the holdout's.
-fn metrics(performance: &Performance) -> [Markup; 4] {
+pub(super) fn metrics(performance: &Performance) -> [Markup; 4] {
     let (holdout, of) = (&performance.holdout, &performance.intervals);
     let overall = performance.overall.as_ref();
     [
@@ -130,8 +130,7 @@ fn metrics(performance: &Performance) -> [Markup; 4] {
 }
 
 /// Cards of the drift.
-fn drifted(content: &Content) -> [Markup; 2] {
-    let drift = &content.drift;
+pub(super) fn drifted(drift: &Drift) -> [Markup; 2] {
     // The one that drifted most stands first.
     let most = match drift.features.first() {
         Some(ColumnDrift { name, psi: Some(psi), .. }) => format!("{name} most, PSI {}", metric(Some(psi.value))),
@@ -149,7 +148,7 @@ fn drifted(content: &Content) -> [Markup; 2] {
     ]
 }
 
-fn card(name: &str, value: &str, below: &str) -> Markup {
+pub(super) fn card(name: &str, value: &str, below: &str) -> Markup {
     tag(
         "div class=\"card\"",
         [tagged("p class=\"what\"", name), tagged("p class=\"value\"", value), tagged("p class=\"below\"", below)],

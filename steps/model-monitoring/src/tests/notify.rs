@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use chrono_tz::Tz;
+use common::attempt::Attempt;
 use common::failure::Failure;
 use common::step::Outputs;
 use common::store::Store;
 
-use crate::notify::{self, Attempt, Channel, Ended, NotifyFormat, NotifyOn, failures};
+use crate::notify::{self, Channel, Ended, NotifyFormat, NotifyOn, failures};
 
 const ONE: &str = r#"[{"displayName":"data-prep-map(0:000)","message":"main: Error (exit code 10): \"{{x}}\" it's","templateName":"data-prep-map","phase":"Failed","podName":"p-1","finishedAt":"2026-11-24T11:30:00Z"}]"#;
 
@@ -75,6 +76,15 @@ async fn an_instant_is_recorded_under_its_date() {
     let berlin = "Europe/Berlin".parse().unwrap();
     notify(Ok(store.clone()), &ended("2026-11-23T23:30:00Z", "Succeeded", "[]"), berlin).await.unwrap();
     assert_eq!(store.list("_attempts").await.unwrap()[0].key, "_attempts/2026-11-24/alameda-pipeline-x1.json");
+}
+
+#[test]
+fn the_predictions_tell_data_version_and_model() {
+    let key = "results/25.05.1/customer-classifier/v3/_manifest.json";
+    let told = ended("", "Failed", ONE).about(key);
+    assert_eq!((told.data_version.as_str(), told.model_name.as_str()), ("25.05.1", "customer-classifier"));
+    assert_eq!(ended("25.05.2", "Failed", ONE).about(key).data_version, "25.05.2");
+    assert_eq!(ended("", "Failed", ONE).about("{{workflow.parameters.results-manifest}}").data_version, "");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chrono_tz::Tz;
+use common::attempt::Attempt;
 use common::failure::{Failure, exit_code};
 use common::retry::Budget;
 use common::step::Outputs;
@@ -12,7 +13,7 @@ use common::webhook::Webhook;
 use serde_json::json;
 use services::{Received, Receiver, free_port};
 
-use crate::notify::{self, Attempt, Channel, Ended, NotifyFormat, NotifyOn};
+use crate::notify::{self, Channel, Ended, NotifyFormat, NotifyOn};
 
 const TOKEN: &str = "T0/B0/wrong-secret-7Jp4";
 const KEY: &str = "_attempts/25.05.1/alameda-pipeline-x1.json";

@@ -142,9 +142,9 @@ impl<'a> Linter<'a> {
             let what = match policy {
                 "" => Some("there is no `retryPolicy`".to_owned()),
                 policy if !POLICIES.contains(&policy) => Some(format!("there is no retryPolicy `{policy}`")),
-                "OnFailure" | "OnTransientError" if expression.contains("Error") => {
-                    Some(format!("the expression is about errors, which `{policy}` leaves"))
-                }
+                "OnFailure" | "OnTransientError" => Some(format!(
+                    "`{policy}` leaves pods that were deleted or evicted: take `Always` with an expression"
+                )),
                 _ => None,
             };
             if let Some(what) = what {

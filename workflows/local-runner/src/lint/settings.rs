@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, Command};
+use common::postgres::Settings;
 use common::store::Environment;
 
 use super::parameters::secret;
@@ -14,7 +15,8 @@ use crate::steps::STEPS;
 /// would refuse is refused now.
 pub(super) fn check(maps: &ConfigMaps, findings: &mut Vec<Finding>) {
     let flags = flags();
-    let settings: Vec<String> = Environment::names().collect();
+    let database = Settings::VARIABLES.into_iter().map(str::to_owned);
+    let settings: Vec<String> = Environment::names().chain(database).collect();
     for (name, keys) in maps.all().filter(|(name, _)| name.starts_with("alameda-")) {
         let is_setting = |key: &str| key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         for (key, value) in keys.iter().filter(|(key, _)| is_setting(key)) {

@@ -7,10 +7,20 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// Argo's own JSON schema, where a copy lies beside the repository.
+fn schema() -> Option<PathBuf> {
+    let beside = std::fs::read_dir(folder().join("../../shared/argo")).ok()?;
+    let mut files = beside.filter_map(|entry| Some(entry.ok()?.path()));
+    files.find(|path| path.extension().is_some_and(|end| end == "json"))
+}
+
 /// What is wrong with files; the script itself tells on stderr which types there were.
 fn check(fields: &Path, manifests: &[PathBuf]) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/argo_types.py");
     let mut command = Command::new(services::python().unwrap());
+    if std::env::var_os("ARGO_JSON_SCHEMA").is_none() {
+        command.envs(schema().map(|schema| ("ARGO_JSON_SCHEMA", schema)));
+    }
     let output = command.arg(script).arg(fields).args(manifests).stderr(Stdio::inherit()).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     let wrong: Vec<String> = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"));

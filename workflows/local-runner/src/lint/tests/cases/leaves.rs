@@ -27,7 +27,7 @@ pub(super) const CASES: &[Case] = &[
             ("expression: asInt", "expression: lastRetry.status == \"Error\" || asInt"),
         ],
         "retryPolicy",
-        "about errors",
+        "deleted or evicted",
     ),
     case(
         "retry-expression",

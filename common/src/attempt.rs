@@ -1,0 +1,66 @@
+//! Records of how workflows ended: one for each workflow and data version, under `_attempts/`.
+//!
+//! `model-monitoring notify` writes them; backfills and the dashboard go by them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{DataVersion, ModelName};
+
+/// The shape that this version of the code writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// How a workflow ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Name of the workflow.
+    pub workflow: String,
+    /// The data version that it was for.
+    pub data_version: DataVersion,
+    /// The model that it was for; empty when it is not known.
+    #[serde(default)]
+    pub model_name: String,
+    /// Argo's word: `Succeeded`, `Failed` or `Error`.
+    pub status: String,
+    /// `null` when Argo did not tell.
+    pub duration_seconds: Option<f64>,
+    /// How often the workflow has ended: a retried one ends again.
+    pub attempts: u32,
+    /// When the last end was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// What failed.
+    pub failures: Vec<NodeFailure>,
+    /// Names this end among all of the workflow.
+    #[serde(default)]
+    pub end: String,
+    /// When the webhook took the message about this end.
+    #[serde(default)]
+    pub notified_at: Option<DateTime<Utc>>,
+}
+
+impl Attempt {
+    /// Whether it tells of a model: one that does not say which tells of each.
+    pub fn is_of(&self, model_name: &ModelName) -> bool {
+        self.model_name.is_empty() || self.model_name == model_name.to_string()
+    }
+}
+
+/// A node that failed, in Argo's words. What Argo leaves out is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeFailure {
+    /// What people call it.
+    pub display_name: String,
+    /// Its template.
+    pub template_name: String,
+    /// `Failed` or `Error`.
+    pub phase: String,
+    /// Why.
+    pub message: String,
+    /// Its pod.
+    pub pod_name: String,
+    /// When it ended.
+    pub finished_at: String,
+}

@@ -1,0 +1,401 @@
+//! From profiles to what a report says, for any range of days and any threshold. Pure.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use common::drift::{self, NoiseFloor, Thresholds, Verdict};
+use common::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
+use common::postgres::CountedDays;
+use common::profiles::{Baseline, Compared, Counts, Overflow, Profile, ScoreBaseline, ScoreCounts, Side};
+
+use super::Choice;
+use crate::by_period::begin_of;
+use crate::content::{
+    Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Performance, Period, Periods, Segment, Summary,
+};
+use crate::judge::performance::{at_threshold, segment};
+use crate::judge::ratio;
+use crate::segments::SegmentCounts;
+
+/// Bars of a histogram.
+const BARS: usize = 32;
+/// Buckets that an index has at most.
+const MOST_BUCKETS: usize = 14;
+/// Up to so many periods stand in the chart of drift over time.
+const MOST_PERIODS: usize = 120;
+/// Thresholds that a table shows, in hundredths.
+const SHOWN: std::ops::Range<u32> = 1..10;
+
+/// What profiles say of the days that were chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Live {
+    pub(crate) verdict: Verdict,
+    pub(crate) rows: u64,
+    pub(crate) unscored_rows: u64,
+    pub(crate) first: Option<NaiveDate>,
+    pub(crate) last: Option<NaiveDate>,
+    pub(crate) features: Vec<FeatureQuality>,
+    pub(crate) performance: Performance,
+    pub(crate) drift: Drift,
+    /// The rows by their score, as a report divides them.
+    pub(crate) by_score: Vec<Segment>,
+    /// The threshold that is used: the cut next to the one chosen, else the model's.
+    pub(crate) threshold: f64,
+    /// The model's own.
+    pub(crate) model_threshold: f64,
+    /// Rows whose profile can't be added to the others.
+    pub(crate) left_out_rows: u64,
+    /// The true area under the ROC curve differs by so much at most.
+    pub(crate) roc_error: Option<f64>,
+}
+
+impl Live {
+    /// `holdout` is what the model reached there, where that is known, at its own threshold: at another one it is no measure
+    /// for what depends on the threshold.
+    ///
+    /// # Errors
+    /// Profiles that do not add up.
+    pub(crate) fn new(
+        counted: &CountedDays,
+        choice: &Choice,
+        thresholds: &Thresholds,
+        holdout: Option<Metrics>,
+    ) -> Result<Self, Overflow> {
+        let baseline = &*counted.baseline;
+        let mut all = Profile::new(baseline);
+        let mut by_day: BTreeMap<NaiveDate, Profile> = BTreeMap::new();
+        for counted in &counted.days {
+            all.merge(&counted.profile)?;
+            if let Some(day) = counted.day {
+                by_day.entry(day).or_insert_with(|| Profile::new(baseline)).merge(&counted.profile)?;
+            }
+        }
+        let threshold = nearest(&baseline.score.cuts, choice.threshold.unwrap_or(baseline.threshold));
+        let holdout = match holdout {
+            Some(holdout) if threshold != baseline.threshold => Some(Metrics {
+                accuracy: None,
+                balanced_accuracy: None,
+                precision: None,
+                recall: None,
+                f1: None,
+                ..holdout
+            }),
+            holdout => holdout,
+        };
+        let (performance, roc_error) = performance(baseline, &all, &by_day, threshold, holdout);
+        let drift = drift_of(baseline, &all, &by_day, choice.by, thresholds)?;
+        let verdict =
+            drift.features.iter().map(|column| column.verdict).max().unwrap_or(Verdict::Ok).max(drift.score.verdict);
+        Ok(Self {
+            verdict,
+            rows: all.rows() as u64,
+            unscored_rows: all.unscored_rows() as u64,
+            first: by_day.keys().next().copied(),
+            last: by_day.keys().next_back().copied(),
+            features: baseline
+                .features
+                .iter()
+                .zip(&all.features)
+                .map(|(feature, counts)| FeatureQuality {
+                    name: feature.name.clone(),
+                    nulls: counts.nulls as u64,
+                    nans: counts.nans as u64,
+                    infinities: counts.infinities as u64,
+                    below: counts.below as u64,
+                    above: counts.above as u64,
+                    min: None,
+                    max: None,
+                    reference_min: feature.min,
+                    reference_max: feature.max,
+                })
+                .collect(),
+            performance,
+            drift,
+            by_score: by_score(&baseline.score, &all.score, threshold),
+            threshold,
+            model_threshold: baseline.threshold,
+            left_out_rows: counted.left_out_rows,
+            roc_error,
+        })
+    }
+}
+
+/// The cut that is nearest: at cuts counts are exact.
+fn nearest(cuts: &[f64], wanted: f64) -> f64 {
+    let distance = |cut: &f64| (cut - wanted).abs();
+    cuts.iter().copied().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(wanted)
+}
+
+fn performance(
+    baseline: &Baseline,
+    all: &Profile,
+    by_day: &BTreeMap<NaiveDate, Profile>,
+    threshold: f64,
+    holdout: Option<Metrics>,
+) -> (Performance, Option<f64>) {
+    let counts = Counts::new(&baseline.score, &all.score);
+    let confusion = counts.confusion(threshold).unwrap_or_default();
+    let ranked = counts.ranked();
+    let overall = (confusion.rows() > 0).then(|| metrics(&counts, confusion, threshold));
+    let cuts = SHOWN.map(|tenth| f64::from(tenth * 10) / 100.0).chain([threshold, baseline.threshold]);
+    let mut cuts: Vec<f64> = cuts.collect();
+    cuts.sort_by(f64::total_cmp);
+    cuts.dedup();
+    let at = |cut: f64| Some(at_threshold(cut, counts.confusion(cut)?));
+    let empty = || Classification::new(baseline.threshold).report(None);
+    let performance = Performance {
+        labelled_rows: all.labelled_rows() as u64,
+        label_coverage: ratio(all.labelled_rows() as u64, all.rows() as u64),
+        majority_accuracy: confusion.base_rate().map(|rate| rate.max(1.0 - rate)),
+        intervals: confusion.intervals(),
+        curve: if overall.is_some() { curve(&baseline.score.cuts, &all.score) } else { Vec::new() },
+        thresholds: if overall.is_some() { cuts.into_iter().filter_map(at).collect() } else { Vec::new() },
+        overall,
+        holdout: holdout.unwrap_or_else(empty),
+        classes: ClassNames {
+            negative: baseline.classes.negative.to_string(),
+            positive: baseline.classes.positive.to_string(),
+        },
+        time_column: (!by_day.is_empty()).then(|| "the rows".to_owned()),
+        days: by_day.iter().map(|(date, profile)| day(baseline, *date, profile, threshold)).collect(),
+    };
+    (performance, ranked.map(|ranked| ranked.error_bound))
+}
+
+/// All metrics that cells tell; the others are `None`.
+fn metrics(counts: &Counts<'_>, confusion: Confusion, threshold: f64) -> Metrics {
+    let empty = Classification::new(threshold).report(None);
+    let (found, kept) =
+        (confusion.recall(), ratio(confusion.true_negatives, confusion.true_negatives + confusion.false_positives));
+    let calibration = counts.calibration().into_iter().map(|range| CalibrationBin {
+        lower: range.lower,
+        upper: range.upper,
+        rows: range.rows as u64,
+        mean_predicted: range.mean_predicted,
+        observed_rate: ratio(range.positives as u64, range.rows as u64),
+    });
+    Metrics {
+        rows: confusion.rows(),
+        positives: confusion.positives(),
+        base_rate: confusion.base_rate(),
+        accuracy: confusion.accuracy(),
+        balanced_accuracy: found
+            .filter(|_| confusion.positives() > 0)
+            .zip(kept)
+            .map(|(found, kept)| (found + kept) / 2.0),
+        precision: confusion.precision(),
+        recall: confusion.recall(),
+        f1: confusion.f1(),
+        brier: counts.brier(),
+        roc_auc: counts.ranked().map(|ranked| ranked.roc_auc),
+        calibration: calibration.collect(),
+        confusion,
+        ..empty
+    }
+}
+
+/// A point for each cut, from the highest on: each is exact.
+fn curve(cuts: &[f64], score: &ScoreCounts) -> Vec<CurvePoint> {
+    let (mut positives, mut negatives) = (0, 0);
+    let mut points = Vec::new();
+    for index in (0..=cuts.len()).rev() {
+        positives += score.positive.cells[index] as u64;
+        negatives += score.negative.cells[index] as u64;
+        let threshold = index.checked_sub(1).map_or(0.0, |below| cuts[below]);
+        let point = CurvePoint { threshold, true_positives: positives, false_positives: negatives };
+        let same = |last: &CurvePoint| (last.true_positives, last.false_positives) == (positives, negatives);
+        if positives + negatives > 0 && !points.last().is_some_and(same) {
+            points.push(point);
+        }
+    }
+    points
+}
+
+fn day(baseline: &Baseline, date: NaiveDate, profile: &Profile, threshold: f64) -> Day {
+    let counts = Counts::new(&baseline.score, &profile.score);
+    let confusion = counts.confusion(threshold).unwrap_or_default();
+    let (rows, labelled_rows) = (profile.rows() as u64, profile.labelled_rows() as u64);
+    let score = baseline.score.compared(&profile.score).now;
+    let from = baseline.score.cuts.partition_point(|cut| *cut < threshold) + 1;
+    let above: u64 = score.cells.get(from..).unwrap_or_default().iter().sum();
+    Day {
+        date,
+        rows,
+        scored_rows: score.count(),
+        labelled_rows,
+        label_coverage: ratio(labelled_rows, rows),
+        mean_score: score.mean,
+        predicted_positive_rate: ratio(above, score.count()),
+        base_rate: confusion.base_rate(),
+        accuracy: confusion.accuracy(),
+        precision: confusion.precision(),
+        recall: confusion.recall(),
+        f1: confusion.f1(),
+        roc_auc: counts.ranked().map(|ranked| ranked.roc_auc),
+        log_loss: None,
+        brier: counts.brier(),
+        intervals: confusion.intervals(),
+        confusion,
+    }
+}
+
+/// The rows by ranges of the score that each held about a tenth of the training data. Their mean score takes
+/// each row as the middle of its cell.
+fn by_score(baseline: &ScoreBaseline, score: &ScoreCounts, threshold: f64) -> Vec<Segment> {
+    let sum = |counts: &ScoreCounts, from: usize, to: usize| -> [u64; 3] {
+        [&counts.unlabelled, &counts.negative, &counts.positive]
+            .map(|label| label.cells[from..to].iter().sum::<i64>() as u64)
+    };
+    let rows = |counts: &ScoreCounts, from: usize, to: usize| sum(counts, from, to).iter().sum::<u64>();
+    let middle = |cell: usize| {
+        let lower = cell.checked_sub(1).map_or(0.0, |below| baseline.cuts[below]);
+        (lower + baseline.cuts.get(cell).copied().unwrap_or(1.0)) / 2.0
+    };
+    let cells = baseline.cuts.len() + 1;
+    let (trained, scored) = (rows(&baseline.reference, 0, cells), rows(score, 0, cells));
+    let mut edges = vec![0];
+    for tenth in 1..10 {
+        // The cut below which the training data's share is nearest.
+        let off = |cell: &usize| (10 * rows(&baseline.reference, 0, *cell)).abs_diff(tenth * trained);
+        edges.extend((1..cells).min_by_key(off));
+    }
+    edges.dedup();
+    edges.push(cells);
+    // Cells from here on are predicted positive.
+    let predicted = baseline.cuts.partition_point(|cut| *cut < threshold) + 1;
+    edges
+        .windows(2)
+        .map(|range| {
+            let (from, to) = (range[0], range[1]);
+            let cut = predicted.clamp(from, to);
+            let ([_, true_negatives, false_negatives], [_, false_positives, true_positives]) =
+                (sum(score, from, cut), sum(score, cut, to));
+            let confusion = Confusion { true_negatives, false_positives, false_negatives, true_positives };
+            let counts = SegmentCounts {
+                rows: rows(score, from, to),
+                scored_rows: rows(score, from, to),
+                score_sum: (from..to).map(|cell| middle(cell) * rows(score, cell, cell + 1) as f64).sum(),
+                confusion,
+            };
+            Segment {
+                lower: from.checked_sub(1).map(|below| baseline.cuts[below]),
+                upper: baseline.cuts.get(to - 1).copied(),
+                reference_share: ratio(rows(&baseline.reference, from, to), trained),
+                ..segment(None, &counts, scored)
+            }
+        })
+        .collect()
+}
+
+fn drift_of(
+    baseline: &Baseline,
+    all: &Profile,
+    by_day: &BTreeMap<NaiveDate, Profile>,
+    by: Option<Period>,
+    thresholds: &Thresholds,
+) -> Result<Drift, Overflow> {
+    let (unit, periods) = periods(baseline, by_day, by)?;
+    let comparisons = baseline.features.len() + 1;
+    let (floor, period_floor) = (NoiseFloor::of(comparisons), NoiseFloor::of(comparisons * periods.len().max(1)));
+    let over_time = |compare: &dyn Fn(&Profile) -> Compared| -> Vec<Option<f64>> {
+        periods.iter().map(|(_, profile)| compare(profile).psi(&period_floor).map(|psi| psi.value)).collect()
+    };
+    let score_at = |profile: &Profile| baseline.score.compared(&profile.score);
+    let score = column("score", &score_at(all), &floor, over_time(&score_at), thresholds);
+    let mut features: Vec<ColumnDrift> = baseline
+        .features
+        .iter()
+        .enumerate()
+        .map(|(index, feature)| {
+            let at = |profile: &Profile| feature.compared(&profile.features[index]);
+            column(&feature.name, &at(all), &floor, over_time(&at), thresholds)
+        })
+        .collect();
+    let index = |column: &ColumnDrift| column.psi.as_ref().map_or(-1.0, |psi| psi.value);
+    features.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(index(b).total_cmp(&index(a))));
+    let trained = score.reference.rows.max(1);
+    Ok(Drift {
+        comparisons: comparisons as u64,
+        drifted_features: features.iter().filter(|column| column.verdict >= Verdict::Warn).count() as u64,
+        psi_max: features.iter().filter_map(|column| Some(column.psi.as_ref()?.value)).max_by(f64::total_cmp),
+        periods: (!periods.is_empty()).then(|| Periods {
+            unit,
+            dates: periods.iter().map(|(date, _)| *date).collect(),
+            rows: periods.iter().map(|(_, profile)| profile.rows() as u64).collect(),
+            noise_floor: periods
+                .iter()
+                .map(|(_, profile)| period_floor.at(MOST_BUCKETS, trained, profile.rows().max(1) as u64))
+                .collect(),
+        }),
+        score,
+        features,
+    })
+}
+
+/// Days put together as asked, else as short as fits.
+fn periods(
+    baseline: &Baseline,
+    by_day: &BTreeMap<NaiveDate, Profile>,
+    by: Option<Period>,
+) -> Result<(Period, Vec<(NaiveDate, Profile)>), Overflow> {
+    let count = |unit: Period| {
+        let mut dates: Vec<NaiveDate> = by_day.keys().map(|day| begin_of(unit, *day)).collect();
+        dates.dedup();
+        dates.len()
+    };
+    let fits = [Period::Day, Period::Week, Period::Month].into_iter().find(|unit| count(*unit) <= MOST_PERIODS);
+    let unit = by.filter(|by| count(*by) <= 6 * MOST_PERIODS).or(fits).unwrap_or(Period::Year);
+    let mut periods: Vec<(NaiveDate, Profile)> = Vec::new();
+    for (day, profile) in by_day {
+        let date = begin_of(unit, *day);
+        if periods.last().is_none_or(|(last, _)| *last != date) {
+            periods.push((date, Profile::new(baseline)));
+        }
+        if let Some((_, sum)) = periods.last_mut() {
+            sum.merge(profile)?;
+        }
+    }
+    Ok((unit, periods))
+}
+
+fn column(
+    name: &str,
+    compared: &Compared,
+    floor: &NoiseFloor,
+    psi_by_period: Vec<Option<f64>>,
+    thresholds: &Thresholds,
+) -> ColumnDrift {
+    let psi = compared.psi(floor);
+    let (then, now) = (summary(compared, &compared.then), summary(compared, &compared.now));
+    let spread = then.std.filter(|std| *std > 0.0);
+    ColumnDrift {
+        name: name.to_owned(),
+        verdict: drift::verdict(psi.as_ref(), thresholds),
+        jensen_shannon: psi.as_ref().map(drift::Psi::jensen_shannon),
+        psi,
+        ks: compared.ks(),
+        mean_shift: now.mean.zip(then.mean).zip(spread).map(|((now, then), spread)| (now - then) / spread),
+        std_ratio: now.std.zip(spread).map(|(now, spread)| now / spread),
+        values: None,
+        psi_by_period,
+        reference: then,
+        current: now,
+        histogram: compared
+            .bars(BARS)
+            .into_iter()
+            .map(|bar| Bin { lower: bar.lower, upper: bar.upper, reference: bar.then, current: bar.now })
+            .collect(),
+    }
+}
+
+fn summary(compared: &Compared, side: &Side) -> Summary {
+    Summary {
+        rows: side.rows(),
+        missing: side.missing + side.infinite,
+        mean: side.mean,
+        std: side.std,
+        min: None,
+        median: compared.median(side),
+        max: None,
+    }
+}

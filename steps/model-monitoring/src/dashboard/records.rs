@@ -1,0 +1,117 @@
+//! What stands in the store beside the profiles: attempts of workflows and data sets.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use chrono_tz::Tz;
+use common::attempt::Attempt;
+use common::layout::{self, DataVersion, ModelName, Split};
+use common::manifest::{self, DatasetManifest, ModelManifest, ResultsManifest};
+use common::metrics::Report as Metrics;
+use common::store::{Object, Store};
+use futures::{StreamExt, TryStreamExt};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Scored;
+use crate::content::Segments;
+
+/// Objects that are asked for at the same time.
+const AT_ONCE: usize = 16;
+/// Records that are shown, the newest.
+const SHOWN: usize = 200;
+
+/// How workflows ended, the newest first, and how many more there are.
+pub(crate) struct Attempted {
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) more: usize,
+}
+
+/// Data sets, the newest first, and how many more there are.
+pub(crate) struct DataSets {
+    pub(crate) sets: Vec<DatasetManifest>,
+    pub(crate) more: usize,
+}
+
+/// Keys of the reports that are committed.
+pub(crate) struct Reports(BTreeSet<String>);
+
+/// What a report says of parts of the rows, which profiles do not tell apart.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reported {
+    pub(crate) data_version: DataVersion,
+    pub(crate) segments: Segments,
+}
+
+impl Reports {
+    pub(crate) async fn list(store: &Store) -> Result<Self> {
+        Ok(Self(store.glob(layout::ALL_REPORTS).await?.into_iter().map(|object| object.key).collect()))
+    }
+
+    /// Whether there is one on what was scored.
+    pub(crate) fn has(&self, scored: &Scored) -> bool {
+        report_folder(scored).is_some_and(|folder| self.0.contains(&layout::report_json(&folder)))
+    }
+}
+
+async fn read<T: DeserializeOwned>(store: &Store, objects: &[Object]) -> Result<Vec<T>> {
+    let read = objects.iter().map(|object| store.get_json::<T>(&object.key));
+    // One that was deleted since it was listed is none.
+    let all: Vec<Option<T>> = futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
+    Ok(all.into_iter().flatten().collect())
+}
+
+pub(crate) async fn attempted(store: &Store) -> Result<Attempted> {
+    let objects = store.glob(layout::ALL_ATTEMPTS).await?;
+    let mut attempts: Vec<Attempt> = read(store, &objects).await?;
+    attempts.sort_by_key(|attempt| std::cmp::Reverse(attempt.recorded_at));
+    let more = attempts.len().saturating_sub(SHOWN);
+    attempts.truncate(SHOWN);
+    Ok(Attempted { attempts, more })
+}
+
+pub(crate) async fn data_sets(store: &Store) -> Result<DataSets> {
+    let mut sets = Vec::new();
+    for split in [Split::Train, Split::Holdout, Split::Predict] {
+        sets.extend(read::<DatasetManifest>(store, &store.glob(layout::all_datasets(split)).await?).await?);
+    }
+    sets.sort_by_key(|set| std::cmp::Reverse(set.header.created_at));
+    let more = sets.len().saturating_sub(SHOWN);
+    sets.truncate(SHOWN);
+    Ok(DataSets { sets, more })
+}
+
+/// What the model reached on its holdout; `None` where its files are not in the store.
+pub(crate) async fn holdout(store: &Store, scored: &Scored) -> Result<Option<Metrics>> {
+    let Some(key) = results_key(scored) else { return Ok(None) };
+    let Some(results) = manifest::read::<ResultsManifest>(store, &key).await? else { return Ok(None) };
+    let Some(model) = manifest::read::<ModelManifest>(store, &results.model).await? else { return Ok(None) };
+    Ok(Some(model.load_metrics(store).await?.holdout))
+}
+
+/// What the report on `scored` says; `None` without one.
+pub(crate) async fn reported(store: &Store, scored: &Scored) -> Result<Option<Reported>> {
+    let Some(folder) = report_folder(scored) else { return Ok(None) };
+    store.get_json(&layout::report_json(&folder)).await
+}
+
+/// The key of a report's page; `None` for names that are none.
+pub(crate) fn report_page(data_version: &str, model_name: &str, model_version: u64) -> Option<String> {
+    let (data_version, model_name) = names(data_version, model_name)?;
+    Some(layout::report_html(&layout::report(&data_version, &model_name, model_version)))
+}
+
+fn results_key(scored: &Scored) -> Option<String> {
+    let (data_version, model_name) = names(&scored.data_version, &scored.model_name)?;
+    Some(layout::manifest(&layout::scored(&data_version, &model_name, scored.model_version)))
+}
+
+fn report_folder(scored: &Scored) -> Option<String> {
+    let (data_version, model_name) = names(&scored.data_version, &scored.model_name)?;
+    Some(layout::report(&data_version, &model_name, scored.model_version))
+}
+
+/// As they stand in keys; `None` for names that were not made by this program.
+fn names(data_version: &str, model_name: &str) -> Option<(DataVersion, ModelName)> {
+    Some((DataVersion::parse(data_version, Tz::UTC).ok()?, model_name.parse().ok()?))
+}
