@@ -218,6 +218,17 @@ pub fn all_datasets(split: Split) -> &'static str {
     }
 }
 
+/// The folder of the data set whose manifest has that key; `None` for any other key.
+pub fn dataset_of_manifest(key: &str) -> Option<&str> {
+    let folder = key.strip_suffix("/_manifest.json")?;
+    let version = match folder.split('/').collect::<Vec<_>>()[..] {
+        ["train" | "holdout", version] | ["predict", version, _] => version,
+        _ => return None,
+    };
+    let known = check(folder).is_ok() && DataVersion::parse(version, Tz::UTC).is_ok();
+    known.then_some(folder)
+}
+
 /// A glob of the manifests of all results.
 pub const ALL_RESULTS: &str = "results/*/*/v*/_manifest.json";
 
@@ -349,6 +360,18 @@ pub fn check(key: &str) -> anyhow::Result<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_data_sets_have_a_folder() {
+        let folder = dataset_of_manifest;
+        assert_eq!(folder("train/25.05.1/_manifest.json"), Some("train/25.05.1"));
+        assert_eq!(folder("predict/1/0123abcd/_manifest.json"), Some("predict/1/0123abcd"));
+        for other in
+            ["train/1", "train/../_manifest.json", "train//_manifest.json", "models/m/_manifest.json", "_manifest.json"]
+        {
+            assert_eq!(folder(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn an_instant_is_cut_to_its_date_in_the_time_zone() {

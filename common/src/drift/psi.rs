@@ -211,15 +211,16 @@ impl Cells {
         let beside = [(PsiKind::Missing, None, None), (PsiKind::Infinite, None, None)].into_iter();
         let kinds = beside.chain(self.parts.iter().map(|part| (part.kind, edge(part.from), edge(part.to))));
         let rows = self.reference.iter().zip(current);
-        let bucket = |((kind, lower, upper), (&reference, &current))| PsiBucket {
-            kind,
-            lower,
-            upper,
-            reference,
-            current,
-            contribution: 0.0,
-        };
+        let bucket =
+            |((kind, lower, upper), (&reference, &current))| PsiBucket::new(kind, lower, upper, reference, current);
         Psi::of(kinds.zip(rows).map(bucket), floor)
+    }
+}
+
+impl PsiBucket {
+    /// What it contributes comes with the others.
+    pub fn new(kind: PsiKind, lower: Option<f64>, upper: Option<f64>, reference: u64, current: u64) -> Self {
+        Self { kind, lower, upper, reference, current, contribution: 0.0 }
     }
 }
 

@@ -113,19 +113,11 @@ impl Compared {
     /// values within a bucket of the training data's ends. `None` when a side has no rows.
     pub fn psi(&self, floor: &NoiseFloor) -> Option<Psi> {
         let edges = self.deciles();
-        let bucket = |kind, lower, upper, reference, current| PsiBucket {
-            kind,
-            lower,
-            upper,
-            reference,
-            current,
-            contribution: 0.0,
-        };
         let sum = |side: &Side, from: usize, to: usize| side.cells[from..to].iter().sum::<u64>();
         let mut buckets = vec![
-            bucket(PsiKind::Missing, None, None, self.then.missing, self.now.missing),
-            bucket(PsiKind::Infinite, None, None, self.then.infinite, self.now.infinite),
-            bucket(PsiKind::Below, None, self.low, self.then.below, self.now.below),
+            PsiBucket::new(PsiKind::Missing, None, None, self.then.missing, self.now.missing),
+            PsiBucket::new(PsiKind::Infinite, None, None, self.then.infinite, self.now.infinite),
+            PsiBucket::new(PsiKind::Below, None, self.low, self.then.below, self.now.below),
         ];
         // Cells from one decile up to before the next; what lies beyond the ends has buckets of its own.
         let last = edges.len();
@@ -139,14 +131,14 @@ impl Compared {
                 below + if part == last { side.above } else { 0 }
             };
             let rows = |side: &Side| sum(side, from, to).saturating_sub(beyond(side));
-            buckets.push(bucket(PsiKind::Range, lower, upper, rows(&self.then), rows(&self.now)));
+            buckets.push(PsiBucket::new(PsiKind::Range, lower, upper, rows(&self.then), rows(&self.now)));
         }
-        buckets.push(bucket(PsiKind::Above, self.high, None, self.then.above, self.now.above));
+        buckets.push(PsiBucket::new(PsiKind::Above, self.high, None, self.then.above, self.now.above));
         Psi::of(buckets, floor)
     }
 
     /// The cuts that are nearest to the deciles of the training data, ascending, each once, as a report chooses them.
-    fn deciles(&self) -> Vec<usize> {
+    pub fn deciles(&self) -> Vec<usize> {
         let mut below = 0_u128;
         let sums: Vec<u128> = self
             .then

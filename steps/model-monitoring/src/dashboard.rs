@@ -32,7 +32,7 @@ use source::Source;
 pub(crate) use choice::Choice;
 pub(crate) use live::Live;
 pub(crate) use pages::{Asides, Model, SCORE, Side};
-pub(crate) use records::{Attempted, DataSets, Reported, Reports};
+pub(crate) use records::{Attempted, DataSet, DataSets, Reported, Reports};
 pub(crate) use source::{AllScored, Scored};
 
 /// How long a service may take to answer while somebody waits for a page.

@@ -253,14 +253,9 @@ fn by_score(baseline: &ScoreBaseline, score: &ScoreCounts, threshold: f64) -> Ve
     };
     let cells = baseline.cuts.len() + 1;
     let (trained, scored) = (rows(&baseline.reference, 0, cells), rows(score, 0, cells));
-    let mut edges = vec![0];
-    for tenth in 1..10 {
-        // The cut below which the training data's share is nearest.
-        let off = |cell: &usize| (10 * rows(&baseline.reference, 0, *cell)).abs_diff(tenth * trained);
-        edges.extend((1..cells).min_by_key(off));
-    }
-    edges.dedup();
-    edges.push(cells);
+    // The cell above each decile, between the first and the one behind the last.
+    let deciles = baseline.compared(score).deciles().into_iter().map(|cut| cut + 1);
+    let edges: Vec<usize> = std::iter::once(0).chain(deciles).chain([cells]).collect();
     // Cells from here on are predicted positive.
     let predicted = baseline.cuts.partition_point(|cut| *cut < threshold) + 1;
     edges

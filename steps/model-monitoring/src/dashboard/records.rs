@@ -29,8 +29,14 @@ pub(crate) struct Attempted {
 
 /// Data sets, the newest first, and how many more there are.
 pub(crate) struct DataSets {
-    pub(crate) sets: Vec<DatasetManifest>,
+    pub(crate) sets: Vec<DataSet>,
     pub(crate) more: usize,
+}
+
+/// A data set, and the folder that it lies in.
+pub(crate) struct DataSet {
+    pub(crate) folder: String,
+    pub(crate) manifest: DatasetManifest,
 }
 
 /// Keys of the reports that are committed.
@@ -54,16 +60,18 @@ impl Reports {
     }
 }
 
-async fn read<T: DeserializeOwned>(store: &Store, objects: &[Object]) -> Result<Vec<T>> {
-    let read = objects.iter().map(|object| store.get_json::<T>(&object.key));
-    // One that was deleted since it was listed is none.
-    let all: Vec<Option<T>> = futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
+/// What stands in each object that is still there, with its key.
+async fn read<T: DeserializeOwned>(store: &Store, objects: Vec<Object>) -> Result<Vec<(String, T)>> {
+    let read = objects.into_iter().map(|object| async move {
+        anyhow::Ok(store.get_json::<T>(&object.key).await?.map(|value| (object.key, value)))
+    });
+    let all: Vec<Option<(String, T)>> = futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
     Ok(all.into_iter().flatten().collect())
 }
 
 pub(crate) async fn attempted(store: &Store) -> Result<Attempted> {
     let objects = store.glob(layout::ALL_ATTEMPTS).await?;
-    let mut attempts: Vec<Attempt> = read(store, &objects).await?;
+    let mut attempts: Vec<Attempt> = read(store, objects).await?.into_iter().map(|(_, attempt)| attempt).collect();
     attempts.sort_by_key(|attempt| std::cmp::Reverse(attempt.recorded_at));
     let more = attempts.len().saturating_sub(SHOWN);
     attempts.truncate(SHOWN);
@@ -73,12 +81,23 @@ pub(crate) async fn attempted(store: &Store) -> Result<Attempted> {
 pub(crate) async fn data_sets(store: &Store) -> Result<DataSets> {
     let mut sets = Vec::new();
     for split in [Split::Train, Split::Holdout, Split::Predict] {
-        sets.extend(read::<DatasetManifest>(store, &store.glob(layout::all_datasets(split)).await?).await?);
+        for (key, manifest) in read(store, store.glob(layout::all_datasets(split)).await?).await? {
+            let folder = layout::dataset_of_manifest(&key).map(str::to_owned);
+            sets.extend(folder.map(|folder| DataSet { folder, manifest }));
+        }
     }
-    sets.sort_by_key(|set| std::cmp::Reverse(set.header.created_at));
+    sets.sort_by_key(|set| std::cmp::Reverse(set.manifest.header.created_at));
     let more = sets.len().saturating_sub(SHOWN);
     sets.truncate(SHOWN);
     Ok(DataSets { sets, more })
+}
+
+/// The data set in a folder; `None` where there is none.
+pub(crate) async fn data_set(store: &Store, folder: &str) -> Result<Option<DataSet>> {
+    let key = layout::manifest(folder);
+    let Some(folder) = layout::dataset_of_manifest(&key) else { return Ok(None) };
+    let found = manifest::read(store, &key).await?;
+    Ok(found.map(|manifest| DataSet { folder: folder.to_owned(), manifest }))
 }
 
 /// What the model reached on its holdout; `None` where its files are not in the store.

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use super::access::{Access, Entry};
 use super::choice::parameter;
 use super::source::Source;
-use super::{Asides, Choice, Model, Reports, gauges, records, tables};
+use super::{Asides, Choice, DataSet, Model, Reports, gauges, records, tables};
 use crate::page::dashboard as page;
 
 /// Pages that are made at the same time; others wait.
@@ -125,6 +125,7 @@ pub(crate) fn router(state: State) -> Router {
         .route("/models/{name}/compare", get(compare))
         .route("/runs", get(runs))
         .route("/data", get(data))
+        .route("/data/{*folder}", get(data_set))
         .route("/prediction", get(prediction))
         .route("/reports/{data_version}/{name}/{version}", get(report))
         .route("/tables/{file}", get(table))
@@ -279,6 +280,15 @@ async fn data(Shared(state): Us) -> Answer {
     .await
 }
 
+async fn data_set(Shared(state): Us, Path(folder): Path<String>) -> Answer {
+    paged(&state, async move |state| html(page::data_set(&in_folder(&state, &folder).await?))).await
+}
+
+async fn in_folder(state: &State, folder: &str) -> Result<DataSet, Problem> {
+    let missing = || Problem::Missing(format!("There is no data set in {folder}."));
+    records::data_set(&state.store, folder).await?.ok_or_else(missing)
+}
+
 async fn prediction(Shared(state): Us, RawQuery(query): RawQuery) -> Answer {
     let id = parameter(&query.unwrap_or_default(), "id");
     paged(&state, async move |state| {
@@ -304,6 +314,7 @@ async fn table(Shared(state): Us, Path(file): Path<String>, RawQuery(query): Raw
             "runs" => tables::runs(&state.tracking.runs(None, RUNS).await?),
             "workflows" => tables::workflows(&records::attempted(&state.store).await?.attempts),
             "prepared" => tables::prepared(&records::data_sets(&state.store).await?.sets),
+            "raw-files" => tables::raw_files(&in_folder(&state, &asked(&query, "set", "a data set")?).await?),
             "left-out" => tables::left_out(&records::data_sets(&state.store).await?.sets),
             "predictions" => {
                 let id = asked(&query, "id", "an id")?;

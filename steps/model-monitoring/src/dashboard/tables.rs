@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use common::attempt::Attempt;
-use common::manifest::{DatasetManifest, Quarantined};
+use common::manifest::{DatasetManifest, Quarantined, RawShard};
 use common::metrics::{CalibrationBin, Report as Metrics};
 use common::postgres::Predicted;
 use common::tracking::RunView;
 use serde_json::{Map, Value, json};
 
-use super::{AllScored, Live, Model, Scored};
+use super::{AllScored, DataSet, Live, Model, Scored};
 use crate::content::{AtThreshold, ColumnDrift, Day, FeatureQuality, Segment, Segments};
 
 /// Numbers and texts in rows.
@@ -255,6 +255,7 @@ pub(crate) fn workflows(attempts: &[Attempt]) -> Table {
     let columns: &Columns<Attempt> = &[
         ("workflow", |attempt| attempt.workflow.as_str().into()),
         ("data_version", |attempt| attempt.data_version.to_string().into()),
+        ("model_name", |attempt| attempt.model_name.as_str().into()),
         ("status", |attempt| attempt.status.as_str().into()),
         ("duration_seconds", |attempt| attempt.duration_seconds.into()),
         ("attempts", |attempt| attempt.attempts.into()),
@@ -265,30 +266,44 @@ pub(crate) fn workflows(attempts: &[Attempt]) -> Table {
 }
 
 /// Data sets.
-pub(crate) fn prepared(sets: &[DatasetManifest]) -> Table {
-    let columns: &Columns<DatasetManifest> = &[
-        ("data_version", |set| set.data_version.to_string().into()),
-        ("split", |set| set.split.to_string().into()),
-        ("rows", |set| set.rows.into()),
-        ("labelled_rows", |set| set.labelled_rows.into()),
-        ("raw_files", |set| set.shards.len().into()),
-        ("raw_bytes", |set| set.shards.iter().map(|shard| shard.bytes).sum::<u64>().into()),
-        ("left_out", |set| set.quarantined.len().into()),
-        ("created_at", |set| instant(Some(set.header.created_at))),
+pub(crate) fn prepared(sets: &[DataSet]) -> Table {
+    let columns: &Columns<DataSet> = &[
+        ("data_version", |set| set.manifest.data_version.to_string().into()),
+        ("split", |set| set.manifest.split.to_string().into()),
+        ("rows", |set| set.manifest.rows.into()),
+        ("labelled_rows", |set| set.manifest.labelled_rows.into()),
+        ("raw_files", |set| set.manifest.shards.len().into()),
+        ("raw_bytes", |set| set.manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>().into()),
+        ("left_out", |set| set.manifest.quarantined.len().into()),
+        ("created_at", |set| instant(Some(set.manifest.header.created_at))),
+        ("folder", |set| set.folder.as_str().into()),
     ];
     of(columns, sets)
 }
 
+/// The raw files of a data set.
+pub(crate) fn raw_files(set: &DataSet) -> Table {
+    let columns: &Columns<RawShard> = &[
+        ("file", |file| file.key.as_str().into()),
+        ("rows", |file| file.rows.into()),
+        ("bytes", |file| file.bytes.into()),
+        ("changed", |file| file.stamp.as_str().into()),
+        ("sha256", |file| file.sha256.as_str().into()),
+    ];
+    of(columns, &set.manifest.shards)
+}
+
 /// Raw files that were left out.
-pub(crate) fn left_out(sets: &[DatasetManifest]) -> Table {
+pub(crate) fn left_out(sets: &[DataSet]) -> Table {
     let columns: &Columns<(&DatasetManifest, &Quarantined)> = &[
         ("data_version", |(set, _)| set.data_version.to_string().into()),
         ("split", |(set, _)| set.split.to_string().into()),
         ("file", |(_, file)| file.key.as_str().into()),
         ("reason", |(_, file)| file.reason.as_str().into()),
     ];
-    let files: Vec<_> = sets.iter().flat_map(|set| set.quarantined.iter().map(move |file| (set, file))).collect();
-    of(columns, &files)
+    let files =
+        sets.iter().map(|set| &set.manifest).flat_map(|set| set.quarantined.iter().map(move |file| (set, file)));
+    of(columns, &files.collect::<Vec<_>>())
 }
 
 /// The predictions of an id, with all columns of the table.

@@ -14,7 +14,7 @@ use crate::html::{self, Markup, escaped, leaf, nothing, tag, tagged, text};
 pub(crate) use compare::compare;
 pub(crate) use model::model;
 pub(crate) use overview::overview;
-pub(crate) use records::{data, prediction, runs};
+pub(crate) use records::{data, data_set, prediction, runs};
 
 /// The icon of each page.
 pub(crate) const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 24 24\" fill=\"none\" stroke=\"#1d5fd0\" \

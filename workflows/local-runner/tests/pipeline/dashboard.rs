@@ -43,6 +43,13 @@ fn a_dashboard_shows_what_the_workflow_wrote_and_ends_when_told() {
     assert!(ask(at, "/reports/1/m/v1").contains("<h1>"), "the report is a link away");
     assert!(ask(at, "/data").contains("/reports/1/m/v1"));
     assert!(ask(at, "/runs").contains("Succeeded"));
+    assert!(ask(at, "/data").contains("href=\"/data/train/1\""));
+    let set = ask(at, "/data/train/1");
+    assert!(set.contains("train/1.parquet") && set.contains("No raw file was left out"), "{set}");
+    assert!(ask(at, "/tables/raw-files.csv?set=train%2F1").contains("\ntrain/1.parquet,600,"));
+    for other in ["models/m", "train", "train/..", "train%2F..%2Fresults", "train/2", "predict/1/2/3"] {
+        assert!(ask(at, &format!("/data/{other}")).starts_with("HTTP/1.1 404"), "{other}");
+    }
 
     let taken = bench.alameda(&["dashboard", "--bind", &at.to_string()]).expect(2);
     assert!(taken.stderr.contains(&format!("{at} is taken by another program")), "{}", taken.stderr);

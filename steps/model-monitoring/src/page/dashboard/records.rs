@@ -2,22 +2,25 @@
 
 use anyhow::Result;
 use common::attempt::{Attempt, NodeFailure};
-use common::manifest::DatasetManifest;
+use common::manifest::RawShard;
 use common::postgres::Predicted;
 use common::tracking::{RunView, Status};
 use serde_json::Value;
 
-use super::model::{address, field, input, report_address};
+use super::model::{address, encoded, field, input, report_address};
 use super::{document, empty, failed, files, heading, link, moment};
 use crate::dashboard::choice;
-use crate::dashboard::{AllScored, Attempted, Choice, DataSets, Reports, Scored};
+use crate::dashboard::{AllScored, Attempted, Choice, DataSet, DataSets, Reports, Scored};
 use crate::format::{NONE, bytes, count, metric};
 use crate::html::{Markup, nothing, tag, tagged, text};
-use crate::page::{details, note, section, table};
+use crate::page::{details, folded, note, section, table};
 
 /// Metrics of a run that are shown, where it has them.
 const SHOWN: [&str; 4] = ["roc_auc", "accuracy", "f1", "psi_max"];
 
+/// Raw files of a data set that a page lists, and those of them that are not folded.
+const MOST_FILES: usize = 1000;
+const SHOWN_FILES: usize = 50;
 /// Sets of results that are shown, the newest.
 const LISTED: usize = 200;
 
@@ -44,7 +47,7 @@ pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -
             "alameda submit --from workflowtemplate/alameda-pipeline -p data-version=25.05.1",
         ),
         Ok(found) => {
-            let columns = ["Workflow", "Ended", "Data", "Status", "Took", "Attempts", "What failed"];
+            let columns = ["Workflow", "Ended", "Data", "Model", "Status", "Took", "Attempts", "What failed"];
             let listed = table("texts", "Workflows that ended", &columns, found.attempts.iter().map(attempt));
             [
                 listed,
@@ -93,6 +96,7 @@ fn attempt(attempt: &Attempt) -> Vec<Markup> {
         text(&attempt.workflow),
         text(moment(attempt.recorded_at)),
         text(&attempt.data_version),
+        text(&attempt.model_name),
         state(class, if attempt.status.is_empty() { "unknown" } else { &attempt.status }),
         text(attempt.duration_seconds.map_or_else(|| NONE.to_owned(), |seconds| duration(seconds as i64))),
         text(attempt.attempts),
@@ -197,9 +201,9 @@ fn result(of: &Scored, reported: bool) -> Vec<Markup> {
     ]
 }
 
-fn set(set: &DatasetManifest) -> Vec<Markup> {
+fn set(DataSet { folder, manifest: set }: &DataSet) -> Vec<Markup> {
     vec![
-        text(&set.data_version),
+        link(&address_of(folder), &set.data_version),
         text(set.split),
         text(count(set.rows)),
         text(count(set.labelled_rows)),
@@ -211,9 +215,64 @@ fn set(set: &DatasetManifest) -> Vec<Markup> {
     ]
 }
 
-fn quarantine(sets: &[DatasetManifest]) -> Markup {
+fn address_of(folder: &str) -> String {
+    format!("/data/{}", folder.split('/').map(encoded).collect::<Vec<_>>().join("/"))
+}
+
+/// The page of one data set: what its manifest says.
+pub(crate) fn data_set(set: &DataSet) -> String {
+    let DataSet { folder, manifest } = set;
+    let fact = |name: &str, value: String| vec![text(name), text(value)];
+    let facts = [
+        fact("Rows", count(manifest.rows)),
+        fact("Labelled", count(manifest.labelled_rows)),
+        fact("Prepared", format!("{} by {}", moment(manifest.header.created_at), manifest.header.workflow)),
+        fact("Folder", folder.clone()),
+        fact("Parts", count(manifest.parts.len() as u64)),
+        fact("Configuration", manifest.config.clone()),
+        fact("Fingerprint", manifest.header.fingerprint.clone()),
+        fact("Columns", manifest.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")),
+    ];
+    let file = |shard: &RawShard| {
+        vec![
+            tagged("code", &shard.key),
+            text(count(shard.rows)),
+            text(bytes(shard.bytes)),
+            text(&shard.stamp),
+            tagged("code", shard.sha256.get(..12).unwrap_or_default()),
+        ]
+    };
+    let columns = ["File", "Rows", "Size", "Changed", "SHA-256"];
+    let files_of = manifest.shards.iter().take(MOST_FILES).map(file);
+    let listed = folded("numbers", "Raw files", &columns, files_of, SHOWN_FILES);
+    let query = choice::address("", &[("set".to_owned(), folder.clone())]);
+    let more = match manifest.shards.len().saturating_sub(MOST_FILES) {
+        0 => nothing(),
+        more => note(format!("And {} more.", count(more as u64))),
+    };
+    let title = format!("{} {}", manifest.split, manifest.data_version);
+    let sections = [
+        heading(&title, link("/data", "All data")),
+        section(
+            "manifest",
+            "Manifest",
+            text("What it is, and how it came about."),
+            [table("texts", "The manifest", &["Field", "Value"], facts)],
+        ),
+        section(
+            "files",
+            "Raw files",
+            text("Files that its rows come from, in their order; and those that were left out."),
+            [listed, more, files("Raw files", "raw-files", &query), quarantine(std::slice::from_ref(set))],
+        ),
+    ];
+    document(&title, "/data", sections)
+}
+
+fn quarantine(sets: &[DataSet]) -> Markup {
     let left_out: Vec<Vec<Markup>> = sets
         .iter()
+        .map(|set| &set.manifest)
         .flat_map(|set| set.quarantined.iter().map(move |file| (set, file)))
         .map(|(set, file)| {
             vec![text(&set.data_version), text(set.split), tagged("code", &file.key), text(&file.reason)]
