@@ -4,5 +4,6 @@
 # program carries what only others need.
 set -eu
 "$@" --release --locked -p data-prep -p model-promotion
-"$@" --release --locked -p batch-inference -p model-monitoring -p model-training
+"$@" --release --locked -p batch-inference -p model-training
+"$@" --release --locked -p model-monitoring
 "$@" --release --locked -p publish-predictions
