@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_postgres::types::{ToSql, Type};
 
@@ -45,8 +44,6 @@ pub struct VersionDays {
     pub last: Option<NaiveDate>,
     /// Rows in all.
     pub rows: u64,
-    /// Rows whose label is known.
-    pub labelled_rows: u64,
     /// Rows without a prediction.
     pub unscored_rows: u64,
 }
@@ -74,7 +71,7 @@ pub struct CountedDay {
 }
 
 /// A set of results that was published.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedSet {
     /// The data version that was scored.
     pub data_version: String,
@@ -82,12 +79,8 @@ pub struct PublishedSet {
     pub model_name: String,
     /// Version of the model.
     pub model_version: u64,
-    /// Rows of the results.
-    pub rows: u64,
     /// When it was scored.
     pub scored_at: DateTime<Utc>,
-    /// When the rows were in the table.
-    pub finished_at: DateTime<Utc>,
     /// The workflow that published.
     pub workflow: String,
 }
@@ -143,7 +136,7 @@ impl Reader {
             }
             let sql = format!(
                 "SELECT model_name, model_version, data_version, min(day), max(day), sum(rows)::bigint, \
-                 sum(labelled_rows)::bigint, sum(unscored_rows)::bigint FROM {} WHERE predictions_table = $1 \
+                 sum(unscored_rows)::bigint FROM {} WHERE predictions_table = $1 \
                  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
                 PROFILES.beside(&self.table)
             );
@@ -158,8 +151,7 @@ impl Reader {
                         first: get(row, 3)?,
                         last: get(row, 4)?,
                         rows: get::<i64>(row, 5)? as u64,
-                        labelled_rows: get::<i64>(row, 6)? as u64,
-                        unscored_rows: get::<i64>(row, 7)? as u64,
+                        unscored_rows: get::<i64>(row, 6)? as u64,
                     })
                 })
                 .collect()
@@ -222,7 +214,7 @@ impl Reader {
                 return Ok(Vec::new());
             }
             let sql = format!(
-                "SELECT data_version, model_name, model_version, rows, scored_at, finished_at, workflow FROM {} \
+                "SELECT data_version, model_name, model_version, scored_at, workflow FROM {} \
                  WHERE predictions_table = $1 ORDER BY finished_at DESC LIMIT $2",
                 LEDGER.beside(&self.table)
             );
@@ -234,10 +226,8 @@ impl Reader {
                         data_version: get(row, 0)?,
                         model_name: get(row, 1)?,
                         model_version: get::<i64>(row, 2)? as u64,
-                        rows: get::<i64>(row, 3)? as u64,
-                        scored_at: get(row, 4)?,
-                        finished_at: get(row, 5)?,
-                        workflow: get(row, 6)?,
+                        scored_at: get(row, 3)?,
+                        workflow: get(row, 4)?,
                     })
                 })
                 .collect()

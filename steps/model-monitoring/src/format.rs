@@ -21,6 +21,16 @@ pub fn rows(value: u64) -> String {
     if value == 1 { "1 row".to_owned() } else { format!("{} rows", count(value)) }
 }
 
+/// `1 h 2 min`, `3 min 4 s`; below a minute seconds with so many decimals, such as `5.2 s`.
+pub fn duration(seconds: f64, decimals: usize) -> String {
+    let whole = seconds.max(0.0) as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) => format!("{:.decimals$} s", seconds.max(0.0)),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
 /// A share of 1 in per cent: `70.9 %`, `0.0123 %`, `100 %`.
 pub fn share(value: Option<f64>) -> String {
     let Some(percent) = value.map(|value| value * 100.0).filter(|percent| percent.is_finite()) else {

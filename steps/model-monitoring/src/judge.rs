@@ -1,6 +1,6 @@
 //! From counts to what a report says: comparisons, verdicts and findings. Pure.
 
-mod drift;
+pub(crate) mod drift;
 mod findings;
 pub(crate) mod performance;
 
@@ -8,7 +8,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use common::days;
-use common::drift::{Thresholds, Verdict};
+use common::drift::Thresholds;
 
 use crate::content::{Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION};
 use crate::join::Joined;
@@ -29,8 +29,7 @@ pub(crate) fn content(
 ) -> Result<Content> {
     let drift = drift::drift(subject, scan, &divisions.columns, &thresholds)?;
     let trained = subject.reference_score()?.counts(joined.segmentation.cuts());
-    let verdict =
-        drift.features.iter().map(|column| column.verdict).max().unwrap_or(Verdict::Ok).max(drift.score.verdict);
+    let verdict = drift::verdict(&drift);
     let mut content = Content {
         report_version: REPORT_VERSION,
         verdict,

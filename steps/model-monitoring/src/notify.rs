@@ -19,6 +19,8 @@ use common::store::Store;
 use common::webhook::Webhook;
 use serde_json::Value;
 
+use crate::format::duration;
+
 /// Failures that the log and a message name; the record holds all.
 const NAMED: usize = 20;
 /// The leaf of this verb. When its first try failed, it stands among the failures itself.
@@ -201,7 +203,7 @@ fn now() -> DateTime<Utc> {
 fn tell(ended: &Ended, duration_seconds: Option<f64>, failures: &[NodeFailure]) {
     let Ended { workflow, data_version, status, .. } = ended;
     let status = if status.is_empty() { "unknown" } else { status };
-    let took = duration_seconds.map(|seconds| format!(" after {}", duration(seconds))).unwrap_or_default();
+    let took = duration_seconds.map(|seconds| format!(" after {}", duration(seconds, 1))).unwrap_or_default();
     let summary = format!("workflow {workflow} for data version {data_version} ended as {status}{took}");
     if status == "Succeeded" {
         tracing::info!(status, "{summary}");
@@ -220,16 +222,6 @@ fn tell(ended: &Ended, duration_seconds: Option<f64>, failures: &[NodeFailure]) 
     }
     if failures.len() > NAMED {
         tracing::warn!("and {} more failures", failures.len() - NAMED);
-    }
-}
-
-/// `1 h 2 min`, `3 min 4 s`, `5.2 s`.
-fn duration(seconds: f64) -> String {
-    let whole = seconds.max(0.0) as u64;
-    match (whole / 3600, whole / 60 % 60, whole % 60) {
-        (0, 0, _) => format!("{:.1} s", seconds.max(0.0)),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 

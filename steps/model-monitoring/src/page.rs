@@ -29,7 +29,7 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
     .collect();
     let main = [
         summary::banner(content),
-        summary::cards(content),
+        summary::cards(content.quality.rows, content.quality.unscored_rows, &content.performance, &content.drift),
         summary::findings(&content.findings),
         quality::section(&content.quality, content.performance.time_column.as_deref()),
         performance::section(content),

@@ -3,24 +3,19 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use common::drift::{self, NoiseFloor, Thresholds, Verdict};
+use common::drift::{NoiseFloor, Thresholds, Verdict};
 use common::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
 use common::postgres::CountedDays;
-use common::profiles::{Baseline, Compared, Counts, Overflow, Profile, ScoreBaseline, ScoreCounts, Side};
+use common::profiles::{Baseline, Cell, Compared, Counts, Overflow, Profile, ScoreBaseline, ScoreCounts, Side};
 
 use super::Choice;
 use crate::by_period::begin_of;
-use crate::content::{
-    Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Performance, Period, Periods, Segment, Summary,
-};
+use crate::content::{Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Performance, Period, Segment, Summary};
+use crate::judge::drift::{BINS, judged, over, together, verdict};
 use crate::judge::performance::{at_threshold, segment};
 use crate::judge::ratio;
 use crate::segments::SegmentCounts;
 
-/// Bars of a histogram.
-const BARS: usize = 32;
-/// Buckets that an index has at most.
-const MOST_BUCKETS: usize = 14;
 /// Up to so many periods stand in the chart of drift over time.
 const MOST_PERIODS: usize = 120;
 /// Thresholds that a table shows, in hundredths.
@@ -84,10 +79,8 @@ impl Live {
         };
         let (performance, roc_error) = performance(baseline, &all, &by_day, threshold, holdout);
         let drift = drift_of(baseline, &all, &by_day, choice.by, thresholds)?;
-        let verdict =
-            drift.features.iter().map(|column| column.verdict).max().unwrap_or(Verdict::Ok).max(drift.score.verdict);
         Ok(Self {
-            verdict,
+            verdict: verdict(&drift),
             rows: all.rows() as u64,
             unscored_rows: all.unscored_rows() as u64,
             first: by_day.keys().next().copied(),
@@ -297,7 +290,7 @@ fn drift_of(
     };
     let score_at = |profile: &Profile| baseline.score.compared(&profile.score);
     let score = column("score", &score_at(all), &floor, over_time(&score_at), thresholds);
-    let mut features: Vec<ColumnDrift> = baseline
+    let features: Vec<ColumnDrift> = baseline
         .features
         .iter()
         .enumerate()
@@ -306,25 +299,9 @@ fn drift_of(
             column(&feature.name, &at(all), &floor, over_time(&at), thresholds)
         })
         .collect();
-    let index = |column: &ColumnDrift| column.psi.as_ref().map_or(-1.0, |psi| psi.value);
-    features.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(index(b).total_cmp(&index(a))));
-    let trained = score.reference.rows.max(1);
-    Ok(Drift {
-        comparisons: comparisons as u64,
-        drifted_features: features.iter().filter(|column| column.verdict >= Verdict::Warn).count() as u64,
-        psi_max: features.iter().filter_map(|column| Some(column.psi.as_ref()?.value)).max_by(f64::total_cmp),
-        periods: (!periods.is_empty()).then(|| Periods {
-            unit,
-            dates: periods.iter().map(|(date, _)| *date).collect(),
-            rows: periods.iter().map(|(_, profile)| profile.rows() as u64).collect(),
-            noise_floor: periods
-                .iter()
-                .map(|(_, profile)| period_floor.at(MOST_BUCKETS, trained, profile.rows().max(1) as u64))
-                .collect(),
-        }),
-        score,
-        features,
-    })
+    let dated: Vec<(NaiveDate, u64)> = periods.iter().map(|(date, profile)| (*date, profile.rows() as u64)).collect();
+    let periods = over(unit, &dated, &period_floor, score.reference.rows);
+    Ok(together(score, features, periods))
 }
 
 /// Days put together as asked, else as short as fits.
@@ -360,26 +337,12 @@ fn column(
     psi_by_period: Vec<Option<f64>>,
     thresholds: &Thresholds,
 ) -> ColumnDrift {
-    let psi = compared.psi(floor);
     let (then, now) = (summary(compared, &compared.then), summary(compared, &compared.now));
-    let spread = then.std.filter(|std| *std > 0.0);
+    let bar = |bar: Cell| Bin { lower: bar.lower, upper: bar.upper, reference: bar.then, current: bar.now };
     ColumnDrift {
-        name: name.to_owned(),
-        verdict: drift::verdict(psi.as_ref(), thresholds),
-        jensen_shannon: psi.as_ref().map(drift::Psi::jensen_shannon),
-        psi,
-        ks: compared.ks(),
-        mean_shift: now.mean.zip(then.mean).zip(spread).map(|((now, then), spread)| (now - then) / spread),
-        std_ratio: now.std.zip(spread).map(|(now, spread)| now / spread),
-        values: None,
         psi_by_period,
-        reference: then,
-        current: now,
-        histogram: compared
-            .bars(BARS)
-            .into_iter()
-            .map(|bar| Bin { lower: bar.lower, upper: bar.upper, reference: bar.then, current: bar.now })
-            .collect(),
+        histogram: compared.bars(BINS).into_iter().map(bar).collect(),
+        ..judged(name, compared.psi(floor), compared.ks(), then, now, thresholds)
     }
 }
 

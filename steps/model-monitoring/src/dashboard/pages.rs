@@ -1,6 +1,6 @@
 //! What pages are made from, read from where it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +48,11 @@ impl Model {
     /// The verdict on the days that are shown.
     pub(crate) fn verdict(&self) -> Verdict {
         self.side.as_ref().map_or(Verdict::InsufficientData, |side| side.live.verdict)
+    }
+
+    /// Versions that scored, in order.
+    pub(crate) fn versions(&self) -> BTreeSet<u64> {
+        self.scored.iter().map(|of| of.model_version).collect()
     }
 
     /// Parts of the rows: by score of all that was chosen, and by column as the report has them; of one column when one is
@@ -157,7 +162,7 @@ impl State {
     ) -> Result<Option<Side>> {
         let version = choice.version.or_else(|| scored.last().map(|newest| newest.model_version));
         let Some(version) = version else { return Ok(None) };
-        let Some(counted) = self.source.counted(name, version, choice).await? else { return Ok(None) };
+        let Some(counted) = self.source.counted(name, version, scored, choice).await? else { return Ok(None) };
         let holdout = match (scored.iter().rfind(|of| of.model_version == version), asides) {
             (Some(of_version), Some(asides)) => {
                 asides.look("The holdout", records::holdout(&self.store, of_version)).await

@@ -1,6 +1,7 @@
 //! What stands in the store beside the profiles: attempts of workflows and data sets.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::Result;
 use chrono_tz::Tz;
@@ -102,8 +103,12 @@ pub(crate) async fn data_set(store: &Store, folder: &str) -> Result<Option<DataS
 
 /// What the model reached on its holdout; `None` where its files are not in the store.
 pub(crate) async fn holdout(store: &Store, scored: &Scored) -> Result<Option<Metrics>> {
-    let Some(key) = results_key(scored) else { return Ok(None) };
-    let Some(results) = manifest::read::<ResultsManifest>(store, &key).await? else { return Ok(None) };
+    let results = match (&scored.results, results_key(scored)) {
+        (Some(results), _) => Some(results.clone()),
+        (None, Some(key)) => manifest::read::<ResultsManifest>(store, &key).await?.map(Arc::new),
+        (None, None) => None,
+    };
+    let Some(results) = results else { return Ok(None) };
     let Some(model) = manifest::read::<ModelManifest>(store, &results.model).await? else { return Ok(None) };
     Ok(Some(model.load_metrics(store).await?.holdout))
 }

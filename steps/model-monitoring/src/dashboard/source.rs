@@ -38,6 +38,8 @@ pub(crate) struct Scored {
     /// When, as far as it is known.
     pub(crate) scored_at: Option<DateTime<Utc>>,
     pub(crate) workflow: Option<String>,
+    /// What was read of it, where that is the source.
+    pub(crate) results: Option<Arc<ResultsManifest>>,
 }
 
 /// All that was scored, by the name of the model, the newest of each last.
@@ -104,7 +106,7 @@ impl Source {
         let mut all = match self {
             Self::Store(results) => {
                 let (manifests, unreadable) = results.manifests().await?;
-                AllScored { scored: manifests.iter().map(|results| of_manifest(results)).collect(), unreadable }
+                AllScored { scored: manifests.into_iter().map(of_manifest).collect(), unreadable }
             }
             Self::Database(reader) => {
                 let mut published: HashMap<_, PublishedSet> = HashMap::new();
@@ -124,6 +126,7 @@ impl Source {
                         Scored {
                             scored_at: set.map(|set| set.scored_at),
                             workflow: set.map(|set| set.workflow.clone()),
+                            results: None,
                             model_name: version.model_name,
                             model_version: version.model_version,
                             data_version: version.data_version,
@@ -144,11 +147,18 @@ impl Source {
         Ok(all)
     }
 
-    /// The profiles of a model version that a choice is about; `None` when it scored nothing.
-    pub(crate) async fn counted(&self, model: &str, version: u64, choice: &Choice) -> Result<Option<CountedDays>> {
+    /// The profiles of a model version that a choice is about, of what the model scored; `None` when that version scored
+    /// nothing.
+    pub(crate) async fn counted(
+        &self,
+        model: &str,
+        version: u64,
+        scored: &[Scored],
+        choice: &Choice,
+    ) -> Result<Option<CountedDays>> {
         match self {
             Self::Database(reader) => reader.days(model, version, choice.data.as_deref(), choice.from, choice.to).await,
-            Self::Store(results) => results.counted(model, version, choice).await,
+            Self::Store(results) => results.counted(version, scored, choice).await,
         }
     }
 
@@ -161,7 +171,7 @@ impl Source {
     }
 }
 
-fn of_manifest(results: &ResultsManifest) -> Scored {
+fn of_manifest(results: Arc<ResultsManifest>) -> Scored {
     let days = || results.profiles.iter().filter_map(|profile| layout::profile_day(&profile.key));
     Scored {
         model_name: results.model_name.to_string(),
@@ -173,6 +183,7 @@ fn of_manifest(results: &ResultsManifest) -> Scored {
         unscored_rows: results.unscored_rows,
         scored_at: Some(results.header.created_at),
         workflow: Some(results.header.workflow.clone()),
+        results: Some(results),
     }
 }
 
@@ -243,10 +254,10 @@ impl Results {
         Ok((manifests, unreadable))
     }
 
-    async fn counted(&self, model: &str, version: u64, choice: &Choice) -> Result<Option<CountedDays>> {
-        let (mut of_version, _) = self.manifests().await?;
-        of_version.retain(|results| results.model_name.to_string() == model && results.model_version == version);
-        let Some(newest) = of_version.iter().max_by_key(|results| results.header.created_at).cloned() else {
+    async fn counted(&self, version: u64, scored: &[Scored], choice: &Choice) -> Result<Option<CountedDays>> {
+        let of_version = scored.iter().filter(|of| of.model_version == version);
+        let mut of_version: Vec<&ResultsManifest> = of_version.filter_map(|of| of.results.as_deref()).collect();
+        let Some(newest) = of_version.iter().max_by_key(|results| results.header.created_at) else {
             return Ok(None);
         };
         let baseline = self.baselines.get(&newest.model, BASELINE, self.baseline(&newest.model)).await?;

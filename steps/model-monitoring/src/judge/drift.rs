@@ -1,15 +1,16 @@
 //! Drift of every column.
 
 use anyhow::Result;
-use common::drift::{self, Cells, NoiseFloor, Profile, Thresholds, Verdict};
+use chrono::NaiveDate;
+use common::drift::{self, Cells, Ks, NoiseFloor, Profile, Psi, Thresholds, Verdict};
 
 use crate::by_period::Columns;
-use crate::content::{Bin, ColumnDrift, Drift, Periods, Summary, Values};
+use crate::content::{Bin, ColumnDrift, Drift, Period, Periods, Summary, Values};
 use crate::scan::Scan;
 use crate::subject::Subject;
 
 /// Bars of a histogram.
-const BINS: usize = 32;
+pub(crate) const BINS: usize = 32;
 /// Up to so many distinct values have a bar each.
 const FEW_VALUES: usize = 24;
 /// Share of the values that a histogram leaves out on either side: a few far values would squeeze the rest.
@@ -33,25 +34,65 @@ pub(super) fn drift(subject: &Subject, scan: &Scan, columns: &Columns, threshold
     for (index, (reference, current)) in subject.reference.features.iter().zip(&scan.features).enumerate() {
         features.push(judge(index, &reference.name, &reference.profile, &current.profile)?);
     }
+    let dated: Vec<(NaiveDate, u64)> = periods.iter().map(|period| (period.date, period.rows)).collect();
+    let periods = over(scan.periods.unit, &dated, &floors.period, subject.reference.rows);
+    Ok(together(score, features, periods))
+}
+
+/// All columns, the features in the order of how bad they are.
+pub(crate) fn together(score: ColumnDrift, mut features: Vec<ColumnDrift>, periods: Option<Periods>) -> Drift {
     let index = |column: &ColumnDrift| column.psi.as_ref().map_or(-1.0, |psi| psi.value);
     // Stable: equal ones stay in the model's order.
     features.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(index(b).total_cmp(&index(a))));
-    Ok(Drift {
-        comparisons: comparisons as u64,
+    Drift {
+        comparisons: features.len() as u64 + 1,
         drifted_features: features.iter().filter(|column| column.verdict >= Verdict::Warn).count() as u64,
         psi_max: features.iter().filter_map(|column| Some(column.psi.as_ref()?.value)).max_by(f64::total_cmp),
-        periods: (!periods.is_empty()).then(|| Periods {
-            unit: scan.periods.unit,
-            dates: periods.iter().map(|period| period.date).collect(),
-            rows: periods.iter().map(|period| period.rows).collect(),
-            noise_floor: periods
-                .iter()
-                .map(|period| floors.period.at(MOST_BUCKETS, subject.reference.rows.max(1), period.rows.max(1)))
-                .collect(),
-        }),
+        periods,
         score,
         features,
+    }
+}
+
+/// The worst of all columns.
+pub(crate) fn verdict(drift: &Drift) -> Verdict {
+    drift.features.iter().map(|column| column.verdict).fold(drift.score.verdict, Verdict::max)
+}
+
+/// Stretches of time with their rows, and what chance explains in each; `None` without any.
+pub(crate) fn over(unit: Period, dated: &[(NaiveDate, u64)], floor: &NoiseFloor, trained: u64) -> Option<Periods> {
+    (!dated.is_empty()).then(|| Periods {
+        unit,
+        dates: dated.iter().map(|(date, _)| *date).collect(),
+        rows: dated.iter().map(|(_, rows)| *rows).collect(),
+        noise_floor: dated.iter().map(|(_, rows)| floor.at(MOST_BUCKETS, trained.max(1), (*rows).max(1))).collect(),
     })
+}
+
+/// What an index and both sides come to; what is shown beside them is left out.
+pub(crate) fn judged(
+    name: &str,
+    psi: Option<Psi>,
+    ks: Option<Ks>,
+    then: Summary,
+    now: Summary,
+    thresholds: &Thresholds,
+) -> ColumnDrift {
+    let spread = then.std.filter(|std| *std > 0.0);
+    ColumnDrift {
+        name: name.to_owned(),
+        verdict: drift::verdict(psi.as_ref(), thresholds),
+        jensen_shannon: psi.as_ref().map(Psi::jensen_shannon),
+        psi,
+        ks,
+        mean_shift: now.mean.zip(then.mean).zip(spread).map(|((now, then), spread)| (now - then) / spread),
+        std_ratio: now.std.zip(spread).map(|(now, spread)| now / spread),
+        values: None,
+        psi_by_period: Vec::new(),
+        reference: then,
+        current: now,
+        histogram: Vec::new(),
+    }
 }
 
 /// Buckets that an index has at most.
@@ -75,21 +116,12 @@ fn column(
     thresholds: &Thresholds,
 ) -> Result<ColumnDrift> {
     let psi = cells.psi(&cells.counts(current)?, floor);
-    let (then, now) = (summary(reference), summary(current));
-    let spread = then.std.filter(|std| *std > 0.0);
+    let ks = drift::ks(reference, current)?;
     Ok(ColumnDrift {
-        name: name.to_owned(),
-        verdict: drift::verdict(psi.as_ref(), thresholds),
-        jensen_shannon: psi.as_ref().map(drift::Psi::jensen_shannon),
-        psi,
-        ks: drift::ks(reference, current)?,
-        mean_shift: now.mean.zip(then.mean).zip(spread).map(|((now, then), spread)| (now - then) / spread),
-        std_ratio: now.std.zip(spread).map(|(now, spread)| now / spread),
         values: values(reference, current),
         psi_by_period,
-        reference: then,
-        current: now,
         histogram: histogram(reference, current),
+        ..judged(name, psi, ks, summary(reference), summary(current), thresholds)
     })
 }
 

@@ -8,7 +8,8 @@ use common::store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Ended, NAMED, NotifyFormat, OWN_LEAF, duration};
+use super::{Ended, NAMED, NotifyFormat, OWN_LEAF};
+use crate::format::duration;
 
 /// As much of a failure's text as a message holds.
 const MESSAGE_CHARACTERS: usize = 400;
@@ -99,7 +100,7 @@ impl Message {
         add(" for data version ", self.data_version.clone());
         add(", model ", self.model_name.clone());
         add(", attempt ", self.attempts.filter(|attempts| *attempts > 1).map(|attempts| attempts.to_string()));
-        add(", after ", self.duration_seconds.map(duration));
+        add(", after ", self.duration_seconds.map(|seconds| duration(seconds, 1)));
         let mut lines = vec![head];
         lines.extend(self.failures.iter().map(|failure| format!("• {}: {}", failure.name, failure.message)));
         if self.more_failures > 0 {

@@ -91,23 +91,23 @@ fn because(content: &Content) -> String {
     }
 }
 
-pub(super) fn cards(content: &Content) -> Markup {
-    let (quality, performance) = (&content.quality, &content.performance);
-    let unscored = match quality.unscored_rows {
-        0 if quality.rows == 0 => "nothing was scored".to_owned(),
+/// Rows, labels, drift, and the metrics that everybody asks for.
+pub(super) fn cards(all_rows: u64, unscored_rows: u64, performance: &Performance, drift: &Drift) -> Markup {
+    let unscored = match unscored_rows {
+        0 if all_rows == 0 => "nothing was scored".to_owned(),
         0 => "every row has one".to_owned(),
         unscored => format!("{} without one", rows(unscored)),
     };
-    let predictions = count(quality.rows - quality.unscored_rows);
+    let predictions = count(all_rows - unscored_rows);
     let labelled = format!("{} have one", rows(performance.labelled_rows));
-    let [features, score] = drifted(&content.drift);
+    let [features, score] = drifted(drift);
     let labels = card("Labels", &share(performance.label_coverage), &labelled);
     let all = [card("Predictions", &predictions, &unscored), labels, features, score];
     tag("div class=\"cards\"", all.into_iter().chain(metrics(performance)))
 }
 
 /// The four metrics that everybody asks for, each beside its interval and the holdout's.
-pub(super) fn metrics(performance: &Performance) -> [Markup; 4] {
+fn metrics(performance: &Performance) -> [Markup; 4] {
     let (holdout, of) = (&performance.holdout, &performance.intervals);
     let overall = performance.overall.as_ref();
     [
@@ -130,7 +130,7 @@ pub(super) fn metrics(performance: &Performance) -> [Markup; 4] {
 }
 
 /// Cards of the drift.
-pub(super) fn drifted(drift: &Drift) -> [Markup; 2] {
+fn drifted(drift: &Drift) -> [Markup; 2] {
     // The one that drifted most stands first.
     let most = match drift.features.first() {
         Some(ColumnDrift { name, psi: Some(psi), .. }) => format!("{name} most, PSI {}", metric(Some(psi.value))),
@@ -148,7 +148,7 @@ pub(super) fn drifted(drift: &Drift) -> [Markup; 2] {
     ]
 }
 
-pub(super) fn card(name: &str, value: &str, below: &str) -> Markup {
+fn card(name: &str, value: &str, below: &str) -> Markup {
     tag(
         "div class=\"card\"",
         [tagged("p class=\"what\"", name), tagged("p class=\"value\"", value), tagged("p class=\"below\"", below)],

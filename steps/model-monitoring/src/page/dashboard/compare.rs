@@ -41,9 +41,7 @@ pub(crate) fn compare(
 }
 
 fn form(model: &Model, left: Option<&Side>, a: &Choice, b: &Choice) -> Markup {
-    let mut known: Vec<u64> = model.scored.iter().map(|of| of.model_version).collect();
-    known.sort_unstable();
-    known.dedup();
+    let known = model.versions();
     let side = |prefix: &str, name: &str, choice: &Choice, shown: Option<u64>| {
         let versions =
             known.iter().rev().map(|version| (version.to_string(), format!("v{version}"), Some(*version) == shown));

@@ -5,7 +5,7 @@ use common::drift::Thresholds;
 use super::{document, empty, files, heading, link, troubled};
 use crate::dashboard::choice::{self, PERIODS};
 use crate::dashboard::{Choice, Model, SCORE, Side};
-use crate::format::{count, rows, share};
+use crate::format::rows;
 use crate::html::{Markup, escaped, leaf, nothing, tag, tagged, text};
 use crate::page::{days, drift, note, performance, quality, section, segments, summary};
 
@@ -50,23 +50,6 @@ fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool)
     let live = &side.live;
     let performance_of = &live.performance;
     let query = query(&model.name, side);
-    let unscored = if live.unscored_rows == 0 {
-        "every row has one".to_owned()
-    } else {
-        format!("{} without one", rows(live.unscored_rows))
-    };
-    let [drifted, score] = summary::drifted(&live.drift);
-    let cards = [
-        summary::card("Predictions", &count(live.rows - live.unscored_rows), &unscored),
-        summary::card(
-            "Labels",
-            &share(performance_of.label_coverage),
-            &format!("{} have one", rows(performance_of.labelled_rows)),
-        ),
-        drifted,
-        score,
-    ];
-    let cards = tag("div class=\"cards\"", cards.into_iter().chain(summary::metrics(performance_of)));
     let over_time = match performance_of.days.is_empty() {
         true => note("The rows have no time, so nothing is shown by day."),
         false => days::over_time(performance_of, &side.timezone, side.choice.by),
@@ -85,7 +68,7 @@ fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool)
     let values = section("quality", "Data quality", lead, [quality::values(&live.features, live.rows)]);
     vec![
         banner(model, side),
-        cards,
+        summary::cards(live.rows, live.unscored_rows, performance_of, &live.drift),
         exactness(side, late_labels),
         performance::of(performance_of, over_time),
         drift::of(&live.drift, thresholds),
@@ -164,10 +147,7 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
 /// What can be chosen. It works without a script.
 fn form(model: &Model, choice: &Choice) -> Markup {
     let shown = model.side.as_ref().map(|side| side.version);
-    let mut versions: Vec<u64> = model.scored.iter().map(|of| of.model_version).collect();
-    versions.sort_unstable();
-    versions.dedup();
-    let versions = versions.into_iter().rev().map(|version| {
+    let versions = model.versions().into_iter().rev().map(|version| {
         let star = if model.champion == Some(version) { " champion" } else { "" };
         (version.to_string(), format!("v{version}{star}"), shown == Some(version))
     });

@@ -11,7 +11,7 @@ use super::model::{address, encoded, field, input, report_address};
 use super::{document, empty, failed, files, heading, link, moment};
 use crate::dashboard::choice;
 use crate::dashboard::{AllScored, Attempted, Choice, DataSet, DataSets, Reports, Scored};
-use crate::format::{NONE, bytes, count, metric};
+use crate::format::{NONE, bytes, count, duration, metric};
 use crate::html::{Markup, nothing, tag, tagged, text};
 use crate::page::{details, folded, note, section, table};
 
@@ -28,14 +28,9 @@ fn state(class: &str, word: &str) -> Markup {
     tagged(&format!("span class=\"chip {class}\""), word)
 }
 
-/// `1 h 2 min`, `3 min 4 s`, `5 s`.
-fn duration(seconds: i64) -> String {
-    let seconds = seconds.max(0);
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
+/// How many are not listed; nothing when all are.
+fn older(more: usize) -> Markup {
+    if more > 0 { note(format!("And {} older ones.", count(more as u64))) } else { nothing() }
 }
 
 /// The page of what ran.
@@ -49,13 +44,7 @@ pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -
         Ok(found) => {
             let columns = ["Workflow", "Ended", "Data", "Model", "Status", "Took", "Attempts", "What failed"];
             let listed = table("texts", "Workflows that ended", &columns, found.attempts.iter().map(attempt));
-            [
-                listed,
-                if found.more > 0 { note(format!("And {} older ones.", count(found.more as u64))) } else { nothing() },
-                files("Workflows", "workflows", ""),
-            ]
-            .into_iter()
-            .collect()
+            [listed, older(found.more), files("Workflows", "workflows", "")].into_iter().collect()
         }
     };
     let tracked = match runs {
@@ -98,7 +87,7 @@ fn attempt(attempt: &Attempt) -> Vec<Markup> {
         text(&attempt.data_version),
         text(&attempt.model_name),
         state(class, if attempt.status.is_empty() { "unknown" } else { &attempt.status }),
-        text(attempt.duration_seconds.map_or_else(|| NONE.to_owned(), |seconds| duration(seconds as i64))),
+        text(attempt.duration_seconds.map_or_else(|| NONE.to_owned(), |seconds| duration(seconds.trunc(), 0))),
         text(attempt.attempts),
         if attempt.failures.is_empty() {
             nothing()
@@ -124,7 +113,10 @@ fn run(view: &RunView) -> Vec<Markup> {
         text(run.model_name.as_ref().map_or_else(|| "(workflow)".to_owned(), ToString::to_string)),
         state(class, word),
         text(moment(run.start_time)),
-        text(run.end_time.map_or_else(|| NONE.to_owned(), |end| duration((end - run.start_time).num_seconds()))),
+        text(
+            run.end_time
+                .map_or_else(|| NONE.to_owned(), |end| duration((end - run.start_time).num_seconds() as f64, 0)),
+        ),
         text(shown.collect::<Vec<_>>().join(" · ")),
     ]
 }
@@ -149,8 +141,7 @@ pub(crate) fn data(scored: &Result<AllScored>, sets: &Result<DataSets>, reports:
             let row = |of: &Scored| result(of, reports.as_ref().is_ok_and(|reports| reports.has(of)));
             let listed =
                 table("numbers", "What was scored", &columns, all.newest_first().into_iter().take(LISTED).map(row));
-            let more = all.scored.len().saturating_sub(LISTED);
-            let more = if more > 0 { note(format!("And {} older ones.", count(more as u64))) } else { nothing() };
+            let more = older(all.scored.len().saturating_sub(LISTED));
             let reports = reports.as_ref().err().map_or_else(nothing, |error| failed("Reports", error));
             let lost: Markup = all.unreadable.iter().map(|error| failed("A set of predictions", error)).collect();
             [listed, more, files("What was scored", "scored", ""), reports, lost].into_iter().collect()
@@ -162,9 +153,9 @@ pub(crate) fn data(scored: &Result<AllScored>, sets: &Result<DataSets>, reports:
         Ok(found) => {
             let columns = ["Data", "For", "Rows", "Labelled", "Raw files", "Size", "Left out", "Prepared", "Holdout"];
             let listed = table("numbers", "Data sets", &columns, found.sets.iter().map(set));
-            let more =
-                if found.more > 0 { note(format!("And {} older ones.", count(found.more as u64))) } else { nothing() };
-            [listed, more, files("Data sets", "prepared", ""), quarantine(&found.sets)].into_iter().collect()
+            [listed, older(found.more), files("Data sets", "prepared", ""), quarantine(&found.sets)]
+                .into_iter()
+                .collect()
         }
     };
     let sections = [
