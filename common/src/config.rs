@@ -49,10 +49,12 @@ impl Config {
         for name in [DATASET, FEATURES] {
             let key = layout::config_file(&folder, name);
             let text = String::from_utf8(store.require(&key).await?);
-            texts.push(text.map_err(|error| Failure::usage(format!("{key} is not text: {error}")))?);
+            texts
+                .push(text.map_err(|error| Failure::usage(format!("{key} is not text: {error}")))?);
         }
         let (features_sql, dataset_json) = (texts.remove(1), texts.remove(0));
-        let config = Self::parse(dataset_json, features_sql).with_context(|| format!("reading {folder}"))?;
+        let config =
+            Self::parse(dataset_json, features_sql).with_context(|| format!("reading {folder}"))?;
         if config.digest() != digest {
             return Err(Failure::usage(format!(
                 "{folder} was changed: its content has another digest; restore it from a copy"
@@ -64,7 +66,11 @@ impl Config {
     /// Parses both files.
     pub fn parse(dataset_json: String, features_sql: String) -> Result<Self> {
         let dataset = Dataset::parse(dataset_json.as_bytes())?;
-        Ok(Self { dataset, features_sql, dataset_json })
+        Ok(Self {
+            dataset,
+            features_sql,
+            dataset_json,
+        })
     }
 
     /// What it is named by: a digest of both files.
@@ -74,15 +80,28 @@ impl Config {
 
     /// Name and digest of each of its files, so that a comparison can say which one was edited.
     pub fn files(&self) -> [(&'static str, String); 2] {
-        [(DATASET, digest::hex(self.dataset_json.as_bytes())), (FEATURES, digest::hex(self.features_sql.as_bytes()))]
+        [
+            (DATASET, digest::hex(self.dataset_json.as_bytes())),
+            (FEATURES, digest::hex(self.features_sql.as_bytes())),
+        ]
     }
 
     /// Writes a copy under its digest, where it stays whatever becomes of the ConfigMap.
     pub async fn pin(&self, store: &Store) -> Result<String> {
         let digest = self.digest();
         let folder = layout::config(&digest);
-        store.put(&layout::config_file(&folder, FEATURES), self.features_sql.clone().into_bytes()).await?;
-        store.put(&layout::config_file(&folder, DATASET), self.dataset_json.clone().into_bytes()).await?;
+        store
+            .put(
+                &layout::config_file(&folder, FEATURES),
+                self.features_sql.clone().into_bytes(),
+            )
+            .await?;
+        store
+            .put(
+                &layout::config_file(&folder, DATASET),
+                self.dataset_json.clone().into_bytes(),
+            )
+            .await?;
         Ok(digest)
     }
 }

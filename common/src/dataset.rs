@@ -158,29 +158,46 @@ impl Dataset {
     /// # Errors
     /// Exit 2, with the place in the file.
     pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
-        let dataset: Self = serde_json::from_slice(bytes)
-            .map_err(|error| Failure::usage(format!("dataset.json is not a data contract: {error}")))?;
-        dataset.validate().map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
+        let dataset: Self = serde_json::from_slice(bytes).map_err(|error| {
+            Failure::usage(format!("dataset.json is not a data contract: {error}"))
+        })?;
+        dataset
+            .validate()
+            .map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
         Ok(dataset)
     }
 
     fn validate(&self) -> Result<(), String> {
         for (index, column) in self.columns.iter().enumerate() {
             let (name, column_type) = (&column.name, column.column_type);
-            if name.is_empty() || self.columns[..index].iter().any(|other| other.name == *name) {
+            if name.is_empty()
+                || self.columns[..index]
+                    .iter()
+                    .any(|other| other.name == *name)
+            {
                 return Err(format!("column {name:?} stands twice, or has no name"));
             }
             if column.nullable && matches!(column.role, Role::Id | Role::Time) {
-                return Err(format!("column {name:?} with the role {} is nullable: it names rows", column.role));
+                return Err(format!(
+                    "column {name:?} with the role {} is nullable: it names rows",
+                    column.role
+                ));
             }
-            let moment = matches!(column_type, ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz);
+            let moment = matches!(
+                column_type,
+                ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz
+            );
             if column.role == Role::Time && !moment {
                 return Err(format!(
                     "column {name:?} with the role time is of type {column_type}: it must be date, timestamp or timestamptz"
                 ));
             }
-            if column.role == Role::Id && matches!(column_type, ColumnType::Float32 | ColumnType::Float64) {
-                return Err(format!("column {name:?} with the role id is of type {column_type}: floats name no rows"));
+            if column.role == Role::Id
+                && matches!(column_type, ColumnType::Float32 | ColumnType::Float64)
+            {
+                return Err(format!(
+                    "column {name:?} with the role id is of type {column_type}: floats name no rows"
+                ));
             }
         }
         if self.with_role(Role::Id).next().is_none() {
@@ -188,11 +205,15 @@ impl Dataset {
         }
         let times = self.with_role(Role::Time).count();
         if times > 1 {
-            return Err(format!("{times} columns have the role time: there may be one"));
+            return Err(format!(
+                "{times} columns have the role time: there may be one"
+            ));
         }
         let targets = self.with_role(Role::Target).count();
         if targets != 1 {
-            return Err(format!("{targets} columns have the role target: there must be one"));
+            return Err(format!(
+                "{targets} columns have the role target: there must be one"
+            ));
         }
         self.rules(Labels::Required).map(drop)
     }
@@ -211,18 +232,26 @@ impl Dataset {
     /// The schema of `raw`: the columns in order. All may hold nulls, so that no query is planned on a promise that is
     /// checked only later.
     pub fn raw_schema(&self) -> SchemaRef {
-        let field = |column: &ColumnContract| Field::new(&column.name, column.column_type.data_type(), true);
-        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+        let field = |column: &ColumnContract| {
+            Field::new(&column.name, column.column_type.data_type(), true)
+        };
+        Arc::new(Schema::new(
+            self.columns.iter().map(field).collect::<Vec<_>>(),
+        ))
     }
 
     /// Columns of a role, in order.
     pub fn with_role(&self, role: Role) -> impl Iterator<Item = &ColumnContract> {
-        self.columns.iter().filter(move |column| column.role == role)
+        self.columns
+            .iter()
+            .filter(move |column| column.role == role)
     }
 
     /// The column that is predicted.
     pub fn target(&self) -> &ColumnContract {
-        self.with_role(Role::Target).next().expect("a validated contract has a target")
+        self.with_role(Role::Target)
+            .next()
+            .expect("a validated contract has a target")
     }
 
     /// The column of time, if there is one.
@@ -232,19 +261,32 @@ impl Dataset {
 
     /// Names of the columns that together name a row: ids, then time.
     pub fn key(&self) -> Vec<String> {
-        self.with_role(Role::Id).chain(self.time()).map(|column| column.name.clone()).collect()
+        self.with_role(Role::Id)
+            .chain(self.time())
+            .map(|column| column.name.clone())
+            .collect()
     }
 
     /// The two values of the target.
     pub fn classes(&self) -> Result<Classes, String> {
-        let target = self.with_role(Role::Target).next().ok_or("there is no target")?;
+        let target = self
+            .with_role(Role::Target)
+            .next()
+            .ok_or("there is no target")?;
         let name = &target.name;
         let values = match (target.column_type, target.allowed.as_slice()) {
             (ColumnType::Bool, []) => &[ClassValue::Bool(false), ClassValue::Bool(true)][..],
-            (ColumnType::Int32 | ColumnType::Int64, []) => &[ClassValue::Int(0), ClassValue::Int(1)][..],
-            (ColumnType::Bool | ColumnType::Int32 | ColumnType::Int64 | ColumnType::Utf8, allowed) => allowed,
+            (ColumnType::Int32 | ColumnType::Int64, []) => {
+                &[ClassValue::Int(0), ClassValue::Int(1)][..]
+            }
+            (
+                ColumnType::Bool | ColumnType::Int32 | ColumnType::Int64 | ColumnType::Utf8,
+                allowed,
+            ) => allowed,
             (other, _) => {
-                return Err(format!("target {name:?} is of type {other}: it must be bool, int32, int64 or utf8"));
+                return Err(format!(
+                    "target {name:?} is of type {other}: it must be bool, int32, int64 or utf8"
+                ));
             }
         };
         let [first, last] = values else {
@@ -253,12 +295,21 @@ impl Dataset {
             ));
         };
         match &target.positive {
-            None => Ok(Classes { negative: first.clone(), positive: last.clone() }),
-            Some(positive) if positive == last => Ok(Classes { negative: first.clone(), positive: last.clone() }),
-            Some(positive) if positive == first => Ok(Classes { negative: last.clone(), positive: first.clone() }),
-            Some(positive) => {
-                Err(format!("`positive` of target {name:?} is {positive}, which is not one of `allowed`"))
-            }
+            None => Ok(Classes {
+                negative: first.clone(),
+                positive: last.clone(),
+            }),
+            Some(positive) if positive == last => Ok(Classes {
+                negative: first.clone(),
+                positive: last.clone(),
+            }),
+            Some(positive) if positive == first => Ok(Classes {
+                negative: last.clone(),
+                positive: first.clone(),
+            }),
+            Some(positive) => Err(format!(
+                "`positive` of target {name:?} is {positive}, which is not one of `allowed`"
+            )),
         }
     }
 }

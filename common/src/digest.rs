@@ -47,7 +47,12 @@ pub fn of_reader(mut reader: impl Read) -> std::io::Result<Written> {
     let mut bytes = 0;
     loop {
         match reader.read(&mut buffer)? {
-            0 => return Ok(Written { bytes, sha256: hasher.hex() }),
+            0 => {
+                return Ok(Written {
+                    bytes,
+                    sha256: hasher.hex(),
+                });
+            }
             read => {
                 hasher.update(&buffer[..read]);
                 bytes += read as u64;
@@ -61,7 +66,13 @@ mod tests {
     #[test]
     fn the_digest_is_the_standards() {
         // FIPS 180-2, appendix B.1.
-        assert_eq!(super::hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(super::of_reader(&b"abc"[..]).unwrap().sha256, super::hex(b"abc"));
+        assert_eq!(
+            super::hex(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(
+            super::of_reader(&b"abc"[..]).unwrap().sha256,
+            super::hex(b"abc")
+        );
     }
 }

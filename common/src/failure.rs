@@ -86,8 +86,11 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 fn causes(error: &anyhow::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     let first: &(dyn Error + 'static) = error.as_ref();
     std::iter::successors(Some(first), |&cause| {
-        let held = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        held.map(|held| held as &(dyn Error + 'static)).or_else(|| cause.source())
+        let held = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        held.map(|held| held as &(dyn Error + 'static))
+            .or_else(|| cause.source())
     })
 }
 
@@ -137,7 +140,11 @@ mod tests {
 
     #[test]
     fn the_innermost_meaning_decides_the_exit_code() {
-        let wrapped = |failure: Failure| Err::<(), _>(failure).context("committing train").unwrap_err();
+        let wrapped = |failure: Failure| {
+            Err::<(), _>(failure)
+                .context("committing train")
+                .unwrap_err()
+        };
         for (failure, code) in [
             (Failure::Usage("u".into()), 2),
             (Failure::Contract("c".into()), 10),
@@ -152,7 +159,11 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_away_is_worth_another_try() {
-        for kind in [ErrorKind::TimedOut, ErrorKind::StaleNetworkFileHandle, ErrorKind::ConnectionReset] {
+        for kind in [
+            ErrorKind::TimedOut,
+            ErrorKind::StaleNetworkFileHandle,
+            ErrorKind::ConnectionReset,
+        ] {
             let away = anyhow::Error::from(std::io::Error::from(kind)).context("reading part 3");
             assert_eq!(exit_code(&away), 75, "{kind:?}");
         }
@@ -166,13 +177,15 @@ mod tests {
         };
         let away = anyhow::Error::from(Failure::Unavailable("S3 is away".into()));
         assert_eq!(exit_code(&passed_on(away)), UNAVAILABLE);
-        let full = anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull)).context("copying a");
+        let full =
+            anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull)).context("copying a");
         assert!(exit_code(&passed_on(full)) == USAGE);
     }
 
     #[test]
     fn a_full_disk_needs_a_person() {
-        let full = anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull)).context("writing part 3");
+        let full = anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull))
+            .context("writing part 3");
         assert_eq!(exit_code(&full), USAGE);
         assert!(hint(&full).is_some_and(|hint| hint.contains("free space there")));
     }

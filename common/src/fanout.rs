@@ -43,7 +43,13 @@ pub struct Shard {
 impl Shard {
     /// What its mark is named by.
     pub fn fingerprint(&self) -> String {
-        digest::hex(format!("{}\0{}\0{}\0{}", self.ordinal, self.key, self.bytes, self.stamp).as_bytes())[..16]
+        digest::hex(
+            format!(
+                "{}\0{}\0{}\0{}",
+                self.ordinal, self.key, self.bytes, self.stamp
+            )
+            .as_bytes(),
+        )[..16]
             .to_owned()
     }
 }
@@ -81,7 +87,14 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         let mut ids = Vec::new();
         for (index, ordinals) in groups.iter().enumerate() {
             let id = format!("{index:03}-of-{:03}", groups.len());
-            store.put_json(&layout::group(&folder, &id), &Group { ordinals: ordinals.clone() }).await?;
+            store
+                .put_json(
+                    &layout::group(&folder, &id),
+                    &Group {
+                        ordinals: ordinals.clone(),
+                    },
+                )
+                .await?;
             ids.push(id);
         }
         let key = layout::plan(&folder);
@@ -97,8 +110,15 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
 
     /// The shards of one group.
     pub async fn group(&self, store: &Store, id: &str) -> Result<Vec<Shard>> {
-        let group: Group = store.require_json(&layout::group(&self.folder(), id)).await?;
-        Ok(group.ordinals.iter().filter_map(|&ordinal| self.shards.get(ordinal)).cloned().collect())
+        let group: Group = store
+            .require_json(&layout::group(&self.folder(), id))
+            .await?;
+        Ok(group
+            .ordinals
+            .iter()
+            .filter_map(|&ordinal| self.shards.get(ordinal))
+            .cloned()
+            .collect())
     }
 
     /// Works on the shards of one group that are not done yet, in parallel, and marks each when it is finished.
@@ -119,7 +139,9 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         let shards = self.group(store, id).await?;
         let fingerprints: Vec<String> = shards.iter().map(Shard::fingerprint).collect();
         let group_mark = layout::group_done(&folder, id);
-        let progress = step.progress(shards.iter().map(|shard| shard.bytes).sum(), "bytes").clone();
+        let progress = step
+            .progress(shards.iter().map(|shard| shard.bytes).sum(), "bytes")
+            .clone();
         let (step_of_shard, store_of_shard) = (step.clone(), store.clone());
         let done = step
             .each(shards, move |shard| {
@@ -128,7 +150,11 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
                 let mark: Option<Mark<D>> = wait(store.get_json(&key))?;
                 let mark = mark.filter(|mark| step.cache() == Cache::Use || mark.is_of(step));
                 let mark = match mark {
-                    Some(mark) if mark.result.may_be_reused() && wait(is_whole(store, &mark.result))? => Some(mark),
+                    Some(mark)
+                        if mark.result.may_be_reused() && wait(is_whole(store, &mark.result))? =>
+                    {
+                        Some(mark)
+                    }
                     _ => None,
                 };
                 let reused = mark.is_some();
@@ -136,7 +162,10 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
                     Some(mark) => mark.result,
                     None => {
                         let result = work(&shard)?;
-                        let mark = Mark { workflow: step.workflow().to_owned(), result };
+                        let mark = Mark {
+                            workflow: step.workflow().to_owned(),
+                            result,
+                        };
                         wait(store.put_json(&key, &mark))?;
                         mark.result
                     }
@@ -166,17 +195,26 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         let mut of_groups = self.of_groups(step, store, &folder).await?;
         let marks = self.shards.iter().map(|shard| {
             let fingerprint = shard.fingerprint();
-            let (known, key) = (of_groups.remove(&fingerprint), layout::done(&folder, &fingerprint));
+            let (known, key) = (
+                of_groups.remove(&fingerprint),
+                layout::done(&folder, &fingerprint),
+            );
             async move {
                 step.check()?;
                 let mark = match known {
                     Some(result) => Some(result),
-                    None => store.get_json::<Mark<D>>(&key).await?.map(|mark| mark.result),
+                    None => store
+                        .get_json::<Mark<D>>(&key)
+                        .await?
+                        .map(|mark| mark.result),
                 };
                 mark.ok_or_else(|| not_done(shard))
             }
         });
-        let results: Vec<D> = futures::stream::iter(marks).buffered(CONCURRENT).try_collect().await?;
+        let results: Vec<D> = futures::stream::iter(marks)
+            .buffered(CONCURRENT)
+            .try_collect()
+            .await?;
         let of_shard = |(shard, result): (usize, &D)| vec![shard; result.objects().len()];
         let owners: Vec<usize> = results.iter().enumerate().flat_map(of_shard).collect();
         let objects: Vec<(&str, u64)> = results.iter().flat_map(Finished::objects).collect();
@@ -188,7 +226,12 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
 
     /// What the marks of finished groups say, by the fingerprints of the shards. A group may have been cut by another
     /// parallelism. What went wrong is left to the shard's own mark: the shard may have been done again since.
-    async fn of_groups<D>(&self, step: &Step, store: &Store, folder: &str) -> Result<HashMap<String, D>>
+    async fn of_groups<D>(
+        &self,
+        step: &Step,
+        store: &Store,
+        folder: &str,
+    ) -> Result<HashMap<String, D>>
     where
         D: Finished + DeserializeOwned,
     {
@@ -203,14 +246,21 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         while let Some(mark) = marks.try_next().await? {
             step.check()?;
             let shards = mark.map(|mark| mark.shards).unwrap_or_default();
-            known.extend(shards.into_iter().filter(|(_, result)| result.may_be_reused()));
+            known.extend(
+                shards
+                    .into_iter()
+                    .filter(|(_, result)| result.may_be_reused()),
+            );
         }
         Ok(known)
     }
 }
 
 fn not_done(shard: &Shard) -> anyhow::Error {
-    Failure::usage(format!("shard {} is not done: run the group that holds it, then commit again", shard.key))
+    Failure::usage(format!(
+        "shard {} is not done: run the group that holds it, then commit again",
+        shard.key
+    ))
 }
 
 /// The marks of a group: results by the fingerprints of their shards.

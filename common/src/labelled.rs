@@ -43,7 +43,10 @@ struct Place {
 impl LabelledRows {
     /// Of data that `config` prepared; `features` are the columns to read, in the model's order.
     pub fn new(store: &Store, config: &Config, features: &[String]) -> Result<Self> {
-        let classes = config.dataset.classes().map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
+        let classes = config
+            .dataset
+            .classes()
+            .map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
         Ok(Self {
             store: store.clone(),
             features: features.into(),
@@ -74,9 +77,17 @@ impl LabelledRows {
     /// A label of neither class: exit 10.
     pub fn split(&self, batch: &RecordBatch) -> Result<(Vec<f64>, Vec<Option<u8>>)> {
         let position = |name: &str| batch.schema_ref().index_of(name);
-        let features = self.features.iter().map(|name| position(name)).collect::<Result<Vec<_>, _>>()?;
+        let features = self
+            .features
+            .iter()
+            .map(|name| position(name))
+            .collect::<Result<Vec<_>, _>>()?;
         let matrix = parts::matrix(&batch.project(&features)?, &self.features)?;
-        let labels = parts::labels(batch.column(position(&self.target)?), &self.classes, &self.target)?;
+        let labels = parts::labels(
+            batch.column(position(&self.target)?),
+            &self.classes,
+            &self.target,
+        )?;
         Ok((matrix, labels))
     }
 
@@ -86,15 +97,26 @@ impl LabelledRows {
     ///
     /// # Errors
     /// A damaged part, a label of neither class, and the first error of `take`.
-    pub fn each_chunk(&self, part: &Part, mut take: impl FnMut(&[f64], &[u8]) -> Result<()>) -> Result<Unusable> {
+    pub fn each_chunk(
+        &self,
+        part: &Part,
+        mut take: impl FnMut(&[f64], &[u8]) -> Result<()>,
+    ) -> Result<Unusable> {
         let p = self.features.len();
-        let columns: Vec<String> = self.features.iter().cloned().chain([self.target.to_string()]).collect();
+        let columns: Vec<String> = self
+            .features
+            .iter()
+            .cloned()
+            .chain([self.target.to_string()])
+            .collect();
         let mut unusable = Unusable::none(p);
         let (mut x, mut y) = (Vec::<f64>::new(), Vec::<u8>::new());
         let mut rows = 0;
         for batch in parts::read(&wait(self.store.file(&part.key))?, &columns)? {
             let batch = batch?;
-            let (matrix, labels) = self.split(&batch).with_context(|| format!("reading {}", part.key))?;
+            let (matrix, labels) = self
+                .split(&batch)
+                .with_context(|| format!("reading {}", part.key))?;
             unusable.count(&matrix, &labels, part, rows);
             rows += batch.num_rows() as u64;
             if unusable.any() {
@@ -125,7 +147,11 @@ impl LabelledRows {
 impl Unusable {
     /// Nothing found yet, for `p` features.
     pub fn none(p: usize) -> Self {
-        Self { features: vec![0; p], labels: 0, first: None }
+        Self {
+            features: vec![0; p],
+            labels: 0,
+            first: None,
+        }
     }
 
     /// Whether there is an unusable value.
@@ -146,7 +172,10 @@ impl Unusable {
                 *count += u64::from(!value.is_finite());
             }
             if !usable && self.first.is_none() {
-                self.first = Some(Place { part: part.key.clone(), row: before + row as u64 });
+                self.first = Some(Place {
+                    part: part.key.clone(),
+                    row: before + row as u64,
+                });
             }
         }
     }
@@ -165,13 +194,26 @@ impl Unusable {
     /// # Errors
     /// Exit 10, with columns, counts, and the raw file of the first one.
     pub fn refuse(&self, dataset: &DatasetManifest, rows: &LabelledRows) -> Result<()> {
-        let Some(first) = &self.first else { return Ok(()) };
+        let Some(first) = &self.first else {
+            return Ok(());
+        };
         let mut found: Vec<String> = Vec::new();
         if self.labels > 0 {
-            found.push(format!("target {:?} is null in {} rows", rows.target(), self.labels));
+            found.push(format!(
+                "target {:?} is null in {} rows",
+                rows.target(),
+                self.labels
+            ));
         }
-        for (name, count) in rows.features().iter().zip(&self.features).filter(|(_, count)| **count > 0) {
-            found.push(format!("feature {name:?} is null, NaN or infinite in {count} rows"));
+        for (name, count) in rows
+            .features()
+            .iter()
+            .zip(&self.features)
+            .filter(|(_, count)| **count > 0)
+        {
+            found.push(format!(
+                "feature {name:?} is null, NaN or infinite in {count} rows"
+            ));
         }
         let more = found.len().saturating_sub(8);
         found.truncate(8);

@@ -37,8 +37,14 @@ pub struct LabelReader {
 /// # Errors
 /// A file whose name ends neither with `.parquet` nor with `.csv`: exit 2.
 pub async fn find(raw: &Store, glob: &str) -> Result<Vec<Object>> {
-    let files = raw.glob(glob).await.with_context(|| format!("looking for labels {glob:?}"))?;
-    match files.iter().find(|file| !file.key.ends_with(".parquet") && !file.key.ends_with(".csv")) {
+    let files = raw
+        .glob(glob)
+        .await
+        .with_context(|| format!("looking for labels {glob:?}"))?;
+    match files
+        .iter()
+        .find(|file| !file.key.ends_with(".parquet") && !file.key.ends_with(".csv"))
+    {
         None => Ok(files),
         Some(other) => Err(Failure::usage(format!(
             "label file {} ends neither with .parquet nor with .csv: narrow --labels-glob (LABELS_GLOB), which is {glob:?}",
@@ -61,9 +67,25 @@ impl LabelReader {
     /// A contract whose target has no two classes: exit 2.
     pub fn new(dataset: &Dataset, keys: &[String]) -> Result<Self> {
         let classes = dataset.classes().map_err(Failure::usage)?;
-        let named = |name: &String| dataset.columns.iter().find(|column| column.name == *name).cloned();
-        let columns = keys.iter().filter_map(named).chain([dataset.target().clone()]).collect();
-        Ok(Self { dataset: Arc::new(Dataset { columns, filter: None }), classes })
+        let named = |name: &String| {
+            dataset
+                .columns
+                .iter()
+                .find(|column| column.name == *name)
+                .cloned()
+        };
+        let columns = keys
+            .iter()
+            .filter_map(named)
+            .chain([dataset.target().clone()])
+            .collect();
+        Ok(Self {
+            dataset: Arc::new(Dataset {
+                columns,
+                filter: None,
+            }),
+            classes,
+        })
     }
 
     /// Reads a file as a stream. Keys, which must not repeat, are sorted in the folder `scratch`.
@@ -91,7 +113,10 @@ impl LabelReader {
             let mut columns = batch?.columns().to_vec();
             let target = columns.pop().context("a label file has a target")?;
             let labels = parts::labels(&target, &reader.classes, &reader.dataset.target().name)?;
-            Ok(LabelRows { keys: columns, labels })
+            Ok(LabelRows {
+                keys: columns,
+                labels,
+            })
         }))
     }
 }

@@ -16,7 +16,9 @@ pub struct DataVersion(String);
 impl DataVersion {
     /// Parses a name; an RFC 3339 instant, as a CronWorkflow passes it, is cut to its date in `timezone`.
     pub fn parse(text: &str, timezone: Tz) -> anyhow::Result<Self> {
-        let instant = DateTime::parse_from_rfc3339(text).ok().or_else(|| go_time(text));
+        let instant = DateTime::parse_from_rfc3339(text)
+            .ok()
+            .or_else(|| go_time(text));
         let name = match instant {
             Some(instant) => Self::of(instant.with_timezone(&timezone).date_naive()).0,
             None => text.to_owned(),
@@ -199,7 +201,9 @@ pub fn groups_profiles(work: &str) -> String {
 /// Data version and model name, if the key is that of a results manifest.
 pub fn parse_results_manifest(key: &str) -> Option<(&str, &str)> {
     match key.split('/').collect::<Vec<_>>()[..] {
-        [RESULTS, version, name, scored, "_manifest.json"] if scored.starts_with('v') => Some((version, name)),
+        [RESULTS, version, name, scored, "_manifest.json"] if scored.starts_with('v') => {
+            Some((version, name))
+        }
         _ => None,
     }
 }
@@ -277,7 +281,11 @@ pub fn plan(work: &str) -> String {
 pub fn work_of(plan: &str) -> anyhow::Result<&str> {
     plan.strip_suffix("/plan.json")
         .filter(|work| work.starts_with("_work/"))
-        .ok_or_else(|| Failure::usage(format!("{plan:?} is not the key of a plan, such as _work/.../plan.json")))
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "{plan:?} is not the key of a plan, such as _work/.../plan.json"
+            ))
+        })
 }
 
 /// A group of shards in a work folder.
@@ -364,11 +372,21 @@ mod tests {
     #[test]
     fn only_data_sets_have_a_folder() {
         let folder = dataset_of_manifest;
-        assert_eq!(folder("train/25.05.1/_manifest.json"), Some("train/25.05.1"));
-        assert_eq!(folder("predict/1/0123abcd/_manifest.json"), Some("predict/1/0123abcd"));
-        for other in
-            ["train/1", "train/../_manifest.json", "train//_manifest.json", "models/m/_manifest.json", "_manifest.json"]
-        {
+        assert_eq!(
+            folder("train/25.05.1/_manifest.json"),
+            Some("train/25.05.1")
+        );
+        assert_eq!(
+            folder("predict/1/0123abcd/_manifest.json"),
+            Some("predict/1/0123abcd")
+        );
+        for other in [
+            "train/1",
+            "train/../_manifest.json",
+            "train//_manifest.json",
+            "models/m/_manifest.json",
+            "_manifest.json",
+        ] {
             assert_eq!(folder(other), None, "{other}");
         }
     }
@@ -381,7 +399,11 @@ mod tests {
             ("2026-09-20T22:30:00Z", "Etc/UTC", Some("2026-09-20")),
             ("2026-09-20T22:30:00Z", "Europe/Berlin", Some("2026-09-21")),
             ("2026-09-20T02:30:00+05:00", "Etc/UTC", Some("2026-09-19")),
-            ("2026-09-20 02:30:00 +0000 UTC", "Etc/UTC", Some("2026-09-20")),
+            (
+                "2026-09-20 02:30:00 +0000 UTC",
+                "Etc/UTC",
+                Some("2026-09-20"),
+            ),
             ("", "Etc/UTC", None),
             ("..", "Etc/UTC", None),
             ("a..b", "Etc/UTC", None),
@@ -391,7 +413,11 @@ mod tests {
         ];
         for (text, zone, expected) in table {
             let parsed = DataVersion::parse(text, zone.parse().unwrap()).ok();
-            assert_eq!(parsed.as_ref().map(|version| version.0.as_str()), expected, "{text:?} in {zone}");
+            assert_eq!(
+                parsed.as_ref().map(|version| version.0.as_str()),
+                expected,
+                "{text:?} in {zone}"
+            );
         }
         assert!(DataVersion::parse(&"a".repeat(63), Tz::UTC).is_ok());
         assert!(DataVersion::parse(&"a".repeat(64), Tz::UTC).is_err());

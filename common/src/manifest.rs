@@ -27,7 +27,10 @@ impl Inputs {
     /// Begins with the step's name and its own `ALGORITHM` number, which is raised whenever the same inputs would give
     /// other bytes.
     pub fn new(step: &str, algorithm: u32) -> Self {
-        Self(BTreeMap::from([("step".to_owned(), step.to_owned()), ("algorithm".to_owned(), algorithm.to_string())]))
+        Self(BTreeMap::from([
+            ("step".to_owned(), step.to_owned()),
+            ("algorithm".to_owned(), algorithm.to_string()),
+        ]))
     }
 
     /// Adds an input.
@@ -39,7 +42,10 @@ impl Inputs {
     /// Adds raw files: key, size and stamp of each.
     pub fn with_raw<'a>(mut self, objects: impl IntoIterator<Item = &'a Object>) -> Self {
         for object in objects {
-            self.0.insert(format!("raw {}", object.key), format!("{} bytes, {}", object.bytes, object.stamp));
+            self.0.insert(
+                format!("raw {}", object.key),
+                format!("{} bytes, {}", object.bytes, object.stamp),
+            );
         }
         self
     }
@@ -60,14 +66,20 @@ impl Inputs {
         for (name, value) in &self.0 {
             match committed.0.get(name) {
                 None => lines.push(format!("{name} is new")),
-                Some(before) if before != value => {
-                    lines.push(format!("{name} was {}, and is {}", short(before), short(value)))
-                }
+                Some(before) if before != value => lines.push(format!(
+                    "{name} was {}, and is {}",
+                    short(before),
+                    short(value)
+                )),
                 Some(_) => {}
             }
         }
         lines.extend(
-            committed.0.keys().filter(|name| !self.0.contains_key(*name)).map(|name| format!("{name} is gone")),
+            committed
+                .0
+                .keys()
+                .filter(|name| !self.0.contains_key(*name))
+                .map(|name| format!("{name} is gone")),
         );
         let more = lines.len().saturating_sub(8);
         lines.truncate(8);
@@ -80,7 +92,11 @@ impl Inputs {
 
 /// A digest is told by its first digits.
 fn short(value: &str) -> &str {
-    if value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()) { &value[..12] } else { value }
+    if value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        &value[..12]
+    } else {
+        value
+    }
 }
 
 /// What all manifests share.
@@ -106,7 +122,8 @@ impl Header {
             fingerprint: inputs.fingerprint(),
             inputs,
             // To the microsecond, as Postgres keeps it.
-            created_at: DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default(),
+            created_at: DateTime::from_timestamp_micros(Utc::now().timestamp_micros())
+                .unwrap_or_default(),
             workflow: step.workflow().to_owned(),
         }
     }
@@ -306,7 +323,10 @@ impl Manifest for DatasetManifest {
         &mut self.header
     }
     fn objects(&self) -> Vec<(&str, u64)> {
-        self.parts.iter().map(|part| (part.key.as_str(), part.bytes)).collect()
+        self.parts
+            .iter()
+            .map(|part| (part.key.as_str(), part.bytes))
+            .collect()
     }
 }
 
@@ -319,7 +339,10 @@ impl Manifest for ModelManifest {
         &mut self.header
     }
     fn objects(&self) -> Vec<(&str, u64)> {
-        self.files.iter().map(|file| (file.key.as_str(), file.bytes)).collect()
+        self.files
+            .iter()
+            .map(|file| (file.key.as_str(), file.bytes))
+            .collect()
     }
 }
 
@@ -332,8 +355,15 @@ impl Manifest for ResultsManifest {
         &mut self.header
     }
     fn objects(&self) -> Vec<(&str, u64)> {
-        let profiles = self.profiles.iter().map(|profile| (profile.key.as_str(), profile.bytes));
-        self.parts.iter().map(|part| (part.key.as_str(), part.bytes)).chain(profiles).collect()
+        let profiles = self
+            .profiles
+            .iter()
+            .map(|profile| (profile.key.as_str(), profile.bytes));
+        self.parts
+            .iter()
+            .map(|part| (part.key.as_str(), part.bytes))
+            .chain(profiles)
+            .collect()
     }
 }
 
@@ -347,7 +377,9 @@ pub async fn read<M: Manifest>(store: &Store, key: &str) -> Result<Option<M>> {
     struct Version {
         format_version: u32,
     }
-    let Some(bytes) = store.get(key).await? else { return Ok(None) };
+    let Some(bytes) = store.get(key).await? else {
+        return Ok(None);
+    };
     let version: Version = store.parse(key, &bytes)?;
     if version.format_version != FORMAT_VERSION {
         return Err(Failure::usage(format!(
@@ -375,8 +407,15 @@ pub async fn require<M: Manifest>(store: &Store, key: &str) -> Result<M> {
 ///
 /// # Errors
 /// Work of other inputs is committed there: exit 2, naming what differs.
-pub async fn reusable<M: Manifest>(store: &Store, key: &str, inputs: &Inputs, cache: Cache) -> Result<Option<M>> {
-    let Some(manifest) = read::<M>(store, key).await? else { return Ok(None) };
+pub async fn reusable<M: Manifest>(
+    store: &Store,
+    key: &str,
+    inputs: &Inputs,
+    cache: Cache,
+) -> Result<Option<M>> {
+    let Some(manifest) = read::<M>(store, key).await? else {
+        return Ok(None);
+    };
     if cache == Cache::Refresh {
         return Ok(None);
     }
@@ -384,10 +423,19 @@ pub async fn reusable<M: Manifest>(store: &Store, key: &str, inputs: &Inputs, ca
         return Err(differs(key, inputs, manifest.header()));
     }
     if let Some(missing) = missing(store, &manifest).await? {
-        tracing::warn!(key, missing, "an object of the committed work is missing; it is made again");
+        tracing::warn!(
+            key,
+            missing,
+            "an object of the committed work is missing; it is made again"
+        );
         return Ok(None);
     }
-    tracing::info!(key, workflow = manifest.header().workflow, "reusing the {} that is committed", M::KIND);
+    tracing::info!(
+        key,
+        workflow = manifest.header().workflow,
+        "reusing the {} that is committed",
+        M::KIND
+    );
     Ok(Some(manifest))
 }
 
@@ -400,7 +448,10 @@ fn differs(key: &str, inputs: &Inputs, committed: &Header) -> anyhow::Error {
 
 async fn missing<M: Manifest>(store: &Store, manifest: &M) -> Result<Option<String>> {
     let objects = manifest.objects();
-    Ok(store.first_missing(&objects).await?.map(|place| objects[place].0.to_owned()))
+    Ok(store
+        .first_missing(&objects)
+        .await?
+        .map(|place| objects[place].0.to_owned()))
 }
 
 /// Commits a manifest: the last put of a step. Gives what stands there afterwards, and whether that was committed by
@@ -408,7 +459,12 @@ async fn missing<M: Manifest>(store: &Store, manifest: &M) -> Result<Option<Stri
 ///
 /// The first to come wins; who loses with the same fingerprint gives the winner's. A refresh, or a manifest whose
 /// objects were lost, is replaced and keeps its `created_at`.
-pub async fn commit<M: Manifest>(store: &Store, key: &str, mut manifest: M, cache: Cache) -> Result<(M, bool)> {
+pub async fn commit<M: Manifest>(
+    store: &Store,
+    key: &str,
+    mut manifest: M,
+    cache: Cache,
+) -> Result<(M, bool)> {
     if store.put_json_new(key, &manifest).await? {
         return Ok((manifest, false));
     }

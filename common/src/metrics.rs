@@ -91,12 +91,22 @@ impl Classification {
     /// # Panics
     /// When the slices differ in length: a bug of the caller.
     pub fn add_rows(&mut self, labels: &[u8], probabilities: &[f64]) -> Result<(), ScoreError> {
-        assert_eq!(labels.len(), probabilities.len(), "one probability per label");
+        assert_eq!(
+            labels.len(),
+            probabilities.len(),
+            "one probability per label"
+        );
         if let Some(row) = probabilities.iter().position(|p| !(0.0..=1.0).contains(p)) {
-            return Err(ScoreError::Probability { row, value: probabilities[row] });
+            return Err(ScoreError::Probability {
+                row,
+                value: probabilities[row],
+            });
         }
         if let Some(row) = labels.iter().position(|&label| label > 1) {
-            return Err(ScoreError::Label { row, value: labels[row] });
+            return Err(ScoreError::Label {
+                row,
+                value: labels[row],
+            });
         }
         for (&label, &p) in labels.iter().zip(probabilities) {
             self.add(label == 1, p);
@@ -114,7 +124,8 @@ impl Classification {
         *count += 1;
         // Clipped as scikit-learn clips, so that one certain and wrong row does not make the loss infinite.
         let of_label = if positive { p } else { 1.0 - p };
-        self.log_loss.add(-of_label.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln());
+        self.log_loss
+            .add(-of_label.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln());
         let error = p - f64::from(u8::from(positive));
         self.squared_error.add(error * error);
         let bin = &mut self.bins[calibration_bin(p)];
@@ -128,7 +139,11 @@ impl Classification {
     /// # Panics
     /// When the thresholds differ: a bug of the caller.
     pub fn merge(&mut self, other: &Self) {
-        assert_eq!(self.threshold.to_bits(), other.threshold.to_bits(), "counts at another threshold");
+        assert_eq!(
+            self.threshold.to_bits(),
+            other.threshold.to_bits(),
+            "counts at another threshold"
+        );
         self.confusion.merge(&other.confusion);
         self.log_loss.merge(&other.log_loss);
         self.squared_error.merge(&other.squared_error);
@@ -169,7 +184,12 @@ impl Classification {
             brier: mean(&self.squared_error),
             roc_auc: rank.and_then(|rank| rank.roc_auc),
             pr_auc: rank.and_then(|rank| rank.pr_auc),
-            calibration: self.bins.iter().enumerate().map(|(i, bin)| bin.report(i)).collect(),
+            calibration: self
+                .bins
+                .iter()
+                .enumerate()
+                .map(|(i, bin)| bin.report(i))
+                .collect(),
         }
     }
 }
@@ -205,7 +225,10 @@ impl Confusion {
 
     /// Share of the predicted positives that are; 0 when none is predicted.
     pub fn precision(&self) -> Option<f64> {
-        self.or_zero(ratio(self.true_positives, self.true_positives + self.false_positives))
+        self.or_zero(ratio(
+            self.true_positives,
+            self.true_positives + self.false_positives,
+        ))
     }
 
     /// Share of the positives that are found; 0 when there is none.
@@ -216,7 +239,10 @@ impl Confusion {
     /// Harmonic mean of precision and recall; 0 when both are.
     pub fn f1(&self) -> Option<f64> {
         let wrong = self.false_positives + self.false_negatives;
-        self.or_zero(ratio(2 * self.true_positives, 2 * self.true_positives + wrong))
+        self.or_zero(ratio(
+            2 * self.true_positives,
+            2 * self.true_positives + wrong,
+        ))
     }
 
     /// scikit-learn's `zero_division=0`: 0 / 0 counts as 0, where there are rows at all.
@@ -227,7 +253,10 @@ impl Confusion {
     /// Mean recall of the classes that occur.
     fn balanced_accuracy(&self) -> Option<f64> {
         let positive = ratio(self.true_positives, self.positives());
-        let negative = ratio(self.true_negatives, self.true_negatives + self.false_positives);
+        let negative = ratio(
+            self.true_negatives,
+            self.true_negatives + self.false_positives,
+        );
         match (positive, negative) {
             (Some(positive), Some(negative)) => Some((positive + negative) / 2.0),
             (one, other) => one.or(other),
@@ -299,7 +328,11 @@ pub struct CalibrationBin {
 
 /// Edge `i`, with the rounding of `numpy.linspace`: 3 * 0.1 is not 0.3.
 fn edge(i: usize) -> f64 {
-    if i == CALIBRATION_BINS { 1.0 } else { i as f64 * (1.0 / CALIBRATION_BINS as f64) }
+    if i == CALIBRATION_BINS {
+        1.0
+    } else {
+        i as f64 * (1.0 / CALIBRATION_BINS as f64)
+    }
 }
 
 /// The bin whose upper edge is the first that is not below `p`, as in scikit-learn's `calibration_curve`.

@@ -173,10 +173,14 @@ impl Model {
         }
         let header: Header = serde_json::from_slice(bytes)?;
         if header.format_version != u64::from(FORMAT_VERSION) {
-            return Err(ModelError::FormatVersion { found: header.format_version });
+            return Err(ModelError::FormatVersion {
+                found: header.format_version,
+            });
         }
         if header.family != LOGISTIC_REGRESSION {
-            return Err(ModelError::Family { found: header.family });
+            return Err(ModelError::Family {
+                found: header.family,
+            });
         }
         let model: Self = serde_json::from_slice(bytes)?;
         model.validate()?;
@@ -202,16 +206,24 @@ impl Model {
     pub fn validate(&self) -> Result<(), ModelError> {
         let invalid = |text: String| Err(ModelError::Invalid(text));
         if self.format_version != FORMAT_VERSION {
-            return Err(ModelError::FormatVersion { found: u64::from(self.format_version) });
+            return Err(ModelError::FormatVersion {
+                found: u64::from(self.format_version),
+            });
         }
         if self.family != LOGISTIC_REGRESSION {
-            return Err(ModelError::Family { found: self.family.clone() });
+            return Err(ModelError::Family {
+                found: self.family.clone(),
+            });
         }
         if self.features.is_empty() {
             return invalid("it has no features".to_owned());
         }
         if self.features.len() != self.coefficients.len() {
-            return invalid(format!("{} features, but {} coefficients", self.features.len(), self.coefficients.len()));
+            return invalid(format!(
+                "{} features, but {} coefficients",
+                self.features.len(),
+                self.coefficients.len()
+            ));
         }
         let mut names: Vec<&str> = self.features.iter().map(String::as_str).collect();
         names.sort_unstable();
@@ -227,10 +239,16 @@ impl Model {
             return invalid(format!("intercept is {}", self.intercept));
         }
         if !(0.0..=1.0).contains(&self.threshold) {
-            return invalid(format!("threshold is {}: it must be from 0 to 1", self.threshold));
+            return invalid(format!(
+                "threshold is {}: it must be from 0 to 1",
+                self.threshold
+            ));
         }
         if !(self.training.c.is_finite() && self.training.c > 0.0) {
-            return invalid(format!("training.c is {}: it must be positive", self.training.c));
+            return invalid(format!(
+                "training.c is {}: it must be positive",
+                self.training.c
+            ));
         }
         if self.classes.negative == self.classes.positive {
             return invalid(format!("both classes are {}", self.classes.positive));
@@ -248,7 +266,11 @@ impl Model {
         assert!(p > 0 && rows.len().is_multiple_of(p), "rows must be whole");
         let start = out.len();
         out.extend(rows.chunks_exact(p).map(|row| {
-            row.iter().zip(&self.coefficients).fold(self.intercept, |eta, (x, coefficient)| eta + x * coefficient)
+            row.iter()
+                .zip(&self.coefficients)
+                .fold(self.intercept, |eta, (x, coefficient)| {
+                    eta + x * coefficient
+                })
         }));
         // A loop of its own, so that it vectorises.
         for eta in &mut out[start..] {
@@ -263,6 +285,10 @@ impl Model {
 
     /// The target's value that is predicted at this probability.
     pub fn class_at(&self, probability: f64) -> &ClassValue {
-        if self.decide(probability) { &self.classes.positive } else { &self.classes.negative }
+        if self.decide(probability) {
+            &self.classes.positive
+        } else {
+            &self.classes.negative
+        }
     }
 }

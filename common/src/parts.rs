@@ -42,32 +42,59 @@ impl PartWriter {
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_statistics_enabled(EnabledStatistics::Chunk);
         // A dictionary of numbers that hardly repeat costs time and saves nothing.
-        for field in schema.fields().iter().filter(|field| field.data_type().is_floating()) {
-            properties = properties.set_column_dictionary_enabled(ColumnPath::from(vec![field.name().clone()]), false);
+        for field in schema
+            .fields()
+            .iter()
+            .filter(|field| field.data_type().is_floating())
+        {
+            properties = properties
+                .set_column_dictionary_enabled(ColumnPath::from(vec![field.name().clone()]), false);
         }
-        let writer = ArrowWriter::try_new(BlockingUpload(upload), schema.clone(), Some(properties.build()))
-            .with_context(|| format!("writing {key}"))?;
-        Ok(Self { key, ordinal, rows: 0, writer })
+        let writer = ArrowWriter::try_new(
+            BlockingUpload(upload),
+            schema.clone(),
+            Some(properties.build()),
+        )
+        .with_context(|| format!("writing {key}"))?;
+        Ok(Self {
+            key,
+            ordinal,
+            rows: 0,
+            writer,
+        })
     }
 
     /// Appends rows.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).with_context(|| format!("writing {}", self.key))
+        self.writer
+            .write(batch)
+            .with_context(|| format!("writing {}", self.key))
     }
 
     /// Makes the part visible.
     pub fn finish(self) -> Result<Part> {
-        let BlockingUpload(upload) = self.writer.into_inner().with_context(|| format!("writing {}", self.key))?;
+        let BlockingUpload(upload) = self
+            .writer
+            .into_inner()
+            .with_context(|| format!("writing {}", self.key))?;
         let written = wait(upload.finish())?;
-        Ok(Part { key: self.key, rows: self.rows, bytes: written.bytes, sha256: written.sha256, ordinal: self.ordinal })
+        Ok(Part {
+            key: self.key,
+            rows: self.rows,
+            bytes: written.bytes,
+            sha256: written.sha256,
+            ordinal: self.ordinal,
+        })
     }
 }
 
 /// The schema of the named columns of a parquet file of ours, in the order of `columns`.
 pub fn schema(file: &LocalFile, columns: &[String]) -> Result<Schema> {
     let builder = open(file)?;
-    Ok(builder.schema().project(&positions(builder.schema(), file, columns)?)?)
+    Ok(builder
+        .schema()
+        .project(&positions(builder.schema(), file, columns)?)?)
 }
 
 fn positions(schema: &Schema, file: &LocalFile, columns: &[String]) -> Result<Vec<usize>> {
@@ -85,7 +112,10 @@ fn positions(schema: &Schema, file: &LocalFile, columns: &[String]) -> Result<Ve
 ///
 /// # Errors
 /// A damaged file or a missing column: exit 2, with the file's name.
-pub fn read(file: &LocalFile, columns: &[String]) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+pub fn read(
+    file: &LocalFile,
+    columns: &[String],
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
     let builder = open(file)?;
     let name = file.to_string();
     let indices = positions(builder.schema(), file, columns)?;
@@ -94,15 +124,26 @@ pub fn read(file: &LocalFile, columns: &[String]) -> Result<impl Iterator<Item =
     let mut in_file = indices.clone();
     in_file.sort_unstable();
     in_file.dedup();
-    let order: Vec<usize> = indices.iter().filter_map(|index| in_file.binary_search(index).ok()).collect();
-    let reader =
-        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().with_context(|| format!("reading {name}"))?;
-    Ok(reader.map(move |batch| Ok(batch.map_err(|error| damaged(&name, &error))?.project(&order)?)))
+    let order: Vec<usize> = indices
+        .iter()
+        .filter_map(|index| in_file.binary_search(index).ok())
+        .collect();
+    let reader = builder
+        .with_projection(mask)
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .with_context(|| format!("reading {name}"))?;
+    Ok(reader.map(move |batch| {
+        Ok(batch
+            .map_err(|error| damaged(&name, &error))?
+            .project(&order)?)
+    }))
 }
 
 fn open(file: &LocalFile) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>> {
     let opened = std::fs::File::open(file.path()).with_context(|| format!("opening {file}"))?;
-    ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| damaged(&file.to_string(), &error))
+    ParquetRecordBatchReaderBuilder::try_new(opened)
+        .map_err(|error| damaged(&file.to_string(), &error))
 }
 
 fn damaged(file: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
@@ -117,7 +158,9 @@ fn damaged(file: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
 /// A column that holds neither numbers nor booleans.
 pub fn floats(column: &dyn Array, name: &str) -> Result<Float64Array> {
     let numbers = match column.data_type() {
-        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => cast(column, &DataType::Float64)?,
+        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
+            cast(column, &DataType::Float64)?
+        }
         other => {
             return Err(Failure::usage(format!(
                 "feature {name:?} is of type {other}: a feature holds numbers or booleans; encode it in features.sql"
@@ -128,7 +171,10 @@ pub fn floats(column: &dyn Array, name: &str) -> Result<Float64Array> {
     if numbers.null_count() == 0 {
         return Ok(numbers.clone());
     }
-    Ok(numbers.iter().map(|value| Some(value.unwrap_or(f64::NAN))).collect())
+    Ok(numbers
+        .iter()
+        .map(|value| Some(value.unwrap_or(f64::NAN)))
+        .collect())
 }
 
 /// As [`floats`], but null stays null, so that it is told from NaN.
@@ -141,7 +187,9 @@ pub fn numbers(column: &dyn Array, name: &str) -> Result<Float64Array> {
     }
     match column.data_type() {
         data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
-            Ok(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+            Ok(cast(column, &DataType::Float64)?
+                .as_primitive::<Float64Type>()
+                .clone())
         }
         _ => floats(column, name),
     }
@@ -179,29 +227,47 @@ pub fn labels(column: &dyn Array, classes: &Classes, name: &str) -> Result<Vec<O
     match column.data_type() {
         DataType::Boolean => {
             let values: &BooleanArray = column.as_boolean();
-            values.iter().map(|value| value.map(|value| label(ClassValue::Bool(value))).transpose()).collect()
+            values
+                .iter()
+                .map(|value| {
+                    value
+                        .map(|value| label(ClassValue::Bool(value)))
+                        .transpose()
+                })
+                .collect()
         }
         DataType::Utf8 => {
             let values: &StringArray = column.as_string();
             values
                 .iter()
-                .map(|value| value.map(|value| label(ClassValue::Text(value.to_owned()))).transpose())
+                .map(|value| {
+                    value
+                        .map(|value| label(ClassValue::Text(value.to_owned())))
+                        .transpose()
+                })
                 .collect()
         }
         data_type if data_type.is_integer() => {
             let values = cast(column, &DataType::Int64)?;
             let values = values.as_primitive::<Int64Type>();
-            values.iter().map(|value| value.map(|value| label(ClassValue::Int(value))).transpose()).collect()
+            values
+                .iter()
+                .map(|value| value.map(|value| label(ClassValue::Int(value))).transpose())
+                .collect()
         }
-        other => {
-            Err(Failure::usage(format!("target {name:?} is of type {other}: a target is bool, int32, int64 or utf8")))
-        }
+        other => Err(Failure::usage(format!(
+            "target {name:?} is of type {other}: a target is bool, int32, int64 or utf8"
+        ))),
     }
 }
 
 /// A schema in which every column may be null.
 pub fn nullable(schema: &Schema) -> SchemaRef {
-    let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    let fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
     Arc::new(Schema::new(fields))
 }
 

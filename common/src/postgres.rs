@@ -81,8 +81,9 @@ struct Connector {
 }
 
 /// What `Connector::connect` promises: a client, and the task that serves it.
-type Connecting<'a> =
-    Pin<Box<dyn Future<Output = Result<(tokio_postgres::Client, JoinHandle<()>), Error>> + Send + 'a>>;
+type Connecting<'a> = Pin<
+    Box<dyn Future<Output = Result<(tokio_postgres::Client, JoinHandle<()>), Error>> + Send + 'a>,
+>;
 
 impl deadpool_postgres::Connect for Connector {
     fn connect(&self, config: &Config) -> Connecting<'_> {
@@ -112,14 +113,30 @@ impl Database {
     }
 
     fn pooled(settings: &Settings, step: &Step, connections: usize, reads: bool) -> Result<Self> {
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
         let ended = Ended::default();
-        let connector = Connector { tls: tls::connector(settings)?, ended: ended.clone() };
+        let connector = Connector {
+            tls: tls::connector(settings)?,
+            ended: ended.clone(),
+        };
         let manager = Manager::from_connect(settings.config.clone(), connector, recycling);
-        let pool =
-            Pool::builder(manager).max_size(connections).build().context("preparing the connection to Postgres")?;
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .build()
+            .context("preparing the connection to Postgres")?;
         let host = format!("{}, database {}", settings.host(), settings.database());
-        Ok(Self { pool, reads, service: Arc::new(Service { name: "Postgres", host }), ended, step: step.clone() })
+        Ok(Self {
+            pool,
+            reads,
+            service: Arc::new(Service {
+                name: "Postgres",
+                host,
+            }),
+            ended,
+            step: step.clone(),
+        })
     }
 
     /// Runs `work` in a transaction and commits it; tries again within the budget what may pass.
@@ -142,7 +159,10 @@ impl Database {
                 }
             }
         };
-        self.step.retry_budget().work(&self.service, operation, attempt).await
+        self.step
+            .retry_budget()
+            .work(&self.service, operation, attempt)
+            .await
     }
 
     async fn attempt<T>(
@@ -154,12 +174,28 @@ impl Database {
             true => (IsolationLevel::RepeatableRead, READING),
             false => (IsolationLevel::ReadCommitted, SETTINGS),
         };
-        let begin = client.build_transaction().isolation_level(isolation).read_only(self.reads).start();
+        let begin = client
+            .build_transaction()
+            .isolation_level(isolation)
+            .read_only(self.reads)
+            .start();
         let begun = tokio::time::timeout(self.step.retry_budget().0, begin).await;
         let transaction = begun
             .map_err(|_| Trouble::Passing(anyhow!("beginning a transaction: no answer")))?
-            .map_err(|error| trouble::of(&self.service, &self.ended, "beginning a transaction", &error))?;
-        let session = Session { transaction, service: &self.service, ended: &self.ended, step: &self.step };
+            .map_err(|error| {
+                trouble::of(
+                    &self.service,
+                    &self.ended,
+                    "beginning a transaction",
+                    &error,
+                )
+            })?;
+        let session = Session {
+            transaction,
+            service: &self.service,
+            ended: &self.ended,
+            step: &self.step,
+        };
         session.batch("preparing the transaction", settings).await?;
         let value = work(&session).await?;
         session.commit().await?;
@@ -171,8 +207,16 @@ impl Database {
         let connected = tokio::time::timeout(self.step.retry_budget().0, self.pool.get()).await;
         match connected.map_err(|_| Trouble::Passing(anyhow!("connecting: no answer")))? {
             Ok(client) => Ok(client),
-            Err(PoolError::Backend(error)) => Err(trouble::of(&self.service, &self.ended, "connecting", &error)),
-            Err(error) => Err(Trouble::Lasting(anyhow!("{}: connecting: {error}", self.service))),
+            Err(PoolError::Backend(error)) => Err(trouble::of(
+                &self.service,
+                &self.ended,
+                "connecting",
+                &error,
+            )),
+            Err(error) => Err(Trouble::Lasting(anyhow!(
+                "{}: connecting: {error}",
+                self.service
+            ))),
         }
     }
 }

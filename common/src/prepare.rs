@@ -62,7 +62,13 @@ impl Preparation {
             Purpose::Predict => None,
         };
         let dataset = Arc::new(config.dataset.clone());
-        Ok(Self { dataset, features: Arc::new(features), holdout, target, step: step.clone() })
+        Ok(Self {
+            dataset,
+            features: Arc::new(features),
+            holdout,
+            target,
+            step: step.clone(),
+        })
     }
 
     /// Columns of prepared rows.
@@ -96,9 +102,17 @@ impl Preparation {
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
         let hashed = local.hash()?;
-        let labels = if self.holdout.is_some() { Labels::Required } else { Labels::Optional };
-        let file =
-            RawFile { key: key.to_owned(), path: local.path().to_owned(), dataset: self.dataset.clone(), labels };
+        let labels = if self.holdout.is_some() {
+            Labels::Required
+        } else {
+            Labels::Optional
+        };
+        let file = RawFile {
+            key: key.to_owned(),
+            path: local.path().to_owned(),
+            dataset: self.dataset.clone(),
+            labels,
+        };
         let (features, step) = (self.features.clone(), self.step.clone());
         let checked = file.checked(self.step.work(), move |batch| {
             step.check()?;
@@ -112,7 +126,10 @@ impl Preparation {
             unlabelled += batch.num_rows() as u64 - self.labelled(&batch);
             self.split(&batch, first, &mut write)?;
         }
-        let summary = summary.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let summary = summary
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if rows != summary.kept {
             return Err(Failure::contract(format!(
                 "features.sql makes {rows} rows of the {} in {key}: it has to keep them all; \
@@ -127,12 +144,26 @@ impl Preparation {
             )));
         }
         for (column, count) in &summary.not_finite {
-            tracing::warn!(key, column, rows = count, "a column holds NaN or infinite values");
+            tracing::warn!(
+                key,
+                column,
+                rows = count,
+                "a column holds NaN or infinite values"
+            );
         }
         if summary.kept < summary.rows {
-            tracing::info!(key, rows = summary.rows - summary.kept, "rows are left out by the contract's filter");
+            tracing::info!(
+                key,
+                rows = summary.rows - summary.kept,
+                "rows are left out by the contract's filter"
+            );
         }
-        Ok(Prepared { bytes: hashed.bytes, sha256: hashed.sha256, rows_read: summary.rows, rows })
+        Ok(Prepared {
+            bytes: hashed.bytes,
+            sha256: hashed.sha256,
+            rows_read: summary.rows,
+            rows,
+        })
     }
 
     fn split(
@@ -141,7 +172,9 @@ impl Preparation {
         first: bool,
         write: &mut impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        let Some(holdout) = &self.holdout else { return write(Split::Predict, batch) };
+        let Some(holdout) = &self.holdout else {
+            return write(Split::Predict, batch);
+        };
         let held_out: BooleanArray = holdout.held_out(batch, first)?;
         match held_out.true_count() {
             0 => write(Split::Train, batch),

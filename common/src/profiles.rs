@@ -42,7 +42,10 @@ const SMALL_THRESHOLDS: [f64; 6] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005]
 
 /// Shares of the training data at which a feature is cut, in thousandths: every hundredth, and more at the ends.
 fn feature_shares() -> Vec<u16> {
-    [1].into_iter().chain((10..1000).step_by(10)).chain([999]).collect()
+    [1].into_iter()
+        .chain((10..1000).step_by(10))
+        .chain([999])
+        .collect()
 }
 
 /// Shares of the training data at which its scores are cut, in thousandths.
@@ -141,27 +144,49 @@ impl Baseline {
     pub fn label(&self, shown: Option<&str>) -> Option<u8> {
         let shown = shown?;
         let is = |class: &ClassValue| class.to_string() == shown;
-        if is(&self.classes.positive) { Some(1) } else { is(&self.classes.negative).then_some(0) }
+        if is(&self.classes.positive) {
+            Some(1)
+        } else {
+            is(&self.classes.negative).then_some(0)
+        }
     }
 
     /// Whole numbers that a profile holds, which tells its size: each takes 8 bytes.
     pub fn counters(&self) -> usize {
-        self.features.iter().map(|feature| feature.cuts.len() + 10).sum::<usize>() + 3 * (self.score.cuts.len() + 3) + 3
+        self.features
+            .iter()
+            .map(|feature| feature.cuts.len() + 10)
+            .sum::<usize>()
+            + 3 * (self.score.cuts.len() + 3)
+            + 3
     }
 }
 
 impl ScoreBaseline {
     fn new(threshold: f64, reference: &Reference) -> Self {
         // Grids of scores are all the same, so this cannot fail; without it there are the hundredths.
-        let of_training = reference.score.all().map_or_else(|_| Vec::new(), |all| all.cuts(&score_shares()));
-        let mut cuts: Vec<f64> = of_training.into_iter().filter(|cut| 0.0 < *cut && *cut < 1.0).collect();
+        let of_training = reference
+            .score
+            .all()
+            .map_or_else(|_| Vec::new(), |all| all.cuts(&score_shares()));
+        let mut cuts: Vec<f64> = of_training
+            .into_iter()
+            .filter(|cut| 0.0 < *cut && *cut < 1.0)
+            .collect();
         // As a person writes them: 29 / 100 is the float of the text 0.29.
         cuts.extend(THRESHOLDS.map(|hundredths| f64::from(hundredths) / 100.0));
-        cuts.extend(SMALL_THRESHOLDS.iter().flat_map(|small| [*small, 1.0 - small]));
+        cuts.extend(
+            SMALL_THRESHOLDS
+                .iter()
+                .flat_map(|small| [*small, 1.0 - small]),
+        );
         cuts.extend(Some(threshold).filter(|threshold| threshold.is_finite()));
         cuts.sort_unstable_by(f64::total_cmp);
         cuts.dedup();
-        Self { reference: ScoreCounts::of_profiles(&reference.score, &cuts), cuts }
+        Self {
+            reference: ScoreCounts::of_profiles(&reference.score, &cuts),
+            cuts,
+        }
     }
 }
 

@@ -89,7 +89,10 @@ impl RawFile {
         match self.key.rsplit_once('.') {
             Some((_, "parquet")) => parquet::open(self),
             Some((_, "csv")) => csv::open(self),
-            _ => Err(Failure::usage(format!("{}: the name of a raw file ends with .parquet or .csv", self.key))),
+            _ => Err(Failure::usage(format!(
+                "{}: the name of a raw file ends with .parquet or .csv",
+                self.key
+            ))),
         }
     }
 
@@ -151,7 +154,9 @@ where
     K: FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
 {
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
-        let Some(checker) = &mut self.checker else { return Ok(None) };
+        let Some(checker) = &mut self.checker else {
+            return Ok(None);
+        };
         for chunk in &mut self.chunks {
             let chunk = chunk?;
             let keep = (self.keep)(&chunk.batch)?;
@@ -163,7 +168,9 @@ where
                 }));
             }
         }
-        let Some(checker) = self.checker.take() else { return Ok(None) };
+        let Some(checker) = self.checker.take() else {
+            return Ok(None);
+        };
         let summary = checker.finish(&self.file, &mut self.keep)?;
         *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
         Ok(None)

@@ -58,7 +58,10 @@ pub struct ScoreProfile {
 impl ScoreProfile {
     /// Of no rows yet, on the grid of [`ScoreProfile::grid`].
     pub fn empty() -> Self {
-        Self { negative: Profile::new(Self::grid()), positive: Profile::new(Self::grid()) }
+        Self {
+            negative: Profile::new(Self::grid()),
+            positive: Profile::new(Self::grid()),
+        }
     }
 
     /// The grid of every score profile.
@@ -142,8 +145,16 @@ impl ModelManifest {
     /// # Errors
     /// As [`ModelManifest::load_model`].
     pub async fn load_baseline(&self, store: &Store, timezone: Tz) -> Result<Baseline> {
-        let (model, reference) = (self.load_model(store).await?, self.load_reference(store).await?);
-        Ok(Baseline::new(&self.header.fingerprint, &model, &reference, timezone))
+        let (model, reference) = (
+            self.load_model(store).await?,
+            self.load_reference(store).await?,
+        );
+        Ok(Baseline::new(
+            &self.header.fingerprint,
+            &model,
+            &reference,
+            timezone,
+        ))
     }
 
     /// Reads the metrics.
@@ -168,9 +179,16 @@ impl ModelManifest {
 
     async fn load(&self, store: &Store, name: &str) -> Result<(String, Vec<u8>)> {
         let suffix = format!("/{name}");
-        let file = self.files.iter().find(|file| file.key.ends_with(&suffix)).ok_or_else(|| {
-            Failure::usage(format!("the manifest of model {} lists no {name}: train the model again", self.model_name))
-        })?;
+        let file = self
+            .files
+            .iter()
+            .find(|file| file.key.ends_with(&suffix))
+            .ok_or_else(|| {
+                Failure::usage(format!(
+                    "the manifest of model {} lists no {name}: train the model again",
+                    self.model_name
+                ))
+            })?;
         Ok((file.key.clone(), read_checked(store, file).await?))
     }
 }
@@ -195,7 +213,9 @@ fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
         format_version: u32,
     }
     let corrupt = |error: serde_json::Error| {
-        Failure::usage(format!("{key} is corrupt: {error}; restore it, or train the model again with cache=refresh"))
+        Failure::usage(format!(
+            "{key} is corrupt: {error}; restore it, or train the model again with cache=refresh"
+        ))
     };
     let version: Version = serde_json::from_slice(bytes).map_err(corrupt)?;
     if version.format_version != FORMAT_VERSION {
@@ -204,5 +224,7 @@ fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
             version.format_version
         )));
     }
-    serde_json::from_slice(bytes).map_err(corrupt).with_context(|| format!("reading {key}"))
+    serde_json::from_slice(bytes)
+        .map_err(corrupt)
+        .with_context(|| format!("reading {key}"))
 }

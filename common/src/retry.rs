@@ -43,7 +43,10 @@ impl FromStr for Budget {
             "m" => 60_000,
             _ => 0,
         };
-        let total = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(milliseconds));
+        let total = digits
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(milliseconds));
         match total {
             Some(total @ 1..) => Ok(Self(Duration::from_millis(total))),
             _ => Err("give a time, such as 30s, 500ms or 2m".to_owned()),
@@ -138,7 +141,14 @@ impl<'a> Tries<'a> {
             .with_jitter()
             .without_max_times()
             .build();
-        Self { budget, service, operation, started: Instant::now(), attempt: 0, waits }
+        Self {
+            budget,
+            service,
+            operation,
+            started: Instant::now(),
+            attempt: 0,
+            waits,
+        }
     }
 
     fn left(&self) -> Duration {
@@ -151,17 +161,29 @@ impl<'a> Tries<'a> {
     /// A spent budget: exit 75.
     async fn wait(&mut self, cause: &anyhow::Error) -> Result<()> {
         self.attempt += 1;
-        let Self { service, operation, attempt, .. } = self;
+        let Self {
+            service,
+            operation,
+            attempt,
+            ..
+        } = self;
         let wait = self.waits.next().unwrap_or(LONGEST_WAIT);
         if self.started.elapsed() + wait >= self.budget.0 {
-            let tries = if *attempt == 1 { "1 try".to_owned() } else { format!("{attempt} tries") };
+            let tries = if *attempt == 1 {
+                "1 try".to_owned()
+            } else {
+                format!("{attempt} tries")
+            };
             return Err(Failure::Unavailable(format!(
                 "{service} is not available: {operation}: {cause:#} ({tries} in {:.1?}; --retry-budget sets how long)",
                 self.started.elapsed()
             ))
             .into());
         }
-        tracing::warn!(attempt, "{service}: {operation}: {cause:#}; trying again in {wait:.1?}");
+        tracing::warn!(
+            attempt,
+            "{service}: {operation}: {cause:#}; trying again in {wait:.1?}"
+        );
         tokio::time::sleep(wait).await;
         Ok(())
     }
@@ -174,15 +196,36 @@ mod tests {
     use std::cell::Cell;
 
     fn service() -> Service {
-        Service { name: "MLflow", host: "mlflow:5000".to_owned() }
+        Service {
+            name: "MLflow",
+            host: "mlflow:5000".to_owned(),
+        }
     }
 
     #[test]
     fn a_budget_is_a_time() {
-        for (text, milliseconds) in [("30", 30_000), ("30s", 30_000), ("500ms", 500), ("2m", 120_000)] {
-            assert_eq!(text.parse(), Ok(Budget(Duration::from_millis(milliseconds))), "{text}");
+        for (text, milliseconds) in [
+            ("30", 30_000),
+            ("30s", 30_000),
+            ("500ms", 500),
+            ("2m", 120_000),
+        ] {
+            assert_eq!(
+                text.parse(),
+                Ok(Budget(Duration::from_millis(milliseconds))),
+                "{text}"
+            );
         }
-        for text in ["", "0", "0s", "s", "-1s", "1h", "1.5s", "99999999999999999999"] {
+        for text in [
+            "",
+            "0",
+            "0s",
+            "s",
+            "-1s",
+            "1h",
+            "1.5s",
+            "99999999999999999999",
+        ] {
             assert!(text.parse::<Budget>().is_err(), "{text:?}");
         }
     }
@@ -194,7 +237,13 @@ mod tests {
             .call(&service(), "creating a run", || {
                 calls.set(calls.get() + 1);
                 let n = calls.get();
-                async move { if n < 4 { Err(Trouble::Passing(anyhow::anyhow!("503"))) } else { Ok(n) } }
+                async move {
+                    if n < 4 {
+                        Err(Trouble::Passing(anyhow::anyhow!("503")))
+                    } else {
+                        Ok(n)
+                    }
+                }
             })
             .await
             .unwrap();
@@ -204,12 +253,16 @@ mod tests {
     #[tokio::test]
     async fn a_spent_budget_names_service_host_and_operation() {
         let error = Budget(Duration::from_millis(300))
-            .call(&service(), "creating a run", || async { Err::<(), _>(Trouble::Passing(anyhow::anyhow!("503"))) })
+            .call(&service(), "creating a run", || async {
+                Err::<(), _>(Trouble::Passing(anyhow::anyhow!("503")))
+            })
             .await
             .unwrap_err();
         assert_eq!(exit_code(&error), 75);
         assert!(
-            error.to_string().starts_with("MLflow at mlflow:5000 is not available: creating a run: 503"),
+            error
+                .to_string()
+                .starts_with("MLflow at mlflow:5000 is not available: creating a run: 503"),
             "{error}"
         );
     }
@@ -217,10 +270,17 @@ mod tests {
     #[tokio::test]
     async fn a_call_without_an_answer_ends_with_the_budget() {
         let error = Budget(Duration::from_millis(50))
-            .call(&service(), "searching", std::future::pending::<Result<(), Trouble>>)
+            .call(
+                &service(),
+                "searching",
+                std::future::pending::<Result<(), Trouble>>,
+            )
             .await;
         let error = error.unwrap_err();
-        assert!(error.to_string().contains("searching: no answer (1 try"), "{error}");
+        assert!(
+            error.to_string().contains("searching: no answer (1 try"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
@@ -229,7 +289,13 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(60)).await;
             Ok(1)
         };
-        assert_eq!(Budget(Duration::from_millis(20)).work(&service(), "merging", slow).await.unwrap(), 1);
+        assert_eq!(
+            Budget(Duration::from_millis(20))
+                .work(&service(), "merging", slow)
+                .await
+                .unwrap(),
+            1
+        );
     }
 
     #[tokio::test]
@@ -240,6 +306,9 @@ mod tests {
             })
             .await
             .unwrap_err();
-        assert_eq!((exit_code(&error), error.to_string().as_str()), (2, "wrong password"));
+        assert_eq!(
+            (exit_code(&error), error.to_string().as_str()),
+            (2, "wrong password")
+        );
     }
 }

@@ -43,18 +43,24 @@ pub async fn evaluate(
                 step.check()?;
                 probabilities.clear();
                 model.predict_probability(x, &mut probabilities);
-                counts.add_rows(labels, &probabilities).with_context(|| format!("scoring {}", part.key))?;
+                counts
+                    .add_rows(labels, &probabilities)
+                    .with_context(|| format!("scoring {}", part.key))?;
                 progress.advance(labels.len() as u64);
                 ranks.add(labels, &probabilities)
             })?;
             Ok((counts, unusable))
         }
     };
-    step.fold(dataset.parts.clone(), score, |(counts_of_part, unusable_of_part)| {
-        counts.merge(&counts_of_part);
-        unusable.merge(unusable_of_part);
-        Ok(())
-    })
+    step.fold(
+        dataset.parts.clone(),
+        score,
+        |(counts_of_part, unusable_of_part)| {
+            counts.merge(&counts_of_part);
+            unusable.merge(unusable_of_part);
+            Ok(())
+        },
+    )
     .await?;
     unusable.refuse(dataset, &rows)?;
     let ranks = blocking(move || ranks.metrics()).await?;
@@ -71,7 +77,10 @@ pub struct Ranks {
 impl Ranks {
     /// Spills into `folder`.
     pub fn new(folder: &Path) -> Self {
-        Self { sorter: Arc::new(Mutex::new(Sorter::new(folder))), folder: folder.into() }
+        Self {
+            sorter: Arc::new(Mutex::new(Sorter::new(folder))),
+            folder: folder.into(),
+        }
     }
 
     /// Adds rows, in any order: labels of 0 or 1, and a score each.
@@ -101,21 +110,33 @@ impl Ranks {
 ///
 /// A rule on a row's id or time never puts a row on both sides. Else no raw file may be on both, neither by its key nor by
 /// its content, unless it gave no rows.
-pub fn overlap<'a>(train: &'a DatasetManifest, holdout: &'a DatasetManifest, same_keys: bool) -> Option<String> {
+pub fn overlap<'a>(
+    train: &'a DatasetManifest,
+    holdout: &'a DatasetManifest,
+    same_keys: bool,
+) -> Option<String> {
     let by_row = holdout.holdout != HoldoutRule::FirstShard.to_string();
     if by_row && same_keys && holdout.holdout == train.holdout {
         return None;
     }
-    let filled = |manifest: &'a DatasetManifest| manifest.shards.iter().filter(|shard| shard.rows > 0);
+    let filled =
+        |manifest: &'a DatasetManifest| manifest.shards.iter().filter(|shard| shard.rows > 0);
     let keys: HashSet<&str> = filled(train).map(|shard| shard.key.as_str()).collect();
-    let contents: HashMap<&str, &str> =
-        filled(train).map(|shard| (shard.sha256.as_str(), shard.key.as_str())).collect();
+    let contents: HashMap<&str, &str> = filled(train)
+        .map(|shard| (shard.sha256.as_str(), shard.key.as_str()))
+        .collect();
     filled(holdout).find_map(|shard| {
         if keys.contains(shard.key.as_str()) {
-            return Some(format!("raw file {} is in the training data and in the holdout", shard.key));
+            return Some(format!(
+                "raw file {} is in the training data and in the holdout",
+                shard.key
+            ));
         }
         let twin = contents.get(shard.sha256.as_str())?;
-        Some(format!("raw file {} of the holdout has the same content as {twin} of the training data", shard.key))
+        Some(format!(
+            "raw file {} of the holdout has the same content as {twin} of the training data",
+            shard.key
+        ))
     })
 }
 

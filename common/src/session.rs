@@ -62,15 +62,29 @@ impl Features {
         let dataset = &config.dataset;
         let raw = dataset.raw_schema();
         let state = state(&raw, memory)?;
-        let filter = dataset.filter.as_deref().map(|filter| plan_filter(&state, &raw, filter)).transpose()?;
-        let query = Query { name: "features.sql", sql: &config.features_sql };
-        let Checked { plan, reads_target } = check::features(&state, &query, &dataset.target().name)?;
+        let filter = dataset
+            .filter
+            .as_deref()
+            .map(|filter| plan_filter(&state, &raw, filter))
+            .transpose()?;
+        let query = Query {
+            name: "features.sql",
+            sql: &config.features_sql,
+        };
+        let Checked { plan, reads_target } =
+            check::features(&state, &query, &dataset.target().name)?;
         let columns = columns(&query, dataset, &plan, &reads_target)?;
         let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
         let plan = plan.map_err(|error| query.failure(&error))?;
         // A promise that SQL's own rules make about nulls would differ from what a reader of the parts may rely on.
         let schema = parts::nullable(&Schema::new(plan.schema().fields().clone()));
-        Ok(Self { state, filter, plan, schema, columns })
+        Ok(Self {
+            state,
+            filter,
+            plan,
+            schema,
+            columns,
+        })
     }
 
     /// Columns of the result, in order.
@@ -88,12 +102,24 @@ impl Features {
     /// # Errors
     /// A value that the filter can't be computed from: exit 10.
     pub fn keep(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
-        let Some(filter) = &self.filter else { return Ok(None) };
-        let truth = filter.evaluate(batch).and_then(|truth| truth.into_array(batch.num_rows())).map_err(|error| {
-            Failure::contract(format!("the filter of dataset.json fails: {}", excerpt::text(&error)))
-        })?;
+        let Some(filter) = &self.filter else {
+            return Ok(None);
+        };
+        let truth = filter
+            .evaluate(batch)
+            .and_then(|truth| truth.into_array(batch.num_rows()))
+            .map_err(|error| {
+                Failure::contract(format!(
+                    "the filter of dataset.json fails: {}",
+                    excerpt::text(&error)
+                ))
+            })?;
         let truth = truth.as_boolean();
-        Ok(Some(if truth.null_count() > 0 { prep_null_mask_filter(truth) } else { truth.clone() }))
+        Ok(Some(if truth.null_count() > 0 {
+            prep_null_mask_filter(truth)
+        } else {
+            truth.clone()
+        }))
     }
 
     /// Computes the features of raw rows, in their order. It reads `rows` while the result is read.
@@ -114,9 +140,13 @@ impl Features {
         Ok(std::iter::from_fn(move || {
             let batch = block_on(stream.next())?;
             Some(match batch {
-                Ok(batch) => RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).map_err(Into::into),
+                Ok(batch) => RecordBatch::try_new(schema.clone(), batch.columns().to_vec())
+                    .map_err(Into::into),
                 Err(error) => Err(source.failure().unwrap_or_else(|| {
-                    Failure::contract(format!("features.sql fails on this file: {}", excerpt::text(&error)))
+                    Failure::contract(format!(
+                        "features.sql fails on this file: {}",
+                        excerpt::text(&error)
+                    ))
                 })),
             })
         }))
@@ -124,7 +154,9 @@ impl Features {
 }
 
 fn state(raw: &SchemaRef, memory: u64) -> Result<SessionState> {
-    let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(parts::BATCH_ROWS);
+    let mut config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_batch_size(parts::BATCH_ROWS);
     let parser = &mut config.options_mut().sql_parser;
     // Columns of raw files are named as they are, letter case included.
     parser.enable_ident_normalization = false;
@@ -133,19 +165,31 @@ fn state(raw: &SchemaRef, memory: u64) -> Result<SessionState> {
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_limit(usize::try_from(memory).unwrap_or(usize::MAX), 1.0)
         // What computes from each row has nothing to spill, and leaves no folder behind.
-        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+        .with_disk_manager_builder(
+            DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
+        )
         .build_arc()
         .context("preparing to run SQL")?;
-    let state =
-        SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
     let context = SessionContext::new_with_state(state);
     let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?;
     context.register_table(RAW, Arc::new(table))?;
     Ok(context.state())
 }
 
-fn plan_filter(state: &SessionState, raw: &SchemaRef, filter: &str) -> Result<Arc<dyn PhysicalExpr>> {
-    let query = Query { name: "the filter of dataset.json", sql: filter };
+fn plan_filter(
+    state: &SessionState,
+    raw: &SchemaRef,
+    filter: &str,
+) -> Result<Arc<dyn PhysicalExpr>> {
+    let query = Query {
+        name: "the filter of dataset.json",
+        sql: filter,
+    };
     let schema = DFSchema::try_from(raw.as_ref().clone())?;
     let expr = check::filter(state, &query, &schema)?;
     let plan = || {
@@ -156,22 +200,36 @@ fn plan_filter(state: &SessionState, raw: &SchemaRef, filter: &str) -> Result<Ar
         let simplifier = ExprSimplifier::new(context);
         let expr = simplifier.simplify(simplifier.coerce(expr, &schema)?)?;
         let data_type = expr.get_type(&schema)?;
-        Ok((overflow::check(state.create_physical_expr(expr, &schema)?)?, data_type))
+        Ok((
+            overflow::check(state.create_physical_expr(expr, &schema)?)?,
+            data_type,
+        ))
     };
     let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
     match data_type {
         DataType::Boolean => Ok(expr),
-        other => Err(query.refusal(None, &format!("it is of type {other}, and must be a condition"))),
+        other => Err(query.refusal(
+            None,
+            &format!("it is of type {other}, and must be a condition"),
+        )),
     }
 }
 
 /// The columns of a result, each with its role.
-fn columns(query: &Query<'_>, dataset: &Dataset, plan: &LogicalPlan, reads_target: &[bool]) -> Result<Vec<Column>> {
+fn columns(
+    query: &Query<'_>,
+    dataset: &Dataset,
+    plan: &LogicalPlan,
+    reads_target: &[bool],
+) -> Result<Vec<Column>> {
     let mut columns: Vec<Column> = Vec::new();
     for (field, reads_target) in plan.schema().fields().iter().zip(reads_target) {
         let (name, data_type) = (field.name(), field.data_type());
         if columns.iter().any(|column| column.name == *name) {
-            return Err(query.refusal(query.find(name), &format!("two columns of the result are named {name:?}")));
+            return Err(query.refusal(
+                query.find(name),
+                &format!("two columns of the result are named {name:?}"),
+            ));
         }
         let known = dataset.columns.iter().find(|column| column.name == *name);
         let role = known.map_or(Role::Feature, |column| column.role);
@@ -197,20 +255,32 @@ fn columns(query: &Query<'_>, dataset: &Dataset, plan: &LogicalPlan, reads_targe
             }
             _ => {}
         }
-        columns.push(Column { name: name.clone(), data_type: data_type.to_string(), role });
+        columns.push(Column {
+            name: name.clone(),
+            data_type: data_type.to_string(),
+            role,
+        });
     }
-    for column in dataset.columns.iter().filter(|column| matches!(column.role, Role::Id | Role::Time | Role::Target)) {
+    for column in dataset
+        .columns
+        .iter()
+        .filter(|column| matches!(column.role, Role::Id | Role::Time | Role::Target))
+    {
         if !columns.iter().any(|other| other.name == column.name) {
             return Err(query.refusal(
                 None,
-                &format!("column {:?} with the role {} is not in the result: select it", column.name, column.role),
+                &format!(
+                    "column {:?} with the role {} is not in the result: select it",
+                    column.name, column.role
+                ),
             ));
         }
     }
     if !columns.iter().any(|column| column.role == Role::Feature) {
-        return Err(
-            query.refusal(None, "the result has no feature: select a column with the role feature, or compute one")
-        );
+        return Err(query.refusal(
+            None,
+            "the result has no feature: select a column with the role feature, or compute one",
+        ));
     }
     Ok(columns)
 }

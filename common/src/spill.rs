@@ -91,7 +91,12 @@ impl<R: Record> Sorter<R> {
     }
 
     fn with_run(folder: &Path, run: usize) -> Self {
-        Self { folder: folder.to_owned(), run, values: Vec::new(), spilled: Vec::new() }
+        Self {
+            folder: folder.to_owned(),
+            run,
+            values: Vec::new(),
+            spilled: Vec::new(),
+        }
     }
 
     /// Takes a record in.
@@ -100,7 +105,11 @@ impl<R: Record> Sorter<R> {
     /// When the scratch folder can't be written or is full.
     pub fn push(&mut self, value: R) -> Result<()> {
         self.values.push(value);
-        if self.values.len() >= self.run { self.spill() } else { Ok(()) }
+        if self.values.len() >= self.run {
+            self.spill()
+        } else {
+            Ok(())
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -117,7 +126,10 @@ impl<R: Record> Sorter<R> {
                 self.add_run(level, run)?;
             }
         }
-        other.values.into_iter().try_for_each(|value| self.push(value))
+        other
+            .values
+            .into_iter()
+            .try_for_each(|value| self.push(value))
     }
 
     /// All records in ascending order.
@@ -167,7 +179,11 @@ pub struct Sorters<R: Record = u128> {
 impl<R: Record> Sorters<R> {
     /// Sorters that keep at most `bytes` of records in memory each; see [`Sorter::with_memory`].
     pub fn with_memory(folder: &Path, bytes: usize) -> Self {
-        Self { folder: folder.into(), bytes, idle: Arc::default() }
+        Self {
+            folder: folder.into(),
+            bytes,
+            idle: Arc::default(),
+        }
     }
 
     /// Lends a sorter, to be filled.
@@ -190,7 +206,11 @@ impl<R: Record> Sorters<R> {
         let sorters = std::mem::take(&mut *self.idle());
         let mut all = Sorter::with_memory(&self.folder, self.bytes);
         for sorter in sorters {
-            if all.is_empty() { all = sorter } else { all.merge(sorter)? }
+            if all.is_empty() {
+                all = sorter
+            } else {
+                all.merge(sorter)?
+            }
         }
         all.finish()
     }
@@ -203,13 +223,19 @@ impl<R: Record> Sorters<R> {
 /// Writes sorted records into an unnamed file, ready to be read.
 fn write_run<R: Record>(folder: &Path, values: impl Iterator<Item = Result<R>>) -> Result<File> {
     let place = || format!("spilling sorted records into {}", folder.display());
-    let mut run = BufWriter::with_capacity(READ_AHEAD, tempfile::tempfile_in(folder).with_context(place)?);
+    let mut run = BufWriter::with_capacity(
+        READ_AHEAD,
+        tempfile::tempfile_in(folder).with_context(place)?,
+    );
     let mut bytes = vec![0; R::BYTES];
     for value in values {
         value?.store(&mut bytes);
         run.write_all(&bytes).with_context(place)?;
     }
-    let mut run = run.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(place)?;
+    let mut run = run
+        .into_inner()
+        .map_err(std::io::IntoInnerError::into_error)
+        .with_context(place)?;
     run.rewind().with_context(place)?;
     Ok(run)
 }
@@ -229,7 +255,10 @@ pub enum Sorted<R: Record = u128> {
 
 impl<R: Record> Sorted<R> {
     fn merged(runs: impl IntoIterator<Item = File>) -> Result<Self> {
-        let mut runs: Vec<_> = runs.into_iter().map(|run| BufReader::with_capacity(READ_AHEAD, run)).collect();
+        let mut runs: Vec<_> = runs
+            .into_iter()
+            .map(|run| BufReader::with_capacity(READ_AHEAD, run))
+            .collect();
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (index, run) in runs.iter_mut().enumerate() {
             heads.extend(next(run)?.map(|value| Reverse((value, index))));
@@ -276,12 +305,20 @@ fn next<R: Record>(run: &mut BufReader<File>) -> Result<Option<R>> {
 /// A total order of floats as an order of integers, so that a score can be the high half of a sorted value.
 pub fn ordered_bits(value: f64) -> u64 {
     let bits = value.to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
+    if bits >> 63 == 1 {
+        !bits
+    } else {
+        bits | (1 << 63)
+    }
 }
 
 /// The float of [`ordered_bits`].
 pub fn from_ordered_bits(bits: u64) -> f64 {
-    f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits })
+    f64::from_bits(if bits >> 63 == 1 {
+        bits & !(1 << 63)
+    } else {
+        !bits
+    })
 }
 
 #[cfg(test)]
@@ -310,8 +347,9 @@ mod tests {
     #[test]
     fn records_of_words_are_ordered_word_by_word_and_keep_their_last_bit() {
         let folder = tempfile::tempdir().unwrap();
-        let values: Vec<[u64; 4]> =
-            (0..500u64).map(|i| [i * 7919 % 13, u64::MAX - i % 7, i * 31 % 17, i | 1 << 63]).collect();
+        let values: Vec<[u64; 4]> = (0..500u64)
+            .map(|i| [i * 7919 % 13, u64::MAX - i % 7, i * 31 % 17, i | 1 << 63])
+            .collect();
         let mut expected = values.clone();
         expected.sort_unstable();
         for run in [3, 64, 1000] {
@@ -331,9 +369,17 @@ mod tests {
             (0..part * 5).for_each(|i| sorter.push((i * 7 + part) % 23).unwrap());
             all.merge(sorter).unwrap();
         }
-        let mut expected: Vec<u128> = (0..7).flat_map(|part| (0..part * 5).map(move |i| (i * 7 + part) % 23)).collect();
+        let mut expected: Vec<u128> = (0..7)
+            .flat_map(|part| (0..part * 5).map(move |i| (i * 7 + part) % 23))
+            .collect();
         expected.sort_unstable();
-        assert_eq!(all.finish().unwrap().map(Result::unwrap).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            all.finish()
+                .unwrap()
+                .map(Result::unwrap)
+                .collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
@@ -344,33 +390,62 @@ mod tests {
             for thread in 0..4u128 {
                 let sorters = &sorters;
                 scope.spawn(move || {
-                    let fill = |sorter: &mut Sorter| (0..33).try_for_each(|i| sorter.push((i * 17 + thread) % 41));
+                    let fill = |sorter: &mut Sorter| {
+                        (0..33).try_for_each(|i| sorter.push((i * 17 + thread) % 41))
+                    };
                     sorters.lend(fill).unwrap();
                     sorters.lend(fill).unwrap();
                 });
             }
         });
-        let mut expected: Vec<u128> =
-            (0..4).flat_map(|thread| (0..66).map(move |i| (i % 33 * 17 + thread) % 41)).collect();
+        let mut expected: Vec<u128> = (0..4)
+            .flat_map(|thread| (0..66).map(move |i| (i % 33 * 17 + thread) % 41))
+            .collect();
         expected.sort_unstable();
-        assert_eq!(sorters.finish().unwrap().map(Result::unwrap).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            sorters
+                .finish()
+                .unwrap()
+                .map(Result::unwrap)
+                .collect::<Vec<_>>(),
+            expected
+        );
         assert_eq!(sorters.finish().unwrap().count(), 0);
     }
 
     #[test]
     fn the_bits_order_as_the_floats_do() {
-        let floats = [f64::NEG_INFINITY, -1.5, -f64::MIN_POSITIVE, -0.0, 0.0, 1e-300, 0.5, 1.0, f64::INFINITY];
+        let floats = [
+            f64::NEG_INFINITY,
+            -1.5,
+            -f64::MIN_POSITIVE,
+            -0.0,
+            0.0,
+            1e-300,
+            0.5,
+            1.0,
+            f64::INFINITY,
+        ];
         for pair in floats.windows(2) {
             assert!(ordered_bits(pair[0]) < ordered_bits(pair[1]), "{pair:?}");
         }
         for float in floats {
-            assert_eq!(from_ordered_bits(ordered_bits(float)).to_bits(), float.to_bits());
+            assert_eq!(
+                from_ordered_bits(ordered_bits(float)).to_bits(),
+                float.to_bits()
+            );
         }
     }
 
     #[test]
     fn an_unwritable_scratch_folder_is_named() {
         let mut sorter = Sorter::with_run(Path::new("/no/such/folder"), 1);
-        assert!(sorter.push(1_u128).unwrap_err().to_string().contains("/no/such/folder"));
+        assert!(
+            sorter
+                .push(1_u128)
+                .unwrap_err()
+                .to_string()
+                .contains("/no/such/folder")
+        );
     }
 }

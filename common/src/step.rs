@@ -68,7 +68,10 @@ pub fn command<V: Subcommand>(name: &'static str, about: &'static str) -> clap::
 /// Runs a step: reads its arguments, runs the verb, writes its outputs, and gives the exit code of the contract.
 ///
 /// This is the only place that prints to stdout.
-pub fn main<V: Subcommand>(command: clap::Command, run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>) -> ExitCode {
+pub fn main<V: Subcommand>(
+    command: clap::Command,
+    run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
+) -> ExitCode {
     let started = Instant::now();
     let parsed = arguments::parse::<V>(command.clone(), std::env::args_os());
     let (verb_name, Cli { shared, verb }) = match parsed {
@@ -78,7 +81,11 @@ pub fn main<V: Subcommand>(command: clap::Command, run: impl AsyncFnOnce(&Step, 
     telemetry::init(shared.log);
     let terminal = telemetry::is_text(shared.log);
     let termination_log = shared.termination_log.clone();
-    let call = Call { step: command.get_name().to_owned(), verb: verb_name, started };
+    let call = Call {
+        step: command.get_name().to_owned(),
+        verb: verb_name,
+        started,
+    };
     let ended = catch_unwind(AssertUnwindSafe(|| start(&call, shared, verb, run)));
     // The panic's own hook has told where it happened.
     match ended.unwrap_or_else(|_| Err(anyhow!("the step panicked"))) {
@@ -114,7 +121,12 @@ fn start<V: Subcommand>(
     // A person reads one step's log and knows whose it is; a machine reads all of them.
     let span = match telemetry::is_text(step.shared.log) {
         true => tracing::Span::none(),
-        false => tracing::info_span!("step", step = call.step, verb = call.verb, workflow = step.shared.workflow),
+        false => tracing::info_span!(
+            "step",
+            step = call.step,
+            verb = call.verb,
+            workflow = step.shared.workflow
+        ),
     };
     let result = runtime.block_on(
         async {
@@ -126,8 +138,16 @@ fn start<V: Subcommand>(
                 call.verb
             );
             // A panic must not keep what was opened from being closed.
-            let result = AssertUnwindSafe(step.stoppable(run(&step, verb))).catch_unwind().await;
-            step.uploads.close(if step.check().is_err() { ABORT_GRACE } else { ABORT }).await;
+            let result = AssertUnwindSafe(step.stoppable(run(&step, verb)))
+                .catch_unwind()
+                .await;
+            step.uploads
+                .close(if step.check().is_err() {
+                    ABORT_GRACE
+                } else {
+                    ABORT
+                })
+                .await;
             result.unwrap_or_else(|panic| resume_unwind(panic))
         }
         .instrument(span.clone()),
@@ -168,46 +188,85 @@ impl Step {
 
     /// A step for tests, over the folder `home`: its store is `home/store`, its raw files `home/raw`.
     pub fn for_test(name: &str, home: &Path) -> Self {
-        let step = Self::new(name, Shared::for_test(home)).expect("the arguments of a test are valid");
+        let step =
+            Self::new(name, Shared::for_test(home)).expect("the arguments of a test are valid");
         std::fs::create_dir_all(step.work()).expect("the scratch folder of a test can be made");
         step
     }
 
     /// The same step in another workflow.
     pub fn in_workflow(&self, workflow: &str) -> Self {
-        Self { shared: Arc::new(Shared { workflow: workflow.to_owned(), ..(*self.shared).clone() }), ..self.clone() }
+        Self {
+            shared: Arc::new(Shared {
+                workflow: workflow.to_owned(),
+                ..(*self.shared).clone()
+            }),
+            ..self.clone()
+        }
     }
 
     /// The same step with `cache: refresh`.
     pub fn refreshing(&self) -> Self {
-        Self { shared: Arc::new(Shared { cache: Cache::Refresh, ..(*self.shared).clone() }), ..self.clone() }
+        Self {
+            shared: Arc::new(Shared {
+                cache: Cache::Refresh,
+                ..(*self.shared).clone()
+            }),
+            ..self.clone()
+        }
     }
 
     /// The same step where somebody waits for each answer: a call to a service is tried again for so long at most.
     pub fn within(&self, budget: Budget) -> Self {
         let retry_budget = self.shared.retry_budget.min(budget);
-        Self { shared: Arc::new(Shared { retry_budget, ..(*self.shared).clone() }), ..self.clone() }
+        Self {
+            shared: Arc::new(Shared {
+                retry_budget,
+                ..(*self.shared).clone()
+            }),
+            ..self.clone()
+        }
     }
 
     /// The same step where SIGTERM does not reach, for answers that a server finishes in the time that it has left.
     pub fn unstopped(&self) -> Self {
-        Self { stop: Arc::default(), stopping: Arc::default(), ..self.clone() }
+        Self {
+            stop: Arc::default(),
+            stopping: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// The same step on another number of threads.
     pub fn with_threads(&self, threads: usize) -> Self {
-        Self { threads, ..self.clone() }
+        Self {
+            threads,
+            ..self.clone()
+        }
     }
 
     /// The same step with its store elsewhere and with other variables, for tests.
     pub fn with_store(&self, url: &str, environment: Environment) -> Self {
-        let shared = Shared { store_url: Some(url.to_owned()), ..(*self.shared).clone() };
-        Self { shared: Arc::new(shared), environment, ..self.clone() }
+        let shared = Shared {
+            store_url: Some(url.to_owned()),
+            ..(*self.shared).clone()
+        };
+        Self {
+            shared: Arc::new(shared),
+            environment,
+            ..self.clone()
+        }
     }
 
     /// The same step in another time zone, for tests.
     pub fn in_timezone(&self, timezone: Tz) -> Self {
-        Self { shared: Arc::new(Shared { timezone, ..(*self.shared).clone() }), ..self.clone() }
+        Self {
+            shared: Arc::new(Shared {
+                timezone,
+                ..(*self.shared).clone()
+            }),
+            ..self.clone()
+        }
     }
 
     /// Name of the step, such as `data-prep`.
@@ -260,12 +319,14 @@ impl Step {
         let url = self.shared.store_url.as_deref().ok_or_else(|| {
             Failure::usage("--store-url is missing: give it, or set STORE_URL, such as --store-url .alameda/store")
         })?;
-        Store::create_with(url, &self.access(Role::Store)).context("opening the store (--store-url, STORE_URL)")
+        Store::create_with(url, &self.access(Role::Store))
+            .context("opening the store (--store-url, STORE_URL)")
     }
 
     /// Opens the raw files, which must exist.
     pub fn raw(&self, url: &str) -> Result<Store> {
-        Store::open_with(url, &self.access(Role::Raw)).context("opening the raw files (--raw-url, RAW_URL)")
+        Store::open_with(url, &self.access(Role::Raw))
+            .context("opening the raw files (--raw-url, RAW_URL)")
     }
 
     fn access(&self, role: Role) -> Access {
@@ -280,14 +341,24 @@ impl Step {
 
     /// A scratch folder that vanishes when it is dropped.
     pub fn scratch(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new().prefix("alameda-").tempdir_in(self.work()).with_context(|| {
-            format!("making a scratch folder in {}; --work names another place", self.work().display())
-        })
+        tempfile::Builder::new()
+            .prefix("alameda-")
+            .tempdir_in(self.work())
+            .with_context(|| {
+                format!(
+                    "making a scratch folder in {}; --work names another place",
+                    self.work().display()
+                )
+            })
     }
 
     /// Fails once SIGTERM has come; long loops on blocking threads ask this for every batch.
     pub fn check(&self) -> Result<()> {
-        if self.stop.load(Ordering::Relaxed) { Err(Failure::Stopped.into()) } else { Ok(()) }
+        if self.stop.load(Ordering::Relaxed) {
+            Err(Failure::Stopped.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Waits until SIGTERM has come.
@@ -376,7 +447,9 @@ impl Step {
 }
 
 /// Runs work that computes, or waits for files, on a thread of its own.
-pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> Result<R> + Send + 'static) -> Result<R> {
+pub async fn blocking<R: Send + 'static>(
+    work: impl FnOnce() -> Result<R> + Send + 'static,
+) -> Result<R> {
     let span = tracing::Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(result) => result,

@@ -147,7 +147,10 @@ impl Store {
     /// # Errors
     /// A document that does not parse is corrupt: exit 2, with the key and the place in it.
     pub async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        self.get(key).await?.map(|bytes| self.parse(key, &bytes)).transpose()
+        self.get(key)
+            .await?
+            .map(|bytes| self.parse(key, &bytes))
+            .transpose()
     }
 
     /// Parses what was read from a JSON object.
@@ -190,7 +193,10 @@ impl Store {
     }
 
     fn missing(&self, key: &str) -> anyhow::Error {
-        Failure::usage(format!("there is no {key} in {}; run the step that writes it first", self.url))
+        Failure::usage(format!(
+            "there is no {key} in {}; run the step that writes it first",
+            self.url
+        ))
     }
 
     /// Writes a JSON object, over what was there.
@@ -270,7 +276,10 @@ impl Store {
             Backend::Bucket(bucket) => bucket.download(key).await,
             Backend::Folder(folder) => {
                 let path = folder.file(key)?;
-                Ok(path.try_exists().with_context(|| format!("looking up {}", path.display()))?.then(|| path.into()))
+                Ok(path
+                    .try_exists()
+                    .with_context(|| format!("looking up {}", path.display()))?
+                    .then(|| path.into()))
             }
         }
     }
@@ -280,7 +289,9 @@ impl Store {
     /// In S3 the ETag tells where it is the digest that this program's own uploads get. Where it is not, because of
     /// encryption by KMS or another uploader's parts, an object of the same size is copied to the scratch folder and read.
     pub async fn holds(&self, object: &Object, file: &Path) -> Result<bool> {
-        let bytes = std::fs::metadata(file).with_context(|| format!("looking up {}", file.display()))?.len();
+        let bytes = std::fs::metadata(file)
+            .with_context(|| format!("looking up {}", file.display()))?
+            .len();
         if bytes != object.bytes {
             return Ok(false);
         }

@@ -56,13 +56,17 @@ impl Tracking {
     pub fn open(store: &Store, args: &TrackingArgs, budget: Budget) -> Result<Self> {
         Ok(match args.uri() {
             None => Self::embedded(store),
-            Some(uri) => Self { home: Home::Mlflow(Box::new(Mlflow::open(uri, args, budget)?)) },
+            Some(uri) => Self {
+                home: Home::Mlflow(Box::new(Mlflow::open(uri, args, budget)?)),
+            },
         })
     }
 
     /// The tracking that is embedded in the store.
     pub fn embedded(store: &Store) -> Self {
-        Self { home: Home::Embedded(Embedded::new(store.clone())) }
+        Self {
+            home: Home::Embedded(Embedded::new(store.clone())),
+        }
     }
 
     /// Registers a fitted model. The same fingerprint is registered once, and gives the same version again.
@@ -95,13 +99,17 @@ impl Tracking {
             return Ok(found);
         }
         let versions = self.versions(name).await?;
-        let known: Vec<String> = versions.iter().map(|known| known.version.to_string()).collect();
+        let known: Vec<String> = versions
+            .iter()
+            .map(|known| known.version.to_string())
+            .collect();
         match versions.into_iter().find(|known| known.version == version) {
             Some(version) => Ok(version),
             None if known.is_empty() => Err(self.unknown_model(name).await?),
-            None => {
-                Err(Failure::usage(format!("model {name} has no version {version}; there are: {}", last_ten(&known))))
-            }
+            None => Err(Failure::usage(format!(
+                "model {name} has no version {version}; there are: {}",
+                last_ten(&known)
+            ))),
         }
     }
 
@@ -120,7 +128,13 @@ impl Tracking {
     /// alias is read, set, and read back. Whoever comes between the first two is overwritten unseen; whoever comes after
     /// is seen, unless it is after the last. The workflows' mutex keeps promotions of one model apart, and people who
     /// move an alias by hand are seen but for those few milliseconds.
-    pub async fn set_alias(&self, name: &ModelName, alias: &str, version: u64, expected: Option<u64>) -> Result<bool> {
+    pub async fn set_alias(
+        &self,
+        name: &ModelName,
+        alias: &str,
+        version: u64,
+        expected: Option<u64>,
+    ) -> Result<bool> {
         match &self.home {
             Home::Embedded(embedded) => embedded.set_alias(name, alias, version, expected).await,
             Home::Mlflow(mlflow) => mlflow.set_alias(name, alias, version, expected).await,
@@ -151,7 +165,11 @@ impl Tracking {
         if let Ok(version) = reference.parse() {
             return self.version(name, version).await;
         }
-        if reference.is_empty() || !reference.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        if reference.is_empty()
+            || !reference
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        {
             return Err(Failure::usage(format!(
                 "{reference:?} is neither an alias nor a version number: give {CHAMPION}, or a number such as 3"
             )));
@@ -163,7 +181,10 @@ impl Tracking {
         if versions.is_empty() {
             return Err(self.unknown_model(name).await?);
         }
-        let known: Vec<String> = versions.iter().map(|known| known.version.to_string()).collect();
+        let known: Vec<String> = versions
+            .iter()
+            .map(|known| known.version.to_string())
+            .collect();
         let known = last_ten(&known);
         Err(if reference == CHAMPION {
             Failure::Refused(format!(
@@ -172,7 +193,9 @@ impl Tracking {
             ))
             .into()
         } else {
-            Failure::usage(format!("model {name} has no alias {reference:?}; give {CHAMPION}, or a version: {known}"))
+            Failure::usage(format!(
+                "model {name} has no alias {reference:?}; give {CHAMPION}, or a version: {known}"
+            ))
         })
     }
 
@@ -186,7 +209,11 @@ impl Tracking {
 
     async fn unknown_model(&self, name: &ModelName) -> Result<anyhow::Error> {
         let known = self.models().await?;
-        let known = if known.is_empty() { "none yet".to_owned() } else { last_ten(&known) };
+        let known = if known.is_empty() {
+            "none yet".to_owned()
+        } else {
+            last_ten(&known)
+        };
         Ok(Failure::usage(format!(
             "no model {name} is registered; there are: {known}. Train it first, or check --model-name"
         )))

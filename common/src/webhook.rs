@@ -44,7 +44,9 @@ impl Webhook {
             Ok(url) if url.trim().is_empty() => Ok(None),
             Ok(url) => Self::new(url.trim(), variable, budget).map(Some),
             Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!("{variable} is not a text"))),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(Failure::usage(format!("{variable} is not a text")))
+            }
         }
     }
 
@@ -53,12 +55,22 @@ impl Webhook {
     /// # Errors
     /// Anything but an http or https URL: exit 2, without the URL.
     pub fn new(url: &str, variable: &'static str, budget: Budget) -> Result<Self> {
-        let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let parsed = Url::parse(url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = parsed.ok_or_else(|| {
-            Failure::usage(format!("{variable} is no http or https URL: correct it, or leave it out to tell nobody"))
+            Failure::usage(format!(
+                "{variable} is no http or https URL: correct it, or leave it out to tell nobody"
+            ))
         })?;
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let service = Service { name: "the webhook", host: format!("{}{port}", url.host_str().unwrap_or_default()) };
+        let port = url
+            .port()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
+        let service = Service {
+            name: "the webhook",
+            host: format!("{}{port}", url.host_str().unwrap_or_default()),
+        };
         // A redirect leads to a login page, or from http to https: a person must see it.
         let http = reqwest::Client::builder()
             .user_agent(concat!("alameda/", env!("CARGO_PKG_VERSION")))
@@ -67,20 +79,48 @@ impl Webhook {
             .timeout(ANSWER)
             .build()
             .context("preparing TLS for the webhook")?;
-        Ok(Self { http, url, variable, service, budget })
+        Ok(Self {
+            http,
+            url,
+            variable,
+            service,
+            budget,
+        })
     }
 
     /// Posts a message as JSON. An answer that gets lost makes it arrive twice, with the same `Idempotency-Key`.
     ///
     /// # Errors
     /// No answer, 408, 425, 429 or 5xx until the budget is spent: exit 75. Any other refusal: exit 2.
-    pub async fn post(&self, operation: &str, idempotency_key: &str, message: &impl Serialize) -> Result<()> {
-        self.budget.call(&self.service, operation, || self.once(operation, idempotency_key, message)).await
+    pub async fn post(
+        &self,
+        operation: &str,
+        idempotency_key: &str,
+        message: &impl Serialize,
+    ) -> Result<()> {
+        self.budget
+            .call(&self.service, operation, || {
+                self.once(operation, idempotency_key, message)
+            })
+            .await
     }
 
-    async fn once(&self, operation: &str, key: &str, message: &impl Serialize) -> Result<(), Trouble> {
-        let request = self.http.post(self.url.clone()).header("Idempotency-Key", key).json(message);
-        let status = request.send().await.map_err(|error| self.unsent(operation, &error))?.status();
+    async fn once(
+        &self,
+        operation: &str,
+        key: &str,
+        message: &impl Serialize,
+    ) -> Result<(), Trouble> {
+        let request = self
+            .http
+            .post(self.url.clone())
+            .header("Idempotency-Key", key)
+            .json(message);
+        let status = request
+            .send()
+            .await
+            .map_err(|error| self.unsent(operation, &error))?
+            .status();
         match status {
             status if status.is_success() => Ok(()),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
@@ -102,7 +142,10 @@ impl Webhook {
             cause = source;
         }
         if error.is_builder() {
-            let text = format!("{operation} can't be sent to {}: correct {}", self.service, self.variable);
+            let text = format!(
+                "{operation} can't be sent to {}: correct {}",
+                self.service, self.variable
+            );
             return Trouble::Lasting(Failure::usage(text));
         }
         Trouble::Passing(match (error.is_timeout(), error.is_connect()) {

@@ -55,10 +55,18 @@ pub struct Browser {
 
 fn program() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = PROGRAMS.iter().flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)));
-    found.into_iter().find(|program| program.is_file()).with_context(|| {
-        format!("there is no browser on the path ({}): run `just install-services`", PROGRAMS.join(", "))
-    })
+    let found = PROGRAMS
+        .iter()
+        .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)));
+    found
+        .into_iter()
+        .find(|program| program.is_file())
+        .with_context(|| {
+            format!(
+                "there is no browser on the path ({}): run `just install-services`",
+                PROGRAMS.join(", ")
+            )
+        })
 }
 
 impl Browser {
@@ -68,16 +76,32 @@ impl Browser {
         let mut process = Command::new("sh")
             .args(["-c", PIPED, "browser"])
             .arg(program()?)
-            .args(["--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-background-networking"])
+            .args([
+                "--headless=new",
+                "--remote-debugging-pipe",
+                "--no-first-run",
+                "--disable-background-networking",
+            ])
             // It runs as root in a container, without shared memory of a useful size.
-            .args(["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"])
-            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+            .args([
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                "--disable-gpu",
+                "--hide-scrollbars",
+            ])
+            .arg(format!(
+                "--user-data-dir={}",
+                folder.path().join("profile").display()
+            ))
             .env("LOG", folder.path().join("log"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("starting the browser")?;
-        let (input, output) = (process.stdin.take().context("a pipe")?, process.stdout.take().context("a pipe")?);
+        let (input, output) = (
+            process.stdin.take().context("a pipe")?,
+            process.stdout.take().context("a pipe")?,
+        );
         let (sender, messages) = channel();
         std::thread::spawn(move || {
             let whole = BufReader::new(output).split(0).map_while(Result::ok);
@@ -88,11 +112,25 @@ impl Browser {
             }
         });
         let (session, seen) = (String::new(), Seen::default());
-        let mut browser = Self { process, input, messages, last: 0, session, seen, loaded: false, folder };
+        let mut browser = Self {
+            process,
+            input,
+            messages,
+            last: 0,
+            session,
+            seen,
+            loaded: false,
+            folder,
+        };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}))?;
-        let attached =
-            browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}))?;
-        browser.session = attached["sessionId"].as_str().context("a session")?.to_owned();
+        let attached = browser.call(
+            "Target.attachToTarget",
+            json!({"targetId": target["targetId"], "flatten": true}),
+        )?;
+        browser.session = attached["sessionId"]
+            .as_str()
+            .context("a session")?
+            .to_owned();
         for domain in ["Page", "Network", "Runtime", "Log"] {
             browser.call(&format!("{domain}.enable"), json!({}))?;
         }
@@ -104,7 +142,11 @@ impl Browser {
     /// # Errors
     /// A page that can't be had.
     pub fn visit(&mut self, url: &str, look: Look) -> Result<Seen> {
-        let Look { width, height, dark } = look;
+        let Look {
+            width,
+            height,
+            dark,
+        } = look;
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         self.call("Emulation.setDeviceMetricsOverride", metrics)?;
         let scheme = if dark { "dark" } else { "light" };
@@ -117,8 +159,13 @@ impl Browser {
         }
         self.wait().with_context(|| format!("opening {url}"))?;
         let wide = self.call("Page.getLayoutMetrics", json!({}))?;
-        let width = wide["cssContentSize"]["width"].as_f64().context("a width")?;
-        Ok(Seen { width: width.ceil() as u32, ..self.seen.clone() })
+        let width = wide["cssContentSize"]["width"]
+            .as_f64()
+            .context("a width")?;
+        Ok(Seen {
+            width: width.ceil() as u32,
+            ..self.seen.clone()
+        })
     }
 
     /// Runs a script in the page and gives its value; a promise is waited for.
@@ -136,7 +183,11 @@ impl Browser {
 
     /// Lets pages that are opened from now on run their scripts, or not. [`Browser::evaluate`] works either way.
     pub fn script(&mut self, runs: bool) -> Result<()> {
-        self.call("Emulation.setScriptExecutionDisabled", json!({"value": !runs})).map(drop)
+        self.call(
+            "Emulation.setScriptExecutionDisabled",
+            json!({"value": !runs}),
+        )
+        .map(drop)
     }
 
     /// Presses a key, by the name that the web gives it, such as `ArrowRight`, `Tab` or `a`.
@@ -155,8 +206,11 @@ impl Browser {
             pressed["text"] = json!(key);
         }
         self.call("Input.dispatchKeyEvent", pressed)?;
-        self.call("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key, "windowsVirtualKeyCode": code}))
-            .map(drop)
+        self.call(
+            "Input.dispatchKeyEvent",
+            json!({"type": "keyUp", "key": key, "windowsVirtualKeyCode": code}),
+        )
+        .map(drop)
     }
 
     /// Clicks what `selector` finds, which opens another page, and waits until that is loaded.
@@ -165,7 +219,10 @@ impl Browser {
     /// Nothing to click, or a page that can't be had.
     pub fn submit(&mut self, selector: &str) -> Result<()> {
         self.loaded = false;
-        self.evaluate(&format!("document.querySelector({}).click()", json!(selector)))?;
+        self.evaluate(&format!(
+            "document.querySelector({}).click()",
+            json!(selector)
+        ))?;
         self.wait().with_context(|| format!("clicking {selector}"))
     }
 
@@ -182,8 +239,9 @@ impl Browser {
     /// axe-core that is not installed.
     pub fn violations(&mut self) -> Result<Vec<String>> {
         let axe = place().join("node_modules/axe-core/axe.min.js");
-        let source = std::fs::read_to_string(&axe)
-            .with_context(|| format!("{} is missing: run `just install-services`", axe.display()))?;
+        let source = std::fs::read_to_string(&axe).with_context(|| {
+            format!("{} is missing: run `just install-services`", axe.display())
+        })?;
         self.evaluate(&source)?;
         let found = self.evaluate(
             "axe.run().then(found => found.violations.filter(v => v.impact == 'serious' || v.impact == 'critical')
@@ -191,7 +249,11 @@ impl Browser {
              + ' ' + (n.failureSummary || '')).join(' | ')))",
         )?;
         let found = found.as_array().context("axe-core gives a list")?;
-        Ok(found.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        Ok(found
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect())
     }
 
     /// A picture of the whole page, as PNG, encoded in base 64.
@@ -215,7 +277,10 @@ impl Browser {
         }
         let mut bytes = message.to_string().into_bytes();
         bytes.push(0);
-        self.input.write_all(&bytes).and_then(|()| self.input.flush()).with_context(|| self.printed())?;
+        self.input
+            .write_all(&bytes)
+            .and_then(|()| self.input.flush())
+            .with_context(|| self.printed())?;
         loop {
             let answer = self.receive().with_context(|| method.to_owned())?;
             if answer["id"].as_u64() == Some(self.last) {
@@ -229,23 +294,39 @@ impl Browser {
 
     /// The next message; what it tells of the page is kept.
     fn receive(&mut self) -> Result<Value> {
-        let message = self.messages.recv_timeout(ANSWER).map_err(|error| match error {
-            RecvTimeoutError::Timeout => anyhow::anyhow!("the browser did not answer in {ANSWER:?}"),
-            RecvTimeoutError::Disconnected => anyhow::anyhow!("the browser ended: {}", self.printed()),
-        })?;
+        let message = self
+            .messages
+            .recv_timeout(ANSWER)
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => {
+                    anyhow::anyhow!("the browser did not answer in {ANSWER:?}")
+                }
+                RecvTimeoutError::Disconnected => {
+                    anyhow::anyhow!("the browser ended: {}", self.printed())
+                }
+            })?;
         let params = &message["params"];
         match message["method"].as_str() {
             Some("Page.loadEventFired") => self.loaded = true,
             Some("Network.requestWillBeSent") => {
-                self.seen.requests.extend(params["request"]["url"].as_str().map(str::to_owned));
+                self.seen
+                    .requests
+                    .extend(params["request"]["url"].as_str().map(str::to_owned));
             }
-            Some("Log.entryAdded") if matches!(params["entry"]["level"].as_str(), Some("error" | "warning")) => {
+            Some("Log.entryAdded")
+                if matches!(params["entry"]["level"].as_str(), Some("error" | "warning")) =>
+            {
                 self.seen.console.push(params["entry"]["text"].to_string());
             }
-            Some("Runtime.consoleAPICalled") if matches!(params["type"].as_str(), Some("error" | "warning")) => {
+            Some("Runtime.consoleAPICalled")
+                if matches!(params["type"].as_str(), Some("error" | "warning")) =>
+            {
                 self.seen.console.push(params["args"].to_string());
             }
-            Some("Runtime.exceptionThrown") => self.seen.console.push(params["exceptionDetails"].to_string()),
+            Some("Runtime.exceptionThrown") => self
+                .seen
+                .console
+                .push(params["exceptionDetails"].to_string()),
             _ => {}
         }
         Ok(message)
@@ -262,7 +343,12 @@ impl Drop for Browser {
         let _ = self.call("Browser.close", json!({}));
         let started = Instant::now();
         while !matches!(self.process.try_wait(), Ok(Some(_)) | Err(_)) {
-            if started.elapsed() > ANSWER || self.messages.recv_timeout(Duration::from_millis(20)).is_err() {
+            if started.elapsed() > ANSWER
+                || self
+                    .messages
+                    .recv_timeout(Duration::from_millis(20))
+                    .is_err()
+            {
                 let _ = self.process.kill();
                 let _ = self.process.wait();
                 return;
@@ -278,7 +364,10 @@ impl Drop for Browser {
 pub fn serve_page(html: &str, headers: &[&str]) -> Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let address = listener.local_addr()?;
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let headers: String = headers
+        .iter()
+        .map(|header| format!("{header}\r\n"))
+        .collect();
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n{headers}Connection: close\r\n\r\n{html}",
         html.len()
@@ -309,12 +398,18 @@ pub fn file_url(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    const WINDOW: Look = Look { width: 800, height: 600, dark: true };
+    const WINDOW: Look = Look {
+        width: 800,
+        height: 600,
+        dark: true,
+    };
 
     fn visit(html: &str, headers: &[&str]) -> (Browser, Seen) {
         let address = serve_page(html, headers).unwrap();
         let mut browser = Browser::start().unwrap();
-        let seen = browser.visit(&format!("http://{address}/"), WINDOW).unwrap();
+        let seen = browser
+            .visit(&format!("http://{address}/"), WINDOW)
+            .unwrap();
         (browser, seen)
     }
 
@@ -324,24 +419,52 @@ mod tests {
                     <img src='http://127.0.0.1:9/x.png'><script>console.error('oh'); undefined_function()</script>";
         let (mut browser, seen) = visit(html, &[]);
         assert!(seen.width >= 1200, "{}", seen.width);
-        assert!(seen.requests.iter().any(|url| url.ends_with("/x.png")), "{:?}", seen.requests);
-        assert!(seen.console.iter().any(|line| line.contains("oh")), "{:?}", seen.console);
-        assert!(seen.console.iter().any(|line| line.contains("undefined_function")), "{:?}", seen.console);
+        assert!(
+            seen.requests.iter().any(|url| url.ends_with("/x.png")),
+            "{:?}",
+            seen.requests
+        );
+        assert!(
+            seen.console.iter().any(|line| line.contains("oh")),
+            "{:?}",
+            seen.console
+        );
+        assert!(
+            seen.console
+                .iter()
+                .any(|line| line.contains("undefined_function")),
+            "{:?}",
+            seen.console
+        );
         let found = browser.violations().unwrap().join("\n");
-        assert!(found.contains("color-contrast") && found.contains("image-alt"), "{found}");
+        assert!(
+            found.contains("color-contrast") && found.contains("image-alt"),
+            "{found}"
+        );
     }
 
     #[test]
     fn a_policy_that_is_violated_stands_in_the_console() {
         let policy = "Content-Security-Policy: default-src 'none'";
-        let (_browser, seen) = visit("<!doctype html><title>t</title><style>p{color:red}</style><p>x</p>", &[policy]);
-        assert!(seen.console.iter().any(|line| line.contains("Content Security Policy")), "{:?}", seen.console);
+        let (_browser, seen) = visit(
+            "<!doctype html><title>t</title><style>p{color:red}</style><p>x</p>",
+            &[policy],
+        );
+        assert!(
+            seen.console
+                .iter()
+                .any(|line| line.contains("Content Security Policy")),
+            "{:?}",
+            seen.console
+        );
     }
 
     #[test]
     fn colours_follow_the_users_preference() {
         let (mut browser, seen) = visit("<!doctype html><title>t</title><p>x</p>", &[]);
-        let dark = browser.evaluate("matchMedia('(prefers-color-scheme: dark)').matches").unwrap();
+        let dark = browser
+            .evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+            .unwrap();
         assert_eq!((dark, seen.width), (json!(true), 800));
         assert!(browser.screenshot().unwrap().starts_with("iVBOR"), "a PNG");
         assert!(browser.print().unwrap().starts_with("JVBER"), "a PDF");

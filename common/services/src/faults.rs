@@ -14,7 +14,11 @@ use tokio::runtime::{Builder, Runtime};
 
 /// A runtime of one thread of its own, and a listener on a free port.
 pub(crate) fn listen() -> Result<(Runtime, TcpListener, u16)> {
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().context("starting a proxy")?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("starting a proxy")?;
     // Bound without waiting: whoever starts a proxy may be in a runtime of its own.
     let bound = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     bound.set_nonblocking(true)?;

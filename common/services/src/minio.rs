@@ -30,13 +30,24 @@ impl Minio {
         let port = free_port()?;
         std::fs::create_dir_all(folder.path().join("data").join(Self::BUCKET))?;
         let server = Self::serve(&folder, port)?;
-        Ok(Self { server, port, folder })
+        Ok(Self {
+            server,
+            port,
+            folder,
+        })
     }
 
     fn serve(folder: &tempfile::TempDir, port: u16) -> Result<Server> {
         let mut command = Command::new(program("bin/minio")?);
         command
-            .args(["server", "--quiet", "--address", &local(port).to_string(), "--console-address", "127.0.0.1:0"])
+            .args([
+                "server",
+                "--quiet",
+                "--address",
+                &local(port).to_string(),
+                "--console-address",
+                "127.0.0.1:0",
+            ])
             .arg(folder.path().join("data"))
             .env("MINIO_ROOT_USER", Self::USER)
             .env("MINIO_ROOT_PASSWORD", Self::PASSWORD)
@@ -65,7 +76,8 @@ impl Minio {
 
     /// Makes another bucket.
     pub fn create_bucket(&self, name: &str) -> Result<()> {
-        std::fs::create_dir_all(self.folder.path().join("data").join(name)).context("making a bucket")
+        std::fs::create_dir_all(self.folder.path().join("data").join(name))
+            .context("making a bucket")
     }
 
     /// The folder that holds unfinished multipart uploads; empty when there is none.

@@ -36,18 +36,36 @@ impl Mlflow {
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
         let server = Self::serve(&options, &folder, port)?;
-        Ok(Self { server, port, options, folder })
+        Ok(Self {
+            server,
+            port,
+            options,
+            folder,
+        })
     }
 
     fn serve(options: &MlflowOptions, folder: &tempfile::TempDir, port: u16) -> Result<Server> {
         let path = |name: &str| folder.path().join(name).display().to_string();
         let mut command = Command::new(program("venv/bin/mlflow")?);
         command
-            .args(["server", "--host", "127.0.0.1", "--port", &port.to_string(), "--workers", "1"])
+            .args([
+                "server",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                &port.to_string(),
+                "--workers",
+                "1",
+            ])
             .arg("--backend-store-uri")
             .arg(format!("sqlite:///{}", path("mlflow.db")))
             .arg("--artifacts-destination")
-            .arg(options.artifacts.clone().unwrap_or_else(|| path("artifacts")))
+            .arg(
+                options
+                    .artifacts
+                    .clone()
+                    .unwrap_or_else(|| path("artifacts")),
+            )
             .args(&options.arguments)
             // Its background jobs are seven more processes of Python, for things that are not tested here.
             .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")

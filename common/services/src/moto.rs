@@ -39,7 +39,11 @@ impl Moto {
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         ensure!(answer.contains(" 200 "), "moto made no bucket: {answer}");
-        Ok(Self { _server: server, port, _folder: folder })
+        Ok(Self {
+            _server: server,
+            port,
+            _folder: folder,
+        })
     }
 
     /// Its port on 127.0.0.1.
@@ -49,6 +53,10 @@ impl Moto {
 
     /// What a program needs to reach it, `STORE_URL` apart. moto believes any key.
     pub fn variables(&self) -> Vec<(String, String)> {
-        s3_variables(&format!("http://{}", local(self.port)), "moto-user", "moto-secret-5Kd1")
+        s3_variables(
+            &format!("http://{}", local(self.port)),
+            "moto-user",
+            "moto-secret-5Kd1",
+        )
     }
 }

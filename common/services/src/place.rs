@@ -7,10 +7,16 @@ use anyhow::{Result, bail};
 /// The folder that `just install-services` installs into: `$ALAMEDA_SERVICES`, else `alameda/services` in the user's
 /// cache.
 pub fn place() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     variable("ALAMEDA_SERVICES").unwrap_or_else(|| {
         let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-        cache.unwrap_or_else(std::env::temp_dir).join("alameda/services")
+        cache
+            .unwrap_or_else(std::env::temp_dir)
+            .join("alameda/services")
     })
 }
 
@@ -19,7 +25,10 @@ pub(crate) fn program(path: &str) -> Result<PathBuf> {
     let program = place().join(path);
     match program.is_file() {
         true => Ok(program),
-        false => bail!("{} is missing: run `just install-services`", program.display()),
+        false => bail!(
+            "{} is missing: run `just install-services`",
+            program.display()
+        ),
     }
 }
 

@@ -41,7 +41,12 @@ impl Postgres {
         let port = free_port()?;
         Self::initialise(&folder, &options)?;
         let server = Self::serve(&options, &folder, port)?;
-        let postgres = Self { server, port, options, folder };
+        let postgres = Self {
+            server,
+            port,
+            options,
+            folder,
+        };
         Ok(postgres)
     }
 
@@ -60,7 +65,15 @@ impl Postgres {
         initdb
             .arg("-D")
             .arg(own.join("data"))
-            .args(["-U", Self::USER, "--auth=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+            .args([
+                "-U",
+                Self::USER,
+                "--auth=scram-sha-256",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ])
             .arg(format!("--pwfile={}", password.display()));
         run(&mut initdb)
     }
@@ -68,7 +81,10 @@ impl Postgres {
     fn serve(options: &PostgresOptions, folder: &tempfile::TempDir, port: u16) -> Result<Server> {
         let own = folder.path().join("own");
         let mut command = as_postgres(&program("postgres")?)?;
-        command.arg("-D").arg(own.join("data")).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+        command
+            .arg("-D")
+            .arg(own.join("data"))
+            .args(["-h", "127.0.0.1", "-p", &port.to_string()]);
         command.arg("-k").arg(&own);
         let mut setting = |name: &str, value: &str| {
             command.arg("-c").arg(format!("{name}={value}"));
@@ -78,8 +94,14 @@ impl Postgres {
         }
         if options.tls {
             setting("ssl", "on");
-            setting("ssl_cert_file", &own.join("server.crt").display().to_string());
-            setting("ssl_key_file", &own.join("server.key").display().to_string());
+            setting(
+                "ssl_cert_file",
+                &own.join("server.crt").display().to_string(),
+            );
+            setting(
+                "ssl_key_file",
+                &own.join("server.key").display().to_string(),
+            );
         }
         for (name, value) in &options.settings {
             setting(name, value);
@@ -99,7 +121,12 @@ impl Postgres {
 
     /// What `DATABASE_URL` is set to for a database; `postgres` always exists.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{}:{}@{}/{database}", Self::USER, Self::PASSWORD, local(self.port))
+        format!(
+            "postgres://{}:{}@{}/{database}",
+            Self::USER,
+            Self::PASSWORD,
+            local(self.port)
+        )
     }
 
     /// The certificate that clients must trust to verify a server with TLS.
@@ -110,9 +137,24 @@ impl Postgres {
     /// Runs SQL with psql and gives what it prints: rows in lines, columns separated by `|`.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
         let output = Command::new(program("psql")?)
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-c", sql])
+            .args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                &self.url(database),
+                "-c",
+                sql,
+            ])
             .output()?;
-        ensure!(output.status.success(), "psql: {sql}: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "psql: {sql}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
@@ -137,7 +179,11 @@ impl Postgres {
 /// A program of the newest Postgres that is installed: Debian keeps the server's programs out of `PATH`.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
-    for entry in std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let path = entry.path().join("bin").join(name);
         if let (Ok(version), true) = (entry.file_name().to_string_lossy().parse(), path.is_file()) {
             found.push((version, path));
@@ -145,10 +191,18 @@ pub(crate) fn program(name: &str) -> Result<PathBuf> {
     }
     let in_path = || {
         let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(name))
+            .find(|path| path.is_file())
     };
-    let newest = found.into_iter().max().map(|(_, path)| path).or_else(in_path);
-    newest.with_context(|| format!("Postgres's program {name} is missing: run `just install-services`"))
+    let newest = found
+        .into_iter()
+        .max()
+        .map(|(_, path)| path)
+        .or_else(in_path);
+    newest.with_context(|| {
+        format!("Postgres's program {name} is missing: run `just install-services`")
+    })
 }
 
 /// Postgres refuses to run as root.
@@ -157,12 +211,17 @@ fn as_postgres(program: &Path) -> Result<Command> {
         return Ok(Command::new(program));
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+        .arg(program);
     Ok(command)
 }
 
 fn is_root() -> Result<bool> {
-    let output = Command::new("id").arg("-u").output().context("asking who runs this")?;
+    let output = Command::new("id")
+        .arg("-u")
+        .output()
+        .context("asking who runs this")?;
     Ok(output.stdout.trim_ascii() == b"0")
 }
 
@@ -182,19 +241,36 @@ fn certificate(folder: &Path) -> Result<()> {
             "-pkeyopt",
             "ec_paramgen_curve:prime256v1",
         ])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+        ])
         .arg("-out")
         .arg(folder.join("server.crt"))
         .arg("-keyout")
         .arg(folder.join("server.key"));
     run(&mut openssl)?;
-    std::fs::set_permissions(folder.join("server.key"), std::fs::Permissions::from_mode(0o600))?;
+    std::fs::set_permissions(
+        folder.join("server.key"),
+        std::fs::Permissions::from_mode(0o600),
+    )?;
     Ok(())
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("running {}", command.get_program().display()))?;
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{} failed: {stdout}{stderr}", command.get_program().display());
+    let output = command
+        .output()
+        .with_context(|| format!("running {}", command.get_program().display()))?;
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    ensure!(
+        output.status.success(),
+        "{} failed: {stdout}{stderr}",
+        command.get_program().display()
+    );
     Ok(())
 }

@@ -42,18 +42,29 @@ pub fn free_port() -> Result<u16> {
 
 impl Server {
     /// Starts `command`, to be ended by `signal`; what it prints goes to a file in `folder`.
-    pub(crate) fn start(name: &'static str, command: &Command, signal: &str, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(
+        name: &'static str,
+        command: &Command,
+        signal: &str,
+        folder: &Path,
+    ) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let printed = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         let mut keeper = Command::new("sh");
-        keeper.args(["-c", KEEPER, "keeper", signal]).arg(command.get_program()).args(command.get_args());
+        keeper
+            .args(["-c", KEEPER, "keeper", signal])
+            .arg(command.get_program())
+            .args(command.get_args());
         for (variable, value) in command.get_envs() {
             match value {
                 Some(value) => keeper.env(variable, value),
                 None => keeper.env_remove(variable),
             };
         }
-        keeper.stdin(Stdio::piped()).stdout(printed.try_clone()?).stderr(printed);
+        keeper
+            .stdin(Stdio::piped())
+            .stdout(printed.try_clone()?)
+            .stderr(printed);
         let keeper = keeper.spawn().with_context(|| format!("starting {name}"))?;
         Ok(Self { name, keeper, log })
     }
@@ -66,10 +77,18 @@ impl Server {
         let started = Instant::now();
         while !ready() {
             if let Some(status) = self.keeper.try_wait()? {
-                bail!("{} ended ({status}) before it was ready:\n{}", self.name, self.printed());
+                bail!(
+                    "{} ended ({status}) before it was ready:\n{}",
+                    self.name,
+                    self.printed()
+                );
             }
             if started.elapsed() > READY {
-                bail!("{} was not ready after {READY:?}:\n{}", self.name, self.printed());
+                bail!(
+                    "{} was not ready after {READY:?}:\n{}",
+                    self.name,
+                    self.printed()
+                );
             }
             std::thread::sleep(LOOK);
         }
@@ -78,7 +97,9 @@ impl Server {
 
     /// What it printed so far.
     pub fn printed(&self) -> String {
-        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        std::fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 
     /// Ends it, and waits until it has ended.
@@ -99,7 +120,11 @@ impl Drop for Server {
 pub(crate) fn status(address: SocketAddr, path: &str) -> Option<u16> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
     let mut head = [0; 12];
     stream.read_exact(&mut head).ok()?;
     std::str::from_utf8(&head[9..12]).ok()?.parse().ok()
@@ -117,7 +142,9 @@ mod tests {
     /// Whether a process is there, and no zombie.
     fn runs(id: &str) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        status.lines().any(|line| line.starts_with("State:") && !line.contains("zombie"))
+        status
+            .lines()
+            .any(|line| line.starts_with("State:") && !line.contains("zombie"))
     }
 
     #[test]
@@ -127,7 +154,9 @@ mod tests {
         command.args(["-c", "sleep 600 & echo $!; wait"]);
         let mut server = Server::start("sleeper", &command, "TERM", folder.path()).unwrap();
         let log = folder.path().join("sleeper.log");
-        server.wait_until(|| std::fs::read_to_string(&log).is_ok_and(|text| text.ends_with('\n'))).unwrap();
+        server
+            .wait_until(|| std::fs::read_to_string(&log).is_ok_and(|text| text.ends_with('\n')))
+            .unwrap();
         let child = server.printed().trim().to_owned();
         assert!(runs(&child));
         server.stop();
@@ -145,6 +174,9 @@ mod tests {
         command.args(["-c", "echo no such option; exit 3"]);
         let mut server = Server::start("broken", &command, "TERM", folder.path()).unwrap();
         let error = server.wait_until(|| false).unwrap_err().to_string();
-        assert!(error.contains("broken ended") && error.contains("no such option"), "{error}");
+        assert!(
+            error.contains("broken ended") && error.contains("no such option"),
+            "{error}"
+        );
     }
 }

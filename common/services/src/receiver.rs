@@ -52,11 +52,17 @@ impl Receiver {
                 tokio::spawn(async move {
                     let service = service_fn(|request| receive(&shared, request));
                     // A connection that ends early is the client's to notice.
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ = http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
-        Ok(Self { port, state, runtime: Some(runtime) })
+        Ok(Self {
+            port,
+            state,
+            runtime: Some(runtime),
+        })
     }
 
     /// Its address with a path.
@@ -84,15 +90,39 @@ impl Drop for Receiver {
     }
 }
 
-async fn receive(state: &Mutex<State>, request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+async fn receive(
+    state: &Mutex<State>,
+    request: Request<Incoming>,
+) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let path = request
+        .uri()
+        .path_and_query()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let key = request
+        .headers()
+        .get("idempotency-key")
+        .and_then(|key| key.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let body = request
+        .into_body()
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+        .unwrap_or_default();
     let mut state = lock(state);
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    state.received.push(Received { path, idempotency_key: key, body });
+    state.received.push(Received {
+        path,
+        idempotency_key: key,
+        body,
+    });
     let mut answer = Response::new(Empty::new());
-    let status = state.answers.pop_front().and_then(|status| status.try_into().ok());
+    let status = state
+        .answers
+        .pop_front()
+        .and_then(|status| status.try_into().ok());
     *answer.status_mut() = status.unwrap_or_default();
     Ok(answer)
 }

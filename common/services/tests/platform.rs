@@ -6,13 +6,23 @@ use std::process::Command;
 use services::{Postgres, PostgresOptions, place, python};
 
 fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// Runs one file of unit tests of a folder, which has to find at least one.
 fn check(folder: &str, file: &str, variables: &[(&str, String)]) {
     let output = Command::new(python().unwrap())
-        .args(["-B", "-m", "unittest", "discover", "--failfast", "--start-directory"])
+        .args([
+            "-B",
+            "-m",
+            "unittest",
+            "discover",
+            "--failfast",
+            "--start-directory",
+        ])
         .arg(repository().join(folder))
         .args(["--pattern", file])
         .env("KUSTOMIZE", program("bin/kustomize"))
@@ -21,12 +31,19 @@ fn check(folder: &str, file: &str, variables: &[(&str, String)]) {
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.contains("\nRan ") && !told.contains("\nRan 0 "), "{file}: {told}");
+    assert!(
+        output.status.success() && told.contains("\nRan ") && !told.contains("\nRan 0 "),
+        "{file}: {told}"
+    );
 }
 
 fn program(path: &str) -> PathBuf {
     let program = place().join(path);
-    assert!(program.is_file(), "{} is missing: run `just install-services`", program.display());
+    assert!(
+        program.is_file(),
+        "{} is missing: run `just install-services`",
+        program.display()
+    );
     program
 }
 
@@ -34,13 +51,21 @@ fn program(path: &str) -> PathBuf {
 fn alameda() -> String {
     let test = std::env::current_exe().unwrap();
     let alameda = test.ancestors().nth(2).unwrap().join("alameda");
-    assert!(alameda.is_file(), "{} is missing: run `cargo build --release`", alameda.display());
+    assert!(
+        alameda.is_file(),
+        "{} is missing: run `cargo build --release`",
+        alameda.display()
+    );
     alameda.display().to_string()
 }
 
 #[test]
 fn rendered_manifests_keep_the_rules() {
-    check("workflows/platform/checks", "test_rendered.py", &[("ALAMEDA", alameda())]);
+    check(
+        "workflows/platform/checks",
+        "test_rendered.py",
+        &[("ALAMEDA", alameda())],
+    );
 }
 
 #[test]
@@ -48,10 +73,25 @@ fn the_platform_s_command_lines_and_sql_run() {
     let postgres = Postgres::start(PostgresOptions::default()).unwrap();
     // The image's superuser has another name, and `alameda` is to become an ordinary role.
     let password = "superuser-secret-9Xp";
-    postgres.psql("postgres", &format!("CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '{password}'")).unwrap();
-    let url = format!("postgres://postgres:{password}@127.0.0.1:{}/postgres", postgres.port());
+    postgres
+        .psql(
+            "postgres",
+            &format!("CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '{password}'"),
+        )
+        .unwrap();
+    let url = format!(
+        "postgres://postgres:{password}@127.0.0.1:{}/postgres",
+        postgres.port()
+    );
     let renamed = Command::new("psql")
-        .args(["-X", "-q", "-d", &url, "-c", "ALTER ROLE alameda RENAME TO bootstrap"])
+        .args([
+            "-X",
+            "-q",
+            "-d",
+            &url,
+            "-c",
+            "ALTER ROLE alameda RENAME TO bootstrap",
+        ])
         .status()
         .unwrap();
     assert!(renamed.success());

@@ -30,8 +30,14 @@ impl FromStr for HoldoutRule {
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = match text.split_once('=') {
             None if text == "first-shard" => Some(Self::FirstShard),
-            Some(("fraction", share)) => share.parse().ok().filter(|f| 0.0 < *f && *f < 1.0).map(Self::Fraction),
-            Some(("after", date)) => NaiveDate::parse_from_str(date, "%Y-%m-%d").ok().map(Self::After),
+            Some(("fraction", share)) => share
+                .parse()
+                .ok()
+                .filter(|f| 0.0 < *f && *f < 1.0)
+                .map(Self::Fraction),
+            Some(("after", date)) => NaiveDate::parse_from_str(date, "%Y-%m-%d")
+                .ok()
+                .map(Self::After),
             _ => None,
         };
         parsed.ok_or_else(|| {
@@ -84,8 +90,16 @@ impl Holdout {
                  use first-shard or fraction=0.1"
             )));
         }
-        let ids = dataset.with_role(super::Role::Id).map(|column| column.name.clone()).collect();
-        Ok(Self { rule, ids, time, timezone })
+        let ids = dataset
+            .with_role(super::Role::Id)
+            .map(|column| column.name.clone())
+            .collect();
+        Ok(Self {
+            rule,
+            ids,
+            time,
+            timezone,
+        })
     }
 
     /// Which rows of a batch with the id columns and the column of time are held out; `first` tells whether they are
@@ -97,10 +111,16 @@ impl Holdout {
         match (self.rule, &self.time) {
             (HoldoutRule::FirstShard, _) => Ok(vec![first; batch.num_rows()].into()),
             (HoldoutRule::Fraction(share), _) => {
-                let ids = self.ids.iter().map(column).collect::<anyhow::Result<Vec<_>>>()?;
+                let ids = self
+                    .ids
+                    .iter()
+                    .map(column)
+                    .collect::<anyhow::Result<Vec<_>>>()?;
                 // 2^64 is the number of values that the high half of a hash has.
                 let limit = (share * 18_446_744_073_709_551_616.0) as u64;
-                Ok(keys::hashes(&ids)?.map(|hash| Some(((hash >> 64) as u64) < limit)).collect())
+                Ok(keys::hashes(&ids)?
+                    .map(|hash| Some(((hash >> 64) as u64) < limit))
+                    .collect())
             }
             (HoldoutRule::After(date), Some(time)) => Ok(self.on_or_after(date, &column(time)?)),
             (HoldoutRule::After(_), None) => Ok(vec![false; batch.num_rows()].into()),
@@ -113,7 +133,10 @@ impl Holdout {
             DataType::Date32 => {
                 let day = date.signed_duration_since(NaiveDate::default()).num_days();
                 let times = time.as_primitive::<Date32Type>();
-                times.iter().map(|time| Some(time.is_some_and(|time| i64::from(time) >= day))).collect()
+                times
+                    .iter()
+                    .map(|time| Some(time.is_some_and(|time| i64::from(time) >= day)))
+                    .collect()
             }
             data_type => {
                 let begin = match data_type {
@@ -123,11 +146,16 @@ impl Holdout {
                             let reading = midnight + Duration::minutes(30 * half_hours);
                             self.timezone.from_local_datetime(&reading).earliest()
                         })
-                        .map_or(midnight.and_utc().timestamp_micros(), |begin| begin.timestamp_micros()),
+                        .map_or(midnight.and_utc().timestamp_micros(), |begin| {
+                            begin.timestamp_micros()
+                        }),
                     _ => midnight.and_utc().timestamp_micros(),
                 };
                 let times = time.as_primitive::<TimestampMicrosecondType>();
-                times.iter().map(|time| Some(time.is_some_and(|time| time >= begin))).collect()
+                times
+                    .iter()
+                    .map(|time| Some(time.is_some_and(|time| time >= begin)))
+                    .collect()
             }
         }
     }

@@ -23,14 +23,21 @@ enum Key {
 /// The type of a column must be one that an id or a time can have.
 pub(crate) fn hashes(columns: &[ArrayRef]) -> anyhow::Result<impl Iterator<Item = u128> + use<>> {
     let rows = columns.first().map_or(0, |column| column.len());
-    let keys = columns.iter().map(key).collect::<anyhow::Result<Vec<Key>>>()?;
+    let keys = columns
+        .iter()
+        .map(key)
+        .collect::<anyhow::Result<Vec<Key>>>()?;
     let mut bytes = Vec::with_capacity(64);
     Ok((0..rows).map(move |row| {
         bytes.clear();
         for key in &keys {
             match key {
-                Key::Whole(values) if values.is_valid(row) => bytes.extend(values.value(row).to_le_bytes()),
-                Key::Bool(values) if values.is_valid(row) => bytes.extend(i64::from(values.value(row)).to_le_bytes()),
+                Key::Whole(values) if values.is_valid(row) => {
+                    bytes.extend(values.value(row).to_le_bytes())
+                }
+                Key::Bool(values) if values.is_valid(row) => {
+                    bytes.extend(i64::from(values.value(row)).to_le_bytes())
+                }
                 Key::Text(values) if values.is_valid(row) => {
                     let text = values.value(row).as_bytes();
                     bytes.extend((text.len() as u64).to_le_bytes());
@@ -51,6 +58,10 @@ fn key(column: &ArrayRef) -> anyhow::Result<Key> {
         DataType::Boolean => Key::Bool(column.as_boolean().clone()),
         // Dates as days, timestamps as microseconds.
         DataType::Date32 => key(&cast(column, &DataType::Int32)?)?,
-        _ => Key::Whole(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone()),
+        _ => Key::Whole(
+            cast(column, &DataType::Int64)?
+                .as_primitive::<Int64Type>()
+                .clone(),
+        ),
     })
 }

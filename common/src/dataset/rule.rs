@@ -2,7 +2,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type,
+    TimestampMicrosecondType,
 };
 use arrow::util::display::array_value_to_string;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
@@ -60,8 +61,17 @@ enum Values {
 impl Rule {
     /// Compiles the rule of a column that may hold nulls, or not, whatever its contract says of that; `allowed` are
     /// the values that may occur.
-    pub(crate) fn new(column: &ColumnContract, nullable: bool, allowed: &[ClassValue]) -> Result<Self, String> {
-        let wrong = |what: &str| Err(format!("column {:?} of type {} has {what}", column.name, column.column_type));
+    pub(crate) fn new(
+        column: &ColumnContract,
+        nullable: bool,
+        allowed: &[ClassValue],
+    ) -> Result<Self, String> {
+        let wrong = |what: &str| {
+            Err(format!(
+                "column {:?} of type {} has {what}",
+                column.name, column.column_type
+            ))
+        };
         let bounded = column.min.is_some() || column.max.is_some();
         let allowed_whole: Option<Vec<i64>> = allowed.iter().map(whole).collect();
         let values = match column.column_type {
@@ -69,43 +79,73 @@ impl Rule {
                 let Some(allowed) = allowed_whole else {
                     return wrong("an `allowed` value that is not a whole number");
                 };
-                let (min, max) = (bound(&column.min, Value::as_i64), bound(&column.max, Value::as_i64));
-                let (Ok(min), Ok(max)) = (min, max) else { return wrong("a bound that is not a whole number") };
-                Values::Whole { min: min.unwrap_or(i64::MIN), max: max.unwrap_or(i64::MAX), allowed }
+                let (min, max) = (
+                    bound(&column.min, Value::as_i64),
+                    bound(&column.max, Value::as_i64),
+                );
+                let (Ok(min), Ok(max)) = (min, max) else {
+                    return wrong("a bound that is not a whole number");
+                };
+                Values::Whole {
+                    min: min.unwrap_or(i64::MIN),
+                    max: max.unwrap_or(i64::MAX),
+                    allowed,
+                }
             }
             ColumnType::Float32 | ColumnType::Float64 if !allowed.is_empty() => {
                 return wrong("`allowed` values: give `min` and `max`");
             }
             ColumnType::Float32 | ColumnType::Float64 => {
-                let (min, max) = (bound(&column.min, Value::as_f64), bound(&column.max, Value::as_f64));
-                let (Ok(min), Ok(max)) = (min, max) else { return wrong("a bound that is not a number") };
+                let (min, max) = (
+                    bound(&column.min, Value::as_f64),
+                    bound(&column.max, Value::as_f64),
+                );
+                let (Ok(min), Ok(max)) = (min, max) else {
+                    return wrong("a bound that is not a number");
+                };
                 // 0.7 as the column would hold it, so that the bound itself is within the bounds.
                 let single = column.column_type == ColumnType::Float32;
-                let held = |bound: f64| if single { f64::from(bound as f32) } else { bound };
+                let held = |bound: f64| {
+                    if single {
+                        f64::from(bound as f32)
+                    } else {
+                        bound
+                    }
+                };
                 Values::Float {
                     min: held(min.unwrap_or(f64::NEG_INFINITY)),
                     max: held(max.unwrap_or(f64::INFINITY)),
                     bounded,
                 }
             }
-            ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz if !allowed.is_empty() => {
+            ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz
+                if !allowed.is_empty() =>
+            {
                 return wrong("`allowed` values: give `min` and `max`");
             }
             ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz => {
                 let (min, max) = (
-                    bound(&column.min, |value| moment(value, column.column_type, false)),
+                    bound(&column.min, |value| {
+                        moment(value, column.column_type, false)
+                    }),
                     bound(&column.max, |value| moment(value, column.column_type, true)),
                 );
                 let (Ok(min), Ok(max)) = (min, max) else {
                     return wrong(match column.column_type {
-                        ColumnType::TimestampTz => "a bound that is not an instant such as \"2024-12-31T23:59:59Z\"",
+                        ColumnType::TimestampTz => {
+                            "a bound that is not an instant such as \"2024-12-31T23:59:59Z\""
+                        }
                         ColumnType::Timestamp => {
                             "a bound that is neither a date nor a clock reading such as \"2024-12-31T23:59:59\""
                         }
                         _ => "a bound that is not a date such as \"2024-12-31\"",
                     });
                 };
-                Values::Whole { min: min.unwrap_or(i64::MIN), max: max.unwrap_or(i64::MAX), allowed: Vec::new() }
+                Values::Whole {
+                    min: min.unwrap_or(i64::MIN),
+                    max: max.unwrap_or(i64::MAX),
+                    allowed: Vec::new(),
+                }
             }
             ColumnType::Utf8 | ColumnType::Bool if bounded => {
                 return wrong("`min` or `max`: give its `allowed` values");
@@ -126,13 +166,23 @@ impl Rule {
             }
         };
         let values = match values {
-            Values::Whole { min: i64::MIN, max: i64::MAX, allowed } if allowed.is_empty() => Values::Any,
+            Values::Whole {
+                min: i64::MIN,
+                max: i64::MAX,
+                allowed,
+            } if allowed.is_empty() => Values::Any,
             Values::Text(allowed) if allowed.is_empty() => Values::Any,
             Values::Bool(allowed) if allowed.is_empty() => Values::Any,
             other => other,
         };
-        let spelled = |bound: &Option<Value>| bound.as_ref().map(Value::to_string).unwrap_or_default();
-        Ok(Self { nullable, values, min: spelled(&column.min), max: spelled(&column.max) })
+        let spelled =
+            |bound: &Option<Value>| bound.as_ref().map(Value::to_string).unwrap_or_default();
+        Ok(Self {
+            nullable,
+            values,
+            min: spelled(&column.min),
+            max: spelled(&column.max),
+        })
     }
 
     /// Reports each breach, with its row in the array, among the rows to keep. Gives how many floats to keep are NaN
@@ -145,7 +195,9 @@ impl Rule {
     ) -> u64 {
         let kept = |row: usize| keep.is_none_or(|keep| keep.value(row));
         if !self.nullable && array.null_count() > 0 {
-            (0..array.len()).filter(|&row| array.is_null(row) && kept(row)).for_each(|row| report(Breach::Null, row));
+            (0..array.len())
+                .filter(|&row| array.is_null(row) && kept(row))
+                .for_each(|row| report(Breach::Null, row));
         }
         let valid = |row: usize| array.is_valid(row) && kept(row);
         match array.data_type() {
@@ -156,29 +208,47 @@ impl Rule {
             DataType::Float32 => return self.float::<Float32Type>(array, valid, report),
             DataType::Float64 => return self.float::<Float64Type>(array, valid, report),
             DataType::Utf8 => {
-                let Values::Text(allowed) = &self.values else { return 0 };
+                let Values::Text(allowed) = &self.values else {
+                    return 0;
+                };
                 let values = array.as_string::<i32>();
-                let broken = |&row: &usize| valid(row) && !allowed.iter().any(|text| text == values.value(row));
-                (0..values.len()).filter(broken).for_each(|row| report(Breach::NotAllowed, row));
+                let broken = |&row: &usize| {
+                    valid(row) && !allowed.iter().any(|text| text == values.value(row))
+                };
+                (0..values.len())
+                    .filter(broken)
+                    .for_each(|row| report(Breach::NotAllowed, row));
             }
             DataType::Boolean => {
-                let Values::Bool(allowed) = &self.values else { return 0 };
+                let Values::Bool(allowed) = &self.values else {
+                    return 0;
+                };
                 let values = array.as_boolean();
                 let broken = |&row: &usize| valid(row) && !allowed.contains(&values.value(row));
-                (0..values.len()).filter(broken).for_each(|row| report(Breach::NotAllowed, row));
+                (0..values.len())
+                    .filter(broken)
+                    .for_each(|row| report(Breach::NotAllowed, row));
             }
             _ => {}
         }
         0
     }
 
-    fn whole<T>(&self, array: &ArrayRef, valid: impl Fn(usize) -> bool, mut report: impl FnMut(Breach, usize))
-    where
+    fn whole<T>(
+        &self,
+        array: &ArrayRef,
+        valid: impl Fn(usize) -> bool,
+        mut report: impl FnMut(Breach, usize),
+    ) where
         T: ArrowPrimitiveType<Native: Into<i64>>,
     {
-        let Values::Whole { min, max, allowed } = &self.values else { return };
+        let Values::Whole { min, max, allowed } = &self.values else {
+            return;
+        };
         let values: &PrimitiveArray<T> = array.as_primitive();
-        let inside = |value: i64| *min <= value && value <= *max && (allowed.is_empty() || allowed.contains(&value));
+        let inside = |value: i64| {
+            *min <= value && value <= *max && (allowed.is_empty() || allowed.contains(&value))
+        };
         // A pass without a branch for each row: almost every batch keeps its contract.
         if values.values().iter().all(|&value| inside(value.into())) {
             return;
@@ -197,11 +267,18 @@ impl Rule {
         }
     }
 
-    fn float<T>(&self, array: &ArrayRef, valid: impl Fn(usize) -> bool, mut report: impl FnMut(Breach, usize)) -> u64
+    fn float<T>(
+        &self,
+        array: &ArrayRef,
+        valid: impl Fn(usize) -> bool,
+        mut report: impl FnMut(Breach, usize),
+    ) -> u64
     where
         T: ArrowPrimitiveType<Native: Into<f64>>,
     {
-        let Values::Float { min, max, bounded } = self.values else { return 0 };
+        let Values::Float { min, max, bounded } = self.values else {
+            return 0;
+        };
         let values: &PrimitiveArray<T> = array.as_primitive();
         let ordinary = |value: f64| value.is_finite() && min <= value && value <= max;
         if values.values().iter().all(|&value| ordinary(value.into())) {
@@ -230,7 +307,9 @@ impl Rule {
 /// A value as a message shows it.
 pub(crate) fn show(array: &dyn Array, row: usize) -> String {
     let text = match array.data_type() {
-        DataType::Utf8 if array.is_valid(row) => format!("{:?}", array.as_string::<i32>().value(row)),
+        DataType::Utf8 if array.is_valid(row) => {
+            format!("{:?}", array.as_string::<i32>().value(row))
+        }
         _ if array.is_null(row) => "null".to_owned(),
         _ => array_value_to_string(array, row).unwrap_or_default(),
     };
@@ -242,7 +321,10 @@ pub(crate) fn show(array: &dyn Array, row: usize) -> String {
 
 /// A bound that is given must be understood.
 fn bound<T>(value: &Option<Value>, parse: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, ()> {
-    value.as_ref().map(|value| parse(value).ok_or(())).transpose()
+    value
+        .as_ref()
+        .map(|value| parse(value).ok_or(()))
+        .transpose()
 }
 
 /// Days since 1970, or microseconds. A date stands for its whole day: as an upper bound of a clock reading it means
@@ -252,12 +334,27 @@ fn moment(value: &Value, column_type: ColumnType, upper: bool) -> Option<i64> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
     match column_type {
         ColumnType::Date => Some(date?.signed_duration_since(NaiveDate::default()).num_days()),
-        ColumnType::TimestampTz => Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros()),
+        ColumnType::TimestampTz => {
+            Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros())
+        }
         _ => match date {
-            Some(date) if upper => Some(date.succ_opt()?.and_time(Default::default()).and_utc().timestamp_micros() - 1),
-            Some(date) => Some(date.and_time(Default::default()).and_utc().timestamp_micros()),
+            Some(date) if upper => Some(
+                date.succ_opt()?
+                    .and_time(Default::default())
+                    .and_utc()
+                    .timestamp_micros()
+                    - 1,
+            ),
+            Some(date) => Some(
+                date.and_time(Default::default())
+                    .and_utc()
+                    .timestamp_micros(),
+            ),
             None => {
-                let reading = NaiveDateTime::parse_from_str(&text.replacen(' ', "T", 1), "%Y-%m-%dT%H:%M:%S%.f");
+                let reading = NaiveDateTime::parse_from_str(
+                    &text.replacen(' ', "T", 1),
+                    "%Y-%m-%dT%H:%M:%S%.f",
+                );
                 Some(reading.ok()?.and_utc().timestamp_micros())
             }
         },
@@ -265,13 +362,25 @@ fn moment(value: &Value, column_type: ColumnType, upper: bool) -> Option<i64> {
 }
 
 fn whole(value: &ClassValue) -> Option<i64> {
-    if let ClassValue::Int(value) = value { Some(*value) } else { None }
+    if let ClassValue::Int(value) = value {
+        Some(*value)
+    } else {
+        None
+    }
 }
 
 fn text(value: &ClassValue) -> Option<String> {
-    if let ClassValue::Text(value) = value { Some(value.clone()) } else { None }
+    if let ClassValue::Text(value) = value {
+        Some(value.clone())
+    } else {
+        None
+    }
 }
 
 fn boolean(value: &ClassValue) -> Option<bool> {
-    if let ClassValue::Bool(value) = value { Some(*value) } else { None }
+    if let ClassValue::Bool(value) = value {
+        Some(*value)
+    } else {
+        None
+    }
 }

@@ -58,7 +58,11 @@ impl Grid {
         Self {
             center: if center.is_finite() { center } else { 0.0 },
             // The inverse must be finite too.
-            scale: if scale.is_finite() && scale > 1e-300 { scale } else { 1.0 },
+            scale: if scale.is_finite() && scale > 1e-300 {
+                scale
+            } else {
+                1.0
+            },
         }
     }
 
@@ -76,7 +80,14 @@ impl Grid {
     /// When the grids differ in a single bit.
     pub(super) fn must_equal(&self, other: &Self) -> Result<(), GridMismatch> {
         let bits = |grid: &Self| (grid.center.to_bits(), grid.scale.to_bits());
-        if bits(self) == bits(other) { Ok(()) } else { Err(GridMismatch { left: *self, right: *other }) }
+        if bits(self) == bits(other) {
+            Ok(())
+        } else {
+            Err(GridMismatch {
+                left: *self,
+                right: *other,
+            })
+        }
     }
 
     /// Bucket of a finite value, from -[`OVERFLOW`] - 1 to [`OVERFLOW`]. A larger value never has a smaller bucket.
@@ -114,25 +125,52 @@ mod tests {
     #[test]
     fn cuts_bound_their_buckets() {
         let grid = Grid::new(0.0, 1.0);
-        assert_eq!((grid.cut(0), grid.cut(OVERFLOW), grid.cut(-OVERFLOW)), (0.0, 1_048_576.0, -1_048_576.0));
+        assert_eq!(
+            (grid.cut(0), grid.cut(OVERFLOW), grid.cut(-OVERFLOW)),
+            (0.0, 1_048_576.0, -1_048_576.0)
+        );
         for bucket in -OVERFLOW..OVERFLOW {
             let (lower, upper) = (grid.cut(bucket), grid.cut(bucket + 1));
             assert!(lower < upper);
             assert_eq!(grid.bucket(lower / 2.0 + upper / 2.0), bucket);
             // A cut belongs to the bucket that is farther from the centre.
-            assert_eq!(grid.bucket(lower), if bucket >= 0 { bucket } else { bucket - 1 });
+            assert_eq!(
+                grid.bucket(lower),
+                if bucket >= 0 { bucket } else { bucket - 1 }
+            );
         }
     }
 
     #[test]
     fn order_is_kept_to_the_ends_of_the_numbers() {
-        for grid in [Grid::new(0.0, 1.0), Grid::new(-7.3, 0.021), Grid::new(1e300, 1e-299)] {
-            let mut values = vec![f64::MIN, -1e30, -1.0, -f64::MIN_POSITIVE, -0.0, 0.0, 1e-9, 0.5, 3.0, 1e30, f64::MAX];
-            values.extend((-500..500).map(|i| grid.center() + grid.scale() * f64::from(i) * 0.0173));
+        for grid in [
+            Grid::new(0.0, 1.0),
+            Grid::new(-7.3, 0.021),
+            Grid::new(1e300, 1e-299),
+        ] {
+            let mut values = vec![
+                f64::MIN,
+                -1e30,
+                -1.0,
+                -f64::MIN_POSITIVE,
+                -0.0,
+                0.0,
+                1e-9,
+                0.5,
+                3.0,
+                1e30,
+                f64::MAX,
+            ];
+            values
+                .extend((-500..500).map(|i| grid.center() + grid.scale() * f64::from(i) * 0.0173));
             values.sort_by(f64::total_cmp);
             let buckets: Vec<i32> = values.iter().map(|&value| grid.bucket(value)).collect();
             assert!(buckets.is_sorted());
-            assert!(buckets.iter().all(|bucket| (-OVERFLOW - 1..=OVERFLOW).contains(bucket)));
+            assert!(
+                buckets
+                    .iter()
+                    .all(|bucket| (-OVERFLOW - 1..=OVERFLOW).contains(bucket))
+            );
         }
     }
 

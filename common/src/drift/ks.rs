@@ -30,24 +30,39 @@ pub fn ks(reference: &Profile, current: &Profile) -> Result<Option<Ks>, GridMism
     }
     let (statistic, largest) = match (reference.values(), current.values()) {
         (Some(a), Some(b)) => {
-            let (statistic, _) = distance(a.iter().copied(), b.iter().copied(), n, m, f64::total_cmp);
+            let (statistic, _) =
+                distance(a.iter().copied(), b.iter().copied(), n, m, f64::total_cmp);
             (statistic, statistic)
         }
         _ => distance(reference.filled(), current.filled(), n, m, i32::cmp),
     };
-    Ok(Some(Ks { statistic, error_bound: (largest - statistic).max(0.0), p_value: p_value(statistic, n, m) }))
+    Ok(Some(Ks {
+        statistic,
+        error_bound: (largest - statistic).max(0.0),
+        p_value: p_value(statistic, n, m),
+    }))
 }
 
 impl Ks {
     /// Of finite values that were counted in the same cells, in their order. `None` when either side has none.
     pub fn of_cells(reference: &[u64], current: &[u64]) -> Option<Self> {
-        let (n, m) = (reference.iter().sum::<u64>() as f64, current.iter().sum::<u64>() as f64);
+        let (n, m) = (
+            reference.iter().sum::<u64>() as f64,
+            current.iter().sum::<u64>() as f64,
+        );
         if n == 0.0 || m == 0.0 {
             return None;
         }
-        let (a, b) = (reference.iter().copied().enumerate(), current.iter().copied().enumerate());
+        let (a, b) = (
+            reference.iter().copied().enumerate(),
+            current.iter().copied().enumerate(),
+        );
         let (statistic, largest) = distance(a, b, n, m, usize::cmp);
-        Some(Self { statistic, error_bound: (largest - statistic).max(0.0), p_value: p_value(statistic, n, m) })
+        Some(Self {
+            statistic,
+            error_bound: (largest - statistic).max(0.0),
+            p_value: p_value(statistic, n, m),
+        })
     }
 }
 
@@ -68,8 +83,12 @@ fn distance<K: Copy>(
         (x, y) => x.or(y).map(|(key, _)| *key),
     } {
         let before = (below_a as f64 / n, below_b as f64 / m);
-        below_a += a.next_if(|(x, _)| compare(x, &key).is_eq()).map_or(0, |(_, count)| count);
-        below_b += b.next_if(|(y, _)| compare(y, &key).is_eq()).map_or(0, |(_, count)| count);
+        below_a += a
+            .next_if(|(x, _)| compare(x, &key).is_eq())
+            .map_or(0, |(_, count)| count);
+        below_b += b
+            .next_if(|(y, _)| compare(y, &key).is_eq())
+            .map_or(0, |(_, count)| count);
         let after = (below_a as f64 / n, below_b as f64 / m);
         statistic = statistic.max((after.0 - after.1).abs());
         largest = largest.max(after.0 - before.1).max(after.1 - before.0);
@@ -87,7 +106,8 @@ pub(super) fn p_value(statistic: f64, n: f64, m: f64) -> f64 {
         1.0
     } else if x < 1.18 {
         let exponent = std::f64::consts::PI.powi(2) / (8.0 * x * x);
-        1.0 - (2.0 * std::f64::consts::PI).sqrt() / x * sum(&|k| (-(2.0 * k - 1.0).powi(2) * exponent).exp())
+        1.0 - (2.0 * std::f64::consts::PI).sqrt() / x
+            * sum(&|k| (-(2.0 * k - 1.0).powi(2) * exponent).exp())
     } else {
         let sign = |k: f64| if k % 2.0 == 1.0 { 1.0 } else { -1.0 };
         2.0 * sum(&|k| sign(k) * (-2.0 * k * k * x * x).exp())

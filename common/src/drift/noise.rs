@@ -20,7 +20,9 @@ impl NoiseFloor {
     /// For so many indices that are judged together.
     pub fn of(comparisons: usize) -> Self {
         let tail = FALSE_ALARMS / comparisons.max(1) as f64;
-        Self { quantiles: std::array::from_fn(|freedom| quantile(freedom as u32, tail)) }
+        Self {
+            quantiles: std::array::from_fn(|freedom| quantile(freedom as u32, tail)),
+        }
     }
 
     /// The floor of an index of `buckets` buckets, `n` rows of the reference and `m` of the current data.
@@ -44,7 +46,11 @@ fn quantile(freedom: u32, tail: f64) -> f64 {
         if middle <= low || middle >= high {
             return high;
         }
-        if exceeds(freedom, middle) > tail { low = middle } else { high = middle }
+        if exceeds(freedom, middle) > tail {
+            low = middle
+        } else {
+            high = middle
+        }
     }
 }
 
@@ -53,14 +59,22 @@ fn exceeds(freedom: u32, x: f64) -> f64 {
     let half = x / 2.0;
     let odd = freedom % 2 == 1;
     // Terms half^s / gamma(s + 1), from s = 0 or 1/2 on, up to before freedom / 2.
-    let (mut term, first) = if odd { (2.0 * (half / std::f64::consts::PI).sqrt(), 0.5) } else { (1.0, 0.0) };
+    let (mut term, first) = if odd {
+        (2.0 * (half / std::f64::consts::PI).sqrt(), 0.5)
+    } else {
+        (1.0, 0.0)
+    };
     let mut sum = 0.0;
     for step in 0..freedom / 2 {
         sum += term;
         term *= half / (first + f64::from(step) + 1.0);
     }
     let beyond = (-half).exp() * sum;
-    if odd { libm::erfc(half.sqrt()) + beyond } else { beyond }
+    if odd {
+        libm::erfc(half.sqrt()) + beyond
+    } else {
+        beyond
+    }
 }
 
 #[cfg(test)]
@@ -85,11 +99,18 @@ mod tests {
         let text = include_str!("../../tests/fixtures/intervals.json");
         let Fixture { floors } = serde_json::from_str(text).expect("a fixture");
         assert!(floors.len() > 3);
-        for Floor { comparisons, quantiles } in floors {
+        for Floor {
+            comparisons,
+            quantiles,
+        } in floors
+        {
             let floor = NoiseFloor::of(comparisons);
             for (freedom, expected) in quantiles.into_iter().enumerate() {
                 let found = floor.at(freedom + 1, 2, 2);
-                assert!((found - expected).abs() <= 1e-10 * expected, "{comparisons} {freedom}: {found} {expected}");
+                assert!(
+                    (found - expected).abs() <= 1e-10 * expected,
+                    "{comparisons} {freedom}: {found} {expected}"
+                );
             }
         }
     }

@@ -113,7 +113,10 @@ impl Profile {
         let rows = values.len() as f64;
         let center = self.grid.center();
         let shift = values.iter().map(|value| value - center).sum::<f64>() / rows;
-        let squares = values.iter().map(|value| (value - center - shift).powi(2)).sum();
+        let squares = values
+            .iter()
+            .map(|value| (value - center - shift).powi(2))
+            .sum();
         self.combine(values.len() as u64, shift, squares);
     }
 
@@ -141,7 +144,12 @@ impl Profile {
                 count_value(ours, value, count);
             }
         }
-        if other.values.is_none() || self.values.as_ref().is_some_and(|values| values.len() > DISTINCT) {
+        if other.values.is_none()
+            || self
+                .values
+                .as_ref()
+                .is_some_and(|values| values.len() > DISTINCT)
+        {
             self.values = None;
         }
         if other.count > 0 {
@@ -157,7 +165,11 @@ impl Profile {
         let share = added as f64 / self.count as f64;
         let apart = shift - self.shift;
         self.shift += apart * share;
-        self.squares += if before == 0.0 { squares } else { squares + apart * apart * before * share };
+        self.squares += if before == 0.0 {
+            squares
+        } else {
+            squares + apart * apart * before * share
+        };
     }
 
     /// The grid of the buckets.
@@ -202,13 +214,21 @@ impl Profile {
 
     /// Mean of the finite values; `None` without any, or when it overflows.
     pub fn mean(&self) -> Option<f64> {
-        let mean = if self.min == self.max { self.min } else { self.grid.center() + self.shift };
+        let mean = if self.min == self.max {
+            self.min
+        } else {
+            self.grid.center() + self.shift
+        };
         (self.count > 0 && mean.is_finite()).then_some(mean)
     }
 
     /// Population variance of the finite values, exactly 0 for a constant; `None` without any, or when it overflows.
     pub fn variance(&self) -> Option<f64> {
-        let variance = if self.min == self.max { 0.0 } else { self.squares / self.count as f64 };
+        let variance = if self.min == self.max {
+            0.0
+        } else {
+            self.squares / self.count as f64
+        };
         (self.count > 0 && variance.is_finite()).then_some(variance)
     }
 
@@ -251,7 +271,10 @@ impl Profile {
     /// Values that cut the finite values into ten parts as equal as the buckets allow. Fewer than nine where values repeat,
     /// none for a constant.
     pub fn edges_of_deciles(&self) -> Vec<f64> {
-        self.decile_cuts().into_iter().map(|bucket| self.grid.cut(bucket)).collect()
+        self.decile_cuts()
+            .into_iter()
+            .map(|bucket| self.grid.cut(bucket))
+            .collect()
     }
 
     /// Values that cut the finite values into cells at the given shares, in thousandths, as near as the buckets allow; the
@@ -264,7 +287,13 @@ impl Profile {
         };
         // Below the centre the grid counts a cut to the bucket below it.
         cuts.into_iter()
-            .map(|bucket| if bucket < 0 { self.grid.cut(bucket).next_up() } else { self.grid.cut(bucket) })
+            .map(|bucket| {
+                if bucket < 0 {
+                    self.grid.cut(bucket).next_up()
+                } else {
+                    self.grid.cut(bucket)
+                }
+            })
             .collect()
     }
 
@@ -291,7 +320,8 @@ impl Profile {
             .filter_map(|&share| {
                 // In fractions of a row, to stay in whole numbers.
                 let target = u128::from(share) * u128::from(self.count);
-                let from = gaps.partition_point(|(below, _)| u128::from(*below) * u128::from(of) < target);
+                let from =
+                    gaps.partition_point(|(below, _)| u128::from(*below) * u128::from(of) < target);
                 let near = &gaps[from.saturating_sub(1)..gaps.len().min(from + 1)];
                 near.iter()
                     .min_by_key(|(below, _)| (u128::from(*below) * u128::from(of)).abs_diff(target))
@@ -345,8 +375,16 @@ impl Profile {
         let inside = |value: f64| (lower..=upper).contains(&value);
         let points = self.points();
         if lower == upper && bins > 0 {
-            let count = points.iter().filter(|(value, _)| inside(*value)).map(|(_, count)| count).sum();
-            return vec![HistogramBin { lower, upper, count }];
+            let count = points
+                .iter()
+                .filter(|(value, _)| inside(*value))
+                .map(|(_, count)| count)
+                .sum();
+            return vec![HistogramBin {
+                lower,
+                upper,
+                count,
+            }];
         }
         // In halves, as the difference of two finite numbers can overflow.
         let width = (upper / 2.0 - lower / 2.0) / bins as f64;
@@ -354,10 +392,19 @@ impl Profile {
             return Vec::new();
         }
         let edge = |i: usize| {
-            if i == bins { upper } else { 2.0 * (lower / 2.0 + width * i as f64) }
+            if i == bins {
+                upper
+            } else {
+                2.0 * (lower / 2.0 + width * i as f64)
+            }
         };
-        let mut histogram: Vec<HistogramBin> =
-            (0..bins).map(|i| HistogramBin { lower: edge(i), upper: edge(i + 1), count: 0 }).collect();
+        let mut histogram: Vec<HistogramBin> = (0..bins)
+            .map(|i| HistogramBin {
+                lower: edge(i),
+                upper: edge(i + 1),
+                count: 0,
+            })
+            .collect();
         for (value, count) in points.into_iter().filter(|(value, _)| inside(*value)) {
             let bin = ((value / 2.0 - lower / 2.0) / width) as usize;
             histogram[bin.min(bins - 1)].count += count;
@@ -377,7 +424,10 @@ impl Profile {
     /// Ends of a filled bucket, within the range of the values.
     fn span(&self, bucket: i32) -> (f64, f64) {
         let within = |value: f64| value.clamp(self.min, self.max);
-        (within(self.grid.cut(bucket)), within(self.grid.cut(bucket + 1)))
+        (
+            within(self.grid.cut(bucket)),
+            within(self.grid.cut(bucket + 1)),
+        )
     }
 }
 
@@ -452,14 +502,18 @@ impl TryFrom<File> for Profile {
         }
         if let Some(values) = &file.values {
             if values.len() > DISTINCT || !values.is_sorted_by(|a, b| a.0 < b.0) {
-                return Err(ProfileError("values are too many or not in ascending order"));
+                return Err(ProfileError(
+                    "values are too many or not in ascending order",
+                ));
             }
             if total(values.iter().map(|(_, count)| *count)) != Some(file.count) {
                 return Err(ProfileError("the values do not sum up to the count"));
             }
         }
         match (file.min, file.max) {
-            (Some(min), Some(max)) if file.count > 0 && min <= max => (profile.min, profile.max) = (min, max),
+            (Some(min), Some(max)) if file.count > 0 && min <= max => {
+                (profile.min, profile.max) = (min, max)
+            }
             (None, None) if file.count == 0 => {}
             _ => return Err(ProfileError("min and max do not fit the count")),
         }

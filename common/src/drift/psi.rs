@@ -71,7 +71,11 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { warn: 0.1, alert: 0.25, min_rows: 500 }
+        Self {
+            warn: 0.1,
+            alert: 0.25,
+            min_rows: 500,
+        }
     }
 }
 
@@ -131,7 +135,11 @@ pub fn verdict(psi: Option<&Psi>, thresholds: &Thresholds) -> Verdict {
 ///
 /// # Errors
 /// When the profiles lie on different grids.
-pub fn psi(reference: &Profile, current: &Profile, floor: &NoiseFloor) -> Result<Option<Psi>, GridMismatch> {
+pub fn psi(
+    reference: &Profile,
+    current: &Profile,
+    floor: &NoiseFloor,
+) -> Result<Option<Psi>, GridMismatch> {
     let cells = Cells::new(reference);
     Ok(cells.psi(&cells.counts(current)?, floor))
 }
@@ -156,9 +164,20 @@ impl Cells {
     /// Of a reference.
     pub fn new(reference: &Profile) -> Self {
         let parts = parts(reference);
-        let mut cells = Self { grid: reference.grid(), of_bucket: Vec::new(), reference: Vec::new(), parts };
+        let mut cells = Self {
+            grid: reference.grid(),
+            of_bucket: Vec::new(),
+            reference: Vec::new(),
+            parts,
+        };
         cells.of_bucket = (-OVERFLOW - 1..=OVERFLOW)
-            .map(|bucket| cells.parts.iter().position(|part| part.holds(bucket)).unwrap_or_default() as u8)
+            .map(|bucket| {
+                cells
+                    .parts
+                    .iter()
+                    .position(|part| part.holds(bucket))
+                    .unwrap_or_default() as u8
+            })
             .collect();
         cells.reference = cells.count(reference);
         cells
@@ -207,20 +226,45 @@ impl Cells {
 
     /// The index of rows that were counted by cell. `None` when either side has no rows.
     pub fn psi(&self, current: &[u64], floor: &NoiseFloor) -> Option<Psi> {
-        let edge = |cut: Option<i32>| cut.map(|cut| self.grid.cut(cut)).filter(|edge| edge.is_finite());
-        let beside = [(PsiKind::Missing, None, None), (PsiKind::Infinite, None, None)].into_iter();
-        let kinds = beside.chain(self.parts.iter().map(|part| (part.kind, edge(part.from), edge(part.to))));
+        let edge = |cut: Option<i32>| {
+            cut.map(|cut| self.grid.cut(cut))
+                .filter(|edge| edge.is_finite())
+        };
+        let beside = [
+            (PsiKind::Missing, None, None),
+            (PsiKind::Infinite, None, None),
+        ]
+        .into_iter();
+        let kinds = beside.chain(
+            self.parts
+                .iter()
+                .map(|part| (part.kind, edge(part.from), edge(part.to))),
+        );
         let rows = self.reference.iter().zip(current);
-        let bucket =
-            |((kind, lower, upper), (&reference, &current))| PsiBucket::new(kind, lower, upper, reference, current);
+        let bucket = |((kind, lower, upper), (&reference, &current))| {
+            PsiBucket::new(kind, lower, upper, reference, current)
+        };
         Psi::of(kinds.zip(rows).map(bucket), floor)
     }
 }
 
 impl PsiBucket {
     /// What it contributes comes with the others.
-    pub fn new(kind: PsiKind, lower: Option<f64>, upper: Option<f64>, reference: u64, current: u64) -> Self {
-        Self { kind, lower, upper, reference, current, contribution: 0.0 }
+    pub fn new(
+        kind: PsiKind,
+        lower: Option<f64>,
+        upper: Option<f64>,
+        reference: u64,
+        current: u64,
+    ) -> Self {
+        Self {
+            kind,
+            lower,
+            upper,
+            reference,
+            current,
+            contribution: 0.0,
+        }
     }
 }
 
@@ -228,8 +272,10 @@ impl Psi {
     /// The index of rows that were counted by bucket; what each one contributes is set here. `None` when either side has no
     /// rows.
     pub fn of(buckets: impl IntoIterator<Item = PsiBucket>, floor: &NoiseFloor) -> Option<Self> {
-        let mut buckets: Vec<PsiBucket> =
-            buckets.into_iter().filter(|bucket| bucket.reference + bucket.current > 0).collect();
+        let mut buckets: Vec<PsiBucket> = buckets
+            .into_iter()
+            .filter(|bucket| bucket.reference + bucket.current > 0)
+            .collect();
         let n: u64 = buckets.iter().map(|bucket| bucket.reference).sum();
         let m: u64 = buckets.iter().map(|bucket| bucket.current).sum();
         if n == 0 || m == 0 {
@@ -251,7 +297,13 @@ impl Psi {
 
     /// Jensen and Shannon's distance of the shares by bucket, to the base 2: 0 for equal ones, 1 where no bucket is shared.
     pub fn jensen_shannon(&self) -> f64 {
-        let half = |share: f64, middle: f64| if share > 0.0 { share * (share / middle).log2() } else { 0.0 };
+        let half = |share: f64, middle: f64| {
+            if share > 0.0 {
+                share * (share / middle).log2()
+            } else {
+                0.0
+            }
+        };
         let divergence: f64 = self
             .buckets
             .iter()
@@ -284,14 +336,30 @@ impl Part {
 fn parts(reference: &Profile) -> Vec<Part> {
     let mut filled = reference.filled().map(|(bucket, _)| bucket);
     let Some(first) = filled.next() else {
-        return vec![Part { kind: PsiKind::Range, from: None, to: None }];
+        return vec![Part {
+            kind: PsiKind::Range,
+            from: None,
+            to: None,
+        }];
     };
     let end = filled.last().unwrap_or(first) + 1;
     let mut edges = vec![first];
     edges.extend(reference.decile_cuts());
     edges.push(end);
-    let mut parts = vec![Part { kind: PsiKind::Below, from: None, to: Some(first) }];
-    parts.extend(edges.windows(2).map(|pair| Part { kind: PsiKind::Range, from: Some(pair[0]), to: Some(pair[1]) }));
-    parts.push(Part { kind: PsiKind::Above, from: Some(end), to: None });
+    let mut parts = vec![Part {
+        kind: PsiKind::Below,
+        from: None,
+        to: Some(first),
+    }];
+    parts.extend(edges.windows(2).map(|pair| Part {
+        kind: PsiKind::Range,
+        from: Some(pair[0]),
+        to: Some(pair[1]),
+    }));
+    parts.push(Part {
+        kind: PsiKind::Above,
+        from: Some(end),
+        to: None,
+    });
     parts
 }

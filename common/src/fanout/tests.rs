@@ -11,8 +11,12 @@ impl Finished for Done {
 }
 
 fn plan(sizes: &[u64]) -> Plan<String> {
-    let shard =
-        |(ordinal, &bytes): (usize, &u64)| Shard { ordinal, key: format!("raw/{ordinal}"), bytes, stamp: "t".into() };
+    let shard = |(ordinal, &bytes): (usize, &u64)| Shard {
+        ordinal,
+        key: format!("raw/{ordinal}"),
+        bytes,
+        stamp: "t".into(),
+    };
     Plan {
         inputs: Inputs::new("probe", 1),
         job: "count".to_owned(),
@@ -26,7 +30,13 @@ fn work(store: &Store) -> impl Fn(&Shard) -> Result<Done> + Clone + Send + 'stat
     move |shard| {
         let key = format!("out/{}", shard.ordinal);
         wait(store.put(&key, vec![shard.ordinal as u8]))?;
-        Ok(Done(Part { key, rows: 1, bytes: 1, sha256: String::new(), ordinal: shard.ordinal }))
+        Ok(Done(Part {
+            key,
+            rows: 1,
+            bytes: 1,
+            sha256: String::new(),
+            ordinal: shard.ordinal,
+        }))
     }
 }
 
@@ -69,20 +79,39 @@ async fn a_rerun_resumes_inside_the_group() {
 
     // Killed at the third shard.
     let inner = work(&store);
-    let dying = move |shard: &Shard| if shard.ordinal == 3 { Err(Failure::Stopped.into()) } else { inner(shard) };
-    plan.map(&step, &store, "000-of-001", dying).await.unwrap_err();
+    let dying = move |shard: &Shard| {
+        if shard.ordinal == 3 {
+            Err(Failure::Stopped.into())
+        } else {
+            inner(shard)
+        }
+    };
+    plan.map(&step, &store, "000-of-001", dying)
+        .await
+        .unwrap_err();
     let uncommitted = plan.results::<Done>(&step, &store).await.unwrap_err();
     assert_eq!(crate::failure::exit_code(&uncommitted), 2);
 
     // What was finished is not done again.
     let inner = work(&store);
-    let first_again =
-        move |shard: &Shard| if shard.ordinal == 0 { Err(anyhow::anyhow!("done twice")) } else { inner(shard) };
-    let (done, reused) = plan.map(&step, &store, "000-of-001", first_again).await.unwrap();
+    let first_again = move |shard: &Shard| {
+        if shard.ordinal == 0 {
+            Err(anyhow::anyhow!("done twice"))
+        } else {
+            inner(shard)
+        }
+    };
+    let (done, reused) = plan
+        .map(&step, &store, "000-of-001", first_again)
+        .await
+        .unwrap();
     assert_eq!((done.len(), reused), (5, false));
     assert_eq!(plan.results::<Done>(&step, &store).await.unwrap(), done);
 
-    let (_, reused) = plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+    let (_, reused) = plan
+        .map(&step, &store, "000-of-001", work(&store))
+        .await
+        .unwrap();
     assert!(reused);
 }
 
@@ -93,11 +122,19 @@ async fn a_shard_whose_object_was_lost_is_done_again() {
     let store = step.store().unwrap();
     let plan = plan(&[1; 2]);
     plan.write(&store, 1).await.unwrap();
-    plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+    plan.map(&step, &store, "000-of-001", work(&store))
+        .await
+        .unwrap();
     std::fs::remove_file(store.local_path("out/1").unwrap()).unwrap();
     let uncommitted = plan.results::<Done>(&step, &store).await.unwrap_err();
-    assert!(uncommitted.to_string().contains("raw/1 is not done"), "{uncommitted}");
-    let (_, reused) = plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+    assert!(
+        uncommitted.to_string().contains("raw/1 is not done"),
+        "{uncommitted}"
+    );
+    let (_, reused) = plan
+        .map(&step, &store, "000-of-001", work(&store))
+        .await
+        .unwrap();
     assert!(!reused);
     assert_eq!(store.size("out/1").await.unwrap(), Some(1));
 }
@@ -109,12 +146,20 @@ async fn a_refresh_does_every_shard_again() {
     let store = step.store().unwrap();
     let plan = plan(&[1; 2]);
     plan.write(&store, 1).await.unwrap();
-    plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+    plan.map(&step, &store, "000-of-001", work(&store))
+        .await
+        .unwrap();
 
-    let (_, reused) = plan.map(&step.refreshing(), &store, "000-of-001", work(&store)).await.unwrap();
+    let (_, reused) = plan
+        .map(&step.refreshing(), &store, "000-of-001", work(&store))
+        .await
+        .unwrap();
     assert!(reused, "the same workflow has done it already");
     let other = step.refreshing().in_workflow("another");
-    let (_, reused) = plan.map(&other, &store, "000-of-001", work(&store)).await.unwrap();
+    let (_, reused) = plan
+        .map(&other, &store, "000-of-001", work(&store))
+        .await
+        .unwrap();
     assert!(!reused);
 }
 
@@ -126,7 +171,10 @@ async fn no_shards_are_one_group_that_does_nothing() {
     let plan = plan(&[]);
     let (_, groups) = plan.write(&store, 4).await.unwrap();
     assert_eq!(groups, r#"["000-of-001"]"#);
-    let (done, _) = plan.map(&step, &store, "000-of-001", work(&store)).await.unwrap();
+    let (done, _) = plan
+        .map(&step, &store, "000-of-001", work(&store))
+        .await
+        .unwrap();
     assert_eq!(done, []);
 }
 
@@ -150,7 +198,13 @@ async fn unknown_groups_and_plans_are_refused_by_key() {
 
 /// The keys below a folder.
 async fn keys(store: &Store, folder: &str) -> Vec<String> {
-    store.list(folder).await.unwrap().into_iter().map(|object| object.key).collect()
+    store
+        .list(folder)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|object| object.key)
+        .collect()
 }
 
 #[tokio::test]
@@ -165,7 +219,12 @@ async fn a_group_of_many_shards_is_marked_as_a_whole_and_its_shards_marks_are_ne
     for id in &groups {
         all.extend(plan.map(&step, &store, id, work(&store)).await.unwrap().0);
     }
-    assert_eq!(keys(&store, &layout::groups_done(&plan.folder())).await.len(), 2);
+    assert_eq!(
+        keys(&store, &layout::groups_done(&plan.folder()))
+            .await
+            .len(),
+        2
+    );
     let of_shards = keys(&store, &format!("{}/done", plan.folder())).await;
     assert_eq!(of_shards.len(), all.len());
     for key in of_shards {
@@ -174,14 +233,22 @@ async fn a_group_of_many_shards_is_marked_as_a_whole_and_its_shards_marks_are_ne
     assert_eq!(plan.results::<Done>(&step, &store).await.unwrap(), all);
 
     // Of a group without its mark the shards' own are read.
-    plan.map(&step, &store, &groups[1], work(&store)).await.unwrap();
-    store.delete(&layout::group_done(&plan.folder(), &groups[1])).await.unwrap();
+    plan.map(&step, &store, &groups[1], work(&store))
+        .await
+        .unwrap();
+    store
+        .delete(&layout::group_done(&plan.folder(), &groups[1]))
+        .await
+        .unwrap();
     assert_eq!(plan.results::<Done>(&step, &store).await.unwrap(), all);
 
     // And what is marked has to be there.
     store.delete("out/3").await.unwrap();
     let uncommitted = plan.results::<Done>(&step, &store).await.unwrap_err();
-    assert!(uncommitted.to_string().contains("raw/3 is not done"), "{uncommitted}");
+    assert!(
+        uncommitted.to_string().contains("raw/3 is not done"),
+        "{uncommitted}"
+    );
 }
 
 #[tokio::test]
@@ -202,11 +269,21 @@ async fn what_went_wrong_in_a_marked_group_is_read_from_the_shards_own_mark() {
     let plan = plan(&[1; MARKED_TOGETHER]);
     plan.write(&store, 1).await.unwrap();
     let id = "000-of-001";
-    plan.map(&step, &store, id, |shard| Ok(Judged(shard.ordinal != 5))).await.unwrap();
+    plan.map(&step, &store, id, |shard| Ok(Judged(shard.ordinal != 5)))
+        .await
+        .unwrap();
     assert!(!plan.results::<Judged>(&step, &store).await.unwrap()[5].0);
     // Killed after the shard was done again, and before the group was marked again.
-    let stale = store.require(&layout::group_done(&plan.folder(), id)).await.unwrap();
-    plan.map(&step, &store, id, |_| Ok(Judged(true))).await.unwrap();
-    store.put(&layout::group_done(&plan.folder(), id), stale).await.unwrap();
+    let stale = store
+        .require(&layout::group_done(&plan.folder(), id))
+        .await
+        .unwrap();
+    plan.map(&step, &store, id, |_| Ok(Judged(true)))
+        .await
+        .unwrap();
+    store
+        .put(&layout::group_done(&plan.folder(), id), stale)
+        .await
+        .unwrap();
     assert!(plan.results::<Judged>(&step, &store).await.unwrap()[5].0);
 }

@@ -31,7 +31,9 @@ impl Raw {
     }
 
     fn parquet(&self, columns: Vec<(&str, ArrayRef)>) -> Result<Vec<LabelRows>> {
-        let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+        let columns = columns
+            .into_iter()
+            .map(|(name, column)| (name, column, true));
         let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
         let file = File::create(self.folder.path().join("a.parquet")).unwrap();
         let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
@@ -46,8 +48,14 @@ impl Raw {
         let _entered = runtime.enter();
         let dataset = Dataset::parse(CONTRACT.as_bytes()).unwrap();
         let reader = LabelReader::new(&dataset, &dataset.key())?;
-        let file = Object { key: name.to_owned(), bytes: 0, stamp: String::new() };
-        reader.read(&self.store, &file, self.folder.path())?.collect()
+        let file = Object {
+            key: name.to_owned(),
+            bytes: 0,
+            stamp: String::new(),
+        };
+        reader
+            .read(&self.store, &file, self.folder.path())?
+            .collect()
     }
 }
 
@@ -67,10 +75,26 @@ fn hashes(rows: &LabelRows) -> Vec<u128> {
 fn parquet_and_csv_of_the_same_rows_have_the_same_keys_and_labels() {
     let raw = Raw::new();
     let columns = vec![
-        ("y.z", Arc::new(Int8Array::from(vec![Some(1), None, Some(0), None])) as ArrayRef),
+        (
+            "y.z",
+            Arc::new(Int8Array::from(vec![Some(1), None, Some(0), None])) as ArrayRef,
+        ),
         ("note", text(&["", "", "", ""])),
-        ("at", Arc::new(TimestampNanosecondArray::from(vec![0, 1_500_000_000, 3_000, 86_400_000_000_000])) as ArrayRef),
-        ("the \"id\"", Arc::new(DictionaryArray::<Int32Type>::from_iter(["a", "b,c", "a", "ü"])) as ArrayRef),
+        (
+            "at",
+            Arc::new(TimestampNanosecondArray::from(vec![
+                0,
+                1_500_000_000,
+                3_000,
+                86_400_000_000_000,
+            ])) as ArrayRef,
+        ),
+        (
+            "the \"id\"",
+            Arc::new(DictionaryArray::<Int32Type>::from_iter([
+                "a", "b,c", "a", "ü",
+            ])) as ArrayRef,
+        ),
     ];
     let from_parquet = raw.parquet(columns).unwrap().remove(0);
     let csv = "at,\"the \"\"id\"\"\",y.z\n1970-01-01,a,1\n1970-01-01T00:00:01.5,\"b,c\",\n\
@@ -91,23 +115,40 @@ fn parquet_and_csv_of_the_same_rows_have_the_same_keys_and_labels() {
 fn what_breaks_the_contract_is_told_by_file_and_column() {
     let raw = Raw::new();
     let numbers = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
-    let zoned: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![1, 2]).with_timezone("UTC"));
+    let zoned: ArrayRef =
+        Arc::new(TimestampMicrosecondArray::from(vec![1, 2]).with_timezone("UTC"));
     let with_null: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
     let (a, id, y) = (at(&[1, 2]), text(&["a", "b"]), numbers(vec![0, 1]));
     let named = |a: &ArrayRef, id: &ArrayRef, y: &ArrayRef| {
-        vec![("at", a.clone()), ("the \"id\"", id.clone()), ("y.z", y.clone())]
+        vec![
+            ("at", a.clone()),
+            ("the \"id\"", id.clone()),
+            ("y.z", y.clone()),
+        ]
     };
     for (columns, expected) in [
-        (named(&a, &id, &y)[..2].to_vec(), "column \"y.z\" is missing"),
+        (
+            named(&a, &id, &y)[..2].to_vec(),
+            "column \"y.z\" is missing",
+        ),
         (named(&zoned, &id, &y), "column \"at\" is of type"),
         (named(&a, &with_null, &y), "1 of 2 rows hold null"),
-        (named(&a, &id, &numbers(vec![1, 2])), "column \"y.z\": 1 of 2 rows hold a value that is neither 0 nor 1"),
-        (named(&at(&[1, 1]), &text(&["a", "a"]), &y), "1 of 2 rows repeat"),
+        (
+            named(&a, &id, &numbers(vec![1, 2])),
+            "column \"y.z\": 1 of 2 rows hold a value that is neither 0 nor 1",
+        ),
+        (
+            named(&at(&[1, 1]), &text(&["a", "a"]), &y),
+            "1 of 2 rows repeat",
+        ),
     ] {
         let error = raw.parquet(columns).unwrap_err();
         assert_eq!(exit_code(&error), 10, "{error:#}");
         let message = format!("{error:#}");
-        assert!(message.contains(expected) && message.contains("a.parquet"), "{message} should say {expected}");
+        assert!(
+            message.contains(expected) && message.contains("a.parquet"),
+            "{message} should say {expected}"
+        );
     }
 }
 
@@ -117,7 +158,12 @@ async fn an_absent_folder_has_no_labels_and_other_files_are_refused() {
     assert_eq!(find(&raw, "labels/*.parquet").await.unwrap(), []);
     raw.put("labels/2.parquet", vec![]).await.unwrap();
     raw.put("labels/1.csv", vec![]).await.unwrap();
-    let names: Vec<String> = find(&raw, "labels/*").await.unwrap().into_iter().map(|file| file.key).collect();
+    let names: Vec<String> = find(&raw, "labels/*")
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|file| file.key)
+        .collect();
     assert_eq!(names, ["labels/1.csv", "labels/2.parquet"]);
     raw.put("labels/notes.txt", vec![]).await.unwrap();
     assert_eq!(exit_code(&find(&raw, "labels/*").await.unwrap_err()), 2);

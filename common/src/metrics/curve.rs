@@ -46,7 +46,11 @@ impl Curve {
             reached: 0,
             at_thresholds: Vec::new(),
             points: Vec::new(),
-            now: CurvePoint { threshold: f64::INFINITY, true_positives: 0, false_positives: 0 },
+            now: CurvePoint {
+                threshold: f64::INFINITY,
+                true_positives: 0,
+                false_positives: 0,
+            },
         }
     }
 
@@ -54,8 +58,15 @@ impl Curve {
     pub fn add(&mut self, score: f64, positive: bool) {
         if score != self.now.threshold {
             self.close();
-            while let Some(&threshold) = self.thresholds.get(self.reached).filter(|threshold| **threshold > score) {
-                self.at_thresholds.push(CurvePoint { threshold, ..self.now });
+            while let Some(&threshold) = self
+                .thresholds
+                .get(self.reached)
+                .filter(|threshold| **threshold > score)
+            {
+                self.at_thresholds.push(CurvePoint {
+                    threshold,
+                    ..self.now
+                });
                 self.reached += 1;
             }
             self.now.threshold = score;
@@ -66,10 +77,14 @@ impl Curve {
 
     /// Keeps the point of the rows so far, if it is far enough from the last one.
     fn close(&mut self) {
-        let (tp, fp) = self.points.last().map_or((0, 0), |last| (last.true_positives, last.false_positives));
+        let (tp, fp) = self
+            .points
+            .last()
+            .map_or((0, 0), |last| (last.true_positives, last.false_positives));
         let far = (self.now.true_positives - tp) * STEPS >= self.positives.max(1)
             || (self.now.false_positives - fp) * STEPS >= self.negatives.max(1);
-        let all = self.now.true_positives == self.positives && self.now.false_positives == self.negatives;
+        let all =
+            self.now.true_positives == self.positives && self.now.false_positives == self.negatives;
         if self.now.threshold.is_finite() && (far || all) {
             self.points.push(self.now);
         }
@@ -80,7 +95,10 @@ impl Curve {
     pub fn finish(mut self) -> (Vec<CurvePoint>, Vec<CurvePoint>) {
         self.close();
         let rest = self.thresholds[self.reached..].iter();
-        self.at_thresholds.extend(rest.map(|&threshold| CurvePoint { threshold, ..self.now }));
+        self.at_thresholds.extend(rest.map(|&threshold| CurvePoint {
+            threshold,
+            ..self.now
+        }));
         self.at_thresholds.reverse();
         (self.points, self.at_thresholds)
     }
@@ -128,15 +146,23 @@ mod tests {
         rows.sort_by(|a, b| b.0.total_cmp(&a.0));
         let positives = rows.iter().filter(|row| row.1).count() as u64;
         let mut curve = Curve::new(positives, rows.len() as u64 - positives, thresholds);
-        rows.iter().for_each(|&(score, positive)| curve.add(score, positive));
+        rows.iter()
+            .for_each(|&(score, positive)| curve.add(score, positive));
         curve.finish()
     }
 
     #[test]
     fn every_point_is_one_of_scikit_learns() {
         let text = include_str!("../../tests/fixtures/intervals.json");
-        let Curves { seeds, rows, roc, precision_recall, at } =
-            serde_json::from_str::<Fixture>(text).expect("a fixture").curves;
+        let Curves {
+            seeds,
+            rows,
+            roc,
+            precision_recall,
+            at,
+        } = serde_json::from_str::<Fixture>(text)
+            .expect("a fixture")
+            .curves;
         let mut scored: Vec<(f64, bool)> = (0..rows)
             .map(|i| {
                 let score = (uniform(seeds[0], i) * 100.0).floor() / 100.0;
@@ -149,21 +175,38 @@ mod tests {
         let negatives = rows as u64 - positives;
         assert!(points.len() > 60, "{}", points.len());
         for point in &points {
-            let find = |list: &[[f64; 3]]| *list.iter().find(|entry| entry[0] == point.threshold).expect("a threshold");
+            let find = |list: &[[f64; 3]]| {
+                *list
+                    .iter()
+                    .find(|entry| entry[0] == point.threshold)
+                    .expect("a threshold")
+            };
             let [_, tpr, fpr] = find(&roc);
             let [_, precision, recall] = find(&precision_recall);
             let confusion = point.confusion(positives, negatives);
             let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
             close(point.true_positives as f64 / positives as f64, tpr);
             close(point.false_positives as f64 / negatives as f64, fpr);
-            close(point.true_positives as f64 / (point.true_positives + point.false_positives) as f64, precision);
+            close(
+                point.true_positives as f64 / (point.true_positives + point.false_positives) as f64,
+                precision,
+            );
             close(confusion.true_positives as f64 / positives as f64, recall);
         }
         let last = points.last().expect("points");
-        assert_eq!((last.true_positives, last.false_positives), (positives, negatives));
+        assert_eq!(
+            (last.true_positives, last.false_positives),
+            (positives, negatives)
+        );
         for (point, expected) in counted.iter().zip(&at) {
             let c = point.confusion(positives, negatives);
-            let found = (point.threshold, c.true_negatives, c.false_positives, c.false_negatives, c.true_positives);
+            let found = (
+                point.threshold,
+                c.true_negatives,
+                c.false_positives,
+                c.false_negatives,
+                c.true_positives,
+            );
             assert_eq!(&found, expected);
         }
         assert_eq!(counted.len(), at.len());
@@ -171,11 +214,20 @@ mod tests {
 
     #[test]
     fn a_curve_has_few_points_whatever_the_rows() {
-        let mut rows: Vec<(f64, bool)> = (0..40_000).map(|i| (uniform(1, i), uniform(2, i) < 0.3)).collect();
+        let mut rows: Vec<(f64, bool)> = (0..40_000)
+            .map(|i| (uniform(1, i), uniform(2, i) < 0.3))
+            .collect();
         let (points, _) = curve(&mut rows, &[]);
         assert!(points.len() <= 2 * STEPS as usize + 1, "{}", points.len());
         let (points, at) = curve(&mut [], &[0.5]);
         assert!(points.is_empty());
-        assert_eq!(at, [CurvePoint { threshold: 0.5, true_positives: 0, false_positives: 0 }]);
+        assert_eq!(
+            at,
+            [CurvePoint {
+                threshold: 0.5,
+                true_positives: 0,
+                false_positives: 0
+            }]
+        );
     }
 }

@@ -39,16 +39,26 @@ pub fn wilson(part: u64, whole: u64) -> Option<Interval> {
     let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
     let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
     // At the ends the two are equal but for rounding.
-    let low = if part == 0 { 0.0 } else { (middle - half).max(0.0) };
-    let high = if part == whole { 1.0 } else { (middle + half).min(1.0) };
+    let low = if part == 0 {
+        0.0
+    } else {
+        (middle - half).max(0.0)
+    };
+    let high = if part == whole {
+        1.0
+    } else {
+        (middle + half).min(1.0)
+    };
     Some(Interval { low, high })
 }
 
 impl Confusion {
     /// Wilson's intervals of the metrics that are shares.
     pub fn intervals(&self) -> Intervals {
-        let (right, predicted) =
-            (self.true_positives + self.true_negatives, self.true_positives + self.false_positives);
+        let (right, predicted) = (
+            self.true_positives + self.true_negatives,
+            self.true_positives + self.false_positives,
+        );
         Intervals {
             accuracy: wilson(right, self.rows()),
             precision: wilson(self.true_positives, predicted),
@@ -78,16 +88,27 @@ mod tests {
     #[test]
     fn wilsons_interval_is_that_of_scipy() {
         let text = include_str!("../../tests/fixtures/intervals.json");
-        for case in serde_json::from_str::<Fixture>(text).expect("a fixture").wilson {
+        for case in serde_json::from_str::<Fixture>(text)
+            .expect("a fixture")
+            .wilson
+        {
             let Interval { low, high } = wilson(case.part, case.whole).expect("rows");
-            assert!((low - case.low).abs() < 1e-12 && (high - case.high).abs() < 1e-12, "{low} {high}");
+            assert!(
+                (low - case.low).abs() < 1e-12 && (high - case.high).abs() < 1e-12,
+                "{low} {high}"
+            );
         }
         assert_eq!(wilson(0, 0), None);
     }
 
     #[test]
     fn each_share_has_the_rows_that_it_is_of() {
-        let confusion = Confusion { true_negatives: 5, false_positives: 2, false_negatives: 3, true_positives: 7 };
+        let confusion = Confusion {
+            true_negatives: 5,
+            false_positives: 2,
+            false_negatives: 3,
+            true_positives: 7,
+        };
         let intervals = confusion.intervals();
         assert_eq!(intervals.accuracy, wilson(12, 17));
         assert_eq!(intervals.precision, wilson(7, 9));

@@ -23,7 +23,9 @@ pub enum RankError {
         row: u64,
     },
     /// The rows were not sorted: a bug of the caller.
-    #[error("score {score} in row {row} comes after {before}: rows must be sorted by score, highest first")]
+    #[error(
+        "score {score} in row {row} comes after {before}: rows must be sorted by score, highest first"
+    )]
     Unsorted {
         /// Position in the iterator, from 0.
         row: u64,
@@ -72,7 +74,9 @@ impl Ranking {
         }
         let mut tie = match self.tied {
             Some((before, tie)) if score == before => tie,
-            Some((before, _)) if score > before => return Err(RankError::Unsorted { row, score, before }),
+            Some((before, _)) if score > before => {
+                return Err(RankError::Unsorted { row, score, before });
+            }
             Some((_, tie)) => {
                 self.ranks.close(tie);
                 Tie::default()
@@ -117,7 +121,8 @@ struct Ranks {
 
 impl Ranks {
     fn close(&mut self, tie: Tie) {
-        self.twice_pairs += u128::from(tie.negatives) * (2 * u128::from(self.positives) + u128::from(tie.positives));
+        self.twice_pairs += u128::from(tie.negatives)
+            * (2 * u128::from(self.positives) + u128::from(tie.positives));
         self.positives += tie.positives;
         self.negatives += tie.negatives;
         if tie.positives > 0 {

@@ -27,7 +27,11 @@ struct Case {
 }
 
 fn ranked(labels: &[u8], scores: &[f64]) -> RankMetrics {
-    let mut rows: Vec<(f64, bool)> = scores.iter().zip(labels).map(|(&score, &label)| (score, label == 1)).collect();
+    let mut rows: Vec<(f64, bool)> = scores
+        .iter()
+        .zip(labels)
+        .map(|(&score, &label)| (score, label == 1))
+        .collect();
     rows.sort_by(|a, b| b.0.total_cmp(&a.0));
     rank_metrics::<RankError>(rows.into_iter().map(Ok)).expect("sorted scores")
 }
@@ -41,23 +45,36 @@ fn report(labels: &[u8], scores: &[f64], threshold: f64) -> Report {
 #[track_caller]
 fn assert_same(ours: Option<f64>, theirs: Option<f64>, what: &str) {
     match (ours, theirs) {
-        (Some(ours), Some(theirs)) => assert!((ours - theirs).abs() <= 1e-12, "{what}: {ours} and {theirs}"),
+        (Some(ours), Some(theirs)) => assert!(
+            (ours - theirs).abs() <= 1e-12,
+            "{what}: {ours} and {theirs}"
+        ),
         (ours, theirs) => assert_eq!(ours, theirs, "{what}"),
     }
 }
 
 #[test]
 fn metrics_equal_those_of_scikit_learn() {
-    let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/metrics.json")).expect("a fixture");
+    let fixture: Fixture =
+        serde_json::from_str(include_str!("../../tests/fixtures/metrics.json")).expect("a fixture");
     assert_eq!(fixture.cases.len(), 12);
     for case in fixture.cases {
         let ours = report(&case.labels, &case.scores, case.threshold);
         let c = ours.confusion;
-        let confusion = [c.true_negatives, c.false_positives, c.false_negatives, c.true_positives];
+        let confusion = [
+            c.true_negatives,
+            c.false_positives,
+            c.false_negatives,
+            c.true_positives,
+        ];
         assert_eq!(confusion, case.confusion, "{}", case.name);
         for (metric, ours, theirs) in [
             ("accuracy", ours.accuracy, Some(case.accuracy)),
-            ("balanced accuracy", ours.balanced_accuracy, Some(case.balanced_accuracy)),
+            (
+                "balanced accuracy",
+                ours.balanced_accuracy,
+                Some(case.balanced_accuracy),
+            ),
             ("precision", ours.precision, Some(case.precision)),
             ("recall", ours.recall, Some(case.recall)),
             ("f1", ours.f1, Some(case.f1)),
@@ -69,7 +86,10 @@ fn metrics_equal_those_of_scikit_learn() {
             assert_same(ours, theirs, &format!("{}, {metric}", case.name));
         }
         assert_eq!(ours.calibration.len(), CALIBRATION_BINS);
-        assert_eq!(ours.calibration.iter().map(|bin| bin.rows).sum::<u64>(), ours.rows);
+        assert_eq!(
+            ours.calibration.iter().map(|bin| bin.rows).sum::<u64>(),
+            ours.rows
+        );
         if !case.calibration.is_empty() {
             let filled: Vec<_> = ours.calibration.iter().filter(|bin| bin.rows > 0).collect();
             assert_eq!(filled.len(), case.calibration.len(), "{}", case.name);
@@ -128,26 +148,49 @@ fn metrics_of_no_rows_are_null_in_json() {
 fn a_report_reads_back_as_it_was() {
     let report = report(&[0, 1, 1], &[0.1, 0.2, 1.0 / 3.0], 0.25);
     let text = serde_json::to_string(&report).expect("JSON");
-    assert_eq!(serde_json::from_str::<Report>(&text).expect("a report"), report);
+    assert_eq!(
+        serde_json::from_str::<Report>(&text).expect("a report"),
+        report
+    );
 }
 
 #[test]
 fn rows_without_metrics_are_refused_by_position() {
     let mut all = Classification::new(0.5);
     for value in [-0.1, 1.1, f64::INFINITY] {
-        assert_eq!(all.add_rows(&[0, 1], &[0.5, value]), Err(ScoreError::Probability { row: 1, value }));
+        assert_eq!(
+            all.add_rows(&[0, 1], &[0.5, value]),
+            Err(ScoreError::Probability { row: 1, value })
+        );
     }
     let error = all.add_rows(&[0], &[f64::NAN]).expect_err("NaN");
-    assert_eq!(error.to_string(), "probability is NaN in row 0: it must be from 0 to 1");
-    assert_eq!(all.add_rows(&[2], &[0.5]), Err(ScoreError::Label { row: 0, value: 2 }));
+    assert_eq!(
+        error.to_string(),
+        "probability is NaN in row 0: it must be from 0 to 1"
+    );
+    assert_eq!(
+        all.add_rows(&[2], &[0.5]),
+        Err(ScoreError::Label { row: 0, value: 2 })
+    );
     assert_eq!(all.rows(), 0, "a refused call adds nothing");
 }
 
 #[test]
 fn scores_out_of_order_are_refused() {
-    let rank = |scores: &[f64]| rank_metrics::<RankError>(scores.iter().map(|&score| Ok((score, true))));
-    assert_eq!(rank(&[0.5, 0.7]), Err(RankError::Unsorted { row: 1, score: 0.7, before: 0.5 }));
-    assert_eq!(rank(&[0.5, f64::NAN]), Err(RankError::NotANumber { row: 1 }));
+    let rank =
+        |scores: &[f64]| rank_metrics::<RankError>(scores.iter().map(|&score| Ok((score, true))));
+    assert_eq!(
+        rank(&[0.5, 0.7]),
+        Err(RankError::Unsorted {
+            row: 1,
+            score: 0.7,
+            before: 0.5
+        })
+    );
+    assert_eq!(
+        rank(&[0.5, f64::NAN]),
+        Err(RankError::NotANumber { row: 1 })
+    );
     assert_eq!(rank(&[0.5, 0.5]), Ok(RankMetrics::default()));
 }
 
@@ -155,7 +198,13 @@ fn scores_out_of_order_are_refused() {
 fn the_order_within_ties_does_not_matter() {
     let of = |rows: [(f64, bool); 4]| rank_metrics::<RankError>(rows.map(Ok)).expect("sorted");
     let one = of([(0.9, true), (0.5, true), (0.5, false), (0.1, false)]);
-    assert_eq!(one, of([(0.9, true), (0.5, false), (0.5, true), (0.1, false)]));
+    assert_eq!(
+        one,
+        of([(0.9, true), (0.5, false), (0.5, true), (0.1, false)])
+    );
     assert_eq!(one.roc_auc, Some(0.875));
-    assert_eq!(of([(0.0, true), (-0.0, false), (-0.0, true), (-1.0, false)]).roc_auc, Some(0.75));
+    assert_eq!(
+        of([(0.0, true), (-0.0, false), (-0.0, true), (-1.0, false)]).roc_auc,
+        Some(0.75)
+    );
 }

@@ -44,7 +44,12 @@ pub struct FitOptions {
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self { c: 1.0, class_weight: ClassWeight::Balanced, max_iter: 1000, tol: 1e-10 }
+        Self {
+            c: 1.0,
+            class_weight: ClassWeight::Balanced,
+            max_iter: 1000,
+            tol: 1e-10,
+        }
     }
 }
 
@@ -94,7 +99,9 @@ pub enum FitError {
         feature: String,
     },
     /// Sums of a pass are NaN or infinite.
-    #[error("the sums over the training rows are not finite: a feature holds NaN, infinite or overflowing values")]
+    #[error(
+        "the sums over the training rows are not finite: a feature holds NaN, infinite or overflowing values"
+    )]
     NotFinite,
     /// Two passes saw different data.
     #[error(
@@ -107,7 +114,9 @@ pub enum FitError {
         found: u64,
     },
     /// No Newton step could be computed.
-    #[error("the Hessian cannot be factored, even with a ridge: drop collinear features or lower C")]
+    #[error(
+        "the Hessian cannot be factored, even with a ridge: drop collinear features or lower C"
+    )]
     Singular,
 }
 
@@ -213,7 +222,10 @@ impl Problem {
         }
         for (label, other) in [(0, 1), (1, 0)] {
             if classes[other] == 0 {
-                return Err(FitError::OneClass { label: label as u8, rows });
+                return Err(FitError::OneClass {
+                    label: label as u8,
+                    rows,
+                });
             }
         }
         let (mut centre, mut inverse_scale) = (Vec::new(), Vec::new());
@@ -224,7 +236,9 @@ impl Problem {
                     inverse_scale.push(power_of_two(std));
                 }
                 _ => {
-                    return Err(FitError::Overflow { feature: feature.clone() });
+                    return Err(FitError::Overflow {
+                        feature: feature.clone(),
+                    });
                 }
             }
         }
@@ -248,7 +262,8 @@ impl Problem {
             centre: self.centre.clone(),
             inverse_scale: self.inverse_scale.clone(),
             coefficients: vec![0.0; self.centre.len()],
-            intercept: (self.weights[1] * positive as f64 / (self.weights[0] * negative as f64)).ln(),
+            intercept: (self.weights[1] * positive as f64 / (self.weights[0] * negative as f64))
+                .ln(),
             weights: self.weights,
         }
     }
@@ -256,10 +271,14 @@ impl Problem {
     /// Adds the penalty to the sums.
     fn at(&self, beta: &Beta, sums: &NewtonSums) -> Result<Point, FitError> {
         if sums.rows() != self.rows {
-            return Err(FitError::RowsChanged { expected: self.rows, found: sums.rows() });
+            return Err(FitError::RowsChanged {
+                expected: self.rows,
+                found: sums.rows(),
+            });
         }
         let p = self.ridge.len();
-        let (mut objective, mut gradient, mut hessian) = (sums.loss(), sums.gradient(), sums.hessian());
+        let (mut objective, mut gradient, mut hessian) =
+            (sums.loss(), sums.gradient(), sums.hessian());
         for (j, (ridge, coefficient)) in self.ridge.iter().zip(&beta.coefficients).enumerate() {
             objective += 0.5 * ridge * coefficient * coefficient;
             gradient[j] += ridge * coefficient;
@@ -270,8 +289,15 @@ impl Problem {
         }
         // With x = centre + scale * z, the raw derivative is scale * d/dz + centre * d/dintercept.
         let raw = |j: usize| gradient[j] / self.inverse_scale[j] + self.centre[j] * gradient[p];
-        let largest = (0..p).map(raw).fold(gradient[p].abs(), |max, g| max.max(g.abs()));
-        Ok(Point { objective, gradient, hessian, max_gradient: largest / self.rows as f64 })
+        let largest = (0..p)
+            .map(raw)
+            .fold(gradient[p].abs(), |max, g| max.max(g.abs()));
+        Ok(Point {
+            objective,
+            gradient,
+            hessian,
+            max_gradient: largest / self.rows as f64,
+        })
     }
 
     /// Solves Hessian * step = -gradient.
@@ -288,8 +314,9 @@ impl Problem {
                 matrix[i * n + i] += ridge;
             }
             let negative = point.gradient.iter().map(|g| -g).collect();
-            let solved = DenseMatrix::new(n, n, matrix, false)
-                .and_then(|a| DenseMatrix::new(n, 1, negative, false).and_then(|b| a.cholesky_solve_mut(b)));
+            let solved = DenseMatrix::new(n, n, matrix, false).and_then(|a| {
+                DenseMatrix::new(n, 1, negative, false).and_then(|b| a.cholesky_solve_mut(b))
+            });
             // smartcore refuses a negative pivot; a zero one shows as a step that is not finite.
             if let Ok(solved) = solved {
                 let step: Vec<f64> = solved.iterator(0).copied().collect();
@@ -297,7 +324,11 @@ impl Problem {
                     return Ok(step);
                 }
             }
-            ridge = if ridge == 0.0 { largest * 1e-15 } else { ridge * 10.0 };
+            ridge = if ridge == 0.0 {
+                largest * 1e-15
+            } else {
+                ridge * 10.0
+            };
         }
         Err(FitError::Singular)
     }
@@ -318,7 +349,12 @@ impl Beta {
         let mut intercept = super::sum::Sum::default();
         intercept.add(self.intercept);
         let mut coefficients = Vec::with_capacity(self.coefficients.len());
-        for ((coefficient, scale), centre) in self.coefficients.iter().zip(&self.inverse_scale).zip(&self.centre) {
+        for ((coefficient, scale), centre) in self
+            .coefficients
+            .iter()
+            .zip(&self.inverse_scale)
+            .zip(&self.centre)
+        {
             let raw = coefficient * scale;
             intercept.add(-raw * centre);
             coefficients.push(raw);
@@ -332,7 +368,11 @@ fn is_small(step: &[f64], beta: &Beta) -> bool {
     let largest = |values: &[f64]| values.iter().fold(0.0_f64, |max, v| max.max(v.abs()));
     let (slopes, intercept) = step.split_at(beta.coefficients.len());
     largest(slopes) <= SMALLEST_STEP * largest(&beta.coefficients)
-        && largest(intercept) <= SMALLEST_STEP * largest(&beta.coefficients).max(beta.intercept.abs()).max(1e-3)
+        && largest(intercept)
+            <= SMALLEST_STEP
+                * largest(&beta.coefficients)
+                    .max(beta.intercept.abs())
+                    .max(1e-3)
 }
 
 fn inner(a: &[f64], b: &[f64]) -> f64 {
@@ -341,5 +381,9 @@ fn inner(a: &[f64], b: &[f64]) -> f64 {
 
 /// 2^-k with 2^k nearest to `spread`, and 1 for a spread of zero. Spreads beyond 1e±150 are treated as these.
 fn power_of_two(spread: f64) -> f64 {
-    if spread == 0.0 { 1.0 } else { (-spread.clamp(1e-150, 1e150).log2().round()).exp2() }
+    if spread == 0.0 {
+        1.0
+    } else {
+        (-spread.clamp(1e-150, 1e150).log2().round()).exp2()
+    }
 }

@@ -34,7 +34,11 @@ pub struct Importance {
 /// # Panics
 /// When `moments` are not of the model's features: a bug of the caller.
 pub fn importance(model: &Model, moments: &Moments) -> Vec<Importance> {
-    assert_eq!(model.features, moments.features(), "moments of other features");
+    assert_eq!(
+        model.features,
+        moments.features(),
+        "moments of other features"
+    );
     let dependence = Dependence::of(moments);
     let mut list: Vec<Importance> = model
         .features
@@ -48,7 +52,10 @@ pub fn importance(model: &Model, moments: &Moments) -> Vec<Importance> {
                 std,
                 importance: coefficient.abs() * std,
                 vif: dependence.vif[j],
-                collinear_with: dependence.linked[j].iter().map(|&i| model.features[i].clone()).collect(),
+                collinear_with: dependence.linked[j]
+                    .iter()
+                    .map(|&i| model.features[i].clone())
+                    .collect(),
             }
         })
         .collect();
@@ -68,11 +75,17 @@ impl Dependence {
     /// stands on the diagonal of a swept one is its inflation factor.
     fn of(moments: &Moments) -> Self {
         let p = moments.features().len();
-        let varies: Vec<usize> = (0..p).filter(|&j| moments.correlation(j, j).is_some()).collect();
+        let varies: Vec<usize> = (0..p)
+            .filter(|&j| moments.correlation(j, j).is_some())
+            .collect();
         let n = varies.len();
         let mut matrix: Vec<f64> = varies
             .iter()
-            .flat_map(|&i| varies.iter().map(move |&j| moments.correlation(i, j).unwrap_or(0.0)))
+            .flat_map(|&i| {
+                varies
+                    .iter()
+                    .map(move |&j| moments.correlation(i, j).unwrap_or(0.0))
+            })
             .collect();
         let mut swept = vec![false; n];
         for k in 0..n {

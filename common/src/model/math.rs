@@ -24,9 +24,10 @@ pub(super) fn exp_of_negative(x: f64) -> f64 {
     let r2 = r * r;
     let r4 = r2 * r2;
     let low = (1.0 / 2.0 + r * (1.0 / 6.0)) + r2 * (1.0 / 24.0 + r * (1.0 / 120.0));
-    let middle = (1.0 / 720.0 + r * (1.0 / 5_040.0)) + r2 * (1.0 / 40_320.0 + r * (1.0 / 362_880.0));
-    let high =
-        (1.0 / 3_628_800.0 + r * (1.0 / 39_916_800.0)) + r2 * (1.0 / 479_001_600.0 + r * (1.0 / 6_227_020_800.0));
+    let middle =
+        (1.0 / 720.0 + r * (1.0 / 5_040.0)) + r2 * (1.0 / 40_320.0 + r * (1.0 / 362_880.0));
+    let high = (1.0 / 3_628_800.0 + r * (1.0 / 39_916_800.0))
+        + r2 * (1.0 / 479_001_600.0 + r * (1.0 / 6_227_020_800.0));
     let tail = r2 * (low + r4 * (middle + r4 * high));
     (1.0 + (r + tail)) * f64::from_bits(shifted.to_bits() << 52)
 }
@@ -49,7 +50,10 @@ mod tests {
         for i in 0..700_000 {
             let x = -1e-3 * f64::from(i) * 1.000_123;
             let (ours, theirs) = (exp_of_negative(x), x.exp());
-            assert!((ours - theirs).abs() <= 2.0 * f64::EPSILON * theirs, "exp({x}): {ours:e} and {theirs:e}");
+            assert!(
+                (ours - theirs).abs() <= 2.0 * f64::EPSILON * theirs,
+                "exp({x}): {ours:e} and {theirs:e}"
+            );
         }
         assert_eq!(exp_of_negative(0.0), 1.0);
         assert!(exp_of_negative(-1e9) < 1e-307);
@@ -61,7 +65,10 @@ mod tests {
         assert_eq!(sigmoid(0.0), 0.5);
         assert_eq!(sigmoid(1e6), 1.0);
         assert_eq!(sigmoid(f64::INFINITY), 1.0);
-        assert!(sigmoid(-700.0) > 0.0, "a small probability is not rounded to zero");
+        assert!(
+            sigmoid(-700.0) > 0.0,
+            "a small probability is not rounded to zero"
+        );
         assert!(sigmoid(-1e6) < 1e-300);
         assert!(sigmoid(f64::NAN).is_nan());
         assert!((sigmoid(-30.0) - 9.357_622_968_839_299e-14).abs() < 1e-28);

@@ -25,7 +25,9 @@ pub struct Moments {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RowError {
     /// A feature is NaN or infinite.
-    #[error("feature {feature} is {value} in row {row}: fill or filter such values before training")]
+    #[error(
+        "feature {feature} is {value} in row {row}: fill or filter such values before training"
+    )]
     NotFinite {
         /// Name of the feature.
         feature: String,
@@ -67,7 +69,11 @@ impl Moments {
     /// When `x` is not `y.len()` rows long: a bug of the caller.
     pub fn add_rows(&mut self, x: &[f64], y: &[u8]) -> Result<(), RowError> {
         let p = self.features.len();
-        assert_eq!(x.len(), y.len() * p, "x must hold one value per row and feature");
+        assert_eq!(
+            x.len(),
+            y.len() * p,
+            "x must hold one value per row and feature"
+        );
         self.check(x, y)?;
         if p == 0 {
             for &label in y {
@@ -85,7 +91,11 @@ impl Moments {
     fn check(&self, x: &[f64], y: &[u8]) -> Result<(), RowError> {
         let p = self.features.len();
         if let Some(at) = x.iter().position(|v| !v.is_finite()) {
-            return Err(RowError::NotFinite { feature: self.features[at % p].clone(), row: at / p, value: x[at] });
+            return Err(RowError::NotFinite {
+                feature: self.features[at % p].clone(),
+                row: at / p,
+                value: x[at],
+            });
         }
         match y.iter().position(|&label| label > 1) {
             Some(row) => Err(RowError::Label { row, value: y[row] }),
@@ -153,7 +163,12 @@ impl Moments {
             self.min[j] = least(self.min[j], other.min[j], f64::min);
             self.max[j] = least(self.max[j], other.max[j], f64::max);
         }
-        let shift: Vec<f64> = other.mean.iter().zip(&self.mean).map(|(theirs, ours)| theirs - ours).collect();
+        let shift: Vec<f64> = other
+            .mean
+            .iter()
+            .zip(&self.mean)
+            .map(|(theirs, ours)| theirs - ours)
+            .collect();
         self.combine(before, added, &shift, &other.co_moments);
     }
 
@@ -163,7 +178,11 @@ impl Moments {
         let share = added / (before + added);
         for i in 0..p {
             for j in i..p {
-                let between = if before == 0.0 { 0.0 } else { shift[i] * shift[j] * before * share };
+                let between = if before == 0.0 {
+                    0.0
+                } else {
+                    shift[i] * shift[j] * before * share
+                };
                 let value = self.co_moments[i * p + j] + (co_moments[i * p + j] + between);
                 self.co_moments[i * p + j] = value;
                 self.co_moments[j * p + i] = value;
@@ -191,13 +210,24 @@ impl Moments {
 
     /// Mean of feature `j`; `None` without rows.
     pub fn mean(&self, j: usize) -> Option<f64> {
-        (self.rows() > 0).then(|| if self.is_constant(j) { self.min[j].unwrap_or(self.mean[j]) } else { self.mean[j] })
+        (self.rows() > 0).then(|| {
+            if self.is_constant(j) {
+                self.min[j].unwrap_or(self.mean[j])
+            } else {
+                self.mean[j]
+            }
+        })
     }
 
     /// Population standard deviation of feature `j`, exactly 0 for a constant; `None` without rows.
     pub fn std(&self, j: usize) -> Option<f64> {
-        (self.rows() > 0)
-            .then(|| if self.is_constant(j) { 0.0 } else { (self.co_moment(j, j) / self.rows() as f64).sqrt() })
+        (self.rows() > 0).then(|| {
+            if self.is_constant(j) {
+                0.0
+            } else {
+                (self.co_moment(j, j) / self.rows() as f64).sqrt()
+            }
+        })
     }
 
     /// Smallest value of feature `j`; `None` without rows.
@@ -243,5 +273,6 @@ pub(super) fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
 /// Sum of eight lanes in one fixed order.
 #[inline(always)]
 pub(super) fn fold(lanes: &[f64; 8]) -> f64 {
-    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
+        + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 }

@@ -65,8 +65,16 @@ impl NewtonSums {
     /// When `beta` or `x` does not have p features: a bug of the caller.
     pub fn add_rows(&mut self, beta: &Beta, x: &[f64], y: &[u8]) {
         let p = self.p;
-        assert_eq!(beta.coefficients.len(), p, "parameters of another number of features");
-        assert_eq!(x.len(), y.len() * p, "x must hold one value per row and feature");
+        assert_eq!(
+            beta.coefficients.len(),
+            p,
+            "parameters of another number of features"
+        );
+        assert_eq!(
+            x.len(),
+            y.len() * p,
+            "x must hold one value per row and feature"
+        );
         let mut block = Block {
             z: vec![[0.0; BLOCK]; p],
             eta: [0.0; BLOCK],
@@ -84,7 +92,13 @@ impl NewtonSums {
     }
 
     fn accumulate(&mut self, block: &mut Block) {
-        let Block { z, residual, curvature, weighted, .. } = block;
+        let Block {
+            z,
+            residual,
+            curvature,
+            weighted,
+            ..
+        } = block;
         let mut at = 0;
         for (i, column) in z.iter().enumerate() {
             self.gradient[i].add(dot(residual, column));
@@ -154,7 +168,8 @@ impl Block {
         let p = beta.coefficients.len();
         self.eta = [beta.intercept; BLOCK];
         for (j, column) in self.z.iter_mut().enumerate() {
-            let (centre, scale, coefficient) = (beta.centre[j], beta.inverse_scale[j], beta.coefficients[j]);
+            let (centre, scale, coefficient) =
+                (beta.centre[j], beta.inverse_scale[j], beta.coefficients[j]);
             for (value, row) in column.iter_mut().zip(x.chunks_exact(p)) {
                 *value = (row[j] - centre) * scale;
             }

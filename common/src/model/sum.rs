@@ -15,8 +15,11 @@ impl Sum {
     #[inline]
     pub(crate) fn add(&mut self, term: f64) {
         let total = self.total + term;
-        self.lost +=
-            if self.total.abs() >= term.abs() { (self.total - total) + term } else { (term - total) + self.total };
+        self.lost += if self.total.abs() >= term.abs() {
+            (self.total - total) + term
+        } else {
+            (term - total) + self.total
+        };
         self.total = total;
     }
 
@@ -29,7 +32,11 @@ impl Sum {
     /// The sum, rounded once.
     pub(crate) fn value(&self) -> f64 {
         // An overflow leaves infinity in one part and NaN in the other: the plain total says which it was.
-        if self.total.is_finite() { self.total + self.lost } else { self.total }
+        if self.total.is_finite() {
+            self.total + self.lost
+        } else {
+            self.total
+        }
     }
 }
 

@@ -8,8 +8,12 @@ use crate::failure::exit_code;
 use crate::step::{Step, blocking};
 
 fn batch(rows: std::ops::Range<i64>) -> RecordBatch {
-    let ids: ArrayRef = Arc::new(StringArray::from_iter_values(rows.clone().map(|i| format!("id {i}"))));
-    let numbers: ArrayRef = Arc::new(Float64Array::from_iter(rows.clone().map(|i| (i % 3 != 0).then_some(i as f64))));
+    let ids: ArrayRef = Arc::new(StringArray::from_iter_values(
+        rows.clone().map(|i| format!("id {i}")),
+    ));
+    let numbers: ArrayRef = Arc::new(Float64Array::from_iter(
+        rows.clone().map(|i| (i % 3 != 0).then_some(i as f64)),
+    ));
     let target: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.map(|i| i % 2)));
     let schema = Schema::new(vec![
         Field::new("a \"b\".c", DataType::Utf8, false),
@@ -37,9 +41,15 @@ async fn rows_come_back_in_order_and_the_same_rows_give_the_same_bytes() {
     let home = tempfile::tempdir().unwrap();
     let (part, file) = written(home.path(), "one").await;
     let (again, _) = written(home.path(), "two").await;
-    assert_eq!((part.rows, part.ordinal, &part.sha256), (10_001, 3, &again.sha256));
+    assert_eq!(
+        (part.rows, part.ordinal, &part.sha256),
+        (10_001, 3, &again.sha256)
+    );
     assert_eq!(part.bytes, file.path().metadata().unwrap().len());
-    assert_eq!(crate::store::hash_file(file.path()).unwrap().sha256, part.sha256);
+    assert_eq!(
+        crate::store::hash_file(file.path()).unwrap().sha256,
+        part.sha256
+    );
 
     let columns = ["y".to_owned(), "a \"b\".c".to_owned()];
     let read: Vec<RecordBatch> = read(&file, &columns).unwrap().map(Result::unwrap).collect();
@@ -75,20 +85,46 @@ fn a_matrix_is_row_major_with_nan_for_null() {
 
     let text = batch(0..3);
     let error = super::matrix(&text, &["id".to_owned()]).unwrap_err();
-    assert!(error.to_string().contains("\"id\" is of type Utf8"), "{error}");
+    assert!(
+        error.to_string().contains("\"id\" is of type Utf8"),
+        "{error}"
+    );
 }
 
 #[test]
 fn labels_follow_the_classes() {
-    let numbers = Classes { negative: ClassValue::Int(2), positive: ClassValue::Int(7) };
+    let numbers = Classes {
+        negative: ClassValue::Int(2),
+        positive: ClassValue::Int(7),
+    };
     let column = Int32Array::from(vec![Some(7), None, Some(2)]);
-    assert_eq!(labels(&column, &numbers, "y").unwrap(), [Some(1), None, Some(0)]);
-    let texts = Classes { negative: ClassValue::Text("no".into()), positive: ClassValue::Text("yes".into()) };
-    assert_eq!(labels(&StringArray::from(vec!["no", "yes"]), &texts, "y").unwrap(), [Some(0), Some(1)]);
-    let bools = Classes { negative: ClassValue::Bool(true), positive: ClassValue::Bool(false) };
-    assert_eq!(labels(&BooleanArray::from(vec![false, true]), &bools, "y").unwrap(), [Some(1), Some(0)]);
+    assert_eq!(
+        labels(&column, &numbers, "y").unwrap(),
+        [Some(1), None, Some(0)]
+    );
+    let texts = Classes {
+        negative: ClassValue::Text("no".into()),
+        positive: ClassValue::Text("yes".into()),
+    };
+    assert_eq!(
+        labels(&StringArray::from(vec!["no", "yes"]), &texts, "y").unwrap(),
+        [Some(0), Some(1)]
+    );
+    let bools = Classes {
+        negative: ClassValue::Bool(true),
+        positive: ClassValue::Bool(false),
+    };
+    assert_eq!(
+        labels(&BooleanArray::from(vec![false, true]), &bools, "y").unwrap(),
+        [Some(1), Some(0)]
+    );
 
     let error = labels(&Int32Array::from(vec![3]), &numbers, "y").unwrap_err();
     assert_eq!(exit_code(&error), 10);
-    assert!(error.to_string().contains("\"y\" holds 3, which is neither 2 nor 7"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("\"y\" holds 3, which is neither 2 nor 7"),
+        "{error}"
+    );
 }

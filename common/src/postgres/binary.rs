@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int32Array,
-    Int64Array, PrimitiveArray, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Date32Array, Float32Array,
+    Float64Array, Int32Array, Int64Array, PrimitiveArray, StringArray, TimestampMicrosecondArray,
 };
 use arrow::compute::{CastOptions, cast_with_options, max, min};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
@@ -28,7 +28,9 @@ const MICROS: std::ops::RangeInclusive<i64> = -210_866_803_200_000_000..=i64::MA
 /// The column type in which values of an Arrow type are published; `None` when there is none.
 pub(super) fn column_type(data_type: &DataType) -> Option<ColumnType> {
     Some(match data_type {
-        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 | DataType::Int32 => ColumnType::Int32,
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 | DataType::Int32 => {
+            ColumnType::Int32
+        }
         DataType::UInt32 | DataType::UInt64 | DataType::Int64 => ColumnType::Int64,
         DataType::Float16 | DataType::Float32 => ColumnType::Float32,
         DataType::Float64 => ColumnType::Float64,
@@ -61,9 +63,14 @@ impl Cells {
     /// A value that Postgres cannot hold: exit 10, naming the column.
     pub(super) fn new(name: &str, array: &ArrayRef, column_type: ColumnType) -> Result<Self> {
         let refused = |what: &str| {
-            Failure::contract(format!("column {name:?} holds {what}, which Postgres cannot: leave it out or change it"))
+            Failure::contract(format!(
+                "column {name:?} holds {what}, which Postgres cannot: leave it out or change it"
+            ))
         };
-        let options = CastOptions { safe: false, ..CastOptions::default() };
+        let options = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
         let array = cast_with_options(array, &column_type.data_type(), &options)
             .map_err(|error| refused(&format!("a value that is no {column_type} ({error})")))?;
         Ok(match column_type {
@@ -74,7 +81,10 @@ impl Cells {
             ColumnType::Bool => Self::Bool(array.as_boolean().clone()),
             ColumnType::Utf8 => {
                 let texts: &StringArray = array.as_string();
-                let (begin, end) = (texts.value_offsets()[0] as usize, texts.value_offsets()[texts.len()] as usize);
+                let (begin, end) = (
+                    texts.value_offsets()[0] as usize,
+                    texts.value_offsets()[texts.len()] as usize,
+                );
                 if texts.value_data()[begin..end].contains(&0) {
                     return Err(refused("a text with a zero byte"));
                 }
@@ -82,12 +92,14 @@ impl Cells {
             }
             ColumnType::Date => {
                 let days: &Date32Array = array.as_primitive();
-                within(days, &DAYS).map_err(|days| refused(&format!("day {days} from 1970-01-01")))?;
+                within(days, &DAYS)
+                    .map_err(|days| refused(&format!("day {days} from 1970-01-01")))?;
                 Self::Days(days.clone())
             }
             ColumnType::Timestamp | ColumnType::TimestampTz => {
                 let micros: &TimestampMicrosecondArray = array.as_primitive();
-                within(micros, &MICROS).map_err(|micros| refused(&format!("microsecond {micros} from 1970-01-01")))?;
+                within(micros, &MICROS)
+                    .map_err(|micros| refused(&format!("microsecond {micros} from 1970-01-01")))?;
                 Self::Micros(micros.clone())
             }
         })
@@ -110,14 +122,26 @@ impl Cells {
     /// Appends the cell of a row.
     pub(super) fn put(&self, row: usize, out: &mut Vec<u8>) {
         match self {
-            Self::Int32(values) if values.is_valid(row) => put(out, &values.value(row).to_be_bytes()),
-            Self::Int64(values) if values.is_valid(row) => put(out, &values.value(row).to_be_bytes()),
-            Self::Float32(values) if values.is_valid(row) => put(out, &values.value(row).to_be_bytes()),
-            Self::Float64(values) if values.is_valid(row) => put(out, &values.value(row).to_be_bytes()),
+            Self::Int32(values) if values.is_valid(row) => {
+                put(out, &values.value(row).to_be_bytes())
+            }
+            Self::Int64(values) if values.is_valid(row) => {
+                put(out, &values.value(row).to_be_bytes())
+            }
+            Self::Float32(values) if values.is_valid(row) => {
+                put(out, &values.value(row).to_be_bytes())
+            }
+            Self::Float64(values) if values.is_valid(row) => {
+                put(out, &values.value(row).to_be_bytes())
+            }
             Self::Text(values) if values.is_valid(row) => put(out, values.value(row).as_bytes()),
             Self::Bool(values) if values.is_valid(row) => put(out, &[u8::from(values.value(row))]),
-            Self::Days(values) if values.is_valid(row) => put(out, &(values.value(row) - EPOCH_DAYS).to_be_bytes()),
-            Self::Micros(values) if values.is_valid(row) => put(out, &(values.value(row) - EPOCH_MICROS).to_be_bytes()),
+            Self::Days(values) if values.is_valid(row) => {
+                put(out, &(values.value(row) - EPOCH_DAYS).to_be_bytes())
+            }
+            Self::Micros(values) if values.is_valid(row) => {
+                put(out, &(values.value(row) - EPOCH_MICROS).to_be_bytes())
+            }
             _ => out.extend((-1_i32).to_be_bytes()),
         }
     }
@@ -148,9 +172,10 @@ impl Cells {
     /// and for no rows.
     pub(super) fn span(&self) -> Option<(i64, i64)> {
         match self {
-            Self::Days(days) => {
-                Some((i64::from(min(days)?).checked_mul(DAY_MICROS)?, i64::from(max(days)?).checked_mul(DAY_MICROS)?))
-            }
+            Self::Days(days) => Some((
+                i64::from(min(days)?).checked_mul(DAY_MICROS)?,
+                i64::from(max(days)?).checked_mul(DAY_MICROS)?,
+            )),
             Self::Micros(micros) => Some((min(micros)?, max(micros)?)),
             _ => None,
         }
@@ -159,7 +184,10 @@ impl Cells {
     /// Hands over each moment, as [`Cells::span`] counts it; none of other columns.
     pub(super) fn each_moment(&self, mut take: impl FnMut(i64)) {
         match self {
-            Self::Days(days) => days.iter().flatten().for_each(|day| take(i64::from(day).saturating_mul(DAY_MICROS))),
+            Self::Days(days) => days
+                .iter()
+                .flatten()
+                .for_each(|day| take(i64::from(day).saturating_mul(DAY_MICROS))),
             Self::Micros(micros) => micros.iter().flatten().for_each(take),
             _ => {}
         }
@@ -174,7 +202,11 @@ fn within<T: ArrowPrimitiveType>(
 where
     T::Native: PartialOrd,
 {
-    [min(values), max(values)].into_iter().flatten().find(|value| !range.contains(value)).map_or(Ok(()), Err)
+    [min(values), max(values)]
+        .into_iter()
+        .flatten()
+        .find(|value| !range.contains(value))
+        .map_or(Ok(()), Err)
 }
 
 fn put(out: &mut Vec<u8>, value: &[u8]) {
@@ -225,7 +257,10 @@ pub(super) fn instant(micros: i64) -> Vec<u8> {
 pub(super) fn length_of(cells: &[u8], count: usize) -> Result<usize> {
     let mut at = 0;
     for _ in 0..count {
-        let length = cells.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes);
+        let length = cells
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(i32::from_be_bytes);
         at += 4 + length.context("reading spilled rows")?.max(0) as usize;
     }
     anyhow::ensure!(at <= cells.len(), "reading spilled rows");
@@ -246,7 +281,11 @@ pub(super) fn shown(mut cells: &[u8], types: &[ColumnType]) -> String {
 
 fn value_shown(value: &[u8], column_type: ColumnType) -> String {
     let whole = || {
-        let mut bytes = [if value.first().is_some_and(|first| *first >= 0x80) { 0xff } else { 0 }; 8];
+        let mut bytes = [if value.first().is_some_and(|first| *first >= 0x80) {
+            0xff
+        } else {
+            0
+        }; 8];
         let length = value.len().min(8);
         bytes[8 - length..].copy_from_slice(&value[..length]);
         i64::from_be_bytes(bytes)
@@ -255,12 +294,22 @@ fn value_shown(value: &[u8], column_type: ColumnType) -> String {
     match column_type {
         ColumnType::Utf8 => String::from_utf8_lossy(value).into_owned(),
         ColumnType::Date => {
-            let midnight = moment(whole().saturating_mul(DAY_MICROS).saturating_add(EPOCH_MICROS));
-            midnight.map_or_else(|| whole().to_string(), |day| day.format("%Y-%m-%d").to_string())
+            let midnight = moment(
+                whole()
+                    .saturating_mul(DAY_MICROS)
+                    .saturating_add(EPOCH_MICROS),
+            );
+            midnight.map_or_else(
+                || whole().to_string(),
+                |day| day.format("%Y-%m-%d").to_string(),
+            )
         }
         ColumnType::Timestamp | ColumnType::TimestampTz => {
             let instant = moment(whole().saturating_add(EPOCH_MICROS));
-            instant.map_or_else(|| whole().to_string(), |instant| instant.format("%Y-%m-%d %H:%M:%S%.f").to_string())
+            instant.map_or_else(
+                || whole().to_string(),
+                |instant| instant.format("%Y-%m-%d %H:%M:%S%.f").to_string(),
+            )
         }
         _ => whole().to_string(),
     }

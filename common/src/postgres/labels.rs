@@ -66,11 +66,19 @@ impl Labelling {
     ///
     /// # Errors
     /// Predictions without a target, or without any column that names a row of the labels: exit 2.
-    pub fn new(publication: &Publication, dataset: &Dataset, files: &[Object], workflow: &str) -> Result<Self> {
+    pub fn new(
+        publication: &Publication,
+        dataset: &Dataset,
+        files: &[Object],
+        workflow: &str,
+    ) -> Result<Self> {
         let classes = dataset.classes().map_err(Failure::usage)?;
         let target = dataset.target();
-        let published =
-            |name: &String| publication.columns[..publication.keys].iter().any(|column| column.name == *name);
+        let published = |name: &String| {
+            publication.columns[..publication.keys]
+                .iter()
+                .any(|column| column.name == *name)
+        };
         let keys: Vec<(String, ColumnType)> = dataset
             .key()
             .into_iter()
@@ -92,11 +100,16 @@ impl Labelling {
                 target.name
             )));
         }
-        let files_read: Vec<String> =
-            files.iter().map(|file| format!("{} {} {}", file.key, file.bytes, file.stamp)).collect();
-        let labels = [&classes.negative, &classes.positive].map(|class| cell(class, target.column_type));
+        let files_read: Vec<String> = files
+            .iter()
+            .map(|file| format!("{} {} {}", file.key, file.bytes, file.stamp))
+            .collect();
+        let labels =
+            [&classes.negative, &classes.positive].map(|class| cell(class, target.column_type));
         Ok(Self {
-            fingerprint: digest::hex(format!("{keys:?} {target:?} {}", files_read.join("\n")).as_bytes()),
+            fingerprint: digest::hex(
+                format!("{keys:?} {target:?} {}", files_read.join("\n")).as_bytes(),
+            ),
             files: files.len() as u64,
             keys,
             target: target.name.clone(),
@@ -132,7 +145,10 @@ pub struct LabelSorter {
 impl LabelSorter {
     /// Spills into unnamed files in `scratch`; keeps 16 MiB in memory for each thread.
     pub fn new(labelling: &Labelling, scratch: &Path) -> Self {
-        Self { labelling: Arc::new(labelling.clone()), sorters: Sorters::new(scratch) }
+        Self {
+            labelling: Arc::new(labelling.clone()),
+            sorters: Sorters::new(scratch),
+        }
     }
 
     /// Takes in labels of the file of that number, in the order of the files' names.
@@ -141,10 +157,15 @@ impl LabelSorter {
     /// A value that Postgres can't hold: exit 10. A scratch folder that is full: exit 2.
     pub fn push(&self, file: usize, rows: &LabelRows) -> Result<()> {
         let keys = self.labelling.keys.iter().zip(&rows.keys);
-        let keys: Vec<Cells> =
-            keys.map(|((name, column_type), array)| Cells::new(name, array, *column_type)).collect::<Result<_>>()?;
-        let known: Vec<(usize, usize)> =
-            rows.labels.iter().enumerate().filter_map(|(row, label)| Some((row, usize::from((*label)?)))).collect();
+        let keys: Vec<Cells> = keys
+            .map(|((name, column_type), array)| Cells::new(name, array, *column_type))
+            .collect::<Result<_>>()?;
+        let known: Vec<(usize, usize)> = rows
+            .labels
+            .iter()
+            .enumerate()
+            .filter_map(|(row, label)| Some((row, usize::from((*label)?))))
+            .collect();
         self.sorters.push(file as u32, known.len(), |at, out| {
             let (row, label) = known[at];
             keys.iter().for_each(|cells| cells.put(row, out));
@@ -158,7 +179,10 @@ impl LabelSorter {
     /// # Errors
     /// A scratch folder that is full: exit 2.
     pub fn finish(&self) -> Result<Labels> {
-        Ok(Labels { runs: self.sorters.finish()?, labelling: self.labelling.clone() })
+        Ok(Labels {
+            runs: self.sorters.finish()?,
+            labelling: self.labelling.clone(),
+        })
     }
 }
 
@@ -200,7 +224,10 @@ impl Labels {
                 latest.clone_from(&row.cells);
                 file = row.part;
                 if piece.len() >= PIECE {
-                    send(std::mem::replace(&mut piece, Vec::with_capacity(PIECE + PIECE / 8)))?;
+                    send(std::mem::replace(
+                        &mut piece,
+                        Vec::with_capacity(PIECE + PIECE / 8),
+                    ))?;
                 }
             }
             put(&latest, &mut piece);
@@ -217,8 +244,12 @@ impl Database {
     /// A database that does not answer: exit 75. Labels that can't be joined with the table: exit 2.
     pub async fn labelled(&self, table: &Table, labelling: &Labelling) -> Result<Option<Labelled>> {
         self.transaction(&format!("looking at {table}"), async |session| {
-            let Some(existing) = table::look_up(session, table).await? else { return Ok(None) };
-            labelling.check(table, &existing).map_err(Trouble::Lasting)?;
+            let Some(existing) = table::look_up(session, table).await? else {
+                return Ok(None);
+            };
+            labelling
+                .check(table, &existing)
+                .map_err(Trouble::Lasting)?;
             reusable(session, table, labelling).await
         })
         .await
@@ -229,7 +260,10 @@ impl Database {
     /// # Errors
     /// Those of [`Database::labelled`]. SIGTERM: exit 143. The table is then as it was.
     pub async fn label(&self, table: &Table, labels: &Labels) -> Result<Labelled> {
-        self.transaction(&format!("labelling {table}"), async |session| label(session, table, labels).await).await
+        self.transaction(&format!("labelling {table}"), async |session| {
+            label(session, table, labels).await
+        })
+        .await
     }
 }
 
@@ -242,7 +276,9 @@ impl Labelling {
             .chain([(&self.target, self.type_of_target)])
         {
             let (of_labels, of_table) = (sql_type(column_type), existing.type_of(name));
-            if !of_table.is_some_and(|of_table| holds(of_table, of_labels) || holds(of_labels, of_table)) {
+            if !of_table
+                .is_some_and(|of_table| holds(of_table, of_labels) || holds(of_labels, of_table))
+            {
                 return Err(Failure::usage(format!(
                     "column {} is {} in the table {table}, and {of_labels} in the labels: they can't be joined; keep the column's \
                      type in features.sql, or set --labels-glob (LABELS_GLOB) to a place without files",
@@ -256,12 +292,20 @@ impl Labelling {
 
     /// What joins `present` with `staged`.
     fn same_key(&self) -> String {
-        format!("{} AND present.model_name = {}", same_key(&self.keys()), literal(&self.publication.model_name))
+        format!(
+            "{} AND present.model_name = {}",
+            same_key(&self.keys()),
+            literal(&self.publication.model_name)
+        )
     }
 }
 
 /// What was done with the same files, if nothing has come since that they could fill.
-async fn reusable(session: &Session<'_>, table: &Table, labelling: &Labelling) -> Result<Option<Labelled>, Trouble> {
+async fn reusable(
+    session: &Session<'_>,
+    table: &Table,
+    labelling: &Labelling,
+) -> Result<Option<Labelled>, Trouble> {
     if session.step.cache() == Cache::Refresh {
         return Ok(None);
     }
@@ -276,13 +320,22 @@ async fn label(session: &Session<'_>, table: &Table, labels: &Labels) -> Result<
         tracing::warn!("there is no table {table} yet, and nothing to label");
         return Ok(Labelled::default());
     };
-    labelling.check(table, &existing).map_err(Trouble::Lasting)?;
+    labelling
+        .check(table, &existing)
+        .map_err(Trouble::Lasting)?;
     if let Some(labelled) = reusable(session, table, labelling).await? {
         return Ok(labelled);
     }
     tables::LABELS.ensure(session, table).await?;
-    let mut labelled = Labelled { labels: stage(session, labels).await?, ..Labelled::default() };
-    let time = labelling.publication.time.as_deref().filter(|time| labelling.keys.iter().any(|(name, _)| name == time));
+    let mut labelled = Labelled {
+        labels: stage(session, labels).await?,
+        ..Labelled::default()
+    };
+    let time = labelling
+        .publication
+        .time
+        .as_deref()
+        .filter(|time| labelling.keys.iter().any(|(name, _)| name == time));
     let kept_from = retention::kept_from(session, table, &labelling.publication.model_name).await?;
     let old = retention::leave_out(session, table, time, kept_from).await?;
     labelled.absent = count_absent(session, table, labelling).await? + old;
@@ -293,9 +346,19 @@ async fn label(session: &Session<'_>, table: &Table, labels: &Labels) -> Result<
     let join = format!("JOIN {STAGE} AS staged ON {key}");
     let label = format!("staged.{}", quoted(LABEL));
     let relabel = Some((labelling.target.as_str(), label.as_str()));
-    changes.read(&profiles::Rows { join: &join, condition: &differs, relabel }, 1).await?;
-    let sql =
-        format!("UPDATE {table} AS present SET {target} = {label} FROM {STAGE} AS staged WHERE {key} AND {differs}");
+    changes
+        .read(
+            &profiles::Rows {
+                join: &join,
+                condition: &differs,
+                relabel,
+            },
+            1,
+        )
+        .await?;
+    let sql = format!(
+        "UPDATE {table} AS present SET {target} = {label} FROM {STAGE} AS staged WHERE {key} AND {differs}"
+    );
     labelled.changed = session.execute("filling in labels", &sql, &[]).await?;
     changes.apply().await?;
     tables::record(session, table, labelling, &labelled, started_at).await?;
@@ -312,17 +375,28 @@ async fn stage(session: &Session<'_>, labels: &Labels) -> Result<u64, Trouble> {
         .chain([(LABEL, labelling.type_of_target)])
         .map(|(name, column_type)| format!("{} {}", quoted(name), sql_type(column_type)))
         .collect();
-    let sql = format!("CREATE TEMPORARY TABLE alameda_stage ({}) ON COMMIT DROP", columns.join(", "));
+    let sql = format!(
+        "CREATE TEMPORARY TABLE alameda_stage ({}) ON COMMIT DROP",
+        columns.join(", ")
+    );
     session.batch("creating a temporary table", &sql).await?;
     let sent = Arc::new(AtomicU64::new(0));
     let sql = format!("COPY {STAGE} FROM STDIN (FORMAT binary)");
-    session.copy("copying labels", &sql, labels.pieces(sent.clone())).await?;
+    session
+        .copy("copying labels", &sql, labels.pieces(sent.clone()))
+        .await?;
     // The server would else guess how to join them.
-    session.execute_batch("counting labels", &format!("ANALYZE {STAGE}")).await?;
+    session
+        .execute_batch("counting labels", &format!("ANALYZE {STAGE}"))
+        .await?;
     Ok(sent.load(Ordering::Relaxed))
 }
 
-async fn count_absent(session: &Session<'_>, table: &Table, labelling: &Labelling) -> Result<u64, Trouble> {
+async fn count_absent(
+    session: &Session<'_>,
+    table: &Table,
+    labelling: &Labelling,
+) -> Result<u64, Trouble> {
     let sql = format!(
         "SELECT count(*) FROM {STAGE} AS staged WHERE NOT EXISTS (SELECT FROM {table} AS present WHERE {})",
         labelling.same_key()
@@ -332,20 +406,34 @@ async fn count_absent(session: &Session<'_>, table: &Table, labelling: &Labellin
         absent = row.try_get::<_, i64>(0)? as u64;
         Ok(())
     };
-    session.each("counting labels without a row", &sql, &[], take).await?;
+    session
+        .each("counting labels without a row", &sql, &[], take)
+        .await?;
     Ok(absent)
 }
 
 /// Fills labels of staged rows into rows that stand in their place though they have none: what is known stays known,
 /// whichever was published first.
-pub(super) async fn fill(session: &Session<'_>, table: &Table, publication: &Publication) -> Result<(), Trouble> {
-    let Some(target) = publication.target.as_deref().map(quoted) else { return Ok(()) };
-    let key: Vec<String> = publication.columns[..publication.keys].iter().map(|column| column.name.clone()).collect();
+pub(super) async fn fill(
+    session: &Session<'_>,
+    table: &Table,
+    publication: &Publication,
+) -> Result<(), Trouble> {
+    let Some(target) = publication.target.as_deref().map(quoted) else {
+        return Ok(());
+    };
+    let key: Vec<String> = publication.columns[..publication.keys]
+        .iter()
+        .map(|column| column.name.clone())
+        .collect();
     let sql = format!(
         "UPDATE {table} AS present SET {target} = staged.{target} FROM {STAGE} AS staged WHERE {} \
          AND present.model_name = {} AND present.{target} IS NULL AND staged.{target} IS NOT NULL",
         same_key(&key),
         literal(&publication.model_name)
     );
-    session.execute("filling in labels", &sql, &[]).await.map(drop)
+    session
+        .execute("filling in labels", &sql, &[])
+        .await
+        .map(drop)
 }

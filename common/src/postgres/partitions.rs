@@ -55,7 +55,9 @@ impl Month {
 
 /// The months of a column of time. Months beyond the calendar are left out: their rows find no partition.
 pub(super) fn months(times: &Cells) -> BTreeSet<Month> {
-    let Some((first, last)) = times.span() else { return BTreeSet::new() };
+    let Some((first, last)) = times.span() else {
+        return BTreeSet::new();
+    };
     let month = |micros: i64| Month::of_day(micros.div_euclid(DAY_MICROS) as days::DayNumber);
     if month(first) == month(last) {
         return month(first).into_iter().collect();
@@ -140,8 +142,17 @@ pub(super) async fn look_up(
             &[(&name, Type::TEXT)],
         )
         .await?;
-    let partition = |row| Ok(Partition { name: get(row, 0)?, from: get(row, 1)?, to: get(row, 2)? });
-    rows.iter().map(partition).collect::<Result<_, Trouble>>().map(Some)
+    let partition = |row| {
+        Ok(Partition {
+            name: get(row, 0)?,
+            from: get(row, 1)?,
+            to: get(row, 2)?,
+        })
+    };
+    rows.iter()
+        .map(partition)
+        .collect::<Result<_, Trouble>>()
+        .map(Some)
 }
 
 /// Makes the partitions of months that have none. Whoever calls this holds the table's lock. Readers are not held up: a
@@ -153,10 +164,18 @@ pub(super) async fn ensure(
     months: &BTreeSet<Month>,
     kept_from: Option<DateTime<Utc>>,
 ) -> Result<(), Trouble> {
-    let Some(time) = &wanted.time else { return Ok(()) };
-    let Some(partitions) = look_up(session, table, time).await? else { return Ok(()) };
+    let Some(time) = &wanted.time else {
+        return Ok(());
+    };
+    let Some(partitions) = look_up(session, table, time).await? else {
+        return Ok(());
+    };
     let kept = |month: &&Month| kept_from.is_none_or(|kept_from| **month >= Month::of(kept_from));
-    for (from, to) in months.iter().filter(kept).filter_map(|month| month.bounds()) {
+    for (from, to) in months
+        .iter()
+        .filter(kept)
+        .filter_map(|month| month.bounds())
+    {
         let moment = |date: NaiveDate| date.and_time(chrono::NaiveTime::MIN).and_utc();
         let covers = |partition: &Partition| {
             partition.from.is_some_and(|first| first < moment(to))

@@ -96,7 +96,12 @@ impl<'a> Changes<'a> {
     }
 
     /// Adds rows that were counted before they came into the table.
-    pub(super) fn add(&mut self, version: i64, data_version: &str, counted: &Profiler) -> Result<(), Trouble> {
+    pub(super) fn add(
+        &mut self,
+        version: i64,
+        data_version: &str,
+        counted: &Profiler,
+    ) -> Result<(), Trouble> {
         let of = self.counted.entry((version, data_version.to_owned()));
         let sum = of.or_insert_with(|| Profiler::new(counted.baseline(), self.memory));
         sum.merge(counted.clone()).map_err(Trouble::Lasting)
@@ -108,10 +113,19 @@ impl<'a> Changes<'a> {
     /// Numbers that overflow: a bug, or more rows of a day than fit 63 bits.
     pub(super) async fn apply(mut self) -> Result<(), Trouble> {
         let anew = std::mem::take(&mut self.anew);
-        self.counted.retain(|(version, _), _| !anew.contains(version));
+        self.counted
+            .retain(|(version, _), _| !anew.contains(version));
         for version in anew {
             let condition = format!("present.model_version = {version}");
-            self.read(&Rows { join: "", condition: &condition, relabel: None }, 1).await?;
+            self.read(
+                &Rows {
+                    join: "",
+                    condition: &condition,
+                    relabel: None,
+                },
+                1,
+            )
+            .await?;
         }
         for ((version, data_version), changes) in std::mem::take(&mut self.counted) {
             let damaged = self.apply_to(version, &data_version, &changes).await?;
@@ -130,16 +144,28 @@ impl<'a> Changes<'a> {
         data_version: &str,
         changes: &Profiler,
     ) -> Result<BTreeSet<Option<DayNumber>>, Trouble> {
-        let key = Key { table: &self.table.name, model_name: self.model_name, version, data_version };
+        let key = Key {
+            table: &self.table.name,
+            model_name: self.model_name,
+            version,
+            data_version,
+        };
         let baseline = changes.baseline();
-        let days: Vec<NaiveDate> = changes.days().keys().flatten().map(|day| date(*day)).collect::<Result<_, _>>()?;
+        let days: Vec<NaiveDate> = changes
+            .days()
+            .keys()
+            .flatten()
+            .map(|day| date(*day))
+            .collect::<Result<_, _>>()?;
         let mut known = tables::profiles(self.session, self.table, &key, &days, baseline).await?;
         let mut damaged = BTreeSet::new();
         for (&day, change) in changes.days() {
             let on = day.map(date).transpose()?;
             let before = known.remove(&on).unwrap_or_else(|| Profile::new(baseline));
             let mut after = before.clone();
-            after.merge(change).map_err(|error| Trouble::Lasting(error.into()))?;
+            after
+                .merge(change)
+                .map_err(|error| Trouble::Lasting(error.into()))?;
             if !after.is_sound(baseline) {
                 damaged.insert(day);
             } else if after != before {
@@ -167,21 +193,49 @@ impl<'a> Changes<'a> {
             "present.model_version = {version} AND present.data_version = {}",
             super::table::literal(data_version)
         );
-        self.read(&Rows { join: "", condition: &condition, relabel: None }, 1).await?;
-        let Some(baseline) = self.baselines.get(&version) else { return Ok(()) };
+        self.read(
+            &Rows {
+                join: "",
+                condition: &condition,
+                relabel: None,
+            },
+            1,
+        )
+        .await?;
+        let Some(baseline) = self.baselines.get(&version) else {
+            return Ok(());
+        };
         let found = self.counted.remove(&(version, data_version.to_owned()));
         let empty = Profile::new(baseline);
-        let key = Key { table: &self.table.name, model_name: self.model_name, version, data_version };
+        let key = Key {
+            table: &self.table.name,
+            model_name: self.model_name,
+            version,
+            data_version,
+        };
         for &day in days {
-            let profile = found.as_ref().and_then(|found| found.days().get(&day)).unwrap_or(&empty);
-            tables::write(self.session, self.table, &key, day.map(date).transpose()?, profile, baseline).await?;
+            let profile = found
+                .as_ref()
+                .and_then(|found| found.days().get(&day))
+                .unwrap_or(&empty);
+            tables::write(
+                self.session,
+                self.table,
+                &key,
+                day.map(date).transpose()?,
+                profile,
+                baseline,
+            )
+            .await?;
         }
         Ok(())
     }
 
     /// Refuses more profiles at once than memory holds.
     fn check_memory(&self) -> Result<()> {
-        let bytes = |profiler: &Profiler| 8 * profiler.baseline().counters() as u64 * profiler.days().len() as u64;
+        let bytes = |profiler: &Profiler| {
+            8 * profiler.baseline().counters() as u64 * profiler.days().len() as u64
+        };
         let bytes: u64 = self.counted.values().map(bytes).sum();
         if bytes <= self.memory {
             return Ok(());
@@ -221,7 +275,11 @@ pub(super) async fn forget(session: &Session<'_>, table: &Table) -> Result<(), T
 
 fn date(day: DayNumber) -> Result<NaiveDate, Trouble> {
     let date = days::date(day).context("a day is beyond the calendar");
-    date.map_err(|error| Trouble::Lasting(anyhow!(Failure::Contract(format!("{error:#}: {day} days from 1970-01-01")))))
+    date.map_err(|error| {
+        Trouble::Lasting(anyhow!(Failure::Contract(format!(
+            "{error:#}: {day} days from 1970-01-01"
+        ))))
+    })
 }
 
 fn short(digest: &str) -> &str {

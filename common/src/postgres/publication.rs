@@ -59,16 +59,31 @@ impl Publication {
     /// A column that Postgres can't have: exit 2, with its name.
     pub fn new(results: &ResultsManifest, workflow: &str) -> Result<Self> {
         let given = [MODEL_NAME, MODEL_VERSION, DATA_VERSION];
-        let mut columns: Vec<&Column> =
-            results.columns.iter().filter(|column| !given.contains(&column.name.as_str())).collect();
+        let mut columns: Vec<&Column> = results
+            .columns
+            .iter()
+            .filter(|column| !given.contains(&column.name.as_str()))
+            .collect();
         columns.sort_by_key(|column| match column.role {
             Role::Id => 0,
             Role::Time => 1,
             Role::Target | Role::Feature | Role::Ignored => 2,
         });
-        let keys = columns.iter().filter(|column| matches!(column.role, Role::Id | Role::Time)).count();
-        let parts: Vec<&str> = results.parts.iter().map(|part| part.sha256.as_str()).collect();
-        let name_of = |role| columns.iter().find(|column| column.role == role).map(|column| column.name.clone());
+        let keys = columns
+            .iter()
+            .filter(|column| matches!(column.role, Role::Id | Role::Time))
+            .count();
+        let parts: Vec<&str> = results
+            .parts
+            .iter()
+            .map(|part| part.sha256.as_str())
+            .collect();
+        let name_of = |role| {
+            columns
+                .iter()
+                .find(|column| column.role == role)
+                .map(|column| column.name.clone())
+        };
         Ok(Self {
             fingerprint: results.header.fingerprint.clone(),
             data_version: results.data_version.to_string(),
@@ -81,14 +96,20 @@ impl Publication {
             parts: results.parts.iter().map(|part| part.key.clone()).collect(),
             time: name_of(Role::Time),
             target: name_of(Role::Target),
-            columns: columns.into_iter().map(table_column).collect::<Result<_>>()?,
+            columns: columns
+                .into_iter()
+                .map(table_column)
+                .collect::<Result<_>>()?,
             keys,
         })
     }
 
     /// Names of the columns that its rows are made of, in the order in which [`RowSorter::push`] takes them.
     pub fn columns(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.name.clone()).collect()
+        self.columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect()
     }
 
     /// Rows of the results.
@@ -106,13 +127,31 @@ impl Publication {
         };
         let mut columns = self.columns.clone();
         columns.extend([
-            given(MODEL_NAME, ColumnType::Utf8, "Registered name of the model that scored the row."),
+            given(
+                MODEL_NAME,
+                ColumnType::Utf8,
+                "Registered name of the model that scored the row.",
+            ),
             given(MODEL_VERSION, ColumnType::Int64, "Version of that model."),
-            given(DATA_VERSION, ColumnType::Utf8, "Data version that the row was scored in."),
-            given(SCORED_AT, ColumnType::TimestampTz, "When it was scored: the latest stands."),
+            given(
+                DATA_VERSION,
+                ColumnType::Utf8,
+                "Data version that the row was scored in.",
+            ),
+            given(
+                SCORED_AT,
+                ColumnType::TimestampTz,
+                "When it was scored: the latest stands.",
+            ),
         ]);
-        let key = self.columns[..self.keys].iter().map(|column| column.name.clone());
-        Definition { columns, key: key.chain([MODEL_NAME.to_owned()]).collect(), time: self.time.clone() }
+        let key = self.columns[..self.keys]
+            .iter()
+            .map(|column| column.name.clone());
+        Definition {
+            columns,
+            key: key.chain([MODEL_NAME.to_owned()]).collect(),
+            time: self.time.clone(),
+        }
     }
 
     /// The cells that are the same for all rows, in the order of [`Publication::definition`].
@@ -129,7 +168,8 @@ impl Publication {
 
 fn table_column(column: &Column) -> Result<TableColumn> {
     let name = &column.name;
-    check_name(name).map_err(|text| Failure::usage(format!("column {name:?} can't be published: {text}")))?;
+    check_name(name)
+        .map_err(|text| Failure::usage(format!("column {name:?} can't be published: {text}")))?;
     if name == SCORED_AT {
         return Err(Failure::usage(format!(
             "column {name:?} of the data has the name of a column that publishing adds: give it another name in features.sql"
@@ -148,7 +188,9 @@ fn table_column(column: &Column) -> Result<TableColumn> {
         (Role::Time, _) => "When the row was observed.",
         (Role::Target, _) => "What was to be predicted, as far as it is known.",
         (Role::Feature, _) => "Feature that the model was given.",
-        (Role::Ignored, "prediction") => "The class that the model predicts; null where a feature was missing.",
+        (Role::Ignored, "prediction") => {
+            "The class that the model predicts; null where a feature was missing."
+        }
         (Role::Ignored, "probability") => "Probability of the positive class.",
         (Role::Ignored, _) => "Kept as it was delivered.",
     };
@@ -209,7 +251,12 @@ impl RowSorter {
     /// A column of the model that the rows lack: exit 2.
     pub fn profiling(mut self, baseline: &Arc<Baseline>, memory: u64) -> Result<Self> {
         let publication = &*self.publication;
-        let profiling = Profiling::new(baseline, &publication.columns(), publication.time.as_deref(), memory)?;
+        let profiling = Profiling::new(
+            baseline,
+            &publication.columns(),
+            publication.time.as_deref(),
+            memory,
+        )?;
         self.profiling = Some(profiling);
         Ok(self)
     }
@@ -238,15 +285,24 @@ impl RowSorter {
             })
             .collect::<Result<Vec<Cells>>>()
             .with_context(|| format!("publishing {}", self.part(part)))?;
-        self.sorters.push(part as u32, batch.num_rows(), |row, out| {
-            cells.iter().for_each(|cells| cells.put(row, out));
-            cells.first().map_or(0, |first| first.prefix(row))
-        })?;
+        self.sorters
+            .push(part as u32, batch.num_rows(), |row, out| {
+                cells.iter().for_each(|cells| cells.put(row, out));
+                cells.first().map_or(0, |first| first.prefix(row))
+            })?;
         if let Some(profiling) = &self.profiling {
-            profiling.push(batch).with_context(|| format!("profiling {}", self.part(part)))?;
+            profiling
+                .push(batch)
+                .with_context(|| format!("profiling {}", self.part(part)))?;
         }
-        let times = publication.time.as_ref().map(|_| &cells[publication.keys - 1]);
-        let (span, months) = (times.and_then(Cells::span), times.map(partitions::months).unwrap_or_default());
+        let times = publication
+            .time
+            .as_ref()
+            .map(|_| &cells[publication.keys - 1]);
+        let (span, months) = (
+            times.and_then(Cells::span),
+            times.map(partitions::months).unwrap_or_default(),
+        );
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.rows += batch.num_rows() as u64;
         taken.months.extend(months);
@@ -258,7 +314,10 @@ impl RowSorter {
     }
 
     fn part(&self, number: usize) -> &str {
-        self.publication.parts.get(number).map_or("", String::as_str)
+        self.publication
+            .parts
+            .get(number)
+            .map_or("", String::as_str)
     }
 
     /// All rows in the order of their keys.
@@ -266,7 +325,11 @@ impl RowSorter {
     /// # Errors
     /// Other rows than the manifest counts: exit 2.
     pub fn finish(&self) -> Result<Rows> {
-        let Taken { rows, span, months } = self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Taken { rows, span, months } = self
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if rows != self.publication.rows {
             return Err(Failure::usage(format!(
                 "the parts hold {rows} rows, and their manifest counts {}: run batch-inference again with cache=refresh",
@@ -274,7 +337,13 @@ impl RowSorter {
             )));
         }
         let profiles = self.profiling.as_ref().map(Profiling::finish).transpose()?;
-        Ok(Rows { runs: self.sorters.finish()?, publication: self.publication.clone(), span, months, profiles })
+        Ok(Rows {
+            runs: self.sorters.finish()?,
+            publication: self.publication.clone(),
+            span,
+            months,
+            profiles,
+        })
     }
 }
 
@@ -309,7 +378,11 @@ impl Rows {
     ) -> impl FnOnce(&mut dyn FnMut(Vec<u8>) -> Result<()>) -> Result<()> + Send + 'static {
         let (runs, publication) = (self.runs.clone(), self.publication.clone());
         move |send| {
-            let given = if columns == Columns::All { publication.given() } else { Vec::new() };
+            let given = if columns == Columns::All {
+                publication.given()
+            } else {
+                Vec::new()
+            };
             let fields = publication.columns.len() + if columns == Columns::All { 4 } else { 0 };
             let fields = (fields as i16).to_be_bytes();
             let mut rows = Merged::new(&runs)?;
@@ -330,7 +403,10 @@ impl Rows {
                 piece.extend(&given);
                 count += 1;
                 if piece.len() >= PIECE {
-                    send(std::mem::replace(&mut piece, Vec::with_capacity(PIECE + PIECE / 8)))?;
+                    send(std::mem::replace(
+                        &mut piece,
+                        Vec::with_capacity(PIECE + PIECE / 8),
+                    ))?;
                     sent(std::mem::take(&mut count));
                 }
             }

@@ -33,7 +33,11 @@ impl Database {
     ///
     /// # Errors
     /// A database that does not answer: exit 75. A table that can't be made or take the rows: exit 2.
-    pub async fn published(&self, table: &Table, publication: &Publication) -> Result<Option<Published>> {
+    pub async fn published(
+        &self,
+        table: &Table,
+        publication: &Publication,
+    ) -> Result<Option<Published>> {
         let definition = publication.definition();
         self.transaction(&format!("looking at {table}"), async |session| {
             let existing = table::look_up(session, table).await?;
@@ -53,7 +57,9 @@ impl Database {
         let mut merge = false;
         loop {
             let ended = self
-                .transaction(&operation, async |session| publish(session, table, rows, started_at, merge).await)
+                .transaction(&operation, async |session| {
+                    publish(session, table, rows, started_at, merge).await
+                })
                 .await?;
             match ended {
                 Ended::Done(published) => return Ok(published),
@@ -104,33 +110,61 @@ async fn publish(
     let mut changes = Changes::open(session, table, publication).await?;
     let earlier = ledger::earlier(session, table, publication, rows.span).await?;
     if let Some(profiles) = &rows.profiles {
-        changes.measure(publication.model_version, profiles.baseline(), earlier.of_version).await?;
+        changes
+            .measure(
+                publication.model_version,
+                profiles.baseline(),
+                earlier.of_version,
+            )
+            .await?;
     }
-    let same_types =
-        existing.as_ref().is_none_or(|existing| publication.columns.iter().all(|column| existing.is(column)));
-    let expired = rows.span.and_then(Span::first).zip(kept_from).is_some_and(|(first, kept_from)| first < kept_from);
+    let same_types = existing
+        .as_ref()
+        .is_none_or(|existing| publication.columns.iter().all(|column| existing.is(column)));
+    let expired = rows
+        .span
+        .and_then(Span::first)
+        .zip(kept_from)
+        .is_some_and(|(first, kept_from)| first < kept_from);
     if merge || earlier.overlaps || !same_types || expired {
         stage(session, rows).await?;
-        let old = retention::leave_out(session, table, publication.time.as_deref(), kept_from).await?;
-        let staged = format!("JOIN {STAGE} AS staged ON {}", same_key(&definition.key[..publication.keys]));
-        let staged = profiles::Rows { join: &staged, condition: "true", relabel: None };
+        let old =
+            retention::leave_out(session, table, publication.time.as_deref(), kept_from).await?;
+        let staged = format!(
+            "JOIN {STAGE} AS staged ON {}",
+            same_key(&definition.key[..publication.keys])
+        );
+        let staged = profiles::Rows {
+            join: &staged,
+            condition: "true",
+            relabel: None,
+        };
         changes.read(&staged, -1).await?;
         let sql = merge_sql(table, publication, &earlier, existing.as_ref());
-        let merged = session.execute("merging", &sql, &given(publication)).await?;
+        let merged = session
+            .execute("merging", &sql, &given(publication))
+            .await?;
         if merged + old < publication.rows {
             labels::fill(session, table, publication).await?;
         }
         changes.read(&staged, 1).await?;
     } else if copy(session, table, rows).await? {
         if let Some(profiles) = &rows.profiles {
-            changes.add(publication.model_version, &publication.data_version, profiles)?;
+            changes.add(
+                publication.model_version,
+                &publication.data_version,
+                profiles,
+            )?;
         }
     } else {
         return Ok(Ended::Met);
     }
     changes.apply().await?;
     ledger::record(session, table, publication, rows.span, started_at).await?;
-    Ok(Ended::Done(Published { rows: publication.rows, reused: false }))
+    Ok(Ended::Done(Published {
+        rows: publication.rows,
+        reused: false,
+    }))
 }
 
 /// Copies rows straight into the table; false when there is a row of one of their keys, which ends the transaction.
@@ -138,7 +172,9 @@ async fn copy(session: &Session<'_>, table: &Table, rows: &Rows) -> Result<bool,
     let definition = rows.publication.definition();
     let columns = list(definition.columns.iter().map(|column| column.name.as_str()));
     let sql = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
-    session.copy("copying", &sql, rows.pieces(Columns::All, sent(session))).await
+    session
+        .copy("copying", &sql, rows.pieces(Columns::All, sent(session)))
+        .await
 }
 
 /// Copies rows into a table of their own.
@@ -149,15 +185,24 @@ async fn stage(session: &Session<'_>, rows: &Rows) -> Result<(), Trouble> {
         .iter()
         .map(|column| format!("{} {}", quoted(&column.name), sql_type(column.column_type)))
         .collect();
-    let sql = format!("CREATE TEMPORARY TABLE alameda_stage ({}) ON COMMIT DROP", columns.join(", "));
+    let sql = format!(
+        "CREATE TEMPORARY TABLE alameda_stage ({}) ON COMMIT DROP",
+        columns.join(", ")
+    );
     session.batch("creating a temporary table", &sql).await?;
     let sql = format!("COPY {STAGE} FROM STDIN (FORMAT binary)");
-    session.copy("copying", &sql, rows.pieces(Columns::Rows, sent(session))).await.map(drop)
+    session
+        .copy("copying", &sql, rows.pieces(Columns::Rows, sent(session)))
+        .await
+        .map(drop)
 }
 
 /// What joins the rows of the table, `present`, with those of `staged`, by the columns that name a row.
 pub(super) fn same_key(key: &[String]) -> String {
-    let equal: Vec<String> = key.iter().map(|name| format!("present.{0} = staged.{0}", quoted(name))).collect();
+    let equal: Vec<String> = key
+        .iter()
+        .map(|name| format!("present.{0} = staged.{0}", quoted(name)))
+        .collect();
     equal.join(" AND ")
 }
 
@@ -187,10 +232,16 @@ fn merge_sql(
     existing: Option<&Existing>,
 ) -> String {
     let definition = publication.definition();
-    let names: Vec<&str> = definition.columns.iter().map(|column| column.name.as_str()).collect();
+    let names: Vec<&str> = definition
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
     let value = |name: &str| match publication.target.as_deref() {
         // A label that is known stays known.
-        Some(target) if target == name => format!("coalesce(excluded.{0}, present.{0})", quoted(name)),
+        Some(target) if target == name => {
+            format!("coalesce(excluded.{0}, present.{0})", quoted(name))
+        }
         _ => format!("excluded.{}", quoted(name)),
     };
     let mut updates: Vec<String> = names
@@ -199,15 +250,17 @@ fn merge_sql(
         .map(|name| format!("{} = {}", quoted(name), value(name)))
         .collect();
     // What only other results have is unknown for these: the row would else tell features of another scoring.
-    let foreign = earlier
-        .columns
-        .iter()
-        .filter(|name| !names.contains(&name.as_str()) && existing.is_some_and(|existing| existing.has(name)));
+    let foreign = earlier.columns.iter().filter(|name| {
+        !names.contains(&name.as_str()) && existing.is_some_and(|existing| existing.has(name))
+    });
     updates.extend(foreign.map(|name| format!("{} = NULL", quoted(name))));
     let mut newer = "coalesce(present.scored_at <= excluded.scored_at, true)".to_owned();
     if !earlier.tied.is_empty() {
-        let tied: Vec<String> =
-            earlier.tied.iter().map(|(version, data)| format!("({version}, {})", literal(data))).collect();
+        let tied: Vec<String> = earlier
+            .tied
+            .iter()
+            .map(|(version, data)| format!("({version}, {})", literal(data)))
+            .collect();
         newer += &format!(
             " AND NOT (present.scored_at = excluded.scored_at AND (present.model_version, present.data_version) IN ({}))",
             tied.join(", ")
@@ -217,7 +270,12 @@ fn merge_sql(
         "INSERT INTO {table} AS present ({columns}) SELECT {rows}, $1, $2, $3, $4 FROM {STAGE} \
          ON CONFLICT ({key}) DO UPDATE SET {updates} WHERE {newer}",
         columns = list(names.iter().copied()),
-        rows = list(publication.columns.iter().map(|column| column.name.as_str())),
+        rows = list(
+            publication
+                .columns
+                .iter()
+                .map(|column| column.name.as_str())
+        ),
         key = list(definition.key.iter().map(String::as_str)),
         updates = updates.join(", "),
     )

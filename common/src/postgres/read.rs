@@ -106,7 +106,10 @@ impl Reader {
     /// # Errors
     /// Certificates to trust that can't be read: exit 2.
     pub fn new(settings: &Settings, step: &Step, table: Table, connections: usize) -> Result<Self> {
-        Ok(Self { database: Database::pooled(settings, step, connections, true)?, table })
+        Ok(Self {
+            database: Database::pooled(settings, step, connections, true)?,
+            table,
+        })
     }
 
     /// Where it is, for people: host, port and database.
@@ -124,8 +127,15 @@ impl Reader {
     /// # Errors
     /// A server that gives none within the budget: exit 75. One that refuses: exit 2.
     pub async fn check(&self) -> Result<()> {
-        let work = async |session: &Session<'_>| session.query("asking for an answer", "SELECT 1", &[]).await.map(drop);
-        self.database.transaction("asking for an answer", work).await
+        let work = async |session: &Session<'_>| {
+            session
+                .query("asking for an answer", "SELECT 1", &[])
+                .await
+                .map(drop)
+        };
+        self.database
+            .transaction("asking for an answer", work)
+            .await
     }
 
     /// All that was counted, by model, version and data version; nothing when nothing was published.
@@ -140,8 +150,13 @@ impl Reader {
                  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
                 PROFILES.beside(&self.table)
             );
-            let rows =
-                session.query("reading which profiles there are", &sql, &[(&self.table.name, Type::TEXT)]).await?;
+            let rows = session
+                .query(
+                    "reading which profiles there are",
+                    &sql,
+                    &[(&self.table.name, Type::TEXT)],
+                )
+                .await?;
             rows.iter()
                 .map(|row| {
                     Ok(VersionDays {
@@ -156,7 +171,9 @@ impl Reader {
                 })
                 .collect()
         };
-        self.database.transaction("reading which profiles there are", work).await
+        self.database
+            .transaction("reading which profiles there are", work)
+            .await
     }
 
     /// A model version's profiles: of one data version or of all, from the day `from` to the day `to`, both included. `None`
@@ -170,13 +187,17 @@ impl Reader {
         to: Option<NaiveDate>,
     ) -> Result<Option<CountedDays>> {
         // A number that no version has is one of no version.
-        let Ok(version) = i64::try_from(model_version) else { return Ok(None) };
+        let Ok(version) = i64::try_from(model_version) else {
+            return Ok(None);
+        };
         let work = async |session: &Session<'_>| {
             if !PROFILES.exists(session, &self.table).await? {
                 return Ok(None);
             }
             let mut baselines = tables::baselines(session, &self.table, model_name).await?;
-            let Some(baseline) = baselines.remove(&version) else { return Ok(None) };
+            let Some(baseline) = baselines.remove(&version) else {
+                return Ok(None);
+            };
             // A day without a date is of no range.
             let sql = format!(
                 "SELECT day, {NUMBERS}, data_version, rows FROM {} WHERE predictions_table = $1 AND model_name = $2 \
@@ -192,11 +213,19 @@ impl Reader {
                 (&from, Type::DATE),
                 (&to, Type::DATE),
             ];
-            let mut found = CountedDays { baseline, days: Vec::new(), left_out_rows: 0 };
+            let mut found = CountedDays {
+                baseline,
+                days: Vec::new(),
+                left_out_rows: 0,
+            };
             for row in session.query("reading profiles", &sql, &parameters).await? {
                 match tables::profile(&row, &found.baseline)? {
                     Some(profile) => {
-                        found.days.push(CountedDay { data_version: get(&row, 8)?, day: get(&row, 0)?, profile });
+                        found.days.push(CountedDay {
+                            data_version: get(&row, 8)?,
+                            day: get(&row, 0)?,
+                            profile,
+                        });
                     }
                     None => found.left_out_rows += get::<i64>(&row, 9)? as u64,
                 }
@@ -218,8 +247,11 @@ impl Reader {
                  WHERE predictions_table = $1 ORDER BY finished_at DESC LIMIT $2",
                 LEDGER.beside(&self.table)
             );
-            let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&self.table.name, Type::TEXT), (&limit, Type::INT8)];
-            let rows = session.query("reading the ledger", &sql, &parameters).await?;
+            let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+                [(&self.table.name, Type::TEXT), (&limit, Type::INT8)];
+            let rows = session
+                .query("reading the ledger", &sql, &parameters)
+                .await?;
             rows.iter()
                 .map(|row| {
                     Ok(PublishedSet {
@@ -238,11 +270,18 @@ impl Reader {
     /// The predictions of one id, which is the first column of the key. `None` when there is no table with a key.
     pub async fn predictions(&self, id: &str) -> Result<Option<Predicted>> {
         let work = async |session: &Session<'_>| {
-            let Some(columns) = self.columns(session).await? else { return Ok(None) };
-            let Some((name, sql_type)) = columns.first().cloned() else { return Ok(None) };
+            let Some(columns) = self.columns(session).await? else {
+                return Ok(None);
+            };
+            let Some((name, sql_type)) = columns.first().cloned() else {
+                return Ok(None);
+            };
             let mut found = Predicted {
                 id: name.clone(),
-                columns: columns[1..].iter().map(|(column, _)| column.clone()).collect(),
+                columns: columns[1..]
+                    .iter()
+                    .map(|(column, _)| column.clone())
+                    .collect(),
                 rows: Vec::new(),
                 more: false,
                 unknown_type: None,
@@ -270,9 +309,14 @@ impl Reader {
             // One more tells that there are more.
             let parameters: [(&(dyn ToSql + Sync), Type); 2] =
                 [(&id, Type::TEXT), (&(PREDICTIONS as i64 + 1), Type::INT8)];
-            for row in session.query("reading predictions", &sql, &parameters).await? {
+            for row in session
+                .query("reading predictions", &sql, &parameters)
+                .await?
+            {
                 let text: String = get(&row, 0)?;
-                found.rows.push(serde_json::from_str(&text).map_err(|error| Trouble::Lasting(error.into()))?);
+                found.rows.push(
+                    serde_json::from_str(&text).map_err(|error| Trouble::Lasting(error.into()))?,
+                );
             }
             found.more = found.rows.len() > PREDICTIONS;
             found.rows.truncate(PREDICTIONS);
@@ -282,11 +326,20 @@ impl Reader {
     }
 
     /// The first column of the table's key, then all columns in order, each with its type. `None` without a table or a key.
-    async fn columns(&self, session: &Session<'_>) -> Result<Option<Vec<(String, String)>>, Trouble> {
+    async fn columns(
+        &self,
+        session: &Session<'_>,
+    ) -> Result<Option<Vec<(String, String)>>, Trouble> {
         let sql = "SELECT a.attname::text, format_type(a.atttypid, NULL), a.attnum = i.indkey[0] FROM pg_attribute a \
              JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary \
              WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-        let rows = session.query("looking up the table", sql, &[(&self.table.to_string(), Type::TEXT)]).await?;
+        let rows = session
+            .query(
+                "looking up the table",
+                sql,
+                &[(&self.table.to_string(), Type::TEXT)],
+            )
+            .await?;
         let mut columns = Vec::new();
         let mut first = None;
         for row in &rows {

@@ -72,7 +72,10 @@ impl Runs {
         if self.0[level].len() < FAN_IN {
             return Ok(());
         }
-        let full: Vec<Arc<File>> = std::mem::take(&mut self.0[level]).into_iter().map(Arc::new).collect();
+        let full: Vec<Arc<File>> = std::mem::take(&mut self.0[level])
+            .into_iter()
+            .map(Arc::new)
+            .collect();
         let mut merged = RunWriter::new(folder)?;
         let mut rows = Merged::new(&full)?;
         while let Some(row) = rows.next()? {
@@ -84,14 +87,22 @@ impl Runs {
 
 impl Sorter {
     fn new(folder: &Path, memory: usize) -> Self {
-        Self { folder: folder.to_owned(), memory, cells: Vec::new(), index: Vec::new(), runs: Runs::default() }
+        Self {
+            folder: folder.to_owned(),
+            memory,
+            cells: Vec::new(),
+            index: Vec::new(),
+            runs: Runs::default(),
+        }
     }
 
     fn push(&mut self, part: u32, put: impl FnOnce(&mut Vec<u8>) -> u64) -> Result<()> {
         let begin = self.cells.len();
         let prefix = put(&mut self.cells);
         self.index.push((prefix, begin, self.cells.len(), part));
-        match self.cells.len() + self.index.len() * size_of::<(u64, usize, usize, u32)>() >= self.memory {
+        match self.cells.len() + self.index.len() * size_of::<(u64, usize, usize, u32)>()
+            >= self.memory
+        {
             true => self.spill(),
             false => Ok(()),
         }
@@ -103,7 +114,9 @@ impl Sorter {
         }
         let Self { cells, index, .. } = self;
         index.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0).then_with(|| cells[a.1..a.2].cmp(&cells[b.1..b.2])).then_with(|| a.3.cmp(&b.3))
+            a.0.cmp(&b.0)
+                .then_with(|| cells[a.1..a.2].cmp(&cells[b.1..b.2]))
+                .then_with(|| a.3.cmp(&b.3))
         });
         let mut run = RunWriter::new(&self.folder)?;
         for &(prefix, begin, end, part) in index.iter() {
@@ -124,7 +137,10 @@ struct RunWriter {
 impl RunWriter {
     fn new(folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).with_context(|| spilling(folder))?;
-        Ok(Self { folder: folder.to_owned(), file: BufWriter::with_capacity(READ_AHEAD, file) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            file: BufWriter::with_capacity(READ_AHEAD, file),
+        })
     }
 
     fn write(&mut self, prefix: u64, part: u32, cells: &[u8]) -> Result<()> {
@@ -132,13 +148,18 @@ impl RunWriter {
         head[..8].copy_from_slice(&prefix.to_le_bytes());
         head[8..12].copy_from_slice(&part.to_le_bytes());
         head[12..].copy_from_slice(&(cells.len() as u32).to_le_bytes());
-        let written = self.file.write_all(&head).and_then(|()| self.file.write_all(cells));
+        let written = self
+            .file
+            .write_all(&head)
+            .and_then(|()| self.file.write_all(cells));
         written.with_context(|| spilling(&self.folder))
     }
 
     fn finish(self) -> Result<File> {
         let Self { folder, file } = self;
-        file.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(|| spilling(&folder))
+        file.into_inner()
+            .map_err(std::io::IntoInnerError::into_error)
+            .with_context(|| spilling(&folder))
     }
 }
 
@@ -161,18 +182,34 @@ impl Sorters {
     }
 
     fn with_memory(folder: &Path, memory: usize) -> Self {
-        Self { folder: folder.into(), memory, idle: Arc::default() }
+        Self {
+            folder: folder.into(),
+            memory,
+            idle: Arc::default(),
+        }
     }
 
     /// Takes in `count` rows of a part. `put` appends the cells of the row of that number and gives its prefix.
     ///
     /// # Errors
     /// When the scratch folder can't be written or is full.
-    pub(super) fn push(&self, part: u32, count: usize, put: impl Fn(usize, &mut Vec<u8>) -> u64) -> Result<()> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    pub(super) fn push(
+        &self,
+        part: u32,
+        count: usize,
+        put: impl Fn(usize, &mut Vec<u8>) -> u64,
+    ) -> Result<()> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let mut sorter = idle.unwrap_or_else(|| Sorter::new(&self.folder, self.memory));
         (0..count).try_for_each(|row| sorter.push(part, |cells| put(row, cells)))?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sorter);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sorter);
         Ok(())
     }
 
@@ -181,12 +218,14 @@ impl Sorters {
     /// # Errors
     /// Those of [`Sorters::push`].
     pub(super) fn finish(&self) -> Result<Vec<Arc<File>>> {
-        let sorters = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        let sorters =
+            std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all = Runs::default();
         for mut sorter in sorters {
             sorter.spill()?;
             for (level, runs) in sorter.runs.0.into_iter().enumerate() {
-                runs.into_iter().try_for_each(|run| all.add(&self.folder, level, run))?;
+                runs.into_iter()
+                    .try_for_each(|run| all.add(&self.folder, level, run))?;
             }
         }
         Ok(all.0.into_iter().flatten().map(Arc::new).collect())
@@ -219,8 +258,15 @@ pub(super) struct Merged {
 impl Merged {
     /// Begins at the first row.
     pub(super) fn new(files: &[Arc<File>]) -> Result<Self> {
-        let reader =
-            |file: &Arc<File>| BufReader::with_capacity(READ_AHEAD, FromStart { file: file.clone(), position: 0 });
+        let reader = |file: &Arc<File>| {
+            BufReader::with_capacity(
+                READ_AHEAD,
+                FromStart {
+                    file: file.clone(),
+                    position: 0,
+                },
+            )
+        };
         let mut runs: Vec<_> = files.iter().map(reader).collect();
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (index, run) in runs.iter_mut().enumerate() {
@@ -229,7 +275,11 @@ impl Merged {
                 heads.push(Reverse((row, index)));
             }
         }
-        Ok(Self { runs, heads, current: Row::default() })
+        Ok(Self {
+            runs,
+            heads,
+            current: Row::default(),
+        })
     }
 
     /// The next row; `None` at the end.
@@ -237,7 +287,9 @@ impl Merged {
     /// # Errors
     /// When the scratch folder can't be read.
     pub(super) fn next(&mut self) -> Result<Option<&Row>> {
-        let Some(mut head) = self.heads.peek_mut() else { return Ok(None) };
+        let Some(mut head) = self.heads.peek_mut() else {
+            return Ok(None);
+        };
         let Reverse((row, index)) = &mut *head;
         std::mem::swap(row, &mut self.current);
         // What was current is read over: no row is allocated anew.
@@ -256,11 +308,13 @@ fn read(run: &mut BufReader<FromStart>, row: &mut Row) -> Result<bool> {
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
         Err(error) => return Err(error).context("reading spilled rows"),
     }
-    let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let number =
+        |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     row.prefix = u64::from(number(4)) << 32 | u64::from(number(0));
     row.part = number(8);
     row.cells.resize(number(12) as usize, 0);
-    run.read_exact(&mut row.cells).context("reading spilled rows")?;
+    run.read_exact(&mut row.cells)
+        .context("reading spilled rows")?;
     Ok(true)
 }
 
@@ -294,9 +348,18 @@ mod tests {
 
     #[test]
     fn rows_of_many_runs_come_in_order_as_often_as_they_are_read() {
-        let texts: Vec<String> = (0..700_u64).map(|i| format!("{:03}", i * 7919 % 601)).collect();
-        let rows: Vec<(u64, &str)> = texts.iter().enumerate().map(|(i, text)| (i as u64 % 5, text.as_str())).collect();
-        let mut expected: Vec<(u64, String)> = rows.iter().map(|&(prefix, text)| (prefix, text.to_owned())).collect();
+        let texts: Vec<String> = (0..700_u64)
+            .map(|i| format!("{:03}", i * 7919 % 601))
+            .collect();
+        let rows: Vec<(u64, &str)> = texts
+            .iter()
+            .enumerate()
+            .map(|(i, text)| (i as u64 % 5, text.as_str()))
+            .collect();
+        let mut expected: Vec<(u64, String)> = rows
+            .iter()
+            .map(|&(prefix, text)| (prefix, text.to_owned()))
+            .collect();
         expected.sort();
         // Runs of one row fill several levels.
         for memory in [1, 100, 5_000, 1 << 20] {

@@ -40,7 +40,8 @@ impl Session<'_> {
         sql: &str,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, Trouble> {
-        self.soon(operation, self.transaction.query_typed(sql, parameters)).await
+        self.soon(operation, self.transaction.query_typed(sql, parameters))
+            .await
     }
 
     /// Hands over the rows of a query one by one, however many there are and however long it takes.
@@ -54,8 +55,12 @@ impl Session<'_> {
         parameters: Parameters<'_>,
         mut take: impl FnMut(&Row) -> Result<()>,
     ) -> Result<(), Trouble> {
-        let given = parameters.iter().map(|(value, data_type)| (*value, data_type.clone()));
-        let rows = self.unless_stopped(operation, self.transaction.query_typed_raw(sql, given)).await?;
+        let given = parameters
+            .iter()
+            .map(|(value, data_type)| (*value, data_type.clone()));
+        let rows = self
+            .unless_stopped(operation, self.transaction.query_typed_raw(sql, given))
+            .await?;
         let mut rows = Box::pin(rows);
         while let Some(row) = self.unless_stopped(operation, rows.try_next()).await? {
             take(&row).map_err(Trouble::Lasting)?;
@@ -65,28 +70,51 @@ impl Session<'_> {
 
     /// Runs several statements without parameters that are done at once.
     pub(super) async fn batch(&self, operation: &str, sql: &str) -> Result<(), Trouble> {
-        self.soon(operation, self.transaction.batch_execute(sql)).await
+        self.soon(operation, self.transaction.batch_execute(sql))
+            .await
     }
 
     /// Runs a statement that may take as long as it takes; gives how many rows it changed.
-    pub(super) async fn execute(&self, operation: &str, sql: &str, parameters: Parameters<'_>) -> Result<u64, Trouble> {
-        self.unless_stopped(operation, self.transaction.execute_typed(sql, parameters)).await
+    pub(super) async fn execute(
+        &self,
+        operation: &str,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<u64, Trouble> {
+        self.unless_stopped(operation, self.transaction.execute_typed(sql, parameters))
+            .await
     }
 
     /// Runs several statements without parameters that may take as long as they take.
     pub(super) async fn execute_batch(&self, operation: &str, sql: &str) -> Result<(), Trouble> {
-        self.unless_stopped(operation, self.transaction.batch_execute(sql)).await
+        self.unless_stopped(operation, self.transaction.batch_execute(sql))
+            .await
     }
 
     /// Waits for the advisory lock of a table, and holds it until the transaction ends.
     pub(super) async fn lock(&self, table: &Table) -> Result<(), Trouble> {
         let (operation, parameters) = (format!("locking {table}"), table.lock());
-        let free = self.query(&operation, "SELECT pg_try_advisory_xact_lock($1)", &[(&parameters, Type::INT8)]).await?;
+        let free = self
+            .query(
+                &operation,
+                "SELECT pg_try_advisory_xact_lock($1)",
+                &[(&parameters, Type::INT8)],
+            )
+            .await?;
         if free.first().map_or(Ok(false), |row| get(row, 0))? {
             return Ok(());
         }
-        tracing::info!("{}: somebody else is writing to {table}; waiting until that is done", self.service);
-        self.execute(&operation, "SELECT pg_advisory_xact_lock($1)", &[(&parameters, Type::INT8)]).await.map(drop)
+        tracing::info!(
+            "{}: somebody else is writing to {table}; waiting until that is done",
+            self.service
+        );
+        self.execute(
+            &operation,
+            "SELECT pg_advisory_xact_lock($1)",
+            &[(&parameters, Type::INT8)],
+        )
+        .await
+        .map(drop)
     }
 
     /// Streams a COPY from `pieces`, which are made on a thread of their own. False when there is a row of the same key,
@@ -107,14 +135,19 @@ impl Session<'_> {
             pieces(&mut |piece| {
                 step.check()?;
                 // Nobody takes it any more when the server has failed, which is told there.
-                sender.blocking_send(piece).map_err(|_| anyhow!("the server takes no more rows"))
+                sender
+                    .blocking_send(piece)
+                    .map_err(|_| anyhow!("the server takes no more rows"))
             })
         }));
         while let Some(piece) = receiver.recv().await {
-            self.unless_stopped(operation, sink.send(Cursor::new(piece))).await?;
+            self.unless_stopped(operation, sink.send(Cursor::new(piece)))
+                .await?;
         }
         // Rows that could not be made end the COPY: it is rolled back as the sink is dropped.
-        made.await.map_err(|error| Trouble::Lasting(error.into()))?.map_err(Trouble::Lasting)?;
+        made.await
+            .map_err(|error| Trouble::Lasting(error.into()))?
+            .map_err(Trouble::Lasting)?;
         let finished = async {
             match sink.as_mut().finish().await {
                 Ok(_) => Ok(true),
@@ -127,14 +160,31 @@ impl Session<'_> {
 
     /// Commits.
     pub(super) async fn commit(self) -> Result<(), Trouble> {
-        let Self { transaction, service, ended, .. } = self;
+        let Self {
+            transaction,
+            service,
+            ended,
+            ..
+        } = self;
         // An interrupted commit is no rollback, so it is not interrupted.
-        transaction.commit().await.map_err(|error| trouble::of(service, ended, "committing", &error))
+        transaction
+            .commit()
+            .await
+            .map_err(|error| trouble::of(service, ended, "committing", &error))
     }
 
-    async fn soon<T>(&self, operation: &str, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
-        let in_time = tokio::time::timeout(self.step.retry_budget().0, self.unless_stopped(operation, answer));
-        in_time.await.unwrap_or_else(|_| Err(Trouble::Passing(anyhow!("{operation}: no answer"))))
+    async fn soon<T>(
+        &self,
+        operation: &str,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Trouble> {
+        let in_time = tokio::time::timeout(
+            self.step.retry_budget().0,
+            self.unless_stopped(operation, answer),
+        );
+        in_time
+            .await
+            .unwrap_or_else(|_| Err(Trouble::Passing(anyhow!("{operation}: no answer"))))
     }
 
     async fn unless_stopped<T>(
@@ -159,5 +209,6 @@ impl Session<'_> {
 /// # Errors
 /// Another type than the query asks for: a bug.
 pub(super) fn get<T: FromSqlOwned>(row: &Row, index: usize) -> Result<T, Trouble> {
-    row.try_get(index).map_err(|error| Trouble::Lasting(error.into()))
+    row.try_get(index)
+        .map_err(|error| Trouble::Lasting(error.into()))
 }

@@ -51,8 +51,16 @@ impl fmt::Debug for Settings {
 
 impl Settings {
     /// The variables that describe a database.
-    pub const VARIABLES: [&str; 8] =
-        ["DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "PGSSLROOTCERT"];
+    pub const VARIABLES: [&str; 8] = [
+        "DATABASE_URL",
+        "PGHOST",
+        "PGPORT",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGDATABASE",
+        "PGSSLMODE",
+        "PGSSLROOTCERT",
+    ];
 
     /// What the environment says; `None` when there is no database.
     ///
@@ -62,18 +70,22 @@ impl Settings {
         Self::from_variables(|name| match std::env::var(name) {
             Ok(value) => Ok(Some(value)),
             Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!("{name} is not UTF-8"))),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(Failure::usage(format!("{name} is not UTF-8")))
+            }
         })
     }
 
     /// Settings of a connection string alone.
     pub fn from_url(url: &str) -> Result<Self> {
-        let settings = Self::from_variables(|name| Ok((name == "DATABASE_URL").then(|| url.to_owned())))?;
+        let settings =
+            Self::from_variables(|name| Ok((name == "DATABASE_URL").then(|| url.to_owned())))?;
         settings.ok_or_else(|| Failure::usage("the connection string is empty"))
     }
 
     fn from_variables(variable: impl Fn(&str) -> Result<Option<String>>) -> Result<Option<Self>> {
-        let variable = |name| Ok::<_, anyhow::Error>(variable(name)?.filter(|value| !value.is_empty()));
+        let variable =
+            |name| Ok::<_, anyhow::Error>(variable(name)?.filter(|value| !value.is_empty()));
         let (url, hosts) = (variable("DATABASE_URL")?, variable("PGHOST")?);
         if url.is_none() && hosts.is_none() {
             return Ok(None);
@@ -81,8 +93,9 @@ impl Settings {
         let parsed = Parsed::new(url.as_deref().unwrap_or_default())?;
         let mut config = parsed.config;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            let hosts =
-                hosts.ok_or_else(|| Failure::usage("DATABASE_URL names no host: add it, or set PGHOST beside it"))?;
+            let hosts = hosts.ok_or_else(|| {
+                Failure::usage("DATABASE_URL names no host: add it, or set PGHOST beside it")
+            })?;
             hosts.split(',').for_each(|host| {
                 config.host(host.trim());
             });
@@ -92,7 +105,8 @@ impl Settings {
         {
             for port in ports.split(',') {
                 let port = port.trim().parse();
-                config.port(port.map_err(|_| Failure::usage("PGPORT is not a port, such as 5432"))?);
+                config
+                    .port(port.map_err(|_| Failure::usage("PGPORT is not a port, such as 5432"))?);
             }
         }
         if let (None, Some(user)) = (config.get_user(), variable("PGUSER")?) {
@@ -104,11 +118,18 @@ impl Settings {
         if let (None, Some(database)) = (config.get_dbname(), variable("PGDATABASE")?) {
             config.dbname(database);
         }
-        let (mode, root) = (parsed.mode.or(variable("PGSSLMODE")?), parsed.root.or(variable("PGSSLROOTCERT")?));
+        let (mode, root) = (
+            parsed.mode.or(variable("PGSSLMODE")?),
+            parsed.root.or(variable("PGSSLROOTCERT")?),
+        );
         // libpq's own way of asking for the system's certificates.
         let root = root.filter(|root| root != "system").map(PathBuf::from);
         let (mode, verify) = tls_mode(mode.as_deref().unwrap_or("prefer"), root.is_some())?;
-        config.ssl_mode(mode).keepalives_idle(IDLE).keepalives_interval(PROBE).keepalives_retries(3);
+        config
+            .ssl_mode(mode)
+            .keepalives_idle(IDLE)
+            .keepalives_interval(PROBE)
+            .keepalives_retries(3);
         config.tcp_user_timeout(UNACKNOWLEDGED);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
@@ -116,7 +137,11 @@ impl Settings {
         if config.get_application_name().is_none() {
             config.application_name("alameda");
         }
-        Ok(Some(Self { config, verify, root }))
+        Ok(Some(Self {
+            config,
+            verify,
+            root,
+        }))
     }
 
     /// Host and port, several of them separated by commas.
@@ -128,15 +153,25 @@ impl Settings {
             Host::Tcp(name) => name.clone(),
             Host::Unix(path) => path.display().to_string(),
         });
-        let names: Vec<String> = if self.config.get_hosts().is_empty() { addresses.collect() } else { hosts.collect() };
-        let shown: Vec<String> =
-            names.iter().enumerate().map(|(index, name)| format!("{name}:{}", port(index))).collect();
+        let names: Vec<String> = if self.config.get_hosts().is_empty() {
+            addresses.collect()
+        } else {
+            hosts.collect()
+        };
+        let shown: Vec<String> = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| format!("{name}:{}", port(index)))
+            .collect();
         shown.join(",")
     }
 
     /// The database's name.
     pub(super) fn database(&self) -> &str {
-        self.config.get_dbname().or(self.config.get_user()).unwrap_or("of the user's name")
+        self.config
+            .get_dbname()
+            .or(self.config.get_user())
+            .unwrap_or("of the user's name")
     }
 }
 
@@ -178,10 +213,16 @@ impl Parsed {
             *taken = Some(value).filter(|value| !value.is_empty());
             true
         };
-        if ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
+        if ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme))
+        {
             let query = query_of(text)?;
             kept.push_str(&text[..text.len() - query.len()]);
-            let pairs = query.trim_start_matches('?').split('&').filter(|pair| !pair.is_empty());
+            let pairs = query
+                .trim_start_matches('?')
+                .split('&')
+                .filter(|pair| !pair.is_empty());
             let others: Vec<&str> = pairs
                 .filter(|pair| {
                     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -193,15 +234,23 @@ impl Parsed {
             }
         } else {
             // An empty value counts as none, as libpq has it.
-            for (key, value) in key_values(text)?.into_iter().filter(|(_, value)| !value.is_empty()) {
+            for (key, value) in key_values(text)?
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+            {
                 if !take(&key, value.clone()) {
-                    kept += &format!("{key}='{}' ", value.replace('\\', r"\\").replace('\'', r"\'"));
+                    kept += &format!(
+                        "{key}='{}' ",
+                        value.replace('\\', r"\\").replace('\'', r"\'")
+                    );
                 }
             }
         }
         let config = kept.parse().map_err(|error: tokio_postgres::Error| {
             // The cause names an option, never a value.
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let cause = std::error::Error::source(&error)
+                .map(ToString::to_string)
+                .unwrap_or_default();
             Failure::usage(format!("DATABASE_URL is no connection string: {cause}"))
         })?;
         Ok(Self { config, mode, root })
@@ -221,7 +270,10 @@ fn query_of(url: &str) -> Result<&str> {
 
 fn percent_decoded(value: &str) -> String {
     let pair = format!("v={}", value.replace('+', "%2B"));
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    url::form_urlencoded::parse(pair.as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 /// What the driver knows of libpq's keywords; others are refused without being told, since a password with a space in it

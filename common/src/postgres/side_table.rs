@@ -29,10 +29,20 @@ impl SideTable {
         self.columns.iter().map(|(name, _, _)| *name).collect()
     }
 
-    pub(super) async fn exists(&self, session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
+    pub(super) async fn exists(
+        &self,
+        session: &Session<'_>,
+        table: &Table,
+    ) -> Result<bool, Trouble> {
         let name = self.beside(table).to_string();
         let operation = format!("looking up {name}");
-        let rows = session.query(&operation, "SELECT to_regclass($1) IS NOT NULL", &[(&name, Type::TEXT)]).await?;
+        let rows = session
+            .query(
+                &operation,
+                "SELECT to_regclass($1) IS NOT NULL",
+                &[(&name, Type::TEXT)],
+            )
+            .await?;
         rows.first().map_or(Ok(false), |row| get(row, 0))
     }
 
@@ -44,11 +54,17 @@ impl SideTable {
         let full = self.beside(table);
         // Writers of other tables of predictions share it, so the lock of `table` is not enough.
         session.lock(&full).await?;
-        let columns: String = self.columns.iter().map(|(name, sql, _)| format!("{name} {sql}, ")).collect();
+        let columns: String = self
+            .columns
+            .iter()
+            .map(|(name, sql, _)| format!("{name} {sql}, "))
+            .collect();
         let comments: String = self
             .columns
             .iter()
-            .map(|(name, _, comment)| format!("COMMENT ON COLUMN {full}.{name} IS {};", literal(comment)))
+            .map(|(name, _, comment)| {
+                format!("COMMENT ON COLUMN {full}.{name} IS {};", literal(comment))
+            })
             .collect();
         let sql = format!(
             "CREATE TABLE IF NOT EXISTS {full} ({columns}{});COMMENT ON TABLE {full} IS {};{comments}",

@@ -36,13 +36,18 @@ impl TableArgs {
     /// # Errors
     /// A name that Postgres does not keep: exit 2.
     pub fn table(&self) -> Result<Table> {
-        for (flag, name) in
-            [("--database-schema", &self.database_schema), ("--predictions-table", &self.predictions_table)]
-        {
+        for (flag, name) in [
+            ("--database-schema", &self.database_schema),
+            ("--predictions-table", &self.predictions_table),
+        ] {
             check_name(name).map_err(|text| Failure::usage(format!("{flag}: {text}")))?;
         }
         let (schema, name) = (self.database_schema.clone(), self.predictions_table.clone());
-        Ok(Table { schema, name, partition_by: self.predictions_partition })
+        Ok(Table {
+            schema,
+            name,
+            partition_by: self.predictions_partition,
+        })
     }
 }
 
@@ -63,7 +68,11 @@ impl fmt::Display for Table {
 impl Table {
     /// Another table in the same schema.
     pub(super) fn beside(&self, name: &str) -> Self {
-        Self { schema: self.schema.clone(), name: name.to_owned(), partition_by: PartitionBy::None }
+        Self {
+            schema: self.schema.clone(),
+            name: name.to_owned(),
+            partition_by: PartitionBy::None,
+        }
     }
 
     /// The advisory lock that everybody holds who changes the table.
@@ -94,9 +103,9 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     match name {
         _ if name.is_empty() => Err("the name is empty".to_owned()),
         _ if name.contains('\0') => Err(format!("{name:?} holds a zero byte")),
-        _ if name.len() > NAME_BYTES => {
-            Err(format!("{name:?} has more than the {NAME_BYTES} bytes that Postgres keeps"))
-        }
+        _ if name.len() > NAME_BYTES => Err(format!(
+            "{name:?} has more than the {NAME_BYTES} bytes that Postgres keeps"
+        )),
         _ => Ok(()),
     }
 }
@@ -139,7 +148,9 @@ pub(super) struct Existing {
 impl Existing {
     /// Whether the column is of the type that its values have, so that they need no conversion.
     pub(super) fn is(&self, column: &TableColumn) -> bool {
-        self.columns.iter().any(|(name, sql)| *name == column.name && sql == sql_type(column.column_type))
+        self.columns
+            .iter()
+            .any(|(name, sql)| *name == column.name && sql == sql_type(column.column_type))
     }
 
     /// Whether there is a column of that name.
@@ -149,7 +160,10 @@ impl Existing {
 
     /// The type of the column of that name, as Postgres shows it.
     pub(super) fn type_of(&self, name: &str) -> Option<&str> {
-        self.columns.iter().find(|(known, _)| known == name).map(|(_, sql)| sql.as_str())
+        self.columns
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, sql)| sql.as_str())
     }
 }
 
@@ -165,7 +179,10 @@ enum Change {
 ///
 /// # Errors
 /// No schema, no right to make a table in it, or something else of that name: exit 2.
-pub(super) async fn look_up(session: &Session<'_>, table: &Table) -> Result<Option<Existing>, Trouble> {
+pub(super) async fn look_up(
+    session: &Session<'_>,
+    table: &Table,
+) -> Result<Option<Existing>, Trouble> {
     const QUERY: &str = "\
         SELECT n.oid IS NOT NULL, coalesce(has_schema_privilege(n.oid, 'CREATE'), false), current_user::text, c.relkind::text, \
             ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum), \
@@ -180,11 +197,19 @@ pub(super) async fn look_up(session: &Session<'_>, table: &Table) -> Result<Opti
         LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
         [(&table.schema, Type::TEXT), (&table.name, Type::TEXT)];
-    let rows = session.query("looking up the table", QUERY, &parameters).await?;
-    let [row] = &rows[..] else { return Err(Trouble::Lasting(anyhow::anyhow!("looking up {table}: no row"))) };
-    let (schema_exists, may_create, user): (bool, bool, String) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+    let rows = session
+        .query("looking up the table", QUERY, &parameters)
+        .await?;
+    let [row] = &rows[..] else {
+        return Err(Trouble::Lasting(anyhow::anyhow!(
+            "looking up {table}: no row"
+        )));
+    };
+    let (schema_exists, may_create, user): (bool, bool, String) =
+        (get(row, 0)?, get(row, 1)?, get(row, 2)?);
     let kind: Option<String> = get(row, 3)?;
-    let refused = |text: String| Trouble::Lasting(Failure::usage(format!("{}: {text}", session.service)));
+    let refused =
+        |text: String| Trouble::Lasting(Failure::usage(format!("{}: {text}", session.service)));
     match kind.as_deref() {
         _ if !schema_exists => Err(refused(format!(
             "there is no schema {}: create it, or name another one (--database-schema, DATABASE_SCHEMA)",
@@ -216,7 +241,13 @@ pub(super) async fn look_up(session: &Session<'_>, table: &Table) -> Result<Opti
 
 /// Whether the table has no rows.
 pub(super) async fn is_empty(session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
-    let rows = session.query("looking for rows", &format!("SELECT NOT EXISTS (SELECT FROM {table})"), &[]).await?;
+    let rows = session
+        .query(
+            "looking for rows",
+            &format!("SELECT NOT EXISTS (SELECT FROM {table})"),
+            &[],
+        )
+        .await?;
     rows.first().map_or(Ok(false), |row| get(row, 0))
 }
 
@@ -224,8 +255,14 @@ pub(super) async fn is_empty(session: &Session<'_>, table: &Table) -> Result<boo
 ///
 /// # Errors
 /// Another key, or a column of a type that would have to narrow or change: exit 2, naming them.
-pub(super) fn check(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> Result<(), Trouble> {
-    changes(table, existing, wanted).map(drop).map_err(Trouble::Lasting)
+pub(super) fn check(
+    table: &Table,
+    existing: Option<&Existing>,
+    wanted: &Definition,
+) -> Result<(), Trouble> {
+    changes(table, existing, wanted)
+        .map(drop)
+        .map_err(Trouble::Lasting)
 }
 
 /// Makes or widens the table. Whoever calls this holds its lock: two that make one table at once would collide.
@@ -265,7 +302,9 @@ pub(super) async fn ensure(
 
 fn changes(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> Result<Vec<Change>> {
     partitions::check(table, existing, wanted)?;
-    let Some(existing) = existing else { return Ok(vec![Change::Create]) };
+    let Some(existing) = existing else {
+        return Ok(vec![Change::Create]);
+    };
     let mut key = wanted.key.clone();
     key.sort_unstable();
     if !existing.keys.contains(&key) {
@@ -278,10 +317,16 @@ fn changes(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> R
     let mut changes = Vec::new();
     for column in &wanted.columns {
         let of_rows = sql_type(column.column_type);
-        match existing.columns.iter().find(|(name, _)| *name == column.name) {
+        match existing
+            .columns
+            .iter()
+            .find(|(name, _)| *name == column.name)
+        {
             None => changes.push(Change::Add(column.clone())),
             Some((_, of_table)) if holds(of_table, of_rows) => {}
-            Some((_, of_table)) if holds(of_rows, of_table) => changes.push(Change::Widen(column.clone())),
+            Some((_, of_table)) if holds(of_rows, of_table) => {
+                changes.push(Change::Widen(column.clone()))
+            }
             Some((name, of_table)) => {
                 return Err(Failure::usage(format!(
                     "column {} is {of_table} in the table {table}, and {of_rows} in these predictions, which is no wider \
@@ -296,7 +341,11 @@ fn changes(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> R
 
 /// Whether a column of one type holds every value of the other unchanged, and as the same kind of thing.
 pub(super) fn holds(wide: &str, narrow: &str) -> bool {
-    wide == narrow || matches!((wide, narrow), ("bigint", "integer") | ("double precision", "real"))
+    wide == narrow
+        || matches!(
+            (wide, narrow),
+            ("bigint", "integer") | ("double precision", "real")
+        )
 }
 
 /// Postgres's name of a type, as the server itself shows it.
@@ -321,14 +370,29 @@ fn create(table: &Table, wanted: &Definition) -> String {
         .map(|column| {
             let in_key = wanted.key.contains(&column.name);
             // Comparing bytes is several times faster than the order of a language, which nobody asks of an id.
-            let collation = if in_key && column.column_type == ColumnType::Utf8 { " COLLATE \"C\"" } else { "" };
-            let not_null = if in_key || !column.nullable { " NOT NULL" } else { "" };
-            format!("{} {}{collation}{not_null}", quoted(&column.name), sql_type(column.column_type))
+            let collation = if in_key && column.column_type == ColumnType::Utf8 {
+                " COLLATE \"C\""
+            } else {
+                ""
+            };
+            let not_null = if in_key || !column.nullable {
+                " NOT NULL"
+            } else {
+                ""
+            };
+            format!(
+                "{} {}{collation}{not_null}",
+                quoted(&column.name),
+                sql_type(column.column_type)
+            )
         })
         .collect();
     let key = list(wanted.key.iter().map(String::as_str));
     let partitioned = partitions::clause(table, wanted);
-    let mut sql = format!("CREATE TABLE {table} ({}, PRIMARY KEY ({key})){partitioned};", columns.join(", "));
+    let mut sql = format!(
+        "CREATE TABLE {table} ({}, PRIMARY KEY ({key})){partitioned};",
+        columns.join(", ")
+    );
     sql += &format!(
         "COMMENT ON TABLE {table} IS {};",
         literal(
@@ -346,7 +410,11 @@ fn create(table: &Table, wanted: &Definition) -> String {
 }
 
 fn comment(table: &Table, column: &TableColumn) -> String {
-    format!("COMMENT ON COLUMN {table}.{} IS {};", quoted(&column.name), literal(column.comment))
+    format!(
+        "COMMENT ON COLUMN {table}.{} IS {};",
+        quoted(&column.name),
+        literal(column.comment)
+    )
 }
 
 #[cfg(test)]

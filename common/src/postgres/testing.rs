@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use services::{Postgres, PostgresOptions};
@@ -16,7 +17,9 @@ use crate::drift;
 use crate::drift::Grid;
 use crate::labels::LabelRows;
 use crate::manifest::ResultsManifest;
-use crate::profiles::{Baseline, FORMAT_VERSION, FeatureBaseline, FeatureCounts, ScoreBaseline, ScoreCounts};
+use crate::profiles::{
+    Baseline, FORMAT_VERSION, FeatureBaseline, FeatureCounts, ScoreBaseline, ScoreCounts,
+};
 use crate::store::Object;
 
 const DAY: i64 = 86_400_000_000;
@@ -53,7 +56,12 @@ pub(super) struct Results {
 }
 
 impl Results {
-    pub(super) fn new(data_version: &'static str, version: u64, scored: i64, ids: std::ops::Range<usize>) -> Self {
+    pub(super) fn new(
+        data_version: &'static str,
+        version: u64,
+        scored: i64,
+        ids: std::ops::Range<usize>,
+    ) -> Self {
         Self {
             model_name: "churn",
             data_version,
@@ -68,15 +76,20 @@ impl Results {
 
     /// Nothing in it depends on anything but the row, the version and the data version.
     fn number(&self, id: usize, of: usize) -> f64 {
-        let salt = self.version as usize * 1_009 + self.data_version.len() * 31 + self.scored as usize;
+        let salt =
+            self.version as usize * 1_009 + self.data_version.len() * 31 + self.scored as usize;
         ((id * 7_919 + salt * 104_729 + of * 31) % 10_007) as f64 / 10_007.0
     }
 
     fn batch(&self) -> RecordBatch {
         let ids = || self.ids.clone();
         let scored = |i: usize| !i.is_multiple_of(17);
-        let mut columns: Vec<(&str, ArrayRef)> = vec![("id", Arc::new(StringArray::from_iter_values(ids().map(id))))];
-        columns.extend(self.times(&ids().collect::<Vec<_>>()).map(|times| ("at", times)));
+        let mut columns: Vec<(&str, ArrayRef)> =
+            vec![("id", Arc::new(StringArray::from_iter_values(ids().map(id))))];
+        columns.extend(
+            self.times(&ids().collect::<Vec<_>>())
+                .map(|times| ("at", times)),
+        );
         let label = |i: usize| (self.labelled)(i).then(|| i64::from(self.number(i, 3) < 0.6));
         let x = |i: usize| match i % 29 {
             0 => None,
@@ -85,17 +98,35 @@ impl Results {
             _ => Some(10.0 * self.number(i, 1) - 5.0),
         };
         columns.extend([
-            ("y", Arc::new(Int64Array::from_iter(ids().map(label))) as ArrayRef),
+            (
+                "y",
+                Arc::new(Int64Array::from_iter(ids().map(label))) as ArrayRef,
+            ),
             ("x", Arc::new(Float64Array::from_iter(ids().map(x)))),
-            ("flag", Arc::new(BooleanArray::from_iter(ids().map(|i| Some(self.number(i, 2) < 0.3))))),
-            ("probability", Arc::new(Float64Array::from_iter(ids().map(|i| scored(i).then(|| self.number(i, 4)))))),
+            (
+                "flag",
+                Arc::new(BooleanArray::from_iter(
+                    ids().map(|i| Some(self.number(i, 2) < 0.3)),
+                )),
+            ),
+            (
+                "probability",
+                Arc::new(Float64Array::from_iter(
+                    ids().map(|i| scored(i).then(|| self.number(i, 4))),
+                )),
+            ),
         ]);
-        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+        RecordBatch::try_from_iter_with_nullable(
+            columns.into_iter().map(|(name, array)| (name, array, true)),
+        )
+        .unwrap()
     }
 
     fn times(&self, ids: &[usize]) -> Option<ArrayRef> {
         // Not on midnight: a time zone moves some of them to another day.
-        let micros = ids.iter().map(|i| NEW_YEAR + (i % self.days) as i64 * DAY + (i % 24) as i64 * DAY / 24);
+        let micros = ids
+            .iter()
+            .map(|i| NEW_YEAR + (i % self.days) as i64 * DAY + (i % 24) as i64 * DAY / 24);
         let times = TimestampMicrosecondArray::from_iter_values(micros);
         match self.time {
             Time::Naive => Some(Arc::new(times)),
@@ -162,8 +193,14 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
         target: "y".to_owned(),
         classes: serde_json::from_str(r#"{"negative": 0, "positive": 1}"#).unwrap(),
         threshold: 0.5,
-        features: vec![feature("x", (-8..8).map(|i| f64::from(i) * step).collect()), feature("flag", vec![0.5])],
-        score: ScoreBaseline { cuts, reference: ScoreCounts::default() },
+        features: vec![
+            feature("x", (-8..8).map(|i| f64::from(i) * step).collect()),
+            feature("flag", vec![0.5]),
+        ],
+        score: ScoreBaseline {
+            cuts,
+            reference: ScoreCounts::default(),
+        },
     })
 }
 
@@ -192,7 +229,14 @@ impl Home {
             predictions_table: "predictions".to_owned(),
             predictions_partition: PartitionBy::None,
         };
-        Self { name, url, folder, step, table: arguments.table().unwrap(), baseline: Some(baseline(0.5, "Etc/UTC")) }
+        Self {
+            name,
+            url,
+            folder,
+            step,
+            table: arguments.table().unwrap(),
+            baseline: Some(baseline(0.5, "Etc/UTC")),
+        }
     }
 
     pub(super) fn partitioned() -> Self {
@@ -227,12 +271,25 @@ impl Home {
     }
 
     /// Fills in labels of files: rows and labels of each, in the order of the files' names.
-    pub(super) async fn label(&self, results: &Results, files: &[(&str, LabelsOfRows<'_>)]) -> Result<Labelled> {
+    pub(super) async fn label(
+        &self,
+        results: &Results,
+        files: &[(&str, LabelsOfRows<'_>)],
+    ) -> Result<Labelled> {
         let objects: Vec<Object> = files
             .iter()
-            .map(|(name, labels)| Object { key: (*name).to_owned(), bytes: labels.len() as u64, stamp: String::new() })
+            .map(|(name, labels)| Object {
+                key: (*name).to_owned(),
+                bytes: labels.len() as u64,
+                stamp: String::new(),
+            })
             .collect();
-        let labelling = Labelling::new(&results.publication(), &dataset(results.time), &objects, "w")?;
+        let labelling = Labelling::new(
+            &results.publication(),
+            &dataset(results.time),
+            &objects,
+            "w",
+        )?;
         let database = self.database();
         if let Some(labelled) = database.labelled(&self.table, &labelling).await? {
             return Ok(labelled);
@@ -240,9 +297,17 @@ impl Home {
         let sorter = LabelSorter::new(&labelling, self.folder.path());
         for (number, (_, labels)) in files.iter().enumerate() {
             let ids: Vec<usize> = labels.iter().map(|(id, _)| *id).collect();
-            let mut keys: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(ids.iter().map(|i| id(*i))))];
+            let mut keys: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(
+                ids.iter().map(|i| id(*i)),
+            ))];
             keys.extend(results.times(&ids));
-            sorter.push(number, &LabelRows { keys, labels: labels.iter().map(|(_, label)| *label).collect() })?;
+            sorter.push(
+                number,
+                &LabelRows {
+                    keys,
+                    labels: labels.iter().map(|(_, label)| *label).collect(),
+                },
+            )?;
         }
         database.label(&self.table, &sorter.finish()?).await
     }
@@ -255,9 +320,16 @@ impl Home {
     /// Fails the test unless the profiles say what numpy counts in the table.
     pub(super) fn assert_profiles_are_true(&self, day: &str) {
         let mut command = Command::new(services::python().unwrap());
-        command.arg("-c").arg(include_str!("profiles/check.py")).env("DATABASE_URL", &self.url).env("DAY", day);
+        command
+            .arg("-c")
+            .arg(include_str!("profiles/check.py"))
+            .env("DATABASE_URL", &self.url)
+            .env("DAY", day);
         let ran = command.output().unwrap();
-        let (shown, error) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        let (shown, error) = (
+            String::from_utf8_lossy(&ran.stdout),
+            String::from_utf8_lossy(&ran.stderr),
+        );
         assert_eq!(shown.trim(), "same", "{error}");
     }
 }

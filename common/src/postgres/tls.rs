@@ -10,7 +10,9 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::settings::{Settings, Verify};
@@ -27,7 +29,9 @@ pub(super) fn connector(settings: &Settings) -> Result<MakeRustlsConnect> {
         verify: settings.verify,
         trusted: match settings.verify {
             Verify::Nothing => None,
-            Verify::Authority | Verify::Name => Some(Trusted::new(settings.root.as_deref(), provider.clone())?),
+            Verify::Authority | Verify::Name => {
+                Some(Trusted::new(settings.root.as_deref(), provider.clone())?)
+            }
         },
     };
     let config = ClientConfig::builder_with_provider(provider)
@@ -61,7 +65,14 @@ impl Trusted {
             ))
         })?;
         // Only what a person has named may vouch for itself.
-        Ok(Self { certificates: if root.is_some() { certificates } else { Vec::new() }, chains })
+        Ok(Self {
+            certificates: if root.is_some() {
+                certificates
+            } else {
+                Vec::new()
+            },
+            chains,
+        })
     }
 
     /// Whether the certificate is signed by somebody trusted, and is the host's.
@@ -73,10 +84,15 @@ impl Trusted {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<(), Error> {
-        match self.chains.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+        match self
+            .chains
+            .verify_server_cert(certificate, intermediates, name, ocsp, now)
+        {
             // A certificate that signed itself, as Postgres's own manual makes one, says that it is an authority. That is
             // looked at after the time of its validity, which therefore holds.
-            Err(Error::InvalidCertificate(CertificateError::Other(_))) if self.certificates.contains(certificate) => {
+            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.certificates.contains(certificate) =>
+            {
                 rustls::client::verify_server_name(&ParsedCertificate::try_from(certificate)?, name)
             }
             result => result.map(drop),
@@ -111,7 +127,9 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
+        let Some(trusted) = &self.trusted else {
+            return Ok(ServerCertVerified::assertion());
+        };
         match trusted.check(certificate, intermediates, name, ocsp, now) {
             // The name is looked at last.
             Err(Error::InvalidCertificate(
@@ -127,7 +145,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -136,10 +159,17 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

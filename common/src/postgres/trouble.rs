@@ -28,20 +28,31 @@ impl Ended {
 
 /// A failed call as the retry sees it. `operation` says what it did, such as `creating the table`.
 pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Error) -> Trouble {
-    let Some(answer) = error.as_db_error() else { return without_answer(service, ended, operation, error) };
+    let Some(answer) = error.as_db_error() else {
+        return without_answer(service, ended, operation, error);
+    };
     let text = told(answer);
-    let lasting = |hint: &str| Trouble::Lasting(Failure::usage(format!("{service}: {operation}: {text}{hint}")));
+    let lasting = |hint: &str| {
+        Trouble::Lasting(Failure::usage(format!(
+            "{service}: {operation}: {text}{hint}"
+        )))
+    };
     match answer.code().code() {
         // Connections, shutdowns, overload, locks, and conflicts with other transactions.
-        code if code.starts_with("08") || code.starts_with("40") => Trouble::Passing(anyhow!("{operation}: {text}")),
-        "53000" | "53200" | "53300" | "55P03" | "55006" | "57014" | "57P01" | "57P02" | "57P03" | "57P05" => {
+        code if code.starts_with("08") || code.starts_with("40") => {
             Trouble::Passing(anyhow!("{operation}: {text}"))
         }
+        "53000" | "53200" | "53300" | "55P03" | "55006" | "57014" | "57P01" | "57P02" | "57P03"
+        | "57P05" => Trouble::Passing(anyhow!("{operation}: {text}")),
         "28P01" | "28000" => lasting(
             "; check the user and the password (DATABASE_URL, or PGUSER and PGPASSWORD), and what pg_hba.conf allows them",
         ),
-        "3D000" => lasting("; create the database, or name another one (DATABASE_URL, or PGDATABASE)"),
-        "3F000" => lasting("; create the schema, or name another one (--database-schema, DATABASE_SCHEMA)"),
+        "3D000" => {
+            lasting("; create the database, or name another one (DATABASE_URL, or PGDATABASE)")
+        }
+        "3F000" => {
+            lasting("; create the schema, or name another one (--database-schema, DATABASE_SCHEMA)")
+        }
         "42501" => lasting(
             "; a dashboard's user needs USAGE on the schema and SELECT on its tables, and nothing else; one who publishes needs \
              CREATE and USAGE on the schema and TEMPORARY on the database, must own the tables to create and widen them, and \
@@ -53,16 +64,25 @@ pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Erro
             "; that table was made by another version of Alameda, or changed by somebody else: rename it, then run the step again",
         ),
         // A column to widen, or a partition to drop, that something else is made of.
-        "0A000" | "2BP01" => lasting("; drop what depends on it, such as a view, run the step again, and make it anew"),
+        "0A000" | "2BP01" => lasting(
+            "; drop what depends on it, such as a view, run the step again, and make it anew",
+        ),
         "42P07" => lasting(
             "; rename or drop what has that name, or publish to another table (--predictions-table, PREDICTIONS_TABLE)",
         ),
-        "53100" => lasting("; free space on the server's disk or give it a larger one, then run the step again"),
+        "53100" => lasting(
+            "; free space on the server's disk or give it a larger one, then run the step again",
+        ),
         "53400" => lasting("; raise that limit for the user, then run the step again"),
         code if code.starts_with("23") => {
             lasting("; drop the constraint that was added to the table, or publish to another")
         }
-        code if ["28", "53", "54", "55", "58", "XX"].iter().any(|class| code.starts_with(class)) => lasting(""),
+        code if ["28", "53", "54", "55", "58", "XX"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            lasting("")
+        }
         code => Trouble::Lasting(anyhow!("{service}: {operation}: {text} (SQLSTATE {code})")),
     }
 }
@@ -84,7 +104,11 @@ fn without_answer(service: &Service, ended: &Ended, operation: &str, error: &Err
     if let Some(reason) = ended.take().filter(|_| error.is_closed()) {
         text += &format!(": {reason}");
     }
-    let lasting = |hint: &str| Trouble::Lasting(Failure::usage(format!("{service}: {operation}: {text}{hint}")));
+    let lasting = |hint: &str| {
+        Trouble::Lasting(Failure::usage(format!(
+            "{service}: {operation}: {text}{hint}"
+        )))
+    };
     if text.contains("server does not support TLS") {
         return lasting(
             "; turn TLS on in the server (ssl = on), or allow a plain connection (sslmode=prefer or disable, PGSSLMODE)",
@@ -92,7 +116,8 @@ fn without_answer(service: &Service, ended: &Ended, operation: &str, error: &Err
     }
     match tls_error(error) {
         Some(rustls::Error::InvalidCertificate(
-            rustls::CertificateError::NotValidForName | rustls::CertificateError::NotValidForNameContext { .. },
+            rustls::CertificateError::NotValidForName
+            | rustls::CertificateError::NotValidForNameContext { .. },
         )) => lasting(
             "; connect by a name that the server's certificate holds, or ask for less (sslmode=verify-ca, PGSSLMODE)",
         ),
@@ -101,7 +126,9 @@ fn without_answer(service: &Service, ended: &Ended, operation: &str, error: &Err
         ),
         Some(_) => lasting(""),
         // Wrong SCRAM answers, a password that is asked for and not there.
-        None if text.starts_with("authentication error") || text.starts_with("invalid configuration") => {
+        None if text.starts_with("authentication error")
+            || text.starts_with("invalid configuration") =>
+        {
             lasting("; check the user and the password (DATABASE_URL, or PGUSER and PGPASSWORD)")
         }
         None => Trouble::Passing(anyhow!("{operation}: {text}")),

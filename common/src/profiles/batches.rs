@@ -30,14 +30,28 @@ impl Profiling {
     ///
     /// # Errors
     /// A column of the model that is not among them: exit 2.
-    pub fn new(baseline: &Arc<Baseline>, columns: &[String], time: Option<&str>, memory: u64) -> Result<Self> {
+    pub fn new(
+        baseline: &Arc<Baseline>,
+        columns: &[String],
+        time: Option<&str>,
+        memory: u64,
+    ) -> Result<Self> {
         let position = |name: &str| {
-            columns.iter().position(|column| column == name).ok_or_else(|| {
-                Failure::usage(format!("the scored rows have no column {name:?}, which the model was trained with"))
-            })
+            columns
+                .iter()
+                .position(|column| column == name)
+                .ok_or_else(|| {
+                    Failure::usage(format!(
+                        "the scored rows have no column {name:?}, which the model was trained with"
+                    ))
+                })
         };
         Ok(Self {
-            features: baseline.features.iter().map(|feature| position(&feature.name)).collect::<Result<_>>()?,
+            features: baseline
+                .features
+                .iter()
+                .map(|feature| position(&feature.name))
+                .collect::<Result<_>>()?,
             target: position(&baseline.target)?,
             score: position(SCORE)?,
             time: time.map(position).transpose()?,
@@ -63,10 +77,25 @@ impl Profiling {
             .map(|(&position, feature)| parts::numbers(batch.column(position), &feature.name))
             .collect::<Result<_>>()?;
 
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let mut profiler = idle.unwrap_or_else(|| Profiler::new(&self.baseline, self.memory));
-        profiler.add(Rows { days: &days, labels: &labels, scores: &scores, features: &features }, 1)?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(profiler);
+        profiler.add(
+            Rows {
+                days: &days,
+                labels: &labels,
+                scores: &scores,
+                features: &features,
+            },
+            1,
+        )?;
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(profiler);
         Ok(())
     }
 
@@ -76,7 +105,11 @@ impl Profiling {
             return Ok(labels);
         }
         let shown = cast(target, &DataType::Utf8)?;
-        Ok(shown.as_string::<i32>().iter().map(|shown| self.baseline.label(shown)).collect())
+        Ok(shown
+            .as_string::<i32>()
+            .iter()
+            .map(|shown| self.baseline.label(shown))
+            .collect())
     }
 
     /// What all batches held together; nothing is left.
@@ -85,7 +118,9 @@ impl Profiling {
     /// Those of [`Profiler::merge`].
     pub fn finish(&self) -> Result<Profiler> {
         let mut all = Profiler::new(&self.baseline, self.memory);
-        for profiler in std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner)) {
+        for profiler in
+            std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner))
+        {
             all.merge(profiler)?;
         }
         Ok(all)

@@ -39,7 +39,10 @@ pub struct FeatureCounts {
 
 impl FeatureCounts {
     pub(super) fn new(baseline: &FeatureBaseline) -> Self {
-        Self { cells: vec![0; baseline.cuts.len() + 1], ..Self::default() }
+        Self {
+            cells: vec![0; baseline.cuts.len() + 1],
+            ..Self::default()
+        }
     }
 
     /// The training data in the cells of a baseline.
@@ -57,7 +60,11 @@ impl FeatureCounts {
             above: 0,
             sum: whole(mean * count),
             squares: whole((variance + mean * mean) * count),
-            cells: profile.counts(cuts).into_iter().map(|count| count as i64).collect(),
+            cells: profile
+                .counts(cuts)
+                .into_iter()
+                .map(|count| count as i64)
+                .collect(),
         }
     }
 
@@ -95,12 +102,14 @@ impl FeatureCounts {
 
     /// Mean of the finite values; `None` without any.
     pub fn mean(&self, baseline: &FeatureBaseline) -> Option<f64> {
-        self.moments().map(|(mean, _)| baseline.center + baseline.scale * mean)
+        self.moments()
+            .map(|(mean, _)| baseline.center + baseline.scale * mean)
     }
 
     /// Population standard deviation of the finite values; `None` without any.
     pub fn std(&self, baseline: &FeatureBaseline) -> Option<f64> {
-        self.moments().map(|(_, variance)| baseline.scale * variance.max(0.0).sqrt())
+        self.moments()
+            .map(|(_, variance)| baseline.scale * variance.max(0.0).sqrt())
     }
 
     /// Mean and variance of z.
@@ -112,8 +121,17 @@ impl FeatureCounts {
 
     /// Whether the numbers fit a baseline and none is negative.
     pub(super) fn is_sound(&self, cells: usize) -> bool {
-        let counts = [self.nulls, self.nans, self.infinities, self.below, self.above, self.count()];
-        self.cells.len() == cells && self.cells.iter().chain(&counts).all(|count| *count >= 0) && self.squares >= 0
+        let counts = [
+            self.nulls,
+            self.nans,
+            self.infinities,
+            self.below,
+            self.above,
+            self.count(),
+        ];
+        self.cells.len() == cells
+            && self.cells.iter().chain(&counts).all(|count| *count >= 0)
+            && self.squares >= 0
     }
 
     /// Adds others, whose cells are the same; `None` when a number overflows.
@@ -139,7 +157,11 @@ impl FeatureCounts {
 fn units(value: f64) -> i128 {
     let whole = (value * UNIT).round_ties_even();
     // The wide conversion is a call.
-    if value.abs() < SMALL_SQUARE { i128::from(whole as i64) } else { whole as i128 }
+    if value.abs() < SMALL_SQUARE {
+        i128::from(whole as i64)
+    } else {
+        whole as i128
+    }
 }
 
 /// What is counted of the probability of the positive class, apart for rows without a label, of the negative and of the
@@ -171,19 +193,33 @@ pub struct LabelCounts {
 
 impl ScoreCounts {
     pub(super) fn new(cuts: &[f64]) -> Self {
-        let empty = LabelCounts { cells: vec![0; cuts.len() + 1], ..LabelCounts::default() };
-        Self { unlabelled: empty.clone(), negative: empty.clone(), positive: empty }
+        let empty = LabelCounts {
+            cells: vec![0; cuts.len() + 1],
+            ..LabelCounts::default()
+        };
+        Self {
+            unlabelled: empty.clone(),
+            negative: empty.clone(),
+            positive: empty,
+        }
     }
 
     pub(super) fn of_profiles(profiles: &ScoreProfile, cuts: &[f64]) -> Self {
         let counts = |profile: &drift::Profile| {
             let count = profile.count() as f64;
-            let (mean, variance) = (profile.mean().unwrap_or(0.0), profile.variance().unwrap_or(0.0));
+            let (mean, variance) = (
+                profile.mean().unwrap_or(0.0),
+                profile.variance().unwrap_or(0.0),
+            );
             LabelCounts {
                 unscored: (profile.rows() - profile.count()) as i64,
                 sum: score_units(mean * count),
                 squares: score_units((variance + mean * mean) * count),
-                cells: profile.counts(cuts).into_iter().map(|count| count as i64).collect(),
+                cells: profile
+                    .counts(cuts)
+                    .into_iter()
+                    .map(|count| count as i64)
+                    .collect(),
             }
         };
         Self {
@@ -253,9 +289,15 @@ impl LabelCounts {
     }
 
     fn merge(&mut self, other: &Self) -> Option<()> {
-        let numbers =
-            [(&mut self.unscored, other.unscored), (&mut self.sum, other.sum), (&mut self.squares, other.squares)];
-        for (ours, theirs) in numbers.into_iter().chain(self.cells.iter_mut().zip(other.cells.iter().copied())) {
+        let numbers = [
+            (&mut self.unscored, other.unscored),
+            (&mut self.sum, other.sum),
+            (&mut self.squares, other.squares),
+        ];
+        for (ours, theirs) in numbers
+            .into_iter()
+            .chain(self.cells.iter_mut().zip(other.cells.iter().copied()))
+        {
             *ours = ours.checked_add(theirs)?;
         }
         Some(())

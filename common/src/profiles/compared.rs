@@ -59,7 +59,13 @@ impl FeatureBaseline {
             mean: counts.mean(self),
             std: counts.std(self),
         };
-        Compared { cuts: self.cuts.clone(), low: self.min, high: self.max, then: side(&self.reference), now: side(now) }
+        Compared {
+            cuts: self.cuts.clone(),
+            low: self.min,
+            high: self.max,
+            then: side(&self.reference),
+            now: side(now),
+        }
     }
 }
 
@@ -78,18 +84,26 @@ impl ScoreBaseline {
 
 impl Side {
     fn of_scores(counts: &ScoreCounts) -> Self {
-        let of = |number: fn(&LabelCounts) -> f64| counts.all().into_iter().map(number).sum::<f64>();
+        let of =
+            |number: fn(&LabelCounts) -> f64| counts.all().into_iter().map(number).sum::<f64>();
         let mut cells = Vec::new();
         for counts in counts.all() {
             cells.resize(cells.len().max(counts.cells.len()), 0);
-            cells.iter_mut().zip(&counts.cells).for_each(|(sum, cell)| *sum += *cell as u64);
+            cells
+                .iter_mut()
+                .zip(&counts.cells)
+                .for_each(|(sum, cell)| *sum += *cell as u64);
         }
         let rows = cells.iter().sum::<u64>() as f64;
         let mean = of(LabelCounts::score_sum) / rows;
         let variance = of(LabelCounts::score_squares) / rows - mean * mean;
         let some = |value: f64| (rows > 0.0).then_some(value);
         Self {
-            missing: counts.all().into_iter().map(|counts| counts.unscored as u64).sum(),
+            missing: counts
+                .all()
+                .into_iter()
+                .map(|counts| counts.unscored as u64)
+                .sum(),
             cells,
             mean: some(mean),
             std: some(variance.max(0.0).sqrt()),
@@ -115,25 +129,61 @@ impl Compared {
         let edges = self.deciles();
         let sum = |side: &Side, from: usize, to: usize| side.cells[from..to].iter().sum::<u64>();
         let mut buckets = vec![
-            PsiBucket::new(PsiKind::Missing, None, None, self.then.missing, self.now.missing),
-            PsiBucket::new(PsiKind::Infinite, None, None, self.then.infinite, self.now.infinite),
-            PsiBucket::new(PsiKind::Below, None, self.low, self.then.below, self.now.below),
+            PsiBucket::new(
+                PsiKind::Missing,
+                None,
+                None,
+                self.then.missing,
+                self.now.missing,
+            ),
+            PsiBucket::new(
+                PsiKind::Infinite,
+                None,
+                None,
+                self.then.infinite,
+                self.now.infinite,
+            ),
+            PsiBucket::new(
+                PsiKind::Below,
+                None,
+                self.low,
+                self.then.below,
+                self.now.below,
+            ),
         ];
         // Cells from one decile up to before the next; what lies beyond the ends has buckets of its own.
         let last = edges.len();
         for part in 0..=last {
             let from = part.checked_sub(1).map_or(0, |before| edges[before] + 1);
-            let to = edges.get(part).map_or(self.then.cells.len(), |edge| edge + 1);
-            let lower = part.checked_sub(1).map_or(self.low, |before| Some(self.cuts[edges[before]]));
-            let upper = edges.get(part).map_or(self.high, |edge| Some(self.cuts[*edge]));
+            let to = edges
+                .get(part)
+                .map_or(self.then.cells.len(), |edge| edge + 1);
+            let lower = part
+                .checked_sub(1)
+                .map_or(self.low, |before| Some(self.cuts[edges[before]]));
+            let upper = edges
+                .get(part)
+                .map_or(self.high, |edge| Some(self.cuts[*edge]));
             let beyond = |side: &Side| {
                 let below = if part == 0 { side.below } else { 0 };
                 below + if part == last { side.above } else { 0 }
             };
             let rows = |side: &Side| sum(side, from, to).saturating_sub(beyond(side));
-            buckets.push(PsiBucket::new(PsiKind::Range, lower, upper, rows(&self.then), rows(&self.now)));
+            buckets.push(PsiBucket::new(
+                PsiKind::Range,
+                lower,
+                upper,
+                rows(&self.then),
+                rows(&self.now),
+            ));
         }
-        buckets.push(PsiBucket::new(PsiKind::Above, self.high, None, self.then.above, self.now.above));
+        buckets.push(PsiBucket::new(
+            PsiKind::Above,
+            self.high,
+            None,
+            self.then.above,
+            self.now.above,
+        ));
         Psi::of(buckets, floor)
     }
 
@@ -151,9 +201,16 @@ impl Compared {
             })
             .collect();
         let count = u128::from(self.then.count());
-        let inner: Vec<usize> = (0..sums.len()).filter(|&cut| 0 < sums[cut] && sums[cut] < count).collect();
+        let inner: Vec<usize> = (0..sums.len())
+            .filter(|&cut| 0 < sums[cut] && sums[cut] < count)
+            .collect();
         let mut cuts: Vec<usize> = (1..10_u128)
-            .filter_map(|tenth| inner.iter().copied().min_by_key(|&cut| (sums[cut] * 10).abs_diff(tenth * count)))
+            .filter_map(|tenth| {
+                inner
+                    .iter()
+                    .copied()
+                    .min_by_key(|&cut| (sums[cut] * 10).abs_diff(tenth * count))
+            })
             .collect();
         cuts.dedup();
         cuts
@@ -181,11 +238,16 @@ impl Compared {
 
     /// Both sides over bars of equal width between the ends of the training data, each cell spread evenly: for the eye.
     pub fn bars(&self, bars: usize) -> Vec<Cell> {
-        let Some((low, high)) = self.middle().filter(|(low, high)| low < high) else { return Vec::new() };
+        let Some((low, high)) = self.middle().filter(|(low, high)| low < high) else {
+            return Vec::new();
+        };
         let edge = |bar: usize| low + (high - low) * bar as f64 / bars as f64;
-        let shares = |side: &Side| -> Vec<f64> { (0..=bars).map(|bar| self.below(side, edge(bar))).collect() };
+        let shares = |side: &Side| -> Vec<f64> {
+            (0..=bars).map(|bar| self.below(side, edge(bar))).collect()
+        };
         let (then, now) = (shares(&self.then), shares(&self.now));
-        let between = |sums: &[f64], bar: usize| (sums[bar + 1] - sums[bar]).round().max(0.0) as u64;
+        let between =
+            |sums: &[f64], bar: usize| (sums[bar + 1] - sums[bar]).round().max(0.0) as u64;
         (0..bars)
             .map(|bar| Cell {
                 lower: edge(bar),
@@ -200,8 +262,16 @@ impl Compared {
     fn middle(&self) -> Option<(f64, f64)> {
         match self.cuts.len() {
             0 => Some((self.low?, self.high?)),
-            few if few < 20 => Some((self.low?.min(self.cuts[0]), self.high?.max(self.cuts[few - 1]))),
-            many if self.low == Some(0.0) && self.high == Some(1.0) && self.cuts[many - 1] < 1.0 => Some((0.0, 1.0)),
+            few if few < 20 => Some((
+                self.low?.min(self.cuts[0]),
+                self.high?.max(self.cuts[few - 1]),
+            )),
+            many if self.low == Some(0.0)
+                && self.high == Some(1.0)
+                && self.cuts[many - 1] < 1.0 =>
+            {
+                Some((0.0, 1.0))
+            }
             many => Some((self.cuts[0], self.cuts[many - 1])),
         }
     }
@@ -213,13 +283,17 @@ impl Compared {
         let part = self
             .edges(index)
             .filter(|(from, to)| from < to)
-            .map_or(0.0, |(from, to)| ((value - from) / (to - from)).clamp(0.0, 1.0));
+            .map_or(0.0, |(from, to)| {
+                ((value - from) / (to - from)).clamp(0.0, 1.0)
+            });
         before as f64 + side.cells[index] as f64 * part
     }
 
     /// Edges of a cell; those of the outer ones are the ends of the training data.
     fn edges(&self, index: usize) -> Option<(f64, f64)> {
-        let lower = index.checked_sub(1).map_or(self.low, |below| Some(self.cuts[below]));
+        let lower = index
+            .checked_sub(1)
+            .map_or(self.low, |below| Some(self.cuts[below]));
         let upper = self.cuts.get(index).copied().or(self.high);
         Some((lower.or(upper)?, upper.or(lower)?))
     }
@@ -255,9 +329,15 @@ mod tests {
             (
                 "moved",
                 spread(9_000, 1).collect::<Vec<f64>>(),
-                spread(4_000, 2).map(|x| x * 0.8 + 0.3).collect::<Vec<f64>>(),
+                spread(4_000, 2)
+                    .map(|x| x * 0.8 + 0.3)
+                    .collect::<Vec<f64>>(),
             ),
-            ("same", spread(9_000, 3).collect(), spread(3_000, 4).collect()),
+            (
+                "same",
+                spread(9_000, 3).collect(),
+                spread(3_000, 4).collect(),
+            ),
             (
                 "few values",
                 spread(9_000, 5).map(|x| (x * 5.0).floor()).collect(),
@@ -266,7 +346,9 @@ mod tests {
             (
                 "missing",
                 spread(2_000, 7).collect(),
-                spread(500, 8).map(|x| if x < 0.2 { f64::NAN } else { x }).collect(),
+                spread(500, 8)
+                    .map(|x| if x < 0.2 { f64::NAN } else { x })
+                    .collect(),
             ),
         ] {
             let mut reference = Profile::new(Grid::new(0.5, 0.5));
@@ -275,20 +357,33 @@ mod tests {
             current.add_all(&now);
             let baseline = baseline(&reference);
             let mut counts = FeatureCounts::new(&baseline);
-            now.iter().for_each(|value| counts.add(&baseline, *value, 1));
+            now.iter()
+                .for_each(|value| counts.add(&baseline, *value, 1));
             let compared = baseline.compared(&counts);
-            let (ours, theirs) =
-                (compared.psi(&floor).unwrap(), drift::psi(&reference, &current, &floor).unwrap().unwrap());
+            let (ours, theirs) = (
+                compared.psi(&floor).unwrap(),
+                drift::psi(&reference, &current, &floor).unwrap().unwrap(),
+            );
             // Values within a bucket of the ends may count on the other side of them.
-            assert!((ours.value - theirs.value).abs() < 2e-3, "{name}: {} {}", ours.value, theirs.value);
+            assert!(
+                (ours.value - theirs.value).abs() < 2e-3,
+                "{name}: {} {}",
+                ours.value,
+                theirs.value
+            );
             assert_eq!(
                 (ours.reference_rows, ours.current_rows),
                 (theirs.reference_rows, theirs.current_rows),
                 "{name}"
             );
-            let (ours, theirs) =
-                (compared.ks().unwrap().statistic, drift::ks(&reference, &current).unwrap().unwrap().statistic);
-            assert!(ours <= theirs + 1e-12 && theirs - ours < 0.02, "{name}: {ours} {theirs}");
+            let (ours, theirs) = (
+                compared.ks().unwrap().statistic,
+                drift::ks(&reference, &current).unwrap().unwrap().statistic,
+            );
+            assert!(
+                ours <= theirs + 1e-12 && theirs - ours < 0.02,
+                "{name}: {ours} {theirs}"
+            );
             let finite: Vec<f64> = {
                 let mut finite: Vec<f64> = now.iter().copied().filter(|x| x.is_finite()).collect();
                 finite.sort_by(f64::total_cmp);
@@ -296,7 +391,10 @@ mod tests {
             };
             let median = compared.median(&compared.now).unwrap();
             if name != "few values" {
-                assert!((median - finite[finite.len() / 2]).abs() < 0.02, "{name}: {median}");
+                assert!(
+                    (median - finite[finite.len() / 2]).abs() < 0.02,
+                    "{name}: {median}"
+                );
             }
             let drawn: u64 = compared.bars(32).iter().map(|bar| bar.now).sum();
             assert!(drawn <= finite.len() as u64 + 32, "{name}: {drawn}");
@@ -310,7 +408,11 @@ mod tests {
         let baseline = baseline(&reference);
         let compared = baseline.compared(&FeatureCounts::new(&baseline));
         assert_eq!(
-            (compared.psi(&NoiseFloor::of(1)), compared.ks(), compared.median(&compared.now)),
+            (
+                compared.psi(&NoiseFloor::of(1)),
+                compared.ks(),
+                compared.median(&compared.now)
+            ),
             (None, None, None)
         );
     }

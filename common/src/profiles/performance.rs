@@ -39,15 +39,20 @@ pub struct Calibration {
 impl<'a> Counts<'a> {
     /// Of profiles of one baseline.
     pub fn new(baseline: &'a ScoreBaseline, score: &'a ScoreCounts) -> Self {
-        Self { cuts: &baseline.cuts, score }
+        Self {
+            cuts: &baseline.cuts,
+            score,
+        }
     }
 
     /// Labelled and scored rows by label and prediction at a threshold, exactly; `None` when it is none of the cuts.
     pub fn confusion(&self, threshold: f64) -> Option<Confusion> {
         let from = self.cuts.iter().position(|cut| *cut == threshold)? + 1;
         let sum = |cells: &[i64]| cells.iter().sum::<i64>() as u64;
-        let (negatives, positives) =
-            (self.score.negative.cells.split_at(from), self.score.positive.cells.split_at(from));
+        let (negatives, positives) = (
+            self.score.negative.cells.split_at(from),
+            self.score.positive.cells.split_at(from),
+        );
         Some(Confusion {
             true_negatives: sum(negatives.0),
             false_positives: sum(negatives.1),
@@ -58,32 +63,58 @@ impl<'a> Counts<'a> {
 
     /// The area under the ROC curve; `None` when one class only is labelled.
     pub fn ranked(&self) -> Option<Ranked> {
-        let (negatives, positives) = (self.score.negative.scored() as f64, self.score.positive.scored() as f64);
+        let (negatives, positives) = (
+            self.score.negative.scored() as f64,
+            self.score.positive.scored() as f64,
+        );
         if negatives == 0.0 || positives == 0.0 {
             return None;
         }
         let (mut below, mut twice_before, mut together) = (0_i128, 0_i128, 0_i128);
-        for (&negative, &positive) in self.score.negative.cells.iter().zip(&self.score.positive.cells) {
+        for (&negative, &positive) in self
+            .score
+            .negative
+            .cells
+            .iter()
+            .zip(&self.score.positive.cells)
+        {
             let (negative, positive) = (i128::from(negative), i128::from(positive));
             twice_before += positive * (2 * below + negative);
             together += positive * negative;
             below += negative;
         }
         let pairs = negatives * positives;
-        Some(Ranked { roc_auc: twice_before as f64 / (2.0 * pairs), error_bound: together as f64 / (2.0 * pairs) })
+        Some(Ranked {
+            roc_auc: twice_before as f64 / (2.0 * pairs),
+            error_bound: together as f64 / (2.0 * pairs),
+        })
     }
 
     /// Ten ranges of equal width, empty ones included.
     pub fn calibration(&self) -> Vec<Calibration> {
         let edge = |tenth: u32| f64::from(tenth * 10) / 100.0;
-        (0..10).map(|tenth| self.range(edge(tenth), edge(tenth + 1))).collect()
+        (0..10)
+            .map(|tenth| self.range(edge(tenth), edge(tenth + 1)))
+            .collect()
     }
 
     fn range(&self, lower: f64, upper: f64) -> Calibration {
-        let mut range = Calibration { lower, upper, rows: 0, positives: 0, mean_predicted: None, error_bound: 0.0 };
+        let mut range = Calibration {
+            lower,
+            upper,
+            rows: 0,
+            positives: 0,
+            mean_predicted: None,
+            error_bound: 0.0,
+        };
         let (mut sum, mut width) = (0.0, 0.0);
-        for (index, (&negative, &positive)) in
-            self.score.negative.cells.iter().zip(&self.score.positive.cells).enumerate()
+        for (index, (&negative, &positive)) in self
+            .score
+            .negative
+            .cells
+            .iter()
+            .zip(&self.score.positive.cells)
+            .enumerate()
         {
             let from = index.checked_sub(1).map_or(0.0, |below| self.cuts[below]);
             let to = self.cuts.get(index).copied().unwrap_or(1.0);
@@ -109,8 +140,9 @@ impl<'a> Counts<'a> {
         let (negative, positive) = (&self.score.negative, &self.score.positive);
         let rows = negative.scored() + positive.scored();
         // (p - 1)^2 = 1 - 2 p + p^2
-        let errors =
-            negative.score_squares() + positive.scored() as f64 - 2.0 * positive.score_sum() + positive.score_squares();
+        let errors = negative.score_squares() + positive.scored() as f64
+            - 2.0 * positive.score_sum()
+            + positive.score_squares();
         (rows > 0).then(|| errors / rows as f64)
     }
 }
@@ -118,6 +150,8 @@ impl<'a> Counts<'a> {
 impl Baseline {
     /// Labelled and scored rows by label and prediction at the model's own threshold.
     pub fn confusion(&self, score: &ScoreCounts) -> Confusion {
-        Counts::new(&self.score, score).confusion(self.threshold).unwrap_or_default()
+        Counts::new(&self.score, score)
+            .confusion(self.threshold)
+            .unwrap_or_default()
     }
 }

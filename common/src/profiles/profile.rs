@@ -30,7 +30,11 @@ impl Profile {
 
     /// Rows in all.
     pub fn rows(&self) -> i64 {
-        self.score.all().into_iter().map(|counts| counts.unscored + counts.scored()).sum()
+        self.score
+            .all()
+            .into_iter()
+            .map(|counts| counts.unscored + counts.scored())
+            .sum()
     }
 
     /// Rows whose label is known.
@@ -40,7 +44,11 @@ impl Profile {
 
     /// Rows without a prediction, because a feature is missing or not finite.
     pub fn unscored_rows(&self) -> i64 {
-        self.score.all().into_iter().map(|counts| counts.unscored).sum()
+        self.score
+            .all()
+            .into_iter()
+            .map(|counts| counts.unscored)
+            .sum()
     }
 
     /// Adds what another profile counts.
@@ -50,7 +58,15 @@ impl Profile {
     pub fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
         let cells = |profile: &Self| -> Vec<usize> {
             let features = profile.features.iter().map(|feature| feature.cells.len());
-            features.chain(profile.score.all().into_iter().map(|counts| counts.cells.len())).collect()
+            features
+                .chain(
+                    profile
+                        .score
+                        .all()
+                        .into_iter()
+                        .map(|counts| counts.cells.len()),
+                )
+                .collect()
         };
         if cells(self) != cells(other) {
             return Err(Overflow);
@@ -65,7 +81,11 @@ impl Profile {
     /// Whether it fits a baseline, and no count is negative.
     pub fn is_sound(&self, baseline: &Baseline) -> bool {
         self.features.len() == baseline.features.len()
-            && self.score.all().into_iter().all(|counts| counts.is_sound(baseline.score.cuts.len() + 1))
+            && self
+                .score
+                .all()
+                .into_iter()
+                .all(|counts| counts.is_sound(baseline.score.cuts.len() + 1))
             && self
                 .features
                 .iter()

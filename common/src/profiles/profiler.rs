@@ -34,8 +34,14 @@ pub struct Profiler {
 impl Profiler {
     /// Of no rows yet; the profiles may take `memory` bytes, and those of one day always fit.
     pub fn new(baseline: &Arc<Baseline>, memory: u64) -> Self {
-        let most_days = usize::try_from(memory / (8 * baseline.counters() as u64)).unwrap_or(usize::MAX).max(1);
-        Self { baseline: baseline.clone(), most_days, days: BTreeMap::new() }
+        let most_days = usize::try_from(memory / (8 * baseline.counters() as u64))
+            .unwrap_or(usize::MAX)
+            .max(1);
+        Self {
+            baseline: baseline.clone(),
+            most_days,
+            days: BTreeMap::new(),
+        }
     }
 
     /// What the profiles are counted by.
@@ -57,7 +63,11 @@ impl Profiler {
         let mut from = 0;
         while from < rows.days.len() {
             let day = rows.days[from];
-            let to = from + rows.days[from..].iter().take_while(|other| **other == day).count();
+            let to = from
+                + rows.days[from..]
+                    .iter()
+                    .take_while(|other| **other == day)
+                    .count();
             self.add_of_day(day, rows, from..to, times)?;
             from = to;
         }
@@ -74,10 +84,21 @@ impl Profiler {
         let baseline = self.baseline.clone();
         let profile = self.day(day)?;
         for row in range.clone() {
-            let score = rows.scores.is_valid(row).then(|| rows.scores.value(row)).filter(|score| !score.is_nan());
-            profile.score.add(&baseline.score.cuts, score, rows.labels[row], times);
+            let score = rows
+                .scores
+                .is_valid(row)
+                .then(|| rows.scores.value(row))
+                .filter(|score| !score.is_nan());
+            profile
+                .score
+                .add(&baseline.score.cuts, score, rows.labels[row], times);
         }
-        for ((column, counts), baseline) in rows.features.iter().zip(&mut profile.features).zip(&baseline.features) {
+        for ((column, counts), baseline) in rows
+            .features
+            .iter()
+            .zip(&mut profile.features)
+            .zip(&baseline.features)
+        {
             for row in range.clone() {
                 match column.is_valid(row) {
                     true => counts.add(baseline, column.value(row), times),
@@ -98,7 +119,10 @@ impl Profiler {
                 self.baseline.features.len()
             )));
         }
-        Ok(self.days.entry(day).or_insert_with(|| Profile::new(&self.baseline)))
+        Ok(self
+            .days
+            .entry(day)
+            .or_insert_with(|| Profile::new(&self.baseline)))
     }
 
     /// Adds what another profiler of the same baseline counted.
@@ -106,7 +130,10 @@ impl Profiler {
     /// # Errors
     /// Those of [`Profiler::add`], and numbers that overflow.
     pub fn merge(&mut self, other: Self) -> Result<()> {
-        other.days.iter().try_for_each(|(day, profile)| self.add_profile(*day, profile))
+        other
+            .days
+            .iter()
+            .try_for_each(|(day, profile)| self.add_profile(*day, profile))
     }
 
     pub(super) fn add_profile(&mut self, day: Option<DayNumber>, profile: &Profile) -> Result<()> {

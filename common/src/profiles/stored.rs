@@ -36,7 +36,11 @@ impl Profiler {
     pub fn stored(&self) -> Result<Vec<StoredProfile>> {
         let stored = |(day, profile): (&Option<days::DayNumber>, &Profile)| {
             let date = |day: days::DayNumber| {
-                let beyond = || Failure::contract(format!("a time is {day} days from 1970-01-01, beyond the calendar"));
+                let beyond = || {
+                    Failure::contract(format!(
+                        "a time is {day} days from 1970-01-01, beyond the calendar"
+                    ))
+                };
                 days::date(day).ok_or_else(beyond)
             };
             Ok(StoredProfile {
@@ -75,6 +79,8 @@ impl Profiler {
 impl StoredProfile {
     /// Whether it is counted by the cells of `baseline`: others can't be added.
     pub fn fits(&self, baseline: &Baseline) -> bool {
-        self.format_version == FORMAT_VERSION && self.model == baseline.model && self.profile.is_sound(baseline)
+        self.format_version == FORMAT_VERSION
+            && self.model == baseline.model
+            && self.profile.is_sound(baseline)
     }
 }

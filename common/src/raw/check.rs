@@ -33,7 +33,9 @@ struct Tally {
 impl Checker {
     pub(super) fn new(file: &RawFile, scratch: &Path) -> Result<Self> {
         let columns = &file.dataset.columns;
-        let key = (0..columns.len()).filter(|&at| matches!(columns[at].role, Role::Id | Role::Time)).collect();
+        let key = (0..columns.len())
+            .filter(|&at| matches!(columns[at].role, Role::Id | Role::Time))
+            .collect();
         Ok(Self {
             rules: file.dataset.rules(file.labels).map_err(Failure::usage)?,
             key,
@@ -55,17 +57,26 @@ impl Checker {
         let batch = &chunk.batch;
         let before = self.rows;
         let mut note = |column: usize, breach: Breach, row: usize, example: &dyn Fn() -> String| {
-            let tally = self.breaches.entry((column, breach)).or_insert_with(|| Tally {
-                rows: 0,
-                first: before + row as u64 + 1,
-                example: example(),
-            });
+            let tally = self
+                .breaches
+                .entry((column, breach))
+                .or_insert_with(|| Tally {
+                    rows: 0,
+                    first: before + row as u64 + 1,
+                    example: example(),
+                });
             tally.rows += 1;
         };
         let mut misfits = HashSet::new();
-        for misfit in chunk.misfits.iter().filter(|misfit| keep.is_none_or(|keep| keep.value(misfit.row))) {
+        for misfit in chunk
+            .misfits
+            .iter()
+            .filter(|misfit| keep.is_none_or(|keep| keep.value(misfit.row)))
+        {
             misfits.insert((misfit.column, misfit.row));
-            note(misfit.column, misfit.breach.clone(), misfit.row, &|| misfit.example.clone());
+            note(misfit.column, misfit.breach.clone(), misfit.row, &|| {
+                misfit.example.clone()
+            });
         }
         for (column, rule) in self.rules.iter().enumerate() {
             let array = batch.column(column);
@@ -91,7 +102,10 @@ impl Checker {
     }
 
     fn key_columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
-        self.key.iter().map(|&column| batch.column(column).clone()).collect()
+        self.key
+            .iter()
+            .map(|&column| batch.column(column).clone())
+            .collect()
     }
 
     /// # Errors
@@ -102,7 +116,10 @@ impl Checker {
         keep: &mut impl FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
     ) -> Result<Summary> {
         let mut lines = self.lines(file);
-        let (repeated, example) = repeats(std::mem::replace(&mut self.names, Sorter::new(Path::new(""))))?;
+        let (repeated, example) = repeats(std::mem::replace(
+            &mut self.names,
+            Sorter::new(Path::new("")),
+        ))?;
         if let Some(hash) = example {
             lines.push(self.line_of_repeats(file, repeated, hash, keep)?);
         }
@@ -110,8 +127,14 @@ impl Checker {
             return Err(file.broken(&lines));
         }
         let counted = file.dataset.columns.iter().zip(&self.not_finite);
-        let not_finite = counted.filter(|(_, count)| **count > 0).map(|(column, count)| (column.name.clone(), *count));
-        Ok(Summary { rows: self.rows, kept: self.kept, not_finite: not_finite.collect() })
+        let not_finite = counted
+            .filter(|(_, count)| **count > 0)
+            .map(|(column, count)| (column.name.clone(), *count));
+        Ok(Summary {
+            rows: self.rows,
+            kept: self.kept,
+            not_finite: not_finite.collect(),
+        })
     }
 
     fn lines(&self, file: &RawFile) -> Vec<String> {
@@ -123,8 +146,14 @@ impl Checker {
                 Breach::Below(min) => format!("are below the least value {min}"),
                 Breach::Above(max) => format!("are above the greatest value {max}"),
                 Breach::NotAllowed if column.role == Role::Target => {
-                    let classes = file.dataset.classes().map(|c| format!("{} nor {}", c.negative, c.positive));
-                    format!("hold a value that is neither {}", classes.unwrap_or_default())
+                    let classes = file
+                        .dataset
+                        .classes()
+                        .map(|c| format!("{} nor {}", c.negative, c.positive));
+                    format!(
+                        "hold a value that is neither {}",
+                        classes.unwrap_or_default()
+                    )
                 }
                 Breach::NotAllowed => "hold a value that is not allowed".to_owned(),
                 Breach::Misspelt(column_type) => format!("can't be read as {column_type}"),
@@ -162,7 +191,11 @@ impl Checker {
                 if found == hash && kept.as_ref().is_none_or(|kept| kept.value(row)) {
                     places.push(place(file, before + row as u64 + 1));
                     let values = self.key.iter().map(|&column| {
-                        format!("{} {}", batch.schema_ref().field(column).name(), rule::show(batch.column(column), row))
+                        format!(
+                            "{} {}",
+                            batch.schema_ref().field(column).name(),
+                            rule::show(batch.column(column), row)
+                        )
                     });
                     example = values.collect::<Vec<_>>().join(", ");
                     if places.len() == 2 {
@@ -172,7 +205,11 @@ impl Checker {
             }
             before += batch.num_rows() as u64;
         }
-        let names: Vec<&str> = self.key.iter().map(|&column| file.dataset.columns[column].name.as_str()).collect();
+        let names: Vec<&str> = self
+            .key
+            .iter()
+            .map(|&column| file.dataset.columns[column].name.as_str())
+            .collect();
         Ok(format!(
             "{repeated} of {} rows repeat the ({}) of another row, such as {}: {example}",
             self.rows,
@@ -184,7 +221,12 @@ impl Checker {
 
 /// A row as a person finds it.
 fn place(file: &RawFile, row: u64) -> String {
-    match file.key.ends_with(".csv").then(|| csv::line(&file.path, row)).flatten() {
+    match file
+        .key
+        .ends_with(".csv")
+        .then(|| csv::line(&file.path, row))
+        .flatten()
+    {
         Some(line) => format!("line {line}"),
         None => format!("row {row}"),
     }

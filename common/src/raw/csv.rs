@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch,
+    StringArray,
 };
 use arrow::csv::ReaderBuilder;
 use arrow::csv::reader::Format;
 use arrow::datatypes::{
-    DataType, Date32Type, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema, TimestampMicrosecondType,
+    DataType, Date32Type, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema,
+    TimestampMicrosecondType,
 };
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike, Utc};
 
@@ -29,9 +31,16 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
         .infer_schema(file(&raw.path)?, Some(0))
         .map_err(|error| raw.unreadable("CSV", &error))?
         .0;
-    let names: Vec<&str> = header.fields().iter().map(|field| field.name().as_str()).collect();
+    let names: Vec<&str> = header
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     let positions = positions(raw, &names)?;
-    let texts: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    let texts: Vec<Field> = names
+        .iter()
+        .map(|name| Field::new(*name, DataType::Utf8, true))
+        .collect();
     let projection: Vec<usize> = positions.iter().copied().flatten().collect();
     let reader = ReaderBuilder::new(Arc::new(Schema::new(texts)))
         .with_header(true)
@@ -52,7 +61,10 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
                 None => arrow::array::new_null_array(&column_type.data_type(), batch.num_rows()),
             });
         }
-        Ok(Chunk { batch: RecordBatch::try_new(schema.clone(), columns)?, misfits })
+        Ok(Chunk {
+            batch: RecordBatch::try_new(schema.clone(), columns)?,
+            misfits,
+        })
     })))
 }
 
@@ -61,7 +73,10 @@ fn file(path: &Path) -> Result<File> {
     let place = || format!("opening {}", path.display());
     let mut file = File::open(path).with_context(place)?;
     let mut mark = Vec::new();
-    file.by_ref().take(3).read_to_end(&mut mark).with_context(place)?;
+    file.by_ref()
+        .take(3)
+        .read_to_end(&mut mark)
+        .with_context(place)?;
     if mark != [0xef, 0xbb, 0xbf] {
         file.seek(SeekFrom::Start(0)).with_context(place)?;
     }
@@ -74,47 +89,79 @@ fn positions(raw: &RawFile, names: &[&str]) -> Result<Vec<Option<usize>>> {
         && raw.dataset.columns.len() > 1
         && one.contains([';', '\t', '|'])
     {
-        return Err(raw.broken(&[format!("its header is {one:?}: fields of a CSV file are separated by commas")]));
+        return Err(raw.broken(&[format!(
+            "its header is {one:?}: fields of a CSV file are separated by commas"
+        )]));
     }
     let (mut positions, mut lines) = (Vec::new(), Vec::new());
     for column in &raw.dataset.columns {
-        let mut found = names.iter().enumerate().filter(|(_, name)| **name == column.name);
+        let mut found = names
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| **name == column.name);
         let (first, second) = (found.next(), found.next());
         positions.push(first.map(|(position, _)| position));
         if second.is_some() {
-            lines.push(format!("column {:?} stands in the header twice", column.name));
+            lines.push(format!(
+                "column {:?} stands in the header twice",
+                column.name
+            ));
         }
         if first.is_none() && (column.role != Role::Target || raw.labels != Labels::Optional) {
             lines.push(missing(&column.name, names.iter().copied()));
         }
     }
-    if lines.is_empty() { Ok(positions) } else { Err(raw.broken(&lines)) }
+    if lines.is_empty() {
+        Ok(positions)
+    } else {
+        Err(raw.broken(&lines))
+    }
 }
 
 /// Texts as values of a type.
-fn parse(texts: &StringArray, column_type: ColumnType, column: usize, misfits: &mut Vec<Misfit>) -> ArrayRef {
+fn parse(
+    texts: &StringArray,
+    column_type: ColumnType,
+    column: usize,
+    misfits: &mut Vec<Misfit>,
+) -> ArrayRef {
     let misspelt = Breach::Misspelt(column_type);
     let mut reject = |row: usize, breach: Breach| {
-        misfits.push(Misfit { column, row, breach, example: format!("{:?}", texts.value(row)) });
+        misfits.push(Misfit {
+            column,
+            row,
+            breach,
+            example: format!("{:?}", texts.value(row)),
+        });
     };
     let at = |reading: Option<DateTime<Utc>>| micros(reading.ok_or_else(|| misspelt.clone())?);
     match column_type {
         ColumnType::Utf8 => Arc::new(texts.clone()),
-        ColumnType::Int32 => {
-            Arc::new(primitive::<Int32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
-        }
-        ColumnType::Int64 => {
-            Arc::new(primitive::<Int64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
-        }
-        ColumnType::Float32 => {
-            Arc::new(primitive::<Float32Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
-        }
-        ColumnType::Float64 => {
-            Arc::new(primitive::<Float64Type>(texts, |text| text.parse().map_err(|_| misspelt.clone()), reject))
-        }
-        ColumnType::Date => {
-            Arc::new(primitive::<Date32Type>(texts, |text| days(text).ok_or_else(|| misspelt.clone()), reject))
-        }
+        ColumnType::Int32 => Arc::new(primitive::<Int32Type>(
+            texts,
+            |text| text.parse().map_err(|_| misspelt.clone()),
+            reject,
+        )),
+        ColumnType::Int64 => Arc::new(primitive::<Int64Type>(
+            texts,
+            |text| text.parse().map_err(|_| misspelt.clone()),
+            reject,
+        )),
+        ColumnType::Float32 => Arc::new(primitive::<Float32Type>(
+            texts,
+            |text| text.parse().map_err(|_| misspelt.clone()),
+            reject,
+        )),
+        ColumnType::Float64 => Arc::new(primitive::<Float64Type>(
+            texts,
+            |text| text.parse().map_err(|_| misspelt.clone()),
+            reject,
+        )),
+        ColumnType::Date => Arc::new(primitive::<Date32Type>(
+            texts,
+            |text| days(text).ok_or_else(|| misspelt.clone()),
+            reject,
+        )),
         ColumnType::Timestamp => Arc::new(primitive::<TimestampMicrosecondType>(
             texts,
             |text| at(reading(text).map(|reading| reading.and_utc())),
@@ -123,7 +170,11 @@ fn parse(texts: &StringArray, column_type: ColumnType, column: usize, misfits: &
         ColumnType::TimestampTz => Arc::new(
             primitive::<TimestampMicrosecondType>(
                 texts,
-                |text| at(DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.to_utc())),
+                |text| {
+                    at(DateTime::parse_from_rfc3339(text)
+                        .ok()
+                        .map(|instant| instant.to_utc()))
+                },
                 reject,
             )
             .with_timezone("UTC"),
@@ -167,14 +218,20 @@ fn primitive<T: ArrowPrimitiveType>(
 
 /// `2024-12-31` as days since 1970.
 fn days(text: &str) -> Option<i32> {
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10)?;
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .ok()
+        .filter(|_| text.len() == 10)?;
     i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
 }
 
 /// `2024-12-31`, `2024-12-31T23:59` or `2024-12-31 23:59:59.25`.
 fn reading(text: &str) -> Option<NaiveDateTime> {
     if text.len() == 10 {
-        return Some(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(Default::default()));
+        return Some(
+            NaiveDate::parse_from_str(text, "%Y-%m-%d")
+                .ok()?
+                .and_time(Default::default()),
+        );
     }
     let text = text.replacen(' ', "T", 1);
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
@@ -183,7 +240,11 @@ fn reading(text: &str) -> Option<NaiveDateTime> {
 }
 
 fn micros(at: DateTime<Utc>) -> Result<i64, Breach> {
-    if at.nanosecond().is_multiple_of(1000) { Ok(at.timestamp_micros()) } else { Err(Breach::Inexact) }
+    if at.nanosecond().is_multiple_of(1000) {
+        Ok(at.timestamp_micros())
+    } else {
+        Err(Breach::Inexact)
+    }
 }
 
 /// The line on which a row begins; rows and lines count from 1. Line breaks in quotes belong to their row.

@@ -23,17 +23,31 @@ const PAGES: &str = "its pages make no sense";
 
 pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
     let file = File::open(&raw.path).with_context(|| format!("opening {}", raw.path.display()))?;
-    let builder = guard(&raw.key, PAGES, || ParquetRecordBatchReaderBuilder::try_new(file))?;
+    let builder = guard(&raw.key, PAGES, || {
+        ParquetRecordBatchReaderBuilder::try_new(file)
+    })?;
     let positions = positions(raw, builder.schema())?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), positions.iter().copied().flatten());
-    let mut reader = guard(&raw.key, PAGES, || builder.with_projection(mask).with_batch_size(BATCH_ROWS).build())?;
+    let mask = ProjectionMask::roots(
+        builder.parquet_schema(),
+        positions.iter().copied().flatten(),
+    );
+    let mut reader = guard(&raw.key, PAGES, || {
+        builder
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+    })?;
     // The reader gives columns in the order of the file.
     let mut in_file: Vec<usize> = positions.iter().copied().flatten().collect();
     in_file.sort_unstable();
-    let order: Vec<Option<usize>> =
-        positions.iter().map(|position| position.and_then(|position| in_file.binary_search(&position).ok())).collect();
+    let order: Vec<Option<usize>> = positions
+        .iter()
+        .map(|position| position.and_then(|position| in_file.binary_search(&position).ok()))
+        .collect();
     let (raw, schema) = (raw.clone(), raw.dataset.raw_schema());
-    let batches = std::iter::from_fn(move || guard(&raw.key, PAGES, || reader.next().transpose()).transpose());
+    let batches = std::iter::from_fn(move || {
+        guard(&raw.key, PAGES, || reader.next().transpose()).transpose()
+    });
     Ok(Box::new(batches.map(move |batch| {
         let batch = batch?;
         let mut misfits = Vec::new();
@@ -45,13 +59,20 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
                 None => arrow::array::new_null_array(wanted, batch.num_rows()),
             });
         }
-        Ok(Chunk { batch: RecordBatch::try_new(schema.clone(), columns)?, misfits })
+        Ok(Chunk {
+            batch: RecordBatch::try_new(schema.clone(), columns)?,
+            misfits,
+        })
     })))
 }
 
 /// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an error, of which
 /// `nonsense` is told.
-fn guard<T, E: Display>(key: &str, nonsense: &str, read: impl FnOnce() -> Result<T, E>) -> Result<T> {
+fn guard<T, E: Display>(
+    key: &str,
+    nonsense: &str,
+    read: impl FnOnce() -> Result<T, E>,
+) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(read) => read.map_err(|error| unreadable(key, "parquet", &error)),
         Err(_) => Err(unreadable(key, "parquet", &nonsense)),
@@ -64,17 +85,31 @@ fn guard<T, E: Display>(key: &str, nonsense: &str, read: impl FnOnce() -> Result
 /// A file that is truncated or is no parquet file: exit 10, by the name `key`.
 pub fn check_footer(path: &Path, key: &str) -> Result<()> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let length = file.metadata().with_context(|| format!("looking up {}", path.display()))?.len();
-    let metadata = guard(key, "its footer makes no sense", || ParquetMetaDataReader::new().parse_and_finish(&file))?;
-    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let length = file
+        .metadata()
+        .with_context(|| format!("looking up {}", path.display()))?
+        .len();
+    let metadata = guard(key, "its footer makes no sense", || {
+        ParquetMetaDataReader::new().parse_and_finish(&file)
+    })?;
+    let columns = metadata
+        .row_groups()
+        .iter()
+        .flat_map(|group| group.columns());
     let ends = columns.map(|column| {
-        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
-        u64::try_from(start).ok()?.checked_add(u64::try_from(column.compressed_size()).ok()?)
+        let start = column
+            .dictionary_page_offset()
+            .unwrap_or_else(|| column.data_page_offset());
+        u64::try_from(start)
+            .ok()?
+            .checked_add(u64::try_from(column.compressed_size()).ok()?)
     });
     match ends.max_by_key(|end| end.unwrap_or(u64::MAX)) {
-        Some(end) if end.is_none_or(|end| end > length) => {
-            Err(unreadable(key, "parquet", &"its footer names pages beyond its end"))
-        }
+        Some(end) if end.is_none_or(|end| end > length) => Err(unreadable(
+            key,
+            "parquet",
+            &"its footer names pages beyond its end",
+        )),
         _ => Ok(()),
     }
 }
@@ -83,12 +118,19 @@ pub fn check_footer(path: &Path, key: &str) -> Result<()> {
 fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
     let (mut positions, mut lines) = (Vec::new(), Vec::new());
     for column in &raw.dataset.columns {
-        let mut found = schema.fields().iter().enumerate().filter(|(_, field)| *field.name() == column.name);
+        let mut found = schema
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| *field.name() == column.name);
         let (first, second) = (found.next(), found.next());
         positions.push(first.map(|(position, _)| position));
         let Some((_, field)) = first else {
             if column.role != Role::Target || raw.labels != Labels::Optional {
-                lines.push(missing(&column.name, schema.fields().iter().map(|field| field.name().as_str())));
+                lines.push(missing(
+                    &column.name,
+                    schema.fields().iter().map(|field| field.name().as_str()),
+                ));
             }
             continue;
         };
@@ -103,19 +145,35 @@ fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
             ));
         }
     }
-    if lines.is_empty() { Ok(positions) } else { Err(raw.broken(&lines)) }
+    if lines.is_empty() {
+        Ok(positions)
+    } else {
+        Err(raw.broken(&lines))
+    }
 }
 
 /// The line for a column that is not there.
 pub(super) fn missing<'a>(name: &str, mut there: impl Iterator<Item = &'a str> + Clone) -> String {
-    match there.clone().find(|other| other.trim().eq_ignore_ascii_case(name.trim())) {
-        Some(other) => format!("column {name:?} is missing; the file has {other:?}, and spelling counts"),
+    match there
+        .clone()
+        .find(|other| other.trim().eq_ignore_ascii_case(name.trim()))
+    {
+        Some(other) => {
+            format!("column {name:?} is missing; the file has {other:?}, and spelling counts")
+        }
         None => {
-            let mut names: Vec<String> = there.by_ref().take(8).map(|name| format!("{name:?}")).collect();
+            let mut names: Vec<String> = there
+                .by_ref()
+                .take(8)
+                .map(|name| format!("{name:?}"))
+                .collect();
             if there.next().is_some() {
                 names.push("...".to_owned());
             }
-            format!("column {name:?} is missing; the file has {}", names.join(", "))
+            format!(
+                "column {name:?} is missing; the file has {}",
+                names.join(", ")
+            )
         }
     }
 }
@@ -133,31 +191,57 @@ fn fits(found: &DataType, wanted: ColumnType) -> bool {
         (ColumnType::Float64, Float16 | Float32 | Float64) => true,
         (ColumnType::Utf8, Utf8 | LargeUtf8 | Utf8View) => true,
         (ColumnType::Bool, Boolean) | (ColumnType::Date, Date32) => true,
-        (ColumnType::Timestamp, Timestamp(_, None)) | (ColumnType::TimestampTz, Timestamp(_, Some(_))) => true,
+        (ColumnType::Timestamp, Timestamp(_, None))
+        | (ColumnType::TimestampTz, Timestamp(_, Some(_))) => true,
         _ => false,
     }
 }
 
 /// The column in the contract's type.
-fn convert(found: &ArrayRef, wanted: &DataType, column: usize, misfits: &mut Vec<Misfit>) -> Result<ArrayRef> {
+fn convert(
+    found: &ArrayRef,
+    wanted: &DataType,
+    column: usize,
+    misfits: &mut Vec<Misfit>,
+) -> Result<ArrayRef> {
     if found.data_type() == wanted {
         return Ok(found.clone());
     }
-    if let (DataType::Timestamp(TimeUnit::Nanosecond, _), None) = (found.data_type(), found.as_any_dictionary_opt()) {
+    if let (DataType::Timestamp(TimeUnit::Nanosecond, _), None) =
+        (found.data_type(), found.as_any_dictionary_opt())
+    {
         let readings = found.as_primitive::<TimestampNanosecondType>();
         for (row, reading) in readings.iter().enumerate() {
             if reading.is_some_and(|reading| reading % 1000 != 0) {
                 let example = arrow::util::display::array_value_to_string(found, row)?;
-                misfits.push(Misfit { column, row, breach: Breach::Inexact, example });
+                misfits.push(Misfit {
+                    column,
+                    row,
+                    breach: Breach::Inexact,
+                    example,
+                });
             }
         }
     }
     // Null instead of an error where the value is beyond the type: the row can then be told.
-    let converted = cast_with_options(found, wanted, &CastOptions { safe: true, ..Default::default() })?;
+    let converted = cast_with_options(
+        found,
+        wanted,
+        &CastOptions {
+            safe: true,
+            ..Default::default()
+        },
+    )?;
     if converted.null_count() > found.null_count() {
         for row in (0..found.len()).filter(|&row| converted.is_null(row) && found.is_valid(row)) {
-            let example = arrow::util::display::array_value_to_string(found, row).unwrap_or_default();
-            misfits.push(Misfit { column, row, breach: Breach::Inexact, example });
+            let example =
+                arrow::util::display::array_value_to_string(found, row).unwrap_or_default();
+            misfits.push(Misfit {
+                column,
+                row,
+                breach: Breach::Inexact,
+                example,
+            });
         }
     }
     Ok(converted)

@@ -2,9 +2,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, DictionaryArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, LargeStringArray,
-    StringArray, StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
-    UInt32Array, UInt64Array,
+    ArrayRef, DictionaryArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
+    LargeStringArray, StringArray, StringViewArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::Int32Type;
 use serde_json::json;
@@ -31,7 +31,12 @@ pub(super) fn contract() -> Arc<Dataset> {
 
 pub(super) fn file(path: &Path, dataset: &Arc<Dataset>, labels: Labels) -> RawFile {
     let key = format!("train/{}", path.file_name().unwrap().to_str().unwrap());
-    RawFile { key, path: path.to_owned(), dataset: dataset.clone(), labels }
+    RawFile {
+        key,
+        path: path.to_owned(),
+        dataset: dataset.clone(),
+        labels,
+    }
 }
 
 /// The rows and counts of a file; a breach is an error.
@@ -61,15 +66,36 @@ struct Sample {
 
 impl Sample {
     fn of(rows: usize) -> Self {
-        let number = |f: fn(usize) -> f64| -> ArrayRef { Arc::new((0..rows).map(f).collect::<Float64Array>()) };
+        let number = |f: fn(usize) -> f64| -> ArrayRef {
+            Arc::new((0..rows).map(f).collect::<Float64Array>())
+        };
         let columns: Vec<(&str, ArrayRef)> = vec![
-            ("date", Arc::new(TimestampMicrosecondArray::from(vec![1_700_000_000_000_000; rows]))),
-            ("customerId", Arc::new((0..rows).map(|i| Some(format!("c{i}"))).collect::<StringArray>())),
+            (
+                "date",
+                Arc::new(TimestampMicrosecondArray::from(vec![
+                    1_700_000_000_000_000;
+                    rows
+                ])),
+            ),
+            (
+                "customerId",
+                Arc::new(
+                    (0..rows)
+                        .map(|i| Some(format!("c{i}")))
+                        .collect::<StringArray>(),
+                ),
+            ),
             ("feature1", number(|i| i as f64 - 50.0)),
             ("feature2", number(|i| (i % 97 + 1) as f64 / 7.0)),
-            ("target", Arc::new((0..rows).map(|i| i as i64 % 2).collect::<Int64Array>())),
+            (
+                "target",
+                Arc::new((0..rows).map(|i| i as i64 % 2).collect::<Int64Array>()),
+            ),
         ];
-        Self { folder: tempfile::tempdir().unwrap(), columns }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            columns,
+        }
     }
 
     fn with(mut self, name: &'static str, array: ArrayRef) -> Self {
@@ -89,7 +115,8 @@ impl Sample {
         let path = self.folder.path().join("a.parquet");
         let batch = RecordBatch::try_from_iter(self.columns.clone()).unwrap();
         let sink = std::fs::File::create(&path).unwrap();
-        let mut writer = ::parquet::arrow::ArrowWriter::try_new(sink, batch.schema(), None).unwrap();
+        let mut writer =
+            ::parquet::arrow::ArrowWriter::try_new(sink, batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         file(&path, &contract(), labels)
@@ -100,18 +127,32 @@ impl Sample {
 fn rows_come_in_the_order_and_the_types_of_the_contract() {
     let sample = Sample::of(20_000).with("unknown", Arc::new(Int64Array::from(vec![1; 20_000])));
     let (batches, summary) = read(&sample.write(Labels::Required)).unwrap();
-    assert_eq!(summary, Summary { rows: 20_000, kept: 20_000, not_finite: vec![] });
+    assert_eq!(
+        summary,
+        Summary {
+            rows: 20_000,
+            kept: 20_000,
+            not_finite: vec![]
+        }
+    );
     assert!(batches.len() > 2, "a file is read in batches");
     for batch in &batches {
         assert_eq!(batch.schema(), contract().raw_schema());
     }
-    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 20_000);
+    assert_eq!(
+        batches.iter().map(RecordBatch::num_rows).sum::<usize>(),
+        20_000
+    );
 }
 
 #[test]
 fn files_of_other_writers_hold_the_same_rows() {
     let read = |name: &str| {
-        let file = file(&Path::new(FIXTURES).join(name), &contract(), Labels::Required);
+        let file = file(
+            &Path::new(FIXTURES).join(name),
+            &contract(),
+            Labels::Required,
+        );
         let (batches, _) = super::tests::read(&file).unwrap();
         arrow::compute::concat_batches(&contract().raw_schema(), &batches).unwrap()
     };
@@ -125,21 +166,41 @@ fn files_of_other_writers_hold_the_same_rows() {
 
 #[test]
 fn types_that_hold_every_value_exactly_are_taken() {
-    let dates: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![1_700_000_000_000, 5, 6]));
+    let dates: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![
+        1_700_000_000_000,
+        5,
+        6,
+    ]));
     let dictionary: DictionaryArray<Int32Type> = ["a", "b", "c"].into_iter().collect();
     for (name, array) in [
         ("date", dates),
-        ("date", Arc::new(TimestampNanosecondArray::from(vec![1_000, 2_000, -3_000]))),
-        ("customerId", Arc::new(LargeStringArray::from(vec!["a", "b", "c"]))),
-        ("customerId", Arc::new(StringViewArray::from(vec!["a", "b", "c"]))),
+        (
+            "date",
+            Arc::new(TimestampNanosecondArray::from(vec![1_000, 2_000, -3_000])),
+        ),
+        (
+            "customerId",
+            Arc::new(LargeStringArray::from(vec!["a", "b", "c"])),
+        ),
+        (
+            "customerId",
+            Arc::new(StringViewArray::from(vec!["a", "b", "c"])),
+        ),
         ("customerId", Arc::new(dictionary)),
-        ("feature1", Arc::new(Float32Array::from(vec![0.1, 0.2, 0.3]))),
+        (
+            "feature1",
+            Arc::new(Float32Array::from(vec![0.1, 0.2, 0.3])),
+        ),
         ("target", Arc::new(Int16Array::from(vec![0, 1, 1]))),
         ("target", Arc::new(UInt32Array::from(vec![0, 1, 1]))),
     ] {
         let found = array.data_type().clone();
         let (batches, _) = read(&Sample::of(3).with(name, array).write(Labels::Required)).unwrap();
-        assert_eq!(batches[0].schema(), contract().raw_schema(), "{name} of {found}");
+        assert_eq!(
+            batches[0].schema(),
+            contract().raw_schema(),
+            "{name} of {found}"
+        );
     }
 }
 
@@ -147,16 +208,52 @@ fn types_that_hold_every_value_exactly_are_taken() {
 fn other_types_are_refused_by_name_with_what_was_found() {
     let zoned = TimestampMicrosecondArray::from(vec![1, 2, 3]).with_timezone("Europe/Berlin");
     for (name, array, found, wanted) in [
-        ("target", Arc::new(Float64Array::from(vec![0.0, 1.0, 1.0])) as ArrayRef, "Float64", "int64"),
-        ("target", Arc::new(UInt64Array::from(vec![0, 1, 1])), "UInt64", "int64"),
-        ("target", Arc::new(StringArray::from(vec!["0", "1", "1"])), "Utf8", "int64"),
-        ("feature1", Arc::new(Int32Array::from(vec![1, 2, 3])), "Int32", "float64"),
-        ("customerId", Arc::new(Int64Array::from(vec![1, 2, 3])), "Int64", "utf8"),
-        ("date", Arc::new(StringArray::from(vec!["2024-01-01"; 3])), "Utf8", "timestamp"),
-        ("date", Arc::new(zoned), "Timestamp(µs, \"Europe/Berlin\")", "timestamp"),
+        (
+            "target",
+            Arc::new(Float64Array::from(vec![0.0, 1.0, 1.0])) as ArrayRef,
+            "Float64",
+            "int64",
+        ),
+        (
+            "target",
+            Arc::new(UInt64Array::from(vec![0, 1, 1])),
+            "UInt64",
+            "int64",
+        ),
+        (
+            "target",
+            Arc::new(StringArray::from(vec!["0", "1", "1"])),
+            "Utf8",
+            "int64",
+        ),
+        (
+            "feature1",
+            Arc::new(Int32Array::from(vec![1, 2, 3])),
+            "Int32",
+            "float64",
+        ),
+        (
+            "customerId",
+            Arc::new(Int64Array::from(vec![1, 2, 3])),
+            "Int64",
+            "utf8",
+        ),
+        (
+            "date",
+            Arc::new(StringArray::from(vec!["2024-01-01"; 3])),
+            "Utf8",
+            "timestamp",
+        ),
+        (
+            "date",
+            Arc::new(zoned),
+            "Timestamp(µs, \"Europe/Berlin\")",
+            "timestamp",
+        ),
     ] {
         let text = complaint(&Sample::of(3).with(name, array).write(Labels::Required));
-        let line = format!("column {name:?} is of type {found} in the file, and {wanted} in the contract");
+        let line =
+            format!("column {name:?} is of type {found} in the file, and {wanted} in the contract");
         assert!(text.contains(&line), "{text}");
     }
 }
@@ -173,7 +270,10 @@ fn all_breaches_are_told_at_once_with_counts_and_examples() {
         .with("feature2", Arc::new(Float64Array::from(feature2)))
         .with("customerId", Arc::new(StringArray::from(ids)))
         .with("target", Arc::new(Int64Array::from(target)))
-        .with("date", Arc::new((0..9_000).map(Some).collect::<TimestampMicrosecondArray>()));
+        .with(
+            "date",
+            Arc::new((0..9_000).map(Some).collect::<TimestampMicrosecondArray>()),
+        );
     insta::assert_snapshot!(complaint(&sample.write(Labels::Required)), @r#"
     train/a.parquet breaks the data contract (dataset.json):
       column "customerId": 2 of 9000 rows hold null, where none may be, the first in row 8
@@ -188,7 +288,10 @@ fn all_breaches_are_told_at_once_with_counts_and_examples() {
 #[test]
 fn missing_columns_are_told_with_what_is_there() {
     let sample = Sample::of(3).without("feature2").without("customerId");
-    let sample = sample.with("CUSTOMERID", Arc::new(StringArray::from(vec!["a", "b", "c"])));
+    let sample = sample.with(
+        "CUSTOMERID",
+        Arc::new(StringArray::from(vec!["a", "b", "c"])),
+    );
     insta::assert_snapshot!(complaint(&sample.write(Labels::Required)), @r#"
     train/a.parquet breaks the data contract (dataset.json):
       column "customerId" is missing; the file has "CUSTOMERID", and spelling counts
@@ -200,28 +303,49 @@ fn missing_columns_are_told_with_what_is_there() {
 #[test]
 fn labels_are_required_to_train_and_optional_to_score() {
     let unlabelled = Sample::of(3).without("target");
-    assert!(complaint(&unlabelled.write(Labels::Required)).contains("column \"target\" is missing"));
+    assert!(
+        complaint(&unlabelled.write(Labels::Required)).contains("column \"target\" is missing")
+    );
     let (batches, _) = read(&unlabelled.write(Labels::Optional)).unwrap();
     assert_eq!(batches[0].schema(), contract().raw_schema());
     assert_eq!(batches[0].column(4).null_count(), 3);
 
-    let partly = Sample::of(3).with("target", Arc::new(Int64Array::from(vec![Some(1), None, Some(0)])));
-    assert!(complaint(&partly.write(Labels::Required)).contains("column \"target\": 1 of 3 rows hold null"));
+    let partly = Sample::of(3).with(
+        "target",
+        Arc::new(Int64Array::from(vec![Some(1), None, Some(0)])),
+    );
+    assert!(
+        complaint(&partly.write(Labels::Required))
+            .contains("column \"target\": 1 of 3 rows hold null")
+    );
     read(&partly.write(Labels::Optional)).unwrap();
     let wrong = Sample::of(3).with("target", Arc::new(Int64Array::from(vec![1, 7, 0])));
-    assert!(complaint(&wrong.write(Labels::Optional)).contains("neither 0 nor 1, the first in row 2: 7"));
+    assert!(
+        complaint(&wrong.write(Labels::Optional))
+            .contains("neither 0 nor 1, the first in row 2: 7")
+    );
 }
 
 #[test]
 fn a_clock_reading_finer_than_a_microsecond_is_a_breach() {
-    let sample = Sample::of(3).with("date", Arc::new(TimestampNanosecondArray::from(vec![1_000, 1_001, 2_000])));
+    let sample = Sample::of(3).with(
+        "date",
+        Arc::new(TimestampNanosecondArray::from(vec![1_000, 1_001, 2_000])),
+    );
     let text = complaint(&sample.write(Labels::Required));
-    assert!(text.contains("column \"date\": 1 of 3 rows can't be held in microseconds, the first in row 2"), "{text}");
+    assert!(
+        text.contains(
+            "column \"date\": 1 of 3 rows can't be held in microseconds, the first in row 2"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_repeated_key_is_found_across_batches() {
-    let ids = (0..20_000).map(|i| Some(format!("c{}", if i == 19_000 { 5 } else { i }))).collect::<StringArray>();
+    let ids = (0..20_000)
+        .map(|i| Some(format!("c{}", if i == 19_000 { 5 } else { i })))
+        .collect::<StringArray>();
     let sample = Sample::of(20_000).with("customerId", Arc::new(ids));
     let text = complaint(&sample.write(Labels::Required));
     let line = "1 of 20000 rows repeat the (date, customerId) of another row, such as row 6 and row 19001: \
@@ -232,26 +356,43 @@ fn a_repeated_key_is_found_across_batches() {
 #[test]
 fn an_id_may_come_back_at_another_time() {
     let dates = Arc::new(TimestampMicrosecondArray::from(vec![1, 2, 3]));
-    let sample = Sample::of(3).with("customerId", Arc::new(StringArray::from(vec!["a"; 3]))).with("date", dates);
+    let sample = Sample::of(3)
+        .with("customerId", Arc::new(StringArray::from(vec!["a"; 3])))
+        .with("date", dates);
     read(&sample.write(Labels::Required)).unwrap();
 }
 
 #[test]
 fn only_rows_that_the_filter_keeps_must_keep_the_contract() {
     let sample = Sample::of(4)
-        .with("feature2", Arc::new(Float64Array::from(vec![1.0, -1.0, 2.0, 3.0])))
-        .with("customerId", Arc::new(StringArray::from(vec![Some("a"), None, Some("a"), Some("b")])));
+        .with(
+            "feature2",
+            Arc::new(Float64Array::from(vec![1.0, -1.0, 2.0, 3.0])),
+        )
+        .with(
+            "customerId",
+            Arc::new(StringArray::from(vec![
+                Some("a"),
+                None,
+                Some("a"),
+                Some("b"),
+            ])),
+        );
     let scratch = tempfile::tempdir().unwrap();
     let keep = |mask: [bool; 4]| move |_: &RecordBatch| Ok(Some(BooleanArray::from(mask.to_vec())));
     let file = sample.write(Labels::Required);
-    let checked = file.checked(scratch.path(), keep([true, false, false, true])).unwrap();
+    let checked = file
+        .checked(scratch.path(), keep([true, false, false, true]))
+        .unwrap();
     let summary = checked.summary();
     let rows: usize = checked.map(|batch| batch.unwrap().num_rows()).sum();
     assert_eq!(rows, 2);
     let summary = summary.lock().unwrap().clone();
     assert_eq!((summary.rows, summary.kept), (4, 2));
 
-    let mut repeated = file.checked(scratch.path(), keep([true, false, true, true])).unwrap();
+    let mut repeated = file
+        .checked(scratch.path(), keep([true, false, true, true]))
+        .unwrap();
     let error = repeated.find_map(Result::err).unwrap();
     assert!(error.to_string().contains("row 1 and row 3"), "{error}");
 }
@@ -259,8 +400,12 @@ fn only_rows_that_the_filter_keeps_must_keep_the_contract() {
 #[test]
 fn floats_without_bounds_may_be_anything_and_are_counted() {
     let odd = vec![f64::NAN, f64::INFINITY, 1.0, f64::NEG_INFINITY];
-    let (_, summary) =
-        read(&Sample::of(4).with("feature1", Arc::new(Float64Array::from(odd))).write(Labels::Required)).unwrap();
+    let (_, summary) = read(
+        &Sample::of(4)
+            .with("feature1", Arc::new(Float64Array::from(odd)))
+            .write(Labels::Required),
+    )
+    .unwrap();
     assert_eq!(summary.not_finite, [("feature1".to_owned(), 3)]);
 }
 

@@ -18,13 +18,21 @@ async fn prepared(step: &Step, feature: &[f64], labels: &[u8]) -> (Config, Datas
             Field::new("target", DataType::Int64, false),
             Field::new("logit", DataType::Float64, false),
         ]);
-        let target: Int64Array = labels[range.clone()].iter().map(|label| Some(i64::from(*label))).collect();
+        let target: Int64Array = labels[range.clone()]
+            .iter()
+            .map(|label| Some(i64::from(*label)))
+            .collect();
         let logit = Float64Array::from(feature[range].to_vec());
-        let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(target), Arc::new(logit)]).unwrap();
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(target), Arc::new(logit)])
+            .unwrap();
         let store = store.clone();
         let written = blocking(move || {
-            let mut writer =
-                PartWriter::new(&store, format!("holdout/1/part-{ordinal}.parquet"), ordinal, &batch.schema())?;
+            let mut writer = PartWriter::new(
+                &store,
+                format!("holdout/1/part-{ordinal}.parquet"),
+                ordinal,
+                &batch.schema(),
+            )?;
             writer.write(&batch)?;
             writer.finish()
         });
@@ -36,7 +44,10 @@ async fn prepared(step: &Step, feature: &[f64], labels: &[u8]) -> (Config, Datas
         {"name": "target", "type": "int64", "role": "target"}
     ]}"#;
     let config = Config::parse(contract.to_owned(), "SELECT * FROM raw".to_owned()).unwrap();
-    (config.clone(), manifest(step, Split::Holdout, parts, config.digest()))
+    (
+        config.clone(),
+        manifest(step, Split::Holdout, parts, config.digest()),
+    )
 }
 
 fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> DatasetManifest {
@@ -60,12 +71,21 @@ fn model(threshold: f64) -> Model {
         format_version: crate::model::FORMAT_VERSION,
         family: LOGISTIC_REGRESSION.to_owned(),
         target: "target".to_owned(),
-        classes: Classes { negative: ClassValue::Int(0), positive: ClassValue::Int(1) },
+        classes: Classes {
+            negative: ClassValue::Int(0),
+            positive: ClassValue::Int(1),
+        },
         threshold,
         features: vec!["logit".to_owned()],
         coefficients: vec![1.0],
         intercept: 0.0,
-        training: Training { c: 1.0, class_weight: ClassWeight::None, rows: 1, iterations: 1, converged: true },
+        training: Training {
+            c: 1.0,
+            class_weight: ClassWeight::None,
+            rows: 1,
+            iterations: 1,
+            converged: true,
+        },
     }
 }
 
@@ -83,8 +103,15 @@ fn ranks_equal_those_of_one_list_whatever_thread_added_them() {
     // positive and a negative at 0.9, then positives at 0.8 and 0.4.
     let found = ranks.metrics().unwrap();
     assert_eq!(found.roc_auc, Some((6.0 + 0.5) / 9.0));
-    assert_eq!(found.pr_auc, Some((1.0 / 2.0 + 2.0 / 3.0 + 3.0 / 4.0) / 3.0));
-    assert_eq!(ranks.metrics().unwrap(), RankMetrics::default(), "nothing is left");
+    assert_eq!(
+        found.pr_auc,
+        Some((1.0 / 2.0 + 2.0 / 3.0 + 3.0 / 4.0) / 3.0)
+    );
+    assert_eq!(
+        ranks.metrics().unwrap(),
+        RankMetrics::default(),
+        "nothing is left"
+    );
 }
 
 #[derive(serde::Deserialize)]
@@ -112,7 +139,8 @@ struct Case {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_of_a_model_on_parts_equal_those_of_scikit_learn() {
-    let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/metrics.json")).unwrap();
+    let fixture: Fixture =
+        serde_json::from_str(include_str!("../../tests/fixtures/metrics.json")).unwrap();
     for case in fixture.cases {
         let home = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-training", home.path());
@@ -125,15 +153,33 @@ async fn metrics_of_a_model_on_parts_equal_those_of_scikit_learn() {
         let (config, dataset) = prepared(&step, &feature, &case.labels).await;
         let model = model(case.threshold);
         let progress = step.progress(dataset.rows, "rows").clone();
-        let made = evaluate(&step, &step.store().unwrap(), &config, &model, &dataset, &progress).await;
+        let made = evaluate(
+            &step,
+            &step.store().unwrap(),
+            &config,
+            &model,
+            &dataset,
+            &progress,
+        )
+        .await;
         if feature.iter().any(|value| value.is_infinite()) {
-            assert_eq!(crate::failure::exit_code(&made.unwrap_err()), 10, "{}", case.name);
+            assert_eq!(
+                crate::failure::exit_code(&made.unwrap_err()),
+                10,
+                "{}",
+                case.name
+            );
             continue;
         }
         let made = made.unwrap();
         let c = made.confusion;
         assert_eq!(
-            [c.true_negatives, c.false_positives, c.false_negatives, c.true_positives],
+            [
+                c.true_negatives,
+                c.false_positives,
+                c.false_negatives,
+                c.true_positives
+            ],
             case.confusion,
             "{}",
             case.name
@@ -180,12 +226,40 @@ fn shared_raw_files_are_an_overlap_unless_a_rule_keeps_their_rows_apart() {
     // Rule and shards of the holdout, rule and shards of the training data, same keys, what overlaps.
     let table = [
         (shard, ("a", "1", 9), shard, ("b", "2", 9), true, None),
-        (shard, ("a", "1", 9), shard, ("a", "2", 9), true, Some("raw file a is in the training data")),
-        (shard, ("a", "1", 9), shard, ("b", "1", 9), true, Some("a of the holdout has the same content as b")),
+        (
+            shard,
+            ("a", "1", 9),
+            shard,
+            ("a", "2", 9),
+            true,
+            Some("raw file a is in the training data"),
+        ),
+        (
+            shard,
+            ("a", "1", 9),
+            shard,
+            ("b", "1", 9),
+            true,
+            Some("a of the holdout has the same content as b"),
+        ),
         (shard, ("a", "1", 0), shard, ("b", "1", 0), true, None),
         (fraction, ("a", "1", 9), fraction, ("a", "1", 9), true, None),
-        (fraction, ("a", "1", 9), fraction, ("a", "1", 9), false, Some("raw file a")),
-        (fraction, ("a", "1", 9), "fraction=0.2", ("a", "1", 9), true, Some("raw file a")),
+        (
+            fraction,
+            ("a", "1", 9),
+            fraction,
+            ("a", "1", 9),
+            false,
+            Some("raw file a"),
+        ),
+        (
+            fraction,
+            ("a", "1", 9),
+            "fraction=0.2",
+            ("a", "1", 9),
+            true,
+            Some("raw file a"),
+        ),
         (fraction, ("a", "1", 9), shard, ("b", "2", 9), true, None),
     ];
     for (rule, of_holdout, rule_of_train, of_train, same_keys, expected) in table {
@@ -194,7 +268,10 @@ fn shared_raw_files_are_an_overlap_unless_a_rule_keeps_their_rows_apart() {
         let found = overlap(&train, &holdout, same_keys);
         match expected {
             None => assert_eq!(found, None),
-            Some(text) => assert!(found.as_ref().is_some_and(|found| found.contains(text)), "{found:?} and {text}"),
+            Some(text) => assert!(
+                found.as_ref().is_some_and(|found| found.contains(text)),
+                "{found:?} and {text}"
+            ),
         }
     }
 }

@@ -15,7 +15,8 @@ use super::RAW;
 use super::excerpt::Query;
 
 /// Why a query may not look further.
-const OWN_ROW: &str = "each row is computed from itself, else it would matter how rows are spread over files";
+const OWN_ROW: &str =
+    "each row is computed from itself, else it would matter how rows are spread over files";
 
 /// A plan that was found to be in order.
 pub(super) struct Checked {
@@ -38,7 +39,11 @@ pub(super) fn features(state: &SessionState, query: &Query<'_>, target: &str) ->
     let mut refusal = None;
     let walked = plan.apply_with_subqueries(|node| {
         refusal = check_node(query, node).or_else(|| check_expressions(query, node));
-        Ok(if refusal.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if refusal.is_some() {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     });
     walked.map_err(|error| query.failure(&error))?;
     if let Some(refusal) = refusal {
@@ -50,12 +55,21 @@ pub(super) fn features(state: &SessionState, query: &Query<'_>, target: &str) ->
 
 /// Plans a condition on raw columns.
 pub(super) fn filter(state: &SessionState, query: &Query<'_>, schema: &DFSchema) -> Result<Expr> {
-    let parsed = DFParserBuilder::new(query.sql).with_dialect(&GenericDialect {}).build();
-    let parsed = parsed.and_then(|mut parser| parser.parse_into_expr()).map_err(|error| query.failure(&error))?;
+    let parsed = DFParserBuilder::new(query.sql)
+        .with_dialect(&GenericDialect {})
+        .build();
+    let parsed = parsed
+        .and_then(|mut parser| parser.parse_into_expr())
+        .map_err(|error| query.failure(&error))?;
     if let Some(alias) = &parsed.alias {
-        return Err(query.refusal(query.find(&alias.value), "a condition has no name, and nothing follows it"));
+        return Err(query.refusal(
+            query.find(&alias.value),
+            "a condition has no name, and nothing follows it",
+        ));
     }
-    let expr = state.create_logical_expr_from_sql_expr(parsed, schema).map_err(|error| query.failure(&error))?;
+    let expr = state
+        .create_logical_expr_from_sql_expr(parsed, schema)
+        .map_err(|error| query.failure(&error))?;
     match check_expression(query, &expr) {
         Some(refusal) => Err(refusal),
         None => Ok(expr),
@@ -67,7 +81,9 @@ fn one_select(query: &Query<'_>) -> Result<Statement> {
         .with_dialect(&GenericDialect {})
         .build()
         .map_err(|error| query.failure(&error))?;
-    let mut statements = parser.parse_statements().map_err(|error| query.failure(&error))?;
+    let mut statements = parser
+        .parse_statements()
+        .map_err(|error| query.failure(&error))?;
     let count = statements.len();
     let Some(statement) = statements.pop_front() else {
         return Err(query.refusal(None, "it is empty: write one SELECT over raw"));
@@ -96,7 +112,10 @@ fn one_select(query: &Query<'_>) -> Result<Statement> {
         Statement::Reset(_) => return refuse("RESET"),
     }
     if count > 1 {
-        return Err(query.refusal(None, &format!("it holds {count} statements: features are one SELECT over raw")));
+        return Err(query.refusal(
+            None,
+            &format!("it holds {count} statements: features are one SELECT over raw"),
+        ));
     }
     Ok(statement)
 }
@@ -113,7 +132,10 @@ fn unplanned(query: &ast::Query) -> Option<&'static str> {
         return Some("FORMAT");
     }
     let common = query.with.iter().flat_map(|with| &with.cte_tables);
-    common.map(|table| table.query.as_ref()).find_map(unplanned).or_else(|| unplanned_in_body(&query.body))
+    common
+        .map(|table| table.query.as_ref())
+        .find_map(unplanned)
+        .or_else(|| unplanned_in_body(&query.body))
 }
 
 fn unplanned_in_body(body: &ast::SetExpr) -> Option<&'static str> {
@@ -128,18 +150,36 @@ fn unplanned_in_body(body: &ast::SetExpr) -> Option<&'static str> {
                 (select.value_table_mode.is_some(), "AS"),
                 (select.select_modifiers.is_some(), "SELECT"),
             ];
-            let clause = clauses.into_iter().find_map(|(present, name)| present.then_some(name));
-            clause.or_else(|| select.from.iter().map(|from| &from.relation).find_map(unplanned_in_table))
+            let clause = clauses
+                .into_iter()
+                .find_map(|(present, name)| present.then_some(name));
+            clause.or_else(|| {
+                select
+                    .from
+                    .iter()
+                    .map(|from| &from.relation)
+                    .find_map(unplanned_in_table)
+            })
         }
         ast::SetExpr::Query(query) => unplanned(query),
-        ast::SetExpr::SetOperation { left, right, .. } => unplanned_in_body(left).or_else(|| unplanned_in_body(right)),
+        ast::SetExpr::SetOperation { left, right, .. } => {
+            unplanned_in_body(left).or_else(|| unplanned_in_body(right))
+        }
         _ => None,
     }
 }
 
 fn unplanned_in_table(table: &ast::TableFactor) -> Option<&'static str> {
     match table {
-        ast::TableFactor::Table { with_hints, version, partitions, json_path, sample, index_hints, .. } => {
+        ast::TableFactor::Table {
+            with_hints,
+            version,
+            partitions,
+            json_path,
+            sample,
+            index_hints,
+            ..
+        } => {
             let clauses = [
                 (sample.is_some(), "TABLESAMPLE"),
                 (version.is_some(), "FOR"),
@@ -147,9 +187,13 @@ fn unplanned_in_table(table: &ast::TableFactor) -> Option<&'static str> {
                 (!with_hints.is_empty() || !index_hints.is_empty(), "WITH"),
                 (json_path.is_some(), "FROM"),
             ];
-            clauses.into_iter().find_map(|(present, name)| present.then_some(name))
+            clauses
+                .into_iter()
+                .find_map(|(present, name)| present.then_some(name))
         }
-        ast::TableFactor::Derived { sample: Some(_), .. } => Some("TABLESAMPLE"),
+        ast::TableFactor::Derived {
+            sample: Some(_), ..
+        } => Some("TABLESAMPLE"),
         ast::TableFactor::Derived { subquery, .. } => unplanned(subquery),
         _ => None,
     }
@@ -157,13 +201,26 @@ fn unplanned_in_table(table: &ast::TableFactor) -> Option<&'static str> {
 
 fn check_node(query: &Query<'_>, node: &LogicalPlan) -> Option<anyhow::Error> {
     let (words, what): (&[&str], String) = match node {
-        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => return None,
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
+            return None;
+        }
         LogicalPlan::TableScan(scan) if scan.table_name.table() == RAW => return None,
-        LogicalPlan::TableScan(scan) => (&["FROM"], format!("table {}: there is only raw", scan.table_name)),
-        LogicalPlan::Aggregate(aggregate) => match aggregate.aggr_expr.iter().find_map(aggregate_name) {
-            Some(name) => return Some(refuse(query, &[name], &format!("aggregate function {name}"))),
-            None => (&["GROUP", "HAVING"], "GROUP BY".to_owned()),
-        },
+        LogicalPlan::TableScan(scan) => (
+            &["FROM"],
+            format!("table {}: there is only raw", scan.table_name),
+        ),
+        LogicalPlan::Aggregate(aggregate) => {
+            match aggregate.aggr_expr.iter().find_map(aggregate_name) {
+                Some(name) => {
+                    return Some(refuse(
+                        query,
+                        &[name],
+                        &format!("aggregate function {name}"),
+                    ));
+                }
+                None => (&["GROUP", "HAVING"], "GROUP BY".to_owned()),
+            }
+        }
         LogicalPlan::Window(_) => (&["OVER"], "a window function (OVER)".to_owned()),
         LogicalPlan::Sort(_) => (&["ORDER"], "ORDER BY".to_owned()),
         LogicalPlan::Limit(_) => (&["LIMIT", "OFFSET", "FETCH"], "LIMIT".to_owned()),
@@ -194,41 +251,66 @@ fn aggregate_name(expr: &Expr) -> Option<&str> {
 }
 
 fn check_expressions(query: &Query<'_>, node: &LogicalPlan) -> Option<anyhow::Error> {
-    node.expressions().iter().find_map(|expr| check_expression(query, expr))
+    node.expressions()
+        .iter()
+        .find_map(|expr| check_expression(query, expr))
 }
 
 fn check_expression(query: &Query<'_>, expr: &Expr) -> Option<anyhow::Error> {
     let mut refusal = None;
     let walked = expr.apply(|expr| {
         refusal = match expr {
-            Expr::ScalarFunction(function) if function.func.signature().volatility != Volatility::Immutable => {
+            Expr::ScalarFunction(function)
+                if function.func.signature().volatility != Volatility::Immutable =>
+            {
                 let name = function.name();
                 // `now()` goes by other names too, such as current_timestamp.
-                let place = std::iter::once(name).chain(function.func.aliases().iter().map(String::as_str));
+                let place =
+                    std::iter::once(name).chain(function.func.aliases().iter().map(String::as_str));
                 let place = place.filter_map(|name| query.find(name)).next();
                 Some(query.refusal(
                     place,
-                    &format!("function {name}() is refused: its result depends on the clock or on chance"),
+                    &format!(
+                        "function {name}() is refused: its result depends on the clock or on chance"
+                    ),
                 ))
             }
             Expr::AggregateFunction(function) => {
                 let name = function.func.name();
-                Some(refuse(query, &[name], &format!("aggregate function {name}")))
+                Some(refuse(
+                    query,
+                    &[name],
+                    &format!("aggregate function {name}"),
+                ))
             }
             Expr::WindowFunction(_) => Some(refuse(query, &["OVER"], "a window function (OVER)")),
-            Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) | Expr::SetComparison(_) => {
-                Some(refuse(query, &["EXISTS", "IN", "ANY", "ALL"], "a subquery in an expression"))
-            }
+            Expr::Exists(_)
+            | Expr::InSubquery(_)
+            | Expr::ScalarSubquery(_)
+            | Expr::SetComparison(_) => Some(refuse(
+                query,
+                &["EXISTS", "IN", "ANY", "ALL"],
+                "a subquery in an expression",
+            )),
             Expr::Unnest(_) => Some(refuse(query, &["UNNEST"], "UNNEST")),
-            Expr::Placeholder(placeholder) => {
-                Some(query.refusal(None, &format!("{} is refused: nothing fills in a placeholder", placeholder.id)))
-            }
-            Expr::ScalarVariable(_, names) => {
-                Some(query.refusal(None, &format!("{} is refused: there are no variables", names.join("."))))
-            }
+            Expr::Placeholder(placeholder) => Some(query.refusal(
+                None,
+                &format!(
+                    "{} is refused: nothing fills in a placeholder",
+                    placeholder.id
+                ),
+            )),
+            Expr::ScalarVariable(_, names) => Some(query.refusal(
+                None,
+                &format!("{} is refused: there are no variables", names.join(".")),
+            )),
             _ => None,
         };
-        Ok::<_, DataFusionError>(if refusal.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok::<_, DataFusionError>(if refusal.is_some() {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     });
     match walked {
         Ok(_) => refusal,
@@ -241,11 +323,24 @@ fn reads(plan: &LogicalPlan, name: &str) -> Result<Vec<bool>, DataFusionError> {
     let LogicalPlan::Projection(projection) = plan else {
         return match plan.inputs()[..] {
             [input] => reads(input, name),
-            _ => Ok(plan.schema().fields().iter().map(|field| field.name() == name).collect()),
+            _ => Ok(plan
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| field.name() == name)
+                .collect()),
         };
     };
     let input = reads(&projection.input, name)?;
     let schema = projection.input.schema();
-    let is_read = |column: &&Column| schema.maybe_index_of_column(column).is_some_and(|index| input[index]);
-    Ok(projection.expr.iter().map(|expr| expr.column_refs().iter().any(is_read)).collect())
+    let is_read = |column: &&Column| {
+        schema
+            .maybe_index_of_column(column)
+            .is_some_and(|index| input[index])
+    };
+    Ok(projection
+        .expr
+        .iter()
+        .map(|expr| expr.column_refs().iter().any(is_read))
+        .collect())
 }

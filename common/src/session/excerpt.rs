@@ -20,7 +20,9 @@ pub(super) type Place = (u64, u64);
 impl Query<'_> {
     /// Where a word stands first, letter case aside.
     pub(super) fn find(&self, word: &str) -> Option<Place> {
-        let tokens = Tokenizer::new(&GenericDialect {}, self.sql).tokenize_with_location().ok()?;
+        let tokens = Tokenizer::new(&GenericDialect {}, self.sql)
+            .tokenize_with_location()
+            .ok()?;
         tokens.iter().find_map(|token| match &token.token {
             Token::Word(found) if found.value.eq_ignore_ascii_case(word) => {
                 Some((token.span.start.line, token.span.start.column))
@@ -31,9 +33,13 @@ impl Query<'_> {
 
     /// The first function that is called and is one of those asked for, in small letters.
     pub(super) fn find_call(&self, wanted: impl Fn(&str) -> bool) -> Option<String> {
-        let tokens = Tokenizer::new(&GenericDialect {}, self.sql).tokenize().ok()?;
+        let tokens = Tokenizer::new(&GenericDialect {}, self.sql)
+            .tokenize()
+            .ok()?;
         tokens.windows(2).find_map(|pair| match pair {
-            [Token::Word(name), Token::LParen] => Some(name.value.to_lowercase()).filter(|name| wanted(name)),
+            [Token::Word(name), Token::LParen] => {
+                Some(name.value.to_lowercase()).filter(|name| wanted(name))
+            }
             _ => None,
         })
     }
@@ -44,8 +50,16 @@ impl Query<'_> {
         let (text, place) = match text.rsplit_once(" at Line: ") {
             Some((before, place)) => {
                 let place = place.split_once(", Column: ");
-                let number = |digits: &str| digits.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok();
-                (before.to_owned(), place.and_then(|(line, column)| Some((number(line)?, number(column)?))))
+                let number = |digits: &str| {
+                    digits
+                        .trim_end_matches(|c: char| !c.is_ascii_digit())
+                        .parse()
+                        .ok()
+                };
+                (
+                    before.to_owned(),
+                    place.and_then(|(line, column)| Some((number(line)?, number(column)?))),
+                )
             }
             None => {
                 let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
@@ -64,8 +78,10 @@ impl Query<'_> {
         });
         Failure::usage(match shown {
             Some((line, column, excerpt)) => {
-                let (margin, indent) =
-                    (" ".repeat(line.to_string().len()), " ".repeat(column.saturating_sub(1) as usize));
+                let (margin, indent) = (
+                    " ".repeat(line.to_string().len()),
+                    " ".repeat(column.saturating_sub(1) as usize),
+                );
                 format!(
                     "{name}, line {line}, column {column}: {text}\n {margin} |\n {line} | {excerpt}\n {margin} | {indent}^"
                 )
@@ -86,21 +102,38 @@ pub(super) fn text(error: &DataFusionError) -> String {
         }
         DataFusionError::SQL(error, _) => {
             let text = error.to_string();
-            text.strip_prefix("sql parser error: ").unwrap_or(&text).to_owned()
+            text.strip_prefix("sql parser error: ")
+                .unwrap_or(&text)
+                .to_owned()
         }
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
-            SchemaError::FieldNotFound { field, valid_fields } => {
-                let mut names: Vec<String> =
-                    valid_fields.iter().take(12).map(|field| format!("{:?}", field.name)).collect();
+            SchemaError::FieldNotFound {
+                field,
+                valid_fields,
+            } => {
+                let mut names: Vec<String> = valid_fields
+                    .iter()
+                    .take(12)
+                    .map(|field| format!("{:?}", field.name))
+                    .collect();
                 if valid_fields.len() > 12 {
                     names.push("...".to_owned());
                 }
-                format!("there is no column {:?}; there are {}", field.name, names.join(", "))
+                format!(
+                    "there is no column {:?}; there are {}",
+                    field.name,
+                    names.join(", ")
+                )
             }
             other => other.to_string(),
         },
         DataFusionError::ArrowError(error, _) => error.to_string(),
         DataFusionError::Shared(inner) => text(inner),
-        other => other.message().lines().next().unwrap_or_default().to_owned(),
+        other => other
+            .message()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     }
 }

@@ -13,13 +13,18 @@ use datafusion::physical_plan::projection::ProjectionExec;
 /// The plan with all that it computes checked.
 pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|plan| {
-        let Some(projection) = plan.downcast_ref::<ProjectionExec>() else { return Ok(Transformed::no(plan)) };
-        let exprs = projection
-            .expr()
-            .iter()
-            .map(|column| Ok(ProjectionExpr { expr: check(column.expr.clone())?, alias: column.alias.clone() }));
+        let Some(projection) = plan.downcast_ref::<ProjectionExec>() else {
+            return Ok(Transformed::no(plan));
+        };
+        let exprs = projection.expr().iter().map(|column| {
+            Ok(ProjectionExpr {
+                expr: check(column.expr.clone())?,
+                alias: column.alias.clone(),
+            })
+        });
         let exprs = exprs.collect::<Result<Vec<_>>>()?;
-        let checked: Arc<dyn ExecutionPlan> = Arc::new(ProjectionExec::try_new(exprs, projection.input().clone())?);
+        let checked: Arc<dyn ExecutionPlan> =
+            Arc::new(ProjectionExec::try_new(exprs, projection.input().clone())?);
         Ok(Transformed::yes(checked))
     })
     .data()
@@ -29,7 +34,9 @@ pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
 pub(super) fn check(expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
     expr.transform_up(|expr| {
         Ok(match expr.downcast_ref::<BinaryExpr>() {
-            Some(binary) => Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as _),
+            Some(binary) => {
+                Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as _)
+            }
             None => Transformed::no(expr),
         })
     })

@@ -21,12 +21,18 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static) -> Self {
-        Self { rows: Mutex::new(Some(Box::new(rows))), failure: Arc::default() }
+        Self {
+            rows: Mutex::new(Some(Box::new(rows))),
+            failure: Arc::default(),
+        }
     }
 
     /// The error of the rows themselves, which DataFusion could only carry as a text.
     pub(super) fn failure(&self) -> Option<anyhow::Error> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -54,14 +60,25 @@ impl PartitionStream for RawRows {
 
     fn execute(&self, task: Arc<TaskContext>) -> SendableRecordBatchStream {
         let source = task.session_config().get_extension::<Source>();
-        let rows = source.as_ref().and_then(|source| source.rows.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let failure = source.map(|source| source.failure.clone()).unwrap_or_default();
+        let rows = source.as_ref().and_then(|source| {
+            source
+                .rows
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        });
+        let failure = source
+            .map(|source| source.failure.clone())
+            .unwrap_or_default();
         let rows = rows.into_iter().flatten().map(move |rows| {
             rows.map_err(|error| {
                 *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 DataFusionError::Execution("the rows could not be read".to_owned())
             })
         });
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), futures::stream::iter(rows)))
+        Box::pin(RecordBatchStreamAdapter::new(
+            self.schema.clone(),
+            futures::stream::iter(rows),
+        ))
     }
 }

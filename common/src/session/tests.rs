@@ -1,7 +1,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::Float64Type;
 use serde_json::{Value, json};
 
@@ -43,7 +45,11 @@ fn raw(feature1: &[f64], feature2: &[f64]) -> RecordBatch {
         dataset.raw_schema(),
         vec![
             Arc::new(TimestampMicrosecondArray::from(vec![0; rows])),
-            Arc::new((0..rows).map(|row| Some(format!("c{row}"))).collect::<StringArray>()),
+            Arc::new(
+                (0..rows)
+                    .map(|row| Some(format!("c{row}")))
+                    .collect::<StringArray>(),
+            ),
             Arc::new(Float64Array::from(feature1.to_vec())),
             Arc::new(Float64Array::from(feature2.to_vec())),
             Arc::new(StringArray::from(country)),
@@ -54,8 +60,13 @@ fn raw(feature1: &[f64], feature2: &[f64]) -> RecordBatch {
 }
 
 fn compute(features: &Features, batches: Vec<RecordBatch>) -> Result<RecordBatch> {
-    let computed = features.compute(batches.into_iter().map(Ok))?.collect::<Result<Vec<_>>>()?;
-    Ok(arrow::compute::concat_batches(features.schema(), &computed)?)
+    let computed = features
+        .compute(batches.into_iter().map(Ok))?
+        .collect::<Result<Vec<_>>>()?;
+    Ok(arrow::compute::concat_batches(
+        features.schema(),
+        &computed,
+    )?)
 }
 
 #[test]
@@ -83,21 +94,38 @@ fn the_default_features_have_their_roles() {
 
 #[test]
 fn features_equal_those_of_duckdb_bit_by_bit() {
-    let fixture: Value = serde_json::from_str(include_str!("../../tests/fixtures/features.json")).unwrap();
+    let fixture: Value =
+        serde_json::from_str(include_str!("../../tests/fixtures/features.json")).unwrap();
     let floats = |values: &Value| -> Vec<f64> {
-        let bits = |value: &Value| f64::from_bits(u64::from_str_radix(value.as_str().unwrap(), 16).unwrap());
+        let bits = |value: &Value| {
+            f64::from_bits(u64::from_str_radix(value.as_str().unwrap(), 16).unwrap())
+        };
         values.as_array().unwrap().iter().map(bits).collect()
     };
     let expressions = fixture["expressions"].as_object().unwrap();
-    let select: Vec<String> =
-        expressions.iter().map(|(name, found)| format!("{} AS {name}", found["sql"].as_str().unwrap())).collect();
+    let select: Vec<String> = expressions
+        .iter()
+        .map(|(name, found)| format!("{} AS {name}", found["sql"].as_str().unwrap()))
+        .collect();
     let features = plan(&format!("SELECT *, {} FROM raw", select.join(", "))).unwrap();
     let rows = raw(&floats(&fixture["feature1"]), &floats(&fixture["feature2"]));
     let computed = compute(&features, vec![rows]).unwrap();
     for (name, found) in expressions {
-        let column = computed.column_by_name(name).unwrap().as_primitive::<Float64Type>();
-        for (row, (ours, theirs)) in column.values().iter().zip(floats(&found["values"])).enumerate() {
-            assert_eq!(ours.to_bits(), theirs.to_bits(), "{name} of row {row}: {ours} and {theirs}");
+        let column = computed
+            .column_by_name(name)
+            .unwrap()
+            .as_primitive::<Float64Type>();
+        for (row, (ours, theirs)) in column
+            .values()
+            .iter()
+            .zip(floats(&found["values"]))
+            .enumerate()
+        {
+            assert_eq!(
+                ours.to_bits(),
+                theirs.to_bits(),
+                "{name} of row {row}: {ours} and {theirs}"
+            );
         }
     }
 }
@@ -105,12 +133,22 @@ fn features_equal_those_of_duckdb_bit_by_bit() {
 #[test]
 fn rows_keep_their_order_over_batches() {
     let features = plan("SELECT *, feature1 + 1 AS next FROM raw WHERE feature1 >= 0").unwrap();
-    let batches = (0..7).map(|i| raw(&vec![f64::from(i); 3_000], &vec![0.5; 3_000])).collect();
+    let batches = (0..7)
+        .map(|i| raw(&vec![f64::from(i); 3_000], &vec![0.5; 3_000]))
+        .collect();
     let computed = compute(&features, batches).unwrap();
-    let next: Vec<f64> = computed.column_by_name("next").unwrap().as_primitive::<Float64Type>().values().to_vec();
+    let next: Vec<f64> = computed
+        .column_by_name("next")
+        .unwrap()
+        .as_primitive::<Float64Type>()
+        .values()
+        .to_vec();
     assert_eq!(next.len(), 21_000);
     assert!(next.is_sorted());
-    let ids = computed.column_by_name("customerId").unwrap().as_string::<i32>();
+    let ids = computed
+        .column_by_name("customerId")
+        .unwrap()
+        .as_string::<i32>();
     assert!((0..21_000).all(|row| ids.value(row) == format!("c{}", row % 3_000)));
 }
 
@@ -133,7 +171,14 @@ fn a_query_may_have_names_and_steps_of_its_own() {
 
 #[test]
 fn columns_with_odd_names_work() {
-    let names = ["with space", "dotted.name", "quote\"d", "ÜPPER", "select", "it's"];
+    let names = [
+        "with space",
+        "dotted.name",
+        "quote\"d",
+        "ÜPPER",
+        "select",
+        "it's",
+    ];
     let columns: Vec<Value> = names
         .iter()
         .map(|name| json!({"name": name, "type": "float64", "role": "feature"}))
@@ -146,16 +191,24 @@ fn columns_with_odd_names_work() {
     let dataset = crate::dataset::Dataset::parse(contract.to_string().as_bytes()).unwrap();
     let numbers = |_| -> arrow::array::ArrayRef { Arc::new(Float64Array::from(vec![2.0])) };
     let ids: arrow::array::ArrayRef = Arc::new(Int64Array::from(vec![1]));
-    let arrays = names.iter().map(numbers).chain([ids.clone(), ids]).collect();
+    let arrays = names
+        .iter()
+        .map(numbers)
+        .chain([ids.clone(), ids])
+        .collect();
     let rows = RecordBatch::try_new(dataset.raw_schema(), arrays).unwrap();
     for sql in [
         "SELECT * FROM raw",
         "SELECT \"The Id\", \"the.target\", \"with space\" * \"dotted.name\" AS \"a.b\", \"quote\"\"d\", ÜPPER, \"select\", \
          \"it's\" AS \"The Other\" FROM raw",
     ] {
-        let features = features_of(contract.clone(), sql).unwrap_or_else(|error| panic!("{sql}: {error:#}"));
+        let features =
+            features_of(contract.clone(), sql).unwrap_or_else(|error| panic!("{sql}: {error:#}"));
         assert_eq!(features.keep(&rows).unwrap().unwrap().true_count(), 1);
-        assert_eq!(compute(&features, vec![rows.clone()]).unwrap().num_rows(), 1);
+        assert_eq!(
+            compute(&features, vec![rows.clone()]).unwrap().num_rows(),
+            1
+        );
     }
 }
 
@@ -167,15 +220,27 @@ fn the_filter_keeps_the_rows_for_which_it_is_true() {
         // Null is not true: the country of rows 0 and 3 is null.
         ("country = 'DE'", [false, true, true, false]),
         ("country IS NULL OR feature1 = 2", [true, true, false, true]),
-        ("coalesce(country, 'none') = 'none'", [true, false, false, true]),
-        ("feature1 BETWEEN 2 AND 3 -- the middle", [false, true, true, false]),
+        (
+            "coalesce(country, 'none') = 'none'",
+            [true, false, false, true],
+        ),
+        (
+            "feature1 BETWEEN 2 AND 3 -- the middle",
+            [false, true, true, false],
+        ),
     ] {
         let features = features_of(sample(Some(filter)), "SELECT * FROM raw").unwrap();
         let mask = features.keep(&rows).unwrap().unwrap();
         assert_eq!(mask.null_count(), 0);
         assert_eq!(mask.values().iter().collect::<Vec<_>>(), kept, "{filter}");
     }
-    assert!(plan("SELECT * FROM raw").unwrap().keep(&rows).unwrap().is_none());
+    assert!(
+        plan("SELECT * FROM raw")
+            .unwrap()
+            .keep(&rows)
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
@@ -187,7 +252,14 @@ fn a_value_that_can_not_be_computed_with_breaks_the_contract() {
     // A division of floats by zero is infinity, as IEEE 754 says.
     let floats = plan("SELECT *, 1 / feature1 AS inverse FROM raw").unwrap();
     let computed = compute(&floats, vec![raw(&[0.0], &[1.0])]).unwrap();
-    assert_eq!(computed.column_by_name("inverse").unwrap().as_primitive::<Float64Type>().value(0), f64::INFINITY);
+    assert_eq!(
+        computed
+            .column_by_name("inverse")
+            .unwrap()
+            .as_primitive::<Float64Type>()
+            .value(0),
+        f64::INFINITY
+    );
 }
 
 #[test]
@@ -199,15 +271,25 @@ fn a_whole_number_that_leaves_its_type_is_an_error_and_no_other_number() {
     ] {
         let error = compute(&plan(sql).unwrap(), vec![raw(&[2.0], &[1.0])]).unwrap_err();
         assert_eq!(exit_code(&error), 10);
-        assert!(error.to_string().to_lowercase().contains("overflow"), "{sql}: {error}");
+        assert!(
+            error.to_string().to_lowercase().contains("overflow"),
+            "{sql}: {error}"
+        );
     }
 }
 
 #[test]
 fn an_error_of_the_rows_keeps_its_meaning() {
     let features = plan("SELECT * FROM raw").unwrap();
-    let rows = vec![Ok(raw(&[1.0], &[1.0])), Err(Failure::contract("train/a.parquet is broken"))];
-    let error = features.compute(rows.into_iter()).unwrap().find_map(Result::err).unwrap();
+    let rows = vec![
+        Ok(raw(&[1.0], &[1.0])),
+        Err(Failure::contract("train/a.parquet is broken")),
+    ];
+    let error = features
+        .compute(rows.into_iter())
+        .unwrap()
+        .find_map(Result::err)
+        .unwrap();
     assert_eq!(exit_code(&error), 10);
     assert_eq!(error.to_string(), "train/a.parquet is broken");
 }

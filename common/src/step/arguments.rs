@@ -32,7 +32,12 @@ pub(super) struct Cli<V: Subcommand> {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Shared {
     /// Root of everything Alameda writes: a folder, a file:// URL, or s3://BUCKET/PREFIX
-    #[arg(long, env = "STORE_URL", global = true, help_heading = "Shared options")]
+    #[arg(
+        long,
+        env = "STORE_URL",
+        global = true,
+        help_heading = "Shared options"
+    )]
     pub(super) store_url: Option<String>,
 
     /// Name of the workflow that runs this step
@@ -40,19 +45,42 @@ pub(super) struct Shared {
     pub(super) workflow: String,
 
     /// Whether finished work of the same fingerprint is used, or done again
-    #[arg(long, env = "ALAMEDA_CACHE", default_value = "use", global = true, help_heading = "Shared options")]
+    #[arg(
+        long,
+        env = "ALAMEDA_CACHE",
+        default_value = "use",
+        global = true,
+        help_heading = "Shared options"
+    )]
     pub(super) cache: Cache,
 
     /// Folder for output parameters, one small file each
-    #[arg(long, env = "ALAMEDA_OUT", default_value = "/work/out", global = true, help_heading = "Shared options")]
+    #[arg(
+        long,
+        env = "ALAMEDA_OUT",
+        default_value = "/work/out",
+        global = true,
+        help_heading = "Shared options"
+    )]
     pub(super) out: PathBuf,
 
     /// Scratch folder for spilled data
-    #[arg(long, env = "ALAMEDA_WORK", default_value = "/work", global = true, help_heading = "Shared options")]
+    #[arg(
+        long,
+        env = "ALAMEDA_WORK",
+        default_value = "/work",
+        global = true,
+        help_heading = "Shared options"
+    )]
     pub(super) work: PathBuf,
 
     /// Memory budget, such as 512MiB [default: 70 % of the cgroup's limit]
-    #[arg(long, env = "ALAMEDA_MEMORY", global = true, help_heading = "Shared options")]
+    #[arg(
+        long,
+        env = "ALAMEDA_MEMORY",
+        global = true,
+        help_heading = "Shared options"
+    )]
     pub(super) memory: Option<Bytes>,
 
     /// Shards worked on at the same time [default: the cgroup's CPU quota]
@@ -60,15 +88,33 @@ pub(super) struct Shared {
     pub(super) threads: Option<usize>,
 
     /// How long a call to a service that does not answer well is tried again, such as 30s
-    #[arg(long, env = "ALAMEDA_RETRY_BUDGET", default_value = "30s", global = true, help_heading = "Shared options")]
+    #[arg(
+        long,
+        env = "ALAMEDA_RETRY_BUDGET",
+        default_value = "30s",
+        global = true,
+        help_heading = "Shared options"
+    )]
     pub(super) retry_budget: Budget,
 
     /// Time zone in which an instant is cut to its date
-    #[arg(long, env = "ALAMEDA_TIMEZONE", default_value = "Etc/UTC", global = true, help_heading = "Shared options")]
+    #[arg(
+        long,
+        env = "ALAMEDA_TIMEZONE",
+        default_value = "Etc/UTC",
+        global = true,
+        help_heading = "Shared options"
+    )]
     pub(super) timezone: Tz,
 
     /// How logs are written to stderr
-    #[arg(long, env = "ALAMEDA_LOG", default_value = "auto", global = true, help_heading = "Shared options")]
+    #[arg(
+        long,
+        env = "ALAMEDA_LOG",
+        default_value = "auto",
+        global = true,
+        help_heading = "Shared options"
+    )]
     pub(super) log: Log,
 
     /// File for Argo's progress lines
@@ -165,8 +211,14 @@ impl FromStr for Bytes {
             "Gi" | "G" => 1 << 30,
             _ => 0,
         };
-        let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).filter(|bytes| *bytes > 0);
-        bytes.map(Self).ok_or_else(|| "give a number of bytes, such as 512MiB".to_owned())
+        let bytes = digits
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(factor))
+            .filter(|bytes| *bytes > 0);
+        bytes
+            .map(Self)
+            .ok_or_else(|| "give a number of bytes, such as 512MiB".to_owned())
     }
 }
 
@@ -205,8 +257,11 @@ fn expand(argument: String) -> Result<Option<String>> {
     let Some(file) = value.strip_prefix('@') else {
         return Ok((flag.is_none() || !value.is_empty()).then_some(argument));
     };
-    let content = std::fs::read_to_string(file)
-        .map_err(|error| Failure::usage(format!("the argument {argument:?} asks to read {file}: {error}")))?;
+    let content = std::fs::read_to_string(file).map_err(|error| {
+        Failure::usage(format!(
+            "the argument {argument:?} asks to read {file}: {error}"
+        ))
+    })?;
     let content = content.strip_suffix('\n').unwrap_or(&content);
     Ok(match flag {
         Some(_) if content.is_empty() => None,
@@ -218,11 +273,16 @@ fn expand(argument: String) -> Result<Option<String>> {
 /// Looks at what was given by flag and by variable alike.
 fn refuse_unfilled(matches: &clap::ArgMatches) -> Result<()> {
     for id in matches.ids() {
-        let Ok(Some(values)) = matches.try_get_raw(id.as_str()) else { continue };
+        let Ok(Some(values)) = matches.try_get_raw(id.as_str()) else {
+            continue;
+        };
         if matches.try_get_one::<Verbatim>(id.as_str()).is_ok() {
             continue;
         }
-        if let Some(value) = values.into_iter().find_map(|value| value.to_str().filter(|text| text.contains("{{"))) {
+        if let Some(value) = values
+            .into_iter()
+            .find_map(|value| value.to_str().filter(|text| text.contains("{{")))
+        {
             let flag = id.as_str().replace('_', "-");
             return Err(Failure::usage(format!(
                 "--{flag} is {value:?}: the workflow did not fill it in; give the parameter it names"

@@ -29,7 +29,10 @@ impl Outputs {
 
     /// Adds a metric; an undefined one is empty.
     pub fn set_metric(self, name: &'static str, value: Option<f64>) -> Self {
-        self.set(name, value.map(|value| value.to_string()).unwrap_or_default())
+        self.set(
+            name,
+            value.map(|value| value.to_string()).unwrap_or_default(),
+        )
     }
 
     /// Adds a file, such as a report for Argo's UI.
@@ -51,7 +54,10 @@ impl Outputs {
 
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Names of all parameters, in the order in which they were set.
@@ -63,7 +69,12 @@ impl Outputs {
         if self.parameters.is_empty() && self.files.is_empty() {
             return Ok(());
         }
-        let place = || format!("writing outputs to {} (--out, ALAMEDA_OUT)", folder.display());
+        let place = || {
+            format!(
+                "writing outputs to {} (--out, ALAMEDA_OUT)",
+                folder.display()
+            )
+        };
         std::fs::create_dir_all(folder).with_context(place)?;
         for (name, value) in &self.parameters {
             std::fs::write(folder.join(name), value).with_context(place)?;

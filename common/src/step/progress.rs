@@ -27,9 +27,17 @@ impl Progress {
     pub(super) fn new(file: Option<PathBuf>, terminal: bool) -> Self {
         let bar = ProgressBar::with_draw_target(
             None,
-            if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+            if terminal {
+                ProgressDrawTarget::stderr()
+            } else {
+                ProgressDrawTarget::hidden()
+            },
         );
-        Self { file, bar, state: Arc::default() }
+        Self {
+            file,
+            bar,
+            state: Arc::default(),
+        }
     }
 
     pub(super) fn begin(&self, total: u64, what: &str) {
@@ -62,13 +70,16 @@ impl Progress {
     pub(super) fn finish(&self) -> Result<()> {
         let total = self.state.total.load(Ordering::Relaxed).max(1);
         self.bar.finish_and_clear();
-        self.write(total, total).context("writing the progress file (ARGO_PROGRESS_FILE)")
+        self.write(total, total)
+            .context("writing the progress file (ARGO_PROGRESS_FILE)")
     }
 
     /// Many units are told in per cent: Argo adds up the numbers of all pods, and a pod that counts bytes would be all
     /// that the workflow's progress shows.
     fn write(&self, done: u64, total: u64) -> std::io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
         let (done, total) = match total {
             0..=100 => (done, total),
             _ => ((u128::from(done) * 100 / u128::from(total)) as u64, 100),

@@ -15,12 +15,21 @@ pub(super) fn threads() -> usize {
 
 /// Bytes that a step may keep in memory.
 pub(super) fn memory_budget() -> u64 {
-    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    limits.iter().find_map(|file| limit(Path::new(file))).map_or(UNLIMITED, |limit| (limit as f64 * SHARE) as u64)
+    let limits = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    limits
+        .iter()
+        .find_map(|file| limit(Path::new(file)))
+        .map_or(UNLIMITED, |limit| (limit as f64 * SHARE) as u64)
 }
 
 /// A limit of cgroups; `None` when there is none: "max" in version 2, a number near 2^63 in version 1.
 fn limit(file: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
-    text.trim().parse().ok().filter(|limit| (1..1 << 60).contains(limit))
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|limit| (1..1 << 60).contains(limit))
 }

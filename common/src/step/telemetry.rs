@@ -26,16 +26,32 @@ pub(super) fn is_text(log: Log) -> bool {
 
 pub(super) fn init(log: Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     if is_text(log) {
-        builder.with_ansi(std::io::stderr().is_terminal()).compact().init();
+        builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .compact()
+            .init();
     } else {
-        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .init();
     }
 }
 
 /// Tells why the step failed: to stderr, and to the file whose text Kubernetes and Argo show beside the exit code.
-pub(super) fn report_failure(error: &anyhow::Error, exit_code: u8, text: bool, termination_log: Option<&Path>) {
+pub(super) fn report_failure(
+    error: &anyhow::Error,
+    exit_code: u8,
+    text: bool,
+    termination_log: Option<&Path>,
+) {
     let mut message = format!("{error:#}");
     if let Some(hint) = failure::hint(error) {
         message = format!("{message}\n{hint}");

@@ -21,7 +21,9 @@ enum Verb {
 }
 
 fn read(line: &[&str]) -> Result<(String, Cli<Verb>)> {
-    let line = std::iter::once("probe").chain(line.iter().copied()).map(OsString::from);
+    let line = std::iter::once("probe")
+        .chain(line.iter().copied())
+        .map(OsString::from);
     parse::<Verb>(command::<Verb>("probe", "A probe"), line)
 }
 
@@ -32,9 +34,15 @@ fn name_of(line: &[&str]) -> Option<String> {
 
 #[test]
 fn shared_flags_stand_before_or_after_the_verb() {
-    for line in [&["--store-url=s", "count", "--number=7"][..], &["count", "--number", "7", "--store-url", "s"]] {
+    for line in [
+        &["--store-url=s", "count", "--number=7"][..],
+        &["count", "--number", "7", "--store-url", "s"],
+    ] {
         let (verb, cli) = read(line).unwrap();
-        assert_eq!((verb.as_str(), cli.shared.store_url.as_deref()), ("count", Some("s")));
+        assert_eq!(
+            (verb.as_str(), cli.shared.store_url.as_deref()),
+            ("count", Some("s"))
+        );
         let Verb::Count { number, .. } = cli.verb;
         assert_eq!(number, 7);
     }
@@ -62,7 +70,10 @@ fn a_value_can_be_read_from_a_file() {
 
 #[test]
 fn what_a_workflow_did_not_fill_in_is_refused_by_name() {
-    for flag in ["--name=x{{workflow.scheduledTime}}", "--workflow={{workflow.name}}"] {
+    for flag in [
+        "--name=x{{workflow.scheduledTime}}",
+        "--workflow={{workflow.name}}",
+    ] {
         let error = read(&["count", flag]).unwrap_err();
         assert_eq!(failure::exit_code(&error), 2);
         let name = flag.split('=').next().unwrap();
@@ -73,7 +84,10 @@ fn what_a_workflow_did_not_fill_in_is_refused_by_name() {
 #[test]
 fn a_verbatim_text_may_quote_what_was_not_filled_in() {
     let text = "[{\"message\": \"--plan is {{tasks.plan}}\"}]";
-    let Verb::Count { message, .. } = read(&["count", &format!("--message={text}")]).unwrap().1.verb;
+    let Verb::Count { message, .. } = read(&["count", &format!("--message={text}")])
+        .unwrap()
+        .1
+        .verb;
     assert_eq!(message, Some(Verbatim(text.to_owned())));
 }
 
@@ -84,9 +98,17 @@ fn help_of_every_flag_is_well_formed() {
 
 #[test]
 fn sizes_are_read_with_their_units() {
-    for (text, bytes) in [("1000", Some(1000)), ("512MiB", Some(512 << 20)), ("2Gi", Some(2 << 30)), ("4K", Some(4096))]
-    {
-        assert_eq!(text.parse::<Bytes>().ok().map(Bytes::bytes), bytes, "{text}");
+    for (text, bytes) in [
+        ("1000", Some(1000)),
+        ("512MiB", Some(512 << 20)),
+        ("2Gi", Some(2 << 30)),
+        ("4K", Some(4096)),
+    ] {
+        assert_eq!(
+            text.parse::<Bytes>().ok().map(Bytes::bytes),
+            bytes,
+            "{text}"
+        );
     }
     for text in ["", "MiB", "0", "5XB", "-1", "99999999999999999999Gi"] {
         assert!(text.parse::<Bytes>().is_err(), "{text}");
@@ -100,7 +122,15 @@ async fn results_come_in_the_order_of_the_items_and_the_first_error_ends_it() {
     let squares = step.each(0..100, |i| Ok(i * i)).await.unwrap();
     assert_eq!(squares, (0..100).map(|i| i * i).collect::<Vec<_>>());
 
-    let failing = step.each(0..100, |i| if i == 7 { Err(Failure::contract("seven")) } else { Ok(i) }).await;
+    let failing = step
+        .each(0..100, |i| {
+            if i == 7 {
+                Err(Failure::contract("seven"))
+            } else {
+                Ok(i)
+            }
+        })
+        .await;
     assert_eq!(failing.unwrap_err().to_string(), "seven");
 }
 
@@ -118,10 +148,21 @@ fn a_panic_leaves_no_upload_behind() {
     let minio = services::Minio::start().unwrap();
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(home.path().join("work")).unwrap();
-    let call = Call { step: "probe".to_owned(), verb: "count".to_owned(), started: Instant::now() };
-    let verb = Verb::Count { name: None, number: 4, message: None };
+    let call = Call {
+        step: "probe".to_owned(),
+        verb: "count".to_owned(),
+        started: Instant::now(),
+    };
+    let verb = Verb::Count {
+        name: None,
+        number: 4,
+        message: None,
+    };
     let panics = async |step: &Step, _: Verb| {
-        let access = Access { environment: Environment::of(minio.variables()), ..step.access(Role::Store) };
+        let access = Access {
+            environment: Environment::of(minio.variables()),
+            ..step.access(Role::Store)
+        };
         let store = Store::create_with(&format!("s3://{}", services::Minio::BUCKET), &access)?;
         let mut upload = store.upload("x").await?;
         // Its first part is sent.
@@ -129,16 +170,27 @@ fn a_panic_leaves_no_upload_behind() {
         assert_eq!(step.uploads.count(), 1);
         panic!("made up")
     };
-    let panic =
-        catch_unwind(AssertUnwindSafe(|| start(&call, Shared::for_test(home.path()), verb, panics))).unwrap_err();
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        start(&call, Shared::for_test(home.path()), verb, panics)
+    }))
+    .unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"made up"));
     let script = format!(
         "import boto3\nprint(boto3.client('s3').list_multipart_uploads(Bucket={:?}, Prefix='x').get('Uploads', []))",
         services::Minio::BUCKET
     );
     let mut python = std::process::Command::new(services::python().unwrap());
-    let listed = python.args(["-c", &script]).envs(minio.variables()).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[]", "{}", String::from_utf8_lossy(&listed.stderr));
+    let listed = python
+        .args(["-c", &script])
+        .envs(minio.variables())
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&listed.stdout).trim(),
+        "[]",
+        "{}",
+        String::from_utf8_lossy(&listed.stderr)
+    );
 }
 
 #[test]
@@ -176,6 +228,9 @@ fn every_output_is_written_also_when_it_is_empty() {
         .file("report.html", b"<p>".to_vec());
     outputs.write(folder.path()).unwrap();
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
-    assert_eq!(["rows", "reason", "auc", "f1", "report.html"].map(read), ["3", "", "", "0.5", "<p>"]);
+    assert_eq!(
+        ["rows", "reason", "auc", "f1", "report.html"].map(read),
+        ["3", "", "", "0.5", "<p>"]
+    );
     assert_eq!(outputs.get("rows"), Some("3"));
 }

@@ -30,7 +30,11 @@ impl Address {
             None => return Ok(Address::Folder(absolute(url.into())?)),
             Some(parts) => parts,
         };
-        if rest.split('/').next().is_some_and(|host| host.contains('@')) {
+        if rest
+            .split('/')
+            .next()
+            .is_some_and(|host| host.contains('@'))
+        {
             return Err(Failure::usage(format!(
                 "a URL of a store, {scheme}://..., holds a user or a key before an @: take it out, and give credentials by \
                  variables such as AWS_ACCESS_KEY_ID"
@@ -38,9 +42,14 @@ impl Address {
         }
         match scheme {
             "file" => {
-                let path = url::Url::parse(url).ok().and_then(|parsed| parsed.to_file_path().ok());
-                let path = path
-                    .ok_or_else(|| Failure::usage(format!("{url:?} is not a file URL, such as file:///data/store")))?;
+                let path = url::Url::parse(url)
+                    .ok()
+                    .and_then(|parsed| parsed.to_file_path().ok());
+                let path = path.ok_or_else(|| {
+                    Failure::usage(format!(
+                        "{url:?} is not a file URL, such as file:///data/store"
+                    ))
+                })?;
                 Ok(Address::Folder(absolute(path)?))
             }
             "s3" => bucket(url, rest),
@@ -73,11 +82,15 @@ fn bucket(url: &str, rest: &str) -> Result<Address> {
     if !prefix.is_empty() {
         layout::check(prefix).with_context(|| format!("the store {url}"))?;
     }
-    Ok(Address::Bucket { name: name.to_owned(), prefix: prefix.to_owned() })
+    Ok(Address::Bucket {
+        name: name.to_owned(),
+        prefix: prefix.to_owned(),
+    })
 }
 
 fn absolute(folder: PathBuf) -> Result<PathBuf> {
-    std::path::absolute(&folder).with_context(|| format!("resolving the folder {}", folder.display()))
+    std::path::absolute(&folder)
+        .with_context(|| format!("resolving the folder {}", folder.display()))
 }
 
 #[cfg(test)]
@@ -87,17 +100,26 @@ mod tests {
 
     #[test]
     fn a_store_is_a_folder_or_a_bucket_with_a_prefix() {
-        let bucket = |name: &str, prefix: &str| Address::Bucket { name: name.into(), prefix: prefix.into() };
+        let bucket = |name: &str, prefix: &str| Address::Bucket {
+            name: name.into(),
+            prefix: prefix.into(),
+        };
         for (url, address) in [
             ("/data/store", Address::Folder("/data/store".into())),
-            ("file:///data/my%20store", Address::Folder("/data/my store".into())),
+            (
+                "file:///data/my%20store",
+                Address::Folder("/data/my store".into()),
+            ),
             ("s3://data", bucket("data", "")),
             ("s3://data/", bucket("data", "")),
             ("s3://my.data-1/a/b c/", bucket("my.data-1", "a/b c")),
         ] {
             assert_eq!(Address::parse(url).unwrap(), address, "{url}");
         }
-        assert_eq!(Address::parse("s3://data//a/").unwrap().url(), "s3://data/a");
+        assert_eq!(
+            Address::parse("s3://data//a/").unwrap().url(),
+            "s3://data/a"
+        );
     }
 
     #[test]
@@ -115,7 +137,10 @@ mod tests {
             let error = Address::parse(url).unwrap_err();
             let text = format!("{error:#}");
             assert_eq!(exit_code(&error), 2, "{url}: {text}");
-            assert!(text.contains(part) && !text.contains("hunter2"), "{url}: {text}");
+            assert!(
+                text.contains(part) && !text.contains("hunter2"),
+                "{url}: {text}"
+            );
         }
     }
 }

@@ -96,19 +96,33 @@ pub(super) struct Setting {
 impl Environment {
     /// The variables of this process that matter here.
     pub fn of_process() -> Self {
-        Self::of(Self::names().filter_map(|name| std::env::var(&name).ok().map(|value| (name, value))))
+        Self::of(
+            Self::names().filter_map(|name| std::env::var(&name).ok().map(|value| (name, value))),
+        )
     }
 
     /// Names of all variables that matter here.
     pub fn names() -> impl Iterator<Item = String> {
         let single = [ALLOW_HTTP, VIRTUAL_HOSTED, CA_BUNDLE];
-        let names = IDENTITY.into_iter().chain(ENDPOINT).chain(REGION).chain(single).chain(OPTIONS);
-        names.flat_map(|name| Role::Raw.prefixes().iter().map(move |prefix| format!("{prefix}{name}")))
+        let names = IDENTITY
+            .into_iter()
+            .chain(ENDPOINT)
+            .chain(REGION)
+            .chain(single)
+            .chain(OPTIONS);
+        names.flat_map(|name| {
+            Role::Raw
+                .prefixes()
+                .iter()
+                .map(move |prefix| format!("{prefix}{name}"))
+        })
     }
 
     /// Whether a variable of that name holds a secret.
     pub fn is_secret(name: &str) -> bool {
-        [KEY_ID, SECRET_KEY, SESSION_TOKEN].iter().any(|secret| name.strip_prefix("RAW_").unwrap_or(name) == *secret)
+        [KEY_ID, SECRET_KEY, SESSION_TOKEN]
+            .iter()
+            .any(|secret| name.strip_prefix("RAW_").unwrap_or(name) == *secret)
     }
 
     /// Variables that are given, for tests. An empty one counts as not set.
@@ -120,12 +134,17 @@ impl Environment {
 
     fn get(&self, prefix: &str, name: &str) -> Option<Setting> {
         let variable = format!("{prefix}{name}");
-        self.0.get(&variable).map(|value| Setting { variable: variable.clone(), value: value.clone() })
+        self.0.get(&variable).map(|value| Setting {
+            variable: variable.clone(),
+            value: value.clone(),
+        })
     }
 
     /// The first of several names that is set, those of the role before the common ones.
     pub(super) fn first(&self, role: Role, names: &[&str]) -> Option<Setting> {
-        role.prefixes().iter().find_map(|prefix| names.iter().find_map(|name| self.get(prefix, name)))
+        role.prefixes()
+            .iter()
+            .find_map(|prefix| names.iter().find_map(|name| self.get(prefix, name)))
     }
 
     /// Whether a switch is on.
@@ -133,13 +152,18 @@ impl Environment {
     /// # Errors
     /// Neither true nor false: exit 2.
     pub(super) fn switch(&self, role: Role, name: &str) -> Result<bool> {
-        let Some(Setting { variable, value }) = self.first(role, &[name]) else { return Ok(false) };
-        on(&value).ok_or_else(|| Failure::usage(format!("{variable} is {value:?}: give true or false")))
+        let Some(Setting { variable, value }) = self.first(role, &[name]) else {
+            return Ok(false);
+        };
+        on(&value)
+            .ok_or_else(|| Failure::usage(format!("{variable} is {value:?}: give true or false")))
     }
 
     /// What is handed on to the client: settings by the names that AWS gives them.
     pub(super) fn options(&self, role: Role) -> impl Iterator<Item = (&'static str, Setting)> {
-        OPTIONS.into_iter().filter_map(move |name| Some((name, self.first(role, &[name])?)))
+        OPTIONS
+            .into_iter()
+            .filter_map(move |name| Some((name, self.first(role, &[name])?)))
     }
 
     /// Who S3 is asked as: all of it from the most special variables of which any is set.
@@ -149,8 +173,10 @@ impl Environment {
     pub(super) fn identity(&self, role: Role) -> Result<Identity> {
         let of = |prefix: &&&str| IDENTITY.iter().any(|name| self.get(prefix, name).is_some());
         let prefix: &'static str = role.prefixes().iter().find(of).copied().unwrap_or("");
-        let settings: Vec<_> =
-            IDENTITY.iter().filter_map(|name| Some((*name, self.get(prefix, name)?.value))).collect();
+        let settings: Vec<_> = IDENTITY
+            .iter()
+            .filter_map(|name| Some((*name, self.get(prefix, name)?.value)))
+            .collect();
         let identity = Identity { prefix, settings };
         for (one, other) in [(KEY_ID, SECRET_KEY), (TOKEN_FILE, ROLE_ARN)] {
             for (there, missing) in [(one, other), (other, one)] {
@@ -207,12 +233,18 @@ impl Identity {
     pub(super) fn source(&self) -> Source {
         let has = |name: &str| self.has(name);
         match () {
-            () if self.settings.iter().any(|(name, value)| *name == SKIP_SIGNATURE && on(value) == Some(true)) => {
+            () if self
+                .settings
+                .iter()
+                .any(|(name, value)| *name == SKIP_SIGNATURE && on(value) == Some(true)) =>
+            {
                 Source::Nobody
             }
             () if has(KEY_ID) => Source::Variables,
             () if has(TOKEN_FILE) => Source::WebIdentity,
-            () if has("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") || has("AWS_CONTAINER_CREDENTIALS_FULL_URI") => {
+            () if has("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+                || has("AWS_CONTAINER_CREDENTIALS_FULL_URI") =>
+            {
                 Source::Container
             }
             () => Source::Machine,
@@ -231,7 +263,11 @@ mod tests {
     use crate::failure::exit_code;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
-        Environment::of(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Environment::of(
+            variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
     }
 
     #[test]
@@ -244,14 +280,29 @@ mod tests {
             ("RAW_AWS_SECRET_ACCESS_KEY", "raw-secret"),
         ]);
         let raw = set.identity(Role::Raw).unwrap();
-        assert_eq!(raw.settings, [(KEY_ID, "raw".to_owned()), (SECRET_KEY, "raw-secret".to_owned())]);
+        assert_eq!(
+            raw.settings,
+            [
+                (KEY_ID, "raw".to_owned()),
+                (SECRET_KEY, "raw-secret".to_owned())
+            ]
+        );
         assert_eq!(raw.variable(SECRET_KEY), "RAW_AWS_SECRET_ACCESS_KEY");
         assert_eq!(set.identity(Role::Store).unwrap().settings[0].1, "store");
 
-        let half = environment(&[(KEY_ID, "store"), (SECRET_KEY, "s"), ("RAW_AWS_ACCESS_KEY_ID", "raw")]);
+        let half = environment(&[
+            (KEY_ID, "store"),
+            (SECRET_KEY, "s"),
+            ("RAW_AWS_ACCESS_KEY_ID", "raw"),
+        ]);
         let error = half.identity(Role::Raw).err().unwrap();
         assert_eq!(exit_code(&error), 2);
-        assert!(error.to_string().contains("without RAW_AWS_SECRET_ACCESS_KEY"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("without RAW_AWS_SECRET_ACCESS_KEY"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -276,19 +327,43 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let shown = format!("{:?}", environment(&[(SECRET_KEY, "hunter2")]));
-        assert!(shown.contains(SECRET_KEY) && !shown.contains("hunter2"), "{shown}");
+        assert!(
+            shown.contains(SECRET_KEY) && !shown.contains("hunter2"),
+            "{shown}"
+        );
     }
 
     #[test]
     fn the_keys_come_from_where_the_variables_say() {
         for (variables, source) in [
             (&[][..], Source::Machine),
-            (&[(KEY_ID, "a"), (SECRET_KEY, "b"), (TOKEN_FILE, "/t"), (ROLE_ARN, "r")], Source::Variables),
+            (
+                &[
+                    (KEY_ID, "a"),
+                    (SECRET_KEY, "b"),
+                    (TOKEN_FILE, "/t"),
+                    (ROLE_ARN, "r"),
+                ],
+                Source::Variables,
+            ),
             (&[(TOKEN_FILE, "/t"), (ROLE_ARN, "r")], Source::WebIdentity),
-            (&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1")], Source::Container),
+            (
+                &[(
+                    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                    "http://169.254.170.23/v1",
+                )],
+                Source::Container,
+            ),
             (&[("AWS_SKIP_SIGNATURE", "true")], Source::Nobody),
         ] {
-            assert_eq!(environment(variables).identity(Role::Store).unwrap().source(), source, "{variables:?}");
+            assert_eq!(
+                environment(variables)
+                    .identity(Role::Store)
+                    .unwrap()
+                    .source(),
+                source,
+                "{variables:?}"
+            );
         }
     }
 }

@@ -20,7 +20,11 @@ pub struct LocalFile {
 
 enum Place {
     Own(PathBuf),
-    Copy { path: TempPath, object: Object, written: Written },
+    Copy {
+        path: TempPath,
+        object: Object,
+        written: Written,
+    },
 }
 
 /// Size and digest of what was written or read.
@@ -34,7 +38,14 @@ pub struct Written {
 
 impl LocalFile {
     pub(super) fn copied(path: TempPath, name: String, object: Object, written: Written) -> Self {
-        Self { place: Place::Copy { path, object, written }, name }
+        Self {
+            place: Place::Copy {
+                path,
+                object,
+                written,
+            },
+            name,
+        }
     }
 
     /// Where it is.
@@ -64,7 +75,10 @@ impl LocalFile {
 
 impl From<PathBuf> for LocalFile {
     fn from(path: PathBuf) -> Self {
-        Self { name: path.display().to_string(), place: Place::Own(path) }
+        Self {
+            name: path.display().to_string(),
+            place: Place::Own(path),
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::{
-    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
-    WriteMultipart,
+    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    PutPayload, WriteMultipart,
 };
 
 use super::{Object, location};
@@ -29,10 +29,17 @@ impl Folder {
     /// Opens a folder, which must exist.
     pub(super) fn open(path: &Path) -> Result<Self> {
         if !path.is_dir() {
-            return Err(Failure::usage(format!("there is no folder {}; check the URL or make it", path.display())));
+            return Err(Failure::usage(format!(
+                "there is no folder {}; check the URL or make it",
+                path.display()
+            )));
         }
-        let files = LocalFileSystem::new_with_prefix(path).with_context(|| format!("opening {}", path.display()))?;
-        Ok(Self { files, path: path.to_owned() })
+        let files = LocalFileSystem::new_with_prefix(path)
+            .with_context(|| format!("opening {}", path.display()))?;
+        Ok(Self {
+            files,
+            path: path.to_owned(),
+        })
     }
 
     fn name(&self, key: &str) -> String {
@@ -45,29 +52,47 @@ impl Folder {
             Ok(Some(found)) => found.bytes().await,
             Err(error) => Err(error),
         };
-        Ok(Some(found.with_context(|| format!("reading {}", self.name(key)))?.to_vec()))
+        Ok(Some(
+            found
+                .with_context(|| format!("reading {}", self.name(key)))?
+                .to_vec(),
+        ))
     }
 
     /// The last bytes of an object.
     pub(super) async fn tail(&self, key: &str, bytes: u64) -> Result<Option<Vec<u8>>> {
-        let options = GetOptions { range: Some(GetRange::Suffix(bytes)), ..GetOptions::default() };
+        let options = GetOptions {
+            range: Some(GetRange::Suffix(bytes)),
+            ..GetOptions::default()
+        };
         let found = match found(self.files.get_opts(&location("", key)?, options).await) {
             Ok(None) => return Ok(None),
             Ok(Some(found)) => found.bytes().await,
             Err(error) => Err(error),
         };
-        Ok(Some(found.with_context(|| format!("reading {}", self.name(key)))?.to_vec()))
+        Ok(Some(
+            found
+                .with_context(|| format!("reading {}", self.name(key)))?
+                .to_vec(),
+        ))
     }
 
     pub(super) async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
-        let put = self.files.put(&location("", key)?, PutPayload::from(bytes)).await;
+        let put = self
+            .files
+            .put(&location("", key)?, PutPayload::from(bytes))
+            .await;
         put.with_context(|| format!("writing {}", self.name(key)))?;
         Ok(())
     }
 
     pub(super) async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool> {
         let options = PutOptions::from(PutMode::Create);
-        match self.files.put_opts(&location("", key)?, PutPayload::from(bytes), options).await {
+        match self
+            .files
+            .put_opts(&location("", key)?, PutPayload::from(bytes), options)
+            .await
+        {
             Ok(_) => Ok(true),
             Err(Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(error).with_context(|| format!("writing {}", self.name(key))),
@@ -76,13 +101,25 @@ impl Folder {
 
     pub(super) async fn head(&self, key: &str) -> Result<Option<Object>> {
         let looked_up = found(self.files.head(&location("", key)?).await);
-        Ok(looked_up.with_context(|| format!("looking up {}", self.name(key)))?.map(object))
+        Ok(looked_up
+            .with_context(|| format!("looking up {}", self.name(key)))?
+            .map(object))
     }
 
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Object>> {
-        let prefix = if folder.is_empty() { None } else { Some(location("", folder)?) };
-        let listed = self.files.list(prefix.as_ref()).map_ok(object).try_collect();
-        let mut objects: Vec<Object> = listed.await.with_context(|| format!("listing {}", self.name(folder)))?;
+        let prefix = if folder.is_empty() {
+            None
+        } else {
+            Some(location("", folder)?)
+        };
+        let listed = self
+            .files
+            .list(prefix.as_ref())
+            .map_ok(object)
+            .try_collect();
+        let mut objects: Vec<Object> = listed
+            .await
+            .with_context(|| format!("listing {}", self.name(folder)))?;
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
     }
@@ -101,7 +138,10 @@ impl Folder {
         let name = self.name(key);
         let begun = self.files.put_multipart(&location("", key)?).await;
         let stream = begun.with_context(|| format!("writing {name}"))?;
-        Ok(FolderUpload { name, stream: WriteMultipart::new_with_chunk_size(stream, CHUNK) })
+        Ok(FolderUpload {
+            name,
+            stream: WriteMultipart::new_with_chunk_size(stream, CHUNK),
+        })
     }
 }
 
@@ -114,8 +154,14 @@ fn found<T>(result: object_store::Result<T>) -> object_store::Result<Option<T>> 
 }
 
 fn object(meta: ObjectMeta) -> Object {
-    let stamp = meta.last_modified.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
-    Object { key: meta.location.to_string(), bytes: meta.size, stamp }
+    let stamp = meta
+        .last_modified
+        .to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+    Object {
+        key: meta.location.to_string(),
+        bytes: meta.size,
+        stamp,
+    }
 }
 
 /// A file that is being written under another name.
@@ -133,7 +179,10 @@ impl FolderUpload {
     }
 
     pub(super) async fn finish(self) -> Result<()> {
-        self.stream.finish().await.with_context(|| format!("writing {}", self.name))?;
+        self.stream
+            .finish()
+            .await
+            .with_context(|| format!("writing {}", self.name))?;
         Ok(())
     }
 }

@@ -5,7 +5,9 @@ pub fn matches(pattern: &str, key: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == key,
         Some((literal, rest)) => {
-            let Some(tail) = key.strip_prefix(literal) else { return false };
+            let Some(tail) = key.strip_prefix(literal) else {
+                return false;
+            };
             let segment = tail.find('/').unwrap_or(tail.len());
             (0..=segment).any(|at| tail.is_char_boundary(at) && matches(rest, &tail[at..]))
         }
@@ -16,7 +18,9 @@ pub fn matches(pattern: &str, key: &str) -> bool {
 pub(super) fn folder(pattern: &str) -> (&str, bool) {
     let literal = pattern.split('*').next().unwrap_or_default();
     let folder = literal.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let direct = !pattern[folder.len()..].trim_start_matches('/').contains('/');
+    let direct = !pattern[folder.len()..]
+        .trim_start_matches('/')
+        .contains('/');
     (folder, direct)
 }
 

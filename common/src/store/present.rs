@@ -17,7 +17,10 @@ impl Store {
     pub async fn first_missing(&self, objects: &[(&str, u64)]) -> Result<Option<usize>> {
         let mut folders: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (place, (key, _)) in objects.iter().enumerate() {
-            folders.entry(key.rsplit_once('/').map_or("", |(folder, _)| folder)).or_default().push(place);
+            folders
+                .entry(key.rsplit_once('/').map_or("", |(folder, _)| folder))
+                .or_default()
+                .push(place);
         }
         let (mut missing, mut alone) = (Vec::new(), Vec::new());
         for (folder, places) in folders {
@@ -26,12 +29,21 @@ impl Store {
                 continue;
             }
             let listed = self.glob(&format!("{folder}/*")).await?;
-            let sizes: HashMap<&str, u64> = listed.iter().map(|object| (object.key.as_str(), object.bytes)).collect();
-            missing.extend(places.into_iter().find(|&place| sizes.get(objects[place].0) != Some(&objects[place].1)));
+            let sizes: HashMap<&str, u64> = listed
+                .iter()
+                .map(|object| (object.key.as_str(), object.bytes))
+                .collect();
+            missing.extend(
+                places
+                    .into_iter()
+                    .find(|&place| sizes.get(objects[place].0) != Some(&objects[place].1)),
+            );
         }
         alone.sort_unstable();
         let mut sizes = futures::stream::iter(alone)
-            .map(|place| async move { Ok::<_, anyhow::Error>((place, self.size(objects[place].0).await?)) })
+            .map(|place| async move {
+                Ok::<_, anyhow::Error>((place, self.size(objects[place].0).await?))
+            })
             .buffered(CONCURRENT);
         while let Some((place, size)) = sizes.try_next().await? {
             if size != Some(objects[place].1) {
@@ -64,7 +76,11 @@ mod tests {
             store.delete(&keys[1]).await.unwrap();
             assert_eq!(store.first_missing(&objects).await.unwrap(), Some(1));
             let with_others = [&[("elsewhere", 2)], &objects[..]].concat();
-            assert_eq!(store.first_missing(&with_others).await.unwrap(), Some(0), "of any folder");
+            assert_eq!(
+                store.first_missing(&with_others).await.unwrap(),
+                Some(0),
+                "of any folder"
+            );
         }
     }
 }

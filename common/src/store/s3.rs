@@ -22,7 +22,9 @@ use object_store::aws::{AmazonS3, AwsCredentialProvider};
 use object_store::client::HttpClient;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path as Location;
-use object_store::{GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{
+    GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+};
 
 use super::environment::{Identity, Role, Source};
 use super::{Object, location};
@@ -66,7 +68,10 @@ pub(super) struct Bucket {
 
 impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bucket").field("url", &self.url).field("service", &self.service).finish_non_exhaustive()
+        f.debug_struct("Bucket")
+            .field("url", &self.url)
+            .field("service", &self.service)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,12 +86,18 @@ enum Outcome<T> {
 
 impl Bucket {
     pub(super) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.transfer(key, None, Vec::new()).await?.map(|(bytes, _)| bytes))
+        Ok(self
+            .transfer(key, None, Vec::new())
+            .await?
+            .map(|(bytes, _)| bytes))
     }
 
     /// The last bytes of an object.
     pub(super) async fn tail(&self, key: &str, bytes: u64) -> Result<Option<Vec<u8>>> {
-        Ok(self.transfer(key, Some(GetRange::Suffix(bytes)), Vec::new()).await?.map(|(bytes, _)| bytes))
+        Ok(self
+            .transfer(key, Some(GetRange::Suffix(bytes)), Vec::new())
+            .await?
+            .map(|(bytes, _)| bytes))
     }
 
     pub(super) async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
@@ -110,7 +121,10 @@ impl Bucket {
         let payload = PutPayload::from(bytes.clone());
         let options = PutOptions::from(PutMode::Create);
         let operation = self.operation("writing", key);
-        let put = || self.client.put_opts(&location, payload.clone(), options.clone());
+        let put = || {
+            self.client
+                .put_opts(&location, payload.clone(), options.clone())
+        };
         // A key that was taken and is free again: someone's write was under way, and has failed.
         for _ in 0..3 {
             match self.call(&operation, bytes.len() as u64, put).await? {
@@ -137,15 +151,22 @@ impl Bucket {
             // An answer to a HEAD has no body that would say what is missing or refused; one to a listing has.
             let refusal = found.as_ref().err().and_then(|error| Refusal::of(error));
             if refusal.is_some_and(|refusal| refusal.status < 500)
-                && !(refusal.is_some_and(|refusal| refusal.status == 404) && self.is_there.load(Ordering::Relaxed))
+                && !(refusal.is_some_and(|refusal| refusal.status == 404)
+                    && self.is_there.load(Ordering::Relaxed))
             {
-                let one = PaginatedListOptions { max_keys: Some(1), ..PaginatedListOptions::default() };
+                let one = PaginatedListOptions {
+                    max_keys: Some(1),
+                    ..PaginatedListOptions::default()
+                };
                 self.client.list_paginated(self.prefix(), one).await?;
                 self.is_there.store(true, Ordering::Relaxed);
             }
             found
         };
-        match self.call(&self.operation("looking up", key), 0, look).await? {
+        match self
+            .call(&self.operation("looking up", key), 0, look)
+            .await?
+        {
             Outcome::Done(meta) => Ok(Some(self.object(meta))),
             Outcome::Missing | Outcome::Differs => Ok(None),
         }
@@ -153,7 +174,11 @@ impl Bucket {
 
     /// All objects below a folder, or those that lie directly in it, in the order of their keys.
     pub(super) async fn list(&self, folder: &str, direct: bool) -> Result<Vec<Object>> {
-        let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let below = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
         let prefix = format!("{}{below}", self.prefix);
         let operation = self.operation("listing", folder);
         let mut objects = Vec::new();
@@ -165,14 +190,22 @@ impl Bucket {
                     page_token: page_token.clone(),
                     ..PaginatedListOptions::default()
                 };
-                self.client
-                    .list_paginated(Some(&prefix).filter(|prefix| !prefix.is_empty()).map(String::as_str), options)
+                self.client.list_paginated(
+                    Some(&prefix)
+                        .filter(|prefix| !prefix.is_empty())
+                        .map(String::as_str),
+                    options,
+                )
             };
             let Outcome::Done(page) = self.call(&operation, 0, list).await? else {
                 return Err(self.unexpected(&operation));
             };
             // A key that ends with a slash stands for a folder; the client cuts the slash.
-            let in_folder = page.result.objects.into_iter().filter(|meta| meta.location.as_ref().len() > prefix.len());
+            let in_folder = page
+                .result
+                .objects
+                .into_iter()
+                .filter(|meta| meta.location.as_ref().len() > prefix.len());
             objects.extend(in_folder.map(|meta| self.object(meta)));
             page_token = page.page_token;
             if page_token.is_none() {
@@ -185,7 +218,10 @@ impl Bucket {
 
     pub(super) async fn delete(&self, key: &str) -> Result<()> {
         let location = self.location(key)?;
-        self.call(&self.operation("deleting", key), 0, || self.client.delete(&location)).await?;
+        self.call(&self.operation("deleting", key), 0, || {
+            self.client.delete(&location)
+        })
+        .await?;
         Ok(())
     }
 
@@ -198,27 +234,44 @@ impl Bucket {
     }
 
     fn operation(&self, verb: &str, key: &str) -> String {
-        if key.is_empty() { format!("{verb} {}", self.url) } else { format!("{verb} {}/{key}", self.url) }
+        if key.is_empty() {
+            format!("{verb} {}", self.url)
+        } else {
+            format!("{verb} {}/{key}", self.url)
+        }
     }
 
     fn object(&self, meta: ObjectMeta) -> Object {
         let key = meta.location.as_ref();
         let stamp = match &meta.e_tag {
             Some(tag) => tag.trim_matches('"').to_owned(),
-            None => meta.last_modified.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true),
+            None => meta
+                .last_modified
+                .to_rfc3339_opts(chrono::SecondsFormat::Nanos, true),
         };
-        Object { key: key.strip_prefix(&self.prefix).unwrap_or(key).to_owned(), bytes: meta.size, stamp }
+        Object {
+            key: key.strip_prefix(&self.prefix).unwrap_or(key).to_owned(),
+            bytes: meta.size,
+            stamp,
+        }
     }
 
     /// Makes a call that carries so many bytes, until it succeeds, fails for good, or the budget is spent.
-    async fn call<T, F>(&self, operation: &str, bytes: u64, call: impl Fn() -> F) -> Result<Outcome<T>>
+    async fn call<T, F>(
+        &self,
+        operation: &str,
+        bytes: u64,
+        call: impl Fn() -> F,
+    ) -> Result<Outcome<T>>
     where
         F: Future<Output = object_store::Result<T>>,
     {
         let transfer = Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND);
         let longest = (self.budget.0 / TRIES).clamp(LONGEST_TRY.0, LONGEST_TRY.1) + transfer;
         Budget(self.budget.0 + transfer)
-            .call(&self.service, operation, || self.attempt(operation, longest, call()))
+            .call(&self.service, operation, || {
+                self.attempt(operation, longest, call())
+            })
             .await
     }
 
@@ -246,7 +299,9 @@ impl Bucket {
             Ok(Err(Verdict::Differs)) => Ok(Outcome::Differs),
             Ok(Err(Verdict::Passing(cause))) => Err(Trouble::Passing(anyhow::Error::msg(cause))),
             Ok(Err(Verdict::Lasting(error))) => Err(Trouble::Lasting(error)),
-            Err(_) => Err(Trouble::Passing(anyhow::anyhow!("no answer in {longest:.0?}"))),
+            Err(_) => Err(Trouble::Passing(anyhow::anyhow!(
+                "no answer in {longest:.0?}"
+            ))),
         }
     }
 

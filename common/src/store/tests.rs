@@ -47,14 +47,20 @@ async fn names_with_spaces_and_quotes_are_kept() {
     std::fs::write(raw.join("día 1 'a' 100%.parquet"), b"x").unwrap();
     let found = store.glob("raw/*.parquet").await.unwrap();
     assert_eq!(found.len(), 1);
-    assert_eq!(std::fs::read(store.file(&found[0].key).await.unwrap()).unwrap(), b"x");
+    assert_eq!(
+        std::fs::read(store.file(&found[0].key).await.unwrap()).unwrap(),
+        b"x"
+    );
 }
 
 #[tokio::test]
 async fn a_corrupt_document_names_its_key() {
     let (_folder, store) = store();
     store.put("m.json", b"{\"rows\": ".to_vec()).await.unwrap();
-    let error = store.get_json::<serde_json::Value>("m.json").await.unwrap_err();
+    let error = store
+        .get_json::<serde_json::Value>("m.json")
+        .await
+        .unwrap_err();
     assert_eq!(crate::failure::exit_code(&error), 2);
     assert!(error.to_string().contains("m.json is corrupt"), "{error}");
 }
@@ -75,5 +81,8 @@ async fn what_is_not_there_is_named() {
     let error = store.file("a/b").await.unwrap_err();
     assert_eq!(crate::failure::exit_code(&error), 2);
     assert!(error.to_string().contains("there is no a/b in"), "{error}");
-    assert_eq!(crate::failure::exit_code(&Store::open("/no/such/folder").unwrap_err()), 2);
+    assert_eq!(
+        crate::failure::exit_code(&Store::open("/no/such/folder").unwrap_err()),
+        2
+    );
 }

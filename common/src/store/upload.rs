@@ -24,7 +24,11 @@ pub(super) enum To {
 
 impl Upload {
     pub(super) fn new(to: To) -> Self {
-        Self { to, hasher: Hasher::default(), bytes: 0 }
+        Self {
+            to,
+            hasher: Hasher::default(),
+            bytes: 0,
+        }
     }
 
     /// Appends bytes; waits while too much is in flight.
@@ -44,7 +48,10 @@ impl Upload {
             To::Folder(upload) => upload.finish().await?,
             To::Bucket(upload) => upload.finish().await?,
         }
-        Ok(Written { bytes: self.bytes, sha256: self.hasher.hex() })
+        Ok(Written {
+            bytes: self.bytes,
+            sha256: self.hasher.hex(),
+        })
     }
 }
 
@@ -54,8 +61,9 @@ pub struct BlockingUpload(pub Upload);
 impl Write for BlockingUpload {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         // Boxed in the way that keeps what it is: the exit code depends on it.
-        let passed_on =
-            |error: anyhow::Error| std::io::Error::other(error.reallocate_into_boxed_dyn_error_without_backtrace());
+        let passed_on = |error: anyhow::Error| {
+            std::io::Error::other(error.reallocate_into_boxed_dyn_error_without_backtrace())
+        };
         wait(self.0.write(bytes)).map_err(passed_on)?;
         Ok(bytes.len())
     }

@@ -11,10 +11,19 @@ use clap::builder::FalseyValueParser;
 #[command(next_help_heading = "Tracking options")]
 pub struct TrackingArgs {
     /// Address of an MLflow server that keeps runs and models [default: the store keeps them]
-    #[arg(long = "tracking-uri", value_name = "URL", env = "MLFLOW_TRACKING_URI", hide_env_values = true)]
+    #[arg(
+        long = "tracking-uri",
+        value_name = "URL",
+        env = "MLFLOW_TRACKING_URI",
+        hide_env_values = true
+    )]
     pub uri: Option<String>,
     /// MLflow experiment of the runs [default: the model's name]
-    #[arg(long = "experiment", value_name = "NAME", env = "MLFLOW_EXPERIMENT_NAME")]
+    #[arg(
+        long = "experiment",
+        value_name = "NAME",
+        env = "MLFLOW_EXPERIMENT_NAME"
+    )]
     pub experiment: Option<String>,
     /// Take any certificate of the MLflow server: for tests only
     #[arg(
@@ -24,13 +33,20 @@ pub struct TrackingArgs {
     )]
     pub insecure_tls: bool,
     /// File of certificates that the MLflow server's is trusted by
-    #[arg(long = "tracking-server-cert-path", value_name = "FILE", env = "MLFLOW_TRACKING_SERVER_CERT_PATH")]
+    #[arg(
+        long = "tracking-server-cert-path",
+        value_name = "FILE",
+        env = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+    )]
     pub server_cert_path: Option<PathBuf>,
 }
 
 impl TrackingArgs {
     /// The address of the MLflow server; `None` where there is none, and an empty variable means none.
     pub(super) fn uri(&self) -> Option<&str> {
-        self.uri.as_deref().map(str::trim).filter(|uri| !uri.is_empty())
+        self.uri
+            .as_deref()
+            .map(str::trim)
+            .filter(|uri| !uri.is_empty())
     }
 }

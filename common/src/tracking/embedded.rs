@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CHAMPION, Candidate, FINGERPRINT_TAG, MODEL_NAME_TAG, PREVIOUS_CHAMPION, RunRecord, RunSpec, Status, Version,
+    CHAMPION, Candidate, FINGERPRINT_TAG, MODEL_NAME_TAG, PREVIOUS_CHAMPION, RunRecord, RunSpec,
+    Status, Version,
 };
 use crate::failure::Failure;
 use crate::layout::{self, ModelName};
@@ -49,7 +50,12 @@ impl Embedded {
 
     pub(super) async fn find(&self, fingerprint: &str) -> Result<Option<RunRecord>> {
         let found: Option<RunRecord> = self.store.get_json(&layout::run(&id(fingerprint))).await?;
-        Ok(found.filter(|record| record.tags.get(FINGERPRINT_TAG).is_some_and(|tag| tag == fingerprint)))
+        Ok(found.filter(|record| {
+            record
+                .tags
+                .get(FINGERPRINT_TAG)
+                .is_some_and(|tag| tag == fingerprint)
+        }))
     }
 
     /// A run by its id.
@@ -58,7 +64,11 @@ impl Embedded {
     }
 
     /// The runs that began last, the newest first: those about a model, or all.
-    pub(super) async fn runs(&self, model: Option<&ModelName>, limit: usize) -> Result<Vec<RunRecord>> {
+    pub(super) async fn runs(
+        &self,
+        model: Option<&ModelName>,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>> {
         let mut runs: Vec<RunRecord> = Vec::new();
         for object in self.store.list(layout::RUNS).await? {
             runs.push(self.store.require_json(&object.key).await?);
@@ -73,7 +83,11 @@ impl Embedded {
     pub(super) async fn aliases(&self, name: &ModelName) -> Result<Vec<(String, u64)>> {
         let mut aliases = Vec::new();
         for alias in [CHAMPION, PREVIOUS_CHAMPION] {
-            aliases.extend(self.alias(name, alias).await?.map(|version| (alias.to_owned(), version)));
+            aliases.extend(
+                self.alias(name, alias)
+                    .await?
+                    .map(|version| (alias.to_owned(), version)),
+            );
         }
         Ok(aliases)
     }
@@ -82,13 +96,17 @@ impl Embedded {
     pub(super) async fn reopen(&self, spec: &RunSpec, parent: Option<String>) -> Result<String> {
         let id = id(&spec.fingerprint);
         let before = self.find(&spec.fingerprint).await?;
-        let (params, metrics, mut tags, datasets) =
-            before.map(|record| (record.params, record.metrics, record.tags, record.datasets)).unwrap_or_default();
+        let (params, metrics, mut tags, datasets) = before
+            .map(|record| (record.params, record.metrics, record.tags, record.datasets))
+            .unwrap_or_default();
         tags.extend(spec.all_tags());
         let record = RunRecord {
             run_id: id.clone(),
             name: spec.name.clone(),
-            model_name: spec.tags.contains_key(MODEL_NAME_TAG).then(|| spec.model_name.clone()),
+            model_name: spec
+                .tags
+                .contains_key(MODEL_NAME_TAG)
+                .then(|| spec.model_name.clone()),
             parent_run_id: parent,
             status: Status::Running,
             start_time: Utc::now(),
@@ -110,11 +128,20 @@ impl Embedded {
     }
 
     pub(super) async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
-        let Candidate { model_name: name, model, fingerprint, run_id, .. } = *candidate;
+        let Candidate {
+            model_name: name,
+            model,
+            fingerprint,
+            run_id,
+            ..
+        } = *candidate;
         for _ in 0..ATTEMPTS {
             let versions = self.versions(name).await?;
             let next = versions.last().map_or(1, |last| last.version + 1);
-            if let Some(known) = versions.into_iter().find(|known| known.fingerprint == fingerprint) {
+            if let Some(known) = versions
+                .into_iter()
+                .find(|known| known.fingerprint == fingerprint)
+            {
                 return Ok(known);
             }
             let version = Version {
@@ -125,7 +152,11 @@ impl Embedded {
                 run_id: run_id.to_owned(),
                 created_at: Utc::now(),
             };
-            if self.store.put_json_new(&layout::version(name, next), &version).await? {
+            if self
+                .store
+                .put_json_new(&layout::version(name, next), &version)
+                .await?
+            {
                 return Ok(version);
             }
         }
@@ -143,9 +174,17 @@ impl Embedded {
 
     pub(super) async fn models(&self) -> Result<Vec<String>> {
         let objects = self.store.list(layout::REGISTRY).await?;
-        let name =
-            |key: &str| key.strip_prefix(layout::REGISTRY)?.strip_prefix('/')?.split('/').next().map(str::to_owned);
-        let mut names: Vec<String> = objects.iter().filter_map(|object| name(&object.key)).collect();
+        let name = |key: &str| {
+            key.strip_prefix(layout::REGISTRY)?
+                .strip_prefix('/')?
+                .split('/')
+                .next()
+                .map(str::to_owned)
+        };
+        let mut names: Vec<String> = objects
+            .iter()
+            .filter_map(|object| name(&object.key))
+            .collect();
         names.dedup();
         Ok(names)
     }
@@ -160,12 +199,18 @@ impl Embedded {
 
     async fn held(&self, name: &ModelName, alias: &str) -> Result<Held> {
         let moves = self.store.list(&layout::alias(name, alias)).await?;
-        let numbered = moves.iter().filter_map(|object| Some((layout::number(&object.key)?, &object.key)));
+        let numbered = moves
+            .iter()
+            .filter_map(|object| Some((layout::number(&object.key)?, &object.key)));
         match numbered.max() {
             None => Ok(Held::default()),
             Some((sequence, key)) => {
                 let last: Move = self.store.require_json(key).await?;
-                Ok(Held { sequence, version: Some(last.version), before: last.before })
+                Ok(Held {
+                    sequence,
+                    version: Some(last.version),
+                    before: last.before,
+                })
             }
         }
     }
@@ -186,7 +231,11 @@ impl Embedded {
                 return Ok(true);
             }
             let key = layout::alias_move(name, alias, held.sequence + 1);
-            let next = Move { version, before: held.version, moved_at: Utc::now() };
+            let next = Move {
+                version,
+                before: held.version,
+                moved_at: Utc::now(),
+            };
             if self.store.put_json_new(&key, &next).await? {
                 return Ok(true);
             }
@@ -194,7 +243,12 @@ impl Embedded {
         Err(crowded(name, alias))
     }
 
-    pub(super) async fn ever_held(&self, name: &ModelName, alias: &str, version: u64) -> Result<bool> {
+    pub(super) async fn ever_held(
+        &self,
+        name: &ModelName,
+        alias: &str,
+        version: u64,
+    ) -> Result<bool> {
         for object in self.store.list(&layout::alias(name, alias)).await? {
             let past: Move = self.store.require_json(&object.key).await?;
             if past.version == version {
@@ -210,5 +264,8 @@ fn id(fingerprint: &str) -> String {
 }
 
 fn crowded(name: &ModelName, what: &str) -> anyhow::Error {
-    Failure::Unavailable(format!("too many steps change the {what} of model {name} at once; run this one again")).into()
+    Failure::Unavailable(format!(
+        "too many steps change the {what} of model {name} at once; run this one again"
+    ))
+    .into()
 }

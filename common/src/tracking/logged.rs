@@ -40,7 +40,12 @@ impl Dataset {
 
     /// The predictions whose manifest stands at `key`.
     pub fn results(store: &Store, key: &str, manifest: &ResultsManifest, context: &str) -> Self {
-        let ResultsManifest { data_version, model_name, model_version, .. } = manifest;
+        let ResultsManifest {
+            data_version,
+            model_name,
+            model_version,
+            ..
+        } = manifest;
         Self {
             name: format!("results/{data_version}/{model_name}/v{model_version}"),
             digest: manifest.header.fingerprint.clone(),
@@ -64,7 +69,10 @@ pub struct Table {
 impl Table {
     /// Without rows.
     pub fn new(columns: &[&str]) -> Self {
-        Self { columns: columns.iter().map(|name| (*name).to_owned()).collect(), data: Vec::new() }
+        Self {
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            data: Vec::new(),
+        }
     }
 
     /// Adds a row: a value for each column. Numbers that are not finite become `null`.
@@ -104,7 +112,19 @@ pub struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     /// Without files and tags.
-    pub fn new(model_name: &'a ModelName, model: &'a str, fingerprint: &'a str, run_id: &'a str) -> Self {
-        Self { model_name, model, fingerprint, run_id, files: &[], tags: Vec::new() }
+    pub fn new(
+        model_name: &'a ModelName,
+        model: &'a str,
+        fingerprint: &'a str,
+        run_id: &'a str,
+    ) -> Self {
+        Self {
+            model_name,
+            model,
+            fingerprint,
+            run_id,
+            files: &[],
+            tags: Vec::new(),
+        }
     }
 }

@@ -43,12 +43,24 @@ pub(super) struct Mlflow {
 
 impl Mlflow {
     pub(super) fn open(uri: &str, args: &TrackingArgs, budget: Budget) -> Result<Self> {
-        let access = Access { budget, ..Access::of_process(Role::Store) };
+        let access = Access {
+            budget,
+            ..Access::of_process(Role::Store)
+        };
         Self::open_as(Login::from_environment()?, access, uri, args)
     }
 
-    pub(super) fn open_as(login: Login, access: Access, uri: &str, args: &TrackingArgs) -> Result<Self> {
-        let experiment = args.experiment.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    pub(super) fn open_as(
+        login: Login,
+        access: Access,
+        uri: &str,
+        args: &TrackingArgs,
+    ) -> Result<Self> {
+        let experiment = args
+            .experiment
+            .as_deref()
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
         if experiment.is_some_and(|name| name.chars().count() > names::NAME) {
             return Err(Failure::usage(format!(
                 "MLFLOW_EXPERIMENT_NAME (--experiment) is longer than {} characters",
@@ -71,8 +83,15 @@ impl Mlflow {
     /// The same with another budget for each call.
     pub(super) fn with_budget(&self, budget: Budget) -> Self {
         let budget = budget.min(self.client.budget);
-        let access = Access { budget, ..self.access.clone() };
-        Self { client: self.client.with_budget(budget), access, ..self.clone() }
+        let access = Access {
+            budget,
+            ..self.access.clone()
+        };
+        Self {
+            client: self.client.with_budget(budget),
+            access,
+            ..self.clone()
+        }
     }
 
     /// Name of the experiment for the runs of a model.
@@ -81,6 +100,8 @@ impl Mlflow {
     }
 
     fn known_experiments(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
-        self.experiments.lock().unwrap_or_else(PoisonError::into_inner)
+        self.experiments
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

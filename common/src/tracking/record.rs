@@ -37,7 +37,11 @@ impl Status {
 
     /// What an error makes of its run.
     pub(super) fn of_failure(error: &anyhow::Error) -> Self {
-        if failure::exit_code(error) == Failure::Stopped.exit_code() { Self::Killed } else { Self::Failed }
+        if failure::exit_code(error) == Failure::Stopped.exit_code() {
+            Self::Killed
+        } else {
+            Self::Failed
+        }
     }
 }
 
@@ -101,7 +105,10 @@ pub struct Version {
 impl Version {
     /// Its address.
     pub fn uri(&self) -> ModelUri {
-        ModelUri { model_name: self.model_name.clone(), version: self.version }
+        ModelUri {
+            model_name: self.model_name.clone(),
+            version: self.version,
+        }
     }
 }
 
@@ -127,7 +134,10 @@ impl FromStr for ModelUri {
     fn from_str(text: &str) -> Result<Self, String> {
         let parse = || {
             let (name, version) = text.strip_prefix("models:/")?.split_once('/')?;
-            Some(Self { model_name: name.parse().ok()?, version: version.parse().ok()? })
+            Some(Self {
+                model_name: name.parse().ok()?,
+                version: version.parse().ok()?,
+            })
         };
         parse().ok_or_else(|| {
             format!("{text:?} is not the address of a model version, such as models:/customer-classifier/3")

@@ -11,7 +11,9 @@ use chrono::Utc;
 use futures::FutureExt;
 
 use super::home::Home;
-use super::{Dataset, FINGERPRINT_TAG, MODEL_NAME_TAG, Metric, Point, RunRecord, Status, Table, Tracking};
+use super::{
+    Dataset, FINGERPRINT_TAG, MODEL_NAME_TAG, Metric, Point, RunRecord, Status, Table, Tracking,
+};
 use crate::digest;
 use crate::failure::Failure;
 use crate::layout::ModelName;
@@ -44,7 +46,12 @@ pub struct RunSpec {
 
 impl RunSpec {
     /// The run of `step` on inputs of a fingerprint.
-    pub fn new(step: &Step, name: impl Into<String>, model_name: &ModelName, fingerprint: &str) -> Self {
+    pub fn new(
+        step: &Step,
+        name: impl Into<String>,
+        model_name: &ModelName,
+        fingerprint: &str,
+    ) -> Self {
         let workflow = (!step.is_manual()).then(|| step.workflow().to_owned());
         let spec = Self {
             name: name.into(),
@@ -77,7 +84,10 @@ impl RunSpec {
             workflow: None,
             tags: BTreeMap::from([
                 ("alameda.workflow".to_owned(), workflow.clone()),
-                ("alameda.code_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+                (
+                    "alameda.code_version".to_owned(),
+                    env!("CARGO_PKG_VERSION").to_owned(),
+                ),
                 ("mlflow.source.name".to_owned(), workflow.clone()),
                 ("mlflow.source.type".to_owned(), "JOB".to_owned()),
             ]),
@@ -100,7 +110,11 @@ pub(super) fn workflow_fingerprint(workflow: &str) -> String {
 
 impl Tracking {
     /// The run about a model that is found by its fingerprint; `None` when there is none.
-    pub async fn find_run(&self, model_name: &ModelName, fingerprint: &str) -> Result<Option<RunRecord>> {
+    pub async fn find_run(
+        &self,
+        model_name: &ModelName,
+        fingerprint: &str,
+    ) -> Result<Option<RunRecord>> {
         match &self.home {
             Home::Embedded(embedded) => embedded.find(fingerprint).await,
             Home::Mlflow(mlflow) => mlflow.find_run(model_name, fingerprint).await,
@@ -110,11 +124,19 @@ impl Tracking {
     /// Does work inside a run, and closes the run as the work ends: FINISHED, FAILED (also by a panic), or KILLED on SIGTERM.
     ///
     /// The run lies inside the parent run of its workflow. A run of the same fingerprint is reopened, never doubled.
-    pub async fn in_run<R>(&self, spec: &RunSpec, work: impl AsyncFnOnce(&Run) -> Result<R>) -> Result<R> {
+    pub async fn in_run<R>(
+        &self,
+        spec: &RunSpec,
+        work: impl AsyncFnOnce(&Run) -> Result<R>,
+    ) -> Result<R> {
         let run = self.start_run(spec).await?;
         // A panic must not leave the run open.
-        let result = AssertUnwindSafe(until_stopped(&spec.step, work(&run))).catch_unwind().await;
-        let closed = run.close(result.as_ref().map_or(Status::Failed, Status::of)).await;
+        let result = AssertUnwindSafe(until_stopped(&spec.step, work(&run)))
+            .catch_unwind()
+            .await;
+        let closed = run
+            .close(result.as_ref().map_or(Status::Failed, Status::of))
+            .await;
         if let (Err(_) | Ok(Err(_)), Err(unclosed)) = (&result, &closed) {
             tracing::warn!("the tracking run could not be closed: {unclosed:#}");
         }
@@ -129,10 +151,17 @@ impl Tracking {
             Some(parent) => Some(until_stopped(&spec.step, self.reopen(&parent, None)).await?),
         };
         match until_stopped(&spec.step, self.reopen(spec, parent.as_ref())).await {
-            Ok(open) => Ok(Run { tracking: self.clone(), open, parent }),
+            Ok(open) => Ok(Run {
+                tracking: self.clone(),
+                open,
+                parent,
+            }),
             Err(error) => {
                 if let Some(parent) = parent
-                    && let Err(unclosed) = self.hurried().close_run(&parent, Status::of_failure(&error)).await
+                    && let Err(unclosed) = self
+                        .hurried()
+                        .close_run(&parent, Status::of_failure(&error))
+                        .await
                 {
                     tracing::warn!("the workflow's tracking run could not be closed: {unclosed:#}");
                 }
@@ -169,7 +198,9 @@ impl Tracking {
     fn hurried(&self) -> Self {
         match &self.home {
             Home::Embedded(_) => self.clone(),
-            Home::Mlflow(mlflow) => Self { home: Home::Mlflow(Box::new(mlflow.with_budget(LAST_CALLS))) },
+            Home::Mlflow(mlflow) => Self {
+                home: Home::Mlflow(Box::new(mlflow.with_budget(LAST_CALLS))),
+            },
         }
     }
 }
@@ -203,7 +234,12 @@ pub(super) struct OpenRun {
 
 impl OpenRun {
     pub(super) fn new(id: String, artifacts: String, tables: BTreeSet<String>) -> Self {
-        Self { id, artifacts, tables: Arc::new(Mutex::new(tables)), renamed: Arc::default() }
+        Self {
+            id,
+            artifacts,
+            tables: Arc::new(Mutex::new(tables)),
+            renamed: Arc::default(),
+        }
     }
 }
 
@@ -222,17 +258,30 @@ impl Run {
     }
 
     /// Logs what the run was asked to do.
-    pub async fn log_params<K: Into<String>>(&self, params: impl IntoIterator<Item = (K, String)>) -> Result<()> {
-        let params: BTreeMap<String, String> = params.into_iter().map(|(name, value)| (name.into(), value)).collect();
+    pub async fn log_params<K: Into<String>>(
+        &self,
+        params: impl IntoIterator<Item = (K, String)>,
+    ) -> Result<()> {
+        let params: BTreeMap<String, String> = params
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect();
         match &self.tracking.home {
-            Home::Embedded(embedded) => embedded.update(self.id(), |record| record.params.extend(params)).await,
+            Home::Embedded(embedded) => {
+                embedded
+                    .update(self.id(), |record| record.params.extend(params))
+                    .await
+            }
             Home::Mlflow(mlflow) => mlflow.log_params(&self.open, params).await,
         }
     }
 
     /// Logs what the run measured. No tracker keeps numbers that are not finite: they are left out, and tagged with
     /// their name.
-    pub async fn log_metrics<K: Into<String>>(&self, metrics: impl IntoIterator<Item = (K, f64)>) -> Result<()> {
+    pub async fn log_metrics<K: Into<String>>(
+        &self,
+        metrics: impl IntoIterator<Item = (K, f64)>,
+    ) -> Result<()> {
         let at = Utc::now().timestamp_millis();
         let point = |(name, value): (K, f64)| (name.into(), Point { value, at, step: 0 });
         self.log_series(metrics.into_iter().map(point)).await
@@ -240,19 +289,26 @@ impl Run {
 
     /// Logs numbers that each have a time and a place in a series. Of a name that comes more than once, the embedded
     /// tracking keeps the last one.
-    pub async fn log_series<K: Into<String>>(&self, points: impl IntoIterator<Item = (K, Point)>) -> Result<()> {
+    pub async fn log_series<K: Into<String>>(
+        &self,
+        points: impl IntoIterator<Item = (K, Point)>,
+    ) -> Result<()> {
         let points = points.into_iter().map(|(name, point)| (name.into(), point));
         let (finite, other): (Vec<_>, Vec<_>) =
             points.partition(|(_, point): &(String, Point)| point.value.is_finite());
         let mut tags = BTreeMap::new();
         for (name, point) in other {
-            tags.insert(format!("alameda.not_finite.{name}"), point.value.to_string());
+            tags.insert(
+                format!("alameda.not_finite.{name}"),
+                point.value.to_string(),
+            );
         }
         match &self.tracking.home {
             Home::Embedded(embedded) => {
                 let log = |record: &mut RunRecord| {
                     for (name, Point { value, at, .. }) in finite {
-                        let timestamp = chrono::DateTime::from_timestamp_millis(at).unwrap_or_default();
+                        let timestamp =
+                            chrono::DateTime::from_timestamp_millis(at).unwrap_or_default();
                         record.metrics.insert(name, Metric { value, timestamp });
                     }
                     record.tags.extend(tags);
@@ -266,14 +322,19 @@ impl Run {
     /// Sets tags.
     pub async fn set_tags(&self, tags: BTreeMap<String, String>) -> Result<()> {
         match &self.tracking.home {
-            Home::Embedded(embedded) => embedded.update(self.id(), |record| record.tags.extend(tags)).await,
+            Home::Embedded(embedded) => {
+                embedded
+                    .update(self.id(), |record| record.tags.extend(tags))
+                    .await
+            }
             Home::Mlflow(mlflow) => mlflow.set_tags(&self.open, tags).await,
         }
     }
 
     /// Sets a tag.
     pub async fn set_tag(&self, name: &str, value: impl fmt::Display) -> Result<()> {
-        self.set_tags(BTreeMap::from([(name.to_owned(), value.to_string())])).await
+        self.set_tags(BTreeMap::from([(name.to_owned(), value.to_string())]))
+            .await
     }
 
     /// Describes the run in Markdown.
@@ -284,7 +345,11 @@ impl Run {
     /// Logs the data that the run read.
     pub async fn log_datasets(&self, datasets: Vec<Dataset>) -> Result<()> {
         match &self.tracking.home {
-            Home::Embedded(embedded) => embedded.update(self.id(), |record| record.datasets = datasets).await,
+            Home::Embedded(embedded) => {
+                embedded
+                    .update(self.id(), |record| record.datasets = datasets)
+                    .await
+            }
             Home::Mlflow(mlflow) => mlflow.log_datasets(&self.open, &datasets).await,
         }
     }
@@ -309,7 +374,11 @@ impl Run {
 
     /// Closes the run, and the workflow's run with it: the workflow's next step opens that one again.
     pub(super) async fn close(self, status: Status) -> Result<()> {
-        let tracking = if status == Status::Killed { self.tracking.hurried() } else { self.tracking.clone() };
+        let tracking = if status == Status::Killed {
+            self.tracking.hurried()
+        } else {
+            self.tracking.clone()
+        };
         let parent = async {
             match &self.parent {
                 Some(parent) => tracking.close_run(parent, status).await,

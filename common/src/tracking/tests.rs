@@ -21,7 +21,15 @@ fn an_address_is_read_as_it_is_written() {
     let uri: ModelUri = "models:/customer-classifier/12".parse().unwrap();
     assert_eq!(uri.version, 12);
     assert_eq!(uri.to_string(), "models:/customer-classifier/12");
-    for text in ["", "models:/a", "models:/A/1", "models:/a/x", "models:/a/1/2", "a/1", "models:/a/-1"] {
+    for text in [
+        "",
+        "models:/a",
+        "models:/A/1",
+        "models:/a/x",
+        "models:/a/1/2",
+        "a/1",
+        "models:/a/-1",
+    ] {
         assert!(text.parse::<ModelUri>().is_err(), "{text:?}");
     }
 }

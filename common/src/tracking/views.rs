@@ -37,7 +37,10 @@ impl Tracking {
         match &self.home {
             Home::Embedded(embedded) => {
                 let runs = embedded.runs(model, limit).await?;
-                Ok(runs.into_iter().map(|run| RunView { run, url: None }).collect())
+                Ok(runs
+                    .into_iter()
+                    .map(|run| RunView { run, url: None })
+                    .collect())
             }
             Home::Mlflow(mlflow) => mlflow.runs(model, limit).await,
         }
@@ -47,11 +50,20 @@ impl Tracking {
     ///
     /// # Errors
     /// A model that nobody registered: exit 2.
-    pub async fn registered(&self, model: Option<&ModelName>, limit: usize) -> Result<Vec<VersionView>> {
+    pub async fn registered(
+        &self,
+        model: Option<&ModelName>,
+        limit: usize,
+    ) -> Result<Vec<VersionView>> {
         let names = match model {
             Some(name) => vec![name.clone()],
             // Others than this program register models too, under other names.
-            None => self.models().await?.iter().filter_map(|name| name.parse().ok()).collect(),
+            None => self
+                .models()
+                .await?
+                .iter()
+                .filter_map(|name| name.parse().ok())
+                .collect(),
         };
         let mut views = Vec::new();
         for name in &names {
@@ -64,7 +76,9 @@ impl Tracking {
             }
             let aliases = self.aliases(name).await?;
             for version in versions.into_iter().rev().take(limit) {
-                let pointing = aliases.iter().filter(|(_, number)| *number == version.version);
+                let pointing = aliases
+                    .iter()
+                    .filter(|(_, number)| *number == version.version);
                 views.push(VersionView {
                     aliases: pointing.map(|(alias, _)| alias.clone()).collect(),
                     run: self.run(&version.run_id).await?,
@@ -82,7 +96,10 @@ impl Tracking {
     /// A run by its id; `None` when there is none.
     pub async fn run(&self, id: &str) -> Result<Option<RunView>> {
         match &self.home {
-            Home::Embedded(embedded) => Ok(embedded.run(id).await?.map(|run| RunView { run, url: None })),
+            Home::Embedded(embedded) => Ok(embedded
+                .run(id)
+                .await?
+                .map(|run| RunView { run, url: None })),
             Home::Mlflow(mlflow) => mlflow.view(id).await,
         }
     }

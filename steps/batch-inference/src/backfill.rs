@@ -92,10 +92,16 @@ pub(crate) fn date(flag: &str, text: &str, timezone: Tz) -> Result<NaiveDate> {
         .ok_or_else(|| Failure::usage(format!("{flag} {text} is not a date, such as 2026-11-01")))
 }
 
-pub(crate) async fn backfill(tracking: &Tracking, store: &Store, request: &Request) -> Result<Outputs> {
+pub(crate) async fn backfill(
+    tracking: &Tracking,
+    store: &Store,
+    request: &Request,
+) -> Result<Outputs> {
     check(request)?;
     // Pinned for all dates: a promotion in between must not mix versions.
-    let model = tracking.resolve(&request.model_name, &request.model_ref).await?;
+    let model = tracking
+        .resolve(&request.model_name, &request.model_ref)
+        .await?;
     Ok(outputs(request, &decide(store, request).await?)?.set("model-version", model.version))
 }
 
@@ -110,8 +116,15 @@ async fn decide(store: &Store, request: &Request) -> Result<Vec<Decision>> {
         };
         anyhow::Ok(Decision { date, state, run })
     };
-    let dates = request.from.iter_days().take_while(|date| *date <= request.to);
-    let mut decisions: Vec<Decision> = stream::iter(dates).map(decide).buffered(LOOKED_AT).try_collect().await?;
+    let dates = request
+        .from
+        .iter_days()
+        .take_while(|date| *date <= request.to);
+    let mut decisions: Vec<Decision> = stream::iter(dates)
+        .map(decide)
+        .buffered(LOOKED_AT)
+        .try_collect()
+        .await?;
     if request.newest_first {
         decisions.reverse();
     }
@@ -119,7 +132,11 @@ async fn decide(store: &Store, request: &Request) -> Result<Vec<Decision>> {
 }
 
 fn outputs(request: &Request, decisions: &[Decision]) -> Result<Outputs> {
-    let chosen: Vec<String> = decisions.iter().filter(|d| d.run).map(|d| d.date.to_string()).collect();
+    let chosen: Vec<String> = decisions
+        .iter()
+        .filter(|d| d.run)
+        .map(|d| d.date.to_string())
+        .collect();
     let summary = tell(request, decisions, chosen.len());
     if chosen.len() > MOST_CHOSEN {
         return Err(Failure::usage(format!(
@@ -129,11 +146,22 @@ fn outputs(request: &Request, decisions: &[Decision]) -> Result<Outputs> {
     }
     let runs = !chosen.is_empty() && !request.dry_run;
     let count = chosen.len();
-    let dates = if chosen.is_empty() { vec![NO_DATE.to_owned()] } else { chosen };
+    let dates = if chosen.is_empty() {
+        vec![NO_DATE.to_owned()]
+    } else {
+        chosen
+    };
     Ok(Outputs::new()
         .set("dates", serde_json::to_string(&dates)?)
         .set("count", count)
-        .set("max-active", if runs { request.max_active.as_str() } else { "0" })
+        .set(
+            "max-active",
+            if runs {
+                request.max_active.as_str()
+            } else {
+                "0"
+            },
+        )
         .set("decisions", serde_json::to_string(decisions)?)
         .set("summary", summary))
 }
@@ -151,7 +179,9 @@ fn check(request: &Request) -> Result<()> {
         return Err(Failure::usage(format!("--from {from} is after --to {to}")));
     }
     if dates > MOST_DATES {
-        return Err(Failure::usage(format!("from {from} to {to} are {dates} dates, and {MOST_DATES} are the most")));
+        return Err(Failure::usage(format!(
+            "from {from} to {to} are {dates} dates, and {MOST_DATES} are the most"
+        )));
     }
     Ok(())
 }
@@ -160,11 +190,17 @@ fn check(request: &Request) -> Result<()> {
 async fn state(store: &Store, model_name: &ModelName, date: NaiveDate) -> Result<State> {
     let version = DataVersion::of(date);
     let results = store.list(&layout::results(&version, model_name)).await?;
-    let is_scored = results.iter().any(|object| layout::parse_results_manifest(&object.key).is_some());
+    let is_scored = results
+        .iter()
+        .any(|object| layout::parse_results_manifest(&object.key).is_some());
     let mut last: Option<Attempt> = None;
     for object in store.list(&layout::attempts(&version)).await? {
         let attempt: Attempt = store.require_json(&object.key).await?;
-        if attempt.is_of(model_name) && last.as_ref().is_none_or(|last| attempt.recorded_at > last.recorded_at) {
+        if attempt.is_of(model_name)
+            && last
+                .as_ref()
+                .is_none_or(|last| attempt.recorded_at > last.recorded_at)
+        {
             last = Some(attempt);
         }
     }
@@ -180,9 +216,16 @@ async fn state(store: &Store, model_name: &ModelName, date: NaiveDate) -> Result
 fn tell(request: &Request, decisions: &[Decision], chosen: usize) -> String {
     let mut table = String::new();
     for Decision { date, state, run } in decisions {
-        table += &format!("\n  {date}  {}  {state}", if *run { "run " } else { "skip" });
+        table += &format!(
+            "\n  {date}  {}  {state}",
+            if *run { "run " } else { "skip" }
+        );
     }
-    let verb = if request.dry_run { "would be scored (dry run)" } else { "are scored" };
+    let verb = if request.dry_run {
+        "would be scored (dry run)"
+    } else {
+        "are scored"
+    };
     let summary = format!("{chosen} of {} dates {verb}", decisions.len());
     tracing::info!(dates = chosen, "{summary}:{table}");
     summary

@@ -157,7 +157,15 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         Verb::Plan(flags) => {
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
             let parallelism = usize::from(flags.parallelism);
-            plan::plan(step, &tracking, &store, &flags.model_uri, &flags.predict_manifest, parallelism).await
+            plan::plan(
+                step,
+                &tracking,
+                &store,
+                &flags.model_uri,
+                &flags.predict_manifest,
+                parallelism,
+            )
+            .await
         }
         Verb::Map(flags) => map::map(step, &store, &flags.plan, &flags.group).await,
         Verb::Commit(flags) => map::commit(step, &store, &flags.plan).await,

@@ -29,18 +29,31 @@ pub(crate) struct Scored {
 
 impl Finished for Scored {
     fn objects(&self) -> Vec<(&str, u64)> {
-        vec![(&self.part.key, self.part.bytes), (&self.profiles.key, self.profiles.bytes)]
+        vec![
+            (&self.part.key, self.part.bytes),
+            (&self.profiles.key, self.profiles.bytes),
+        ]
     }
 }
 
-pub(crate) async fn map(step: &Step, store: &Store, plan_key: &str, group: &str) -> Result<Outputs> {
+pub(crate) async fn map(
+    step: &Step,
+    store: &Store,
+    plan_key: &str,
+    group: &str,
+) -> Result<Outputs> {
     let plan = Plan::read(store, plan_key).await?;
     let predict: DatasetManifest = manifest::require(store, &plan.job.predict_manifest).await?;
     if let Some(results) = committed(step, store, &plan, &predict).await? {
         let group = plan.group(store, group).await?;
         let ordinals: BTreeSet<usize> = group.iter().map(|shard| shard.ordinal).collect();
-        let of_group = results.parts.iter().filter(|part| ordinals.contains(&part.ordinal));
-        return Ok(Outputs::new().set("rows", of_group.map(|part| part.rows).sum::<u64>()).set("reused", true));
+        let of_group = results
+            .parts
+            .iter()
+            .filter(|part| ordinals.contains(&part.ordinal));
+        return Ok(Outputs::new()
+            .set("rows", of_group.map(|part| part.rows).sum::<u64>())
+            .set("reused", true));
     }
     let (model, baseline) = read_model(step, store, &plan.job).await?;
     let baseline = Arc::new(baseline);
@@ -49,13 +62,19 @@ pub(crate) async fn map(step: &Step, store: &Store, plan_key: &str, group: &str)
         store: store.clone(),
         fingerprint: plan.inputs.fingerprint(),
         work: layout::work(&plan.inputs.fingerprint()),
-        folder: layout::scored(&predict.data_version, &plan.job.model.model_name, plan.job.model.version),
+        folder: layout::scored(
+            &predict.data_version,
+            &plan.job.model.model_name,
+            plan.job.model.version,
+        ),
         data_version: predict.data_version.to_string(),
         job: plan.job.clone(),
         model,
         baseline: Arc::clone(&baseline),
     });
-    let (scored, reused) = plan.map(step, store, group, move |shard| scoring.score(shard)).await?;
+    let (scored, reused) = plan
+        .map(step, store, group, move |shard| scoring.score(shard))
+        .await?;
     profiles::merge_group(step, store, &plan, &baseline, group, &scored).await?;
     let rows: u64 = scored.iter().map(|scored| scored.part.rows).sum();
     Ok(Outputs::new().set("rows", rows).set("reused", reused))
@@ -66,7 +85,10 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan_key: &str) -> Result
     let predict: DatasetManifest = manifest::require(store, &plan.job.predict_manifest).await?;
     let key = results_key(&plan, &predict);
     if let Some(results) = committed(step, store, &plan, &predict).await? {
-        return Ok(Outputs::new().set("manifest", key).set("rows", results.rows).set("reused", true));
+        return Ok(Outputs::new()
+            .set("manifest", key)
+            .set("rows", results.rows)
+            .set("reused", true));
     }
     let scored: Vec<Scored> = plan.results(step, store).await?;
     let profiles = profiles::merge(step, store, &plan, &predict, &scored).await?;
@@ -94,12 +116,19 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan_key: &str) -> Result
             results.rows
         );
     }
-    Ok(Outputs::new().set("manifest", key).set("rows", results.rows).set("reused", reused))
+    Ok(Outputs::new()
+        .set("manifest", key)
+        .set("rows", results.rows)
+        .set("reused", reused))
 }
 
 fn results_key(plan: &Plan, predict: &DatasetManifest) -> String {
     let model = &plan.job.model;
-    layout::manifest(&layout::scored(&predict.data_version, &model.model_name, model.version))
+    layout::manifest(&layout::scored(
+        &predict.data_version,
+        &model.model_name,
+        model.version,
+    ))
 }
 
 /// What is committed of the plan, so that marks are needed no more.
@@ -109,12 +138,21 @@ async fn committed(
     plan: &Plan,
     predict: &DatasetManifest,
 ) -> Result<Option<ResultsManifest>> {
-    manifest::reusable(store, &results_key(plan, predict), &plan.inputs, step.cache()).await
+    manifest::reusable(
+        store,
+        &results_key(plan, predict),
+        &plan.inputs,
+        step.cache(),
+    )
+    .await
 }
 
 async fn read_model(step: &Step, store: &Store, job: &Job) -> Result<(Model, Baseline)> {
     let manifest: ModelManifest = manifest::require(store, &job.model_manifest).await?;
-    let model = manifest.load_model(store).await.with_context(|| format!("reading the model of {}", job.model))?;
+    let model = manifest
+        .load_model(store)
+        .await
+        .with_context(|| format!("reading the model of {}", job.model))?;
     Ok((model, manifest.load_baseline(store, step.timezone()).await?))
 }
 
@@ -135,22 +173,44 @@ struct Scoring {
 impl Scoring {
     fn score(&self, shard: &Shard) -> Result<Scored> {
         let file = wait(self.store.file(&shard.key))?;
-        let columns: Vec<String> = self.job.kept().iter().map(|column| column.name.clone()).collect();
+        let columns: Vec<String> = self
+            .job
+            .kept()
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
         let kept = parts::schema(&file, &columns)?;
-        let scorer = Scorer::new(self.model.clone(), self.job.model.clone(), self.data_version.clone(), &kept)?;
+        let scorer = Scorer::new(
+            self.model.clone(),
+            self.job.model.clone(),
+            self.data_version.clone(),
+            &kept,
+        )?;
         let key = layout::part(&self.folder, &self.fingerprint, shard.ordinal);
         let mut writer = PartWriter::new(&self.store, key, shard.ordinal, scorer.schema())?;
         let profiling = profiles::of_shard(&self.step, &self.baseline, &self.job, scorer.schema())?;
         let mut unscored_rows = 0;
         for batch in parts::read(&file, &columns)? {
             self.step.check()?;
-            let (scored, unscored) = scorer.score(&batch?).with_context(|| format!("scoring {}", shard.key))?;
-            profiling.push(&scored).with_context(|| format!("profiling {}", shard.key))?;
+            let (scored, unscored) = scorer
+                .score(&batch?)
+                .with_context(|| format!("scoring {}", shard.key))?;
+            profiling
+                .push(&scored)
+                .with_context(|| format!("profiling {}", shard.key))?;
             writer.write(&scored)?;
             unscored_rows += unscored;
         }
         let key = layout::shard_profiles(&self.work, &shard.fingerprint());
-        let profiles = wait(profiles::put(&self.store, key, &profiling.finish()?.stored()?))?;
-        Ok(Scored { part: writer.finish()?, unscored_rows, profiles })
+        let profiles = wait(profiles::put(
+            &self.store,
+            key,
+            &profiling.finish()?.stored()?,
+        ))?;
+        Ok(Scored {
+            part: writer.finish()?,
+            unscored_rows,
+            profiles,
+        })
     }
 }

@@ -75,11 +75,19 @@ pub(crate) async fn plan(
         shards: predict
             .parts
             .into_iter()
-            .map(|part| Shard { ordinal: part.ordinal, key: part.key, bytes: part.bytes, stamp: part.sha256 })
+            .map(|part| Shard {
+                ordinal: part.ordinal,
+                key: part.key,
+                bytes: part.bytes,
+                stamp: part.sha256,
+            })
             .collect(),
     };
     let (key, groups) = plan.write(store, parallelism).await?;
-    Ok(Outputs::new().set("plan", key).set("groups", groups).set("reused", committed.is_some()))
+    Ok(Outputs::new()
+        .set("plan", key)
+        .set("groups", groups)
+        .set("reused", committed.is_some()))
 }
 
 /// The rows must be prepared as the model's training data was.
@@ -93,7 +101,9 @@ fn must_fit(uri: &ModelUri, model: &ModelManifest, predict: &DatasetManifest) ->
             model.config
         )));
     }
-    let features: Vec<&String> = with_role(predict, Role::Feature).map(|column| &column.name).collect();
+    let features: Vec<&String> = with_role(predict, Role::Feature)
+        .map(|column| &column.name)
+        .collect();
     if features != model.features.iter().collect::<Vec<_>>() {
         return Err(Failure::usage(format!(
             "the rows have the features {features:?}, and {uri} was trained on {:?}",
@@ -104,25 +114,40 @@ fn must_fit(uri: &ModelUri, model: &ModelManifest, predict: &DatasetManifest) ->
 }
 
 fn with_role(dataset: &DatasetManifest, role: Role) -> impl Iterator<Item = &Column> {
-    dataset.columns.iter().filter(move |column| column.role == role)
+    dataset
+        .columns
+        .iter()
+        .filter(move |column| column.role == role)
 }
 
 /// Ids, time, target, features, and what scoring adds.
 fn columns(predict: &DatasetManifest) -> Result<Vec<Column>> {
     let roles = [Role::Id, Role::Time, Role::Target, Role::Feature];
-    let mut columns: Vec<Column> = roles.iter().flat_map(|&role| with_role(predict, role)).cloned().collect();
-    if let Some(taken) = columns.iter().find(|column| ADDED.iter().any(|(name, _)| column.name == *name)) {
+    let mut columns: Vec<Column> = roles
+        .iter()
+        .flat_map(|&role| with_role(predict, role))
+        .cloned()
+        .collect();
+    if let Some(taken) = columns
+        .iter()
+        .find(|column| ADDED.iter().any(|(name, _)| column.name == *name))
+    {
         return Err(Failure::usage(format!(
             "column {:?} of the data has the name of a column that scoring adds: give it another name in features.sql",
             taken.name
         )));
     }
-    let target =
-        with_role(predict, Role::Target).next().ok_or_else(|| Failure::usage("the rows have no target column"))?;
+    let target = with_role(predict, Role::Target)
+        .next()
+        .ok_or_else(|| Failure::usage("the rows have no target column"))?;
     let type_of_target = target.data_type.clone();
     columns.extend(ADDED.map(|(name, data_type)| Column {
         name: name.to_owned(),
-        data_type: if data_type.is_empty() { type_of_target.clone() } else { data_type.to_owned() },
+        data_type: if data_type.is_empty() {
+            type_of_target.clone()
+        } else {
+            data_type.to_owned()
+        },
         role: Role::Ignored,
     }));
     Ok(columns)

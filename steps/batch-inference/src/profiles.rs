@@ -23,10 +23,28 @@ use crate::plan::{Job, Plan};
 const CONCURRENT: usize = 16;
 
 /// Counts the rows of a shard, whose scored batches have this schema.
-pub(crate) fn of_shard(step: &Step, baseline: &Arc<Baseline>, job: &Job, schema: &SchemaRef) -> Result<Profiling> {
-    let columns: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    let time = job.columns.iter().find(|column| column.role == Role::Time).map(|column| column.name.as_str());
-    Profiling::new(baseline, &columns, time, step.memory() / (4 * step.threads() as u64))
+pub(crate) fn of_shard(
+    step: &Step,
+    baseline: &Arc<Baseline>,
+    job: &Job,
+    schema: &SchemaRef,
+) -> Result<Profiling> {
+    let columns: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    let time = job
+        .columns
+        .iter()
+        .find(|column| column.role == Role::Time)
+        .map(|column| column.name.as_str());
+    Profiling::new(
+        baseline,
+        &columns,
+        time,
+        step.memory() / (4 * step.threads() as u64),
+    )
 }
 
 /// The profiles of a group of shards, put together: what is counted adds up to the same in any order.
@@ -49,16 +67,27 @@ pub(crate) async fn merge_group(
     if scored.len() < MARKED_TOGETHER {
         return Ok(());
     }
-    let keys: Vec<String> = scored.iter().map(|scored| scored.profiles.key.clone()).collect();
+    let keys: Vec<String> = scored
+        .iter()
+        .map(|scored| scored.profiles.key.clone())
+        .collect();
     let mut all = Profiler::new(baseline, step.memory() / 4);
     add_shards(step, store, &mut all, keys.clone()).await?;
-    let of_group = OfGroup { keys, profiles: all.stored()? };
+    let of_group = OfGroup {
+        keys,
+        profiles: all.stored()?,
+    };
     put(store, layout::group_profiles(&plan.folder(), id), &of_group).await?;
     Ok(())
 }
 
 /// Adds the profiles of shards, one object for each.
-async fn add_shards(step: &Step, store: &Store, all: &mut Profiler, keys: Vec<String>) -> Result<()> {
+async fn add_shards(
+    step: &Step,
+    store: &Store,
+    all: &mut Profiler,
+    keys: Vec<String>,
+) -> Result<()> {
     let mut of_shards = futures::stream::iter(keys)
         .map(|key| async move { store.require_json::<Vec<StoredProfile>>(&key).await })
         .buffered(CONCURRENT);
@@ -105,7 +134,10 @@ pub(crate) async fn merge(
     let model: ModelManifest = manifest::require(store, &plan.job.model_manifest).await?;
     let baseline = Arc::new(model.load_baseline(store, step.timezone()).await?);
     let mut all = Profiler::new(&baseline, step.memory() / 4);
-    let mut keys: BTreeSet<String> = scored.iter().map(|scored| scored.profiles.key.clone()).collect();
+    let mut keys: BTreeSet<String> = scored
+        .iter()
+        .map(|scored| scored.profiles.key.clone())
+        .collect();
     if keys.len() >= MARKED_TOGETHER {
         add_groups(step, store, plan, &mut all, &mut keys).await?;
     }
@@ -122,7 +154,11 @@ pub(crate) async fn merge(
 /// Writes a JSON object, and tells what was written.
 pub(crate) async fn put(store: &Store, key: String, value: &impl Serialize) -> Result<File> {
     let bytes = serde_json::to_vec(value).with_context(|| format!("writing {key}"))?;
-    let file = File { bytes: bytes.len() as u64, sha256: digest::hex(&bytes), key };
+    let file = File {
+        bytes: bytes.len() as u64,
+        sha256: digest::hex(&bytes),
+        key,
+    };
     store.put(&file.key, bytes).await?;
     Ok(file)
 }

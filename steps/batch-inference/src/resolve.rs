@@ -22,15 +22,32 @@ pub(crate) struct Request {
     pub(crate) cache: Cache,
 }
 
-pub(crate) async fn resolve(tracking: &Tracking, store: &Store, raw: &Store, request: &Request) -> Result<Outputs> {
-    let version = tracking.resolve(&request.model_name, &request.model_ref).await?;
+pub(crate) async fn resolve(
+    tracking: &Tracking,
+    store: &Store,
+    raw: &Store,
+    request: &Request,
+) -> Result<Outputs> {
+    let version = tracking
+        .resolve(&request.model_name, &request.model_ref)
+        .await?;
     let model: ModelManifest = manifest::require(store, &version.model).await?;
     let (key, selection) = select(store, raw, request).await?;
     let summary = match selection.shards.len() {
-        0 => format!("nothing to score: {} has no raw file that was not scored before", request.data_version),
-        shards => format!("version {} of {} scores {shards} raw files", version.version, request.model_name),
+        0 => format!(
+            "nothing to score: {} has no raw file that was not scored before",
+            request.data_version
+        ),
+        shards => format!(
+            "version {} of {} scores {shards} raw files",
+            version.version, request.model_name
+        ),
     };
-    tracing::info!(model.version = version.version, shards = selection.shards.len(), "{summary}");
+    tracing::info!(
+        model.version = version.version,
+        shards = selection.shards.len(),
+        "{summary}"
+    );
     Ok(Outputs::new()
         .set("model-version", version.version)
         .set("model-uri", version.uri())
@@ -77,7 +94,9 @@ fn matching(key: &str, selection: Selection, request: &Request) -> Result<Select
 }
 
 async fn choose(store: &Store, raw: &Store, request: &Request) -> Result<Selection> {
-    let glob = request.glob.replace("{data-version}", &request.data_version.to_string());
+    let glob = request
+        .glob
+        .replace("{data-version}", &request.data_version.to_string());
     let mut shards = raw.glob(&glob).await?;
     if shards.is_empty() && request.predict_shards == PredictShards::All {
         return Err(Failure::usage(format!(
@@ -93,14 +112,21 @@ async fn choose(store: &Store, raw: &Store, request: &Request) -> Result<Selecti
         }
         let mut new = Vec::new();
         for shard in shards {
-            let known = by_key.get(shard.key.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let known = by_key
+                .get(shard.key.as_str())
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             if !is_scored(raw, &shard, known).await? {
                 new.push(shard);
             }
         }
         shards = new;
     }
-    Ok(Selection { predict_shards: request.predict_shards, glob: request.glob.clone(), shards })
+    Ok(Selection {
+        predict_shards: request.predict_shards,
+        glob: request.glob.clone(),
+        shards,
+    })
 }
 
 /// Raw files in the committed results of this model name under other data versions.
@@ -109,9 +135,14 @@ async fn scored(store: &Store, request: &Request) -> Result<Vec<RawShard>> {
     for object in store.list(layout::RESULTS).await? {
         match layout::parse_results_manifest(&object.key) {
             Some((version, name))
-                if name == request.model_name.to_string() && version != request.data_version.to_string() =>
+                if name == request.model_name.to_string()
+                    && version != request.data_version.to_string() =>
             {
-                shards.extend(manifest::require::<ResultsManifest>(store, &object.key).await?.shards);
+                shards.extend(
+                    manifest::require::<ResultsManifest>(store, &object.key)
+                        .await?
+                        .shards,
+                );
             }
             _ => {}
         }
@@ -122,7 +153,11 @@ async fn scored(store: &Store, request: &Request) -> Result<Vec<RawShard>> {
 /// A file is known by its name and content: what was delivered anew under an old name is scored, what was only touched
 /// is not.
 async fn is_scored(raw: &Store, shard: &Object, of_that_name: &[&RawShard]) -> Result<bool> {
-    let same: Vec<&RawShard> = of_that_name.iter().filter(|known| known.bytes == shard.bytes).copied().collect();
+    let same: Vec<&RawShard> = of_that_name
+        .iter()
+        .filter(|known| known.bytes == shard.bytes)
+        .copied()
+        .collect();
     if same.iter().any(|known| known.stamp == shard.stamp) {
         return Ok(true);
     }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, BooleanArray, Datum, Float64Array, Int64Array, RecordBatch, Scalar, StringArray};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Datum, Float64Array, Int64Array, RecordBatch, Scalar,
+    StringArray,
+};
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{cast, nullif};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -29,13 +32,25 @@ pub(crate) struct Scorer {
 
 impl Scorer {
     /// For rows of the schema `kept`.
-    pub(crate) fn new(model: Model, uri: ModelUri, data_version: String, kept: &Schema) -> Result<Self> {
+    pub(crate) fn new(
+        model: Model,
+        uri: ModelUri,
+        data_version: String,
+        kept: &Schema,
+    ) -> Result<Self> {
         let kept = parts::nullable(kept);
         let column = |name: &String| {
-            kept.index_of(name)
-                .map_err(|_| Failure::usage(format!("the rows have no column {name:?}, which {uri} needs")))
+            kept.index_of(name).map_err(|_| {
+                Failure::usage(format!(
+                    "the rows have no column {name:?}, which {uri} needs"
+                ))
+            })
         };
-        let features = model.features.iter().map(column).collect::<Result<Vec<usize>>>()?;
+        let features = model
+            .features
+            .iter()
+            .map(column)
+            .collect::<Result<Vec<usize>>>()?;
         let target = kept.field(column(&model.target)?).data_type().clone();
         let added = [
             ("prediction", target.clone()),
@@ -74,18 +89,30 @@ impl Scorer {
             .chunks_exact(self.features.len())
             .map(|row| Some(!row.iter().all(|value| value.is_finite())))
             .collect();
-        let positive: BooleanArray =
-            probabilities.iter().map(|&probability| Some(self.model.decide(probability))).collect();
-        let prediction = zip(&positive, &self.positive as &dyn Datum, &self.negative as &dyn Datum)?;
+        let positive: BooleanArray = probabilities
+            .iter()
+            .map(|&probability| Some(self.model.decide(probability)))
+            .collect();
+        let prediction = zip(
+            &positive,
+            &self.positive as &dyn Datum,
+            &self.negative as &dyn Datum,
+        )?;
         let probability: ArrayRef = Arc::new(Float64Array::from(probabilities));
 
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
         columns.push(nullif(&prediction, &unscored)?);
         columns.push(nullif(&probability, &unscored)?);
-        columns
-            .push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(self.uri.model_name.to_string(), rows))));
-        columns.push(Arc::new(Int64Array::from_value(self.uri.version as i64, rows)));
-        columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&self.data_version, rows))));
+        columns.push(Arc::new(StringArray::from_iter_values(
+            std::iter::repeat_n(self.uri.model_name.to_string(), rows),
+        )));
+        columns.push(Arc::new(Int64Array::from_value(
+            self.uri.version as i64,
+            rows,
+        )));
+        columns.push(Arc::new(StringArray::from_iter_values(
+            std::iter::repeat_n(&self.data_version, rows),
+        )));
         let scored = RecordBatch::try_new(self.schema.clone(), columns)
             .with_context(|| format!("the rows are not of the columns {:?}", self.kept))?;
         Ok((scored, unscored.true_count() as u64))
@@ -99,6 +126,10 @@ fn scalar(class: &ClassValue, data_type: &DataType) -> Result<Scalar<ArrayRef>> 
         ClassValue::Int(value) => Arc::new(Int64Array::from(vec![*value])),
         ClassValue::Text(value) => Arc::new(StringArray::from(vec![value.as_str()])),
     };
-    let typed = cast(&value, data_type).ok().filter(|typed| typed.null_count() == 0);
-    typed.map(Scalar::new).ok_or_else(|| Failure::usage(format!("class {class} of the model is no {data_type}")))
+    let typed = cast(&value, data_type)
+        .ok()
+        .filter(|typed| typed.null_count() == 0);
+    typed
+        .map(Scalar::new)
+        .ok_or_else(|| Failure::usage(format!("class {class} of the model is no {data_type}")))
 }

@@ -31,9 +31,17 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     let key = key_of(&plan, plan.job.main_split());
     if let Some(holdout) = &holdout {
         // Without the manifest of the training rows, one of a holdout is a leftover of a run that ended between both.
-        let alone = manifest::read::<DatasetManifest>(store, &key).await?.is_none();
+        let alone = manifest::read::<DatasetManifest>(store, &key)
+            .await?
+            .is_none();
         let cache = if alone { Cache::Refresh } else { step.cache() };
-        manifest::commit(store, &key_of(&plan, Split::Holdout), holdout.clone(), cache).await?;
+        manifest::commit(
+            store,
+            &key_of(&plan, Split::Holdout),
+            holdout.clone(),
+            cache,
+        )
+        .await?;
     }
     let (main, reused) = manifest::commit(store, &key, main, step.cache()).await?;
     if let Some(holdout) = holdout {
@@ -59,7 +67,11 @@ fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> Da
         data_version: plan.job.data_version.clone(),
         split,
         config: plan.job.config.clone(),
-        holdout: plan.job.holdout.map(|rule| rule.to_string()).unwrap_or_default(),
+        holdout: plan
+            .job
+            .holdout
+            .map(|rule| rule.to_string())
+            .unwrap_or_default(),
         columns: plan.job.columns.clone(),
         rows: 0,
         labelled_rows: 0,
@@ -72,9 +84,17 @@ fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> Da
         let rows = piece.map_or(0, |piece| piece.part.rows);
         // A file without rows was read all the same, and belongs to what is not held out.
         if rows > 0 || (done.raw.rows == 0 && split != Split::Holdout) {
-            manifest.shards.push(RawShard { rows, ..done.raw.clone() });
+            manifest.shards.push(RawShard {
+                rows,
+                ..done.raw.clone()
+            });
         }
-        if let Some(Piece { labelled_rows, part, .. }) = piece {
+        if let Some(Piece {
+            labelled_rows,
+            part,
+            ..
+        }) = piece
+        {
             manifest.rows += part.rows;
             manifest.labelled_rows += labelled_rows;
             manifest.parts.push(part.clone());
@@ -83,10 +103,17 @@ fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> Da
     manifest
 }
 
-fn refuse_empty(plan: &Plan<Job>, rule: HoldoutRule, train: &DatasetManifest, holdout: &DatasetManifest) -> Result<()> {
+fn refuse_empty(
+    plan: &Plan<Job>,
+    rule: HoldoutRule,
+    train: &DatasetManifest,
+    holdout: &DatasetManifest,
+) -> Result<()> {
     let files = plan.shards.len() - train.quarantined.len();
     if train.rows + holdout.rows == 0 {
-        return Err(Failure::contract(format!("there are no rows to train on in all of {files} raw files")));
+        return Err(Failure::contract(format!(
+            "there are no rows to train on in all of {files} raw files"
+        )));
     }
     if let (HoldoutRule::FirstShard, 0, Some(first)) = (rule, holdout.rows, plan.shards.first()) {
         return Err(Failure::contract(format!(
@@ -95,7 +122,10 @@ fn refuse_empty(plan: &Plan<Job>, rule: HoldoutRule, train: &DatasetManifest, ho
             first.key
         )));
     }
-    for (manifest, what) in [(train, "leaves no rows to train on"), (holdout, "holds no rows out")] {
+    for (manifest, what) in [
+        (train, "leaves no rows to train on"),
+        (holdout, "holds no rows out"),
+    ] {
         if manifest.rows == 0 {
             return Err(Failure::usage(format!(
                 "the holdout {rule} {what} of {} rows: choose another rule (--holdout, HOLDOUT)",
@@ -107,7 +137,11 @@ fn refuse_empty(plan: &Plan<Job>, rule: HoldoutRule, train: &DatasetManifest, ho
 }
 
 fn outputs(plan: &Plan<Job>, main: &DatasetManifest, reused: bool) -> Outputs {
-    let holdout = plan.job.holdout.map(|_| key_of(plan, Split::Holdout)).unwrap_or_default();
+    let holdout = plan
+        .job
+        .holdout
+        .map(|_| key_of(plan, Split::Holdout))
+        .unwrap_or_default();
     Outputs::new()
         .set("manifest", key_of(plan, main.split))
         .set("holdout-manifest", holdout)

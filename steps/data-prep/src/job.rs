@@ -36,7 +36,11 @@ pub(crate) struct Job {
 impl Job {
     /// The split that is committed last; where it stands, everything stands.
     pub(crate) fn main_split(&self) -> Split {
-        if self.holdout.is_some() { Split::Train } else { Split::Predict }
+        if self.holdout.is_some() {
+            Split::Train
+        } else {
+            Split::Predict
+        }
     }
 }
 
@@ -70,7 +74,10 @@ pub(crate) struct Piece {
 
 impl Finished for Done {
     fn objects(&self) -> Vec<(&str, u64)> {
-        self.pieces.iter().map(|piece| (piece.part.key.as_str(), piece.part.bytes)).collect()
+        self.pieces
+            .iter()
+            .map(|piece| (piece.part.key.as_str(), piece.part.bytes))
+            .collect()
     }
 
     /// A file that was left out may have been unreadable for a while only.
@@ -94,7 +101,9 @@ impl Committed {
             let key = layout::manifest(&folder(&plan.job, &fingerprint, split));
             manifest::reusable::<DatasetManifest>(store, &key, &plan.inputs, step.cache()).await
         };
-        let Some(main) = find(plan.job.main_split()).await? else { return Ok(None) };
+        let Some(main) = find(plan.job.main_split()).await? else {
+            return Ok(None);
+        };
         let holdout = match plan.job.holdout {
             None => None,
             Some(_) => match find(Split::Holdout).await? {
@@ -108,7 +117,10 @@ impl Committed {
 
     /// The raw files, each with the rows that it gave to one split.
     pub(crate) fn shards(&self) -> impl Iterator<Item = &RawShard> {
-        self.holdout.iter().chain([&self.main]).flat_map(|manifest| &manifest.shards)
+        self.holdout
+            .iter()
+            .chain([&self.main])
+            .flat_map(|manifest| &manifest.shards)
     }
 }
 
@@ -122,16 +134,31 @@ pub(crate) fn accept(job: &Job, bad: &[Quarantined]) -> Result<()> {
         return Ok(());
     }
     let mut text = match job.quarantine {
-        Some(limit) => format!("{} raw files break the data contract, and max-bad-shards is {limit}:", bad.len()),
-        None => format!("{} raw files break the data contract, and on-bad-shard is fail:", bad.len()),
+        Some(limit) => format!(
+            "{} raw files break the data contract, and max-bad-shards is {limit}:",
+            bad.len()
+        ),
+        None => format!(
+            "{} raw files break the data contract, and on-bad-shard is fail:",
+            bad.len()
+        ),
     };
     for bad in bad.iter().take(SHOWN) {
         text.push_str("\n- ");
         text.push_str(&bad.reason);
     }
     if bad.len() > SHOWN {
-        let names: Vec<&str> = bad.iter().skip(SHOWN).take(20).map(|bad| bad.key.as_str()).collect();
-        text.push_str(&format!("\n- and {} more: {}", bad.len() - SHOWN, names.join(", ")));
+        let names: Vec<&str> = bad
+            .iter()
+            .skip(SHOWN)
+            .take(20)
+            .map(|bad| bad.key.as_str())
+            .collect();
+        text.push_str(&format!(
+            "\n- and {} more: {}",
+            bad.len() - SHOWN,
+            names.join(", ")
+        ));
     }
     Err(Failure::contract(text))
 }

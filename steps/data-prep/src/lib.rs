@@ -129,7 +129,9 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let store = step.store()?;
     match verb {
         Verb::Plan(args) => plan::plan(step, &store, &args.raw.open(step)?, &args).await,
-        Verb::Map(args) => map::map(step, &store, &args.raw.open(step)?, &args.plan, &args.group).await,
+        Verb::Map(args) => {
+            map::map(step, &store, &args.raw.open(step)?, &args.plan, &args.group).await
+        }
         Verb::Commit(args) => commit::commit(step, &store, &args.plan).await,
     }
 }

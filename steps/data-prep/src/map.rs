@@ -18,12 +18,20 @@ use common::store::{LocalFile, Object, Store};
 
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
 
-pub(crate) async fn map(step: &Step, store: &Store, raw: &Store, plan: &str, group: &str) -> Result<Outputs> {
+pub(crate) async fn map(
+    step: &Step,
+    store: &Store,
+    raw: &Store,
+    plan: &str,
+    group: &str,
+) -> Result<Outputs> {
     let plan: Arc<Plan<Job>> = Arc::new(Plan::read(store, plan).await?);
     if let Some(committed) = Committed::find(step, store, &plan).await? {
         let group = plan.group(store, group).await?;
         let keys: BTreeSet<&str> = group.iter().map(|shard| shard.key.as_str()).collect();
-        let of_group = committed.shards().filter(|raw| keys.contains(raw.key.as_str()));
+        let of_group = committed
+            .shards()
+            .filter(|raw| keys.contains(raw.key.as_str()));
         return Ok(outputs(of_group.map(|raw| raw.rows).sum(), true));
     }
     let task = Arc::new(Task {
@@ -33,7 +41,9 @@ pub(crate) async fn map(step: &Step, store: &Store, raw: &Store, plan: &str, gro
         store: store.clone(),
         raw: raw.clone(),
     });
-    let (done, reused) = plan.map(step, store, group, move |shard| task.prepare(shard)).await?;
+    let (done, reused) = plan
+        .map(step, store, group, move |shard| task.prepare(shard))
+        .await?;
     accept(&plan.job, &bad(&done))?;
     Ok(outputs(done.iter().map(|done| done.raw.rows).sum(), reused))
 }
@@ -48,7 +58,11 @@ async fn preparation(step: &Step, store: &Store, job: &Job) -> Result<Preparatio
         None => Purpose::Predict,
         Some(rule) => {
             let timezone: Result<Tz, _> = job.timezone.parse();
-            Purpose::Train(rule, timezone.map_err(|error| Failure::usage(format!("the plan's time zone: {error}")))?)
+            Purpose::Train(
+                rule,
+                timezone
+                    .map_err(|error| Failure::usage(format!("the plan's time zone: {error}")))?,
+            )
         }
     };
     Preparation::new(step, &config, purpose)
@@ -56,7 +70,12 @@ async fn preparation(step: &Step, store: &Store, job: &Job) -> Result<Preparatio
 
 /// The raw files to leave out.
 pub(crate) fn bad(done: &[Done]) -> Vec<Quarantined> {
-    let bad = |done: &Done| Some(Quarantined { key: done.raw.key.clone(), reason: done.bad.clone()? });
+    let bad = |done: &Done| {
+        Some(Quarantined {
+            key: done.raw.key.clone(),
+            reason: done.bad.clone()?,
+        })
+    };
     done.iter().filter_map(bad).collect()
 }
 
@@ -80,44 +99,84 @@ impl Task {
             self.unchanged(shard, wait(self.raw.head(&shard.key))?.as_ref())?;
         }
         let done = |bytes, sha256, rows, bad, pieces| Done {
-            raw: RawShard { key: shard.key.clone(), bytes, stamp: shard.stamp.clone(), sha256, rows },
+            raw: RawShard {
+                key: shard.key.clone(),
+                bytes,
+                stamp: shard.stamp.clone(),
+                sha256,
+                rows,
+            },
             bad,
             pieces,
         };
         match prepared {
             Ok(prepared) => {
-                let pieces = writers.into_values().map(Writer::finish).collect::<Result<Vec<Piece>>>()?;
-                tracing::info!(key = shard.key, rows = prepared.rows, "prepared {}", shard.key);
-                Ok(done(prepared.bytes, prepared.sha256, prepared.rows, None, pieces))
+                let pieces = writers
+                    .into_values()
+                    .map(Writer::finish)
+                    .collect::<Result<Vec<Piece>>>()?;
+                tracing::info!(
+                    key = shard.key,
+                    rows = prepared.rows,
+                    "prepared {}",
+                    shard.key
+                );
+                Ok(done(
+                    prepared.bytes,
+                    prepared.sha256,
+                    prepared.rows,
+                    None,
+                    pieces,
+                ))
             }
             Err(error) if self.may_leave_out(&error) => {
                 let reason = format!("{error:#}");
                 tracing::warn!(key = shard.key, "left out: {reason}");
-                Ok(done(shard.bytes, String::new(), 0, Some(reason), Vec::new()))
+                Ok(done(
+                    shard.bytes,
+                    String::new(),
+                    0,
+                    Some(reason),
+                    Vec::new(),
+                ))
             }
             Err(error) => Err(error),
         }
     }
 
-    fn write(&self, shard: &Shard, file: &LocalFile, writers: &mut BTreeMap<String, Writer>) -> Result<Prepared> {
+    fn write(
+        &self,
+        shard: &Shard,
+        file: &LocalFile,
+        writers: &mut BTreeMap<String, Writer>,
+    ) -> Result<Prepared> {
         let first = shard.ordinal == 0;
-        self.preparation.file(&shard.key, file, first, |split, batch| {
-            if batch.num_rows() == 0 {
-                return Ok(());
-            }
-            let writer = match writers.entry(split.to_string()) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(self.writer(split, shard)?),
-            };
-            writer.labelled_rows += self.preparation.labelled(batch);
-            writer.part.write(batch)
-        })
+        self.preparation
+            .file(&shard.key, file, first, |split, batch| {
+                if batch.num_rows() == 0 {
+                    return Ok(());
+                }
+                let writer = match writers.entry(split.to_string()) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => entry.insert(self.writer(split, shard)?),
+                };
+                writer.labelled_rows += self.preparation.labelled(batch);
+                writer.part.write(batch)
+            })
     }
 
     fn writer(&self, split: Split, shard: &Shard) -> Result<Writer> {
-        let key = layout::part(&folder(&self.plan.job, &self.fingerprint, split), &self.fingerprint, shard.ordinal);
+        let key = layout::part(
+            &folder(&self.plan.job, &self.fingerprint, split),
+            &self.fingerprint,
+            shard.ordinal,
+        );
         let part = PartWriter::new(&self.store, key, shard.ordinal, self.preparation.schema())?;
-        Ok(Writer { split, labelled_rows: 0, part })
+        Ok(Writer {
+            split,
+            labelled_rows: 0,
+            part,
+        })
     }
 
     fn may_leave_out(&self, error: &anyhow::Error) -> bool {
@@ -141,7 +200,12 @@ impl Task {
 
     /// Refuses a raw file that is not the one that was planned.
     fn unchanged(&self, shard: &Shard, found: Option<&Object>) -> Result<()> {
-        let stamp = self.plan.job.retouched.get(&shard.key).unwrap_or(&shard.stamp);
+        let stamp = self
+            .plan
+            .job
+            .retouched
+            .get(&shard.key)
+            .unwrap_or(&shard.stamp);
         let (key, url) = (&shard.key, self.raw.url());
         match found {
             Some(found) if found.bytes == shard.bytes && found.stamp == *stamp => Ok(()),
@@ -172,6 +236,10 @@ struct Writer {
 
 impl Writer {
     fn finish(self) -> Result<Piece> {
-        Ok(Piece { split: self.split, labelled_rows: self.labelled_rows, part: self.part.finish()? })
+        Ok(Piece {
+            split: self.split,
+            labelled_rows: self.labelled_rows,
+            part: self.part.finish()?,
+        })
     }
 }

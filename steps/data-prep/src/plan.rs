@@ -17,7 +17,12 @@ use common::store::{Object, Store};
 use crate::job::{Committed, Job};
 use crate::{ALGORITHM, OnBadShard, PlanArgs, Rows};
 
-pub(crate) async fn plan(step: &Step, store: &Store, raw: &Store, args: &PlanArgs) -> Result<Outputs> {
+pub(crate) async fn plan(
+    step: &Step,
+    store: &Store,
+    raw: &Store,
+    args: &PlanArgs,
+) -> Result<Outputs> {
     let version = DataVersion::parse(&args.data_version, step.timezone())?;
     let holdout = (args.split == Rows::Train).then_some(args.holdout);
     let config = match args.split {
@@ -28,10 +33,17 @@ pub(crate) async fn plan(step: &Step, store: &Store, raw: &Store, args: &PlanArg
     let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
     let mut files = match args.split {
         Rows::Train => training_files(raw, args).await?,
-        Rows::Predict => store.require_json::<Selection>(required(&args.selection, "--selection")?).await?.shards,
+        Rows::Predict => {
+            store
+                .require_json::<Selection>(required(&args.selection, "--selection")?)
+                .await?
+                .shards
+        }
     };
     let retouched = match args.split {
-        Rows::Train if step.cache() == Cache::Use => retouched(step, store, raw, &version, &mut files).await?,
+        Rows::Train if step.cache() == Cache::Use => {
+            retouched(step, store, raw, &version, &mut files).await?
+        }
         _ => BTreeMap::new(),
     };
     let plan = Plan {
@@ -42,14 +54,21 @@ pub(crate) async fn plan(step: &Step, store: &Store, raw: &Store, args: &PlanArg
             holdout,
             timezone: step.timezone().name().to_owned(),
             columns: preparation.columns().to_vec(),
-            quarantine: (args.on_bad_shard == OnBadShard::Quarantine).then_some(args.max_bad_shards),
+            quarantine: (args.on_bad_shard == OnBadShard::Quarantine)
+                .then_some(args.max_bad_shards),
             retouched,
         },
         shards: shards(files),
     };
     let reused = Committed::find(step, store, &plan).await?.is_some();
     let (key, groups) = plan.write(store, usize::from(args.parallelism)).await?;
-    tracing::info!(plan = key, shards = plan.shards.len(), reused, "planned {} raw files", plan.shards.len());
+    tracing::info!(
+        plan = key,
+        shards = plan.shards.len(),
+        reused,
+        "planned {} raw files",
+        plan.shards.len()
+    );
     Ok(Outputs::new()
         .set("plan", key)
         .set("groups", groups)
@@ -58,12 +77,16 @@ pub(crate) async fn plan(step: &Step, store: &Store, raw: &Store, args: &PlanArg
 }
 
 fn purpose(step: &Step, holdout: Option<HoldoutRule>) -> Purpose {
-    holdout.map_or(Purpose::Predict, |rule| Purpose::Train(rule, step.timezone()))
+    holdout.map_or(Purpose::Predict, |rule| {
+        Purpose::Train(rule, step.timezone())
+    })
 }
 
 fn required<'a>(value: &'a Option<String>, flag: &str) -> Result<&'a str> {
     value.as_deref().ok_or_else(|| {
-        Failure::usage(format!("{flag} is missing: --split=predict takes it from batch-inference resolve"))
+        Failure::usage(format!(
+            "{flag} is missing: --split=predict takes it from batch-inference resolve"
+        ))
     })
 }
 
@@ -75,7 +98,10 @@ async fn training_files(raw: &Store, args: &PlanArgs) -> Result<Vec<Object>> {
             "no file matches {glob} in {url}: check --train-glob (TRAIN_GLOB) and --raw-url (RAW_URL)"
         )));
     }
-    if let Some(other) = files.iter().find(|file| !file.key.ends_with(".parquet") && !file.key.ends_with(".csv")) {
+    if let Some(other) = files
+        .iter()
+        .find(|file| !file.key.ends_with(".parquet") && !file.key.ends_with(".csv"))
+    {
         return Err(Failure::usage(format!(
             "{glob} matches {} in {url}: the name of a raw file ends with .parquet or .csv; narrow --train-glob (TRAIN_GLOB)",
             other.key
@@ -103,22 +129,38 @@ async fn retouched(
     let mut committed: BTreeMap<String, RawShard> = BTreeMap::new();
     for split in [Split::Train, Split::Holdout] {
         let key = layout::manifest(&layout::dataset(split, version));
-        let shards = manifest::read::<DatasetManifest>(store, &key).await?.map(|manifest| manifest.shards);
-        committed.extend(shards.into_iter().flatten().map(|shard| (shard.key.clone(), shard)));
+        let shards = manifest::read::<DatasetManifest>(store, &key)
+            .await?
+            .map(|manifest| manifest.shards);
+        committed.extend(
+            shards
+                .into_iter()
+                .flatten()
+                .map(|shard| (shard.key.clone(), shard)),
+        );
     }
     let touched = |file: &&Object| {
-        committed.get(&file.key).is_some_and(|shard| shard.bytes == file.bytes && shard.stamp != file.stamp)
+        committed
+            .get(&file.key)
+            .is_some_and(|shard| shard.bytes == file.bytes && shard.stamp != file.stamp)
     };
     let touched: Vec<Object> = files.iter().filter(touched).cloned().collect();
     let raw = raw.clone();
-    let hash = move |file: Object| Ok((file.key.clone(), wait(raw.file(&file.key))?.hash()?.sha256));
+    let hash =
+        move |file: Object| Ok((file.key.clone(), wait(raw.file(&file.key))?.hash()?.sha256));
     let digests: BTreeMap<String, String> = step.each(touched, hash).await?.into_iter().collect();
     let mut stamps = BTreeMap::new();
     for file in files {
-        let Some(shard) = committed.get(&file.key).filter(|shard| digests.get(&file.key) == Some(&shard.sha256)) else {
+        let Some(shard) = committed
+            .get(&file.key)
+            .filter(|shard| digests.get(&file.key) == Some(&shard.sha256))
+        else {
             continue;
         };
-        stamps.insert(file.key.clone(), std::mem::replace(&mut file.stamp, shard.stamp.clone()));
+        stamps.insert(
+            file.key.clone(),
+            std::mem::replace(&mut file.stamp, shard.stamp.clone()),
+        );
     }
     Ok(stamps)
 }
@@ -130,7 +172,9 @@ fn inputs(
     holdout: Option<HoldoutRule>,
     files: &[Object],
 ) -> Inputs {
-    let mut inputs = Inputs::new(step.name(), ALGORITHM).with("data-version", version).with_raw(files);
+    let mut inputs = Inputs::new(step.name(), ALGORITHM)
+        .with("data-version", version)
+        .with_raw(files);
     for (name, digest) in config.files() {
         inputs = inputs.with(name, digest);
     }
@@ -147,7 +191,11 @@ fn inputs(
 }
 
 fn shards(files: Vec<Object>) -> Vec<Shard> {
-    let shard =
-        |(ordinal, file): (usize, Object)| Shard { ordinal, key: file.key, bytes: file.bytes, stamp: file.stamp };
+    let shard = |(ordinal, file): (usize, Object)| Shard {
+        ordinal,
+        key: file.key,
+        bytes: file.bytes,
+        stamp: file.stamp,
+    };
     files.into_iter().enumerate().map(shard).collect()
 }

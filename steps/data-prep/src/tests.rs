@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
 use arrow::compute::concat_batches;
 use arrow::datatypes::Float64Type;
 use clap::Parser;
@@ -45,7 +48,12 @@ impl Bench {
         let step = Step::for_test("data-prep", home.path());
         let raw = Store::create(home.path().join("raw").to_str().unwrap()).unwrap();
         let store = step.store().unwrap();
-        let bench = Self { home, step, store, raw };
+        let bench = Self {
+            home,
+            step,
+            store,
+            raw,
+        };
         let config_maps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps");
         for name in ["dataset.json", "features.sql"] {
             bench.configure(name, &fs::read_to_string(config_maps.join(name)).unwrap());
@@ -93,7 +101,14 @@ impl Bench {
     }
 
     async fn map(&self, planned: &Outputs, group: &str) -> Result<Outputs> {
-        map::map(&self.step, &self.store, &self.raw, planned.get("plan").unwrap(), group).await
+        map::map(
+            &self.step,
+            &self.store,
+            &self.raw,
+            planned.get("plan").unwrap(),
+            group,
+        )
+        .await
     }
 
     async fn commit(&self, planned: &Outputs) -> Result<Outputs> {
@@ -115,11 +130,19 @@ impl Bench {
 
     /// All rows of a data set.
     fn rows(&self, manifest: &DatasetManifest) -> RecordBatch {
-        let columns: Vec<String> = manifest.columns.iter().map(|column| column.name.clone()).collect();
+        let columns: Vec<String> = manifest
+            .columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
         let mut batches = Vec::new();
         for part in &manifest.parts {
             let file = self.store.local_path(&part.key).unwrap();
-            batches.extend(parts::read(&file.into(), &columns).unwrap().map(Result::unwrap));
+            batches.extend(
+                parts::read(&file.into(), &columns)
+                    .unwrap()
+                    .map(Result::unwrap),
+            );
         }
         concat_batches(&batches.first().unwrap().schema(), &batches).unwrap()
     }
@@ -134,7 +157,9 @@ impl Bench {
                     (manifest.header.created_at, manifest.header.workflow) = Default::default();
                     serde_json::to_string(&manifest).unwrap()
                 } else {
-                    hash_file(&self.store.local_path(&object.key).unwrap()).unwrap().sha256
+                    hash_file(&self.store.local_path(&object.key).unwrap())
+                        .unwrap()
+                        .sha256
                 };
                 digests.insert(object.key, content);
             }
@@ -143,7 +168,10 @@ impl Bench {
     }
 
     async fn visible(&self) -> bool {
-        self.digests().await.keys().any(|key| key.ends_with("_manifest.json"))
+        self.digests()
+            .await
+            .keys()
+            .any(|key| key.ends_with("_manifest.json"))
     }
 }
 
@@ -165,38 +193,81 @@ fn sample(file: usize, rows: usize) -> RecordBatch {
     let columns: Vec<(&str, ArrayRef)> = vec![
         (
             "date",
-            Arc::new(TimestampMicrosecondArray::from_iter_values((0..rows).map(|i| begin + DAY * (i as i64 % 366)))),
+            Arc::new(TimestampMicrosecondArray::from_iter_values(
+                (0..rows).map(|i| begin + DAY * (i as i64 % 366)),
+            )),
         ),
-        ("customerId", Arc::new(StringArray::from_iter_values((0..rows).map(|i| format!("customer-{file}-{i}"))))),
-        ("feature1", Arc::new(Float64Array::from_iter_values((0..rows).map(|i| 50.0 + (i as f64).sin() * 15.0)))),
-        ("feature2", Arc::new(Float64Array::from_iter_values((0..rows).map(|i| (i % 13) as f64 / 3.0)))),
-        ("target", Arc::new(Int64Array::from_iter_values((0..rows).map(|i| i64::from(i % 7 > 0))))),
+        (
+            "customerId",
+            Arc::new(StringArray::from_iter_values(
+                (0..rows).map(|i| format!("customer-{file}-{i}")),
+            )),
+        ),
+        (
+            "feature1",
+            Arc::new(Float64Array::from_iter_values(
+                (0..rows).map(|i| 50.0 + (i as f64).sin() * 15.0),
+            )),
+        ),
+        (
+            "feature2",
+            Arc::new(Float64Array::from_iter_values(
+                (0..rows).map(|i| (i % 13) as f64 / 3.0),
+            )),
+        ),
+        (
+            "target",
+            Arc::new(Int64Array::from_iter_values(
+                (0..rows).map(|i| i64::from(i % 7 > 0)),
+            )),
+        ),
     ];
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
 fn without(rows: &RecordBatch, column: &str) -> RecordBatch {
-    let kept: Vec<usize> =
-        (0..rows.num_columns()).filter(|&index| rows.schema().field(index).name() != column).collect();
+    let kept: Vec<usize> = (0..rows.num_columns())
+        .filter(|&index| rows.schema().field(index).name() != column)
+        .collect();
     rows.project(&kept).unwrap()
 }
 
 /// The rows with another column in the place of one.
 fn with(rows: &RecordBatch, column: &str, array: ArrayRef) -> RecordBatch {
     let schema = rows.schema();
-    let columns =
-        schema.fields().iter().zip(rows.columns()).map(|(field, old)| {
-            (field.name().clone(), if field.name() == column { array.clone() } else { old.clone() })
+    let columns = schema
+        .fields()
+        .iter()
+        .zip(rows.columns())
+        .map(|(field, old)| {
+            (
+                field.name().clone(),
+                if field.name() == column {
+                    array.clone()
+                } else {
+                    old.clone()
+                },
+            )
         });
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
 fn floats(rows: &RecordBatch, column: &str) -> Vec<f64> {
-    rows.column_by_name(column).unwrap().as_primitive::<Float64Type>().values().to_vec()
+    rows.column_by_name(column)
+        .unwrap()
+        .as_primitive::<Float64Type>()
+        .values()
+        .to_vec()
 }
 
 fn texts(rows: &RecordBatch, column: &str) -> Vec<String> {
-    rows.column_by_name(column).unwrap().as_string::<i32>().iter().flatten().map(str::to_owned).collect()
+    rows.column_by_name(column)
+        .unwrap()
+        .as_string::<i32>()
+        .iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The message of a failure with this exit code.

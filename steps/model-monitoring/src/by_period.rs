@@ -34,7 +34,11 @@ impl Columns {
                 width - cells.len()
             })
             .collect();
-        Self { cells, offsets, width }
+        Self {
+            cells,
+            offsets,
+            width,
+        }
     }
 
     pub(crate) fn cells(&self, column: usize) -> &Cells {
@@ -79,7 +83,10 @@ impl PeriodCounts {
             self.grow();
         }
         let places: Vec<Option<usize>> = days.iter().map(|day| self.place((*day)?)).collect();
-        places.iter().flatten().for_each(|&place| self.rows[place] += 1);
+        places
+            .iter()
+            .flatten()
+            .for_each(|&place| self.rows[place] += 1);
         places
     }
 
@@ -108,7 +115,10 @@ impl PeriodCounts {
             Period::Day | Period::Week => Period::Month,
             Period::Month | Period::Year => Period::Year,
         };
-        let (periods, rows) = (std::mem::take(&mut self.periods), std::mem::take(&mut self.rows));
+        let (periods, rows) = (
+            std::mem::take(&mut self.periods),
+            std::mem::take(&mut self.rows),
+        );
         self.places.clear();
         for ((begin, counts), rows) in periods.into_iter().zip(rows) {
             self.merge_period(begin, &counts, rows);
@@ -160,7 +170,13 @@ impl PeriodCounts {
             .periods
             .iter()
             .zip(&self.rows)
-            .filter_map(|((begin, counts), &rows)| Some(SortedPeriod { date: days::date(*begin)?, rows, counts }))
+            .filter_map(|((begin, counts), &rows)| {
+                Some(SortedPeriod {
+                    date: days::date(*begin)?,
+                    rows,
+                    counts,
+                })
+            })
             .collect();
         sorted.sort_by_key(|period| period.date);
         sorted
@@ -185,7 +201,9 @@ impl SortedPeriod<'_> {
 pub(crate) fn begin_of(unit: Period, date: NaiveDate) -> NaiveDate {
     match unit {
         Period::Day => Some(date),
-        Period::Week => date.checked_sub_days(Days::new(u64::from(date.weekday().num_days_from_monday()))),
+        Period::Week => {
+            date.checked_sub_days(Days::new(u64::from(date.weekday().num_days_from_monday())))
+        }
         Period::Month => date.with_day(1),
         Period::Year => date.with_ordinal(1),
     }
@@ -214,19 +232,32 @@ mod tests {
         let days: Vec<Option<DayNumber>> = days.iter().copied().map(Some).collect();
         let places = counts.places(&days);
         for column in 0..2 {
-            counts.add(columns, column, days.iter().map(|day| f64::from(day.unwrap_or(0) % 90)), &places);
+            counts.add(
+                columns,
+                column,
+                days.iter().map(|day| f64::from(day.unwrap_or(0) % 90)),
+                &places,
+            );
         }
         counts
     }
 
     fn shape(counts: &PeriodCounts, columns: &Columns) -> Vec<(NaiveDate, u64, Vec<u64>)> {
-        counts.sorted().iter().map(|period| (period.date, period.rows, period.of(columns, 1).to_vec())).collect()
+        counts
+            .sorted()
+            .iter()
+            .map(|period| (period.date, period.rows, period.of(columns, 1).to_vec()))
+            .collect()
     }
 
     #[test]
     fn many_days_become_months_and_years_in_whatever_order_they_come() {
         let columns = columns();
-        for (days, unit) in [(700, Period::Day), (9_000, Period::Month), (40_000, Period::Year)] {
+        for (days, unit) in [
+            (700, Period::Day),
+            (9_000, Period::Month),
+            (40_000, Period::Year),
+        ] {
             let all: Vec<i32> = (0..days).collect();
             let whole = counted(&all, &columns);
             assert_eq!(whole.unit, unit, "{days}");
@@ -235,8 +266,14 @@ mod tests {
             merged.merge(&counted(first, &columns));
             assert_eq!(merged.unit, unit);
             assert_eq!(shape(&merged, &columns), shape(&whole, &columns));
-            let rows: u64 = shape(&whole, &columns).iter().map(|(_, rows, _)| rows).sum();
-            let cells: u64 = shape(&whole, &columns).iter().flat_map(|(_, _, cells)| cells).sum();
+            let rows: u64 = shape(&whole, &columns)
+                .iter()
+                .map(|(_, rows, _)| rows)
+                .sum();
+            let cells: u64 = shape(&whole, &columns)
+                .iter()
+                .flat_map(|(_, _, cells)| cells)
+                .sum();
             assert_eq!((rows, cells), (days as u64, days as u64));
         }
     }
@@ -246,8 +283,17 @@ mod tests {
         let columns = columns();
         let mut counts = PeriodCounts::new(&columns);
         assert_eq!(counts.places(&[None, Some(3), None]), [None, Some(0), None]);
-        counts.add(&columns, 0, [1.0, f64::NAN, 2.0].into_iter(), &[None, Some(0), None]);
-        assert_eq!(counts.sorted()[0].of(&columns, 0)[0], 1, "the NaN is missing");
+        counts.add(
+            &columns,
+            0,
+            [1.0, f64::NAN, 2.0].into_iter(),
+            &[None, Some(0), None],
+        );
+        assert_eq!(
+            counts.sorted()[0].of(&columns, 0)[0],
+            1,
+            "the NaN is missing"
+        );
         assert_eq!(counts.sorted()[0].rows, 1);
     }
 }

@@ -36,27 +36,51 @@ fn n(value: f64) -> String {
 }
 
 /// A chart with a title and a description, which a screen reader reads in its place.
-fn svg(id: &str, class: &str, width: f64, height: f64, title: &str, description: &str, inner: Vec<Markup>) -> Markup {
+fn svg(
+    id: &str,
+    class: &str,
+    width: f64,
+    height: f64,
+    title: &str,
+    description: &str,
+    inner: Vec<Markup>,
+) -> Markup {
     let head = format!(
         "svg class=\"{class}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\"",
         n(width),
         n(height)
     );
-    let names = [tagged(&format!("title id=\"{id}-t\""), title), tagged(&format!("desc id=\"{id}-d\""), description)];
+    let names = [
+        tagged(&format!("title id=\"{id}-t\""), title),
+        tagged(&format!("desc id=\"{id}-d\""), description),
+    ];
     tag(&head, names.into_iter().chain(inner))
 }
 
 fn line(class: &str, x1: f64, y1: f64, x2: f64, y2: f64) -> Markup {
-    leaf(&format!("line class=\"{class}\" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"", n(x1), n(y1), n(x2), n(y2)))
+    leaf(&format!(
+        "line class=\"{class}\" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"",
+        n(x1),
+        n(y1),
+        n(x2),
+        n(y2)
+    ))
 }
 
 fn rectangle(class: &str, x: f64, y: f64, width: f64, height: f64) -> Markup {
     let (width, height) = (n(width.max(0.0)), n(height.max(0.0)));
-    leaf(&format!("rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\"", n(x), n(y)))
+    leaf(&format!(
+        "rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\"",
+        n(x),
+        n(y)
+    ))
 }
 
 fn label(class: &str, x: f64, y: f64, text: &str) -> Markup {
-    tagged(&format!("text class=\"{class}\" x=\"{}\" y=\"{}\"", n(x), n(y)), text)
+    tagged(
+        &format!("text class=\"{class}\" x=\"{}\" y=\"{}\"", n(x), n(y)),
+        text,
+    )
 }
 
 fn path(class: &str, points: &str) -> Markup {
@@ -64,13 +88,22 @@ fn path(class: &str, points: &str) -> Markup {
 }
 
 fn leaf_circle(class: &str, x: f64, y: f64, radius: f64) -> Markup {
-    leaf(&format!("circle class=\"{class}\" cx=\"{}\" cy=\"{}\" r=\"{}\"", n(x), n(y), n(radius)))
+    leaf(&format!(
+        "circle class=\"{class}\" cx=\"{}\" cy=\"{}\" r=\"{}\"",
+        n(x),
+        n(y),
+        n(radius)
+    ))
 }
 
 /// A place in a chart that tells its numbers when it is pointed at.
 fn tooltip(x: f64, y: f64, width: f64, height: f64, text: &str) -> Markup {
     let (width, height) = (n(width.max(0.0)), n(height.max(0.0)));
-    let head = format!("rect class=\"hit\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\"", n(x), n(y));
+    let head = format!(
+        "rect class=\"hit\" x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\"",
+        n(x),
+        n(y)
+    );
     tag(&head, [tagged("title", text)])
 }
 
@@ -83,14 +116,25 @@ enum Marker {
     Diamond,
 }
 
-const MARKERS: [Marker; 4] = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Diamond];
+const MARKERS: [Marker; 4] = [
+    Marker::Circle,
+    Marker::Square,
+    Marker::Triangle,
+    Marker::Diamond,
+];
 
 /// A marker of about `size` around a point.
 fn marker(index: usize, class: &str, x: f64, y: f64, size: f64) -> Markup {
     let points = |corners: &[(f64, f64)]| {
-        let corners: Vec<String> =
-            corners.iter().map(|(dx, dy)| format!("{},{}", n(x + dx * size), n(y + dy * size))).collect();
-        leaf(&format!("polygon class=\"{}\" points=\"{}\"", escaped(class), corners.join(" ")))
+        let corners: Vec<String> = corners
+            .iter()
+            .map(|(dx, dy)| format!("{},{}", n(x + dx * size), n(y + dy * size)))
+            .collect();
+        leaf(&format!(
+            "polygon class=\"{}\" points=\"{}\"",
+            escaped(class),
+            corners.join(" ")
+        ))
     };
     match MARKERS[index % MARKERS.len()] {
         Marker::Circle => leaf_circle(class, x, y, size),

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 pub use drift::{Bin, ColumnDrift, Drift, Period, Periods, Summary, Values};
 pub use origin::{GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance};
-pub use performance::{AtThreshold, ClassNames, Day, Performance, Segment, SegmentedColumn, Segments};
+pub use performance::{
+    AtThreshold, ClassNames, Day, Performance, Segment, SegmentedColumn, Segments,
+};
 
 /// The shape of `report.json` that this version of the code writes.
 pub const REPORT_VERSION: u32 = 2;

@@ -66,8 +66,8 @@ pub(crate) async fn serve(step: &Step, request: Request) -> Result<Outputs> {
     tracing::info!(%at, "the dashboard is at http://{at}/, and shows {}", state.source.place());
     let stop = step.clone();
     let listener = Patient::new(listener, CONNECTIONS, IDLE);
-    let serving =
-        axum::serve(listener, server::router(state)).with_graceful_shutdown(async move { stop.stopped().await });
+    let serving = axum::serve(listener, server::router(state))
+        .with_graceful_shutdown(async move { stop.stopped().await });
     tokio::select! {
         served = serving.into_future() => served.context("serving the dashboard")?,
         () = async { step.stopped().await; tokio::time::sleep(GRACE).await } => {}
@@ -92,7 +92,12 @@ fn open(step: &Step, request: Request) -> Result<State> {
     let step = step.within(PATIENCE).unstopped();
     let store = step.store()?;
     let source = match Settings::from_environment()? {
-        Some(settings) => Source::database(Reader::new(&settings, &step, request.table.table()?, request.connections)?),
+        Some(settings) => Source::database(Reader::new(
+            &settings,
+            &step,
+            request.table.table()?,
+            request.connections,
+        )?),
         None => Source::store(store.clone(), step.timezone()),
     };
     Ok(State {

@@ -18,7 +18,11 @@ pub fn count(value: u64) -> String {
 
 /// A count of rows: `1 row`, `2,000 rows`.
 pub fn rows(value: u64) -> String {
-    if value == 1 { "1 row".to_owned() } else { format!("{} rows", count(value)) }
+    if value == 1 {
+        "1 row".to_owned()
+    } else {
+        format!("{} rows", count(value))
+    }
 }
 
 /// `1 h 2 min`, `3 min 4 s`; below a minute seconds with so many decimals, such as `5.2 s`.
@@ -33,7 +37,10 @@ pub fn duration(seconds: f64, decimals: usize) -> String {
 
 /// A share of 1 in per cent: `70.9 %`, `0.0123 %`, `100 %`.
 pub fn share(value: Option<f64>) -> String {
-    let Some(percent) = value.map(|value| value * 100.0).filter(|percent| percent.is_finite()) else {
+    let Some(percent) = value
+        .map(|value| value * 100.0)
+        .filter(|percent| percent.is_finite())
+    else {
         return NONE.to_owned();
     };
     let text = match percent.abs() {
@@ -84,7 +91,9 @@ pub fn difference(value: Option<f64>) -> String {
 
 /// Any number to four digits: `50.12`, `−0.00123`, `1.2e9`.
 pub fn number(value: Option<f64>) -> String {
-    let Some(value) = value.filter(|value| value.is_finite()) else { return NONE.to_owned() };
+    let Some(value) = value.filter(|value| value.is_finite()) else {
+        return NONE.to_owned();
+    };
     let size = value.abs();
     if value == 0.0 {
         return "0".to_owned();
@@ -96,7 +105,11 @@ pub fn number(value: Option<f64>) -> String {
     }
     if size >= 10_000.0 {
         let whole = count(size.round() as u64);
-        return if value < 0.0 { format!("−{whole}") } else { whole };
+        return if value < 0.0 {
+            format!("−{whole}")
+        } else {
+            whole
+        };
     }
     let places = (3 - size.log10().floor() as i32).clamp(0, 8) as usize;
     minus(trimmed(format!("{value:.places$}")))
@@ -123,12 +136,20 @@ pub fn small(value: f64) -> String {
 
 /// A p-value: `0.04`, `< 0.001`.
 pub fn p_value(value: f64) -> String {
-    if value < 0.001 { "<\u{a0}0.001".to_owned() } else { trimmed(format!("{value:.3}")) }
+    if value < 0.001 {
+        "<\u{a0}0.001".to_owned()
+    } else {
+        trimmed(format!("{value:.3}"))
+    }
 }
 
 /// Without zeros that say nothing.
 fn trimmed(text: String) -> String {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// With a sign as wide as the digits.

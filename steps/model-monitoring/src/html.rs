@@ -54,7 +54,10 @@ pub fn tag(head: &str, inner: impl IntoIterator<Item = Markup>) -> Markup {
     inner.into_iter().for_each(|part| html.push_str(&part.0));
     // A string takes everything.
     let _ = write!(html, "</{name}>");
-    if matches!(name, "section" | "div" | "table" | "tr" | "svg" | "header" | "footer" | "style" | "head") {
+    if matches!(
+        name,
+        "section" | "div" | "table" | "tr" | "svg" | "header" | "footer" | "style" | "head"
+    ) {
         html.push('\n');
     }
     Markup(html)
@@ -77,13 +80,21 @@ pub(crate) fn style(css: &'static str) -> Markup {
 
 /// The sign of this project.
 pub(crate) fn icon() -> Markup {
-    let strokes = [leaf("path d=\"M3 17l5-6 4 3 8-10\""), leaf("path d=\"M3 21h18\"")];
-    tag("svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"", strokes)
+    let strokes = [
+        leaf("path d=\"M3 17l5-6 4 3 8-10\""),
+        leaf("path d=\"M3 21h18\""),
+    ];
+    tag(
+        "svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"",
+        strokes,
+    )
 }
 
 /// The whole document.
 pub(crate) fn document(head: Markup, body: Markup) -> String {
-    format!("<!doctype html>\n<html lang=\"en\">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n")
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n"
+    )
 }
 
 #[cfg(test)]
@@ -93,7 +104,13 @@ mod tests {
     #[test]
     fn names_of_columns_can_hold_anything() {
         let name = "<b>\"x\"</b> & 'y'\u{0}";
-        assert_eq!(text(name).to_string(), "&lt;b&gt;&quot;x&quot;&lt;/b&gt; &amp; &#39;y&#39;\u{fffd}");
-        assert_eq!(tagged("td class=\"n\"", name).to_string(), format!("<td class=\"n\">{}</td>", escaped(name)));
+        assert_eq!(
+            text(name).to_string(),
+            "&lt;b&gt;&quot;x&quot;&lt;/b&gt; &amp; &#39;y&#39;\u{fffd}"
+        );
+        assert_eq!(
+            tagged("td class=\"n\"", name).to_string(),
+            format!("<td class=\"n\">{}</td>", escaped(name))
+        );
     }
 }

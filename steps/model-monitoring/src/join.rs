@@ -93,7 +93,9 @@ pub(crate) fn join(
 
         row.label = late.label_of(row.key)?.or(row.label);
         segmentation.add(row.score, row.label, row.codes);
-        let day = days.entry(row.day).or_insert_with(|| DayCounts::new(threshold));
+        let day = days
+            .entry(row.day)
+            .or_insert_with(|| DayCounts::new(threshold));
         day.rows += 1;
         day.labelled_rows += u64::from(row.label.is_some());
         if let Some(score) = row.score {
@@ -101,9 +103,14 @@ pub(crate) fn join(
             day.score_sum += score;
             day.predicted_positives += u64::from(score >= threshold);
             if let Some(label) = row.label {
-                day.metrics.add_rows(&[label], &[score]).context("counting a scored row")?;
+                day.metrics
+                    .add_rows(&[label], &[score])
+                    .context("counting a scored row")?;
                 // Inverted, so that ascending records are descending scores.
-                scores.push([!ordered_bits(score), pack_day(row.day) << 1 | u64::from(label)])?;
+                scores.push([
+                    !ordered_bits(score),
+                    pack_day(row.day) << 1 | u64::from(label),
+                ])?;
             }
         }
     }
@@ -111,14 +118,27 @@ pub(crate) fn join(
     let mut curve = curve(&days, threshold);
     let ranks = rank(step, scores.finish()?, &mut days, &mut curve)?;
     let (curve, at_thresholds) = curve.finish();
-    Ok(Joined { days, ranks, curve, at_thresholds, segmentation, duplicate_keys, duplicate_rows, late })
+    Ok(Joined {
+        days,
+        ranks,
+        curve,
+        at_thresholds,
+        segmentation,
+        duplicate_keys,
+        duplicate_rows,
+        late,
+    })
 }
 
 /// The curve of the rows of all days; its table has every twentieth, and the model's own threshold.
 fn curve(days: &BTreeMap<Option<DayNumber>, DayCounts>, threshold: f64) -> Curve {
     let mut all = Confusion::default();
-    days.values().for_each(|day| all.merge(day.metrics.confusion()));
-    let thresholds: Vec<f64> = (1..20).map(|twentieth| f64::from(twentieth) * 5.0 / 100.0).chain([threshold]).collect();
+    days.values()
+        .for_each(|day| all.merge(day.metrics.confusion()));
+    let thresholds: Vec<f64> = (1..20)
+        .map(|twentieth| f64::from(twentieth) * 5.0 / 100.0)
+        .chain([threshold])
+        .collect();
     Curve::new(all.positives(), all.rows() - all.positives(), &thresholds)
 }
 
@@ -139,7 +159,10 @@ fn rank(
         let (score, positive) = (from_ordered_bits(!score), rest & 1 == 1);
         all.add(score, positive)?;
         curve.add(score, positive);
-        by_day.entry(unpack_day(rest >> 1)).or_default().add(score, positive)?;
+        by_day
+            .entry(unpack_day(rest >> 1))
+            .or_default()
+            .add(score, positive)?;
     }
     for (day, ranking) in by_day {
         if let Some(counts) = days.get_mut(&day) {
@@ -162,7 +185,12 @@ struct LatestLabels {
 impl LatestLabels {
     fn new(mut sorted: Sorted<LabelWords>) -> Result<Self> {
         let ahead = next(&mut sorted)?;
-        let mut labels = Self { sorted, ahead, current: None, counts: LateLabels::default() };
+        let mut labels = Self {
+            sorted,
+            ahead,
+            current: None,
+            counts: LateLabels::default(),
+        };
         labels.advance()?;
         Ok(labels)
     }
@@ -195,7 +223,9 @@ impl LatestLabels {
             self.counts.unmatched_keys += 1;
         }
         self.current = None;
-        let Some(mut holds) = self.ahead.take() else { return Ok(()) };
+        let Some(mut holds) = self.ahead.take() else {
+            return Ok(());
+        };
         self.counts.labels += 1;
         loop {
             match next(&mut self.sorted)? {

@@ -10,7 +10,9 @@ use chrono_tz::Tz;
 use common::days;
 use common::drift::Thresholds;
 
-use crate::content::{Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION};
+use crate::content::{
+    Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION,
+};
 use crate::join::Joined;
 use crate::scan::{Divisions, Scan};
 use crate::subject::Subject;
@@ -28,7 +30,9 @@ pub(crate) fn content(
     timezone: Tz,
 ) -> Result<Content> {
     let drift = drift::drift(subject, scan, &divisions.columns, &thresholds)?;
-    let trained = subject.reference_score()?.counts(joined.segmentation.cuts());
+    let trained = subject
+        .reference_score()?
+        .counts(joined.segmentation.cuts());
     let verdict = drift::verdict(&drift);
     let mut content = Content {
         report_version: REPORT_VERSION,
@@ -51,7 +55,10 @@ pub(crate) fn content(
 }
 
 fn quality(subject: &Subject, scan: &Scan, joined: &Joined, timezone: Tz) -> Quality {
-    let feature = |(scan, reference): (&crate::scan::FeatureScan, &common::reference::FeatureProfile)| FeatureQuality {
+    let feature = |(scan, reference): (
+        &crate::scan::FeatureScan,
+        &common::reference::FeatureProfile,
+    )| FeatureQuality {
         name: reference.name.clone(),
         nulls: scan.profile.nulls(),
         nans: scan.profile.nans(),
@@ -71,11 +78,28 @@ fn quality(subject: &Subject, scan: &Scan, joined: &Joined, timezone: Tz) -> Qua
         key: subject.keys(),
         duplicate_keys: joined.duplicate_keys,
         duplicate_rows: joined.duplicate_rows,
-        freshness: freshness(joined, subject.results.header.created_at.with_timezone(&timezone).date_naive()),
+        freshness: freshness(
+            joined,
+            subject
+                .results
+                .header
+                .created_at
+                .with_timezone(&timezone)
+                .date_naive(),
+        ),
         undated_rows: subject.time().map(|_| scan.undated_rows),
-        features: scan.features.iter().zip(&subject.reference.features).map(feature).collect(),
+        features: scan
+            .features
+            .iter()
+            .zip(&subject.reference.features)
+            .map(feature)
+            .collect(),
         late_labels: LateLabels {
-            files: subject.label_files.iter().map(|file| file.key.clone()).collect(),
+            files: subject
+                .label_files
+                .iter()
+                .map(|file| file.key.clone())
+                .collect(),
             ..joined.late.clone()
         },
     }

@@ -140,7 +140,10 @@ fn index(text: &str) -> Result<f64, String> {
 }
 
 fn connections(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| (1..=64).contains(number)).ok_or_else(|| "give a number from 1 to 64".to_owned())
+    text.parse()
+        .ok()
+        .filter(|number| (1..=64).contains(number))
+        .ok_or_else(|| "give a number from 1 to 64".to_owned())
 }
 
 impl Judge {
@@ -151,7 +154,11 @@ impl Judge {
                 self.psi_alert, self.psi_warn
             )));
         }
-        Ok(Thresholds { warn: self.psi_warn, alert: self.psi_alert, min_rows: self.min_rows })
+        Ok(Thresholds {
+            warn: self.psi_warn,
+            alert: self.psi_alert,
+            min_rows: self.min_rows,
+        })
     }
 }
 

@@ -81,7 +81,10 @@ impl Ended {
     /// Adds what the key of the predictions' manifest tells, where it is not known.
     pub(crate) fn about(mut self, results_manifest: &str) -> Self {
         if let Some((data_version, model_name)) = layout::parse_results_manifest(results_manifest) {
-            for (known, told) in [(&mut self.data_version, data_version), (&mut self.model_name, model_name)] {
+            for (known, told) in [
+                (&mut self.data_version, data_version),
+                (&mut self.model_name, model_name),
+            ] {
                 if known.is_empty() {
                     told.clone_into(known);
                 }
@@ -103,15 +106,32 @@ struct Record {
 /// # Errors
 /// A store or a webhook that does not answer: exit 75. A webhook that refuses the message, or whose URL makes no sense:
 /// exit 2. The record stands by then, unless it is the store that fails.
-pub(crate) async fn notify(store: Result<Store>, ended: &Ended, timezone: Tz, channel: Channel) -> Result<Outputs> {
+pub(crate) async fn notify(
+    store: Result<Store>,
+    ended: &Ended,
+    timezone: Tz,
+    channel: Channel,
+) -> Result<Outputs> {
     let failures = failures(&ended.failures);
     let end = end(ended, &failures);
-    let duration_seconds = ended.duration.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite());
+    let duration_seconds = ended
+        .duration
+        .trim()
+        .parse()
+        .ok()
+        .filter(|seconds: &f64| seconds.is_finite());
     tell(ended, duration_seconds, &failures);
     let recorded = match (store, DataVersion::parse(&ended.data_version, timezone)) {
-        (Ok(store), Ok(data_version)) => {
-            record(store, ended, &end, data_version, duration_seconds, &failures).await.map(Some)
-        }
+        (Ok(store), Ok(data_version)) => record(
+            store,
+            ended,
+            &end,
+            data_version,
+            duration_seconds,
+            &failures,
+        )
+        .await
+        .map(Some),
         (Err(error), _) if failure::exit_code(&error) != failure::USAGE => Err(error),
         (Err(error), _) | (Ok(_), Err(error)) => {
             tracing::warn!("the attempt is not recorded: {error:#}");
@@ -121,7 +141,9 @@ pub(crate) async fn notify(store: Result<Store>, ended: &Ended, timezone: Tz, ch
     if !channel.wants(&ended.status) {
         return recorded.map(|_| Outputs::new());
     }
-    let Some(webhook) = channel.webhook? else { return recorded.map(|_| Outputs::new()) };
+    let Some(webhook) = channel.webhook? else {
+        return recorded.map(|_| Outputs::new());
+    };
     let record = recorded.as_ref().ok().and_then(Option::as_ref);
     if record.is_some_and(|record| record.attempt.notified_at.is_some()) {
         tracing::info!("the webhook has been told of this end before");
@@ -134,15 +156,34 @@ pub(crate) async fn notify(store: Result<Store>, ended: &Ended, timezone: Tz, ch
     let attempt = record.map(|record| &record.attempt);
     let message = message::Message::new(ended, attempt, duration_seconds, &failures, report, &end);
     // Also when the store does not answer: that may be the very reason why the workflow failed.
-    let told = webhook.post("telling how the workflow ended", &end, &message.body(channel.format)).await;
+    let told = webhook
+        .post(
+            "telling how the workflow ended",
+            &end,
+            &message.body(channel.format),
+        )
+        .await;
     if let (Err(error), Err(_)) = (&told, &recorded) {
         tracing::warn!("{error:#}");
     }
     let record = recorded?;
     told?;
     tracing::info!("the webhook is told");
-    if let Some(Record { store, key, attempt }) = record {
-        store.put_json(&key, &Attempt { notified_at: Some(now()), ..attempt }).await?;
+    if let Some(Record {
+        store,
+        key,
+        attempt,
+    }) = record
+    {
+        store
+            .put_json(
+                &key,
+                &Attempt {
+                    notified_at: Some(now()),
+                    ..attempt
+                },
+            )
+            .await?;
     }
     Ok(Outputs::new())
 }
@@ -177,19 +218,29 @@ async fn record(
     };
     store.put_json(&key, &attempt).await?;
     tracing::info!(key, attempts = attempt.attempts, "the attempt is recorded");
-    Ok(Record { store, key, attempt })
+    Ok(Record {
+        store,
+        key,
+        attempt,
+    })
 }
 
 /// The record before; one that can't be read is written anew.
 async fn earlier(store: &Store, key: &str) -> Result<Option<Attempt>> {
-    Ok(store.get(key).await?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    Ok(store
+        .get(key)
+        .await?
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// Names an end: equal for each try to tell of it, and another when the workflow ends again, since what failed then ended
 /// at another time. The duration has no part in it: Argo goes on counting.
 fn end(ended: &Ended, failures: &[NodeFailure]) -> String {
     // Argo lists them in no order.
-    let mut failures: Vec<&NodeFailure> = failures.iter().filter(|node| node.template_name != OWN_LEAF).collect();
+    let mut failures: Vec<&NodeFailure> = failures
+        .iter()
+        .filter(|node| node.template_name != OWN_LEAF)
+        .collect();
     failures.sort();
     let text = format!("{}\0{}\0{failures:?}", ended.workflow, ended.status);
     digest::hex(text.as_bytes())[..16].to_owned()
@@ -201,10 +252,18 @@ fn now() -> DateTime<Utc> {
 }
 
 fn tell(ended: &Ended, duration_seconds: Option<f64>, failures: &[NodeFailure]) {
-    let Ended { workflow, data_version, status, .. } = ended;
+    let Ended {
+        workflow,
+        data_version,
+        status,
+        ..
+    } = ended;
     let status = if status.is_empty() { "unknown" } else { status };
-    let took = duration_seconds.map(|seconds| format!(" after {}", duration(seconds, 1))).unwrap_or_default();
-    let summary = format!("workflow {workflow} for data version {data_version} ended as {status}{took}");
+    let took = duration_seconds
+        .map(|seconds| format!(" after {}", duration(seconds, 1)))
+        .unwrap_or_default();
+    let summary =
+        format!("workflow {workflow} for data version {data_version} ended as {status}{took}");
     if status == "Succeeded" {
         tracing::info!(status, "{summary}");
     } else {
@@ -216,7 +275,11 @@ fn tell(ended: &Ended, duration_seconds: Option<f64>, failures: &[NodeFailure]) 
             template = failure.template_name,
             "{} {}: {}",
             failure.display_name,
-            if failure.phase.is_empty() { "Failed" } else { &failure.phase },
+            if failure.phase.is_empty() {
+                "Failed"
+            } else {
+                &failure.phase
+            },
             failure.message
         );
     }
@@ -234,7 +297,8 @@ pub(crate) fn failures(text: &str) -> Vec<NodeFailure> {
             return Vec::new();
         }
         // An escaped text without its quotes gets them back.
-        let parsed = serde_json::from_str(&text).or_else(|_| serde_json::from_str(&format!("\"{text}\"")));
+        let parsed =
+            serde_json::from_str(&text).or_else(|_| serde_json::from_str(&format!("\"{text}\"")));
         match parsed {
             Ok(Value::Null) => return Vec::new(),
             Ok(Value::String(inner)) if inner != text => text = inner.trim().to_owned(),
@@ -243,10 +307,16 @@ pub(crate) fn failures(text: &str) -> Vec<NodeFailure> {
             _ => break,
         }
     }
-    vec![NodeFailure { message: text, ..NodeFailure::default() }]
+    vec![NodeFailure {
+        message: text,
+        ..NodeFailure::default()
+    }]
 }
 
 fn node_failure(item: Value) -> NodeFailure {
     let text = item.to_string();
-    serde_json::from_value(item).unwrap_or_else(|_| NodeFailure { message: text, ..NodeFailure::default() })
+    serde_json::from_value(item).unwrap_or_else(|_| NodeFailure {
+        message: text,
+        ..NodeFailure::default()
+    })
 }

@@ -16,8 +16,10 @@ use crate::html::{self, Markup, escaped, leaf, tag, tagged, text};
 
 /// The document. `fingerprint` is the report's own.
 pub fn render(content: &Content, fingerprint: &str) -> String {
-    let title =
-        format!("{} v{} on {}: {}", content.model_name, content.model_version, content.data_version, content.verdict);
+    let title = format!(
+        "{} v{} on {}: {}",
+        content.model_name, content.model_version, content.data_version, content.verdict
+    );
     let head: Markup = [
         leaf("meta charset=\"utf-8\""),
         leaf("meta name=\"viewport\" content=\"width=device-width, initial-scale=1\""),
@@ -29,7 +31,12 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
     .collect();
     let main = [
         summary::banner(content),
-        summary::cards(content.quality.rows, content.quality.unscored_rows, &content.performance, &content.drift),
+        summary::cards(
+            content.quality.rows,
+            content.quality.unscored_rows,
+            &content.performance,
+            &content.drift,
+        ),
         summary::findings(&content.findings),
         quality::section(&content.quality, content.performance.time_column.as_deref()),
         performance::section(content),
@@ -44,26 +51,56 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
 /// Patterns that charts fill areas with.
 fn patterns() -> Markup {
     let stripe = leaf("path class=\"stripe\" d=\"M0 6L6 0\"");
-    let pattern = tag("pattern id=\"stripes\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\"", [stripe]);
-    tag("svg class=\"patterns\" width=\"0\" height=\"0\" aria-hidden=\"true\"", [tag("defs", [pattern])])
+    let pattern = tag(
+        "pattern id=\"stripes\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\"",
+        [stripe],
+    );
+    tag(
+        "svg class=\"patterns\" width=\"0\" height=\"0\" aria-hidden=\"true\"",
+        [tag("defs", [pattern])],
+    )
 }
 
 /// A part of the page with a heading.
-fn section(id: &str, heading: &str, lead: Markup, inner: impl IntoIterator<Item = Markup>) -> Markup {
+fn section(
+    id: &str,
+    heading: &str,
+    lead: Markup,
+    inner: impl IntoIterator<Item = Markup>,
+) -> Markup {
     let heading = [tagged("h2", heading), tag("p class=\"lead\"", [lead])];
-    tag(&format!("section id=\"{id}\""), heading.into_iter().chain(inner))
+    tag(
+        &format!("section id=\"{id}\""),
+        heading.into_iter().chain(inner),
+    )
 }
 
 /// A table with a caption for screen readers; the first column of each row names it.
-fn table(class: &str, caption: &str, columns: &[&str], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
-    let head = columns.iter().map(|column| tagged("th scope=\"col\"", column));
+fn table(
+    class: &str,
+    caption: &str,
+    columns: &[&str],
+    rows: impl IntoIterator<Item = Vec<Markup>>,
+) -> Markup {
+    let head = columns
+        .iter()
+        .map(|column| tagged("th scope=\"col\"", column));
     let body = rows.into_iter().map(|cells| {
         let cells = cells.into_iter().enumerate();
-        tag("tr", cells.map(|(index, cell)| tag(if index == 0 { "th scope=\"row\"" } else { "td" }, [cell])))
+        tag(
+            "tr",
+            cells.map(|(index, cell)| {
+                tag(if index == 0 { "th scope=\"row\"" } else { "td" }, [cell])
+            }),
+        )
     });
     let table = tag(
         &format!("table class=\"{}\"", escaped(class)),
-        [tagged("caption", caption), tag("thead", [tag("tr", head)]), tag("tbody", body)],
+        [
+            tagged("caption", caption),
+            tag("thead", [tag("tr", head)]),
+            tag("tbody", body),
+        ],
     );
     scroll(caption, table)
 }
@@ -94,7 +131,13 @@ fn note(value: impl std::fmt::Display) -> Markup {
 
 /// Something wide, which scrolls sideways on a narrow screen, by the keyboard too.
 fn scroll(name: &str, inner: Markup) -> Markup {
-    tag(&format!("div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"{}\"", escaped(name)), [inner])
+    tag(
+        &format!(
+            "div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"{}\"",
+            escaped(name)
+        ),
+        [inner],
+    )
 }
 
 /// Something that is shown when asked for.

@@ -19,7 +19,10 @@ const SHOWN_FINDINGS: usize = 20;
 /// The run of a report.
 pub(crate) fn run_of(step: &Step, subject: &Subject, inputs: &Inputs) -> RunSpec {
     let results = &subject.results;
-    let name = format!("monitor {} v{}", results.data_version, results.model_version);
+    let name = format!(
+        "monitor {} v{}",
+        results.data_version, results.model_version
+    );
     RunSpec::new(step, name, &results.model_name, &inputs.fingerprint())
         .tag("alameda.data_version", &results.data_version)
         .tag("alameda.model_version", results.model_version)
@@ -36,20 +39,50 @@ pub(crate) async fn record_again(
 ) -> Result<()> {
     match tracking.find_run(&run.model_name, &run.fingerprint).await? {
         Some(found) if found.status == Status::Finished => Ok(()),
-        _ => tracking.in_run(run, async |run| record(store, subject, committed, run).await).await,
+        _ => {
+            tracking
+                .in_run(run, async |run| {
+                    record(store, subject, committed, run).await
+                })
+                .await
+        }
     }
 }
 
 /// Logs what the report says, and the report itself.
-pub(crate) async fn record(store: &Store, subject: &Subject, committed: &Committed, run: &Run) -> Result<()> {
+pub(crate) async fn record(
+    store: &Store,
+    subject: &Subject,
+    committed: &Committed,
+    run: &Run,
+) -> Result<()> {
     let content = &committed.content;
     run.log_params(params(content)).await?;
     run.log_metrics(numbers(content)).await?;
     run.log_series(days(content)).await?;
-    run.log_datasets(vec![Dataset::results(store, &subject.results_key, &subject.results, "monitoring")]).await?;
-    run.log_tables(&[("performance_by_day", by_day(content)), ("drift", drift(content))]).await?;
-    let folder = layout::report(&content.data_version, &content.model_name, content.model_version);
-    run.log_files("", store, &[&committed.html.key, &layout::report_json(&folder)]).await?;
+    run.log_datasets(vec![Dataset::results(
+        store,
+        &subject.results_key,
+        &subject.results,
+        "monitoring",
+    )])
+    .await?;
+    run.log_tables(&[
+        ("performance_by_day", by_day(content)),
+        ("drift", drift(content)),
+    ])
+    .await?;
+    let folder = layout::report(
+        &content.data_version,
+        &content.model_name,
+        content.model_version,
+    );
+    run.log_files(
+        "",
+        store,
+        &[&committed.html.key, &layout::report_json(&folder)],
+    )
+    .await?;
     run.describe(note(content)).await?;
     run.set_tag("alameda.verdict", content.verdict).await
 }
@@ -73,7 +106,10 @@ fn numbers(content: &Content) -> Vec<(String, f64)> {
         ("labelled_rows", Some(performance.labelled_rows as f64)),
         ("label_coverage", performance.label_coverage),
         ("majority_accuracy", performance.majority_accuracy),
-        ("drifted_features", Some(content.drift.drifted_features as f64)),
+        (
+            "drifted_features",
+            Some(content.drift.drifted_features as f64),
+        ),
         ("psi_max", content.drift.psi_max),
     ];
     if let Some(overall) = &performance.overall {
@@ -90,8 +126,10 @@ fn numbers(content: &Content) -> Vec<(String, f64)> {
             ("base_rate", overall.base_rate),
         ]);
     }
-    let mut numbers: Vec<(String, f64)> =
-        numbers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let mut numbers: Vec<(String, f64)> = numbers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect();
     for (kind, column) in columns(content) {
         let name = |measure: &str| format!("{kind}.{measure}.{}", column.name);
         numbers.extend(column.psi.as_ref().map(|psi| (name("psi"), psi.value)));
@@ -101,8 +139,14 @@ fn numbers(content: &Content) -> Vec<(String, f64)> {
 }
 
 /// The score, then every feature.
-fn columns(content: &Content) -> impl Iterator<Item = (&'static str, &crate::content::ColumnDrift)> {
-    let features = content.drift.features.iter().map(|column| ("drift", column));
+fn columns(
+    content: &Content,
+) -> impl Iterator<Item = (&'static str, &crate::content::ColumnDrift)> {
+    let features = content
+        .drift
+        .features
+        .iter()
+        .map(|column| ("drift", column));
     std::iter::once(("score", &content.drift.score)).chain(features)
 }
 
@@ -110,7 +154,11 @@ fn columns(content: &Content) -> impl Iterator<Item = (&'static str, &crate::con
 fn days(content: &Content) -> Vec<(&'static str, Point)> {
     let mut points = Vec::new();
     for (step, day) in content.performance.days.iter().enumerate() {
-        let at = day.date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
+        let at = day
+            .date
+            .and_time(NaiveTime::MIN)
+            .and_utc()
+            .timestamp_millis();
         let values = [
             ("day.rows", Some(day.rows as f64)),
             ("day.label_coverage", day.label_coverage),
@@ -123,8 +171,16 @@ fn days(content: &Content) -> Vec<(&'static str, Point)> {
             ("day.roc_auc", day.roc_auc),
             ("day.log_loss", day.log_loss),
         ];
-        let point = |value| Point { value, at, step: step as i64 };
-        points.extend(values.into_iter().filter_map(|(name, value)| Some((name, point(value?)))));
+        let point = |value| Point {
+            value,
+            at,
+            step: step as i64,
+        };
+        points.extend(
+            values
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, point(value?)))),
+        );
     }
     points
 }
@@ -208,7 +264,11 @@ fn note(content: &Content) -> String {
         let _ = write!(note, "\n- {}", finding.text);
     }
     if content.findings.len() > SHOWN_FINDINGS {
-        let _ = write!(note, "\n- and {} more", content.findings.len() - SHOWN_FINDINGS);
+        let _ = write!(
+            note,
+            "\n- and {} more",
+            content.findings.len() - SHOWN_FINDINGS
+        );
     }
     note
 }

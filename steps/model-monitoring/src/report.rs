@@ -62,10 +62,15 @@ pub(crate) async fn report(
     tracking: &Tracking,
     request: &Request,
 ) -> Result<Outputs> {
-    let subject = Subject::load(store, raw, &request.results_manifest, &request.labels_glob).await?;
+    let subject =
+        Subject::load(store, raw, &request.results_manifest, &request.labels_glob).await?;
     let inputs = subject.inputs(step, &request.thresholds);
     let results = &subject.results;
-    let folder = layout::report(&results.data_version, &results.model_name, results.model_version);
+    let folder = layout::report(
+        &results.data_version,
+        &results.model_name,
+        results.model_version,
+    );
     let run = run_of(step, &subject, &inputs);
     if let Some((committed, html)) = reusable(step, store, &folder, &inputs).await? {
         record_again(tracking, store, &run, &subject, &committed).await?;
@@ -75,7 +80,14 @@ pub(crate) async fn report(
     let (committed, html) = tracking
         .in_run(&run, async |run| {
             let content = content(step, store, raw, &subject, &request.thresholds).await?;
-            let (committed, html) = commit(step, store, &folder, header(inputs, &subject, step), content).await?;
+            let (committed, html) = commit(
+                step,
+                store,
+                &folder,
+                header(inputs, &subject, step),
+                content,
+            )
+            .await?;
             record(store, &subject, &committed, run).await?;
             Ok((committed, html))
         })
@@ -86,22 +98,38 @@ pub(crate) async fn report(
 
 /// Where the run is shown; empty where nothing shows it.
 async fn page_of(tracking: &Tracking, run: &RunSpec) -> Result<String> {
-    let Some(found) = tracking.find_run(&run.model_name, &run.fingerprint).await? else { return Ok(String::new()) };
-    Ok(tracking.run(&found.run_id).await?.and_then(|run| run.url).unwrap_or_default())
+    let Some(found) = tracking.find_run(&run.model_name, &run.fingerprint).await? else {
+        return Ok(String::new());
+    };
+    Ok(tracking
+        .run(&found.run_id)
+        .await?
+        .and_then(|run| run.url)
+        .unwrap_or_default())
 }
 
 /// The report that is committed, if it is of the same inputs and whole.
 ///
 /// Of other inputs it is made anew without being asked: later labels are expected to come.
-async fn reusable(step: &Step, store: &Store, folder: &str, inputs: &Inputs) -> Result<Option<(Committed, Vec<u8>)>> {
+async fn reusable(
+    step: &Step,
+    store: &Store,
+    folder: &str,
+    inputs: &Inputs,
+) -> Result<Option<(Committed, Vec<u8>)>> {
     let key = layout::report_json(folder);
     if step.cache() == Cache::Refresh {
         return Ok(None);
     }
     // A report of another version, or a damaged one, is of no use and in nobody's way.
-    let Some(bytes) = store.get(&key).await? else { return Ok(None) };
+    let Some(bytes) = store.get(&key).await? else {
+        return Ok(None);
+    };
     let Ok(committed) = serde_json::from_slice::<Committed>(&bytes) else {
-        tracing::warn!(key, "the report that is committed can't be read; it is made anew");
+        tracing::warn!(
+            key,
+            "the report that is committed can't be read; it is made anew"
+        );
         return Ok(None);
     };
     let current = committed.header().format_version == manifest::FORMAT_VERSION
@@ -117,7 +145,11 @@ async fn reusable(step: &Step, store: &Store, folder: &str, inputs: &Inputs) -> 
     }
     match store.get(&committed.html.key).await? {
         Some(html) if digest::hex(&html) == committed.html.sha256 => {
-            tracing::info!(key, workflow = committed.header().workflow, "reusing the report that is committed");
+            tracing::info!(
+                key,
+                workflow = committed.header().workflow,
+                "reusing the report that is committed"
+            );
             Ok(Some((committed, html)))
         }
         _ => Ok(None),
@@ -134,7 +166,10 @@ async fn content(
 ) -> Result<Content> {
     let scratch = step.scratch()?;
     let memory = sorter_memory(step);
-    let (rows, late) = (Sorters::with_memory(scratch.path(), memory), Sorters::with_memory(scratch.path(), memory));
+    let (rows, late) = (
+        Sorters::with_memory(scratch.path(), memory),
+        Sorters::with_memory(scratch.path(), memory),
+    );
     let divisions = Divisions::of(subject)?;
     let scan = scan_parts(step, store, subject, &divisions, &rows).await?;
     scan_labels(step, raw, subject, scratch.path(), &late).await?;
@@ -142,14 +177,34 @@ async fn content(
     let cuts = subject.reference_score()?.cuts(&DECILES);
     let parts = Segmentation::new(threshold, cuts, subject.segment_columns().len());
     let (joining, folder) = (step.clone(), scratch.path().to_owned());
-    let joined =
-        blocking(move || join(&joining, rows.finish()?, late.finish()?, threshold, parts, &folder, memory)).await?;
-    judge::content(subject, &scan, &joined, &divisions, *thresholds, step.timezone())
+    let joined = blocking(move || {
+        join(
+            &joining,
+            rows.finish()?,
+            late.finish()?,
+            threshold,
+            parts,
+            &folder,
+            memory,
+        )
+    })
+    .await?;
+    judge::content(
+        subject,
+        &scan,
+        &joined,
+        &divisions,
+        *thresholds,
+        step.timezone(),
+    )
 }
 
 /// The same whenever it is made: created when the rows were scored.
 fn header(inputs: Inputs, subject: &Subject, step: &Step) -> Header {
-    Header { created_at: subject.results.header.created_at, ..Header::new(inputs, step) }
+    Header {
+        created_at: subject.results.header.created_at,
+        ..Header::new(inputs, step)
+    }
 }
 
 /// Writes the page, then the commit.
@@ -164,17 +219,38 @@ async fn commit(
     let key = layout::report_html(folder);
     step.check()?;
     store.put(&key, html.clone()).await?;
-    let file = File { key, bytes: html.len() as u64, sha256: digest::hex(&html) };
-    let committed = Committed { header, html: file, content };
+    let file = File {
+        key,
+        bytes: html.len() as u64,
+        sha256: digest::hex(&html),
+    };
+    let committed = Committed {
+        header,
+        html: file,
+        content,
+    };
     let key = layout::report_json(folder);
-    store.put_json(&key, &committed).await.with_context(|| format!("committing {key}"))?;
+    store
+        .put_json(&key, &committed)
+        .await
+        .with_context(|| format!("committing {key}"))?;
     tracing::info!(key, verdict = %committed.content.verdict, "the verdict is {}", committed.content.verdict);
     Ok((committed, html))
 }
 
-fn outputs(committed: &Committed, html: Vec<u8>, reused: bool, fail_on: FailOn, run_page: String) -> Outputs {
+fn outputs(
+    committed: &Committed,
+    html: Vec<u8>,
+    reused: bool,
+    fail_on: FailOn,
+    run_page: String,
+) -> Outputs {
     let content = &committed.content;
-    let accuracy = content.performance.overall.as_ref().and_then(|overall| overall.accuracy);
+    let accuracy = content
+        .performance
+        .overall
+        .as_ref()
+        .and_then(|overall| overall.accuracy);
     let outputs = Outputs::new()
         .set("verdict", content.verdict)
         .set("report", &committed.html.key)
@@ -189,8 +265,12 @@ fn outputs(committed: &Committed, html: Vec<u8>, reused: bool, fail_on: FailOn, 
     if !fail_on.refuses(content.verdict) {
         return outputs;
     }
-    let why: String =
-        content.findings.iter().take(SHOWN_REASONS).map(|finding| format!("\n  {}", finding.text)).collect();
+    let why: String = content
+        .findings
+        .iter()
+        .take(SHOWN_REASONS)
+        .map(|finding| format!("\n  {}", finding.text))
+        .collect();
     outputs.refusing(format!(
         "the verdict on version {} of {} and data version {} is {}:{why}\nread {}; --fail-on=never (REPORT_FAIL_ON) reports \
          without failing",

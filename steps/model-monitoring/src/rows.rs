@@ -74,13 +74,19 @@ impl LateLabel {
     }
 
     pub(crate) fn unpack([high, low, rest]: LabelWords) -> Self {
-        Self { key: whole(high, low), file: rest >> 1, label: (rest & 1) as u8 }
+        Self {
+            key: whole(high, low),
+            file: rest >> 1,
+            label: (rest & 1) as u8,
+        }
     }
 }
 
 /// A day as a word that keeps the order; 0 is none.
 pub(crate) fn pack_day(day: Option<DayNumber>) -> u64 {
-    day.map_or(0, |day| (i64::from(day) - i64::from(DayNumber::MIN) + 1) as u64)
+    day.map_or(0, |day| {
+        (i64::from(day) - i64::from(DayNumber::MIN) + 1) as u64
+    })
 }
 
 /// The day of [`pack_day`].
@@ -102,23 +108,47 @@ mod tests {
 
     #[test]
     fn what_is_packed_comes_back() {
-        for day in [None, Some(0), Some(-1), Some(DayNumber::MIN), Some(DayNumber::MAX), Some(20_000)] {
+        for day in [
+            None,
+            Some(0),
+            Some(-1),
+            Some(DayNumber::MIN),
+            Some(DayNumber::MAX),
+            Some(20_000),
+        ] {
             for label in [None, Some(0), Some(1)] {
                 for score in [None, Some(0.0), Some(0.1), Some(1.0)] {
                     for codes in [0, 1, (1 << 24) - 1] {
-                        let row = Row { key: u128::MAX - 7, score, day, label, codes };
+                        let row = Row {
+                            key: u128::MAX - 7,
+                            score,
+                            day,
+                            label,
+                            codes,
+                        };
                         assert_eq!(Row::unpack(row.pack()), row);
                     }
                 }
             }
         }
-        let late = LateLabel { key: 1 << 64 | 5, file: 1 << 40, label: 1 };
+        let late = LateLabel {
+            key: 1 << 64 | 5,
+            file: 1 << 40,
+            label: 1,
+        };
         assert_eq!(LateLabel::unpack(late.pack()), late);
     }
 
     #[test]
     fn the_label_of_the_last_file_comes_last() {
-        let late = |file, label| LateLabel { key: 9, file, label }.pack();
+        let late = |file, label| {
+            LateLabel {
+                key: 9,
+                file,
+                label,
+            }
+            .pack()
+        };
         assert!(late(0, 1) < late(1, 0) && late(1, 0) < late(2, 0));
     }
 }

@@ -52,7 +52,9 @@ pub(crate) struct FeatureScan {
 /// Bytes that each of several sorters may keep in memory.
 pub(crate) fn sorter_memory(step: &Step) -> usize {
     let share = step.memory() / (8 * step.threads() as u64);
-    usize::try_from(share).unwrap_or(MOST_SORTED).clamp(LEAST_SORTED, MOST_SORTED)
+    usize::try_from(share)
+        .unwrap_or(MOST_SORTED)
+        .clamp(LEAST_SORTED, MOST_SORTED)
 }
 
 /// What rows are divided by, besides their dates.
@@ -69,9 +71,16 @@ impl Divisions {
     /// A reference profile that is damaged.
     pub(crate) fn of(subject: &Subject) -> Result<Self> {
         let score = subject.reference_score()?;
-        let features = subject.reference.features.iter().map(|feature| &feature.profile);
+        let features = subject
+            .reference
+            .features
+            .iter()
+            .map(|feature| &feature.profile);
         let columns = Arc::new(Columns::new(features.chain([&score])));
-        Ok(Self { columns, dictionaries: Dictionaries::new(&subject.segment_columns()) })
+        Ok(Self {
+            columns,
+            dictionaries: Dictionaries::new(&subject.segment_columns()),
+        })
     }
 }
 
@@ -84,13 +93,18 @@ pub(crate) async fn scan_parts(
     sorters: &Sorters<RowWords>,
 ) -> Result<Scan> {
     let progress = step.progress(subject.results.rows, "rows").clone();
-    let scanner = Arc::new(Scanner::new(step, store, subject, divisions, sorters, progress));
+    let scanner = Arc::new(Scanner::new(
+        step, store, subject, divisions, sorters, progress,
+    ));
     let mut total = scanner.nothing();
     let work = {
         let scanner = scanner.clone();
         move |part| scanner.part(&part)
     };
-    step.fold(subject.results.parts.clone(), work, |part| total.merge(&part)).await?;
+    step.fold(subject.results.parts.clone(), work, |part| {
+        total.merge(&part)
+    })
+    .await?;
     Ok(total)
 }
 
@@ -103,7 +117,12 @@ pub(crate) async fn scan_labels(
     sorters: &Sorters<LabelWords>,
 ) -> Result<()> {
     let reader = LabelReader::new(&subject.config.dataset, &subject.keys())?;
-    let (raw, step_of_thread, sorters, scratch) = (raw.clone(), step.clone(), sorters.clone(), scratch.to_owned());
+    let (raw, step_of_thread, sorters, scratch) = (
+        raw.clone(),
+        step.clone(),
+        sorters.clone(),
+        scratch.to_owned(),
+    );
     let read = move |(ordinal, file): (u64, Object)| {
         sorters.lend(|sorter| {
             for rows in reader.read(&raw, &file, &scratch)? {
@@ -111,14 +130,22 @@ pub(crate) async fn scan_labels(
                 let rows = rows?;
                 for (key, label) in labels::key_hashes(&rows.keys)?.zip(rows.labels) {
                     if let Some(label) = label {
-                        sorter.push(LateLabel { key, file: ordinal, label }.pack())?;
+                        sorter.push(
+                            LateLabel {
+                                key,
+                                file: ordinal,
+                                label,
+                            }
+                            .pack(),
+                        )?;
                     }
                 }
             }
             Ok(())
         })
     };
-    step.fold((0..).zip(subject.label_files.clone()), read, |()| Ok(())).await
+    step.fold((0..).zip(subject.label_files.clone()), read, |()| Ok(()))
+        .await
 }
 
 /// Reads parts; shared by all threads.
@@ -198,7 +225,11 @@ impl Scanner {
     }
 
     fn nothing(&self) -> Scan {
-        let feature = |feature: &Reference| FeatureScan { profile: feature.empty.clone(), below: 0, above: 0 };
+        let feature = |feature: &Reference| FeatureScan {
+            profile: feature.empty.clone(),
+            below: 0,
+            above: 0,
+        };
         Scan {
             rows: 0,
             unscored_rows: 0,
@@ -231,7 +262,12 @@ impl Scanner {
         Ok(scan)
     }
 
-    fn batch(&self, batch: &RecordBatch, scan: &mut Scan, sorter: &mut Sorter<RowWords>) -> Result<()> {
+    fn batch(
+        &self,
+        batch: &RecordBatch,
+        scan: &mut Scan,
+        sorter: &mut Sorter<RowWords>,
+    ) -> Result<()> {
         scan.rows += batch.num_rows() as u64;
         let (keys, rest) = batch.columns().split_at(self.keys);
         let (features, rest) = rest.split_at(self.features.len());
@@ -247,16 +283,38 @@ impl Scanner {
         for (index, (column, reference)) in features.iter().zip(&self.features).enumerate() {
             let numbers = parts::numbers(column, &reference.name)?;
             scan.features[index].add(&numbers, reference);
-            scan.periods.add(&self.divisions.columns, index, or_nan(&numbers), &places);
+            scan.periods
+                .add(&self.divisions.columns, index, or_nan(&numbers), &places);
         }
         add_numbers(&mut scan.score, &score);
-        scan.periods.add(&self.divisions.columns, self.features.len(), or_nan(&score), &places);
+        scan.periods.add(
+            &self.divisions.columns,
+            self.features.len(),
+            or_nan(&score),
+            &places,
+        );
 
-        let labels = parts::labels(target, &self.classes, &self.columns[self.keys + self.features.len()])?;
-        let codes = self.divisions.dictionaries.codes(segments, batch.num_rows())?;
+        let labels = parts::labels(
+            target,
+            &self.classes,
+            &self.columns[self.keys + self.features.len()],
+        )?;
+        let codes = self
+            .divisions
+            .dictionaries
+            .codes(segments, batch.num_rows())?;
         for (row, key) in self.hashes(keys)?.enumerate() {
             let score = score.is_valid(row).then(|| score.value(row));
-            sorter.push(Row { key, score, day: days[row], label: labels[row], codes: codes[row] }.pack())?;
+            sorter.push(
+                Row {
+                    key,
+                    score,
+                    day: days[row],
+                    label: labels[row],
+                    codes: codes[row],
+                }
+                .pack(),
+            )?;
         }
         Ok(())
     }

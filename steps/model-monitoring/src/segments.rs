@@ -38,7 +38,14 @@ struct Dictionary {
 impl Dictionaries {
     /// Of no values yet.
     pub(crate) fn new(columns: &[String]) -> Self {
-        Self { columns: Arc::new(columns.iter().map(|name| (name.clone(), Mutex::default())).collect()) }
+        Self {
+            columns: Arc::new(
+                columns
+                    .iter()
+                    .map(|name| (name.clone(), Mutex::default()))
+                    .collect(),
+            ),
+        }
     }
 
     /// The values of each row.
@@ -47,11 +54,17 @@ impl Dictionaries {
     /// A column that can't be read as texts.
     pub(crate) fn codes(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Codes>> {
         let mut codes = vec![0; rows];
-        for (index, (column, (_, dictionary))) in columns.iter().zip(self.columns.iter()).enumerate() {
+        for (index, (column, (_, dictionary))) in
+            columns.iter().zip(self.columns.iter()).enumerate()
+        {
             let mut dictionary = dictionary.lock().unwrap_or_else(PoisonError::into_inner);
             let texts = cast(column, &DataType::Utf8)?;
             let texts = texts.as_string::<i32>();
-            for (row, code) in codes.iter_mut().enumerate().filter(|(row, _)| texts.is_valid(*row)) {
+            for (row, code) in codes
+                .iter_mut()
+                .enumerate()
+                .filter(|(row, _)| texts.is_valid(*row))
+            {
                 *code |= dictionary.code(texts.value(row)) << (index as u32 * BITS);
             }
         }
@@ -66,7 +79,11 @@ impl Dictionaries {
             match dictionary.too_many {
                 true => too_many.push(name.clone()),
                 false => {
-                    let values = dictionary.codes.iter().map(|(value, code)| (*code, value.clone())).collect();
+                    let values = dictionary
+                        .codes
+                        .iter()
+                        .map(|(value, code)| (*code, value.clone()))
+                        .collect();
                     kept.push((index, name.clone(), values));
                 }
             }
@@ -141,7 +158,13 @@ impl Segmentation {
     /// Of no rows yet, by ascending cuts of the score and a number of columns.
     pub(crate) fn new(threshold: f64, cuts: Vec<f64>, columns: usize) -> Self {
         let score = vec![SegmentCounts::default(); cuts.len() + 1];
-        Self { threshold, cuts, columns, score, values: vec![HashMap::new(); columns] }
+        Self {
+            threshold,
+            cuts,
+            columns,
+            score,
+            values: vec![HashMap::new(); columns],
+        }
     }
 
     pub(crate) fn cuts(&self) -> &[f64] {
@@ -168,23 +191,44 @@ mod tests {
 
     #[test]
     fn values_of_several_columns_are_told_apart() {
-        let dictionaries = Dictionaries::new(&["region".to_owned(), "new".to_owned(), "wide".to_owned()]);
+        let dictionaries =
+            Dictionaries::new(&["region".to_owned(), "new".to_owned(), "wide".to_owned()]);
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from(vec![Some("north"), None, Some("south"), Some("north")])),
-            Arc::new(BooleanArray::from(vec![Some(true), Some(true), None, Some(false)])),
+            Arc::new(StringArray::from(vec![
+                Some("north"),
+                None,
+                Some("south"),
+                Some("north"),
+            ])),
+            Arc::new(BooleanArray::from(vec![
+                Some(true),
+                Some(true),
+                None,
+                Some(false),
+            ])),
             Arc::new(StringArray::from_iter_values((0..4).map(|i| i.to_string()))),
         ];
         let codes = dictionaries.codes(&columns, 4).unwrap();
         let wide: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from(vec![None::<&str>; 60])),
             Arc::new(BooleanArray::from(vec![None; 60])),
-            Arc::new(StringArray::from_iter_values((0..60).map(|i| i.to_string()))),
+            Arc::new(StringArray::from_iter_values(
+                (0..60).map(|i| i.to_string()),
+            )),
         ];
         dictionaries.codes(&wide, 60).unwrap();
         let (kept, too_many) = dictionaries.finish();
         assert_eq!(too_many, ["wide"]);
         let read = |column: usize| -> Vec<Option<&str>> {
-            codes.iter().map(|codes| kept[column].2.get(&code(*codes, column)).map(String::as_str)).collect()
+            codes
+                .iter()
+                .map(|codes| {
+                    kept[column]
+                        .2
+                        .get(&code(*codes, column))
+                        .map(String::as_str)
+                })
+                .collect()
         };
         assert_eq!(read(0), [Some("north"), None, Some("south"), Some("north")]);
         assert_eq!(read(1), [Some("true"), Some("true"), None, Some("false")]);
@@ -199,6 +243,12 @@ mod tests {
         parts.add(None, Some(1), 0);
         let rows: Vec<u64> = parts.score.iter().map(|counts| counts.rows).collect();
         assert_eq!(rows, [2, 1, 2]);
-        assert_eq!((parts.score[2].confusion.true_positives, parts.score[0].confusion.false_negatives), (2, 2));
+        assert_eq!(
+            (
+                parts.score[2].confusion.true_positives,
+                parts.score[0].confusion.false_negatives
+            ),
+            (2, 2)
+        );
     }
 }

@@ -46,7 +46,12 @@ impl Subject {
     ///
     /// # Errors
     /// Whatever is missing, damaged, or does not belong together: exit 2.
-    pub(crate) async fn load(store: &Store, raw: &Store, results_key: &str, labels_glob: &str) -> Result<Self> {
+    pub(crate) async fn load(
+        store: &Store,
+        raw: &Store,
+        results_key: &str,
+        labels_glob: &str,
+    ) -> Result<Self> {
         let results: ResultsManifest = manifest::require(store, results_key).await?;
         let manifest: ModelManifest = manifest::require(store, &results.model).await?;
         let subject = Self {
@@ -63,12 +68,19 @@ impl Subject {
             manifest,
             results,
         };
-        subject.must_fit().with_context(|| format!("checking {}", subject.results.model))?;
+        subject
+            .must_fit()
+            .with_context(|| format!("checking {}", subject.results.model))?;
         Ok(subject)
     }
 
     fn must_fit(&self) -> Result<()> {
-        let profiled: Vec<&str> = self.reference.features.iter().map(|feature| feature.name.as_str()).collect();
+        let profiled: Vec<&str> = self
+            .reference
+            .features
+            .iter()
+            .map(|feature| feature.name.as_str())
+            .collect();
         if profiled != self.model.features {
             return Err(Failure::usage(format!(
                 "the model's features are {:?}, and its reference profile is of {profiled:?}: train the model again with \
@@ -94,7 +106,10 @@ impl Subject {
             .with("training data", there(&self.train))
             .with("holdout", there(&self.holdout))
             .with("results", &self.results.header.fingerprint)
-            .with("results created at", self.results.header.created_at.to_rfc3339())
+            .with(
+                "results created at",
+                self.results.header.created_at.to_rfc3339(),
+            )
             .with("model", &self.manifest.header.fingerprint)
             .with("timezone", step.timezone())
             .with("psi-warn", thresholds.warn)
@@ -105,20 +120,43 @@ impl Subject {
 
     /// The columns that name a row: those of the contract that the results have.
     pub(crate) fn keys(&self) -> Vec<String> {
-        let in_results = |name: &String| self.results.columns.iter().any(|column| column.name == *name);
-        self.config.dataset.key().into_iter().filter(in_results).collect()
+        let in_results = |name: &String| {
+            self.results
+                .columns
+                .iter()
+                .any(|column| column.name == *name)
+        };
+        self.config
+            .dataset
+            .key()
+            .into_iter()
+            .filter(in_results)
+            .collect()
     }
 
     /// The types of [`Subject::keys`] in raw files.
     pub(crate) fn key_types(&self) -> Vec<DataType> {
         let keys = self.keys();
-        let column = |name: &String| self.config.dataset.columns.iter().find(|column| column.name == *name);
-        keys.iter().filter_map(column).map(|column| column.column_type.data_type()).collect()
+        let column = |name: &String| {
+            self.config
+                .dataset
+                .columns
+                .iter()
+                .find(|column| column.name == *name)
+        };
+        keys.iter()
+            .filter_map(column)
+            .map(|column| column.column_type.data_type())
+            .collect()
     }
 
     /// The column of time in the results, if there is one.
     pub(crate) fn time(&self) -> Option<&str> {
-        self.results.columns.iter().find(|column| column.role == Role::Time).map(|column| column.name.as_str())
+        self.results
+            .columns
+            .iter()
+            .find(|column| column.role == Role::Time)
+            .map(|column| column.name.as_str())
     }
 
     /// The model's scores on its training data.
@@ -127,15 +165,27 @@ impl Subject {
     /// A reference profile that is damaged.
     pub(crate) fn reference_score(&self) -> Result<Profile> {
         let model = &self.results.model;
-        self.reference.score.all().with_context(|| format!("reading the reference profile of {model}"))
+        self.reference
+            .score
+            .all()
+            .with_context(|| format!("reading the reference profile of {model}"))
     }
 
     /// The columns of texts and booleans that the results carry beside ids, time, target and features.
     pub(crate) fn segment_columns(&self) -> Vec<String> {
-        let divides =
-            |column: &&Column| column.role == Role::Ignored && SEGMENT_TYPES.contains(&column.data_type.as_str());
-        let prepared = self.results.columns.iter().take_while(|column| column.name != PREDICTION);
-        prepared.filter(divides).map(|column| column.name.clone()).take(MOST_COLUMNS).collect()
+        let divides = |column: &&Column| {
+            column.role == Role::Ignored && SEGMENT_TYPES.contains(&column.data_type.as_str())
+        };
+        let prepared = self
+            .results
+            .columns
+            .iter()
+            .take_while(|column| column.name != PREDICTION);
+        prepared
+            .filter(divides)
+            .map(|column| column.name.clone())
+            .take(MOST_COLUMNS)
+            .collect()
     }
 }
 
@@ -159,11 +209,15 @@ const UNGATED: [&str; 3] = ["champion-already", "champion-before", "older"];
 
 /// What the gates said of the version that scored.
 async fn gates(store: &Store, results: &ResultsManifest) -> Result<Vec<GateVerdict>> {
-    let Some((folder, _)) = results.model.rsplit_once('/') else { return Ok(Vec::new()) };
+    let Some((folder, _)) = results.model.rsplit_once('/') else {
+        return Ok(Vec::new());
+    };
     let mut gates = Vec::new();
     for object in store.glob(&layout::verdicts(folder)).await? {
         let verdict: Verdict = store.require_json(&object.key).await?;
-        if verdict.candidate.version == results.model_version && !UNGATED.contains(&verdict.comparison.as_str()) {
+        if verdict.candidate.version == results.model_version
+            && !UNGATED.contains(&verdict.comparison.as_str())
+        {
             gates.push(GateVerdict {
                 key: object.key,
                 promoted: verdict.promoted,

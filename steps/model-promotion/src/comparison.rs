@@ -26,7 +26,10 @@ impl Contender {
         let read = async {
             let manifest: ModelManifest = manifest::require(store, &version.model).await?;
             if manifest.header().fingerprint != version.fingerprint {
-                return Err(Failure::usage(format!("{} is another model than was registered", version.model)));
+                return Err(Failure::usage(format!(
+                    "{} is another model than was registered",
+                    version.model
+                )));
             }
             manifest.check_files(store).await?;
             let train: DatasetManifest = manifest::require(store, &manifest.train_manifest).await?;
@@ -37,13 +40,22 @@ impl Contender {
                     manifest.train_manifest, version.version
                 )));
             }
-            Ok(Self { version, manifest, train })
+            Ok(Self {
+                version,
+                manifest,
+                train,
+            })
         };
         reason(read.await)
     }
 
     /// Its metrics on a holdout that its own configuration prepared.
-    pub(crate) async fn score(&self, step: &Step, store: &Store, holdout: &DatasetManifest) -> Result<Report> {
+    pub(crate) async fn score(
+        &self,
+        step: &Step,
+        store: &Store,
+        holdout: &DatasetManifest,
+    ) -> Result<Report> {
         let config = Config::load(store, &holdout.config).await?;
         let model = self.manifest.load_model(store).await?;
         let progress = step.progress(holdout.rows, "rows of the holdout").clone();
@@ -52,17 +64,30 @@ impl Contender {
 }
 
 /// The candidate's holdout. The inner error says why it can't be used.
-pub(crate) async fn holdout(store: &Store, candidate: &Contender) -> Result<Result<DatasetManifest, String>> {
+pub(crate) async fn holdout(
+    store: &Store,
+    candidate: &Contender,
+) -> Result<Result<DatasetManifest, String>> {
     let key = &candidate.manifest.holdout_manifest;
     let holdout: DatasetManifest = match reason(manifest::require(store, key).await)? {
         Ok(holdout) => holdout,
         Err(why) => return Ok(Err(why)),
     };
-    if candidate.manifest.header.inputs.get(ModelManifest::HOLDOUT_DATA) != Some(&holdout.content()) {
-        return Ok(Err(format!("the holdout {key} was prepared anew since the candidate was trained: train it again")));
+    if candidate
+        .manifest
+        .header
+        .inputs
+        .get(ModelManifest::HOLDOUT_DATA)
+        != Some(&holdout.content())
+    {
+        return Ok(Err(format!(
+            "the holdout {key} was prepared anew since the candidate was trained: train it again"
+        )));
     }
     Ok(match scoring::overlap(&candidate.train, &holdout, true) {
-        Some(why) => Err(format!("{why}: the holdout {key} can't judge the candidate")),
+        Some(why) => Err(format!(
+            "{why}: the holdout {key} can't judge the candidate"
+        )),
         None => Ok(holdout),
     })
 }
@@ -136,13 +161,20 @@ async fn own_configuration(
 ) -> Result<Option<(Config, Store)>> {
     let theirs = Config::load(store, &holdout.config).await?;
     let ours = Config::load(store, &champion.manifest.config).await?;
-    if let Some(why) = scoring::overlap(&champion.train, holdout, row_names(&ours) == row_names(&theirs)) {
-        return Err(Failure::usage(format!("{why}, so that it would be flattered")));
+    if let Some(why) = scoring::overlap(
+        &champion.train,
+        holdout,
+        row_names(&ours) == row_names(&theirs),
+    ) {
+        return Err(Failure::usage(format!(
+            "{why}, so that it would be flattered"
+        )));
     }
     if ours.digest() == theirs.digest() {
         return Ok(None);
     }
-    if ours.dataset.target().name != theirs.dataset.target().name || ours.dataset.classes() != theirs.dataset.classes()
+    if ours.dataset.target().name != theirs.dataset.target().name
+        || ours.dataset.classes() != theirs.dataset.classes()
     {
         return Err(Failure::usage("it predicts another target"));
     }
@@ -157,7 +189,11 @@ async fn own_configuration(
 
 /// The columns that name a row.
 fn row_names(config: &Config) -> Vec<&ColumnContract> {
-    config.dataset.with_role(Role::Id).chain(config.dataset.time()).collect()
+    config
+        .dataset
+        .with_role(Role::Id)
+        .chain(config.dataset.time())
+        .collect()
 }
 
 /// Tells what a person must see to from what a retry may cure: the first is a reason, the second an error.

@@ -59,7 +59,9 @@ impl Metric {
 
     /// Its name in metrics.json.
     pub(crate) fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
     }
 
     fn lower_is_better(self) -> bool {
@@ -75,27 +77,52 @@ pub(crate) struct Champion<'a> {
 
 impl Gate {
     /// Whether the candidate passes, and why.
-    pub(crate) fn decide(&self, candidate: &Report, champion: Option<Champion<'_>>) -> (bool, String) {
+    pub(crate) fn decide(
+        &self,
+        candidate: &Report,
+        champion: Option<Champion<'_>>,
+    ) -> (bool, String) {
         let name = self.metric.name();
         // As if higher were always better.
-        let sign = if self.metric.lower_is_better() { -1.0 } else { 1.0 };
+        let sign = if self.metric.lower_is_better() {
+            -1.0
+        } else {
+            1.0
+        };
         let Some(value) = self.metric.of(candidate) else {
             return (
                 false,
-                format!("{name} of the candidate is undefined on the holdout: it has rows of one class only"),
+                format!(
+                    "{name} of the candidate is undefined on the holdout: it has rows of one class only"
+                ),
             );
         };
-        let (reaches, misses) =
-            if self.metric.lower_is_better() { ("is within", "is above") } else { ("reaches", "is below") };
+        let (reaches, misses) = if self.metric.lower_is_better() {
+            ("is within", "is above")
+        } else {
+            ("reaches", "is below")
+        };
         if sign * value < sign * self.floor {
-            return (false, format!("{name} {value:.5} {misses} the floor {}", self.floor));
+            return (
+                false,
+                format!("{name} {value:.5} {misses} the floor {}", self.floor),
+            );
         }
         let Some(champion) = champion else {
-            return (true, format!("{name} {value:.5} {reaches} the floor {}, and there was no champion", self.floor));
+            return (
+                true,
+                format!(
+                    "{name} {value:.5} {reaches} the floor {}, and there was no champion",
+                    self.floor
+                ),
+            );
         };
         let Champion { version, report } = champion;
         let Some(before) = self.metric.of(report) else {
-            return (false, format!("{name} of champion version {version} is undefined on the holdout"));
+            return (
+                false,
+                format!("{name} of champion version {version} is undefined on the holdout"),
+            );
         };
         let passes = sign * value + self.margin >= sign * before;
         let judged = if passes { "is not worse" } else { "is worse" };
@@ -138,24 +165,120 @@ mod tests {
                 "roc_auc 0.61000 reaches the floor 0.6, and there was no champion",
             ),
             (auc, 0.6, 0.005, Some(0.6), None, true, "reaches"),
-            (auc, 0.6, 0.005, Some(0.59), None, false, "roc_auc 0.59000 is below the floor 0.6"),
+            (
+                auc,
+                0.6,
+                0.005,
+                Some(0.59),
+                None,
+                false,
+                "roc_auc 0.59000 is below the floor 0.6",
+            ),
             (auc, 0.6, 0.005, None, None, false, "undefined"),
-            (auc, 0.6, 0.005, Some(0.75), Some(Some(0.74)), true, "is not worse than 0.74000 of champion version 7"),
-            (auc, 0.6, 0.005, Some(0.746), Some(Some(0.75)), true, "by more than the margin 0.005"),
-            (auc, 0.6, 0.005, Some(0.744), Some(Some(0.75)), false, "roc_auc 0.74400 is worse than 0.75000"),
-            (auc, 0.6, 0.0, Some(0.75), Some(Some(0.75)), true, "is not worse"),
-            (auc, 0.6, 0.5, Some(0.55), Some(Some(0.5)), false, "is below the floor"),
-            (auc, 0.6, 0.005, Some(0.75), Some(None), false, "of champion version 7 is undefined"),
-            (loss, 0.6, 0.01, Some(0.59), None, true, "log_loss 0.59000 is within the floor 0.6"),
-            (loss, 0.6, 0.01, Some(0.61), None, false, "log_loss 0.61000 is above the floor 0.6"),
-            (loss, 0.6, 0.01, Some(0.505), Some(Some(0.5)), true, "is not worse"),
-            (loss, 0.6, 0.01, Some(0.52), Some(Some(0.5)), false, "log_loss 0.52000 is worse than 0.50000"),
+            (
+                auc,
+                0.6,
+                0.005,
+                Some(0.75),
+                Some(Some(0.74)),
+                true,
+                "is not worse than 0.74000 of champion version 7",
+            ),
+            (
+                auc,
+                0.6,
+                0.005,
+                Some(0.746),
+                Some(Some(0.75)),
+                true,
+                "by more than the margin 0.005",
+            ),
+            (
+                auc,
+                0.6,
+                0.005,
+                Some(0.744),
+                Some(Some(0.75)),
+                false,
+                "roc_auc 0.74400 is worse than 0.75000",
+            ),
+            (
+                auc,
+                0.6,
+                0.0,
+                Some(0.75),
+                Some(Some(0.75)),
+                true,
+                "is not worse",
+            ),
+            (
+                auc,
+                0.6,
+                0.5,
+                Some(0.55),
+                Some(Some(0.5)),
+                false,
+                "is below the floor",
+            ),
+            (
+                auc,
+                0.6,
+                0.005,
+                Some(0.75),
+                Some(None),
+                false,
+                "of champion version 7 is undefined",
+            ),
+            (
+                loss,
+                0.6,
+                0.01,
+                Some(0.59),
+                None,
+                true,
+                "log_loss 0.59000 is within the floor 0.6",
+            ),
+            (
+                loss,
+                0.6,
+                0.01,
+                Some(0.61),
+                None,
+                false,
+                "log_loss 0.61000 is above the floor 0.6",
+            ),
+            (
+                loss,
+                0.6,
+                0.01,
+                Some(0.505),
+                Some(Some(0.5)),
+                true,
+                "is not worse",
+            ),
+            (
+                loss,
+                0.6,
+                0.01,
+                Some(0.52),
+                Some(Some(0.5)),
+                false,
+                "log_loss 0.52000 is worse than 0.50000",
+            ),
         ];
         for (metric, floor, margin, candidate, champion, passes, expected) in table {
-            let gate = Gate { metric, floor, margin };
+            let gate = Gate {
+                metric,
+                floor,
+                margin,
+            };
             let champion = champion.map(|value| report(metric, value));
-            let (passed, reason) = gate
-                .decide(&report(metric, candidate), champion.as_ref().map(|report| Champion { version: 7, report }));
+            let (passed, reason) = gate.decide(
+                &report(metric, candidate),
+                champion
+                    .as_ref()
+                    .map(|report| Champion { version: 7, report }),
+            );
             assert_eq!(passed, passes, "{reason}");
             assert!(reason.contains(expected), "{reason}");
         }
@@ -165,10 +288,18 @@ mod tests {
     fn every_metric_is_named_as_in_the_report() {
         let mut rows = Classification::new(0.5);
         rows.add_rows(&[0, 1, 1], &[0.3, 0.4, 0.9]).unwrap();
-        let report = Report { roc_auc: Some(1.0), pr_auc: Some(1.0), ..rows.report(None) };
+        let report = Report {
+            roc_auc: Some(1.0),
+            pr_auc: Some(1.0),
+            ..rows.report(None)
+        };
         let json = serde_json::to_value(&report).unwrap();
         for metric in Metric::value_variants() {
-            assert_eq!(json[metric.name()].as_f64(), metric.of(&report), "{metric:?}");
+            assert_eq!(
+                json[metric.name()].as_f64(),
+                metric.of(&report),
+                "{metric:?}"
+            );
             assert!(metric.of(&report).is_some());
         }
     }

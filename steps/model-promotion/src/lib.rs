@@ -75,16 +75,26 @@ enum Mode {
 
 impl Promote {
     fn gate(&self) -> Gate {
-        Gate { metric: self.gate_metric, floor: self.gate_floor, margin: self.gate_margin }
+        Gate {
+            metric: self.gate_metric,
+            floor: self.gate_floor,
+            margin: self.gate_margin,
+        }
     }
 }
 
 fn number(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "give a number".to_owned())
+    text.parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
+        .ok_or_else(|| "give a number".to_owned())
 }
 
 fn margin(text: &str) -> Result<f64, String> {
-    number(text).ok().filter(|number| *number >= 0.0).ok_or_else(|| "give a number that is not negative".to_owned())
+    number(text)
+        .ok()
+        .filter(|number| *number >= 0.0)
+        .ok_or_else(|| "give a number that is not negative".to_owned())
 }
 
 /// The command line of this step.
@@ -101,8 +111,14 @@ async fn run(step: &Step, Verb::Promote(flags): Verb) -> Result<Outputs> {
     let store = step.store()?;
     let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
     match (flags.rollback, flags.model_version, flags.expect) {
-        (true, None, Some(expect)) => rollback::rollback(&store, &tracking, &flags.model_name, expect).await,
-        (false, Some(version), None) => promote::promote(step, &store, &tracking, &flags, version).await,
-        _ => Err(Failure::usage("give --model-version, or --rollback with --expect")),
+        (true, None, Some(expect)) => {
+            rollback::rollback(&store, &tracking, &flags.model_name, expect).await
+        }
+        (false, Some(version), None) => {
+            promote::promote(step, &store, &tracking, &flags, version).await
+        }
+        _ => Err(Failure::usage(
+            "give --model-version, or --rollback with --expect",
+        )),
     }
 }

@@ -61,7 +61,11 @@ pub(crate) async fn promote(
         }
         tracing::info!("the champion was moved in the meantime: comparing again");
     }
-    Err(Failure::Unavailable(format!("the champion of {} keeps moving; run this step again", flags.model_name)).into())
+    Err(Failure::Unavailable(format!(
+        "the champion of {} keeps moving; run this step again",
+        flags.model_name
+    ))
+    .into())
 }
 
 /// The verdict and its key: read if this comparison was made before, else made.
@@ -83,53 +87,105 @@ async fn judge(
     if let Some(champion) = standing.champion {
         if champion == candidate.version {
             // Tried again after it was done: the same outputs as the first time.
-            if let Some(found) = verdict::of_this_workflow(store, folder, &gate, step.workflow()).await? {
+            if let Some(found) =
+                verdict::of_this_workflow(store, folder, &gate, step.workflow()).await?
+            {
                 return Ok(found);
             }
             let why = format!("version {champion} is champion already");
-            return settled(Comparison::ChampionAlready, why).write(step, store, folder).await;
+            return settled(Comparison::ChampionAlready, why)
+                .write(step, store, folder)
+                .await;
         }
         if candidate.version < champion {
-            let why = format!("version {} was registered before champion version {champion}", candidate.version);
-            return settled(Comparison::Older, why).write(step, store, folder).await;
+            let why = format!(
+                "version {} was registered before champion version {champion}",
+                candidate.version
+            );
+            return settled(Comparison::Older, why)
+                .write(step, store, folder)
+                .await;
         }
-        if tracking.ever_held(name, CHAMPION, candidate.version).await? {
+        if tracking
+            .ever_held(name, CHAMPION, candidate.version)
+            .await?
+        {
             let why = format!(
                 "version {} was champion before and was rolled back: --rollback --expect={champion} gives it the alias again",
                 candidate.version
             );
-            return settled(Comparison::ChampionBefore, why).write(step, store, folder).await;
+            return settled(Comparison::ChampionBefore, why)
+                .write(step, store, folder)
+                .await;
         }
     }
     let contender = match Contender::read(store, candidate.clone()).await? {
         Ok(contender) => contender,
-        Err(why) => return settled(Comparison::Damaged, why).write(step, store, folder).await,
+        Err(why) => {
+            return settled(Comparison::Damaged, why)
+                .write(step, store, folder)
+                .await;
+        }
     };
     let holdout = match comparison::holdout(store, &contender).await? {
         Ok(holdout) => holdout,
-        Err(why) => return settled(Comparison::Damaged, why).write(step, store, folder).await,
+        Err(why) => {
+            return settled(Comparison::Damaged, why)
+                .write(step, store, folder)
+                .await;
+        }
     };
     let Some(champion) = &champion else {
-        let case = Case::new(flags, candidate, None, Comparison::FirstChampion, String::new()).on(&holdout);
-        return case.compare(step, store, folder, &contender, None, &holdout).await;
+        let case = Case::new(
+            flags,
+            candidate,
+            None,
+            Comparison::FirstChampion,
+            String::new(),
+        )
+        .on(&holdout);
+        return case
+            .compare(step, store, folder, &contender, None, &holdout)
+            .await;
     };
-    let case = |comparison, why| Case::new(flags, candidate, Some(champion), comparison, why).on(&holdout);
-    match Rival::read(step, store, flags.raw_url.as_deref(), champion.clone(), &holdout).await? {
+    let case =
+        |comparison, why| Case::new(flags, candidate, Some(champion), comparison, why).on(&holdout);
+    match Rival::read(
+        step,
+        store,
+        flags.raw_url.as_deref(),
+        champion.clone(),
+        &holdout,
+    )
+    .await?
+    {
         Ok(rival) => {
             let case = case(Comparison::SameHoldout, String::new());
-            case.compare(step, store, folder, &contender, Some(&rival), &holdout).await
+            case.compare(step, store, folder, &contender, Some(&rival), &holdout)
+                .await
         }
-        Err(why) => case(Comparison::NotComparable, not_comparable(champion, &why)).write(step, store, folder).await,
+        Err(why) => {
+            case(Comparison::NotComparable, not_comparable(champion, &why))
+                .write(step, store, folder)
+                .await
+        }
     }
 }
 
 fn not_comparable(champion: &Version, why: &str) -> String {
-    format!("champion version {} of {} can't be compared: {why}", champion.version, champion.model_name)
+    format!(
+        "champion version {} of {} can't be compared: {why}",
+        champion.version, champion.model_name
+    )
 }
 
 /// The folder of a version's files.
 fn folder(version: &Version) -> Result<&str> {
-    version.model.rsplit_once('/').map(|(folder, _)| folder).context("the key of a manifest has a folder")
+    version
+        .model
+        .rsplit_once('/')
+        .map(|(folder, _)| folder)
+        .context("the key of a manifest has a folder")
 }
 
 impl<'a> Case<'a> {
@@ -141,17 +197,28 @@ impl<'a> Case<'a> {
         why: String,
     ) -> Self {
         let gate = flags.gate();
-        let of_champion =
-            champion.map_or("none".to_owned(), |champion| format!("{} {}", champion.version, champion.fingerprint));
+        let of_champion = champion.map_or("none".to_owned(), |champion| {
+            format!("{} {}", champion.version, champion.fingerprint)
+        });
         let inputs = Inputs::new("model-promotion", ALGORITHM)
-            .with("candidate", format!("{} {}", candidate.version, candidate.fingerprint))
+            .with(
+                "candidate",
+                format!("{} {}", candidate.version, candidate.fingerprint),
+            )
             .with("champion", of_champion)
             .with("comparison", comparison.name())
             .with("why", &why)
             .with("metric", gate.metric.name())
             .with("floor", gate.floor)
             .with("margin", gate.margin);
-        Self { flags, candidate, champion, comparison, why, inputs }
+        Self {
+            flags,
+            candidate,
+            champion,
+            comparison,
+            why,
+            inputs,
+        }
     }
 
     fn on(mut self, holdout: &DatasetManifest) -> Self {
@@ -190,13 +257,24 @@ impl<'a> Case<'a> {
             Some(rival) => match rival.score(step, store, holdout, &report).await? {
                 Ok(of_champion) => Some((rival.version(), of_champion)),
                 Err(why) => {
-                    let why = self.champion.map_or(why.clone(), |champion| not_comparable(champion, &why));
-                    let case = Case::new(self.flags, self.candidate, self.champion, Comparison::NotComparable, why);
+                    let why = self
+                        .champion
+                        .map_or(why.clone(), |champion| not_comparable(champion, &why));
+                    let case = Case::new(
+                        self.flags,
+                        self.candidate,
+                        self.champion,
+                        Comparison::NotComparable,
+                        why,
+                    );
                     return case.on(holdout).write(step, store, folder).await;
                 }
             },
         };
-        let rival = of_champion.as_ref().map(|(version, report)| Champion { version: *version, report });
+        let rival = of_champion.as_ref().map(|(version, report)| Champion {
+            version: *version,
+            report,
+        });
         let (promoted, reason) = self.flags.gate().decide(&report, rival);
         let holdout = &candidate.manifest.holdout_manifest;
         let of_champion = of_champion.map(|(_, report)| report);
@@ -244,35 +322,67 @@ async fn commit(store: &Store, key: String, verdict: Verdict) -> Result<(String,
 
 /// The verdict by which this workflow moves the champion, written before the move: that of another workflow is copied, so
 /// that an attempt that dies after the move knows it for its own.
-async fn go_by(store: &Store, step: &Step, key: String, verdict: Verdict) -> Result<(String, Verdict)> {
+async fn go_by(
+    store: &Store,
+    step: &Step,
+    key: String,
+    verdict: Verdict,
+) -> Result<(String, Verdict)> {
     if verdict.workflow == step.workflow() {
         return Ok((key, verdict));
     }
     let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let own = layout::verdict(folder, &digest::hex(format!("{key} {}", step.workflow()).as_bytes()));
-    commit(store, own, Verdict { workflow: step.workflow().to_owned(), ..verdict }).await
+    let own = layout::verdict(
+        folder,
+        &digest::hex(format!("{key} {}", step.workflow()).as_bytes()),
+    );
+    commit(
+        store,
+        own,
+        Verdict {
+            workflow: step.workflow().to_owned(),
+            ..verdict
+        },
+    )
+    .await
 }
 
 /// Moves `previous-champion`, then `champion`. False when somebody else was faster.
 async fn take_over(tracking: &Tracking, candidate: &Version, standing: &Standing) -> Result<bool> {
     let name = &candidate.model_name;
     if let Some(champion) = standing.champion
-        && !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, standing.previous).await?
+        && !tracking
+            .set_alias(name, PREVIOUS_CHAMPION, champion, standing.previous)
+            .await?
     {
         return Ok(false);
     }
-    tracking.set_alias(name, CHAMPION, candidate.version, standing.champion).await
+    tracking
+        .set_alias(name, CHAMPION, candidate.version, standing.champion)
+        .await
 }
 
 /// Outputs, or the failure that the gate or a missing champion means.
 fn conclude(flags: &Promote, standing: &Standing, key: &str, verdict: &Verdict) -> Result<Outputs> {
-    let champion = if verdict.promoted { Some(verdict.candidate.version) } else { standing.champion };
-    let Verdict { model_name, reason, .. } = verdict;
+    let champion = if verdict.promoted {
+        Some(verdict.candidate.version)
+    } else {
+        standing.champion
+    };
+    let Verdict {
+        model_name, reason, ..
+    } = verdict;
     let candidate = verdict.candidate.version;
     if verdict.promoted {
-        tracing::info!(verdict = key, "version {candidate} of {model_name} is champion: {reason}");
+        tracing::info!(
+            verdict = key,
+            "version {candidate} of {model_name} is champion: {reason}"
+        );
     } else {
-        tracing::warn!(verdict = key, "version {candidate} of {model_name} is not promoted: {reason}");
+        tracing::warn!(
+            verdict = key,
+            "version {candidate} of {model_name} is not promoted: {reason}"
+        );
     }
     let refused = !verdict.promoted && verdict.comparison.is_gated();
     match champion {

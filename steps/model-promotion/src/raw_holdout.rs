@@ -27,33 +27,62 @@ pub(crate) async fn score(
     model: Model,
     holdout: &DatasetManifest,
 ) -> Result<Report> {
-    let rule: HoldoutRule =
-        holdout.holdout.parse().map_err(|text: String| Failure::usage(format!("holdout: {text}")))?;
+    let rule: HoldoutRule = holdout
+        .holdout
+        .parse()
+        .map_err(|text: String| Failure::usage(format!("holdout: {text}")))?;
     let threshold = model.threshold;
     let ranks = Ranks::new(step.work());
-    let shards: Vec<RawShard> = holdout.shards.iter().filter(|shard| shard.rows > 0).cloned().collect();
-    let progress = step.progress(shards.iter().map(|shard| shard.rows).sum(), "rows of raw files").clone();
+    let shards: Vec<RawShard> = holdout
+        .shards
+        .iter()
+        .filter(|shard| shard.rows > 0)
+        .cloned()
+        .collect();
+    let progress = step
+        .progress(
+            shards.iter().map(|shard| shard.rows).sum(),
+            "rows of raw files",
+        )
+        .clone();
     let score = {
-        let preparation = Arc::new(Preparation::new(step, config, Purpose::Train(rule, step.timezone()))?);
-        let (rows, ranks) = (LabelledRows::new(raw, config, &model.features)?, ranks.clone());
+        let preparation = Arc::new(Preparation::new(
+            step,
+            config,
+            Purpose::Train(rule, step.timezone()),
+        )?);
+        let (rows, ranks) = (
+            LabelledRows::new(raw, config, &model.features)?,
+            ranks.clone(),
+        );
         let (raw, model) = (raw.clone(), Arc::new(model));
         move |shard: RawShard| {
             let (mut counts, mut probabilities) = (Classification::new(threshold), Vec::new());
             // By shard, all of a holdout's files are held out; by row, it does not matter which file is the first.
-            let prepared = preparation.file(&shard.key, &wait(raw.file(&shard.key))?, true, |split, batch| {
-                if split != Split::Holdout {
-                    return Ok(());
-                }
-                let (x, labels) = rows.split(batch)?;
-                let labels: Vec<u8> = labels.into_iter().flatten().collect();
-                if x.iter().any(|value| !value.is_finite()) || labels.len() < batch.num_rows() {
-                    return Err(Failure::contract(format!("{} has rows without a feature or a label", shard.key)));
-                }
-                probabilities.clear();
-                model.predict_probability(&x, &mut probabilities);
-                counts.add_rows(&labels, &probabilities).with_context(|| format!("scoring {}", shard.key))?;
-                ranks.add(&labels, &probabilities)
-            })?;
+            let prepared = preparation.file(
+                &shard.key,
+                &wait(raw.file(&shard.key))?,
+                true,
+                |split, batch| {
+                    if split != Split::Holdout {
+                        return Ok(());
+                    }
+                    let (x, labels) = rows.split(batch)?;
+                    let labels: Vec<u8> = labels.into_iter().flatten().collect();
+                    if x.iter().any(|value| !value.is_finite()) || labels.len() < batch.num_rows() {
+                        return Err(Failure::contract(format!(
+                            "{} has rows without a feature or a label",
+                            shard.key
+                        )));
+                    }
+                    probabilities.clear();
+                    model.predict_probability(&x, &mut probabilities);
+                    counts
+                        .add_rows(&labels, &probabilities)
+                        .with_context(|| format!("scoring {}", shard.key))?;
+                    ranks.add(&labels, &probabilities)
+                },
+            )?;
             if prepared.sha256 != shard.sha256 {
                 return Err(Failure::usage(format!(
                     "raw file {} was changed since the holdout was prepared",

@@ -13,7 +13,12 @@ use common::tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking};
 ///
 /// # Errors
 /// Another version is champion, or there is none before it, or its files are damaged: exit 2, and nothing is moved.
-pub(crate) async fn rollback(store: &Store, tracking: &Tracking, name: &ModelName, expect: u64) -> Result<Outputs> {
+pub(crate) async fn rollback(
+    store: &Store,
+    tracking: &Tracking,
+    name: &ModelName,
+    expect: u64,
+) -> Result<Outputs> {
     let champion = tracking.resolve(name, CHAMPION).await?.version;
     if champion != expect {
         return Err(moved(name, champion, expect));
@@ -32,16 +37,26 @@ pub(crate) async fn rollback(store: &Store, tracking: &Tracking, name: &ModelNam
     let version = tracking.version(name, previous).await?;
     let manifest: ModelManifest = manifest::require(store, &version.model).await?;
     manifest.check_files(store).await?;
-    if !tracking.set_alias(name, CHAMPION, previous, Some(champion)).await? {
+    if !tracking
+        .set_alias(name, CHAMPION, previous, Some(champion))
+        .await?
+    {
         let now = tracking.resolve(name, CHAMPION).await?.version;
         return Err(moved(name, now, expect));
     }
-    if !tracking.set_alias(name, PREVIOUS_CHAMPION, champion, standing).await? {
+    if !tracking
+        .set_alias(name, PREVIOUS_CHAMPION, champion, standing)
+        .await?
+    {
         tracing::warn!("previous-champion was moved by somebody else; it stays as it is");
     }
     let reason = format!("rolled back from version {champion} to version {previous}");
     tracing::info!("{reason} of {name}");
-    Ok(Outputs::new().set("promoted", false).set("champion-version", previous).set("verdict", "").set("reason", reason))
+    Ok(Outputs::new()
+        .set("promoted", false)
+        .set("champion-version", previous)
+        .set("verdict", "")
+        .set("reason", reason))
 }
 
 fn moved(name: &ModelName, champion: u64, expect: u64) -> anyhow::Error {

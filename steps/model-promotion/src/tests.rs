@@ -12,7 +12,10 @@ use crate::verdict::{Comparison, Verdict};
 use crate::{Mode, Promote};
 
 async fn verdict(home: &Home, outputs: &common::step::Outputs) -> Verdict {
-    home.store.require_json(outputs.get("verdict").unwrap()).await.unwrap()
+    home.store
+        .require_json(outputs.get("verdict").unwrap())
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -22,41 +25,79 @@ async fn the_first_champion_needs_the_floor_and_the_next_one_the_margin() {
     let outputs = home.promote(first).await.unwrap();
     let (promoted, champion, reason) = told(&outputs);
     assert_eq!((promoted, champion), ("true", "1"));
-    assert!(reason.contains("reaches the floor 0.6, and there was no champion"), "{reason}");
+    assert!(
+        reason.contains("reaches the floor 0.6, and there was no champion"),
+        "{reason}"
+    );
     assert_eq!(home.alias(PREVIOUS_CHAMPION).await, None);
 
     let better = home.register(&DATA, GOOD).await;
     let outputs = home.promote(better).await.unwrap();
     assert_eq!(told(&outputs).0, "true", "{outputs:?}");
-    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
+    assert_eq!(
+        (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
+        (Some(2), Some(1))
+    );
     let found = verdict(&home, &outputs).await;
-    assert_eq!((found.comparison, found.promoted), (Comparison::SameHoldout, true));
-    let of = |side: &crate::verdict::Side| Metric::RocAuc.of(side.report.as_ref().unwrap()).unwrap();
-    assert!(of(&found.candidate) > of(found.champion.as_ref().unwrap()) + 0.05, "{found:?}");
+    assert_eq!(
+        (found.comparison, found.promoted),
+        (Comparison::SameHoldout, true)
+    );
+    let of =
+        |side: &crate::verdict::Side| Metric::RocAuc.of(side.report.as_ref().unwrap()).unwrap();
+    assert!(
+        of(&found.candidate) > of(found.champion.as_ref().unwrap()) + 0.05,
+        "{found:?}"
+    );
     assert_eq!(found.candidate.report.unwrap().rows, 200);
 
     let worse = home.register(&DATA, [1.0, 0.9]).await;
     let outputs = home.promote(worse).await.unwrap();
     let (promoted, champion, reason) = told(&outputs);
     assert_eq!((promoted, champion), ("false", "2"));
-    assert!(reason.contains("is worse than") && reason.contains("of champion version 2"), "{reason}");
+    assert!(
+        reason.contains("is worse than") && reason.contains("of champion version 2"),
+        "{reason}"
+    );
     assert_eq!(home.champion().await, Some(2));
 }
 
 #[tokio::test]
 async fn a_hard_gate_fails_and_a_soft_one_goes_on() {
     let home = Home::new();
-    home.promote(home.register(&DATA, GOOD).await).await.unwrap();
+    home.promote(home.register(&DATA, GOOD).await)
+        .await
+        .unwrap();
     let worse = home.register(&DATA, FAIR).await;
-    let error = home.promote_with(&home.step, &Promote { gate: Mode::Hard, ..flags(worse) }).await.unwrap_err();
+    let error = home
+        .promote_with(
+            &home.step,
+            &Promote {
+                gate: Mode::Hard,
+                ..flags(worse)
+            },
+        )
+        .await
+        .unwrap_err();
     assert_eq!(exit_code(&error), 11);
-    assert!(error.to_string().contains("version 1 stays champion"), "{error}");
-    assert!(error.to_string().contains("verdict-"), "it says where the verdict is: {error}");
+    assert!(
+        error.to_string().contains("version 1 stays champion"),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("verdict-"),
+        "it says where the verdict is: {error}"
+    );
     let outputs = home.promote(worse).await.unwrap();
     assert_eq!(told(&outputs).0, "false");
     // The candidate that is champion already is no refusal, for a hard gate either.
-    let again = Promote { gate: Mode::Hard, ..flags(1) };
-    home.promote_with(&home.step.in_workflow("other"), &again).await.unwrap();
+    let again = Promote {
+        gate: Mode::Hard,
+        ..flags(1)
+    };
+    home.promote_with(&home.step.in_workflow("other"), &again)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -67,38 +108,69 @@ async fn without_any_champion_a_refusal_is_exit_11() {
         let error = home.promote(useless).await.unwrap_err();
         assert_eq!(exit_code(&error), 11, "also for a soft gate");
         let text = error.to_string();
-        assert!(text.contains("is below the floor 0.6") && text.contains("there is no champion"), "{text}");
+        assert!(
+            text.contains("is below the floor 0.6") && text.contains("there is no champion"),
+            "{text}"
+        );
     }
     assert_eq!(home.champion().await, None);
     // A lower gate is another question.
-    let lower = Promote { gate_floor: 0.1, ..flags(useless) };
-    assert_eq!(told(&home.promote_with(&home.step, &lower).await.unwrap()).0, "true");
+    let lower = Promote {
+        gate_floor: 0.1,
+        ..flags(useless)
+    };
+    assert_eq!(
+        told(&home.promote_with(&home.step, &lower).await.unwrap()).0,
+        "true"
+    );
 }
 
 #[tokio::test]
 async fn a_metric_where_lower_is_better_is_compared_that_way() {
     let home = Home::new();
-    let lower = |version| Promote { gate_metric: Metric::LogLoss, gate_floor: 0.7, ..flags(version) };
+    let lower = |version| Promote {
+        gate_metric: Metric::LogLoss,
+        gate_floor: 0.7,
+        ..flags(version)
+    };
     let first = home.register(&DATA, GOOD).await;
     home.promote_with(&home.step, &lower(first)).await.unwrap();
     // Sharper is better here: the labels follow the signal closely.
     let sharper = home.register(&DATA, [6.0, 0.0]).await;
-    let outputs = home.promote_with(&home.step, &lower(sharper)).await.unwrap();
+    let outputs = home
+        .promote_with(&home.step, &lower(sharper))
+        .await
+        .unwrap();
     assert_eq!(told(&outputs).0, "true", "{outputs:?}");
     let wrong = home.register(&DATA, [-6.0, 0.0]).await;
     let outputs = home.promote_with(&home.step, &lower(wrong)).await.unwrap();
-    assert!(told(&outputs).2.contains("is above the floor 0.7"), "{outputs:?}");
+    assert!(
+        told(&outputs).2.contains("is above the floor 0.7"),
+        "{outputs:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_champion_of_another_data_version_is_scored_on_the_candidates_holdout() {
     let home = Home::new();
-    home.promote(home.register(&DATA, FAIR).await).await.unwrap();
+    home.promote(home.register(&DATA, FAIR).await)
+        .await
+        .unwrap();
     // The first file stays the holdout, and a new one comes to the training data.
-    let second = Data { version: "2", train: "train/2.parquet", ..DATA };
-    let outputs = home.promote(home.register(&second, GOOD).await).await.unwrap();
+    let second = Data {
+        version: "2",
+        train: "train/2.parquet",
+        ..DATA
+    };
+    let outputs = home
+        .promote(home.register(&second, GOOD).await)
+        .await
+        .unwrap();
     assert_eq!(told(&outputs).0, "true", "{outputs:?}");
-    assert_eq!(verdict(&home, &outputs).await.holdout, "holdout/2/_manifest.json");
+    assert_eq!(
+        verdict(&home, &outputs).await.holdout,
+        "holdout/2/_manifest.json"
+    );
 }
 
 #[tokio::test]
@@ -110,17 +182,35 @@ async fn a_champion_that_saw_the_holdout_is_not_comparable() {
         ("train/1.parquet", "fraction=0.1", true),
     ] {
         let home = Home::new();
-        home.promote(home.register(&Data { rule, ..DATA }, FAIR).await).await.unwrap();
-        let second = Data { version: "2", holdout, train: "train/2.parquet", rule, ..DATA };
+        home.promote(home.register(&Data { rule, ..DATA }, FAIR).await)
+            .await
+            .unwrap();
+        let second = Data {
+            version: "2",
+            holdout,
+            train: "train/2.parquet",
+            rule,
+            ..DATA
+        };
         let candidate = home.register(&second, GOOD).await;
         let outputs = home.promote(candidate).await.unwrap();
         assert_eq!(told(&outputs).0, comparable.to_string(), "{outputs:?}");
         if !comparable {
             let found = verdict(&home, &outputs).await;
             assert_eq!(found.comparison, Comparison::NotComparable);
-            assert!(found.reason.contains("raw file train/1.parquet"), "{}", found.reason);
-            let hard = Promote { gate: Mode::Hard, ..flags(candidate) };
-            assert_eq!(exit_code(&home.promote_with(&home.step, &hard).await.unwrap_err()), 11);
+            assert!(
+                found.reason.contains("raw file train/1.parquet"),
+                "{}",
+                found.reason
+            );
+            let hard = Promote {
+                gate: Mode::Hard,
+                ..flags(candidate)
+            };
+            assert_eq!(
+                exit_code(&home.promote_with(&home.step, &hard).await.unwrap_err()),
+                11
+            );
         }
     }
 }
@@ -129,15 +219,38 @@ async fn a_champion_that_saw_the_holdout_is_not_comparable() {
 async fn files_that_are_not_as_they_were_written_refuse_the_promotion() {
     let home = Home::new();
     let version = home.register(&DATA, GOOD).await;
-    let model = home.tracking.version(&name(), version).await.unwrap().model.replace("_manifest", "model");
+    let model = home
+        .tracking
+        .version(&name(), version)
+        .await
+        .unwrap()
+        .model
+        .replace("_manifest", "model");
     let bytes = home.store.require(&model).await.unwrap();
-    home.store.put(&model, String::from_utf8(bytes.clone()).unwrap().replace("0.5", "0.6").into_bytes()).await.unwrap();
+    home.store
+        .put(
+            &model,
+            String::from_utf8(bytes.clone())
+                .unwrap()
+                .replace("0.5", "0.6")
+                .into_bytes(),
+        )
+        .await
+        .unwrap();
     let error = home.promote(version).await.unwrap_err();
     assert_eq!(exit_code(&error), 11);
-    assert!(error.to_string().contains("its digest differs from the manifest's"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("its digest differs from the manifest's"),
+        "{error}"
+    );
     std::fs::remove_file(home.store.local_path(&model).unwrap()).unwrap();
     let error = home.promote(version).await.unwrap_err();
-    assert!(error.to_string().contains("there is no models/churn/"), "{error}");
+    assert!(
+        error.to_string().contains("there is no models/churn/"),
+        "{error}"
+    );
     // Restored, it is judged on its merits.
     home.store.put(&model, bytes).await.unwrap();
     assert_eq!(told(&home.promote(version).await.unwrap()).0, "true");
@@ -146,10 +259,23 @@ async fn files_that_are_not_as_they_were_written_refuse_the_promotion() {
 #[tokio::test]
 async fn a_holdout_of_one_class_cannot_show_an_auc() {
     let home = Home::new();
-    let version = home.register(&Data { both_classes: false, ..DATA }, GOOD).await;
+    let version = home
+        .register(
+            &Data {
+                both_classes: false,
+                ..DATA
+            },
+            GOOD,
+        )
+        .await;
     let error = home.promote(version).await.unwrap_err();
     assert_eq!(exit_code(&error), 11);
-    assert!(error.to_string().contains("roc_auc of the candidate is undefined"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("roc_auc of the candidate is undefined"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -157,18 +283,27 @@ async fn unknown_models_and_versions_are_refused_with_those_that_are_known() {
     let home = Home::new();
     let error = home.promote(1).await.unwrap_err();
     assert_eq!(exit_code(&error), 2);
-    assert!(error.to_string().contains("no model churn is registered"), "{error}");
+    assert!(
+        error.to_string().contains("no model churn is registered"),
+        "{error}"
+    );
     home.register(&DATA, GOOD).await;
     let error = home.promote(7).await.unwrap_err();
     assert_eq!(exit_code(&error), 2);
-    assert!(error.to_string().contains("has no version 7; there are: 1"), "{error}");
+    assert!(
+        error.to_string().contains("has no version 7; there are: 1"),
+        "{error}"
+    );
 }
 
 #[test]
 fn flags_are_checked_by_name() {
     let parse = |extra: &[&str]| {
         let line = ["model-promotion", "promote", "--model-name=churn"];
-        crate::command().try_get_matches_from(line.iter().chain(extra)).map(drop).map_err(|error| error.to_string())
+        crate::command()
+            .try_get_matches_from(line.iter().chain(extra))
+            .map(drop)
+            .map_err(|error| error.to_string())
     };
     assert!(parse(&["--model-version=2"]).is_ok());
     assert!(parse(&["--rollback", "--expect=2"]).is_ok());
@@ -177,12 +312,18 @@ fn flags_are_checked_by_name() {
         (&["--rollback"], "--expect <EXPECT>"),
         (&["--model-version=2", "--expect=2"], "cannot be used with"),
         (&["--expect=2"], "--model-version <MODEL_VERSION>"),
-        (&["--model-version=2", "--rollback", "--expect=2"], "cannot be used with"),
+        (
+            &["--model-version=2", "--rollback", "--expect=2"],
+            "cannot be used with",
+        ),
         (&["--model-version=new"], "invalid digit"),
         (&["--model-version=2", "--gate=maybe"], "soft, hard"),
         (&["--model-version=2", "--gate-metric=auc"], "roc_auc"),
         (&["--model-version=2", "--gate-floor=NaN"], "give a number"),
-        (&["--model-version=2", "--gate-margin=-0.1"], "give a number that is not negative"),
+        (
+            &["--model-version=2", "--gate-margin=-0.1"],
+            "give a number that is not negative",
+        ),
     ] {
         let error = parse(extra).expect_err(&format!("{extra:?}"));
         assert!(error.contains(expected), "{extra:?}: {error}");

@@ -85,7 +85,10 @@ impl Comparison {
 
     /// Whether the gate had a say, so that a verdict against the candidate is a refusal.
     pub(crate) fn is_gated(self) -> bool {
-        !matches!(self, Self::ChampionAlready | Self::ChampionBefore | Self::Older)
+        !matches!(
+            self,
+            Self::ChampionAlready | Self::ChampionBefore | Self::Older
+        )
     }
 }
 

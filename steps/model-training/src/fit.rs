@@ -16,18 +16,32 @@ use crate::training_rows::{Sums, TrainingRows};
 ///
 /// # Errors
 /// Data that no model can be fitted on: exit 10.
-pub(crate) async fn fit(task: &Task, rows: &TrainingRows, moments: &Moments) -> Result<(Model, Fit)> {
+pub(crate) async fn fit(
+    task: &Task,
+    rows: &TrainingRows,
+    moments: &Moments,
+) -> Result<(Model, Fit)> {
     let (rows, options, moments_of_fit) = (rows.clone(), task.options.clone(), moments.clone());
     let fit = blocking(move || {
         model::fit(&moments_of_fit, &options, |beta| {
-            let none = Newton { beta: Arc::new(beta.clone()), sums: NewtonSums::new(moments_of_fit.features().len()) };
+            let none = Newton {
+                beta: Arc::new(beta.clone()),
+                sums: NewtonSums::new(moments_of_fit.features().len()),
+            };
             Ok::<_, anyhow::Error>(wait(rows.sum(none))?.sums)
         })
     })
     .await
     .map_err(|error| meaning(error, task))?;
     let classes = task.rows.classes().clone();
-    let model = Model::new(&fit, moments, &task.options, task.rows.target(), classes, task.threshold)?;
+    let model = Model::new(
+        &fit,
+        moments,
+        &task.options,
+        task.rows.target(),
+        classes,
+        task.threshold,
+    )?;
     Ok((model, fit))
 }
 
@@ -39,7 +53,11 @@ fn meaning(error: anyhow::Error, task: &Task) -> anyhow::Error {
         Some(fit_error) => Failure::contract(match fit_error {
             FitError::OneClass { label, rows } => {
                 let classes = task.rows.classes();
-                let class = if *label == 1 { &classes.positive } else { &classes.negative };
+                let class = if *label == 1 {
+                    &classes.positive
+                } else {
+                    &classes.negative
+                };
                 format!(
                     "target {:?} is {class} in all {rows} rows of {}: a classifier needs rows of both classes; check the raw \
                      files, the filter of dataset.json and the holdout rule ({})",
@@ -91,16 +109,30 @@ impl Sums for Newton {
 }
 
 /// Profiles the training data and the model's scores on it.
-pub(crate) async fn reference(rows: &TrainingRows, moments: &Moments, model: &Model) -> Result<Reference> {
-    let grid = |j| Grid::new(moments.mean(j).unwrap_or(0.0), moments.std(j).unwrap_or(0.0));
+pub(crate) async fn reference(
+    rows: &TrainingRows,
+    moments: &Moments,
+    model: &Model,
+) -> Result<Reference> {
+    let grid = |j| {
+        Grid::new(
+            moments.mean(j).unwrap_or(0.0),
+            moments.std(j).unwrap_or(0.0),
+        )
+    };
     let none = Profiles {
         model: Arc::new(model.clone()),
-        features: (0..model.features.len()).map(|j| Profile::new(grid(j))).collect(),
+        features: (0..model.features.len())
+            .map(|j| Profile::new(grid(j)))
+            .collect(),
         score: ScoreProfile::empty(),
         column: Vec::new(),
         probabilities: Vec::new(),
     };
-    let profiles = rows.sum(none).await.context("profiling the training data")?;
+    let profiles = rows
+        .sum(none)
+        .await
+        .context("profiling the training data")?;
     Ok(Reference {
         format_version: reference::FORMAT_VERSION,
         rows: moments.rows(),
@@ -109,7 +141,10 @@ pub(crate) async fn reference(rows: &TrainingRows, moments: &Moments, model: &Mo
             .features
             .iter()
             .zip(profiles.features)
-            .map(|(name, profile)| FeatureProfile { name: name.clone(), profile })
+            .map(|(name, profile)| FeatureProfile {
+                name: name.clone(),
+                profile,
+            })
             .collect(),
         score: profiles.score,
     })
@@ -129,14 +164,21 @@ impl Sums for Profiles {
     fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()> {
         for (j, profile) in self.features.iter_mut().enumerate() {
             self.column.clear();
-            self.column.extend(x.iter().skip(j).step_by(self.model.features.len()));
+            self.column
+                .extend(x.iter().skip(j).step_by(self.model.features.len()));
             profile.add_all(&self.column);
         }
         self.probabilities.clear();
         self.model.predict_probability(x, &mut self.probabilities);
         for (label, profile) in [(0, &mut self.score.negative), (1, &mut self.score.positive)] {
             self.column.clear();
-            self.column.extend(self.probabilities.iter().zip(y).filter(|(_, y)| **y == label).map(|(p, _)| p));
+            self.column.extend(
+                self.probabilities
+                    .iter()
+                    .zip(y)
+                    .filter(|(_, y)| **y == label)
+                    .map(|(p, _)| p),
+            );
             profile.add_all(&self.column);
         }
         Ok(())

@@ -26,14 +26,20 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     pub(crate) fn new() -> Self {
-        Self { x: MutableBuffer::new(0), y: Vec::new() }
+        Self {
+            x: MutableBuffer::new(0),
+            y: Vec::new(),
+        }
     }
 }
 
 impl Scratch {
     /// In a folder, for rows of so many features.
     pub(crate) fn new(folder: &Path, features: usize) -> std::io::Result<Self> {
-        Ok(Self { file: tempfile::tempfile_in(folder)?, features })
+        Ok(Self {
+            file: tempfile::tempfile_in(folder)?,
+            features,
+        })
     }
 
     /// Bytes of `rows` rows.
@@ -49,7 +55,12 @@ impl Scratch {
     }
 
     /// Reads the chunk of `rows` rows that was written at `row`.
-    pub(crate) fn read<'a>(&self, row: u64, rows: usize, buffer: &'a mut Buffer) -> Result<(&'a [f64], &'a [u8])> {
+    pub(crate) fn read<'a>(
+        &self,
+        row: u64,
+        rows: usize,
+        buffer: &'a mut Buffer,
+    ) -> Result<(&'a [f64], &'a [u8])> {
         let start = Self::bytes(row, self.features);
         let of_x = rows * self.features * size_of::<f64>();
         buffer.x.resize(of_x, 0);

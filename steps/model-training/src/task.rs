@@ -47,8 +47,12 @@ impl Task {
             )));
         }
         let rows = LabelledRows::new(store, &config, &features)?;
-        let options =
-            FitOptions { c: flags.c, class_weight: flags.class_weight, max_iter: flags.max_iter, tol: flags.tol };
+        let options = FitOptions {
+            c: flags.c,
+            class_weight: flags.class_weight,
+            max_iter: flags.max_iter,
+            tol: flags.tol,
+        };
         let inputs = Inputs::new("model-training", ALGORITHM)
             .with("model-name", &flags.model_name)
             .with(ModelManifest::TRAIN_DATA, train.content())
@@ -80,12 +84,26 @@ impl Task {
 
     /// For the tracking run: everything that a person compares models by.
     pub(crate) fn params(&self) -> Vec<(String, String)> {
-        let named = ["family", "c", "class-weight", "max-iter", "tol", "threshold"];
-        let options =
-            named.iter().map(|name| (name.replace('-', "_"), self.inputs.get(name).unwrap_or_default().to_owned()));
+        let named = [
+            "family",
+            "c",
+            "class-weight",
+            "max-iter",
+            "tol",
+            "threshold",
+        ];
+        let options = named.iter().map(|name| {
+            (
+                name.replace('-', "_"),
+                self.inputs.get(name).unwrap_or_default().to_owned(),
+            )
+        });
         options
             .chain([
-                ("data_version".to_owned(), self.train.data_version.to_string()),
+                (
+                    "data_version".to_owned(),
+                    self.train.data_version.to_string(),
+                ),
                 ("holdout".to_owned(), self.train.holdout.clone()),
                 ("config".to_owned(), self.train.config.clone()),
                 ("features".to_owned(), self.rows.features().join(", ")),
@@ -105,13 +123,27 @@ fn class_weight(class_weight: ClassWeight) -> &'static str {
 
 /// Names of the columns that a model learns from, in order.
 fn features(columns: &[Column]) -> Vec<String> {
-    columns.iter().filter(|column| column.role == Role::Feature).map(|column| column.name.clone()).collect()
+    columns
+        .iter()
+        .filter(|column| column.role == Role::Feature)
+        .map(|column| column.name.clone())
+        .collect()
 }
 
 fn check(train: &DatasetManifest, holdout: &DatasetManifest, flags: &Train) -> Result<()> {
     for (flag, key, manifest, split) in [
-        ("--train-manifest", &flags.train_manifest, train, Split::Train),
-        ("--holdout-manifest", &flags.holdout_manifest, holdout, Split::Holdout),
+        (
+            "--train-manifest",
+            &flags.train_manifest,
+            train,
+            Split::Train,
+        ),
+        (
+            "--holdout-manifest",
+            &flags.holdout_manifest,
+            holdout,
+            Split::Holdout,
+        ),
     ] {
         if manifest.split != split {
             return Err(Failure::usage(format!(
@@ -121,10 +153,26 @@ fn check(train: &DatasetManifest, holdout: &DatasetManifest, flags: &Train) -> R
         }
     }
     for (what, of_train, of_holdout) in [
-        ("data version", train.data_version.to_string(), holdout.data_version.to_string()),
-        ("configuration", train.config.clone(), holdout.config.clone()),
-        ("holdout rule", train.holdout.clone(), holdout.holdout.clone()),
-        ("plan", train.header.fingerprint.clone(), holdout.header.fingerprint.clone()),
+        (
+            "data version",
+            train.data_version.to_string(),
+            holdout.data_version.to_string(),
+        ),
+        (
+            "configuration",
+            train.config.clone(),
+            holdout.config.clone(),
+        ),
+        (
+            "holdout rule",
+            train.holdout.clone(),
+            holdout.holdout.clone(),
+        ),
+        (
+            "plan",
+            train.header.fingerprint.clone(),
+            holdout.header.fingerprint.clone(),
+        ),
     ] {
         if of_train != of_holdout {
             return Err(Failure::usage(format!(

@@ -15,7 +15,13 @@ use home::{Home, Rows};
 
 async fn simple() -> (Home, crate::Train) {
     let home = Home::new(1).await;
-    let flags = home.prepared("1", &Rows::simple(50), &[Rows::simple(200), Rows::simple(31)]).await;
+    let flags = home
+        .prepared(
+            "1",
+            &Rows::simple(50),
+            &[Rows::simple(200), Rows::simple(31)],
+        )
+        .await;
     (home, flags)
 }
 
@@ -23,31 +29,66 @@ async fn simple() -> (Home, crate::Train) {
 async fn the_same_data_and_options_give_the_same_version_again() {
     let (home, flags) = simple().await;
     let first = home.train(&flags).await.unwrap();
-    assert_eq!((first.get("model-version"), first.get("reused")), (Some("1"), Some("false")));
+    assert_eq!(
+        (first.get("model-version"), first.get("reused")),
+        (Some("1"), Some("false"))
+    );
     let objects = home.store.list("").await.unwrap();
     let second = home.train(&flags).await.unwrap();
     assert_eq!(second.get("reused"), Some("true"));
-    for name in ["model", "model-version", "run-id", "accuracy", "roc-auc", "f1"] {
+    for name in [
+        "model",
+        "model-version",
+        "run-id",
+        "accuracy",
+        "roc-auc",
+        "f1",
+    ] {
         assert_eq!(second.get(name), first.get(name), "{name}");
     }
-    assert_eq!(home.store.list("").await.unwrap(), objects, "reuse writes nothing");
+    assert_eq!(
+        home.store.list("").await.unwrap(),
+        objects,
+        "reuse writes nothing"
+    );
 
     // Another option is another version; the first one stays what it was.
-    let other = home.train(&crate::Train { c: 0.5, ..flags.clone() }).await.unwrap();
+    let other = home
+        .train(&crate::Train {
+            c: 0.5,
+            ..flags.clone()
+        })
+        .await
+        .unwrap();
     assert_eq!(other.get("model-version"), Some("2"));
-    assert_eq!(home.train(&flags).await.unwrap().get("model-version"), Some("1"));
+    assert_eq!(
+        home.train(&flags).await.unwrap().get("model-version"),
+        Some("1")
+    );
 }
 
 #[tokio::test]
 async fn a_refresh_writes_the_same_bytes_and_keeps_the_version() {
     let (home, flags) = simple().await;
     let first = home.train(&flags).await.unwrap();
-    let before: ModelManifest = manifest::require(&home.store, first.get("model").unwrap()).await.unwrap();
+    let before: ModelManifest = manifest::require(&home.store, first.get("model").unwrap())
+        .await
+        .unwrap();
     let step = home.step.refreshing();
-    let again = crate::train::train(&step, &home.store, &home.tracking, &flags).await.unwrap();
-    assert_eq!((again.get("model-version"), again.get("reused")), (Some("1"), Some("false")));
-    let after: ModelManifest = manifest::require(&home.store, again.get("model").unwrap()).await.unwrap();
-    assert_eq!(after, before, "files, digests and the time of the first commit");
+    let again = crate::train::train(&step, &home.store, &home.tracking, &flags)
+        .await
+        .unwrap();
+    assert_eq!(
+        (again.get("model-version"), again.get("reused")),
+        (Some("1"), Some("false"))
+    );
+    let after: ModelManifest = manifest::require(&home.store, again.get("model").unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        after, before,
+        "files, digests and the time of the first commit"
+    );
 }
 
 #[tokio::test]
@@ -60,34 +101,80 @@ async fn a_model_that_died_before_it_was_registered_is_registered_by_the_next_at
     let second = home.train(&flags).await.unwrap();
     assert_eq!(second.get("reused"), Some("true"));
     assert_eq!(second.get("model-version"), Some("1"));
-    assert_eq!(second.get("run-id"), first.get("run-id"), "the run's id follows from the fingerprint");
-    let manifest: ModelManifest = manifest::require(&home.store, second.get("model").unwrap()).await.unwrap();
-    let run = home.tracking.find_run(&flags.model_name, &manifest.header().fingerprint).await.unwrap().unwrap();
+    assert_eq!(
+        second.get("run-id"),
+        first.get("run-id"),
+        "the run's id follows from the fingerprint"
+    );
+    let manifest: ModelManifest = manifest::require(&home.store, second.get("model").unwrap())
+        .await
+        .unwrap();
+    let run = home
+        .tracking
+        .find_run(&flags.model_name, &manifest.header().fingerprint)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(run.status, Status::Finished);
-    assert!(run.metrics.contains_key("roc_auc"), "its metrics are logged again");
+    assert!(
+        run.metrics.contains_key("roc_auc"),
+        "its metrics are logged again"
+    );
 }
 
 #[tokio::test]
 async fn the_run_holds_options_and_metrics_and_ends_as_training_ends() {
     let (home, flags) = simple().await;
     let outputs = home.train(&flags).await.unwrap();
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap()).await.unwrap();
-    let run = home.tracking.find_run(&flags.model_name, &manifest.header().fingerprint).await.unwrap().unwrap();
+    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
+        .await
+        .unwrap();
+    let run = home
+        .tracking
+        .find_run(&flags.model_name, &manifest.header().fingerprint)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(run.run_id, outputs.get("run-id").unwrap());
-    assert_eq!((run.params["c"].as_str(), run.params["class_weight"].as_str()), ("1", "balanced"));
+    assert_eq!(
+        (
+            run.params["c"].as_str(),
+            run.params["class_weight"].as_str()
+        ),
+        ("1", "balanced")
+    );
     assert_eq!(run.params["features"], "feature1");
-    assert_eq!(run.metrics["accuracy"].value.to_string(), outputs.get("accuracy").unwrap());
-    let rows: f64 = run.metrics.iter().filter(|(name, _)| name.starts_with("confusion.")).map(|(_, m)| m.value).sum();
-    assert_eq!(rows, 50.0, "the confusion matrix holds every row of the holdout");
+    assert_eq!(
+        run.metrics["accuracy"].value.to_string(),
+        outputs.get("accuracy").unwrap()
+    );
+    let rows: f64 = run
+        .metrics
+        .iter()
+        .filter(|(name, _)| name.starts_with("confusion."))
+        .map(|(_, m)| m.value)
+        .sum();
+    assert_eq!(
+        rows, 50.0,
+        "the confusion matrix holds every row of the holdout"
+    );
     assert!(run.metrics.contains_key("importance.feature1"));
     assert_eq!(run.tags["alameda.model"], "models:/churn/1");
     assert!(run.parent_run_id.is_some());
 
-    let one_class = Rows { y: vec![Some(1); 200], ..Rows::simple(200) };
+    let one_class = Rows {
+        y: vec![Some(1); 200],
+        ..Rows::simple(200)
+    };
     let flags = home.prepared("2", &Rows::simple(50), &[one_class]).await;
     home.train(&flags).await.unwrap_err();
     let task = crate::task::Task::read(&home.store, &flags).await.unwrap();
-    let run = home.tracking.find_run(&flags.model_name, &task.inputs.fingerprint()).await.unwrap().unwrap();
+    let run = home
+        .tracking
+        .find_run(&flags.model_name, &task.inputs.fingerprint())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(run.status, Status::Failed);
 }
 
@@ -95,22 +182,36 @@ async fn the_run_holds_options_and_metrics_and_ends_as_training_ends() {
 async fn the_files_beside_a_model_say_what_it_was_trained_on() {
     let (home, flags) = simple().await;
     let outputs = home.train(&flags).await.unwrap();
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap()).await.unwrap();
+    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
+        .await
+        .unwrap();
     let model = manifest.load_model(&home.store).await.unwrap();
-    assert_eq!((model.features.as_slice(), model.target.as_str()), (&["feature1".to_owned()][..], "target"));
+    assert_eq!(
+        (model.features.as_slice(), model.target.as_str()),
+        (&["feature1".to_owned()][..], "target")
+    );
     let reference: Reference = manifest.load_reference(&home.store).await.unwrap();
     assert_eq!((reference.rows, reference.positives), (231, 115));
     assert_eq!(reference.features[0].profile.count(), 231);
     assert_eq!(reference.score.positive.count(), 115);
     assert_eq!(reference.score.all().unwrap().count(), 231);
     let metrics: ModelMetrics = manifest.load_metrics(&home.store).await.unwrap();
-    assert_eq!((metrics.holdout.rows, metrics.holdout.base_rate), (50, Some(0.5)));
+    assert_eq!(
+        (metrics.holdout.rows, metrics.holdout.base_rate),
+        (50, Some(0.5))
+    );
     assert!(metrics.fit.converged);
     assert_eq!(manifest.warnings, Vec::<String>::new());
 
     // A file that was changed is refused by its key.
-    let key =
-        layout::model_file(outputs.get("model").unwrap().strip_suffix("/_manifest.json").unwrap(), layout::MODEL_FILE);
+    let key = layout::model_file(
+        outputs
+            .get("model")
+            .unwrap()
+            .strip_suffix("/_manifest.json")
+            .unwrap(),
+        layout::MODEL_FILE,
+    );
     let mut bytes = home.store.require(&key).await.unwrap();
     let at = bytes.iter().position(|byte| *byte == b'7').unwrap();
     bytes[at] = b'8';
@@ -125,13 +226,32 @@ async fn without_convergence_the_model_is_made_and_says_so() {
     let home = Home::new(4).await;
     let (x, y) = fixtures::customers(1, 1000, 2.2);
     let rows = Rows::new(4, &x, &y);
-    let flags = home.prepared("1", &rows.slice(0, 100), &[rows.slice(100, 1000)]).await;
-    let outputs = home.train(&crate::Train { max_iter: 1, ..flags.clone() }).await.unwrap();
+    let flags = home
+        .prepared("1", &rows.slice(0, 100), &[rows.slice(100, 1000)])
+        .await;
+    let outputs = home
+        .train(&crate::Train {
+            max_iter: 1,
+            ..flags.clone()
+        })
+        .await
+        .unwrap();
     let model: Model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
     assert!(!model.training.converged);
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap()).await.unwrap();
-    assert!(manifest.warnings[0].contains("did not converge in 1 Newton steps"), "{:?}", manifest.warnings);
-    let run = home.tracking.find_run(&flags.model_name, &manifest.header().fingerprint).await.unwrap().unwrap();
+    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
+        .await
+        .unwrap();
+    assert!(
+        manifest.warnings[0].contains("did not converge in 1 Newton steps"),
+        "{:?}",
+        manifest.warnings
+    );
+    let run = home
+        .tracking
+        .find_run(&flags.model_name, &manifest.header().fingerprint)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(run.metrics["fit.converged"].value, 0.0);
 }
 
@@ -139,25 +259,46 @@ async fn without_convergence_the_model_is_made_and_says_so() {
 async fn a_constant_feature_gets_no_weight_and_a_warning() {
     let home = Home::new(2).await;
     let simple = Rows::simple(200);
-    let rows = Rows { x: simple.x.iter().map(|row| vec![row[0], Some(7.3)]).collect(), y: simple.y };
+    let rows = Rows {
+        x: simple.x.iter().map(|row| vec![row[0], Some(7.3)]).collect(),
+        y: simple.y,
+    };
     let flags = home.prepared("1", &rows.slice(0, 50), &[rows]).await;
     let outputs = home.train(&flags).await.unwrap();
     let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
     assert_eq!(model.coefficients[1], 0.0);
     assert_ne!(model.coefficients[0], 0.0);
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap()).await.unwrap();
-    assert!(manifest.warnings[0].contains("\"feature2\" is 7.3 in all training rows"), "{:?}", manifest.warnings);
+    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
+        .await
+        .unwrap();
+    assert!(
+        manifest.warnings[0].contains("\"feature2\" is 7.3 in all training rows"),
+        "{:?}",
+        manifest.warnings
+    );
 }
 
 #[tokio::test]
 async fn separable_data_is_fitted_to_the_optimum() {
     let home = Home::new(1).await;
     let train = Rows::new(1, &[-2.0, -1.5, -1.0, 1.0, 1.5, 3.0], &[0, 0, 0, 1, 1, 1]);
-    let flags = home.prepared("1", &Rows::new(1, &[-1.1, 1.1], &[0, 1]), &[train]).await;
+    let flags = home
+        .prepared("1", &Rows::new(1, &[-1.1, 1.1], &[0, 1]), &[train])
+        .await;
     let outputs = home.train(&flags).await.unwrap();
-    assert_eq!((outputs.get("accuracy"), outputs.get("roc-auc"), outputs.get("f1")), (Some("1"), Some("1"), Some("1")));
+    assert_eq!(
+        (
+            outputs.get("accuracy"),
+            outputs.get("roc-auc"),
+            outputs.get("f1")
+        ),
+        (Some("1"), Some("1"), Some("1"))
+    );
     let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
-    assert!(model.training.converged && model.coefficients[0] > 0.0 && model.coefficients[0] < 10.0, "{model:?}");
+    assert!(
+        model.training.converged && model.coefficients[0] > 0.0 && model.coefficients[0] < 10.0,
+        "{model:?}"
+    );
 }
 
 #[tokio::test]
@@ -173,8 +314,14 @@ async fn a_holdout_of_one_class_has_no_auc_and_is_no_failure() {
 #[tokio::test]
 async fn two_rows_of_one_row_parts_are_enough_for_a_model() {
     let home = Home::new(1).await;
-    let train = [Rows::new(1, &[1.0], &[0]), Rows::default(), Rows::new(1, &[2.0], &[1])];
-    let flags = home.prepared("1", &Rows::new(1, &[1.5], &[1]), &train).await;
+    let train = [
+        Rows::new(1, &[1.0], &[0]),
+        Rows::default(),
+        Rows::new(1, &[2.0], &[1]),
+    ];
+    let flags = home
+        .prepared("1", &Rows::new(1, &[1.5], &[1]), &train)
+        .await;
     let outputs = home.train(&flags).await.unwrap();
     let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
     assert_eq!(model.training.rows, 2);
@@ -183,12 +330,23 @@ async fn two_rows_of_one_row_parts_are_enough_for_a_model() {
 #[test]
 fn flags_are_checked_by_name() {
     let parse = |extra: &[&str]| {
-        let line = ["model-training", "train", "--model-name=churn", "--train-manifest=t", "--holdout-manifest=h"];
-        crate::command().try_get_matches_from(line.iter().chain(extra)).map_err(|error| error.to_string())
+        let line = [
+            "model-training",
+            "train",
+            "--model-name=churn",
+            "--train-manifest=t",
+            "--holdout-manifest=h",
+        ];
+        crate::command()
+            .try_get_matches_from(line.iter().chain(extra))
+            .map_err(|error| error.to_string())
     };
     assert!(parse(&[]).is_ok());
     for (flag, expected) in [
-        ("--family=random-forest", "this version fits logistic-regression only"),
+        (
+            "--family=random-forest",
+            "this version fits logistic-regression only",
+        ),
         ("--c=0", "give a positive number"),
         ("--c=inf", "give a positive number"),
         ("--tol=-1", "give a positive number"),
@@ -197,9 +355,16 @@ fn flags_are_checked_by_name() {
         ("--threshold=1.5", "give a number from 0 to 1"),
         ("--model-name=A/B", "a model name has"),
     ] {
-        let flags: &[&str] = if flag.starts_with("--model-name") { &["--model-name", "A/B"] } else { &[flag] };
+        let flags: &[&str] = if flag.starts_with("--model-name") {
+            &["--model-name", "A/B"]
+        } else {
+            &[flag]
+        };
         let error = parse(flags).unwrap_err();
-        assert!(error.contains(expected) || error.contains("cannot be used multiple times"), "{flag}: {error}");
+        assert!(
+            error.contains(expected) || error.contains("cannot be used multiple times"),
+            "{flag}: {error}"
+        );
     }
     assert_eq!(class_weight_of(&["--class-weight=none"]), ClassWeight::None);
     assert_eq!(class_weight_of(&[]), ClassWeight::Balanced);
@@ -211,6 +376,13 @@ fn class_weight_of(extra: &[&str]) -> ClassWeight {
         #[command(flatten)]
         train: crate::Train,
     }
-    let line = ["probe", "--model-name=churn", "--train-manifest=t", "--holdout-manifest=h"];
-    Probe::parse_from(line.iter().chain(extra)).train.class_weight
+    let line = [
+        "probe",
+        "--model-name=churn",
+        "--train-manifest=t",
+        "--holdout-manifest=h",
+    ];
+    Probe::parse_from(line.iter().chain(extra))
+        .train
+        .class_weight
 }

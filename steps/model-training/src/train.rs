@@ -26,10 +26,17 @@ const EXPECTED_PASSES: u64 = 10;
 const SHOWN_FEATURES: usize = 20;
 
 /// Fits, measures, commits and registers a model, or finds that all of it is done.
-pub(crate) async fn train(step: &Step, store: &Store, tracking: &Tracking, flags: &Train) -> Result<Outputs> {
+pub(crate) async fn train(
+    step: &Step,
+    store: &Store,
+    tracking: &Tracking,
+    flags: &Train,
+) -> Result<Outputs> {
     let task = Task::read(store, flags).await?;
     let key = layout::manifest(&task.folder());
-    if let Some(manifest) = manifest::reusable::<ModelManifest>(store, &key, &task.inputs, step.cache()).await? {
+    if let Some(manifest) =
+        manifest::reusable::<ModelManifest>(store, &key, &task.inputs, step.cache()).await?
+    {
         let metrics = manifest.load_metrics(store).await?;
         let version = record_again(step, store, tracking, &task, &key, &manifest, &metrics).await?;
         return outputs(tracking, &key, &version, &metrics, true).await;
@@ -48,8 +55,18 @@ pub(crate) async fn train(step: &Step, store: &Store, tracking: &Tracking, flags
 }
 
 /// Fits and measures the model, and writes its files; the manifest is not committed yet.
-async fn make(step: &Step, store: &Store, task: &Task, run_id: &str) -> Result<(ModelManifest, ModelMetrics)> {
-    let progress = step.progress(EXPECTED_PASSES * task.train.rows + task.holdout.rows, "rows").clone();
+async fn make(
+    step: &Step,
+    store: &Store,
+    task: &Task,
+    run_id: &str,
+) -> Result<(ModelManifest, ModelMetrics)> {
+    let progress = step
+        .progress(
+            EXPECTED_PASSES * task.train.rows + task.holdout.rows,
+            "rows",
+        )
+        .clone();
     let mut clock = Clock(Instant::now());
     let (rows, moments) = TrainingRows::read(step, task, SCRATCH_BYTES, &progress).await?;
     clock.lap("read the training data");
@@ -57,7 +74,8 @@ async fn make(step: &Step, store: &Store, task: &Task, run_id: &str) -> Result<(
     clock.lap("fitted the model");
     let reference = reference(&rows, &moments, &model).await?;
     clock.lap("profiled the training data");
-    let holdout = scoring::evaluate(step, store, &task.config, &model, &task.holdout, &progress).await?;
+    let holdout =
+        scoring::evaluate(step, store, &task.config, &model, &task.holdout, &progress).await?;
     clock.lap("measured the model on the holdout");
 
     let warnings = warnings(&fit, &moments, task);
@@ -80,9 +98,24 @@ async fn make(step: &Step, store: &Store, task: &Task, run_id: &str) -> Result<(
     show(&metrics);
     let folder = task.folder();
     let files = vec![
-        put(store, layout::model_file(&folder, layout::MODEL_FILE), model.to_json()?).await?,
-        put(store, layout::model_file(&folder, layout::METRICS_FILE), readable(&metrics)?).await?,
-        put(store, layout::model_file(&folder, layout::REFERENCE_FILE), serde_json::to_vec(&reference)?).await?,
+        put(
+            store,
+            layout::model_file(&folder, layout::MODEL_FILE),
+            model.to_json()?,
+        )
+        .await?,
+        put(
+            store,
+            layout::model_file(&folder, layout::METRICS_FILE),
+            readable(&metrics)?,
+        )
+        .await?,
+        put(
+            store,
+            layout::model_file(&folder, layout::REFERENCE_FILE),
+            serde_json::to_vec(&reference)?,
+        )
+        .await?,
     ];
     let manifest = ModelManifest {
         header: Header::new(task.inputs.clone(), step),
@@ -100,7 +133,11 @@ async fn make(step: &Step, store: &Store, task: &Task, run_id: &str) -> Result<(
 }
 
 async fn put(store: &Store, key: String, bytes: Vec<u8>) -> Result<File> {
-    let file = File { bytes: bytes.len() as u64, sha256: digest::hex(&bytes), key };
+    let file = File {
+        bytes: bytes.len() as u64,
+        sha256: digest::hex(&bytes),
+        key,
+    };
     store.put(&file.key, bytes).await?;
     Ok(file)
 }
@@ -114,7 +151,8 @@ fn readable(metrics: &ModelMetrics) -> Result<Vec<u8>> {
 /// Tells a person how good the model is, and what it looks at.
 fn show(metrics: &ModelMetrics) {
     let holdout = &metrics.holdout;
-    let percent = |value: Option<f64>| value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
+    let percent =
+        |value: Option<f64>| value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
     // Always predicting the more frequent class is right this often.
     let baseline = holdout.base_rate.map(|rate| rate.max(1.0 - rate));
     tracing::info!(
@@ -134,12 +172,22 @@ fn show(metrics: &ModelMetrics) {
 }
 
 fn table(importance: &[Importance]) -> String {
-    let mut table = "importance: change of the log odds over one standard deviation of the feature".to_owned();
-    let width = importance.iter().take(SHOWN_FEATURES).map(|entry| entry.feature.len()).max().unwrap_or(0);
+    let mut table =
+        "importance: change of the log odds over one standard deviation of the feature".to_owned();
+    let width = importance
+        .iter()
+        .take(SHOWN_FEATURES)
+        .map(|entry| entry.feature.len())
+        .max()
+        .unwrap_or(0);
     for entry in importance.iter().take(SHOWN_FEATURES) {
         let sign = if entry.coefficient < 0.0 { '-' } else { '+' };
         // Writing to a text does not fail.
-        let _ = write!(table, "\n  {:width$}  {sign}{:.4}", entry.feature, entry.importance);
+        let _ = write!(
+            table,
+            "\n  {:width$}  {sign}{:.4}",
+            entry.feature, entry.importance
+        );
         if !entry.collinear_with.is_empty() {
             let _ = write!(
                 table,
@@ -149,7 +197,11 @@ fn table(importance: &[Importance]) -> String {
         }
     }
     if importance.len() > SHOWN_FEATURES {
-        let _ = write!(table, "\n  and {} more in metrics.json", importance.len() - SHOWN_FEATURES);
+        let _ = write!(
+            table,
+            "\n  and {} more in metrics.json",
+            importance.len() - SHOWN_FEATURES
+        );
     }
     table
 }
@@ -161,7 +213,11 @@ async fn outputs(
     metrics: &ModelMetrics,
     reused: bool,
 ) -> Result<Outputs> {
-    let page = tracking.run(&version.run_id).await?.and_then(|run| run.url).unwrap_or_default();
+    let page = tracking
+        .run(&version.run_id)
+        .await?
+        .and_then(|run| run.url)
+        .unwrap_or_default();
     Ok(Outputs::new()
         .set("model", key)
         .set("model-version", version.version)

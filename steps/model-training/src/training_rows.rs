@@ -69,16 +69,25 @@ impl TrainingRows {
         let wanted = Scratch::bytes(task.train.rows, features.len());
         let scratch = if wanted <= scratch_bytes {
             let scratch = Scratch::new(step.work(), features.len()).with_context(|| {
-                format!("making a scratch file in {}; --work names another place", step.work().display())
+                format!(
+                    "making a scratch file in {}; --work names another place",
+                    step.work().display()
+                )
             })?;
             Some(Arc::new(scratch))
         } else {
-            tracing::info!(bytes = wanted, "the rows do not fit in the scratch folder: every pass decodes them again");
+            tracing::info!(
+                bytes = wanted,
+                "the rows do not fit in the scratch folder: every pass decodes them again"
+            );
             None
         };
         let mut first_row = 0;
         let place = |part: &Part| {
-            let placed = PlacedPart { part: part.clone(), first_row };
+            let placed = PlacedPart {
+                part: part.clone(),
+                first_row,
+            };
             first_row += part.rows;
             placed
         };
@@ -95,11 +104,15 @@ impl TrainingRows {
             let (rows, full) = (rows.clone(), full.clone());
             move |placed| rows.decode(&placed, &full)
         };
-        step.fold(rows.parts.to_vec(), decode, |(moments_of_part, unusable_of_part)| {
-            moments.merge(&moments_of_part);
-            unusable.merge(unusable_of_part);
-            Ok(())
-        })
+        step.fold(
+            rows.parts.to_vec(),
+            decode,
+            |(moments_of_part, unusable_of_part)| {
+                moments.merge(&moments_of_part);
+                unusable.merge(unusable_of_part);
+                Ok(())
+            },
+        )
         .await?;
         unusable.refuse(&task.train, &task.rows)?;
         if full.load(Ordering::Relaxed) {
@@ -113,8 +126,14 @@ impl TrainingRows {
         let mut row = placed.first_row;
         let unusable = self.rows.each_chunk(&placed.part, |x, y| {
             self.step.check()?;
-            moments.add_rows(x, y).with_context(|| format!("reading {}", placed.part.key))?;
-            if let Some(scratch) = self.scratch.as_ref().filter(|_| !full.load(Ordering::Relaxed)) {
+            moments
+                .add_rows(x, y)
+                .with_context(|| format!("reading {}", placed.part.key))?;
+            if let Some(scratch) = self
+                .scratch
+                .as_ref()
+                .filter(|_| !full.load(Ordering::Relaxed))
+            {
                 keep(scratch, row, x, y, full)?;
             }
             row += y.len() as u64;
@@ -134,7 +153,10 @@ impl TrainingRows {
             Some(scratch) => {
                 let read = {
                     let (rows, scratch, none) = (self.clone(), scratch.clone(), none.clone());
-                    move |unit: Unit| rows.read_unit(&scratch, &unit, none.clone()).map(|sums| (unit.part, sums))
+                    move |unit: Unit| {
+                        rows.read_unit(&scratch, &unit, none.clone())
+                            .map(|sums| (unit.part, sums))
+                    }
                 };
                 let mut current = (0, none.clone());
                 self.step
@@ -152,7 +174,9 @@ impl TrainingRows {
                     let rows = self.clone();
                     move |placed: PlacedPart| rows.sum_part(&placed, &none)
                 };
-                self.step.fold(self.parts.to_vec(), decode, |sums| all.merge(&sums)).await?;
+                self.step
+                    .fold(self.parts.to_vec(), decode, |sums| all.merge(&sums))
+                    .await?;
             }
         }
         Ok(all)
@@ -160,11 +184,13 @@ impl TrainingRows {
 
     fn units(&self) -> impl Iterator<Item = Unit> {
         self.parts.iter().enumerate().flat_map(|(part, placed)| {
-            (0..placed.part.rows).step_by(UNIT_ROWS as usize).map(move |row| Unit {
-                part,
-                first_row: placed.first_row + row,
-                rows: UNIT_ROWS.min(placed.part.rows - row),
-            })
+            (0..placed.part.rows)
+                .step_by(UNIT_ROWS as usize)
+                .map(move |row| Unit {
+                    part,
+                    first_row: placed.first_row + row,
+                    rows: UNIT_ROWS.min(placed.part.rows - row),
+                })
         })
     }
 
@@ -204,7 +230,12 @@ impl TrainingRows {
 fn keep(scratch: &Scratch, row: u64, x: &[f64], y: &[u8], full: &AtomicBool) -> Result<()> {
     match scratch.write(row, x, y) {
         Ok(()) => Ok(()),
-        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+            ) =>
+        {
             if !full.swap(true, Ordering::Relaxed) {
                 tracing::warn!("the scratch folder is full: every pass decodes the rows again");
             }

@@ -30,7 +30,11 @@ pub(crate) async fn fill(
     let config = Config::load(store, &model.config).await?;
     let files = labels::find(raw, &request.labels_glob).await?;
     if files.is_empty() {
-        tracing::info!("no label file matches {} in {}: there is nothing to fill in", request.labels_glob, raw.url());
+        tracing::info!(
+            "no label file matches {} in {}: there is nothing to fill in",
+            request.labels_glob,
+            raw.url()
+        );
         return Ok(outputs(Labelled::default()));
     }
     let publication = Publication::new(&results, step.workflow())?;
@@ -39,7 +43,9 @@ pub(crate) async fn fill(
         Some(labelled) => labelled,
         None => {
             let reader = LabelReader::new(&config.dataset, &labelling.keys())?;
-            database.label(table, &sorted(step, raw, reader, &labelling, files).await?).await?
+            database
+                .label(table, &sorted(step, raw, reader, &labelling, files).await?)
+                .await?
         }
     };
     report(table, &labelled);
@@ -66,7 +72,9 @@ async fn sorted(
     let read = {
         let reading = reading.clone();
         move |(number, file): (usize, Object)| {
-            reading.file(number, &file).with_context(|| format!("reading {}", file.key))?;
+            reading
+                .file(number, &file)
+                .with_context(|| format!("reading {}", file.key))?;
             progress.advance(1);
             Ok(())
         }
@@ -95,9 +103,19 @@ impl Reading {
 }
 
 fn report(table: &Table, labelled: &Labelled) {
-    let Labelled { labels, changed, absent, reused } = *labelled;
+    let Labelled {
+        labels,
+        changed,
+        absent,
+        reused,
+    } = *labelled;
     let when = if reused { "before" } else { "now" };
-    tracing::info!(labels, changed, absent, "{labels} labels: {changed} rows of {table} were filled in {when}");
+    tracing::info!(
+        labels,
+        changed,
+        absent,
+        "{labels} labels: {changed} rows of {table} were filled in {when}"
+    );
     if absent > 0 {
         tracing::warn!(absent, "{absent} of {labels} labels have no row in {table}");
     }
@@ -106,7 +124,9 @@ fn report(table: &Table, labelled: &Labelled) {
 /// With no database there is nothing to do but to say so; what was asked for must exist all the same.
 pub(crate) async fn without_database(store: &Store, key: &str) -> Result<Outputs> {
     manifest::require::<ResultsManifest>(store, key).await?;
-    tracing::info!("no database is configured (DATABASE_URL, or PGHOST): labels are filled in nowhere");
+    tracing::info!(
+        "no database is configured (DATABASE_URL, or PGHOST): labels are filled in nowhere"
+    );
     Ok(outputs(Labelled::default()))
 }
 

@@ -61,18 +61,38 @@ pub fn main() -> ExitCode {
 
 async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let store = step.store()?;
-    let database = Settings::from_environment()?.map(|settings| Database::new(&settings, step)).transpose()?;
+    let database = Settings::from_environment()?
+        .map(|settings| Database::new(&settings, step))
+        .transpose()?;
     match (verb, database) {
         (Verb::Publish(flags), Some(database)) => {
             let (results_manifest, retention_days) = (flags.results_manifest, flags.retention_days);
-            let request = publish::Request { results_manifest, retention_days };
+            let request = publish::Request {
+                results_manifest,
+                retention_days,
+            };
             publish::publish(step, &store, &database, &flags.table.table()?, &request).await
         }
-        (Verb::Publish(flags), None) => publish::without_database(&store, &flags.results_manifest).await,
-        (Verb::Labels(flags), Some(database)) => {
-            let request = labels::Request { results_manifest: flags.results_manifest, labels_glob: flags.labels_glob };
-            labels::fill(step, &store, &flags.raw.open(step)?, &database, &flags.table.table()?, &request).await
+        (Verb::Publish(flags), None) => {
+            publish::without_database(&store, &flags.results_manifest).await
         }
-        (Verb::Labels(flags), None) => labels::without_database(&store, &flags.results_manifest).await,
+        (Verb::Labels(flags), Some(database)) => {
+            let request = labels::Request {
+                results_manifest: flags.results_manifest,
+                labels_glob: flags.labels_glob,
+            };
+            labels::fill(
+                step,
+                &store,
+                &flags.raw.open(step)?,
+                &database,
+                &flags.table.table()?,
+                &request,
+            )
+            .await
+        }
+        (Verb::Labels(flags), None) => {
+            labels::without_database(&store, &flags.results_manifest).await
+        }
     }
 }

@@ -29,7 +29,10 @@ pub(crate) async fn publish(
     let results: ResultsManifest = manifest::require(store, key).await?;
     let publication = Publication::new(&results, step.workflow())?;
     // Before anything is published: the next run would fail at the same place.
-    let retention = request.retention_days.map(|days| Retention::new(&publication, days)).transpose()?;
+    let retention = request
+        .retention_days
+        .map(|days| Retention::new(&publication, days))
+        .transpose()?;
     let published = match database.published(table, &publication).await? {
         Some(published) => published,
         None => {
@@ -40,13 +43,28 @@ pub(crate) async fn publish(
     if let Some(retention) = &retention {
         database.retain(table, retention, Utc::now()).await?;
     }
-    let done = if published.reused { "were published before" } else { "are published" };
-    tracing::info!(rows = published.rows, "{} predictions of {key} {done} in {table}", published.rows);
-    Ok(Outputs::new().set("rows", published.rows).set("reused", published.reused))
+    let done = if published.reused {
+        "were published before"
+    } else {
+        "are published"
+    };
+    tracing::info!(
+        rows = published.rows,
+        "{} predictions of {key} {done} in {table}",
+        published.rows
+    );
+    Ok(Outputs::new()
+        .set("rows", published.rows)
+        .set("reused", published.reused))
 }
 
 /// Reads the rows of all parts, and sorts them by their key.
-async fn sorted(step: &Step, store: &Store, results: &ResultsManifest, publication: &Publication) -> Result<Rows> {
+async fn sorted(
+    step: &Step,
+    store: &Store,
+    results: &ResultsManifest,
+    publication: &Publication,
+) -> Result<Rows> {
     // Each row is read once and sent once.
     step.progress(2 * results.rows, "rows");
     let mut sorter = RowSorter::new(publication, step.work());
@@ -55,14 +73,27 @@ async fn sorted(step: &Step, store: &Store, results: &ResultsManifest, publicati
         sorter = sorter.profiling(&baseline, step.memory() / (4 * (step.threads() as u64 + 1)))?;
     }
     let sorter = Arc::new(sorter);
-    let reading = Reading { step: step.clone(), store: store.clone(), columns: publication.columns(), sorter };
+    let reading = Reading {
+        step: step.clone(),
+        store: store.clone(),
+        columns: publication.columns(),
+        sorter,
+    };
     let sorter = reading.sorter.clone();
-    step.each(results.parts.clone().into_iter().enumerate(), move |(number, part)| reading.part(number, &part)).await?;
+    step.each(
+        results.parts.clone().into_iter().enumerate(),
+        move |(number, part)| reading.part(number, &part),
+    )
+    .await?;
     sorter.finish()
 }
 
 /// What the rows are profiled by: what was saved beside their model.
-async fn baseline(step: &Step, store: &Store, results: &ResultsManifest) -> Result<Option<Arc<Baseline>>> {
+async fn baseline(
+    step: &Step,
+    store: &Store,
+    results: &ResultsManifest,
+) -> Result<Option<Arc<Baseline>>> {
     let Some(model) = manifest::read::<ModelManifest>(store, &results.model).await? else {
         tracing::warn!(
             "there is no model manifest {} in {}: the predictions are published without profiles",
@@ -71,7 +102,9 @@ async fn baseline(step: &Step, store: &Store, results: &ResultsManifest) -> Resu
         );
         return Ok(None);
     };
-    Ok(Some(Arc::new(model.load_baseline(store, step.timezone()).await?)))
+    Ok(Some(Arc::new(
+        model.load_baseline(store, step.timezone()).await?,
+    )))
 }
 
 /// What reading a part takes.
@@ -90,7 +123,9 @@ impl Reading {
             self.step.check()?;
             let batch = batch?;
             self.sorter.push(number, &batch)?;
-            self.step.current_progress().advance(batch.num_rows() as u64);
+            self.step
+                .current_progress()
+                .advance(batch.num_rows() as u64);
         }
         Ok(())
     }

@@ -22,7 +22,12 @@ use crate::{demo, emissary, lint, servers, submit, tracked, ui, upload, yaml};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
-#[command(name = "alameda", bin_name = "alameda", version, arg_required_else_help = true)]
+#[command(
+    name = "alameda",
+    bin_name = "alameda",
+    version,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(flatten)]
     place: Place,
@@ -34,23 +39,51 @@ struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Place {
     /// Folder for the store, raw files and runs
-    #[arg(long, value_name = "DIR", default_value = ".alameda", global = true, help_heading = "Common options")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".alameda",
+        global = true,
+        help_heading = "Common options"
+    )]
     pub home: PathBuf,
 
     /// Folder with WorkflowTemplates [default: ./workflows, else the copies in this program]
-    #[arg(long, value_name = "DIR", global = true, help_heading = "Common options")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        global = true,
+        help_heading = "Common options"
+    )]
     pub workflows: Option<PathBuf>,
 
     /// Folder with ConfigMaps [default: ./config-maps, else the copies in this program]
-    #[arg(long, value_name = "DIR", global = true, help_heading = "Common options")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        global = true,
+        help_heading = "Common options"
+    )]
     pub config_maps: Option<PathBuf>,
 
     /// Root of everything the steps write [default: HOME/store]
-    #[arg(long, value_name = "URL", env = "STORE_URL", global = true, help_heading = "Common options")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "STORE_URL",
+        global = true,
+        help_heading = "Common options"
+    )]
     pub store_url: Option<String>,
 
     /// Root of the raw files [default: HOME/raw]
-    #[arg(long, value_name = "URL", env = "RAW_URL", global = true, help_heading = "Common options")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "RAW_URL",
+        global = true,
+        help_heading = "Common options"
+    )]
     pub raw_url: Option<String>,
 }
 
@@ -173,7 +206,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => return demo::run(place, &options),
         Command::Dashboard { bind, config } => return Err(dashboard(place, bind, &config)?),
         Command::Services => return servers::run(),
-        Command::Upload(options) => return upload::run(&place.addresses(&place.given()?)?.raw_url, &options),
+        Command::Upload(options) => {
+            return upload::run(&place.addresses(&place.given()?)?.raw_url, &options);
+        }
         Command::SampleData { dir, size } => {
             let url = match dir {
                 Some(dir) => dir,
@@ -189,7 +224,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let workflows = place.runs()?.list()?;
             match output {
                 Some(Output::Json | Output::Yaml) => print_object(&workflows, output)?,
-                Some(Output::Name) => workflows.iter().for_each(|w| ui::print(&format!("{}\n", w.name()))),
+                Some(Output::Name) => workflows
+                    .iter()
+                    .for_each(|w| ui::print(&format!("{}\n", w.name()))),
                 _ => ui::print(&ui::list(&workflows, output == Some(Output::Wide))),
             }
         }
@@ -197,7 +234,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Models(options) => tracked::models(place, &options)?,
         Command::Get { name, output } => print_workflow(&place.runs()?.get(&name)?, output)?,
         Command::Logs { name, node } => logs(place, &place.runs()?.get(&name)?, node.as_deref())?,
-        Command::Lint { files, output, explain } => {
+        Command::Lint {
+            files,
+            output,
+            explain,
+        } => {
             if let Some(rule) = explain {
                 ui::print(&lint::explain(&rule)?);
                 return Ok(ExitCode::SUCCESS);
@@ -210,7 +251,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
             };
             match output {
                 LintOutput::Json => print_object(&findings, None)?,
-                LintOutput::Text => findings.iter().for_each(|finding| ui::print(&format!("{finding}\n"))),
+                LintOutput::Text => findings
+                    .iter()
+                    .for_each(|finding| ui::print(&format!("{finding}\n"))),
             }
             let count = findings.len();
             ui::tell(&if count == 0 {
@@ -218,7 +261,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
             } else {
                 format!("{count} problem(s) found\n")
             });
-            return Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
+            return Ok(if count == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(1)
+            });
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -229,13 +276,24 @@ fn dashboard(place: &Place, bind: Option<SocketAddr>, config: &str) -> Result<an
     let store_url = place.addresses(&place.given()?)?.store_url;
     let maps = place.maps()?;
     let name = format!("alameda-{config}");
-    let map = maps.get(&name).with_context(|| format!("there is no ConfigMap {name}: {}", maps.known()))?;
+    let map = maps
+        .get(&name)
+        .with_context(|| format!("there is no ConfigMap {name}: {}", maps.known()))?;
     // Files, such as features.sql, are no variables.
     let is_variable = |key: &str| !key.contains('.') && std::env::var_os(key).is_none();
-    let variables = map.iter().filter(|(key, _)| is_variable(key)).map(|(key, value)| (key.clone(), value.clone()));
+    let variables = map
+        .iter()
+        .filter(|(key, _)| is_variable(key))
+        .map(|(key, value)| (key.clone(), value.clone()));
     let arguments = ["serve".to_owned(), format!("--store-url={store_url}")];
-    let arguments = arguments.into_iter().chain(bind.map(|bind| format!("--bind={bind}"))).map(OsString::from);
-    Ok(emissary::become_program("model-monitoring".as_ref(), arguments, variables.collect()).into())
+    let arguments = arguments
+        .into_iter()
+        .chain(bind.map(|bind| format!("--bind={bind}")))
+        .map(OsString::from);
+    Ok(
+        emissary::become_program("model-monitoring".as_ref(), arguments, variables.collect())
+            .into(),
+    )
 }
 
 impl Place {
@@ -256,7 +314,10 @@ impl Place {
 
     /// The ConfigMaps.
     pub(crate) fn maps(&self) -> Result<ConfigMaps> {
-        ConfigMaps::load(&folder_or_embedded(self.config_maps.as_ref(), "config-maps")?)
+        ConfigMaps::load(&folder_or_embedded(
+            self.config_maps.as_ref(),
+            "config-maps",
+        )?)
     }
 
     /// The addresses that were given by flag or variable.
@@ -266,11 +327,20 @@ impl Place {
     pub(crate) fn given(&self) -> Result<BTreeMap<String, String>> {
         let mut given = BTreeMap::new();
         for (name, url) in [(STORE_URL, &self.store_url), (RAW_URL, &self.raw_url)] {
-            let Some(url) = url.as_ref().filter(|url| !url.is_empty()) else { continue };
+            let Some(url) = url.as_ref().filter(|url| !url.is_empty()) else {
+                continue;
+            };
             store::check_url(url)?;
             let is_path = !url.contains("://");
             let path = || std::path::absolute(url).context("finding the current folder");
-            given.insert(name.to_owned(), if is_path { path()?.display().to_string() } else { url.clone() });
+            given.insert(
+                name.to_owned(),
+                if is_path {
+                    path()?.display().to_string()
+                } else {
+                    url.clone()
+                },
+            );
         }
         Ok(given)
     }
@@ -279,39 +349,64 @@ impl Place {
     pub(crate) fn addresses(&self, annotations: &BTreeMap<String, String>) -> Result<Addresses> {
         let home = self.home()?;
         let address = |name: &str, folder: &str| {
-            annotations.get(name).cloned().unwrap_or_else(|| home.join(folder).display().to_string())
+            annotations
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| home.join(folder).display().to_string())
         };
-        Ok(Addresses { store_url: address(STORE_URL, "store"), raw_url: address(RAW_URL, "raw") })
+        Ok(Addresses {
+            store_url: address(STORE_URL, "store"),
+            raw_url: address(RAW_URL, "raw"),
+        })
     }
 
     /// A command line of this program that works in the same place.
     pub(crate) fn command(&self, arguments: &[&str]) -> String {
-        let program = std::env::args().next().unwrap_or_else(|| "alameda".to_owned());
+        let program = std::env::args()
+            .next()
+            .unwrap_or_else(|| "alameda".to_owned());
         let mut words = vec![program];
         words.extend(arguments.iter().map(|word| (*word).to_owned()));
         let mut option = |name: &str, value: Option<String>| {
             words.extend(value.map(|value| format!("--{name}={value}")));
         };
         let path = |path: &PathBuf| path.display().to_string();
-        option("home", Some(path(&self.home)).filter(|home| home != ".alameda"));
+        option(
+            "home",
+            Some(path(&self.home)).filter(|home| home != ".alameda"),
+        );
         option("workflows", self.workflows.as_ref().map(path));
         option("config-maps", self.config_maps.as_ref().map(path));
-        let plain = |word: &String| word.chars().all(|c| c.is_ascii_alphanumeric() || "@=/._-+:".contains(c));
-        let quote = |word: String| if plain(&word) { word } else { format!("'{}'", word.replace('\'', "'\\''")) };
+        let plain = |word: &String| {
+            word.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "@=/._-+:".contains(c))
+        };
+        let quote = |word: String| {
+            if plain(&word) {
+                word
+            } else {
+                format!("'{}'", word.replace('\'', "'\\''"))
+            }
+        };
         words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
     }
 }
 
 fn folder_or_embedded(given: Option<&PathBuf>, default: &str) -> Result<Source> {
     match given {
-        Some(folder) if !folder.is_dir() => {
-            Err(Failure::usage(format!("--{default} {}: there is no such folder", folder.display())))
-        }
+        Some(folder) if !folder.is_dir() => Err(Failure::usage(format!(
+            "--{default} {}: there is no such folder",
+            folder.display()
+        ))),
         Some(folder) => Ok(Source::Folder(folder.clone())),
         None => {
             let folder = PathBuf::from(default);
             let found = folder.is_dir() && !yaml_files(&folder)?.is_empty();
-            Ok(if found { Source::Folder(folder) } else { Source::Embedded })
+            Ok(if found {
+                Source::Folder(folder)
+            } else {
+                Source::Embedded
+            })
         }
     }
 }
@@ -339,23 +434,38 @@ pub(crate) fn print_object(object: &impl Serialize, output: Option<Output>) -> R
 fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
     let runs = place.runs()?;
     let pods = workflow.pods();
-    let ends_in = |path: &str, wanted: &str| path == wanted || path.ends_with(&format!(".{wanted}"));
+    let ends_in =
+        |path: &str, wanted: &str| path == wanted || path.ends_with(&format!(".{wanted}"));
     let wanted = |wanted: &str| -> Vec<_> {
         let by_name = pods.iter().filter(|pod| {
             let name = folder_name(workflow, pod);
-            pod.id == wanted || pod.name == wanted || ends_in(&name, wanted) || ends_in(&pod.name, wanted)
+            pod.id == wanted
+                || pod.name == wanted
+                || ends_in(&name, wanted)
+                || ends_in(&pod.name, wanted)
         });
         let by_name: Vec<_> = by_name.copied().collect();
         let within = |pod: &&&crate::workflow::Node| {
             let path = folder_name(workflow, pod);
             path.split(['.', '(']).any(|part| part == wanted) || path.starts_with(wanted)
         };
-        if by_name.is_empty() { pods.iter().filter(within).copied().collect() } else { by_name }
+        if by_name.is_empty() {
+            pods.iter().filter(within).copied().collect()
+        } else {
+            by_name
+        }
     };
     let chosen = node.map_or_else(|| pods.clone(), wanted);
     if let (Some(node), true) = (node, chosen.is_empty()) {
-        let known: Vec<_> = pods.iter().map(|pod| format!("\n  {}", folder_name(workflow, pod))).collect();
-        return Err(Failure::usage(format!("no step of {} is `{node}`; it has:{}", workflow.name(), known.concat())));
+        let known: Vec<_> = pods
+            .iter()
+            .map(|pod| format!("\n  {}", folder_name(workflow, pod)))
+            .collect();
+        return Err(Failure::usage(format!(
+            "no step of {} is `{node}`; it has:{}",
+            workflow.name(),
+            known.concat()
+        )));
     }
     let prefixed = chosen.len() > 1;
     for pod in chosen {
@@ -366,7 +476,11 @@ fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
             text => text.with_context(|| format!("reading {}", path.display()))?,
         };
         for line in String::from_utf8_lossy(&text).lines() {
-            let prefix = if prefixed { format!("{name}: ") } else { String::new() };
+            let prefix = if prefixed {
+                format!("{name}: ")
+            } else {
+                String::new()
+            };
             ui::print(&format!("{prefix}{line}\n"));
         }
     }

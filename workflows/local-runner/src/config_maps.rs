@@ -12,10 +12,22 @@ use crate::yaml;
 
 /// The repository's own configuration.
 pub(crate) const EMBEDDED: [(&str, &str); 4] = [
-    ("dataset.json", include_str!("../../../config-maps/dataset.json")),
-    ("features.sql", include_str!("../../../config-maps/features.sql")),
-    ("kustomization.yaml", include_str!("../../../config-maps/kustomization.yaml")),
-    ("ml-config.yaml", include_str!("../../../config-maps/ml-config.yaml")),
+    (
+        "dataset.json",
+        include_str!("../../../config-maps/dataset.json"),
+    ),
+    (
+        "features.sql",
+        include_str!("../../../config-maps/features.sql"),
+    ),
+    (
+        "kustomization.yaml",
+        include_str!("../../../config-maps/kustomization.yaml"),
+    ),
+    (
+        "ml-config.yaml",
+        include_str!("../../../config-maps/ml-config.yaml"),
+    ),
 ];
 
 /// ConfigMaps by name, each with its keys.
@@ -34,14 +46,23 @@ impl ConfigMaps {
     ///
     /// If a file can't be read, or asks kustomize for something that is not understood here; names the file.
     pub(crate) fn load(source: &Source) -> Result<Self> {
-        let mut found = Self { source: "the copies in this binary".to_owned(), ..Self::default() };
+        let mut found = Self {
+            source: "the copies in this binary".to_owned(),
+            ..Self::default()
+        };
         let Source::Folder(folder) = source else {
             let read = |name: &str| {
                 let file = EMBEDDED.iter().find(|(known, _)| *known == name);
-                file.map(|(_, text)| (*text).to_owned()).with_context(|| format!("{name} is not built in"))
+                file.map(|(_, text)| (*text).to_owned())
+                    .with_context(|| format!("{name} is not built in"))
             };
-            let names = EMBEDDED.iter().map(|(name, _)| *name).filter(|name| name.ends_with(".yaml"));
-            return found.read(&names.map(str::to_owned).collect::<Vec<_>>(), "", &read).map(|()| found);
+            let names = EMBEDDED
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| name.ends_with(".yaml"));
+            return found
+                .read(&names.map(str::to_owned).collect::<Vec<_>>(), "", &read)
+                .map(|()| found);
         };
         found.source = folder.display().to_string();
         let mut folders: Vec<PathBuf> = vec![folder.clone()];
@@ -53,45 +74,66 @@ impl ConfigMaps {
         for folder in folders.iter().filter(|folder| folder.is_dir()) {
             let read = |name: &str| {
                 let path = folder.join(name);
-                std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+                std::fs::read_to_string(&path)
+                    .with_context(|| format!("reading {}", path.display()))
             };
             let files = yaml_files(folder)?;
-            let names: Vec<_> = files.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+            let names: Vec<_> = files
+                .iter()
+                .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+                .collect();
             found.read(&names, &format!("{}/", folder.display()), &read)?;
         }
         Ok(found)
     }
 
     /// Reads the YAML files of one folder; files that a generator adds come on top of what stands in a ConfigMap.
-    fn read(&mut self, names: &[String], place: &str, read: &dyn Fn(&str) -> Result<String>) -> Result<()> {
+    fn read(
+        &mut self,
+        names: &[String],
+        place: &str,
+        read: &dyn Fn(&str) -> Result<String>,
+    ) -> Result<()> {
         let mut generated = Vec::new();
         for name in names {
             let refuse = |what: String| Failure::usage(format!("{place}{name}: {what}"));
-            let documents = yaml::load_marked(&read(name)?).map_err(|broken| refuse(broken.to_string()))?;
+            let documents =
+                yaml::load_marked(&read(name)?).map_err(|broken| refuse(broken.to_string()))?;
             for (document, marks) in documents {
-                let map_name =
-                    document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let map_name = document
+                    .pointer("/metadata/name")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned();
                 match document.get("kind").and_then(Value::as_str) {
                     Some("ConfigMap") => {
                         let keys = self.maps.entry(map_name.clone()).or_default();
-                        for (key, value) in document.get("data").and_then(Value::as_object).into_iter().flatten() {
+                        for (key, value) in document
+                            .get("data")
+                            .and_then(Value::as_object)
+                            .into_iter()
+                            .flatten()
+                        {
                             let Value::String(value) = value else {
                                 return Err(refuse(format!(
                                     "{map_name}.data.{key}: must be text, not {value}: quote it"
                                 )));
                             };
                             let (line, _) = marks.find(&format!(".data.{key}"));
-                            self.places.insert(format!("{map_name}.data.{key}"), (format!("{place}{name}"), line));
+                            self.places.insert(
+                                format!("{map_name}.data.{key}"),
+                                (format!("{place}{name}"), line),
+                            );
                             keys.insert(key.clone(), value.clone());
                         }
                     }
                     Some("Kustomization") => {
-                        let generators = document.get("configMapGenerator").and_then(Value::as_array);
+                        let generators =
+                            document.get("configMapGenerator").and_then(Value::as_array);
                         for (i, generator) in generators.into_iter().flatten().enumerate() {
-                            generated.push(
-                                generate(generator)
-                                    .map_err(|what| refuse(format!("configMapGenerator[{i}]: {what}")))?,
-                            );
+                            generated.push(generate(generator).map_err(|what| {
+                                refuse(format!("configMapGenerator[{i}]: {what}"))
+                            })?);
                         }
                     }
                     _ => {}
@@ -120,25 +162,48 @@ impl ConfigMaps {
     /// File and line of a key; line 0 when it is a file of its own.
     pub(crate) fn place(&self, name: &str, key: &str) -> (&str, usize) {
         let place = self.places.get(&format!("{name}.data.{key}"));
-        place.map_or((self.source.as_str(), 0), |(file, line)| (file.as_str(), *line))
+        place.map_or((self.source.as_str(), 0), |(file, line)| {
+            (file.as_str(), *line)
+        })
     }
 
     /// Where they were looked for, and which were found.
     pub(crate) fn known(&self) -> String {
         let names: Vec<_> = self.maps.keys().map(String::as_str).collect();
-        format!("{} has: {}", self.source, if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+        format!(
+            "{} has: {}",
+            self.source,
+            if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            }
+        )
     }
 }
 
 /// Name of the ConfigMap that a generator makes, with the files of its keys.
 fn generate(generator: &Value) -> Result<(String, Vec<(String, String)>), String> {
     let fields = generator.as_object().ok_or("must be an object")?;
-    if let Some(field) = fields.keys().find(|key| !["name", "behavior", "files"].contains(&key.as_str())) {
-        return Err(format!("unknown field `{field}`: name, behavior and files are understood"));
+    if let Some(field) = fields
+        .keys()
+        .find(|key| !["name", "behavior", "files"].contains(&key.as_str()))
+    {
+        return Err(format!(
+            "unknown field `{field}`: name, behavior and files are understood"
+        ));
     }
-    let name = fields.get("name").and_then(Value::as_str).ok_or("`name` is missing")?;
+    let name = fields
+        .get("name")
+        .and_then(Value::as_str)
+        .ok_or("`name` is missing")?;
     let mut files = Vec::new();
-    for file in fields.get("files").and_then(Value::as_array).into_iter().flatten() {
+    for file in fields
+        .get("files")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let file = file.as_str().ok_or("`files` must be a list of text")?;
         let (key, path) = match file.split_once('=') {
             Some((key, path)) => (key, path),
@@ -184,7 +249,10 @@ mod tests {
         .unwrap();
         let maps = ConfigMaps::load(&Source::Folder(home.path().to_owned())).unwrap();
         let keys = maps.get("alameda-churn").unwrap();
-        assert_eq!((keys["MODEL_C"].as_str(), keys["features.sql"].as_str()), ("2", "SELECT 1"));
+        assert_eq!(
+            (keys["MODEL_C"].as_str(), keys["features.sql"].as_str()),
+            ("2", "SELECT 1")
+        );
 
         for (text, part) in [
             (
@@ -198,7 +266,10 @@ mod tests {
             ("a: [", "ml-config.yaml: line"),
         ] {
             fs::write(churn.join("ml-config.yaml"), text).unwrap();
-            let error = format!("{:#}", ConfigMaps::load(&Source::Folder(home.path().to_owned())).unwrap_err());
+            let error = format!(
+                "{:#}",
+                ConfigMaps::load(&Source::Folder(home.path().to_owned())).unwrap_err()
+            );
             assert!(error.contains(part), "{error}");
         }
     }

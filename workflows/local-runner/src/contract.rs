@@ -24,23 +24,38 @@ fn the_contract_tells_the_flags_and_outputs_of_every_step() {
         std::fs::write(&file, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(written, made, "docs/contract.md is stale: run `just accept` and read what changed");
+    assert_eq!(
+        written, made,
+        "docs/contract.md is stale: run `just accept` and read what changed"
+    );
 }
 
 fn tables() -> String {
     let shared = (STEPS[0].command)();
-    let shared: Vec<&Arg> = shared.get_arguments().filter(|arg| arg.is_global_set()).collect();
+    let shared: Vec<&Arg> = shared
+        .get_arguments()
+        .filter(|arg| arg.is_global_set())
+        .collect();
     let mut text = format!("\n### Shared by every step\n\n{}", table(&shared));
     for step in STEPS {
         text += &format!("\n### {}\n", step.name);
         for verb in (step.command)().get_subcommands() {
-            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            let about = verb
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             text += &format!("\n`{} {}`: {about}.\n", step.name, verb.get_name());
-            let flags: Vec<&Arg> = verb.get_arguments().filter(|arg| !arg.is_global_set()).collect();
+            let flags: Vec<&Arg> = verb
+                .get_arguments()
+                .filter(|arg| !arg.is_global_set())
+                .collect();
             if !flags.is_empty() {
                 text += &format!("\n{}", table(&flags));
             }
-            text += &format!("\n{}\n", outputs(&format!("{}-{}", step.name, verb.get_name())));
+            text += &format!(
+                "\n{}\n",
+                outputs(&format!("{}-{}", step.name, verb.get_name()))
+            );
         }
     }
     text
@@ -48,22 +63,40 @@ fn tables() -> String {
 
 fn table(flags: &[&Arg]) -> String {
     let mut text = "| flag | variable | default | meaning |\n|---|---|---|---|\n".to_owned();
-    for flag in flags.iter().filter(|flag| !flag.is_hide_set() && !matches!(flag.get_id().as_str(), "help" | "version"))
+    for flag in flags
+        .iter()
+        .filter(|flag| !flag.is_hide_set() && !matches!(flag.get_id().as_str(), "help" | "version"))
     {
         let name = flag.get_long().unwrap_or_default();
-        let variable = flag.get_env().map(|env| format!("`{}`", env.display())).unwrap_or_default();
+        let variable = flag
+            .get_env()
+            .map(|env| format!("`{}`", env.display()))
+            .unwrap_or_default();
         let default = match flag.get_default_values() {
-            [value] if flag.get_action().takes_values() && !value.is_empty() => format!("`{}`", value.display()),
+            [value] if flag.get_action().takes_values() && !value.is_empty() => {
+                format!("`{}`", value.display())
+            }
             _ if flag.is_required_set() => "required".to_owned(),
             _ => String::new(),
         };
         let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
         let choices: Vec<String> = match flag.get_action().takes_values() {
-            true => flag.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect(),
+            true => flag
+                .get_possible_values()
+                .iter()
+                .map(|value| format!("`{}`", value.get_name()))
+                .collect(),
             false => Vec::new(),
         };
-        let choices = if choices.is_empty() { String::new() } else { format!(": {}", choices.join(", ")) };
-        text += &format!("| `--{name}` | {variable} | {default} | {}{choices} |\n", help.replace('|', "\\|"));
+        let choices = if choices.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", choices.join(", "))
+        };
+        text += &format!(
+            "| `--{name}` | {variable} | {default} | {}{choices} |\n",
+            help.replace('|', "\\|")
+        );
     }
     text
 }
@@ -74,10 +107,27 @@ fn outputs(template: &str) -> String {
     let templates = &library.template("alameda-steps").unwrap().spec.templates;
     let leaf = templates.iter().find(|leaf| leaf.name == template);
     let Some(leaf) = leaf else {
-        assert!(SERVERS.contains(&template), "steps.yaml has no leaf {template}");
+        assert!(
+            SERVERS.contains(&template),
+            "steps.yaml has no leaf {template}"
+        );
         return "No workflow runs it, and it has no outputs.".to_owned();
     };
-    let mut names: Vec<String> = leaf.outputs.parameters.iter().map(|output| format!("`{}`", output.name)).collect();
-    names.extend(leaf.outputs.artifacts.iter().map(|artifact| format!("artifact `{}`", artifact.name)));
-    if names.is_empty() { "No outputs.".to_owned() } else { format!("Outputs: {}.", names.join(", ")) }
+    let mut names: Vec<String> = leaf
+        .outputs
+        .parameters
+        .iter()
+        .map(|output| format!("`{}`", output.name))
+        .collect();
+    names.extend(
+        leaf.outputs
+            .artifacts
+            .iter()
+            .map(|artifact| format!("artifact `{}`", artifact.name)),
+    );
+    if names.is_empty() {
+        "No outputs.".to_owned()
+    } else {
+        format!("Outputs: {}.", names.join(", "))
+    }
 }

@@ -16,14 +16,21 @@ const CANNOT_START: u8 = 64;
 /// The command that runs `program`: its own process group, ended when the calling thread or the runner ends.
 pub(crate) fn command(program: &[String], termination_log: &Path) -> std::io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg0(NAME).arg(std::process::id().to_string()).arg(termination_log).args(program).process_group(0);
+    command
+        .arg0(NAME)
+        .arg(std::process::id().to_string())
+        .arg(termination_log)
+        .args(program)
+        .process_group(0);
     Ok(command)
 }
 
 /// Becomes the program of its arguments.
 pub(crate) fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    let runner = arguments.next().and_then(|pid| pid.to_str()?.parse::<i32>().ok());
+    let runner = arguments
+        .next()
+        .and_then(|pid| pid.to_str()?.parse::<i32>().ok());
     let termination_log = arguments.next().map(PathBuf::from).unwrap_or_default();
     let program = arguments.next().unwrap_or_default();
     let error = match live_as_long_as(runner) {
@@ -43,12 +50,18 @@ fn live_as_long_as(runner: Option<i32>) -> std::io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     // It may have died before the line above.
     let parent = rustix::process::getppid().map(rustix::process::Pid::as_raw_nonzero);
-    if parent.map(std::num::NonZero::get) == runner { Ok(()) } else { Err(std::io::Error::other("the runner is gone")) }
+    if parent.map(std::num::NonZero::get) == runner {
+        Ok(())
+    } else {
+        Err(std::io::Error::other("the runner is gone"))
+    }
 }
 
 /// Becomes the step that the first argument names, if it names one: only returns when that fails.
 pub(crate) fn become_step(mut arguments: impl Iterator<Item = OsString>) -> Option<std::io::Error> {
-    let step = arguments.next().filter(|name| name.to_str().and_then(steps::find).is_some())?;
+    let step = arguments
+        .next()
+        .filter(|name| name.to_str().and_then(steps::find).is_some())?;
     Some(become_program(&step, arguments, BTreeMap::new()))
 }
 

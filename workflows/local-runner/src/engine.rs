@@ -99,7 +99,9 @@ impl<'a> Engine<'a> {
         view: &'a mut dyn View,
     ) -> Self {
         let stored = workflow.status.stored_templates.iter();
-        let templates = stored.map(|(key, template)| (key.clone(), Rc::new(template.clone()))).collect();
+        let templates = stored
+            .map(|(key, template)| (key.clone(), Rc::new(template.clone())))
+            .collect();
         let (sender, events) = channel();
         let (queue, running) = (VecDeque::new(), BTreeMap::new());
         Self {
@@ -137,7 +139,10 @@ impl<'a> Engine<'a> {
             }
             self.show();
             if self.workflow.status.phase.fulfilled() && self.running.is_empty() {
-                return Ok(Finished { workflow: self.workflow, stopped_by: self.stopped_by });
+                return Ok(Finished {
+                    workflow: self.workflow,
+                    stopped_by: self.stopped_by,
+                });
             }
             self.wait()?;
         }
@@ -148,9 +153,19 @@ impl<'a> Engine<'a> {
         let idle = self.running.is_empty() && self.queue.is_empty() && self.asking.is_none();
         if idle && self.wake.is_none() && !self.changed {
             // A bug of the engine; waiting for ever would hide it.
-            let open = self.workflow.status.nodes.values().find(|node| !node.phase.fulfilled());
-            let name = open.map_or("the entrypoint", |node| node.name.as_str()).to_owned();
-            self.end_workflow(Phase::Error, format!("nothing runs, and yet {name} is not done"));
+            let open = self
+                .workflow
+                .status
+                .nodes
+                .values()
+                .find(|node| !node.phase.fulfilled());
+            let name = open
+                .map_or("the entrypoint", |node| node.name.as_str())
+                .to_owned();
+            self.end_workflow(
+                Phase::Error,
+                format!("nothing runs, and yet {name} is not done"),
+            );
             return Ok(());
         }
         loop {
@@ -162,7 +177,9 @@ impl<'a> Engine<'a> {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the channel of events is closed"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    anyhow::bail!("the channel of events is closed")
+                }
             }
             if self.changed || self.wake.is_some_and(|wake| wake <= now()) {
                 return Ok(());
@@ -193,7 +210,8 @@ impl<'a> Engine<'a> {
             }
             Event::Answered { id, outputs } => self.answered(&id, outputs),
             Event::Stop { signal } => {
-                self.view.say("stopping the running steps; once more kills them");
+                self.view
+                    .say("stopping the running steps; once more kills them");
                 self.stopped_by = Some(signal);
                 self.changed = true;
                 self.running.values().for_each(|control| control.stop());
@@ -216,20 +234,36 @@ impl<'a> Engine<'a> {
         let name = self.workflow.name().to_owned();
         let call = |name: String, template: String, arguments, exit| {
             let (home, scope) = (home.clone(), home.clone());
-            Call { name, home, template, scope, by_reference: false, arguments, boundary: None, exit }
+            Call {
+                name,
+                home,
+                template,
+                scope,
+                by_reference: false,
+                arguments,
+                boundary: None,
+                exit,
+            }
         };
         let Some(entrypoint) = entrypoint else {
             return self.end_workflow(Phase::Error, "the spec has no entrypoint".to_owned());
         };
         // By the scope: a parameter may hold the tag of the scheduled time.
         let scope = self.workflow_scope(false);
-        let value =
-            |p: &Parameter| scope.get(&format!("workflow.parameters.{}", p.name)).unwrap_or_default().to_owned();
+        let value = |p: &Parameter| {
+            scope
+                .get(&format!("workflow.parameters.{}", p.name))
+                .unwrap_or_default()
+                .to_owned()
+        };
         let parameters = self.workflow.spec.arguments.parameters.iter();
-        let arguments: Vec<Parameter> =
-            parameters.map(|parameter| Parameter::new(&parameter.name, value(parameter))).collect();
+        let arguments: Vec<Parameter> = parameters
+            .map(|parameter| Parameter::new(&parameter.name, value(parameter)))
+            .collect();
         self.execute(&call(name.clone(), entrypoint, arguments.clone(), false));
-        let Some(root) = self.workflow.root().filter(|root| root.phase.fulfilled()) else { return };
+        let Some(root) = self.workflow.root().filter(|root| root.phase.fulfilled()) else {
+            return;
+        };
         let (phase, message) = (root.phase, root.message.clone());
         if self.stopped_by.is_some() {
             return self.end_workflow(Phase::Failed, TERMINATED.to_owned());
@@ -238,13 +272,17 @@ impl<'a> Engine<'a> {
         if let Some(template) = on_exit {
             self.execute(&call(format!("{name}.onExit"), template, arguments, true));
             match self.workflow.exit_root() {
-                Some(node) if node.phase.fulfilled() => exit_handler = Some((node.phase, node.message.clone())),
+                Some(node) if node.phase.fulfilled() => {
+                    exit_handler = Some((node.phase, node.message.clone()))
+                }
                 _ => return,
             }
         }
         match (phase, exit_handler) {
             (Phase::Failed | Phase::Error, _) => self.end_workflow(phase, message),
-            (_, Some((exit_phase, message))) if exit_phase.failed() => self.end_workflow(exit_phase, message),
+            (_, Some((exit_phase, message))) if exit_phase.failed() => {
+                self.end_workflow(exit_phase, message)
+            }
             _ => self.end_workflow(Phase::Succeeded, String::new()),
         }
     }
@@ -258,11 +296,22 @@ impl<'a> Engine<'a> {
 
     /// Runs a template as a node, as far as it can go now.
     fn execute(&mut self, call: &Call) {
-        if self.workflow.node(&call.name).is_some_and(|node| node.phase.fulfilled()) {
+        if self
+            .workflow
+            .node(&call.name)
+            .is_some_and(|node| node.phase.fulfilled())
+        {
             return;
         }
-        let Some(template) = self.templates.get(&format!("{}/{}", call.home, call.template)).cloned() else {
-            return self.refuse(call, format!("there is no template {}/{}", call.home, call.template));
+        let Some(template) = self
+            .templates
+            .get(&format!("{}/{}", call.home, call.template))
+            .cloned()
+        else {
+            return self.refuse(
+                call,
+                format!("there is no template {}/{}", call.home, call.template),
+            );
         };
         let inputs = match self.inputs(&template, call) {
             Ok(inputs) => inputs,
@@ -270,7 +319,13 @@ impl<'a> Engine<'a> {
         };
         match (&template.dag, &template.container) {
             (Some(_), _) if template.retry_strategy.is_some() => {
-                self.refuse(call, format!("the retryStrategy of the DAG {} {NOT_ON_DAGS}", call.template));
+                self.refuse(
+                    call,
+                    format!(
+                        "the retryStrategy of the DAG {} {NOT_ON_DAGS}",
+                        call.template
+                    ),
+                );
             }
             (Some(dag), _) => self.dag(call, &template, dag, inputs),
             (None, Some(container)) => self.leaf(call, &template, container, inputs),
@@ -284,11 +339,19 @@ impl<'a> Engine<'a> {
         let scope = self.workflow_scope(call.exit);
         let mut inputs = Parameters::default();
         for input in &template.inputs.parameters {
-            let argument = call.arguments.iter().find(|argument| argument.name == input.name);
-            let value = match (argument.and_then(|argument| argument.value.clone()), input.given()) {
+            let argument = call
+                .arguments
+                .iter()
+                .find(|argument| argument.name == input.name);
+            let value = match (
+                argument.and_then(|argument| argument.value.clone()),
+                input.given(),
+            ) {
                 (Some(value), _) => value,
                 (None, Some(default)) => scope.fill(default)?,
-                (None, None) => return Err(format!("inputs.parameters.{} was not supplied", input.name)),
+                (None, None) => {
+                    return Err(format!("inputs.parameters.{} was not supplied", input.name));
+                }
             };
             inputs.parameters.push(Parameter::new(&input.name, value));
         }
@@ -307,9 +370,17 @@ impl<'a> Engine<'a> {
         if self.workflow.status.nodes.contains_key(&id) {
             return;
         }
-        let path = call.boundary.as_ref().and_then(|boundary| self.workflow.status.nodes.get(&boundary.id));
-        let display_name = path.and_then(|dag| call.name.strip_prefix(&format!("{}.", dag.name))).unwrap_or(&call.name);
-        let reference = TemplateRef { name: call.home.clone(), template: call.template.clone() };
+        let path = call
+            .boundary
+            .as_ref()
+            .and_then(|boundary| self.workflow.status.nodes.get(&boundary.id));
+        let display_name = path
+            .and_then(|dag| call.name.strip_prefix(&format!("{}.", dag.name)))
+            .unwrap_or(&call.name);
+        let reference = TemplateRef {
+            name: call.home.clone(),
+            template: call.template.clone(),
+        };
         let node = Node {
             id: id.clone(),
             name: call.name.clone(),
@@ -346,19 +417,33 @@ impl<'a> Engine<'a> {
 
     /// Whether the limits of the workflow and of the DAG let another node start.
     fn may_start(&self, boundary: Option<&Boundary>) -> bool {
-        let active = |node: &&Node| !node.phase.fulfilled() && matches!(node.kind, Kind::Pod | Kind::Dag);
+        let active =
+            |node: &&Node| !node.phase.fulfilled() && matches!(node.kind, Kind::Pod | Kind::Dag);
         let nodes = || self.workflow.status.nodes.values().filter(active);
         let pods = nodes().filter(|node| node.kind == Kind::Pod).count();
         let spec = &self.workflow.status.stored_workflow_template_spec;
-        let siblings =
-            |boundary: &Boundary| nodes().filter(|node| node.boundary_id.as_ref() == Some(&boundary.id)).count();
+        let siblings = |boundary: &Boundary| {
+            nodes()
+                .filter(|node| node.boundary_id.as_ref() == Some(&boundary.id))
+                .count()
+        };
         spec.parallelism.is_none_or(|limit| pods < limit)
-            && boundary.is_none_or(|boundary| boundary.parallelism.is_none_or(|limit| siblings(boundary) < limit))
+            && boundary.is_none_or(|boundary| {
+                boundary
+                    .parallelism
+                    .is_none_or(|limit| siblings(boundary) < limit)
+            })
     }
 
     /// `workflow.failures`, as Argo gives it to the exit handler: attempts that were retried stand in it too.
     fn failures(&self) -> String {
-        let mut failed: Vec<_> = self.workflow.status.nodes.values().filter(|node| node.phase.failed()).collect();
+        let mut failed: Vec<_> = self
+            .workflow
+            .status
+            .nodes
+            .values()
+            .filter(|node| node.phase.failed())
+            .collect();
         failed.sort_by_key(|node| crate::workflow::natural(node));
         let list: Vec<Value> = failed
             .into_iter()
@@ -373,22 +458,32 @@ impl<'a> Engine<'a> {
                 })
             })
             .collect();
-        if list.is_empty() { "null".to_owned() } else { Value::from(list).to_string() }
+        if list.is_empty() {
+            "null".to_owned()
+        } else {
+            Value::from(list).to_string()
+        }
     }
 }
 
 /// Turns SIGINT and SIGTERM into events.
 fn listen_for_signals(events: Sender<Event>) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (mut interrupt, mut terminate) = {
         let _guard = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        )
     };
     std::thread::spawn(move || {
         runtime.block_on(async {
             loop {
-                let signal = tokio::select! { _ = interrupt.recv() => 2, _ = terminate.recv() => 15 };
+                let signal =
+                    tokio::select! { _ = interrupt.recv() => 2, _ = terminate.recv() => 15 };
                 if events.send(Event::Stop { signal }).is_err() {
                     return;
                 }
@@ -402,7 +497,10 @@ impl Scope {
     /// Adds the input parameters of a template.
     fn set_inputs(&mut self, inputs: &Parameters) {
         for input in &inputs.parameters {
-            self.set(format!("inputs.parameters.{}", input.name), input.value.clone().unwrap_or_default());
+            self.set(
+                format!("inputs.parameters.{}", input.name),
+                input.value.clone().unwrap_or_default(),
+            );
         }
     }
 }

@@ -38,7 +38,10 @@ impl fmt::Display for Value {
             Value::Bool(v) => write!(f, "{v}"),
             Value::Number(v) => write!(f, "{v}"),
             Value::Text(v) => f.write_str(v),
-            Value::List(v) => f.debug_list().entries(v.iter().map(ToString::to_string)).finish(),
+            Value::List(v) => f
+                .debug_list()
+                .entries(v.iter().map(ToString::to_string))
+                .finish(),
         }
     }
 }
@@ -63,7 +66,11 @@ pub(crate) enum Expr {
 /// Parses `text`; the error says what was found and where.
 pub(crate) fn parse(text: &str, dialect: Dialect) -> Result<Expr, String> {
     let tokens = tokenize(text, dialect)?;
-    let mut parser = Parser { tokens, at: 0, dialect };
+    let mut parser = Parser {
+        tokens,
+        at: 0,
+        dialect,
+    };
     let expr = parser.binary(0)?;
     match parser.peek() {
         None => Ok(expr),
@@ -72,7 +79,11 @@ pub(crate) fn parse(text: &str, dialect: Dialect) -> Result<Expr, String> {
 }
 
 /// Parses and evaluates `text` to a truth value. `lookup` gives a name's value, `None` when there is no such name.
-pub(crate) fn holds(text: &str, dialect: Dialect, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<bool, String> {
+pub(crate) fn holds(
+    text: &str,
+    dialect: Dialect,
+    lookup: &dyn Fn(&str) -> Option<Value>,
+) -> Result<bool, String> {
     match parse(text, dialect)?.eval(dialect, lookup)? {
         Value::Bool(value) => Ok(value),
         other => Err(format!("`{text}` is `{other}`, not true or false")),
@@ -81,7 +92,11 @@ pub(crate) fn holds(text: &str, dialect: Dialect, lookup: &dyn Fn(&str) -> Optio
 
 impl Expr {
     /// Evaluates with the values that `lookup` gives to names.
-    pub(crate) fn eval(&self, dialect: Dialect, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Value, String> {
+    pub(crate) fn eval(
+        &self,
+        dialect: Dialect,
+        lookup: &dyn Fn(&str) -> Option<Value>,
+    ) -> Result<Value, String> {
         let eval = |expr: &Expr| expr.eval(dialect, lookup);
         let truth = |expr: &Expr| match eval(expr)? {
             Value::Bool(value) => Ok(value),
@@ -115,8 +130,11 @@ impl Expr {
                 let (a, b) = (eval(a)?, eval(b)?);
                 // govaluate calls values of different kinds unequal; expr-lang refuses to compare them.
                 let same_kind = std::mem::discriminant(&a) == std::mem::discriminant(&b);
-                if dialect == Dialect::Variables && !same_kind && a != Value::Nil && b != Value::Nil {
-                    return Err(format!("`{a}` and `{b}` are of different kinds and cannot be compared"));
+                if dialect == Dialect::Variables && !same_kind && a != Value::Nil && b != Value::Nil
+                {
+                    return Err(format!(
+                        "`{a}` and `{b}` are of different kinds and cannot be compared"
+                    ));
                 }
                 match *op {
                     "==" => Value::Bool(a == b),
@@ -174,7 +192,9 @@ impl fmt::Display for Token {
     }
 }
 
-const SYMBOLS: [&str; 16] = ["&&", "||", "==", "!=", "<=", ">=", "??", "<", ">", "!", "(", ")", "[", "]", ",", "."];
+const SYMBOLS: [&str; 16] = [
+    "&&", "||", "==", "!=", "<=", ">=", "??", "<", ">", "!", "(", ")", "[", "]", ",", ".",
+];
 
 fn tokenize(text: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
@@ -182,17 +202,24 @@ fn tokenize(text: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
     while let Some(first) = rest.chars().next() {
         let word_end = |rest: &str| {
             let hyphen = dialect == Dialect::Depends;
-            rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || hyphen && c == '-')).unwrap_or(rest.len())
+            rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || hyphen && c == '-'))
+                .unwrap_or(rest.len())
         };
         if first == '\'' || first == '"' {
             let body = &rest[1..];
-            let end = body.find(first).ok_or_else(|| format!("quote without end in `{text}`"))?;
+            let end = body
+                .find(first)
+                .ok_or_else(|| format!("quote without end in `{text}`"))?;
             tokens.push(Token::Text(body[..end].to_owned()));
             rest = &body[end + 1..];
         } else if dialect != Dialect::Depends && (first.is_ascii_digit() || first == '-') {
-            let end = rest[1..].find(|c: char| !(c.is_alphanumeric() || c == '.')).map_or(rest.len(), |i| i + 1);
+            let end = rest[1..]
+                .find(|c: char| !(c.is_alphanumeric() || c == '.'))
+                .map_or(rest.len(), |i| i + 1);
             let number = rest[..end].parse();
-            tokens.push(Token::Number(number.map_err(|_| format!("`{}` is not a number: quote it", &rest[..end]))?));
+            tokens.push(Token::Number(number.map_err(|_| {
+                format!("`{}` is not a number: quote it", &rest[..end])
+            })?));
             rest = &rest[end..];
         } else if first.is_alphanumeric() || first == '_' {
             let end = word_end(rest);
@@ -202,7 +229,9 @@ fn tokenize(text: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
             tokens.push(Token::Symbol(symbol));
             rest = &rest[symbol.len()..];
         } else {
-            return Err(format!("`{first}` is not understood in `{text}` (a value may need quotes)"));
+            return Err(format!(
+                "`{first}` is not understood in `{text}` (a value may need quotes)"
+            ));
         }
         rest = rest.trim_start();
     }
@@ -210,7 +239,12 @@ fn tokenize(text: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
 }
 
 /// Binary operators, the loosest first.
-const LEVELS: [&[&str]; 4] = [&["||"], &["&&"], &["==", "!=", "<", "<=", ">", ">=", "in"], &["??"]];
+const LEVELS: [&[&str]; 4] = [
+    &["||"],
+    &["&&"],
+    &["==", "!=", "<", "<=", ">", ">=", "in"],
+    &["??"],
+];
 
 struct Parser {
     tokens: Vec<Token>,
@@ -226,7 +260,9 @@ impl Parser {
     fn take(&mut self, symbol: &str) -> bool {
         let found = match self.peek() {
             Some(Token::Symbol(text)) => *text == symbol,
-            Some(Token::Word(text)) => symbol == "in" && text == "in" && self.dialect == Dialect::Variables,
+            Some(Token::Word(text)) => {
+                symbol == "in" && text == "in" && self.dialect == Dialect::Variables
+            }
             _ => false,
         };
         self.at += usize::from(found);
@@ -234,15 +270,22 @@ impl Parser {
     }
 
     fn expect(&mut self, symbol: &str) -> Result<(), String> {
-        if self.take(symbol) { Ok(()) } else { Err(format!("`{symbol}` expected, found {}", self.found())) }
+        if self.take(symbol) {
+            Ok(())
+        } else {
+            Err(format!("`{symbol}` expected, found {}", self.found()))
+        }
     }
 
     fn found(&self) -> String {
-        self.peek().map_or_else(|| "the end".to_owned(), |token| format!("`{token}`"))
+        self.peek()
+            .map_or_else(|| "the end".to_owned(), |token| format!("`{token}`"))
     }
 
     fn binary(&mut self, level: usize) -> Result<Expr, String> {
-        let Some(operators) = LEVELS.get(level) else { return self.unary() };
+        let Some(operators) = LEVELS.get(level) else {
+            return self.unary();
+        };
         let mut left = self.binary(level + 1)?;
         while let Some(operator) = operators.iter().find(|operator| self.take(operator)) {
             let right = self.binary(level + 1)?;
@@ -340,16 +383,33 @@ mod tests {
             _ => None,
         };
         use Dialect::{Depends, Variables, When};
-        let retry = r#"lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [64, 75, 137, 143]"#;
+        let retry =
+            r#"lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [64, 75, 137, 143]"#;
         for (dialect, text, expected) in [
             (Variables, retry, Ok(true)),
             (Variables, "asInt(lastRetry.exitCode) in [1, 2]", Ok(false)),
             (Variables, "inputs.parameters['a-b'] != 'Failed'", Ok(false)),
             (Variables, "(workflow.failures ?? 'x') == 'x'", Ok(true)),
-            (Variables, "lastRetry.exitCode == 75", Err("different kinds")),
-            (Variables, "lastRetry.message == ''", Err("unknown name `lastRetry.message`")),
-            (Variables, "now() == 1", Err("function `now` is not supported")),
-            (Depends, "plan.Succeeded && (data-prep.Succeeded || data-prep.Skipped)", Ok(true)),
+            (
+                Variables,
+                "lastRetry.exitCode == 75",
+                Err("different kinds"),
+            ),
+            (
+                Variables,
+                "lastRetry.message == ''",
+                Err("unknown name `lastRetry.message`"),
+            ),
+            (
+                Variables,
+                "now() == 1",
+                Err("function `now` is not supported"),
+            ),
+            (
+                Depends,
+                "plan.Succeeded && (data-prep.Succeeded || data-prep.Skipped)",
+                Ok(true),
+            ),
             (Depends, "!map.AllFailed && !data-prep.Skipped", Ok(false)),
             (Depends, "plan.Succeeded &&", Err("found the end")),
             (When, "true == true", Ok(true)),
@@ -362,7 +422,11 @@ mod tests {
             (When, "9 < '10'", Err("cannot be compared by `<`")),
             (When, "part.parquet == 'part.parquet'", Err("need quotes")),
             (When, "a in ('a', 'b')", Err("unexpected `in`")),
-            (Variables, "asInt(lastRetry.exitCode) > 74 && asInt(lastRetry.exitCode) <= 75", Ok(true)),
+            (
+                Variables,
+                "asInt(lastRetry.exitCode) > 74 && asInt(lastRetry.exitCode) <= 75",
+                Ok(true),
+            ),
             (Variables, "lastRetry.exitCode > 1", Err("different kinds")),
             (When, "(a == a", Err("`)` expected")),
             (When, "alert", Err("not true or false")),

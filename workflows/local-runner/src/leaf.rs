@@ -104,10 +104,19 @@ const FOLDERS: [&str; 5] = ["inputs", "outputs", "work", "tmp", "config"];
 
 /// Where a path of the container lies in the node's folder; `None` when it is none of its folders.
 pub(crate) fn place(folder: &Path, path: &str) -> Option<PathBuf> {
-    let roots = [("/work/out", "outputs"), ("/work", "work"), ("/tmp", "tmp"), ("/config", "config")];
+    let roots = [
+        ("/work/out", "outputs"),
+        ("/work", "work"),
+        ("/tmp", "tmp"),
+        ("/config", "config"),
+    ];
     let path = Path::new(path);
-    let (rest, name) = roots.iter().find_map(|(root, name)| Some((path.strip_prefix(root).ok()?, name)))?;
-    rest.components().all(|part| matches!(part, Component::Normal(_))).then(|| folder.join(name).join(rest))
+    let (rest, name) = roots
+        .iter()
+        .find_map(|(root, name)| Some((path.strip_prefix(root).ok()?, name)))?;
+    rest.components()
+        .all(|part| matches!(part, Component::Normal(_)))
+        .then(|| folder.join(name).join(rest))
 }
 
 /// The kernel takes no longer argument than 128 KiB; Argo puts those into files too.
@@ -141,7 +150,8 @@ impl Leaf {
         maps: &ConfigMaps,
         addresses: &Addresses,
     ) -> Result<Self, String> {
-        let writing = |error: std::io::Error| format!("cannot write to {}: {error}", folder.display());
+        let writing =
+            |error: std::io::Error| format!("cannot write to {}: {error}", folder.display());
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(writing)?;
         }
@@ -160,10 +170,15 @@ impl Leaf {
 
         let mut program = container.command.clone();
         for (index, argument) in container.args.iter().enumerate() {
-            program.push(offloaded(argument, &folder.join(format!("argument-{index}"))).map_err(writing)?);
+            program.push(
+                offloaded(argument, &folder.join(format!("argument-{index}"))).map_err(writing)?,
+            );
         }
         if program.is_empty() {
-            return Err("the container has no command: Argo could look into the image, this runner can't".to_owned());
+            return Err(
+                "the container has no command: Argo could look into the image, this runner can't"
+                    .to_owned(),
+            );
         }
         let mut env = variables(container, maps)?;
         env.insert("STORE_URL".to_owned(), addresses.store_url.clone());
@@ -179,7 +194,13 @@ impl Leaf {
         ] {
             env.insert(name.to_owned(), folder.join(file).display().to_string());
         }
-        Ok(Self { id: id.to_owned(), folder, program, env, deadline: None })
+        Ok(Self {
+            id: id.to_owned(),
+            folder,
+            program,
+            env,
+            deadline: None,
+        })
     }
 
     /// Ends the attempt after so long.
@@ -196,7 +217,9 @@ impl Leaf {
     /// Runs it on a thread of its own, which tells how it ended.
     pub(crate) fn start(mut self, threads: usize, control: Arc<Control>, events: Sender<Event>) {
         if std::env::var_os("ALAMEDA_THREADS").is_none() {
-            self.env.entry("ALAMEDA_THREADS".to_owned()).or_insert(threads.to_string());
+            self.env
+                .entry("ALAMEDA_THREADS".to_owned())
+                .or_insert(threads.to_string());
         }
         // The thread lives as long as the process: the kernel ends a process with the thread that started it.
         thread::spawn(move || {
@@ -214,7 +237,10 @@ impl Leaf {
                 let _ = fs::remove_dir_all(self.folder.join(scratch));
             }
             // Nobody listens when the runner is on its way out.
-            let _ = events.send(Event::Ended { id: self.id, outcome });
+            let _ = events.send(Event::Ended {
+                id: self.id,
+                outcome,
+            });
         });
     }
 
@@ -234,7 +260,8 @@ impl Leaf {
     fn watch(&self, mut child: Child, control: &Control, events: &Sender<Event>) -> Outcome {
         let pid = Pid::from_child(&child);
         let started = Instant::now();
-        let (mut peak_memory, mut progress, mut stopping, mut overdue) = (None, String::new(), None, false);
+        let (mut peak_memory, mut progress, mut stopping, mut overdue) =
+            (None, String::new(), None, false);
         // Looked at without reaping: until then no other process can get the number that is killed below.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         while let Ok(None) = waitid(WaitId::Pid(pid), options) {
@@ -244,9 +271,14 @@ impl Leaf {
                 && text.trim() != progress
             {
                 progress = text.trim().to_owned();
-                let _ = events.send(Event::Progress { id: self.id.clone(), progress: progress.clone() });
+                let _ = events.send(Event::Progress {
+                    id: self.id.clone(),
+                    progress: progress.clone(),
+                });
             }
-            overdue |= self.deadline.is_some_and(|deadline| started.elapsed() > deadline);
+            overdue |= self
+                .deadline
+                .is_some_and(|deadline| started.elapsed() > deadline);
             let level = control.0.load(Ordering::Relaxed);
             if level > 0 || overdue {
                 let since = *stopping.get_or_insert_with(|| {
@@ -261,28 +293,42 @@ impl Leaf {
         }
         // A container ends with its first process, and so does everything that this one left behind.
         signal_group(pid, Signal::KILL);
-        let exit_code = child
-            .wait()
-            .ok()
-            .map(|status| status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1));
+        let exit_code = child.wait().ok().map(|status| {
+            status
+                .code()
+                .or_else(|| status.signal().map(|signal| 128 + signal))
+                .unwrap_or(1)
+        });
         let (phase, message) = match exit_code {
             Some(0) => (Phase::Succeeded, String::new()),
-            Some(_) if overdue => {
-                (Phase::Failed, "Pod was active on the node longer than the specified deadline".to_owned())
-            }
+            Some(_) if overdue => (
+                Phase::Failed,
+                "Pod was active on the node longer than the specified deadline".to_owned(),
+            ),
             Some(code) => (Phase::Failed, failure(code, &self.folder)),
             None => (Phase::Error, "the process was lost".to_owned()),
         };
-        Outcome { phase, message, exit_code, peak_memory }
+        Outcome {
+            phase,
+            message,
+            exit_code,
+            peak_memory,
+        }
     }
 }
 
 /// A failure in the words of Argo, with the text that the step left for it.
 fn failure(code: i32, folder: &Path) -> String {
     let text = fs::read(folder.join("termination-log")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text[..text.len().min(MESSAGE_BYTES)]).trim().to_owned();
+    let text = String::from_utf8_lossy(&text[..text.len().min(MESSAGE_BYTES)])
+        .trim()
+        .to_owned();
     let message = format!("main: Error (exit code {code})");
-    if text.is_empty() { message } else { format!("{message}: {text}") }
+    if text.is_empty() {
+        message
+    } else {
+        format!("{message}: {text}")
+    }
 }
 
 fn signal_group(pid: Pid, signal: Signal) {
@@ -293,9 +339,16 @@ fn signal_group(pid: Pid, signal: Signal) {
 /// Largest resident memory of a process so far, in bytes.
 fn resident_peak(pid: Pid) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     // It is 0 while the emissary becomes the program.
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().filter(|kib| *kib > 0).map(|kib| kib * 1024)
+    line.trim()
+        .strip_suffix(" kB")?
+        .parse::<u64>()
+        .ok()
+        .filter(|kib| *kib > 0)
+        .map(|kib| kib * 1024)
 }
 
 /// The files of the ConfigMap that is mounted at `/config`.
@@ -307,8 +360,12 @@ fn mounted<'a>(
     let mut files = Vec::new();
     for mount in &container.volume_mounts {
         let volume = volumes.iter().find(|volume| volume.name == mount.name);
-        match (volume.and_then(|volume| volume.config_map.as_ref()), mount.mount_path.as_str()) {
-            (None, "/work" | "/tmp") if volume.is_some_and(|volume| volume.empty_dir.is_some()) => {}
+        match (
+            volume.and_then(|volume| volume.config_map.as_ref()),
+            mount.mount_path.as_str(),
+        ) {
+            (None, "/work" | "/tmp") if volume.is_some_and(|volume| volume.empty_dir.is_some()) => {
+            }
             (Some(source), "/config") => files.extend(keys(maps, source)?.into_iter().flatten()),
             (_, path) => {
                 return Err(format!(
@@ -321,9 +378,16 @@ fn mounted<'a>(
     Ok(files)
 }
 
-fn keys<'a>(maps: &'a ConfigMaps, source: &ConfigMapSource) -> Result<Option<&'a BTreeMap<String, String>>, String> {
+fn keys<'a>(
+    maps: &'a ConfigMaps,
+    source: &ConfigMapSource,
+) -> Result<Option<&'a BTreeMap<String, String>>, String> {
     match maps.get(&source.name) {
-        None if !source.optional => Err(format!("configmap \"{}\" not found: {}", source.name, maps.known())),
+        None if !source.optional => Err(format!(
+            "configmap \"{}\" not found: {}",
+            source.name,
+            maps.known()
+        )),
         found => Ok(found),
     }
 }
@@ -332,10 +396,19 @@ fn keys<'a>(maps: &'a ConfigMaps, source: &ConfigMapSource) -> Result<Option<&'a
 fn variables(container: &Container, maps: &ConfigMaps) -> Result<BTreeMap<String, String>, String> {
     let mut variables = BTreeMap::new();
     let identifier = |key: &&String| {
-        !key.starts_with(|c: char| c.is_ascii_digit()) && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        !key.starts_with(|c: char| c.is_ascii_digit())
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
-    for source in container.env_from.iter().filter_map(|source| source.config_map_ref.as_ref()) {
-        for (key, value) in keys(maps, source)?.into_iter().flatten().filter(|(key, _)| identifier(key)) {
+    for source in container
+        .env_from
+        .iter()
+        .filter_map(|source| source.config_map_ref.as_ref())
+    {
+        for (key, value) in keys(maps, source)?
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| identifier(key))
+        {
             variables.insert(key.clone(), value.clone());
         }
     }

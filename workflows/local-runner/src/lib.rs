@@ -36,7 +36,10 @@ use std::process::ExitCode;
 /// step too.
 pub fn main() -> ExitCode {
     let program = std::env::args_os().next().unwrap_or_default();
-    let name = Path::new(&program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = Path::new(&program)
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     if let Some(step) = steps::find(name) {
         return (step.main)();
     }

@@ -18,7 +18,10 @@ pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 7] = [
     ("backfill.yaml", include_str!("../../backfill.yaml")),
     ("inference.yaml", include_str!("../../inference.yaml")),
     ("monitoring.yaml", include_str!("../../monitoring.yaml")),
-    ("nightly-inference.yaml", include_str!("../../nightly-inference.yaml")),
+    (
+        "nightly-inference.yaml",
+        include_str!("../../nightly-inference.yaml"),
+    ),
     ("pipeline.yaml", include_str!("../../pipeline.yaml")),
     ("steps.yaml", include_str!("../../steps.yaml")),
     ("training.yaml", include_str!("../../training.yaml")),
@@ -40,19 +43,27 @@ impl Source {
     pub(crate) fn files(&self, embedded: &[(&str, &str)]) -> Result<Vec<(String, String)>> {
         let paths = match self {
             Source::Embedded => {
-                return Ok(embedded.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect());
+                return Ok(embedded
+                    .iter()
+                    .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                    .collect());
             }
             Source::Folder(folder) => yaml_files(folder)?,
             Source::Files(paths) => {
                 let mut files = Vec::new();
                 for path in paths {
-                    if path.is_dir() { files.extend(yaml_files(path)?) } else { files.push(path.clone()) }
+                    if path.is_dir() {
+                        files.extend(yaml_files(path)?)
+                    } else {
+                        files.push(path.clone())
+                    }
                 }
                 files
             }
         };
         let read = |path: &PathBuf| {
-            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("reading {}", path.display()))?;
             Ok((path.display().to_string(), text))
         };
         paths.iter().map(read).collect()
@@ -65,7 +76,11 @@ pub(crate) fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(reading)? {
         let path = entry.with_context(reading)?.path();
-        if path.is_file() && path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+        if path.is_file()
+            && path
+                .extension()
+                .is_some_and(|end| end == "yaml" || end == "yml")
+        {
             files.push(path);
         }
     }
@@ -126,10 +141,15 @@ impl Library {
         for (file, text) in source.files(&EMBEDDED_WORKFLOWS)? {
             library.files.push(file.clone());
             match yaml::load_marked(&text) {
-                Ok(documents) => documents.into_iter().for_each(|(value, marks)| library.add(&file, value, marks)),
+                Ok(documents) => documents
+                    .into_iter()
+                    .for_each(|(value, marks)| library.add(&file, value, marks)),
                 Err(broken) => {
                     let finding = Finding::new("yaml", &file, "YAML", broken.what());
-                    library.findings.push(Finding { line: broken.line, ..finding });
+                    library.findings.push(Finding {
+                        line: broken.line,
+                        ..finding
+                    });
                 }
             }
         }
@@ -142,10 +162,18 @@ impl Library {
         if !version.starts_with("argoproj.io/") && !version.is_empty() {
             return; // A Service, a Role or the like: nothing that runs here.
         }
-        let name = raw.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = raw
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         let mut find = |rule: &'static str, path: &str, text: String| {
             let (line, column) = marks.find("");
-            self.findings.push(Finding { line, column, ..Finding::new(rule, file, path, text) });
+            self.findings.push(Finding {
+                line,
+                column,
+                ..Finding::new(rule, file, path, text)
+            });
         };
         let is_cron = kind == "CronWorkflow";
         if !is_cron && kind != "WorkflowTemplate" {
@@ -159,7 +187,11 @@ impl Library {
             return find("name", "metadata.name", format!("a {kind} needs a name"));
         }
         let mut findings = Vec::new();
-        let schema = if is_cron { &schema::CRON_WORKFLOW } else { &schema::WORKFLOW_TEMPLATE };
+        let schema = if is_cron {
+            &schema::CRON_WORKFLOW
+        } else {
+            &schema::WORKFLOW_TEMPLATE
+        };
         let kept = schema::check(schema, &raw, file, &name, &mut findings);
         fields::check(kind, &raw, file, &name, &mut findings);
         let parsed = if is_cron {
@@ -179,11 +211,29 @@ impl Library {
         for finding in &mut findings {
             (finding.line, finding.column) = marks.find(&finding.path[name.len()..]);
         }
-        let place = if is_cron { &mut self.crons } else { &mut self.templates };
+        let place = if is_cron {
+            &mut self.crons
+        } else {
+            &mut self.templates
+        };
         if let Some(other) = place.get(&name) {
-            return find("duplicate", &name, format!("the same {kind} stands in {} too", other.file));
+            return find(
+                "duplicate",
+                &name,
+                format!("the same {kind} stands in {} too", other.file),
+            );
         }
-        place.insert(name.clone(), Entry { file: file.to_owned(), name, spec, raw, marks, findings });
+        place.insert(
+            name.clone(),
+            Entry {
+                file: file.to_owned(),
+                name,
+                spec,
+                raw,
+                marks,
+                findings,
+            },
+        );
     }
 
     /// The WorkflowTemplate of that name, if all of it is understood.
@@ -197,24 +247,40 @@ impl Library {
     }
 
     /// Everything that a spec of the WorkflowTemplate `home` can reach, by `{WorkflowTemplate}/{template}`.
-    pub(crate) fn reachable(&self, home: &str, spec: &WorkflowSpec) -> Result<BTreeMap<String, Template>> {
+    pub(crate) fn reachable(
+        &self,
+        home: &str,
+        spec: &WorkflowSpec,
+    ) -> Result<BTreeMap<String, Template>> {
         let mut stored = BTreeMap::new();
         let mut seen = BTreeSet::new();
         let entries = spec.entrypoint.iter().chain(&spec.on_exit);
-        let mut open: Vec<(String, String)> = entries.map(|name| (home.to_owned(), name.clone())).collect();
+        let mut open: Vec<(String, String)> = entries
+            .map(|name| (home.to_owned(), name.clone()))
+            .collect();
         while let Some((home, name)) = open.pop() {
             if !seen.insert((home.clone(), name.clone())) {
                 continue;
             }
             let entry = self.template(&home)?;
-            let template = entry.spec.templates.iter().find(|template| template.name == name).ok_or_else(|| {
-                let known: Vec<_> = entry.spec.templates.iter().map(|template| template.name.as_str()).collect();
-                Failure::usage(format!(
-                    "the WorkflowTemplate `{home}` ({}) has no template `{name}`; it has: {}",
-                    entry.file,
-                    known.join(", ")
-                ))
-            })?;
+            let template = entry
+                .spec
+                .templates
+                .iter()
+                .find(|template| template.name == name)
+                .ok_or_else(|| {
+                    let known: Vec<_> = entry
+                        .spec
+                        .templates
+                        .iter()
+                        .map(|template| template.name.as_str())
+                        .collect();
+                    Failure::usage(format!(
+                        "the WorkflowTemplate `{home}` ({}) has no template `{name}`; it has: {}",
+                        entry.file,
+                        known.join(", ")
+                    ))
+                })?;
             for task in template.dag.iter().flat_map(|dag| &dag.tasks) {
                 if let Some((home, name)) = task.target(&home) {
                     open.push((home.to_owned(), name.to_owned()));
@@ -226,18 +292,40 @@ impl Library {
     }
 }
 
-fn entry<'a>(place: &'a BTreeMap<String, Entry>, kind: &str, name: &str, broken: &[Finding]) -> Result<&'a Entry> {
-    let lines = |findings: &[Finding]| findings.iter().map(|f| format!("\n  {f}")).collect::<String>();
+fn entry<'a>(
+    place: &'a BTreeMap<String, Entry>,
+    kind: &str,
+    name: &str,
+    broken: &[Finding],
+) -> Result<&'a Entry> {
+    let lines = |findings: &[Finding]| {
+        findings
+            .iter()
+            .map(|f| format!("\n  {f}"))
+            .collect::<String>()
+    };
     let Some(entry) = place.get(name) else {
         let known: Vec<_> = place.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(Failure::usage(format!("there is no {kind} `{name}`; known: {known}{}", lines(broken))));
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        return Err(Failure::usage(format!(
+            "there is no {kind} `{name}`; known: {known}{}",
+            lines(broken)
+        )));
     };
     if entry.findings.is_empty() {
         return Ok(entry);
     }
-    let what = format!("{kind}/{name} holds what this runner does not understand:{}", lines(&entry.findings));
-    Err(Failure::usage(format!("{what}\n`alameda lint --explain` lists the fields")))
+    let what = format!(
+        "{kind}/{name} holds what this runner does not understand:{}",
+        lines(&entry.findings)
+    );
+    Err(Failure::usage(format!(
+        "{what}\n`alameda lint --explain` lists the fields"
+    )))
 }
 
 #[cfg(test)]
@@ -248,7 +336,10 @@ mod tests {
     fn the_binary_holds_every_workflow_of_the_repository() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let on_disk: Vec<_> = yaml_files(&folder).unwrap();
-        let names: Vec<_> = on_disk.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        let names: Vec<_> = on_disk
+            .iter()
+            .map(|path| path.file_name().unwrap().to_str().unwrap())
+            .collect();
         assert_eq!(names, EMBEDDED_WORKFLOWS.map(|(name, _)| name));
     }
 }

@@ -45,9 +45,18 @@ const DESCRIPTION: &str = "workflows.argoproj.io/description";
 /// Everything that is wrong, in the order of the files.
 pub(crate) fn lint(library: &Library, maps: &ConfigMaps) -> Vec<Finding> {
     let mut findings = library.findings.clone();
-    for (entries, longest) in [(&library.templates, TEMPLATE_NAME), (&library.crons, CRON_NAME)] {
+    for (entries, longest) in [
+        (&library.templates, TEMPLATE_NAME),
+        (&library.crons, CRON_NAME),
+    ] {
         for entry in entries.values() {
-            findings.extend(entry.findings.iter().filter(|finding| finding.rule != NOT_RUN).cloned());
+            findings.extend(
+                entry
+                    .findings
+                    .iter()
+                    .filter(|finding| finding.rule != NOT_RUN)
+                    .cloned(),
+            );
             let mut linter = Linter::new(library, maps, entry);
             linter.name(longest);
             linter.spec();
@@ -77,16 +86,28 @@ pub(crate) fn explain(rule: &str) -> Result<String> {
     if rule.is_empty() {
         return Ok(schema::explain());
     }
-    let known = || rules::RULES.iter().map(|rule| rule.name).collect::<Vec<_>>().join(", ");
-    let rule =
-        rules::find(rule).ok_or_else(|| Failure::usage(format!("there is no rule `{rule}`; known: {}", known())))?;
+    let known = || {
+        rules::RULES
+            .iter()
+            .map(|rule| rule.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let rule = rules::find(rule)
+        .ok_or_else(|| Failure::usage(format!("there is no rule `{rule}`; known: {}", known())))?;
     Ok(rule.to_string())
 }
 
 /// A finding at its place.
 fn finding(entry: &Entry, rule: &'static str, path: &str, text: impl Into<String>) -> Finding {
-    let (line, column) = entry.marks.find(path.strip_prefix(entry.name.as_str()).unwrap_or_default());
-    Finding { line, column, ..Finding::new(rule, &entry.file, path, text) }
+    let (line, column) = entry
+        .marks
+        .find(path.strip_prefix(entry.name.as_str()).unwrap_or_default());
+    Finding {
+        line,
+        column,
+        ..Finding::new(rule, &entry.file, path, text)
+    }
 }
 
 /// A WorkflowTemplate or CronWorkflow and what is around it.
@@ -108,12 +129,22 @@ struct Linter<'a> {
 
 impl<'a> Linter<'a> {
     fn new(library: &'a Library, maps: &'a ConfigMaps, entry: &'a Entry) -> Self {
-        let of = Context { library, maps, entry, spec: spec(entry) };
-        Self { of, path: entry.name.clone(), findings: Vec::new() }
+        let of = Context {
+            library,
+            maps,
+            entry,
+            spec: spec(entry),
+        };
+        Self {
+            of,
+            path: entry.name.clone(),
+            findings: Vec::new(),
+        }
     }
 
     fn find(&mut self, rule: &'static str, text: impl Into<String>) {
-        self.findings.push(finding(self.of.entry, rule, &self.path, text));
+        self.findings
+            .push(finding(self.of.entry, rule, &self.path, text));
     }
 
     /// Looks at a part of what is being looked at.
@@ -136,17 +167,28 @@ impl<'a> Linter<'a> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         self.at(".metadata.name", |l| {
             if name.len() > longest {
-                l.find("name", format!("has {} characters, and Argo takes {longest} at most", name.len()));
+                l.find(
+                    "name",
+                    format!(
+                        "has {} characters, and Argo takes {longest} at most",
+                        name.len()
+                    ),
+                );
             }
             if !name.chars().all(plain) {
-                l.find("name", "may hold lower-case letters, digits, dashes and dots");
+                l.find(
+                    "name",
+                    "may hold lower-case letters, digits, dashes and dots",
+                );
             }
         });
     }
 
     fn spec(&mut self) {
         let document = &self.of.entry.raw;
-        let is_cron = document.get("kind").is_some_and(|kind| kind == "CronWorkflow");
+        let is_cron = document
+            .get("kind")
+            .is_some_and(|kind| kind == "CronWorkflow");
         self.metadata(document, "metadata");
         if is_cron {
             self.at(".spec", |l| l.cron(get(document, "spec")));
@@ -159,7 +201,12 @@ impl<'a> Linter<'a> {
             let mut seen = BTreeSet::new();
             let templates = list(spec, "templates");
             if templates.len() > PARTS {
-                l.at(".templates", |l| l.find("too-many", format!("there are {} templates", templates.len())));
+                l.at(".templates", |l| {
+                    l.find(
+                        "too-many",
+                        format!("there are {} templates", templates.len()),
+                    )
+                });
             }
             l.each(spec, "templates", |l, template| {
                 let name = text(template, "name");
@@ -175,11 +222,25 @@ impl<'a> Linter<'a> {
     /// Fields of the workflow itself.
     fn workflow(&mut self) {
         let spec = self.of.spec;
-        for path in ["retryStrategy", "templateDefaults.retryStrategy"].into_iter().filter(|path| has(spec, path)) {
-            self.at(&format!(".{path}"), |l| l.find("spec-retry", format!("`{path}` reaches every kind of template")));
+        for path in ["retryStrategy", "templateDefaults.retryStrategy"]
+            .into_iter()
+            .filter(|path| has(spec, path))
+        {
+            self.at(&format!(".{path}"), |l| {
+                l.find(
+                    "spec-retry",
+                    format!("`{path}` reaches every kind of template"),
+                )
+            });
         }
-        if has(spec, "entrypoint") && !has(spec, "executor.serviceAccountName") && self.mounts_no_token() {
-            self.find("executor", "the templates mount no token, and there is no `executor.serviceAccountName`");
+        if has(spec, "entrypoint")
+            && !has(spec, "executor.serviceAccountName")
+            && self.mounts_no_token()
+        {
+            self.find(
+                "executor",
+                "the templates mount no token, and there is no `executor.serviceAccountName`",
+            );
         }
         self.artifact_gc(spec);
         self.locks(spec);
@@ -191,9 +252,14 @@ impl<'a> Linter<'a> {
 
     /// Whether leaves of this workflow, or the workflow itself, do without a token.
     fn mounts_no_token(&self) -> bool {
-        let without = |value: &Value| get(value, "automountServiceAccountToken") == &Value::Bool(false);
-        let called = list(self.of.spec, "templates").iter().flat_map(|template| list(template, "dag.tasks"));
-        let leaves = list(self.of.spec, "templates").iter().chain(called.filter_map(|task| self.of.called(task).ok()));
+        let without =
+            |value: &Value| get(value, "automountServiceAccountToken") == &Value::Bool(false);
+        let called = list(self.of.spec, "templates")
+            .iter()
+            .flat_map(|template| list(template, "dag.tasks"));
+        let leaves = list(self.of.spec, "templates")
+            .iter()
+            .chain(called.filter_map(|task| self.of.called(task).ok()));
         without(self.of.spec) || leaves.into_iter().any(without)
     }
 
@@ -205,7 +271,10 @@ impl<'a> Linter<'a> {
             let name = text(spec, "workflowTemplateRef.name");
             let Some(target) = library.templates.get(name) else {
                 return self.at(".workflowTemplateRef.name", |l| {
-                    l.find("template-ref", format!("there is no WorkflowTemplate `{name}`"));
+                    l.find(
+                        "template-ref",
+                        format!("there is no WorkflowTemplate `{name}`"),
+                    );
                 });
             };
             let target = self::spec(target);
@@ -215,7 +284,10 @@ impl<'a> Linter<'a> {
                 self.at(&format!(".arguments.parameters[{i}]"), |l| {
                     let parameter = text(given, "name");
                     if !known.iter().any(|known| text(known, "name") == parameter) {
-                        l.find("argument-unknown", format!("`{name}` has no parameter `{parameter}`"));
+                        l.find(
+                            "argument-unknown",
+                            format!("`{name}` has no parameter `{parameter}`"),
+                        );
                     }
                     if is_cron {
                         l.one_pass(given, target);
@@ -223,17 +295,30 @@ impl<'a> Linter<'a> {
                 });
             }
         }
-        for field in ["entrypoint", "onExit"].into_iter().filter(|field| has(spec, field)) {
+        for field in ["entrypoint", "onExit"]
+            .into_iter()
+            .filter(|field| has(spec, field))
+        {
             let name = text(spec, field);
-            if !templates.iter().any(|template| text(template, "name") == name) {
-                self.at(&format!(".{field}"), |l| l.find("entrypoint", format!("there is no template `{name}`")));
+            if !templates
+                .iter()
+                .any(|template| text(template, "name") == name)
+            {
+                self.at(&format!(".{field}"), |l| {
+                    l.find("entrypoint", format!("there is no template `{name}`"))
+                });
             }
         }
     }
 
     fn part_name(&mut self, name: &str) {
         if name.len() > PART_NAME {
-            self.at(".name", |l| l.find("too-many", format!("has {} characters, {PART_NAME} are allowed", name.len())));
+            self.at(".name", |l| {
+                l.find(
+                    "too-many",
+                    format!("has {} characters, {PART_NAME} are allowed", name.len()),
+                )
+            });
         }
     }
 
@@ -244,20 +329,32 @@ impl<'a> Linter<'a> {
         self.metrics(template);
         self.metadata(template, "metadata");
         if has(template, "memoize") {
-            self.at(".memoize", |l| l.find("memoize", "remembers in a ConfigMap"));
+            self.at(".memoize", |l| {
+                l.find("memoize", "remembers in a ConfigMap")
+            });
         }
         if has(template, "dag") || has(template, "steps") {
-            for field in ["timeout", "activeDeadlineSeconds"].into_iter().filter(|field| has(template, field)) {
-                self.at(&format!(".{field}"), |l| l.find("deadline-on-dag", format!("`{field}` is for leaves only")));
+            for field in ["timeout", "activeDeadlineSeconds"]
+                .into_iter()
+                .filter(|field| has(template, field))
+            {
+                self.at(&format!(".{field}"), |l| {
+                    l.find("deadline-on-dag", format!("`{field}` is for leaves only"))
+                });
             }
             if has(template, "retryStrategy") {
-                self.at(".retryStrategy", |l| l.find("retry-on-dag", "a retry of it repeats everything in it"));
+                self.at(".retryStrategy", |l| {
+                    l.find("retry-on-dag", "a retry of it repeats everything in it")
+                });
             }
         }
         if has(template, "dag") {
             self.dag(template);
         }
-        for kind in ["container", "script"].into_iter().filter(|kind| has(template, kind)) {
+        for kind in ["container", "script"]
+            .into_iter()
+            .filter(|kind| has(template, kind))
+        {
             self.leaf(template, kind);
         }
     }
@@ -267,14 +364,21 @@ impl<'a> Linter<'a> {
         let of = get(holder, "synchronization");
         let count = list(of, "mutexes").len() + list(of, "semaphores").len();
         if count > 1 {
-            self.at(".synchronization", |l| l.find("locks", format!("{count} locks are taken together")));
+            self.at(".synchronization", |l| {
+                l.find("locks", format!("{count} locks are taken together"))
+            });
         }
     }
 
     fn artifact_gc(&mut self, holder: &'a Value) {
         let strategy = text(holder, "artifactGC.strategy");
         if has(holder, "artifactGC") && strategy != "Never" {
-            self.at(".artifactGC", |l| l.find("artifact-gc", format!("artifacts are deleted: `{strategy}`")));
+            self.at(".artifactGC", |l| {
+                l.find(
+                    "artifact-gc",
+                    format!("artifacts are deleted: `{strategy}`"),
+                )
+            });
         }
     }
 
@@ -286,17 +390,26 @@ impl<'a> Linter<'a> {
             for part in ["labels", "annotations"] {
                 let fields = get(metadata, part).as_object().into_iter().flatten();
                 for (key, value) in fields.filter(|(_, value)| !value.is_string()) {
-                    l.at(&format!(".{part}.{key}"), |l| l.find("type", format!("must be text, not {value}")));
+                    l.at(&format!(".{part}.{key}"), |l| {
+                        l.find("type", format!("must be text, not {value}"))
+                    });
                 }
             }
             for (key, value) in get(metadata, "labels").as_object().into_iter().flatten() {
                 let value = raw::plain(value);
                 if !value.contains("{{") && !is_label(&value) {
-                    l.at(&format!(".labels.{key}"), |l| l.find("label", format!("`{value}` is no value of a label")));
+                    l.at(&format!(".labels.{key}"), |l| {
+                        l.find("label", format!("`{value}` is no value of a label"))
+                    });
                 }
             }
-            for key in get(metadata, "annotations").as_object().into_iter().flat_map(|fields| fields.keys()) {
-                let hides = of_runs && ["workflows.argoproj.io/title", DESCRIPTION].contains(&key.as_str());
+            for key in get(metadata, "annotations")
+                .as_object()
+                .into_iter()
+                .flat_map(|fields| fields.keys())
+            {
+                let hides =
+                    of_runs && ["workflows.argoproj.io/title", DESCRIPTION].contains(&key.as_str());
                 l.at(&format!(".annotations.{key}"), |l| match key.as_str() {
                     PROGRESS => l.find("progress", "the annotation is Argo's own"),
                     key if hides => l.find("run-title", format!("`{key}` is set on runs")),
@@ -309,17 +422,24 @@ impl<'a> Linter<'a> {
     /// What exit handlers alone know, and what they can't rely on.
     fn exits(&mut self) {
         let spec = self.of.spec;
-        let (main, exit) = (self.of.reached(text(spec, "entrypoint")), self.of.reached(text(spec, "onExit")));
+        let (main, exit) = (
+            self.of.reached(text(spec, "entrypoint")),
+            self.of.reached(text(spec, "onExit")),
+        );
         for (i, template) in list(spec, "templates").iter().enumerate() {
             let name = text(template, "name");
             for (path, text) in texts(template) {
-                let Ok(names) = crate::template::variables(text) else { continue }; // Told as a tag.
+                let Ok(names) = crate::template::variables(text) else {
+                    continue;
+                }; // Told as a tag.
                 for variable in names {
-                    let late = ["workflow.status", "workflow.failures"].contains(&variable.as_str());
+                    let late =
+                        ["workflow.status", "workflow.failures"].contains(&variable.as_str());
                     let (rule, text) = match (main.contains(name), exit.contains(name)) {
-                        (true, _) if late => {
-                            ("exit-variable", format!("{{{{{variable}}}}} is not known before the end"))
-                        }
+                        (true, _) if late => (
+                            "exit-variable",
+                            format!("{{{{{variable}}}}} is not known before the end"),
+                        ),
                         (_, true) if variable.starts_with("workflow.outputs.") => {
                             ("exit-outputs", format!("{{{{{variable}}}}} may be absent"))
                         }
@@ -338,9 +458,18 @@ impl<'a> Context<'a> {
         let templates = list(self.spec, "templates");
         let (mut found, mut open) = (BTreeSet::new(), vec![start]);
         while let Some(name) = open.pop() {
-            let Some(template) = templates.iter().find(|template| text(template, "name") == name) else { continue };
+            let Some(template) = templates
+                .iter()
+                .find(|template| text(template, "name") == name)
+            else {
+                continue;
+            };
             if found.insert(text(template, "name")) {
-                open.extend(list(template, "dag.tasks").iter().map(|task| text(task, "template")));
+                open.extend(
+                    list(template, "dag.tasks")
+                        .iter()
+                        .map(|task| text(task, "template")),
+                );
             }
         }
         found
@@ -349,12 +478,21 @@ impl<'a> Context<'a> {
     /// The template that a task calls.
     fn called(&self, task: &'a Value) -> Result<&'a Value, String> {
         let (home, name) = match has(task, "templateRef") {
-            true => (text(task, "templateRef.name"), text(task, "templateRef.template")),
+            true => (
+                text(task, "templateRef.name"),
+                text(task, "templateRef.template"),
+            ),
             false => (self.entry.name.as_str(), text(task, "template")),
         };
-        let entry = if home == self.entry.name { Some(self.entry) } else { self.library.templates.get(home) };
+        let entry = if home == self.entry.name {
+            Some(self.entry)
+        } else {
+            self.library.templates.get(home)
+        };
         let entry = entry.ok_or_else(|| format!("there is no WorkflowTemplate `{home}`"))?;
-        let template = list(spec(entry), "templates").iter().find(|template| text(template, "name") == name);
+        let template = list(spec(entry), "templates")
+            .iter()
+            .find(|template| text(template, "name") == name);
         template.ok_or_else(|| format!("the WorkflowTemplate `{home}` has no template `{name}`"))
     }
 }
@@ -367,5 +505,9 @@ fn spec(entry: &Entry) -> &Value {
 fn is_label(value: &str) -> bool {
     let end = |c: char| c.is_ascii_alphanumeric();
     let inner = |c: char| end(c) || "-_.".contains(c);
-    value.is_empty() || value.len() <= 63 && value.chars().all(inner) && value.starts_with(end) && value.ends_with(end)
+    value.is_empty()
+        || value.len() <= 63
+            && value.chars().all(inner)
+            && value.starts_with(end)
+            && value.ends_with(end)
 }

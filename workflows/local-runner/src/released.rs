@@ -14,7 +14,10 @@ fn folder() -> PathBuf {
 
 /// What a workflow fills in for an input of a leaf, where the input has no default of its own.
 const INPUTS: [(&str, &str); 18] = [
-    ("config-digest", "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"),
+    (
+        "config-digest",
+        "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+    ),
     ("data-version", "25.05.1"),
     ("duration", "61.250000"),
     ("failures", "null"),
@@ -24,10 +27,22 @@ const INPUTS: [(&str, &str); 18] = [
     ("model-name", "customer-classifier"),
     ("model-uri", "models:/customer-classifier/2"),
     ("model-version", "2"),
-    ("plan", "_work/5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef/plan.json"),
-    ("predict-manifest", "predict/25.05.1/5f70bf18/_manifest.json"),
-    ("results-manifest", "results/25.05.1/customer-classifier/v2/_manifest.json"),
-    ("selection", "results/25.05.1/customer-classifier/_selection.json"),
+    (
+        "plan",
+        "_work/5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef/plan.json",
+    ),
+    (
+        "predict-manifest",
+        "predict/25.05.1/5f70bf18/_manifest.json",
+    ),
+    (
+        "results-manifest",
+        "results/25.05.1/customer-classifier/v2/_manifest.json",
+    ),
+    (
+        "selection",
+        "results/25.05.1/customer-classifier/_selection.json",
+    ),
     ("split", "train"),
     ("status", "Succeeded"),
     ("to", "2026-11-30"),
@@ -36,16 +51,29 @@ const INPUTS: [(&str, &str); 18] = [
 
 /// The command line of every leaf, filled in as a workflow would.
 fn command_lines() -> String {
-    let library = Library::load(&Source::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))).unwrap();
+    let library = Library::load(&Source::Folder(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
+    ))
+    .unwrap();
     let mut text = String::new();
     for template in &library.templates["alameda-steps"].spec.templates {
-        let Some(container) = &template.container else { continue };
+        let Some(container) = &template.container else {
+            continue;
+        };
         let mut scope = Scope::default();
         scope.set("workflow.name", "alameda-pipeline-x7k2p");
         for input in &template.inputs.parameters {
             let default = input.given().unwrap_or_default();
-            let example = INPUTS.iter().find(|(name, _)| *name == input.name).map_or(default, |(_, example)| example);
-            assert!(!example.is_empty(), "give an example for the input {} of {}", input.name, template.name);
+            let example = INPUTS
+                .iter()
+                .find(|(name, _)| *name == input.name)
+                .map_or(default, |(_, example)| example);
+            assert!(
+                !example.is_empty(),
+                "give an example for the input {} of {}",
+                input.name,
+                template.name
+            );
             scope.set(format!("inputs.parameters.{}", input.name), example);
         }
         let words = container.command.iter().chain(&container.args);
@@ -63,17 +91,26 @@ fn the_command_lines_of_this_release_are_written_down() {
         std::fs::write(&file, &made).unwrap();
     }
     let written = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(written, made, "{} is stale: run `just accept` and read what changed", file.display());
+    assert_eq!(
+        written,
+        made,
+        "{} is stale: run `just accept` and read what changed",
+        file.display()
+    );
 }
 
 #[test]
 fn command_lines_of_every_release_are_still_accepted() {
     let mut files = 0;
-    for file in std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()) {
+    for file in std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         files += 1;
         for line in std::fs::read_to_string(&file).unwrap().lines() {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            let step = steps::find(&words[0]).unwrap_or_else(|| panic!("{}: no step {}", file.display(), words[0]));
+            let step = steps::find(&words[0])
+                .unwrap_or_else(|| panic!("{}: no step {}", file.display(), words[0]));
             let command = (step.command)();
             let words = with_addresses(&command, words);
             if let Err(error) = command.try_get_matches_from(words) {

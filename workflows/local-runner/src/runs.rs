@@ -25,7 +25,9 @@ pub(crate) struct Run {
 impl Runs {
     /// The runs of `home`.
     pub(crate) fn new(home: &Path) -> Self {
-        Self { folder: home.join("runs") }
+        Self {
+            folder: home.join("runs"),
+        }
     }
 
     /// The folder of a workflow.
@@ -36,7 +38,8 @@ impl Runs {
     /// Makes the folder of a new workflow; `None` when the name is taken.
     pub(crate) fn create(&self, name: &str) -> Result<Option<Run>> {
         let folder = self.folder.join(name);
-        fs::create_dir_all(&self.folder).with_context(|| format!("making the folder {}", self.folder.display()))?;
+        fs::create_dir_all(&self.folder)
+            .with_context(|| format!("making the folder {}", self.folder.display()))?;
         match fs::create_dir(&folder) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(None),
             made => made.with_context(|| format!("making the folder {}", folder.display()))?,
@@ -50,11 +53,16 @@ impl Runs {
         let path = folder.join("lock");
         let lock = File::create(&path).with_context(|| format!("making {}", path.display()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Run { folder, _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                Err(Failure::usage(format!("another runner is at work on {name}: wait for it, or stop it")))
+            Ok(()) => Ok(Run {
+                folder,
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(Failure::usage(format!(
+                "another runner is at work on {name}: wait for it, or stop it"
+            ))),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("locking {}", path.display()))
             }
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
         }
     }
 
@@ -63,10 +71,14 @@ impl Runs {
         let mut workflows = Vec::new();
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(workflows),
-            entries => entries.with_context(|| format!("listing the folder {}", self.folder.display()))?,
+            entries => {
+                entries.with_context(|| format!("listing the folder {}", self.folder.display()))?
+            }
         };
         for entry in entries {
-            let name = entry.with_context(|| format!("listing the folder {}", self.folder.display()))?.file_name();
+            let name = entry
+                .with_context(|| format!("listing the folder {}", self.folder.display()))?
+                .file_name();
             if let Some(name) = name.to_str()
                 && let Some(workflow) = self.read(name)?
             {
@@ -92,7 +104,9 @@ impl Runs {
         found.ok_or_else(|| {
             let folder = self.folder.display();
             Failure::usage(match name {
-                "@latest" => format!("there is no workflow yet in {folder}: submit one, or give --home"),
+                "@latest" => {
+                    format!("there is no workflow yet in {folder}: submit one, or give --home")
+                }
                 _ => format!("there is no workflow `{name}` in {folder}: `alameda list` shows all"),
             })
         })
@@ -105,7 +119,12 @@ impl Runs {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             text => text.with_context(|| format!("reading {}", path.display()))?,
         };
-        let broken = || Failure::usage(format!("{} is not readable: remove its folder", path.display()));
+        let broken = || {
+            Failure::usage(format!(
+                "{} is not readable: remove its folder",
+                path.display()
+            ))
+        };
         let mut workflow: Workflow = serde_json::from_slice(&text).with_context(broken)?;
         if !workflow.status.phase.fulfilled() && self.lock(name).is_ok() {
             workflow.bury();
@@ -117,8 +136,12 @@ impl Runs {
 impl Run {
     /// Writes the state, whole or not at all.
     pub(crate) fn save(&self, workflow: &Workflow) -> Result<()> {
-        let text = serde_json::to_vec_pretty(workflow).context("writing the state of the workflow as JSON")?;
-        let (partial, path) = (self.folder.join(".workflow.json"), self.folder.join("workflow.json"));
+        let text = serde_json::to_vec_pretty(workflow)
+            .context("writing the state of the workflow as JSON")?;
+        let (partial, path) = (
+            self.folder.join(".workflow.json"),
+            self.folder.join("workflow.json"),
+        );
         fs::write(&partial, text)
             .and_then(|()| fs::rename(&partial, &path))
             .with_context(|| format!("writing {}", path.display()))
@@ -132,15 +155,34 @@ impl Run {
     /// Notes the phase of an attempt beside its log.
     pub(crate) fn note_phase(&self, workflow: &Workflow, node: &Node, phase: Phase) -> Result<()> {
         let path = self.node(workflow, node).join("phase");
-        fs::write(&path, format!("{phase:?}\n")).with_context(|| format!("writing {}", path.display()))
+        fs::write(&path, format!("{phase:?}\n"))
+            .with_context(|| format!("writing {}", path.display()))
     }
 }
 
 /// Name of a node's folder: its dotted path, with a hash when characters had to be replaced or left out.
 pub(crate) fn folder_name(workflow: &Workflow, node: &Node) -> String {
-    let path = node.name.strip_prefix(workflow.name()).unwrap_or(&node.name).trim_start_matches('.');
-    let path = if path.is_empty() { workflow.name() } else { path };
-    let clean = |c: char| if c.is_ascii_alphanumeric() || "._-():,=".contains(c) { c } else { '_' };
+    let path = node
+        .name
+        .strip_prefix(workflow.name())
+        .unwrap_or(&node.name)
+        .trim_start_matches('.');
+    let path = if path.is_empty() {
+        workflow.name()
+    } else {
+        path
+    };
+    let clean = |c: char| {
+        if c.is_ascii_alphanumeric() || "._-():,=".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
     let name: String = path.chars().map(clean).take(100).collect();
-    if name == path { name } else { format!("{name}-{}", node.id.rsplit('-').next().unwrap_or_default()) }
+    if name == path {
+        name
+    } else {
+        format!("{name}-{}", node.id.rsplit('-').next().unwrap_or_default())
+    }
 }

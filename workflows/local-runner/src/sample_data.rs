@@ -14,7 +14,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use clap::ValueEnum;
@@ -77,7 +79,9 @@ pub(crate) enum Drift {
 
 impl Drift {
     fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -120,18 +124,36 @@ pub(crate) struct Summary {
 /// # Errors
 ///
 /// If a file can't be written, or if one that this function did not make stands in its place.
-pub(crate) fn generate(options: &Options, on_file: impl Fn(&FileWritten) + Sync) -> Result<Summary> {
+pub(crate) fn generate(
+    options: &Options,
+    on_file: impl Fn(&FileWritten) + Sync,
+) -> Result<Summary> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     generate_on(threads, options, &on_file)
 }
 
-fn generate_on(threads: usize, options: &Options, on_file: &(impl Fn(&FileWritten) + Sync)) -> Result<Summary> {
-    ensure!(options.rows_per_file > 0, "a sample file needs at least 1 row");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+fn generate_on(
+    threads: usize,
+    options: &Options,
+    on_file: &(impl Fn(&FileWritten) + Sync),
+) -> Result<Summary> {
+    ensure!(
+        options.rows_per_file > 0,
+        "a sample file needs at least 1 row"
+    );
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
     let access = Access::of_process(Role::Raw);
     let generated = {
         let _entered = runtime.enter();
-        generate_in(&Store::create_with(&options.url, &access)?, threads, options, on_file)
+        generate_in(
+            &Store::create_with(&options.url, &access)?,
+            threads,
+            options,
+            on_file,
+        )
     };
     // What a failed file has begun is aborted.
     runtime.block_on(access.uploads.close(ABORT));
@@ -171,23 +193,34 @@ fn generate_in(
             if failed.load(Ordering::Relaxed) {
                 break;
             }
-            let file =
-                target.ensure_file(store, &there, options).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            let file = target
+                .ensure_file(store, &there, options)
+                .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
             on_file(&file);
             files.push(file);
         }
         Ok(files)
     };
     let results: Vec<Result<Vec<FileWritten>>> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.min(targets.len())).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..threads.min(targets.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
         workers
             .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .collect()
     });
     for files in results {
         for file in files? {
-            *(if file.reused { &mut summary.reused } else { &mut summary.written }) += 1;
+            *(if file.reused {
+                &mut summary.reused
+            } else {
+                &mut summary.written
+            }) += 1;
             summary.rows += file.rows;
             summary.bytes += file.bytes;
         }
@@ -229,10 +262,14 @@ impl Split {
 
 /// Whether it is a sample file beyond those that are asked for: a glob over the folder would read it as well.
 fn is_surplus(store: &Store, split: Split, object: &Object, options: &Options) -> bool {
-    let name = object.key.strip_prefix(&format!("{split}/part-")).and_then(|name| name.strip_suffix(".parquet"));
+    let name = object
+        .key
+        .strip_prefix(&format!("{split}/part-"))
+        .and_then(|name| name.strip_suffix(".parquet"));
     let ordinal = name.and_then(|digits| digits.parse::<usize>().ok());
     // A file that can't be read as a sample is not ours to remove.
-    ordinal.is_some_and(|ordinal| ordinal >= split.files(options)) && matches!(mark_of(store, object), Ok(Some(_)))
+    ordinal.is_some_and(|ordinal| ordinal >= split.files(options))
+        && matches!(mark_of(store, object), Ok(Some(_)))
 }
 
 /// The mark in a parquet file's footer, or `None` if it has none.
@@ -240,7 +277,9 @@ fn mark_of(store: &Store, object: &Object) -> Result<Option<String>> {
     let tail = |bytes| wait(store.tail(&object.key, bytes))?.context("it is gone");
     let mut end = tail(FOOTER_BYTES)?;
     let length = |end: &[u8]| match end.split_last_chunk::<8>() {
-        Some((_, &[a, b, c, d, b'P', b'A', b'R', b'1'])) => Ok(u32::from_le_bytes([a, b, c, d]) as usize + 8),
+        Some((_, &[a, b, c, d, b'P', b'A', b'R', b'1'])) => {
+            Ok(u32::from_le_bytes([a, b, c, d]) as usize + 8)
+        }
         _ => Err(anyhow::anyhow!("it does not end as a parquet file does")),
     };
     let whole = length(&end)?;
@@ -250,7 +289,9 @@ fn mark_of(store: &Store, object: &Object) -> Result<Option<String>> {
     let footer = end.len().checked_sub(whole).context("it is cut")?..end.len() - 8;
     let metadata = ParquetMetaDataReader::decode_metadata(&end[footer])?;
     let pairs = metadata.file_metadata().key_value_metadata();
-    Ok(pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == MARK)).and_then(|pair| pair.value.clone()))
+    Ok(pairs
+        .and_then(|pairs| pairs.iter().find(|pair| pair.key == MARK))
+        .and_then(|pair| pair.value.clone()))
 }
 
 /// One file to be.
@@ -269,37 +310,72 @@ impl Target {
         );
         match self.drift(options) {
             [] => mark,
-            drift => format!("{mark} drift={}", drift.iter().map(|drift| drift.name()).collect::<Vec<_>>().join(",")),
+            drift => format!(
+                "{mark} drift={}",
+                drift
+                    .iter()
+                    .map(|drift| drift.name())
+                    .collect::<Vec<_>>()
+                    .join(",")
+            ),
         }
     }
 
     /// What goes wrong in it: training data stays as it is.
     fn drift(self, options: &Options) -> &[Drift] {
-        if self.split == Split::Predict { &options.drift } else { &[] }
+        if self.split == Split::Predict {
+            &options.drift
+        } else {
+            &[]
+        }
     }
 
     fn key(self) -> String {
         format!("{}/part-{:03}.parquet", self.split, self.ordinal)
     }
 
-    fn ensure_file(self, store: &Store, there: &BTreeMap<String, Object>, options: &Options) -> Result<FileWritten> {
+    fn ensure_file(
+        self,
+        store: &Store,
+        there: &BTreeMap<String, Object>,
+        options: &Options,
+    ) -> Result<FileWritten> {
         let (key, mark, rows) = (self.key(), self.mark(options), options.rows_per_file);
         if let Some(object) = there.get(&key) {
             let foreign = |why: String| {
-                Failure::usage(format!("{}/{key} {why}: move it away or choose another place", store.url()))
+                Failure::usage(format!(
+                    "{}/{key} {why}: move it away or choose another place",
+                    store.url()
+                ))
             };
             match mark_of(store, object) {
                 Ok(Some(found)) if found == mark => {
-                    return Ok(FileWritten { key, rows, bytes: object.bytes, reused: true });
+                    return Ok(FileWritten {
+                        key,
+                        rows,
+                        bytes: object.bytes,
+                        reused: true,
+                    });
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(foreign("was not made by sample-data".to_owned())),
-                Err(error) if failure::exit_code(&error) == failure::UNAVAILABLE => return Err(error),
-                Err(error) => return Err(foreign(format!("is no readable parquet file ({error:#})"))),
+                Err(error) if failure::exit_code(&error) == failure::UNAVAILABLE => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    return Err(foreign(format!("is no readable parquet file ({error:#})")));
+                }
             }
         }
-        let bytes = self.write(store, &key, mark, options).with_context(|| format!("writing {}/{key}", store.url()))?;
-        Ok(FileWritten { key, rows, bytes, reused: false })
+        let bytes = self
+            .write(store, &key, mark, options)
+            .with_context(|| format!("writing {}/{key}", store.url()))?;
+        Ok(FileWritten {
+            key,
+            rows,
+            bytes,
+            reused: false,
+        })
     }
 
     /// Gives the size.
@@ -329,7 +405,11 @@ impl Target {
 
 fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
-        Field::new("date", DataType::Timestamp(TimeUnit::Microsecond, None), false),
+        Field::new(
+            "date",
+            DataType::Timestamp(TimeUnit::Microsecond, None),
+            false,
+        ),
         Field::new("customerId", DataType::Utf8, false),
         Field::new("feature1", DataType::Float64, false),
         Field::new("feature2", DataType::Float64, false),
@@ -344,7 +424,8 @@ impl Random {
     /// Each file draws from a stream of its own, so the order in which files are written does not matter.
     fn new(seed: u64, target: Target) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
-        generator.set_stream((target.ordinal as u64) << 1 | u64::from(target.split == Split::Predict));
+        generator
+            .set_stream((target.ordinal as u64) << 1 | u64::from(target.split == Split::Predict));
         Self(generator)
     }
 
@@ -368,11 +449,19 @@ impl Random {
             if matches!(index, 4 | 6 | 8 | 10) {
                 text.push(b'-');
             }
-            text.extend([byte >> 4, byte & 0x0f].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+            text.extend(
+                [byte >> 4, byte & 0x0f].map(|digit| b"0123456789abcdef"[usize::from(digit)]),
+            );
         }
     }
 
-    fn batch(&mut self, schema: &SchemaRef, split: Split, drift: &[Drift], rows: usize) -> Result<RecordBatch> {
+    fn batch(
+        &mut self,
+        schema: &SchemaRef,
+        split: Split,
+        drift: &[Drift],
+        rows: usize,
+    ) -> Result<RecordBatch> {
         let (first, end) = split.seconds();
         let mut dates = Vec::with_capacity(rows);
         let mut ids = Vec::with_capacity(rows * UUID_CHARS);
@@ -387,12 +476,24 @@ impl Random {
             let one = 50.0 + 15.0 * self.normal();
             let two = -self.unit().ln() / 1.3;
             let has = |kind| drift.contains(&kind);
-            let one = if has(Drift::ShiftedMean) { one + 15.0 * over } else { one };
+            let one = if has(Drift::ShiftedMean) {
+                one + 15.0 * over
+            } else {
+                one
+            };
             // A column breaks on its way here: what it stands for goes on.
-            let recorded = if has(Drift::BrokenColumn) && over >= 0.75 { 0.0 } else { two };
+            let recorded = if has(Drift::BrokenColumn) && over >= 0.75 {
+                0.0
+            } else {
+                two
+            };
             let target = self.unit() < probability(one, two);
             // Drawn only here, so that files without drift keep their bytes.
-            let target = if has(Drift::FallingAccuracy) { target ^ (self.unit() < 0.35 * over) } else { target };
+            let target = if has(Drift::FallingAccuracy) {
+                target ^ (self.unit() < 0.35 * over)
+            } else {
+                target
+            };
             feature1.push(one);
             feature2.push(recorded);
             targets.push(i64::from(target));

@@ -28,20 +28,40 @@ pub(crate) struct Finding {
 
 impl Finding {
     /// Without its place in the file.
-    pub(crate) fn new(rule: &'static str, file: &str, path: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        rule: &'static str,
+        file: &str,
+        path: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Self {
         let help = rules::help(rule);
-        Self { file: file.to_owned(), line: 0, column: 0, path: path.into(), text: text.into(), rule, help }
+        Self {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            path: path.into(),
+            text: text.into(),
+            rule,
+            help,
+        }
     }
 }
 
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.file)?;
-        for number in [self.line, self.column].into_iter().filter(|number| *number > 0) {
+        for number in [self.line, self.column]
+            .into_iter()
+            .filter(|number| *number > 0)
+        {
             write!(f, ":{number}")?;
         }
         write!(f, ": {}: {} [{}]", self.path, self.text, self.rule)?;
-        if self.help.is_empty() { Ok(()) } else { write!(f, "\n    help: {}", self.help) }
+        if self.help.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "\n    help: {}", self.help)
+        }
     }
 }
 
@@ -68,13 +88,23 @@ use Shape::{Any, Bool, Number, NumberOrText, Object, Objects, Text, Texts};
 
 pub(crate) static WORKFLOW_TEMPLATE: Kind = Kind {
     name: "WorkflowTemplate",
-    interpreted: &[("apiVersion", Text), ("kind", Text), ("metadata", Object(&METADATA)), ("spec", Object(&SPEC))],
+    interpreted: &[
+        ("apiVersion", Text),
+        ("kind", Text),
+        ("metadata", Object(&METADATA)),
+        ("spec", Object(&SPEC)),
+    ],
     no_effect: &[],
 };
 
 pub(crate) static CRON_WORKFLOW: Kind = Kind {
     name: "CronWorkflow",
-    interpreted: &[("apiVersion", Text), ("kind", Text), ("metadata", Object(&METADATA)), ("spec", Object(&CRON_SPEC))],
+    interpreted: &[
+        ("apiVersion", Text),
+        ("kind", Text),
+        ("metadata", Object(&METADATA)),
+        ("spec", Object(&CRON_SPEC)),
+    ],
     no_effect: &[],
 };
 
@@ -132,8 +162,11 @@ static SPEC: Kind = Kind {
     ],
 };
 
-static WORKFLOW_TEMPLATE_REF: Kind =
-    Kind { name: "workflowTemplateRef", interpreted: &[("name", Text)], no_effect: &[] };
+static WORKFLOW_TEMPLATE_REF: Kind = Kind {
+    name: "workflowTemplateRef",
+    interpreted: &[("name", Text)],
+    no_effect: &[],
+};
 
 static TEMPLATE: Kind = Kind {
     name: "template",
@@ -166,11 +199,17 @@ static TEMPLATE: Kind = Kind {
     ],
 };
 
-static SYNCHRONIZATION: Kind =
-    Kind { name: "synchronization", interpreted: &[], no_effect: &[("mutexes", Any), ("semaphores", Any)] };
+static SYNCHRONIZATION: Kind = Kind {
+    name: "synchronization",
+    interpreted: &[],
+    no_effect: &[("mutexes", Any), ("semaphores", Any)],
+};
 
-static PARAMETERS: Kind =
-    Kind { name: "arguments and inputs", interpreted: &[("parameters", Objects(&PARAMETER))], no_effect: &[] };
+static PARAMETERS: Kind = Kind {
+    name: "arguments and inputs",
+    interpreted: &[("parameters", Objects(&PARAMETER))],
+    no_effect: &[],
+};
 
 static PARAMETER: Kind = Kind {
     name: "parameter",
@@ -186,30 +225,59 @@ static PARAMETER: Kind = Kind {
 
 static VALUE_FROM: Kind = Kind {
     name: "parameter valueFrom",
-    interpreted: &[("path", Text), ("parameter", Text), ("supplied", Object(&SUPPLIED)), ("default", Text)],
+    interpreted: &[
+        ("path", Text),
+        ("parameter", Text),
+        ("supplied", Object(&SUPPLIED)),
+        ("default", Text),
+    ],
     no_effect: &[],
 };
 
-static SUPPLIED: Kind = Kind { name: "supplied", interpreted: &[], no_effect: &[] };
+static SUPPLIED: Kind = Kind {
+    name: "supplied",
+    interpreted: &[],
+    no_effect: &[],
+};
 
 /// The runner does not wait: it asks, or fails.
-static SUSPEND: Kind = Kind { name: "suspend", interpreted: &[], no_effect: &[("duration", NumberOrText)] };
+static SUSPEND: Kind = Kind {
+    name: "suspend",
+    interpreted: &[],
+    no_effect: &[("duration", NumberOrText)],
+};
 
 static OUTPUTS: Kind = Kind {
     name: "outputs",
-    interpreted: &[("parameters", Objects(&PARAMETER)), ("artifacts", Objects(&ARTIFACT))],
+    interpreted: &[
+        ("parameters", Objects(&PARAMETER)),
+        ("artifacts", Objects(&ARTIFACT)),
+    ],
     no_effect: &[],
 };
 
 static ARTIFACT: Kind = Kind {
     name: "output artifact",
-    interpreted: &[("name", Text), ("path", Text), ("optional", Bool), ("s3", Object(&S3))],
+    interpreted: &[
+        ("name", Text),
+        ("path", Text),
+        ("optional", Bool),
+        ("s3", Object(&S3)),
+    ],
     no_effect: &[("archive", Any)],
 };
 
-static S3: Kind = Kind { name: "artifact s3", interpreted: &[("key", Text)], no_effect: &[] };
+static S3: Kind = Kind {
+    name: "artifact s3",
+    interpreted: &[("key", Text)],
+    no_effect: &[],
+};
 
-static DAG: Kind = Kind { name: "dag", interpreted: &[("failFast", Bool), ("tasks", Objects(&TASK))], no_effect: &[] };
+static DAG: Kind = Kind {
+    name: "dag",
+    interpreted: &[("failFast", Bool), ("tasks", Objects(&TASK))],
+    no_effect: &[],
+};
 
 static TASK: Kind = Kind {
     name: "dag task",
@@ -226,12 +294,20 @@ static TASK: Kind = Kind {
     no_effect: &[],
 };
 
-static TEMPLATE_REF: Kind =
-    Kind { name: "templateRef", interpreted: &[("name", Text), ("template", Text)], no_effect: &[] };
+static TEMPLATE_REF: Kind = Kind {
+    name: "templateRef",
+    interpreted: &[("name", Text), ("template", Text)],
+    no_effect: &[],
+};
 
 static RETRY: Kind = Kind {
     name: "retryStrategy",
-    interpreted: &[("limit", NumberOrText), ("retryPolicy", Text), ("expression", Text), ("backoff", Object(&BACKOFF))],
+    interpreted: &[
+        ("limit", NumberOrText),
+        ("retryPolicy", Text),
+        ("expression", Text),
+        ("backoff", Object(&BACKOFF)),
+    ],
     no_effect: &[("affinity", Any)],
 };
 
@@ -243,12 +319,19 @@ static BACKOFF: Kind = Kind {
 
 static VOLUME: Kind = Kind {
     name: "volume",
-    interpreted: &[("name", Text), ("configMap", Object(&CONFIG_MAP_SOURCE)), ("emptyDir", Object(&EMPTY_DIR))],
+    interpreted: &[
+        ("name", Text),
+        ("configMap", Object(&CONFIG_MAP_SOURCE)),
+        ("emptyDir", Object(&EMPTY_DIR)),
+    ],
     no_effect: &[],
 };
 
-static EMPTY_DIR: Kind =
-    Kind { name: "emptyDir", interpreted: &[], no_effect: &[("sizeLimit", NumberOrText), ("medium", Text)] };
+static EMPTY_DIR: Kind = Kind {
+    name: "emptyDir",
+    interpreted: &[],
+    no_effect: &[("sizeLimit", NumberOrText), ("medium", Text)],
+};
 
 static CONFIG_MAP_SOURCE: Kind = Kind {
     name: "configMap",
@@ -277,58 +360,98 @@ static CONTAINER: Kind = Kind {
 
 static ENV: Kind = Kind {
     name: "env",
-    interpreted: &[("name", Text), ("value", Text), ("valueFrom", Object(&ENV_VALUE_FROM))],
+    interpreted: &[
+        ("name", Text),
+        ("value", Text),
+        ("valueFrom", Object(&ENV_VALUE_FROM)),
+    ],
     no_effect: &[],
 };
 
 static ENV_VALUE_FROM: Kind = Kind {
     name: "env valueFrom",
-    interpreted: &[("configMapKeyRef", Object(&CONFIG_MAP_SOURCE)), ("secretKeyRef", Object(&CONFIG_MAP_SOURCE))],
+    interpreted: &[
+        ("configMapKeyRef", Object(&CONFIG_MAP_SOURCE)),
+        ("secretKeyRef", Object(&CONFIG_MAP_SOURCE)),
+    ],
     no_effect: &[],
 };
 
 static ENV_FROM: Kind = Kind {
     name: "envFrom",
-    interpreted: &[("configMapRef", Object(&CONFIG_MAP_SOURCE)), ("secretRef", Object(&CONFIG_MAP_SOURCE))],
+    interpreted: &[
+        ("configMapRef", Object(&CONFIG_MAP_SOURCE)),
+        ("secretRef", Object(&CONFIG_MAP_SOURCE)),
+    ],
     no_effect: &[],
 };
 
-static VOLUME_MOUNT: Kind =
-    Kind { name: "volumeMount", interpreted: &[("name", Text), ("mountPath", Text)], no_effect: &[("readOnly", Bool)] };
+static VOLUME_MOUNT: Kind = Kind {
+    name: "volumeMount",
+    interpreted: &[("name", Text), ("mountPath", Text)],
+    no_effect: &[("readOnly", Bool)],
+};
 
 /// Fields that other versions of Argo know, and what takes their place.
 const INSTEAD: [(&str, &str); 7] = [
     ("schedule", "removed in Argo 4: use `schedules`"),
     ("mutex", "removed in Argo 4: use `mutexes`"),
     ("semaphore", "removed in Argo 4: use `semaphores`"),
-    ("podPriority", "removed in Argo 4: use `podPriorityClassName`"),
+    (
+        "podPriority",
+        "removed in Argo 4: use `podPriorityClassName`",
+    ),
     ("priority", "removed in Argo 4: use `priorityClassName`"),
     ("dependencies", "use `depends`"),
-    ("continueOn", "use `depends`, such as `a.Succeeded || a.Failed`"),
+    (
+        "continueOn",
+        "use `depends`, such as `a.Succeeded || a.Failed`",
+    ),
 ];
 
 /// What takes the place of a field that older versions of Argo know.
 pub(crate) fn removed(name: &str) -> Option<&'static str> {
-    INSTEAD.iter().find(|(old, hint)| *old == name && hint.starts_with("removed")).map(|(_, hint)| *hint)
+    INSTEAD
+        .iter()
+        .find(|(old, hint)| *old == name && hint.starts_with("removed"))
+        .map(|(_, hint)| *hint)
 }
 
 /// The rule of what is legal in Argo and not interpreted here: it keeps a workflow from running, and lint from nothing.
 pub(crate) const NOT_RUN: &str = "not-run";
 
 /// Checks `value` against `kind`, appends what is wrong, and gives it back with the interpreted fields only.
-pub(crate) fn check(kind: &Kind, value: &Value, file: &str, path: &str, findings: &mut Vec<Finding>) -> Value {
+pub(crate) fn check(
+    kind: &Kind,
+    value: &Value,
+    file: &str,
+    path: &str,
+    findings: &mut Vec<Finding>,
+) -> Value {
     let finding = |path: &str, text: String| Finding::new("type", file, path, text);
     let Value::Object(fields) = value else {
-        findings.push(finding(path, format!("{} must be an object, not {}", kind.name, describe(value))));
+        findings.push(finding(
+            path,
+            format!("{} must be an object, not {}", kind.name, describe(value)),
+        ));
         return Value::Object(Map::new());
     };
     let mut kept = Map::new();
     for (name, field) in fields {
         let path = format!("{path}.{name}");
         let interpreted = kind.interpreted.iter().find(|(known, _)| known == name);
-        let Some((_, shape)) = interpreted.or_else(|| kind.no_effect.iter().find(|(known, _)| known == name)) else {
-            let hint = INSTEAD.iter().find(|(old, _)| old == name).map(|(_, hint)| format!(" ({hint})"));
-            let text = format!("the field `{name}` of {} is not run here{}", kind.name, hint.unwrap_or_default());
+        let Some((_, shape)) =
+            interpreted.or_else(|| kind.no_effect.iter().find(|(known, _)| known == name))
+        else {
+            let hint = INSTEAD
+                .iter()
+                .find(|(old, _)| old == name)
+                .map(|(_, hint)| format!(" ({hint})"));
+            let text = format!(
+                "the field `{name}` of {} is not run here{}",
+                kind.name,
+                hint.unwrap_or_default()
+            );
             findings.push(Finding::new(NOT_RUN, file, &path, text));
             continue;
         };
@@ -341,13 +464,21 @@ pub(crate) fn check(kind: &Kind, value: &Value, file: &str, path: &str, findings
             }
             (Objects(kind), Value::Array(items)) => {
                 let items = items.iter().enumerate();
-                let checked = items.map(|(i, item)| check(kind, item, file, &format!("{path}[{i}]"), findings));
+                let checked = items
+                    .map(|(i, item)| check(kind, item, file, &format!("{path}[{i}]"), findings));
                 field = checked.collect();
                 None
             }
             (Texts, Value::Array(items)) => {
-                for (i, item) in items.iter().enumerate().filter(|(_, item)| !item.is_string()) {
-                    findings.push(finding(&format!("{path}[{i}]"), format!("must be text, not {}", describe(item))));
+                for (i, item) in items
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, item)| !item.is_string())
+                {
+                    findings.push(finding(
+                        &format!("{path}[{i}]"),
+                        format!("must be text, not {}", describe(item)),
+                    ));
                 }
                 None
             }
@@ -362,7 +493,10 @@ pub(crate) fn check(kind: &Kind, value: &Value, file: &str, path: &str, findings
             (Bool, _) => Some("true or false".to_owned()),
         };
         if let Some(expected) = expected {
-            findings.push(finding(&path, format!("must be {expected}, not {}", describe(&field))));
+            findings.push(finding(
+                &path,
+                format!("must be {expected}, not {}", describe(&field)),
+            ));
         }
         if interpreted.is_some() {
             kept.insert(name.clone(), field);
@@ -375,7 +509,9 @@ fn describe(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => {
-            format!("the boolean {value} (YAML 1.1 reads an unquoted y, n, yes, no, on, off so: quote it)")
+            format!(
+                "the boolean {value} (YAML 1.1 reads an unquoted y, n, yes, no, on, off so: quote it)"
+            )
         }
         Value::Number(number) => format!("the number {number} (quote it)"),
         Value::String(text) => format!("the text `{text}`"),
@@ -401,12 +537,18 @@ pub(crate) fn explain() -> String {
     let list = |fields: fn(&Kind) -> &'static [(&'static str, Shape)]| {
         let mut lines = String::new();
         for kind in seen.iter().filter(|kind| !fields(kind).is_empty()) {
-            let names: Vec<_> = fields(kind).iter().map(|(name, _)| format!("`{name}`")).collect();
+            let names: Vec<_> = fields(kind)
+                .iter()
+                .map(|(name, _)| format!("`{name}`"))
+                .collect();
             lines += &format!("- {}: {}\n", kind.name, names.join(", "));
         }
         lines
     };
-    let hints: Vec<_> = INSTEAD.iter().map(|(name, hint)| format!("- `{name}`: {hint}\n")).collect();
+    let hints: Vec<_> = INSTEAD
+        .iter()
+        .map(|(name, hint)| format!("- `{name}`: {hint}\n"))
+        .collect();
     format!(
         "Interpreted as Argo 4.1 does:\n\n{}\nAccepted without effect on a laptop:\n\n{}\nRefused by name, with file, line \
          and path, when it would have to run: every other field. Among them:\n\n{}",

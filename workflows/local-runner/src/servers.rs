@@ -13,16 +13,24 @@ pub(crate) fn run() -> Result<ExitCode> {
     ui::tell("starting an S3 server, MLflow and Postgres\n");
     let minio = Minio::start()?;
     let mlflow = Mlflow::start(MlflowOptions::default())?;
-    let postgres = Postgres::start(PostgresOptions { durable: true, ..PostgresOptions::default() })?;
+    let postgres = Postgres::start(PostgresOptions {
+        durable: true,
+        ..PostgresOptions::default()
+    })?;
     let mut variables = minio.variables();
     let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
     set("STORE_URL", format!("s3://{}/store", Minio::BUCKET));
     set("RAW_URL", format!("s3://{}/raw", Minio::BUCKET));
     set("MLFLOW_TRACKING_URI", mlflow.uri());
     set("DATABASE_URL", postgres.create_database("alameda")?);
-    let exports: Vec<String> = variables.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+    let exports: Vec<String> = variables
+        .iter()
+        .map(|(name, value)| format!("export {name}='{value}'\n"))
+        .collect();
     ui::print(&exports.concat());
-    ui::tell("Set these in another terminal. Enter or Ctrl-C ends the servers, and their data go with them.\n");
+    ui::tell(
+        "Set these in another terminal. Enter or Ctrl-C ends the servers, and their data go with them.\n",
+    );
     let mut stdin = std::io::stdin();
     if !stdin.is_terminal() {
         // Nobody can press Enter. The servers end with this process, whatever ends it.

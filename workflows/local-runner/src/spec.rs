@@ -71,7 +71,11 @@ pub(crate) struct Parameter {
 impl Parameter {
     /// A parameter with its value.
     pub(crate) fn new(name: &str, value: String) -> Self {
-        Self { name: name.to_owned(), value: Some(value), ..Self::default() }
+        Self {
+            name: name.to_owned(),
+            value: Some(value),
+            ..Self::default()
+        }
     }
 
     /// The value that stands in the file.
@@ -299,8 +303,19 @@ impl Backoff {
     /// The pause after `attempts` failed attempts.
     pub(crate) fn pause(&self, attempts: usize) -> Result<Duration, String> {
         let base = duration(&self.duration)?;
-        let factor = self.factor.as_ref().map(NumberOrText::number).transpose()?.unwrap_or(1).max(1) as f64;
-        let cap = self.cap.as_deref().map(duration).transpose()?.unwrap_or(Duration::from_secs(86_400));
+        let factor = self
+            .factor
+            .as_ref()
+            .map(NumberOrText::number)
+            .transpose()?
+            .unwrap_or(1)
+            .max(1) as f64;
+        let cap = self
+            .cap
+            .as_deref()
+            .map(duration)
+            .transpose()?
+            .unwrap_or(Duration::from_secs(86_400));
         let seconds = base.as_secs_f64() * factor.powi(attempts.saturating_sub(1).min(64) as i32);
         Ok(Duration::from_secs_f64(seconds.min(cap.as_secs_f64())))
     }
@@ -317,8 +332,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400.0,
         unit => return Err(format!("unknown unit `{unit}` in the duration `{text}`")),
     };
-    let number: f64 = digits.parse().map_err(|_| format!("`{text}` is not a duration, such as `30s`"))?;
-    Duration::try_from_secs_f64(number * unit).map_err(|_| format!("the duration `{text}` is out of range"))
+    let number: f64 = digits
+        .parse()
+        .map_err(|_| format!("`{text}` is not a duration, such as `30s`"))?;
+    Duration::try_from_secs_f64(number * unit)
+        .map_err(|_| format!("the duration `{text}` is out of range"))
 }
 
 /// A whole number that Argo also takes as text.
@@ -336,7 +354,9 @@ impl NumberOrText {
     pub(crate) fn number(&self) -> Result<u64, String> {
         match self {
             NumberOrText::Number(number) => Ok(*number),
-            NumberOrText::Text(text) => text.parse().map_err(|_| format!("`{text}` is not a whole number")),
+            NumberOrText::Text(text) => text
+                .parse()
+                .map_err(|_| format!("`{text}` is not a whole number")),
         }
     }
 }
@@ -446,16 +466,37 @@ mod tests {
     #[test]
     fn a_pause_grows_by_its_factor_up_to_its_cap() {
         for (backoff, pauses) in [
-            (r#"{"duration": "2s", "factor": "2", "cap": "10s"}"#, ["2s", "4s", "8s", "10s"]),
-            (r#"{"duration": "2s", "factor": 3}"#, ["2s", "6s", "18s", "54s"]),
+            (
+                r#"{"duration": "2s", "factor": "2", "cap": "10s"}"#,
+                ["2s", "4s", "8s", "10s"],
+            ),
+            (
+                r#"{"duration": "2s", "factor": 3}"#,
+                ["2s", "6s", "18s", "54s"],
+            ),
             (r#"{"duration": "1m"}"#, ["60s", "60s", "60s", "60s"]),
-            (r#"{"duration": "30", "factor": 0}"#, ["30s", "30s", "30s", "30s"]),
-            (r#"{"duration": "1h", "factor": 2, "cap": "90m"}"#, ["1h", "90m", "90m", "90m"]),
-            (r#"{"duration": "1d", "factor": 2, "cap": "500ms"}"#, ["500ms", "500ms", "500ms", "500ms"]),
+            (
+                r#"{"duration": "30", "factor": 0}"#,
+                ["30s", "30s", "30s", "30s"],
+            ),
+            (
+                r#"{"duration": "1h", "factor": 2, "cap": "90m"}"#,
+                ["1h", "90m", "90m", "90m"],
+            ),
+            (
+                r#"{"duration": "1d", "factor": 2, "cap": "500ms"}"#,
+                ["500ms", "500ms", "500ms", "500ms"],
+            ),
         ] {
             let parsed: Backoff = serde_json::from_str(backoff).unwrap();
-            let found: Vec<_> = (1..=4).map(|attempts| parsed.pause(attempts).unwrap()).collect();
-            assert_eq!(found, pauses.map(|pause| duration(pause).unwrap()), "{backoff}");
+            let found: Vec<_> = (1..=4)
+                .map(|attempts| parsed.pause(attempts).unwrap())
+                .collect();
+            assert_eq!(
+                found,
+                pauses.map(|pause| duration(pause).unwrap()),
+                "{backoff}"
+            );
         }
     }
 }

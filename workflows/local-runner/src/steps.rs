@@ -14,12 +14,36 @@ pub(crate) struct Step {
 
 /// Every step.
 pub(crate) const STEPS: [Step; 6] = [
-    Step { name: "data-prep", main: data_prep::main, command: data_prep::command },
-    Step { name: "model-training", main: model_training::main, command: model_training::command },
-    Step { name: "model-promotion", main: model_promotion::main, command: model_promotion::command },
-    Step { name: "batch-inference", main: batch_inference::main, command: batch_inference::command },
-    Step { name: "publish-predictions", main: publish_predictions::main, command: publish_predictions::command },
-    Step { name: "model-monitoring", main: model_monitoring::main, command: model_monitoring::command },
+    Step {
+        name: "data-prep",
+        main: data_prep::main,
+        command: data_prep::command,
+    },
+    Step {
+        name: "model-training",
+        main: model_training::main,
+        command: model_training::command,
+    },
+    Step {
+        name: "model-promotion",
+        main: model_promotion::main,
+        command: model_promotion::command,
+    },
+    Step {
+        name: "batch-inference",
+        main: batch_inference::main,
+        command: batch_inference::command,
+    },
+    Step {
+        name: "publish-predictions",
+        main: publish_predictions::main,
+        command: publish_predictions::command,
+    },
+    Step {
+        name: "model-monitoring",
+        main: model_monitoring::main,
+        command: model_monitoring::command,
+    },
 ];
 
 /// The step of that name.

@@ -62,18 +62,30 @@ pub(crate) struct Options {
 /// `submit`
 pub(crate) fn submit(place: &Place, options: &Options) -> Result<ExitCode> {
     let (workflow, run) = create(place, options)?;
-    finish(place, execute(place, workflow, run, &options.answers)?, options.output)
+    finish(
+        place,
+        execute(place, workflow, run, &options.answers)?,
+        options.output,
+    )
 }
 
 /// Makes the workflow and its folder.
 pub(crate) fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)> {
     let library = Library::load(&place.workflows()?)?;
     let given = given(&options.parameters, options.parameter_file.as_ref())?;
-    let Origin { template, spec, scheduled, base } = origin(&library, &options.from)?;
+    let Origin {
+        template,
+        spec,
+        scheduled,
+        base,
+    } = origin(&library, &options.from)?;
     let mut workflow = new_workflow(&library, template, spec, &given)?;
     let time = options.scheduled_time.as_deref().map(instant).transpose()?;
     if let Some(time) = time.or(scheduled) {
-        workflow.metadata.annotations.insert(SCHEDULED_TIME.to_owned(), time);
+        workflow
+            .metadata
+            .annotations
+            .insert(SCHEDULED_TIME.to_owned(), time);
     }
     for (name, url) in place.given()? {
         workflow.metadata.annotations.insert(name, url);
@@ -103,7 +115,12 @@ pub(crate) struct Again {
 
 /// `retry`
 pub(crate) fn retry(place: &Place, again: &Again) -> Result<ExitCode> {
-    let Again { name, parameters, answers, output } = again;
+    let Again {
+        name,
+        parameters,
+        answers,
+        output,
+    } = again;
     let runs = place.runs()?;
     let found = runs.get(name)?;
     let run = runs.lock(found.name())?;
@@ -115,14 +132,20 @@ pub(crate) fn retry(place: &Place, again: &Again) -> Result<ExitCode> {
     answers::check(answers, &workflow.status.stored_templates)?;
     let dropped = retry::reset(&mut workflow)?;
     for (name, value) in given(parameters, None)? {
-        set(&mut workflow.spec.arguments, &name, &value, workflow.spec.workflow_template_ref.name.as_str())?;
+        set(
+            &mut workflow.spec.arguments,
+            &name,
+            &value,
+            workflow.spec.workflow_template_ref.name.as_str(),
+        )?;
     }
     // Saved first: a leftover folder is harmless, a node without its folder is not.
     run.save(&workflow)?;
     for node in &dropped {
         let folder = run.node(&workflow, node);
         if folder.exists() && node.name != workflow.name() {
-            std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+            std::fs::remove_dir_all(&folder)
+                .with_context(|| format!("removing {}", folder.display()))?;
         }
     }
     finish(place, execute(place, workflow, run, answers)?, *output)
@@ -130,7 +153,12 @@ pub(crate) fn retry(place: &Place, again: &Again) -> Result<ExitCode> {
 
 /// `resubmit`
 pub(crate) fn resubmit(place: &Place, again: &Again) -> Result<ExitCode> {
-    let Again { name, parameters, answers, output } = again;
+    let Again {
+        name,
+        parameters,
+        answers,
+        output,
+    } = again;
     let old = place.runs()?.get(name)?;
     let library = Library::load(&place.workflows()?)?;
     let template = &old.spec.workflow_template_ref.name;
@@ -138,24 +166,46 @@ pub(crate) fn resubmit(place: &Place, again: &Again) -> Result<ExitCode> {
     // What a CronWorkflow laid over the template stands in the old spec.
     let stored = &old.status.stored_workflow_template_spec;
     (spec.entrypoint, spec.on_exit) = (stored.entrypoint.clone(), stored.on_exit.clone());
-    let old_values = old.spec.arguments.parameters.iter().filter_map(|p| Some((p.name.clone(), p.value.clone()?)));
+    let old_values = old
+        .spec
+        .arguments
+        .parameters
+        .iter()
+        .filter_map(|p| Some((p.name.clone(), p.value.clone()?)));
     let mut values: BTreeMap<String, String> = old_values.collect();
     values.extend(given(parameters, None)?);
     let mut workflow = new_workflow(&library, template, spec, &values)?;
     workflow.metadata.annotations = old.metadata.annotations.clone();
-    workflow.metadata.labels.insert(RESUBMITTED_FROM.to_owned(), old.name().to_owned());
+    workflow
+        .metadata
+        .labels
+        .insert(RESUBMITTED_FROM.to_owned(), old.name().to_owned());
     answers::check(answers, &workflow.status.stored_templates)?;
     let (workflow, run) = settle(place, workflow, None, template)?;
     finish(place, execute(place, workflow, run, answers)?, *output)
 }
 
 /// Runs a workflow to its end.
-pub(crate) fn execute(place: &Place, workflow: Workflow, run: Run, answers: &[Answer]) -> Result<Finished> {
+pub(crate) fn execute(
+    place: &Place,
+    workflow: Workflow,
+    run: Run,
+    answers: &[Answer],
+) -> Result<Finished> {
     let maps = place.maps()?;
     let addresses = place.addresses(&workflow.metadata.annotations)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut view = ui::view();
-    Engine::new(workflow, run, &maps, addresses, answers, cores, view.as_mut()).run()
+    Engine::new(
+        workflow,
+        run,
+        &maps,
+        addresses,
+        answers,
+        cores,
+        view.as_mut(),
+    )
+    .run()
 }
 
 fn finish(place: &Place, finished: Finished, output: Option<Output>) -> Result<ExitCode> {
@@ -168,7 +218,9 @@ pub(crate) fn exit_code(place: &Place, finished: &Finished) -> ExitCode {
     if finished.workflow.status.phase == Phase::Succeeded {
         return ExitCode::SUCCESS;
     }
-    ui::tell(&ui::explain_failure(&finished.workflow, &|words| place.command(words)));
+    ui::tell(&ui::explain_failure(&finished.workflow, &|words| {
+        place.command(words)
+    }));
     ExitCode::from(finished.stopped_by.map_or(1, |signal| 128 + signal))
 }
 
@@ -184,20 +236,37 @@ fn origin<'a>(library: &'a Library, from: &'a str) -> Result<Origin<'a>> {
     match from.split_once('/') {
         Some(("workflowtemplate" | "wftmpl", name)) => {
             let entry = library.template(name)?;
-            Ok(Origin { template: &entry.name, spec: entry.spec.clone(), scheduled: None, base: &entry.name })
+            Ok(Origin {
+                template: &entry.name,
+                spec: entry.spec.clone(),
+                scheduled: None,
+                base: &entry.name,
+            })
         }
         Some(("cronwf" | "cronworkflow", name)) => {
             let cron = library.cron(name)?;
             let spec = &cron.spec;
-            let reference = spec.workflow_template_ref.as_ref().filter(|_| spec.templates.is_empty());
+            let reference = spec
+                .workflow_template_ref
+                .as_ref()
+                .filter(|_| spec.templates.is_empty());
             let target = reference.with_context(|| {
-                Failure::usage(format!("cronwf/{name} needs a workflowTemplateRef and no templates of its own"))
+                Failure::usage(format!(
+                    "cronwf/{name} needs a workflowTemplateRef and no templates of its own"
+                ))
             })?;
             let entry = library.template(&target.name)?;
             let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
-            Ok(Origin { template: &entry.name, spec: overlay(entry, cron)?, scheduled: Some(now), base: &cron.name })
+            Ok(Origin {
+                template: &entry.name,
+                spec: overlay(entry, cron)?,
+                scheduled: Some(now),
+                base: &cron.name,
+            })
         }
-        _ => Err(Failure::usage(format!("--from {from}: give workflowtemplate/NAME or cronwf/NAME"))),
+        _ => Err(Failure::usage(format!(
+            "--from {from}: give workflowtemplate/NAME or cronwf/NAME"
+        ))),
     }
 }
 
@@ -209,7 +278,12 @@ fn overlay(entry: &Entry, cron: &Entry) -> Result<WorkflowSpec> {
     spec.on_exit = over.on_exit.clone().or(spec.on_exit);
     spec.parallelism = over.parallelism.or(spec.parallelism);
     for parameter in &over.arguments.parameters {
-        set(&mut spec.arguments, &parameter.name, parameter.given().unwrap_or_default(), &entry.name)?;
+        set(
+            &mut spec.arguments,
+            &parameter.name,
+            parameter.given().unwrap_or_default(),
+            &entry.name,
+        )?;
     }
     Ok(spec)
 }
@@ -231,7 +305,9 @@ fn new_workflow(
     for parameter in &mut spec.arguments.parameters {
         let Some(value) = parameter.given() else {
             let name = &parameter.name;
-            return Err(Failure::usage(format!("the parameter {name} is missing: give -p {name}=VALUE")));
+            return Err(Failure::usage(format!(
+                "the parameter {name} is missing: give -p {name}=VALUE"
+            )));
         };
         parameter.value = Some(value.to_owned());
     }
@@ -241,16 +317,30 @@ fn new_workflow(
 
 /// Sets a parameter that the template has, to a value that its enum allows.
 fn set(arguments: &mut Parameters, name: &str, value: &str, template: &str) -> Result<()> {
-    let known: Vec<_> = arguments.parameters.iter().map(|parameter| parameter.name.clone()).collect();
-    let Some(parameter) = arguments.parameters.iter_mut().find(|parameter| parameter.name == name) else {
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let known: Vec<_> = arguments
+        .parameters
+        .iter()
+        .map(|parameter| parameter.name.clone())
+        .collect();
+    let Some(parameter) = arguments
+        .parameters
+        .iter_mut()
+        .find(|parameter| parameter.name == name)
+    else {
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
         return Err(Failure::usage(format!(
             "workflowtemplate/{template} has no parameter `{name}`; it takes: {known}"
         )));
     };
     if !parameter.choices.is_empty() && !parameter.choices.iter().any(|choice| choice == value) {
         let choices = parameter.choices.join(", ");
-        return Err(Failure::usage(format!("the parameter {name} is `{value}`, but must be one of: {choices}")));
+        return Err(Failure::usage(format!(
+            "the parameter {name} is `{value}`, but must be one of: {choices}"
+        )));
     }
     parameter.value = Some(value.to_owned());
     Ok(())
@@ -260,7 +350,8 @@ fn set(arguments: &mut Parameters, name: &str, value: &str, template: &str) -> R
 fn given(parameters: &[String], file: Option<&PathBuf>) -> Result<BTreeMap<String, String>> {
     let mut given = BTreeMap::new();
     if let Some(path) = file {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let refuse = |what: String| Failure::usage(format!("{}: {what}", path.display()));
         for document in yaml::load(&text).map_err(refuse)? {
             let Value::Object(fields) = document else {
@@ -278,7 +369,9 @@ fn given(parameters: &[String], file: Option<&PathBuf>) -> Result<BTreeMap<Strin
     }
     for parameter in parameters {
         let Some((name, value)) = parameter.split_once('=') else {
-            return Err(Failure::usage(format!("expected parameter of the form: NAME=VALUE. Received: {parameter}")));
+            return Err(Failure::usage(format!(
+                "expected parameter of the form: NAME=VALUE. Received: {parameter}"
+            )));
         };
         given.insert(name.to_owned(), value.to_owned());
     }
@@ -295,13 +388,22 @@ fn instant(text: &str) -> Result<String> {
 }
 
 /// Gives the workflow its name and folder.
-fn settle(place: &Place, mut workflow: Workflow, name: Option<&str>, base: &str) -> Result<(Workflow, Run)> {
+fn settle(
+    place: &Place,
+    mut workflow: Workflow,
+    name: Option<&str>,
+    base: &str,
+) -> Result<(Workflow, Run)> {
     let runs = place.runs()?;
     for attempt in 0..100_u32 {
         let candidate = name.map_or_else(|| format!("{base}-{}", suffix(attempt)), str::to_owned);
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-        if !candidate.chars().all(plain) || !candidate.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            return Err(Failure::usage(format!("{candidate} is no name: lower-case letters, digits, dashes and dots")));
+        if !candidate.chars().all(plain)
+            || !candidate.starts_with(|c: char| c.is_ascii_alphanumeric())
+        {
+            return Err(Failure::usage(format!(
+                "{candidate} is no name: lower-case letters, digits, dashes and dots"
+            )));
         }
         if let Some(run) = runs.create(&candidate)? {
             workflow.metadata.name = candidate;
@@ -309,10 +411,14 @@ fn settle(place: &Place, mut workflow: Workflow, name: Option<&str>, base: &str)
             return Ok((workflow, run));
         }
         if name.is_some() {
-            return Err(Failure::usage(format!("there is a workflow {candidate} already: choose another --name")));
+            return Err(Failure::usage(format!(
+                "there is a workflow {candidate} already: choose another --name"
+            )));
         }
     }
-    Err(Failure::usage(format!("found no free name for a run of {base}: remove old folders of runs")))
+    Err(Failure::usage(format!(
+        "found no free name for a run of {base}: remove old folders of runs"
+    )))
 }
 
 /// Five letters, as Kubernetes adds them to `generateName`.
@@ -320,8 +426,8 @@ fn suffix(attempt: u32) -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let nanos = Utc::now().timestamp_nanos_opt().unwrap_or_default() as u64;
     // Mixed by a large odd number, so that close instants give distant names.
-    let mut bits =
-        (nanos ^ u64::from(std::process::id()) << 32 ^ u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut bits = (nanos ^ u64::from(std::process::id()) << 32 ^ u64::from(attempt))
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits ^= bits >> 29;
     let letter = |_| {
         let letter = LETTERS[(bits % LETTERS.len() as u64) as usize];

@@ -34,7 +34,9 @@ impl Scope {
 
     /// Whether `text` is nothing but the tag of a variable that is known to have no value.
     pub(crate) fn is_absent(&self, text: &str) -> bool {
-        let tag = text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+        let tag = text
+            .strip_prefix("{{")
+            .and_then(|text| text.strip_suffix("}}"));
         tag.is_some_and(|tag| self.absent.contains_key(tag.trim()))
     }
 
@@ -47,14 +49,20 @@ impl Scope {
                 Piece::Tag(tag) => match tag.strip_prefix('=') {
                     Some(expression) => {
                         let text = |value: &str| expr::Value::Text(value.to_owned());
-                        let lookup = |name: &str| Some(self.get(name).map_or(expr::Value::Nil, text));
-                        let value = expr::parse(expression, Dialect::Variables)?.eval(Dialect::Variables, &lookup)?;
+                        let lookup =
+                            |name: &str| Some(self.get(name).map_or(expr::Value::Nil, text));
+                        let value = expr::parse(expression, Dialect::Variables)?
+                            .eval(Dialect::Variables, &lookup)?;
                         filled.push_str(&value.to_string());
                     }
                     None => match (self.get(tag), self.absent.get(tag)) {
                         (Some(value), _) => filled.push_str(value),
-                        (None, Some(why)) => return Err(format!("unable to substitute {{{{{tag}}}}}: {why}")),
-                        (None, None) if tag == SCHEDULED_TIME => filled.push_str("{{workflow.scheduledTime}}"),
+                        (None, Some(why)) => {
+                            return Err(format!("unable to substitute {{{{{tag}}}}}: {why}"));
+                        }
+                        (None, None) if tag == SCHEDULED_TIME => {
+                            filled.push_str("{{workflow.scheduledTime}}")
+                        }
                         (None, None) => return Err(format!("failed to resolve {{{{{tag}}}}}")),
                     },
                 },
@@ -68,7 +76,9 @@ impl Scope {
         match value {
             Value::String(text) if text.contains("{{") => *text = self.fill(text)?,
             Value::Array(items) => items.iter_mut().try_for_each(|item| self.fill_all(item))?,
-            Value::Object(fields) => fields.values_mut().try_for_each(|field| self.fill_all(field))?,
+            Value::Object(fields) => fields
+                .values_mut()
+                .try_for_each(|field| self.fill_all(field))?,
             _ => {}
         }
         Ok(())
@@ -103,7 +113,9 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut rest = text;
     while let Some(start) = rest.find("{{") {
         let body = &rest[start + 2..];
-        let end = body.find("}}").ok_or_else(|| format!("`{{{{` without `}}}}` in `{text}`"))?;
+        let end = body
+            .find("}}")
+            .ok_or_else(|| format!("`{{{{` without `}}}}` in `{text}`"))?;
         pieces.push(Piece::Text(&rest[..start]));
         pieces.push(Piece::Tag(body[..end].trim()));
         rest = &body[end + 2..];
@@ -122,15 +134,24 @@ mod tests {
         scope.set("inputs.parameters.x", "1.0");
         scope.set("inputs.parameters.tagged", "{{workflow.name}}");
         scope.set("item", r#"{"a":"b"}"#);
-        scope.set_absent("tasks.t.outputs.parameters.p", "`t` was skipped and its output has no default");
+        scope.set_absent(
+            "tasks.t.outputs.parameters.p",
+            "`t` was skipped and its output has no default",
+        );
         for (text, expected) in [
             ("--x={{inputs.parameters.x}}!", Ok("--x=1.0!")),
             ("{{ inputs.parameters.x }}{{item}}", Ok(r#"1.0{"a":"b"}"#)),
             ("{{inputs.parameters.tagged}}", Ok("{{workflow.name}}")),
-            ("{{workflow.scheduledTime}}", Ok("{{workflow.scheduledTime}}")),
+            (
+                "{{workflow.scheduledTime}}",
+                Ok("{{workflow.scheduledTime}}"),
+            ),
             ("{{=inputs.parameters.x == '1.0'}}", Ok("true")),
             ("{{=workflow.failures ?? '[]'}}", Ok("[]")),
-            ("{{inputs.parameters.y}}", Err("failed to resolve {{inputs.parameters.y}}")),
+            (
+                "{{inputs.parameters.y}}",
+                Err("failed to resolve {{inputs.parameters.y}}"),
+            ),
             ("{{tasks.t.outputs.parameters.p}}", Err("no default")),
             ("{{=jsonpath('x')}}", Err("`jsonpath` is not supported")),
             ("{{item", Err("without")),

@@ -51,11 +51,15 @@ pub(crate) struct ModelOptions {
 /// Lists runs.
 pub(crate) fn runs(place: &Place, options: &RunOptions) -> Result<()> {
     let runs = ask(place, &options.tracking, async |tracking| {
-        tracking.runs(options.model_name.as_ref(), options.limit).await
+        tracking
+            .runs(options.model_name.as_ref(), options.limit)
+            .await
     })?;
     match options.output {
         Some(Output::Json | Output::Yaml) => print_object(&runs, options.output)?,
-        Some(Output::Name) => runs.iter().for_each(|view| ui::print(&format!("{}\n", view.run.run_id))),
+        Some(Output::Name) => runs
+            .iter()
+            .for_each(|view| ui::print(&format!("{}\n", view.run.run_id))),
         wide => ui::print(&run_table(&runs, wide.is_some())),
     }
     Ok(())
@@ -64,29 +68,49 @@ pub(crate) fn runs(place: &Place, options: &RunOptions) -> Result<()> {
 /// Lists versions of models.
 pub(crate) fn models(place: &Place, options: &ModelOptions) -> Result<()> {
     let versions = ask(place, &options.tracking, async |tracking| {
-        tracking.registered(options.name.as_ref(), options.limit).await
+        tracking
+            .registered(options.name.as_ref(), options.limit)
+            .await
     })?;
     match options.output {
         Some(Output::Json | Output::Yaml) => print_object(&versions, options.output)?,
-        Some(Output::Name) => versions.iter().for_each(|view| ui::print(&format!("{}\n", view.version.uri()))),
+        Some(Output::Name) => versions
+            .iter()
+            .for_each(|view| ui::print(&format!("{}\n", view.version.uri()))),
         wide => ui::print(&version_table(&versions, wide.is_some())),
     }
     Ok(())
 }
 
 /// Asks the tracking that the steps use.
-fn ask<R>(place: &Place, args: &TrackingArgs, question: impl AsyncFnOnce(&Tracking) -> Result<R>) -> Result<R> {
-    let given = place.given()?.into_iter().map(|(name, url)| (name.to_owned(), url)).collect::<BTreeMap<_, _>>();
+fn ask<R>(
+    place: &Place,
+    args: &TrackingArgs,
+    question: impl AsyncFnOnce(&Tracking) -> Result<R>,
+) -> Result<R> {
+    let given = place
+        .given()?
+        .into_iter()
+        .map(|(name, url)| (name.to_owned(), url))
+        .collect::<BTreeMap<_, _>>();
     let store = Store::create(&place.addresses(&given)?.store_url)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
     runtime.block_on(async { question(&Tracking::open(&store, args, Budget::default())?).await })
 }
 
 fn run_table(runs: &[RunView], wide: bool) -> String {
-    let mut rows = vec![row(["RUN", "MODEL", "STATUS", "AGE", "DURATION", "METRICS", "ID", "PAGE"])];
+    let mut rows = vec![row([
+        "RUN", "MODEL", "STATUS", "AGE", "DURATION", "METRICS", "ID", "PAGE",
+    ])];
     for RunView { run, url } in runs {
         // A run that lies in a workflow's stands below it in MLflow, not here.
-        let model = run.model_name.as_ref().map_or_else(|| "(workflow)".to_owned(), ToString::to_string);
+        let model = run
+            .model_name
+            .as_ref()
+            .map_or_else(|| "(workflow)".to_owned(), ToString::to_string);
         rows.push(vec![
             run.name.clone(),
             model,
@@ -98,25 +122,45 @@ fn run_table(runs: &[RunView], wide: bool) -> String {
             url.clone().unwrap_or_default(),
         ]);
     }
-    shown(rows, if wide { &[0, 1, 2, 3, 4, 5, 6, 7] } else { &[0, 1, 2, 3, 5, 7] }, "no runs yet")
+    shown(
+        rows,
+        if wide {
+            &[0, 1, 2, 3, 4, 5, 6, 7]
+        } else {
+            &[0, 1, 2, 3, 5, 7]
+        },
+        "no runs yet",
+    )
 }
 
 fn version_table(versions: &[VersionView], wide: bool) -> String {
-    let mut rows = vec![row(["MODEL", "VERSION", "ALIAS", "STATUS", "AGE", "METRICS", "MANIFEST", "RUN"])];
+    let mut rows = vec![row([
+        "MODEL", "VERSION", "ALIAS", "STATUS", "AGE", "METRICS", "MANIFEST", "RUN",
+    ])];
     for view in versions {
         let run = view.run.as_ref();
         rows.push(vec![
             view.version.model_name.to_string(),
             view.version.version.to_string(),
             view.aliases.join(", "),
-            run.map_or("no run", |view| status(view.run.status)).to_owned(),
+            run.map_or("no run", |view| status(view.run.status))
+                .to_owned(),
             age(view.version.created_at),
             run.map(|view| metrics(&view.run)).unwrap_or_default(),
             view.version.model.clone(),
-            run.and_then(|view| view.url.clone()).unwrap_or_else(|| view.version.run_id.clone()),
+            run.and_then(|view| view.url.clone())
+                .unwrap_or_else(|| view.version.run_id.clone()),
         ]);
     }
-    shown(rows, if wide { &[0, 1, 2, 3, 4, 5, 6, 7] } else { &[0, 1, 2, 3, 4, 5, 7] }, "no models yet")
+    shown(
+        rows,
+        if wide {
+            &[0, 1, 2, 3, 4, 5, 6, 7]
+        } else {
+            &[0, 1, 2, 3, 4, 5, 7]
+        },
+        "no models yet",
+    )
 }
 
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
@@ -128,7 +172,10 @@ fn shown(rows: Vec<Vec<String>>, columns: &[usize], nothing: &str) -> String {
     if rows.len() == 1 {
         return format!("{nothing}\n");
     }
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| columns.iter().map(|i| row[*i].clone()).collect()).collect();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| columns.iter().map(|i| row[*i].clone()).collect())
+        .collect();
     ui::table(&rows)
 }
 
@@ -147,5 +194,9 @@ fn age(since: DateTime<Utc>) -> String {
 
 fn metrics(run: &RunRecord) -> String {
     let metric = |name: &&str| Some(format!("{name} {:.4}", run.metrics.get(*name)?.value));
-    SHOWN.iter().filter_map(metric).collect::<Vec<_>>().join("  ")
+    SHOWN
+        .iter()
+        .filter_map(metric)
+        .collect::<Vec<_>>()
+        .join("  ")
 }

@@ -35,11 +35,19 @@ pub(crate) fn tell(text: &str) {
 pub(crate) fn view() -> Box<dyn View> {
     let term = Term::stderr();
     if !term.is_term() {
-        return Box::new(Lines { seen: BTreeMap::new() });
+        return Box::new(Lines {
+            seen: BTreeMap::new(),
+        });
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
-    Box::new(Tree { term, bar, drawn: None })
+    bar.set_style(
+        ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    Box::new(Tree {
+        term,
+        bar,
+        drawn: None,
+    })
 }
 
 /// The tree, drawn anew in place.
@@ -54,12 +62,18 @@ impl View for Tree {
         if workflow.status.phase.fulfilled() {
             return self.bar.finish_and_clear();
         }
-        if self.drawn.is_some_and(|time| (now() - time).num_milliseconds() < 80) {
+        if self
+            .drawn
+            .is_some_and(|time| (now() - time).num_milliseconds() < 80)
+        {
             return;
         }
         self.drawn = Some(now());
         let (height, width) = self.term.size();
-        let (height, width) = (usize::from(height).max(8) - 3, usize::from(width).max(40) - 1);
+        let (height, width) = (
+            usize::from(height).max(8) - 3,
+            usize::from(width).max(40) - 1,
+        );
         let mut rows = rows(workflow);
         let all = rows.len();
         if all > height {
@@ -68,20 +82,42 @@ impl View for Tree {
             rows.drain(..rows.len().saturating_sub(height));
         }
         let status = &workflow.status;
-        let elapsed = status.started_at.map(|start| duration(start, None)).unwrap_or_default();
+        let elapsed = status
+            .started_at
+            .map(|start| duration(start, None))
+            .unwrap_or_default();
         let pods = workflow.pods();
         let done = pods.iter().filter(|pod| pod.phase.fulfilled()).count();
-        let mut lines = vec![format!("{}  {done} of {} steps  {elapsed}", workflow.name(), pods.len())];
+        let mut lines = vec![format!(
+            "{}  {done} of {} steps  {elapsed}",
+            workflow.name(),
+            pods.len()
+        )];
         if rows.len() < all {
-            lines.push(format!("… and {} finished or waiting steps", all - rows.len()));
+            lines.push(format!(
+                "… and {} finished or waiting steps",
+                all - rows.len()
+            ));
         }
-        let names = rows.iter().map(|row| measure_text_width(&row.step(true))).max().unwrap_or(0).min(width / 2);
+        let names = rows
+            .iter()
+            .map(|row| measure_text_width(&row.step(true)))
+            .max()
+            .unwrap_or(0)
+            .min(width / 2);
         lines.extend(rows.iter().map(|row| {
             let pad = " ".repeat(names.saturating_sub(measure_text_width(&row.step(true))));
-            let time = if row.node.phase == Phase::Pending { String::new() } else { row.duration() };
+            let time = if row.node.phase == Phase::Pending {
+                String::new()
+            } else {
+                row.duration()
+            };
             format!("{}{pad}  {time:>7}  {}", row.step(true), row.state())
         }));
-        let lines: Vec<_> = lines.iter().map(|line| truncate_str(line, width, "…")).collect();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| truncate_str(line, width, "…"))
+            .collect();
         self.bar.set_message(lines.join("\n"));
         self.bar.tick();
     }
@@ -106,8 +142,9 @@ impl View for Lines {
     fn update(&mut self, workflow: &Workflow) {
         for node in workflow.pods() {
             // Kept by a retry, and told at that time.
-            let is_old =
-                node.finished_at.is_some_and(|end| workflow.status.started_at.is_some_and(|start| end < start));
+            let is_old = node
+                .finished_at
+                .is_some_and(|end| workflow.status.started_at.is_some_and(|start| end < start));
             if is_old
                 || node.phase == Phase::Pending
                 || self.seen.insert(node.id.clone(), node.phase) == Some(node.phase)
@@ -115,11 +152,18 @@ impl View for Lines {
                 continue;
             }
             let name = folder_name(workflow, node);
-            let time = node.finished_at.unwrap_or(node.started_at).format("%H:%M:%S");
+            let time = node
+                .finished_at
+                .unwrap_or(node.started_at)
+                .format("%H:%M:%S");
             let line = match node.phase {
                 Phase::Running => format!("{time} ● {name}\n"),
                 phase => {
-                    let note = if node.reused() { "reused" } else { first_line(&node.message) };
+                    let note = if node.reused() {
+                        "reused"
+                    } else {
+                        first_line(&node.message)
+                    };
                     let end = format!(
                         "{time} {} {name} {} {note}",
                         glyph(phase),
@@ -148,7 +192,12 @@ impl Row<'_> {
     fn step(&self, stderr: bool) -> String {
         let style = style(self.node.phase);
         let style = if stderr { style.for_stderr() } else { style };
-        format!("{}{} {}", self.prefix, style.apply_to(glyph(self.node.phase)), self.name)
+        format!(
+            "{}{} {}",
+            self.prefix,
+            style.apply_to(glyph(self.node.phase)),
+            self.name
+        )
     }
 
     fn duration(&self) -> String {
@@ -159,7 +208,11 @@ impl Row<'_> {
     }
 
     fn note(&self) -> &str {
-        if self.node.reused() && self.node.kind == Kind::Pod { "reused" } else { first_line(&self.node.message) }
+        if self.node.reused() && self.node.kind == Kind::Pod {
+            "reused"
+        } else {
+            first_line(&self.node.message)
+        }
     }
 
     /// A bar while it runs, then what came of it.
@@ -168,7 +221,12 @@ impl Row<'_> {
         match progress(&self.node.progress).filter(|(done, _)| running && *done > 0) {
             Some((done, total)) => {
                 let filled = (done as f64 / total as f64 * 20.0) as usize;
-                format!("{}{} {:>3} %", "━".repeat(filled), "╌".repeat(20 - filled), done * 100 / total)
+                format!(
+                    "{}{} {:>3} %",
+                    "━".repeat(filled),
+                    "╌".repeat(20 - filled),
+                    done * 100 / total
+                )
             }
             None => self.note().to_owned(),
         }
@@ -178,9 +236,22 @@ impl Row<'_> {
 /// The nodes as `argo get` shows them: without groups and omitted tasks, and a leaf with one attempt as one line.
 fn rows(workflow: &Workflow) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
-    for root in [workflow.root(), workflow.exit_root()].into_iter().flatten() {
-        let name = if root.name == workflow.name() { workflow.name() } else { "onExit" };
-        add_rows(workflow, root, name, (String::new(), String::new()), &mut rows);
+    for root in [workflow.root(), workflow.exit_root()]
+        .into_iter()
+        .flatten()
+    {
+        let name = if root.name == workflow.name() {
+            workflow.name()
+        } else {
+            "onExit"
+        };
+        add_rows(
+            workflow,
+            root,
+            name,
+            (String::new(), String::new()),
+            &mut rows,
+        );
     }
     rows
 }
@@ -194,12 +265,23 @@ fn add_rows<'a>(
 ) {
     let nodes = &workflow.status.nodes;
     let get = |id: &String| nodes.get(id);
-    let shown = if let (Kind::Retry, [only]) = (node.kind, node.children.as_slice()) { get(only) } else { None };
-    rows.push(Row { prefix, name, node: shown.unwrap_or(node) });
+    let shown = if let (Kind::Retry, [only]) = (node.kind, node.children.as_slice()) {
+        get(only)
+    } else {
+        None
+    };
+    rows.push(Row {
+        prefix,
+        name,
+        node: shown.unwrap_or(node),
+    });
     let mut children: Vec<&Node> = match node.kind {
         Kind::Dag => {
-            let attempts =
-                |id: &String| nodes.values().any(|retry| retry.kind == Kind::Retry && retry.children.contains(id));
+            let attempts = |id: &String| {
+                nodes
+                    .values()
+                    .any(|retry| retry.kind == Kind::Retry && retry.children.contains(id))
+            };
             let part = |child: &&Node| {
                 child.boundary_id.as_ref() == Some(&node.id)
                     && child.kind != Kind::TaskGroup
@@ -214,7 +296,11 @@ fn add_rows<'a>(
     children.sort_by(|a, b| natural(a).cmp(&natural(b)));
     let last = children.len().saturating_sub(1);
     for (i, child) in children.into_iter().enumerate() {
-        let (branch, line) = if i == last { ("└─", "  ") } else { ("├─", "│ ") };
+        let (branch, line) = if i == last {
+            ("└─", "  ")
+        } else {
+            ("├─", "│ ")
+        };
         let prefixes = (format!("{below}{branch}"), format!("{below}{line}"));
         add_rows(workflow, child, &child.display_name, prefixes, rows);
     }
@@ -244,41 +330,76 @@ pub(crate) fn describe(workflow: &Workflow, wide: bool) -> String {
     line("Progress", &status.progress);
     line("Parameters", "");
     for parameter in &workflow.spec.arguments.parameters {
-        line(&format!("  {}", parameter.name), parameter.value.as_deref().unwrap_or_default());
+        line(
+            &format!("  {}", parameter.name),
+            parameter.value.as_deref().unwrap_or_default(),
+        );
     }
     let outputs = workflow.root().and_then(|root| root.outputs.as_ref());
     if let Some(outputs) = outputs.filter(|outputs| !outputs.parameters.is_empty()) {
         line("Output Parameters", "");
         for output in &outputs.parameters {
-            line(&format!("  {}", output.name), output.value.as_deref().unwrap_or_default());
+            line(
+                &format!("  {}", output.name),
+                output.value.as_deref().unwrap_or_default(),
+            );
         }
     }
     let rows = rows(workflow);
     if rows.is_empty() {
         return text;
     }
-    let mut cells = vec![["STEP", "TEMPLATE", "DURATION", "MEMORY", "FOLDER", "MESSAGE"].map(str::to_owned)];
+    let mut cells = vec![
+        [
+            "STEP", "TEMPLATE", "DURATION", "MEMORY", "FOLDER", "MESSAGE",
+        ]
+        .map(str::to_owned),
+    ];
     cells.extend(rows.iter().map(|row| {
         let node = row.node;
         let template = match &node.template_ref {
             Some(target) => format!("{}/{}", target.name, target.template),
             None => node.template_name.clone(),
         };
-        let folder = if node.kind == Kind::Pod { folder_name(workflow, node) } else { String::new() };
+        let folder = if node.kind == Kind::Pod {
+            folder_name(workflow, node)
+        } else {
+            String::new()
+        };
         let memory = node.peak_memory_bytes.map(mebibytes).unwrap_or_default();
-        [row.step(false), template, row.duration(), memory, folder, row.note().to_owned()]
+        [
+            row.step(false),
+            template,
+            row.duration(),
+            memory,
+            folder,
+            row.note().to_owned(),
+        ]
     }));
-    let columns: &[usize] = if wide { &[0, 1, 2, 3, 4, 5] } else { &[0, 1, 2, 5] };
-    let rows: Vec<Vec<String>> = cells.iter().map(|row| columns.iter().map(|i| row[*i].clone()).collect()).collect();
+    let columns: &[usize] = if wide {
+        &[0, 1, 2, 3, 4, 5]
+    } else {
+        &[0, 1, 2, 5]
+    };
+    let rows: Vec<Vec<String>> = cells
+        .iter()
+        .map(|row| columns.iter().map(|i| row[*i].clone()).collect())
+        .collect();
     format!("{text}\n{}", table(&rows))
 }
 
 /// Columns of equal width, two blanks apart.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| measure_text_width(cell))
+            .max()
+    };
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
@@ -296,21 +417,38 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
 pub(crate) fn explain_failure(workflow: &Workflow, command: &dyn Fn(&[&str]) -> String) -> String {
     let red = Style::new().red();
     let name = workflow.name();
-    let head = format!("{name}: {:?} {}", workflow.status.phase, workflow.status.message);
+    let head = format!(
+        "{name}: {:?} {}",
+        workflow.status.phase, workflow.status.message
+    );
     let mut text = format!("\n{}\n", red.apply_to(head.trim_end()));
     let failures = workflow.failures();
     for node in failures.iter().take(5) {
-        let _ = writeln!(text, "\n{} {}", red.apply_to(glyph(node.phase)), folder_name(workflow, node));
+        let _ = writeln!(
+            text,
+            "\n{} {}",
+            red.apply_to(glyph(node.phase)),
+            folder_name(workflow, node)
+        );
         for line in node.message.lines() {
             let _ = writeln!(text, "  {line}");
         }
     }
     if failures.len() > 5 {
-        let _ = writeln!(text, "\nand {} more: {}", failures.len() - 5, command(&["get", name]));
+        let _ = writeln!(
+            text,
+            "\nand {} more: {}",
+            failures.len() - 5,
+            command(&["get", name])
+        );
     }
     text += "\nNext:\n";
     if let Some(node) = failures.iter().find(|node| node.kind == Kind::Pod) {
-        let _ = writeln!(text, "  {}", command(&["logs", name, &folder_name(workflow, node)]));
+        let _ = writeln!(
+            text,
+            "  {}",
+            command(&["logs", name, &folder_name(workflow, node)])
+        );
     }
     let _ = writeln!(text, "  {}", command(&["retry", name]));
     text
@@ -321,20 +459,47 @@ pub(crate) fn list(workflows: &[Workflow], wide: bool) -> String {
     if workflows.is_empty() {
         return "No workflows found\n".to_owned();
     }
-    let head = ["NAME", "STATUS", "AGE", "DURATION", "PROGRESS", "MESSAGE", "PARAMETERS"];
+    let head = [
+        "NAME",
+        "STATUS",
+        "AGE",
+        "DURATION",
+        "PROGRESS",
+        "MESSAGE",
+        "PARAMETERS",
+    ];
     let columns = if wide { 7 } else { 6 };
-    let mut rows = vec![head[..columns].iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()];
+    let mut rows = vec![
+        head[..columns]
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>(),
+    ];
     for workflow in workflows {
         let status = &workflow.status;
-        let reason = workflow.failures().first().map(|node| node.message.clone()).unwrap_or_default();
-        let message = if status.message.is_empty() { &reason } else { &status.message };
+        let reason = workflow
+            .failures()
+            .first()
+            .map(|node| node.message.clone())
+            .unwrap_or_default();
+        let message = if status.message.is_empty() {
+            &reason
+        } else {
+            &status.message
+        };
         let parameters = workflow.spec.arguments.parameters.iter();
-        let parameters = parameters.map(|p| format!("{}={}", p.name, p.value.as_deref().unwrap_or_default()));
+        let parameters =
+            parameters.map(|p| format!("{}={}", p.name, p.value.as_deref().unwrap_or_default()));
         let mut row = vec![
             workflow.name().to_owned(),
-            style(status.phase).apply_to(format!("{:?}", status.phase)).to_string(),
+            style(status.phase)
+                .apply_to(format!("{:?}", status.phase))
+                .to_string(),
             duration(workflow.metadata.creation_timestamp, None),
-            status.started_at.map(|start| duration(start, status.finished_at)).unwrap_or_default(),
+            status
+                .started_at
+                .map(|start| duration(start, status.finished_at))
+                .unwrap_or_default(),
             status.progress.clone(),
             truncate_str(first_line(message), 80, "…").into_owned(),
         ];

@@ -80,8 +80,14 @@ struct Plan {
 
 /// `upload`, to the raw files at `url`. Gives 130 or 143 when a signal ended it.
 pub(crate) fn run(url: &str, options: &Options) -> Result<ExitCode> {
-    let access = Access { budget: options.retry_budget, ..Access::of_process(Role::Raw) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let access = Access {
+        budget: options.retry_budget,
+        ..Access::of_process(Role::Raw)
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(async {
         let interrupted = signal(SignalKind::interrupt()).context("listening for SIGINT");
         let terminated = signal(SignalKind::terminate()).context("listening for SIGTERM");
@@ -108,7 +114,8 @@ pub(crate) fn run(url: &str, options: &Options) -> Result<ExitCode> {
 
 async fn upload(url: &str, access: &Access, options: &Options) -> Result<()> {
     let (dir, glob, target) = (options.dir.clone(), options.glob.clone(), url.to_owned());
-    let Sources { files, left_out } = step::blocking(move || find(&dir, glob.as_deref(), &target)).await?;
+    let Sources { files, left_out } =
+        step::blocking(move || find(&dir, glob.as_deref(), &target)).await?;
     let store = Store::create_with(url, access)?;
     check(&files).await?;
     let plan = compare(&store, files).await?;
@@ -125,21 +132,35 @@ async fn upload(url: &str, access: &Access, options: &Options) -> Result<()> {
     if !options.dry_run {
         send(&store, new.iter().chain(differ).cloned().collect()).await?;
     }
-    let verb = if options.dry_run { ["to send", "to replace"] } else { ["sent", "replaced"] };
-    ui::print(&summary(url, &[(verb[0], new), (verb[1], differ), ("there already", there)], &left_out));
+    let verb = if options.dry_run {
+        ["to send", "to replace"]
+    } else {
+        ["sent", "replaced"]
+    };
+    ui::print(&summary(
+        url,
+        &[(verb[0], new), (verb[1], differ), ("there already", there)],
+        &left_out,
+    ));
     Ok(())
 }
 
 /// Refuses what no step could read.
 async fn check(files: &[Source]) -> Result<()> {
-    let parquet: Vec<Source> = files.iter().filter(|file| file.key.ends_with(".parquet")).cloned().collect();
+    let parquet: Vec<Source> = files
+        .iter()
+        .filter(|file| file.key.ends_with(".parquet"))
+        .cloned()
+        .collect();
     let mut refused = Vec::new();
     let mut checks = futures::stream::iter(parquet)
         .map(|file| step::blocking(move || raw::check_footer(&file.path, &file.key)))
         .buffered(CONCURRENT);
     while let Some(checked) = checks.next().await {
         match checked {
-            Err(error) if failure::exit_code(&error) == failure::CONTRACT => refused.push(format!("{error:#}")),
+            Err(error) if failure::exit_code(&error) == failure::CONTRACT => {
+                refused.push(format!("{error:#}"))
+            }
             checked => checked?,
         }
     }
@@ -147,19 +168,37 @@ async fn check(files: &[Source]) -> Result<()> {
         return Ok(());
     }
     let more = refused.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!("\nand {more} more")
+    } else {
+        String::new()
+    };
     let shown = refused[..refused.len().min(NAMED)].join("\n");
-    Err(Failure::contract(format!("{shown}{more}\nnothing was sent")))
+    Err(Failure::contract(format!(
+        "{shown}{more}\nnothing was sent"
+    )))
 }
 
 /// Looks up what stands at the target.
 async fn compare(store: &Store, files: Vec<Source>) -> Result<Plan> {
     let mut there: BTreeMap<String, Object> = BTreeMap::new();
-    let folders: BTreeSet<&str> =
-        files.iter().map(|file| file.key.rsplit_once('/').map_or("", |split| split.0)).collect();
+    let folders: BTreeSet<&str> = files
+        .iter()
+        .map(|file| file.key.rsplit_once('/').map_or("", |split| split.0))
+        .collect();
     for folder in folders {
-        let pattern = if folder.is_empty() { "*".to_owned() } else { format!("{folder}/*") };
-        there.extend(store.glob(&pattern).await?.into_iter().map(|object| (object.key.clone(), object)));
+        let pattern = if folder.is_empty() {
+            "*".to_owned()
+        } else {
+            format!("{folder}/*")
+        };
+        there.extend(
+            store
+                .glob(&pattern)
+                .await?
+                .into_iter()
+                .map(|object| (object.key.clone(), object)),
+        );
     }
     let same: Vec<(Source, Option<bool>)> = futures::stream::iter(files)
         .map(|file| async {
@@ -184,7 +223,9 @@ async fn compare(store: &Store, files: Vec<Source>) -> Result<Plan> {
 
 async fn send(store: &Store, files: Vec<Source>) -> Result<()> {
     let sending = Sending::new(&files);
-    let sent = futures::stream::iter(files).map(|file| sending.file(store, file)).buffer_unordered(CONCURRENT);
+    let sent = futures::stream::iter(files)
+        .map(|file| sending.file(store, file))
+        .buffer_unordered(CONCURRENT);
     sent.try_collect().await
 }
 
@@ -195,17 +236,32 @@ fn summary(url: &str, fates: &[(&str, &Vec<Source>)], left_out: &[(String, &str)
         rows.push(vec![(*fate).to_owned(), files.len().to_string(), size]);
     }
     if !left_out.is_empty() {
-        rows.push(vec!["left out".to_owned(), left_out.len().to_string(), String::new()]);
+        rows.push(vec![
+            "left out".to_owned(),
+            left_out.len().to_string(),
+            String::new(),
+        ]);
     }
-    let left_out: Vec<String> =
-        left_out.iter().take(NAMED).map(|(name, why)| format!("left out {name}: {why}\n")).collect();
+    let left_out: Vec<String> = left_out
+        .iter()
+        .take(NAMED)
+        .map(|(name, why)| format!("left out {name}: {why}\n"))
+        .collect();
     format!("{url}\n\n{}{}", ui::table(&rows), left_out.concat())
 }
 
 fn names(files: &[Source]) -> String {
-    let shown: Vec<&str> = files.iter().take(NAMED).map(|file| file.key.as_str()).collect();
+    let shown: Vec<&str> = files
+        .iter()
+        .take(NAMED)
+        .map(|file| file.key.as_str())
+        .collect();
     let more = files.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     format!("{}{more}", shown.join(", "))
 }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Artifact, Parameter, Parameters, Template, TemplateRef, WorkflowSpec, WorkflowTemplateRef};
+use crate::spec::{
+    Artifact, Parameter, Parameters, Template, TemplateRef, WorkflowSpec, WorkflowTemplateRef,
+};
 
 /// Annotation under which Argo keeps the time that a CronWorkflow asked for.
 pub(crate) const SCHEDULED_TIME: &str = "workflows.argoproj.io/scheduled-time";
@@ -163,7 +165,11 @@ pub(crate) struct Node {
     /// How far it is.
     pub phase: Phase,
     /// The DAG that it is part of.
-    #[serde(rename = "boundaryID", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "boundaryID",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub boundary_id: Option<String>,
     /// Why it failed or did not run.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -195,7 +201,13 @@ pub(crate) struct Node {
 impl Node {
     /// The value of an output parameter.
     pub(crate) fn output(&self, name: &str) -> Option<&str> {
-        self.outputs.as_ref()?.parameters.iter().find(|parameter| parameter.name == name)?.value.as_deref()
+        self.outputs
+            .as_ref()?
+            .parameters
+            .iter()
+            .find(|parameter| parameter.name == name)?
+            .value
+            .as_deref()
     }
 
     /// Whether finished work was used.
@@ -226,18 +238,40 @@ pub(crate) fn now() -> DateTime<Utc> {
 
 impl Workflow {
     /// A workflow that has not begun.
-    pub(crate) fn new(name: String, template: &str, spec: WorkflowSpec, stored: BTreeMap<String, Template>) -> Self {
+    pub(crate) fn new(
+        name: String,
+        template: &str,
+        spec: WorkflowSpec,
+        stored: BTreeMap<String, Template>,
+    ) -> Self {
         let labels = BTreeMap::from([(TEMPLATE_LABEL.to_owned(), template.to_owned())]);
-        let metadata = Metadata { name, creation_timestamp: now(), labels, annotations: BTreeMap::new() };
-        let workflow_template_ref = WorkflowTemplateRef { name: template.to_owned() };
+        let metadata = Metadata {
+            name,
+            creation_timestamp: now(),
+            labels,
+            annotations: BTreeMap::new(),
+        };
+        let workflow_template_ref = WorkflowTemplateRef {
+            name: template.to_owned(),
+        };
         // Those that can be reached are stored one by one.
-        let spec = WorkflowSpec { templates: Vec::new(), ..spec };
+        let spec = WorkflowSpec {
+            templates: Vec::new(),
+            ..spec
+        };
         let mut workflow = Self {
             api_version: "argoproj.io/v1alpha1".to_owned(),
             kind: "Workflow".to_owned(),
             metadata,
-            spec: Submitted { arguments: spec.arguments.clone(), workflow_template_ref },
-            status: Status { stored_templates: stored, stored_workflow_template_spec: spec, ..Status::default() },
+            spec: Submitted {
+                arguments: spec.arguments.clone(),
+                workflow_template_ref,
+            },
+            status: Status {
+                stored_templates: stored,
+                stored_workflow_template_spec: spec,
+                ..Status::default()
+            },
         };
         workflow.set_phase(Phase::Pending);
         workflow
@@ -253,7 +287,9 @@ impl Workflow {
         if name == self.name() {
             return name.to_owned();
         }
-        let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, b| {
+            (hash ^ u32::from(b)).wrapping_mul(0x0100_0193)
+        });
         format!("{}-{hash}", self.name())
     }
 
@@ -275,13 +311,22 @@ impl Workflow {
     /// Sets the phase, and the labels that Argo keeps beside it.
     pub(crate) fn set_phase(&mut self, phase: Phase) {
         self.status.phase = phase;
-        self.metadata.labels.insert(PHASE_LABEL.to_owned(), format!("{phase:?}"));
-        self.metadata.labels.insert(COMPLETED_LABEL.to_owned(), phase.completed().to_string());
+        self.metadata
+            .labels
+            .insert(PHASE_LABEL.to_owned(), format!("{phase:?}"));
+        self.metadata
+            .labels
+            .insert(COMPLETED_LABEL.to_owned(), phase.completed().to_string());
     }
 
     /// Attempts and leaves in the order in which they began.
     pub(crate) fn pods(&self) -> Vec<&Node> {
-        let mut pods: Vec<_> = self.status.nodes.values().filter(|node| node.kind == Kind::Pod).collect();
+        let mut pods: Vec<_> = self
+            .status
+            .nodes
+            .values()
+            .filter(|node| node.kind == Kind::Pod)
+            .collect();
         pods.sort_by(|a, b| natural(a).cmp(&natural(b)));
         pods
     }
@@ -294,8 +339,11 @@ impl Workflow {
             .values()
             .filter(|node| node.kind == Kind::Retry)
             .flat_map(|node| {
-                let last =
-                    if node.phase.failed() { node.children.len().saturating_sub(1) } else { node.children.len() };
+                let last = if node.phase.failed() {
+                    node.children.len().saturating_sub(1)
+                } else {
+                    node.children.len()
+                };
                 &node.children[..last]
             })
             .collect();
@@ -317,7 +365,15 @@ impl Workflow {
             .filter(|node| node.kind == Kind::Pod)
             .map(|pod| {
                 let (done, total) = progress(&pod.progress).unwrap_or((0, 1));
-                (pod.name.clone(), if pod.phase == Phase::Succeeded { total } else { done }, total)
+                (
+                    pod.name.clone(),
+                    if pod.phase == Phase::Succeeded {
+                        total
+                    } else {
+                        done
+                    },
+                    total,
+                )
             })
             .collect();
         let sum = |within: &dyn Fn(&str) -> bool| {
@@ -332,14 +388,22 @@ impl Workflow {
             .values_mut()
             .filter(|node| !matches!(node.kind, Kind::Pod | Kind::Suspend | Kind::Skipped))
         {
-            let below = |name: &str| name.strip_prefix(&node.name).is_some_and(|rest| rest.starts_with(['.', '(']));
+            let below = |name: &str| {
+                name.strip_prefix(&node.name)
+                    .is_some_and(|rest| rest.starts_with(['.', '(']))
+            };
             node.progress = sum(&below);
         }
     }
 
     /// What a workflow is whose runner died: nothing in it runs any more.
     pub(crate) fn bury(&mut self) {
-        for node in self.status.nodes.values_mut().filter(|node| !node.phase.fulfilled()) {
+        for node in self
+            .status
+            .nodes
+            .values_mut()
+            .filter(|node| !node.phase.fulfilled())
+        {
             node.phase = Phase::Error;
             node.finished_at = Some(now());
             if node.kind == Kind::Pod {
@@ -347,7 +411,8 @@ impl Workflow {
             }
         }
         self.set_phase(Phase::Error);
-        self.status.message = "the runner died before the workflow ended; retry goes on from here".to_owned();
+        self.status.message =
+            "the runner died before the workflow ended; retry goes on from here".to_owned();
         self.status.finished_at = Some(now());
     }
 }
@@ -356,7 +421,9 @@ impl Workflow {
 pub(crate) fn natural(node: &Node) -> (DateTime<Utc>, &str, usize, &str) {
     let (task, index) = match node.display_name.split_once('(') {
         Some((task, rest)) => {
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let digits = rest
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(rest.len());
             (task, rest[..digits].parse().unwrap_or(0))
         }
         None => (node.display_name.as_str(), 0),

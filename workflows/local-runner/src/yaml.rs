@@ -50,9 +50,14 @@ impl Marks {
     /// Line and column, from 1, of what `path` names, such as `.spec.templates[0].container`; of the deepest part that
     /// is there when the rest of the path is not.
     pub(crate) fn find(&self, path: &str) -> (usize, usize) {
-        let within =
-            |part: &str| path.strip_prefix(part).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-        let parts = self.parts.iter().filter_map(|(part, marks)| Some((part, marks, within(part)?)));
+        let within = |part: &str| {
+            path.strip_prefix(part)
+                .filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let parts = self
+            .parts
+            .iter()
+            .filter_map(|(part, marks)| Some((part, marks, within(part)?)));
         match parts.max_by_key(|(part, ..)| part.len()) {
             Some((_, marks, rest)) => marks.find(rest),
             None => (self.line, self.column),
@@ -73,7 +78,14 @@ pub(crate) fn load(text: &str) -> Result<Vec<Value>, String> {
 /// As [`load`], with the places of all values.
 pub(crate) fn load_marked(text: &str) -> Result<Vec<(Value, Marks)>, Broken> {
     let events = Parser::new_from_str(text);
-    let mut reader = Reader { events, anchors: BTreeMap::new(), line: 1, column: 1, copies: COPIES, depth: 0 };
+    let mut reader = Reader {
+        events,
+        anchors: BTreeMap::new(),
+        line: 1,
+        column: 1,
+        copies: COPIES,
+        depth: 0,
+    };
     let mut documents = Vec::new();
     loop {
         match reader.next()? {
@@ -107,13 +119,19 @@ impl<'a> Reader<'a> {
                 (self.line, self.column) = (span.start.line(), span.start.col() + 1);
                 Ok(event)
             }
-            Some(Err(error)) => Err(Broken { line: error.marker().line(), what: error.info().to_owned() }),
+            Some(Err(error)) => Err(Broken {
+                line: error.marker().line(),
+                what: error.info().to_owned(),
+            }),
             None => Ok(Event::StreamEnd),
         }
     }
 
     fn broken(&self, what: impl Into<String>) -> Broken {
-        Broken { line: self.line, what: what.into() }
+        Broken {
+            line: self.line,
+            what: what.into(),
+        }
     }
 
     fn value(&mut self, event: Event<'a>) -> Result<(Value, Marks), Broken> {
@@ -121,11 +139,22 @@ impl<'a> Reader<'a> {
         if self.depth > DEEPEST {
             return Err(self.broken(format!("nested deeper than {DEEPEST} levels")));
         }
-        let mut marks = Marks { line: self.line, column: self.column, parts: BTreeMap::new() };
+        let mut marks = Marks {
+            line: self.line,
+            column: self.column,
+            parts: BTreeMap::new(),
+        };
         let (anchor, value) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                (anchor, if plain { scalar(&text) } else { Value::String(text.into_owned()) })
+                (
+                    anchor,
+                    if plain {
+                        scalar(&text)
+                    } else {
+                        Value::String(text.into_owned())
+                    },
+                )
             }
             Event::SequenceStart(anchor, _) => {
                 let mut items = Vec::new();
@@ -134,7 +163,9 @@ impl<'a> Reader<'a> {
                         Event::SequenceEnd => break (anchor, Value::Array(items)),
                         event => {
                             let (item, at) = self.value(event)?;
-                            marks.parts.insert(format!("[{}]", items.len()), Arc::new(at));
+                            marks
+                                .parts
+                                .insert(format!("[{}]", items.len()), Arc::new(at));
                             items.push(item);
                         }
                     }
@@ -147,7 +178,8 @@ impl<'a> Reader<'a> {
             }
             Event::Alias(anchor) => {
                 let copy = self.anchors.get(&anchor).cloned();
-                let (value, original) = copy.ok_or_else(|| self.broken("an alias stands within its own anchor"))?;
+                let (value, original) =
+                    copy.ok_or_else(|| self.broken("an alias stands within its own anchor"))?;
                 self.copies = self.copies.saturating_sub(count(&value));
                 if self.copies == 0 {
                     return Err(self.broken(format!("aliases copy more than {COPIES} values")));
@@ -181,20 +213,34 @@ impl<'a> Reader<'a> {
             if key == "<<" {
                 let sources: Vec<(Value, Marks)> = match value {
                     Value::Array(items) => {
-                        let mark =
-                            |i: usize| at.parts.get(&format!("[{i}]")).map(|at| Marks::clone(at)).unwrap_or_default();
-                        items.into_iter().enumerate().map(|(i, item)| (item, mark(i))).collect()
+                        let mark = |i: usize| {
+                            at.parts
+                                .get(&format!("[{i}]"))
+                                .map(|at| Marks::clone(at))
+                                .unwrap_or_default()
+                        };
+                        items
+                            .into_iter()
+                            .enumerate()
+                            .map(|(i, item)| (item, mark(i)))
+                            .collect()
                     }
                     other => vec![(other, at)],
                 };
                 for (source, at) in sources {
                     let Value::Object(source) = source else {
-                        return Err(Broken { line, what: "`<<` needs a mapping".to_owned() });
+                        return Err(Broken {
+                            line,
+                            what: "`<<` needs a mapping".to_owned(),
+                        });
                     };
                     merged.push((source, at));
                 }
             } else if fields.contains_key(&key) {
-                return Err(Broken { line, what: format!("the key `{key}` stands twice") });
+                return Err(Broken {
+                    line,
+                    what: format!("the key `{key}` stands twice"),
+                });
             } else {
                 parts.insert(format!(".{key}"), Arc::new(Marks { line, column, ..at }));
                 fields.insert(key, value);
@@ -225,7 +271,9 @@ fn count(value: &Value) -> usize {
 fn scalar(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Value::Bool(true),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return Value::Bool(true);
+        }
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             return Value::Bool(false);
         }
@@ -241,15 +289,36 @@ fn number(text: &str) -> Option<Number> {
     }
     let digits = text.replace('_', "");
     let magnitude = unsigned.replace('_', "");
-    let based = |prefix: &str, base| magnitude.strip_prefix(prefix).map(|digits| i64::from_str_radix(digits, base));
-    if let Some(based) = based("0x", 16).or_else(|| based("0o", 8)).or_else(|| based("0b", 2)) {
-        return Some(Number::from(if text.starts_with('-') { -based.ok()? } else { based.ok()? }));
+    let based = |prefix: &str, base| {
+        magnitude
+            .strip_prefix(prefix)
+            .map(|digits| i64::from_str_radix(digits, base))
+    };
+    if let Some(based) = based("0x", 16)
+        .or_else(|| based("0o", 8))
+        .or_else(|| based("0b", 2))
+    {
+        return Some(Number::from(if text.starts_with('-') {
+            -based.ok()?
+        } else {
+            based.ok()?
+        }));
     }
-    let octal = magnitude.len() > 1 && magnitude.bytes().all(|b| b.is_ascii_digit()) && magnitude.starts_with('0');
+    let octal = magnitude.len() > 1
+        && magnitude.bytes().all(|b| b.is_ascii_digit())
+        && magnitude.starts_with('0');
     if octal && let Ok(number) = i64::from_str_radix(&magnitude, 8) {
-        return Some(Number::from(if text.starts_with('-') { -number } else { number }));
+        return Some(Number::from(if text.starts_with('-') {
+            -number
+        } else {
+            number
+        }));
     }
-    digits.parse::<i64>().map(Number::from).ok().or_else(|| Number::from_f64(digits.parse().ok()?))
+    digits
+        .parse::<i64>()
+        .map(Number::from)
+        .ok()
+        .or_else(|| Number::from_f64(digits.parse().ok()?))
 }
 
 /// Writes a value as YAML.
@@ -303,7 +372,11 @@ fn quote(text: &str) -> String {
         && text.ends_with(safe)
         && text.chars().all(|c| safe(c) || c == ' ')
         && scalar(text).is_string();
-    if plain { text.to_owned() } else { Value::from(text).to_string() }
+    if plain {
+        text.to_owned()
+    } else {
+        Value::from(text).to_string()
+    }
 }
 
 #[cfg(test)]
@@ -340,8 +413,7 @@ mod tests {
 
     #[test]
     fn anchors_and_merge_keys_copy_and_what_is_nearer_wins() {
-        let text =
-            "a: &a {x: '1', y: '2'}\nb:\n  <<: *a\n  y: '3'\nc:\n  <<: [{y: '4'}, *a]\nd: [*a]\n---\n---\ne: '5'\n";
+        let text = "a: &a {x: '1', y: '2'}\nb:\n  <<: *a\n  y: '3'\nc:\n  <<: [{y: '4'}, *a]\nd: [*a]\n---\n---\ne: '5'\n";
         let first = json!({
             "a": {"x": "1", "y": "2"}, "b": {"x": "1", "y": "3"}, "c": {"x": "1", "y": "4"}, "d": [{"x": "1", "y": "2"}]
         });
@@ -371,7 +443,12 @@ mod tests {
     fn a_broken_file_is_refused_with_its_line() {
         let bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned()
             + &('b'..='g')
-                .map(|c| format!("{c}: &{c} [{}]\n", vec![format!("*{}", (c as u8 - 1) as char); 10].join(", ")))
+                .map(|c| {
+                    format!(
+                        "{c}: &{c} [{}]\n",
+                        vec![format!("*{}", (c as u8 - 1) as char); 10].join(", ")
+                    )
+                })
                 .collect::<String>();
         let deep = "[".repeat(100) + &"]".repeat(100);
         for (text, part) in [

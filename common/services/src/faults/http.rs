@@ -67,17 +67,27 @@ pub struct Rule {
 impl Rule {
     /// Every call goes wrong.
     pub fn always(fault: Fault) -> Self {
-        Self { matches: Arc::new(|_, _| true), fault, left: None }
+        Self {
+            matches: Arc::new(|_, _| true),
+            fault,
+            left: None,
+        }
     }
 
     /// Only calls whose method and path (with query) please `matches`.
     pub fn when(self, matches: impl Fn(&str, &str) -> bool + Send + Sync + 'static) -> Self {
-        Self { matches: Arc::new(matches), ..self }
+        Self {
+            matches: Arc::new(matches),
+            ..self
+        }
     }
 
     /// Only the first `calls` of them.
     pub fn times(self, calls: usize) -> Self {
-        Self { left: Some(calls), ..self }
+        Self {
+            left: Some(calls),
+            ..self
+        }
     }
 }
 
@@ -112,11 +122,17 @@ impl HttpProxy {
                 tokio::spawn(async move {
                     let service = service_fn(|request| pass(&shared, &client, upstream, request));
                     // A connection that ends early, on purpose or not, is the client's to notice.
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ = http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
-        Ok(Self { port, state, runtime: Some(runtime) })
+        Ok(Self {
+            port,
+            state,
+            runtime: Some(runtime),
+        })
     }
 
     /// Its port on 127.0.0.1.
@@ -158,7 +174,9 @@ impl Drop for HttpProxy {
 }
 
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    state
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 async fn pass(
@@ -168,26 +186,46 @@ async fn pass(
     request: Request<Incoming>,
 ) -> std::io::Result<Answer> {
     let method = request.method().to_string();
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str())
+        .to_owned();
     let (fault, at) = {
         let mut state = lock(state);
-        let rule = state.rules.iter_mut().find(|rule| rule.left != Some(0) && (rule.matches)(&method, &path));
+        let rule = state
+            .rules
+            .iter_mut()
+            .find(|rule| rule.left != Some(0) && (rule.matches)(&method, &path));
         let fault = rule.map(|rule| {
             rule.left = rule.left.map(|left| left - 1);
             rule.fault.clone()
         });
-        state.calls.push(Call { method, path: path.clone(), status: None, sent: 0, received: 0 });
+        state.calls.push(Call {
+            method,
+            path: path.clone(),
+            status: None,
+            sent: 0,
+            received: 0,
+        });
         (fault, state.calls.len() - 1)
     };
-    let counter = Counter { state: state.clone(), at, path };
+    let counter = Counter {
+        state: state.clone(),
+        at,
+        path,
+    };
     match &fault {
         Some(Fault::Status(status, text)) => {
             counter.count(|call| call.status = Some(*status));
             // What the client still sends is taken in, so that it reads the answer.
             let _ = request.into_body().collect().await;
-            let body = Full::new(Bytes::from(text.clone())).map_err(|never: Infallible| match never {}).boxed();
+            let body = Full::new(Bytes::from(text.clone()))
+                .map_err(|never: Infallible| match never {})
+                .boxed();
             let mut answer = Response::new(body);
-            *answer.status_mut() = hyper::StatusCode::from_u16(*status).map_err(std::io::Error::other)?;
+            *answer.status_mut() =
+                hyper::StatusCode::from_u16(*status).map_err(std::io::Error::other)?;
             return Ok(answer);
         }
         Some(Fault::Reset) => return Err(std::io::ErrorKind::ConnectionReset.into()),
@@ -195,9 +233,20 @@ async fn pass(
         Some(Fault::LoseAnswer | Fault::CutAnswer(_) | Fault::PauseAnswer(..)) | None => {}
     }
     let (mut head, body) = request.into_parts();
-    head.uri = Uri::try_from(format!("http://{}{}", local(upstream), counter.path)).map_err(std::io::Error::other)?;
-    let body = Counted { body, counter: counter.clone(), is_answer: false, left: None, pause: None, pausing: None };
-    let mut answer = client.request(Request::from_parts(head, body)).await.map_err(std::io::Error::other)?;
+    head.uri = Uri::try_from(format!("http://{}{}", local(upstream), counter.path))
+        .map_err(std::io::Error::other)?;
+    let body = Counted {
+        body,
+        counter: counter.clone(),
+        is_answer: false,
+        left: None,
+        pause: None,
+        pausing: None,
+    };
+    let mut answer = client
+        .request(Request::from_parts(head, body))
+        .await
+        .map_err(std::io::Error::other)?;
     // It speaks of the connection to the service. The one to the client is reset when it is closed, and what is on its
     // way would get lost.
     answer.headers_mut().remove(hyper::header::CONNECTION);
@@ -214,7 +263,17 @@ async fn pass(
         Some(Fault::PauseAnswer(left, time)) => Some((left, time)),
         _ => None,
     };
-    Ok(answer.map(|body| Counted { body, counter, is_answer: true, left, pause, pausing: None }.boxed()))
+    Ok(answer.map(|body| {
+        Counted {
+            body,
+            counter,
+            is_answer: true,
+            left,
+            pause,
+            pausing: None,
+        }
+        .boxed()
+    }))
 }
 
 /// Where the bytes of one call are counted.
@@ -229,7 +288,11 @@ impl Counter {
     fn count(&self, change: impl FnOnce(&mut Call)) {
         let mut state = lock(&self.state);
         // The calls may have been taken in the meantime.
-        if let Some(call) = state.calls.get_mut(self.at).filter(|call| call.path == self.path) {
+        if let Some(call) = state
+            .calls
+            .get_mut(self.at)
+            .filter(|call| call.path == self.path)
+        {
             change(call);
         }
     }
@@ -250,7 +313,10 @@ impl Body for Counted {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
         if let Some((_, time)) = self.pause.take_if(|(left, _)| *left == 0) {
             self.pausing = Some(Box::pin(tokio::time::sleep(time)));
         }
@@ -264,14 +330,22 @@ impl Body for Counted {
                 let frame = frame.map_err(std::io::Error::other)?;
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 match self.left {
-                    Some(left) if bytes > left => return Err(std::io::ErrorKind::ConnectionReset.into()),
+                    Some(left) if bytes > left => {
+                        return Err(std::io::ErrorKind::ConnectionReset.into());
+                    }
                     left => self.left = left.map(|left| left - bytes),
                 }
                 if let Some((left, _)) = &mut self.pause {
                     *left = left.saturating_sub(bytes);
                 }
                 let is_answer = self.is_answer;
-                self.counter.count(|call| *if is_answer { &mut call.received } else { &mut call.sent } += bytes as u64);
+                self.counter.count(|call| {
+                    *if is_answer {
+                        &mut call.received
+                    } else {
+                        &mut call.sent
+                    } += bytes as u64
+                });
                 Ok(frame)
             })
         })

@@ -51,7 +51,11 @@ impl TcpProxy {
                 });
             }
         });
-        Ok(Self { port, fault, runtime: Some(runtime) })
+        Ok(Self {
+            port,
+            fault,
+            runtime: Some(runtime),
+        })
     }
 
     /// Its port on 127.0.0.1.
@@ -74,7 +78,9 @@ impl Drop for TcpProxy {
 }
 
 fn lock(fault: &Mutex<TcpFault>) -> std::sync::MutexGuard<'_, TcpFault> {
-    fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fault
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 async fn pass(client: TcpStream, upstream: u16, fault: TcpFault) -> std::io::Result<()> {
@@ -91,7 +97,11 @@ async fn pass(client: TcpStream, upstream: u16, fault: TcpFault) -> std::io::Res
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, fault: TcpFault) -> std::io::Result<()> {
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    fault: TcpFault,
+) -> std::io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     let mut passed = 0;
     loop {

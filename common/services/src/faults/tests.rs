@@ -26,7 +26,9 @@ fn hello() -> (u16, Arc<AtomicUsize>) {
                     }
                 }
                 counter.fetch_add(1, Ordering::SeqCst);
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
+                let _ = stream.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+                );
             });
         }
     });
@@ -37,11 +39,17 @@ fn hello() -> (u16, Arc<AtomicUsize>) {
 fn get(port: u16, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(local(port))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: proxy\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: proxy\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     match answer.split_once("\r\n\r\n") {
-        Some((head, body)) => Ok(format!("{} {body}", head.split(' ').nth(1).unwrap_or_default())),
+        Some((head, body)) => Ok(format!(
+            "{} {body}",
+            head.split(' ').nth(1).unwrap_or_default()
+        )),
         None => Err(ErrorKind::UnexpectedEof.into()),
     }
 }
@@ -51,7 +59,13 @@ fn calls_pass_and_are_counted() {
     let (upstream, seen) = hello();
     let proxy = HttpProxy::start(upstream).unwrap();
     assert_eq!(get(proxy.port(), "/a?b=c").unwrap(), "200 hello");
-    let call = Call { method: "GET".into(), path: "/a?b=c".into(), status: Some(200), sent: 0, received: 5 };
+    let call = Call {
+        method: "GET".into(),
+        path: "/a?b=c".into(),
+        status: Some(200),
+        sent: 0,
+        received: 5,
+    };
     assert_eq!(proxy.take_calls(), [call]);
     assert_eq!(proxy.take_calls(), []);
     assert_eq!(seen.load(Ordering::SeqCst), 1);
@@ -61,11 +75,20 @@ fn calls_pass_and_are_counted() {
 fn a_rule_picks_calls_and_ends() {
     let (upstream, seen) = hello();
     let proxy = HttpProxy::start(upstream).unwrap();
-    let busy = Rule::always(Fault::Status(503, "busy".into())).when(|_, path| path.starts_with("/a")).times(2);
+    let busy = Rule::always(Fault::Status(503, "busy".into()))
+        .when(|_, path| path.starts_with("/a"))
+        .times(2);
     proxy.set([busy]);
-    let answers: Vec<_> = ["/a", "/b", "/a", "/a"].iter().map(|path| get(proxy.port(), path).unwrap()).collect();
+    let answers: Vec<_> = ["/a", "/b", "/a", "/a"]
+        .iter()
+        .map(|path| get(proxy.port(), path).unwrap())
+        .collect();
     assert_eq!(answers, ["503 busy", "200 hello", "503 busy", "200 hello"]);
-    assert_eq!(seen.load(Ordering::SeqCst), 2, "what the proxy answers does not reach the service");
+    assert_eq!(
+        seen.load(Ordering::SeqCst),
+        2,
+        "what the proxy answers does not reach the service"
+    );
 }
 
 #[test]

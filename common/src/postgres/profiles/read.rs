@@ -34,15 +34,23 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// More days than memory holds: exit 2.
-    pub(in crate::postgres) async fn read(&mut self, rows: &Rows<'_>, times: i64) -> Result<(), Trouble> {
+    pub(in crate::postgres) async fn read(
+        &mut self,
+        rows: &Rows<'_>,
+        times: i64,
+    ) -> Result<(), Trouble> {
         if self.baselines.is_empty() {
             return Ok(());
         }
-        let Some(existing) = table::look_up(self.session, self.table).await? else { return Ok(()) };
+        let Some(existing) = table::look_up(self.session, self.table).await? else {
+            return Ok(());
+        };
         let session: &Session<'_> = self.session;
         let mut reader = Reader::new(self, rows, &existing, times);
         let sql = reader.sql(rows, &existing);
-        session.each("reading rows to profile", &sql, &[], |row| reader.take(row)).await?;
+        session
+            .each("reading rows to profile", &sql, &[], |row| reader.take(row))
+            .await?;
         reader.flush().map_err(Trouble::Lasting)
     }
 }
@@ -94,7 +102,11 @@ impl<'c, 'a> Reader<'c, 'a> {
             names.sort_unstable();
             names.dedup();
         }
-        let type_of_time = changes.time.and_then(|time| existing.type_of(time)).unwrap_or_default().to_owned();
+        let type_of_time = changes
+            .time
+            .and_then(|time| existing.type_of(time))
+            .unwrap_or_default()
+            .to_owned();
         Self {
             changes,
             times,
@@ -109,7 +121,9 @@ impl<'c, 'a> Reader<'c, 'a> {
 
     fn sql(&self, rows: &Rows<'_>, existing: &Existing) -> String {
         let column = |name: &String, as_type: &str| match existing.type_of(name) {
-            Some("boolean") if as_type == "float8" => format!("present.{}::int::float8", quoted(name)),
+            Some("boolean") if as_type == "float8" => {
+                format!("present.{}::int::float8", quoted(name))
+            }
             Some(_) => format!("present.{}::{as_type}", quoted(name)),
             // Who drops a column makes it unknown.
             None => format!("NULL::{as_type}"),
@@ -119,11 +133,19 @@ impl<'c, 'a> Reader<'c, 'a> {
             _ => "NULL::date".to_owned(),
         };
         let label = rows.relabel.map_or("NULL", |(_, label)| label);
-        let mut columns = vec!["present.model_version".to_owned(), "present.data_version".to_owned(), time];
+        let mut columns = vec![
+            "present.model_version".to_owned(),
+            "present.data_version".to_owned(),
+            time,
+        ];
         columns.push(column(&SCORE.to_owned(), "float8"));
         columns.push(format!("({label})::text"));
         columns.extend(self.targets.iter().map(|target| column(target, "text")));
-        columns.extend(self.features.iter().map(|feature| column(feature, "float8")));
+        columns.extend(
+            self.features
+                .iter()
+                .map(|feature| column(feature, "float8")),
+        );
         format!(
             "SELECT {} FROM {} AS present {} WHERE present.model_name = {} AND ({})",
             columns.join(", "),
@@ -136,8 +158,14 @@ impl<'c, 'a> Reader<'c, 'a> {
 
     fn take(&mut self, row: &Row) -> Result<()> {
         let (version, data_version): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
-        let Some(baseline) = self.changes.baselines.get(&version) else { return Ok(()) };
-        if self.relabelled.as_ref().is_some_and(|target| *target != baseline.target) {
+        let Some(baseline) = self.changes.baselines.get(&version) else {
+            return Ok(());
+        };
+        if self
+            .relabelled
+            .as_ref()
+            .is_some_and(|target| *target != baseline.target)
+        {
             return Ok(());
         }
         let key = (version, data_version.to_owned());
@@ -150,15 +178,28 @@ impl<'c, 'a> Reader<'c, 'a> {
         };
         batch.push(row)?;
         self.waiting += 1;
-        if self.waiting >= BATCH_ROWS { self.flush() } else { Ok(()) }
+        if self.waiting >= BATCH_ROWS {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<()> {
         self.waiting = 0;
         for (key, batch) in std::mem::take(&mut self.batches) {
             let memory = self.changes.memory;
-            let profiler = self.changes.counted.entry(key).or_insert_with(|| Profiler::new(&batch.baseline, memory));
-            batch.count(profiler, &self.type_of_time, self.times, self.relabelled.is_some())?;
+            let profiler = self
+                .changes
+                .counted
+                .entry(key)
+                .or_insert_with(|| Profiler::new(&batch.baseline, memory));
+            batch.count(
+                profiler,
+                &self.type_of_time,
+                self.times,
+                self.relabelled.is_some(),
+            )?;
         }
         self.changes.check_memory()
     }
@@ -167,8 +208,17 @@ impl<'c, 'a> Reader<'c, 'a> {
 impl Batch {
     fn new(baseline: Arc<Baseline>, targets: &[String], features: &[String]) -> Self {
         let target = LEADING + targets.binary_search(&baseline.target).unwrap_or(0);
-        let position = |name: &String| features.binary_search(name).ok().map(|at| LEADING + targets.len() + at);
-        let positions: Vec<usize> = baseline.features.iter().filter_map(|feature| position(&feature.name)).collect();
+        let position = |name: &String| {
+            features
+                .binary_search(name)
+                .ok()
+                .map(|at| LEADING + targets.len() + at)
+        };
+        let positions: Vec<usize> = baseline
+            .features
+            .iter()
+            .filter_map(|feature| position(&feature.name))
+            .collect();
         Self {
             baseline,
             target,
@@ -182,30 +232,55 @@ impl Batch {
     }
 
     fn push(&mut self, row: &Row) -> Result<()> {
-        self.times.push(row.try_get::<_, Option<Moment>>(2)?.map(|moment| moment.0));
+        self.times
+            .push(row.try_get::<_, Option<Moment>>(2)?.map(|moment| moment.0));
         self.scores.push(row.try_get(3)?);
         self.new_labels.push(self.baseline.label(row.try_get(4)?));
-        self.labels.push(self.baseline.label(row.try_get(self.target)?));
+        self.labels
+            .push(self.baseline.label(row.try_get(self.target)?));
         for (&position, values) in self.positions.iter().zip(&mut self.features) {
             values.push(row.try_get(position)?);
         }
         Ok(())
     }
 
-    fn count(self, profiler: &mut Profiler, type_of_time: &str, times: i64, relabelled: bool) -> Result<()> {
-        let micros = || self.times.iter().copied().collect::<TimestampMicrosecondArray>();
+    fn count(
+        self,
+        profiler: &mut Profiler,
+        type_of_time: &str,
+        times: i64,
+        relabelled: bool,
+    ) -> Result<()> {
+        let micros = || {
+            self.times
+                .iter()
+                .copied()
+                .collect::<TimestampMicrosecondArray>()
+        };
         let column: Box<dyn Array> = match type_of_time {
             "date" => {
                 let day = |day: i64| i32::try_from(day).ok();
-                Box::new(self.times.iter().map(|time| time.and_then(day)).collect::<Date32Array>())
+                Box::new(
+                    self.times
+                        .iter()
+                        .map(|time| time.and_then(day))
+                        .collect::<Date32Array>(),
+                )
             }
             "timestamp with time zone" => Box::new(micros().with_timezone("UTC")),
             _ => Box::new(micros()),
         };
         let days = days::of_column(&*column, self.baseline.timezone());
-        let (scores, features): (Float64Array, Vec<Float64Array>) =
-            (self.scores.into(), self.features.into_iter().map(Float64Array::from).collect());
-        let rows = |labels| Columns { days: &days, labels, scores: &scores, features: &features };
+        let (scores, features): (Float64Array, Vec<Float64Array>) = (
+            self.scores.into(),
+            self.features.into_iter().map(Float64Array::from).collect(),
+        );
+        let rows = |labels| Columns {
+            days: &days,
+            labels,
+            scores: &scores,
+            features: &features,
+        };
         if relabelled {
             profiler.add(rows(&self.labels), -times)?;
             return profiler.add(rows(&self.new_labels), times);
@@ -220,9 +295,13 @@ struct Moment(i64);
 impl<'a> FromSql<'a> for Moment {
     fn from_sql(data_type: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         if *data_type == Type::DATE {
-            return Ok(Self(i64::from(i32::from_sql(&Type::INT4, raw)?) + i64::from(EPOCH_DAYS)));
+            return Ok(Self(
+                i64::from(i32::from_sql(&Type::INT4, raw)?) + i64::from(EPOCH_DAYS),
+            ));
         }
-        Ok(Self(i64::from_sql(&Type::INT8, raw)?.saturating_add(EPOCH_MICROS)))
+        Ok(Self(
+            i64::from_sql(&Type::INT8, raw)?.saturating_add(EPOCH_MICROS),
+        ))
     }
 
     fn accepts(data_type: &Type) -> bool {

@@ -49,7 +49,9 @@ fn values_of_every_type_are_read() {
 
 #[test]
 fn a_byte_order_mark_and_a_missing_last_line_break_are_no_harm() {
-    let (_folder, file) = csv(format!("\u{feff}{HEADER}true,1,2024-01-01T00:00:00Z,1,1,1,a,,,"));
+    let (_folder, file) = csv(format!(
+        "\u{feff}{HEADER}true,1,2024-01-01T00:00:00Z,1,1,1,a,,,"
+    ));
     assert_eq!(read(&file).unwrap().1.rows, 1);
 }
 
@@ -89,7 +91,10 @@ fn breaches_are_told_by_line() {
 fn a_repeated_key_is_told_by_line() {
     let row = "true,7,2024-01-01T00:00:00Z,1,1,1,a,,,\n";
     let (_folder, file) = csv(format!("{HEADER}{row}{row}"));
-    assert!(complaint(&file).contains("1 of 2 rows repeat the (id, at) of another row, such as line 2 and line 3"));
+    assert!(
+        complaint(&file)
+            .contains("1 of 2 rows repeat the (id, at) of another row, such as line 2 and line 3")
+    );
 }
 
 #[test]
@@ -100,13 +105,23 @@ fn files_that_are_no_such_table_are_told_as_such() {
         (HEADER.replace(',', ";"), "separated by commas"),
         (format!("{HEADER}{row},one too many\n"), "line 2"),
         (format!("{HEADER}true,1\n"), "line 2"),
-        (HEADER.replace("small", "Small"), "column \"small\" is missing; the file has \"Small\", and spelling counts"),
-        (HEADER.replace("more", "id"), "column \"id\" stands in the header twice"),
+        (
+            HEADER.replace("small", "Small"),
+            "column \"small\" is missing; the file has \"Small\", and spelling counts",
+        ),
+        (
+            HEADER.replace("more", "id"),
+            "column \"id\" stands in the header twice",
+        ),
     ] {
         let (_folder, file) = csv(&content);
         let text = complaint(&file);
         assert!(text.contains(reason), "{content:?}: {text}");
     }
-    let (_folder, file) = csv([HEADER.as_bytes(), b"true,1,2024-01-01T00:00:00Z,1,1,1,\xff\xfe,,,\n"].concat());
+    let (_folder, file) = csv([
+        HEADER.as_bytes(),
+        b"true,1,2024-01-01T00:00:00Z,1,1,1,\xff\xfe,,,\n",
+    ]
+    .concat());
     assert!(complaint(&file).contains("can't be read as a CSV file"));
 }

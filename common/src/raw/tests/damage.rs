@@ -17,8 +17,12 @@ fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, RawFile) {
 /// The bytes of `feature2` from its tenth value on, eight values long, set to 0. Row i holds (i + 1) / 7.
 fn zeroed(fixture: &str) -> Vec<u8> {
     let mut bytes = bytes(fixture);
-    let values: Vec<u8> = (10..18).flat_map(|i| (f64::from(i) / 7.0).to_le_bytes()).collect();
-    let places: Vec<usize> = (0..bytes.len() - 64).filter(|&at| bytes[at..at + 64] == values).collect();
+    let values: Vec<u8> = (10..18)
+        .flat_map(|i| (f64::from(i) / 7.0).to_le_bytes())
+        .collect();
+    let places: Vec<usize> = (0..bytes.len() - 64)
+        .filter(|&at| bytes[at..at + 64] == values)
+        .collect();
     assert_eq!(places.len(), 1, "the values stand once in the file");
     bytes[places[0]..places[0] + 64].fill(0);
     bytes
@@ -29,7 +33,10 @@ fn a_truncated_file_is_told_as_such() {
     let whole = bytes("plain.parquet");
     for length in [0, 1, 4, 100, whole.len() / 2, whole.len() - 1] {
         let (_folder, file) = written("a.parquet", &whole[..length]);
-        assert!(complaint(&file).contains("can't be read as a parquet file"), "{length} bytes");
+        assert!(
+            complaint(&file).contains("can't be read as a parquet file"),
+            "{length} bytes"
+        );
     }
 }
 
@@ -55,7 +62,12 @@ fn zeros_in_a_page_without_a_checksum_break_the_bounds() {
 
 #[test]
 fn a_flipped_byte_gives_an_error_or_rows_and_never_a_panic() {
-    for fixture in ["checksums.parquet", "plain.parquet", "polars.parquet", "pyarrow.parquet"] {
+    for fixture in [
+        "checksums.parquet",
+        "plain.parquet",
+        "polars.parquet",
+        "pyarrow.parquet",
+    ] {
         let whole = bytes(fixture);
         for at in (0..whole.len()).step_by(23) {
             let mut bytes = whole.clone();

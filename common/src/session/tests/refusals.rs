@@ -3,7 +3,9 @@
 use super::*;
 
 fn refusal(sql: &str) -> String {
-    let error = plan(sql).err().unwrap_or_else(|| panic!("{sql} was accepted"));
+    let error = plan(sql)
+        .err()
+        .unwrap_or_else(|| panic!("{sql} was accepted"));
     assert_eq!(exit_code(&error), 2, "{sql}: {error:#}");
     format!("{error:#}")
 }
@@ -12,15 +14,24 @@ fn refusal(sql: &str) -> String {
 fn only_a_select_is_taken() {
     for (sql, reason) in [
         ("CREATE TABLE t AS SELECT * FROM raw", "CREATE is refused"),
-        ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'", "CREATE is refused"),
-        ("COPY (SELECT * FROM raw) TO '/tmp/x.csv'", "COPY is refused"),
+        (
+            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+            "CREATE is refused",
+        ),
+        (
+            "COPY (SELECT * FROM raw) TO '/tmp/x.csv'",
+            "COPY is refused",
+        ),
         ("INSERT INTO raw SELECT * FROM raw", "INSERT is refused"),
         ("DELETE FROM raw", "DELETE is refused"),
         ("DROP TABLE raw", "DROP is refused"),
         ("SET datafusion.execution.batch_size = 1", "SET is refused"),
         ("EXPLAIN SELECT * FROM raw", "EXPLAIN is refused"),
         ("SHOW TABLES", "SHOW is refused"),
-        ("SELECT * FROM raw; SELECT * FROM raw", "it holds 2 statements"),
+        (
+            "SELECT * FROM raw; SELECT * FROM raw",
+            "it holds 2 statements",
+        ),
         ("SELECT * INTO t FROM raw", "INTO is refused"),
         ("SELECT * FROM raw FOR UPDATE", "FOR is refused"),
         ("", "it is empty"),
@@ -34,35 +45,101 @@ fn only_a_select_is_taken() {
 #[test]
 fn what_looks_beyond_a_row_is_refused_by_name() {
     for (sql, reason) in [
-        ("SELECT avg(feature1) AS a FROM raw", "aggregate function avg is refused"),
-        ("SELECT *, feature1 - (SELECT avg(feature1) FROM raw) AS d FROM raw", "subquery"),
-        ("SELECT customerId, COUNT(*) AS n FROM raw GROUP BY customerId", "aggregate function count is refused"),
-        ("SELECT customerId, target, date FROM raw GROUP BY customerId, target, date", "GROUP BY is refused"),
-        ("SELECT *, row_number() OVER (ORDER BY feature1) AS n FROM raw", "a window function (OVER) is refused"),
-        ("SELECT *, lag(feature1) OVER (PARTITION BY customerId ORDER BY date) AS l FROM raw", "(OVER) is refused"),
-        ("SELECT * FROM raw QUALIFY row_number() OVER (ORDER BY date) = 1", "OVER"),
+        (
+            "SELECT avg(feature1) AS a FROM raw",
+            "aggregate function avg is refused",
+        ),
+        (
+            "SELECT *, feature1 - (SELECT avg(feature1) FROM raw) AS d FROM raw",
+            "subquery",
+        ),
+        (
+            "SELECT customerId, COUNT(*) AS n FROM raw GROUP BY customerId",
+            "aggregate function count is refused",
+        ),
+        (
+            "SELECT customerId, target, date FROM raw GROUP BY customerId, target, date",
+            "GROUP BY is refused",
+        ),
+        (
+            "SELECT *, row_number() OVER (ORDER BY feature1) AS n FROM raw",
+            "a window function (OVER) is refused",
+        ),
+        (
+            "SELECT *, lag(feature1) OVER (PARTITION BY customerId ORDER BY date) AS l FROM raw",
+            "(OVER) is refused",
+        ),
+        (
+            "SELECT * FROM raw QUALIFY row_number() OVER (ORDER BY date) = 1",
+            "OVER",
+        ),
         ("SELECT * FROM raw ORDER BY feature1", "ORDER BY is refused"),
         ("SELECT * FROM raw LIMIT 10", "LIMIT is refused"),
         ("SELECT * FROM raw OFFSET 1", "LIMIT is refused"),
         ("SELECT DISTINCT * FROM raw", "DISTINCT is refused"),
-        ("SELECT DISTINCT ON (customerId) * FROM raw", "DISTINCT is refused"),
-        ("SELECT a.* FROM raw a JOIN raw b ON a.customerId = b.customerId", "a join is refused"),
+        (
+            "SELECT DISTINCT ON (customerId) * FROM raw",
+            "DISTINCT is refused",
+        ),
+        (
+            "SELECT a.* FROM raw a JOIN raw b ON a.customerId = b.customerId",
+            "a join is refused",
+        ),
         ("SELECT a.* FROM raw a, raw b", "a join is refused"),
-        ("SELECT * FROM raw UNION ALL SELECT * FROM raw", "UNION is refused"),
+        (
+            "SELECT * FROM raw UNION ALL SELECT * FROM raw",
+            "UNION is refused",
+        ),
         ("SELECT * FROM raw EXCEPT SELECT * FROM raw", "is refused"),
-        ("SELECT * FROM raw WHERE EXISTS (SELECT 1 FROM raw)", "subquery"),
-        ("SELECT * FROM raw WHERE feature1 IN (SELECT feature2 FROM raw)", "subquery"),
-        ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r", "is refused"),
-        ("SELECT * FROM raw TABLESAMPLE (10)", "TABLESAMPLE is refused"),
-        ("SELECT * FROM (SELECT * FROM raw TABLESAMPLE (10)) t", "TABLESAMPLE is refused"),
-        ("SELECT *, random() AS r FROM raw", "function random() is refused"),
-        ("SELECT *, character_length(uuid()) AS u FROM raw", "function uuid() is refused"),
-        ("SELECT *, date < now() AS p FROM raw", "function now() is refused"),
-        ("SELECT *, date < current_date AS p FROM raw", "function current_date() is refused"),
-        ("SELECT *, date < CURRENT_TIMESTAMP AS p FROM raw", "function now() is refused"),
-        ("SELECT * FROM raw WHERE random() < 0.5", "function random() is refused"),
+        (
+            "SELECT * FROM raw WHERE EXISTS (SELECT 1 FROM raw)",
+            "subquery",
+        ),
+        (
+            "SELECT * FROM raw WHERE feature1 IN (SELECT feature2 FROM raw)",
+            "subquery",
+        ),
+        (
+            "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r",
+            "is refused",
+        ),
+        (
+            "SELECT * FROM raw TABLESAMPLE (10)",
+            "TABLESAMPLE is refused",
+        ),
+        (
+            "SELECT * FROM (SELECT * FROM raw TABLESAMPLE (10)) t",
+            "TABLESAMPLE is refused",
+        ),
+        (
+            "SELECT *, random() AS r FROM raw",
+            "function random() is refused",
+        ),
+        (
+            "SELECT *, character_length(uuid()) AS u FROM raw",
+            "function uuid() is refused",
+        ),
+        (
+            "SELECT *, date < now() AS p FROM raw",
+            "function now() is refused",
+        ),
+        (
+            "SELECT *, date < current_date AS p FROM raw",
+            "function current_date() is refused",
+        ),
+        (
+            "SELECT *, date < CURRENT_TIMESTAMP AS p FROM raw",
+            "function now() is refused",
+        ),
+        (
+            "SELECT * FROM raw WHERE random() < 0.5",
+            "function random() is refused",
+        ),
         ("SELECT * FROM generate_series(1, 3)", "there is only raw"),
-        ("SELECT 1 AS one", "a SELECT that does not read raw is refused"),
+        (
+            "SELECT 1 AS one",
+            "a SELECT that does not read raw is refused",
+        ),
         ("VALUES (1)", "VALUES is refused"),
         ("SELECT *, $1 AS p FROM raw", "$1"),
     ] {
@@ -86,18 +163,39 @@ fn other_tables_and_files_can_not_be_read() {
 #[test]
 fn the_result_has_to_keep_what_names_and_labels_a_row() {
     for (sql, reason) in [
-        ("SELECT customerId, target, feature1 FROM raw", "column \"date\" with the role time is not in the result"),
-        ("SELECT date, target, feature1 FROM raw", "column \"customerId\" with the role id is not in the result"),
-        ("SELECT date, customerId, feature1 FROM raw", "column \"target\" with the role target is not in the result"),
-        ("SELECT date, customerId, target FROM raw", "the result has no feature"),
+        (
+            "SELECT customerId, target, feature1 FROM raw",
+            "column \"date\" with the role time is not in the result",
+        ),
+        (
+            "SELECT date, target, feature1 FROM raw",
+            "column \"customerId\" with the role id is not in the result",
+        ),
+        (
+            "SELECT date, customerId, feature1 FROM raw",
+            "column \"target\" with the role target is not in the result",
+        ),
+        (
+            "SELECT date, customerId, target FROM raw",
+            "the result has no feature",
+        ),
         (
             "SELECT date, customerId, feature1, CAST(target AS DOUBLE) AS target FROM raw",
             "column \"target\" with the role target comes out as Float64",
         ),
-        ("SELECT *, upper(country) AS big FROM raw", "feature \"big\" is of type Utf8"),
-        ("SELECT *, date AS again FROM raw", "feature \"again\" is of type Timestamp"),
+        (
+            "SELECT *, upper(country) AS big FROM raw",
+            "feature \"big\" is of type Utf8",
+        ),
+        (
+            "SELECT *, date AS again FROM raw",
+            "feature \"again\" is of type Timestamp",
+        ),
         ("SELECT *, feature1 AS feature2 FROM raw", "feature2"),
-        ("SELECT *, target * 2 AS leak FROM raw", "feature \"leak\" is computed from the target \"target\""),
+        (
+            "SELECT *, target * 2 AS leak FROM raw",
+            "feature \"leak\" is computed from the target \"target\"",
+        ),
         (
             "WITH a AS (SELECT *, target AS t FROM raw) SELECT * EXCEPT (t), CASE WHEN t = 1 THEN 5 END AS leak FROM a",
             "feature \"leak\" is computed from the target",
@@ -161,7 +259,10 @@ fn a_filter_is_a_condition_on_one_row() {
     for (filter, reason) in [
         ("feature1", "it is of type Float64, and must be a condition"),
         ("nosuch > 1", "there is no column \"nosuch\""),
-        ("feature1 > avg(feature1)", "aggregate function avg is refused"),
+        (
+            "feature1 > avg(feature1)",
+            "aggregate function avg is refused",
+        ),
         ("random() < 0.5", "function random() is refused"),
         ("feature1 > (SELECT 1)", "subquery"),
         ("feature1 > 1; DROP TABLE raw", "filter of dataset.json"),
@@ -170,7 +271,9 @@ fn a_filter_is_a_condition_on_one_row() {
         ("feature1 > 1 AS yes", "a condition has no name"),
         ("", "filter of dataset.json"),
     ] {
-        let error = features_of(sample(Some(filter)), "SELECT * FROM raw").err().expect(filter);
+        let error = features_of(sample(Some(filter)), "SELECT * FROM raw")
+            .err()
+            .expect(filter);
         assert_eq!(exit_code(&error), 2, "{filter}: {error:#}");
         assert!(format!("{error:#}").contains(reason), "{filter}: {error:#}");
     }

@@ -22,7 +22,11 @@ const STALL: Duration = Duration::from_secs(10);
 
 /// The waits after a body broke off, while nothing more comes.
 fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_jitter().without_max_times().build()
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_jitter()
+        .without_max_times()
+        .build()
 }
 
 /// Where the bytes of an object go.
@@ -55,14 +59,19 @@ struct Copy {
 
 impl Sink for Copy {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).with_context(|| self.operation.clone())?;
+        self.file
+            .write_all(bytes)
+            .with_context(|| self.operation.clone())?;
         self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(())
     }
 
     fn clear(&mut self) -> Result<()> {
-        self.file.set_len(0).and_then(|()| self.file.rewind()).with_context(|| self.operation.clone())?;
+        self.file
+            .set_len(0)
+            .and_then(|()| self.file.rewind())
+            .with_context(|| self.operation.clone())?;
         (self.hasher, self.bytes) = (Hasher::default(), 0);
         Ok(())
     }
@@ -82,13 +91,33 @@ struct Progress<S> {
 impl Bucket {
     /// Copies an object into the scratch folder; `None` when there is none.
     pub(in crate::store) async fn download(&self, key: &str) -> Result<Option<LocalFile>> {
-        let operation = format!("copying {key} to the scratch folder {} (--work)", self.scratch.display());
-        let made = tempfile::Builder::new().prefix("alameda-").tempfile_in(&self.scratch);
+        let operation = format!(
+            "copying {key} to the scratch folder {} (--work)",
+            self.scratch.display()
+        );
+        let made = tempfile::Builder::new()
+            .prefix("alameda-")
+            .tempfile_in(&self.scratch);
         let (file, path) = made.with_context(|| operation.clone())?.into_parts();
-        let copy = Copy { file, hasher: Hasher::default(), bytes: 0, operation };
-        let Some((copy, meta)) = self.transfer(key, None, copy).await? else { return Ok(None) };
-        let written = Written { bytes: copy.bytes, sha256: copy.hasher.hex() };
-        Ok(Some(LocalFile::copied(path, format!("{}/{key}", self.url), self.object(meta), written)))
+        let copy = Copy {
+            file,
+            hasher: Hasher::default(),
+            bytes: 0,
+            operation,
+        };
+        let Some((copy, meta)) = self.transfer(key, None, copy).await? else {
+            return Ok(None);
+        };
+        let written = Written {
+            bytes: copy.bytes,
+            sha256: copy.hasher.hex(),
+        };
+        Ok(Some(LocalFile::copied(
+            path,
+            format!("{}/{key}", self.url),
+            self.object(meta),
+            written,
+        )))
     }
 
     /// Reads an object, or a range of it, to its end; `None` when there is none.
@@ -103,7 +132,12 @@ impl Bucket {
     ) -> Result<Option<(S, ObjectMeta)>> {
         let location = self.location(key)?;
         let operation = self.operation("reading", key);
-        let mut progress = Progress { sink, has_begun: false, rest: None, meta: None };
+        let mut progress = Progress {
+            sink,
+            has_begun: false,
+            rest: None,
+            meta: None,
+        };
         let (mut since, mut waits) = (Instant::now(), pauses());
         loop {
             let options = GetOptions {
@@ -115,13 +149,23 @@ impl Bucket {
                 ..GetOptions::default()
             };
             // The answer's head alone: its body may take as long as it comes.
-            let answer = match self.call(&operation, 0, || self.client.get_opts(&location, options.clone())).await? {
+            let answer = match self
+                .call(&operation, 0, || {
+                    self.client.get_opts(&location, options.clone())
+                })
+                .await?
+            {
                 Outcome::Done(answer) => answer,
                 Outcome::Missing => return Ok(None),
                 Outcome::Differs => {
                     // Written anew in between: what was read so far is of no use.
                     progress.sink.clear()?;
-                    progress = Progress { sink: progress.sink, has_begun: false, rest: None, meta: None };
+                    progress = Progress {
+                        sink: progress.sink,
+                        has_begun: false,
+                        rest: None,
+                        meta: None,
+                    };
                     continue;
                 }
             };
@@ -150,7 +194,10 @@ impl Bucket {
                 ))
                 .into());
             }
-            tracing::warn!("{}: {operation}: it broke off at byte {at}: {cause}; going on", self.service);
+            tracing::warn!(
+                "{}: {operation}: it broke off at byte {at}: {cause}; going on",
+                self.service
+            );
             tokio::time::sleep(pause).await;
         }
         let meta = progress.meta.context("an answer without a head")?;

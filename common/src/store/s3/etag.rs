@@ -22,7 +22,9 @@ pub(in crate::store) fn etag_of(path: &Path) -> Result<String> {
         let (mut part, mut left) = (Md5::new(), part_bytes(digests.len()));
         while left > 0 {
             let wanted = left.min(buffer.len());
-            let read = file.read(&mut buffer[..wanted]).with_context(|| format!("reading {}", path.display()))?;
+            let read = file
+                .read(&mut buffer[..wanted])
+                .with_context(|| format!("reading {}", path.display()))?;
             if read == 0 {
                 break;
             }
@@ -53,11 +55,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         // RFC 1321, appendix A.5.
-        for (text, digest) in [("", "d41d8cd98f00b204e9800998ecf8427e"), ("abc", "900150983cd24fb0d6963f7d28e17f72")] {
+        for (text, digest) in [
+            ("", "d41d8cd98f00b204e9800998ecf8427e"),
+            ("abc", "900150983cd24fb0d6963f7d28e17f72"),
+        ] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(etag_of(&path).unwrap(), digest);
         }
         std::fs::write(&path, vec![0; part_bytes(0)]).unwrap();
-        assert!(!etag_of(&path).unwrap().contains('-'), "what just fits is put at once");
+        assert!(
+            !etag_of(&path).unwrap().contains('-'),
+            "what just fits is put at once"
+        );
     }
 }

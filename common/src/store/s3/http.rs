@@ -7,7 +7,8 @@ use std::pin::Pin;
 
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    ReqwestConnector,
 };
 
 /// As much of an unknown refusal's text as an error shows.
@@ -88,7 +89,9 @@ pub(super) struct Connector;
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(Watched(ReqwestConnector::default().connect(options)?)))
+        Ok(HttpClient::new(Watched(
+            ReqwestConnector::default().connect(options)?,
+        )))
     }
 }
 
@@ -108,7 +111,10 @@ impl HttpService for Watched {
             // Completing an upload may fail after S3 has begun its answer with 200, and deleting is told key by key.
             let may_fail_late = request.method().as_str() == "POST";
             // To the client any page is a listing of nothing.
-            let lists = request.uri().query().is_some_and(|query| query.contains("list-type=2"));
+            let lists = request
+                .uri()
+                .query()
+                .is_some_and(|query| query.contains("list-type=2"));
             let response = self.0.execute(request).await?;
             let status = response.status();
             if status.is_success() && !may_fail_late && !lists {
@@ -118,7 +124,9 @@ impl HttpService for Watched {
             let body = body.bytes().await?;
             let text = String::from_utf8_lossy(&body);
             let refusal = match status.as_u16() {
-                200..=299 if lists && !text.contains("<ListBucketResult") => Refusal::new(200, &body),
+                200..=299 if lists && !text.contains("<ListBucketResult") => {
+                    Refusal::new(200, &body)
+                }
                 200..=299 if element(&text, "Error").is_some() => {
                     Refusal::new(status_of(element(&text, "Code")), &body)
                 }
@@ -139,10 +147,16 @@ mod tests {
         let xml = "<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code><Message>The specified\n bucket does not exist\
                    </Message><HostId>abc</HostId></Error>";
         let refusal = Refusal::new(404, xml.as_bytes());
-        assert_eq!(refusal.to_string(), "NoSuchBucket (404): The specified bucket does not exist");
+        assert_eq!(
+            refusal.to_string(),
+            "NoSuchBucket (404): The specified bucket does not exist"
+        );
         assert!(!refusal.is_foreign);
         let page = Refusal::new(502, b"<html>Bad gateway</html>");
-        assert_eq!((page.to_string().as_str(), page.is_foreign), ("HTTP status 502", true));
+        assert_eq!(
+            (page.to_string().as_str(), page.is_foreign),
+            ("HTTP status 502", true)
+        );
         assert!(!Refusal::new(404, b"").is_foreign);
     }
 }

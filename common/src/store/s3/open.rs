@@ -23,19 +23,31 @@ impl Bucket {
     ///
     /// # Errors
     /// Variables that make no sense: exit 2.
-    pub(in crate::store) fn open(name: &str, prefix: &str, url: String, access: &Access) -> Result<Self> {
+    pub(in crate::store) fn open(
+        name: &str,
+        prefix: &str,
+        url: String,
+        access: &Access,
+    ) -> Result<Self> {
         let (environment, role) = (&access.environment, access.role);
-        let region = environment.first(role, &REGION).map_or_else(|| NO_REGION.to_owned(), |region| region.value);
+        let region = environment
+            .first(role, &REGION)
+            .map_or_else(|| NO_REGION.to_owned(), |region| region.value);
         let endpoint = endpoint(name, &region, access)?;
         let identity = environment.identity(role)?;
 
         // Without a time limit of its own: what limits a call knows how much it carries.
-        let mut options =
-            ClientOptions::new().with_timeout_disabled().with_allow_http(environment.switch(role, ALLOW_HTTP)?);
+        let mut options = ClientOptions::new()
+            .with_timeout_disabled()
+            .with_allow_http(environment.switch(role, ALLOW_HTTP)?);
         for certificate in certificates(access)? {
             options = options.with_root_certificate(certificate);
         }
-        let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: 0, ..RetryConfig::default() };
+        let retry = RetryConfig {
+            backoff: BackoffConfig::default(),
+            max_retries: 0,
+            ..RetryConfig::default()
+        };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(name)
             .with_region(&region)
@@ -51,8 +63,14 @@ impl Bucket {
         for (variable, Setting { value, .. }) in environment.options(role) {
             builder = builder.with_config(config_key(variable)?, value);
         }
-        let client = builder.build().map_err(|error| Failure::usage(format!("opening {url}: {error}")))?;
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let client = builder
+            .build()
+            .map_err(|error| Failure::usage(format!("opening {url}: {error}")))?;
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}/")
+        };
         Ok(Self {
             credentials: client.credentials().clone(),
             http: Connector.connect(&options)?,
@@ -60,7 +78,10 @@ impl Bucket {
             identity,
             role,
             region,
-            service: Service { name: "S3", host: host(&endpoint) },
+            service: Service {
+                name: "S3",
+                host: host(&endpoint),
+            },
             endpoint,
             name: name.to_owned(),
             prefix,
@@ -74,7 +95,10 @@ impl Bucket {
 }
 
 fn config_key(variable: &str) -> Result<AmazonS3ConfigKey> {
-    variable.to_ascii_lowercase().parse().with_context(|| format!("the variable {variable}"))
+    variable
+        .to_ascii_lowercase()
+        .parse()
+        .with_context(|| format!("the variable {variable}"))
 }
 
 /// Where the bucket is.
@@ -88,7 +112,9 @@ fn endpoint(bucket: &str, region: &str, access: &Access) -> Result<String> {
         });
     };
     let refuse = |what: &str| Failure::usage(format!("{variable} {what}"));
-    let parsed = url::Url::parse(&value).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
+    let parsed = url::Url::parse(&value)
+        .ok()
+        .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
     let url = parsed.ok_or_else(|| refuse("is not a URL, such as https://minio.example:9000"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refuse(
@@ -105,23 +131,38 @@ fn endpoint(bucket: &str, region: &str, access: &Access) -> Result<String> {
         return Ok(format!("{value}/{bucket}"));
     }
     let (scheme, rest) = value.split_once("://").unwrap_or_default();
-    Ok(if rest.starts_with(&format!("{bucket}.")) { value.to_owned() } else { format!("{scheme}://{bucket}.{rest}") })
+    Ok(if rest.starts_with(&format!("{bucket}.")) {
+        value.to_owned()
+    } else {
+        format!("{scheme}://{bucket}.{rest}")
+    })
 }
 
 fn host(endpoint: &str) -> String {
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let rest = endpoint
+        .split_once("://")
+        .map_or(endpoint, |(_, rest)| rest);
     rest.split('/').next().unwrap_or_default().to_owned()
 }
 
 fn certificates(access: &Access) -> Result<Vec<Certificate>> {
-    let Some(Setting { variable, value: file }) = access.environment.first(access.role, &[CA_BUNDLE]) else {
+    let Some(Setting {
+        variable,
+        value: file,
+    }) = access.environment.first(access.role, &[CA_BUNDLE])
+    else {
         return Ok(Vec::new());
     };
     let pem = std::fs::read(&file).with_context(|| format!("reading {file} ({variable})"))?;
-    let bundle = Certificate::from_pem_bundle(&pem)
-        .map_err(|error| Failure::usage(format!("{file} ({variable}) holds no certificates in PEM form: {error}")))?;
+    let bundle = Certificate::from_pem_bundle(&pem).map_err(|error| {
+        Failure::usage(format!(
+            "{file} ({variable}) holds no certificates in PEM form: {error}"
+        ))
+    })?;
     match bundle.is_empty() {
-        true => Err(Failure::usage(format!("{file} ({variable}) holds no certificates in PEM form"))),
+        true => Err(Failure::usage(format!(
+            "{file} ({variable}) holds no certificates in PEM form"
+        ))),
         false => Ok(bundle),
     }
 }

@@ -27,7 +27,9 @@ impl Bucket {
         if let Some(refusal) = Refusal::of(error) {
             return self.judge_refusal(operation, refusal);
         }
-        if let Some(odd) = causes(error).find_map(|cause| cause.downcast_ref::<object_store::path::Error>()) {
+        if let Some(odd) =
+            causes(error).find_map(|cause| cause.downcast_ref::<object_store::path::Error>())
+        {
             let what = format!("it holds an object whose key no step can name ({odd})");
             return self.lasting(operation, &what, "rename or remove that object");
         }
@@ -47,7 +49,13 @@ impl Bucket {
 
     fn judge_refusal(&self, operation: &str, refusal: &Refusal) -> Verdict {
         let variable = |name: &str| self.identity.variable(name);
-        let credentials = || format!("{} and {}", variable(environment::KEY_ID), variable(environment::SECRET_KEY));
+        let credentials = || {
+            format!(
+                "{} and {}",
+                variable(environment::KEY_ID),
+                variable(environment::SECRET_KEY)
+            )
+        };
         let permissions = || {
             format!(
                 "give its user the permissions that docs/object-store.md lists for bucket {}, or correct {}",
@@ -128,11 +136,19 @@ impl Bucket {
         };
         // The code alone: an answer of who exchanges secrets may hold one.
         let told = match refusal {
-            Some(Refusal { code: Some(code), status, .. }) => format!("{code} ({status})"),
+            Some(Refusal {
+                code: Some(code),
+                status,
+                ..
+            }) => format!("{code} ({status})"),
             Some(Refusal { status, .. }) => format!("HTTP status {status}"),
-            None => causes(error).last().map(ToString::to_string).unwrap_or_default(),
+            None => causes(error)
+                .last()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         };
-        let passing = broken.is_some() || refusal.is_some_and(|refusal| refusal.status == 429 || refusal.status >= 500);
+        let passing = broken.is_some()
+            || refusal.is_some_and(|refusal| refusal.status == 429 || refusal.status >= 500);
         match self.identity.source() {
             Source::Machine => Verdict::Lasting(Failure::usage(format!(
                 "there are no credentials for {} ({operation}): set {} and {}, or give the pod a role, see \
@@ -151,19 +167,28 @@ impl Bucket {
                 self.identity.variable(environment::TOKEN_FILE),
                 self.identity.variable(environment::ROLE_ARN),
             ))),
-            Source::Container | Source::Variables | Source::Nobody => Verdict::Lasting(Failure::usage(format!(
-                "no credentials for {} ({operation}): {told}; check what the pod's service account is bound to",
-                self.service
-            ))),
+            Source::Container | Source::Variables | Source::Nobody => {
+                Verdict::Lasting(Failure::usage(format!(
+                    "no credentials for {} ({operation}): {told}; check what the pod's service account is bound to",
+                    self.service
+                )))
+            }
         }
     }
 
     fn foreign(&self, operation: &str, told: &str) -> Verdict {
-        self.lasting(operation, &format!("it does not answer as S3 does ({told})"), "correct AWS_ENDPOINT_URL")
+        self.lasting(
+            operation,
+            &format!("it does not answer as S3 does ({told})"),
+            "correct AWS_ENDPOINT_URL",
+        )
     }
 
     fn lasting(&self, operation: &str, what: &str, remedy: &str) -> Verdict {
-        Verdict::Lasting(Failure::usage(format!("{}: {operation}: {what}; {remedy}", self.service)))
+        Verdict::Lasting(Failure::usage(format!(
+            "{}: {operation}: {what}; {remedy}",
+            self.service
+        )))
     }
 }
 

@@ -74,7 +74,12 @@ impl OpenUploads {
             });
             futures::future::join_all(aborts).await;
             let doubtful = std::mem::take(&mut *lock(&self.doubtful));
-            for Doubt { bucket, location, since } in doubtful.into_values() {
+            for Doubt {
+                bucket,
+                location,
+                since,
+            } in doubtful.into_values()
+            {
                 bucket.sweep(&location, since).await;
             }
         };
@@ -130,7 +135,9 @@ impl BucketUpload {
             if self.buffer.len() == size {
                 self.send().await?;
             }
-            let taken = bytes.len().min(part_bytes(self.parts.len()) - self.buffer.len());
+            let taken = bytes
+                .len()
+                .min(part_bytes(self.parts.len()) - self.buffer.len());
             self.buffer.extend_from_slice(&bytes[..taken]);
             bytes = &bytes[taken..];
         }
@@ -139,14 +146,21 @@ impl BucketUpload {
 
     pub(in crate::store) async fn finish(mut self) -> Result<()> {
         if self.multipart.is_none() {
-            return self.bucket.put(&self.key, std::mem::take(&mut self.buffer)).await;
+            return self
+                .bucket
+                .put(&self.key, std::mem::take(&mut self.buffer))
+                .await;
         }
         if !self.buffer.is_empty() {
             self.send().await?;
         }
         self.wait().await?;
-        let Some(mut multipart) = self.multipart.take() else { return Ok(()) };
-        self.bucket.complete(&self.location, &multipart.id, &self.parts, self.sent).await?;
+        let Some(mut multipart) = self.multipart.take() else {
+            return Ok(());
+        };
+        self.bucket
+            .complete(&self.location, &multipart.id, &self.parts, self.sent)
+            .await?;
         multipart.is_completed = true;
         Ok(())
     }
@@ -165,10 +179,21 @@ impl BucketUpload {
         let payload = PutPayload::from(std::mem::replace(&mut self.buffer, next));
         self.sent += payload.content_length() as u64;
         let (bucket, location) = (Arc::clone(&self.bucket), self.location.clone());
-        let (id, index, operation) = (multipart.id.clone(), self.parts.len(), self.operation.clone());
+        let (id, index, operation) = (
+            multipart.id.clone(),
+            self.parts.len(),
+            self.operation.clone(),
+        );
         let sending = tokio::spawn(async move {
-            let put = || bucket.client.put_part(&location, &id, index, payload.clone());
-            match bucket.call(&operation, payload.content_length() as u64, put).await? {
+            let put = || {
+                bucket
+                    .client
+                    .put_part(&location, &id, index, payload.clone())
+            };
+            match bucket
+                .call(&operation, payload.content_length() as u64, put)
+                .await?
+            {
                 Outcome::Done(part) => Ok(part),
                 Outcome::Missing | Outcome::Differs => Err(Failure::Unavailable(format!(
                     "{}: {operation}: somebody else aborted the upload; run the step again",
@@ -186,7 +211,11 @@ impl BucketUpload {
 
     /// Waits for the part that is on its way.
     async fn wait(&mut self) -> Result<()> {
-        let Some(sending) = self.multipart.as_mut().and_then(|multipart| multipart.sending.as_mut()) else {
+        let Some(sending) = self
+            .multipart
+            .as_mut()
+            .and_then(|multipart| multipart.sending.as_mut())
+        else {
             return Ok(());
         };
         let sent = sending.await;
@@ -214,7 +243,11 @@ impl Multipart {
         }
         let uploads = &bucket.uploads;
         let number = uploads.next_doubt.fetch_add(1, Ordering::Relaxed);
-        let doubt = Doubt { bucket: Arc::clone(bucket), location: location.clone(), since: Instant::now() };
+        let doubt = Doubt {
+            bucket: Arc::clone(bucket),
+            location: location.clone(),
+            since: Instant::now(),
+        };
         let since = doubt.since;
         lock(&uploads.doubtful).insert(number, doubt);
         let tries = AtomicU32::new(0);
@@ -225,10 +258,19 @@ impl Multipart {
         let Outcome::Done(id) = bucket.call(operation, 0, begin).await? else {
             return Err(bucket.unexpected(operation));
         };
-        let open = Open { bucket: Arc::clone(bucket), location: location.clone(), sending: None };
+        let open = Open {
+            bucket: Arc::clone(bucket),
+            location: location.clone(),
+            sending: None,
+        };
         lock(&uploads.open).insert(id.clone(), open);
-        let begun =
-            Self { bucket: Arc::clone(bucket), location: location.clone(), id, sending: None, is_completed: false };
+        let begun = Self {
+            bucket: Arc::clone(bucket),
+            location: location.clone(),
+            id,
+            sending: None,
+            is_completed: false,
+        };
         // A try before may have begun one, too.
         if tries.load(Ordering::Relaxed) > 1 {
             bucket.sweep(location, since).await;
@@ -246,8 +288,14 @@ impl Drop for Multipart {
         }
         let sending = self.sending.take();
         // Without a runtime nobody is left to ask the server. The step aborts what is then still open.
-        let Ok(runtime) = Handle::try_current() else { return };
-        let (bucket, location, id) = (Arc::clone(&self.bucket), self.location.clone(), self.id.clone());
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let (bucket, location, id) = (
+            Arc::clone(&self.bucket),
+            self.location.clone(),
+            self.id.clone(),
+        );
         runtime.spawn(async move {
             if let Some(sending) = sending {
                 sending.abort();
@@ -262,10 +310,19 @@ impl Drop for Multipart {
 
 impl Bucket {
     /// Makes the object of `bytes` bytes visible.
-    async fn complete(&self, location: &Location, id: &str, parts: &[PartId], bytes: u64) -> Result<()> {
+    async fn complete(
+        &self,
+        location: &Location,
+        id: &str,
+        parts: &[PartId],
+        bytes: u64,
+    ) -> Result<()> {
         let operation = format!("writing s3://{}/{location}", self.name);
         let id = id.to_owned();
-        let complete = || self.client.complete_multipart(location, &id, parts.to_vec());
+        let complete = || {
+            self.client
+                .complete_multipart(location, &id, parts.to_vec())
+        };
         // S3 puts the parts together before it answers: a second is given to each.
         let allowance = parts.len() as u64 * SLOWEST_BYTES_PER_SECOND;
         match self.call(&operation, allowance, complete).await? {
@@ -274,7 +331,10 @@ impl Bucket {
             Outcome::Differs => return Err(self.unexpected(&operation)),
         }
         // There is no such upload. That is so, too, when a try before was done and its answer lost.
-        match self.call(&operation, 0, || self.client.head(location)).await? {
+        match self
+            .call(&operation, 0, || self.client.head(location))
+            .await?
+        {
             Outcome::Done(meta) if meta.size == bytes => Ok(()),
             _ => Err(Failure::Unavailable(format!(
                 "{}: {operation}: somebody else aborted the upload; run the step again",
@@ -289,8 +349,13 @@ impl Bucket {
     async fn abort(&self, location: &Location, id: &str) {
         let operation = format!("aborting the upload of s3://{}/{location}", self.name);
         let id = id.to_owned();
-        if let Err(error) = self.call(&operation, 0, || self.client.abort_multipart(location, &id)).await {
-            tracing::warn!("{error:#}; the bucket's lifecycle rule for unfinished uploads removes what is left of it");
+        if let Err(error) = self
+            .call(&operation, 0, || self.client.abort_multipart(location, &id))
+            .await
+        {
+            tracing::warn!(
+                "{error:#}; the bucket's lifecycle rule for unfinished uploads removes what is left of it"
+            );
         }
     }
 }
@@ -308,6 +373,10 @@ mod tests {
         let all: u64 = (0..10_000).map(|part| part_bytes(part) as u64).sum();
         assert!(all > 5 << 40, "{all}");
         assert!((0..10_000).all(|part| (5 << 20..=5 << 30).contains(&part_bytes(part))));
-        assert_eq!(part_bytes(999), PART_BYTES, "parts up to 8 GB are of one size");
+        assert_eq!(
+            part_bytes(999),
+            PART_BYTES,
+            "parts up to 8 GB are of one size"
+        );
     }
 }

@@ -23,13 +23,21 @@ pub(super) const BUCKET: &str = Minio::BUCKET;
 pub(super) fn minio() -> Server {
     static MINIO: OnceLock<Minio> = OnceLock::new();
     let minio = MINIO.get_or_init(|| Minio::start().unwrap());
-    Server { name: "MinIO", port: minio.port(), variables: minio.variables() }
+    Server {
+        name: "MinIO",
+        port: minio.port(),
+        variables: minio.variables(),
+    }
 }
 
 pub(super) fn moto() -> Server {
     static MOTO: OnceLock<Moto> = OnceLock::new();
     let moto = MOTO.get_or_init(|| Moto::start().unwrap());
-    Server { name: "moto", port: moto.port(), variables: moto.variables() }
+    Server {
+        name: "moto",
+        port: moto.port(),
+        variables: moto.variables(),
+    }
 }
 
 /// Each of them: what holds for one must hold for the other.
@@ -71,8 +79,16 @@ impl Bench {
     /// The server's variables with others in their place.
     pub(super) fn set(&mut self, others: &[(&str, &str)]) {
         let proxy = ("AWS_ENDPOINT_URL".to_owned(), self.proxy.url());
-        let others = others.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let all = self.server.variables.iter().cloned().chain([proxy]).chain(others);
+        let others = others
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let all = self
+            .server
+            .variables
+            .iter()
+            .cloned()
+            .chain([proxy])
+            .chain(others);
         self.access.environment = Environment::of(all);
     }
 
@@ -116,7 +132,11 @@ impl Bench {
 
     /// Methods of the calls since the last time.
     pub(super) fn calls(&self) -> Vec<String> {
-        self.proxy.take_calls().into_iter().map(|call| call.method).collect()
+        self.proxy
+            .take_calls()
+            .into_iter()
+            .map(|call| call.method)
+            .collect()
     }
 }
 
@@ -129,7 +149,10 @@ pub(super) fn noise(bytes: usize) -> Vec<u8> {
         state ^= state << 17;
         state
     };
-    (0..bytes.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(bytes).collect()
+    (0..bytes.div_ceil(8))
+        .flat_map(|_| next().to_le_bytes())
+        .take(bytes)
+        .collect()
 }
 
 /// The text of an error that must come with this exit code, with its causes; it fits on a screen and tells no secret.
@@ -138,7 +161,13 @@ pub(super) fn refused<T: fmt::Debug>(result: Result<T>, code: u8) -> String {
     let text = format!("{error:#}");
     assert_eq!(crate::failure::exit_code(&error), code, "{text}");
     assert!(text.lines().count() <= 3 && text.len() < 700, "{text}");
-    for secret in [Minio::PASSWORD, "wrong-secret", "some-token", "<Error>", "<?xml"] {
+    for secret in [
+        Minio::PASSWORD,
+        "wrong-secret",
+        "some-token",
+        "<Error>",
+        "<?xml",
+    ] {
         assert!(!text.contains(secret), "{text}");
     }
     text

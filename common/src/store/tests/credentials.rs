@@ -10,9 +10,16 @@ use super::bench::{Bench, minio, moto, refused};
 async fn missing_credentials_are_told_without_waiting() {
     let mut bench = Bench::new(minio());
     let nowhere = format!("http://127.0.0.1:{}", services::free_port().unwrap());
-    bench.set(&[("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_METADATA_ENDPOINT", &nowhere)]);
+    bench.set(&[
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("AWS_METADATA_ENDPOINT", &nowhere),
+    ]);
     let text = refused(bench.store().get("a").await, 2);
-    assert!(text.contains("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod a role"), "{text}");
+    assert!(
+        text.contains("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod a role"),
+        "{text}"
+    );
     assert_eq!(bench.calls().len(), 0, "S3 is not asked without them");
 }
 
@@ -31,7 +38,10 @@ async fn a_web_identity_that_is_not_exchanged_is_told() {
         ("AWS_ENDPOINT_URL_STS", &url),
     ]);
     let text = refused(bench.store().get("a").await, 2);
-    assert!(text.contains("Failed to read token file") && text.contains("AWS_ROLE_ARN"), "{text}");
+    assert!(
+        text.contains("Failed to read token file") && text.contains("AWS_ROLE_ARN"),
+        "{text}"
+    );
     std::fs::write(&token, "some-token").unwrap();
     // The exchange is by TLS alone, and this is none.
     let text = refused(bench.store().get("a").await, 75);
@@ -45,8 +55,13 @@ async fn a_session_token_is_sent_along() {
         "given = boto3.client('sts', region_name='us-east-1').assume_role(RoleArn='arn:aws:iam::1:role/x', RoleSessionName='alameda', DurationSeconds=900)\n\
          print(*(given['Credentials'][name] for name in ('AccessKeyId', 'SecretAccessKey', 'SessionToken')))\n",
     );
-    let [key, secret, token] = given.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{given}") };
-    let keys = [("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret)];
+    let [key, secret, token] = given.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("{given}")
+    };
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", key),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+    ];
     bench.set(&[keys[0], keys[1], ("AWS_SESSION_TOKEN", token)]);
     bench.store().put("a", b"x".to_vec()).await.unwrap();
     bench.set(&keys);
@@ -74,7 +89,10 @@ async fn the_pods_agent_gives_keys_once() {
         ("AWS_ACCESS_KEY_ID", ""),
         ("AWS_SECRET_ACCESS_KEY", ""),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url),
-        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.to_str().unwrap()),
+        (
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            file.to_str().unwrap(),
+        ),
     ]);
     let store = bench.store();
     store.put("a", b"x".to_vec()).await.unwrap();
@@ -82,10 +100,16 @@ async fn the_pods_agent_gives_keys_once() {
     assert_eq!(agent.take_calls().len(), 1);
     agent.set([Rule::always(Fault::Status(400, "some-token".to_owned()))]);
     let text = refused(bench.store().get("a").await, 2);
-    assert!(text.contains("HTTP status 400; check what the pod's service account is bound to"), "{text}");
+    assert!(
+        text.contains("HTTP status 400; check what the pod's service account is bound to"),
+        "{text}"
+    );
     agent.set([Rule::always(Fault::Status(500, "some-token".to_owned()))]);
     let text = refused(bench.impatient().store().get("a").await, 75);
-    assert!(text.contains("getting credentials: HTTP status 500"), "{text}");
+    assert!(
+        text.contains("getting credentials: HTTP status 500"),
+        "{text}"
+    );
 }
 
 /// A server that speaks TLS, with a certificate for `localhost`; it ends when it is dropped.
@@ -100,8 +124,15 @@ impl Tls {
         let folder = tempfile::tempdir().unwrap();
         let port = services::free_port().unwrap();
         let made = Command::new("openssl")
-            .args(["req", "-new", "-x509", "-days", "2", "-nodes", "-newkey", "ec", "-pkeyopt"])
-            .args(["ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost", "-addext"])
+            .args([
+                "req", "-new", "-x509", "-days", "2", "-nodes", "-newkey", "ec", "-pkeyopt",
+            ])
+            .args([
+                "ec_paramgen_curve:prime256v1",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+            ])
             .args([
                 "subjectAltName=DNS:localhost",
                 "-addext",
@@ -114,9 +145,22 @@ impl Tls {
             .current_dir(folder.path())
             .output()
             .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let server = Command::new("openssl")
-            .args(["s_server", "-www", "-accept", &format!("127.0.0.1:{port}"), "-cert", "crt", "-key", "key"])
+            .args([
+                "s_server",
+                "-www",
+                "-accept",
+                &format!("127.0.0.1:{port}"),
+                "-cert",
+                "crt",
+                "-key",
+                "key",
+            ])
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -126,7 +170,11 @@ impl Tls {
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             std::thread::yield_now();
         }
-        Self { folder, port, server }
+        Self {
+            folder,
+            port,
+            server,
+        }
     }
 }
 
@@ -143,13 +191,22 @@ async fn a_certificate_is_trusted_by_its_bundle_and_name_alone() {
     let tls = Tls::start();
     let bundle = tls.folder.path().join("crt").display().to_string();
     let mut bench = Bench::new(minio()).impatient();
-    let (by_name, by_number) = (format!("https://localhost:{}", tls.port), format!("https://127.0.0.1:{}", tls.port));
+    let (by_name, by_number) = (
+        format!("https://localhost:{}", tls.port),
+        format!("https://127.0.0.1:{}", tls.port),
+    );
     for (endpoint, bundle) in [(&by_name, ""), (&by_number, bundle.as_str())] {
         bench.set(&[("AWS_ENDPOINT_URL", endpoint), ("AWS_CA_BUNDLE", bundle)]);
         let text = refused(bench.store().list("").await, 2);
-        assert!(text.contains("its certificate is not trusted (") && text.contains("set AWS_CA_BUNDLE"), "{text}");
+        assert!(
+            text.contains("its certificate is not trusted (") && text.contains("set AWS_CA_BUNDLE"),
+            "{text}"
+        );
     }
     bench.set(&[("AWS_ENDPOINT_URL", &by_name), ("AWS_CA_BUNDLE", &bundle)]);
     let text = refused(bench.store().list("").await, 2);
-    assert!(text.contains("it does not answer as S3 does"), "it is trusted, though it is no S3: {text}");
+    assert!(
+        text.contains("it does not answer as S3 does"),
+        "it is trusted, though it is no S3: {text}"
+    );
 }

@@ -45,7 +45,11 @@ async fn a_small_object_is_one_call_and_a_large_one_is_sent_in_parts() {
             let written = write(&store, "x", &content).await.unwrap();
             assert_eq!(bench.calls(), calls, "{} {bytes}", bench.server.name);
             assert_eq!(written.sha256, digest::hex(&content));
-            assert!(store.require("x").await.unwrap() == content, "{} {bytes}", bench.server.name);
+            assert!(
+                store.require("x").await.unwrap() == content,
+                "{} {bytes}",
+                bench.server.name
+            );
             bench.calls();
         }
         assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
@@ -59,7 +63,12 @@ async fn a_dropped_upload_leaves_nothing() {
         let store = bench.store();
         let mut upload = store.upload("x").await.unwrap();
         upload.write(&noise(20 * MIB)).await.unwrap();
-        assert_ne!(bench.unfinished(), "", "{}: it has begun", bench.server.name);
+        assert_ne!(
+            bench.unfinished(),
+            "",
+            "{}: it has begun",
+            bench.server.name
+        );
         drop(upload);
         bench.access.uploads.close(Duration::from_secs(10)).await;
         assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
@@ -103,11 +112,17 @@ async fn an_upload_that_fails_leaves_nothing() {
     for server in servers() {
         let bench = Bench::new(server).impatient();
         let store = bench.store();
-        let last_part = |method: &str, path: &str| sends_a_part(method, path) && path.contains("partNumber=2");
+        let last_part =
+            |method: &str, path: &str| sends_a_part(method, path) && path.contains("partNumber=2");
         for fails in [last_part, completes] {
-            bench.proxy.set([Rule::always(Fault::Status(503, String::new())).when(fails)]);
+            bench
+                .proxy
+                .set([Rule::always(Fault::Status(503, String::new())).when(fails)]);
             let text = refused(write(&store, "x", &noise(8 * MIB + 1)).await, 75);
-            assert!(text.contains(&format!("writing {}/x", bench.url())), "{text}");
+            assert!(
+                text.contains(&format!("writing {}/x", bench.url())),
+                "{text}"
+            );
         }
         bench.access.uploads.close(Duration::from_secs(10)).await;
         assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
@@ -125,16 +140,32 @@ async fn lost_answers_neither_double_nor_lose_an_upload() {
             ("begin", begins as fn(&str, &str) -> bool),
             ("part", sends_a_part),
             ("complete", completes),
-            ("small", |method, path| method == "PUT" && !path.contains("partNumber=")),
+            ("small", |method, path| {
+                method == "PUT" && !path.contains("partNumber=")
+            }),
         ] {
-            bench.proxy.set([Rule::always(Fault::LoseAnswer).when(lost).times(1)]);
-            let content = if name == "small" { &content[..10] } else { &content };
+            bench
+                .proxy
+                .set([Rule::always(Fault::LoseAnswer).when(lost).times(1)]);
+            let content = if name == "small" {
+                &content[..10]
+            } else {
+                &content
+            };
             let written = write(&store, name, content).await.unwrap();
             assert_eq!(written.sha256, digest::hex(content));
-            assert!(store.require(name).await.unwrap() == content, "{} {name}", bench.server.name);
+            assert!(
+                store.require(name).await.unwrap() == content,
+                "{} {name}",
+                bench.server.name
+            );
             if name != "begin" || tells_when_uploads_began(&bench.server) {
                 let left = bench.unfinished();
-                assert!(!left.contains(&format!("/{name} ")), "{} {name}: {left}", bench.server.name);
+                assert!(
+                    !left.contains(&format!("/{name} ")),
+                    "{} {name}: {left}",
+                    bench.server.name
+                );
             }
         }
     }
@@ -150,9 +181,16 @@ async fn an_upload_whose_begin_is_never_answered_is_found_and_aborted() {
     for server in servers().into_iter().filter(tells_when_uploads_began) {
         let bench = Bench::new(server).impatient();
         let store = bench.store();
-        bench.proxy.set([Rule::always(Fault::LoseAnswer).when(begins)]);
+        bench
+            .proxy
+            .set([Rule::always(Fault::LoseAnswer).when(begins)]);
         refused(write(&store, "a & b/x", &noise(9 * MIB)).await, 75);
-        assert_ne!(bench.unfinished(), "", "{}: it has begun", bench.server.name);
+        assert_ne!(
+            bench.unfinished(),
+            "",
+            "{}: it has begun",
+            bench.server.name
+        );
         bench.access.uploads.close(Duration::from_secs(10)).await;
         assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
     }

@@ -27,8 +27,14 @@ pub(super) fn tables_of(run: &Run) -> BTreeSet<String> {
     struct Logged {
         path: String,
     }
-    let listed = run.tag(LOGGED_ARTIFACTS).and_then(|tag| serde_json::from_str::<Vec<Logged>>(tag).ok());
-    listed.unwrap_or_default().into_iter().map(|logged| logged.path).collect()
+    let listed = run
+        .tag(LOGGED_ARTIFACTS)
+        .and_then(|tag| serde_json::from_str::<Vec<Logged>>(tag).ok());
+    listed
+        .unwrap_or_default()
+        .into_iter()
+        .map(|logged| logged.path)
+        .collect()
 }
 
 /// Where artifacts are put.
@@ -40,7 +46,11 @@ enum Place<'a> {
 }
 
 impl Mlflow {
-    pub(in super::super) async fn log_tables(&self, run: &OpenRun, tables: &[(&str, Table)]) -> Result<()> {
+    pub(in super::super) async fn log_tables(
+        &self,
+        run: &OpenRun,
+        tables: &[(&str, Table)],
+    ) -> Result<()> {
         let mut paths = locked(&run.tables).clone();
         for (name, table) in tables {
             let path = format!("{TABLES}/{name}.json");
@@ -48,7 +58,10 @@ impl Mlflow {
             paths.insert(path);
         }
         locked(&run.tables).clone_from(&paths);
-        let list: Vec<_> = paths.iter().map(|path| json!({ "path": path, "type": "table" })).collect();
+        let list: Vec<_> = paths
+            .iter()
+            .map(|path| json!({ "path": path, "type": "table" }))
+            .collect();
         let tag = BTreeMap::from([(LOGGED_ARTIFACTS.to_owned(), json!(list).to_string())]);
         self.set_tags(run, tag).await
     }
@@ -61,7 +74,8 @@ impl Mlflow {
         keys: &[&str],
     ) -> Result<()> {
         for key in keys {
-            self.upload(run, &path(folder, key), store.require(key).await?).await?;
+            self.upload(run, &path(folder, key), store.require(key).await?)
+                .await?;
         }
         Ok(())
     }
@@ -69,7 +83,12 @@ impl Mlflow {
     async fn upload(&self, run: &OpenRun, path: &str, bytes: Vec<u8>) -> Result<()> {
         let operation = format!("uploading {path}");
         let root = match self.place(&run.artifacts)? {
-            Place::Bucket(bucket) => return bucket.put(path, bytes).await.with_context(|| self.in_bucket(&bucket)),
+            Place::Bucket(bucket) => {
+                return bucket
+                    .put(path, bytes)
+                    .await
+                    .with_context(|| self.in_bucket(&bucket));
+            }
             Place::Server(root) => root,
         };
         let call = self.client.put_artifact(&format!("{root}/{path}"), bytes);
@@ -86,8 +105,19 @@ impl Mlflow {
 
     /// Whether the server refuses every upload because clients have to write to its store by signed addresses.
     async fn is_presigned_only(&self) -> bool {
-        let asked = self.client.ask::<ServerInfo>("asking how the server is set up", &self.client.server_info()).await;
-        matches!(asked, Ok(Ok(ServerInfo { artifacts_presigned_only: true })))
+        let asked = self
+            .client
+            .ask::<ServerInfo>(
+                "asking how the server is set up",
+                &self.client.server_info(),
+            )
+            .await;
+        matches!(
+            asked,
+            Ok(Ok(ServerInfo {
+                artifacts_presigned_only: true
+            }))
+        )
     }
 
     /// Where a run's artifacts are put.
@@ -96,13 +126,16 @@ impl Mlflow {
         let place = match artifacts.split_once(':') {
             Some(("mlflow-artifacts", rest)) => {
                 // A host may stand there, which is this server.
-                let path =
-                    rest.strip_prefix("//").map_or(rest, |rest| rest.split_once('/').map_or("", |(_, path)| path));
+                let path = rest.strip_prefix("//").map_or(rest, |rest| {
+                    rest.split_once('/').map_or("", |(_, path)| path)
+                });
                 Place::Server(path)
             }
             Some(("s3", _)) => {
                 let bucket = Store::create_with(artifacts, &self.access);
-                Place::Bucket(bucket.with_context(|| format!("opening {artifacts}, where {service} wants artifacts"))?)
+                Place::Bucket(bucket.with_context(|| {
+                    format!("opening {artifacts}, where {service} wants artifacts")
+                })?)
             }
             Some((scheme, _)) if artifacts.contains("://") && scheme != "file" => {
                 return Err(Failure::usage(format!(
@@ -125,7 +158,12 @@ impl Mlflow {
     ///
     /// # Errors
     /// A file that is missing or has another size: exit 75, since the step's next attempt writes it again.
-    pub(super) async fn check_files(&self, run: &RunInfo, folder: &str, files: &[File]) -> Result<()> {
+    pub(super) async fn check_files(
+        &self,
+        run: &RunInfo,
+        folder: &str,
+        files: &[File],
+    ) -> Result<()> {
         let place = self.place(&run.artifact_uri)?;
         let listed = match place {
             Place::Server(_) => self.listed(&run.run_id, folder).await?,
@@ -136,10 +174,15 @@ impl Mlflow {
             let path = path(folder, &file.key);
             let found = match &place {
                 Place::Server(_) => listed.get(&path).copied(),
-                Place::Bucket(bucket) => bucket.size(&path).await.with_context(|| self.in_bucket(bucket))?,
+                Place::Bucket(bucket) => bucket
+                    .size(&path)
+                    .await
+                    .with_context(|| self.in_bucket(bucket))?,
             };
             if found != Some(file.bytes) {
-                let found = found.map_or("is missing".to_owned(), |bytes| format!("has {bytes} bytes"));
+                let found = found.map_or("is missing".to_owned(), |bytes| {
+                    format!("has {bytes} bytes")
+                });
                 return Err(Failure::Unavailable(format!(
                     "{path} {found} in run {} of {}, where {} bytes were uploaded: run this step again",
                     run.run_id, self.client.service, file.bytes
@@ -152,20 +195,39 @@ impl Mlflow {
 
     /// Sizes of the files in a folder of a run, as the server lists them.
     async fn listed(&self, run_id: &str, folder: &str) -> Result<BTreeMap<String, u64>> {
-        let call = self.client.get("artifacts/list", &[("run_id", run_id), ("path", folder)]);
-        let found = self.client.must::<ArtifactsFound>("listing the files of the run", &call).await?;
-        Ok(found.files.into_iter().map(|file| (file.path, file.file_size)).collect())
+        let call = self
+            .client
+            .get("artifacts/list", &[("run_id", run_id), ("path", folder)]);
+        let found = self
+            .client
+            .must::<ArtifactsFound>("listing the files of the run", &call)
+            .await?;
+        Ok(found
+            .files
+            .into_iter()
+            .map(|file| (file.path, file.file_size))
+            .collect())
     }
 
     fn in_bucket(&self, bucket: &Store) -> String {
-        format!("keeping artifacts in {}, where {} wants them", bucket.url(), self.client.service)
+        format!(
+            "keeping artifacts in {}, where {} wants them",
+            bucket.url(),
+            self.client.service
+        )
     }
 
     /// Keeps the names that are not the keys which stand for them.
-    pub(super) async fn log_names(&self, run: &OpenRun, names: impl IntoIterator<Item = &String>) -> Result<()> {
+    pub(super) async fn log_names(
+        &self,
+        run: &OpenRun,
+        names: impl IntoIterator<Item = &String>,
+    ) -> Result<()> {
         let keyed = names.into_iter().map(|name| (names::key(name), name));
-        let changed: BTreeMap<String, String> =
-            keyed.filter(|(key, name)| key != *name).map(|(key, name)| (key, name.clone())).collect();
+        let changed: BTreeMap<String, String> = keyed
+            .filter(|(key, name)| key != *name)
+            .map(|(key, name)| (key, name.clone()))
+            .collect();
         if changed.is_empty() {
             return Ok(());
         }
@@ -188,5 +250,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Where a file of the store stands in a folder of the run.
 fn path(folder: &str, key: &str) -> String {
     let name = key.rsplit('/').next().unwrap_or(key);
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    }
 }

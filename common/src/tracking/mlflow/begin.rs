@@ -41,10 +41,18 @@ impl Mlflow {
         let creator = Self::creator();
         let tags = [tags, &[tag(CREATOR_TAG, &creator)]].concat();
         let mut own = None;
-        let agreed = self.agree(spec, experiment, &tags, &creator, &mut own).await;
+        let agreed = self
+            .agree(spec, experiment, &tags, &creator, &mut own)
+            .await;
         if let (Err(_), Some(own)) = (&agreed, own) {
             // Else it would stay RUNNING. The error that is given tells what is wrong with the server.
-            let _ = self.update(&own.info.run_id, Status::Failed, Some(Utc::now().timestamp_millis())).await;
+            let _ = self
+                .update(
+                    &own.info.run_id,
+                    Status::Failed,
+                    Some(Utc::now().timestamp_millis()),
+                )
+                .await;
         }
         let run = agreed?;
         let is_new = is_of(&run, &creator);
@@ -72,12 +80,16 @@ impl Mlflow {
             let first = found.remove(0);
             *own = Some(first.clone()).filter(|run| is_of(run, creator));
             for extra in found.iter().filter(|run| is_of(run, creator)) {
-                tracing::info!(run = first.info.run_id, "this run was begun more than once at the same time");
+                tracing::info!(
+                    run = first.info.run_id,
+                    "this run was begun more than once at the same time"
+                );
                 self.delete_run(extra).await?;
             }
             if is_decided {
                 if !is_agreed(&first) {
-                    self.log_batches(&first.info.run_id, &[], &[], &[tag(AGREED_TAG, "true")]).await?;
+                    self.log_batches(&first.info.run_id, &[], &[], &[tag(AGREED_TAG, "true")])
+                        .await?;
                 }
                 return Ok(first);
             }
@@ -98,7 +110,9 @@ impl Mlflow {
         let operation = format!("creating the run {}", spec.name);
         let has_own = own.is_some();
         let search_or_create = || async {
-            let found = self.search(&operation, experiment, &spec.fingerprint).await?;
+            let found = self
+                .search(&operation, experiment, &spec.fingerprint)
+                .await?;
             if has_own || !found.is_empty() {
                 return Ok((found, None));
             }
@@ -108,13 +122,20 @@ impl Mlflow {
                 start_time: Utc::now().timestamp_millis(),
                 tags,
             };
-            let call = self.client.post("runs/create", &new).map_err(Trouble::Lasting)?;
+            let call = self
+                .client
+                .post("runs/create", &new)
+                .map_err(Trouble::Lasting)?;
             match self.client.once::<RunFound>(&operation, &call).await? {
                 Ok(RunFound { run }) => Ok((Vec::new(), Some(run))),
                 Err(refusal) => Err(Trouble::Lasting(self.client.refused(&operation, &refusal))),
             }
         };
-        let (mut found, made) = self.client.budget.call(&self.client.service, &operation, search_or_create).await?;
+        let (mut found, made) = self
+            .client
+            .budget
+            .call(&self.client.service, &operation, search_or_create)
+            .await?;
         if made.is_some() {
             *own = made;
         } else if found.is_empty() {
@@ -125,7 +146,9 @@ impl Mlflow {
     }
 
     async fn delete_run(&self, run: &Run) -> Result<()> {
-        let call = self.client.post("runs/delete", &json!({ "run_id": run.info.run_id }))?;
+        let call = self
+            .client
+            .post("runs/delete", &json!({ "run_id": run.info.run_id }))?;
         let operation = "deleting the run that was made twice";
         match self.client.ask::<Done>(operation, &call).await? {
             // Also the answer to whoever deletes it again.
@@ -138,7 +161,10 @@ impl Mlflow {
 }
 
 fn tag(key: &str, value: &str) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: value.to_owned() }
+    KeyValue {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
 }
 
 /// Whether `creator` made a run.

@@ -67,13 +67,27 @@ enum Body {
 }
 
 impl Client {
-    pub(super) fn new(uri: &str, args: &TrackingArgs, login: Login, budget: Budget) -> Result<Self> {
+    pub(super) fn new(
+        uri: &str,
+        args: &TrackingArgs,
+        login: Login,
+        budget: Budget,
+    ) -> Result<Self> {
         let address = settings::address(uri)?;
-        Ok(Self { http: settings::http(args)?, service: settings::service(&address), address, login, budget })
+        Ok(Self {
+            http: settings::http(args)?,
+            service: settings::service(&address),
+            address,
+            login,
+            budget,
+        })
     }
 
     pub(super) fn with_budget(&self, budget: Budget) -> Self {
-        Self { budget, ..self.clone() }
+        Self {
+            budget,
+            ..self.clone()
+        }
     }
 
     /// The name of the user, if it is known.
@@ -93,14 +107,22 @@ impl Client {
     pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Call {
         let mut url = self.url(&format!("api/2.0/mlflow/{path}"));
         url.query_pairs_mut().extend_pairs(query);
-        Call { method: Method::GET, url, body: Body::None }
+        Call {
+            method: Method::GET,
+            url,
+            body: Body::None,
+        }
     }
 
     /// A call that carries JSON. Numbers in it are finite: serde would write `null` for others, and the server would drop
     /// what comes after them.
     pub(super) fn send(&self, method: Method, path: &str, body: &impl Serialize) -> Result<Call> {
         let body = Body::Json(serde_json::to_value(body)?);
-        Ok(Call { method, url: self.url(&format!("api/2.0/mlflow/{path}")), body })
+        Ok(Call {
+            method,
+            url: self.url(&format!("api/2.0/mlflow/{path}")),
+            body,
+        })
     }
 
     /// A `POST` that carries JSON.
@@ -114,34 +136,60 @@ impl Client {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.extend(path.split('/').filter(|segment| !segment.is_empty()));
         }
-        Call { method: Method::PUT, url, body: Body::Bytes(bytes) }
+        Call {
+            method: Method::PUT,
+            url,
+            body: Body::Bytes(bytes),
+        }
     }
 
     /// How the server is set up.
     pub(super) fn server_info(&self) -> Call {
-        Call { method: Method::GET, url: self.url("api/3.0/mlflow/server-info"), body: Body::None }
+        Call {
+            method: Method::GET,
+            url: self.url("api/3.0/mlflow/server-info"),
+            body: Body::None,
+        }
     }
 
     fn url(&self, path: &str) -> Url {
         let mut url = self.address.clone();
-        url.set_path(&format!("{}/{path}", self.address.path().trim_end_matches('/')));
+        url.set_path(&format!(
+            "{}/{path}",
+            self.address.path().trim_end_matches('/')
+        ));
         url
     }
 
     /// Makes a call that does no harm when it is made twice, and gives its answer or the server's refusal.
-    pub(super) async fn ask<R: DeserializeOwned>(&self, operation: &str, call: &Call) -> Result<Result<R, Refusal>> {
-        self.budget.call(&self.service, operation, || self.once(operation, call)).await
+    pub(super) async fn ask<R: DeserializeOwned>(
+        &self,
+        operation: &str,
+        call: &Call,
+    ) -> Result<Result<R, Refusal>> {
+        self.budget
+            .call(&self.service, operation, || self.once(operation, call))
+            .await
     }
 
     /// The same where a refusal needs a person: exit 2.
-    pub(super) async fn must<R: DeserializeOwned>(&self, operation: &str, call: &Call) -> Result<R> {
-        self.ask(operation, call).await?.map_err(|refusal| self.refused(operation, &refusal))
+    pub(super) async fn must<R: DeserializeOwned>(
+        &self,
+        operation: &str,
+        call: &Call,
+    ) -> Result<R> {
+        self.ask(operation, call)
+            .await?
+            .map_err(|refusal| self.refused(operation, &refusal))
     }
 
     /// A refusal as a failure.
     pub(super) fn refused(&self, operation: &str, refusal: &Refusal) -> anyhow::Error {
         let Refusal { code, message } = refusal;
-        Failure::usage(format!("{} refuses {operation}: {message} ({code})", self.service))
+        Failure::usage(format!(
+            "{} refuses {operation}: {message} ({code})",
+            self.service
+        ))
     }
 
     /// Tries a call once.
@@ -152,12 +200,23 @@ impl Client {
             Body::Json(value) => request.json(value),
             Body::Bytes(bytes) => request.body(bytes.clone()),
         };
-        let response = self.authorized(request).send().await.map_err(|error| self.unsent(operation, &error))?;
+        let response = self
+            .authorized(request)
+            .send()
+            .await
+            .map_err(|error| self.unsent(operation, &error))?;
         let (status, is_json) = (response.status(), is_json(&response));
-        let bytes = response.bytes().await.map_err(|error| self.unsent(operation, &error))?;
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|error| self.unsent(operation, &error))?;
         if status.is_success() {
             // An upload is answered with nothing.
-            let answer = if bytes.is_empty() { b"{}" } else { bytes.as_ref() };
+            let answer = if bytes.is_empty() {
+                b"{}"
+            } else {
+                bytes.as_ref()
+            };
             return match serde_json::from_slice(answer) {
                 Ok(answer) => Ok(Ok(answer)),
                 Err(error) if is_json => Err(Trouble::Lasting(Failure::usage(format!(
@@ -189,8 +248,16 @@ impl Client {
         let told: Option<Told> = serde_json::from_slice(bytes).ok();
         let text = String::from_utf8_lossy(bytes);
         let (code, message) = match told {
-            Some(Told { error_code, message, detail }) => {
-                let detail = detail.map(|detail| detail.as_str().map_or_else(|| detail.to_string(), str::to_owned));
+            Some(Told {
+                error_code,
+                message,
+                detail,
+            }) => {
+                let detail = detail.map(|detail| {
+                    detail
+                        .as_str()
+                        .map_or_else(|| detail.to_string(), str::to_owned)
+                });
                 (error_code, message.or(detail).unwrap_or_default())
             }
             // A page for people is of no use in a log.
@@ -217,17 +284,32 @@ impl Client {
                  registered model",
                 self.service,
                 self.login.told(),
-                if message.is_empty() { "permission denied" } else { &message },
+                if message.is_empty() {
+                    "permission denied"
+                } else {
+                    &message
+                },
             )),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(passing(status, &message)),
-            StatusCode::NOT_IMPLEMENTED => lasting(format!("{} can't do this: {operation}: {message}", self.service)),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                Err(passing(status, &message))
+            }
+            StatusCode::NOT_IMPLEMENTED => lasting(format!(
+                "{} can't do this: {operation}: {message}",
+                self.service
+            )),
             _ if status.is_server_error() => Err(passing(status, &message)),
             _ => match code {
                 Some(code) => Ok(Err(Refusal { code, message })),
-                None if message.is_empty() || status.is_redirection() || status == StatusCode::NOT_FOUND => {
+                None if message.is_empty()
+                    || status.is_redirection()
+                    || status == StatusCode::NOT_FOUND =>
+                {
                     Err(self.no_mlflow(operation, status))
                 }
-                None => lasting(format!("{} refuses {operation}: {message} ({status})", self.service)),
+                None => lasting(format!(
+                    "{} refuses {operation}: {message} ({status})",
+                    self.service
+                )),
             },
         }
     }
@@ -252,7 +334,12 @@ impl Client {
             cause = source;
         }
         let cause = cause.to_string();
-        let tls = ["certificate", "InvalidContentType", "corrupt message", "HandshakeFailure"];
+        let tls = [
+            "certificate",
+            "InvalidContentType",
+            "corrupt message",
+            "HandshakeFailure",
+        ];
         if error.is_builder() || tls.iter().any(|word| cause.contains(word)) {
             return Trouble::Lasting(Failure::usage(format!(
                 "{} can't be reached as MLFLOW_TRACKING_URI says: {operation}: {cause}; check http or https, the host name, and \
@@ -260,12 +347,19 @@ impl Client {
                 self.service
             )));
         }
-        Trouble::Passing(anyhow!(if error.is_connect() { format!("no connection: {cause}") } else { cause }))
+        Trouble::Passing(anyhow!(if error.is_connect() {
+            format!("no connection: {cause}")
+        } else {
+            cause
+        }))
     }
 }
 
 fn is_json(response: &Response) -> bool {
-    let kind = response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = response
+        .headers()
+        .get(reqwest::header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| kind.contains("json"))
 }
 

@@ -62,7 +62,14 @@ mod tests {
 
     #[test]
     fn keys_that_mlflow_takes_stay_and_others_follow_from_the_name() {
-        for name in ["roc_auc", "importance.x 1", "drift/psi/größe", "день", "顧客", "a-b.c"] {
+        for name in [
+            "roc_auc",
+            "importance.x 1",
+            "drift/psi/größe",
+            "день",
+            "顧客",
+            "a-b.c",
+        ] {
             assert_eq!(key(name), name);
         }
         for (name, start) in [
@@ -77,7 +84,10 @@ mod tests {
             ("line\nbreak", "line_break-"),
         ] {
             let key = key(name);
-            assert!(key.starts_with(start) && key.len() == start.len() + SUFFIX, "{name:?}: {key}");
+            assert!(
+                key.starts_with(start) && key.len() == start.len() + SUFFIX,
+                "{name:?}: {key}"
+            );
         }
         assert_ne!(key("a(b"), key("a)b"));
         let long = key(&"é".repeat(400));

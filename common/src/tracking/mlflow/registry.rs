@@ -9,7 +9,9 @@ use serde_json::json;
 
 use super::super::{Candidate, FINGERPRINT_TAG, MODEL_FOLDER, Version};
 use super::begin::CREATOR_TAG;
-use super::wire::{Done, KeyValue, ModelVersion, ModelVersionFound, ModelVersionsFound, ModelsFound, NewVersion};
+use super::wire::{
+    Done, KeyValue, ModelVersion, ModelVersionFound, ModelVersionsFound, ModelsFound, NewVersion,
+};
 use super::{Mlflow, names, wire};
 use crate::failure::Failure;
 use crate::layout::ModelName;
@@ -37,11 +39,17 @@ impl Mlflow {
     /// again afterwards. The lowest version of a fingerprint counts; whoever made another one deletes it.
     pub(in super::super) async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
         let name = candidate.model_name;
-        if let Some(known) = self.of_fingerprint(name, candidate.fingerprint).await?.into_iter().next() {
+        if let Some(known) = self
+            .of_fingerprint(name, candidate.fingerprint)
+            .await?
+            .into_iter()
+            .next()
+        {
             return self.known(name, known);
         }
         let run = self.run(candidate.run_id).await?.info;
-        self.check_files(&run, MODEL_FOLDER, candidate.files).await?;
+        self.check_files(&run, MODEL_FOLDER, candidate.files)
+            .await?;
         self.ensure_model(name).await?;
         let source = format!("{}/{MODEL_FOLDER}", run.artifact_uri);
         let mut tags: BTreeMap<String, String> = candidate.tags.iter().cloned().collect();
@@ -53,24 +61,49 @@ impl Mlflow {
 
         let operation = format!("registering a version of {name}");
         let find_or_create = || async {
-            if let Some(found) =
-                self.search_fingerprint(&operation, name, candidate.fingerprint).await?.into_iter().next()
+            if let Some(found) = self
+                .search_fingerprint(&operation, name, candidate.fingerprint)
+                .await?
+                .into_iter()
+                .next()
             {
                 return Ok(found);
             }
             let model = name.to_string();
-            let new = NewVersion { name: &model, source: &source, run_id: candidate.run_id, tags: &tags };
-            let call = self.client.post("model-versions/create", &new).map_err(Trouble::Lasting)?;
-            match self.client.once::<ModelVersionFound>(&operation, &call).await? {
+            let new = NewVersion {
+                name: &model,
+                source: &source,
+                run_id: candidate.run_id,
+                tags: &tags,
+            };
+            let call = self
+                .client
+                .post("model-versions/create", &new)
+                .map_err(Trouble::Lasting)?;
+            match self
+                .client
+                .once::<ModelVersionFound>(&operation, &call)
+                .await?
+            {
                 Ok(ModelVersionFound { model_version }) => Ok(model_version),
                 Err(refusal) => Err(Trouble::Lasting(self.client.refused(&operation, &refusal))),
             }
         };
-        let made = self.client.budget.call(&self.client.service, &operation, find_or_create).await?;
-        let mut all = self.of_fingerprint(name, candidate.fingerprint).await?.into_iter();
+        let made = self
+            .client
+            .budget
+            .call(&self.client.service, &operation, find_or_create)
+            .await?;
+        let mut all = self
+            .of_fingerprint(name, candidate.fingerprint)
+            .await?
+            .into_iter();
         let first = all.next().unwrap_or(made);
         for extra in all.filter(|found| found.tag(CREATOR_TAG) == Some(&creator)) {
-            tracing::info!("this model was registered twice at the same time: version {} is used", first.version);
+            tracing::info!(
+                "this model was registered twice at the same time: version {} is used",
+                first.version
+            );
             self.delete(name, extra.version).await?;
         }
         self.known(name, first)
@@ -78,15 +111,30 @@ impl Mlflow {
 
     /// Deletes a version that was made twice, unless it was given an alias.
     async fn delete(&self, name: &ModelName, version: u64) -> Result<()> {
-        let aliases = self.get(name, version).await?.map(|found| found.aliases).unwrap_or_default();
+        let aliases = self
+            .get(name, version)
+            .await?
+            .map(|found| found.aliases)
+            .unwrap_or_default();
         if !aliases.is_empty() {
-            tracing::warn!("version {version} of {name} is registered twice, and has the alias {}", aliases.join(", "));
+            tracing::warn!(
+                "version {version} of {name} is registered twice, and has the alias {}",
+                aliases.join(", ")
+            );
             return Ok(());
         }
         let body = json!({ "name": name, "version": version.to_string() });
-        let call = self.client.send(Method::DELETE, "model-versions/delete", &body)?;
-        match self.client.ask::<Done>("deleting the version that was made twice", &call).await? {
-            Err(refusal) if !refusal.is_missing() => Err(self.client.refused("deleting a version", &refusal)),
+        let call = self
+            .client
+            .send(Method::DELETE, "model-versions/delete", &body)?;
+        match self
+            .client
+            .ask::<Done>("deleting the version that was made twice", &call)
+            .await?
+        {
+            Err(refusal) if !refusal.is_missing() => {
+                Err(self.client.refused("deleting a version", &refusal))
+            }
             _ => Ok(()),
         }
     }
@@ -94,24 +142,35 @@ impl Mlflow {
     async fn ensure_model(&self, name: &ModelName) -> Result<()> {
         let model = name.to_string();
         let operation = format!("looking up the registered model {name}");
-        let call = self.client.get("registered-models/get", &[("name", &model)]);
+        let call = self
+            .client
+            .get("registered-models/get", &[("name", &model)]);
         match self.client.ask::<Done>(&operation, &call).await? {
             Ok(_) => return Ok(()),
             Err(refusal) if refusal.is_missing() => {}
             Err(refusal) => return Err(self.client.refused(&operation, &refusal)),
         }
         let operation = format!("creating the registered model {name}");
-        let call = self.client.post("registered-models/create", &json!({ "name": name }))?;
+        let call = self
+            .client
+            .post("registered-models/create", &json!({ "name": name }))?;
         match self.client.ask::<Done>(&operation, &call).await? {
             Err(refusal) if !refusal.is_taken() => Err(self.client.refused(&operation, &refusal)),
             _ => Ok(()),
         }
     }
 
-    async fn of_fingerprint(&self, name: &ModelName, fingerprint: &str) -> Result<Vec<ModelVersion>> {
+    async fn of_fingerprint(
+        &self,
+        name: &ModelName,
+        fingerprint: &str,
+    ) -> Result<Vec<ModelVersion>> {
         let operation = format!("searching the versions of {name}");
         let search = || self.search_fingerprint(&operation, name, fingerprint);
-        self.client.budget.call(&self.client.service, &operation, search).await
+        self.client
+            .budget
+            .call(&self.client.service, &operation, search)
+            .await
     }
 
     /// Versions of a fingerprint, the one that counts first: the lowest.
@@ -122,10 +181,20 @@ impl Mlflow {
         fingerprint: &str,
     ) -> Result<Vec<ModelVersion>, Trouble> {
         let filter = format!("name = '{name}' and tags.`{FINGERPRINT_TAG}` = '{fingerprint}'");
-        let query = [("filter", filter.as_str()), ("order_by", "version_number ASC"), ("max_results", "10")];
+        let query = [
+            ("filter", filter.as_str()),
+            ("order_by", "version_number ASC"),
+            ("max_results", "10"),
+        ];
         let call = self.client.get("model-versions/search", &query);
-        match self.client.once::<ModelVersionsFound>(operation, &call).await? {
-            Ok(ModelVersionsFound { mut model_versions, .. }) => {
+        match self
+            .client
+            .once::<ModelVersionsFound>(operation, &call)
+            .await?
+        {
+            Ok(ModelVersionsFound {
+                mut model_versions, ..
+            }) => {
                 model_versions.sort_by_key(|found| found.version);
                 Ok(model_versions)
             }
@@ -148,16 +217,30 @@ impl Mlflow {
     async fn get(&self, name: &ModelName, version: u64) -> Result<Option<ModelVersion>> {
         let (model, number) = (name.to_string(), version.to_string());
         let operation = format!("looking up version {version} of {name}");
-        let call = self.client.get("model-versions/get", &[("name", &model), ("version", &number)]);
-        match self.client.ask::<ModelVersionFound>(&operation, &call).await? {
+        let call = self.client.get(
+            "model-versions/get",
+            &[("name", &model), ("version", &number)],
+        );
+        match self
+            .client
+            .ask::<ModelVersionFound>(&operation, &call)
+            .await?
+        {
             Ok(found) => Ok(Some(found.model_version)),
             Err(refusal) if refusal.is_missing() => Ok(None),
             Err(refusal) => Err(self.client.refused(&operation, &refusal)),
         }
     }
 
-    pub(in super::super) async fn version(&self, name: &ModelName, version: u64) -> Result<Option<Version>> {
-        self.get(name, version).await?.map(|found| self.known(name, found)).transpose()
+    pub(in super::super) async fn version(
+        &self,
+        name: &ModelName,
+        version: u64,
+    ) -> Result<Option<Version>> {
+        self.get(name, version)
+            .await?
+            .map(|found| self.known(name, found))
+            .transpose()
     }
 
     /// All versions that this program registered, each fingerprint once.
@@ -167,10 +250,21 @@ impl Mlflow {
         let mut versions: BTreeMap<u64, Version> = BTreeMap::new();
         let mut token = String::new();
         loop {
-            let query = [("filter", filter.as_str()), ("max_results", &page_size), ("page_token", &token)];
-            let query = if token.is_empty() { &query[..2] } else { &query[..] };
+            let query = [
+                ("filter", filter.as_str()),
+                ("max_results", &page_size),
+                ("page_token", &token),
+            ];
+            let query = if token.is_empty() {
+                &query[..2]
+            } else {
+                &query[..]
+            };
             let call = self.client.get("model-versions/search", query);
-            let found: ModelVersionsFound = self.client.must(&format!("listing the versions of {name}"), &call).await?;
+            let found: ModelVersionsFound = self
+                .client
+                .must(&format!("listing the versions of {name}"), &call)
+                .await?;
             versions.extend(found.model_versions.into_iter().filter_map(|found| {
                 let version = version_of(name, found)?;
                 Some((version.version, version))
@@ -181,7 +275,10 @@ impl Mlflow {
             token = found.next_page_token;
         }
         let mut seen = std::collections::BTreeSet::new();
-        Ok(versions.into_values().filter(|version| seen.insert(version.fingerprint.clone())).collect())
+        Ok(versions
+            .into_values()
+            .filter(|version| seen.insert(version.fingerprint.clone()))
+            .collect())
     }
 
     pub(in super::super) async fn models(&self) -> Result<Vec<String>> {
@@ -189,9 +286,16 @@ impl Mlflow {
         let mut token = String::new();
         loop {
             let query = [("max_results", "1000"), ("page_token", token.as_str())];
-            let query = if token.is_empty() { &query[..1] } else { &query[..] };
+            let query = if token.is_empty() {
+                &query[..1]
+            } else {
+                &query[..]
+            };
             let call = self.client.get("registered-models/search", query);
-            let found: ModelsFound = self.client.must("listing the registered models", &call).await?;
+            let found: ModelsFound = self
+                .client
+                .must("listing the registered models", &call)
+                .await?;
             names.extend(found.registered_models.into_iter().map(|model| model.name));
             if found.next_page_token.is_empty() {
                 return Ok(names);
@@ -200,7 +304,11 @@ impl Mlflow {
         }
     }
 
-    pub(in super::super) async fn alias(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
+    pub(in super::super) async fn alias(
+        &self,
+        name: &ModelName,
+        alias: &str,
+    ) -> Result<Option<u64>> {
         Ok(self.holder(name, alias).await?.map(|holder| holder.version))
     }
 
@@ -212,12 +320,22 @@ impl Mlflow {
         }
         let model = name.to_string();
         let operation = format!("looking up the alias {alias} of {name}");
-        let call = self.client.get("registered-models/alias", &[("name", &model), ("alias", alias)]);
-        match self.client.ask::<ModelVersionFound>(&operation, &call).await? {
+        let call = self.client.get(
+            "registered-models/alias",
+            &[("name", &model), ("alias", alias)],
+        );
+        match self
+            .client
+            .ask::<ModelVersionFound>(&operation, &call)
+            .await?
+        {
             Ok(found) => Ok(Some(found.model_version)),
             Err(refusal) if refusal.is_missing() => Ok(None),
             // An alias that points nowhere.
-            Err(refusal) if refusal.code == "INVALID_PARAMETER_VALUE" && refusal.message.contains("not found") => {
+            Err(refusal)
+                if refusal.code == "INVALID_PARAMETER_VALUE"
+                    && refusal.message.contains("not found") =>
+            {
                 Ok(None)
             }
             Err(refusal) => Err(self.client.refused(&operation, &refusal)),
@@ -246,7 +364,13 @@ impl Mlflow {
         if held == Some(version) {
             return Ok(true);
         }
-        self.tag_version(name, version, &before_tag(alias), &expected.unwrap_or(0).to_string()).await?;
+        self.tag_version(
+            name,
+            version,
+            &before_tag(alias),
+            &expected.unwrap_or(0).to_string(),
+        )
+        .await?;
         if self.alias(name, alias).await? != expected {
             return Ok(false);
         }
@@ -267,26 +391,53 @@ impl Mlflow {
         let tag = held_tag(alias);
         match holder.tag(&tag) {
             Some(_) => Ok(()),
-            None => self.tag_version(name, holder.version, &tag, &Utc::now().to_rfc3339()).await,
+            None => {
+                self.tag_version(name, holder.version, &tag, &Utc::now().to_rfc3339())
+                    .await
+            }
         }
     }
 
-    async fn tag_version(&self, name: &ModelName, version: u64, key: &str, value: &str) -> Result<()> {
-        let body = json!({ "name": name, "version": version.to_string(), "key": key, "value": value });
+    async fn tag_version(
+        &self,
+        name: &ModelName,
+        version: u64,
+        key: &str,
+        value: &str,
+    ) -> Result<()> {
+        let body =
+            json!({ "name": name, "version": version.to_string(), "key": key, "value": value });
         let call = self.client.post("model-versions/set-tag", &body)?;
-        self.client.must::<Done>(&format!("tagging version {version} of {name}"), &call).await?;
+        self.client
+            .must::<Done>(&format!("tagging version {version} of {name}"), &call)
+            .await?;
         Ok(())
     }
 
-    pub(in super::super) async fn alias_before(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
+    pub(in super::super) async fn alias_before(
+        &self,
+        name: &ModelName,
+        alias: &str,
+    ) -> Result<Option<u64>> {
         let holder = self.holder(name, alias).await?;
-        let before = holder.as_ref().and_then(|holder| holder.tag(&before_tag(alias))?.parse().ok());
+        let before = holder
+            .as_ref()
+            .and_then(|holder| holder.tag(&before_tag(alias))?.parse().ok());
         Ok(before.filter(|before| *before > 0))
     }
 
-    pub(in super::super) async fn ever_held(&self, name: &ModelName, alias: &str, version: u64) -> Result<bool> {
+    pub(in super::super) async fn ever_held(
+        &self,
+        name: &ModelName,
+        alias: &str,
+        version: u64,
+    ) -> Result<bool> {
         let tag = held_tag(alias);
-        if self.get(name, version).await?.is_some_and(|found| found.tag(&tag).is_some()) {
+        if self
+            .get(name, version)
+            .await?
+            .is_some_and(|found| found.tag(&tag).is_some())
+        {
             return Ok(true);
         }
         Ok(self.alias(name, alias).await? == Some(version))
@@ -294,7 +445,13 @@ impl Mlflow {
 }
 
 fn version_of(name: &ModelName, found: ModelVersion) -> Option<Version> {
-    let KeyValue { value: fingerprint, .. } = found.tags.iter().find(|tag| tag.key == FINGERPRINT_TAG)?.clone();
+    let KeyValue {
+        value: fingerprint, ..
+    } = found
+        .tags
+        .iter()
+        .find(|tag| tag.key == FINGERPRINT_TAG)?
+        .clone();
     let model = found.tag(MODEL_TAG)?.to_owned();
     Some(Version {
         model_name: name.clone(),

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::super::run::OpenRun;
 use super::super::{Dataset, FINGERPRINT_TAG, Point, RunRecord, RunSpec, Status};
 use super::wire::{
-    DatasetInput, DatasetLogged, Done, ExperimentCreated, ExperimentFound, KeyValue, LogBatch, LogInputs, MetricLogged,
-    Run, RunFound, RunsFound, SearchRuns, UpdateRun,
+    DatasetInput, DatasetLogged, Done, ExperimentCreated, ExperimentFound, KeyValue, LogBatch,
+    LogInputs, MetricLogged, Run, RunFound, RunsFound, SearchRuns, UpdateRun,
 };
 use super::{Mlflow, artifacts, begin, names, wire};
 use crate::failure::Failure;
@@ -36,8 +36,14 @@ impl Mlflow {
             return Ok(Some(id.clone()));
         }
         let operation = format!("looking up the experiment {name}");
-        let call = self.client.get("experiments/get-by-name", &[("experiment_name", name)]);
-        match self.client.ask::<ExperimentFound>(&operation, &call).await? {
+        let call = self
+            .client
+            .get("experiments/get-by-name", &[("experiment_name", name)]);
+        match self
+            .client
+            .ask::<ExperimentFound>(&operation, &call)
+            .await?
+        {
             Ok(ExperimentFound { experiment }) if experiment.lifecycle_stage == "deleted" => {
                 Err(Failure::usage(format!(
                     "the experiment {name} of {} is deleted: restore it (mlflow experiments restore --experiment-id {}), or name \
@@ -46,7 +52,8 @@ impl Mlflow {
                 )))
             }
             Ok(ExperimentFound { experiment }) => {
-                self.known_experiments().insert(name.to_owned(), experiment.experiment_id.clone());
+                self.known_experiments()
+                    .insert(name.to_owned(), experiment.experiment_id.clone());
                 Ok(Some(experiment.experiment_id))
             }
             Err(refusal) if refusal.is_missing() => Ok(None),
@@ -60,8 +67,14 @@ impl Mlflow {
             return Ok(id);
         }
         let operation = format!("creating the experiment {name}");
-        let call = self.client.post("experiments/create", &json!({ "name": name }))?;
-        match self.client.ask::<ExperimentCreated>(&operation, &call).await? {
+        let call = self
+            .client
+            .post("experiments/create", &json!({ "name": name }))?;
+        match self
+            .client
+            .ask::<ExperimentCreated>(&operation, &call)
+            .await?
+        {
             Ok(ExperimentCreated { experiment_id }) => Ok(experiment_id),
             Err(refusal) if refusal.is_taken() => match self.experiment(name).await? {
                 Some(id) => Ok(id),
@@ -71,13 +84,21 @@ impl Mlflow {
         }
     }
 
-    pub(in super::super) async fn find_run(&self, model: &ModelName, fingerprint: &str) -> Result<Option<RunRecord>> {
-        let Some(experiment) = self.experiment(&self.experiment_name(model)).await? else { return Ok(None) };
+    pub(in super::super) async fn find_run(
+        &self,
+        model: &ModelName,
+        fingerprint: &str,
+    ) -> Result<Option<RunRecord>> {
+        let Some(experiment) = self.experiment(&self.experiment_name(model)).await? else {
+            return Ok(None);
+        };
         let operation = "searching the run";
         let found = self
             .client
             .budget
-            .call(&self.client.service, operation, || self.search(operation, &experiment, fingerprint));
+            .call(&self.client.service, operation, || {
+                self.search(operation, &experiment, fingerprint)
+            });
         Ok(found.await?.into_iter().next().map(Run::record))
     }
 
@@ -94,10 +115,19 @@ impl Mlflow {
             order_by: &["attributes.start_time ASC"],
             max_results: SAME,
         };
-        let call = self.client.post("runs/search", &search).map_err(Trouble::Lasting)?;
+        let call = self
+            .client
+            .post("runs/search", &search)
+            .map_err(Trouble::Lasting)?;
         match self.client.once::<RunsFound>(operation, &call).await? {
             Ok(RunsFound { mut runs }) => {
-                runs.sort_by_cached_key(|run| (!begin::is_agreed(run), run.info.start_time, run.info.run_id.clone()));
+                runs.sort_by_cached_key(|run| {
+                    (
+                        !begin::is_agreed(run),
+                        run.info.start_time,
+                        run.info.run_id.clone(),
+                    )
+                });
                 Ok(runs)
             }
             Err(refusal) => Err(Trouble::Lasting(self.client.refused(operation, &refusal))),
@@ -105,8 +135,14 @@ impl Mlflow {
     }
 
     /// Opens the run of a fingerprint again, or makes it.
-    pub(in super::super) async fn reopen(&self, spec: &RunSpec, parent: Option<&str>) -> Result<OpenRun> {
-        let experiment = self.require_experiment(&self.experiment_name(&spec.model_name)).await?;
+    pub(in super::super) async fn reopen(
+        &self,
+        spec: &RunSpec,
+        parent: Option<&str>,
+    ) -> Result<OpenRun> {
+        let experiment = self
+            .require_experiment(&self.experiment_name(&spec.model_name))
+            .await?;
         let mut all = spec.all_tags();
         if let Some(parent) = parent {
             all.insert("mlflow.parentRunId".to_owned(), parent.to_owned());
@@ -126,17 +162,38 @@ impl Mlflow {
     }
 
     pub(in super::super) async fn close(&self, id: &str, status: Status) -> Result<()> {
-        self.update(id, status, Some(Utc::now().timestamp_millis())).await
+        self.update(id, status, Some(Utc::now().timestamp_millis()))
+            .await
     }
 
-    pub(super) async fn update(&self, id: &str, status: Status, end_time: Option<i64>) -> Result<()> {
-        let call = self.client.post("runs/update", &UpdateRun { run_id: id, status, end_time })?;
-        let operation = if end_time.is_some() { "closing the run" } else { "opening the run again" };
+    pub(super) async fn update(
+        &self,
+        id: &str,
+        status: Status,
+        end_time: Option<i64>,
+    ) -> Result<()> {
+        let call = self.client.post(
+            "runs/update",
+            &UpdateRun {
+                run_id: id,
+                status,
+                end_time,
+            },
+        )?;
+        let operation = if end_time.is_some() {
+            "closing the run"
+        } else {
+            "opening the run again"
+        };
         self.client.must::<Done>(operation, &call).await?;
         Ok(())
     }
 
-    pub(in super::super) async fn log_params(&self, run: &OpenRun, params: BTreeMap<String, String>) -> Result<()> {
+    pub(in super::super) async fn log_params(
+        &self,
+        run: &OpenRun,
+        params: BTreeMap<String, String>,
+    ) -> Result<()> {
         self.log_names(run, params.keys()).await?;
         let params = wire::tags(&params, names::PARAM);
         self.log_batches(&run.id, &[], &params, &[]).await
@@ -148,7 +205,8 @@ impl Mlflow {
         points: Vec<(String, Point)>,
         tags: BTreeMap<String, String>,
     ) -> Result<()> {
-        self.log_names(run, points.iter().map(|(name, _)| name)).await?;
+        self.log_names(run, points.iter().map(|(name, _)| name))
+            .await?;
         let logged = |(name, Point { value, at, step }): &(String, Point)| MetricLogged {
             key: names::key(name),
             value: *value,
@@ -156,11 +214,17 @@ impl Mlflow {
             step: *step,
         };
         let metrics: Vec<MetricLogged> = points.iter().map(logged).collect();
-        self.log_batches(&run.id, &metrics, &[], &wire::tags(&tags, names::TAG)).await
+        self.log_batches(&run.id, &metrics, &[], &wire::tags(&tags, names::TAG))
+            .await
     }
 
-    pub(in super::super) async fn set_tags(&self, run: &OpenRun, tags: BTreeMap<String, String>) -> Result<()> {
-        self.log_batches(&run.id, &[], &[], &wire::tags(&tags, names::TAG)).await
+    pub(in super::super) async fn set_tags(
+        &self,
+        run: &OpenRun,
+        tags: BTreeMap<String, String>,
+    ) -> Result<()> {
+        self.log_batches(&run.id, &[], &[], &wire::tags(&tags, names::TAG))
+            .await
     }
 
     /// Logs in batches of as much as the server takes.
@@ -171,31 +235,68 @@ impl Mlflow {
         params: &[KeyValue],
         tags: &[KeyValue],
     ) -> Result<()> {
-        let metrics = metrics.chunks(METRICS).map(|metrics| LogBatch { run_id, metrics, params: &[], tags: &[] });
-        let params = params.chunks(BATCH).map(|params| LogBatch { run_id, metrics: &[], params, tags: &[] });
-        let tags = tags.chunks(BATCH).map(|tags| LogBatch { run_id, metrics: &[], params: &[], tags });
+        let metrics = metrics.chunks(METRICS).map(|metrics| LogBatch {
+            run_id,
+            metrics,
+            params: &[],
+            tags: &[],
+        });
+        let params = params.chunks(BATCH).map(|params| LogBatch {
+            run_id,
+            metrics: &[],
+            params,
+            tags: &[],
+        });
+        let tags = tags.chunks(BATCH).map(|tags| LogBatch {
+            run_id,
+            metrics: &[],
+            params: &[],
+            tags,
+        });
         for batch in metrics.chain(params).chain(tags) {
             let call = self.client.post("runs/log-batch", &batch)?;
-            self.client.must::<Done>("logging to the run", &call).await?;
+            self.client
+                .must::<Done>("logging to the run", &call)
+                .await?;
         }
         Ok(())
     }
 
-    pub(in super::super) async fn log_datasets(&self, run: &OpenRun, datasets: &[Dataset]) -> Result<()> {
+    pub(in super::super) async fn log_datasets(
+        &self,
+        run: &OpenRun,
+        datasets: &[Dataset],
+    ) -> Result<()> {
         let datasets = datasets.iter().map(input).collect();
-        let call = self.client.post("runs/log-inputs", &LogInputs { run_id: &run.id, datasets })?;
-        self.client.must::<Done>("logging the data sets of the run", &call).await?;
+        let call = self.client.post(
+            "runs/log-inputs",
+            &LogInputs {
+                run_id: &run.id,
+                datasets,
+            },
+        )?;
+        self.client
+            .must::<Done>("logging the data sets of the run", &call)
+            .await?;
         Ok(())
     }
 
     pub(super) async fn run(&self, id: &str) -> Result<Run> {
         let call = self.client.get("runs/get", &[("run_id", id)]);
-        Ok(self.client.must::<RunFound>("reading the run", &call).await?.run)
+        Ok(self
+            .client
+            .must::<RunFound>("reading the run", &call)
+            .await?
+            .run)
     }
 }
 
 fn open(run: &Run) -> OpenRun {
-    OpenRun::new(run.info.run_id.clone(), run.info.artifact_uri.clone(), artifacts::tables_of(run))
+    OpenRun::new(
+        run.info.run_id.clone(),
+        run.info.artifact_uri.clone(),
+        artifacts::tables_of(run),
+    )
 }
 
 /// A data set as MLflow describes one. Its page shows the schema in these words.
@@ -209,7 +310,12 @@ fn input(dataset: &Dataset) -> DatasetInput {
     }
     let mut profile = json!({ "num_rows": dataset.rows, "num_columns": all.len() });
     if columns.len() < all.len() {
-        profile["schema_cut"] = format!("the schema shows {} of {} columns", columns.len(), all.len()).into();
+        profile["schema_cut"] = format!(
+            "the schema shows {} of {} columns",
+            columns.len(),
+            all.len()
+        )
+        .into();
     }
     let is_s3 = dataset.source.starts_with("s3://");
     DatasetInput {
@@ -221,7 +327,10 @@ fn input(dataset: &Dataset) -> DatasetInput {
             schema: schema(columns),
             profile: profile.to_string(),
         },
-        tags: vec![KeyValue { key: "mlflow.data.context".to_owned(), value: dataset.context.clone() }],
+        tags: vec![KeyValue {
+            key: "mlflow.data.context".to_owned(),
+            value: dataset.context.clone(),
+        }],
     }
 }
 

@@ -47,16 +47,26 @@ impl Login {
     pub(in super::super) fn from_environment() -> Result<Self> {
         let variable = |name: &str| match std::env::var(name) {
             // A file that became a secret often ends with a line break.
-            Ok(value) => Ok(Some(value.trim_end_matches(['\r', '\n']).to_owned()).filter(|value| !value.is_empty())),
+            Ok(value) => Ok(Some(value.trim_end_matches(['\r', '\n']).to_owned())
+                .filter(|value| !value.is_empty())),
             Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!("{name} is not a text"))),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(Failure::usage(format!("{name} is not a text")))
+            }
         };
-        let (user, password) = (variable("MLFLOW_TRACKING_USERNAME")?, variable("MLFLOW_TRACKING_PASSWORD")?);
+        let (user, password) = (
+            variable("MLFLOW_TRACKING_USERNAME")?,
+            variable("MLFLOW_TRACKING_PASSWORD")?,
+        );
         Ok(match (user, password, variable("MLFLOW_TRACKING_TOKEN")?) {
             (Some(user), Some(password), _) => Self::Basic { user, password },
-            (_, _, Some(token)) if token.chars().all(|c| c.is_ascii_graphic()) => Self::Token(token),
+            (_, _, Some(token)) if token.chars().all(|c| c.is_ascii_graphic()) => {
+                Self::Token(token)
+            }
             (_, _, Some(_)) => {
-                return Err(Failure::usage("MLFLOW_TRACKING_TOKEN has characters that no token has, such as a space"));
+                return Err(Failure::usage(
+                    "MLFLOW_TRACKING_TOKEN has characters that no token has, such as a space",
+                ));
             }
             (Some(_), None, None) | (None, Some(_), None) => {
                 return Err(Failure::usage(
@@ -91,13 +101,17 @@ pub(super) fn address(uri: &str) -> Result<Url> {
     let mut url = match Url::parse(uri) {
         Ok(url) => url,
         Err(_) => {
-            let scheme =
-                uri.split_once("://").map(|(scheme, _)| format!("is a {scheme}:// address that can't be read"));
+            let scheme = uri
+                .split_once("://")
+                .map(|(scheme, _)| format!("is a {scheme}:// address that can't be read"));
             return Err(refused(&scheme.unwrap_or("is no URL".to_owned())));
         }
     };
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(refused(&format!("has the scheme {}, which is not supported", url.scheme())));
+        return Err(refused(&format!(
+            "has the scheme {}, which is not supported",
+            url.scheme()
+        )));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refused(
@@ -115,8 +129,14 @@ pub(super) fn address(uri: &str) -> Result<Url> {
 /// The server as errors name it.
 pub(super) fn service(address: &Url) -> Service {
     let host = address.host_str().unwrap_or_default();
-    let port = address.port().map(|port| format!(":{port}")).unwrap_or_default();
-    Service { name: "MLflow", host: format!("{host}{port}") }
+    let port = address
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    Service {
+        name: "MLflow",
+        host: format!("{host}{port}"),
+    }
 }
 
 /// A client with the certificates that were asked for. It follows no redirect: those lead to a login page, or from http to
@@ -128,13 +148,24 @@ pub(super) fn http(args: &TrackingArgs) -> Result<reqwest::Client> {
         .connect_timeout(CONNECT)
         .pool_idle_timeout(IDLE)
         .danger_accept_invalid_certs(args.insecure_tls);
-    if let Some(path) = args.server_cert_path.as_ref().filter(|path| !path.as_os_str().is_empty()) {
-        let what = || format!("reading the certificates {} (MLFLOW_TRACKING_SERVER_CERT_PATH)", path.display());
+    if let Some(path) = args
+        .server_cert_path
+        .as_ref()
+        .filter(|path| !path.as_os_str().is_empty())
+    {
+        let what = || {
+            format!(
+                "reading the certificates {} (MLFLOW_TRACKING_SERVER_CERT_PATH)",
+                path.display()
+            )
+        };
         let pem = std::fs::read(path).with_context(what)?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)
             .ok()
             .filter(|certificates| !certificates.is_empty())
-            .ok_or_else(|| Failure::usage(format!("{}: it holds no certificate in PEM form", what())))?;
+            .ok_or_else(|| {
+                Failure::usage(format!("{}: it holds no certificate in PEM form", what()))
+            })?;
         for certificate in certificates {
             builder = builder.add_root_certificate(certificate);
         }

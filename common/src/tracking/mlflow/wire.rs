@@ -16,14 +16,22 @@ pub(super) struct KeyValue {
 }
 
 /// Tags fitted to the limits.
-pub(super) fn tags<'a>(tags: impl IntoIterator<Item = (&'a String, &'a String)>, limit: usize) -> Vec<KeyValue> {
-    let tag = |(key, value): (&String, &String)| KeyValue { key: names::key(key), value: names::value(value, limit) };
+pub(super) fn tags<'a>(
+    tags: impl IntoIterator<Item = (&'a String, &'a String)>,
+    limit: usize,
+) -> Vec<KeyValue> {
+    let tag = |(key, value): (&String, &String)| KeyValue {
+        key: names::key(key),
+        value: names::value(value, limit),
+    };
     tags.into_iter().map(tag).collect()
 }
 
 /// The values of tags by their keys.
 pub(super) fn map(tags: Vec<KeyValue>) -> BTreeMap<String, String> {
-    tags.into_iter().map(|KeyValue { key, value }| (key, value)).collect()
+    tags.into_iter()
+        .map(|KeyValue { key, value }| (key, value))
+        .collect()
 }
 
 /// An answer whose content does not matter.
@@ -108,7 +116,9 @@ struct MetricFound {
 }
 
 /// A number, also where it stands as a text: a 64 bit integer may, and `NaN` does.
-fn number<'de, D: Deserializer<'de>, N: Deserialize<'de> + std::str::FromStr>(deserializer: D) -> Result<N, D::Error> {
+fn number<'de, D: Deserializer<'de>, N: Deserialize<'de> + std::str::FromStr>(
+    deserializer: D,
+) -> Result<N, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either<N> {
@@ -117,7 +127,9 @@ fn number<'de, D: Deserializer<'de>, N: Deserialize<'de> + std::str::FromStr>(de
     }
     match Either::deserialize(deserializer)? {
         Either::Number(number) => Ok(number),
-        Either::Text(text) => text.parse().map_err(|_| serde::de::Error::custom(format!("{text:?} is no number"))),
+        Either::Text(text) => text
+            .parse()
+            .map_err(|_| serde::de::Error::custom(format!("{text:?} is no number"))),
     }
 }
 
@@ -127,7 +139,11 @@ fn time(milliseconds: i64) -> DateTime<Utc> {
 
 impl Run {
     pub(super) fn tag(&self, name: &str) -> Option<&str> {
-        self.data.tags.iter().find(|tag| tag.key == name).map(|tag| tag.value.as_str())
+        self.data
+            .tags
+            .iter()
+            .find(|tag| tag.key == name)
+            .map(|tag| tag.value.as_str())
     }
 
     pub(super) fn status(&self) -> Status {
@@ -143,7 +159,15 @@ impl Run {
         let status = self.status();
         let tag = |name: &str| self.tag(name).map(str::to_owned);
         let (parent_run_id, model_name) = (tag("mlflow.parentRunId"), tag(MODEL_NAME_TAG));
-        let metric = |found: MetricFound| (found.key, Metric { value: found.value, timestamp: time(found.timestamp) });
+        let metric = |found: MetricFound| {
+            (
+                found.key,
+                Metric {
+                    value: found.value,
+                    timestamp: time(found.timestamp),
+                },
+            )
+        };
         RunRecord {
             run_id: self.info.run_id,
             name: self.info.run_name,
@@ -302,7 +326,10 @@ pub(super) struct ModelVersion {
 
 impl ModelVersion {
     pub(super) fn tag(&self, name: &str) -> Option<&str> {
-        self.tags.iter().find(|tag| tag.key == name).map(|tag| tag.value.as_str())
+        self.tags
+            .iter()
+            .find(|tag| tag.key == name)
+            .map(|tag| tag.value.as_str())
     }
 
     pub(super) fn created_at(&self) -> DateTime<Utc> {

@@ -7,7 +7,10 @@ use crate::layout;
 async fn a_run_is_one_object_and_the_workflows_another() {
     let home = Home::embedded();
     for _ in 0..2 {
-        home.tracking.in_run(&home.spec(1), async |_| Ok(())).await.unwrap();
+        home.tracking
+            .in_run(&home.spec(1), async |_| Ok(()))
+            .await
+            .unwrap();
     }
     assert_eq!(home.store.list(layout::RUNS).await.unwrap().len(), 2);
 }
@@ -27,8 +30,18 @@ async fn of_those_who_move_an_alias_at_once_one_wins() {
         winners.extend(won.then_some(version));
     }
     assert_eq!(winners.len(), 1, "{winners:?}");
-    assert_eq!(home.tracking.alias(&home.name, CHAMPION).await.unwrap(), Some(winners[0]));
-    assert_eq!(home.store.list(&layout::alias(&home.name, CHAMPION)).await.unwrap().len(), 1);
+    assert_eq!(
+        home.tracking.alias(&home.name, CHAMPION).await.unwrap(),
+        Some(winners[0])
+    );
+    assert_eq!(
+        home.store
+            .list(&layout::alias(&home.name, CHAMPION))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -38,7 +51,10 @@ async fn of_more_than_nine_moves_the_last_one_holds() {
     for version in 2..15 {
         assert!(home.set(version, Some(version - 1)).await);
     }
-    assert_eq!(home.tracking.alias(&home.name, CHAMPION).await.unwrap(), Some(14));
+    assert_eq!(
+        home.tracking.alias(&home.name, CHAMPION).await.unwrap(),
+        Some(14)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -3,12 +3,25 @@ use serde_json::{Value, json};
 
 use super::*;
 
-async fn attempt(store: &Store, date: &str, workflow: &str, model_name: &str, status: &str, hour: u32) {
+async fn attempt(
+    store: &Store,
+    date: &str,
+    workflow: &str,
+    model_name: &str,
+    status: &str,
+    hour: u32,
+) {
     let attempt = json!({
         "format_version": 1, "workflow": workflow, "data_version": date, "model_name": model_name, "status": status,
         "duration_seconds": null, "attempts": 1, "recorded_at": format!("2026-11-09T0{hour}:00:00Z"), "failures": [],
     });
-    store.put_json(&layout::attempt(&DataVersion::of(day(date)), workflow), &attempt).await.unwrap();
+    store
+        .put_json(
+            &layout::attempt(&DataVersion::of(day(date)), workflow),
+            &attempt,
+        )
+        .await
+        .unwrap();
 }
 
 /// A store with five dates: never attempted, failed, scored, scored and then failed, ended without results.
@@ -16,9 +29,21 @@ async fn store(folder: &std::path::Path) -> Store {
     let store = Store::create(folder.to_str().unwrap()).unwrap();
     let model = name();
     for (date, attempts, scored) in [
-        ("2026-11-02", &[("a", "Succeeded", 1), ("b", "Error", 2)][..], false),
-        ("2026-11-03", &[("a", "Failed", 1), ("b", "Succeeded", 2)], true),
-        ("2026-11-04", &[("z", "Succeeded", 1), ("a", "Failed", 2)], true),
+        (
+            "2026-11-02",
+            &[("a", "Succeeded", 1), ("b", "Error", 2)][..],
+            false,
+        ),
+        (
+            "2026-11-03",
+            &[("a", "Failed", 1), ("b", "Succeeded", 2)],
+            true,
+        ),
+        (
+            "2026-11-04",
+            &[("z", "Succeeded", 1), ("a", "Failed", 2)],
+            true,
+        ),
         ("2026-11-05", &[("a", "Succeeded", 1)], false),
     ] {
         let version = DataVersion::of(day(date));
@@ -26,12 +51,24 @@ async fn store(folder: &std::path::Path) -> Store {
             attempt(&store, date, workflow, "m", status, *hour).await;
         }
         if scored {
-            store.put_json(&layout::manifest(&layout::scored(&version, &model, 3)), &json!({})).await.unwrap();
+            store
+                .put_json(
+                    &layout::manifest(&layout::scored(&version, &model, 3)),
+                    &json!({}),
+                )
+                .await
+                .unwrap();
         }
         // A choice of files is no result, and neither is that of another model.
-        store.put_json(&layout::selection(&version, &model), &json!({})).await.unwrap();
+        store
+            .put_json(&layout::selection(&version, &model), &json!({}))
+            .await
+            .unwrap();
         let other = layout::scored(&version, &"other".parse().unwrap(), 1);
-        store.put_json(&layout::manifest(&other), &json!({})).await.unwrap();
+        store
+            .put_json(&layout::manifest(&other), &json!({}))
+            .await
+            .unwrap();
     }
     store
 }
@@ -78,10 +115,25 @@ async fn dates_are_chosen_by_their_last_attempt_and_their_results() {
     let store = store(home.path()).await;
     for (reprocess, expected) in [
         (Reprocess::None, &["2026-11-01"][..]),
-        (Reprocess::Failed, &["2026-11-01", "2026-11-02", "2026-11-04", "2026-11-05"]),
-        (Reprocess::All, &["2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04", "2026-11-05"]),
+        (
+            Reprocess::Failed,
+            &["2026-11-01", "2026-11-02", "2026-11-04", "2026-11-05"],
+        ),
+        (
+            Reprocess::All,
+            &[
+                "2026-11-01",
+                "2026-11-02",
+                "2026-11-03",
+                "2026-11-04",
+                "2026-11-05",
+            ],
+        ),
     ] {
-        let request = Request { reprocess, ..request("2026-11-01", "2026-11-05") };
+        let request = Request {
+            reprocess,
+            ..request("2026-11-01", "2026-11-05")
+        };
         let decisions = decide(&store, &request).await.unwrap();
         let outputs = outputs(&request, &decisions).unwrap();
         let dates: Vec<String> = serde_json::from_str(outputs.get("dates").unwrap()).unwrap();
@@ -97,19 +149,41 @@ async fn dates_are_chosen_by_their_last_attempt_and_their_results() {
 async fn the_newest_can_come_first_and_a_dry_run_or_no_date_runs_nothing() {
     let home = tempfile::tempdir().unwrap();
     let store = store(home.path()).await;
-    let all = Request { reprocess: Reprocess::All, newest_first: true, ..request("2026-11-03", "2026-11-05") };
+    let all = Request {
+        reprocess: Reprocess::All,
+        newest_first: true,
+        ..request("2026-11-03", "2026-11-05")
+    };
     let decisions = decide(&store, &all).await.unwrap();
     let dates = |outputs: &Outputs| outputs.get("dates").unwrap().to_owned();
     let newest = r#"["2026-11-05","2026-11-04","2026-11-03"]"#;
     assert_eq!(dates(&outputs(&all, &decisions).unwrap()), newest);
 
-    let dry = outputs(&Request { dry_run: true, ..all }, &decisions).unwrap();
-    assert_eq!((dates(&dry).as_str(), dry.get("max-active"), dry.get("count")), (newest, Some("0"), Some("3")));
+    let dry = outputs(
+        &Request {
+            dry_run: true,
+            ..all
+        },
+        &decisions,
+    )
+    .unwrap();
+    assert_eq!(
+        (
+            dates(&dry).as_str(),
+            dry.get("max-active"),
+            dry.get("count")
+        ),
+        (newest, Some("0"), Some("3"))
+    );
 
     let none = request("2026-11-03", "2026-11-05");
     let none = outputs(&none, &decide(&store, &none).await.unwrap()).unwrap();
     assert_eq!(
-        (dates(&none).as_str(), none.get("max-active"), none.get("count")),
+        (
+            dates(&none).as_str(),
+            none.get("max-active"),
+            none.get("count")
+        ),
         (r#"["none"]"#, Some("0"), Some("0"))
     );
 }
@@ -118,15 +192,26 @@ async fn the_newest_can_come_first_and_a_dry_run_or_no_date_runs_nothing() {
 async fn what_cannot_be_backfilled_is_refused_with_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let store = store(home.path()).await;
-    let undated = Request { glob: "predict/*.csv".to_owned(), ..request("2026-11-01", "2026-11-02") };
+    let undated = Request {
+        glob: "predict/*.csv".to_owned(),
+        ..request("2026-11-01", "2026-11-02")
+    };
     for (request, words) in [
-        (undated, &["PREDICT_GLOB", "predict/{data-version}/*.parquet"][..]),
-        (request("2026-11-02", "2026-11-01"), &["2026-11-02", "after"]),
+        (
+            undated,
+            &["PREDICT_GLOB", "predict/{data-version}/*.parquet"][..],
+        ),
+        (
+            request("2026-11-02", "2026-11-01"),
+            &["2026-11-02", "after"],
+        ),
         (request("2020-01-01", "2026-11-01"), &["1000"]),
     ] {
         let error = check(&request).unwrap_err();
         assert_eq!(exit_code(&error), 2);
-        words.iter().for_each(|word| assert!(error.to_string().contains(word), "{error}"));
+        words
+            .iter()
+            .for_each(|word| assert!(error.to_string().contains(word), "{error}"));
     }
     let many = request("2026-01-01", "2026-10-01");
     let error = outputs(&many, &decide(&store, &many).await.unwrap()).unwrap_err();
@@ -146,7 +231,11 @@ fn dates_are_read_as_data_versions_are() {
         ("{{workflow.scheduledTime}}", None),
     ] {
         let read = date("--from", text, chrono_tz::Europe::Berlin);
-        assert_eq!(read.as_ref().ok().map(NaiveDate::to_string).as_deref(), expected, "{text}");
+        assert_eq!(
+            read.as_ref().ok().map(NaiveDate::to_string).as_deref(),
+            expected,
+            "{text}"
+        );
         if let Err(error) = read {
             assert_eq!(exit_code(&error), 2);
             assert!(format!("{error:#}").contains("--from"), "{error:#}");

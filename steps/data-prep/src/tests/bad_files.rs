@@ -6,8 +6,16 @@ type Damage = fn(&Bench, &str);
 
 /// What was tried on the original, and went unnoticed there.
 const DAMAGES: [(&str, Damage, &str); 9] = [
-    ("truncated", |bench, key| cut(bench, key, 0.6), "can't be read as a parquet file"),
-    ("empty", |bench, key| cut(bench, key, 0.0), "can't be read as a parquet file"),
+    (
+        "truncated",
+        |bench, key| cut(bench, key, 0.6),
+        "can't be read as a parquet file",
+    ),
+    (
+        "empty",
+        |bench, key| cut(bench, key, 0.0),
+        "can't be read as a parquet file",
+    ),
     (
         "of another kind",
         |bench, key| fs::write(bench.raw_path(key), "a,b\n1,2\n").unwrap(),
@@ -30,17 +38,40 @@ const DAMAGES: [(&str, Damage, &str); 9] = [
     ),
     (
         "out of bounds",
-        |bench, key| bench.write(key, &with(&sample(7, 20), "feature2", Arc::new(Float64Array::from(vec![-1.0; 20])))),
+        |bench, key| {
+            bench.write(
+                key,
+                &with(
+                    &sample(7, 20),
+                    "feature2",
+                    Arc::new(Float64Array::from(vec![-1.0; 20])),
+                ),
+            )
+        },
         "column \"feature2\": 20 of 20 rows are below the least value 0, the first in row 1: -1.0",
     ),
     (
         "of another type",
-        |bench, key| bench.write(key, &with(&sample(7, 20), "feature1", Arc::new(Int64Array::from(vec![1; 20])))),
+        |bench, key| {
+            bench.write(
+                key,
+                &with(
+                    &sample(7, 20),
+                    "feature1",
+                    Arc::new(Int64Array::from(vec![1; 20])),
+                ),
+            )
+        },
         "column \"feature1\" is of type Int64 in the file, and float64 in the contract",
     ),
     (
         "with a row twice",
-        |bench, key| bench.write(key, &concat_batches(&sample(7, 1).schema(), &[sample(7, 20), sample(7, 1)]).unwrap()),
+        |bench, key| {
+            bench.write(
+                key,
+                &concat_batches(&sample(7, 1).schema(), &[sample(7, 20), sample(7, 1)]).unwrap(),
+            )
+        },
         "1 of 21 rows repeat the (date, customerId) of another row, such as row 1 and row 21",
     ),
 ];
@@ -60,7 +91,10 @@ async fn a_bad_file_ends_the_run_by_name_and_nothing_is_visible() {
             damage(&bench, &train_key(bad));
             let planned = bench.plan(&["--parallelism=1"]).await.unwrap();
             let text = failure(10, bench.map(&planned, &groups(&planned)[0]).await);
-            assert!(text.contains(&train_key(bad)) && text.contains(reason), "{what}: {text}");
+            assert!(
+                text.contains(&train_key(bad)) && text.contains(reason),
+                "{what}: {text}"
+            );
             let text = failure(2, bench.commit(&planned).await);
             assert!(text.contains("is not done"), "{text}");
             assert!(!bench.visible().await, "{what}");
@@ -83,19 +117,32 @@ async fn quarantine_leaves_bad_files_out_and_names_them() {
     cut(&bench, &train_key(2), 0.5);
     let quarantine = ["--on-bad-shard=quarantine", "--max-bad-shards=1"];
     let committed = bench.prepare(&quarantine).await.unwrap();
-    assert_eq!((committed.get("rows"), committed.get("quarantined")), (Some("40"), Some("1")));
+    assert_eq!(
+        (committed.get("rows"), committed.get("quarantined")),
+        (Some("40"), Some("1"))
+    );
     let train = bench.manifest(TRAIN).await;
     assert_eq!(train.quarantined.len(), 1);
     assert_eq!(train.quarantined[0].key, train_key(2));
-    assert!(train.quarantined[0].reason.contains("can't be read as a parquet file"));
+    assert!(
+        train.quarantined[0]
+            .reason
+            .contains("can't be read as a parquet file")
+    );
     assert_eq!(bench.manifest(HOLDOUT).await.quarantined, train.quarantined);
 
     let before = bench.digests().await;
-    assert_eq!(bench.prepare(&quarantine).await.unwrap().get("reused"), Some("true"));
+    assert_eq!(
+        bench.prepare(&quarantine).await.unwrap().get("reused"),
+        Some("true")
+    );
     assert_eq!(bench.digests().await, before);
     // What is committed is not accepted by those who allow less.
     let text = failure(10, bench.plan(&[]).await);
-    assert!(text.contains("1 raw files break the data contract, and on-bad-shard is fail"), "{text}");
+    assert!(
+        text.contains("1 raw files break the data contract, and on-bad-shard is fail"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,29 +151,63 @@ async fn more_bad_files_than_allowed_end_the_run_and_a_higher_limit_goes_on() {
     for index in [1, 3] {
         cut(&bench, &train_key(index), 0.5);
     }
-    let planned = bench.plan(&["--parallelism=2", "--on-bad-shard=quarantine", "--max-bad-shards=1"]).await.unwrap();
+    let planned = bench
+        .plan(&[
+            "--parallelism=2",
+            "--on-bad-shard=quarantine",
+            "--max-bad-shards=1",
+        ])
+        .await
+        .unwrap();
     for group in groups(&planned) {
         bench.map(&planned, &group).await.unwrap();
     }
     let text = failure(10, bench.commit(&planned).await);
-    assert!(text.contains("2 raw files break the data contract, and max-bad-shards is 1"), "{text}");
-    assert!(text.contains(&train_key(1)) && text.contains(&train_key(3)), "{text}");
+    assert!(
+        text.contains("2 raw files break the data contract, and max-bad-shards is 1"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&train_key(1)) && text.contains(&train_key(3)),
+        "{text}"
+    );
     assert!(!bench.visible().await);
 
-    let planned = bench.plan(&["--parallelism=2", "--on-bad-shard=quarantine", "--max-bad-shards=2"]).await.unwrap();
+    let planned = bench
+        .plan(&[
+            "--parallelism=2",
+            "--on-bad-shard=quarantine",
+            "--max-bad-shards=2",
+        ])
+        .await
+        .unwrap();
     for group in groups(&planned) {
         // Each group has a file that was left out, and such a file is looked at again.
-        assert_eq!(bench.map(&planned, &group).await.unwrap().get("reused"), Some("false"));
+        assert_eq!(
+            bench.map(&planned, &group).await.unwrap().get("reused"),
+            Some("false")
+        );
     }
-    assert_eq!(bench.commit(&planned).await.unwrap().get("quarantined"), Some("2"));
+    assert_eq!(
+        bench.commit(&planned).await.unwrap().get("quarantined"),
+        Some("2")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holdout_that_was_left_out_is_told() {
     let bench = Bench::with_files(&[20, 20, 20]);
     cut(&bench, &train_key(0), 0.5);
-    let text = failure(10, bench.prepare(&["--on-bad-shard=quarantine", "--max-bad-shards=3"]).await);
-    assert!(text.contains("train/train_00.parquet is to be the holdout"), "{text}");
+    let text = failure(
+        10,
+        bench
+            .prepare(&["--on-bad-shard=quarantine", "--max-bad-shards=3"])
+            .await,
+    );
+    assert!(
+        text.contains("train/train_00.parquet is to be the holdout"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,15 +13,24 @@ impl Bench {
     async fn select(&self) -> [String; 3] {
         let glob = "predict/*.parquet".to_owned();
         let shards = self.raw.glob(&glob).await.unwrap();
-        let selection = Selection { predict_shards: PredictShards::All, glob, shards };
+        let selection = Selection {
+            predict_shards: PredictShards::All,
+            glob,
+            shards,
+        };
         self.store.put_json(SELECTION, &selection).await.unwrap();
         let config = Config::from_folder(&self.home.path().join("config")).unwrap();
         let digest = config.pin(&self.store).await.unwrap();
-        ["--split=predict".to_owned(), format!("--config={digest}"), format!("--selection={SELECTION}")]
+        [
+            "--split=predict".to_owned(),
+            format!("--config={digest}"),
+            format!("--selection={SELECTION}"),
+        ]
     }
 
     async fn predict(&self, arguments: &[String]) -> Result<Outputs> {
-        self.prepare(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await
+        self.prepare(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+            .await
     }
 }
 
@@ -32,17 +41,33 @@ async fn rows_without_labels_are_the_normal_case() {
     bench.write("predict/b.parquet", &sample(1, 20));
     let arguments = bench.select().await;
     let committed = bench.predict(&arguments).await.unwrap();
-    assert_eq!((committed.get("rows"), committed.get("holdout-manifest")), (Some("50"), Some("")));
+    assert_eq!(
+        (committed.get("rows"), committed.get("holdout-manifest")),
+        (Some("50"), Some(""))
+    );
     let key = committed.get("manifest").unwrap();
-    assert!(key.starts_with("predict/25.05.1/") && key.ends_with("/_manifest.json"), "{key}");
+    assert!(
+        key.starts_with("predict/25.05.1/") && key.ends_with("/_manifest.json"),
+        "{key}"
+    );
     let manifest = bench.manifest(key).await;
-    assert_eq!((manifest.rows, manifest.labelled_rows, manifest.holdout.as_str()), (50, 20, ""));
+    assert_eq!(
+        (
+            manifest.rows,
+            manifest.labelled_rows,
+            manifest.holdout.as_str()
+        ),
+        (50, 20, "")
+    );
     let rows = bench.rows(&manifest);
     assert_eq!(rows.column_by_name("target").unwrap().null_count(), 30);
     assert_eq!(floats(&rows, "feature1_minus_feature2").len(), 50);
 
     let before = bench.digests().await;
-    assert_eq!(bench.predict(&arguments).await.unwrap().get("reused"), Some("true"));
+    assert_eq!(
+        bench.predict(&arguments).await.unwrap().get("reused"),
+        Some("true")
+    );
     assert_eq!(bench.digests().await, before);
 }
 
@@ -55,7 +80,9 @@ async fn a_bad_file_ends_the_run_by_name() {
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let arguments = bench.select().await;
-    assert!(failure(10, bench.predict(&arguments).await).contains("predict/b.parquet can't be read"));
+    assert!(
+        failure(10, bench.predict(&arguments).await).contains("predict/b.parquet can't be read")
+    );
     assert!(!bench.visible().await);
 }
 
@@ -63,11 +90,21 @@ async fn a_bad_file_ends_the_run_by_name() {
 async fn an_empty_selection_gives_an_empty_data_set() {
     let bench = Bench::new();
     let arguments = bench.select().await;
-    let planned = bench.plan(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
-    assert_eq!(groups(&planned).len(), 1, "Argo would skip the tasks of an empty list");
+    let planned = bench
+        .plan(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        .await
+        .unwrap();
+    assert_eq!(
+        groups(&planned).len(),
+        1,
+        "Argo would skip the tasks of an empty list"
+    );
     let committed = bench.predict(&arguments).await.unwrap();
     let manifest = bench.manifest(committed.get("manifest").unwrap()).await;
-    assert_eq!((manifest.rows, manifest.parts.len(), manifest.shards.len()), (0, 0, 0));
+    assert_eq!(
+        (manifest.rows, manifest.parts.len(), manifest.shards.len()),
+        (0, 0, 0)
+    );
     assert!(!manifest.columns.is_empty());
 }
 
@@ -76,13 +113,24 @@ async fn the_configuration_of_the_model_is_used_and_not_that_of_the_folder() {
     let bench = Bench::new();
     bench.write("predict/a.parquet", &sample(0, 30));
     let arguments = bench.select().await;
-    bench.configure("features.sql", "SELECT *, feature1 + feature2 AS sum FROM raw");
+    bench.configure(
+        "features.sql",
+        "SELECT *, feature1 + feature2 AS sum FROM raw",
+    );
     let old = bench.predict(&arguments).await.unwrap();
     let names = async |outputs: &Outputs| {
         let manifest = bench.manifest(outputs.get("manifest").unwrap()).await;
-        manifest.columns.into_iter().map(|column| column.name).collect::<Vec<_>>()
+        manifest
+            .columns
+            .into_iter()
+            .map(|column| column.name)
+            .collect::<Vec<_>>()
     };
-    assert!(names(&old).await.contains(&"feature1_times_feature2".to_owned()));
+    assert!(
+        names(&old)
+            .await
+            .contains(&"feature1_times_feature2".to_owned())
+    );
     // Another model's rows lie elsewhere.
     let new = bench.predict(&bench.select().await).await.unwrap();
     assert_ne!(old.get("manifest"), new.get("manifest"));
@@ -105,14 +153,33 @@ async fn what_is_missing_is_told() {
     for (arguments, reason) in [
         (vec![split.as_str()], "--config is missing"),
         (vec![&split, &config], "--selection is missing"),
-        (vec![&split, "--config=0000", &selection], "there is no _config/0000"),
+        (
+            vec![&split, "--config=0000", &selection],
+            "there is no _config/0000",
+        ),
         (vec![&split, "--config=../x", &selection], "is refused"),
-        (vec![&split, &config, "--selection=results/x/m/_selection.json"], "there is no results/x/m/_selection.json"),
-        (vec![&split, &config, "--selection=../_selection.json"], "is refused"),
+        (
+            vec![&split, &config, "--selection=results/x/m/_selection.json"],
+            "there is no results/x/m/_selection.json",
+        ),
+        (
+            vec![&split, &config, "--selection=../_selection.json"],
+            "is refused",
+        ),
     ] {
         let text = failure(2, bench.plan(&arguments).await);
         assert!(text.contains(reason), "{arguments:?}: {text}");
     }
-    let text = failure(2, map::map(&bench.step, &bench.store, &bench.raw, "train/25.05.1/_manifest.json", "000").await);
+    let text = failure(
+        2,
+        map::map(
+            &bench.step,
+            &bench.store,
+            &bench.raw,
+            "train/25.05.1/_manifest.json",
+            "000",
+        )
+        .await,
+    );
     assert!(text.contains("is not the key of a plan"), "{text}");
 }

@@ -8,8 +8,14 @@ use super::*;
 async fn the_first_file_is_held_out_and_the_others_are_trained_on() {
     let bench = Bench::with_files(&[30, 40, 50]);
     let planned = bench.plan(&["--parallelism=2"]).await.unwrap();
-    assert_eq!(planned.names().collect::<Vec<_>>(), ["plan", "groups", "data-version", "reused"]);
-    assert_eq!((planned.get("data-version"), planned.get("reused")), (Some("25.05.1"), Some("false")));
+    assert_eq!(
+        planned.names().collect::<Vec<_>>(),
+        ["plan", "groups", "data-version", "reused"]
+    );
+    assert_eq!(
+        (planned.get("data-version"), planned.get("reused")),
+        (Some("25.05.1"), Some("false"))
+    );
     assert_eq!(groups(&planned).len(), 2);
     let mut rows = 0;
     for group in groups(&planned) {
@@ -30,23 +36,50 @@ async fn the_first_file_is_held_out_and_the_others_are_trained_on() {
     assert_eq!(committed, expected);
 
     let (train, holdout) = (bench.manifest(TRAIN).await, bench.manifest(HOLDOUT).await);
-    assert_eq!((train.rows, train.labelled_rows, train.parts.len()), (90, 90, 2));
-    assert_eq!((holdout.rows, holdout.labelled_rows, holdout.parts.len()), (30, 30, 1));
+    assert_eq!(
+        (train.rows, train.labelled_rows, train.parts.len()),
+        (90, 90, 2)
+    );
+    assert_eq!(
+        (holdout.rows, holdout.labelled_rows, holdout.parts.len()),
+        (30, 30, 1)
+    );
     assert_eq!(
         (train.holdout.as_str(), train.header.fingerprint.as_str()),
         ("first-shard", holdout.header.fingerprint.as_str())
     );
-    let keys = |manifest: &DatasetManifest| manifest.shards.iter().map(|shard| shard.key.clone()).collect::<Vec<_>>();
+    let keys = |manifest: &DatasetManifest| {
+        manifest
+            .shards
+            .iter()
+            .map(|shard| shard.key.clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(keys(&holdout), [train_key(0)]);
     assert_eq!(keys(&train), [train_key(1), train_key(2)]);
-    assert_eq!(train.shards[0].sha256, hash_file(&bench.raw_path(&train_key(1))).unwrap().sha256);
+    assert_eq!(
+        train.shards[0].sha256,
+        hash_file(&bench.raw_path(&train_key(1))).unwrap().sha256
+    );
 
-    let (ours, raw) =
-        (bench.rows(&train), concat_batches(&sample(1, 1).schema(), &[sample(1, 40), sample(2, 50)]).unwrap());
-    assert_eq!(texts(&ours, "customerId"), texts(&raw, "customerId"), "rows keep their order");
+    let (ours, raw) = (
+        bench.rows(&train),
+        concat_batches(&sample(1, 1).schema(), &[sample(1, 40), sample(2, 50)]).unwrap(),
+    );
+    assert_eq!(
+        texts(&ours, "customerId"),
+        texts(&raw, "customerId"),
+        "rows keep their order"
+    );
     let (a, b) = (floats(&raw, "feature1"), floats(&raw, "feature2"));
-    assert_eq!(floats(&ours, "feature1_times_feature2"), a.iter().zip(&b).map(|(a, b)| a * b).collect::<Vec<_>>());
-    assert_eq!(floats(&ours, "feature1_minus_feature2"), a.iter().zip(&b).map(|(a, b)| a - b).collect::<Vec<_>>());
+    assert_eq!(
+        floats(&ours, "feature1_times_feature2"),
+        a.iter().zip(&b).map(|(a, b)| a * b).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        floats(&ours, "feature1_minus_feature2"),
+        a.iter().zip(&b).map(|(a, b)| a - b).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,43 +90,86 @@ async fn a_fraction_of_ids_is_held_out_of_every_file() {
     assert_eq!(train.rows + holdout.rows, 700);
     // Five standard deviations around 140.
     assert!((87..=193).contains(&holdout.rows), "{}", holdout.rows);
-    assert_eq!((train.parts.len(), holdout.parts.len()), (2, 2), "a file without rows has no part");
+    assert_eq!(
+        (train.parts.len(), holdout.parts.len()),
+        (2, 2),
+        "a file without rows has no part"
+    );
     for manifest in [&train, &holdout] {
-        assert_eq!(manifest.shards.iter().map(|shard| shard.rows).sum::<u64>(), manifest.rows);
+        assert_eq!(
+            manifest.shards.iter().map(|shard| shard.rows).sum::<u64>(),
+            manifest.rows
+        );
     }
-    assert!(train.shards.iter().any(|shard| shard.key == train_key(1)), "it was read all the same");
-    let ids = |manifest| texts(&bench.rows(manifest), "customerId").into_iter().collect::<BTreeSet<_>>();
+    assert!(
+        train.shards.iter().any(|shard| shard.key == train_key(1)),
+        "it was read all the same"
+    );
+    let ids = |manifest| {
+        texts(&bench.rows(manifest), "customerId")
+            .into_iter()
+            .collect::<BTreeSet<_>>()
+    };
     assert!(ids(&train).is_disjoint(&ids(&holdout)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_on_and_after_a_date_are_held_out() {
     let bench = Bench::with_files(&[366, 100]);
-    bench.prepare(&["--holdout=after=2024-12-01"]).await.unwrap();
+    bench
+        .prepare(&["--holdout=after=2024-12-01"])
+        .await
+        .unwrap();
     let (train, holdout) = (bench.manifest(TRAIN).await, bench.manifest(HOLDOUT).await);
     assert_eq!((train.rows, holdout.rows), (435, 31));
-    assert_eq!(holdout.shards.iter().map(|shard| shard.key.clone()).collect::<Vec<_>>(), [train_key(0)]);
-    assert_eq!(train.header.inputs.get("timezone"), Some("UTC"), "in which the date is meant");
+    assert_eq!(
+        holdout
+            .shards
+            .iter()
+            .map(|shard| shard.key.clone())
+            .collect::<Vec<_>>(),
+        [train_key(0)]
+    );
+    assert_eq!(
+        train.header.inputs.get("timezone"),
+        Some("UTC"),
+        "in which the date is meant"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holdout_that_leaves_nothing_is_told() {
     let one = Bench::with_files(&[10]);
     let text = failure(2, one.plan(&[]).await);
-    assert!(text.contains("train/train_00.parquet is the only file") && text.contains("fraction=0.1"), "{text}");
+    assert!(
+        text.contains("train/train_00.parquet is the only file") && text.contains("fraction=0.1"),
+        "{text}"
+    );
     one.prepare(&["--holdout=fraction=0.5"]).await.unwrap();
 
     let two = Bench::with_files(&[10, 10]);
     let text = failure(2, two.prepare(&["--holdout=after=2030-01-01"]).await);
-    assert!(text.contains("the holdout after=2030-01-01 holds no rows out of 20"), "{text}");
+    assert!(
+        text.contains("the holdout after=2030-01-01 holds no rows out of 20"),
+        "{text}"
+    );
     let text = failure(2, two.prepare(&["--holdout=after=2020-01-01"]).await);
-    assert!(text.contains("the holdout after=2020-01-01 leaves no rows to train on of 20"), "{text}");
+    assert!(
+        text.contains("the holdout after=2020-01-01 leaves no rows to train on of 20"),
+        "{text}"
+    );
     assert!(!two.visible().await);
 
     let empty = Bench::with_files(&[0, 0]);
-    assert!(failure(10, empty.prepare(&[]).await).contains("there are no rows to train on in all of 2 raw files"));
+    assert!(
+        failure(10, empty.prepare(&[]).await)
+            .contains("there are no rows to train on in all of 2 raw files")
+    );
     let empty_first = Bench::with_files(&[0, 5]);
-    assert!(failure(10, empty_first.prepare(&[]).await).contains("train/train_00.parquet is to be the holdout"));
+    assert!(
+        failure(10, empty_first.prepare(&[]).await)
+            .contains("train/train_00.parquet is to be the holdout")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,11 +189,25 @@ async fn three_hundred_tiny_files_are_prepared_in_at_most_two_hundred_groups() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn how_many_groups_there_are_does_not_show_in_the_result() {
-    let (one, many) = (Bench::with_files(&[20, 30, 40, 50]), Bench::with_files(&[20, 30, 40, 50]));
-    one.prepare(&["--parallelism=1", "--holdout=fraction=0.3"]).await.unwrap();
-    many.prepare(&["--parallelism=4", "--holdout=fraction=0.3"]).await.unwrap();
-    let parts =
-        async |bench: &Bench| bench.manifest(TRAIN).await.parts.into_iter().map(|part| part.sha256).collect::<Vec<_>>();
+    let (one, many) = (
+        Bench::with_files(&[20, 30, 40, 50]),
+        Bench::with_files(&[20, 30, 40, 50]),
+    );
+    one.prepare(&["--parallelism=1", "--holdout=fraction=0.3"])
+        .await
+        .unwrap();
+    many.prepare(&["--parallelism=4", "--holdout=fraction=0.3"])
+        .await
+        .unwrap();
+    let parts = async |bench: &Bench| {
+        bench
+            .manifest(TRAIN)
+            .await
+            .parts
+            .into_iter()
+            .map(|part| part.sha256)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(parts(&one).await, parts(&many).await);
 }
 
@@ -140,16 +230,33 @@ async fn another_data_set_needs_only_another_configuration() {
         "SELECT *, date_part('year', born) AS \"born.year\", CASE WHEN \"it's\" IS NULL THEN 1 ELSE 0 END AS gap FROM raw",
     );
     for (name, rows) in [
-        ("a b", "1,x,1.5,true,1999-12-31,no\n2,x,,false,2000-01-01,yes\n-3,x,9,true,2000-01-01,perhaps\n"),
+        (
+            "a b",
+            "1,x,1.5,true,1999-12-31,no\n2,x,,false,2000-01-01,yes\n-3,x,9,true,2000-01-01,perhaps\n",
+        ),
         ("ü%20", "4,\"y, z\",0,TRUE,1980-02-29,yes\n"),
     ] {
         let path = bench.raw_path(&format!("my files/{name}.csv"));
-        fs::write(path, format!("Account No.,\"branch \"\"A\"\"\",it's,VIP,born,churned?\n{rows}")).unwrap();
+        fs::write(
+            path,
+            format!("Account No.,\"branch \"\"A\"\"\",it's,VIP,born,churned?\n{rows}"),
+        )
+        .unwrap();
     }
-    bench.prepare(&["--train-glob=my files/*.csv"]).await.unwrap();
+    bench
+        .prepare(&["--train-glob=my files/*.csv"])
+        .await
+        .unwrap();
     let holdout = bench.manifest(HOLDOUT).await;
-    assert_eq!(holdout.rows, 2, "the filter leaves one row out before the contract is checked");
-    let roles: Vec<String> = holdout.columns.iter().map(|column| format!("{} {}", column.name, column.role)).collect();
+    assert_eq!(
+        holdout.rows, 2,
+        "the filter leaves one row out before the contract is checked"
+    );
+    let roles: Vec<String> = holdout
+        .columns
+        .iter()
+        .map(|column| format!("{} {}", column.name, column.role))
+        .collect();
     assert_eq!(
         roles,
         [
@@ -166,7 +273,11 @@ async fn another_data_set_needs_only_another_configuration() {
     let train = bench.rows(&bench.manifest(TRAIN).await);
     assert_eq!(texts(&train, "branch \"A\""), ["y, z"]);
     assert_eq!(
-        train.column_by_name("born.year").unwrap().as_primitive::<arrow::datatypes::Int32Type>().values()[..],
+        train
+            .column_by_name("born.year")
+            .unwrap()
+            .as_primitive::<arrow::datatypes::Int32Type>()
+            .values()[..],
         [1980]
     );
 }
@@ -174,8 +285,14 @@ async fn another_data_set_needs_only_another_configuration() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instant_as_data_version_is_cut_to_its_date() {
     let bench = Bench::with_files(&[5, 5]);
-    let committed = bench.prepare(&["--data-version=2026-11-23T23:30:00Z"]).await.unwrap();
-    assert_eq!(committed.get("manifest"), Some("train/2026-11-23/_manifest.json"));
+    let committed = bench
+        .prepare(&["--data-version=2026-11-23T23:30:00Z"])
+        .await
+        .unwrap();
+    assert_eq!(
+        committed.get("manifest"),
+        Some("train/2026-11-23/_manifest.json")
+    );
     failure(2, bench.plan(&["--data-version=../x"]).await);
 }
 
@@ -183,7 +300,10 @@ async fn an_instant_as_data_version_is_cut_to_its_date() {
 async fn a_glob_without_files_is_told_with_the_place() {
     let bench = Bench::with_files(&[5, 5]);
     let text = failure(2, bench.plan(&["--train-glob=other/*.parquet"]).await);
-    assert!(text.contains("no file matches other/*.parquet in ") && text.contains("RAW_URL"), "{text}");
+    assert!(
+        text.contains("no file matches other/*.parquet in ") && text.contains("RAW_URL"),
+        "{text}"
+    );
     fs::write(bench.raw_path("train/notes.txt"), "x").unwrap();
     let text = failure(2, bench.plan(&["--train-glob=train/*"]).await);
     assert!(text.contains("train/notes.txt"), "{text}");
@@ -195,7 +315,10 @@ async fn rows_that_the_query_drops_are_told_with_both_counts() {
     let bench = Bench::with_files(&[13, 13]);
     bench.configure("features.sql", "SELECT * FROM raw WHERE feature2 > 0");
     let text = failure(10, bench.prepare(&[]).await);
-    assert!(text.contains("features.sql makes 12 rows of the 13 in train/train_0"), "{text}");
+    assert!(
+        text.contains("features.sql makes 12 rows of the 13 in train/train_0"),
+        "{text}"
+    );
     assert!(text.contains("`filter` of dataset.json"), "{text}");
     assert!(!bench.visible().await);
 }
@@ -205,6 +328,9 @@ async fn wrong_sql_is_told_before_anything_is_written() {
     let bench = Bench::with_files(&[5, 5]);
     bench.configure("features.sql", "SELECT *,\n  avg(feature1) AS a\nFROM raw");
     let text = failure(2, bench.plan(&[]).await);
-    assert!(text.contains("features.sql, line 2, column 3: aggregate function avg is refused"), "{text}");
+    assert!(
+        text.contains("features.sql, line 2, column 3: aggregate function avg is refused"),
+        "{text}"
+    );
     assert_eq!(bench.store.list("").await.unwrap(), []);
 }

@@ -30,9 +30,16 @@ pub fn daily_bars(chart: &DailyBars) -> Markup {
     const TOP: f64 = 8.0;
     const BOTTOM: f64 = 76.0;
     let right = Size::Page.right();
-    let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates, Size::Page) else { return Markup::default() };
+    let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates, Size::Page) else {
+        return Markup::default();
+    };
     let most = chart.rows.iter().copied().max().unwrap_or(0);
-    let y = Scale { low: 0.0, high: (most as f64).max(1.0), start: BOTTOM, end: TOP };
+    let y = Scale {
+        low: 0.0,
+        high: (most as f64).max(1.0),
+        start: BOTTOM,
+        end: TOP,
+    };
     let half = (dates.half * 0.82).min(HALF_OF_BAR);
     let mut inner = vec![
         line("grid", LEFT, TOP, right, TOP),
@@ -52,12 +59,25 @@ pub fn daily_bars(chart: &DailyBars) -> Markup {
         labelled_rows += labelled;
         if chart.dates.len() <= POINTED {
             let of = share((all > 0).then(|| labelled as f64 / all as f64));
-            let text = format!("{date}\n{} rows\n{} labelled ({of})", count(all), count(labelled));
-            inner.push(tooltip(x - dates.half, TOP, 2.0 * dates.half, BOTTOM - TOP, &text));
+            let text = format!(
+                "{date}\n{} rows\n{} labelled ({of})",
+                count(all),
+                count(labelled)
+            );
+            inner.push(tooltip(
+                x - dates.half,
+                TOP,
+                2.0 * dates.half,
+                BOTTOM - TOP,
+                &text,
+            ));
         }
     }
     inner.extend(dates.axis(BOTTOM));
-    inner.push(leaf(&format!("rect class=\"bar-all\" x=\"{}\" y=\"22\" width=\"11\" height=\"11\"", n(right + 13.0))));
+    inner.push(leaf(&format!(
+        "rect class=\"bar-all\" x=\"{}\" y=\"22\" width=\"11\" height=\"11\"",
+        n(right + 13.0)
+    )));
     inner.push(label("name muted", right + 29.0, 32.0, "rows"));
     inner.push(leaf(&format!(
         "rect class=\"bar-labelled\" x=\"{}\" y=\"42\" width=\"11\" height=\"11\"",
@@ -70,5 +90,13 @@ pub fn daily_bars(chart: &DailyBars) -> Markup {
         count(rows),
         count(most)
     );
-    svg(chart.id, "wide", Size::Page.width(), 102.0, chart.title, &description, inner)
+    svg(
+        chart.id,
+        "wide",
+        Size::Page.width(),
+        102.0,
+        chart.title,
+        &description,
+        inner,
+    )
 }

@@ -24,12 +24,21 @@ pub fn calibration(id: &str, now: &[CalibrationPoint], holdout: &[CalibrationPoi
 
     let place = |point: &CalibrationPoint| (x.at(point.predicted), y.at(point.observed));
     let joined = |points: &[CalibrationPoint]| {
-        let joints: Vec<String> = points.iter().map(place).map(|(x, y)| format!("{} {}", n(x), n(y))).collect();
+        let joints: Vec<String> = points
+            .iter()
+            .map(place)
+            .map(|(x, y)| format!("{} {}", n(x), n(y)))
+            .collect();
         format!("M{}", joints.join("L"))
     };
     if !holdout.is_empty() {
         inner.push(path("calibration-holdout", &joined(holdout)));
-        inner.extend(holdout.iter().map(place).map(|(x, y)| marker(1, "point-holdout", x, y, 3.6)));
+        inner.extend(
+            holdout
+                .iter()
+                .map(place)
+                .map(|(x, y)| marker(1, "point-holdout", x, y, 3.6)),
+        );
     }
     if !now.is_empty() {
         inner.push(path("calibration-now", &joined(now)));
@@ -45,11 +54,31 @@ pub fn calibration(id: &str, now: &[CalibrationPoint], holdout: &[CalibrationPoi
             metric(Some(point.observed)),
             count(point.rows)
         );
-        inner.push(tooltip(x - radius, y - radius, 2.0 * radius, 2.0 * radius, &text));
+        inner.push(tooltip(
+            x - radius,
+            y - radius,
+            2.0 * radius,
+            2.0 * radius,
+            &text,
+        ));
     }
     let apart: Vec<String> = now
         .iter()
-        .map(|point| format!("predicted {}, observed {}", metric(Some(point.predicted)), metric(Some(point.observed))))
+        .map(|point| {
+            format!(
+                "predicted {}, observed {}",
+                metric(Some(point.predicted)),
+                metric(Some(point.observed))
+            )
+        })
         .collect();
-    svg(id, "square", SIZE, SIZE, "Calibration", &format!("{}.", apart.join("; ")), inner)
+    svg(
+        id,
+        "square",
+        SIZE,
+        SIZE,
+        "Calibration",
+        &format!("{}.", apart.join("; ")),
+        inner,
+    )
 }

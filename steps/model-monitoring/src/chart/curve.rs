@@ -31,8 +31,12 @@ pub fn curve(trace: &Trace) -> Markup {
     let (from, to) = (place(trace.chance.0), place(trace.chance.1));
     inner.push(line("level", from.0, from.1, to.0, to.1));
     if !trace.points.is_empty() {
-        let joints: Vec<String> =
-            trace.points.iter().map(|point| place(*point)).map(|(x, y)| format!("{} {}", n(x), n(y))).collect();
+        let joints: Vec<String> = trace
+            .points
+            .iter()
+            .map(|point| place(*point))
+            .map(|(x, y)| format!("{} {}", n(x), n(y)))
+            .collect();
         inner.push(path("curve", &format!("M{}", joints.join("L"))));
     }
     if let Some((point, threshold)) = trace.threshold {
@@ -48,5 +52,13 @@ pub fn curve(trace: &Trace) -> Markup {
         );
         inner.push(tooltip(x - 9.0, y - 9.0, 18.0, 18.0, &text));
     }
-    svg(trace.id, "square", SIZE, SIZE, trace.title, &trace.description, inner)
+    svg(
+        trace.id,
+        "square",
+        SIZE,
+        SIZE,
+        trace.title,
+        &trace.description,
+        inner,
+    )
 }

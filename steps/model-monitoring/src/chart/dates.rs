@@ -64,9 +64,21 @@ impl Dates {
         let least = dates.windows(2).map(gap).min().unwrap_or(1).max(1) as f64;
         let days = (last - first).num_days() as f64;
         let half = (right - LEFT) / (days / least + 1.0) / 2.0;
-        let scale = Scale { low: 0.0, high: days, start: LEFT + half, end: right - half };
+        let scale = Scale {
+            low: 0.0,
+            high: days,
+            start: LEFT + half,
+            end: right - half,
+        };
         let ticks = if size == Size::Page { 10 } else { 5 };
-        Some(Self { right, ticks, scale, half, first, last })
+        Some(Self {
+            right,
+            ticks,
+            scale,
+            half,
+            first,
+            last,
+        })
     }
 
     /// An axis for both; half of the width is that of `dates`, and a bar on the first of them stays on this side of the axis.
@@ -75,7 +87,14 @@ impl Dates {
         all.sort_unstable();
         let (half, axis) = (Self::new(dates, size)?.half, Self::new(&all, size)?);
         let start = axis.scale.start.max(LEFT + half.min(HALF_OF_BAR + 2.0));
-        Some(Self { half, scale: Scale { start, ..axis.scale }, ..axis })
+        Some(Self {
+            half,
+            scale: Scale {
+                start,
+                ..axis.scale
+            },
+            ..axis
+        })
     }
 
     pub(super) fn at(&self, date: NaiveDate) -> f64 {
@@ -87,7 +106,10 @@ impl Dates {
         let mut axis = vec![line("axis", LEFT, y, self.right, y)];
         axis.extend(ticks.flat_map(|(date, text)| {
             let x = self.at(date);
-            [line("axis", x, y, x, y + 5.0), label("tick mid", x, y + 19.0, &text)]
+            [
+                line("axis", x, y, x, y + 5.0),
+                label("tick mid", x, y + 19.0, &text),
+            ]
         }));
         axis
     }

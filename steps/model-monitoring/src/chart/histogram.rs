@@ -35,12 +35,36 @@ pub fn histogram(chart: &Histogram) -> Markup {
     let title = format!("Distribution of {}", chart.name);
     let (Some(first), Some(last)) = (chart.bins.first(), chart.bins.last()) else {
         let text = label("tick mid", width / 2.0, height / 2.0, "no values");
-        return svg(chart.id, "histogram", width, height, &title, "There are no values.", vec![text]);
+        return svg(
+            chart.id,
+            "histogram",
+            width,
+            height,
+            &title,
+            "There are no values.",
+            vec![text],
+        );
     };
-    let shares: Vec<(f64, f64)> =
-        chart.bins.iter().map(|bin| (of(bin.reference, chart.reference), of(bin.current, chart.current))).collect();
-    let most = shares.iter().fold(0.0_f64, |most, (a, b)| most.max(*a).max(*b)).max(1e-9);
-    let y = Scale { low: 0.0, high: most * 1.04, start: bottom, end: top };
+    let shares: Vec<(f64, f64)> = chart
+        .bins
+        .iter()
+        .map(|bin| {
+            (
+                of(bin.reference, chart.reference),
+                of(bin.current, chart.current),
+            )
+        })
+        .collect();
+    let most = shares
+        .iter()
+        .fold(0.0_f64, |most, (a, b)| most.max(*a).max(*b))
+        .max(1e-9);
+    let y = Scale {
+        low: 0.0,
+        high: most * 1.04,
+        start: bottom,
+        end: top,
+    };
     let values = first.lower == first.upper;
 
     let mut inner = Vec::new();
@@ -57,24 +81,49 @@ pub fn histogram(chart: &Histogram) -> Markup {
     if values {
         inner.extend(each_value(chart.bins, &shares, &y, (left, right), bottom));
     } else {
-        let x = Scale { low: first.lower, high: last.upper, start: left, end: right };
+        let x = Scale {
+            low: first.lower,
+            high: last.upper,
+            start: left,
+            end: right,
+        };
         inner.extend(ranges(chart.bins, &shares, &x, &y));
-        for (class, mean) in [("mean-reference", chart.means.0), ("mean-current", chart.means.1)] {
+        for (class, mean) in [
+            ("mean-reference", chart.means.0),
+            ("mean-current", chart.means.1),
+        ] {
             let within = mean.filter(|mean| (first.lower..=last.upper).contains(mean));
             inner.extend(within.map(|mean| line(class, x.at(mean), top, x.at(mean), bottom)));
         }
         let apart = step(last.upper - first.lower, 5);
         for tick in ticks(first.lower, last.upper, 5) {
             inner.push(line("axis", x.at(tick), bottom, x.at(tick), bottom + 4.0));
-            inner.push(label("tick mid", x.at(tick), bottom + 17.0, &tick_label(tick, apart)));
+            inner.push(label(
+                "tick mid",
+                x.at(tick),
+                bottom + 17.0,
+                &tick_label(tick, apart),
+            ));
         }
     }
     inner.push(line("axis", left, bottom, right, bottom));
-    svg(chart.id, "histogram", width, height, &title, &describe(chart), inner)
+    svg(
+        chart.id,
+        "histogram",
+        width,
+        height,
+        &title,
+        &describe(chart),
+        inner,
+    )
 }
 
 fn of(count: u64, all: u64) -> f64 {
-    if all > 0 { count as f64 / all as f64 } else { 0.0 }
+    if all > 0 {
+        count as f64 / all as f64
+    } else {
+        0.0
+    }
 }
 
 fn ranges(bins: &[Bin], shares: &[(f64, f64)], x: &Scale, y: &Scale) -> Vec<Markup> {
@@ -82,12 +131,19 @@ fn ranges(bins: &[Bin], shares: &[(f64, f64)], x: &Scale, y: &Scale) -> Vec<Mark
     let outline = |side: fn(&(f64, f64)) -> f64| {
         let mut path = format!("M{} {}", n(x.at(bins[0].lower)), n(y.start));
         for (bin, shares) in bins.iter().zip(shares) {
-            path.push_str(&format!("V{}H{}", n(y.at(side(shares))), n(x.at(bin.upper))));
+            path.push_str(&format!(
+                "V{}H{}",
+                n(y.at(side(shares))),
+                n(x.at(bin.upper))
+            ));
         }
         path.push_str(&format!("V{}", n(y.start)));
         path
     };
-    inner.push(path("reference", &format!("{}Z", outline(|shares| shares.0))));
+    inner.push(path(
+        "reference",
+        &format!("{}Z", outline(|shares| shares.0)),
+    ));
     inner.push(path("current", &outline(|shares| shares.1)));
     inner.extend(bins.iter().zip(shares).map(|(bin, shares)| {
         let text = format!(
@@ -97,26 +153,65 @@ fn ranges(bins: &[Bin], shares: &[(f64, f64)], x: &Scale, y: &Scale) -> Vec<Mark
             share(Some(shares.0)),
             share(Some(shares.1))
         );
-        tooltip(x.at(bin.lower), y.end, x.at(bin.upper) - x.at(bin.lower), y.start - y.end, &text)
+        tooltip(
+            x.at(bin.lower),
+            y.end,
+            x.at(bin.upper) - x.at(bin.lower),
+            y.start - y.end,
+            &text,
+        )
     }));
     inner
 }
 
 /// Two bars for each value.
-fn each_value(bins: &[Bin], shares: &[(f64, f64)], y: &Scale, (left, right): (f64, f64), bottom: f64) -> Vec<Markup> {
+fn each_value(
+    bins: &[Bin],
+    shares: &[(f64, f64)],
+    y: &Scale,
+    (left, right): (f64, f64),
+    bottom: f64,
+) -> Vec<Markup> {
     let slot = (right - left) / bins.len() as f64;
     let bar = (slot * 0.36).min(34.0);
     let mut inner = Vec::new();
     for (index, (bin, shares)) in bins.iter().zip(shares).enumerate() {
         let middle = left + (index as f64 + 0.5) * slot;
-        inner.push(rectangle("reference", middle - bar, y.at(shares.0), bar, bottom - y.at(shares.0)));
-        inner.push(rectangle("current closed", middle + 1.0, y.at(shares.1), bar - 1.0, bottom - y.at(shares.1)));
-        let text =
-            format!("{}\ntraining {}\nnow {}", number(Some(bin.lower)), share(Some(shares.0)), share(Some(shares.1)));
-        inner.push(tooltip(middle - slot / 2.0, y.end, slot, bottom - y.end, &text));
+        inner.push(rectangle(
+            "reference",
+            middle - bar,
+            y.at(shares.0),
+            bar,
+            bottom - y.at(shares.0),
+        ));
+        inner.push(rectangle(
+            "current closed",
+            middle + 1.0,
+            y.at(shares.1),
+            bar - 1.0,
+            bottom - y.at(shares.1),
+        ));
+        let text = format!(
+            "{}\ntraining {}\nnow {}",
+            number(Some(bin.lower)),
+            share(Some(shares.0)),
+            share(Some(shares.1))
+        );
+        inner.push(tooltip(
+            middle - slot / 2.0,
+            y.end,
+            slot,
+            bottom - y.end,
+            &text,
+        ));
         let every = bins.len().div_ceil(NAMED);
         if index % every == 0 {
-            inner.push(label("tick mid", middle, bottom + 17.0, &number(Some(bin.lower))));
+            inner.push(label(
+                "tick mid",
+                middle,
+                bottom + 17.0,
+                &number(Some(bin.lower)),
+            ));
         }
     }
     inner

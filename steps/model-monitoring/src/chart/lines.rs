@@ -49,25 +49,62 @@ pub struct DailyLines<'a> {
 /// Draws lines over dates. Nothing without dates.
 pub fn daily_lines(chart: &DailyLines) -> Markup {
     const TOP: f64 = 12.0;
-    let bottom = if chart.size == Size::Page { 250.0 } else { 150.0 };
+    let bottom = if chart.size == Size::Page {
+        250.0
+    } else {
+        150.0
+    };
     let right = chart.size.right();
-    let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates, chart.size) else { return Markup::default() };
-    let values = chart.series.iter().flat_map(|series| series.values.iter().chain(&series.thin).flatten().copied());
-    let ends_of_bands = chart.series.iter().flat_map(|series| series.band.iter().flatten());
+    let Some(dates) = Dates::of_both(chart.dates, chart.thin_dates, chart.size) else {
+        return Markup::default();
+    };
+    let values = chart
+        .series
+        .iter()
+        .flat_map(|series| series.values.iter().chain(&series.thin).flatten().copied());
+    let ends_of_bands = chart
+        .series
+        .iter()
+        .flat_map(|series| series.band.iter().flatten());
     let values = values.chain(ends_of_bands.flat_map(|band| [band.low, band.high]));
     let values: Vec<f64> = values.chain(chart.level.map(|(_, value)| value)).collect();
-    let (low, high) = values.iter().fold((1.0_f64, 0.0_f64), |(low, high), &value| (low.min(value), high.max(value)));
+    let (low, high) = values
+        .iter()
+        .fold((1.0_f64, 0.0_f64), |(low, high), &value| {
+            (low.min(value), high.max(value))
+        });
     // A line that hardly moves must not look as if it jumped.
     let middle = (low + high) / 2.0;
-    let (low, high) = (low.min(middle - 0.05).max(0.0), high.max(middle + 0.05).min(1.0));
-    let (from, to, ticks) = rounded(low, high.max(low), if chart.size == Size::Page { 6 } else { 4 });
-    let y = Scale { low: from, high: to, start: bottom, end: TOP };
+    let (low, high) = (
+        low.min(middle - 0.05).max(0.0),
+        high.max(middle + 0.05).min(1.0),
+    );
+    let (from, to, ticks) = rounded(
+        low,
+        high.max(low),
+        if chart.size == Size::Page { 6 } else { 4 },
+    );
+    let y = Scale {
+        low: from,
+        high: to,
+        start: bottom,
+        end: TOP,
+    };
 
     let mut inner = Vec::new();
-    let apart = if ticks.len() > 1 { ticks[1] - ticks[0] } else { 1.0 };
+    let apart = if ticks.len() > 1 {
+        ticks[1] - ticks[0]
+    } else {
+        1.0
+    };
     for tick in ticks {
         inner.push(line("grid", LEFT, y.at(tick), right, y.at(tick)));
-        inner.push(label("tick end", LEFT - 8.0, y.at(tick) + 4.0, &tick_label(tick, apart)));
+        inner.push(label(
+            "tick end",
+            LEFT - 8.0,
+            y.at(tick) + 4.0,
+            &tick_label(tick, apart),
+        ));
     }
     inner.extend(dates.axis(bottom));
     let mut names: Vec<(f64, Markup)> = Vec::new();
@@ -78,29 +115,60 @@ pub fn daily_lines(chart: &DailyLines) -> Markup {
         }
     }
     for (index, series) in chart.series.iter().enumerate() {
-        inner.extend(bands(&dates, &y, chart.dates, &series.band).map(|band| path(&format!("band n{index}"), &band)));
+        inner.extend(
+            bands(&dates, &y, chart.dates, &series.band)
+                .map(|band| path(&format!("band n{index}"), &band)),
+        );
     }
-    for (index, series) in chart.series.iter().enumerate().filter(|(_, series)| !series.thin.is_empty()) {
-        inner.push(path(&format!("thin s{index}"), &points(&dates, &y, chart.thin_dates, &series.thin)));
+    for (index, series) in chart
+        .series
+        .iter()
+        .enumerate()
+        .filter(|(_, series)| !series.thin.is_empty())
+    {
+        inner.push(path(
+            &format!("thin s{index}"),
+            &points(&dates, &y, chart.thin_dates, &series.thin),
+        ));
     }
     for (index, series) in chart.series.iter().enumerate() {
-        inner.push(path(&format!("series s{index}"), &points(&dates, &y, chart.dates, &series.values)));
-        let points = || chart.dates.iter().zip(&series.values).filter_map(|(date, value)| Some((*date, (*value)?)));
+        inner.push(path(
+            &format!("series s{index}"),
+            &points(&dates, &y, chart.dates, &series.values),
+        ));
+        let points = || {
+            chart
+                .dates
+                .iter()
+                .zip(&series.values)
+                .filter_map(|(date, value)| Some((*date, (*value)?)))
+        };
         if chart.dates.len() <= MARKED {
-            inner.extend(
-                points()
-                    .map(|(date, value)| marker(index, &format!("mark s{index}"), dates.at(date), y.at(value), 3.4)),
-            );
+            inner.extend(points().map(|(date, value)| {
+                marker(
+                    index,
+                    &format!("mark s{index}"),
+                    dates.at(date),
+                    y.at(value),
+                    3.4,
+                )
+            }));
         }
         if let Some((_, value)) = points().next_back().filter(|_| chart.size == Size::Page) {
-            names.push((y.at(value), tagged(&format!("text class=\"name n{index}\""), series.name)));
+            names.push((
+                y.at(value),
+                tagged(&format!("text class=\"name n{index}\""), series.name),
+            ));
         }
     }
     inner.extend(ends(names, right, TOP, bottom));
     if chart.dates.len() <= POINTED {
         inner.extend(chart.dates.iter().enumerate().map(|(i, &date)| {
-            let values: Vec<String> =
-                chart.series.iter().map(|series| format!("{} {}", series.name, with_band(series, i))).collect();
+            let values: Vec<String> = chart
+                .series
+                .iter()
+                .map(|series| format!("{} {}", series.name, with_band(series, i)))
+                .collect();
             tooltip(
                 dates.at(date) - dates.half,
                 TOP,
@@ -110,13 +178,25 @@ pub fn daily_lines(chart: &DailyLines) -> Markup {
             )
         }));
     }
-    svg(chart.id, chart.size.class(), chart.size.width(), bottom + 26.0, chart.title, &describe(chart), inner)
+    svg(
+        chart.id,
+        chart.size.class(),
+        chart.size.width(),
+        bottom + 26.0,
+        chart.title,
+        &describe(chart),
+        inner,
+    )
 }
 
 fn with_band(series: &Series, i: usize) -> String {
     let value = metric(series.values[i]);
     match series.band.get(i).copied().flatten() {
-        Some(band) => format!("{value} ({} to {})", metric(Some(band.low)), metric(Some(band.high))),
+        Some(band) => format!(
+            "{value} ({} to {})",
+            metric(Some(band.low)),
+            metric(Some(band.high))
+        ),
         None => value,
     }
 }
@@ -133,13 +213,23 @@ fn bands<'a>(
         .zip(band)
         .map(|(date, band)| band.map(|band| (dates.at(*date), y.at(band.low), y.at(band.high))))
         .collect();
-    let stretches: Vec<Vec<(f64, f64, f64)>> =
-        places.split(Option::is_none).map(|stretch| stretch.iter().flatten().copied().collect()).collect();
-    stretches.into_iter().filter(|stretch| stretch.len() > 1).map(|stretch| {
-        let upper = stretch.iter().map(|(x, _, high)| format!("{} {}", n(*x), n(*high)));
-        let lower = stretch.iter().rev().map(|(x, low, _)| format!("{} {}", n(*x), n(*low)));
-        format!("M{}Z", upper.chain(lower).collect::<Vec<_>>().join("L"))
-    })
+    let stretches: Vec<Vec<(f64, f64, f64)>> = places
+        .split(Option::is_none)
+        .map(|stretch| stretch.iter().flatten().copied().collect())
+        .collect();
+    stretches
+        .into_iter()
+        .filter(|stretch| stretch.len() > 1)
+        .map(|stretch| {
+            let upper = stretch
+                .iter()
+                .map(|(x, _, high)| format!("{} {}", n(*x), n(*high)));
+            let lower = stretch
+                .iter()
+                .rev()
+                .map(|(x, low, _)| format!("{} {}", n(*x), n(*low)));
+            format!("M{}Z", upper.chain(lower).collect::<Vec<_>>().join("L"))
+        })
 }
 
 /// Names of the lines beside their ends, moved apart where they would overlap.
@@ -162,7 +252,14 @@ fn ends(mut names: Vec<(f64, Markup)>, right: f64, top: f64, bottom: f64) -> Vec
     let mut placed = Vec::new();
     for ((y, name), place) in names.into_iter().zip(places) {
         placed.push(line("lead", right + 2.0, y, right + 10.0, place));
-        placed.push(tag(&format!("g transform=\"translate({} {})\"", n(right + 13.0), n(place + 4.0)), [name]));
+        placed.push(tag(
+            &format!(
+                "g transform=\"translate({} {})\"",
+                n(right + 13.0),
+                n(place + 4.0)
+            ),
+            [name],
+        ));
     }
     placed
 }
@@ -219,7 +316,10 @@ pub fn legend(names: &[&'static str]) -> Markup {
     let item = |(index, name): (usize, &&'static str)| {
         let sample = tag(
             "svg class=\"sample\" viewBox=\"0 0 34 12\" aria-hidden=\"true\"",
-            [path(&format!("series s{index}"), "M1 6H33"), marker(index, &format!("mark s{index}"), 17.0, 6.0, 3.4)],
+            [
+                path(&format!("series s{index}"), "M1 6H33"),
+                marker(index, &format!("mark s{index}"), 17.0, 6.0, 3.4),
+            ],
         );
         tag("li", [sample, tagged("span", name)])
     };

@@ -10,7 +10,12 @@ use crate::html::{Markup, leaf};
 pub fn meter(id: &str, value: f64, warn: f64, alert: f64) -> Markup {
     const WIDTH: f64 = 220.0;
     let end = (2.0 * alert.max(warn)).max(1e-9);
-    let x = Scale { low: 0.0, high: end, start: 4.0, end: WIDTH - 4.0 };
+    let x = Scale {
+        low: 0.0,
+        high: end,
+        start: 4.0,
+        end: WIDTH - 4.0,
+    };
     let mut inner = vec![
         rectangle("zone ok", x.start, 8.0, x.at(warn) - x.start, 6.0),
         rectangle("zone warn", x.at(warn), 8.0, x.at(alert) - x.at(warn), 6.0),
@@ -21,8 +26,25 @@ pub fn meter(id: &str, value: f64, warn: f64, alert: f64) -> Markup {
         inner.push(label("tick mid", x.at(limit), 28.0, &number(Some(limit))));
     }
     let at = x.at(if value.is_finite() { value } else { end });
-    inner.push(leaf(&format!("polygon class=\"needle\" points=\"{},11 {},0 {},0\"", n(at), n(at - 5.0), n(at + 5.0))));
-    let description =
-        format!("{}, where {} warns and {} alerts.", metric(Some(value)), number(Some(warn)), number(Some(alert)));
-    svg(id, "meter", WIDTH, 32.0, "Population stability index", &description, inner)
+    inner.push(leaf(&format!(
+        "polygon class=\"needle\" points=\"{},11 {},0 {},0\"",
+        n(at),
+        n(at - 5.0),
+        n(at + 5.0)
+    )));
+    let description = format!(
+        "{}, where {} warns and {} alerts.",
+        metric(Some(value)),
+        number(Some(warn)),
+        number(Some(alert))
+    );
+    svg(
+        id,
+        "meter",
+        WIDTH,
+        32.0,
+        "Population stability index",
+        &description,
+        inner,
+    )
 }

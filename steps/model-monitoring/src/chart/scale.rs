@@ -15,7 +15,11 @@ impl Scale {
     /// The place of a value; the middle when there is one value only.
     pub(super) fn at(&self, value: f64) -> f64 {
         let width = self.high - self.low;
-        let share = if width > 0.0 { ((value - self.low) / width).clamp(0.0, 1.0) } else { 0.5 };
+        let share = if width > 0.0 {
+            ((value - self.low) / width).clamp(0.0, 1.0)
+        } else {
+            0.5
+        };
         self.start + share * (self.end - self.start)
     }
 }
@@ -45,13 +49,18 @@ fn every(step: f64, low: f64, high: f64) -> Vec<f64> {
     if !(first.is_finite() && last - first < 1e3) {
         return vec![low, high];
     }
-    (0..=(last - first).max(0.0) as usize).map(|i| (first + i as f64) * step).collect()
+    (0..=(last - first).max(0.0) as usize)
+        .map(|i| (first + i as f64) * step)
+        .collect()
 }
 
 /// Round ends around `low..high` with the ticks between them.
 pub(super) fn rounded(low: f64, high: f64, most: usize) -> (f64, f64, Vec<f64>) {
     let step = step((high - low).max(1e-9), most);
-    let (from, to) = ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step);
+    let (from, to) = (
+        (low / step + 1e-9).floor() * step,
+        (high / step - 1e-9).ceil() * step,
+    );
     (from, to, every(step, from, to))
 }
 
@@ -63,13 +72,23 @@ pub(super) fn tick_label(value: f64, step: f64) -> String {
     }
     let places = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{value:.places$}");
-    let text = text.strip_prefix('-').map_or(text.clone(), |rest| format!("−{rest}"));
-    if text.trim_matches(['−', '0', '.']).is_empty() { "0".to_owned() } else { text }
+    let text = text
+        .strip_prefix('-')
+        .map_or(text.clone(), |rest| format!("−{rest}"));
+    if text.trim_matches(['−', '0', '.']).is_empty() {
+        "0".to_owned()
+    } else {
+        text
+    }
 }
 
 /// Dates at which an axis from `first` to `last` is labelled: at most about `most`, at the beginnings of months, quarters
 /// or years where the span is long.
-pub(super) fn date_ticks(first: NaiveDate, last: NaiveDate, most: usize) -> Vec<(NaiveDate, String)> {
+pub(super) fn date_ticks(
+    first: NaiveDate,
+    last: NaiveDate,
+    most: usize,
+) -> Vec<(NaiveDate, String)> {
     let days = (last - first).num_days().max(0);
     let most = most.max(2) as i64;
     if let Some(step) = [1, 2, 7, 14].into_iter().find(|step| days / step < most) {
@@ -83,12 +102,18 @@ pub(super) fn date_ticks(first: NaiveDate, last: NaiveDate, most: usize) -> Vec<
     }
     let month = |date: NaiveDate| i64::from(date.year()) * 12 + i64::from(date.month0());
     let (from, to) = (month(first), month(last));
-    let step =
-        [1, 3, 6, 12, 24, 60, 120, 1200, 12_000].into_iter().find(|step| (to - from) / step < most).unwrap_or(120_000);
+    let step = [1, 3, 6, 12, 24, 60, 120, 1200, 12_000]
+        .into_iter()
+        .find(|step| (to - from) / step < most)
+        .unwrap_or(120_000);
     (from.div_euclid(step)..=to.div_euclid(step))
         .filter_map(|index| {
             let month = index * step;
-            NaiveDate::from_ymd_opt(month.div_euclid(12) as i32, month.rem_euclid(12) as u32 + 1, 1)
+            NaiveDate::from_ymd_opt(
+                month.div_euclid(12) as i32,
+                month.rem_euclid(12) as u32 + 1,
+                1,
+            )
         })
         .filter(|date| *date >= first && *date <= last)
         .map(|date| {

@@ -39,7 +39,9 @@ impl Periods {
     /// The judgement of an index of period `index`.
     pub fn verdict(&self, index: usize, psi: Option<f64>, thresholds: &Thresholds) -> Verdict {
         match psi {
-            Some(psi) if self.rows[index] >= thresholds.min_rows => thresholds.judge(psi, self.noise_floor[index]),
+            Some(psi) if self.rows[index] >= thresholds.min_rows => {
+                thresholds.judge(psi, self.noise_floor[index])
+            }
             _ => Verdict::InsufficientData,
         }
     }

@@ -44,7 +44,11 @@ pub(crate) fn password() -> Result<Option<String>> {
 }
 
 impl Access {
-    pub(crate) fn new(user: Option<String>, password: Option<String>, header: Option<String>) -> Result<Self> {
+    pub(crate) fn new(
+        user: Option<String>,
+        password: Option<String>,
+        header: Option<String>,
+    ) -> Result<Self> {
         // A variable that a template leaves empty is not set.
         let set = |value: Option<String>| value.filter(|text| !text.is_empty());
         match (set(user), set(password), set(header)) {
@@ -73,15 +77,22 @@ impl Access {
 
     pub(crate) fn check(&self, headers: &HeaderMap) -> Entry {
         let text = |name: &HeaderName| {
-            headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty())
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .filter(|value| !value.is_empty())
         };
         match self {
             Self::Open => Entry::Granted(None),
             Self::Password { expected, user } => match text(&header::AUTHORIZATION) {
-                Some(given) if digest::hex(given.as_bytes()) == *expected => Entry::Granted(Some(user.clone())),
+                Some(given) if digest::hex(given.as_bytes()) == *expected => {
+                    Entry::Granted(Some(user.clone()))
+                }
                 _ => Entry::AskPassword,
             },
-            Self::Proxy(name) => text(name).map_or(Entry::Refused, |user| Entry::Granted(Some(user.to_owned()))),
+            Self::Proxy(name) => {
+                text(name).map_or(Entry::Refused, |user| Entry::Granted(Some(user.to_owned())))
+            }
         }
     }
 }
@@ -99,7 +110,10 @@ mod tests {
         let some = |text: &str| Some(text.to_owned());
         let access = Access::new(some("ada"), some("s3cret:x"), None).unwrap();
         let given = |text: &str| with("authorization", &format!("Basic {}", STANDARD.encode(text)));
-        assert_eq!(access.check(&given("ada:s3cret:x")), Entry::Granted(some("ada")));
+        assert_eq!(
+            access.check(&given("ada:s3cret:x")),
+            Entry::Granted(some("ada"))
+        );
         for wrong in ["ada:", "ada:s3cret", "eve:s3cret:x", ""] {
             assert_eq!(access.check(&given(wrong)), Entry::AskPassword, "{wrong}");
         }
@@ -109,7 +123,10 @@ mod tests {
     #[test]
     fn a_proxy_names_the_user() {
         let access = Access::new(None, None, Some("X-Forwarded-User".to_owned())).unwrap();
-        assert_eq!(access.check(&with("x-forwarded-user", "ada")), Entry::Granted(Some("ada".to_owned())));
+        assert_eq!(
+            access.check(&with("x-forwarded-user", "ada")),
+            Entry::Granted(Some("ada".to_owned()))
+        );
         assert_eq!(access.check(&HeaderMap::new()), Entry::Refused);
     }
 

@@ -19,13 +19,18 @@ pub(crate) struct Choice {
 }
 
 /// Names of the periods that a choice can be of.
-pub(crate) const PERIODS: [(&str, Period); 3] =
-    [("day", Period::Day), ("week", Period::Week), ("month", Period::Month)];
+pub(crate) const PERIODS: [(&str, Period); 3] = [
+    ("day", Period::Day),
+    ("week", Period::Week),
+    ("month", Period::Month),
+];
 
 /// The value of a parameter; an empty one is not given.
 pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     let found = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
-    found.map(|(_, value)| value.trim().to_owned()).filter(|value| !value.is_empty())
+    found
+        .map(|(_, value)| value.trim().to_owned())
+        .filter(|value| !value.is_empty())
 }
 
 impl Choice {
@@ -38,15 +43,18 @@ impl Choice {
         let get = |name: &str| parameter(query, &format!("{prefix}{name}"));
         let date = |name: &str| match get(name) {
             None => Ok(None),
-            Some(text) => {
-                text.parse().map(Some).map_err(|_| format!("{prefix}{name} is not a date, such as 2025-01-31"))
-            }
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| format!("{prefix}{name} is not a date, such as 2025-01-31")),
         };
         let version = match get("version") {
             None => None,
-            Some(text) => {
-                Some(text.trim_start_matches('v').parse().map_err(|_| format!("{prefix}version is not a number"))?)
-            }
+            Some(text) => Some(
+                text.trim_start_matches('v')
+                    .parse()
+                    .map_err(|_| format!("{prefix}version is not a number"))?,
+            ),
         };
         let by = match parameter(query, "by") {
             None => None,
@@ -58,12 +66,23 @@ impl Choice {
         let threshold = match parameter(query, "threshold") {
             None => None,
             Some(text) => {
-                let number: Option<f64> = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+                let number: Option<f64> = text
+                    .parse()
+                    .ok()
+                    .filter(|number| (0.0..=1.0).contains(number));
                 Some(number.ok_or("threshold must be a number from 0 to 1")?)
             }
         };
         let segment = parameter(query, "segment");
-        let choice = Self { version, data: get("data"), from: date("from")?, to: date("to")?, by, threshold, segment };
+        let choice = Self {
+            version,
+            data: get("data"),
+            from: date("from")?,
+            to: date("to")?,
+            by,
+            threshold,
+            segment,
+        };
         match (choice.from, choice.to) {
             (Some(from), Some(to)) if from > to => Err(format!("{prefix}from is after {prefix}to")),
             _ => Ok(choice),
@@ -74,7 +93,9 @@ impl Choice {
     pub(crate) fn holds(&self, day: Option<NaiveDate>) -> bool {
         match day {
             None => self.from.is_none() && self.to.is_none(),
-            Some(day) => self.from.is_none_or(|from| day >= from) && self.to.is_none_or(|to| day <= to),
+            Some(day) => {
+                self.from.is_none_or(|from| day >= from) && self.to.is_none_or(|to| day <= to)
+            }
         }
     }
 
@@ -93,12 +114,21 @@ impl Choice {
                     .and_then(|by| PERIODS.iter().find(|(_, period)| *period == by))
                     .map(|(name, _)| (*name).to_owned()),
             ),
-            ("threshold", self.threshold.map(|threshold| threshold.to_string())),
+            (
+                "threshold",
+                self.threshold.map(|threshold| threshold.to_string()),
+            ),
             ("segment", self.segment.clone()),
         ];
-        let own = own.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value));
-        let shared = shared.into_iter().map(|(name, value)| (name.to_owned(), value));
-        own.chain(shared).filter_map(|(name, value)| Some((name, value?))).collect()
+        let own = own
+            .into_iter()
+            .map(|(name, value)| (format!("{prefix}{name}"), value));
+        let shared = shared
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        own.chain(shared)
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
     }
 }
 
@@ -107,7 +137,12 @@ pub(crate) fn address(path: &str, pairs: &[(String, String)]) -> String {
     if pairs.is_empty() {
         return path.to_owned();
     }
-    format!("{path}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+    format!(
+        "{path}?{}",
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish()
+    )
 }
 
 #[cfg(test)]
@@ -121,9 +156,16 @@ mod tests {
         assert_eq!(address("", &choice.pairs("")), format!("?{query}"));
         let side = Choice::parse("a-version=v2&b-version=3&by=day", "b-").unwrap();
         assert_eq!((side.version, side.by), (Some(3), Some(Period::Day)));
-        assert_eq!(Choice::parse("version=&from=&by=", "").unwrap(), Choice::default());
+        assert_eq!(
+            Choice::parse("version=&from=&by=", "").unwrap(),
+            Choice::default()
+        );
         let day = |text: &str| Some(text.parse().unwrap());
-        assert!(choice.holds(day("2025-02-01")) && !choice.holds(day("2025-02-02")) && !choice.holds(None));
+        assert!(
+            choice.holds(day("2025-02-01"))
+                && !choice.holds(day("2025-02-02"))
+                && !choice.holds(None)
+        );
     }
 
     #[test]
@@ -136,7 +178,10 @@ mod tests {
             ("threshold=NaN", "threshold"),
             ("from=2025-02-01&to=2025-01-01", "from is after to"),
         ] {
-            assert!(Choice::parse(query, "").unwrap_err().contains(named), "{query}");
+            assert!(
+                Choice::parse(query, "").unwrap_err().contains(named),
+                "{query}"
+            );
         }
     }
 }

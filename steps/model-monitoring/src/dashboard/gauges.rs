@@ -16,18 +16,34 @@ pub(crate) fn text(models: &[Model]) -> String {
             "0 ok, 1 insufficient data, 2 warning, 3 alert; over the 28 days up to the last one with rows",
             |model, _| Some(f64::from(model.verdict() as u8)),
         ),
-        ("alameda_model_psi_max", "Largest population stability index of a feature", |_, live| live.drift.psi_max),
-        ("alameda_model_rows", "Rows in those days", |_, live| Some(live.rows as f64)),
-        ("alameda_model_unscored_rows", "Rows without a prediction", |_, live| Some(live.unscored_rows as f64)),
-        ("alameda_model_labelled_rows", "Rows whose label is known", |_, live| {
-            Some(live.performance.labelled_rows as f64)
+        (
+            "alameda_model_psi_max",
+            "Largest population stability index of a feature",
+            |_, live| live.drift.psi_max,
+        ),
+        ("alameda_model_rows", "Rows in those days", |_, live| {
+            Some(live.rows as f64)
         }),
-        ("alameda_model_accuracy", "Share of right predictions where labels are known", |_, live| {
-            live.performance.overall.as_ref()?.accuracy
-        }),
-        ("alameda_model_last_day_timestamp_seconds", "The last day with rows", |_, live| {
-            Some(live.last?.and_time(NaiveTime::MIN).and_utc().timestamp() as f64)
-        }),
+        (
+            "alameda_model_unscored_rows",
+            "Rows without a prediction",
+            |_, live| Some(live.unscored_rows as f64),
+        ),
+        (
+            "alameda_model_labelled_rows",
+            "Rows whose label is known",
+            |_, live| Some(live.performance.labelled_rows as f64),
+        ),
+        (
+            "alameda_model_accuracy",
+            "Share of right predictions where labels are known",
+            |_, live| live.performance.overall.as_ref()?.accuracy,
+        ),
+        (
+            "alameda_model_last_day_timestamp_seconds",
+            "The last day with rows",
+            |_, live| Some(live.last?.and_time(NaiveTime::MIN).and_utc().timestamp() as f64),
+        ),
     ];
     let mut text = String::new();
     for (name, help, pick) in gauges {
@@ -36,8 +52,12 @@ pub(crate) fn text(models: &[Model]) -> String {
         for model in models {
             let Some(side) = &model.side else { continue };
             if let Some(value) = pick(model, &side.live) {
-                let _ =
-                    writeln!(text, "{name}{{model=\"{}\",version=\"{}\"}} {value}", escaped(&model.name), side.version);
+                let _ = writeln!(
+                    text,
+                    "{name}{{model=\"{}\",version=\"{}\"}} {value}",
+                    escaped(&model.name),
+                    side.version
+                );
             }
         }
     }
@@ -45,5 +65,8 @@ pub(crate) fn text(models: &[Model]) -> String {
 }
 
 fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }

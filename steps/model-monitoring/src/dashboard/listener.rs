@@ -22,7 +22,11 @@ pub(crate) struct Patient {
 
 impl Patient {
     pub(crate) fn new(listener: TcpListener, connections: usize, idle: Duration) -> Self {
-        Self { listener, free: Arc::new(Semaphore::new(connections)), idle }
+        Self {
+            listener,
+            free: Arc::new(Semaphore::new(connections)),
+            idle,
+        }
     }
 }
 
@@ -38,7 +42,15 @@ impl Listener for Patient {
         };
         let (stream, from) = Listener::accept(&mut self.listener).await;
         let idle = Box::pin(tokio::time::sleep(self.idle));
-        (Connection { stream, allowed: self.idle, idle, _place: place }, from)
+        (
+            Connection {
+                stream,
+                allowed: self.idle,
+                idle,
+                _place: place,
+            },
+            from,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -61,7 +73,11 @@ impl Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(read) => {
                 self.lives();
@@ -76,7 +92,11 @@ impl AsyncRead for Connection {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
         self.lives();
         Poll::Ready(written)
@@ -108,7 +128,10 @@ mod tests {
         half.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
         // The one place is taken, so this one is answered once the other has lost it.
         let mut whole = TcpStream::connect(at).await.unwrap();
-        whole.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        whole
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
         let mut answer = String::new();
         whole.read_to_string(&mut answer).await.unwrap();
         assert!(answer.ends_with("here"), "{answer}");

@@ -6,11 +6,15 @@ use chrono::NaiveDate;
 use common::drift::{NoiseFloor, Thresholds, Verdict};
 use common::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
 use common::postgres::CountedDays;
-use common::profiles::{Baseline, Cell, Compared, Counts, Overflow, Profile, ScoreBaseline, ScoreCounts, Side};
+use common::profiles::{
+    Baseline, Cell, Compared, Counts, Overflow, Profile, ScoreBaseline, ScoreCounts, Side,
+};
 
 use super::Choice;
 use crate::by_period::begin_of;
-use crate::content::{Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Performance, Period, Segment, Summary};
+use crate::content::{
+    Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Performance, Period, Segment, Summary,
+};
 use crate::judge::drift::{BINS, judged, over, together, verdict};
 use crate::judge::performance::{at_threshold, segment};
 use crate::judge::ratio;
@@ -62,10 +66,16 @@ impl Live {
         for counted in &counted.days {
             all.merge(&counted.profile)?;
             if let Some(day) = counted.day {
-                by_day.entry(day).or_insert_with(|| Profile::new(baseline)).merge(&counted.profile)?;
+                by_day
+                    .entry(day)
+                    .or_insert_with(|| Profile::new(baseline))
+                    .merge(&counted.profile)?;
             }
         }
-        let threshold = nearest(&baseline.score.cuts, choice.threshold.unwrap_or(baseline.threshold));
+        let threshold = nearest(
+            &baseline.score.cuts,
+            choice.threshold.unwrap_or(baseline.threshold),
+        );
         let holdout = match holdout {
             Some(holdout) if threshold != baseline.threshold => Some(Metrics {
                 accuracy: None,
@@ -116,7 +126,10 @@ impl Live {
 /// The cut that is nearest: at cuts counts are exact.
 fn nearest(cuts: &[f64], wanted: f64) -> f64 {
     let distance = |cut: &f64| (cut - wanted).abs();
-    cuts.iter().copied().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(wanted)
+    cuts.iter()
+        .copied()
+        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+        .unwrap_or(wanted)
 }
 
 fn performance(
@@ -130,7 +143,9 @@ fn performance(
     let confusion = counts.confusion(threshold).unwrap_or_default();
     let ranked = counts.ranked();
     let overall = (confusion.rows() > 0).then(|| metrics(&counts, confusion, threshold));
-    let cuts = SHOWN.map(|tenth| f64::from(tenth * 10) / 100.0).chain([threshold, baseline.threshold]);
+    let cuts = SHOWN
+        .map(|tenth| f64::from(tenth * 10) / 100.0)
+        .chain([threshold, baseline.threshold]);
     let mut cuts: Vec<f64> = cuts.collect();
     cuts.sort_by(f64::total_cmp);
     cuts.dedup();
@@ -141,8 +156,16 @@ fn performance(
         label_coverage: ratio(all.labelled_rows() as u64, all.rows() as u64),
         majority_accuracy: confusion.base_rate().map(|rate| rate.max(1.0 - rate)),
         intervals: confusion.intervals(),
-        curve: if overall.is_some() { curve(&baseline.score.cuts, &all.score) } else { Vec::new() },
-        thresholds: if overall.is_some() { cuts.into_iter().filter_map(at).collect() } else { Vec::new() },
+        curve: if overall.is_some() {
+            curve(&baseline.score.cuts, &all.score)
+        } else {
+            Vec::new()
+        },
+        thresholds: if overall.is_some() {
+            cuts.into_iter().filter_map(at).collect()
+        } else {
+            Vec::new()
+        },
         overall,
         holdout: holdout.unwrap_or_else(empty),
         classes: ClassNames {
@@ -150,7 +173,10 @@ fn performance(
             positive: baseline.classes.positive.to_string(),
         },
         time_column: (!by_day.is_empty()).then(|| "the rows".to_owned()),
-        days: by_day.iter().map(|(date, profile)| day(baseline, *date, profile, threshold)).collect(),
+        days: by_day
+            .iter()
+            .map(|(date, profile)| day(baseline, *date, profile, threshold))
+            .collect(),
     };
     (performance, ranked.map(|ranked| ranked.error_bound))
 }
@@ -158,15 +184,23 @@ fn performance(
 /// All metrics that cells tell; the others are `None`.
 fn metrics(counts: &Counts<'_>, confusion: Confusion, threshold: f64) -> Metrics {
     let empty = Classification::new(threshold).report(None);
-    let (found, kept) =
-        (confusion.recall(), ratio(confusion.true_negatives, confusion.true_negatives + confusion.false_positives));
-    let calibration = counts.calibration().into_iter().map(|range| CalibrationBin {
-        lower: range.lower,
-        upper: range.upper,
-        rows: range.rows as u64,
-        mean_predicted: range.mean_predicted,
-        observed_rate: ratio(range.positives as u64, range.rows as u64),
-    });
+    let (found, kept) = (
+        confusion.recall(),
+        ratio(
+            confusion.true_negatives,
+            confusion.true_negatives + confusion.false_positives,
+        ),
+    );
+    let calibration = counts
+        .calibration()
+        .into_iter()
+        .map(|range| CalibrationBin {
+            lower: range.lower,
+            upper: range.upper,
+            rows: range.rows as u64,
+            mean_predicted: range.mean_predicted,
+            observed_rate: ratio(range.positives as u64, range.rows as u64),
+        });
     Metrics {
         rows: confusion.rows(),
         positives: confusion.positives(),
@@ -195,8 +229,14 @@ fn curve(cuts: &[f64], score: &ScoreCounts) -> Vec<CurvePoint> {
         positives += score.positive.cells[index] as u64;
         negatives += score.negative.cells[index] as u64;
         let threshold = index.checked_sub(1).map_or(0.0, |below| cuts[below]);
-        let point = CurvePoint { threshold, true_positives: positives, false_positives: negatives };
-        let same = |last: &CurvePoint| (last.true_positives, last.false_positives) == (positives, negatives);
+        let point = CurvePoint {
+            threshold,
+            true_positives: positives,
+            false_positives: negatives,
+        };
+        let same = |last: &CurvePoint| {
+            (last.true_positives, last.false_positives) == (positives, negatives)
+        };
         if positives + negatives > 0 && !points.last().is_some_and(same) {
             points.push(point);
         }
@@ -239,15 +279,22 @@ fn by_score(baseline: &ScoreBaseline, score: &ScoreCounts, threshold: f64) -> Ve
         [&counts.unlabelled, &counts.negative, &counts.positive]
             .map(|label| label.cells[from..to].iter().sum::<i64>() as u64)
     };
-    let rows = |counts: &ScoreCounts, from: usize, to: usize| sum(counts, from, to).iter().sum::<u64>();
+    let rows =
+        |counts: &ScoreCounts, from: usize, to: usize| sum(counts, from, to).iter().sum::<u64>();
     let middle = |cell: usize| {
-        let lower = cell.checked_sub(1).map_or(0.0, |below| baseline.cuts[below]);
+        let lower = cell
+            .checked_sub(1)
+            .map_or(0.0, |below| baseline.cuts[below]);
         (lower + baseline.cuts.get(cell).copied().unwrap_or(1.0)) / 2.0
     };
     let cells = baseline.cuts.len() + 1;
     let (trained, scored) = (rows(&baseline.reference, 0, cells), rows(score, 0, cells));
     // The cell above each decile, between the first and the one behind the last.
-    let deciles = baseline.compared(score).deciles().into_iter().map(|cut| cut + 1);
+    let deciles = baseline
+        .compared(score)
+        .deciles()
+        .into_iter()
+        .map(|cut| cut + 1);
     let edges: Vec<usize> = std::iter::once(0).chain(deciles).chain([cells]).collect();
     // Cells from here on are predicted positive.
     let predicted = baseline.cuts.partition_point(|cut| *cut < threshold) + 1;
@@ -258,11 +305,18 @@ fn by_score(baseline: &ScoreBaseline, score: &ScoreCounts, threshold: f64) -> Ve
             let cut = predicted.clamp(from, to);
             let ([_, true_negatives, false_negatives], [_, false_positives, true_positives]) =
                 (sum(score, from, cut), sum(score, cut, to));
-            let confusion = Confusion { true_negatives, false_positives, false_negatives, true_positives };
+            let confusion = Confusion {
+                true_negatives,
+                false_positives,
+                false_negatives,
+                true_positives,
+            };
             let counts = SegmentCounts {
                 rows: rows(score, from, to),
                 scored_rows: rows(score, from, to),
-                score_sum: (from..to).map(|cell| middle(cell) * rows(score, cell, cell + 1) as f64).sum(),
+                score_sum: (from..to)
+                    .map(|cell| middle(cell) * rows(score, cell, cell + 1) as f64)
+                    .sum(),
                 confusion,
             };
             Segment {
@@ -284,12 +338,24 @@ fn drift_of(
 ) -> Result<Drift, Overflow> {
     let (unit, periods) = periods(baseline, by_day, by)?;
     let comparisons = baseline.features.len() + 1;
-    let (floor, period_floor) = (NoiseFloor::of(comparisons), NoiseFloor::of(comparisons * periods.len().max(1)));
+    let (floor, period_floor) = (
+        NoiseFloor::of(comparisons),
+        NoiseFloor::of(comparisons * periods.len().max(1)),
+    );
     let over_time = |compare: &dyn Fn(&Profile) -> Compared| -> Vec<Option<f64>> {
-        periods.iter().map(|(_, profile)| compare(profile).psi(&period_floor).map(|psi| psi.value)).collect()
+        periods
+            .iter()
+            .map(|(_, profile)| compare(profile).psi(&period_floor).map(|psi| psi.value))
+            .collect()
     };
     let score_at = |profile: &Profile| baseline.score.compared(&profile.score);
-    let score = column("score", &score_at(all), &floor, over_time(&score_at), thresholds);
+    let score = column(
+        "score",
+        &score_at(all),
+        &floor,
+        over_time(&score_at),
+        thresholds,
+    );
     let features: Vec<ColumnDrift> = baseline
         .features
         .iter()
@@ -299,7 +365,10 @@ fn drift_of(
             column(&feature.name, &at(all), &floor, over_time(&at), thresholds)
         })
         .collect();
-    let dated: Vec<(NaiveDate, u64)> = periods.iter().map(|(date, profile)| (*date, profile.rows() as u64)).collect();
+    let dated: Vec<(NaiveDate, u64)> = periods
+        .iter()
+        .map(|(date, profile)| (*date, profile.rows() as u64))
+        .collect();
     let periods = over(unit, &dated, &period_floor, score.reference.rows);
     Ok(together(score, features, periods))
 }
@@ -315,8 +384,13 @@ fn periods(
         dates.dedup();
         dates.len()
     };
-    let fits = [Period::Day, Period::Week, Period::Month].into_iter().find(|unit| count(*unit) <= MOST_PERIODS);
-    let unit = by.filter(|by| count(*by) <= 6 * MOST_PERIODS).or(fits).unwrap_or(Period::Year);
+    let fits = [Period::Day, Period::Week, Period::Month]
+        .into_iter()
+        .find(|unit| count(*unit) <= MOST_PERIODS);
+    let unit = by
+        .filter(|by| count(*by) <= 6 * MOST_PERIODS)
+        .or(fits)
+        .unwrap_or(Period::Year);
     let mut periods: Vec<(NaiveDate, Profile)> = Vec::new();
     for (day, profile) in by_day {
         let date = begin_of(unit, *day);
@@ -337,12 +411,27 @@ fn column(
     psi_by_period: Vec<Option<f64>>,
     thresholds: &Thresholds,
 ) -> ColumnDrift {
-    let (then, now) = (summary(compared, &compared.then), summary(compared, &compared.now));
-    let bar = |bar: Cell| Bin { lower: bar.lower, upper: bar.upper, reference: bar.then, current: bar.now };
+    let (then, now) = (
+        summary(compared, &compared.then),
+        summary(compared, &compared.now),
+    );
+    let bar = |bar: Cell| Bin {
+        lower: bar.lower,
+        upper: bar.upper,
+        reference: bar.then,
+        current: bar.now,
+    };
     ColumnDrift {
         psi_by_period,
         histogram: compared.bars(BINS).into_iter().map(bar).collect(),
-        ..judged(name, compared.psi(floor), compared.ks(), then, now, thresholds)
+        ..judged(
+            name,
+            compared.psi(floor),
+            compared.ks(),
+            then,
+            now,
+            thresholds,
+        )
     }
 }
 

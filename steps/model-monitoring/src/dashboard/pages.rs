@@ -47,7 +47,9 @@ pub(crate) struct Side {
 impl Model {
     /// The verdict on the days that are shown.
     pub(crate) fn verdict(&self) -> Verdict {
-        self.side.as_ref().map_or(Verdict::InsufficientData, |side| side.live.verdict)
+        self.side
+            .as_ref()
+            .map_or(Verdict::InsufficientData, |side| side.live.verdict)
     }
 
     /// Versions that scored, in order.
@@ -59,12 +61,28 @@ impl Model {
     /// chosen. `None` when nothing was scored.
     pub(crate) fn segments(&self) -> Option<Segments> {
         let side = self.side.as_ref()?;
-        let shown = |name: &str| side.choice.segment.as_ref().is_none_or(|segment| segment == name);
+        let shown = |name: &str| {
+            side.choice
+                .segment
+                .as_ref()
+                .is_none_or(|segment| segment == name)
+        };
         let reported = self.reported.as_ref().map(|reported| &reported.segments);
         Some(Segments {
-            score: if shown(SCORE) { side.live.by_score.clone() } else { Vec::new() },
-            columns: reported.iter().flat_map(|of| &of.columns).filter(|of| shown(&of.column)).cloned().collect(),
-            too_many_values: reported.map(|of| of.too_many_values.clone()).unwrap_or_default(),
+            score: if shown(SCORE) {
+                side.live.by_score.clone()
+            } else {
+                Vec::new()
+            },
+            columns: reported
+                .iter()
+                .flat_map(|of| &of.columns)
+                .filter(|of| shown(&of.column))
+                .cloned()
+                .collect(),
+            too_many_values: reported
+                .map(|of| of.too_many_values.clone())
+                .unwrap_or_default(),
         })
     }
 }
@@ -77,7 +95,11 @@ pub(crate) struct Asides {
 
 impl Asides {
     /// What is found, or `None` when it can't be had: `what` is not asked for again then.
-    async fn look<T>(&self, what: &'static str, look: impl Future<Output = Result<Option<T>>>) -> Option<T> {
+    async fn look<T>(
+        &self,
+        what: &'static str,
+        look: impl Future<Output = Result<Option<T>>>,
+    ) -> Option<T> {
         let troubles = || self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         if troubles().contains_key(what) {
             return None;
@@ -94,45 +116,82 @@ impl Asides {
 
     /// What can't be shown, and why.
     pub(crate) fn troubles(self) -> Vec<(&'static str, String)> {
-        self.troubles.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
+        self.troubles
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .into_iter()
+            .collect()
     }
 }
 
 impl State {
     /// Every model over the last days that it scored; without `asides` only what the profiles tell.
-    pub(crate) async fn overview(&self, asides: Option<&Asides>) -> Result<(Vec<Model>, Vec<String>)> {
+    pub(crate) async fn overview(
+        &self,
+        asides: Option<&Asides>,
+    ) -> Result<(Vec<Model>, Vec<String>)> {
         let all = self.source.scored().await?;
         let mut names: Vec<(String, Vec<Scored>)> = Vec::new();
         for scored in all.scored {
-            match names.last_mut().filter(|(name, _)| *name == scored.model_name) {
+            match names
+                .last_mut()
+                .filter(|(name, _)| *name == scored.model_name)
+            {
                 Some((_, of_model)) => of_model.push(scored),
                 None => names.push((scored.model_name.clone(), vec![scored])),
             }
         }
         let models = names.into_iter().map(|(name, scored)| async move {
             let newest = scored.last().map(|newest| newest.model_version);
-            let last = scored.iter().filter(|of| Some(of.model_version) == newest).filter_map(|of| of.last).max();
+            let last = scored
+                .iter()
+                .filter(|of| Some(of.model_version) == newest)
+                .filter_map(|of| of.last)
+                .max();
             let from = last.and_then(|last| last.checked_sub_days(Days::new(LOOKED_BACK - 1)));
-            let choice = Choice { version: newest, from, ..Choice::default() };
+            let choice = Choice {
+                version: newest,
+                from,
+                ..Choice::default()
+            };
             self.of_scored(name, scored, &choice, asides).await
         });
-        Ok((futures::stream::iter(models).buffered(AT_ONCE).try_collect().await?, all.unreadable))
+        Ok((
+            futures::stream::iter(models)
+                .buffered(AT_ONCE)
+                .try_collect()
+                .await?,
+            all.unreadable,
+        ))
     }
 
     /// One model as it was chosen; `None` when it scored nothing.
-    pub(crate) async fn model(&self, name: &str, choice: &Choice, asides: &Asides) -> Result<Option<Model>> {
+    pub(crate) async fn model(
+        &self,
+        name: &str,
+        choice: &Choice,
+        asides: &Asides,
+    ) -> Result<Option<Model>> {
         let mut scored = self.source.scored().await?.scored;
         scored.retain(|of| of.model_name == name);
         if scored.is_empty() {
             return Ok(None);
         }
-        let mut model = self.of_scored(name.to_owned(), scored, choice, Some(asides)).await?;
+        let mut model = self
+            .of_scored(name.to_owned(), scored, choice, Some(asides))
+            .await?;
         let version = model.side.as_ref().map(|side| side.version);
         let chosen = |of: &&Scored| {
-            Some(of.model_version) == version && choice.data.as_ref().is_none_or(|data| *data == of.data_version)
+            Some(of.model_version) == version
+                && choice
+                    .data
+                    .as_ref()
+                    .is_none_or(|data| *data == of.data_version)
         };
         if let Some(newest) = model.scored.iter().rfind(chosen) {
-            model.reported = asides.look("The report", records::reported(&self.store, newest)).await;
+            model.reported = asides
+                .look("The report", records::reported(&self.store, newest))
+                .await;
         }
         Ok(Some(model))
     }
@@ -146,10 +205,18 @@ impl State {
     ) -> Result<Model> {
         let champion = async {
             let (asides, name) = (asides?, name.parse().ok()?);
-            asides.look("The champion", self.tracking.alias(&name, CHAMPION)).await
+            asides
+                .look("The champion", self.tracking.alias(&name, CHAMPION))
+                .await
         };
         let (champion, side) = futures::join!(champion, self.side(&name, &scored, choice, asides));
-        Ok(Model { name, side: side?, champion, scored, reported: None })
+        Ok(Model {
+            name,
+            side: side?,
+            champion,
+            scored,
+            reported: None,
+        })
     }
 
     /// One side of a comparison, or the whole of a page; `None` for a version that scored nothing.
@@ -160,17 +227,33 @@ impl State {
         choice: &Choice,
         asides: Option<&Asides>,
     ) -> Result<Option<Side>> {
-        let version = choice.version.or_else(|| scored.last().map(|newest| newest.model_version));
-        let Some(version) = version else { return Ok(None) };
-        let Some(counted) = self.source.counted(name, version, scored, choice).await? else { return Ok(None) };
-        let holdout = match (scored.iter().rfind(|of| of.model_version == version), asides) {
+        let version = choice
+            .version
+            .or_else(|| scored.last().map(|newest| newest.model_version));
+        let Some(version) = version else {
+            return Ok(None);
+        };
+        let Some(counted) = self.source.counted(name, version, scored, choice).await? else {
+            return Ok(None);
+        };
+        let holdout = match (
+            scored.iter().rfind(|of| of.model_version == version),
+            asides,
+        ) {
             (Some(of_version), Some(asides)) => {
-                asides.look("The holdout", records::holdout(&self.store, of_version)).await
+                asides
+                    .look("The holdout", records::holdout(&self.store, of_version))
+                    .await
             }
             _ => None,
         };
         let timezone = counted.baseline.timezone.clone();
         let live = Live::new(&counted, choice, &self.thresholds, holdout)?;
-        Ok(Some(Side { version, choice: choice.clone(), timezone, live }))
+        Ok(Some(Side {
+            version,
+            choice: choice.clone(),
+            timezone,
+            live,
+        }))
     }
 }

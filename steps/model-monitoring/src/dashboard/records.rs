@@ -52,7 +52,14 @@ pub(crate) struct Reported {
 
 impl Reports {
     pub(crate) async fn list(store: &Store) -> Result<Self> {
-        Ok(Self(store.glob(layout::ALL_REPORTS).await?.into_iter().map(|object| object.key).collect()))
+        Ok(Self(
+            store
+                .glob(layout::ALL_REPORTS)
+                .await?
+                .into_iter()
+                .map(|object| object.key)
+                .collect(),
+        ))
     }
 
     /// Whether there is one on what was scored.
@@ -62,17 +69,32 @@ impl Reports {
 }
 
 /// What stands in each object that is still there, with its key.
-async fn read<T: DeserializeOwned>(store: &Store, objects: Vec<Object>) -> Result<Vec<(String, T)>> {
+async fn read<T: DeserializeOwned>(
+    store: &Store,
+    objects: Vec<Object>,
+) -> Result<Vec<(String, T)>> {
     let read = objects.into_iter().map(|object| async move {
-        anyhow::Ok(store.get_json::<T>(&object.key).await?.map(|value| (object.key, value)))
+        anyhow::Ok(
+            store
+                .get_json::<T>(&object.key)
+                .await?
+                .map(|value| (object.key, value)),
+        )
     });
-    let all: Vec<Option<(String, T)>> = futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
+    let all: Vec<Option<(String, T)>> = futures::stream::iter(read)
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
     Ok(all.into_iter().flatten().collect())
 }
 
 pub(crate) async fn attempted(store: &Store) -> Result<Attempted> {
     let objects = store.glob(layout::ALL_ATTEMPTS).await?;
-    let mut attempts: Vec<Attempt> = read(store, objects).await?.into_iter().map(|(_, attempt)| attempt).collect();
+    let mut attempts: Vec<Attempt> = read(store, objects)
+        .await?
+        .into_iter()
+        .map(|(_, attempt)| attempt)
+        .collect();
     attempts.sort_by_key(|attempt| std::cmp::Reverse(attempt.recorded_at));
     let more = attempts.len().saturating_sub(SHOWN);
     attempts.truncate(SHOWN);
@@ -96,46 +118,78 @@ pub(crate) async fn data_sets(store: &Store) -> Result<DataSets> {
 /// The data set in a folder; `None` where there is none.
 pub(crate) async fn data_set(store: &Store, folder: &str) -> Result<Option<DataSet>> {
     let key = layout::manifest(folder);
-    let Some(folder) = layout::dataset_of_manifest(&key) else { return Ok(None) };
+    let Some(folder) = layout::dataset_of_manifest(&key) else {
+        return Ok(None);
+    };
     let found = manifest::read(store, &key).await?;
-    Ok(found.map(|manifest| DataSet { folder: folder.to_owned(), manifest }))
+    Ok(found.map(|manifest| DataSet {
+        folder: folder.to_owned(),
+        manifest,
+    }))
 }
 
 /// What the model reached on its holdout; `None` where its files are not in the store.
 pub(crate) async fn holdout(store: &Store, scored: &Scored) -> Result<Option<Metrics>> {
     let results = match (&scored.results, results_key(scored)) {
         (Some(results), _) => Some(results.clone()),
-        (None, Some(key)) => manifest::read::<ResultsManifest>(store, &key).await?.map(Arc::new),
+        (None, Some(key)) => manifest::read::<ResultsManifest>(store, &key)
+            .await?
+            .map(Arc::new),
         (None, None) => None,
     };
-    let Some(results) = results else { return Ok(None) };
-    let Some(model) = manifest::read::<ModelManifest>(store, &results.model).await? else { return Ok(None) };
+    let Some(results) = results else {
+        return Ok(None);
+    };
+    let Some(model) = manifest::read::<ModelManifest>(store, &results.model).await? else {
+        return Ok(None);
+    };
     Ok(Some(model.load_metrics(store).await?.holdout))
 }
 
 /// What the report on `scored` says; `None` without one.
 pub(crate) async fn reported(store: &Store, scored: &Scored) -> Result<Option<Reported>> {
-    let Some(folder) = report_folder(scored) else { return Ok(None) };
+    let Some(folder) = report_folder(scored) else {
+        return Ok(None);
+    };
     store.get_json(&layout::report_json(&folder)).await
 }
 
 /// The key of a report's page; `None` for names that are none.
-pub(crate) fn report_page(data_version: &str, model_name: &str, model_version: u64) -> Option<String> {
+pub(crate) fn report_page(
+    data_version: &str,
+    model_name: &str,
+    model_version: u64,
+) -> Option<String> {
     let (data_version, model_name) = names(data_version, model_name)?;
-    Some(layout::report_html(&layout::report(&data_version, &model_name, model_version)))
+    Some(layout::report_html(&layout::report(
+        &data_version,
+        &model_name,
+        model_version,
+    )))
 }
 
 fn results_key(scored: &Scored) -> Option<String> {
     let (data_version, model_name) = names(&scored.data_version, &scored.model_name)?;
-    Some(layout::manifest(&layout::scored(&data_version, &model_name, scored.model_version)))
+    Some(layout::manifest(&layout::scored(
+        &data_version,
+        &model_name,
+        scored.model_version,
+    )))
 }
 
 fn report_folder(scored: &Scored) -> Option<String> {
     let (data_version, model_name) = names(&scored.data_version, &scored.model_name)?;
-    Some(layout::report(&data_version, &model_name, scored.model_version))
+    Some(layout::report(
+        &data_version,
+        &model_name,
+        scored.model_version,
+    ))
 }
 
 /// As they stand in keys; `None` for names that were not made by this program.
 fn names(data_version: &str, model_name: &str) -> Option<(DataVersion, ModelName)> {
-    Some((DataVersion::parse(data_version, Tz::UTC).ok()?, model_name.parse().ok()?))
+    Some((
+        DataVersion::parse(data_version, Tz::UTC).ok()?,
+        model_name.parse().ok()?,
+    ))
 }

@@ -43,7 +43,10 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
 ];
 
 /// What all pages share.
@@ -65,7 +68,10 @@ pub(crate) struct Busy {
 impl Default for Busy {
     fn default() -> Self {
         // Whoever asks for readiness again and again makes no work.
-        Self { pages: Arc::new(Semaphore::new(AT_ONCE)), probes: Arc::new(Semaphore::new(1)) }
+        Self {
+            pages: Arc::new(Semaphore::new(AT_ONCE)),
+            probes: Arc::new(Semaphore::new(1)),
+        }
     }
 }
 
@@ -99,10 +105,19 @@ impl IntoResponse for Problem {
             Self::Missing(text) => (StatusCode::NOT_FOUND, "There is no such thing", text),
             Self::Failed(error) => {
                 tracing::warn!("a page can't be made: {error:#}");
-                (StatusCode::SERVICE_UNAVAILABLE, "This can't be shown now", format!("{error:#}"))
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "This can't be shown now",
+                    format!("{error:#}"),
+                )
             }
         };
-        (status, [(header::CONTENT_TYPE, HTML)], page::problem(heading, &text)).into_response()
+        (
+            status,
+            [(header::CONTENT_TYPE, HTML)],
+            page::problem(heading, &text),
+        )
+            .into_response()
     }
 }
 
@@ -117,7 +132,15 @@ fn html(page: String) -> Answer {
 pub(crate) fn router(state: State) -> Router {
     let state = Arc::new(state);
     let asset = |kind: &'static str, content: String| {
-        get(move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600")], content) })
+        get(move || async move {
+            (
+                [
+                    (header::CONTENT_TYPE, kind),
+                    (header::CACHE_CONTROL, "max-age=3600"),
+                ],
+                content,
+            )
+        })
     };
     Router::new()
         .route("/", get(overview))
@@ -130,9 +153,18 @@ pub(crate) fn router(state: State) -> Router {
         .route("/reports/{data_version}/{name}/{version}", get(report))
         .route("/tables/{file}", get(table))
         .route("/metrics", get(metrics))
-        .route("/assets/style.css", asset("text/css; charset=utf-8", page::style()))
-        .route("/assets/app.js", asset("text/javascript; charset=utf-8", page::SCRIPT.to_owned()))
-        .route("/assets/icon.svg", asset("image/svg+xml", page::ICON.to_owned()))
+        .route(
+            "/assets/style.css",
+            asset("text/css; charset=utf-8", page::style()),
+        )
+        .route(
+            "/assets/app.js",
+            asset("text/javascript; charset=utf-8", page::SCRIPT.to_owned()),
+        )
+        .route(
+            "/assets/icon.svg",
+            asset("image/svg+xml", page::ICON.to_owned()),
+        )
         .fallback(|| async { Problem::Missing("Nothing is at this address.".to_owned()) })
         .route_layer(middleware::from_fn_with_state(state.clone(), guard))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -142,8 +174,14 @@ pub(crate) fn router(state: State) -> Router {
 }
 
 async fn with_headers(mut response: Response) -> Response {
-    for (name, value) in HEADERS.into_iter().chain([(header::CACHE_CONTROL, "no-store")]) {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    for (name, value) in HEADERS
+        .into_iter()
+        .chain([(header::CACHE_CONTROL, "no-store")])
+    {
+        response
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -156,10 +194,17 @@ async fn guard(Shared(state): Us, request: Request, next: Next) -> Response {
         // Prometheus comes past the proxy that asks people who they are; a password it can give.
         Entry::Refused if path == "/metrics" => {}
         Entry::Refused => {
-            return (StatusCode::FORBIDDEN, "come through the proxy that knows who you are\n").into_response();
+            return (
+                StatusCode::FORBIDDEN,
+                "come through the proxy that knows who you are\n",
+            )
+                .into_response();
         }
         Entry::AskPassword => {
-            let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"alameda\", charset=\"UTF-8\"")];
+            let ask = [(
+                header::WWW_AUTHENTICATE,
+                "Basic realm=\"alameda\", charset=\"UTF-8\"",
+            )];
             return (StatusCode::UNAUTHORIZED, ask, "user and password, please\n").into_response();
         }
     }
@@ -179,7 +224,11 @@ async fn ready(Shared(state): Us) -> Response {
             if let Problem::Failed(error) = &problem {
                 tracing::warn!("not ready: {error:#}");
             }
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the log says why\n").into_response()
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not ready: the log says why\n",
+            )
+                .into_response()
         }
     }
 }
@@ -187,26 +236,37 @@ async fn ready(Shared(state): Us) -> Response {
 /// Makes an answer in its turn, on a thread of its own: counting and writing a page must not hold up the probes, and what is
 /// asked of the database and the store can't move from one thread to another while it waits. Nobody is waited for who has
 /// gone away.
-async fn apart<F: Future<Output = Answer>>(turns: Arc<Semaphore>, make: impl FnOnce() -> F + Send + 'static) -> Answer {
+async fn apart<F: Future<Output = Answer>>(
+    turns: Arc<Semaphore>,
+    make: impl FnOnce() -> F + Send + 'static,
+) -> Answer {
     let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {
-        return Err(Problem::Busy("Many people are looking. Try again in a moment."));
+        return Err(Problem::Busy(
+            "Many people are looking. Try again in a moment.",
+        ));
     };
     let (mut sender, receiver) = tokio::sync::oneshot::channel();
     let runtime = Handle::current();
-    std::thread::Builder::new().name("page".to_owned()).spawn(move || {
-        let _turn = turn;
-        let made = runtime.block_on(async {
-            tokio::select! {
-                made = tokio::time::timeout(MADE, make()) => Some(made),
-                () = sender.closed() => None,
+    std::thread::Builder::new()
+        .name("page".to_owned())
+        .spawn(move || {
+            let _turn = turn;
+            let made = runtime.block_on(async {
+                tokio::select! {
+                    made = tokio::time::timeout(MADE, make()) => Some(made),
+                    () = sender.closed() => None,
+                }
+            });
+            let late = |_| {
+                Err(Problem::Busy(
+                    "The page took too long. Choose fewer days, or try again in a moment.",
+                ))
+            };
+            if let Some(made) = made {
+                // Gone away in the end.
+                let _ = sender.send(made.unwrap_or_else(late));
             }
-        });
-        let late = |_| Err(Problem::Busy("The page took too long. Choose fewer days, or try again in a moment."));
-        if let Some(made) = made {
-            // Gone away in the end.
-            let _ = sender.send(made.unwrap_or_else(late));
-        }
-    })?;
+        })?;
     receiver.await?
 }
 
@@ -223,7 +283,13 @@ async fn overview(Shared(state): Us) -> Answer {
     paged(&state, async move |state| {
         let asides = Asides::default();
         let (models, unreadable) = state.overview(Some(&asides)).await?;
-        html(page::overview(&models, &state.source.place(), &state.thresholds, &unreadable, &asides.troubles()))
+        html(page::overview(
+            &models,
+            &state.source.place(),
+            &state.thresholds,
+            &unreadable,
+            &asides.troubles(),
+        ))
     })
     .await
 }
@@ -234,38 +300,69 @@ async fn model(Shared(state): Us, Path(name): Path<String>, RawQuery(query): Raw
         let asides = Asides::default();
         let model = found(&state, &name, &choice, &asides).await?;
         let late_labels = state.source.knows_late_labels();
-        html(page::model(&model, &choice, &state.thresholds, late_labels, &asides.troubles()))
+        html(page::model(
+            &model,
+            &choice,
+            &state.thresholds,
+            late_labels,
+            &asides.troubles(),
+        ))
     })
     .await
 }
 
-async fn found(state: &State, name: &str, choice: &Choice, asides: &Asides) -> Result<Model, Problem> {
-    let missing = || Problem::Missing(format!("No model {name} has predictions in {}.", state.source.place()));
+async fn found(
+    state: &State,
+    name: &str,
+    choice: &Choice,
+    asides: &Asides,
+) -> Result<Model, Problem> {
+    let missing = || {
+        Problem::Missing(format!(
+            "No model {name} has predictions in {}.",
+            state.source.place()
+        ))
+    };
     state.model(name, choice, asides).await?.ok_or_else(missing)
 }
 
 async fn compare(Shared(state): Us, Path(name): Path<String>, RawQuery(query): RawQuery) -> Answer {
     let query = query.unwrap_or_default();
-    let (mut a, b) =
-        (Choice::parse(&query, "a-").map_err(Problem::Asked)?, Choice::parse(&query, "b-").map_err(Problem::Asked)?);
+    let (mut a, b) = (
+        Choice::parse(&query, "a-").map_err(Problem::Asked)?,
+        Choice::parse(&query, "b-").map_err(Problem::Asked)?,
+    );
     paged(&state, async move |state| {
         let asides = Asides::default();
         let model = found(&state, &name, &b, &asides).await?;
         // Where neither side is chosen, the version before is compared with the one that scored last.
         if (a.version, b.version) == (None, None) {
             let newest = model.side.as_ref().map(|side| side.version);
-            let earlier = model.scored.iter().map(|of| of.model_version).filter(|version| Some(*version) < newest);
+            let earlier = model
+                .scored
+                .iter()
+                .map(|of| of.model_version)
+                .filter(|version| Some(*version) < newest);
             a.version = earlier.max().or(newest);
         }
         let left = state.side(&name, &model.scored, &a, Some(&asides)).await?;
-        html(page::compare(&model, left.as_ref(), &a, &b, &asides.troubles()))
+        html(page::compare(
+            &model,
+            left.as_ref(),
+            &a,
+            &b,
+            &asides.troubles(),
+        ))
     })
     .await
 }
 
 async fn runs(Shared(state): Us) -> Answer {
     paged(&state, async move |state| {
-        let (runs, attempted) = futures::join!(state.tracking.runs(None, RUNS), records::attempted(&state.store));
+        let (runs, attempted) = futures::join!(
+            state.tracking.runs(None, RUNS),
+            records::attempted(&state.store)
+        );
         html(page::runs(&runs, &attempted))
     })
     .await
@@ -273,20 +370,28 @@ async fn runs(Shared(state): Us) -> Answer {
 
 async fn data(Shared(state): Us) -> Answer {
     paged(&state, async move |state| {
-        let (scored, sets, reports) =
-            futures::join!(state.source.scored(), records::data_sets(&state.store), Reports::list(&state.store));
+        let (scored, sets, reports) = futures::join!(
+            state.source.scored(),
+            records::data_sets(&state.store),
+            Reports::list(&state.store)
+        );
         html(page::data(&scored, &sets, &reports))
     })
     .await
 }
 
 async fn data_set(Shared(state): Us, Path(folder): Path<String>) -> Answer {
-    paged(&state, async move |state| html(page::data_set(&in_folder(&state, &folder).await?))).await
+    paged(&state, async move |state| {
+        html(page::data_set(&in_folder(&state, &folder).await?))
+    })
+    .await
 }
 
 async fn in_folder(state: &State, folder: &str) -> Result<DataSet, Problem> {
     let missing = || Problem::Missing(format!("There is no data set in {folder}."));
-    records::data_set(&state.store, folder).await?.ok_or_else(missing)
+    records::data_set(&state.store, folder)
+        .await?
+        .ok_or_else(missing)
 }
 
 async fn prediction(Shared(state): Us, RawQuery(query): RawQuery) -> Answer {
@@ -296,7 +401,11 @@ async fn prediction(Shared(state): Us, RawQuery(query): RawQuery) -> Answer {
             Some(id) => state.source.predictions(id).await?,
             None => None,
         };
-        html(page::prediction(id.as_deref(), found.as_ref(), state.source.knows_late_labels()))
+        html(page::prediction(
+            id.as_deref(),
+            found.as_ref(),
+            state.source.knows_late_labels(),
+        ))
     })
     .await
 }
@@ -306,7 +415,11 @@ async fn table(Shared(state): Us, Path(file): Path<String>, RawQuery(query): Raw
     let choice = Choice::parse(&query, "").map_err(Problem::Asked)?;
     let (name, kind) = match file.split_once('.') {
         Some((name, kind @ ("csv" | "json"))) => (name.to_owned(), kind.to_owned()),
-        _ => return Err(Problem::Missing("A table is a .csv or a .json file.".to_owned())),
+        _ => {
+            return Err(Problem::Missing(
+                "A table is a .csv or a .json file.".to_owned(),
+            ));
+        }
     };
     paged(&state, async move |state| {
         let table = match name.as_str() {
@@ -314,7 +427,9 @@ async fn table(Shared(state): Us, Path(file): Path<String>, RawQuery(query): Raw
             "runs" => tables::runs(&state.tracking.runs(None, RUNS).await?),
             "workflows" => tables::workflows(&records::attempted(&state.store).await?.attempts),
             "prepared" => tables::prepared(&records::data_sets(&state.store).await?.sets),
-            "raw-files" => tables::raw_files(&in_folder(&state, &asked(&query, "set", "a data set")?).await?),
+            "raw-files" => {
+                tables::raw_files(&in_folder(&state, &asked(&query, "set", "a data set")?).await?)
+            }
             "left-out" => tables::left_out(&records::data_sets(&state.store).await?.sets),
             "predictions" => {
                 let id = asked(&query, "id", "an id")?;
@@ -322,18 +437,34 @@ async fn table(Shared(state): Us, Path(file): Path<String>, RawQuery(query): Raw
                 tables::predictions(&state.source.predictions(&id).await?.ok_or_else(none)?)
             }
             _ => {
-                let of_model = tables::OF_MODEL.iter().find(|(of_model, _)| *of_model == name);
+                let of_model = tables::OF_MODEL
+                    .iter()
+                    .find(|(of_model, _)| *of_model == name);
                 let none = || Problem::Missing(format!("There is no table {name}."));
                 let (_, of_model) = of_model.ok_or_else(none)?;
-                let model = found(&state, &asked(&query, "model", "a model")?, &choice, &Asides::default()).await?;
-                of_model(&model).ok_or_else(|| Problem::Missing("That version has no predictions.".to_owned()))?
+                let model = found(
+                    &state,
+                    &asked(&query, "model", "a model")?,
+                    &choice,
+                    &Asides::default(),
+                )
+                .await?;
+                of_model(&model).ok_or_else(|| {
+                    Problem::Missing("That version has no predictions.".to_owned())
+                })?
             }
         };
-        let (content_type, content) =
-            if kind == "csv" { ("text/csv; charset=utf-8", table.csv()?) } else { ("application/json", table.json()?) };
+        let (content_type, content) = if kind == "csv" {
+            ("text/csv; charset=utf-8", table.csv()?)
+        } else {
+            ("application/json", table.json()?)
+        };
         // The name is one of those above.
         let disposition = format!("attachment; filename=\"{name}.{kind}\"");
-        let headers = [(header::CONTENT_TYPE, content_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+        let headers = [
+            (header::CONTENT_TYPE, content_type.to_owned()),
+            (header::CONTENT_DISPOSITION, disposition),
+        ];
         Ok((headers, content).into_response())
     })
     .await
@@ -348,22 +479,47 @@ async fn report(
     Shared(state): Us,
     Path((data_version, model_name, version)): Path<(String, String, String)>,
 ) -> Answer {
-    let none = || Problem::Missing(format!("There is no report on {model_name} {version} and {data_version}."));
-    let model_version = version.strip_prefix('v').and_then(|number| number.parse().ok()).ok_or_else(none)?;
+    let none = || {
+        Problem::Missing(format!(
+            "There is no report on {model_name} {version} and {data_version}."
+        ))
+    };
+    let model_version = version
+        .strip_prefix('v')
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(none)?;
     let key = records::report_page(&data_version, &model_name, model_version).ok_or_else(none)?;
     let page = paged(&state, async move |state| {
         let missing = || Problem::Missing(format!("There is no {key}."));
-        Ok(state.store.get(&key).await?.ok_or_else(missing)?.into_response())
+        Ok(state
+            .store
+            .get(&key)
+            .await?
+            .ok_or_else(missing)?
+            .into_response())
     });
     let policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-    Ok(([(header::CONTENT_TYPE, HTML), (header::CONTENT_SECURITY_POLICY, policy)], page.await?.into_body())
+    Ok((
+        [
+            (header::CONTENT_TYPE, HTML),
+            (header::CONTENT_SECURITY_POLICY, policy),
+        ],
+        page.await?.into_body(),
+    )
         .into_response())
 }
 
 async fn metrics(Shared(state): Us) -> Answer {
     paged(&state, async move |state| {
         let text = gauges::text(&state.overview(None).await?.0);
-        Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+        Ok((
+            [(
+                header::CONTENT_TYPE,
+                "text/plain; version=0.0.4; charset=utf-8",
+            )],
+            text,
+        )
+            .into_response())
     })
     .await
 }

@@ -106,14 +106,21 @@ impl Source {
         let mut all = match self {
             Self::Store(results) => {
                 let (manifests, unreadable) = results.manifests().await?;
-                AllScored { scored: manifests.into_iter().map(of_manifest).collect(), unreadable }
+                AllScored {
+                    scored: manifests.into_iter().map(of_manifest).collect(),
+                    unreadable,
+                }
             }
             Self::Database(reader) => {
                 let mut published: HashMap<_, PublishedSet> = HashMap::new();
                 for set in reader.published(SETS).await? {
                     // The newest stands first.
                     published
-                        .entry((set.model_name.clone(), set.model_version, set.data_version.clone()))
+                        .entry((
+                            set.model_name.clone(),
+                            set.model_version,
+                            set.data_version.clone(),
+                        ))
                         .or_insert(set);
                 }
                 let scored = reader
@@ -121,7 +128,11 @@ impl Source {
                     .await?
                     .into_iter()
                     .map(|version| {
-                        let key = (version.model_name.clone(), version.model_version, version.data_version.clone());
+                        let key = (
+                            version.model_name.clone(),
+                            version.model_version,
+                            version.data_version.clone(),
+                        );
                         let set = published.get(&key);
                         Scored {
                             scored_at: set.map(|set| set.scored_at),
@@ -137,12 +148,17 @@ impl Source {
                         }
                     })
                     .collect();
-                AllScored { scored, unreadable: Vec::new() }
+                AllScored {
+                    scored,
+                    unreadable: Vec::new(),
+                }
             }
         };
         all.scored.sort_by(|a, b| {
             let key = |of: &Scored| (of.scored_at, of.last, of.model_version);
-            (&a.model_name, key(a)).cmp(&(&b.model_name, key(b))).then_with(|| a.data_version.cmp(&b.data_version))
+            (&a.model_name, key(a))
+                .cmp(&(&b.model_name, key(b)))
+                .then_with(|| a.data_version.cmp(&b.data_version))
         });
         Ok(all)
     }
@@ -157,7 +173,17 @@ impl Source {
         choice: &Choice,
     ) -> Result<Option<CountedDays>> {
         match self {
-            Self::Database(reader) => reader.days(model, version, choice.data.as_deref(), choice.from, choice.to).await,
+            Self::Database(reader) => {
+                reader
+                    .days(
+                        model,
+                        version,
+                        choice.data.as_deref(),
+                        choice.from,
+                        choice.to,
+                    )
+                    .await
+            }
             Self::Store(results) => results.counted(version, scored, choice).await,
         }
     }
@@ -172,7 +198,12 @@ impl Source {
 }
 
 fn of_manifest(results: Arc<ResultsManifest>) -> Scored {
-    let days = || results.profiles.iter().filter_map(|profile| layout::profile_day(&profile.key));
+    let days = || {
+        results
+            .profiles
+            .iter()
+            .filter_map(|profile| layout::profile_day(&profile.key))
+    };
     Scored {
         model_name: results.model_name.to_string(),
         model_version: results.model_version,
@@ -198,11 +229,19 @@ struct Objects<T> {
 
 impl<T> Kept<T> {
     fn new() -> Self {
-        Self(Mutex::new(Objects { by_name: HashMap::new(), bytes: 0 }))
+        Self(Mutex::new(Objects {
+            by_name: HashMap::new(),
+            bytes: 0,
+        }))
     }
 
     /// `bytes` is how large the object is.
-    async fn get(&self, key: &str, bytes: u64, read: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
+    async fn get(
+        &self,
+        key: &str,
+        bytes: u64,
+        read: impl Future<Output = Result<T>>,
+    ) -> Result<Arc<T>> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = lock().by_name.get(key).map(|(value, _)| value.clone());
         if let Some(found) = found {
@@ -215,7 +254,12 @@ impl<T> Kept<T> {
         {
             kept.bytes -= kept.by_name.remove(&other).map_or(0, |(_, bytes)| bytes);
         }
-        if bytes <= KEPT && kept.by_name.insert(key.to_owned(), (value.clone(), bytes)).is_none() {
+        if bytes <= KEPT
+            && kept
+                .by_name
+                .insert(key.to_owned(), (value.clone(), bytes))
+                .is_none()
+        {
             kept.bytes += bytes;
         }
         Ok(value)
@@ -238,14 +282,23 @@ impl Results {
         let read = objects.iter().map(|object| async move {
             let name = format!("{} {}", object.key, object.stamp);
             let read = manifest::require(&self.store, &object.key);
-            self.manifests.get(&name, object.bytes, read).await.map_err(|error| (&object.key, error))
+            self.manifests
+                .get(&name, object.bytes, read)
+                .await
+                .map_err(|error| (&object.key, error))
         });
         let (mut manifests, mut unreadable) = (Vec::new(), Vec::new());
-        for read in futures::stream::iter(read).buffered(AT_ONCE).collect::<Vec<_>>().await {
+        for read in futures::stream::iter(read)
+            .buffered(AT_ONCE)
+            .collect::<Vec<_>>()
+            .await
+        {
             match read {
                 Ok(manifest) => manifests.push(manifest),
                 // A service that is away is no fault of one object.
-                Err((_, error)) if failure::exit_code(&error) == failure::UNAVAILABLE => return Err(error),
+                Err((_, error)) if failure::exit_code(&error) == failure::UNAVAILABLE => {
+                    return Err(error);
+                }
                 // It was deleted since it was listed.
                 Err((key, _)) if self.store.head(key).await?.is_none() => {}
                 Err((_, error)) => unreadable.push(format!("{error:#}")),
@@ -254,38 +307,77 @@ impl Results {
         Ok((manifests, unreadable))
     }
 
-    async fn counted(&self, version: u64, scored: &[Scored], choice: &Choice) -> Result<Option<CountedDays>> {
+    async fn counted(
+        &self,
+        version: u64,
+        scored: &[Scored],
+        choice: &Choice,
+    ) -> Result<Option<CountedDays>> {
         let of_version = scored.iter().filter(|of| of.model_version == version);
-        let mut of_version: Vec<&ResultsManifest> = of_version.filter_map(|of| of.results.as_deref()).collect();
-        let Some(newest) = of_version.iter().max_by_key(|results| results.header.created_at) else {
+        let mut of_version: Vec<&ResultsManifest> =
+            of_version.filter_map(|of| of.results.as_deref()).collect();
+        let Some(newest) = of_version
+            .iter()
+            .max_by_key(|results| results.header.created_at)
+        else {
             return Ok(None);
         };
-        let baseline = self.baselines.get(&newest.model, BASELINE, self.baseline(&newest.model)).await?;
-        of_version.retain(|results| choice.data.as_ref().is_none_or(|data| *data == results.data_version.to_string()));
+        let baseline = self
+            .baselines
+            .get(&newest.model, BASELINE, self.baseline(&newest.model))
+            .await?;
+        of_version.retain(|results| {
+            choice
+                .data
+                .as_ref()
+                .is_none_or(|data| *data == results.data_version.to_string())
+        });
         let files: Vec<(String, &File)> = of_version
             .iter()
-            .flat_map(|results| results.profiles.iter().map(|file| (results.data_version.to_string(), file)))
+            .flat_map(|results| {
+                results
+                    .profiles
+                    .iter()
+                    .map(|file| (results.data_version.to_string(), file))
+            })
             .filter(|(_, file)| choice.holds(layout::profile_day(&file.key)))
             .collect();
         let read = files.into_iter().map(|(data_version, file)| async move {
-            let stored = self.profiles.get(&file.sha256, file.bytes, self.store.require_json(&file.key)).await?;
+            let stored = self
+                .profiles
+                .get(&file.sha256, file.bytes, self.store.require_json(&file.key))
+                .await?;
             anyhow::Ok((data_version, stored))
         });
-        let all: Vec<(String, Arc<StoredProfile>)> =
-            futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
-        let mut found = CountedDays { baseline, days: Vec::new(), left_out_rows: 0 };
+        let all: Vec<(String, Arc<StoredProfile>)> = futures::stream::iter(read)
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut found = CountedDays {
+            baseline,
+            days: Vec::new(),
+            left_out_rows: 0,
+        };
         for (data_version, stored) in all {
             match stored.fits(&found.baseline) {
-                true => found.days.push(CountedDay { data_version, day: stored.day, profile: stored.profile.clone() }),
+                true => found.days.push(CountedDay {
+                    data_version,
+                    day: stored.day,
+                    profile: stored.profile.clone(),
+                }),
                 false => found.left_out_rows += stored.rows as u64,
             }
         }
-        found.days.sort_by(|a, b| (a.day, &a.data_version).cmp(&(b.day, &b.data_version)));
+        found
+            .days
+            .sort_by(|a, b| (a.day, &a.data_version).cmp(&(b.day, &b.data_version)));
         Ok(Some(found))
     }
 
     async fn baseline(&self, model: &str) -> Result<Baseline> {
-        let model: ModelManifest = manifest::require(&self.store, model).await.context("reading the model")?;
+        let model: ModelManifest = manifest::require(&self.store, model)
+            .await
+            .context("reading the model")?;
         model.load_baseline(&self.store, self.timezone).await
     }
 }

@@ -40,7 +40,9 @@ impl Table {
                 other => other.to_string(),
             }))?;
         }
-        Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
+        Ok(writer
+            .into_inner()
+            .map_err(csv::IntoInnerError::into_error)?)
     }
 
     /// A list of objects.
@@ -49,8 +51,11 @@ impl Table {
     /// None that happens: it is written to memory.
     pub(crate) fn json(&self) -> Result<Vec<u8>> {
         let names = self.columns.iter().cloned();
-        let rows: Vec<Map<String, Value>> =
-            self.rows.iter().map(|row| names.clone().zip(row.iter().cloned()).collect()).collect();
+        let rows: Vec<Map<String, Value>> = self
+            .rows
+            .iter()
+            .map(|row| names.clone().zip(row.iter().cloned()).collect())
+            .collect();
         Ok(serde_json::to_vec_pretty(&rows)?)
     }
 }
@@ -61,7 +66,10 @@ type Columns<T> = [(&'static str, fn(&T) -> Value)];
 fn of<'a, T: 'a>(columns: &Columns<T>, values: impl IntoIterator<Item = &'a T>) -> Table {
     Table {
         columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        rows: values.into_iter().map(|value| columns.iter().map(|(_, get)| get(value)).collect()).collect(),
+        rows: values
+            .into_iter()
+            .map(|value| columns.iter().map(|(_, get)| get(value)).collect())
+            .collect(),
     }
 }
 
@@ -95,11 +103,17 @@ type OfModel = fn(&Model) -> Option<Table>;
 /// The tables of a model's page, by name.
 pub(crate) const OF_MODEL: [(&str, OfModel); 7] = [
     ("days", |model| Some(days(&model.side.as_ref()?.live))),
-    ("features", |model| Some(features(&model.side.as_ref()?.live))),
-    ("thresholds", |model| Some(thresholds(&model.side.as_ref()?.live))),
+    ("features", |model| {
+        Some(features(&model.side.as_ref()?.live))
+    }),
+    ("thresholds", |model| {
+        Some(thresholds(&model.side.as_ref()?.live))
+    }),
     ("segments", |model| Some(segments(&model.segments()?))),
     ("metrics", |model| Some(metrics(&model.side.as_ref()?.live))),
-    ("calibration", |model| Some(calibration(&model.side.as_ref()?.live))),
+    ("calibration", |model| {
+        Some(calibration(&model.side.as_ref()?.live))
+    }),
     ("values", |model| Some(values(&model.side.as_ref()?.live))),
 ];
 
@@ -111,7 +125,9 @@ fn days(live: &Live) -> Table {
         ("scored_rows", |day| day.scored_rows.into()),
         ("labelled_rows", |day| day.labelled_rows.into()),
         ("mean_score", |day| day.mean_score.into()),
-        ("predicted_positive_rate", |day| day.predicted_positive_rate.into()),
+        ("predicted_positive_rate", |day| {
+            day.predicted_positive_rate.into()
+        }),
         ("base_rate", |day| day.base_rate.into()),
         ("accuracy", |day| day.accuracy.into()),
         ("precision", |day| day.precision.into()),
@@ -120,8 +136,12 @@ fn days(live: &Live) -> Table {
         ("roc_auc", |day| day.roc_auc.into()),
         ("brier", |day| day.brier.into()),
         ("true_positives", |day| day.confusion.true_positives.into()),
-        ("false_positives", |day| day.confusion.false_positives.into()),
-        ("false_negatives", |day| day.confusion.false_negatives.into()),
+        ("false_positives", |day| {
+            day.confusion.false_positives.into()
+        }),
+        ("false_negatives", |day| {
+            day.confusion.false_negatives.into()
+        }),
         ("true_negatives", |day| day.confusion.true_negatives.into()),
     ];
     of(columns, &live.performance.days)
@@ -132,25 +152,36 @@ fn features(live: &Live) -> Table {
     let columns: &Columns<ColumnDrift> = &[
         ("column", |column| column.name.as_str().into()),
         ("verdict", |column| column.verdict.to_string().into()),
-        ("psi", |column| column.psi.as_ref().map(|psi| psi.value).into()),
-        ("noise_floor", |column| column.psi.as_ref().map(|psi| psi.noise_floor).into()),
+        ("psi", |column| {
+            column.psi.as_ref().map(|psi| psi.value).into()
+        }),
+        ("noise_floor", |column| {
+            column.psi.as_ref().map(|psi| psi.noise_floor).into()
+        }),
         ("jensen_shannon", |column| column.jensen_shannon.into()),
         ("ks", |column| column.ks.map(|ks| ks.statistic).into()),
         ("reference_mean", |column| column.reference.mean.into()),
         ("mean", |column| column.current.mean.into()),
         ("reference_std", |column| column.reference.std.into()),
         ("std", |column| column.current.std.into()),
-        ("reference_missing", |column| column.reference.missing.into()),
+        ("reference_missing", |column| {
+            column.reference.missing.into()
+        }),
         ("missing", |column| column.current.missing.into()),
     ];
-    of(columns, std::iter::once(&live.drift.score).chain(&live.drift.features))
+    of(
+        columns,
+        std::iter::once(&live.drift.score).chain(&live.drift.features),
+    )
 }
 
 /// Metrics by threshold.
 fn thresholds(live: &Live) -> Table {
     let columns: &Columns<AtThreshold> = &[
         ("threshold", |at| at.threshold.into()),
-        ("predicted_positive_rate", |at| at.predicted_positive_rate.into()),
+        ("predicted_positive_rate", |at| {
+            at.predicted_positive_rate.into()
+        }),
         ("accuracy", |at| at.accuracy.into()),
         ("precision", |at| at.precision.into()),
         ("recall", |at| at.recall.into()),
@@ -177,9 +208,14 @@ fn metrics(live: &Live) -> Table {
         ("base_rate", |of| of.base_rate),
     ];
     let now = live.performance.overall.as_ref();
-    let rows: Vec<_> = picks.map(|(name, pick)| (name, now.and_then(pick), pick(&live.performance.holdout))).into();
-    let columns: &Columns<(&str, Option<f64>, Option<f64>)> =
-        &[("metric", |row| row.0.into()), ("now", |row| row.1.into()), ("holdout", |row| row.2.into())];
+    let rows: Vec<_> = picks
+        .map(|(name, pick)| (name, now.and_then(pick), pick(&live.performance.holdout)))
+        .into();
+    let columns: &Columns<(&str, Option<f64>, Option<f64>)> = &[
+        ("metric", |row| row.0.into()),
+        ("now", |row| row.1.into()),
+        ("holdout", |row| row.2.into()),
+    ];
     of(columns, &rows)
 }
 
@@ -192,7 +228,13 @@ fn calibration(live: &Live) -> Table {
         ("mean_predicted", |bin| bin.mean_predicted.into()),
         ("observed_rate", |bin| bin.observed_rate.into()),
     ];
-    of(columns, live.performance.overall.iter().flat_map(|overall| &overall.calibration))
+    of(
+        columns,
+        live.performance
+            .overall
+            .iter()
+            .flat_map(|overall| &overall.calibration),
+    )
 }
 
 /// What is wrong with the values of each feature.
@@ -228,8 +270,16 @@ fn segments(segments: &Segments) -> Table {
         ("recall", |(_, part)| part.recall.into()),
         ("f1", |(_, part)| part.f1.into()),
     ];
-    let by_column = segments.columns.iter().flat_map(|by| by.values.iter().map(|part| (by.column.as_str(), part)));
-    let parts: Vec<(&str, &Segment)> = segments.score.iter().map(|part| ("score", part)).chain(by_column).collect();
+    let by_column = segments
+        .columns
+        .iter()
+        .flat_map(|by| by.values.iter().map(|part| (by.column.as_str(), part)));
+    let parts: Vec<(&str, &Segment)> = segments
+        .score
+        .iter()
+        .map(|part| ("score", part))
+        .chain(by_column)
+        .collect();
     of(columns, &parts)
 }
 
@@ -238,13 +288,21 @@ pub(crate) fn runs(runs: &[RunView]) -> Table {
     let columns: &Columns<RunView> = &[
         ("run_id", |view| view.run.run_id.as_str().into()),
         ("name", |view| view.run.name.as_str().into()),
-        ("model_name", |view| view.run.model_name.as_ref().map(ToString::to_string).into()),
+        ("model_name", |view| {
+            view.run.model_name.as_ref().map(ToString::to_string).into()
+        }),
         ("status", |view| json!(view.run.status)),
         ("start_time", |view| instant(Some(view.run.start_time))),
         ("end_time", |view| instant(view.run.end_time)),
         ("url", |view| view.url.clone().into()),
         ("metrics", |view| {
-            json!(view.run.metrics.iter().map(|(name, metric)| (name, metric.value)).collect::<BTreeMap<_, _>>())
+            json!(
+                view.run
+                    .metrics
+                    .iter()
+                    .map(|(name, metric)| (name, metric.value))
+                    .collect::<BTreeMap<_, _>>()
+            )
         }),
     ];
     of(columns, runs)
@@ -254,10 +312,14 @@ pub(crate) fn runs(runs: &[RunView]) -> Table {
 pub(crate) fn workflows(attempts: &[Attempt]) -> Table {
     let columns: &Columns<Attempt> = &[
         ("workflow", |attempt| attempt.workflow.as_str().into()),
-        ("data_version", |attempt| attempt.data_version.to_string().into()),
+        ("data_version", |attempt| {
+            attempt.data_version.to_string().into()
+        }),
         ("model_name", |attempt| attempt.model_name.as_str().into()),
         ("status", |attempt| attempt.status.as_str().into()),
-        ("duration_seconds", |attempt| attempt.duration_seconds.into()),
+        ("duration_seconds", |attempt| {
+            attempt.duration_seconds.into()
+        }),
         ("attempts", |attempt| attempt.attempts.into()),
         ("recorded_at", |attempt| instant(Some(attempt.recorded_at))),
         ("failures", |attempt| attempt.failures.len().into()),
@@ -268,14 +330,25 @@ pub(crate) fn workflows(attempts: &[Attempt]) -> Table {
 /// Data sets.
 pub(crate) fn prepared(sets: &[DataSet]) -> Table {
     let columns: &Columns<DataSet> = &[
-        ("data_version", |set| set.manifest.data_version.to_string().into()),
+        ("data_version", |set| {
+            set.manifest.data_version.to_string().into()
+        }),
         ("split", |set| set.manifest.split.to_string().into()),
         ("rows", |set| set.manifest.rows.into()),
         ("labelled_rows", |set| set.manifest.labelled_rows.into()),
         ("raw_files", |set| set.manifest.shards.len().into()),
-        ("raw_bytes", |set| set.manifest.shards.iter().map(|shard| shard.bytes).sum::<u64>().into()),
+        ("raw_bytes", |set| {
+            set.manifest
+                .shards
+                .iter()
+                .map(|shard| shard.bytes)
+                .sum::<u64>()
+                .into()
+        }),
         ("left_out", |set| set.manifest.quarantined.len().into()),
-        ("created_at", |set| instant(Some(set.manifest.header.created_at))),
+        ("created_at", |set| {
+            instant(Some(set.manifest.header.created_at))
+        }),
         ("folder", |set| set.folder.as_str().into()),
     ];
     of(columns, sets)
@@ -296,22 +369,33 @@ pub(crate) fn raw_files(set: &DataSet) -> Table {
 /// Raw files that were left out.
 pub(crate) fn left_out(sets: &[DataSet]) -> Table {
     let columns: &Columns<(&DatasetManifest, &Quarantined)> = &[
-        ("data_version", |(set, _)| set.data_version.to_string().into()),
+        ("data_version", |(set, _)| {
+            set.data_version.to_string().into()
+        }),
         ("split", |(set, _)| set.split.to_string().into()),
         ("file", |(_, file)| file.key.as_str().into()),
         ("reason", |(_, file)| file.reason.as_str().into()),
     ];
-    let files =
-        sets.iter().map(|set| &set.manifest).flat_map(|set| set.quarantined.iter().map(move |file| (set, file)));
+    let files = sets
+        .iter()
+        .map(|set| &set.manifest)
+        .flat_map(|set| set.quarantined.iter().map(move |file| (set, file)));
     of(columns, &files.collect::<Vec<_>>())
 }
 
 /// The predictions of an id, with all columns of the table.
 pub(crate) fn predictions(found: &Predicted) -> Table {
     let row = |row: &Map<String, Value>| {
-        found.columns.iter().map(|column| row.get(column).cloned().unwrap_or_default()).collect()
+        found
+            .columns
+            .iter()
+            .map(|column| row.get(column).cloned().unwrap_or_default())
+            .collect()
     };
-    Table { columns: found.columns.clone(), rows: found.rows.iter().map(row).collect() }
+    Table {
+        columns: found.columns.clone(),
+        rows: found.rows.iter().map(row).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -322,10 +406,19 @@ mod tests {
     fn what_a_spreadsheet_would_run_stays_a_text() {
         let table = Table {
             columns: vec!["name".to_owned(), "value".to_owned()],
-            rows: vec![vec!["=1+1".into(), 0.5.into()], vec!["a,\"b\"".into(), Value::Null]],
+            rows: vec![
+                vec!["=1+1".into(), 0.5.into()],
+                vec!["a,\"b\"".into(), Value::Null],
+            ],
         };
-        assert_eq!(String::from_utf8(table.csv().unwrap()).unwrap(), "name,value\n'=1+1,0.5\n\"a,\"\"b\"\"\",\n");
+        assert_eq!(
+            String::from_utf8(table.csv().unwrap()).unwrap(),
+            "name,value\n'=1+1,0.5\n\"a,\"\"b\"\"\",\n"
+        );
         let json: Value = serde_json::from_slice(&table.json().unwrap()).unwrap();
-        assert_eq!(json, serde_json::json!([{"name": "=1+1", "value": 0.5}, {"name": "a,\"b\"", "value": null}]));
+        assert_eq!(
+            json,
+            serde_json::json!([{"name": "=1+1", "value": 0.5}, {"name": "a,\"b\"", "value": null}])
+        );
     }
 }

@@ -16,38 +16,87 @@ const FEW_VALUES: usize = 24;
 /// Share of the values that a histogram leaves out on either side: a few far values would squeeze the rest.
 const TAIL: f64 = 0.002;
 
-pub(super) fn drift(subject: &Subject, scan: &Scan, columns: &Columns, thresholds: &Thresholds) -> Result<Drift> {
+pub(super) fn drift(
+    subject: &Subject,
+    scan: &Scan,
+    columns: &Columns,
+    thresholds: &Thresholds,
+) -> Result<Drift> {
     let reference = subject.reference_score()?;
     let comparisons = scan.features.len() + 1;
     let periods = scan.periods.sorted();
-    let floors = Floors { column: NoiseFloor::of(comparisons), period: NoiseFloor::of(comparisons * periods.len()) };
+    let floors = Floors {
+        column: NoiseFloor::of(comparisons),
+        period: NoiseFloor::of(comparisons * periods.len()),
+    };
     let judge = |index: usize, name: &str, reference: &Profile, current: &Profile| {
         let cells = columns.cells(index);
         let by_period = periods.iter().map(|period| {
             let psi = cells.psi(period.of(columns, index), &floors.period);
             psi.map(|psi| (psi.value * 1e6).round() / 1e6)
         });
-        column(name, reference, current, cells, &floors.column, by_period.collect(), thresholds)
+        column(
+            name,
+            reference,
+            current,
+            cells,
+            &floors.column,
+            by_period.collect(),
+            thresholds,
+        )
     };
     let score = judge(scan.features.len(), "score", &reference, &scan.score)?;
     let mut features = Vec::with_capacity(scan.features.len());
-    for (index, (reference, current)) in subject.reference.features.iter().zip(&scan.features).enumerate() {
-        features.push(judge(index, &reference.name, &reference.profile, &current.profile)?);
+    for (index, (reference, current)) in subject
+        .reference
+        .features
+        .iter()
+        .zip(&scan.features)
+        .enumerate()
+    {
+        features.push(judge(
+            index,
+            &reference.name,
+            &reference.profile,
+            &current.profile,
+        )?);
     }
-    let dated: Vec<(NaiveDate, u64)> = periods.iter().map(|period| (period.date, period.rows)).collect();
-    let periods = over(scan.periods.unit, &dated, &floors.period, subject.reference.rows);
+    let dated: Vec<(NaiveDate, u64)> = periods
+        .iter()
+        .map(|period| (period.date, period.rows))
+        .collect();
+    let periods = over(
+        scan.periods.unit,
+        &dated,
+        &floors.period,
+        subject.reference.rows,
+    );
     Ok(together(score, features, periods))
 }
 
 /// All columns, the features in the order of how bad they are.
-pub(crate) fn together(score: ColumnDrift, mut features: Vec<ColumnDrift>, periods: Option<Periods>) -> Drift {
+pub(crate) fn together(
+    score: ColumnDrift,
+    mut features: Vec<ColumnDrift>,
+    periods: Option<Periods>,
+) -> Drift {
     let index = |column: &ColumnDrift| column.psi.as_ref().map_or(-1.0, |psi| psi.value);
     // Stable: equal ones stay in the model's order.
-    features.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(index(b).total_cmp(&index(a))));
+    features.sort_by(|a, b| {
+        b.verdict
+            .cmp(&a.verdict)
+            .then(index(b).total_cmp(&index(a)))
+    });
     Drift {
         comparisons: features.len() as u64 + 1,
-        drifted_features: features.iter().filter(|column| column.verdict >= Verdict::Warn).count() as u64,
-        psi_max: features.iter().filter_map(|column| Some(column.psi.as_ref()?.value)).max_by(f64::total_cmp),
+        drifted_features: features
+            .iter()
+            .filter(|column| column.verdict >= Verdict::Warn)
+            .count() as u64,
+        psi_max: features
+            .iter()
+            .filter_map(|column| Some(column.psi.as_ref()?.value))
+            .max_by(f64::total_cmp),
         periods,
         score,
         features,
@@ -56,16 +105,28 @@ pub(crate) fn together(score: ColumnDrift, mut features: Vec<ColumnDrift>, perio
 
 /// The worst of all columns.
 pub(crate) fn verdict(drift: &Drift) -> Verdict {
-    drift.features.iter().map(|column| column.verdict).fold(drift.score.verdict, Verdict::max)
+    drift
+        .features
+        .iter()
+        .map(|column| column.verdict)
+        .fold(drift.score.verdict, Verdict::max)
 }
 
 /// Stretches of time with their rows, and what chance explains in each; `None` without any.
-pub(crate) fn over(unit: Period, dated: &[(NaiveDate, u64)], floor: &NoiseFloor, trained: u64) -> Option<Periods> {
+pub(crate) fn over(
+    unit: Period,
+    dated: &[(NaiveDate, u64)],
+    floor: &NoiseFloor,
+    trained: u64,
+) -> Option<Periods> {
     (!dated.is_empty()).then(|| Periods {
         unit,
         dates: dated.iter().map(|(date, _)| *date).collect(),
         rows: dated.iter().map(|(_, rows)| *rows).collect(),
-        noise_floor: dated.iter().map(|(_, rows)| floor.at(MOST_BUCKETS, trained.max(1), (*rows).max(1))).collect(),
+        noise_floor: dated
+            .iter()
+            .map(|(_, rows)| floor.at(MOST_BUCKETS, trained.max(1), (*rows).max(1)))
+            .collect(),
     })
 }
 
@@ -85,7 +146,11 @@ pub(crate) fn judged(
         jensen_shannon: psi.as_ref().map(Psi::jensen_shannon),
         psi,
         ks,
-        mean_shift: now.mean.zip(then.mean).zip(spread).map(|((now, then), spread)| (now - then) / spread),
+        mean_shift: now
+            .mean
+            .zip(then.mean)
+            .zip(spread)
+            .map(|((now, then), spread)| (now - then) / spread),
         std_ratio: now.std.zip(spread).map(|(now, spread)| now / spread),
         values: None,
         psi_by_period: Vec::new(),
@@ -121,7 +186,14 @@ fn column(
         values: values(reference, current),
         psi_by_period,
         histogram: histogram(reference, current),
-        ..judged(name, psi, ks, summary(reference), summary(current), thresholds)
+        ..judged(
+            name,
+            psi,
+            ks,
+            summary(reference),
+            summary(current),
+            thresholds,
+        )
     })
 }
 
@@ -130,9 +202,15 @@ fn values(reference: &Profile, current: &Profile) -> Option<Values> {
     let (then, now) = (reference.values()?, current.values()?);
     let lacking = |side: &[(f64, u64)], other: &[(f64, u64)]| {
         let has = |value: f64| other.iter().any(|(known, _)| *known == value);
-        side.iter().map(|&(value, _)| value).filter(|value| !has(*value)).collect()
+        side.iter()
+            .map(|&(value, _)| value)
+            .filter(|value| !has(*value))
+            .collect()
     };
-    Some(Values { new: lacking(now, then), vanished: lacking(then, now) })
+    Some(Values {
+        new: lacking(now, then),
+        vanished: lacking(then, now),
+    })
 }
 
 fn summary(profile: &Profile) -> Summary {
@@ -155,7 +233,9 @@ fn histogram(reference: &Profile, current: &Profile) -> Vec<Bin> {
         values.dedup();
         if values.len() <= FEW_VALUES {
             let count_of = |side: &[(f64, u64)], value: f64| {
-                side.iter().find(|(other, _)| *other == value).map_or(0, |&(_, count)| count)
+                side.iter()
+                    .find(|(other, _)| *other == value)
+                    .map_or(0, |&(_, count)| count)
             };
             let bar = |&value: &f64| Bin {
                 lower: value,
@@ -166,15 +246,27 @@ fn histogram(reference: &Profile, current: &Profile) -> Vec<Bin> {
             return values.iter().map(bar).collect();
         }
     }
-    let ends = |q: f64| [reference, current].into_iter().filter_map(move |side| side.quantile(q));
+    let ends = |q: f64| {
+        [reference, current]
+            .into_iter()
+            .filter_map(move |side| side.quantile(q))
+    };
     let lower = ends(TAIL).fold(f64::INFINITY, f64::min);
     let upper = ends(1.0 - TAIL).fold(f64::NEG_INFINITY, f64::max);
     if lower >= upper {
         return Vec::new();
     }
-    let (a, b) = (reference.histogram_between(lower, upper, BINS), current.histogram_between(lower, upper, BINS));
+    let (a, b) = (
+        reference.histogram_between(lower, upper, BINS),
+        current.histogram_between(lower, upper, BINS),
+    );
     a.iter()
         .zip(&b)
-        .map(|(a, b)| Bin { lower: a.lower, upper: a.upper, reference: a.count, current: b.count })
+        .map(|(a, b)| Bin {
+            lower: a.lower,
+            upper: a.upper,
+            reference: a.count,
+            current: b.count,
+        })
         .collect()
 }

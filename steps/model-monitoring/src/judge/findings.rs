@@ -25,7 +25,11 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, severity: Severity, area: Area, text: impl Into<String>) {
-        self.0.push(Finding { severity, area, text: text.into() });
+        self.0.push(Finding {
+            severity,
+            area,
+            text: text.into(),
+        });
     }
 
     fn of_quality(&mut self, quality: &Quality) {
@@ -49,13 +53,27 @@ impl Findings {
         }
         if quality.duplicate_rows > 0 {
             let key = quality.key.join(", ");
-            warn(format!("{} repeat the key ({key}) of another row.", rows(quality.duplicate_rows)));
+            warn(format!(
+                "{} repeat the key ({key}) of another row.",
+                rows(quality.duplicate_rows)
+            ));
         }
-        if let Some(freshness) = quality.freshness.as_ref().filter(|freshness| freshness.age_days < 0) {
-            warn(format!("The last date, {}, lies after the day on which the rows were scored.", freshness.last));
+        if let Some(freshness) = quality
+            .freshness
+            .as_ref()
+            .filter(|freshness| freshness.age_days < 0)
+        {
+            warn(format!(
+                "The last date, {}, lies after the day on which the rows were scored.",
+                freshness.last
+            ));
         }
         if let Some(undated) = quality.undated_rows.filter(|&undated| undated > 0) {
-            self.add(Severity::Note, Area::Quality, format!("{} have no date and stand in no day.", rows(undated)));
+            self.add(
+                Severity::Note,
+                Area::Quality,
+                format!("{} have no date and stand in no day.", rows(undated)),
+            );
         }
         let (late, unmatched) = (&quality.late_labels, quality.late_labels.unmatched_keys);
         if unmatched > 0 {
@@ -72,7 +90,9 @@ impl Findings {
         let mut note = |text: String| self.add(Severity::Note, Area::Performance, text);
         let Some(overall) = &performance.overall else {
             if quality.rows > 0 {
-                note("There are no labels yet: performance will be known when they come.".to_owned());
+                note(
+                    "There are no labels yet: performance will be known when they come.".to_owned(),
+                );
             }
             return;
         };
@@ -92,9 +112,10 @@ impl Findings {
                 share(Some(majority))
             ));
         }
-        if let (Some(now), Some(then)) =
-            (performance.intervals.accuracy, performance.holdout.confusion.intervals().accuracy)
-            && now.high < then.low
+        if let (Some(now), Some(then)) = (
+            performance.intervals.accuracy,
+            performance.holdout.confusion.intervals().accuracy,
+        ) && now.high < then.low
         {
             note(format!(
                 "Accuracy {} ({} to {}) is below the holdout's {} by more than chance explains.",
@@ -127,9 +148,10 @@ impl Findings {
             );
             self.add(Severity::Note, Area::Drift, text);
         }
-        for (verdict, severity, limit) in
-            [(Verdict::Alert, Severity::Alert, thresholds.alert), (Verdict::Warn, Severity::Warn, thresholds.warn)]
-        {
+        for (verdict, severity, limit) in [
+            (Verdict::Alert, Severity::Alert, thresholds.alert),
+            (Verdict::Warn, Severity::Warn, thresholds.warn),
+        ] {
             let mut drifted: Vec<&ColumnDrift> = std::iter::once(&drift.score)
                 .chain(&drift.features)
                 .filter(|column| column.verdict == verdict)
@@ -143,20 +165,45 @@ impl Findings {
                 self.add(
                     severity,
                     Area::Drift,
-                    format!("{more} more features have a PSI of {} or more.", number(Some(limit))),
+                    format!(
+                        "{more} more features have a PSI of {} or more.",
+                        number(Some(limit))
+                    ),
                 );
             }
         }
-        let changed = drift.features.iter().filter_map(|column| Some((column, column.values.as_ref()?)));
-        for (column, values) in changed.filter(|(_, values)| !values.new.is_empty()).take(NAMED) {
-            let new: Vec<String> = values.new.iter().take(NAMED).map(|value| number(Some(*value))).collect();
+        let changed = drift
+            .features
+            .iter()
+            .filter_map(|column| Some((column, column.values.as_ref()?)));
+        for (column, values) in changed
+            .filter(|(_, values)| !values.new.is_empty())
+            .take(NAMED)
+        {
+            let new: Vec<String> = values
+                .new
+                .iter()
+                .take(NAMED)
+                .map(|value| number(Some(*value)))
+                .collect();
             let more = values.new.len().saturating_sub(NAMED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let text = format!("{} has values that training did not have: {}{more}.", column.name, new.join(", "));
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let text = format!(
+                "{} has values that training did not have: {}{more}.",
+                column.name,
+                new.join(", ")
+            );
             self.add(Severity::Note, Area::Drift, text);
         }
         if content.verdict == Verdict::Ok {
-            let text = format!("No feature, nor the score, has a PSI of {} or more.", number(Some(thresholds.warn)));
+            let text = format!(
+                "No feature, nor the score, has a PSI of {} or more.",
+                number(Some(thresholds.warn))
+            );
             self.add(Severity::Note, Area::Drift, text);
         }
     }
@@ -165,7 +212,11 @@ impl Findings {
 /// The class that is more frequent, as it stands in the data.
 fn majority_class<'a>(performance: &'a Performance, overall: &Metrics) -> &'a str {
     let classes = &performance.classes;
-    if 2 * overall.positives >= overall.rows { &classes.positive } else { &classes.negative }
+    if 2 * overall.positives >= overall.rows {
+        &classes.positive
+    } else {
+        &classes.negative
+    }
 }
 
 fn moved(column: &ColumnDrift, limit: f64) -> String {

@@ -4,7 +4,9 @@ use common::days;
 use common::metrics::{Confusion, CurvePoint};
 
 use super::ratio;
-use crate::content::{AtThreshold, ClassNames, Day, Performance, Segment, SegmentedColumn, Segments};
+use crate::content::{
+    AtThreshold, ClassNames, Day, Performance, Segment, SegmentedColumn, Segments,
+};
 use crate::join::{DayCounts, Joined};
 use crate::segments::{Dictionaries, SegmentCounts, Segmentation};
 use crate::subject::Subject;
@@ -21,25 +23,50 @@ pub(super) fn performance(subject: &Subject, joined: &Joined) -> Performance {
             }
         }
     }
-    let (rows, labelled_rows) = all.as_ref().map_or((0, 0), |all| (all.rows, all.labelled_rows));
-    let overall = all.map(|all| all.metrics.report(Some(&joined.ranks))).filter(|overall| overall.rows > 0);
+    let (rows, labelled_rows) = all
+        .as_ref()
+        .map_or((0, 0), |all| (all.rows, all.labelled_rows));
+    let overall = all
+        .map(|all| all.metrics.report(Some(&joined.ranks)))
+        .filter(|overall| overall.rows > 0);
     let classes = &subject.model.classes;
-    let confusion = overall.as_ref().map(|overall| overall.confusion).unwrap_or_default();
-    let (positives, negatives) = (confusion.positives(), confusion.rows() - confusion.positives());
-    let at = |point: &CurvePoint| at_threshold(point.threshold, point.confusion(positives, negatives));
-    let thresholds = if overall.is_some() { joined.at_thresholds.iter().map(at).collect() } else { Vec::new() };
+    let confusion = overall
+        .as_ref()
+        .map(|overall| overall.confusion)
+        .unwrap_or_default();
+    let (positives, negatives) = (
+        confusion.positives(),
+        confusion.rows() - confusion.positives(),
+    );
+    let at =
+        |point: &CurvePoint| at_threshold(point.threshold, point.confusion(positives, negatives));
+    let thresholds = if overall.is_some() {
+        joined.at_thresholds.iter().map(at).collect()
+    } else {
+        Vec::new()
+    };
     Performance {
         labelled_rows,
         label_coverage: ratio(labelled_rows, rows),
-        majority_accuracy: overall.as_ref().and_then(|overall| overall.base_rate).map(|rate| rate.max(1.0 - rate)),
+        majority_accuracy: overall
+            .as_ref()
+            .and_then(|overall| overall.base_rate)
+            .map(|rate| rate.max(1.0 - rate)),
         intervals: confusion.intervals(),
         curve: joined.curve.clone(),
         thresholds,
         overall,
         holdout: subject.metrics.holdout.clone(),
-        classes: ClassNames { negative: classes.negative.to_string(), positive: classes.positive.to_string() },
+        classes: ClassNames {
+            negative: classes.negative.to_string(),
+            positive: classes.positive.to_string(),
+        },
         time_column: subject.time().map(str::to_owned),
-        days: joined.days.iter().filter_map(|(number, counts)| Some(day(days::date((*number)?)?, counts))).collect(),
+        days: joined
+            .days
+            .iter()
+            .filter_map(|(number, counts)| Some(day(days::date((*number)?)?, counts)))
+            .collect(),
     }
 }
 
@@ -80,26 +107,42 @@ pub(crate) fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold 
 }
 
 /// Parts of the rows. `reference` holds the shares of the training data's scores in the same ranges.
-pub(crate) fn segments(parts: &Segmentation, dictionaries: &Dictionaries, reference: &[u64]) -> Segments {
+pub(crate) fn segments(
+    parts: &Segmentation,
+    dictionaries: &Dictionaries,
+    reference: &[u64],
+) -> Segments {
     let scored: u64 = parts.score.iter().map(|counts| counts.rows).sum();
     let trained: u64 = reference.iter().sum();
     let cuts = parts.cuts();
-    let score = parts.score.iter().zip(reference).enumerate().map(|(index, (counts, reference))| Segment {
-        lower: index.checked_sub(1).map(|below| cuts[below]),
-        upper: cuts.get(index).copied(),
-        reference_share: ratio(*reference, trained),
-        ..segment(None, counts, scored)
-    });
+    let score =
+        parts
+            .score
+            .iter()
+            .zip(reference)
+            .enumerate()
+            .map(|(index, (counts, reference))| Segment {
+                lower: index.checked_sub(1).map(|below| cuts[below]),
+                upper: cuts.get(index).copied(),
+                reference_share: ratio(*reference, trained),
+                ..segment(None, counts, scored)
+            });
     let (columns, too_many_values) = dictionaries.finish();
     let columns = columns.into_iter().map(|(index, column, names)| {
         let counts = &parts.values[index];
         let rows: u64 = counts.values().map(|counts| counts.rows).sum();
-        let mut values: Vec<Segment> =
-            counts.iter().map(|(code, counts)| segment(names.get(code).cloned(), counts, rows)).collect();
+        let mut values: Vec<Segment> = counts
+            .iter()
+            .map(|(code, counts)| segment(names.get(code).cloned(), counts, rows))
+            .collect();
         values.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.name.cmp(&b.name)));
         SegmentedColumn { column, values }
     });
-    Segments { score: score.collect(), columns: columns.collect(), too_many_values }
+    Segments {
+        score: score.collect(),
+        columns: columns.collect(),
+        too_many_values,
+    }
 }
 
 /// What some of the rows come to.

@@ -60,10 +60,16 @@ impl Message {
         id: &str,
     ) -> Self {
         let (causes, retried_attempts) = causes(&ended.status, nodes);
-        let known = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty() && !text.contains("{{"));
+        let known = |text: &str| {
+            Some(text.to_owned()).filter(|text| !text.is_empty() && !text.contains("{{"))
+        };
         let cause = |node: &&NodeFailure| Cause {
             name: node.display_name.clone(),
-            message: shortened(if node.message.is_empty() { &node.phase } else { &node.message }),
+            message: shortened(if node.message.is_empty() {
+                &node.phase
+            } else {
+                &node.message
+            }),
         };
         let (verdict, page) = report.map(|report| (report.verdict, report.page)).unzip();
         Self {
@@ -95,35 +101,71 @@ impl Message {
     fn text(&self) -> String {
         let mut head = format!("*{}* ended as {}", self.workflow, self.status);
         let mut add = |what: &str, value: Option<String>| {
-            head += &value.map(|value| format!("{what}{value}")).unwrap_or_default();
+            head += &value
+                .map(|value| format!("{what}{value}"))
+                .unwrap_or_default();
         };
         add(" for data version ", self.data_version.clone());
         add(", model ", self.model_name.clone());
-        add(", attempt ", self.attempts.filter(|attempts| *attempts > 1).map(|attempts| attempts.to_string()));
-        add(", after ", self.duration_seconds.map(|seconds| duration(seconds, 1)));
+        add(
+            ", attempt ",
+            self.attempts
+                .filter(|attempts| *attempts > 1)
+                .map(|attempts| attempts.to_string()),
+        );
+        add(
+            ", after ",
+            self.duration_seconds.map(|seconds| duration(seconds, 1)),
+        );
         let mut lines = vec![head];
-        lines.extend(self.failures.iter().map(|failure| format!("• {}: {}", failure.name, failure.message)));
+        lines.extend(
+            self.failures
+                .iter()
+                .map(|failure| format!("• {}: {}", failure.name, failure.message)),
+        );
         if self.more_failures > 0 {
             lines.push(format!("• and {} more", self.more_failures));
         }
-        lines.extend(self.verdict.as_ref().map(|verdict| format!("Verdict: {verdict}")));
-        lines.extend(self.report.as_ref().map(|report| format!("Report: {report}")));
+        lines.extend(
+            self.verdict
+                .as_ref()
+                .map(|verdict| format!("Verdict: {verdict}")),
+        );
+        lines.extend(
+            self.report
+                .as_ref()
+                .map(|report| format!("Report: {report}")),
+        );
         // Slack's own marks.
-        lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+        lines
+            .join("\n")
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
     }
 }
 
 /// What a workflow failed of, and how many attempts were made again. Argo lists every node that failed: attempts that a
 /// later one made good, each attempt of a leaf beside the leaf, and the DAGs above them.
 fn causes<'a>(status: &str, nodes: &'a [NodeFailure]) -> (Vec<&'a NodeFailure>, usize) {
-    let nodes: Vec<&NodeFailure> = nodes.iter().filter(|node| node.template_name != OWN_LEAF).collect();
-    let attempts = nodes.iter().filter(|node| attempt(&node.display_name).is_some()).count();
+    let nodes: Vec<&NodeFailure> = nodes
+        .iter()
+        .filter(|node| node.template_name != OWN_LEAF)
+        .collect();
+    let attempts = nodes
+        .iter()
+        .filter(|node| attempt(&node.display_name).is_some())
+        .count();
     if status == "Succeeded" {
         return (Vec::new(), attempts);
     }
-    let failed: BTreeSet<&str> = nodes.iter().map(|node| node.display_name.as_str()).collect();
-    let is_leaf_known =
-        nodes.iter().any(|node| attempt(&node.display_name).is_some_and(|(leaf, _)| failed.contains(leaf)));
+    let failed: BTreeSet<&str> = nodes
+        .iter()
+        .map(|node| node.display_name.as_str())
+        .collect();
+    let is_leaf_known = nodes
+        .iter()
+        .any(|node| attempt(&node.display_name).is_some_and(|(leaf, _)| failed.contains(leaf)));
     // The last attempt of each leaf says why.
     let mut last: BTreeMap<&str, (u32, &NodeFailure)> = BTreeMap::new();
     let mut others = Vec::new();
@@ -139,8 +181,9 @@ fn causes<'a>(status: &str, nodes: &'a [NodeFailure]) -> (Vec<&'a NodeFailure>, 
     }
     let retried = attempts - last.len();
     others.retain(|node| !last.contains_key(node.display_name.as_str()));
-    let (above, mut causes): (Vec<&NodeFailure>, Vec<_>) =
-        others.into_iter().partition(|node| node.message.is_empty() || node.message.starts_with("child '"));
+    let (above, mut causes): (Vec<&NodeFailure>, Vec<_>) = others
+        .into_iter()
+        .partition(|node| node.message.is_empty() || node.message.starts_with("child '"));
     causes.extend(last.into_values().map(|(_, node)| node));
     if causes.is_empty() {
         causes = above;
@@ -163,7 +206,11 @@ fn shortened(text: &str) -> String {
 }
 
 /// The report that this workflow made, if it made one. A message does without what can't be read.
-pub(super) async fn report(store: &Store, ended: &Ended, data_version: &DataVersion) -> Option<Report> {
+pub(super) async fn report(
+    store: &Store,
+    ended: &Ended,
+    data_version: &DataVersion,
+) -> Option<Report> {
     #[derive(Deserialize)]
     struct Page {
         key: String,
@@ -175,11 +222,24 @@ pub(super) async fn report(store: &Store, ended: &Ended, data_version: &DataVers
         html: Page,
     }
     let model: ModelName = ended.model_name.parse().ok()?;
-    let unread = |error: &anyhow::Error| tracing::warn!("the message does without a report: {error:#}");
-    for object in store.glob(&layout::reports(data_version, &model)).await.inspect_err(unread).ok()? {
-        let found: Found = store.require_json(&object.key).await.inspect_err(unread).ok()?;
+    let unread =
+        |error: &anyhow::Error| tracing::warn!("the message does without a report: {error:#}");
+    for object in store
+        .glob(&layout::reports(data_version, &model))
+        .await
+        .inspect_err(unread)
+        .ok()?
+    {
+        let found: Found = store
+            .require_json(&object.key)
+            .await
+            .inspect_err(unread)
+            .ok()?;
         if found.workflow == ended.workflow {
-            return Some(Report { verdict: found.verdict, page: format!("{}/{}", store.url(), found.html.key) });
+            return Some(Report {
+                verdict: found.verdict,
+                page: format!("{}/{}", store.url(), found.html.key),
+            });
         }
     }
     None
@@ -200,21 +260,42 @@ mod tests {
 
     fn told(status: &str, nodes: &[NodeFailure]) -> (Vec<String>, usize) {
         let (causes, retried) = causes(status, nodes);
-        (causes.into_iter().map(|node| format!("{}: {}", node.display_name, node.message)).collect(), retried)
+        (
+            causes
+                .into_iter()
+                .map(|node| format!("{}: {}", node.display_name, node.message))
+                .collect(),
+            retried,
+        )
     }
 
     #[test]
     fn attempts_are_told_from_failures() {
         let overcome = node("data-prep-plan(0)", "data-prep-plan", "75");
-        assert_eq!(told("Succeeded", std::slice::from_ref(&overcome)), (vec![], 1));
+        assert_eq!(
+            told("Succeeded", std::slice::from_ref(&overcome)),
+            (vec![], 1)
+        );
         let own = node("model-monitoring-notify(0)", OWN_LEAF, "75");
         let of_a_failure = [
             node("alameda-pipeline-x", "pipeline", "child 'training' failed"),
-            node("data-prep-map(1:001)", "data-prep-map", "No more retries left"),
-            node("data-prep-map(1:001)(1)", "data-prep-map", "main: Error (exit code 10): b"),
+            node(
+                "data-prep-map(1:001)",
+                "data-prep-map",
+                "No more retries left",
+            ),
+            node(
+                "data-prep-map(1:001)(1)",
+                "data-prep-map",
+                "main: Error (exit code 10): b",
+            ),
             overcome,
             node("training", "training", ""),
-            node("data-prep-map(1:001)(0)", "data-prep-map", "main: Error (exit code 75)"),
+            node(
+                "data-prep-map(1:001)(0)",
+                "data-prep-map",
+                "main: Error (exit code 75)",
+            ),
             own,
         ];
         let cause = "data-prep-map(1:001)(1): main: Error (exit code 10): b".to_owned();
@@ -224,8 +305,15 @@ mod tests {
     #[test]
     fn something_is_told_of_every_failure() {
         // Pods alone, as some versions of Argo list them.
-        let pods = [node("a(0)", "a", "75"), node("a(1)", "a", "10"), node("b(0)", "b", "2")];
-        assert_eq!(told("Failed", &pods), (vec!["a(1): 10".to_owned(), "b(0): 2".to_owned()], 1));
+        let pods = [
+            node("a(0)", "a", "75"),
+            node("a(1)", "a", "10"),
+            node("b(0)", "b", "2"),
+        ];
+        assert_eq!(
+            told("Failed", &pods),
+            (vec!["a(1): 10".to_owned(), "b(0): 2".to_owned()], 1)
+        );
         let dag = [node("x", "main", "child 'y' errored")];
         assert_eq!(told("Error", &dag).0, ["x: child 'y' errored"]);
         let text = [node("", "", "the pod was deleted")];

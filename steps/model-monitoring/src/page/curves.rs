@@ -9,8 +9,13 @@ use crate::format::{count, metric, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 pub(super) fn curves(performance: &Performance) -> Markup {
-    let Some(overall) = &performance.overall else { return nothing() };
-    let (now, then) = (points(&overall.calibration), points(&performance.holdout.calibration));
+    let Some(overall) = &performance.overall else {
+        return nothing();
+    };
+    let (now, then) = (
+        points(&overall.calibration),
+        points(&performance.holdout.calibration),
+    );
     let key = tag(
         "p class=\"note\"",
         [
@@ -24,20 +29,40 @@ pub(super) fn curves(performance: &Performance) -> Markup {
     if overall.roc_auc.is_some() {
         charts.push(tag(
             "div",
-            [tagged("h3", format!("ROC, AUC {}", metric(overall.roc_auc))), roc(performance, overall)],
+            [
+                tagged("h3", format!("ROC, AUC {}", metric(overall.roc_auc))),
+                roc(performance, overall),
+            ],
         ));
         let title = format!("Precision and recall, AUC {}", metric(overall.pr_auc));
-        charts.push(tag("div", [tagged("h3", title), precision_recall(performance, overall)]));
+        charts.push(tag(
+            "div",
+            [tagged("h3", title), precision_recall(performance, overall)],
+        ));
     }
-    charts.push(tag("div", [tagged("h3", "Calibration"), calibration("calibration", &now, &then), key]));
+    charts.push(tag(
+        "div",
+        [
+            tagged("h3", "Calibration"),
+            calibration("calibration", &now, &then),
+            key,
+        ],
+    ));
     let thresholds = details("Numbers by threshold", by_threshold(performance));
     let calibrated = details("Numbers of the calibration", calibrated(overall));
-    tag("div", [tag("div class=\"columns\"", charts), thresholds, calibrated])
+    tag(
+        "div",
+        [tag("div class=\"columns\"", charts), thresholds, calibrated],
+    )
 }
 
 fn points(bins: &[CalibrationBin]) -> Vec<CalibrationPoint> {
     let point = |bin: &CalibrationBin| {
-        Some(CalibrationPoint { rows: bin.rows, predicted: bin.mean_predicted?, observed: bin.observed_rate? })
+        Some(CalibrationPoint {
+            rows: bin.rows,
+            predicted: bin.mean_predicted?,
+            observed: bin.observed_rate?,
+        })
     };
     bins.iter().filter_map(point).collect()
 }
@@ -47,7 +72,11 @@ fn part(some: u64, of: u64) -> f64 {
 }
 
 fn own(performance: &Performance, overall: &Metrics) -> Option<AtThreshold> {
-    performance.thresholds.iter().find(|at| at.threshold == overall.threshold).copied()
+    performance
+        .thresholds
+        .iter()
+        .find(|at| at.threshold == overall.threshold)
+        .copied()
 }
 
 fn roc(performance: &Performance, overall: &Metrics) -> Markup {
@@ -58,13 +87,28 @@ fn roc(performance: &Performance, overall: &Metrics) -> Markup {
         id: "roc",
         title: "ROC curve",
         axes: ("false positive rate", "recall"),
-        points: std::iter::once((0.0, 0.0)).chain(performance.curve.iter().map(at)).collect(),
+        points: std::iter::once((0.0, 0.0))
+            .chain(performance.curve.iter().map(at))
+            .collect(),
         chance: ((0.0, 0.0), (1.0, 1.0)),
-        threshold: own(performance, overall)
-            .map(|own| (place(own.confusion.true_positives, own.confusion.false_positives), own.threshold)),
-        description: format!("The area under the curve is {}; chance gives 0.5.", metric(overall.roc_auc)),
+        threshold: own(performance, overall).map(|own| {
+            (
+                place(own.confusion.true_positives, own.confusion.false_positives),
+                own.threshold,
+            )
+        }),
+        description: format!(
+            "The area under the curve is {}; chance gives 0.5.",
+            metric(overall.roc_auc)
+        ),
     };
-    tag("div", [curve(&chart), note("The point is the threshold in use; the dotted line is chance.")])
+    tag(
+        "div",
+        [
+            curve(&chart),
+            note("The point is the threshold in use; the dotted line is chance."),
+        ],
+    )
 }
 
 fn precision_recall(performance: &Performance, overall: &Metrics) -> Markup {
@@ -77,19 +121,32 @@ fn precision_recall(performance: &Performance, overall: &Metrics) -> Markup {
         axes: ("recall", "precision"),
         points: performance.curve.iter().map(at).collect(),
         chance: ((0.0, base), (1.0, base)),
-        threshold: own(performance, overall)
-            .map(|own| (place(own.confusion.true_positives, own.confusion.false_positives), own.threshold)),
+        threshold: own(performance, overall).map(|own| {
+            (
+                place(own.confusion.true_positives, own.confusion.false_positives),
+                own.threshold,
+            )
+        }),
         description: format!(
             "The average precision is {}; chance gives {}.",
             metric(overall.pr_auc),
             metric(overall.base_rate)
         ),
     };
-    tag("div", [curve(&chart), note("The dotted line is the base rate, which chance gives.")])
+    tag(
+        "div",
+        [
+            curve(&chart),
+            note("The dotted line is the base rate, which chance gives."),
+        ],
+    )
 }
 
 fn by_threshold(performance: &Performance) -> Markup {
-    let own = performance.overall.as_ref().map(|overall| overall.threshold);
+    let own = performance
+        .overall
+        .as_ref()
+        .map(|overall| overall.threshold);
     let row = |at: &AtThreshold| {
         let name = if Some(at.threshold) == own {
             tagged("strong", format!("{} (in use)", at.threshold))
@@ -110,9 +167,24 @@ fn by_threshold(performance: &Performance) -> Markup {
             text(count(c.true_negatives)),
         ]
     };
-    let columns =
-        ["Threshold", "Predicted +", "Accuracy", "Precision", "Recall", "F1", "True +", "False +", "False −", "True −"];
-    table("numbers", "Performance by threshold", &columns, performance.thresholds.iter().map(row))
+    let columns = [
+        "Threshold",
+        "Predicted +",
+        "Accuracy",
+        "Precision",
+        "Recall",
+        "F1",
+        "True +",
+        "False +",
+        "False −",
+        "True −",
+    ];
+    table(
+        "numbers",
+        "Performance by threshold",
+        &columns,
+        performance.thresholds.iter().map(row),
+    )
 }
 
 fn calibrated(overall: &Metrics) -> Markup {
@@ -125,5 +197,10 @@ fn calibrated(overall: &Metrics) -> Markup {
         ]
     };
     let columns = ["Probability", "Rows", "Mean predicted", "Observed rate"];
-    table("numbers", "Calibration", &columns, overall.calibration.iter().map(row))
+    table(
+        "numbers",
+        "Calibration",
+        &columns,
+        overall.calibration.iter().map(row),
+    )
 }

@@ -24,12 +24,20 @@ pub(crate) const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox
 pub(crate) const SCRIPT: &str = include_str!("dashboard/app.js");
 
 /// Places that every page leads to.
-const PLACES: [(&str, &str); 4] =
-    [("/", "Models"), ("/runs", "Runs"), ("/data", "Data"), ("/prediction", "Prediction")];
+const PLACES: [(&str, &str); 4] = [
+    ("/", "Models"),
+    ("/runs", "Runs"),
+    ("/data", "Data"),
+    ("/prediction", "Prediction"),
+];
 
 /// The style of the pages: the report's, and a little more.
 pub(crate) fn style() -> String {
-    format!("{}\n{}", include_str!("style.css"), include_str!("dashboard/style.css"))
+    format!(
+        "{}\n{}",
+        include_str!("style.css"),
+        include_str!("dashboard/style.css")
+    )
 }
 
 /// A whole page; `here` is the place that it belongs to.
@@ -46,20 +54,39 @@ fn document(title: &str, here: &str, main: impl IntoIterator<Item = Markup>) -> 
     .into_iter()
     .collect();
     let place = |(path, name): (&str, &str)| {
-        let current = if path == here { " aria-current=\"page\"" } else { "" };
+        let current = if path == here {
+            " aria-current=\"page\""
+        } else {
+            ""
+        };
         tagged(&format!("a href=\"{path}\"{current}"), name)
     };
-    let brand = tag("a class=\"brand\" href=\"/\"", [html::icon(), text("Alameda")]);
-    let places = tag("nav aria-label=\"Pages\"", std::iter::once(brand).chain(PLACES.map(place)));
+    let brand = tag(
+        "a class=\"brand\" href=\"/\"",
+        [html::icon(), text("Alameda")],
+    );
+    let places = tag(
+        "nav aria-label=\"Pages\"",
+        std::iter::once(brand).chain(PLACES.map(place)),
+    );
     html::document(
         head,
-        [super::patterns(), tag("header class=\"top\"", [places]), tag("main", main)].into_iter().collect(),
+        [
+            super::patterns(),
+            tag("header class=\"top\"", [places]),
+            tag("main", main),
+        ]
+        .into_iter()
+        .collect(),
     )
 }
 
 /// The head of a page.
 fn heading(title: impl Display, below: Markup) -> Markup {
-    tag("div class=\"title\"", [tagged("h1", title), tag("p class=\"muted\"", [below])])
+    tag(
+        "div class=\"title\"",
+        [tagged("h1", title), tag("p class=\"muted\"", [below])],
+    )
 }
 
 /// A link; the address is escaped here.
@@ -74,30 +101,67 @@ fn moment(at: DateTime<Utc>) -> String {
 
 /// Links to a table as files, after what it holds; `query` begins with a question mark, or is empty.
 fn files(what: &str, name: &str, query: &str) -> Markup {
-    let file = |kind: &str| link(&format!("/tables/{name}.{kind}{query}"), kind.to_uppercase());
-    tag("p class=\"note files\"", [text(format!("{what} as ")), file("csv"), text(" or "), file("json")])
+    let file = |kind: &str| {
+        link(
+            &format!("/tables/{name}.{kind}{query}"),
+            kind.to_uppercase(),
+        )
+    };
+    tag(
+        "p class=\"note files\"",
+        [
+            text(format!("{what} as ")),
+            file("csv"),
+            text(" or "),
+            file("json"),
+        ],
+    )
 }
 
 /// What stands where there is nothing yet, and what to do next.
 fn empty(what: &str, next: &str) -> Markup {
-    tag("div class=\"empty\"", [tagged("p", what), if next.is_empty() { nothing() } else { tagged("pre", next) }])
+    tag(
+        "div class=\"empty\"",
+        [
+            tagged("p", what),
+            if next.is_empty() {
+                nothing()
+            } else {
+                tagged("pre", next)
+            },
+        ],
+    )
 }
 
 /// A part of a page that can't be shown now.
 fn failed(what: &str, error: impl Display) -> Markup {
     tag(
         "div class=\"empty failed\"",
-        [tagged("p", format!("{what} can't be shown now.")), tagged("pre", format!("{error:#}"))],
+        [
+            tagged("p", format!("{what} can't be shown now.")),
+            tagged("pre", format!("{error:#}")),
+        ],
     )
 }
 
 /// All parts that can't be shown now.
 fn troubled(troubles: &[(&str, String)]) -> Markup {
-    troubles.iter().map(|(what, error)| failed(what, error)).collect()
+    troubles
+        .iter()
+        .map(|(what, error)| failed(what, error))
+        .collect()
 }
 
 /// A page that says what is wrong.
 pub(crate) fn problem(what: &str, why: &str) -> String {
     let back = tag("p", [link("/", "All models")]);
-    document(what, "", [heading(what, nothing()), tag("div class=\"empty failed\"", [tagged("pre", why)]), back])
+    document(
+        what,
+        "",
+        [
+            heading(what, nothing()),
+            tag("div class=\"empty failed\"", [tagged("pre", why)]),
+            back,
+        ],
+    )
 }

@@ -21,7 +21,9 @@ pub(super) fn days(content: &Content) -> Markup {
         return match (&performance.time_column, content.quality.rows) {
             (_, 0) => nothing(),
             (None, _) => note("The data has no time column, so nothing is shown by day."),
-            (Some(name), _) => note(format!("The time column {name} holds no dates, so nothing is shown by day.")),
+            (Some(name), _) => note(format!(
+                "The time column {name} holds no dates, so nothing is shown by day."
+            )),
         };
     }
     over_time(performance, &content.timezone, None)
@@ -36,14 +38,34 @@ pub(super) fn over_time(performance: &Performance, timezone: &str, unit: Option<
     if let Some(overall) = &performance.overall {
         let holdout = &performance.holdout;
         let panels: [(Line, Band, Option<f64>); 4] = [
-            (("Accuracy", |day| day.accuracy), |day| day.intervals.accuracy, holdout.accuracy),
-            (("Precision", |day| day.precision), |day| day.intervals.precision, holdout.precision),
-            (("Recall", |day| day.recall), |day| day.intervals.recall, holdout.recall),
+            (
+                ("Accuracy", |day| day.accuracy),
+                |day| day.intervals.accuracy,
+                holdout.accuracy,
+            ),
+            (
+                ("Precision", |day| day.precision),
+                |day| day.intervals.precision,
+                holdout.precision,
+            ),
+            (
+                ("Recall", |day| day.recall),
+                |day| day.intervals.recall,
+                holdout.recall,
+            ),
             (("F1", |day| day.f1), |_| None, holdout.f1),
         ];
-        let now = [overall.accuracy, overall.precision, overall.recall, overall.f1];
+        let now = [
+            overall.accuracy,
+            overall.precision,
+            overall.recall,
+            overall.f1,
+        ];
         let panel = |((line, band, level), now)| panel(&drawn, line, band, level, now);
-        charts.push(tag("div class=\"panels\"", panels.into_iter().zip(now).map(panel)));
+        charts.push(tag(
+            "div class=\"panels\"",
+            panels.into_iter().zip(now).map(panel),
+        ));
         explained = "Bands are Wilson's 95 % intervals, dotted lines the holdout. ".to_owned();
     }
     let rows = format!("Rows and labels by {by}");
@@ -55,16 +77,27 @@ pub(super) fn over_time(performance: &Performance, timezone: &str, unit: Option<
         rows: days.iter().map(|day| day.rows).collect(),
         labelled: days.iter().map(|day| day.labelled_rows).collect(),
     });
-    charts.push(tag("div class=\"chart\"", [tagged("h4", &rows), scroll(&rows, bars)]));
+    charts.push(tag(
+        "div class=\"chart\"",
+        [tagged("h4", &rows), scroll(&rows, bars)],
+    ));
     let scores: [Line; 3] = [
         ("Mean score", |day| day.mean_score),
         ("Predicted +", |day| day.predicted_positive_rate),
         ("Base rate", |day| day.base_rate),
     ];
-    let scores = if performance.overall.is_some() { &scores[..] } else { &scores[..2] };
+    let scores = if performance.overall.is_some() {
+        &scores[..]
+    } else {
+        &scores[..2]
+    };
     charts.push(lines("scores", &format!("Scores by {by}"), &drawn, scores));
     let what = performance.time_column.as_deref().unwrap_or_default();
-    let thin = if drawn.days.is_empty() { "" } else { "Thin lines: day by day. " };
+    let thin = if drawn.days.is_empty() {
+        ""
+    } else {
+        "Thin lines: day by day. "
+    };
     charts.push(note(format!(
         "{explained}{thin}Dates of {what} in {}. A {by} with less than a twentieth of the usual rows is left out of the lines: it would \
          show chance.",
@@ -97,7 +130,13 @@ fn panel(drawn: &Drawn, line: Line, band: Band, level: Option<f64>, now: Option<
         "div class=\"head\"",
         [
             tagged("h4", title),
-            tag("p", [tagged("strong", metric(now)), tagged("span class=\"muted\"", format!(" {beside}"))]),
+            tag(
+                "p",
+                [
+                    tagged("strong", metric(now)),
+                    tagged("span class=\"muted\"", format!(" {beside}")),
+                ],
+            ),
         ],
     );
     tag("div class=\"panel\"", [head, daily_lines(&chart)])
@@ -131,7 +170,10 @@ fn lines(id: &str, title: &str, drawn: &Drawn, lines: &[Line]) -> Markup {
         level: None,
     };
     let head = tag("div class=\"head\"", [tagged("h4", title), legend(&names)]);
-    tag("div class=\"chart\"", [head, scroll(title, daily_lines(&chart))])
+    tag(
+        "div class=\"chart\"",
+        [head, scroll(title, daily_lines(&chart))],
+    )
 }
 
 fn numbers(days: &[Day]) -> Markup {
@@ -166,9 +208,23 @@ fn numbers(days: &[Day]) -> Markup {
         "Log loss",
         "Mean score",
     ];
-    let listed = table("numbers", "Numbers by day", &columns, days[left_out..].iter().map(row));
+    let listed = table(
+        "numbers",
+        "Numbers by day",
+        &columns,
+        days[left_out..].iter().map(row),
+    );
     match left_out {
         0 => listed,
-        _ => tag("div", [note(format!("The last {LISTED} days; report.json holds all {}.", days.len())), listed]),
+        _ => tag(
+            "div",
+            [
+                note(format!(
+                    "The last {LISTED} days; report.json holds all {}.",
+                    days.len()
+                )),
+                listed,
+            ],
+        ),
     }
 }

@@ -38,8 +38,10 @@ pub(super) fn of(drift: &Drift, thresholds: &Thresholds) -> Markup {
         ],
     );
     let (drawn, rest) = drift.features.split_at(drift.features.len().min(DRAWN));
-    let cards =
-        drawn.iter().enumerate().map(|(index, column)| card(&format!("feature-{index}"), column, thresholds, false));
+    let cards = drawn
+        .iter()
+        .enumerate()
+        .map(|(index, column)| card(&format!("feature-{index}"), column, thresholds, false));
     super::section(
         "drift",
         "Drift",
@@ -56,14 +58,28 @@ pub(super) fn of(drift: &Drift, thresholds: &Thresholds) -> Markup {
 
 /// The index of the score and of the features that drifted most, by period.
 fn over_time(drift: &Drift, thresholds: &Thresholds) -> Markup {
-    let Some(over) = &drift.periods else { return nothing() };
-    let by = periods::name(over.unit);
-    let columns: Vec<&ColumnDrift> = std::iter::once(&drift.score).chain(drift.features.iter().take(LINES)).collect();
-    let judged = |column: &ColumnDrift| -> Vec<(Option<f64>, Verdict)> {
-        column.psi_by_period.iter().enumerate().map(|(i, psi)| (*psi, over.verdict(i, *psi, thresholds))).collect()
+    let Some(over) = &drift.periods else {
+        return nothing();
     };
-    let rows: Vec<HeatRow> =
-        columns.iter().map(|column| HeatRow { name: &column.name, values: judged(column) }).collect();
+    let by = periods::name(over.unit);
+    let columns: Vec<&ColumnDrift> = std::iter::once(&drift.score)
+        .chain(drift.features.iter().take(LINES))
+        .collect();
+    let judged = |column: &ColumnDrift| -> Vec<(Option<f64>, Verdict)> {
+        column
+            .psi_by_period
+            .iter()
+            .enumerate()
+            .map(|(i, psi)| (*psi, over.verdict(i, *psi, thresholds)))
+            .collect()
+    };
+    let rows: Vec<HeatRow> = columns
+        .iter()
+        .map(|column| HeatRow {
+            name: &column.name,
+            values: judged(column),
+        })
+        .collect();
     let title = format!("PSI by {by}");
     let key = tag(
         "p class=\"note\"",
@@ -71,16 +87,36 @@ fn over_time(drift: &Drift, thresholds: &Thresholds) -> Markup {
             tagged("span class=\"key heat ok\"", "ok"),
             tagged("span class=\"key heat warn\"", "warning"),
             tagged("span class=\"key heat alert\"", "alert, with a dot"),
-            tagged("span class=\"key heat unknown\"", format!("fewer than {} rows", count(thresholds.min_rows))),
-            text(format!("A full bar is a PSI of {} or more.", number(Some(thresholds.alert)))),
+            tagged(
+                "span class=\"key heat unknown\"",
+                format!("fewer than {} rows", count(thresholds.min_rows)),
+            ),
+            text(format!(
+                "A full bar is a PSI of {} or more.",
+                number(Some(thresholds.alert))
+            )),
         ],
     );
-    let chart = scroll(&title, heat_lines("over-time", &title, &over.dates, &rows, thresholds.alert));
-    let numbers = details(&format!("Numbers by {by}"), period_table(over, &columns, &title, thresholds));
-    tag("div class=\"chart\"", [tagged("h3", &title), chart, key, numbers])
+    let chart = scroll(
+        &title,
+        heat_lines("over-time", &title, &over.dates, &rows, thresholds.alert),
+    );
+    let numbers = details(
+        &format!("Numbers by {by}"),
+        period_table(over, &columns, &title, thresholds),
+    );
+    tag(
+        "div class=\"chart\"",
+        [tagged("h3", &title), chart, key, numbers],
+    )
 }
 
-fn period_table(over: &Periods, columns: &[&ColumnDrift], title: &str, thresholds: &Thresholds) -> Markup {
+fn period_table(
+    over: &Periods,
+    columns: &[&ColumnDrift],
+    title: &str,
+    thresholds: &Thresholds,
+) -> Markup {
     let row = |(i, date): (usize, &chrono::NaiveDate)| {
         let cells = columns.iter().map(|column| {
             let psi = column.psi_by_period[i];
@@ -90,11 +126,19 @@ fn period_table(over: &Periods, columns: &[&ColumnDrift], title: &str, threshold
                 verdict => tagged("strong", format!("{} {verdict}", metric(psi))),
             }
         });
-        [text(date), text(count(over.rows[i]))].into_iter().chain(cells).collect()
+        [text(date), text(count(over.rows[i]))]
+            .into_iter()
+            .chain(cells)
+            .collect()
     };
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let names = [&["From", "Rows"], &names[..]].concat();
-    table("numbers small", title, &names, over.dates.iter().enumerate().map(row))
+    table(
+        "numbers small",
+        title,
+        &names,
+        over.dates.iter().enumerate().map(row),
+    )
 }
 
 fn others(rest: &[ColumnDrift]) -> Markup {
@@ -111,9 +155,27 @@ fn others(rest: &[ColumnDrift]) -> Markup {
             text(number(column.current.mean)),
         ]
     };
-    let columns = ["Feature", "Verdict", "PSI", "KS", "Mean in training", "Mean now"];
-    let listed = table("numbers", "Features that drifted least", &columns, rest.iter().map(row));
-    details(&format!("{} more features, which drifted less", count(rest.len() as u64)), listed)
+    let columns = [
+        "Feature",
+        "Verdict",
+        "PSI",
+        "KS",
+        "Mean in training",
+        "Mean now",
+    ];
+    let listed = table(
+        "numbers",
+        "Features that drifted least",
+        &columns,
+        rest.iter().map(row),
+    );
+    details(
+        &format!(
+            "{} more features, which drifted less",
+            count(rest.len() as u64)
+        ),
+        listed,
+    )
 }
 
 fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> Markup {
@@ -127,17 +189,40 @@ fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> 
         current: values(&column.current),
         means: (column.reference.mean, column.current.mean),
     };
-    let name = if wide { "Score: probability of the positive class" } else { &column.name };
-    let judged = [index(&format!("{id}-psi"), column, thresholds), distance(column)];
-    let numbers = [beside(column), changed(column.values.as_ref()), buckets(column)];
-    let drawn = scroll(&format!("Distribution of {}", column.name), histogram(&chart));
-    let head = tag("div class=\"head\"", [tagged("h3", name), chip(column.verdict)]);
+    let name = if wide {
+        "Score: probability of the positive class"
+    } else {
+        &column.name
+    };
+    let judged = [
+        index(&format!("{id}-psi"), column, thresholds),
+        distance(column),
+    ];
+    let numbers = [
+        beside(column),
+        changed(column.values.as_ref()),
+        buckets(column),
+    ];
+    let drawn = scroll(
+        &format!("Distribution of {}", column.name),
+        histogram(&chart),
+    );
+    let head = tag(
+        "div class=\"head\"",
+        [tagged("h3", name), chip(column.verdict)],
+    );
     if wide {
         let measured = tag("div", judged.into_iter().chain(numbers));
-        return tag("article class=\"column wide\"", [head, tag("div class=\"body\"", [drawn, measured])]);
+        return tag(
+            "article class=\"column wide\"",
+            [head, tag("div class=\"body\"", [drawn, measured])],
+        );
     }
     let body = tag("div class=\"body\"", [drawn, tag("div", judged)]);
-    tag("article class=\"column\"", [head, body, tag("div class=\"below\"", numbers)])
+    tag(
+        "article class=\"column\"",
+        [head, body, tag("div class=\"below\"", numbers)],
+    )
 }
 
 fn index(id: &str, column: &ColumnDrift, thresholds: &Thresholds) -> Markup {
@@ -152,7 +237,10 @@ fn index(id: &str, column: &ColumnDrift, thresholds: &Thresholds) -> Markup {
                 [
                     text("PSI "),
                     tagged("strong", metric(Some(psi.value))),
-                    tagged("span class=\"muted\"", format!(" chance explains {}", metric(Some(psi.noise_floor)))),
+                    tagged(
+                        "span class=\"muted\"",
+                        format!(" chance explains {}", metric(Some(psi.noise_floor))),
+                    ),
                 ],
             ),
             meter(id, psi.value, thresholds.warn, thresholds.alert),
@@ -161,14 +249,23 @@ fn index(id: &str, column: &ColumnDrift, thresholds: &Thresholds) -> Markup {
 }
 
 fn distance(column: &ColumnDrift) -> Markup {
-    let Some(ks) = column.ks else { return nothing() };
-    let bound = if ks.error_bound > 0.0 { format!(" (+{} at most)", small(ks.error_bound)) } else { String::new() };
+    let Some(ks) = column.ks else {
+        return nothing();
+    };
+    let bound = if ks.error_bound > 0.0 {
+        format!(" (+{} at most)", small(ks.error_bound))
+    } else {
+        String::new()
+    };
     tag(
         "p",
         [
             text("KS "),
             tagged("strong", metric(Some(ks.statistic))),
-            tagged("span class=\"muted\"", format!("{bound} p\u{a0}{}", p_value(ks.p_value))),
+            tagged(
+                "span class=\"muted\"",
+                format!("{bound} p\u{a0}{}", p_value(ks.p_value)),
+            ),
             text(" · JS "),
             tagged("strong", metric(column.jensen_shannon)),
         ],
@@ -177,45 +274,80 @@ fn distance(column: &ColumnDrift) -> Markup {
 
 /// Values that came and went.
 fn changed(values: Option<&Values>) -> Markup {
-    let Some(values) = values else { return nothing() };
+    let Some(values) = values else {
+        return nothing();
+    };
     let named = |what: &str, values: &[f64]| {
         if values.is_empty() {
             return nothing();
         }
-        let first: Vec<String> = values.iter().take(NAMED).map(|value| number(Some(*value))).collect();
+        let first: Vec<String> = values
+            .iter()
+            .take(NAMED)
+            .map(|value| number(Some(*value)))
+            .collect();
         let more = values.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
         note(format!("{what} values: {}{more}", first.join(", ")))
     };
-    [named("New", &values.new), named("Vanished", &values.vanished)].into_iter().collect()
+    [
+        named("New", &values.new),
+        named("Vanished", &values.vanished),
+    ]
+    .into_iter()
+    .collect()
 }
 
 /// The column in numbers, in training and now.
 fn beside(column: &ColumnDrift) -> Markup {
     let (then, now) = (&column.reference, &column.current);
-    let missing = |side: &Summary| share((side.rows > 0).then(|| side.missing as f64 / side.rows as f64));
-    let row =
-        |name: &str, then: String, now: String, change: String| vec![text(name), text(then), text(now), text(change)];
-    let moved = column.mean_shift.map_or_else(String::new, |shift| format!("{} σ", difference(Some(shift))));
-    let wider = column.std_ratio.map_or_else(String::new, |ratio| format!("× {}", metric(Some(ratio))));
+    let missing =
+        |side: &Summary| share((side.rows > 0).then(|| side.missing as f64 / side.rows as f64));
+    let row = |name: &str, then: String, now: String, change: String| {
+        vec![text(name), text(then), text(now), text(change)]
+    };
+    let moved = column.mean_shift.map_or_else(String::new, |shift| {
+        format!("{} σ", difference(Some(shift)))
+    });
+    let wider = column
+        .std_ratio
+        .map_or_else(String::new, |ratio| format!("× {}", metric(Some(ratio))));
     let rows = [
         row("mean", number(then.mean), number(now.mean), moved),
         row("std", number(then.std), number(now.std), wider),
-        row("median", number(then.median), number(now.median), String::new()),
+        row(
+            "median",
+            number(then.median),
+            number(now.median),
+            String::new(),
+        ),
         row("missing", missing(then), missing(now), String::new()),
     ];
     let caption = format!("{} in training and now", column.name);
-    table("numbers small", &caption, &["Value", "Training", "Now", "Change"], rows)
+    table(
+        "numbers small",
+        &caption,
+        &["Value", "Training", "Now", "Change"],
+        rows,
+    )
 }
 
 fn buckets(column: &ColumnDrift) -> Markup {
-    let Some(psi): Option<&Psi> = column.psi.as_ref() else { return nothing() };
+    let Some(psi): Option<&Psi> = column.psi.as_ref() else {
+        return nothing();
+    };
     let range = |bucket: &PsiBucket| match (bucket.kind, bucket.lower, bucket.upper) {
         (PsiKind::Missing, ..) => "missing".to_owned(),
         (PsiKind::Infinite, ..) => "infinite".to_owned(),
         (_, None, Some(upper)) => format!("below {}", number(Some(upper))),
         (_, Some(lower), None) => format!("from {}", number(Some(lower))),
-        (_, Some(lower), Some(upper)) => format!("{} … {}", number(Some(lower)), number(Some(upper))),
+        (_, Some(lower), Some(upper)) => {
+            format!("{} … {}", number(Some(lower)), number(Some(upper)))
+        }
         (_, None, None) => "all".to_owned(),
     };
     let part = |count: u64, of: u64| share((of > 0).then(|| count as f64 / of as f64));
@@ -230,6 +362,11 @@ fn buckets(column: &ColumnDrift) -> Markup {
     let columns = ["Values", "Training", "Now", "PSI"];
     details(
         "PSI by bucket",
-        table("numbers small", &format!("PSI of {} by bucket", column.name), &columns, psi.buckets.iter().map(row)),
+        table(
+            "numbers small",
+            &format!("PSI of {} by bucket", column.name),
+            &columns,
+            psi.buckets.iter().map(row),
+        ),
     )
 }

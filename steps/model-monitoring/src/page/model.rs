@@ -23,38 +23,82 @@ pub(super) fn section(content: &Content) -> Markup {
         content.provenance.trained_on,
         content.provenance.trained_at.format("%Y-%m-%d %H:%M UTC")
     ));
-    let inner = [facts(model), gates(&model.gates), importance(&model.importance)];
+    let inner = [
+        facts(model),
+        gates(&model.gates),
+        importance(&model.importance),
+    ];
     super::section("model", "Model", lead, inner)
 }
 
 fn facts(model: &ModelCard) -> Markup {
-    let entry = |name: &str, value: String| tag("div", [tagged("dt", name), tag("dd", [text(value)])]);
+    let entry =
+        |name: &str, value: String| tag("div", [tagged("dt", name), tag("dd", [text(value)])]);
     let training = &model.training;
     let class_weight = serde_json::to_value(training.class_weight).ok();
-    let class_weight = class_weight.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
-    let part = if training.rows > 0 { model.positives as f64 / training.rows as f64 } else { 0.0 };
-    let ended = if training.converged { "converged" } else { "not converged" };
+    let class_weight = class_weight
+        .as_ref()
+        .and_then(|name| name.as_str())
+        .unwrap_or_default();
+    let part = if training.rows > 0 {
+        model.positives as f64 / training.rows as f64
+    } else {
+        0.0
+    };
+    let ended = if training.converged {
+        "converged"
+    } else {
+        "not converged"
+    };
     let mut entries = vec![
         entry("Family", model.family.clone()),
         entry("Predicts", model.target.clone()),
         entry("Features", count(model.importance.len() as u64)),
         entry("Threshold", model.threshold.to_string()),
-        entry("Trained on", format!("{}, {} positive", rows(training.rows), crate::format::share(Some(part)))),
-        entry("Fit", format!("C {}, class weight {class_weight}", number(Some(training.c)))),
+        entry(
+            "Trained on",
+            format!(
+                "{}, {} positive",
+                rows(training.rows),
+                crate::format::share(Some(part))
+            ),
+        ),
+        entry(
+            "Fit",
+            format!(
+                "C {}, class weight {class_weight}",
+                number(Some(training.c))
+            ),
+        ),
         entry("Newton steps", format!("{}, {ended}", training.iterations)),
         entry("Intercept", number(Some(model.intercept))),
     ];
-    entries.extend(model.warnings.iter().map(|warning| entry("Warning", warning.clone())));
+    entries.extend(
+        model
+            .warnings
+            .iter()
+            .map(|warning| entry("Warning", warning.clone())),
+    );
     tag("dl class=\"plain\"", entries)
 }
 
 fn gates(gates: &[GateVerdict]) -> Markup {
     let heading = tagged("h3 class=\"part\"", "Gates");
     if gates.is_empty() {
-        return tag("div", [heading, note("No verdict of a promotion is kept beside this version.")]);
+        return tag(
+            "div",
+            [
+                heading,
+                note("No verdict of a promotion is kept beside this version."),
+            ],
+        );
     }
     let row = |gate: &GateVerdict| {
-        let (word, class) = if gate.promoted { ("passed", "ok") } else { ("refused", "alert") };
+        let (word, class) = if gate.promoted {
+            ("passed", "ok")
+        } else {
+            ("refused", "alert")
+        };
         vec![
             tagged(&format!("span class=\"chip {class}\""), word),
             text(&gate.comparison),
@@ -63,24 +107,48 @@ fn gates(gates: &[GateVerdict]) -> Markup {
         ]
     };
     let columns = ["Verdict", "Compared", "Why", "Key"];
-    tag("div", [heading, table("texts", "Gates of the promotion", &columns, gates.iter().map(row))])
+    tag(
+        "div",
+        [
+            heading,
+            table(
+                "texts",
+                "Gates of the promotion",
+                &columns,
+                gates.iter().map(row),
+            ),
+        ],
+    )
 }
 
 fn importance(importance: &[Importance]) -> Markup {
     if importance.is_empty() {
         return nothing();
     }
-    let most = importance.iter().map(|feature| feature.importance).fold(0.0, f64::max);
+    let most = importance
+        .iter()
+        .map(|feature| feature.importance)
+        .fold(0.0, f64::max);
     let row = |feature: &Importance| {
-        let part = if most > 0.0 { feature.importance / most * 100.0 } else { 0.0 };
-        let bar =
-            tag(&format!("span class=\"bar\" style=\"--part:{part:.1}%\""), [text(metric(Some(feature.importance)))]);
+        let part = if most > 0.0 {
+            feature.importance / most * 100.0
+        } else {
+            0.0
+        };
+        let bar = tag(
+            &format!("span class=\"bar\" style=\"--part:{part:.1}%\""),
+            [text(metric(Some(feature.importance)))],
+        );
         let links = if feature.collinear_with.is_empty() {
             tagged("span class=\"muted\"", crate::format::NONE)
         } else {
             let named = &feature.collinear_with[..feature.collinear_with.len().min(LINKED)];
             let more = feature.collinear_with.len() - named.len();
-            text(if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") })
+            text(if more > 0 {
+                format!("{} and {more} more", named.join(", "))
+            } else {
+                named.join(", ")
+            })
         };
         vec![
             text(&feature.feature),
@@ -91,8 +159,18 @@ fn importance(importance: &[Importance]) -> Markup {
             links,
         ]
     };
-    let columns = ["Feature", "Importance", "Coefficient", "Std", "VIF", "Collinear with"];
-    let collinear = importance.iter().filter(|feature| !feature.collinear_with.is_empty()).count();
+    let columns = [
+        "Feature",
+        "Importance",
+        "Coefficient",
+        "Std",
+        "VIF",
+        "Collinear with",
+    ];
+    let collinear = importance
+        .iter()
+        .filter(|feature| !feature.collinear_with.is_empty())
+        .count();
     let caution = match collinear {
         0 => nothing(),
         _ => note(format!(
@@ -101,25 +179,57 @@ fn importance(importance: &[Importance]) -> Markup {
             count(collinear as u64)
         )),
     };
-    let lead =
-        note("Importance: how far one standard deviation of a feature moves the log odds, as measured in training.");
+    let lead = note(
+        "Importance: how far one standard deviation of a feature moves the log odds, as measured in training.",
+    );
     let rows = importance.iter().map(row);
-    let table = folded("numbers importance", "Influence of the features", &columns, rows, SHOWN);
-    tag("div", [tagged("h3 class=\"part\"", "Coefficients and importance"), lead, caution, table])
+    let table = folded(
+        "numbers importance",
+        "Influence of the features",
+        &columns,
+        rows,
+        SHOWN,
+    );
+    tag(
+        "div",
+        [
+            tagged("h3 class=\"part\"", "Coefficients and importance"),
+            lead,
+            caution,
+            table,
+        ],
+    )
 }
 
 pub(super) fn provenance(content: &Content, fingerprint: &str) -> Markup {
     let from = &content.provenance;
-    let at = |time: &chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let at =
+        |time: &chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let entry = |name: &str, value: Markup| tag("div", [tagged("dt", name), tag("dd", [value])]);
     let code = |value: &str| tagged("code", value);
     let entries = [
-        entry("Model", text(format!("{} v{}", content.model_name, content.model_version))),
+        entry(
+            "Model",
+            text(format!("{} v{}", content.model_name, content.model_version)),
+        ),
         entry(
             "Trained on",
-            text(format!("data {}, {}, by {}", from.trained_on, at(&from.trained_at), from.trained_by)),
+            text(format!(
+                "data {}, {}, by {}",
+                from.trained_on,
+                at(&from.trained_at),
+                from.trained_by
+            )),
         ),
-        entry("Scored", text(format!("data {}, {}, by {}", content.data_version, at(&from.scored_at), from.scored_by))),
+        entry(
+            "Scored",
+            text(format!(
+                "data {}, {}, by {}",
+                content.data_version,
+                at(&from.scored_at),
+                from.scored_by
+            )),
+        ),
         entry("Results", code(&from.results_manifest)),
         entry("Model manifest", code(&from.model_manifest)),
         entry("Fingerprint of the report", code(fingerprint)),
@@ -147,26 +257,57 @@ pub(super) fn provenance(content: &Content, fingerprint: &str) -> Markup {
     );
     tag(
         "footer",
-        [tagged("h2", "Where this comes from"), tag("dl", entries), tagged("h3 class=\"part\"", "Raw files"), files],
+        [
+            tagged("h2", "Where this comes from"),
+            tag("dl", entries),
+            tagged("h3 class=\"part\"", "Raw files"),
+            files,
+        ],
     )
 }
 
 /// Raw files, as the manifest lists them.
 fn lineage(name: &str, lineage: Option<&Lineage>) -> Markup {
     let Some(lineage) = lineage else {
-        return note(format!("{name}: the rows were deleted since, and their files are not known."));
+        return note(format!(
+            "{name}: the rows were deleted since, and their files are not known."
+        ));
     };
-    let summary = format!("{name}: {} of {} files, {}", rows(lineage.rows), count(lineage.files), bytes(lineage.bytes));
+    let summary = format!(
+        "{name}: {} of {} files, {}",
+        rows(lineage.rows),
+        count(lineage.files),
+        bytes(lineage.bytes)
+    );
     let row = |file: &common::manifest::RawShard| {
         let digest = file.sha256.get(..DIGITS).unwrap_or(&file.sha256);
-        vec![tagged("code", &file.key), text(count(file.rows)), text(bytes(file.bytes)), tagged("code", digest)]
+        vec![
+            tagged("code", &file.key),
+            text(count(file.rows)),
+            text(bytes(file.bytes)),
+            tagged("code", digest),
+        ]
     };
     let caption = format!("Raw files: {name}");
-    let files = table("numbers", &caption, &["File", "Rows", "Size", "SHA-256"], lineage.first.iter().map(row));
+    let files = table(
+        "numbers",
+        &caption,
+        &["File", "Rows", "Size", "SHA-256"],
+        lineage.first.iter().map(row),
+    );
     let more = lineage.files as usize - lineage.first.len();
     let listed = match more {
-        0 => tag("p class=\"note\"", [text("Listed by "), tagged("code", &lineage.manifest)]),
-        _ => tag("p class=\"note\"", [text(format!("And {more} more, listed by ")), tagged("code", &lineage.manifest)]),
+        0 => tag(
+            "p class=\"note\"",
+            [text("Listed by "), tagged("code", &lineage.manifest)],
+        ),
+        _ => tag(
+            "p class=\"note\"",
+            [
+                text(format!("And {more} more, listed by ")),
+                tagged("code", &lineage.manifest),
+            ],
+        ),
     };
     details(&summary, tag("div", [files, listed]))
 }

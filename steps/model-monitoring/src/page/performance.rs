@@ -31,19 +31,36 @@ pub(super) fn of(performance: &Performance, days: Markup) -> Markup {
 }
 
 fn overall(performance: &Performance) -> Markup {
-    let Some(overall) = &performance.overall else { return nothing() };
+    let Some(overall) = &performance.overall else {
+        return nothing();
+    };
     tag(
         "div class=\"columns\"",
         [
-            tag("div class=\"broad\"", [tagged("h3", "Beside the holdout"), beside(overall, performance)]),
-            tag("div", [tagged("h3", "Confusion matrix"), confusion(&overall.confusion, performance)]),
+            tag(
+                "div class=\"broad\"",
+                [
+                    tagged("h3", "Beside the holdout"),
+                    beside(overall, performance),
+                ],
+            ),
+            tag(
+                "div",
+                [
+                    tagged("h3", "Confusion matrix"),
+                    confusion(&overall.confusion, performance),
+                ],
+            ),
         ],
     )
 }
 
 /// An interval as `0.701 – 0.712`.
 pub(super) fn interval(interval: Option<Interval>) -> String {
-    interval.map_or_else(|| NONE.to_owned(), |of| format!("{} – {}", metric(Some(of.low)), metric(Some(of.high))))
+    interval.map_or_else(
+        || NONE.to_owned(),
+        |of| format!("{} – {}", metric(Some(of.low)), metric(Some(of.high))),
+    )
 }
 
 /// Every metric now and on the holdout.
@@ -66,12 +83,33 @@ fn beside(overall: &Metrics, performance: &Performance) -> Markup {
     let rows_of = metrics.into_iter().map(|(name, pick, within)| {
         let (now, then) = (pick(overall), pick(holdout));
         let apart = now.zip(then).map(|(now, then)| now - then);
-        let within = if within.is_some() { interval(within) } else { String::new() };
-        vec![text(name), tagged("strong", metric(now)), text(within), text(metric(then)), text(difference(apart))]
+        let within = if within.is_some() {
+            interval(within)
+        } else {
+            String::new()
+        };
+        vec![
+            text(name),
+            tagged("strong", metric(now)),
+            text(within),
+            text(metric(then)),
+            text(difference(apart)),
+        ]
     });
-    let counted = vec![text("Rows"), text(count(overall.rows)), nothing(), text(count(holdout.rows)), nothing()];
+    let counted = vec![
+        text("Rows"),
+        text(count(overall.rows)),
+        nothing(),
+        text(count(holdout.rows)),
+        nothing(),
+    ];
     let columns = ["Metric", "Now", "95 % interval", "Holdout", "Change"];
-    let table = table("numbers", "Metrics now and on the holdout", &columns, rows_of.chain([counted]));
+    let table = table(
+        "numbers",
+        "Metrics now and on the holdout",
+        &columns,
+        rows_of.chain([counted]),
+    );
     let said = note(
         "Intervals are Wilson's, for the metrics that are shares of rows. Lower is better for log loss and Brier.",
     );
@@ -81,7 +119,11 @@ fn beside(overall: &Metrics, performance: &Performance) -> Markup {
 fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
     let (positive, negative) = (&performance.classes.positive, &performance.classes.negative);
     let cell = |value: u64, of: u64, right: bool| {
-        let part = if of > 0 { value as f64 / of as f64 } else { 0.0 };
+        let part = if of > 0 {
+            value as f64 / of as f64
+        } else {
+            0.0
+        };
         let class = if right { "right" } else { "wrong" };
         let head = format!("td class=\"{class}\" style=\"--part:{:.1}%\"", part * 100.0);
         tag(
@@ -90,13 +132,23 @@ fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
                 tagged("strong", count(value)),
                 tagged(
                     "span class=\"muted\"",
-                    format!("{} {}", share(Some(part)), if right { "right" } else { "wrong" }),
+                    format!(
+                        "{} {}",
+                        share(Some(part)),
+                        if right { "right" } else { "wrong" }
+                    ),
                 ),
             ],
         )
     };
     let actual = |name: &str, of: u64, cells: [Markup; 2]| {
-        let head = tag("th scope=\"row\"", [text(format!("is {name}")), tagged("span class=\"muted\"", rows(of))]);
+        let head = tag(
+            "th scope=\"row\"",
+            [
+                text(format!("is {name}")),
+                tagged("span class=\"muted\"", rows(of)),
+            ],
+        );
         tag("tr", [head].into_iter().chain(cells))
     };
     let positives = confusion.true_positives + confusion.false_negatives;
@@ -113,15 +165,27 @@ fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
         actual(
             positive,
             positives,
-            [cell(confusion.true_positives, positives, true), cell(confusion.false_negatives, positives, false)],
+            [
+                cell(confusion.true_positives, positives, true),
+                cell(confusion.false_negatives, positives, false),
+            ],
         ),
         actual(
             negative,
             negatives,
-            [cell(confusion.false_positives, negatives, false), cell(confusion.true_negatives, negatives, true)],
+            [
+                cell(confusion.false_positives, negatives, false),
+                cell(confusion.true_negatives, negatives, true),
+            ],
         ),
     ];
     let caption = tagged("caption", "Rows by label and prediction");
-    let matrix = tag("table class=\"confusion\"", [caption, tag("thead", [head]), tag("tbody", body)]);
-    tag("div", [matrix, note("Shares are of the rows of the actual class.")])
+    let matrix = tag(
+        "table class=\"confusion\"",
+        [caption, tag("thead", [head]), tag("tbody", body)],
+    );
+    tag(
+        "div",
+        [matrix, note("Shares are of the rows of the actual class.")],
+    )
 }

@@ -47,11 +47,18 @@ pub(super) fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
         let date = begin_of(period, day.date);
         match points.last_mut().filter(|last| last.date == date) {
             Some(last) => *last = together(last, day),
-            None => points.push(Day { date, ..day.clone() }),
+            None => points.push(Day {
+                date,
+                ..day.clone()
+            }),
         }
     }
     let thin = period != Period::Day && days.len() <= THIN;
-    Drawn { period, points: usual(points), days: usual(if thin { days.to_vec() } else { Vec::new() }) }
+    Drawn {
+        period,
+        points: usual(points),
+        days: usual(if thin { days.to_vec() } else { Vec::new() }),
+    }
 }
 
 /// Two periods as one; what cannot be counted anew is left out.
@@ -98,7 +105,13 @@ fn usual(mut periods: Vec<Day>) -> Vec<Day> {
             (day.mean_score, day.predicted_positive_rate) = (None, None);
         }
         if measured(day) < few_measured {
-            (day.base_rate, day.accuracy, day.precision, day.recall, day.f1) = (None, None, None, None, None);
+            (
+                day.base_rate,
+                day.accuracy,
+                day.precision,
+                day.recall,
+                day.f1,
+            ) = (None, None, None, None, None);
             day.intervals = Intervals::default();
         }
     }
@@ -120,7 +133,11 @@ mod tests {
     use super::*;
 
     fn day(date: NaiveDate, right: u64, wrong: u64, mean_score: f64) -> Day {
-        let confusion = Confusion { true_positives: right, false_positives: wrong, ..Confusion::default() };
+        let confusion = Confusion {
+            true_positives: right,
+            false_positives: wrong,
+            ..Confusion::default()
+        };
         let rows = right + wrong;
         Day {
             date,
@@ -145,18 +162,27 @@ mod tests {
 
     fn days(count: u64) -> Vec<Day> {
         let first = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap(); // a Monday
-        (0..count).map(|i| day(first + Days::new(i), 10 + i % 7, 10, (i % 7) as f64 / 10.0)).collect()
+        (0..count)
+            .map(|i| day(first + Days::new(i), 10 + i % 7, 10, (i % 7) as f64 / 10.0))
+            .collect()
     }
 
     #[test]
     fn weeks_begin_on_monday_and_count_their_rows_anew() {
-        let Drawn { period, points: weeks, days: thin } = periods(&days(140), None);
+        let Drawn {
+            period,
+            points: weeks,
+            days: thin,
+        } = periods(&days(140), None);
         assert_eq!((period, weeks.len(), thin.len()), (Period::Week, 20, 140));
         let week = &weeks[3];
         assert_eq!(week.date, NaiveDate::from_ymd_opt(2024, 1, 22).unwrap());
         assert_eq!((week.rows, week.confusion.true_positives), (161, 91));
         assert_eq!(week.accuracy, Some(91.0 / 161.0));
-        let mean = (0..7).map(|i| f64::from(20 + i) * f64::from(i) / 10.0).sum::<f64>() / 161.0;
+        let mean = (0..7)
+            .map(|i| f64::from(20 + i) * f64::from(i) / 10.0)
+            .sum::<f64>()
+            / 161.0;
         assert!((week.mean_score.unwrap() - mean).abs() < 1e-12);
         assert_eq!(week.roc_auc, None);
     }
@@ -164,9 +190,19 @@ mod tests {
     #[test]
     fn few_days_stay_and_many_become_months() {
         let few = periods(&days(120), None);
-        assert_eq!((few.period, few.points.len(), few.days.len()), (Period::Day, 120, 0));
-        let Drawn { period, points: months, .. } = periods(&days(800), None);
-        assert_eq!((period, months.len(), months[1].date.to_string().as_str()), (Period::Month, 27, "2024-02-01"));
+        assert_eq!(
+            (few.period, few.points.len(), few.days.len()),
+            (Period::Day, 120, 0)
+        );
+        let Drawn {
+            period,
+            points: months,
+            ..
+        } = periods(&days(800), None);
+        assert_eq!(
+            (period, months.len(), months[1].date.to_string().as_str()),
+            (Period::Month, 27, "2024-02-01")
+        );
         assert_eq!(periods(&[], None).points, []);
     }
 
@@ -176,8 +212,13 @@ mod tests {
         days[29] = day(days[29].date, 0, 1, 0.9);
         days[28] = day(days[28].date, 1, 1, 0.9);
         let drawn = periods(&days, None).points;
-        assert_eq!((drawn[29].accuracy, drawn[29].mean_score, drawn[29].rows), (Some(0.0), Some(0.9), 1));
-        days.iter_mut().take(28).for_each(|day| day.confusion.true_positives += 100);
+        assert_eq!(
+            (drawn[29].accuracy, drawn[29].mean_score, drawn[29].rows),
+            (Some(0.0), Some(0.9), 1)
+        );
+        days.iter_mut()
+            .take(28)
+            .for_each(|day| day.confusion.true_positives += 100);
         assert_eq!(periods(&days, None).points[29].accuracy, None);
     }
 }

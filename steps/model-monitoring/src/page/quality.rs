@@ -11,44 +11,85 @@ const SHOWN: usize = 12;
 pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
     let fact = |name: &str, value: u64, of: u64, what: String| {
         let class = if value > 0 { "fact some" } else { "fact" };
-        let part = if value > 0 && of > 0 { share(Some(value as f64 / of as f64)) } else { String::new() };
+        let part = if value > 0 && of > 0 {
+            share(Some(value as f64 / of as f64))
+        } else {
+            String::new()
+        };
         tag(
             &format!("div class=\"{class}\""),
             [
                 tagged("dt", name),
-                tag("dd", [tagged("strong", count(value)), text(" "), tagged("span class=\"muted\"", part)]),
+                tag(
+                    "dd",
+                    [
+                        tagged("strong", count(value)),
+                        text(" "),
+                        tagged("span class=\"muted\"", part),
+                    ],
+                ),
                 tagged("dd class=\"muted\"", what),
             ],
         )
     };
     let files = quality.shards + quality.quarantined.len() as u64;
     let mut facts = vec![
-        fact("Without prediction", quality.unscored_rows, quality.rows, "a feature is null or not finite".to_owned()),
+        fact(
+            "Without prediction",
+            quality.unscored_rows,
+            quality.rows,
+            "a feature is null or not finite".to_owned(),
+        ),
         fact(
             "Repeated keys",
             quality.duplicate_rows,
             quality.rows,
             format!("rows with the {} of another", quality.key.join(", ")),
         ),
-        fact("Files left out", quality.quarantined.len() as u64, files, format!("of {} raw files", count(files))),
+        fact(
+            "Files left out",
+            quality.quarantined.len() as u64,
+            files,
+            format!("of {} raw files", count(files)),
+        ),
     ];
     if let Some(freshness) = &quality.freshness {
         facts.push(fresh(freshness));
     }
     if let (Some(undated), Some(time)) = (quality.undated_rows, time) {
-        facts.push(fact("Without a date", undated, quality.rows, format!("{time} is null, or holds no date")));
+        facts.push(fact(
+            "Without a date",
+            undated,
+            quality.rows,
+            format!("{time} is null, or holds no date"),
+        ));
     }
     let late = &quality.late_labels;
     if !late.files.is_empty() {
-        let what = format!("late labels without a row, of {} in {}", count(late.labels), files_of(late.files.len()));
-        facts.push(fact("Unmatched labels", late.unmatched_keys, late.labels, what));
+        let what = format!(
+            "late labels without a row, of {} in {}",
+            count(late.labels),
+            files_of(late.files.len())
+        );
+        facts.push(fact(
+            "Unmatched labels",
+            late.unmatched_keys,
+            late.labels,
+            what,
+        ));
     }
     tag("dl class=\"facts\"", facts)
 }
 
 /// How old the last row was when it was scored.
 fn fresh(freshness: &Freshness) -> Markup {
-    let days = |days: u64| if days == 1 { "1 day".to_owned() } else { format!("{} days", count(days)) };
+    let days = |days: u64| {
+        if days == 1 {
+            "1 day".to_owned()
+        } else {
+            format!("{} days", count(days))
+        }
+    };
     let age = match freshness.age_days {
         0 => "scored on its last date".to_owned(),
         age if age > 0 => format!("scored {} after its last date", days(age.unsigned_abs())),
@@ -58,19 +99,33 @@ fn fresh(freshness: &Freshness) -> Markup {
         0 => "no date is missing".to_owned(),
         missing => format!("{} without rows", days(missing)),
     };
-    let class = if freshness.age_days < 0 || freshness.missing_days > 0 { "fact some" } else { "fact" };
+    let class = if freshness.age_days < 0 || freshness.missing_days > 0 {
+        "fact some"
+    } else {
+        "fact"
+    };
     tag(
         &format!("div class=\"{class}\""),
         [
             tagged("dt", "Dates"),
-            tag("dd", [tagged("strong class=\"dates\"", format!("{} – {}", freshness.first, freshness.last))]),
+            tag(
+                "dd",
+                [tagged(
+                    "strong class=\"dates\"",
+                    format!("{} – {}", freshness.first, freshness.last),
+                )],
+            ),
             tagged("dd class=\"muted\"", format!("{age}; {gaps}")),
         ],
     )
 }
 
 fn files_of(number: usize) -> String {
-    if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
+    if number == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{number} files")
+    }
 }
 
 pub(super) fn section(quality: &Quality, time: Option<&str>) -> Markup {
@@ -83,7 +138,12 @@ pub(super) fn section(quality: &Quality, time: Option<&str>) -> Markup {
         "quality",
         "Data quality",
         lead,
-        [facts_of_rows(quality, time), features(quality), quarantined(quality), late(quality)],
+        [
+            facts_of_rows(quality, time),
+            features(quality),
+            quarantined(quality),
+            late(quality),
+        ],
     )
 }
 
@@ -97,13 +157,20 @@ pub(super) fn values(features: &[FeatureQuality], rows: u64) -> Markup {
         0 => tagged("span class=\"muted\"", "0"),
         _ => {
             let part = share((rows > 0).then(|| value as f64 / rows as f64));
-            tag("span", [tagged("strong", count(value)), tagged("span class=\"muted\"", format!(" {part}"))])
+            tag(
+                "span",
+                [
+                    tagged("strong", count(value)),
+                    tagged("span class=\"muted\"", format!(" {part}")),
+                ],
+            )
         }
     };
     let range = |low: Option<f64>, high: Option<f64>| match (low, high) {
-        (Some(low), Some(high)) => {
-            tagged("span class=\"range\"", format!("{} … {}", number(Some(low)), number(Some(high))))
-        }
+        (Some(low), Some(high)) => tagged(
+            "span class=\"range\"",
+            format!("{} … {}", number(Some(low)), number(Some(high))),
+        ),
         _ => tagged("span class=\"muted\"", crate::format::NONE),
     };
     let row = |feature: &FeatureQuality| {
@@ -118,22 +185,45 @@ pub(super) fn values(features: &[FeatureQuality], rows: u64) -> Markup {
             range(feature.reference_min, feature.reference_max),
         ]
     };
-    let columns =
-        ["Feature", "Null", "Not a number", "Infinite", "Below range", "Above range", "Range now", "Range in training"];
+    let columns = [
+        "Feature",
+        "Null",
+        "Not a number",
+        "Infinite",
+        "Below range",
+        "Above range",
+        "Range now",
+        "Range in training",
+    ];
     // What stands out comes first.
-    let odd =
-        |feature: &&FeatureQuality| feature.nulls + feature.nans + feature.infinities + feature.below + feature.above;
+    let odd = |feature: &&FeatureQuality| {
+        feature.nulls + feature.nans + feature.infinities + feature.below + feature.above
+    };
     let mut features: Vec<&FeatureQuality> = features.iter().collect();
     features.sort_by_key(|feature| std::cmp::Reverse(odd(feature)));
-    folded("numbers", "Values of the features", &columns, features.into_iter().map(row), SHOWN)
+    folded(
+        "numbers",
+        "Values of the features",
+        &columns,
+        features.into_iter().map(row),
+        SHOWN,
+    )
 }
 
 fn quarantined(quality: &Quality) -> Markup {
     if quality.quarantined.is_empty() {
         return nothing();
     }
-    let rows = quality.quarantined.iter().map(|shard| vec![tagged("code", &shard.key), text(&shard.reason)]);
-    table("texts", "Raw files that were left out", &["File left out", "Why"], rows)
+    let rows = quality
+        .quarantined
+        .iter()
+        .map(|shard| vec![tagged("code", &shard.key), text(&shard.reason)]);
+    table(
+        "texts",
+        "Raw files that were left out",
+        &["File left out", "Why"],
+        rows,
+    )
 }
 
 fn late(quality: &Quality) -> Markup {

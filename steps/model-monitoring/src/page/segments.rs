@@ -20,12 +20,22 @@ pub(super) fn section(segments: &Segments) -> Markup {
             None => tagged("span class=\"muted\"", "null"),
         };
         parts.push(tagged("h3 class=\"part\"", format!("By {}", column.column)));
-        parts.push(segment_table(&format!("By {}", column.column), "Value", &column.values, false, &name));
+        parts.push(segment_table(
+            &format!("By {}", column.column),
+            "Value",
+            &column.values,
+            false,
+            &name,
+        ));
     }
     if !segments.too_many_values.is_empty() {
-        parts.push(note(format!("Too many values to divide by: {}.", segments.too_many_values.join(", "))));
+        parts.push(note(format!(
+            "Too many values to divide by: {}.",
+            segments.too_many_values.join(", ")
+        )));
     }
-    let lead = text("Where the model is right, and where it is not. Intervals are Wilson's, at 95 %.");
+    let lead =
+        text("Where the model is right, and where it is not. Intervals are Wilson's, at 95 %.");
     super::section("segments", "Segments", lead, parts)
 }
 
@@ -34,12 +44,16 @@ fn by_score(score: &[Segment]) -> Markup {
         text(match (segment.lower, segment.upper) {
             (None, Some(upper)) => format!("below {}", number(Some(upper))),
             (Some(lower), None) => format!("from {}", number(Some(lower))),
-            (Some(lower), Some(upper)) => format!("{} … {}", number(Some(lower)), number(Some(upper))),
+            (Some(lower), Some(upper)) => {
+                format!("{} … {}", number(Some(lower)), number(Some(upper)))
+            }
             (None, None) => "all".to_owned(),
         })
     };
     let table = segment_table("By score", "Score", score, true, &name);
-    let said = note("Each range held about a tenth of the training data; a larger or smaller share now is drift.");
+    let said = note(
+        "Each range held about a tenth of the training data; a larger or smaller share now is drift.",
+    );
     tag("div", [tagged("h3", "By score"), table, said])
 }
 
@@ -52,13 +66,21 @@ fn segment_table(
 ) -> Markup {
     let row = |segment: &Segment| {
         let part = segment.share.unwrap_or_default() * 100.0;
-        let bar = tag(&format!("span class=\"bar\" style=\"--part:{part:.1}%\""), [text(share(segment.share))]);
+        let bar = tag(
+            &format!("span class=\"bar\" style=\"--part:{part:.1}%\""),
+            [text(share(segment.share))],
+        );
         let mut cells = vec![name(segment), text(count(segment.rows)), bar];
         if trained {
             cells.push(text(share(segment.reference_share)));
         }
-        let measured =
-            |value: Option<f64>| text(if segment.measured_rows > 0 { metric(value) } else { NONE.to_owned() });
+        let measured = |value: Option<f64>| {
+            text(if segment.measured_rows > 0 {
+                metric(value)
+            } else {
+                NONE.to_owned()
+            })
+        };
         cells.extend([
             text(metric(segment.mean_score)),
             measured(segment.base_rate),
@@ -74,6 +96,20 @@ fn segment_table(
     if trained {
         columns.push("In training");
     }
-    columns.extend(["Mean score", "Base rate", "Accuracy", "95 % interval", "Precision", "Recall", "F1"]);
-    folded("numbers shares", caption, &columns, segments.iter().map(row), SHOWN)
+    columns.extend([
+        "Mean score",
+        "Base rate",
+        "Accuracy",
+        "95 % interval",
+        "Precision",
+        "Recall",
+        "F1",
+    ]);
+    folded(
+        "numbers shares",
+        caption,
+        &columns,
+        segments.iter().map(row),
+        SHOWN,
+    )
 }

@@ -20,23 +20,36 @@ pub(super) fn word(verdict: Verdict) -> (&'static str, &'static str) {
 /// A shape for each verdict: a tick in a circle, a question mark in a dashed one, a triangle, an octagon.
 pub(super) fn icon(verdict: Verdict) -> Markup {
     let shape = match verdict {
-        Verdict::Ok => [leaf("circle cx=\"12\" cy=\"12\" r=\"10\""), leaf("path d=\"M7 12.5L10.5 16L17 8.5\"")],
+        Verdict::Ok => [
+            leaf("circle cx=\"12\" cy=\"12\" r=\"10\""),
+            leaf("path d=\"M7 12.5L10.5 16L17 8.5\""),
+        ],
         Verdict::InsufficientData => [
             leaf("circle cx=\"12\" cy=\"12\" r=\"10\" stroke-dasharray=\"3.5 2.8\""),
             leaf("path d=\"M9 9.5a3 3 0 1 1 4.2 2.7c-.9.4-1.2 1-1.2 2M12 17v.4\""),
         ],
-        Verdict::Warn => [leaf("path d=\"M12 2.5L22.5 21H1.5Z\""), leaf("path d=\"M12 9v5.5M12 17.6v.4\"")],
-        Verdict::Alert => {
-            [leaf("path d=\"M7.9 2h8.2L22 7.9v8.2L16.1 22H7.9L2 16.1V7.9Z\""), leaf("path d=\"M12 6.5v7M12 17v.4\"")]
-        }
+        Verdict::Warn => [
+            leaf("path d=\"M12 2.5L22.5 21H1.5Z\""),
+            leaf("path d=\"M12 9v5.5M12 17.6v.4\""),
+        ],
+        Verdict::Alert => [
+            leaf("path d=\"M7.9 2h8.2L22 7.9v8.2L16.1 22H7.9L2 16.1V7.9Z\""),
+            leaf("path d=\"M12 6.5v7M12 17v.4\""),
+        ],
     };
-    tag("svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"", shape)
+    tag(
+        "svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"",
+        shape,
+    )
 }
 
 /// A verdict in one word with its shape.
 pub(super) fn chip(verdict: Verdict) -> Markup {
     let (word, class) = word(verdict);
-    tag(&format!("span class=\"chip {class}\""), [icon(verdict), text(word)])
+    tag(
+        &format!("span class=\"chip {class}\""),
+        [icon(verdict), text(word)],
+    )
 }
 
 pub(super) fn banner(content: &Content) -> Markup {
@@ -45,25 +58,43 @@ pub(super) fn banner(content: &Content) -> Markup {
     let facts = [
         format!("data {}", content.data_version),
         format!("{} scored", rows(content.quality.rows)),
-        content.provenance.scored_at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        content
+            .provenance
+            .scored_at
+            .format("%Y-%m-%d %H:%M UTC")
+            .to_string(),
     ];
-    let subject = tag("p class=\"subject\"", [tagged("strong", what), text(" · "), text(facts.join(" · "))]);
+    let subject = tag(
+        "p class=\"subject\"",
+        [tagged("strong", what), text(" · "), text(facts.join(" · "))],
+    );
     let said = tag(
         "div",
         [
             subject,
-            tag("h1", [tagged("span class=\"verdict\"", word), tagged("span class=\"because\"", because(content))]),
+            tag(
+                "h1",
+                [
+                    tagged("span class=\"verdict\"", word),
+                    tagged("span class=\"because\"", because(content)),
+                ],
+            ),
         ],
     );
-    tag(&format!("header class=\"banner {class}\""), [icon(content.verdict), said])
+    tag(
+        &format!("header class=\"banner {class}\""),
+        [icon(content.verdict), said],
+    )
 }
 
 /// The verdict in a sentence.
 fn because(content: &Content) -> String {
     let drift = &content.drift;
     let all = || std::iter::once(&drift.score).chain(&drift.features);
-    let drifted: Vec<&str> =
-        all().filter(|column| column.verdict == content.verdict).map(|column| column.name.as_str()).collect();
+    let drifted: Vec<&str> = all()
+        .filter(|column| column.verdict == content.verdict)
+        .map(|column| column.name.as_str())
+        .collect();
     let names = match drifted[..] {
         [] => String::new(),
         [one] => one.to_owned(),
@@ -75,16 +106,23 @@ fn because(content: &Content) -> String {
             let most = all().filter_map(|column| Some((column.psi.as_ref()?.value, &column.name)));
             match most.max_by(|a, b| a.0.total_cmp(&b.0)) {
                 Some((psi, name)) => {
-                    format!("nothing has drifted enough to matter; {name} most, with a PSI of {}", metric(Some(psi)))
+                    format!(
+                        "nothing has drifted enough to matter; {name} most, with a PSI of {}",
+                        metric(Some(psi))
+                    )
                 }
                 None => "nothing has drifted enough to matter".to_owned(),
             }
         }
         Verdict::InsufficientData if content.quality.rows == 0 => "there are no rows".to_owned(),
-        Verdict::InsufficientData => format!("drift is judged from {} on", rows(content.thresholds.min_rows)),
+        Verdict::InsufficientData => format!(
+            "drift is judged from {} on",
+            rows(content.thresholds.min_rows)
+        ),
         Verdict::Warn | Verdict::Alert => {
-            let most =
-                all().filter(|column| column.verdict == content.verdict).filter_map(|column| column.psi.as_ref());
+            let most = all()
+                .filter(|column| column.verdict == content.verdict)
+                .filter_map(|column| column.psi.as_ref());
             let most = most.map(|psi| psi.value).max_by(f64::total_cmp);
             format!("{names} drifted, PSI up to {}", metric(most))
         }
@@ -92,7 +130,12 @@ fn because(content: &Content) -> String {
 }
 
 /// Rows, labels, drift, and the metrics that everybody asks for.
-pub(super) fn cards(all_rows: u64, unscored_rows: u64, performance: &Performance, drift: &Drift) -> Markup {
+pub(super) fn cards(
+    all_rows: u64,
+    unscored_rows: u64,
+    performance: &Performance,
+    drift: &Drift,
+) -> Markup {
     let unscored = match unscored_rows {
         0 if all_rows == 0 => "nothing was scored".to_owned(),
         0 => "every row has one".to_owned(),
@@ -102,8 +145,16 @@ pub(super) fn cards(all_rows: u64, unscored_rows: u64, performance: &Performance
     let labelled = format!("{} have one", rows(performance.labelled_rows));
     let [features, score] = drifted(drift);
     let labels = card("Labels", &share(performance.label_coverage), &labelled);
-    let all = [card("Predictions", &predictions, &unscored), labels, features, score];
-    tag("div class=\"cards\"", all.into_iter().chain(metrics(performance)))
+    let all = [
+        card("Predictions", &predictions, &unscored),
+        labels,
+        features,
+        score,
+    ];
+    tag(
+        "div class=\"cards\"",
+        all.into_iter().chain(metrics(performance)),
+    )
 }
 
 /// The four metrics that everybody asks for, each beside its interval and the holdout's.
@@ -111,9 +162,24 @@ fn metrics(performance: &Performance) -> [Markup; 4] {
     let (holdout, of) = (&performance.holdout, &performance.intervals);
     let overall = performance.overall.as_ref();
     [
-        ("Accuracy", overall.map(|report| report.accuracy), holdout.accuracy, of.accuracy),
-        ("Precision", overall.map(|report| report.precision), holdout.precision, of.precision),
-        ("Recall", overall.map(|report| report.recall), holdout.recall, of.recall),
+        (
+            "Accuracy",
+            overall.map(|report| report.accuracy),
+            holdout.accuracy,
+            of.accuracy,
+        ),
+        (
+            "Precision",
+            overall.map(|report| report.precision),
+            holdout.precision,
+            of.precision,
+        ),
+        (
+            "Recall",
+            overall.map(|report| report.recall),
+            holdout.recall,
+            of.recall,
+        ),
         ("F1", overall.map(|report| report.f1), holdout.f1, None),
     ]
     .map(|(name, now, then, within)| {
@@ -121,7 +187,9 @@ fn metrics(performance: &Performance) -> [Markup; 4] {
             None => format!("no labels yet; holdout {}", metric(then)),
             Some(now) => {
                 let apart = now.zip(then).map(|(now, then)| now - then);
-                let within = within.map(|_| format!("95 %: {} · ", interval(within))).unwrap_or_default();
+                let within = within
+                    .map(|_| format!("95 %: {} · ", interval(within)))
+                    .unwrap_or_default();
                 format!("{within}holdout {} ({})", metric(then), difference(apart))
             }
         };
@@ -133,25 +201,45 @@ fn metrics(performance: &Performance) -> [Markup; 4] {
 fn drifted(drift: &Drift) -> [Markup; 2] {
     // The one that drifted most stands first.
     let most = match drift.features.first() {
-        Some(ColumnDrift { name, psi: Some(psi), .. }) => format!("{name} most, PSI {}", metric(Some(psi.value))),
+        Some(ColumnDrift {
+            name,
+            psi: Some(psi),
+            ..
+        }) => format!("{name} most, PSI {}", metric(Some(psi.value))),
         _ => "nothing to compare".to_owned(),
     };
     let score = match &drift.score.psi {
         Some(_) => {
-            format!("mean {} in training, {} now", metric(drift.score.reference.mean), metric(drift.score.current.mean))
+            format!(
+                "mean {} in training, {} now",
+                metric(drift.score.reference.mean),
+                metric(drift.score.current.mean)
+            )
         }
         None => "nothing to compare".to_owned(),
     };
     [
-        card("Drifted features", &format!("{} of {}", drift.drifted_features, drift.features.len()), &most),
-        card("PSI of the score", &metric(drift.score.psi.as_ref().map(|psi| psi.value)), &score),
+        card(
+            "Drifted features",
+            &format!("{} of {}", drift.drifted_features, drift.features.len()),
+            &most,
+        ),
+        card(
+            "PSI of the score",
+            &metric(drift.score.psi.as_ref().map(|psi| psi.value)),
+            &score,
+        ),
     ]
 }
 
 fn card(name: &str, value: &str, below: &str) -> Markup {
     tag(
         "div class=\"card\"",
-        [tagged("p class=\"what\"", name), tagged("p class=\"value\"", value), tagged("p class=\"below\"", below)],
+        [
+            tagged("p class=\"what\"", name),
+            tagged("p class=\"value\"", value),
+            tagged("p class=\"below\"", below),
+        ],
     )
 }
 
@@ -185,7 +273,13 @@ pub(super) fn findings(findings: &[Finding]) -> Markup {
                 text(&finding.text),
             ],
         );
-        tag(&format!("li class=\"{}\"", if word == "warning" { "warn" } else { word }), [mark, said])
+        tag(
+            &format!(
+                "li class=\"{}\"",
+                if word == "warning" { "warn" } else { word }
+            ),
+            [mark, said],
+        )
     };
     tag("ul class=\"findings\"", findings.iter().map(item))
 }

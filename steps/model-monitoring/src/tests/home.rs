@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::SchemaRef;
 use chrono_tz::Tz;
 use common::config::Config;
@@ -11,9 +13,13 @@ use common::dataset::Role;
 use common::digest;
 use common::drift::{Grid, Profile, Thresholds};
 use common::layout::{self, DataVersion, ModelName};
-use common::manifest::{Column, File, Header, Inputs, ModelManifest, Part, Quarantined, RawShard, ResultsManifest};
+use common::manifest::{
+    Column, File, Header, Inputs, ModelManifest, Part, Quarantined, RawShard, ResultsManifest,
+};
 use common::metrics::Classification;
-use common::model::{ClassValue, ClassWeight, Classes, Importance, LOGISTIC_REGRESSION, Model, Training};
+use common::model::{
+    ClassValue, ClassWeight, Classes, Importance, LOGISTIC_REGRESSION, Model, Training,
+};
 use common::parts::PartWriter;
 use common::reference::{FeatureProfile, FitMetrics, ModelMetrics, Reference, ScoreProfile};
 use common::step::{Outputs, Step, blocking};
@@ -49,7 +55,12 @@ pub(super) struct Names {
 
 impl Default for Names {
     fn default() -> Self {
-        Self { id: "id", time: Some("at"), target: "y", features: vec!["x1", "x2"] }
+        Self {
+            id: "id",
+            time: Some("at"),
+            target: "y",
+            features: vec!["x1", "x2"],
+        }
     }
 }
 
@@ -72,13 +83,17 @@ impl Rows {
         let score = |i: usize| (i * 37 % 101) as f64 / 100.0;
         Self {
             id: (0..count).map(|i| format!("c{i}")).collect(),
-            at: (0..count).map(|i| Some(1_740_787_200_000_000 + (i % 4) as i64 * 86_400_000_000)).collect(),
+            at: (0..count)
+                .map(|i| Some(1_740_787_200_000_000 + (i % 4) as i64 * 86_400_000_000))
+                .collect(),
             features: vec![
                 (0..count).map(|i| Some((i * 13 % 97) as f64)).collect(),
                 (0..count).map(|i| Some((i % 5) as f64)).collect(),
             ],
             score: (0..count).map(|i| Some(score(i))).collect(),
-            label: (0..count).map(|i| (i % 4 > 0).then_some(i64::from(score(i) > 0.2 && i % 7 > 0))).collect(),
+            label: (0..count)
+                .map(|i| (i % 4 > 0).then_some(i64::from(score(i) > 0.2 && i % 7 > 0)))
+                .collect(),
         }
     }
 
@@ -87,7 +102,11 @@ impl Rows {
         Self {
             id: self.id[from..to].to_vec(),
             at: self.at[from..to].to_vec(),
-            features: self.features.iter().map(|feature| feature[from..to].to_vec()).collect(),
+            features: self
+                .features
+                .iter()
+                .map(|feature| feature[from..to].to_vec())
+                .collect(),
             score: self.score[from..to].to_vec(),
             label: self.label[from..to].to_vec(),
         }
@@ -106,13 +125,26 @@ impl Home {
         let store = step.store().unwrap();
         let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
         let tracking = Tracking::embedded(&store);
-        let home = Self { folder, step, store, tracking, raw, names, threshold: 0.5, timezone: Tz::UTC, region: None };
+        let home = Self {
+            folder,
+            step,
+            store,
+            tracking,
+            raw,
+            names,
+            threshold: 0.5,
+            timezone: Tz::UTC,
+            region: None,
+        };
         home.put_model(reference).await;
         home
     }
 
     pub(super) async fn with_threshold(names: Names, reference: &Rows, threshold: f64) -> Self {
-        let home = Self { threshold, ..Self::new(names, reference).await };
+        let home = Self {
+            threshold,
+            ..Self::new(names, reference).await
+        };
         home.put_model(reference).await;
         home
     }
@@ -133,21 +165,44 @@ impl Home {
     fn config(&self) -> Config {
         let names = &self.names;
         let mut columns = vec![json!({"name": names.id, "type": "utf8", "role": "id"})];
-        columns.extend(names.time.map(|time| json!({"name": time, "type": "timestamptz", "role": "time"})));
-        columns.extend(names.features.iter().map(|name| json!({"name": name, "type": "float64", "role": "feature"})));
-        columns.push(json!({"name": names.target, "type": "int64", "role": "target", "allowed": [0, 1]}));
-        Config::parse(json!({ "columns": columns }).to_string(), "SELECT * FROM raw".to_owned()).unwrap()
+        columns.extend(
+            names
+                .time
+                .map(|time| json!({"name": time, "type": "timestamptz", "role": "time"})),
+        );
+        columns.extend(
+            names
+                .features
+                .iter()
+                .map(|name| json!({"name": name, "type": "float64", "role": "feature"})),
+        );
+        columns.push(
+            json!({"name": names.target, "type": "int64", "role": "target", "allowed": [0, 1]}),
+        );
+        Config::parse(
+            json!({ "columns": columns }).to_string(),
+            "SELECT * FROM raw".to_owned(),
+        )
+        .unwrap()
     }
 
     async fn put_model(&self, reference: &Rows) {
         let config = self.config().pin(&self.store).await.unwrap();
-        let features: Vec<String> = self.names.features.iter().map(|name| (*name).to_owned()).collect();
+        let features: Vec<String> = self
+            .names
+            .features
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
         let folder = self.model_folder();
         let model = Model {
             format_version: common::model::FORMAT_VERSION,
             family: LOGISTIC_REGRESSION.to_owned(),
             target: self.names.target.to_owned(),
-            classes: Classes { negative: ClassValue::Int(0), positive: ClassValue::Int(1) },
+            classes: Classes {
+                negative: ClassValue::Int(0),
+                positive: ClassValue::Int(1),
+            },
             threshold: self.threshold,
             features: features.clone(),
             coefficients: vec![0.5; features.len()],
@@ -163,12 +218,22 @@ impl Home {
         let mut files = Vec::new();
         for (file, bytes) in [
             (layout::MODEL_FILE, model.to_json().unwrap()),
-            (layout::REFERENCE_FILE, serde_json::to_vec(&profiles(&features, reference)).unwrap()),
-            (layout::METRICS_FILE, serde_json::to_vec(&quality(&features, reference, self.threshold)).unwrap()),
+            (
+                layout::REFERENCE_FILE,
+                serde_json::to_vec(&profiles(&features, reference)).unwrap(),
+            ),
+            (
+                layout::METRICS_FILE,
+                serde_json::to_vec(&quality(&features, reference, self.threshold)).unwrap(),
+            ),
         ] {
             let key = layout::model_file(&folder, file);
             self.store.put(&key, bytes.clone()).await.unwrap();
-            files.push(File { key, bytes: bytes.len() as u64, sha256: digest::hex(&bytes) });
+            files.push(File {
+                key,
+                bytes: bytes.len() as u64,
+                sha256: digest::hex(&bytes),
+            });
         }
         let manifest = ModelManifest {
             header: header(self.model_inputs(), "train-1"),
@@ -182,20 +247,40 @@ impl Home {
             run_id: "r".to_owned(),
             warnings: Vec::new(),
         };
-        self.store.put_json(&layout::manifest(&folder), &manifest).await.unwrap();
+        self.store
+            .put_json(&layout::manifest(&folder), &manifest)
+            .await
+            .unwrap();
     }
 
     fn schema_and_columns(&self, rows: &Rows) -> (RecordBatch, Vec<Column>) {
         let names = &self.names;
         let mut columns: Vec<(String, &str, Role, ArrayRef)> = Vec::new();
-        let floats = |values: &[Option<f64>]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
-        let whole = |values: &[Option<i64>]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
-        columns.push((names.id.into(), "Utf8", Role::Id, Arc::new(StringArray::from(rows.id.clone()))));
+        let floats =
+            |values: &[Option<f64>]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
+        let whole =
+            |values: &[Option<i64>]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
+        columns.push((
+            names.id.into(),
+            "Utf8",
+            Role::Id,
+            Arc::new(StringArray::from(rows.id.clone())),
+        ));
         if let Some(time) = names.time {
             let at = TimestampMicrosecondArray::from(rows.at.clone()).with_timezone("UTC");
-            columns.push((time.into(), "Timestamp(Microsecond, Some(\"UTC\"))", Role::Time, Arc::new(at)));
+            columns.push((
+                time.into(),
+                "Timestamp(Microsecond, Some(\"UTC\"))",
+                Role::Time,
+                Arc::new(at),
+            ));
         }
-        columns.push((names.target.into(), "Int64", Role::Target, whole(&rows.label)));
+        columns.push((
+            names.target.into(),
+            "Int64",
+            Role::Target,
+            whole(&rows.label),
+        ));
         for (name, values) in names.features.iter().zip(&rows.features) {
             columns.push(((*name).into(), "Float64", Role::Feature, floats(values)));
         }
@@ -203,16 +288,30 @@ impl Home {
             let texts = StringArray::from_iter((0..rows.len()).map(region));
             columns.push(("region".into(), "Utf8", Role::Ignored, Arc::new(texts)));
         }
-        let decided: Vec<Option<i64>> =
-            rows.score.iter().map(|score| score.map(|score| i64::from(score >= self.threshold))).collect();
+        let decided: Vec<Option<i64>> = rows
+            .score
+            .iter()
+            .map(|score| score.map(|score| i64::from(score >= self.threshold)))
+            .collect();
         columns.push(("prediction".into(), "Int64", Role::Ignored, whole(&decided)));
-        columns.push(("probability".into(), "Float64", Role::Ignored, floats(&rows.score)));
+        columns.push((
+            "probability".into(),
+            "Float64",
+            Role::Ignored,
+            floats(&rows.score),
+        ));
         let batch = RecordBatch::try_from_iter_with_nullable(
-            columns.iter().map(|(name, _, _, array)| (name.as_str(), array.clone(), true)),
+            columns
+                .iter()
+                .map(|(name, _, _, array)| (name.as_str(), array.clone(), true)),
         );
         let described = columns
             .into_iter()
-            .map(|(name, data_type, role, _)| Column { name, data_type: data_type.to_owned(), role })
+            .map(|(name, data_type, role, _)| Column {
+                name,
+                data_type: data_type.to_owned(),
+                role,
+            })
             .collect();
         (batch.unwrap(), described)
     }
@@ -222,11 +321,18 @@ impl Home {
         self.results_with(parts, Vec::new()).await
     }
 
-    pub(super) async fn results_with(&self, parts: &[Rows], quarantined: Vec<Quarantined>) -> String {
+    pub(super) async fn results_with(
+        &self,
+        parts: &[Rows],
+        quarantined: Vec<Quarantined>,
+    ) -> String {
         let folder = layout::scored(&version("25.05.1"), &name(), 3);
         let inputs = Inputs::new("batch-inference", 1).with("rows", format!("{parts:?}"));
         let mut written = Vec::new();
-        let (_, columns) = self.schema_and_columns(&Rows { features: vec![vec![]; 9], ..Rows::default() });
+        let (_, columns) = self.schema_and_columns(&Rows {
+            features: vec![vec![]; 9],
+            ..Rows::default()
+        });
         for (ordinal, rows) in parts.iter().enumerate() {
             let (batch, _) = self.schema_and_columns(rows);
             let key = layout::part(&folder, &inputs.fingerprint(), ordinal);
@@ -242,7 +348,11 @@ impl Home {
             columns,
             rows: written.iter().map(|part| part.rows).sum(),
             profiles: Vec::new(),
-            unscored_rows: parts.iter().flat_map(|rows| &rows.score).filter(|score| score.is_none()).count() as u64,
+            unscored_rows: parts
+                .iter()
+                .flat_map(|rows| &rows.score)
+                .filter(|score| score.is_none())
+                .count() as u64,
             shards: (0..written.len())
                 .map(|i| RawShard {
                     key: format!("predict/{i}.parquet"),
@@ -262,12 +372,18 @@ impl Home {
 
     /// Delivers late labels: id, time, label.
     pub(super) fn deliver(&self, file: &str, labels: &[(&str, i64, Option<i64>)]) {
-        let ids: ArrayRef = Arc::new(StringArray::from_iter_values(labels.iter().map(|label| label.0)));
+        let ids: ArrayRef = Arc::new(StringArray::from_iter_values(
+            labels.iter().map(|label| label.0),
+        ));
         let at: ArrayRef = Arc::new(
-            TimestampMicrosecondArray::from_iter_values(labels.iter().map(|label| label.1)).with_timezone("UTC"),
+            TimestampMicrosecondArray::from_iter_values(labels.iter().map(|label| label.1))
+                .with_timezone("UTC"),
         );
         let values: ArrayRef = Arc::new(Int64Array::from_iter(labels.iter().map(|label| label.2)));
-        let mut columns = vec![(self.names.target, values, true), (self.names.id, ids, false)];
+        let mut columns = vec![
+            (self.names.target, values, true),
+            (self.names.id, ids, false),
+        ];
         columns.extend(self.names.time.map(|time| (time, at, false)));
         let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
         std::fs::create_dir_all(self.folder.path().join("raw/labels")).unwrap();
@@ -275,7 +391,8 @@ impl Home {
     }
 
     pub(super) async fn try_report(&self, results_manifest: &str) -> anyhow::Result<Outputs> {
-        self.try_report_failing_on(results_manifest, FailOn::Never).await
+        self.try_report_failing_on(results_manifest, FailOn::Never)
+            .await
     }
 
     pub(super) async fn try_report_failing_on(
@@ -287,7 +404,11 @@ impl Home {
             fail_on,
             results_manifest: results_manifest.to_owned(),
             labels_glob: "labels/*.parquet".to_owned(),
-            thresholds: Thresholds { warn: 0.1, alert: 0.25, min_rows: 100 },
+            thresholds: Thresholds {
+                warn: 0.1,
+                alert: 0.25,
+                min_rows: 100,
+            },
         };
         report(&self.step, &self.store, &self.raw, &self.tracking, &request).await
     }
@@ -325,10 +446,20 @@ fn header(inputs: Inputs, workflow: &str) -> Header {
 }
 
 fn profile(values: &[Option<f64>]) -> Profile {
-    let finite: Vec<f64> = values.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+    let finite: Vec<f64> = values
+        .iter()
+        .flatten()
+        .copied()
+        .filter(|value| value.is_finite())
+        .collect();
     let rows = finite.len().max(1) as f64;
     let mean = finite.iter().sum::<f64>() / rows;
-    let std = (finite.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / rows).sqrt();
+    let std = (finite
+        .iter()
+        .map(|value| (value - mean).powi(2))
+        .sum::<f64>()
+        / rows)
+        .sqrt();
     let mut profile = Profile::new(Grid::new(mean, std));
     profile.add_all(&finite);
     profile
@@ -337,11 +468,17 @@ fn profile(values: &[Option<f64>]) -> Profile {
 fn profiles(features: &[String], rows: &Rows) -> Reference {
     let mut score = ScoreProfile::empty();
     for (value, label) in rows.score.iter().zip(&rows.label) {
-        let side = if *label == Some(1) { &mut score.positive } else { &mut score.negative };
+        let side = if *label == Some(1) {
+            &mut score.positive
+        } else {
+            &mut score.negative
+        };
         side.add_all(&value.iter().copied().collect::<Vec<_>>());
     }
-    let feature =
-        |(name, values): (&String, &Vec<Option<f64>>)| FeatureProfile { name: name.clone(), profile: profile(values) };
+    let feature = |(name, values): (&String, &Vec<Option<f64>>)| FeatureProfile {
+        name: name.clone(),
+        profile: profile(values),
+    };
     Reference {
         format_version: common::reference::FORMAT_VERSION,
         rows: rows.len() as u64,
@@ -364,7 +501,11 @@ fn quality(features: &[String], rows: &Rows, threshold: f64) -> ModelMetrics {
         std: 2.0,
         importance: 1.0,
         vif: None,
-        collinear_with: features.iter().filter(|other| *other != name).cloned().collect(),
+        collinear_with: features
+            .iter()
+            .filter(|other| *other != name)
+            .cloned()
+            .collect(),
     };
     ModelMetrics {
         format_version: common::reference::FORMAT_VERSION,
@@ -381,7 +522,13 @@ fn quality(features: &[String], rows: &Rows, threshold: f64) -> ModelMetrics {
     }
 }
 
-async fn write_part(store: &Store, key: String, ordinal: usize, schema: SchemaRef, batch: RecordBatch) -> Part {
+async fn write_part(
+    store: &Store,
+    key: String,
+    ordinal: usize,
+    schema: SchemaRef,
+    batch: RecordBatch,
+) -> Part {
     let store = store.clone();
     blocking(move || {
         let mut writer = PartWriter::new(&store, key, ordinal, &schema)?;
@@ -393,7 +540,8 @@ async fn write_part(store: &Store, key: String, ordinal: usize, schema: SchemaRe
 }
 
 fn write_raw(file: &Path, batch: &RecordBatch) {
-    let mut writer = ArrowWriter::try_new(std::fs::File::create(file).unwrap(), batch.schema(), None).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(file).unwrap(), batch.schema(), None).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
 }

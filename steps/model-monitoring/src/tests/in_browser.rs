@@ -8,10 +8,26 @@ use super::home::{Home, Names, Rows};
 const POLICY: &str = "Content-Security-Policy: sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self' 'unsafe-inline'";
 
 const LOOKS: [Look; 4] = [
-    Look { width: 360, height: 800, dark: false },
-    Look { width: 360, height: 800, dark: true },
-    Look { width: 1600, height: 1000, dark: false },
-    Look { width: 1600, height: 1000, dark: true },
+    Look {
+        width: 360,
+        height: 800,
+        dark: false,
+    },
+    Look {
+        width: 360,
+        height: 800,
+        dark: true,
+    },
+    Look {
+        width: 1600,
+        height: 1000,
+        dark: false,
+    },
+    Look {
+        width: 1600,
+        height: 1000,
+        dark: true,
+    },
 ];
 
 /// Four kinds of pages: with drift and labels, without labels, of many features, and of nothing.
@@ -19,12 +35,30 @@ async fn pages() -> Vec<(Home, &'static str)> {
     let mut pages = Vec::new();
     for kind in ["drift", "no labels", "many features", "no rows"] {
         let count = if kind == "many features" { 40 } else { 2 };
-        let features: Vec<&'static str> = ["x1", "x2"].into_iter().cycle().take(count).enumerate().map(named).collect();
-        let widen = |rows: Rows| Rows { features: (0..count).map(|i| rows.features[i % 2].clone()).collect(), ..rows };
-        let home = Home::new(Names { features, ..Names::default() }, &widen(Rows::simple(400))).await;
+        let features: Vec<&'static str> = ["x1", "x2"]
+            .into_iter()
+            .cycle()
+            .take(count)
+            .enumerate()
+            .map(named)
+            .collect();
+        let widen = |rows: Rows| Rows {
+            features: (0..count).map(|i| rows.features[i % 2].clone()).collect(),
+            ..rows
+        };
+        let home = Home::new(
+            Names {
+                features,
+                ..Names::default()
+            },
+            &widen(Rows::simple(400)),
+        )
+        .await;
         let mut rows = widen(Rows::simple(if kind == "no rows" { 0 } else { 300 }));
         match kind {
-            "drift" => rows.features[1].iter_mut().for_each(|value| *value = Some(3.0)),
+            "drift" => rows.features[1]
+                .iter_mut()
+                .for_each(|value| *value = Some(3.0)),
             "no labels" => rows.label.iter_mut().for_each(|label| *label = None),
             _ => {}
         }
@@ -37,7 +71,11 @@ async fn pages() -> Vec<(Home, &'static str)> {
 
 /// A leaked name, as names of tests are static; a test leaks little.
 fn named((index, name): (usize, &'static str)) -> &'static str {
-    if index < 2 { name } else { &*Box::leak(format!("{name} number {index}").into_boxed_str()) }
+    if index < 2 {
+        name
+    } else {
+        &*Box::leak(format!("{name} number {index}").into_boxed_str())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,10 +87,22 @@ async fn every_page_fits_every_screen_and_everybody_can_read_it() {
         for look in LOOKS {
             let seen = browser.visit(&url, look).unwrap();
             assert_eq!(seen.console, [] as [&str; 0], "{kind} {look:?}");
-            assert_eq!(seen.requests, [url.as_str()], "{kind} {look:?}: the page asks for more than itself");
-            assert!(seen.width <= look.width, "{kind} {look:?}: the page is {} wide", seen.width);
+            assert_eq!(
+                seen.requests,
+                [url.as_str()],
+                "{kind} {look:?}: the page asks for more than itself"
+            );
+            assert!(
+                seen.width <= look.width,
+                "{kind} {look:?}: the page is {} wide",
+                seen.width
+            );
             let violations = browser.violations().unwrap();
-            assert!(violations.is_empty(), "{kind} {look:?}:\n{}", violations.join("\n"));
+            assert!(
+                violations.is_empty(),
+                "{kind} {look:?}:\n{}",
+                violations.join("\n")
+            );
         }
     }
 }
@@ -71,12 +121,27 @@ async fn under_argos_policy_the_page_looks_the_same() {
     let mut browser = Browser::start().unwrap();
     let mut pictures = Vec::new();
     for address in [plain, guarded] {
-        let seen = browser.visit(&format!("http://{address}/"), LOOKS[2]).unwrap();
-        let console: Vec<&String> = seen.console.iter().filter(|line| !line.contains("favicon.ico")).collect();
+        let seen = browser
+            .visit(&format!("http://{address}/"), LOOKS[2])
+            .unwrap();
+        let console: Vec<&String> = seen
+            .console
+            .iter()
+            .filter(|line| !line.contains("favicon.ico"))
+            .collect();
         assert!(console.is_empty(), "{console:?}");
         pictures.push(browser.screenshot().unwrap());
     }
-    assert!(pictures[0] == pictures[1], "the policy changes how the page looks");
-    let seen = browser.visit(&format!("http://{framed}/"), LOOKS[2]).unwrap();
-    assert!(seen.console.iter().all(|line| line.contains("favicon.ico")), "{:?}", seen.console);
+    assert!(
+        pictures[0] == pictures[1],
+        "the policy changes how the page looks"
+    );
+    let seen = browser
+        .visit(&format!("http://{framed}/"), LOOKS[2])
+        .unwrap();
+    assert!(
+        seen.console.iter().all(|line| line.contains("favicon.ico")),
+        "{:?}",
+        seen.console
+    );
 }

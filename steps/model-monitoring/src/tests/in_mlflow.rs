@@ -36,7 +36,11 @@ print(json.dumps([{
         .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -44,32 +48,76 @@ print(json.dumps([{
 async fn a_report_is_a_run_with_its_page_its_days_and_its_drift() {
     let mut server = Mlflow::start(MlflowOptions::default()).unwrap();
     let mut home = Home::new(Names::default(), &Rows::simple(400)).await;
-    let args = TrackingArgs { uri: Some(server.uri()), ..TrackingArgs::default() };
+    let args = TrackingArgs {
+        uri: Some(server.uri()),
+        ..TrackingArgs::default()
+    };
     let budget = Budget(std::time::Duration::from_secs(3));
     home.tracking = Tracking::open(&home.store, &args, budget).unwrap();
     let rows = Rows::simple(300);
-    let results = home.results(&[rows.slice(0, 100), rows.slice(100, 300)]).await;
+    let results = home
+        .results(&[rows.slice(0, 100), rows.slice(100, 300)])
+        .await;
     let (outputs, committed) = home.report(&results).await;
     let found = read(&server);
     let run = &found[0];
-    assert_eq!((&run["status"], &run["parent"]), (&json!("FINISHED"), &json!(true)));
-    assert_eq!(run["tags"]["alameda.verdict"].as_str(), outputs.get("verdict"));
-    assert_eq!(run["page"].as_str(), Some(home.html().await.as_str()), "the page is the one in the store");
-    assert_eq!(run["dataset"], json!(["results/25.05.1/m/v3", {"num_rows": 300, "num_columns": 7}]));
-    let (days, performance) = (run["days"]["data"].as_array().unwrap(), &committed.content.performance);
+    assert_eq!(
+        (&run["status"], &run["parent"]),
+        (&json!("FINISHED"), &json!(true))
+    );
+    assert_eq!(
+        run["tags"]["alameda.verdict"].as_str(),
+        outputs.get("verdict")
+    );
+    assert_eq!(
+        run["page"].as_str(),
+        Some(home.html().await.as_str()),
+        "the page is the one in the store"
+    );
+    assert_eq!(
+        run["dataset"],
+        json!(["results/25.05.1/m/v3", {"num_rows": 300, "num_columns": 7}])
+    );
+    let (days, performance) = (
+        run["days"]["data"].as_array().unwrap(),
+        &committed.content.performance,
+    );
     assert_eq!(days.len(), performance.days.len());
-    let midnight = performance.days[0].date.and_time(chrono::NaiveTime::MIN).and_utc();
-    assert_eq!(days[0][0], midnight.timestamp_millis(), "pandas knows the column as one of dates");
-    let points: Vec<_> = run["accuracy"].as_array().unwrap().iter().map(|point| point[2].as_f64()).collect();
-    let accuracy: Vec<_> = performance.days.iter().map(|day| day.accuracy).filter(Option::is_some).collect();
+    let midnight = performance.days[0]
+        .date
+        .and_time(chrono::NaiveTime::MIN)
+        .and_utc();
+    assert_eq!(
+        days[0][0],
+        midnight.timestamp_millis(),
+        "pandas knows the column as one of dates"
+    );
+    let points: Vec<_> = run["accuracy"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point[2].as_f64())
+        .collect();
+    let accuracy: Vec<_> = performance
+        .days
+        .iter()
+        .map(|day| day.accuracy)
+        .filter(Option::is_some)
+        .collect();
     assert_eq!(points, accuracy, "a point for each day with labels");
     let score = &committed.content.drift.score;
     assert_eq!(run["drift"]["data"][0][0], score.name.as_str());
-    assert_eq!(run["metrics"][format!("score.psi.{}", score.name)].as_f64(), score.psi.as_ref().map(|psi| psi.value));
+    assert_eq!(
+        run["metrics"][format!("score.psi.{}", score.name)].as_f64(),
+        score.psi.as_ref().map(|psi| psi.value)
+    );
     assert_eq!(run["metrics"]["rows"], 300.0);
 
     // A second report changes nothing.
-    assert_eq!(home.try_report(&results).await.unwrap().get("reused"), Some("true"));
+    assert_eq!(
+        home.try_report(&results).await.unwrap().get("reused"),
+        Some("true")
+    );
     assert_eq!(read(&server), found);
 
     // When the server is away, a report is not made in secret, and the next attempt makes it.
@@ -77,8 +125,15 @@ async fn a_report_is_a_run_with_its_page_its_days_and_its_drift() {
     server.stop();
     assert_eq!(exit_code(&home.try_report(&results).await.unwrap_err()), 75);
     server.restart().unwrap();
-    assert_eq!(home.try_report(&results).await.unwrap().get("reused"), Some("false"));
+    assert_eq!(
+        home.try_report(&results).await.unwrap().get("reused"),
+        Some("false")
+    );
     let found = read(&server);
-    assert_eq!(found.as_array().unwrap().len(), 2, "other labels are another report");
+    assert_eq!(
+        found.as_array().unwrap().len(),
+        2,
+        "other labels are another report"
+    );
     assert_eq!(found[1]["status"], "FINISHED");
 }

@@ -29,15 +29,27 @@ fn numbers(value: &Value) -> Vec<Option<f64>> {
 }
 
 fn integers(value: &Value) -> Vec<Option<i64>> {
-    value.as_array().unwrap().iter().map(Value::as_i64).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(Value::as_i64)
+        .collect()
 }
 
 fn rows(value: &Value) -> Rows {
     let score = numbers(&value["score"]);
-    let texts = value["id"].as_array().map(|ids| ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect());
+    let texts = value["id"].as_array().map(|ids| {
+        ids.iter()
+            .map(|id| id.as_str().unwrap().to_owned())
+            .collect()
+    });
     Rows {
         id: texts.unwrap_or_else(|| (0..score.len()).map(|i| i.to_string()).collect()),
-        at: value["at"].as_array().map(|_| integers(&value["at"])).unwrap_or_default(),
+        at: value["at"]
+            .as_array()
+            .map(|_| integers(&value["at"]))
+            .unwrap_or_default(),
         features: vec![numbers(&value["x1"]), numbers(&value["x2"])],
         label: integers(&value["label"]),
         score,
@@ -55,7 +67,13 @@ fn deliver(home: &Home, fixture: &Value) {
             .as_array()
             .unwrap()
             .iter()
-            .map(|label| (label["id"].as_str().unwrap(), label["at"].as_i64().unwrap(), label["label"].as_i64()))
+            .map(|label| {
+                (
+                    label["id"].as_str().unwrap(),
+                    label["at"].as_i64().unwrap(),
+                    label["label"].as_i64(),
+                )
+            })
             .collect();
         home.deliver(&format!("2025-0{}.parquet", index + 1), &labels);
     }
@@ -64,7 +82,8 @@ fn deliver(home: &Home, fixture: &Value) {
 fn close(what: &str, found: Option<f64>, expected: &Value, tolerance: f64) {
     match (found, number(expected)) {
         (None, None) => {}
-        (Some(found), Some(expected)) if (found - expected).abs() <= tolerance * expected.abs().max(1.0) => {}
+        (Some(found), Some(expected))
+            if (found - expected).abs() <= tolerance * expected.abs().max(1.0) => {}
         (found, expected) => panic!("{what} is {found:?}, and should be {expected:?}"),
     }
 }
@@ -85,7 +104,10 @@ fn overall_is(report: &Committed, expected: &Value) {
     ] {
         close(name, found, &expected[name], TOLERANCE);
     }
-    intervals_are(&report.content.performance.intervals, &expected["intervals"]);
+    intervals_are(
+        &report.content.performance.intervals,
+        &expected["intervals"],
+    );
 }
 
 fn intervals_are(found: &Intervals, expected: &Value) {
@@ -104,15 +126,27 @@ fn days_are(report: &Committed, expected: &Value) {
     let days = &report.content.performance.days;
     let dates: Vec<String> = days.iter().map(|day| day.date.to_string()).collect();
     let expected = expected.as_array().unwrap();
-    let expected_dates: Vec<&str> = expected.iter().map(|day| day["date"].as_str().unwrap()).collect();
+    let expected_dates: Vec<&str> = expected
+        .iter()
+        .map(|day| day["date"].as_str().unwrap())
+        .collect();
     assert_eq!(dates, expected_dates);
     for (day, expected) in days.iter().zip(expected) {
         assert_eq!(day.rows, expected["rows"].as_u64().unwrap(), "{}", day.date);
-        assert_eq!(day.labelled_rows, expected["labelled_rows"].as_u64().unwrap(), "{}", day.date);
+        assert_eq!(
+            day.labelled_rows,
+            expected["labelled_rows"].as_u64().unwrap(),
+            "{}",
+            day.date
+        );
         let performance = &expected["performance"];
         for (name, found, expected) in [
             ("mean_score", day.mean_score, &expected["mean_score"]),
-            ("predicted_positive_rate", day.predicted_positive_rate, &expected["predicted_positive_rate"]),
+            (
+                "predicted_positive_rate",
+                day.predicted_positive_rate,
+                &expected["predicted_positive_rate"],
+            ),
             ("base_rate", day.base_rate, &performance["base_rate"]),
             ("accuracy", day.accuracy, &performance["accuracy"]),
             ("precision", day.precision, &performance["precision"]),
@@ -122,7 +156,12 @@ fn days_are(report: &Committed, expected: &Value) {
             ("log_loss", day.log_loss, &performance["log_loss"]),
             ("brier", day.brier, &performance["brier"]),
         ] {
-            close(&format!("{name} of {}", day.date), found, expected, TOLERANCE);
+            close(
+                &format!("{name} of {}", day.date),
+                found,
+                expected,
+                TOLERANCE,
+            );
         }
         intervals_are(&day.intervals, &performance["intervals"]);
     }
@@ -133,7 +172,13 @@ async fn metrics_of_the_files_own_labels_equal_scikit_learns() {
     let fixture = fixture();
     let home = home(&fixture).await;
     let rows = rows(&fixture["rows"]);
-    let results = home.results(&[rows.slice(0, 600), rows.slice(600, 600), rows.slice(600, 1500)]).await;
+    let results = home
+        .results(&[
+            rows.slice(0, 600),
+            rows.slice(600, 600),
+            rows.slice(600, 1500),
+        ])
+        .await;
     let (_, report) = home.report(&results).await;
     overall_is(&report, &fixture["expected"]["own"]);
     assert_eq!(report.content.quality.late_labels.labels, 0);
@@ -146,7 +191,13 @@ async fn late_labels_win_and_move_with_the_time_zone() {
     let mut home = home(&fixture).await;
     deliver(&home, &fixture);
     let rows = rows(&fixture["rows"]);
-    let results = home.results(&[rows.slice(0, 1), rows.slice(1, 1499), rows.slice(1499, 1500)]).await;
+    let results = home
+        .results(&[
+            rows.slice(0, 1),
+            rows.slice(1, 1499),
+            rows.slice(1499, 1500),
+        ])
+        .await;
     for (zone, days) in expected["days"].as_object().unwrap() {
         home.at(zone);
         let (_, report) = home.report(&results).await;
@@ -154,7 +205,10 @@ async fn late_labels_win_and_move_with_the_time_zone() {
         days_are(&report, days);
         assert_eq!(report.content.timezone, *zone);
         let late = &report.content.quality.late_labels;
-        assert_eq!(late.files, ["labels/2025-01.parquet", "labels/2025-02.parquet"]);
+        assert_eq!(
+            late.files,
+            ["labels/2025-01.parquet", "labels/2025-02.parquet"]
+        );
         assert_eq!(late.matched_rows, expected["matched"].as_u64().unwrap());
         // Nobody has that id, and the first id was not seen in 1970.
         assert_eq!(late.unmatched_keys, 2);
@@ -168,11 +222,23 @@ async fn drift_equals_scipys_within_the_error_of_a_profile() {
     let expected = &fixture["expected"]["drift"];
     let home = home(&fixture).await;
     let rows = rows(&fixture["rows"]);
-    let results = home.results(&[rows.slice(0, 700), rows.slice(700, 1500)]).await;
+    let results = home
+        .results(&[rows.slice(0, 700), rows.slice(700, 1500)])
+        .await;
     let (_, report) = home.report(&results).await;
     let drift = &report.content.drift;
-    let column = |name: &str| -> &ColumnDrift { drift.features.iter().find(|column| column.name == name).unwrap() };
-    for (name, column) in [("x1", column("x1")), ("x2", column("x2")), ("score", &drift.score)] {
+    let column = |name: &str| -> &ColumnDrift {
+        drift
+            .features
+            .iter()
+            .find(|column| column.name == name)
+            .unwrap()
+    };
+    for (name, column) in [
+        ("x1", column("x1")),
+        ("x2", column("x2")),
+        ("score", &drift.score),
+    ] {
         let expected = &expected[name];
         let (ks, true_ks) = (column.ks.unwrap(), expected["ks"].as_f64().unwrap());
         assert!(
@@ -180,8 +246,18 @@ async fn drift_equals_scipys_within_the_error_of_a_profile() {
             "KS of {name} is {ks:?}, and should be {true_ks}"
         );
         assert!(ks.error_bound < 0.02, "{ks:?}");
-        close(&format!("PSI of {name}"), Some(column.psi.as_ref().unwrap().value), &expected["psi"], 0.01);
-        close("JS", column.jensen_shannon, &expected["jensen_shannon"], 0.01);
+        close(
+            &format!("PSI of {name}"),
+            Some(column.psi.as_ref().unwrap().value),
+            &expected["psi"],
+            0.01,
+        );
+        close(
+            "JS",
+            column.jensen_shannon,
+            &expected["jensen_shannon"],
+            0.01,
+        );
         close("shift", column.mean_shift, &expected["mean_shift"], 1e-10);
         close("std ratio", column.std_ratio, &expected["std_ratio"], 1e-10);
         let by_day = expected_by_day(&fixture, name);
@@ -191,8 +267,18 @@ async fn drift_equals_scipys_within_the_error_of_a_profile() {
         }
         close("mean", column.current.mean, &expected["mean"], 1e-10);
         close("std", column.current.std, &expected["std"], 1e-10);
-        close("reference mean", column.reference.mean, &expected["reference_mean"], 1e-10);
-        close("reference std", column.reference.std, &expected["reference_std"], 1e-10);
+        close(
+            "reference mean",
+            column.reference.mean,
+            &expected["reference_mean"],
+            1e-10,
+        );
+        close(
+            "reference std",
+            column.reference.std,
+            &expected["reference_std"],
+            1e-10,
+        );
     }
     let x2 = &report.content.quality.features[1];
     assert_eq!((x2.nulls, x2.nans, x2.infinities), (9, 20, 4));
@@ -201,7 +287,10 @@ async fn drift_equals_scipys_within_the_error_of_a_profile() {
 }
 
 fn expected_by_day(fixture: &Value, column: &str) -> Vec<Value> {
-    fixture["expected"]["psi_by_day"][column].as_array().unwrap().clone()
+    fixture["expected"]["psi_by_day"][column]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 #[tokio::test]
@@ -216,7 +305,12 @@ async fn thresholds_equal_scikit_learns() {
     for (at, expected) in report.content.performance.thresholds.iter().zip(expected) {
         assert_eq!(Some(at.threshold), expected["threshold"].as_f64());
         let c = &at.confusion;
-        let counts = [c.true_negatives, c.false_positives, c.false_negatives, c.true_positives];
+        let counts = [
+            c.true_negatives,
+            c.false_positives,
+            c.false_negatives,
+            c.true_positives,
+        ];
         assert_eq!(serde_json::json!(counts), expected["confusion"]);
         for (name, found) in [
             ("predicted_positive_rate", at.predicted_positive_rate),
@@ -234,23 +328,47 @@ async fn thresholds_equal_scikit_learns() {
 async fn segments_equal_scikit_learns() {
     let fixture = fixture();
     let (rows, expected) = (rows(&fixture["rows"]), &fixture["expected"]);
-    let cuts: Vec<f64> = expected["cuts"].as_array().unwrap().iter().map(|cut| cut.as_f64().unwrap()).collect();
+    let cuts: Vec<f64> = expected["cuts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cut| cut.as_f64().unwrap())
+        .collect();
     let mut late = std::collections::HashMap::new();
-    for label in fixture["late"].as_array().unwrap().iter().flat_map(|file| file.as_array().unwrap()) {
+    for label in fixture["late"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|file| file.as_array().unwrap())
+    {
         if let Some(value) = label["label"].as_i64() {
-            late.insert((label["id"].as_str().unwrap().to_owned(), label["at"].as_i64()), value);
+            late.insert(
+                (
+                    label["id"].as_str().unwrap().to_owned(),
+                    label["at"].as_i64(),
+                ),
+                value,
+            );
         }
     }
     let mut parts = Segmentation::new(fixture["threshold"].as_f64().unwrap(), cuts, 0);
     for (i, id) in rows.id.iter().enumerate() {
-        let label = late.get(&(id.clone(), rows.at[i])).copied().or(rows.label[i]);
+        let label = late
+            .get(&(id.clone(), rows.at[i]))
+            .copied()
+            .or(rows.label[i]);
         parts.add(rows.score[i], label.map(|label| label as u8), 0);
     }
     let found = judge::segments(&parts, &Dictionaries::new(&[]), &[1; 6]).score;
     for (found, expected) in found.iter().zip(expected["segments"].as_array().unwrap()) {
         assert_eq!(Some(found.rows), expected["rows"].as_u64());
         close("share", found.share, &expected["share"], TOLERANCE);
-        close("mean score", found.mean_score, &expected["mean_score"], TOLERANCE);
+        close(
+            "mean score",
+            found.mean_score,
+            &expected["mean_score"],
+            TOLERANCE,
+        );
         let performance = &expected["performance"];
         assert_eq!(Some(found.measured_rows), performance["rows"].as_u64());
         for (name, found) in [
@@ -278,14 +396,25 @@ async fn values_beyond_the_reference_are_counted_on_either_side() {
     let (_, report) = home.report(&results).await;
     let x1 = &report.content.quality.features[0];
     assert_eq!((x1.below, x1.above), (1, 2));
-    assert_eq!((x1.min, x1.max, x1.reference_min, x1.reference_max), (Some(-1.0), Some(1e12), Some(0.0), Some(96.0)));
+    assert_eq!(
+        (x1.min, x1.max, x1.reference_min, x1.reference_max),
+        (Some(-1.0), Some(1e12), Some(0.0), Some(96.0))
+    );
 }
 
 #[tokio::test]
 async fn repeated_keys_are_counted_across_parts() {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
     let rows = Rows::simple(200);
-    let results = home.results(&[rows.slice(0, 100), rows.slice(50, 200), rows.slice(60, 62)]).await;
+    let results = home
+        .results(&[rows.slice(0, 100), rows.slice(50, 200), rows.slice(60, 62)])
+        .await;
     let (_, report) = home.report(&results).await;
-    assert_eq!((report.content.quality.duplicate_keys, report.content.quality.duplicate_rows), (50, 52));
+    assert_eq!(
+        (
+            report.content.quality.duplicate_keys,
+            report.content.quality.duplicate_rows
+        ),
+        (50, 52)
+    );
 }

@@ -8,7 +8,9 @@ use super::home::{Home, Names, Rows};
 async fn simple() -> (Home, String) {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
     let rows = Rows::simple(300);
-    let results = home.results(&[rows.slice(0, 100), rows.slice(100, 300)]).await;
+    let results = home
+        .results(&[rows.slice(0, 100), rows.slice(100, 300)])
+        .await;
     (home, results)
 }
 
@@ -18,11 +20,24 @@ async fn a_second_run_reuses_the_report_and_gives_the_same_page() {
     let first = home.try_report(&results).await.unwrap();
     let objects = home.store.list("").await.unwrap();
     let second = home.try_report(&results).await.unwrap();
-    assert_eq!((first.get("reused"), second.get("reused")), (Some("false"), Some("true")));
+    assert_eq!(
+        (first.get("reused"), second.get("reused")),
+        (Some("false"), Some("true"))
+    );
     assert_eq!(second.get("verdict"), first.get("verdict"));
-    assert_eq!(second.get("report"), Some("reports/25.05.1/m/v3/report.html"));
-    assert_eq!(home.store.list("").await.unwrap(), objects, "reuse writes nothing");
-    assert_eq!(format!("{second:?}").replace("true", "false"), format!("{first:?}").replace("true", "false"));
+    assert_eq!(
+        second.get("report"),
+        Some("reports/25.05.1/m/v3/report.html")
+    );
+    assert_eq!(
+        home.store.list("").await.unwrap(),
+        objects,
+        "reuse writes nothing"
+    );
+    assert_eq!(
+        format!("{second:?}").replace("true", "false"),
+        format!("{first:?}").replace("true", "false")
+    );
 }
 
 #[tokio::test]
@@ -30,7 +45,10 @@ async fn a_refresh_gives_the_same_bytes() {
     let (mut home, results) = simple().await;
     home.deliver("1.parquet", &[("c4", 1_740_787_200_000_000, Some(1))]);
     home.try_report(&results).await.unwrap();
-    let keys = ["reports/25.05.1/m/v3/report.json", "reports/25.05.1/m/v3/report.html"];
+    let keys = [
+        "reports/25.05.1/m/v3/report.json",
+        "reports/25.05.1/m/v3/report.html",
+    ];
     let mut before = Vec::new();
     for key in keys {
         before.push(home.store.require(key).await.unwrap());
@@ -39,7 +57,10 @@ async fn a_refresh_gives_the_same_bytes() {
     let again = home.try_report(&results).await.unwrap();
     assert_eq!(again.get("reused"), Some("false"));
     for (key, before) in keys.iter().zip(before) {
-        assert!(home.store.require(key).await.unwrap() == before, "{key} changed");
+        assert!(
+            home.store.require(key).await.unwrap() == before,
+            "{key} changed"
+        );
     }
 }
 
@@ -48,7 +69,13 @@ async fn later_labels_make_the_report_anew_without_being_asked() {
     let (home, results) = simple().await;
     let (_, before) = home.report(&results).await;
     assert_eq!(before.content.performance.labelled_rows, 225);
-    home.deliver("1.parquet", &[("c4", 1_740_787_200_000_000, Some(1)), ("c8", 1_740_787_200_000_000, Some(0))]);
+    home.deliver(
+        "1.parquet",
+        &[
+            ("c4", 1_740_787_200_000_000, Some(1)),
+            ("c8", 1_740_787_200_000_000, Some(0)),
+        ],
+    );
     let (outputs, after) = home.report(&results).await;
     assert_eq!(outputs.get("reused"), Some("false"));
     assert_eq!(after.content.performance.labelled_rows, 227);
@@ -68,25 +95,55 @@ async fn a_lost_or_changed_page_is_written_again() {
             None => std::fs::remove_file(home.store.local_path(key).unwrap()).unwrap(),
             Some(bytes) => home.store.put(key, bytes).await.unwrap(),
         }
-        assert_eq!(home.try_report(&results).await.unwrap().get("reused"), Some("false"));
+        assert_eq!(
+            home.try_report(&results).await.unwrap().get("reused"),
+            Some("false")
+        );
         assert_eq!(home.html().await, page);
     }
-    home.store.put("reports/25.05.1/m/v3/report.json", b"{".to_vec()).await.unwrap();
-    assert_eq!(home.try_report(&results).await.unwrap().get("reused"), Some("false"));
+    home.store
+        .put("reports/25.05.1/m/v3/report.json", b"{".to_vec())
+        .await
+        .unwrap();
+    assert_eq!(
+        home.try_report(&results).await.unwrap().get("reused"),
+        Some("false")
+    );
 }
 
 #[tokio::test]
 async fn without_labels_the_report_still_tells_of_data_and_drift() {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
-    let rows = Rows { label: vec![None; 300], ..Rows::simple(300) };
+    let rows = Rows {
+        label: vec![None; 300],
+        ..Rows::simple(300)
+    };
     let results = home.results(&[rows]).await;
     let (outputs, report) = home.report(&results).await;
     assert_eq!(outputs.get("verdict"), Some("ok"));
     let performance = &report.content.performance;
-    assert_eq!((performance.labelled_rows, performance.label_coverage, &performance.overall), (0, Some(0.0), &None));
+    assert_eq!(
+        (
+            performance.labelled_rows,
+            performance.label_coverage,
+            &performance.overall
+        ),
+        (0, Some(0.0), &None)
+    );
     assert_eq!(performance.days.len(), 4);
-    assert!(performance.days.iter().all(|day| day.accuracy.is_none() && day.mean_score.is_some()));
-    assert!(report.content.findings.iter().any(|finding| finding.text.contains("no labels yet")));
+    assert!(
+        performance
+            .days
+            .iter()
+            .all(|day| day.accuracy.is_none() && day.mean_score.is_some())
+    );
+    assert!(
+        report
+            .content
+            .findings
+            .iter()
+            .any(|finding| finding.text.contains("no labels yet"))
+    );
     assert!(home.html().await.contains("There are no labels yet"));
 }
 
@@ -119,22 +176,43 @@ async fn too_few_rows_are_no_judgement() {
 async fn a_shifted_feature_is_an_alert_and_stands_first() {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
     let mut rows = Rows::simple(300);
-    rows.features[1].iter_mut().for_each(|value| *value = Some(3.0));
+    rows.features[1]
+        .iter_mut()
+        .for_each(|value| *value = Some(3.0));
     let results = home.results(&[rows]).await;
     let (outputs, report) = home.report(&results).await;
     assert_eq!(outputs.get("verdict"), Some("alert"));
     let first = &report.content.drift.features[0];
     assert_eq!((first.name.as_str(), first.verdict), ("x2", Verdict::Alert));
-    assert!(report.content.findings[0].text.starts_with("x2 drifted: PSI"), "{:?}", report.content.findings[0]);
+    assert!(
+        report.content.findings[0]
+            .text
+            .starts_with("x2 drifted: PSI"),
+        "{:?}",
+        report.content.findings[0]
+    );
 }
 
 #[tokio::test]
 async fn without_a_time_column_there_are_no_days_and_labels_join_by_id() {
-    let home = Home::new(Names { time: None, ..Names::default() }, &Rows::simple(400)).await;
+    let home = Home::new(
+        Names {
+            time: None,
+            ..Names::default()
+        },
+        &Rows::simple(400),
+    )
+    .await;
     home.deliver("1.parquet", &[("c4", 0, Some(1))]);
     let results = home.results(&[Rows::simple(300)]).await;
     let (_, report) = home.report(&results).await;
-    assert_eq!((report.content.performance.days.len(), report.content.quality.undated_rows), (0, None));
+    assert_eq!(
+        (
+            report.content.performance.days.len(),
+            report.content.quality.undated_rows
+        ),
+        (0, None)
+    );
     assert_eq!(report.content.quality.late_labels.matched_rows, 1);
     assert!(home.html().await.contains("has no time column"));
 }
@@ -148,33 +226,70 @@ async fn rows_without_a_date_count_but_stand_in_no_day() {
     let results = home.results(&[rows]).await;
     let (_, report) = home.report(&results).await;
     assert_eq!(report.content.quality.undated_rows, Some(2));
-    assert_eq!(report.content.performance.days.iter().map(|day| day.rows).sum::<u64>(), 298);
+    assert_eq!(
+        report
+            .content
+            .performance
+            .days
+            .iter()
+            .map(|day| day.rows)
+            .sum::<u64>(),
+        298
+    );
     assert_eq!(report.content.performance.labelled_rows, 225);
 }
 
 #[tokio::test]
 async fn files_that_were_left_out_are_told() {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
-    let left_out =
-        Quarantined { key: "predict/<bad>.parquet".to_owned(), reason: "column \"x\" is missing".to_owned() };
-    let results = home.results_with(&[Rows::simple(300)], vec![left_out]).await;
+    let left_out = Quarantined {
+        key: "predict/<bad>.parquet".to_owned(),
+        reason: "column \"x\" is missing".to_owned(),
+    };
+    let results = home
+        .results_with(&[Rows::simple(300)], vec![left_out])
+        .await;
     let (_, report) = home.report(&results).await;
-    assert!(report.content.findings[0].text.contains("1 of 2 raw files"), "{:?}", report.content.findings);
+    assert!(
+        report.content.findings[0].text.contains("1 of 2 raw files"),
+        "{:?}",
+        report.content.findings
+    );
     let page = home.html().await;
-    assert!(page.contains("predict/&lt;bad&gt;.parquet") && page.contains("column &quot;x&quot; is missing"));
+    assert!(
+        page.contains("predict/&lt;bad&gt;.parquet")
+            && page.contains("column &quot;x&quot; is missing")
+    );
 }
 
 #[tokio::test]
 async fn a_small_report_has_the_documented_shape() {
-    let home = Home::new(Names { features: vec!["x2"], ..Names::default() }, &{
-        let rows = Rows::simple(120);
-        Rows { features: vec![rows.features[1].clone()], ..rows }
-    })
+    let home = Home::new(
+        Names {
+            features: vec!["x2"],
+            ..Names::default()
+        },
+        &{
+            let rows = Rows::simple(120);
+            Rows {
+                features: vec![rows.features[1].clone()],
+                ..rows
+            }
+        },
+    )
     .await;
     let rows = Rows::simple(8);
-    let results = home.results(&[Rows { features: vec![rows.features[1].clone()], ..rows }]).await;
+    let results = home
+        .results(&[Rows {
+            features: vec![rows.features[1].clone()],
+            ..rows
+        }])
+        .await;
     let (_, mut report) = home.report(&results).await;
     // The page is looked at, and changes more often than the shape.
     (report.html.bytes, report.html.sha256) = (0, String::new());
-    insta::assert_snapshot!("report.json", serde_json::to_string_pretty(&report).unwrap());
+    insta::assert_snapshot!(
+        "report.json",
+        serde_json::to_string_pretty(&report).unwrap()
+    );
 }

@@ -29,7 +29,12 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let (on, format) = (NotifyOn::Failure, NotifyFormat::Json);
-        Self { folder: tempfile::tempdir().unwrap(), receiver: Receiver::start().unwrap(), on, format }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            receiver: Receiver::start().unwrap(),
+            on,
+            format,
+        }
     }
 
     fn store(&self) -> Store {
@@ -37,12 +42,23 @@ impl Lab {
     }
 
     async fn notify(&self, ended: &Ended) -> Result<Outputs> {
-        self.notify_at(&self.receiver.url(TOKEN), Ok(self.store()), ended).await
+        self.notify_at(&self.receiver.url(TOKEN), Ok(self.store()), ended)
+            .await
     }
 
     async fn notify_at(&self, url: &str, store: Result<Store>, ended: &Ended) -> Result<Outputs> {
         let webhook = Webhook::new(url, "NOTIFY_URL", Budget(Duration::from_secs(2))).map(Some);
-        notify::notify(store, ended, Tz::UTC, Channel { webhook, on: self.on, format: self.format }).await
+        notify::notify(
+            store,
+            ended,
+            Tz::UTC,
+            Channel {
+                webhook,
+                on: self.on,
+                format: self.format,
+            },
+        )
+        .await
     }
 
     async fn record(&self) -> Attempt {
@@ -74,7 +90,11 @@ fn failed(finished_at: &str) -> Ended {
 }
 
 fn succeeded() -> Ended {
-    Ended { status: "Succeeded".to_owned(), failures: "null".to_owned(), ..failed("") }
+    Ended {
+        status: "Succeeded".to_owned(),
+        failures: "null".to_owned(),
+        ..failed("")
+    }
 }
 
 #[tokio::test]
@@ -99,7 +119,11 @@ async fn an_end_is_told_once_and_a_new_end_again() {
     let mut nodes: Vec<serde_json::Value> = serde_json::from_str(&ended.failures).unwrap();
     nodes.reverse();
     nodes.push(json!({"displayName": "model-monitoring-notify(0)", "templateName": "model-monitoring-notify"}));
-    let again = Ended { failures: json!(nodes).to_string(), duration: "190".to_owned(), ..ended };
+    let again = Ended {
+        failures: json!(nodes).to_string(),
+        duration: "190".to_owned(),
+        ..ended
+    };
     lab.notify(&again).await.unwrap();
     assert_eq!(lab.received(), []);
     assert_eq!(lab.record().await.attempts, 1);
@@ -107,15 +131,20 @@ async fn an_end_is_told_once_and_a_new_end_again() {
     // The workflow was retried, and failed at the same place.
     lab.notify(&failed("2026-11-24T12:00:00Z")).await.unwrap();
     let received = lab.received();
-    assert_eq!((received.len(), &received[0].body["attempts"]), (1, &json!(2)));
+    assert_eq!(
+        (received.len(), &received[0].body["attempts"]),
+        (1, &json!(2))
+    );
     assert_eq!(lab.record().await.attempts, 2);
 }
 
 #[tokio::test]
 async fn the_ends_that_are_told_are_chosen() {
-    for (on, after_failure, after_success) in
-        [(NotifyOn::Always, 1, 1), (NotifyOn::Failure, 1, 0), (NotifyOn::Never, 0, 0)]
-    {
+    for (on, after_failure, after_success) in [
+        (NotifyOn::Always, 1, 1),
+        (NotifyOn::Failure, 1, 0),
+        (NotifyOn::Never, 0, 0),
+    ] {
         let lab = Lab { on, ..Lab::new() };
         lab.notify(&failed("1")).await.unwrap();
         assert_eq!(lab.received().len(), after_failure, "{on:?}");
@@ -127,24 +156,39 @@ async fn the_ends_that_are_told_are_chosen() {
 
 #[tokio::test]
 async fn slack_gets_a_text_with_the_report_of_this_workflow() {
-    let lab = Lab { on: NotifyOn::Always, format: NotifyFormat::Slack, ..Lab::new() };
+    let lab = Lab {
+        on: NotifyOn::Always,
+        format: NotifyFormat::Slack,
+        ..Lab::new()
+    };
     let report = |workflow: &str, verdict: &str, version: u32| {
         let html = format!("reports/25.05.1/churn/v{version}/report.html");
         json!({"workflow": workflow, "verdict": verdict, "html": {"key": html}})
     };
-    for (version, workflow, verdict) in [(1, "another", "ok"), (2, "alameda-pipeline-x1", "alert")] {
+    for (version, workflow, verdict) in [(1, "another", "ok"), (2, "alameda-pipeline-x1", "alert")]
+    {
         let key = format!("reports/25.05.1/churn/v{version}/report.json");
-        lab.store().put_json(&key, &report(workflow, verdict, version)).await.unwrap();
+        lab.store()
+            .put_json(&key, &report(workflow, verdict, version))
+            .await
+            .unwrap();
     }
     lab.notify(&succeeded()).await.unwrap();
-    let page = format!("{}/reports/25.05.1/churn/v2/report.html", lab.folder.path().display());
+    let page = format!(
+        "{}/reports/25.05.1/churn/v2/report.html",
+        lab.folder.path().display()
+    );
     let text = "*alameda-pipeline-x1* ended as Succeeded for data version 25.05.1, model churn, after 2 min 5 s";
-    assert_eq!(lab.received()[0].body, json!({"text": format!("{text}\nVerdict: alert\nReport: {page}")}));
+    assert_eq!(
+        lab.received()[0].body,
+        json!({"text": format!("{text}\nVerdict: alert\nReport: {page}")})
+    );
 
     lab.notify(&failed("1")).await.unwrap();
     let text = lab.received()[0].body["text"].as_str().unwrap().to_owned();
     assert!(
-        text.contains("attempt 2") && text.contains("• data-prep-plan(0): main: Error (exit code 2): a &lt; b"),
+        text.contains("attempt 2")
+            && text.contains("• data-prep-plan(0): main: Error (exit code 2): a &lt; b"),
         "{text}"
     );
 }
@@ -156,7 +200,10 @@ async fn a_webhook_that_is_overloaded_is_asked_again() {
     lab.notify(&failed("1")).await.unwrap();
     let received = lab.received();
     assert_eq!(received.len(), 4);
-    assert!(received.iter().all(|message| message == &received[0]), "and can tell that it is the same message");
+    assert!(
+        received.iter().all(|message| message == &received[0]),
+        "and can tell that it is the same message"
+    );
     assert!(lab.record().await.notified_at.is_some());
 }
 
@@ -168,11 +215,18 @@ async fn a_refusal_is_final_and_the_next_try_tells() {
         let error = lab.notify(&failed("1")).await.unwrap_err();
         assert_eq!(exit_code(&error), 2, "{error:#}");
         let text = format!("{error:#} {error:?}");
-        assert!(text.contains("the webhook at 127.0.0.1:") && text.contains("correct NOTIFY_URL"), "{text}");
+        assert!(
+            text.contains("the webhook at 127.0.0.1:") && text.contains("correct NOTIFY_URL"),
+            "{text}"
+        );
         assert!(!text.contains("wrong-secret"), "{text}");
         assert_eq!(lab.received().len(), 1, "{status}");
         let record = lab.record().await;
-        assert_eq!((record.status.as_str(), record.notified_at), ("Failed", None), "the record stands");
+        assert_eq!(
+            (record.status.as_str(), record.notified_at),
+            ("Failed", None),
+            "the record stands"
+        );
         lab.notify(&failed("1")).await.unwrap();
         assert_eq!(lab.received().len(), 1);
         assert_eq!(lab.record().await.attempts, 1);
@@ -183,21 +237,42 @@ async fn a_refusal_is_final_and_the_next_try_tells() {
 async fn a_webhook_that_is_away_is_worth_another_try_and_its_url_is_not_told() {
     let lab = Lab::new();
     let away = format!("http://127.0.0.1:{}/{TOKEN}", free_port().unwrap());
-    let error = lab.notify_at(&away, Ok(lab.store()), &failed("1")).await.unwrap_err();
+    let error = lab
+        .notify_at(&away, Ok(lab.store()), &failed("1"))
+        .await
+        .unwrap_err();
     assert_eq!(exit_code(&error), 75);
     let text = format!("{error:#} {error:?}");
-    assert!(text.contains("the webhook at 127.0.0.1:") && text.contains("no connection"), "{text}");
+    assert!(
+        text.contains("the webhook at 127.0.0.1:") && text.contains("no connection"),
+        "{text}"
+    );
     assert!(!text.contains("wrong-secret"), "{text}");
     for url in ["wrong-secret-7Jp4", "ftp://wrong-secret-7Jp4/", "https://"] {
-        let error = lab.notify_at(url, Ok(lab.store()), &failed("1")).await.unwrap_err();
-        assert!(exit_code(&error) == 2 && !format!("{error:#}").contains("wrong-secret"), "{error:#}");
+        let error = lab
+            .notify_at(url, Ok(lab.store()), &failed("1"))
+            .await
+            .unwrap_err();
+        assert!(
+            exit_code(&error) == 2 && !format!("{error:#}").contains("wrong-secret"),
+            "{error:#}"
+        );
     }
-    let shown = format!("{:?}", Webhook::new(&away, "NOTIFY_URL", Budget::default()).unwrap());
-    assert!(shown.contains("127.0.0.1") && !shown.contains("wrong-secret"), "{shown}");
+    let shown = format!(
+        "{:?}",
+        Webhook::new(&away, "NOTIFY_URL", Budget::default()).unwrap()
+    );
+    assert!(
+        shown.contains("127.0.0.1") && !shown.contains("wrong-secret"),
+        "{shown}"
+    );
     lab.notify(&failed("1")).await.unwrap();
     assert_eq!(lab.received().len(), 1);
     let record = String::from_utf8(lab.store().require(KEY).await.unwrap()).unwrap();
-    assert!(!record.contains("wrong-secret") && record.contains("notified_at"), "{record}");
+    assert!(
+        !record.contains("wrong-secret") && record.contains("notified_at"),
+        "{record}"
+    );
 }
 
 #[tokio::test]
@@ -206,10 +281,19 @@ async fn an_end_is_told_when_nothing_can_be_recorded() {
     let url = lab.receiver.url(TOKEN);
     let down = || Err(Failure::Unavailable("the store is down".to_owned()).into());
     let error = lab.notify_at(&url, down(), &failed("1")).await.unwrap_err();
-    assert!(exit_code(&error) == 75 && error.to_string().contains("the store is down"), "{error:#}");
+    assert!(
+        exit_code(&error) == 75 && error.to_string().contains("the store is down"),
+        "{error:#}"
+    );
     let received = lab.received();
-    assert_eq!((received.len(), &received[0].body["attempts"]), (1, &json!(null)));
-    let unfilled = Ended { data_version: "{{workflow.parameters.data-version}}".to_owned(), ..failed("1") };
+    assert_eq!(
+        (received.len(), &received[0].body["attempts"]),
+        (1, &json!(null))
+    );
+    let unfilled = Ended {
+        data_version: "{{workflow.parameters.data-version}}".to_owned(),
+        ..failed("1")
+    };
     lab.notify(&unfilled).await.unwrap();
     assert_eq!(lab.received()[0].body["data_version"], json!(null));
 }

@@ -6,8 +6,12 @@ use crate::gate::Metric;
 use crate::verdict::{Comparison, Side};
 
 /// Version 2 of the data has other features.
-const OTHER: Data =
-    Data { version: "2", train: "train/2.parquet", sql: "SELECT *, signal * 2 AS twice FROM raw", ..DATA };
+const OTHER: Data = Data {
+    version: "2",
+    train: "train/2.parquet",
+    sql: "SELECT *, signal * 2 AS twice FROM raw",
+    ..DATA
+};
 
 fn auc(side: &Side) -> f64 {
     Metric::RocAuc.of(side.report.as_ref().unwrap()).unwrap()
@@ -16,17 +20,28 @@ fn auc(side: &Side) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_champion_is_scored_by_its_own_configuration_from_the_raw_files() {
     let home = Home::new();
-    let first = home.promote(home.register(&DATA, FAIR).await).await.unwrap();
+    let first = home
+        .promote(home.register(&DATA, FAIR).await)
+        .await
+        .unwrap();
     let alone = verdict(&home, &first).await.candidate;
     let candidate = home.register(&OTHER, GOOD).await;
-    let outputs = home.promote_with(&home.step, &home.flags_with_raw(candidate)).await.unwrap();
+    let outputs = home
+        .promote_with(&home.step, &home.flags_with_raw(candidate))
+        .await
+        .unwrap();
     assert_eq!(told(&outputs).0, "true", "{outputs:?}");
     let found = verdict(&home, &outputs).await;
     assert_eq!(found.comparison, Comparison::SameHoldout);
     // The holdout is the same raw file in both versions.
     assert_eq!(found.champion.unwrap().report, alone.report);
     assert!(auc(&found.candidate) > auc(&alone));
-    assert_eq!(home.promote_with(&home.step, &home.flags_with_raw(candidate)).await.unwrap(), outputs);
+    assert_eq!(
+        home.promote_with(&home.step, &home.flags_with_raw(candidate))
+            .await
+            .unwrap(),
+        outputs
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,20 +51,38 @@ async fn without_fair_raw_files_a_champion_is_not_comparable() {
         ("no address", "give --raw-url (RAW_URL)"),
         ("no folder", "there is no folder"),
         ("gone", "train/0.parquet"),
-        ("changed", "raw file train/0.parquet was changed since the holdout was prepared"),
-        ("fewer rows", "its own configuration makes 100 rows of the holdout"),
+        (
+            "changed",
+            "raw file train/0.parquet was changed since the holdout was prepared",
+        ),
+        (
+            "fewer rows",
+            "its own configuration makes 100 rows of the holdout",
+        ),
         ("contract", "signal"),
     ] {
         let home = Home::new();
         let champion = match what {
-            "fewer rows" => Data { filter: Some("signal < 0"), ..DATA },
-            "contract" => Data { max_signal: Some(0.1), ..DATA },
+            "fewer rows" => Data {
+                filter: Some("signal < 0"),
+                ..DATA
+            },
+            "contract" => Data {
+                max_signal: Some(0.1),
+                ..DATA
+            },
             _ => DATA,
         };
         // A filter leaves one class for the AUC; here accuracy is enough.
-        let gate = |flags| crate::Promote { gate_metric: Metric::Accuracy, gate_floor: 0.1, ..flags };
+        let gate = |flags| crate::Promote {
+            gate_metric: Metric::Accuracy,
+            gate_floor: 0.1,
+            ..flags
+        };
         let first = home.register(&champion, FAIR).await;
-        home.promote_with(&home.step, &gate(flags(first))).await.unwrap();
+        home.promote_with(&home.step, &gate(flags(first)))
+            .await
+            .unwrap();
         let candidate = home.register(&Data { sql, ..OTHER }, GOOD).await;
         let mut flags = gate(home.flags_with_raw(candidate));
         let file = home.raw.local_path("train/0.parquet").unwrap();
@@ -57,15 +90,24 @@ async fn without_fair_raw_files_a_champion_is_not_comparable() {
             "no address" => flags.raw_url = None,
             "no folder" => flags.raw_url = Some("/no/such/folder".to_owned()),
             "gone" => std::fs::remove_file(file).unwrap(),
-            "changed" => drop(std::fs::copy(home.raw.local_path("train/2.parquet").unwrap(), file).unwrap()),
+            "changed" => {
+                drop(std::fs::copy(home.raw.local_path("train/2.parquet").unwrap(), file).unwrap())
+            }
             _ => {}
         }
         let outputs = home.promote_with(&home.step, &flags).await.unwrap();
         let (promoted, champion, reason) = told(&outputs);
         assert_eq!((promoted, champion), ("false", "1"), "{what}: {reason}");
-        assert!(reason.contains("champion version 1 of churn can't be compared: "), "{what}: {reason}");
+        assert!(
+            reason.contains("champion version 1 of churn can't be compared: "),
+            "{what}: {reason}"
+        );
         assert!(reason.contains(expected), "{what}: {reason}");
-        assert_eq!(verdict(&home, &outputs).await.comparison, Comparison::NotComparable, "{what}");
+        assert_eq!(
+            verdict(&home, &outputs).await.comparison,
+            Comparison::NotComparable,
+            "{what}"
+        );
     }
 }
 
@@ -74,11 +116,25 @@ async fn a_rule_on_rows_holds_for_two_configurations_with_the_same_ids() {
     let home = Home::new();
     // Both sides come from the same raw file.
     let rule = "fraction=0.999999999";
-    let first = Data { rule, holdout: "train/0.parquet", train: "train/0.parquet", ..DATA };
-    home.promote(home.register(&first, FAIR).await).await.unwrap();
-    let second = Data { version: "2", sql: OTHER.sql, ..first };
+    let first = Data {
+        rule,
+        holdout: "train/0.parquet",
+        train: "train/0.parquet",
+        ..DATA
+    };
+    home.promote(home.register(&first, FAIR).await)
+        .await
+        .unwrap();
+    let second = Data {
+        version: "2",
+        sql: OTHER.sql,
+        ..first
+    };
     let candidate = home.register(&second, GOOD).await;
-    let outputs = home.promote_with(&home.step, &home.flags_with_raw(candidate)).await.unwrap();
+    let outputs = home
+        .promote_with(&home.step, &home.flags_with_raw(candidate))
+        .await
+        .unwrap();
     assert_eq!(told(&outputs).0, "true", "{outputs:?}");
 }
 
@@ -88,10 +144,17 @@ async fn a_champion_whose_training_data_was_prepared_anew_is_not_comparable() {
     let first = home.register(&DATA, GOOD).await;
     home.promote(first).await.unwrap();
     // The same data version, with the file that the champion was trained on as the holdout.
-    let anew = Data { holdout: "train/1.parquet", train: "train/2.parquet", ..DATA };
+    let anew = Data {
+        holdout: "train/1.parquet",
+        train: "train/2.parquet",
+        ..DATA
+    };
     let second = home.register(&anew, FAIR).await;
     let outputs = home.promote(second).await.unwrap();
     assert_eq!(outputs.get("promoted"), Some("false"));
     let reason = outputs.get("reason").unwrap();
-    assert!(reason.contains("train/1/_manifest.json was prepared anew since version 1"), "{reason}");
+    assert!(
+        reason.contains("train/1/_manifest.json was prepared anew since version 1"),
+        "{reason}"
+    );
 }

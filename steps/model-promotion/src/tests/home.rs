@@ -10,7 +10,9 @@ use common::config::Config;
 use common::dataset::Role;
 use common::digest;
 use common::layout::{self, DataVersion, ModelName, Split};
-use common::manifest::{self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard};
+use common::manifest::{
+    self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard,
+};
 use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use common::parts::PartWriter;
 use common::retry::Budget;
@@ -83,8 +85,16 @@ impl Home {
     /// With its models in an MLflow server, or in one behind a proxy, under a name of their own.
     pub(crate) fn in_mlflow(uri: String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("churn-{}", NUMBER.fetch_add(1, Ordering::Relaxed)).parse().unwrap();
-        Self::with(&TrackingArgs { uri: Some(uri), ..TrackingArgs::default() }, name)
+        let name = format!("churn-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+            .parse()
+            .unwrap();
+        Self::with(
+            &TrackingArgs {
+                uri: Some(uri),
+                ..TrackingArgs::default()
+            },
+            name,
+        )
     }
 
     fn with(args: &TrackingArgs, name: ModelName) -> Self {
@@ -93,7 +103,14 @@ impl Home {
         let store = step.store().unwrap();
         let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
         let tracking = Tracking::open(&store, args, BUDGET).unwrap();
-        Self { tracking, folder, raw, step, store, name }
+        Self {
+            tracking,
+            folder,
+            raw,
+            step,
+            store,
+            name,
+        }
     }
 
     /// Registers a model with these coefficients; gives its version.
@@ -111,7 +128,11 @@ impl Home {
         let folder = layout::model(&self.name, &inputs.fingerprint());
         let bytes = model.to_json().unwrap();
         let key = layout::model_file(&folder, layout::MODEL_FILE);
-        let file = File { key: key.clone(), bytes: bytes.len() as u64, sha256: digest::hex(&bytes) };
+        let file = File {
+            key: key.clone(),
+            bytes: bytes.len() as u64,
+            sha256: digest::hex(&bytes),
+        };
         self.store.put(&key, bytes).await.unwrap();
         let manifest = ModelManifest {
             header: Header::new(inputs, &self.step),
@@ -130,25 +151,47 @@ impl Home {
         let fingerprint = &manifest.header().fingerprint;
         let spec = RunSpec::new(&self.step, "train", &self.name, fingerprint);
         let registered = self.tracking.in_run(&spec, async |run| {
-            run.log_files(MODEL_FOLDER, &self.store, &[&manifest.files[0].key]).await?;
+            run.log_files(MODEL_FOLDER, &self.store, &[&manifest.files[0].key])
+                .await?;
             let candidate = Candidate::new(&self.name, &key, fingerprint, run.id());
-            self.tracking.register(&Candidate { files: &manifest.files, ..candidate }).await
+            self.tracking
+                .register(&Candidate {
+                    files: &manifest.files,
+                    ..candidate
+                })
+                .await
         });
         registered.await.unwrap().version
     }
 
     async fn content(&self, key: &str) -> String {
-        manifest::require::<DatasetManifest>(&self.store, key).await.unwrap().content()
+        manifest::require::<DatasetManifest>(&self.store, key)
+            .await
+            .unwrap()
+            .content()
     }
 
     async fn dataset(&self, split: Split, data: &Data, config: &str) -> String {
         let folder = layout::dataset(split, &version(data));
-        let raw = if split == Split::Holdout { data.holdout } else { data.train };
-        let header = Header::new(Inputs::new("data-prep", 1).with("split", split).with("raw", raw), &self.step);
+        let raw = if split == Split::Holdout {
+            data.holdout
+        } else {
+            data.train
+        };
+        let header = Header::new(
+            Inputs::new("data-prep", 1)
+                .with("split", split)
+                .with("raw", raw),
+            &self.step,
+        );
         let key = layout::part(&folder, &header.fingerprint, 0);
         let part = write(&self.store, key, batch(data, raw)).await;
         let shard = write(&self.raw, raw.to_owned(), batch(data, raw)).await;
-        let column = |name: &str, role| Column { name: name.to_owned(), data_type: "Float64".to_owned(), role };
+        let column = |name: &str, role| Column {
+            name: name.to_owned(),
+            data_type: "Float64".to_owned(),
+            role,
+        };
         let manifest = DatasetManifest {
             data_version: version(data),
             split,
@@ -179,16 +222,26 @@ impl Home {
 
     /// Flags that name the raw files too.
     pub(crate) fn flags_with_raw(&self, version: u64) -> Promote {
-        Promote { raw_url: Some(self.folder.path().join("raw").display().to_string()), ..flags(version) }
+        Promote {
+            raw_url: Some(self.folder.path().join("raw").display().to_string()),
+            ..flags(version)
+        }
     }
 
     pub(crate) async fn promote(&self, version: u64) -> anyhow::Result<Outputs> {
         self.promote_with(&self.step, &flags(version)).await
     }
 
-    pub(crate) async fn promote_with(&self, step: &Step, flags: &Promote) -> anyhow::Result<Outputs> {
+    pub(crate) async fn promote_with(
+        &self,
+        step: &Step,
+        flags: &Promote,
+    ) -> anyhow::Result<Outputs> {
         let version = flags.model_version.unwrap();
-        let flags = Promote { model_name: self.name.clone(), ..flags.clone() };
+        let flags = Promote {
+            model_name: self.name.clone(),
+            ..flags.clone()
+        };
         crate::promote::promote(step, &self.store, &self.tracking, &flags, version).await
     }
 
@@ -253,12 +306,21 @@ fn model(coefficients: [f64; 2]) -> Model {
         format_version: common::model::FORMAT_VERSION,
         family: LOGISTIC_REGRESSION.to_owned(),
         target: "target".to_owned(),
-        classes: Classes { negative: ClassValue::Int(0), positive: ClassValue::Int(1) },
+        classes: Classes {
+            negative: ClassValue::Int(0),
+            positive: ClassValue::Int(1),
+        },
         threshold: 0.5,
         features: vec!["signal".to_owned(), "noise".to_owned()],
         coefficients: coefficients.to_vec(),
         intercept: 0.0,
-        training: Training { c: 1.0, class_weight: ClassWeight::Balanced, rows: 1, iterations: 1, converged: true },
+        training: Training {
+            c: 1.0,
+            class_weight: ClassWeight::Balanced,
+            rows: 1,
+            iterations: 1,
+            converged: true,
+        },
     }
 }
 
@@ -274,15 +336,23 @@ async fn write(store: &Store, key: String, batch: RecordBatch) -> Part {
 
 /// Ids are those of the raw file. The label follows `signal` and knows nothing of `noise`.
 fn batch(data: &Data, raw: &str) -> RecordBatch {
-    let signal: Vec<f64> = (0..ROWS).map(|i| ((i * 37) % ROWS) as f64 / ROWS as f64 - 0.5).collect();
-    let noise: Vec<f64> = (0..ROWS).map(|i| ((i * 71 + 13) % 199) as f64 / 199.0 - 0.5).collect();
+    let signal: Vec<f64> = (0..ROWS)
+        .map(|i| ((i * 37) % ROWS) as f64 / ROWS as f64 - 0.5)
+        .collect();
+    let noise: Vec<f64> = (0..ROWS)
+        .map(|i| ((i * 71 + 13) % 199) as f64 / 199.0 - 0.5)
+        .collect();
     // Every eleventh label is wrong.
     let target: Vec<i64> = signal
         .iter()
         .enumerate()
         .map(|(i, signal)| i64::from(!data.both_classes || (*signal > 0.0) != (i % 11 == 0)))
         .collect();
-    let first_id = raw.bytes().map(i64::from).fold(0, |sum, byte| sum * 31 % 1_000_003 + byte) * 1000;
+    let first_id = raw
+        .bytes()
+        .map(i64::from)
+        .fold(0, |sum, byte| sum * 31 % 1_000_003 + byte)
+        * 1000;
     let schema = Schema::new(vec![
         Field::new("id", DataType::Int64, false),
         Field::new("signal", DataType::Float64, true),

@@ -68,8 +68,14 @@ async fn another_workflow_finds_the_champion_in_place(home: Home) {
     let other = home.step.in_workflow("alameda-pipeline-x2");
     for _ in 0..2 {
         let outputs = home.promote_with(&other, &flags(2)).await.unwrap();
-        assert_eq!(told(&outputs), ("false", "2", "version 2 is champion already"));
-        assert_eq!(verdict(&home, &outputs).await.comparison, Comparison::ChampionAlready);
+        assert_eq!(
+            told(&outputs),
+            ("false", "2", "version 2 is champion already")
+        );
+        assert_eq!(
+            verdict(&home, &outputs).await.comparison,
+            Comparison::ChampionAlready
+        );
     }
     assert_eq!(home.alias(PREVIOUS_CHAMPION).await, Some(1));
 }
@@ -78,15 +84,28 @@ async fn an_old_workflow_that_is_tried_again_moves_nothing(home: Home) {
     let (home, _) = champion_and_candidate(home).await;
     home.promote(2).await.unwrap();
     let outputs = home.promote(1).await.unwrap();
-    assert_eq!(told(&outputs), ("false", "2", "version 1 was registered before champion version 2"));
-    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
+    assert_eq!(
+        told(&outputs),
+        (
+            "false",
+            "2",
+            "version 1 was registered before champion version 2"
+        )
+    );
+    assert_eq!(
+        (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
+        (Some(2), Some(1))
+    );
 
     // After a rollback the workflow that promoted version 2 is tried again.
     home.rollback(2).await.unwrap();
     let outputs = home.promote(2).await.unwrap();
     let (promoted, champion, reason) = told(&outputs);
     assert_eq!((promoted, champion), ("false", "1"));
-    assert!(reason.contains("version 2 was champion before and was rolled back"), "{reason}");
+    assert!(
+        reason.contains("version 2 was champion before and was rolled back"),
+        "{reason}"
+    );
     assert_eq!(home.champion().await, Some(1));
 }
 
@@ -95,14 +114,25 @@ async fn a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
     let (home, _) = champion_and_candidate(Home::new()).await;
     // Dead after the verdict and the first move.
     let finished = home.promote(2).await.unwrap();
-    for object in home.store.list(&common::layout::alias(&name(), CHAMPION)).await.unwrap() {
+    for object in home
+        .store
+        .list(&common::layout::alias(&name(), CHAMPION))
+        .await
+        .unwrap()
+    {
         if object.key.ends_with("000002.json") {
             std::fs::remove_file(home.store.local_path(&object.key).unwrap()).unwrap();
         }
     }
-    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(1), Some(1)));
+    assert_eq!(
+        (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
+        (Some(1), Some(1))
+    );
     assert_eq!(home.promote(2).await.unwrap(), finished);
-    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
+    assert_eq!(
+        (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
+        (Some(2), Some(1))
+    );
 }
 
 #[tokio::test]
@@ -111,7 +141,11 @@ async fn who_moves_the_champion_by_the_verdict_of_another_workflow_knows_it_afte
     // The first workflow dies after its verdict, before any move.
     home.promote(2).await.unwrap();
     for alias in [CHAMPION, PREVIOUS_CHAMPION] {
-        let moves = home.store.list(&common::layout::alias(&name(), alias)).await.unwrap();
+        let moves = home
+            .store
+            .list(&common::layout::alias(&name(), alias))
+            .await
+            .unwrap();
         let last = &moves.last().unwrap().key;
         std::fs::remove_file(home.store.local_path(last).unwrap()).unwrap();
     }
@@ -122,7 +156,10 @@ async fn who_moves_the_champion_by_the_verdict_of_another_workflow_knows_it_afte
     assert_eq!((told(&moved).0, told(&moved).1), ("true", "2"));
     assert_eq!(home.promote_with(&second, &flags(2)).await.unwrap(), moved);
     // A third one moved nothing, and says so.
-    let third = home.promote_with(&home.step.in_workflow("third"), &flags(2)).await.unwrap();
+    let third = home
+        .promote_with(&home.step.in_workflow("third"), &flags(2))
+        .await
+        .unwrap();
     assert_eq!(told(&third).0, "false");
 }
 
@@ -139,25 +176,50 @@ async fn with_mlflow_too_a_step_that_died_between_the_moves_is_finished_by_the_n
     proxy.set([Rule::always(Fault::Status(503, String::new())).when(second)]);
     assert_eq!(exit_code(&home.promote(2).await.unwrap_err()), 75);
     proxy.set([]);
-    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(1), Some(1)));
+    assert_eq!(
+        (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
+        (Some(1), Some(1))
+    );
     let outputs = home.promote(2).await.unwrap();
     assert_eq!((told(&outputs).0, told(&outputs).1), ("true", "2"));
-    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
+    assert_eq!(
+        (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
+        (Some(2), Some(1))
+    );
 }
 
 #[tokio::test]
 async fn a_refused_candidate_is_judged_once() {
     let home = Home::new();
-    home.promote(home.register(&DATA, GOOD).await).await.unwrap();
+    home.promote(home.register(&DATA, GOOD).await)
+        .await
+        .unwrap();
     let worse = home.register(&DATA, FAIR).await;
     let first = home.promote(worse).await.unwrap();
     let objects = home.objects().await;
     // Without its holdout's part it could not be scored again.
-    let part = objects.iter().find(|object| object.key.starts_with("holdout/1/part-")).unwrap();
+    let part = objects
+        .iter()
+        .find(|object| object.key.starts_with("holdout/1/part-"))
+        .unwrap();
     std::fs::remove_file(home.store.local_path(&part.key).unwrap()).unwrap();
-    assert_eq!(home.promote_with(&home.step.in_workflow("other"), &flags(worse)).await.unwrap(), first);
+    assert_eq!(
+        home.promote_with(&home.step.in_workflow("other"), &flags(worse))
+            .await
+            .unwrap(),
+        first
+    );
     // Another gate is another question.
-    let error = home.promote_with(&home.step, &Promote { gate_margin: 0.4, ..flags(worse) }).await.unwrap_err();
+    let error = home
+        .promote_with(
+            &home.step,
+            &Promote {
+                gate_margin: 0.4,
+                ..flags(worse)
+            },
+        )
+        .await
+        .unwrap_err();
     assert!(format!("{error:#}").contains(&part.key), "{error:#}");
 }
 
@@ -181,14 +243,21 @@ async fn of_candidates_that_are_promoted_at_once_the_newest_ends_as_champion() {
     }
     // All rank alike, so that each one may follow any that is older.
     assert_eq!(home.champion().await, Some(6));
-    let moves = home.store.list(&common::layout::alias(&name(), CHAMPION)).await.unwrap();
+    let moves = home
+        .store
+        .list(&common::layout::alias(&name(), CHAMPION))
+        .await
+        .unwrap();
     let mut held = Vec::new();
     for object in &moves {
         let found: serde_json::Value = home.store.require_json(&object.key).await.unwrap();
         held.push(found["version"].as_u64().unwrap());
     }
     assert!(held.is_sorted(), "the champion never went back: {held:?}");
-    assert_eq!(home.alias(PREVIOUS_CHAMPION).await, held.iter().rev().nth(1).copied());
+    assert_eq!(
+        home.alias(PREVIOUS_CHAMPION).await,
+        held.iter().rev().nth(1).copied()
+    );
 }
 
 async fn a_rollback_goes_back_once_and_only_from_the_expected_version(home: Home) {
@@ -204,27 +273,45 @@ async fn a_rollback_goes_back_once_and_only_from_the_expected_version(home: Home
     home.promote(2).await.unwrap();
     let (code, text) = refused(1).await;
     assert_eq!(code, 2);
-    let expected = format!("version 2 is champion of {}, not version 1: nothing is moved", home.name);
+    let expected = format!(
+        "version 2 is champion of {}, not version 1: nothing is moved",
+        home.name
+    );
     assert!(text.contains(&expected), "{text}");
     assert_eq!(home.champion().await, Some(2));
 
     let outputs = home.rollback(2).await.unwrap();
-    assert_eq!(told(&outputs), ("false", "1", "rolled back from version 2 to version 1"));
+    assert_eq!(
+        told(&outputs),
+        ("false", "1", "rolled back from version 2 to version 1")
+    );
     assert_eq!(home.champion().await, Some(1));
     let (code, text) = refused(2).await;
     assert_eq!(code, 2);
-    assert!(text.contains("if it was rolled back already, all is done"), "{text}");
+    assert!(
+        text.contains("if it was rolled back already, all is done"),
+        "{text}"
+    );
     assert_eq!(home.champion().await, Some(1));
 
     // Undone by another one.
     home.rollback(1).await.unwrap();
-    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(2), Some(1)));
+    assert_eq!(
+        (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
+        (Some(2), Some(1))
+    );
 }
 
 async fn a_rollback_to_a_damaged_model_is_refused(home: Home) {
     let (home, _) = champion_and_candidate(home).await;
     home.promote(2).await.unwrap();
-    let model = home.tracking.version(&home.name, 1).await.unwrap().model.replace("_manifest", "model");
+    let model = home
+        .tracking
+        .version(&home.name, 1)
+        .await
+        .unwrap()
+        .model
+        .replace("_manifest", "model");
     std::fs::remove_file(home.store.local_path(&model).unwrap()).unwrap();
     let error = home.rollback(2).await.unwrap_err();
     assert_eq!(exit_code(&error), 2);
@@ -233,7 +320,11 @@ async fn a_rollback_to_a_damaged_model_is_refused(home: Home) {
 }
 
 async fn a_rollback_without_any_champion_is_exit_11(home: Home) {
-    assert_eq!(exit_code(&home.rollback(1).await.unwrap_err()), 2, "the model is unknown");
+    assert_eq!(
+        exit_code(&home.rollback(1).await.unwrap_err()),
+        2,
+        "the model is unknown"
+    );
     home.register(&DATA, GOOD).await;
     assert_eq!(exit_code(&home.rollback(1).await.unwrap_err()), 11);
 }
@@ -241,9 +332,20 @@ async fn a_rollback_without_any_champion_is_exit_11(home: Home) {
 async fn a_promotion_that_was_killed_between_its_moves_can_still_be_rolled_back(home: Home) {
     let (home, _) = champion_and_candidate(home).await;
     home.promote(2).await.unwrap();
-    let (champion, previous) = (home.champion().await.unwrap(), home.alias(PREVIOUS_CHAMPION).await.unwrap());
+    let (champion, previous) = (
+        home.champion().await.unwrap(),
+        home.alias(PREVIOUS_CHAMPION).await.unwrap(),
+    );
     // The next promotion put `previous-champion` and died before it moved `champion`.
-    assert!(home.tracking.set_alias(&home.name, PREVIOUS_CHAMPION, champion, Some(previous)).await.unwrap());
+    assert!(
+        home.tracking
+            .set_alias(&home.name, PREVIOUS_CHAMPION, champion, Some(previous))
+            .await
+            .unwrap()
+    );
     home.rollback(champion).await.unwrap();
-    assert_eq!((home.champion().await, home.alias(PREVIOUS_CHAMPION).await), (Some(previous), Some(champion)));
+    assert_eq!(
+        (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
+        (Some(previous), Some(champion))
+    );
 }

@@ -29,8 +29,15 @@ struct Case {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Data {
-    Generated { seed: u64, rows: usize, eta_intercept: f64 },
-    Given { x: Vec<Vec<f64>>, y: Vec<u8> },
+    Generated {
+        seed: u64,
+        rows: usize,
+        eta_intercept: f64,
+    },
+    Given {
+        x: Vec<Vec<f64>>,
+        y: Vec<u8>,
+    },
 }
 
 /// Number `i` of a seed, as in `splitmix.py`.
@@ -57,11 +64,16 @@ pub(crate) fn customers(seed: u64, rows: usize, intercept: f64) -> (Vec<f64>, Ve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
-    let fixture: Fixture = serde_json::from_str(include_str!("../../../../common/tests/fixtures/model.json")).unwrap();
+    let fixture: Fixture =
+        serde_json::from_str(include_str!("../../../../common/tests/fixtures/model.json")).unwrap();
     assert_eq!(fixture.cases.len(), 13);
     for case in fixture.cases {
         let (p, x, y) = match &case.data {
-            Data::Generated { seed, rows, eta_intercept } => {
+            Data::Generated {
+                seed,
+                rows,
+                eta_intercept,
+            } => {
                 let (x, y) = customers(*seed, *rows, *eta_intercept);
                 (4, x, y)
             }
@@ -71,10 +83,27 @@ async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
         let rows = Rows::new(p, &x, &y);
         // Shards of unequal sizes.
         let third = y.len() / 3;
-        let shards = [rows.slice(0, third), rows.slice(third, third), rows.slice(third, y.len())];
-        let flags = home.prepared("1", &Rows::new(p, &x[..p], &[1]), &shards).await;
-        let class_weight = if case.balanced { ClassWeight::Balanced } else { ClassWeight::None };
-        let outputs = home.train(&Train { c: case.c, class_weight, ..flags }).await.unwrap();
+        let shards = [
+            rows.slice(0, third),
+            rows.slice(third, third),
+            rows.slice(third, y.len()),
+        ];
+        let flags = home
+            .prepared("1", &Rows::new(p, &x[..p], &[1]), &shards)
+            .await;
+        let class_weight = if case.balanced {
+            ClassWeight::Balanced
+        } else {
+            ClassWeight::None
+        };
+        let outputs = home
+            .train(&Train {
+                c: case.c,
+                class_weight,
+                ..flags
+            })
+            .await
+            .unwrap();
         let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
         assert!(model.training.converged, "{}", case.name);
         if !case.scikit_learn_converges {
@@ -83,9 +112,18 @@ async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
         let close = |ours: f64, theirs: f64| (ours - theirs).abs() <= 1e-6 * theirs.abs();
         for (ours, theirs) in model.coefficients.iter().zip(&case.coefficients) {
             // Where ours is exactly 0, for a constant feature, scikit-learn's rounding leaves 6e-15.
-            assert!(*ours == 0.0 || close(*ours, *theirs), "{}: {ours:e} and {theirs:e}", case.name);
+            assert!(
+                *ours == 0.0 || close(*ours, *theirs),
+                "{}: {ours:e} and {theirs:e}",
+                case.name
+            );
         }
-        assert!(close(model.intercept, case.intercept), "{}: {:e}", case.name, model.intercept);
+        assert!(
+            close(model.intercept, case.intercept),
+            "{}: {:e}",
+            case.name,
+            model.intercept
+        );
     }
 }
 
@@ -95,17 +133,31 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
     let (x, y) = customers(2, 300_000, 2.2);
     let rows = Rows::new(4, &x, &y);
     // More than one unit of rows in a part, a short part, an empty one, and ends within a chunk.
-    let shards = [rows.slice(0, 150_001), rows.slice(150_001, 150_008), Rows::default(), rows.slice(150_008, 290_000)];
-    let flags = home.prepared("1", &rows.slice(290_000, 300_000), &shards).await;
+    let shards = [
+        rows.slice(0, 150_001),
+        rows.slice(150_001, 150_008),
+        Rows::default(),
+        rows.slice(150_008, 290_000),
+    ];
+    let flags = home
+        .prepared("1", &rows.slice(290_000, 300_000), &shards)
+        .await;
     let task = Task::read(&home.store, &flags).await.unwrap();
     let mut made = Vec::new();
     for (threads, scratch_bytes) in [(1, u64::MAX), (2, u64::MAX), (5, u64::MAX), (1, 0), (3, 0)] {
         let step = home.step.with_threads(threads);
         let progress = step.progress(1, "rows").clone();
-        let (rows, moments) = TrainingRows::read(&step, &task, scratch_bytes, &progress).await.unwrap();
+        let (rows, moments) = TrainingRows::read(&step, &task, scratch_bytes, &progress)
+            .await
+            .unwrap();
         let (model, _) = crate::fit::fit(&task, &rows, &moments).await.unwrap();
-        let reference = crate::fit::reference(&rows, &moments, &model).await.unwrap();
-        made.push((model.to_json().unwrap(), serde_json::to_vec(&reference).unwrap()));
+        let reference = crate::fit::reference(&rows, &moments, &model)
+            .await
+            .unwrap();
+        made.push((
+            model.to_json().unwrap(),
+            serde_json::to_vec(&reference).unwrap(),
+        ));
     }
     for other in &made[1..] {
         assert!(*other == made[0]);
@@ -115,7 +167,9 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scratch_folder_that_is_missing_is_named() {
     let home = Home::new(1).await;
-    let flags = home.prepared("1", &Rows::simple(10), &[Rows::simple(12)]).await;
+    let flags = home
+        .prepared("1", &Rows::simple(10), &[Rows::simple(12)])
+        .await;
     let step: &Step = &home.step;
     std::fs::remove_dir_all(step.work()).unwrap();
     let (code, text) = home.refused(&flags).await;

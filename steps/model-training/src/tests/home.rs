@@ -32,7 +32,9 @@ impl Rows {
     /// Row-major values of `p` features, and labels.
     pub(crate) fn new(p: usize, x: &[f64], y: &[u8]) -> Self {
         Self {
-            x: x.chunks(p).map(|row| row.iter().map(|value| Some(*value)).collect()).collect(),
+            x: x.chunks(p)
+                .map(|row| row.iter().map(|value| Some(*value)).collect())
+                .collect(),
             y: y.iter().map(|label| Some(i64::from(*label))).collect(),
         }
     }
@@ -45,7 +47,10 @@ impl Rows {
     }
 
     pub(crate) fn slice(&self, from: usize, to: usize) -> Self {
-        Self { x: self.x[from..to].to_vec(), y: self.y[from..to].to_vec() }
+        Self {
+            x: self.x[from..to].to_vec(),
+            y: self.y[from..to].to_vec(),
+        }
     }
 }
 
@@ -68,7 +73,15 @@ impl Home {
 
     /// With its runs and models in an MLflow server, or in one behind a proxy, under a name that no other test has.
     pub(crate) async fn in_mlflow(p: usize, uri: String, name: &str) -> Self {
-        Self::with(p, &TrackingArgs { uri: Some(uri), ..TrackingArgs::default() }, name).await
+        Self::with(
+            p,
+            &TrackingArgs {
+                uri: Some(uri),
+                ..TrackingArgs::default()
+            },
+            name,
+        )
+        .await
     }
 
     async fn with(p: usize, args: &TrackingArgs, name: &str) -> Self {
@@ -78,30 +91,70 @@ impl Home {
         let column = |name: &str, role: &str, data_type: &str| {
             format!(r#"{{"name": "{name}", "type": "{data_type}", "role": "{role}"}}"#)
         };
-        let mut columns = vec![column("id", "id", "int64"), column("target", "target", "int64")];
-        columns.extend(names(p).iter().map(|name| column(name, "feature", "float64")));
+        let mut columns = vec![
+            column("id", "id", "int64"),
+            column("target", "target", "int64"),
+        ];
+        columns.extend(
+            names(p)
+                .iter()
+                .map(|name| column(name, "feature", "float64")),
+        );
         let dataset = format!(r#"{{"columns": [{}]}}"#, columns.join(", "));
-        let config = Config::parse(dataset, "SELECT * FROM raw".to_owned()).unwrap().pin(&store).await.unwrap();
+        let config = Config::parse(dataset, "SELECT * FROM raw".to_owned())
+            .unwrap()
+            .pin(&store)
+            .await
+            .unwrap();
         let tracking = Tracking::open(&store, args, BUDGET).unwrap();
-        Self { tracking, _folder: folder, step, store, name: name.parse().unwrap(), config, p }
+        Self {
+            tracking,
+            _folder: folder,
+            step,
+            store,
+            name: name.parse().unwrap(),
+            config,
+            p,
+        }
     }
 
     /// Writes both data sets of a version, the holdout being shard 0; gives the flags that train on it.
     pub(crate) async fn prepared(&self, version: &str, holdout: &Rows, train: &[Rows]) -> Train {
         let raw = |i: usize| format!("train/{i}.parquet");
-        let train: Vec<(String, Rows)> =
-            train.iter().cloned().enumerate().map(|(i, rows)| (raw(i + 1), rows)).collect();
+        let train: Vec<(String, Rows)> = train
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(i, rows)| (raw(i + 1), rows))
+            .collect();
         let holdout = [(raw(0), holdout.clone())];
         let rows = |shards: &[(String, Rows)]| {
-            format!("{:?}", shards.iter().map(|(key, rows)| (key, &rows.x, &rows.y)).collect::<Vec<_>>())
+            format!(
+                "{:?}",
+                shards
+                    .iter()
+                    .map(|(key, rows)| (key, &rows.x, &rows.y))
+                    .collect::<Vec<_>>()
+            )
         };
-        let inputs = Inputs::new("data-prep", 1).with("holdout", rows(&holdout)).with("train", rows(&train));
+        let inputs = Inputs::new("data-prep", 1)
+            .with("holdout", rows(&holdout))
+            .with("train", rows(&train));
         let holdout_manifest = self.write(Split::Holdout, version, &inputs, &holdout).await;
         let train_manifest = self.write(Split::Train, version, &inputs, &train).await;
-        Train { model_name: self.name.clone(), ..flags(&train_manifest, &holdout_manifest) }
+        Train {
+            model_name: self.name.clone(),
+            ..flags(&train_manifest, &holdout_manifest)
+        }
     }
 
-    async fn write(&self, split: Split, version: &str, inputs: &Inputs, shards: &[(String, Rows)]) -> String {
+    async fn write(
+        &self,
+        split: Split,
+        version: &str,
+        inputs: &Inputs,
+        shards: &[(String, Rows)],
+    ) -> String {
         let version = DataVersion::parse(version, self.step.timezone()).unwrap();
         let folder = layout::dataset(split, &version);
         let header = Header::new(inputs.clone(), &self.step);
@@ -125,8 +178,11 @@ impl Home {
             });
             parts.push(part);
         }
-        let column =
-            |name: &str, data_type: &str, role| Column { name: name.to_owned(), data_type: data_type.to_owned(), role };
+        let column = |name: &str, data_type: &str, role| Column {
+            name: name.to_owned(),
+            data_type: data_type.to_owned(),
+            role,
+        };
         let features = names(self.p);
         let manifest = DatasetManifest {
             data_version: version,
@@ -135,7 +191,11 @@ impl Home {
             holdout: "first-shard".to_owned(),
             columns: [column("id", "Int64", Role::Id)]
                 .into_iter()
-                .chain(features.iter().map(|name| column(name, "Float64", Role::Feature)))
+                .chain(
+                    features
+                        .iter()
+                        .map(|name| column(name, "Float64", Role::Feature)),
+                )
                 .chain([column("target", "Int64", Role::Target)])
                 .collect(),
             rows: parts.iter().map(|part| part.rows).sum(),
@@ -165,14 +225,20 @@ impl Home {
     pub(crate) async fn refused(&self, flags: &Train) -> (u8, String) {
         let error = self.train(flags).await.expect_err("training is refused");
         let models = self.store.list("models").await.unwrap();
-        assert!(models.is_empty(), "nothing is visible after a refusal: {models:?}");
+        assert!(
+            models.is_empty(),
+            "nothing is visible after a refusal: {models:?}"
+        );
         (common::failure::exit_code(&error), format!("{error:#}"))
     }
 
     /// A file of the model that was trained.
     pub(crate) async fn model_file(&self, outputs: &Outputs, file: &str) -> Vec<u8> {
         let manifest = outputs.get("model").unwrap();
-        self.store.require(&manifest.replace("_manifest.json", file)).await.unwrap()
+        self.store
+            .require(&manifest.replace("_manifest.json", file))
+            .await
+            .unwrap()
     }
 }
 
@@ -198,10 +264,14 @@ pub(crate) fn names(p: usize) -> Vec<String> {
 
 fn batch(rows: &Rows, p: usize) -> RecordBatch {
     let mut fields = vec![Field::new("id", DataType::Int64, false)];
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from_iter_values(0..rows.y.len() as i64))];
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from_iter_values(
+        0..rows.y.len() as i64,
+    ))];
     for (j, name) in names(p).into_iter().enumerate() {
         fields.push(Field::new(name, DataType::Float64, true));
-        columns.push(Arc::new(rows.x.iter().map(|row| row[j]).collect::<Float64Array>()));
+        columns.push(Arc::new(
+            rows.x.iter().map(|row| row[j]).collect::<Float64Array>(),
+        ));
     }
     // The target stands between others: its place in the file must not matter.
     fields.insert(1, Field::new("target", DataType::Int64, true));

@@ -40,12 +40,22 @@ print(json.dumps([{
         .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 async fn prepared(home: Home) -> (Home, crate::Train) {
-    let flags = home.prepared("1", &Rows::simple(50), &[Rows::simple(200), Rows::simple(31)]).await;
+    let flags = home
+        .prepared(
+            "1",
+            &Rows::simple(50),
+            &[Rows::simple(200), Rows::simple(31)],
+        )
+        .await;
     (home, flags)
 }
 
@@ -55,9 +65,21 @@ async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
     let outputs = home.train(&flags).await.unwrap();
     let found = read("whole");
     let run = &found[0];
-    assert_eq!((&run["status"], run["run_id"].as_str()), (&json!("FINISHED"), outputs.get("run-id")));
-    assert_eq!((&run["params"]["features"], &run["params"]["train_rows"]), (&json!("feature1"), &json!("231")));
-    assert_eq!(run["metrics"]["roc_auc"].as_f64().map(|value| value.to_string()).as_deref(), outputs.get("roc-auc"));
+    assert_eq!(
+        (&run["status"], run["run_id"].as_str()),
+        (&json!("FINISHED"), outputs.get("run-id"))
+    );
+    assert_eq!(
+        (&run["params"]["features"], &run["params"]["train_rows"]),
+        (&json!("feature1"), &json!("231"))
+    );
+    assert_eq!(
+        run["metrics"]["roc_auc"]
+            .as_f64()
+            .map(|value| value.to_string())
+            .as_deref(),
+        outputs.get("roc-auc")
+    );
     assert_eq!(run["importance"]["data"][0][0], "feature1");
     let rows: u64 = run["confusion"]["data"]
         .as_array()
@@ -66,29 +88,56 @@ async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
         .flat_map(|row| row.as_array().unwrap()[1..].to_vec())
         .filter_map(|count| count.as_u64())
         .sum();
-    assert_eq!(rows, 50, "the confusion matrix holds every row of the holdout");
+    assert_eq!(
+        rows, 50,
+        "the confusion matrix holds every row of the holdout"
+    );
     let datasets = run["datasets"].as_array().unwrap();
     let contexts: Vec<_> = datasets
         .iter()
         .map(|d| {
-            (d[0].as_str().unwrap(), d[1]["mlflow.data.context"].as_str().unwrap(), d[2]["num_rows"].as_u64().unwrap())
+            (
+                d[0].as_str().unwrap(),
+                d[1]["mlflow.data.context"].as_str().unwrap(),
+                d[2]["num_rows"].as_u64().unwrap(),
+            )
         })
         .collect();
-    assert!(contexts.contains(&("train/1", "training", 231)) && contexts.contains(&("holdout/1", "holdout", 50)));
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap()).await.unwrap();
+    assert!(
+        contexts.contains(&("train/1", "training", 231))
+            && contexts.contains(&("holdout/1", "holdout", 50))
+    );
+    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
+        .await
+        .unwrap();
     for file in &manifest.files {
         let name = format!("model/{}", file.key.rsplit('/').next().unwrap());
         assert_eq!(run["model"][&name], file.bytes, "{name}");
     }
     let (version, tags) = (&run["versions"][0][0], &run["versions"][0][1]);
-    assert_eq!((version, tags["alameda.model"].as_str()), (&json!(1), outputs.get("model")));
+    assert_eq!(
+        (version, tags["alameda.model"].as_str()),
+        (&json!(1), outputs.get("model"))
+    );
     assert_eq!(tags["alameda.data_version"], "1");
-    assert!(run["tags"]["mlflow.note.content"].as_str().unwrap().starts_with("Version 1 of **whole**"), "{run:#}");
+    assert!(
+        run["tags"]["mlflow.note.content"]
+            .as_str()
+            .unwrap()
+            .starts_with("Version 1 of **whole**"),
+        "{run:#}"
+    );
 
     let again = home.train(&flags).await.unwrap();
     assert_eq!(again.get("reused"), Some("true"));
     assert_eq!(read("whole"), found);
-    let other = home.train(&crate::Train { c: 0.5, ..flags.clone() }).await.unwrap();
+    let other = home
+        .train(&crate::Train {
+            c: 0.5,
+            ..flags.clone()
+        })
+        .await
+        .unwrap();
     assert_eq!(other.get("model-version"), Some("2"));
 }
 
@@ -100,26 +149,56 @@ async fn work_that_is_done_stays_when_mlflow_goes_away_and_a_rerun_only_records_
     let error = home.train(&flags).await.unwrap_err();
     assert_eq!(exit_code(&error), 75, "{error:#}");
     let objects = home.store.list("").await.unwrap();
-    assert!(objects.iter().any(|object| object.key.ends_with("/_manifest.json") && object.key.starts_with("models/")));
+    assert!(
+        objects
+            .iter()
+            .any(|object| object.key.ends_with("/_manifest.json")
+                && object.key.starts_with("models/"))
+    );
 
     proxy.set([]);
     let outputs = home.train(&flags).await.unwrap();
-    assert_eq!((outputs.get("reused"), outputs.get("model-version")), (Some("true"), Some("1")));
-    assert_eq!(home.store.list("").await.unwrap(), objects, "nothing is fitted again");
+    assert_eq!(
+        (outputs.get("reused"), outputs.get("model-version")),
+        (Some("true"), Some("1"))
+    );
+    assert_eq!(
+        home.store.list("").await.unwrap(),
+        objects,
+        "nothing is fitted again"
+    );
     let found = read("away");
-    assert_eq!((found.as_array().unwrap().len(), &found[0]["status"]), (1, &json!("FINISHED")));
+    assert_eq!(
+        (found.as_array().unwrap().len(), &found[0]["status"]),
+        (1, &json!("FINISHED"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_moves_from_the_store_to_mlflow_by_one_variable() {
     let (home, flags) = prepared(Home::in_mlflow(1, server().uri(), "moved").await).await;
     let embedded = Tracking::embedded(&home.store);
-    let before = crate::train::train(&home.step, &home.store, &embedded, &flags).await.unwrap();
+    let before = crate::train::train(&home.step, &home.store, &embedded, &flags)
+        .await
+        .unwrap();
     let after = home.train(&flags).await.unwrap();
-    assert_eq!((before.get("reused"), after.get("reused")), (Some("false"), Some("true")));
+    assert_eq!(
+        (before.get("reused"), after.get("reused")),
+        (Some("false"), Some("true"))
+    );
     assert_eq!(after.get("model"), before.get("model"));
-    let manifest: ModelManifest = manifest::require(&home.store, after.get("model").unwrap()).await.unwrap();
-    let run = home.tracking.find_run(&flags.model_name, &manifest.header().fingerprint).await.unwrap().unwrap();
-    assert_eq!((run.status, Some(run.run_id.as_str())), (Status::Finished, after.get("run-id")));
+    let manifest: ModelManifest = manifest::require(&home.store, after.get("model").unwrap())
+        .await
+        .unwrap();
+    let run = home
+        .tracking
+        .find_run(&flags.model_name, &manifest.header().fingerprint)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (run.status, Some(run.run_id.as_str())),
+        (Status::Finished, after.get("run-id"))
+    );
     assert_eq!(read("moved")[0]["versions"][0][0], 1);
 }

@@ -4,7 +4,10 @@ use super::*;
 
 fn workflow(reused: &str) -> Workflow {
     let parameters = |values: &[(&str, &str)]| -> serde_json::Value {
-        let list: Vec<_> = values.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        let list: Vec<_> = values
+            .iter()
+            .map(|(name, value)| json!({"name": name, "value": value}))
+            .collect();
         json!({ "parameters": list })
     };
     let node = |id: &str, kind: &str, template: &str, outputs: &[(&str, &str)]| {
@@ -52,22 +55,54 @@ fn workflow(reused: &str) -> Workflow {
 #[test]
 fn the_end_of_a_demo_tells_what_came_out_and_what_to_try_next() {
     let command = |words: &[&str]| format!("alameda {}", words.join(" "));
-    insta::assert_snapshot!(result(&workflow("true"), "/home/me/.alameda/store", None, &command));
-    assert!(result(&workflow("false"), "/s", None, &command).contains("0 of 1 steps reused finished work"));
+    insta::assert_snapshot!(result(
+        &workflow("true"),
+        "/home/me/.alameda/store",
+        None,
+        &command
+    ));
+    assert!(
+        result(&workflow("false"), "/s", None, &command)
+            .contains("0 of 1 steps reused finished work")
+    );
 }
 
 #[test]
 fn other_options_are_another_data_version() {
-    let options = Options { rows_per_file: 50_000, train_files: 10, predict_files: 4, seed: 42, drift: Vec::new() };
+    let options = Options {
+        rows_per_file: 50_000,
+        train_files: 10,
+        predict_files: 4,
+        seed: 42,
+        drift: Vec::new(),
+    };
     let version = options.data_version();
     assert_eq!(version, options.clone().data_version());
-    assert!(version.starts_with("demo-") && version.len() == 13, "{version}");
+    assert!(
+        version.starts_with("demo-") && version.len() == 13,
+        "{version}"
+    );
     for other in [
-        Options { rows_per_file: 5, ..options.clone() },
-        Options { train_files: 5, ..options.clone() },
-        Options { predict_files: 5, ..options.clone() },
-        Options { seed: 5, ..options.clone() },
-        Options { drift: vec![Drift::BrokenColumn], ..options.clone() },
+        Options {
+            rows_per_file: 5,
+            ..options.clone()
+        },
+        Options {
+            train_files: 5,
+            ..options.clone()
+        },
+        Options {
+            predict_files: 5,
+            ..options.clone()
+        },
+        Options {
+            seed: 5,
+            ..options.clone()
+        },
+        Options {
+            drift: vec![Drift::BrokenColumn],
+            ..options.clone()
+        },
     ] {
         assert_ne!(other.data_version(), version);
     }
@@ -75,9 +110,22 @@ fn other_options_are_another_data_version() {
 
 #[test]
 fn a_report_in_s3_comes_with_a_copy_that_a_browser_can_open() {
-    let copy = Some(PathBuf::from("/home/me/.alameda/runs/w/model-monitoring-report(0)/outputs/report.html"));
-    let text = result(&workflow("true"), "s3://data/alameda/", copy.clone(), &|_| String::new());
-    assert!(text.contains("s3://data/alameda/reports/demo-1/m/v2/report.html"), "{text}");
-    assert!(text.contains("/home/me/.alameda/runs/w/model-monitoring-report(0)/outputs/report.html"), "{text}");
+    let copy = Some(PathBuf::from(
+        "/home/me/.alameda/runs/w/model-monitoring-report(0)/outputs/report.html",
+    ));
+    let text = result(
+        &workflow("true"),
+        "s3://data/alameda/",
+        copy.clone(),
+        &|_| String::new(),
+    );
+    assert!(
+        text.contains("s3://data/alameda/reports/demo-1/m/v2/report.html"),
+        "{text}"
+    );
+    assert!(
+        text.contains("/home/me/.alameda/runs/w/model-monitoring-report(0)/outputs/report.html"),
+        "{text}"
+    );
     assert!(!result(&workflow("true"), "/s", copy, &|_| String::new()).contains("a copy of it"));
 }

@@ -30,7 +30,11 @@ impl Tasks<'_> {
     }
 
     fn task(&self, name: &str) -> Result<&Task, String> {
-        self.dag.tasks.iter().find(|task| task.name == name).ok_or_else(|| format!("there is no task `{name}`"))
+        self.dag
+            .tasks
+            .iter()
+            .find(|task| task.name == name)
+            .ok_or_else(|| format!("there is no task `{name}`"))
     }
 
     /// Tasks on which no other one depends.
@@ -39,7 +43,12 @@ impl Tasks<'_> {
         for task in &self.dag.tasks {
             wanted.extend(task.dependencies()?);
         }
-        Ok(self.dag.tasks.iter().filter(|task| !wanted.contains(&task.name)).collect())
+        Ok(self
+            .dag
+            .tasks
+            .iter()
+            .filter(|task| !wanted.contains(&task.name))
+            .collect())
     }
 
     /// All tasks before `task`.
@@ -58,7 +67,13 @@ impl Tasks<'_> {
 }
 
 impl Engine<'_> {
-    pub(super) fn dag(&mut self, call: &Call, template: &Rc<Template>, dag: &Dag, inputs: Parameters) {
+    pub(super) fn dag(
+        &mut self,
+        call: &Call,
+        template: &Rc<Template>,
+        dag: &Dag,
+        inputs: Parameters,
+    ) {
         let id = self.workflow.id(&call.name);
         if !self.workflow.status.nodes.contains_key(&id) {
             if self.stopped_by.is_some() || !self.may_start(call.boundary.as_ref()) {
@@ -88,10 +103,18 @@ impl Engine<'_> {
         for target in &targets {
             self.task(tasks, target, &mut visited)?;
         }
-        let Some(phase) = self.assess(tasks, &targets) else { return Ok(()) };
-        let outbound = targets.iter().flat_map(|task| self.outbound(&self.workflow.id(&tasks.node_name(&task.name))));
+        let Some(phase) = self.assess(tasks, &targets) else {
+            return Ok(());
+        };
+        let outbound = targets
+            .iter()
+            .flat_map(|task| self.outbound(&self.workflow.id(&tasks.node_name(&task.name))));
         let outbound: Vec<String> = outbound.collect();
-        let outputs = if phase == Phase::Succeeded { Some(self.dag_outputs(tasks, template)?) } else { None };
+        let outputs = if phase == Phase::Succeeded {
+            Some(self.dag_outputs(tasks, template)?)
+        } else {
+            None
+        };
         self.end(&tasks.id, phase, "");
         if let Some(node) = self.workflow.status.nodes.get_mut(&tasks.id) {
             node.outbound_nodes = outbound;
@@ -101,7 +124,12 @@ impl Engine<'_> {
     }
 
     /// Runs a task as far as it can go, those before it first.
-    fn task<'d>(&mut self, tasks: &'d Tasks, task: &'d Task, visited: &mut BTreeSet<&'d str>) -> Result<(), String> {
+    fn task<'d>(
+        &mut self,
+        tasks: &'d Tasks,
+        task: &'d Task,
+        visited: &mut BTreeSet<&'d str>,
+    ) -> Result<(), String> {
         if !visited.insert(&task.name) {
             return Ok(());
         }
@@ -115,7 +143,8 @@ impl Engine<'_> {
         if existing.is_some() {
             self.connect(tasks, &before, &name);
         }
-        if existing.is_some_and(Phase::fulfilled) || self.stopped_by.is_some() && existing.is_none() {
+        if existing.is_some_and(Phase::fulfilled) || self.stopped_by.is_some() && existing.is_none()
+        {
             return Ok(());
         }
         if existing.is_none() {
@@ -155,7 +184,10 @@ impl Engine<'_> {
 
     fn call(&self, tasks: &Tasks, task: &Task, name: String, arguments: Vec<Parameter>) -> Call {
         let (home, template) = task.target(&tasks.home).unwrap_or(("", ""));
-        let boundary = Some(Boundary { id: tasks.id.clone(), parallelism: tasks.parallelism });
+        let boundary = Some(Boundary {
+            id: tasks.id.clone(),
+            parallelism: tasks.parallelism,
+        });
         Call {
             name,
             home: home.to_owned(),
@@ -174,9 +206,17 @@ impl Engine<'_> {
     }
 
     /// Whether the tasks before it let a task run; `None` while they are not done.
-    fn depends(&self, tasks: &Tasks, task: &Task, before: &[String]) -> Result<Option<bool>, String> {
-        let done =
-            |name: &String| self.workflow.node(&tasks.node_name(name)).is_some_and(|node| node.phase.fulfilled());
+    fn depends(
+        &self,
+        tasks: &Tasks,
+        task: &Task,
+        before: &[String],
+    ) -> Result<Option<bool>, String> {
+        let done = |name: &String| {
+            self.workflow
+                .node(&tasks.node_name(name))
+                .is_some_and(|node| node.phase.fulfilled())
+        };
         if !before.iter().all(done) {
             return Ok(None);
         }
@@ -186,7 +226,11 @@ impl Engine<'_> {
         let lookup = |name: &str| {
             let (task, result) = name.split_once('.').unwrap_or((name, ""));
             let node = self.workflow.node(&tasks.node_name(task))?;
-            let runs = || node.children.iter().filter_map(|id| self.workflow.status.nodes.get(id));
+            let runs = || {
+                node.children
+                    .iter()
+                    .filter_map(|id| self.workflow.status.nodes.get(id))
+            };
             let is_group = node.kind == Kind::TaskGroup;
             let holds = match result {
                 "" => matches!(node.phase, Phase::Succeeded | Phase::Skipped),
@@ -224,24 +268,45 @@ impl Engine<'_> {
             (None, None) => return Ok(vec![(task.name.clone(), scope)]),
         };
         if let Some(index) = items.iter().position(Value::is_null) {
-            return Err(format!("withItems[{index}] expected string, number, list, or map. received: null"));
+            return Err(format!(
+                "withItems[{index}] expected string, number, list, or map. received: null"
+            ));
         }
         let run = |(index, item): (usize, &Value)| {
             let mut scope = scope.clone();
             scope.set("item", text(item));
             let mut description = text(item);
             if let Value::Object(fields) = item {
-                let pairs: Vec<_> = fields.iter().map(|(key, value)| format!("{key}:{}", text(value))).collect();
+                let pairs: Vec<_> = fields
+                    .iter()
+                    .map(|(key, value)| format!("{key}:{}", text(value)))
+                    .collect();
                 description = pairs.join(",");
-                fields.iter().for_each(|(key, value)| scope.set(format!("item.{key}"), text(value)));
+                fields
+                    .iter()
+                    .for_each(|(key, value)| scope.set(format!("item.{key}"), text(value)));
             }
-            (format!("{}({index}:{})", task.name, description.replace(['(', ')'], "")), scope)
+            (
+                format!(
+                    "{}({index}:{})",
+                    task.name,
+                    description.replace(['(', ')'], "")
+                ),
+                scope,
+            )
         };
         Ok(items.iter().enumerate().map(run).collect())
     }
 
     /// Runs an expanded task.
-    fn group(&mut self, tasks: &Tasks, task: &Task, call: &Call, before: &[String], runs: Vec<(String, Scope)>) {
+    fn group(
+        &mut self,
+        tasks: &Tasks,
+        task: &Task,
+        call: &Call,
+        before: &[String],
+        runs: Vec<(String, Scope)>,
+    ) {
         if runs.is_empty() {
             self.skip(call, Phase::Skipped, "Skipped, empty params");
             return self.connect(tasks, before, &call.name);
@@ -250,7 +315,10 @@ impl Engine<'_> {
         self.connect(tasks, before, &call.name);
         let names: Vec<String> = runs.iter().map(|(name, _)| tasks.node_name(name)).collect();
         for (name, run) in names.iter().zip(runs) {
-            let done = self.workflow.node(name).is_some_and(|node| node.phase.fulfilled());
+            let done = self
+                .workflow
+                .node(name)
+                .is_some_and(|node| node.phase.fulfilled());
             if !done && self.stopped_by.is_none() || self.workflow.node(name).is_some() {
                 self.run_task(tasks, task, run, call);
             }
@@ -258,19 +326,38 @@ impl Engine<'_> {
                 self.link(&self.workflow.id(&call.name), &self.workflow.id(name));
             }
         }
-        let phases = names.iter().map(|name| self.workflow.node(name).map(|node| node.phase));
+        let phases = names
+            .iter()
+            .map(|name| self.workflow.node(name).map(|node| node.phase));
         let begun: Vec<Phase> = phases.flatten().collect();
         let all = begun.len() == names.len() || self.stopped_by.is_some();
         if all && begun.iter().all(|phase| phase.fulfilled()) {
             let failed = begun.iter().rev().find(|phase| phase.failed());
-            let stopped = if begun.len() == names.len() { Phase::Succeeded } else { Phase::Failed };
-            self.end(&self.workflow.id(&call.name), failed.copied().unwrap_or(stopped), "");
+            let stopped = if begun.len() == names.len() {
+                Phase::Succeeded
+            } else {
+                Phase::Failed
+            };
+            self.end(
+                &self.workflow.id(&call.name),
+                failed.copied().unwrap_or(stopped),
+                "",
+            );
         }
     }
 
     /// Runs one item of a task, unless `when` says no.
-    fn run_task(&mut self, tasks: &Tasks, task: &Task, (name, scope): (String, Scope), outer: &Call) {
-        let mut call = Call { name: tasks.node_name(&name), ..outer.clone() };
+    fn run_task(
+        &mut self,
+        tasks: &Tasks,
+        task: &Task,
+        (name, scope): (String, Scope),
+        outer: &Call,
+    ) {
+        let mut call = Call {
+            name: tasks.node_name(&name),
+            ..outer.clone()
+        };
         let is_new = self.workflow.node(&call.name).is_none();
         if is_new && !task.when.is_empty() {
             let when = match scope.fill(&task.when) {
@@ -279,8 +366,19 @@ impl Engine<'_> {
             };
             match expr::holds(&when, Dialect::When, &|_| None) {
                 Ok(true) => {}
-                Ok(false) => return self.skip(&call, Phase::Skipped, &format!("when '{when}' evaluated false")),
-                Err(error) => return self.refuse(&call, format!("Invalid 'when' expression '{when}': {error}")),
+                Ok(false) => {
+                    return self.skip(
+                        &call,
+                        Phase::Skipped,
+                        &format!("when '{when}' evaluated false"),
+                    );
+                }
+                Err(error) => {
+                    return self.refuse(
+                        &call,
+                        format!("Invalid 'when' expression '{when}': {error}"),
+                    );
+                }
             }
         }
         for argument in &task.arguments.parameters {
@@ -301,10 +399,13 @@ impl Engine<'_> {
     /// inherit the one before them.
     fn assess(&self, tasks: &Tasks, targets: &[&Task]) -> Option<Phase> {
         let nodes = &self.workflow.status.nodes;
-        let mut phases: BTreeMap<String, Option<Phase>> =
-            targets.iter().map(|task| (self.workflow.id(&tasks.node_name(&task.name)), None)).collect();
+        let mut phases: BTreeMap<String, Option<Phase>> = targets
+            .iter()
+            .map(|task| (self.workflow.id(&tasks.node_name(&task.name)), None))
+            .collect();
         let first = &nodes.get(&tasks.id)?.children;
-        let mut open: VecDeque<(&String, Phase)> = first.iter().map(|id| (id, Phase::Succeeded)).collect();
+        let mut open: VecDeque<(&String, Phase)> =
+            first.iter().map(|id| (id, Phase::Succeeded)).collect();
         let mut seen: BTreeSet<(&String, bool)> = BTreeSet::new();
         while let Some((id, inherited)) = open.pop_front() {
             if !seen.insert((id, inherited.failed())) {
@@ -314,14 +415,22 @@ impl Engine<'_> {
             if !node.phase.fulfilled() {
                 return None;
             }
-            let branch = if node.phase.completed() { node.phase } else { inherited };
+            let branch = if node.phase.completed() {
+                node.phase
+            } else {
+                inherited
+            };
             if let Some(phase) = phases.get_mut(id)
                 && !phase.is_some_and(Phase::failed)
             {
                 *phase = Some(branch);
             }
             // Failed attempts before the last one say nothing about the branch.
-            let skip = if node.kind == Kind::Retry { node.children.len().saturating_sub(1) } else { 0 };
+            let skip = if node.kind == Kind::Retry {
+                node.children.len().saturating_sub(1)
+            } else {
+                0
+            };
             open.extend(node.children[skip..].iter().map(|id| (id, branch)));
         }
         if self.stopped_by.is_some() {
@@ -330,7 +439,10 @@ impl Engine<'_> {
         // As in Argo, `failFast` decides only whether tasks that have not begun are waited for: while anything runs,
         // new tasks begin in either case.
         let mut result = Some(Phase::Succeeded);
-        for phase in targets.iter().map(|task| phases[&self.workflow.id(&tasks.node_name(&task.name))]) {
+        for phase in targets
+            .iter()
+            .map(|task| phases[&self.workflow.id(&tasks.node_name(&task.name))])
+        {
             match phase {
                 None => {
                     result = None;
@@ -360,9 +472,13 @@ impl Engine<'_> {
         for output in &template.outputs.parameters {
             let from = output.value_from.clone().unwrap_or_default();
             let value = scope.fill(from.parameter.as_deref().unwrap_or_default());
-            let value =
-                value.or_else(|why| from.default.ok_or_else(|| format!("output parameter {}: {why}", output.name)));
-            outputs.parameters.push(Parameter::new(&output.name, value?));
+            let value = value.or_else(|why| {
+                from.default
+                    .ok_or_else(|| format!("output parameter {}: {why}", output.name))
+            });
+            outputs
+                .parameters
+                .push(Parameter::new(&output.name, value?));
         }
         Ok(outputs)
     }
@@ -391,13 +507,21 @@ impl Engine<'_> {
 
     /// The last nodes of a node: those after which the next task comes.
     fn outbound(&self, id: &str) -> Vec<String> {
-        let Some(node) = self.workflow.status.nodes.get(id) else { return Vec::new() };
+        let Some(node) = self.workflow.status.nodes.get(id) else {
+            return Vec::new();
+        };
         match node.kind {
             Kind::Retry => node.children.last().cloned().into_iter().collect(),
-            Kind::TaskGroup if !node.children.is_empty() => {
-                node.children.iter().flat_map(|id| self.outbound(id)).collect()
-            }
-            Kind::Dag => node.outbound_nodes.iter().flat_map(|id| self.outbound(id)).collect(),
+            Kind::TaskGroup if !node.children.is_empty() => node
+                .children
+                .iter()
+                .flat_map(|id| self.outbound(id))
+                .collect(),
+            Kind::Dag => node
+                .outbound_nodes
+                .iter()
+                .flat_map(|id| self.outbound(id))
+                .collect(),
             Kind::Pod | Kind::Suspend | Kind::Skipped | Kind::TaskGroup => vec![id.to_owned()],
         }
     }
@@ -406,14 +530,17 @@ impl Engine<'_> {
 /// The items of a `withParam`.
 fn items_of(scope: &Scope, list: &str) -> Result<Vec<Value>, String> {
     let list = scope.fill(list)?;
-    serde_json::from_str(&list)
-        .map_err(|error| format!("withParam value could not be parsed as a JSON list: {list}: {error}"))
+    serde_json::from_str(&list).map_err(|error| {
+        format!("withParam value could not be parsed as a JSON list: {list}: {error}")
+    })
 }
 
 /// Whether `when` is false for a task as a whole, whatever its items are.
 fn is_ruled_out(scope: &Scope, task: &Task) -> bool {
     let when = scope.fill(&task.when);
-    when.is_ok_and(|when| !when.is_empty() && expr::holds(&when, Dialect::When, &|_| None) == Ok(false))
+    when.is_ok_and(|when| {
+        !when.is_empty() && expr::holds(&when, Dialect::When, &|_| None) == Ok(false)
+    })
 }
 
 /// An item as text: JSON, but text without its quotes.

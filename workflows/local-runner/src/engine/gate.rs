@@ -21,15 +21,23 @@ impl Engine<'_> {
             }
             self.add(call, Kind::Suspend, Phase::Running, Some(inputs));
         }
-        let Some(node) = self.workflow.node(&call.name) else { return };
+        let Some(node) = self.workflow.node(&call.name) else {
+            return;
+        };
         let (id, step) = (node.id.clone(), node.display_name.clone());
         let (mut outputs, mut questions) = (Vec::new(), Vec::new());
         for output in answers::supplied(template) {
             let choices = answers::choices(template, output);
-            let given = self.answers.iter().rfind(|answer| answer.step == step && answer.name == output.name);
+            let given = self
+                .answers
+                .iter()
+                .rfind(|answer| answer.step == step && answer.name == output.name);
             match given {
                 Some(answer) => outputs.push(Parameter::new(&output.name, answer.value.clone())),
-                None => questions.push(Question { name: output.name.clone(), choices: choices.to_vec() }),
+                None => questions.push(Question {
+                    name: output.name.clone(),
+                    choices: choices.to_vec(),
+                }),
             }
         }
         if questions.is_empty() {
@@ -53,20 +61,34 @@ impl Engine<'_> {
                     None => return drop(events.send(Event::Answered { id, outputs: None })),
                 }
             }
-            drop(events.send(Event::Answered { id, outputs: Some(outputs) }));
+            drop(events.send(Event::Answered {
+                id,
+                outputs: Some(outputs),
+            }));
         });
     }
 
     /// Takes the answer to a gate.
     pub(super) fn answered(&mut self, id: &str, outputs: Option<Vec<Parameter>>) {
         self.asking.take_if(|asking| asking == id);
-        if self.workflow.status.nodes.get(id).is_none_or(|node| node.phase.fulfilled()) {
+        if self
+            .workflow
+            .status
+            .nodes
+            .get(id)
+            .is_none_or(|node| node.phase.fulfilled())
+        {
             return; // A signal was faster.
         }
-        let Some(parameters) = outputs else { return self.end(id, Phase::Error, "nobody answered") };
+        let Some(parameters) = outputs else {
+            return self.end(id, Phase::Error, "nobody answered");
+        };
         self.end(id, Phase::Succeeded, "");
         if let Some(node) = self.workflow.status.nodes.get_mut(id) {
-            node.outputs = Some(NodeOutputs { parameters, ..NodeOutputs::default() });
+            node.outputs = Some(NodeOutputs {
+                parameters,
+                ..NodeOutputs::default()
+            });
         }
     }
 }
@@ -97,9 +119,16 @@ impl Question {
 
 fn unanswered(step: &str, questions: &[Question]) -> String {
     let flag = |question: &Question| {
-        let value = if question.choices.is_empty() { "VALUE".to_owned() } else { question.choices.join("|") };
+        let value = if question.choices.is_empty() {
+            "VALUE".to_owned()
+        } else {
+            question.choices.join("|")
+        };
         format!("--output-parameter {step}.{}={value}", question.name)
     };
     let flags: Vec<_> = questions.iter().map(flag).collect();
-    format!("{step} waits for an answer, and there is no terminal to ask on: give {}", flags.join(" "))
+    format!(
+        "{step} waits for an answer, and there is no terminal to ask on: give {}",
+        flags.join(" ")
+    )
 }

@@ -12,7 +12,9 @@ use serde_json::Value;
 use super::{Call, Engine, TERMINATED};
 use crate::expr::{self, Dialect};
 use crate::leaf::{Leaf, Outcome, place};
-use crate::spec::{Artifact, Container, NumberOrText, Parameter, Parameters, RetryStrategy, S3, Template, Volume};
+use crate::spec::{
+    Artifact, Container, NumberOrText, Parameter, Parameters, RetryStrategy, S3, Template, Volume,
+};
 use crate::template::Scope;
 use crate::workflow::{Kind, Node, NodeOutputs, Phase, SCOPE, now};
 
@@ -20,7 +22,13 @@ use crate::workflow::{Kind, Node, NodeOutputs, Phase, SCOPE, now};
 const OUTPUT_BYTES: u64 = 256 * 1024;
 
 impl Engine<'_> {
-    pub(super) fn leaf(&mut self, call: &Call, template: &Rc<Template>, container: &Container, inputs: Parameters) {
+    pub(super) fn leaf(
+        &mut self,
+        call: &Call,
+        template: &Rc<Template>,
+        container: &Container,
+        inputs: Parameters,
+    ) {
         let Some(strategy) = &template.retry_strategy else {
             if self.workflow.node(&call.name).is_none() && self.ready(call) {
                 self.queue_pod(call, template, container, inputs, None);
@@ -36,7 +44,11 @@ impl Engine<'_> {
             return;
         };
         let attempts = node.children.len();
-        let Some(last) = node.children.last().and_then(|id| self.workflow.status.nodes.get(id)) else {
+        let Some(last) = node
+            .children
+            .last()
+            .and_then(|id| self.workflow.status.nodes.get(id))
+        else {
             return self.attempt(call, template, container, inputs);
         };
         match last.phase {
@@ -49,9 +61,13 @@ impl Engine<'_> {
                 }
             }
             phase => match self.decide(strategy, last, attempts) {
-                Ok(Next::Attempt) if self.ready(call) => self.attempt(call, template, container, inputs),
+                Ok(Next::Attempt) if self.ready(call) => {
+                    self.attempt(call, template, container, inputs)
+                }
                 Ok(Next::Attempt) => {}
-                Ok(Next::Wait(time)) => self.wake = Some(self.wake.map_or(time, |wake| wake.min(time))),
+                Ok(Next::Wait(time)) => {
+                    self.wake = Some(self.wake.map_or(time, |wake| wake.min(time)))
+                }
                 Ok(Next::GiveUp(message)) => {
                     let outputs = last.outputs.clone();
                     self.end(&id, phase, &message);
@@ -69,7 +85,12 @@ impl Engine<'_> {
     }
 
     /// Whether a failed leaf is tried again.
-    fn decide(&self, strategy: &RetryStrategy, last: &Node, attempts: usize) -> Result<Next, String> {
+    fn decide(
+        &self,
+        strategy: &RetryStrategy,
+        last: &Node,
+        attempts: usize,
+    ) -> Result<Next, String> {
         if self.stopped_by.is_some() {
             return Ok(Next::GiveUp(TERMINATED.to_owned()));
         }
@@ -80,12 +101,25 @@ impl Engine<'_> {
             Some("OnError") => (false, true),
             Some(other) => return Err(format!("{other} is not a valid RetryPolicy")),
         };
-        let exit_code = last.outputs.as_ref().and_then(|outputs| outputs.exit_code.clone());
+        let exit_code = last
+            .outputs
+            .as_ref()
+            .and_then(|outputs| outputs.exit_code.clone());
         // Without an exit code it never ran: what is missing is not there at the next attempt either.
-        if exit_code.is_none() || !(if last.phase == Phase::Error { on_error } else { on_failed }) {
+        if exit_code.is_none()
+            || !(if last.phase == Phase::Error {
+                on_error
+            } else {
+                on_failed
+            })
+        {
             return Ok(Next::GiveUp(last.message.clone()));
         }
-        let limit = strategy.limit.as_ref().map(NumberOrText::number).transpose()?;
+        let limit = strategy
+            .limit
+            .as_ref()
+            .map(NumberOrText::number)
+            .transpose()?;
         if limit.is_some_and(|limit| attempts as u64 > limit) {
             return Ok(Next::GiveUp("No more retries left".to_owned()));
         }
@@ -103,7 +137,9 @@ impl Engine<'_> {
                 _ => None,
             };
             if !expr::holds(expression, Dialect::Variables, &lookup)? {
-                return Ok(Next::GiveUp("retryStrategy.expression evaluated to false".to_owned()));
+                return Ok(Next::GiveUp(
+                    "retryStrategy.expression evaluated to false".to_owned(),
+                ));
             }
         }
         // Argo waits only when there is a limit.
@@ -111,14 +147,35 @@ impl Engine<'_> {
         let pause = backoff.map(|backoff| backoff.pause(attempts)).transpose()?;
         let pause = pause.unwrap_or(Duration::ZERO);
         let until = last.finished_at.unwrap_or_else(now) + pause;
-        Ok(if until <= now() { Next::Attempt } else { Next::Wait(until) })
+        Ok(if until <= now() {
+            Next::Attempt
+        } else {
+            Next::Wait(until)
+        })
     }
 
     /// Begins the next attempt of a leaf.
-    fn attempt(&mut self, call: &Call, template: &Rc<Template>, container: &Container, inputs: Parameters) {
+    fn attempt(
+        &mut self,
+        call: &Call,
+        template: &Rc<Template>,
+        container: &Container,
+        inputs: Parameters,
+    ) {
         let id = self.workflow.id(&call.name);
-        let Some(number) = self.workflow.status.nodes.get(&id).map(|node| node.children.len()) else { return };
-        let attempt = Call { name: format!("{}({number})", call.name), ..call.clone() };
+        let Some(number) = self
+            .workflow
+            .status
+            .nodes
+            .get(&id)
+            .map(|node| node.children.len())
+        else {
+            return;
+        };
+        let attempt = Call {
+            name: format!("{}({number})", call.name),
+            ..call.clone()
+        };
         let attempt_id = self.workflow.id(&attempt.name);
         if let Some(node) = self.workflow.status.nodes.get_mut(&id) {
             node.children.push(attempt_id);
@@ -158,7 +215,12 @@ impl Engine<'_> {
         container: &Container,
         inputs: &Parameters,
     ) -> Result<Leaf, String> {
-        let node = self.workflow.status.nodes.get(id).ok_or("the node is gone")?;
+        let node = self
+            .workflow
+            .status
+            .nodes
+            .get(id)
+            .ok_or("the node is gone")?;
         let container: Container = filled(scope, container)?;
         let volumes: Vec<Volume> = filled(scope, &template.volumes)?;
         let deadline = match &template.active_deadline_seconds {
@@ -167,7 +229,15 @@ impl Engine<'_> {
             None => None,
         };
         let folder = self.run.node(&self.workflow, node);
-        let leaf = Leaf::prepare(id, folder, &container, &volumes, inputs, self.maps, &self.addresses)?;
+        let leaf = Leaf::prepare(
+            id,
+            folder,
+            &container,
+            &volumes,
+            inputs,
+            self.maps,
+            &self.addresses,
+        )?;
         Ok(leaf.with_deadline(deadline.map(Duration::from_secs)))
     }
 
@@ -179,10 +249,12 @@ impl Engine<'_> {
             && let Some(leaf) = self.queue.pop_front()
         {
             if let Some(node) = self.workflow.status.nodes.get_mut(leaf.id()) {
-                (node.phase, node.started_at, node.progress) = (Phase::Running, now(), "0/1".to_owned());
+                (node.phase, node.started_at, node.progress) =
+                    (Phase::Running, now(), "0/1".to_owned());
             }
             let control = Arc::default();
-            self.running.insert(leaf.id().to_owned(), Arc::clone(&control));
+            self.running
+                .insert(leaf.id().to_owned(), Arc::clone(&control));
             leaf.start(threads, control, self.sender.clone());
             self.changed = true;
         }
@@ -190,13 +262,19 @@ impl Engine<'_> {
 
     /// Takes in what an ended process left behind.
     pub(super) fn finish_pod(&mut self, id: &str, outcome: Outcome) -> Result<()> {
-        let Some(node) = self.workflow.status.nodes.get(id) else { return Ok(()) };
-        let mut outputs =
-            NodeOutputs { exit_code: outcome.exit_code.map(|code| code.to_string()), ..NodeOutputs::default() };
+        let Some(node) = self.workflow.status.nodes.get(id) else {
+            return Ok(());
+        };
+        let mut outputs = NodeOutputs {
+            exit_code: outcome.exit_code.map(|code| code.to_string()),
+            ..NodeOutputs::default()
+        };
         let (mut phase, mut message) = (outcome.phase, outcome.message);
         if phase == Phase::Succeeded {
             match self.collect(node) {
-                Ok((parameters, artifacts)) => (outputs.parameters, outputs.artifacts) = (parameters, artifacts),
+                Ok((parameters, artifacts)) => {
+                    (outputs.parameters, outputs.artifacts) = (parameters, artifacts)
+                }
                 Err(text) => (phase, message) = (Phase::Error, text),
             }
         }
@@ -207,7 +285,9 @@ impl Engine<'_> {
             node.progress = text.trim().to_owned();
         }
         self.end(id, phase, &message);
-        let Some(node) = self.workflow.status.nodes.get_mut(id) else { return Ok(()) };
+        let Some(node) = self.workflow.status.nodes.get_mut(id) else {
+            return Ok(());
+        };
         node.outputs = Some(outputs);
         node.peak_memory_bytes = outcome.peak_memory;
         if phase == Phase::Succeeded && node.progress == "0/1" {
@@ -221,21 +301,31 @@ impl Engine<'_> {
     fn collect(&self, node: &Node) -> Result<(Vec<Parameter>, Vec<Artifact>), String> {
         let key = match &node.template_ref {
             Some(target) => format!("{}/{}", target.name, target.template),
-            None => format!("{}/{}", node.template_scope.trim_start_matches(SCOPE), node.template_name),
+            None => format!(
+                "{}/{}",
+                node.template_scope.trim_start_matches(SCOPE),
+                node.template_name
+            ),
         };
-        let template = self.templates.get(&key).ok_or_else(|| format!("there is no template {key}"))?;
+        let template = self
+            .templates
+            .get(&key)
+            .ok_or_else(|| format!("there is no template {key}"))?;
         let folder = self.run.node(&self.workflow, node);
         let mut scope = self.workflow_scope(false);
         scope.set_inputs(node.inputs.as_ref().unwrap_or(&Parameters::default()));
         let parameters = template.outputs.parameters.iter().map(|output| {
-            let value =
-                read_output(output, &folder).map_err(|what| format!("output parameter {}: {what}", output.name));
+            let value = read_output(output, &folder)
+                .map_err(|what| format!("output parameter {}: {what}", output.name));
             Ok(Parameter::new(&output.name, value?))
         });
         let parameters = parameters.collect::<Result<_, String>>()?;
         let artifacts = template.outputs.artifacts.iter().map(|artifact| {
             let default = format!("{}/{}/{}", self.workflow.name(), node.id, artifact.name);
-            let key = artifact.s3.as_ref().map_or(Ok(default), |s3| scope.fill(&s3.key));
+            let key = artifact
+                .s3
+                .as_ref()
+                .map_or(Ok(default), |s3| scope.fill(&s3.key));
             let kept = key.and_then(|key| self.keep(artifact, &folder, key));
             kept.map_err(|what| format!("artifact {}: {what}", artifact.name))
         });
@@ -244,19 +334,35 @@ impl Engine<'_> {
     }
 
     /// Copies an artifact to its key; `None` when it is optional and missing.
-    fn keep(&self, artifact: &Artifact, folder: &Path, key: String) -> Result<Option<Artifact>, String> {
-        let file = place(folder, &artifact.path).ok_or_else(|| format!("{} must lie in /work/out", artifact.path))?;
+    fn keep(
+        &self,
+        artifact: &Artifact,
+        folder: &Path,
+        key: String,
+    ) -> Result<Option<Artifact>, String> {
+        let file = place(folder, &artifact.path)
+            .ok_or_else(|| format!("{} must lie in /work/out", artifact.path))?;
         if !file.exists() {
-            return if artifact.optional { Ok(None) } else { Err(format!("{} was not written", artifact.path)) };
+            return if artifact.optional {
+                Ok(None)
+            } else {
+                Err(format!("{} was not written", artifact.path))
+            };
         }
-        if key.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
+        if key
+            .split('/')
+            .any(|part| part.is_empty() || part == "." || part == "..")
+        {
             return Err(format!("the key `{key}` is not a plain path"));
         }
         let kept = self.run.folder.join("artifacts").join(&key);
         fs::create_dir_all(kept.parent().unwrap_or(folder))
             .and_then(|()| fs::copy(&file, &kept))
             .map_err(|error| format!("cannot be kept at {}: {error}", kept.display()))?;
-        Ok(Some(Artifact { s3: Some(S3 { key }), ..artifact.clone() }))
+        Ok(Some(Artifact {
+            s3: Some(S3 { key }),
+            ..artifact.clone()
+        }))
     }
 }
 
@@ -266,13 +372,18 @@ fn read_output(output: &Parameter, folder: &Path) -> Result<String, String> {
     let path = from.path.unwrap_or_default();
     let file = place(folder, &path).ok_or_else(|| format!("{path} must lie in /work/out"))?;
     match fs::metadata(&file) {
-        Ok(found) if found.len() > OUTPUT_BYTES => Err("it has more than 256 kB: pass a key instead".to_owned()),
+        Ok(found) if found.len() > OUTPUT_BYTES => {
+            Err("it has more than 256 kB: pass a key instead".to_owned())
+        }
         Ok(_) => {
-            let bytes = fs::read(&file).map_err(|error| format!("reading {}: {error}", file.display()))?;
+            let bytes =
+                fs::read(&file).map_err(|error| format!("reading {}: {error}", file.display()))?;
             let text = String::from_utf8_lossy(&bytes);
             Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
         }
-        Err(_) => from.default.ok_or_else(|| format!("{path} was not written")),
+        Err(_) => from
+            .default
+            .ok_or_else(|| format!("{path} was not written")),
     }
 }
 
@@ -283,7 +394,10 @@ enum Next {
     GiveUp(String),
 }
 
-fn filled<T: serde::Serialize + serde::de::DeserializeOwned>(scope: &Scope, value: &T) -> Result<T, String> {
+fn filled<T: serde::Serialize + serde::de::DeserializeOwned>(
+    scope: &Scope,
+    value: &T,
+) -> Result<T, String> {
     let mut value: Value = serde_json::to_value(value).map_err(|error| error.to_string())?;
     scope.fill_all(&mut value)?;
     serde_json::from_value(value).map_err(|error| error.to_string())

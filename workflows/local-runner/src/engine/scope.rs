@@ -16,7 +16,10 @@ impl Engine<'_> {
         scope.set("workflow.name", workflow.name());
         scope.set("workflow.namespace", "local");
         scope.set("workflow.uid", workflow.name());
-        scope.set("workflow.creationTimestamp", workflow.metadata.creation_timestamp.to_rfc3339());
+        scope.set(
+            "workflow.creationTimestamp",
+            workflow.metadata.creation_timestamp.to_rfc3339(),
+        );
         if let Some(entrypoint) = &workflow.status.stored_workflow_template_spec.entrypoint {
             scope.set("workflow.mainEntrypoint", entrypoint);
         }
@@ -36,7 +39,12 @@ impl Engine<'_> {
             let status = workflow.root().map_or(Phase::Error, |root| root.phase);
             scope.set("workflow.status", format!("{status:?}"));
             scope.set("workflow.failures", self.failures());
-            let seconds = workflow.status.started_at.map_or(0, |start| (now() - start).num_milliseconds()) as f64 / 1e3;
+            let seconds = workflow
+                .status
+                .started_at
+                .map_or(0, |start| (now() - start).num_milliseconds())
+                as f64
+                / 1e3;
             scope.set("workflow.duration", format!("{seconds:.6}"));
         }
         scope
@@ -44,31 +52,52 @@ impl Engine<'_> {
 
     /// Adds what a task gave: `tasks.{name}.status` and `tasks.{name}.outputs.…`.
     pub(super) fn add_task(&self, scope: &mut Scope, tasks: &Tasks, task: &Task) {
-        let Some(node) = self.workflow.node(&tasks.node_name(&task.name)) else { return };
+        let Some(node) = self.workflow.node(&tasks.node_name(&task.name)) else {
+            return;
+        };
         let prefix = format!("tasks.{}", task.name);
         scope.set(format!("{prefix}.status"), format!("{:?}", node.phase));
         if node.kind == Kind::TaskGroup {
             return self.add_group(scope, &prefix, node);
         }
-        if let Some(code) = node.outputs.as_ref().and_then(|outputs| outputs.exit_code.as_ref()) {
+        if let Some(code) = node
+            .outputs
+            .as_ref()
+            .and_then(|outputs| outputs.exit_code.as_ref())
+        {
             scope.set(format!("{prefix}.exitCode"), code);
         }
         for output in node.outputs.iter().flat_map(|outputs| &outputs.parameters) {
             let value = output.value.clone().unwrap_or_default();
-            scope.set(format!("{prefix}.outputs.parameters.{}", output.name), value);
+            scope.set(
+                format!("{prefix}.outputs.parameters.{}", output.name),
+                value,
+            );
         }
         if !matches!(node.phase, Phase::Skipped | Phase::Omitted) {
             return;
         }
-        let Some((home, name)) = task.target(&tasks.home) else { return };
+        let Some((home, name)) = task.target(&tasks.home) else {
+            return;
+        };
         let template = self.templates.get(&format!("{home}/{name}"));
-        for output in template.iter().flat_map(|template| &template.outputs.parameters) {
+        for output in template
+            .iter()
+            .flat_map(|template| &template.outputs.parameters)
+        {
             let variable = format!("{prefix}.outputs.parameters.{}", output.name);
-            match output.value_from.as_ref().and_then(|from| from.default.as_ref()) {
+            match output
+                .value_from
+                .as_ref()
+                .and_then(|from| from.default.as_ref())
+            {
                 Some(default) => scope.set(variable, default),
                 None => {
                     let did = format!("{:?}", node.phase).to_lowercase();
-                    scope.set_absent(variable, format!("`{}` was {did} and its output has no default", task.name));
+                    scope.set_absent(
+                        variable,
+                        format!("`{}` was {did} and its output has no default", task.name),
+                    );
                 }
             }
         }
@@ -76,7 +105,10 @@ impl Engine<'_> {
 
     /// Outputs of an expanded task: JSON lists in the order of the items, of the runs that succeeded.
     fn add_group(&self, scope: &mut Scope, prefix: &str, group: &Node) {
-        let runs = group.children.iter().filter_map(|id| self.workflow.status.nodes.get(id));
+        let runs = group
+            .children
+            .iter()
+            .filter_map(|id| self.workflow.status.nodes.get(id));
         let outputs: Vec<_> = runs
             .filter(|run| run.phase == Phase::Succeeded)
             .filter_map(|run| run.outputs.as_ref())
@@ -84,25 +116,45 @@ impl Engine<'_> {
             .collect();
         let value = |text: &Option<String>| text.clone().unwrap_or_default();
         let maps = outputs.iter().map(|run| {
-            run.parameters.iter().map(|p| (p.name.clone(), Value::from(value(&p.value)))).collect::<Value>()
+            run.parameters
+                .iter()
+                .map(|p| (p.name.clone(), Value::from(value(&p.value))))
+                .collect::<Value>()
         });
-        scope.set(format!("{prefix}.outputs.parameters"), Value::from_iter(maps).to_string());
-        let mut names: Vec<&str> =
-            outputs.iter().flat_map(|run| run.parameters.iter().map(|p| p.name.as_str())).collect();
+        scope.set(
+            format!("{prefix}.outputs.parameters"),
+            Value::from_iter(maps).to_string(),
+        );
+        let mut names: Vec<&str> = outputs
+            .iter()
+            .flat_map(|run| run.parameters.iter().map(|p| p.name.as_str()))
+            .collect();
         names.sort_unstable();
         names.dedup();
         for name in names {
             let texts: Vec<String> = outputs
                 .iter()
-                .flat_map(|run| run.parameters.iter().filter(|p| p.name == name).map(|p| value(&p.value)))
+                .flat_map(|run| {
+                    run.parameters
+                        .iter()
+                        .filter(|p| p.name == name)
+                        .map(|p| value(&p.value))
+                })
                 .collect();
             // Values that are all lists or objects are nested, not quoted.
             let nested: Option<Vec<Value>> = texts
                 .iter()
-                .map(|text| serde_json::from_str(text).ok().filter(|v: &Value| v.is_array() || v.is_object()))
+                .map(|text| {
+                    serde_json::from_str(text)
+                        .ok()
+                        .filter(|v: &Value| v.is_array() || v.is_object())
+                })
                 .collect();
             let list = nested.map_or_else(|| Value::from(texts), Value::from);
-            scope.set(format!("{prefix}.outputs.parameters.{name}"), list.to_string());
+            scope.set(
+                format!("{prefix}.outputs.parameters.{name}"),
+                list.to_string(),
+            );
         }
     }
 }

@@ -6,18 +6,34 @@ use super::Linter;
 use super::raw::{has, text};
 
 /// What makes a key another one in each run.
-const OWN: [&str; 4] = ["{{workflow.name}}", "{{workflow.uid}}", "{{pod.name}}", "{{=workflow."];
+const OWN: [&str; 4] = [
+    "{{workflow.name}}",
+    "{{workflow.uid}}",
+    "{{pod.name}}",
+    "{{=workflow.",
+];
 
 impl<'a> Linter<'a> {
     pub(super) fn artifact(&mut self, artifact: &'a Value, template: &'a Value) {
         let (name, path) = (text(artifact, "name"), text(artifact, "path"));
         let is_plain = has(artifact, "archive.none");
-        let stores = ["s3", "gcs", "oss", "azure"].into_iter().filter(|store| has(artifact, &format!("{store}.key")));
-        let keys: Vec<(String, &str)> =
-            stores.map(|store| (format!(".{store}.key"), text(artifact, &format!("{store}.key")))).collect();
+        let stores = ["s3", "gcs", "oss", "azure"]
+            .into_iter()
+            .filter(|store| has(artifact, &format!("{store}.key")));
+        let keys: Vec<(String, &str)> = stores
+            .map(|store| {
+                (
+                    format!(".{store}.key"),
+                    text(artifact, &format!("{store}.key")),
+                )
+            })
+            .collect();
         let is_page = path.ends_with(".html") || keys.iter().any(|(_, key)| key.ends_with(".html"));
         if is_page && !is_plain {
-            self.find("html-archive", format!("the artifact `{name}` would be archived"));
+            self.find(
+                "html-archive",
+                format!("the artifact `{name}` would be archived"),
+            );
         }
         self.artifact_gc(artifact);
         for (part, key) in keys {

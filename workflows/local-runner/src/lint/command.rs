@@ -26,28 +26,55 @@ impl<'a> Linter<'a> {
             let Ok(line) = plausible(step, self.of.spec, template, container, &values) else {
                 return; // A tag that refers to nothing, which is told already.
             };
-            let Err(error) = command.clone().try_get_matches_from(with_addresses(&command, line)) else { return };
+            let Err(error) = command
+                .clone()
+                .try_get_matches_from(with_addresses(&command, line))
+            else {
+                return;
+            };
             let flag = match error.get(ContextKind::InvalidArg) {
-                Some(ContextValue::String(flag)) => flag.split([' ', '=']).next().unwrap_or_default().to_owned(),
+                Some(ContextValue::String(flag)) => {
+                    flag.split([' ', '=']).next().unwrap_or_default().to_owned()
+                }
                 _ => String::new(),
             };
-            let left = values.entry(flag.clone()).or_insert_with(|| match error.get(ContextKind::ValidValue) {
-                Some(ContextValue::Strings(valid)) => {
-                    valid.iter().take(1).map(String::as_str).chain([PLAUSIBLE[0]]).map(str::to_owned).collect()
+            let left = values.entry(flag.clone()).or_insert_with(|| {
+                match error.get(ContextKind::ValidValue) {
+                    Some(ContextValue::Strings(valid)) => valid
+                        .iter()
+                        .take(1)
+                        .map(String::as_str)
+                        .chain([PLAUSIBLE[0]])
+                        .map(str::to_owned)
+                        .collect(),
+                    _ => PLAUSIBLE
+                        .iter()
+                        .rev()
+                        .map(|value| (*value).to_owned())
+                        .collect(),
                 }
-                _ => PLAUSIBLE.iter().rev().map(|value| (*value).to_owned()).collect(),
             });
-            let value_is_wrong = matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue);
+            let value_is_wrong = matches!(
+                error.kind(),
+                ErrorKind::ValueValidation | ErrorKind::InvalidValue
+            );
             // The last one is the one in use.
             if value_is_wrong && left.len() > 1 {
                 left.pop();
                 continue;
             }
             let message = error.to_string();
-            let lines: Vec<_> = message.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+            let lines: Vec<_> = message
+                .lines()
+                .take_while(|line| !line.trim().is_empty())
+                .map(str::trim)
+                .collect();
             let what = lines.join(" ").trim_start_matches("error: ").to_owned();
-            let is_flag =
-                |argument: &Value| argument.as_str().is_some_and(|text| text.split('=').next() == Some(&flag));
+            let is_flag = |argument: &Value| {
+                argument
+                    .as_str()
+                    .is_some_and(|text| text.split('=').next() == Some(&flag))
+            };
             let index = list(container, "args").iter().position(is_flag);
             let part = index.map(|i| format!("[{i}]")).unwrap_or_default();
             return self.at(&part, |l| l.find("command-line", what));
@@ -64,18 +91,32 @@ fn plausible(
     values: &BTreeMap<String, Vec<String>>,
 ) -> Result<Vec<String>, String> {
     let mut line = vec![step.name.to_owned()];
-    let words = list(container, "command").iter().skip(1).chain(list(container, "args"));
+    let words = list(container, "command")
+        .iter()
+        .skip(1)
+        .chain(list(container, "args"));
     for argument in words.filter_map(Value::as_str) {
         let flag = argument.split('=').next().unwrap_or_default();
-        let value = values.get(flag).and_then(|left| left.last()).map_or(PLAUSIBLE[0], String::as_str);
+        let value = values
+            .get(flag)
+            .and_then(|left| left.last())
+            .map_or(PLAUSIBLE[0], String::as_str);
         let mut scope = Scope::default();
-        for name in WORKFLOW.into_iter().chain(["retries", "pod.name", "node.name"]) {
+        for name in WORKFLOW
+            .into_iter()
+            .chain(["retries", "pod.name", "node.name"])
+        {
             scope.set(name, value);
         }
-        let inputs = list(template, "inputs.parameters").iter().map(|parameter| ("inputs", parameter));
-        let own = list(spec, "arguments.parameters").iter().map(|parameter| ("workflow", parameter));
+        let inputs = list(template, "inputs.parameters")
+            .iter()
+            .map(|parameter| ("inputs", parameter));
+        let own = list(spec, "arguments.parameters")
+            .iter()
+            .map(|parameter| ("workflow", parameter));
         for (of, parameter) in inputs.chain(own) {
-            let default = given(parameter).filter(|default| !default.is_empty() && !default.contains("{{"));
+            let default =
+                given(parameter).filter(|default| !default.is_empty() && !default.contains("{{"));
             let name = format!("{of}.parameters.{}", text(parameter, "name"));
             scope.set(name, default.unwrap_or_else(|| value.to_owned()));
         }
@@ -92,7 +133,10 @@ fn plausible(
 pub(crate) fn with_addresses(command: &clap::Command, mut line: Vec<String>) -> Vec<String> {
     let verb = line.get(1).and_then(|verb| command.find_subcommand(verb));
     for argument in verb.into_iter().flat_map(clap::Command::get_arguments) {
-        let by_variable = argument.get_env().and_then(|env| env.to_str()).is_some_and(|env| ADDRESSES.contains(&env));
+        let by_variable = argument
+            .get_env()
+            .and_then(|env| env.to_str())
+            .is_some_and(|env| ADDRESSES.contains(&env));
         if let Some(long) = argument.get_long().filter(|_| by_variable) {
             line.push(format!("--{long}=/data"));
         }

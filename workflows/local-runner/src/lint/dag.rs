@@ -11,8 +11,17 @@ use super::{Context, Linter, PARTS};
 use crate::expr::{self, Dialect};
 use crate::template;
 
-const RESULTS: [&str; 9] =
-    ["", "Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed"];
+const RESULTS: [&str; 9] = [
+    "",
+    "Succeeded",
+    "Failed",
+    "Errored",
+    "Skipped",
+    "Omitted",
+    "Daemoned",
+    "AnySucceeded",
+    "AllFailed",
+];
 /// What never holds free text, so that a condition may hold it without quotes.
 const WORDS: [&str; 4] = ["status", "exitCode", "retries", "phase"];
 
@@ -22,7 +31,9 @@ impl<'a> Linter<'a> {
         let has_depends = tasks.iter().any(|task| has(task, "depends"));
         self.at(".dag", |l| {
             if tasks.len() > PARTS {
-                l.at(".tasks", |l| l.find("too-many", format!("there are {} tasks", tasks.len())));
+                l.at(".tasks", |l| {
+                    l.find("too-many", format!("there are {} tasks", tasks.len()))
+                });
             }
             for (i, task) in tasks.iter().enumerate() {
                 l.at(&format!(".tasks[{i}]"), |l| {
@@ -32,10 +43,14 @@ impl<'a> Linter<'a> {
                         l.find("duplicate", format!("there is another task `{name}`"));
                     }
                     if has_depends && has(task, "dependencies") {
-                        l.at(".dependencies", |l| l.find("dependencies", "stands in a DAG that uses `depends`"));
+                        l.at(".dependencies", |l| {
+                            l.find("dependencies", "stands in a DAG that uses `depends`")
+                        });
                     }
                     if has_depends && has(task, "continueOn") {
-                        l.at(".continueOn", |l| l.find("continue-on", "stands in a DAG that uses `depends`"));
+                        l.at(".continueOn", |l| {
+                            l.find("continue-on", "stands in a DAG that uses `depends`")
+                        });
                     }
                     l.order(task, tasks);
                     l.fan_out(task, template);
@@ -48,22 +63,32 @@ impl<'a> Linter<'a> {
         let of = self.of;
         self.at(".outputs", |l| {
             let known = |name: &str| {
-                of.names_workflow(name) || names_input(template, name) || of.names_output(template, &all, name)
+                of.names_workflow(name)
+                    || names_input(template, name)
+                    || of.names_output(template, &all, name)
             };
             l.each(get(template, "outputs"), "parameters", |l, output| {
                 l.all_tags(output, "valueFrom", &known);
                 l.fan_in(get(output, "valueFrom"), ".valueFrom", template);
             });
-            l.each(get(template, "outputs"), "artifacts", |l, output| l.all_tags(output, "from", &known));
+            l.each(get(template, "outputs"), "artifacts", |l, output| {
+                l.all_tags(output, "from", &known)
+            });
         });
     }
 
     /// What a task waits for.
     fn order(&mut self, task: &'a Value, tasks: &'a [Value]) {
         let no_task = |name: &str| format!("there is no task `{name}`");
-        for (i, name) in list(task, "dependencies").iter().filter_map(Value::as_str).enumerate() {
+        for (i, name) in list(task, "dependencies")
+            .iter()
+            .filter_map(Value::as_str)
+            .enumerate()
+        {
             if !has_name(tasks, name) {
-                self.at(&format!(".dependencies[{i}]"), |l| l.find("depends", no_task(name)));
+                self.at(&format!(".dependencies[{i}]"), |l| {
+                    l.find("depends", no_task(name))
+                });
             }
         }
         let depends = text(task, "depends");
@@ -77,7 +102,10 @@ impl<'a> Linter<'a> {
                                 l.find("depends", no_task(before));
                             } else if !RESULTS.contains(&result) {
                                 let known = RESULTS[1..].join(", ");
-                                l.find("depends", format!("`{result}` is no result of a task: {known}"));
+                                l.find(
+                                    "depends",
+                                    format!("`{result}` is no result of a task: {known}"),
+                                );
                             }
                         }
                     }
@@ -94,9 +122,13 @@ impl<'a> Linter<'a> {
     /// Lists that are empty.
     fn fan_out(&mut self, task: &'a Value, template: &'a Value) {
         if get(task, "withItems").as_array().is_some_and(Vec::is_empty) {
-            self.at(".withItems", |l| l.find("fan-out-empty", "the list is empty"));
+            self.at(".withItems", |l| {
+                l.find("fan-out-empty", "the list is empty")
+            });
         }
-        let Some(param) = get(task, "withParam").as_str().map(str::trim) else { return };
+        let Some(param) = get(task, "withParam").as_str().map(str::trim) else {
+            return;
+        };
         let is_empty = |value: &str| ["", "[]"].contains(&value.trim());
         let of = self.of;
         self.at(".withParam", |l| {
@@ -144,12 +176,20 @@ impl<'a> Linter<'a> {
         let tasks = list(template, "dag.tasks");
         for (path, text_of) in texts(value) {
             for name in template::variables(text_of).unwrap_or_default() {
-                let rest = name.strip_prefix("tasks.").and_then(|rest| rest.split_once(".outputs."));
-                let Some((producer, output)) = rest.filter(|(_, output)| !output.starts_with("artifacts")) else {
+                let rest = name
+                    .strip_prefix("tasks.")
+                    .and_then(|rest| rest.split_once(".outputs."));
+                let Some((producer, output)) =
+                    rest.filter(|(_, output)| !output.starts_with("artifacts"))
+                else {
                     continue;
                 };
-                if tasks.iter().any(|task| text(task, "name") == producer && expands(task)) {
-                    let what = format!("`{output}` of all items of `{producer}` would be one parameter");
+                if tasks
+                    .iter()
+                    .any(|task| text(task, "name") == producer && expands(task))
+                {
+                    let what =
+                        format!("`{output}` of all items of `{producer}` would be one parameter");
                     self.at(&format!("{part}{path}"), |l| l.find("fan-in", what));
                 }
             }
@@ -164,12 +204,28 @@ impl<'a> Linter<'a> {
                 ('\'' | '"', None) => quote = Some(c),
                 (c, Some(open)) if c == open => quote = None,
                 ('{', None) if when[i..].starts_with("{{") && !when[i..].starts_with("{{=") => {
-                    let Some((tag, rest)) = when[i + 2..].split_once("}}") else { return }; // Told as a tag.
-                    let operand = rest.trim_start().trim_start_matches(['=', '!', '<', '>']).trim_start();
-                    let operand: String = operand.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-                    let is_word = tag.rsplit('.').next().is_some_and(|last| WORDS.contains(&last.trim()));
-                    if !is_word && !self.of.is_one_of_words(tag, template) && operand.parse::<f64>().is_err() {
-                        self.at(".when", |l| l.find("when", format!("{{{{{tag}}}}} stands without quotes")));
+                    let Some((tag, rest)) = when[i + 2..].split_once("}}") else {
+                        return;
+                    }; // Told as a tag.
+                    let operand = rest
+                        .trim_start()
+                        .trim_start_matches(['=', '!', '<', '>'])
+                        .trim_start();
+                    let operand: String = operand
+                        .chars()
+                        .take_while(|c| c.is_ascii_digit() || *c == '.')
+                        .collect();
+                    let is_word = tag
+                        .rsplit('.')
+                        .next()
+                        .is_some_and(|last| WORDS.contains(&last.trim()));
+                    if !is_word
+                        && !self.of.is_one_of_words(tag, template)
+                        && operand.parse::<f64>().is_err()
+                    {
+                        self.at(".when", |l| {
+                            l.find("when", format!("{{{{{tag}}}}} stands without quotes"))
+                        });
                     }
                 }
                 _ => {}
@@ -190,14 +246,27 @@ impl<'a> Linter<'a> {
             self.all_tags(task, field, &known);
             self.fan_in(get(task, field), &format!(".{field}"), template);
         }
-        let targets = ["template", "templateRef", "inline"].into_iter().filter(|field| has(task, field)).count();
+        let targets = ["template", "templateRef", "inline"]
+            .into_iter()
+            .filter(|field| has(task, field))
+            .count();
         if targets != 1 {
-            return self.find("task-target", format!("the task `{}` calls {targets} templates", text(task, "name")));
+            return self.find(
+                "task-target",
+                format!(
+                    "the task `{}` calls {targets} templates",
+                    text(task, "name")
+                ),
+            );
         }
         if has(task, "inline") {
             return;
         }
-        let field = if has(task, "templateRef") { ".templateRef" } else { ".template" };
+        let field = if has(task, "templateRef") {
+            ".templateRef"
+        } else {
+            ".template"
+        };
         match of.called(task) {
             Ok(target) => self.arguments(task, target),
             Err(text) => self.at(field, |l| l.find("template-ref", text)),
@@ -210,13 +279,22 @@ impl<'a> Linter<'a> {
         self.each(task, "arguments.parameters", |l, argument| {
             let name = text(argument, "name");
             let Some(input) = inputs.iter().find(|input| text(input, "name") == name) else {
-                return l.find("argument-unknown", format!("the template `{target}` has no input `{name}`"));
+                return l.find(
+                    "argument-unknown",
+                    format!("the template `{target}` has no input `{name}`"),
+                );
             };
             l.parameter(argument);
             let value = given(argument).unwrap_or_default();
-            l.in_enum(input, &value, format!("`{value}` is not in the enum of the input `{name}`"));
+            l.in_enum(
+                input,
+                &value,
+                format!("`{value}` is not in the enum of the input `{name}`"),
+            );
         });
-        let needed = inputs.iter().filter(|input| given(input).is_none() && !has(input, "valueFrom"));
+        let needed = inputs
+            .iter()
+            .filter(|input| given(input).is_none() && !has(input, "valueFrom"));
         for input in needed.map(|input| text(input, "name")) {
             if !has_name(list(task, "arguments.parameters"), input) {
                 let what = format!("the input `{input}` of the template `{target}` is not given");
@@ -229,39 +307,61 @@ impl<'a> Linter<'a> {
 impl<'a> Context<'a> {
     /// Whether a variable is a parameter with an enum of plain words, which need no quotes.
     fn is_one_of_words(&self, name: &str, template: &'a Value) -> bool {
-        let find = |list: &'a [Value], name: &str| list.iter().find(|parameter| text(parameter, "name") == name);
+        let find = |list: &'a [Value], name: &str| {
+            list.iter()
+                .find(|parameter| text(parameter, "name") == name)
+        };
         let parameter = if let Some(name) = name.strip_prefix("workflow.parameters.") {
             find(list(self.spec, "arguments.parameters"), name)
         } else if let Some(name) = name.strip_prefix("inputs.parameters.") {
             find(list(template, "inputs.parameters"), name)
         } else {
             // What a person supplies is chosen from the enum of the input of that name.
-            let rest = name.strip_prefix("tasks.").and_then(|rest| rest.split_once(".outputs.parameters."));
-            let Some((task, output)) = rest else { return false };
+            let rest = name
+                .strip_prefix("tasks.")
+                .and_then(|rest| rest.split_once(".outputs.parameters."));
+            let Some((task, output)) = rest else {
+                return false;
+            };
             let task = find(list(template, "dag.tasks"), task);
-            let called = task.and_then(|task| self.called(task).ok()).filter(|called| has(called, "suspend"));
+            let called = task
+                .and_then(|task| self.called(task).ok())
+                .filter(|called| has(called, "suspend"));
             called.and_then(|called| find(list(called, "inputs.parameters"), output))
         };
-        let Some(parameter) = parameter else { return false };
+        let Some(parameter) = parameter else {
+            return false;
+        };
         let choices = list(parameter, "enum");
-        let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let is_word = |word: &str| {
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
         if !choices.is_empty() {
             return choices.iter().all(|choice| is_word(&plain(choice)));
         }
         let value = given(parameter).unwrap_or_default();
-        let inner = value.strip_prefix("{{").and_then(|value| value.strip_suffix("}}"));
-        inner.is_some_and(|inner| inner.starts_with("workflow.") && self.is_one_of_words(inner, template))
+        let inner = value
+            .strip_prefix("{{")
+            .and_then(|value| value.strip_suffix("}}"));
+        inner.is_some_and(|inner| {
+            inner.starts_with("workflow.") && self.is_one_of_words(inner, template)
+        })
     }
 }
 
 /// Whether a task becomes a group of runs.
 fn expands(task: &Value) -> bool {
-    ["withItems", "withParam", "withSequence"].iter().any(|field| has(task, field))
+    ["withItems", "withParam", "withSequence"]
+        .iter()
+        .any(|field| has(task, field))
 }
 
 /// Names of all tasks that come before one; of itself too, if it waits for itself.
 fn ancestors<'t>(task: &Value, tasks: &'t [Value]) -> BTreeSet<&'t str> {
-    let by_name: BTreeMap<&str, &Value> = tasks.iter().map(|task| (text(task, "name"), task)).collect();
+    let by_name: BTreeMap<&str, &Value> = tasks
+        .iter()
+        .map(|task| (text(task, "name"), task))
+        .collect();
     let mut found = BTreeSet::new();
     let mut open = dependencies(task);
     while let Some(name) = open.pop() {
@@ -275,9 +375,22 @@ fn ancestors<'t>(task: &Value, tasks: &'t [Value]) -> BTreeSet<&'t str> {
 }
 
 fn dependencies(task: &Value) -> Vec<String> {
-    let listed = list(task, "dependencies").iter().filter_map(Value::as_str).map(str::to_owned);
+    let listed = list(task, "dependencies")
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned);
     let depends = text(task, "depends");
     let parsed = expr::parse(depends, Dialect::Depends).ok();
-    let named: Vec<String> = parsed.iter().flat_map(expr::Expr::names).map(str::to_owned).collect();
-    listed.chain(named.into_iter().filter_map(|name| Some(name.split('.').next()?.to_owned()))).collect()
+    let named: Vec<String> = parsed
+        .iter()
+        .flat_map(expr::Expr::names)
+        .map(str::to_owned)
+        .collect();
+    listed
+        .chain(
+            named
+                .into_iter()
+                .filter_map(|name| Some(name.split('.').next()?.to_owned())),
+        )
+        .collect()
 }

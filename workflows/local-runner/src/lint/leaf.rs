@@ -13,8 +13,13 @@ use crate::leaf::place;
 use crate::{spec, steps, yaml};
 
 const POLICIES: [&str; 4] = ["Always", "OnFailure", "OnError", "OnTransientError"];
-const LAST_RETRY: [&str; 5] =
-    ["lastRetry.status", "lastRetry.exitCode", "lastRetry.message", "lastRetry.duration", "retries"];
+const LAST_RETRY: [&str; 5] = [
+    "lastRetry.status",
+    "lastRetry.exitCode",
+    "lastRetry.message",
+    "lastRetry.duration",
+    "retries",
+];
 
 impl<'a> Linter<'a> {
     /// A template whose pod runs `container` or `script`.
@@ -28,7 +33,9 @@ impl<'a> Linter<'a> {
         self.each(template, "outputs.parameters", |l, output| {
             l.path(text(output, "valueFrom.path"));
         });
-        self.each(template, "outputs.artifacts", |l, artifact| l.path(text(artifact, "path")));
+        self.each(template, "outputs.artifacts", |l, artifact| {
+            l.path(text(artifact, "path"))
+        });
         let of = self.of;
         let known = |name: &str| of.known_in_leaf(template, name);
         for field in [kind, "volumes", "synchronization"] {
@@ -46,8 +53,15 @@ impl<'a> Linter<'a> {
                 let name = text(mount, "name");
                 if !has_name(list(template, "volumes"), name) {
                     let of_spec = has_name(list(of.spec, "volumes"), name);
-                    let more = if of_spec { ": it stands in the spec" } else { "" };
-                    l.find("volume", format!("this template has no volume `{name}`{more}"));
+                    let more = if of_spec {
+                        ": it stands in the spec"
+                    } else {
+                        ""
+                    };
+                    l.find(
+                        "volume",
+                        format!("this template has no volume `{name}`{more}"),
+                    );
                 }
             });
             l.each(container, "env", |l, variable| {
@@ -66,7 +80,10 @@ impl<'a> Linter<'a> {
 
     fn path(&mut self, path: &str) {
         if !place(Path::new(""), path).is_some_and(|place| place.starts_with("outputs")) {
-            self.find("output-path", format!("the path `{path}` does not lie in /work/out"));
+            self.find(
+                "output-path",
+                format!("the path `{path}` does not lie in /work/out"),
+            );
         }
     }
 
@@ -77,7 +94,9 @@ impl<'a> Linter<'a> {
         let what = match tag {
             _ if image.is_empty() => "there is no `image`".to_owned(),
             Some("latest") => format!("`{image}` is whatever is the latest"),
-            None if !image.contains('@') && !name.starts_with("{{") => format!("`{image}` has no tag"),
+            None if !image.contains('@') && !name.starts_with("{{") => {
+                format!("`{image}` has no tag")
+            }
             _ if image.starts_with("argoproj/") => format!("`{image}` is no longer on Docker Hub"),
             _ => return,
         };
@@ -86,45 +105,75 @@ impl<'a> Linter<'a> {
 
     fn security(&mut self, template: &'a Value, kind: &str) {
         let container = get(template, kind);
-        let is = |holder: &Value, path: &str, wanted: bool| get(holder, path) == &Value::Bool(wanted);
+        let is =
+            |holder: &Value, path: &str, wanted: bool| get(holder, path) == &Value::Bool(wanted);
         let patch = yaml::load(text(template, "podSpecPatch")).unwrap_or_default();
         let patched = |list_of: &str, name: &str| {
             let containers = patch.first().map_or(&[][..], |patch| list(patch, list_of));
-            containers.iter().find(|container| text(container, "name") == name).unwrap_or(&Value::Null)
+            containers
+                .iter()
+                .find(|container| text(container, "name") == name)
+                .unwrap_or(&Value::Null)
         };
         for path in ["requests.cpu", "requests.memory", "limits.memory"] {
             let path = format!("resources.{path}");
             if !has(container, &path) && !has(patched("containers", "main"), &path) {
-                self.at(&format!(".{kind}.resources"), |l| l.find("resources", format!("there is no `{path}`")));
+                self.at(&format!(".{kind}.resources"), |l| {
+                    l.find("resources", format!("there is no `{path}`"))
+                });
             }
         }
-        let own = |path: &str| has(container, "securityContext") && has(container, &format!("securityContext.{path}"));
+        let own = |path: &str| {
+            has(container, "securityContext") && has(container, &format!("securityContext.{path}"))
+        };
         for (holds, path) in [
-            (is(template, "securityContext.runAsNonRoot", true) || own("runAsNonRoot"), "runAsNonRoot: true"),
-            (has(template, "securityContext.seccompProfile.type") || own("seccompProfile.type"), "seccompProfile.type"),
+            (
+                is(template, "securityContext.runAsNonRoot", true) || own("runAsNonRoot"),
+                "runAsNonRoot: true",
+            ),
+            (
+                has(template, "securityContext.seccompProfile.type") || own("seccompProfile.type"),
+                "seccompProfile.type",
+            ),
         ] {
             if !holds {
-                self.at(".securityContext", |l| l.find("pod-security", format!("set `securityContext.{path}`")));
+                self.at(".securityContext", |l| {
+                    l.find("pod-security", format!("set `securityContext.{path}`"))
+                });
             }
         }
         let context = get(container, "securityContext");
         for (holds, path) in [
-            (is(context, "allowPrivilegeEscalation", false), "allowPrivilegeEscalation: false"),
-            (is(context, "readOnlyRootFilesystem", true), "readOnlyRootFilesystem: true"),
+            (
+                is(context, "allowPrivilegeEscalation", false),
+                "allowPrivilegeEscalation: false",
+            ),
+            (
+                is(context, "readOnlyRootFilesystem", true),
+                "readOnlyRootFilesystem: true",
+            ),
             (drops_all(context), "capabilities: {drop: [ALL]}"),
         ] {
             if !holds {
                 let place = format!(".{kind}.securityContext");
-                self.at(&place, |l| l.find("pod-security", format!("set `{kind}.securityContext.{path}`")));
+                self.at(&place, |l| {
+                    l.find(
+                        "pod-security",
+                        format!("set `{kind}.securityContext.{path}`"),
+                    )
+                });
             }
         }
         if !is(template, "automountServiceAccountToken", false) {
-            self.at(".automountServiceAccountToken", |l| l.find("token", "the container's token is mounted"));
+            self.at(".automountServiceAccountToken", |l| {
+                l.find("token", "the container's token is mounted")
+            });
         }
         for (list_of, name) in [("initContainers", "init"), ("containers", "wait")] {
             let context = get(patched(list_of, name), "securityContext");
             if !is(context, "allowPrivilegeEscalation", false) || !drops_all(context) {
-                let what = format!("`{name}` lacks `allowPrivilegeEscalation: false` or `drop: [ALL]`");
+                let what =
+                    format!("`{name}` lacks `allowPrivilegeEscalation: false` or `drop: [ALL]`");
                 self.at(".podSpecPatch", |l| l.find("pod-spec-patch", what));
             }
         }
@@ -182,5 +231,7 @@ impl<'a> Linter<'a> {
 }
 
 fn drops_all(context: &Value) -> bool {
-    list(context, "capabilities.drop").iter().any(|capability| capability == "ALL")
+    list(context, "capabilities.drop")
+        .iter()
+        .any(|capability| capability == "ALL")
 }

@@ -27,24 +27,43 @@ impl<'a> Linter<'a> {
             l.each(get(holder, "metrics"), "prometheus", |l, metric| {
                 let name = text(metric, "name");
                 let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-                if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_name) {
-                    l.find("metric", format!("`{name}` is no name of a metric: use letters, digits and `_`"));
+                if name.is_empty()
+                    || name.starts_with(|c: char| c.is_ascii_digit())
+                    || !name.chars().all(is_name)
+                {
+                    l.find(
+                        "metric",
+                        format!("`{name}` is no name of a metric: use letters, digits and `_`"),
+                    );
                 }
                 if text(metric, "help").is_empty() {
                     l.find("metric", format!("`{name}` needs `help`"));
                 }
                 if has(metric, "counter") && name.ends_with("_total") {
-                    l.find("metric", format!("Argo appends `_total` to the counter `{name}`: leave it out"));
+                    l.find(
+                        "metric",
+                        format!("Argo appends `_total` to the counter `{name}`: leave it out"),
+                    );
                 }
                 l.each(metric, "labels", |l, label| {
-                    let names = crate::template::variables(text(label, "value")).unwrap_or_default();
-                    for name in names.iter().filter(|name| UNIQUE.contains(&name.as_str()) || name.starts_with("item."))
+                    let names =
+                        crate::template::variables(text(label, "value")).unwrap_or_default();
+                    for name in names
+                        .iter()
+                        .filter(|name| UNIQUE.contains(&name.as_str()) || name.starts_with("item."))
                     {
-                        l.find("metric", format!("{{{{{name}}}}} makes a new series in every run: use what stays"));
+                        l.find(
+                            "metric",
+                            format!(
+                                "{{{{{name}}}}} makes a new series in every run: use what stays"
+                            ),
+                        );
                     }
                 });
                 if get(metric, "gauge.realtime") == &Value::Bool(true) {
-                    l.at(".gauge.realtime", |l| l.find("metric", "only a duration is known in real time: set false"));
+                    l.at(".gauge.realtime", |l| {
+                        l.find("metric", "only a duration is known in real time: set false")
+                    });
                 }
             });
         });

@@ -21,12 +21,22 @@ const SECRET_NAMES: [&str; 10] = [
     "private-key",
 ];
 /// How secrets of the large providers begin.
-const SECRET_VALUES: [&str; 7] = ["AKIA", "ASIA", "-----BEGIN ", "ghp_", "github_pat_", "xoxb-", "glpat-"];
+const SECRET_VALUES: [&str; 7] = [
+    "AKIA",
+    "ASIA",
+    "-----BEGIN ",
+    "ghp_",
+    "github_pat_",
+    "xoxb-",
+    "glpat-",
+];
 const BOOLEANS: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
 
 /// The value that a parameter has of itself.
 pub(super) fn given(parameter: &Value) -> Option<String> {
-    let value = [get(parameter, "value"), get(parameter, "default")].into_iter().find(|value| !value.is_null());
+    let value = [get(parameter, "value"), get(parameter, "default")]
+        .into_iter()
+        .find(|value| !value.is_null());
     value.map(plain)
 }
 
@@ -35,16 +45,21 @@ pub(super) fn secret(name: &str, value: &str) -> Option<&'static str> {
     let words = name.to_ascii_lowercase().replace(['_', '.'], "-");
     // PGPASSWORD is one word.
     let ends = |secret: &str| {
-        words.ends_with(secret) && (secret.starts_with("pass") || words.ends_with(&format!("-{secret}")))
+        words.ends_with(secret)
+            && (secret.starts_with("pass") || words.ends_with(&format!("-{secret}")))
     };
     let named = |secret: &&str| words == **secret || ends(secret);
     if Environment::is_secret(name) || SECRET_NAMES.iter().any(named) {
         return Some("has the name of a secret");
     }
-    let login = value.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.split_once('@'));
+    let login = value
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split('/').next()?.split_once('@'));
     let with_password = login
         .and_then(|(login, _)| login.split_once(':'))
-        .is_some_and(|(_, password)| !password.is_empty() && !password.contains("{{") && !password.starts_with('$'));
+        .is_some_and(|(_, password)| {
+            !password.is_empty() && !password.contains("{{") && !password.starts_with('$')
+        });
     let known = SECRET_VALUES.iter().any(|start| value.starts_with(start)) && value.len() > 16;
     (known || with_password).then_some("holds what looks like a secret")
 }
@@ -56,7 +71,10 @@ impl<'a> Linter<'a> {
         let is_submitted = has(spec, "entrypoint") && !is_cron;
         let annotations = get(&self.of.entry.raw, "metadata.annotations");
         if is_submitted && annotations.get(DESCRIPTION).is_none() {
-            self.find("description", format!("a template to submit needs the annotation `{DESCRIPTION}`"));
+            self.find(
+                "description",
+                format!("a template to submit needs the annotation `{DESCRIPTION}`"),
+            );
         }
         for (i, parameter) in list(spec, "arguments.parameters").iter().enumerate() {
             self.at(&format!(".arguments.parameters[{i}]"), |l| {
@@ -66,34 +84,53 @@ impl<'a> Linter<'a> {
                     l.find("duplicate", format!("there is another parameter `{name}`"));
                 }
                 if is_submitted && text(parameter, "description").is_empty() {
-                    l.find("description", format!("the parameter `{name}` has no description"));
+                    l.find(
+                        "description",
+                        format!("the parameter `{name}` has no description"),
+                    );
                 }
                 let value = given(parameter).unwrap_or_default();
                 if BOOLEANS.contains(&value.as_str()) && !has(parameter, "enum") && is_submitted {
-                    l.find("boolean", format!("`{name}` is `{value}`, and any text may be given"));
+                    l.find(
+                        "boolean",
+                        format!("`{name}` is `{value}`, and any text may be given"),
+                    );
                 }
                 let of = l.of;
-                l.tags(&value, &|name| of.names_workflow(name) || is_cron && name == SCHEDULED);
+                l.tags(&value, &|name| {
+                    of.names_workflow(name) || is_cron && name == SCHEDULED
+                });
             });
         }
     }
 
     /// Any parameter.
     pub(super) fn parameter(&mut self, parameter: &'a Value) {
-        let (name, value) = (text(parameter, "name"), given(parameter).unwrap_or_default());
+        let (name, value) = (
+            text(parameter, "name"),
+            given(parameter).unwrap_or_default(),
+        );
         if has(parameter, "value") && has(parameter, "valueFrom") {
-            self.find("two-values", format!("`{name}` has both `value` and `valueFrom`"));
+            self.find(
+                "two-values",
+                format!("`{name}` has both `value` and `valueFrom`"),
+            );
         }
         if let Some(why) = secret(name, &value) {
             self.find("secret", format!("the parameter `{name}` {why}"));
         }
-        self.in_enum(parameter, &value, format!("the default `{value}` of `{name}` is not in its enum"));
+        self.in_enum(
+            parameter,
+            &value,
+            format!("the default `{value}` of `{name}` is not in its enum"),
+        );
     }
 
     pub(super) fn in_enum(&mut self, parameter: &'a Value, value: &str, text: String) {
         let choices = list(parameter, "enum");
         let is_literal = !value.contains("{{") && (!value.is_empty() || has(parameter, "value"));
-        if is_literal && !choices.is_empty() && !choices.iter().any(|choice| plain(choice) == value) {
+        if is_literal && !choices.is_empty() && !choices.iter().any(|choice| plain(choice) == value)
+        {
             self.find("enum", text);
         }
     }
@@ -112,10 +149,15 @@ impl<'a> Linter<'a> {
         self.each(outputs, "parameters", |l, output| {
             let name = text(output, "name");
             if !has(output, "valueFrom.default") {
-                l.find("output-default", format!("the output `{name}` has no `valueFrom.default`"));
+                l.find(
+                    "output-default",
+                    format!("the output `{name}` has no `valueFrom.default`"),
+                );
             }
         });
-        self.each(outputs, "artifacts", |l, artifact| l.artifact(artifact, template));
+        self.each(outputs, "artifacts", |l, artifact| {
+            l.artifact(artifact, template)
+        });
     }
 
     /// A parameter of a CronWorkflow that is the scheduled time, in a field that is filled only once.
@@ -124,9 +166,20 @@ impl<'a> Linter<'a> {
             return;
         }
         let tag = format!("workflow.parameters.{}", text(parameter, "name"));
-        for field in ["synchronization", "workflowMetadata", "podMetadata", "metrics"] {
-            if super::texts(get(target, field)).iter().any(|(_, text)| text.contains(&tag)) {
-                self.find("one-pass", format!("`{field}` of the template uses it, and would get the literal tag"));
+        for field in [
+            "synchronization",
+            "workflowMetadata",
+            "podMetadata",
+            "metrics",
+        ] {
+            if super::texts(get(target, field))
+                .iter()
+                .any(|(_, text)| text.contains(&tag))
+            {
+                self.find(
+                    "one-pass",
+                    format!("`{field}` of the template uses it, and would get the literal tag"),
+                );
             }
         }
     }

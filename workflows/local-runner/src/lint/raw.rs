@@ -4,12 +4,21 @@ use serde_json::Value;
 
 /// Where a document has its workflow's spec: `.spec`, in a CronWorkflow `.spec.workflowSpec`.
 pub(super) fn spec_path(document: &Value) -> &'static str {
-    if document.get("kind").is_some_and(|kind| kind == "CronWorkflow") { ".spec.workflowSpec" } else { ".spec" }
+    if document
+        .get("kind")
+        .is_some_and(|kind| kind == "CronWorkflow")
+    {
+        ".spec.workflowSpec"
+    } else {
+        ".spec"
+    }
 }
 
 /// What stands at `a.b.c`; null when there is nothing.
 pub(super) fn get<'v>(value: &'v Value, path: &str) -> &'v Value {
-    path.split('.').try_fold(value, |value, name| value.get(name)).unwrap_or(&Value::Null)
+    path.split('.')
+        .try_fold(value, |value, name| value.get(name))
+        .unwrap_or(&Value::Null)
 }
 
 /// The list at `path`; empty when there is none.
@@ -47,11 +56,14 @@ fn collect<'v>(value: &'v Value, path: String, found: &mut Vec<(String, &'v str)
     match value {
         Value::String(text) => found.push((path, text)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, item)| collect(item, format!("{path}[{i}]"), found));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(i, item)| collect(item, format!("{path}[{i}]"), found));
         }
-        Value::Object(fields) => {
-            fields.iter().for_each(|(name, field)| collect(field, format!("{path}.{name}"), found))
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .for_each(|(name, field)| collect(field, format!("{path}.{name}"), found)),
         _ => {}
     }
 }

@@ -37,9 +37,22 @@ impl fmt::Display for Argo {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rule { name, why, help, source, argo } = self;
-        let help = if help.is_empty() { "as the finding tells" } else { help };
-        write!(f, "{name}: {why}\n\nDo this: {help}\nSource: {source}\n`argo lint` finds it: {argo}\n")
+        let Rule {
+            name,
+            why,
+            help,
+            source,
+            argo,
+        } = self;
+        let help = if help.is_empty() {
+            "as the finding tells"
+        } else {
+            help
+        };
+        write!(
+            f,
+            "{name}: {why}\n\nDo this: {help}\nSource: {source}\n`argo lint` finds it: {argo}\n"
+        )
     }
 }
 
@@ -53,8 +66,20 @@ pub(crate) fn help(name: &str) -> &'static str {
     find(name).map_or("", |rule| rule.help)
 }
 
-const fn rule(name: &'static str, argo: Argo, why: &'static str, help: &'static str, source: &'static str) -> Rule {
-    Rule { name, why, help, source, argo }
+const fn rule(
+    name: &'static str,
+    argo: Argo,
+    why: &'static str,
+    help: &'static str,
+    source: &'static str,
+) -> Rule {
+    Rule {
+        name,
+        why,
+        help,
+        source,
+        argo,
+    }
 }
 
 use Argo::{No, Partly, Yes};
@@ -82,7 +107,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "shorten it: a WorkflowTemplate takes 63 characters of a-z, 0-9, `-` and `.`, a CronWorkflow 52",
         "CRD rules of 4.0",
     ),
-    rule("duplicate", Yes, "one of the two is never used", "rename or remove one", "validate.go"),
+    rule(
+        "duplicate",
+        Yes,
+        "one of the two is never used",
+        "rename or remove one",
+        "validate.go",
+    ),
     rule(
         "unknown-field",
         Yes,
@@ -90,7 +121,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "look for the right spelling in Argo's fields.md",
         "fields.md",
     ),
-    rule("removed-field", Yes, "Argo 4 ignores or refuses it", "", "deprecations.md, upgrading.md"),
+    rule(
+        "removed-field",
+        Yes,
+        "Argo 4 ignores or refuses it",
+        "",
+        "deprecations.md, upgrading.md",
+    ),
     rule(
         "type",
         Partly,
@@ -98,7 +135,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "quote it",
         "YAML 1.1",
     ),
-    rule("template-kind", Yes, "Argo runs a template that is exactly one thing", "", "validate.go"),
+    rule(
+        "template-kind",
+        Yes,
+        "Argo runs a template that is exactly one thing",
+        "",
+        "validate.go",
+    ),
     rule(
         "too-many",
         Partly,
@@ -107,7 +150,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "CRD rules of 4.0",
     ),
     // ---- Workflows
-    rule("entrypoint", Yes, "nothing would run", "name a template of this workflow", "validate.go"),
+    rule(
+        "entrypoint",
+        Yes,
+        "nothing would run",
+        "name a template of this workflow",
+        "validate.go",
+    ),
     rule(
         "template-ref",
         Yes,
@@ -136,7 +185,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "remove it, or set `Never`; let the bucket's lifecycle rules delete",
         "#10840, #13499, #12621",
     ),
-    rule("locks", No, "two locks in one place deadlock", "keep one mutex or semaphore", "#14461"),
+    rule(
+        "locks",
+        No,
+        "two locks in one place deadlock",
+        "keep one mutex or semaphore",
+        "#14461",
+    ),
     rule(
         "progress",
         No,
@@ -236,7 +291,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "keep one of the two",
         "upgrading.md of 3.7",
     ),
-    rule("argument-unknown", No, "Argo drops it without a word", "name an input of the called template", "#14603"),
+    rule(
+        "argument-unknown",
+        No,
+        "Argo drops it without a word",
+        "name an input of the called template",
+        "#14603",
+    ),
     rule(
         "argument-missing",
         Yes,
@@ -252,7 +313,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "upgrading.md of 4.0, #15837",
     ),
     // ---- DAGs
-    rule("task-target", Yes, "a task calls one template", "set either `template` or `templateRef`", "validate.go"),
+    rule(
+        "task-target",
+        Yes,
+        "a task calls one template",
+        "set either `template` or `templateRef`",
+        "validate.go",
+    ),
     rule(
         "depends",
         Partly,
@@ -260,7 +327,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "write names of tasks and their results, with && || ! and parentheses",
         "enhanced-depends-logic.md",
     ),
-    rule("dependencies", Yes, "Argo takes one of the two in a DAG", "use `depends` in every task", "CRD rules of 4.0"),
+    rule(
+        "dependencies",
+        Yes,
+        "Argo takes one of the two in a DAG",
+        "use `depends` in every task",
+        "CRD rules of 4.0",
+    ),
     rule(
         "continue-on",
         Yes,
@@ -339,7 +412,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "use `limit` and `backoff.cap`",
         "operator.go",
     ),
-    rule("deadline", No, "a hanging step hangs for ever", "set `activeDeadlineSeconds`", "fields.md"),
+    rule(
+        "deadline",
+        No,
+        "a hanging step hangs for ever",
+        "set `activeDeadlineSeconds`",
+        "fields.md",
+    ),
     rule(
         "resources",
         No,
@@ -403,7 +482,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "let the step find its finished work in the store",
         "#11191, #3587",
     ),
-    rule("output-path", No, "the root of a leaf's file system is read-only", "write to /work/out", "emissary.go"),
+    rule(
+        "output-path",
+        No,
+        "the root of a leaf's file system is read-only",
+        "write to /work/out",
+        "emissary.go",
+    ),
     rule(
         "html-archive",
         No,
@@ -426,7 +511,13 @@ pub(crate) static RULES: [Rule; 65] = [
         "artifacts.md",
     ),
     // ---- Metrics
-    rule("metric", Partly, "the controller drops it, or its series fill the monitoring", "", "metrics.md"),
+    rule(
+        "metric",
+        Partly,
+        "the controller drops it, or its series fill the monitoring",
+        "",
+        "metrics.md",
+    ),
     // ---- CronWorkflows
     rule(
         "cron",

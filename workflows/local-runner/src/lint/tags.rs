@@ -35,11 +35,18 @@ impl<'a> Linter<'a> {
         };
         for name in names.iter().filter(|name| !known(name)) {
             match name == SCHEDULED {
-                true => self.find("scheduled-time", format!("the tag {{{{{name}}}}} stands in a template")),
+                true => self.find(
+                    "scheduled-time",
+                    format!("the tag {{{{{name}}}}} stands in a template"),
+                ),
                 false => self.find("tag", format!("the tag {{{{{name}}}}} refers to nothing")),
             }
         }
-        for tag in text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()) {
+        for tag in text
+            .split("{{")
+            .skip(1)
+            .filter_map(|rest| rest.split("}}").next())
+        {
             if !tag.starts_with('=') && tag.trim() != tag {
                 self.find("tag-space", format!("`{{{{{tag}}}}}` has spaces inside"));
             }
@@ -47,7 +54,12 @@ impl<'a> Linter<'a> {
     }
 
     /// Every tag in what stands at `field`.
-    pub(super) fn all_tags(&mut self, holder: &'a Value, field: &str, known: &dyn Fn(&str) -> bool) {
+    pub(super) fn all_tags(
+        &mut self,
+        holder: &'a Value,
+        field: &str,
+        known: &dyn Fn(&str) -> bool,
+    ) {
         for (path, text) in texts(get(holder, field)) {
             self.at(&format!(".{field}{path}"), |l| l.tags(text, known));
         }
@@ -77,7 +89,11 @@ impl<'a> Context<'a> {
             )
             || key(
                 "workflow.annotations.",
-                [get(document, "metadata.annotations"), get(self.spec, "workflowMetadata.annotations"), &Value::Null],
+                [
+                    get(document, "metadata.annotations"),
+                    get(self.spec, "workflowMetadata.annotations"),
+                    &Value::Null,
+                ],
             )
     }
 
@@ -87,11 +103,22 @@ impl<'a> Context<'a> {
     }
 
     /// Whether a name is a result of one of the tasks `before`.
-    pub(super) fn names_output(&self, template: &'a Value, before: &BTreeSet<&str>, name: &str) -> bool {
-        let rest = name.strip_prefix("tasks.").and_then(|rest| rest.split_once('.'));
-        let Some((task, field)) = rest.filter(|(task, _)| before.contains(task)) else { return false };
+    pub(super) fn names_output(
+        &self,
+        template: &'a Value,
+        before: &BTreeSet<&str>,
+        name: &str,
+    ) -> bool {
+        let rest = name
+            .strip_prefix("tasks.")
+            .and_then(|rest| rest.split_once('.'));
+        let Some((task, field)) = rest.filter(|(task, _)| before.contains(task)) else {
+            return false;
+        };
         let tasks = list(template, "dag.tasks");
-        let Some(task) = tasks.iter().find(|other| text(other, "name") == task) else { return false };
+        let Some(task) = tasks.iter().find(|other| text(other, "name") == task) else {
+            return false;
+        };
         let Ok(target) = self.called(task) else {
             return true; // Told where the task stands.
         };
@@ -100,15 +127,26 @@ impl<'a> Context<'a> {
         parameter.is_some_and(|name| has_name(list(target, "outputs.parameters"), name))
             || artifact.is_some_and(|name| has_name(list(target, "outputs.artifacts"), name))
             || field == "outputs.result" && !has(target, "dag")
-            || ["status", "exitCode", "startedAt", "finishedAt", "id", "ip", "hostNodeName", "outputs.parameters"]
-                .contains(&field)
+            || [
+                "status",
+                "exitCode",
+                "startedAt",
+                "finishedAt",
+                "id",
+                "ip",
+                "hostNodeName",
+                "outputs.parameters",
+            ]
+            .contains(&field)
     }
 }
 
 /// Whether a name is an input of that template.
 pub(super) fn names_input(template: &Value, name: &str) -> bool {
     let parameter = name.strip_prefix("inputs.parameters.");
-    let artifact = name.strip_prefix("inputs.artifacts.").map(|rest| rest.strip_suffix(".path").unwrap_or(rest));
+    let artifact = name
+        .strip_prefix("inputs.artifacts.")
+        .map(|rest| rest.strip_suffix(".path").unwrap_or(rest));
     name == "inputs.parameters"
         || parameter.is_some_and(|name| has_name(list(template, "inputs.parameters"), name))
         || artifact.is_some_and(|name| has_name(list(template, "inputs.artifacts"), name))
@@ -117,7 +155,9 @@ pub(super) fn names_input(template: &Value, name: &str) -> bool {
 /// Whether a name is of the pod itself.
 pub(super) fn names_own(template: &Value, name: &str) -> bool {
     let own = |list_of: &str| {
-        let rest = name.strip_prefix("outputs.").and_then(|rest| rest.strip_prefix(list_of)?.strip_prefix('.'));
+        let rest = name
+            .strip_prefix("outputs.")
+            .and_then(|rest| rest.strip_prefix(list_of)?.strip_prefix('.'));
         let output = rest.and_then(|rest| rest.strip_suffix(".path"));
         output.is_some_and(|name| has_name(list(template, &format!("outputs.{list_of}")), name))
     };

@@ -10,14 +10,19 @@ use crate::library::Source;
 use cases::{CRON, GOOD, MAP};
 
 fn repository(name: &str) -> Source {
-    Source::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name))
+    Source::Folder(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .join(name),
+    )
 }
 
 #[test]
 fn the_repositorys_own_workflows_are_clean() {
-    for (workflows, maps) in
-        [(repository("workflows"), repository("config-maps")), (Source::Embedded, Source::Embedded)]
-    {
+    for (workflows, maps) in [
+        (repository("workflows"), repository("config-maps")),
+        (Source::Embedded, Source::Embedded),
+    ] {
         let library = Library::load(&workflows).unwrap();
         assert_eq!((library.templates.len(), library.crons.len()), (6, 1));
         let findings = lint(&library, &ConfigMaps::load(&maps).unwrap());
@@ -40,7 +45,9 @@ fn findings(workflow: &str, map: &str) -> Vec<Finding> {
 
 /// The line of the first occurrence of `part`, from 1.
 fn line_of(text: &str, part: &str) -> usize {
-    let at = text.find(part).unwrap_or_else(|| panic!("`{part}` is nowhere in the file"));
+    let at = text
+        .find(part)
+        .unwrap_or_else(|| panic!("`{part}` is nowhere in the file"));
     text[..at].matches('\n').count() + 1
 }
 
@@ -48,7 +55,11 @@ fn line_of(text: &str, part: &str) -> usize {
 fn broken(case: &cases::Case) -> (String, String) {
     let (mut workflow, mut map) = (format!("{GOOD}---\n{CRON}"), MAP.to_owned());
     for (good, bad) in case.faults {
-        let file = if workflow.contains(good) { &mut workflow } else { &mut map };
+        let file = if workflow.contains(good) {
+            &mut workflow
+        } else {
+            &mut map
+        };
         assert!(file.contains(good), "{}: `{good}` is nowhere", case.rule);
         *file = file.replacen(good, bad, 1);
     }
@@ -58,11 +69,23 @@ fn broken(case: &cases::Case) -> (String, String) {
 #[test]
 fn each_fault_is_found_by_its_rule_in_its_line() {
     let none: Vec<Finding> = Vec::new();
-    assert_eq!(findings(&format!("{GOOD}---\n{CRON}"), MAP), none, "the files without a fault");
+    assert_eq!(
+        findings(&format!("{GOOD}---\n{CRON}"), MAP),
+        none,
+        "the files without a fault"
+    );
     for case in cases::all() {
         let (workflow, map) = broken(case);
-        let file = if map == MAP { ("f.yaml", &workflow) } else { ("m.yaml", &map) };
-        let line = if case.at.is_empty() { 0 } else { line_of(file.1, case.at) };
+        let file = if map == MAP {
+            ("f.yaml", &workflow)
+        } else {
+            ("m.yaml", &map)
+        };
+        let line = if case.at.is_empty() {
+            0
+        } else {
+            line_of(file.1, case.at)
+        };
         let found = findings(&workflow, &map);
         let expected = |finding: &Finding| {
             finding.rule == case.rule
@@ -70,7 +93,12 @@ fn each_fault_is_found_by_its_rule_in_its_line() {
                 && (finding.line == line || line == 0)
                 && finding.text.contains(case.text)
         };
-        assert!(found.iter().any(expected), "{} with `{}` in line {line}: {found:#?}", case.rule, case.text);
+        assert!(
+            found.iter().any(expected),
+            "{} with `{}` in line {line}: {found:#?}",
+            case.rule,
+            case.text
+        );
     }
 }
 
@@ -82,25 +110,43 @@ fn more_than_argo_takes_is_found() {
             "      - {{name: t{i}, template: map, arguments: {{parameters: [{{name: plan, value: a}}, {{name: group, value: a}}]}}}}\n"
         )
     };
-    let tasks = GOOD.replacen("      - name: one\n", &(many(&task) + "      - name: one\n"), 1);
+    let tasks = GOOD.replacen(
+        "      - name: one\n",
+        &(many(&task) + "      - name: one\n"),
+        1,
+    );
     let templates = many(&|i| format!("  - {{name: t{i}, suspend: {{}}}}\n"));
     let templates = GOOD.replacen("  - name: bye\n", &(templates + "  - name: bye\n"), 1);
-    for (workflow, at, text) in
-        [(tasks, "      tasks:", "there are 202 tasks"), (templates, "  templates:", "there are 202 templates")]
-    {
+    for (workflow, at, text) in [
+        (tasks, "      tasks:", "there are 202 tasks"),
+        (templates, "  templates:", "there are 202 templates"),
+    ] {
         let found = findings(&workflow, MAP);
-        let [finding] = found.as_slice() else { panic!("{found:#?}") };
-        assert_eq!((finding.rule, finding.line, &*finding.text), ("too-many", line_of(&workflow, at), text));
+        let [finding] = found.as_slice() else {
+            panic!("{found:#?}")
+        };
+        assert_eq!(
+            (finding.rule, finding.line, &*finding.text),
+            ("too-many", line_of(&workflow, at), text)
+        );
     }
 }
 
 #[test]
 fn every_rule_has_a_fault_that_it_finds() {
     for rule in &RULES {
-        assert!(cases::all().any(|case| case.rule == rule.name), "{} has no case", rule.name);
+        assert!(
+            cases::all().any(|case| case.rule == rule.name),
+            "{} has no case",
+            rule.name
+        );
     }
     for case in cases::all() {
-        assert!(RULES.iter().any(|rule| rule.name == case.rule), "{} is no rule", case.rule);
+        assert!(
+            RULES.iter().any(|rule| rule.name == case.rule),
+            "{} is no rule",
+            case.rule
+        );
     }
 }
 
@@ -108,28 +154,42 @@ fn every_rule_has_a_fault_that_it_finds() {
 fn what_argo_allows_and_this_runner_does_not_run_is_no_fault() {
     let more = "  - name: approve\n    suspend: {duration: '60'}\n  - name: sh\n    steps:\n    - - {name: a, template: map, hooks: {exit: {template: approve}}}\n";
     let workflow = GOOD.replacen("  - name: map\n", &format!("{more}  - name: map\n"), 1);
-    let workflow = workflow.replacen("depends: one.Succeeded || one.Skipped", "dependencies: [one]", 1);
+    let workflow = workflow.replacen(
+        "depends: one.Succeeded || one.Skipped",
+        "dependencies: [one]",
+        1,
+    );
     let none: Vec<Finding> = Vec::new();
     assert_eq!(findings(&workflow, MAP), none);
     let typo = workflow.replacen("hooks:", "hoks:", 1);
     let found = findings(&typo, MAP);
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert_eq!((found[0].rule, found[0].line), ("unknown-field", line_of(&typo, "hoks")));
+    assert_eq!(
+        (found[0].rule, found[0].line),
+        ("unknown-field", line_of(&typo, "hoks"))
+    );
 }
 
 #[test]
 fn a_condition_needs_no_quotes_around_one_of_some_words() {
     let gate = "  - name: gate\n    inputs: {parameters: [{name: answer, default: no_answer, enum: ['yes', no_answer]}]}\n    outputs: {parameters: [{name: answer, valueFrom: {supplied: {}, default: no_answer}}]}\n    suspend: {duration: 1h}\n";
     let workflow = GOOD.replacen("  - name: bye\n", &format!("{gate}  - name: bye\n"), 1);
-    let workflow =
-        workflow.replacen("      - name: one\n", "      - {name: ask, template: gate}\n      - name: one\n", 1);
+    let workflow = workflow.replacen(
+        "      - name: one\n",
+        "      - {name: ask, template: gate}\n      - name: one\n",
+        1,
+    );
     let workflow = workflow.replacen("depends: one.Succeeded", "depends: ask && one.Succeeded", 1);
     let when = "when: \"'{{tasks.one.status}}' != x\"";
-    let words = "when: '{{inputs.parameters.p}} == a || {{tasks.ask.outputs.parameters.answer}} == yes'";
+    let words =
+        "when: '{{inputs.parameters.p}} == a || {{tasks.ask.outputs.parameters.answer}} == yes'";
     let workflow = workflow.replacen(when, words, 1);
     let none: Vec<Finding> = Vec::new();
     assert_eq!(findings(&workflow, MAP), none);
-    for (good, bad) in [("enum: [a, b]", "enum: [a, b-c]"), ("['yes', no_answer]", "['yes', no_answer, not now]")] {
+    for (good, bad) in [
+        ("enum: [a, b]", "enum: [a, b-c]"),
+        ("['yes', no_answer]", "['yes', no_answer, not now]"),
+    ] {
         let found = findings(&workflow.replacen(good, bad, 1), MAP);
         assert_eq!(
             (found.len(), found[0].rule, found[0].line),
@@ -141,19 +201,36 @@ fn a_condition_needs_no_quotes_around_one_of_some_words() {
 
 #[test]
 fn a_patch_may_set_memory_by_an_expression_that_only_argo_understands() {
-    let memory = r#"{"name":"main","resources":{"limits":{"memory":"{{=asInt(retries) * 64 + 64}}Mi"}}},"#;
+    let memory =
+        r#"{"name":"main","resources":{"limits":{"memory":"{{=asInt(retries) * 64 + 64}}Mi"}}},"#;
     let workflow = GOOD.replacen("        limits: {memory: 64Mi}\n", "", 1);
-    let workflow = workflow.replacen(r#""containers":["#, &format!(r#""containers":[{memory}"#), 1);
+    let workflow = workflow.replacen(
+        r#""containers":["#,
+        &format!(r#""containers":[{memory}"#),
+        1,
+    );
     let none: Vec<Finding> = Vec::new();
     assert_eq!(findings(&workflow, MAP), none);
-    let typo = workflow.replacen(r#"{"name":"main""#, r#"{"name":"main","image":"{{inputs.parameters.imgae}}""#, 1);
+    let typo = workflow.replacen(
+        r#"{"name":"main""#,
+        r#"{"name":"main","image":"{{inputs.parameters.imgae}}""#,
+        1,
+    );
     let found = findings(&typo, MAP);
-    assert_eq!((found.len(), found[0].rule, found[0].line), (1, "tag", line_of(&typo, "podSpecPatch")), "{found:#?}");
+    assert_eq!(
+        (found.len(), found[0].rule, found[0].line),
+        (1, "tag", line_of(&typo, "podSpecPatch")),
+        "{found:#?}"
+    );
 }
 
 #[test]
 fn a_finding_prints_as_a_compiler_does() {
-    let (workflow, map) = broken(cases::all().find(|case| case.rule == "retry-limit").unwrap());
+    let (workflow, map) = broken(
+        cases::all()
+            .find(|case| case.rule == "retry-limit")
+            .unwrap(),
+    );
     let found = findings(&workflow, &map);
     let printed = found[0].to_string();
     let line = line_of(&workflow, "retryStrategy");

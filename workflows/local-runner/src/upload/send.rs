@@ -25,13 +25,25 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn new(files: &[Source]) -> Self {
         let terminal = Term::stderr().is_term();
-        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(files.iter().map(|file| file.bytes).sum()), target);
+        let target = if terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar =
+            ProgressBar::with_draw_target(Some(files.iter().map(|file| file.bytes).sum()), target);
         let style = "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-        let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("━━╌"));
-        let sending = Self { bar, files: files.len(), done: AtomicUsize::new(0) };
-        sending.bar.set_message(format!("0/{} files", sending.files));
+        let sending = Self {
+            bar,
+            files: files.len(),
+            done: AtomicUsize::new(0),
+        };
+        sending
+            .bar
+            .set_message(format!("0/{} files", sending.files));
         sending
     }
 
@@ -66,7 +78,11 @@ impl Sending {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         self.bar.set_message(format!("{done}/{} files", self.files));
         if self.bar.is_hidden() {
-            ui::tell(&format!("sent {key}, {}, {done} of {}\n", ui::mebibytes(bytes), self.files));
+            ui::tell(&format!(
+                "sent {key}, {}, {done} of {}\n",
+                ui::mebibytes(bytes),
+                self.files
+            ));
         }
         Ok(())
     }
@@ -78,7 +94,10 @@ impl Drop for Sending {
         self.bar.finish_and_clear();
         let done = self.done.load(Ordering::Relaxed);
         if done < self.files {
-            ui::tell(&format!("{done} of {} files were sent; run the same command to go on\n", self.files));
+            ui::tell(&format!(
+                "{done} of {} files were sent; run the same command to go on\n",
+                self.files
+            ));
         }
     }
 }

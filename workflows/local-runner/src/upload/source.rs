@@ -25,16 +25,26 @@ pub(super) struct Sources {
 /// No such folder or no raw file in it, a link to a folder or to nothing, a name that no object can have: exit 2.
 pub(super) fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
     if !dir.is_dir() {
-        return Err(Failure::usage(format!("there is no folder {}", dir.display())));
+        return Err(Failure::usage(format!(
+            "there is no folder {}",
+            dir.display()
+        )));
     }
     let mut found = Sources::default();
-    walk(dir, "", Path::new(target).canonicalize().ok().as_deref(), &mut found)?;
+    walk(
+        dir,
+        "",
+        Path::new(target).canonicalize().ok().as_deref(),
+        &mut found,
+    )?;
     if let Some(glob) = glob {
         found.files.retain(|file| matches_glob(glob, &file.key));
         found.left_out.clear();
     }
     if found.files.is_empty() {
-        let which = glob.map(|glob| format!(" that matches {glob}")).unwrap_or_default();
+        let which = glob
+            .map(|glob| format!(" that matches {glob}"))
+            .unwrap_or_default();
         return Err(Failure::usage(format!(
             "there is no .parquet or .csv file{which} in {}; the steps read train/*.parquet and predict/*.parquet, or what \
              TRAIN_GLOB and PREDICT_GLOB say",
@@ -59,7 +69,11 @@ fn walk(folder: &Path, below: &str, target: Option<&Path>, found: &mut Sources) 
         }
         let link = entry.file_type().with_context(reading)?.is_symlink();
         let metadata = std::fs::metadata(&path).with_context(|| {
-            format!("looking up {}{}", path.display(), if link { ", a link to nothing" } else { "" })
+            format!(
+                "looking up {}{}",
+                path.display(),
+                if link { ", a link to nothing" } else { "" }
+            )
         })?;
         if metadata.is_dir() && link {
             return Err(Failure::usage(format!(
@@ -76,7 +90,11 @@ fn walk(folder: &Path, below: &str, target: Option<&Path>, found: &mut Sources) 
             }
             walk(&path, &key, target, found)?;
         } else if name.ends_with(".parquet") || name.ends_with(".csv") {
-            found.files.push(Source { key, path, bytes: metadata.len() });
+            found.files.push(Source {
+                key,
+                path,
+                bytes: metadata.len(),
+            });
         } else {
             found.left_out.push((key, "it is no .parquet or .csv file"));
         }
@@ -94,7 +112,11 @@ fn key(below: &str, path: &PathBuf) -> Result<String> {
         ))
     };
     let name = plain.ok_or_else(refused)?;
-    let key = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
+    let key = if below.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{below}/{name}")
+    };
     layout::check(&key).map_err(|_| refused())?;
     Ok(key)
 }

@@ -32,7 +32,12 @@ impl Lab {
     fn parquet(&self, key: &str, rows: i64) {
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
         let batch = RecordBatch::try_from_iter([("id", column)]).unwrap();
-        let mut writer = ArrowWriter::try_new(fs::File::create(self.from(key)).unwrap(), batch.schema(), None).unwrap();
+        let mut writer = ArrowWriter::try_new(
+            fs::File::create(self.from(key)).unwrap(),
+            batch.schema(),
+            None,
+        )
+        .unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
     }
@@ -74,7 +79,8 @@ impl Lab {
     }
 
     fn same(&self, key: &str) -> bool {
-        fs::read(self.from(key)).unwrap() == fs::read(self.home.path().join("to").join(key)).unwrap()
+        fs::read(self.from(key)).unwrap()
+            == fs::read(self.home.path().join("to").join(key)).unwrap()
     }
 }
 
@@ -94,7 +100,11 @@ async fn the_structure_is_kept_and_what_is_no_raw_file_is_left_out() {
     fs::write(lab.from("train/.a.parquet.swp"), "x").unwrap();
     fs::write(lab.from("train/_temporary/b.parquet"), "x").unwrap();
     fs::write(lab.from("README.md"), "x").unwrap();
-    symlink(lab.from("elsewhere.parquet"), lab.from("labels/linked.parquet")).unwrap();
+    symlink(
+        lab.from("elsewhere.parquet"),
+        lab.from("labels/linked.parquet"),
+    )
+    .unwrap();
     lab.upload(|_| ()).await.unwrap();
     let keys = [
         "elsewhere.parquet",
@@ -130,9 +140,20 @@ async fn a_file_that_differs_is_refused_by_name_unless_it_is_to_be_replaced() {
     fs::write(lab.from("train/b.csv"), "id\n2\n").unwrap();
     fs::write(lab.from("train/c.csv"), "id\n3\n").unwrap();
     let told = refusal(lab.upload(|_| ()).await, 2);
-    assert!(told.contains("train/b.csv") && !told.contains("train/a.csv") && told.contains("--overwrite"), "{told}");
-    assert_eq!(lab.keys(), ["train/a.csv", "train/b.csv"], "and nothing is sent");
-    lab.upload(|options| options.overwrite = true).await.unwrap();
+    assert!(
+        told.contains("train/b.csv")
+            && !told.contains("train/a.csv")
+            && told.contains("--overwrite"),
+        "{told}"
+    );
+    assert_eq!(
+        lab.keys(),
+        ["train/a.csv", "train/b.csv"],
+        "and nothing is sent"
+    );
+    lab.upload(|options| options.overwrite = true)
+        .await
+        .unwrap();
     assert!(lab.same("train/b.csv") && lab.same("train/c.csv"));
 }
 
@@ -141,7 +162,9 @@ async fn truncated_files_are_refused_by_name_before_anything_is_sent() {
     let lab = Lab::new();
     lab.parquet("train/a.parquet", 100);
     let whole = fs::read(lab.from("train/a.parquet")).unwrap();
-    let footer = whole.len() - 8 - u32::from_le_bytes(whole[whole.len() - 8..][..4].try_into().unwrap()) as usize;
+    let footer = whole.len()
+        - 8
+        - u32::from_le_bytes(whole[whole.len() - 8..][..4].try_into().unwrap()) as usize;
     let damaged: [(&str, &[u8]); 4] = [
         ("train/b.parquet", &[]),
         ("train/c.parquet", &whole[..whole.len() - 1]),
@@ -154,11 +177,16 @@ async fn truncated_files_are_refused_by_name_before_anything_is_sent() {
     }
     let told = refusal(lab.upload(|_| ()).await, 10);
     for (key, _) in damaged {
-        assert!(told.contains(&format!("{key} can't be read as a parquet file")), "{key}: {told}");
+        assert!(
+            told.contains(&format!("{key} can't be read as a parquet file")),
+            "{key}: {told}"
+        );
     }
     assert!(!told.contains("train/a.parquet"), "{told}");
     assert_eq!(lab.keys(), [""; 0]);
-    lab.upload(|options| options.glob = Some("train/a*".to_owned())).await.unwrap();
+    lab.upload(|options| options.glob = Some("train/a*".to_owned()))
+        .await
+        .unwrap();
     assert_eq!(lab.keys(), ["train/a.parquet"]);
 }
 
@@ -175,9 +203,17 @@ async fn folders_that_hold_nothing_to_bring_are_refused() {
     let lab = Lab::new();
     assert!(refusal(lab.upload(|_| ()).await, 2).contains("there is no .parquet or .csv file in"));
     fs::write(lab.from("train/a.csv"), "id\n1\n").unwrap();
-    let told = refusal(lab.upload(|options| options.glob = Some("predict/*".to_owned())).await, 2);
+    let told = refusal(
+        lab.upload(|options| options.glob = Some("predict/*".to_owned()))
+            .await,
+        2,
+    );
     assert!(told.contains("that matches predict/*"), "{told}");
-    let told = refusal(lab.upload(|options| options.dir = "/no/such/folder".into()).await, 2);
+    let told = refusal(
+        lab.upload(|options| options.dir = "/no/such/folder".into())
+            .await,
+        2,
+    );
     assert!(told.contains("/no/such/folder"), "{told}");
 }
 
@@ -198,11 +234,18 @@ async fn links_that_lead_astray_and_names_that_no_key_has_are_refused() {
     for name in ["train/a*.csv", "train/a\n.csv", "train/a\\b.csv"] {
         let lab = Lab::new();
         fs::write(lab.from(name), "id\n1\n").unwrap();
-        assert!(refusal(lab.upload(|_| ()).await, 2).contains("has a name that no raw file can have"), "{name:?}");
+        assert!(
+            refusal(lab.upload(|_| ()).await, 2).contains("has a name that no raw file can have"),
+            "{name:?}"
+        );
     }
     let lab = Lab::new();
     fs::write(lab.from("train/a.csv"), "id\n1\n").unwrap();
     fs::create_dir(lab.home.path().join("to")).unwrap();
-    let told = refusal(lab.upload(|options| options.dir = lab.home.path().to_owned()).await, 2);
+    let told = refusal(
+        lab.upload(|options| options.dir = lab.home.path().to_owned())
+            .await,
+        2,
+    );
     assert!(told.contains("to is where the files would go to"), "{told}");
 }

@@ -21,9 +21,16 @@ fn check(fields: &Path, manifests: &[PathBuf]) -> Vec<String> {
     if std::env::var_os("ARGO_JSON_SCHEMA").is_none() {
         command.envs(schema().map(|schema| ("ARGO_JSON_SCHEMA", schema)));
     }
-    let output = command.arg(script).arg(fields).args(manifests).stderr(Stdio::inherit()).output().unwrap();
+    let output = command
+        .arg(script)
+        .arg(fields)
+        .args(manifests)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
-    let wrong: Vec<String> = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"));
+    let wrong: Vec<String> =
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"));
     assert_eq!(output.status.success(), wrong.is_empty());
     wrong
 }
@@ -34,8 +41,12 @@ fn fields() -> PathBuf {
 
 #[test]
 fn argos_types_know_every_field_of_the_manifests_and_of_the_list_that_lint_has() {
-    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
-    let manifests: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    let entries = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let manifests: Vec<_> = entries
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
     assert!(manifests.len() >= 5, "{manifests:?}");
     let wrong = check(&fields(), &manifests);
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -46,11 +57,36 @@ fn argos_types_refuse_a_field_that_argo_4_does_not_know_at_any_depth() {
     let home = tempfile::tempdir().unwrap();
     let steps = std::fs::read_to_string(folder().join("steps.yaml")).unwrap();
     let faults = [
-        ("podGC", "spec:\n", "spec:\n  podGC: {strategie: OnPodSuccess}\n", "podGC.strategie"),
-        ("mutex", "        mutexes:\n", "        mutex: {name: x}\n        mutexes:\n", "synchronization.mutex"),
-        ("security", "seccompProfile: {type", "seccompProfile: {tpye", "seccompProfile.tpye"),
-        ("env", "secretKeyRef: {name", "secretKeyRf: {name", "valueFrom.secretKeyRf"),
-        ("type", "runAsNonRoot: true", "runAsNonRoot: 'maybe'", "securityContext.runAsNonRoot"),
+        (
+            "podGC",
+            "spec:\n",
+            "spec:\n  podGC: {strategie: OnPodSuccess}\n",
+            "podGC.strategie",
+        ),
+        (
+            "mutex",
+            "        mutexes:\n",
+            "        mutex: {name: x}\n        mutexes:\n",
+            "synchronization.mutex",
+        ),
+        (
+            "security",
+            "seccompProfile: {type",
+            "seccompProfile: {tpye",
+            "seccompProfile.tpye",
+        ),
+        (
+            "env",
+            "secretKeyRef: {name",
+            "secretKeyRf: {name",
+            "valueFrom.secretKeyRf",
+        ),
+        (
+            "type",
+            "runAsNonRoot: true",
+            "runAsNonRoot: 'maybe'",
+            "securityContext.runAsNonRoot",
+        ),
     ];
     let mut files = Vec::new();
     for (name, good, bad, _) in faults {
@@ -61,8 +97,14 @@ fn argos_types_refuse_a_field_that_argo_4_does_not_know_at_any_depth() {
     }
     let wrong = check(&fields(), &files);
     for (name, _, _, place) in faults {
-        let expected = |line: &&String| line.contains(&format!("/{name}.yaml: ")) && line.contains(place);
-        assert!(wrong.iter().any(|line| expected(&line) && line.contains("(hera)")), "{name}: {wrong:#?}");
+        let expected =
+            |line: &&String| line.contains(&format!("/{name}.yaml: ")) && line.contains(place);
+        assert!(
+            wrong
+                .iter()
+                .any(|line| expected(&line) && line.contains("(hera)")),
+            "{name}: {wrong:#?}"
+        );
     }
 }
 
@@ -71,12 +113,21 @@ fn a_field_that_is_missing_in_the_list_of_lint_is_told() {
     let home = tempfile::tempdir().unwrap();
     let list = std::fs::read_to_string(fields()).unwrap();
     let file = home.path().join("fields.txt");
-    std::fs::write(&file, list.replacen(" pendingTimeout", "", 1).replacen(" podSpecPatch", " podSpecPtch", 1))
-        .unwrap();
+    std::fs::write(
+        &file,
+        list.replacen(" pendingTimeout", "", 1)
+            .replacen(" podSpecPatch", " podSpecPtch", 1),
+    )
+    .unwrap();
     let wrong = check(&file, &[]);
-    for part in
-        ["Template.pendingTimeout: known to Argo", "Template.podSpecPtch: in the list", "Template.podSpecPatch: known"]
-    {
-        assert!(wrong.iter().any(|line| line.contains(part)), "{part}: {wrong:#?}");
+    for part in [
+        "Template.pendingTimeout: known to Argo",
+        "Template.podSpecPtch: in the list",
+        "Template.podSpecPatch: known",
+    ] {
+        assert!(
+            wrong.iter().any(|line| line.contains(part)),
+            "{part}: {wrong:#?}"
+        );
     }
 }

@@ -20,7 +20,10 @@ const TEMPLATES: &str = r#"
 "#;
 
 fn lab() -> Lab {
-    Lab::templates("{name: word, value: good, enum: [good, bad]}, {name: count, value: '1'}", TEMPLATES)
+    Lab::templates(
+        "{name: word, value: good, enum: [good, bad]}, {name: count, value: '1'}",
+        TEMPLATES,
+    )
 }
 
 /// Times and sizes are of the moment.
@@ -29,8 +32,13 @@ fn still(value: &mut Value) {
         Value::Object(fields) => {
             fields.remove("peakMemoryBytes");
             for (name, field) in fields {
-                let is_time = ["startedAt", "finishedAt", "creationTimestamp"].contains(&name.as_str());
-                if is_time && field.is_string() { *field = "[time]".into() } else { still(field) }
+                let is_time =
+                    ["startedAt", "finishedAt", "creationTimestamp"].contains(&name.as_str());
+                if is_time && field.is_string() {
+                    *field = "[time]".into()
+                } else {
+                    still(field)
+                }
             }
         }
         Value::Array(items) => items.iter_mut().for_each(still),
@@ -42,7 +50,11 @@ fn still(value: &mut Value) {
 fn get_prints_an_object_of_argos_shape() {
     let lab = lab();
     lab.submit(&["--name", "w"]);
-    let mut workflow = lab.alameda(&["get", "@latest", "-o", "json"]).expect(0).workflow().0;
+    let mut workflow = lab
+        .alameda(&["get", "@latest", "-o", "json"])
+        .expect(0)
+        .workflow()
+        .0;
     still(&mut workflow);
     workflow["status"]["storedTemplates"] = "[templates]".into();
     workflow["status"]["storedWorkflowTemplateSpec"] = "[spec]".into();
@@ -55,7 +67,10 @@ fn every_format_is_there() {
     lab.submit(&["--name", "w"]);
     let shown = |arguments: &[&str]| lab.alameda(arguments).expect(0).stdout;
     let yaml = shown(&["get", "w", "-o", "yaml"]);
-    assert!(yaml.contains("\n  name: w\n") && yaml.contains("apiVersion: argoproj.io/v1alpha1\n"), "{yaml}");
+    assert!(
+        yaml.contains("\n  name: w\n") && yaml.contains("apiVersion: argoproj.io/v1alpha1\n"),
+        "{yaml}"
+    );
     assert_eq!(shown(&["get", "w", "-o", "name"]), "w\n");
     let table = shown(&["get", "w"]);
     for part in [
@@ -69,36 +84,80 @@ fn every_format_is_there() {
         assert!(table.contains(part), "{part}: {table}");
     }
     let wide = shown(&["get", "w", "-o", "wide"]);
-    assert!(wide.contains("FOLDER") && wide.contains("say(0:a)(0)"), "{wide}");
+    assert!(
+        wide.contains("FOLDER") && wide.contains("say(0:a)(0)"),
+        "{wide}"
+    );
 
     lab.submit(&["--name", "later", "-p", "word=bad"]);
     let list = shown(&["list"]);
-    let names: Vec<_> = list.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    let names: Vec<_> = list
+        .lines()
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
     assert_eq!(names, ["NAME", "later", "w"], "the newest first");
-    assert!(list.contains("main: Error (exit code 10): why: it is bad"), "{list}");
+    assert!(
+        list.contains("main: Error (exit code 10): why: it is bad"),
+        "{list}"
+    );
     assert!(shown(&["list", "-o", "wide"]).contains("word=bad,count=1"));
     assert_eq!(shown(&["list", "-o", "name"]), "later\nw\n");
     let listed: Value = serde_json::from_str(&shown(&["list", "-o", "json"])).unwrap();
     assert_eq!(listed.as_array().map(Vec::len), Some(2));
-    assert_eq!(Lab::new("").alameda(&["list"]).expect(0).stdout, "No workflows found\n");
+    assert_eq!(
+        Lab::new("").alameda(&["list"]).expect(0).stdout,
+        "No workflows found\n"
+    );
 }
 
 #[test]
 fn a_failure_says_what_why_and_what_next() {
     let lab = lab();
-    let ran = lab.alameda(&["submit", "--from", "workflowtemplate/t", "--name", "w", "-p", "word=bad"]).expect(1);
-    for part in
-        ["w: Failed", "✖ say(0:a)", "main: Error (exit code 10): why: it is bad", "logs w 'say(0:a)(1)'", "retry w\n"]
-    {
+    let ran = lab
+        .alameda(&[
+            "submit",
+            "--from",
+            "workflowtemplate/t",
+            "--name",
+            "w",
+            "-p",
+            "word=bad",
+        ])
+        .expect(1);
+    for part in [
+        "w: Failed",
+        "✖ say(0:a)",
+        "main: Error (exit code 10): why: it is bad",
+        "logs w 'say(0:a)(1)'",
+        "retry w\n",
+    ] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     let logs = |node: &str| lab.alameda(&["logs", "w", node]).expect(0).stdout;
-    let next = ran.stderr.lines().find_map(|line| line.split_once(" logs w '")).unwrap().1.trim_end_matches('\'');
+    let next = ran
+        .stderr
+        .lines()
+        .find_map(|line| line.split_once(" logs w '"))
+        .unwrap()
+        .1
+        .trim_end_matches('\'');
     assert_eq!(logs(next), "says bad-a\n");
     let both = logs("say");
-    assert_eq!(both.lines().filter(|line| line.ends_with(": says bad-a")).count(), 2, "{both}");
+    assert_eq!(
+        both.lines()
+            .filter(|line| line.ends_with(": says bad-a"))
+            .count(),
+        2,
+        "{both}"
+    );
     let unknown = lab.alameda(&["logs", "w", "nobody"]).expect(2);
-    assert!(unknown.stderr.contains("no step of w is `nobody`; it has:\n  say(0:a)"), "{}", unknown.stderr);
+    assert!(
+        unknown
+            .stderr
+            .contains("no step of w is `nobody`; it has:\n  say(0:a)"),
+        "{}",
+        unknown.stderr
+    );
 }
 
 #[test]
@@ -109,7 +168,10 @@ fn parameters_come_from_a_file_and_the_command_line_wins() {
     for (file, n) in [("p.yaml", "7"), ("p.json", "8")] {
         let ended = lab.submit(&["--parameter-file", file, "-p", "word=good"]);
         let parameters = &ended.0["spec"]["arguments"]["parameters"];
-        assert_eq!((&parameters[0]["value"], &parameters[1]["value"]), (&"good".into(), &n.into()));
+        assert_eq!(
+            (&parameters[0]["value"], &parameters[1]["value"]),
+            (&"good".into(), &n.into())
+        );
     }
 }
 
@@ -119,11 +181,21 @@ fn a_retry_reads_and_writes_where_the_workflow_did() {
         "",
         "  - {name: main, container: {command: [sh, -c, 'echo $STORE_URL $RAW_URL >> $LAB/urls; exit 1']}}\n",
     );
-    lab.submit(&["--name", "w", "--store-url", "here", "--raw-url", "s3://bucket/raw"]);
+    lab.submit(&[
+        "--name",
+        "w",
+        "--store-url",
+        "here",
+        "--raw-url",
+        "s3://bucket/raw",
+    ]);
     lab.alameda(&["retry", "w"]).expect(1);
     let seen = lab.read("urls");
     let lines: Vec<_> = seen.lines().collect();
-    assert!(lines[0].ends_with("/here s3://bucket/raw") && lines[0].starts_with('/'), "{seen}");
+    assert!(
+        lines[0].ends_with("/here s3://bucket/raw") && lines[0].starts_with('/'),
+        "{seen}"
+    );
     assert_eq!(lines[1], lines[0]);
 }
 
@@ -132,24 +204,54 @@ fn what_is_asked_wrongly_is_refused_with_exit_2_and_starts_nothing() {
     let lab = lab();
     let submit = ["submit", "--from", "workflowtemplate/t"];
     for (arguments, part) in [
-        (&[&submit[..], &["-p", "wrod=x"]].concat()[..], "has no parameter `wrod`; it takes: word, count"),
+        (
+            &[&submit[..], &["-p", "wrod=x"]].concat()[..],
+            "has no parameter `wrod`; it takes: word, count",
+        ),
         (
             &[&submit[..], &["-p", "word=worse"]].concat(),
             "the parameter word is `worse`, but must be one of: good, bad",
         ),
-        (&[&submit[..], &["-p", "word"]].concat(), "expected parameter of the form: NAME=VALUE. Received: word"),
-        (&[&submit[..], &["--scheduled-time", "today"]].concat(), "give an instant such as"),
-        (&[&submit[..], &["--parameter-file", "none.yaml"]].concat(), "none.yaml"),
-        (&[&submit[..], &["--name", "a/b"]].concat(), "a/b is no name"),
-        (&["submit", "--from", "workflowtemplate/u"], "there is no workflowtemplate `u`; known: t"),
-        (&["submit", "--from", "cronwf/u"], "there is no cronwf `u`; known: none"),
-        (&["submit", "--from", "t"], "give workflowtemplate/NAME or cronwf/NAME"),
+        (
+            &[&submit[..], &["-p", "word"]].concat(),
+            "expected parameter of the form: NAME=VALUE. Received: word",
+        ),
+        (
+            &[&submit[..], &["--scheduled-time", "today"]].concat(),
+            "give an instant such as",
+        ),
+        (
+            &[&submit[..], &["--parameter-file", "none.yaml"]].concat(),
+            "none.yaml",
+        ),
+        (
+            &[&submit[..], &["--name", "a/b"]].concat(),
+            "a/b is no name",
+        ),
+        (
+            &["submit", "--from", "workflowtemplate/u"],
+            "there is no workflowtemplate `u`; known: t",
+        ),
+        (
+            &["submit", "--from", "cronwf/u"],
+            "there is no cronwf `u`; known: none",
+        ),
+        (
+            &["submit", "--from", "t"],
+            "give workflowtemplate/NAME or cronwf/NAME",
+        ),
         (&["submit"], "--from"),
         (&["get", "../x"], "there is no workflow `../x`"),
         (&["get", "@latest"], "there is no workflow yet"),
         (&["list", "--workflows", "nowhere", "-o", "csv"], "csv"),
         (
-            &["submit", "--workflows", "nowhere", "--from", "workflowtemplate/t"],
+            &[
+                "submit",
+                "--workflows",
+                "nowhere",
+                "--from",
+                "workflowtemplate/t",
+            ],
             "--workflows nowhere: there is no such folder",
         ),
     ] {
@@ -158,8 +260,14 @@ fn what_is_asked_wrongly_is_refused_with_exit_2_and_starts_nothing() {
     }
     assert_eq!(lab.alameda(&["list", "-o", "name"]).expect(0).stdout, "");
     lab.submit(&["--name", "w"]);
-    let taken = lab.alameda(&[&submit[..], &["--name", "w"]].concat()).expect(2);
-    assert!(taken.stderr.contains("there is a workflow w already"), "{}", taken.stderr);
+    let taken = lab
+        .alameda(&[&submit[..], &["--name", "w"]].concat())
+        .expect(2);
+    assert!(
+        taken.stderr.contains("there is a workflow w already"),
+        "{}",
+        taken.stderr
+    );
 }
 
 #[test]
@@ -167,9 +275,14 @@ fn a_field_that_is_not_understood_is_refused_with_file_and_path_and_only_for_tho
     let lab = lab();
     let steps = "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: u}\nspec:\n  entrypoint: main\n  templates:\n  - {name: main, steps: [], container: {command: [n]}}\n";
     lab.write("workflows/u.yaml", steps);
-    lab.write("workflows/service.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {anything: goes}\n");
+    lab.write(
+        "workflows/service.yaml",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {anything: goes}\n",
+    );
     assert_eq!(lab.submit(&[]).phase(), "Succeeded");
-    let ran = lab.alameda(&["submit", "--from", "workflowtemplate/u"]).expect(2);
+    let ran = lab
+        .alameda(&["submit", "--from", "workflowtemplate/u"])
+        .expect(2);
     for part in [
         "workflows/u.yaml:7:18: u.spec.templates[0].steps: the field `steps` of template is not run here [not-run]",
         "workflows/u.yaml:7:51: u.spec.templates[0].container.command[0]: must be text, not the boolean false",
@@ -179,30 +292,75 @@ fn a_field_that_is_not_understood_is_refused_with_file_and_path_and_only_for_tho
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     let lint = lab.alameda(&["lint", "workflows/u.yaml"]).expect(1);
-    assert!(!lint.stdout.contains("not-run") && lint.stdout.contains("u.yaml:7:51: "), "{}", lint.stdout);
-    let json = lab.alameda(&["lint", "-o", "json", "workflows/u.yaml"]).expect(1).stdout;
+    assert!(
+        !lint.stdout.contains("not-run") && lint.stdout.contains("u.yaml:7:51: "),
+        "{}",
+        lint.stdout
+    );
+    let json = lab
+        .alameda(&["lint", "-o", "json", "workflows/u.yaml"])
+        .expect(1)
+        .stdout;
     let findings: Vec<Value> = serde_json::from_str(&json).unwrap();
-    let find = |rule: &str| findings.iter().find(|finding| finding["rule"] == rule).unwrap();
-    assert_eq!((&find("type")["line"], &find("type")["column"]), (&7.into(), &51.into()));
+    let find = |rule: &str| {
+        findings
+            .iter()
+            .find(|finding| finding["rule"] == rule)
+            .unwrap()
+    };
+    assert_eq!(
+        (&find("type")["line"], &find("type")["column"]),
+        (&7.into(), &51.into())
+    );
     assert_eq!(find("type")["help"], "quote it");
     assert!(lint.stderr.ends_with("problem(s) found\n"));
     let library = "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: v}\nspec:\n  templates:\n  - {name: main, dag: {tasks: [{name: a, templateRef: {name: u, template: main}}]}}\n";
     lab.write("workflows/v.yaml", library);
     let one = lab.alameda(&["lint", "workflows/v.yaml"]).expect(0);
-    assert_eq!(one.stdout, "", "what it calls stands in another file, whose faults are not told");
-    assert_eq!(lab.alameda(&["lint", "-o", "json", "workflows/v.yaml"]).expect(0).stdout, "[]\n");
+    assert_eq!(
+        one.stdout, "",
+        "what it calls stands in another file, whose faults are not told"
+    );
+    assert_eq!(
+        lab.alameda(&["lint", "-o", "json", "workflows/v.yaml"])
+            .expect(0)
+            .stdout,
+        "[]\n"
+    );
     lab.write("workflows/broken.yaml", "a: [");
-    assert!(lab.alameda(&["lint"]).expect(1).stdout.contains("workflows/broken.yaml:2: YAML: "));
+    assert!(
+        lab.alameda(&["lint"])
+            .expect(1)
+            .stdout
+            .contains("workflows/broken.yaml:2: YAML: ")
+    );
 }
 
 #[test]
 fn a_rule_explains_itself() {
     let lab = lab();
-    let told = lab.alameda(&["lint", "--explain", "spec-retry"]).expect(0).stdout;
-    assert!(told.starts_with("spec-retry: ") && told.contains("#9190") && told.contains("finds it: no"), "{told}");
-    assert!(lab.alameda(&["lint", "--explain"]).expect(0).stdout.starts_with("Interpreted as Argo"));
+    let told = lab
+        .alameda(&["lint", "--explain", "spec-retry"])
+        .expect(0)
+        .stdout;
+    assert!(
+        told.starts_with("spec-retry: ") && told.contains("#9190") && told.contains("finds it: no"),
+        "{told}"
+    );
+    assert!(
+        lab.alameda(&["lint", "--explain"])
+            .expect(0)
+            .stdout
+            .starts_with("Interpreted as Argo")
+    );
     let unknown = lab.alameda(&["lint", "--explain", "spec-retri"]).expect(2);
-    assert!(unknown.stderr.contains("no rule `spec-retri`; known: yaml, "), "{}", unknown.stderr);
+    assert!(
+        unknown
+            .stderr
+            .contains("no rule `spec-retri`; known: yaml, "),
+        "{}",
+        unknown.stderr
+    );
 }
 
 #[test]
@@ -210,8 +368,15 @@ fn the_copies_in_the_program_serve_where_there_is_no_folder() {
     let empty = Lab::new("");
     let elsewhere = empty.path("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
-    let ran = empty.command(&["lint"]).current_dir(&elsewhere).output().unwrap();
-    assert_eq!((ran.status.code(), ran.stdout.as_slice()), (Some(0), &b""[..]));
+    let ran = empty
+        .command(&["lint"])
+        .current_dir(&elsewhere)
+        .output()
+        .unwrap();
+    assert_eq!(
+        (ran.status.code(), ran.stdout.as_slice()),
+        (Some(0), &b""[..])
+    );
     let ran = empty
         .command(&["submit", "--from", "workflowtemplate/alameda-pipeline"])
         .current_dir(&elsewhere)

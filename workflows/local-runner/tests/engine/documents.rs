@@ -10,7 +10,10 @@ fn docs() -> std::path::PathBuf {
 
 /// Tests that a document links to, as ``[`name`](file.rs)``: name and file.
 fn named(text: &str) -> Vec<(&str, &str)> {
-    let links = text.split("[`").skip(1).filter_map(|rest| rest.split_once("`]("));
+    let links = text
+        .split("[`")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("`]("));
     links
         .filter_map(|(name, rest)| Some((name, rest.split_once(')')?.0)))
         .filter(|(_, file)| file.ends_with(".rs"))
@@ -19,24 +22,41 @@ fn named(text: &str) -> Vec<(&str, &str)> {
 
 /// Leaves in the first column of the table under a heading.
 fn leaves<'a>(text: &'a str, heading: &str) -> BTreeSet<&'a str> {
-    let section = text.split(heading).nth(1).unwrap_or_else(|| panic!("no {heading}"));
-    let rows = section.split("\n## ").next().unwrap_or_default().lines().filter(|line| line.starts_with("| `"));
+    let section = text
+        .split(heading)
+        .nth(1)
+        .unwrap_or_else(|| panic!("no {heading}"));
+    let rows = section
+        .split("\n## ")
+        .next()
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.starts_with("| `"));
     let first = rows.filter_map(|row| row.split(" | ").next());
-    first.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
+    first
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect()
 }
 
 #[test]
 fn the_rerun_matrix_has_a_row_for_every_leaf_and_its_tests_exist() {
     let text = fs::read_to_string(docs().join("rerun-matrix.md")).unwrap();
     let library = include_str!("../../../steps.yaml");
-    let all: BTreeSet<&str> = library.lines().filter_map(|line| line.strip_prefix("    - name: ")).collect();
+    let all: BTreeSet<&str> = library
+        .lines()
+        .filter_map(|line| line.strip_prefix("    - name: "))
+        .collect();
     for heading in ["## What it does to each leaf", "## The tests"] {
         assert_eq!(leaves(&text, heading), all, "{heading}");
     }
     let tests = named(&text);
     assert!(tests.len() > all.len(), "{tests:?}");
     for (name, file) in tests {
-        let source = fs::read_to_string(docs().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(source.contains(&format!("fn {name}(")), "{file} has no test {name}");
+        let source =
+            fs::read_to_string(docs().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(
+            source.contains(&format!("fn {name}(")),
+            "{file} has no test {name}"
+        );
     }
 }

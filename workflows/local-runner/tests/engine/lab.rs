@@ -22,14 +22,24 @@ pub(crate) struct Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 
 impl Ran {
     /// Fails the test, showing what the user would see, unless the exit code is `code`.
     pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -55,18 +65,31 @@ impl Ended {
     }
 
     pub(crate) fn nodes(&self) -> Vec<&Value> {
-        self.0["status"]["nodes"].as_object().unwrap().values().collect()
+        self.0["status"]["nodes"]
+            .as_object()
+            .unwrap()
+            .values()
+            .collect()
     }
 
     /// The node of that dotted path below the workflow's name; empty for the root.
     pub(crate) fn find(&self, path: &str) -> Option<&Value> {
-        let name = if path.is_empty() { self.name().to_owned() } else { format!("{}.{path}", self.name()) };
+        let name = if path.is_empty() {
+            self.name().to_owned()
+        } else {
+            format!("{}.{path}", self.name())
+        };
         self.nodes().into_iter().find(|node| node["name"] == name)
     }
 
     pub(crate) fn node(&self, path: &str) -> &Value {
-        let names: Vec<_> = self.nodes().iter().map(|node| node["name"].to_string()).collect();
-        self.find(path).unwrap_or_else(|| panic!("no node {path}: {names:?}"))
+        let names: Vec<_> = self
+            .nodes()
+            .iter()
+            .map(|node| node["name"].to_string())
+            .collect();
+        self.find(path)
+            .unwrap_or_else(|| panic!("no node {path}: {names:?}"))
     }
 
     pub(crate) fn phase_of(&self, path: &str) -> &str {
@@ -80,8 +103,12 @@ impl Ended {
     /// The value of a parameter in a node's `inputs` or `outputs`.
     pub(crate) fn parameter(&self, path: &str, list: &str, name: &str) -> &str {
         let node = self.node(path);
-        let found = node[list]["parameters"].as_array().and_then(|list| list.iter().find(|p| p["name"] == name));
-        found.unwrap_or_else(|| panic!("no {list} {name} in {node:#}"))["value"].as_str().unwrap()
+        let found = node[list]["parameters"]
+            .as_array()
+            .and_then(|list| list.iter().find(|p| p["name"] == name));
+        found.unwrap_or_else(|| panic!("no {list} {name} in {node:#}"))["value"]
+            .as_str()
+            .unwrap()
     }
 
     pub(crate) fn output(&self, path: &str, name: &str) -> &str {
@@ -92,7 +119,9 @@ impl Ended {
 impl Lab {
     /// With WorkflowTemplates in a file, and no ConfigMaps.
     pub(crate) fn new(yaml: &str) -> Self {
-        let lab = Self { folder: tempfile::tempdir().unwrap() };
+        let lab = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
         for folder in ["workflows", "config-maps"] {
             fs::create_dir(lab.path(folder)).unwrap();
         }
@@ -103,7 +132,9 @@ impl Lab {
     /// With one WorkflowTemplate `t`, whose entrypoint is `main`.
     pub(crate) fn templates(parameters: &str, templates: &str) -> Self {
         let head = "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: t}\nspec:\n  entrypoint: main\n";
-        Self::new(&format!("{head}  arguments: {{parameters: [{parameters}]}}\n  templates:\n{templates}"))
+        Self::new(&format!(
+            "{head}  arguments: {{parameters: [{parameters}]}}\n  templates:\n{templates}"
+        ))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -121,7 +152,10 @@ impl Lab {
     /// `alameda ARGUMENTS` in this folder, ready to start; `$LAB` is the folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
-        command.args(arguments).current_dir(self.folder.path()).env("LAB", self.folder.path());
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("LAB", self.folder.path());
         for name in ["STORE_URL", "RAW_URL", "ALAMEDA_THREADS"] {
             command.env_remove(name);
         }
@@ -135,9 +169,20 @@ impl Lab {
 
     /// Submits `t`; the ended workflow.
     pub(crate) fn submit(&self, more: &[&str]) -> Ended {
-        let ran = self.alameda(&[&["submit", "--from", "workflowtemplate/t", "-o", "json"], more].concat());
+        let ran = self.alameda(
+            &[
+                &["submit", "--from", "workflowtemplate/t", "-o", "json"],
+                more,
+            ]
+            .concat(),
+        );
         let ended = ran.workflow();
-        assert_eq!(ran.code, Some(i32::from(ended.phase() != "Succeeded")), "{}", ran.stderr);
+        assert_eq!(
+            ran.code,
+            Some(i32::from(ended.phase() != "Succeeded")),
+            "{}",
+            ran.stderr
+        );
         ended
     }
 
@@ -153,7 +198,10 @@ impl Lab {
 pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited a minute for {what}");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "waited a minute for {what}"
+        );
         std::thread::yield_now();
     }
 }
@@ -161,5 +209,7 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
 /// Whether a process is there and no zombie.
 pub(crate) fn lives(pid: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
+    status
+        .lines()
+        .any(|line| line.starts_with("State:") && !line.contains('Z'))
 }

@@ -10,12 +10,27 @@ const SECRET: &str = "wrong-secret-7Jp4";
 fn alameda(home: &std::path::Path, receiver: &Receiver, arguments: &[&str]) -> super::lab::Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
     for (name, _) in std::env::vars_os() {
-        let foreign = ["AWS_", "RAW_", "MLFLOW_", "ALAMEDA_", "DATABASE_", "STORE_", "NOTIFY_"];
-        if name.to_str().is_some_and(|name| foreign.iter().any(|prefix| name.starts_with(prefix))) {
+        let foreign = [
+            "AWS_",
+            "RAW_",
+            "MLFLOW_",
+            "ALAMEDA_",
+            "DATABASE_",
+            "STORE_",
+            "NOTIFY_",
+        ];
+        if name
+            .to_str()
+            .is_some_and(|name| foreign.iter().any(|prefix| name.starts_with(prefix)))
+        {
             command.env_remove(name);
         }
     }
-    command.env("NOTIFY_URL", receiver.url(SECRET)).env("RUST_LOG", "trace").current_dir(home).args(arguments);
+    command
+        .env("NOTIFY_URL", receiver.url(SECRET))
+        .env("RUST_LOG", "trace")
+        .current_dir(home)
+        .args(arguments);
     command.output().unwrap().into()
 }
 
@@ -35,8 +50,15 @@ fn everything(folder: &std::path::Path) -> String {
 #[test]
 fn each_end_of_a_workflow_is_told_once_and_nothing_tells_the_url() {
     let (home, receiver) = (tempfile::tempdir().unwrap(), Receiver::start().unwrap());
-    let submit =
-        ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=churn"];
+    let submit = [
+        "submit",
+        "--from",
+        "workflowtemplate/alameda-pipeline",
+        "-p",
+        "data-version=1",
+        "-p",
+        "model-name=churn",
+    ];
     // There are no raw files.
     let mut told = alameda(home.path(), &receiver, &submit).expect(1).stderr;
     let received = receiver.take();
@@ -49,17 +71,35 @@ fn each_end_of_a_workflow_is_told_once_and_nothing_tells_the_url() {
     let failures = body["failures"].as_array().unwrap();
     assert_eq!(failures.len(), 1, "{body:#}");
     assert_eq!(failures[0]["name"], "data-prep-plan(0)");
-    assert!(failures[0]["message"].as_str().unwrap().contains("Error (exit code 2)"), "{body:#}");
+    assert!(
+        failures[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("Error (exit code 2)"),
+        "{body:#}"
+    );
 
     // It fails again: another end.
-    told += &alameda(home.path(), &receiver, &["retry", "@latest"]).expect(1).stderr;
+    told += &alameda(home.path(), &receiver, &["retry", "@latest"])
+        .expect(1)
+        .stderr;
     let received = receiver.take();
-    assert_eq!((received.len(), &received[0].body["attempts"]), (1, &2.into()));
+    assert_eq!(
+        (received.len(), &received[0].body["attempts"]),
+        (1, &2.into())
+    );
 
     // It succeeds: no failure. And the handler told no success.
-    let sample = ["sample-data", "--rows-per-file=2000", "--train-files=2", "--predict-files=1"];
+    let sample = [
+        "sample-data",
+        "--rows-per-file=2000",
+        "--train-files=2",
+        "--predict-files=1",
+    ];
     alameda(home.path(), &receiver, &sample).expect(0);
-    told += &alameda(home.path(), &receiver, &["retry", "@latest"]).expect(0).stderr;
+    told += &alameda(home.path(), &receiver, &["retry", "@latest"])
+        .expect(0)
+        .stderr;
     assert_eq!(receiver.take(), []);
     assert!(!told.contains(SECRET) && !everything(&home.path().join(".alameda")).contains(SECRET));
 }
@@ -68,9 +108,20 @@ fn each_end_of_a_workflow_is_told_once_and_nothing_tells_the_url() {
 fn a_webhook_that_refuses_fails_the_workflow_and_a_retry_tells() {
     let (home, receiver) = (tempfile::tempdir().unwrap(), Receiver::start().unwrap());
     receiver.answer(&[404]);
-    let submit = ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1"];
+    let submit = [
+        "submit",
+        "--from",
+        "workflowtemplate/alameda-pipeline",
+        "-p",
+        "data-version=1",
+    ];
     let ran = alameda(home.path(), &receiver, &submit).expect(1);
-    assert!(ran.stderr.contains("refuses telling how the workflow ended: 404 Not Found"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("refuses telling how the workflow ended: 404 Not Found"),
+        "{}",
+        ran.stderr
+    );
     assert!(!ran.stderr.contains(SECRET), "{}", ran.stderr);
     receiver.take();
     alameda(home.path(), &receiver, &["retry", "@latest"]).expect(1);

@@ -21,14 +21,25 @@ const WAITS: &str = r#"
 /// Submits in the background, and waits until `waits` runs; gives the process ids of its shell and of what that started.
 fn begin(lab: &Lab) -> (Child, Vec<String>) {
     let mut command = lab.command(&["submit", "--from", "workflowtemplate/t", "--name", "w"]);
-    let runner = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let pids: Vec<_> = lab.wait_for("pids").split_whitespace().map(str::to_owned).collect();
+    let runner = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pids: Vec<_> = lab
+        .wait_for("pids")
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
     assert!(pids.iter().all(|pid| lives(pid)));
     (runner, pids)
 }
 
 fn kill(signal: &str, pid: u32) {
-    let status = std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
+    let status = std::process::Command::new("kill")
+        .args([signal, &pid.to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -39,21 +50,41 @@ fn ctrl_c_ends_the_steps_and_all_that_they_started_and_a_retry_goes_on() {
     kill("-INT", runner.id());
     let output = runner.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    assert!(pids.iter().all(|pid| !lives(pid)), "nothing is left running");
+    assert!(
+        pids.iter().all(|pid| !lives(pid)),
+        "nothing is left running"
+    );
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("stopping the running steps"), "{told}");
-    assert!(told.contains("Stopped with strategy 'Terminate'") && told.contains("retry w"), "{told}");
+    assert!(
+        told.contains("Stopped with strategy 'Terminate'") && told.contains("retry w"),
+        "{told}"
+    );
 
-    let stopped = lab.alameda(&["get", "w", "-o", "json"]).expect(0).workflow();
+    let stopped = lab
+        .alameda(&["get", "w", "-o", "json"])
+        .expect(0)
+        .workflow();
     assert_eq!(
-        (stopped.phase(), stopped.phase_of("waits"), stopped.message("waits(0)")),
+        (
+            stopped.phase(),
+            stopped.phase_of("waits"),
+            stopped.message("waits(0)")
+        ),
         ("Failed", "Failed", "main: Error (exit code 143)")
     );
     assert!(stopped.find("after").is_none() && stopped.find("onExit").is_none());
     lab.write("go", "");
-    let ended = lab.alameda(&["retry", "w", "-o", "json"]).expect(0).workflow();
+    let ended = lab
+        .alameda(&["retry", "w", "-o", "json"])
+        .expect(0)
+        .workflow();
     assert_eq!(ended.phase_of("after"), "Succeeded");
-    assert_eq!(lab.read("done"), "done\ndone\n", "`done` ran once, and `after` once");
+    assert_eq!(
+        lab.read("done"),
+        "done\ndone\n",
+        "`done` ran once, and `after` once"
+    );
 }
 
 #[test]
@@ -61,22 +92,38 @@ fn a_killed_runner_leaves_no_step_and_a_state_from_which_retry_goes_on() {
     let lab = Lab::templates("", WAITS);
     let (mut runner, pids) = begin(&lab);
     let busy = lab.alameda(&["retry", "w"]).expect(2);
-    assert!(busy.stderr.contains("another runner is at work on w"), "{}", busy.stderr);
+    assert!(
+        busy.stderr.contains("another runner is at work on w"),
+        "{}",
+        busy.stderr
+    );
     assert!(lab.alameda(&["list"]).expect(0).stdout.contains("Running"));
 
     kill("-KILL", runner.id());
     runner.wait().unwrap();
     until("the step to be gone", || !lives(&pids[0]));
-    let dead = lab.alameda(&["get", "w", "-o", "json"]).expect(0).workflow();
-    assert_eq!((dead.phase(), dead.phase_of("waits(0)")), ("Error", "Error"));
+    let dead = lab
+        .alameda(&["get", "w", "-o", "json"])
+        .expect(0)
+        .workflow();
+    assert_eq!(
+        (dead.phase(), dead.phase_of("waits(0)")),
+        ("Error", "Error")
+    );
     assert!(dead.message("waits(0)").contains("the runner died"));
 
     lab.write("go", "");
-    let ended = lab.alameda(&["retry", "w", "-o", "json"]).expect(0).workflow();
+    let ended = lab
+        .alameda(&["retry", "w", "-o", "json"])
+        .expect(0)
+        .workflow();
     assert_eq!(ended.phase(), "Succeeded");
     assert_eq!(lab.read("done"), "done\ndone\n");
     // The shell's own child outlives it: only a container could catch that.
-    let _ = std::process::Command::new("kill").args(["-9", &pids[1]]).stderr(Stdio::null()).status();
+    let _ = std::process::Command::new("kill")
+        .args(["-9", &pids[1]])
+        .stderr(Stdio::null())
+        .status();
 }
 
 #[test]
@@ -97,5 +144,8 @@ fn a_step_that_ignores_sigterm_is_killed_by_a_second_ctrl_c() {
 }
 
 fn kill_quietly(pid: u32) {
-    let _ = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).stderr(Stdio::null()).status();
+    let _ = std::process::Command::new("kill")
+        .args(["-INT", &pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
 }

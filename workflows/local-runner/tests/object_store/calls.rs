@@ -11,7 +11,10 @@ fn about(calls: &[Call]) -> Vec<String> {
         .iter()
         .map(|call| {
             let path = call.path.split('?').next().unwrap_or_default();
-            let words = path.split('/').skip(3).filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+            let words = path
+                .split('/')
+                .skip(3)
+                .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
             format!("{} {}", call.method, words.collect::<Vec<_>>().join("/"))
         })
         .collect();
@@ -28,22 +31,46 @@ fn a_file_takes_four_calls_to_prepare() {
     let map = ["data-prep", "map", &plan, &group];
     lab.proxy.take_calls();
     lab.step(&map).expect(0);
-    let once =
-        ["GET store/_config", "GET store/_config", "GET store/_work/groups", "GET store/_work", "GET store/train"];
+    let once = [
+        "GET store/_config",
+        "GET store/_config",
+        "GET store/_work/groups",
+        "GET store/_work",
+        "GET store/train",
+    ];
     let mut expected: Vec<&str> = once.to_vec();
     for _ in 0..3 {
-        expected.extend(["GET store/_work/done", "GET raw/train", "PUT store/_work/done"]);
+        expected.extend([
+            "GET store/_work/done",
+            "GET raw/train",
+            "PUT store/_work/done",
+        ]);
     }
     expected.extend(["PUT store/holdout", "PUT store/train", "PUT store/train"]);
     expected.sort_unstable();
     assert_eq!(about(&lab.proxy.take_calls()), expected);
 
     lab.step(&map).expect(0);
-    assert_eq!(lab.proxy.take_calls().len(), once.len() + 3 * 2, "a mark, and the size of its part");
+    assert_eq!(
+        lab.proxy.take_calls().len(),
+        once.len() + 3 * 2,
+        "a mark, and the size of its part"
+    );
     lab.step(&["data-prep", "commit", &plan]).expect(0);
     let commit = about(&lab.proxy.take_calls());
-    assert_eq!(commit.iter().filter(|call| call.contains("done")).count(), 3, "{commit:#?}");
-    assert_eq!(commit.iter().filter(|call| call.starts_with("HEAD")).count(), 3, "{commit:#?}");
+    assert_eq!(
+        commit.iter().filter(|call| call.contains("done")).count(),
+        3,
+        "{commit:#?}"
+    );
+    assert_eq!(
+        commit
+            .iter()
+            .filter(|call| call.starts_with("HEAD"))
+            .count(),
+        3,
+        "{commit:#?}"
+    );
 }
 
 #[test]
@@ -73,13 +100,23 @@ fn a_file_takes_few_calls_from_its_arrival_to_the_report() {
 fn planned_and_committed(files: usize) -> Vec<(&'static str, usize)> {
     let lab = Lab::new(minio());
     lab.sample_data(500, 2, files);
-    let training =
-        ["submit", "--from", "workflowtemplate/alameda-training", "-p", "data-version=1", "-p", "model-name=m"];
+    let training = [
+        "submit",
+        "--from",
+        "workflowtemplate/alameda-training",
+        "-p",
+        "data-version=1",
+        "-p",
+        "model-name=m",
+    ];
     lab.alameda(&training).expect(0);
     let mut counted = Vec::new();
     let mut run = |name: &'static str, step: &str, verb: &str, flags: &[String]| {
         lab.proxy.take_calls();
-        let words: Vec<&str> = [step, verb].into_iter().chain(flags.iter().map(String::as_str)).collect();
+        let words: Vec<&str> = [step, verb]
+            .into_iter()
+            .chain(flags.iter().map(String::as_str))
+            .collect();
         lab.step(&words).expect(0);
         counted.push((name, lab.proxy.take_calls().len()));
     };
@@ -90,13 +127,23 @@ fn planned_and_committed(files: usize) -> Vec<(&'static str, usize)> {
         assert_eq!(groups.len(), 2);
         let plan = flag("plan", &lab.output("plan"));
         for group in groups {
-            lab.step(&[step, "map", &plan, &flag("group", &group)]).expect(0);
+            lab.step(&[step, "map", &plan, &flag("group", &group)])
+                .expect(0);
         }
         run(names[1], step, "commit", &[plan]);
         lab.output("manifest")
     };
-    lab.step(&["batch-inference", "resolve", "--model-name=m", "--data-version=1"]).expect(0);
-    let (uri, two) = (flag("model-uri", &lab.output("model-uri")), flag("parallelism", "2"));
+    lab.step(&[
+        "batch-inference",
+        "resolve",
+        "--model-name=m",
+        "--data-version=1",
+    ])
+    .expect(0);
+    let (uri, two) = (
+        flag("model-uri", &lab.output("model-uri")),
+        flag("parallelism", "2"),
+    );
     let prepare = vec![
         flag("split", "predict"),
         flag("data-version", "1"),
@@ -104,9 +151,17 @@ fn planned_and_committed(files: usize) -> Vec<(&'static str, usize)> {
         flag("config", &lab.output("config")),
         two.clone(),
     ];
-    let predict = mapped("data-prep", prepare.clone(), ["data-prep plan", "data-prep commit"]);
+    let predict = mapped(
+        "data-prep",
+        prepare.clone(),
+        ["data-prep plan", "data-prep commit"],
+    );
     let score = vec![uri, flag("predict-manifest", &predict), two];
-    mapped("batch-inference", score, ["batch-inference plan", "batch-inference commit"]);
+    mapped(
+        "batch-inference",
+        score,
+        ["batch-inference plan", "batch-inference commit"],
+    );
     run("data-prep plan again", "data-prep", "plan", &prepare);
     assert_eq!(lab.output("reused"), "true");
     counted
@@ -114,7 +169,10 @@ fn planned_and_committed(files: usize) -> Vec<(&'static str, usize)> {
 
 #[test]
 fn planning_and_committing_call_s3_by_the_group_and_not_by_the_shard() {
-    let (few, many) = (planned_and_committed(2 * MARKED_TOGETHER), planned_and_committed(4 * MARKED_TOGETHER));
+    let (few, many) = (
+        planned_and_committed(2 * MARKED_TOGETHER),
+        planned_and_committed(4 * MARKED_TOGETHER),
+    );
     // Rows of both are of every day of a year, and a profile is put for each. A page of a listing has 1000 objects.
     assert_eq!(few, many);
     eprintln!("calls to S3: {few:?}");

@@ -22,13 +22,21 @@ pub(crate) struct Server {
 pub(crate) fn minio() -> Server {
     static MINIO: OnceLock<Minio> = OnceLock::new();
     let minio = MINIO.get_or_init(|| Minio::start().unwrap());
-    Server { name: "MinIO", port: minio.port(), variables: minio.variables() }
+    Server {
+        name: "MinIO",
+        port: minio.port(),
+        variables: minio.variables(),
+    }
 }
 
 pub(crate) fn moto() -> Server {
     static MOTO: OnceLock<Moto> = OnceLock::new();
     let moto = MOTO.get_or_init(|| Moto::start().unwrap());
-    Server { name: "moto", port: moto.port(), variables: moto.variables() }
+    Server {
+        name: "moto",
+        port: moto.port(),
+        variables: moto.variables(),
+    }
 }
 
 /// A prefix and a folder that no other test uses, and a proxy before the server.
@@ -50,7 +58,13 @@ pub(crate) struct Ran {
 impl Ran {
     /// Fails the test, showing what the user would see, unless the exit code is `code`.
     pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 }
@@ -58,7 +72,11 @@ impl Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 
@@ -68,8 +86,13 @@ impl Lab {
         static LABS: AtomicUsize = AtomicUsize::new(0);
         let prefix = format!("lab{}", LABS.fetch_add(1, Ordering::Relaxed));
         let proxy = HttpProxy::start(server.port).unwrap();
-        let mut lab =
-            Self { folder: tempfile::tempdir().unwrap(), variables: server.variables.clone(), proxy, server, prefix };
+        let mut lab = Self {
+            folder: tempfile::tempdir().unwrap(),
+            variables: server.variables.clone(),
+            proxy,
+            server,
+            prefix,
+        };
         lab.set("AWS_ENDPOINT_URL", &lab.proxy.url());
         lab.set("STORE_URL", &format!("s3://{BUCKET}/{}/store", lab.prefix));
         lab.set("RAW_URL", &format!("s3://{BUCKET}/{}/raw", lab.prefix));
@@ -85,7 +108,9 @@ impl Lab {
     /// The value of a variable of the commands.
     pub(crate) fn variable(&self, name: &str) -> &str {
         let found = self.variables.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("no variable {name}"))
+        found
+            .map(|(_, value)| value.as_str())
+            .unwrap_or_else(|| panic!("no variable {name}"))
     }
 
     /// What reaches the server past the proxy.
@@ -105,14 +130,19 @@ impl Lab {
     fn program(&self, program: &Path, variables: &[(String, String)]) -> Command {
         let mut command = Command::new(program);
         let foreign = |name: &str| {
-            ["AWS_", "RAW_", "MLFLOW_", "ALAMEDA_", "DATABASE_", "STORE_"].iter().any(|p| name.starts_with(p))
+            ["AWS_", "RAW_", "MLFLOW_", "ALAMEDA_", "DATABASE_", "STORE_"]
+                .iter()
+                .any(|p| name.starts_with(p))
         };
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(foreign) {
                 command.env_remove(name);
             }
         }
-        command.env_remove("RUST_LOG").envs(variables.iter().cloned()).current_dir(self.folder());
+        command
+            .env_remove("RUST_LOG")
+            .envs(variables.iter().cloned())
+            .current_dir(self.folder());
         command
     }
 
@@ -130,8 +160,16 @@ impl Lab {
     /// Raw files: `train` for training and `predict` to score.
     pub(crate) fn sample_data(&self, rows: usize, train: usize, predict: usize) {
         let [rows, train, predict] = [rows, train, predict].map(|number| number.to_string());
-        let size = ["--rows-per-file", &rows, "--train-files", &train, "--predict-files", &predict];
-        self.alameda(&[&["sample-data"], &size[..]].concat()).expect(0);
+        let size = [
+            "--rows-per-file",
+            &rows,
+            "--train-files",
+            &train,
+            "--predict-files",
+            &predict,
+        ];
+        self.alameda(&[&["sample-data"], &size[..]].concat())
+            .expect(0);
     }
 
     /// Submits the pipeline on data version `1`.
@@ -155,8 +193,14 @@ impl Lab {
             path
         };
         let mut command = self.command(arguments);
-        command.env("ALAMEDA_OUT", place("out")).env("ALAMEDA_WORK", place("work")).env("ALAMEDA_LOG", "json");
-        command.env("ALAMEDA_CONFIG", Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps"));
+        command
+            .env("ALAMEDA_OUT", place("out"))
+            .env("ALAMEDA_WORK", place("work"))
+            .env("ALAMEDA_LOG", "json");
+        command.env(
+            "ALAMEDA_CONFIG",
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps"),
+        );
         let told = self.folder().join("termination-log");
         std::fs::write(&told, "").unwrap();
         command.env("ALAMEDA_TERMINATION_LOG", told);
@@ -169,7 +213,11 @@ impl Lab {
 
     /// The same, running.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        self.step_command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        self.step_command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// An output of the step before.
@@ -179,7 +227,14 @@ impl Lab {
 
     /// Plans the training data as one group; gives the plan and the group.
     pub(crate) fn plan(&self) -> (String, String) {
-        self.step(&["data-prep", "plan", "--split=train", "--data-version=1", "--parallelism=1"]).expect(0);
+        self.step(&[
+            "data-prep",
+            "plan",
+            "--split=train",
+            "--data-version=1",
+            "--parallelism=1",
+        ])
+        .expect(0);
         let groups: Vec<String> = serde_json::from_str(&self.output("groups")).unwrap();
         (self.output("plan"), groups[0].clone())
     }
@@ -190,7 +245,10 @@ impl Lab {
             "import boto3, json\ns3 = boto3.client('s3')\nbucket, prefix = {BUCKET:?}, {:?}\n{script}",
             format!("{}/", self.prefix)
         );
-        let direct = self.variables.iter().filter(|(name, _)| name.ends_with("_URL") && name != "AWS_ENDPOINT_URL");
+        let direct = self
+            .variables
+            .iter()
+            .filter(|(name, _)| name.ends_with("_URL") && name != "AWS_ENDPOINT_URL");
         let variables: Vec<_> = direct.chain(&self.server.variables).cloned().collect();
         let mut command = self.program(&services::python().unwrap(), &variables);
         let ran: Ran = command.arg("-c").arg(begin).output().unwrap().into();
@@ -214,7 +272,9 @@ impl Lab {
              \x20       print(found['Key'].removeprefix(prefix + 'store/'), found['ETag'])\n",
         );
         let passing = ["_work/", "_attempts/", "tracking/"];
-        let lasts = |key: &&str| !key.contains("/verdict-") && !passing.iter().any(|folder| key.starts_with(folder));
+        let lasts = |key: &&str| {
+            !key.contains("/verdict-") && !passing.iter().any(|folder| key.starts_with(folder))
+        };
         let keys = listed.lines().filter(lasts);
         keys.map(str::to_owned).collect()
     }

@@ -27,7 +27,9 @@ fn is_write(method: &str) -> bool {
 fn killed_at(leaf: &Leaf, place: &Place, proxy: &HttpProxy, writes: usize) -> bool {
     let seen = Arc::new(AtomicUsize::new(0));
     let count = seen.clone();
-    let holds = move |method: &str, _: &str| is_write(method) && count.fetch_add(1, Ordering::SeqCst) >= writes;
+    let holds = move |method: &str, _: &str| {
+        is_write(method) && count.fetch_add(1, Ordering::SeqCst) >= writes
+    };
     proxy.set([Rule::always(Fault::Delay(Duration::from_secs(3600))).when(holds)]);
     proxy.take_calls();
     let mut step = place.start(&leaf.arguments, proxy);
@@ -53,7 +55,8 @@ fn killed_at(leaf: &Leaf, place: &Place, proxy: &HttpProxy, writes: usize) -> bo
 }
 
 #[test]
-fn a_leaf_that_is_killed_at_any_of_its_writes_and_run_again_leaves_what_an_undisturbed_run_leaves() {
+fn a_leaf_that_is_killed_at_any_of_its_writes_and_run_again_leaves_what_an_undisturbed_run_leaves()
+{
     let chain = chain();
     let proxy = chain.proxy();
     for leaf in &chain.leaves {
@@ -83,7 +86,12 @@ fn a_leaf_that_is_run_twice_gives_the_same_outputs_and_changes_no_byte() {
     for leaf in &chain.leaves {
         let place = chain.place(&leaf.after);
         let before = place.state();
-        assert_eq!(place.run(&leaf.arguments, &proxy), leaf.outputs, "{}", leaf.name);
+        assert_eq!(
+            place.run(&leaf.arguments, &proxy),
+            leaf.outputs,
+            "{}",
+            leaf.name
+        );
         let after = place.state();
         if leaf.name == "model-monitoring-notify" {
             // It counts how often a workflow has ended, and writes when.
@@ -99,7 +107,9 @@ fn a_leaf_that_runs_twice_at_once_leaves_what_one_run_leaves() {
     let chain = chain();
     let proxy = chain.proxy();
     // So that each meets the other in the middle of its work.
-    proxy.set([Rule::always(Fault::Delay(Duration::from_millis(20))).when(|method, _| is_write(method))]);
+    proxy
+        .set([Rule::always(Fault::Delay(Duration::from_millis(20)))
+            .when(|method, _| is_write(method))]);
     for leaf in &chain.leaves {
         let place = chain.place(&leaf.before);
         let steps = [(); 2].map(|()| place.start(&leaf.arguments, &proxy));
@@ -120,33 +130,137 @@ fn other_arguments_are_refused_or_make_something_new_and_touch_nothing_that_is_c
     let proxy = chain.proxy();
     let last = &chain.leaves[chain.leaves.len() - 1].after;
     for (leaf, other, code, part, touched) in [
-        ("data-prep-plan", &["--holdout=fraction=0.2"][..], 2, "committed already, from other inputs", &[][..]),
+        (
+            "data-prep-plan",
+            &["--holdout=fraction=0.2"][..],
+            2,
+            "committed already, from other inputs",
+            &[][..],
+        ),
         ("data-prep-plan", &["--parallelism=3"], 0, "", &["_work/"]),
-        ("data-prep-map", &["--group=of-nobody"], 2, "groups/of-nobody.json", &[]),
-        ("data-prep-map", &["--plan=_work/of-nobody/plan.json"], 2, "_work/of-nobody", &[]),
-        ("data-prep-commit", &["--plan=_work/of-nobody/plan.json"], 2, "_work/of-nobody", &[]),
-        ("model-training-train", &["--c=0.25"], 0, "", &["models/m/", "tracking/"]),
-        ("model-training-train", &["--model-name=other"], 0, "", &["models/other/", "tracking/"]),
-        ("model-promotion-promote", &["--gate-floor=0.99"], 0, r#""promoted":false"#, &["models/m/"]),
-        ("batch-inference-resolve", &["--predict-shards=new"], 2, "was made with predict-shards=all", &[]),
-        ("batch-inference-resolve", &["--model-ref=1"], 0, r#""model-version":1"#, &[]),
-        ("batch-inference-resolve", &["--data-version=2"], 0, "", &["results/2/m/_selection.json"]),
-        ("batch-inference-plan", &["--model-uri=models:/m/1"], 0, "", &["_work/"]),
-        ("batch-inference-map", &["--group=of-nobody"], 2, "groups/of-nobody.json", &[]),
-        ("batch-inference-commit", &["--plan=_work/of-nobody/plan.json"], 2, "_work/of-nobody", &[]),
-        ("model-monitoring-report", &["--psi-warn=0.05"], 0, "", &["reports/1/m/v2/", "tracking/runs/"]),
-        ("model-monitoring-notify", &["--status=Failed"], 0, "", &["_attempts/1/"]),
+        (
+            "data-prep-map",
+            &["--group=of-nobody"],
+            2,
+            "groups/of-nobody.json",
+            &[],
+        ),
+        (
+            "data-prep-map",
+            &["--plan=_work/of-nobody/plan.json"],
+            2,
+            "_work/of-nobody",
+            &[],
+        ),
+        (
+            "data-prep-commit",
+            &["--plan=_work/of-nobody/plan.json"],
+            2,
+            "_work/of-nobody",
+            &[],
+        ),
+        (
+            "model-training-train",
+            &["--c=0.25"],
+            0,
+            "",
+            &["models/m/", "tracking/"],
+        ),
+        (
+            "model-training-train",
+            &["--model-name=other"],
+            0,
+            "",
+            &["models/other/", "tracking/"],
+        ),
+        (
+            "model-promotion-promote",
+            &["--gate-floor=0.99"],
+            0,
+            r#""promoted":false"#,
+            &["models/m/"],
+        ),
+        (
+            "batch-inference-resolve",
+            &["--predict-shards=new"],
+            2,
+            "was made with predict-shards=all",
+            &[],
+        ),
+        (
+            "batch-inference-resolve",
+            &["--model-ref=1"],
+            0,
+            r#""model-version":1"#,
+            &[],
+        ),
+        (
+            "batch-inference-resolve",
+            &["--data-version=2"],
+            0,
+            "",
+            &["results/2/m/_selection.json"],
+        ),
+        (
+            "batch-inference-plan",
+            &["--model-uri=models:/m/1"],
+            0,
+            "",
+            &["_work/"],
+        ),
+        (
+            "batch-inference-map",
+            &["--group=of-nobody"],
+            2,
+            "groups/of-nobody.json",
+            &[],
+        ),
+        (
+            "batch-inference-commit",
+            &["--plan=_work/of-nobody/plan.json"],
+            2,
+            "_work/of-nobody",
+            &[],
+        ),
+        (
+            "model-monitoring-report",
+            &["--psi-warn=0.05"],
+            0,
+            "",
+            &["reports/1/m/v2/", "tracking/runs/"],
+        ),
+        (
+            "model-monitoring-notify",
+            &["--status=Failed"],
+            0,
+            "",
+            &["_attempts/1/"],
+        ),
     ] {
         let what = format!("{leaf} {other:?}");
         let place = chain.place(last);
         let before = place.state();
         let arguments = &chain.leaf(leaf).arguments;
         let flag = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
-        let kept = arguments.iter().filter(|argument| !other.iter().any(|other| flag(other) == flag(argument)));
-        let arguments: Vec<String> = kept.cloned().chain(other.iter().map(|&other| other.to_owned())).collect();
-        let ran: Ran = place.start(&arguments, &proxy).wait_with_output().unwrap().into();
+        let kept = arguments
+            .iter()
+            .filter(|argument| !other.iter().any(|other| flag(other) == flag(argument)));
+        let arguments: Vec<String> = kept
+            .cloned()
+            .chain(other.iter().map(|&other| other.to_owned()))
+            .collect();
+        let ran: Ran = place
+            .start(&arguments, &proxy)
+            .wait_with_output()
+            .unwrap()
+            .into();
         let ran = ran.expect(code);
-        assert!(ran.stdout.contains(part) || ran.stderr.contains(part), "{what}: {}{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.stdout.contains(part) || ran.stderr.contains(part),
+            "{what}: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
         assert_only_below(&before, &place.state(), touched, &what);
     }
 }

@@ -23,12 +23,33 @@ fn champion(bench: &Bench) -> bool {
 #[test]
 fn an_approved_model_is_promoted_and_a_rejected_one_is_not() {
     let bench = Bench::new();
-    bench.alameda(&[&TRAINING[..], &["--output-parameter", "approval.decision=reject"]].concat()).expect(0);
-    assert_eq!(["approval", "promoted", "model-version"].map(|name| bench.result(name)), ["reject", "false", "1"]);
+    bench
+        .alameda(
+            &[
+                &TRAINING[..],
+                &["--output-parameter", "approval.decision=reject"],
+            ]
+            .concat(),
+        )
+        .expect(0);
+    assert_eq!(
+        ["approval", "promoted", "model-version"].map(|name| bench.result(name)),
+        ["reject", "false", "1"]
+    );
     assert!(!champion(&bench));
 
-    bench.alameda(&["resubmit", "@latest", "--output-parameter", "approval.decision=approve"]).expect(0);
-    assert_eq!(["approval", "promoted", "model-version"].map(|name| bench.result(name)), ["approve", "true", "1"]);
+    bench
+        .alameda(&[
+            "resubmit",
+            "@latest",
+            "--output-parameter",
+            "approval.decision=approve",
+        ])
+        .expect(0);
+    assert_eq!(
+        ["approval", "promoted", "model-version"].map(|name| bench.result(name)),
+        ["approve", "true", "1"]
+    );
     assert!(champion(&bench));
 }
 
@@ -36,11 +57,21 @@ fn an_approved_model_is_promoted_and_a_rejected_one_is_not() {
 fn without_a_terminal_the_gate_fails_at_once_and_a_retry_with_the_answer_goes_on() {
     let bench = Bench::new();
     let shown = bench.alameda(&TRAINING).expect(1).shown();
-    assert!(shown.contains("give --output-parameter approval.decision=approve|reject"), "{shown}");
+    assert!(
+        shown.contains("give --output-parameter approval.decision=approve|reject"),
+        "{shown}"
+    );
     assert!(!champion(&bench));
     let trained = bench.pods("model-training-train")[0]["finishedAt"].clone();
 
-    bench.alameda(&["retry", "@latest", "--output-parameter", "approval.decision=approve"]).expect(0);
+    bench
+        .alameda(&[
+            "retry",
+            "@latest",
+            "--output-parameter",
+            "approval.decision=approve",
+        ])
+        .expect(0);
     assert_eq!(bench.pods("model-training-train")[0]["finishedAt"], trained);
     assert_eq!(bench.result("promoted"), "true");
 }
@@ -50,33 +81,69 @@ fn a_terminal_is_asked_until_it_gives_an_answer_that_the_gate_takes() {
     let bench = Bench::new();
     let command = bench.command(&TRAINING);
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let line: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+    let line: Vec<String> = words
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
     // `script` runs it on a terminal of its own, whose input is this pipe.
     let mut terminal = Command::new("script");
-    terminal.args(["-qec", &line.join(" "), "/dev/null"]).current_dir(bench.folder());
-    for name in ["STORE_URL", "RAW_URL", "DATABASE_URL", "MLFLOW_TRACKING_URI", "RUST_LOG"] {
+    terminal
+        .args(["-qec", &line.join(" "), "/dev/null"])
+        .current_dir(bench.folder());
+    for name in [
+        "STORE_URL",
+        "RAW_URL",
+        "DATABASE_URL",
+        "MLFLOW_TRACKING_URI",
+        "RUST_LOG",
+    ] {
         terminal.env_remove(name);
     }
-    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = terminal
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut input = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut input, b"perhaps\napprove\n").unwrap();
     let ran = Ran::from(child.wait_with_output().unwrap()).expect(0);
     drop(input);
-    assert_eq!(ran.stdout.matches("decision (approve, reject):").count(), 2, "{}", ran.stdout);
-    assert_eq!(["approval", "promoted"].map(|name| bench.result(name)), ["approve", "true"]);
+    assert_eq!(
+        ran.stdout.matches("decision (approve, reject):").count(),
+        2,
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(
+        ["approval", "promoted"].map(|name| bench.result(name)),
+        ["approve", "true"]
+    );
 }
 
 #[test]
 fn an_answer_that_fits_no_gate_starts_nothing() {
     let bench = Bench::new();
     for (answer, words) in [
-        ("approval.decision=perhaps", &["perhaps", "approve, reject"][..]),
-        ("approval.decison=approve", &["decison", "it asks for: decision"]),
-        ("aproval.decision=approve", &["aproval", "those that do: approval"]),
+        (
+            "approval.decision=perhaps",
+            &["perhaps", "approve, reject"][..],
+        ),
+        (
+            "approval.decison=approve",
+            &["decison", "it asks for: decision"],
+        ),
+        (
+            "aproval.decision=approve",
+            &["aproval", "those that do: approval"],
+        ),
         ("approve", &["STEP.NAME=VALUE"]),
     ] {
-        let ran = bench.alameda(&[&TRAINING[..], &["--output-parameter", answer]].concat()).expect(2);
-        words.iter().for_each(|word| assert!(ran.stderr.contains(word), "{answer}: {}", ran.stderr));
+        let ran = bench
+            .alameda(&[&TRAINING[..], &["--output-parameter", answer]].concat())
+            .expect(2);
+        words
+            .iter()
+            .for_each(|word| assert!(ran.stderr.contains(word), "{answer}: {}", ran.stderr));
     }
     let ran = bench.alameda(&[
         "submit",

@@ -17,25 +17,50 @@ impl Month {
         let bench = Bench::new();
         bench.train();
         for day in [1, 2, 3, 5] {
-            bench.write(&format!("predict/2026-11-0{day}/0.parquet"), &rows(20 + day, 200 + day));
+            bench.write(
+                &format!("predict/2026-11-0{day}/0.parquet"),
+                &rows(20 + day, 200 + day),
+            );
         }
         let file = bench.raw("predict/2026-11-03/0.parquet");
         let bytes = fs::read(&file).unwrap();
         fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-        let config = bench.config(&[("PREDICT_GLOB: predict/*", "PREDICT_GLOB: predict/{data-version}/*")]);
+        let config = bench.config(&[(
+            "PREDICT_GLOB: predict/*",
+            "PREDICT_GLOB: predict/{data-version}/*",
+        )]);
         Self { bench, config }
     }
 
     fn backfill(&self, more: &[&str]) -> Ran {
-        let submit = ["submit", "--from", "workflowtemplate/alameda-backfill", "--config-maps", &self.config];
-        let range = ["-p", "from=2026-11-01", "-p", "to=2026-11-05", "-p", "model-name=m"];
-        let more: Vec<&str> = more.iter().flat_map(|parameter| ["-p", parameter]).collect();
+        let submit = [
+            "submit",
+            "--from",
+            "workflowtemplate/alameda-backfill",
+            "--config-maps",
+            &self.config,
+        ];
+        let range = [
+            "-p",
+            "from=2026-11-01",
+            "-p",
+            "to=2026-11-05",
+            "-p",
+            "model-name=m",
+        ];
+        let more: Vec<&str> = more
+            .iter()
+            .flat_map(|parameter| ["-p", parameter])
+            .collect();
         self.bench.alameda(&[&submit[..], &range, &more].concat())
     }
 
     /// Dates with results.
     fn scored(&self) -> Vec<u32> {
-        let key = |day: &u32| self.bench.store(&format!("results/2026-11-0{day}/m/v1/_manifest.json"));
+        let key = |day: &u32| {
+            self.bench
+                .store(&format!("results/2026-11-0{day}/m/v1/_manifest.json"))
+        };
         (1..=5).filter(|day| key(day).exists()).collect()
     }
 
@@ -48,8 +73,19 @@ impl Month {
         let mut dates: Vec<_> = dates
             .map(|node| {
                 let name = text(&node["displayName"]);
-                let day = name.rsplit_once("2026-11-0").unwrap().1.trim_end_matches(')').parse().unwrap();
-                (day, text(&node["phase"]), text(&node["startedAt"]), text(&node["finishedAt"]))
+                let day = name
+                    .rsplit_once("2026-11-0")
+                    .unwrap()
+                    .1
+                    .trim_end_matches(')')
+                    .parse()
+                    .unwrap();
+                (
+                    day,
+                    text(&node["phase"]),
+                    text(&node["startedAt"]),
+                    text(&node["finishedAt"]),
+                )
             })
             .collect();
         dates.sort_by(|a, b| (&a.2, &a.3).cmp(&(&b.2, &b.3)));
@@ -62,8 +98,15 @@ impl Month {
 
     /// How the last attempt at a date ended, by its record.
     fn attempt(&self, day: u32) -> String {
-        let name = self.bench.latest()["metadata"]["name"].as_str().unwrap().to_owned();
-        self.bench.json(&format!("_attempts/2026-11-0{day}/{name}.json"))["status"].as_str().unwrap().to_owned()
+        let name = self.bench.latest()["metadata"]["name"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        self.bench
+            .json(&format!("_attempts/2026-11-0{day}/{name}.json"))["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 }
 
@@ -72,29 +115,57 @@ fn a_bad_date_fails_the_backfill_and_no_other_date_and_is_what_failed_means_next
     let month = Month::new();
     let bench = &month.bench;
     month.backfill(&["dry-run=true"]).expect(0);
-    assert_eq!((bench.result("summary").as_str(), month.scored()), ("5 of 5 dates would be scored (dry run)", vec![]));
+    assert_eq!(
+        (bench.result("summary").as_str(), month.scored()),
+        ("5 of 5 dates would be scored (dry run)", vec![])
+    );
     assert_eq!(month.ran(), []);
 
     let shown = month.backfill(&[]).expect(1).shown();
     assert!(shown.contains("predict/2026-11-03/0.parquet"), "{shown}");
     assert_eq!(month.scored(), [1, 2, 5]);
     assert_eq!(month.days(), [1, 2, 3, 4, 5]);
-    let failed: Vec<u32> = month.ran().into_iter().filter(|date| date.1 == "Failed").map(|date| date.0).collect();
+    let failed: Vec<u32> = month
+        .ran()
+        .into_iter()
+        .filter(|date| date.1 == "Failed")
+        .map(|date| date.0)
+        .collect();
     assert_eq!(failed, [3]);
-    assert_eq!([1, 3, 4].map(|day| month.attempt(day)), ["Succeeded", "Failed", "Succeeded"]);
+    assert_eq!(
+        [1, 3, 4].map(|day| month.attempt(day)),
+        ["Succeeded", "Failed", "Succeeded"]
+    );
 
     // None: every date was attempted, so nothing is left.
     month.backfill(&[]).expect(0);
-    assert_eq!((bench.result("summary").as_str(), bench.result("count").as_str()), ("0 of 5 dates are scored", "0"));
+    assert_eq!(
+        (
+            bench.result("summary").as_str(),
+            bench.result("count").as_str()
+        ),
+        ("0 of 5 dates are scored", "0")
+    );
     assert_eq!(month.ran(), []);
 
     // Failed: the bad one, and the one without results.
     bench.write("predict/2026-11-03/0.parquet", &rows(23, 203));
     let told = month.backfill(&["reprocess=failed"]).expect(1).shown();
-    assert!(told.contains("has changed since it was planned") && told.contains("cache=refresh"), "{told}");
-    month.backfill(&["reprocess=failed", "cache=refresh"]).expect(0);
-    assert_eq!((month.days(), month.scored()), (vec![3, 4], vec![1, 2, 3, 5]));
-    assert_eq!(bench.json("results/2026-11-03/m/v1/_manifest.json")["rows"], 203);
+    assert!(
+        told.contains("has changed since it was planned") && told.contains("cache=refresh"),
+        "{told}"
+    );
+    month
+        .backfill(&["reprocess=failed", "cache=refresh"])
+        .expect(0);
+    assert_eq!(
+        (month.days(), month.scored()),
+        (vec![3, 4], vec![1, 2, 3, 5])
+    );
+    assert_eq!(
+        bench.json("results/2026-11-03/m/v1/_manifest.json")["rows"],
+        203
+    );
 }
 
 #[test]
@@ -104,32 +175,56 @@ fn all_dates_can_be_scored_again_the_newest_first_and_as_many_at_a_time_as_asked
     bench.write("predict/2026-11-03/0.parquet", &rows(23, 203));
     month.backfill(&["max-active=2"]).expect(0);
     let dates = month.ran();
-    let together = |at: &String| dates.iter().filter(|(_, _, begin, end)| begin <= at && at < end).count();
-    assert_eq!(dates.iter().map(|date| together(&date.2)).max(), Some(2), "{dates:?}");
+    let together = |at: &String| {
+        dates
+            .iter()
+            .filter(|(_, _, begin, end)| begin <= at && at < end)
+            .count()
+    };
+    assert_eq!(
+        dates.iter().map(|date| together(&date.2)).max(),
+        Some(2),
+        "{dates:?}"
+    );
     let before = bench.lasting();
 
-    month.backfill(&["reprocess=all", "newest-first=true"]).expect(0);
+    month
+        .backfill(&["reprocess=all", "newest-first=true"])
+        .expect(0);
     let dates = month.ran();
     assert_eq!(month.days(), [5, 4, 3, 2, 1]);
-    assert!(dates.windows(2).all(|pair| pair[0].3 <= pair[1].2), "one at a time: {dates:?}");
+    assert!(
+        dates.windows(2).all(|pair| pair[0].3 <= pair[1].2),
+        "one at a time: {dates:?}"
+    );
     assert_eq!(bench.output("batch-inference-map", "reused"), "true");
     assert_unchanged(&before, &bench.lasting());
 
     // Work of other files is done again only when that is asked for.
     bench.write("predict/2026-11-01/1.parquet", &rows(30, 50));
-    month.backfill(&["reprocess=all", "to=2026-11-01", "cache=refresh"]).expect(0);
-    assert_eq!(bench.json("results/2026-11-01/m/v1/_manifest.json")["rows"], 251);
+    month
+        .backfill(&["reprocess=all", "to=2026-11-01", "cache=refresh"])
+        .expect(0);
+    assert_eq!(
+        bench.json("results/2026-11-01/m/v1/_manifest.json")["rows"],
+        251
+    );
     assert_eq!(bench.output("batch-inference-map", "reused"), "false");
 }
 
 #[test]
 fn one_version_scores_all_dates() {
     let month = Month::new();
-    month.bench.write("predict/2026-11-03/0.parquet", &rows(23, 203));
+    month
+        .bench
+        .write("predict/2026-11-03/0.parquet", &rows(23, 203));
     month.backfill(&["model-ref=1"]).expect(0);
     assert_eq!(month.bench.result("model-version"), "1");
     for resolved in month.bench.pods("batch-inference-resolve") {
-        assert_eq!(crate::bench::parameter(&resolved["inputs"], "model-ref"), "1");
+        assert_eq!(
+            crate::bench::parameter(&resolved["inputs"], "model-ref"),
+            "1"
+        );
     }
 }
 
@@ -140,9 +235,15 @@ fn what_cannot_be_backfilled_is_told_with_what_to_do() {
     let config = bench.config(&[]);
     let month = Month { bench, config };
     let shown = month.backfill(&[]).expect(1).shown();
-    assert!(shown.contains("exit code 2") && shown.contains("predict/{data-version}/*.parquet"), "{shown}");
+    assert!(
+        shown.contains("exit code 2") && shown.contains("predict/{data-version}/*.parquet"),
+        "{shown}"
+    );
     let refused = month.backfill(&["max-active=3"]).expect(2).shown();
-    assert!(refused.contains("max-active") && refused.contains("1, 2, 4, 8"), "{refused}");
+    assert!(
+        refused.contains("max-active") && refused.contains("1, 2, 4, 8"),
+        "{refused}"
+    );
     let shown = month.backfill(&["from=yesterday"]).expect(1).shown();
     assert!(shown.contains("--from yesterday is not a date"), "{shown}");
 }

@@ -7,7 +7,9 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 
@@ -30,7 +32,13 @@ pub(crate) struct Ran {
 impl Ran {
     /// Fails the test, showing what the user would see, unless the exit code is `code`.
     pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -43,14 +51,20 @@ impl Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 
 impl Bench {
     /// No raw files yet.
     pub(crate) fn empty() -> Self {
-        let bench = Self { folder: tempfile::tempdir().unwrap() };
+        let bench = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
         for folder in ["train", "predict", "labels"] {
             fs::create_dir_all(bench.raw(folder)).unwrap();
         }
@@ -88,8 +102,18 @@ impl Bench {
     /// `alameda --home ... ARGUMENTS`, ready to start.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
-        command.arg("--home").arg(self.folder.path().join("home")).args(arguments).current_dir(self.folder.path());
-        for name in ["STORE_URL", "RAW_URL", "DATABASE_URL", "MLFLOW_TRACKING_URI", "RUST_LOG"] {
+        command
+            .arg("--home")
+            .arg(self.folder.path().join("home"))
+            .args(arguments)
+            .current_dir(self.folder.path());
+        for name in [
+            "STORE_URL",
+            "RAW_URL",
+            "DATABASE_URL",
+            "MLFLOW_TRACKING_URI",
+            "RUST_LOG",
+        ] {
             command.env_remove(name);
         }
         command
@@ -101,23 +125,32 @@ impl Bench {
 
     /// Submits the pipeline on data version `1`.
     pub(crate) fn pipeline(&self, more: &[&str]) -> Ran {
-        let arguments =
-            ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
+        let arguments = [
+            "submit",
+            "--from",
+            "workflowtemplate/alameda-pipeline",
+            "-p",
+            "data-version=1",
+            "-p",
+            "model-name=m",
+        ];
         self.alameda(&[&arguments[..], more].concat())
     }
 
     /// Trains version 1 of the model `m`, which becomes the champion.
     pub(crate) fn train(&self) {
         let from = ["submit", "--from", "workflowtemplate/alameda-training"];
-        self.alameda(&[&from[..], &["-p", "data-version=1", "-p", "model-name=m"]].concat()).expect(0);
+        self.alameda(&[&from[..], &["-p", "data-version=1", "-p", "model-name=m"]].concat())
+            .expect(0);
     }
 
     /// A folder with the default configuration, in whose settings texts are replaced by others; for `--config-maps`.
     pub(crate) fn config(&self, replaced: &[(&str, &str)]) -> String {
         let folder = self.folder().join("config-maps");
         fs::create_dir(&folder).unwrap();
-        for entry in
-            fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config-maps")).unwrap().map(Result::unwrap)
+        for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config-maps"))
+            .unwrap()
+            .map(Result::unwrap)
         {
             fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
         }
@@ -155,7 +188,10 @@ impl Bench {
     /// An output parameter of the last workflow.
     pub(crate) fn result(&self, name: &str) -> String {
         let workflow = self.latest();
-        parameter(&workflow["status"]["nodes"][workflow["metadata"]["name"].as_str().unwrap()]["outputs"], name)
+        parameter(
+            &workflow["status"]["nodes"][workflow["metadata"]["name"].as_str().unwrap()]["outputs"],
+            name,
+        )
     }
 
     /// An output parameter of the last workflow's first pod of a template.
@@ -176,15 +212,21 @@ impl Bench {
         // What a killed process was writing stands beside its key, with a `#`, and is no object.
         files.retain(|key, _| !key.contains('#'));
         files.retain(|key, _| {
-            !key.starts_with("_work/") && !key.starts_with("_attempts/") && !key.starts_with("tracking/")
+            !key.starts_with("_work/")
+                && !key.starts_with("_attempts/")
+                && !key.starts_with("tracking/")
         });
         for (key, bytes) in &mut files {
             if key.ends_with(".json") {
-                let mut value: Value = serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{key}: {error}"));
+                let mut value: Value =
+                    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{key}: {error}"));
                 forget(&mut value);
                 if key.ends_with("/report.json") {
                     // Of the page, which shows when and by which workflow the rows were scored.
-                    value.as_object_mut().unwrap().retain(|name, _| name != "html" && name != "fingerprint");
+                    value
+                        .as_object_mut()
+                        .unwrap()
+                        .retain(|name, _| name != "html" && name != "fingerprint");
                 }
                 *bytes = value.to_string().into_bytes();
             }
@@ -199,12 +241,23 @@ impl Bench {
 
 /// Fails the test, naming the keys, unless all that was there is there unchanged and nothing was added but verdicts: each
 /// workflow has one of its own.
-pub(crate) fn assert_unchanged(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) {
-    let changed: Vec<&String> =
-        before.iter().filter(|(key, bytes)| after.get(*key) != Some(bytes)).map(|(key, _)| key).collect();
-    let added: Vec<&String> =
-        after.keys().filter(|key| !before.contains_key(*key) && !key.contains("/verdict-")).collect();
-    assert!(changed.is_empty() && added.is_empty(), "changed or lost: {changed:#?}, added: {added:#?}");
+pub(crate) fn assert_unchanged(
+    before: &BTreeMap<String, Vec<u8>>,
+    after: &BTreeMap<String, Vec<u8>>,
+) {
+    let changed: Vec<&String> = before
+        .iter()
+        .filter(|(key, bytes)| after.get(*key) != Some(bytes))
+        .map(|(key, _)| key)
+        .collect();
+    let added: Vec<&String> = after
+        .keys()
+        .filter(|key| !before.contains_key(*key) && !key.contains("/verdict-"))
+        .collect();
+    assert!(
+        changed.is_empty() && added.is_empty(),
+        "changed or lost: {changed:#?}, added: {added:#?}"
+    );
 }
 
 /// Takes out what two undisturbed runs may differ in.
@@ -237,7 +290,10 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
         if path.is_dir() {
             collect(root, &path, files);
         } else {
-            files.insert(path.strip_prefix(root).unwrap().display().to_string(), fs::read(&path).unwrap());
+            files.insert(
+                path.strip_prefix(root).unwrap().display().to_string(),
+                fs::read(&path).unwrap(),
+            );
         }
     }
 }
@@ -245,13 +301,19 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
 /// The value of a parameter in `inputs` or `outputs` of a node.
 pub(crate) fn parameter(list: &Value, name: &str) -> String {
     let parameters = list["parameters"].as_array().unwrap();
-    let found = parameters.iter().find(|parameter| parameter["name"] == name);
-    found.unwrap_or_else(|| panic!("no {name} in {list:#}"))["value"].as_str().unwrap().to_owned()
+    let found = parameters
+        .iter()
+        .find(|parameter| parameter["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {list:#}"))["value"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 pub(crate) fn write_parquet(path: &Path, batch: &RecordBatch) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
     // A raw file is known by its time too, and what is compared must not depend on when the test ran.
@@ -265,7 +327,9 @@ pub(crate) fn write_parquet(path: &Path, batch: &RecordBatch) {
 
 /// A repeatable number in [0, 1): the fractional parts of multiples of an irrational number.
 pub(crate) fn unit(seed: u64, index: u64, salt: u64) -> f64 {
-    let mixed = (seed * 1_000_003 + index).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
+    let mixed = (seed * 1_000_003 + index)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .rotate_left(23)
         ^ salt.wrapping_mul(0xD6E8_FEB8_6659_FD93);
     let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     (mixed >> 11) as f64 / (1_u64 << 53) as f64
@@ -275,17 +339,30 @@ pub(crate) fn unit(seed: u64, index: u64, salt: u64) -> f64 {
 pub(crate) fn rows(seed: u64, count: u64) -> RecordBatch {
     let index = || 0..count;
     let feature1: Vec<f64> = index().map(|i| 20.0 + 60.0 * unit(seed, i, 1)).collect();
-    let feature2: Vec<f64> = index().map(|i| -unit(seed, i, 2).max(1e-9).ln() / 1.3).collect();
-    let target = index().zip(feature1.iter().zip(&feature2)).map(|(i, (one, two))| {
-        i64::from(unit(seed, i, 3) < 1.0 / (1.0 + (-(0.08 * (one - 50.0) - 1.1 * two + 2.0)).exp()))
-    });
+    let feature2: Vec<f64> = index()
+        .map(|i| -unit(seed, i, 2).max(1e-9).ln() / 1.3)
+        .collect();
+    let target = index()
+        .zip(feature1.iter().zip(&feature2))
+        .map(|(i, (one, two))| {
+            i64::from(
+                unit(seed, i, 3) < 1.0 / (1.0 + (-(0.08 * (one - 50.0) - 1.1 * two + 2.0)).exp()),
+            )
+        });
     let target: Vec<i64> = target.collect();
     let columns: [(&str, ArrayRef); 5] = [
         (
             "date",
-            Arc::new(TimestampMicrosecondArray::from_iter_values(index().map(|i| NEW_YEAR + (i as i64 % 20) * DAY))),
+            Arc::new(TimestampMicrosecondArray::from_iter_values(
+                index().map(|i| NEW_YEAR + (i as i64 % 20) * DAY),
+            )),
         ),
-        ("customerId", Arc::new(StringArray::from_iter_values(index().map(|i| format!("{seed:04}-{i:08}"))))),
+        (
+            "customerId",
+            Arc::new(StringArray::from_iter_values(
+                index().map(|i| format!("{seed:04}-{i:08}")),
+            )),
+        ),
         ("feature1", Arc::new(Float64Array::from(feature1))),
         ("feature2", Arc::new(Float64Array::from(feature2))),
         ("target", Arc::new(Int64Array::from(target))),
@@ -295,16 +372,26 @@ pub(crate) fn rows(seed: u64, count: u64) -> RecordBatch {
 
 /// The rows without one column.
 pub(crate) fn without(batch: &RecordBatch, column: &str) -> RecordBatch {
-    let kept: Vec<usize> = (0..batch.num_columns()).filter(|&i| batch.schema().field(i).name() != column).collect();
+    let kept: Vec<usize> = (0..batch.num_columns())
+        .filter(|&i| batch.schema().field(i).name() != column)
+        .collect();
     batch.project(&kept).unwrap()
 }
 
 /// The rows with another column in place of the one of that name.
 pub(crate) fn with(batch: &RecordBatch, column: &str, values: ArrayRef) -> RecordBatch {
     let schema = batch.schema();
-    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, old)| {
-        let array = if field.name() == column { values.clone() } else { old.clone() };
-        (field.name().clone(), array)
-    });
+    let columns = schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, old)| {
+            let array = if field.name() == column {
+                values.clone()
+            } else {
+                old.clone()
+            };
+            (field.name().clone(), array)
+        });
     RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).unwrap()
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Float32Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Float32Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 
 use crate::bench::{Bench, unit};
@@ -20,14 +20,20 @@ fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &s
     let kept = fs::read_to_string(default.join("ml-config.yaml")).unwrap();
     let mut lines = String::new();
     for line in kept.lines() {
-        let changed = settings.iter().find(|(name, _)| line.trim_start().starts_with(&format!("{name}:")));
+        let changed = settings
+            .iter()
+            .find(|(name, _)| line.trim_start().starts_with(&format!("{name}:")));
         match changed {
             Some((name, value)) => writeln!(lines, "  {name}: '{value}'").unwrap(),
             None => writeln!(lines, "{line}").unwrap(),
         }
     }
     fs::write(config.join("ml-config.yaml"), lines).unwrap();
-    fs::copy(default.join("kustomization.yaml"), config.join("kustomization.yaml")).unwrap();
+    fs::copy(
+        default.join("kustomization.yaml"),
+        config.join("kustomization.yaml"),
+    )
+    .unwrap();
     fs::write(config.join("dataset.json"), dataset).unwrap();
     fs::write(config.join("features.sql"), features).unwrap();
     config
@@ -35,9 +41,18 @@ fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &s
 
 fn run(bench: &Bench, config: &Path, model: &str) {
     let model = format!("model-name={model}");
-    let arguments =
-        ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=2026-11", "-p", &model];
-    bench.alameda(&[&arguments[..], &["--config-maps", config.to_str().unwrap()]].concat()).expect(0);
+    let arguments = [
+        "submit",
+        "--from",
+        "workflowtemplate/alameda-pipeline",
+        "-p",
+        "data-version=2026-11",
+        "-p",
+        &model,
+    ];
+    bench
+        .alameda(&[&arguments[..], &["--config-maps", config.to_str().unwrap()]].concat())
+        .expect(0);
 }
 
 #[test]
@@ -69,12 +84,25 @@ fn parquet_of_every_type_with_odd_names() {
     );
     let batch = |seed: u64, with_target: bool| {
         let index = || 0..500_u64;
-        let returned = index().map(|i| if unit(seed, i, 4) < unit(seed, i, 5) { "returned" } else { "kept" });
+        let returned = index().map(|i| {
+            if unit(seed, i, 4) < unit(seed, i, 5) {
+                "returned"
+            } else {
+                "kept"
+            }
+        });
         let mut columns: Vec<(&str, ArrayRef)> = vec![
-            ("order no.", Arc::new(Int64Array::from_iter_values(index().map(|i| (seed * 1000 + i) as i64)))),
+            (
+                "order no.",
+                Arc::new(Int64Array::from_iter_values(
+                    index().map(|i| (seed * 1000 + i) as i64),
+                )),
+            ),
             (
                 "Shop",
-                Arc::new(StringArray::from_iter_values(index().map(|i| if i % 3 == 0 { "north" } else { "south" }))),
+                Arc::new(StringArray::from_iter_values(
+                    index().map(|i| if i % 3 == 0 { "north" } else { "south" }),
+                )),
             ),
             (
                 "seen \"at\"",
@@ -85,14 +113,38 @@ fn parquet_of_every_type_with_odd_names() {
                     .with_timezone("UTC"),
                 ),
             ),
-            ("is_member", Arc::new(BooleanArray::from_iter(index().map(|i| Some(i % 2 == 0))))),
-            ("items", Arc::new(Int32Array::from_iter_values(index().map(|i| (i % 7) as i32)))),
-            ("basket.value", Arc::new(Float32Array::from_iter_values(index().map(|i| unit(seed, i, 5) as f32 * 90.0)))),
-            ("first_seen", Arc::new(Date32Array::from_iter_values(index().map(|i| 20_000 + (i % 300) as i32)))),
-            ("unknown", Arc::new(Int64Array::from_iter_values(index().map(|i| i as i64)))),
+            (
+                "is_member",
+                Arc::new(BooleanArray::from_iter(index().map(|i| Some(i % 2 == 0)))),
+            ),
+            (
+                "items",
+                Arc::new(Int32Array::from_iter_values(
+                    index().map(|i| (i % 7) as i32),
+                )),
+            ),
+            (
+                "basket.value",
+                Arc::new(Float32Array::from_iter_values(
+                    index().map(|i| unit(seed, i, 5) as f32 * 90.0),
+                )),
+            ),
+            (
+                "first_seen",
+                Arc::new(Date32Array::from_iter_values(
+                    index().map(|i| 20_000 + (i % 300) as i32),
+                )),
+            ),
+            (
+                "unknown",
+                Arc::new(Int64Array::from_iter_values(index().map(|i| i as i64))),
+            ),
         ];
         if with_target {
-            columns.push(("returned", Arc::new(StringArray::from_iter_values(returned))));
+            columns.push((
+                "returned",
+                Arc::new(StringArray::from_iter_values(returned)),
+            ));
         }
         RecordBatch::try_from_iter(columns).unwrap()
     };
@@ -103,16 +155,41 @@ fn parquet_of_every_type_with_odd_names() {
     run(&bench, &config, "returns");
 
     let model = bench.pods("model-training-train")[0]["outputs"].to_string();
-    let manifest =
-        bench.json(crate::bench::parameter(&bench.pods("model-training-train")[0]["outputs"], "model").as_str());
-    let features: Vec<&str> =
-        manifest["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    assert_eq!(features, ["is_member", "items", "basket.value", "north", "log value", "month"], "{model}");
+    let manifest = bench.json(
+        crate::bench::parameter(&bench.pods("model-training-train")[0]["outputs"], "model")
+            .as_str(),
+    );
+    let features: Vec<&str> = manifest["features"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    assert_eq!(
+        features,
+        [
+            "is_member",
+            "items",
+            "basket.value",
+            "north",
+            "log value",
+            "month"
+        ],
+        "{model}"
+    );
     let results = bench.json("results/2026-11/returns/v1/_manifest.json");
     assert_eq!(results["rows"], 500);
-    assert!(results.to_string().contains(r#"{"name":"prediction","role":"ignored","type":"Utf8"}"#), "{results:#}");
+    assert!(
+        results
+            .to_string()
+            .contains(r#"{"name":"prediction","role":"ignored","type":"Utf8"}"#),
+        "{results:#}"
+    );
     let trained: u64 = bench.result("rows-trained").parse().unwrap();
-    assert!((1000..1250).contains(&trained), "a quarter of 1500 rows is held out: {trained} are left");
+    assert!(
+        (1000..1250).contains(&trained),
+        "a quarter of 1500 rows is held out: {trained} are left"
+    );
 }
 
 #[test]
@@ -126,13 +203,20 @@ fn csv_without_a_time_column_and_with_one_feature() {
             {"name": "hot", "type": "bool", "role": "target"}
         ]}"#,
         "SELECT * FROM raw",
-        &[("TRAIN_GLOB", "train/*.csv"), ("PREDICT_GLOB", "predict/*.csv")],
+        &[
+            ("TRAIN_GLOB", "train/*.csv"),
+            ("PREDICT_GLOB", "predict/*.csv"),
+        ],
     );
     let csv = |seed: u64, target: bool| {
         let mut text = format!("Id,\"x, in °C\"{}\n", if target { ",hot" } else { "" });
         for i in 0..300 {
             let x = 40.0 * unit(seed, i, 1);
-            let label = if target { format!(",{}", x + 10.0 * unit(seed, i, 2) > 25.0) } else { String::new() };
+            let label = if target {
+                format!(",{}", x + 10.0 * unit(seed, i, 2) > 25.0)
+            } else {
+                String::new()
+            };
             writeln!(text, "{},{x}{label}", seed * 1000 + i).unwrap();
         }
         text
@@ -142,7 +226,13 @@ fn csv_without_a_time_column_and_with_one_feature() {
     }
     fs::write(bench.raw("predict/a.csv"), csv(7, false)).unwrap();
     run(&bench, &config, "heat");
-    assert_eq!(bench.json("results/2026-11/heat/v1/_manifest.json")["rows"], 300);
-    let auc: f64 = bench.output("model-training-train", "roc-auc").parse().unwrap();
+    assert_eq!(
+        bench.json("results/2026-11/heat/v1/_manifest.json")["rows"],
+        300
+    );
+    let auc: f64 = bench
+        .output("model-training-train", "roc-auc")
+        .parse()
+        .unwrap();
     assert!(auc > 0.9, "{auc}");
 }

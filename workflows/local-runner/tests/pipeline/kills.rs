@@ -29,7 +29,11 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
     calm.pipeline(&[]).expect(0);
     let whole = started.elapsed();
     let expected = calm.lasting();
-    assert!(expected.keys().any(|key| key.ends_with("report.json")), "{:?}", expected.keys());
+    assert!(
+        expected.keys().any(|key| key.ends_with("report.json")),
+        "{:?}",
+        expected.keys()
+    );
 
     // How long a submission and a retry take at most: a kill has to come before their end.
     let mut spans = [whole, whole];
@@ -56,11 +60,32 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
 
 /// Starts or retries the pipeline and kills, after `delay`, one of its steps or the runner itself. Fails when it ended
 /// before that, and tells after which time it had succeeded; there is none when nothing was left to retry.
-fn killed(bench: &Bench, first: bool, delay: Duration, a_step: bool) -> Result<(), Option<Duration>> {
-    let submit =
-        ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=1", "-p", "model-name=m"];
-    let arguments = if first { &submit[..] } else { &["retry", "@latest"] };
-    let mut runner = bench.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+fn killed(
+    bench: &Bench,
+    first: bool,
+    delay: Duration,
+    a_step: bool,
+) -> Result<(), Option<Duration>> {
+    let submit = [
+        "submit",
+        "--from",
+        "workflowtemplate/alameda-pipeline",
+        "-p",
+        "data-version=1",
+        "-p",
+        "model-name=m",
+    ];
+    let arguments = if first {
+        &submit[..]
+    } else {
+        &["retry", "@latest"]
+    };
+    let mut runner = bench
+        .command(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let started = Instant::now();
     while started.elapsed() < delay {
         if let Some(status) = runner.try_wait().unwrap() {
@@ -89,13 +114,23 @@ fn finish(bench: &Bench) {
 
 /// Processes whose parent is `pid`.
 fn children(pid: u32) -> Vec<u32> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let mut all: Vec<u32> = list.split_whitespace().filter_map(|child| child.parse().ok()).collect();
+    let list =
+        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let mut all: Vec<u32> = list
+        .split_whitespace()
+        .filter_map(|child| child.parse().ok())
+        .collect();
     // Threads of the runner start children too.
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
     for task in tasks {
         let list = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        all.extend(list.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        all.extend(
+            list.split_whitespace()
+                .filter_map(|child| child.parse::<u32>().ok()),
+        );
     }
     all.sort_unstable();
     all.dedup();
@@ -104,5 +139,8 @@ fn children(pid: u32) -> Vec<u32> {
 
 fn kill(pid: u32) {
     // It may have ended in this very moment.
-    let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+    let _ = std::process::Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
 }

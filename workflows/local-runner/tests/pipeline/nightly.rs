@@ -12,7 +12,14 @@ fn bench() -> Bench {
 /// What the schedule would start at half past two on a day of September 2026.
 fn night(bench: &Bench, day: &str) -> Ran {
     let time = format!("2026-09-{day}T02:30:00Z");
-    let from = ["submit", "--from", "cronwf/alameda-nightly-inference", "-p", "model-name=m", "--scheduled-time"];
+    let from = [
+        "submit",
+        "--from",
+        "cronwf/alameda-nightly-inference",
+        "-p",
+        "model-name=m",
+        "--scheduled-time",
+    ];
     bench.alameda(&[&from[..], &[&time]].concat())
 }
 
@@ -21,7 +28,12 @@ fn scored(bench: &Bench, day: &str) -> Option<Vec<String>> {
     let key = format!("results/2026-09-{day}/m/v1/_manifest.json");
     bench.store(&key).exists().then(|| {
         let shards = bench.json(&key)["shards"].clone();
-        shards.as_array().unwrap().iter().map(|shard| shard["key"].as_str().unwrap().to_owned()).collect()
+        shards
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|shard| shard["key"].as_str().unwrap().to_owned())
+            .collect()
     })
 }
 
@@ -29,16 +41,39 @@ fn scored(bench: &Bench, day: &str) -> Option<Vec<String>> {
 fn a_night_with_data_ends_in_published_and_monitored_predictions_and_a_rerun_changes_nothing() {
     let bench = bench();
     night(&bench, "20").expect(0);
-    assert_eq!(scored(&bench, "20").unwrap(), ["predict/0.parquet", "predict/1.parquet"]);
-    let results = ["data-version", "model-version", "shards", "rows-scored", "quarantined", "summary"];
+    assert_eq!(
+        scored(&bench, "20").unwrap(),
+        ["predict/0.parquet", "predict/1.parquet"]
+    );
+    let results = [
+        "data-version",
+        "model-version",
+        "shards",
+        "rows-scored",
+        "quarantined",
+        "summary",
+    ];
     assert_eq!(
         results.map(|name| bench.result(name)),
-        ["2026-09-20", "1", "2", "800", "0", "version 1 of m scores 2 raw files"]
+        [
+            "2026-09-20",
+            "1",
+            "2",
+            "800",
+            "0",
+            "version 1 of m scores 2 raw files"
+        ]
     );
     let report = bench.json("reports/2026-09-20/m/v1/report.json");
     assert_eq!(bench.result("verdict"), report["verdict"].as_str().unwrap());
-    let columns = report["drift"]["features"].as_array().unwrap().iter().chain([&report["drift"]["score"]]);
-    let psi = columns.map(|column| column["psi"]["value"].as_f64().unwrap()).fold(0.0, f64::max);
+    let columns = report["drift"]["features"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .chain([&report["drift"]["score"]]);
+    let psi = columns
+        .map(|column| column["psi"]["value"].as_f64().unwrap())
+        .fold(0.0, f64::max);
     assert_eq!(bench.result("psi-max"), psi.to_string());
     assert_eq!(bench.pods("publish-predictions-publish").len(), 1);
     assert_eq!(bench.pods("publish-predictions-labels").len(), 1);
@@ -61,14 +96,34 @@ fn a_night_without_new_data_does_nothing_and_says_so_until_a_file_comes() {
         let name = workflow["metadata"]["name"].as_str().unwrap();
         let node = |path: &str| {
             let nodes = workflow["status"]["nodes"].as_object().unwrap();
-            nodes.values().find(|node| node["name"] == format!("{name}.{path}")).unwrap().clone()
+            nodes
+                .values()
+                .find(|node| node["name"] == format!("{name}.{path}"))
+                .unwrap()
+                .clone()
         };
-        assert_eq!((&node("scoring")["phase"], &node("monitoring")["phase"]), (&"Skipped".into(), &"Skipped".into()));
-        let results = ["shards", "rows-scored", "rows-published", "verdict", "report", "results-manifest"];
-        assert_eq!(results.map(|name| bench.result(name)), ["0", "0", "0", "", "", ""]);
+        assert_eq!(
+            (&node("scoring")["phase"], &node("monitoring")["phase"]),
+            (&"Skipped".into(), &"Skipped".into())
+        );
+        let results = [
+            "shards",
+            "rows-scored",
+            "rows-published",
+            "verdict",
+            "report",
+            "results-manifest",
+        ];
+        assert_eq!(
+            results.map(|name| bench.result(name)),
+            ["0", "0", "0", "", "", ""]
+        );
         let summary = "nothing to score: 2026-09-21 has no raw file that was not scored before";
         assert_eq!(bench.result("summary"), summary);
-        let log = bench.alameda(&["logs", "@latest", "batch-inference-resolve"]).expect(0).stdout;
+        let log = bench
+            .alameda(&["logs", "@latest", "batch-inference-resolve"])
+            .expect(0)
+            .stdout;
         assert!(log.contains(summary), "{log}");
         assert_unchanged(&before, &bench.lasting());
         let attempt = bench.json(&format!("_attempts/2026-09-21/{name}.json"));
@@ -86,10 +141,20 @@ fn the_first_run_after_missed_days_scores_the_files_of_all_of_them() {
     let bench = bench();
     night(&bench, "20").expect(0);
     for day in 2..5 {
-        bench.write(&format!("predict/{day}.parquet"), &rows(10 + day, 100 * day));
+        bench.write(
+            &format!("predict/{day}.parquet"),
+            &rows(10 + day, 100 * day),
+        );
     }
     night(&bench, "24").expect(0);
-    assert_eq!(scored(&bench, "24").unwrap(), ["predict/2.parquet", "predict/3.parquet", "predict/4.parquet"]);
+    assert_eq!(
+        scored(&bench, "24").unwrap(),
+        [
+            "predict/2.parquet",
+            "predict/3.parquet",
+            "predict/4.parquet"
+        ]
+    );
     assert_eq!(bench.result("rows-scored"), "900");
     for day in ["21", "22", "23"] {
         assert_eq!(scored(&bench, day), None);
@@ -106,6 +171,12 @@ fn a_night_that_failed_is_retried_with_the_files_that_it_had_chosen() {
     bench.write("predict/2.parquet", &rows(12, 300));
     let retried = bench.alameda(&["retry", "@latest"]).expect(1).shown();
     assert!(retried.contains("predict/1.parquet"), "{retried}");
-    assert_eq!(parameter(&bench.pods("batch-inference-resolve")[0]["outputs"], "shards"), "2");
+    assert_eq!(
+        parameter(
+            &bench.pods("batch-inference-resolve")[0]["outputs"],
+            "shards"
+        ),
+        "2"
+    );
     assert_eq!(scored(&bench, "20"), None);
 }

@@ -13,7 +13,9 @@ fn platform() -> PathBuf {
 
 /// What stands between `begin` and `end` in a text, once.
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
-    let (_, rest) = text.split_once(begin).unwrap_or_else(|| panic!("there is no {begin}"));
+    let (_, rest) = text
+        .split_once(begin)
+        .unwrap_or_else(|| panic!("there is no {begin}"));
     rest.split_once(end).unwrap().0
 }
 
@@ -24,13 +26,27 @@ fn the_dashboard_runs_as_its_deployment_says() {
     let arguments = between(&manifest, "args: [", "]");
     let arguments: Vec<String> = std::iter::once(command)
         .chain(arguments.split(','))
-        .map(|argument| argument.trim().trim_matches('\'').replace("0.0.0.0:8501", "127.0.0.1:0"))
+        .map(|argument| {
+            argument
+                .trim()
+                .trim_matches('\'')
+                .replace("0.0.0.0:8501", "127.0.0.1:0")
+        })
         .collect();
-    assert!(arguments.contains(&"--bind=127.0.0.1:0".to_owned()), "{arguments:?}");
+    assert!(
+        arguments.contains(&"--bind=127.0.0.1:0".to_owned()),
+        "{arguments:?}"
+    );
     let bench = Bench::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
-    command.args(&arguments).env_remove("DATABASE_URL").env_remove("MLFLOW_TRACKING_URI");
-    command.env("STORE_URL", bench.store("")).env("DASHBOARD_USER", "ada").env("DASHBOARD_PASSWORD", "pw\n");
+    command
+        .args(&arguments)
+        .env_remove("DATABASE_URL")
+        .env_remove("MLFLOW_TRACKING_URI");
+    command
+        .env("STORE_URL", bench.store(""))
+        .env("DASHBOARD_USER", "ada")
+        .env("DASHBOARD_PASSWORD", "pw\n");
     let (mut child, at, _lines) = start(command);
     for probe in ["livenessProbe", "readinessProbe"] {
         let path = between(between(&manifest, probe, "port"), "path: ", ",");
@@ -47,12 +63,27 @@ fn every_setting_of_the_platform_is_one_that_some_step_reads() {
         let bench = Bench::new();
         let maps = bench.folder().join("maps");
         fs::create_dir(&maps).unwrap();
-        fs::copy(platform().join("overlays").join(overlay).join("platform.yaml"), maps.join("platform.yaml")).unwrap();
+        fs::copy(
+            platform()
+                .join("overlays")
+                .join(overlay)
+                .join("platform.yaml"),
+            maps.join("platform.yaml"),
+        )
+        .unwrap();
         let given = maps.to_str().unwrap().to_owned();
         bench.alameda(&["lint", "--config-maps", &given]).expect(0);
         let text = fs::read_to_string(maps.join("platform.yaml")).unwrap();
-        fs::write(maps.join("platform.yaml"), text.replace("MLFLOW_TRACKING_URI", "MLFLOW_TRACKNG_URI")).unwrap();
+        fs::write(
+            maps.join("platform.yaml"),
+            text.replace("MLFLOW_TRACKING_URI", "MLFLOW_TRACKNG_URI"),
+        )
+        .unwrap();
         let ran = bench.alameda(&["lint", "--config-maps", &given]).expect(1);
-        assert!(ran.shown().contains("MLFLOW_TRACKNG_URI"), "{}", ran.shown());
+        assert!(
+            ran.shown().contains("MLFLOW_TRACKNG_URI"),
+            "{}",
+            ran.shown()
+        );
     }
 }

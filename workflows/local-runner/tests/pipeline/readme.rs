@@ -8,13 +8,20 @@ const README: &str = include_str!("../../../README.md");
 
 #[test]
 fn the_example_of_a_workflow_of_your_own_is_clean() {
-    let example = README.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let example = README
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
     let bench = Bench::empty();
     let file = bench.folder().join("own.yaml");
     fs::write(&file, example).unwrap();
     bench.alameda(&["lint", file.to_str().unwrap()]).expect(0);
     fs::write(&file, example.replace("memory-mib", "memory")).unwrap();
-    let found = bench.alameda(&["lint", file.to_str().unwrap()]).expect(1).stdout;
+    let found = bench
+        .alameda(&["lint", file.to_str().unwrap()])
+        .expect(1)
+        .stdout;
     assert!(found.contains("has no input `memory`"), "{found}");
 }
 
@@ -28,10 +35,22 @@ fn every_template_and_gauge_is_named() {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        let name = text.lines().find_map(|line| line.strip_prefix("  name: ")).unwrap();
-        let gauges = text.lines().filter_map(|line| line.trim().strip_prefix("- name: alameda_"));
-        for word in gauges.map(|gauge| format!("`alameda_{gauge}`")).chain([format!("`{name}`")]) {
-            assert!(README.contains(&word), "{word} of {} is not in README.md", path.display());
+        let name = text
+            .lines()
+            .find_map(|line| line.strip_prefix("  name: "))
+            .unwrap();
+        let gauges = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- name: alameda_"));
+        for word in gauges
+            .map(|gauge| format!("`alameda_{gauge}`"))
+            .chain([format!("`{name}`")])
+        {
+            assert!(
+                README.contains(&word),
+                "{word} of {} is not in README.md",
+                path.display()
+            );
             named += 1;
         }
     }

@@ -48,10 +48,19 @@ impl Scale<'_> {
         for name in ["STORE_URL", "RAW_URL", "MLFLOW_TRACKING_URI", "RUST_LOG"] {
             command.env_remove(name);
         }
-        command.args([step, verb]).args(flags).arg(format!("--store-url={}", self.bench.store("").display()));
-        command.arg(format!("--out={}", out.display())).arg(format!("--work={}", self.bench.folder().display()));
+        command
+            .args([step, verb])
+            .args(flags)
+            .arg(format!("--store-url={}", self.bench.store("").display()));
+        command
+            .arg(format!("--out={}", out.display()))
+            .arg(format!("--work={}", self.bench.folder().display()));
         let started = Instant::now();
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let told = std::thread::spawn(move || {
             let mut text = String::new();
@@ -60,9 +69,13 @@ impl Scale<'_> {
         });
         let mut peak = 0;
         let status = loop {
-            let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let status =
+                fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
             let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            peak = peak.max(line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or(0));
+            peak = peak.max(
+                line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+                    .unwrap_or(0),
+            );
             match child.try_wait().unwrap() {
                 Some(status) => break status,
                 None => std::thread::sleep(Duration::from_millis(2)),
@@ -72,9 +85,17 @@ impl Scale<'_> {
         assert!(status.success(), "{step} {verb}: {}", told.join().unwrap());
         for output in fs::read_dir(&out).unwrap().map(Result::unwrap) {
             let bytes = output.metadata().unwrap().len();
-            assert!(bytes <= MOST_OUTPUT_BYTES, "{step} {verb}: {:?} has {bytes} bytes", output.file_name());
+            assert!(
+                bytes <= MOST_OUTPUT_BYTES,
+                "{step} {verb}: {:?} has {bytes} bytes",
+                output.file_name()
+            );
         }
-        self.measured.push(Measured { verb: format!("{step} {verb}"), seconds, peak_mib: peak.div_ceil(1024) });
+        self.measured.push(Measured {
+            verb: format!("{step} {verb}"),
+            seconds,
+            peak_mib: peak.div_ceil(1024),
+        });
     }
 
     fn output(&self, name: &str) -> String {
@@ -84,7 +105,10 @@ impl Scale<'_> {
     /// Makes an object: one more name of a file that many share, which is quickly made and removed.
     fn make(&self, path: &Path, content: &str) {
         let made = self.made.replace(self.made.get() + 1);
-        let shared = self.bench.folder().join(format!("{}-{content}-{}", self.shards, made / LINKS));
+        let shared =
+            self.bench
+                .folder()
+                .join(format!("{}-{content}-{}", self.shards, made / LINKS));
         if !shared.exists() {
             fs::write(&shared, content).unwrap();
         }
@@ -99,7 +123,12 @@ impl Scale<'_> {
 
     /// Writes what `map` leaves of the plan: `result` makes the objects of a shard and tells of them. Gives the sizes of
     /// the plan, of its groups and of the marks that `commit` reads.
-    fn map(&self, plan: &str, groups: &[String], result: impl Fn(&str, &Shard) -> Value) -> [u64; 3] {
+    fn map(
+        &self,
+        plan: &str,
+        groups: &[String],
+        result: impl Fn(&str, &Shard) -> Value,
+    ) -> [u64; 3] {
         let planned = self.bench.json(plan);
         let shards: Vec<Shard> = serde_json::from_value(planned["shards"].clone()).unwrap();
         assert_eq!(shards.len(), self.shards);
@@ -108,8 +137,14 @@ impl Scale<'_> {
         for id in groups {
             let key = format!("{work}/groups/{id}.json");
             of_groups += fs::metadata(self.bench.store(&key)).unwrap().len();
-            let ordinals: Vec<usize> = serde_json::from_value(self.bench.json(&key)["ordinals"].clone()).unwrap();
-            let done = ordinals.iter().map(|&ordinal| (shards[ordinal].fingerprint(), result(work, &shards[ordinal])));
+            let ordinals: Vec<usize> =
+                serde_json::from_value(self.bench.json(&key)["ordinals"].clone()).unwrap();
+            let done = ordinals.iter().map(|&ordinal| {
+                (
+                    shards[ordinal].fingerprint(),
+                    result(work, &shards[ordinal]),
+                )
+            });
             let mut mark = |key: String, value: &Value| {
                 let bytes = serde_json::to_vec_pretty(value).unwrap();
                 marks += bytes.len() as u64;
@@ -117,14 +152,24 @@ impl Scale<'_> {
             };
             if ordinals.len() >= MARKED_TOGETHER {
                 let shards: serde_json::Map<String, Value> = done.collect();
-                mark(format!("{work}/done-groups/{id}.json"), &json!({ "shards": shards }));
+                mark(
+                    format!("{work}/done-groups/{id}.json"),
+                    &json!({ "shards": shards }),
+                );
             } else {
                 for (shard, result) in done {
-                    mark(format!("{work}/done/{shard}.json"), &json!({"workflow": "manual", "result": result}));
+                    mark(
+                        format!("{work}/done/{shard}.json"),
+                        &json!({"workflow": "manual", "result": result}),
+                    );
                 }
             }
         }
-        [fs::metadata(self.bench.store(plan)).unwrap().len(), of_groups, marks]
+        [
+            fs::metadata(self.bench.store(plan)).unwrap().len(),
+            of_groups,
+            marks,
+        ]
     }
 
     /// A part of one byte.
@@ -150,16 +195,31 @@ impl Scale<'_> {
             self.make(&raw.join(format!("{shard:06}.parquet")), "x");
         }
         let flag = |name: &str, value: &str| format!("--{name}={value}");
-        let (version_flag, raw_flag) =
-            (flag("data-version", &version), flag("raw-url", &self.bench.raw("").display().to_string()));
+        let (version_flag, raw_flag) = (
+            flag("data-version", &version),
+            flag("raw-url", &self.bench.raw("").display().to_string()),
+        );
         let glob = flag("predict-glob", &format!("{version}/*.parquet"));
         let model = flag("model-name", "m");
-        self.run("batch-inference", "resolve", &[model, version_flag.clone(), raw_flag.clone(), glob]);
+        self.run(
+            "batch-inference",
+            "resolve",
+            &[model, version_flag.clone(), raw_flag.clone(), glob],
+        );
         let uri = flag("model-uri", &self.output("model-uri"));
         let parallelism = flag("parallelism", &MAX_GROUPS.to_string());
-        let (selection, config) =
-            (flag("selection", &self.output("selection")), flag("config", &self.output("config")));
-        let prepare = [flag("split", "predict"), version_flag, raw_flag, selection, config, parallelism.clone()];
+        let (selection, config) = (
+            flag("selection", &self.output("selection")),
+            flag("config", &self.output("config")),
+        );
+        let prepare = [
+            flag("split", "predict"),
+            version_flag,
+            raw_flag,
+            selection,
+            config,
+            parallelism.clone(),
+        ];
         self.run("data-prep", "plan", &prepare);
 
         let (plan, groups) = (self.output("plan"), self.groups());
@@ -180,7 +240,11 @@ impl Scale<'_> {
             again.verb += ", done before";
         }
 
-        self.run("batch-inference", "plan", &[uri, flag("predict-manifest", &predict), parallelism]);
+        self.run(
+            "batch-inference",
+            "plan",
+            &[uri, flag("predict-manifest", &predict), parallelism],
+        );
         let (plan, groups) = (self.output("plan"), self.groups());
         let folder = format!("results/{version}/m/v1");
         fs::create_dir_all(self.bench.store(&folder)).unwrap();
@@ -198,7 +262,10 @@ impl Scale<'_> {
         let results = self.output("manifest");
         let size = |key: &str| fs::metadata(self.bench.store(key)).unwrap().len();
         vec![
-            ("output `groups`", serde_json::to_string(&groups).unwrap().len() as u64),
+            (
+                "output `groups`",
+                serde_json::to_string(&groups).unwrap().len() as u64,
+            ),
             ("data-prep plan.json", prepared[0]),
             ("data-prep groups", prepared[1]),
             ("data-prep marks", prepared[2]),
@@ -211,17 +278,23 @@ impl Scale<'_> {
 
     /// Writes the profiles of groups: those of a real run, as if each group had rows of the same days.
     fn profiles(&self, plan: &str, groups: &[String], profile_of: impl Fn(&Shard) -> String) {
-        let shards: Vec<Shard> = serde_json::from_value(self.bench.json(plan)["shards"].clone()).unwrap();
+        let shards: Vec<Shard> =
+            serde_json::from_value(self.bench.json(plan)["shards"].clone()).unwrap();
         let work = plan.strip_suffix("/plan.json").unwrap();
         let days = fs::read_dir(self.bench.store("results/1/m/v1/_profiles")).unwrap();
-        let days: Vec<Value> =
-            days.map(|day| serde_json::from_slice(&fs::read(day.unwrap().path()).unwrap()).unwrap()).collect();
+        let days: Vec<Value> = days
+            .map(|day| serde_json::from_slice(&fs::read(day.unwrap().path()).unwrap()).unwrap())
+            .collect();
         for id in groups {
             let group = self.bench.json(&format!("{work}/groups/{id}.json"));
             let ordinals: Vec<usize> = serde_json::from_value(group["ordinals"].clone()).unwrap();
             if ordinals.len() >= MARKED_TOGETHER {
-                let keys: Vec<String> = ordinals.iter().map(|&ordinal| profile_of(&shards[ordinal])).collect();
-                let of_group = serde_json::to_vec(&json!({"keys": keys, "profiles": days})).unwrap();
+                let keys: Vec<String> = ordinals
+                    .iter()
+                    .map(|&ordinal| profile_of(&shards[ordinal]))
+                    .collect();
+                let of_group =
+                    serde_json::to_vec(&json!({"keys": keys, "profiles": days})).unwrap();
                 self.put(&format!("{work}/profile-groups/{id}.json"), &of_group);
             }
         }
@@ -233,10 +306,20 @@ fn a_hundred_thousand_shards_are_planned_and_committed() {
     let bench = Bench::new();
     bench.pipeline(&[]).expect(0);
     for shards in [100, 10_000, 100_000] {
-        let mut scale = Scale { bench: &bench, shards, measured: Vec::new(), made: Cell::new(0) };
+        let mut scale = Scale {
+            bench: &bench,
+            shards,
+            measured: Vec::new(),
+            made: Cell::new(0),
+        };
         let sizes = scale.whole();
         eprintln!("\n{shards} shards\n\n| verb | s | peak MiB |\n|---|---|---|");
-        for Measured { verb, seconds, peak_mib } in &scale.measured {
+        for Measured {
+            verb,
+            seconds,
+            peak_mib,
+        } in &scale.measured
+        {
             eprintln!("| {verb} | {seconds:.2} | {peak_mib} |");
         }
         eprintln!("\n| object | kB |\n|---|---|");

@@ -43,7 +43,13 @@ pub(crate) struct Ran {
 impl Ran {
     /// Fails the test, showing what the user would see, unless the exit code is `code`.
     pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -56,7 +62,11 @@ impl Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 
@@ -65,9 +75,17 @@ impl Lab {
     pub(crate) fn new() -> Self {
         static LABS: AtomicUsize = AtomicUsize::new(0);
         let name = format!("lab{}", LABS.fetch_add(1, Ordering::Relaxed));
-        let Servers { minio, mlflow, postgres } = servers();
+        let Servers {
+            minio,
+            mlflow,
+            postgres,
+        } = servers();
         let database = postgres.create_database(&name).unwrap();
-        let mut lab = Self { folder: tempfile::tempdir().unwrap(), name: name.clone(), variables: minio.variables() };
+        let mut lab = Self {
+            folder: tempfile::tempdir().unwrap(),
+            name: name.clone(),
+            variables: minio.variables(),
+        };
         lab.set("STORE_URL", &format!("s3://{}/{name}/store", Minio::BUCKET));
         lab.set("RAW_URL", &format!("s3://{}/{name}/raw", Minio::BUCKET));
         lab.set("MLFLOW_TRACKING_URI", &mlflow.uri());
@@ -95,16 +113,27 @@ impl Lab {
     pub(crate) fn program(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         let foreign = |name: &str| {
-            ["AWS_", "RAW_", "MLFLOW_", "PG", "ALAMEDA_", "DATABASE_", "STORE_"]
-                .iter()
-                .any(|start| name.starts_with(start))
+            [
+                "AWS_",
+                "RAW_",
+                "MLFLOW_",
+                "PG",
+                "ALAMEDA_",
+                "DATABASE_",
+                "STORE_",
+            ]
+            .iter()
+            .any(|start| name.starts_with(start))
         };
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(foreign) {
                 command.env_remove(name);
             }
         }
-        command.env_remove("RUST_LOG").envs(self.variables.iter().cloned()).current_dir(self.folder());
+        command
+            .env_remove("RUST_LOG")
+            .envs(self.variables.iter().cloned())
+            .current_dir(self.folder());
         command
     }
 
@@ -127,15 +156,30 @@ impl Lab {
     /// Raw files in the lab's bucket: `train` for training and `predict` to score.
     pub(crate) fn sample_data(&self, rows: usize, train: usize, predict: usize) {
         let [rows, train, predict] = [rows, train, predict].map(|number| number.to_string());
-        let size = ["--rows-per-file", &rows, "--train-files", &train, "--predict-files", &predict];
-        self.alameda(&[&["sample-data"], &size[..]].concat()).expect(0);
+        let size = [
+            "--rows-per-file",
+            &rows,
+            "--train-files",
+            &train,
+            "--predict-files",
+            &predict,
+        ];
+        self.alameda(&[&["sample-data"], &size[..]].concat())
+            .expect(0);
     }
 
     /// Submits the pipeline on data version `25.05.1`.
     pub(crate) fn pipeline(&self, more: &[&str]) -> Ran {
         let model = format!("model-name={}", self.name);
-        let arguments =
-            ["submit", "--from", "workflowtemplate/alameda-pipeline", "-p", "data-version=25.05.1", "-p", &model];
+        let arguments = [
+            "submit",
+            "--from",
+            "workflowtemplate/alameda-pipeline",
+            "-p",
+            "data-version=25.05.1",
+            "-p",
+            &model,
+        ];
         self.alameda(&[&arguments[..], more].concat())
     }
 

@@ -36,9 +36,20 @@ fn write_model(home: &Home) {
     let mut trained = Profile::new(Grid::new(50.0, 30.0));
     trained.add_all(&(0..1000).map(|i| f64::from(i) / 12.0).collect::<Vec<_>>());
     let mut score = ScoreProfile::empty();
-    score.positive.add_all(&(0..1000).map(|i| f64::from(i) / 1000.0).collect::<Vec<_>>());
-    let features = names.map(|name| FeatureProfile { name: name.to_owned(), profile: trained.clone() });
-    let reference = Reference { format_version: 1, rows: 1000, positives: 1000, features: features.to_vec(), score };
+    score
+        .positive
+        .add_all(&(0..1000).map(|i| f64::from(i) / 1000.0).collect::<Vec<_>>());
+    let features = names.map(|name| FeatureProfile {
+        name: name.to_owned(),
+        profile: trained.clone(),
+    });
+    let reference = Reference {
+        format_version: 1,
+        rows: 1000,
+        positives: 1000,
+        features: features.to_vec(),
+        score,
+    };
     let model = Model {
         format_version: common::model::FORMAT_VERSION,
         family: common::model::LOGISTIC_REGRESSION.to_owned(),
@@ -48,15 +59,23 @@ fn write_model(home: &Home) {
         features: names.map(str::to_owned).to_vec(),
         coefficients: vec![0.0, 0.0],
         intercept: 0.0,
-        training: Training { c: 1.0, class_weight: ClassWeight::None, rows: 9, iterations: 3, converged: true },
+        training: Training {
+            c: 1.0,
+            class_weight: ClassWeight::None,
+            rows: 9,
+            iterations: 3,
+            converged: true,
+        },
     };
     fs::create_dir_all(home.store().join("models/files")).unwrap();
     let mut files = Vec::new();
-    for (name, bytes) in
-        [("model.json", model.to_json().unwrap()), ("reference.json", serde_json::to_vec(&reference).unwrap())]
-    {
+    for (name, bytes) in [
+        ("model.json", model.to_json().unwrap()),
+        ("reference.json", serde_json::to_vec(&reference).unwrap()),
+    ] {
         let key = format!("models/files/{name}");
-        files.push(json!({"key": key, "bytes": bytes.len(), "sha256": common::digest::hex(&bytes)}));
+        files
+            .push(json!({"key": key, "bytes": bytes.len(), "sha256": common::digest::hex(&bytes)}));
         fs::write(home.store().join(&key), bytes).unwrap();
     }
     let manifest = json!({
@@ -68,22 +87,51 @@ fn write_model(home: &Home) {
 }
 
 /// Writes a label file for some customers.
-fn write_labels(home: &Home, name: &str, customers: std::ops::Range<u64>, label: fn(u64) -> Option<i64>) {
+fn write_labels(
+    home: &Home,
+    name: &str,
+    customers: std::ops::Range<u64>,
+    label: fn(u64) -> Option<i64>,
+) {
     let folder = home.folder().join("raw/labels");
     fs::create_dir_all(&folder).unwrap();
     let columns: [(&str, ArrayRef); 3] = [
-        ("customerId", Arc::new(StringArray::from_iter_values(customers.clone().map(customer)))),
-        ("date", Arc::new(TimestampMicrosecondArray::from_iter_values(customers.clone().map(date)))),
-        ("target", Arc::new(Int64Array::from_iter(customers.map(label)))),
+        (
+            "customerId",
+            Arc::new(StringArray::from_iter_values(
+                customers.clone().map(customer),
+            )),
+        ),
+        (
+            "date",
+            Arc::new(TimestampMicrosecondArray::from_iter_values(
+                customers.clone().map(date),
+            )),
+        ),
+        (
+            "target",
+            Arc::new(Int64Array::from_iter(customers.map(label))),
+        ),
     ];
-    let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap();
-    let mut writer = ArrowWriter::try_new(File::create(folder.join(name)).unwrap(), batch.schema(), None).unwrap();
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true)))
+            .unwrap();
+    let mut writer = ArrowWriter::try_new(
+        File::create(folder.join(name)).unwrap(),
+        batch.schema(),
+        None,
+    )
+    .unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
 
 fn labels(home: &Home, results: &Results) -> Command {
-    home.verb("labels", results, &["--raw-url", home.folder().join("raw").to_str().unwrap()])
+    home.verb(
+        "labels",
+        results,
+        &["--raw-url", home.folder().join("raw").to_str().unwrap()],
+    )
 }
 
 fn ran(mut command: Command) -> Ran {
@@ -91,7 +139,11 @@ fn ran(mut command: Command) -> Ran {
 }
 
 fn silent(mut command: Command) -> Child {
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Fails the test unless the targets are what DuckDB joins from parts and label files, and the profiles what numpy counts.
@@ -112,8 +164,15 @@ print("same" if sorted(found, key=repr) == sorted(expected, key=repr) else f"{{l
         results.data_version
     );
     assert_eq!(home.python(&script).trim(), "same");
-    let check = include_str!("../../../../common/src/postgres/profiles/check.py").replace("y, prob", "target, prob");
-    assert_eq!(home.python(&format!("import os\nos.environ['DAY'] = 'date::date'\n{check}")).trim(), "same");
+    let check = include_str!("../../../../common/src/postgres/profiles/check.py")
+        .replace("y, prob", "target, prob");
+    assert_eq!(
+        home.python(&format!(
+            "import os\nos.environ['DAY'] = 'date::date'\n{check}"
+        ))
+        .trim(),
+        "same"
+    );
 }
 
 /// Results without labels, published, and two label files.
@@ -123,8 +182,15 @@ fn labelled_later(customers: u64) -> (Home, Results) {
     let results = Results::new("1", 1, 10, 0..customers);
     home.write(&results);
     home.publish(&results, &[]).expect(0);
-    write_labels(&home, "2025-02.parquet", 0..customers / 2, |i| (i % 3 > 0).then_some((i % 2) as i64));
-    write_labels(&home, "2025-03.parquet", customers / 3..customers + 100, |i| (i % 7 > 0).then_some(1));
+    write_labels(&home, "2025-02.parquet", 0..customers / 2, |i| {
+        (i % 3 > 0).then_some((i % 2) as i64)
+    });
+    write_labels(
+        &home,
+        "2025-03.parquet",
+        customers / 3..customers + 100,
+        |i| (i % 7 > 0).then_some(1),
+    );
     (home, results)
 }
 
@@ -132,14 +198,27 @@ fn labelled_later(customers: u64) -> (Home, Results) {
 fn late_labels_are_what_a_join_gives() {
     let (home, results) = labelled_later(4_000);
     let first = ran(labels(&home, &results)).expect(0);
-    assert!(first.stdout.contains(r#""reused":false"#), "{}", first.stdout);
-    assert!(first.stderr.contains("labels have no row in"), "{}", first.stderr);
+    assert!(
+        first.stdout.contains(r#""reused":false"#),
+        "{}",
+        first.stdout
+    );
+    assert!(
+        first.stderr.contains("labels have no row in"),
+        "{}",
+        first.stderr
+    );
     assert_labelled(&home, &results);
     let again = ran(labels(&home, &results)).expect(0);
-    assert!(again.stdout.contains(r#""reused":true"#), "{}", again.stdout);
+    assert!(
+        again.stdout.contains(r#""reused":true"#),
+        "{}",
+        again.stdout
+    );
 
     // Scored again, the rows keep their labels; and a label file that comes then is filled in.
-    let next = Results::new("2", 1, 20, 0..4_000).with(&[("target", |rows| Arc::new(Int64Array::new_null(rows)))]);
+    let next = Results::new("2", 1, 20, 0..4_000)
+        .with(&[("target", |rows| Arc::new(Int64Array::new_null(rows)))]);
     home.write(&next);
     home.publish(&next, &[]).expect(0);
     write_labels(&home, "2025-04.parquet", 100..200, |_| Some(0));
@@ -153,9 +232,17 @@ fn a_broken_label_file_changes_nothing() {
     let (home, results) = labelled_later(500);
     let before =
         home.psql("SELECT md5(string_agg(p::text, ',' ORDER BY 1)) FROM (SELECT * FROM predictions ORDER BY 1, 2) p");
-    fs::write(home.folder().join("raw/labels/2025-09.parquet"), "PAR1 and no more").unwrap();
+    fs::write(
+        home.folder().join("raw/labels/2025-09.parquet"),
+        "PAR1 and no more",
+    )
+    .unwrap();
     let ran = ran(labels(&home, &results)).expect(10);
-    assert!(ran.stderr.contains("labels/2025-09.parquet"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("labels/2025-09.parquet"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(
         home.psql("SELECT md5(string_agg(p::text, ',' ORDER BY 1)) FROM (SELECT * FROM predictions ORDER BY 1, 2) p"),
         before
@@ -170,10 +257,18 @@ fn without_a_database_or_labels_there_is_nothing_to_do() {
     home.write(&results);
     fs::create_dir_all(home.folder().join("raw")).unwrap();
     let none = ran(labels(&home, &results)).expect(0);
-    assert!(none.stdout.contains(r#""labels":0"#) && none.stderr.contains("no label file"), "{}", none.shown());
+    assert!(
+        none.stdout.contains(r#""labels":0"#) && none.stderr.contains("no label file"),
+        "{}",
+        none.shown()
+    );
     home.set("DATABASE_URL", "");
     let none = ran(labels(&home, &results)).expect(0);
-    assert!(none.stderr.contains("no database is configured"), "{}", none.shown());
+    assert!(
+        none.stderr.contains("no database is configured"),
+        "{}",
+        none.shown()
+    );
 }
 
 #[test]
@@ -197,6 +292,11 @@ fn killed_anywhere_and_run_again_by_several_at_once_the_labels_are_those_of_one_
         assert!(child.wait().unwrap().success());
     }
     assert_labelled(&home, &results);
-    assert!(ran(labels(&home, &results)).expect(0).stdout.contains(r#""reused":true"#));
+    assert!(
+        ran(labels(&home, &results))
+            .expect(0)
+            .stdout
+            .contains(r#""reused":true"#)
+    );
     assert_eq!(home.psql("SELECT count(*) FROM prediction_labels"), "1");
 }

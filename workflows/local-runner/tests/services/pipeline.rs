@@ -5,9 +5,16 @@ use super::lab::{Lab, servers};
 /// The Python of docs/reading-results.md.
 fn documented() -> String {
     let page = include_str!("../../../../docs/reading-results.md");
-    let blocks: Vec<&str> =
-        page.split("```python\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
-    assert_eq!(blocks.len(), 4, "one block of Python for each thing that is read");
+    let blocks: Vec<&str> = page
+        .split("```python\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        blocks.len(),
+        4,
+        "one block of Python for each thing that is read"
+    );
     blocks.concat()
 }
 
@@ -19,7 +26,10 @@ fn others_read_what_a_pipeline_leaves_behind() {
     let read = lab.python(&documented().replace("customer-classifier", &lab.name));
     let lines: Vec<&str> = read.lines().collect();
     assert_eq!(lines[..2], ["rows 6000", "same True"], "{read}");
-    assert!(lines[2].starts_with("training runs 1 roc_auc 0.7"), "{read}");
+    assert!(
+        lines[2].starts_with("training runs 1 roc_auc 0.7"),
+        "{read}"
+    );
     assert_eq!(lines[3], "champion 1 logistic-regression", "{read}");
     assert!(lines[4].contains("feature1_times_feature2"), "{read}");
     assert_eq!(lines[5], "published 6000 mean agrees True", "{read}");
@@ -69,7 +79,8 @@ fn a_second_run_on_the_same_inputs_changes_nothing() {
     let before = (table(&lab), objects(&lab), tracked(&lab));
     assert!(before.0.starts_with("2000|"), "{}", before.0);
     assert!(
-        before.2.contains("model-training FINISHED") && before.2.contains("model-monitoring FINISHED"),
+        before.2.contains("model-training FINISHED")
+            && before.2.contains("model-monitoring FINISHED"),
         "{}",
         before.2
     );

@@ -25,7 +25,10 @@ fn assert_silent_files(folder: &Path) {
         if path.is_dir() {
             assert_silent_files(&path);
         } else {
-            assert_silent(&path.display().to_string(), &String::from_utf8_lossy(&fs::read(&path).unwrap()));
+            assert_silent(
+                &path.display().to_string(),
+                &String::from_utf8_lossy(&fs::read(&path).unwrap()),
+            );
         }
     }
 }
@@ -90,30 +93,49 @@ fn a_run_that_succeeds_tells_no_secret() {
     lab.sample_data(500, 2, 1);
     let (ran, lines) = watched(|| lab.pipeline(&[]));
     let ran = ran.expect(0);
-    assert!(lines.contains("model-training"), "the watcher saw the steps: {lines}");
+    assert!(
+        lines.contains("model-training"),
+        "the watcher saw the steps: {lines}"
+    );
     assert_silent("the terminal", &ran.shown());
     assert_silent("a command line", &lines);
     assert_silent_files(&lab.home());
     let kept = kept(&lab);
-    assert!(kept.contains("_manifest.json") && kept.contains("model.json"), "everything was looked at");
+    assert!(
+        kept.contains("_manifest.json") && kept.contains("model.json"),
+        "everything was looked at"
+    );
     assert_silent("what is kept", &kept);
 }
 
 #[test]
 fn help_tells_no_secret() {
     let lab = Lab::new();
-    for step in
-        ["data-prep", "model-training", "model-promotion", "batch-inference", "publish-predictions", "model-monitoring"]
-    {
+    for step in [
+        "data-prep",
+        "model-training",
+        "model-promotion",
+        "batch-inference",
+        "publish-predictions",
+        "model-monitoring",
+    ] {
         let help = |arguments: &[&str]| {
-            let ran: Ran =
-                lab.program(Path::new(env!("CARGO_BIN_EXE_alameda"))).args(arguments).output().unwrap().into();
+            let ran: Ran = lab
+                .program(Path::new(env!("CARGO_BIN_EXE_alameda")))
+                .args(arguments)
+                .output()
+                .unwrap()
+                .into();
             ran.expect(0).shown()
         };
         let shown = help(&[step, "--help"]);
         assert_silent(step, &shown);
         let verbs = shown.split_once("Commands:").map_or("", |(_, rest)| rest);
-        let verbs: Vec<&str> = verbs.lines().skip(1).map_while(|line| line.split_whitespace().next()).collect();
+        let verbs: Vec<&str> = verbs
+            .lines()
+            .skip(1)
+            .map_while(|line| line.split_whitespace().next())
+            .collect();
         assert!(!verbs.is_empty(), "{shown}");
         for verb in verbs.iter().filter(|verb| **verb != "help") {
             assert_silent(verb, &help(&[step, verb, "--help"]));
@@ -127,14 +149,25 @@ fn runs_that_fail_tell_no_secret() {
     lab.sample_data(500, 2, 1);
     let right = lab.variables.clone();
     let url = lab.get("DATABASE_URL").to_owned();
-    let password_in_uri = lab.get("MLFLOW_TRACKING_URI").replace("http://", &format!("http://somebody:{WRONG}@"));
+    let password_in_uri = lab
+        .get("MLFLOW_TRACKING_URI")
+        .replace("http://", &format!("http://somebody:{WRONG}@"));
     let cases = [
         ("AWS_SECRET_ACCESS_KEY", WRONG.to_owned()),
-        ("AWS_ENDPOINT_URL", format!("http://user:{WRONG}@127.0.0.1:1")),
+        (
+            "AWS_ENDPOINT_URL",
+            format!("http://user:{WRONG}@127.0.0.1:1"),
+        ),
         ("MLFLOW_TRACKING_URI", password_in_uri),
         ("DATABASE_URL", url.replace(Postgres::PASSWORD, WRONG)),
-        ("DATABASE_URL", format!("postgres://user:{WRONG}@127.0.0.1:1/none")),
-        ("DATABASE_URL", format!("postgres://user:{WRONG}@127.0.0.1:port/none?sslmode=odd")),
+        (
+            "DATABASE_URL",
+            format!("postgres://user:{WRONG}@127.0.0.1:1/none"),
+        ),
+        (
+            "DATABASE_URL",
+            format!("postgres://user:{WRONG}@127.0.0.1:port/none?sslmode=odd"),
+        ),
     ];
     for (name, value) in cases {
         lab.variables.clone_from(&right);
@@ -142,7 +175,12 @@ fn runs_that_fail_tell_no_secret() {
         lab.set("ALAMEDA_RETRY_BUDGET", "1s");
         lab.set("RUST_LOG", "debug");
         let ran = lab.pipeline(&[]);
-        assert_ne!(ran.code, Some(0), "{name}={value} is wrong, and the pipeline did not notice:\n{}", ran.shown());
+        assert_ne!(
+            ran.code,
+            Some(0),
+            "{name}={value} is wrong, and the pipeline did not notice:\n{}",
+            ran.shown()
+        );
         assert_silent(name, &ran.shown());
         assert_silent_files(&lab.home());
     }

@@ -14,12 +14,19 @@ fn others_read_runs_and_models_as_documented() {
     lab.sample_data(1_000, 3, 2);
     lab.pipeline(&[]).expect(0);
     let page = include_str!("../../../../docs/tracking.md");
-    let code = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let code = page
+        .split("```python\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
     let read = lab.python(&code.replace("customer-classifier", &lab.name));
     let lines: Vec<&str> = read.lines().collect();
     assert_eq!(lines[0], "training 1 FINISHED balanced", "{read}");
     assert!(lines[1].starts_with("importance feature"), "{read}");
-    assert_eq!(lines[2], "champion 1 trained on ['holdout/25.05.1', 'train/25.05.1']", "{read}");
+    assert_eq!(
+        lines[2], "champion 1 trained on ['holdout/25.05.1', 'train/25.05.1']",
+        "{read}"
+    );
     assert!(lines[3].starts_with("report ok days "), "{read}");
     assert_eq!(lines[4], "page True", "{read}");
 }
@@ -28,7 +35,11 @@ fn others_read_runs_and_models_as_documented() {
 fn a_login_comes_by_variables_and_a_wrong_one_is_told_without_its_password() {
     let (user, password, wrong) = ("keeper", "keeper-secret-2Wn6", "keeper-secret-wrong");
     let administrator = Some((user.to_owned(), password.to_owned()));
-    let server = Mlflow::start(MlflowOptions { administrator, ..MlflowOptions::default() }).unwrap();
+    let server = Mlflow::start(MlflowOptions {
+        administrator,
+        ..MlflowOptions::default()
+    })
+    .unwrap();
     let mut lab = Lab::new();
     lab.set("MLFLOW_TRACKING_URI", &server.uri());
     lab.set("MLFLOW_TRACKING_USERNAME", user);
@@ -40,27 +51,59 @@ fn a_login_comes_by_variables_and_a_wrong_one_is_told_without_its_password() {
 
     lab.set("MLFLOW_TRACKING_PASSWORD", wrong);
     let told = lab.alameda(&["models"]).expect(2).shown();
-    assert!(told.contains("refuses the login (as user keeper)") && !told.contains("secret"), "{told}");
+    assert!(
+        told.contains("refuses the login (as user keeper)") && !told.contains("secret"),
+        "{told}"
+    );
     lab.set("MLFLOW_TRACKING_PASSWORD", "");
     let told = lab.alameda(&["models"]).expect(2).shown();
-    assert!(told.contains("refuses the login (by a token)") && !told.contains("secret"), "{told}");
+    assert!(
+        told.contains("refuses the login (by a token)") && !told.contains("secret"),
+        "{told}"
+    );
     lab.set("MLFLOW_TRACKING_TOKEN", "");
     let told = lab.alameda(&["models"]).expect(2).shown();
-    assert!(told.contains("set both MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"), "{told}");
+    assert!(
+        told.contains("set both MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        "{told}"
+    );
 }
 
 /// What `alameda runs` and `alameda models` say: kinds of runs with their states, and versions with their aliases.
 fn shown(lab: &Lab) -> (Vec<String>, Vec<String>) {
     let json = |arguments: &[&str]| -> Vec<Value> {
-        serde_json::from_str(&lab.alameda(&[arguments, &["-o", "json"]].concat()).expect(0).stdout).unwrap()
+        serde_json::from_str(
+            &lab.alameda(&[arguments, &["-o", "json"]].concat())
+                .expect(0)
+                .stdout,
+        )
+        .unwrap()
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let kind = |run: &Value| format!("{} {}", text(&run["tags"]["alameda.step"]), text(&run["status"]));
-    let mut runs: Vec<String> = json(&["runs", "--model-name", &lab.name]).iter().map(kind).collect();
+    let kind = |run: &Value| {
+        format!(
+            "{} {}",
+            text(&run["tags"]["alameda.step"]),
+            text(&run["status"])
+        )
+    };
+    let mut runs: Vec<String> = json(&["runs", "--model-name", &lab.name])
+        .iter()
+        .map(kind)
+        .collect();
     runs.sort();
-    let version =
-        |found: &Value| format!("{} {} {}", found["version"], found["aliases"], text(&found["run"]["status"]));
-    (runs, json(&["models", &lab.name]).iter().map(version).collect())
+    let version = |found: &Value| {
+        format!(
+            "{} {} {}",
+            found["version"],
+            found["aliases"],
+            text(&found["run"]["status"])
+        )
+    };
+    (
+        runs,
+        json(&["models", &lab.name]).iter().map(version).collect(),
+    )
 }
 
 #[test]
@@ -70,31 +113,71 @@ fn alameda_shows_the_same_of_mlflow_and_of_the_store() {
     lab.pipeline(&[]).expect(0);
     let in_mlflow = shown(&lab);
     let told = lab.alameda(&["get", "@latest"]).expect(0).stdout;
-    let page = told.lines().find_map(|line| line.trim().strip_prefix("mlflow-run-url:")).unwrap().trim().to_owned();
-    let runs: Vec<Value> = serde_json::from_str(&lab.alameda(&["runs", "-o", "json"]).expect(0).stdout).unwrap();
-    let training = runs.iter().find(|run| run["url"] == *page).unwrap_or_else(|| panic!("no run at {page}"));
-    assert_eq!((&training["tags"]["alameda.step"], page.contains("/#/experiments/")), (&"model-training".into(), true));
-    assert_eq!(in_mlflow.0, ["model-monitoring FINISHED", "model-training FINISHED"]);
+    let page = told
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("mlflow-run-url:"))
+        .unwrap()
+        .trim()
+        .to_owned();
+    let runs: Vec<Value> =
+        serde_json::from_str(&lab.alameda(&["runs", "-o", "json"]).expect(0).stdout).unwrap();
+    let training = runs
+        .iter()
+        .find(|run| run["url"] == *page)
+        .unwrap_or_else(|| panic!("no run at {page}"));
+    assert_eq!(
+        (
+            &training["tags"]["alameda.step"],
+            page.contains("/#/experiments/")
+        ),
+        (&"model-training".into(), true)
+    );
+    assert_eq!(
+        in_mlflow.0,
+        ["model-monitoring FINISHED", "model-training FINISHED"]
+    );
     assert_eq!(in_mlflow.1, ["1 [\"champion\"] FINISHED"]);
     let table = lab.alameda(&["models", &lab.name]).expect(0).stdout;
-    assert!(table.starts_with("MODEL") && table.contains("roc_auc 0.") && table.contains("/#/experiments/"), "{table}");
+    assert!(
+        table.starts_with("MODEL")
+            && table.contains("roc_auc 0.")
+            && table.contains("/#/experiments/"),
+        "{table}"
+    );
 
     lab.set("MLFLOW_TRACKING_URI", "");
     assert_eq!(lab.alameda(&["runs"]).expect(0).stdout, "no runs yet\n");
     lab.pipeline(&[]).expect(0);
     assert_eq!(shown(&lab), in_mlflow);
     let table = lab.alameda(&["runs"]).expect(0).stdout;
-    assert!(table.contains("(workflow)") && table.contains("finished"), "{table}");
+    assert!(
+        table.contains("(workflow)") && table.contains("finished"),
+        "{table}"
+    );
 }
 
 /// Runs a command in the background, and waits until a call of the training hangs in the proxy.
 fn hang_in_training(lab: &Lab, proxy: &HttpProxy, arguments: &[&str]) -> Child {
     let hang = Fault::Delay(Duration::from_secs(600));
-    proxy.set([Rule::always(hang).when(|method, path| method == "PUT" && path.contains("/tables/")).times(1)]);
+    proxy.set([Rule::always(hang)
+        .when(|method, path| method == "PUT" && path.contains("/tables/"))
+        .times(1)]);
     proxy.take_calls();
-    let mut runner = lab.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while !proxy.take_calls().iter().any(|call| call.path.contains("/tables/")) {
-        assert!(runner.try_wait().unwrap().is_none(), "the training ended before it logged a table");
+    let mut runner = lab
+        .command(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !proxy
+        .take_calls()
+        .iter()
+        .any(|call| call.path.contains("/tables/"))
+    {
+        assert!(
+            runner.try_wait().unwrap().is_none(),
+            "the training ended before it logged a table"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     runner
@@ -107,11 +190,16 @@ fn states(lab: &Lab) -> String {
                   experiment = client.get_experiment_by_name('LAB')\n\
                   runs = client.search_runs([experiment.experiment_id], order_by=['attributes.start_time ASC'])\n\
                   print([run.info.status for run in runs], len(client.search_model_versions(\"name = 'LAB'\")))\n";
-    lab.python(&script.replace("LAB", &lab.name)).trim().to_owned()
+    lab.python(&script.replace("LAB", &lab.name))
+        .trim()
+        .to_owned()
 }
 
 fn kill(signal: &str, child: &Child) {
-    let status = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    let status = std::process::Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -125,20 +213,40 @@ fn a_stopped_training_is_closed_as_killed_and_a_retry_goes_on_with_its_run() {
 
     // Ended by a signal while a call to MLflow does not come back.
     let model = format!("model-name={}", lab.name);
-    let submit =
-        ["submit", "--from", "workflowtemplate/alameda-pipeline", "--name", "w", "-p", "data-version=25.05.1", "-p"];
+    let submit = [
+        "submit",
+        "--from",
+        "workflowtemplate/alameda-pipeline",
+        "--name",
+        "w",
+        "-p",
+        "data-version=25.05.1",
+        "-p",
+    ];
     let mut runner = hang_in_training(&lab, &proxy, &[&submit[..], &[&model]].concat());
     kill("-INT", &runner);
     runner.wait().unwrap();
-    assert_eq!(states(&lab), "['KILLED', 'KILLED'] 0", "the workflow's run, and the training");
+    assert_eq!(
+        states(&lab),
+        "['KILLED', 'KILLED'] 0",
+        "the workflow's run, and the training"
+    );
 
     // Killed: nobody could close anything.
     let mut runner = hang_in_training(&lab, &proxy, &["retry", "w"]);
     kill("-KILL", &runner);
     runner.wait().unwrap();
     proxy.set([]);
-    assert_eq!(states(&lab), "['RUNNING', 'RUNNING'] 0", "opened again, and left so");
+    assert_eq!(
+        states(&lab),
+        "['RUNNING', 'RUNNING'] 0",
+        "opened again, and left so"
+    );
 
     lab.alameda(&["retry", "w"]).expect(0);
-    assert_eq!(states(&lab), "['FINISHED', 'FINISHED', 'FINISHED'] 1", "the same two, and the report");
+    assert_eq!(
+        states(&lab),
+        "['FINISHED', 'FINISHED', 'FINISHED'] 1",
+        "the same two, and the report"
+    );
 }

@@ -31,7 +31,10 @@ impl Bucket {
             }
         };
         for id in unknown {
-            tracing::info!("aborting an upload of s3://{}/{location} whose begin got lost", self.name);
+            tracing::info!(
+                "aborting an upload of s3://{}/{location} whose begin got lost",
+                self.name
+            );
             self.abort(location, &id).await;
         }
     }
@@ -45,33 +48,57 @@ impl Bucket {
             // As signatures want it.
             .replace('+', "%20");
         let mut unsigned = HttpRequest::new(HttpRequestBody::empty());
-        *unsigned.uri_mut() = format!("{}?{query}", self.endpoint).parse().context("the address of the bucket")?;
-        let operation = format!("listing unfinished uploads of s3://{}/{location}", self.name);
-        let Outcome::Done((date, listing)) = self.call(&operation, 0, || self.get_signed(unsigned.clone())).await?
+        *unsigned.uri_mut() = format!("{}?{query}", self.endpoint)
+            .parse()
+            .context("the address of the bucket")?;
+        let operation = format!(
+            "listing unfinished uploads of s3://{}/{location}",
+            self.name
+        );
+        let Outcome::Done((date, listing)) = self
+            .call(&operation, 0, || self.get_signed(unsigned.clone()))
+            .await?
         else {
             return Err(self.unexpected(&operation));
         };
-        let now = DateTime::parse_from_rfc2822(&date).with_context(|| format!("{operation}: the date {date:?}"))?;
+        let now = DateTime::parse_from_rfc2822(&date)
+            .with_context(|| format!("{operation}: the date {date:?}"))?;
         // By the server's clock alone.
         let from = now.to_utc() - (since.elapsed() + SLACK);
         let known = lock(&self.uploads.open);
         let listing = String::from_utf8_lossy(&listing);
         let uploads = uploads(&listing).filter(|upload| {
-            upload.key == location.as_ref() && upload.initiated >= from && !known.contains_key(&upload.id)
+            upload.key == location.as_ref()
+                && upload.initiated >= from
+                && !known.contains_key(&upload.id)
         });
         Ok(uploads.map(|upload| upload.id).collect())
     }
 
     /// Date and body of the answer to a request that is signed here.
-    async fn get_signed(&self, mut request: HttpRequest) -> object_store::Result<(String, Vec<u8>)> {
-        let failed = |error: HttpError| object_store::Error::Generic { store: "S3", source: Box::new(error) };
+    async fn get_signed(
+        &self,
+        mut request: HttpRequest,
+    ) -> object_store::Result<(String, Vec<u8>)> {
+        let failed = |error: HttpError| object_store::Error::Generic {
+            store: "S3",
+            source: Box::new(error),
+        };
         if self.identity.source() != Source::Nobody {
             let credential = self.credentials.get_credential().await?;
             AwsAuthorizer::new(&credential, "s3", &self.region).authorize(&mut request, None);
         }
         let answer = self.http.execute(request).await.map_err(failed)?;
-        let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).unwrap_or_default().to_owned();
-        Ok((date, answer.into_body().bytes().await.map_err(failed)?.to_vec()))
+        let date = answer
+            .headers()
+            .get("date")
+            .and_then(|date| date.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        Ok((
+            date,
+            answer.into_body().bytes().await.map_err(failed)?.to_vec(),
+        ))
     }
 }
 
@@ -85,11 +112,25 @@ struct Listed {
 fn uploads(xml: &str) -> impl Iterator<Item = Listed> {
     xml.split("<Upload>").skip(1).filter_map(|upload| {
         let text = |name: &str| {
-            let text = element(upload, name)?.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
-            Some(text.replace("&#39;", "'").replace("&apos;", "'").replace("&#34;", "\"").replace("&amp;", "&"))
+            let text = element(upload, name)?
+                .replace("&lt;", "<")
+                .replace("&gt;", ">")
+                .replace("&quot;", "\"");
+            Some(
+                text.replace("&#39;", "'")
+                    .replace("&apos;", "'")
+                    .replace("&#34;", "\"")
+                    .replace("&amp;", "&"),
+            )
         };
-        let initiated = DateTime::parse_from_rfc3339(element(upload, "Initiated")?).ok()?.into();
-        Some(Listed { key: text("Key")?, id: text("UploadId")?, initiated })
+        let initiated = DateTime::parse_from_rfc3339(element(upload, "Initiated")?)
+            .ok()?
+            .into();
+        Some(Listed {
+            key: text("Key")?,
+            id: text("UploadId")?,
+            initiated,
+        })
     })
 }
 
@@ -104,6 +145,12 @@ mod tests {
                    <Upload><Key>c</Key><UploadId>x2</UploadId><Initiated>2026-11-24T12:00:01Z</Initiated></Upload>\
                    </ListMultipartUploadsResult>";
         let found: Vec<_> = uploads(xml).map(|upload| (upload.key, upload.id)).collect();
-        assert_eq!(found, [("a & b".to_owned(), "x1".to_owned()), ("c".to_owned(), "x2".to_owned())]);
+        assert_eq!(
+            found,
+            [
+                ("a & b".to_owned(), "x1".to_owned()),
+                ("c".to_owned(), "x2".to_owned())
+            ]
+        );
     }
 }

@@ -20,12 +20,18 @@ pub(super) fn address(name: &str, choice: &Choice) -> String {
 /// A name as a part of an address.
 pub(super) fn encoded(name: &str) -> String {
     // A plus is a space only after the question mark.
-    url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+    url::form_urlencoded::byte_serialize(name.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
 }
 
 /// The address of the report on what a version scored.
 pub(super) fn report_address(name: &str, version: u64, data_version: &str) -> String {
-    format!("/reports/{}/{}/v{version}", encoded(data_version), encoded(name))
+    format!(
+        "/reports/{}/{}/v{version}",
+        encoded(data_version),
+        encoded(name)
+    )
 }
 
 /// The page of one model.
@@ -36,8 +42,18 @@ pub(crate) fn model(
     late_labels: bool,
     troubles: &[(&str, String)],
 ) -> String {
-    let lead = tag("span", [link(&format!("/models/{}/compare", encoded(&model.name)), "Compare versions or days")]);
-    let head = [heading(&model.name, lead), form(model, choice), troubled(troubles)];
+    let lead = tag(
+        "span",
+        [link(
+            &format!("/models/{}/compare", encoded(&model.name)),
+            "Compare versions or days",
+        )],
+    );
+    let head = [
+        heading(&model.name, lead),
+        form(model, choice),
+        troubled(troubles),
+    ];
     let none = "No predictions are in this choice: take another version, or other days.";
     let parts = match model.side.as_ref().filter(|side| side.live.rows > 0) {
         None => vec![empty(none, "")],
@@ -64,15 +80,25 @@ fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool)
         ("Values", "values"),
     ];
     let tables = tables.map(|(what, name)| files(what, name, &query));
-    let lead = text(format!("{}; ranges are those of training.", rows(live.rows)));
-    let values = section("quality", "Data quality", lead, [quality::values(&live.features, live.rows)]);
+    let lead = text(format!(
+        "{}; ranges are those of training.",
+        rows(live.rows)
+    ));
+    let values = section(
+        "quality",
+        "Data quality",
+        lead,
+        [quality::values(&live.features, live.rows)],
+    );
     vec![
         banner(model, side),
         summary::cards(live.rows, live.unscored_rows, performance_of, &live.drift),
         exactness(side, late_labels),
         performance::of(performance_of, over_time),
         drift::of(&live.drift, thresholds),
-        model.segments().map_or_else(nothing, |of| segments::section(&of)),
+        model
+            .segments()
+            .map_or_else(nothing, |of| segments::section(&of)),
         divided_by(model),
         values,
         tag("div class=\"files\"", tables),
@@ -84,14 +110,22 @@ fn divided_by(model: &Model) -> Markup {
     let score = "Ranges of the score are of the days that are shown, mean scores to half a cell.";
     match &model.reported {
         Some(of) if of.segments.columns.is_empty() => note(score),
-        Some(of) => note(format!("{score} Columns are of the report on {}, with all its days.", of.data_version)),
-        None => note(format!("{score} Columns of texts stand in the report on the newest data, which is not there.")),
+        Some(of) => note(format!(
+            "{score} Columns are of the report on {}, with all its days.",
+            of.data_version
+        )),
+        None => note(format!(
+            "{score} Columns of texts stand in the report on the newest data, which is not there."
+        )),
     }
 }
 
 /// What asks for the tables of a side.
 pub(super) fn query(name: &str, side: &Side) -> String {
-    let choice = Choice { version: Some(side.version), ..side.choice.clone() };
+    let choice = Choice {
+        version: Some(side.version),
+        ..side.choice.clone()
+    };
     let mut asked = choice.pairs("");
     asked.insert(0, ("model".to_owned(), name.to_owned()));
     choice::address("", &asked)
@@ -100,18 +134,30 @@ pub(super) fn query(name: &str, side: &Side) -> String {
 fn banner(model: &Model, side: &Side) -> Markup {
     let live = &side.live;
     let (_, class) = summary::word(live.verdict);
-    let champion = if model.champion == Some(side.version) { ", champion" } else { "" };
+    let champion = if model.champion == Some(side.version) {
+        ", champion"
+    } else {
+        ""
+    };
     let span = match (live.first, live.last) {
         (Some(first), Some(last)) if first == last => format!(" · {first}"),
         (Some(first), Some(last)) => format!(" · {first} to {last}"),
         _ => String::new(),
     };
-    let said = format!("v{}{champion} · {}{span} · threshold {}", side.version, rows(live.rows), live.threshold);
+    let said = format!(
+        "v{}{champion} · {}{span} · threshold {}",
+        side.version,
+        rows(live.rows),
+        live.threshold
+    );
     let report = model.reported.as_ref().map_or_else(nothing, |of| {
         let address = report_address(&model.name, side.version, &of.data_version.to_string());
         link(&address, format!("Report on {}", of.data_version))
     });
-    tag(&format!("div class=\"verdict-line {class}\""), [summary::chip(live.verdict), tagged("span", said), report])
+    tag(
+        &format!("div class=\"verdict-line {class}\""),
+        [summary::chip(live.verdict), tagged("span", said), report],
+    )
 }
 
 /// What the numbers leave out.
@@ -136,7 +182,10 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
     };
     let left_out = match live.left_out_rows {
         0 => String::new(),
-        lost => format!(" The profiles of {} can't be added to the others and are left out.", rows(lost)),
+        lost => format!(
+            " The profiles of {} can't be added to the others and are left out.",
+            rows(lost)
+        ),
     };
     note(format!(
         "Counted in profiles: shares and confusion are exact, and PSI but for values at the ends of training; PR AUC and log loss \
@@ -148,30 +197,77 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
 fn form(model: &Model, choice: &Choice) -> Markup {
     let shown = model.side.as_ref().map(|side| side.version);
     let versions = model.versions().into_iter().rev().map(|version| {
-        let star = if model.champion == Some(version) { " champion" } else { "" };
-        (version.to_string(), format!("v{version}{star}"), shown == Some(version))
+        let star = if model.champion == Some(version) {
+            " champion"
+        } else {
+            ""
+        };
+        (
+            version.to_string(),
+            format!("v{version}{star}"),
+            shown == Some(version),
+        )
     });
-    let data =
-        model.scored.iter().rev().filter(|of| shown == Some(of.model_version)).map(|of| {
-            (of.data_version.clone(), of.data_version.clone(), choice.data.as_ref() == Some(&of.data_version))
+    let data = model
+        .scored
+        .iter()
+        .rev()
+        .filter(|of| shown == Some(of.model_version))
+        .map(|of| {
+            (
+                of.data_version.clone(),
+                of.data_version.clone(),
+                choice.data.as_ref() == Some(&of.data_version),
+            )
         });
     let all_data = [(String::new(), "all data".to_owned(), choice.data.is_none())];
-    let threshold = model.side.as_ref().map(|side| side.live.threshold.to_string());
-    let number = format!("{THRESHOLD}\" placeholder=\"{}", threshold.as_deref().unwrap_or("0.5"));
-    let columns = model.reported.iter().flat_map(|of| &of.segments.columns).map(|of| of.column.clone());
+    let threshold = model
+        .side
+        .as_ref()
+        .map(|side| side.live.threshold.to_string());
+    let number = format!(
+        "{THRESHOLD}\" placeholder=\"{}",
+        threshold.as_deref().unwrap_or("0.5")
+    );
+    let columns = model
+        .reported
+        .iter()
+        .flat_map(|of| &of.segments.columns)
+        .map(|of| of.column.clone());
     let columns = std::iter::once(SCORE.to_owned()).chain(columns);
-    let segments = columns.map(|name| (name.clone(), name.clone(), choice.segment.as_ref() == Some(&name)));
+    let segments = columns.map(|name| {
+        (
+            name.clone(),
+            name.clone(),
+            choice.segment.as_ref() == Some(&name),
+        )
+    });
     let all_segments = [(String::new(), "all".to_owned(), choice.segment.is_none())];
     tag(
-        &format!("form class=\"choice\" method=\"get\" action=\"/models/{}\"", encoded(&model.name)),
+        &format!(
+            "form class=\"choice\" method=\"get\" action=\"/models/{}\"",
+            encoded(&model.name)
+        ),
         [
             field("Version", select("version", versions)),
             field("Data", select("data", all_data.into_iter().chain(data))),
-            field("From", input("from", "date", choice.from.map(|day| day.to_string()))),
-            field("To", input("to", "date", choice.to.map(|day| day.to_string()))),
+            field(
+                "From",
+                input("from", "date", choice.from.map(|day| day.to_string())),
+            ),
+            field(
+                "To",
+                input("to", "date", choice.to.map(|day| day.to_string())),
+            ),
             field("By", select("by", periods(choice))),
-            field("Segments", select("segment", all_segments.into_iter().chain(segments))),
-            field("Threshold", input("threshold", &number, choice.threshold.and(threshold))),
+            field(
+                "Segments",
+                select("segment", all_segments.into_iter().chain(segments)),
+            ),
+            field(
+                "Threshold",
+                input("threshold", &number, choice.threshold.and(threshold)),
+            ),
             tagged("button type=\"submit\"", "Show"),
         ],
     )
@@ -180,8 +276,9 @@ fn form(model: &Model, choice: &Choice) -> Markup {
 /// The periods that can be chosen.
 pub(super) fn periods(choice: &Choice) -> impl Iterator<Item = (String, String, bool)> {
     let by = choice.by;
-    let periods =
-        PERIODS.iter().map(move |(name, period)| ((*name).to_owned(), (*name).to_owned(), by == Some(*period)));
+    let periods = PERIODS
+        .iter()
+        .map(move |(name, period)| ((*name).to_owned(), (*name).to_owned(), by == Some(*period)));
     std::iter::once((String::new(), "as fits".to_owned(), by.is_none())).chain(periods)
 }
 
@@ -190,18 +287,30 @@ pub(super) fn field(name: &str, control: Markup) -> Markup {
 }
 
 /// Options are value, name and whether it is chosen.
-pub(super) fn select(name: &str, options: impl IntoIterator<Item = (String, String, bool)>) -> Markup {
+pub(super) fn select(
+    name: &str,
+    options: impl IntoIterator<Item = (String, String, bool)>,
+) -> Markup {
     let option = |(value, name, chosen): (String, String, bool)| {
         tagged(
-            &format!("option value=\"{}\"{}", escaped(value), if chosen { " selected=\"selected\"" } else { "" }),
+            &format!(
+                "option value=\"{}\"{}",
+                escaped(value),
+                if chosen { " selected=\"selected\"" } else { "" }
+            ),
             name,
         )
     };
-    tag(&format!("select name=\"{name}\""), options.into_iter().map(option))
+    tag(
+        &format!("select name=\"{name}\""),
+        options.into_iter().map(option),
+    )
 }
 
 /// `kind` is the type with whatever attributes follow, both known here.
 pub(super) fn input(name: &str, kind: &str, value: Option<String>) -> Markup {
-    let value = value.map(|value| format!(" value=\"{}\"", escaped(value))).unwrap_or_default();
+    let value = value
+        .map(|value| format!(" value=\"{}\"", escaped(value)))
+        .unwrap_or_default();
     leaf(&format!("input name=\"{name}\" type=\"{kind}\"{value}"))
 }

@@ -23,15 +23,34 @@ pub(crate) fn overview(
 ) -> String {
     let below = text(format!(
         "{} in {place}",
-        if models.len() == 1 { "1 model".to_owned() } else { format!("{} models", models.len()) }
+        if models.len() == 1 {
+            "1 model".to_owned()
+        } else {
+            format!("{} models", models.len())
+        }
     ));
-    let lost: Markup = unreadable.iter().map(|error| failed("A set of predictions", error)).collect();
+    let lost: Markup = unreadable
+        .iter()
+        .map(|error| failed("A set of predictions", error))
+        .collect();
     if models.is_empty() {
         let nothing = "There are no predictions yet. Run the pipeline, or the sample one:";
-        return document("Models", "/", [heading("Models", below), lost, empty(nothing, "alameda demo")]);
+        return document(
+            "Models",
+            "/",
+            [
+                heading("Models", below),
+                lost,
+                empty(nothing, "alameda demo"),
+            ],
+        );
     }
     let mut models: Vec<&Model> = models.iter().collect();
-    models.sort_by(|a, b| b.verdict().cmp(&a.verdict()).then_with(|| a.name.cmp(&b.name)));
+    models.sort_by(|a, b| {
+        b.verdict()
+            .cmp(&a.verdict())
+            .then_with(|| a.name.cmp(&b.name))
+    });
     let columns = [
         "Model",
         "Health",
@@ -44,13 +63,29 @@ pub(crate) fn overview(
         "Largest PSI",
         "Rows by day",
     ];
-    let rows = table("numbers models", "Models", &columns, models.into_iter().map(row));
+    let rows = table(
+        "numbers models",
+        "Models",
+        &columns,
+        models.into_iter().map(row),
+    );
     let explained = format!(
         "Of the version that scored last, over the 28 days up to the last one with rows. Health is on PSI, as in reports: warning from {}, alert from {}.",
         thresholds.warn, thresholds.alert
     );
-    let section = tag("section", [rows, tagged("p class=\"note\"", explained), files("What was scored", "scored", "")]);
-    document("Models", "/", [heading("Models", below), lost, troubled(troubles), section])
+    let section = tag(
+        "section",
+        [
+            rows,
+            tagged("p class=\"note\"", explained),
+            files("What was scored", "scored", ""),
+        ],
+    );
+    document(
+        "Models",
+        "/",
+        [heading("Models", below), lost, troubled(troubles), section],
+    )
 }
 
 fn row(model: &Model) -> Vec<Markup> {
@@ -70,15 +105,28 @@ fn row(model: &Model) -> Vec<Markup> {
     };
     let performance = &live.performance;
     let psi_of = |column: &ColumnDrift| column.psi.as_ref().map(|psi| psi.value);
-    let most = live.drift.features.iter().max_by(|a, b| psi_of(a).partial_cmp(&psi_of(b)).unwrap_or(Ordering::Equal));
+    let most = live
+        .drift
+        .features
+        .iter()
+        .max_by(|a, b| psi_of(a).partial_cmp(&psi_of(b)).unwrap_or(Ordering::Equal));
     let beside = |value: Option<f64>, said: &str| {
-        tag("span", [text(metric(value)), tagged("span class=\"muted small\"", format!(" {said}"))])
+        tag(
+            "span",
+            [
+                text(metric(value)),
+                tagged("span class=\"muted small\"", format!(" {said}")),
+            ],
+        )
     };
     let psi = match most {
         Some(column) => beside(psi_of(column), &column.name),
         None => text(NONE),
     };
-    let accuracy = performance.overall.as_ref().and_then(|overall| overall.accuracy);
+    let accuracy = performance
+        .overall
+        .as_ref()
+        .and_then(|overall| overall.accuracy);
     let accuracy = match performance.holdout.accuracy {
         Some(holdout) => beside(accuracy, &format!("holdout {}", metric(Some(holdout)))),
         None => text(metric(accuracy)),
@@ -88,8 +136,15 @@ fn row(model: &Model) -> Vec<Markup> {
         tag("span", [link(&address, &model.name)]),
         chip(model.verdict()),
         text(version),
-        text(live.last.map_or_else(|| NONE.to_owned(), |day| day.to_string())),
-        text(newest.and_then(|newest| newest.scored_at).map_or_else(|| NONE.to_owned(), moment)),
+        text(
+            live.last
+                .map_or_else(|| NONE.to_owned(), |day| day.to_string()),
+        ),
+        text(
+            newest
+                .and_then(|newest| newest.scored_at)
+                .map_or_else(|| NONE.to_owned(), moment),
+        ),
         text(count(live.rows)),
         text(share(performance.label_coverage)),
         accuracy,

@@ -30,7 +30,11 @@ fn state(class: &str, word: &str) -> Markup {
 
 /// How many are not listed; nothing when all are.
 fn older(more: usize) -> Markup {
-    if more > 0 { note(format!("And {} older ones.", count(more as u64))) } else { nothing() }
+    if more > 0 {
+        note(format!("And {} older ones.", count(more as u64)))
+    } else {
+        nothing()
+    }
 }
 
 /// The page of what ran.
@@ -42,23 +46,52 @@ pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -
             "alameda submit --from workflowtemplate/alameda-pipeline -p data-version=25.05.1",
         ),
         Ok(found) => {
-            let columns = ["Workflow", "Ended", "Data", "Model", "Status", "Took", "Attempts", "What failed"];
-            let listed = table("texts", "Workflows that ended", &columns, found.attempts.iter().map(attempt));
-            [listed, older(found.more), files("Workflows", "workflows", "")].into_iter().collect()
+            let columns = [
+                "Workflow",
+                "Ended",
+                "Data",
+                "Model",
+                "Status",
+                "Took",
+                "Attempts",
+                "What failed",
+            ];
+            let listed = table(
+                "texts",
+                "Workflows that ended",
+                &columns,
+                found.attempts.iter().map(attempt),
+            );
+            [
+                listed,
+                older(found.more),
+                files("Workflows", "workflows", ""),
+            ]
+            .into_iter()
+            .collect()
         }
     };
     let tracked = match runs {
         Err(error) => failed("Tracked runs", error),
-        Ok(runs) if runs.is_empty() => empty("Nothing is tracked yet: training, promotion and reports will be.", ""),
+        Ok(runs) if runs.is_empty() => empty(
+            "Nothing is tracked yet: training, promotion and reports will be.",
+            "",
+        ),
         Ok(runs) => {
             let columns = ["Run", "Model", "Status", "Began", "Took", "Metrics"];
-            [table("texts", "Tracked runs", &columns, runs.iter().map(run)), files("Tracked runs", "runs", "")]
-                .into_iter()
-                .collect()
+            [
+                table("texts", "Tracked runs", &columns, runs.iter().map(run)),
+                files("Tracked runs", "runs", ""),
+            ]
+            .into_iter()
+            .collect()
         }
     };
     let sections = [
-        heading("Runs", text("What ran when, the newest first; times are UTC.")),
+        heading(
+            "Runs",
+            text("What ran when, the newest first; times are UTC."),
+        ),
         section(
             "workflows",
             "Workflows",
@@ -78,21 +111,46 @@ pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -
 }
 
 fn attempt(attempt: &Attempt) -> Vec<Markup> {
-    let class = if attempt.status == "Succeeded" { "ok" } else { "alert" };
-    let failure =
-        |node: &NodeFailure| tag("li", [tagged("strong", &node.display_name), text(format!(" {}", node.message))]);
+    let class = if attempt.status == "Succeeded" {
+        "ok"
+    } else {
+        "alert"
+    };
+    let failure = |node: &NodeFailure| {
+        tag(
+            "li",
+            [
+                tagged("strong", &node.display_name),
+                text(format!(" {}", node.message)),
+            ],
+        )
+    };
     vec![
         text(&attempt.workflow),
         text(moment(attempt.recorded_at)),
         text(&attempt.data_version),
         text(&attempt.model_name),
-        state(class, if attempt.status.is_empty() { "unknown" } else { &attempt.status }),
-        text(attempt.duration_seconds.map_or_else(|| NONE.to_owned(), |seconds| duration(seconds.trunc(), 0))),
+        state(
+            class,
+            if attempt.status.is_empty() {
+                "unknown"
+            } else {
+                &attempt.status
+            },
+        ),
+        text(
+            attempt
+                .duration_seconds
+                .map_or_else(|| NONE.to_owned(), |seconds| duration(seconds.trunc(), 0)),
+        ),
         text(attempt.attempts),
         if attempt.failures.is_empty() {
             nothing()
         } else {
-            tag("ul class=\"plain\"", attempt.failures.iter().take(5).map(failure))
+            tag(
+                "ul class=\"plain\"",
+                attempt.failures.iter().take(5).map(failure),
+            )
         },
     ]
 }
@@ -106,26 +164,44 @@ fn run(view: &RunView) -> Vec<Markup> {
         Status::Killed => ("warn", "stopped"),
     };
     // An address of another kind would be run, not opened.
-    let page = view.url.as_ref().filter(|url| url.starts_with("http://") || url.starts_with("https://"));
-    let shown = SHOWN.iter().filter_map(|name| Some(format!("{name} {}", metric(Some(run.metrics.get(*name)?.value)))));
+    let page = view
+        .url
+        .as_ref()
+        .filter(|url| url.starts_with("http://") || url.starts_with("https://"));
+    let shown = SHOWN.iter().filter_map(|name| {
+        Some(format!(
+            "{name} {}",
+            metric(Some(run.metrics.get(*name)?.value))
+        ))
+    });
     vec![
         page.map_or_else(|| text(&run.name), |url| link(url, &run.name)),
-        text(run.model_name.as_ref().map_or_else(|| "(workflow)".to_owned(), ToString::to_string)),
+        text(
+            run.model_name
+                .as_ref()
+                .map_or_else(|| "(workflow)".to_owned(), ToString::to_string),
+        ),
         state(class, word),
         text(moment(run.start_time)),
-        text(
-            run.end_time
-                .map_or_else(|| NONE.to_owned(), |end| duration((end - run.start_time).num_seconds() as f64, 0)),
-        ),
+        text(run.end_time.map_or_else(
+            || NONE.to_owned(),
+            |end| duration((end - run.start_time).num_seconds() as f64, 0),
+        )),
         text(shown.collect::<Vec<_>>().join(" · ")),
     ]
 }
 
 /// The page of the data.
-pub(crate) fn data(scored: &Result<AllScored>, sets: &Result<DataSets>, reports: &Result<Reports>) -> String {
+pub(crate) fn data(
+    scored: &Result<AllScored>,
+    sets: &Result<DataSets>,
+    reports: &Result<Reports>,
+) -> String {
     let results = match scored {
         Err(error) => failed("Predictions", error),
-        Ok(all) if *all == AllScored::default() => empty("Nothing is scored yet. Run the pipeline:", "alameda demo"),
+        Ok(all) if *all == AllScored::default() => {
+            empty("Nothing is scored yet. Run the pipeline:", "alameda demo")
+        }
         Ok(all) => {
             let columns = [
                 "Data",
@@ -138,29 +214,72 @@ pub(crate) fn data(scored: &Result<AllScored>, sets: &Result<DataSets>, reports:
                 "Workflow",
                 "Report",
             ];
-            let row = |of: &Scored| result(of, reports.as_ref().is_ok_and(|reports| reports.has(of)));
-            let listed =
-                table("numbers", "What was scored", &columns, all.newest_first().into_iter().take(LISTED).map(row));
+            let row =
+                |of: &Scored| result(of, reports.as_ref().is_ok_and(|reports| reports.has(of)));
+            let listed = table(
+                "numbers",
+                "What was scored",
+                &columns,
+                all.newest_first().into_iter().take(LISTED).map(row),
+            );
             let more = older(all.scored.len().saturating_sub(LISTED));
-            let reports = reports.as_ref().err().map_or_else(nothing, |error| failed("Reports", error));
-            let lost: Markup = all.unreadable.iter().map(|error| failed("A set of predictions", error)).collect();
-            [listed, more, files("What was scored", "scored", ""), reports, lost].into_iter().collect()
+            let reports = reports
+                .as_ref()
+                .err()
+                .map_or_else(nothing, |error| failed("Reports", error));
+            let lost: Markup = all
+                .unreadable
+                .iter()
+                .map(|error| failed("A set of predictions", error))
+                .collect();
+            [
+                listed,
+                more,
+                files("What was scored", "scored", ""),
+                reports,
+                lost,
+            ]
+            .into_iter()
+            .collect()
         }
     };
     let prepared = match sets {
         Err(error) => failed("Data sets", error),
         Ok(found) if found.sets.is_empty() => empty("No data set is prepared yet.", ""),
         Ok(found) => {
-            let columns = ["Data", "For", "Rows", "Labelled", "Raw files", "Size", "Left out", "Prepared", "Holdout"];
+            let columns = [
+                "Data",
+                "For",
+                "Rows",
+                "Labelled",
+                "Raw files",
+                "Size",
+                "Left out",
+                "Prepared",
+                "Holdout",
+            ];
             let listed = table("numbers", "Data sets", &columns, found.sets.iter().map(set));
-            [listed, older(found.more), files("Data sets", "prepared", ""), quarantine(&found.sets)]
-                .into_iter()
-                .collect()
+            [
+                listed,
+                older(found.more),
+                files("Data sets", "prepared", ""),
+                quarantine(&found.sets),
+            ]
+            .into_iter()
+            .collect()
         }
     };
     let sections = [
-        heading("Data", text("What was prepared and scored, the newest first; times are UTC.")),
-        section("scored", "Scored", text("Each data version as a model version scored it."), [results]),
+        heading(
+            "Data",
+            text("What was prepared and scored, the newest first; times are UTC."),
+        ),
+        section(
+            "scored",
+            "Scored",
+            text("Each data version as a model version scored it."),
+            [results],
+        ),
         section(
             "prepared",
             "Prepared",
@@ -174,11 +293,19 @@ pub(crate) fn data(scored: &Result<AllScored>, sets: &Result<DataSets>, reports:
 }
 
 fn result(of: &Scored, reported: bool) -> Vec<Markup> {
-    let choice = Choice { version: Some(of.model_version), data: Some(of.data_version.clone()), ..Choice::default() };
-    let day = |day: Option<chrono::NaiveDate>| day.map_or_else(|| NONE.to_owned(), |day| day.to_string());
+    let choice = Choice {
+        version: Some(of.model_version),
+        data: Some(of.data_version.clone()),
+        ..Choice::default()
+    };
+    let day =
+        |day: Option<chrono::NaiveDate>| day.map_or_else(|| NONE.to_owned(), |day| day.to_string());
     vec![
         text(&of.data_version),
-        link(&address(&of.model_name, &choice), format!("{} v{}", of.model_name, of.model_version)),
+        link(
+            &address(&of.model_name, &choice),
+            format!("{} v{}", of.model_name, of.model_version),
+        ),
         text(count(of.rows)),
         text(count(of.unscored_rows)),
         text(day(of.first)),
@@ -186,13 +313,21 @@ fn result(of: &Scored, reported: bool) -> Vec<Markup> {
         text(of.scored_at.map_or_else(|| NONE.to_owned(), moment)),
         text(of.workflow.as_deref().unwrap_or(NONE)),
         match reported {
-            true => link(&report_address(&of.model_name, of.model_version, &of.data_version), "report"),
+            true => link(
+                &report_address(&of.model_name, of.model_version, &of.data_version),
+                "report",
+            ),
             false => text(NONE),
         },
     ]
 }
 
-fn set(DataSet { folder, manifest: set }: &DataSet) -> Vec<Markup> {
+fn set(
+    DataSet {
+        folder,
+        manifest: set,
+    }: &DataSet,
+) -> Vec<Markup> {
     vec![
         link(&address_of(folder), &set.data_version),
         text(set.split),
@@ -200,14 +335,21 @@ fn set(DataSet { folder, manifest: set }: &DataSet) -> Vec<Markup> {
         text(count(set.labelled_rows)),
         text(count(set.shards.len() as u64)),
         text(bytes(set.shards.iter().map(|shard| shard.bytes).sum())),
-        if set.quarantined.is_empty() { text("0") } else { tagged("strong", count(set.quarantined.len() as u64)) },
+        if set.quarantined.is_empty() {
+            text("0")
+        } else {
+            tagged("strong", count(set.quarantined.len() as u64))
+        },
         text(moment(set.header.created_at)),
         text(&set.holdout),
     ]
 }
 
 fn address_of(folder: &str) -> String {
-    format!("/data/{}", folder.split('/').map(encoded).collect::<Vec<_>>().join("/"))
+    format!(
+        "/data/{}",
+        folder.split('/').map(encoded).collect::<Vec<_>>().join("/")
+    )
 }
 
 /// The page of one data set: what its manifest says.
@@ -217,12 +359,27 @@ pub(crate) fn data_set(set: &DataSet) -> String {
     let facts = [
         fact("Rows", count(manifest.rows)),
         fact("Labelled", count(manifest.labelled_rows)),
-        fact("Prepared", format!("{} by {}", moment(manifest.header.created_at), manifest.header.workflow)),
+        fact(
+            "Prepared",
+            format!(
+                "{} by {}",
+                moment(manifest.header.created_at),
+                manifest.header.workflow
+            ),
+        ),
         fact("Folder", folder.clone()),
         fact("Parts", count(manifest.parts.len() as u64)),
         fact("Configuration", manifest.config.clone()),
         fact("Fingerprint", manifest.header.fingerprint.clone()),
-        fact("Columns", manifest.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")),
+        fact(
+            "Columns",
+            manifest
+                .columns
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
     ];
     let file = |shard: &RawShard| {
         vec![
@@ -254,7 +411,12 @@ pub(crate) fn data_set(set: &DataSet) -> String {
             "files",
             "Raw files",
             text("Files that its rows come from, in their order; and those that were left out."),
-            [listed, more, files("Raw files", "raw-files", &query), quarantine(std::slice::from_ref(set))],
+            [
+                listed,
+                more,
+                files("Raw files", "raw-files", &query),
+                quarantine(std::slice::from_ref(set)),
+            ],
         ),
     ];
     document(&title, "/data", sections)
@@ -266,15 +428,30 @@ fn quarantine(sets: &[DataSet]) -> Markup {
         .map(|set| &set.manifest)
         .flat_map(|set| set.quarantined.iter().map(move |file| (set, file)))
         .map(|(set, file)| {
-            vec![text(&set.data_version), text(set.split), tagged("code", &file.key), text(&file.reason)]
+            vec![
+                text(&set.data_version),
+                text(set.split),
+                tagged("code", &file.key),
+                text(&file.reason),
+            ]
         })
         .collect();
     if left_out.is_empty() {
         return note("No raw file was left out.");
     }
     let summary = format!("{} raw files were left out", count(left_out.len() as u64));
-    let listed = table("texts", "Raw files that were left out", &["Data", "For", "File", "Why"], left_out);
-    details(&summary, [listed, files("These files", "left-out", "")].into_iter().collect())
+    let listed = table(
+        "texts",
+        "Raw files that were left out",
+        &["Data", "For", "File", "Why"],
+        left_out,
+    );
+    details(
+        &summary,
+        [listed, files("These files", "left-out", "")]
+            .into_iter()
+            .collect(),
+    )
 }
 
 /// The page of one id; `found` is nothing where predictions are not in a database.
@@ -282,7 +459,10 @@ pub(crate) fn prediction(id: Option<&str>, found: Option<&Predicted>, in_databas
     let form = tag(
         "form class=\"choice\" method=\"get\" action=\"/prediction\"",
         [
-            field(found.map_or("Id", |found| &found.id), input("id", "search", id.map(str::to_owned))),
+            field(
+                found.map_or("Id", |found| &found.id),
+                input("id", "search", id.map(str::to_owned)),
+            ),
             tagged("button type=\"submit\"", "Find"),
         ],
     );
@@ -292,14 +472,25 @@ pub(crate) fn prediction(id: Option<&str>, found: Option<&Predicted>, in_databas
              dashboard where it is:",
             "export DATABASE_URL=postgres://...",
         ),
-        (None, _) => {
-            empty("Give the id of a row: every prediction that stands for it is shown, with its features.", "")
-        }
-        (Some(_), None) => {
-            empty("There is no table of predictions yet. Publish some:", "alameda publish-predictions publish --help")
-        }
-        (Some(_), Some(Predicted { unknown_type: Some(unknown), id, .. })) => empty(
-            &format!("The column {id} is of the type {unknown}, by which nothing is looked up here: use SQL."),
+        (None, _) => empty(
+            "Give the id of a row: every prediction that stands for it is shown, with its features.",
+            "",
+        ),
+        (Some(_), None) => empty(
+            "There is no table of predictions yet. Publish some:",
+            "alameda publish-predictions publish --help",
+        ),
+        (
+            Some(_),
+            Some(Predicted {
+                unknown_type: Some(unknown),
+                id,
+                ..
+            }),
+        ) => empty(
+            &format!(
+                "The column {id} is of the type {unknown}, by which nothing is looked up here: use SQL."
+            ),
             "",
         ),
         (Some(id), Some(found)) if found.rows.is_empty() => {
@@ -308,13 +499,27 @@ pub(crate) fn prediction(id: Option<&str>, found: Option<&Predicted>, in_databas
         (Some(id), Some(found)) => {
             let query = choice::address("", &[("id".to_owned(), id.to_owned())]);
             let more = match found.more {
-                true => note(format!("Older predictions of this id are not shown, but the last {}.", found.rows.len())),
+                true => note(format!(
+                    "Older predictions of this id are not shown, but the last {}.",
+                    found.rows.len()
+                )),
                 false => nothing(),
             };
-            tag("section", [shown(found), more, files("Predictions", "predictions", &query)])
+            tag(
+                "section",
+                [
+                    shown(found),
+                    more,
+                    files("Predictions", "predictions", &query),
+                ],
+            )
         }
     };
-    document("Prediction", "/prediction", [heading("One prediction", nothing()), form, rows])
+    document(
+        "Prediction",
+        "/prediction",
+        [heading("One prediction", nothing()), form, rows],
+    )
 }
 
 /// A column of the table for each row that was found: a row has many columns, and an id few rows.
@@ -324,13 +529,33 @@ fn shown(found: &Predicted) -> Markup {
         Some(Value::String(value)) => text(value),
         Some(value) => text(value),
     };
-    let first = ["model_name", "model_version", "prediction", "probability", "data_version", "scored_at"];
-    let ordered = first.iter().copied().filter(|name| found.columns.iter().any(|column| column == name));
-    let others = found.columns.iter().map(String::as_str).filter(|name| !first.contains(name));
-    let rows = ordered
-        .chain(others)
-        .map(|column| std::iter::once(text(column)).chain(found.rows.iter().map(|row| cell(row, column))).collect());
-    let names: Vec<String> = (1..=found.rows.len()).map(|number| format!("Prediction {number}")).collect();
-    let columns: Vec<&str> = std::iter::once("Column").chain(names.iter().map(String::as_str)).collect();
+    let first = [
+        "model_name",
+        "model_version",
+        "prediction",
+        "probability",
+        "data_version",
+        "scored_at",
+    ];
+    let ordered = first
+        .iter()
+        .copied()
+        .filter(|name| found.columns.iter().any(|column| column == name));
+    let others = found
+        .columns
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !first.contains(name));
+    let rows = ordered.chain(others).map(|column| {
+        std::iter::once(text(column))
+            .chain(found.rows.iter().map(|row| cell(row, column)))
+            .collect()
+    });
+    let names: Vec<String> = (1..=found.rows.len())
+        .map(|number| format!("Prediction {number}"))
+        .collect();
+    let columns: Vec<&str> = std::iter::once("Column")
+        .chain(names.iter().map(String::as_str))
+        .collect();
     table("numbers", "Predictions of this id", &columns, rows)
 }

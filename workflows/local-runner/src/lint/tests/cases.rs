@@ -29,5 +29,10 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
 type Faults = &'static [(&'static str, &'static str)];
 
 const fn case(rule: &'static str, faults: Faults, at: &'static str, text: &'static str) -> Case {
-    Case { rule, faults, at, text }
+    Case {
+        rule,
+        faults,
+        at,
+        text,
+    }
 }

@@ -18,7 +18,11 @@ fn the_docs_tell_every_rule() {
             .to_owned();
     let cell = |text: &str| text.replace('|', "\\|");
     for rule in &RULES {
-        let help = if rule.help.is_empty() { "the finding tells" } else { rule.help };
+        let help = if rule.help.is_empty() {
+            "the finding tells"
+        } else {
+            rule.help
+        };
         let (name, why, help, source) = (rule.name, cell(rule.why), cell(help), cell(rule.source));
         made += &format!("| `{name}` | {why} | {help} | {source} | {} |\n", rule.argo);
     }
@@ -26,5 +30,8 @@ fn the_docs_tell_every_rule() {
         std::fs::write(&file, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(written, made, "docs/lint.md is stale: run `just accept` and read what changed");
+    assert_eq!(
+        written, made,
+        "docs/lint.md is stale: run `just accept` and read what changed"
+    );
 }

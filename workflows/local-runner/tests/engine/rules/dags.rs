@@ -50,8 +50,14 @@ fn parallelism_of_a_template_counts_its_own_children() {
     );
     assert_eq!(lab.submit(&["--name", "w"]).phase(), "Succeeded");
     let order = lab.read("order");
-    let dags: Vec<_> = order.lines().map(|line| line.split('.').nth(1).unwrap()).collect();
-    assert_eq!(dags, ["one", "one", "one", "one", "two", "two", "two", "two"]);
+    let dags: Vec<_> = order
+        .lines()
+        .map(|line| line.split('.').nth(1).unwrap())
+        .collect();
+    assert_eq!(
+        dags,
+        ["one", "one", "one", "one", "two", "two", "two", "two"]
+    );
 }
 
 /// docs/workflow-templates.md; workflow/templateresolution/context.go `ResolveTemplate`; workflow/common/util.go
@@ -84,7 +90,10 @@ spec:
 "#,
     );
     assert_eq!(lab.submit(&[]).output("", "seen"), "by t, of t");
-    let direct = lab.alameda(&["submit", "--from", "workflowtemplate/u", "-o", "json"]).expect(0).workflow();
+    let direct = lab
+        .alameda(&["submit", "--from", "workflowtemplate/u", "-o", "json"])
+        .expect(0)
+        .workflow();
     assert_eq!(direct.output("", "seen"), "by nobody, of u");
 }
 
@@ -95,5 +104,11 @@ fn a_retry_strategy_of_a_dag_is_refused_by_name() {
     let text = "  - name: main\n    retryStrategy: {limit: 1}\n    dag: {tasks: [{name: a, template: leaf}]}\n  - {name: leaf, container: {command: ['true']}}\n";
     let ended = Lab::templates("", text).submit(&[]);
     assert_eq!(ended.phase(), "Error");
-    assert!(ended.message("").contains("the retryStrategy of the DAG main is not supported"), "{}", ended.message(""));
+    assert!(
+        ended
+            .message("")
+            .contains("the retryStrategy of the DAG main is not supported"),
+        "{}",
+        ended.message("")
+    );
 }

@@ -34,25 +34,36 @@ fn a_leaf_finds_its_folders_settings_files_and_addresses() {
       volumeMounts: [{name: work, mountPath: /work}, {name: config, mountPath: /config, readOnly: true}]
 "#,
     );
-    let map = |name: &str, data: &str| format!("kind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{{data}}}\n---\n");
-    let maps = map("alameda-m", "FROM_MAP: one, OVERRIDDEN: first, features.sql: 'SELECT 1 '")
-        + &map("second", "OVERRIDDEN: second, STORE_URL: 'http://cluster'");
+    let map = |name: &str, data: &str| {
+        format!("kind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{{data}}}\n---\n")
+    };
+    let maps = map(
+        "alameda-m",
+        "FROM_MAP: one, OVERRIDDEN: first, features.sql: 'SELECT 1 '",
+    ) + &map("second", "OVERRIDDEN: second, STORE_URL: 'http://cluster'");
     lab.write("config-maps/maps.yaml", &maps);
     let ended = lab.submit(&["--name", "w"]);
     let home = fs::canonicalize(lab.path(".alameda")).unwrap();
     let home = home.display();
     let expected = format!("SELECT 1 one second w one {home}/store {home}/raw text");
     assert_eq!(ended.output("", "seen"), expected);
-    assert_eq!((&ended.node("")["progress"], &ended.0["status"]["progress"]), (&"2/3".into(), &"3/3".into()));
+    assert_eq!(
+        (&ended.node("")["progress"], &ended.0["status"]["progress"]),
+        (&"2/3".into(), &"3/3".into())
+    );
     assert_eq!(lab.read(".alameda/runs/w/w/log"), "to the log\nand this\n");
     assert_eq!(lab.read(".alameda/runs/w/w/phase"), "Succeeded\n");
-    assert!(!lab.path(".alameda/runs/w/w/work").exists(), "scratch goes with the pod");
+    assert!(
+        !lab.path(".alameda/runs/w/w/work").exists(),
+        "scratch goes with the pod"
+    );
 
     let missing = lab.submit(&["-p", "config=other"]);
     assert_eq!(missing.phase(), "Error");
     let message = missing.message("");
     assert!(
-        message.starts_with(r#"configmap "alameda-other" not found"#) && message.contains("alameda-m, second"),
+        message.starts_with(r#"configmap "alameda-other" not found"#)
+            && message.contains("alameda-m, second"),
         "{message}"
     );
 }
@@ -67,7 +78,10 @@ fn a_leaf_that_takes_too_long_is_ended_with_all_that_it_started() {
     let ended = lab.submit(&[]);
     assert_eq!(
         (ended.phase(), ended.message("")),
-        ("Failed", "Pod was active on the node longer than the specified deadline")
+        (
+            "Failed",
+            "Pod was active on the node longer than the specified deadline"
+        )
     );
     assert!(!crate::lab::lives(&lab.wait_for("child")));
 }
@@ -75,10 +89,16 @@ fn a_leaf_that_takes_too_long_is_ended_with_all_that_it_started() {
 /// cmd/argoexec/commands/emissary.go: 64 when the emissary itself fails.
 #[test]
 fn a_program_that_is_not_there_fails_as_argos_emissary_does() {
-    let ended = Lab::templates("", "  - {name: main, container: {command: [no-such-program]}}\n").submit(&[]);
+    let ended = Lab::templates(
+        "",
+        "  - {name: main, container: {command: [no-such-program]}}\n",
+    )
+    .submit(&[]);
     assert_eq!(ended.node("")["outputs"]["exitCode"], "64");
     assert!(
-        ended.message("").starts_with("main: Error (exit code 64): cannot start no-such-program"),
+        ended
+            .message("")
+            .starts_with("main: Error (exit code 64): cannot start no-such-program"),
         "{}",
         ended.message("")
     );

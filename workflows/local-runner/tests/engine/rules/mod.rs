@@ -20,7 +20,9 @@ fn dag(tasks: &[(&str, u8, &str, &str)]) -> Lab {
     let mut text = "  - name: main\n    dag:\n      failFast: false\n      tasks:\n".to_owned();
     for (name, code, depends, when) in tasks {
         let (depends, when) = (depends.replace('\'', "''"), when.replace('"', "\\\""));
-        text += &format!("      - {{name: {name}, template: exits, depends: '{depends}', when: \"{when}\", ");
+        text += &format!(
+            "      - {{name: {name}, template: exits, depends: '{depends}', when: \"{when}\", "
+        );
         text += &format!("arguments: {{parameters: [{{name: code, value: '{code}'}}]}}}}\n");
     }
     text += "  - name: exits\n    inputs: {parameters: [{name: code}]}\n";

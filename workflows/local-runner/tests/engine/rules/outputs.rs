@@ -35,7 +35,9 @@ fn the_output_of_a_skipped_task_is_its_default_and_without_one_the_consumers() {
     assert_eq!(ended.output("use", "seen"), "given own");
     assert_eq!(ended.phase_of("needs"), "Error");
     assert!(
-        ended.message("needs").contains("`idle` was skipped and its output has no default"),
+        ended
+            .message("needs")
+            .contains("`idle` was skipped and its output has no default"),
         "{}",
         ended.message("needs")
     );
@@ -85,15 +87,28 @@ fn output_parameters_come_from_files_and_a_leaf_that_leaves_one_out_needs_a_defa
 "#,
     );
     let ended = lab.submit(&["--name", "w"]);
-    assert_eq!((ended.output("", "text"), ended.output("", "none")), ("two\nlines\n", "d"), "one newline is cut");
+    assert_eq!(
+        (ended.output("", "text"), ended.output("", "none")),
+        ("two\nlines\n", "d"),
+        "one newline is cut"
+    );
     assert_eq!(lab.read(".alameda/runs/w/artifacts/w/page.html"), "hi\n");
-    assert_eq!(ended.node("")["outputs"]["artifacts"][0]["s3"]["key"], "w/page.html");
+    assert_eq!(
+        ended.node("")["outputs"]["artifacts"][0]["s3"]["key"],
+        "w/page.html"
+    );
 
-    let wanting = lab.read("workflows/test.yaml").replace("printf", "exit 0; printf");
+    let wanting = lab
+        .read("workflows/test.yaml")
+        .replace("printf", "exit 0; printf");
     lab.write("workflows/test.yaml", &wanting);
     let failed = lab.submit(&[]);
     assert_eq!(failed.phase(), "Error");
-    assert!(failed.message("").contains("output parameter text: /work/out/text was not written"));
+    assert!(
+        failed
+            .message("")
+            .contains("output parameter text: /work/out/text was not written")
+    );
 }
 
 /// Argo keeps what a container prints if a tag names it (`includeScriptOutput` in workflow/controller/operator.go); here
@@ -111,5 +126,8 @@ fn what_a_leaf_prints_is_no_output() {
 "#;
     let ended = Lab::templates("", text).submit(&[]);
     assert_eq!(ended.phase_of("uses"), "Error");
-    assert_eq!(ended.message("uses"), "failed to resolve {{tasks.says.outputs.result}}");
+    assert_eq!(
+        ended.message("uses"),
+        "failed to resolve {{tasks.says.outputs.result}}"
+    );
 }

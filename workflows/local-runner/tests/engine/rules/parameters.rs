@@ -46,7 +46,10 @@ fn the_nearest_value_wins() {
 fn an_input_without_any_value_is_an_error_where_it_is_used() {
     let text = "  - name: main\n    dag: {tasks: [{name: use, template: uses}]}\n  - {name: uses, inputs: {parameters: [{name: v}]}, container: {command: ['true']}}\n";
     let ended = Lab::templates("", text).submit(&[]);
-    assert_eq!((ended.phase_of("use"), ended.message("use")), ("Error", "inputs.parameters.v was not supplied"));
+    assert_eq!(
+        (ended.phase_of("use"), ended.message("use")),
+        ("Error", "inputs.parameters.v was not supplied")
+    );
 }
 
 /// Argo interprets these (workflow/common/util.go `substituteAndGetConfigMapValue`; pkg/apis/workflow/v1alpha1
@@ -66,11 +69,19 @@ fn what_is_not_interpreted_is_refused_by_name() {
             "  - {name: main, dag: {tasks: [{name: a, template: b, withSequence: {count: '2'}}]}}\n",
             "field `withSequence` of dag task",
         ),
-        ("  - {name: main, failFast: true, container: {command: ['true']}}\n", "field `failFast` of template"),
+        (
+            "  - {name: main, failFast: true, container: {command: ['true']}}\n",
+            "field `failFast` of template",
+        ),
         // Booleans of YAML 1.1, as sigs.k8s.io/yaml reads them.
-        ("  - {name: on, container: {command: ['true']}}\n", "must be text, not the boolean true"),
+        (
+            "  - {name: on, container: {command: ['true']}}\n",
+            "must be text, not the boolean true",
+        ),
     ] {
-        let ran = Lab::templates("", text).alameda(&["submit", "--from", "workflowtemplate/t"]).expect(2);
+        let ran = Lab::templates("", text)
+            .alameda(&["submit", "--from", "workflowtemplate/t"])
+            .expect(2);
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
 }
@@ -89,7 +100,10 @@ fn what_no_one_filled_in_reaches_the_step_and_values_are_not_looked_at_twice() {
 "#,
     );
     let ended = lab.submit(&["-p", "p={{workflow.name}}"]);
-    assert_eq!(ended.output("", "seen"), "{{workflow.name}} {{workflow.scheduledTime}}");
+    assert_eq!(
+        ended.output("", "seen"),
+        "{{workflow.name}} {{workflow.scheduledTime}}"
+    );
     let timed = lab.submit(&["-p", "p=x", "--scheduled-time", "2026-09-20T02:30:00Z"]);
     assert_eq!(timed.output("", "seen"), "x 2026-09-20T02:30:00Z");
 
@@ -98,5 +112,9 @@ fn what_no_one_filled_in_reaches_the_step_and_values_are_not_looked_at_twice() {
         "  - {name: main, container: {command: [data-prep, map, '--plan={{workflow.parameters.p}}', --group=0, --raw-url=/]}}\n",
     );
     let refused = step.submit(&["-p", "p={{inputs.parameters.plan}}"]);
-    assert!(refused.message("").starts_with("main: Error (exit code 2)"), "{}", refused.message(""));
+    assert!(
+        refused.message("").starts_with("main: Error (exit code 2)"),
+        "{}",
+        refused.message("")
+    );
 }

@@ -12,11 +12,29 @@ const NOT_WRITTEN: &str = "output parameter v: /work/out/v was not written";
 #[test]
 fn a_leaf_is_tried_again_as_its_strategy_says() {
     for (strategy, script, attempts, phase, message) in [
-        (STRATEGY, "[ {{retries}} = 1 ] || exit 75", 2, "Succeeded", ""),
-        (STRATEGY, "exit 10", 1, "Failed", "retryStrategy.expression evaluated to false"),
+        (
+            STRATEGY,
+            "[ {{retries}} = 1 ] || exit 75",
+            2,
+            "Succeeded",
+            "",
+        ),
+        (
+            STRATEGY,
+            "exit 10",
+            1,
+            "Failed",
+            "retryStrategy.expression evaluated to false",
+        ),
         (STRATEGY, "kill -9 $$", 3, "Failed", "No more retries left"),
         ("{limit: 1}", "exit 10", 2, "Failed", "No more retries left"),
-        ("{limit: 5, retryPolicy: OnError}", "exit 10", 1, "Failed", "main: Error (exit code 10)"),
+        (
+            "{limit: 5, retryPolicy: OnError}",
+            "exit 10",
+            1,
+            "Failed",
+            "main: Error (exit code 10)",
+        ),
         (
             "{limit: 5, expression: 'asInt(retries) == 0'}",
             "exit 10",
@@ -26,14 +44,44 @@ fn a_leaf_is_tried_again_as_its_strategy_says() {
         ),
         // The limit counts tries after the first; a number and its text are the same.
         ("{limit: 0}", "exit 10", 1, "Failed", "No more retries left"),
-        ("{limit: '0'}", "exit 10", 1, "Failed", "No more retries left"),
+        (
+            "{limit: '0'}",
+            "exit 10",
+            1,
+            "Failed",
+            "No more retries left",
+        ),
         // An output that is missing is an Error, whatever the exit code.
-        ("{limit: 1, retryPolicy: OnError}", MISSING, 2, "Error", "No more retries left"),
-        ("{limit: 1, retryPolicy: OnFailure}", MISSING, 1, "Error", NOT_WRITTEN),
-        ("{limit: 1, retryPolicy: Always}", MISSING, 2, "Error", "No more retries left"),
+        (
+            "{limit: 1, retryPolicy: OnError}",
+            MISSING,
+            2,
+            "Error",
+            "No more retries left",
+        ),
+        (
+            "{limit: 1, retryPolicy: OnFailure}",
+            MISSING,
+            1,
+            "Error",
+            NOT_WRITTEN,
+        ),
+        (
+            "{limit: 1, retryPolicy: Always}",
+            MISSING,
+            2,
+            "Error",
+            "No more retries left",
+        ),
         // Without an expression OnFailure, with one Always.
         ("{limit: 1}", MISSING, 1, "Error", NOT_WRITTEN),
-        (r#"{limit: 1, expression: 'lastRetry.status == "Error"'}"#, MISSING, 2, "Error", "No more retries left"),
+        (
+            r#"{limit: 1, expression: 'lastRetry.status == "Error"'}"#,
+            MISSING,
+            2,
+            "Error",
+            "No more retries left",
+        ),
         (
             r#"{limit: 1, retryPolicy: OnFailure, expression: 'lastRetry.status == "Error"'}"#,
             MISSING,
@@ -41,10 +89,28 @@ fn a_leaf_is_tried_again_as_its_strategy_says() {
             "Error",
             NOT_WRITTEN,
         ),
-        ("{limit: 1, retryPolicy: Sometimes}", "exit 10", 1, "Error", "Sometimes is not a valid RetryPolicy"),
+        (
+            "{limit: 1, retryPolicy: Sometimes}",
+            "exit 10",
+            1,
+            "Error",
+            "Sometimes is not a valid RetryPolicy",
+        ),
         // Exit code, number of the try and duration are text.
-        (r#"{limit: 1, expression: 'lastRetry.exitCode == "10"'}"#, "exit 10", 2, "Failed", "No more retries left"),
-        ("{limit: 1, expression: 'asInt(lastRetry.exitCode) > 9'}", "exit 10", 2, "Failed", "No more retries left"),
+        (
+            r#"{limit: 1, expression: 'lastRetry.exitCode == "10"'}"#,
+            "exit 10",
+            2,
+            "Failed",
+            "No more retries left",
+        ),
+        (
+            "{limit: 1, expression: 'asInt(lastRetry.exitCode) > 9'}",
+            "exit 10",
+            2,
+            "Failed",
+            "No more retries left",
+        ),
         (
             "{limit: 1, expression: 'lastRetry.exitCode == 10'}",
             "exit 10",
@@ -59,7 +125,13 @@ fn a_leaf_is_tried_again_as_its_strategy_says() {
             "Failed",
             "retryStrategy.expression evaluated to false",
         ),
-        ("{limit: 1, expression: 'asInt(lastRetry.duration) < 60'}", "exit 10", 2, "Failed", "No more retries left"),
+        (
+            "{limit: 1, expression: 'asInt(lastRetry.duration) < 60'}",
+            "exit 10",
+            2,
+            "Failed",
+            "No more retries left",
+        ),
         (
             r#"{limit: 1, expression: 'lastRetry.message == "main: Error (exit code 10): why"'}"#,
             "echo why > $ALAMEDA_TERMINATION_LOG; exit 10",
@@ -67,16 +139,33 @@ fn a_leaf_is_tried_again_as_its_strategy_says() {
             "Failed",
             "No more retries left",
         ),
-        ("{limit: 5, expression: 'lastRetry.x == 1'}", "exit 1", 1, "Error", "unknown name `lastRetry.x`"),
+        (
+            "{limit: 5, expression: 'lastRetry.x == 1'}",
+            "exit 1",
+            1,
+            "Error",
+            "unknown name `lastRetry.x`",
+        ),
     ] {
-        let outputs =
-            if script == MISSING { "outputs: {parameters: [{name: v, valueFrom: {path: /work/out/v}}]}, " } else { "" };
+        let outputs = if script == MISSING {
+            "outputs: {parameters: [{name: v, valueFrom: {path: /work/out/v}}]}, "
+        } else {
+            ""
+        };
         let template = format!(
             "  - {{name: main, {outputs}retryStrategy: {strategy}, container: {{command: [sh, -c, '{script}']}}}}\n"
         );
         let ended = Lab::templates("", &template).submit(&[]);
         assert_eq!(ended.node("")["type"], "Retry");
-        let pods = ended.nodes().into_iter().filter(|node| node["type"] == "Pod").count();
-        assert_eq!((pods, ended.phase(), ended.message("")), (attempts, phase, message), "{strategy} {script}");
+        let pods = ended
+            .nodes()
+            .into_iter()
+            .filter(|node| node["type"] == "Pod")
+            .count();
+        assert_eq!(
+            (pods, ended.phase(), ended.message("")),
+            (attempts, phase, message),
+            "{strategy} {script}"
+        );
     }
 }

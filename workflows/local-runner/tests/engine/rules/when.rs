@@ -33,10 +33,23 @@ fn a_condition_is_evaluated_as_text_in_which_a_bare_word_stands_for_itself() {
         ("1 + 1 == 2", "Error", "not understood"),
     ];
     let names: Vec<String> = (0..cases.len()).map(|index| format!("t{index}")).collect();
-    let tasks: Vec<_> = names.iter().zip(&cases).map(|(name, case)| (name.as_str(), 0, "", case.0)).collect();
+    let tasks: Vec<_> = names
+        .iter()
+        .zip(&cases)
+        .map(|(name, case)| (name.as_str(), 0, "", case.0))
+        .collect();
     let ended = dag(&tasks).submit(&["--name", "w"]);
     for (name, (when, phase, message)) in names.iter().zip(cases) {
-        assert_eq!(ended.phase_of(name), phase, "{when}: {}", ended.message(name));
-        assert!(ended.message(name).contains(message), "{when}: {}", ended.message(name));
+        assert_eq!(
+            ended.phase_of(name),
+            phase,
+            "{when}: {}",
+            ended.message(name)
+        );
+        assert!(
+            ended.message(name).contains(message),
+            "{when}: {}",
+            ended.message(name)
+        );
     }
 }

@@ -48,7 +48,10 @@ impl Chain {
 
     /// The first leaf of that name.
     pub(super) fn leaf(&self, name: &str) -> &Leaf {
-        self.leaves.iter().find(|leaf| leaf.name == name).unwrap_or_else(|| panic!("{name} is not in the chain"))
+        self.leaves
+            .iter()
+            .find(|leaf| leaf.name == name)
+            .unwrap_or_else(|| panic!("{name} is not in the chain"))
     }
 }
 
@@ -78,41 +81,89 @@ pub(super) fn chain() -> &'static Chain {
 }
 
 fn run(lab: &Lab) -> Vec<Leaf> {
-    let mut run = Run { place: Place::new(lab, "chain", &State::new()), proxy: lab.proxy(), leaves: Vec::new() };
-    let plan = run.leaf("data-prep-plan", &["--split=train", "--data-version=1", "--parallelism=1"]);
+    let mut run = Run {
+        place: Place::new(lab, "chain", &State::new()),
+        proxy: lab.proxy(),
+        leaves: Vec::new(),
+    };
+    let plan = run.leaf(
+        "data-prep-plan",
+        &["--split=train", "--data-version=1", "--parallelism=1"],
+    );
     let (plan, group) = (format!("--plan={}", plan["plan"]), group(&plan));
     run.leaf("data-prep-map", &[&plan, &group]);
     let data = run.leaf("data-prep-commit", &[&plan]);
     let train = ["--train-manifest", "--holdout-manifest"].map(|flag| {
-        let output = if flag == "--train-manifest" { "manifest" } else { "holdout-manifest" };
+        let output = if flag == "--train-manifest" {
+            "manifest"
+        } else {
+            "holdout-manifest"
+        };
         format!("{flag}={}", data[output])
     });
-    run.leaf("model-training-train", &["--model-name=m", &train[0], &train[1]]);
-    run.leaf("model-promotion-promote", &["--model-name=m", "--model-version=1"]);
+    run.leaf(
+        "model-training-train",
+        &["--model-name=m", &train[0], &train[1]],
+    );
+    run.leaf(
+        "model-promotion-promote",
+        &["--model-name=m", "--model-version=1"],
+    );
     // A second one, which takes the alias from the first.
-    run.leaf("model-training-train", &["--model-name=m", &train[0], &train[1], "--c=0.5"]);
-    let promoted = run.leaf("model-promotion-promote", &["--model-name=m", "--model-version=2"]);
+    run.leaf(
+        "model-training-train",
+        &["--model-name=m", &train[0], &train[1], "--c=0.5"],
+    );
+    let promoted = run.leaf(
+        "model-promotion-promote",
+        &["--model-name=m", "--model-version=2"],
+    );
     assert_eq!(promoted["promoted"], "true");
 
-    let resolve = ["--model-name=m", "--model-ref=champion", "--data-version=1", "--predict-shards=all"];
+    let resolve = [
+        "--model-name=m",
+        "--model-ref=champion",
+        "--data-version=1",
+        "--predict-shards=all",
+    ];
     let resolved = run.leaf("batch-inference-resolve", &resolve);
-    let [config, selection] = ["config", "selection"].map(|name| format!("--{name}={}", resolved[name]));
-    let predict = ["--split=predict", "--data-version=1", &config, &selection, "--parallelism=1"];
+    let [config, selection] =
+        ["config", "selection"].map(|name| format!("--{name}={}", resolved[name]));
+    let predict = [
+        "--split=predict",
+        "--data-version=1",
+        &config,
+        &selection,
+        "--parallelism=1",
+    ];
     let planned = run.leaf("data-prep-plan", &predict);
     let (plan, of_plan) = (format!("--plan={}", planned["plan"]), self::group(&planned));
     run.leaf("data-prep-map", &[&plan, &of_plan]);
     let data = run.leaf("data-prep-commit", &[&plan]);
 
-    let (uri, manifest) =
-        (format!("--model-uri={}", resolved["model-uri"]), format!("--predict-manifest={}", data["manifest"]));
-    let planned = run.leaf("batch-inference-plan", &[&uri, &manifest, "--parallelism=1"]);
+    let (uri, manifest) = (
+        format!("--model-uri={}", resolved["model-uri"]),
+        format!("--predict-manifest={}", data["manifest"]),
+    );
+    let planned = run.leaf(
+        "batch-inference-plan",
+        &[&uri, &manifest, "--parallelism=1"],
+    );
     let (plan, of_plan) = (format!("--plan={}", planned["plan"]), self::group(&planned));
     run.leaf("batch-inference-map", &[&plan, &of_plan]);
     let results = run.leaf("batch-inference-commit", &[&plan]);
-    run.leaf("model-monitoring-report", &[&format!("--results-manifest={}", results["manifest"])]);
+    run.leaf(
+        "model-monitoring-report",
+        &[&format!("--results-manifest={}", results["manifest"])],
+    );
     run.leaf(
         "model-monitoring-notify",
-        &["--data-version=1", "--status=Succeeded", "--failures=null", "--duration=1.5"],
+        &[
+            "--data-version=1",
+            "--status=Succeeded",
+            "--failures=null",
+            "--duration=1.5",
+        ],
     );
     run.leaves
 }
@@ -134,11 +185,19 @@ impl Run<'_> {
     /// Runs a leaf `STEP-VERB`; gives its outputs.
     fn leaf(&mut self, name: &'static str, flags: &[&str]) -> Outputs {
         let (step, verb) = name.rsplit_once('-').unwrap();
-        let words = [step, verb, "--workflow=w"].into_iter().chain(flags.iter().copied());
+        let words = [step, verb, "--workflow=w"]
+            .into_iter()
+            .chain(flags.iter().copied());
         let arguments: Vec<String> = words.map(str::to_owned).collect();
         let before = self.place.state();
         let outputs = self.place.run(&arguments, &self.proxy);
-        self.leaves.push(Leaf { name, arguments, before, after: self.place.state(), outputs: outputs.clone() });
+        self.leaves.push(Leaf {
+            name,
+            arguments,
+            before,
+            after: self.place.state(),
+            outputs: outputs.clone(),
+        });
         outputs
     }
 }

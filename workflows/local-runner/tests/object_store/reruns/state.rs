@@ -20,7 +20,14 @@ pub(super) type State = BTreeMap<String, Vec<u8>>;
 /// What the store's address is told as.
 const STORE: &str = "s3://STORE";
 /// Clocks: all that two undisturbed runs of a leaf differ in.
-const CLOCKS: [&str; 6] = ["created_at", "start_time", "end_time", "timestamp", "moved_at", "recorded_at"];
+const CLOCKS: [&str; 6] = [
+    "created_at",
+    "start_time",
+    "end_time",
+    "timestamp",
+    "moved_at",
+    "recorded_at",
+];
 
 /// A store that no other test uses, and the leaves that are run over it.
 pub(super) struct Place<'a> {
@@ -37,14 +44,35 @@ impl<'a> Place<'a> {
         let url = format!("{}-{name}", lab.variable("STORE_URL"));
         // Past every proxy.
         let environment = Environment::of(lab.server_variables());
-        let store = Store::create_with(&url, &Access { environment, ..Access::of_process(Role::Store) }).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = Store::create_with(
+            &url,
+            &Access {
+                environment,
+                ..Access::of_process(Role::Store)
+            },
+        )
+        .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let folder = lab.folder().join(name);
-        let place = Self { lab, url, store, runtime, folder, runs: AtomicUsize::new(0) };
+        let place = Self {
+            lab,
+            url,
+            store,
+            runtime,
+            folder,
+            runs: AtomicUsize::new(0),
+        };
         place.runtime.block_on(async {
             let mut puts = tokio::task::JoinSet::new();
             for (key, bytes) in state {
-                let (store, key, bytes) = (place.store.clone(), key.clone(), replaced(bytes, STORE, &place.url));
+                let (store, key, bytes) = (
+                    place.store.clone(),
+                    key.clone(),
+                    replaced(bytes, STORE, &place.url),
+                );
                 puts.spawn(async move { store.put(&key, bytes).await.unwrap() });
             }
             puts.join_all().await;
@@ -58,9 +86,18 @@ impl<'a> Place<'a> {
             let mut gets = tokio::task::JoinSet::new();
             for object in self.store.list("").await.unwrap() {
                 let store = self.store.clone();
-                gets.spawn(async move { (object.key.clone(), store.require(&object.key).await.unwrap()) });
+                gets.spawn(async move {
+                    (
+                        object.key.clone(),
+                        store.require(&object.key).await.unwrap(),
+                    )
+                });
             }
-            gets.join_all().await.into_iter().map(|(key, bytes)| (key, replaced(&bytes, &self.url, STORE))).collect()
+            gets.join_all()
+                .await
+                .into_iter()
+                .map(|(key, bytes)| (key, replaced(&bytes, &self.url, STORE)))
+                .collect()
         })
     }
 
@@ -74,22 +111,40 @@ impl<'a> Place<'a> {
             std::fs::create_dir_all(&folder).unwrap();
             command.env(variable, folder);
         }
-        command.env("STORE_URL", &self.url).env("AWS_ENDPOINT_URL", proxy.url());
+        command
+            .env("STORE_URL", &self.url)
+            .env("AWS_ENDPOINT_URL", proxy.url());
         // One shard after the other, so that write number n is the same one every time.
         command.env("ALAMEDA_THREADS", "1");
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// Runs a leaf to its end; gives its outputs.
     pub(super) fn run(&self, arguments: &[String], proxy: &HttpProxy) -> Outputs {
         let number = self.runs.load(Ordering::Relaxed);
-        let ran: Ran = self.start(arguments, proxy).wait_with_output().unwrap().into();
+        let ran: Ran = self
+            .start(arguments, proxy)
+            .wait_with_output()
+            .unwrap()
+            .into();
         ran.expect(0);
-        let files = std::fs::read_dir(self.folder.join(format!("out{number}"))).unwrap().map(Result::unwrap);
+        let files = std::fs::read_dir(self.folder.join(format!("out{number}")))
+            .unwrap()
+            .map(Result::unwrap);
         let output = |file: std::fs::DirEntry| {
-            (file.file_name().into_string().unwrap(), std::fs::read_to_string(file.path()).unwrap())
+            (
+                file.file_name().into_string().unwrap(),
+                std::fs::read_to_string(file.path()).unwrap(),
+            )
         };
-        files.map(output).filter(|(name, _)| name != "reused").collect()
+        files
+            .map(output)
+            .filter(|(name, _)| name != "reused")
+            .collect()
     }
 }
 
@@ -104,13 +159,19 @@ fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
 pub(super) fn assert_same(expected: &State, found: &State, what: &str, passing: &[&str]) {
     let keys: BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
     for key in keys {
-        let [before, after] = [expected, found].map(|state| state.get(key).map(|bytes| timeless(bytes, passing)));
+        let [before, after] =
+            [expected, found].map(|state| state.get(key).map(|bytes| timeless(bytes, passing)));
         match (&before, &after) {
             (Some(before), Some(after)) => {
-                let differs = before.iter().find(|(field, value)| after.get(*field) != Some(*value));
+                let differs = before
+                    .iter()
+                    .find(|(field, value)| after.get(*field) != Some(*value));
                 let added = after.keys().find(|field| !before.contains_key(*field));
                 let now = differs.map(|(field, _)| after.get(field));
-                assert!(differs.is_none() && added.is_none(), "{what}: {key}: {differs:?} is {now:?}, added {added:?}");
+                assert!(
+                    differs.is_none() && added.is_none(),
+                    "{what}: {key}: {differs:?} is {now:?}, added {added:?}"
+                );
             }
             (None, _) => panic!("{what}: added {key}"),
             (_, None) => panic!("{what}: lost {key}"),
@@ -131,9 +192,14 @@ fn timeless(bytes: &[u8], passing: &[&str]) -> BTreeMap<String, String> {
 
 fn flatten(path: String, value: &Value, fields: &mut BTreeMap<String, String>) {
     match value {
-        Value::Object(inner) => inner.iter().for_each(|(name, value)| flatten(format!("{path}/{name}"), value, fields)),
+        Value::Object(inner) => inner
+            .iter()
+            .for_each(|(name, value)| flatten(format!("{path}/{name}"), value, fields)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, item)| flatten(format!("{path}/{index}"), item, fields));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| flatten(format!("{path}/{index}"), item, fields));
         }
         other => drop(fields.insert(path, other.to_string())),
     }
@@ -142,7 +208,9 @@ fn flatten(path: String, value: &Value, fields: &mut BTreeMap<String, String>) {
 fn forget(value: &mut Value, passing: &[&str]) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, _| !CLOCKS.contains(&name.as_str()) && !passing.contains(&name.as_str()));
+            fields.retain(|name, _| {
+                !CLOCKS.contains(&name.as_str()) && !passing.contains(&name.as_str())
+            });
             fields.values_mut().for_each(|field| forget(field, passing));
         }
         Value::Array(items) => items.iter_mut().for_each(|item| forget(item, passing)),
@@ -164,25 +232,41 @@ pub(super) fn assert_only_below(before: &State, after: &State, prefixes: &[&str]
 /// was written with; a report whose page is another one; a version without its model; an alias without its version.
 pub(super) fn assert_whole(state: &State, what: &str) {
     let json = |key: &str| {
-        serde_json::from_slice::<Value>(&state[key]).unwrap_or_else(|error| panic!("{what}: {key}: {error}"))
+        serde_json::from_slice::<Value>(&state[key])
+            .unwrap_or_else(|error| panic!("{what}: {key}: {error}"))
     };
     for key in state.keys() {
         if key.ends_with("/_manifest.json") || key.ends_with("/report.json") {
             let manifest = json(key);
-            let lists = ["parts", "files", "profiles"].into_iter().filter_map(|field| manifest[field].as_array());
+            let lists = ["parts", "files", "profiles"]
+                .into_iter()
+                .filter_map(|field| manifest[field].as_array());
             for object in lists.flatten().chain(manifest.get("html")) {
                 let bytes = state.get(object["key"].as_str().unwrap());
                 let sha256 = bytes.map(|bytes| digest::hex(bytes));
-                assert_eq!(sha256.as_deref(), object["sha256"].as_str(), "{what}: {key} names {object}");
+                assert_eq!(
+                    sha256.as_deref(),
+                    object["sha256"].as_str(),
+                    "{what}: {key} names {object}"
+                );
             }
         } else if key.contains("/versions/") {
             let model = json(key)["model"].as_str().unwrap().to_owned();
             assert!(state.contains_key(&model), "{what}: {key} names {model}");
         } else if let Some((model, _)) = key.split_once("/aliases/") {
             let version = json(key)["version"].as_u64().unwrap();
-            let versions = state.keys().filter_map(|key| key.strip_prefix(&format!("{model}/versions/")));
-            let mut numbers = versions.map(|name| name.trim_end_matches(".json").trim_start_matches('0').to_owned());
-            assert!(numbers.any(|number| number == version.to_string()), "{what}: {key} names version {version}");
+            let versions = state
+                .keys()
+                .filter_map(|key| key.strip_prefix(&format!("{model}/versions/")));
+            let mut numbers = versions.map(|name| {
+                name.trim_end_matches(".json")
+                    .trim_start_matches('0')
+                    .to_owned()
+            });
+            assert!(
+                numbers.any(|number| number == version.to_string()),
+                "{what}: {key} names version {version}"
+            );
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    BooleanArray, Date32Array, Float32Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
-    TimestampNanosecondArray, UInt8Array,
+    BooleanArray, Date32Array, Float32Array, Int32Array, Int64Array, StringArray,
+    TimestampMicrosecondArray, TimestampNanosecondArray, UInt8Array,
 };
 
 use super::fixture::{Home, Make, Results};
@@ -18,13 +18,29 @@ fn publish(home: &Home, results: &Results, more: &[&str]) {
 fn columns_of_every_type_and_name_hold_the_same_values() {
     let home = Home::new();
     let every: [(&str, Make); 10] = [
-        ("i32", |n| Arc::new(Int32Array::from_iter((0..n as i32).map(|i| (i % 5 != 0).then_some(i - 50))))),
-        ("u8", |n| Arc::new(UInt8Array::from_iter_values((0..n).map(|i| i as u8)))),
-        ("f32", |n| {
-            Arc::new(Float32Array::from_iter_values((0..n).map(|i| if i == 3 { f32::NAN } else { i as f32 / 3.0 })))
+        ("i32", |n| {
+            Arc::new(Int32Array::from_iter(
+                (0..n as i32).map(|i| (i % 5 != 0).then_some(i - 50)),
+            ))
         }),
-        ("bool", |n| Arc::new(BooleanArray::from_iter((0..n).map(|i| (i % 4 != 0).then_some(i % 2 == 0))))),
-        ("day", |n| Arc::new(Date32Array::from_iter_values((0..n as i32).map(|i| i * 400 - 100_000)))),
+        ("u8", |n| {
+            Arc::new(UInt8Array::from_iter_values((0..n).map(|i| i as u8)))
+        }),
+        ("f32", |n| {
+            Arc::new(Float32Array::from_iter_values(
+                (0..n).map(|i| if i == 3 { f32::NAN } else { i as f32 / 3.0 }),
+            ))
+        }),
+        ("bool", |n| {
+            Arc::new(BooleanArray::from_iter(
+                (0..n).map(|i| (i % 4 != 0).then_some(i % 2 == 0)),
+            ))
+        }),
+        ("day", |n| {
+            Arc::new(Date32Array::from_iter_values(
+                (0..n as i32).map(|i| i * 400 - 100_000),
+            ))
+        }),
         ("at", |n| {
             Arc::new(
                 TimestampMicrosecondArray::from_iter_values((0..n as i64).map(|i| i * 1_000_003))
@@ -32,13 +48,25 @@ fn columns_of_every_type_and_name_hold_the_same_values() {
             )
         }),
         ("nanos", |n| {
-            Arc::new(TimestampNanosecondArray::from_iter_values((0..n as i64).map(|i| i * 1_000_000_007_000)))
+            Arc::new(TimestampNanosecondArray::from_iter_values(
+                (0..n as i64).map(|i| i * 1_000_000_007_000),
+            ))
         }),
         ("Großer \"Name\"; --", |n| {
-            Arc::new(StringArray::from_iter_values((0..n).map(|i| format!("täxt\t\\N {i}\n"))))
+            Arc::new(StringArray::from_iter_values(
+                (0..n).map(|i| format!("täxt\t\\N {i}\n")),
+            ))
         }),
-        ("select", |n| Arc::new(StringArray::from_iter((0..n).map(|i| (i % 3 != 0).then(String::new))))),
-        ("i64", |n| Arc::new(Int64Array::from_iter_values((0..n as i64).map(|i| i64::MAX - i)))),
+        ("select", |n| {
+            Arc::new(StringArray::from_iter(
+                (0..n).map(|i| (i % 3 != 0).then(String::new)),
+            ))
+        }),
+        ("i64", |n| {
+            Arc::new(Int64Array::from_iter_values(
+                (0..n as i64).map(|i| i64::MAX - i),
+            ))
+        }),
     ];
     let results = Results::new("1", 1, 0, 0..300).with(&every);
     publish(&home, &results, &[]);
@@ -63,16 +91,26 @@ fn the_table_is_widened_and_never_narrowed() {
     let narrow: Make = |n| Arc::new(Int32Array::from_iter_values(0..n as i32));
     let wide: Make = |n| Arc::new(Int64Array::from_iter_values((0..n as i64).map(|i| i << 33)));
     let text: Make = |n| Arc::new(StringArray::from_iter_values((0..n).map(|i| i.to_string())));
-    let results =
-        |version: u64, make: Make| Results::new("1", version, 10 * version as i64, 0..60).with(&[("x", make)]);
+    let results = |version: u64, make: Make| {
+        Results::new("1", version, 10 * version as i64, 0..60).with(&[("x", make)])
+    };
     let (first, second, third) = (results(1, narrow), results(2, wide), results(3, narrow));
     publish(&home, &first, &[]);
     // What a view is made of can't be widened.
     home.psql("CREATE VIEW narrow AS SELECT x FROM predictions");
     home.write(&second);
     let ran = home.publish(&second, &[]).expect(2);
-    assert!(ran.stderr.contains("view narrow depends on column \"x\""), "{}", ran.stderr);
-    assert!(ran.stderr.contains("; drop what depends on it, such as a view"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("view narrow depends on column \"x\""),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr
+            .contains("; drop what depends on it, such as a view"),
+        "{}",
+        ran.stderr
+    );
     home.psql("DROP VIEW narrow");
     publish(&home, &second, &[]);
     // A wider column takes narrow values.
@@ -85,7 +123,8 @@ fn the_table_is_widened_and_never_narrowed() {
     std::fs::remove_file(home.store().join("results/1/churn/v4/part-000000.parquet")).unwrap();
     let ran = home.publish(&refused, &[]).expect(2);
     assert!(
-        ran.stderr.contains("column \"x\" is bigint in the table \"public\".\"predictions\", and text"),
+        ran.stderr
+            .contains("column \"x\" is bigint in the table \"public\".\"predictions\", and text"),
         "{}",
         ran.stderr
     );
@@ -95,12 +134,18 @@ fn the_table_is_widened_and_never_narrowed() {
 #[test]
 fn columns_that_others_have_added_are_left_alone() {
     let home = Home::new();
-    let (first, second) = (Results::new("1", 1, 0, 0..60), Results::new("1", 2, 10, 0..60));
+    let (first, second) = (
+        Results::new("1", 1, 0, 0..60),
+        Results::new("1", 2, 10, 0..60),
+    );
     publish(&home, &first, &[]);
     home.psql("ALTER TABLE predictions ADD COLUMN note text; UPDATE predictions SET note = 'seen'");
     publish(&home, &second, &[]);
     home.assert_table_is(&[&first, &second]);
-    assert_eq!(home.psql("SELECT count(*) FROM predictions WHERE note = 'seen'"), "60");
+    assert_eq!(
+        home.psql("SELECT count(*) FROM predictions WHERE note = 'seen'"),
+        "60"
+    );
 }
 
 #[test]
@@ -120,7 +165,10 @@ fn rows_that_others_have_written_are_merged_with() {
 #[test]
 fn a_table_that_was_dropped_or_emptied_is_filled_again() {
     let home = Home::new();
-    let all = [Results::new("1", 1, 0, 0..60), Results::new("2", 1, 10, 40..90)];
+    let all = [
+        Results::new("1", 1, 0, 0..60),
+        Results::new("2", 1, 10, 40..90),
+    ];
     for lost in ["SELECT 1", "DROP TABLE predictions", "TRUNCATE predictions"] {
         home.psql(lost);
         all.iter().for_each(|results| publish(&home, results, &[]));
@@ -133,18 +181,33 @@ fn schema_and_table_are_named_by_flags_and_variables() {
     let mut home = Home::new();
     let results = Results::new("1", 1, 0, 0..60);
     home.psql("CREATE SCHEMA \"Sales 1\"");
-    publish(&home, &results, &["--database-schema=Sales 1", "--predictions-table=Churn \"A\""]);
+    publish(
+        &home,
+        &results,
+        &[
+            "--database-schema=Sales 1",
+            "--predictions-table=Churn \"A\"",
+        ],
+    );
     home.set("DATABASE_SCHEMA", "Sales 1");
     home.set("PREDICTIONS_TABLE", "other");
     publish(&home, &results, &[]);
     let count = "SELECT (SELECT count(*) FROM \"Sales 1\".\"Churn \"\"A\"\"\"), (SELECT count(*) FROM \"Sales 1\".other), \
                  (SELECT count(*) FROM \"Sales 1\".prediction_publications)";
     assert_eq!(home.psql(count), "60|60|2");
-    for (flag, told) in
-        [("--predictions-table=", "default"), (&format!("--predictions-table={}", "x".repeat(64)), "63 bytes")]
-    {
+    for (flag, told) in [
+        ("--predictions-table=", "default"),
+        (
+            &format!("--predictions-table={}", "x".repeat(64)),
+            "63 bytes",
+        ),
+    ] {
         let ran = home.publish(&results, &[flag]);
-        assert!(told == "default" || ran.stderr.contains(told), "{}", ran.stderr);
+        assert!(
+            told == "default" || ran.stderr.contains(told),
+            "{}",
+            ran.stderr
+        );
     }
 }
 
@@ -159,7 +222,12 @@ fn rows_without_a_time_have_their_id_for_a_key() {
     // Which of them are old can't be told, and nothing is published before that is said.
     home.write(&newer);
     let ran = home.publish(&newer, &["--retention-days=30"]).expect(2);
-    assert!(ran.stderr.contains("no column of time: leave out --retention-days"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("no column of time: leave out --retention-days"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(home.psql("SELECT max(model_version) FROM predictions"), "1");
     publish(&home, &newer, &[]);
     let counts = "SELECT count(*), count(*) FILTER (WHERE model_version = 2), \
@@ -170,7 +238,12 @@ fn rows_without_a_time_have_their_id_for_a_key() {
     let dated = Results::new("2", 1, 20, 0..10);
     home.write(&dated);
     let ran = home.publish(&dated, &[]).expect(2);
-    assert!(ran.stderr.contains("no unique key (\"customerId\", \"date\", \"model_name\")"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("no unique key (\"customerId\", \"date\", \"model_name\")"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -193,9 +266,15 @@ fn a_key_that_stands_twice_is_refused_by_name() {
     results.parts[1] = results.parts[0].clone();
     home.write(&results);
     let ran = home.publish(&results, &[]).expect(10);
-    assert!(ran.stderr.contains("two rows have the same (\"customerId\", \"date\"), ("), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("part-000000.parquet and one in results/1/churn/v1/part-000001.parquet"),
+        ran.stderr
+            .contains("two rows have the same (\"customerId\", \"date\"), ("),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr
+            .contains("part-000000.parquet and one in results/1/churn/v1/part-000001.parquet"),
         "{}",
         ran.stderr
     );
@@ -210,7 +289,10 @@ fn what_postgres_cannot_hold_is_refused_by_column_and_part() {
     home.write(&results);
     let ran = home.publish(&results, &[]).expect(10);
     assert!(
-        ran.stderr.contains("part-000000.parquet") && ran.stderr.contains("column \"x\" holds a text with a zero byte"),
+        ran.stderr.contains("part-000000.parquet")
+            && ran
+                .stderr
+                .contains("column \"x\" holds a text with a zero byte"),
         "{}",
         ran.stderr
     );
@@ -221,12 +303,20 @@ fn the_database_is_no_flag_and_without_one_nothing_is_published() {
     let mut home = Home::new();
     let results = Results::new("1", 1, 0, 0..60);
     home.write(&results);
-    let ran = home.publish(&results, &["--database-url=postgres://x"]).expect(2);
-    assert!(ran.stderr.contains("unexpected argument '--database-url'"), "{}", ran.stderr);
+    let ran = home
+        .publish(&results, &["--database-url=postgres://x"])
+        .expect(2);
+    assert!(
+        ran.stderr.contains("unexpected argument '--database-url'"),
+        "{}",
+        ran.stderr
+    );
     home.set("DATABASE_URL", "");
     let ran = home.publish(&results, &[]).expect(0);
     assert!(
-        ran.stderr.contains("no database is configured (DATABASE_URL, or PGHOST): 60 predictions stay in"),
+        ran.stderr.contains(
+            "no database is configured (DATABASE_URL, or PGHOST): 60 predictions stay in"
+        ),
         "{}",
         ran.stderr
     );
@@ -259,7 +349,10 @@ fn server_parts(home: &Home) -> [(&'static str, String); 5] {
 fn documented(language: &str) -> Vec<&'static str> {
     let page = include_str!("../../../../../docs/predictions-table.md");
     let begin = format!("```{language}\n");
-    page.split(begin.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect()
+    page.split(begin.as_str())
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect()
 }
 
 #[test]
@@ -272,12 +365,19 @@ fn the_documented_statements_run_and_a_reader_can_only_read() {
     assert_eq!(statements.len(), 2, "the role, and what is asked");
     let statements: Vec<String> = statements
         .iter()
-        .map(|sql| sql.replace("customer-classifier", "churn").replace("dashboard_reader", &reader))
+        .map(|sql| {
+            sql.replace("customer-classifier", "churn")
+                .replace("dashboard_reader", &reader)
+        })
         .collect();
     home.psql(&statements[0].replace("DATABASE alameda", &format!("DATABASE {}", home.database)));
     let url = super::fixture::server().url(&home.database);
     let as_reader = url.replace(
-        &format!("{}:{}", services::Postgres::USER, services::Postgres::PASSWORD),
+        &format!(
+            "{}:{}",
+            services::Postgres::USER,
+            services::Postgres::PASSWORD
+        ),
         &format!("{reader}:change-me"),
     );
     home.set("DATABASE_URL", &as_reader);
@@ -289,8 +389,15 @@ fn the_documented_statements_run_and_a_reader_can_only_read() {
         statements[1].split(';').map(str::trim).filter(|sql| !sql.is_empty()).collect::<Vec<_>>()
     ));
     assert!(!asked.contains("allowed"), "{asked}");
-    assert!(asked.lines().all(|rows| rows.parse::<u32>().is_ok_and(|rows| rows > 0)), "{asked}");
-    let python = documented("python").concat().replace("customer-classifier", "churn");
+    assert!(
+        asked
+            .lines()
+            .all(|rows| rows.parse::<u32>().is_ok_and(|rows| rows > 0)),
+        "{asked}"
+    );
+    let python = documented("python")
+        .concat()
+        .replace("customer-classifier", "churn");
     assert!(home.python(&python).contains("300 predictions"), "{python}");
     home.psql(&format!("DROP OWNED BY {reader}; DROP ROLE {reader}"));
 }
@@ -305,6 +412,10 @@ fn table_and_columns_say_what_they_are() {
              AND coalesce(col_description(attrelid, attnum), '') = ''"
         );
         assert_eq!(home.psql(&silent), "", "{table}");
-        assert_ne!(home.psql(&format!("SELECT obj_description('{table}'::regclass)")), "", "{table}");
+        assert_ne!(
+            home.psql(&format!("SELECT obj_description('{table}'::regclass)")),
+            "",
+            "{table}"
+        );
     }
 }

@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use services::{Postgres, PostgresOptions};
@@ -51,15 +53,25 @@ pub(crate) type Make = fn(usize) -> ArrayRef;
 impl Results {
     /// Rows as the default configuration describes them. A customer's rows differ between data and model versions; only the
     /// key does not, nor the label, which is known in some of them.
-    pub(crate) fn new(data_version: &str, model_version: u64, scored: i64, customers: std::ops::Range<u64>) -> Self {
-        let salt = model_version * 1_000 + data_version.bytes().map(u64::from).sum::<u64>() + scored.unsigned_abs();
+    pub(crate) fn new(
+        data_version: &str,
+        model_version: u64,
+        scored: i64,
+        customers: std::ops::Range<u64>,
+    ) -> Self {
+        let salt = model_version * 1_000
+            + data_version.bytes().map(u64::from).sum::<u64>()
+            + scored.unsigned_abs();
         let half = customers.start + (customers.end - customers.start) / 2;
         Self {
             data_version: data_version.to_owned(),
             model_name: "churn".to_owned(),
             model_version,
             scored,
-            parts: [customers.start..half, half..customers.end].into_iter().map(|range| rows(salt, range)).collect(),
+            parts: [customers.start..half, half..customers.end]
+                .into_iter()
+                .map(|range| rows(salt, range))
+                .collect(),
             roles: vec![
                 ("customerId", "id"),
                 ("date", "time"),
@@ -74,8 +86,12 @@ impl Results {
     pub(crate) fn with(mut self, columns: &[(&str, Make)]) -> Self {
         for part in &mut self.parts {
             let (schema, rows) = (part.schema(), part.num_rows());
-            let mut all: Vec<(String, ArrayRef)> =
-                schema.fields().iter().map(|field| field.name().clone()).zip(part.columns().iter().cloned()).collect();
+            let mut all: Vec<(String, ArrayRef)> = schema
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .zip(part.columns().iter().cloned())
+                .collect();
             for (name, make) in columns {
                 let values = make(rows);
                 match all.iter_mut().find(|(known, _)| known == name) {
@@ -83,8 +99,10 @@ impl Results {
                     None => all.push(((*name).to_owned(), values)),
                 }
             }
-            *part = RecordBatch::try_from_iter_with_nullable(all.into_iter().map(|(name, array)| (name, array, true)))
-                .unwrap();
+            *part = RecordBatch::try_from_iter_with_nullable(
+                all.into_iter().map(|(name, array)| (name, array, true)),
+            )
+            .unwrap();
         }
         self
     }
@@ -92,7 +110,9 @@ impl Results {
     /// The results without a column.
     pub(crate) fn without(mut self, name: &str) -> Self {
         for part in &mut self.parts {
-            let kept: Vec<usize> = (0..part.num_columns()).filter(|&i| part.schema().field(i).name() != name).collect();
+            let kept: Vec<usize> = (0..part.num_columns())
+                .filter(|&i| part.schema().field(i).name() != name)
+                .collect();
             *part = part.project(&kept).unwrap();
         }
         self
@@ -108,7 +128,10 @@ impl Results {
     }
 
     fn prefix(&self) -> String {
-        format!("results/{}/{}/v{}", self.data_version, self.model_name, self.model_version)
+        format!(
+            "results/{}/{}/v{}",
+            self.data_version, self.model_name, self.model_version
+        )
     }
 
     fn fingerprint(&self) -> String {
@@ -122,11 +145,20 @@ impl Results {
 
     /// When they were scored, as the manifest and Postgres have it.
     fn scored_at(&self) -> String {
-        format!("2025-06-01T{:02}:{:02}:{:02}.000001Z", self.scored / 3600, self.scored / 60 % 60, self.scored % 60)
+        format!(
+            "2025-06-01T{:02}:{:02}:{:02}.000001Z",
+            self.scored / 3600,
+            self.scored / 60 % 60,
+            self.scored % 60
+        )
     }
 
     fn column(&self, name: &str, data_type: &str) -> Value {
-        let role = self.roles.iter().find(|(known, _)| *known == name).map_or("ignored", |(_, role)| *role);
+        let role = self
+            .roles
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or("ignored", |(_, role)| *role);
         json!({"name": name, "type": data_type, "role": role})
     }
 }
@@ -150,24 +182,51 @@ pub(crate) fn date(number: u64) -> i64 {
 
 fn rows(salt: u64, customers: std::ops::Range<u64>) -> RecordBatch {
     let each = || customers.clone();
-    let number = |customer: u64, of: u64| ((customer * 7919 + salt * 104_729 + of * 31) % 10_007) as f64 / 100.0;
-    let optional = |every: u64, of: u64| move |i: u64| (!i.is_multiple_of(every)).then(|| number(i, of));
+    let number = |customer: u64, of: u64| {
+        ((customer * 7919 + salt * 104_729 + of * 31) % 10_007) as f64 / 100.0
+    };
+    let optional =
+        |every: u64, of: u64| move |i: u64| (!i.is_multiple_of(every)).then(|| number(i, of));
     let columns: [(&str, ArrayRef); 7] = [
-        ("customerId", Arc::new(StringArray::from_iter_values(each().map(customer)))),
-        ("date", Arc::new(TimestampMicrosecondArray::from_iter_values(each().map(date)))),
+        (
+            "customerId",
+            Arc::new(StringArray::from_iter_values(each().map(customer))),
+        ),
+        (
+            "date",
+            Arc::new(TimestampMicrosecondArray::from_iter_values(
+                each().map(date),
+            )),
+        ),
         (
             "target",
-            Arc::new(Int64Array::from_iter(each().map(|i| (!(i + salt).is_multiple_of(3)).then_some((i % 2) as i64)))),
+            Arc::new(Int64Array::from_iter(each().map(|i| {
+                (!(i + salt).is_multiple_of(3)).then_some((i % 2) as i64)
+            }))),
         ),
-        ("feature1", Arc::new(Float64Array::from_iter(each().map(optional(17, 1))))),
-        ("feature2", Arc::new(Float64Array::from_iter(each().map(|i| Some(number(i, 2)))))),
+        (
+            "feature1",
+            Arc::new(Float64Array::from_iter(each().map(optional(17, 1)))),
+        ),
+        (
+            "feature2",
+            Arc::new(Float64Array::from_iter(each().map(|i| Some(number(i, 2))))),
+        ),
         (
             "prediction",
-            Arc::new(Int64Array::from_iter(each().map(|i| (i % 17 != 0).then_some((number(i, 3) > 50.0) as i64)))),
+            Arc::new(Int64Array::from_iter(
+                each().map(|i| (i % 17 != 0).then_some((number(i, 3) > 50.0) as i64)),
+            )),
         ),
-        ("probability", Arc::new(Float64Array::from_iter(each().map(optional(17, 3)).map(|p| p.map(|p| p / 101.0))))),
+        (
+            "probability",
+            Arc::new(Float64Array::from_iter(
+                each().map(optional(17, 3)).map(|p| p.map(|p| p / 101.0)),
+            )),
+        ),
     ];
-    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true)))
+        .unwrap()
 }
 
 impl Home {
@@ -180,7 +239,11 @@ impl Home {
     pub(crate) fn on(server: &Postgres) -> Self {
         static HOMES: AtomicUsize = AtomicUsize::new(0);
         let database = format!("home{}", HOMES.fetch_add(1, Ordering::Relaxed));
-        let mut home = Self { folder: tempfile::tempdir().unwrap(), database: database.clone(), variables: Vec::new() };
+        let mut home = Self {
+            folder: tempfile::tempdir().unwrap(),
+            database: database.clone(),
+            variables: Vec::new(),
+        };
         home.set("DATABASE_URL", &server.create_database(&database).unwrap());
         home
     }
@@ -207,8 +270,12 @@ impl Home {
         for (ordinal, rows) in results.parts.iter().enumerate() {
             let key = format!("{}/part-{ordinal:06}.parquet", results.prefix());
             let batch = with_versions(results, rows);
-            let mut writer =
-                ArrowWriter::try_new(File::create(self.store().join(&key)).unwrap(), batch.schema(), None).unwrap();
+            let mut writer = ArrowWriter::try_new(
+                File::create(self.store().join(&key)).unwrap(),
+                batch.schema(),
+                None,
+            )
+            .unwrap();
             writer.write(&batch).unwrap();
             writer.close().unwrap();
             let written = common::store::hash_file(&self.store().join(&key)).unwrap();
@@ -217,8 +284,11 @@ impl Home {
             }));
         }
         let schema = with_versions(results, &results.parts[0]).schema();
-        let columns: Vec<Value> =
-            schema.fields().iter().map(|field| results.column(field.name(), &field.data_type().to_string())).collect();
+        let columns: Vec<Value> = schema
+            .fields()
+            .iter()
+            .map(|field| results.column(field.name(), &field.data_type().to_string()))
+            .collect();
         let manifest = json!({
             "format_version": 1, "fingerprint": results.fingerprint(), "inputs": {}, "created_at": results.scored_at(),
             "workflow": "made-up", "data_version": results.data_version, "model_name": results.model_name,
@@ -237,8 +307,11 @@ impl Home {
     pub(crate) fn verb(&self, verb: &str, results: &Results, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
         for (name, _) in std::env::vars_os() {
-            let foreign =
-                |name: &str| ["PG", "ALAMEDA_", "DATABASE_", "STORE_"].iter().any(|start| name.starts_with(start));
+            let foreign = |name: &str| {
+                ["PG", "ALAMEDA_", "DATABASE_", "STORE_"]
+                    .iter()
+                    .any(|start| name.starts_with(start))
+            };
             if name.to_str().is_some_and(foreign) {
                 command.env_remove(name);
             }
@@ -246,8 +319,20 @@ impl Home {
         let work = self.folder.path().join("work");
         fs::create_dir_all(&work).unwrap();
         command
-            .args(["publish-predictions", verb, "--results-manifest", &results.key()])
-            .args(["--termination-log", "/dev/null", "--log", "text", "--threads", "2"])
+            .args([
+                "publish-predictions",
+                verb,
+                "--results-manifest",
+                &results.key(),
+            ])
+            .args([
+                "--termination-log",
+                "/dev/null",
+                "--log",
+                "text",
+                "--threads",
+                "2",
+            ])
             .arg("--store-url")
             .arg(self.store())
             .arg("--work")
@@ -255,7 +340,12 @@ impl Home {
             .arg("--out")
             .arg(self.folder.path().join("out"))
             .args(more)
-            .envs(self.variables.iter().filter(|(_, value)| !value.is_empty()).cloned())
+            .envs(
+                self.variables
+                    .iter()
+                    .filter(|(_, value)| !value.is_empty())
+                    .cloned(),
+            )
             .env_remove("RUST_LOG")
             .current_dir(self.folder.path());
         command
@@ -274,15 +364,27 @@ impl Home {
     /// Runs Python with `DATABASE_URL` and `STORE` set; gives what it prints.
     pub(crate) fn python(&self, script: &str) -> String {
         let mut command = Command::new(services::python().unwrap());
-        command.arg("-c").arg(script).env("STORE", self.store()).envs(self.variables.iter().cloned());
+        command
+            .arg("-c")
+            .arg(script)
+            .env("STORE", self.store())
+            .envs(self.variables.iter().cloned());
         let ran: Ran = command.output().unwrap().into();
         ran.expect(0).stdout
     }
 
     /// Fails the test unless the table is what the parts of all these results give.
     pub(crate) fn assert_table_is(&self, published: &[&Results]) {
-        let url = &self.variables.iter().find(|(name, _)| name == "DATABASE_URL").unwrap().1;
-        assert_eq!(Comparer::start(&self.store(), url).compare("public", published), "same");
+        let url = &self
+            .variables
+            .iter()
+            .find(|(name, _)| name == "DATABASE_URL")
+            .unwrap()
+            .1;
+        assert_eq!(
+            Comparer::start(&self.store(), url).compare("public", published),
+            "same"
+        );
     }
 }
 
@@ -296,8 +398,15 @@ impl Comparer {
     /// Of the parts of a store with the tables of a database.
     pub(crate) fn start(store: &Path, url: &str) -> Self {
         let mut command = Command::new(services::python().unwrap());
-        command.args(["-c", include_str!("compare.py")]).arg(store).arg(url);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        command
+            .args(["-c", include_str!("compare.py")])
+            .arg(store)
+            .arg(url);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
         Self { child, answers }
     }
@@ -324,11 +433,26 @@ impl Drop for Comparer {
 /// Adds what scoring adds and publishing tells once.
 fn with_versions(results: &Results, rows: &RecordBatch) -> RecordBatch {
     let count = rows.num_rows();
-    let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, count))) };
-    let mut columns: Vec<(String, ArrayRef)> =
-        rows.schema().fields().iter().map(|field| field.name().clone()).zip(rows.columns().iter().cloned()).collect();
+    let text = |value: &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
+            value, count,
+        )))
+    };
+    let mut columns: Vec<(String, ArrayRef)> = rows
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .zip(rows.columns().iter().cloned())
+        .collect();
     columns.push(("model_name".to_owned(), text(&results.model_name)));
-    columns.push(("model_version".to_owned(), Arc::new(Int64Array::from_value(results.model_version as i64, count))));
+    columns.push((
+        "model_version".to_owned(),
+        Arc::new(Int64Array::from_value(results.model_version as i64, count)),
+    ));
     columns.push(("data_version".to_owned(), text(&results.data_version)));
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, array)| (name, array, true)),
+    )
+    .unwrap()
 }

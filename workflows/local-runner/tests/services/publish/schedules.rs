@@ -41,11 +41,21 @@ impl Random {
 
 /// Results that schedules choose from. They meet in many keys; some have columns that others lack, or hold wider.
 fn pool() -> Vec<Results> {
-    let narrow: fn(usize) -> ArrayRef = |rows| Arc::new(Int32Array::from_iter_values((0..rows as i32).map(|i| i % 7)));
-    let wide: fn(usize) -> ArrayRef =
-        |rows| Arc::new(Float64Array::from_iter_values((0..rows).map(|i| i as f64 / 8.0)));
-    let single: fn(usize) -> ArrayRef =
-        |rows| Arc::new(Float32Array::from_iter_values((0..rows).map(|i| i as f32 / 4.0)));
+    let narrow: fn(usize) -> ArrayRef = |rows| {
+        Arc::new(Int32Array::from_iter_values(
+            (0..rows as i32).map(|i| i % 7),
+        ))
+    };
+    let wide: fn(usize) -> ArrayRef = |rows| {
+        Arc::new(Float64Array::from_iter_values(
+            (0..rows).map(|i| i as f64 / 8.0),
+        ))
+    };
+    let single: fn(usize) -> ArrayRef = |rows| {
+        Arc::new(Float32Array::from_iter_values(
+            (0..rows).map(|i| i as f32 / 4.0),
+        ))
+    };
     vec![
         Results::new("1", 1, 100, 0..2000),
         Results::new("1", 2, 200, 0..2000),
@@ -75,7 +85,9 @@ struct Known {
 fn after_any_schedule_the_table_is_what_an_undisturbed_run_gives() {
     eprintln!("seed {SEED}");
     let mut home = Home::new();
-    let proxies: Vec<TcpProxy> = (0..THREADS).map(|_| TcpProxy::start(server().port()).unwrap()).collect();
+    let proxies: Vec<TcpProxy> = (0..THREADS)
+        .map(|_| TcpProxy::start(server().port()).unwrap())
+        .collect();
     let pool = pool();
     pool.iter().for_each(|results| home.write(results));
     let direct = server().url(&home.database);
@@ -95,15 +107,24 @@ fn after_any_schedule_the_table_is_what_an_undisturbed_run_gives() {
                     let mut schedule = Schedule::new(home, proxy, known, number);
                     let published = schedule.run(pool);
                     let found = comparer.compare(&schedule.schema, &published);
-                    assert_eq!(found, "same", "seed {SEED}, schedule {number}: {:#?}", schedule.done);
+                    assert_eq!(
+                        found, "same",
+                        "seed {SEED}, schedule {number}: {:#?}",
+                        schedule.done
+                    );
                     home.psql(&format!("DROP SCHEMA {} CASCADE", schedule.schema));
                 }
             });
         }
     });
     let (kills, drops) = (known.kills.into_inner(), known.drops.into_inner());
-    eprintln!("{SCHEDULES} schedules, {kills} kills of running processes, {drops} lost connections");
-    assert!(kills >= SCHEDULES as usize && drops >= SCHEDULES as usize / 2, "{kills} kills, {drops} lost connections");
+    eprintln!(
+        "{SCHEDULES} schedules, {kills} kills of running processes, {drops} lost connections"
+    );
+    assert!(
+        kills >= SCHEDULES as usize && drops >= SCHEDULES as usize / 2,
+        "{kills} kills, {drops} lost connections"
+    );
 }
 
 /// Finds out how long an undisturbed run takes, and how much it sends.
@@ -115,7 +136,10 @@ fn calibrate(home: &Home, pool: &[Results], proxy: &TcpProxy) -> Known {
         home.psql(&format!("CREATE SCHEMA {schema}"));
         proxy.set(fault);
         let started = Instant::now();
-        let mut command = home.command(&pool[0], &["--database-schema", &schema, "--retry-budget=300ms"]);
+        let mut command = home.command(
+            &pool[0],
+            &["--database-schema", &schema, "--retry-budget=300ms"],
+        );
         command.env("DATABASE_URL", through(home, proxy));
         let code = command.output().unwrap().status.code();
         proxy.set(TcpFault::None);
@@ -134,11 +158,18 @@ fn calibrate(home: &Home, pool: &[Results], proxy: &TcpProxy) -> Known {
         }
     }
     eprintln!("an undisturbed run takes {span:.0?} and sends {enough} bytes");
-    Known { span: AtomicU64::new(span.as_micros() as u64), bytes: enough, ..Known::default() }
+    Known {
+        span: AtomicU64::new(span.as_micros() as u64),
+        bytes: enough,
+        ..Known::default()
+    }
 }
 
 fn through(home: &Home, proxy: &TcpProxy) -> String {
-    server().url(&home.database).replace(&format!(":{}/", server().port()), &format!(":{}/", proxy.port()))
+    server().url(&home.database).replace(
+        &format!(":{}/", server().port()),
+        &format!(":{}/", proxy.port()),
+    )
 }
 
 /// One schedule, in a schema of its own.
@@ -156,7 +187,14 @@ impl<'a> Schedule<'a> {
     fn new(home: &'a Home, proxy: &'a TcpProxy, known: &'a Known, number: u64) -> Self {
         let schema = format!("schedule{number}");
         home.psql(&format!("CREATE SCHEMA {schema}"));
-        Self { home, proxy, known, random: Random(SEED ^ (number << 32)), schema, done: Vec::new() }
+        Self {
+            home,
+            proxy,
+            known,
+            random: Random(SEED ^ (number << 32)),
+            schema,
+            done: Vec::new(),
+        }
     }
 
     /// Publishes some results in any order, disturbed in every way; gives those that are published in the end.
@@ -211,11 +249,20 @@ impl<'a> Schedule<'a> {
         self.note("publish", &[results]);
         let started = Instant::now();
         let mut command = self.command(results, "20s");
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let printed = self.expect(child, &[0]).1;
         if printed.contains(r#""reused":false"#) {
-            let (before, now) = (self.known.span.load(Ordering::Relaxed), started.elapsed().as_micros() as u64);
-            self.known.span.store((3 * before + now) / 4, Ordering::Relaxed);
+            let (before, now) = (
+                self.known.span.load(Ordering::Relaxed),
+                started.elapsed().as_micros() as u64,
+            );
+            self.known
+                .span
+                .store((3 * before + now) / 4, Ordering::Relaxed);
         }
     }
 
@@ -227,7 +274,10 @@ impl<'a> Schedule<'a> {
             _ => self.known.bytes - self.random.below(600),
         };
         let heals = self.random.below(2) == 0;
-        self.note(&format!("connection lost after {bytes} bytes, {heals}"), &[results]);
+        self.note(
+            &format!("connection lost after {bytes} bytes, {heals}"),
+            &[results],
+        );
         self.proxy.set(TcpFault::ResetAfter(bytes));
         let child = self.start_with(results, if heals { "20s" } else { "150ms" });
         if heals {
@@ -236,7 +286,9 @@ impl<'a> Schedule<'a> {
         }
         // What was sent may suffice.
         let code = self.expect(child, if heals { &[0] } else { &[0, 75] }).0;
-        self.known.drops.fetch_add(usize::from(heals || code == 75), Ordering::Relaxed);
+        self.known
+            .drops
+            .fetch_add(usize::from(heals || code == 75), Ordering::Relaxed);
         self.proxy.set(TcpFault::None);
     }
 
@@ -245,11 +297,18 @@ impl<'a> Schedule<'a> {
     }
 
     fn start_with(&self, results: &Results, budget: &str) -> Child {
-        self.command(results, budget).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        self.command(results, budget)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     fn command(&self, results: &Results, budget: &str) -> Command {
-        let mut command = self.home.command(results, &["--database-schema", &self.schema, "--retry-budget", budget]);
+        let mut command = self.home.command(
+            results,
+            &["--database-schema", &self.schema, "--retry-budget", budget],
+        );
         command.env("DATABASE_URL", through(self.home, self.proxy));
         command
     }
@@ -274,7 +333,12 @@ impl<'a> Schedule<'a> {
         let output = child.wait_with_output().unwrap();
         let code = output.status.code().unwrap_or(-1);
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(codes.contains(&code), "seed {SEED}: exit {code} in {} after {:#?}:\n{told}", self.schema, self.done);
+        assert!(
+            codes.contains(&code),
+            "seed {SEED}: exit {code} in {} after {:#?}:\n{told}",
+            self.schema,
+            self.done
+        );
         (code, String::from_utf8_lossy(&output.stdout).into_owned())
     }
 

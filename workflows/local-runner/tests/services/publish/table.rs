@@ -8,10 +8,16 @@ fn the_table_holds_what_the_parts_hold() {
     let results = Results::new("1", 1, 0, 0..3000);
     home.write(&results);
     let ran = home.publish(&results, &[]).expect(0);
-    assert!(ran.stdout.contains(r#""rows":3000"#) && ran.stdout.contains(r#""reused":false"#), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains(r#""rows":3000"#) && ran.stdout.contains(r#""reused":false"#),
+        "{}",
+        ran.stdout
+    );
     home.assert_table_is(&[&results]);
     assert_eq!(
-        home.psql("SELECT rows, data_version, model_version, workflow FROM prediction_publications"),
+        home.psql(
+            "SELECT rows, data_version, model_version, workflow FROM prediction_publications"
+        ),
         "3000|1|1|manual"
     );
 }
@@ -24,8 +30,15 @@ fn published_again_nothing_is_done() {
     home.publish(&results, &[]).expect(0);
     let before = home.psql("SELECT xmin, * FROM predictions ORDER BY 2, 3");
     let ran = home.publish(&results, &[]).expect(0);
-    assert!(ran.stdout.contains(r#""rows":100"#) && ran.stdout.contains(r#""reused":true"#), "{}", ran.stdout);
-    assert_eq!(home.psql("SELECT xmin, * FROM predictions ORDER BY 2, 3"), before);
+    assert!(
+        ran.stdout.contains(r#""rows":100"#) && ran.stdout.contains(r#""reused":true"#),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(
+        home.psql("SELECT xmin, * FROM predictions ORDER BY 2, 3"),
+        before
+    );
     // Asked to do it again it does, and nothing differs.
     let ran = home.publish(&results, &["--cache=refresh"]).expect(0);
     assert!(ran.stdout.contains(r#""reused":false"#), "{}", ran.stdout);

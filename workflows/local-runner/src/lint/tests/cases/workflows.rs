@@ -5,7 +5,10 @@ use super::{Case, case};
 pub(super) const CASES: &[Case] = &[
     case(
         "yaml",
-        &[("spec:\n  entrypoint", "kind: WorkflowTemplate\nspec:\n  entrypoint")],
+        &[(
+            "spec:\n  entrypoint",
+            "kind: WorkflowTemplate\nspec:\n  entrypoint",
+        )],
         "kind: WorkflowTemplate\nspec",
         "stands twice",
     ),
@@ -18,29 +21,61 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "name",
-        &[("name: good", "name: gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg")],
+        &[(
+            "name: good",
+            "name: gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg",
+        )],
         "name: ggg",
         "has 64 characters",
     ),
-    case("name", &[("name: good", "name: Good")], "name: Good", "lower-case"),
     case(
         "name",
-        &[("name: nightly", "name: nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn")],
+        &[("name: good", "name: Good")],
+        "name: Good",
+        "lower-case",
+    ),
+    case(
+        "name",
+        &[(
+            "name: nightly",
+            "name: nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+        )],
         "name: nnn",
         "has 53 characters",
     ),
-    case("name", &[("  name: good\n", "  labels: {a: b}\n")], "apiVersion", "needs a name"),
-    case("duplicate", &[("- name: map\n", "- name: main\n")], "- name: main\n    retry", "another template `main`"),
-    case("duplicate", &[("- name: two\n", "- name: one\n")], "- name: one\n        depends", "another task `one`"),
+    case(
+        "name",
+        &[("  name: good\n", "  labels: {a: b}\n")],
+        "apiVersion",
+        "needs a name",
+    ),
     case(
         "duplicate",
-        &[("- {name: config,", "- {name: p, value: b, description: x}\n    - {name: config,")],
+        &[("- name: map\n", "- name: main\n")],
+        "- name: main\n    retry",
+        "another template `main`",
+    ),
+    case(
+        "duplicate",
+        &[("- name: two\n", "- name: one\n")],
+        "- name: one\n        depends",
+        "another task `one`",
+    ),
+    case(
+        "duplicate",
+        &[(
+            "- {name: config,",
+            "- {name: p, value: b, description: x}\n    - {name: config,",
+        )],
         "- {name: p, value: b",
         "another parameter `p`",
     ),
     case(
         "unknown-field",
-        &[("resources:\n        requests", "resources:\n        request")],
+        &[(
+            "resources:\n        requests",
+            "resources:\n        request",
+        )],
         "request:",
         "unknown field `request` of ResourceRequirements",
     ),
@@ -64,16 +99,49 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "removed-field",
-        &[("    activeDeadlineSeconds: 60", "    priority: 1\n    activeDeadlineSeconds: 60")],
+        &[(
+            "    activeDeadlineSeconds: 60",
+            "    priority: 1\n    activeDeadlineSeconds: 60",
+        )],
         "priority: 1",
         "use `priorityClassName`",
     ),
-    case("type", &[("value: g}", "value: n}")], "value: n}", "not the boolean false"),
-    case("type", &[("value: g}", "value: 4}")], "value: 4}", "the number 4"),
-    case("type", &[("parallelism: 4", "parallelism: '{{workflow.parameters.p}}'")], "parallelism:", "must be a number"),
-    case("type", &[("{labels: {a: b}}", "{labels: {a: 1}}")], "workflowMetadata", "must be text, not 1"),
-    case("template-kind", &[("- name: map\n", "- name: none\n  - name: map\n")], "- name: none", "this one has none"),
-    case("template-kind", &[("    dag:\n", "    suspend: {}\n    dag:\n")], "- name: main", "dag and suspend"),
+    case(
+        "type",
+        &[("value: g}", "value: n}")],
+        "value: n}",
+        "not the boolean false",
+    ),
+    case(
+        "type",
+        &[("value: g}", "value: 4}")],
+        "value: 4}",
+        "the number 4",
+    ),
+    case(
+        "type",
+        &[("parallelism: 4", "parallelism: '{{workflow.parameters.p}}'")],
+        "parallelism:",
+        "must be a number",
+    ),
+    case(
+        "type",
+        &[("{labels: {a: b}}", "{labels: {a: 1}}")],
+        "workflowMetadata",
+        "must be text, not 1",
+    ),
+    case(
+        "template-kind",
+        &[("- name: map\n", "- name: none\n  - name: map\n")],
+        "- name: none",
+        "this one has none",
+    ),
+    case(
+        "template-kind",
+        &[("    dag:\n", "    suspend: {}\n    dag:\n")],
+        "- name: main",
+        "dag and suspend",
+    ),
     case(
         "too-many",
         &[(
@@ -83,8 +151,18 @@ pub(super) const CASES: &[Case] = &[
         "- name: mmm",
         "has 129 characters",
     ),
-    case("entrypoint", &[("entrypoint: main", "entrypoint: mian")], "entrypoint: mian", "there is no template `mian`"),
-    case("entrypoint", &[("onExit: bye", "onExit: by")], "onExit: by", "there is no template `by`"),
+    case(
+        "entrypoint",
+        &[("entrypoint: main", "entrypoint: mian")],
+        "entrypoint: mian",
+        "there is no template `mian`",
+    ),
+    case(
+        "entrypoint",
+        &[("onExit: bye", "onExit: by")],
+        "onExit: by",
+        "there is no template `by`",
+    ),
     case(
         "template-ref",
         &[("{name: good, template: map}", "{name: bad, template: map}")],
@@ -99,19 +177,28 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "template-ref",
-        &[("workflowTemplateRef: {name: good}", "workflowTemplateRef: {name: bad}")],
+        &[(
+            "workflowTemplateRef: {name: good}",
+            "workflowTemplateRef: {name: bad}",
+        )],
         "workflowTemplateRef",
         "there is no WorkflowTemplate `bad`",
     ),
     case(
         "spec-retry",
-        &[("  entrypoint: main", "  retryStrategy: {limit: '2'}\n  entrypoint: main")],
+        &[(
+            "  entrypoint: main",
+            "  retryStrategy: {limit: '2'}\n  entrypoint: main",
+        )],
         "retryStrategy: {",
         "`retryStrategy` reaches",
     ),
     case(
         "spec-retry",
-        &[("  entrypoint: main", "  templateDefaults: {retryStrategy: {limit: '2'}}\n  entrypoint: main")],
+        &[(
+            "  entrypoint: main",
+            "  templateDefaults: {retryStrategy: {limit: '2'}}\n  entrypoint: main",
+        )],
         "templateDefaults",
         "`templateDefaults.retryStrategy` reaches",
     ),
@@ -123,17 +210,28 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "artifact-gc",
-        &[("  entrypoint: main", "  artifactGC: {strategy: OnWorkflowDeletion}\n  entrypoint: main")],
+        &[(
+            "  entrypoint: main",
+            "  artifactGC: {strategy: OnWorkflowDeletion}\n  entrypoint: main",
+        )],
         "artifactGC",
         "OnWorkflowDeletion",
     ),
     case(
         "artifact-gc",
-        &[("archive: {none: {}},", "archive: {none: {}}, artifactGC: {strategy: OnWorkflowCompletion},")],
+        &[(
+            "archive: {none: {}},",
+            "archive: {none: {}}, artifactGC: {strategy: OnWorkflowCompletion},",
+        )],
         "artifactGC",
         "OnWorkflowCompletion",
     ),
-    case("locks", &[("mutexes: [{name: x}]", "mutexes: [{name: x}, {name: z}]")], "synchronization:", "2 locks"),
+    case(
+        "locks",
+        &[("mutexes: [{name: x}]", "mutexes: [{name: x}, {name: z}]")],
+        "synchronization:",
+        "2 locks",
+    ),
     case(
         "progress",
         &[(
@@ -152,49 +250,102 @@ pub(super) const CASES: &[Case] = &[
         "workflowMetadata",
         "set on runs",
     ),
-    case("label", &[("{labels: {a: b}}", "{labels: {a: \"b c\"}}")], "workflowMetadata", "`b c`"),
+    case(
+        "label",
+        &[("{labels: {a: b}}", "{labels: {a: \"b c\"}}")],
+        "workflowMetadata",
+        "`b c`",
+    ),
     case(
         "exit-variable",
-        &[("name: plan, value: a}", "name: plan, value: '{{workflow.status}}'}")],
+        &[(
+            "name: plan, value: a}",
+            "name: plan, value: '{{workflow.status}}'}",
+        )],
         "'{{workflow.status}}'",
         "not known before the end",
     ),
     case(
         "exit-outputs",
-        &[("value: '{{workflow.status}}'", "value: '{{workflow.outputs.parameters.x}}'")],
+        &[(
+            "value: '{{workflow.status}}'",
+            "value: '{{workflow.outputs.parameters.x}}'",
+        )],
         "workflow.outputs",
         "may be absent",
     ),
-    case("tag", &[("'{{workflow.parameters.p}}'", "'{{workflow.parameters.q}}'")], "'{{workflow.parameters.q}}'", ""),
-    case("tag", &[("'{{inputs.parameters.p}}'", "'{{inputs.parameters.q}}'")], "'{{inputs.parameters.q}}'", ""),
     case(
         "tag",
-        &[("{{tasks.one.outputs.parameters.rows}}", "{{tasks.one.outputs.parameters.row}}")],
+        &[("'{{workflow.parameters.p}}'", "'{{workflow.parameters.q}}'")],
+        "'{{workflow.parameters.q}}'",
+        "",
+    ),
+    case(
+        "tag",
+        &[("'{{inputs.parameters.p}}'", "'{{inputs.parameters.q}}'")],
+        "'{{inputs.parameters.q}}'",
+        "",
+    ),
+    case(
+        "tag",
+        &[(
+            "{{tasks.one.outputs.parameters.rows}}",
+            "{{tasks.one.outputs.parameters.row}}",
+        )],
         "{{tasks.one.outputs.parameters.row}}",
         "",
     ),
     case(
         "tag",
-        &[("{{tasks.one.outputs.parameters.rows}}", "{{tasks.two.outputs.parameters.rows}}")],
+        &[(
+            "{{tasks.one.outputs.parameters.rows}}",
+            "{{tasks.two.outputs.parameters.rows}}",
+        )],
         "plan, value: '{{tasks.two.outputs.parameters.rows}}",
         "",
     ),
-    case("tag", &[("value: g}", "value: '{{item}}'}")], "value: '{{item}}'}", ""),
-    case("tag", &[("'{{tasks.one.status}}'", "'{{tasks.one.state}}'")], "'{{tasks.one.state}}'", ""),
     case(
         "tag",
-        &[("{{tasks.two.outputs.parameters.rows}}', default", "{{tasks.six.outputs.parameters.rows}}', default")],
+        &[("value: g}", "value: '{{item}}'}")],
+        "value: '{{item}}'}",
+        "",
+    ),
+    case(
+        "tag",
+        &[("'{{tasks.one.status}}'", "'{{tasks.one.state}}'")],
+        "'{{tasks.one.state}}'",
+        "",
+    ),
+    case(
+        "tag",
+        &[(
+            "{{tasks.two.outputs.parameters.rows}}', default",
+            "{{tasks.six.outputs.parameters.rows}}', default",
+        )],
         "{{tasks.six.outputs.parameters.rows}}', default",
         "",
     ),
     case(
         "tag",
-        &[("--workflow={{workflow.name}}", "--workflow={{workflow.nmae}}")],
+        &[(
+            "--workflow={{workflow.name}}",
+            "--workflow={{workflow.nmae}}",
+        )],
         "--workflow={{workflow.nmae}}",
         "",
     ),
-    case("tag", &[("--workflow={{workflow.name}}", "--workflow={{workflow.name")], "--workflow={{workflow.name", ""),
-    case("tag-space", &[("'{{inputs.parameters.p}}'", "'{{ inputs.parameters.p }}'")], "{{ inputs", "spaces inside"),
+    case(
+        "tag",
+        &[("--workflow={{workflow.name}}", "--workflow={{workflow.name")],
+        "--workflow={{workflow.name",
+        "",
+    ),
+    case(
+        "tag-space",
+        &[("'{{inputs.parameters.p}}'", "'{{ inputs.parameters.p }}'")],
+        "{{ inputs",
+        "spaces inside",
+    ),
     case(
         "scheduled-time",
         &[("value: g}", "value: '{{workflow.scheduledTime}}'}")],
@@ -203,7 +354,10 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "scheduled-time",
-        &[("{name: date, value: '',", "{name: date, value: '{{workflow.scheduledTime}}',")],
+        &[(
+            "{name: date, value: '',",
+            "{name: date, value: '{{workflow.scheduledTime}}',",
+        )],
         "date, value: '{{workflow.scheduledTime}}', desc",
         "",
     ),
@@ -216,11 +370,24 @@ pub(super) const CASES: &[Case] = &[
         "- {name: date, value: '{{workflow.scheduledTime",
         "`synchronization` of the template",
     ),
-    case("enum", &[("value: a, enum", "value: c, enum")], "value: c, enum", "the default `c` of `p`"),
-    case("enum", &[("value: use, enum", "value: reuse, enum")], "value: reuse", "the default `reuse` of `cache`"),
     case(
         "enum",
-        &[("value: g}", "value: g}\n          - {name: cache, value: never}")],
+        &[("value: a, enum", "value: c, enum")],
+        "value: c, enum",
+        "the default `c` of `p`",
+    ),
+    case(
+        "enum",
+        &[("value: use, enum", "value: reuse, enum")],
+        "value: reuse",
+        "the default `reuse` of `cache`",
+    ),
+    case(
+        "enum",
+        &[(
+            "value: g}",
+            "value: g}\n          - {name: cache, value: never}",
+        )],
         "value: never",
         "`never` is not in the enum",
     ),
@@ -244,39 +411,67 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "secret",
-        &[("{name: config,", "{name: api-token, value: x, description: d}\n    - {name: config,")],
+        &[(
+            "{name: config,",
+            "{name: api-token, value: x, description: d}\n    - {name: config,",
+        )],
         "api-token",
         "has the name of a secret",
     ),
     case(
         "secret",
-        &[("value: g}", "value: g}\n          - {name: cache, value: AKIAIOSFODNN7EXAMPLE}")],
+        &[(
+            "value: g}",
+            "value: g}\n          - {name: cache, value: AKIAIOSFODNN7EXAMPLE}",
+        )],
         "AKIA",
         "looks like a secret",
     ),
-    case("secret", &[("env: []", "env: [{name: PGPASSWORD, value: x}]")], "PGPASSWORD", "`PGPASSWORD` has the name"),
     case(
         "secret",
-        &[("env: []", "env: [{name: URL, value: 'postgres://u:hidden@host/db'}]")],
+        &[("env: []", "env: [{name: PGPASSWORD, value: x}]")],
+        "PGPASSWORD",
+        "`PGPASSWORD` has the name",
+    ),
+    case(
+        "secret",
+        &[(
+            "env: []",
+            "env: [{name: URL, value: 'postgres://u:hidden@host/db'}]",
+        )],
         "URL",
         "looks like a secret",
     ),
-    case("secret", &[("HOLDOUT:", "RAW_AWS_SECRET_ACCESS_KEY: x\n  HOLDOUT:")], "RAW_AWS", "has the name of a secret"),
+    case(
+        "secret",
+        &[("HOLDOUT:", "RAW_AWS_SECRET_ACCESS_KEY: x\n  HOLDOUT:")],
+        "RAW_AWS",
+        "has the name of a secret",
+    ),
     case(
         "two-values",
-        &[("{name: p, value: a,", "{name: p, valueFrom: {configMapKeyRef: {name: m, key: k}}, value: a,")],
+        &[(
+            "{name: p, value: a,",
+            "{name: p, valueFrom: {configMapKeyRef: {name: m, key: k}}, value: a,",
+        )],
         "{name: p, valueFrom",
         "",
     ),
     case(
         "argument-unknown",
-        &[("name: group, value: g}", "name: group, value: g}\n          - {name: gruop, value: g}")],
+        &[(
+            "name: group, value: g}",
+            "name: group, value: g}\n          - {name: gruop, value: g}",
+        )],
         "gruop",
         "has no input `gruop`",
     ),
     case(
         "argument-unknown",
-        &[("{name: date, value: '{{workflow.sch", "{name: dtae, value: '{{workflow.sch")],
+        &[(
+            "{name: date, value: '{{workflow.sch",
+            "{name: dtae, value: '{{workflow.sch",
+        )],
         "dtae",
         "has no parameter `dtae`",
     ),
@@ -286,8 +481,18 @@ pub(super) const CASES: &[Case] = &[
         "arguments:\n          parameters:\n          - {name: plan, value: '{{tasks",
         "`group` of the template `map` is not given",
     ),
-    case("output-default", &[(", default: '0'}}", "}}")], "- {name: rows, valueFrom: {path", "the output `rows`"),
-    case("output-default", &[(", default: ''}}", "}}")], "- {name: rows, valueFrom: {parameter", "the output `rows`"),
+    case(
+        "output-default",
+        &[(", default: '0'}}", "}}")],
+        "- {name: rows, valueFrom: {path",
+        "the output `rows`",
+    ),
+    case(
+        "output-default",
+        &[(", default: ''}}", "}}")],
+        "- {name: rows, valueFrom: {parameter",
+        "the output `rows`",
+    ),
     case(
         "task-target",
         &[(
@@ -297,24 +502,45 @@ pub(super) const CASES: &[Case] = &[
         "- name: two",
         "calls 2 templates",
     ),
-    case("depends", &[("depends: one.Succeeded ||", "depends: eno.Succeeded ||")], "depends: ", "no task `eno`"),
-    case("depends", &[("depends: one.Succeeded ||", "depends: one.Success ||")], "depends: ", "`Success` is no result"),
+    case(
+        "depends",
+        &[("depends: one.Succeeded ||", "depends: eno.Succeeded ||")],
+        "depends: ",
+        "no task `eno`",
+    ),
+    case(
+        "depends",
+        &[("depends: one.Succeeded ||", "depends: one.Success ||")],
+        "depends: ",
+        "`Success` is no result",
+    ),
     case(
         "depends",
         &[("depends: one.Succeeded ||", "depends: two.Succeeded ||")],
         "depends: ",
         "`two` waits for itself",
     ),
-    case("depends", &[("depends: one.Succeeded ||", "depends: one.Succeeded &&&")], "depends: ", "not understood"),
+    case(
+        "depends",
+        &[("depends: one.Succeeded ||", "depends: one.Succeeded &&&")],
+        "depends: ",
+        "not understood",
+    ),
     case(
         "dependencies",
-        &[("        depends: one", "        dependencies: [one]\n        depends: one")],
+        &[(
+            "        depends: one",
+            "        dependencies: [one]\n        depends: one",
+        )],
         "dependencies",
         "uses `depends`",
     ),
     case(
         "continue-on",
-        &[("        depends: one", "        continueOn: {failed: true}\n        depends: one")],
+        &[(
+            "        depends: one",
+            "        continueOn: {failed: true}\n        depends: one",
+        )],
         "continueOn",
         "uses `depends`",
     ),
@@ -326,17 +552,33 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "retry-on-dag",
-        &[("    dag:\n", "    retryStrategy: {limit: '1', retryPolicy: Always}\n    dag:\n")],
+        &[(
+            "    dag:\n",
+            "    retryStrategy: {limit: '1', retryPolicy: Always}\n    dag:\n",
+        )],
         "retryStrategy: {limit",
         "",
     ),
-    case("fan-out-empty", &[("withItems: [a]", "withItems: []")], "withItems", "the list is empty"),
-    case("fan-out-empty", &[("withItems: [a]", "withParam: '[]'")], "withParam", "the list is empty"),
+    case(
+        "fan-out-empty",
+        &[("withItems: [a]", "withItems: []")],
+        "withItems",
+        "the list is empty",
+    ),
+    case(
+        "fan-out-empty",
+        &[("withItems: [a]", "withParam: '[]'")],
+        "withParam",
+        "the list is empty",
+    ),
     case(
         "fan-out-empty",
         &[
             ("withItems: [a]", "withParam: '{{inputs.parameters.items}}'"),
-            ("- {name: p, value: '{{work", "- {name: items, value: '[]'}\n      - {name: p, value: '{{work"),
+            (
+                "- {name: p, value: '{{work",
+                "- {name: items, value: '[]'}\n      - {name: p, value: '{{work",
+            ),
         ],
         "withParam",
         "the default of `inputs.parameters.items`",
@@ -344,7 +586,10 @@ pub(super) const CASES: &[Case] = &[
     case(
         "fan-out-empty",
         &[
-            ("withItems: [a]", "depends: two\n        withParam: '{{tasks.two.outputs.parameters.rows}}'"),
+            (
+                "withItems: [a]",
+                "depends: two\n        withParam: '{{tasks.two.outputs.parameters.rows}}'",
+            ),
             ("default: '0'}}", "default: '[]'}}"),
         ],
         "withParam",
@@ -364,13 +609,19 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "fan-in",
-        &[("{{tasks.two.outputs.parameters.rows}}', default", "{{tasks.many.outputs.parameters.rows}}', default")],
+        &[(
+            "{{tasks.two.outputs.parameters.rows}}', default",
+            "{{tasks.many.outputs.parameters.rows}}', default",
+        )],
         "{{tasks.many",
         "of all items of `many`",
     ),
     case(
         "when",
-        &[("when: \"'{{tasks.one.status}}' != x\"", "when: '{{tasks.one.outputs.parameters.rows}} == x'")],
+        &[(
+            "when: \"'{{tasks.one.status}}' != x\"",
+            "when: '{{tasks.one.outputs.parameters.rows}} == x'",
+        )],
         "when:",
         "stands without quotes",
     ),
