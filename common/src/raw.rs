@@ -6,6 +6,7 @@
 mod check;
 mod csv;
 mod parquet;
+mod values;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
