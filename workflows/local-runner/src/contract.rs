@@ -1,5 +1,5 @@
 //! Keeps `docs/contract.md` true: its tables of flags and outputs are made from the steps' own command lines and from
-//! `workflows/steps.yaml`.
+//! `workflows/steps/`.
 
 use std::path::Path;
 
@@ -101,15 +101,14 @@ fn table(flags: &[&Arg]) -> String {
     text
 }
 
-/// The outputs that `steps.yaml` declares for a leaf.
+/// The outputs that a leaf declares.
 fn outputs(template: &str) -> String {
     let library = Library::load(&Source::Embedded).unwrap();
-    let templates = &library.template("alameda-steps").unwrap().spec.templates;
-    let leaf = templates.iter().find(|leaf| leaf.name == template);
+    let leaf = library.leaves().find(|leaf| leaf.name == template);
     let Some(leaf) = leaf else {
         assert!(
             SERVERS.contains(&template),
-            "steps.yaml has no leaf {template}"
+            "workflows/steps/ has no leaf {template}"
         );
         return "No workflow runs it, and it has no outputs.".to_owned();
     };

@@ -13,8 +13,17 @@ use crate::schema::{self, Finding};
 use crate::spec::{Template, WorkflowSpec};
 use crate::yaml::{self, Marks};
 
+macro_rules! step_file {
+    ($step:literal) => {
+        (
+            concat!("steps/", $step, ".yaml"),
+            include_str!(concat!("../../steps/", $step, ".yaml")),
+        )
+    };
+}
+
 /// The repository's own workflows and configuration, so that the binary works from any folder.
-pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 7] = [
+pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 12] = [
     ("backfill.yaml", include_str!("../../backfill.yaml")),
     ("inference.yaml", include_str!("../../inference.yaml")),
     ("monitoring.yaml", include_str!("../../monitoring.yaml")),
@@ -23,9 +32,17 @@ pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 7] = [
         include_str!("../../nightly-inference.yaml"),
     ),
     ("pipeline.yaml", include_str!("../../pipeline.yaml")),
-    ("steps.yaml", include_str!("../../steps.yaml")),
     ("training.yaml", include_str!("../../training.yaml")),
+    step_file!("batch-inference"),
+    step_file!("data-prep"),
+    step_file!("model-monitoring"),
+    step_file!("model-promotion"),
+    step_file!("model-training"),
+    step_file!("publish-predictions"),
 ];
+
+/// The subfolder of a workflows folder that holds the leaves.
+const STEPS: &str = "steps";
 
 /// Where YAML files come from.
 #[derive(Clone, Debug)]
@@ -48,12 +65,12 @@ impl Source {
                     .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
                     .collect());
             }
-            Source::Folder(folder) => yaml_files(folder)?,
+            Source::Folder(folder) => with_steps(folder)?,
             Source::Files(paths) => {
                 let mut files = Vec::new();
                 for path in paths {
                     if path.is_dir() {
-                        files.extend(yaml_files(path)?)
+                        files.extend(with_steps(path)?)
                     } else {
                         files.push(path.clone())
                     }
@@ -68,6 +85,16 @@ impl Source {
         };
         paths.iter().map(read).collect()
     }
+}
+
+/// YAML files of a folder, then those of its subfolder `steps`.
+fn with_steps(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = yaml_files(folder)?;
+    let steps = folder.join(STEPS);
+    if steps.is_dir() {
+        files.extend(yaml_files(&steps)?);
+    }
+    Ok(files)
 }
 
 /// YAML files of a folder, sorted.
@@ -236,6 +263,15 @@ impl Library {
         );
     }
 
+    /// The leaves of all steps, in the order of the steps.
+    #[cfg(test)]
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = &Template> {
+        let homes = crate::steps::STEPS.map(|step| format!("alameda-{}", step.name));
+        homes
+            .into_iter()
+            .flat_map(|home| &self.templates[&home].spec.templates)
+    }
+
     /// The WorkflowTemplate of that name, if all of it is understood.
     pub(crate) fn template(&self, name: &str) -> Result<&Entry> {
         entry(&self.templates, "workflowtemplate", name, &self.findings)
@@ -335,10 +371,10 @@ mod tests {
     #[test]
     fn the_binary_holds_every_workflow_of_the_repository() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let on_disk: Vec<_> = yaml_files(&folder).unwrap();
+        let on_disk: Vec<_> = with_steps(&folder).unwrap();
         let names: Vec<_> = on_disk
             .iter()
-            .map(|path| path.file_name().unwrap().to_str().unwrap())
+            .map(|path| path.strip_prefix(&folder).unwrap().to_str().unwrap())
             .collect();
         assert_eq!(names, EMBEDDED_WORKFLOWS.map(|(name, _)| name));
     }

@@ -56,7 +56,7 @@ fn command_lines() -> String {
     ))
     .unwrap();
     let mut text = String::new();
-    for template in &library.templates["alameda-steps"].spec.templates {
+    for template in library.leaves() {
         let Some(container) = &template.container else {
             continue;
         };

@@ -16,7 +16,7 @@ pub(crate) struct Finding {
     pub line: usize,
     /// Where in the line, from 1; 0 when it is not known.
     pub column: usize,
-    /// What it is about, such as `alameda-steps.spec.templates[0].container`.
+    /// What it is about, such as `alameda-data-prep.spec.templates[0].container`.
     pub path: String,
     /// What is wrong.
     pub text: String,

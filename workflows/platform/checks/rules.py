@@ -35,7 +35,7 @@ def unlisted(folder):
         for entry in yaml.safe_load((folder / "Kustomization").read_text())["resources"]
         if entry.endswith(".yaml")
     }
-    there = {path.name for path in folder.glob("*.yaml")}
+    there = {str(path.relative_to(folder)) for pattern in ("*.yaml", "steps/*.yaml") for path in folder.glob(pattern)}
     return [f"{name}: not in {folder}/Kustomization" for name in sorted(there - listed)]
 
 

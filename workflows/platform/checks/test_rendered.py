@@ -82,7 +82,12 @@ class Overlays(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(WORKFLOWS / "Kustomization", folder)
             pathlib.Path(folder, "forgotten.yaml").touch()
-            self.assertEqual([f"forgotten.yaml: not in {folder}/Kustomization"], rules.unlisted(folder))
+            pathlib.Path(folder, "steps").mkdir()
+            pathlib.Path(folder, "steps/left-out.yaml").touch()
+            self.assertEqual(
+                [f"{name}: not in {folder}/Kustomization" for name in ("forgotten.yaml", "steps/left-out.yaml")],
+                rules.unlisted(folder),
+            )
 
     def test_kubernetes_knows_every_field(self):
         self.each(rules.schema)
@@ -104,7 +109,7 @@ class Overlays(unittest.TestCase):
             return by_name(docs, "StatefulSet", "alameda-postgres")["spec"]["template"]["spec"]["containers"][0]
 
         def leaf(docs):
-            return by_name(docs, "WorkflowTemplate", "alameda-steps")["spec"]["templates"][0]
+            return by_name(docs, "WorkflowTemplate", "alameda-data-prep")["spec"]["templates"][0]
 
         for change, expected in [
             (
@@ -148,7 +153,7 @@ class Overlays(unittest.TestCase):
         self.each(rules.images, *self.image)
         self.breaks(
             rules.images,
-            lambda docs: by_name(docs, "WorkflowTemplate", "alameda-steps")["spec"]["templates"][3]["inputs"][
+            lambda docs: by_name(docs, "WorkflowTemplate", "alameda-model-training")["spec"]["templates"][0]["inputs"][
                 "parameters"
             ].append({"name": "image-tag", "value": "0.0.9"}),
             "image-tag is '0.0.9'",

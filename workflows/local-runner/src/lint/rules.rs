@@ -444,7 +444,7 @@ pub(crate) static RULES: [Rule; 65] = [
         "pod-spec-patch",
         No,
         "Pod Security `restricted` refuses Argo's own containers, and every try is used up in seconds",
-        "patch `init` and `wait` as workflows/steps.yaml does",
+        "patch `init` and `wait` as the leaves in workflows/steps do",
         "newExecContainer in workflowpod.go",
     ),
     rule(

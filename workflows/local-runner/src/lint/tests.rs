@@ -24,7 +24,7 @@ fn the_repositorys_own_workflows_are_clean() {
         (Source::Embedded, Source::Embedded),
     ] {
         let library = Library::load(&workflows).unwrap();
-        assert_eq!((library.templates.len(), library.crons.len()), (6, 1));
+        assert_eq!((library.templates.len(), library.crons.len()), (11, 1));
         let findings = lint(&library, &ConfigMaps::load(&maps).unwrap());
         assert!(findings.is_empty(), "{findings:#?}");
     }

@@ -41,13 +41,16 @@ fn fields() -> PathBuf {
 
 #[test]
 fn argos_types_know_every_field_of_the_manifests_and_of_the_list_that_lint_has() {
-    let entries = std::fs::read_dir(folder())
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let entries = [folder(), folder().join("steps")].map(|folder| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    });
     let manifests: Vec<_> = entries
+        .into_iter()
+        .flatten()
         .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
         .collect();
-    assert!(manifests.len() >= 5, "{manifests:?}");
+    assert!(manifests.len() >= 11, "{manifests:?}");
     let wrong = check(&fields(), &manifests);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -55,7 +58,7 @@ fn argos_types_know_every_field_of_the_manifests_and_of_the_list_that_lint_has()
 #[test]
 fn argos_types_refuse_a_field_that_argo_4_does_not_know_at_any_depth() {
     let home = tempfile::tempdir().unwrap();
-    let steps = std::fs::read_to_string(folder().join("steps.yaml")).unwrap();
+    let steps = std::fs::read_to_string(folder().join("steps/publish-predictions.yaml")).unwrap();
     let faults = [
         (
             "podGC",

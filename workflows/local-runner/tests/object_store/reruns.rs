@@ -1,4 +1,4 @@
-//! Every leaf of `workflows/steps.yaml` that writes to the store, run again: after a kill at each of its writes, in vain,
+//! Every leaf of `workflows/steps/` that writes to the store, run again: after a kill at each of its writes, in vain,
 //! at once with itself, and with other arguments. `docs/rerun-matrix.md` tells of it.
 
 mod chain;

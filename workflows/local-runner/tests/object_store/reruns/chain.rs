@@ -73,9 +73,17 @@ pub(super) fn chain() -> &'static Chain {
         let mut names: BTreeSet<&str> = leaves.iter().map(|leaf| leaf.name).collect();
         names.extend(OF_POSTGRES);
         names.extend(READS_ONLY);
-        let library = include_str!("../../../../steps.yaml");
-        let all = library.lines().filter_map(|line| line.strip_prefix("    - name: "));
-        assert_eq!(names, all.collect(), "every leaf of workflows/steps.yaml is in the chain");
+        let libraries = [
+            include_str!("../../../../steps/batch-inference.yaml"),
+            include_str!("../../../../steps/data-prep.yaml"),
+            include_str!("../../../../steps/model-monitoring.yaml"),
+            include_str!("../../../../steps/model-promotion.yaml"),
+            include_str!("../../../../steps/model-training.yaml"),
+            include_str!("../../../../steps/publish-predictions.yaml"),
+        ];
+        let lines = libraries.iter().flat_map(|library| library.lines());
+        let all = lines.filter_map(|line| line.strip_prefix("    - name: "));
+        assert_eq!(names, all.collect(), "every leaf of workflows/steps is in the chain");
         Chain { lab, leaves, places: AtomicUsize::new(0) }
     })
 }
