@@ -38,7 +38,8 @@ images *args:
 argo version="v4.1.2":
     kubectl create namespace argo --dry-run=client -o yaml | kubectl apply -f -
     kubectl apply --server-side -n argo -f https://github.com/argoproj/argo-workflows/releases/download/{{version}}/install.yaml
-    kubectl apply --server-side --force-conflicts -n argo -f workflows/platform/argo/workflow-controller-configmap.yaml
+    # By a field manager of its own, so that the line above takes back none of these keys, nor this one those of others.
+    kubectl apply --server-side --force-conflicts --field-manager=alameda -n argo -f workflows/platform/argo/workflow-controller-configmap.yaml
     kubectl rollout restart -n argo deployment/workflow-controller
     kubectl rollout status -n argo deployment/workflow-controller --timeout=5m
     kubectl rollout status -n argo deployment/argo-server --timeout=5m
@@ -50,8 +51,8 @@ secrets namespace="alameda":
 
 # apply an overlay of workflows/platform, and the templates
 platform overlay="minikube" namespace="alameda":
-    kubectl apply --server-side -k workflows/platform/overlays/{{overlay}}
-    kubectl apply --server-side -n {{namespace}} -k workflows
+    kubectl apply --server-side --force-conflicts --field-manager=alameda -k workflows/platform/overlays/{{overlay}}
+    kubectl apply --server-side --force-conflicts --field-manager=alameda -n {{namespace}} -k workflows
 
 # open the UIs on this machine until Ctrl-C: Argo 2746, MLflow 5000, the dashboard 8501, the object store 7070
 forward namespace="alameda":

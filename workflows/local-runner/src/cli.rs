@@ -255,11 +255,16 @@ fn run(cli: Cli) -> Result<ExitCode> {
                     .iter()
                     .for_each(|finding| ui::print(&format!("{finding}\n"))),
             }
-            let count = findings.len();
+            let warnings = findings.iter().filter(|found| found.is_warning()).count();
+            let count = findings.len() - warnings;
+            let also = match warnings {
+                0 => String::new(),
+                warnings => format!(", {warnings} warning(s)"),
+            };
             ui::tell(&if count == 0 {
-                "no problems found\n".to_owned()
+                format!("no problems found{also}\n")
             } else {
-                format!("{count} problem(s) found\n")
+                format!("{count} problem(s) found{also}\n")
             });
             return Ok(if count == 0 {
                 ExitCode::SUCCESS

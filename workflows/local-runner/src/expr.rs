@@ -1,7 +1,7 @@
 //! The closed grammar of conditions that `workflows/` uses: `depends`, `when`, `retryStrategy.expression`, `{{=…}}`.
 //!
 //! Argo evaluates these with two large libraries (expr-lang and govaluate). Here are literals, names, lists,
-//! `! && || == != < <= > >= in ??`, parentheses and `asInt()`; anything else is refused by name.
+//! `! && || == != < <= > >= in contains ??`, parentheses and `asInt()`; anything else is refused by name.
 
 use std::fmt;
 
@@ -126,6 +126,10 @@ impl Expr {
                 Value::List(items) => Value::Bool(items.contains(&eval(a)?)),
                 other => return Err(format!("`in` needs a list, not `{other}`")),
             },
+            Expr::Binary("contains", a, b) => match (eval(a)?, eval(b)?) {
+                (Value::Text(text), Value::Text(part)) => Value::Bool(text.contains(&part)),
+                (a, b) => return Err(format!("`contains` needs two texts, not `{a}` and `{b}`")),
+            },
             Expr::Binary(op, a, b) => {
                 let (a, b) = (eval(a)?, eval(b)?);
                 // govaluate calls values of different kinds unequal; expr-lang refuses to compare them.
@@ -242,7 +246,7 @@ fn tokenize(text: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
 const LEVELS: [&[&str]; 4] = [
     &["||"],
     &["&&"],
-    &["==", "!=", "<", "<=", ">", ">=", "in"],
+    &["==", "!=", "<", "<=", ">", ">=", "in", "contains"],
     &["??"],
 ];
 
@@ -261,7 +265,8 @@ impl Parser {
         let found = match self.peek() {
             Some(Token::Symbol(text)) => *text == symbol,
             Some(Token::Word(text)) => {
-                symbol == "in" && text == "in" && self.dialect == Dialect::Variables
+                let is_operator = ["in", "contains"].contains(&symbol) && text == symbol;
+                is_operator && self.dialect == Dialect::Variables
             }
             _ => false,
         };
@@ -388,6 +393,17 @@ mod tests {
         for (dialect, text, expected) in [
             (Variables, retry, Ok(true)),
             (Variables, "asInt(lastRetry.exitCode) in [1, 2]", Ok(false)),
+            (
+                Variables,
+                "!(lastRetry.status contains 'ail') || lastRetry.status contains 'e' && true",
+                Ok(true),
+            ),
+            (
+                Variables,
+                "workflow.failures contains 'a'",
+                Err("`contains` needs two texts"),
+            ),
+            (When, "a contains b", Err("unexpected `contains`")),
             (Variables, "inputs.parameters['a-b'] != 'Failed'", Ok(false)),
             (Variables, "(workflow.failures ?? 'x') == 'x'", Ok(true)),
             (

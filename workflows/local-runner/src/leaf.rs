@@ -22,6 +22,8 @@ use crate::workflow::{self, Phase};
 const GRACE: Duration = Duration::from_secs(12);
 /// How often a process is looked at: often when it is young, so that short steps end soon and their memory is seen.
 const POLL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
+/// What the kubelet says of a pod that met its deadline, whether it had started or not.
+pub(crate) const DEADLINE: &str = "Pod was active on the node longer than the specified deadline";
 /// As much of a failure's text as Kubernetes keeps.
 const MESSAGE_BYTES: usize = 4096;
 
@@ -301,10 +303,7 @@ impl Leaf {
         });
         let (phase, message) = match exit_code {
             Some(0) => (Phase::Succeeded, String::new()),
-            Some(_) if overdue => (
-                Phase::Failed,
-                "Pod was active on the node longer than the specified deadline".to_owned(),
-            ),
+            Some(_) if overdue => (Phase::Failed, DEADLINE.to_owned()),
             Some(code) => (Phase::Failed, failure(code, &self.folder)),
             None => (Phase::Error, "the process was lost".to_owned()),
         };

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::lint::fields;
 use crate::schema::{self, Finding};
 use crate::spec::{Template, WorkflowSpec};
+use crate::steps;
 use crate::yaml::{self, Marks};
 
 macro_rules! step_file {
@@ -41,6 +42,8 @@ pub(crate) const EMBEDDED_WORKFLOWS: [(&str, &str); 12] = [
     step_file!("publish-predictions"),
 ];
 
+/// The WorkflowTemplate that held all leaves in the first release.
+pub(crate) const FORMER_HOME: &str = "alameda-steps";
 /// The subfolder of a workflows folder that holds the leaves.
 const STEPS: &str = "steps";
 
@@ -167,6 +170,10 @@ impl Library {
         let mut library = Self::default();
         for (file, text) in source.files(&EMBEDDED_WORKFLOWS)? {
             library.files.push(file.clone());
+            for line in yaml::merge_keys(&text) {
+                let finding = Finding::new("merge-key", &file, "YAML", "`<<` merges a mapping");
+                library.findings.push(Finding { line, ..finding });
+            }
             match yaml::load_marked(&text) {
                 Ok(documents) => documents
                     .into_iter()
@@ -220,6 +227,7 @@ impl Library {
             &schema::WORKFLOW_TEMPLATE
         };
         let kept = schema::check(schema, &raw, file, &name, &mut findings);
+        unrun_init_containers(&raw, file, &name, &mut findings);
         fields::check(kind, &raw, file, &name, &mut findings);
         let parsed = if is_cron {
             serde_json::from_value::<CronDocument>(kept).map(|document| document.spec.workflow_spec)
@@ -266,7 +274,7 @@ impl Library {
     /// The leaves of all steps, in the order of the steps.
     #[cfg(test)]
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &Template> {
-        let homes = crate::steps::STEPS.map(|step| format!("alameda-{}", step.name));
+        let homes = steps::STEPS.map(|step| format!("alameda-{}", step.name));
         homes
             .into_iter()
             .flat_map(|home| &self.templates[&home].spec.templates)
@@ -280,6 +288,14 @@ impl Library {
     /// The CronWorkflow of that name, if all of it is understood.
     pub(crate) fn cron(&self, name: &str) -> Result<&Entry> {
         entry(&self.crons, "cronwf", name, &self.findings)
+    }
+
+    /// Where a template is. Workflows of the first release call every leaf in one WorkflowTemplate.
+    fn home(&self, home: &str, template: &str) -> String {
+        if home != FORMER_HOME || self.templates.contains_key(home) {
+            return home.to_owned();
+        }
+        home_of_leaf(template).unwrap_or_else(|| home.to_owned())
     }
 
     /// Everything that a spec of the WorkflowTemplate `home` can reach, by `{WorkflowTemplate}/{template}`.
@@ -298,7 +314,7 @@ impl Library {
             if !seen.insert((home.clone(), name.clone())) {
                 continue;
             }
-            let entry = self.template(&home)?;
+            let entry = self.template(&self.home(&home, &name))?;
             let template = entry
                 .spec
                 .templates
@@ -325,6 +341,41 @@ impl Library {
             stored.insert(format!("{home}/{name}"), template.clone());
         }
         Ok(stored)
+    }
+}
+
+/// The WorkflowTemplate that a leaf of that name stands in.
+pub(crate) fn home_of_leaf(template: &str) -> Option<String> {
+    let is_of = |step: &str| {
+        let verb = template.strip_prefix(step);
+        verb.is_some_and(|verb| verb.starts_with('-'))
+    };
+    let step = steps::STEPS.iter().find(|step| is_of(step.name))?;
+    Some(format!("alameda-{}", step.name))
+}
+
+/// An init container that does more than show that its image is there would not have done it here.
+fn unrun_init_containers(raw: &Value, file: &str, name: &str, findings: &mut Vec<Finding>) {
+    let list = |value: &Value, field: &str| {
+        let items = value.get(field).and_then(Value::as_array);
+        items.cloned().unwrap_or_default()
+    };
+    let spec = raw.get("spec").unwrap_or(&Value::Null);
+    for (i, template) in list(spec, "templates").iter().enumerate() {
+        for (k, container) in list(template, "initContainers").iter().enumerate() {
+            let command = list(container, "command");
+            let is_probe = match command.as_slice() {
+                [Value::String(step), Value::String(flag)] => {
+                    steps::find(step).is_some() && flag == "--version"
+                }
+                _ => false,
+            };
+            if !is_probe {
+                let path = format!("{name}.spec.templates[{i}].initContainers[{k}]");
+                let text = "an init container that does more than `STEP --version` is not run here";
+                findings.push(Finding::new(schema::NOT_RUN, file, path, text));
+            }
+        }
     }
 }
 

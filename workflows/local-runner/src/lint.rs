@@ -25,8 +25,9 @@ use common::failure::Failure;
 use serde_json::Value;
 
 use crate::config_maps::ConfigMaps;
-use crate::library::{Entry, Library};
+use crate::library::{Entry, FORMER_HOME, Library, home_of_leaf};
 use crate::schema::{self, Finding, NOT_RUN};
+use crate::submit::FORMER_PARAMETERS;
 use raw::{get, has, list, spec_path, text, texts};
 
 /// Longest name of a WorkflowTemplate: it becomes a label.
@@ -197,6 +198,7 @@ impl<'a> Linter<'a> {
         self.at(spec_path(document), |l| {
             l.parameters(is_cron);
             l.workflow();
+            l.by_inputs();
             l.target(is_cron);
             let mut seen = BTreeSet::new();
             let templates = list(spec, "templates");
@@ -283,7 +285,11 @@ impl<'a> Linter<'a> {
             for (i, given) in list(spec, "arguments.parameters").iter().enumerate() {
                 self.at(&format!(".arguments.parameters[{i}]"), |l| {
                     let parameter = text(given, "name");
-                    if !known.iter().any(|known| text(known, "name") == parameter) {
+                    let is_known = known.iter().any(|known| text(known, "name") == parameter);
+                    if !is_known && FORMER_PARAMETERS.contains(&parameter) {
+                        let what = format!("`{name}` takes no `{parameter}` any more");
+                        l.find("image-parameter", what);
+                    } else if !is_known {
                         l.find(
                             "argument-unknown",
                             format!("`{name}` has no parameter `{parameter}`"),
@@ -323,7 +329,7 @@ impl<'a> Linter<'a> {
     }
 
     fn template(&mut self, template: &'a Value) {
-        self.at(".inputs", |l| l.inputs(get(template, "inputs")));
+        self.at(".inputs", |l| l.inputs(template));
         self.at(".outputs", |l| l.outputs(template));
         self.locks(template);
         self.metrics(template);
@@ -489,7 +495,12 @@ impl<'a> Context<'a> {
         } else {
             self.library.templates.get(home)
         };
-        let entry = entry.ok_or_else(|| format!("there is no WorkflowTemplate `{home}`"))?;
+        let entry = entry.ok_or_else(|| {
+            let now = home_of_leaf(name).filter(|_| home == FORMER_HOME);
+            let now = now.map(|now| format!(": its leaf `{name}` is in `{now}`"));
+            let now = now.unwrap_or_default();
+            format!("there is no WorkflowTemplate `{home}`{now}")
+        })?;
         let template = list(spec(entry), "templates")
             .iter()
             .find(|template| text(template, "name") == name);

@@ -47,6 +47,13 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// Whether it is only said, and nothing is refused for it.
+    pub(crate) fn is_warning(&self) -> bool {
+        rules::WARNINGS.contains(&self.rule)
+    }
+}
+
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.file)?;
@@ -56,7 +63,8 @@ impl std::fmt::Display for Finding {
         {
             write!(f, ":{number}")?;
         }
-        write!(f, ": {}: {} [{}]", self.path, self.text, self.rule)?;
+        let level = if self.is_warning() { "warning: " } else { "" };
+        write!(f, ": {level}{}: {} [{}]", self.path, self.text, self.rule)?;
         if self.help.is_empty() {
             Ok(())
         } else {
@@ -186,6 +194,7 @@ static TEMPLATE: Kind = Kind {
         ("affinity", Any),
         ("automountServiceAccountToken", Bool),
         ("executor", Any),
+        ("initContainers", Objects(&INIT_CONTAINER)),
         ("metadata", Any),
         ("metrics", Any),
         ("nodeSelector", Any),
@@ -355,6 +364,20 @@ static CONTAINER: Kind = Kind {
         ("securityContext", Any),
         ("terminationMessagePath", Text),
         ("terminationMessagePolicy", Text),
+    ],
+};
+
+/// One that only shows that its image is there; the library looks at its command.
+static INIT_CONTAINER: Kind = Kind {
+    name: "init container",
+    interpreted: &[],
+    no_effect: &[
+        ("name", Text),
+        ("image", Text),
+        ("imagePullPolicy", Text),
+        ("command", Texts),
+        ("resources", Any),
+        ("securityContext", Any),
     ],
 };
 

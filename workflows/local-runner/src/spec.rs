@@ -48,6 +48,13 @@ pub(crate) struct Parameters {
     pub parameters: Vec<Parameter>,
 }
 
+impl Parameters {
+    /// Whether there is one of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.parameters.iter().any(|other| other.name == name)
+    }
+}
+
 /// A parameter: an argument, an input or an output.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

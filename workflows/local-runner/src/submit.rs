@@ -19,6 +19,9 @@ use crate::spec::{Parameters, WorkflowSpec};
 use crate::workflow::{Phase, RESUBMITTED_FROM, SCHEDULED_TIME, Workflow};
 use crate::{retry, ui, yaml};
 
+/// Parameters of the first release's templates: command lines and runs may still give them.
+pub(crate) const FORMER_PARAMETERS: [&str; 2] = ["image-registry", "image-tag"];
+
 /// What to submit.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
@@ -300,6 +303,12 @@ fn new_workflow(
         )));
     }
     for (name, value) in given {
+        if FORMER_PARAMETERS.contains(&name.as_str()) && !spec.arguments.has(name) {
+            ui::tell(&format!(
+                "warning: the parameter {name} is ignored: images are stamped into the templates\n"
+            ));
+            continue;
+        }
         set(&mut spec.arguments, name, value, template)?;
     }
     for parameter in &mut spec.arguments.parameters {

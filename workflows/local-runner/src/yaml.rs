@@ -75,6 +75,18 @@ pub(crate) fn load(text: &str) -> Result<Vec<Value>, String> {
     Ok(documents.into_iter().map(|(value, _)| value).collect())
 }
 
+/// Lines with a merge key, `<<`, which strict readers refuse.
+pub(crate) fn merge_keys(text: &str) -> Vec<usize> {
+    // A broken file is told by those who read it.
+    let events = Parser::new_from_str(text).map_while(Result::ok);
+    let is_merge = |event: &Event<'_>| match event {
+        Event::Scalar(text, style, ..) => *style == ScalarStyle::Plain && *text == "<<",
+        _ => false,
+    };
+    let keys = events.filter(|(event, _)| is_merge(event));
+    keys.map(|(_, span)| span.start.line()).collect()
+}
+
 /// As [`load`], with the places of all values.
 pub(crate) fn load_marked(text: &str) -> Result<Vec<(Value, Marks)>, Broken> {
     let events = Parser::new_from_str(text);

@@ -164,28 +164,37 @@ def probes(documents):
     ]
 
 
-def images(documents, registry, tag):
-    """One registry and one tag for Alameda's own images, and every other image pinned."""
+def artifacts(documents, policy):
+    """What Argo keeps by itself lies below the prefix that the policy of its keys opens."""
+    bucket, prefix = policy["Statement"][1]["Resource"].removeprefix("arn:aws:s3:::").removesuffix("*").split("/", 1)
     found = []
+    if policy["Statement"][0]["Condition"] != {"StringLike": {"s3:prefix": f"{prefix}*"}}:
+        found.append(f"the policy lists elsewhere than {prefix}")
     for document in documents:
-        if document["kind"] in PIPELINES:
-            spec = document["spec"].get("workflowSpec", document["spec"])
-            inputs = [
-                (leaf["name"], entry)
-                for leaf in spec.get("templates", [])
-                for entry in leaf.get("inputs", {}).get("parameters", [])
-            ]
-            for where, entry in inputs + [
-                ("arguments", entry) for entry in spec.get("arguments", {}).get("parameters", [])
-            ]:
-                expected = {"image-registry": registry, "image-tag": tag}.get(entry["name"])
-                value = entry.get("value")
-                if expected and value not in {None, expected} and not value.startswith("{{"):
-                    found.append(f"{name_of(document)}, {where}: {entry['name']} is {value!r}, not {expected!r}")
+        if document["kind"] == "WorkflowTemplate":
+            for leaf in document["spec"]["templates"]:
+                for artifact in leaf.get("outputs", {}).get("artifacts", []):
+                    if not artifact["s3"]["key"].startswith(prefix):
+                        found.append(f"{leaf['name']}: {artifact['s3']['key']} is not below {prefix}")
+        if document["metadata"]["name"] == "artifact-repositories":
+            repository = yaml.safe_load(document["data"]["alameda"])["s3"]
+            if not repository["keyFormat"].startswith(prefix):
+                found.append(f"{name_of(document)}: {repository['keyFormat']} is not below {prefix}")
+            if repository["bucket"] not in {bucket, "alameda"}:
+                found.append(f"{name_of(document)}: the policy is of another bucket than {repository['bucket']}")
+    return found
+
+
+def images(documents, registry, tag):
+    """One registry and one tag for Alameda's own images, no parameter among them, and every other image pinned."""
+    found = []
     for name, _, pod in pods(documents):
         for container in pod["containers"] + pod.get("initContainers", []):
             image = container["image"]
-            if image.startswith("{{") or image == "argoexec":
+            if image == "argoexec":
+                continue
+            if "{{" in image:
+                found.append(f"{name}: {image} is chosen by those who submit")
                 continue
             ours = image.startswith(registry + "/")
             if ours and not image.endswith(":" + tag):

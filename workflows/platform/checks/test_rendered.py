@@ -1,6 +1,7 @@
 """The rendered overlays keep the rules, and each rule finds what breaks it."""
 
 import copy
+import json
 import os
 import pathlib
 import re
@@ -151,14 +152,25 @@ class Overlays(unittest.TestCase):
 
     def test_one_registry_and_tag_everywhere(self):
         self.each(rules.images, *self.image)
-        self.breaks(
-            rules.images,
-            lambda docs: by_name(docs, "WorkflowTemplate", "alameda-model-training")["spec"]["templates"][0]["inputs"][
-                "parameters"
-            ].append({"name": "image-tag", "value": "0.0.9"}),
-            "image-tag is '0.0.9'",
-            *self.image,
-        )
+
+        def leaf(docs):
+            return by_name(docs, "WorkflowTemplate", "alameda-data-prep")["spec"]["templates"][0]
+
+        for change, expected in [
+            (
+                lambda docs: leaf(docs)["container"].update(image="localhost/alameda/data-prep:0.0.9"),
+                "data-prep:0.0.9 has not the tag",
+            ),
+            (
+                lambda docs: leaf(docs)["initContainers"][0].update(image="localhost/alameda/model-training:0.0.9"),
+                "model-training:0.0.9 has not the tag",
+            ),
+            (
+                lambda docs: leaf(docs)["container"].update(image="{{workflow.parameters.image}}"),
+                "is chosen by those who submit",
+            ),
+        ]:
+            self.breaks(rules.images, change, expected, *self.image)
 
         def postgres(docs):
             return by_name(docs, "StatefulSet", "alameda-postgres")["spec"]["template"]["spec"]["containers"][0]
@@ -183,20 +195,63 @@ class Overlays(unittest.TestCase):
         by_name(documents, "WorkflowTemplate", "alameda-training")["spec"]["schedule"] = "* * * * *"
         self.assertNotEqual(0, lint(documents).returncode)
 
-    def test_an_overlay_of_ones_own_stamps_other_images(self):
-        """As platform/README.md says it."""
-        files = re.findall(r"```yaml\n# (\S+/kustomization.yaml)\n(.*?)```", (PLATFORM / "README.md").read_text(), re.S)
+    def test_folders_of_ones_own_build_as_the_readme_says_it(self):
+        """Outside of the repository, beside a copy of it."""
+        files = re.findall(r"```yaml\n# (\S+\.yaml)\n(.*?)```", (PLATFORM / "README.md").read_text(), re.S)
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copytree(
-                WORKFLOWS, pathlib.Path(folder, "alameda/workflows"), ignore=shutil.ignore_patterns("local-runner")
-            )
+            for part in (WORKFLOWS, REPOSITORY / "config-maps"):
+                copy_to = pathlib.Path(folder, "alameda", part.relative_to(REPOSITORY))
+                shutil.copytree(part, copy_to, ignore=shutil.ignore_patterns("local-runner"))
             for name, text in files:
                 path = pathlib.Path(folder, name)
-                path.parent.mkdir()
+                path.parent.mkdir(exist_ok=True)
                 path.write_text(text)
-            documents = build(pathlib.Path(folder, "my-templates"))
-        self.assertEqual([], rules.images(documents, "registry.example:5000/ml", "1.2.3"))
-        self.assertNotEqual([], rules.images(documents, *self.image))
+            templates, trial, platform = (
+                build(pathlib.Path(folder, name)) for name in ("my-templates", "my-trial", "my-platform")
+            )
+        mine = ("registry.example:5000/ml", "1.2.3")
+        for documents in (templates, trial):
+            self.assertEqual([], rules.images(documents, *mine))
+            self.assertNotEqual([], rules.images(documents, *self.image))
+        # A second set of its own, which calls nothing of the first, and runs at no time by itself.
+        self.assertEqual({"WorkflowTemplate"}, {document["kind"] for document in trial})
+        names = {document["metadata"]["name"] for document in trial}
+        called = {
+            task["templateRef"]["name"]
+            for document in trial
+            for template in document["spec"]["templates"]
+            for task in template.get("dag", {}).get("tasks", [])
+            if "templateRef" in task
+        }
+        self.assertTrue(all(name.endswith("-next") for name in names), names)
+        self.assertLessEqual(called, names)
+        by_name(platform, "Namespace", "team-a")
+        settings = by_name(platform, "ConfigMap", "alameda-platform")["data"]
+        self.assertNotIn(".invalid", str(settings))
+        self.assertEqual({"team-a"}, {one["metadata"].get("namespace", "team-a") for one in platform})
+        self.assertNotIn(".invalid", by_name(platform, "ConfigMap", "artifact-repositories")["data"]["alameda"])
+
+    def test_what_argo_keeps_lies_where_its_keys_may_write(self):
+        policy = json.loads((PLATFORM / "policies/artifacts.json").read_text())
+        self.each(rules.artifacts, policy)
+
+        def report(docs):
+            leaves = by_name(docs, "WorkflowTemplate", "alameda-model-monitoring")["spec"]["templates"]
+            return leaves[0]["outputs"]["artifacts"][0]["s3"]
+
+        self.breaks(
+            rules.artifacts,
+            lambda docs: report(docs).update(key="{{workflow.name}}/report.html"),
+            "report.html is not below argo/",
+            policy,
+        )
+        # The addresses of the overlay are those that the policies of the steps' keys open.
+        settings = by_name(self.overlays["existing-services"], "ConfigMap", "alameda-platform")["data"]
+        for name, variable in (("store", "STORE_URL"), ("raw", "RAW_URL")):
+            opened = json.loads((PLATFORM / f"policies/{name}.json").read_text())["Statement"]
+            self.assertEqual(
+                settings[variable].replace("s3://", "arn:aws:s3:::") + "/*", opened[1]["Resource"], variable
+            )
 
     def test_what_is_named_exists(self):
         example = example_secrets()

@@ -9,7 +9,7 @@ use super::Linter;
 use super::parameters::given;
 use super::raw::{list, text};
 use super::tags::WORKFLOW;
-use crate::steps::Step;
+use crate::steps::{self, Step};
 use crate::template::Scope;
 
 /// Values for a tag without a default, tried in turn until the flag takes one.
@@ -20,65 +20,90 @@ const ADDRESSES: [&str; 2] = ["STORE_URL", "RAW_URL"];
 impl<'a> Linter<'a> {
     /// Parses the command line as the step would, with a plausible value for each tag.
     pub(super) fn command_line(&mut self, step: &Step, template: &'a Value, container: &'a Value) {
-        let command = (step.command)();
-        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        loop {
-            let Ok(line) = plausible(step, self.of.spec, template, container, &values) else {
-                return; // A tag that refers to nothing, which is told already.
-            };
-            let Err(error) = command
-                .clone()
-                .try_get_matches_from(with_addresses(&command, line))
-            else {
-                return;
-            };
-            let flag = match error.get(ContextKind::InvalidArg) {
-                Some(ContextValue::String(flag)) => {
-                    flag.split([' ', '=']).next().unwrap_or_default().to_owned()
-                }
-                _ => String::new(),
-            };
-            let left = values.entry(flag.clone()).or_insert_with(|| {
-                match error.get(ContextKind::ValidValue) {
-                    Some(ContextValue::Strings(valid)) => valid
-                        .iter()
-                        .take(1)
-                        .map(String::as_str)
-                        .chain([PLAUSIBLE[0]])
-                        .map(str::to_owned)
-                        .collect(),
-                    _ => PLAUSIBLE
-                        .iter()
-                        .rev()
-                        .map(|value| (*value).to_owned())
-                        .collect(),
-                }
-            });
-            let value_is_wrong = matches!(
-                error.kind(),
-                ErrorKind::ValueValidation | ErrorKind::InvalidValue
-            );
-            // The last one is the one in use.
-            if value_is_wrong && left.len() > 1 {
-                left.pop();
-                continue;
+        let Some((flag, what)) = refused(step, self.of.spec, template, container) else {
+            return;
+        };
+        let is_flag = |argument: &Value| {
+            argument
+                .as_str()
+                .is_some_and(|text| text.split('=').next() == Some(&flag))
+        };
+        let index = list(container, "args").iter().position(is_flag);
+        let part = index.map(|i| format!("[{i}]")).unwrap_or_default();
+        self.at(&part, |l| l.find("command-line", what));
+    }
+}
+
+/// Why the step of a leaf refuses a value that a task gives to an input.
+pub(super) fn refused_value(target: &Value, input: &str, value: &str) -> Option<String> {
+    let container = target.get("container")?;
+    let program = list(container, "command").first()?.as_str()?;
+    let step = steps::find(program)?;
+    let mut given = target.clone();
+    let inputs = given.pointer_mut("/inputs/parameters")?.as_array_mut()?;
+    let input = inputs
+        .iter_mut()
+        .find(|other| text(other, "name") == input)?;
+    input
+        .as_object_mut()?
+        .insert("value".to_owned(), value.into());
+    let (_, what) = refused(step, &Value::Null, &given, container)?;
+    // Not what is wrong with the leaf itself.
+    let without = refused(step, &Value::Null, target, container);
+    without.is_none().then_some(what)
+}
+
+/// The flag that a step refuses in a leaf's command line, and why.
+fn refused(
+    step: &Step,
+    spec: &Value,
+    template: &Value,
+    container: &Value,
+) -> Option<(String, String)> {
+    let command = (step.command)();
+    let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    loop {
+        // A tag that refers to nothing is told already.
+        let line = plausible(step, spec, template, container, &values).ok()?;
+        let line = with_addresses(&command, line);
+        let error = command.clone().try_get_matches_from(line).err()?;
+        let flag = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::String(flag)) => {
+                flag.split([' ', '=']).next().unwrap_or_default().to_owned()
             }
-            let message = error.to_string();
-            let lines: Vec<_> = message
-                .lines()
-                .take_while(|line| !line.trim().is_empty())
-                .map(str::trim)
-                .collect();
-            let what = lines.join(" ").trim_start_matches("error: ").to_owned();
-            let is_flag = |argument: &Value| {
-                argument
-                    .as_str()
-                    .is_some_and(|text| text.split('=').next() == Some(&flag))
-            };
-            let index = list(container, "args").iter().position(is_flag);
-            let part = index.map(|i| format!("[{i}]")).unwrap_or_default();
-            return self.at(&part, |l| l.find("command-line", what));
+            _ => String::new(),
+        };
+        let left = values.entry(flag.clone()).or_insert_with(|| {
+            let of = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+            match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(valid)) => {
+                    let first = valid.first().map_or(PLAUSIBLE[0], String::as_str);
+                    of(&[first, PLAUSIBLE[0]])
+                }
+                _ => PLAUSIBLE
+                    .iter()
+                    .rev()
+                    .map(|value| (*value).to_owned())
+                    .collect(),
+            }
+        });
+        let value_is_wrong = matches!(
+            error.kind(),
+            ErrorKind::ValueValidation | ErrorKind::InvalidValue
+        );
+        // The last one is the one in use.
+        if value_is_wrong && left.len() > 1 {
+            left.pop();
+            continue;
         }
+        let message = error.to_string();
+        let lines: Vec<_> = message
+            .lines()
+            .take_while(|line| !line.trim().is_empty())
+            .map(str::trim)
+            .collect();
+        let what = lines.join(" ").trim_start_matches("error: ").to_owned();
+        return Some((flag, what));
     }
 }
 

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::command::refused_value;
 use super::parameters::given;
 use super::raw::{get, has, list, plain, text, texts};
 use super::tags::{has_name, names_input};
 use super::{Context, Linter, PARTS};
 use crate::expr::{self, Dialect};
+use crate::submit::FORMER_PARAMETERS;
 use crate::template;
 
 const RESULTS: [&str; 9] = [
@@ -275,10 +277,14 @@ impl<'a> Linter<'a> {
 
     fn arguments(&mut self, task: &'a Value, target: &'a Value) {
         let inputs = list(target, "inputs.parameters");
-        let target = text(target, "name");
+        let (called, target) = (target, text(target, "name"));
         self.each(task, "arguments.parameters", |l, argument| {
             let name = text(argument, "name");
             let Some(input) = inputs.iter().find(|input| text(input, "name") == name) else {
+                if FORMER_PARAMETERS.contains(&name) {
+                    let what = format!("the template `{target}` takes no `{name}` any more");
+                    return l.find("image-parameter", what);
+                }
                 return l.find(
                     "argument-unknown",
                     format!("the template `{target}` has no input `{name}`"),
@@ -291,6 +297,13 @@ impl<'a> Linter<'a> {
                 &value,
                 format!("`{value}` is not in the enum of the input `{name}`"),
             );
+            let literal = !value.is_empty() && !value.contains("{{");
+            let refused = literal
+                .then(|| refused_value(called, name, &value))
+                .flatten();
+            if let Some(what) = refused {
+                l.find("command-line", what);
+            }
         });
         let needed = inputs
             .iter()
@@ -339,12 +352,10 @@ impl<'a> Context<'a> {
         if !choices.is_empty() {
             return choices.iter().all(|choice| is_word(&plain(choice)));
         }
-        let value = given(parameter).unwrap_or_default();
-        let inner = value
-            .strip_prefix("{{")
-            .and_then(|value| value.strip_suffix("}}"));
-        inner.is_some_and(|inner| {
-            inner.starts_with("workflow.") && self.is_one_of_words(inner, template)
+        // An input that takes the workflow's parameter of the same name has its enum.
+        let name = name.strip_prefix("inputs.parameters.");
+        name.is_some_and(|name| {
+            self.is_one_of_words(&format!("workflow.parameters.{name}"), template)
         })
     }
 }

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::Linter;
 use super::parameters::secret;
-use super::raw::{get, has, list, plain, text};
+use super::raw::{get, has, list, plain, text, texts};
 use super::tags::has_name;
 use crate::expr::{self, Dialect};
-use crate::leaf::place;
+use crate::leaf::{DEADLINE, place};
 use crate::{spec, steps, yaml};
 
 const POLICIES: [&str; 4] = ["Always", "OnFailure", "OnError", "OnTransientError"];
@@ -28,8 +28,20 @@ impl<'a> Linter<'a> {
         if !has(template, "activeDeadlineSeconds") && !has(template, "timeout") {
             self.find("deadline", "a leaf has no `activeDeadlineSeconds`");
         }
+        if has(template, "pendingTimeout") && has(template, "retryStrategy") {
+            self.at(".pendingTimeout", |l| {
+                l.find("pending-timeout", "the leaf has a `pendingTimeout`")
+            });
+        }
         self.retry(template);
         self.security(template, kind);
+        self.from_parameters(template, kind);
+        for beside in ["initContainers", "sidecars"] {
+            self.each(template, beside, |l, container| {
+                l.image(container);
+                l.container_security(container, "");
+            });
+        }
         self.each(template, "outputs.parameters", |l, output| {
             l.path(text(output, "valueFrom.path"));
         });
@@ -115,7 +127,7 @@ impl<'a> Linter<'a> {
                 .find(|container| text(container, "name") == name)
                 .unwrap_or(&Value::Null)
         };
-        for path in ["requests.cpu", "requests.memory", "limits.memory"] {
+        for path in ["requests.cpu", "limits.memory"] {
             let path = format!("resources.{path}");
             if !has(container, &path) && !has(patched("containers", "main"), &path) {
                 self.at(&format!(".{kind}.resources"), |l| {
@@ -142,28 +154,9 @@ impl<'a> Linter<'a> {
                 });
             }
         }
-        let context = get(container, "securityContext");
-        for (holds, path) in [
-            (
-                is(context, "allowPrivilegeEscalation", false),
-                "allowPrivilegeEscalation: false",
-            ),
-            (
-                is(context, "readOnlyRootFilesystem", true),
-                "readOnlyRootFilesystem: true",
-            ),
-            (drops_all(context), "capabilities: {drop: [ALL]}"),
-        ] {
-            if !holds {
-                let place = format!(".{kind}.securityContext");
-                self.at(&place, |l| {
-                    l.find(
-                        "pod-security",
-                        format!("set `{kind}.securityContext.{path}`"),
-                    )
-                });
-            }
-        }
+        self.at(&format!(".{kind}"), |l| {
+            l.container_security(container, &format!("{kind}."));
+        });
         if !is(template, "automountServiceAccountToken", false) {
             self.at(".automountServiceAccountToken", |l| {
                 l.find("token", "the container's token is mounted")
@@ -175,6 +168,69 @@ impl<'a> Linter<'a> {
                 let what =
                     format!("`{name}` lacks `allowPrivilegeEscalation: false` or `drop: [ALL]`");
                 self.at(".podSpecPatch", |l| l.find("pod-spec-patch", what));
+            }
+        }
+    }
+
+    /// The security context of one container, `holder` being what stands before it in messages.
+    fn container_security(&mut self, container: &'a Value, holder: &str) {
+        let context = get(container, "securityContext");
+        let is = |path: &str, wanted: bool| get(context, path) == &Value::Bool(wanted);
+        for (holds, path) in [
+            (
+                is("allowPrivilegeEscalation", false),
+                "allowPrivilegeEscalation: false",
+            ),
+            (
+                is("readOnlyRootFilesystem", true),
+                "readOnlyRootFilesystem: true",
+            ),
+            (drops_all(context), "capabilities: {drop: [ALL]}"),
+        ] {
+            if !holds {
+                self.at(".securityContext", |l| {
+                    let what = format!("set `{holder}securityContext.{path}`");
+                    l.find("pod-security", what)
+                });
+            }
+        }
+    }
+
+    /// What runs, and as whom, is no matter of those who submit.
+    fn from_parameters(&mut self, template: &'a Value, kind: &str) {
+        let mut places = vec![
+            (".podSpecPatch".to_owned(), get(template, "podSpecPatch")),
+            (
+                ".serviceAccountName".to_owned(),
+                get(template, "serviceAccountName"),
+            ),
+            (
+                format!(".{kind}.source"),
+                get(template, kind).get("source").unwrap_or(&Value::Null),
+            ),
+        ];
+        let of_kind = (format!(".{kind}"), get(template, kind));
+        let beside = ["initContainers", "sidecars"]
+            .into_iter()
+            .flat_map(|field| {
+                let containers = list(template, field).iter().enumerate();
+                containers.map(move |(i, container)| (format!(".{field}[{i}]"), container))
+            });
+        for (path, container) in std::iter::once(of_kind).chain(beside) {
+            for field in ["image", "command"] {
+                places.push((format!("{path}.{field}"), get(container, field)));
+            }
+        }
+        for (path, value) in places {
+            for (part, text) in texts(value) {
+                if let Some(tag) = parameter_tag(text) {
+                    self.at(&format!("{path}{part}"), |l| {
+                        l.find(
+                            "pod-parameter",
+                            format!("`{{{{{tag}}}}}` is of the submitter"),
+                        )
+                    });
+                }
             }
         }
     }
@@ -216,6 +272,9 @@ impl<'a> Linter<'a> {
             if has(backoff, "maxDuration") {
                 l.at(".backoff.maxDuration", |l| l.find("retry-max-duration", "ends later attempts early"));
             }
+            if retries_deadline(policy, expression) {
+                l.find("deadline-retry", "a leaf that met its deadline is tried again");
+            }
             if !expression.is_empty() {
                 l.at(".expression", |l| match expr::parse(expression, Dialect::Variables) {
                     Ok(parsed) => {
@@ -228,6 +287,38 @@ impl<'a> Linter<'a> {
             }
         });
     }
+}
+
+/// Whether a strategy tries a pod again that the kubelet ended at its deadline.
+fn retries_deadline(policy: &str, expression: &str) -> bool {
+    let deadline = |name: &str| {
+        let text = match name {
+            "lastRetry.status" => "Failed",
+            "lastRetry.exitCode" => "137",
+            "lastRetry.message" => DEADLINE,
+            "lastRetry.duration" => "60",
+            "retries" => "0",
+            _ => return None,
+        };
+        Some(expr::Value::Text(text.to_owned()))
+    };
+    let holds = || expr::holds(expression, Dialect::Variables, &deadline).unwrap_or(false);
+    policy != "OnError" && (expression.is_empty() || holds())
+}
+
+/// The first tag of a text by which somebody's text gets in; what passes through `asInt` is a number.
+fn parameter_tag(text: &str) -> Option<&str> {
+    let tags = text.split("{{").skip(1);
+    let mut tags = tags.filter_map(|rest| rest.split("}}").next());
+    tags.find(|tag| {
+        let mut open = (*tag).to_owned();
+        while let Some((before, rest)) = open.split_once("asInt(") {
+            let after = rest.split_once(')').map_or("", |(_, after)| after);
+            open = format!("{before}{after}");
+        }
+        let names = ["parameters", "item", "tasks.", "steps."];
+        names.iter().any(|name| open.contains(name))
+    })
 }
 
 fn drops_all(context: &Value) -> bool {

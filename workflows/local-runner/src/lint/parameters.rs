@@ -135,12 +135,57 @@ impl<'a> Linter<'a> {
         }
     }
 
-    pub(super) fn inputs(&mut self, inputs: &'a Value) {
+    pub(super) fn inputs(&mut self, template: &'a Value) {
+        let inputs = get(template, "inputs");
         self.each(inputs, "parameters", |l, input| {
             l.parameter(input);
+            // A gate's are what Argo's UI asks with.
+            for field in ["description", "enum"] {
+                if has(input, field) && !has(template, "suspend") {
+                    l.at(&format!(".{field}"), |l| {
+                        l.find("node-size", format!("the input has the field `{field}`"))
+                    });
+                }
+            }
             let value = given(input).unwrap_or_default();
             let of = l.of;
             l.tags(&value, &|name| of.names_workflow(name));
+        });
+    }
+
+    /// Templates take the workflow's parameters as inputs, whose defaults outlive `argo retry -p`.
+    pub(super) fn by_inputs(&mut self) {
+        let spec = self.of.spec;
+        let own = list(spec, "arguments.parameters");
+        let default = |name: &str| {
+            let parameter = own.iter().find(|parameter| text(parameter, "name") == name);
+            parameter.and_then(given)
+        };
+        let ends = [text(spec, "entrypoint"), text(spec, "onExit")];
+        self.each(spec, "templates", |l, template| {
+            for (path, text) in super::texts(template) {
+                let names = crate::template::variables(text).unwrap_or_default();
+                for name in names {
+                    let parameter = name.strip_prefix("workflow.parameters.");
+                    if parameter.and_then(default).is_some() {
+                        let what = format!("{{{{{name}}}}} is read in a template");
+                        l.at(&path, |l| l.find("workflow-parameter", what));
+                    }
+                }
+            }
+            if !ends.contains(&text(template, "name")) {
+                return;
+            }
+            l.at(".inputs", |l| {
+                l.each(get(template, "inputs"), "parameters", |l, input| {
+                    let (name, own) = (text(input, "name"), given(input));
+                    if let Some(value) = default(name).filter(|value| own.as_ref() != Some(value)) {
+                        let here = own.map_or("nothing".to_owned(), |own| format!("`{own}`"));
+                        let what = format!("the default of `{name}` is {here}, not `{value}`");
+                        l.find("input-default", what);
+                    }
+                });
+            });
         });
     }
 

@@ -84,7 +84,10 @@ const fn rule(
 
 use Argo::{No, Partly, Yes};
 
-pub(crate) static RULES: [Rule; 65] = [
+/// Rules whose findings refuse nothing: what is told for one release before it is refused.
+pub(crate) const WARNINGS: [&str; 1] = ["image-parameter"];
+
+pub(crate) static RULES: [Rule; 73] = [
     // ---- Documents
     rule(
         "yaml",
@@ -92,6 +95,14 @@ pub(crate) static RULES: [Rule; 65] = [
         "readers take either of a key that stands twice, and nothing of a broken file",
         "",
         "YAML 1.1",
+    ),
+    rule(
+        "merge-key",
+        No,
+        "strict readers refuse a key that a merge doubles: `argo lint --strict` leaves the file out \
+         without a word, and `argo template create` finds nothing in it",
+        "write the fields out",
+        "sigs.k8s.io/yaml",
     ),
     rule(
         "kind",
@@ -312,6 +323,34 @@ pub(crate) static RULES: [Rule; 65] = [
         "add `valueFrom.default`",
         "upgrading.md of 4.0, #15837",
     ),
+    rule(
+        "workflow-parameter",
+        No,
+        "`argo retry -p` drops the defaults of the workflow's parameters, and the tag stays literal",
+        "read an input: entrypoint and exit handler get the workflow's arguments by name",
+        "overrideParameters in workflow/util/util.go",
+    ),
+    rule(
+        "input-default",
+        No,
+        "after `argo retry -p` the default of the input takes the place of the workflow's",
+        "give the input the workflow's own default",
+        "overrideParameters in workflow/util/util.go",
+    ),
+    rule(
+        "image-parameter",
+        No,
+        "it is ignored; the next release refuses it as `argument-unknown`",
+        "remove it: registry and tag are stamped into the templates by workflows/platform/images",
+        "docs/running-on-argo.md",
+    ),
+    rule(
+        "node-size",
+        No,
+        "each node of a run repeats it in the workflow's object, which etcd limits",
+        "describe the workflow's own parameters; say the rest in a comment",
+        "NodeStatus.Inputs in fields.md",
+    ),
     // ---- DAGs
     rule(
         "task-target",
@@ -420,10 +459,31 @@ pub(crate) static RULES: [Rule; 65] = [
         "fields.md",
     ),
     rule(
+        "pending-timeout",
+        No,
+        "beside a `retryStrategy` Argo 4.1 never enforces it, and elsewhere waiting for a lock counts",
+        "remove it: `activeDeadlineSeconds` also ends a pod that has not started",
+        "checkTemplateTimeouts in operator.go",
+    ),
+    rule(
+        "deadline-retry",
+        No,
+        "a pod that could not start ends at its deadline as 137, and waits as long at each retry",
+        "add `!(lastRetry.message contains 'longer than the specified deadline')`",
+        "active_deadline.go of the kubelet",
+    ),
+    rule(
+        "pod-parameter",
+        No,
+        "whoever may submit runs a program of his own with the secrets of the pod",
+        "write it out; a number may pass through `{{=asInt(...)}}`",
+        "workflow-restrictions.md",
+    ),
+    rule(
         "resources",
         No,
         "the pod is the first to be evicted, or takes the node with it",
-        "set requests for cpu and memory, and a limit for memory",
+        "set a request for cpu and a limit for memory, which its request follows",
         "cost-optimisation.md",
     ),
     rule(

@@ -1,5 +1,6 @@
 mod cases;
 mod docs;
+mod leaves;
 
 use std::fs;
 use std::path::Path;
@@ -213,7 +214,7 @@ fn a_patch_may_set_memory_by_an_expression_that_only_argo_understands() {
     assert_eq!(findings(&workflow, MAP), none);
     let typo = workflow.replacen(
         r#"{"name":"main""#,
-        r#"{"name":"main","image":"{{inputs.parameters.imgae}}""#,
+        r#"{"name":"main","image":"{{workflow.nmae}}""#,
         1,
     );
     let found = findings(&typo, MAP);

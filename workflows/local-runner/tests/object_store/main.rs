@@ -4,5 +4,6 @@ mod calls;
 mod failures;
 mod lab;
 mod pipeline;
+mod policies;
 mod reruns;
 mod upload;

@@ -73,6 +73,75 @@ pub(super) const CASES: &[Case] = &[
         "",
     ),
     case(
+        "deadline-retry",
+        &[("exitCode) == 75", "exitCode) in [75, 137]")],
+        "retryStrategy",
+        "",
+    ),
+    case(
+        "pending-timeout",
+        &[(
+            "    activeDeadlineSeconds: 60",
+            "    pendingTimeout: 5m\n    activeDeadlineSeconds: 60",
+        )],
+        "pendingTimeout",
+        "",
+    ),
+    case(
+        "pod-parameter",
+        &[(
+            "image: localhost/x:1",
+            "image: 'localhost/x:{{inputs.parameters.plan}}'",
+        )],
+        "image: 'localhost",
+        "`{{inputs.parameters.plan}}` is of the submitter",
+    ),
+    case(
+        "pod-parameter",
+        &[(
+            "command: [data-prep]",
+            "command: ['{{workflow.parameters.p}}']",
+        )],
+        "command: [",
+        "`{{workflow.parameters.p}}`",
+    ),
+    case(
+        "pod-parameter",
+        &[(
+            "podSpecPatch: '{",
+            "podSpecPatch: '{\"nodeName\":\"{{inputs.parameters.plan}}\",",
+        )],
+        "podSpecPatch",
+        "`{{inputs.parameters.plan}}`",
+    ),
+    case(
+        "pod-parameter",
+        &[(
+            "    volumes:",
+            "    initContainers: [{name: a, image: '{{=inputs.parameters.plan}}'}]\n    volumes:",
+        )],
+        "initContainers: [",
+        "`{{=inputs.parameters.plan}}`",
+    ),
+    case(
+        "image",
+        &[(
+            "    volumes:",
+            "    initContainers: [{name: a, image: localhost/x}]\n    volumes:",
+        )],
+        "initContainers: [",
+        "`localhost/x` has no tag",
+    ),
+    case(
+        "pod-security",
+        &[(
+            "    volumes:",
+            "    sidecars: [{name: a, image: 'localhost/x:1'}]\n    volumes:",
+        )],
+        "sidecars",
+        "set `securityContext.allowPrivilegeEscalation: false`",
+    ),
+    case(
         "deadline",
         &[("    activeDeadlineSeconds: 60\n", "")],
         "- name: map",

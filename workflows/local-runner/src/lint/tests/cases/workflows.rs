@@ -276,8 +276,59 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "tag",
-        &[("'{{workflow.parameters.p}}'", "'{{workflow.parameters.q}}'")],
+        &[(
+            "- {name: p, value: a}\n",
+            "- {name: p, value: '{{workflow.parameters.q}}'}\n",
+        )],
         "'{{workflow.parameters.q}}'",
+        "",
+    ),
+    case(
+        "workflow-parameter",
+        &[("'{{inputs.parameters.p}}'", "'{{workflow.parameters.p}}'")],
+        "'{{workflow.parameters.p}}'",
+        "{{workflow.parameters.p}} is read in a template",
+    ),
+    case(
+        "input-default",
+        &[("- {name: p, value: a}\n", "- {name: p, value: b}\n")],
+        "- {name: p, value: b}",
+        "the default of `p` is `b`, not `a`",
+    ),
+    case(
+        "input-default",
+        &[("- {name: p, value: a}\n", "- {name: p}\n")],
+        "- {name: p}",
+        "the default of `p` is nothing, not `a`",
+    ),
+    case(
+        "image-parameter",
+        &[(
+            "value: g}",
+            "value: g}\n          - {name: image-tag, value: '1'}",
+        )],
+        "image-tag",
+        "takes no `image-tag` any more",
+    ),
+    case(
+        "image-parameter",
+        &[(
+            "      - {name: date, value: '{{workflow",
+            "      - {name: image-registry, value: x}\n      - {name: date, value: '{{workflow",
+        )],
+        "image-registry",
+        "`good` takes no `image-registry` any more",
+    ),
+    case(
+        "node-size",
+        &[("- {name: plan}\n", "- {name: plan, description: d}\n")],
+        "- {name: plan, description",
+        "the field `description`",
+    ),
+    case(
+        "merge-key",
+        &[("volumes: [{name: work,", "volumes: [{<<: {name: work},")],
+        "<<",
         "",
     ),
     case(
@@ -377,19 +428,13 @@ pub(super) const CASES: &[Case] = &[
         "the default `c` of `p`",
     ),
     case(
-        "enum",
-        &[("value: use, enum", "value: reuse, enum")],
-        "value: reuse",
-        "the default `reuse` of `cache`",
-    ),
-    case(
-        "enum",
+        "command-line",
         &[(
             "value: g}",
             "value: g}\n          - {name: cache, value: never}",
         )],
         "value: never",
-        "`never` is not in the enum",
+        "invalid value 'never'",
     ),
     case(
         "boolean",
@@ -576,8 +621,8 @@ pub(super) const CASES: &[Case] = &[
         &[
             ("withItems: [a]", "withParam: '{{inputs.parameters.items}}'"),
             (
-                "- {name: p, value: '{{work",
-                "- {name: items, value: '[]'}\n      - {name: p, value: '{{work",
+                "- {name: p, value: a}",
+                "- {name: items, value: '[]'}\n      - {name: p, value: a}",
             ),
         ],
         "withParam",
