@@ -124,8 +124,8 @@ impl Classification {
         *count += 1;
         // Clipped as scikit-learn clips, so that one certain and wrong row does not make the loss infinite.
         let of_label = if positive { p } else { 1.0 - p };
-        self.log_loss
-            .add(-of_label.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln());
+        let clipped = of_label.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+        self.log_loss.add(-libm::log(clipped));
         let error = p - f64::from(u8::from(positive));
         self.squared_error.add(error * error);
         let bin = &mut self.bins[calibration_bin(p)];

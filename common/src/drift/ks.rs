@@ -105,12 +105,12 @@ pub(super) fn p_value(statistic: f64, n: f64, m: f64) -> f64 {
     let p = if x < 1e-3 {
         1.0
     } else if x < 1.18 {
-        let exponent = std::f64::consts::PI.powi(2) / (8.0 * x * x);
+        let exponent = std::f64::consts::PI * std::f64::consts::PI / (8.0 * x * x);
         1.0 - (2.0 * std::f64::consts::PI).sqrt() / x
-            * sum(&|k| (-(2.0 * k - 1.0).powi(2) * exponent).exp())
+            * sum(&|k| libm::exp(-(2.0 * k - 1.0) * (2.0 * k - 1.0) * exponent))
     } else {
         let sign = |k: f64| if k % 2.0 == 1.0 { 1.0 } else { -1.0 };
-        2.0 * sum(&|k| sign(k) * (-2.0 * k * k * x * x).exp())
+        2.0 * sum(&|k| sign(k) * libm::exp(-2.0 * k * k * x * x))
     };
     p.clamp(0.0, 1.0)
 }

@@ -69,7 +69,7 @@ fn exceeds(freedom: u32, x: f64) -> f64 {
         sum += term;
         term *= half / (first + f64::from(step) + 1.0);
     }
-    let beyond = (-half).exp() * sum;
+    let beyond = libm::exp(-half) * sum;
     if odd {
         libm::erfc(half.sqrt()) + beyond
     } else {

@@ -284,7 +284,7 @@ impl Psi {
         for bucket in &mut buckets {
             let expected = (bucket.reference as f64 / n as f64).max(SMALLEST_SHARE);
             let actual = (bucket.current as f64 / m as f64).max(SMALLEST_SHARE);
-            bucket.contribution = (actual - expected) * (actual / expected).ln();
+            bucket.contribution = (actual - expected) * libm::log(actual / expected);
         }
         Some(Self {
             value: buckets.iter().map(|bucket| bucket.contribution).sum(),
@@ -299,7 +299,7 @@ impl Psi {
     pub fn jensen_shannon(&self) -> f64 {
         let half = |share: f64, middle: f64| {
             if share > 0.0 {
-                share * (share / middle).log2()
+                share * libm::log2(share / middle)
             } else {
                 0.0
             }

@@ -262,8 +262,9 @@ impl Problem {
             centre: self.centre.clone(),
             inverse_scale: self.inverse_scale.clone(),
             coefficients: vec![0.0; self.centre.len()],
-            intercept: (self.weights[1] * positive as f64 / (self.weights[0] * negative as f64))
-                .ln(),
+            intercept: super::math::ln(
+                self.weights[1] * positive as f64 / (self.weights[0] * negative as f64),
+            ),
             weights: self.weights,
         }
     }
@@ -384,6 +385,6 @@ fn power_of_two(spread: f64) -> f64 {
     if spread == 0.0 {
         1.0
     } else {
-        (-spread.clamp(1e-150, 1e150).log2().round()).exp2()
+        libm::ldexp(1.0, -libm::log2(spread.clamp(1e-150, 1e150)).round() as i32)
     }
 }

@@ -209,7 +209,7 @@ impl Block {
                 negative[lane] *= 1.0 + if sign > 0.0 { 0.0 } else { present };
             }
         }
-        let log = |lanes: &[f64; 8]| lanes.iter().product::<f64>().ln();
+        let log = |lanes: &[f64; 8]| libm::log(lanes.iter().product());
         fold(&hinge) + beta.weights[0] * log(&negative) + beta.weights[1] * log(&positive)
     }
 }

@@ -149,7 +149,11 @@ async fn metrics_of_a_model_on_parts_equal_those_of_scikit_learn() {
             continue;
         }
         // The model gives the logistic function of its only feature: take its inverse of each score.
-        let feature: Vec<f64> = case.scores.iter().map(|p| (p / (1.0 - p)).ln()).collect();
+        let feature: Vec<f64> = case
+            .scores
+            .iter()
+            .map(|p| libm::log(p / (1.0 - p)))
+            .collect();
         let (config, dataset) = prepared(&step, &feature, &case.labels).await;
         let model = model(case.threshold);
         let progress = step.progress(dataset.rows, "rows").clone();

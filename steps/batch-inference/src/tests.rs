@@ -379,7 +379,7 @@ async fn every_row_is_scored_by_the_pinned_model_and_keeps_its_columns() {
     let prediction = column("prediction").as_primitive::<Int64Type>();
     for row in 0..batch.num_rows() {
         let eta = 0.1 - 1.5 * b.value(row) + 0.25 * a.value(row) as f64;
-        let expected = 1.0 / (1.0 + (-eta).exp());
+        let expected = 1.0 / (1.0 + libm::exp(-eta));
         assert!(
             (probability.value(row) - expected).abs() <= 1e-15 + 1e-14 * expected,
             "row {row}"

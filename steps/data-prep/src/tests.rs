@@ -206,7 +206,7 @@ fn sample(file: usize, rows: usize) -> RecordBatch {
         (
             "feature1",
             Arc::new(Float64Array::from_iter_values(
-                (0..rows).map(|i| 50.0 + (i as f64).sin() * 15.0),
+                (0..rows).map(|i| 50.0 + libm::sin(i as f64) * 15.0),
             )),
         ),
         (

@@ -111,7 +111,7 @@ pub fn number(value: Option<f64>) -> String {
             whole
         };
     }
-    let places = (3 - size.log10().floor() as i32).clamp(0, 8) as usize;
+    let places = (3 - libm::log10(size).floor() as i32).clamp(0, 8) as usize;
     minus(trimmed(format!("{value:.places$}")))
 }
 

@@ -474,7 +474,7 @@ impl Random {
             dates.push((first + (over * (end - first) as f64) as i64) * 1_000_000);
             self.push_uuid(&mut ids);
             let one = 50.0 + 15.0 * self.normal();
-            let two = -self.unit().ln() / 1.3;
+            let two = -libm::log(self.unit()) / 1.3;
             let has = |kind| drift.contains(&kind);
             let one = if has(Drift::ShiftedMean) {
                 one + 15.0 * over
@@ -513,5 +513,5 @@ impl Random {
 /// Probability that the target is 1.
 fn probability(feature1: f64, feature2: f64) -> f64 {
     let logit = 0.88 + 0.038 * feature1 - 0.965 * feature2;
-    1.0 / (1.0 + (-logit).exp())
+    1.0 / (1.0 + libm::exp(-logit))
 }

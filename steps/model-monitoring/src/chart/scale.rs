@@ -30,7 +30,7 @@ pub(super) fn step(width: f64, most: usize) -> f64 {
     if !(rough.is_finite() && rough > 0.0) {
         return 1.0;
     }
-    let power = 10_f64.powf(rough.log10().floor());
+    let power = libm::pow(10.0, libm::log10(rough).floor());
     // Tolerant, as 0.1 * 5 is not exactly 0.5.
     [1.0, 2.0, 5.0, 10.0]
         .map(|factor| factor * power)
@@ -70,7 +70,7 @@ pub(super) fn tick_label(value: f64, step: f64) -> String {
     if size >= 1e6 || (size > 0.0 && step < 1e-4) {
         return crate::format::number(Some(value));
     }
-    let places = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
+    let places = (-libm::log10(step).floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{value:.places$}");
     let text = text
         .strip_prefix('-')

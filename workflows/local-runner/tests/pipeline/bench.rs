@@ -340,13 +340,14 @@ pub(crate) fn rows(seed: u64, count: u64) -> RecordBatch {
     let index = || 0..count;
     let feature1: Vec<f64> = index().map(|i| 20.0 + 60.0 * unit(seed, i, 1)).collect();
     let feature2: Vec<f64> = index()
-        .map(|i| -unit(seed, i, 2).max(1e-9).ln() / 1.3)
+        .map(|i| -libm::log(unit(seed, i, 2).max(1e-9)) / 1.3)
         .collect();
     let target = index()
         .zip(feature1.iter().zip(&feature2))
         .map(|(i, (one, two))| {
             i64::from(
-                unit(seed, i, 3) < 1.0 / (1.0 + (-(0.08 * (one - 50.0) - 1.1 * two + 2.0)).exp()),
+                unit(seed, i, 3)
+                    < 1.0 / (1.0 + libm::exp(-(0.08 * (one - 50.0) - 1.1 * two + 2.0))),
             )
         });
     let target: Vec<i64> = target.collect();
