@@ -11,6 +11,9 @@ pub enum Failure {
     /// Usage or configuration: a person must act. Exit 2.
     #[error("{0}")]
     Usage(String),
+    /// What is stored is missing, or is not as it was written: a person must act. Exit 2.
+    #[error("{0}")]
+    Damaged(String),
     /// The data violates its contract. Exit 10.
     #[error("{0}")]
     Contract(String),
@@ -41,6 +44,11 @@ impl Failure {
         Failure::Usage(text.into()).into()
     }
 
+    /// Something stored that is missing or changed, as an error.
+    pub fn damaged(text: impl Into<String>) -> anyhow::Error {
+        Failure::Damaged(text.into()).into()
+    }
+
     /// A contract violation as an error.
     pub fn contract(text: impl Into<String>) -> anyhow::Error {
         Failure::Contract(text.into()).into()
@@ -49,7 +57,7 @@ impl Failure {
     /// The exit code of the contract.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Usage(_) => USAGE,
+            Failure::Usage(_) | Failure::Damaged(_) => USAGE,
             Failure::Contract(_) => CONTRACT,
             Failure::Refused(_) => 11,
             Failure::Unavailable(_) => UNAVAILABLE,
@@ -79,6 +87,14 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         }
     }
     BUG
+}
+
+/// Whether an error says that something stored is missing or not as it was written, and not that it
+/// could not be read: the same question gets the same answer tomorrow.
+pub fn is_damaged(error: &anyhow::Error) -> bool {
+    causes(error)
+        .find_map(|cause| cause.downcast_ref::<Failure>())
+        .is_some_and(|failure| matches!(failure, Failure::Damaged(_)))
 }
 
 /// The error and all that caused it, those included that passed through a writer as errors of input and output: their
@@ -147,6 +163,7 @@ mod tests {
         };
         for (failure, code) in [
             (Failure::Usage("u".into()), 2),
+            (Failure::Damaged("d".into()), 2),
             (Failure::Contract("c".into()), 10),
             (Failure::Refused("r".into()), 11),
             (Failure::Unavailable("s".into()), 75),

@@ -132,7 +132,7 @@ impl LabelledRows {
             }
         }
         if rows != part.rows {
-            return Err(Failure::usage(format!(
+            return Err(Failure::damaged(format!(
                 "{} holds {rows} rows, and its manifest says {}: it was changed; prepare the data again with cache=refresh",
                 part.key, part.rows
             )));
@@ -226,20 +226,20 @@ impl Unusable {
             dataset.split,
             dataset.data_version,
             found.join("\n  "),
-            origin(dataset, first),
+            origin(dataset, &first.part, first.row),
         )))
     }
 }
 
-/// The raw file that a row of a part comes from.
-fn origin(dataset: &DatasetManifest, place: &Place) -> String {
+/// The raw file that a row of a part comes from, and its place in the part.
+pub fn origin(dataset: &DatasetManifest, part: &str, row: u64) -> String {
     let shard = dataset
         .parts
         .iter()
-        .position(|part| part.key == place.part)
+        .position(|known| known.key == part)
         .filter(|_| dataset.parts.len() == dataset.shards.len())
         .map(|index| &dataset.shards[index]);
-    let prepared = format!("row {} of {}", place.row, place.part);
+    let prepared = format!("row {row} of {part}");
     match shard {
         Some(shard) => format!("raw file {} ({prepared})", shard.key),
         None => prepared,

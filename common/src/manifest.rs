@@ -393,7 +393,7 @@ pub async fn read<M: Manifest>(store: &Store, key: &str) -> Result<Option<M>> {
 /// Reads a manifest that must be there.
 pub async fn require<M: Manifest>(store: &Store, key: &str) -> Result<M> {
     read(store, key).await?.ok_or_else(|| {
-        Failure::usage(format!(
+        Failure::damaged(format!(
             "there is no {} manifest {key} in {}; run the step that writes it first",
             M::KIND,
             store.url()

@@ -4,21 +4,26 @@
 //! one for [`Moments`], then one for [`NewtonSums`] at each set of parameters that [`fit()`] asks for.
 //! Parts are merged in the order of the chunks, so that the result does not depend on the threads.
 
+mod beta;
+mod descent;
 mod fit;
 mod importance;
 mod math;
 mod moments;
 mod newton;
+mod problem;
+mod solve;
 pub(crate) mod sum;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use beta::Beta;
 pub use fit::{ClassWeight, Fit, FitError, FitOptions, fit};
 pub use importance::{Importance, importance};
 pub use moments::{Moments, RowError};
-pub use newton::{Beta, NewtonSums};
+pub use newton::NewtonSums;
 
 /// The format that this version of the code writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;

@@ -147,7 +147,7 @@ fn open(file: &LocalFile) -> Result<ParquetRecordBatchReaderBuilder<std::fs::Fil
 }
 
 fn damaged(file: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
-    Failure::usage(format!(
+    Failure::damaged(format!(
         "{file} is damaged: {error}; delete it and run the step that wrote it again, or restore it from a copy"
     ))
 }

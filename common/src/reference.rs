@@ -101,6 +101,9 @@ pub struct ModelMetrics {
     pub fit: FitMetrics,
     /// Influence of the features, largest first.
     pub importance: Vec<Importance>,
+    /// What a person should know of the fit, as in the manifest; empty when all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// How a fit ended.
@@ -184,7 +187,7 @@ impl ModelManifest {
             .iter()
             .find(|file| file.key.ends_with(&suffix))
             .ok_or_else(|| {
-                Failure::usage(format!(
+                Failure::damaged(format!(
                     "the manifest of model {} lists no {name}: train the model again",
                     self.model_name
                 ))
@@ -196,7 +199,7 @@ impl ModelManifest {
 async fn read_checked(store: &Store, file: &File) -> Result<Vec<u8>> {
     let bytes = store.require(&file.key).await?;
     if digest::hex(&bytes) != file.sha256 {
-        return Err(Failure::usage(format!(
+        return Err(Failure::damaged(format!(
             "{} in {} is not the file that was written: its digest differs from the manifest's; restore it from a copy, or \
              train again with cache=refresh",
             file.key,
@@ -213,7 +216,7 @@ fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
         format_version: u32,
     }
     let corrupt = |error: serde_json::Error| {
-        Failure::usage(format!(
+        Failure::damaged(format!(
             "{key} is corrupt: {error}; restore it, or train the model again with cache=refresh"
         ))
     };

@@ -159,7 +159,7 @@ impl Store {
     /// Those of [`Store::get_json`].
     pub fn parse<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {
         serde_json::from_slice(bytes).map_err(|error| {
-            Failure::usage(format!(
+            Failure::damaged(format!(
                 "{}/{key} is corrupt: {error}; restore it, or delete it and run the step that writes it again",
                 self.url
             ))
@@ -193,7 +193,7 @@ impl Store {
     }
 
     fn missing(&self, key: &str) -> anyhow::Error {
-        Failure::usage(format!(
+        Failure::damaged(format!(
             "there is no {key} in {}; run the step that writes it first",
             self.url
         ))
@@ -214,7 +214,11 @@ impl Store {
 
     /// Writes a JSON object only if the key is free; false when somebody else was first.
     pub async fn put_json_new(&self, key: &str, value: &impl Serialize) -> Result<bool> {
-        let bytes = json_bytes(value)?;
+        self.put_new(key, json_bytes(value)?).await
+    }
+
+    /// Writes bytes only if the key is free; false when somebody else was first.
+    pub async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool> {
         match &self.backend {
             Backend::Folder(folder) => folder.put_new(key, bytes).await,
             Backend::Bucket(bucket) => bucket.put_new(key, bytes).await,

@@ -1,5 +1,6 @@
 //! The hot loop: loss, gradient and Hessian of the logistic loss, summed over streamed rows.
 
+use super::beta::Beta;
 use super::math::exp_of_negative;
 use super::moments::{dot, fold};
 use super::sum::Sum;
@@ -7,21 +8,6 @@ use super::sum::Sum;
 /// Rows that are worked on together: their columns stay in the first-level cache, and a product of this many factors
 /// between 1 and 2 cannot overflow.
 const BLOCK: usize = 256;
-
-/// The parameters of one streamed pass, in the coordinates in which the fit is well conditioned:
-/// z = (x - centre) * 2^-k, eta = intercept + coefficients . z.
-///
-/// The scale is a power of two, so that it rounds nothing: features that are exactly collinear stay so, and the way back to
-/// the raw coefficients is exact.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Beta {
-    pub(super) centre: Vec<f64>,
-    pub(super) inverse_scale: Vec<f64>,
-    pub(super) coefficients: Vec<f64>,
-    pub(super) intercept: f64,
-    /// Weight of a row of the negative and of the positive class.
-    pub(super) weights: [f64; 2],
-}
 
 /// Sums over rows at one [`Beta`]: weighted log loss, its gradient and Hessian. Mergeable; the same rows in the same calls
 /// and merges give the same bits on every machine.
@@ -34,6 +20,8 @@ pub struct NewtonSums {
     gradient: Vec<Sum>,
     /// Upper triangle of the (p + 1) x (p + 1) matrix, row by row.
     hessian: Vec<Sum>,
+    /// As the gradient, of the absolute values of its terms, from the middle of the rows.
+    spread: Vec<Sum>,
 }
 
 /// Columns of one block, and what each row contributes.
@@ -54,6 +42,7 @@ impl NewtonSums {
             loss: Sum::default(),
             gradient: vec![Sum::default(); p + 1],
             hessian: vec![Sum::default(); (p + 1) * (p + 2) / 2],
+            spread: vec![Sum::default(); p + 1],
         }
     }
 
@@ -86,12 +75,12 @@ impl NewtonSums {
             let start = i * BLOCK * p;
             block.load(beta, &x[start..start + y.len() * p], y.len());
             self.loss.add(block.weigh(beta, y));
-            self.accumulate(&mut block);
+            self.accumulate(beta, &mut block);
         }
         self.rows += y.len() as u64;
     }
 
-    fn accumulate(&mut self, block: &mut Block) {
+    fn accumulate(&mut self, beta: &Beta, block: &mut Block) {
         let Block {
             z,
             residual,
@@ -99,9 +88,11 @@ impl NewtonSums {
             weighted,
             ..
         } = block;
+        let absolute = residual.map(f64::abs);
         let mut at = 0;
         for (i, column) in z.iter().enumerate() {
             self.gradient[i].add(dot(residual, column));
+            self.spread[i].add(distance(&absolute, column, beta.middle[i]));
             for ((product, c), z) in weighted.iter_mut().zip(curvature.iter()).zip(column) {
                 *product = c * z;
             }
@@ -113,6 +104,7 @@ impl NewtonSums {
             at += 1;
         }
         self.gradient[self.p].add(total(residual));
+        self.spread[self.p].add(total(&absolute));
         self.hessian[at].add(total(curvature));
     }
 
@@ -130,6 +122,9 @@ impl NewtonSums {
         for (ours, theirs) in self.hessian.iter_mut().zip(&other.hessian) {
             ours.merge(theirs);
         }
+        for (ours, theirs) in self.spread.iter_mut().zip(&other.spread) {
+            ours.merge(theirs);
+        }
     }
 
     /// Rows in all.
@@ -145,6 +140,11 @@ impl NewtonSums {
     /// Gradient by coefficient, then by the intercept.
     pub(super) fn gradient(&self) -> Vec<f64> {
         self.gradient.iter().map(Sum::value).collect()
+    }
+
+    /// How large the terms of the gradient are.
+    pub(super) fn spread(&self) -> Vec<f64> {
+        self.spread.iter().map(Sum::value).collect()
     }
 
     /// The full symmetric Hessian, (p + 1) x (p + 1).
@@ -212,6 +212,18 @@ impl Block {
         let log = |lanes: &[f64; 8]| libm::log(lanes.iter().product());
         fold(&hinge) + beta.weights[0] * log(&negative) + beta.weights[1] * log(&positive)
     }
+}
+
+/// Sum of weighted distances from `middle`.
+#[inline(always)]
+fn distance(weights: &[f64; BLOCK], values: &[f64; BLOCK], middle: f64) -> f64 {
+    let mut lanes = [0.0; 8];
+    for (weights, values) in weights.chunks_exact(8).zip(values.chunks_exact(8)) {
+        for lane in 0..8 {
+            lanes[lane] += weights[lane] * (values[lane] - middle).abs();
+        }
+    }
+    fold(&lanes)
 }
 
 #[inline(always)]

@@ -2,6 +2,7 @@
 
 mod file;
 mod kept;
+mod scales;
 
 use serde::Deserialize;
 
@@ -283,6 +284,7 @@ fn derivatives_are_those_of_the_loss() {
             coefficients: coefficients.to_vec(),
             intercept,
             weights: [3.0, 0.5],
+            middle: vec![0.0; 4],
         };
         sums(&rows, &beta, 8192)
     };

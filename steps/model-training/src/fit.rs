@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use common::drift::{Grid, Profile};
-use common::failure::Failure;
+use common::failure::{self, Failure};
 use common::model::{self, Beta, Fit, FitError, Model, Moments, NewtonSums};
 use common::reference::{self, FeatureProfile, Reference, ScoreProfile};
 use common::step::{blocking, wait};
+use common::store::Store;
 
+use crate::extremes::{self, Extremes, Ruinous};
 use crate::task::Task;
 use crate::training_rows::{Sums, TrainingRows};
 
@@ -17,22 +19,30 @@ use crate::training_rows::{Sums, TrainingRows};
 /// # Errors
 /// Data that no model can be fitted on: exit 10.
 pub(crate) async fn fit(
+    store: &Store,
     task: &Task,
     rows: &TrainingRows,
     moments: &Moments,
 ) -> Result<(Model, Fit)> {
     let (rows, options, moments_of_fit) = (rows.clone(), task.options.clone(), moments.clone());
-    let fit = blocking(move || {
+    let passes = rows.clone();
+    let fitted = blocking(move || {
         model::fit(&moments_of_fit, &options, |beta| {
             let none = Newton {
                 beta: Arc::new(beta.clone()),
                 sums: NewtonSums::new(moments_of_fit.features().len()),
             };
-            Ok::<_, anyhow::Error>(wait(rows.sum(none))?.sums)
+            Ok::<_, anyhow::Error>(wait(passes.sum(none))?.sums)
         })
     })
-    .await
-    .map_err(|error| meaning(error, task))?;
+    .await;
+    let fit = match fitted {
+        Ok(fit) => fit,
+        Err(error) => {
+            let error = meaning(error, task);
+            return Err(blaming(error, store, task, &rows, moments).await?);
+        }
+    };
     let classes = task.rows.classes().clone();
     let model = Model::new(
         &fit,
@@ -71,15 +81,51 @@ fn meaning(error: anyhow::Error, task: &Task) -> anyhow::Error {
     }
 }
 
+/// A refusal of the fit, with the values that are to blame for it.
+async fn blaming(
+    error: anyhow::Error,
+    store: &Store,
+    task: &Task,
+    rows: &TrainingRows,
+    moments: &Moments,
+) -> Result<anyhow::Error> {
+    if failure::exit_code(&error) != failure::CONTRACT || moments.rows() == 0 {
+        return Ok(error);
+    }
+    let ruinous = rows.sum(Extremes::new(moments)).await?.ruinous();
+    let sentences = extremes::describe(store, task, rows, &ruinous).await?;
+    Ok(match sentences.is_empty() {
+        true => error,
+        false => Failure::contract(format!("{error:#}\n{}", sentences.join("\n"))),
+    })
+}
+
 /// What a person should know of the fit.
-pub(crate) fn warnings(fit: &Fit, moments: &Moments, task: &Task) -> Vec<String> {
+pub(crate) fn warnings(
+    fit: &Fit,
+    moments: &Moments,
+    task: &Task,
+    ruinous: Vec<String>,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     if !fit.converged {
+        let steepest = match &fit.steepest {
+            Some(feature) => format!("feature {feature:?}"),
+            None => "the intercept".to_owned(),
+        };
+        let advice = if fit.iterations >= task.options.max_iter {
+            "raise --max-iter (MODEL_MAX_ITER)"
+        } else {
+            "more steps do not help: rescale or drop that feature in features.sql, or lower C \
+             (MODEL_C)"
+        };
         warnings.push(format!(
-            "the fit did not converge in {} Newton steps (gradient {:.1e}, tol {:.1e}): raise --max-iter (MODEL_MAX_ITER)",
-            fit.iterations, fit.max_gradient, task.options.tol
+            "the fit did not converge in {} Newton steps: by {steepest} the gradient is still \
+             {:.1e} of the terms that it sums; {advice}",
+            fit.iterations, fit.relative_gradient
         ));
     }
+    warnings.extend(ruinous);
     for (j, feature) in moments.features().iter().enumerate() {
         if moments.std(j) == Some(0.0) {
             let value = moments.mean(j).unwrap_or_default();
@@ -108,12 +154,12 @@ impl Sums for Newton {
     }
 }
 
-/// Profiles the training data and the model's scores on it.
+/// Profiles the training data and the model's scores on it, and finds the values that ruin a fit.
 pub(crate) async fn reference(
     rows: &TrainingRows,
     moments: &Moments,
     model: &Model,
-) -> Result<Reference> {
+) -> Result<(Reference, Vec<Ruinous>)> {
     let grid = |j| {
         Grid::new(
             moments.mean(j).unwrap_or(0.0),
@@ -126,6 +172,7 @@ pub(crate) async fn reference(
             .map(|j| Profile::new(grid(j)))
             .collect(),
         score: ScoreProfile::empty(),
+        extremes: Extremes::new(moments),
         column: Vec::new(),
         probabilities: Vec::new(),
     };
@@ -133,7 +180,8 @@ pub(crate) async fn reference(
         .sum(none)
         .await
         .context("profiling the training data")?;
-    Ok(Reference {
+    let ruinous = profiles.extremes.ruinous();
+    let reference = Reference {
         format_version: reference::FORMAT_VERSION,
         rows: moments.rows(),
         positives: moments.classes()[1],
@@ -147,7 +195,8 @@ pub(crate) async fn reference(
             })
             .collect(),
         score: profiles.score,
-    })
+    };
+    Ok((reference, ruinous))
 }
 
 #[derive(Clone)]
@@ -155,6 +204,7 @@ struct Profiles {
     model: Arc<Model>,
     features: Vec<Profile>,
     score: ScoreProfile,
+    extremes: Extremes,
     /// Room for one feature's values.
     column: Vec<f64>,
     probabilities: Vec<f64>,
@@ -168,6 +218,7 @@ impl Sums for Profiles {
                 .extend(x.iter().skip(j).step_by(self.model.features.len()));
             profile.add_all(&self.column);
         }
+        self.extremes.add(x, y)?;
         self.probabilities.clear();
         self.model.predict_probability(x, &mut self.probabilities);
         for (label, profile) in [(0, &mut self.score.negative), (1, &mut self.score.positive)] {
@@ -188,6 +239,7 @@ impl Sums for Profiles {
         for (ours, theirs) in self.features.iter_mut().zip(&later.features) {
             ours.merge(theirs)?;
         }
+        self.extremes.merge(&later.extremes)?;
         Ok(self.score.merge(&later.score)?)
     }
 }

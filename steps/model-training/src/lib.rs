@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod extremes;
 mod fit;
 mod record;
 mod scratch;
@@ -18,8 +19,9 @@ use common::model::{ClassWeight, LOGISTIC_REGRESSION};
 use common::step::{self, Outputs, Step};
 use common::tracking::{Tracking, TrackingArgs};
 
-/// Raised whenever the same inputs would give another model.
-const ALGORITHM: u32 = 1;
+/// Raised whenever the same inputs would give another model. 2: fits that stopped far from the optimum
+/// reach it; all others keep the bytes of `model.json`.
+const ALGORITHM: u32 = 2;
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
@@ -52,7 +54,7 @@ pub struct Train {
     /// Newton steps at most
     #[arg(long, env = "MODEL_MAX_ITER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     max_iter: u32,
-    /// Converged when no component of the gradient is larger
+    /// Newton steps go on while a component of the gradient is larger
     #[arg(long, env = "MODEL_TOL", default_value_t = 1e-10, value_parser = positive)]
     tol: f64,
     /// Probability from which the positive class is predicted

@@ -1,3 +1,4 @@
+mod extremes;
 mod fixtures;
 mod home;
 mod in_mlflow;

@@ -5,16 +5,18 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use common::digest;
+use common::failure::Failure;
 use common::layout;
 use common::manifest::{self, File, Header, ModelManifest};
 use common::model::{Importance, importance};
 use common::reference::{self, FitMetrics, ModelMetrics};
 use common::scoring;
-use common::step::{Outputs, Step};
+use common::step::{Cache, Outputs, Step};
 use common::store::Store;
 use common::tracking::{Tracking, Version};
 
 use crate::Train;
+use crate::extremes;
 use crate::fit::{fit, reference, warnings};
 use crate::record::{record, record_again, run_of};
 use crate::task::Task;
@@ -41,12 +43,18 @@ pub(crate) async fn train(
         let version = record_again(step, store, tracking, &task, &key, &manifest, &metrics).await?;
         return outputs(tracking, &key, &version, &metrics, true).await;
     }
+    // A manifest that is not whole is made again, with its files.
+    let replaces = step.cache() == Cache::Refresh || store.size(&key).await?.is_some();
     let run = run_of(step, &task);
     let (version, metrics, reused) = tracking
         .in_run(&run, async |run| {
             run.log_params(task.params()).await?;
-            let (manifest, metrics) = make(step, store, &task, run.id()).await?;
+            let (manifest, metrics) = make(step, store, &task, run.id(), replaces).await?;
             let (manifest, reused) = manifest::commit(store, &key, manifest, step.cache()).await?;
+            let metrics = match reused {
+                true => manifest.load_metrics(store).await?,
+                false => metrics,
+            };
             let version = record(store, tracking, &task, &key, &manifest, &metrics, run).await?;
             Ok((version, metrics, reused))
         })
@@ -60,6 +68,7 @@ async fn make(
     store: &Store,
     task: &Task,
     run_id: &str,
+    replaces: bool,
 ) -> Result<(ModelManifest, ModelMetrics)> {
     let progress = step
         .progress(
@@ -70,15 +79,16 @@ async fn make(
     let mut clock = Clock(Instant::now());
     let (rows, moments) = TrainingRows::read(step, task, SCRATCH_BYTES, &progress).await?;
     clock.lap("read the training data");
-    let (model, fit) = fit(task, &rows, &moments).await?;
+    let (model, fit) = fit(store, task, &rows, &moments).await?;
     clock.lap("fitted the model");
-    let reference = reference(&rows, &moments, &model).await?;
+    let (reference, ruinous) = reference(&rows, &moments, &model).await?;
     clock.lap("profiled the training data");
     let holdout =
         scoring::evaluate(step, store, &task.config, &model, &task.holdout, &progress).await?;
     clock.lap("measured the model on the holdout");
 
-    let warnings = warnings(&fit, &moments, task);
+    let ruinous = extremes::describe(store, task, &rows, &ruinous).await?;
+    let warnings = warnings(&fit, &moments, task, ruinous);
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -94,29 +104,15 @@ async fn make(
             max_gradient: fit.max_gradient,
         },
         importance: importance(&model, &moments),
+        warnings: warnings.clone(),
     };
     show(&metrics);
-    let folder = task.folder();
-    let files = vec![
-        put(
-            store,
-            layout::model_file(&folder, layout::MODEL_FILE),
-            model.to_json()?,
-        )
-        .await?,
-        put(
-            store,
-            layout::model_file(&folder, layout::METRICS_FILE),
-            readable(&metrics)?,
-        )
-        .await?,
-        put(
-            store,
-            layout::model_file(&folder, layout::REFERENCE_FILE),
-            serde_json::to_vec(&reference)?,
-        )
-        .await?,
+    let files = [
+        (layout::MODEL_FILE, model.to_json()?),
+        (layout::METRICS_FILE, readable(&metrics)?),
+        (layout::REFERENCE_FILE, serde_json::to_vec(&reference)?),
     ];
+    let files = put(store, task, files, replaces).await?;
     let manifest = ModelManifest {
         header: Header::new(task.inputs.clone(), step),
         model_name: task.model_name.clone(),
@@ -132,14 +128,41 @@ async fn make(
     Ok((manifest, metrics))
 }
 
-async fn put(store: &Store, key: String, bytes: Vec<u8>) -> Result<File> {
-    let file = File {
-        bytes: bytes.len() as u64,
-        sha256: digest::hex(&bytes),
-        key,
-    };
-    store.put(&file.key, bytes).await?;
-    Ok(file)
+/// Writes the model's files.
+///
+/// Whoever makes the same model at the same time writes the same bytes, and a manifest may be
+/// committed to what is there: other bytes never replace it unasked.
+///
+/// # Errors
+/// Other bytes of the same inputs are there: exit 2.
+async fn put(
+    store: &Store,
+    task: &Task,
+    contents: [(&str, Vec<u8>); 3],
+    replaces: bool,
+) -> Result<Vec<File>> {
+    let mut files = Vec::new();
+    for (name, bytes) in contents {
+        let file = File {
+            bytes: bytes.len() as u64,
+            sha256: digest::hex(&bytes),
+            key: layout::model_file(&task.folder(), name),
+        };
+        if replaces {
+            store.put(&file.key, bytes).await?;
+        } else if !store.put_new(&file.key, bytes).await?
+            && digest::hex(&store.require(&file.key).await?) != file.sha256
+        {
+            return Err(Failure::usage(format!(
+                "{} is there with other bytes than this program makes from the same inputs: \
+                 another release is training the same model, or was stopped while it did; wait \
+                 until it is done, or give cache=refresh to replace what it wrote",
+                file.key
+            )));
+        }
+        files.push(file);
+    }
+    Ok(files)
 }
 
 fn readable(metrics: &ModelMetrics) -> Result<Vec<u8>> {

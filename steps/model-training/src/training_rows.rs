@@ -121,6 +121,14 @@ impl TrainingRows {
         Ok((rows, moments))
     }
 
+    /// The part that holds a row of all rows, and the row's place in it.
+    pub(crate) fn place(&self, row: u64) -> Option<(&Part, u64)> {
+        self.parts
+            .iter()
+            .filter_map(|placed| Some((&placed.part, row.checked_sub(placed.first_row)?)))
+            .find(|(part, row)| *row < part.rows)
+    }
+
     fn decode(&self, placed: &PlacedPart, full: &AtomicBool) -> Result<(Moments, Unusable)> {
         let mut moments = Moments::new(self.rows.features());
         let mut row = placed.first_row;

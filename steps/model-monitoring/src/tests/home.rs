@@ -519,6 +519,7 @@ fn quality(features: &[String], rows: &Rows, threshold: f64) -> ModelMetrics {
             max_gradient: 1e-12,
         },
         importance: features.iter().map(importance).collect(),
+        warnings: Vec::new(),
     }
 }
 

@@ -150,8 +150,10 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
         let (rows, moments) = TrainingRows::read(&step, &task, scratch_bytes, &progress)
             .await
             .unwrap();
-        let (model, _) = crate::fit::fit(&task, &rows, &moments).await.unwrap();
-        let reference = crate::fit::reference(&rows, &moments, &model)
+        let (model, _) = crate::fit::fit(&home.store, &task, &rows, &moments)
+            .await
+            .unwrap();
+        let (reference, _) = crate::fit::reference(&rows, &moments, &model)
             .await
             .unwrap();
         made.push((

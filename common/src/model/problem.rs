@@ -1,0 +1,229 @@
+//! The objective at a point: scikit-learn's, with its penalty on raw coefficients.
+
+use super::beta::Beta;
+use super::fit::{ClassWeight, FitError, FitOptions};
+use super::math;
+use super::moments::Moments;
+use super::newton::NewtonSums;
+
+/// Scales beyond 1e±150 are treated as these: their squares are still numbers.
+const LARGEST_SCALE: f64 = 1e150;
+/// No coordinate of a row gets larger.
+const LARGEST_COORDINATE: f64 = 1e100;
+/// Of the square of its offset: a variance below this is rounding.
+const SMALLEST_VARIANCE: f64 = 1e-16;
+
+/// The parts of the objective that do not change between steps.
+pub(super) struct Problem {
+    rows: u64,
+    c: f64,
+    weights: [f64; 2],
+    /// By feature: whether it varies at all, and its largest value minus its smallest.
+    varies: Vec<bool>,
+    range: Vec<f64>,
+}
+
+/// Objective and derivatives at one point, in its own coordinates.
+pub(super) struct Point {
+    pub(super) beta: Beta,
+    pub(super) objective: f64,
+    pub(super) gradient: Vec<f64>,
+    pub(super) hessian: Vec<f64>,
+    /// Of the Hessian of the loss without the penalty, by coefficient.
+    pub(super) curvature: Vec<f64>,
+    /// In raw coordinates, of objective / rows.
+    pub(super) max_gradient: f64,
+    /// Largest component of the gradient as a share of the terms that it sums: 0 where these
+    /// cancel, 1 where all push the same way, whatever the scale and offset of the features.
+    pub(super) relative_gradient: f64,
+    /// The coefficient that it belongs to; the number of features for the intercept.
+    pub(super) steepest: usize,
+    /// Mean and variance of each coordinate, of rows that weigh as much as they curve the loss.
+    mean: Vec<f64>,
+    pub(super) variance: Vec<f64>,
+}
+
+impl Problem {
+    pub(super) fn new(moments: &Moments, options: &FitOptions) -> Result<Self, FitError> {
+        for (name, value) in [("c", options.c), ("tol", options.tol)] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(FitError::Option { name, value });
+            }
+        }
+        let (rows, classes) = (moments.rows(), moments.classes());
+        if rows == 0 {
+            return Err(FitError::NoRows);
+        }
+        for (label, other) in [(0, 1), (1, 0)] {
+            if classes[other] == 0 {
+                return Err(FitError::OneClass {
+                    label: label as u8,
+                    rows,
+                });
+            }
+        }
+        let weight = |class: usize| match options.class_weight {
+            ClassWeight::Balanced => rows as f64 / (2.0 * classes[class] as f64),
+            ClassWeight::None => 1.0,
+        };
+        let ends = |j| moments.min(j).zip(moments.max(j)).unwrap_or((0.0, 0.0));
+        let features = 0..moments.features().len();
+        Ok(Self {
+            rows,
+            c: options.c,
+            weights: [weight(0), weight(1)],
+            varies: features.clone().map(|j| ends(j).0 != ends(j).1).collect(),
+            range: features.map(|j| ends(j).1 - ends(j).0).collect(),
+        })
+    }
+
+    /// No influence of any feature, and the intercept that is best then, in the coordinates of
+    /// mean and standard deviation.
+    pub(super) fn start(&self, moments: &Moments) -> Result<Beta, FitError> {
+        let (mut centre, mut inverse_scale) = (Vec::new(), Vec::new());
+        for (j, feature) in moments.features().iter().enumerate() {
+            match (moments.mean(j), moments.std(j)) {
+                (Some(mean), Some(std)) if mean.is_finite() && std.is_finite() => {
+                    centre.push(mean);
+                    inverse_scale.push(power_of_two(std));
+                }
+                _ => {
+                    return Err(FitError::Overflow {
+                        feature: feature.clone(),
+                    });
+                }
+            }
+        }
+        let [negative, positive] = moments.classes();
+        let odds = self.weights[1] * positive as f64 / (self.weights[0] * negative as f64);
+        Ok(Beta {
+            coefficients: vec![0.0; centre.len()],
+            middle: vec![0.0; centre.len()],
+            centre,
+            inverse_scale,
+            intercept: math::ln(odds),
+            weights: self.weights,
+        })
+    }
+
+    /// Adds the penalty to the sums.
+    pub(super) fn at(&self, beta: Beta, sums: &NewtonSums) -> Result<Point, FitError> {
+        if sums.rows() != self.rows {
+            return Err(FitError::RowsChanged {
+                expected: self.rows,
+                found: sums.rows(),
+            });
+        }
+        let p = beta.coefficients.len();
+        let (mut objective, mut gradient, mut hessian) =
+            (sums.loss(), sums.gradient(), sums.hessian());
+        let curvature: Vec<f64> = (0..p).map(|j| hessian[j * (p + 1) + j]).collect();
+        let (mean, variance) = weighted(&hessian, p);
+        let mut terms = sums.spread();
+        for (j, coefficient) in beta.coefficients.iter().enumerate() {
+            let ridge = beta.inverse_scale[j] * beta.inverse_scale[j] / self.c;
+            objective += 0.5 * ridge * coefficient * coefficient;
+            gradient[j] += ridge * coefficient;
+            hessian[j * (p + 1) + j] += ridge;
+            terms[j] += (ridge * coefficient).abs();
+        }
+        if !(objective.is_finite() && gradient.iter().chain(&hessian).all(|v| v.is_finite())) {
+            return Err(FitError::NotFinite);
+        }
+        // With x = centre + scale * z, the raw derivative is scale * d/dz + centre * d/dintercept.
+        let raw = |j: usize| gradient[j] / beta.inverse_scale[j] + beta.centre[j] * gradient[p];
+        let largest = (0..p)
+            .map(raw)
+            .fold(gradient[p].abs(), |max, g| max.max(g.abs()));
+        let (steepest, relative_gradient) = steepest(&gradient, &terms, &beta.middle);
+        Ok(Point {
+            beta,
+            objective,
+            gradient,
+            hessian,
+            curvature,
+            max_gradient: largest / self.rows as f64,
+            relative_gradient,
+            steepest,
+            mean,
+            variance,
+        })
+    }
+
+    /// Coordinates in which the rows that still curve the loss lie around 0 at distances of 1.
+    ///
+    /// A value far from all others is among them while the model is wrong about its row, and
+    /// leaves them once the model is right about it: then the others are seen at their own scale.
+    pub(super) fn coordinates(&self, point: &Point) -> (Vec<f64>, Vec<f64>) {
+        let beta = &point.beta;
+        let place = |j: usize| {
+            let (centre, scale) = (beta.centre[j], beta.inverse_scale[j]);
+            let moved = centre + point.mean[j] / scale;
+            if !(self.varies[j] && moved.is_finite()) {
+                return (centre, scale);
+            }
+            let std = point.variance[j]
+                .max(SMALLEST_VARIANCE * point.mean[j] * point.mean[j])
+                .sqrt();
+            let wanted = scale * power_of_two(std);
+            let largest = LARGEST_SCALE.min(LARGEST_COORDINATE / self.range[j]);
+            if (1.0 / LARGEST_SCALE..=largest).contains(&wanted) {
+                (moved, wanted)
+            } else {
+                (moved, power_of_two(1.0 / largest.min(wanted)))
+            }
+        };
+        (0..beta.centre.len()).map(place).unzip()
+    }
+}
+
+impl Point {
+    /// The middle of the rows, in its coordinates.
+    pub(super) fn middle(&self) -> Vec<f64> {
+        self.mean.clone()
+    }
+}
+
+/// Mean and variance of each coordinate, with the rows' shares of the curvature as weights.
+fn weighted(hessian: &[f64], p: usize) -> (Vec<f64>, Vec<f64>) {
+    let total = hessian[p * (p + 1) + p];
+    let share = |value: f64| if total > 0.0 { value / total } else { 0.0 };
+    let of = |j: usize| {
+        let mean = share(hessian[j * (p + 1) + p]);
+        (mean, share(hessian[j * (p + 1) + j]) - mean * mean)
+    };
+    (0..p).map(of).unzip()
+}
+
+/// The component of the gradient that is largest beside the terms that it sums. Coordinates are
+/// taken around `middle`, so that an offset which all rows share adds nothing to the terms.
+fn steepest(gradient: &[f64], terms: &[f64], middle: &[f64]) -> (usize, f64) {
+    let p = middle.len();
+    let share = |j: usize| {
+        let offset = middle.get(j).map_or(0.0, |middle| middle * gradient[p]);
+        let component = (gradient[j] - offset).abs();
+        if component > 0.0 {
+            (component / terms[j]).min(1.0)
+        } else {
+            0.0
+        }
+    };
+    (0..=p).fold((p, 0.0), |largest, j| {
+        let share = share(j);
+        if share > largest.1 {
+            (j, share)
+        } else {
+            largest
+        }
+    })
+}
+
+/// 2^-k with 2^k nearest to `spread`, and 1 for a spread of zero.
+fn power_of_two(spread: f64) -> f64 {
+    if spread == 0.0 {
+        1.0
+    } else {
+        let bounded = spread.clamp(1.0 / LARGEST_SCALE, LARGEST_SCALE);
+        libm::ldexp(1.0, -libm::log2(bounded).round() as i32)
+    }
+}

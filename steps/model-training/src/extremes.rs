@@ -1,0 +1,262 @@
+//! Values so far from all others of their feature that they ruin a fit, such as the smallest
+//! integer in place of a missing one.
+
+use anyhow::{Context, Result};
+use arrow::util::display::array_value_to_string;
+use common::dataset::Role;
+use common::labelled;
+use common::manifest::Part;
+use common::model::Moments;
+use common::parts;
+use common::step::blocking;
+use common::store::Store;
+
+use crate::task::Task;
+use crate::training_rows::{Sums, TrainingRows};
+
+/// In standard deviations of the other values. Samples of even the longest tails stay far below:
+/// their largest value has others near it.
+const RUINOUS: f64 = 1e6;
+
+/// Looks for the values of each feature that lie farthest out, and at how the others spread.
+#[derive(Clone)]
+pub(crate) struct Extremes {
+    rows: u64,
+    columns: Vec<Column>,
+    others: Vec<f64>,
+}
+
+#[derive(Clone)]
+struct Column {
+    middle: f64,
+    /// Half of the largest distance from the middle: values beyond are extreme.
+    far: f64,
+    extreme: Option<Extreme>,
+    others: Spread,
+}
+
+/// The values that lie far out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Extreme {
+    /// The first of those that lie farthest out, and the number of its row.
+    value: f64,
+    row: u64,
+    count: u64,
+}
+
+/// Mean and sum of squares around it (Chan, Golub and LeVeque 1979).
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread {
+    rows: f64,
+    mean: f64,
+    squares: f64,
+}
+
+/// A value that ruins a fit.
+#[derive(Debug)]
+pub(crate) struct Ruinous {
+    feature: usize,
+    extreme: Extreme,
+    /// Standard deviations of the other values between it and their mean.
+    distance: f64,
+}
+
+impl Extremes {
+    /// Of no rows yet, beside the moments of all rows.
+    pub(crate) fn new(moments: &Moments) -> Self {
+        let column = |j| {
+            let middle = moments
+                .mean(j)
+                .filter(|mean| mean.is_finite())
+                .unwrap_or(0.0);
+            let halves = [moments.min(j), moments.max(j)]
+                .map(|end| end.map_or(0.0, |end| (0.5 * end - 0.5 * middle).abs()));
+            Column {
+                middle,
+                far: halves[0].max(halves[1]),
+                extreme: None,
+                others: Spread::default(),
+            }
+        };
+        Self {
+            rows: 0,
+            columns: (0..moments.features().len()).map(column).collect(),
+            others: Vec::new(),
+        }
+    }
+
+    /// The values that ruin a fit, and those of features whose spread overflows.
+    pub(crate) fn ruinous(&self) -> Vec<Ruinous> {
+        let of = |(feature, column): (usize, &Column)| {
+            let extreme = column.extreme?;
+            let others = &column.others;
+            let std = (others.squares / others.rows).sqrt();
+            let distance = (extreme.value - others.mean).abs() / std;
+            // Where the others are all alike, nothing says what a usual distance is.
+            let ruins = std > 0.0 && distance > RUINOUS;
+            ruins.then_some(Ruinous {
+                feature,
+                extreme,
+                distance,
+            })
+        };
+        self.columns.iter().enumerate().filter_map(of).collect()
+    }
+}
+
+impl Sums for Extremes {
+    fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()> {
+        let p = self.columns.len();
+        for (j, column) in self.columns.iter_mut().enumerate() {
+            self.others.clear();
+            for (i, &value) in x.iter().skip(j).step_by(p).enumerate() {
+                // A feature that is constant has no distance at all.
+                if column.far > 0.0 && (value - column.middle).abs() >= column.far {
+                    column.see(value, self.rows + i as u64, 1);
+                } else {
+                    self.others.push(value);
+                }
+            }
+            column.others.merge(&Spread::of(&self.others));
+        }
+        self.rows += y.len() as u64;
+        Ok(())
+    }
+
+    fn merge(&mut self, later: &Self) -> Result<()> {
+        for (ours, theirs) in self.columns.iter_mut().zip(&later.columns) {
+            if let Some(Extreme { value, row, count }) = theirs.extreme {
+                ours.see(value, self.rows + row, count);
+            }
+            ours.others.merge(&theirs.others);
+        }
+        self.rows += later.rows;
+        Ok(())
+    }
+}
+
+impl Column {
+    fn see(&mut self, value: f64, row: u64, count: u64) {
+        let distance = |value: f64| (value - self.middle).abs();
+        let seen = self.extreme.map_or(0, |extreme| extreme.count) + count;
+        let first = self
+            .extreme
+            .filter(|known| distance(known.value) >= distance(value));
+        self.extreme = Some(match first {
+            Some(known) => Extreme {
+                count: seen,
+                ..known
+            },
+            None => Extreme {
+                value,
+                row,
+                count: seen,
+            },
+        });
+    }
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Self {
+        let rows = values.len() as f64;
+        if values.is_empty() {
+            return Self::default();
+        }
+        let mean = values.iter().sum::<f64>() / rows;
+        let squares = values
+            .iter()
+            .map(|value| (value - mean) * (value - mean))
+            .sum();
+        Self {
+            rows,
+            mean,
+            squares,
+        }
+    }
+
+    fn merge(&mut self, later: &Self) {
+        let rows = self.rows + later.rows;
+        if later.rows == 0.0 {
+            return;
+        }
+        let shift = later.mean - self.mean;
+        self.squares += later.squares + shift * shift * self.rows * (later.rows / rows);
+        self.mean += shift * (later.rows / rows);
+        self.rows = rows;
+    }
+}
+
+/// A sentence on each value that ruins a fit, with the row that holds it.
+pub(crate) async fn describe(
+    store: &Store,
+    task: &Task,
+    rows: &TrainingRows,
+    ruinous: &[Ruinous],
+) -> Result<Vec<String>> {
+    let mut sentences = Vec::new();
+    for Ruinous {
+        feature,
+        extreme,
+        distance,
+    } in ruinous
+    {
+        let (part, row) = rows
+            .place(extreme.row)
+            .context("a row of the training data")?;
+        let key = key_of(store, task, part, row).await?;
+        let others = match extreme.count {
+            1 => String::new(),
+            count => format!(", the first of {count} such values"),
+        };
+        sentences.push(format!(
+            "feature {:?} is {} in {}{key}, {distance:.1e} standard deviations of its other values \
+             away from them{others}: it decides the whole fit; correct it, bound it or make it null \
+             in features.sql, or leave its row out by the filter of dataset.json",
+            task.rows.features()[*feature],
+            number(extreme.value),
+            labelled::origin(&task.train, &part.key, row),
+        ));
+    }
+    Ok(sentences)
+}
+
+/// What names the row, such as `, id 17`.
+async fn key_of(store: &Store, task: &Task, part: &Part, row: u64) -> Result<String> {
+    let names: Vec<String> = task
+        .train
+        .columns
+        .iter()
+        .filter(|column| matches!(column.role, Role::Id | Role::Time))
+        .map(|column| column.name.clone())
+        .collect();
+    if names.is_empty() {
+        return Ok(String::new());
+    }
+    let file = store.file(&part.key).await?;
+    blocking(move || {
+        let mut before = 0;
+        for batch in parts::read(&file, &names)? {
+            let batch = batch?;
+            let here = (row - before) as usize;
+            if here < batch.num_rows() {
+                let mut text = String::new();
+                for (name, column) in names.iter().zip(batch.columns()) {
+                    text += &format!(", {name} {}", array_value_to_string(column, here)?);
+                }
+                return Ok(text);
+            }
+            before += batch.num_rows() as u64;
+        }
+        Ok(String::new())
+    })
+    .await
+}
+
+/// A number in full where that is short.
+fn number(value: f64) -> String {
+    if value.abs() < 1e21 {
+        format!("{value}")
+    } else {
+        format!("{value:e}")
+    }
+}

@@ -1,0 +1,131 @@
+//! Values that ruin a fit, and bytes that are not replaced.
+
+use common::layout;
+use common::manifest::{self, ModelManifest};
+use common::model::Model;
+use common::reference::ModelMetrics;
+use common::step::Outputs;
+
+use super::fixtures::customers;
+use super::home::{Home, Rows};
+use crate::task::Task;
+
+/// Two features of customers, with values of the first one put in at rows of the training data.
+fn with(values: &[(usize, f64)]) -> Rows {
+    let (x, y) = customers(21, 900, 1.0);
+    let x: Vec<f64> = x.chunks(4).flat_map(|row| [row[0], row[1]]).collect();
+    let mut rows = Rows::new(2, &x, &y);
+    for (row, value) in values {
+        rows.x[300 + row][0] = Some(*value);
+    }
+    rows
+}
+
+/// Trains on two files of 300 rows.
+async fn trained(rows: &Rows) -> (Home, Outputs) {
+    let home = Home::new(2).await;
+    let shards = [rows.slice(300, 600), rows.slice(600, 900)];
+    let flags = home.prepared("1", &rows.slice(0, 300), &shards).await;
+    let outputs = home.train(&flags).await.unwrap();
+    (home, outputs)
+}
+
+async fn warnings(home: &Home, outputs: &Outputs) -> Vec<String> {
+    let key = outputs.get("model").unwrap();
+    let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
+    let metrics: ModelMetrics = manifest.load_metrics(&home.store).await.unwrap();
+    assert_eq!(metrics.warnings, manifest.warnings);
+    manifest.warnings
+}
+
+#[tokio::test]
+async fn a_value_that_ruins_a_fit_is_named_with_its_row() {
+    for value in [i64::MIN as f64, i64::MAX as f64] {
+        let (home, outputs) = trained(&with(&[(317, value)])).await;
+        let found = warnings(&home, &outputs).await;
+        assert_eq!(found.len(), 1, "{found:?}");
+        let expected = format!(
+            "feature \"feature1\" is {value} in raw file train/2.parquet (row 17 of train/1/part-"
+        );
+        assert!(found[0].starts_with(&expected), "{found:?}");
+        assert!(found[0].contains("), id 17, 6."), "{found:?}");
+        assert!(found[0].contains("standard deviations"), "{found:?}");
+        let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
+        assert!(model.training.converged, "{model:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_several_such_values_the_first_of_the_farthest_is_named_with_their_number() {
+    let values: Vec<(usize, f64)> = [40, 41, 555, 590].map(|row| (row, -1e12)).to_vec();
+    let (home, outputs) = trained(&with(&values)).await;
+    let found = warnings(&home, &outputs).await;
+    let expected = "feature \"feature1\" is -1000000000000 in raw file train/1.parquet (row 40 of";
+    assert!(found[0].starts_with(expected), "{found:?}");
+    assert!(
+        found[0].contains(", the first of 4 such values: "),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn long_tails_and_rare_flags_are_no_such_values() {
+    let mut rows = with(&[]);
+    for (i, row) in rows.x.iter_mut().enumerate() {
+        let value = row[0].unwrap();
+        row[0] = Some(libm::exp((value - 50.0) / 2.0));
+        row[1] = Some(if i % 299 == 7 { 1e9 } else { 0.0 });
+    }
+    let (home, outputs) = trained(&rows).await;
+    assert_eq!(warnings(&home, &outputs).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_value_whose_square_overflows_is_refused_with_its_row() {
+    let home = Home::new(2).await;
+    let rows = with(&[(317, 1e300)]);
+    let shards = [rows.slice(300, 600), rows.slice(600, 900)];
+    let flags = home.prepared("1", &rows.slice(0, 300), &shards).await;
+    let (code, text) = home.refused(&flags).await;
+    assert_eq!(code, 10);
+    assert!(
+        text.contains("feature feature1 is too large to train on"),
+        "{text}"
+    );
+    assert!(
+        text.contains("is 1e300 in raw file train/2.parquet (row 17 of"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn other_bytes_of_the_same_model_are_replaced_only_when_asked() {
+    let home = Home::new(2).await;
+    let rows = with(&[]);
+    let shards = [rows.slice(300, 900)];
+    let flags = home.prepared("1", &rows.slice(0, 300), &shards).await;
+    let task = Task::read(&home.store, &flags).await.unwrap();
+    let key = layout::model_file(&task.folder(), layout::MODEL_FILE);
+    // Another release is at work on the same model, and will commit to what it wrote.
+    home.store.put(&key, b"{}\n".to_vec()).await.unwrap();
+    let error = home.train(&flags).await.unwrap_err();
+    assert_eq!(common::failure::exit_code(&error), 2);
+    let text = format!("{error:#}");
+    assert!(
+        text.contains(&key) && text.contains("cache=refresh"),
+        "{text}"
+    );
+    assert_eq!(home.store.require(&key).await.unwrap(), b"{}\n");
+
+    let step = home.step.refreshing();
+    let outputs = crate::train::train(&step, &home.store, &home.tracking, &flags)
+        .await
+        .unwrap();
+    let model = home.model_file(&outputs, "model.json").await;
+    // What is there already is what it would be.
+    let other = Home::new(2).await;
+    let flags = other.prepared("1", &rows.slice(0, 300), &shards).await;
+    other.store.put(&key, model.clone()).await.unwrap();
+    let outputs = other.train(&flags).await.unwrap();
+    assert_eq!(other.model_file(&outputs, "model.json").await, model);
+}
