@@ -24,7 +24,7 @@ pub enum Failure {
     #[error("{0}")]
     Unavailable(String),
     /// Stopped by SIGTERM. Exit 143.
-    #[error("stopped by SIGTERM; nothing was committed, run the step again")]
+    #[error("stopped by SIGTERM; nothing was committed")]
     Stopped,
 }
 
@@ -35,6 +35,8 @@ pub const BUG: u8 = 1;
 /// Exit code of wrong usage or configuration; clap uses the same.
 pub const USAGE: u8 = 2;
 
+/// Exit code of a step that SIGTERM stopped.
+pub const STOPPED: u8 = 143;
 /// Exit code of a violated data contract.
 pub const CONTRACT: u8 = 10;
 
@@ -61,7 +63,7 @@ impl Failure {
             Failure::Contract(_) => CONTRACT,
             Failure::Refused(_) => 11,
             Failure::Unavailable(_) => UNAVAILABLE,
-            Failure::Stopped => 143,
+            Failure::Stopped => STOPPED,
         }
     }
 }

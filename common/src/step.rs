@@ -81,6 +81,7 @@ pub fn main<V: Subcommand>(
     telemetry::init(shared.log);
     let terminal = telemetry::is_text(shared.log);
     let termination_log = shared.termination_log.clone();
+    let workflow = shared.workflow.clone();
     let call = Call {
         step: command.get_name().to_owned(),
         verb: verb_name,
@@ -92,7 +93,8 @@ pub fn main<V: Subcommand>(
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = failure::exit_code(&error);
-            telemetry::report_failure(&error, code, terminal, termination_log.as_deref());
+            let file = termination_log.as_deref();
+            telemetry::report_failure(&error, code, terminal, file, &workflow);
             ExitCode::from(code)
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
+use super::arguments::MANUAL;
 use crate::failure;
 
 /// How logs are written.
@@ -45,16 +46,31 @@ pub(super) fn init(log: Log) {
     }
 }
 
+/// How to go on after SIGTERM, where nobody tries the step again by himself. On a terminal it is the runner's.
+fn go_on(workflow: &str, terminal: bool) -> String {
+    if terminal || workflow == MANUAL {
+        return "run it again: finished work is reused".to_owned();
+    }
+    format!(
+        "after `argo stop`, `argo resubmit {workflow}` goes on and reuses finished work; \
+         `argo suspend {workflow}` and `argo resume {workflow}` pause a run"
+    )
+}
+
 /// Tells why the step failed: to stderr, and to the file whose text Kubernetes and Argo show beside the exit code.
 pub(super) fn report_failure(
     error: &anyhow::Error,
     exit_code: u8,
     text: bool,
     termination_log: Option<&Path>,
+    workflow: &str,
 ) {
     let mut message = format!("{error:#}");
     if let Some(hint) = failure::hint(error) {
         message = format!("{message}\n{hint}");
+    }
+    if exit_code == failure::STOPPED {
+        message = format!("{message}\n{}", go_on(workflow, text));
     }
     if exit_code == failure::BUG {
         message = format!("{message}\nthis is a bug of Alameda: please report it with this log");

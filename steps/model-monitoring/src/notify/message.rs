@@ -33,6 +33,8 @@ pub(super) struct Message {
     more_failures: usize,
     /// Attempts that failed and were made again.
     retried_attempts: usize,
+    /// What goes on from here, where Argo's own words don't say it.
+    next: Option<String>,
     /// Of the report that this workflow made.
     verdict: Option<String>,
     report: Option<String>,
@@ -71,6 +73,7 @@ impl Message {
                 &node.message
             }),
         };
+        let next = next(&ended.workflow, nodes);
         let (verdict, page) = report.map(|report| (report.verdict, report.page)).unzip();
         Self {
             id: id.to_owned(),
@@ -85,6 +88,7 @@ impl Message {
             more_failures: causes.len().saturating_sub(NAMED),
             failures: causes.iter().take(NAMED).map(cause).collect(),
             retried_attempts,
+            next,
             verdict,
             report: page,
         }
@@ -126,6 +130,7 @@ impl Message {
         if self.more_failures > 0 {
             lines.push(format!("• and {} more", self.more_failures));
         }
+        lines.extend(self.next.clone());
         lines.extend(
             self.verdict
                 .as_ref()
@@ -143,6 +148,22 @@ impl Message {
             .replace('<', "&lt;")
             .replace('>', "&gt;")
     }
+}
+
+/// What to do about a run that was stopped, or whose pod did not start, by the messages of its nodes.
+fn next(workflow: &str, nodes: &[NodeFailure]) -> Option<String> {
+    let any = |part: &str| nodes.iter().any(|node| node.message.contains(part));
+    if any("Stopped with strategy") {
+        return Some(format!(
+            "It was stopped: `argo resubmit {workflow}` goes on and reuses finished work, \
+             where `argo retry` may run nothing but the exit handler."
+        ));
+    }
+    any("longer than the specified deadline").then(|| {
+        "A pod did not start, or did not end in time: `kubectl get events \
+         --sort-by=.lastTimestamp` names a missing image, ConfigMap or Secret."
+            .to_owned()
+    })
 }
 
 /// What a workflow failed of, and how many attempts were made again. Argo lists every node that failed: attempts that a

@@ -111,7 +111,7 @@ async fn an_end_is_told_once_and_a_new_end_again() {
         "id": "", "workflow": "alameda-pipeline-x1", "data_version": "25.05.1", "model_name": "churn", "status": "Failed",
         "attempts": 1, "duration_seconds": 125.5, "more_failures": 0, "retried_attempts": 0,
         "failures": [{"name": "data-prep-plan(0)", "message": "main: Error (exit code 2): a < b"}],
-        "verdict": null, "report": null,
+        "next": null, "verdict": null, "report": null,
     });
     assert_eq!(body, expected);
 
@@ -136,6 +136,41 @@ async fn an_end_is_told_once_and_a_new_end_again() {
         (1, &json!(2))
     );
     assert_eq!(lab.record().await.attempts, 2);
+}
+
+/// Argo's own words for a run that was stopped, and for a pod whose image could not be pulled.
+#[tokio::test]
+async fn what_argos_words_do_not_say_is_said_with_the_name_of_the_run() {
+    let lab = Lab::new();
+    let messages = [
+        (
+            "Stopped with strategy 'Stop'",
+            "`argo resubmit alameda-pipeline-x1` goes on",
+        ),
+        (
+            "Pod was active on the node longer than the specified deadline",
+            "`kubectl get events --sort-by=.lastTimestamp`",
+        ),
+    ];
+    for (finished_at, (message, advice)) in ["1", "2"].into_iter().zip(messages) {
+        let ended = failed(finished_at);
+        let ended = Ended {
+            failures: ended
+                .failures
+                .replace("main: Error (exit code 2): a < b", message),
+            ..ended
+        };
+        lab.notify(&ended).await.unwrap();
+        let next = lab.received()[0].body["next"].clone();
+        assert!(next.as_str().unwrap().contains(advice), "{next}");
+        let lab = Lab {
+            format: NotifyFormat::Slack,
+            ..Lab::new()
+        };
+        lab.notify(&ended).await.unwrap();
+        let text = lab.received()[0].body["text"].clone();
+        assert!(text.as_str().unwrap().contains(advice), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod argo_types;
 mod cli;
 mod documents;
+mod former;
 mod lab;
 mod notify;
 mod retries;

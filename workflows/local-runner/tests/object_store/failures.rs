@@ -25,6 +25,7 @@ fn a_step_that_is_stopped_in_an_upload_leaves_nothing() {
     let step = lab.start(&[
         "data-prep",
         "map",
+        "--workflow=nightly-7",
         &format!("--plan={plan}"),
         &format!("--group={group}"),
     ]);
@@ -39,6 +40,8 @@ fn a_step_that_is_stopped_in_an_upload_leaves_nothing() {
     let ran: Ran = step.wait_with_output().unwrap().into();
     let ran = ran.expect(143);
     assert!(ran.stderr.contains("stopped by SIGTERM"), "{}", ran.stderr);
+    let shown = std::fs::read_to_string(lab.folder().join("termination-log")).unwrap();
+    assert!(shown.contains("`argo resubmit nightly-7`"), "{shown}");
     assert_eq!(lab.unfinished(), "");
     assert_eq!(
         lab.lasting()

@@ -169,3 +169,33 @@ fn a_leaf_is_tried_again_as_its_strategy_says() {
         );
     }
 }
+
+/// A pod that can't start is ended at its deadline, as 137, and would wait as long at each retry.
+#[test]
+fn by_the_leaves_own_expression_a_deadline_is_final_and_a_kill_is_not() {
+    let leaves = include_str!("../../../../steps/data-prep.yaml");
+    let (_, rest) = leaves.split_once("expression: >-\n").unwrap();
+    let expression: Vec<&str> = rest.lines().take(2).map(str::trim).collect();
+    let expression = expression.join(" ");
+    for (script, attempts) in [("kill -9 $$", 3), ("exec sleep 60", 1)] {
+        let lab = Lab::templates(
+            "",
+            &format!(
+                "  - name: main\n    activeDeadlineSeconds: 1\n    retryStrategy:\n      \
+                 limit: '2'\n      retryPolicy: Always\n      expression: >-\n        {expression}\n    \
+                 container: {{command: [sh, -c], args: ['{script}']}}\n"
+            ),
+        );
+        let ended = lab.submit(&[]);
+        let pods = ended
+            .nodes()
+            .into_iter()
+            .filter(|node| node["type"] == "Pod");
+        assert_eq!(
+            pods.count(),
+            attempts,
+            "{script}: {:#}",
+            ended.0["status"]["nodes"]
+        );
+    }
+}
