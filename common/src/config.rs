@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, MARK};
 use crate::digest;
 use crate::failure::Failure;
 use crate::layout;
@@ -32,10 +32,11 @@ impl Config {
         let read = |name: &str| {
             let file = folder.join(name);
             std::fs::read_to_string(&file).map_err(|error| {
-                Failure::usage(format!(
-                    "{}: {error}; --config-dir (ALAMEDA_CONFIG) names the folder that holds it",
-                    file.display()
-                ))
+                let advice = match error.kind() {
+                    std::io::ErrorKind::InvalidData => "save it as text in UTF-8",
+                    _ => "--config-dir (ALAMEDA_CONFIG) names the folder that holds it",
+                };
+                Failure::usage(format!("{}: {error}; {advice}", file.display()))
             })
         };
         Self::parse(read(DATASET)?, read(FEATURES)?)
@@ -63,8 +64,13 @@ impl Config {
         Ok(config)
     }
 
-    /// Parses both files.
+    /// Parses both files. A mark that an editor put before a text is no part of it.
     pub fn parse(dataset_json: String, features_sql: String) -> Result<Self> {
+        let unmarked = |text: String| match text.strip_prefix(MARK) {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        };
+        let (dataset_json, features_sql) = (unmarked(dataset_json), unmarked(features_sql));
         let dataset = Dataset::parse(dataset_json.as_bytes())?;
         Ok(Self {
             dataset,

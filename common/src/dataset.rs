@@ -2,6 +2,7 @@
 
 mod holdout;
 pub(crate) mod keys;
+mod parse;
 pub(crate) mod rule;
 
 use std::fmt;
@@ -11,21 +12,58 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 pub use holdout::{Holdout, HoldoutRule};
+pub(crate) use parse::MARK;
 
 use rule::Rule;
 
-use crate::failure::Failure;
 use crate::model::{ClassValue, Classes};
 
 /// A data contract.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// Columns of a raw file; others in the file are left alone.
+    /// Columns of a raw file; others in the file are ignored.
     pub columns: Vec<ColumnContract>,
-    /// SQL condition on raw columns; rows for which it is not true are left out, and the rest has to keep the contract.
+    /// SQL condition on raw columns other than the target; rows for which it is not true are left
+    /// out, and the rest has to keep the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// SQL condition on raw columns, the target included; rows for which it is not true are left
+    /// out of training and of the holdout, and are scored all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_filter: Option<String>,
+    /// What becomes of training rows without a label.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unlabelled: Unlabelled,
+    /// What becomes of NaN.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub nan: Nan,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What becomes of training rows without a label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unlabelled {
+    /// They break the contract.
+    #[default]
+    Fail,
+    /// They are left out of training and of the holdout, and counted.
+    Drop,
+}
+
+/// What becomes of NaN in columns of floats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nan {
+    /// It is read as null, which pandas and numpy mean by it: `filter` and `features.sql` see null.
+    #[default]
+    Null,
+    /// It stays NaN, which SQL counts as greater than every number.
+    Keep,
 }
 
 /// What one raw column must be.
@@ -118,6 +156,8 @@ impl fmt::Display for ColumnType {
 pub enum Labels {
     /// As training data must.
     Required,
+    /// As training data must whose rows without a label are left out.
+    Dropped,
     /// As for labels that come later: the column must be there, and may hold nulls.
     Pending,
     /// As for rows to score, which may even lack the column.
@@ -153,18 +193,15 @@ impl fmt::Display for Role {
 }
 
 impl Dataset {
-    /// Reads a data contract.
-    ///
-    /// # Errors
-    /// Exit 2, with the place in the file.
-    pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
-        let dataset: Self = serde_json::from_slice(bytes).map_err(|error| {
-            Failure::usage(format!("dataset.json is not a data contract: {error}"))
-        })?;
-        dataset
-            .validate()
-            .map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
-        Ok(dataset)
+    /// A contract of some columns, with defaults for everything else.
+    pub fn new(columns: Vec<ColumnContract>) -> Self {
+        Self {
+            columns,
+            filter: None,
+            train_filter: None,
+            unlabelled: Unlabelled::default(),
+            nan: Nan::default(),
+        }
     }
 
     fn validate(&self) -> Result<(), String> {

@@ -221,8 +221,8 @@ impl Unusable {
             found.push(format!("and {more} more features"));
         }
         Err(Failure::contract(format!(
-            "the {} data of {} can't be used:\n  {}\nthe first one stands in {}; fill such values in features.sql, or leave \
-             the rows out by the filter of dataset.json",
+            "the {} data of {} can't be used:\n  {}\nthe first is in {}; fill such values in \
+             features.sql, or leave the rows out of training by the `train_filter` of dataset.json",
             dataset.split,
             dataset.data_version,
             found.join("\n  "),

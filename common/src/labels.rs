@@ -80,10 +80,7 @@ impl LabelReader {
             .chain([dataset.target().clone()])
             .collect();
         Ok(Self {
-            dataset: Arc::new(Dataset {
-                columns,
-                filter: None,
-            }),
+            dataset: Arc::new(Dataset::new(columns)),
             classes,
         })
     }
@@ -105,6 +102,8 @@ impl LabelReader {
             path: local.path().to_owned(),
             dataset: self.dataset.clone(),
             labels: Labels::Pending,
+            pinned: true,
+            decisive: Vec::new(),
         };
         let reader = self.clone();
         Ok(raw_file.checked(scratch, |_| Ok(None))?.map(move |batch| {

@@ -1,6 +1,8 @@
 //! Manifests: the commits of the object store. A step writes its objects, then one manifest as the last put, and the
 //! next step reads only what a manifest lists.
 
+mod left_out;
+
 use std::collections::BTreeMap;
 
 use anyhow::Result;
@@ -14,6 +16,8 @@ use crate::failure::Failure;
 use crate::layout::{DataVersion, ModelName, Split};
 use crate::step::{Cache, Step};
 use crate::store::{Object, Store};
+
+pub use left_out::LeftOut;
 
 /// The format that this version of the code writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -223,6 +227,9 @@ pub struct DatasetManifest {
     pub shards: Vec<RawShard>,
     /// Raw files that were left out.
     pub quarantined: Vec<Quarantined>,
+    /// Rows of the raw files that were left out; of training data, those of both splits.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
 }
 
 /// A fitted model.
@@ -303,6 +310,9 @@ pub struct ResultsManifest {
     pub shards: Vec<RawShard>,
     /// Raw files that were left out.
     pub quarantined: Vec<Quarantined>,
+    /// Rows of the raw files that were left out.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
 }
 
 impl DatasetManifest {

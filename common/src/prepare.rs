@@ -1,6 +1,6 @@
 //! Preparing one raw file: hash it, check it against its contract, compute its features, and split its rows.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use arrow::array::{Array, BooleanArray, RecordBatch};
@@ -9,10 +9,10 @@ use arrow::datatypes::SchemaRef;
 use chrono_tz::Tz;
 
 use crate::config::Config;
-use crate::dataset::{Dataset, Holdout, HoldoutRule, Labels};
+use crate::dataset::{Dataset, Holdout, HoldoutRule, Labels, Unlabelled};
 use crate::failure::Failure;
 use crate::layout::Split;
-use crate::manifest::Column;
+use crate::manifest::{Column, LeftOut};
 use crate::raw::RawFile;
 use crate::session::Features;
 use crate::step::Step;
@@ -21,8 +21,12 @@ use crate::store::LocalFile;
 /// What rows are prepared for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Purpose {
-    /// To train on, except for those that the rule holds out; a date is one of the time zone. Every row needs a label.
+    /// To train on, except for those that the rule holds out; a date is one of the time zone. Every
+    /// row needs a label, unless the contract leaves out those without.
     Train(HoldoutRule, Tz),
+    /// To measure a model that was trained before on the rows that the rule holds out. Rows without
+    /// a label are left out: another contract than the model's own may have left them out before.
+    Compare(HoldoutRule, Tz),
     /// To be scored. Labels may be missing.
     Predict,
 }
@@ -32,6 +36,9 @@ pub struct Preparation {
     dataset: Arc<Dataset>,
     features: Arc<Features>,
     holdout: Option<Holdout>,
+    labels: Labels,
+    /// Whether the contract is that of a trained model.
+    pinned: bool,
     target: usize,
     step: Step,
 }
@@ -45,8 +52,10 @@ pub struct Prepared {
     pub sha256: String,
     /// Rows of the raw file.
     pub rows_read: u64,
-    /// Rows that the contract's filter left.
+    /// Rows that are prepared.
     pub rows: u64,
+    /// The other rows.
+    pub left_out: LeftOut,
 }
 
 impl Preparation {
@@ -58,14 +67,23 @@ impl Preparation {
         let features = Features::new(config, step.memory())?;
         let target = features.schema().index_of(&config.dataset.target().name)?;
         let holdout = match purpose {
-            Purpose::Train(rule, timezone) => Some(Holdout::new(rule, &config.dataset, timezone)?),
+            Purpose::Train(rule, timezone) | Purpose::Compare(rule, timezone) => {
+                Some(Holdout::new(rule, &config.dataset, timezone)?)
+            }
             Purpose::Predict => None,
+        };
+        let labels = match (purpose, config.dataset.unlabelled) {
+            (Purpose::Train(..), Unlabelled::Fail) => Labels::Required,
+            (Purpose::Train(..) | Purpose::Compare(..), _) => Labels::Dropped,
+            (Purpose::Predict, _) => Labels::Optional,
         };
         let dataset = Arc::new(config.dataset.clone());
         Ok(Self {
             dataset,
             features: Arc::new(features),
             holdout,
+            labels,
+            pinned: !matches!(purpose, Purpose::Train(..)),
             target,
             step: step.clone(),
         })
@@ -102,22 +120,17 @@ impl Preparation {
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
         let hashed = local.hash()?;
-        let labels = if self.holdout.is_some() {
-            Labels::Required
-        } else {
-            Labels::Optional
-        };
+        let training = self.holdout.is_some();
         let file = RawFile {
             key: key.to_owned(),
             path: local.path().to_owned(),
             dataset: self.dataset.clone(),
-            labels,
+            labels: self.labels,
+            pinned: self.pinned,
+            decisive: self.features.decisive(training),
         };
-        let (features, step) = (self.features.clone(), self.step.clone());
-        let checked = file.checked(self.step.work(), move |batch| {
-            step.check()?;
-            features.keep(batch)
-        })?;
+        let left_out = Arc::new(Mutex::new(LeftOut::default()));
+        let checked = file.checked(self.step.work(), self.keep(training, &left_out))?;
         let summary = checked.summary();
         let (mut rows, mut unlabelled) = (0, 0);
         for batch in self.features.compute(checked)? {
@@ -133,29 +146,32 @@ impl Preparation {
         if rows != summary.kept {
             return Err(Failure::contract(format!(
                 "features.sql makes {rows} rows of the {} in {key}: it has to keep them all; \
-                 name the rows to leave out in `filter` of dataset.json",
+                 name the rows to leave out in dataset.json, in `train_filter`, or in `filter` if \
+                 they are not to be scored either",
                 summary.kept
             )));
         }
-        if labels == Labels::Required && unlabelled > 0 {
+        if training && unlabelled > 0 {
             return Err(Failure::contract(format!(
                 "features.sql leaves {unlabelled} of {rows} rows in {key} without the target {:?}",
                 self.dataset.target().name
             )));
         }
+        let mut left_out = *left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        left_out.unlabelled = summary.unlabelled;
         for (column, count) in &summary.not_finite {
             tracing::warn!(
                 key,
                 column,
                 rows = count,
-                "a column holds NaN or infinite values"
+                "a column holds infinite values, or NaN that the contract keeps"
             );
         }
-        if summary.kept < summary.rows {
+        if !left_out.is_none() {
             tracing::info!(
                 key,
-                rows = summary.rows - summary.kept,
-                "rows are left out by the contract's filter"
+                rows = left_out.total(),
+                "left out of {key}: {left_out}"
             );
         }
         Ok(Prepared {
@@ -163,7 +179,34 @@ impl Preparation {
             sha256: hashed.sha256,
             rows_read: summary.rows,
             rows,
+            left_out,
         })
+    }
+
+    /// Which rows the contract's filters keep; those that they leave out are counted in `left_out`.
+    fn keep(
+        &self,
+        training: bool,
+        left_out: &Arc<Mutex<LeftOut>>,
+    ) -> impl FnMut(&RecordBatch) -> Result<Option<BooleanArray>> + Send + 'static {
+        let (features, step) = (self.features.clone(), self.step.clone());
+        let left_out = left_out.clone();
+        let left = |batch: &RecordBatch, keep: &Option<BooleanArray>| {
+            keep.as_ref()
+                .map_or(batch.num_rows(), BooleanArray::true_count) as u64
+        };
+        move |batch| {
+            step.check()?;
+            let mut keep = features.keep(batch)?;
+            let filtered = left(batch, &keep);
+            if training && let Some(also) = features.keep_in_training(batch, keep.as_ref())? {
+                keep = Some(also);
+            }
+            let mut left_out = left_out.lock().unwrap_or_else(PoisonError::into_inner);
+            left_out.filter += batch.num_rows() as u64 - filtered;
+            left_out.train_filter += filtered - left(batch, &keep);
+            Ok(keep)
+        }
     }
 
     fn split(

@@ -3,8 +3,11 @@
 //! Memory does not depend on the size of a file: a batch of rows is held at a time, and the keys of rows, which must
 //! not repeat, are sorted on disk.
 
+mod advice;
 mod check;
+mod convert;
 mod csv;
+mod int96;
 mod parquet;
 mod values;
 
@@ -12,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array};
+use arrow::compute::{and, filter_record_batch};
 
 use crate::dataset::rule::Breach;
-use crate::dataset::{Dataset, Labels};
+use crate::dataset::{ColumnContract, ColumnType, Dataset, Labels, Nan, Role};
 use crate::failure::Failure;
 
 use check::Checker;
@@ -33,6 +36,12 @@ pub struct RawFile {
     pub dataset: Arc<Dataset>,
     /// Whether every row needs a label.
     pub labels: Labels,
+    /// Whether the contract is that of a trained model, so that an edit of `dataset.json` does not
+    /// change it.
+    pub pinned: bool,
+    /// Columns that decide which rows are kept: a value there that can't be read breaks the
+    /// contract even where the row would not be kept, since nobody knows whether it would.
+    pub decisive: Vec<usize>,
 }
 
 /// Rows as they are in the file.
@@ -50,6 +59,62 @@ struct Misfit {
     example: String,
 }
 
+/// What the values of a file's column become.
+struct Wanted {
+    /// Place of the column in the contract.
+    column: usize,
+    column_type: ColumnType,
+    nullable: bool,
+    keep_nan: bool,
+}
+
+impl Wanted {
+    /// Texts as values of the column's type.
+    fn texts(&self, texts: &StringArray, misfits: &mut Vec<Misfit>) -> ArrayRef {
+        let notes = &mut Notes {
+            wanted: self,
+            misfits,
+        };
+        let array = values::parse(texts, notes);
+        convert::without_nan(array, notes)
+    }
+
+    /// An array of a type that [`convert::takes`] as values of the column's type.
+    fn array(&self, found: &ArrayRef, misfits: &mut Vec<Misfit>) -> Result<ArrayRef> {
+        let notes = &mut Notes {
+            wanted: self,
+            misfits,
+        };
+        let array = convert::convert(found, notes)?;
+        Ok(convert::without_nan(array, notes))
+    }
+
+    /// A column that need not be there.
+    fn nulls(&self, rows: usize) -> ArrayRef {
+        new_null_array(&self.column_type.data_type(), rows)
+    }
+}
+
+/// Takes down the values of one column that have no place in its type.
+struct Notes<'a> {
+    wanted: &'a Wanted,
+    misfits: &'a mut Vec<Misfit>,
+}
+
+impl Notes<'_> {
+    fn add(&mut self, row: usize, breach: Breach, example: impl FnOnce() -> String) {
+        if breach == Breach::NanAsNull && self.wanted.nullable {
+            return;
+        }
+        self.misfits.push(Misfit {
+            column: self.wanted.column,
+            row,
+            breach,
+            example: example(),
+        });
+    }
+}
+
 type Chunks = Box<dyn Iterator<Item = Result<Chunk>> + Send>;
 
 /// What a check has counted.
@@ -57,9 +122,12 @@ type Chunks = Box<dyn Iterator<Item = Result<Chunk>> + Send>;
 pub struct Summary {
     /// Rows of the file.
     pub rows: u64,
-    /// Rows that are left after the contract's filter.
+    /// Rows that are left once all were left out that the contract leaves out.
     pub kept: u64,
-    /// Floats that are NaN or infinite where the contract sets no bounds, by column.
+    /// Rows without a label that the filter keeps and the contract leaves out.
+    pub unlabelled: u64,
+    /// Floats that are infinite, or NaN where the contract keeps it, without breaking bounds: by
+    /// column.
     pub not_finite: Vec<(String, u64)>,
 }
 
@@ -108,8 +176,61 @@ impl RawFile {
         if lines.len() > SHOWN {
             text.push_str(&format!("\n  and {} more", lines.len() - SHOWN));
         }
-        text.push_str("\nrepair or remove the file, or change the contract if the data is right");
+        text.push('\n');
+        text.push_str(advice::of_file(self));
         Failure::contract(text)
+    }
+
+    /// What each column of the contract becomes, in order.
+    fn wanted(&self) -> Vec<Wanted> {
+        let columns = self.dataset.columns.iter().enumerate();
+        columns
+            .map(|(column, contract)| Wanted {
+                column,
+                column_type: contract.column_type,
+                nullable: match contract.role {
+                    Role::Target => self.labels != Labels::Required,
+                    _ => contract.nullable,
+                },
+                keep_nan: self.dataset.nan == Nan::Keep,
+            })
+            .collect()
+    }
+
+    /// The rows of a chunk that count, and how many are left out for want of a label. A label that
+    /// could not be read is a breach, and no reason to leave its row out.
+    fn labelled(
+        &self,
+        chunk: &Chunk,
+        keep: Option<BooleanArray>,
+    ) -> Result<(Option<BooleanArray>, u64)> {
+        if self.labels != Labels::Dropped {
+            return Ok((keep, 0));
+        }
+        let target = |column: &ColumnContract| column.role == Role::Target;
+        let Some(target) = self.dataset.columns.iter().position(target) else {
+            return Ok((keep, 0));
+        };
+        let labels = chunk.batch.column(target);
+        if labels.null_count() == 0 {
+            return Ok((keep, 0));
+        }
+        let mut labelled: Vec<bool> = (0..labels.len()).map(|row| labels.is_valid(row)).collect();
+        for misfit in chunk
+            .misfits
+            .iter()
+            .filter(|misfit| misfit.column == target)
+        {
+            labelled[misfit.row] = true;
+        }
+        let before = keep.as_ref().map_or(labels.len(), BooleanArray::true_count);
+        let labelled = BooleanArray::from(labelled);
+        let keep = match keep {
+            Some(keep) => and(&keep, &labelled)?,
+            None => labelled,
+        };
+        let unlabelled = before - keep.true_count();
+        Ok((Some(keep), unlabelled as u64))
     }
 
     fn unreadable(&self, kind: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
@@ -161,7 +282,8 @@ where
         for chunk in &mut self.chunks {
             let chunk = chunk?;
             let keep = (self.keep)(&chunk.batch)?;
-            checker.see(&chunk, keep.as_ref())?;
+            let (keep, unlabelled) = self.file.labelled(&chunk, keep)?;
+            checker.see(&chunk, keep.as_ref(), unlabelled)?;
             if checker.is_clean() {
                 return Ok(Some(match keep {
                     Some(keep) => filter_record_batch(&chunk.batch, &keep)?,

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::prep_null_mask_filter;
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::compute::{filter_record_batch, prep_null_mask_filter};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DFSchema;
 use datafusion::execution::TaskContext;
@@ -31,7 +31,7 @@ use futures::StreamExt;
 use futures::executor::block_on;
 
 use crate::config::Config;
-use crate::dataset::{Dataset, Role};
+use crate::dataset::{ColumnContract, Dataset, Role};
 use crate::failure::Failure;
 use crate::manifest::Column;
 use crate::parts;
@@ -43,30 +43,46 @@ use source::{RawRows, Source};
 /// The table that queries read.
 const RAW: &str = "raw";
 
-/// A features query and a filter, planned once and run over any number of raw files.
+/// A features query and its filters, planned once and run over any number of raw files.
 pub struct Features {
     state: SessionState,
-    filter: Option<Arc<dyn PhysicalExpr>>,
+    filter: Option<Condition>,
+    train_filter: Option<Condition>,
     plan: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     columns: Vec<Column>,
+}
+
+/// A condition on raw rows.
+struct Condition {
+    name: &'static str,
+    expr: Arc<dyn PhysicalExpr>,
+    /// Places of the columns that it reads.
+    reads: Vec<usize>,
 }
 
 impl Features {
     /// Plans the queries of a configuration. What DataFusion has to hold is bounded by `memory` bytes.
     ///
     /// # Errors
-    /// SQL that is wrong or that looks beyond its own row, a result without an id, the time or the target, and a
-    /// feature that is neither numeric nor boolean: exit 2, with the place in the SQL where it is known.
+    /// SQL that is wrong or that looks beyond its own row, a filter that reads the target, a result
+    /// without an id, the time or the target, and features that are neither numeric nor boolean:
+    /// exit 2, with the place in the SQL where it is known.
     pub fn new(config: &Config, memory: u64) -> Result<Self> {
         let dataset = &config.dataset;
         let raw = dataset.raw_schema();
         let state = state(&raw, memory)?;
-        let filter = dataset
-            .filter
-            .as_deref()
-            .map(|filter| plan_filter(&state, &raw, filter))
-            .transpose()?;
+        let plan = |name, sql: &Option<String>| {
+            let condition = sql
+                .as_deref()
+                .map(|sql| Condition::plan(&state, &raw, name, sql));
+            condition.transpose()
+        };
+        let filter = plan("the filter of dataset.json", &dataset.filter)?;
+        let train_filter = plan("the train_filter of dataset.json", &dataset.train_filter)?;
+        if let Some(filter) = &filter {
+            filter.must_not_read(&raw, &dataset.target().name)?;
+        }
         let query = Query {
             name: "features.sql",
             sql: &config.features_sql,
@@ -81,6 +97,7 @@ impl Features {
         Ok(Self {
             state,
             filter,
+            train_filter,
             plan,
             schema,
             columns,
@@ -102,24 +119,43 @@ impl Features {
     /// # Errors
     /// A value that the filter can't be computed from: exit 10.
     pub fn keep(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
-        let Some(filter) = &self.filter else {
-            return Ok(None);
+        self.filter
+            .as_ref()
+            .map(|filter| filter.holds(batch))
+            .transpose()
+    }
+
+    /// The rows, of those to `keep`, for which the contract's filter of training data is true;
+    /// `None` when there is no such filter. It is not computed for the other rows: they may hold
+    /// values that it has no result for.
+    ///
+    /// # Errors
+    /// A value that the filter can't be computed from: exit 10.
+    pub fn keep_in_training(
+        &self,
+        batch: &RecordBatch,
+        keep: Option<&BooleanArray>,
+    ) -> Result<Option<BooleanArray>> {
+        let (Some(filter), Some(keep)) = (&self.train_filter, keep) else {
+            let filter = self.train_filter.as_ref();
+            return filter.map(|filter| filter.holds(batch)).transpose();
         };
-        let truth = filter
-            .evaluate(batch)
-            .and_then(|truth| truth.into_array(batch.num_rows()))
-            .map_err(|error| {
-                Failure::contract(format!(
-                    "the filter of dataset.json fails: {}",
-                    excerpt::text(&error)
-                ))
-            })?;
-        let truth = truth.as_boolean();
-        Ok(Some(if truth.null_count() > 0 {
-            prep_null_mask_filter(truth)
-        } else {
-            truth.clone()
-        }))
+        let holds = filter.holds(&filter_record_batch(batch, keep)?)?;
+        let mut of_kept = holds.values().iter();
+        let in_place = keep
+            .values()
+            .iter()
+            .map(|keep| keep && of_kept.next().unwrap_or(false));
+        Ok(Some(BooleanArray::new(in_place.collect(), None)))
+    }
+
+    /// Places of the raw columns that decide whether a row is kept, in training or else.
+    pub fn decisive(&self, training: bool) -> Vec<usize> {
+        let train_filter = self.train_filter.iter().filter(|_| training);
+        let conditions = self.filter.iter().chain(train_filter);
+        conditions
+            .flat_map(|condition| condition.reads.iter().copied())
+            .collect()
     }
 
     /// Computes the features of raw rows, in their order. It reads `rows` while the result is read.
@@ -181,37 +217,71 @@ fn state(raw: &SchemaRef, memory: u64) -> Result<SessionState> {
     Ok(context.state())
 }
 
-fn plan_filter(
-    state: &SessionState,
-    raw: &SchemaRef,
-    filter: &str,
-) -> Result<Arc<dyn PhysicalExpr>> {
-    let query = Query {
-        name: "the filter of dataset.json",
-        sql: filter,
-    };
-    let schema = DFSchema::try_from(raw.as_ref().clone())?;
-    let expr = check::filter(state, &query, &schema)?;
-    let plan = || {
-        let context = SimplifyContext::builder()
-            .with_schema(Arc::new(schema.clone()))
-            .with_config_options(state.config_options().clone())
-            .build();
-        let simplifier = ExprSimplifier::new(context);
-        let expr = simplifier.simplify(simplifier.coerce(expr, &schema)?)?;
-        let data_type = expr.get_type(&schema)?;
-        Ok((
-            overflow::check(state.create_physical_expr(expr, &schema)?)?,
-            data_type,
-        ))
-    };
-    let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
-    match data_type {
-        DataType::Boolean => Ok(expr),
-        other => Err(query.refusal(
-            None,
-            &format!("it is of type {other}, and must be a condition"),
-        )),
+impl Condition {
+    fn plan(state: &SessionState, raw: &SchemaRef, name: &'static str, sql: &str) -> Result<Self> {
+        let query = Query { name, sql };
+        let schema = DFSchema::try_from(raw.as_ref().clone())?;
+        let expr = check::filter(state, &query, &schema)?;
+        let read = expr.column_refs();
+        let reads = read
+            .iter()
+            .filter_map(|column| schema.maybe_index_of_column(column))
+            .collect();
+        let plan = || {
+            let context = SimplifyContext::builder()
+                .with_schema(Arc::new(schema.clone()))
+                .with_config_options(state.config_options().clone())
+                .build();
+            let simplifier = ExprSimplifier::new(context);
+            let expr = simplifier.simplify(simplifier.coerce(expr.clone(), &schema)?)?;
+            let data_type = expr.get_type(&schema)?;
+            let expr = overflow::check(state.create_physical_expr(expr, &schema)?)?;
+            Ok((expr, data_type))
+        };
+        let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
+        match data_type {
+            DataType::Boolean => Ok(Self { name, expr, reads }),
+            other => {
+                let text = format!("it is of type {other}, and must be a condition");
+                Err(query.refusal(None, &text))
+            }
+        }
+    }
+
+    /// Refuses a filter that reads the target: rows to score have none, so that it would leave all
+    /// of them out.
+    fn must_not_read(&self, raw: &SchemaRef, target: &str) -> Result<()> {
+        if !self
+            .reads
+            .iter()
+            .any(|&place| raw.field(place).name() == target)
+        {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "{} reads the target {target:?}, which rows to score do not have: they would all \
+             be left out. Make the condition the `train_filter` of dataset.json, which is for training \
+             alone, or leave rows without a label out by \"unlabelled\": \"drop\"; then train a \
+             new version",
+            self.name
+        )))
+    }
+
+    /// The rows for which it is true.
+    fn holds(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        let truth = self
+            .expr
+            .evaluate(batch)
+            .and_then(|truth| truth.into_array(batch.num_rows()))
+            .map_err(|error| {
+                Failure::contract(format!("{} fails: {}", self.name, excerpt::text(&error)))
+            })?;
+        let truth = truth.as_boolean();
+        Ok(if truth.null_count() > 0 {
+            prep_null_mask_filter(truth)
+        } else {
+            truth.clone()
+        })
     }
 }
 
@@ -223,58 +293,35 @@ fn columns(
     reads_target: &[bool],
 ) -> Result<Vec<Column>> {
     let mut columns: Vec<Column> = Vec::new();
+    let mut unfit = Vec::new();
     for (field, reads_target) in plan.schema().fields().iter().zip(reads_target) {
-        let (name, data_type) = (field.name(), field.data_type());
+        let name = field.name();
+        let role = role(dataset, name);
         if columns.iter().any(|column| column.name == *name) {
-            return Err(query.refusal(
-                query.find(name),
-                &format!("two columns of the result are named {name:?}"),
-            ));
-        }
-        let known = dataset.columns.iter().find(|column| column.name == *name);
-        let role = known.map_or(Role::Feature, |column| column.role);
-        let wanted = known.map(|column| column.column_type.data_type());
-        let refuse = |text: String| Err(query.refusal(query.find(name), &text));
-        match role {
-            Role::Id | Role::Time | Role::Target if wanted.as_ref() != Some(data_type) => {
-                return refuse(format!(
-                    "column {name:?} with the role {role} comes out as {data_type}: it has to stay as it is in raw"
-                ));
-            }
-            Role::Feature if *reads_target => {
-                return refuse(format!(
-                    "feature {name:?} is computed from the target {:?}, which is what it shall predict",
-                    dataset.target().name
-                ));
-            }
-            Role::Feature if !data_type.is_numeric() && *data_type != DataType::Boolean => {
-                return refuse(format!(
-                    "feature {name:?} is of type {data_type}: a feature is a number or a boolean; encode it here, such as \
-                     CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the role ignored in dataset.json"
-                ));
-            }
-            _ => {}
+            let text = format!("two columns of the result are named {name:?}");
+            unfit.push((query.find(name), text));
+        } else if let Some(text) = why_unfit(dataset, role, field, *reads_target) {
+            unfit.push((query.find(name), text));
         }
         columns.push(Column {
             name: name.clone(),
-            data_type: data_type.to_string(),
+            data_type: field.data_type().to_string(),
             role,
         });
     }
-    for column in dataset
-        .columns
-        .iter()
-        .filter(|column| matches!(column.role, Role::Id | Role::Time | Role::Target))
-    {
-        if !columns.iter().any(|other| other.name == column.name) {
-            return Err(query.refusal(
-                None,
-                &format!(
-                    "column {:?} with the role {} is not in the result: select it",
-                    column.name, column.role
-                ),
-            ));
-        }
+    let needed = |column: &&ColumnContract| {
+        matches!(column.role, Role::Id | Role::Time | Role::Target)
+            && !columns.iter().any(|other| other.name == column.name)
+    };
+    unfit.extend(dataset.columns.iter().filter(needed).map(|column| {
+        let text = format!(
+            "column {:?} with the role {} is not in the result: select it",
+            column.name, column.role
+        );
+        (None, text)
+    }));
+    if !unfit.is_empty() {
+        return Err(query.refusals(unfit));
     }
     if !columns.iter().any(|column| column.role == Role::Feature) {
         return Err(query.refusal(
@@ -283,6 +330,38 @@ fn columns(
         ));
     }
     Ok(columns)
+}
+
+fn role(dataset: &Dataset, name: &str) -> Role {
+    let known = dataset.columns.iter().find(|column| column.name == name);
+    known.map_or(Role::Feature, |column| column.role)
+}
+
+/// Why a column of the result can't have its role, if it can't.
+fn why_unfit(dataset: &Dataset, role: Role, field: &Field, reads_target: bool) -> Option<String> {
+    let (name, data_type) = (field.name(), field.data_type());
+    let known = dataset.columns.iter().find(|column| column.name == *name);
+    let wanted = known.map(|column| column.column_type.data_type());
+    match role {
+        Role::Id | Role::Time | Role::Target if wanted.as_ref() != Some(data_type) => {
+            Some(format!(
+                "column {name:?} with the role {role} comes out as {data_type}: it has to \
+                 stay as it is in raw"
+            ))
+        }
+        Role::Feature if reads_target => Some(format!(
+            "feature {name:?} is computed from the target {:?}, which is what it shall predict",
+            dataset.target().name
+        )),
+        Role::Feature if !data_type.is_numeric() && *data_type != DataType::Boolean => {
+            Some(format!(
+                "feature {name:?} is of type {data_type}: a feature is a number or a boolean; \
+                 encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the \
+                 role ignored in dataset.json"
+            ))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use crate::model::ClassValue;
 pub(crate) enum Breach {
     /// Null where none may be.
     Null,
+    /// NaN, which is read as null, where none may be.
+    NanAsNull,
     /// A float that is not a number, in a column with bounds.
     NotANumber,
     /// Less than the bound, as the contract spells it.
@@ -26,8 +28,25 @@ pub(crate) enum Breach {
     /// None of the allowed values.
     NotAllowed,
     /// Text that does not spell a value of the column's type.
-    Misspelt(ColumnType),
-    /// A clock reading finer than a microsecond, or beyond what microseconds can count.
+    Misspelt,
+    /// A number that is not whole, in a column of whole numbers.
+    Fraction,
+    /// A number or a moment that the type can't count to.
+    Beyond,
+    /// A float so large that not every whole number of its size is one, in a column of whole
+    /// numbers.
+    Ambiguous,
+    /// A number that no float of the type equals.
+    Rounded,
+    /// An infinite float, in a column of whole numbers.
+    Infinite,
+    /// A number other than 0 and 1, in a column of booleans.
+    NotBoolean,
+    /// Bytes that are not UTF-8.
+    NotText,
+    /// A clock reading that is not midnight, in a column of dates.
+    TimeOfDay,
+    /// A clock reading finer than a microsecond.
     Inexact,
 }
 
@@ -308,11 +327,25 @@ impl Rule {
 pub(crate) fn show(array: &dyn Array, row: usize) -> String {
     let text = match array.data_type() {
         DataType::Utf8 if array.is_valid(row) => {
-            format!("{:?}", array.as_string::<i32>().value(row))
+            return quoted(array.as_string::<i32>().value(row));
         }
         _ if array.is_null(row) => "null".to_owned(),
         _ => array_value_to_string(array, row).unwrap_or_default(),
     };
+    short(text)
+}
+
+/// A text as a message shows it.
+pub(crate) fn quoted(text: &str) -> String {
+    // What is cut off anyway is not escaped first.
+    let end = text
+        .char_indices()
+        .nth(100)
+        .map_or(text.len(), |(end, _)| end);
+    short(format!("{:?}", &text[..end]))
+}
+
+fn short(text: String) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,

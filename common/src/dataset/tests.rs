@@ -102,6 +102,71 @@ fn a_contract_that_makes_no_sense_is_refused_by_column() {
     }
 }
 
+#[test]
+fn a_wrong_key_is_named_with_what_it_may_be() {
+    let contract = |keys: &str, column: &str| {
+        let columns = format!(
+            r#"{{"name": "id", "type": "utf8", "role": "id"}},
+               {{"name": "y", "type": "bool", "role": "target"}}, {column}"#
+        );
+        format!("{{{keys} \"columns\": [{columns}]}}")
+    };
+    let good = r#"{"name": "f", "type": "int32", "role": "feature"}"#;
+    Dataset::parse(format!("\u{feff}{}", contract("", good)).as_bytes()).unwrap();
+    for (text, reason) in [
+        (
+            contract("", r#"{"name": "f", "type": "decimal", "role": "feature"}"#),
+            "column \"f\": `type` is \"decimal\": unknown variant `decimal`, expected one of `int32`",
+        ),
+        (
+            contract(
+                "",
+                r#"{"name": "f", "type": "int32", "role": "feature", "nullable": "yes"}"#,
+            ),
+            "column \"f\": `nullable` is \"yes\": invalid type: string \"yes\", expected a boolean",
+        ),
+        (
+            contract("", r#"{"name": "f", "type": "int32"}"#),
+            "column \"f\": missing field `role`",
+        ),
+        (
+            contract("", r#"{"type": "int32", "role": "feature"}"#),
+            "column 3 of the list: missing field `name`",
+        ),
+        (
+            contract(
+                "",
+                r#"{"name": "f", "type": "int32", "role": "feature", "allowed": [0.5]}"#,
+            ),
+            "column \"f\": `allowed` is [0.5]: expected texts, whole numbers, true or false",
+        ),
+        (
+            contract("\"unlabelled\": \"ignore\",", good),
+            "`unlabelled` is \"ignore\": unknown variant `ignore`, expected `fail` or `drop`",
+        ),
+        (contract("\"nan\": true,", good), "`nan` is true: "),
+        (
+            contract("\"filters\": \"f > 0\",", good),
+            "unknown field `filters`, expected one of `columns`, `filter`",
+        ),
+        (
+            contract("", good).replace("\"role\"", "role"),
+            "line 1 column",
+        ),
+    ] {
+        let error = Dataset::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(exit_code(&error), 2);
+        assert!(error.to_string().contains(reason), "{text}: {error}");
+    }
+    let utf16: Vec<u8> = contract("", good)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let utf16 = [&[0xff, 0xfe][..], &utf16].concat();
+    let error = Dataset::parse(&utf16).unwrap_err();
+    assert!(error.to_string().contains("save it as UTF-8"), "{error}");
+}
+
 fn breaches(column: Value, array: ArrayRef) -> Vec<(usize, rule::Breach)> {
     let dataset = with_column(column).unwrap();
     let mut found = Vec::new();

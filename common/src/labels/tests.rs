@@ -1,8 +1,8 @@
 use std::fs::File;
 
 use arrow::array::{
-    DictionaryArray, Int8Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-    TimestampNanosecondArray,
+    BooleanArray, DictionaryArray, Float64Array, Int8Array, Int64Array, NullArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::Int32Type;
 use parquet::arrow::ArrowWriter;
@@ -109,6 +109,52 @@ fn parquet_and_csv_of_the_same_rows_have_the_same_keys_and_labels() {
     distinct.sort_unstable();
     distinct.dedup();
     assert_eq!(distinct.len(), 4);
+}
+
+#[test]
+fn labels_are_taken_by_their_values() {
+    let raw = Raw::new();
+    let named = |y: ArrayRef| {
+        vec![
+            ("at", at(&[1, 2, 3])),
+            ("the \"id\"", text(&["a", "b", "c"])),
+            ("y.z", y),
+        ]
+    };
+    // What pandas writes for labels that are not all known yet, for none that is, and for booleans.
+    for (column, labels) in [
+        (
+            Arc::new(Float64Array::from(vec![f64::NAN, 1.0, 0.0])) as ArrayRef,
+            [None, Some(1), Some(0)],
+        ),
+        (Arc::new(NullArray::new(3)), [None; 3]),
+        (
+            Arc::new(BooleanArray::from(vec![true, false, true])),
+            [Some(1), Some(0), Some(1)],
+        ),
+    ] {
+        let rows = raw.parquet(named(column)).unwrap();
+        assert_eq!(rows[0].labels, labels);
+    }
+    // The contract is the model's: a change of it would not help here.
+    for (column, words) in [
+        (
+            Arc::new(Float64Array::from(vec![0.5, 1.0, 0.0])) as ArrayRef,
+            "column \"y.z\": 1 of 3 rows are not whole, as int64 has to be, the first in row 1: 0.5",
+        ),
+        (
+            text(&["0", "1", "1"]),
+            "write it as numbers (pandas: pd.to_numeric), or train a model with \"type\": \"utf8\"",
+        ),
+    ] {
+        let error = raw.parquet(named(column)).unwrap_err();
+        assert_eq!(exit_code(&error), 10);
+        let message = format!("{error:#}");
+        assert!(
+            message.contains(words) && !message.contains("change the contract"),
+            "{message}"
+        );
+    }
 }
 
 #[test]

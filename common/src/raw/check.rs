@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 
-use super::{Chunk, RawFile, Summary, csv};
+use super::{Chunk, Misfit, RawFile, Summary, advice, csv};
 use crate::dataset::rule::{self, Breach, Rule};
 use crate::dataset::{Role, keys};
 use crate::failure::Failure;
@@ -17,9 +17,12 @@ pub(super) struct Checker {
     rules: Vec<Rule>,
     /// Places of the columns that name a row.
     key: Vec<usize>,
+    /// Places of the columns that decide which rows are kept.
+    decisive: Vec<usize>,
     names: Sorter,
     rows: u64,
     kept: u64,
+    unlabelled: u64,
     not_finite: Vec<u64>,
     breaches: BTreeMap<(usize, Breach), Tally>,
 }
@@ -39,9 +42,11 @@ impl Checker {
         Ok(Self {
             rules: file.dataset.rules(file.labels).map_err(Failure::usage)?,
             key,
+            decisive: file.decisive.clone(),
             names: Sorter::new(scratch),
             rows: 0,
             kept: 0,
+            unlabelled: 0,
             not_finite: vec![0; columns.len()],
             breaches: BTreeMap::new(),
         })
@@ -52,8 +57,13 @@ impl Checker {
         self.breaches.is_empty()
     }
 
-    /// Takes rows in: those to keep have to keep the contract.
-    pub(super) fn see(&mut self, chunk: &Chunk, keep: Option<&BooleanArray>) -> Result<()> {
+    /// Takes rows in: those to keep have to keep the contract. So many of the others have no label.
+    pub(super) fn see(
+        &mut self,
+        chunk: &Chunk,
+        keep: Option<&BooleanArray>,
+        unlabelled: u64,
+    ) -> Result<()> {
         let batch = &chunk.batch;
         let before = self.rows;
         let mut note = |column: usize, breach: Breach, row: usize, example: &dyn Fn() -> String| {
@@ -68,11 +78,12 @@ impl Checker {
             tally.rows += 1;
         };
         let mut misfits = HashSet::new();
-        for misfit in chunk
-            .misfits
-            .iter()
-            .filter(|misfit| keep.is_none_or(|keep| keep.value(misfit.row)))
-        {
+        let counts = |misfit: &&Misfit| {
+            let decides = self.decisive.contains(&misfit.column);
+            decides && misfit.breach != Breach::NanAsNull
+                || keep.is_none_or(|keep| keep.value(misfit.row))
+        };
+        for misfit in chunk.misfits.iter().filter(counts) {
             misfits.insert((misfit.column, misfit.row));
             note(misfit.column, misfit.breach.clone(), misfit.row, &|| {
                 misfit.example.clone()
@@ -97,6 +108,7 @@ impl Checker {
             }
         }
         self.rows += batch.num_rows() as u64;
+        self.unlabelled += unlabelled;
         self.kept += keep.map_or(batch.num_rows(), BooleanArray::true_count) as u64;
         Ok(())
     }
@@ -133,6 +145,7 @@ impl Checker {
         Ok(Summary {
             rows: self.rows,
             kept: self.kept,
+            unlabelled: self.unlabelled,
             not_finite: not_finite.collect(),
         })
     }
@@ -140,35 +153,18 @@ impl Checker {
     fn lines(&self, file: &RawFile) -> Vec<String> {
         let line = |((column, breach), tally): (&(usize, Breach), &Tally)| {
             let column = &file.dataset.columns[*column];
-            let what = match breach {
-                Breach::Null => "hold null, where none may be".to_owned(),
-                Breach::NotANumber => "hold NaN, which is within no bounds".to_owned(),
-                Breach::Below(min) => format!("are below the least value {min}"),
-                Breach::Above(max) => format!("are above the greatest value {max}"),
-                Breach::NotAllowed if column.role == Role::Target => {
-                    let classes = file
-                        .dataset
-                        .classes()
-                        .map(|c| format!("{} nor {}", c.negative, c.positive));
-                    format!(
-                        "hold a value that is neither {}",
-                        classes.unwrap_or_default()
-                    )
-                }
-                Breach::NotAllowed => "hold a value that is not allowed".to_owned(),
-                Breach::Misspelt(column_type) => format!("can't be read as {column_type}"),
-                Breach::Inexact => "can't be held in microseconds".to_owned(),
-            };
             let example = match breach {
                 Breach::Null => String::new(),
                 _ => format!(": {}", tally.example),
             };
             format!(
-                "column {:?}: {} of {} rows {what}, the first in {}{example}",
+                "column {:?}: {} of {} rows {}, the first in {}{example}{}",
                 column.name,
                 tally.rows,
                 self.rows,
-                place(file, tally.first)
+                advice::what(breach, column, file),
+                place(file, tally.first),
+                advice::of_breach(breach, column, file, &tally.example),
             )
         };
         self.breaches.iter().map(line).collect()
@@ -185,8 +181,10 @@ impl Checker {
         let (mut places, mut example) = (Vec::new(), String::new());
         let mut before = 0;
         'file: for chunk in file.chunks()? {
-            let batch = chunk?.batch;
-            let kept = keep(&batch)?;
+            let chunk = chunk?;
+            let kept = keep(&chunk.batch)?;
+            let (kept, _) = file.labelled(&chunk, kept)?;
+            let batch = chunk.batch;
             for (row, found) in keys::hashes(&self.key_columns(&batch))?.enumerate() {
                 if found == hash && kept.as_ref().is_none_or(|kept| kept.value(row)) {
                     places.push(place(file, before + row as u64 + 1));

@@ -13,7 +13,7 @@ use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::parquet::missing;
-use super::{Chunk, Chunks, RawFile, values};
+use super::{Chunk, Chunks, RawFile};
 use crate::dataset::{Labels, Role};
 use crate::parts::BATCH_ROWS;
 
@@ -40,17 +40,16 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
         .with_projection(projection)
         .build_buffered(BufReader::with_capacity(1 << 18, file(&raw.path)?))
         .map_err(|error| raw.unreadable("CSV", &error))?;
-    let (raw, schema) = (raw.clone(), raw.dataset.raw_schema());
+    let (raw, schema, wanted) = (raw.clone(), raw.dataset.raw_schema(), raw.wanted());
     Ok(Box::new(reader.map(move |batch| {
         let batch = batch.map_err(|error| raw.unreadable("CSV", &error))?;
         let mut texts = batch.columns().iter();
         let mut misfits = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(positions.len());
-        for (column, position) in positions.iter().enumerate() {
-            let column_type = raw.dataset.columns[column].column_type;
+        for (wanted, position) in wanted.iter().zip(&positions) {
             columns.push(match position.and_then(|_| texts.next()) {
-                Some(texts) => values::parse(texts.as_string(), column_type, column, &mut misfits),
-                None => arrow::array::new_null_array(&column_type.data_type(), batch.num_rows()),
+                Some(texts) => wanted.texts(texts.as_string(), &mut misfits),
+                None => wanted.nulls(batch.num_rows()),
             });
         }
         Ok(Chunk {

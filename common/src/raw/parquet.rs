@@ -6,16 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampNanosecondType};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ParquetMetaDataReader;
 
-use super::{Chunk, Chunks, Misfit, RawFile, unreadable};
-use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnType, Labels, Role};
+use super::{Chunk, Chunks, RawFile, advice, convert, int96, unreadable};
+use crate::dataset::{Labels, Role};
 use crate::parts::BATCH_ROWS;
 
 /// What is told of pages that the decoder has a panic for.
@@ -26,6 +24,7 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
     let builder = guard(&raw.key, PAGES, || {
         ParquetRecordBatchReaderBuilder::try_new(file)
     })?;
+    let (builder, mut nanos) = int96::in_microseconds(raw, builder)?;
     let positions = positions(raw, builder.schema())?;
     let mask = ProjectionMask::roots(
         builder.parquet_schema(),
@@ -44,26 +43,27 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
         .iter()
         .map(|position| position.and_then(|position| in_file.binary_search(&position).ok()))
         .collect();
-    let (raw, schema) = (raw.clone(), raw.dataset.raw_schema());
-    let batches = std::iter::from_fn(move || {
-        guard(&raw.key, PAGES, || reader.next().transpose()).transpose()
-    });
-    Ok(Box::new(batches.map(move |batch| {
-        let batch = batch?;
+    let (raw, schema, wanted) = (raw.clone(), raw.dataset.raw_schema(), raw.wanted());
+    let mut read = move || -> Result<Option<Chunk>> {
+        let Some(batch) = guard(&raw.key, PAGES, || reader.next().transpose())? else {
+            return Ok(None);
+        };
         let mut misfits = Vec::new();
         let mut columns = Vec::with_capacity(order.len());
-        for (column, position) in order.iter().enumerate() {
-            let wanted = schema.field(column).data_type();
+        for (wanted, position) in wanted.iter().zip(&order) {
             columns.push(match position {
-                Some(position) => convert(batch.column(*position), wanted, column, &mut misfits)?,
-                None => arrow::array::new_null_array(wanted, batch.num_rows()),
+                Some(position) => wanted.array(batch.column(*position), &mut misfits)?,
+                None => wanted.nulls(batch.num_rows()),
             });
         }
-        Ok(Chunk {
-            batch: RecordBatch::try_new(schema.clone(), columns)?,
-            misfits,
-        })
-    })))
+        let batch = RecordBatch::try_new(schema.clone(), columns)?;
+        if let Some(nanos) = &mut nanos {
+            let nanos = guard(&raw.key, PAGES, || nanos.rows(batch.num_rows()))?;
+            int96::check(&batch, &nanos, &wanted, &mut misfits);
+        }
+        Ok(Some(Chunk { batch, misfits }))
+    };
+    Ok(Box::new(std::iter::from_fn(move || read().transpose())))
 }
 
 /// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an error, of which
@@ -136,12 +136,13 @@ fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
         };
         if second.is_some() {
             lines.push(format!("column {:?} stands in the file twice", column.name));
-        } else if !fits(field.data_type(), column.column_type) {
+        } else if !convert::takes(field.data_type(), column.column_type) {
             lines.push(format!(
-                "column {:?} is of type {} in the file, and {} in the contract",
+                "column {:?} is of type {} in the file, and {} in the contract: {}",
                 column.name,
                 field.data_type(),
-                column.column_type
+                column.column_type,
+                advice::of_type(field.data_type(), column, raw)
             ));
         }
     }
@@ -176,73 +177,4 @@ pub(super) fn missing<'a>(name: &str, mut there: impl Iterator<Item = &'a str> +
             )
         }
     }
-}
-
-/// Whether every value of the type in the file has the same value in the contract's type. Clock readings that are
-/// finer than a microsecond are found when they are read.
-fn fits(found: &DataType, wanted: ColumnType) -> bool {
-    use DataType::{Boolean, Date32, Dictionary, Float16, Float32, Float64, Timestamp};
-    use DataType::{Int8, Int16, Int32, Int64, LargeUtf8, UInt8, UInt16, UInt32, Utf8, Utf8View};
-    match (wanted, found) {
-        (_, Dictionary(_, values)) => fits(values, wanted),
-        (ColumnType::Int32, Int8 | Int16 | Int32 | UInt8 | UInt16) => true,
-        (ColumnType::Int64, Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32) => true,
-        (ColumnType::Float32, Float16 | Float32) => true,
-        (ColumnType::Float64, Float16 | Float32 | Float64) => true,
-        (ColumnType::Utf8, Utf8 | LargeUtf8 | Utf8View) => true,
-        (ColumnType::Bool, Boolean) | (ColumnType::Date, Date32) => true,
-        (ColumnType::Timestamp, Timestamp(_, None))
-        | (ColumnType::TimestampTz, Timestamp(_, Some(_))) => true,
-        _ => false,
-    }
-}
-
-/// The column in the contract's type.
-fn convert(
-    found: &ArrayRef,
-    wanted: &DataType,
-    column: usize,
-    misfits: &mut Vec<Misfit>,
-) -> Result<ArrayRef> {
-    if found.data_type() == wanted {
-        return Ok(found.clone());
-    }
-    if let (DataType::Timestamp(TimeUnit::Nanosecond, _), None) =
-        (found.data_type(), found.as_any_dictionary_opt())
-    {
-        let readings = found.as_primitive::<TimestampNanosecondType>();
-        for (row, reading) in readings.iter().enumerate() {
-            if reading.is_some_and(|reading| reading % 1000 != 0) {
-                let example = arrow::util::display::array_value_to_string(found, row)?;
-                misfits.push(Misfit {
-                    column,
-                    row,
-                    breach: Breach::Inexact,
-                    example,
-                });
-            }
-        }
-    }
-    // Null instead of an error where the value is beyond the type: the row can then be told.
-    let converted = cast_with_options(
-        found,
-        wanted,
-        &CastOptions {
-            safe: true,
-            ..Default::default()
-        },
-    )?;
-    if converted.null_count() > found.null_count() {
-        for row in (0..found.len()).filter(|&row| converted.is_null(row) && found.is_valid(row)) {
-            let example =
-                arrow::util::display::array_value_to_string(found, row).unwrap_or_default();
-            misfits.push(Misfit {
-                column,
-                row,
-                breach: Breach::Inexact,
-                example,
-            });
-        }
-    }
-    Ok(converted)
 }

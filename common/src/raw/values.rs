@@ -2,132 +2,188 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringArray,
-};
+use arrow::array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringArray};
 use arrow::datatypes::{
     Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-use super::Misfit;
+use super::Notes;
 use crate::dataset::ColumnType;
-use crate::dataset::rule::Breach;
+use crate::dataset::rule::{self, Breach};
 
-/// Texts as values of a type.
-pub(super) fn parse(
-    texts: &StringArray,
-    column_type: ColumnType,
-    column: usize,
-    misfits: &mut Vec<Misfit>,
-) -> ArrayRef {
-    let misspelt = Breach::Misspelt(column_type);
-    let mut reject = |row: usize, breach: Breach| {
-        misfits.push(Misfit {
-            column,
-            row,
-            breach,
-            example: format!("{:?}", texts.value(row)),
-        });
-    };
-    let at = |reading: Option<DateTime<Utc>>| micros(reading.ok_or_else(|| misspelt.clone())?);
+/// Floats hold every whole number below this, and only some of those from here on: what is read
+/// from a float may have been another number.
+pub(super) const WHOLE_FLOATS: i64 = 1 << 53;
+
+/// Texts as values of the column's type.
+pub(super) fn parse(texts: &StringArray, notes: &mut Notes<'_>) -> ArrayRef {
+    let column_type = notes.wanted.column_type;
     match column_type {
         ColumnType::Utf8 => Arc::new(texts.clone()),
-        ColumnType::Int32 => Arc::new(primitive::<Int32Type>(
-            texts,
-            |text| text.parse().map_err(|_| misspelt.clone()),
-            reject,
-        )),
-        ColumnType::Int64 => Arc::new(primitive::<Int64Type>(
-            texts,
-            |text| text.parse().map_err(|_| misspelt.clone()),
-            reject,
-        )),
-        ColumnType::Float32 => Arc::new(primitive::<Float32Type>(
-            texts,
-            |text| text.parse().map_err(|_| misspelt.clone()),
-            reject,
-        )),
-        ColumnType::Float64 => Arc::new(primitive::<Float64Type>(
-            texts,
-            |text| text.parse().map_err(|_| misspelt.clone()),
-            reject,
-        )),
-        ColumnType::Date => Arc::new(primitive::<Date32Type>(
-            texts,
-            |text| days(text).ok_or_else(|| misspelt.clone()),
-            reject,
-        )),
-        ColumnType::Timestamp => Arc::new(primitive::<TimestampMicrosecondType>(
-            texts,
-            |text| at(reading(text).map(|reading| reading.and_utc())),
-            reject,
-        )),
-        ColumnType::TimestampTz => Arc::new(
-            primitive::<TimestampMicrosecondType>(
-                texts,
-                |text| {
-                    at(DateTime::parse_from_rfc3339(text)
-                        .ok()
-                        .map(|instant| instant.to_utc()))
-                },
-                reject,
-            )
-            .with_timezone("UTC"),
-        ),
-        ColumnType::Bool => {
-            let mut values = Vec::with_capacity(texts.len());
-            for (row, text) in texts.iter().enumerate() {
-                values.push(match text {
-                    Some(text) if text.eq_ignore_ascii_case("true") => Some(true),
-                    Some(text) if text.eq_ignore_ascii_case("false") => Some(false),
-                    None => None,
-                    Some(_) => {
-                        reject(row, misspelt.clone());
-                        None
-                    }
-                });
-            }
-            Arc::new(BooleanArray::from(values))
+        ColumnType::Int32 => Arc::new(spelled::<Int32Type>(texts, notes, |text| {
+            i32::try_from(whole(text)?).map_err(|_| Breach::Beyond)
+        })),
+        ColumnType::Int64 => Arc::new(spelled::<Int64Type>(texts, notes, whole)),
+        ColumnType::Float32 => Arc::new(spelled::<Float32Type>(texts, notes, |text| {
+            let value: f32 = text.parse().map_err(|_| Breach::Misspelt)?;
+            finite(text, value.is_infinite()).map(|()| value)
+        })),
+        ColumnType::Float64 => Arc::new(spelled::<Float64Type>(texts, notes, |text| {
+            let value: f64 = text.parse().map_err(|_| Breach::Misspelt)?;
+            finite(text, value.is_infinite()).map(|()| value)
+        })),
+        ColumnType::Date => Arc::new(spelled::<Date32Type>(texts, notes, days)),
+        ColumnType::Timestamp => {
+            Arc::new(spelled::<TimestampMicrosecondType>(texts, notes, |text| {
+                micros(text, reading(text).map(|reading| reading.and_utc()))
+            }))
         }
+        ColumnType::TimestampTz => {
+            let instant = |text: &str| {
+                let instant = DateTime::parse_from_rfc3339(text).ok();
+                micros(text, instant.map(|instant| instant.to_utc()))
+            };
+            let instants = spelled::<TimestampMicrosecondType>(texts, notes, instant);
+            Arc::new(instants.with_timezone("UTC"))
+        }
+        ColumnType::Bool => Arc::new(booleans(texts, notes)),
     }
 }
 
-fn primitive<T: ArrowPrimitiveType>(
+fn spelled<T: ArrowPrimitiveType>(
     texts: &StringArray,
+    notes: &mut Notes<'_>,
     parse: impl Fn(&str) -> Result<T::Native, Breach>,
-    mut reject: impl FnMut(usize, Breach),
 ) -> PrimitiveArray<T> {
-    let mut values = Vec::with_capacity(texts.len());
-    for (row, text) in texts.iter().enumerate() {
-        values.push(match text.map(&parse) {
-            None => None,
-            Some(Ok(value)) => Some(value),
-            Some(Err(breach)) => {
-                reject(row, breach);
-                None
-            }
-        });
-    }
-    PrimitiveArray::from_iter(values)
+    each(texts.iter(), notes, parse, |text| rule::quoted(text))
 }
 
-/// `2024-12-31` as days since 1970.
-fn days(text: &str) -> Option<i32> {
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+/// Values one by one. Where one does not fit, that is noted, and null takes its place.
+pub(super) fn each<T: ArrowPrimitiveType, V: Copy>(
+    values: impl Iterator<Item = Option<V>>,
+    notes: &mut Notes<'_>,
+    fit: impl Fn(V) -> Result<T::Native, Breach>,
+    show: impl Fn(V) -> String,
+) -> PrimitiveArray<T> {
+    let mut fitted = |row: usize, value: V| match fit(value) {
+        Ok(value) => Some(value),
+        Err(breach) => {
+            notes.add(row, breach, || show(value));
+            None
+        }
+    };
+    let rows = values.enumerate();
+    rows.map(|(row, value)| value.and_then(|value| fitted(row, value)))
+        .collect()
+}
+
+fn booleans(texts: &StringArray, notes: &mut Notes<'_>) -> BooleanArray {
+    let boolean = |text: &str| match text {
+        _ if text.eq_ignore_ascii_case("true") => Ok(1),
+        _ if text.eq_ignore_ascii_case("false") => Ok(0),
+        _ => match whole(text) {
+            Ok(value @ (0 | 1)) => Ok(value),
+            Err(Breach::NanAsNull) => Err(Breach::NanAsNull),
+            _ => Err(Breach::Misspelt),
+        },
+    };
+    let values = spelled::<Int64Type>(texts, notes, boolean);
+    values.iter().map(|value| Some(value? == 1)).collect()
+}
+
+/// A whole number: `3`, or as pandas writes those of a column with gaps, which it keeps as floats:
+/// `3.0`, `NaN`.
+fn whole(text: &str) -> Result<i64, Breach> {
+    if let Ok(value) = text.parse() {
+        return Ok(value);
+    }
+    if text.eq_ignore_ascii_case("nan") {
+        return Err(Breach::NanAsNull);
+    }
+    let value = exact(text)?;
+    if value.unsigned_abs() >= WHOLE_FLOATS.unsigned_abs() {
+        return Err(Breach::Ambiguous);
+    }
+    Ok(value)
+}
+
+/// The whole number that a text such as `12.00` or `1.2e3` spells. It is not read as a float first,
+/// which would round.
+pub(super) fn exact(text: &str) -> Result<i64, Breach> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => {
+            let exponent: i32 = exponent.parse().map_err(|_| Breach::Misspelt)?;
+            (mantissa, i64::from(exponent))
+        }
+        None => (text, 0),
+    };
+    let unsigned = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
+    let (before, after) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = [before, after].concat();
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(Breach::Misspelt);
+    }
+    let significant = digits.trim_end_matches('0');
+    let zeros = digits.len() - significant.len() + exponent.max(0) as usize;
+    let places = after.len() + exponent.min(0).unsigned_abs() as usize;
+    let significant = significant.trim_start_matches('0');
+    if significant.is_empty() {
+        return Ok(0);
+    }
+    if places > zeros {
+        return Err(Breach::Fraction);
+    }
+    let value = significant.parse::<i128>().ok().and_then(|value| {
+        let power = 10_i128.checked_pow(u32::try_from(zeros - places).ok()?)?;
+        let value = value.checked_mul(power)?;
+        i64::try_from(if mantissa.starts_with('-') {
+            -value
+        } else {
+            value
+        })
         .ok()
-        .filter(|_| text.len() == 10)?;
-    i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
+    });
+    value.ok_or(Breach::Beyond)
+}
+
+/// The whole number that a float is, of a type whose floats are exact below `limit`.
+pub(super) fn whole_float(value: f64, limit: i64) -> Result<i64, Breach> {
+    match value {
+        _ if value.is_nan() => Err(Breach::NanAsNull),
+        _ if value.is_infinite() => Err(Breach::Infinite),
+        _ if value.fract() != 0.0 => Err(Breach::Fraction),
+        _ if value.abs() >= limit as f64 => Err(Breach::Ambiguous),
+        _ => Ok(value as i64),
+    }
+}
+
+/// Digits that spell more than the type holds would be read as infinite.
+fn finite(text: &str, infinite: bool) -> Result<(), Breach> {
+    if infinite && text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Err(Breach::Beyond);
+    }
+    Ok(())
+}
+
+/// `2024-12-31` as days since 1970; also as a clock reading at midnight, which pandas writes.
+fn days(text: &str) -> Result<i32, Breach> {
+    let reading = reading(text).ok_or(Breach::Misspelt)?;
+    if reading.time() != NaiveTime::MIN {
+        return Err(Breach::TimeOfDay);
+    }
+    let days = reading
+        .date()
+        .signed_duration_since(NaiveDate::default())
+        .num_days();
+    i32::try_from(days).map_err(|_| Breach::Beyond)
 }
 
 /// `2024-12-31`, `2024-12-31T23:59` or `2024-12-31 23:59:59.25`.
-fn reading(text: &str) -> Option<NaiveDateTime> {
+pub(super) fn reading(text: &str) -> Option<NaiveDateTime> {
     if text.len() == 10 {
-        return Some(
-            NaiveDate::parse_from_str(text, "%Y-%m-%d")
-                .ok()?
-                .and_time(Default::default()),
-        );
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+        return Some(date.and_time(NaiveTime::MIN));
     }
     let text = text.replacen(' ', "T", 1);
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
@@ -135,10 +191,14 @@ fn reading(text: &str) -> Option<NaiveDateTime> {
         .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok())
 }
 
-fn micros(at: DateTime<Utc>) -> Result<i64, Breach> {
-    if at.nanosecond().is_multiple_of(1000) {
-        Ok(at.timestamp_micros())
-    } else {
-        Err(Breach::Inexact)
+/// A moment that `text` spells. The text shows whether it is finer than a microsecond: beyond
+/// nanoseconds, digits are dropped when it is parsed.
+fn micros(text: &str, at: Option<DateTime<Utc>>) -> Result<i64, Breach> {
+    let at = at.ok_or(Breach::Misspelt)?;
+    let (_, fraction) = text.split_once('.').unwrap_or_default();
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit);
+    if digits.skip(6).any(|digit| digit != b'0') {
+        return Err(Breach::Inexact);
     }
+    Ok(at.timestamp_micros())
 }

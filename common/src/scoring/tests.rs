@@ -63,6 +63,7 @@ fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> Data
         parts,
         shards: Vec::new(),
         quarantined: Vec::new(),
+        left_out: Default::default(),
     }
 }
 

@@ -36,9 +36,25 @@ pub(super) fn features(state: &SessionState, query: &Query<'_>, target: &str) ->
             |name| refuse(query, &[&name], &format!("aggregate function {name}")),
         )
     })?;
+    walk(query, &plan, |node| {
+        check_node(query, node).or_else(|| check_expressions(query, node))
+    })?;
+    // What a condition reads is known of plans that hold nothing else than rows computed from
+    // themselves.
+    walk(query, &plan, |node| check_where(query, node, target))?;
+    let reads_target = reads(&plan, target).map_err(|error| query.failure(&error))?;
+    Ok(Checked { plan, reads_target })
+}
+
+/// Gives the first refusal of a node, from the top.
+fn walk(
+    query: &Query<'_>,
+    plan: &LogicalPlan,
+    check: impl Fn(&LogicalPlan) -> Option<anyhow::Error>,
+) -> Result<()> {
     let mut refusal = None;
     let walked = plan.apply_with_subqueries(|node| {
-        refusal = check_node(query, node).or_else(|| check_expressions(query, node));
+        refusal = check(node);
         Ok(if refusal.is_some() {
             TreeNodeRecursion::Stop
         } else {
@@ -46,11 +62,7 @@ pub(super) fn features(state: &SessionState, query: &Query<'_>, target: &str) ->
         })
     });
     walked.map_err(|error| query.failure(&error))?;
-    if let Some(refusal) = refusal {
-        return Err(refusal);
-    }
-    let reads_target = reads(&plan, target).map_err(|error| query.failure(&error))?;
-    Ok(Checked { plan, reads_target })
+    refusal.map_or(Ok(()), Err)
 }
 
 /// Plans a condition on raw columns.
@@ -248,6 +260,28 @@ fn aggregate_name(expr: &Expr) -> Option<&str> {
         Expr::AggregateFunction(function) => Some(function.func.name()),
         _ => None,
     }
+}
+
+/// Rows to score have no label, so that a condition on it would lose them.
+fn check_where(query: &Query<'_>, node: &LogicalPlan, target: &str) -> Option<anyhow::Error> {
+    let LogicalPlan::Filter(filter) = node else {
+        return None;
+    };
+    let input = reads(&filter.input, target).ok()?;
+    let schema = filter.input.schema();
+    let is_read = |column: &&Column| {
+        schema
+            .maybe_index_of_column(column)
+            .is_some_and(|index| input[index])
+    };
+    filter.predicate.column_refs().iter().any(is_read).then(|| {
+        let text = format!(
+            "a condition on the target {target:?} is refused: rows to score have none, and \
+             would be lost; leave training rows out by `train_filter` or \"unlabelled\": \
+             \"drop\" in dataset.json"
+        );
+        query.refusal(query.find("WHERE"), &text)
+    })
 }
 
 fn check_expressions(query: &Query<'_>, node: &LogicalPlan) -> Option<anyhow::Error> {

@@ -69,6 +69,27 @@ impl Query<'_> {
         self.refusal(place, &text)
     }
 
+    /// An error for all that is wrong; one alone comes with the line that it is about.
+    pub(super) fn refusals(&self, wrong: Vec<(Option<Place>, String)>) -> anyhow::Error {
+        const SHOWN: usize = 20;
+        if let [(place, text)] = &wrong[..] {
+            return self.refusal(*place, text);
+        }
+        let mut lines = vec![format!(
+            "{}: {} columns are not in order:",
+            self.name,
+            wrong.len()
+        )];
+        lines.extend(wrong.iter().take(SHOWN).map(|(place, text)| match place {
+            Some((line, column)) => format!("  line {line}, column {column}: {text}"),
+            None => format!("  {text}"),
+        }));
+        if wrong.len() > SHOWN {
+            lines.push(format!("  and {} more", wrong.len() - SHOWN));
+        }
+        Failure::usage(lines.join("\n"))
+    }
+
     /// An error with the line that it is about.
     pub(super) fn refusal(&self, place: Option<Place>, text: &str) -> anyhow::Error {
         let Self { name, sql } = self;

@@ -106,6 +106,7 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan_key: &str) -> Result
         profiles,
         shards: predict.shards,
         quarantined: predict.quarantined,
+        left_out: predict.left_out,
     };
     let (results, reused) = manifest::commit(store, &key, results, step.cache()).await?;
     if results.unscored_rows > 0 {

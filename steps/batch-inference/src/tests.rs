@@ -267,6 +267,7 @@ impl Bench {
             shards: parts.iter().map(raw).collect(),
             parts,
             quarantined: Vec::new(),
+            left_out: Default::default(),
         };
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();

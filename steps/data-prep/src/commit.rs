@@ -5,7 +5,7 @@ use common::dataset::HoldoutRule;
 use common::failure::Failure;
 use common::fanout::Plan;
 use common::layout::{self, Split};
-use common::manifest::{self, DatasetManifest, Header, RawShard};
+use common::manifest::{self, DatasetManifest, Header, LeftOut, RawShard};
 use common::step::{Cache, Outputs, Step};
 use common::store::Store;
 
@@ -43,6 +43,7 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
         )
         .await?;
     }
+    warn_of_left_out(&main);
     let (main, reused) = manifest::commit(store, &key, main, step.cache()).await?;
     if let Some(holdout) = holdout {
         // Another plan for the same data version may have put its holdout in between: whose training rows are committed,
@@ -54,6 +55,26 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
         }
     }
     Ok(outputs(&plan, &main, reused))
+}
+
+/// Rows that are missing from scores or from training are no detail.
+fn warn_of_left_out(main: &DatasetManifest) {
+    let left_out = main.left_out;
+    if left_out.is_none() {
+        return;
+    }
+    let rows = left_out.total();
+    if main.split == Split::Predict && main.rows == 0 {
+        tracing::warn!(
+            rows,
+            "nothing is left to score: the filter of dataset.json leaves out all {rows} rows"
+        );
+    } else {
+        tracing::warn!(
+            rows,
+            "{rows} rows are left out as dataset.json says: {left_out}"
+        );
+    }
 }
 
 /// The key of a split's manifest.
@@ -78,8 +99,10 @@ fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> Da
         parts: Vec::new(),
         shards: Vec::new(),
         quarantined: bad(done),
+        left_out: LeftOut::default(),
     };
     for done in done.iter().filter(|done| done.bad.is_none()) {
+        manifest.left_out += done.left_out;
         let piece = done.pieces.iter().find(|piece| piece.split == split);
         let rows = piece.map_or(0, |piece| piece.part.rows);
         // A file without rows was read all the same, and belongs to what is not held out.
@@ -111,8 +134,12 @@ fn refuse_empty(
 ) -> Result<()> {
     let files = plan.shards.len() - train.quarantined.len();
     if train.rows + holdout.rows == 0 {
+        let left_out = match train.left_out {
+            none if none.is_none() => String::new(),
+            some => format!("; left out as dataset.json says: {some}"),
+        };
         return Err(Failure::contract(format!(
-            "there are no rows to train on in all of {files} raw files"
+            "there are no rows to train on in all of {files} raw files{left_out}"
         )));
     }
     if let (HoldoutRule::FirstShard, 0, Some(first)) = (rule, holdout.rows, plan.shards.first()) {
@@ -147,6 +174,7 @@ fn outputs(plan: &Plan<Job>, main: &DatasetManifest, reused: bool) -> Outputs {
         .set("holdout-manifest", holdout)
         .set("data-version", &main.data_version)
         .set("rows", main.rows)
+        .set("left-out", main.left_out.total())
         .set("quarantined", main.quarantined.len())
         .set("reused", reused)
 }

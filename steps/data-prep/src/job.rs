@@ -7,7 +7,7 @@ use common::dataset::HoldoutRule;
 use common::failure::Failure;
 use common::fanout::{Finished, Plan};
 use common::layout::{self, DataVersion, Split};
-use common::manifest::{self, Column, DatasetManifest, Part, Quarantined, RawShard};
+use common::manifest::{self, Column, DatasetManifest, LeftOut, Part, Quarantined, RawShard};
 use common::step::Step;
 use common::store::Store;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,9 @@ pub(crate) struct Done {
     pub(crate) raw: RawShard,
     /// Why it is left out.
     pub(crate) bad: Option<String>,
+    /// Rows of it that are left out.
+    #[serde(default)]
+    pub(crate) left_out: LeftOut,
     pub(crate) pieces: Vec<Piece>,
 }
 

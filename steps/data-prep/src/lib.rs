@@ -14,7 +14,7 @@ use common::dataset::HoldoutRule;
 use common::step::{self, Outputs, RawArgs, Step};
 
 /// Raised whenever the same inputs would give other bytes.
-const ALGORITHM: u32 = 1;
+const ALGORITHM: u32 = 2;
 
 /// What this step can be asked to do.
 #[derive(Debug, Subcommand)]

@@ -10,7 +10,7 @@ use common::config::Config;
 use common::failure::{self, Failure};
 use common::fanout::{Plan, Shard};
 use common::layout::{self, Split};
-use common::manifest::{Quarantined, RawShard};
+use common::manifest::{LeftOut, Quarantined, RawShard};
 use common::parts::PartWriter;
 use common::prepare::{Preparation, Prepared, Purpose};
 use common::step::{Outputs, Step, wait};
@@ -98,16 +98,12 @@ impl Task {
             // Whatever was found in a file that changed while it was read says nothing about it.
             self.unchanged(shard, wait(self.raw.head(&shard.key))?.as_ref())?;
         }
-        let done = |bytes, sha256, rows, bad, pieces| Done {
-            raw: RawShard {
-                key: shard.key.clone(),
-                bytes,
-                stamp: shard.stamp.clone(),
-                sha256,
-                rows,
-            },
-            bad,
-            pieces,
+        let raw = |bytes, sha256, rows| RawShard {
+            key: shard.key.clone(),
+            bytes,
+            stamp: shard.stamp.clone(),
+            sha256,
+            rows,
         };
         match prepared {
             Ok(prepared) => {
@@ -121,24 +117,22 @@ impl Task {
                     "prepared {}",
                     shard.key
                 );
-                Ok(done(
-                    prepared.bytes,
-                    prepared.sha256,
-                    prepared.rows,
-                    None,
+                Ok(Done {
+                    raw: raw(prepared.bytes, prepared.sha256, prepared.rows),
+                    bad: None,
+                    left_out: prepared.left_out,
                     pieces,
-                ))
+                })
             }
             Err(error) if self.may_leave_out(&error) => {
                 let reason = format!("{error:#}");
                 tracing::warn!(key = shard.key, "left out: {reason}");
-                Ok(done(
-                    shard.bytes,
-                    String::new(),
-                    0,
-                    Some(reason),
-                    Vec::new(),
-                ))
+                Ok(Done {
+                    raw: raw(shard.bytes, String::new(), 0),
+                    bad: Some(reason),
+                    left_out: LeftOut::default(),
+                    pieces: Vec::new(),
+                })
             }
             Err(error) => Err(error),
         }

@@ -1,9 +1,11 @@
 //! Every test runs the verbs as the workflow does, over folders.
 
 mod bad_files;
+mod left_out;
 mod predict;
 mod rerun;
 mod train;
+mod types;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -7,7 +7,7 @@ mod performance;
 use chrono::NaiveDate;
 use common::drift::{Thresholds, Verdict};
 use common::layout::{DataVersion, ModelName};
-use common::manifest::{File, Header, Manifest, Quarantined};
+use common::manifest::{File, Header, LeftOut, Manifest, Quarantined};
 use serde::{Deserialize, Serialize};
 
 pub use drift::{Bin, ColumnDrift, Drift, Period, Periods, Summary, Values};
@@ -124,6 +124,9 @@ pub struct Quality {
     pub shards: u64,
     /// Raw files that were left out.
     pub quarantined: Vec<Quarantined>,
+    /// Rows that the contract's filter left out.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
     /// Columns that name a row.
     pub key: Vec<String>,
     /// Keys that several rows have.

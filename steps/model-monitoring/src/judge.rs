@@ -75,6 +75,7 @@ fn quality(subject: &Subject, scan: &Scan, joined: &Joined, timezone: Tz) -> Qua
         unscored_rows: scan.unscored_rows,
         shards: subject.results.shards.len() as u64,
         quarantined: subject.results.quarantined.clone(),
+        left_out: subject.results.left_out,
         key: subject.keys(),
         duplicate_keys: joined.duplicate_keys,
         duplicate_rows: joined.duplicate_rows,

@@ -49,7 +49,7 @@ pub(crate) async fn score(
         let preparation = Arc::new(Preparation::new(
             step,
             config,
-            Purpose::Train(rule, step.timezone()),
+            Purpose::Compare(rule, step.timezone()),
         )?);
         let (rows, ranks) = (
             LabelledRows::new(raw, config, &model.features)?,

@@ -207,6 +207,20 @@ fn the_result_has_to_keep_what_names_and_labels_a_row() {
 }
 
 #[test]
+fn all_columns_that_are_not_in_order_are_named_at_once() {
+    let sql =
+        "SELECT date,\n upper(country) AS big,\n date AS again,\n target * 2 AS leak\nFROM raw";
+    insta::assert_snapshot!(refusal(sql), @r#"
+    features.sql: 5 columns are not in order:
+      line 2, column 20: feature "big" is of type Utf8: a feature is a number or a boolean; encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the role ignored in dataset.json
+      line 3, column 10: feature "again" is of type Timestamp(µs): a feature is a number or a boolean; encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the role ignored in dataset.json
+      line 4, column 16: feature "leak" is computed from the target "target", which is what it shall predict
+      column "customerId" with the role id is not in the result: select it
+      column "target" with the role target is not in the result: select it
+    "#);
+}
+
+#[test]
 fn errors_show_the_line() {
     let sql = |last: &str| format!("SELECT\n  *,\n  {last}\nFROM raw\n");
     let mut shown = String::new();

@@ -58,11 +58,11 @@ const DAMAGES: [(&str, Damage, &str); 9] = [
                 &with(
                     &sample(7, 20),
                     "feature1",
-                    Arc::new(Int64Array::from(vec![1; 20])),
+                    Arc::new(StringArray::from(vec!["1"; 20])),
                 ),
             )
         },
-        "column \"feature1\" is of type Int64 in the file, and float64 in the contract",
+        "column \"feature1\" is of type Utf8 in the file, and float64 in the contract",
     ),
     (
         "with a row twice",

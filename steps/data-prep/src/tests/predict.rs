@@ -10,7 +10,7 @@ const SELECTION: &str = "results/25.05.1/m/_selection.json";
 
 impl Bench {
     /// Writes a selection of all files in `predict/`, and pins the configuration; gives the arguments of `plan`.
-    async fn select(&self) -> [String; 3] {
+    pub(super) async fn select(&self) -> [String; 3] {
         let glob = "predict/*.parquet".to_owned();
         let shards = self.raw.glob(&glob).await.unwrap();
         let selection = Selection {
@@ -28,7 +28,7 @@ impl Bench {
         ]
     }
 
-    async fn predict(&self, arguments: &[String]) -> Result<Outputs> {
+    pub(super) async fn predict(&self, arguments: &[String]) -> Result<Outputs> {
         self.prepare(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
             .await
     }

@@ -31,6 +31,7 @@ async fn the_first_file_is_held_out_and_the_others_are_trained_on() {
         .set("holdout-manifest", HOLDOUT)
         .set("data-version", "25.05.1")
         .set("rows", 90)
+        .set("left-out", 0)
         .set("quarantined", 0)
         .set("reused", false);
     assert_eq!(committed, expected);
@@ -319,7 +320,7 @@ async fn rows_that_the_query_drops_are_told_with_both_counts() {
         text.contains("features.sql makes 12 rows of the 13 in train/train_0"),
         "{text}"
     );
-    assert!(text.contains("`filter` of dataset.json"), "{text}");
+    assert!(text.contains("dataset.json, in `train_filter`"), "{text}");
     assert!(!bench.visible().await);
 }
 

@@ -34,7 +34,13 @@ impl Findings {
 
     fn of_quality(&mut self, quality: &Quality) {
         let mut warn = |text: String| self.add(Severity::Warn, Area::Quality, text);
-        if quality.rows == 0 {
+        let left_out = quality.left_out.total();
+        if quality.rows == 0 && left_out > 0 {
+            warn(format!(
+                "Nothing was scored: the filter of dataset.json left out all {}.",
+                rows(left_out)
+            ));
+        } else if quality.rows == 0 {
             warn("There are no rows: nothing was scored.".to_owned());
         }
         if !quality.quarantined.is_empty() {
@@ -67,6 +73,16 @@ impl Findings {
                 "The last date, {}, lies after the day on which the rows were scored.",
                 freshness.last
             ));
+        }
+        if left_out > 0 && quality.rows > 0 {
+            let of = quality.rows + left_out;
+            let text = format!(
+                "{} of {} ({}) were left out by the filter of dataset.json, and have no score.",
+                count(left_out),
+                rows(of),
+                share(ratio(left_out, of))
+            );
+            self.add(Severity::Note, Area::Quality, text);
         }
         if let Some(undated) = quality.undated_rows.filter(|&undated| undated > 0) {
             self.add(

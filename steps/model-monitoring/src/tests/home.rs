@@ -364,6 +364,7 @@ impl Home {
                 .collect(),
             parts: written,
             quarantined,
+            left_out: Default::default(),
         };
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();

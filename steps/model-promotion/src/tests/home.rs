@@ -213,6 +213,7 @@ impl Home {
             }],
             parts: vec![part],
             quarantined: Vec::new(),
+            left_out: Default::default(),
             header,
         };
         let key = layout::manifest(&folder);

@@ -203,6 +203,7 @@ impl Home {
             parts,
             shards: raw,
             quarantined: Vec::new(),
+            left_out: Default::default(),
             header,
         };
         let key = layout::manifest(&folder);

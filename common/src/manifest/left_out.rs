@@ -1,0 +1,54 @@
+//! How many rows of raw files are in no split, and why.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+/// Rows of raw files that were left out as the data contract says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LeftOut {
+    /// Rows for which `filter` is not true.
+    pub filter: u64,
+    /// Rows for which `train_filter` is not true.
+    pub train_filter: u64,
+    /// Rows without a label.
+    pub unlabelled: u64,
+}
+
+impl LeftOut {
+    /// Whether no row was left out.
+    pub fn is_none(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.filter + self.train_filter + self.unlabelled
+    }
+}
+
+impl AddAssign for LeftOut {
+    fn add_assign(&mut self, other: Self) {
+        self.filter += other.filter;
+        self.train_filter += other.train_filter;
+        self.unlabelled += other.unlabelled;
+    }
+}
+
+impl fmt::Display for LeftOut {
+    /// Such as `3 rows by filter, 606 rows without a label`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons = [
+            (self.filter, "by filter"),
+            (self.train_filter, "by train_filter"),
+            (self.unlabelled, "without a label"),
+        ];
+        let told = reasons.iter().filter(|(rows, _)| *rows > 0);
+        let told: Vec<String> = told
+            .map(|(rows, reason)| format!("{rows} rows {reason}"))
+            .collect();
+        f.write_str(&told.join(", "))
+    }
+}

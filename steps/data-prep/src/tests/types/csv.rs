@@ -1,0 +1,112 @@
+//! The forms of values in CSV files.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn csv_holds_the_forms_that_pandas_writes() {
+    let bench = bench(&[
+        ("whole", "int64"),
+        ("small", "int32"),
+        ("float", "float64"),
+        ("single", "float32"),
+        ("flag", "bool"),
+        ("day", "date"),
+        ("read", "timestamp"),
+        ("at", "timestamptz"),
+    ]);
+    let header = "id,y,whole,small,float,single,flag,day,read,at\n";
+    // The third row has what pandas writes by default for a gap, and the fourth what it writes with
+    // na_rep="NaN".
+    let rows = |first: usize| {
+        format!(
+            "{header}{},0,3.0,-2.0,0.1,0.1,True,2024-02-29,2024-02-29 23:59:59.250001,2024-02-29 23:59:59+01:00\n\
+             {},1,1e3,+7,1e-3,2,0,2024-02-29 00:00:00,2024-02-29,2024-02-29T22:59:59Z\n\
+             {},0,,,,,,,,\n{},1,NaN,nan,NaN,NaN,NaN,,,\n",
+            first,
+            first + 1,
+            first + 2,
+            first + 3
+        )
+    };
+    for (key, first) in [("train/a.csv", 1), ("train/b.csv", 11)] {
+        fs::write(bench.raw_path(key), rows(first)).unwrap();
+    }
+    bench.prepare(&["--train-glob=train/*.csv"]).await.unwrap();
+    let bits = |value: f64| json!(format!("{:016x}", value.to_bits()));
+    let micros = 1_709_251_199_250_001_i64;
+    let expected = json!({
+        "whole": {"values": [3, 1000, null, null]},
+        "small": {"values": [-2, 7, null, null]},
+        "float": {"values": [bits(0.1), bits(1e-3), null, null]},
+        "single": {"values": [bits(f64::from(0.1_f32)), bits(2.0), null, null]},
+        "flag": {"values": [true, false, null, null]},
+        "day": {"values": ["2024-02-29", "2024-02-29", null, null]},
+        "read": {"values": [micros, 1_709_164_800_000_000_i64, null, null]},
+        "at": {"values": [1_709_247_599_000_000_i64, 1_709_247_599_000_000_i64, null, null]},
+    });
+    let train = bench.rows(&bench.manifest(TRAIN).await);
+    check(&train, expected.as_object().unwrap(), "csv");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
+    for (column_type, text, words) in [
+        (
+            "int64",
+            "2.5",
+            "are not whole, as int64 has to be, the first in line 3: \"2.5\" \
+             (\"type\": \"float64\" in dataset.json takes them)",
+        ),
+        (
+            "int64",
+            "9007199254740993.0",
+            "hold whole numbers as floats",
+        ),
+        ("int64", "3.0000000000000000001", "are not whole"),
+        (
+            "int64",
+            "9223372036854775808",
+            "are beyond the range of int64",
+        ),
+        ("int32", "3e9", "are beyond the range of int32"),
+        ("float64", "1e400", "are beyond the range of float64"),
+        (
+            "float64",
+            "1,5",
+            "can't be read as float64, the first in line 3: \"1,5\" (write a point as decimal mark",
+        ),
+        ("float64", " 1", "(write values without blanks around them)"),
+        ("float64", "NA", "(write null as an empty field)"),
+        ("int64", "null", "(write null as an empty field)"),
+        ("bool", "yes", "(write true, false, 1 or 0"),
+        ("date", "31.12.2024", "(write a date as 2024-12-31"),
+        ("date", "2024-12-31 10:00:00", "have a time of day"),
+        (
+            "timestamp",
+            "2024-12-31T10:00:00Z",
+            "(\"type\": \"timestamptz\" in dataset.json takes them)",
+        ),
+        (
+            "timestamp",
+            "2024-12-31T10:00:00.0000000001",
+            "can't be held in microseconds",
+        ),
+        (
+            "timestamptz",
+            "2024-12-31 10:00:00",
+            "or \"type\": \"timestamp\" in dataset.json takes them)",
+        ),
+    ] {
+        let bench = bench(&[("c", column_type)]);
+        for (key, id) in [("train/a.csv", 1), ("train/b.csv", 11)] {
+            let content = format!("id,y,c\n{id},0,\n{},1,\"{text}\"\n", id + 1);
+            fs::write(bench.raw_path(key), content).unwrap();
+        }
+        let found = failure(10, bench.prepare(&["--train-glob=train/*.csv"]).await);
+        let line = "column \"c\": 1 of 2 rows ";
+        assert!(
+            found.contains(line) && found.contains(words),
+            "{column_type} {text}: {found}"
+        );
+    }
+}
