@@ -1,9 +1,10 @@
 //! Running twice, and what is reported when little is known.
 
 use common::drift::Verdict;
-use common::manifest::Quarantined;
+use common::manifest::{self, Quarantined, ResultsManifest};
 
 use super::home::{Home, Names, Rows};
+use crate::content::{Finding, Severity};
 
 async fn simple() -> (Home, String) {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
@@ -292,4 +293,33 @@ async fn a_small_report_has_the_documented_shape() {
         "report.json",
         serde_json::to_string_pretty(&report).unwrap()
     );
+}
+
+#[tokio::test]
+async fn rows_that_the_filter_left_out_are_a_finding() {
+    let home = Home::new(Names::default(), &Rows::simple(400)).await;
+    for (rows, severity, text) in [
+        (
+            Some(Rows::simple(300)),
+            Severity::Note,
+            "100 of 400 rows (25 %) were left out by the filter of dataset.json, and have no score.",
+        ),
+        (
+            None,
+            Severity::Warn,
+            "Nothing was scored: the filter of dataset.json left out all 100 rows.",
+        ),
+    ] {
+        let results = home.results(&rows.into_iter().collect::<Vec<_>>()).await;
+        let mut manifest: ResultsManifest = manifest::require(&home.store, &results).await.unwrap();
+        manifest.left_out.filter = 100;
+        home.store.put_json(&results, &manifest).await.unwrap();
+        let (_, report) = home.report(&results).await;
+        let findings = &report.content.findings;
+        let told = |finding: &&Finding| finding.severity == severity && finding.text == text;
+        assert!(
+            findings.iter().any(|finding| told(&finding)),
+            "{findings:?}"
+        );
+    }
 }
