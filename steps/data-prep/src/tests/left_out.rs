@@ -2,6 +2,10 @@
 
 use arrow::array::Array;
 use arrow::datatypes::{DataType, Int64Type};
+use chrono_tz::Tz;
+use common::config::Config;
+use common::dataset::HoldoutRule;
+use common::prepare::{Preparation, Purpose};
 use serde_json::{Value, json};
 
 use super::*;
@@ -280,4 +284,25 @@ async fn a_mark_before_a_file_of_the_configuration_is_no_harm() {
     bench.prepare(&[]).await.unwrap();
     let arguments = bench.select().await;
     bench.predict(&arguments).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_another_contract_is_measured_on_the_rows_with_a_label() {
+    let bench = gaps();
+    configure(&bench, json!({}));
+    let config = Config::from_folder(&bench.home.path().join("config")).unwrap();
+    let purpose = Purpose::Compare(HoldoutRule::FirstShard, Tz::UTC);
+    let preparation = Preparation::new(&bench.step, &config, purpose).unwrap();
+    let file = bench.raw.file(&train_key(0)).await.unwrap();
+    let prepared = tokio::task::spawn_blocking(move || {
+        let mut splits = BTreeMap::new();
+        let prepared = preparation.file(&train_key(0), &file, true, |split, rows| {
+            *splits.entry(split.to_string()).or_insert(0) += rows.num_rows();
+            Ok(())
+        });
+        (prepared.unwrap(), splits)
+    });
+    let (prepared, splits) = prepared.await.unwrap();
+    assert_eq!(splits, BTreeMap::from([("holdout".to_owned(), 30)]));
+    assert_eq!(prepared.left_out.unlabelled, 10);
 }
