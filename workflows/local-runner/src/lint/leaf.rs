@@ -35,7 +35,7 @@ impl<'a> Linter<'a> {
         }
         self.retry(template);
         self.security(template, kind);
-        self.from_parameters(template, kind);
+        self.pod_parameters(template, kind);
         for beside in ["initContainers", "sidecars"] {
             self.each(template, beside, |l, container| {
                 l.image(container);
@@ -197,7 +197,7 @@ impl<'a> Linter<'a> {
     }
 
     /// What runs, and as whom, is no matter of those who submit.
-    fn from_parameters(&mut self, template: &'a Value, kind: &str) {
+    fn pod_parameters(&mut self, template: &'a Value, kind: &str) {
         let mut places = vec![
             (".podSpecPatch".to_owned(), get(template, "podSpecPatch")),
             (
