@@ -177,8 +177,11 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         let reused = done.iter().all(|(_, reused)| *reused);
         let results: Vec<D> = done.into_iter().map(|(result, _)| result).collect();
         if results.len() >= MARKED_TOGETHER {
-            let shards: BTreeMap<&String, &D> = fingerprints.iter().zip(&results).collect();
-            store.put_json(&group_mark, &GroupMark { shards }).await?;
+            let mark = GroupMark {
+                workflow: step.workflow().to_owned(),
+                shards: fingerprints.iter().zip(&results).collect(),
+            };
+            store.put_json(&group_mark, &mark).await?;
         }
         Ok((results, reused))
     }
@@ -224,8 +227,9 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         }
     }
 
-    /// What the marks of finished groups say, by the fingerprints of the shards. A group may have been cut by another
-    /// parallelism. What went wrong is left to the shard's own mark: the shard may have been done again since.
+    /// What the marks of finished groups say, by the fingerprints of the shards. Only those of this very workflow count:
+    /// groups that another one cut, by another parallelism, may tell of shards that were done again since. What went wrong
+    /// is left to the shard's own mark for the same reason.
     async fn of_groups<D>(
         &self,
         step: &Step,
@@ -235,9 +239,10 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     where
         D: Finished + DeserializeOwned,
     {
-        let mut known = HashMap::new();
-        if self.shards.len() < MARKED_TOGETHER {
-            return Ok(known);
+        let mut known = HashMap::<String, Option<D>>::new();
+        // Steps that are run by hand share a name.
+        if self.shards.len() < MARKED_TOGETHER || step.is_manual() {
+            return Ok(HashMap::new());
         }
         let marks = store.list(&layout::groups_done(folder)).await?;
         let mut marks = futures::stream::iter(marks)
@@ -245,14 +250,21 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             .buffered(CONCURRENT);
         while let Some(mark) = marks.try_next().await? {
             step.check()?;
+            let mark = mark.filter(|mark| mark.workflow == step.workflow());
             let shards = mark.map(|mark| mark.shards).unwrap_or_default();
-            known.extend(
-                shards
-                    .into_iter()
-                    .filter(|(_, result)| result.may_be_reused()),
-            );
+            for (shard, result) in shards {
+                let result = Some(result).filter(Finished::may_be_reused);
+                // One that two groups tell of was done by both: its own mark is of the last time.
+                known
+                    .entry(shard)
+                    .and_modify(|known| *known = None)
+                    .or_insert(result);
+            }
         }
-        Ok(known)
+        let known = known.into_iter();
+        Ok(known
+            .filter_map(|(shard, result)| Some((shard, result?)))
+            .collect())
     }
 }
 
@@ -267,6 +279,9 @@ fn not_done(shard: &Shard) -> anyhow::Error {
 #[derive(Serialize, Deserialize)]
 #[serde(bound(deserialize = "S: Deserialize<'de> + Ord, D: Deserialize<'de>"))]
 struct GroupMark<S, D> {
+    /// Empty in those of earlier releases.
+    #[serde(default)]
+    workflow: String,
     shards: BTreeMap<S, D>,
 }
 

@@ -9,14 +9,18 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::manifest::{DatasetManifest, Part};
 use crate::model::Classes;
-use crate::parts::{self, BATCH_ROWS};
-use crate::step::wait;
+use crate::parts::{self, BATCH_BYTES, BATCH_ROWS};
 use crate::store::Store;
+use crate::work::Work;
+
+/// Rows in which fits and metrics take their sums; a chunk holds some blocks, so that it does not matter how many.
+const BLOCK: usize = 256;
 
 /// Reads the labelled rows of prepared parts. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LabelledRows {
     store: Store,
+    work: Work,
     features: Arc<[String]>,
     target: Arc<str>,
     classes: Classes,
@@ -42,17 +46,23 @@ struct Place {
 
 impl LabelledRows {
     /// Of data that `config` prepared; `features` are the columns to read, in the model's order.
-    pub fn new(store: &Store, config: &Config, features: &[String]) -> Result<Self> {
+    pub fn new(store: &Store, work: &Work, config: &Config, features: &[String]) -> Result<Self> {
         let classes = config
             .dataset
             .classes()
             .map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
         Ok(Self {
             store: store.clone(),
+            work: work.clone(),
             features: features.into(),
             target: config.dataset.target().name.as_str().into(),
             classes,
         })
+    }
+
+    /// Where and with what memory parts are read.
+    pub fn work(&self) -> &Work {
+        &self.work
     }
 
     /// The columns that are read as features.
@@ -91,8 +101,15 @@ impl LabelledRows {
         Ok((matrix, labels))
     }
 
-    /// Reads one part from its first row to its last, and hands over chunks of [`BATCH_ROWS`] rows, the last one shorter:
-    /// row-major features, and one label per row. After the first value that is unusable nothing more is handed over; the
+    /// Rows of a chunk: [`BATCH_ROWS`] up to 128 features, and fewer beyond, so that a chunk takes as much memory. A power
+    /// of two.
+    pub fn chunk_rows(&self) -> usize {
+        let of_row = self.features.len().max(1) * size_of::<f64>();
+        1 << (BATCH_BYTES / of_row).clamp(BLOCK, BATCH_ROWS).ilog2()
+    }
+
+    /// Reads one part from its first row to its last, and hands over chunks of [`LabelledRows::chunk_rows`] rows, the last
+    /// one shorter: row-major features, and one label per row. After the first value that is unusable nothing more is handed over; the
     /// rest is only counted.
     ///
     /// # Errors
@@ -102,7 +119,7 @@ impl LabelledRows {
         part: &Part,
         mut take: impl FnMut(&[f64], &[u8]) -> Result<()>,
     ) -> Result<Unusable> {
-        let p = self.features.len();
+        let (p, chunk) = (self.features.len(), self.chunk_rows());
         let columns: Vec<String> = self
             .features
             .iter()
@@ -112,7 +129,8 @@ impl LabelledRows {
         let mut unusable = Unusable::none(p);
         let (mut x, mut y) = (Vec::<f64>::new(), Vec::<u8>::new());
         let mut rows = 0;
-        for batch in parts::read(&wait(self.store.file(&part.key))?, &columns)? {
+        let file = parts::local(&self.store, &part.key, &part.sha256)?;
+        for batch in parts::read(&file, &columns, &self.work)? {
             let batch = batch?;
             let (matrix, labels) = self
                 .split(&batch)
@@ -122,13 +140,18 @@ impl LabelledRows {
             if unusable.any() {
                 continue;
             }
-            // A batch is a chunk, unless the file was written in odd row groups.
+            let labels: Vec<u8> = labels.into_iter().flatten().collect();
+            if y.is_empty() && labels.len() == chunk {
+                // A batch is a chunk, but for the last one and where texts end it.
+                take(&matrix, &labels)?;
+                continue;
+            }
             x.extend_from_slice(&matrix);
-            y.extend(labels.into_iter().flatten());
-            while y.len() >= BATCH_ROWS {
-                take(&x[..BATCH_ROWS * p], &y[..BATCH_ROWS])?;
-                x.drain(..BATCH_ROWS * p);
-                y.drain(..BATCH_ROWS);
+            y.extend(labels);
+            while y.len() >= chunk {
+                take(&x[..chunk * p], &y[..chunk])?;
+                x.drain(..chunk * p);
+                y.drain(..chunk);
             }
         }
         if rows != part.rows {

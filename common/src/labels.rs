@@ -1,6 +1,5 @@
 //! Labels that come later than the predictions: raw files of ids, time and target, and the hash that joins them.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -10,9 +9,10 @@ use crate::dataset::{Dataset, Labels, keys};
 use crate::failure::Failure;
 use crate::model::Classes;
 use crate::parts;
-use crate::raw::RawFile;
+use crate::raw::{RawFile, Reads};
 use crate::step::wait;
 use crate::store::{Object, Store};
+use crate::work::Work;
 
 /// Some rows of a label file.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ impl LabelReader {
         &self,
         raw: &Store,
         file: &Object,
-        scratch: &Path,
+        work: &Work,
     ) -> Result<impl Iterator<Item = Result<LabelRows>> + use<>> {
         let local = wait(raw.file(&file.key))?;
         let raw_file = RawFile {
@@ -104,9 +104,10 @@ impl LabelReader {
             labels: Labels::Pending,
             pinned: true,
             decisive: Vec::new(),
+            reads: Reads::default(),
         };
         let reader = self.clone();
-        Ok(raw_file.checked(scratch, |_| Ok(None))?.map(move |batch| {
+        Ok(raw_file.checked(work, |_| Ok(None))?.map(move |batch| {
             // A copy stays until the last row: it may be read twice.
             let _ = &local;
             let mut columns = batch?.columns().to_vec();

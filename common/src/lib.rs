@@ -34,3 +34,4 @@ pub mod store;
 pub mod tracking;
 #[cfg(feature = "webhook")]
 pub mod webhook;
+pub mod work;

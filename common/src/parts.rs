@@ -1,5 +1,10 @@
 //! Parquet files of ours: written as a stream, read as a stream, and the numbers in them.
 
+pub(crate) mod batches;
+pub(crate) mod file;
+mod pages;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -7,8 +12,6 @@ use arrow::array::{Array, AsArray, BooleanArray, Float64Array, RecordBatch, Stri
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -18,11 +21,31 @@ use crate::manifest::Part;
 use crate::model::{ClassValue, Classes};
 use crate::step::wait;
 use crate::store::{BlockingUpload, LocalFile, Store};
+use crate::work::Work;
 
-/// Rows that are in memory at once, for each file being read or written.
-pub const BATCH_ROWS: usize = 8 * 1024;
-/// Rows of a row group: what a writer holds, about 1 MiB per column of numbers.
+pub use batches::{BATCH_BYTES, BATCH_ROWS, batch_rows};
+use file::ParquetFile;
+
+/// Rows of a row group at most: about 1 MiB per column of numbers.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Bytes of a row group at most, encoded: what a writer holds of rows that are wide.
+pub const ROW_GROUP_BYTES: usize = 32 << 20;
+
+/// Bytes of memory that the writer of a part takes at most.
+pub fn writer_memory(schema: &Schema) -> u64 {
+    match batches::row_bytes(schema) {
+        Some(bytes) => (ROW_GROUP_ROWS * bytes).min(ROW_GROUP_BYTES) as u64,
+        None => ROW_GROUP_BYTES as u64,
+    }
+}
+
+/// Bytes of memory that a batch takes at most.
+pub fn batch_memory(schema: &Schema) -> u64 {
+    match batches::row_bytes(schema) {
+        Some(bytes) => (batch_rows(schema) * bytes) as u64,
+        None => 2 * BATCH_BYTES as u64,
+    }
+}
 
 /// A part that is being written. Nothing is visible before [`PartWriter::finish`]. It waits for the store, so it belongs on
 /// a blocking thread.
@@ -40,6 +63,7 @@ impl PartWriter {
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
             .set_statistics_enabled(EnabledStatistics::Chunk);
         // A dictionary of numbers that hardly repeat costs time and saves nothing.
         for field in schema
@@ -89,17 +113,44 @@ impl PartWriter {
     }
 }
 
+/// A part as a file on this machine, which holds the bytes that its manifest lists. A copy from S3 is hashed while it
+/// comes, and a file of a folder once by each process. It waits for the store, so it belongs on a blocking thread.
+///
+/// # Errors
+/// Another file than was written, such as one of a refresh that was killed before it committed: exit 2.
+pub fn local(store: &Store, key: &str, sha256: &str) -> Result<LocalFile> {
+    let file = wait(store.file(key))?;
+    let found = store.digest(key, &file)?;
+    if found == sha256 {
+        return Ok(file);
+    }
+    let step = match key.split('/').next() {
+        Some("results") => "score the data",
+        _ => "prepare the data",
+    };
+    Err(Failure::usage(format!(
+        "{key} in {} is not the file that its manifest lists: the digest of its bytes is {found}, and the manifest's is \
+         {sha256}; {step} again with cache=refresh, or restore the file from a copy",
+        store.url()
+    )))
+}
+
 /// The schema of the named columns of a parquet file of ours, in the order of `columns`.
 pub fn schema(file: &LocalFile, columns: &[String]) -> Result<Schema> {
-    let builder = open(file)?;
-    Ok(builder
-        .schema()
-        .project(&positions(builder.schema(), file, columns)?)?)
+    let opened = open(file)?;
+    let schema = opened.schema();
+    Ok(schema.project(&positions(schema, file, columns)?)?)
 }
 
 fn positions(schema: &Schema, file: &LocalFile, columns: &[String]) -> Result<Vec<usize>> {
+    let places: HashMap<&str, usize> = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(place, field)| (field.name().as_str(), place))
+        .collect();
     let position = |column: &String| {
-        schema.index_of(column).map_err(|_| {
+        places.get(column.as_str()).copied().ok_or_else(|| {
             Failure::usage(format!(
                 "{file} has no column {column:?}: it was not written by the configuration of this model",
             ))
@@ -108,18 +159,18 @@ fn positions(schema: &Schema, file: &LocalFile, columns: &[String]) -> Result<Ve
     columns.iter().map(position).collect()
 }
 
-/// Reads a parquet file of ours in batches of [`BATCH_ROWS`]: the named columns, in the order of `columns`.
+/// Reads a parquet file of ours in batches of at most [`batch_rows`] rows and [`BATCH_BYTES`] of texts: the named columns,
+/// in the order of `columns`.
 ///
 /// # Errors
 /// A damaged file or a missing column: exit 2, with the file's name.
 pub fn read(
     file: &LocalFile,
     columns: &[String],
+    work: &Work,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
-    let builder = open(file)?;
-    let name = file.to_string();
-    let indices = positions(builder.schema(), file, columns)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), indices.iter().copied());
+    let opened = open(file)?;
+    let indices = positions(opened.schema(), file, columns)?;
     // The reader gives columns in the order of the file.
     let mut in_file = indices.clone();
     in_file.sort_unstable();
@@ -128,22 +179,14 @@ pub fn read(
         .iter()
         .filter_map(|index| in_file.binary_search(index).ok())
         .collect();
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .with_context(|| format!("reading {name}"))?;
-    Ok(reader.map(move |batch| {
-        Ok(batch
-            .map_err(|error| damaged(&name, &error))?
-            .project(&order)?)
-    }))
+    let most_rows = batch_rows(&opened.schema().project(&in_file)?);
+    let rows = opened.rows(&in_file, most_rows, work)?;
+    Ok(rows.map(move |batch| Ok(batch?.project(&order)?)))
 }
 
-fn open(file: &LocalFile) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>> {
+fn open(file: &LocalFile) -> Result<ParquetFile> {
     let opened = std::fs::File::open(file.path()).with_context(|| format!("opening {file}"))?;
-    ParquetRecordBatchReaderBuilder::try_new(opened)
-        .map_err(|error| damaged(&file.to_string(), &error))
+    ParquetFile::open(opened, &file.to_string(), damaged)
 }
 
 fn damaged(file: &str, error: &dyn std::fmt::Display) -> anyhow::Error {

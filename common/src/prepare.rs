@@ -13,10 +13,19 @@ use crate::dataset::{Dataset, Holdout, HoldoutRule, Labels, Unlabelled};
 use crate::failure::Failure;
 use crate::layout::Split;
 use crate::manifest::{Column, LeftOut};
-use crate::raw::RawFile;
+use crate::parts;
+use crate::raw::{RawFile, Reads};
 use crate::session::Features;
 use crate::step::Step;
 use crate::store::LocalFile;
+use crate::work::Work;
+
+/// Batches that are in memory for each thread: as they are read, checked, and computed.
+const BATCHES: u64 = 3;
+/// What pages of a raw file commonly take at most; more is there for those that need it.
+const PAGES: u64 = 8 << 20;
+/// What a step takes besides.
+const ONCE: u64 = 64 << 20;
 
 /// What rows are prepared for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +49,8 @@ pub struct Preparation {
     /// Whether the contract is that of a trained model.
     pinned: bool,
     target: usize,
+    /// What of the raw rows the queries read.
+    reads: Reads,
     step: Step,
 }
 
@@ -78,6 +89,10 @@ impl Preparation {
             (Purpose::Predict, _) => Labels::Optional,
         };
         let dataset = Arc::new(config.dataset.clone());
+        let reads = Reads {
+            columns: Some(features.reads().into()),
+            batch_rows: Some(parts::batch_rows(features.schema())),
+        };
         Ok(Self {
             dataset,
             features: Arc::new(features),
@@ -85,8 +100,30 @@ impl Preparation {
             labels,
             pinned: !matches!(purpose, Purpose::Train(..)),
             target,
+            reads,
             step: step.clone(),
         })
+    }
+
+    /// The step on as many threads as there is memory for: each holds a row group of every split that it writes, a few
+    /// batches, and the pages that it reads.
+    pub fn fitting(&self, step: &Step) -> Step {
+        let writers = if self.holdout.is_some() { 2 } else { 1 };
+        let columns = self.schema().fields().len();
+        let work = Work::new(step.work(), step.work().disk().clone(), step.memory());
+        let each = writers * parts::writer_memory(self.schema())
+            + BATCHES * parts::batch_memory(self.schema())
+            + work.sorter_memory() as u64
+            + work.page_memory().min(PAGES);
+        step.fitting(ONCE, each, &format!("rows of {columns} columns"))
+    }
+
+    /// The same, for a step that works on another number of threads.
+    pub fn on(self, step: &Step) -> Self {
+        Self {
+            step: step.clone(),
+            ..self
+        }
     }
 
     /// Columns of prepared rows.
@@ -128,6 +165,7 @@ impl Preparation {
             labels: self.labels,
             pinned: self.pinned,
             decisive: self.features.decisive(training),
+            reads: self.reads.clone(),
         };
         let left_out = Arc::new(Mutex::new(LeftOut::default()));
         let checked = file.checked(self.step.work(), self.keep(training, &left_out))?;

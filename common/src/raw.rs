@@ -11,7 +11,7 @@ mod int96;
 mod parquet;
 mod values;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
@@ -21,6 +21,8 @@ use arrow::compute::{and, filter_record_batch};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Dataset, Labels, Nan, Role};
 use crate::failure::Failure;
+use crate::parts;
+use crate::work::Work;
 
 use check::Checker;
 pub use parquet::check_footer;
@@ -42,6 +44,17 @@ pub struct RawFile {
     /// Columns that decide which rows are kept: a value there that can't be read breaks the
     /// contract even where the row would not be kept, since nobody knows whether it would.
     pub decisive: Vec<usize>,
+    /// What of its rows is read.
+    pub reads: Reads,
+}
+
+/// What of the rows of a raw file is read. By default all columns are read, in batches as long as their width allows.
+#[derive(Clone, Debug, Default)]
+pub struct Reads {
+    /// For each column of the contract, whether its values are read.
+    pub columns: Option<Arc<[bool]>>,
+    /// Rows of a batch at most.
+    pub batch_rows: Option<usize>,
 }
 
 /// Rows as they are in the file.
@@ -140,24 +153,40 @@ impl RawFile {
     ///
     /// # Errors
     /// A file that can't be read as what its name says, or that lacks a column or holds one of another type: exit 10.
-    pub fn checked<K>(&self, scratch: &Path, keep: K) -> Result<Checked<K>>
+    pub fn checked<K>(&self, scratch: impl Into<Work>, keep: K) -> Result<Checked<K>>
     where
         K: FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
     {
-        let checker = Checker::new(self, scratch)?;
+        let work = scratch.into();
+        let (chunks, unread) = self.chunks(&work)?;
+        let checker = Checker::new(self, &unread, &work)?;
         Ok(Checked {
             file: self.clone(),
-            chunks: self.chunks()?,
+            chunks,
             keep,
             checker: Some(checker),
             summary: Arc::default(),
         })
     }
 
-    fn chunks(&self) -> Result<Chunks> {
+    /// Whether somebody reads the values of the contract's column of this number.
+    fn reads(&self, column: usize) -> bool {
+        let columns = self.reads.columns.as_ref();
+        columns.is_none_or(|columns| columns.get(column).copied().unwrap_or(true))
+    }
+
+    /// Rows of a batch at most.
+    fn batch_rows(&self) -> usize {
+        let rows = parts::batch_rows(&self.dataset.raw_schema());
+        self.reads.batch_rows.map_or(rows, |most| most.min(rows))
+    }
+
+    /// The rows, and which columns of the contract are null in them because nobody reads their values.
+    fn chunks(&self, work: &Work) -> Result<(Chunks, Vec<bool>)> {
+        let all_read = vec![false; self.dataset.columns.len()];
         match self.key.rsplit_once('.') {
-            Some((_, "parquet")) => parquet::open(self),
-            Some((_, "csv")) => csv::open(self),
+            Some((_, "parquet")) => parquet::open(self, work),
+            Some((_, "csv")) => Ok((csv::open(self)?, all_read)),
             _ => Err(Failure::usage(format!(
                 "{}: the name of a raw file ends with .parquet or .csv",
                 self.key

@@ -1,8 +1,7 @@
 //! Metrics of a model on labelled rows, streamed from prepared parts.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
@@ -12,9 +11,10 @@ use crate::labelled::{LabelledRows, Unusable};
 use crate::manifest::DatasetManifest;
 use crate::metrics::{Classification, RankMetrics, Report, rank_metrics};
 use crate::model::Model;
-use crate::spill::{Sorter, from_ordered_bits, ordered_bits};
+use crate::spill::{Sorters, from_ordered_bits, ordered_bits};
 use crate::step::{Progress, Step, blocking};
 use crate::store::Store;
+use crate::work::Work;
 
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not grow with the rows, and
 /// the numbers do not depend on the threads. Advances `progress` by each row.
@@ -29,7 +29,7 @@ pub async fn evaluate(
     dataset: &DatasetManifest,
     progress: &Progress,
 ) -> Result<Report> {
-    let rows = LabelledRows::new(store, config, &model.features)?;
+    let rows = LabelledRows::new(store, step.work(), config, &model.features)?;
     let ranks = Ranks::new(step.work());
     let mut counts = Classification::new(model.threshold);
     let mut unusable = Unusable::none(model.features.len());
@@ -69,36 +69,30 @@ pub async fn evaluate(
 
 /// Collects scores from several threads and ranks them, on disk when they are many. Cheap to clone.
 #[derive(Clone)]
-pub struct Ranks {
-    sorter: Arc<Mutex<Sorter>>,
-    folder: Arc<Path>,
-}
+pub struct Ranks(Sorters);
 
 impl Ranks {
-    /// Spills into `folder`.
-    pub fn new(folder: &Path) -> Self {
-        Self {
-            sorter: Arc::new(Mutex::new(Sorter::new(folder))),
-            folder: folder.into(),
-        }
+    /// Spills into a scratch folder.
+    pub fn new(work: impl Into<Work>) -> Self {
+        let work = work.into();
+        let memory = work.sorter_memory();
+        Self(Sorters::with_memory(work, memory))
     }
 
     /// Adds rows, in any order: labels of 0 or 1, and a score each.
     pub fn add(&self, labels: &[u8], scores: &[f64]) -> Result<()> {
-        let mut sorter = self.sorter.lock().unwrap_or_else(PoisonError::into_inner);
-        for (&label, &score) in labels.iter().zip(scores) {
-            // Inverted, so that ascending values are descending scores.
-            sorter.push(u128::from(!ordered_bits(score)) << 64 | u128::from(label))?;
-        }
-        Ok(())
+        self.0.lend(|sorter| {
+            for (&label, &score) in labels.iter().zip(scores) {
+                // Inverted, so that ascending values are descending scores.
+                sorter.push(u128::from(!ordered_bits(score)) << 64 | u128::from(label))?;
+            }
+            Ok(())
+        })
     }
 
     /// The metrics of what was added; nothing is left.
     pub fn metrics(&self) -> Result<RankMetrics> {
-        let mut sorter = self.sorter.lock().unwrap_or_else(PoisonError::into_inner);
-        let sorted = std::mem::replace(&mut *sorter, Sorter::new(&self.folder)).finish()?;
-        drop(sorter);
-        rank_metrics(sorted.map(|value| {
+        rank_metrics(self.0.finish()?.map(|value| {
             let value = value?;
             Ok::<_, anyhow::Error>((from_ordered_bits(!((value >> 64) as u64)), value & 1 == 1))
         }))

@@ -25,6 +25,7 @@ use datafusion::logical_expr::{ExprSchemable, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
@@ -51,6 +52,7 @@ pub struct Features {
     plan: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     columns: Vec<Column>,
+    reads: Vec<bool>,
 }
 
 /// A condition on raw rows.
@@ -92,6 +94,7 @@ impl Features {
         let columns = columns(&query, dataset, &plan, &reads_target)?;
         let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
         let plan = plan.map_err(|error| query.failure(&error))?;
+        let reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
         // A promise that SQL's own rules make about nulls would differ from what a reader of the parts may rely on.
         let schema = parts::nullable(&Schema::new(plan.schema().fields().clone()));
         Ok(Self {
@@ -101,7 +104,13 @@ impl Features {
             plan,
             schema,
             columns,
+            reads,
         })
+    }
+
+    /// For each raw column, whether the query or the filter reads its values.
+    pub fn reads(&self) -> Vec<bool> {
+        self.reads.clone()
     }
 
     /// Columns of the result, in order.
@@ -215,6 +224,33 @@ fn state(raw: &SchemaRef, memory: u64) -> Result<SessionState> {
     let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?;
     context.register_table(RAW, Arc::new(table))?;
     Ok(context.state())
+}
+
+/// For each of the raw columns, whether it is read: what the plan takes of the table, and what the
+/// filters name.
+fn reads(
+    plan: &Arc<dyn ExecutionPlan>,
+    conditions: [&Option<Condition>; 2],
+    columns: usize,
+) -> Vec<bool> {
+    let mut reads = vec![false; columns];
+    let mut nodes = vec![plan];
+    while let Some(node) = nodes.pop() {
+        match node.downcast_ref::<StreamingTableExec>() {
+            Some(table) => match table.projection() {
+                Some(read) => read.iter().for_each(|&column| reads[column] = true),
+                None => reads.fill(true),
+            },
+            None => nodes.extend(node.children()),
+        }
+    }
+    for condition in conditions.into_iter().flatten() {
+        condition
+            .reads
+            .iter()
+            .for_each(|&column| reads[column] = true);
+    }
+    reads
 }
 
 impl Condition {

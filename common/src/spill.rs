@@ -5,15 +5,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 
-/// Bytes of records that are kept in memory before a run is spilled.
-const MEMORY: usize = 16 << 20;
+use crate::work::{ScratchFile, Work};
+
 /// Runs of a level that are merged into one of the next: so many files are open at most for each level.
 const FAN_IN: usize = 64;
 /// Bytes that are read from a run at once.
@@ -72,27 +70,28 @@ impl<const WORDS: usize> Record for [u64; WORDS] {
 /// The order of equal records does not matter, so the result depends neither on the order of pushing nor on how records
 /// were spread over sorters that are merged.
 pub struct Sorter<R: Record = u128> {
-    folder: PathBuf,
+    work: Work,
     run: usize,
     values: Vec<R>,
     /// By level: how often its records were merged already.
-    spilled: Vec<Vec<File>>,
+    spilled: Vec<Vec<ScratchFile>>,
 }
 
 impl<R: Record> Sorter<R> {
-    /// A sorter that spills into unnamed files in `folder`, which vanish with the process. It keeps 16 MiB in memory.
-    pub fn new(folder: &Path) -> Self {
-        Self::with_memory(folder, MEMORY)
+    /// A sorter that spills into unnamed files in a scratch folder, which vanish with the process. It keeps its share of
+    /// memory, 16 MiB at most.
+    pub fn new(work: &Work) -> Self {
+        Self::with_memory(work, work.sorter_memory())
     }
 
     /// A sorter that keeps at most `bytes` of records in memory, and at least one record.
-    pub fn with_memory(folder: &Path, bytes: usize) -> Self {
-        Self::with_run(folder, (bytes / R::BYTES).max(1))
+    pub fn with_memory(work: impl Into<Work>, bytes: usize) -> Self {
+        Self::with_run(work, (bytes / R::BYTES).max(1))
     }
 
-    fn with_run(folder: &Path, run: usize) -> Self {
+    fn with_run(work: impl Into<Work>, run: usize) -> Self {
         Self {
-            folder: folder.to_owned(),
+            work: work.into(),
             run,
             values: Vec::new(),
             spilled: Vec::new(),
@@ -149,12 +148,12 @@ impl<R: Record> Sorter<R> {
 
     fn spill(&mut self) -> Result<()> {
         self.values.sort_unstable();
-        let run = write_run(&self.folder, self.values.drain(..).map(Ok))?;
+        let run = write_run(&self.work, self.values.drain(..).map(Ok))?;
         self.add_run(0, run)
     }
 
     /// Adds a sorted run, and merges its level when it is full.
-    fn add_run(&mut self, level: usize, run: File) -> Result<()> {
+    fn add_run(&mut self, level: usize, run: ScratchFile) -> Result<()> {
         if self.spilled.len() <= level {
             self.spilled.resize_with(level + 1, Vec::new);
         }
@@ -163,7 +162,7 @@ impl<R: Record> Sorter<R> {
             return Ok(());
         }
         let full = std::mem::take(&mut self.spilled[level]);
-        let merged = write_run(&self.folder, Sorted::<R>::merged(full)?)?;
+        let merged = write_run(&self.work, Sorted::<R>::merged(full)?)?;
         self.add_run(level + 1, merged)
     }
 }
@@ -171,16 +170,16 @@ impl<R: Record> Sorter<R> {
 /// Sorters for several threads: each thread fills one of its own, and no thread waits for another. Cheap to clone.
 #[derive(Clone)]
 pub struct Sorters<R: Record = u128> {
-    folder: Arc<Path>,
+    work: Work,
     bytes: usize,
     idle: Arc<Mutex<Vec<Sorter<R>>>>,
 }
 
 impl<R: Record> Sorters<R> {
     /// Sorters that keep at most `bytes` of records in memory each; see [`Sorter::with_memory`].
-    pub fn with_memory(folder: &Path, bytes: usize) -> Self {
+    pub fn with_memory(work: impl Into<Work>, bytes: usize) -> Self {
         Self {
-            folder: folder.into(),
+            work: work.into(),
             bytes,
             idle: Arc::default(),
         }
@@ -192,7 +191,7 @@ impl<R: Record> Sorters<R> {
     /// Those of `fill`; what it has pushed before is lost.
     pub fn lend<T>(&self, fill: impl FnOnce(&mut Sorter<R>) -> Result<T>) -> Result<T> {
         let idle = self.idle().pop();
-        let mut sorter = idle.unwrap_or_else(|| Sorter::with_memory(&self.folder, self.bytes));
+        let mut sorter = idle.unwrap_or_else(|| Sorter::with_memory(&self.work, self.bytes));
         let result = fill(&mut sorter)?;
         self.idle().push(sorter);
         Ok(result)
@@ -204,7 +203,7 @@ impl<R: Record> Sorters<R> {
     /// Those of [`Sorter::push`].
     pub fn finish(&self) -> Result<Sorted<R>> {
         let sorters = std::mem::take(&mut *self.idle());
-        let mut all = Sorter::with_memory(&self.folder, self.bytes);
+        let mut all = Sorter::with_memory(&self.work, self.bytes);
         for sorter in sorters {
             if all.is_empty() {
                 all = sorter
@@ -221,12 +220,13 @@ impl<R: Record> Sorters<R> {
 }
 
 /// Writes sorted records into an unnamed file, ready to be read.
-fn write_run<R: Record>(folder: &Path, values: impl Iterator<Item = Result<R>>) -> Result<File> {
-    let place = || format!("spilling sorted records into {}", folder.display());
-    let mut run = BufWriter::with_capacity(
-        READ_AHEAD,
-        tempfile::tempfile_in(folder).with_context(place)?,
-    );
+fn write_run<R: Record>(
+    work: &Work,
+    values: impl Iterator<Item = Result<R>>,
+) -> Result<ScratchFile> {
+    const PURPOSE: &str = "sorting records";
+    let place = || work.spilling(PURPOSE);
+    let mut run = BufWriter::with_capacity(READ_AHEAD, work.file(PURPOSE)?);
     let mut bytes = vec![0; R::BYTES];
     for value in values {
         value?.store(&mut bytes);
@@ -247,14 +247,14 @@ pub enum Sorted<R: Record = u128> {
     /// They are merged from runs on disk.
     Merged {
         /// The rest of every run.
-        runs: Vec<BufReader<File>>,
+        runs: Vec<BufReader<ScratchFile>>,
         /// The least record of every run that has one left.
         heads: BinaryHeap<Reverse<(R, usize)>>,
     },
 }
 
 impl<R: Record> Sorted<R> {
-    fn merged(runs: impl IntoIterator<Item = File>) -> Result<Self> {
+    fn merged(runs: impl IntoIterator<Item = ScratchFile>) -> Result<Self> {
         let mut runs: Vec<_> = runs
             .into_iter()
             .map(|run| BufReader::with_capacity(READ_AHEAD, run))
@@ -291,7 +291,7 @@ impl<R: Record> Iterator for Sorted<R> {
 }
 
 /// The next record of a run, `None` at its end.
-fn next<R: Record>(run: &mut BufReader<File>) -> Result<Option<R>> {
+fn next<R: Record>(run: &mut BufReader<ScratchFile>) -> Result<Option<R>> {
     const { assert!(0 < R::BYTES && R::BYTES <= LARGEST) };
     let mut bytes = [0; LARGEST];
     let bytes = &mut bytes[..R::BYTES];
@@ -324,6 +324,9 @@ pub fn from_ordered_bits(bits: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::exit_code;
+    use crate::work::Disk;
+    use std::path::Path;
 
     fn sorted(run: usize, values: &[u128]) -> Vec<u128> {
         let folder = tempfile::tempdir().unwrap();
@@ -435,6 +438,30 @@ mod tests {
                 float.to_bits()
             );
         }
+    }
+
+    #[test]
+    fn a_sorter_stays_within_the_budget_of_disk_and_gives_it_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(1000 * 16);
+        let work = Work::new(folder.path(), disk.clone(), 1 << 20);
+        let mut sorter = Sorter::with_run(&work, 10);
+        (0..400).for_each(|value| sorter.push(value).unwrap());
+        assert_eq!(sorter.finish().unwrap().count(), 400);
+        assert_eq!(disk.used(), 0);
+
+        let mut sorter = Sorter::with_run(&work, 10);
+        let error = (0..2000)
+            .find_map(|value| sorter.push(value).err())
+            .unwrap();
+        assert_eq!(exit_code(&error), 2, "{error:#}");
+        let text = format!("{error:#}");
+        assert!(
+            text.contains("--disk") && text.contains("sorting records"),
+            "{text}"
+        );
+        drop(sorter);
+        assert_eq!(disk.used(), 0);
     }
 
     #[test]

@@ -11,7 +11,9 @@ mod outputs;
 mod progress;
 mod resources;
 mod telemetry;
+mod workers;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
@@ -23,7 +25,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use chrono_tz::Tz;
 use clap::{CommandFactory, Subcommand};
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -32,12 +34,14 @@ use tracing::Instrument;
 use crate::failure::{self, Failure};
 use crate::retry::Budget;
 use crate::store::{Access, Environment, OpenUploads, Role, Store};
+use crate::work::{Disk, Work, size};
 
 pub use arguments::{Cache, RawArgs, Verbatim};
 pub use outputs::Outputs;
 pub use progress::Progress;
 
 use arguments::{Cli, Shared};
+use workers::Workers;
 
 /// How long a verb may take to close what it opened after SIGTERM; Kubernetes kills after 30 s.
 const GRACE: Duration = Duration::from_secs(7);
@@ -46,6 +50,9 @@ const ABORT_GRACE: Duration = Duration::from_secs(3);
 /// How long it may take to abort uploads after another failure.
 const ABORT: Duration = Duration::from_secs(10);
 
+/// Results for each thread that may wait for one that comes before them.
+const AHEAD: usize = 8;
+
 /// What every verb of a step can use.
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -53,6 +60,7 @@ pub struct Step {
     name: String,
     threads: usize,
     memory: u64,
+    work: Work,
     stop: Arc<AtomicBool>,
     stopping: Arc<Notify>,
     progress: Progress,
@@ -175,10 +183,15 @@ impl Step {
             Some(memory) => memory.bytes(),
             None => resources::memory_budget(),
         };
+        let disk = Disk::new(match shared.disk {
+            Some(disk) => disk.bytes(),
+            None => resources::disk_budget(&shared.work),
+        });
         Ok(Self {
             name: name.to_owned(),
             threads,
             memory,
+            work: Work::new(&shared.work, disk, memory / threads as u64),
             stop: Arc::default(),
             stopping: Arc::default(),
             environment: Environment::of_process(),
@@ -241,10 +254,51 @@ impl Step {
 
     /// The same step on another number of threads.
     pub fn with_threads(&self, threads: usize) -> Self {
+        let disk = self.work.disk().clone();
         Self {
             threads,
+            work: Work::new(&self.work, disk, self.memory / threads as u64),
             ..self.clone()
         }
+    }
+
+    /// The same step with another budget of memory, for tests.
+    pub fn with_memory(&self, memory: u64) -> Self {
+        Self {
+            memory,
+            ..self.clone()
+        }
+        .with_threads(self.threads)
+    }
+
+    /// The same step with another budget of disk, for tests.
+    pub fn with_disk(&self, bytes: u64) -> Self {
+        let memory = self.work.memory();
+        Self {
+            work: Work::new(&self.work, Disk::new(bytes), memory),
+            ..self.clone()
+        }
+    }
+
+    /// The same step on as many threads as the budget of memory has room for, when each takes `each` bytes besides `once`
+    /// bytes that are taken once; always one. `what` says what so much is taken for, such as `rows of 1000 columns`.
+    pub fn fitting(&self, once: u64, each: u64, what: &str) -> Self {
+        let room = self.memory.saturating_sub(once) / each.max(1);
+        let threads = usize::try_from(room)
+            .unwrap_or(usize::MAX)
+            .clamp(1, self.threads);
+        if threads == self.threads {
+            return self.clone();
+        }
+        tracing::info!(
+            threads,
+            "{threads} of {} threads work at the same time: the memory budget of {} has no room for more, with {} for \
+             {what} on each; --memory (ALAMEDA_MEMORY) raises it",
+            self.threads,
+            size(self.memory),
+            size(each),
+        );
+        self.with_threads(threads)
     }
 
     /// The same step with its store elsewhere and with other variables, for tests.
@@ -296,9 +350,9 @@ impl Step {
         self.shared.timezone
     }
 
-    /// Folder for spilled data.
-    pub fn work(&self) -> &Path {
-        &self.shared.work
+    /// Folder for spilled data, with what each thread may use of disk and memory.
+    pub fn work(&self) -> &Work {
+        &self.work
     }
 
     /// Shards worked on at the same time.
@@ -336,7 +390,7 @@ impl Step {
             role,
             environment: self.environment.clone(),
             budget: self.retry_budget(),
-            scratch: self.work().to_owned(),
+            scratch: self.work().clone(),
             uploads: Arc::clone(&self.uploads),
         }
     }
@@ -409,21 +463,54 @@ impl Step {
         &self,
         items: impl IntoIterator<Item = T>,
         work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
+        take: impl FnMut(R) -> Result<()>,
+    ) -> Result<()>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        self.fold_ahead(AHEAD * self.threads, items, work, take)
+            .await
+    }
+
+    /// [`Step::fold`] with a limit to how many results are in memory, those that are being made and those that wait for
+    /// one before them. A thread that is done goes on to the next item meanwhile.
+    pub async fn fold_ahead<T, R>(
+        &self,
+        ahead: usize,
+        items: impl IntoIterator<Item = T>,
+        work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
         mut take: impl FnMut(R) -> Result<()>,
     ) -> Result<()>
     where
         T: Send + 'static,
         R: Send + 'static,
     {
-        let calls = items.into_iter().map(|item| {
-            let (step, work) = (self.clone(), work.clone());
-            async move { blocking(move || step.check().and_then(|()| work(item))).await }
-        });
-        let mut results = futures::stream::iter(calls).buffered(self.threads);
-        while let Some(result) = results.try_next().await? {
-            take(result)?;
+        let mut items = items.into_iter().enumerate();
+        let mut workers = Workers::new(self, work);
+        let (mut waiting, mut next, mut failed) = (BTreeMap::new(), 0, false);
+        loop {
+            // After a failure only what comes before it is of interest: the first error in order is the one to report.
+            while !failed
+                && workers.busy < self.threads
+                && workers.busy + waiting.len() < ahead.max(1)
+            {
+                match items.next() {
+                    Some(item) => workers.give(item),
+                    None => break,
+                }
+            }
+            if workers.busy == 0 {
+                return Ok(());
+            }
+            let (number, result) = workers.next().await;
+            failed |= result.is_err();
+            waiting.insert(number, result);
+            while let Some(result) = waiting.remove(&next) {
+                take(result?)?;
+                next += 1;
+            }
         }
-        Ok(())
     }
 
     /// Runs the verb until it ends, or until SIGTERM and a time of grace in which it can close what it opened.

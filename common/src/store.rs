@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::layout;
 use crate::retry::Budget;
 use crate::step::blocking;
+use crate::work::Work;
 use address::Address;
 use folder::Folder;
 use s3::{Bucket, BucketUpload};
@@ -64,7 +65,7 @@ pub struct Access {
     /// How long a call is tried again.
     pub budget: Budget,
     /// Where objects are copied to when they are read as files.
-    pub scratch: PathBuf,
+    pub scratch: Work,
     /// Where uploads are listed until they end, so that none is left behind.
     pub uploads: Arc<OpenUploads>,
 }
@@ -76,7 +77,7 @@ impl Access {
             role,
             environment: Environment::of_process(),
             budget: Budget::default(),
-            scratch: std::env::temp_dir(),
+            scratch: std::env::temp_dir().as_path().into(),
             uploads: Arc::default(),
         }
     }
@@ -299,14 +300,23 @@ impl Store {
         if bytes != object.bytes {
             return Ok(false);
         }
-        if let Backend::Bucket(_) = &self.backend {
-            let path = file.to_owned();
-            if blocking(move || s3::etag_of(&path)).await? == object.stamp {
+        if let Backend::Bucket(bucket) = &self.backend {
+            let (bucket, path) = (Arc::clone(bucket), file.to_owned());
+            if blocking(move || bucket.etag_of(&path)).await? == object.stamp {
                 return Ok(true);
             }
         }
         let (there, here) = (self.file(&object.key).await?, file.to_owned());
         blocking(move || Ok(there.hash()? == hash_file(&here)?)).await
+    }
+
+    /// The digest of an object that [`Store::file`] gave. A file of a folder is read for it, once as long as it does not
+    /// change; a copy was hashed when it was made.
+    pub fn digest(&self, key: &str, file: &LocalFile) -> Result<String> {
+        match &self.backend {
+            Backend::Folder(folder) => folder.digest(key),
+            Backend::Bucket(_) => Ok(file.hash()?.sha256),
+        }
     }
 
     /// The path of an object, whether it is there or not; `None` unless the store is a folder.
@@ -323,6 +333,21 @@ impl Store {
             Backend::Folder(folder) => To::Folder(folder.upload(key).await?),
             Backend::Bucket(bucket) => To::Bucket(Box::new(BucketUpload::new(bucket, key)?)),
         }))
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// The same store, whose uploads have parts of other sizes.
+    fn with_part_sizes(self, first: usize, of_a_size: usize) -> Self {
+        let Backend::Bucket(bucket) = self.backend else {
+            return self;
+        };
+        let bucket = Arc::into_inner(bucket).expect("the store was just opened");
+        Self {
+            url: self.url,
+            backend: Backend::Bucket(Arc::new(bucket.with_part_sizes(first, of_a_size))),
+        }
     }
 }
 

@@ -251,6 +251,52 @@ async fn a_group_of_many_shards_is_marked_as_a_whole_and_its_shards_marks_are_ne
     );
 }
 
+/// Writes so many bytes for the shard.
+fn of_size(store: &Store, bytes: u64) -> impl Fn(&Shard) -> Result<Done> + Clone + Send + 'static {
+    let work = work(store);
+    let store = store.clone();
+    move |shard| {
+        let Done(part) = work(shard)?;
+        wait(store.put(&part.key, vec![0; bytes as usize]))?;
+        Ok(Done(Part { bytes, ..part }))
+    }
+}
+
+#[tokio::test]
+async fn marks_of_groups_that_another_workflow_cut_do_not_count() {
+    for parallelism in [2, 3, 4, 7] {
+        let home = tempfile::tempdir().unwrap();
+        let step = Step::for_test("probe", home.path());
+        let store = step.store().unwrap();
+        let plan = plan(&[1; 2 * MARKED_TOGETHER]);
+        plan.write(&store, 1).await.unwrap();
+        let whole = "000-of-001";
+        plan.map(&step, &store, whole, of_size(&store, 1))
+            .await
+            .unwrap();
+        // Another version of the program writes objects of other sizes; some of its groups are too small for a mark.
+        let other = step.refreshing().in_workflow("another");
+        let (_, groups) = plan.write(&store, parallelism).await.unwrap();
+        let groups: Vec<String> = serde_json::from_str(&groups).unwrap();
+        for id in &groups {
+            plan.map(&other, &store, id, of_size(&store, 2))
+                .await
+                .unwrap();
+        }
+        // The old mark of the group is there in every order of names.
+        let mark = layout::group_done(&plan.folder(), whole);
+        let last = layout::group_done(&plan.folder(), "999-of-999");
+        let stale = store.require(&mark).await.unwrap();
+        store.put(&last, stale).await.unwrap();
+        let done: Vec<Done> = plan.results(&other, &store).await.unwrap();
+        assert!(done.iter().all(|done| done.0.bytes == 2), "{parallelism}");
+        // Also for one that only commits.
+        let third = step.in_workflow("a third");
+        let done: Vec<Done> = plan.results(&third, &store).await.unwrap();
+        assert!(done.iter().all(|done| done.0.bytes == 2), "{parallelism}");
+    }
+}
+
 #[tokio::test]
 async fn what_went_wrong_in_a_marked_group_is_read_from_the_shards_own_mark() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

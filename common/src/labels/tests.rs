@@ -54,7 +54,7 @@ impl Raw {
             stamp: String::new(),
         };
         reader
-            .read(&self.store, &file, self.folder.path())?
+            .read(&self.store, &file, &self.folder.path().into())?
             .collect()
     }
 }

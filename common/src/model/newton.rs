@@ -132,6 +132,11 @@ impl NewtonSums {
         self.rows
     }
 
+    /// Bytes of memory that they take.
+    pub fn bytes(&self) -> u64 {
+        ((self.gradient.len() + self.hessian.len()) * size_of::<Sum>()) as u64
+    }
+
     /// Weighted log loss, without penalty.
     pub(super) fn loss(&self) -> f64 {
         self.loss.value()

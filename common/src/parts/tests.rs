@@ -52,7 +52,10 @@ async fn rows_come_back_in_order_and_the_same_rows_give_the_same_bytes() {
     );
 
     let columns = ["y".to_owned(), "a \"b\".c".to_owned()];
-    let read: Vec<RecordBatch> = read(&file, &columns).unwrap().map(Result::unwrap).collect();
+    let read: Vec<RecordBatch> = read(&file, &columns, &home.path().into())
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     assert!(read.iter().all(|batch| batch.num_rows() <= BATCH_ROWS));
     let all = arrow::compute::concat_batches(&read[0].schema(), &read).unwrap();
     assert_eq!(all, batch(0..10_001).project(&[2, 0]).unwrap());
@@ -63,14 +66,18 @@ async fn rows_come_back_in_order_and_the_same_rows_give_the_same_bytes() {
 async fn missing_columns_and_damaged_files_are_refused_by_name() {
     let home = tempfile::tempdir().unwrap();
     let (_, file) = written(home.path(), "one").await;
-    let missing = read(&file, &["z".to_owned()]).err().unwrap();
+    let missing = read(&file, &["z".to_owned()], &home.path().into())
+        .err()
+        .unwrap();
     assert_eq!(exit_code(&missing), 2);
     assert!(missing.to_string().contains("\"z\""), "{missing}");
 
     let bytes = std::fs::read(&file).unwrap();
     for content in [&bytes[..bytes.len() / 2], &b""[..], b"not parquet at all"] {
         std::fs::write(&file, content).unwrap();
-        let damaged = read(&file, &["y".to_owned()]).err().unwrap();
+        let damaged = read(&file, &["y".to_owned()], &home.path().into())
+            .err()
+            .unwrap();
         assert_eq!(exit_code(&damaged), 2);
         assert!(damaged.to_string().contains("damaged"), "{damaged}");
     }

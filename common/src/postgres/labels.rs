@@ -4,8 +4,6 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,6 +26,7 @@ use crate::model::ClassValue;
 use crate::retry::Trouble;
 use crate::step::Cache;
 use crate::store::Object;
+use crate::work::{ScratchFile, Work};
 
 /// The column of labels in the stage; no other column stands there but those of the key.
 const LABEL: &str = "alameda label";
@@ -143,11 +142,11 @@ pub struct LabelSorter {
 }
 
 impl LabelSorter {
-    /// Spills into unnamed files in `scratch`; keeps 16 MiB in memory for each thread.
-    pub fn new(labelling: &Labelling, scratch: &Path) -> Self {
+    /// Spills into unnamed files in a scratch folder; each thread keeps its share of memory.
+    pub fn new(labelling: &Labelling, work: impl Into<Work>) -> Self {
         Self {
             labelling: Arc::new(labelling.clone()),
-            sorters: Sorters::new(scratch),
+            sorters: Sorters::new(work),
         }
     }
 
@@ -188,7 +187,7 @@ impl LabelSorter {
 
 /// Labels, sorted and on disk.
 pub struct Labels {
-    runs: Vec<Arc<File>>,
+    runs: Vec<Arc<ScratchFile>>,
     labelling: Arc<Labelling>,
 }
 

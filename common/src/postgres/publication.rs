@@ -1,8 +1,6 @@
 //! What one set of results brings to the table, and its rows.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
@@ -19,6 +17,7 @@ use crate::digest;
 use crate::failure::Failure;
 use crate::manifest::{Column, ResultsManifest};
 use crate::profiles::{Baseline, Profiler, Profiling};
+use crate::work::{ScratchFile, Work};
 
 /// Columns that are the same for all rows of a set of results, so that they are told once.
 const MODEL_NAME: &str = "model_name";
@@ -235,11 +234,11 @@ struct Taken {
 }
 
 impl RowSorter {
-    /// Spills into unnamed files in `scratch`; keeps 16 MiB in memory for each thread.
-    pub fn new(publication: &Publication, scratch: &Path) -> Self {
+    /// Spills into unnamed files in a scratch folder; each thread keeps its share of memory.
+    pub fn new(publication: &Publication, work: impl Into<Work>) -> Self {
         Self {
             publication: Arc::new(publication.clone()),
-            sorters: Sorters::new(scratch),
+            sorters: Sorters::new(work),
             profiling: None,
             taken: Mutex::default(),
         }
@@ -349,7 +348,7 @@ impl RowSorter {
 
 /// The rows of a publication, sorted and on disk.
 pub struct Rows {
-    runs: Vec<Arc<File>>,
+    runs: Vec<Arc<ScratchFile>>,
     pub(super) publication: Arc<Publication>,
     pub(super) span: Option<Span>,
     pub(super) months: BTreeSet<Month>,

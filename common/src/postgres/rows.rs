@@ -7,16 +7,14 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
-use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
-/// Bytes of rows that a thread keeps in memory before it writes a run.
-const MEMORY: usize = 16 << 20;
+use crate::work::{ScratchFile, Work};
+
 /// Runs of a level that are merged into one of the next: so many files are open at most for each level.
 const FAN_IN: usize = 64;
 /// Bytes that are read from a run at once.
@@ -50,7 +48,7 @@ impl PartialOrd for Row {
 
 /// Sorts the rows of one thread.
 struct Sorter {
-    folder: PathBuf,
+    work: Work,
     memory: usize,
     cells: Vec<u8>,
     /// Prefix, end and part of each row in `cells`, with its begin.
@@ -60,11 +58,11 @@ struct Sorter {
 
 /// Sorted runs by level: how often their rows were merged already.
 #[derive(Default)]
-struct Runs(Vec<Vec<File>>);
+struct Runs(Vec<Vec<ScratchFile>>);
 
 impl Runs {
     /// Adds a run, and merges its level when that is full.
-    fn add(&mut self, folder: &Path, level: usize, run: File) -> Result<()> {
+    fn add(&mut self, work: &Work, level: usize, run: ScratchFile) -> Result<()> {
         if self.0.len() <= level {
             self.0.resize_with(level + 1, Vec::new);
         }
@@ -72,23 +70,23 @@ impl Runs {
         if self.0[level].len() < FAN_IN {
             return Ok(());
         }
-        let full: Vec<Arc<File>> = std::mem::take(&mut self.0[level])
+        let full: Vec<Arc<ScratchFile>> = std::mem::take(&mut self.0[level])
             .into_iter()
             .map(Arc::new)
             .collect();
-        let mut merged = RunWriter::new(folder)?;
+        let mut merged = RunWriter::new(work)?;
         let mut rows = Merged::new(&full)?;
         while let Some(row) = rows.next()? {
             merged.write(row.prefix, row.part, &row.cells)?;
         }
-        self.add(folder, level + 1, merged.finish()?)
+        self.add(work, level + 1, merged.finish()?)
     }
 }
 
 impl Sorter {
-    fn new(folder: &Path, memory: usize) -> Self {
+    fn new(work: &Work, memory: usize) -> Self {
         Self {
-            folder: folder.to_owned(),
+            work: work.clone(),
             memory,
             cells: Vec::new(),
             index: Vec::new(),
@@ -118,28 +116,29 @@ impl Sorter {
                 .then_with(|| cells[a.1..a.2].cmp(&cells[b.1..b.2]))
                 .then_with(|| a.3.cmp(&b.3))
         });
-        let mut run = RunWriter::new(&self.folder)?;
+        let mut run = RunWriter::new(&self.work)?;
         for &(prefix, begin, end, part) in index.iter() {
             run.write(prefix, part, &cells[begin..end])?;
         }
         cells.clear();
         index.clear();
-        self.runs.add(&self.folder, 0, run.finish()?)
+        self.runs.add(&self.work, 0, run.finish()?)
     }
 }
 
 /// Writes a run into an unnamed file, which vanishes with the process.
 struct RunWriter {
-    folder: PathBuf,
-    file: BufWriter<File>,
+    work: Work,
+    file: BufWriter<ScratchFile>,
 }
 
+const PURPOSE: &str = "sorting rows";
+
 impl RunWriter {
-    fn new(folder: &Path) -> Result<Self> {
-        let file = tempfile::tempfile_in(folder).with_context(|| spilling(folder))?;
+    fn new(work: &Work) -> Result<Self> {
         Ok(Self {
-            folder: folder.to_owned(),
-            file: BufWriter::with_capacity(READ_AHEAD, file),
+            work: work.clone(),
+            file: BufWriter::with_capacity(READ_AHEAD, work.file(PURPOSE)?),
         })
     }
 
@@ -152,38 +151,36 @@ impl RunWriter {
             .file
             .write_all(&head)
             .and_then(|()| self.file.write_all(cells));
-        written.with_context(|| spilling(&self.folder))
+        written.with_context(|| self.work.spilling(PURPOSE))
     }
 
-    fn finish(self) -> Result<File> {
-        let Self { folder, file } = self;
+    fn finish(self) -> Result<ScratchFile> {
+        let Self { work, file } = self;
         file.into_inner()
             .map_err(std::io::IntoInnerError::into_error)
-            .with_context(|| spilling(&folder))
+            .with_context(|| work.spilling(PURPOSE))
     }
-}
-
-fn spilling(folder: &Path) -> String {
-    format!("spilling sorted rows into {}", folder.display())
 }
 
 /// Takes in rows on several threads; each thread fills a sorter of its own. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Sorters {
-    folder: Arc<Path>,
+    work: Work,
     memory: usize,
     idle: Arc<Mutex<Vec<Sorter>>>,
 }
 
 impl Sorters {
-    /// Sorters that spill into `folder`, and keep 16 MiB in memory each.
-    pub(super) fn new(folder: &Path) -> Self {
-        Self::with_memory(folder, MEMORY)
+    /// Sorters that spill into a scratch folder, and keep their share of memory each.
+    pub(super) fn new(work: impl Into<Work>) -> Self {
+        let work = work.into();
+        let memory = work.sorter_memory();
+        Self::with_memory(work, memory)
     }
 
-    fn with_memory(folder: &Path, memory: usize) -> Self {
+    fn with_memory(work: Work, memory: usize) -> Self {
         Self {
-            folder: folder.into(),
+            work,
             memory,
             idle: Arc::default(),
         }
@@ -204,7 +201,7 @@ impl Sorters {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        let mut sorter = idle.unwrap_or_else(|| Sorter::new(&self.folder, self.memory));
+        let mut sorter = idle.unwrap_or_else(|| Sorter::new(&self.work, self.memory));
         (0..count).try_for_each(|row| sorter.push(part, |cells| put(row, cells)))?;
         self.idle
             .lock()
@@ -217,7 +214,7 @@ impl Sorters {
     ///
     /// # Errors
     /// Those of [`Sorters::push`].
-    pub(super) fn finish(&self) -> Result<Vec<Arc<File>>> {
+    pub(super) fn finish(&self) -> Result<Vec<Arc<ScratchFile>>> {
         let sorters =
             std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all = Runs::default();
@@ -225,7 +222,7 @@ impl Sorters {
             sorter.spill()?;
             for (level, runs) in sorter.runs.0.into_iter().enumerate() {
                 runs.into_iter()
-                    .try_for_each(|run| all.add(&self.folder, level, run))?;
+                    .try_for_each(|run| all.add(&self.work, level, run))?;
             }
         }
         Ok(all.0.into_iter().flatten().map(Arc::new).collect())
@@ -234,13 +231,13 @@ impl Sorters {
 
 /// Reads a file from its beginning without moving the position that other readers have.
 struct FromStart {
-    file: Arc<File>,
+    file: Arc<ScratchFile>,
     position: u64,
 }
 
 impl Read for FromStart {
     fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read_at(bytes, self.position)?;
+        let read = self.file.file().read_at(bytes, self.position)?;
         self.position += read as u64;
         Ok(read)
     }
@@ -257,8 +254,8 @@ pub(super) struct Merged {
 
 impl Merged {
     /// Begins at the first row.
-    pub(super) fn new(files: &[Arc<File>]) -> Result<Self> {
-        let reader = |file: &Arc<File>| {
+    pub(super) fn new(files: &[Arc<ScratchFile>]) -> Result<Self> {
+        let reader = |file: &Arc<ScratchFile>| {
             BufReader::with_capacity(
                 READ_AHEAD,
                 FromStart {
@@ -321,10 +318,11 @@ fn read(run: &mut BufReader<FromStart>, row: &mut Row) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn sorted(memory: usize, rows: &[(u64, &str)]) -> Vec<(u64, String)> {
         let folder = tempfile::tempdir().unwrap();
-        let sorters = Sorters::with_memory(folder.path(), memory);
+        let sorters = Sorters::with_memory(folder.path().into(), memory);
         for (part, &(prefix, cells)) in rows.iter().enumerate() {
             let put = |_, target: &mut Vec<u8>| {
                 target.extend(cells.as_bytes());
@@ -370,7 +368,7 @@ mod tests {
 
     #[test]
     fn an_unwritable_scratch_folder_is_named() {
-        let sorters = Sorters::with_memory(Path::new("/no/such/folder"), 1);
+        let sorters = Sorters::with_memory(Path::new("/no/such/folder").into(), 1);
         let error = sorters.push(0, 1, |_, _| 0).unwrap_err();
         assert!(error.to_string().contains("/no/such/folder"), "{error}");
     }

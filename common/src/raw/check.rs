@@ -1,7 +1,6 @@
 //! Rows against their contract: every breach is counted, and the first of each kind is kept as an example.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
@@ -11,15 +10,18 @@ use crate::dataset::rule::{self, Breach, Rule};
 use crate::dataset::{Role, keys};
 use crate::failure::Failure;
 use crate::spill::Sorter;
+use crate::work::Work;
 
 /// Checks the rows of one file, batch by batch.
 pub(super) struct Checker {
-    rules: Vec<Rule>,
+    /// `None` for a column that is not read.
+    rules: Vec<Option<Rule>>,
     /// Places of the columns that name a row.
     key: Vec<usize>,
     /// Places of the columns that decide which rows are kept.
     decisive: Vec<usize>,
     names: Sorter,
+    work: Work,
     rows: u64,
     kept: u64,
     unlabelled: u64,
@@ -34,16 +36,26 @@ struct Tally {
 }
 
 impl Checker {
-    pub(super) fn new(file: &RawFile, scratch: &Path) -> Result<Self> {
+    /// The columns that are `unread` are null in every row, and keep their rules.
+    pub(super) fn new(file: &RawFile, unread: &[bool], work: &Work) -> Result<Self> {
         let columns = &file.dataset.columns;
         let key = (0..columns.len())
             .filter(|&at| matches!(columns[at].role, Role::Id | Role::Time))
             .collect();
+        let rules = file
+            .dataset
+            .rules(file.labels)
+            .map_err(Failure::usage)?
+            .into_iter();
         Ok(Self {
-            rules: file.dataset.rules(file.labels).map_err(Failure::usage)?,
+            rules: rules
+                .zip(unread)
+                .map(|(rule, unread)| (!unread).then_some(rule))
+                .collect(),
             key,
             decisive: file.decisive.clone(),
-            names: Sorter::new(scratch),
+            names: Sorter::new(work),
+            work: work.clone(),
             rows: 0,
             kept: 0,
             unlabelled: 0,
@@ -90,6 +102,9 @@ impl Checker {
             });
         }
         for (column, rule) in self.rules.iter().enumerate() {
+            let Some(rule) = rule else {
+                continue;
+            };
             let array = batch.column(column);
             self.not_finite[column] += rule.check(array, keep, |breach, row| {
                 // What could not be read stands as null in the batch, and is noted already.
@@ -128,10 +143,8 @@ impl Checker {
         keep: &mut impl FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
     ) -> Result<Summary> {
         let mut lines = self.lines(file);
-        let (repeated, example) = repeats(std::mem::replace(
-            &mut self.names,
-            Sorter::new(Path::new("")),
-        ))?;
+        let names = std::mem::replace(&mut self.names, Sorter::new(&self.work));
+        let (repeated, example) = repeats(names)?;
         if let Some(hash) = example {
             lines.push(self.line_of_repeats(file, repeated, hash, keep)?);
         }
@@ -180,7 +193,7 @@ impl Checker {
     ) -> Result<String> {
         let (mut places, mut example) = (Vec::new(), String::new());
         let mut before = 0;
-        'file: for chunk in file.chunks()? {
+        'file: for chunk in file.chunks(&self.work)?.0 {
             let chunk = chunk?;
             let kept = keep(&chunk.batch)?;
             let (kept, _) = file.labelled(&chunk, kept)?;

@@ -7,35 +7,37 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::datatypes::{DataType, SchemaRef};
 use parquet::file::metadata::ParquetMetaDataReader;
 
 use super::{Chunk, Chunks, RawFile, advice, convert, int96, unreadable};
 use crate::dataset::{Labels, Role};
-use crate::parts::BATCH_ROWS;
+use crate::failure::Failure;
+use crate::parts::batches::is_text;
+use crate::parts::file::ParquetFile;
+use crate::work::Work;
 
-/// What is told of pages that the decoder has a panic for.
+/// The reason for pages that the decoder panics on.
 const PAGES: &str = "its pages make no sense";
 
-pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
+/// The rows of a file, and which columns of the contract are null in them because nobody reads their values.
+pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
     let file = File::open(&raw.path).with_context(|| format!("opening {}", raw.path.display()))?;
-    let builder = guard(&raw.key, PAGES, || {
-        ParquetRecordBatchReaderBuilder::try_new(file)
+    let file = ParquetFile::open(file, &raw.key, |key, error| {
+        unreadable(key, "parquet", error)
     })?;
-    let (builder, mut nanos) = int96::in_microseconds(raw, builder)?;
-    let positions = positions(raw, builder.schema())?;
-    let mask = ProjectionMask::roots(
-        builder.parquet_schema(),
-        positions.iter().copied().flatten(),
-    );
-    let mut reader = guard(&raw.key, PAGES, || {
-        builder
-            .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
-            .build()
-    })?;
+    let (builder, mut nanos) = int96::in_microseconds(raw, file.builder()?)?;
+    let file = match nanos {
+        Some(_) => file.in_schema(builder.schema().clone())?,
+        None => file,
+    };
+    let positions = positions(raw, file.schema())?;
+    let unread = unread(raw, &file, &positions)?;
+    let positions: Vec<Option<usize>> = positions
+        .into_iter()
+        .zip(&unread)
+        .map(|(position, unread)| position.filter(|_| !unread))
+        .collect();
     // The reader gives columns in the order of the file.
     let mut in_file: Vec<usize> = positions.iter().copied().flatten().collect();
     in_file.sort_unstable();
@@ -43,11 +45,10 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
         .iter()
         .map(|position| position.and_then(|position| in_file.binary_search(&position).ok()))
         .collect();
-    let (raw, schema, wanted) = (raw.clone(), raw.dataset.raw_schema(), raw.wanted());
-    let mut read = move || -> Result<Option<Chunk>> {
-        let Some(batch) = guard(&raw.key, PAGES, || reader.next().transpose())? else {
-            return Ok(None);
-        };
+    let (key, schema, wanted) = (raw.key.clone(), raw.dataset.raw_schema(), raw.wanted());
+    let rows = file.rows(&in_file, raw.batch_rows(), work)?;
+    let chunks = rows.map(move |batch| {
+        let batch = batch?;
         let mut misfits = Vec::new();
         let mut columns = Vec::with_capacity(order.len());
         for (wanted, position) in wanted.iter().zip(&order) {
@@ -58,12 +59,34 @@ pub(super) fn open(raw: &RawFile) -> Result<Chunks> {
         }
         let batch = RecordBatch::try_new(schema.clone(), columns)?;
         if let Some(nanos) = &mut nanos {
-            let nanos = guard(&raw.key, PAGES, || nanos.rows(batch.num_rows()))?;
+            let nanos = guard(&key, PAGES, || nanos.rows(batch.num_rows()))?;
             int96::check(&batch, &nanos, &wanted, &mut misfits);
         }
-        Ok(Some(Chunk { batch, misfits }))
-    };
-    Ok(Box::new(std::iter::from_fn(move || read().transpose())))
+        Ok(Chunk { batch, misfits })
+    });
+    Ok((Box::new(chunks), unread))
+}
+
+/// Which columns need not be decoded: nobody reads their values, and there is nothing to check in them that the file's
+/// statistics do not tell.
+fn unread(raw: &RawFile, file: &ParquetFile, positions: &[Option<usize>]) -> Result<Vec<bool>> {
+    let rules = raw.dataset.rules(raw.labels).map_err(Failure::usage)?;
+    let columns = raw.dataset.columns.iter().zip(positions).zip(rules);
+    let unread = columns
+        .enumerate()
+        .map(|(index, ((column, position), rule))| {
+            let Some(position) = *position else {
+                return false;
+            };
+            let found = file.schema().field(position).data_type();
+            let wanted = column.column_type.data_type();
+            let is_plain = *found == wanted || (is_text(found) && wanted == DataType::Utf8);
+            !raw.reads(index)
+                && matches!(column.role, Role::Ignored | Role::Feature)
+                && is_plain
+                && rule.holds_for_any_value(|| file.nulls(position))
+        });
+    Ok(unread.collect())
 }
 
 /// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an error, of which

@@ -15,6 +15,7 @@ use crate::failure::exit_code;
 
 mod csv_files;
 mod damage;
+mod width;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/raw");
 
@@ -39,6 +40,7 @@ pub(super) fn file(path: &Path, dataset: &Arc<Dataset>, labels: Labels) -> RawFi
         labels,
         pinned: false,
         decisive: Vec::new(),
+        reads: Reads::default(),
     }
 }
 

@@ -293,3 +293,16 @@ fn an_error_of_the_rows_keeps_its_meaning() {
     assert_eq!(exit_code(&error), 10);
     assert_eq!(error.to_string(), "train/a.parquet is broken");
 }
+
+#[test]
+fn columns_that_neither_the_query_nor_the_filter_names_are_not_read() {
+    let of = |filter, sql| features_of(sample(filter), sql).unwrap().reads();
+    let narrow = "SELECT date, customerId, target, feature1 * 2 AS x FROM raw";
+    assert_eq!(of(None, narrow), [true, true, true, false, false, true]);
+    let filter = Some("country = 'DE' OR feature2 > 1");
+    assert_eq!(of(filter, narrow), [true; 6]);
+    assert_eq!(of(None, "SELECT * FROM raw"), [true; 6]);
+    let nested = "SELECT date, customerId, target, feature2 FROM (SELECT * FROM raw) AS r \
+                  WHERE length(country) > 1";
+    assert_eq!(of(None, nested), [true, true, false, true, true, true]);
+}

@@ -83,6 +83,15 @@ pub(super) struct Shared {
     )]
     pub(super) memory: Option<Bytes>,
 
+    /// Disk budget of the scratch folder, such as 10GiB [default: what is free on it, but for a twentieth]
+    #[arg(
+        long,
+        env = "ALAMEDA_DISK",
+        global = true,
+        help_heading = "Shared options"
+    )]
+    pub(super) disk: Option<Bytes>,
+
     /// Shards worked on at the same time [default: the cgroup's CPU quota]
     #[arg(long, env = "ALAMEDA_THREADS", value_parser = threads, global = true, help_heading = "Shared options")]
     pub(super) threads: Option<usize>,
@@ -143,6 +152,7 @@ impl Shared {
             out: home.join("out"),
             work: home.join("work"),
             memory: None,
+            disk: None,
             threads: Some(2),
             retry_budget: Budget::default(),
             timezone: Tz::UTC,

@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::sync::Mutex;
 
 use super::arguments::{Bytes, Cli, parse};
 use super::*;
@@ -233,4 +234,58 @@ fn every_output_is_written_also_when_it_is_empty() {
         ["3", "", "", "0.5", "<p>"]
     );
     assert_eq!(outputs.get("rows"), Some("3"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_go_on_while_the_first_item_takes_long_and_results_come_in_order() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path()).with_threads(2);
+    // The first item ends only when the sixth has begun.
+    let (begun, wait_for) = std::sync::mpsc::channel();
+    let (begun, wait_for) = (Mutex::new(begun), Mutex::new(wait_for));
+    let shared = Arc::new((begun, wait_for));
+    let work = move |item: usize| {
+        match item {
+            0 => shared
+                .1
+                .lock()
+                .unwrap()
+                .recv_timeout(Duration::from_secs(60))?,
+            5 => shared.0.lock().unwrap().send(())?,
+            _ => {}
+        }
+        Ok(item)
+    };
+    assert_eq!(
+        step.each(0..12, work).await.unwrap(),
+        (0..12).collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_error_in_the_order_of_the_items_is_the_one_that_is_reported() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("probe", home.path()).with_threads(3);
+    // The item that fails first is not the first that fails.
+    let (failed, wait_for) = std::sync::mpsc::channel();
+    let shared = Arc::new((Mutex::new(failed), Mutex::new(wait_for)));
+    let work = move |item: usize| -> Result<usize> {
+        match item {
+            1 => shared
+                .1
+                .lock()
+                .unwrap()
+                .recv_timeout(Duration::from_secs(60))?,
+            2 => shared.0.lock().unwrap().send(())?,
+            _ => return Ok(item),
+        }
+        anyhow::bail!("item {item}")
+    };
+    let mut taken = Vec::new();
+    let error = step.fold(0..100, work, |item| {
+        taken.push(item);
+        Ok(())
+    });
+    assert_eq!(error.await.unwrap_err().to_string(), "item 1");
+    assert_eq!(taken, [0]);
 }

@@ -8,6 +8,7 @@ use tempfile::TempPath;
 
 use super::Object;
 use crate::digest;
+use crate::work::Space;
 
 /// A file that holds an object's bytes, for as long as this lives: a reader that has opened the file may drop it.
 ///
@@ -24,6 +25,8 @@ enum Place {
         path: TempPath,
         object: Object,
         written: Written,
+        /// What the copy takes of the disk, given back together with it.
+        _space: Space,
     },
 }
 
@@ -37,12 +40,19 @@ pub struct Written {
 }
 
 impl LocalFile {
-    pub(super) fn copied(path: TempPath, name: String, object: Object, written: Written) -> Self {
+    pub(super) fn copied(
+        path: TempPath,
+        name: String,
+        object: Object,
+        written: Written,
+        space: Space,
+    ) -> Self {
         Self {
             place: Place::Copy {
                 path,
                 object,
                 written,
+                _space: space,
             },
             name,
         }

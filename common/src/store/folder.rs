@@ -1,6 +1,9 @@
 //! A folder as an object store.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
@@ -10,7 +13,7 @@ use object_store::{
     PutPayload, WriteMultipart,
 };
 
-use super::{Object, location};
+use super::{Object, hash_file, location};
 use crate::failure::Failure;
 
 /// Bytes that are written at once; a folder asks for no least size.
@@ -23,6 +26,8 @@ const CHUNKS_IN_FLIGHT: usize = 2;
 pub(super) struct Folder {
     files: LocalFileSystem,
     path: PathBuf,
+    /// By key: size, time of the last change, and digest.
+    digests: Mutex<HashMap<String, (u64, SystemTime, String)>>,
 }
 
 impl Folder {
@@ -39,6 +44,7 @@ impl Folder {
         Ok(Self {
             files,
             path: path.to_owned(),
+            digests: Mutex::default(),
         })
     }
 
@@ -127,6 +133,28 @@ impl Folder {
     pub(super) async fn delete(&self, key: &str) -> Result<()> {
         let deleted = self.files.delete(&location("", key)?).await;
         deleted.with_context(|| format!("deleting {}", self.name(key)))
+    }
+
+    /// The digest of an object's bytes, which are read once as long as they do not change.
+    pub(super) fn digest(&self, key: &str) -> Result<String> {
+        let path = self.file(key)?;
+        let looking_up = || format!("looking up {}", path.display());
+        let metadata = std::fs::metadata(&path).with_context(looking_up)?;
+        let (bytes, changed) = (
+            metadata.len(),
+            metadata.modified().with_context(looking_up)?,
+        );
+        let known = |digests: &HashMap<String, (u64, SystemTime, String)>| {
+            let known = digests.get(key)?;
+            (known.0 == bytes && known.1 == changed).then(|| known.2.clone())
+        };
+        let digests = || self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(digest) = known(&digests()) {
+            return Ok(digest);
+        }
+        let digest = hash_file(&path)?.sha256;
+        digests().insert(key.to_owned(), (bytes, changed, digest.clone()));
+        Ok(digest)
     }
 
     /// The file of an object, whether there is one or not.

@@ -12,7 +12,7 @@ mod uploads;
 
 use std::fmt;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,10 +30,11 @@ use super::environment::{Identity, Role, Source};
 use super::{Object, location};
 use crate::failure::Failure;
 use crate::retry::{Budget, Service, Trouble};
+use crate::work::Work;
 use http::Refusal;
 use trouble::Verdict;
+use uploads::PartSizes;
 
-pub(super) use etag::etag_of;
 pub(super) use uploads::BucketUpload;
 pub use uploads::OpenUploads;
 
@@ -60,8 +61,9 @@ pub(super) struct Bucket {
     url: String,
     service: Service,
     budget: Budget,
-    scratch: PathBuf,
+    scratch: Work,
     uploads: Arc<OpenUploads>,
+    part_sizes: PartSizes,
     /// Whether an answer has told that the bucket exists.
     is_there: AtomicBool,
 }
@@ -85,6 +87,19 @@ enum Outcome<T> {
 }
 
 impl Bucket {
+    /// The ETag that the object of a file has that was uploaded from here.
+    pub(super) fn etag_of(&self, path: &Path) -> Result<String> {
+        etag::etag_of(path, self.part_sizes)
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_part_sizes(self, first: usize, of_a_size: usize) -> Self {
+        Self {
+            part_sizes: PartSizes { first, of_a_size },
+            ..self
+        }
+    }
+
     pub(super) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         Ok(self
             .transfer(key, None, Vec::new())

@@ -173,7 +173,8 @@ struct Scoring {
 
 impl Scoring {
     fn score(&self, shard: &Shard) -> Result<Scored> {
-        let file = wait(self.store.file(&shard.key))?;
+        // A part's stamp is its digest.
+        let file = parts::local(&self.store, &shard.key, &shard.stamp)?;
         let columns: Vec<String> = self
             .job
             .kept()
@@ -191,7 +192,7 @@ impl Scoring {
         let mut writer = PartWriter::new(&self.store, key, shard.ordinal, scorer.schema())?;
         let profiling = profiles::of_shard(&self.step, &self.baseline, &self.job, scorer.schema())?;
         let mut unscored_rows = 0;
-        for batch in parts::read(&file, &columns)? {
+        for batch in parts::read(&file, &columns, self.step.work())? {
             self.step.check()?;
             let (scored, unscored) = scorer
                 .score(&batch?)

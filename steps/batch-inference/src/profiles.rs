@@ -50,6 +50,9 @@ pub(crate) fn of_shard(
 /// The profiles of a group of shards, put together: what is counted adds up to the same in any order.
 #[derive(Serialize, Deserialize)]
 struct OfGroup {
+    /// The workflow that put them together: another one may have cut other groups, and scored shards again since.
+    #[serde(default)]
+    workflow: String,
     /// Keys of the shards' own profiles.
     keys: Vec<String>,
     profiles: Vec<StoredProfile>,
@@ -74,6 +77,7 @@ pub(crate) async fn merge_group(
     let mut all = Profiler::new(baseline, step.memory() / 4);
     add_shards(step, store, &mut all, keys.clone()).await?;
     let of_group = OfGroup {
+        workflow: step.workflow().to_owned(),
         keys,
         profiles: all.stored()?,
     };
@@ -98,8 +102,8 @@ async fn add_shards(
     Ok(())
 }
 
-/// Adds the profiles of groups, and takes their shards out of `keys`. A group that another parallelism cut is passed over
-/// where it has a shard that was counted.
+/// Adds the profiles of groups of this workflow, and takes their shards out of `keys`. A group that another parallelism cut
+/// is passed over where it has a shard that was counted.
 async fn add_groups(
     step: &Step,
     store: &Store,
@@ -113,7 +117,12 @@ async fn add_groups(
         .buffered(CONCURRENT);
     while let Some(group) = groups.try_next().await? {
         step.check()?;
-        if let Some(group) = group.filter(|group| group.keys.iter().all(|key| keys.contains(key))) {
+        let is_ours = |group: &OfGroup| {
+            !step.is_manual()
+                && group.workflow == step.workflow()
+                && group.keys.iter().all(|key| keys.contains(key))
+        };
+        if let Some(group) = group.filter(is_ours) {
             all.add_stored(&group.profiles)?;
             for key in &group.keys {
                 keys.remove(key);

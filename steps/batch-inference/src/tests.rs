@@ -312,9 +312,13 @@ impl Bench {
         let mut batches = Vec::new();
         for part in &manifest.parts {
             batches.extend(
-                parts::read(&self.store.file(&part.key).await.unwrap(), &columns)
-                    .unwrap()
-                    .map(Result::unwrap),
+                parts::read(
+                    &self.store.file(&part.key).await.unwrap(),
+                    &columns,
+                    self.step.work(),
+                )
+                .unwrap()
+                .map(Result::unwrap),
             );
         }
         let schema = batches[0].schema();
@@ -430,7 +434,7 @@ async fn a_second_run_reuses_and_a_third_with_lost_parts_writes_the_same_bytes()
 async fn a_row_without_a_usable_feature_has_no_prediction() {
     let bench = Bench::new().await;
     let predict = bench.prepare("1", &[4]).await;
-    let manifest: DatasetManifest = manifest::require(&bench.store, &predict).await.unwrap();
+    let mut manifest: DatasetManifest = manifest::require(&bench.store, &predict).await.unwrap();
     let broken = {
         let batch = rows(0, 4);
         let mut columns = batch.columns().to_vec();
@@ -443,13 +447,22 @@ async fn a_row_without_a_usable_feature_has_no_prediction() {
         RecordBatch::try_new(batch.schema(), columns).unwrap()
     };
     let (store, key) = (bench.store.clone(), manifest.parts[0].key.clone());
-    blocking(move || {
+    let part = blocking(move || {
         let mut writer = PartWriter::new(&store, key, 0, &broken.schema())?;
         writer.write(&broken)?;
         writer.finish()
     })
     .await
     .unwrap();
+    let error = bench.score("models:/m/1", &predict).await.unwrap_err();
+    assert_eq!(common::failure::exit_code(&error), 2, "{error:#}");
+    let text = format!("{error:#}");
+    assert!(
+        text.contains(&part.key) && text.contains("is not the file that its manifest lists"),
+        "{text}"
+    );
+    manifest.parts[0] = part;
+    bench.store.put_json(&predict, &manifest).await.unwrap();
     let (key, _) = bench.score("models:/m/1", &predict).await.unwrap();
     let (manifest, batch) = bench.results(&key).await;
     assert_eq!(manifest.unscored_rows, 3);

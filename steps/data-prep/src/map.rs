@@ -34,8 +34,10 @@ pub(crate) async fn map(
             .filter(|raw| keys.contains(raw.key.as_str()));
         return Ok(outputs(of_group.map(|raw| raw.rows).sum(), true));
     }
+    let preparation = preparation(step, store, &plan.job).await?;
+    let step = &preparation.fitting(step);
     let task = Arc::new(Task {
-        preparation: preparation(step, store, &plan.job).await?,
+        preparation: preparation.on(step),
         plan: plan.clone(),
         fingerprint: plan.inputs.fingerprint(),
         store: store.clone(),

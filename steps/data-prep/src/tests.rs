@@ -1,6 +1,7 @@
 //! Every test runs the verbs as the workflow does, over folders.
 
 mod bad_files;
+mod bytes;
 mod left_out;
 mod predict;
 mod rerun;
@@ -141,7 +142,7 @@ impl Bench {
         for part in &manifest.parts {
             let file = self.store.local_path(&part.key).unwrap();
             batches.extend(
-                parts::read(&file.into(), &columns)
+                parts::read(&file.into(), &columns, self.step.work())
                     .unwrap()
                     .map(Result::unwrap),
             );

@@ -1,13 +1,13 @@
 //! Joins rows with late labels, and counts what needs both or looks across all rows. One pass, in the order of the keys.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use common::days::DayNumber;
 use common::metrics::{Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking};
 use common::spill::{Sorted, Sorter, from_ordered_bits, ordered_bits};
 use common::step::Step;
+use common::work::Work;
 
 use crate::content::LateLabels;
 use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};
@@ -61,18 +61,17 @@ impl DayCounts {
 }
 
 /// Joins sorted [`Row`]s with sorted [`LateLabel`]s; a late label wins over the row's own. Ranks are sorted in
-/// `scratch`, at most `memory` bytes of them at once in memory.
+/// the scratch folder.
 pub(crate) fn join(
     step: &Step,
     rows: Sorted<RowWords>,
     late: Sorted<LabelWords>,
     threshold: f64,
     mut segmentation: Segmentation,
-    scratch: &Path,
-    memory: usize,
+    work: &Work,
 ) -> Result<Joined> {
     let mut late = LatestLabels::new(late)?;
-    let mut scores = Sorter::<[u64; 2]>::with_memory(scratch, memory);
+    let mut scores = Sorter::<[u64; 2]>::new(work);
     let mut days = BTreeMap::new();
     let (mut duplicate_keys, mut duplicate_rows) = (0, 0);
     let mut previous: Option<u128> = None;

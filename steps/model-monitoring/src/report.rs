@@ -16,7 +16,7 @@ use crate::join::join;
 use crate::judge;
 use crate::page;
 use crate::record::{record, record_again, run_of};
-use crate::scan::{Divisions, scan_labels, scan_parts, sorter_memory};
+use crate::scan::{Divisions, fitting, scan_labels, scan_parts};
 use crate::segments::Segmentation;
 use crate::subject::Subject;
 
@@ -165,18 +165,20 @@ async fn content(
     thresholds: &Thresholds,
 ) -> Result<Content> {
     let scratch = step.scratch()?;
-    let memory = sorter_memory(step);
+    let step = &fitting(step, subject)?;
+    let work = step.work().in_folder(scratch.path());
+    let memory = work.sorter_memory();
     let (rows, late) = (
-        Sorters::with_memory(scratch.path(), memory),
-        Sorters::with_memory(scratch.path(), memory),
+        Sorters::with_memory(&work, memory),
+        Sorters::with_memory(&work, memory),
     );
     let divisions = Divisions::of(subject)?;
     let scan = scan_parts(step, store, subject, &divisions, &rows).await?;
-    scan_labels(step, raw, subject, scratch.path(), &late).await?;
+    scan_labels(step, raw, subject, &work, &late).await?;
     let threshold = subject.model.threshold;
     let cuts = subject.reference_score()?.cuts(&DECILES);
     let parts = Segmentation::new(threshold, cuts, subject.segment_columns().len());
-    let (joining, folder) = (step.clone(), scratch.path().to_owned());
+    let joining = step.clone();
     let joined = blocking(move || {
         join(
             &joining,
@@ -184,8 +186,7 @@ async fn content(
             late.finish()?,
             threshold,
             parts,
-            &folder,
-            memory,
+            &work,
         )
     })
     .await?;

@@ -1,6 +1,5 @@
 //! One pass over the result parts and the label files: profiles of the columns, and rows and labels for the sorters.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -8,7 +7,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::DataType;
 use chrono_tz::Tz;
 use common::days;
-use common::drift::Profile;
+use common::drift::{Grid, Profile};
 use common::failure::Failure;
 use common::labels::{self, LabelReader};
 use common::manifest::Part;
@@ -16,8 +15,9 @@ use common::model::Classes;
 use common::parts;
 use common::reference::ScoreProfile;
 use common::spill::{Sorter, Sorters};
-use common::step::{Progress, Step, wait};
+use common::step::{Progress, Step};
 use common::store::{Object, Store};
+use common::work::{Work, size};
 
 use crate::by_period::{Columns, PeriodCounts};
 use crate::rows::{LabelWords, LateLabel, Row, RowWords};
@@ -26,9 +26,6 @@ use crate::subject::Subject;
 
 /// The column that scoring adds for the probability of the positive class.
 const SCORE: &str = "probability";
-/// A sorter keeps at most so many bytes in memory, and at least [`LEAST_SORTED`].
-const MOST_SORTED: usize = 16 << 20;
-const LEAST_SORTED: usize = 1 << 20;
 
 /// What is known of the rows without looking across them.
 pub(crate) struct Scan {
@@ -49,12 +46,34 @@ pub(crate) struct FeatureScan {
     pub(crate) above: u64,
 }
 
-/// Bytes that each of several sorters may keep in memory.
-pub(crate) fn sorter_memory(step: &Step) -> usize {
-    let share = step.memory() / (8 * step.threads() as u64);
-    usize::try_from(share)
-        .unwrap_or(MOST_SORTED)
-        .clamp(LEAST_SORTED, MOST_SORTED)
+/// Bytes that the profile of a feature takes.
+const PROFILE: u64 = 56 << 10;
+/// Profiles of a feature that are there once: of the training data, and of all rows.
+const ONCE: u64 = 2;
+/// What else a thread takes of memory, for its batches.
+const BATCHES: u64 = 40 << 20;
+
+/// The step on as many threads as there is memory for, since each counts the values of every feature.
+///
+/// # Errors
+/// More features than one thread has memory for: exit 2.
+pub(crate) fn fitting(step: &Step, subject: &Subject) -> Result<Step> {
+    let features = subject.reference.features.len() as u64;
+    let (once, each) = (ONCE * PROFILE * features, PROFILE * features);
+    if once + each > step.memory() {
+        return Err(Failure::usage(format!(
+            "{features} features: counting their values takes {} of memory, and --memory (ALAMEDA_MEMORY) is {}, which is \
+             enough for {} features: select fewer in features.sql, or raise --memory",
+            size(once + each),
+            size(step.memory()),
+            step.memory() / ((ONCE + 1) * PROFILE),
+        )));
+    }
+    Ok(step.fitting(
+        once,
+        each + BATCHES,
+        &format!("the counts of {features} features"),
+    ))
 }
 
 /// What rows are divided by, besides their dates.
@@ -101,7 +120,9 @@ pub(crate) async fn scan_parts(
         let scanner = scanner.clone();
         move |part| scanner.part(&part)
     };
-    step.fold(subject.results.parts.clone(), work, |part| {
+    // Each result that waits for one before it takes as much as a thread.
+    let ahead = 2 * step.threads();
+    step.fold_ahead(ahead, subject.results.parts.clone(), work, |part| {
         total.merge(&part)
     })
     .await?;
@@ -113,19 +134,15 @@ pub(crate) async fn scan_labels(
     step: &Step,
     raw: &Store,
     subject: &Subject,
-    scratch: &Path,
+    work: &Work,
     sorters: &Sorters<LabelWords>,
 ) -> Result<()> {
     let reader = LabelReader::new(&subject.config.dataset, &subject.keys())?;
-    let (raw, step_of_thread, sorters, scratch) = (
-        raw.clone(),
-        step.clone(),
-        sorters.clone(),
-        scratch.to_owned(),
-    );
+    let (raw, step_of_thread, sorters, work) =
+        (raw.clone(), step.clone(), sorters.clone(), work.clone());
     let read = move |(ordinal, file): (u64, Object)| {
         sorters.lend(|sorter| {
-            for rows in reader.read(&raw, &file, &scratch)? {
+            for rows in reader.read(&raw, &file, &work)? {
                 step_of_thread.check()?;
                 let rows = rows?;
                 for (key, label) in labels::key_hashes(&rows.keys)?.zip(rows.labels) {
@@ -170,7 +187,7 @@ struct Scanner {
 /// What a feature is compared with.
 struct Reference {
     name: String,
-    empty: Profile,
+    grid: Grid,
     /// Least and greatest value.
     range: Option<(f64, f64)>,
 }
@@ -191,7 +208,7 @@ impl Scanner {
             .iter()
             .map(|feature| Reference {
                 name: feature.name.clone(),
-                empty: Profile::new(feature.profile.grid()),
+                grid: feature.profile.grid(),
                 range: feature.profile.min().zip(feature.profile.max()),
             })
             .collect();
@@ -226,7 +243,7 @@ impl Scanner {
 
     fn nothing(&self) -> Scan {
         let feature = |feature: &Reference| FeatureScan {
-            profile: feature.empty.clone(),
+            profile: Profile::new(feature.grid),
             below: 0,
             above: 0,
         };
@@ -244,7 +261,8 @@ impl Scanner {
         let mut scan = self.nothing();
         self.sorters
             .lend(|sorter| {
-                for batch in parts::read(&wait(self.store.file(&part.key))?, &self.columns)? {
+                let file = parts::local(&self.store, &part.key, &part.sha256)?;
+                for batch in parts::read(&file, &self.columns, self.step.work())? {
                     self.step.check()?;
                     let batch = batch?;
                     self.batch(&batch, &mut scan, sorter)?;

@@ -52,7 +52,7 @@ pub(crate) async fn score(
             Purpose::Compare(rule, step.timezone()),
         )?);
         let (rows, ranks) = (
-            LabelledRows::new(raw, config, &model.features)?,
+            LabelledRows::new(raw, step.work(), config, &model.features)?,
             ranks.clone(),
         );
         let (raw, model) = (raw.clone(), Arc::new(model));

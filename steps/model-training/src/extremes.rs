@@ -105,6 +105,10 @@ impl Extremes {
 }
 
 impl Sums for Extremes {
+    fn bytes(&self) -> u64 {
+        (self.columns.len() * size_of::<Column>()) as u64
+    }
+
     fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()> {
         let p = self.columns.len();
         for (j, column) in self.columns.iter_mut().enumerate() {
@@ -232,10 +236,10 @@ async fn key_of(store: &Store, task: &Task, part: &Part, row: u64) -> Result<Str
     if names.is_empty() {
         return Ok(String::new());
     }
-    let file = store.file(&part.key).await?;
+    let (file, work) = (store.file(&part.key).await?, task.rows.work().clone());
     blocking(move || {
         let mut before = 0;
-        for batch in parts::read(&file, &names)? {
+        for batch in parts::read(&file, &names, &work)? {
             let batch = batch?;
             let here = (row - before) as usize;
             if here < batch.num_rows() {

@@ -2,6 +2,7 @@
 
 mod extremes;
 mod fit;
+mod memory;
 mod record;
 mod scratch;
 mod task;

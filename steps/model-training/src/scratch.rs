@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use arrow::buffer::MutableBuffer;
 use arrow::datatypes::ToByteSlice;
+use common::work::Space;
 
 /// Bytes of a feature's value.
 const FLOAT: u64 = size_of::<f64>() as u64;
@@ -16,6 +17,8 @@ const FLOAT: u64 = size_of::<f64>() as u64;
 pub(crate) struct Scratch {
     file: File,
     features: usize,
+    /// What the file takes of the disk.
+    _space: Space,
 }
 
 /// Room for one chunk; reused, so that reading allocates nothing.
@@ -35,10 +38,11 @@ impl Buffer {
 
 impl Scratch {
     /// In a folder, for rows of so many features.
-    pub(crate) fn new(folder: &Path, features: usize) -> std::io::Result<Self> {
+    pub(crate) fn new(folder: &Path, space: Space, features: usize) -> std::io::Result<Self> {
         Ok(Self {
             file: tempfile::tempfile_in(folder)?,
             features,
+            _space: space,
         })
     }
 
@@ -76,11 +80,12 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::work::Disk;
 
     #[test]
     fn chunks_come_back_bit_by_bit_in_any_order() {
         let folder = tempfile::tempdir().unwrap();
-        let scratch = Scratch::new(folder.path(), 2).unwrap();
+        let scratch = Scratch::new(folder.path(), Disk::default().space(), 2).unwrap();
         let x: Vec<f64> = vec![-0.0, 1e-308, f64::MAX, 0.1, -5.5, 7.0];
         scratch.write(2, &x[4..], &[1]).unwrap();
         scratch.write(0, &x[..4], &[1, 0]).unwrap();

@@ -9,6 +9,7 @@ use common::layout::{self, ModelName, Split};
 use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest};
 use common::model::{ClassWeight, FitOptions};
 use common::scoring;
+use common::step::Step;
 use common::store::Store;
 
 use crate::{ALGORITHM, Train};
@@ -34,7 +35,7 @@ impl Task {
     ///
     /// # Errors
     /// Manifests that do not belong together: exit 2. A holdout that shares rows with the training data: exit 10.
-    pub(crate) async fn read(store: &Store, flags: &Train) -> Result<Self> {
+    pub(crate) async fn read(step: &Step, store: &Store, flags: &Train) -> Result<Self> {
         let train: DatasetManifest = manifest::require(store, &flags.train_manifest).await?;
         let holdout: DatasetManifest = manifest::require(store, &flags.holdout_manifest).await?;
         check(&train, &holdout, flags)?;
@@ -46,7 +47,7 @@ impl Task {
                 flags.train_manifest
             )));
         }
-        let rows = LabelledRows::new(store, &config, &features)?;
+        let rows = LabelledRows::new(store, step.work(), &config, &features)?;
         let options = FitOptions {
             c: flags.c,
             class_weight: flags.class_weight,

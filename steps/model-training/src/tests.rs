@@ -169,7 +169,9 @@ async fn the_run_holds_options_and_metrics_and_ends_as_training_ends() {
     };
     let flags = home.prepared("2", &Rows::simple(50), &[one_class]).await;
     home.train(&flags).await.unwrap_err();
-    let task = crate::task::Task::read(&home.store, &flags).await.unwrap();
+    let task = crate::task::Task::read(&home.step, &home.store, &flags)
+        .await
+        .unwrap();
     let run = home
         .tracking
         .find_run(&flags.model_name, &task.inputs.fingerprint())

@@ -18,6 +18,7 @@ use common::tracking::{Tracking, Version};
 use crate::Train;
 use crate::extremes;
 use crate::fit::{fit, reference, warnings};
+use crate::memory;
 use crate::record::{record, record_again, run_of};
 use crate::task::Task;
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
@@ -34,7 +35,7 @@ pub(crate) async fn train(
     tracking: &Tracking,
     flags: &Train,
 ) -> Result<Outputs> {
-    let task = Task::read(store, flags).await?;
+    let task = Task::read(step, store, flags).await?;
     let key = layout::manifest(&task.folder());
     if let Some(manifest) =
         manifest::reusable::<ModelManifest>(store, &key, &task.inputs, step.cache()).await?
@@ -77,11 +78,12 @@ async fn make(
         )
         .clone();
     let mut clock = Clock(Instant::now());
+    let step = &memory::fitting(step, task.rows.features().len())?;
     let (rows, moments) = TrainingRows::read(step, task, SCRATCH_BYTES, &progress).await?;
     clock.lap("read the training data");
     let (model, fit) = fit(store, task, &rows, &moments).await?;
     clock.lap("fitted the model");
-    let (reference, ruinous) = reference(&rows, &moments, &model).await?;
+    let (reference, ruinous) = reference(step, &rows, &moments, &model).await?;
     clock.lap("profiled the training data");
     let holdout =
         scoring::evaluate(step, store, &task.config, &model, &task.holdout, &progress).await?;

@@ -11,19 +11,27 @@ use common::model::Moments;
 use common::parts::BATCH_ROWS;
 use common::step::{Progress, Step};
 
+use crate::memory;
 use crate::scratch::{Buffer, Scratch};
 use crate::task::Task;
 
 /// Rows whose sums are merged as one, so that the order of all additions is fixed whatever runs in parallel. Many chunks,
 /// so that handing out work costs nothing.
 const UNIT_ROWS: u64 = 16 * BATCH_ROWS as u64;
-/// Decoded rows that are kept in the scratch folder at most; it lies below the `sizeLimit` of the step's volume.
+/// Decoded rows that are kept in the scratch folder at most, where the budget of disk has room for them.
 pub(crate) const SCRATCH_BYTES: u64 = 8 << 30;
+
+/// Bytes of a number.
+const NUMBER: usize = 8;
 
 /// Sums over rows.
 pub(crate) trait Sums: Clone + Send + Sync + 'static {
+    /// Bytes of memory that they take.
+    fn bytes(&self) -> u64;
     /// Adds a chunk of rows: row-major features, and labels of 0 or 1.
     fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()>;
+    /// The last chunk of rows that are merged as one was added.
+    fn end(&mut self) {}
     /// Merges the sums of later rows.
     fn merge(&mut self, later: &Self) -> Result<()>;
 }
@@ -66,22 +74,7 @@ impl TrainingRows {
         progress: &Progress,
     ) -> Result<(Self, Moments)> {
         let features = task.rows.features();
-        let wanted = Scratch::bytes(task.train.rows, features.len());
-        let scratch = if wanted <= scratch_bytes {
-            let scratch = Scratch::new(step.work(), features.len()).with_context(|| {
-                format!(
-                    "making a scratch file in {}; --work names another place",
-                    step.work().display()
-                )
-            })?;
-            Some(Arc::new(scratch))
-        } else {
-            tracing::info!(
-                bytes = wanted,
-                "the rows do not fit in the scratch folder: every pass decodes them again"
-            );
-            None
-        };
+        let scratch = scratch(step, task, scratch_bytes)?;
         let mut first_row = 0;
         let place = |part: &Part| {
             let placed = PlacedPart {
@@ -104,7 +97,9 @@ impl TrainingRows {
             let (rows, full) = (rows.clone(), full.clone());
             move |placed| rows.decode(&placed, &full)
         };
-        step.fold(
+        let bytes = (NUMBER * features.len() * features.len()) as u64;
+        step.fold_ahead(
+            memory::ahead(step, bytes),
             rows.parts.to_vec(),
             decode,
             |(moments_of_part, unusable_of_part)| {
@@ -157,6 +152,7 @@ impl TrainingRows {
     /// same order for any number of threads, with the scratch file and without it.
     pub(crate) async fn sum<S: Sums>(&self, none: S) -> Result<S> {
         let mut all = none.clone();
+        let ahead = memory::ahead(&self.step, none.bytes());
         match &self.scratch {
             Some(scratch) => {
                 let read = {
@@ -168,7 +164,7 @@ impl TrainingRows {
                 };
                 let mut current = (0, none.clone());
                 self.step
-                    .fold(self.units(), read, |(part, sums)| {
+                    .fold_ahead(ahead, self.units(), read, |(part, sums)| {
                         if part != current.0 {
                             all.merge(&std::mem::replace(&mut current, (part, none.clone())).1)?;
                         }
@@ -183,7 +179,7 @@ impl TrainingRows {
                     move |placed: PlacedPart| rows.sum_part(&placed, &none)
                 };
                 self.step
-                    .fold(self.parts.to_vec(), decode, |sums| all.merge(&sums))
+                    .fold_ahead(ahead, self.parts.to_vec(), decode, |sums| all.merge(&sums))
                     .await?;
             }
         }
@@ -204,13 +200,15 @@ impl TrainingRows {
 
     fn read_unit<S: Sums>(&self, scratch: &Scratch, unit: &Unit, mut sums: S) -> Result<S> {
         let mut buffer = Buffer::new();
-        for row in (0..unit.rows).step_by(BATCH_ROWS) {
-            let rows = (unit.rows - row).min(BATCH_ROWS as u64);
+        let chunk = self.rows.chunk_rows();
+        for row in (0..unit.rows).step_by(chunk) {
+            let rows = (unit.rows - row).min(chunk as u64);
             let (x, y) = scratch.read(unit.first_row + row, rows as usize, &mut buffer)?;
             self.step.check()?;
             sums.add(x, y)?;
             self.progress.advance(rows);
         }
+        sums.end();
         Ok(sums)
     }
 
@@ -221,6 +219,7 @@ impl TrainingRows {
             of_unit.add(x, y)?;
             rows += y.len() as u64;
             if rows == UNIT_ROWS {
+                of_unit.end();
                 of_part.merge(&std::mem::replace(&mut of_unit, none.clone()))?;
                 rows = 0;
             }
@@ -228,10 +227,35 @@ impl TrainingRows {
             Ok(())
         })?;
         if rows > 0 {
+            of_unit.end();
             of_part.merge(&of_unit)?;
         }
         Ok(of_part)
     }
+}
+
+/// Where decoded rows are kept, if the budget of disk has room for them besides the copies of parts.
+fn scratch(step: &Step, task: &Task, most: u64) -> Result<Option<Arc<Scratch>>> {
+    let features = task.rows.features().len();
+    let wanted = Scratch::bytes(task.train.rows, features);
+    let largest = task.train.parts.iter().map(|part| part.bytes).max();
+    let copies = largest.unwrap_or(0).saturating_mul(step.threads() as u64);
+    let disk = step.work().disk();
+    let mut space = disk.space();
+    if wanted <= most && wanted.saturating_add(copies) <= disk.free() && space.try_grow(wanted) {
+        let scratch = Scratch::new(step.work(), space, features).with_context(|| {
+            format!(
+                "making a scratch file in {}; --work names another place",
+                step.work().display()
+            )
+        })?;
+        return Ok(Some(Arc::new(scratch)));
+    }
+    tracing::info!(
+        bytes = wanted,
+        "the rows do not fit in the scratch folder (--disk, ALAMEDA_DISK): every pass decodes them again"
+    );
+    Ok(None)
 }
 
 /// Keeps decoded rows; a full disk only means that they are decoded again.

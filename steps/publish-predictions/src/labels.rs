@@ -1,6 +1,5 @@
 //! Fills labels that came later into the published predictions.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -10,6 +9,7 @@ use common::manifest::{self, ModelManifest, ResultsManifest};
 use common::postgres::{Database, LabelSorter, Labelled, Labelling, Labels, Publication, Table};
 use common::step::{Outputs, Step};
 use common::store::{Object, Store};
+use common::work::Work;
 
 /// What is asked for.
 pub(crate) struct Request {
@@ -66,8 +66,8 @@ async fn sorted(
         step: step.clone(),
         raw: raw.clone(),
         reader,
-        sorter: LabelSorter::new(labelling, scratch.path()),
-        scratch: scratch.path().to_owned(),
+        sorter: LabelSorter::new(labelling, &step.work().in_folder(scratch.path())),
+        work: step.work().in_folder(scratch.path()),
     });
     let read = {
         let reading = reading.clone();
@@ -89,12 +89,12 @@ struct Reading {
     raw: Store,
     reader: LabelReader,
     sorter: LabelSorter,
-    scratch: PathBuf,
+    work: Work,
 }
 
 impl Reading {
     fn file(&self, number: usize, file: &Object) -> Result<()> {
-        for rows in self.reader.read(&self.raw, file, &self.scratch)? {
+        for rows in self.reader.read(&self.raw, file, &self.work)? {
             self.step.check()?;
             self.sorter.push(number, &rows?)?;
         }

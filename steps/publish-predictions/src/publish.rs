@@ -8,7 +8,7 @@ use common::manifest::{self, ModelManifest, Part, ResultsManifest};
 use common::parts;
 use common::postgres::{Database, Publication, Retention, RowSorter, Rows, Table};
 use common::profiles::Baseline;
-use common::step::{self, Outputs, Step};
+use common::step::{Outputs, Step};
 use common::store::Store;
 
 /// What is asked for.
@@ -118,8 +118,8 @@ struct Reading {
 
 impl Reading {
     fn part(&self, number: usize, part: &Part) -> Result<()> {
-        let file = step::wait(self.store.file(&part.key))?;
-        for batch in parts::read(&file, &self.columns)? {
+        let file = parts::local(&self.store, &part.key, &part.sha256)?;
+        for batch in parts::read(&file, &self.columns, self.step.work())? {
             self.step.check()?;
             let batch = batch?;
             self.sorter.push(number, &batch)?;

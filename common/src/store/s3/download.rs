@@ -16,6 +16,7 @@ use crate::digest::Hasher;
 use crate::failure::Failure;
 use crate::retry::Budget;
 use crate::store::{LocalFile, Written};
+use crate::work::Space;
 
 /// A body of which nothing comes for so long hangs.
 const STALL: Duration = Duration::from_secs(10);
@@ -51,6 +52,7 @@ impl Sink for Vec<u8> {
 /// A file in the scratch folder.
 struct Copy {
     file: File,
+    space: Space,
     hasher: Hasher,
     bytes: u64,
     /// What is done, for errors.
@@ -59,9 +61,9 @@ struct Copy {
 
 impl Sink for Copy {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .with_context(|| self.operation.clone())?;
+        let operation = || self.operation.clone();
+        self.space.grow(bytes.len() as u64, operation)?;
+        self.file.write_all(bytes).with_context(operation)?;
         self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(())
@@ -72,6 +74,7 @@ impl Sink for Copy {
             .set_len(0)
             .and_then(|()| self.file.rewind())
             .with_context(|| self.operation.clone())?;
+        self.space = self.space.emptied();
         (self.hasher, self.bytes) = (Hasher::default(), 0);
         Ok(())
     }
@@ -101,6 +104,7 @@ impl Bucket {
         let (file, path) = made.with_context(|| operation.clone())?.into_parts();
         let copy = Copy {
             file,
+            space: self.scratch.disk().space(),
             hasher: Hasher::default(),
             bytes: 0,
             operation,
@@ -117,6 +121,7 @@ impl Bucket {
             format!("{}/{key}", self.url),
             self.object(meta),
             written,
+            copy.space,
         )))
     }
 
@@ -139,6 +144,7 @@ impl Bucket {
             meta: None,
         };
         let (mut since, mut waits) = (Instant::now(), pauses());
+        let mut restarts = Restarts::new(self.budget);
         loop {
             let options = GetOptions {
                 range: match &progress.rest {
@@ -159,6 +165,10 @@ impl Bucket {
                 Outcome::Missing => return Ok(None),
                 Outcome::Differs => {
                     // Written anew in between: what was read so far is of no use.
+                    let Some(pause) = restarts.next() else {
+                        return Err(self.changes_all_the_time(&operation, &restarts));
+                    };
+                    tokio::time::sleep(pause).await;
                     progress.sink.clear()?;
                     progress = Progress {
                         sink: progress.sink,
@@ -202,6 +212,47 @@ impl Bucket {
         }
         let meta = progress.meta.context("an answer without a head")?;
         Ok(Some((progress.sink, meta)))
+    }
+
+    fn changes_all_the_time(&self, operation: &str, restarts: &Restarts) -> anyhow::Error {
+        Failure::Unavailable(format!(
+            "{} is not available: {operation}: each time that it broke off, the object was another one when it was to go \
+             on ({} times in {:.1?}; --retry-budget sets how long): it is written all the time, or a proxy in between \
+             breaks long answers off and changes their ETag",
+            self.service,
+            restarts.count,
+            restarts.since.map_or(Duration::ZERO, |since| since.elapsed()),
+        ))
+        .into()
+    }
+}
+
+/// Transfers that began anew because the object was another one: the budget limits how long that may go on, whatever
+/// comes in between.
+struct Restarts {
+    budget: Budget,
+    since: Option<Instant>,
+    count: u32,
+    waits: ExponentialBackoff,
+}
+
+impl Restarts {
+    fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            since: None,
+            count: 0,
+            waits: pauses(),
+        }
+    }
+
+    /// How long to wait before the transfer begins anew; `None` when the budget is spent.
+    fn next(&mut self) -> Option<Duration> {
+        let Budget(budget) = self.budget;
+        self.count += 1;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let pause = self.waits.next().unwrap_or(budget);
+        (since.elapsed() + pause < budget).then_some(pause)
     }
 }
 

@@ -88,6 +88,7 @@ impl Bucket {
             url,
             budget: access.budget,
             scratch: access.scratch.clone(),
+            part_sizes: Default::default(),
             uploads: Arc::clone(&access.uploads),
             is_there: AtomicBool::new(false),
         })

@@ -24,6 +24,31 @@ const PART_BYTES: usize = 8 << 20;
 /// After so many parts the next ones are twice as large. S3 allows 10,000 parts: these reach beyond its largest object.
 const PARTS_OF_A_SIZE: usize = 1000;
 
+/// How large the parts of an upload are. It decides the ETag of what is uploaded, so that a change makes every large file
+/// that was uploaded before look like another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PartSizes {
+    pub(super) first: usize,
+    pub(super) of_a_size: usize,
+}
+
+impl Default for PartSizes {
+    fn default() -> Self {
+        Self {
+            first: PART_BYTES,
+            of_a_size: PARTS_OF_A_SIZE,
+        }
+    }
+}
+
+impl PartSizes {
+    /// Bytes of the part of that number, from 0. The first size is that of one part more than the others: so it has been
+    /// since the first release.
+    pub(super) fn of_part(self, number: usize) -> usize {
+        self.first << (number.saturating_sub(1) / self.of_a_size)
+    }
+}
+
 /// Multipart uploads that were begun and neither completed nor aborted, of all stores of a step.
 #[derive(Debug, Default)]
 pub struct OpenUploads {
@@ -98,7 +123,11 @@ pub(in crate::store) struct BucketUpload {
     key: String,
     location: Location,
     operation: String,
+    /// The part that is being filled.
     buffer: Vec<u8>,
+    /// Its number.
+    number: usize,
+    /// Those that are finished.
     parts: Vec<PartId>,
     /// Bytes of the parts.
     sent: u64,
@@ -122,6 +151,7 @@ impl BucketUpload {
             location: bucket.location(key)?,
             operation: bucket.operation("writing", key),
             buffer: Vec::new(),
+            number: 0,
             parts: Vec::new(),
             sent: 0,
             multipart: None,
@@ -130,14 +160,11 @@ impl BucketUpload {
 
     pub(in crate::store) async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let size = part_bytes(self.parts.len());
             // A part is sent when more comes, so that what just fits needs no multipart upload.
-            if self.buffer.len() == size {
+            if self.buffer.len() == self.part_bytes() {
                 self.send().await?;
             }
-            let taken = bytes
-                .len()
-                .min(part_bytes(self.parts.len()) - self.buffer.len());
+            let taken = bytes.len().min(self.part_bytes() - self.buffer.len());
             self.buffer.extend_from_slice(&bytes[..taken]);
             bytes = &bytes[taken..];
         }
@@ -165,6 +192,11 @@ impl BucketUpload {
         Ok(())
     }
 
+    /// Bytes of the part that is being filled, when it is full.
+    fn part_bytes(&self) -> usize {
+        self.bucket.part_sizes.of_part(self.number)
+    }
+
     /// Sends the buffer as the next part, in the background.
     async fn send(&mut self) -> Result<()> {
         self.wait().await?;
@@ -175,15 +207,13 @@ impl BucketUpload {
                 self.multipart.insert(begun)
             }
         };
-        let next = Vec::with_capacity(part_bytes(self.parts.len() + 1));
+        let index = self.number;
+        self.number += 1;
+        let next = Vec::with_capacity(self.bucket.part_sizes.of_part(self.number));
         let payload = PutPayload::from(std::mem::replace(&mut self.buffer, next));
         self.sent += payload.content_length() as u64;
         let (bucket, location) = (Arc::clone(&self.bucket), self.location.clone());
-        let (id, index, operation) = (
-            multipart.id.clone(),
-            self.parts.len(),
-            self.operation.clone(),
-        );
+        let (id, operation) = (multipart.id.clone(), self.operation.clone());
         let sending = tokio::spawn(async move {
             let put = || {
                 bucket
@@ -229,10 +259,6 @@ impl BucketUpload {
         }
         Ok(())
     }
-}
-
-pub(super) fn part_bytes(parts: usize) -> usize {
-    PART_BYTES << (parts / PARTS_OF_A_SIZE)
 }
 
 impl Multipart {
@@ -370,13 +396,18 @@ mod tests {
 
     #[test]
     fn ten_thousand_parts_reach_beyond_the_largest_object() {
-        let all: u64 = (0..10_000).map(|part| part_bytes(part) as u64).sum();
+        let bytes = |part| PartSizes::default().of_part(part);
+        let all: u64 = (0..10_000).map(|part| bytes(part) as u64).sum();
         assert!(all > 5 << 40, "{all}");
-        assert!((0..10_000).all(|part| (5 << 20..=5 << 30).contains(&part_bytes(part))));
+        assert!((0..10_000).all(|part| (5 << 20..=5 << 30).contains(&bytes(part))));
+        // What earlier releases uploaded has these sizes: another one would make it look changed.
         assert_eq!(
-            part_bytes(999),
-            PART_BYTES,
-            "parts up to 8 GB are of one size"
+            [0, 1, 1000, 1001].map(bytes),
+            [8, 8, 8, 16].map(|mib| mib << 20)
+        );
+        assert_eq!(
+            [2000, 2001, 9_999].map(bytes),
+            [16, 32, 4096].map(|mib| mib << 20)
         );
     }
 }

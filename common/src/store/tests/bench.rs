@@ -64,7 +64,7 @@ impl Bench {
                 role: Role::Store,
                 environment: Environment::default(),
                 budget: Budget(Duration::from_secs(20)),
-                scratch: scratch.path().to_owned(),
+                scratch: scratch.path().into(),
                 uploads: Arc::default(),
             },
             prefix: format!("bench{}/in here", BENCHES.fetch_add(1, Ordering::Relaxed)),

@@ -8,6 +8,7 @@ use services::{Fault, Minio, Rule};
 use super::super::*;
 use super::bench::{Bench, minio, noise, refused, servers};
 use crate::digest;
+use crate::work::{Disk, Work};
 
 const MIB: usize = 1 << 20;
 const SLOW_DOWN: &str = "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.\
@@ -304,6 +305,47 @@ async fn a_download_that_never_goes_on_is_given_up() {
         "{text}"
     );
     assert_eq!(std::fs::read_dir(bench.scratch.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_download_that_begins_anew_all_the_time_is_given_up() {
+    let bench = Bench::new(minio()).impatient();
+    let store = bench.store();
+    store.put("a", noise(2 * MIB)).await.unwrap();
+    // As a proxy does that breaks long answers off and changes ETags: what was begun is never the same object.
+    let calls = AtomicUsize::new(0);
+    let begins = move |_: &str, _: &str| calls.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+    bench.proxy.set([
+        Rule::always(Fault::CutAnswer(MIB)).when(begins),
+        Rule::always(Fault::Status(412, String::new())),
+    ]);
+    let text = refused(store.file("a").await, 75);
+    assert!(
+        text.contains(&format!("is not available: reading {}/a: ", bench.url()))
+            && text.contains("changes their ETag")
+            && text.contains("--retry-budget"),
+        "{text}"
+    );
+    assert_eq!(std::fs::read_dir(bench.scratch.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_copy_stays_within_the_budget_of_disk_and_gives_it_back() {
+    let mut bench = Bench::new(minio());
+    let disk = Disk::new(5 * MIB as u64);
+    bench.access.scratch = Work::new(bench.scratch.path(), disk.clone(), 1 << 30);
+    let store = bench.store();
+    store.put("a", noise(3 * MIB)).await.unwrap();
+    let first = store.file("a").await.unwrap();
+    assert_eq!(disk.used(), 3 * MIB as u64);
+    let text = refused(store.file("a").await, 2);
+    assert!(
+        text.contains("copying a to the scratch folder") && text.contains("ALAMEDA_DISK"),
+        "{text}"
+    );
+    drop(first);
+    assert_eq!(disk.used(), 0);
+    drop(store.file("a").await.unwrap());
 }
 
 #[tokio::test]

@@ -57,6 +57,28 @@ async fn a_small_object_is_one_call_and_a_large_one_is_sent_in_parts() {
 }
 
 #[tokio::test]
+async fn the_etag_of_a_file_is_the_servers_where_parts_grow() {
+    for server in servers() {
+        let bench = Bench::new(server);
+        let store = bench.store().with_part_sizes(5 * MIB, 2);
+        // Parts of 5, 5, 5, 10, 10 and 20 MiB, the last one shorter.
+        let content = noise(38 * MIB);
+        write(&store, "x", &content).await.unwrap();
+        let file = bench.scratch.path().join("x");
+        std::fs::write(&file, &content).unwrap();
+        let object = store.head("x").await.unwrap().unwrap();
+        bench.calls();
+        assert!(store.holds(&object, &file).await.unwrap());
+        assert_eq!(
+            bench.calls(),
+            [""; 0],
+            "{}: it is not read",
+            bench.server.name
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_upload_leaves_nothing() {
     for server in servers() {
         let bench = Bench::new(server);

@@ -144,7 +144,7 @@ async fn publish(home: &Home, url: &str, rows: Rows, model_version: u64, data_ve
         .profiling(&baseline(home, &results).await, 1 << 26)
         .unwrap();
     let file = home.store.file(&results.parts[0].key).await.unwrap();
-    for batch in parts::read(&file, &publication.columns()).unwrap() {
+    for batch in parts::read(&file, &publication.columns(), home.step.work()).unwrap() {
         sorter.push(0, &batch.unwrap()).unwrap();
     }
     let database = Database::new(&Settings::from_url(url).unwrap(), &home.step).unwrap();

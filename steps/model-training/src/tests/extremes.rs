@@ -104,7 +104,7 @@ async fn other_bytes_of_the_same_model_are_replaced_only_when_asked() {
     let rows = with(&[]);
     let shards = [rows.slice(300, 900)];
     let flags = home.prepared("1", &rows.slice(0, 300), &shards).await;
-    let task = Task::read(&home.store, &flags).await.unwrap();
+    let task = Task::read(&home.step, &home.store, &flags).await.unwrap();
     let key = layout::model_file(&task.folder(), layout::MODEL_FILE);
     // Another release is at work on the same model, and will commit to what it wrote.
     home.store.put(&key, b"{}\n".to_vec()).await.unwrap();

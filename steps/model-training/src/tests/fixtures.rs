@@ -142,10 +142,21 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
     let flags = home
         .prepared("1", &rows.slice(290_000, 300_000), &shards)
         .await;
-    let task = Task::read(&home.store, &flags).await.unwrap();
+    let task = Task::read(&home.step, &home.store, &flags).await.unwrap();
     let mut made = Vec::new();
-    for (threads, scratch_bytes) in [(1, u64::MAX), (2, u64::MAX), (5, u64::MAX), (1, 0), (3, 0)] {
-        let step = home.step.with_threads(threads);
+    let (disk, none) = (u64::MAX, 0);
+    for (threads, scratch_bytes, disk, memory) in [
+        (1, u64::MAX, disk, 1 << 30),
+        (2, u64::MAX, disk, 1 << 30),
+        (5, u64::MAX, disk, 1 << 30),
+        (1, 0, disk, 1 << 30),
+        (3, 0, disk, 1 << 30),
+        // Without room on the disk rows are decoded again, and without memory features are profiled one after the other.
+        (3, u64::MAX, none, 1 << 30),
+        (2, u64::MAX, disk, 1),
+    ] {
+        let step = home.step.with_threads(threads).with_disk(disk);
+        let step = step.with_memory(memory);
         let progress = step.progress(1, "rows").clone();
         let (rows, moments) = TrainingRows::read(&step, &task, scratch_bytes, &progress)
             .await
@@ -153,7 +164,7 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
         let (model, _) = crate::fit::fit(&home.store, &task, &rows, &moments)
             .await
             .unwrap();
-        let (reference, _) = crate::fit::reference(&rows, &moments, &model)
+        let (reference, _) = crate::fit::reference(&step, &rows, &moments, &model)
             .await
             .unwrap();
         made.push((

@@ -274,7 +274,9 @@ async fn damaged_parts_are_refused_by_name() {
     let (code, text) = home.refused(&flags).await;
     assert_eq!(code, 2, "{text}");
     assert!(
-        text.contains(&part.key) && text.contains("is damaged"),
+        text.contains(&part.key)
+            && text.contains("is not the file that its manifest lists")
+            && text.contains("prepare the data again with cache=refresh"),
         "{text}"
     );
 }

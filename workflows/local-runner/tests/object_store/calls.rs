@@ -96,6 +96,9 @@ fn a_file_takes_few_calls_from_its_arrival_to_the_report() {
     assert_eq!(more.len(), 5 * 16 + 15, "{more:#?}");
 }
 
+/// Marks of groups count in the workflow that made them.
+const WORKFLOW: &str = "--workflow=calls";
+
 /// Calls of planning and committing so many files to score, in two groups.
 fn planned_and_committed(files: usize) -> Vec<(&'static str, usize)> {
     let lab = Lab::new(minio());
@@ -116,6 +119,7 @@ fn planned_and_committed(files: usize) -> Vec<(&'static str, usize)> {
         let words: Vec<&str> = [step, verb]
             .into_iter()
             .chain(flags.iter().map(String::as_str))
+            .chain([WORKFLOW])
             .collect();
         lab.step(&words).expect(0);
         counted.push((name, lab.proxy.take_calls().len()));
@@ -127,7 +131,7 @@ fn planned_and_committed(files: usize) -> Vec<(&'static str, usize)> {
         assert_eq!(groups.len(), 2);
         let plan = flag("plan", &lab.output("plan"));
         for group in groups {
-            lab.step(&[step, "map", &plan, &flag("group", &group)])
+            lab.step(&[step, "map", &plan, &flag("group", &group), WORKFLOW])
                 .expect(0);
         }
         run(names[1], step, "commit", &[plan]);

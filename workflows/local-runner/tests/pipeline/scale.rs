@@ -19,6 +19,9 @@ const MOST_OUTPUT_BYTES: u64 = 32 * 1024;
 const LINKS: usize = 20_000;
 const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/// Marks of groups count in the workflow that made them.
+const WORKFLOW: &str = "scale";
+
 /// A verb that was run.
 struct Measured {
     verb: String,
@@ -54,6 +57,7 @@ impl Scale<'_> {
             .arg(format!("--store-url={}", self.bench.store("").display()));
         command
             .arg(format!("--out={}", out.display()))
+            .arg(format!("--workflow={WORKFLOW}"))
             .arg(format!("--work={}", self.bench.folder().display()));
         let started = Instant::now();
         let mut child = command
@@ -154,13 +158,13 @@ impl Scale<'_> {
                 let shards: serde_json::Map<String, Value> = done.collect();
                 mark(
                     format!("{work}/done-groups/{id}.json"),
-                    &json!({ "shards": shards }),
+                    &json!({"workflow": WORKFLOW, "shards": shards}),
                 );
             } else {
                 for (shard, result) in done {
                     mark(
                         format!("{work}/done/{shard}.json"),
-                        &json!({"workflow": "manual", "result": result}),
+                        &json!({"workflow": WORKFLOW, "result": result}),
                     );
                 }
             }
@@ -293,8 +297,10 @@ impl Scale<'_> {
                     .iter()
                     .map(|&ordinal| profile_of(&shards[ordinal]))
                     .collect();
-                let of_group =
-                    serde_json::to_vec(&json!({"keys": keys, "profiles": days})).unwrap();
+                let of_group = serde_json::to_vec(
+                    &json!({"workflow": WORKFLOW, "keys": keys, "profiles": days}),
+                )
+                .unwrap();
                 self.put(&format!("{work}/profile-groups/{id}.json"), &of_group);
             }
         }
