@@ -5,6 +5,7 @@
 //! [`psi()`] and [`ks()`] compare two profiles; [`NoiseFloor`] tells what chance explains, and [`verdict`] judges.
 
 mod grid;
+mod hidden;
 mod ks;
 mod noise;
 mod profile;
@@ -13,6 +14,7 @@ mod psi;
 mod tests;
 
 pub use grid::{Grid, GridMismatch};
+pub use hidden::{Hidden, MOST_HIDDEN};
 pub use ks::{Ks, ks};
 pub use noise::{FALSE_ALARMS, NoiseFloor};
 pub use profile::{HistogramBin, Profile, ProfileError};

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod attempt;
+pub mod categories;
 pub mod config;
 pub mod dataset;
 pub mod days;

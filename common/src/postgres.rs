@@ -37,7 +37,7 @@ pub use labels::{LabelSorter, Labelled, Labelling, Labels};
 pub use partitions::PartitionBy;
 pub use publication::{Publication, RowSorter, Rows};
 pub use publish::Published;
-pub use read::{CountedDay, CountedDays, Predicted, PublishedSet, Reader, VersionDays};
+pub use read::{CountedDay, CountedDays, Predicted, PublishedSet, Reader, Unusable, VersionDays};
 pub use retention::{Dropped, Retention};
 pub use settings::Settings;
 pub use table::{Table, TableArgs, TableColumn};

@@ -17,6 +17,7 @@ mod tests;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::drift;
 use crate::model::{ClassValue, Classes, Model};
 use crate::reference::Reference;
 
@@ -91,6 +92,10 @@ pub struct FeatureBaseline {
     pub max: Option<f64>,
     /// Ascending values that cut the cells. A cut belongs to the cell above it.
     pub cuts: Vec<f64>,
+    /// The values of the training data, one in each cell, where they are few; empty where they are many. `None` in a
+    /// baseline that an earlier release made, which does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<f64>>,
     /// The training data in these cells.
     pub reference: FeatureCounts,
 }
@@ -119,6 +124,7 @@ impl Baseline {
                 scale: grid.scale(),
                 min: profile.min(),
                 max: profile.max(),
+                values: Some(values_in_cells(profile, &cuts)),
                 reference: FeatureCounts::of_profile(profile, &cuts),
                 cuts,
             }
@@ -133,6 +139,16 @@ impl Baseline {
             features: features.collect(),
             score: ScoreBaseline::new(model.threshold, reference),
         }
+    }
+
+    /// Whether profiles that are counted by one are those counted by the other: what is told besides may differ.
+    pub fn counts_as(&self, other: &Self) -> bool {
+        let counted = |baseline: &Self| {
+            let mut baseline = baseline.clone();
+            baseline.features.iter_mut().for_each(|of| of.values = None);
+            baseline
+        };
+        counted(self) == counted(other)
     }
 
     /// The time zone in which an instant is cut to its day.
@@ -188,6 +204,15 @@ impl ScoreBaseline {
             cuts,
         }
     }
+}
+
+/// The value in each cell, where a column has few; none where it has many, or two of them share a cell.
+fn values_in_cells(profile: &drift::Profile, cuts: &[f64]) -> Vec<f64> {
+    let values = profile.values().unwrap_or_default();
+    if values.len() != cuts.len() + 1 {
+        return Vec::new();
+    }
+    values.iter().map(|(value, _)| *value).collect()
 }
 
 /// The cell of a value among ascending cuts, from 0 to their number.

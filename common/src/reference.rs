@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::categories::CategoryProfile;
 use crate::digest;
 use crate::drift::{Grid, GridMismatch, Profile};
 use crate::failure::Failure;
@@ -16,14 +17,16 @@ use crate::model::{Importance, Model};
 use crate::profiles::Baseline;
 use crate::store::Store;
 
-/// The format that this version of the code writes, and the only one it reads.
+/// The format of what says nothing of categories; [`WITH_CATEGORIES`] is read too.
 pub const FORMAT_VERSION: u32 = 1;
+/// The format of a reference that holds [`Reference::categories`], which programs of the first release can't read.
+pub const WITH_CATEGORIES: u32 = 2;
 
 /// The training data as later data is compared with it, as it stands in `reference.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// [`FORMAT_VERSION`].
+    /// [`FORMAT_VERSION`], or [`WITH_CATEGORIES`].
     pub format_version: u32,
     /// Rows of the training data.
     pub rows: u64,
@@ -33,6 +36,20 @@ pub struct Reference {
     pub features: Vec<FeatureProfile>,
     /// The model's probabilities on the training data.
     pub score: ScoreProfile,
+    /// Columns of few values that the model does not use and that scored rows can carry; empty where there are none, and
+    /// in a reference that was made before they were profiled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<CategoryProfile>,
+}
+
+impl Reference {
+    /// Takes in the columns that scored rows can carry.
+    pub fn hold(&mut self, categories: Vec<CategoryProfile>) {
+        if !categories.is_empty() {
+            self.format_version = WITH_CATEGORIES;
+        }
+        self.categories = categories;
+    }
 }
 
 /// The distribution of one feature.
@@ -140,7 +157,7 @@ impl ModelManifest {
     /// As [`ModelManifest::load_model`].
     pub async fn load_reference(&self, store: &Store) -> Result<Reference> {
         let (key, bytes) = self.load(store, layout::REFERENCE_FILE).await?;
-        parse(&key, &bytes)
+        parse(&key, &bytes, &[FORMAT_VERSION, WITH_CATEGORIES])
     }
 
     /// Reads what predictions of the model are profiled by. `timezone` is the one in which an instant is cut to its day.
@@ -166,7 +183,7 @@ impl ModelManifest {
     /// As [`ModelManifest::load_model`].
     pub async fn load_metrics(&self, store: &Store) -> Result<ModelMetrics> {
         let (key, bytes) = self.load(store, layout::METRICS_FILE).await?;
-        parse(&key, &bytes)
+        parse(&key, &bytes, &[FORMAT_VERSION])
     }
 
     /// Checks that every file of the model is there as it was written.
@@ -209,7 +226,7 @@ async fn read_checked(store: &Store, file: &File) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
+fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8], known: &[u32]) -> Result<T> {
     /// Read first: the shape of the rest depends on it.
     #[derive(Deserialize)]
     struct Version {
@@ -221,10 +238,12 @@ fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
         ))
     };
     let version: Version = serde_json::from_slice(bytes).map_err(corrupt)?;
-    if version.format_version != FORMAT_VERSION {
+    if !known.contains(&version.format_version) {
+        let known: Vec<String> = known.iter().map(u32::to_string).collect();
         return Err(Failure::usage(format!(
-            "{key} has format_version {}, and this program reads {FORMAT_VERSION}: use images of the version that wrote it",
-            version.format_version
+            "{key} has format_version {}, and this program reads {}: use images of the version that wrote it",
+            version.format_version,
+            known.join(" and ")
         )));
     }
     serde_json::from_slice(bytes)

@@ -3,8 +3,8 @@
 /// How often chance may exceed a noise floor, in all comparisons together.
 pub const FALSE_ALARMS: f64 = 0.001;
 
-/// Degrees of freedom that an index can have: it has 14 buckets at most.
-const FREEDOMS: usize = 14;
+/// Degrees of freedom that an index can have: one cell for each of 64 distinct values, and four beside them.
+const FREEDOMS: usize = 68;
 
 /// What an index of undrifted data stays below.
 ///

@@ -282,7 +282,7 @@ impl Profile {
     /// belongs to the cell above it.
     pub fn cuts(&self, thousandths: &[u16]) -> Vec<f64> {
         let cuts = match self.values {
-            Some(_) => self.gaps().into_iter().map(|(_, cut)| cut).collect(),
+            Some(_) => self.value_cuts(),
             None => self.cuts_at(thousandths, 1000),
         };
         // Below the centre the grid counts a cut to the bucket below it.
@@ -310,6 +310,11 @@ impl Profile {
     /// Buckets in which the second and later parts begin, ascending.
     pub(super) fn decile_cuts(&self) -> Vec<i32> {
         self.cuts_at(&[1, 2, 3, 4, 5, 6, 7, 8, 9], 10)
+    }
+
+    /// Buckets in which the second and later of few distinct values lie: each has a cell of its own.
+    pub(super) fn value_cuts(&self) -> Vec<i32> {
+        self.gaps().into_iter().map(|(_, cut)| cut).collect()
     }
 
     /// Buckets that cut the values at shares `1/of`, ascending, each once.

@@ -52,7 +52,7 @@ pub enum PsiKind {
     Infinite,
     /// Below everything in the reference.
     Below,
-    /// Between two deciles of the reference.
+    /// Between two deciles of the reference, or around one of its few values.
     Range,
     /// Above everything in the reference.
     Above,
@@ -130,8 +130,8 @@ pub fn verdict(psi: Option<&Psi>, thresholds: &Thresholds) -> Verdict {
     }
 }
 
-/// Population stability index on the reference's deciles, with buckets of their own for missing and infinite values and
-/// for values outside the reference's range. Shares below 0.0001 count as that. `None` when either side has no rows.
+/// Population stability index on the reference's deciles, or on its distinct values where they are at most 64, with buckets
+/// of their own for missing and infinite values and for values outside the reference's range. Shares below 0.0001 count as that. `None` when either side has no rows.
 ///
 /// # Errors
 /// When the profiles lie on different grids.
@@ -332,7 +332,8 @@ impl Part {
     }
 }
 
-/// All finite values, cut at the ends and deciles of the reference. A reference without finite values has one open range.
+/// All finite values, cut at the ends and deciles of the reference, or between its values where these are few. A reference
+/// without finite values has one open range.
 fn parts(reference: &Profile) -> Vec<Part> {
     let mut filled = reference.filled().map(|(bucket, _)| bucket);
     let Some(first) = filled.next() else {
@@ -344,7 +345,11 @@ fn parts(reference: &Profile) -> Vec<Part> {
     };
     let end = filled.last().unwrap_or(first) + 1;
     let mut edges = vec![first];
-    edges.extend(reference.decile_cuts());
+    edges.extend(match reference.values() {
+        // One that is rare would lie with its neighbours in a decile, and could vanish unseen.
+        Some(_) => reference.value_cuts(),
+        None => reference.decile_cuts(),
+    });
     edges.push(end);
     let mut parts = vec![Part {
         kind: PsiKind::Below,

@@ -75,7 +75,8 @@ impl<'a> Changes<'a> {
         if known.as_ref() == Some(baseline) {
             return Ok(());
         }
-        if let Some(known) = &known {
+        let same_cells = known.as_ref().is_some_and(|of| of.counts_as(baseline));
+        if let Some(known) = known.as_ref().filter(|_| !same_cells) {
             tracing::warn!(
                 "model {} version {version} was {} in the time zone {} when its profiles were made, and is {} in {} now: they \
                  are made anew from {}",
@@ -88,7 +89,7 @@ impl<'a> Changes<'a> {
             );
         }
         tables::set_baseline(self.session, self.table, self.model_name, version, baseline).await?;
-        if known.is_some() || published {
+        if !same_cells && (known.is_some() || published) {
             tables::clear_version(self.session, self.table, self.model_name, version).await?;
             self.anew.insert(version);
         }

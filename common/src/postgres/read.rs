@@ -1,32 +1,40 @@
 //! Reading for people who look at a dashboard. It never writes: each transaction is read-only, of one moment, and short.
 //!
-//! What is shown comes from the profiles, which are small; the predictions themselves are asked for one id alone, which the
-//! key's index answers.
+//! What is shown comes from the profiles, which are small; the predictions themselves are asked for one key alone, which the
+//! key's index answers. Several tables of one schema are shown as one: what two of them hold of the same model version and
+//! data version is taken from the one that is named first.
 
+mod predictions;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
-use serde_json::{Map, Value};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::ledger::LEDGER;
 use super::profiles::tables::{self, NUMBERS, PROFILES};
 use super::session::{Session, get};
-use super::table::{Table, quoted};
+use super::table::Table;
 use super::{Database, Settings};
+pub use predictions::{Predicted, Unusable};
+
+use crate::failure::Failure;
 use crate::profiles::{Baseline, Profile};
-use crate::retry::Trouble;
 use crate::step::Step;
 
-/// Rows of one id that are given at most.
-const PREDICTIONS: usize = 100;
+/// What each model version and data version is read from: the first of the tables `$1` that holds it.
+const FIRST: &str = "SELECT model_name, model_version, data_version, \
+     min(array_position($1::text[], predictions_table)) AS place FROM {profiles} \
+     WHERE predictions_table = ANY ($1) GROUP BY 1, 2, 3";
 
 /// A database that is only read, through a bounded pool of connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Reader {
     database: Database,
-    table: Table,
+    /// At least one, all of one schema.
+    tables: Arc<[Table]>,
 }
 
 /// The predictions of one model version on one data version, in numbers.
@@ -42,6 +50,8 @@ pub struct VersionDays {
     pub first: Option<NaiveDate>,
     /// Last day with rows.
     pub last: Option<NaiveDate>,
+    /// Last day with rows that is not after the one on which they were scored.
+    pub up_to: Option<NaiveDate>,
     /// Rows in all.
     pub rows: u64,
     /// Rows without a prediction.
@@ -85,30 +95,23 @@ pub struct PublishedSet {
     pub workflow: String,
 }
 
-/// Rows of one id.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Predicted {
-    /// Name of the column that holds the id.
-    pub id: String,
-    /// Names of the columns, in the order of the table.
-    pub columns: Vec<String>,
-    /// The rows, the last scored first; each holds its columns by name.
-    pub rows: Vec<Map<String, Value>>,
-    /// Whether there are older ones that are not given.
-    pub more: bool,
-    /// Type of the id, if it is one by which nothing can be looked up.
-    pub unknown_type: Option<String>,
-}
-
 impl Reader {
     /// A database that is not reached yet: the first call connects. At most so many connections are open at once.
     ///
     /// # Errors
     /// Certificates to trust that can't be read: exit 2.
-    pub fn new(settings: &Settings, step: &Step, table: Table, connections: usize) -> Result<Self> {
+    pub fn new(
+        settings: &Settings,
+        step: &Step,
+        tables: Vec<Table>,
+        connections: usize,
+    ) -> Result<Self> {
+        if tables.is_empty() {
+            return Err(Failure::usage("there is no table to read predictions from"));
+        }
         Ok(Self {
             database: Database::pooled(settings, step, connections, true)?,
-            table,
+            tables: tables.into(),
         })
     }
 
@@ -117,9 +120,20 @@ impl Reader {
         self.database.service.to_string()
     }
 
-    /// The table of predictions, as SQL names it.
+    /// The tables of predictions, as SQL names them.
     pub fn table(&self) -> String {
-        self.table.to_string()
+        let tables: Vec<String> = self.tables.iter().map(Table::to_string).collect();
+        tables.join(", ")
+    }
+
+    /// Names of the tables of predictions.
+    pub fn tables(&self) -> Vec<String> {
+        self.tables.iter().map(|table| table.name.clone()).collect()
+    }
+
+    /// Where what stands beside the tables is, which is the same for all of them.
+    fn beside(&self) -> &Table {
+        &self.tables[0]
     }
 
     /// Asks for an answer.
@@ -140,22 +154,38 @@ impl Reader {
 
     /// All that was counted, by model, version and data version; nothing when nothing was published.
     pub async fn versions(&self) -> Result<Vec<VersionDays>> {
+        let (names, timezone) = (self.tables(), self.database.step.timezone().name());
         let work = async |session: &Session<'_>| {
-            if !PROFILES.exists(session, &self.table).await? {
+            if !PROFILES.exists(session, self.beside()).await? {
                 return Ok(Vec::new());
             }
+            let profiles = PROFILES.beside(self.beside()).to_string();
+            let ledger = match LEDGER.exists(session, self.beside()).await? {
+                true => format!(
+                    "SELECT predictions_table, model_name, model_version, data_version, \
+                     max(scored_at) AS scored_at FROM {} GROUP BY 1, 2, 3, 4",
+                    LEDGER.beside(self.beside())
+                ),
+                // Where it is not known when they were scored, it was not after now.
+                false => format!(
+                    "SELECT predictions_table, model_name, model_version, data_version, \
+                     now() AS scored_at FROM {profiles} GROUP BY 1, 2, 3, 4"
+                ),
+            };
             let sql = format!(
-                "SELECT model_name, model_version, data_version, min(day), max(day), sum(rows)::bigint, \
-                 sum(unscored_rows)::bigint FROM {} WHERE predictions_table = $1 \
-                 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-                PROFILES.beside(&self.table)
+                "WITH first AS ({}), ledger AS ({ledger}) \
+                 SELECT model_name, model_version, data_version, min(day), max(day), \
+                 max(day) FILTER (WHERE day <= (coalesce(scored_at, now()) AT TIME ZONE $2)::date), \
+                 sum(rows)::bigint, sum(unscored_rows)::bigint FROM {profiles} \
+                 JOIN first USING (model_name, model_version, data_version) \
+                 LEFT JOIN ledger USING (predictions_table, model_name, model_version, data_version) \
+                 WHERE predictions_table = ($1::text[])[place] GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+                FIRST.replace("{profiles}", &profiles)
             );
+            let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+                [(&names, Type::TEXT_ARRAY), (&timezone, Type::TEXT)];
             let rows = session
-                .query(
-                    "reading which profiles there are",
-                    &sql,
-                    &[(&self.table.name, Type::TEXT)],
-                )
+                .query("reading which profiles there are", &sql, &parameters)
                 .await?;
             rows.iter()
                 .map(|row| {
@@ -165,8 +195,9 @@ impl Reader {
                         data_version: get(row, 2)?,
                         first: get(row, 3)?,
                         last: get(row, 4)?,
-                        rows: get::<i64>(row, 5)? as u64,
-                        unscored_rows: get::<i64>(row, 6)? as u64,
+                        up_to: get(row, 5)?,
+                        rows: get::<i64>(row, 6)? as u64,
+                        unscored_rows: get::<i64>(row, 7)? as u64,
                     })
                 })
                 .collect()
@@ -190,23 +221,38 @@ impl Reader {
         let Ok(version) = i64::try_from(model_version) else {
             return Ok(None);
         };
+        let names = self.tables();
         let work = async |session: &Session<'_>| {
-            if !PROFILES.exists(session, &self.table).await? {
+            if !PROFILES.exists(session, self.beside()).await? {
                 return Ok(None);
             }
-            let mut baselines = tables::baselines(session, &self.table, model_name).await?;
-            let Some(baseline) = baselines.remove(&version) else {
+            let mut baselines: BTreeMap<&str, Arc<Baseline>> = BTreeMap::new();
+            for table in self.tables.iter() {
+                let mut of_table = tables::baselines(session, table, model_name).await?;
+                baselines.extend(
+                    of_table
+                        .remove(&version)
+                        .map(|of| (table.name.as_str(), of)),
+                );
+            }
+            let first = names.iter().find_map(|name| baselines.get(name.as_str()));
+            let Some(baseline) = first.cloned() else {
                 return Ok(None);
             };
+            let profiles = PROFILES.beside(self.beside()).to_string();
             // A day without a date is of no range.
             let sql = format!(
-                "SELECT day, {NUMBERS}, data_version, rows FROM {} WHERE predictions_table = $1 AND model_name = $2 \
+                "WITH first AS ({}) \
+                 SELECT day, {NUMBERS}, data_version, rows, predictions_table FROM {profiles} \
+                 JOIN first USING (model_name, model_version, data_version) \
+                 WHERE predictions_table = ($1::text[])[place] AND model_name = $2 \
                  AND model_version = $3 AND ($4::text IS NULL OR data_version = $4) \
-                 AND ($5::date IS NULL OR day >= $5) AND ($6::date IS NULL OR day <= $6) ORDER BY day, data_version",
-                PROFILES.beside(&self.table)
+                 AND ($5::date IS NULL OR day >= $5) AND ($6::date IS NULL OR day <= $6) \
+                 ORDER BY day, data_version",
+                FIRST.replace("{profiles}", &profiles)
             );
             let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
-                (&self.table.name, Type::TEXT),
+                (&names, Type::TEXT_ARRAY),
                 (&model_name, Type::TEXT),
                 (&version, Type::INT8),
                 (&data_version, Type::TEXT),
@@ -219,7 +265,9 @@ impl Reader {
                 left_out_rows: 0,
             };
             for row in session.query("reading profiles", &sql, &parameters).await? {
-                match tables::profile(&row, &found.baseline)? {
+                let of_table = baselines.get(get::<String>(&row, 10)?.as_str());
+                let same = of_table.is_some_and(|of| of.counts_as(&found.baseline));
+                match tables::profile(&row, &found.baseline)?.filter(|_| same) {
                     Some(profile) => {
                         found.days.push(CountedDay {
                             data_version: get(&row, 8)?,
@@ -238,17 +286,18 @@ impl Reader {
     /// What was published last, the newest first, at most `limit`.
     pub async fn published(&self, limit: usize) -> Result<Vec<PublishedSet>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let names = self.tables();
         let work = async |session: &Session<'_>| {
-            if !LEDGER.exists(session, &self.table).await? {
+            if !LEDGER.exists(session, self.beside()).await? {
                 return Ok(Vec::new());
             }
             let sql = format!(
                 "SELECT data_version, model_name, model_version, scored_at, workflow FROM {} \
-                 WHERE predictions_table = $1 ORDER BY finished_at DESC LIMIT $2",
-                LEDGER.beside(&self.table)
+                 WHERE predictions_table = ANY ($1) ORDER BY finished_at DESC LIMIT $2",
+                LEDGER.beside(self.beside())
             );
             let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-                [(&self.table.name, Type::TEXT), (&limit, Type::INT8)];
+                [(&names, Type::TEXT_ARRAY), (&limit, Type::INT8)];
             let rows = session
                 .query("reading the ledger", &sql, &parameters)
                 .await?;
@@ -265,90 +314,5 @@ impl Reader {
                 .collect()
         };
         self.database.transaction("reading the ledger", work).await
-    }
-
-    /// The predictions of one id, which is the first column of the key. `None` when there is no table with a key.
-    pub async fn predictions(&self, id: &str) -> Result<Option<Predicted>> {
-        let work = async |session: &Session<'_>| {
-            let Some(columns) = self.columns(session).await? else {
-                return Ok(None);
-            };
-            let Some((name, sql_type)) = columns.first().cloned() else {
-                return Ok(None);
-            };
-            let mut found = Predicted {
-                id: name.clone(),
-                columns: columns[1..]
-                    .iter()
-                    .map(|(column, _)| column.clone())
-                    .collect(),
-                rows: Vec::new(),
-                more: false,
-                unknown_type: None,
-            };
-            // What can't be an id of this type is nobody's; the server would call it an error.
-            let possible = match sql_type.as_str() {
-                "integer" => id.trim().parse::<i32>().is_ok(),
-                "bigint" => id.trim().parse::<i64>().is_ok(),
-                "date" => id.trim().parse::<NaiveDate>().is_ok(),
-                "text" => !id.contains('\0'),
-                _ => {
-                    found.unknown_type = Some(sql_type.clone());
-                    false
-                }
-            };
-            if !possible {
-                return Ok(Some(found));
-            }
-            let sql = format!(
-                "SELECT to_jsonb(present)::text FROM {} AS present WHERE {} = $1::text::{sql_type} \
-                 ORDER BY scored_at DESC, present::text LIMIT $2",
-                self.table,
-                quoted(&name)
-            );
-            // One more tells that there are more.
-            let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-                [(&id, Type::TEXT), (&(PREDICTIONS as i64 + 1), Type::INT8)];
-            for row in session
-                .query("reading predictions", &sql, &parameters)
-                .await?
-            {
-                let text: String = get(&row, 0)?;
-                found.rows.push(
-                    serde_json::from_str(&text).map_err(|error| Trouble::Lasting(error.into()))?,
-                );
-            }
-            found.more = found.rows.len() > PREDICTIONS;
-            found.rows.truncate(PREDICTIONS);
-            Ok(Some(found))
-        };
-        self.database.transaction("reading predictions", work).await
-    }
-
-    /// The first column of the table's key, then all columns in order, each with its type. `None` without a table or a key.
-    async fn columns(
-        &self,
-        session: &Session<'_>,
-    ) -> Result<Option<Vec<(String, String)>>, Trouble> {
-        let sql = "SELECT a.attname::text, format_type(a.atttypid, NULL), a.attnum = i.indkey[0] FROM pg_attribute a \
-             JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary \
-             WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-        let rows = session
-            .query(
-                "looking up the table",
-                sql,
-                &[(&self.table.to_string(), Type::TEXT)],
-            )
-            .await?;
-        let mut columns = Vec::new();
-        let mut first = None;
-        for row in &rows {
-            let column: (String, String) = (get(row, 0)?, get(row, 1)?);
-            if get(row, 2)? {
-                first = Some(column.clone());
-            }
-            columns.push(column);
-        }
-        Ok(first.map(|first| [first].into_iter().chain(columns).collect()))
     }
 }

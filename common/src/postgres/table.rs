@@ -36,16 +36,35 @@ impl TableArgs {
     /// # Errors
     /// A name that Postgres does not keep: exit 2.
     pub fn table(&self) -> Result<Table> {
-        for (flag, name) in [
-            ("--database-schema", &self.database_schema),
-            ("--predictions-table", &self.predictions_table),
-        ] {
+        self.named("--predictions-table", &self.predictions_table)
+    }
+
+    /// The tables of the given names, each once; the one table without any.
+    ///
+    /// # Errors
+    /// Those of [`TableArgs::table`].
+    pub fn tables(&self, names: &[String]) -> Result<Vec<Table>> {
+        let mut tables: Vec<Table> = Vec::new();
+        for name in names.iter().map(|name| name.trim()) {
+            let table = self.named("--predictions-tables", name)?;
+            if !tables.contains(&table) {
+                tables.push(table);
+            }
+        }
+        if tables.is_empty() {
+            tables.push(self.table()?);
+        }
+        Ok(tables)
+    }
+
+    fn named(&self, flag: &str, name: &str) -> Result<Table> {
+        let schema = &self.database_schema;
+        for (flag, name) in [("--database-schema", schema.as_str()), (flag, name)] {
             check_name(name).map_err(|text| Failure::usage(format!("{flag}: {text}")))?;
         }
-        let (schema, name) = (self.database_schema.clone(), self.predictions_table.clone());
         Ok(Table {
-            schema,
-            name,
+            schema: schema.clone(),
+            name: name.to_owned(),
             partition_by: self.predictions_partition,
         })
     }

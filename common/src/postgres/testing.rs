@@ -176,6 +176,7 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
         let mut trained = drift::Profile::new(Grid::new(0.5, 2.0));
         trained.add_all(&[-4.0, 0.0, 4.0]);
         FeatureBaseline {
+            values: None,
             name: name.to_owned(),
             center: 0.5,
             scale: 2.0,

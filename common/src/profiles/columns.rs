@@ -79,11 +79,21 @@ impl FeatureCounts {
             self.cells[cell(&baseline.cuts, value)] += times;
             self.below += i64::from(baseline.min.is_some_and(|min| value < min)) * times;
             self.above += i64::from(baseline.max.is_some_and(|max| value > max)) * times;
-            let z = ((value - baseline.center) * (1.0 / baseline.scale)).clamp(-FARTHEST, FARTHEST);
-            let (first, second) = (units(z), units(z * z));
+            let (first, second) = units_of(baseline, value);
             self.sum += first * i128::from(times);
             self.squares += second * i128::from(times);
         }
+    }
+
+    /// Whether all finite values are the one value of their cell.
+    pub(super) fn is_of(&self, baseline: &FeatureBaseline, values: &[f64]) -> bool {
+        let (mut sum, mut squares) = (0_i128, 0_i128);
+        for (value, count) in values.iter().zip(&self.cells) {
+            let (first, second) = units_of(baseline, *value);
+            sum += first * i128::from(*count);
+            squares += second * i128::from(*count);
+        }
+        (sum, squares) == (self.sum, self.squares)
     }
 
     pub(super) fn add_nulls(&mut self, times: i64) {
@@ -152,6 +162,13 @@ impl FeatureCounts {
         self.squares = self.squares.checked_add(other.squares)?;
         Some(())
     }
+}
+
+/// What a value adds to the sum and to the sum of squares.
+#[inline]
+fn units_of(baseline: &FeatureBaseline, value: f64) -> (i128, i128) {
+    let z = ((value - baseline.center) * (1.0 / baseline.scale)).clamp(-FARTHEST, FARTHEST);
+    (units(z), units(z * z))
 }
 
 fn units(value: f64) -> i128 {

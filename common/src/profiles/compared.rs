@@ -3,10 +3,17 @@
 use super::{FeatureBaseline, FeatureCounts, LabelCounts, ScoreBaseline, ScoreCounts};
 use crate::drift::{Ks, NoiseFloor, Psi, PsiBucket, PsiKind};
 
+/// A column of many values that has no more cells than these is cut at far values alone.
+const FEWEST_CELLS: usize = 5;
+/// Share of the training data in one such cell from which a shift can't be seen.
+const MOST_IN_CELL: f64 = 0.5;
+
 /// A column in the cells of a baseline: in training, and as it was counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared {
     cuts: Vec<f64>,
+    /// The value of each cell, where training had few; empty where it had many; `None` where that is not known.
+    values: Option<Vec<f64>>,
     low: Option<f64>,
     high: Option<f64>,
     /// In training.
@@ -28,6 +35,8 @@ pub struct Side {
     pub above: u64,
     /// Finite values by cell.
     pub cells: Vec<u64>,
+    /// Whether all finite values are the one value of their cell.
+    exact: bool,
     /// Mean of the finite values.
     pub mean: Option<f64>,
     /// Population standard deviation of the finite values.
@@ -50,7 +59,9 @@ pub struct Cell {
 impl FeatureBaseline {
     /// Beside the training data.
     pub fn compared(&self, now: &FeatureCounts) -> Compared {
-        let side = |counts: &FeatureCounts| Side {
+        let few = self.values.as_deref().filter(|values| !values.is_empty());
+        let side = |counts: &FeatureCounts, exact: bool| Side {
+            exact,
             missing: (counts.nulls + counts.nans) as u64,
             infinite: counts.infinities as u64,
             below: counts.below as u64,
@@ -60,11 +71,12 @@ impl FeatureBaseline {
             std: counts.std(self),
         };
         Compared {
+            then: side(&self.reference, few.is_some()),
+            now: side(now, few.is_some_and(|values| now.is_of(self, values))),
             cuts: self.cuts.clone(),
+            values: self.values.clone(),
             low: self.min,
             high: self.max,
-            then: side(&self.reference),
-            now: side(now),
         }
     }
 }
@@ -74,6 +86,7 @@ impl ScoreBaseline {
     pub fn compared(&self, now: &ScoreCounts) -> Compared {
         Compared {
             cuts: self.cuts.clone(),
+            values: None,
             low: Some(0.0),
             high: Some(1.0),
             then: Side::of_scores(&self.reference),
@@ -123,10 +136,14 @@ impl Side {
 }
 
 impl Compared {
-    /// Population stability index over the deciles of the training data, which are among the cuts: that of a report, but for
-    /// values within a bucket of the training data's ends. `None` when a side has no rows.
+    /// Population stability index over the deciles of the training data, which are among the cuts, or over its values
+    /// where they are few: that of a report, but for values within a bucket of the training data's ends. `None` when a
+    /// side has no rows.
     pub fn psi(&self, floor: &NoiseFloor) -> Option<Psi> {
-        let edges = self.deciles();
+        let edges = match self.few() {
+            Some(_) => (0..self.cuts.len()).collect(),
+            None => self.deciles(),
+        };
         let sum = |side: &Side, from: usize, to: usize| side.cells[from..to].iter().sum::<u64>();
         let mut buckets = vec![
             PsiBucket::new(
@@ -216,18 +233,60 @@ impl Compared {
         cuts
     }
 
-    /// Kolmogorov and Smirnov's distance at the cuts. `None` when a side has no finite values.
-    pub fn ks(&self) -> Option<Ks> {
-        Ks::of_cells(&self.then.cells, &self.now.cells)
+    /// Buckets that [`Compared::psi`] has at most.
+    pub fn buckets(&self) -> usize {
+        let edges = match self.few() {
+            Some(_) => self.cuts.len(),
+            None => self.deciles().len(),
+        };
+        edges + 5
     }
 
-    /// The median of a side, interpolated within its cell; `None` without values.
+    fn few(&self) -> Option<&[f64]> {
+        self.values.as_deref().filter(|values| !values.is_empty())
+    }
+
+    /// The value of each cell, where both sides hold no others.
+    fn exact(&self) -> Option<&[f64]> {
+        self.few()
+            .filter(|_| self.then.exact && (self.now.exact || self.now.count() == 0))
+    }
+
+    /// Share of the training data in a cell within which rows may have moved unseen: far values have taken nearly all
+    /// cells. A report tells more, because it reads the rows.
+    pub fn hidden(&self) -> f64 {
+        let many = self.values.as_ref().is_some_and(Vec::is_empty);
+        let most = self.then.cells.iter().max().copied().unwrap_or(0);
+        let share = most as f64 / self.then.count().max(1) as f64;
+        match many && self.then.cells.len() <= FEWEST_CELLS {
+            true if share >= MOST_IN_CELL => share,
+            _ => 0.0,
+        }
+    }
+
+    /// Kolmogorov and Smirnov's distance at the cuts. `None` when a side has no finite values.
+    pub fn ks(&self) -> Option<Ks> {
+        let ks = Ks::of_cells(&self.then.cells, &self.now.cells)?;
+        Some(match self.exact() {
+            Some(_) => Ks {
+                error_bound: 0.0,
+                ..ks
+            },
+            None => ks,
+        })
+    }
+
+    /// The median of a side: exact for the few values of training, else interpolated within its cell; `None` without
+    /// values.
     pub fn median(&self, side: &Side) -> Option<f64> {
         let half = side.count() as f64 / 2.0;
         let mut below = 0.0;
         for (index, cell) in side.cells.iter().enumerate() {
             let count = *cell as f64;
             if count > 0.0 && below + count >= half {
+                if let Some(values) = self.few().filter(|_| side.exact) {
+                    return values.get(index).copied();
+                }
                 let (from, to) = self.edges(index)?;
                 return Some(from + (to - from) * (half - below) / count);
             }
@@ -237,7 +296,18 @@ impl Compared {
     }
 
     /// Both sides over bars of equal width between the ends of the training data, each cell spread evenly: for the eye.
+    /// Few values have a bar of no width each.
     pub fn bars(&self, bars: usize) -> Vec<Cell> {
+        if let Some(values) = self.exact().filter(|values| values.len() <= bars) {
+            let sides = self.then.cells.iter().zip(&self.now.cells);
+            let bar = |(&value, (&then, &now)): (&f64, (&u64, &u64))| Cell {
+                lower: value,
+                upper: value,
+                then,
+                now,
+            };
+            return values.iter().zip(sides).map(bar).collect();
+        }
         let Some((low, high)) = self.middle().filter(|(low, high)| low < high) else {
             return Vec::new();
         };
@@ -312,6 +382,7 @@ mod tests {
             scale: profile.grid().scale(),
             min: profile.min(),
             max: profile.max(),
+            values: Some(super::super::values_in_cells(profile, &cuts)),
             reference: FeatureCounts::of_profile(profile, &cuts),
             cuts,
         }

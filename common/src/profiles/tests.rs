@@ -123,6 +123,7 @@ fn baseline() -> Arc<Baseline> {
             negative: scores(0),
             positive: scores(1),
         },
+        categories: vec![],
     };
     let model = Model {
         format_version: 1,
@@ -382,6 +383,7 @@ fn scores_that_lie_close_together_are_told_apart() {
             negative: profile,
             positive: drift::Profile::new(ScoreProfile::grid()),
         },
+        categories: vec![],
     };
     let score = ScoreBaseline::new(0.5, &reference);
     let mut counts = ScoreCounts::new(&score.cuts);

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
+use common::categories::SegmentColumns;
 use common::layout::{DataVersion, ModelName};
 use common::selection::PredictShards;
 use common::step::{self, Outputs, RawArgs, Step};
@@ -71,6 +72,10 @@ pub struct Plan {
     /// Groups at most
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=200))]
     parallelism: u16,
+    /// Ignored columns that scored rows carry, so that a report divides by them: names with a comma between, none, or
+    /// without it the first 4 of texts and booleans with at most 50 values in training
+    #[arg(long, env = "SEGMENT_COLUMNS", default_value = "")]
+    segment_columns: SegmentColumns,
     #[command(flatten)]
     tracking: TrackingArgs,
 }
@@ -156,16 +161,13 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         }
         Verb::Plan(flags) => {
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
-            let parallelism = usize::from(flags.parallelism);
-            plan::plan(
-                step,
-                &tracking,
-                &store,
-                &flags.model_uri,
-                &flags.predict_manifest,
-                parallelism,
-            )
-            .await
+            let request = plan::Request {
+                model: flags.model_uri,
+                predict_manifest: flags.predict_manifest,
+                parallelism: usize::from(flags.parallelism),
+                segment_columns: flags.segment_columns,
+            };
+            plan::plan(step, &tracking, &store, &request).await
         }
         Verb::Map(flags) => map::map(step, &store, &flags.plan, &flags.group).await,
         Verb::Commit(flags) => map::commit(step, &store, &flags.plan).await,

@@ -187,6 +187,7 @@ impl Scoring {
             self.job.model.clone(),
             self.data_version.clone(),
             &kept,
+            self.job.carried(),
         )?;
         let key = layout::part(&self.folder, &self.fingerprint, shard.ordinal);
         let mut writer = PartWriter::new(&self.store, key, shard.ordinal, scorer.schema())?;

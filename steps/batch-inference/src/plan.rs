@@ -1,6 +1,7 @@
 //! What scoring depends on, and its groups.
 
 use anyhow::{Context, Result};
+use common::categories::{SegmentColumns, divides, is_text};
 use common::dataset::Role;
 use common::failure::Failure;
 use common::fanout::{self, Shard};
@@ -22,6 +23,19 @@ const ADDED: [(&str, &str); 5] = [
     ("data_version", "Utf8"),
 ];
 
+/// Names that Postgres, or publishing, has columns of its own by.
+const RESERVED: [&str; 7] = [
+    "scored_at",
+    "ctid",
+    "xmin",
+    "xmax",
+    "cmin",
+    "cmax",
+    "tableoid",
+];
+/// Bytes of a name that Postgres keeps.
+const NAME_BYTES: usize = 63;
+
 /// What `map` and `commit` have to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Job {
@@ -38,29 +52,48 @@ impl Job {
     pub(crate) fn kept(&self) -> &[Column] {
         &self.columns[..self.columns.len() - ADDED.len()]
     }
+
+    /// How many of them, the last ones, divide the rows in a report.
+    pub(crate) fn carried(&self) -> usize {
+        let kept = self.kept().iter();
+        kept.filter(|column| column.role == Role::Ignored).count()
+    }
 }
 
 pub(crate) type Plan = fanout::Plan<Job>;
+
+/// What is asked for.
+pub(crate) struct Request {
+    pub(crate) model: ModelUri,
+    pub(crate) predict_manifest: String,
+    pub(crate) parallelism: usize,
+    pub(crate) segment_columns: SegmentColumns,
+}
 
 pub(crate) async fn plan(
     step: &Step,
     tracking: &Tracking,
     store: &Store,
-    uri: &ModelUri,
-    predict_manifest: &str,
-    parallelism: usize,
+    request: &Request,
 ) -> Result<Outputs> {
+    let (uri, key) = (&request.model, &request.predict_manifest);
     let version = tracking.version(&uri.model_name, uri.version).await?;
     let model: ModelManifest = manifest::require(store, &version.model).await?;
-    let predict: DatasetManifest = manifest::require(store, predict_manifest).await?;
-    must_fit(uri, &model, &predict).with_context(|| format!("checking {predict_manifest}"))?;
+    let predict: DatasetManifest = manifest::require(store, key).await?;
+    must_fit(uri, &model, &predict).with_context(|| format!("checking {key}"))?;
 
-    let inputs = Inputs::new(step.name(), ALGORITHM)
+    let carried = carried(store, &request.segment_columns, &model, &predict).await?;
+    let mut inputs = Inputs::new(step.name(), ALGORITHM)
         .with("model", uri)
         .with("model fingerprint", &model.header.fingerprint)
         .with("predict data", predict.content())
         // It cuts the days of the profiles.
         .with("timezone", step.timezone());
+    // Where nothing is carried, results are those of earlier releases.
+    if !carried.is_empty() {
+        let names: Vec<&str> = carried.iter().map(|of| of.name.as_str()).collect();
+        inputs = inputs.with("segment columns", names.join(", "));
+    }
     let folder = layout::scored(&predict.data_version, &uri.model_name, uri.version);
     let committed: Option<ResultsManifest> =
         manifest::reusable(store, &layout::manifest(&folder), &inputs, step.cache()).await?;
@@ -69,8 +102,8 @@ pub(crate) async fn plan(
         job: Job {
             model: uri.clone(),
             model_manifest: version.model,
-            predict_manifest: predict_manifest.to_owned(),
-            columns: columns(&predict)?,
+            predict_manifest: key.clone(),
+            columns: columns(&predict, carried)?,
         },
         shards: predict
             .parts
@@ -83,11 +116,51 @@ pub(crate) async fn plan(
             })
             .collect(),
     };
-    let (key, groups) = plan.write(store, parallelism).await?;
+    let (key, groups) = plan.write(store, request.parallelism).await?;
     Ok(Outputs::new()
         .set("plan", key)
         .set("groups", groups)
         .set("reused", committed.is_some()))
+}
+
+/// The columns that are kept beside ids, time, target and features.
+///
+/// # Errors
+/// A column that the setting names and that is none of these: exit 2.
+async fn carried(
+    store: &Store,
+    setting: &SegmentColumns,
+    model: &ModelManifest,
+    predict: &DatasetManifest,
+) -> Result<Vec<Column>> {
+    let possible = with_role(predict, Role::Ignored).any(|column| divides(&column.data_type));
+    let trained = match setting {
+        SegmentColumns::Automatic if possible => model.load_reference(store).await?.categories,
+        _ => Vec::new(),
+    };
+    let mut carried = Vec::new();
+    for column in setting.carried(&predict.columns, &trained)? {
+        // Nobody asked for this column, so its name must not break the night.
+        if *setting == SegmentColumns::Automatic && !can_be_published(&column.name) {
+            continue;
+        }
+        carried.push(match is_text(&column.data_type) {
+            true => Column {
+                data_type: "Utf8".to_owned(),
+                ..column.clone()
+            },
+            false => column.clone(),
+        });
+    }
+    Ok(carried)
+}
+
+fn can_be_published(name: &str) -> bool {
+    !is_added(name) && !RESERVED.contains(&name) && name.len() <= NAME_BYTES
+}
+
+fn is_added(name: &str) -> bool {
+    ADDED.iter().any(|(added, _)| name == *added)
 }
 
 /// The rows must be prepared as the model's training data was.
@@ -120,18 +193,16 @@ fn with_role(dataset: &DatasetManifest, role: Role) -> impl Iterator<Item = &Col
         .filter(move |column| column.role == role)
 }
 
-/// Ids, time, target, features, and what scoring adds.
-fn columns(predict: &DatasetManifest) -> Result<Vec<Column>> {
+/// Ids, time, target, features, what is carried, and what scoring adds.
+fn columns(predict: &DatasetManifest, carried: Vec<Column>) -> Result<Vec<Column>> {
     let roles = [Role::Id, Role::Time, Role::Target, Role::Feature];
     let mut columns: Vec<Column> = roles
         .iter()
         .flat_map(|&role| with_role(predict, role))
         .cloned()
+        .chain(carried)
         .collect();
-    if let Some(taken) = columns
-        .iter()
-        .find(|column| ADDED.iter().any(|(name, _)| column.name == *name))
-    {
+    if let Some(taken) = columns.iter().find(|column| is_added(&column.name)) {
         return Err(Failure::usage(format!(
             "column {:?} of the data has the name of a column that scoring adds: give it another name in features.sql",
             taken.name

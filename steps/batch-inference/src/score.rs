@@ -10,6 +10,7 @@ use arrow::array::{
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{cast, nullif};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use common::categories;
 use common::failure::Failure;
 use common::model::{ClassValue, Model};
 use common::parts;
@@ -20,8 +21,10 @@ pub(crate) struct Scorer {
     model: Model,
     uri: ModelUri,
     data_version: String,
-    /// Of the rows that come in: ids, time, target, features.
+    /// Of the rows as they are kept: ids, time, target, features, and what is carried.
     kept: SchemaRef,
+    /// Where carried texts stand: they are cut to a length.
+    texts: Vec<usize>,
     /// Of the scored rows.
     schema: SchemaRef,
     /// Positions of the model's features in `kept`.
@@ -31,14 +34,18 @@ pub(crate) struct Scorer {
 }
 
 impl Scorer {
-    /// For rows of the schema `kept`.
+    /// For rows of the schema `kept`, whose last columns are only `carried`.
     pub(crate) fn new(
         model: Model,
         uri: ModelUri,
         data_version: String,
         kept: &Schema,
+        carried: usize,
     ) -> Result<Self> {
-        let kept = parts::nullable(kept);
+        let is_text = |at: &usize| categories::is_text(&kept.field(*at).data_type().to_string());
+        let width = kept.fields().len();
+        let texts: Vec<usize> = (width - carried..width).filter(is_text).collect();
+        let kept = with_texts(&parts::nullable(kept), &texts);
         let column = |name: &String| {
             kept.index_of(name).map_err(|_| {
                 Failure::usage(format!(
@@ -69,6 +76,7 @@ impl Scorer {
             uri,
             data_version,
             kept,
+            texts,
             features,
         })
     }
@@ -101,6 +109,9 @@ impl Scorer {
         let probability: ArrayRef = Arc::new(Float64Array::from(probabilities));
 
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+        for &at in &self.texts {
+            columns[at] = Arc::new(categories::texts(&columns[at])?);
+        }
         columns.push(nullif(&prediction, &unscored)?);
         columns.push(nullif(&probability, &unscored)?);
         columns.push(Arc::new(StringArray::from_iter_values(
@@ -117,6 +128,16 @@ impl Scorer {
             .with_context(|| format!("the rows are not of the columns {:?}", self.kept))?;
         Ok((scored, unscored.true_count() as u64))
     }
+}
+
+/// The schema with plain texts at some places.
+fn with_texts(schema: &Schema, texts: &[usize]) -> SchemaRef {
+    let field = |(at, field): (usize, &Arc<Field>)| match texts.contains(&at) {
+        true => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+        false => field.clone(),
+    };
+    let fields = schema.fields().iter().enumerate().map(field);
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// A class as a value of the target's type.

@@ -1,9 +1,12 @@
+mod carried;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
+use common::categories::{CategoryProfile, SegmentColumns};
 use common::dataset::Role;
 use common::drift::{Grid, Profile};
 use common::failure::exit_code;
@@ -77,6 +80,7 @@ fn reference(model: &Model) -> Reference {
         positives: 50,
         features: features.collect(),
         score: ScoreProfile::empty(),
+        categories: Vec::new(),
     }
 }
 
@@ -157,12 +161,24 @@ impl Bench {
     }
 
     async fn register(&self, model: Model, seed: &str) -> u64 {
+        self.register_with(model, seed, Vec::new()).await
+    }
+
+    /// A model whose training profile holds columns that it does not use.
+    async fn register_with(
+        &self,
+        model: Model,
+        seed: &str,
+        categories: Vec<CategoryProfile>,
+    ) -> u64 {
         let inputs = Inputs::new("model-training", 1).with("seed", seed);
         let folder = layout::model(&name(), &inputs.fingerprint());
         let bytes = model.to_json().unwrap();
         let file = layout::model_file(&folder, layout::MODEL_FILE);
         self.store.put(&file, bytes.clone()).await.unwrap();
-        let reference = serde_json::to_vec(&reference(&model)).unwrap();
+        let mut reference = reference(&model);
+        reference.hold(categories);
+        let reference = serde_json::to_vec(&reference).unwrap();
         let profiled = layout::model_file(&folder, layout::REFERENCE_FILE);
         self.store.put(&profiled, reference.clone()).await.unwrap();
         let written = |key, bytes: &[u8]| File {
@@ -276,15 +292,23 @@ impl Bench {
 
     /// Scores everything; gives the results manifest's key and whether all was reused.
     async fn score(&self, uri: &str, predict: &str) -> anyhow::Result<(String, bool)> {
-        let planned = plan(
-            &self.step,
-            &self.tracking,
-            &self.store,
-            &uri.parse().unwrap(),
-            predict,
-            2,
-        )
-        .await?;
+        self.score_carrying(uri, predict, SegmentColumns::Automatic)
+            .await
+    }
+
+    async fn score_carrying(
+        &self,
+        uri: &str,
+        predict: &str,
+        segment_columns: SegmentColumns,
+    ) -> anyhow::Result<(String, bool)> {
+        let request = crate::plan::Request {
+            model: uri.parse().unwrap(),
+            predict_manifest: predict.to_owned(),
+            parallelism: 2,
+            segment_columns,
+        };
+        let planned = plan(&self.step, &self.tracking, &self.store, &request).await?;
         let groups: Vec<String> = serde_json::from_str(planned.get("groups").unwrap())?;
         let mut reused = planned.get("reused") == Some("true");
         for group in groups {

@@ -41,6 +41,11 @@ impl Columns {
         }
     }
 
+    /// Cells of the column that has the most.
+    pub(crate) fn most_cells(&self) -> usize {
+        self.cells.iter().map(Cells::len).max().unwrap_or(0)
+    }
+
     pub(crate) fn cells(&self, column: usize) -> &Cells {
         &self.cells[column]
     }

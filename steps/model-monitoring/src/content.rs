@@ -10,7 +10,9 @@ use common::layout::{DataVersion, ModelName};
 use common::manifest::{File, Header, LeftOut, Manifest, Quarantined};
 use serde::{Deserialize, Serialize};
 
-pub use drift::{Bin, ColumnDrift, Drift, Period, Periods, Summary, Values};
+pub use drift::{
+    Bin, CategoryDrift, CategoryRows, ColumnDrift, Drift, Period, Periods, Summary, Values,
+};
 pub use origin::{GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance};
 pub use performance::{
     AtThreshold, ClassNames, Day, Performance, Segment, SegmentedColumn, Segments,
@@ -137,18 +139,34 @@ pub struct Quality {
     pub undated_rows: Option<u64>,
     /// How fresh the rows are; `null` when none has a date.
     pub freshness: Option<Freshness>,
+    /// Rows that lie outside the dates that are shown.
+    #[serde(default)]
+    pub outside: Outside,
     /// Every feature, in the model's order.
     pub features: Vec<FeatureQuality>,
     /// Labels that came later than the predictions.
     pub late_labels: LateLabels,
 }
 
+/// Rows whose dates lie outside those that are shown: days end with the one of scoring.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outside {
+    /// Rows dated after the day on which they were scored.
+    pub later_rows: u64,
+    /// The last such date; `null` without one, and beyond the calendar.
+    pub latest: Option<NaiveDate>,
+    /// Rows dated so long before the others that it is hardly their date.
+    pub ancient_rows: u64,
+    /// The first such date; `null` without one, and beyond the calendar.
+    pub earliest: Option<NaiveDate>,
+}
+
 /// How fresh rows are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freshness {
-    /// The first date that occurs.
+    /// The first date that is shown.
     pub first: NaiveDate,
-    /// The last date that occurs.
+    /// The last date that is shown.
     pub last: NaiveDate,
     /// Days from the last date to the one on which the rows were scored; negative when it lies after that.
     pub age_days: i64,
@@ -190,6 +208,9 @@ pub struct LateLabels {
     pub labels: u64,
     /// Rows that are labelled by them.
     pub matched_rows: u64,
-    /// Labelled keys that no row has.
+    /// Labelled keys that no row has, of the dates that the rows are of; of all dates where keys hold none.
     pub unmatched_keys: u64,
+    /// Labelled keys of other dates, whose rows stand in other results.
+    #[serde(default)]
+    pub other_days: u64,
 }

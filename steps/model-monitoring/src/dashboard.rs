@@ -16,7 +16,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use common::drift::Thresholds;
 use common::failure::Failure;
 use common::postgres::{Reader, Settings, TableArgs};
 use common::retry::Budget;
@@ -24,12 +23,13 @@ use common::step::{Outputs, Step};
 use common::tracking::{Tracking, TrackingArgs};
 use tokio::net::TcpListener;
 
+use crate::judge::Rules;
 use access::Access;
 use listener::Patient;
 use server::State;
 use source::Source;
 
-pub(crate) use choice::Choice;
+pub(crate) use choice::{Choice, Wanted};
 pub(crate) use live::Live;
 pub(crate) use pages::{Asides, Model, SCORE, Side};
 pub(crate) use records::{Attempted, DataSet, DataSets, Reported, Reports};
@@ -48,7 +48,9 @@ const GRACE: Duration = Duration::from_millis(700);
 pub(crate) struct Request {
     pub(crate) bind: SocketAddr,
     pub(crate) connections: usize,
-    pub(crate) thresholds: Thresholds,
+    pub(crate) rules: Rules,
+    /// Names of the tables that are shown; none for the one of `table`.
+    pub(crate) tables: Vec<String>,
     pub(crate) table: TableArgs,
     pub(crate) tracking: TrackingArgs,
     pub(crate) user_header: Option<String>,
@@ -95,7 +97,7 @@ fn open(step: &Step, request: Request) -> Result<State> {
         Some(settings) => Source::database(Reader::new(
             &settings,
             &step,
-            request.table.table()?,
+            request.table.tables(&request.tables)?,
             request.connections,
         )?),
         None => Source::store(store.clone(), step.timezone()),
@@ -104,7 +106,7 @@ fn open(step: &Step, request: Request) -> Result<State> {
         source,
         tracking: Tracking::open(&store, &request.tracking, step.retry_budget())?,
         store,
-        thresholds: request.thresholds,
+        rules: request.rules,
         access: Access::new(request.user, access::password()?, request.user_header)?,
         busy: server::Busy::default(),
     })

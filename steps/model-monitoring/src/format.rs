@@ -69,12 +69,16 @@ pub fn compact(value: u64) -> String {
     format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// A metric to three places: `0.745`.
+/// A metric to three places, and a small one to two digits: `0.745`, `0.0023`, `0.00074`.
 pub fn metric(value: Option<f64>) -> String {
     match value.filter(|value| value.is_finite()) {
         None => NONE.to_owned(),
-        Some(value) if value != 0.0 && value.abs() < 0.0005 => {
-            format!("{}0.001", if value < 0.0 { "> −" } else { "< " })
+        Some(value) if value != 0.0 && value.abs() < 1e-6 => {
+            format!("{}0.000001", if value < 0.0 { "> −" } else { "< " })
+        }
+        Some(value) if value != 0.0 && value.abs() < 0.01 => {
+            let places = (1 - value.abs().log10().floor() as i32).clamp(3, 7) as usize;
+            minus(format!("{value:.places$}"))
         }
         Some(value) => minus(format!("{value:.3}")),
     }
@@ -203,8 +207,17 @@ mod tests {
         ] {
             assert_eq!(number(Some(value)), expected, "{value}");
         }
-        assert_eq!(metric(Some(0.74549)), "0.745");
-        assert_eq!(metric(Some(0.0001)), "< 0.001");
+        for (value, expected) in [
+            (0.74549, "0.745"),
+            (0.0104, "0.010"),
+            (0.00234, "0.0023"),
+            (0.000_741, "0.00074"),
+            (0.0, "0.000"),
+            (-0.000_741, "−0.00074"),
+            (1e-9, "< 0.000001"),
+        ] {
+            assert_eq!(metric(Some(value)), expected);
+        }
         assert_eq!(difference(Some(-0.0124)), "−0.012");
         assert_eq!(difference(Some(0.0001)), "±0.000");
         assert_eq!(p_value(1e-9), "<\u{a0}0.001");

@@ -29,8 +29,20 @@ pub(crate) struct Joined {
     pub(crate) segmentation: Segmentation,
     pub(crate) duplicate_keys: u64,
     pub(crate) duplicate_rows: u64,
-    /// Without the names of the files.
+    /// Without the names of the files, and without the labels that no row has.
     pub(crate) late: LateLabels,
+    /// Labelled keys that no row has, by the date that stands in the key.
+    pub(crate) unmatched: BTreeMap<Option<DayNumber>, u64>,
+}
+
+impl Joined {
+    /// Rows that have a date, by date.
+    pub(crate) fn rows_by_day(&self) -> BTreeMap<DayNumber, u64> {
+        let dated = self.days.iter();
+        dated
+            .filter_map(|(day, counts)| Some(((*day)?, counts.rows)))
+            .collect()
+    }
 }
 
 /// What is counted of one date.
@@ -76,6 +88,7 @@ pub(crate) fn join(
     let (mut duplicate_keys, mut duplicate_rows) = (0, 0);
     let mut previous: Option<u128> = None;
     let mut repeats = false;
+    let mut highest: Option<f64> = None;
     for (index, row) in (0_u64..).zip(rows) {
         if index % CHECK_EVERY == 0 {
             step.check()?;
@@ -102,6 +115,7 @@ pub(crate) fn join(
             day.score_sum += score;
             day.predicted_positives += u64::from(score >= threshold);
             if let Some(label) = row.label {
+                highest = Some(highest.map_or(score, |highest| highest.max(score)));
                 day.metrics
                     .add_rows(&[label], &[score])
                     .context("counting a scored row")?;
@@ -113,8 +127,8 @@ pub(crate) fn join(
             }
         }
     }
-    let late = late.finish()?;
-    let mut curve = curve(&days, threshold);
+    let (late, unmatched) = late.finish()?;
+    let mut curve = curve(&days, threshold, highest);
     let ranks = rank(step, scores.finish()?, &mut days, &mut curve)?;
     let (curve, at_thresholds) = curve.finish();
     Ok(Joined {
@@ -126,17 +140,24 @@ pub(crate) fn join(
         duplicate_keys,
         duplicate_rows,
         late,
+        unmatched,
     })
 }
 
-/// The curve of the rows of all days; its table has every twentieth, and the model's own threshold.
-fn curve(days: &BTreeMap<Option<DayNumber>, DayCounts>, threshold: f64) -> Curve {
+/// The curve of the rows of all days; its table has every twentieth, the model's own threshold, and the highest score: where
+/// the class is rare, all others lie above it.
+fn curve(
+    days: &BTreeMap<Option<DayNumber>, DayCounts>,
+    threshold: f64,
+    highest: Option<f64>,
+) -> Curve {
     let mut all = Confusion::default();
     days.values()
         .for_each(|day| all.merge(day.metrics.confusion()));
     let thresholds: Vec<f64> = (1..20)
         .map(|twentieth| f64::from(twentieth) * 5.0 / 100.0)
         .chain([threshold])
+        .chain(highest)
         .collect();
     Curve::new(all.positives(), all.rows() - all.positives(), &thresholds)
 }
@@ -179,6 +200,7 @@ struct LatestLabels {
     /// What holds for the current key, and whether a row has that key.
     current: Option<(LateLabel, bool)>,
     counts: LateLabels,
+    unmatched: BTreeMap<Option<DayNumber>, u64>,
 }
 
 impl LatestLabels {
@@ -189,6 +211,7 @@ impl LatestLabels {
             ahead,
             current: None,
             counts: LateLabels::default(),
+            unmatched: BTreeMap::new(),
         };
         labels.advance()?;
         Ok(labels)
@@ -209,17 +232,17 @@ impl LatestLabels {
         }
     }
 
-    fn finish(mut self) -> Result<LateLabels> {
+    fn finish(mut self) -> Result<(LateLabels, BTreeMap<Option<DayNumber>, u64>)> {
         while self.current.is_some() {
             self.advance()?;
         }
-        Ok(self.counts)
+        Ok((self.counts, self.unmatched))
     }
 
     /// Goes on to the next key. Its last label holds.
     fn advance(&mut self) -> Result<()> {
-        if let Some((_, false)) = self.current {
-            self.counts.unmatched_keys += 1;
+        if let Some((label, false)) = self.current {
+            *self.unmatched.entry(label.day).or_default() += 1;
         }
         self.current = None;
         let Some(mut holds) = self.ahead.take() else {

@@ -1,24 +1,36 @@
 //! From counts to what a report says: comparisons, verdicts and findings. Pure.
 
+mod categories;
 pub(crate) mod drift;
 mod findings;
 pub(crate) mod performance;
+mod plausible;
+pub(crate) mod window;
 
 use anyhow::Result;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use common::days;
-use common::drift::Thresholds;
+use common::days::{self, DayNumber};
+use common::drift::{Thresholds, Verdict};
 
 use crate::content::{
     Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION,
 };
 use crate::join::Joined;
+use crate::monitored::MonitorColumns;
 use crate::scan::{Divisions, Scan};
 use crate::subject::Subject;
 
 #[cfg(test)]
 pub(crate) use performance::segments;
+use window::Window;
+
+/// What a verdict goes by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    pub(crate) thresholds: Thresholds,
+    pub(crate) columns: MonitorColumns,
+}
 
 /// Everything that a report says.
 pub(crate) fn content(
@@ -26,10 +38,17 @@ pub(crate) fn content(
     scan: &Scan,
     joined: &Joined,
     divisions: &Divisions,
-    thresholds: Thresholds,
+    rules: &Rules,
     timezone: Tz,
 ) -> Result<Content> {
-    let drift = drift::drift(subject, scan, &divisions.columns, &thresholds)?;
+    let scored = subject.results.header.created_at.with_timezone(&timezone);
+    let window = Window::new(&joined.rows_by_day(), scored.date_naive());
+    let carried = categories::Carried {
+        subject,
+        segmentation: &joined.segmentation,
+        dictionaries: &divisions.dictionaries,
+    };
+    let drift = drift::drift(subject, scan, &divisions.columns, &carried, &window, rules)?;
     let trained = subject
         .reference_score()?
         .counts(joined.segmentation.cuts());
@@ -42,19 +61,30 @@ pub(crate) fn content(
         model_version: subject.results.model_version,
         data_version: subject.results.data_version.clone(),
         timezone: timezone.name().to_owned(),
-        thresholds,
-        quality: quality(subject, scan, joined, timezone),
-        performance: performance::performance(subject, joined),
+        thresholds: rules.thresholds,
+        quality: quality(subject, scan, joined, &window, scored.date_naive()),
+        performance: performance::performance(subject, joined, &window, scan.score.max()),
         drift,
         segments: performance::segments(&joined.segmentation, &divisions.dictionaries, &trained),
         model: model(subject),
         provenance: provenance(subject),
     };
+    categories::beside_training(&mut content.segments, &content.drift.categories);
+    if content.quality.rows == 0 {
+        content.verdict = content.verdict.max(Verdict::InsufficientData);
+    }
     content.findings = findings::findings(&content);
     Ok(content)
 }
 
-fn quality(subject: &Subject, scan: &Scan, joined: &Joined, timezone: Tz) -> Quality {
+fn quality(
+    subject: &Subject,
+    scan: &Scan,
+    joined: &Joined,
+    window: &Window,
+    scored: NaiveDate,
+) -> Quality {
+    let freshness = freshness(joined, window, scored);
     let feature = |(scan, reference): (
         &crate::scan::FeatureScan,
         &common::reference::FeatureProfile,
@@ -79,15 +109,7 @@ fn quality(subject: &Subject, scan: &Scan, joined: &Joined, timezone: Tz) -> Qua
         key: subject.keys(),
         duplicate_keys: joined.duplicate_keys,
         duplicate_rows: joined.duplicate_rows,
-        freshness: freshness(
-            joined,
-            subject
-                .results
-                .header
-                .created_at
-                .with_timezone(&timezone)
-                .date_naive(),
-        ),
+        outside: window.outside.clone(),
         undated_rows: subject.time().map(|_| scan.undated_rows),
         features: scan
             .features
@@ -95,20 +117,38 @@ fn quality(subject: &Subject, scan: &Scan, joined: &Joined, timezone: Tz) -> Qua
             .zip(&subject.reference.features)
             .map(feature)
             .collect(),
-        late_labels: LateLabels {
-            files: subject
-                .label_files
-                .iter()
-                .map(|file| file.key.clone())
-                .collect(),
-            ..joined.late.clone()
-        },
+        late_labels: late_labels(subject, joined, freshness.as_ref()),
+        freshness,
+    }
+}
+
+/// Labels without a row are told apart by their dates: each run reads all label files, most of which are of rows that other
+/// runs scored.
+fn late_labels(subject: &Subject, joined: &Joined, dates: Option<&Freshness>) -> LateLabels {
+    let here = |day: Option<DayNumber>| match (day.and_then(days::date), dates) {
+        (Some(date), Some(dates)) => (dates.first..=dates.last).contains(&date),
+        _ => true,
+    };
+    let (mut unmatched_keys, mut other_days) = (0, 0);
+    for (day, keys) in &joined.unmatched {
+        match here(*day) {
+            true => unmatched_keys += keys,
+            false => other_days += keys,
+        }
+    }
+    let files = subject.label_files.iter();
+    LateLabels {
+        files: files.map(|file| file.key.clone()).collect(),
+        unmatched_keys,
+        other_days,
+        ..joined.late.clone()
     }
 }
 
 /// How fresh the rows were on the date of scoring.
-fn freshness(joined: &Joined, scored: NaiveDate) -> Option<Freshness> {
-    let dates = || joined.days.keys().filter_map(|day| days::date((*day)?));
+fn freshness(joined: &Joined, window: &Window, scored: NaiveDate) -> Option<Freshness> {
+    let days = || joined.days.keys().filter_map(|day| days::date((*day)?));
+    let dates = || days().filter(|date| window.holds(*date));
     let (first, last) = (dates().next()?, dates().next_back()?);
     Some(Freshness {
         first,

@@ -8,6 +8,7 @@ pub mod format;
 pub mod html;
 mod join;
 mod judge;
+mod monitored;
 mod notify;
 pub mod page;
 mod record;
@@ -31,8 +32,9 @@ use common::step::{self, Outputs, RawArgs, Step, Verbatim};
 use common::tracking::{Tracking, TrackingArgs};
 use common::webhook::Webhook;
 
+use judge::Rules;
+use monitored::MonitorColumns;
 use notify::{Channel, NotifyFormat, NotifyOn};
-
 use report::FailOn;
 
 /// The verbs of this step.
@@ -78,6 +80,14 @@ struct Judge {
     /// Rows below which the verdict is insufficient-data
     #[arg(long, env = "MIN_ROWS", default_value_t = Thresholds::default().min_rows)]
     min_rows: u64,
+    /// Columns that the verdict is on: x1,x2 for these alone, -x1,-x2 for all but these; score is one too
+    #[arg(
+        long,
+        env = "MONITOR_COLUMNS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    monitor_columns: MonitorColumns,
 }
 
 /// Flags of `serve`.
@@ -97,6 +107,9 @@ pub struct Serve {
     user: Option<String>,
     #[command(flatten)]
     judge: Judge,
+    /// Tables that are shown, with a comma between; without it the one of --predictions-table
+    #[arg(long, env = "PREDICTIONS_TABLES", value_delimiter = ',')]
+    predictions_tables: Vec<String>,
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
@@ -147,6 +160,13 @@ fn connections(text: &str) -> Result<usize, String> {
 }
 
 impl Judge {
+    fn rules(self) -> Result<Rules> {
+        Ok(Rules {
+            thresholds: self.thresholds()?,
+            columns: self.monitor_columns,
+        })
+    }
+
     fn thresholds(&self) -> Result<Thresholds> {
         if self.psi_alert < self.psi_warn {
             return Err(Failure::usage(format!(
@@ -177,7 +197,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         Verb::Report(flags) => {
             let request = report::Request {
                 fail_on: flags.fail_on,
-                thresholds: flags.judge.thresholds()?,
+                rules: flags.judge.rules()?,
                 results_manifest: flags.results_manifest,
                 labels_glob: flags.labels_glob,
             };
@@ -189,7 +209,8 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             let request = dashboard::Request {
                 bind: flags.bind,
                 connections: flags.connections,
-                thresholds: flags.judge.thresholds()?,
+                rules: flags.judge.rules()?,
+                tables: flags.predictions_tables,
                 table: flags.table,
                 tracking: flags.tracking,
                 user_header: flags.user_header,

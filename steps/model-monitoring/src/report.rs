@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use common::digest;
-use common::drift::{Thresholds, Verdict};
+use common::drift::Verdict;
 use common::layout;
 use common::manifest::{self, File, Header, Inputs, Manifest};
 use common::spill::Sorters;
@@ -13,7 +13,7 @@ use common::tracking::{RunSpec, Tracking};
 
 use crate::content::{Committed, Content, REPORT_VERSION};
 use crate::join::join;
-use crate::judge;
+use crate::judge::{self, Rules};
 use crate::page;
 use crate::record::{record, record_again, run_of};
 use crate::scan::{Divisions, fitting, scan_labels, scan_parts};
@@ -51,7 +51,7 @@ pub(crate) struct Request {
     pub(crate) fail_on: FailOn,
     pub(crate) results_manifest: String,
     pub(crate) labels_glob: String,
-    pub(crate) thresholds: Thresholds,
+    pub(crate) rules: Rules,
 }
 
 /// Makes the report and its tracking run, or finds that both are done.
@@ -64,7 +64,8 @@ pub(crate) async fn report(
 ) -> Result<Outputs> {
     let subject =
         Subject::load(store, raw, &request.results_manifest, &request.labels_glob).await?;
-    let inputs = subject.inputs(step, &request.thresholds);
+    request.rules.columns.check(&subject.columns())?;
+    let inputs = subject.inputs(step, &request.rules);
     let results = &subject.results;
     let folder = layout::report(
         &results.data_version,
@@ -79,7 +80,7 @@ pub(crate) async fn report(
     }
     let (committed, html) = tracking
         .in_run(&run, async |run| {
-            let content = content(step, store, raw, &subject, &request.thresholds).await?;
+            let content = content(step, store, raw, &subject, &request.rules).await?;
             let (committed, html) = commit(
                 step,
                 store,
@@ -162,7 +163,7 @@ async fn content(
     store: &Store,
     raw: &Store,
     subject: &Subject,
-    thresholds: &Thresholds,
+    rules: &Rules,
 ) -> Result<Content> {
     let scratch = step.scratch()?;
     let step = &fitting(step, subject)?;
@@ -190,14 +191,7 @@ async fn content(
         )
     })
     .await?;
-    judge::content(
-        subject,
-        &scan,
-        &joined,
-        &divisions,
-        *thresholds,
-        step.timezone(),
-    )
+    judge::content(subject, &scan, &joined, &divisions, rules, step.timezone())
 }
 
 /// The same whenever it is made: created when the rows were scored.

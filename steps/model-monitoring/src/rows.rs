@@ -29,8 +29,10 @@ pub(crate) struct Row {
 pub(crate) struct LateLabel {
     /// Hash of the key that it labels.
     pub(crate) key: u128,
-    /// Place of its file among all files.
+    /// Place of its file among all files, below 2^30.
     pub(crate) file: u64,
+    /// The date in its key.
+    pub(crate) day: Option<DayNumber>,
     /// 0 or 1.
     pub(crate) label: u8,
 }
@@ -40,6 +42,8 @@ const UNLABELLED: u64 = 2;
 /// Bits of the codes. They come last, since their numbers mean nothing: what decides the order of rows is the same in every
 /// run.
 const CODES: u32 = 24;
+/// Bits before the place of a file: those of a day and a label.
+const FILE: u32 = 34;
 
 impl Row {
     pub(crate) fn pack(self) -> RowWords {
@@ -70,13 +74,15 @@ impl Row {
 impl LateLabel {
     pub(crate) fn pack(self) -> LabelWords {
         let [high, low] = halves(self.key);
-        [high, low, self.file << 1 | u64::from(self.label)]
+        let rest = pack_day(self.day) << 1 | u64::from(self.label);
+        [high, low, self.file << FILE | rest]
     }
 
     pub(crate) fn unpack([high, low, rest]: LabelWords) -> Self {
         Self {
             key: whole(high, low),
-            file: rest >> 1,
+            file: rest >> FILE,
+            day: unpack_day((rest & ((1 << FILE) - 1)) >> 1),
             label: (rest & 1) as u8,
         }
     }
@@ -133,10 +139,14 @@ mod tests {
         }
         let late = LateLabel {
             key: 1 << 64 | 5,
-            file: 1 << 40,
+            file: (1 << 30) - 1,
+            day: None,
             label: 1,
         };
-        assert_eq!(LateLabel::unpack(late.pack()), late);
+        for day in [None, Some(DayNumber::MIN), Some(0), Some(DayNumber::MAX)] {
+            let late = LateLabel { day, ..late };
+            assert_eq!(LateLabel::unpack(late.pack()), late);
+        }
     }
 
     #[test]
@@ -145,6 +155,7 @@ mod tests {
             LateLabel {
                 key: 9,
                 file,
+                day: Some(DayNumber::MAX),
                 label,
             }
             .pack()

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::DataType;
 use chrono_tz::Tz;
 use common::days;
-use common::drift::{Grid, Profile};
+use common::drift::{Grid, Hidden, Profile};
 use common::failure::Failure;
 use common::labels::{self, LabelReader};
 use common::manifest::Part;
@@ -35,6 +35,7 @@ pub(crate) struct Scan {
     /// In the model's order.
     pub(crate) features: Vec<FeatureScan>,
     pub(crate) score: Profile,
+    pub(crate) score_hidden: Hidden,
     pub(crate) periods: PeriodCounts,
 }
 
@@ -42,6 +43,7 @@ pub(crate) struct Scan {
 #[derive(Clone)]
 pub(crate) struct FeatureScan {
     pub(crate) profile: Profile,
+    pub(crate) hidden: Hidden,
     pub(crate) below: u64,
     pub(crate) above: u64,
 }
@@ -98,7 +100,14 @@ impl Divisions {
         let columns = Arc::new(Columns::new(features.chain([&score])));
         Ok(Self {
             columns,
-            dictionaries: Dictionaries::new(&subject.segment_columns()),
+            dictionaries: Dictionaries::new(subject.segment_columns().into_iter().map(|name| {
+                let values = subject.category(&name).and_then(|of| of.values.as_deref());
+                let known = values.unwrap_or_default().iter();
+                (
+                    name.clone(),
+                    known.map(|(value, _)| value.clone()).collect(),
+                )
+            })),
         })
     }
 }
@@ -114,7 +123,7 @@ pub(crate) async fn scan_parts(
     let progress = step.progress(subject.results.rows, "rows").clone();
     let scanner = Arc::new(Scanner::new(
         step, store, subject, divisions, sorters, progress,
-    ));
+    )?);
     let mut total = scanner.nothing();
     let work = {
         let scanner = scanner.clone();
@@ -140,17 +149,25 @@ pub(crate) async fn scan_labels(
     let reader = LabelReader::new(&subject.config.dataset, &subject.keys())?;
     let (raw, step_of_thread, sorters, work) =
         (raw.clone(), step.clone(), sorters.clone(), work.clone());
+    // The time is the last column of a key.
+    let (timed, timezone) = (subject.time().is_some(), step.timezone());
     let read = move |(ordinal, file): (u64, Object)| {
         sorters.lend(|sorter| {
             for rows in reader.read(&raw, &file, &work)? {
                 step_of_thread.check()?;
                 let rows = rows?;
-                for (key, label) in labels::key_hashes(&rows.keys)?.zip(rows.labels) {
+                let days = match rows.keys.last().filter(|_| timed) {
+                    Some(time) => days::of_column(time, timezone),
+                    None => vec![None; rows.labels.len()],
+                };
+                let keys = labels::key_hashes(&rows.keys)?;
+                for ((key, label), day) in keys.zip(rows.labels).zip(days) {
                     if let Some(label) = label {
                         sorter.push(
                             LateLabel {
                                 key,
                                 file: ordinal,
+                                day,
                                 label,
                             }
                             .pack(),
@@ -181,6 +198,7 @@ struct Scanner {
     /// The types that labels have in the columns of the key; empty without labels.
     label_types: Vec<DataType>,
     features: Vec<Reference>,
+    score_hidden: Hidden,
     classes: Classes,
 }
 
@@ -188,6 +206,7 @@ struct Scanner {
 struct Reference {
     name: String,
     grid: Grid,
+    hidden: Hidden,
     /// Least and greatest value.
     range: Option<(f64, f64)>,
 }
@@ -200,7 +219,7 @@ impl Scanner {
         divisions: &Divisions,
         sorters: &Sorters<RowWords>,
         progress: Progress,
-    ) -> Self {
+    ) -> Result<Self> {
         let keys = subject.keys();
         let features: Vec<Reference> = subject
             .reference
@@ -209,6 +228,7 @@ impl Scanner {
             .map(|feature| Reference {
                 name: feature.name.clone(),
                 grid: feature.profile.grid(),
+                hidden: Hidden::new(&feature.profile),
                 range: feature.profile.min().zip(feature.profile.max()),
             })
             .collect();
@@ -225,7 +245,8 @@ impl Scanner {
             .chain(subject.segment_columns())
             .chain(subject.time().map(str::to_owned))
             .collect();
-        Self {
+        Ok(Self {
+            score_hidden: Hidden::new(&subject.reference_score()?),
             step: step.clone(),
             store: store.clone(),
             sorters: sorters.clone(),
@@ -238,12 +259,13 @@ impl Scanner {
             label_types,
             features,
             classes: subject.model.classes.clone(),
-        }
+        })
     }
 
     fn nothing(&self) -> Scan {
         let feature = |feature: &Reference| FeatureScan {
             profile: Profile::new(feature.grid),
+            hidden: feature.hidden.clone(),
             below: 0,
             above: 0,
         };
@@ -253,6 +275,7 @@ impl Scanner {
             undated_rows: 0,
             features: self.features.iter().map(feature).collect(),
             score: Profile::new(ScoreProfile::grid()),
+            score_hidden: self.score_hidden.clone(),
             periods: PeriodCounts::new(&self.divisions.columns),
         }
     }
@@ -304,7 +327,7 @@ impl Scanner {
             scan.periods
                 .add(&self.divisions.columns, index, or_nan(&numbers), &places);
         }
-        add_numbers(&mut scan.score, &score);
+        add_numbers(&mut scan.score, &mut scan.score_hidden, &score);
         scan.periods.add(
             &self.divisions.columns,
             self.features.len(),
@@ -355,7 +378,7 @@ impl Scanner {
 
 impl FeatureScan {
     fn add(&mut self, numbers: &Float64Array, reference: &Reference) {
-        add_numbers(&mut self.profile, numbers);
+        add_numbers(&mut self.profile, &mut self.hidden, numbers);
         if let Some((min, max)) = reference.range {
             for value in numbers.iter().flatten().filter(|value| value.is_finite()) {
                 self.below += u64::from(value < min);
@@ -372,9 +395,11 @@ impl Scan {
         self.unscored_rows += later.unscored_rows;
         self.undated_rows += later.undated_rows;
         self.score.merge(&later.score)?;
+        self.score_hidden.merge(&later.score_hidden);
         self.periods.merge(&later.periods);
         for (ours, theirs) in self.features.iter_mut().zip(&later.features) {
             ours.profile.merge(&theirs.profile)?;
+            ours.hidden.merge(&theirs.hidden);
             ours.below += theirs.below;
             ours.above += theirs.above;
         }
@@ -386,12 +411,14 @@ fn or_nan(numbers: &Float64Array) -> impl Iterator<Item = f64> {
     numbers.iter().map(|value| value.unwrap_or(f64::NAN))
 }
 
-fn add_numbers(profile: &mut Profile, numbers: &Float64Array) {
+fn add_numbers(profile: &mut Profile, hidden: &mut Hidden, numbers: &Float64Array) {
     if numbers.null_count() == 0 {
         profile.add_all(numbers.values());
+        hidden.add_all(numbers.values());
         return;
     }
     let present: Vec<f64> = numbers.iter().flatten().collect();
     profile.add_nulls(numbers.null_count() as u64);
     profile.add_all(&present);
+    hidden.add_all(&present);
 }

@@ -4,20 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef};
+use common::categories::{self, MOST_VALUES};
 use common::metrics::Confusion;
 
-/// Columns that rows are divided by; further ones are not looked at.
-pub(crate) const MOST_COLUMNS: usize = 4;
-/// A column with more values than these divides nothing.
-pub(crate) const MOST_VALUES: usize = 50;
-
-/// Bits of a value's code.
+/// Bits of a value's code: those of all columns fit the place that a row has for them.
 const BITS: u32 = 6;
-/// Stands for all values beyond the first [`MOST_VALUES`].
+/// Stands for all values that have no code of their own.
 const OTHER: u32 = (1 << BITS) - 1;
+/// Codes of values: more than a column may have that divides the rows, so that new values stand beside those of training.
+const CODES: usize = OTHER as usize - 1;
 
 /// The values of a row in all columns, as small numbers.
 pub(crate) type Codes = u32;
@@ -28,23 +24,35 @@ pub(crate) struct Dictionaries {
     columns: Arc<Vec<(String, Mutex<Dictionary>)>>,
 }
 
-/// The number of a value is of no meaning: it depends on which thread saw it first.
+/// The number of a value is of no meaning: it depends on which thread saw it first, but for those that were known before.
 #[derive(Debug, Default)]
 struct Dictionary {
     codes: HashMap<String, u32>,
-    too_many: bool,
+    /// Whether a value has no code of its own.
+    full: bool,
+}
+
+/// A column with the value of each number.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) column: String,
+    pub(crate) values: HashMap<u32, String>,
+    /// Whether there are more values than numbers.
+    full: bool,
 }
 
 impl Dictionaries {
-    /// Of no values yet.
-    pub(crate) fn new(columns: &[String]) -> Self {
+    /// Of columns with the values that are known before.
+    pub(crate) fn new(columns: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
+        let dictionary = |(name, known): (String, Vec<String>)| {
+            let mut dictionary = Dictionary::default();
+            for value in &known {
+                dictionary.code(value);
+            }
+            (name, Mutex::new(dictionary))
+        };
         Self {
-            columns: Arc::new(
-                columns
-                    .iter()
-                    .map(|name| (name.clone(), Mutex::default()))
-                    .collect(),
-            ),
+            columns: Arc::new(columns.into_iter().map(dictionary).collect()),
         }
     }
 
@@ -58,8 +66,7 @@ impl Dictionaries {
             columns.iter().zip(self.columns.iter()).enumerate()
         {
             let mut dictionary = dictionary.lock().unwrap_or_else(PoisonError::into_inner);
-            let texts = cast(column, &DataType::Utf8)?;
-            let texts = texts.as_string::<i32>();
+            let texts = categories::texts(column)?;
             for (row, code) in codes
                 .iter_mut()
                 .enumerate()
@@ -71,37 +78,35 @@ impl Dictionaries {
         Ok(codes)
     }
 
-    /// The columns with the value of each number, and the names of those with too many values.
-    pub(crate) fn finish(&self) -> (Vec<(usize, String, Values)>, Vec<String>) {
-        let (mut kept, mut too_many) = (Vec::new(), Vec::new());
-        for (index, (name, dictionary)) in self.columns.iter().enumerate() {
+    /// The columns with the value of each number.
+    pub(crate) fn named(&self) -> Vec<Named> {
+        let named = |(name, dictionary): &(String, Mutex<Dictionary>)| {
             let dictionary = dictionary.lock().unwrap_or_else(PoisonError::into_inner);
-            match dictionary.too_many {
-                true => too_many.push(name.clone()),
-                false => {
-                    let values = dictionary
-                        .codes
-                        .iter()
-                        .map(|(value, code)| (*code, value.clone()))
-                        .collect();
-                    kept.push((index, name.clone(), values));
-                }
+            let codes = dictionary.codes.iter();
+            Named {
+                column: name.clone(),
+                values: codes.map(|(value, code)| (*code, value.clone())).collect(),
+                full: dictionary.full,
             }
-        }
-        (kept, too_many)
+        };
+        self.columns.iter().map(named).collect()
     }
 }
 
-/// Values by their numbers.
-pub(crate) type Values = HashMap<u32, String>;
+impl Named {
+    /// Whether there are too many values to divide rows by, of which these are counted.
+    pub(crate) fn has_too_many(&self, counted: &HashMap<u32, SegmentCounts>) -> bool {
+        self.full || counted.keys().filter(|code| **code > 0).count() > MOST_VALUES
+    }
+}
 
 impl Dictionary {
     fn code(&mut self, value: &str) -> u32 {
         if let Some(&code) = self.codes.get(value) {
             return code;
         }
-        if self.codes.len() >= MOST_VALUES {
-            self.too_many = true;
+        if self.codes.len() >= CODES {
+            self.full = true;
             return OTHER;
         }
         let code = self.codes.len() as u32 + 1;
@@ -191,8 +196,9 @@ mod tests {
 
     #[test]
     fn values_of_several_columns_are_told_apart() {
-        let dictionaries =
-            Dictionaries::new(&["region".to_owned(), "new".to_owned(), "wide".to_owned()]);
+        let dictionaries = Dictionaries::new(
+            ["region", "new", "wide"].map(|name| (name.to_owned(), vec!["south".to_owned()])),
+        );
         let columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from(vec![
                 Some("north"),
@@ -216,15 +222,20 @@ mod tests {
                 (0..60).map(|i| i.to_string()),
             )),
         ];
-        dictionaries.codes(&wide, 60).unwrap();
-        let (kept, too_many) = dictionaries.finish();
-        assert_eq!(too_many, ["wide"]);
+        let mut counted = Segmentation::new(0.5, Vec::new(), 3);
+        for codes in dictionaries.codes(&wide, 60).unwrap() {
+            counted.add(None, None, codes);
+        }
+        let kept = dictionaries.named();
+        let too_many = kept.iter().zip(&counted.values);
+        let too_many = too_many.map(|(named, values)| named.has_too_many(values));
+        assert_eq!(too_many.collect::<Vec<_>>(), [false, false, true]);
         let read = |column: usize| -> Vec<Option<&str>> {
             codes
                 .iter()
                 .map(|codes| {
                     kept[column]
-                        .2
+                        .values
                         .get(&code(*codes, column))
                         .map(String::as_str)
                 })

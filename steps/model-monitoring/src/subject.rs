@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result};
 use arrow::datatypes::DataType;
+use common::categories::{self, CategoryProfile};
 use common::config::Config;
 use common::dataset::Role;
-use common::drift::{Profile, Thresholds};
+use common::drift::Profile;
 use common::failure::Failure;
 use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
 use common::model::Model;
@@ -15,15 +16,14 @@ use common::{labels, layout};
 use serde::Deserialize;
 
 use crate::content::{GateVerdict, Lineage};
-use crate::segments::MOST_COLUMNS;
+use crate::judge::Rules;
+use crate::monitored::SCORE;
 
 /// Raised whenever the same inputs would give another report.
-const ALGORITHM: u32 = 2;
+const ALGORITHM: u32 = 3;
 
 /// The first column that scoring adds.
 const PREDICTION: &str = "prediction";
-/// Types of the columns that rows are divided by, as Arrow prints them.
-const SEGMENT_TYPES: [&str; 4] = ["Utf8", "LargeUtf8", "Utf8View", "Boolean"];
 
 /// Everything that a report is made from, read but for the rows.
 pub(crate) struct Subject {
@@ -98,7 +98,8 @@ impl Subject {
     }
 
     /// What the report depends on.
-    pub(crate) fn inputs(&self, step: &Step, thresholds: &Thresholds) -> Inputs {
+    pub(crate) fn inputs(&self, step: &Step, rules: &Rules) -> Inputs {
+        let thresholds = &rules.thresholds;
         let gates: Vec<&str> = self.gates.iter().map(|gate| gate.key.as_str()).collect();
         let there = |rows: &Option<Lineage>| if rows.is_some() { "there" } else { "deleted" };
         Inputs::new(step.name(), ALGORITHM)
@@ -115,6 +116,7 @@ impl Subject {
             .with("psi-warn", thresholds.warn)
             .with("psi-alert", thresholds.alert)
             .with("min-rows", thresholds.min_rows)
+            .with("monitor-columns", &rules.columns)
             .with_raw(&self.label_files)
     }
 
@@ -171,10 +173,23 @@ impl Subject {
             .with_context(|| format!("reading the reference profile of {model}"))
     }
 
-    /// The columns of texts and booleans that the results carry beside ids, time, target and features.
+    /// The columns that the verdict can be on.
+    pub(crate) fn columns(&self) -> Vec<String> {
+        let features = self.model.features.iter().cloned();
+        let carried = self.segment_columns();
+        features.chain([SCORE.to_owned()]).chain(carried).collect()
+    }
+
+    /// What training held of a column that the results carry; `None` where its profile does not say.
+    pub(crate) fn category(&self, column: &str) -> Option<&CategoryProfile> {
+        let named = |of: &&CategoryProfile| of.name == column;
+        self.reference.categories.iter().find(named)
+    }
+
+    /// The columns of few values that the results carry beside ids, time, target and features.
     pub(crate) fn segment_columns(&self) -> Vec<String> {
         let divides = |column: &&Column| {
-            column.role == Role::Ignored && SEGMENT_TYPES.contains(&column.data_type.as_str())
+            column.role == Role::Ignored && categories::divides(&column.data_type)
         };
         let prepared = self
             .results
@@ -184,7 +199,7 @@ impl Subject {
         prepared
             .filter(divides)
             .map(|column| column.name.clone())
-            .take(MOST_COLUMNS)
+            .take(categories::MOST_COLUMNS)
             .collect()
     }
 }

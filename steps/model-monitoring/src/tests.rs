@@ -4,6 +4,7 @@ mod home;
 mod html;
 mod in_browser;
 mod in_mlflow;
+mod judging;
 mod notify;
 mod numbers;
 mod reuse;

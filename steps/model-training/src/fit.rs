@@ -213,6 +213,7 @@ pub(crate) async fn reference(
             })
             .collect(),
         score: profiles.score,
+        categories: Vec::new(),
     };
     Ok((reference, ruinous))
 }

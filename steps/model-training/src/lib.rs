@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod categories;
 mod extremes;
 mod fit;
 mod memory;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
+use common::categories::SegmentColumns;
 use common::layout::ModelName;
 use common::model::{ClassWeight, LOGISTIC_REGRESSION};
 use common::step::{self, Outputs, Step};
@@ -61,6 +63,9 @@ pub struct Train {
     /// Probability from which the positive class is predicted
     #[arg(long, env = "MODEL_THRESHOLD", default_value_t = 0.5, value_parser = probability)]
     threshold: f64,
+    /// Columns that rows are divided by, as in `batch-inference plan`: their values are profiled
+    #[arg(long, env = "SEGMENT_COLUMNS", default_value = "")]
+    segment_columns: SegmentColumns,
     #[command(flatten)]
     tracking: TrackingArgs,
 }

@@ -1,6 +1,7 @@
 //! What is to be trained: the manifests, checked against each other, and what the model will depend on.
 
 use anyhow::Result;
+use common::categories::SegmentColumns;
 use common::config::Config;
 use common::dataset::Role;
 use common::failure::Failure;
@@ -12,7 +13,7 @@ use common::scoring;
 use common::step::Step;
 use common::store::Store;
 
-use crate::{ALGORITHM, Train};
+use crate::{ALGORITHM, Train, categories};
 
 /// A checked training task.
 pub(crate) struct Task {
@@ -26,6 +27,7 @@ pub(crate) struct Task {
     pub(crate) rows: LabelledRows,
     pub(crate) options: FitOptions,
     pub(crate) threshold: f64,
+    pub(crate) segment_columns: SegmentColumns,
     /// What the model depends on.
     pub(crate) inputs: Inputs,
 }
@@ -54,7 +56,8 @@ impl Task {
             max_iter: flags.max_iter,
             tol: flags.tol,
         };
-        let inputs = Inputs::new("model-training", ALGORITHM)
+        let profiled = categories::columns(&flags.segment_columns, &train)?;
+        let mut inputs = Inputs::new("model-training", ALGORITHM)
             .with("model-name", &flags.model_name)
             .with(ModelManifest::TRAIN_DATA, train.content())
             .with(ModelManifest::HOLDOUT_DATA, holdout.content())
@@ -64,6 +67,11 @@ impl Task {
             .with("max-iter", flags.max_iter)
             .with("tol", flags.tol)
             .with("threshold", flags.threshold);
+        // Where there are none, a model is the one of earlier releases.
+        if !profiled.is_empty() {
+            let names: Vec<&str> = profiled.iter().map(|of| of.name.as_str()).collect();
+            inputs = inputs.with("profiled columns", names.join(", "));
+        }
         Ok(Self {
             model_name: flags.model_name.clone(),
             train,
@@ -74,6 +82,7 @@ impl Task {
             rows,
             options,
             threshold: flags.threshold,
+            segment_columns: flags.segment_columns.clone(),
             inputs,
         })
     }

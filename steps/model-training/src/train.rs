@@ -16,6 +16,7 @@ use common::store::Store;
 use common::tracking::{Tracking, Version};
 
 use crate::Train;
+use crate::categories;
 use crate::extremes;
 use crate::fit::{fit, reference, warnings};
 use crate::memory;
@@ -83,7 +84,9 @@ async fn make(
     clock.lap("read the training data");
     let (model, fit) = fit(store, task, &rows, &moments).await?;
     clock.lap("fitted the model");
-    let (reference, ruinous) = reference(step, &rows, &moments, &model).await?;
+    let (mut reference, ruinous) = reference(step, &rows, &moments, &model).await?;
+    let profiled = categories::profile(step, store, &task.segment_columns, &task.train).await?;
+    reference.hold(profiled);
     clock.lap("profiled the training data");
     let holdout =
         scoring::evaluate(step, store, &task.config, &model, &task.holdout, &progress).await?;

@@ -11,11 +11,14 @@ pub struct Drift {
     pub score: ColumnDrift,
     /// Every feature, the one that drifted most first.
     pub features: Vec<ColumnDrift>,
+    /// Columns of few values that the rows carry and the model does not use, in the order of the rows.
+    #[serde(default)]
+    pub categories: Vec<CategoryDrift>,
     /// Columns that are judged together, the score among them: what chance explains is shared by so many.
     pub comparisons: u64,
-    /// Features whose verdict is warn or alert.
+    /// Features whose verdict is warn or alert, of those that are judged.
     pub drifted_features: u64,
-    /// The largest index of a feature; `null` when none is known.
+    /// The largest index of a feature that is judged; `null` when none is known.
     pub psi_max: Option<f64>,
     /// What `psi_by_period` of each column is of; `null` when no row has a date.
     pub periods: Option<Periods>,
@@ -77,6 +80,13 @@ pub struct ColumnDrift {
     pub name: String,
     /// The judgement.
     pub verdict: Verdict,
+    /// Whether the verdict of the report is on this column too.
+    #[serde(default = "yes")]
+    pub judged: bool,
+    /// Share of the training data that lies so close together, beside far values, that a shift within it is not seen;
+    /// `null` where it is small. Such a column is never ok.
+    #[serde(default)]
+    pub hidden: Option<f64>,
     /// Population stability index, which the verdict is on; `null` when a side has no rows.
     pub psi: Option<Psi>,
     /// Kolmogorov and Smirnov's distance, which is shown and never decides; `null` when a side has no finite values.
@@ -97,6 +107,50 @@ pub struct ColumnDrift {
     pub current: Summary,
     /// Both distributions; values that are far out on either side are left out.
     pub histogram: Vec<Bin>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How far the values of a column that the model does not use lie from those of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CategoryDrift {
+    /// Name of the column.
+    pub column: String,
+    /// The judgement; insufficient data where the model's training profile does not hold the column.
+    pub verdict: Verdict,
+    /// Whether the verdict of the report is on this column too.
+    pub judged: bool,
+    /// Population stability index over the values of training, new values together, and nulls.
+    pub psi: Option<f64>,
+    /// What chance explains of it.
+    pub noise_floor: Option<f64>,
+    /// Rows of training; 0 where its profile does not hold the column.
+    pub reference_rows: u64,
+    /// Rows now.
+    pub rows: u64,
+    /// Rows without a value in training.
+    pub reference_nulls: u64,
+    /// Rows without a value now.
+    pub nulls: u64,
+    /// Each value of training, the one with the most rows there first.
+    pub values: Vec<CategoryRows>,
+    /// Rows now with a value that training did not have.
+    pub new_rows: u64,
+    /// Those values, the one with the most rows first; empty where they are too many.
+    pub new_values: Vec<CategoryRows>,
+}
+
+/// Rows of one value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CategoryRows {
+    /// The value, cut to 100 characters.
+    pub value: String,
+    /// Rows of training.
+    pub reference: u64,
+    /// Rows now.
+    pub current: u64,
 }
 
 /// A column in a few numbers; those of its finite values.

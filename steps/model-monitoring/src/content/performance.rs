@@ -7,6 +7,18 @@ use serde::{Deserialize, Serialize};
 /// How right the predictions were.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Performance {
+    /// Rows with a prediction.
+    #[serde(default)]
+    pub scored_rows: u64,
+    /// Rows that are predicted positive.
+    #[serde(default)]
+    pub predicted_positives: u64,
+    /// Mean probability of the positive class, with a label or without.
+    #[serde(default)]
+    pub mean_score: Option<f64>,
+    /// Highest probability of the positive class; `null` where only counts are known.
+    #[serde(default)]
+    pub highest_score: Option<f64>,
     /// Rows with a label.
     pub labelled_rows: u64,
     /// Share of the rows that have a label; `null` without rows.
@@ -27,7 +39,7 @@ pub struct Performance {
     pub classes: ClassNames,
     /// The column whose dates `days` are of.
     pub time_column: Option<String>,
-    /// Every date that occurs, in order; empty when there is no column of dates or instants.
+    /// Every date that occurs up to the day of scoring, in order; empty when there is no column of dates or instants.
     pub days: Vec<Day>,
 }
 

@@ -132,6 +132,52 @@ impl Choice {
     }
 }
 
+/// Columns of a key that can be asked for.
+const KEY: usize = 16;
+
+/// The key of the predictions that are asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Wanted {
+    /// The first one without it.
+    pub(crate) table: Option<String>,
+    /// Values of the columns of its key, in order.
+    pub(crate) values: Vec<Option<String>>,
+}
+
+impl Wanted {
+    /// Reads the query of an address.
+    pub(crate) fn parse(query: &str) -> Self {
+        let values = (0..KEY).map(|place| parameter(query, &key_parameter(place)));
+        Self {
+            table: parameter(query, "table"),
+            values: values.collect(),
+        }
+    }
+
+    /// Whether anything is asked for.
+    pub(crate) fn is_some(&self) -> bool {
+        self.values.first().is_some_and(Option::is_some)
+    }
+
+    /// The parameters that say the same.
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
+        let table = self.table.iter();
+        let table = table.map(|table| ("table".to_owned(), table.clone()));
+        let values = self.values.iter().enumerate();
+        let values =
+            values.filter_map(|(place, value)| Some((key_parameter(place), value.clone()?)));
+        table.chain(values).collect()
+    }
+}
+
+/// `id`, `id2`, `id3` and so on.
+pub(crate) fn key_parameter(place: usize) -> String {
+    match place {
+        0 => "id".to_owned(),
+        place => format!("id{}", place + 1),
+    }
+}
+
 /// An address with parameters.
 pub(crate) fn address(path: &str, pairs: &[(String, String)]) -> String {
     if pairs.is_empty() {

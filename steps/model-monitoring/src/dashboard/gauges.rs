@@ -10,10 +10,10 @@ use super::live::Live;
 /// Writes the gauges of all models, of the newest version of each.
 pub(crate) fn text(models: &[Model]) -> String {
     type Pick = fn(&Model, &Live) -> Option<f64>;
-    let gauges: [(&str, &str, Pick); 7] = [
+    let gauges: [(&str, &str, Pick); 8] = [
         (
             "alameda_model_verdict",
-            "0 ok, 1 insufficient data, 2 warning, 3 alert; over the 28 days up to the last one with rows",
+            "0 ok, 1 insufficient data, 2 warning, 3 alert; over the 28 days up to the last one with rows that is not after the day of scoring",
             |model, _| Some(f64::from(model.verdict() as u8)),
         ),
         (
@@ -24,6 +24,11 @@ pub(crate) fn text(models: &[Model]) -> String {
         ("alameda_model_rows", "Rows in those days", |_, live| {
             Some(live.rows as f64)
         }),
+        (
+            "alameda_model_rows_after_scoring",
+            "Rows dated after the day on which they were scored, which are in no other number here",
+            |model, _| Some(model.later_rows as f64),
+        ),
         (
             "alameda_model_unscored_rows",
             "Rows without a prediction",

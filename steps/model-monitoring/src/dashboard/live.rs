@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use common::drift::{NoiseFloor, Thresholds, Verdict};
+use common::days;
+use common::drift::{NoiseFloor, Verdict};
 use common::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
 use common::postgres::CountedDays;
 use common::profiles::{
@@ -13,11 +14,14 @@ use common::profiles::{
 use super::Choice;
 use crate::by_period::begin_of;
 use crate::content::{
-    Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Performance, Period, Segment, Summary,
+    Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Outside, Performance, Period,
+    Segment, Summary,
 };
-use crate::judge::drift::{BINS, judged, over, together, verdict};
+use crate::judge::drift::{BINS, Compared as Column, judged, judged_of, over, together, verdict};
 use crate::judge::performance::{at_threshold, segment};
-use crate::judge::ratio;
+use crate::judge::window::Window;
+use crate::judge::{Rules, ratio};
+use crate::monitored::SCORE;
 use crate::segments::SegmentCounts;
 
 /// Up to so many periods stand in the chart of drift over time.
@@ -42,6 +46,8 @@ pub(crate) struct Live {
     pub(crate) threshold: f64,
     /// The model's own.
     pub(crate) model_threshold: f64,
+    /// Rows whose dates lie outside those that are shown, unless these dates were chosen.
+    pub(crate) outside: Outside,
     /// Rows whose profile can't be added to the others.
     pub(crate) left_out_rows: u64,
     /// The true area under the ROC curve differs by so much at most.
@@ -50,15 +56,16 @@ pub(crate) struct Live {
 
 impl Live {
     /// `holdout` is what the model reached there, where that is known, at its own threshold: at another one it is no measure
-    /// for what depends on the threshold.
+    /// for what depends on the threshold. Days end with `scored`, the date of scoring, unless later ones were chosen.
     ///
     /// # Errors
     /// Profiles that do not add up.
     pub(crate) fn new(
         counted: &CountedDays,
         choice: &Choice,
-        thresholds: &Thresholds,
+        rules: &Rules,
         holdout: Option<Metrics>,
+        scored: NaiveDate,
     ) -> Result<Self, Overflow> {
         let baseline = &*counted.baseline;
         let mut all = Profile::new(baseline);
@@ -72,6 +79,7 @@ impl Live {
                     .merge(&counted.profile)?;
             }
         }
+        let outside = shown(&mut by_day, choice, scored);
         let threshold = nearest(
             &baseline.score.cuts,
             choice.threshold.unwrap_or(baseline.threshold),
@@ -88,7 +96,7 @@ impl Live {
             holdout => holdout,
         };
         let (performance, roc_error) = performance(baseline, &all, &by_day, threshold, holdout);
-        let drift = drift_of(baseline, &all, &by_day, choice.by, thresholds)?;
+        let drift = drift_of(baseline, &all, &by_day, choice.by, rules)?;
         Ok(Self {
             verdict: verdict(&drift),
             rows: all.rows() as u64,
@@ -117,10 +125,22 @@ impl Live {
             by_score: by_score(&baseline.score, &all.score, threshold),
             threshold,
             model_threshold: baseline.threshold,
+            outside,
             left_out_rows: counted.left_out_rows,
             roc_error,
         })
     }
+}
+
+/// Takes off the days that are not shown, and says how many rows they have.
+fn shown(by_day: &mut BTreeMap<NaiveDate, Profile>, choice: &Choice, scored: NaiveDate) -> Outside {
+    let rows = by_day.iter();
+    let rows = rows.map(|(date, profile)| (days::number(*date), profile.rows() as u64));
+    let window = Window::new(&rows.collect(), scored);
+    if choice.from.is_none() && choice.to.is_none() {
+        by_day.retain(|date, _| window.holds(*date));
+    }
+    window.outside
 }
 
 /// The cut that is nearest: at cuts counts are exact.
@@ -151,7 +171,12 @@ fn performance(
     cuts.dedup();
     let at = |cut: f64| Some(at_threshold(cut, counts.confusion(cut)?));
     let empty = || Classification::new(baseline.threshold).report(None);
+    let scored = baseline.score.compared(&all.score).now;
     let performance = Performance {
+        scored_rows: scored.count(),
+        predicted_positives: predicted_positives(&baseline.score, &scored, threshold),
+        mean_score: scored.mean,
+        highest_score: None,
         labelled_rows: all.labelled_rows() as u64,
         label_coverage: ratio(all.labelled_rows() as u64, all.rows() as u64),
         majority_accuracy: confusion.base_rate().map(|rate| rate.max(1.0 - rate)),
@@ -249,8 +274,7 @@ fn day(baseline: &Baseline, date: NaiveDate, profile: &Profile, threshold: f64) 
     let confusion = counts.confusion(threshold).unwrap_or_default();
     let (rows, labelled_rows) = (profile.rows() as u64, profile.labelled_rows() as u64);
     let score = baseline.score.compared(&profile.score).now;
-    let from = baseline.score.cuts.partition_point(|cut| *cut < threshold) + 1;
-    let above: u64 = score.cells.get(from..).unwrap_or_default().iter().sum();
+    let above = predicted_positives(&baseline.score, &score, threshold);
     Day {
         date,
         rows,
@@ -270,6 +294,12 @@ fn day(baseline: &Baseline, date: NaiveDate, profile: &Profile, threshold: f64) 
         intervals: confusion.intervals(),
         confusion,
     }
+}
+
+/// Rows from the threshold on, which is one of the cuts.
+fn predicted_positives(baseline: &ScoreBaseline, score: &Side, threshold: f64) -> u64 {
+    let from = baseline.cuts.partition_point(|cut| *cut < threshold) + 1;
+    score.cells.get(from..).unwrap_or_default().iter().sum()
 }
 
 /// The rows by ranges of the score that each held about a tenth of the training data. Their mean score takes
@@ -334,10 +364,11 @@ fn drift_of(
     all: &Profile,
     by_day: &BTreeMap<NaiveDate, Profile>,
     by: Option<Period>,
-    thresholds: &Thresholds,
+    rules: &Rules,
 ) -> Result<Drift, Overflow> {
     let (unit, periods) = periods(baseline, by_day, by)?;
-    let comparisons = baseline.features.len() + 1;
+    let names: Vec<String> = baseline.features.iter().map(|of| of.name.clone()).collect();
+    let comparisons = judged_of(&names, rules);
     let (floor, period_floor) = (
         NoiseFloor::of(comparisons),
         NoiseFloor::of(comparisons * periods.len().max(1)),
@@ -349,27 +380,31 @@ fn drift_of(
             .collect()
     };
     let score_at = |profile: &Profile| baseline.score.compared(&profile.score);
-    let score = column(
-        "score",
-        &score_at(all),
-        &floor,
-        over_time(&score_at),
-        thresholds,
-    );
+    let score = column(SCORE, &score_at(all), &floor, over_time(&score_at), rules);
     let features: Vec<ColumnDrift> = baseline
         .features
         .iter()
         .enumerate()
         .map(|(index, feature)| {
             let at = |profile: &Profile| feature.compared(&profile.features[index]);
-            column(&feature.name, &at(all), &floor, over_time(&at), thresholds)
+            column(&feature.name, &at(all), &floor, over_time(&at), rules)
         })
         .collect();
     let dated: Vec<(NaiveDate, u64)> = periods
         .iter()
         .map(|(date, profile)| (*date, profile.rows() as u64))
         .collect();
-    let periods = over(unit, &dated, &period_floor, score.reference.rows);
+    let empty = Profile::new(baseline);
+    let cells = baseline.features.iter().zip(&empty.features);
+    let cells = cells.map(|(feature, counts)| feature.compared(counts).buckets());
+    let cells = cells.chain([score_at(&empty).buckets()]).max();
+    let periods = over(
+        unit,
+        &dated,
+        &period_floor,
+        score.reference.rows,
+        cells.unwrap_or(0),
+    );
     Ok(together(score, features, periods))
 }
 
@@ -409,7 +444,7 @@ fn column(
     compared: &Compared,
     floor: &NoiseFloor,
     psi_by_period: Vec<Option<f64>>,
-    thresholds: &Thresholds,
+    rules: &Rules,
 ) -> ColumnDrift {
     let (then, now) = (
         summary(compared, &compared.then),
@@ -425,12 +460,15 @@ fn column(
         psi_by_period,
         histogram: compared.bars(BINS).into_iter().map(bar).collect(),
         ..judged(
-            name,
-            compared.psi(floor),
-            compared.ks(),
-            then,
-            now,
-            thresholds,
+            Column {
+                name,
+                psi: compared.psi(floor),
+                ks: compared.ks(),
+                then,
+                now,
+                hidden: compared.hidden(),
+            },
+            rules,
         )
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use chrono::Days;
+use chrono::{Days, NaiveDate, Utc};
 use common::drift::Verdict;
 use common::tracking::CHAMPION;
 use futures::{StreamExt, TryStreamExt};
@@ -34,6 +34,8 @@ pub(crate) struct Model {
     pub(crate) side: Option<Side>,
     /// What the report on the newest of the chosen data says; the overview does not ask.
     pub(crate) reported: Option<Reported>,
+    /// Rows of the overview that are dated after the days it shows.
+    pub(crate) later_rows: u64,
 }
 
 /// One model version over the days that were chosen.
@@ -84,6 +86,24 @@ impl Model {
                 .map(|of| of.too_many_values.clone())
                 .unwrap_or_default(),
         })
+    }
+}
+
+/// The days of the overview: up to the last one with rows that is not after the day of scoring. Where all are, from the first
+/// one on.
+fn looked_at<'a>(
+    scored: impl Iterator<Item = &'a Scored>,
+) -> (Option<NaiveDate>, Option<NaiveDate>) {
+    let (mut last, mut first) = (None, None);
+    for of in scored {
+        last = last.max(of.up_to);
+        first = [first, of.first].into_iter().flatten().min();
+    }
+    let before = Days::new(LOOKED_BACK - 1);
+    match (last, first) {
+        (Some(last), _) => (last.checked_sub_days(before), Some(last)),
+        (None, Some(first)) => (Some(first), first.checked_add_days(before)),
+        (None, None) => (None, None),
     }
 }
 
@@ -143,18 +163,23 @@ impl State {
         }
         let models = names.into_iter().map(|(name, scored)| async move {
             let newest = scored.last().map(|newest| newest.model_version);
-            let last = scored
-                .iter()
-                .filter(|of| Some(of.model_version) == newest)
-                .filter_map(|of| of.last)
-                .max();
-            let from = last.and_then(|last| last.checked_sub_days(Days::new(LOOKED_BACK - 1)));
+            let of_newest = || {
+                let scored = scored.iter();
+                scored.filter(|of| Some(of.model_version) == newest)
+            };
+            let (from, to) = looked_at(of_newest());
             let choice = Choice {
                 version: newest,
                 from,
+                to,
                 ..Choice::default()
             };
-            self.of_scored(name, scored, &choice, asides).await
+            let later = of_newest().any(|of| of.last > to);
+            let mut model = self.of_scored(name, scored, &choice, asides).await?;
+            if later && let Some(to) = to {
+                model.later_rows = self.rows_after(&model, to).await?;
+            }
+            anyhow::Ok(model)
         });
         Ok((
             futures::stream::iter(models)
@@ -163,6 +188,23 @@ impl State {
                 .await?,
             all.unreadable,
         ))
+    }
+
+    /// Rows of the version that is shown which are dated after a day.
+    async fn rows_after(&self, model: &Model, day: NaiveDate) -> Result<u64> {
+        let (Some(side), Some(from)) = (&model.side, day.succ_opt()) else {
+            return Ok(0);
+        };
+        let choice = Choice {
+            from: Some(from),
+            ..Choice::default()
+        };
+        let counted = self
+            .source
+            .counted(&model.name, side.version, &model.scored, &choice)
+            .await?;
+        let days = counted.iter().flat_map(|counted| &counted.days);
+        Ok(days.map(|day| day.profile.rows() as u64).sum())
     }
 
     /// One model as it was chosen; `None` when it scored nothing.
@@ -216,6 +258,7 @@ impl State {
             champion,
             scored,
             reported: None,
+            later_rows: 0,
         })
     }
 
@@ -248,7 +291,20 @@ impl State {
             _ => None,
         };
         let timezone = counted.baseline.timezone.clone();
-        let live = Live::new(&counted, choice, &self.thresholds, holdout)?;
+        let of_choice = scored.iter().filter(|of| of.model_version == version);
+        let of_choice = of_choice.filter(|of| {
+            choice
+                .data
+                .as_ref()
+                .is_none_or(|data| *data == of.data_version)
+        });
+        // Where it is not known when they were scored, it was not after now.
+        let scored_at = of_choice.filter_map(|of| of.scored_at).max();
+        let scored_on = scored_at
+            .unwrap_or_else(Utc::now)
+            .with_timezone(&counted.baseline.timezone())
+            .date_naive();
+        let live = Live::new(&counted, choice, &self.rules, holdout, scored_on)?;
         Ok(Some(Side {
             version,
             choice: choice.clone(),

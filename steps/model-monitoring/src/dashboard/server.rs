@@ -10,16 +10,16 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use common::drift::Thresholds;
 use common::store::Store;
 use common::tracking::Tracking;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::access::{Access, Entry};
-use super::choice::parameter;
+use super::choice::{Wanted, parameter};
 use super::source::Source;
 use super::{Asides, Choice, DataSet, Model, Reports, gauges, records, tables};
+use crate::judge::Rules;
 use crate::page::dashboard as page;
 
 /// Pages that are made at the same time; others wait.
@@ -54,7 +54,7 @@ pub(crate) struct State {
     pub(crate) source: Source,
     pub(crate) tracking: Tracking,
     pub(crate) store: Store,
-    pub(crate) thresholds: Thresholds,
+    pub(crate) rules: Rules,
     pub(crate) access: Access,
     pub(crate) busy: Busy,
 }
@@ -286,7 +286,7 @@ async fn overview(Shared(state): Us) -> Answer {
         html(page::overview(
             &models,
             &state.source.place(),
-            &state.thresholds,
+            &state.rules.thresholds,
             &unreadable,
             &asides.troubles(),
         ))
@@ -303,7 +303,7 @@ async fn model(Shared(state): Us, Path(name): Path<String>, RawQuery(query): Raw
         html(page::model(
             &model,
             &choice,
-            &state.thresholds,
+            &state.rules.thresholds,
             late_labels,
             &asides.troubles(),
         ))
@@ -395,16 +395,13 @@ async fn in_folder(state: &State, folder: &str) -> Result<DataSet, Problem> {
 }
 
 async fn prediction(Shared(state): Us, RawQuery(query): RawQuery) -> Answer {
-    let id = parameter(&query.unwrap_or_default(), "id");
+    let wanted = Wanted::parse(&query.unwrap_or_default());
     paged(&state, async move |state| {
-        let found = match &id {
-            Some(id) => state.source.predictions(id).await?,
-            None => None,
-        };
+        let found = state.source.predictions(&wanted).await?;
         html(page::prediction(
-            id.as_deref(),
+            &wanted,
             found.as_ref(),
-            state.source.knows_late_labels(),
+            &state.source.tables(),
         ))
     })
     .await
@@ -432,9 +429,10 @@ async fn table(Shared(state): Us, Path(file): Path<String>, RawQuery(query): Raw
             }
             "left-out" => tables::left_out(&records::data_sets(&state.store).await?.sets),
             "predictions" => {
-                let id = asked(&query, "id", "an id")?;
+                asked(&query, "id", "an id")?;
+                let wanted = Wanted::parse(&query);
                 let none = || Problem::Missing("There is no table of predictions.".to_owned());
-                tables::predictions(&state.source.predictions(&id).await?.ok_or_else(none)?)
+                tables::predictions(&state.source.predictions(&wanted).await?.ok_or_else(none)?)
             }
             _ => {
                 let of_model = tables::OF_MODEL

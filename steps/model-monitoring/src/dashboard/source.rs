@@ -15,6 +15,7 @@ use common::store::Store;
 use futures::{StreamExt, TryStreamExt};
 
 use super::Choice;
+use super::choice::Wanted;
 
 /// Objects that are asked for at the same time.
 const AT_ONCE: usize = 16;
@@ -33,6 +34,8 @@ pub(crate) struct Scored {
     pub(crate) data_version: String,
     pub(crate) first: Option<NaiveDate>,
     pub(crate) last: Option<NaiveDate>,
+    /// The last day that is not after the one of scoring.
+    pub(crate) up_to: Option<NaiveDate>,
     pub(crate) rows: u64,
     pub(crate) unscored_rows: u64,
     /// When, as far as it is known.
@@ -107,7 +110,10 @@ impl Source {
             Self::Store(results) => {
                 let (manifests, unreadable) = results.manifests().await?;
                 AllScored {
-                    scored: manifests.into_iter().map(of_manifest).collect(),
+                    scored: manifests
+                        .into_iter()
+                        .map(|manifest| of_manifest(manifest, results.timezone))
+                        .collect(),
                     unreadable,
                 }
             }
@@ -143,6 +149,7 @@ impl Source {
                             data_version: version.data_version,
                             first: version.first,
                             last: version.last,
+                            up_to: version.up_to,
                             rows: version.rows,
                             unscored_rows: version.unscored_rows,
                         }
@@ -188,16 +195,29 @@ impl Source {
         }
     }
 
-    /// The predictions of one id; `None` where they are not in a database.
-    pub(crate) async fn predictions(&self, id: &str) -> Result<Option<Predicted>> {
+    /// The predictions of a key; `None` where they are not in a database.
+    pub(crate) async fn predictions(&self, wanted: &Wanted) -> Result<Option<Predicted>> {
         match self {
-            Self::Database(reader) => reader.predictions(id).await,
+            Self::Database(reader) => {
+                let table = wanted.table.as_deref();
+                reader.predictions(table, &wanted.values).await
+            }
             Self::Store(_) => Ok(None),
+        }
+    }
+
+    /// Names of the tables of predictions; none where they are not in a database.
+    pub(crate) fn tables(&self) -> Vec<String> {
+        match self {
+            Self::Database(reader) => reader.tables(),
+            Self::Store(_) => Vec::new(),
         }
     }
 }
 
-fn of_manifest(results: Arc<ResultsManifest>) -> Scored {
+fn of_manifest(results: Arc<ResultsManifest>, timezone: Tz) -> Scored {
+    let scored_at = results.header.created_at;
+    let scored_on = scored_at.with_timezone(&timezone).date_naive();
     let days = || {
         results
             .profiles
@@ -210,9 +230,10 @@ fn of_manifest(results: Arc<ResultsManifest>) -> Scored {
         data_version: results.data_version.to_string(),
         first: days().min(),
         last: days().max(),
+        up_to: days().filter(|day| *day <= scored_on).max(),
         rows: results.rows,
         unscored_rows: results.unscored_rows,
-        scored_at: Some(results.header.created_at),
+        scored_at: Some(scored_at),
         workflow: Some(results.header.workflow.clone()),
         results: Some(results),
     }

@@ -1,11 +1,15 @@
 //! Drift of every column.
 
 use anyhow::Result;
-use chrono::NaiveDate;
-use common::drift::{self, Cells, Ks, NoiseFloor, Profile, Psi, Thresholds, Verdict};
+use chrono::{Days, Months, NaiveDate};
+use common::drift::{self, Hidden, Ks, MOST_HIDDEN, NoiseFloor, Profile, Psi, Verdict};
 
-use crate::by_period::Columns;
+use super::Rules;
+use super::categories::Carried;
+use super::window::Window;
+use crate::by_period::{Columns, SortedPeriod};
 use crate::content::{Bin, ColumnDrift, Drift, Period, Periods, Summary, Values};
+use crate::monitored::SCORE;
 use crate::scan::Scan;
 use crate::subject::Subject;
 
@@ -20,32 +24,45 @@ pub(super) fn drift(
     subject: &Subject,
     scan: &Scan,
     columns: &Columns,
-    thresholds: &Thresholds,
+    carried: &Carried<'_>,
+    window: &Window,
+    rules: &Rules,
 ) -> Result<Drift> {
     let reference = subject.reference_score()?;
-    let comparisons = scan.features.len() + 1;
-    let periods = scan.periods.sorted();
+    let features = &subject.model.features;
+    let comparisons = judged_of(features, rules) + carried.judged(rules);
+    let unit = scan.periods.unit;
+    let shown = |period: &SortedPeriod<'_>| window.meets(period.date, end_of(unit, period.date));
+    let periods: Vec<SortedPeriod<'_>> = scan.periods.sorted().into_iter().filter(shown).collect();
     let floors = Floors {
         column: NoiseFloor::of(comparisons),
         period: NoiseFloor::of(comparisons * periods.len()),
     };
-    let judge = |index: usize, name: &str, reference: &Profile, current: &Profile| {
-        let cells = columns.cells(index);
-        let by_period = periods.iter().map(|period| {
-            let psi = cells.psi(period.of(columns, index), &floors.period);
-            psi.map(|psi| (psi.value * 1e6).round() / 1e6)
-        });
-        column(
-            name,
-            reference,
-            current,
-            cells,
-            &floors.column,
-            by_period.collect(),
-            thresholds,
-        )
-    };
-    let score = judge(scan.features.len(), "score", &reference, &scan.score)?;
+    let judge =
+        |index: usize, name: &str, reference: &Profile, current: &Profile, hidden: &Hidden| {
+            let cells = columns.cells(index);
+            let by_period = periods.iter().map(|period| {
+                let psi = cells.psi(period.of(columns, index), &floors.period);
+                psi.map(|psi| (psi.value * 1e6).round() / 1e6)
+            });
+            let psi = cells.psi(&cells.counts(current)?, &floors.column);
+            let compared = Compared {
+                name,
+                psi,
+                ks: drift::ks(reference, current)?,
+                then: summary(reference),
+                now: summary(current),
+                hidden: hidden.share(),
+            };
+            anyhow::Ok(ColumnDrift {
+                values: values(reference, current),
+                psi_by_period: by_period.collect(),
+                histogram: histogram(reference, current),
+                ..judged(compared, rules)
+            })
+        };
+    let last = scan.features.len();
+    let score = judge(last, SCORE, &reference, &scan.score, &scan.score_hidden)?;
     let mut features = Vec::with_capacity(scan.features.len());
     for (index, (reference, current)) in subject
         .reference
@@ -59,6 +76,7 @@ pub(super) fn drift(
             &reference.name,
             &reference.profile,
             &current.profile,
+            &current.hidden,
         )?);
     }
     let dated: Vec<(NaiveDate, u64)> = periods
@@ -66,12 +84,35 @@ pub(super) fn drift(
         .map(|period| (period.date, period.rows))
         .collect();
     let periods = over(
-        scan.periods.unit,
+        unit,
         &dated,
         &floors.period,
         subject.reference.rows,
+        columns.most_cells(),
     );
-    Ok(together(score, features, periods))
+    let categories = carried.drift(&floors.column, rules);
+    Ok(Drift {
+        comparisons: comparisons as u64,
+        categories,
+        ..together(score, features, periods)
+    })
+}
+
+/// Columns that the verdict is on, the score among them.
+pub(crate) fn judged_of(features: &[String], rules: &Rules) -> usize {
+    let columns = features.iter().map(String::as_str).chain([SCORE]);
+    columns.filter(|name| rules.columns.judges(name)).count()
+}
+
+/// The date after a period.
+fn end_of(unit: Period, first: NaiveDate) -> NaiveDate {
+    match unit {
+        Period::Day => first.succ_opt(),
+        Period::Week => first.checked_add_days(Days::new(7)),
+        Period::Month => first.checked_add_months(Months::new(1)),
+        Period::Year => first.checked_add_months(Months::new(12)),
+    }
+    .unwrap_or(NaiveDate::MAX)
 }
 
 /// All columns, the features in the order of how bad they are.
@@ -83,18 +124,19 @@ pub(crate) fn together(
     let index = |column: &ColumnDrift| column.psi.as_ref().map_or(-1.0, |psi| psi.value);
     // Stable: equal ones stay in the model's order.
     features.sort_by(|a, b| {
-        b.verdict
-            .cmp(&a.verdict)
+        b.judged
+            .cmp(&a.judged)
+            .then(b.verdict.cmp(&a.verdict))
             .then(index(b).total_cmp(&index(a)))
     });
+    let judged = || features.iter().filter(|column| column.judged);
     Drift {
-        comparisons: features.len() as u64 + 1,
-        drifted_features: features
-            .iter()
+        comparisons: judged().count() as u64 + u64::from(score.judged),
+        categories: Vec::new(),
+        drifted_features: judged()
             .filter(|column| column.verdict >= Verdict::Warn)
             .count() as u64,
-        psi_max: features
-            .iter()
+        psi_max: judged()
             .filter_map(|column| Some(column.psi.as_ref()?.value))
             .max_by(f64::total_cmp),
         periods,
@@ -103,13 +145,16 @@ pub(crate) fn together(
     }
 }
 
-/// The worst of all columns.
+/// The worst of all columns that are judged; insufficient data where none is.
 pub(crate) fn verdict(drift: &Drift) -> Verdict {
-    drift
-        .features
-        .iter()
+    let columns = std::iter::once(&drift.score).chain(&drift.features);
+    let columns = columns.filter(|column| column.judged);
+    let categories = drift.categories.iter().filter(|column| column.judged);
+    columns
         .map(|column| column.verdict)
-        .fold(drift.score.verdict, Verdict::max)
+        .chain(categories.map(|column| column.verdict))
+        .max()
+        .unwrap_or(Verdict::InsufficientData)
 }
 
 /// Stretches of time with their rows, and what chance explains in each; `None` without any.
@@ -118,6 +163,7 @@ pub(crate) fn over(
     dated: &[(NaiveDate, u64)],
     floor: &NoiseFloor,
     trained: u64,
+    cells: usize,
 ) -> Option<Periods> {
     (!dated.is_empty()).then(|| Periods {
         unit,
@@ -125,24 +171,43 @@ pub(crate) fn over(
         rows: dated.iter().map(|(_, rows)| *rows).collect(),
         noise_floor: dated
             .iter()
-            .map(|(_, rows)| floor.at(MOST_BUCKETS, trained.max(1), (*rows).max(1)))
+            .map(|(_, rows)| floor.at(cells, trained.max(1), (*rows).max(1)))
             .collect(),
     })
 }
 
-/// What an index and both sides come to; what is shown beside them is left out.
-pub(crate) fn judged(
-    name: &str,
-    psi: Option<Psi>,
-    ks: Option<Ks>,
-    then: Summary,
-    now: Summary,
-    thresholds: &Thresholds,
-) -> ColumnDrift {
+/// A column beside training.
+pub(crate) struct Compared<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) psi: Option<Psi>,
+    pub(crate) ks: Option<Ks>,
+    pub(crate) then: Summary,
+    pub(crate) now: Summary,
+    /// Share of training within which rows may have moved unseen.
+    pub(crate) hidden: f64,
+}
+
+/// What a column comes to; what is shown beside it is left out.
+pub(crate) fn judged(compared: Compared<'_>, rules: &Rules) -> ColumnDrift {
+    let Compared {
+        name,
+        psi,
+        ks,
+        then,
+        now,
+        hidden,
+    } = compared;
     let spread = then.std.filter(|std| *std > 0.0);
+    let hidden = Some(hidden).filter(|hidden| *hidden >= MOST_HIDDEN);
+    let verdict = match drift::verdict(psi.as_ref(), &rules.thresholds) {
+        Verdict::Ok if hidden.is_some() => Verdict::Warn,
+        verdict => verdict,
+    };
     ColumnDrift {
         name: name.to_owned(),
-        verdict: drift::verdict(psi.as_ref(), thresholds),
+        verdict,
+        judged: rules.columns.judges(name),
+        hidden,
         jensen_shannon: psi.as_ref().map(Psi::jensen_shannon),
         psi,
         ks,
@@ -160,41 +225,12 @@ pub(crate) fn judged(
     }
 }
 
-/// Buckets that an index has at most.
-const MOST_BUCKETS: usize = 14;
-
 /// What chance explains.
 struct Floors {
     /// Over all rows: one index for each column.
     column: NoiseFloor,
     /// Of each period: one for each column and period.
     period: NoiseFloor,
-}
-
-fn column(
-    name: &str,
-    reference: &Profile,
-    current: &Profile,
-    cells: &Cells,
-    floor: &NoiseFloor,
-    psi_by_period: Vec<Option<f64>>,
-    thresholds: &Thresholds,
-) -> Result<ColumnDrift> {
-    let psi = cells.psi(&cells.counts(current)?, floor);
-    let ks = drift::ks(reference, current)?;
-    Ok(ColumnDrift {
-        values: values(reference, current),
-        psi_by_period,
-        histogram: histogram(reference, current),
-        ..judged(
-            name,
-            psi,
-            ks,
-            summary(reference),
-            summary(current),
-            thresholds,
-        )
-    })
 }
 
 /// Values that one side has and the other lacks, where both have few.

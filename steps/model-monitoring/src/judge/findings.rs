@@ -1,10 +1,10 @@
 //! What a person should know first.
 
-use common::drift::Verdict;
+use common::drift::{Psi, Verdict};
 use common::metrics::Report as Metrics;
 
-use super::ratio;
-use crate::content::{Area, ColumnDrift, Content, Finding, Performance, Quality, Severity};
+use super::{categories, plausible, ratio};
+use crate::content::{Area, ColumnDrift, Content, Drift, Finding, Performance, Quality, Severity};
 use crate::format::{count, metric, number, rows, share};
 
 /// Features that a finding names; the others are counted.
@@ -14,6 +14,10 @@ const NAMED: usize = 5;
 pub(super) fn findings(content: &Content) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     findings.of_quality(&content.quality);
+    findings.of_dates(content);
+    for (severity, text) in plausible::findings(content) {
+        findings.add(severity, Area::Performance, text);
+    }
     findings.of_performance(&content.performance, &content.quality);
     findings.of_drift(content);
     let mut findings = findings.0;
@@ -64,16 +68,6 @@ impl Findings {
                 rows(quality.duplicate_rows)
             ));
         }
-        if let Some(freshness) = quality
-            .freshness
-            .as_ref()
-            .filter(|freshness| freshness.age_days < 0)
-        {
-            warn(format!(
-                "The last date, {}, lies after the day on which the rows were scored.",
-                freshness.last
-            ));
-        }
         if left_out > 0 && quality.rows > 0 {
             let of = quality.rows + left_out;
             let text = format!(
@@ -93,12 +87,48 @@ impl Findings {
         }
         let (late, unmatched) = (&quality.late_labels, quality.late_labels.unmatched_keys);
         if unmatched > 0 {
+            let of = match &quality.freshness {
+                Some(dates) => format!(" dated {} to {}", dates.first, dates.last),
+                None => String::new(),
+            };
             let text = format!(
-                "{} of the {} late labels are of keys that were not scored here.",
+                "{} late labels{of} are of keys that were not scored here, and {} are of keys that were.",
                 count(unmatched),
-                count(late.labels)
+                count(late.labels.saturating_sub(unmatched + late.other_days))
             );
             self.add(Severity::Note, Area::Quality, text);
+        }
+    }
+
+    /// Dates that can't be right, or that the rows can't have been known on.
+    fn of_dates(&mut self, content: &Content) {
+        let outside = &content.quality.outside;
+        let scored_at = content.provenance.scored_at;
+        let zone = content.timezone.parse().unwrap_or(chrono_tz::Tz::UTC);
+        let up_to = |date: Option<chrono::NaiveDate>| match date {
+            Some(date) => date.to_string(),
+            None => "beyond the calendar".to_owned(),
+        };
+        if outside.later_rows > 0 {
+            let shown = match outside.later_rows == content.quality.rows {
+                true => "",
+                false => " They are in no day below.",
+            };
+            let text = format!(
+                "{} dated after the day of scoring, {}, up to {}.{shown}",
+                are(outside.later_rows),
+                scored_at.with_timezone(&zone).date_naive(),
+                up_to(outside.latest)
+            );
+            self.add(Severity::Warn, Area::Quality, text);
+        }
+        if outside.ancient_rows > 0 {
+            let text = format!(
+                "{} dated long before all others, from {} on. They are in no day below.",
+                are(outside.ancient_rows),
+                up_to(outside.earliest)
+            );
+            self.add(Severity::Warn, Area::Quality, text);
         }
     }
 
@@ -170,7 +200,8 @@ impl Findings {
         ] {
             let mut drifted: Vec<&ColumnDrift> = std::iter::once(&drift.score)
                 .chain(&drift.features)
-                .filter(|column| column.verdict == verdict)
+                .filter(|column| column.judged && column.verdict == verdict)
+                .filter(|column| !is_only_hidden(column, limit))
                 .collect();
             let more = drifted.len().saturating_sub(NAMED);
             drifted.truncate(NAMED);
@@ -187,7 +218,17 @@ impl Findings {
                     ),
                 );
             }
+            for text in categories::drifted(&drift.categories, verdict, limit) {
+                self.add(severity, Area::Drift, text);
+            }
         }
+        for text in hidden(drift) {
+            self.add(Severity::Warn, Area::Drift, text);
+        }
+        for text in categories::notes(content) {
+            self.add(Severity::Note, Area::Drift, text);
+        }
+        self.of_columns(drift);
         let changed = drift
             .features
             .iter()
@@ -223,6 +264,81 @@ impl Findings {
             self.add(Severity::Note, Area::Drift, text);
         }
     }
+
+    /// Which columns the verdict is not on.
+    fn of_columns(&mut self, drift: &Drift) {
+        let columns = std::iter::once(&drift.score).chain(&drift.features);
+        let columns = columns.map(|of| (of.judged, &of.name));
+        let categories = drift.categories.iter().filter(|of| of.reference_rows > 0);
+        let all = columns.chain(categories.map(|of| (of.judged, &of.column)));
+        let names: Vec<&str> = all
+            .filter(|(judged, _)| !judged)
+            .map(|(_, name)| name.as_str())
+            .collect();
+        if names.is_empty() {
+            return;
+        }
+        let text = format!(
+            "The verdict is not on {}, as MONITOR_COLUMNS says.",
+            some(&names, NAMED)
+        );
+        self.add(Severity::Note, Area::Drift, text);
+    }
+}
+
+/// Some names, and how many more there are.
+pub(super) fn some(names: &[&str], most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let shown = names[..names.len() - more].join(", ");
+    match more {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// `1 row is`, `2 rows are`.
+fn are(number: u64) -> String {
+    format!(
+        "{} {}",
+        rows(number),
+        if number == 1 { "is" } else { "are" }
+    )
+}
+
+/// Whether a column is not ok for what its profile hides alone.
+fn is_only_hidden(column: &ColumnDrift, limit: f64) -> bool {
+    let below = |psi: &Psi| psi.value < limit || psi.value <= psi.noise_floor;
+    column.hidden.is_some() && column.psi.as_ref().is_some_and(below)
+}
+
+/// Columns in which a shift is not seen.
+fn hidden(drift: &Drift) -> Vec<String> {
+    let columns = std::iter::once(&drift.score).chain(&drift.features);
+    let blind: Vec<(&ColumnDrift, f64)> = columns
+        .filter(|column| column.judged)
+        .filter_map(|column| Some((column, column.hidden?)))
+        .collect();
+    let text = |(column, hidden): &(&ColumnDrift, f64)| {
+        let (then, name) = (&column.reference, &column.name);
+        let range = match (then.min, then.max) {
+            (Some(min), Some(max)) => {
+                format!(", from {} to {}", number(Some(min)), number(Some(max)))
+            }
+            _ => String::new(),
+        };
+        format!(
+            "{name} cannot be judged: its training data reach so far{range}, that {} of them share too few cells of the \
+             profile for a shift to be seen. Bound {name} in features.sql and train again, or take it out of the verdict \
+             (MONITOR_COLUMNS=-{name}).",
+            share(Some(*hidden))
+        )
+    };
+    let more = blind.len().saturating_sub(NAMED);
+    let mut texts: Vec<String> = blind.iter().take(NAMED).map(text).collect();
+    if more > 0 {
+        texts.push(format!("{more} more columns cannot be judged."));
+    }
+    texts
 }
 
 /// The class that is more frequent, as it stands in the data.

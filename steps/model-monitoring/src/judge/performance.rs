@@ -4,6 +4,7 @@ use common::days;
 use common::metrics::{Confusion, CurvePoint};
 
 use super::ratio;
+use super::window::Window;
 use crate::content::{
     AtThreshold, ClassNames, Day, Performance, Segment, SegmentedColumn, Segments,
 };
@@ -11,21 +12,33 @@ use crate::join::{DayCounts, Joined};
 use crate::segments::{Dictionaries, SegmentCounts, Segmentation};
 use crate::subject::Subject;
 
-pub(super) fn performance(subject: &Subject, joined: &Joined) -> Performance {
+pub(super) fn performance(
+    subject: &Subject,
+    joined: &Joined,
+    window: &Window,
+    highest_score: Option<f64>,
+) -> Performance {
     let mut all: Option<DayCounts> = None;
     for counts in joined.days.values() {
         match &mut all {
             None => all = Some(counts.clone()),
             Some(all) => {
                 all.rows += counts.rows;
+                all.scored_rows += counts.scored_rows;
+                all.score_sum += counts.score_sum;
+                all.predicted_positives += counts.predicted_positives;
                 all.labelled_rows += counts.labelled_rows;
                 all.metrics.merge(&counts.metrics);
             }
         }
     }
-    let (rows, labelled_rows) = all
-        .as_ref()
-        .map_or((0, 0), |all| (all.rows, all.labelled_rows));
+    let of_all = |number: fn(&DayCounts) -> u64| all.as_ref().map_or(0, number);
+    let (rows, labelled_rows) = (of_all(|all| all.rows), of_all(|all| all.labelled_rows));
+    let (scored_rows, predicted_positives) = (
+        of_all(|all| all.scored_rows),
+        of_all(|all| all.predicted_positives),
+    );
+    let score_sum = all.as_ref().map_or(0.0, |all| all.score_sum);
     let overall = all
         .map(|all| all.metrics.report(Some(&joined.ranks)))
         .filter(|overall| overall.rows > 0);
@@ -46,6 +59,10 @@ pub(super) fn performance(subject: &Subject, joined: &Joined) -> Performance {
         Vec::new()
     };
     Performance {
+        scored_rows,
+        predicted_positives,
+        mean_score: (scored_rows > 0).then(|| score_sum / scored_rows as f64),
+        highest_score,
         labelled_rows,
         label_coverage: ratio(labelled_rows, rows),
         majority_accuracy: overall
@@ -65,7 +82,9 @@ pub(super) fn performance(subject: &Subject, joined: &Joined) -> Performance {
         days: joined
             .days
             .iter()
-            .filter_map(|(number, counts)| Some(day(days::date((*number)?)?, counts)))
+            .filter_map(|(number, counts)| Some((days::date((*number)?)?, counts)))
+            .filter(|(date, _)| window.holds(*date))
+            .map(|(date, counts)| day(date, counts))
             .collect(),
     }
 }
@@ -127,20 +146,26 @@ pub(crate) fn segments(
                 reference_share: ratio(*reference, trained),
                 ..segment(None, counts, scored)
             });
-    let (columns, too_many_values) = dictionaries.finish();
-    let columns = columns.into_iter().map(|(index, column, names)| {
-        let counts = &parts.values[index];
+    let (mut columns, mut too_many_values) = (Vec::new(), Vec::new());
+    for (named, counts) in dictionaries.named().into_iter().zip(&parts.values) {
+        if named.has_too_many(counts) {
+            too_many_values.push(named.column);
+            continue;
+        }
         let rows: u64 = counts.values().map(|counts| counts.rows).sum();
         let mut values: Vec<Segment> = counts
             .iter()
-            .map(|(code, counts)| segment(names.get(code).cloned(), counts, rows))
+            .map(|(code, counts)| segment(named.values.get(code).cloned(), counts, rows))
             .collect();
         values.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.name.cmp(&b.name)));
-        SegmentedColumn { column, values }
-    });
+        columns.push(SegmentedColumn {
+            column: named.column,
+            values,
+        });
+    }
     Segments {
         score: score.collect(),
-        columns: columns.collect(),
+        columns,
         too_many_values,
     }
 }

@@ -5,7 +5,7 @@ use common::metrics::{CalibrationBin, CurvePoint, Report as Metrics};
 use super::{details, note, table};
 use crate::chart::{CalibrationPoint, Trace, calibration, curve};
 use crate::content::{AtThreshold, Performance};
-use crate::format::{count, metric, share};
+use crate::format::{count, metric, number, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 pub(super) fn curves(performance: &Performance) -> Markup {
@@ -147,11 +147,18 @@ fn by_threshold(performance: &Performance) -> Markup {
         .overall
         .as_ref()
         .map(|overall| overall.threshold);
+    // Above the highest score all lines are the same.
+    let empty = |at: &&AtThreshold| at.predicted_positive_rate == Some(0.0);
+    let first_empty = performance.thresholds.iter().find(empty);
+    let first_empty = first_empty.map(|at| at.threshold);
+    let shown = |at: &&AtThreshold| !empty(at) || [own, first_empty].contains(&Some(at.threshold));
     let row = |at: &AtThreshold| {
         let name = if Some(at.threshold) == own {
             tagged("strong", format!("{} (in use)", at.threshold))
+        } else if Some(at.threshold) == performance.highest_score {
+            text(format!("{} (highest score)", number(Some(at.threshold))))
         } else {
-            text(at.threshold)
+            text(number(Some(at.threshold)))
         };
         let c = &at.confusion;
         vec![
@@ -183,7 +190,7 @@ fn by_threshold(performance: &Performance) -> Markup {
         "numbers",
         "Performance by threshold",
         &columns,
-        performance.thresholds.iter().map(row),
+        performance.thresholds.iter().filter(shown).map(row),
     )
 }
 

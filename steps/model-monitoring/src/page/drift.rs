@@ -1,5 +1,7 @@
 //! Drift of the score and of each feature.
 
+mod categories;
+
 use common::drift::{Psi, PsiBucket, PsiKind, Thresholds, Verdict};
 
 use super::summary::chip;
@@ -52,8 +54,17 @@ pub(super) fn of(drift: &Drift, thresholds: &Thresholds) -> Markup {
             card("score", &drift.score, thresholds, true),
             tag("div class=\"features\"", cards),
             others(rest),
+            categories::categories(&drift.categories),
         ],
     )
+}
+
+/// The verdict on a column, or that there is none.
+fn judgement(judged: bool, verdict: Verdict) -> Markup {
+    match judged {
+        true => chip(verdict),
+        false => tagged("span class=\"muted small\"", "not judged"),
+    }
 }
 
 /// The index of the score and of the features that drifted most, by period.
@@ -148,7 +159,7 @@ fn others(rest: &[ColumnDrift]) -> Markup {
     let row = |column: &ColumnDrift| {
         vec![
             text(&column.name),
-            chip(column.verdict),
+            judgement(column.judged, column.verdict),
             text(metric(column.psi.as_ref().map(|psi| psi.value))),
             text(metric(column.ks.map(|ks| ks.statistic))),
             text(number(column.reference.mean)),
@@ -209,7 +220,7 @@ fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> 
     );
     let head = tag(
         "div class=\"head\"",
-        [tagged("h3", name), chip(column.verdict)],
+        [tagged("h3", name), judgement(column.judged, column.verdict)],
     );
     if wide {
         let measured = tag("div", judged.into_iter().chain(numbers));
@@ -229,6 +240,12 @@ fn index(id: &str, column: &ColumnDrift, thresholds: &Thresholds) -> Markup {
     let Some(psi) = &column.psi else {
         return note("PSI is unknown: one side has no rows.");
     };
+    let hidden = column.hidden.map_or_else(nothing, |hidden| {
+        note(format!(
+            "Cannot be judged: {} of training share too few cells for a shift to be seen.",
+            share(Some(hidden))
+        ))
+    });
     tag(
         "div class=\"psi\"",
         [
@@ -244,6 +261,7 @@ fn index(id: &str, column: &ColumnDrift, thresholds: &Thresholds) -> Markup {
                 ],
             ),
             meter(id, psi.value, thresholds.warn, thresholds.alert),
+            hidden,
         ],
     )
 }

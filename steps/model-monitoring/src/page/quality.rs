@@ -64,17 +64,40 @@ pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
             format!("{time} is null, or holds no date"),
         ));
     }
+    let outside = &quality.outside;
+    if outside.later_rows + outside.ancient_rows > 0 {
+        let what = format!(
+            "{} after the day of scoring, {} long before all others",
+            count(outside.later_rows),
+            count(outside.ancient_rows)
+        );
+        facts.push(fact(
+            "Dates that can't be right",
+            outside.later_rows + outside.ancient_rows,
+            quality.rows,
+            what,
+        ));
+    }
     let late = &quality.late_labels;
     if !late.files.is_empty() {
+        let of_these = late.labels.saturating_sub(late.other_days);
+        let dates = match quality.freshness {
+            Some(_) => " of these dates",
+            None => "",
+        };
+        let others = match late.other_days {
+            0 => String::new(),
+            others => format!("; {} are of other dates", count(others)),
+        };
         let what = format!(
-            "late labels without a row, of {} in {}",
-            count(late.labels),
+            "late labels without a row, of {}{dates} in {}{others}",
+            count(of_these),
             files_of(late.files.len())
         );
         facts.push(fact(
             "Unmatched labels",
             late.unmatched_keys,
-            late.labels,
+            of_these,
             what,
         ));
     }

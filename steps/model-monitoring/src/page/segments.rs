@@ -24,7 +24,10 @@ pub(super) fn section(segments: &Segments) -> Markup {
             &format!("By {}", column.column),
             "Value",
             &column.values,
-            false,
+            column
+                .values
+                .iter()
+                .any(|value| value.reference_share.is_some()),
             &name,
         ));
     }

@@ -90,17 +90,8 @@ pub(super) fn banner(content: &Content) -> Markup {
 /// The verdict in a sentence.
 fn because(content: &Content) -> String {
     let drift = &content.drift;
-    let all = || std::iter::once(&drift.score).chain(&drift.features);
-    let drifted: Vec<&str> = all()
-        .filter(|column| column.verdict == content.verdict)
-        .map(|column| column.name.as_str())
-        .collect();
-    let names = match drifted[..] {
-        [] => String::new(),
-        [one] => one.to_owned(),
-        [first, second] => format!("{first} and {second}"),
-        [first, second, ..] => format!("{first}, {second} and {} more", drifted.len() - 2),
-    };
+    let columns = || std::iter::once(&drift.score).chain(&drift.features);
+    let all = || columns().filter(|column| column.judged);
     match content.verdict {
         Verdict::Ok => {
             let most = all().filter_map(|column| Some((column.psi.as_ref()?.value, &column.name)));
@@ -115,18 +106,51 @@ fn because(content: &Content) -> String {
             }
         }
         Verdict::InsufficientData if content.quality.rows == 0 => "there are no rows".to_owned(),
+        Verdict::InsufficientData if all().count() == 0 => "no column is judged".to_owned(),
         Verdict::InsufficientData => format!(
             "drift is judged from {} on",
             rows(content.thresholds.min_rows)
         ),
         Verdict::Warn | Verdict::Alert => {
-            let most = all()
-                .filter(|column| column.verdict == content.verdict)
-                .filter_map(|column| column.psi.as_ref());
-            let most = most.map(|psi| psi.value).max_by(f64::total_cmp);
-            format!("{names} drifted, PSI up to {}", metric(most))
+            let psi = |column: &ColumnDrift| column.psi.as_ref().map(|psi| psi.value);
+            let limit = match content.verdict {
+                Verdict::Alert => content.thresholds.alert,
+                _ => content.thresholds.warn,
+            };
+            let bad = all().filter(|column| column.verdict == content.verdict);
+            let (drifted, blind): (Vec<&ColumnDrift>, Vec<&ColumnDrift>) =
+                bad.partition(|column| column.hidden.is_none() || psi(column) >= Some(limit));
+            let categories = drift.categories.iter();
+            let categories =
+                categories.filter(|column| column.judged && column.verdict == content.verdict);
+            let most = drifted.iter().filter_map(|column| psi(column));
+            let most = most.chain(categories.clone().filter_map(|column| column.psi));
+            let most = most.max_by(f64::total_cmp);
+            let names = drifted.iter().map(|column| column.name.as_str());
+            let names = names.chain(categories.map(|column| column.column.as_str()));
+            match (
+                listed(names.collect()),
+                listed(blind.iter().map(|of| of.name.as_str()).collect()),
+            ) {
+                (None, blind) => format!("{} cannot be judged", blind.unwrap_or_default()),
+                (Some(names), None) => format!("{names} drifted, PSI up to {}", metric(most)),
+                (Some(names), Some(blind)) => format!(
+                    "{names} drifted, PSI up to {}; {blind} cannot be judged",
+                    metric(most)
+                ),
+            }
         }
     }
+}
+
+/// One name, two, or two and how many more; `None` without any.
+fn listed(names: Vec<&str>) -> Option<String> {
+    Some(match names[..] {
+        [] => return None,
+        [one] => one.to_owned(),
+        [first, second] => format!("{first} and {second}"),
+        [first, second, ..] => format!("{first}, {second} and {} more", names.len() - 2),
+    })
 }
 
 /// Rows, labels, drift, and the metrics that everybody asks for.
@@ -204,6 +228,7 @@ fn drifted(drift: &Drift) -> [Markup; 2] {
         Some(ColumnDrift {
             name,
             psi: Some(psi),
+            judged: true,
             ..
         }) => format!("{name} most, PSI {}", metric(Some(psi.value))),
         _ => "nothing to compare".to_owned(),

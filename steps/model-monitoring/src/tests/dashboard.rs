@@ -28,7 +28,9 @@ use crate::dashboard::access::Access;
 use crate::dashboard::server::{Busy, State, router};
 use crate::dashboard::source::Source;
 use crate::dashboard::{Choice, Live};
+use crate::judge::Rules;
 use crate::judge::performance::segment;
+use crate::monitored::MonitorColumns;
 use crate::segments::SegmentCounts;
 
 /// A name that a page must show and never run.
@@ -48,6 +50,17 @@ fn table() -> Table {
     arguments.table().unwrap()
 }
 
+fn rules() -> Rules {
+    Rules {
+        thresholds: Thresholds {
+            warn: 0.1,
+            alert: 0.25,
+            min_rows: 100,
+        },
+        columns: MonitorColumns::All,
+    }
+}
+
 async fn home() -> Home {
     let names = Names {
         features: vec!["x1", HOSTILE],
@@ -62,11 +75,7 @@ async fn serve(home: &Home, source: Source, access: Access) -> SocketAddr {
         source,
         tracking: Tracking::embedded(&home.store),
         store: home.store.clone(),
-        thresholds: Thresholds {
-            warn: 0.1,
-            alert: 0.25,
-            min_rows: 100,
-        },
+        rules: rules(),
         access,
         busy: Busy::default(),
     };
@@ -164,7 +173,13 @@ async fn published(database: &str) -> (Home, SocketAddr, String) {
         .iter_mut()
         .for_each(|value| *value = Some(3.0));
     publish(&home, &url, drifted, 4, "2").await;
-    let reader = Reader::new(&Settings::from_url(&url).unwrap(), &home.step, table(), 4).unwrap();
+    let reader = Reader::new(
+        &Settings::from_url(&url).unwrap(),
+        &home.step,
+        vec![table()],
+        4,
+    )
+    .unwrap();
     let at = serve(&home, Source::database(reader), Access::Open).await;
     (home, at, url)
 }
@@ -258,7 +273,7 @@ async fn what_cannot_be_shown_says_why() {
         ),
         ("/tables/days.exe?model=m", 404, "A table is"),
         ("/nothing", 404, "Nothing is at this address"),
-        ("/prediction?id=%00", 200, "No prediction has"),
+        ("/prediction?id=%00", 200, "is of the type text"),
         (
             "/prediction?id=nobody",
             200,
@@ -328,17 +343,13 @@ async fn at_another_threshold_the_holdout_is_no_measure() {
         roc_auc: Some(0.9),
         ..report
     };
-    let thresholds = Thresholds {
-        warn: 0.1,
-        alert: 0.25,
-        min_rows: 100,
-    };
+    let scored = "2026-11-23".parse().unwrap();
     let live = |threshold: Option<f64>| {
         let choice = Choice {
             threshold,
             ..Choice::default()
         };
-        Live::new(&counted, &choice, &thresholds, Some(holdout.clone())).unwrap()
+        Live::new(&counted, &choice, &rules(), Some(holdout.clone()), scored).unwrap()
     };
     let own = live(None);
     assert_eq!((own.threshold, own.left_out_rows), (own.model_threshold, 7));
@@ -401,7 +412,7 @@ async fn a_database_that_is_away_is_named_without_its_password() {
     let reader = Reader::new(
         &Settings::from_url(url).unwrap(),
         &home.step.within("1s".parse().unwrap()),
-        table(),
+        vec![table()],
         2,
     )
     .unwrap();
@@ -436,7 +447,7 @@ async fn nobody_writes_through_a_dashboard() {
     let reader = Reader::new(
         &Settings::from_url(url.as_str()).unwrap(),
         &home.step,
-        table(),
+        vec![table()],
         4,
     )
     .unwrap();

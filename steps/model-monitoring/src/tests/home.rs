@@ -8,6 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::SchemaRef;
 use chrono_tz::Tz;
+use common::categories::CategoryProfile;
 use common::config::Config;
 use common::dataset::Role;
 use common::digest;
@@ -29,6 +30,8 @@ use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
 use crate::content::Committed;
+use crate::judge::Rules;
+use crate::monitored::MonitorColumns;
 use crate::report::{FailOn, Request, report};
 
 /// Values of columns, one per row; the names of the columns stand in [`Names`].
@@ -75,6 +78,9 @@ pub(super) struct Home {
     pub(super) timezone: Tz,
     /// A text of each row, by its place in its part.
     pub(super) region: Option<fn(usize) -> Option<&'static str>>,
+    /// What training held of columns that the model does not use.
+    pub(super) categories: Vec<CategoryProfile>,
+    pub(super) columns: MonitorColumns,
 }
 
 impl Rows {
@@ -135,6 +141,8 @@ impl Home {
             threshold: 0.5,
             timezone: Tz::UTC,
             region: None,
+            categories: Vec::new(),
+            columns: MonitorColumns::All,
         };
         home.put_model(reference).await;
         home
@@ -186,7 +194,7 @@ impl Home {
         .unwrap()
     }
 
-    async fn put_model(&self, reference: &Rows) {
+    pub(super) async fn put_model(&self, reference: &Rows) {
         let config = self.config().pin(&self.store).await.unwrap();
         let features: Vec<String> = self
             .names
@@ -215,12 +223,14 @@ impl Home {
                 converged: true,
             },
         };
+        let mut trained = profiles(&features, reference);
+        trained.hold(self.categories.clone());
         let mut files = Vec::new();
         for (file, bytes) in [
             (layout::MODEL_FILE, model.to_json().unwrap()),
             (
                 layout::REFERENCE_FILE,
-                serde_json::to_vec(&profiles(&features, reference)).unwrap(),
+                serde_json::to_vec(&trained).unwrap(),
             ),
             (
                 layout::METRICS_FILE,
@@ -405,10 +415,13 @@ impl Home {
             fail_on,
             results_manifest: results_manifest.to_owned(),
             labels_glob: "labels/*.parquet".to_owned(),
-            thresholds: Thresholds {
-                warn: 0.1,
-                alert: 0.25,
-                min_rows: 100,
+            rules: Rules {
+                thresholds: Thresholds {
+                    warn: 0.1,
+                    alert: 0.25,
+                    min_rows: 100,
+                },
+                columns: self.columns.clone(),
             },
         };
         report(&self.step, &self.store, &self.raw, &self.tracking, &request).await
@@ -486,6 +499,7 @@ fn profiles(features: &[String], rows: &Rows) -> Reference {
         positives: rows.label.iter().filter(|label| **label == Some(1)).count() as u64,
         features: features.iter().zip(&rows.features).map(feature).collect(),
         score,
+        categories: Vec::new(),
     }
 }
 

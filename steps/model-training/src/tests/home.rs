@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
+use common::categories::SegmentColumns;
 use common::config::Config;
 use common::dataset::Role;
 use common::layout::{self, DataVersion, ModelName, Split};
@@ -254,6 +255,7 @@ pub(crate) fn flags(train_manifest: &str, holdout_manifest: &str) -> Train {
         max_iter: 1000,
         tol: 1e-10,
         threshold: 0.5,
+        segment_columns: SegmentColumns::Automatic,
         tracking: TrackingArgs::default(),
     }
 }

@@ -49,6 +49,7 @@ fn write_model(home: &Home) {
         positives: 1000,
         features: features.to_vec(),
         score,
+        categories: Vec::new(),
     };
     let model = Model {
         format_version: common::model::FORMAT_VERSION,

@@ -187,9 +187,18 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
             rows(lost)
         ),
     };
+    let outside = match (live.outside.later_rows, live.outside.ancient_rows) {
+        _ if side.choice.from.is_some() || side.choice.to.is_some() => String::new(),
+        (0, 0) => String::new(),
+        (later, ancient) => format!(
+            " {} dated after the day of scoring and {} dated long before all others are in no day.",
+            rows(later),
+            rows(ancient)
+        ),
+    };
     note(format!(
         "Counted in profiles: shares and confusion are exact, and PSI but for values at the ends of training; PR AUC and log loss \
-         need the rows, and stand in the reports.{auc}{holdout}{labels}{left_out}"
+         need the rows, and stand in the reports.{auc}{holdout}{labels}{left_out}{outside}"
     ))
 }
 

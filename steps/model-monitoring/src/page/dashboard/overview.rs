@@ -8,10 +8,10 @@ use super::{document, empty, failed, files, heading, link, moment, troubled};
 use crate::chart::sparkline;
 use crate::content::ColumnDrift;
 use crate::dashboard::Model;
-use crate::format::{NONE, count, metric, share};
+use crate::format::{NONE, count, metric, rows, share};
 use crate::html::{Markup, tag, tagged, text};
 use crate::page::summary::chip;
-use crate::page::table;
+use crate::page::{note, table};
 
 /// The page of all models.
 pub(crate) fn overview(
@@ -63,20 +63,23 @@ pub(crate) fn overview(
         "Largest PSI",
         "Rows by day",
     ];
-    let rows = table(
+    let later: Markup = models.iter().filter_map(|model| later(model)).collect();
+    let listed = table(
         "numbers models",
         "Models",
         &columns,
         models.into_iter().map(row),
     );
     let explained = format!(
-        "Of the version that scored last, over the 28 days up to the last one with rows. Health is on PSI, as in reports: warning from {}, alert from {}.",
+        "Of the version that scored last, over the 28 days up to the last one with rows, of those not after the day of scoring. \
+         Health is on PSI, as in reports: warning from {}, alert from {}.",
         thresholds.warn, thresholds.alert
     );
     let section = tag(
         "section",
         [
-            rows,
+            listed,
+            later,
             tagged("p class=\"note\"", explained),
             files("What was scored", "scored", ""),
         ],
@@ -86,6 +89,18 @@ pub(crate) fn overview(
         "/",
         [heading("Models", below), lost, troubled(troubles), section],
     )
+}
+
+/// That rows are dated after the day on which they were scored.
+fn later(model: &Model) -> Option<Markup> {
+    let last = model.scored.iter().filter_map(|of| of.last).max()?;
+    (model.later_rows > 0).then(|| {
+        note(format!(
+            "{}: {} dated after the day of scoring, up to {last}, and not counted here.",
+            model.name,
+            rows(model.later_rows)
+        ))
+    })
 }
 
 fn row(model: &Model) -> Vec<Markup> {

@@ -3,14 +3,14 @@
 use anyhow::Result;
 use common::attempt::{Attempt, NodeFailure};
 use common::manifest::RawShard;
-use common::postgres::Predicted;
+use common::postgres::{Predicted, Unusable};
 use common::tracking::{RunView, Status};
 use serde_json::Value;
 
-use super::model::{address, encoded, field, input, report_address};
+use super::model::{address, encoded, field, input, report_address, select};
 use super::{document, empty, failed, files, heading, link, moment};
 use crate::dashboard::choice;
-use crate::dashboard::{AllScored, Attempted, Choice, DataSet, DataSets, Reports, Scored};
+use crate::dashboard::{AllScored, Attempted, Choice, DataSet, DataSets, Reports, Scored, Wanted};
 use crate::format::{NONE, bytes, count, duration, metric};
 use crate::html::{Markup, nothing, tag, tagged, text};
 use crate::page::{details, folded, note, section, table};
@@ -455,70 +455,111 @@ fn quarantine(sets: &[DataSet]) -> Markup {
 }
 
 /// The page of one id; `found` is nothing where predictions are not in a database.
-pub(crate) fn prediction(id: Option<&str>, found: Option<&Predicted>, in_database: bool) -> String {
-    let form = tag(
-        "form class=\"choice\" method=\"get\" action=\"/prediction\"",
-        [
-            field(
-                found.map_or("Id", |found| &found.id),
-                input("id", "search", id.map(str::to_owned)),
-            ),
-            tagged("button type=\"submit\"", "Find"),
-        ],
-    );
-    let rows = match (id, found) {
-        _ if !in_database => empty(
-            "Predictions are parquet files here, in which no single one is looked up. Publish them to Postgres, and tell the \
-             dashboard where it is:",
-            "export DATABASE_URL=postgres://...",
-        ),
-        (None, _) => empty(
-            "Give the id of a row: every prediction that stands for it is shown, with its features.",
-            "",
-        ),
-        (Some(_), None) => empty(
-            "There is no table of predictions yet. Publish some:",
-            "alameda publish-predictions publish --help",
-        ),
-        (
-            Some(_),
-            Some(Predicted {
-                unknown_type: Some(unknown),
-                id,
-                ..
-            }),
-        ) => empty(
-            &format!(
-                "The column {id} is of the type {unknown}, by which nothing is looked up here: use SQL."
-            ),
-            "",
-        ),
-        (Some(id), Some(found)) if found.rows.is_empty() => {
-            empty(&format!("No prediction has the {} {id}.", found.id), "")
-        }
-        (Some(id), Some(found)) => {
-            let query = choice::address("", &[("id".to_owned(), id.to_owned())]);
-            let more = match found.more {
-                true => note(format!(
-                    "Older predictions of this id are not shown, but the last {}.",
-                    found.rows.len()
-                )),
-                false => nothing(),
-            };
-            tag(
-                "section",
-                [
-                    shown(found),
-                    more,
-                    files("Predictions", "predictions", &query),
-                ],
-            )
-        }
-    };
+pub(crate) fn prediction(wanted: &Wanted, found: Option<&Predicted>, tables: &[String]) -> String {
     document(
         "Prediction",
         "/prediction",
-        [heading("One prediction", nothing()), form, rows],
+        [
+            heading("One prediction", nothing()),
+            key_form(wanted, found, tables),
+            predicted(wanted, found, !tables.is_empty()),
+        ],
+    )
+}
+
+/// What names a row: its table where there are several, its ids, and its time.
+fn key_form(wanted: &Wanted, found: Option<&Predicted>, tables: &[String]) -> Markup {
+    let shown = found
+        .map(|found| found.table.as_str())
+        .or(wanted.table.as_deref());
+    let options = tables
+        .iter()
+        .map(|name| (name.clone(), name.clone(), shown == Some(name.as_str())));
+    let of_tables = match tables.len() {
+        0 | 1 => nothing(),
+        _ => field("Table", select("table", options)),
+    };
+    let id = ["Id".to_owned()];
+    let key = found.map_or(&id[..], |found| &found.key[..]);
+    let inputs = key.iter().enumerate().map(|(place, name)| {
+        let value = wanted.values.get(place).cloned().flatten();
+        field(name, input(&choice::key_parameter(place), "search", value))
+    });
+    let parts = std::iter::once(of_tables)
+        .chain(inputs)
+        .chain([tagged("button type=\"submit\"", "Find")]);
+    tag(
+        "form class=\"choice\" method=\"get\" action=\"/prediction\"",
+        parts,
+    )
+}
+
+fn predicted(wanted: &Wanted, found: Option<&Predicted>, in_database: bool) -> Markup {
+    if !in_database {
+        return empty(
+            "Predictions are parquet files here, in which no single one is looked up. Publish them to Postgres, and name \
+             it to the dashboard:",
+            "export DATABASE_URL=postgres://...",
+        );
+    }
+    let Some(found) = found else {
+        return match &wanted.table {
+            Some(table) => empty(
+                &format!("No table {table} of predictions is shown here, or it has none yet."),
+                "",
+            ),
+            None => empty(
+                "There is no table of predictions yet. Publish some:",
+                "alameda publish-predictions publish --help",
+            ),
+        };
+    };
+    if !wanted.is_some() {
+        let key = found.key.join(", ");
+        return empty(
+            &format!(
+                "Give the key of a row ({key}): every prediction that is kept for it is shown, with its features. The first \
+                 part is enough where it names one row."
+            ),
+            "",
+        );
+    }
+    if let Some(Unusable {
+        column,
+        sql_type,
+        such_as,
+    }) = &found.unusable
+    {
+        let why = match such_as {
+            Some(such_as) => format!("{column} is of the type {sql_type}: give {such_as}."),
+            None => format!(
+                "The column {column} is of the type {sql_type}, by which nothing is looked up here: use SQL."
+            ),
+        };
+        return empty(&why, "");
+    }
+    if found.rows.is_empty() {
+        let given = found.key.iter().zip(&wanted.values);
+        let given: Vec<String> = given
+            .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)))
+            .collect();
+        return empty(&format!("No prediction has the {}.", given.join(", ")), "");
+    }
+    let query = choice::address("", &wanted.pairs());
+    let more = match found.more {
+        true => note(format!(
+            "Older predictions of this key are not shown, but the last {}.",
+            found.rows.len()
+        )),
+        false => nothing(),
+    };
+    tag(
+        "section",
+        [
+            shown(found),
+            more,
+            files("Predictions", "predictions", &query),
+        ],
     )
 }
 

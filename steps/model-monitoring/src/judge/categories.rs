@@ -1,0 +1,254 @@
+//! Drift of the columns of few values that the rows carry and the model does not use.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use common::categories::CategoryProfile;
+use common::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
+
+use super::findings::some;
+use super::{Rules, ratio};
+use crate::content::{CategoryDrift, CategoryRows, Content, Segments};
+use crate::format::{metric, number, share};
+use crate::segments::{Dictionaries, Named, SegmentCounts, Segmentation};
+use crate::subject::Subject;
+
+/// Share of the rows by which nulls have to change to be told.
+const NULLS: f64 = 0.01;
+
+/// What the rows carry, and how often.
+pub(super) struct Carried<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) segmentation: &'a Segmentation,
+    pub(super) dictionaries: &'a Dictionaries,
+}
+
+/// The values that training had of a column, each with its rows.
+type Trained<'a> = Option<(&'a CategoryProfile, &'a [(String, u64)])>;
+
+impl Carried<'_> {
+    fn trained(&self, column: &str) -> Trained<'_> {
+        let profile = self.subject.category(column)?;
+        Some((profile, profile.values.as_deref()?))
+    }
+
+    /// Columns that are compared with training, and that the verdict is on.
+    pub(super) fn judged(&self, rules: &Rules) -> usize {
+        let columns = self.subject.segment_columns();
+        let judged = |name: &&String| rules.columns.judges(name) && self.trained(name).is_some();
+        columns.iter().filter(judged).count()
+    }
+
+    pub(super) fn drift(&self, floor: &NoiseFloor, rules: &Rules) -> Vec<CategoryDrift> {
+        let named = self.dictionaries.named().into_iter();
+        named
+            .zip(&self.segmentation.values)
+            .map(|(named, counts)| {
+                let column = compared(&named, counts, self.trained(&named.column));
+                judged(column, floor, rules)
+            })
+            .collect()
+    }
+}
+
+/// A column beside training, not judged yet.
+fn compared(
+    named: &Named,
+    counts: &HashMap<u32, SegmentCounts>,
+    trained: Trained<'_>,
+) -> CategoryDrift {
+    let now: HashMap<&str, u64> = counts
+        .iter()
+        .filter_map(|(code, counts)| Some((named.values.get(code)?.as_str(), counts.rows)))
+        .collect();
+    let rows = counts.values().map(|counts| counts.rows).sum();
+    let nulls = counts.get(&0).map_or(0, |counts| counts.rows);
+    let (profile, trained) = trained.unzip();
+    let row = |value: &str, reference: u64| CategoryRows {
+        value: value.to_owned(),
+        reference,
+        current: now.get(value).copied().unwrap_or(0),
+    };
+    let known = trained.unwrap_or_default();
+    let mut values: Vec<CategoryRows> = known.iter().map(|(value, n)| row(value, *n)).collect();
+    values.sort_by(|a, b| (Reverse(a.reference), &a.value).cmp(&(Reverse(b.reference), &b.value)));
+    let old: u64 = values.iter().map(|value| value.current).sum();
+    let is_new = |value: &&str| known.binary_search_by(|(other, _)| other.as_str().cmp(value));
+    let mut new_values: Vec<CategoryRows> = now
+        .keys()
+        .filter(|value| trained.is_some() && is_new(value).is_err())
+        .map(|value| row(value, 0))
+        .filter(|value| value.current > 0)
+        .collect();
+    new_values.sort_by(|a, b| (Reverse(a.current), &a.value).cmp(&(Reverse(b.current), &b.value)));
+    if named.has_too_many(counts) {
+        // Which of them have a number is chance.
+        new_values.clear();
+    }
+    CategoryDrift {
+        column: named.column.clone(),
+        verdict: Verdict::InsufficientData,
+        judged: false,
+        psi: None,
+        noise_floor: None,
+        reference_rows: profile.map_or(0, |profile| profile.rows),
+        rows,
+        reference_nulls: profile.map_or(0, |profile| profile.nulls),
+        nulls,
+        values,
+        new_rows: if trained.is_some() {
+            rows - nulls - old
+        } else {
+            0
+        },
+        new_values,
+    }
+}
+
+fn judged(column: CategoryDrift, floor: &NoiseFloor, rules: &Rules) -> CategoryDrift {
+    if column.reference_rows == 0 {
+        return column;
+    }
+    let bucket = |kind, then, now| PsiBucket::new(kind, None, None, then, now);
+    let ends = [
+        bucket(PsiKind::Missing, column.reference_nulls, column.nulls),
+        bucket(PsiKind::Above, 0, column.new_rows),
+    ];
+    let values = column
+        .values
+        .iter()
+        .map(|value| bucket(PsiKind::Range, value.reference, value.current));
+    let psi = Psi::of(ends.into_iter().chain(values), floor);
+    CategoryDrift {
+        verdict: drift::verdict(psi.as_ref(), &rules.thresholds),
+        judged: rules.columns.judges(&column.column),
+        noise_floor: psi.as_ref().map(|psi| psi.noise_floor),
+        psi: psi.map(|psi| psi.value),
+        ..column
+    }
+}
+
+/// Says of each part of the rows what share of training it had.
+pub(super) fn beside_training(segments: &mut Segments, categories: &[CategoryDrift]) {
+    for column in &mut segments.columns {
+        let of = categories.iter().find(|of| of.column == column.column);
+        let Some(of) = of.filter(|of| of.reference_rows > 0) else {
+            continue;
+        };
+        for segment in &mut column.values {
+            let rows = match &segment.name {
+                None => of.reference_nulls,
+                Some(name) => of
+                    .values
+                    .iter()
+                    .find(|value| value.value == *name)
+                    .map_or(0, |value| value.reference),
+            };
+            segment.reference_share = ratio(rows, of.reference_rows);
+        }
+    }
+}
+
+/// Values that a finding names.
+const NAMED: usize = 3;
+/// A value that was expected in so many rows and is in none is gone, and not rare by chance.
+const EXPECTED: f64 = 10.0;
+
+/// What is said of the columns of a verdict.
+pub(super) fn drifted(categories: &[CategoryDrift], verdict: Verdict, limit: f64) -> Vec<String> {
+    let columns = categories
+        .iter()
+        .filter(|column| column.judged && column.verdict == verdict);
+    let text = |column: &CategoryDrift| {
+        let mut why = changes(column);
+        if why.is_empty() {
+            why.extend(moved(column));
+        }
+        format!(
+            "{} drifted: PSI {} (limit {}){}.",
+            column.column,
+            metric(column.psi),
+            number(Some(limit)),
+            why.iter().map(|why| format!("; {why}")).collect::<String>()
+        )
+    };
+    columns.map(text).collect()
+}
+
+/// What a person should know of the other columns.
+pub(super) fn notes(content: &Content) -> Vec<String> {
+    let note = |column: &CategoryDrift| {
+        let name = &column.column;
+        if column.reference_rows == 0 {
+            return Some(format!(
+                "Values of {name} are not judged: the model was trained without a profile of that column; train it again."
+            ));
+        }
+        let told = column.judged && column.verdict >= Verdict::Warn;
+        let changes = changes(column).join("; ");
+        (!told && !changes.is_empty()).then(|| format!("{name}: {changes}."))
+    };
+    content.drift.categories.iter().filter_map(note).collect()
+}
+
+/// Values that came and went, and how often a value lacks.
+fn changes(column: &CategoryDrift) -> Vec<String> {
+    let mut changes = Vec::new();
+    if column.new_rows > 0 {
+        let named = |of: &CategoryRows| format!("{:?}", of.value);
+        let names: Vec<String> = column.new_values.iter().map(named).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let values = match names[..] {
+            [] => "values, more than are told apart,".to_owned(),
+            _ => some(&names, NAMED),
+        };
+        let part = share(ratio(column.new_rows, column.rows));
+        changes.push(format!(
+            "{part} of the rows hold {values} which training did not have"
+        ));
+    }
+    let gone: Vec<String> = column
+        .values
+        .iter()
+        .filter(|value| value.current == 0 && expected(column, value.reference) >= EXPECTED)
+        .map(|value| {
+            let part = share(ratio(value.reference, column.reference_rows));
+            format!("{:?} ({part} of training)", value.value)
+        })
+        .collect();
+    let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
+    if !gone.is_empty() {
+        changes.push(format!("no row holds {}", some(&gone, NAMED)));
+    }
+    let then = ratio(column.reference_nulls, column.reference_rows);
+    let now = ratio(column.nulls, column.rows);
+    if let (Some(was), Some(is)) = (then, now)
+        && (was - is).abs() >= NULLS
+    {
+        changes.push(format!("nulls went from {} to {}", share(then), share(now)));
+    }
+    changes
+}
+
+/// Rows that would hold a value if it were as frequent as in training.
+fn expected(column: &CategoryDrift, reference: u64) -> f64 {
+    ratio(reference, column.reference_rows).unwrap_or(0.0) * column.rows as f64
+}
+
+/// The value whose share changed most.
+fn moved(column: &CategoryDrift) -> Option<String> {
+    let shares = |value: &CategoryRows| {
+        let then = ratio(value.reference, column.reference_rows)?;
+        Some((then, ratio(value.current, column.rows)?))
+    };
+    let values = column.values.iter();
+    let all = values.filter_map(|value| Some((value, shares(value)?)));
+    let apart = |(_, (then, now)): &(&CategoryRows, (f64, f64))| (then - now).abs();
+    let (value, (then, now)) = all.max_by(|a, b| apart(a).total_cmp(&apart(b)))?;
+    Some(format!(
+        "{:?} went from {} to {}",
+        value.value,
+        share(Some(then)),
+        share(Some(now))
+    ))
+}
