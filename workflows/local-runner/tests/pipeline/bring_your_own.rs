@@ -236,3 +236,72 @@ fn csv_without_a_time_column_and_with_one_feature() {
         .unwrap();
     assert!(auc > 0.9, "{auc}");
 }
+
+/// Texts that the contract ignores divide the rows, and a value that training did not have is no quiet night.
+#[test]
+fn texts_that_the_model_ignores_become_segments_and_a_new_value_is_a_finding() {
+    let bench = Bench::empty();
+    let config = configure(
+        &bench,
+        r#"{"columns": [
+            {"name": "id", "type": "int32", "role": "id"},
+            {"name": "x", "type": "float64", "role": "feature"},
+            {"name": "region", "type": "utf8", "role": "ignored"},
+            {"name": "remark", "type": "utf8", "role": "ignored", "nullable": true},
+            {"name": "hot", "type": "bool", "role": "target"}
+        ]}"#,
+        "SELECT * FROM raw",
+        &[
+            ("TRAIN_GLOB", "train/*.csv"),
+            ("PREDICT_GLOB", "predict/*.csv"),
+        ],
+    );
+    let csv = |seed: u64, regions: &dyn Fn(u64) -> &'static str| {
+        let mut text = "id,x,region,remark,hot\n".to_owned();
+        for i in 0..1_000 {
+            let x = 40.0 * unit(seed, i, 1);
+            let hot = x + 10.0 * unit(seed, i, 2) > 25.0;
+            let (id, region) = (seed * 1000 + i, regions(i));
+            writeln!(text, "{id},{x},{region},remark {id},{hot}").unwrap();
+        }
+        text
+    };
+    let known = |i: u64| ["north", "south"][i as usize % 2];
+    for file in 0..3 {
+        fs::write(bench.raw(&format!("train/{file}.csv")), csv(file, &known)).unwrap();
+    }
+    let new = |i: u64| {
+        if i.is_multiple_of(20) {
+            "west"
+        } else {
+            known(i)
+        }
+    };
+    fs::write(bench.raw("predict/a.csv"), csv(7, &new)).unwrap();
+    run(&bench, &config, "heat");
+
+    let results = bench
+        .json("results/2026-11/heat/v1/_manifest.json")
+        .to_string();
+    assert!(
+        results.contains(r#"{"name":"region","role":"ignored","type":"Utf8"}"#),
+        "{results}"
+    );
+    assert!(!results.contains("remark"), "a free text divides nothing");
+    let report = bench.json("reports/2026-11/heat/v1/report.json");
+    let segments = &report["segments"]["columns"][0];
+    assert_eq!(segments["column"], "region");
+    let names: Vec<&str> = segments["values"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|value| value["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["south", "north", "west"]);
+    assert_ne!(report["verdict"], "ok");
+    let findings = report["findings"].to_string();
+    assert!(
+        findings.contains("5 % of the rows hold") && findings.contains("west"),
+        "{findings}"
+    );
+}
