@@ -14,6 +14,7 @@ mod tests;
 mod views;
 
 use anyhow::Result;
+use chrono::{DateTime, Days, Utc};
 
 use crate::failure::Failure;
 use crate::layout::ModelName;
@@ -22,7 +23,7 @@ use crate::store::Store;
 
 pub use args::TrackingArgs;
 pub use logged::{Candidate, Dataset, Point, Table};
-pub use record::{Metric, ModelUri, RunRecord, Status, Version};
+pub use record::{Holder, Metric, ModelUri, RunRecord, Status, Version};
 pub use run::{Run, RunSpec};
 pub use views::{RunView, VersionView};
 
@@ -149,6 +150,24 @@ impl Tracking {
         }
     }
 
+    /// The versions that an alias pointed to at some time in so many days before an instant, or
+    /// later; ascending.
+    pub async fn holders(
+        &self,
+        name: &ModelName,
+        alias: &str,
+        end: DateTime<Utc>,
+        days: u32,
+    ) -> Result<Vec<Holder>> {
+        let since = end
+            .checked_sub_days(Days::new(u64::from(days)))
+            .unwrap_or(DateTime::<Utc>::MIN_UTC);
+        match &self.home {
+            Home::Embedded(embedded) => embedded.holders(name, alias, since).await,
+            Home::Mlflow(mlflow) => mlflow.holders(name, alias, since).await,
+        }
+    }
+
     /// Whether an alias ever pointed to a version.
     pub async fn ever_held(&self, name: &ModelName, alias: &str, version: u64) -> Result<bool> {
         match &self.home {
@@ -209,6 +228,11 @@ impl Tracking {
 
     async fn unknown_model(&self, name: &ModelName) -> Result<anyhow::Error> {
         let known = self.models().await?;
+        if known.contains(&name.to_string()) {
+            return Ok(Failure::usage(format!(
+                "model {name} is registered, but has no version any more: train it again"
+            )));
+        }
         let known = if known.is_empty() {
             "none yet".to_owned()
         } else {

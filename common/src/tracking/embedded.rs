@@ -2,13 +2,15 @@
 //!
 //! Versions and moves are put create-only under the next number, so that whoever comes second sees it and looks again.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CHAMPION, Candidate, FINGERPRINT_TAG, MODEL_NAME_TAG, PREVIOUS_CHAMPION, RunRecord, RunSpec,
-    Status, Version,
+    CHAMPION, Candidate, FINGERPRINT_TAG, Holder, MODEL_NAME_TAG, PREVIOUS_CHAMPION, RunRecord,
+    RunSpec, Status, Version,
 };
 use crate::failure::Failure;
 use crate::layout::{self, ModelName};
@@ -241,6 +243,41 @@ impl Embedded {
             }
         }
         Err(crowded(name, alias))
+    }
+
+    /// Moves are read from the last one back, until one that is older: what it moved to was held
+    /// at that time.
+    pub(super) async fn holders(
+        &self,
+        name: &ModelName,
+        alias: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Holder>> {
+        let mut numbered: Vec<(u64, String)> = self
+            .store
+            .list(&layout::alias(name, alias))
+            .await?
+            .into_iter()
+            .filter_map(|object| Some((layout::number(&object.key)?, object.key)))
+            .collect();
+        numbered.sort_unstable();
+        let mut holders: BTreeMap<u64, Holder> = BTreeMap::new();
+        let mut next: Option<Move> = None;
+        for (_, key) in numbered.iter().rev() {
+            let this: Move = self.store.require_json(key).await?;
+            let version = this.version;
+            // The last departure counts, and is seen first.
+            holders.entry(version).or_insert_with(|| Holder {
+                version,
+                left: next.as_ref().map(|next| next.moved_at),
+                to: next.as_ref().map(|next| next.version),
+            });
+            if this.moved_at < since {
+                break;
+            }
+            next = Some(this);
+        }
+        Ok(holders.into_values().collect())
     }
 
     pub(super) async fn ever_held(

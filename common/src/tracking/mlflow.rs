@@ -4,6 +4,7 @@
 //! fitted to its limits first. It has no unique keys and no compare-and-set: what is created is found by its fingerprint
 //! before it is created again, and looked for once more afterwards.
 
+mod aliases;
 mod artifacts;
 mod begin;
 mod client;

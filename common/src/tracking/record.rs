@@ -112,6 +112,24 @@ impl Version {
     }
 }
 
+/// A version that an alias pointed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub version: u64,
+    /// When the alias left it last; `None` while it points to it.
+    pub left: Option<DateTime<Utc>>,
+    /// The version that the alias went to then.
+    pub to: Option<u64>,
+}
+
+impl Holder {
+    /// Whether the alias left it for an older version: somebody took it back.
+    pub fn was_rolled_back(&self) -> bool {
+        self.to.is_some_and(|to| to < self.version)
+    }
+}
+
 /// The address of one version of a model, as MLflow writes it: `models:/NAME/VERSION`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

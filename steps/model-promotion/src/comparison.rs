@@ -21,32 +21,32 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    /// Reads what is known of a version. The inner error says why it can't be used.
-    pub(crate) async fn read(store: &Store, version: Version) -> Result<Result<Self, String>> {
-        let read = async {
-            let manifest: ModelManifest = manifest::require(store, &version.model).await?;
-            if manifest.header().fingerprint != version.fingerprint {
-                return Err(Failure::usage(format!(
-                    "{} is another model than was registered",
-                    version.model
-                )));
-            }
-            manifest.check_files(store).await?;
-            let train: DatasetManifest = manifest::require(store, &manifest.train_manifest).await?;
-            // Else nobody knows which rows it has seen.
-            if manifest.header.inputs.get(ModelManifest::TRAIN_DATA) != Some(&train.content()) {
-                return Err(Failure::usage(format!(
-                    "{} was prepared anew since version {} was trained on it: train it again",
-                    manifest.train_manifest, version.version
-                )));
-            }
-            Ok(Self {
-                version,
-                manifest,
-                train,
-            })
-        };
-        reason(read.await)
+    /// Reads what is known of a version.
+    ///
+    /// # Errors
+    /// Files that are missing or not as they were written: exit 2. Training data that was prepared
+    /// anew, so that nobody knows which rows it has seen: exit 10.
+    pub(crate) async fn read(store: &Store, version: Version) -> Result<Self> {
+        let manifest: ModelManifest = manifest::require(store, &version.model).await?;
+        if manifest.header().fingerprint != version.fingerprint {
+            return Err(Failure::damaged(format!(
+                "{} is another model than was registered",
+                version.model
+            )));
+        }
+        manifest.check_files(store).await?;
+        let train: DatasetManifest = manifest::require(store, &manifest.train_manifest).await?;
+        if manifest.header.inputs.get(ModelManifest::TRAIN_DATA) != Some(&train.content()) {
+            return Err(Failure::contract(format!(
+                "{} was prepared anew since version {} was trained on it: train it again",
+                manifest.train_manifest, version.version
+            )));
+        }
+        Ok(Self {
+            version,
+            manifest,
+            train,
+        })
     }
 
     /// Its metrics on a holdout that its own configuration prepared.
@@ -69,7 +69,7 @@ pub(crate) async fn holdout(
     candidate: &Contender,
 ) -> Result<Result<DatasetManifest, String>> {
     let key = &candidate.manifest.holdout_manifest;
-    let holdout: DatasetManifest = match reason(manifest::require(store, key).await)? {
+    let holdout: DatasetManifest = match kept(manifest::require(store, key).await)? {
         Ok(holdout) => holdout,
         Err(why) => return Ok(Err(why)),
     };
@@ -100,20 +100,19 @@ pub(crate) struct Rival {
 }
 
 impl Rival {
-    /// The inner error says why the champion can't be compared.
+    /// # Errors
+    /// A champion that can't be compared by what is known of the data: exit 10. What a person or
+    /// another try may cure: exit 2 or 75.
     pub(crate) async fn read(
         step: &Step,
         store: &Store,
         raw_url: Option<&str>,
         champion: Version,
         holdout: &DatasetManifest,
-    ) -> Result<Result<Self, String>> {
-        let contender = match Contender::read(store, champion).await? {
-            Ok(contender) => contender,
-            Err(why) => return Ok(Err(why)),
-        };
-        let own = reason(own_configuration(step, store, raw_url, &contender, holdout).await)?;
-        Ok(own.map(|own| Self { contender, own }))
+    ) -> Result<Self> {
+        let contender = Contender::read(store, champion).await?;
+        let own = own_configuration(step, store, raw_url, &contender, holdout).await?;
+        Ok(Self { contender, own })
     }
 
     /// Its version.
@@ -121,30 +120,30 @@ impl Rival {
         self.contender.version.version
     }
 
-    /// Its metrics on the holdout. The inner error says why there are none that can be compared with the candidate's.
+    /// Its metrics on the holdout.
+    ///
+    /// # Errors
+    /// As those of [`Rival::read`].
     pub(crate) async fn score(
         &self,
         step: &Step,
         store: &Store,
         holdout: &DatasetManifest,
         candidate: &Report,
-    ) -> Result<Result<Report, String>> {
+    ) -> Result<Report> {
         let Some((config, raw)) = &self.own else {
-            return self.contender.score(step, store, holdout).await.map(Ok);
+            return self.contender.score(step, store, holdout).await;
         };
-        let score = async {
-            let model = self.contender.manifest.load_model(store).await?;
-            let report = raw_holdout::score(step, raw, config, model, holdout).await?;
-            if (report.rows, report.positives) != (candidate.rows, candidate.positives) {
-                return Err(Failure::contract(format!(
-                    "its own configuration makes {} rows of the holdout, {} of them positive, where the candidate's makes {} \
-                     and {}",
-                    report.rows, report.positives, candidate.rows, candidate.positives
-                )));
-            }
-            Ok(report)
-        };
-        reason(score.await)
+        let model = self.contender.manifest.load_model(store).await?;
+        let report = raw_holdout::score(step, raw, config, model, holdout).await?;
+        if (report.rows, report.positives) != (candidate.rows, candidate.positives) {
+            return Err(Failure::contract(format!(
+                "its own configuration makes {} rows of the holdout, {} of them positive, where \
+                 the candidate's makes {} and {}",
+                report.rows, report.positives, candidate.rows, candidate.positives
+            )));
+        }
+        Ok(report)
     }
 }
 
@@ -166,7 +165,7 @@ async fn own_configuration(
         holdout,
         row_names(&ours) == row_names(&theirs),
     ) {
-        return Err(Failure::usage(format!(
+        return Err(Failure::contract(format!(
             "{why}, so that it would be flattered"
         )));
     }
@@ -176,7 +175,7 @@ async fn own_configuration(
     if ours.dataset.target().name != theirs.dataset.target().name
         || ours.dataset.classes() != theirs.dataset.classes()
     {
-        return Err(Failure::usage("it predicts another target"));
+        return Err(Failure::contract("it predicts another target"));
     }
     let url = raw_url.ok_or_else(|| {
         Failure::usage(
@@ -196,13 +195,28 @@ fn row_names(config: &Config) -> Vec<&ColumnContract> {
         .collect()
 }
 
-/// Tells what a person must see to from what a retry may cure: the first is a reason, the second an error.
-fn reason<T>(result: Result<T>) -> Result<Result<T, String>> {
+/// Takes what the data say for a reason in a verdict, and nothing else: a file that is missing, a
+/// key that has expired or a service that is away says nothing of a model.
+pub(crate) fn by_data<T>(result: Result<T>) -> Result<Result<T, String>> {
+    sorted(result, |error| {
+        failure::exit_code(error) == failure::CONTRACT
+    })
+}
+
+/// [`by_data`], where what is missing or damaged for certain is a reason too.
+pub(crate) fn kept<T>(result: Result<T>) -> Result<Result<T, String>> {
+    sorted(result, |error| {
+        failure::exit_code(error) == failure::CONTRACT || failure::is_damaged(error)
+    })
+}
+
+fn sorted<T>(
+    result: Result<T>,
+    is_reason: impl Fn(&anyhow::Error) -> bool,
+) -> Result<Result<T, String>> {
     match result {
         Ok(value) => Ok(Ok(value)),
-        Err(error) if [failure::USAGE, failure::CONTRACT].contains(&failure::exit_code(&error)) => {
-            Ok(Err(format!("{error:#}")))
-        }
+        Err(error) if is_reason(&error) => Ok(Err(format!("{error:#}"))),
         Err(error) => Err(error),
     }
 }

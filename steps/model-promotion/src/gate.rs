@@ -4,6 +4,8 @@ use clap::ValueEnum;
 use common::metrics::Report;
 use serde::{Deserialize, Serialize};
 
+use crate::verdict::PastChampion;
+
 /// What a champion must hold to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +16,10 @@ pub(crate) struct Gate {
     pub(crate) floor: f64,
     /// How much worse than the champion still counts as not inferior; not negative.
     pub(crate) margin: f64,
+    /// Days whose champions the candidate is compared with as well; `None` in verdicts of releases
+    /// that compared with the current champion alone.
+    #[serde(default)]
+    pub(crate) window: Option<u32>,
 }
 
 /// A metric of [`Report`], by the name that it has in metrics.json.
@@ -64,6 +70,15 @@ impl Metric {
             .unwrap_or_default()
     }
 
+    /// A value, as if higher were always better.
+    pub(crate) fn higher_is_better(self, value: f64) -> f64 {
+        if self.lower_is_better() {
+            -value
+        } else {
+            value
+        }
+    }
+
     fn lower_is_better(self) -> bool {
         matches!(self, Self::LogLoss | Self::Brier)
     }
@@ -83,12 +98,6 @@ impl Gate {
         champion: Option<Champion<'_>>,
     ) -> (bool, String) {
         let name = self.metric.name();
-        // As if higher were always better.
-        let sign = if self.metric.lower_is_better() {
-            -1.0
-        } else {
-            1.0
-        };
         let Some(value) = self.metric.of(candidate) else {
             return (
                 false,
@@ -102,7 +111,8 @@ impl Gate {
         } else {
             ("reaches", "is below")
         };
-        if sign * value < sign * self.floor {
+        let rank = |value| self.metric.higher_is_better(value);
+        if rank(value) < rank(self.floor) {
             return (
                 false,
                 format!("{name} {value:.5} {misses} the floor {}", self.floor),
@@ -124,13 +134,80 @@ impl Gate {
                 format!("{name} of champion version {version} is undefined on the holdout"),
             );
         };
-        let passes = sign * value + self.margin >= sign * before;
+        let passes = rank(value) + self.margin >= rank(before);
         let judged = if passes { "is not worse" } else { "is worse" };
         let text = format!(
             "{name} {value:.5} {judged} than {before:.5} of champion version {version} by more than the margin {}",
             self.margin
         );
         (passes, text)
+    }
+
+    /// Whether the candidate passes beside the best champion of the window too, and why; what is
+    /// passed over is named.
+    pub(crate) fn decide_by_past(
+        &self,
+        candidate: &Report,
+        past: &[PastChampion],
+    ) -> (bool, String) {
+        let days = self.window.unwrap_or_default();
+        let of_window = format!("the champions of the last {days} days");
+        let mut reason = String::new();
+        let refused = self.refuses(candidate, past);
+        match self.best(past) {
+            Some((version, value)) if refused => {
+                reason += &format!(
+                    ", but is worse than {value:.5} of version {version}, the best of {of_window}: \
+                     small losses would add up"
+                );
+            }
+            Some((version, value)) => {
+                reason +=
+                    &format!("; nor than {value:.5} of version {version}, the best of {of_window}");
+            }
+            None => {}
+        }
+        let passed_over: Vec<String> = past
+            .iter()
+            .filter_map(|past| {
+                let why = past.passed_over.as_ref()?;
+                Some(format!("version {} ({why})", past.version))
+            })
+            .collect();
+        if !passed_over.is_empty() {
+            reason += &format!("; of {of_window} passed over: {}", passed_over.join(", "));
+        }
+        (!refused, reason)
+    }
+
+    /// Whether a champion of the window is better by more than the margin.
+    pub(crate) fn refuses(&self, candidate: &Report, past: &[PastChampion]) -> bool {
+        let rank = |value| self.metric.higher_is_better(value);
+        match (self.metric.of(candidate), self.best(past)) {
+            (Some(value), Some((_, best))) => rank(value) + self.margin < rank(best),
+            _ => false,
+        }
+    }
+
+    fn best(&self, past: &[PastChampion]) -> Option<(u64, f64)> {
+        past.iter()
+            .filter_map(|past| Some((past.version, past.value?)))
+            .max_by(|a, b| {
+                let rank = |value| self.metric.higher_is_better(value);
+                rank(a.1).total_cmp(&rank(b.1)).then(a.0.cmp(&b.0))
+            })
+    }
+
+    /// Whether a verdict answers the question of this gate.
+    pub(crate) fn is_that_of(&self, verdict: &Self) -> bool {
+        let same = Self {
+            window: None,
+            ..*self
+        } == Self {
+            window: None,
+            ..*verdict
+        };
+        same && (verdict.window.is_none() || verdict.window == self.window)
     }
 }
 
@@ -271,6 +348,7 @@ mod tests {
                 metric,
                 floor,
                 margin,
+                window: None,
             };
             let champion = champion.map(|value| report(metric, value));
             let (passed, reason) = gate.decide(

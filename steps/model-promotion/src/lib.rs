@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod case;
 mod comparison;
 mod gate;
+mod history;
 mod promote;
 mod raw_holdout;
 mod rollback;
@@ -20,8 +22,9 @@ use common::tracking::{Tracking, TrackingArgs};
 
 use gate::{Gate, Metric};
 
-/// Raised whenever the same comparison would give another verdict.
-const ALGORITHM: u32 = 1;
+/// Raised whenever the same comparison would give another verdict. 2: champions before the current
+/// one count too.
+const ALGORITHM: u32 = 2;
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
@@ -51,6 +54,9 @@ pub struct Promote {
     /// How much worse than the champion still counts as not inferior
     #[arg(long, env = "GATE_MARGIN", default_value_t = 0.005, value_parser = margin)]
     gate_margin: f64,
+    /// Days whose champions the candidate must not be worse than either; 0 compares with the current one alone
+    #[arg(long, env = "GATE_WINDOW", default_value_t = 90)]
+    gate_window: u32,
     /// Give the alias back to previous-champion
     #[arg(long, requires = "expect", conflicts_with = "model_version")]
     rollback: bool,
@@ -79,6 +85,7 @@ impl Promote {
             metric: self.gate_metric,
             floor: self.gate_floor,
             margin: self.gate_margin,
+            window: Some(self.gate_window),
         }
     }
 }

@@ -4,16 +4,15 @@ use anyhow::{Context, Result};
 use common::digest;
 use common::failure::Failure;
 use common::layout;
-use common::manifest::{DatasetManifest, Inputs, Manifest};
-use common::metrics::Report;
 use common::step::{Outputs, Step};
 use common::store::Store;
 use common::tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking, Version};
 
+use crate::case::{Case, commit};
 use crate::comparison::{self, Contender, Rival};
-use crate::gate::Champion;
-use crate::verdict::{self, Comparison, FORMAT_VERSION, Side, Verdict};
-use crate::{ALGORITHM, Mode, Promote};
+use crate::history::History;
+use crate::verdict::{self, Comparison, Verdict};
+use crate::{Mode, Promote};
 
 /// Times that somebody else may move the champion before this is called overload.
 const ATTEMPTS: usize = 20;
@@ -22,18 +21,6 @@ const ATTEMPTS: usize = 20;
 struct Standing {
     champion: Option<u64>,
     previous: Option<u64>,
-}
-
-/// A comparison that is to be judged.
-struct Case<'a> {
-    flags: &'a Promote,
-    candidate: &'a Version,
-    champion: Option<&'a Version>,
-    comparison: Comparison,
-    /// Why nothing is compared; empty where something is.
-    why: String,
-    /// What the verdict depends on besides.
-    inputs: Inputs,
 }
 
 /// Compares, writes the verdict, and moves the aliases if the candidate passes; starts over when somebody else moved them.
@@ -80,7 +67,9 @@ async fn judge(
     let (name, gate) = (&flags.model_name, flags.gate());
     let folder = folder(candidate)?;
     let champion = match standing.champion {
-        Some(version) => Some(tracking.version(name, version).await?),
+        Some(version) => Some(tracking.version(name, version).await.with_context(|| {
+            format!("the alias {CHAMPION} of {name} points to version {version}")
+        })?),
         None => None,
     };
     let settled = |comparison, why| Case::new(flags, candidate, champion.as_ref(), comparison, why);
@@ -119,7 +108,7 @@ async fn judge(
                 .await;
         }
     }
-    let contender = match Contender::read(store, candidate.clone()).await? {
+    let contender = match comparison::kept(Contender::read(store, candidate.clone()).await)? {
         Ok(contender) => contender,
         Err(why) => {
             return settled(Comparison::Damaged, why)
@@ -136,47 +125,26 @@ async fn judge(
         }
     };
     let Some(champion) = &champion else {
-        let case = Case::new(
-            flags,
-            candidate,
-            None,
-            Comparison::FirstChampion,
-            String::new(),
-        )
-        .on(&holdout);
-        return case
+        return settled(Comparison::FirstChampion, String::new())
+            .on(&holdout)
             .compare(step, store, folder, &contender, None, &holdout)
             .await;
     };
-    let case =
-        |comparison, why| Case::new(flags, candidate, Some(champion), comparison, why).on(&holdout);
-    match Rival::read(
-        step,
-        store,
-        flags.raw_url.as_deref(),
-        champion.clone(),
-        &holdout,
-    )
-    .await?
-    {
+    let case = settled(Comparison::SameHoldout, String::new()).on(&holdout);
+    let raw_url = flags.raw_url.as_deref();
+    let rival = Rival::read(step, store, raw_url, champion.clone(), &holdout).await;
+    match comparison::by_data(rival)? {
         Ok(rival) => {
-            let case = case(Comparison::SameHoldout, String::new());
-            case.compare(step, store, folder, &contender, Some(&rival), &holdout)
+            let history = History::read(tracking, &gate, candidate, champion).await?;
+            case.beside(history)
+                .compare(step, store, folder, &contender, Some(&rival), &holdout)
                 .await
         }
         Err(why) => {
-            case(Comparison::NotComparable, not_comparable(champion, &why))
-                .write(step, store, folder)
+            case.not_comparable(step, store, folder, &holdout, &why)
                 .await
         }
     }
-}
-
-fn not_comparable(champion: &Version, why: &str) -> String {
-    format!(
-        "champion version {} of {} can't be compared: {why}",
-        champion.version, champion.model_name
-    )
 }
 
 /// The folder of a version's files.
@@ -186,138 +154,6 @@ fn folder(version: &Version) -> Result<&str> {
         .rsplit_once('/')
         .map(|(folder, _)| folder)
         .context("the key of a manifest has a folder")
-}
-
-impl<'a> Case<'a> {
-    fn new(
-        flags: &'a Promote,
-        candidate: &'a Version,
-        champion: Option<&'a Version>,
-        comparison: Comparison,
-        why: String,
-    ) -> Self {
-        let gate = flags.gate();
-        let of_champion = champion.map_or("none".to_owned(), |champion| {
-            format!("{} {}", champion.version, champion.fingerprint)
-        });
-        let inputs = Inputs::new("model-promotion", ALGORITHM)
-            .with(
-                "candidate",
-                format!("{} {}", candidate.version, candidate.fingerprint),
-            )
-            .with("champion", of_champion)
-            .with("comparison", comparison.name())
-            .with("why", &why)
-            .with("metric", gate.metric.name())
-            .with("floor", gate.floor)
-            .with("margin", gate.margin);
-        Self {
-            flags,
-            candidate,
-            champion,
-            comparison,
-            why,
-            inputs,
-        }
-    }
-
-    fn on(mut self, holdout: &DatasetManifest) -> Self {
-        self.inputs = self.inputs.with("holdout", &holdout.header().fingerprint);
-        self
-    }
-
-    fn key(&self, folder: &str) -> String {
-        layout::verdict(folder, &self.inputs.fingerprint())
-    }
-
-    /// A verdict without a comparison: the candidate is not promoted.
-    async fn write(self, step: &Step, store: &Store, folder: &str) -> Result<(String, Verdict)> {
-        let verdict = self.verdict(step, false, self.why.clone(), "", None, None);
-        commit(store, self.key(folder), verdict).await
-    }
-
-    /// Scores both on the holdout and asks the gate, unless that was done before.
-    async fn compare(
-        self,
-        step: &Step,
-        store: &Store,
-        folder: &str,
-        candidate: &Contender,
-        champion: Option<&Rival>,
-        holdout: &DatasetManifest,
-    ) -> Result<(String, Verdict)> {
-        let key = self.key(folder);
-        if let Some(verdict) = store.get_json(&key).await? {
-            tracing::info!(key, "this comparison was made before");
-            return Ok((key, verdict));
-        }
-        let report = candidate.score(step, store, holdout).await?;
-        let of_champion = match champion {
-            None => None,
-            Some(rival) => match rival.score(step, store, holdout, &report).await? {
-                Ok(of_champion) => Some((rival.version(), of_champion)),
-                Err(why) => {
-                    let why = self
-                        .champion
-                        .map_or(why.clone(), |champion| not_comparable(champion, &why));
-                    let case = Case::new(
-                        self.flags,
-                        self.candidate,
-                        self.champion,
-                        Comparison::NotComparable,
-                        why,
-                    );
-                    return case.on(holdout).write(step, store, folder).await;
-                }
-            },
-        };
-        let rival = of_champion.as_ref().map(|(version, report)| Champion {
-            version: *version,
-            report,
-        });
-        let (promoted, reason) = self.flags.gate().decide(&report, rival);
-        let holdout = &candidate.manifest.holdout_manifest;
-        let of_champion = of_champion.map(|(_, report)| report);
-        let verdict = self.verdict(step, promoted, reason, holdout, Some(report), of_champion);
-        commit(store, key, verdict).await
-    }
-
-    fn verdict(
-        &self,
-        step: &Step,
-        promoted: bool,
-        reason: String,
-        holdout: &str,
-        candidate: Option<Report>,
-        champion: Option<Report>,
-    ) -> Verdict {
-        let side = |version: &Version, report| Side {
-            version: version.version,
-            fingerprint: version.fingerprint.clone(),
-            report,
-        };
-        Verdict {
-            format_version: FORMAT_VERSION,
-            model_name: self.flags.model_name.clone(),
-            promoted,
-            reason,
-            comparison: self.comparison,
-            gate: self.flags.gate(),
-            holdout: holdout.to_owned(),
-            candidate: side(self.candidate, candidate),
-            champion: self.champion.map(|version| side(version, champion)),
-            workflow: step.workflow().to_owned(),
-        }
-    }
-}
-
-/// The first verdict on a comparison holds.
-async fn commit(store: &Store, key: String, verdict: Verdict) -> Result<(String, Verdict)> {
-    if store.put_json_new(&key, &verdict).await? {
-        return Ok((key, verdict));
-    }
-    let first = store.require_json(&key).await?;
-    Ok((key, first))
 }
 
 /// The verdict by which this workflow moves the champion, written before the move: that of another workflow is copied, so

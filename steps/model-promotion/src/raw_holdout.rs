@@ -59,32 +59,35 @@ pub(crate) async fn score(
         move |shard: RawShard| {
             let (mut counts, mut probabilities) = (Classification::new(threshold), Vec::new());
             // By shard, all of a holdout's files are held out; by row, it does not matter which file is the first.
-            let prepared = preparation.file(
-                &shard.key,
-                &wait(raw.file(&shard.key))?,
-                true,
-                |split, batch| {
-                    if split != Split::Holdout {
-                        return Ok(());
-                    }
-                    let (x, labels) = rows.split(batch)?;
-                    let labels: Vec<u8> = labels.into_iter().flatten().collect();
-                    if x.iter().any(|value| !value.is_finite()) || labels.len() < batch.num_rows() {
-                        return Err(Failure::contract(format!(
-                            "{} has rows without a feature or a label",
-                            shard.key
-                        )));
-                    }
-                    probabilities.clear();
-                    model.predict_probability(&x, &mut probabilities);
-                    counts
-                        .add_rows(&labels, &probabilities)
-                        .with_context(|| format!("scoring {}", shard.key))?;
-                    ranks.add(&labels, &probabilities)
-                },
-            )?;
+            let file = wait(raw.find_file(&shard.key))?.ok_or_else(|| {
+                Failure::damaged(format!(
+                    "raw file {} of the holdout is gone from {}: restore it, or train the candidate \
+                     again on a data version whose raw files are there",
+                    shard.key,
+                    raw.url()
+                ))
+            })?;
+            let prepared = preparation.file(&shard.key, &file, true, |split, batch| {
+                if split != Split::Holdout {
+                    return Ok(());
+                }
+                let (x, labels) = rows.split(batch)?;
+                let labels: Vec<u8> = labels.into_iter().flatten().collect();
+                if x.iter().any(|value| !value.is_finite()) || labels.len() < batch.num_rows() {
+                    return Err(Failure::contract(format!(
+                        "{} has rows without a feature or a label",
+                        shard.key
+                    )));
+                }
+                probabilities.clear();
+                model.predict_probability(&x, &mut probabilities);
+                counts
+                    .add_rows(&labels, &probabilities)
+                    .with_context(|| format!("scoring {}", shard.key))?;
+                ranks.add(&labels, &probabilities)
+            })?;
             if prepared.sha256 != shard.sha256 {
-                return Err(Failure::usage(format!(
+                return Err(Failure::contract(format!(
                     "raw file {} was changed since the holdout was prepared",
                     shard.key
                 )));

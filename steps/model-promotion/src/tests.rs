@@ -1,6 +1,8 @@
 mod configurations;
 mod home;
 mod moves;
+mod services_fail;
+mod window;
 
 use common::failure::exit_code;
 use common::tracking::PREVIOUS_CHAMPION;

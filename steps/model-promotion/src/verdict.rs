@@ -33,8 +33,57 @@ pub(crate) struct Verdict {
     pub(crate) candidate: Side,
     /// The champion at that time, if there was one.
     pub(crate) champion: Option<Side>,
+    /// The champions before, of the gate's window, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) past: Vec<PastChampion>,
     /// The workflow that asked.
     pub(crate) workflow: String,
+}
+
+/// A champion before the current one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PastChampion {
+    /// Its version.
+    pub(crate) version: u64,
+    /// The gate's metric on the candidate's holdout.
+    pub(crate) value: Option<f64>,
+    /// Where the value is from.
+    pub(crate) source: Option<Source>,
+    /// Why it is not compared.
+    pub(crate) passed_over: Option<String>,
+}
+
+/// Where the metric of a past champion is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Source {
+    /// Its own training measured it on the same holdout.
+    Recorded,
+    /// It was scored again.
+    Scored,
+}
+
+impl PastChampion {
+    /// Compared by this value.
+    pub(crate) fn of(version: u64, value: f64, source: Source) -> Self {
+        Self {
+            version,
+            value: Some(value),
+            source: Some(source),
+            passed_over: None,
+        }
+    }
+
+    /// Not compared.
+    pub(crate) fn passed_over(version: u64, why: String) -> Self {
+        Self {
+            version,
+            value: None,
+            source: None,
+            passed_over: Some(why),
+        }
+    }
 }
 
 /// One of the two models.
@@ -101,7 +150,7 @@ pub(crate) async fn of_this_workflow(
 ) -> Result<Option<(String, Verdict)>> {
     for object in store.glob(&layout::verdicts(folder)).await? {
         let verdict: Verdict = store.require_json(&object.key).await?;
-        if verdict.promoted && verdict.workflow == workflow && verdict.gate == *gate {
+        if verdict.promoted && verdict.workflow == workflow && gate.is_that_of(&verdict.gate) {
             return Ok(Some((object.key, verdict)));
         }
     }

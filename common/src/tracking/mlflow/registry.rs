@@ -1,9 +1,8 @@
-//! Registered models, their versions and aliases.
+//! Registered models and their versions.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use chrono::Utc;
 use reqwest::Method;
 use serde_json::json;
 
@@ -21,16 +20,6 @@ use crate::retry::Trouble;
 const MODEL_TAG: &str = "alameda.model";
 /// Entries of a page, at most.
 const PAGE: usize = 1000;
-
-/// The tag that says that a version held an alias, and since when.
-fn held_tag(alias: &str) -> String {
-    format!("alameda.held.{alias}")
-}
-
-/// The tag with the version that held an alias before this one; 0 when there was none.
-fn before_tag(alias: &str) -> String {
-    format!("alameda.before.{alias}")
-}
 
 impl Mlflow {
     /// Registers a model from the files of its run, after comparing these with what was written.
@@ -214,7 +203,7 @@ impl Mlflow {
         })
     }
 
-    async fn get(&self, name: &ModelName, version: u64) -> Result<Option<ModelVersion>> {
+    pub(super) async fn get(&self, name: &ModelName, version: u64) -> Result<Option<ModelVersion>> {
         let (model, number) = (name.to_string(), version.to_string());
         let operation = format!("looking up version {version} of {name}");
         let call = self.client.get(
@@ -245,9 +234,21 @@ impl Mlflow {
 
     /// All versions that this program registered, each fingerprint once.
     pub(in super::super) async fn versions(&self, name: &ModelName) -> Result<Vec<Version>> {
+        let mut seen = std::collections::BTreeSet::new();
+        Ok(self
+            .all(name)
+            .await?
+            .into_iter()
+            .filter_map(|found| version_of(name, found))
+            .filter(|version| seen.insert(version.fingerprint.clone()))
+            .collect())
+    }
+
+    /// All versions that the server has, ascending.
+    pub(super) async fn all(&self, name: &ModelName) -> Result<Vec<ModelVersion>> {
         let filter = format!("name = '{name}'");
         let page_size = PAGE.to_string();
-        let mut versions: BTreeMap<u64, Version> = BTreeMap::new();
+        let mut versions: BTreeMap<u64, ModelVersion> = BTreeMap::new();
         let mut token = String::new();
         loop {
             let query = [
@@ -265,20 +266,14 @@ impl Mlflow {
                 .client
                 .must(&format!("listing the versions of {name}"), &call)
                 .await?;
-            versions.extend(found.model_versions.into_iter().filter_map(|found| {
-                let version = version_of(name, found)?;
-                Some((version.version, version))
-            }));
+            let numbered = found.model_versions.into_iter();
+            versions.extend(numbered.map(|found| (found.version, found)));
             if found.next_page_token.is_empty() {
                 break;
             }
             token = found.next_page_token;
         }
-        let mut seen = std::collections::BTreeSet::new();
-        Ok(versions
-            .into_values()
-            .filter(|version| seen.insert(version.fingerprint.clone()))
-            .collect())
+        Ok(versions.into_values().collect())
     }
 
     pub(in super::super) async fn models(&self) -> Result<Vec<String>> {
@@ -302,145 +297,6 @@ impl Mlflow {
             }
             token = found.next_page_token;
         }
-    }
-
-    pub(in super::super) async fn alias(
-        &self,
-        name: &ModelName,
-        alias: &str,
-    ) -> Result<Option<u64>> {
-        Ok(self.holder(name, alias).await?.map(|holder| holder.version))
-    }
-
-    /// The version that an alias points to.
-    async fn holder(&self, name: &ModelName, alias: &str) -> Result<Option<ModelVersion>> {
-        // To the server this is the newest version, which nobody pointed to.
-        if alias.eq_ignore_ascii_case("latest") {
-            return Ok(None);
-        }
-        let model = name.to_string();
-        let operation = format!("looking up the alias {alias} of {name}");
-        let call = self.client.get(
-            "registered-models/alias",
-            &[("name", &model), ("alias", alias)],
-        );
-        match self
-            .client
-            .ask::<ModelVersionFound>(&operation, &call)
-            .await?
-        {
-            Ok(found) => Ok(Some(found.model_version)),
-            Err(refusal) if refusal.is_missing() => Ok(None),
-            // An alias that points nowhere.
-            Err(refusal)
-                if refusal.code == "INVALID_PARAMETER_VALUE"
-                    && refusal.message.contains("not found") =>
-            {
-                Ok(None)
-            }
-            Err(refusal) => Err(self.client.refused(&operation, &refusal)),
-        }
-    }
-
-    /// Reads, sets, and reads back.
-    ///
-    /// That a version held the alias is noted when it is seen to hold it: after it got it, and once more before another
-    /// one gets it, should the first note be lost.
-    pub(in super::super) async fn set_alias(
-        &self,
-        name: &ModelName,
-        alias: &str,
-        version: u64,
-        expected: Option<u64>,
-    ) -> Result<bool> {
-        let holder = self.holder(name, alias).await?;
-        let held = holder.as_ref().map(|holder| holder.version);
-        if held != expected {
-            return Ok(false);
-        }
-        if let Some(holder) = &holder {
-            self.note_held(name, alias, holder).await?;
-        }
-        if held == Some(version) {
-            return Ok(true);
-        }
-        self.tag_version(
-            name,
-            version,
-            &before_tag(alias),
-            &expected.unwrap_or(0).to_string(),
-        )
-        .await?;
-        if self.alias(name, alias).await? != expected {
-            return Ok(false);
-        }
-        let operation = format!("pointing the alias {alias} of {name} to version {version}");
-        let body = json!({ "name": name, "alias": alias, "version": version.to_string() });
-        let call = self.client.post("registered-models/alias", &body)?;
-        self.client.must::<Done>(&operation, &call).await?;
-        match self.holder(name, alias).await? {
-            Some(holder) if holder.version == version => {
-                self.note_held(name, alias, &holder).await?;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    async fn note_held(&self, name: &ModelName, alias: &str, holder: &ModelVersion) -> Result<()> {
-        let tag = held_tag(alias);
-        match holder.tag(&tag) {
-            Some(_) => Ok(()),
-            None => {
-                self.tag_version(name, holder.version, &tag, &Utc::now().to_rfc3339())
-                    .await
-            }
-        }
-    }
-
-    async fn tag_version(
-        &self,
-        name: &ModelName,
-        version: u64,
-        key: &str,
-        value: &str,
-    ) -> Result<()> {
-        let body =
-            json!({ "name": name, "version": version.to_string(), "key": key, "value": value });
-        let call = self.client.post("model-versions/set-tag", &body)?;
-        self.client
-            .must::<Done>(&format!("tagging version {version} of {name}"), &call)
-            .await?;
-        Ok(())
-    }
-
-    pub(in super::super) async fn alias_before(
-        &self,
-        name: &ModelName,
-        alias: &str,
-    ) -> Result<Option<u64>> {
-        let holder = self.holder(name, alias).await?;
-        let before = holder
-            .as_ref()
-            .and_then(|holder| holder.tag(&before_tag(alias))?.parse().ok());
-        Ok(before.filter(|before| *before > 0))
-    }
-
-    pub(in super::super) async fn ever_held(
-        &self,
-        name: &ModelName,
-        alias: &str,
-        version: u64,
-    ) -> Result<bool> {
-        let tag = held_tag(alias);
-        if self
-            .get(name, version)
-            .await?
-            .is_some_and(|found| found.tag(&tag).is_some())
-        {
-            return Ok(true);
-        }
-        Ok(self.alias(name, alias).await? == Some(version))
     }
 }
 

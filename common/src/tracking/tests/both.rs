@@ -32,6 +32,7 @@ in_both_homes! {
     those_who_register_the_same_at_once_get_one_version
     an_alias_moves_only_from_where_it_is_expected
     a_version_that_held_an_alias_is_remembered
+    who_held_an_alias_is_known_with_the_last_departure
     a_reference_is_resolved_or_refused_with_what_to_do
 }
 
@@ -264,6 +265,38 @@ async fn a_version_that_held_an_alias_is_remembered(home: Home) {
             .unwrap(),
         "another alias"
     );
+}
+
+async fn who_held_an_alias_is_known_with_the_last_departure(home: Home) {
+    for i in 1..=4 {
+        home.register(i).await;
+    }
+    let held = async |alias: &str, days_ahead: i64, days: u32| {
+        let end = chrono::Utc::now() + chrono::Duration::days(days_ahead);
+        let holders = home
+            .tracking
+            .holders(&home.name, alias, end, days)
+            .await
+            .unwrap();
+        let short = |holder: &Holder| {
+            assert_eq!(holder.left.is_some(), holder.to.is_some());
+            (holder.version, holder.to, holder.was_rolled_back())
+        };
+        holders.iter().map(short).collect::<Vec<_>>()
+    };
+    assert_eq!(held(CHAMPION, 0, 1).await, []);
+    home.set(1, None).await;
+    home.set(2, Some(1)).await;
+    home.set(1, Some(2)).await;
+    let rolled_back = [(1, None, false), (2, Some(1), true)];
+    assert_eq!(held(CHAMPION, 0, 1).await, rolled_back);
+    home.set(3, Some(1)).await;
+    let forward = [(1, Some(3), false), (2, Some(1), true), (3, None, false)];
+    assert_eq!(held(CHAMPION, 0, 1).await, forward);
+    assert_eq!(held(PREVIOUS_CHAMPION, 0, 1).await, [], "another alias");
+    // Ten days on, only the current one held it in the last day.
+    assert_eq!(held(CHAMPION, 10, 1).await, [(3, None, false)]);
+    assert_eq!(held(CHAMPION, 10, 11).await, forward);
 }
 
 async fn a_reference_is_resolved_or_refused_with_what_to_do(home: Home) {

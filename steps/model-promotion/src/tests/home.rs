@@ -15,7 +15,9 @@ use common::manifest::{
 };
 use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use common::parts::PartWriter;
+use common::reference::{self, FitMetrics, ModelMetrics};
 use common::retry::Budget;
+use common::scoring;
 use common::step::{Outputs, Step, blocking};
 use common::store::Store;
 use common::tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
@@ -134,6 +136,15 @@ impl Home {
             sha256: digest::hex(&bytes),
         };
         self.store.put(&key, bytes).await.unwrap();
+        let metrics = self.metrics(&config, &holdout, &model).await;
+        let bytes = serde_json::to_vec(&metrics).unwrap();
+        let key = layout::model_file(&folder, layout::METRICS_FILE);
+        let of_metrics = File {
+            key: key.clone(),
+            bytes: bytes.len() as u64,
+            sha256: digest::hex(&bytes),
+        };
+        self.store.put(&key, bytes).await.unwrap();
         let manifest = ModelManifest {
             header: Header::new(inputs, &self.step),
             model_name: self.name.clone(),
@@ -142,7 +153,7 @@ impl Home {
             train_manifest: train,
             holdout_manifest: holdout,
             features: model.features,
-            files: vec![file],
+            files: vec![file, of_metrics],
             run_id: "run".to_owned(),
             warnings: Vec::new(),
         };
@@ -151,8 +162,12 @@ impl Home {
         let fingerprint = &manifest.header().fingerprint;
         let spec = RunSpec::new(&self.step, "train", &self.name, fingerprint);
         let registered = self.tracking.in_run(&spec, async |run| {
-            run.log_files(MODEL_FOLDER, &self.store, &[&manifest.files[0].key])
-                .await?;
+            let keys: Vec<&str> = manifest
+                .files
+                .iter()
+                .map(|file| file.key.as_str())
+                .collect();
+            run.log_files(MODEL_FOLDER, &self.store, &keys).await?;
             let candidate = Candidate::new(&self.name, &key, fingerprint, run.id());
             self.tracking
                 .register(&Candidate {
@@ -162,6 +177,29 @@ impl Home {
                 .await
         });
         registered.await.unwrap().version
+    }
+
+    /// What a training would have measured on the holdout.
+    async fn metrics(&self, config: &str, holdout: &str, model: &Model) -> ModelMetrics {
+        let config = Config::load(&self.store, config).await.unwrap();
+        let holdout: DatasetManifest = manifest::require(&self.store, holdout).await.unwrap();
+        let progress = self.step.progress(1, "rows").clone();
+        let report =
+            scoring::evaluate(&self.step, &self.store, &config, model, &holdout, &progress);
+        ModelMetrics {
+            format_version: reference::FORMAT_VERSION,
+            holdout: report.await.unwrap(),
+            fit: FitMetrics {
+                rows: 1,
+                positives: 1,
+                iterations: 1,
+                converged: true,
+                objective: 0.5,
+                max_gradient: 0.0,
+            },
+            importance: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     async fn content(&self, key: &str) -> String {
@@ -258,6 +296,22 @@ impl Home {
         self.tracking.alias(&self.name, alias).await.unwrap()
     }
 
+    /// Dates the moves of an alias back: the last one so many days, each before it a day more.
+    pub(crate) async fn date_moves(&self, alias: &str, days: u32) {
+        let moves = self
+            .store
+            .list(&layout::alias(&self.name, alias))
+            .await
+            .unwrap();
+        for (age, object) in (days..).zip(moves.iter().rev()) {
+            let mut found: serde_json::Value = self.store.require_json(&object.key).await.unwrap();
+            let moved_at = Header::new(Inputs::default(), &self.step).created_at
+                - Duration::from_secs(u64::from(age) * 86_400);
+            found["moved_at"] = serde_json::to_value(moved_at).unwrap();
+            self.store.put_json(&object.key, &found).await.unwrap();
+        }
+    }
+
     /// Everything that the step may have changed.
     pub(crate) async fn objects(&self) -> Vec<common::store::Object> {
         self.store.list("").await.unwrap()
@@ -272,6 +326,7 @@ pub(crate) fn flags(version: u64) -> Promote {
         gate_metric: Metric::RocAuc,
         gate_floor: 0.6,
         gate_margin: 0.005,
+        gate_window: 90,
         rollback: false,
         expect: None,
         raw_url: None,
@@ -335,20 +390,48 @@ async fn write(store: &Store, key: String, batch: RecordBatch) -> Part {
     written.await.unwrap()
 }
 
+/// The AUC of a model on the rows of any file.
+pub(crate) fn auc(coefficients: [f64; 2]) -> f64 {
+    let scored: Vec<(f64, bool)> = rows(&DATA)
+        .map(|(signal, noise, label)| {
+            (
+                coefficients[0] * signal + coefficients[1] * noise,
+                label == 1,
+            )
+        })
+        .collect();
+    let (mut right, mut pairs) = (0.0, 0.0);
+    for (above, _) in scored.iter().filter(|(_, positive)| *positive) {
+        for (below, _) in scored.iter().filter(|(_, positive)| !positive) {
+            pairs += 1.0;
+            right += if above > below {
+                1.0
+            } else if above == below {
+                0.5
+            } else {
+                0.0
+            };
+        }
+    }
+    right / pairs
+}
+
+/// Signal, noise and label. Every eleventh label is wrong.
+fn rows(data: &Data) -> impl Iterator<Item = (f64, f64, i64)> {
+    let both_classes = data.both_classes;
+    (0..ROWS).map(move |i| {
+        let signal = ((i * 37) % ROWS) as f64 / ROWS as f64 - 0.5;
+        let noise = ((i * 71 + 13) % 199) as f64 / 199.0 - 0.5;
+        let label = i64::from(!both_classes || (signal > 0.0) != (i % 11 == 0));
+        (signal, noise, label)
+    })
+}
+
 /// Ids are those of the raw file. The label follows `signal` and knows nothing of `noise`.
 fn batch(data: &Data, raw: &str) -> RecordBatch {
-    let signal: Vec<f64> = (0..ROWS)
-        .map(|i| ((i * 37) % ROWS) as f64 / ROWS as f64 - 0.5)
-        .collect();
-    let noise: Vec<f64> = (0..ROWS)
-        .map(|i| ((i * 71 + 13) % 199) as f64 / 199.0 - 0.5)
-        .collect();
-    // Every eleventh label is wrong.
-    let target: Vec<i64> = signal
-        .iter()
-        .enumerate()
-        .map(|(i, signal)| i64::from(!data.both_classes || (*signal > 0.0) != (i % 11 == 0)))
-        .collect();
+    let signal: Vec<f64> = rows(data).map(|row| row.0).collect();
+    let noise: Vec<f64> = rows(data).map(|row| row.1).collect();
+    let target: Vec<i64> = rows(data).map(|row| row.2).collect();
     let first_id = raw
         .bytes()
         .map(i64::from)

@@ -8,6 +8,7 @@ use services::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
 
 use super::home::{DATA, FAIR, GOOD, Home, flags, name, told};
 use super::verdict;
+use super::window::a_version_that_was_rolled_back_is_no_standard;
 use crate::Promote;
 use crate::verdict::Comparison;
 
@@ -43,6 +44,7 @@ in_both_homes! {
     a_rollback_to_a_damaged_model_is_refused
     a_rollback_without_any_champion_is_exit_11
     a_promotion_that_was_killed_between_its_moves_can_still_be_rolled_back
+    a_version_that_was_rolled_back_is_no_standard
 }
 
 /// A home where version 1 was champion, and what its promotion gave; version 2 is better.

@@ -1,0 +1,216 @@
+//! One comparison: what its verdict depends on, and the verdict.
+
+use anyhow::Result;
+use common::layout;
+use common::manifest::{DatasetManifest, Inputs, Manifest};
+use common::metrics::Report;
+use common::step::Step;
+use common::store::Store;
+use common::tracking::Version;
+
+use crate::comparison::{self, Contender, Rival};
+use crate::gate::Champion;
+use crate::history::History;
+use crate::verdict::{Comparison, FORMAT_VERSION, PastChampion, Side, Verdict};
+use crate::{ALGORITHM, Promote};
+
+/// A comparison that is to be judged.
+pub(crate) struct Case<'a> {
+    flags: &'a Promote,
+    candidate: &'a Version,
+    champion: Option<&'a Version>,
+    comparison: Comparison,
+    /// Why nothing is compared; empty where something is.
+    why: String,
+    /// What the verdict depends on besides.
+    inputs: Inputs,
+    history: History,
+}
+
+/// What was measured for a verdict.
+#[derive(Default)]
+struct Measured {
+    holdout: String,
+    candidate: Option<Report>,
+    champion: Option<Report>,
+    past: Vec<PastChampion>,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(
+        flags: &'a Promote,
+        candidate: &'a Version,
+        champion: Option<&'a Version>,
+        comparison: Comparison,
+        why: String,
+    ) -> Self {
+        let gate = flags.gate();
+        let of_champion = champion.map_or("none".to_owned(), |champion| {
+            format!("{} {}", champion.version, champion.fingerprint)
+        });
+        let inputs = Inputs::new("model-promotion", ALGORITHM)
+            .with(
+                "candidate",
+                format!("{} {}", candidate.version, candidate.fingerprint),
+            )
+            .with("champion", of_champion)
+            .with("comparison", comparison.name())
+            .with("why", &why)
+            .with("metric", gate.metric.name())
+            .with("floor", gate.floor)
+            .with("margin", gate.margin);
+        Self {
+            flags,
+            candidate,
+            champion,
+            comparison,
+            why,
+            inputs,
+            history: History::none(),
+        }
+    }
+
+    pub(crate) fn on(mut self, holdout: &DatasetManifest) -> Self {
+        self.inputs = self.inputs.with("holdout", &holdout.header().fingerprint);
+        self
+    }
+
+    /// Beside the champions of the gate's window.
+    pub(crate) fn beside(mut self, history: History) -> Self {
+        let window = self.flags.gate_window;
+        self.inputs = self
+            .inputs
+            .with("window", window)
+            .with("champions of the window", history.input());
+        self.history = history;
+        self
+    }
+
+    fn key(&self, folder: &str) -> String {
+        layout::verdict(folder, &self.inputs.fingerprint())
+    }
+
+    /// A verdict without a comparison: the candidate is not promoted.
+    pub(crate) async fn write(
+        self,
+        step: &Step,
+        store: &Store,
+        folder: &str,
+    ) -> Result<(String, Verdict)> {
+        let verdict = self.verdict(step, false, self.why.clone(), Measured::default());
+        commit(store, self.key(folder), verdict).await
+    }
+
+    /// Scores both on the holdout and asks the gate, unless that was done before.
+    pub(crate) async fn compare(
+        self,
+        step: &Step,
+        store: &Store,
+        folder: &str,
+        candidate: &Contender,
+        champion: Option<&Rival>,
+        holdout: &DatasetManifest,
+    ) -> Result<(String, Verdict)> {
+        let key = self.key(folder);
+        if let Some(verdict) = store.get_json(&key).await? {
+            tracing::info!(key, "this comparison was made before");
+            return Ok((key, verdict));
+        }
+        let gate = self.flags.gate();
+        let report = candidate.score(step, store, holdout).await?;
+        let mut measured = Measured {
+            holdout: candidate.manifest.holdout_manifest.clone(),
+            ..Measured::default()
+        };
+        let rival = match champion {
+            None => None,
+            Some(rival) => {
+                let scored = rival.score(step, store, holdout, &report).await;
+                match comparison::by_data(scored)? {
+                    Ok(of_champion) => {
+                        measured.champion = Some(of_champion);
+                        Some(rival.version())
+                    }
+                    Err(why) => {
+                        return self
+                            .not_comparable(step, store, folder, holdout, &why)
+                            .await;
+                    }
+                }
+            }
+        };
+        let rival = rival
+            .zip(measured.champion.as_ref())
+            .map(|(version, report)| Champion { version, report });
+        let (mut promoted, mut reason) = gate.decide(&report, rival);
+        if promoted {
+            let raw_url = self.flags.raw_url.as_deref();
+            measured.past = self
+                .history
+                .compare(step, store, raw_url, &gate, holdout, &report)
+                .await?;
+            let (passes, why) = gate.decide_by_past(&report, &measured.past);
+            promoted = passes;
+            reason += &why;
+        }
+        measured.candidate = Some(report);
+        let verdict = self.verdict(step, promoted, reason, measured);
+        commit(store, key, verdict).await
+    }
+
+    /// A verdict on a champion that the data keep from being compared.
+    pub(crate) async fn not_comparable(
+        &self,
+        step: &Step,
+        store: &Store,
+        folder: &str,
+        holdout: &DatasetManifest,
+        why: &str,
+    ) -> Result<(String, Verdict)> {
+        let why = self.champion.map_or(why.to_owned(), |champion| {
+            format!(
+                "champion version {} of {} can't be compared: {why}",
+                champion.version, champion.model_name
+            )
+        });
+        let comparison = Comparison::NotComparable;
+        let case = Case::new(self.flags, self.candidate, self.champion, comparison, why);
+        case.on(holdout).write(step, store, folder).await
+    }
+
+    fn verdict(&self, step: &Step, promoted: bool, reason: String, measured: Measured) -> Verdict {
+        let side = |version: &Version, report| Side {
+            version: version.version,
+            fingerprint: version.fingerprint.clone(),
+            report,
+        };
+        Verdict {
+            format_version: FORMAT_VERSION,
+            model_name: self.flags.model_name.clone(),
+            promoted,
+            reason,
+            comparison: self.comparison,
+            gate: self.flags.gate(),
+            holdout: measured.holdout,
+            candidate: side(self.candidate, measured.candidate),
+            champion: self
+                .champion
+                .map(|version| side(version, measured.champion)),
+            past: measured.past,
+            workflow: step.workflow().to_owned(),
+        }
+    }
+}
+
+/// The first verdict on a comparison holds.
+pub(crate) async fn commit(
+    store: &Store,
+    key: String,
+    verdict: Verdict,
+) -> Result<(String, Verdict)> {
+    if store.put_json_new(&key, &verdict).await? {
+        return Ok((key, verdict));
+    }
+    let first = store.require_json(&key).await?;
+    Ok((key, first))
+}
