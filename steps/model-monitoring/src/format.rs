@@ -77,7 +77,7 @@ pub fn metric(value: Option<f64>) -> String {
             format!("{}0.000001", if value < 0.0 { "> −" } else { "< " })
         }
         Some(value) if value != 0.0 && value.abs() < 0.01 => {
-            let places = (1 - value.abs().log10().floor() as i32).clamp(3, 7) as usize;
+            let places = (1 - libm::log10(value.abs()).floor() as i32).clamp(3, 7) as usize;
             minus(format!("{value:.places$}"))
         }
         Some(value) => minus(format!("{value:.3}")),

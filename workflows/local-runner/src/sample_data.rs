@@ -436,7 +436,7 @@ impl Random {
 
     /// Standard normal, by Box and Muller.
     fn normal(&mut self) -> f64 {
-        (-2.0 * self.unit().ln()).sqrt() * (TAU * self.unit()).cos()
+        (-2.0 * libm::log(self.unit())).sqrt() * libm::cos(TAU * self.unit())
     }
 
     /// Appends a random (version 4) UUID in its usual text form.

@@ -39,7 +39,7 @@ fn predicted_on_holdout(performance: &Performance) -> Option<f64> {
 /// chance, however few there are.
 fn is_news(share: Option<f64>, rows: u64) -> bool {
     match share {
-        Some(share) if share > 0.0 => (1.0 - share).powf(rows as f64) < CHANCE,
+        Some(share) if share > 0.0 => libm::pow(1.0 - share, rows as f64) < CHANCE,
         Some(_) => true,
         None => rows >= MANY,
     }
