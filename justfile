@@ -106,6 +106,11 @@ benchmark-publish *args: install-services
     cargo build --release --locked
     python3 docs/benchmark_publish.py {{args}}
 
+# measure the memory that files with wide rows take, in every format
+benchmark-memory python="python3":
+    cargo build --release --locked
+    {{python}} docs/benchmark_memory.py
+
 # time the report beside pandas, scipy and scikit-learn, at the original's size
 benchmark-report python="python3":
     cargo build --release --locked

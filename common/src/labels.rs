@@ -9,7 +9,7 @@ use crate::dataset::{Dataset, Labels, keys};
 use crate::failure::Failure;
 use crate::model::Classes;
 use crate::parts;
-use crate::raw::{RawFile, Reads};
+use crate::raw::{self, RawFile, Reads};
 use crate::step::wait;
 use crate::store::{Object, Store};
 use crate::work::Work;
@@ -35,20 +35,22 @@ pub struct LabelReader {
 /// holds. Empty when there is no such folder or file.
 ///
 /// # Errors
-/// A file whose name ends neither with `.parquet` nor with `.csv`: exit 2.
-pub async fn find(raw: &Store, glob: &str) -> Result<Vec<Object>> {
-    let files = raw
+/// A file whose name is not one of a raw file: exit 2.
+pub async fn find(store: &Store, glob: &str) -> Result<Vec<Object>> {
+    let files = store
         .glob(glob)
         .await
         .with_context(|| format!("looking for labels {glob:?}"))?;
     match files
         .iter()
-        .find(|file| !file.key.ends_with(".parquet") && !file.key.ends_with(".csv"))
+        .find(|file| raw::format_of(&file.key).is_none())
     {
         None => Ok(files),
         Some(other) => Err(Failure::usage(format!(
-            "label file {} ends neither with .parquet nor with .csv: narrow --labels-glob (LABELS_GLOB), which is {glob:?}",
-            other.key
+            "{glob:?} matches {}: the name of a label file ends with {}; narrow --labels-glob \
+             (LABELS_GLOB)",
+            other.key,
+            raw::ENDINGS
         ))),
     }
 }

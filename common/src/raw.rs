@@ -7,11 +7,12 @@ mod advice;
 mod check;
 mod convert;
 mod csv;
+mod format;
 mod int96;
 mod parquet;
 mod values;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
@@ -25,7 +26,22 @@ use crate::parts;
 use crate::work::Work;
 
 use check::Checker;
-pub use parquet::check_footer;
+pub use format::{Compression, ENDINGS, Format, format_of};
+
+/// Checks what can be seen of a raw file without reading all of it: that it is what its name says, and that it is not
+/// cut.
+///
+/// # Errors
+/// A file that no step could read: exit 10, by the name `key`.
+pub fn check_file(path: &Path, key: &str) -> Result<()> {
+    let format = format::require(key)?;
+    format::check_kind(path, key, format)?;
+    match format {
+        Format::Parquet => parquet::check_footer(path, key),
+        Format::Csv(Compression::None) => csv::check_ends(path, key),
+        Format::Csv(_) => Ok(()),
+    }
+}
 
 /// A raw file and what it has to keep to.
 #[derive(Clone, Debug)]
@@ -63,6 +79,19 @@ struct Chunk {
     batch: RecordBatch,
     /// Values that have no place in the type of their column; the batch holds null for them.
     misfits: Vec<Misfit>,
+    /// Of a file that has lines: the one on which each row begins.
+    lines: Vec<u64>,
+    /// Where quotes are in fields that are not quoted.
+    stray: Option<Stray>,
+}
+
+/// Quotes in fields of a CSV file that are not quoted.
+#[derive(Clone)]
+struct Stray {
+    rows: u64,
+    /// Of the first.
+    line: u64,
+    text: String,
 }
 
 struct Misfit {
@@ -181,16 +210,14 @@ impl RawFile {
         self.reads.batch_rows.map_or(rows, |most| most.min(rows))
     }
 
-    /// The rows, and which columns of the contract are null in them because nobody reads their values.
+    /// The rows, and which columns of the contract are null in them because nobody reads their
+    /// values.
     fn chunks(&self, work: &Work) -> Result<(Chunks, Vec<bool>)> {
-        let all_read = vec![false; self.dataset.columns.len()];
-        match self.key.rsplit_once('.') {
-            Some((_, "parquet")) => parquet::open(self, work),
-            Some((_, "csv")) => Ok((csv::open(self)?, all_read)),
-            _ => Err(Failure::usage(format!(
-                "{}: the name of a raw file ends with .parquet or .csv",
-                self.key
-            ))),
+        let format = format::require(&self.key)?;
+        format::check_kind(&self.path, &self.key, format)?;
+        match format {
+            Format::Parquet => parquet::open(self, work),
+            Format::Csv(compression) => csv::open(self, compression),
         }
     }
 

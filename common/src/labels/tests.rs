@@ -198,6 +198,43 @@ fn what_breaks_the_contract_is_told_by_file_and_column() {
     }
 }
 
+#[test]
+fn a_csv_file_of_labels_is_read_whole_or_refused() {
+    let raw = Raw::new();
+    let header = "at,\"the \"\"id\"\"\",y.z,note\n";
+    let rows = |note: &str| format!("{header}1970-01-01,a,1,{note}\n1970-01-01,b,0,\n");
+    let read = |name: &str, content: &[u8]| {
+        std::fs::write(raw.folder.path().join(name), content).unwrap();
+        raw.read(name)
+    };
+    let plain = read("a.csv", rows("x").as_bytes()).unwrap();
+    assert_eq!(plain[0].labels, [Some(1), Some(0)]);
+    let compressed = zstd::encode_all(rows("x").as_bytes(), 3).unwrap();
+    assert_eq!(
+        hashes(&read("a.csv.zst", &compressed).unwrap()[0]),
+        hashes(&plain[0])
+    );
+    for (content, reason) in [
+        (
+            rows("\"24 inch"),
+            "a.csv, line 2: the quote that opens column \"note\"",
+        ),
+        (
+            rows("24\" inch"),
+            "1 of 2 rows hold a quote in a field that is not quoted",
+        ),
+        (rows("x,y"), "a.csv, line 2: the row has 5 fields"),
+        (
+            rows("x").trim_end().to_owned(),
+            "a.csv, line 3: the last row has no line break",
+        ),
+    ] {
+        let error = read("a.csv", content.as_bytes()).unwrap_err();
+        assert_eq!(exit_code(&error), 10, "{error:#}");
+        assert!(format!("{error:#}").contains(reason), "{error:#}");
+    }
+}
+
 #[tokio::test]
 async fn an_absent_folder_has_no_labels_and_other_files_are_refused() {
     let raw = Raw::new().store;

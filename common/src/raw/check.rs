@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 
-use super::{Chunk, Misfit, RawFile, Summary, advice, csv};
+use super::{Chunk, Misfit, RawFile, Stray, Summary, advice};
 use crate::dataset::rule::{self, Breach, Rule};
 use crate::dataset::{Role, keys};
 use crate::failure::Failure;
@@ -27,11 +27,13 @@ pub(super) struct Checker {
     unlabelled: u64,
     not_finite: Vec<u64>,
     breaches: BTreeMap<(usize, Breach), Tally>,
+    stray: Option<Stray>,
 }
 
 struct Tally {
     rows: u64,
-    first: u64,
+    /// Where the first is.
+    first: String,
     example: String,
 }
 
@@ -61,12 +63,13 @@ impl Checker {
             unlabelled: 0,
             not_finite: vec![0; columns.len()],
             breaches: BTreeMap::new(),
+            stray: None,
         })
     }
 
     /// Whether no breach has been found so far; keys that repeat are found at the end.
     pub(super) fn is_clean(&self) -> bool {
-        self.breaches.is_empty()
+        self.breaches.is_empty() && self.stray.is_none()
     }
 
     /// Takes rows in: those to keep have to keep the contract. So many of the others have no label.
@@ -77,6 +80,13 @@ impl Checker {
         unlabelled: u64,
     ) -> Result<()> {
         let batch = &chunk.batch;
+        if let Some(stray) = &chunk.stray {
+            let rows = self.stray.get_or_insert_with(|| Stray {
+                rows: 0,
+                ..stray.clone()
+            });
+            rows.rows += stray.rows;
+        }
         let before = self.rows;
         let mut note = |column: usize, breach: Breach, row: usize, example: &dyn Fn() -> String| {
             let tally = self
@@ -84,7 +94,7 @@ impl Checker {
                 .entry((column, breach))
                 .or_insert_with(|| Tally {
                     rows: 0,
-                    first: before + row as u64 + 1,
+                    first: place(chunk, before, row),
                     example: example(),
                 });
             tally.rows += 1;
@@ -176,11 +186,18 @@ impl Checker {
                 tally.rows,
                 self.rows,
                 advice::what(breach, column, file),
-                place(file, tally.first),
+                tally.first,
                 advice::of_breach(breach, column, file, &tally.example),
             )
         };
-        self.breaches.iter().map(line).collect()
+        let stray = self.stray.iter().map(|stray| {
+            format!(
+                "{} of {} rows hold a quote in a field that is not quoted, the first in line {}: {}; \
+                 put such a field in quotes, and double the quotes in it",
+                stray.rows, self.rows, stray.line, stray.text
+            )
+        });
+        stray.chain(self.breaches.iter().map(line)).collect()
     }
 
     /// Reads the file once more, to show two rows of the same name.
@@ -197,10 +214,10 @@ impl Checker {
             let chunk = chunk?;
             let kept = keep(&chunk.batch)?;
             let (kept, _) = file.labelled(&chunk, kept)?;
-            let batch = chunk.batch;
-            for (row, found) in keys::hashes(&self.key_columns(&batch))?.enumerate() {
+            let batch = &chunk.batch;
+            for (row, found) in keys::hashes(&self.key_columns(batch))?.enumerate() {
                 if found == hash && kept.as_ref().is_none_or(|kept| kept.value(row)) {
-                    places.push(place(file, before + row as u64 + 1));
+                    places.push(place(&chunk, before, row));
                     let values = self.key.iter().map(|&column| {
                         format!(
                             "{} {}",
@@ -230,16 +247,11 @@ impl Checker {
     }
 }
 
-/// A row as a person finds it.
-fn place(file: &RawFile, row: u64) -> String {
-    match file
-        .key
-        .ends_with(".csv")
-        .then(|| csv::line(&file.path, row))
-        .flatten()
-    {
+/// A row of a chunk as a person finds it, after as many rows of other chunks.
+fn place(chunk: &Chunk, before: u64, row: usize) -> String {
+    match chunk.lines.get(row) {
         Some(line) => format!("line {line}"),
-        None => format!("row {row}"),
+        None => format!("row {}", before + row as u64 + 1),
     }
 }
 

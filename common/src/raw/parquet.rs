@@ -62,7 +62,13 @@ pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
             let nanos = guard(&key, PAGES, || nanos.rows(batch.num_rows()))?;
             int96::check(&batch, &nanos, &wanted, &mut misfits);
         }
-        Ok(Chunk { batch, misfits })
+        let (lines, stray) = (Vec::new(), None);
+        Ok(Chunk {
+            batch,
+            misfits,
+            lines,
+            stray,
+        })
     });
     Ok((Box::new(chunks), unread))
 }
@@ -106,7 +112,7 @@ fn guard<T, E: Display>(
 ///
 /// # Errors
 /// A file that is truncated or is no parquet file: exit 10, by the name `key`.
-pub fn check_footer(path: &Path, key: &str) -> Result<()> {
+pub(super) fn check_footer(path: &Path, key: &str) -> Result<()> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let length = file
         .metadata()

@@ -13,7 +13,9 @@ use serde_json::json;
 use super::*;
 use crate::failure::exit_code;
 
+mod compressed;
 mod csv_files;
+mod csv_form;
 mod damage;
 mod width;
 

@@ -41,7 +41,7 @@ pub struct PlanArgs {
     #[arg(long)]
     data_version: String,
 
-    /// Raw training files (.parquet or .csv)
+    /// Raw training files (.parquet, .csv, .csv.gz or .csv.zst)
     #[arg(long, env = "TRAIN_GLOB", default_value = "train/*.parquet")]
     train_glob: String,
 

@@ -10,6 +10,7 @@ use common::fanout::{Plan, Shard};
 use common::layout::{self, DataVersion, Split};
 use common::manifest::{self, DatasetManifest, Inputs, RawShard};
 use common::prepare::{Preparation, Purpose};
+use common::raw::{ENDINGS, format_of};
 use common::selection::Selection;
 use common::step::{Cache, Outputs, Step, wait};
 use common::store::{Object, Store};
@@ -98,12 +99,10 @@ async fn training_files(raw: &Store, args: &PlanArgs) -> Result<Vec<Object>> {
             "no file matches {glob} in {url}: check --train-glob (TRAIN_GLOB) and --raw-url (RAW_URL)"
         )));
     }
-    if let Some(other) = files
-        .iter()
-        .find(|file| !file.key.ends_with(".parquet") && !file.key.ends_with(".csv"))
-    {
+    if let Some(other) = files.iter().find(|file| format_of(&file.key).is_none()) {
         return Err(Failure::usage(format!(
-            "{glob} matches {} in {url}: the name of a raw file ends with .parquet or .csv; narrow --train-glob (TRAIN_GLOB)",
+            "{glob} matches {} in {url}: the name of a raw file ends with {ENDINGS}; narrow \
+             --train-glob (TRAIN_GLOB)",
             other.key
         )));
     }

@@ -39,7 +39,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What is brought, and how.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Folder with raw files, .parquet or .csv; its structure is kept: train/, predict/, labels/
+    /// Folder with raw files, .parquet, .csv, .csv.gz or .csv.zst; its structure is kept: train/,
+    /// predict/, labels/
     pub dir: PathBuf,
 
     /// Only files whose path below DIR matches, such as 'train/*.parquet'
@@ -147,14 +148,9 @@ async fn upload(url: &str, access: &Access, options: &Options) -> Result<()> {
 
 /// Refuses what no step could read.
 async fn check(files: &[Source]) -> Result<()> {
-    let parquet: Vec<Source> = files
-        .iter()
-        .filter(|file| file.key.ends_with(".parquet"))
-        .cloned()
-        .collect();
     let mut refused = Vec::new();
-    let mut checks = futures::stream::iter(parquet)
-        .map(|file| step::blocking(move || raw::check_footer(&file.path, &file.key)))
+    let mut checks = futures::stream::iter(files.to_vec())
+        .map(|file| step::blocking(move || raw::check_file(&file.path, &file.key)))
         .buffered(CONCURRENT);
     while let Some(checked) = checks.next().await {
         match checked {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use common::failure::Failure;
 use common::layout;
+use common::raw::{ENDINGS, format_of};
 use common::store::matches_glob;
 
 use super::Source;
@@ -46,8 +47,8 @@ pub(super) fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sourc
             .map(|glob| format!(" that matches {glob}"))
             .unwrap_or_default();
         return Err(Failure::usage(format!(
-            "there is no .parquet or .csv file{which} in {}; the steps read train/*.parquet and predict/*.parquet, or what \
-             TRAIN_GLOB and PREDICT_GLOB say",
+            "there is no file{which} in {} whose name ends with {ENDINGS}; the steps read \
+             train/*.parquet and predict/*.parquet, or what TRAIN_GLOB and PREDICT_GLOB say",
             dir.display()
         )));
     }
@@ -89,14 +90,16 @@ fn walk(folder: &Path, below: &str, target: Option<&Path>, found: &mut Sources) 
                 )));
             }
             walk(&path, &key, target, found)?;
-        } else if name.ends_with(".parquet") || name.ends_with(".csv") {
+        } else if format_of(name).is_some() {
             found.files.push(Source {
                 key,
                 path,
                 bytes: metadata.len(),
             });
         } else {
-            found.left_out.push((key, "it is no .parquet or .csv file"));
+            found
+                .left_out
+                .push((key, "it is no parquet or CSV file by its name"));
         }
     }
     Ok(())

@@ -176,11 +176,13 @@ async fn truncated_files_are_refused_by_name_before_anything_is_sent() {
         fs::write(lab.from(key), bytes).unwrap();
     }
     let told = refusal(lab.upload(|_| ()).await, 10);
-    for (key, _) in damaged {
-        assert!(
-            told.contains(&format!("{key} can't be read as a parquet file")),
-            "{key}: {told}"
-        );
+    for (key, bytes) in damaged {
+        let reason = if bytes.is_empty() {
+            "is empty"
+        } else {
+            "can't be read as a parquet file"
+        };
+        assert!(told.contains(&format!("{key} {reason}")), "{key}: {told}");
     }
     assert!(!told.contains("train/a.parquet"), "{told}");
     assert_eq!(lab.keys(), [""; 0]);
@@ -188,6 +190,33 @@ async fn truncated_files_are_refused_by_name_before_anything_is_sent() {
         .await
         .unwrap();
     assert_eq!(lab.keys(), ["train/a.parquet"]);
+}
+
+#[tokio::test]
+async fn csv_files_that_no_step_could_read_are_refused_before_anything_is_sent() {
+    let lab = Lab::new();
+    lab.parquet("train/g.parquet", 10);
+    let parquet = fs::read(lab.from("train/g.parquet")).unwrap();
+    let files: [(&str, &[u8], &str); 6] = [
+        ("train/a.csv", b"", "is empty"),
+        (
+            "train/b.csv",
+            b"id\n1\n12",
+            "the last row has no line break",
+        ),
+        ("train/c.csv", b"\xff\xfei\0d\0\n\0", "it looks like UTF-16"),
+        ("train/d.csv", &parquet, "let its name end with .parquet"),
+        ("train/e.csv.gz", b"id\n1\n", "is not compressed with gzip"),
+        ("train/f.parquet", b"id,y\n1,2\n", "holds text"),
+    ];
+    for (key, bytes, _) in files {
+        fs::write(lab.from(key), bytes).unwrap();
+    }
+    let text = refusal(lab.upload(|_| ()).await, 10);
+    for (key, _, reason) in files {
+        assert!(text.contains(key) && text.contains(reason), "{key}: {text}");
+    }
+    assert_eq!(lab.keys(), [""; 0]);
 }
 
 #[tokio::test]
@@ -201,7 +230,7 @@ async fn a_dry_run_sends_nothing() {
 #[tokio::test]
 async fn folders_that_hold_nothing_to_bring_are_refused() {
     let lab = Lab::new();
-    assert!(refusal(lab.upload(|_| ()).await, 2).contains("there is no .parquet or .csv file in"));
+    assert!(refusal(lab.upload(|_| ()).await, 2).contains("there is no file in"));
     fs::write(lab.from("train/a.csv"), "id\n1\n").unwrap();
     let told = refusal(
         lab.upload(|options| options.glob = Some("predict/*".to_owned()))
