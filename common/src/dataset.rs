@@ -1,7 +1,7 @@
 //! The data contract, `dataset.json`: which columns a raw file has, what they are for, and what they may hold.
 
 mod holdout;
-pub(crate) mod keys;
+pub mod keys;
 mod parse;
 pub(crate) mod rule;
 
@@ -38,6 +38,9 @@ pub struct Dataset {
     /// What becomes of NaN.
     #[serde(default, skip_serializing_if = "is_default")]
     pub nan: Nan,
+    /// Whether rows to train on may repeat the key of another row.
+    #[serde(default, skip_serializing_if = "RepeatedKeys::is_refuse")]
+    pub repeated_keys: RepeatedKeys,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -64,6 +67,24 @@ pub enum Nan {
     Null,
     /// It stays NaN, which SQL counts as greater than every number.
     Keep,
+}
+
+/// What is done with rows to train on that have the same ids and time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RepeatedKeys {
+    /// They are an error: as a rule a file was delivered twice.
+    #[default]
+    Refuse,
+    /// Each counts, as long as none of them is held out.
+    Allow,
+}
+
+impl RepeatedKeys {
+    /// Whether it is the default.
+    pub fn is_refuse(&self) -> bool {
+        *self == Self::Refuse
+    }
 }
 
 /// What one raw column must be.
@@ -201,6 +222,7 @@ impl Dataset {
             train_filter: None,
             unlabelled: Unlabelled::default(),
             nan: Nan::default(),
+            repeated_keys: RepeatedKeys::default(),
         }
     }
 

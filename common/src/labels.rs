@@ -9,7 +9,7 @@ use crate::dataset::{Dataset, Labels, keys};
 use crate::failure::Failure;
 use crate::model::Classes;
 use crate::parts;
-use crate::raw::{self, RawFile, Reads};
+use crate::raw::{RawFile, Reads, files};
 use crate::step::wait;
 use crate::store::{Object, Store};
 use crate::work::Work;
@@ -31,28 +31,16 @@ pub struct LabelReader {
     classes: Classes,
 }
 
-/// The label files that a glob names, in the order of their names: where two of them label the same row, the last one
-/// holds. Empty when there is no such folder or file.
+/// The label files that a glob names, in the order of their names: where two of them label the same
+/// row, the last one holds. Empty when there is no such folder or file.
 ///
 /// # Errors
-/// A file whose name is not one of a raw file: exit 2.
+/// Those of [`files::find`]: exit 2.
 pub async fn find(store: &Store, glob: &str) -> Result<Vec<Object>> {
-    let files = store
-        .glob(glob)
-        .await
-        .with_context(|| format!("looking for labels {glob:?}"))?;
-    match files
-        .iter()
-        .find(|file| raw::format_of(&file.key).is_none())
-    {
-        None => Ok(files),
-        Some(other) => Err(Failure::usage(format!(
-            "{glob:?} matches {}: the name of a label file ends with {}; narrow --labels-glob \
-             (LABELS_GLOB)",
-            other.key,
-            raw::ENDINGS
-        ))),
-    }
+    let found = files::find(store, glob, "--labels-glob (LABELS_GLOB)").await;
+    Ok(found
+        .with_context(|| format!("looking for labels {glob:?}"))?
+        .files)
 }
 
 /// One hash for each row of key columns: equal keys have equal hashes, and two others among n rows with a chance of about

@@ -1,5 +1,7 @@
 //! Every object key. No other file builds one.
 
+mod work;
+
 use std::fmt;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
@@ -7,6 +9,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+
+pub use work::*;
 
 /// The name of one immutable data set: `[0-9A-Za-z][0-9A-Za-z.-]{0,62}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,6 +117,11 @@ pub fn predict(version: &DataVersion, digest: &str) -> String {
     format!("predict/{version}/{}", &digest[..8])
 }
 
+/// A glob of the manifests of all that was prepared to be scored under a data version.
+pub fn predict_manifests(version: &DataVersion) -> String {
+    format!("predict/{version}/*/_manifest.json")
+}
+
 /// The manifest of the data set, model or results in `folder`.
 pub fn manifest(folder: &str) -> String {
     format!("{folder}/_manifest.json")
@@ -181,21 +190,6 @@ pub fn profile(folder: &str, day: Option<NaiveDate>) -> String {
 /// The day of the profile at a key; `None` for rows without a time.
 pub fn profile_day(key: &str) -> Option<NaiveDate> {
     key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
-}
-
-/// The profiles of one shard in a work folder.
-pub fn shard_profiles(work: &str, shard: &str) -> String {
-    format!("{work}/profiles/{shard}.json")
-}
-
-/// The profiles of all shards of a group, put together, in a work folder.
-pub fn group_profiles(work: &str, id: &str) -> String {
-    format!("{}/{id}.json", groups_profiles(work))
-}
-
-/// The folder of the profiles of groups.
-pub fn groups_profiles(work: &str) -> String {
-    format!("{work}/profile-groups")
 }
 
 /// Data version and model name, if the key is that of a results manifest.
@@ -267,50 +261,9 @@ pub fn config_file(folder: &str, file: &str) -> String {
     format!("{folder}/{file}")
 }
 
-/// The folder of a plan, its groups and its finished shards.
-pub fn work(fingerprint: &str) -> String {
-    format!("_work/{fingerprint}")
-}
-
-/// The plan in a work folder.
-pub fn plan(work: &str) -> String {
-    format!("{work}/plan.json")
-}
-
-/// The work folder that a plan's key stands in.
-pub fn work_of(plan: &str) -> anyhow::Result<&str> {
-    plan.strip_suffix("/plan.json")
-        .filter(|work| work.starts_with("_work/"))
-        .ok_or_else(|| {
-            Failure::usage(format!(
-                "{plan:?} is not the key of a plan, such as _work/.../plan.json"
-            ))
-        })
-}
-
-/// A group of shards in a work folder.
-pub fn group(work: &str, id: &str) -> String {
-    format!("{work}/groups/{id}.json")
-}
-
-/// The mark of a finished shard in a work folder.
-pub fn done(work: &str, shard: &str) -> String {
-    format!("{work}/done/{shard}.json")
-}
-
 /// The folder of the records of all attempts at a data version.
 pub fn attempts(version: &DataVersion) -> String {
     format!("_attempts/{version}")
-}
-
-/// The marks of all shards of a finished group in a work folder.
-pub fn group_done(work: &str, id: &str) -> String {
-    format!("{}/{id}.json", groups_done(work))
-}
-
-/// The folder of the marks of finished groups.
-pub fn groups_done(work: &str) -> String {
-    format!("{work}/done-groups")
 }
 
 /// The record of a workflow's attempt at a data version.

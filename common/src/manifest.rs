@@ -2,6 +2,7 @@
 //! next step reads only what a manifest lists.
 
 mod left_out;
+mod raw;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use crate::step::{Cache, Step};
 use crate::store::{Object, Store};
 
 pub use left_out::LeftOut;
+pub use raw::{Quarantined, RawShard, TimeRange};
 
 /// The format that this version of the code writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -161,32 +163,6 @@ pub struct Part {
     pub ordinal: usize,
 }
 
-/// A raw file that was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawShard {
-    /// Its key under the raw root.
-    pub key: String,
-    /// Its size.
-    pub bytes: u64,
-    /// When it was last changed.
-    pub stamp: String,
-    /// Digest of its content, taken while it was read.
-    pub sha256: String,
-    /// Rows that it gave, those that the contract's filter left out not counted.
-    pub rows: u64,
-}
-
-/// A raw file that was left out because it breaks the data contract.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quarantined {
-    /// Its key under the raw root.
-    pub key: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
 /// A column of prepared data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,6 +206,10 @@ pub struct DatasetManifest {
     /// Rows of the raw files that were left out; of training data, those of both splits.
     #[serde(default, skip_serializing_if = "LeftOut::is_none")]
     pub left_out: LeftOut,
+    /// What a person should know of it, such as that the holdout is older than the rows to train
+    /// on; empty when all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A fitted model.

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use chrono_tz::Tz;
 
 use crate::config::Config;
-use crate::dataset::{Dataset, Holdout, HoldoutRule, Labels, Unlabelled};
+use crate::dataset::{Dataset, Holdout, HoldoutRule, Labels, RepeatedKeys, Unlabelled};
 use crate::failure::Failure;
 use crate::layout::Split;
 use crate::manifest::{Column, LeftOut};
@@ -88,7 +88,12 @@ impl Preparation {
             (Purpose::Train(..) | Purpose::Compare(..), _) => Labels::Dropped,
             (Purpose::Predict, _) => Labels::Optional,
         };
-        let dataset = Arc::new(config.dataset.clone());
+        let mut dataset = config.dataset.clone();
+        if purpose == Purpose::Predict {
+            // A prediction is found by its key.
+            dataset.repeated_keys = RepeatedKeys::Refuse;
+        }
+        let dataset = Arc::new(dataset);
         let reads = Reads {
             columns: Some(features.reads().into()),
             batch_rows: Some(parts::batch_rows(features.schema())),

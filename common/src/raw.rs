@@ -7,6 +7,7 @@ mod advice;
 mod check;
 mod convert;
 mod csv;
+pub mod files;
 mod format;
 mod int96;
 mod parquet;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest;
 use crate::store::Object;
 
 /// The raw files that a data version scores, as they were when it was decided.
@@ -16,6 +17,17 @@ pub struct Selection {
     pub glob: String,
     /// The files, in the order of their keys.
     pub shards: Vec<Object>,
+    /// The workflow that made the choice; empty when it was made by hand, or by an earlier release.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub workflow: String,
+    /// [`listing`] of all files that matched; empty when an earlier release made the choice.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub listing: String,
+}
+
+/// A digest of what a listing says of files, which tells whether any came, went or changed.
+pub fn listing(files: &[Object]) -> serde_json::Result<String> {
+    digest::of_json(&files)
 }
 
 /// Which raw files are scored.

@@ -1,6 +1,7 @@
 //! The object store: one root that everything is read from and written under, a folder or a place in S3.
 
 mod address;
+mod entries;
 mod environment;
 mod file;
 mod folder;
@@ -30,6 +31,7 @@ use folder::Folder;
 use s3::{Bucket, BucketUpload};
 use upload::To;
 
+pub use entries::{Entry, Kind};
 pub use environment::{Environment, Role};
 pub use file::{LocalFile, Written, hash_file};
 pub use glob::matches as matches_glob;

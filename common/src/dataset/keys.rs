@@ -2,43 +2,50 @@
 
 use std::hash::Hasher;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::rule;
+
 /// Length that stands for null; no text is as long.
 const NULL: u64 = u64::MAX;
 
-/// One key column, made ready for reading row by row.
-enum Key {
-    Whole(arrow::array::Int64Array),
+/// Key columns, made ready for reading row by row.
+pub struct Keys {
+    columns: Vec<Values>,
+    rows: usize,
+}
+
+enum Values {
+    Whole(Int64Array),
     Text(StringArray),
     Bool(BooleanArray),
 }
 
-/// The hash of each row over the columns: SipHash-1-3 with 128 bits and key 0 over each value in turn, a text as its
-/// length and bytes, everything else as a 64-bit whole number, little-endian.
-///
-/// The type of a column must be one that an id or a time can have.
-pub(crate) fn hashes(columns: &[ArrayRef]) -> anyhow::Result<impl Iterator<Item = u128> + use<>> {
-    let rows = columns.first().map_or(0, |column| column.len());
-    let keys = columns
-        .iter()
-        .map(key)
-        .collect::<anyhow::Result<Vec<Key>>>()?;
-    let mut bytes = Vec::with_capacity(64);
-    Ok((0..rows).map(move |row| {
+impl Keys {
+    /// The type of a column must be one that an id or a time can have.
+    pub fn new(columns: &[ArrayRef]) -> anyhow::Result<Self> {
+        Ok(Self {
+            rows: columns.first().map_or(0, |column| column.len()),
+            columns: columns.iter().map(values).collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    /// Writes the key of a row, over what `bytes` holds. Other keys have other bytes: a text is
+    /// written as its length and bytes, everything else as a 64-bit whole number, little-endian.
+    pub fn encode(&self, row: usize, bytes: &mut Vec<u8>) {
         bytes.clear();
-        for key in &keys {
-            match key {
-                Key::Whole(values) if values.is_valid(row) => {
+        for column in &self.columns {
+            match column {
+                Values::Whole(values) if values.is_valid(row) => {
                     bytes.extend(values.value(row).to_le_bytes())
                 }
-                Key::Bool(values) if values.is_valid(row) => {
+                Values::Bool(values) if values.is_valid(row) => {
                     bytes.extend(i64::from(values.value(row)).to_le_bytes())
                 }
-                Key::Text(values) if values.is_valid(row) => {
+                Values::Text(values) if values.is_valid(row) => {
                     let text = values.value(row).as_bytes();
                     bytes.extend((text.len() as u64).to_le_bytes());
                     bytes.extend(text);
@@ -46,19 +53,41 @@ pub(crate) fn hashes(columns: &[ArrayRef]) -> anyhow::Result<impl Iterator<Item 
                 _ => bytes.extend(NULL.to_le_bytes()),
             }
         }
-        let mut hasher = SipHasher13::new();
-        hasher.write(&bytes);
-        hasher.finish128().as_u128()
-    }))
+    }
+
+    /// The hash of each row: SipHash-1-3 with 128 bits and key 0 over what [`Keys::encode`] writes.
+    pub fn into_hashes(self) -> impl Iterator<Item = u128> {
+        let mut bytes = Vec::with_capacity(64);
+        (0..self.rows).map(move |row| {
+            self.encode(row, &mut bytes);
+            let mut hasher = SipHasher13::new();
+            hasher.write(&bytes);
+            hasher.finish128().as_u128()
+        })
+    }
 }
 
-fn key(column: &ArrayRef) -> anyhow::Result<Key> {
+/// The hash of each row over the columns; see [`Keys`].
+pub(crate) fn hashes(columns: &[ArrayRef]) -> anyhow::Result<impl Iterator<Item = u128> + use<>> {
+    Ok(Keys::new(columns)?.into_hashes())
+}
+
+/// The key of a row as a message shows it.
+pub fn show(names: &[String], columns: &[ArrayRef], row: usize) -> String {
+    let shown = names.iter().zip(columns).map(|(name, column)| {
+        let value = rule::show(column, row);
+        format!("{name} {value}")
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn values(column: &ArrayRef) -> anyhow::Result<Values> {
     Ok(match column.data_type() {
-        DataType::Utf8 => Key::Text(column.as_string().clone()),
-        DataType::Boolean => Key::Bool(column.as_boolean().clone()),
+        DataType::Utf8 => Values::Text(column.as_string().clone()),
+        DataType::Boolean => Values::Bool(column.as_boolean().clone()),
         // Dates as days, timestamps as microseconds.
-        DataType::Date32 => key(&cast(column, &DataType::Int32)?)?,
-        _ => Key::Whole(
+        DataType::Date32 => values(&cast(column, &DataType::Int32)?)?,
+        _ => Values::Whole(
             cast(column, &DataType::Int64)?
                 .as_primitive::<Int64Type>()
                 .clone(),

@@ -27,6 +27,7 @@ fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
         shards: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
+        warnings: Vec::new(),
     }
 }
 

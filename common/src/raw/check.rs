@@ -22,6 +22,8 @@ pub(super) struct Checker {
     decisive: Vec<usize>,
     names: Sorter,
     work: Work,
+    /// Whether no two rows may have the same key.
+    unique: bool,
     rows: u64,
     kept: u64,
     unlabelled: u64,
@@ -58,6 +60,7 @@ impl Checker {
             decisive: file.decisive.clone(),
             names: Sorter::new(work),
             work: work.clone(),
+            unique: file.dataset.repeated_keys.is_refuse(),
             rows: 0,
             kept: 0,
             unlabelled: 0,
@@ -123,7 +126,10 @@ impl Checker {
                 }
             });
         }
-        let key = self.key_columns(batch);
+        let key = match self.unique {
+            true => self.key_columns(batch),
+            false => Vec::new(),
+        };
         let whole = key.iter().all(|column| column.null_count() == 0);
         for (row, hash) in keys::hashes(&key)?.enumerate() {
             // A null in the key is a breach of its own, and no name that could repeat.

@@ -64,6 +64,7 @@ fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> Data
         shards: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
+        warnings: Vec::new(),
     }
 }
 
@@ -219,6 +220,7 @@ fn shared_raw_files_are_an_overlap_unless_a_rule_keeps_their_rows_apart() {
             stamp: String::new(),
             sha256: sha256.to_owned(),
             rows,
+            time: None,
         };
         DatasetManifest {
             holdout: rule.to_owned(),

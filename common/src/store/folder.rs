@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, SecondsFormat, Utc};
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::{
@@ -13,7 +14,8 @@ use object_store::{
     PutPayload, WriteMultipart,
 };
 
-use super::{Object, hash_file, location};
+use super::entries::{Entry, walk};
+use super::{Object, glob, hash_file, location};
 use crate::failure::Failure;
 
 /// Bytes that are written at once; a folder asks for no least size.
@@ -130,6 +132,24 @@ impl Folder {
         Ok(objects)
     }
 
+    /// See [`Store::entries`](super::Store::entries).
+    pub(super) fn entries(&self, pattern: &str) -> Result<Vec<Entry>> {
+        let (folder, _) = glob::folder(pattern);
+        let path = match folder {
+            "" => self.path.clone(),
+            folder => self.file(folder)?,
+        };
+        let below = pattern[folder.len()..].trim_start_matches('/');
+        let mut found = Vec::new();
+        walk(
+            &path,
+            folder,
+            &below.split('/').collect::<Vec<_>>(),
+            &mut found,
+        )?;
+        Ok(found)
+    }
+
     pub(super) async fn delete(&self, key: &str) -> Result<()> {
         let deleted = self.files.delete(&location("", key)?).await;
         deleted.with_context(|| format!("deleting {}", self.name(key)))
@@ -182,14 +202,13 @@ fn found<T>(result: object_store::Result<T>) -> object_store::Result<Option<T>> 
 }
 
 fn object(meta: ObjectMeta) -> Object {
-    let stamp = meta
-        .last_modified
-        .to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
-    Object {
-        key: meta.location.to_string(),
-        bytes: meta.size,
-        stamp,
-    }
+    object_of(meta.location.to_string(), meta.size, meta.last_modified)
+}
+
+/// A file that was last changed at some time, as a listing shows it.
+pub(super) fn object_of(key: String, bytes: u64, changed: DateTime<Utc>) -> Object {
+    let stamp = changed.to_rfc3339_opts(SecondsFormat::Nanos, true);
+    Object { key, bytes, stamp }
 }
 
 /// A file that is being written under another name.

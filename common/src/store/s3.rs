@@ -189,6 +189,15 @@ impl Bucket {
 
     /// All objects below a folder, or those that lie directly in it, in the order of their keys.
     pub(super) async fn list(&self, folder: &str, direct: bool) -> Result<Vec<Object>> {
+        Ok(self.list_with_folders(folder, direct).await?.0)
+    }
+
+    /// [`Bucket::list`], with the keys of the folders that lie directly in it when `direct`.
+    pub(super) async fn list_with_folders(
+        &self,
+        folder: &str,
+        direct: bool,
+    ) -> Result<(Vec<Object>, Vec<String>)> {
         let below = if folder.is_empty() {
             String::new()
         } else {
@@ -196,7 +205,7 @@ impl Bucket {
         };
         let prefix = format!("{}{below}", self.prefix);
         let operation = self.operation("listing", folder);
-        let mut objects = Vec::new();
+        let (mut objects, mut folders) = (Vec::new(), Vec::new());
         let mut page_token = None;
         loop {
             let list = || {
@@ -222,13 +231,15 @@ impl Bucket {
                 .into_iter()
                 .filter(|meta| meta.location.as_ref().len() > prefix.len());
             objects.extend(in_folder.map(|meta| self.object(meta)));
+            let prefixes = page.result.common_prefixes.iter();
+            folders.extend(prefixes.map(|prefix| self.key_of(prefix.as_ref()).to_owned()));
             page_token = page.page_token;
             if page_token.is_none() {
                 break;
             }
         }
         objects.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
+        Ok((objects, folders))
     }
 
     pub(super) async fn delete(&self, key: &str) -> Result<()> {
@@ -256,6 +267,11 @@ impl Bucket {
         }
     }
 
+    /// The key at a location in the bucket.
+    fn key_of<'a>(&self, location: &'a str) -> &'a str {
+        location.strip_prefix(&self.prefix).unwrap_or(location)
+    }
+
     fn object(&self, meta: ObjectMeta) -> Object {
         let key = meta.location.as_ref();
         let stamp = match &meta.e_tag {
@@ -265,7 +281,7 @@ impl Bucket {
                 .to_rfc3339_opts(chrono::SecondsFormat::Nanos, true),
         };
         Object {
-            key: key.strip_prefix(&self.prefix).unwrap_or(key).to_owned(),
+            key: self.key_of(key).to_owned(),
             bytes: meta.size,
             stamp,
         }

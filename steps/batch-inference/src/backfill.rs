@@ -81,6 +81,9 @@ pub(crate) struct Decision {
     pub(crate) date: NaiveDate,
     pub(crate) state: State,
     pub(crate) run: bool,
+    /// Whether there are results, and with them a choice of files that stays.
+    #[serde(skip)]
+    pub(crate) has_results: bool,
 }
 
 /// Reads a date; an instant is cut to its date in `timezone`.
@@ -102,19 +105,26 @@ pub(crate) async fn backfill(
     let model = tracking
         .resolve(&request.model_name, &request.model_ref)
         .await?;
-    Ok(outputs(request, &decide(store, request).await?)?.set("model-version", model.version))
+    let decisions = decide(store, request).await?;
+    check_glob(&request.glob, &decisions)?;
+    Ok(outputs(request, &decisions)?.set("model-version", model.version))
 }
 
 /// Every date with what is decided about it, in the order in which they are to run.
 async fn decide(store: &Store, request: &Request) -> Result<Vec<Decision>> {
     let decide = async |date| {
-        let state = state(store, &request.model_name, date).await?;
+        let (state, has_results) = state(store, &request.model_name, date).await?;
         let run = match request.reprocess {
             Reprocess::None => state == State::Open,
             Reprocess::Failed => state != State::Scored,
             Reprocess::All => true,
         };
-        anyhow::Ok(Decision { date, state, run })
+        anyhow::Ok(Decision {
+            date,
+            state,
+            run,
+            has_results,
+        })
     };
     let dates = request
         .from
@@ -166,14 +176,25 @@ fn outputs(request: &Request, decisions: &[Decision]) -> Result<Outputs> {
         .set("summary", summary))
 }
 
-fn check(request: &Request) -> Result<()> {
-    let Request { from, to, glob, .. } = request;
-    if !glob.contains(DATE) {
-        return Err(Failure::usage(format!(
-            "PREDICT_GLOB is {glob}, the same files for every date: a backfill needs {DATE} in it, as in \
-             predict/{DATE}/*.parquet, so that each date has files of its own"
-        )));
+/// Refuses a glob of the same files for every date, but for dates whose files are chosen already.
+fn check_glob(glob: &str, decisions: &[Decision]) -> Result<()> {
+    let mut without = decisions
+        .iter()
+        .filter(|decision| decision.run && !decision.has_results);
+    match without.next() {
+        Some(first) if !glob.contains(DATE) => Err(Failure::usage(format!(
+            "PREDICT_GLOB is {glob}, the same files for every date, and {} of the dates, such as {}, \
+             have no results whose files could be scored again: a backfill needs {DATE} in it, as in \
+             predict/{DATE}/*.parquet, so that each date has files of its own",
+            1 + without.count(),
+            first.date
+        ))),
+        _ => Ok(()),
     }
+}
+
+fn check(request: &Request) -> Result<()> {
+    let Request { from, to, .. } = request;
     let dates = (*to - *from).num_days() + 1;
     if dates < 1 {
         return Err(Failure::usage(format!("--from {from} is after --to {to}")));
@@ -187,7 +208,8 @@ fn check(request: &Request) -> Result<()> {
 }
 
 /// What became of a date so far: by its last attempt, else by its results.
-async fn state(store: &Store, model_name: &ModelName, date: NaiveDate) -> Result<State> {
+/// Gives also whether there are results.
+async fn state(store: &Store, model_name: &ModelName, date: NaiveDate) -> Result<(State, bool)> {
     let version = DataVersion::of(date);
     let results = store.list(&layout::results(&version, model_name)).await?;
     let is_scored = results
@@ -204,18 +226,22 @@ async fn state(store: &Store, model_name: &ModelName, date: NaiveDate) -> Result
             last = Some(attempt);
         }
     }
-    Ok(match (is_scored, last) {
+    let state = match (is_scored, last) {
         (true, Some(attempt)) if attempt.status != "Succeeded" => State::Failed,
         (true, _) => State::Scored,
         (false, Some(_)) => State::Failed,
         (false, None) => State::Open,
-    })
+    };
+    Ok((state, is_scored))
 }
 
 /// Shows every date and what is decided about it; gives the sum of it.
 fn tell(request: &Request, decisions: &[Decision], chosen: usize) -> String {
     let mut table = String::new();
-    for Decision { date, state, run } in decisions {
+    for Decision {
+        date, state, run, ..
+    } in decisions
+    {
         table += &format!(
             "\n  {date}  {}  {state}",
             if *run { "run " } else { "skip" }

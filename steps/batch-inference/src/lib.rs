@@ -156,6 +156,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 predict_shards: flags.predict_shards,
                 glob: flags.predict_glob,
                 cache: step.cache(),
+                workflow: (!step.is_manual()).then(|| step.workflow().to_owned()),
             };
             resolve::resolve(&tracking, &store, &raw, &request).await
         }

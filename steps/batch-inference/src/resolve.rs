@@ -1,12 +1,13 @@
 //! Which model scores which raw files, decided once for a workflow and all its retries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use common::failure::Failure;
 use common::layout::{self, DataVersion, ModelName};
-use common::manifest::{self, ModelManifest, RawShard, ResultsManifest};
-use common::selection::{PredictShards, Selection};
+use common::manifest::{self, DatasetManifest, ModelManifest, RawShard, ResultsManifest};
+use common::raw::files;
+use common::selection::{self, PredictShards, Selection};
 use common::step::{self, Cache, Outputs};
 use common::store::{Object, Store};
 use common::tracking::Tracking;
@@ -20,6 +21,8 @@ pub(crate) struct Request {
     pub(crate) glob: String,
     /// With `refresh` the files are chosen anew.
     pub(crate) cache: Cache,
+    /// The workflow that asks; `None` for a step that is run by hand.
+    pub(crate) workflow: Option<String>,
 }
 
 pub(crate) async fn resolve(
@@ -32,8 +35,12 @@ pub(crate) async fn resolve(
         .resolve(&request.model_name, &request.model_ref)
         .await?;
     let model: ModelManifest = manifest::require(store, &version.model).await?;
-    let (key, selection) = select(store, raw, request).await?;
-    let summary = match selection.shards.len() {
+    let Selected {
+        key,
+        selection,
+        note,
+    } = select(store, raw, request).await?;
+    let mut summary = match selection.shards.len() {
         0 => format!(
             "nothing to score: {} has no raw file that was not scored before",
             request.data_version
@@ -43,6 +50,9 @@ pub(crate) async fn resolve(
             version.version, request.model_name
         ),
     };
+    if let Some(note) = note {
+        summary = format!("{summary}; {note}");
+    }
     tracing::info!(
         model.version = version.version,
         shards = selection.shards.len(),
@@ -58,75 +68,257 @@ pub(crate) async fn resolve(
         .set("summary", summary))
 }
 
-/// The selection of this data version, made now if nobody made it before or if it is to be made anew.
-async fn select(store: &Store, raw: &Store, request: &Request) -> Result<(String, Selection)> {
-    let key = layout::selection(&request.data_version, &request.model_name);
-    if request.cache == Cache::Refresh {
-        let selection = choose(store, raw, request).await?;
-        store.put_json(&key, &selection).await?;
-        return Ok((key, selection));
-    }
-    if let Some(selection) = store.get_json::<Selection>(&key).await? {
-        return Ok((key.clone(), matching(&key, selection, request)?));
-    }
-    let selection = choose(store, raw, request).await?;
-    // Not kept: files that come late are found by the next run for this data version.
-    if selection.shards.is_empty() {
-        return Ok((key, selection));
-    }
-    if store.put_json_new(&key, &selection).await? {
-        return Ok((key, selection));
-    }
-    let first = store.require_json(&key).await?;
-    Ok((key.clone(), matching(&key, first, request)?))
+/// A selection and where it is kept.
+struct Selected {
+    key: String,
+    selection: Selection,
+    /// What a person should know of it.
+    note: Option<String>,
 }
 
-/// A selection stays as it was made: a rerun with other flags would not see its own.
-fn matching(key: &str, selection: Selection, request: &Request) -> Result<Selection> {
-    if selection.predict_shards == request.predict_shards && selection.glob == request.glob {
-        return Ok(selection);
+/// The selection of this data version: the one that was made before if its files are still those
+/// that are asked for, else one that is made now.
+async fn select(store: &Store, raw: &Store, request: &Request) -> Result<Selected> {
+    let key = layout::selection(&request.data_version, &request.model_name);
+    let (glob, files) = listed(raw, request, &request.glob).await?;
+    let before = match request.cache {
+        Cache::Use => store.get_json::<Selection>(&key).await?,
+        Cache::Refresh => None,
+    };
+    let is_first = request.cache == Cache::Use && before.is_none();
+    if let Some(before) = before
+        && let Some(selected) = kept(store, raw, request, &key, before, &files.files).await?
+    {
+        return Ok(selected);
     }
+    if files.files.is_empty() && request.predict_shards == PredictShards::All {
+        let advice = "put the files to score there, or set PREDICT_GLOB";
+        return Err(files.nothing(raw, &glob, advice).await?);
+    }
+    let selection = Selection {
+        predict_shards: request.predict_shards,
+        glob: request.glob.clone(),
+        listing: selection::listing(&files.files)?,
+        shards: wanted(store, raw, request, files.files.clone()).await?,
+        workflow: request.workflow.clone().unwrap_or_default(),
+    };
+    // Not kept when empty: files that come late are found by the next run for this data version.
+    if !selection.shards.is_empty() {
+        if !is_first {
+            store.put_json(&key, &selection).await?;
+        } else if !store.put_json_new(&key, &selection).await? {
+            let first = store.require_json(&key).await?;
+            match kept(store, raw, request, &key, first, &files.files).await? {
+                Some(first) => return Ok(first),
+                None => store.put_json(&key, &selection).await?,
+            }
+        }
+    }
+    Ok(Selected {
+        key,
+        selection,
+        note: None,
+    })
+}
+
+/// The raw files that a glob names, and the glob with the data version filled in.
+async fn listed(raw: &Store, request: &Request, glob: &str) -> Result<(String, files::Found)> {
+    let glob = glob.replace("{data-version}", &request.data_version.to_string());
+    let found = files::find(raw, &glob, "--predict-glob (PREDICT_GLOB)").await?;
+    Ok((glob, found))
+}
+
+/// The selection that was made before, if it holds; `None` when nothing was scored of it and other
+/// files are asked for now.
+///
+/// # Errors
+/// Results were made of it, and other files are asked for now: exit 2, naming what differs.
+async fn kept(
+    store: &Store,
+    raw: &Store,
+    request: &Request,
+    key: &str,
+    before: Selection,
+    files: &[Object],
+) -> Result<Option<Selected>> {
+    let same_flags = before.predict_shards == request.predict_shards && before.glob == request.glob;
+    let keep = |selection, note| {
+        let key = key.to_owned();
+        Ok(Some(Selected {
+            key,
+            selection,
+            note,
+        }))
+    };
+    if same_flags && before.listing == selection::listing(files)? {
+        return keep(before, None);
+    }
+    let known = of_version(store, request).await?;
+    let differences = differences(store, raw, request, &before, files, &known.shards).await?;
+    if differences.is_empty() {
+        return keep(before, None);
+    }
+    let shown = list(&differences);
+    if same_flags && request.workflow.as_ref() == Some(&before.workflow) {
+        tracing::warn!(
+            key,
+            "the files that this workflow has chosen are kept, although:{shown}"
+        );
+        let count = differences.len();
+        let note = format!("raw files came, went or changed since they were chosen: {count}");
+        return keep(before, Some(note));
+    }
+    if !known.is_scored {
+        tracing::warn!(
+            key,
+            "nothing was scored of the files chosen before; chosen anew:{shown}"
+        );
+        return Ok(None);
+    }
+    let flags = match same_flags {
+        true => String::new(),
+        false => format!(
+            " (they were chosen with predict-shards={} and PREDICT_GLOB={}, and now it is \
+             predict-shards={} and PREDICT_GLOB={})",
+            before.predict_shards, before.glob, request.predict_shards, request.glob
+        ),
+    };
     Err(Failure::usage(format!(
-        "{key} was made with predict-shards={} and PREDICT_GLOB={}, and this run asks for {} and {}: \
-         use another data-version, the same flags, or cache=refresh",
-        selection.predict_shards, selection.glob, request.predict_shards, request.glob
+        "{} is scored already by {}, from other raw files{flags}:{shown}\n\
+         give the files of today another data-version, put the old ones back, or score all of them \
+         again under this one with cache=refresh",
+        request.data_version, request.model_name
     )))
 }
 
-async fn choose(store: &Store, raw: &Store, request: &Request) -> Result<Selection> {
-    let glob = request
-        .glob
-        .replace("{data-version}", &request.data_version.to_string());
-    let mut shards = raw.glob(&glob).await?;
-    if shards.is_empty() && request.predict_shards == PredictShards::All {
-        return Err(Failure::usage(format!(
-            "no raw file matches {glob} in {}: put the files to score there, or set PREDICT_GLOB",
-            raw.url()
-        )));
-    }
-    if request.predict_shards == PredictShards::New {
-        let scored = scored(store, request).await?;
-        let mut by_key: HashMap<&str, Vec<&RawShard>> = HashMap::new();
-        for shard in &scored {
-            by_key.entry(&shard.key).or_default().push(shard);
+/// What differs between the files that were chosen and those of today, a line each.
+async fn differences(
+    store: &Store,
+    raw: &Store,
+    request: &Request,
+    before: &Selection,
+    files: &[Object],
+    known: &[RawShard],
+) -> Result<Vec<String>> {
+    // A backfill needs a glob of its own for each date; the files of a night may lie elsewhere.
+    let same_glob = before.glob == request.glob;
+    let elsewhere = match files {
+        [] if !same_glob => listed(raw, request, &before.glob).await?.1.files,
+        _ => Vec::new(),
+    };
+    let today = elsewhere.iter().chain(files);
+    let today: HashMap<&str, &Object> = today.map(|file| (file.key.as_str(), file)).collect();
+    let by_key = by_key(known);
+    let mut lines = Vec::new();
+    for chosen in &before.shards {
+        let key = chosen.key.as_str();
+        let Some(&file) = today.get(key) else {
+            let why = match same_glob {
+                true => "is gone",
+                false => "is gone, or not matched any more",
+            };
+            lines.push(format!("{key} {why}"));
+            continue;
+        };
+        let of_that_name = by_key.get(key).into_iter().flatten();
+        let as_chosen =
+            of_that_name.filter(|known| known.bytes == chosen.bytes && known.stamp == chosen.stamp);
+        let as_chosen: Vec<&RawShard> = as_chosen.copied().collect();
+        if file != chosen && !is_scored(raw, file, &as_chosen).await? {
+            lines.push(format!(
+                "{key} has changed: it had {} bytes, last changed {}, and has {}, last changed {}",
+                chosen.bytes, chosen.stamp, file.bytes, file.stamp
+            ));
         }
-        let mut new = Vec::new();
-        for shard in shards {
-            let known = by_key
-                .get(shard.key.as_str())
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            if !is_scored(raw, &shard, known).await? {
-                new.push(shard);
-            }
-        }
-        shards = new;
     }
-    Ok(Selection {
-        predict_shards: request.predict_shards,
-        glob: request.glob.clone(),
-        shards,
-    })
+    let chosen: HashSet<&str> = before
+        .shards
+        .iter()
+        .map(|shard| shard.key.as_str())
+        .collect();
+    let others = files
+        .iter()
+        .filter(|file| !chosen.contains(file.key.as_str()));
+    let others: Vec<Object> = others.cloned().collect();
+    if !others.is_empty() {
+        let new = wanted(store, raw, request, others).await?;
+        lines.extend(new.iter().map(|file| format!("{} is new", file.key)));
+    }
+    Ok(lines)
+}
+
+fn list(lines: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = lines.iter().take(SHOWN).map(|line| format!("\n  {line}"));
+    let mut text: String = shown.collect();
+    if lines.len() > SHOWN {
+        text += &format!("\n  and {} more", lines.len() - SHOWN);
+    }
+    text
+}
+
+/// Those of the files that are to be scored.
+async fn wanted(
+    store: &Store,
+    raw: &Store,
+    request: &Request,
+    files: Vec<Object>,
+) -> Result<Vec<Object>> {
+    if request.predict_shards == PredictShards::All {
+        return Ok(files);
+    }
+    let scored = scored(store, request).await?;
+    let by_key = by_key(&scored);
+    let mut new = Vec::new();
+    for file in files {
+        let known = by_key
+            .get(file.key.as_str())
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        if !is_scored(raw, &file, known).await? {
+            new.push(file);
+        }
+    }
+    Ok(new)
+}
+
+fn by_key(shards: &[RawShard]) -> HashMap<&str, Vec<&RawShard>> {
+    let mut by_key: HashMap<&str, Vec<&RawShard>> = HashMap::new();
+    for shard in shards {
+        by_key.entry(&shard.key).or_default().push(shard);
+    }
+    by_key
+}
+
+/// What is known of this data version.
+struct OfVersion {
+    /// Whether this model name has results of it, by whatever version of the model.
+    is_scored: bool,
+    /// Raw files that were read for it.
+    shards: Vec<RawShard>,
+}
+
+async fn of_version(store: &Store, request: &Request) -> Result<OfVersion> {
+    let mut known = OfVersion {
+        is_scored: false,
+        shards: Vec::new(),
+    };
+    let results = layout::results(&request.data_version, &request.model_name);
+    for object in store.list(&results).await? {
+        if layout::parse_results_manifest(&object.key).is_some() {
+            known.is_scored = true;
+            let results: ResultsManifest = manifest::require(store, &object.key).await?;
+            known.shards.extend(results.shards);
+        }
+    }
+    for object in store
+        .glob(&layout::predict_manifests(&request.data_version))
+        .await?
+    {
+        let prepared: DatasetManifest = manifest::require(store, &object.key).await?;
+        known.shards.extend(prepared.shards);
+    }
+    Ok(known)
 }
 
 /// Raw files in the committed results of this model name under other data versions.

@@ -1,4 +1,7 @@
+//! The verbs over folders.
+
 mod carried;
+mod selection;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -226,6 +229,7 @@ impl Bench {
             predict_shards: shards,
             glob: "predict/*.csv".to_owned(),
             cache: self.step.cache(),
+            workflow: (!self.step.is_manual()).then(|| self.step.workflow().to_owned()),
         };
         let outputs = resolve(&self.tracking, &self.store, &raw, &request).await?;
         assert_eq!(outputs.get("config"), Some(CONFIG));
@@ -242,6 +246,8 @@ impl Bench {
             predict_shards: shards,
             glob: request.glob,
             shards: Vec::new(),
+            workflow: String::new(),
+            listing: String::new(),
         }))
     }
 
@@ -267,6 +273,7 @@ impl Bench {
             stamp: "t".to_owned(),
             sha256: common::digest::hex(b"x"),
             rows: part.rows,
+            time: None,
         };
         let manifest = DatasetManifest {
             header: Header::new(
@@ -284,6 +291,7 @@ impl Bench {
             parts,
             quarantined: Vec::new(),
             left_out: Default::default(),
+            warnings: Vec::new(),
         };
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();
@@ -628,79 +636,6 @@ async fn a_changed_model_file_is_refused_by_its_key() {
     let error = bench.score("models:/m/1", &predict).await.unwrap_err();
     assert_eq!(exit_code(&error), 2);
     assert!(format!("{error:#}").contains(file), "{error:#}");
-}
-
-#[tokio::test]
-async fn the_selection_is_made_once() {
-    let bench = Bench::new().await;
-    bench.deliver("a.csv", "1");
-    let first = bench
-        .resolve("1", "champion", PredictShards::All)
-        .await
-        .unwrap();
-    bench.deliver("b.csv", "2");
-    assert_eq!(
-        bench.resolve("1", "1", PredictShards::All).await.unwrap(),
-        first
-    );
-    assert_eq!(
-        bench
-            .resolve("2", "1", PredictShards::All)
-            .await
-            .unwrap()
-            .shards
-            .len(),
-        2
-    );
-    let error = bench
-        .resolve("1", "1", PredictShards::New)
-        .await
-        .unwrap_err();
-    assert_eq!(exit_code(&error), 2);
-    assert!(error.to_string().contains("predict-shards=all"), "{error}");
-
-    let refreshing = Bench {
-        step: bench.step.refreshing(),
-        ..bench
-    };
-    assert_eq!(
-        refreshing
-            .resolve("1", "champion", PredictShards::All)
-            .await
-            .unwrap()
-            .shards
-            .len(),
-        2
-    );
-}
-
-#[tokio::test]
-async fn new_shards_are_those_in_no_results_of_another_data_version() {
-    let bench = Bench::new().await;
-    bench.deliver("0.csv", "x");
-    let predict = bench.prepare("1", &[3]).await;
-    bench.score("models:/m/1", &predict).await.unwrap();
-
-    // Touched, not delivered anew: same name, size and content.
-    assert_eq!(
-        bench
-            .resolve("2", "1", PredictShards::New)
-            .await
-            .unwrap()
-            .shards,
-        []
-    );
-    bench.deliver("0.csv", "y");
-    bench.deliver("1.csv", "z");
-    let keys = |selection: Selection| {
-        selection
-            .shards
-            .into_iter()
-            .map(|shard| shard.key)
-            .collect::<Vec<_>>()
-    };
-    let third = bench.resolve("3", "1", PredictShards::New).await.unwrap();
-    assert_eq!(keys(third), ["predict/0.csv", "predict/1.csv"]);
 }
 
 #[tokio::test]

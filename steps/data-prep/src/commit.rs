@@ -11,6 +11,7 @@ use common::store::Store;
 
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
 use crate::map::bad;
+use crate::{repeats, times};
 
 pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Outputs> {
     let plan: Plan<Job> = Plan::read(store, plan).await?;
@@ -22,12 +23,19 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     let (main, holdout) = match plan.job.holdout {
         None => (manifest_of(step, &plan, &done, Split::Predict), None),
         Some(rule) => {
-            let train = manifest_of(step, &plan, &done, Split::Train);
+            let mut train = manifest_of(step, &plan, &done, Split::Train);
             let holdout = manifest_of(step, &plan, &done, Split::Holdout);
             refuse_empty(&plan, rule, &train, &holdout)?;
+            train
+                .warnings
+                .extend(times::old_holdout(rule, &train, &holdout));
             (train, Some(holdout))
         }
     };
+    repeats::refuse(step, store, &plan, &done).await?;
+    for warning in &main.warnings {
+        tracing::warn!("{warning}");
+    }
     let key = key_of(&plan, plan.job.main_split());
     if let Some(holdout) = &holdout {
         // Without the manifest of the training rows, one of a holdout is a leftover of a run that ended between both.
@@ -100,6 +108,7 @@ fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> Da
         shards: Vec::new(),
         quarantined: bad(done),
         left_out: LeftOut::default(),
+        warnings: Vec::new(),
     };
     for done in done.iter().filter(|done| done.bad.is_none()) {
         manifest.left_out += done.left_out;
@@ -109,6 +118,7 @@ fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> Da
         if rows > 0 || (done.raw.rows == 0 && split != Split::Holdout) {
             manifest.shards.push(RawShard {
                 rows,
+                time: piece.and_then(|piece| piece.time),
                 ..done.raw.clone()
             });
         }

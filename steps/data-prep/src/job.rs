@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use common::dataset::HoldoutRule;
+use common::dataset::{HoldoutRule, RepeatedKeys, Role};
 use common::failure::Failure;
 use common::fanout::{Finished, Plan};
 use common::layout::{self, DataVersion, Split};
-use common::manifest::{self, Column, DatasetManifest, LeftOut, Part, Quarantined, RawShard};
+use common::manifest::{
+    self, Column, DatasetManifest, LeftOut, Part, Quarantined, RawShard, TimeRange,
+};
 use common::step::Step;
 use common::store::Store;
 use serde::{Deserialize, Serialize};
+
+use crate::keys::KeyColumns;
 
 /// What is to be done with every raw file of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,9 +35,41 @@ pub(crate) struct Job {
     pub(crate) quarantine: Option<usize>,
     /// Raw files that were written again with the bytes that are committed: key and stamp of today.
     pub(crate) retouched: BTreeMap<String, String>,
+    /// Whether rows to train on may repeat the key of another row.
+    #[serde(default, skip_serializing_if = "RepeatedKeys::is_refuse")]
+    pub(crate) repeated_keys: RepeatedKeys,
 }
 
 impl Job {
+    /// Whether rows of other files are looked through for keys that repeat.
+    pub(crate) fn keys_count(&self) -> bool {
+        match self.holdout {
+            // Even where keys may repeat, a row that is held out may not be trained on.
+            None | Some(HoldoutRule::FirstShard) => true,
+            // All rows of a key are on the same side.
+            Some(_) => self.repeated_keys.is_refuse(),
+        }
+    }
+
+    /// Names of the columns that name a row.
+    pub(crate) fn key_columns(&self) -> KeyColumns {
+        let names = |role| self.with_role(role).map(|column| column.name.clone());
+        names(Role::Id).chain(names(Role::Time)).collect()
+    }
+
+    /// Name of the column of time.
+    pub(crate) fn time_column(&self) -> Option<&str> {
+        self.with_role(Role::Time)
+            .next()
+            .map(|column| column.name.as_str())
+    }
+
+    fn with_role(&self, role: Role) -> impl Iterator<Item = &Column> {
+        self.columns
+            .iter()
+            .filter(move |column| column.role == role)
+    }
+
     /// The split that is committed last; where it stands, everything stands.
     pub(crate) fn main_split(&self) -> Split {
         if self.holdout.is_some() {
@@ -73,6 +109,8 @@ pub(crate) struct Piece {
     pub(crate) split: Split,
     pub(crate) labelled_rows: u64,
     pub(crate) part: Part,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time: Option<TimeRange>,
 }
 
 impl Finished for Done {

@@ -2,8 +2,11 @@
 
 mod commit;
 mod job;
+mod keys;
 mod map;
 mod plan;
+mod repeats;
+mod times;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

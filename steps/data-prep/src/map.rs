@@ -10,13 +10,15 @@ use common::config::Config;
 use common::failure::{self, Failure};
 use common::fanout::{Plan, Shard};
 use common::layout::{self, Split};
-use common::manifest::{LeftOut, Quarantined, RawShard};
+use common::manifest::{LeftOut, Quarantined, RawShard, TimeRange};
 use common::parts::PartWriter;
 use common::prepare::{Preparation, Prepared, Purpose};
-use common::step::{Outputs, Step, wait};
+use common::step::{Outputs, Step, blocking, wait};
 use common::store::{LocalFile, Object, Store};
 
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
+use crate::keys::{Collector, OfFile};
+use crate::times;
 
 pub(crate) async fn map(
     step: &Step,
@@ -36,22 +38,64 @@ pub(crate) async fn map(
     }
     let preparation = preparation(step, store, &plan.job).await?;
     let step = &preparation.fitting(step);
+    let keys = (plan.job.keys_count() && plan.shards.len() > 1)
+        .then(|| Collector::new(step.work(), plan.job.key_columns()));
     let task = Arc::new(Task {
+        keys,
         preparation: preparation.on(step),
         plan: plan.clone(),
         fingerprint: plan.inputs.fingerprint(),
         store: store.clone(),
         raw: raw.clone(),
     });
+    let worker = task.clone();
     let (done, reused) = plan
-        .map(step, store, group, move |shard| task.prepare(shard))
+        .map(step, store, group, move |shard| worker.prepare(shard))
         .await?;
     accept(&plan.job, &bad(&done))?;
+    write_keys(step, &task, group, &done).await?;
     Ok(outputs(done.iter().map(|done| done.raw.rows).sum(), reused))
 }
 
 fn outputs(rows: u64, reused: bool) -> Outputs {
     Outputs::new().set("rows", rows).set("reused", reused)
+}
+
+/// Writes the keys of the group's rows, unless they are there. Those of files that were done before
+/// are read from their parts.
+async fn write_keys(step: &Step, task: &Arc<Task>, group: &str, done: &[Done]) -> Result<()> {
+    let Some(keys) = &task.keys else {
+        return Ok(());
+    };
+    let object = layout::group_keys(&task.plan.folder(), group);
+    if keys.is_empty() && task.store.size(&object).await?.is_some() {
+        return Ok(());
+    }
+    let pieces: BTreeMap<&str, &[Piece]> = done
+        .iter()
+        .filter(|done| done.bad.is_none())
+        .map(|done| (done.raw.key.as_str(), &done.pieces[..]))
+        .collect();
+    let shards = task
+        .plan
+        .shards
+        .iter()
+        .filter(|shard| !keys.has(shard.ordinal));
+    let missing: Vec<(usize, Vec<Piece>)> = shards
+        .filter_map(|shard| Some((shard.ordinal, pieces.get(shard.key.as_str())?.to_vec())))
+        .collect();
+    let worker = task.clone();
+    let read = move |(ordinal, pieces): (usize, Vec<Piece>)| match &worker.keys {
+        Some(keys) => keys.read(&worker.store, ordinal, &pieces),
+        None => Ok(()),
+    };
+    step.each(missing, read).await?;
+    let task = task.clone();
+    blocking(move || match &task.keys {
+        Some(keys) => keys.write(&task.store, &object),
+        None => Ok(()),
+    })
+    .await
 }
 
 async fn preparation(step: &Step, store: &Store, job: &Job) -> Result<Preparation> {
@@ -89,13 +133,16 @@ struct Task {
     store: Store,
     raw: Store,
     preparation: Preparation,
+    /// Where the keys of rows go, if they are looked through.
+    keys: Option<Collector>,
 }
 
 impl Task {
     fn prepare(&self, shard: &Shard) -> Result<Done> {
         let file = self.planned(shard)?;
         let mut writers = BTreeMap::new();
-        let prepared = self.write(shard, &file, &mut writers);
+        let mut keys = self.keys.as_ref().map(|keys| keys.of_file(shard.ordinal));
+        let prepared = self.write(shard, &file, &mut writers, keys.as_mut());
         if file.copied_object().is_none() {
             // Whatever was found in a file that changed while it was read says nothing about it.
             self.unchanged(shard, wait(self.raw.head(&shard.key))?.as_ref())?;
@@ -106,6 +153,7 @@ impl Task {
             stamp: shard.stamp.clone(),
             sha256,
             rows,
+            time: None,
         };
         match prepared {
             Ok(prepared) => {
@@ -113,6 +161,9 @@ impl Task {
                     .into_values()
                     .map(Writer::finish)
                     .collect::<Result<Vec<Piece>>>()?;
+                if let (Some(all), Some(keys)) = (&self.keys, keys) {
+                    all.take(keys)?;
+                }
                 tracing::info!(
                     key = shard.key,
                     rows = prepared.rows,
@@ -145,6 +196,7 @@ impl Task {
         shard: &Shard,
         file: &LocalFile,
         writers: &mut BTreeMap<String, Writer>,
+        mut keys: Option<&mut OfFile>,
     ) -> Result<Prepared> {
         let first = shard.ordinal == 0;
         self.preparation
@@ -157,6 +209,12 @@ impl Task {
                     Entry::Vacant(entry) => entry.insert(self.writer(split, shard)?),
                 };
                 writer.labelled_rows += self.preparation.labelled(batch);
+                if let Some(name) = self.plan.job.time_column() {
+                    writer.time = times::widened(writer.time, batch, name)?;
+                }
+                if let Some(keys) = &mut keys {
+                    keys.add(batch)?;
+                }
                 writer.part.write(batch)
             })
     }
@@ -172,6 +230,7 @@ impl Task {
             split,
             labelled_rows: 0,
             part,
+            time: None,
         })
     }
 
@@ -228,6 +287,7 @@ struct Writer {
     split: Split,
     labelled_rows: u64,
     part: PartWriter,
+    time: Option<TimeRange>,
 }
 
 impl Writer {
@@ -236,6 +296,7 @@ impl Writer {
             split: self.split,
             labelled_rows: self.labelled_rows,
             part: self.part.finish()?,
+            time: self.time,
         })
     }
 }

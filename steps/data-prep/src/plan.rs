@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use common::config::Config;
-use common::dataset::HoldoutRule;
+use common::dataset::{HoldoutRule, RepeatedKeys};
 use common::failure::Failure;
 use common::fanout::{Plan, Shard};
 use common::layout::{self, DataVersion, Split};
 use common::manifest::{self, DatasetManifest, Inputs, RawShard};
 use common::prepare::{Preparation, Purpose};
-use common::raw::{ENDINGS, format_of};
+use common::raw::files;
 use common::selection::Selection;
 use common::step::{Cache, Outputs, Step, wait};
 use common::store::{Object, Store};
@@ -58,6 +58,10 @@ pub(crate) async fn plan(
             quarantine: (args.on_bad_shard == OnBadShard::Quarantine)
                 .then_some(args.max_bad_shards),
             retouched,
+            repeated_keys: match args.split {
+                Rows::Train => config.dataset.repeated_keys,
+                Rows::Predict => RepeatedKeys::Refuse,
+            },
         },
         shards: shards(files),
     };
@@ -92,28 +96,21 @@ fn required<'a>(value: &'a Option<String>, flag: &str) -> Result<&'a str> {
 }
 
 async fn training_files(raw: &Store, args: &PlanArgs) -> Result<Vec<Object>> {
+    const SETTING: &str = "--train-glob (TRAIN_GLOB)";
     let (glob, url) = (&args.train_glob, raw.url());
-    let files = raw.glob(glob).await?;
-    if files.is_empty() {
-        return Err(Failure::usage(format!(
-            "no file matches {glob} in {url}: check --train-glob (TRAIN_GLOB) and --raw-url (RAW_URL)"
-        )));
+    let found = files::find(raw, glob, SETTING).await?;
+    if found.files.is_empty() {
+        let advice = format!("check {SETTING} and --raw-url (RAW_URL)");
+        return Err(found.nothing(raw, glob, &advice).await?);
     }
-    if let Some(other) = files.iter().find(|file| format_of(&file.key).is_none()) {
-        return Err(Failure::usage(format!(
-            "{glob} matches {} in {url}: the name of a raw file ends with {ENDINGS}; narrow \
-             --train-glob (TRAIN_GLOB)",
-            other.key
-        )));
-    }
-    if let ([only], HoldoutRule::FirstShard) = (&files[..], args.holdout) {
+    if let ([only], HoldoutRule::FirstShard) = (&found.files[..], args.holdout) {
         return Err(Failure::usage(format!(
             "{} is the only file that matches {glob} in {url}, and the holdout first-shard takes it all: \
              nothing is left to train on; use --holdout fraction=0.1 (HOLDOUT), or split the file",
             only.key
         )));
     }
-    Ok(files)
+    Ok(found.files)
 }
 
 /// Gives files that were written again with the very bytes that are committed the stamps of the commit, so that they

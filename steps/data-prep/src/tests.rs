@@ -2,8 +2,10 @@
 
 mod bad_files;
 mod bytes;
+mod files;
 mod left_out;
 mod predict;
+mod repeats;
 mod rerun;
 mod train;
 mod types;

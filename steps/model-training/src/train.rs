@@ -93,7 +93,8 @@ async fn make(
     clock.lap("measured the model on the holdout");
 
     let ruinous = extremes::describe(store, task, &rows, &ruinous).await?;
-    let warnings = warnings(&fit, &moments, task, ruinous);
+    let mut warnings = warnings(&fit, &moments, task, ruinous);
+    warnings.extend(task.train.warnings.iter().cloned());
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

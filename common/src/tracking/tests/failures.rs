@@ -344,6 +344,29 @@ async fn a_deleted_experiment_is_named_and_not_restored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_champion_whose_versions_were_deleted_is_no_unknown_model() {
+    let home = Home::mlflow();
+    home.register(1).await;
+    assert!(home.set(1, None).await);
+    let delete = "import mlflow, sys\n\
+                  mlflow.MlflowClient().delete_model_version(sys.argv[1], '1')\n\
+                  print('null')";
+    homes::python(delete, &home.uri, &[&home.name.to_string()]);
+    for reference in [CHAMPION, "1"] {
+        let (code, text) = told(home.tracking.resolve(&home.name, reference).await);
+        assert_eq!(code, 2);
+        let expected = format!(
+            "model {} is registered, but has no version any more",
+            home.name
+        );
+        assert!(
+            text.contains(&expected) && text.contains("train it again"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_mlflow_is_told_apart() {
     let prefixed = format!("{}/wrong/prefix", homes::server().uri());
     let (code, text) = told(Home::at(&prefixed, Login::None, SHORT).train(1).await);

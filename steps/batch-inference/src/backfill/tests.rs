@@ -99,7 +99,7 @@ fn request(from: &str, to: &str) -> Request {
 async fn what_became_of_another_model_is_of_no_matter() {
     let home = tempfile::tempdir().unwrap();
     let store = store(home.path()).await;
-    let state = async |date: &str| state(&store, &name(), day(date)).await.unwrap();
+    let state = async |date: &str| state(&store, &name(), day(date)).await.unwrap().0;
     attempt(&store, "2026-11-01", "x", "other", "Succeeded", 9).await;
     assert_eq!(state("2026-11-01").await, State::Open);
     attempt(&store, "2026-11-03", "x", "other", "Failed", 9).await;
@@ -192,18 +192,10 @@ async fn the_newest_can_come_first_and_a_dry_run_or_no_date_runs_nothing() {
 async fn what_cannot_be_backfilled_is_refused_with_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let store = store(home.path()).await;
-    let undated = Request {
-        glob: "predict/*.csv".to_owned(),
-        ..request("2026-11-01", "2026-11-02")
-    };
     for (request, words) in [
         (
-            undated,
-            &["PREDICT_GLOB", "predict/{data-version}/*.parquet"][..],
-        ),
-        (
             request("2026-11-02", "2026-11-01"),
-            &["2026-11-02", "after"],
+            &["2026-11-02", "after"][..],
         ),
         (request("2020-01-01", "2026-11-01"), &["1000"]),
     ] {
@@ -217,6 +209,35 @@ async fn what_cannot_be_backfilled_is_refused_with_what_to_do() {
     let error = outputs(&many, &decide(&store, &many).await.unwrap()).unwrap_err();
     assert_eq!(exit_code(&error), 2);
     assert!(error.to_string().contains("274 dates"), "{error}");
+}
+
+#[tokio::test]
+async fn a_date_needs_files_of_its_own_unless_they_are_chosen_already() {
+    let home = tempfile::tempdir().unwrap();
+    let store = store(home.path()).await;
+    let decided = async |from: &str, to: &str, reprocess| {
+        let request = Request {
+            reprocess,
+            ..request(from, to)
+        };
+        decide(&store, &request).await.unwrap()
+    };
+    // Never attempted, and failed without results.
+    let open = decided("2026-11-01", "2026-11-05", Reprocess::Failed).await;
+    let error = check_glob("predict/*.csv", &open).unwrap_err();
+    assert_eq!(exit_code(&error), 2);
+    for word in [
+        "PREDICT_GLOB",
+        "3 of the dates, such as 2026-11-01",
+        "predict/{data-version}/*.parquet",
+    ] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    check_glob("predict/{data-version}/*.csv", &open).unwrap();
+    // Scored, and failed after that.
+    let scored = decided("2026-11-03", "2026-11-04", Reprocess::Failed).await;
+    assert!(scored.iter().any(|decision| decision.run));
+    check_glob("predict/*.csv", &scored).unwrap();
 }
 
 #[test]

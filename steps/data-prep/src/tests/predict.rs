@@ -17,6 +17,8 @@ impl Bench {
             predict_shards: PredictShards::All,
             glob,
             shards,
+            workflow: String::new(),
+            listing: String::new(),
         };
         self.store.put_json(SELECTION, &selection).await.unwrap();
         let config = Config::from_folder(&self.home.path().join("config")).unwrap();

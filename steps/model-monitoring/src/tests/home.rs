@@ -370,6 +370,7 @@ impl Home {
                     stamp: "s".to_owned(),
                     sha256: "0".to_owned(),
                     rows: written[i].rows,
+                    time: None,
                 })
                 .collect(),
             parts: written,

@@ -248,10 +248,12 @@ impl Home {
                 stamp: String::new(),
                 sha256: shard.sha256,
                 rows: shard.rows,
+                time: None,
             }],
             parts: vec![part],
             quarantined: Vec::new(),
             left_out: Default::default(),
+            warnings: Vec::new(),
             header,
         };
         let key = layout::manifest(&folder);

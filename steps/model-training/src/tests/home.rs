@@ -176,6 +176,7 @@ impl Home {
                 stamp: "2026-11-24".to_owned(),
                 sha256: part.sha256.clone(),
                 rows: part.rows,
+                time: None,
             });
             parts.push(part);
         }
@@ -205,6 +206,7 @@ impl Home {
             shards: raw,
             quarantined: Vec::new(),
             left_out: Default::default(),
+            warnings: Vec::new(),
             header,
         };
         let key = layout::manifest(&folder);

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use common::failure::Failure;
 use common::layout;
-use common::raw::{ENDINGS, format_of};
-use common::store::matches_glob;
+use common::raw::ENDINGS;
+use common::raw::files::{self, NearMiss, Verdict, is_hidden, judge};
+use common::store::Kind;
 
 use super::Source;
 
@@ -19,11 +20,12 @@ pub(super) struct Sources {
     pub(super) left_out: Vec<(String, &'static str)>,
 }
 
-/// Finds the raw files below `dir` that match a glob. What begins with `.` or `_` is left out, as readers of data sets
-/// do, and so is what is no parquet or CSV file. A link to a file stands for the file.
+/// Finds the raw files below `dir` that match a glob, by the rule of the steps that read them. A
+/// link to a file stands for the file.
 ///
 /// # Errors
-/// No such folder or no raw file in it, a link to a folder or to nothing, a name that no object can have: exit 2.
+/// No such folder or no raw file in it, a link to a folder, what seems to be data and can't be read
+/// as a raw file, a name that no object can have: exit 2.
 pub(super) fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
     if !dir.is_dir() {
         return Err(Failure::usage(format!(
@@ -31,23 +33,41 @@ pub(super) fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sourc
             dir.display()
         )));
     }
-    let mut found = Sources::default();
-    walk(
-        dir,
-        "",
-        Path::new(target).canonicalize().ok().as_deref(),
-        &mut found,
-    )?;
-    if let Some(glob) = glob {
-        found.files.retain(|file| matches_glob(glob, &file.key));
-        found.left_out.clear();
-    }
+    let mut search = Search {
+        glob,
+        target: Path::new(target).canonicalize().ok(),
+        found: Sources::default(),
+        near: Vec::new(),
+    };
+    search.walk(dir, "")?;
+    let Search {
+        mut found,
+        mut near,
+        ..
+    } = search;
+    near.sort();
+    files::refuse(&near, &dir.display().to_string(), "--glob", glob)?;
     if found.files.is_empty() {
         let which = glob
             .map(|glob| format!(" that matches {glob}"))
             .unwrap_or_default();
+        let hidden: Vec<&str> = found
+            .left_out
+            .iter()
+            .filter(|(_, why)| *why == HIDDEN)
+            .map(|(key, _)| &**key)
+            .collect();
+        let hidden = match hidden.len() {
+            0 => String::new(),
+            1 => format!(" ({} is passed over: {HIDDEN})", hidden[0]),
+            more => format!(
+                " ({} and {} more are passed over: {HIDDEN})",
+                hidden[0],
+                more - 1
+            ),
+        };
         return Err(Failure::usage(format!(
-            "there is no file{which} in {} whose name ends with {ENDINGS}; the steps read \
+            "there is no file{which} in {} whose name ends with {ENDINGS}{hidden}; the steps read \
              train/*.parquet and predict/*.parquet, or what TRAIN_GLOB and PREDICT_GLOB say",
             dir.display()
         )));
@@ -57,52 +77,78 @@ pub(super) fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sourc
     Ok(found)
 }
 
-fn walk(folder: &Path, below: &str, target: Option<&Path>, found: &mut Sources) -> Result<()> {
-    let reading = || format!("reading the folder {}", folder.display());
-    for entry in std::fs::read_dir(folder).with_context(reading)? {
-        let entry = entry.with_context(reading)?;
-        let path = entry.path();
-        let key = key(below, &path)?;
-        let name = key.rsplit('/').next().unwrap_or_default();
-        if name.starts_with(['.', '_']) {
-            found.left_out.push((key, "its name begins with . or _"));
-            continue;
+/// Why a file is passed over.
+const HIDDEN: &str = "its name begins with . or _";
+
+struct Search<'a> {
+    glob: Option<&'a str>,
+    target: Option<PathBuf>,
+    found: Sources,
+    near: Vec<(String, NearMiss)>,
+}
+
+impl Search<'_> {
+    fn walk(&mut self, folder: &Path, below: &str) -> Result<()> {
+        let reading = || format!("reading the folder {}", folder.display());
+        for entry in std::fs::read_dir(folder).with_context(reading)? {
+            let entry = entry.with_context(reading)?;
+            let link = entry.file_type().with_context(reading)?.is_symlink();
+            self.see(entry.path(), link, below)?;
         }
-        let link = entry.file_type().with_context(reading)?.is_symlink();
-        let metadata = std::fs::metadata(&path).with_context(|| {
-            format!(
-                "looking up {}{}",
-                path.display(),
-                if link { ", a link to nothing" } else { "" }
-            )
-        })?;
-        if metadata.is_dir() && link {
+        Ok(())
+    }
+
+    fn see(&mut self, path: PathBuf, link: bool, below: &str) -> Result<()> {
+        let key = key(below, &path)?;
+        let metadata = match std::fs::metadata(&path) {
+            Err(_) if link => None,
+            found => Some(found.with_context(|| format!("looking up {}", path.display()))?),
+        };
+        let kind = match &metadata {
+            None => Kind::DanglingLink,
+            Some(metadata) if metadata.is_dir() => Kind::Folder,
+            Some(_) => Kind::File,
+        };
+        match (judge(self.glob, &key, kind), metadata) {
+            (Verdict::Raw, Some(metadata)) => self.found.files.push(Source {
+                key,
+                path,
+                bytes: metadata.len(),
+            }),
+            (Verdict::NearMiss(what), _) if what != NearMiss::Ending => self.near.push((key, what)),
+            (Verdict::PassedOver, _) => self.found.left_out.push((key, HIDDEN)),
+            (_, Some(metadata)) if metadata.is_dir() => {
+                if !is_hidden(self.glob, &key) {
+                    self.enter(&path, link, &key)?;
+                }
+            }
+            // What a glob leaves out is no news.
+            _ if self.glob.is_some() => {}
+            (_, None) => self.found.left_out.push((key, "it is a link to nothing")),
+            _ => self
+                .found
+                .left_out
+                .push((key, "it is no parquet or CSV file by its name")),
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, path: &Path, link: bool, key: &str) -> Result<()> {
+        if link {
             return Err(Failure::usage(format!(
                 "{} is a link to a folder, and may lead in a circle: upload that folder itself, or replace the link by it",
                 path.display()
             )));
         }
-        if metadata.is_dir() {
-            if target.is_some_and(|target| path.canonicalize().is_ok_and(|path| path == target)) {
-                return Err(Failure::usage(format!(
-                    "{} is where the files would go to: upload another folder, or choose another RAW_URL",
-                    path.display()
-                )));
-            }
-            walk(&path, &key, target, found)?;
-        } else if format_of(name).is_some() {
-            found.files.push(Source {
-                key,
-                path,
-                bytes: metadata.len(),
-            });
-        } else {
-            found
-                .left_out
-                .push((key, "it is no parquet or CSV file by its name"));
+        let target = self.target.as_ref();
+        if target.is_some_and(|target| path.canonicalize().is_ok_and(|path| path == *target)) {
+            return Err(Failure::usage(format!(
+                "{} is where the files would go to: upload another folder, or choose another RAW_URL",
+                path.display()
+            )));
         }
+        self.walk(path, key)
     }
-    Ok(())
 }
 
 /// The key of a path.

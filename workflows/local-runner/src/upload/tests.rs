@@ -250,7 +250,11 @@ async fn folders_that_hold_nothing_to_bring_are_refused() {
 async fn links_that_lead_astray_and_names_that_no_key_has_are_refused() {
     for (link, to, part) in [
         ("train/again", ".", "is a link to a folder"),
-        ("train/b.csv", "nowhere", "a link to nothing"),
+        (
+            "train/b.csv",
+            "nowhere",
+            "a link to a file that does not exist",
+        ),
         ("to", "../to", "is a link to a folder"),
     ] {
         let lab = Lab::new();

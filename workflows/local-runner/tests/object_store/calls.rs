@@ -47,14 +47,15 @@ fn a_file_takes_four_calls_to_prepare() {
         ]);
     }
     expected.extend(["PUT store/holdout", "PUT store/train", "PUT store/train"]);
+    expected.push("PUT store/_work/keys");
     expected.sort_unstable();
     assert_eq!(about(&lab.proxy.take_calls()), expected);
 
     lab.step(&map).expect(0);
     assert_eq!(
         lab.proxy.take_calls().len(),
-        once.len() + 3 * 2,
-        "a mark, and the size of its part"
+        once.len() + 3 * 2 + 1,
+        "a mark, and the size of its part; and whether the keys of the group are there"
     );
     lab.step(&["data-prep", "commit", &plan]).expect(0);
     let commit = about(&lab.proxy.take_calls());
@@ -91,9 +92,9 @@ fn a_file_takes_few_calls_from_its_arrival_to_the_report() {
     }
     // One object for each day that is seen, however many files.
     more.retain(|call| call != "PUT store/results/m/_profiles");
-    // 16 for a file: prepared 4, committed 2, scored 4, profiled 3, committed 2, reported 1. And they are in one group more
-    // of each.
-    assert_eq!(more.len(), 5 * 16 + 15, "{more:#?}");
+    // 16 for a file: prepared 4, committed 2, scored 4, profiled 3, committed 2, reported 1. And they
+    // are in one group more of each, whose keys are written and read.
+    assert_eq!(more.len(), 5 * 16 + 15 + 2, "{more:#?}");
 }
 
 /// Marks of groups count in the workflow that made them.

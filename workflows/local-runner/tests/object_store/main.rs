@@ -5,5 +5,6 @@ mod failures;
 mod lab;
 mod pipeline;
 mod policies;
+mod raw_files;
 mod reruns;
 mod upload;

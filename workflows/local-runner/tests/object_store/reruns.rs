@@ -183,8 +183,15 @@ fn other_arguments_are_refused_or_make_something_new_and_touch_nothing_that_is_c
         (
             "batch-inference-resolve",
             &["--predict-shards=new"],
+            0,
+            "",
+            &[],
+        ),
+        (
+            "batch-inference-resolve",
+            &["--predict-glob=few/part-000.parquet"],
             2,
-            "was made with predict-shards=all",
+            "is scored already by m, from other raw files",
             &[],
         ),
         (

@@ -9,6 +9,7 @@ mod dashboard;
 mod kills;
 mod nightly;
 mod platform;
+mod raw_files;
 mod readme;
 mod reruns;
 mod scale;

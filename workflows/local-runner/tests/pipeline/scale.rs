@@ -232,9 +232,13 @@ impl Scale<'_> {
         fs::create_dir_all(self.bench.store(&folder)).unwrap();
         let prepared = self.map(&plan, &groups, |work, shard| {
             let part = self.part(&folder, work, shard.ordinal);
-            let raw = json!({"key": shard.key, "bytes": 1, "stamp": shard.stamp, "sha256": SHA256, "rows": 1});
+            let sha256 = format!("{:064x}", shard.ordinal);
+            let raw = json!({
+                "key": shard.key, "bytes": 1, "stamp": shard.stamp, "sha256": sha256, "rows": 1,
+            });
             json!({"raw": raw, "bad": null, "pieces": [{"split": "predict", "labelled_rows": 0, "part": part}]})
         });
+        self.keys(&plan, &groups);
         self.run("data-prep", "commit", &[flag("plan", &plan)]);
         assert_eq!(self.output("rows"), self.shards.to_string());
         let predict = self.output("manifest");
@@ -278,6 +282,26 @@ impl Scale<'_> {
             ("batch-inference marks", scored[2]),
             ("results manifest", size(&results)),
         ]
+    }
+
+    /// Writes the keys of groups: one row of each shard, and no two of the same key.
+    fn keys(&self, plan: &str, groups: &[String]) {
+        let work = plan.strip_suffix("/plan.json").unwrap();
+        for id in groups {
+            let group = self.bench.json(&format!("{work}/groups/{id}.json"));
+            let ordinals: Vec<u64> = serde_json::from_value(group["ordinals"].clone()).unwrap();
+            let mut bytes = b"alakeys1".to_vec();
+            bytes.extend((ordinals.len() as u64).to_le_bytes());
+            for ordinal in &ordinals {
+                bytes.extend(ordinal.to_le_bytes());
+                bytes.extend(1_u64.to_le_bytes());
+            }
+            for &ordinal in &ordinals {
+                bytes.extend(ordinal.to_le_bytes());
+                bytes.extend((ordinal as u32).to_le_bytes());
+            }
+            self.put(&format!("{work}/keys/{id}.bin"), &bytes);
+        }
     }
 
     /// Writes the profiles of groups: those of a real run, as if each group had rows of the same days.

@@ -1,0 +1,86 @@
+//! When rows were observed.
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{cast, max, min};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use chrono::{DateTime, NaiveDateTime};
+use common::dataset::HoldoutRule;
+use common::manifest::{DatasetManifest, TimeRange};
+
+/// The range of times, with those of a batch; `None` while there is no time.
+pub(crate) fn widened(
+    range: Option<TimeRange>,
+    batch: &RecordBatch,
+    column: &str,
+) -> Result<Option<TimeRange>> {
+    let times = batch
+        .column_by_name(column)
+        .context("the column of time is prepared")?;
+    Ok(match (range, of(times)?) {
+        (Some(range), Some(other)) => Some(range.with(other)),
+        (range, other) => range.or(other),
+    })
+}
+
+fn of(times: &ArrayRef) -> Result<Option<TimeRange>> {
+    let times = match times.data_type() {
+        DataType::Timestamp(TimeUnit::Microsecond, _) => times.clone(),
+        _ => cast(times, &DataType::Timestamp(TimeUnit::Microsecond, None))?,
+    };
+    let micros = times.as_primitive::<TimestampMicrosecondType>();
+    let (Some(first), Some(last)) = (min(micros), max(micros)) else {
+        return Ok(None);
+    };
+    Ok(reading(first)
+        .zip(reading(last))
+        .map(|(first, last)| TimeRange { first, last }))
+}
+
+/// `None` for a time that no calendar reaches.
+fn reading(micros: i64) -> Option<NaiveDateTime> {
+    DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc())
+}
+
+/// The range of all rows of a data set; `None` unless it is known of each file with rows.
+fn of_all(manifest: &DatasetManifest) -> Option<TimeRange> {
+    let with_rows = manifest.shards.iter().filter(|shard| shard.rows > 0);
+    let ranges: Option<Vec<TimeRange>> = with_rows.map(|shard| shard.time).collect();
+    ranges?.into_iter().reduce(TimeRange::with)
+}
+
+/// What to say of a first file that is held out and older than most rows to train on, as the first
+/// of files that are named by month is.
+pub(crate) fn old_holdout(
+    rule: HoldoutRule,
+    train: &DatasetManifest,
+    holdout: &DatasetManifest,
+) -> Option<String> {
+    if rule != HoldoutRule::FirstShard {
+        return None;
+    }
+    let (of_train, of_holdout) = (of_all(train)?, of_all(holdout)?);
+    let later = train
+        .shards
+        .iter()
+        .filter(|shard| shard.time.is_some_and(|time| time.first >= of_holdout.last));
+    let later: u64 = later.map(|shard| shard.rows).sum();
+    if of_train.last <= of_holdout.last || 2 * later < train.rows {
+        return None;
+    }
+    let day = |time: NaiveDateTime| time.date();
+    Some(format!(
+        "the holdout is older than the rows to train on: {} ({} to {}) is held out by first-shard, \
+         and {later} of {} rows to train on are later, up to {}, so that the model is measured on \
+         the past of what it knows; HOLDOUT=after=DATE holds out what comes last",
+        holdout
+            .shards
+            .first()
+            .map(|shard| shard.key.as_str())
+            .unwrap_or_default(),
+        day(of_holdout.first),
+        day(of_holdout.last),
+        train.rows,
+        day(of_train.last)
+    ))
+}
