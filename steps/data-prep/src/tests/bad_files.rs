@@ -14,12 +14,12 @@ const DAMAGES: [(&str, Damage, &str); 9] = [
     (
         "empty",
         |bench, key| cut(bench, key, 0.0),
-        "can't be read as a parquet file",
+        "is empty\ndeliver it again, or remove it",
     ),
     (
         "of another kind",
         |bench, key| fs::write(bench.raw_path(key), "a,b\n1,2\n").unwrap(),
-        "can't be read as a parquet file",
+        "holds text, and is no parquet file",
     ),
     (
         "without a feature",
