@@ -8,6 +8,8 @@ use super::*;
 
 /// Long enough for a few tries, short enough to be spent in a test.
 const SHORT: Budget = Budget(Duration::from_millis(1500));
+/// For what is answered at once, also by a server that checks passwords on a busy machine.
+const PATIENT: Budget = Budget(Duration::from_secs(30));
 const USER: &str = "reader";
 const PASSWORD: &str = "reader-secret-4Tz8";
 
@@ -502,13 +504,13 @@ mod login {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn who_may_write_does_and_who_may_not_is_told_so() {
-        let admin = Home::at(&server().uri(), basic(ADMIN.0, ADMIN.1), SHORT);
+        let admin = Home::at(&server().uri(), basic(ADMIN.0, ADMIN.1), PATIENT);
         admin.train(1).await.unwrap();
         assert!(admin.set(1, None).await);
         assert_eq!(admin.run(1).await.tags["mlflow.user"], ADMIN.0);
 
         // A reader resolves, and neither trains nor moves the alias.
-        let reader = Home::at(&server().uri(), basic(USER, PASSWORD), SHORT).about(&admin.name);
+        let reader = Home::at(&server().uri(), basic(USER, PASSWORD), PATIENT).about(&admin.name);
         assert_eq!(
             reader
                 .tracking
@@ -541,7 +543,7 @@ mod login {
             (Login::Token("token-secret-5".to_owned()), "by a token"),
         ] {
             assert!(!format!("{login:?}").contains("secret"));
-            let (code, text) = told(Home::at(&server().uri(), login, SHORT).train(1).await);
+            let (code, text) = told(Home::at(&server().uri(), login, PATIENT).train(1).await);
             assert_eq!(code, 2);
             assert!(
                 text.contains("refuses the login") && text.contains(told_as),
@@ -565,7 +567,7 @@ async fn a_host_name_that_is_refused_names_the_option() {
         ..MlflowOptions::default()
     })
     .unwrap();
-    let (code, text) = told(Home::at(&server.uri(), Login::None, SHORT).train(1).await);
+    let (code, text) = told(Home::at(&server.uri(), Login::None, PATIENT).train(1).await);
     assert_eq!(code, 2);
     assert!(
         text.contains(&format!("--allowed-hosts=127.0.0.1:{}", server.port())),
