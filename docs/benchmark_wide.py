@@ -50,6 +50,8 @@ CASES = [
     ("8,192 texts of 300 kB, ignored", 8192, texts, [TEXT], "id, x, y"),
     ("8,192 texts of 300 kB, carried along", 8192, texts, [TEXT], "*"),
     ("20,000 of 1,000 floats", 20_000, floats(1_000), features(1_000), "*"),
+    ("2,000 of 10,000 floats, 2 in the contract", 2_000, floats(10_000), features(2), "*"),
+    ("2,000 of 10,000 floats", 2_000, floats(10_000), features(10_000), "*"),
 ]
 
 

@@ -24,6 +24,8 @@ use crate::work::Work;
 const BATCHES: u64 = 3;
 /// What pages of a raw file commonly take at most; more is there for those that need it.
 const PAGES: u64 = 8 << 20;
+/// What a reader, two writers and the plan of the query hold for each column besides its values.
+const COLUMN: u64 = 13 << 10;
 /// What a step takes besides.
 const ONCE: u64 = 64 << 20;
 
@@ -119,7 +121,8 @@ impl Preparation {
         let each = writers * parts::writer_memory(self.schema())
             + BATCHES * parts::batch_memory(self.schema())
             + work.sorter_memory() as u64
-            + work.page_memory().min(PAGES);
+            + work.page_memory().min(PAGES)
+            + COLUMN * columns as u64;
         step.fitting(ONCE, each, &format!("rows of {columns} columns"))
     }
 

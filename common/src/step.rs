@@ -283,6 +283,15 @@ impl Step {
     /// The same step on as many threads as the budget of memory has room for, when each takes `each` bytes besides `once`
     /// bytes that are taken once; always one. `what` says what so much is taken for, such as `rows of 1000 columns`.
     pub fn fitting(&self, once: u64, each: u64, what: &str) -> Self {
+        if each > self.memory {
+            tracing::warn!(
+                "the memory budget of {} is less than what {what} take on one thread, about {}: the \
+                 container may be killed for its memory; --memory (ALAMEDA_MEMORY) and the limit of the \
+                 container raise it",
+                size(self.memory),
+                size(each),
+            );
+        }
         let room = self.memory.saturating_sub(once) / each.max(1);
         let threads = usize::try_from(room)
             .unwrap_or(usize::MAX)
