@@ -9,6 +9,7 @@ pub mod digest;
 pub mod drift;
 pub mod failure;
 pub mod fanout;
+pub mod golden;
 pub mod labelled;
 pub mod labels;
 pub mod layout;

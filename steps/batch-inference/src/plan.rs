@@ -13,7 +13,7 @@ use common::tracking::{ModelUri, Tracking};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever the same inputs would give other bytes.
-const ALGORITHM: u32 = 2;
+pub(crate) const ALGORITHM: u32 = 2;
 /// What scoring adds to the columns of the data.
 const ADDED: [(&str, &str); 5] = [
     ("prediction", ""),

@@ -1,6 +1,7 @@
 //! The verbs over folders.
 
 mod carried;
+mod golden;
 mod selection;
 
 use std::path::Path;

@@ -3,6 +3,7 @@
 mod bad_files;
 mod bytes;
 mod files;
+mod golden;
 mod left_out;
 mod predict;
 mod repeats;

@@ -20,7 +20,7 @@ use crate::judge::Rules;
 use crate::monitored::SCORE;
 
 /// Raised whenever the same inputs would give another report.
-const ALGORITHM: u32 = 3;
+pub(crate) const ALGORITHM: u32 = 3;
 
 /// The first column that scoring adds.
 const PREDICTION: &str = "prediction";

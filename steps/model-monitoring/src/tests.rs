@@ -1,5 +1,6 @@
 mod bad_input;
 mod dashboard;
+mod golden;
 mod home;
 mod html;
 mod in_browser;

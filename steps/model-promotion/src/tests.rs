@@ -1,4 +1,5 @@
 mod configurations;
+mod golden;
 mod home;
 mod moves;
 mod services_fail;

@@ -1,5 +1,6 @@
 mod extremes;
 mod fixtures;
+mod golden;
 mod home;
 mod in_mlflow;
 mod refusals;
