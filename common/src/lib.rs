@@ -16,12 +16,14 @@ pub mod layout;
 pub mod manifest;
 pub mod metrics;
 pub mod model;
+pub mod monitored;
 pub mod parts;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sql")]
 pub mod prepare;
 pub mod profiles;
+pub mod published;
 pub mod raw;
 pub mod reference;
 pub mod retry;
@@ -29,6 +31,7 @@ pub mod scoring;
 pub mod selection;
 #[cfg(feature = "sql")]
 pub mod session;
+pub mod settings;
 pub mod spill;
 pub mod step;
 pub mod store;

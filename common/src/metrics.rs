@@ -5,6 +5,7 @@
 
 mod curve;
 mod interval;
+mod metric;
 mod rank;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use crate::model::sum::Sum;
 
 pub use curve::{Curve, CurvePoint};
 pub use interval::{Interval, Intervals, wilson};
+pub use metric::Metric;
 pub use rank::{RankError, RankMetrics, Ranking, rank_metrics};
 
 /// Calibration bins of equal width over [0, 1].

@@ -33,14 +33,14 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Config, Error, IsolationLevel};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub use crate::settings::{PartitionBy, TableArgs};
 pub use labels::{LabelSorter, Labelled, Labelling, Labels};
-pub use partitions::PartitionBy;
 pub use publication::{Publication, RowSorter, Rows};
 pub use publish::Published;
 pub use read::{CountedDay, CountedDays, Predicted, PublishedSet, Reader, Unusable, VersionDays};
 pub use retention::{Dropped, Retention};
 pub use settings::Settings;
-pub use table::{Table, TableArgs, TableColumn};
+pub use table::{Table, TableColumn};
 
 use session::Session;
 use trouble::Ended;

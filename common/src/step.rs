@@ -7,6 +7,7 @@
 //! ```
 
 mod arguments;
+mod folders;
 mod outputs;
 mod progress;
 mod resources;
@@ -36,11 +37,13 @@ use crate::retry::Budget;
 use crate::store::{Access, Environment, OpenUploads, Role, Store};
 use crate::work::{Disk, Work, size};
 
-pub use arguments::{Cache, RawArgs, Verbatim};
+pub(crate) use arguments::with_shared;
+pub use arguments::{Cache, Exceptions, RawArgs, Verbatim, refusal};
 pub use outputs::Outputs;
 pub use progress::Progress;
 
-use arguments::{Cli, Shared};
+use arguments::{Cli, Read, Shared};
+use folders::Out;
 use workers::Workers;
 
 /// How long a verb may take to close what it opened after SIGTERM; Kubernetes kills after 30 s.
@@ -73,18 +76,33 @@ pub fn command<V: Subcommand>(name: &'static str, about: &'static str) -> clap::
     Cli::<V>::command().name(name).bin_name(name).about(about)
 }
 
-/// Runs a step: reads its arguments, runs the verb, writes its outputs, and gives the exit code of the contract.
-///
-/// This is the only place that prints to stdout.
+/// Runs a step whose verbs all refuse wrong settings before anything else; see [`main_with`].
 pub fn main<V: Subcommand>(
     command: clap::Command,
     run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
 ) -> ExitCode {
+    main_with(command, Exceptions::default(), run)
+}
+
+/// Runs a step: reads its arguments and the settings of all steps, runs the verb, writes its
+/// outputs, and gives the exit code of the contract.
+///
+/// This is the only place that prints to stdout.
+pub fn main_with<V: Subcommand>(
+    command: clap::Command,
+    exceptions: Exceptions,
+    run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
+) -> ExitCode {
     let started = Instant::now();
-    let parsed = arguments::parse::<V>(command.clone(), std::env::args_os());
-    let (verb_name, Cli { shared, verb }) = match parsed {
-        Ok(parsed) => parsed,
-        Err(error) => return ExitCode::from(arguments::report(&error)),
+    let line: Vec<_> = std::env::args_os().collect();
+    let Read {
+        verb: verb_name,
+        cli: Cli { shared, verb },
+        wrong,
+        unread,
+    } = match arguments::read::<V>(command.clone(), &line, exceptions) {
+        Ok(read) => read,
+        Err(error) => return ExitCode::from(arguments::report(&error, &line)),
     };
     telemetry::init(shared.log);
     let terminal = telemetry::is_text(shared.log);
@@ -92,8 +110,13 @@ pub fn main<V: Subcommand>(
     let workflow = shared.workflow.clone();
     let call = Call {
         step: command.get_name().to_owned(),
+        is_checked: [exceptions.tolerant, exceptions.independent]
+            .iter()
+            .all(|verbs| !verbs.contains(&verb_name.as_str())),
         verb: verb_name,
         started,
+        wrong,
+        unread,
     };
     let ended = catch_unwind(AssertUnwindSafe(|| start(&call, shared, verb, run)));
     // The panic's own hook has told where it happened.
@@ -113,6 +136,12 @@ struct Call {
     step: String,
     verb: String,
     started: Instant,
+    /// Whether it must be able to write outputs before it begins.
+    is_checked: bool,
+    /// What is wrong with settings in spite of which it works.
+    wrong: Option<String>,
+    /// Names in the ConfigMap that nothing reads.
+    unread: Vec<String>,
 }
 
 fn start<V: Subcommand>(
@@ -122,6 +151,10 @@ fn start<V: Subcommand>(
     run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
 ) -> Result<()> {
     let step = Step::new(&call.step, shared)?;
+    let out = Out::new(step.shared.out.as_deref(), Path::new(folders::VOLUME));
+    if call.is_checked {
+        folders::check(&out)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(step.threads.clamp(1, 4))
         .max_blocking_threads(step.threads + 4)
@@ -147,6 +180,12 @@ fn start<V: Subcommand>(
                 call.step,
                 call.verb
             );
+            if let Some(wrong) = &call.wrong {
+                tracing::warn!("{wrong}: defaults are used in their place");
+            }
+            for name in &call.unread {
+                tracing::warn!("the ConfigMap holds {name}, which no step reads");
+            }
             // A panic must not keep what was opened from being closed.
             let result = AssertUnwindSafe(step.stoppable(run(&step, verb)))
                 .catch_unwind()
@@ -165,14 +204,15 @@ fn start<V: Subcommand>(
     // Blocking threads that have not noticed the end yet must not hold it up.
     runtime.shutdown_background();
     let outputs = result?;
-    outputs.write(&step.shared.out)?;
+    outputs.write(&out)?;
     step.progress.finish()?;
     let elapsed_ms = call.started.elapsed().as_millis() as u64;
     span.in_scope(|| tracing::info!(elapsed_ms, "{} {} is done", call.step, call.verb));
     outputs.print_summary(&call.step, &call.verb)?;
-    match outputs.refusal() {
-        Some(why) => Err(Failure::Refused(why.to_owned()).into()),
-        None => Ok(()),
+    match (outputs.refusal(), &call.wrong) {
+        (Some(why), _) => Err(Failure::Refused(why.to_owned()).into()),
+        (None, Some(wrong)) => Err(Failure::usage(wrong.clone())),
+        (None, None) => Ok(()),
     }
 }
 
@@ -183,15 +223,16 @@ impl Step {
             Some(memory) => memory.bytes(),
             None => resources::memory_budget(),
         };
+        let work = folders::work(shared.work.as_deref(), Path::new(folders::VOLUME));
         let disk = Disk::new(match shared.disk {
             Some(disk) => disk.bytes(),
-            None => resources::disk_budget(&shared.work),
+            None => resources::disk_budget(&work),
         });
         Ok(Self {
             name: name.to_owned(),
             threads,
             memory,
-            work: Work::new(&shared.work, disk, memory / threads as u64),
+            work: Work::new(&work, disk, memory / threads as u64),
             stop: Arc::default(),
             stopping: Arc::default(),
             environment: Environment::of_process(),

@@ -2,7 +2,6 @@
 //!
 //! One interface with two homes: an MLflow server, where `MLFLOW_TRACKING_URI` names one, else the object store itself.
 
-mod args;
 mod embedded;
 mod home;
 mod logged;
@@ -21,7 +20,7 @@ use crate::layout::ModelName;
 use crate::retry::Budget;
 use crate::store::Store;
 
-pub use args::TrackingArgs;
+pub use crate::settings::TrackingArgs;
 pub use logged::{Candidate, Dataset, Point, Table};
 pub use record::{Holder, Metric, ModelUri, RunRecord, Status, Version};
 pub use run::{Run, RunSpec};

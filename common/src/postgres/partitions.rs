@@ -4,25 +4,16 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use clap::ValueEnum;
 use tokio_postgres::types::Type;
 
 use super::binary::{Cells, DAY_MICROS};
 use super::session::{Session, get};
-use super::table::{Definition, Existing, NAME_BYTES, Table, literal, quoted};
+use super::table::{Definition, Existing, Table, literal, quoted};
 use crate::days;
 use crate::failure::Failure;
+use crate::published::NAME_BYTES;
 use crate::retry::Trouble;
-
-/// How the table is cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum PartitionBy {
-    /// In one piece.
-    #[default]
-    None,
-    /// By the month of the column of time, which for instants is that of UTC.
-    Month,
-}
+use crate::settings::PartitionBy;
 
 /// A month, counted from January of year 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,19 +11,19 @@ use chrono::{DateTime, Utc};
 use super::binary::{self, Cells};
 use super::partitions::{self, Month};
 use super::rows::{Merged, Sorters};
-use super::table::{Definition, TableColumn, check_name, list};
+use super::table::{Definition, TableColumn, list};
 use crate::dataset::{ColumnType, Role};
 use crate::digest;
 use crate::failure::Failure;
 use crate::manifest::{Column, ResultsManifest};
 use crate::profiles::{Baseline, Profiler, Profiling};
+use crate::published::{self, SCORED_AT};
 use crate::work::{ScratchFile, Work};
 
 /// Columns that are the same for all rows of a set of results, so that they are told once.
 const MODEL_NAME: &str = "model_name";
 const MODEL_VERSION: &str = "model_version";
 const DATA_VERSION: &str = "data_version";
-const SCORED_AT: &str = "scored_at";
 
 /// Bytes of a piece of a COPY.
 pub(super) const PIECE: usize = 128 << 10;
@@ -57,6 +57,7 @@ impl Publication {
     /// # Errors
     /// A column that Postgres can't have: exit 2, with its name.
     pub fn new(results: &ResultsManifest, workflow: &str) -> Result<Self> {
+        published::check(&results.columns)?;
         let given = [MODEL_NAME, MODEL_VERSION, DATA_VERSION];
         let mut columns: Vec<&Column> = results
             .columns
@@ -167,13 +168,6 @@ impl Publication {
 
 fn table_column(column: &Column) -> Result<TableColumn> {
     let name = &column.name;
-    check_name(name)
-        .map_err(|text| Failure::usage(format!("column {name:?} can't be published: {text}")))?;
-    if name == SCORED_AT {
-        return Err(Failure::usage(format!(
-            "column {name:?} of the data has the name of a column that publishing adds: give it another name in features.sql"
-        )));
-    }
     let data_type: Option<DataType> = column.data_type.parse().ok();
     let column_type = data_type.as_ref().and_then(binary::column_type).ok_or_else(|| {
         Failure::usage(format!(

@@ -50,18 +50,6 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// The variables that describe a database.
-    pub const VARIABLES: [&str; 8] = [
-        "DATABASE_URL",
-        "PGHOST",
-        "PGPORT",
-        "PGUSER",
-        "PGPASSWORD",
-        "PGDATABASE",
-        "PGSSLMODE",
-        "PGSSLROOTCERT",
-    ];
-
     /// What the environment says; `None` when there is no database.
     ///
     /// # Errors

@@ -3,32 +3,16 @@
 use std::fmt;
 
 use anyhow::Result;
-use clap::Args;
 use tokio_postgres::types::Type;
 
-use super::partitions::{self, PartitionBy};
+use super::partitions;
 use super::session::{Session, get};
 use crate::dataset::ColumnType;
 use crate::digest;
 use crate::failure::Failure;
+use crate::published::check_name;
 use crate::retry::Trouble;
-
-/// Bytes that Postgres keeps of a name; it cuts longer ones without a word.
-pub(super) const NAME_BYTES: usize = 63;
-
-/// Which table holds the predictions.
-#[derive(Clone, Debug, Args)]
-pub struct TableArgs {
-    /// Schema of the tables in Postgres; it must exist
-    #[arg(long, env = "DATABASE_SCHEMA", default_value = "public")]
-    pub database_schema: String,
-    /// Table of the predictions in Postgres; it is made when it is missing
-    #[arg(long, env = "PREDICTIONS_TABLE", default_value = "predictions")]
-    pub predictions_table: String,
-    /// Whether the table is made in partitions of a month each
-    #[arg(long, env = "PREDICTIONS_PARTITION", default_value = "none")]
-    pub predictions_partition: PartitionBy,
-}
+use crate::settings::{PartitionBy, TableArgs};
 
 impl TableArgs {
     /// The table.
@@ -115,18 +99,6 @@ pub(super) fn literal(text: &str) -> String {
 /// Names as SQL takes a list of columns.
 pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
-}
-
-/// Whether Postgres keeps a name as it is.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
-    match name {
-        _ if name.is_empty() => Err("the name is empty".to_owned()),
-        _ if name.contains('\0') => Err(format!("{name:?} holds a zero byte")),
-        _ if name.len() > NAME_BYTES => Err(format!(
-            "{name:?} has more than the {NAME_BYTES} bytes that Postgres keeps"
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// A column of the table.

@@ -7,13 +7,31 @@ use std::str::FromStr;
 use anyhow::Result;
 use chrono_tz::Tz;
 use clap::error::ErrorKind;
-use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::Step;
-use super::telemetry::Log;
+use super::telemetry::{self, Log};
 use crate::failure::{self, Failure};
 use crate::retry::Budget;
+use crate::settings::{self, ConfigMapKeys};
 use crate::store::Store;
+
+/// The file whose text Kubernetes shows.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
+/// Verbs that do not refuse all settings that are wrong.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exceptions {
+    /// They work with the defaults of those that are wrong, and fail after it.
+    pub tolerant: &'static [&'static str],
+    /// They are part of no workflow, and check their own settings alone.
+    pub independent: &'static [&'static str],
+}
+
+/// Adds the flags that every step takes.
+pub(crate) fn with_shared(command: clap::Command) -> clap::Command {
+    Shared::augment_args(command)
+}
 
 /// Name of the workflow of a step that is run by hand.
 pub(super) const MANUAL: &str = "manual";
@@ -54,25 +72,23 @@ pub(super) struct Shared {
     )]
     pub(super) cache: Cache,
 
-    /// Folder for output parameters, one small file each
+    /// Folder for output parameters, one small file each [default: /work/out, or a new temporary one where /work is none]
     #[arg(
         long,
         env = "ALAMEDA_OUT",
-        default_value = "/work/out",
         global = true,
         help_heading = "Shared options"
     )]
-    pub(super) out: PathBuf,
+    pub(super) out: Option<PathBuf>,
 
-    /// Scratch folder for spilled data
+    /// Scratch folder for spilled data [default: /work, or the folder for temporary files where there is none]
     #[arg(
         long,
         env = "ALAMEDA_WORK",
-        default_value = "/work",
         global = true,
         help_heading = "Shared options"
     )]
-    pub(super) work: PathBuf,
+    pub(super) work: Option<PathBuf>,
 
     /// Memory budget, such as 512MiB [default: 70 % of the cgroup's limit]
     #[arg(
@@ -111,6 +127,7 @@ pub(super) struct Shared {
         long,
         env = "ALAMEDA_TIMEZONE",
         default_value = "Etc/UTC",
+        value_parser = crate::settings::timezone,
         global = true,
         help_heading = "Shared options"
     )]
@@ -134,7 +151,7 @@ pub(super) struct Shared {
     #[arg(
         long,
         env = "ALAMEDA_TERMINATION_LOG",
-        default_value = "/dev/termination-log",
+        default_value = TERMINATION_LOG,
         hide = true,
         hide_default_value = true,
         global = true
@@ -149,8 +166,8 @@ impl Shared {
             store_url: Some(home.join("store").display().to_string()),
             workflow: "test".to_owned(),
             cache: Cache::Use,
-            out: home.join("out"),
-            work: home.join("work"),
+            out: Some(home.join("out")),
+            work: Some(home.join("work")),
             memory: None,
             disk: None,
             threads: Some(2),
@@ -305,21 +322,152 @@ fn refuse_unfilled(matches: &clap::ArgMatches) -> Result<()> {
     }
 }
 
-/// Prints help or what is wrong with the command line; gives the exit code.
-pub(super) fn report(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref::<clap::Error>() {
-        Some(error) => {
-            let code = match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
-                _ => failure::USAGE,
-            };
-            // Nobody is left to be told when the terminal is gone.
-            let _ = error.print();
-            code
+/// A command line that was read.
+pub(super) struct Read<V: Subcommand> {
+    pub(super) verb: String,
+    pub(super) cli: Cli<V>,
+    /// What is wrong with settings in spite of which the verb works.
+    pub(super) wrong: Option<String>,
+    /// Names in the ConfigMap that nothing reads.
+    pub(super) unread: Vec<String>,
+}
+
+/// Reads a command line and the settings in the environment.
+///
+/// # Errors
+/// All settings that are wrong, together with what is wrong with the line; help that was asked for.
+pub(super) fn read<V: Subcommand>(
+    command: clap::Command,
+    line: &[OsString],
+    exceptions: Exceptions,
+) -> Result<Read<V>> {
+    let variable = |name: &str| std::env::var_os(name);
+    let (config_dir, default) = settings::CONFIG_DIR;
+    let folder = variable(config_dir).filter(|folder| !folder.is_empty());
+    let keys = ConfigMapKeys::mounted(Path::new(&folder.unwrap_or_else(|| default.into())));
+    let mut problems = settings::wrong(variable, &keys);
+    let is_left_out = |name: &str| {
+        variable(name).is_some_and(|value| value.is_empty())
+            || problems.iter().any(|problem| problem.name == name)
+    };
+    let lenient = without_variables(command.clone(), &is_left_out);
+    let parsed = parse::<V>(lenient, line.iter().cloned());
+    let is_help = |error: &anyhow::Error| {
+        let error = error.downcast_ref::<clap::Error>();
+        error.is_some_and(|error| error.exit_code() == 0)
+    };
+    let (verb, cli) = match parsed {
+        Err(error) if problems.is_empty() || is_help(&error) => return Err(error),
+        Err(error) => {
+            let text = settings::message(&problems).unwrap_or_default();
+            return Err(Failure::usage(format!("{text}; and {}", text_of(&error))));
         }
-        None => {
-            eprintln!("error: {error:#}");
-            failure::USAGE
+        Ok(parsed) => parsed,
+    };
+    let is = |verbs: &[&str]| verbs.contains(&verb.as_str());
+    if is(exceptions.independent) {
+        let own = variables_of(&command, &verb);
+        problems.retain(|problem| own.contains(&problem.name));
+    }
+    let wrong = settings::message(&problems);
+    match wrong {
+        Some(text) if !is(exceptions.tolerant) => Err(Failure::usage(text)),
+        wrong => Ok(Read {
+            verb,
+            cli,
+            wrong,
+            unread: keys.unread().map(str::to_owned).collect(),
+        }),
+    }
+}
+
+/// The command without the variables of some names: their flags have their defaults.
+fn without_variables(command: clap::Command, left_out: &impl Fn(&str) -> bool) -> clap::Command {
+    let clear = |flag: Arg| {
+        let name = flag.get_env().and_then(|name| name.to_str());
+        match name.is_some_and(left_out) {
+            true => flag.env(None::<&'static str>),
+            false => flag,
+        }
+    };
+    command
+        .mut_args(clear)
+        .mut_subcommands(|verb| verb.mut_args(clear))
+}
+
+fn variables_of(command: &clap::Command, verb: &str) -> Vec<String> {
+    let verb = command.find_subcommand(verb);
+    let flags = command
+        .get_arguments()
+        .chain(verb.into_iter().flat_map(clap::Command::get_arguments));
+    flags
+        .filter_map(|flag| Some(flag.get_env()?.to_str()?.to_owned()))
+        .collect()
+}
+
+/// What is wrong with a command line, without its usage, in one line.
+pub fn refusal(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "the verb is missing: --help shows them".to_owned();
+    }
+    let text = error.to_string();
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+fn text_of(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<clap::Error>() {
+        Some(error) => refusal(error),
+        None => format!("{error:#}"),
+    }
+}
+
+/// Prints help, or says what is wrong with the command line where failures are looked for; gives
+/// the exit code.
+pub(super) fn report(error: &anyhow::Error, line: &[OsString]) -> u8 {
+    let of_clap = error.downcast_ref::<clap::Error>();
+    if let Some(help) = of_clap.filter(|error| error.exit_code() == 0) {
+        // There is nobody left to read it when the terminal is gone.
+        let _ = help.print();
+        return 0;
+    }
+    // The flags themselves could not be read.
+    let log = given(line, "--log", "ALAMEDA_LOG");
+    let log = log.and_then(|log| Log::from_str(log.to_str()?, true).ok());
+    let log = log.unwrap_or(Log::Auto);
+    let file = given(line, "--termination-log", "ALAMEDA_TERMINATION_LOG");
+    let file = PathBuf::from(file.unwrap_or_else(|| TERMINATION_LOG.into()));
+    let text = text_of(error);
+    match of_clap {
+        // With colours and the usage.
+        Some(error) if telemetry::is_text(log) => {
+            let _ = error.print();
+        }
+        _ => {
+            telemetry::init(log);
+            telemetry::print_failure(&text, failure::USAGE, telemetry::is_text(log));
         }
     }
+    telemetry::write_message(&text, Some(&file));
+    failure::USAGE
+}
+
+/// A flag's value as given on the line, else by its variable.
+fn given(line: &[OsString], flag: &str, variable: &str) -> Option<OsString> {
+    let mut words = line.iter().filter_map(|word| word.to_str());
+    let mut found = None;
+    while let Some(word) = words.next() {
+        match word.strip_prefix(flag) {
+            Some("") => found = words.next().map(OsString::from),
+            Some(value) if value.starts_with('=') => found = Some(value[1..].into()),
+            _ => {}
+        }
+    }
+    let found = found.or_else(|| std::env::var_os(variable));
+    found.filter(|value| !value.is_empty())
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
+
+use super::folders::{self, Out};
 
 /// What a verb gives to the workflow. A verb sets every parameter that it declares, also when it is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,17 +66,12 @@ impl Outputs {
         self.parameters.iter().map(|(name, _)| *name)
     }
 
-    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+    pub(super) fn write(&self, out: &Out) -> Result<()> {
         if self.parameters.is_empty() && self.files.is_empty() {
             return Ok(());
         }
-        let place = || {
-            format!(
-                "writing outputs to {} (--out, ALAMEDA_OUT)",
-                folder.display()
-            )
-        };
-        std::fs::create_dir_all(folder).with_context(place)?;
+        let folder = out.make()?;
+        let place = || folders::place(&folder);
         for (name, value) in &self.parameters {
             std::fs::write(folder.join(name), value).with_context(place)?;
         }

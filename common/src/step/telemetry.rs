@@ -75,13 +75,23 @@ pub(super) fn report_failure(
     if exit_code == failure::BUG {
         message = format!("{message}\nthis is a bug of Alameda: please report it with this log");
     }
+    print_failure(&message, exit_code, text);
+    write_message(&message, termination_log);
+}
+
+/// Writes why the step failed to stderr.
+pub(super) fn print_failure(message: &str, exit_code: u8, text: bool) {
     if text {
         eprintln!("error: {message}");
     } else {
         tracing::error!(exit_code, "{message}");
     }
+}
+
+/// Writes a text to the file whose text Kubernetes and Argo show beside the exit code.
+pub(super) fn write_message(message: &str, termination_log: Option<&Path>) {
     if let Some(file) = termination_log.filter(|file| file.exists()) {
-        // It is a courtesy: the exit code and the log have told it already.
-        let _ = std::fs::write(file, &message);
+        // It is a courtesy: the exit code and the log have it already.
+        let _ = std::fs::write(file, message);
     }
 }

@@ -153,6 +153,9 @@ fn a_panic_leaves_no_upload_behind() {
         step: "probe".to_owned(),
         verb: "count".to_owned(),
         started: Instant::now(),
+        is_checked: true,
+        wrong: None,
+        unread: Vec::new(),
     };
     let verb = Verb::Count {
         name: None,
@@ -227,7 +230,9 @@ fn every_output_is_written_also_when_it_is_empty() {
         .set_metric("auc", None)
         .set_metric("f1", Some(0.5))
         .file("report.html", b"<p>".to_vec());
-    outputs.write(folder.path()).unwrap();
+    outputs
+        .write(&Out::Folder(folder.path().to_owned()))
+        .unwrap();
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!(
         ["rows", "reason", "auc", "f1", "report.html"].map(read),

@@ -13,9 +13,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use common::categories::SegmentColumns;
 use common::layout::{DataVersion, ModelName};
-use common::selection::PredictShards;
+use common::settings::{ScoringArgs, SegmentsArgs, SelectionArgs};
 use common::step::{self, Outputs, RawArgs, Step};
 use common::tracking::{ModelUri, Tracking, TrackingArgs};
 
@@ -44,18 +43,13 @@ pub struct Resolve {
     /// Registered name of the model
     #[arg(long)]
     model_name: ModelName,
-    /// Which version scores: an alias, or a version number
-    #[arg(long, env = "MODEL_REF", default_value = "champion")]
-    model_ref: String,
     /// Name of the data set version to score
     #[arg(long)]
     data_version: String,
-    /// Whether all raw files are scored, or only those in no earlier results of this model name
-    #[arg(long, env = "PREDICT_SHARDS", default_value = "all")]
-    predict_shards: PredictShards,
-    /// Raw files to score; may hold {data-version}
-    #[arg(long, env = "PREDICT_GLOB", default_value = "predict/*.parquet")]
-    predict_glob: String,
+    #[command(flatten)]
+    scoring: ScoringArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
     #[command(flatten)]
     tracking: TrackingArgs,
 }
@@ -72,10 +66,8 @@ pub struct Plan {
     /// Groups at most
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=200))]
     parallelism: u16,
-    /// Ignored columns that scored rows carry, so that a report divides by them: names with a comma between, none, or
-    /// without it the first 4 of texts and booleans with at most 50 values in training
-    #[arg(long, env = "SEGMENT_COLUMNS", default_value = "")]
-    segment_columns: SegmentColumns,
+    #[command(flatten)]
+    segments: SegmentsArgs,
     #[command(flatten)]
     tracking: TrackingArgs,
 }
@@ -105,9 +97,6 @@ pub struct Backfill {
     /// Registered name of the model
     #[arg(long)]
     model_name: ModelName,
-    /// Which version scores: an alias, or a version number
-    #[arg(long, env = "MODEL_REF", default_value = "champion")]
-    model_ref: String,
     /// First date, such as 2026-11-01
     #[arg(long)]
     from: String,
@@ -126,9 +115,8 @@ pub struct Backfill {
     /// Whether the dates are only told
     #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
     dry_run: bool,
-    /// Raw files to score; must hold {data-version}
-    #[arg(long, env = "PREDICT_GLOB", default_value = "predict/*.parquet")]
-    predict_glob: String,
+    #[command(flatten)]
+    scoring: ScoringArgs,
     #[command(flatten)]
     tracking: TrackingArgs,
 }
@@ -152,9 +140,9 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             let request = resolve::Request {
                 data_version: DataVersion::parse(&flags.data_version, step.timezone())?,
                 model_name: flags.model_name,
-                model_ref: flags.model_ref,
-                predict_shards: flags.predict_shards,
-                glob: flags.predict_glob,
+                model_ref: flags.scoring.model_ref,
+                predict_shards: flags.selection.predict_shards,
+                glob: flags.scoring.predict_glob,
                 cache: step.cache(),
                 workflow: (!step.is_manual()).then(|| step.workflow().to_owned()),
             };
@@ -166,7 +154,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 model: flags.model_uri,
                 predict_manifest: flags.predict_manifest,
                 parallelism: usize::from(flags.parallelism),
-                segment_columns: flags.segment_columns,
+                segment_columns: flags.segments.segment_columns,
             };
             plan::plan(step, &tracking, &store, &request).await
         }
@@ -179,12 +167,12 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 from: date("--from", &flags.from)?,
                 to: date("--to", &flags.to)?,
                 model_name: flags.model_name,
-                model_ref: flags.model_ref,
+                model_ref: flags.scoring.model_ref,
                 reprocess: flags.reprocess,
                 max_active: flags.max_active,
                 newest_first: flags.newest_first,
                 dry_run: flags.dry_run,
-                glob: flags.predict_glob,
+                glob: flags.scoring.predict_glob,
             };
             backfill::backfill(&tracking, &store, &request).await
         }

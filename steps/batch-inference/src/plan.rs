@@ -7,6 +7,7 @@ use common::failure::Failure;
 use common::fanout::{self, Shard};
 use common::layout;
 use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
+use common::published::{self, ADDED_BY_SCORING};
 use common::step::{Outputs, Step};
 use common::store::Store;
 use common::tracking::{ModelUri, Tracking};
@@ -14,27 +15,6 @@ use serde::{Deserialize, Serialize};
 
 /// Raised whenever the same inputs would give other bytes.
 pub(crate) const ALGORITHM: u32 = 2;
-/// What scoring adds to the columns of the data.
-const ADDED: [(&str, &str); 5] = [
-    ("prediction", ""),
-    ("probability", "Float64"),
-    ("model_name", "Utf8"),
-    ("model_version", "Int64"),
-    ("data_version", "Utf8"),
-];
-
-/// Names that Postgres, or publishing, has columns of its own by.
-const RESERVED: [&str; 7] = [
-    "scored_at",
-    "ctid",
-    "xmin",
-    "xmax",
-    "cmin",
-    "cmax",
-    "tableoid",
-];
-/// Bytes of a name that Postgres keeps.
-const NAME_BYTES: usize = 63;
 
 /// What `map` and `commit` have to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +30,7 @@ pub(crate) struct Job {
 impl Job {
     /// Columns that are kept from the prepared parts.
     pub(crate) fn kept(&self) -> &[Column] {
-        &self.columns[..self.columns.len() - ADDED.len()]
+        &self.columns[..self.columns.len() - ADDED_BY_SCORING.len()]
     }
 
     /// How many of them, the last ones, divide the rows in a report.
@@ -103,7 +83,7 @@ pub(crate) async fn plan(
             model: uri.clone(),
             model_manifest: version.model,
             predict_manifest: key.clone(),
-            columns: columns(&predict, carried)?,
+            columns: published::scored_columns(&predict.columns, carried)?,
         },
         shards: predict
             .parts
@@ -141,7 +121,7 @@ async fn carried(
     let mut carried = Vec::new();
     for column in setting.carried(&predict.columns, &trained)? {
         // Nobody asked for this column, so its name must not break the night.
-        if *setting == SegmentColumns::Automatic && !can_be_published(&column.name) {
+        if *setting == SegmentColumns::Automatic && !published::can_hold(&column.name) {
             continue;
         }
         carried.push(match is_text(&column.data_type) {
@@ -153,14 +133,6 @@ async fn carried(
         });
     }
     Ok(carried)
-}
-
-fn can_be_published(name: &str) -> bool {
-    !is_added(name) && !RESERVED.contains(&name) && name.len() <= NAME_BYTES
-}
-
-fn is_added(name: &str) -> bool {
-    ADDED.iter().any(|(added, _)| name == *added)
 }
 
 /// The rows must be prepared as the model's training data was.
@@ -191,35 +163,4 @@ fn with_role(dataset: &DatasetManifest, role: Role) -> impl Iterator<Item = &Col
         .columns
         .iter()
         .filter(move |column| column.role == role)
-}
-
-/// Ids, time, target, features, what is carried, and what scoring adds.
-fn columns(predict: &DatasetManifest, carried: Vec<Column>) -> Result<Vec<Column>> {
-    let roles = [Role::Id, Role::Time, Role::Target, Role::Feature];
-    let mut columns: Vec<Column> = roles
-        .iter()
-        .flat_map(|&role| with_role(predict, role))
-        .cloned()
-        .chain(carried)
-        .collect();
-    if let Some(taken) = columns.iter().find(|column| is_added(&column.name)) {
-        return Err(Failure::usage(format!(
-            "column {:?} of the data has the name of a column that scoring adds: give it another name in features.sql",
-            taken.name
-        )));
-    }
-    let target = with_role(predict, Role::Target)
-        .next()
-        .ok_or_else(|| Failure::usage("the rows have no target column"))?;
-    let type_of_target = target.data_type.clone();
-    columns.extend(ADDED.map(|(name, data_type)| Column {
-        name: name.to_owned(),
-        data_type: if data_type.is_empty() {
-            type_of_target.clone()
-        } else {
-            data_type.to_owned()
-        },
-        role: Role::Ignored,
-    }));
-    Ok(columns)
 }

@@ -8,12 +8,11 @@ mod plan;
 mod repeats;
 mod times;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use common::dataset::HoldoutRule;
+use common::settings::{ConfigArgs, PreparationArgs};
 use common::step::{self, Outputs, RawArgs, Step};
 
 /// Raised whenever the same inputs would give other bytes.
@@ -44,17 +43,11 @@ pub struct PlanArgs {
     #[arg(long)]
     data_version: String,
 
-    /// Raw training files (.parquet, .csv, .csv.gz or .csv.zst)
-    #[arg(long, env = "TRAIN_GLOB", default_value = "train/*.parquet")]
-    train_glob: String,
+    #[command(flatten)]
+    preparation: PreparationArgs,
 
-    /// Rows held out of training: first-shard, fraction=0.1 or after=2024-10-01
-    #[arg(long, env = "HOLDOUT", default_value = "first-shard")]
-    holdout: HoldoutRule,
-
-    /// Folder with dataset.json and features.sql, for train
-    #[arg(long, env = "ALAMEDA_CONFIG", default_value = "/config")]
-    config_dir: PathBuf,
+    #[command(flatten)]
+    configuration: ConfigArgs,
 
     /// Digest of the pinned configuration; required for predict
     #[arg(long)]
@@ -67,14 +60,6 @@ pub struct PlanArgs {
     /// Groups at most (1 to 200)
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..=200))]
     parallelism: u16,
-
-    /// What to do with a raw file that breaks the data contract
-    #[arg(long, env = "ON_BAD_SHARD", default_value = "fail")]
-    on_bad_shard: OnBadShard,
-
-    /// Raw files that quarantine may leave out
-    #[arg(long, env = "MAX_BAD_SHARDS", default_value = "0")]
-    max_bad_shards: usize,
 }
 
 /// Which data is prepared.
@@ -84,15 +69,6 @@ enum Rows {
     Train,
     /// Rows to score.
     Predict,
-}
-
-/// What to do with a raw file that breaks the data contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum OnBadShard {
-    /// End the run.
-    Fail,
-    /// Leave it out, and name it in the manifest.
-    Quarantine,
 }
 
 /// Arguments of `map`.

@@ -10,13 +10,15 @@ use common::fanout::{Plan, Shard};
 use common::layout::{self, DataVersion, Split};
 use common::manifest::{self, DatasetManifest, Inputs, RawShard};
 use common::prepare::{Preparation, Purpose};
+use common::published;
 use common::raw::files;
 use common::selection::Selection;
+use common::settings::OnBadShard;
 use common::step::{Cache, Outputs, Step, wait};
 use common::store::{Object, Store};
 
 use crate::job::{Committed, Job};
-use crate::{ALGORITHM, OnBadShard, PlanArgs, Rows};
+use crate::{ALGORITHM, PlanArgs, Rows};
 
 pub(crate) async fn plan(
     step: &Step,
@@ -25,13 +27,14 @@ pub(crate) async fn plan(
     args: &PlanArgs,
 ) -> Result<Outputs> {
     let version = DataVersion::parse(&args.data_version, step.timezone())?;
-    let holdout = (args.split == Rows::Train).then_some(args.holdout);
+    let holdout = (args.split == Rows::Train).then_some(args.preparation.holdout);
     let config = match args.split {
-        Rows::Train => Config::from_folder(&args.config_dir)?,
+        Rows::Train => Config::from_folder(&args.configuration.config_dir)?,
         Rows::Predict => Config::load(store, required(&args.config, "--config")?).await?,
     };
     // Wrong SQL is told before a file is read.
     let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
+    published::check_early(preparation.columns(), &config.dataset)?;
     let mut files = match args.split {
         Rows::Train => training_files(raw, args).await?,
         Rows::Predict => {
@@ -55,8 +58,8 @@ pub(crate) async fn plan(
             holdout,
             timezone: step.timezone().name().to_owned(),
             columns: preparation.columns().to_vec(),
-            quarantine: (args.on_bad_shard == OnBadShard::Quarantine)
-                .then_some(args.max_bad_shards),
+            quarantine: (args.preparation.on_bad_shard == OnBadShard::Quarantine)
+                .then_some(args.preparation.max_bad_shards),
             retouched,
             repeated_keys: match args.split {
                 Rows::Train => config.dataset.repeated_keys,
@@ -97,13 +100,13 @@ fn required<'a>(value: &'a Option<String>, flag: &str) -> Result<&'a str> {
 
 async fn training_files(raw: &Store, args: &PlanArgs) -> Result<Vec<Object>> {
     const SETTING: &str = "--train-glob (TRAIN_GLOB)";
-    let (glob, url) = (&args.train_glob, raw.url());
+    let (glob, url) = (&args.preparation.train_glob, raw.url());
     let found = files::find(raw, glob, SETTING).await?;
     if found.files.is_empty() {
         let advice = format!("check {SETTING} and --raw-url (RAW_URL)");
         return Err(found.nothing(raw, glob, &advice).await?);
     }
-    if let ([only], HoldoutRule::FirstShard) = (&found.files[..], args.holdout) {
+    if let ([only], HoldoutRule::FirstShard) = (&found.files[..], args.preparation.holdout) {
         return Err(Failure::usage(format!(
             "{} is the only file that matches {glob} in {url}, and the holdout first-shard takes it all: \
              nothing is left to train on; use --holdout fraction=0.1 (HOLDOUT), or split the file",

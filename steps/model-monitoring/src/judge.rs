@@ -17,9 +17,9 @@ use crate::content::{
     Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION,
 };
 use crate::join::Joined;
-use crate::monitored::MonitorColumns;
 use crate::scan::{Divisions, Scan};
 use crate::subject::Subject;
+use common::monitored::MonitorColumns;
 
 #[cfg(test)]
 pub(crate) use performance::segments;

@@ -8,7 +8,6 @@ pub mod format;
 pub mod html;
 mod join;
 mod judge;
-mod monitored;
 mod notify;
 pub mod page;
 mod record;
@@ -20,22 +19,17 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use common::drift::Thresholds;
-use common::failure::Failure;
-use common::postgres::TableArgs;
-use common::step::{self, Outputs, RawArgs, Step, Verbatim};
+use common::settings::{DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, ReportArgs, TableArgs};
+use common::step::{self, Exceptions, Outputs, RawArgs, Step, Verbatim};
 use common::tracking::{Tracking, TrackingArgs};
 use common::webhook::Webhook;
 
 use judge::Rules;
-use monitored::MonitorColumns;
-use notify::{Channel, NotifyFormat, NotifyOn};
-use report::FailOn;
+use notify::Channel;
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
@@ -56,60 +50,23 @@ pub struct Report {
     /// Key of the predictions' manifest
     #[arg(long)]
     results_manifest: String,
-    /// Raw files of later labels: id, time, target; the last file name wins
-    #[arg(long, env = "LABELS_GLOB", default_value = "labels/*.parquet")]
-    labels_glob: String,
     #[command(flatten)]
-    judge: Judge,
-    /// From which verdict on to fail, with exit code 11, after the report is written
-    #[arg(long, env = "REPORT_FAIL_ON", value_enum, default_value_t = FailOn::Never)]
-    fail_on: FailOn,
+    labels: LabelsArgs,
+    #[command(flatten)]
+    judge: JudgeArgs,
+    #[command(flatten)]
+    outcome: ReportArgs,
     #[command(flatten)]
     tracking: TrackingArgs,
-}
-
-/// Flags that decide a verdict.
-#[derive(Debug, clap::Args)]
-struct Judge {
-    /// Population stability index from which to warn
-    #[arg(long, env = "PSI_WARN", default_value_t = Thresholds::default().warn, value_parser = index)]
-    psi_warn: f64,
-    /// Population stability index from which to alert
-    #[arg(long, env = "PSI_ALERT", default_value_t = Thresholds::default().alert, value_parser = index)]
-    psi_alert: f64,
-    /// Rows below which the verdict is insufficient-data
-    #[arg(long, env = "MIN_ROWS", default_value_t = Thresholds::default().min_rows)]
-    min_rows: u64,
-    /// Columns that the verdict is on: x1,x2 for these alone, -x1,-x2 for all but these; score is one too
-    #[arg(
-        long,
-        env = "MONITOR_COLUMNS",
-        default_value = "",
-        allow_hyphen_values = true
-    )]
-    monitor_columns: MonitorColumns,
 }
 
 /// Flags of `serve`.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
-    /// Address and port to listen on; 0.0.0.0:8501 lets in other machines
-    #[arg(long, env = "DASHBOARD_BIND", default_value = "127.0.0.1:8501")]
-    bind: SocketAddr,
-    /// Connections to Postgres at most
-    #[arg(long, env = "DASHBOARD_CONNECTIONS", default_value_t = 4, value_parser = connections)]
-    connections: usize,
-    /// Header in which a proxy in front names the user; without it a request is refused
-    #[arg(long, env = "DASHBOARD_USER_HEADER")]
-    user_header: Option<String>,
-    /// User that a browser asks for, with the password in the variable DASHBOARD_PASSWORD
-    #[arg(long, env = "DASHBOARD_USER")]
-    user: Option<String>,
     #[command(flatten)]
-    judge: Judge,
-    /// Tables that are shown, with a comma between; without it the one of --predictions-table
-    #[arg(long, env = "PREDICTIONS_TABLES", value_delimiter = ',')]
-    predictions_tables: Vec<String>,
+    dashboard: DashboardArgs,
+    #[command(flatten)]
+    judge: JudgeArgs,
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
@@ -137,49 +94,8 @@ pub struct Notify {
     /// How long the workflow took, in seconds
     #[arg(long, default_value = "")]
     duration: Verbatim,
-    /// Which ends are told to the webhook whose URL is in NOTIFY_URL
-    #[arg(long, env = "NOTIFY_ON", default_value = "failure")]
-    notify_on: NotifyOn,
-    /// How they are told: json for programs, slack for Slack and what understands its messages
-    #[arg(long, env = "NOTIFY_FORMAT", default_value = "json")]
-    notify_format: NotifyFormat,
-}
-
-fn index(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|index| (0.0..=f64::MAX).contains(index))
-        .ok_or_else(|| "give a number from 0 on".to_owned())
-}
-
-fn connections(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|number| (1..=64).contains(number))
-        .ok_or_else(|| "give a number from 1 to 64".to_owned())
-}
-
-impl Judge {
-    fn rules(self) -> Result<Rules> {
-        Ok(Rules {
-            thresholds: self.thresholds()?,
-            columns: self.monitor_columns,
-        })
-    }
-
-    fn thresholds(&self) -> Result<Thresholds> {
-        if self.psi_alert < self.psi_warn {
-            return Err(Failure::usage(format!(
-                "--psi-alert (PSI_ALERT) is {}, below --psi-warn (PSI_WARN), which is {}: an alert is worse than a warning",
-                self.psi_alert, self.psi_warn
-            )));
-        }
-        Ok(Thresholds {
-            warn: self.psi_warn,
-            alert: self.psi_alert,
-            min_rows: self.min_rows,
-        })
-    }
+    #[command(flatten)]
+    channel: NotifyArgs,
 }
 
 /// The command line of this step.
@@ -189,17 +105,22 @@ pub fn command() -> clap::Command {
 
 /// Runs this step.
 pub fn main() -> ExitCode {
-    step::main(command(), run)
+    // The exit handler runs because of what is wrong, and the dashboard serves every model.
+    let exceptions = Exceptions {
+        tolerant: &["notify"],
+        independent: &["serve"],
+    };
+    step::main_with(command(), exceptions, run)
 }
 
 async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     match verb {
         Verb::Report(flags) => {
             let request = report::Request {
-                fail_on: flags.fail_on,
-                rules: flags.judge.rules()?,
+                fail_on: flags.outcome.fail_on,
+                rules: rules(flags.judge)?,
                 results_manifest: flags.results_manifest,
-                labels_glob: flags.labels_glob,
+                labels_glob: flags.labels.labels_glob,
             };
             let store = step.store()?;
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
@@ -207,14 +128,14 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         }
         Verb::Serve(flags) => {
             let request = dashboard::Request {
-                bind: flags.bind,
-                connections: flags.connections,
-                rules: flags.judge.rules()?,
-                tables: flags.predictions_tables,
+                bind: flags.dashboard.bind,
+                connections: flags.dashboard.connections,
+                rules: rules(flags.judge)?,
+                tables: flags.dashboard.predictions_tables,
                 table: flags.table,
                 tracking: flags.tracking,
-                user_header: flags.user_header,
-                user: flags.user,
+                user_header: flags.dashboard.user_header,
+                user: flags.dashboard.user,
             };
             dashboard::serve(step, request).await
         }
@@ -230,10 +151,18 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             .about(&flags.results_manifest.0);
             let channel = Channel {
                 webhook: Webhook::from_environment("NOTIFY_URL", step.retry_budget()),
-                on: flags.notify_on,
-                format: flags.notify_format,
+                on: flags.channel.notify_on,
+                format: flags.channel.notify_format,
             };
             notify::notify(step.store(), &ended, step.timezone(), channel).await
         }
     }
+}
+
+/// What a verdict goes by.
+fn rules(judge: JudgeArgs) -> Result<Rules> {
+    Ok(Rules {
+        thresholds: judge.thresholds()?,
+        columns: judge.monitor_columns,
+    })
 }

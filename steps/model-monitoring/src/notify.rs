@@ -9,11 +9,11 @@ mod message;
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use clap::ValueEnum;
 use common::attempt::{self, Attempt, NodeFailure};
 use common::digest;
 use common::failure;
 use common::layout::{self, DataVersion};
+use common::settings::{NotifyFormat, NotifyOn};
 use common::step::Outputs;
 use common::store::Store;
 use common::webhook::Webhook;
@@ -25,26 +25,6 @@ use crate::format::duration;
 const NAMED: usize = 20;
 /// The leaf of this verb. When its first try failed, it stands among the failures itself.
 const OWN_LEAF: &str = "model-monitoring-notify";
-
-/// Which ends are told to the webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NotifyOn {
-    /// Every end.
-    Always,
-    /// Every end but success.
-    Failure,
-    /// None.
-    Never,
-}
-
-/// How a message is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NotifyFormat {
-    /// Fields, for programs.
-    Json,
-    /// A text, for Slack and what understands its messages.
-    Slack,
-}
 
 /// Where an end is told, besides the log.
 #[derive(Debug)]
@@ -273,18 +253,32 @@ fn tell(ended: &Ended, duration_seconds: Option<f64>, failures: &[NodeFailure]) 
         tracing::warn!(
             node = failure.display_name,
             template = failure.template_name,
-            "{} {}: {}",
-            failure.display_name,
-            if failure.phase.is_empty() {
-                "Failed"
-            } else {
-                &failure.phase
-            },
-            failure.message
+            "{}: {}",
+            name(failure),
+            why(failure)
         );
     }
     if failures.len() > NAMED {
         tracing::warn!("and {} more failures", failures.len() - NAMED);
+    }
+}
+
+/// What people call a node, else what else is known of it.
+fn name(node: &NodeFailure) -> &str {
+    let names = [&node.display_name, &node.template_name, &node.pod_name];
+    let known = names.into_iter().find(|name| !name.is_empty());
+    known.map_or("a step", String::as_str)
+}
+
+/// Why a node failed: a program that was killed leaves no message.
+fn why(node: &NodeFailure) -> String {
+    let phase = match node.phase.as_str() {
+        "" => "Failed",
+        phase => phase,
+    };
+    match node.message.trim() {
+        "" => format!("{phase} without a message; its log may say more"),
+        message => message.to_owned(),
     }
 }
 
@@ -313,8 +307,12 @@ pub(crate) fn failures(text: &str) -> Vec<NodeFailure> {
     }]
 }
 
-fn node_failure(item: Value) -> NodeFailure {
+/// A field that Argo does not know, such as when a stopped pod ended, is `null`.
+fn node_failure(mut item: Value) -> NodeFailure {
     let text = item.to_string();
+    if let Value::Object(fields) = &mut item {
+        fields.retain(|_, value| !value.is_null());
+    }
     serde_json::from_value(item).unwrap_or_else(|_| NodeFailure {
         message: text,
         ..NodeFailure::default()

@@ -1,11 +1,11 @@
 //! `report`: from results, model and labels to `report.json` and `report.html`.
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
 use common::digest;
 use common::drift::Verdict;
 use common::layout;
 use common::manifest::{self, File, Header, Inputs, Manifest};
+use common::settings::FailOn;
 use common::spill::Sorters;
 use common::step::{Cache, Outputs, Step, blocking};
 use common::store::Store;
@@ -25,24 +25,12 @@ const SHOWN_REASONS: usize = 3;
 /// Shares of the training data at which scores are divided, in thousandths.
 const DECILES: [u16; 9] = [100, 200, 300, 400, 500, 600, 700, 800, 900];
 
-/// From which verdict on the step fails, after the report is committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// When the verdict is alert.
-    Alert,
-    /// When it is warn or alert.
-    Warn,
-    /// Never: the verdict is for others to act on.
-    Never,
-}
-
-impl FailOn {
-    fn refuses(self, verdict: Verdict) -> bool {
-        match self {
-            Self::Alert => verdict == Verdict::Alert,
-            Self::Warn => verdict >= Verdict::Warn,
-            Self::Never => false,
-        }
+/// Whether a verdict makes the step fail.
+fn refuses(fail_on: FailOn, verdict: Verdict) -> bool {
+    match fail_on {
+        FailOn::Alert => verdict == Verdict::Alert,
+        FailOn::Warn => verdict >= Verdict::Warn,
+        FailOn::Never => false,
     }
 }
 
@@ -257,7 +245,7 @@ fn outputs(
         .set("mlflow-run-url", run_page)
         .set("reused", reused)
         .file("report.html", html);
-    if !fail_on.refuses(content.verdict) {
+    if !refuses(fail_on, content.verdict) {
         return outputs;
     }
     let why: String = content

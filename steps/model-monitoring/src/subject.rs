@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::content::{GateVerdict, Lineage};
 use crate::judge::Rules;
-use crate::monitored::SCORE;
+use common::monitored::SCORE;
 
 /// Raised whenever the same inputs would give another report.
 pub(crate) const ALGORITHM: u32 = 3;

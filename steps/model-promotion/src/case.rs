@@ -77,7 +77,7 @@ impl<'a> Case<'a> {
 
     /// Beside the champions of the gate's window.
     pub(crate) fn beside(mut self, history: History) -> Self {
-        let window = self.flags.gate_window;
+        let window = self.flags.gate.gate_window;
         self.inputs = self
             .inputs
             .with("window", window)

@@ -14,13 +14,14 @@ mod verdict;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use common::failure::Failure;
 use common::layout::ModelName;
+use common::settings::GateArgs;
 use common::step::{self, Outputs, Step};
 use common::tracking::{Tracking, TrackingArgs};
 
-use gate::{Gate, Metric};
+use gate::Gate;
 
 /// Raised whenever the same comparison would give another verdict. 2: champions before the current
 /// one count too.
@@ -42,21 +43,8 @@ pub struct Promote {
     /// The candidate's version
     #[arg(long, required_unless_present = "rollback")]
     model_version: Option<u64>,
-    /// What a refused candidate means: soft goes on with the champion, hard fails
-    #[arg(long, env = "GATE", default_value = "soft")]
-    gate: Mode,
-    /// Holdout metric that is compared
-    #[arg(long, env = "GATE_METRIC", default_value = "roc_auc")]
-    gate_metric: Metric,
-    /// The least that any champion must reach; the most, for log_loss and brier
-    #[arg(long, env = "GATE_FLOOR", default_value_t = 0.6, value_parser = number)]
-    gate_floor: f64,
-    /// How much worse than the champion still counts as not inferior
-    #[arg(long, env = "GATE_MARGIN", default_value_t = 0.005, value_parser = margin)]
-    gate_margin: f64,
-    /// Days whose champions the candidate must not be worse than either; 0 compares with the current one alone
-    #[arg(long, env = "GATE_WINDOW", default_value_t = 90)]
-    gate_window: u32,
+    #[command(flatten)]
+    gate: GateArgs,
     /// Give the alias back to previous-champion
     #[arg(long, requires = "expect", conflicts_with = "model_version")]
     rollback: bool,
@@ -70,38 +58,15 @@ pub struct Promote {
     tracking: TrackingArgs,
 }
 
-/// What a refused candidate means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Mode {
-    /// The step succeeds, and the champion stays.
-    Soft,
-    /// The step fails.
-    Hard,
-}
-
 impl Promote {
     fn gate(&self) -> Gate {
         Gate {
-            metric: self.gate_metric,
-            floor: self.gate_floor,
-            margin: self.gate_margin,
-            window: Some(self.gate_window),
+            metric: self.gate.gate_metric,
+            floor: self.gate.gate_floor,
+            margin: self.gate.gate_margin,
+            window: Some(self.gate.gate_window),
         }
     }
-}
-
-fn number(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite())
-        .ok_or_else(|| "give a number".to_owned())
-}
-
-fn margin(text: &str) -> Result<f64, String> {
-    number(text)
-        .ok()
-        .filter(|number| *number >= 0.0)
-        .ok_or_else(|| "give a number that is not negative".to_owned())
 }
 
 /// The command line of this step.

@@ -4,15 +4,16 @@ use anyhow::{Context, Result};
 use common::digest;
 use common::failure::Failure;
 use common::layout;
+use common::settings::GateMode;
 use common::step::{Outputs, Step};
 use common::store::Store;
 use common::tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking, Version};
 
+use crate::Promote;
 use crate::case::{Case, commit};
 use crate::comparison::{self, Contender, Rival};
 use crate::history::History;
 use crate::verdict::{self, Comparison, Verdict};
-use crate::{Mode, Promote};
 
 /// Times that somebody else may move the champion before this is called overload.
 const ATTEMPTS: usize = 20;
@@ -227,7 +228,7 @@ fn conclude(flags: &Promote, standing: &Standing, key: &str, verdict: &Verdict) 
              or lower the gate (--gate-floor, GATE_FLOOR)"
         ))
         .into()),
-        Some(champion) if refused && flags.gate == Mode::Hard => Err(Failure::Refused(format!(
+        Some(champion) if refused && flags.gate.gate == GateMode::Hard => Err(Failure::Refused(format!(
             "version {candidate} of {model_name} is refused: {reason} ({key})\nversion {champion} stays champion; --gate=soft \
              (GATE) goes on with it"
         ))

@@ -10,9 +10,12 @@ use common::tracking::PREVIOUS_CHAMPION;
 
 use home::{DATA, Data, FAIR, GOOD, Home, USELESS, flags, name, told};
 
-use crate::gate::Metric;
 use crate::verdict::{Comparison, Verdict};
-use crate::{Mode, Promote};
+use common::settings::{GateArgs, GateMode};
+
+use self::home::gate;
+use crate::Promote;
+use common::metrics::Metric;
 
 async fn verdict(home: &Home, outputs: &common::step::Outputs) -> Verdict {
     home.store
@@ -76,7 +79,10 @@ async fn a_hard_gate_fails_and_a_soft_one_goes_on() {
         .promote_with(
             &home.step,
             &Promote {
-                gate: Mode::Hard,
+                gate: GateArgs {
+                    gate: GateMode::Hard,
+                    ..gate()
+                },
                 ..flags(worse)
             },
         )
@@ -95,7 +101,10 @@ async fn a_hard_gate_fails_and_a_soft_one_goes_on() {
     assert_eq!(told(&outputs).0, "false");
     // The candidate that is champion already is no refusal, for a hard gate either.
     let again = Promote {
-        gate: Mode::Hard,
+        gate: GateArgs {
+            gate: GateMode::Hard,
+            ..gate()
+        },
         ..flags(1)
     };
     home.promote_with(&home.step.in_workflow("other"), &again)
@@ -119,7 +128,10 @@ async fn without_any_champion_a_refusal_is_exit_11() {
     assert_eq!(home.champion().await, None);
     // A lower gate is another question.
     let lower = Promote {
-        gate_floor: 0.1,
+        gate: GateArgs {
+            gate_floor: 0.1,
+            ..gate()
+        },
         ..flags(useless)
     };
     assert_eq!(
@@ -132,8 +144,11 @@ async fn without_any_champion_a_refusal_is_exit_11() {
 async fn a_metric_where_lower_is_better_is_compared_that_way() {
     let home = Home::new();
     let lower = |version| Promote {
-        gate_metric: Metric::LogLoss,
-        gate_floor: 0.7,
+        gate: GateArgs {
+            gate_metric: Metric::LogLoss,
+            gate_floor: 0.7,
+            ..gate()
+        },
         ..flags(version)
     };
     let first = home.register(&DATA, GOOD).await;
@@ -207,7 +222,10 @@ async fn a_champion_that_saw_the_holdout_is_not_comparable() {
                 found.reason
             );
             let hard = Promote {
-                gate: Mode::Hard,
+                gate: GateArgs {
+                    gate: GateMode::Hard,
+                    ..gate()
+                },
                 ..flags(candidate)
             };
             assert_eq!(

@@ -16,9 +16,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use common::categories::SegmentColumns;
 use common::layout::ModelName;
-use common::model::{ClassWeight, LOGISTIC_REGRESSION};
+use common::settings::{SegmentsArgs, TrainingArgs};
 use common::step::{self, Outputs, Step};
 use common::tracking::{Tracking, TrackingArgs};
 
@@ -45,58 +44,12 @@ pub struct Train {
     /// Key of the manifest of the holdout
     #[arg(long)]
     holdout_manifest: String,
-    /// Model family
-    #[arg(long, env = "MODEL_FAMILY", default_value = LOGISTIC_REGRESSION, value_parser = family)]
-    family: String,
-    /// Inverse strength of the L2 penalty
-    #[arg(long, env = "MODEL_C", default_value_t = 1.0, value_parser = positive)]
-    c: f64,
-    /// Weights of the classes: balanced or none
-    #[arg(long, env = "MODEL_CLASS_WEIGHT", default_value = "balanced", value_parser = class_weight)]
-    class_weight: ClassWeight,
-    /// Newton steps at most
-    #[arg(long, env = "MODEL_MAX_ITER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    max_iter: u32,
-    /// Newton steps go on while a component of the gradient is larger
-    #[arg(long, env = "MODEL_TOL", default_value_t = 1e-10, value_parser = positive)]
-    tol: f64,
-    /// Probability from which the positive class is predicted
-    #[arg(long, env = "MODEL_THRESHOLD", default_value_t = 0.5, value_parser = probability)]
-    threshold: f64,
-    /// Columns that rows are divided by, as in `batch-inference plan`: their values are profiled
-    #[arg(long, env = "SEGMENT_COLUMNS", default_value = "")]
-    segment_columns: SegmentColumns,
+    #[command(flatten)]
+    fit: TrainingArgs,
+    #[command(flatten)]
+    segments: SegmentsArgs,
     #[command(flatten)]
     tracking: TrackingArgs,
-}
-
-fn family(text: &str) -> Result<String, String> {
-    match text {
-        LOGISTIC_REGRESSION => Ok(text.to_owned()),
-        _ => Err(format!("this version fits {LOGISTIC_REGRESSION} only")),
-    }
-}
-
-fn class_weight(text: &str) -> Result<ClassWeight, String> {
-    match text {
-        "balanced" => Ok(ClassWeight::Balanced),
-        "none" => Ok(ClassWeight::None),
-        _ => Err("give balanced or none".to_owned()),
-    }
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
-        _ => Err("give a positive number".to_owned()),
-    }
-}
-
-fn probability(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
-        _ => Err("give a number from 0 to 1".to_owned()),
-    }
 }
 
 /// The command line of this step.

@@ -51,22 +51,22 @@ impl Task {
         }
         let rows = LabelledRows::new(store, step.work(), &config, &features)?;
         let options = FitOptions {
-            c: flags.c,
-            class_weight: flags.class_weight,
-            max_iter: flags.max_iter,
-            tol: flags.tol,
+            c: flags.fit.c,
+            class_weight: flags.fit.class_weight,
+            max_iter: flags.fit.max_iter,
+            tol: flags.fit.tol,
         };
-        let profiled = categories::columns(&flags.segment_columns, &train)?;
+        let profiled = categories::columns(&flags.segments.segment_columns, &train)?;
         let mut inputs = Inputs::new("model-training", ALGORITHM)
             .with("model-name", &flags.model_name)
             .with(ModelManifest::TRAIN_DATA, train.content())
             .with(ModelManifest::HOLDOUT_DATA, holdout.content())
-            .with("family", &flags.family)
-            .with("c", flags.c)
-            .with("class-weight", class_weight(flags.class_weight))
-            .with("max-iter", flags.max_iter)
-            .with("tol", flags.tol)
-            .with("threshold", flags.threshold);
+            .with("family", &flags.fit.family)
+            .with("c", flags.fit.c)
+            .with("class-weight", class_weight(flags.fit.class_weight))
+            .with("max-iter", flags.fit.max_iter)
+            .with("tol", flags.fit.tol)
+            .with("threshold", flags.fit.threshold);
         // Where there are none, a model is the one of earlier releases.
         if !profiled.is_empty() {
             let names: Vec<&str> = profiled.iter().map(|of| of.name.as_str()).collect();
@@ -81,8 +81,8 @@ impl Task {
             config,
             rows,
             options,
-            threshold: flags.threshold,
-            segment_columns: flags.segment_columns.clone(),
+            threshold: flags.fit.threshold,
+            segment_columns: flags.segments.segment_columns.clone(),
             inputs,
         })
     }

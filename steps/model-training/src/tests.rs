@@ -11,6 +11,7 @@ use common::layout;
 use common::manifest::{self, Manifest, ModelManifest};
 use common::model::{ClassWeight, Model};
 use common::reference::{ModelMetrics, Reference};
+use common::settings::TrainingArgs;
 use common::tracking::Status;
 
 use home::{Home, Rows};
@@ -57,7 +58,10 @@ async fn the_same_data_and_options_give_the_same_version_again() {
     // Another option is another version; the first one stays what it was.
     let other = home
         .train(&crate::Train {
-            c: 0.5,
+            fit: TrainingArgs {
+                c: 0.5,
+                ..flags.fit.clone()
+            },
             ..flags.clone()
         })
         .await
@@ -235,7 +239,10 @@ async fn without_convergence_the_model_is_made_and_says_so() {
         .await;
     let outputs = home
         .train(&crate::Train {
-            max_iter: 1,
+            fit: TrainingArgs {
+                max_iter: 1,
+                ..flags.fit.clone()
+            },
             ..flags.clone()
         })
         .await
@@ -349,13 +356,13 @@ fn flags_are_checked_by_name() {
     for (flag, expected) in [
         (
             "--family=random-forest",
-            "this version fits logistic-regression only",
+            "give logistic-regression, the only one that this version fits",
         ),
         ("--c=0", "give a positive number"),
         ("--c=inf", "give a positive number"),
         ("--tol=-1", "give a positive number"),
         ("--class-weight=half", "give balanced or none"),
-        ("--max-iter=0", "0 is not in 1.."),
+        ("--max-iter=0", "give a whole number from 1 on"),
         ("--threshold=1.5", "give a number from 0 to 1"),
         ("--model-name=A/B", "a model name has"),
     ] {
@@ -388,5 +395,6 @@ fn class_weight_of(extra: &[&str]) -> ClassWeight {
     ];
     Probe::parse_from(line.iter().chain(extra))
         .train
+        .fit
         .class_weight
 }

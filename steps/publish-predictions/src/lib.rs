@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use common::postgres::{Database, Settings, TableArgs};
+use common::postgres::{Database, Settings};
+use common::settings::{LabelsArgs, RetentionArgs, TableArgs};
 use common::step::{self, Outputs, RawArgs, Step};
 
 /// The verbs of this step.
@@ -29,9 +30,8 @@ pub struct Publish {
     results_manifest: String,
     #[command(flatten)]
     table: TableArgs,
-    /// Days after which rows of the model are dropped by their time; without it all are kept
-    #[arg(long, env = "RETENTION_DAYS", value_parser = clap::value_parser!(u32).range(1..))]
-    retention_days: Option<u32>,
+    #[command(flatten)]
+    retention: RetentionArgs,
 }
 
 /// Flags of `labels`.
@@ -42,9 +42,8 @@ pub struct Labels {
     /// Key of a results manifest of the model whose predictions are labelled
     #[arg(long)]
     results_manifest: String,
-    /// Raw files of later labels: id, time, target; the last file name wins
-    #[arg(long, env = "LABELS_GLOB", default_value = "labels/*.parquet")]
-    labels_glob: String,
+    #[command(flatten)]
+    labels: LabelsArgs,
     #[command(flatten)]
     table: TableArgs,
 }
@@ -66,7 +65,8 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         .transpose()?;
     match (verb, database) {
         (Verb::Publish(flags), Some(database)) => {
-            let (results_manifest, retention_days) = (flags.results_manifest, flags.retention_days);
+            let (results_manifest, retention_days) =
+                (flags.results_manifest, flags.retention.retention_days);
             let request = publish::Request {
                 results_manifest,
                 retention_days,
@@ -79,7 +79,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         (Verb::Labels(flags), Some(database)) => {
             let request = labels::Request {
                 results_manifest: flags.results_manifest,
-                labels_glob: flags.labels_glob,
+                labels_glob: flags.labels.labels_glob,
             };
             labels::fill(
                 step,

@@ -34,7 +34,7 @@ pub(crate) const EMBEDDED: [(&str, &str); 4] = [
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConfigMaps {
     maps: BTreeMap<String, BTreeMap<String, String>>,
-    /// File and line of each key that stands in a ConfigMap, by `{name}.data.{key}`.
+    /// File and line of each key, by `{name}.data.{key}`; line 0 for a file of its own.
     places: BTreeMap<String, (String, usize)>,
     source: String,
 }
@@ -141,9 +141,11 @@ impl ConfigMaps {
             }
         }
         for (name, files) in generated {
-            let keys = self.maps.entry(name).or_default();
+            let keys = self.maps.entry(name.clone()).or_default();
             for (key, file) in files {
-                keys.insert(key, read(&file)?);
+                keys.insert(key.clone(), read(&file)?);
+                let at = (format!("{place}{file}"), 0);
+                self.places.insert(format!("{name}.data.{key}"), at);
             }
         }
         Ok(())

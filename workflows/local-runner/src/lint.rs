@@ -5,6 +5,7 @@ mod artifacts;
 mod command;
 mod cron;
 mod dag;
+mod data;
 pub(crate) mod fields;
 mod leaf;
 mod metrics;
@@ -51,24 +52,25 @@ pub(crate) fn lint(library: &Library, maps: &ConfigMaps) -> Vec<Finding> {
         (&library.crons, CRON_NAME),
     ] {
         for entry in entries.values() {
-            findings.extend(
-                entry
-                    .findings
-                    .iter()
-                    .filter(|finding| finding.rule != NOT_RUN)
-                    .cloned(),
-            );
-            let mut linter = Linter::new(library, maps, entry);
-            linter.name(longest);
-            linter.spec();
-            findings.append(&mut linter.findings);
+            findings.extend(of_entry(library, maps, entry, longest));
         }
     }
     metrics::same_help(library, &mut findings);
-    settings::check(maps, &mut findings);
+    let is_ours = |map: &str| map.starts_with("alameda-");
+    settings::check(maps, &is_ours, &mut findings);
+    data::check(maps, &is_ours, &mut findings);
     findings.sort();
     findings.dedup();
     findings
+}
+
+fn of_entry(library: &Library, maps: &ConfigMaps, entry: &Entry, longest: usize) -> Vec<Finding> {
+    let mut linter = Linter::new(library, maps, entry);
+    linter.name(longest);
+    linter.spec();
+    let of_reading = entry.findings.iter().cloned();
+    let of_reading = of_reading.filter(|finding| finding.rule != NOT_RUN);
+    of_reading.chain(linter.findings).collect()
 }
 
 /// What is wrong in single files, whose templates may call those of the `whole` folder.

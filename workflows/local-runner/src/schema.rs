@@ -24,6 +24,18 @@ pub(crate) struct Finding {
     pub rule: &'static str,
     /// What to do.
     pub help: &'static str,
+    /// Whether it is refused.
+    pub severity: Severity,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    /// It goes wrong.
+    Error,
+    /// It goes wrong in some places.
+    Warning,
 }
 
 impl Finding {
@@ -43,6 +55,7 @@ impl Finding {
             text: text.into(),
             rule,
             help,
+            severity: Severity::Error,
         }
     }
 }
@@ -50,7 +63,7 @@ impl Finding {
 impl Finding {
     /// Whether it is only said, and nothing is refused for it.
     pub(crate) fn is_warning(&self) -> bool {
-        rules::WARNINGS.contains(&self.rule)
+        self.severity == Severity::Warning || rules::WARNINGS.contains(&self.rule)
     }
 }
 

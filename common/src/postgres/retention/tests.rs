@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::Retention;
 use crate::failure::exit_code;
-use crate::postgres::PartitionBy;
 use crate::postgres::testing::{Home, Results, Time, baseline};
+use crate::settings::PartitionBy;
 
 /// Rows of 90 days from 2025-01-01.
 fn results(data_version: &'static str, scored: i64) -> Results {

@@ -21,8 +21,8 @@ use crate::judge::drift::{BINS, Compared as Column, judged, judged_of, over, tog
 use crate::judge::performance::{at_threshold, segment};
 use crate::judge::window::Window;
 use crate::judge::{Rules, ratio};
-use crate::monitored::SCORE;
 use crate::segments::SegmentCounts;
+use common::monitored::SCORE;
 
 /// Up to so many periods stand in the chart of drift over time.
 const MOST_PERIODS: usize = 120;

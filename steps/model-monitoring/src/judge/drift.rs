@@ -9,9 +9,9 @@ use super::categories::Carried;
 use super::window::Window;
 use crate::by_period::{Columns, SortedPeriod};
 use crate::content::{Bin, ColumnDrift, Drift, Period, Periods, Summary, Values};
-use crate::monitored::SCORE;
 use crate::scan::Scan;
 use crate::subject::Subject;
+use common::monitored::SCORE;
 
 /// Bars of a histogram.
 pub(crate) const BINS: usize = 32;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::attempt::{Attempt, NodeFailure};
 use common::layout::{self, DataVersion, ModelName};
+use common::settings::NotifyFormat;
 use common::store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Ended, NAMED, NotifyFormat, OWN_LEAF};
+use super::{Ended, NAMED, OWN_LEAF, name, why};
 use crate::format::duration;
 
 /// As much of a failure's text as a message holds.
@@ -66,12 +67,8 @@ impl Message {
             Some(text.to_owned()).filter(|text| !text.is_empty() && !text.contains("{{"))
         };
         let cause = |node: &&NodeFailure| Cause {
-            name: node.display_name.clone(),
-            message: shortened(if node.message.is_empty() {
-                &node.phase
-            } else {
-                &node.message
-            }),
+            name: name(node).to_owned(),
+            message: shortened(&why(node)),
         };
         let next = next(&ended.workflow, nodes);
         let (verdict, page) = report.map(|report| (report.verdict, report.page)).unzip();

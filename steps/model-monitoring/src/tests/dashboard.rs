@@ -30,8 +30,8 @@ use crate::dashboard::source::Source;
 use crate::dashboard::{Choice, Live};
 use crate::judge::Rules;
 use crate::judge::performance::segment;
-use crate::monitored::MonitorColumns;
 use crate::segments::SegmentCounts;
+use common::monitored::MonitorColumns;
 
 /// A name that a page must show and never run.
 const HOSTILE: &str = "x\"'><script>alert(1)</script>";

@@ -30,9 +30,11 @@ use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
 use crate::content::Committed;
+use common::monitored::MonitorColumns;
+use common::settings::FailOn;
+
 use crate::judge::Rules;
-use crate::monitored::MonitorColumns;
-use crate::report::{FailOn, Request, report};
+use crate::report::{Request, report};
 
 /// Values of columns, one per row; the names of the columns stand in [`Names`].
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@ use common::failure::exit_code;
 
 use super::home::{Home, Names, Rows};
 use crate::content::{Content, Severity};
-use crate::monitored::MonitorColumns;
+use common::monitored::MonitorColumns;
 
 const DAY: i64 = 86_400_000_000;
 /// 2026-11-23, when the rows of a home are scored.

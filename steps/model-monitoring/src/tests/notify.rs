@@ -7,7 +7,9 @@ use common::failure::Failure;
 use common::step::Outputs;
 use common::store::Store;
 
-use crate::notify::{self, Channel, Ended, NotifyFormat, NotifyOn, failures};
+use common::settings::{NotifyFormat, NotifyOn};
+
+use crate::notify::{self, Channel, Ended, failures};
 
 const ONE: &str = r#"[{"displayName":"data-prep-map(0:000)","message":"main: Error (exit code 10): \"{{x}}\" it's","templateName":"data-prep-map","phase":"Failed","podName":"p-1","finishedAt":"2026-11-24T11:30:00Z"}]"#;
 

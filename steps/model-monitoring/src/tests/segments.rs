@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::home::{Home, Names, Rows};
 use crate::content::Period;
-use crate::report::FailOn;
+use common::settings::FailOn;
 
 async fn drifted() -> (Home, String) {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;

@@ -13,7 +13,9 @@ use common::webhook::Webhook;
 use serde_json::json;
 use services::{Received, Receiver, free_port};
 
-use crate::notify::{self, Channel, Ended, NotifyFormat, NotifyOn};
+use common::settings::{NotifyFormat, NotifyOn};
+
+use crate::notify::{self, Channel, Ended};
 
 const TOKEN: &str = "T0/B0/wrong-secret-7Jp4";
 const KEY: &str = "_attempts/25.05.1/alameda-pipeline-x1.json";

@@ -2,8 +2,9 @@
 
 use super::home::{DATA, Data, FAIR, GOOD, Home, flags, told};
 use super::verdict;
-use crate::gate::Metric;
 use crate::verdict::{Comparison, Side};
+use common::metrics::Metric;
+use common::settings::GateArgs;
 
 /// Version 2 of the data has other features.
 pub(super) const OTHER: Data = Data {
@@ -72,8 +73,11 @@ async fn without_fair_raw_files_a_champion_is_not_comparable() {
         };
         // A filter leaves one class for the AUC; here accuracy is enough.
         let gate = |flags| crate::Promote {
-            gate_metric: Metric::Accuracy,
-            gate_floor: 0.1,
+            gate: GateArgs {
+                gate_metric: Metric::Accuracy,
+                gate_floor: 0.1,
+                ..super::home::gate()
+            },
             ..flags
         };
         let first = home.register(&champion, FAIR).await;

@@ -22,8 +22,10 @@ use common::step::{Outputs, Step, blocking};
 use common::store::Store;
 use common::tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
 
-use crate::gate::Metric;
-use crate::{Mode, Promote};
+use common::metrics::Metric;
+use common::settings::{GateArgs, GateMode};
+
+use crate::Promote;
 
 /// How long a call is tried again: enough for a server that is busy.
 const BUDGET: Budget = Budget(Duration::from_secs(10));
@@ -324,15 +326,22 @@ pub(crate) fn flags(version: u64) -> Promote {
     Promote {
         model_name: name(),
         model_version: Some(version),
-        gate: Mode::Soft,
-        gate_metric: Metric::RocAuc,
-        gate_floor: 0.6,
-        gate_margin: 0.005,
-        gate_window: 90,
+        gate: gate(),
         rollback: false,
         expect: None,
         raw_url: None,
         tracking: TrackingArgs::default(),
+    }
+}
+
+/// The defaults.
+pub(crate) fn gate() -> GateArgs {
+    GateArgs {
+        gate: GateMode::Soft,
+        gate_metric: Metric::RocAuc,
+        gate_floor: 0.6,
+        gate_margin: 0.005,
+        gate_window: 90,
     }
 }
 

@@ -216,7 +216,10 @@ async fn a_refused_candidate_is_judged_once() {
         .promote_with(
             &home.step,
             &Promote {
-                gate_margin: 0.4,
+                gate: common::settings::GateArgs {
+                    gate_margin: 0.4,
+                    ..super::home::gate()
+                },
                 ..flags(worse)
             },
         )

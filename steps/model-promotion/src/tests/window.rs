@@ -1,9 +1,10 @@
 //! The champions before the current one: small losses do not add up.
 
 use common::layout;
+use common::settings::GateArgs;
 use common::tracking::CHAMPION;
 
-use super::home::{DATA, Data, FAIR, GOOD, Home, auc, flags, told};
+use super::home::{DATA, Data, FAIR, GOOD, Home, auc, flags, gate, told};
 use super::verdict;
 use crate::Promote;
 use crate::verdict::Source;
@@ -13,8 +14,11 @@ const MARGIN: f64 = 0.035;
 
 fn with_margin(version: u64) -> Promote {
     Promote {
-        gate_floor: 0.1,
-        gate_margin: MARGIN,
+        gate: GateArgs {
+            gate_floor: 0.1,
+            gate_margin: MARGIN,
+            ..gate()
+        },
         ..flags(version)
     }
 }
@@ -53,7 +57,10 @@ async fn seventeen_trainings_each_a_little_worse_move_the_alias_at_most_once() {
         for (i, coefficients) in downhill(17).into_iter().enumerate() {
             let version = home.register(&DATA, coefficients).await;
             let gate = Promote {
-                gate_window: window,
+                gate: GateArgs {
+                    gate_window: window,
+                    ..with_margin(version).gate
+                },
                 ..with_margin(version)
             };
             let (promoted, reason) = promote(&home, version, &gate).await;
@@ -191,7 +198,10 @@ async fn a_champion_of_before_the_window_is_forgotten() {
         home.date_moves(CHAMPION, days).await;
         // Another gate, so that the verdict is a new one.
         let gate = Promote {
-            gate_floor: 0.1 + f64::from(days) * 1e-6,
+            gate: GateArgs {
+                gate_floor: 0.1 + f64::from(days) * 1e-6,
+                ..gate.gate.clone()
+            },
             ..gate.clone()
         };
         assert_eq!(

@@ -98,8 +98,11 @@ async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
         };
         let outputs = home
             .train(&Train {
-                c: case.c,
-                class_weight,
+                fit: common::settings::TrainingArgs {
+                    c: case.c,
+                    class_weight,
+                    ..flags.fit.clone()
+                },
                 ..flags
             })
             .await

@@ -13,6 +13,7 @@ use common::manifest::{self, Column, DatasetManifest, Header, Inputs, RawShard};
 use common::model::ClassWeight;
 use common::parts::PartWriter;
 use common::retry::Budget;
+use common::settings::{SegmentsArgs, TrainingArgs};
 use common::step::{Outputs, Step, blocking};
 use common::store::Store;
 use common::tracking::{Tracking, TrackingArgs};
@@ -251,13 +252,17 @@ pub(crate) fn flags(train_manifest: &str, holdout_manifest: &str) -> Train {
         model_name: "churn".parse().unwrap(),
         train_manifest: train_manifest.to_owned(),
         holdout_manifest: holdout_manifest.to_owned(),
-        family: "logistic-regression".to_owned(),
-        c: 1.0,
-        class_weight: ClassWeight::Balanced,
-        max_iter: 1000,
-        tol: 1e-10,
-        threshold: 0.5,
-        segment_columns: SegmentColumns::Automatic,
+        fit: TrainingArgs {
+            family: "logistic-regression".to_owned(),
+            c: 1.0,
+            class_weight: ClassWeight::Balanced,
+            max_iter: 1000,
+            tol: 1e-10,
+            threshold: 0.5,
+        },
+        segments: SegmentsArgs {
+            segment_columns: SegmentColumns::Automatic,
+        },
         tracking: TrackingArgs::default(),
     }
 }

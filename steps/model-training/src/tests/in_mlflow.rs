@@ -133,7 +133,10 @@ async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
     assert_eq!(read("whole"), found);
     let other = home
         .train(&crate::Train {
-            c: 0.5,
+            fit: common::settings::TrainingArgs {
+                c: 0.5,
+                ..flags.fit.clone()
+            },
             ..flags.clone()
         })
         .await

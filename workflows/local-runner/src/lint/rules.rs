@@ -87,7 +87,7 @@ use Argo::{No, Partly, Yes};
 /// Rules whose findings refuse nothing: what is told for one release before it is refused.
 pub(crate) const WARNINGS: [&str; 1] = ["image-parameter"];
 
-pub(crate) static RULES: [Rule; 73] = [
+pub(crate) static RULES: [Rule; 76] = [
     // ---- Documents
     rule(
         "yaml",
@@ -607,5 +607,26 @@ pub(crate) static RULES: [Rule; 73] = [
         "the step refuses it in the middle of the night",
         "see docs/contract.md for what the variable takes",
         "docs/contract.md",
+    ),
+    rule(
+        "data",
+        No,
+        "the first step refuses the data contract",
+        "see config-maps/README.md for what dataset.json holds",
+        "config-maps/README.md",
+    ),
+    rule(
+        "features",
+        No,
+        "the first step refuses the query",
+        "see config-maps/README.md for what features.sql may compute",
+        "config-maps/README.md",
+    ),
+    rule(
+        "publishing",
+        No,
+        "where there is a database the first step refuses it; elsewhere predictions stay parquet",
+        "",
+        "docs/predictions-table.md",
     ),
 ];

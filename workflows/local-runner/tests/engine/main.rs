@@ -8,5 +8,6 @@ mod lab;
 mod notify;
 mod retries;
 mod rules;
+mod settings;
 mod signals;
 mod skeleton;

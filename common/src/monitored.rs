@@ -3,15 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::failure::Failure;
 use anyhow::Result;
-use common::failure::Failure;
 
 /// What the score is called among the columns.
-pub(crate) const SCORE: &str = "score";
+pub const SCORE: &str = "score";
 
 /// Which columns the verdict is on, as the setting `MONITOR_COLUMNS` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum MonitorColumns {
+pub enum MonitorColumns {
     /// All.
     #[default]
     All,
@@ -62,7 +62,7 @@ impl fmt::Display for MonitorColumns {
 
 impl MonitorColumns {
     /// Whether the verdict is on a column.
-    pub(crate) fn judges(&self, name: &str) -> bool {
+    pub fn judges(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Only(names) => names.iter().any(|of| of == name),
@@ -72,7 +72,7 @@ impl MonitorColumns {
 
     /// # Errors
     /// A name that no column has: exit 2, with what there is.
-    pub(crate) fn check(&self, columns: &[String]) -> Result<()> {
+    pub fn check(&self, columns: &[String]) -> Result<()> {
         let (Self::Only(names) | Self::AllBut(names)) = self else {
             return Ok(());
         };
