@@ -20,6 +20,9 @@ const ATTEMPTS: usize = 20;
 
 /// Where the aliases point before anything is moved.
 struct Standing {
+    /// Whether the candidate was champion at some time. Read before the aliases: the same step that
+    /// runs twice at once may move the candidate in between, which is no roll back.
+    candidate_held: bool,
     champion: Option<u64>,
     previous: Option<u64>,
 }
@@ -34,10 +37,17 @@ pub(crate) async fn promote(
 ) -> Result<Outputs> {
     let candidate = tracking.version(&flags.model_name, version).await?;
     for _ in 0..ATTEMPTS {
+        let candidate_held = tracking
+            .ever_held(&flags.model_name, CHAMPION, candidate.version)
+            .await?;
         // The alias that is written first is read first: what it holds is then no younger than the champion.
         let previous = tracking.alias(&flags.model_name, PREVIOUS_CHAMPION).await?;
         let champion = tracking.alias(&flags.model_name, CHAMPION).await?;
-        let standing = Standing { champion, previous };
+        let standing = Standing {
+            candidate_held,
+            champion,
+            previous,
+        };
         let (key, verdict) = judge(step, store, tracking, flags, &candidate, &standing).await?;
         let in_place = champion == Some(candidate.version);
         let (key, verdict) = match verdict.promoted && !in_place {
@@ -96,10 +106,7 @@ async fn judge(
                 .write(step, store, folder)
                 .await;
         }
-        if tracking
-            .ever_held(name, CHAMPION, candidate.version)
-            .await?
-        {
+        if standing.candidate_held {
             let why = format!(
                 "version {} was champion before and was rolled back: --rollback --expect={champion} gives it the alias again",
                 candidate.version
