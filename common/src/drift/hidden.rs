@@ -39,20 +39,22 @@ impl Hidden {
     pub fn new(reference: &Profile) -> Self {
         let (grid, count) = (reference.grid(), reference.count());
         let heavy = |&(_, rows): &(i32, u64)| rows as f64 >= HEAVY * count as f64;
-        let buckets = match reference.values() {
-            // Few values are counted one by one.
-            Some(_) => Vec::new(),
-            None => reference
-                .filled()
-                .filter(heavy)
-                .map(|(bucket, rows)| Heavy {
+        let buckets = reference
+            .filled()
+            .filter(heavy)
+            .filter_map(|(bucket, rows)| {
+                let candidates = match reference.values() {
+                    Some(values) => few(grid, values, bucket)?,
+                    None => candidates(reference, bucket),
+                };
+                Some(Heavy {
                     bucket,
                     reference: rows,
                     rows: 0,
-                    candidates: candidates(reference, bucket),
+                    candidates,
                 })
-                .collect(),
-        };
+            })
+            .collect();
         Self {
             grid,
             count,
@@ -104,6 +106,15 @@ impl Hidden {
         }
         hidden as f64 / self.count as f64
     }
+}
+
+/// The values in a bucket, of few that are known; `None` for one alone, which hides nothing.
+fn few(grid: Grid, values: &[(f64, u64)], bucket: i32) -> Option<Vec<(f64, u64)>> {
+    let within = values.iter().map(|(value, _)| (*value, 0));
+    let within: Vec<_> = within
+        .filter(|(value, _)| grid.bucket(*value) == bucket)
+        .collect();
+    (within.len() > 1).then_some(within)
 }
 
 /// Values that columns repeat: the ends of the range, and the roundest number of a bucket, such as 0 or 1000.

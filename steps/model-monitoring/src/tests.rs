@@ -8,6 +8,7 @@ mod in_mlflow;
 mod judging;
 mod notify;
 mod numbers;
+mod profiles;
 mod reuse;
 mod segments;
 mod webhook;

@@ -112,7 +112,7 @@ impl Findings {
         if outside.later_rows > 0 {
             let shown = match outside.later_rows == content.quality.rows {
                 true => "",
-                false => " They are in no day below.",
+                false => " Such rows are in no day below.",
             };
             let text = format!(
                 "{} dated after the day of scoring, {}, up to {}.{shown}",
@@ -124,7 +124,7 @@ impl Findings {
         }
         if outside.ancient_rows > 0 {
             let text = format!(
-                "{} dated long before all others, from {} on. They are in no day below.",
+                "{} dated long before all others, from {} on. Such rows are in no day below.",
                 are(outside.ancient_rows),
                 up_to(outside.earliest)
             );

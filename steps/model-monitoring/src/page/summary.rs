@@ -227,6 +227,13 @@ fn drifted(drift: &Drift) -> [Markup; 2] {
     let most = match drift.features.first() {
         Some(ColumnDrift {
             name,
+            hidden: Some(_),
+            verdict: Verdict::Warn,
+            judged: true,
+            ..
+        }) => format!("{name} cannot be judged"),
+        Some(ColumnDrift {
+            name,
             psi: Some(psi),
             judged: true,
             ..
@@ -243,10 +250,11 @@ fn drifted(drift: &Drift) -> [Markup; 2] {
         }
         None => "nothing to compare".to_owned(),
     };
+    let judged = drift.features.iter().filter(|of| of.judged).count();
     [
         card(
             "Drifted features",
-            &format!("{} of {}", drift.drifted_features, drift.features.len()),
+            &format!("{} of {judged}", drift.drifted_features),
             &most,
         ),
         card(

@@ -1,6 +1,8 @@
 //! The dashboard over real predictions, in Postgres and in a store, as programs and as Prometheus see it.
 
+mod dates;
 mod in_browser;
+mod several;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -42,9 +44,13 @@ fn server() -> &'static Postgres {
 }
 
 fn table() -> Table {
+    table_of("predictions")
+}
+
+fn table_of(name: &str) -> Table {
     let arguments = TableArgs {
         database_schema: "public".to_owned(),
-        predictions_table: "predictions".to_owned(),
+        predictions_table: name.to_owned(),
         predictions_partition: PartitionBy::None,
     };
     arguments.table().unwrap()
@@ -143,8 +149,21 @@ async fn baseline(home: &Home, results: &ResultsManifest) -> Arc<Baseline> {
 
 /// Publishes rows as the version of a model; gives nothing, for the database holds it.
 async fn publish(home: &Home, url: &str, rows: Rows, model_version: u64, data_version: &str) {
+    let set = ("m", model_version, data_version);
+    publish_to(&table(), home, url, rows, set).await;
+}
+
+/// Publishes rows to a table, as those of a model, its version and a data version.
+async fn publish_to(
+    table: &Table,
+    home: &Home,
+    url: &str,
+    rows: Rows,
+    (model, model_version, data_version): (&str, u64, &str),
+) {
     let key = home.results(&[rows]).await;
     let mut results: ResultsManifest = manifest::require(&home.store, &key).await.unwrap();
+    results.model_name = model.parse().unwrap();
     results.model_version = model_version;
     results.data_version = version(data_version);
     results.header.fingerprint = format!("{model_version} {data_version}");
@@ -158,7 +177,7 @@ async fn publish(home: &Home, url: &str, rows: Rows, model_version: u64, data_ve
     }
     let database = Database::new(&Settings::from_url(url).unwrap(), &home.step).unwrap();
     database
-        .publish(&table(), &sorter.finish().unwrap())
+        .publish(table, &sorter.finish().unwrap())
         .await
         .unwrap();
 }
@@ -683,23 +702,11 @@ async fn every_table_is_a_file() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_alone_shows_the_same_days() {
-    let home = home().await;
-    let rows = Rows::simple(800);
-    let at = serve(
-        &home,
-        Source::store(home.store.clone(), home.timezone),
-        Access::Open,
-    )
-    .await;
-    assert!(
-        page(at, "/").await.contains("alameda demo"),
-        "an empty store says what to run"
-    );
-    let key = home.results(std::slice::from_ref(&rows)).await;
+/// Results with the profiles of their days, as scoring writes them.
+async fn score(home: &Home, rows: &Rows) {
+    let key = home.results(std::slice::from_ref(rows)).await;
     let mut results: ResultsManifest = manifest::require(&home.store, &key).await.unwrap();
-    let baseline = baseline(&home, &results).await;
+    let baseline = baseline(home, &results).await;
     let mut profiler = Profiler::new(&baseline, 1 << 26);
     let days: Vec<Option<i32>> = rows
         .at
@@ -742,6 +749,23 @@ async fn a_store_alone_shows_the_same_days() {
         });
     }
     home.store.put_json(&key, &results).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_alone_shows_the_same_days() {
+    let home = home().await;
+    let rows = Rows::simple(800);
+    let at = serve(
+        &home,
+        Source::store(home.store.clone(), home.timezone),
+        Access::Open,
+    )
+    .await;
+    assert!(
+        page(at, "/").await.contains("alameda demo"),
+        "an empty store says what to run"
+    );
+    score(&home, &rows).await;
     let shown: Vec<Value> =
         serde_json::from_str(&page(at, "/tables/days.json?model=m").await).unwrap();
     assert_eq!(shown.len(), 4);

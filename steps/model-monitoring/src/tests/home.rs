@@ -80,6 +80,8 @@ pub(super) struct Home {
     pub(super) timezone: Tz,
     /// A text of each row, by its place in its part.
     pub(super) region: Option<fn(usize) -> Option<&'static str>>,
+    /// What that text is for.
+    pub(super) region_role: Role,
     /// What training held of columns that the model does not use.
     pub(super) categories: Vec<CategoryProfile>,
     pub(super) columns: MonitorColumns,
@@ -143,6 +145,7 @@ impl Home {
             threshold: 0.5,
             timezone: Tz::UTC,
             region: None,
+            region_role: Role::Ignored,
             categories: Vec::new(),
             columns: MonitorColumns::All,
         };
@@ -298,7 +301,7 @@ impl Home {
         }
         if let Some(region) = self.region {
             let texts = StringArray::from_iter((0..rows.len()).map(region));
-            columns.push(("region".into(), "Utf8", Role::Ignored, Arc::new(texts)));
+            columns.push(("region".into(), "Utf8", self.region_role, Arc::new(texts)));
         }
         let decided: Vec<Option<i64>> = rows
             .score

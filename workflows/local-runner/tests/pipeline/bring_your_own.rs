@@ -12,7 +12,7 @@ use arrow::array::{
 
 use crate::bench::{Bench, unit};
 
-/// Writes a configuration named `default`; settings that `settings` names take its values.
+/// Writes a configuration named `default`; settings that `settings` names take its values, those that are comments too.
 fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &str)]) -> PathBuf {
     let config = bench.folder().join("config-maps");
     fs::create_dir(&config).unwrap();
@@ -20,9 +20,10 @@ fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &s
     let kept = fs::read_to_string(default.join("ml-config.yaml")).unwrap();
     let mut lines = String::new();
     for line in kept.lines() {
-        let changed = settings
-            .iter()
-            .find(|(name, _)| line.trim_start().starts_with(&format!("{name}:")));
+        let changed = settings.iter().find(|(name, _)| {
+            let setting = line.trim_start().trim_start_matches("# ");
+            setting.starts_with(&format!("{name}:"))
+        });
         match changed {
             Some((name, value)) => writeln!(lines, "  {name}: '{value}'").unwrap(),
             None => writeln!(lines, "{line}").unwrap(),
@@ -304,4 +305,67 @@ fn texts_that_the_model_ignores_become_segments_and_a_new_value_is_a_finding() {
         findings.contains("5 % of the rows hold") && findings.contains("west"),
         "{findings}"
     );
+}
+
+/// Settings say which ignored columns divide the rows, integers too, and which columns decide nothing.
+#[test]
+fn settings_name_the_segments_and_take_columns_out_of_the_verdict() {
+    let bench = Bench::empty();
+    let config = configure(
+        &bench,
+        r#"{"columns": [
+            {"name": "id", "type": "int32", "role": "id"},
+            {"name": "x", "type": "float64", "role": "feature"},
+            {"name": "w", "type": "float64", "role": "feature"},
+            {"name": "region", "type": "utf8", "role": "ignored"},
+            {"name": "shop", "type": "int64", "role": "ignored"},
+            {"name": "hot", "type": "bool", "role": "target"}
+        ]}"#,
+        "SELECT * FROM raw",
+        &[
+            ("TRAIN_GLOB", "train/*.csv"),
+            ("PREDICT_GLOB", "predict/*.csv"),
+            ("SEGMENT_COLUMNS", "shop"),
+            ("MONITOR_COLUMNS", "-w"),
+        ],
+    );
+    let csv = |seed: u64, shift: f64| {
+        let mut text = "id,x,w,region,shop,hot\n".to_owned();
+        for i in 0..1_000 {
+            let x = 40.0 * unit(seed, i, 1);
+            let w = shift + unit(seed, i, 3);
+            let hot = x + 10.0 * unit(seed, i, 2) > 25.0;
+            let (id, region, shop) = (seed * 1000 + i, ["north", "south"][i as usize % 2], i % 3);
+            writeln!(text, "{id},{x},{w},{region},{shop},{hot}").unwrap();
+        }
+        text
+    };
+    for file in 0..3 {
+        fs::write(bench.raw(&format!("train/{file}.csv")), csv(file, 0.0)).unwrap();
+    }
+    fs::write(bench.raw("predict/a.csv"), csv(7, 0.9)).unwrap();
+    run(&bench, &config, "heat");
+
+    let results = bench
+        .json("results/2026-11/heat/v1/_manifest.json")
+        .to_string();
+    assert!(
+        results.contains(r#""name":"shop""#) && !results.contains("region"),
+        "{results}"
+    );
+    let report = bench.json("reports/2026-11/heat/v1/report.json");
+    let segments = report["segments"]["columns"].as_array().unwrap();
+    assert_eq!(segments.len(), 1);
+    assert_eq!(segments[0]["column"], "shop");
+    assert_eq!(segments[0]["values"].as_array().unwrap().len(), 3);
+    let features = report["drift"]["features"].as_array().unwrap();
+    let w = features.iter().find(|of| of["name"] == "w").unwrap();
+    assert_eq!(
+        (&w["verdict"], &w["judged"]),
+        (&"alert".into(), &false.into())
+    );
+    assert_eq!(report["drift"]["drifted_features"], 0);
+    assert_ne!(report["verdict"], "alert");
+    let findings = report["findings"].to_string();
+    assert!(findings.contains("The verdict is not on w"), "{findings}");
 }

@@ -4,7 +4,7 @@ use common::drift::Thresholds;
 
 use super::{document, empty, files, heading, link, troubled};
 use crate::dashboard::choice::{self, PERIODS};
-use crate::dashboard::{Choice, Model, SCORE, Side};
+use crate::dashboard::{Choice, Live, Model, SCORE, Side};
 use crate::format::rows;
 use crate::html::{Markup, escaped, leaf, nothing, tag, tagged, text};
 use crate::page::{days, drift, note, performance, quality, section, segments, summary};
@@ -187,19 +187,29 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
             rows(lost)
         ),
     };
-    let outside = match (live.outside.later_rows, live.outside.ancient_rows) {
-        _ if side.choice.from.is_some() || side.choice.to.is_some() => String::new(),
-        (0, 0) => String::new(),
-        (later, ancient) => format!(
-            " {} dated after the day of scoring and {} dated long before all others are in no day.",
-            rows(later),
-            rows(ancient)
-        ),
-    };
+    let outside = outside(live, &side.choice);
     note(format!(
         "Counted in profiles: shares and confusion are exact, and PSI but for values at the ends of training; PR AUC and log loss \
          need the rows, and stand in the reports.{auc}{holdout}{labels}{left_out}{outside}"
     ))
+}
+
+/// Which dates are in no day, where all days are asked for.
+fn outside(live: &Live, choice: &Choice) -> String {
+    let later = "dated after the day of scoring";
+    let ancient = "dated long before all others";
+    let found: Vec<String> = [
+        (live.outside.later_rows, later),
+        (live.outside.ancient_rows, ancient),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, which)| format!("{} {which}", rows(count)))
+    .collect();
+    if found.is_empty() || choice.from.is_some() || choice.to.is_some() {
+        return String::new();
+    }
+    format!(" In no day: {}.", found.join(", "))
 }
 
 /// What can be chosen. It works without a script.
