@@ -36,7 +36,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
         _ if name.is_empty() => Err("the name is empty".to_owned()),
         _ if name.contains('\0') => Err(format!("{name:?} holds a zero byte")),
         _ if name.len() > NAME_BYTES => Err(format!(
-            "{name:?} has {} bytes, and Postgres keeps {NAME_BYTES} of a name",
+            "{name:?} has {} bytes, and Postgres keeps {NAME_BYTES} bytes of a name",
             name.len()
         )),
         _ => Ok(()),
