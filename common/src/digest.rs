@@ -5,7 +5,14 @@ use std::io::Read;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::store::Written;
+/// Size and digest of what was written or read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Hex digest of the content.
+    pub sha256: String,
+}
 
 /// A running digest.
 #[derive(Clone, Default)]

@@ -16,8 +16,9 @@ use crate::digest;
 use crate::failure::Failure;
 use crate::layout;
 use crate::manifest::Inputs;
-use crate::step::{Cache, Step, wait};
+use crate::step::{Cache, Step};
 use crate::store::Store;
+use crate::threads::wait;
 
 /// Groups at most, whatever is asked for: Argo's UI and etcd suffer from many nodes.
 pub const MAX_GROUPS: usize = 200;

@@ -10,8 +10,8 @@ use crate::failure::Failure;
 use crate::model::Classes;
 use crate::parts;
 use crate::raw::{RawFile, Reads, files};
-use crate::step::wait;
 use crate::store::{Object, Store};
+use crate::threads::wait;
 use crate::work::Work;
 
 /// Some rows of a label file.

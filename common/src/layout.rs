@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::store::check_key;
 
 pub use work::*;
 
@@ -223,7 +224,7 @@ pub fn dataset_of_manifest(key: &str) -> Option<&str> {
         ["train" | "holdout", version] | ["predict", version, _] => version,
         _ => return None,
     };
-    let known = check(folder).is_ok() && DataVersion::parse(version, Tz::UTC).is_ok();
+    let known = check_key(folder).is_ok() && DataVersion::parse(version, Tz::UTC).is_ok();
     known.then_some(folder)
 }
 
@@ -307,17 +308,6 @@ pub fn number(key: &str) -> Option<u64> {
     key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
 }
 
-/// Refuses keys that leave the root or are not in normal form.
-pub fn check(key: &str) -> anyhow::Result<&str> {
-    let bad = |segment: &str| segment.is_empty() || segment == "." || segment == "..";
-    if key.split('/').any(bad) || key.contains('\\') || key.contains('\0') {
-        return Err(Failure::usage(format!(
-            "key {key:?} is refused: a key is relative, has no empty, '.' or '..' segment and no backslash"
-        )));
-    }
-    Ok(key)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,9 +386,9 @@ mod tests {
     #[test]
     fn keys_never_leave_the_root() {
         for key in ["../x", "a/../b", "/etc/passwd", "a//b", "a/./b", "", "a\\b"] {
-            assert!(check(key).is_err(), "{key:?}");
+            assert!(check_key(key).is_err(), "{key:?}");
         }
-        assert!(check("train/25.05.1/_manifest.json").is_ok());
+        assert!(check_key("train/25.05.1/_manifest.json").is_ok());
     }
 
     #[test]

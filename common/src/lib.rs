@@ -35,6 +35,8 @@ pub mod settings;
 pub mod spill;
 pub mod step;
 pub mod store;
+pub mod threads;
+
 #[cfg(feature = "mlflow")]
 pub mod tracking;
 #[cfg(feature = "webhook")]

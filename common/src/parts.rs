@@ -19,8 +19,8 @@ use parquet::schema::types::ColumnPath;
 use crate::failure::Failure;
 use crate::manifest::Part;
 use crate::model::{ClassValue, Classes};
-use crate::step::wait;
 use crate::store::{BlockingUpload, LocalFile, Store};
+use crate::threads::wait;
 use crate::work::Work;
 
 pub use batches::{BATCH_BYTES, BATCH_ROWS, batch_rows};

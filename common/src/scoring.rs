@@ -12,8 +12,9 @@ use crate::manifest::DatasetManifest;
 use crate::metrics::{Classification, RankMetrics, Report, rank_metrics};
 use crate::model::Model;
 use crate::spill::{Sorters, from_ordered_bits, ordered_bits};
-use crate::step::{Progress, Step, blocking};
+use crate::step::{Progress, Step};
 use crate::store::Store;
+use crate::threads::blocking;
 use crate::work::Work;
 
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not grow with the rows, and

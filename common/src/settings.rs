@@ -8,6 +8,7 @@
 //! ```
 
 mod parsers;
+mod program;
 #[cfg(test)]
 mod tests;
 mod wrong;
@@ -28,10 +29,11 @@ use crate::metrics::Metric;
 use crate::model::{ClassWeight, LOGISTIC_REGRESSION};
 use crate::monitored::MonitorColumns;
 use crate::selection::PredictShards;
-use crate::step::RawArgs;
+use crate::step::with_shared;
+use crate::store::RawArgs;
 
-pub use parsers::timezone;
-pub use wrong::{ConfigMapKeys, Problem, is_known, message, refusal, wrong};
+pub use program::{main, main_with};
+pub use wrong::{ConfigMapKeys, is_known, refusal, wrong};
 
 use parsers::{
     class_weight, connections, family, from_zero, name_in_postgres, not_negative, number, positive,
@@ -405,7 +407,7 @@ impl TrackingArgs {
 /// The flags of every group, each with its variable.
 pub fn all() -> Vec<Arg> {
     let command = Command::new("settings");
-    let command = crate::step::with_shared(command);
+    let command = with_shared(command);
     let command = RawArgs::augment_args(command);
     let command = ConfigArgs::augment_args(command);
     let command = PreparationArgs::augment_args(command);

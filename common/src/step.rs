@@ -3,11 +3,15 @@
 //! A step's `main.rs` is one line, and its library hands its verbs to [`main`]:
 //!
 //! ```text
-//! pub fn main() -> ExitCode { step::main(command(), run) }
+//! pub fn main() -> ExitCode { settings::main(command(), run) }
 //! ```
+//!
+//! It stands below the object store and the settings: both are handed in.
 
 mod arguments;
+mod findings;
 mod folders;
+mod opened;
 mod outputs;
 mod progress;
 mod resources;
@@ -27,23 +31,23 @@ use anyhow::{Context, Result, anyhow};
 use chrono_tz::Tz;
 use clap::{CommandFactory, Subcommand};
 use futures::FutureExt;
-use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tracing::Instrument;
 
 use crate::failure::{self, Failure};
 use crate::retry::Budget;
-use crate::store::{Access, Environment, OpenUploads, Role, Store};
 use crate::work::{Disk, Work, size};
 
-pub(crate) use arguments::with_shared;
-pub use arguments::{Cache, Exceptions, RawArgs, Verbatim, refusal};
+pub use arguments::{Cache, Exceptions, Verbatim, refusal, timezone, with_shared};
+pub use findings::{Findings, Problem};
+pub use opened::Close;
 pub use outputs::Outputs;
 pub use progress::Progress;
 
 use arguments::{Cli, Read, Shared};
 use folders::Out;
+use opened::Opened;
 use workers::Workers;
 
 /// How long a verb may take to close what it opened after SIGTERM; Kubernetes kills after 30 s.
@@ -67,8 +71,9 @@ pub struct Step {
     stop: Arc<AtomicBool>,
     stopping: Arc<Notify>,
     progress: Progress,
-    environment: Environment,
-    uploads: Arc<OpenUploads>,
+    /// In place of those of the process.
+    variables: Option<Arc<BTreeMap<String, String>>>,
+    opened: Opened,
 }
 
 /// The command line of a step: the shared flags and its verbs.
@@ -76,20 +81,13 @@ pub fn command<V: Subcommand>(name: &'static str, about: &'static str) -> clap::
     Cli::<V>::command().name(name).bin_name(name).about(about)
 }
 
-/// Runs a step whose verbs all refuse wrong settings before anything else; see [`main_with`].
-pub fn main<V: Subcommand>(
-    command: clap::Command,
-    run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
-) -> ExitCode {
-    main_with(command, Exceptions::default(), run)
-}
-
-/// Runs a step: reads its arguments and the settings of all steps, runs the verb, writes its
-/// outputs, and gives the exit code of the contract.
+/// Runs a step: reads its arguments, refuses it for what was found wrong with the settings of all
+/// steps, runs the verb, writes its outputs, and gives the exit code of the contract.
 ///
 /// This is the only place that prints to stdout.
-pub fn main_with<V: Subcommand>(
+pub fn main<V: Subcommand>(
     command: clap::Command,
+    findings: Findings,
     exceptions: Exceptions,
     run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
 ) -> ExitCode {
@@ -100,7 +98,7 @@ pub fn main_with<V: Subcommand>(
         cli: Cli { shared, verb },
         wrong,
         unread,
-    } = match arguments::read::<V>(command.clone(), &line, exceptions) {
+    } = match arguments::read::<V>(command.clone(), &line, findings, exceptions) {
         Ok(read) => read,
         Err(error) => return ExitCode::from(arguments::report(&error, &line)),
     };
@@ -190,7 +188,7 @@ fn start<V: Subcommand>(
             let result = AssertUnwindSafe(step.stoppable(run(&step, verb)))
                 .catch_unwind()
                 .await;
-            step.uploads
+            step.opened
                 .close(if step.check().is_err() {
                     ABORT_GRACE
                 } else {
@@ -235,8 +233,8 @@ impl Step {
             work: Work::new(&work, disk, memory / threads as u64),
             stop: Arc::default(),
             stopping: Arc::default(),
-            environment: Environment::of_process(),
-            uploads: Arc::default(),
+            variables: None,
+            opened: Opened::default(),
             progress: Progress::new(shared.progress_file.clone(), telemetry::is_text(shared.log)),
             shared: Arc::new(shared),
         })
@@ -352,14 +350,14 @@ impl Step {
     }
 
     /// The same step with its store elsewhere and with other variables, for tests.
-    pub fn with_store(&self, url: &str, environment: Environment) -> Self {
+    pub fn with_store(&self, url: &str, variables: BTreeMap<String, String>) -> Self {
         let shared = Shared {
             store_url: Some(url.to_owned()),
             ..(*self.shared).clone()
         };
         Self {
             shared: Arc::new(shared),
-            environment,
+            variables: Some(Arc::new(variables)),
             ..self.clone()
         }
     }
@@ -420,29 +418,19 @@ impl Step {
         self.shared.retry_budget
     }
 
-    /// Opens the object store.
-    pub fn store(&self) -> Result<Store> {
-        let url = self.shared.store_url.as_deref().ok_or_else(|| {
-            Failure::usage("--store-url is missing: give it, or set STORE_URL, such as --store-url .alameda/store")
-        })?;
-        Store::create_with(url, &self.access(Role::Store))
-            .context("opening the store (--store-url, STORE_URL)")
+    /// Root of the object store; `None` where it is not given.
+    pub fn store_url(&self) -> Option<&str> {
+        self.shared.store_url.as_deref()
     }
 
-    /// Opens the raw files, which must exist.
-    pub fn raw(&self, url: &str) -> Result<Store> {
-        Store::open_with(url, &self.access(Role::Raw))
-            .context("opening the raw files (--raw-url, RAW_URL)")
+    /// Variables in place of those of the process, in tests.
+    pub fn variables(&self) -> Option<&BTreeMap<String, String>> {
+        self.variables.as_deref()
     }
 
-    fn access(&self, role: Role) -> Access {
-        Access {
-            role,
-            environment: self.environment.clone(),
-            budget: self.retry_budget(),
-            scratch: self.work().clone(),
-            uploads: Arc::clone(&self.uploads),
-        }
+    /// What all of this step that open such things share; it is closed before the step exits.
+    pub fn opened<T: Close + Default + 'static>(&self) -> Arc<T> {
+        self.opened.of_type()
     }
 
     /// A scratch folder that vanishes when it is dropped.
@@ -577,31 +565,12 @@ impl Step {
         self.stopping.notify_waiters();
         tracing::warn!("stopping on a signal");
         // Whoever waits for an upload is let go at once.
-        match tokio::join!(tokio::time::timeout(GRACE, run), self.uploads.close(GRACE)) {
+        match tokio::join!(tokio::time::timeout(GRACE, run), self.opened.close(GRACE)) {
             // Done before it noticed.
             (Ok(Ok(outputs)), ()) => Ok(outputs),
             _ => Err(Failure::Stopped.into()),
         }
     }
-}
-
-/// Runs work that computes, or waits for files, on a thread of its own.
-pub async fn blocking<R: Send + 'static>(
-    work: impl FnOnce() -> Result<R> + Send + 'static,
-) -> Result<R> {
-    let span = tracing::Span::current();
-    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Failure::Stopped.into()),
-        },
-    }
-}
-
-/// Waits for a future on a blocking thread.
-pub fn wait<R>(future: impl Future<Output = R>) -> R {
-    Handle::current().block_on(future)
 }
 
 #[cfg(test)]

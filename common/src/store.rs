@@ -1,6 +1,7 @@
 //! The object store: one root that everything is read from and written under, a folder or a place in S3.
 
 mod address;
+mod arguments;
 mod entries;
 mod environment;
 mod file;
@@ -22,18 +23,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::layout;
 use crate::retry::Budget;
-use crate::step::blocking;
+use crate::threads::blocking;
 use crate::work::Work;
 use address::Address;
 use folder::Folder;
 use s3::{Bucket, BucketUpload};
 use upload::To;
 
+pub use arguments::RawArgs;
 pub use entries::{Entry, Kind};
 pub use environment::{Environment, Role};
-pub use file::{LocalFile, Written, hash_file};
+pub use file::{LocalFile, hash_file};
 pub use glob::matches as matches_glob;
 pub use s3::OpenUploads;
 pub use upload::{BlockingUpload, Upload};
@@ -95,6 +96,17 @@ pub struct Object {
     pub bytes: u64,
     /// What changes when the object is written anew: the time of its last change in a folder, its ETag in S3.
     pub stamp: String,
+}
+
+/// Refuses keys that leave the root or are not in normal form.
+pub fn check_key(key: &str) -> Result<&str> {
+    let bad = |segment: &str| segment.is_empty() || segment == "." || segment == "..";
+    if key.split('/').any(bad) || key.contains('\\') || key.contains('\0') {
+        return Err(Failure::usage(format!(
+            "key {key:?} is refused: a key is relative, has no empty, '.' or '..' segment and no backslash"
+        )));
+    }
+    Ok(key)
 }
 
 /// Refuses a URL that no store can be opened by, or that holds a secret: exit 2.
@@ -355,7 +367,7 @@ impl Store {
 
 /// The place of a key below a prefix, which is empty or ends with a slash.
 fn location(prefix: &str, key: &str) -> Result<Location> {
-    Location::parse(format!("{prefix}{}", layout::check(key)?))
+    Location::parse(format!("{prefix}{}", check_key(key)?))
         .map_err(|error| Failure::usage(format!("key {key:?} is refused: {error}")))
 }
 

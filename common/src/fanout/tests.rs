@@ -1,5 +1,6 @@
 use super::*;
 use crate::manifest::Part;
+use crate::store::Store;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Done(Part);
@@ -71,7 +72,7 @@ fn any_number_of_shards_makes_as_many_groups_as_asked_for_and_loses_none() {
 async fn a_rerun_resumes_inside_the_group() {
     let home = tempfile::tempdir().unwrap();
     let step = Step::for_test("probe", home.path());
-    let store = step.store().unwrap();
+    let store = Store::of(&step).unwrap();
     let plan = plan(&[1; 5]);
     let (key, groups) = plan.write(&store, 1).await.unwrap();
     assert_eq!(groups, r#"["000-of-001"]"#);
@@ -119,7 +120,7 @@ async fn a_rerun_resumes_inside_the_group() {
 async fn a_shard_whose_object_was_lost_is_done_again() {
     let home = tempfile::tempdir().unwrap();
     let step = Step::for_test("probe", home.path());
-    let store = step.store().unwrap();
+    let store = Store::of(&step).unwrap();
     let plan = plan(&[1; 2]);
     plan.write(&store, 1).await.unwrap();
     plan.map(&step, &store, "000-of-001", work(&store))
@@ -143,7 +144,7 @@ async fn a_shard_whose_object_was_lost_is_done_again() {
 async fn a_refresh_does_every_shard_again() {
     let home = tempfile::tempdir().unwrap();
     let step = Step::for_test("probe", home.path());
-    let store = step.store().unwrap();
+    let store = Store::of(&step).unwrap();
     let plan = plan(&[1; 2]);
     plan.write(&store, 1).await.unwrap();
     plan.map(&step, &store, "000-of-001", work(&store))
@@ -167,7 +168,7 @@ async fn a_refresh_does_every_shard_again() {
 async fn no_shards_are_one_group_that_does_nothing() {
     let home = tempfile::tempdir().unwrap();
     let step = Step::for_test("probe", home.path());
-    let store = step.store().unwrap();
+    let store = Store::of(&step).unwrap();
     let plan = plan(&[]);
     let (_, groups) = plan.write(&store, 4).await.unwrap();
     assert_eq!(groups, r#"["000-of-001"]"#);
@@ -182,7 +183,7 @@ async fn no_shards_are_one_group_that_does_nothing() {
 async fn unknown_groups_and_plans_are_refused_by_key() {
     let home = tempfile::tempdir().unwrap();
     let step = Step::for_test("probe", home.path());
-    let store = step.store().unwrap();
+    let store = Store::of(&step).unwrap();
     let plan = plan(&[1]);
     plan.write(&store, 1).await.unwrap();
     for id in ["007-of-009", "../../secret"] {
@@ -211,7 +212,7 @@ async fn keys(store: &Store, folder: &str) -> Vec<String> {
 async fn a_group_of_many_shards_is_marked_as_a_whole_and_its_shards_marks_are_needed_no_more() {
     let home = tempfile::tempdir().unwrap();
     let step = Step::for_test("probe", home.path());
-    let store = step.store().unwrap();
+    let store = Store::of(&step).unwrap();
     let plan = plan(&[1; 2 * MARKED_TOGETHER + 1]);
     let (_, groups) = plan.write(&store, 2).await.unwrap();
     let groups: Vec<String> = serde_json::from_str(&groups).unwrap();
@@ -267,7 +268,7 @@ async fn marks_of_groups_that_another_workflow_cut_do_not_count() {
     for parallelism in [2, 3, 4, 7] {
         let home = tempfile::tempdir().unwrap();
         let step = Step::for_test("probe", home.path());
-        let store = step.store().unwrap();
+        let store = Store::of(&step).unwrap();
         let plan = plan(&[1; 2 * MARKED_TOGETHER]);
         plan.write(&store, 1).await.unwrap();
         let whole = "000-of-001";
@@ -311,7 +312,7 @@ async fn what_went_wrong_in_a_marked_group_is_read_from_the_shards_own_mark() {
     }
     let home = tempfile::tempdir().unwrap();
     let step = Step::for_test("probe", home.path());
-    let store = step.store().unwrap();
+    let store = Store::of(&step).unwrap();
     let plan = plan(&[1; MARKED_TOGETHER]);
     plan.write(&store, 1).await.unwrap();
     let id = "000-of-001";

@@ -1,5 +1,6 @@
 use super::*;
 use crate::failure::exit_code;
+use crate::store::Store;
 
 fn inputs(sql: &str) -> Inputs {
     Inputs::new("data-prep", 1)
@@ -32,7 +33,7 @@ fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
 }
 
 async fn committed(step: &Step) -> (Store, DatasetManifest) {
-    let store = step.store().unwrap();
+    let store = Store::of(&step).unwrap();
     store.put("p", b"abc".to_vec()).await.unwrap();
     let (manifest, reused) = commit(&store, "m", manifest(step, inputs("a")), Cache::Use)
         .await

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::*;
 use crate::failure::exit_code;
-use crate::step::{Step, blocking};
+use crate::step::Step;
+use crate::threads::blocking;
 
 fn batch(rows: std::ops::Range<i64>) -> RecordBatch {
     let ids: ArrayRef = Arc::new(StringArray::from_iter_values(
@@ -25,7 +26,7 @@ fn batch(rows: std::ops::Range<i64>) -> RecordBatch {
 
 /// Writes two batches; gives the part and the file.
 async fn written(home: &Path, key: &'static str) -> (Part, crate::store::LocalFile) {
-    let store = Step::for_test("probe", home).store().unwrap();
+    let store = Store::of(&Step::for_test("probe", home)).unwrap();
     blocking(move || {
         let mut writer = PartWriter::new(&store, key.to_owned(), 3, &batch(0..1).schema())?;
         writer.write(&batch(0..10_000))?;

@@ -131,7 +131,7 @@ impl Session<'_> {
         let mut sink = Box::pin(sink);
         let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(AHEAD);
         let step = self.step.clone();
-        let made = tokio::spawn(crate::step::blocking(move || {
+        let made = tokio::spawn(crate::threads::blocking(move || {
             pieces(&mut |piece| {
                 step.check()?;
                 // Nobody takes it any more when the server has failed, which is told there.

@@ -8,10 +8,11 @@ use crate::layout::Split;
 use crate::manifest::{Header, Inputs, Part, RawShard};
 use crate::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Training};
 use crate::parts::PartWriter;
+use crate::store::Store;
 
 /// A holdout of one feature in two parts, the first of one row.
 async fn prepared(step: &Step, feature: &[f64], labels: &[u8]) -> (Config, DatasetManifest) {
-    let store = step.store().unwrap();
+    let store = Store::of(&step).unwrap();
     let mut parts: Vec<Part> = Vec::new();
     for (ordinal, range) in [0..1, 1..labels.len()].into_iter().enumerate() {
         let schema = Schema::new(vec![
@@ -161,7 +162,7 @@ async fn metrics_of_a_model_on_parts_equal_those_of_scikit_learn() {
         let progress = step.progress(dataset.rows, "rows").clone();
         let made = evaluate(
             &step,
-            &step.store().unwrap(),
+            &Store::of(&step).unwrap(),
             &config,
             &model,
             &dataset,

@@ -3,17 +3,8 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use chrono_tz::Tz;
-
 use crate::model::{ClassWeight, LOGISTIC_REGRESSION};
 use crate::published;
-
-/// A time zone by its name.
-pub fn timezone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| {
-        "give a name of the IANA time zone database, such as Europe/Berlin or Etc/UTC".to_owned()
-    })
-}
 
 pub(super) fn family(text: &str) -> Result<String, String> {
     match text {

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::*;
+use crate::step::Findings;
 
 /// What is wrong with these variables, and with these names in a ConfigMap.
 fn problems(variables: &[(&str, &str)], keys: &[&str]) -> Vec<String> {
@@ -92,7 +93,11 @@ fn all_problems_are_named_at_once_and_in_one_line() {
     let variables: BTreeMap<&str, &str> = variables.into_iter().collect();
     let variable = |name: &str| variables.get(name).map(OsString::from);
     let keys: ConfigMapKeys = ["HOLDOUT", "MODEL_CC"].into_iter().collect();
-    let text = message(&wrong(variable, &keys)).unwrap();
+    let findings = Findings {
+        problems: wrong(variable, &keys),
+        unread: Vec::new(),
+    };
+    let text = findings.message().unwrap();
     assert!(
         text.starts_with("3 settings are wrong: HOLDOUT is `10%`: give "),
         "{text}"

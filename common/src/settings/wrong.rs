@@ -2,31 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 
-use super::{DATABASE_VARIABLES, SECRETS, all, contradiction};
+use super::{CONFIG_DIR, DATABASE_VARIABLES, SECRETS, all, contradiction};
+use crate::step::{Findings, Problem};
 use crate::store::Environment;
 
 /// As much of a refused value as a message holds.
 const SHOWN_CHARACTERS: usize = 60;
-/// One setting and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// Its name.
-    pub name: String,
-    /// What is wrong, name and value included.
-    pub text: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
 
 /// Names in a model's ConfigMap, one file each where it is mounted.
 #[derive(Clone, Debug, Default)]
@@ -90,20 +76,15 @@ pub fn wrong(variable: impl Fn(&str) -> Option<OsString>, keys: &ConfigMapKeys) 
     problems
 }
 
-/// All of it in one line, which a list of steps shows whole; `None` when nothing is wrong.
-pub fn message(problems: &[Problem]) -> Option<String> {
-    let texts: Vec<&str> = problems
-        .iter()
-        .map(|problem| problem.text.as_str())
-        .collect();
-    match texts.as_slice() {
-        [] => None,
-        [only] => Some(format!("a setting is wrong: {only}")),
-        texts => Some(format!(
-            "{} settings are wrong: {}",
-            texts.len(),
-            texts.join("; ")
-        )),
+/// All that is wrong with the settings of this process.
+pub(super) fn findings() -> Findings {
+    let variable = |name: &str| std::env::var_os(name);
+    let (name, default) = CONFIG_DIR;
+    let folder = variable(name).filter(|folder| !folder.is_empty());
+    let keys = ConfigMapKeys::mounted(Path::new(&folder.unwrap_or_else(|| default.into())));
+    Findings {
+        problems: wrong(variable, &keys),
+        unread: keys.unread().map(str::to_owned).collect(),
     }
 }
 

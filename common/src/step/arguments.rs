@@ -9,12 +9,10 @@ use chrono_tz::Tz;
 use clap::error::ErrorKind;
 use clap::{Arg, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use super::Step;
+use super::findings::Findings;
 use super::telemetry::{self, Log};
 use crate::failure::{self, Failure};
 use crate::retry::Budget;
-use crate::settings::{self, ConfigMapKeys};
-use crate::store::Store;
 
 /// The file whose text Kubernetes shows.
 const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -29,7 +27,7 @@ pub struct Exceptions {
 }
 
 /// Adds the flags that every step takes.
-pub(crate) fn with_shared(command: clap::Command) -> clap::Command {
+pub fn with_shared(command: clap::Command) -> clap::Command {
     Shared::augment_args(command)
 }
 
@@ -127,7 +125,7 @@ pub(super) struct Shared {
         long,
         env = "ALAMEDA_TIMEZONE",
         default_value = "Etc/UTC",
-        value_parser = crate::settings::timezone,
+        value_parser = timezone,
         global = true,
         help_heading = "Shared options"
     )]
@@ -189,21 +187,6 @@ pub enum Cache {
     Refresh,
 }
 
-/// Where raw files lie, for the verbs that read them.
-#[derive(Clone, Debug, Args)]
-pub struct RawArgs {
-    /// Root of the raw files: a folder, a file:// URL, or s3://BUCKET/PREFIX
-    #[arg(long, env = "RAW_URL")]
-    pub raw_url: String,
-}
-
-impl RawArgs {
-    /// Opens the raw files, which must exist.
-    pub fn open(&self, step: &Step) -> Result<Store> {
-        step.raw(&self.raw_url)
-    }
-}
-
 /// A text that is taken as it is, `{{` included: what a failed workflow tells of itself may quote anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verbatim(pub String);
@@ -247,6 +230,16 @@ impl FromStr for Bytes {
             .map(Self)
             .ok_or_else(|| "give a number of bytes, such as 512MiB".to_owned())
     }
+}
+
+/// A time zone by its name.
+///
+/// # Errors
+/// What to give instead.
+pub fn timezone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| {
+        "give a name of the IANA time zone database, such as Europe/Berlin or Etc/UTC".to_owned()
+    })
 }
 
 fn threads(text: &str) -> Result<usize, String> {
@@ -332,23 +325,19 @@ pub(super) struct Read<V: Subcommand> {
     pub(super) unread: Vec<String>,
 }
 
-/// Reads a command line and the settings in the environment.
+/// Reads a command line, given what is wrong with the settings in the environment.
 ///
 /// # Errors
 /// All settings that are wrong, together with what is wrong with the line; help that was asked for.
 pub(super) fn read<V: Subcommand>(
     command: clap::Command,
     line: &[OsString],
+    mut findings: Findings,
     exceptions: Exceptions,
 ) -> Result<Read<V>> {
-    let variable = |name: &str| std::env::var_os(name);
-    let (config_dir, default) = settings::CONFIG_DIR;
-    let folder = variable(config_dir).filter(|folder| !folder.is_empty());
-    let keys = ConfigMapKeys::mounted(Path::new(&folder.unwrap_or_else(|| default.into())));
-    let mut problems = settings::wrong(variable, &keys);
     let is_left_out = |name: &str| {
-        variable(name).is_some_and(|value| value.is_empty())
-            || problems.iter().any(|problem| problem.name == name)
+        std::env::var_os(name).is_some_and(|value| value.is_empty())
+            || findings.problems.iter().any(|problem| problem.name == name)
     };
     let lenient = without_variables(command.clone(), &is_left_out);
     let parsed = parse::<V>(lenient, line.iter().cloned());
@@ -357,9 +346,9 @@ pub(super) fn read<V: Subcommand>(
         error.is_some_and(|error| error.exit_code() == 0)
     };
     let (verb, cli) = match parsed {
-        Err(error) if problems.is_empty() || is_help(&error) => return Err(error),
+        Err(error) if findings.problems.is_empty() || is_help(&error) => return Err(error),
         Err(error) => {
-            let text = settings::message(&problems).unwrap_or_default();
+            let text = findings.message().unwrap_or_default();
             return Err(Failure::usage(format!("{text}; and {}", text_of(&error))));
         }
         Ok(parsed) => parsed,
@@ -367,16 +356,17 @@ pub(super) fn read<V: Subcommand>(
     let is = |verbs: &[&str]| verbs.contains(&verb.as_str());
     if is(exceptions.independent) {
         let own = variables_of(&command, &verb);
-        problems.retain(|problem| own.contains(&problem.name));
+        findings
+            .problems
+            .retain(|problem| own.contains(&problem.name));
     }
-    let wrong = settings::message(&problems);
-    match wrong {
+    match findings.message() {
         Some(text) if !is(exceptions.tolerant) => Err(Failure::usage(text)),
         wrong => Ok(Read {
             verb,
             cli,
             wrong,
-            unread: keys.unread().map(str::to_owned).collect(),
+            unread: findings.unread,
         }),
     }
 }

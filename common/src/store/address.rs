@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::check_key;
 use crate::failure::Failure;
-use crate::layout;
 
 /// A place for objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ fn bucket(url: &str, rest: &str) -> Result<Address> {
     }
     let prefix = prefix.trim_matches('/');
     if !prefix.is_empty() {
-        layout::check(prefix).with_context(|| format!("the store {url}"))?;
+        check_key(prefix).with_context(|| format!("the store {url}"))?;
     }
     Ok(Address::Bucket {
         name: name.to_owned(),

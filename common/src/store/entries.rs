@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::folder::object_of;
 use super::{Backend, Object, Store, glob};
 use crate::failure::Failure;
-use crate::step::blocking;
+use crate::threads::blocking;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

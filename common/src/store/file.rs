@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tempfile::TempPath;
 
 use super::Object;
-use crate::digest;
+use crate::digest::{self, Written};
 use crate::work::Space;
 
 /// A file that holds an object's bytes, for as long as this lives: a reader that has opened the file may drop it.
@@ -28,15 +28,6 @@ enum Place {
         /// What the copy takes of the disk, given back together with it.
         _space: Space,
     },
-}
-
-/// Size and digest of what was written or read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Hex digest of the content.
-    pub sha256: String,
 }
 
 impl LocalFile {

@@ -4,11 +4,10 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use super::Written;
 use super::folder::FolderUpload;
 use super::s3::BucketUpload;
-use crate::digest::Hasher;
-use crate::step::wait;
+use crate::digest::{Hasher, Written};
+use crate::threads::wait;
 
 /// A streaming write that hashes what passes. Nothing is visible before [`Upload::finish`]; a dropped one leaves nothing.
 pub struct Upload {

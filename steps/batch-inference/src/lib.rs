@@ -14,8 +14,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 use common::layout::{DataVersion, ModelName};
-use common::settings::{ScoringArgs, SegmentsArgs, SelectionArgs};
-use common::step::{self, Outputs, RawArgs, Step};
+use common::settings::{self, ScoringArgs, SegmentsArgs, SelectionArgs};
+use common::step::{self, Outputs, Step};
+use common::store::{RawArgs, Store};
 use common::tracking::{ModelUri, Tracking, TrackingArgs};
 
 use backfill::Reprocess;
@@ -128,11 +129,11 @@ pub fn command() -> clap::Command {
 
 /// Runs this step.
 pub fn main() -> ExitCode {
-    step::main(command(), run)
+    settings::main(command(), run)
 }
 
 async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
-    let store = step.store()?;
+    let store = Store::of(step)?;
     match verb {
         Verb::Resolve(flags) => {
             let raw = flags.raw.open(step)?;

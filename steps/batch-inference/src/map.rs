@@ -10,8 +10,9 @@ use common::manifest::{self, DatasetManifest, File, Header, ModelManifest, Part,
 use common::model::Model;
 use common::parts::{self, PartWriter};
 use common::profiles::Baseline;
-use common::step::{Outputs, Step, wait};
+use common::step::{Outputs, Step};
 use common::store::Store;
+use common::threads::wait;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Job, Plan};

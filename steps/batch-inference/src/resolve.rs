@@ -8,8 +8,9 @@ use common::layout::{self, DataVersion, ModelName};
 use common::manifest::{self, DatasetManifest, ModelManifest, RawShard, ResultsManifest};
 use common::raw::files;
 use common::selection::{self, PredictShards, Selection};
-use common::step::{self, Cache, Outputs};
+use common::step::{Cache, Outputs};
 use common::store::{Object, Store};
+use common::threads;
 use common::tracking::Tracking;
 
 /// What is asked for.
@@ -357,6 +358,6 @@ async fn is_scored(raw: &Store, shard: &Object, of_that_name: &[&RawShard]) -> R
         return Ok(false);
     }
     let file = raw.file(&shard.key).await?;
-    let sha256 = step::blocking(move || file.hash()).await?.sha256;
+    let sha256 = threads::blocking(move || file.hash()).await?.sha256;
     Ok(same.iter().any(|known| known.sha256 == sha256))
 }

@@ -24,8 +24,9 @@ use common::parts::{self, PartWriter};
 use common::profiles::StoredProfile;
 use common::reference::{FeatureProfile, Reference, ScoreProfile};
 use common::selection::{PredictShards, Selection};
-use common::step::{Step, blocking};
+use common::step::Step;
 use common::store::Store;
+use common::threads::blocking;
 use common::tracking::{CHAMPION, Candidate, Tracking};
 
 use crate::map::{commit, map};
@@ -144,7 +145,7 @@ impl Bench {
     async fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let step = Step::for_test("batch-inference", home.path());
-        let store = step.store().unwrap();
+        let store = Store::of(&step).unwrap();
         std::fs::create_dir_all(home.path().join("raw/predict")).unwrap();
         let tracking = Tracking::embedded(&store);
         let bench = Self {

@@ -17,8 +17,8 @@ use arrow::array::{ArrayRef, RecordBatch};
 use common::dataset::keys::Keys;
 use common::parts;
 use common::spill::{Sorted, Sorter, Sorters};
-use common::step::wait;
 use common::store::{BlockingUpload, LocalFile, Store};
+use common::threads::wait;
 use common::work::Work;
 
 use crate::job::Piece;

@@ -12,8 +12,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use common::settings::{ConfigArgs, PreparationArgs};
-use common::step::{self, Outputs, RawArgs, Step};
+use common::settings::{self, ConfigArgs, PreparationArgs};
+use common::step::{self, Outputs, Step};
+use common::store::{RawArgs, Store};
 
 /// Raised whenever the same inputs would give other bytes.
 const ALGORITHM: u32 = 2;
@@ -101,11 +102,11 @@ pub fn command() -> clap::Command {
 
 /// Runs this step.
 pub fn main() -> ExitCode {
-    step::main(command(), run)
+    settings::main(command(), run)
 }
 
 async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
-    let store = step.store()?;
+    let store = Store::of(step)?;
     match verb {
         Verb::Plan(args) => plan::plan(step, &store, &args.raw.open(step)?, &args).await,
         Verb::Map(args) => {

@@ -13,8 +13,9 @@ use common::layout::{self, Split};
 use common::manifest::{LeftOut, Quarantined, RawShard, TimeRange};
 use common::parts::PartWriter;
 use common::prepare::{Preparation, Prepared, Purpose};
-use common::step::{Outputs, Step, blocking, wait};
+use common::step::{Outputs, Step};
 use common::store::{LocalFile, Object, Store};
+use common::threads::{blocking, wait};
 
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
 use crate::keys::{Collector, OfFile};

@@ -14,8 +14,9 @@ use common::published;
 use common::raw::files;
 use common::selection::Selection;
 use common::settings::OnBadShard;
-use common::step::{Cache, Outputs, Step, wait};
+use common::step::{Cache, Outputs, Step};
 use common::store::{Object, Store};
+use common::threads::wait;
 
 use crate::job::{Committed, Job};
 use crate::{ALGORITHM, PlanArgs, Rows};

@@ -16,8 +16,9 @@ use common::failure::Failure;
 use common::fanout::Plan;
 use common::layout;
 use common::parts;
-use common::step::{Step, blocking};
+use common::step::Step;
 use common::store::Store;
+use common::threads::blocking;
 
 use crate::job::{Done, Job};
 use crate::keys::{Collector, KeyColumns, OfGroup, Record, columns_of, short};

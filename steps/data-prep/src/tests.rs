@@ -53,7 +53,7 @@ impl Bench {
         let home = tempfile::tempdir().unwrap();
         let step = Step::for_test("data-prep", home.path());
         let raw = Store::create(home.path().join("raw").to_str().unwrap()).unwrap();
-        let store = step.store().unwrap();
+        let store = Store::of(&step).unwrap();
         let bench = Self {
             home,
             step,

@@ -20,6 +20,7 @@ use common::failure::Failure;
 use common::postgres::{Reader, Settings, TableArgs};
 use common::retry::Budget;
 use common::step::{Outputs, Step};
+use common::store::Store;
 use common::tracking::{Tracking, TrackingArgs};
 use tokio::net::TcpListener;
 
@@ -92,7 +93,7 @@ async fn listen(bind: SocketAddr) -> Result<TcpListener> {
 
 fn open(step: &Step, request: Request) -> Result<State> {
     let step = step.within(PATIENCE).unstopped();
-    let store = step.store()?;
+    let store = Store::of(&step)?;
     let source = match Settings::from_environment()? {
         Some(settings) => Source::database(Reader::new(
             &settings,

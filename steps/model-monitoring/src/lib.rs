@@ -23,8 +23,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use common::settings::{DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, ReportArgs, TableArgs};
-use common::step::{self, Exceptions, Outputs, RawArgs, Step, Verbatim};
+use common::settings::{
+    self, DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, ReportArgs, TableArgs,
+};
+use common::step::{self, Exceptions, Outputs, Step, Verbatim};
+use common::store::{RawArgs, Store};
 use common::tracking::{Tracking, TrackingArgs};
 use common::webhook::Webhook;
 
@@ -110,7 +113,7 @@ pub fn main() -> ExitCode {
         tolerant: &["notify"],
         independent: &["serve"],
     };
-    step::main_with(command(), exceptions, run)
+    settings::main_with(command(), exceptions, run)
 }
 
 async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
@@ -122,7 +125,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 results_manifest: flags.results_manifest,
                 labels_glob: flags.labels.labels_glob,
             };
-            let store = step.store()?;
+            let store = Store::of(step)?;
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
             report::report(step, &store, &flags.raw.open(step)?, &tracking, &request).await
         }
@@ -154,7 +157,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 on: flags.channel.notify_on,
                 format: flags.channel.notify_format,
             };
-            notify::notify(step.store(), &ended, step.timezone(), channel).await
+            notify::notify(Store::of(step), &ended, step.timezone(), channel).await
         }
     }
 }

@@ -7,8 +7,9 @@ use common::layout;
 use common::manifest::{self, File, Header, Inputs, Manifest};
 use common::settings::FailOn;
 use common::spill::Sorters;
-use common::step::{Cache, Outputs, Step, blocking};
+use common::step::{Cache, Outputs, Step};
 use common::store::Store;
+use common::threads::blocking;
 use common::tracking::{RunSpec, Tracking};
 
 use crate::content::{Committed, Content, REPORT_VERSION};

@@ -183,7 +183,7 @@ async fn own_configuration(
              --raw-url (RAW_URL)",
         )
     })?;
-    Ok(Some((ours, step.raw(url)?)))
+    Ok(Some((ours, Store::raw(step, url)?)))
 }
 
 /// The columns that name a row.

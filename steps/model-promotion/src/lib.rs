@@ -17,8 +17,9 @@ use anyhow::Result;
 use clap::Subcommand;
 use common::failure::Failure;
 use common::layout::ModelName;
-use common::settings::GateArgs;
+use common::settings::{self, GateArgs};
 use common::step::{self, Outputs, Step};
+use common::store::Store;
 use common::tracking::{Tracking, TrackingArgs};
 
 use gate::Gate;
@@ -76,11 +77,11 @@ pub fn command() -> clap::Command {
 
 /// Runs this step.
 pub fn main() -> ExitCode {
-    step::main(command(), run)
+    settings::main(command(), run)
 }
 
 async fn run(step: &Step, Verb::Promote(flags): Verb) -> Result<Outputs> {
-    let store = step.store()?;
+    let store = Store::of(step)?;
     let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
     match (flags.rollback, flags.model_version, flags.expect) {
         (true, None, Some(expect)) => {

@@ -13,8 +13,9 @@ use common::metrics::{Classification, Report};
 use common::model::Model;
 use common::prepare::{Preparation, Purpose};
 use common::scoring::Ranks;
-use common::step::{Step, blocking, wait};
+use common::step::Step;
 use common::store::Store;
+use common::threads::{blocking, wait};
 
 /// Metrics of a model on the raw rows of a holdout, prepared by the model's own configuration.
 ///

@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use common::categories::{Categories, CategoryProfile, SegmentColumns};
 use common::manifest::{Column, DatasetManifest, Part};
 use common::parts;
-use common::step::{Step, wait};
+use common::step::Step;
 use common::store::Store;
+use common::threads::wait;
 
 /// The columns to profile.
 ///

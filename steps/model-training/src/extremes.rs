@@ -8,8 +8,8 @@ use common::labelled;
 use common::manifest::Part;
 use common::model::Moments;
 use common::parts;
-use common::step::blocking;
 use common::store::Store;
+use common::threads::blocking;
 
 use crate::task::Task;
 use crate::training_rows::{Sums, TrainingRows};

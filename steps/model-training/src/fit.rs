@@ -8,8 +8,9 @@ use common::failure::{self, Failure};
 use common::model::{self, Beta, Fit, FitError, Model, Moments, NewtonSums};
 use common::parts::BATCH_ROWS;
 use common::reference::{self, FeatureProfile, Reference, ScoreProfile};
-use common::step::{Step, blocking, wait};
+use common::step::Step;
 use common::store::Store;
+use common::threads::{blocking, wait};
 
 use crate::extremes::{self, Extremes, Ruinous};
 use crate::memory;

@@ -17,8 +17,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 use common::layout::ModelName;
-use common::settings::{SegmentsArgs, TrainingArgs};
+use common::settings::{self, SegmentsArgs, TrainingArgs};
 use common::step::{self, Outputs, Step};
+use common::store::Store;
 use common::tracking::{Tracking, TrackingArgs};
 
 /// Raised whenever the same inputs would give another model. 2: fits that stopped far from the optimum
@@ -59,11 +60,11 @@ pub fn command() -> clap::Command {
 
 /// Runs this step.
 pub fn main() -> ExitCode {
-    step::main(command(), run)
+    settings::main(command(), run)
 }
 
 async fn run(step: &Step, Verb::Train(flags): Verb) -> Result<Outputs> {
-    let store = step.store()?;
+    let store = Store::of(step)?;
     let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
     train::train(step, &store, &tracking, &flags).await
 }

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 use common::postgres::{Database, Settings};
-use common::settings::{LabelsArgs, RetentionArgs, TableArgs};
-use common::step::{self, Outputs, RawArgs, Step};
+use common::settings::{self, LabelsArgs, RetentionArgs, TableArgs};
+use common::step::{self, Outputs, Step};
+use common::store::{RawArgs, Store};
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
@@ -55,11 +56,11 @@ pub fn command() -> clap::Command {
 
 /// Runs this step.
 pub fn main() -> ExitCode {
-    step::main(command(), run)
+    settings::main(command(), run)
 }
 
 async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
-    let store = step.store()?;
+    let store = Store::of(step)?;
     let database = Settings::from_environment()?
         .map(|settings| Database::new(&settings, step))
         .transpose()?;

@@ -1,13 +1,12 @@
 use common::step::Step;
+use common::store::Store;
 
 use crate::publish::without_database;
 
 #[tokio::test]
 async fn results_that_do_not_exist_are_refused_by_key() {
     let home = tempfile::tempdir().unwrap();
-    let store = Step::for_test("publish-predictions", home.path())
-        .store()
-        .unwrap();
+    let store = Store::of(&Step::for_test("publish-predictions", home.path())).unwrap();
     let error = without_database(&store, "results/1/m/v1/_manifest.json")
         .await
         .unwrap_err();

@@ -21,8 +21,8 @@ use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use clap::ValueEnum;
 use common::failure::{self, Failure};
-use common::step::wait;
 use common::store::{Access, BlockingUpload, Object, Role, Store};
+use common::threads::wait;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
@@ -156,7 +156,7 @@ fn generate_on(
         )
     };
     // What a failed file has begun is aborted.
-    runtime.block_on(access.uploads.close(ABORT));
+    runtime.block_on(access.uploads.abort_all(ABORT));
     generated
 }
 

@@ -18,8 +18,8 @@ use clap::Args;
 use common::failure::{self, Failure};
 use common::raw;
 use common::retry::Budget;
-use common::step;
 use common::store::{Access, Object, Role, Store};
+use common::threads;
 use futures::{StreamExt, TryStreamExt};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -98,7 +98,7 @@ pub(crate) fn run(url: &str, options: &Options) -> Result<ExitCode> {
             _ = interrupted.recv() => Ok(Some(130)),
             _ = terminated.recv() => Ok(Some(143)),
         };
-        access.uploads.close(ABORT).await;
+        access.uploads.abort_all(ABORT).await;
         // An unfinished file in a folder is removed on a thread of its own, which has begun when this has.
         let _ = tokio::task::spawn_blocking(|| {}).await;
         ended
@@ -116,7 +116,7 @@ pub(crate) fn run(url: &str, options: &Options) -> Result<ExitCode> {
 async fn upload(url: &str, access: &Access, options: &Options) -> Result<()> {
     let (dir, glob, target) = (options.dir.clone(), options.glob.clone(), url.to_owned());
     let Sources { files, left_out } =
-        step::blocking(move || find(&dir, glob.as_deref(), &target)).await?;
+        threads::blocking(move || find(&dir, glob.as_deref(), &target)).await?;
     let store = Store::create_with(url, access)?;
     check(&files).await?;
     let plan = compare(&store, files).await?;
@@ -150,7 +150,7 @@ async fn upload(url: &str, access: &Access, options: &Options) -> Result<()> {
 async fn check(files: &[Source]) -> Result<()> {
     let mut refused = Vec::new();
     let mut checks = futures::stream::iter(files.to_vec())
-        .map(|file| step::blocking(move || raw::check_file(&file.path, &file.key)))
+        .map(|file| threads::blocking(move || raw::check_file(&file.path, &file.key)))
         .buffered(CONCURRENT);
     while let Some(checked) = checks.next().await {
         match checked {

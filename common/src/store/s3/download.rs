@@ -12,10 +12,10 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
 
 use super::trouble::Verdict;
 use super::{Bucket, Outcome};
-use crate::digest::Hasher;
+use crate::digest::{Hasher, Written};
 use crate::failure::Failure;
 use crate::retry::Budget;
-use crate::store::{LocalFile, Written};
+use crate::store::LocalFile;
 use crate::work::Space;
 
 /// A body of which nothing comes for so long hangs.

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as Location;
 use object_store::{ObjectStoreExt, PutPayload};
@@ -17,6 +19,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::{Bucket, Outcome, SLOWEST_BYTES_PER_SECOND};
 use crate::failure::Failure;
+use crate::step::Close;
 
 /// Size of a part, and of what is written by a single `PUT` at most. S3 wants 5 MiB or more of every part but the last;
 /// a writer holds two parts: one that is being filled, and one that is on its way.
@@ -83,9 +86,8 @@ impl OpenUploads {
         lock(&self.open).len()
     }
 
-    /// Aborts what is open, within about `time`; afterwards none can begin. The last thing that a step does, so that
-    /// nothing is left behind whatever ended it.
-    pub async fn close(&self, time: Duration) {
+    /// Aborts what is open, within about `time`; afterwards none can begin.
+    pub async fn abort_all(&self, time: Duration) {
         let all = async {
             // One that hangs in its begin is not waited for to the end: it is among the doubtful.
             let closing = async { *self.closed.write().await = true };
@@ -114,6 +116,12 @@ impl OpenUploads {
                  unfinished uploads removes them, see docs/object-store.md"
             );
         }
+    }
+}
+
+impl Close for OpenUploads {
+    fn close(&self, time: Duration) -> BoxFuture<'_, ()> {
+        self.abort_all(time).boxed()
     }
 }
 

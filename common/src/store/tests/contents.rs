@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::super::*;
 use super::bench::{Bench, noise, servers};
-use crate::digest;
+use crate::digest::{self, Written};
 
 #[tokio::test]
 async fn boto3_reads_what_is_written() {

@@ -6,7 +6,8 @@ use services::{Fault, Rule};
 
 use super::super::*;
 use super::bench::{Bench, Server, minio, noise, refused, servers};
-use crate::digest;
+use crate::digest::{self, Written};
+use crate::step::{Close, Step};
 
 const MIB: usize = 1 << 20;
 
@@ -233,4 +234,22 @@ async fn an_upload_that_somebody_else_aborts_is_worth_another_run() {
     let text = refused(upload.finish().await, 75);
     assert!(text.contains("somebody else aborted"), "{text}");
     assert_eq!(store.get("x").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_a_step_leaves_open_is_aborted_when_it_is_closed() {
+    for server in servers() {
+        let bench = Bench::new(server);
+        let home = tempfile::tempdir().unwrap();
+        let variables = bench.server.variables.iter().cloned().collect();
+        let step = Step::for_test("probe", home.path()).with_store(&bench.url(), variables);
+        let mut upload = Store::of(&step).unwrap().upload("x").await.unwrap();
+        // Its first part is sent.
+        upload.write(&vec![0; 17 << 20]).await.unwrap();
+        let open = step.opened::<OpenUploads>();
+        assert_eq!(open.count(), 1);
+        assert_ne!(bench.unfinished(), "", "{}", bench.server.name);
+        open.close(Duration::from_secs(10)).await;
+        assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
+    }
 }

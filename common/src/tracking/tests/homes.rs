@@ -9,7 +9,7 @@ use services::{Minio, Mlflow, MlflowOptions};
 use super::*;
 use crate::manifest::File;
 use crate::step::Step;
-use crate::store::{Access, Role};
+use crate::store::{Access, Role, Store};
 
 /// A tracking of its own: a store, a model name, and with MLflow an experiment of that name.
 pub(super) struct Home {
@@ -95,7 +95,7 @@ impl Home {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-training", folder.path());
-        let store = step.store().unwrap();
+        let store = Store::of(&step).unwrap();
         let name = format!("churn-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
             .parse()
             .unwrap();

@@ -23,8 +23,9 @@ use common::model::{
 };
 use common::parts::PartWriter;
 use common::reference::{FeatureProfile, FitMetrics, ModelMetrics, Reference, ScoreProfile};
-use common::step::{Outputs, Step, blocking};
+use common::step::{Outputs, Step};
 use common::store::Store;
+use common::threads::blocking;
 use common::tracking::Tracking;
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
@@ -132,7 +133,7 @@ impl Home {
     pub(super) async fn new(names: Names, reference: &Rows) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-monitoring", folder.path());
-        let store = step.store().unwrap();
+        let store = Store::of(&step).unwrap();
         let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
         let tracking = Tracking::embedded(&store);
         let home = Self {

@@ -18,8 +18,9 @@ use common::parts::PartWriter;
 use common::reference::{self, FitMetrics, ModelMetrics};
 use common::retry::Budget;
 use common::scoring;
-use common::step::{Outputs, Step, blocking};
+use common::step::{Outputs, Step};
 use common::store::Store;
+use common::threads::blocking;
 use common::tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
 
 use common::metrics::Metric;
@@ -104,7 +105,7 @@ impl Home {
     fn with(args: &TrackingArgs, name: ModelName) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-promotion", folder.path());
-        let store = step.store().unwrap();
+        let store = Store::of(&step).unwrap();
         let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
         let tracking = Tracking::open(&store, args, BUDGET).unwrap();
         Self {

@@ -1,10 +1,12 @@
 //! What a person or another try may cure is never a verdict on a model.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use common::failure::exit_code;
 use common::retry::Budget;
 use common::store::{Access, Environment, Role, Store};
 use services::{Fault, HttpProxy, Minio, Rule};
-use std::time::Duration;
 
 use super::configurations::OTHER;
 use super::home::{DATA, FAIR, GOOD, Home, told};
@@ -12,10 +14,13 @@ use crate::Promote;
 
 const FILE: &str = "train/0.parquet";
 
+type Variables = BTreeMap<String, String>;
+
 /// Variables, with one of them changed.
-fn with(variables: &[(String, String)], name: &str, value: &str) -> Environment {
-    let others = variables.iter().filter(|(known, _)| known != name).cloned();
-    Environment::of(others.chain([(name.to_owned(), value.to_owned())]))
+fn with(variables: &[(String, String)], name: &str, value: &str) -> Variables {
+    let mut others: Variables = variables.iter().cloned().collect();
+    others.insert(name.to_owned(), value.to_owned());
+    others
 }
 
 /// A champion, and a candidate of another configuration.
@@ -98,8 +103,8 @@ async fn s3_that_refuses_or_is_away_fails_the_promotion() {
         raw_url: Some(url),
         ..flags
     };
-    let step = |environment| {
-        let step = home.step.with_store(home.store.url(), environment);
+    let step = |variables| {
+        let step = home.step.with_store(home.store.url(), variables);
         step.within(Budget(Duration::from_secs(3)))
     };
 
@@ -112,7 +117,7 @@ async fn s3_that_refuses_or_is_away_fails_the_promotion() {
     let wrong = step(with(&variables, "AWS_SECRET_ACCESS_KEY", "not-the-secret"));
     assert_eq!(fails(&home, &wrong, &flags).await.0, 2);
 
-    let right = step(Environment::of(variables));
+    let right = step(variables.into_iter().collect());
     let expired = "<Error><Code>ExpiredToken</Code><Message>it has expired</Message></Error>";
     proxy.set([Rule::always(Fault::Status(403, expired.to_owned()))]);
     let (code, text) = fails(&home, &right, &flags).await;

@@ -14,8 +14,9 @@ use common::model::ClassWeight;
 use common::parts::PartWriter;
 use common::retry::Budget;
 use common::settings::{SegmentsArgs, TrainingArgs};
-use common::step::{Outputs, Step, blocking};
+use common::step::{Outputs, Step};
 use common::store::Store;
+use common::threads::blocking;
 use common::tracking::{Tracking, TrackingArgs};
 
 use crate::Train;
@@ -89,7 +90,7 @@ impl Home {
     async fn with(p: usize, args: &TrackingArgs, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-training", folder.path());
-        let store = step.store().unwrap();
+        let store = Store::of(&step).unwrap();
         let column = |name: &str, role: &str, data_type: &str| {
             format!(r#"{{"name": "{name}", "type": "{data_type}", "role": "{role}"}}"#)
         };

@@ -4,7 +4,7 @@ use common::config::Config;
 use common::dataset::{Holdout, HoldoutRule};
 use common::published;
 use common::session::Features;
-use common::settings;
+use common::{settings, step};
 
 use crate::config_maps::ConfigMaps;
 use crate::schema::{Finding, Severity};
@@ -85,7 +85,7 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
 /// A holdout that the contract does not allow; one that is no holdout at all is found as a setting.
 fn holdout(setting: Option<&String>, config: &Config) -> Option<String> {
     let rule: HoldoutRule = setting?.parse().ok()?;
-    let utc = settings::timezone("Etc/UTC").ok()?;
+    let utc = step::timezone("Etc/UTC").ok()?;
     let refused = Holdout::new(rule, &config.dataset, utc).err()?;
     Some(format!("{refused:#}"))
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use common::failure::Failure;
-use common::layout;
 use common::raw::ENDINGS;
 use common::raw::files::{self, NearMiss, Verdict, is_hidden, judge};
+use common::store;
 use common::store::Kind;
 
 use super::Source;
@@ -166,6 +166,6 @@ fn key(below: &str, path: &PathBuf) -> Result<String> {
     } else {
         format!("{below}/{name}")
     };
-    layout::check(&key).map_err(|_| refused())?;
+    store::check_key(&key).map_err(|_| refused())?;
     Ok(key)
 }
