@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use serde::{Deserialize, Serialize};
 
-use crate::dataset::Role;
 use crate::failure::Failure;
 use crate::manifest::Column;
+use crate::manifest::Role;
+use crate::reference::CategoryProfile;
 
 /// Columns that scored rows carry at most.
 pub const MOST_COLUMNS: usize = 4;
@@ -207,20 +207,6 @@ pub fn texts(column: &ArrayRef) -> Result<StringArray> {
             .as_string::<i32>()
             .clone(),
     })
-}
-
-/// How often each value of a column occurred in training, as `reference.json` holds it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CategoryProfile {
-    /// Name of the column.
-    pub name: String,
-    /// Rows of the training data; 0 where there are too many values.
-    pub rows: u64,
-    /// Rows without a value among them.
-    pub nulls: u64,
-    /// Each value with its rows, in the order of the values; `None` where there are more than [`MOST_VALUES`].
-    pub values: Option<Vec<(String, u64)>>,
 }
 
 /// Counts the values of a column: the same whatever the order of the rows.

@@ -16,6 +16,7 @@ pub(crate) use parse::MARK;
 
 use rule::Rule;
 
+use crate::manifest::Role;
 use crate::model::{ClassValue, Classes};
 
 /// A data contract.
@@ -183,34 +184,6 @@ pub enum Labels {
     Pending,
     /// As for rows to score, which may even lack the column.
     Optional,
-}
-
-/// What a column is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Part of what names a row.
-    Id,
-    /// When the row was observed.
-    Time,
-    /// What is predicted.
-    Target,
-    /// What it is predicted from.
-    Feature,
-    /// Kept out of everything.
-    Ignored,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Id => "id",
-            Self::Time => "time",
-            Self::Target => "target",
-            Self::Feature => "feature",
-            Self::Ignored => "ignored",
-        })
-    }
 }
 
 impl Dataset {

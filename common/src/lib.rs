@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod categories;
 pub mod config;
 pub mod dataset;
+pub mod dates;
 pub mod days;
 pub mod digest;
 pub mod drift;
@@ -16,6 +17,7 @@ pub mod layout;
 pub mod manifest;
 pub mod metrics;
 pub mod model;
+pub mod model_files;
 pub mod monitored;
 pub mod parts;
 #[cfg(feature = "postgres")]
@@ -23,6 +25,7 @@ pub mod postgres;
 #[cfg(feature = "sql")]
 pub mod prepare;
 pub mod profiles;
+pub mod profiling;
 pub mod published;
 pub mod raw;
 pub mod reference;

@@ -5,13 +5,13 @@ mod left_out;
 mod raw;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Role;
 use crate::digest;
 use crate::failure::Failure;
 use crate::layout::{DataVersion, ModelName, Split};
@@ -161,6 +161,34 @@ pub struct Part {
     pub sha256: String,
     /// Place of its shard among all shards.
     pub ordinal: usize,
+}
+
+/// What a column is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Part of what names a row.
+    Id,
+    /// When the row was observed.
+    Time,
+    /// What is predicted.
+    Target,
+    /// What it is predicted from.
+    Feature,
+    /// Kept out of everything.
+    Ignored,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Id => "id",
+            Self::Time => "time",
+            Self::Target => "target",
+            Self::Feature => "feature",
+            Self::Ignored => "ignored",
+        })
+    }
 }
 
 /// A column of prepared data.

@@ -4,15 +4,10 @@
 //! A [`Profile`] of a day is made of whole numbers alone, sums included: profiles add up and are taken off again exactly, in
 //! any order, so that one that was kept up to date equals one that is counted anew.
 
-mod batches;
 mod columns;
 mod compared;
 mod performance;
 mod profile;
-mod profiler;
-mod stored;
-#[cfg(test)]
-mod tests;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -21,13 +16,10 @@ use crate::drift;
 use crate::model::{ClassValue, Classes, Model};
 use crate::reference::Reference;
 
-pub use batches::Profiling;
 pub use columns::{FeatureCounts, LabelCounts, ScoreCounts, UNIT};
 pub use compared::{Cell, Compared, Side};
 pub use performance::{Calibration, Counts, Ranked};
 pub use profile::{Overflow, Profile};
-pub use profiler::{Profiler, Rows};
-pub use stored::StoredProfile;
 
 /// The format that this version of the code writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -179,7 +171,8 @@ impl Baseline {
 }
 
 impl ScoreBaseline {
-    fn new(threshold: f64, reference: &Reference) -> Self {
+    /// Of a model with this threshold.
+    pub fn new(threshold: f64, reference: &Reference) -> Self {
         // Grids of scores are all the same, so this cannot fail; without it there are the hundredths.
         let of_training = reference
             .score

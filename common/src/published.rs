@@ -4,9 +4,10 @@
 
 use std::ffi::OsString;
 
-use crate::dataset::{Dataset, Role};
+use crate::dataset::Dataset;
 use crate::failure::Failure;
 use crate::manifest::Column;
+use crate::manifest::Role;
 use crate::settings::{self, PartitionBy, RetentionArgs, TableArgs};
 
 /// Bytes that Postgres keeps of a name; it cuts longer ones without a word.

@@ -21,8 +21,9 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_
 use arrow::compute::{and, filter_record_batch};
 
 use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnContract, ColumnType, Dataset, Labels, Nan, Role};
+use crate::dataset::{ColumnContract, ColumnType, Dataset, Labels, Nan};
 use crate::failure::Failure;
+use crate::manifest::Role;
 use crate::parts;
 use crate::work::Work;
 

@@ -32,9 +32,10 @@ use futures::StreamExt;
 use futures::executor::block_on;
 
 use crate::config::Config;
-use crate::dataset::{ColumnContract, Dataset, Role};
+use crate::dataset::{ColumnContract, Dataset};
 use crate::failure::Failure;
 use crate::manifest::Column;
+use crate::manifest::Role;
 use crate::parts;
 
 use check::Checked;

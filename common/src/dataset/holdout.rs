@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Dataset, keys};
 use crate::failure::Failure;
+use crate::manifest::Role;
 
 /// How the holdout is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,7 +92,7 @@ impl Holdout {
             )));
         }
         let ids = dataset
-            .with_role(super::Role::Id)
+            .with_role(Role::Id)
             .map(|column| column.name.clone())
             .collect();
         Ok(Self {

@@ -21,7 +21,8 @@ use super::session::Session;
 use super::table::Table;
 use crate::days::{self, DayNumber};
 use crate::failure::Failure;
-use crate::profiles::{Baseline, Profile, Profiler};
+use crate::profiles::{Baseline, Profile};
+use crate::profiling::Profiler;
 use crate::retry::Trouble;
 
 pub(super) use read::Rows;

@@ -12,11 +12,13 @@ use super::binary::{self, Cells};
 use super::partitions::{self, Month};
 use super::rows::{Merged, Sorters};
 use super::table::{Definition, TableColumn, list};
-use crate::dataset::{ColumnType, Role};
+use crate::dataset::ColumnType;
 use crate::digest;
 use crate::failure::Failure;
+use crate::manifest::Role;
 use crate::manifest::{Column, ResultsManifest};
-use crate::profiles::{Baseline, Profiler, Profiling};
+use crate::profiles::Baseline;
+use crate::profiling::{Profiler, Profiling};
 use crate::published::{self, SCORED_AT};
 use crate::work::{ScratchFile, Work};
 

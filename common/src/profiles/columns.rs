@@ -70,7 +70,7 @@ impl FeatureCounts {
 
     /// Adds a value `times` times; -1 takes it off.
     #[inline]
-    pub(super) fn add(&mut self, baseline: &FeatureBaseline, value: f64, times: i64) {
+    pub fn add(&mut self, baseline: &FeatureBaseline, value: f64, times: i64) {
         if value.is_nan() {
             self.nans += times;
         } else if value.is_infinite() {
@@ -96,7 +96,8 @@ impl FeatureCounts {
         (sum, squares) == (self.sum, self.squares)
     }
 
-    pub(super) fn add_nulls(&mut self, times: i64) {
+    /// Counts rows without a value; a negative number takes them off.
+    pub fn add_nulls(&mut self, times: i64) {
         self.nulls += times;
     }
 
@@ -130,7 +131,7 @@ impl FeatureCounts {
     }
 
     /// Whether the numbers fit a baseline and none is negative.
-    pub(super) fn is_sound(&self, cells: usize) -> bool {
+    pub fn is_sound(&self, cells: usize) -> bool {
         let counts = [
             self.nulls,
             self.nans,
@@ -209,7 +210,8 @@ pub struct LabelCounts {
 }
 
 impl ScoreCounts {
-    pub(super) fn new(cuts: &[f64]) -> Self {
+    /// Of no rows yet, with a cell more than cuts.
+    pub fn new(cuts: &[f64]) -> Self {
         let empty = LabelCounts {
             cells: vec![0; cuts.len() + 1],
             ..LabelCounts::default()
@@ -257,7 +259,7 @@ impl ScoreCounts {
 
     /// Adds a row `times` times; -1 takes it off.
     #[inline]
-    pub(super) fn add(&mut self, cuts: &[f64], score: Option<f64>, label: Option<u8>, times: i64) {
+    pub fn add(&mut self, cuts: &[f64], score: Option<f64>, label: Option<u8>, times: i64) {
         let counts = match label {
             None => &mut self.unlabelled,
             Some(0) => &mut self.negative,
@@ -300,7 +302,8 @@ impl LabelCounts {
         self.squares as f64 / SCORE_UNIT
     }
 
-    pub(super) fn is_sound(&self, cells: usize) -> bool {
+    /// Whether the numbers fit that many cells and none is negative.
+    pub fn is_sound(&self, cells: usize) -> bool {
         let sums = [self.unscored, self.sum, self.squares];
         self.cells.len() == cells && self.cells.iter().chain(&sums).all(|number| *number >= 0)
     }

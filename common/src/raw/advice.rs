@@ -6,7 +6,8 @@ use arrow::datatypes::DataType;
 
 use super::{RawFile, convert, values};
 use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnContract, ColumnType, Labels, Role};
+use crate::dataset::{ColumnContract, ColumnType, Labels};
+use crate::manifest::Role;
 
 /// Texts that other programs write for a value that is missing.
 const NULL_TEXTS: [&str; 9] = ["na", "n/a", "null", "none", "nat", "<na>", "nil", "-", "?"];

@@ -6,9 +6,10 @@ use anyhow::Result;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 
 use super::{Chunk, Misfit, RawFile, Stray, Summary, advice};
+use crate::dataset::keys;
 use crate::dataset::rule::{self, Breach, Rule};
-use crate::dataset::{Role, keys};
 use crate::failure::Failure;
+use crate::manifest::Role;
 use crate::spill::Sorter;
 use crate::work::Work;
 

@@ -19,8 +19,9 @@ use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, StringBuilder};
 
 use super::parquet::missing;
 use super::{Chunk, Chunks, Compression, RawFile, Stray};
-use crate::dataset::{ColumnType, Labels, Role};
+use crate::dataset::{ColumnType, Labels};
 use crate::failure::Failure;
+use crate::manifest::Role;
 use rows::{Fault, Rows};
 use scan::Keep;
 

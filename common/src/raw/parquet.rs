@@ -11,8 +11,9 @@ use arrow::datatypes::{DataType, SchemaRef};
 use parquet::file::metadata::ParquetMetaDataReader;
 
 use super::{Chunk, Chunks, RawFile, advice, convert, int96, unreadable};
-use crate::dataset::{Labels, Role};
+use crate::dataset::Labels;
 use crate::failure::Failure;
+use crate::manifest::Role;
 use crate::parts::batches::is_text;
 use crate::parts::file::ParquetFile;
 use crate::work::Work;

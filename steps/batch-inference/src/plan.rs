@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result};
 use common::categories::{SegmentColumns, divides, is_text};
-use common::dataset::Role;
 use common::failure::Failure;
 use common::fanout::{self, Shard};
 use common::layout;
+use common::manifest::Role;
 use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
 use common::published::{self, ADDED_BY_SCORING};
 use common::step::{Outputs, Step};

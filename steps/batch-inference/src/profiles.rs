@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::datatypes::SchemaRef;
-use common::dataset::Role;
 use common::digest;
 use common::fanout::MARKED_TOGETHER;
 use common::layout;
+use common::manifest::Role;
 use common::manifest::{self, DatasetManifest, File, ModelManifest};
-use common::profiles::{Baseline, Profiler, Profiling, StoredProfile};
+use common::profiles::Baseline;
+use common::profiling::{Profiler, Profiling, StoredProfile};
 use common::step::Step;
 use common::store::Store;
 use futures::{StreamExt, TryStreamExt};

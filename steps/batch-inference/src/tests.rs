@@ -10,18 +10,19 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
-use common::categories::{CategoryProfile, SegmentColumns};
-use common::dataset::Role;
+use common::categories::SegmentColumns;
 use common::drift::{Grid, Profile};
 use common::failure::exit_code;
 use common::layout::{self, DataVersion, ModelName, Split};
+use common::manifest::Role;
 use common::manifest::{
     self, Column, DatasetManifest, File, Header, Inputs, ModelManifest, Part, RawShard,
     ResultsManifest,
 };
 use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use common::parts::{self, PartWriter};
-use common::profiles::StoredProfile;
+use common::profiling::StoredProfile;
+use common::reference::CategoryProfile;
 use common::reference::{FeatureProfile, Reference, ScoreProfile};
 use common::selection::{PredictShards, Selection};
 use common::step::Step;

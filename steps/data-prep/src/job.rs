@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use common::dataset::{HoldoutRule, RepeatedKeys, Role};
+use common::dataset::{HoldoutRule, RepeatedKeys};
 use common::failure::Failure;
 use common::fanout::{Finished, Plan};
 use common::layout::{self, DataVersion, Split};
+use common::manifest::Role;
 use common::manifest::{
     self, Column, DatasetManifest, LeftOut, Part, Quarantined, RawShard, TimeRange,
 };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::DataType;
 use chrono_tz::Tz;
-use common::days;
+use common::dates;
 use common::drift::{Grid, Hidden, Profile};
 use common::failure::Failure;
 use common::labels::{self, LabelReader};
@@ -157,7 +157,7 @@ pub(crate) async fn scan_labels(
                 step_of_thread.check()?;
                 let rows = rows?;
                 let days = match rows.keys.last().filter(|_| timed) {
-                    Some(time) => days::of_column(time, timezone),
+                    Some(time) => dates::of_column(time, timezone),
                     None => vec![None; rows.labels.len()],
                 };
                 let keys = labels::key_hashes(&rows.keys)?;
@@ -315,7 +315,7 @@ impl Scanner {
         let (target, score) = (&rest[0], parts::numbers(&rest[1], SCORE)?);
         let (segments, time) = rest[2..].split_at(self.segments);
         let days = match time.first() {
-            Some(time) => days::of_column(time, self.timezone),
+            Some(time) => dates::of_column(time, self.timezone),
             None => vec![None; batch.num_rows()],
         };
         scan.undated_rows += days.iter().filter(|day| day.is_none()).count() as u64;

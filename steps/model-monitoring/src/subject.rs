@@ -2,14 +2,16 @@
 
 use anyhow::{Context, Result};
 use arrow::datatypes::DataType;
-use common::categories::{self, CategoryProfile};
+use common::categories;
 use common::config::Config;
-use common::dataset::Role;
 use common::drift::Profile;
 use common::failure::Failure;
+use common::manifest::Role;
 use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
 use common::model::Model;
-use common::reference::{ModelMetrics, Reference};
+use common::model_files::ModelMetrics;
+use common::reference::CategoryProfile;
+use common::reference::Reference;
 use common::step::Step;
 use common::store::{Object, Store};
 use common::{labels, layout};

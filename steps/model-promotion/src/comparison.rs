@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use common::config::Config;
-use common::dataset::{ColumnContract, Role};
+use common::dataset::ColumnContract;
 use common::failure::{self, Failure};
+use common::manifest::Role;
 use common::manifest::{self, DatasetManifest, Manifest, ModelManifest};
 use common::metrics::Report;
 use common::scoring;

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use common::manifest::{self, DatasetManifest, Manifest, ModelManifest};
 use common::metrics::Report;
-use common::reference::ModelMetrics;
+use common::model_files::ModelMetrics;
 use common::step::Step;
 use common::store::Store;
 use common::tracking::{CHAMPION, Tracking, Version};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use common::categories::{Categories, CategoryProfile, SegmentColumns};
+use common::categories::{Categories, SegmentColumns};
 use common::manifest::{Column, DatasetManifest, Part};
 use common::parts;
+use common::reference::CategoryProfile;
 use common::step::Step;
 use common::store::Store;
 use common::threads::wait;

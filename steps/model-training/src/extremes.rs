@@ -3,9 +3,9 @@
 
 use anyhow::{Context, Result};
 use arrow::util::display::array_value_to_string;
-use common::dataset::Role;
 use common::labelled;
 use common::manifest::Part;
+use common::manifest::Role;
 use common::model::Moments;
 use common::parts;
 use common::store::Store;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use common::manifest::{Manifest, ModelManifest};
-use common::reference::ModelMetrics;
+use common::model_files::ModelMetrics;
 use common::step::Step;
 use common::store::Store;
 use common::tracking::{

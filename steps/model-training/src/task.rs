@@ -3,10 +3,10 @@
 use anyhow::Result;
 use common::categories::SegmentColumns;
 use common::config::Config;
-use common::dataset::Role;
 use common::failure::Failure;
 use common::labelled::LabelledRows;
 use common::layout::{self, ModelName, Split};
+use common::manifest::Role;
 use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest};
 use common::model::{ClassWeight, FitOptions};
 use common::scoring;

@@ -10,7 +10,8 @@ use common::failure::exit_code;
 use common::layout;
 use common::manifest::{self, Manifest, ModelManifest};
 use common::model::{ClassWeight, Model};
-use common::reference::{ModelMetrics, Reference};
+use common::model_files::ModelMetrics;
+use common::reference::Reference;
 use common::settings::TrainingArgs;
 use common::tracking::Status;
 

@@ -10,12 +10,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
 use super::Changes;
-use crate::days;
+use crate::dates;
 use crate::parts::BATCH_ROWS;
 use crate::postgres::binary::{EPOCH_DAYS, EPOCH_MICROS};
 use crate::postgres::session::Session;
 use crate::postgres::table::{self, Existing, literal, quoted};
-use crate::profiles::{Baseline, Profiler, Rows as Columns, SCORE};
+use crate::profiles::{Baseline, SCORE};
+use crate::profiling::{Profiler, Rows as Columns};
 use crate::retry::Trouble;
 
 /// Which rows of the table are counted; the table is called `present`.
@@ -270,7 +271,7 @@ impl Batch {
             "timestamp with time zone" => Box::new(micros().with_timezone("UTC")),
             _ => Box::new(micros()),
         };
-        let days = days::of_column(&*column, self.baseline.timezone());
+        let days = dates::of_column(&*column, self.baseline.timezone());
         let (scores, features): (Float64Array, Vec<Float64Array>) = (
             self.scores.into(),
             self.features.into_iter().map(Float64Array::from).collect(),

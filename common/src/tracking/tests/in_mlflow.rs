@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::dataset::Role;
 use crate::manifest::Column;
+use crate::manifest::Role;
 
 #[tokio::test]
 async fn everything_that_is_written_is_read_back() {

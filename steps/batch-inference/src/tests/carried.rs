@@ -1,7 +1,7 @@
 //! Columns that scored rows carry beside what the model needs.
 
-use common::categories::CategoryProfile;
 use common::failure::exit_code;
+use common::reference::CategoryProfile;
 
 use super::*;
 

@@ -10,7 +10,8 @@ use common::failure;
 use common::layout;
 use common::manifest::{self, File, ModelManifest, ResultsManifest};
 use common::postgres::{CountedDay, CountedDays, Predicted, PublishedSet, Reader};
-use common::profiles::{Baseline, StoredProfile};
+use common::profiles::Baseline;
+use common::profiling::StoredProfile;
 use common::store::Store;
 use futures::{StreamExt, TryStreamExt};
 

@@ -18,7 +18,8 @@ use common::metrics::{Classification, Report as Metrics};
 use common::postgres::{
     CountedDays, Database, PartitionBy, Publication, Reader, RowSorter, Settings, Table, TableArgs,
 };
-use common::profiles::{Baseline, Profiler, Rows as Counted};
+use common::profiles::Baseline;
+use common::profiling::{Profiler, Rows as Counted};
 use common::tracking::Tracking;
 use common::{digest, parts};
 use serde_json::Value;

@@ -8,12 +8,11 @@ use arrow::array::{
 };
 use arrow::datatypes::SchemaRef;
 use chrono_tz::Tz;
-use common::categories::CategoryProfile;
 use common::config::Config;
-use common::dataset::Role;
 use common::digest;
 use common::drift::{Grid, Profile, Thresholds};
 use common::layout::{self, DataVersion, ModelName};
+use common::manifest::Role;
 use common::manifest::{
     Column, File, Header, Inputs, ModelManifest, Part, Quarantined, RawShard, ResultsManifest,
 };
@@ -21,8 +20,10 @@ use common::metrics::Classification;
 use common::model::{
     ClassValue, ClassWeight, Classes, Importance, LOGISTIC_REGRESSION, Model, Training,
 };
+use common::model_files::{FitMetrics, ModelMetrics};
 use common::parts::PartWriter;
-use common::reference::{FeatureProfile, FitMetrics, ModelMetrics, Reference, ScoreProfile};
+use common::reference::CategoryProfile;
+use common::reference::{FeatureProfile, Reference, ScoreProfile};
 use common::step::{Outputs, Step};
 use common::store::Store;
 use common::threads::blocking;

@@ -1,8 +1,8 @@
 //! What a verdict and the findings say of what once passed in silence.
 
-use common::categories::CategoryProfile;
 use common::drift::Verdict;
 use common::failure::exit_code;
+use common::reference::CategoryProfile;
 
 use super::home::{Home, Names, Rows};
 use crate::content::{Content, Severity};

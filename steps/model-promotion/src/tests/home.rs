@@ -7,15 +7,16 @@ use std::time::Duration;
 use arrow::array::{Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use common::config::Config;
-use common::dataset::Role;
 use common::digest;
 use common::layout::{self, DataVersion, ModelName, Split};
+use common::manifest::Role;
 use common::manifest::{
     self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard,
 };
 use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
+use common::model_files::{FitMetrics, ModelMetrics};
 use common::parts::PartWriter;
-use common::reference::{self, FitMetrics, ModelMetrics};
+use common::reference;
 use common::retry::Budget;
 use common::scoring;
 use common::step::{Outputs, Step};

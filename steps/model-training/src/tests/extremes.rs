@@ -3,7 +3,7 @@
 use common::layout;
 use common::manifest::{self, ModelManifest};
 use common::model::Model;
-use common::reference::ModelMetrics;
+use common::model_files::ModelMetrics;
 use common::step::Outputs;
 
 use super::fixtures::customers;

@@ -1,6 +1,6 @@
 //! Several tables of predictions, and one prediction by its whole key.
 
-use common::dataset::Role;
+use common::manifest::Role;
 
 use super::*;
 

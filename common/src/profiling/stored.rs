@@ -4,9 +4,10 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{Baseline, FORMAT_VERSION, Profile, Profiler};
+use super::Profiler;
 use crate::days;
 use crate::failure::Failure;
+use crate::profiles::{Baseline, FORMAT_VERSION, Profile};
 
 /// The profile of one day, as it stands in the object store. Labels that come later are not in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::Result;
 use arrow::array::{Array, Float64Array};
 
-use super::{Baseline, Profile};
 use crate::days::DayNumber;
 use crate::failure::Failure;
+use crate::profiles::{Baseline, Profile};
 
 /// Some rows, column by column.
 #[derive(Clone, Copy, Debug)]

@@ -8,8 +8,9 @@ use super::*;
 use crate::drift::{self, Grid};
 use crate::failure::exit_code;
 use crate::metrics::{Classification, rank_metrics};
-use crate::model::Training;
-use crate::reference::{FeatureProfile, ScoreProfile};
+use crate::model::{ClassValue, Classes, Model, Training};
+use crate::profiles::*;
+use crate::reference::{FeatureProfile, Reference, ScoreProfile};
 
 /// Number `i` of a seed, from 0 to below 1.
 fn uniform(seed: u64, i: usize) -> f64 {

@@ -7,10 +7,11 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
-use super::{Baseline, Profiler, Rows, SCORE};
-use crate::days;
+use super::{Profiler, Rows};
+use crate::dates;
 use crate::failure::Failure;
 use crate::parts;
+use crate::profiles::{Baseline, SCORE};
 
 /// Profiles batches of scored rows: each thread fills a profiler of its own.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Profiling {
     /// Those of [`Profiler::add`].
     pub fn push(&self, batch: &RecordBatch) -> Result<()> {
         let days = match self.time {
-            Some(time) => days::of_column(batch.column(time), self.baseline.timezone()),
+            Some(time) => dates::of_column(batch.column(time), self.baseline.timezone()),
             None => vec![None; batch.num_rows()],
         };
         let labels = self.labels(batch.column(self.target))?;
