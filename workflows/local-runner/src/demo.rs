@@ -79,6 +79,7 @@ pub(crate) fn run(place: &Place, options: &Options) -> Result<ExitCode> {
     let request = submit::Options {
         from: "workflowtemplate/alameda-pipeline".to_owned(),
         parameters: vec![format!("data-version={version}")],
+        no_lint: true,
         ..submit::Options::default()
     };
     let (mut workflow, run) = submit::create(place, &request)?;

@@ -6,8 +6,10 @@ mod command;
 mod cron;
 mod dag;
 mod data;
+mod exits;
 pub(crate) mod fields;
 mod leaf;
+mod metadata;
 mod metrics;
 mod parameters;
 mod raw;
@@ -39,26 +41,78 @@ const CRON_NAME: usize = 52;
 const PART_NAME: usize = 128;
 /// Templates of a workflow and tasks of a DAG.
 const PARTS: usize = 200;
-/// The annotation that must never be set.
-const PROGRESS: &str = "workflows.argoproj.io/progress";
+/// How the names of the ConfigMaps begin that steps read.
+const OUR_MAPS: &str = "alameda-";
+/// The rest of the name of the ConfigMap that belongs to the cluster.
+const PLATFORM: &str = "platform";
 /// What a submit form and a list show.
 const DESCRIPTION: &str = "workflows.argoproj.io/description";
 
 /// Everything that is wrong, in the order of the files.
 pub(crate) fn lint(library: &Library, maps: &ConfigMaps) -> Vec<Finding> {
+    let mut findings = of_workflows(library, maps, &|_| true);
+    findings.extend(of_maps(maps, &|map| map.starts_with(OUR_MAPS)));
+    sorted(findings)
+}
+
+/// What is wrong with what one run would use.
+pub(crate) struct OfRun {
+    /// Its WorkflowTemplates and its CronWorkflow.
+    pub workflows: Vec<Finding>,
+    /// The ConfigMaps that its parameters name.
+    pub maps: Vec<Finding>,
+}
+
+/// What is wrong with `entries` and with the ConfigMaps named after `values`, and nothing else.
+pub(crate) fn lint_run(
+    library: &Library,
+    maps: &ConfigMaps,
+    entries: &BTreeSet<&str>,
+    values: &BTreeSet<&str>,
+) -> OfRun {
+    let mut workflows = of_workflows(library, maps, &|entry| entries.contains(entry));
+    let of_run = library.templates.values().chain(library.crons.values());
+    let files: BTreeSet<&str> = of_run
+        .filter(|entry| entries.contains(entry.name.as_str()))
+        .map(|entry| entry.file.as_str())
+        .collect();
+    workflows.retain(|finding| files.contains(finding.file.as_str()));
+    let is_in_use = |map: &str| {
+        let name = map.strip_prefix(OUR_MAPS);
+        name.is_some_and(|name| name == PLATFORM || values.contains(name))
+    };
+    OfRun {
+        workflows: sorted(workflows),
+        maps: sorted(of_maps(maps, &is_in_use)),
+    }
+}
+
+fn of_workflows(
+    library: &Library,
+    maps: &ConfigMaps,
+    is_asked: &dyn Fn(&str) -> bool,
+) -> Vec<Finding> {
     let mut findings = library.findings.clone();
     for (entries, longest) in [
         (&library.templates, TEMPLATE_NAME),
         (&library.crons, CRON_NAME),
     ] {
-        for entry in entries.values() {
+        for entry in entries.values().filter(|entry| is_asked(&entry.name)) {
             findings.extend(of_entry(library, maps, entry, longest));
         }
     }
     metrics::same_help(library, &mut findings);
-    let is_ours = |map: &str| map.starts_with("alameda-");
-    settings::check(maps, &is_ours, &mut findings);
-    data::check(maps, &is_ours, &mut findings);
+    findings
+}
+
+fn of_maps(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    settings::check(maps, in_use, &mut findings);
+    data::check(maps, in_use, &mut findings);
+    findings
+}
+
+fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort();
     findings.dedup();
     findings
@@ -389,100 +443,9 @@ impl<'a> Linter<'a> {
             });
         }
     }
-
-    /// Labels and annotations, wherever they stand.
-    fn metadata(&mut self, holder: &'a Value, field: &str) {
-        let of_runs = field == "workflowMetadata";
-        let metadata = get(holder, field);
-        self.at(&format!(".{field}"), |l| {
-            for part in ["labels", "annotations"] {
-                let fields = get(metadata, part).as_object().into_iter().flatten();
-                for (key, value) in fields.filter(|(_, value)| !value.is_string()) {
-                    l.at(&format!(".{part}.{key}"), |l| {
-                        l.find("type", format!("must be text, not {value}"))
-                    });
-                }
-            }
-            for (key, value) in get(metadata, "labels").as_object().into_iter().flatten() {
-                let value = raw::plain(value);
-                if !value.contains("{{") && !is_label(&value) {
-                    l.at(&format!(".labels.{key}"), |l| {
-                        l.find("label", format!("`{value}` is no value of a label"))
-                    });
-                }
-            }
-            for key in get(metadata, "annotations")
-                .as_object()
-                .into_iter()
-                .flat_map(|fields| fields.keys())
-            {
-                let hides =
-                    of_runs && ["workflows.argoproj.io/title", DESCRIPTION].contains(&key.as_str());
-                l.at(&format!(".annotations.{key}"), |l| match key.as_str() {
-                    PROGRESS => l.find("progress", "the annotation is Argo's own"),
-                    key if hides => l.find("run-title", format!("`{key}` is set on runs")),
-                    _ => {}
-                });
-            }
-        });
-    }
-
-    /// What exit handlers alone know, and what they can't rely on.
-    fn exits(&mut self) {
-        let spec = self.of.spec;
-        let (main, exit) = (
-            self.of.reached(text(spec, "entrypoint")),
-            self.of.reached(text(spec, "onExit")),
-        );
-        for (i, template) in list(spec, "templates").iter().enumerate() {
-            let name = text(template, "name");
-            for (path, text) in texts(template) {
-                let Ok(names) = crate::template::variables(text) else {
-                    continue;
-                }; // Told as a tag.
-                for variable in names {
-                    let late =
-                        ["workflow.status", "workflow.failures"].contains(&variable.as_str());
-                    let (rule, text) = match (main.contains(name), exit.contains(name)) {
-                        (true, _) if late => (
-                            "exit-variable",
-                            format!("{{{{{variable}}}}} is not known before the end"),
-                        ),
-                        (_, true) if variable.starts_with("workflow.outputs.") => {
-                            ("exit-outputs", format!("{{{{{variable}}}}} may be absent"))
-                        }
-                        _ => continue,
-                    };
-                    self.at(&format!(".templates[{i}]{path}"), |l| l.find(rule, text));
-                }
-            }
-        }
-    }
 }
 
 impl<'a> Context<'a> {
-    /// Names of the templates of this workflow that one of them reaches.
-    fn reached(&self, start: &str) -> BTreeSet<&'a str> {
-        let templates = list(self.spec, "templates");
-        let (mut found, mut open) = (BTreeSet::new(), vec![start]);
-        while let Some(name) = open.pop() {
-            let Some(template) = templates
-                .iter()
-                .find(|template| text(template, "name") == name)
-            else {
-                continue;
-            };
-            if found.insert(text(template, "name")) {
-                open.extend(
-                    list(template, "dag.tasks")
-                        .iter()
-                        .map(|task| text(task, "template")),
-                );
-            }
-        }
-        found
-    }
-
     /// The template that a task calls.
     fn called(&self, task: &'a Value) -> Result<&'a Value, String> {
         let (home, name) = match has(task, "templateRef") {
@@ -513,14 +476,4 @@ impl<'a> Context<'a> {
 /// The workflow's spec of a document.
 fn spec(entry: &Entry) -> &Value {
     get(&entry.raw, &spec_path(&entry.raw)[1..])
-}
-
-fn is_label(value: &str) -> bool {
-    let end = |c: char| c.is_ascii_alphanumeric();
-    let inner = |c: char| end(c) || "-_.".contains(c);
-    value.is_empty()
-        || value.len() <= 63
-            && value.chars().all(inner)
-            && value.starts_with(end)
-            && value.ends_with(end)
 }

@@ -12,12 +12,14 @@ use serde_json::Value;
 
 use crate::answers::{self, Answer};
 use crate::cli::{Output, Place, print_workflow};
+use crate::config_maps::ConfigMaps;
 use crate::engine::{Engine, Finished};
 use crate::library::{Entry, Library};
 use crate::runs::Run;
+use crate::schema::Severity;
 use crate::spec::{Parameters, WorkflowSpec};
 use crate::workflow::{Phase, RESUBMITTED_FROM, SCHEDULED_TIME, Workflow};
-use crate::{retry, ui, yaml};
+use crate::{lint, retry, ui, yaml};
 
 /// Parameters of the first release's templates: command lines and runs may still give them.
 pub(crate) const FORMER_PARAMETERS: [&str; 2] = ["image-registry", "image-tag"];
@@ -48,6 +50,10 @@ pub(crate) struct Options {
     /// Instant for {{workflow.scheduledTime}}, such as 2026-09-20T02:30:00Z
     #[arg(long, value_name = "TIME")]
     pub scheduled_time: Option<String>,
+
+    /// Run it without a look at what `alameda lint` says of it
+    #[arg(long)]
+    pub no_lint: bool,
 
     /// Output format
     #[arg(short, long)]
@@ -83,6 +89,9 @@ pub(crate) fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)
         base,
     } = origin(&library, &options.from)?;
     let mut workflow = new_workflow(&library, template, spec, &given)?;
+    if !options.no_lint {
+        check(&library, &place.maps()?, &workflow, &options.from)?;
+    }
     let time = options.scheduled_time.as_deref().map(instant).transpose()?;
     if let Some(time) = time.or(scheduled) {
         workflow
@@ -95,6 +104,36 @@ pub(crate) fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)
     }
     answers::check(&options.answers, &workflow.status.stored_templates)?;
     settle(place, workflow, options.name.as_deref(), base)
+}
+
+/// Prints what is wrong with what a run would use.
+///
+/// # Errors
+/// Faults of the workflows. Those of a ConfigMap the first step refuses, so that the run is
+/// recorded and reported as one that failed.
+fn check(library: &Library, maps: &ConfigMaps, workflow: &Workflow, from: &str) -> Result<()> {
+    let stored = workflow.status.stored_templates.keys();
+    let homes = stored.filter_map(|name| Some(name.split_once('/')?.0));
+    let named = from.split_once('/').map(|(_, name)| name);
+    let values = workflow.spec.arguments.parameters.iter();
+    let values = values.filter_map(|parameter| parameter.given()).collect();
+    let found = lint::lint_run(library, maps, &homes.chain(named).collect(), &values);
+    let mut faults = 0;
+    for finding in &found.workflows {
+        faults += usize::from(!finding.is_warning());
+        ui::tell(&format!("{finding}\n"));
+    }
+    for mut finding in found.maps {
+        finding.severity = Severity::Warning;
+        ui::tell(&format!("{finding}\n"));
+    }
+    match faults {
+        0 => Ok(()),
+        faults => Err(Failure::usage(format!(
+            "{faults} problem(s) found in what {from} runs: correct them, or give --no-lint to \
+             run it as it is"
+        ))),
+    }
 }
 
 /// What to run again.

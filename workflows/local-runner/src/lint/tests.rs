@@ -1,4 +1,5 @@
 mod cases;
+mod commands;
 mod docs;
 mod leaves;
 

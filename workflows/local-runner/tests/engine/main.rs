@@ -5,6 +5,7 @@ mod cli;
 mod documents;
 mod former;
 mod lab;
+mod linted;
 mod notify;
 mod retries;
 mod rules;
