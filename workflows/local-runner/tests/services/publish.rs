@@ -3,5 +3,6 @@
 mod contents;
 mod failures;
 pub(crate) mod fixture;
+mod golden;
 mod schedules;
 mod table;
