@@ -81,7 +81,10 @@ impl Fault {
             Self::Cut { line } => (
                 line,
                 "the last row has no line break at its end: the file may be cut there".to_owned(),
-                "deliver it again; if it is whole, end its last line with a line break".to_owned(),
+                format!(
+                    "deliver it again; if it is whole, end its last line with a line break: {}",
+                    line_break(compression)
+                ),
             ),
             Self::TooLong { line, quote } => {
                 let open = quote.map(|(line, field)| {
@@ -116,6 +119,15 @@ impl Fault {
             .map(|line| format!(", line {line}"))
             .unwrap_or_default();
         Failure::contract(format!("{key}{line}: {what}\n{advice}"))
+    }
+}
+
+/// The command that ends the last line of a file; compressed files are read to their last member.
+fn line_break(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "echo >> FILE.csv",
+        Compression::Gzip => "echo | gzip >> FILE.csv.gz",
+        Compression::Zstd => "echo | zstd >> FILE.csv.zst",
     }
 }
 

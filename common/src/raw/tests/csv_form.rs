@@ -190,7 +190,8 @@ fn a_file_is_refused_with_advice() {
         (
             b"id,a,b,y\n1,a,b,1\n1,a,b,1",
             ", line 3: the last row has no line break at its end: the file may be cut there",
-            "deliver it again; if it is whole, end its last line with a line break",
+            "deliver it again; if it is whole, end its last line with a line break: \
+             echo >> FILE.csv",
         ),
         (
             b"id,a,b,y\n1,5,3,b,1\n",
