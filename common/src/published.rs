@@ -136,6 +136,28 @@ pub fn check_time(
     )))
 }
 
+/// The columns that a model's rows are prepared to, as far as names tell: ids, time, target and
+/// features.
+pub fn prepared_columns(dataset: &Dataset, features: &[String]) -> Vec<Column> {
+    let column = |name: &String, data_type: String, role| Column {
+        name: name.clone(),
+        data_type,
+        role,
+    };
+    let given = dataset.columns.iter().filter_map(|of| match of.role {
+        Role::Id | Role::Time | Role::Target => Some(column(
+            &of.name,
+            of.column_type.data_type().to_string(),
+            of.role,
+        )),
+        _ => None,
+    });
+    let features = features
+        .iter()
+        .map(|name| column(name, "Float64".to_owned(), Role::Feature));
+    given.chain(features).collect()
+}
+
 /// Refuses what publishing would, where a database is described.
 ///
 /// # Errors

@@ -3,11 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
+use common::config::Config;
 use common::failure::Failure;
 use common::layout::{self, DataVersion, ModelName};
 use common::manifest::{self, DatasetManifest, ModelManifest, RawShard, ResultsManifest};
+use common::published;
 use common::raw::files;
 use common::selection::{self, PredictShards, Selection};
+use common::settings;
 use common::step::{Cache, Outputs};
 use common::store::{Object, Store};
 use common::threads;
@@ -36,6 +39,11 @@ pub(crate) async fn resolve(
         .resolve(&request.model_name, &request.model_ref)
         .await?;
     let model: ModelManifest = manifest::require(store, &version.model).await?;
+    if settings::has_database(|name| std::env::var_os(name)) {
+        let dataset = Config::load(store, &model.config).await?.dataset;
+        let prepared = published::prepared_columns(&dataset, &model.features);
+        published::check_early(&prepared, &dataset)?;
+    }
     let Selected {
         key,
         selection,

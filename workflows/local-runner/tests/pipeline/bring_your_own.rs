@@ -10,7 +10,7 @@ use arrow::array::{
     StringArray, TimestampMicrosecondArray,
 };
 
-use crate::bench::{Bench, unit};
+use crate::bench::{Bench, Ran, unit};
 
 /// Writes a configuration named `default`; settings that `settings` names take its values, those that are comments too.
 fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &str)]) -> PathBuf {
@@ -368,4 +368,29 @@ fn settings_name_the_segments_and_take_columns_out_of_the_verdict() {
     assert_ne!(report["verdict"], "alert");
     let findings = report["findings"].to_string();
     assert!(findings.contains("The verdict is not on w"), "{findings}");
+}
+
+#[test]
+fn with_a_database_the_first_leaf_of_a_scoring_refuses_names_that_it_does_not_take() {
+    let bench = Bench::new();
+    let config = bench.config(&[]);
+    let file = Path::new(&config).join("features.sql");
+    let sql = fs::read_to_string(&file).unwrap();
+    let long = "f".repeat(64);
+    let more = format!(", feature1 + 1 AS xmin, feature2 + 1 AS {long} FROM raw");
+    fs::write(&file, sql.replacen("FROM raw", &more, 1)).unwrap();
+    // Trained while no database was there.
+    bench.pipeline(&["--config-maps", &config]).expect(0);
+    let refused: Ran = bench
+        .command(&["submit", "--from", "workflowtemplate/alameda-inference"])
+        .args(["-p", "data-version=2", "-p", "model-name=m"])
+        .env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")
+        .output()
+        .unwrap()
+        .into();
+    let shown = refused.expect(1).shown();
+    for part in ["Error (exit code 2)", "\"xmin\"", &long, "features.sql"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("data-prep-plan"), "{shown}");
 }
