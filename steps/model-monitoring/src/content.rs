@@ -107,6 +107,8 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Area {
+    /// The model itself, as training left it.
+    Model,
     /// Data quality.
     Quality,
     /// Performance.

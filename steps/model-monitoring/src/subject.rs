@@ -22,7 +22,7 @@ use crate::judge::Rules;
 use common::monitored::SCORE;
 
 /// Raised whenever the same inputs would give another report.
-pub(crate) const ALGORITHM: u32 = 3;
+pub(crate) const ALGORITHM: u32 = 4;
 
 /// The first column that scoring adds.
 const PREDICTION: &str = "prediction";

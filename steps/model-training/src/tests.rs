@@ -258,6 +258,10 @@ async fn without_convergence_the_model_is_made_and_says_so() {
         "{:?}",
         manifest.warnings
     );
+    assert_eq!(
+        outputs.get("warnings"),
+        Some(manifest.warnings.join(" | ").as_str())
+    );
     let run = home
         .tracking
         .find_run(&flags.model_name, &manifest.header().fingerprint)

@@ -27,6 +27,9 @@ use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
 
 /// Passes over the training rows that progress counts on: moments, eight of Newton's, and the profiles.
 const EXPECTED_PASSES: u64 = 10;
+/// Warnings in the output parameter, and characters of each.
+const OUTPUT_WARNINGS: usize = 5;
+const OUTPUT_CHARACTERS: usize = 300;
 /// Features that the log shows.
 const SHOWN_FEATURES: usize = 20;
 
@@ -256,7 +259,23 @@ async fn outputs(
         .set_metric("accuracy", metrics.holdout.accuracy)
         .set_metric("roc-auc", metrics.holdout.roc_auc)
         .set_metric("f1", metrics.holdout.f1)
+        .set("warnings", output_of(&metrics.warnings))
         .set("reused", reused))
+}
+
+/// Warnings in one line, as an output parameter holds them: the first ones, each cut, because a
+/// workflow repeats its outputs in one object of limited size. `metrics.json` has all of them.
+fn output_of(warnings: &[String]) -> String {
+    let cut = |text: &String| match text.char_indices().nth(OUTPUT_CHARACTERS) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.clone(),
+    };
+    let mut lines: Vec<String> = warnings.iter().take(OUTPUT_WARNINGS).map(cut).collect();
+    if warnings.len() > OUTPUT_WARNINGS {
+        let more = warnings.len() - OUTPUT_WARNINGS;
+        lines.push(format!("and {more} more in {}", layout::METRICS_FILE));
+    }
+    lines.join(" | ")
 }
 
 /// Tells how long each phase took.

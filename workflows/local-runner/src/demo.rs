@@ -236,6 +236,10 @@ fn result(
             ),
         ),
     ];
+    if !output("training-warnings").is_empty() {
+        let warnings = Style::new().yellow().apply_to(output("training-warnings"));
+        rows.push(("warnings of training", warnings.to_string()));
+    }
     if let Some((bytes, step)) = peak {
         rows.push(("most memory", format!("{} in {step}", ui::mebibytes(bytes))));
     }

@@ -4,15 +4,18 @@ use common::drift::{Psi, Verdict};
 use common::metrics::Report as Metrics;
 
 use super::{categories, plausible, ratio};
-use crate::content::{Area, ColumnDrift, Content, Drift, Finding, Performance, Quality, Severity};
+use crate::content::{
+    Area, ColumnDrift, Content, Drift, Finding, ModelCard, Performance, Quality, Severity,
+};
 use crate::format::{count, metric, number, rows, share};
 
 /// Features that a finding names; the others are counted.
 const NAMED: usize = 5;
 
-/// The worst first, then data quality, performance, drift.
+/// The worst first, then the model, data quality, performance, drift.
 pub(super) fn findings(content: &Content) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
+    findings.of_model(&content.model);
     findings.of_quality(&content.quality);
     findings.of_dates(content);
     for (severity, text) in plausible::findings(content) {
@@ -34,6 +37,17 @@ impl Findings {
             area,
             text: text.into(),
         });
+    }
+
+    fn of_model(&mut self, model: &ModelCard) {
+        if !model.training.converged {
+            let text = format!(
+                "The fit of the model did not converge (Newton steps: {}): other coefficients would \
+                 fit the training data better. Its warning in the section Model says what to do.",
+                count(model.training.iterations.into())
+            );
+            self.add(Severity::Warn, Area::Model, text);
+        }
     }
 
     fn of_quality(&mut self, quality: &Quality) {

@@ -11,6 +11,8 @@ use crate::html::{Markup, nothing, tag, tagged, text};
 const SHOWN: usize = 20;
 /// Features that one is said to be collinear with; the others are counted.
 const LINKED: usize = 4;
+/// Warnings of the training that are shown before the others are folded.
+const WARNINGS: usize = 5;
 /// Digits of a digest that tell files apart.
 const DIGITS: usize = 12;
 
@@ -25,6 +27,7 @@ pub(super) fn section(content: &Content) -> Markup {
     ));
     let inner = [
         facts(model),
+        warnings(&model.warnings),
         gates(&model.gates),
         importance(&model.importance),
     ];
@@ -50,7 +53,7 @@ fn facts(model: &ModelCard) -> Markup {
     } else {
         "not converged"
     };
-    let mut entries = vec![
+    let entries = [
         entry("Family", model.family.clone()),
         entry("Predicts", model.target.clone()),
         entry("Features", count(model.importance.len() as u64)),
@@ -73,13 +76,28 @@ fn facts(model: &ModelCard) -> Markup {
         entry("Newton steps", format!("{}, {ended}", training.iterations)),
         entry("Intercept", number(Some(model.intercept))),
     ];
-    entries.extend(
-        model
-            .warnings
-            .iter()
-            .map(|warning| entry("Warning", warning.clone())),
-    );
     tag("dl class=\"plain\"", entries)
+}
+
+/// What training warned of, below the facts because it may be long.
+fn warnings(warnings: &[String]) -> Markup {
+    if warnings.is_empty() {
+        return nothing();
+    }
+    let list = |warnings: &[String]| {
+        let items = warnings.iter().map(|warning| tagged("li", warning));
+        tag("ul class=\"warnings\"", items)
+    };
+    let (first, more) = warnings.split_at(warnings.len().min(WARNINGS));
+    let more = match more {
+        [] => nothing(),
+        more => details(
+            &format!("{} more warnings", count(more.len() as u64)),
+            list(more),
+        ),
+    };
+    let heading = tagged("h3 class=\"part\"", "Warnings of the training");
+    tag("div", [heading, list(first), more])
 }
 
 fn gates(gates: &[GateVerdict]) -> Markup {

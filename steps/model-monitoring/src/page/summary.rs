@@ -287,6 +287,7 @@ pub(super) fn findings(findings: &[Finding]) -> Markup {
             Severity::Note => (None, "note"),
         };
         let area = match finding.area {
+            Area::Model => "Model",
             Area::Quality => "Data",
             Area::Performance => "Performance",
             Area::Drift => "Drift",

@@ -87,6 +87,8 @@ pub(super) struct Home {
     /// What training held of columns that the model does not use.
     pub(super) categories: Vec<CategoryProfile>,
     pub(super) columns: MonitorColumns,
+    /// What training warned of; with any, its fit did not converge.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Rows {
@@ -150,6 +152,7 @@ impl Home {
             region_role: Role::Ignored,
             categories: Vec::new(),
             columns: MonitorColumns::All,
+            warnings: Vec::new(),
         };
         home.put_model(reference).await;
         home
@@ -227,7 +230,7 @@ impl Home {
                 class_weight: ClassWeight::None,
                 rows: reference.len() as u64,
                 iterations: 3,
-                converged: true,
+                converged: self.warnings.is_empty(),
             },
         };
         let mut trained = profiles(&features, reference);
@@ -262,7 +265,7 @@ impl Home {
             features,
             files,
             run_id: "r".to_owned(),
-            warnings: Vec::new(),
+            warnings: self.warnings.clone(),
         };
         self.store
             .put_json(&layout::manifest(&folder), &manifest)

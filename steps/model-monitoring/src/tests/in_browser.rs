@@ -30,7 +30,8 @@ const LOOKS: [Look; 4] = [
     },
 ];
 
-/// Four kinds of pages: with drift and labels, without labels, of many features, and of nothing.
+/// Kinds of pages: with drift, labels and warnings of training, without labels, of many features, and
+/// of nothing.
 async fn pages() -> Vec<(Home, &'static str)> {
     let mut pages = Vec::new();
     for kind in ["drift", "no labels", "many features", "no rows"] {
@@ -46,14 +47,16 @@ async fn pages() -> Vec<(Home, &'static str)> {
             features: (0..count).map(|i| rows.features[i % 2].clone()).collect(),
             ..rows
         };
-        let home = Home::new(
-            Names {
-                features,
-                ..Names::default()
-            },
-            &widen(Rows::simple(400)),
-        )
-        .await;
+        let names = Names {
+            features,
+            ..Names::default()
+        };
+        let reference = widen(Rows::simple(400));
+        let mut home = Home::new(names, &reference).await;
+        if kind == "drift" {
+            home.warnings = vec![format!("a warning that is {}", "long and ".repeat(60)); 7];
+            home.put_model(&reference).await;
+        }
         let mut rows = widen(Rows::simple(if kind == "no rows" { 0 } else { 300 }));
         match kind {
             "drift" => rows.features[1]

@@ -5,7 +5,7 @@ use common::failure::exit_code;
 use common::reference::CategoryProfile;
 
 use super::home::{Home, Names, Rows};
-use crate::content::{Content, Severity};
+use crate::content::{Area, Content, Severity};
 use common::monitored::MonitorColumns;
 
 const DAY: i64 = 86_400_000_000;
@@ -268,4 +268,27 @@ async fn no_rows_are_never_ok() {
     let content = report(&home, Rows::simple(0)).await;
     assert_eq!(content.verdict, Verdict::InsufficientData);
     finding(&content, "nothing was scored");
+}
+
+#[tokio::test]
+async fn a_fit_that_did_not_converge_is_the_first_warning_and_its_advice_is_below() {
+    let reference = Rows::simple(400);
+    let mut home = Home::new(Names::default(), &reference).await;
+    let fine = report(&home, Rows::simple(300)).await;
+    assert!(!fine.findings.iter().any(|of| of.area == Area::Model));
+    home.warnings = (0..7).map(|i| format!("warning number {i}")).collect();
+    home.put_model(&reference).await;
+    let mut rows = Rows::simple(300);
+    rows.id.clone_from_slice(&vec!["c1".to_owned(); 300]);
+    let content = report(&home, rows).await;
+    let warnings = content.findings.iter();
+    let first = warnings.clone().find(|of| of.severity == Severity::Warn);
+    let first = first.unwrap();
+    assert_eq!(first.area, Area::Model, "{:#?}", content.findings);
+    assert!(first.text.contains("did not converge (Newton steps: 3)"));
+    let html = home.html().await;
+    for warning in &home.warnings {
+        assert!(html.contains(&format!("<li>{warning}</li>")), "{warning}");
+    }
+    assert!(html.contains("2 more warnings"));
 }

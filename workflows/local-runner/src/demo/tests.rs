@@ -68,6 +68,27 @@ fn the_end_of_a_demo_tells_what_came_out_and_what_to_try_next() {
 }
 
 #[test]
+fn warnings_of_the_training_are_shown() {
+    let shown = |workflow: &Workflow| result(workflow, "/s", None, &|_| String::new());
+    let mut workflow = workflow("true");
+    assert!(!shown(&workflow).contains("warnings of training"));
+    let warning = serde_json::json!({"name": "training-warnings", "value": "it did not converge"});
+    let mut root = serde_json::to_value(&workflow.status.nodes["w"]).unwrap();
+    let outputs = root["outputs"]["parameters"].as_array_mut().unwrap();
+    outputs.push(warning);
+    let root = serde_json::from_value(root).unwrap();
+    workflow.status.nodes.insert("w".to_owned(), root);
+    let shown = shown(&workflow);
+    assert!(
+        shown
+            .lines()
+            .any(|line| line.contains("warnings of training")
+                && line.contains("it did not converge")),
+        "{shown}"
+    );
+}
+
+#[test]
 fn other_options_are_another_data_version() {
     let options = Options {
         rows_per_file: 50_000,
