@@ -7,6 +7,7 @@ mod dag;
 mod gate;
 mod pods;
 mod scope;
+mod signals;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -126,7 +127,7 @@ impl<'a> Engine<'a> {
 
     /// Runs the workflow to its end.
     pub(crate) fn run(mut self) -> Result<Finished> {
-        listen_for_signals(self.sender.clone()).context("listening for signals")?;
+        signals::listen(self.sender.clone()).context("listening for signals")?;
         self.workflow.set_phase(Phase::Running);
         self.workflow.status.started_at = Some(now());
         loop {
@@ -464,33 +465,6 @@ impl<'a> Engine<'a> {
             Value::from(list).to_string()
         }
     }
-}
-
-/// Turns SIGINT and SIGTERM into events.
-fn listen_for_signals(events: Sender<Event>) -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (mut interrupt, mut terminate) = {
-        let _guard = runtime.enter();
-        (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        )
-    };
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            loop {
-                let signal =
-                    tokio::select! { _ = interrupt.recv() => 2, _ = terminate.recv() => 15 };
-                if events.send(Event::Stop { signal }).is_err() {
-                    return;
-                }
-            }
-        });
-    });
-    Ok(())
 }
 
 impl Scope {

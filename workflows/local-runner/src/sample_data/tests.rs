@@ -1,13 +1,14 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::random::probability;
 use super::*;
 
 fn options(dir: &Path) -> Options {
