@@ -144,8 +144,7 @@ pub(crate) fn explain(rule: &str) -> Result<String> {
         return Ok(schema::explain());
     }
     let known = || {
-        rules::RULES
-            .iter()
+        rules::all()
             .map(|rule| rule.name)
             .collect::<Vec<_>>()
             .join(", ")

@@ -6,7 +6,7 @@ mod leaves;
 use std::fs;
 use std::path::Path;
 
-use super::rules::RULES;
+use super::rules;
 use super::*;
 use crate::library::Source;
 use cases::{CRON, GOOD, MAP};
@@ -136,7 +136,7 @@ fn more_than_argo_takes_is_found() {
 
 #[test]
 fn every_rule_has_a_fault_that_it_finds() {
-    for rule in &RULES {
+    for rule in rules::all() {
         assert!(
             cases::all().any(|case| case.rule == rule.name),
             "{} has no case",
@@ -145,7 +145,7 @@ fn every_rule_has_a_fault_that_it_finds() {
     }
     for case in cases::all() {
         assert!(
-            RULES.iter().any(|rule| rule.name == case.rule),
+            rules::all().any(|rule| rule.name == case.rule),
             "{} is no rule",
             case.rule
         );

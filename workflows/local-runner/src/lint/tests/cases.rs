@@ -1,6 +1,8 @@
 //! Files without a fault, and faults that each rule finds in them.
 
+mod config_maps;
 mod leaves;
+mod parameters;
 mod workflows;
 
 /// A WorkflowTemplate without a fault.
@@ -23,7 +25,8 @@ pub(super) struct Case {
 
 /// Every case.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    workflows::CASES.iter().chain(leaves::CASES)
+    let of_workflows = workflows::CASES.iter().chain(parameters::CASES);
+    of_workflows.chain(leaves::CASES).chain(config_maps::CASES)
 }
 
 type Faults = &'static [(&'static str, &'static str)];

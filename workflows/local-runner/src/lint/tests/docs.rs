@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::lint::rules::RULES;
+use crate::lint::rules;
 
 const BEGIN: &str = "<!-- made from the code from here; `just accept` writes it anew -->\n";
 const END: &str = "<!-- to here -->\n";
@@ -17,7 +17,7 @@ fn the_docs_tell_every_rule() {
         "| rule | without it | do this instead | Argo tells of it in | `argo lint` finds it |\n|---|---|---|---|---|\n"
             .to_owned();
     let cell = |text: &str| text.replace('|', "\\|");
-    for rule in &RULES {
+    for rule in rules::all() {
         let help = if rule.help.is_empty() {
             "the finding tells"
         } else {

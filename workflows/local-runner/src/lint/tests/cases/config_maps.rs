@@ -1,0 +1,90 @@
+//! Faults of ConfigMaps.
+
+use super::{Case, case};
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        "setting",
+        &[("HOLDOUT:", "HOLDUOT:")],
+        "HOLDUOT",
+        "HOLDUOT is no setting: is HOLDOUT meant?",
+    ),
+    case(
+        "setting-value",
+        &[("HOLDOUT: first-shard", "HOLDOUT: some")],
+        "HOLDOUT",
+        "HOLDOUT is `some`: give first-shard",
+    ),
+    case(
+        "setting-value",
+        &[("HOLDOUT:", "GATE_MARGIN: a lot\n  HOLDOUT:")],
+        "GATE_MARGIN",
+        "GATE_MARGIN is `a lot`: give a number that is not negative",
+    ),
+    case(
+        "setting",
+        &[("HOLDOUT:", "TEAM: blue\n  HOLDOUT:")],
+        "TEAM",
+        "no step reads TEAM",
+    ),
+    case(
+        "data",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{}'\n  features.sql: SELECT * FROM raw\n  HOLDOUT:",
+        )],
+        "dataset.json",
+        "columns",
+    ),
+    case(
+        "data",
+        &[("HOLDOUT:", "dataset.json: '{}'\n  HOLDOUT:")],
+        "dataset.json",
+        "features.sql is missing",
+    ),
+    case(
+        "data",
+        &[(
+            "HOLDOUT: first-shard",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  HOLDOUT: after=2026-01-01",
+        )],
+        "dataset.json",
+        "needs a column with the role time",
+    ),
+    case(
+        "features",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM rows\n  HOLDOUT:",
+        )],
+        "features.sql",
+        "rows",
+    ),
+    case(
+        "features",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT *, x AS prediction FROM raw\n  HOLDOUT:",
+        )],
+        "features.sql",
+        "\"prediction\"",
+    ),
+    case(
+        "publishing",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT *, x AS ctid FROM raw\n  HOLDOUT:",
+        )],
+        "features.sql",
+        "\"ctid\"",
+    ),
+    case(
+        "publishing",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  RETENTION_DAYS: '30'\n  HOLDOUT:",
+        )],
+        "dataset.json",
+        "RETENTION_DAYS needs a column with the role time",
+    ),
+];
