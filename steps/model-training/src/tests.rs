@@ -272,6 +272,23 @@ async fn without_convergence_the_model_is_made_and_says_so() {
 }
 
 #[tokio::test]
+async fn the_output_has_the_first_warnings_and_counts_the_others() {
+    let home = Home::new(8).await;
+    let simple = Rows::simple(200);
+    let with_constants = |row: &Vec<Option<f64>>| [&row[..1], &[Some(7.3); 7]].concat();
+    let rows = Rows {
+        x: simple.x.iter().map(with_constants).collect(),
+        y: simple.y,
+    };
+    let flags = home.prepared("1", &rows.slice(0, 50), &[rows]).await;
+    let outputs = home.train(&flags).await.unwrap();
+    let shown: Vec<&str> = outputs.get("warnings").unwrap().split(" | ").collect();
+    assert_eq!(shown.len(), 6, "{shown:?}");
+    assert!(shown[4].contains("\"feature6\" is 7.3"), "{shown:?}");
+    assert_eq!(shown[5], "and 2 more in metrics.json");
+}
+
+#[tokio::test]
 async fn a_constant_feature_gets_no_weight_and_a_warning() {
     let home = Home::new(2).await;
     let simple = Rows::simple(200);
