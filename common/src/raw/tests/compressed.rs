@@ -57,6 +57,25 @@ fn compressed_files_hold_the_same_rows() {
 }
 
 #[test]
+fn the_command_that_a_refusal_names_ends_the_last_line_of_a_compressed_file() {
+    let content = "id,a,b,y\n1,a,b,1";
+    for (name, command, compress) in [
+        (
+            "a.csv.gz",
+            "echo | gzip >> FILE.csv.gz",
+            gzip as fn(&str) -> Vec<u8>,
+        ),
+        ("a.csv.zst", "echo | zstd >> FILE.csv.zst", zstd),
+    ] {
+        let text = refusal(name, compress(content));
+        assert!(text.contains("the last row has no line break"), "{text}");
+        assert!(text.contains(command), "{text}");
+        let ended = [compress(content), compress("\n")].concat();
+        assert_eq!(rows(name, ended).unwrap().len(), 1, "{name}");
+    }
+}
+
+#[test]
 fn compressed_files_that_are_cut_or_damaged_are_refused_by_name() {
     let (header, body) = table(40);
     let content = format!("{header}{body}");
