@@ -34,7 +34,10 @@ impl Config {
             std::fs::read_to_string(&file).map_err(|error| {
                 let advice = match error.kind() {
                     std::io::ErrorKind::InvalidData => "save it as text in UTF-8",
-                    _ => "--config-dir (ALAMEDA_CONFIG) names the folder that holds it",
+                    _ => {
+                        "on Argo the ConfigMap holds it; elsewhere --config-dir (ALAMEDA_CONFIG) \
+                         names the folder that does"
+                    }
                 };
                 Failure::usage(format!("{}: {error}; {advice}", file.display()))
             })
@@ -49,19 +52,17 @@ impl Config {
         let mut texts = Vec::new();
         for name in [DATASET, FEATURES] {
             let key = layout::config_file(&folder, name);
-            let text = String::from_utf8(store.require(&key).await?);
-            texts
-                .push(text.map_err(|error| Failure::usage(format!("{key} is not text: {error}")))?);
+            // What is no text any more has another digest too.
+            texts.push(String::from_utf8_lossy(&store.require(&key).await?).into_owned());
         }
         let (features_sql, dataset_json) = (texts.remove(1), texts.remove(0));
-        let config =
-            Self::parse(dataset_json, features_sql).with_context(|| format!("reading {folder}"))?;
-        if config.digest() != digest {
-            return Err(Failure::usage(format!(
-                "{folder} was changed: its content has another digest; restore it from a copy"
+        if digest_of(&dataset_json, &features_sql) != digest {
+            return Err(Failure::damaged(format!(
+                "{folder} was changed: its content has another digest; restore it from a copy, or \
+                 run data-prep plan --split=train with the dataset.json and features.sql of then"
             )));
         }
-        Ok(config)
+        Self::parse(dataset_json, features_sql).with_context(|| format!("reading {folder}"))
     }
 
     /// Parses both files. A mark that an editor put before a text is no part of it.
@@ -81,7 +82,7 @@ impl Config {
 
     /// What it is named by: a digest of both files.
     pub fn digest(&self) -> String {
-        digest::hex(format!("{}\0{}", self.dataset_json, self.features_sql).as_bytes())
+        digest_of(&self.dataset_json, &self.features_sql)
     }
 
     /// Name and digest of each of its files, so that a comparison can say which one was edited.
@@ -109,5 +110,46 @@ impl Config {
             )
             .await?;
         Ok(digest)
+    }
+}
+
+fn digest_of(dataset_json: &str, features_sql: &str) -> String {
+    digest::hex(format!("{dataset_json}\0{features_sql}").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure;
+
+    #[tokio::test]
+    async fn a_pinned_file_that_was_changed_is_named_and_not_read() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::create(&home.path().display().to_string()).unwrap();
+        let (dataset, features) = (DATASET, FEATURES);
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config-maps");
+        let config = Config::from_folder(&repository).unwrap();
+        let digest = config.pin(&store).await.unwrap();
+        for (name, bytes) in [
+            (dataset, &b"{"[..]),
+            (features, b"SELECT '\xff'"),
+            (dataset, b""),
+        ] {
+            config.pin(&store).await.unwrap();
+            let file = layout::config_file(&layout::config(&digest), name);
+            store.put(&file, bytes.to_vec()).await.unwrap();
+            let error = Config::load(&store, &digest).await.unwrap_err();
+            let text = format!("{error:#}");
+            assert!(
+                text.contains("was changed: its content has another digest"),
+                "{text}"
+            );
+            assert!(failure::is_damaged(&error), "{text}");
+        }
+        config.pin(&store).await.unwrap();
+        assert_eq!(
+            Config::load(&store, &digest).await.unwrap().digest(),
+            digest
+        );
     }
 }

@@ -112,9 +112,30 @@ fn causes(error: &anyhow::Error) -> impl Iterator<Item = &(dyn Error + 'static)>
     })
 }
 
+/// Linux's numbers of errors that have no kind: what a disk, or one over a network, reports of itself; links that lead in
+/// a circle; more open files than the process, or the machine, may have.
+const IO_ERROR: i32 = 5;
+const LINKS_IN_A_CIRCLE: i32 = 40;
+const FILES_OF_PROCESS: i32 = 24;
+const FILES_OF_SYSTEM: i32 = 23;
+
+fn is_among(error: &std::io::Error, numbers: &[i32]) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|number| numbers.contains(&number))
+}
+
 /// Files that a person must see to, since a retry would meet the same; and disks over a network that are away for now.
 fn io_code(error: &std::io::Error) -> Option<u8> {
     match error.kind() {
+        _ if error.raw_os_error() == Some(IO_ERROR) => Some(UNAVAILABLE),
+        _ if is_among(
+            error,
+            &[LINKS_IN_A_CIRCLE, FILES_OF_PROCESS, FILES_OF_SYSTEM],
+        ) =>
+        {
+            Some(USAGE)
+        }
         ErrorKind::TimedOut
         | ErrorKind::StaleNetworkFileHandle
         | ErrorKind::HostUnreachable
@@ -125,6 +146,7 @@ fn io_code(error: &std::io::Error) -> Option<u8> {
         | ErrorKind::ConnectionRefused
         | ErrorKind::NotConnected
         | ErrorKind::ResourceBusy
+        | ErrorKind::OutOfMemory
         | ErrorKind::WouldBlock => Some(UNAVAILABLE),
         ErrorKind::StorageFull
         | ErrorKind::QuotaExceeded
@@ -133,6 +155,10 @@ fn io_code(error: &std::io::Error) -> Option<u8> {
         | ErrorKind::ReadOnlyFilesystem
         | ErrorKind::NotADirectory
         | ErrorKind::IsADirectory
+        | ErrorKind::AlreadyExists
+        | ErrorKind::InvalidFilename
+        | ErrorKind::InvalidData
+        | ErrorKind::UnexpectedEof
         | ErrorKind::NotFound => Some(USAGE),
         _ => None,
     }
@@ -140,15 +166,22 @@ fn io_code(error: &std::io::Error) -> Option<u8> {
 
 /// What to do next about a failing file, when the cause alone does not say it.
 pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
-    causes(error).find_map(|cause| match cause.downcast_ref::<std::io::Error>()?.kind() {
+    let of_file = |file: &std::io::Error| match file.kind() {
+        _ if is_among(file, &[FILES_OF_PROCESS, FILES_OF_SYSTEM]) => {
+            Some("too many files are open: raise the limit (ulimit -n), then run it again")
+        }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Some(
             "the disk or a limit on it is full: free space there or give the step a larger volume, then run it again",
         ),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            Some("the folder can't be written: check its owner and mode, then run the step again")
+        ErrorKind::PermissionDenied => {
+            Some("check the owner and the mode of that file and of its folder, then run it again")
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            Some("nothing can be written there: give another folder, then run it again")
         }
         _ => None,
-    })
+    };
+    causes(error).find_map(|cause| of_file(cause.downcast_ref()?))
 }
 
 #[cfg(test)]
@@ -186,6 +219,33 @@ mod tests {
             let away = anyhow::Error::from(std::io::Error::from(kind)).context("reading part 3");
             assert_eq!(exit_code(&away), 75, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn only_a_bug_ends_as_a_bug() {
+        for (number, code) in [
+            (5, 75),
+            (40, 2),
+            (24, 2),
+            (23, 2),
+            (17, 2),
+            (36, 2),
+            (12, 75),
+        ] {
+            let error = anyhow::Error::from(std::io::Error::from_raw_os_error(number));
+            assert_eq!(exit_code(&error), code, "{error}");
+        }
+        let text = String::from_utf8(vec![0xff]).unwrap_err();
+        assert_eq!(exit_code(&text.into()), BUG);
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_not_said_to_be_unwritable() {
+        let denied = anyhow::Error::from(std::io::Error::from(ErrorKind::PermissionDenied));
+        assert!(
+            hint(&denied.context("reading a"))
+                .is_some_and(|hint| hint.contains("mode of that file"))
+        );
     }
 
     #[test]

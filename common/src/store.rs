@@ -126,7 +126,15 @@ impl Store {
         let address = Address::parse(url)?;
         if let Address::Folder(folder) = &address {
             let making = || format!("making the store's folder {}", folder.display());
-            std::fs::create_dir_all(folder).with_context(making)?;
+            match std::fs::create_dir_all(folder) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    return Err(Failure::usage(format!(
+                        "{} is no folder: move it away, or give another place for the store",
+                        folder.display()
+                    )));
+                }
+                made => made.with_context(making)?,
+            }
         }
         Self::at(&address, access)
     }

@@ -89,13 +89,15 @@ impl Labelling {
             .collect();
         if keys.is_empty() {
             return Err(Failure::usage(format!(
-                "the predictions are named by none of the columns {:?}, by which labels are: keep one in features.sql",
+                "the predictions are named by none of the columns {:?}, by which labels are: \
+                 keep one in features.sql, and train a new version",
                 dataset.key()
             )));
         }
         if publication.target.as_ref() != Some(&target.name) {
             return Err(Failure::usage(format!(
-                "the predictions have no target {:?} to be filled in: keep it in features.sql",
+                "the predictions have no target {:?} to be filled in: keep it in features.sql, \
+                 and train a new version",
                 target.name
             )));
         }
@@ -279,8 +281,8 @@ impl Labelling {
                 .is_some_and(|of_table| holds(of_table, of_labels) || holds(of_labels, of_table))
             {
                 return Err(Failure::usage(format!(
-                    "column {} is {} in the table {table}, and {of_labels} in the labels: they can't be joined; keep the column's \
-                     type in features.sql, or set --labels-glob (LABELS_GLOB) to a place without files",
+                    "column {} is {} in the table {table}, and {of_labels} in the labels: they can't be joined; keep the \
+                     column's type in features.sql and train a new version, or set --labels-glob (LABELS_GLOB) to a place without files",
                     quoted(name),
                     of_table.unwrap_or("missing")
                 )));

@@ -72,7 +72,7 @@ pub(super) fn check(table: &Table, existing: Option<&Existing>, wanted: &Definit
     if wanted.time.is_none() {
         return Err(Failure::usage(format!(
             "{table} is to have partitions by month, and the predictions have no column of time: leave out \
-             --predictions-partition (PREDICTIONS_PARTITION), or give a column of dataset.json the role time"
+             --predictions-partition (PREDICTIONS_PARTITION), or give a column of dataset.json the role time and train a new version"
         )));
     }
     match existing {

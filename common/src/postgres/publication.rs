@@ -174,7 +174,7 @@ fn table_column(column: &Column) -> Result<TableColumn> {
     let column_type = data_type.as_ref().and_then(binary::column_type).ok_or_else(|| {
         Failure::usage(format!(
             "column {name:?} is of type {}, which is not published: cast it to a number, text, boolean, date or timestamp \
-             in features.sql",
+             in features.sql, and train a new version",
             column.data_type
         ))
     })?;

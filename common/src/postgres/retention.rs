@@ -66,7 +66,7 @@ impl Retention {
         let time = publication.time.clone().ok_or_else(|| {
             Failure::usage(format!(
                 "predictions are to be kept for {days} days, and have no column of time: leave out --retention-days \
-                 (RETENTION_DAYS), or give a column of dataset.json the role time"
+                 (RETENTION_DAYS), or give a column of dataset.json the role time and train a new version"
             ))
         })?;
         Ok(Self {

@@ -321,7 +321,8 @@ fn changes(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> R
             Some((name, of_table)) => {
                 return Err(Failure::usage(format!(
                     "column {} is {of_table} in the table {table}, and {of_rows} in these predictions, which is no wider \
-                     form of the same: change it in features.sql, or publish to another table (--predictions-table, PREDICTIONS_TABLE)",
+                     form of the same: change it in features.sql and train a new version, or publish to \
+                     another table (--predictions-table, PREDICTIONS_TABLE)",
                     quoted(name)
                 )));
             }

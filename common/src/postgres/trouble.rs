@@ -59,8 +59,20 @@ pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Erro
              needs SELECT, INSERT, UPDATE and DELETE to fill them",
         ),
         "25006" => lasting("; name the primary server, not a replica (DATABASE_URL, or PGHOST)"),
-        // No statement of ours names a column of the predictions that was not looked up before.
-        "42703" => lasting(
+        // A transaction that was idle, or took, longer than somebody allows it.
+        "25P03" | "25P04" => Trouble::Passing(anyhow!("{operation}: {text}")),
+        // A pooler that gives each transaction another connection loses what was prepared.
+        "26000" | "42P05" => lasting(
+            "; connect to the server itself, or to a pooler that keeps sessions (pool_mode = session)",
+        ),
+        "22021" | "22P05" => lasting(
+            "; the database does not hold every character: make it with ENCODING 'UTF8', or name \
+             another one (DATABASE_URL, or PGDATABASE)",
+        ),
+        // A trigger, or a rule of a view: neither is of ours.
+        "P0001" | "44000" => lasting("; see to what was added to the table, or publish to another"),
+        // No statement of ours names a table or column of the predictions that was not looked up before.
+        "42P01" | "42703" => lasting(
             "; that table was made by another version of Alameda, or changed by somebody else: rename it, then run the step again",
         ),
         // A column to widen, or a partition to drop, that something else is made of.

@@ -367,7 +367,7 @@ impl Scanner {
             if column.data_type() != wanted {
                 return Err(Failure::usage(format!(
                     "column {name:?} of the results is of type {}, and that of the labels is {wanted}: they can't be joined; keep \
-                     the column's type in features.sql, or set --labels-glob (LABELS_GLOB) to a place without files",
+                     the column's type in features.sql and train a new version, or set --labels-glob (LABELS_GLOB) to a place without files",
                     column.data_type()
                 )));
             }

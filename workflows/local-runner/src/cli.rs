@@ -281,9 +281,10 @@ fn dashboard(place: &Place, bind: Option<SocketAddr>, config: &str) -> Result<an
     let store_url = place.addresses(&place.given()?)?.store_url;
     let maps = place.maps()?;
     let name = format!("alameda-{config}");
-    let map = maps
-        .get(&name)
-        .with_context(|| format!("there is no ConfigMap {name}: {}", maps.known()))?;
+    let map = maps.get(&name).ok_or_else(|| {
+        let known = maps.known();
+        Failure::usage(format!("--config: there is no ConfigMap {name}: {known}"))
+    })?;
     // Files, such as features.sql, are no variables.
     let is_variable = |key: &str| !key.contains('.') && std::env::var_os(key).is_none();
     let variables = map

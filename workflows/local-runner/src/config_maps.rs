@@ -72,11 +72,7 @@ impl ConfigMaps {
         }
         folders[1..].sort();
         for folder in folders.iter().filter(|folder| folder.is_dir()) {
-            let read = |name: &str| {
-                let path = folder.join(name);
-                std::fs::read_to_string(&path)
-                    .with_context(|| format!("reading {}", path.display()))
-            };
+            let read = |name: &str| yaml::read(&folder.join(name));
             let files = yaml_files(folder)?;
             let names: Vec<_> = files
                 .iter()
@@ -173,7 +169,7 @@ impl ConfigMaps {
     pub(crate) fn known(&self) -> String {
         let names: Vec<_> = self.maps.keys().map(String::as_str).collect();
         format!(
-            "{} has: {}",
+            "in {} there are: {}",
             self.source,
             if names.is_empty() {
                 "none".to_owned()

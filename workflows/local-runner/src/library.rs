@@ -82,8 +82,7 @@ impl Source {
             }
         };
         let read = |path: &PathBuf| {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("reading {}", path.display()))?;
+            let text = yaml::read(path)?;
             Ok((path.display().to_string(), text))
         };
         paths.iter().map(read).collect()

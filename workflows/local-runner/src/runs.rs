@@ -119,13 +119,13 @@ impl Runs {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             text => text.with_context(|| format!("reading {}", path.display()))?,
         };
-        let broken = || {
+        let broken = |error| {
             Failure::usage(format!(
-                "{} is not readable: remove its folder",
+                "{} is not readable: remove its folder: {error}",
                 path.display()
             ))
         };
-        let mut workflow: Workflow = serde_json::from_slice(&text).with_context(broken)?;
+        let mut workflow: Workflow = serde_json::from_slice(&text).map_err(broken)?;
         if !workflow.status.phase.fulfilled() && self.lock(name).is_ok() {
             workflow.bury();
         }

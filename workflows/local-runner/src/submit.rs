@@ -292,7 +292,7 @@ fn origin<'a>(library: &'a Library, from: &'a str) -> Result<Origin<'a>> {
                 .workflow_template_ref
                 .as_ref()
                 .filter(|_| spec.templates.is_empty());
-            let target = reference.with_context(|| {
+            let target = reference.ok_or_else(|| {
                 Failure::usage(format!(
                     "cronwf/{name} needs a workflowTemplateRef and no templates of its own"
                 ))
@@ -398,8 +398,7 @@ fn set(arguments: &mut Parameters, name: &str, value: &str, template: &str) -> R
 fn given(parameters: &[String], file: Option<&PathBuf>) -> Result<BTreeMap<String, String>> {
     let mut given = BTreeMap::new();
     if let Some(path) = file {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let text = yaml::read(path)?;
         let refuse = |what: String| Failure::usage(format!("{}: {what}", path.display()));
         for document in yaml::load(&text).map_err(refuse)? {
             let Value::Object(fields) = document else {

@@ -3,8 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{Context, Result};
+use common::failure::Failure;
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 use serde_json::{Map, Number, Value};
 
@@ -12,6 +16,20 @@ use serde_json::{Map, Number, Value};
 const DEEPEST: usize = 64;
 /// Values that aliases may copy, so that a small file can't fill the memory.
 const COPIES: usize = 100_000;
+
+/// The text of a file that people write.
+///
+/// # Errors
+/// One that can't be read, or that is not UTF-8: exit 2.
+pub(crate) fn read(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(Failure::usage(format!(
+            "{} is not text in UTF-8: save it as UTF-8",
+            path.display()
+        ))),
+        text => text.with_context(|| format!("reading {}", path.display())),
+    }
+}
 
 /// A file that is no YAML, or that no reader could agree on.
 #[derive(Debug)]

@@ -47,6 +47,33 @@ fn still(value: &mut Value) {
 }
 
 #[test]
+fn what_people_wrote_and_is_not_text_is_no_bug_of_the_program() {
+    let lab = Lab::templates(
+        "{name: a, value: ''}",
+        "  - name: main\n    container: {command: [sh, -c], args: ['exit 0']}\n",
+    );
+    lab.submit(&["--name", "w"]);
+    let submit = ["submit", "--from", "workflowtemplate/t"];
+    let no_text = |name: &str| std::fs::write(lab.path(name), b"a: \xff").unwrap();
+    for (name, arguments) in [
+        ("p.yaml", &[&submit[..], &["-f", "p.yaml"]].concat()[..]),
+        ("config-maps/m.yaml", &submit),
+        ("workflows/u.yaml", &["lint"]),
+    ] {
+        no_text(name);
+        let ran = lab.alameda(arguments).expect(2);
+        let said = format!("{name} is not text in UTF-8: save it as UTF-8");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+        std::fs::remove_file(lab.path(name)).unwrap();
+    }
+    no_text(".alameda/runs/w/workflow.json");
+    let ran = lab.alameda(&["get", "w"]).expect(2);
+    assert!(ran.stderr.contains("remove its folder"), "{}", ran.stderr);
+    let ran = lab.alameda(&["dashboard", "--config=none"]).expect(2);
+    assert!(ran.stderr.contains("alameda-none"), "{}", ran.stderr);
+}
+
+#[test]
 fn get_prints_an_object_of_argos_shape() {
     let lab = lab();
     lab.submit(&["--name", "w"]);

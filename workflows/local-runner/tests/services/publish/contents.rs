@@ -86,6 +86,27 @@ fn columns_of_every_type_and_name_hold_the_same_values() {
 }
 
 #[test]
+fn a_trigger_of_somebody_else_that_refuses_rows_is_no_bug() {
+    let home = Home::new();
+    let x: Make = |n| Arc::new(Int32Array::from_iter_values(0..n as i32));
+    let results =
+        |version: u64| Results::new("1", version, 10 * version as i64, 0..60).with(&[("x", x)]);
+    publish(&home, &results(1), &[]);
+    home.psql(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'no more rows'; END $$; \
+         CREATE TRIGGER no BEFORE INSERT OR UPDATE ON predictions FOR EACH ROW EXECUTE FUNCTION no()",
+    );
+    home.write(&results(2));
+    let ran = home.publish(&results(2), &[]).expect(2);
+    for said in ["no more rows", "see to what was added to the table"] {
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    home.psql("DROP TRIGGER no ON predictions");
+    publish(&home, &results(2), &[]);
+}
+
+#[test]
 fn the_table_is_widened_and_never_narrowed() {
     let home = Home::new();
     let narrow: Make = |n| Arc::new(Int32Array::from_iter_values(0..n as i32));
