@@ -140,7 +140,7 @@ fn must_fit(uri: &ModelUri, model: &ModelManifest, predict: &DatasetManifest) ->
     if model.config != predict.config {
         return Err(Failure::usage(format!(
             "the rows were prepared with configuration {}, and {uri} was trained with {}: prepare them with the model's own \
-             (data-prep plan --split=predict --config={})",
+             (data-prep plan --split=predict --config={}, and the --selection that batch-inference resolve gives)",
             &predict.config[..12.min(predict.config.len())],
             &model.config[..12.min(model.config.len())],
             model.config
