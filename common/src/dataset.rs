@@ -5,6 +5,7 @@ pub mod keys;
 mod parse;
 pub(crate) mod rule;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -200,13 +201,10 @@ impl Dataset {
     }
 
     fn validate(&self) -> Result<(), String> {
-        for (index, column) in self.columns.iter().enumerate() {
+        let mut names = HashSet::new();
+        for column in &self.columns {
             let (name, column_type) = (&column.name, column.column_type);
-            if name.is_empty()
-                || self.columns[..index]
-                    .iter()
-                    .any(|other| other.name == *name)
-            {
+            if name.is_empty() || !names.insert(name) {
                 return Err(format!("column {name:?} stands twice, or has no name"));
             }
             if column.nullable && matches!(column.role, Role::Id | Role::Time) {

@@ -3,6 +3,7 @@
 pub(crate) mod batches;
 pub(crate) mod file;
 mod pages;
+mod spilled;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use crate::work::Work;
 
 pub use batches::{BATCH_BYTES, BATCH_ROWS, batch_rows};
 use file::ParquetFile;
+pub use file::Rows;
+pub use spilled::Spilled;
 
 /// Rows of a row group at most: about 1 MiB per column of numbers.
 const ROW_GROUP_ROWS: usize = 128 * 1024;

@@ -24,8 +24,10 @@ use crate::work::Work;
 const BATCHES: u64 = 3;
 /// What pages of a raw file commonly take at most; more is there for those that need it.
 const PAGES: u64 = 8 << 20;
-/// What a reader, two writers and the plan of the query hold for each column besides its values.
-const COLUMN: u64 = 13 << 10;
+/// What a reader and the plan of the query hold for each column besides its values.
+const READER_COLUMN: u64 = 12 << 10;
+/// The same of a writer.
+const WRITER_COLUMN: u64 = 5 << 10;
 /// What a step takes besides.
 const ONCE: u64 = 64 << 20;
 
@@ -115,15 +117,36 @@ impl Preparation {
     /// The step on as many threads as there is memory for: each holds a row group of every split that it writes, a few
     /// batches, and the pages that it reads.
     pub fn fitting(&self, step: &Step) -> Step {
-        let writers = if self.holdout.is_some() { 2 } else { 1 };
+        let [reading, writing] = self.needs(step);
+        let each = match self.spills(step) {
+            true => reading.max(writing / self.splits()),
+            false => reading + writing,
+        };
         let columns = self.schema().fields().len();
+        step.fitting(ONCE, each, &format!("rows of {columns} columns"))
+    }
+
+    /// Whether prepared rows have to wait in scratch files, so that parts are written one after the other once the raw file
+    /// is read: there is no memory for both at once, not even on one thread.
+    pub fn spills(&self, step: &Step) -> bool {
+        let [reading, writing] = self.needs(step);
+        reading + writing > step.memory()
+    }
+
+    /// Bytes that a thread takes to read a raw file, and to write all its splits at once.
+    fn needs(&self, step: &Step) -> [u64; 2] {
+        let columns = self.schema().fields().len() as u64;
         let work = Work::new(step.work(), step.work().disk().clone(), step.memory());
-        let each = writers * parts::writer_memory(self.schema())
-            + BATCHES * parts::batch_memory(self.schema())
+        let reading = BATCHES * parts::batch_memory(self.schema())
             + work.sorter_memory() as u64
             + work.page_memory().min(PAGES)
-            + COLUMN * columns as u64;
-        step.fitting(ONCE, each, &format!("rows of {columns} columns"))
+            + READER_COLUMN * columns;
+        let writer = parts::writer_memory(self.schema()) + WRITER_COLUMN * columns;
+        [reading, self.splits() * writer]
+    }
+
+    fn splits(&self) -> u64 {
+        if self.holdout.is_some() { 2 } else { 1 }
     }
 
     /// The same, for a step that works on another number of threads.

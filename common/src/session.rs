@@ -7,7 +7,9 @@ mod check;
 mod excerpt;
 mod overflow;
 mod source;
+mod wide;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -91,7 +93,7 @@ impl Features {
             sql: &config.features_sql,
         };
         let Checked { plan, reads_target } =
-            check::features(&state, &query, &dataset.target().name)?;
+            check::features(&state, &query, &raw, &dataset.target().name)?;
         let columns = columns(&query, dataset, &plan, &reads_target)?;
         let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
         let plan = plan.map_err(|error| query.failure(&error))?;
@@ -329,15 +331,21 @@ fn columns(
     plan: &LogicalPlan,
     reads_target: &[bool],
 ) -> Result<Vec<Column>> {
+    let contract = dataset.columns.iter();
+    let contract: HashMap<&str, &ColumnContract> = contract
+        .map(|column| (column.name.as_str(), column))
+        .collect();
     let mut columns: Vec<Column> = Vec::new();
+    let mut names = HashSet::new();
     let mut unfit = Vec::new();
     for (field, reads_target) in plan.schema().fields().iter().zip(reads_target) {
         let name = field.name();
-        let role = role(dataset, name);
-        if columns.iter().any(|column| column.name == *name) {
+        let known = contract.get(name.as_str()).copied();
+        let role = known.map_or(Role::Feature, |column| column.role);
+        if !names.insert(name.as_str()) {
             let text = format!("two columns of the result are named {name:?}");
             unfit.push((query.find(name), text));
-        } else if let Some(text) = why_unfit(dataset, role, field, *reads_target) {
+        } else if let Some(text) = why_unfit(dataset, known, field, *reads_target) {
             unfit.push((query.find(name), text));
         }
         columns.push(Column {
@@ -348,7 +356,7 @@ fn columns(
     }
     let needed = |column: &&ColumnContract| {
         matches!(column.role, Role::Id | Role::Time | Role::Target)
-            && !columns.iter().any(|other| other.name == column.name)
+            && !names.contains(column.name.as_str())
     };
     unfit.extend(dataset.columns.iter().filter(needed).map(|column| {
         let text = format!(
@@ -369,15 +377,15 @@ fn columns(
     Ok(columns)
 }
 
-fn role(dataset: &Dataset, name: &str) -> Role {
-    let known = dataset.columns.iter().find(|column| column.name == name);
-    known.map_or(Role::Feature, |column| column.role)
-}
-
-/// Why a column of the result can't have its role, if it can't.
-fn why_unfit(dataset: &Dataset, role: Role, field: &Field, reads_target: bool) -> Option<String> {
+/// Why a column of the result can't have its role, if it can't; `known` is the column of that name in the contract.
+fn why_unfit(
+    dataset: &Dataset,
+    known: Option<&ColumnContract>,
+    field: &Field,
+    reads_target: bool,
+) -> Option<String> {
     let (name, data_type) = (field.name(), field.data_type());
-    let known = dataset.columns.iter().find(|column| column.name == *name);
+    let role = known.map_or(Role::Feature, |column| column.role);
     let wanted = known.map(|column| column.column_type.data_type());
     match role {
         Role::Id | Role::Time | Role::Target if wanted.as_ref() != Some(data_type) => {

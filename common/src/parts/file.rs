@@ -5,37 +5,35 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::error::ArrowError;
-use arrow_ipc::reader::StreamReader;
-use arrow_ipc::writer::StreamWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Type;
+use parquet::schema::types::SchemaDescriptor;
 
 use super::batches::{BATCH_BYTES, Cut, is_text, plain_texts};
 use super::pages;
+use super::spilled::Spilled;
 use crate::failure::Failure;
-use crate::work::{ScratchFile, Work, size};
+use crate::work::{Work, size};
 
 /// Texts of a row group up to which its rows are decoded a whole batch at a time: they stay in memory as long as the batch.
 const ALIVE: u64 = 32 << 20;
 /// Rows that are decoded at a time beyond that, at most.
 const STEP: usize = 1024;
-/// Bytes that are read from a scratch file at once, and written to it.
-const BUFFER: usize = 1 << 18;
 /// The reason for pages that the decoder panics on.
 const NONSENSE: &str = "its pages make no sense";
 
-type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+/// Batches of rows.
+pub type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// An open parquet file.
 pub(crate) struct ParquetFile {
@@ -100,7 +98,7 @@ impl ParquetFile {
 
     /// Nulls in a column, where the file's statistics tell of all its row groups.
     pub(crate) fn nulls(&self, column: usize) -> Option<u64> {
-        let leaf = *self.leaves(&[column]).first()?;
+        let leaf = self.leaves_of(column).next()?;
         let groups = self.metadata.metadata().row_groups().iter();
         groups
             .map(|group| group.column(leaf).statistics()?.null_count_opt())
@@ -159,7 +157,7 @@ impl ParquetFile {
         }
         let mut held = 0;
         for &column in columns {
-            let leaves = self.leaves(&[column]).into_iter();
+            let leaves = self.leaves_of(column);
             let bytes = leaves
                 .map(|leaf| pages::footprint(&self.file, metadata, leaf))
                 .fold(0, u64::saturating_add);
@@ -192,13 +190,16 @@ impl ParquetFile {
         ))
     }
 
+    /// The leaves of columns that are ascending.
     fn leaves(&self, columns: &[usize]) -> Vec<usize> {
+        let leaves = columns.iter().map(|&column| self.leaves_of(column));
+        leaves.flatten().collect()
+    }
+
+    /// The leaves of one column, which are next to each other.
+    fn leaves_of(&self, column: usize) -> Range<usize> {
         let parquet = self.metadata.parquet_schema();
-        let is_in = |leaf: &usize| {
-            let root = parquet.get_column_root_idx(*leaf);
-            columns.binary_search(&root).is_ok()
-        };
-        (0..parquet.num_columns()).filter(is_in).collect()
+        first_leaf(column, parquet)..first_leaf(column + 1, parquet)
     }
 
     /// Texts as views of the pages that they are on: a long text that many rows share is in memory once.
@@ -250,6 +251,19 @@ impl ParquetFile {
     }
 }
 
+/// The first leaf of a column or of those after it, by bisection: files have thousands of columns.
+fn first_leaf(column: usize, parquet: &SchemaDescriptor) -> usize {
+    let (mut least, mut most) = (0, parquet.num_columns());
+    while least < most {
+        let middle = usize::midpoint(least, most);
+        match parquet.get_column_root_idx(middle) < column {
+            true => least = middle + 1,
+            false => most = middle,
+        }
+    }
+    least
+}
+
 /// Reads from a file that may be damaged: the decoder panics on some damages instead of giving an error.
 fn guard<T, E: Display>(
     name: &str,
@@ -262,34 +276,17 @@ fn guard<T, E: Display>(
     }
 }
 
-const SPILLING: &str = "putting wide rows together";
-
 /// Writes rows to a scratch file, and reads them back.
 fn spilled(
     pieces: impl Iterator<Item = Result<RecordBatch>>,
     schema: &SchemaRef,
     work: &Work,
 ) -> Result<Rows> {
-    let failed = |error: ArrowError| match error {
-        ArrowError::IoError(_, error) => anyhow::Error::new(error).context(work.spilling(SPILLING)),
-        other => anyhow::Error::new(other).context(work.spilling(SPILLING)),
-    };
-    let file = BufWriter::with_capacity(BUFFER, work.file(SPILLING)?);
-    let mut writer = StreamWriter::try_new(file, schema).map_err(failed)?;
+    let mut spilled = Spilled::new(schema, work)?;
     for piece in pieces {
-        writer.write(&piece?).map_err(failed)?;
+        spilled.write(&piece?)?;
     }
-    let file = writer.into_inner().map_err(failed)?;
-    let mut file: ScratchFile = file
-        .into_inner()
-        .map_err(std::io::IntoInnerError::into_error)
-        .with_context(|| work.spilling(SPILLING))?;
-    file.rewind().with_context(|| work.spilling(SPILLING))?;
-    let reader = StreamReader::try_new(BufReader::with_capacity(BUFFER, file), None);
-    let reader = reader.map_err(failed)?;
-    Ok(Box::new(
-        reader.map(|rows| rows.context("reading spilled columns")),
-    ))
+    spilled.rows()
 }
 
 /// The rows of one group of columns.

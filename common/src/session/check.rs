@@ -1,6 +1,7 @@
 //! What a query may do: compute from each row.
 
 use anyhow::Result;
+use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::DataFusionError;
@@ -9,10 +10,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use futures::executor::block_on;
 
 use super::RAW;
 use super::excerpt::Query;
+use super::wide;
 
 /// Why a query may not look further.
 const OWN_ROW: &str =
@@ -26,9 +27,14 @@ pub(super) struct Checked {
 }
 
 /// Plans a features query.
-pub(super) fn features(state: &SessionState, query: &Query<'_>, target: &str) -> Result<Checked> {
+pub(super) fn features(
+    state: &SessionState,
+    query: &Query<'_>,
+    raw: &Schema,
+    target: &str,
+) -> Result<Checked> {
     let statement = one_select(query)?;
-    let plan = block_on(state.statement_to_plan(statement)).map_err(|error| {
+    let plan = wide::plan(state, statement, raw).map_err(|error| {
         // DataFusion would advise GROUP BY, which is no way out here.
         let aggregate = query.find_call(|name| state.aggregate_functions().contains_key(name));
         aggregate.map_or_else(
@@ -88,7 +94,7 @@ pub(super) fn filter(state: &SessionState, query: &Query<'_>, schema: &DFSchema)
     }
 }
 
-fn one_select(query: &Query<'_>) -> Result<Statement> {
+pub(super) fn one_select(query: &Query<'_>) -> Result<Statement> {
     let mut parser = DFParserBuilder::new(query.sql)
         .with_dialect(&GenericDialect {})
         .build()

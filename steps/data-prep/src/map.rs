@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
+use arrow::array::RecordBatch;
 use chrono_tz::Tz;
 use common::config::Config;
 use common::failure::{self, Failure};
 use common::fanout::{Plan, Shard};
 use common::layout::{self, Split};
 use common::manifest::{LeftOut, Quarantined, RawShard, TimeRange};
-use common::parts::PartWriter;
+use common::parts::{PartWriter, Spilled};
 use common::prepare::{Preparation, Prepared, Purpose};
 use common::step::{Outputs, Step};
 use common::store::{LocalFile, Object, Store};
@@ -43,7 +44,9 @@ pub(crate) async fn map(
         .then(|| Collector::new(step.work(), plan.job.key_columns()));
     let task = Arc::new(Task {
         keys,
+        spills: preparation.spills(step),
         preparation: preparation.on(step),
+        step: step.clone(),
         plan: plan.clone(),
         fingerprint: plan.inputs.fingerprint(),
         store: store.clone(),
@@ -134,6 +137,9 @@ struct Task {
     store: Store,
     raw: Store,
     preparation: Preparation,
+    step: Step,
+    /// Whether prepared rows wait in scratch files until the raw file is read.
+    spills: bool,
     /// Where the keys of rows go, if they are looked through.
     keys: Option<Collector>,
 }
@@ -160,7 +166,7 @@ impl Task {
             Ok(prepared) => {
                 let pieces = writers
                     .into_values()
-                    .map(Writer::finish)
+                    .map(|writer| self.finish(shard, writer))
                     .collect::<Result<Vec<Piece>>>()?;
                 if let (Some(all), Some(keys)) = (&self.keys, keys) {
                     all.take(keys)?;
@@ -216,22 +222,49 @@ impl Task {
                 if let Some(keys) = &mut keys {
                     keys.add(batch)?;
                 }
-                writer.part.write(batch)
+                writer.rows.write(batch)
             })
     }
 
     fn writer(&self, split: Split, shard: &Shard) -> Result<Writer> {
+        let rows = match self.spills {
+            true => Rows::Spilled(Spilled::new(self.preparation.schema(), self.step.work())?),
+            false => Rows::Part(self.part(split, shard)?),
+        };
+        Ok(Writer {
+            split,
+            labelled_rows: 0,
+            rows,
+            time: None,
+        })
+    }
+
+    fn part(&self, split: Split, shard: &Shard) -> Result<PartWriter> {
         let key = layout::part(
             &folder(&self.plan.job, &self.fingerprint, split),
             &self.fingerprint,
             shard.ordinal,
         );
-        let part = PartWriter::new(&self.store, key, shard.ordinal, self.preparation.schema())?;
-        Ok(Writer {
-            split,
-            labelled_rows: 0,
-            part,
-            time: None,
+        PartWriter::new(&self.store, key, shard.ordinal, self.preparation.schema())
+    }
+
+    fn finish(&self, shard: &Shard, writer: Writer) -> Result<Piece> {
+        let part = match writer.rows {
+            Rows::Part(part) => part,
+            Rows::Spilled(spilled) => {
+                let mut part = self.part(writer.split, shard)?;
+                for batch in spilled.rows()? {
+                    self.step.check()?;
+                    part.write(&batch?)?;
+                }
+                part
+            }
+        };
+        Ok(Piece {
+            split: writer.split,
+            labelled_rows: writer.labelled_rows,
+            part: part.finish()?,
+            time: writer.time,
         })
     }
 
@@ -287,17 +320,21 @@ impl Task {
 struct Writer {
     split: Split,
     labelled_rows: u64,
-    part: PartWriter,
+    rows: Rows,
     time: Option<TimeRange>,
 }
 
-impl Writer {
-    fn finish(self) -> Result<Piece> {
-        Ok(Piece {
-            split: self.split,
-            labelled_rows: self.labelled_rows,
-            part: self.part.finish()?,
-            time: self.time,
-        })
+/// Where the rows of a split go.
+enum Rows {
+    Part(PartWriter),
+    Spilled(Spilled),
+}
+
+impl Rows {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        match self {
+            Self::Part(part) => part.write(batch),
+            Self::Spilled(spilled) => spilled.write(batch),
+        }
     }
 }
