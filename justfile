@@ -106,10 +106,10 @@ benchmark-publish *args: install-services
     cargo build --release --locked
     python3 docs/benchmark_publish.py {{args}}
 
-# measure the memory that files with wide rows take, in every format
-benchmark-memory python="python3":
+# measure the memory that files with wide rows take, by format and budget
+benchmark-memory python="python3" *args:
     cargo build --release --locked
-    {{python}} docs/benchmark_memory.py
+    {{python}} docs/benchmark_memory.py {{args}}
 
 # time the report beside pandas, scipy and scikit-learn, at the original's size
 benchmark-report python="python3":

@@ -12,9 +12,9 @@ use crate::config::Config;
 use crate::dataset::{Dataset, Holdout, HoldoutRule, Labels, RepeatedKeys, Unlabelled};
 use crate::failure::Failure;
 use crate::layout::Split;
-use crate::manifest::{Column, LeftOut};
+use crate::manifest::{Column, LeftOut, Role};
 use crate::parts;
-use crate::raw::{RawFile, Reads};
+use crate::raw::{RawFile, Reads, TakeKey};
 use crate::session::Features;
 use crate::step::Step;
 use crate::store::LocalFile;
@@ -145,6 +145,19 @@ impl Preparation {
         [reading, self.splits() * writer]
     }
 
+    /// Whether the check of a raw file knows the keys of prepared rows, the columns `names`: it looks for keys that repeat,
+    /// and the query takes these columns as they are.
+    pub fn gives_keys(&self, names: &[String]) -> bool {
+        let checked = self.dataset.columns.iter();
+        let mut checked = checked.filter(|column| matches!(column.role, Role::Id | Role::Time));
+        self.dataset.repeated_keys.is_refuse()
+            && names.iter().all(|name| {
+                let next = checked.next();
+                next.is_some_and(|column| column.name == *name) && self.features.passes_on(name)
+            })
+            && checked.next().is_none()
+    }
+
     fn splits(&self) -> u64 {
         if self.holdout.is_some() { 2 } else { 1 }
     }
@@ -175,7 +188,8 @@ impl Preparation {
 
     /// Prepares the raw file that is called `key`, and hands its rows to `write`, batch by batch and each with its split. `first` tells whether it is the first one in the order of names.
     ///
-    /// `write` may have got rows when this fails: they must not become visible.
+    /// `write` may have got rows when this fails: they must not become visible. The same goes for `take_key`, which gets
+    /// the hashes of the keys of all rows, in ascending order, if [`Preparation::gives_keys`].
     ///
     /// # Errors
     /// A file that breaks the contract, or that the SQL can't be computed from, or that loses or gains rows in it:
@@ -185,6 +199,7 @@ impl Preparation {
         key: &str,
         local: &LocalFile,
         first: bool,
+        take_key: Option<TakeKey>,
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
         let hashed = local.hash()?;
@@ -200,6 +215,7 @@ impl Preparation {
         };
         let left_out = Arc::new(Mutex::new(LeftOut::default()));
         let checked = file.checked(self.step.work(), self.keep(training, &left_out))?;
+        let checked = checked.with_keys(take_key);
         let summary = checked.summary();
         let (mut rows, mut unlabelled) = (0, 0);
         for batch in self.features.compute(checked)? {

@@ -118,6 +118,7 @@ impl Wanted {
         let notes = &mut Notes {
             wanted: self,
             misfits,
+            examples: 0,
         };
         let array = values::parse(texts, notes);
         convert::without_nan(array, notes)
@@ -128,6 +129,7 @@ impl Wanted {
         let notes = &mut Notes {
             wanted: self,
             misfits,
+            examples: 0,
         };
         let array = convert::convert(found, notes)?;
         Ok(convert::without_nan(array, notes))
@@ -139,10 +141,17 @@ impl Wanted {
     }
 }
 
+/// Values of one column of a batch that are kept as texts: a message shows the first that the filter keeps.
+const COLUMN_EXAMPLES: usize = 512;
+/// The same of all columns; a message names the first few columns alone.
+const EXAMPLES: usize = 1 << 16;
+
 /// Takes down the values of one column that have no place in its type.
 struct Notes<'a> {
     wanted: &'a Wanted,
     misfits: &'a mut Vec<Misfit>,
+    /// Values of this column that were noted.
+    examples: usize,
 }
 
 impl Notes<'_> {
@@ -150,11 +159,13 @@ impl Notes<'_> {
         if breach == Breach::NanAsNull && self.wanted.nullable {
             return;
         }
+        let has_room = self.examples < COLUMN_EXAMPLES && self.misfits.len() < EXAMPLES;
+        self.examples += 1;
         self.misfits.push(Misfit {
             column: self.wanted.column,
             row,
             breach,
-            example: example(),
+            example: has_room.then(example).unwrap_or_default(),
         });
     }
 }
@@ -196,6 +207,7 @@ impl RawFile {
             chunks,
             keep,
             checker: Some(checker),
+            take_key: None,
             summary: Arc::default(),
         })
     }
@@ -308,10 +320,23 @@ pub struct Checked<K> {
     chunks: Chunks,
     keep: K,
     checker: Option<Checker>,
+    take_key: Option<TakeKey>,
     summary: Arc<Mutex<Summary>>,
 }
 
+/// Takes the hash of a key.
+pub type TakeKey = Box<dyn FnMut(u128) -> Result<()> + Send>;
+
 impl<K> Checked<K> {
+    /// The same rows; `take` is given the hashes of the keys of all rows that are kept, in ascending order, before the
+    /// last item. It is given none where keys may repeat.
+    pub fn with_keys(self, take: Option<TakeKey>) -> Self {
+        Self {
+            take_key: take,
+            ..self
+        }
+    }
+
     /// Where the counts stand once the last row was given.
     pub fn summary(&self) -> Arc<Mutex<Summary>> {
         self.summary.clone()
@@ -352,7 +377,7 @@ where
         let Some(checker) = self.checker.take() else {
             return Ok(None);
         };
-        let summary = checker.finish(&self.file, &mut self.keep)?;
+        let summary = checker.finish(&self.file, &mut self.keep, &mut self.take_key)?;
         *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
         Ok(None)
     }

@@ -26,7 +26,9 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{ExprSchemable, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
@@ -53,6 +55,7 @@ pub struct Features {
     filter: Option<Condition>,
     train_filter: Option<Condition>,
     plan: Arc<dyn ExecutionPlan>,
+    raw: SchemaRef,
     schema: SchemaRef,
     columns: Vec<Column>,
     reads: Vec<bool>,
@@ -105,6 +108,7 @@ impl Features {
             filter,
             train_filter,
             plan,
+            raw,
             schema,
             columns,
             reads,
@@ -114,6 +118,13 @@ impl Features {
     /// For each raw column, whether the query or the filter reads its values.
     pub fn reads(&self) -> Vec<bool> {
         self.reads.clone()
+    }
+
+    /// Whether the column `name` of the result is the raw column of that name, as it is.
+    pub fn passes_on(&self, name: &str) -> bool {
+        let place = self.schema.index_of(name).ok();
+        let source = place.and_then(|place| raw_column(&self.plan, place));
+        source.is_some_and(|source| self.raw.field(source).name() == name)
     }
 
     /// Columns of the result, in order.
@@ -227,6 +238,23 @@ fn state(raw: &SchemaRef, memory: u64) -> Result<SessionState> {
     let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?;
     context.register_table(RAW, Arc::new(table))?;
     Ok(context.state())
+}
+
+/// The place of the raw column that a column of the plan's result is, unless it is computed.
+fn raw_column(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<usize> {
+    if let Some(table) = plan.downcast_ref::<StreamingTableExec>() {
+        return match table.projection() {
+            Some(read) => read.get(column).copied(),
+            None => Some(column),
+        };
+    }
+    let projection = plan.downcast_ref::<ProjectionExec>()?;
+    let column = projection
+        .expr()
+        .get(column)?
+        .expr
+        .downcast_ref::<PhysicalColumn>()?;
+    raw_column(projection.input(), column.index())
 }
 
 /// For each of the raw columns, whether it is read: what the plan takes of the table, and what the

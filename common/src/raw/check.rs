@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 
-use super::{Chunk, Misfit, RawFile, Stray, Summary, advice};
+use super::{Chunk, Misfit, RawFile, Stray, Summary, TakeKey, advice};
 use crate::dataset::keys;
 use crate::dataset::rule::{self, Breach, Rule};
 use crate::failure::Failure;
@@ -158,10 +158,11 @@ impl Checker {
         mut self,
         file: &RawFile,
         keep: &mut impl FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
+        take_key: &mut Option<TakeKey>,
     ) -> Result<Summary> {
         let mut lines = self.lines(file);
         let names = std::mem::replace(&mut self.names, Sorter::new(&self.work));
-        let (repeated, example) = repeats(names)?;
+        let (repeated, example) = repeats(names, take_key)?;
         if let Some(hash) = example {
             lines.push(self.line_of_repeats(file, repeated, hash, keep)?);
         }
@@ -262,11 +263,14 @@ fn place(chunk: &Chunk, before: u64, row: usize) -> String {
     }
 }
 
-/// How many values repeat an equal one, and one of those.
-fn repeats(names: Sorter) -> Result<(u64, Option<u128>)> {
+/// How many values repeat an equal one, and one of those. Each is given on, in ascending order.
+fn repeats(names: Sorter, take: &mut Option<TakeKey>) -> Result<(u64, Option<u128>)> {
     let (mut count, mut example, mut last) = (0, None, None);
     for name in names.finish()? {
         let name = name?;
+        if let Some(take) = take {
+            take(name)?;
+        }
         if last == Some(name) {
             count += 1;
             example.get_or_insert(name);

@@ -30,8 +30,6 @@ pub(crate) type Record = [u64; 2];
 const MAGIC: &[u8; 8] = b"alakeys1";
 /// Bytes of a record in an object: a hash and 32 bits of place.
 const BYTES: usize = 12;
-/// Bytes of records that a thread keeps in memory.
-const MEMORY: usize = 8 << 20;
 /// Bytes that are read or written at once.
 const BUFFER: usize = 1 << 16;
 
@@ -66,7 +64,7 @@ impl Collector {
         Self {
             columns,
             work: work.clone(),
-            sorters: Sorters::with_memory(work.clone(), MEMORY),
+            sorters: Sorters::with_memory(work.clone(), work.sorter_memory()),
             rows: Mutex::default(),
         }
     }
@@ -77,7 +75,7 @@ impl Collector {
             columns: self.columns.clone(),
             ordinal,
             rows: 0,
-            sorter: Sorter::with_memory(self.work.clone(), MEMORY),
+            sorter: Sorter::new(&self.work),
         }
     }
 
@@ -161,11 +159,14 @@ impl OfFile {
     /// Takes in prepared rows.
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = columns_of(batch, &self.columns)?;
-        for hash in Keys::new(&columns)?.into_hashes() {
-            self.sorter.push([short(hash), self.ordinal as u64])?;
-        }
-        self.rows += batch.num_rows() as u64;
-        Ok(())
+        let mut hashes = Keys::new(&columns)?.into_hashes();
+        hashes.try_for_each(|hash| self.take(hash))
+    }
+
+    /// Takes in the key of a prepared row by its hash.
+    pub(crate) fn take(&mut self, hash: u128) -> Result<()> {
+        self.rows += 1;
+        self.sorter.push([short(hash), self.ordinal as u64])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
@@ -14,6 +14,7 @@ use common::layout::{self, Split};
 use common::manifest::{LeftOut, Quarantined, RawShard, TimeRange};
 use common::parts::{PartWriter, Spilled};
 use common::prepare::{Preparation, Prepared, Purpose};
+use common::raw::TakeKey;
 use common::step::{Outputs, Step};
 use common::store::{LocalFile, Object, Store};
 use common::threads::{blocking, wait};
@@ -148,8 +149,9 @@ impl Task {
     fn prepare(&self, shard: &Shard) -> Result<Done> {
         let file = self.planned(shard)?;
         let mut writers = BTreeMap::new();
-        let mut keys = self.keys.as_ref().map(|keys| keys.of_file(shard.ordinal));
-        let prepared = self.write(shard, &file, &mut writers, keys.as_mut());
+        let keys = self.keys.as_ref().map(|keys| keys.of_file(shard.ordinal));
+        let keys = keys.map(|keys| Arc::new(Mutex::new(keys)));
+        let prepared = self.write(shard, &file, &mut writers, keys.as_ref());
         if file.copied_object().is_none() {
             // Whatever was found in a file that changed while it was read says nothing about it.
             self.unchanged(shard, wait(self.raw.head(&shard.key))?.as_ref())?;
@@ -168,8 +170,8 @@ impl Task {
                     .into_values()
                     .map(|writer| self.finish(shard, writer))
                     .collect::<Result<Vec<Piece>>>()?;
-                if let (Some(all), Some(keys)) = (&self.keys, keys) {
-                    all.take(keys)?;
+                if let (Some(all), Some(keys)) = (&self.keys, keys.and_then(Arc::into_inner)) {
+                    all.take(keys.into_inner().unwrap_or_else(PoisonError::into_inner))?;
                 }
                 tracing::info!(
                     key = shard.key,
@@ -203,11 +205,18 @@ impl Task {
         shard: &Shard,
         file: &LocalFile,
         writers: &mut BTreeMap<String, Writer>,
-        mut keys: Option<&mut OfFile>,
+        keys: Option<&Arc<Mutex<OfFile>>>,
     ) -> Result<Prepared> {
         let first = shard.ordinal == 0;
+        // The check of the raw file has hashed and sorted them already, where the query leaves them as they are.
+        let gives_keys = self.preparation.gives_keys(&self.plan.job.key_columns());
+        let take_key = keys.filter(|_| gives_keys).map(|keys| {
+            let keys = keys.clone();
+            Box::new(move |hash| locked(&keys).take(hash)) as TakeKey
+        });
+        let keys = keys.filter(|_| !gives_keys);
         self.preparation
-            .file(&shard.key, file, first, |split, batch| {
+            .file(&shard.key, file, first, take_key, |split, batch| {
                 if batch.num_rows() == 0 {
                     return Ok(());
                 }
@@ -219,8 +228,8 @@ impl Task {
                 if let Some(name) = self.plan.job.time_column() {
                     writer.time = times::widened(writer.time, batch, name)?;
                 }
-                if let Some(keys) = &mut keys {
-                    keys.add(batch)?;
+                if let Some(keys) = keys {
+                    locked(keys).add(batch)?;
                 }
                 writer.rows.write(batch)
             })
@@ -314,6 +323,10 @@ impl Task {
             self.raw.url()
         ))
     }
+}
+
+fn locked(keys: &Mutex<OfFile>) -> MutexGuard<'_, OfFile> {
+    keys.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The part of one split that is being written.

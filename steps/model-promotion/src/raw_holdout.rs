@@ -68,7 +68,7 @@ pub(crate) async fn score(
                     raw.url()
                 ))
             })?;
-            let prepared = preparation.file(&shard.key, &file, true, |split, batch| {
+            let prepared = preparation.file(&shard.key, &file, true, None, |split, batch| {
                 if split != Split::Holdout {
                     return Ok(());
                 }

@@ -38,9 +38,13 @@ pub(crate) fn fitting(step: &Step, features: usize) -> Result<Step> {
     Ok(step.fitting(once, each, &format!("sums of {features} features")))
 }
 
-/// Results that may be in memory at the same time when each takes so many bytes.
-pub(crate) fn ahead(step: &Step, bytes: u64) -> usize {
-    let room = usize::try_from(step.memory() / 4 / bytes.max(1)).unwrap_or(usize::MAX);
+/// Results that may be in memory at the same time when each takes so many bytes, besides what a fit of so many features
+/// takes.
+pub(crate) fn ahead(step: &Step, features: usize, bytes: u64) -> usize {
+    let (once, each) = needs(features as u64);
+    let taken = once + each * step.threads() as u64;
+    let room = step.memory().saturating_sub(taken).min(step.memory() / 4);
+    let room = usize::try_from(room / bytes.max(1)).unwrap_or(usize::MAX);
     room.clamp(step.threads(), 8 * step.threads())
 }
 

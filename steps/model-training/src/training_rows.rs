@@ -99,7 +99,7 @@ impl TrainingRows {
         };
         let bytes = (NUMBER * features.len() * features.len()) as u64;
         step.fold_ahead(
-            memory::ahead(step, bytes),
+            memory::ahead(step, features.len(), bytes),
             rows.parts.to_vec(),
             decode,
             |(moments_of_part, unusable_of_part)| {
@@ -152,7 +152,7 @@ impl TrainingRows {
     /// same order for any number of threads, with the scratch file and without it.
     pub(crate) async fn sum<S: Sums>(&self, none: S) -> Result<S> {
         let mut all = none.clone();
-        let ahead = memory::ahead(&self.step, none.bytes());
+        let ahead = memory::ahead(&self.step, self.rows.features().len(), none.bytes());
         match &self.scratch {
             Some(scratch) => {
                 let read = {

@@ -296,7 +296,7 @@ async fn a_model_of_another_contract_is_measured_on_the_rows_with_a_label() {
     let file = bench.raw.file(&train_key(0)).await.unwrap();
     let prepared = tokio::task::spawn_blocking(move || {
         let mut splits = BTreeMap::new();
-        let prepared = preparation.file(&train_key(0), &file, true, |split, rows| {
+        let prepared = preparation.file(&train_key(0), &file, true, None, |split, rows| {
             *splits.entry(split.to_string()).or_insert(0) += rows.num_rows();
             Ok(())
         });

@@ -5,6 +5,7 @@ mod backfill;
 mod bad_input;
 mod bench;
 mod bring_your_own;
+mod budgets;
 mod dashboard;
 mod kills;
 mod nightly;

@@ -3,15 +3,14 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use common::fanout::{MARKED_TOGETHER, MAX_GROUPS, Shard};
 use serde_json::{Value, json};
 
-use super::bench::Bench;
+use super::bench::{Bench, peak};
 
 /// What etcd and Argo take of one output parameter without complaint; a workflow has many, and 1 MiB for all.
 const MOST_OUTPUT_BYTES: u64 = 32 * 1024;
@@ -60,33 +59,8 @@ impl Scale<'_> {
             .arg(format!("--workflow={WORKFLOW}"))
             .arg(format!("--work={}", self.bench.folder().display()));
         let started = Instant::now();
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let told = std::thread::spawn(move || {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).unwrap();
-            text
-        });
-        let mut peak = 0;
-        let status = loop {
-            let status =
-                fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            peak = peak.max(
-                line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok())
-                    .unwrap_or(0),
-            );
-            match child.try_wait().unwrap() {
-                Some(status) => break status,
-                None => std::thread::sleep(Duration::from_millis(2)),
-            }
-        };
+        let peak = peak(command);
         let seconds = started.elapsed().as_secs_f64();
-        assert!(status.success(), "{step} {verb}: {}", told.join().unwrap());
         for output in fs::read_dir(&out).unwrap().map(Result::unwrap) {
             let bytes = output.metadata().unwrap().len();
             assert!(
@@ -98,7 +72,7 @@ impl Scale<'_> {
         self.measured.push(Measured {
             verb: format!("{step} {verb}"),
             seconds,
-            peak_mib: peak.div_ceil(1024),
+            peak_mib: peak.div_ceil(1 << 20),
         });
     }
 
