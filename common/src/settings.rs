@@ -36,8 +36,8 @@ pub use program::{main, main_with};
 pub use wrong::{ConfigMapKeys, is_known, refusal, wrong};
 
 use parsers::{
-    class_weight, connections, family, from_zero, name_in_postgres, not_negative, number, positive,
-    probability,
+    class_weight, connections, family, from_zero, glob, name_in_postgres, not_negative, number,
+    positive, predict_glob, probability,
 };
 
 /// The variables that describe a database. They are no flags: command lines are seen by others.
@@ -76,7 +76,7 @@ pub(crate) const CONFIG_DIR: (&str, &str) = ("ALAMEDA_CONFIG", "/config");
 #[derive(Clone, Debug, Args)]
 pub struct PreparationArgs {
     /// Raw training files (.parquet, .csv, .csv.gz or .csv.zst)
-    #[arg(long, env = "TRAIN_GLOB", default_value = "train/*.parquet")]
+    #[arg(long, env = "TRAIN_GLOB", default_value = "train/*.parquet", value_parser = glob)]
     pub train_glob: String,
 
     /// Rows held out of training: first-shard, fraction=0.1 or after=2024-10-01
@@ -176,7 +176,7 @@ pub struct ScoringArgs {
     #[arg(long, env = "MODEL_REF", default_value = "champion")]
     pub model_ref: String,
     /// Raw files to score; may hold {data-version}, and must for a backfill
-    #[arg(long, env = "PREDICT_GLOB", default_value = "predict/*.parquet")]
+    #[arg(long, env = "PREDICT_GLOB", default_value = "predict/*.parquet", value_parser = predict_glob)]
     pub predict_glob: String,
 }
 
@@ -192,7 +192,7 @@ pub struct SelectionArgs {
 #[derive(Clone, Debug, Args)]
 pub struct LabelsArgs {
     /// Raw files of later labels: id, time, target; the last file name wins
-    #[arg(long, env = "LABELS_GLOB", default_value = "labels/*.parquet")]
+    #[arg(long, env = "LABELS_GLOB", default_value = "labels/*.parquet", value_parser = glob)]
     pub labels_glob: String,
 }
 

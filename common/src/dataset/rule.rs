@@ -3,13 +3,15 @@
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    TimeUnit, TimestampMicrosecondType,
 };
 use arrow::util::display::array_value_to_string;
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 use serde_json::Value;
 
 use super::{ColumnContract, ColumnType};
+use crate::days;
+use crate::manifest::Role;
 use crate::model::ClassValue;
 
 /// A way to break the contract of a column.
@@ -50,6 +52,22 @@ pub(crate) enum Breach {
     Inexact,
 }
 
+/// The first and the last value of a time that has a date in any time zone.
+fn calendar(column_type: ColumnType) -> (i64, i64) {
+    let day = TimeDelta::days(1);
+    let (first, last) = (NaiveDateTime::MIN + day, NaiveDateTime::MAX - day);
+    match column_type {
+        ColumnType::Date => (
+            days::number(first.date()).into(),
+            days::number(last.date()).into(),
+        ),
+        _ => (
+            first.and_utc().timestamp_micros(),
+            last.and_utc().timestamp_micros(),
+        ),
+    }
+}
+
 /// The rule of one column.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
@@ -75,6 +93,17 @@ enum Values {
     },
     Text(Vec<String>),
     Bool(Vec<bool>),
+}
+
+impl Values {
+    /// Whether no value lies within the bounds.
+    fn hold_nothing(&self) -> bool {
+        match self {
+            Self::Whole { min, max, .. } => min > max,
+            Self::Float { min, max, .. } => min > max,
+            Self::Any | Self::Text(_) | Self::Bool(_) => false,
+        }
+    }
 }
 
 impl Rule {
@@ -160,9 +189,13 @@ impl Rule {
                         _ => "a bound that is not a date such as \"2024-12-31\"",
                     });
                 };
+                let (first, last) = match column.role {
+                    Role::Time => calendar(column.column_type),
+                    _ => (i64::MIN, i64::MAX),
+                };
                 Values::Whole {
-                    min: min.unwrap_or(i64::MIN),
-                    max: max.unwrap_or(i64::MAX),
+                    min: min.unwrap_or(first),
+                    max: max.unwrap_or(last),
                     allowed: Vec::new(),
                 }
             }
@@ -184,6 +217,9 @@ impl Rule {
                 }
             }
         };
+        if values.hold_nothing() {
+            return wrong("a `min` that is above its `max`");
+        }
         let values = match values {
             Values::Whole {
                 min: i64::MIN,
@@ -287,6 +323,8 @@ impl Rule {
                 continue;
             }
             let breach = match value {
+                value if value < *min && self.min.is_empty() => Breach::Beyond,
+                value if value > *max && self.max.is_empty() => Breach::Beyond,
                 value if value < *min => Breach::Below(self.min.clone()),
                 value if value > *max => Breach::Above(self.max.clone()),
                 _ => Breach::NotAllowed,
@@ -339,9 +377,18 @@ pub(crate) fn show(array: &dyn Array, row: usize) -> String {
             return quoted(array.as_string::<i32>().value(row));
         }
         _ if array.is_null(row) => "null".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, _)
+            if DateTime::from_timestamp_micros(micros(array, row)).is_none() =>
+        {
+            format!("{} microseconds from 1970-01-01", micros(array, row))
+        }
         _ => array_value_to_string(array, row).unwrap_or_default(),
     };
     short(text)
+}
+
+fn micros(array: &dyn Array, row: usize) -> i64 {
+    array.as_primitive::<TimestampMicrosecondType>().value(row)
 }
 
 /// A text as a message shows it.

@@ -64,6 +64,21 @@ fn a_contract_that_makes_no_sense_is_refused_by_column() {
             "a bound that is not a number",
         ),
         (
+            json!({"name": "f", "type": "int32", "role": "feature", "min": 5, "max": 4}),
+            "a `min` that is above its `max`",
+        ),
+        (
+            json!({"name": "f", "type": "float64", "role": "feature", "min": 0.5, "max": -0.5}),
+            "a `min` that is above its `max`",
+        ),
+        (
+            json!({
+                "name": "f", "type": "date", "role": "feature",
+                "min": "2026-02-01", "max": "2026-01-31"
+            }),
+            "a `min` that is above its `max`",
+        ),
+        (
             json!({"name": "f", "type": "float64", "role": "feature", "allowed": [1]}),
             "give `min` and `max`",
         ),

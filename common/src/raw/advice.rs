@@ -220,6 +220,10 @@ fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, 
         };
         return (write.to_owned(), nullable(column));
     }
+    if text == column.name {
+        let write = "that is the header again: files that are joined keep the first one's alone";
+        return (write.to_owned(), None);
+    }
     let as_text = typed(column, ColumnType::Utf8);
     match column.column_type {
         ColumnType::Timestamp if chrono::DateTime::parse_from_rfc3339(text).is_ok() => {
@@ -242,6 +246,10 @@ fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, 
         _ if text.replacen(',', ".", 1).parse::<f64>().is_ok() && text.contains(',') => {
             ("write a point as decimal mark".to_owned(), as_text)
         }
+        _ if text.contains(',') && text.replace(',', "").parse::<f64>().is_ok() => (
+            "write numbers without marks between thousands".to_owned(),
+            as_text,
+        ),
         _ => (String::new(), as_text),
     }
 }

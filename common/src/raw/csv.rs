@@ -53,8 +53,8 @@ pub(super) fn check_ends(path: &Path, key: &str) -> Result<()> {
     let mut last = [0];
     file.seek(SeekFrom::End(-1)).with_context(place)?;
     file.read_exact(&mut last).with_context(place)?;
-    let fault = match utf16(&head) {
-        Some(encoding) => Fault::Utf16 { encoding },
+    let fault = match wide_encoding(&head) {
+        Some(encoding) => Fault::Encoding { encoding },
         None if matches!(last, [b'\r' | b'\n']) => return Ok(()),
         None => Fault::Cut { line: None },
     };
@@ -185,8 +185,8 @@ fn unread(raw: &RawFile) -> Result<Vec<bool>> {
 /// The names of the columns.
 fn header(rows: &mut Rows) -> Result<Vec<String>, Fault> {
     let head = rows.head();
-    if let Some(encoding) = utf16(head) {
-        return Err(Fault::Utf16 { encoding });
+    if let Some(encoding) = wide_encoding(head) {
+        return Err(Fault::Encoding { encoding });
     }
     if head.starts_with(b"\xef\xbb\xbf") {
         rows.skip(3);
@@ -206,9 +206,14 @@ fn header(rows: &mut Rows) -> Result<Vec<String>, Fault> {
     Ok(row.spans().iter().copied().map(name).collect())
 }
 
-/// Whether a file that begins with these bytes is UTF-16: a mark says so, or that every second byte is 0.
-fn utf16(head: &[u8]) -> Option<&'static str> {
+/// Whether a file that begins with these bytes is UTF-16 or UTF-32: a mark says so, or which bytes
+/// are 0.
+fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     match head {
+        // Before UTF-16, whose mark begins the same.
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
+        [first, 0, 0, 0, ..] if *first != 0 => Some("UTF-32LE"),
+        [0, 0, 0, last, ..] if *last != 0 => Some("UTF-32BE"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
         [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some("UTF-16LE"),
         [0, first, 0, second, ..] if *first != 0 && *second != 0 => Some("UTF-16BE"),

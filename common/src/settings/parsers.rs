@@ -77,6 +77,36 @@ pub(super) fn name_in_postgres(text: &str) -> Result<String, String> {
     published::check_name(text).map(|()| text.to_owned())
 }
 
+/// A glob over the keys below `RAW_URL`.
+pub(super) fn glob(text: &str) -> Result<String, String> {
+    let advice = if text.contains("://") || text.starts_with('/') {
+        "give names below RAW_URL"
+    } else if text.contains('\\') {
+        "give / between folders"
+    } else if text
+        .split('/')
+        .any(|segment| matches!(segment, "" | "." | ".."))
+    {
+        "give folders below RAW_URL by name, and a name after the last /"
+    } else if text.contains("**") || text.contains(['?', '[', ']', '{', '}']) {
+        "* is the only wildcard, and stands for any characters but /"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(format!("{advice}, such as train/*.parquet"))
+}
+
+/// A glob that may hold the data version.
+pub(super) fn predict_glob(text: &str) -> Result<String, String> {
+    match glob(&text.replace("{data-version}", "x")) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(advice) if text.contains('{') => {
+            Err(format!("{advice}, or predict/{{data-version}}/*.parquet"))
+        }
+        Err(advice) => Err(advice),
+    }
+}
+
 fn float(text: &str, holds: impl Fn(f64) -> bool, advice: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| holds(*number));
     number.ok_or_else(|| advice_for(text, advice))

@@ -16,6 +16,28 @@ fn problems(variables: &[(&str, &str)], keys: &[&str]) -> Vec<String> {
 #[test]
 fn a_value_that_a_step_would_refuse_is_named_with_what_it_may_be() {
     for (name, value, advice) in [
+        ("TRAIN_GLOB", "/train/*.parquet", "give names below RAW_URL"),
+        ("TRAIN_GLOB", "train\\*.parquet", "give / between folders"),
+        (
+            "TRAIN_GLOB",
+            "../train/*.parquet",
+            "give folders below RAW_URL",
+        ),
+        ("TRAIN_GLOB", "train/", "a name after the last /"),
+        ("TRAIN_GLOB", "{data-version}/*.csv", "the only wildcard"),
+        (
+            "PREDICT_GLOB",
+            "predict/{date}/*.csv",
+            "predict/{data-version}/*.parquet",
+        ),
+        (
+            "LABELS_GLOB",
+            "s3://raw/labels/*.csv",
+            "give names below RAW_URL",
+        ),
+        ("LABELS_GLOB", "labels/*.{csv,parquet}", "the only wildcard"),
+        ("LABELS_GLOB", "labels/**/*.csv", "the only wildcard"),
+        ("LABELS_GLOB", "labels/2026-??.csv", "the only wildcard"),
         ("HOLDOUT", "10%", "give first-shard, a fraction"),
         ("HOLDOUT", "fraction=1.5", "fraction=0.1"),
         ("HOLDOUT", "after=2024-13-01", "after=2024-10-01"),

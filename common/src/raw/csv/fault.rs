@@ -33,7 +33,7 @@ impl Fault {
                     "{key} {holds}: a CSV file begins with a header, the names of its columns\n{AGAIN}"
                 ));
             }
-            Self::Utf16 { encoding } => {
+            Self::Encoding { encoding } => {
                 return Failure::contract(format!(
                     "{key} is not UTF-8: it looks like {encoding}\n{}",
                     convert(encoding)
@@ -46,8 +46,13 @@ impl Fault {
             ),
             Self::NotUtf8 { line, byte } => (
                 Some(line),
-                format!("is not UTF-8: it holds byte 0x{byte:02X}, as Latin-1 and Windows-1252 do"),
-                convert("WINDOWS-1252"),
+                format!(
+                    "is not UTF-8: it holds byte 0x{byte:02X}, as Windows-1252 and other encodings do"
+                ),
+                format!(
+                    "{}; another encoding, such as SHIFT_JIS or WINDOWS-1251, is named in its place",
+                    convert("WINDOWS-1252")
+                ),
             ),
             Self::Unclosed { line, field, text } => (
                 Some(line),

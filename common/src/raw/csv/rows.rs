@@ -19,7 +19,7 @@ pub(super) enum Fault {
     /// There is nothing but blank lines, which end in this line.
     NoHeader { line: u64 },
     /// It is in another encoding.
-    Utf16 { encoding: &'static str },
+    Encoding { encoding: &'static str },
     /// A byte that no text holds.
     Nul { line: u64 },
     /// A byte that is not part of UTF-8.

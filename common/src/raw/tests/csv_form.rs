@@ -175,8 +175,9 @@ fn what_is_no_table_is_told_by_the_line_where_it_begins() {
 #[test]
 fn a_file_is_refused_with_advice() {
     let quotes = "a field that holds quotes is put in quotes, and its quotes are doubled";
-    let latin = "convert it: iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv";
-    let table: [(&[u8], &str, &str); 11] = [
+    let latin = "convert it: iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv; another encoding, \
+                 such as SHIFT_JIS or WINDOWS-1251, is named in its place";
+    let table: [(&[u8], &str, &str); 13] = [
         (
             b"id,a,b,y\n1,\"24 inch,b,1\n",
             ", line 2: the quote that opens column \"a\" is never closed: \"24 inch,b,1",
@@ -206,13 +207,24 @@ fn a_file_is_refused_with_advice() {
         ),
         (
             b"id,a,b,y\n1,\"x\ncaf\xe9\",b,1\n",
-            ", line 3: is not UTF-8: it holds byte 0xE9, as Latin-1 and Windows-1252 do",
+            ", line 3: is not UTF-8: it holds byte 0xE9, as Windows-1252 and other \
+             encodings do",
             latin,
         ),
         (
             b"\xff\xfei\0d\0,\0a\0\n\0",
             " is not UTF-8: it looks like UTF-16",
             "convert it: iconv -f UTF-16 -t UTF-8 OLD.csv > NEW.csv",
+        ),
+        (
+            b"\xff\xfe\0\0i\0\0\0d\0\0\0\n\0\0\0",
+            " is not UTF-8: it looks like UTF-32",
+            "convert it: iconv -f UTF-32 -t UTF-8 OLD.csv > NEW.csv",
+        ),
+        (
+            b"\0\0\0i\0\0\0d\0\0\0\n",
+            " is not UTF-8: it looks like UTF-32BE",
+            "convert it: iconv -f UTF-32BE -t UTF-8 OLD.csv > NEW.csv",
         ),
         (
             b"\0i\0d\0,\0a\0\n",
@@ -354,4 +366,23 @@ fn ten_thousand_columns_are_read() {
         found[19],
         (19, Some("a19".to_owned()), Some("b".to_owned()), 1)
     );
+}
+
+#[test]
+fn a_header_between_rows_and_marks_between_thousands_are_told_as_such() {
+    for (rows, what) in [
+        (
+            "1,a,b,1\nid,a,b,y\n2,a,b,0\n",
+            "column \"id\": 1 of 3 rows can't be read as int64, the first in line 3: \"id\" (that is \
+             the header again: files that are joined keep the first one's alone)",
+        ),
+        (
+            "1,a,b,1\n\"1,234,567\",a,b,1\n",
+            "column \"id\": 1 of 2 rows can't be read as int64, the first in line 3: \"1,234,567\" \
+             (write numbers without marks between thousands",
+        ),
+    ] {
+        let text = refusal("a.csv", format!("id,a,b,y\n{rows}"));
+        assert!(text.contains(what), "{text}");
+    }
 }

@@ -79,3 +79,13 @@ fn a_flipped_byte_gives_an_error_or_rows_and_never_a_panic() {
         }
     }
 }
+
+#[test]
+fn a_time_beyond_the_calendar_is_a_breach() {
+    let dates = vec![0, i64::MIN, -62_135_596_800_000_000, i64::MAX];
+    let sample = Sample::of(4).with("date", Arc::new(TimestampMicrosecondArray::from(dates)));
+    let text = complaint(&sample.write(Labels::Optional));
+    let line = "column \"date\": 2 of 4 rows are beyond the range of timestamp, the first in row 2: \
+                -9223372036854775808 microseconds from 1970-01-01";
+    assert!(text.contains(line), "{text}");
+}

@@ -101,6 +101,13 @@ fn ran(workflow: &Value) -> Vec<&str> {
 fn the_first_step_refuses_each_setting_of_every_step() {
     let home = Home::new();
     for (name, value, advice) in [
+        ("TRAIN_GLOB", "/train/*.csv", "give names below RAW_URL"),
+        (
+            "PREDICT_GLOB",
+            "predict/{date}/*.csv",
+            "predict/{data-version}",
+        ),
+        ("LABELS_GLOB", "labels/*.{csv,parquet}", "the only wildcard"),
         ("HOLDOUT", "10%", "fraction=0.1"),
         ("ON_BAD_SHARD", "skip", "give fail or quarantine"),
         ("MAX_BAD_SHARDS", "-1", "from 0 on"),
@@ -334,4 +341,17 @@ fn outputs_are_known_to_be_writable_before_anything_is_done() {
         refused.stderr
     );
     assert!(!home.path("store").exists());
+}
+
+#[test]
+fn a_configuration_that_is_not_utf_8_is_refused_by_its_file() {
+    let home = Home::new();
+    fs::write(home.path("maps/dataset.json"), b"\xff\xfe{\0}\0").unwrap();
+    let ran = home.submit(PIPELINE.0, PIPELINE.1).expect(2);
+    assert!(
+        ran.stderr
+            .contains("maps/dataset.json is not text in UTF-8"),
+        "{}",
+        ran.stderr
+    );
 }
