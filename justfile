@@ -10,7 +10,7 @@ demo *args:
 
 # install the S3 servers, MLflow and Postgres that tests and `just services` need, where they are missing
 install-services:
-    common/services/install.sh
+    common/testing/install.sh
 
 # start an S3 server, MLflow and Postgres on free ports, and print the variables that make every command use them
 services: install-services

@@ -6,16 +6,16 @@ mod tests;
 use std::fmt;
 
 use anyhow::{Context, Result};
+use catalog::attempt::Attempt;
+use catalog::layout::{self, DataVersion, ModelName};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use common::attempt::Attempt;
-use common::failure::Failure;
-use common::layout::{self, DataVersion, ModelName};
-use common::step::Outputs;
-use common::store::Store;
-use common::tracking::Tracking;
 use futures::{StreamExt, TryStreamExt, stream};
+use runtime::failure::Failure;
+use runtime::step::Outputs;
 use serde::{Deserialize, Serialize};
+use store::Store;
+use tracking::Tracking;
 
 /// What a glob must hold for a date to have files of its own.
 const DATE: &str = "{data-version}";

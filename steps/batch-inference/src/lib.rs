@@ -12,12 +12,12 @@ mod tests;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use catalog::layout::{DataVersion, ModelName};
 use clap::Subcommand;
-use common::layout::{DataVersion, ModelName};
-use common::settings::{self, ScoringArgs, SegmentsArgs, SelectionArgs};
-use common::step::{self, Outputs, Step};
-use common::store::{RawArgs, Store};
-use common::tracking::{ModelUri, Tracking, TrackingArgs};
+use runtime::step::{self, Outputs, Step};
+use settings::{ScoringArgs, SegmentsArgs, SelectionArgs};
+use store::{RawArgs, Store};
+use tracking::{ModelUri, Tracking, TrackingArgs};
 
 use backfill::Reprocess;
 

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use common::fanout::{Finished, Shard};
-use common::layout;
-use common::manifest::{self, DatasetManifest, File, Header, ModelManifest, Part, ResultsManifest};
-use common::model::Model;
-use common::parts::{self, PartWriter};
-use common::profiles::Baseline;
-use common::step::{Outputs, Step};
-use common::store::Store;
-use common::threads::wait;
+use catalog::fanout::{Finished, Shard};
+use catalog::layout;
+use catalog::manifest::{
+    self, DatasetManifest, File, Header, ModelManifest, Part, ResultsManifest,
+};
+use learn::model::Model;
+use profile::profiles::Baseline;
+use runtime::step::{Outputs, Step};
+use runtime::threads::wait;
 use serde::{Deserialize, Serialize};
+use store::Store;
+use table::parts::{self, PartWriter};
 
 use crate::plan::{Job, Plan};
 use crate::profiles;

@@ -1,17 +1,17 @@
 //! What scoring depends on, and its groups.
 
 use anyhow::{Context, Result};
-use common::categories::{SegmentColumns, divides, is_text};
-use common::failure::Failure;
-use common::fanout::{self, Shard};
-use common::layout;
-use common::manifest::Role;
-use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
-use common::published::{self, ADDED_BY_SCORING};
-use common::step::{Outputs, Step};
-use common::store::Store;
-use common::tracking::{ModelUri, Tracking};
+use catalog::fanout::{self, Shard};
+use catalog::layout;
+use catalog::manifest::Role;
+use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
+use runtime::failure::Failure;
+use runtime::step::{Outputs, Step};
 use serde::{Deserialize, Serialize};
+use settings::published::{self, ADDED_BY_SCORING};
+use store::Store;
+use table::categories::{SegmentColumns, divides, is_text};
+use tracking::{ModelUri, Tracking};
 
 /// Raised whenever the same inputs would give other bytes.
 pub(crate) const ALGORITHM: u32 = 2;

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::datatypes::SchemaRef;
-use common::digest;
-use common::fanout::MARKED_TOGETHER;
-use common::layout;
-use common::manifest::Role;
-use common::manifest::{self, DatasetManifest, File, ModelManifest};
-use common::profiles::Baseline;
-use common::profiling::{Profiler, Profiling, StoredProfile};
-use common::step::Step;
-use common::store::Store;
+use catalog::fanout::MARKED_TOGETHER;
+use catalog::layout;
+use catalog::manifest::Role;
+use catalog::manifest::{self, DatasetManifest, File, ModelManifest};
 use futures::{StreamExt, TryStreamExt};
+use profile::profiles::Baseline;
+use runtime::step::Step;
 use serde::{Deserialize, Serialize};
+use store::Store;
+use store::digest;
+use table::profiling::{Profiler, Profiling, StoredProfile};
 
 use crate::map::Scored;
 use crate::plan::{Job, Plan};

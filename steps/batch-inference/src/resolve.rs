@@ -3,18 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
-use common::config::Config;
-use common::failure::Failure;
-use common::layout::{self, DataVersion, ModelName};
-use common::manifest::{self, DatasetManifest, ModelManifest, RawShard, ResultsManifest};
-use common::published;
-use common::raw::files;
-use common::selection::{self, PredictShards, Selection};
-use common::settings;
-use common::step::{Cache, Outputs};
-use common::store::{Object, Store};
-use common::threads;
-use common::tracking::Tracking;
+use catalog::layout::{self, DataVersion, ModelName};
+use catalog::manifest::{self, DatasetManifest, ModelManifest, RawShard, ResultsManifest};
+use catalog::selection::{self, PredictShards, Selection};
+use runtime::failure::Failure;
+use runtime::step::{Cache, Outputs};
+use runtime::threads;
+use settings::published;
+use store::{Object, Store};
+use table::config::Config;
+use table::raw::files;
+use tracking::Tracking;
 
 /// What is asked for.
 pub(crate) struct Request {

@@ -10,11 +10,11 @@ use arrow::array::{
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{cast, nullif};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use common::categories;
-use common::failure::Failure;
-use common::model::{ClassValue, Model};
-use common::parts;
-use common::tracking::ModelUri;
+use learn::model::{ClassValue, Model};
+use runtime::failure::Failure;
+use table::categories;
+use table::parts;
+use tracking::ModelUri;
 
 /// A model, and what it adds to rows.
 pub(crate) struct Scorer {

@@ -11,25 +11,25 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
-use common::categories::SegmentColumns;
-use common::drift::{Grid, Profile};
-use common::failure::exit_code;
-use common::layout::{self, DataVersion, ModelName, Split};
-use common::manifest::Role;
-use common::manifest::{
+use catalog::layout::{self, DataVersion, ModelName, Split};
+use catalog::manifest::Role;
+use catalog::manifest::{
     self, Column, DatasetManifest, File, Header, Inputs, ModelManifest, Part, RawShard,
     ResultsManifest,
 };
-use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
-use common::parts::{self, PartWriter};
-use common::profiling::StoredProfile;
-use common::reference::CategoryProfile;
-use common::reference::{FeatureProfile, Reference, ScoreProfile};
-use common::selection::{PredictShards, Selection};
-use common::step::Step;
-use common::store::Store;
-use common::threads::blocking;
-use common::tracking::{CHAMPION, Candidate, Tracking};
+use catalog::selection::{PredictShards, Selection};
+use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
+use profile::drift::{Grid, Profile};
+use profile::reference::CategoryProfile;
+use profile::reference::{FeatureProfile, Reference, ScoreProfile};
+use runtime::failure::exit_code;
+use runtime::step::Step;
+use runtime::threads::blocking;
+use store::Store;
+use table::categories::SegmentColumns;
+use table::parts::{self, PartWriter};
+use table::profiling::StoredProfile;
+use tracking::{CHAMPION, Candidate, Tracking};
 
 use crate::map::{commit, map};
 use crate::plan::plan;
@@ -147,7 +147,7 @@ async fn a_row_without_a_usable_feature_has_no_prediction() {
     .await
     .unwrap();
     let error = bench.score("models:/m/1", &predict).await.unwrap_err();
-    assert_eq!(common::failure::exit_code(&error), 2, "{error:#}");
+    assert_eq!(runtime::failure::exit_code(&error), 2, "{error:#}");
     let text = format!("{error:#}");
     assert!(
         text.contains(&part.key) && text.contains("is not the file that its manifest lists"),
@@ -181,7 +181,7 @@ async fn profiles_stand_beside_the_rows_that_they_count() {
     let bytes = bench.store.require(&file.key).await.unwrap();
     assert_eq!(
         (file.bytes, &file.sha256),
-        (bytes.len() as u64, &common::digest::hex(&bytes))
+        (bytes.len() as u64, &store::digest::hex(&bytes))
     );
 
     let profile: StoredProfile = serde_json::from_slice(&bytes).unwrap();

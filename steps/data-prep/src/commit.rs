@@ -1,13 +1,13 @@
 //! `commit`: writes the manifests, that of the holdout first; where the last one stands, everything stands.
 
 use anyhow::Result;
-use common::dataset::HoldoutRule;
-use common::failure::Failure;
-use common::fanout::Plan;
-use common::layout::{self, Split};
-use common::manifest::{self, DatasetManifest, Header, LeftOut, RawShard};
-use common::step::{Cache, Outputs, Step};
-use common::store::Store;
+use catalog::fanout::Plan;
+use catalog::layout::{self, Split};
+use catalog::manifest::{self, DatasetManifest, Header, LeftOut, RawShard};
+use runtime::failure::Failure;
+use runtime::step::{Cache, Outputs, Step};
+use store::Store;
+use table::dataset::HoldoutRule;
 
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
 use crate::map::bad;

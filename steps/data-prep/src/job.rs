@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use common::dataset::{HoldoutRule, RepeatedKeys};
-use common::failure::Failure;
-use common::fanout::{Finished, Plan};
-use common::layout::{self, DataVersion, Split};
-use common::manifest::Role;
-use common::manifest::{
+use catalog::fanout::{Finished, Plan};
+use catalog::layout::{self, DataVersion, Split};
+use catalog::manifest::Role;
+use catalog::manifest::{
     self, Column, DatasetManifest, LeftOut, Part, Quarantined, RawShard, TimeRange,
 };
-use common::step::Step;
-use common::store::Store;
+use runtime::failure::Failure;
+use runtime::step::Step;
 use serde::{Deserialize, Serialize};
+use store::Store;
+use table::dataset::{HoldoutRule, RepeatedKeys};
 
 use crate::keys::KeyColumns;
 

@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use arrow::array::{ArrayRef, RecordBatch};
-use common::dataset::keys::Keys;
-use common::parts;
-use common::spill::{Sorted, Sorter, Sorters};
-use common::store::{BlockingUpload, LocalFile, Store};
-use common::threads::wait;
-use common::work::Work;
+use runtime::threads::wait;
+use runtime::work::Work;
+use store::spill::{Sorted, Sorter, Sorters};
+use store::{BlockingUpload, LocalFile, Store};
+use table::dataset::keys::Keys;
+use table::parts;
 
 use crate::job::Piece;
 

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use common::settings::{self, ConfigArgs, PreparationArgs};
-use common::step::{self, Outputs, Step};
-use common::store::{RawArgs, Store};
+use runtime::step::{self, Outputs, Step};
+use settings::{ConfigArgs, PreparationArgs};
+use store::{RawArgs, Store};
 
 /// Raised whenever the same inputs would give other bytes.
 const ALGORITHM: u32 = 2;

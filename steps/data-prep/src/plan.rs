@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use common::config::Config;
-use common::dataset::{HoldoutRule, RepeatedKeys};
-use common::failure::Failure;
-use common::fanout::{Plan, Shard};
-use common::layout::{self, DataVersion, Split};
-use common::manifest::{self, DatasetManifest, Inputs, RawShard};
-use common::prepare::{Preparation, Purpose};
-use common::published;
-use common::raw::files;
-use common::selection::Selection;
-use common::settings::OnBadShard;
-use common::step::{Cache, Outputs, Step};
-use common::store::{Object, Store};
-use common::threads::wait;
+use catalog::fanout::{Plan, Shard};
+use catalog::layout::{self, DataVersion, Split};
+use catalog::manifest::{self, DatasetManifest, Inputs, RawShard};
+use catalog::selection::Selection;
+use runtime::failure::Failure;
+use runtime::step::{Cache, Outputs, Step};
+use runtime::threads::wait;
+use settings::OnBadShard;
+use settings::published;
+use sql::prepare::{Preparation, Purpose};
+use store::{Object, Store};
+use table::config::Config;
+use table::dataset::{HoldoutRule, RepeatedKeys};
+use table::raw::files;
 
 use crate::job::{Committed, Job};
 use crate::{ALGORITHM, PlanArgs, Rows};

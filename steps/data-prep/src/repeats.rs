@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use anyhow::Result;
-use common::dataset::HoldoutRule;
-use common::dataset::keys::{Keys, show};
-use common::digest;
-use common::failure::Failure;
-use common::fanout::Plan;
-use common::layout;
-use common::parts;
-use common::step::Step;
-use common::store::Store;
-use common::threads::blocking;
+use catalog::fanout::Plan;
+use catalog::layout;
+use runtime::failure::Failure;
+use runtime::step::Step;
+use runtime::threads::blocking;
+use store::Store;
+use store::digest;
+use table::dataset::HoldoutRule;
+use table::dataset::keys::{Keys, show};
+use table::parts;
 
 use crate::job::{Done, Job};
 use crate::keys::{Collector, KeyColumns, OfGroup, Record, columns_of, short};

@@ -23,13 +23,13 @@ use arrow::array::{
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::Float64Type;
+use catalog::manifest::{self, DatasetManifest};
 use clap::Parser;
-use common::failure::exit_code;
-use common::manifest::{self, DatasetManifest};
-use common::parts;
-use common::step::{Outputs, Step};
-use common::store::{Store, hash_file};
 use parquet::arrow::ArrowWriter;
+use runtime::failure::exit_code;
+use runtime::step::{Outputs, Step};
+use store::{Store, hash_file};
+use table::parts;
 
 use super::{PlanArgs, commit, map, plan};
 

@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{cast, max, min};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use catalog::manifest::{DatasetManifest, TimeRange};
 use chrono::{DateTime, NaiveDateTime};
-use common::dataset::HoldoutRule;
-use common::manifest::{DatasetManifest, TimeRange};
+use table::dataset::HoldoutRule;
 
 /// The range of times, with those of a batch; `None` while there is no time.
 pub(crate) fn widened(

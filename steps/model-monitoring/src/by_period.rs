@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::{Datelike, Days, NaiveDate};
-use common::days::{self, DayNumber};
-use common::drift::{Cells, Profile};
+use profile::days::{self, DayNumber};
+use profile::drift::{Cells, Profile};
 
 use crate::content::Period;
 
@@ -222,7 +222,7 @@ fn begin(unit: Period, day: DayNumber) -> DayNumber {
 
 #[cfg(test)]
 mod tests {
-    use common::drift::Grid;
+    use profile::drift::Grid;
 
     use super::*;
 

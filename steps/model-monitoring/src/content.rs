@@ -4,10 +4,10 @@ mod drift;
 mod origin;
 mod performance;
 
+use catalog::layout::{DataVersion, ModelName};
+use catalog::manifest::{File, Header, LeftOut, Manifest, Quarantined};
 use chrono::NaiveDate;
-use common::drift::{Thresholds, Verdict};
-use common::layout::{DataVersion, ModelName};
-use common::manifest::{File, Header, LeftOut, Manifest, Quarantined};
+use profile::drift::{Thresholds, Verdict};
 use serde::{Deserialize, Serialize};
 
 pub use drift::{

@@ -16,13 +16,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use common::failure::Failure;
-use common::postgres::{Reader, Settings, TableArgs};
-use common::retry::Budget;
-use common::step::{Outputs, Step};
-use common::store::Store;
-use common::tracking::{Tracking, TrackingArgs};
+use database::{Reader, Settings, Table};
+use runtime::failure::Failure;
+use runtime::retry::Budget;
+use runtime::step::{Outputs, Step};
+use settings::TableArgs;
+use store::Store;
 use tokio::net::TcpListener;
+use tracking::{Tracking, TrackingArgs};
 
 use crate::judge::Rules;
 use access::Access;
@@ -98,7 +99,7 @@ fn open(step: &Step, request: Request) -> Result<State> {
         Some(settings) => Source::database(Reader::new(
             &settings,
             &step,
-            request.table.tables(&request.tables)?,
+            Table::several(&request.table, &request.tables)?,
             request.connections,
         )?),
         None => Source::store(store.clone(), step.timezone()),

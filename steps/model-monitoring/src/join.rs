@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use common::days::DayNumber;
-use common::metrics::{Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking};
-use common::spill::{Sorted, Sorter, from_ordered_bits, ordered_bits};
-use common::step::Step;
-use common::work::Work;
+use learn::metrics::{Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking};
+use profile::days::DayNumber;
+use runtime::step::Step;
+use runtime::work::Work;
+use store::spill::{Sorted, Sorter, from_ordered_bits, ordered_bits};
 
 use crate::content::LateLabels;
 use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};

@@ -10,8 +10,8 @@ pub(crate) mod window;
 use anyhow::Result;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use common::days::{self, DayNumber};
-use common::drift::{Thresholds, Verdict};
+use profile::days::{self, DayNumber};
+use profile::drift::{Thresholds, Verdict};
 
 use crate::content::{
     Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION,
@@ -19,7 +19,7 @@ use crate::content::{
 use crate::join::Joined;
 use crate::scan::{Divisions, Scan};
 use crate::subject::Subject;
-use common::monitored::MonitorColumns;
+use settings::monitored::MonitorColumns;
 
 #[cfg(test)]
 pub(crate) use performance::segments;
@@ -87,7 +87,7 @@ fn quality(
     let freshness = freshness(joined, window, scored);
     let feature = |(scan, reference): (
         &crate::scan::FeatureScan,
-        &common::reference::FeatureProfile,
+        &profile::reference::FeatureProfile,
     )| FeatureQuality {
         name: reference.name.clone(),
         nulls: scan.profile.nulls(),

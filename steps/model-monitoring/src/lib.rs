@@ -18,18 +18,17 @@ mod segments;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::process::ExitCode;
 
+use crate::webhook::Webhook;
 use anyhow::Result;
 use clap::Subcommand;
-use common::settings::{
-    self, DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, ReportArgs, TableArgs,
-};
-use common::step::{self, Exceptions, Outputs, Step, Verbatim};
-use common::store::{RawArgs, Store};
-use common::tracking::{Tracking, TrackingArgs};
-use common::webhook::Webhook;
+use runtime::step::{self, Exceptions, Outputs, Step, Verbatim};
+use settings::{self, DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, ReportArgs, TableArgs};
+use store::{RawArgs, Store};
+use tracking::{Tracking, TrackingArgs};
 
 use judge::Rules;
 use notify::Channel;

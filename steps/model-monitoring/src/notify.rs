@@ -6,18 +6,18 @@
 
 mod message;
 
+use crate::webhook::Webhook;
 use anyhow::Result;
+use catalog::attempt::{self, Attempt, NodeFailure};
+use catalog::layout::{self, DataVersion};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use common::attempt::{self, Attempt, NodeFailure};
-use common::digest;
-use common::failure;
-use common::layout::{self, DataVersion};
-use common::settings::{NotifyFormat, NotifyOn};
-use common::step::Outputs;
-use common::store::Store;
-use common::webhook::Webhook;
+use runtime::failure;
+use runtime::step::Outputs;
 use serde_json::Value;
+use settings::{NotifyFormat, NotifyOn};
+use store::Store;
+use store::digest;
 
 use crate::format::duration;
 

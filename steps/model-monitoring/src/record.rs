@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use anyhow::Result;
+use catalog::layout;
+use catalog::manifest::Inputs;
 use chrono::NaiveTime;
-use common::layout;
-use common::manifest::Inputs;
-use common::step::Step;
-use common::store::Store;
-use common::tracking::{Dataset, Point, Run, RunSpec, Status, Table, Tracking};
+use runtime::step::Step;
+use store::Store;
+use tracking::{Dataset, Point, Run, RunSpec, Status, Table, Tracking};
 
 use crate::content::{Committed, Content};
 use crate::subject::Subject;

@@ -1,16 +1,16 @@
 //! `report`: from results, model and labels to `report.json` and `report.html`.
 
 use anyhow::{Context, Result};
-use common::digest;
-use common::drift::Verdict;
-use common::layout;
-use common::manifest::{self, File, Header, Inputs, Manifest};
-use common::settings::FailOn;
-use common::spill::Sorters;
-use common::step::{Cache, Outputs, Step};
-use common::store::Store;
-use common::threads::blocking;
-use common::tracking::{RunSpec, Tracking};
+use catalog::layout;
+use catalog::manifest::{self, File, Header, Inputs, Manifest};
+use profile::drift::Verdict;
+use runtime::step::{Cache, Outputs, Step};
+use runtime::threads::blocking;
+use settings::FailOn;
+use store::Store;
+use store::digest;
+use store::spill::Sorters;
+use tracking::{RunSpec, Tracking};
 
 use crate::content::{Committed, Content, REPORT_VERSION};
 use crate::join::join;

@@ -1,6 +1,6 @@
 //! Rows and late labels as sorters take them: words, the key first.
 
-use common::days::DayNumber;
+use profile::days::DayNumber;
 
 use crate::segments::Codes;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef};
-use common::categories::{self, MOST_VALUES};
-use common::metrics::Confusion;
+use learn::metrics::Confusion;
+use table::categories::{self, MOST_VALUES};
 
 /// Bits of a value's code: those of all columns fit the place that a row has for them.
 const BITS: u32 = 6;

@@ -2,24 +2,25 @@
 
 use anyhow::{Context, Result};
 use arrow::datatypes::DataType;
-use common::categories;
-use common::config::Config;
-use common::drift::Profile;
-use common::failure::Failure;
-use common::manifest::Role;
-use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
-use common::model::Model;
-use common::model_files::ModelMetrics;
-use common::reference::CategoryProfile;
-use common::reference::Reference;
-use common::step::Step;
-use common::store::{Object, Store};
-use common::{labels, layout};
+use catalog::layout;
+use catalog::manifest::Role;
+use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
+use catalog::model_files::ModelMetrics;
+use learn::model::Model;
+use profile::drift::Profile;
+use profile::reference::CategoryProfile;
+use profile::reference::Reference;
+use runtime::failure::Failure;
+use runtime::step::Step;
 use serde::Deserialize;
+use store::{Object, Store};
+use table::categories;
+use table::config::Config;
+use table::labels;
 
 use crate::content::{GateVerdict, Lineage};
 use crate::judge::Rules;
-use common::monitored::SCORE;
+use settings::monitored::SCORE;
 
 /// Raised whenever the same inputs would give another report.
 pub(crate) const ALGORITHM: u32 = 4;

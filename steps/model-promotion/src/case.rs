@@ -1,12 +1,12 @@
 //! One comparison: what its verdict depends on, and the verdict.
 
 use anyhow::Result;
-use common::layout;
-use common::manifest::{DatasetManifest, Inputs, Manifest};
-use common::metrics::Report;
-use common::step::Step;
-use common::store::Store;
-use common::tracking::Version;
+use catalog::layout;
+use catalog::manifest::{DatasetManifest, Inputs, Manifest};
+use learn::metrics::Report;
+use runtime::step::Step;
+use store::Store;
+use tracking::Version;
 
 use crate::comparison::{self, Contender, Rival};
 use crate::gate::Champion;

@@ -1,16 +1,16 @@
 //! Both models on one holdout, or why that can't be.
 
 use anyhow::Result;
-use common::config::Config;
-use common::dataset::ColumnContract;
-use common::failure::{self, Failure};
-use common::manifest::Role;
-use common::manifest::{self, DatasetManifest, Manifest, ModelManifest};
-use common::metrics::Report;
-use common::scoring;
-use common::step::Step;
-use common::store::Store;
-use common::tracking::Version;
+use catalog::manifest::Role;
+use catalog::manifest::{self, DatasetManifest, Manifest, ModelManifest};
+use learn::metrics::Report;
+use runtime::failure::{self, Failure};
+use runtime::step::Step;
+use store::Store;
+use table::config::Config;
+use table::dataset::ColumnContract;
+use table::scoring;
+use tracking::Version;
 
 use crate::raw_holdout;
 

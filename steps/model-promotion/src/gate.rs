@@ -1,6 +1,6 @@
 //! When a candidate may become the champion. Pure.
 
-use common::metrics::{Metric, Report};
+use learn::metrics::{Metric, Report};
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::PastChampion;
@@ -152,7 +152,7 @@ impl Gate {
 mod tests {
     use super::*;
     use clap::ValueEnum;
-    use common::metrics::Classification;
+    use learn::metrics::Classification;
 
     fn report(metric: Metric, value: Option<f64>) -> Report {
         let mut report = Classification::new(0.5).report(None);

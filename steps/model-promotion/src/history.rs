@@ -2,12 +2,12 @@
 //! the next.
 
 use anyhow::Result;
-use common::manifest::{self, DatasetManifest, Manifest, ModelManifest};
-use common::metrics::Report;
-use common::model_files::ModelMetrics;
-use common::step::Step;
-use common::store::Store;
-use common::tracking::{CHAMPION, Tracking, Version};
+use catalog::manifest::{self, DatasetManifest, Manifest, ModelManifest};
+use catalog::model_files::ModelMetrics;
+use learn::metrics::Report;
+use runtime::step::Step;
+use store::Store;
+use tracking::{CHAMPION, Tracking, Version};
 
 use crate::comparison::{self, Rival};
 use crate::gate::Gate;

@@ -14,13 +14,13 @@ mod verdict;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use catalog::layout::ModelName;
 use clap::Subcommand;
-use common::failure::Failure;
-use common::layout::ModelName;
-use common::settings::{self, GateArgs};
-use common::step::{self, Outputs, Step};
-use common::store::Store;
-use common::tracking::{Tracking, TrackingArgs};
+use runtime::failure::Failure;
+use runtime::step::{self, Outputs, Step};
+use settings::GateArgs;
+use store::Store;
+use tracking::{Tracking, TrackingArgs};
 
 use gate::Gate;
 

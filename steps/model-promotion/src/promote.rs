@@ -1,13 +1,13 @@
 //! The verb `promote`.
 
 use anyhow::{Context, Result};
-use common::digest;
-use common::failure::Failure;
-use common::layout;
-use common::settings::GateMode;
-use common::step::{Outputs, Step};
-use common::store::Store;
-use common::tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking, Version};
+use catalog::layout;
+use runtime::failure::Failure;
+use runtime::step::{Outputs, Step};
+use settings::GateMode;
+use store::Store;
+use store::digest;
+use tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking, Version};
 
 use crate::Promote;
 use crate::case::{Case, commit};

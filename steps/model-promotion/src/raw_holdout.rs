@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use common::config::Config;
-use common::dataset::HoldoutRule;
-use common::failure::Failure;
-use common::labelled::LabelledRows;
-use common::layout::Split;
-use common::manifest::{DatasetManifest, RawShard};
-use common::metrics::{Classification, Report};
-use common::model::Model;
-use common::prepare::{Preparation, Purpose};
-use common::scoring::Ranks;
-use common::step::Step;
-use common::store::Store;
-use common::threads::{blocking, wait};
+use catalog::layout::Split;
+use catalog::manifest::{DatasetManifest, RawShard};
+use learn::metrics::{Classification, Report};
+use learn::model::Model;
+use runtime::failure::Failure;
+use runtime::step::Step;
+use runtime::threads::{blocking, wait};
+use sql::prepare::{Preparation, Purpose};
+use store::Store;
+use table::config::Config;
+use table::dataset::HoldoutRule;
+use table::labelled::LabelledRows;
+use table::scoring::Ranks;
 
 /// Metrics of a model on the raw rows of a holdout, prepared by the model's own configuration.
 ///

@@ -1,12 +1,12 @@
 //! `promote --rollback`.
 
 use anyhow::Result;
-use common::failure::Failure;
-use common::layout::ModelName;
-use common::manifest::{self, ModelManifest};
-use common::step::Outputs;
-use common::store::Store;
-use common::tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking};
+use catalog::layout::ModelName;
+use catalog::manifest::{self, ModelManifest};
+use runtime::failure::Failure;
+use runtime::step::Outputs;
+use store::Store;
+use tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking};
 
 /// Gives the alias back to the champion before, if `expect` is champion now. The two change places, so that a rollback can
 /// be undone by another one.

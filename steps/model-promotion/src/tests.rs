@@ -5,19 +5,19 @@ mod moves;
 mod services_fail;
 mod window;
 
-use common::failure::exit_code;
-use common::tracking::PREVIOUS_CHAMPION;
+use runtime::failure::exit_code;
+use tracking::PREVIOUS_CHAMPION;
 
 use home::{DATA, Data, FAIR, GOOD, Home, USELESS, flags, name, told};
 
 use crate::verdict::{Comparison, Verdict};
-use common::settings::{GateArgs, GateMode};
+use settings::{GateArgs, GateMode};
 
 use self::home::gate;
 use crate::Promote;
-use common::metrics::Metric;
+use learn::metrics::Metric;
 
-async fn verdict(home: &Home, outputs: &common::step::Outputs) -> Verdict {
+async fn verdict(home: &Home, outputs: &runtime::step::Outputs) -> Verdict {
     home.store
         .require_json(outputs.get("verdict").unwrap())
         .await

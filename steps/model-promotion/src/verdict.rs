@@ -1,10 +1,10 @@
 //! The verdict on a candidate, as it stands beside it in `verdict-*.json`.
 
 use anyhow::Result;
-use common::layout::{self, ModelName};
-use common::metrics::Report;
-use common::store::Store;
+use catalog::layout::{self, ModelName};
+use learn::metrics::Report;
 use serde::{Deserialize, Serialize};
+use store::Store;
 
 use crate::gate::Gate;
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use common::categories::{Categories, SegmentColumns};
-use common::manifest::{Column, DatasetManifest, Part};
-use common::parts;
-use common::reference::CategoryProfile;
-use common::step::Step;
-use common::store::Store;
-use common::threads::wait;
+use catalog::manifest::{Column, DatasetManifest, Part};
+use profile::reference::CategoryProfile;
+use runtime::step::Step;
+use runtime::threads::wait;
+use store::Store;
+use table::categories::{Categories, SegmentColumns};
+use table::parts;
 
 /// The columns to profile.
 ///

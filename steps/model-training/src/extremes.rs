@@ -3,13 +3,13 @@
 
 use anyhow::{Context, Result};
 use arrow::util::display::array_value_to_string;
-use common::labelled;
-use common::manifest::Part;
-use common::manifest::Role;
-use common::model::Moments;
-use common::parts;
-use common::store::Store;
-use common::threads::blocking;
+use catalog::manifest::Part;
+use catalog::manifest::Role;
+use learn::model::Moments;
+use runtime::threads::blocking;
+use store::Store;
+use table::labelled;
+use table::parts;
 
 use crate::task::Task;
 use crate::training_rows::{Sums, TrainingRows};

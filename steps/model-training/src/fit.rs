@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use common::drift::{Grid, Profile};
-use common::failure::{self, Failure};
-use common::model::{self, Beta, Fit, FitError, Model, Moments, NewtonSums};
-use common::parts::BATCH_ROWS;
-use common::reference::{self, FeatureProfile, Reference, ScoreProfile};
-use common::step::Step;
-use common::store::Store;
-use common::threads::{blocking, wait};
+use learn::model::{self, Beta, Fit, FitError, Model, Moments, NewtonSums};
+use profile::drift::{Grid, Profile};
+use profile::reference::{self, FeatureProfile, Reference, ScoreProfile};
+use runtime::failure::{self, Failure};
+use runtime::step::Step;
+use runtime::threads::{blocking, wait};
+use store::Store;
+use table::parts::BATCH_ROWS;
 
 use crate::extremes::{self, Extremes, Ruinous};
 use crate::memory;

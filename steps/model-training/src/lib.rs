@@ -15,12 +15,12 @@ mod training_rows;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use catalog::layout::ModelName;
 use clap::Subcommand;
-use common::layout::ModelName;
-use common::settings::{self, SegmentsArgs, TrainingArgs};
-use common::step::{self, Outputs, Step};
-use common::store::Store;
-use common::tracking::{Tracking, TrackingArgs};
+use runtime::step::{self, Outputs, Step};
+use settings::{SegmentsArgs, TrainingArgs};
+use store::Store;
+use tracking::{Tracking, TrackingArgs};
 
 /// Raised whenever the same inputs would give another model. 2: fits that stopped far from the optimum
 /// reach it; all others keep the bytes of `model.json`.

@@ -1,9 +1,9 @@
 //! How much memory a fit takes of so many features, and on how many threads that fits in the budget.
 
 use anyhow::Result;
-use common::failure::Failure;
-use common::step::Step;
-use common::work::size;
+use runtime::failure::Failure;
+use runtime::step::Step;
+use runtime::work::size;
 
 /// Tables of features x features numbers that are there once: the moments, the sums over all rows, the Hessians of two
 /// points, and those in which the step between them is computed.

@@ -3,13 +3,11 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use common::manifest::{Manifest, ModelManifest};
-use common::model_files::ModelMetrics;
-use common::step::Step;
-use common::store::Store;
-use common::tracking::{
-    Candidate, Dataset, MODEL_FOLDER, Run, RunSpec, Status, Table, Tracking, Version,
-};
+use catalog::manifest::{Manifest, ModelManifest};
+use catalog::model_files::ModelMetrics;
+use runtime::step::Step;
+use store::Store;
+use tracking::{Candidate, Dataset, MODEL_FOLDER, Run, RunSpec, Status, Table, Tracking, Version};
 
 use crate::task::Task;
 

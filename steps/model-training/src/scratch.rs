@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use arrow::buffer::MutableBuffer;
 use arrow::datatypes::ToByteSlice;
-use common::work::Space;
+use runtime::work::Space;
 
 /// Bytes of a feature's value.
 const FLOAT: u64 = size_of::<f64>() as u64;
@@ -80,7 +80,7 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::work::Disk;
+    use runtime::work::Disk;
 
     #[test]
     fn chunks_come_back_bit_by_bit_in_any_order() {

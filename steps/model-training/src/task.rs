@@ -1,17 +1,17 @@
 //! What is to be trained: the manifests, checked against each other, and what the model will depend on.
 
 use anyhow::Result;
-use common::categories::SegmentColumns;
-use common::config::Config;
-use common::failure::Failure;
-use common::labelled::LabelledRows;
-use common::layout::{self, ModelName, Split};
-use common::manifest::Role;
-use common::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest};
-use common::model::{ClassWeight, FitOptions};
-use common::scoring;
-use common::step::Step;
-use common::store::Store;
+use catalog::layout::{self, ModelName, Split};
+use catalog::manifest::Role;
+use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest};
+use learn::model::{ClassWeight, FitOptions};
+use runtime::failure::Failure;
+use runtime::step::Step;
+use store::Store;
+use table::categories::SegmentColumns;
+use table::config::Config;
+use table::labelled::LabelledRows;
+use table::scoring;
 
 use crate::{ALGORITHM, Train, categories};
 

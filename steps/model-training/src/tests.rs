@@ -5,15 +5,15 @@ mod home;
 mod in_mlflow;
 mod refusals;
 
+use catalog::layout;
+use catalog::manifest::{self, Manifest, ModelManifest};
+use catalog::model_files::ModelMetrics;
 use clap::Parser;
-use common::failure::exit_code;
-use common::layout;
-use common::manifest::{self, Manifest, ModelManifest};
-use common::model::{ClassWeight, Model};
-use common::model_files::ModelMetrics;
-use common::reference::Reference;
-use common::settings::TrainingArgs;
-use common::tracking::Status;
+use learn::model::{ClassWeight, Model};
+use profile::reference::Reference;
+use runtime::failure::exit_code;
+use settings::TrainingArgs;
+use tracking::Status;
 
 use home::{Home, Rows};
 

@@ -4,17 +4,17 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use common::digest;
-use common::failure::Failure;
-use common::layout;
-use common::manifest::{self, File, Header, ModelManifest};
-use common::model::{Importance, importance};
-use common::model_files::{FitMetrics, ModelMetrics};
-use common::reference;
-use common::scoring;
-use common::step::{Cache, Outputs, Step};
-use common::store::Store;
-use common::tracking::{Tracking, Version};
+use catalog::layout;
+use catalog::manifest::{self, File, Header, ModelManifest};
+use catalog::model_files::{FitMetrics, ModelMetrics};
+use learn::model::{Importance, importance};
+use profile::reference;
+use runtime::failure::Failure;
+use runtime::step::{Cache, Outputs, Step};
+use store::Store;
+use store::digest;
+use table::scoring;
+use tracking::{Tracking, Version};
 
 use crate::Train;
 use crate::categories;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use common::labelled::{LabelledRows, Unusable};
-use common::manifest::Part;
-use common::model::Moments;
-use common::parts::BATCH_ROWS;
-use common::step::{Progress, Step};
+use catalog::manifest::Part;
+use learn::model::Moments;
+use runtime::step::{Progress, Step};
+use table::labelled::{LabelledRows, Unusable};
+use table::parts::BATCH_ROWS;
 
 use crate::memory;
 use crate::scratch::{Buffer, Scratch};

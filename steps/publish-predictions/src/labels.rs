@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use common::config::Config;
-use common::labels::{self, LabelReader};
-use common::manifest::{self, ModelManifest, ResultsManifest};
-use common::postgres::{Database, LabelSorter, Labelled, Labelling, Labels, Publication, Table};
-use common::step::{Outputs, Step};
-use common::store::{Object, Store};
-use common::work::Work;
+use catalog::manifest::{self, ModelManifest, ResultsManifest};
+use database::{Database, LabelSorter, Labelled, Labelling, Labels, Publication, Table};
+use runtime::step::{Outputs, Step};
+use runtime::work::Work;
+use store::{Object, Store};
+use table::config::Config;
+use table::labels::{self, LabelReader};
 
 /// What is asked for.
 pub(crate) struct Request {

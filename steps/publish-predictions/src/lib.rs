@@ -9,10 +9,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use common::postgres::{Database, Settings};
-use common::settings::{self, LabelsArgs, RetentionArgs, TableArgs};
-use common::step::{self, Outputs, Step};
-use common::store::{RawArgs, Store};
+use database::{Database, Settings, Table};
+use runtime::step::{self, Outputs, Step};
+use settings::{LabelsArgs, RetentionArgs, TableArgs};
+use store::{RawArgs, Store};
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
@@ -72,7 +72,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 results_manifest,
                 retention_days,
             };
-            publish::publish(step, &store, &database, &flags.table.table()?, &request).await
+            publish::publish(step, &store, &database, &Table::of(&flags.table)?, &request).await
         }
         (Verb::Publish(flags), None) => {
             publish::without_database(&store, &flags.results_manifest).await
@@ -87,7 +87,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 &store,
                 &flags.raw.open(step)?,
                 &database,
-                &flags.table.table()?,
+                &Table::of(&flags.table)?,
                 &request,
             )
             .await

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use catalog::manifest::{self, ModelManifest, Part, ResultsManifest};
 use chrono::Utc;
-use common::manifest::{self, ModelManifest, Part, ResultsManifest};
-use common::parts;
-use common::postgres::{Database, Publication, Retention, RowSorter, Rows, Table};
-use common::profiles::Baseline;
-use common::step::{Outputs, Step};
-use common::store::Store;
+use database::{Database, Publication, Retention, RowSorter, Rows, Table};
+use profile::profiles::Baseline;
+use runtime::step::{Outputs, Step};
+use store::Store;
+use table::parts;
 
 /// What is asked for.
 pub(crate) struct Request {

@@ -1,5 +1,5 @@
-use common::step::Step;
-use common::store::Store;
+use runtime::step::Step;
+use store::Store;
 
 use crate::publish::without_database;
 
@@ -14,5 +14,5 @@ async fn results_that_do_not_exist_are_refused_by_key() {
         error.to_string().contains("results/1/m/v1/_manifest.json"),
         "{error}"
     );
-    assert_eq!(common::failure::exit_code(&error), 2);
+    assert_eq!(runtime::failure::exit_code(&error), 2);
 }

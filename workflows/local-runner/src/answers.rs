@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use anyhow::Result;
-use common::failure::Failure;
+use runtime::failure::Failure;
 
 use crate::spec::{Parameter, Template};
 

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use common::failure::{self, Failure};
-use common::store;
+use runtime::failure::{self, Failure};
 use serde::Serialize;
 
 use crate::config_maps::ConfigMaps;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use common::failure::Failure;
+use runtime::failure::Failure;
 use serde_json::Value;
 
 use crate::library::{Source, yaml_files};

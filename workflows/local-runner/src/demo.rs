@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use common::digest;
 use console::Style;
 use indicatif::{ProgressBar, ProgressStyle};
+use store::digest;
 
 use crate::cli::Place;
 use crate::runs::folder_name;

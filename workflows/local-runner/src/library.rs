@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use common::failure::Failure;
+use runtime::failure::Failure;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -24,7 +24,7 @@ pub(crate) use command::with_addresses;
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use common::failure::Failure;
+use runtime::failure::Failure;
 use serde_json::Value;
 
 use crate::config_maps::ConfigMaps;

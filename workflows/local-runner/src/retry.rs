@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use common::failure::Failure;
+use runtime::failure::Failure;
 
 use crate::workflow::{Kind, Node, Phase, Workflow};
 

@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use common::failure::Failure;
+use runtime::failure::Failure;
 
 use crate::workflow::{Node, Phase, Workflow};
 

@@ -15,13 +15,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use clap::ValueEnum;
-use common::failure::{self, Failure};
-use common::store::{Access, BlockingUpload, Object, Role, Store};
-use common::threads::wait;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
 use parquet::file::properties::WriterProperties;
+use runtime::failure::{self, Failure};
+use runtime::threads::wait;
+use store::{Access, BlockingUpload, Object, Role, Store};
 use tokio::runtime::Handle;
 
 mod random;

@@ -55,8 +55,6 @@ pub(crate) fn find(name: &str) -> Option<&'static Step> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use common::settings;
-
     use super::*;
     use crate::yaml;
 

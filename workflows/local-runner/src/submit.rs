@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
-use common::failure::Failure;
+use runtime::failure::Failure;
 use serde_json::Value;
 
 use crate::answers::{self, Answer};

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use catalog::layout::ModelName;
 use chrono::{DateTime, Utc};
 use clap::Args;
-use common::layout::ModelName;
-use common::retry::Budget;
-use common::store::Store;
-use common::tracking::{RunRecord, RunView, Status, Tracking, TrackingArgs, VersionView};
+use runtime::retry::Budget;
+use store::Store;
+use tracking::{RunRecord, RunView, Status, Tracking, TrackingArgs, VersionView};
 
 use crate::cli::{Output, Place, print_object};
 use crate::ui;

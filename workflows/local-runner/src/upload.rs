@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use common::failure::{self, Failure};
-use common::raw;
-use common::retry::Budget;
-use common::store::{Access, Object, Role, Store};
-use common::threads;
 use futures::{StreamExt, TryStreamExt};
+use runtime::failure::{self, Failure};
+use runtime::retry::Budget;
+use runtime::threads;
+use store::{Access, Object, Role, Store};
+use table::raw;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ui;

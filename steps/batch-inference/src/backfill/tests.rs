@@ -1,4 +1,4 @@
-use common::failure::exit_code;
+use runtime::failure::exit_code;
 use serde_json::{Value, json};
 
 use super::*;

@@ -22,7 +22,7 @@ pub(super) fn version(text: &str) -> DataVersion {
 
 pub(super) fn model(classes: Classes) -> Model {
     Model {
-        format_version: common::model::FORMAT_VERSION,
+        format_version: learn::model::FORMAT_VERSION,
         family: LOGISTIC_REGRESSION.to_owned(),
         target: "y".to_owned(),
         classes,
@@ -49,7 +49,7 @@ pub(super) fn reference(model: &Model) -> Reference {
         profile: profile.clone(),
     });
     Reference {
-        format_version: common::reference::FORMAT_VERSION,
+        format_version: profile::reference::FORMAT_VERSION,
         rows: 100,
         positives: 50,
         features: features.collect(),
@@ -158,7 +158,7 @@ impl Bench {
         let written = |key, bytes: &[u8]| File {
             key,
             bytes: bytes.len() as u64,
-            sha256: common::digest::hex(bytes),
+            sha256: store::digest::hex(bytes),
         };
         let manifest = ModelManifest {
             header: Header::new(inputs, &self.step),
@@ -242,7 +242,7 @@ impl Bench {
             key: format!("predict/{}.csv", part.ordinal),
             bytes: 1,
             stamp: "t".to_owned(),
-            sha256: common::digest::hex(b"x"),
+            sha256: store::digest::hex(b"x"),
             rows: part.rows,
             time: None,
         };

@@ -1,7 +1,7 @@
 //! Columns that scored rows carry beside what the model needs.
 
-use common::failure::exit_code;
-use common::reference::CategoryProfile;
+use profile::reference::CategoryProfile;
+use runtime::failure::exit_code;
 
 use super::*;
 
@@ -150,7 +150,7 @@ async fn wide_texts_are_cut() {
     let note = scored.column_by_name("note").unwrap().as_string::<i32>();
     assert_eq!(
         note.value(7).chars().count(),
-        common::categories::MOST_CHARACTERS + 1
+        table::categories::MOST_CHARACTERS + 1
     );
     assert!(note.value(7).ends_with('…'));
 }

@@ -1,6 +1,6 @@
 //! The bytes of every file that the step writes.
 
-use common::golden;
+use testing::golden;
 
 use super::Bench;
 use crate::plan::ALGORITHM;

@@ -21,11 +21,11 @@ impl Bench {
     async fn finish(&self, data_version: &str, selection: &Selection) {
         let key = self.prepare(data_version, &[3]).await;
         let mut manifest: DatasetManifest = manifest::require(&self.store, &key).await.unwrap();
-        let read = |file: &common::store::Object| RawShard {
+        let read = |file: &store::Object| RawShard {
             key: file.key.clone(),
             bytes: file.bytes,
             stamp: file.stamp.clone(),
-            sha256: common::digest::hex(
+            sha256: store::digest::hex(
                 &std::fs::read(self.home.path().join("raw").join(&file.key)).unwrap(),
             ),
             rows: 1,
@@ -173,7 +173,7 @@ async fn another_glob_that_names_no_file_leaves_the_choice_as_it_is() {
             model_ref: "1".to_owned(),
             predict_shards: New,
             glob: glob.to_owned(),
-            cache: common::step::Cache::Use,
+            cache: runtime::step::Cache::Use,
             workflow: None,
         };
         resolve(&bench.tracking, &bench.store, &raw, &request).await

@@ -1,8 +1,8 @@
 //! The bytes of prepared parts: those of a release, and the same ones with any budget.
 
 use arrow::datatypes::{DataType, Field, Schema};
-use common::digest;
 use serde_json::json;
+use store::digest;
 
 use super::*;
 use crate::ALGORITHM;

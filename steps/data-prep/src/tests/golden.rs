@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use common::golden;
+use testing::golden;
 
 use super::*;
 use crate::ALGORITHM;

@@ -3,10 +3,10 @@
 use arrow::array::Array;
 use arrow::datatypes::{DataType, Int64Type};
 use chrono_tz::Tz;
-use common::config::Config;
-use common::dataset::HoldoutRule;
-use common::prepare::{Preparation, Purpose};
 use serde_json::{Value, json};
+use sql::prepare::{Preparation, Purpose};
+use table::config::Config;
+use table::dataset::HoldoutRule;
 
 use super::*;
 

@@ -1,8 +1,8 @@
 //! Rows to score.
 
 use arrow::array::Array;
-use common::config::Config;
-use common::selection::{PredictShards, Selection};
+use catalog::selection::{PredictShards, Selection};
+use table::config::Config;
 
 use super::*;
 

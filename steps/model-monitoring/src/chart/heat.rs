@@ -1,7 +1,7 @@
 //! An index of many columns over dates: one row of bars for each.
 
 use chrono::NaiveDate;
-use common::drift::Verdict;
+use profile::drift::Verdict;
 
 use super::dates::{Dates, LEFT, Size};
 use super::{label, line, n, path, rectangle, svg};

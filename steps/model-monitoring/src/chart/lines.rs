@@ -1,7 +1,7 @@
 //! Lines over dates.
 
 use chrono::NaiveDate;
-use common::metrics::Interval;
+use learn::metrics::Interval;
 
 use super::dates::{Dates, LEFT, POINTED, Size};
 use super::scale::{Scale, rounded, tick_label};

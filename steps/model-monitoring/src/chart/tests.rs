@@ -2,8 +2,8 @@ use chrono::NaiveDate;
 
 use super::scale::{Scale, date_ticks, rounded, tick_label, ticks};
 use super::*;
-use common::drift::Verdict;
-use common::metrics::Interval;
+use learn::metrics::Interval;
+use profile::drift::Verdict;
 
 fn date(text: &str) -> NaiveDate {
     text.parse().unwrap()

@@ -1,7 +1,7 @@
 //! How far the rows lie from those of training, as a report says it.
 
 use chrono::NaiveDate;
-use common::drift::{Ks, Psi, Thresholds, Verdict};
+use profile::drift::{Ks, Psi, Thresholds, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// How far the rows lie from those of training.

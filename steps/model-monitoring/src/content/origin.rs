@@ -1,9 +1,9 @@
 //! Where a report and its model come from, as a report says it.
 
+use catalog::layout::DataVersion;
+use catalog::manifest::RawShard;
 use chrono::{DateTime, Utc};
-use common::layout::DataVersion;
-use common::manifest::RawShard;
-use common::model::{Importance, Training};
+use learn::model::{Importance, Training};
 use serde::{Deserialize, Serialize};
 
 /// Where a report comes from.

@@ -1,7 +1,7 @@
 //! How right the predictions were, as a report says it.
 
 use chrono::NaiveDate;
-use common::metrics::{Confusion, CurvePoint, Intervals, Report as Metrics};
+use learn::metrics::{Confusion, CurvePoint, Intervals, Report as Metrics};
 use serde::{Deserialize, Serialize};
 
 /// How right the predictions were.

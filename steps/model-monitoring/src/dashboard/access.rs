@@ -6,8 +6,8 @@ use anyhow::Result;
 use axum::http::{HeaderMap, HeaderName, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::digest;
-use common::failure::Failure;
+use runtime::failure::Failure;
+use store::digest;
 
 /// Who may look: everybody, who has the password, or whom a proxy names.
 pub(crate) enum Access {

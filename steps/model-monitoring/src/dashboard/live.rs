@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use common::days;
-use common::drift::{NoiseFloor, Verdict};
-use common::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
-use common::postgres::CountedDays;
-use common::profiles::{
+use database::CountedDays;
+use learn::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
+use profile::days;
+use profile::drift::{NoiseFloor, Verdict};
+use profile::profiles::{
     Baseline, Cell, Compared, Counts, Overflow, Profile, ScoreBaseline, ScoreCounts, Side,
 };
 
@@ -22,7 +22,7 @@ use crate::judge::performance::{at_threshold, segment};
 use crate::judge::window::Window;
 use crate::judge::{Rules, ratio};
 use crate::segments::SegmentCounts;
-use common::monitored::SCORE;
+use settings::monitored::SCORE;
 
 /// Up to so many periods stand in the chart of drift over time.
 const MOST_PERIODS: usize = 120;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chrono::{Days, NaiveDate, Utc};
-use common::drift::Verdict;
-use common::tracking::CHAMPION;
 use futures::{StreamExt, TryStreamExt};
+use profile::drift::Verdict;
+use tracking::CHAMPION;
 
 use super::server::State;
 use super::{Choice, Live, Reported, Scored, records};

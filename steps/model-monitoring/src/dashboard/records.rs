@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Result;
+use catalog::attempt::Attempt;
+use catalog::layout::{self, DataVersion, ModelName, Split};
+use catalog::manifest::{self, DatasetManifest, ModelManifest, ResultsManifest};
 use chrono_tz::Tz;
-use common::attempt::Attempt;
-use common::layout::{self, DataVersion, ModelName, Split};
-use common::manifest::{self, DatasetManifest, ModelManifest, ResultsManifest};
-use common::metrics::Report as Metrics;
-use common::store::{Object, Store};
 use futures::{StreamExt, TryStreamExt};
+use learn::metrics::Report as Metrics;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use store::{Object, Store};
 
 use super::Scored;
 use crate::content::Segments;

@@ -10,10 +10,10 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use common::store::Store;
-use common::tracking::Tracking;
+use store::Store;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tracking::Tracking;
 
 use super::access::{Access, Entry};
 use super::choice::{Wanted, parameter};

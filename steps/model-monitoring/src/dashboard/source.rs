@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use catalog::layout;
+use catalog::manifest::{self, File, ModelManifest, ResultsManifest};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use common::failure;
-use common::layout;
-use common::manifest::{self, File, ModelManifest, ResultsManifest};
-use common::postgres::{CountedDay, CountedDays, Predicted, PublishedSet, Reader};
-use common::profiles::Baseline;
-use common::profiling::StoredProfile;
-use common::store::Store;
+use database::{CountedDay, CountedDays, Predicted, PublishedSet, Reader};
 use futures::{StreamExt, TryStreamExt};
+use profile::profiles::Baseline;
+use runtime::failure;
+use store::Store;
+use table::profiling::StoredProfile;
 
 use super::Choice;
 use super::choice::Wanted;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use catalog::attempt::Attempt;
+use catalog::manifest::{DatasetManifest, Quarantined, RawShard};
 use chrono::{DateTime, NaiveDate, Utc};
-use common::attempt::Attempt;
-use common::manifest::{DatasetManifest, Quarantined, RawShard};
-use common::metrics::{CalibrationBin, Report as Metrics};
-use common::postgres::Predicted;
-use common::tracking::RunView;
+use database::Predicted;
+use learn::metrics::{CalibrationBin, Report as Metrics};
 use serde_json::{Map, Value, json};
+use tracking::RunView;
 
 use super::{AllScored, DataSet, Live, Model, Scored};
 use crate::content::{AtThreshold, ColumnDrift, Day, FeatureQuality, Segment, Segments};

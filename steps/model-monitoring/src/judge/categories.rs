@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use common::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
-use common::reference::CategoryProfile;
+use profile::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
+use profile::reference::CategoryProfile;
 
 use super::findings::some;
 use super::{Rules, ratio};

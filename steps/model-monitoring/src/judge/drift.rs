@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use chrono::{Days, Months, NaiveDate};
-use common::drift::{self, Hidden, Ks, MOST_HIDDEN, NoiseFloor, Profile, Psi, Verdict};
+use profile::drift::{self, Hidden, Ks, MOST_HIDDEN, NoiseFloor, Profile, Psi, Verdict};
 
 use super::Rules;
 use super::categories::Carried;
@@ -11,7 +11,7 @@ use crate::by_period::{Columns, SortedPeriod};
 use crate::content::{Bin, ColumnDrift, Drift, Period, Periods, Summary, Values};
 use crate::scan::Scan;
 use crate::subject::Subject;
-use common::monitored::SCORE;
+use settings::monitored::SCORE;
 
 /// Bars of a histogram.
 pub(crate) const BINS: usize = 32;

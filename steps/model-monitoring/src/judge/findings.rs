@@ -1,7 +1,7 @@
 //! What a person should know first.
 
-use common::drift::{Psi, Verdict};
-use common::metrics::Report as Metrics;
+use learn::metrics::Report as Metrics;
+use profile::drift::{Psi, Verdict};
 
 use super::{categories, plausible, ratio};
 use crate::content::{

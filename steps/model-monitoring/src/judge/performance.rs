@@ -1,7 +1,7 @@
 //! Performance: overall, by day, by threshold and by parts of the rows.
 
-use common::days;
-use common::metrics::{Confusion, CurvePoint};
+use learn::metrics::{Confusion, CurvePoint};
+use profile::days;
 
 use super::ratio;
 use super::window::Window;

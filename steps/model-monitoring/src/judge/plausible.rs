@@ -1,7 +1,7 @@
 //! Whether scores and predictions make sense at all, before anything is compared.
 
-use common::metrics::{Interval, wilson};
-use common::model::ClassWeight;
+use learn::metrics::{Interval, wilson};
+use learn::model::ClassWeight;
 
 use super::ratio;
 use crate::content::{Content, Performance, Severity};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use common::days::{self, DayNumber};
+use profile::days::{self, DayNumber};
 
 use crate::content::Outside;
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::attempt::{Attempt, NodeFailure};
-use common::layout::{self, DataVersion, ModelName};
-use common::settings::NotifyFormat;
-use common::store::Store;
+use catalog::attempt::{Attempt, NodeFailure};
+use catalog::layout::{self, DataVersion, ModelName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use settings::NotifyFormat;
+use store::Store;
 
 use super::{Ended, NAMED, OWN_LEAF, name, why};
 use crate::format::duration;

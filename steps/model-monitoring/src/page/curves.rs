@@ -1,6 +1,6 @@
 //! Performance over all thresholds: ROC, precision and recall, calibration, and a table.
 
-use common::metrics::{CalibrationBin, CurvePoint, Report as Metrics};
+use learn::metrics::{CalibrationBin, CurvePoint, Report as Metrics};
 
 use super::{details, note, table};
 use crate::chart::{CalibrationPoint, Trace, calibration, curve};

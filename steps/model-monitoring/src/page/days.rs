@@ -1,7 +1,7 @@
 //! Performance, rows and scores over time.
 
 use chrono::NaiveDate;
-use common::metrics::Interval;
+use learn::metrics::Interval;
 
 use super::performance::interval;
 use super::periods::{Drawn, name, periods};

@@ -2,7 +2,7 @@
 
 mod categories;
 
-use common::drift::{Psi, PsiBucket, PsiKind, Thresholds, Verdict};
+use profile::drift::{Psi, PsiBucket, PsiKind, Thresholds, Verdict};
 
 use super::summary::chip;
 use super::{details, note, periods, scroll, table};

@@ -1,6 +1,6 @@
 //! What the model is, and where everything comes from.
 
-use common::model::Importance;
+use learn::model::Importance;
 
 use super::{details, folded, note, table};
 use crate::content::{Content, GateVerdict, Lineage, ModelCard};
@@ -297,7 +297,7 @@ fn lineage(name: &str, lineage: Option<&Lineage>) -> Markup {
         count(lineage.files),
         bytes(lineage.bytes)
     );
-    let row = |file: &common::manifest::RawShard| {
+    let row = |file: &catalog::manifest::RawShard| {
         let digest = file.sha256.get(..DIGITS).unwrap_or(&file.sha256);
         vec![
             tagged("code", &file.key),

@@ -1,6 +1,6 @@
 //! Performance: overall, beside the holdout, and day by day.
 
-use common::metrics::{Confusion, Interval, Report as Metrics};
+use learn::metrics::{Confusion, Interval, Report as Metrics};
 
 use super::{curves, days, note, table};
 use crate::content::{Content, Performance};

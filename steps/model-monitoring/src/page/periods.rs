@@ -1,6 +1,6 @@
 //! Days put together into weeks or months, so that a long time stays readable, and days that tell too little.
 
-use common::metrics::Intervals;
+use learn::metrics::Intervals;
 
 use crate::by_period::begin_of;
 use crate::content::{Day, Period};
@@ -128,7 +128,7 @@ fn twentieth(counts: impl Iterator<Item = u64>) -> u64 {
 #[cfg(test)]
 mod tests {
     use chrono::{Days, NaiveDate};
-    use common::metrics::Confusion;
+    use learn::metrics::Confusion;
 
     use super::*;
 

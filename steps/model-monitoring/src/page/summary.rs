@@ -1,6 +1,6 @@
 //! What is seen first: the verdict, the key numbers, and what a person should know.
 
-use common::drift::Verdict;
+use profile::drift::Verdict;
 
 use super::performance::interval;
 use crate::content::{Area, ColumnDrift, Content, Drift, Finding, Performance, Severity};

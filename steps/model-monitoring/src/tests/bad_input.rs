@@ -1,7 +1,7 @@
 //! What is broken is named, with the exit code of the contract.
 
-use common::failure::exit_code;
-use common::layout;
+use catalog::layout;
+use runtime::failure::exit_code;
 
 use super::home::{Home, Names, Rows};
 

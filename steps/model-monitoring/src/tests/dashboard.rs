@@ -11,19 +11,19 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use arrow::array::Float64Array;
-use common::drift::Thresholds;
-use common::layout;
-use common::manifest::{self, File, ModelManifest, ResultsManifest};
-use common::metrics::{Classification, Report as Metrics};
-use common::postgres::{
-    CountedDays, Database, PartitionBy, Publication, Reader, RowSorter, Settings, Table, TableArgs,
-};
-use common::profiles::Baseline;
-use common::profiling::{Profiler, Rows as Counted};
-use common::tracking::Tracking;
-use common::{digest, parts};
+use catalog::layout;
+use catalog::manifest::{self, File, ModelManifest, ResultsManifest};
+use database::{CountedDays, Database, Publication, Reader, RowSorter, Settings, Table};
+use learn::metrics::{Classification, Report as Metrics};
+use profile::drift::Thresholds;
+use profile::profiles::Baseline;
 use serde_json::Value;
-use services::{Postgres, PostgresOptions};
+use settings::{PartitionBy, TableArgs};
+use store::digest;
+use table::parts;
+use table::profiling::{Profiler, Rows as Counted};
+use testing::{Postgres, PostgresOptions};
+use tracking::Tracking;
 
 use super::home::{Home, Names, Rows, name, version};
 use crate::content::{SegmentedColumn, Segments};
@@ -34,7 +34,7 @@ use crate::dashboard::{Choice, Live};
 use crate::judge::Rules;
 use crate::judge::performance::segment;
 use crate::segments::SegmentCounts;
-use common::monitored::MonitorColumns;
+use settings::monitored::MonitorColumns;
 
 /// A name that a page must show and never run.
 const HOSTILE: &str = "x\"'><script>alert(1)</script>";
@@ -54,7 +54,7 @@ fn table_of(name: &str) -> Table {
         predictions_table: name.to_owned(),
         predictions_partition: PartitionBy::None,
     };
-    arguments.table().unwrap()
+    Table::of(&arguments).unwrap()
 }
 
 fn rules() -> Rules {

@@ -1,6 +1,6 @@
 //! The bytes of a report.
 
-use common::golden;
+use testing::golden;
 
 use super::home::{Home, Names, Rows};
 use crate::subject::ALGORITHM;

@@ -7,33 +7,33 @@ use arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::SchemaRef;
-use chrono_tz::Tz;
-use common::config::Config;
-use common::digest;
-use common::drift::{Grid, Profile, Thresholds};
-use common::layout::{self, DataVersion, ModelName};
-use common::manifest::Role;
-use common::manifest::{
+use catalog::layout::{self, DataVersion, ModelName};
+use catalog::manifest::Role;
+use catalog::manifest::{
     Column, File, Header, Inputs, ModelManifest, Part, Quarantined, RawShard, ResultsManifest,
 };
-use common::metrics::Classification;
-use common::model::{
+use catalog::model_files::{FitMetrics, ModelMetrics};
+use chrono_tz::Tz;
+use learn::metrics::Classification;
+use learn::model::{
     ClassValue, ClassWeight, Classes, Importance, LOGISTIC_REGRESSION, Model, Training,
 };
-use common::model_files::{FitMetrics, ModelMetrics};
-use common::parts::PartWriter;
-use common::reference::CategoryProfile;
-use common::reference::{FeatureProfile, Reference, ScoreProfile};
-use common::step::{Outputs, Step};
-use common::store::Store;
-use common::threads::blocking;
-use common::tracking::Tracking;
 use parquet::arrow::ArrowWriter;
+use profile::drift::{Grid, Profile, Thresholds};
+use profile::reference::CategoryProfile;
+use profile::reference::{FeatureProfile, Reference, ScoreProfile};
+use runtime::step::{Outputs, Step};
+use runtime::threads::blocking;
 use serde_json::json;
+use store::Store;
+use store::digest;
+use table::config::Config;
+use table::parts::PartWriter;
+use tracking::Tracking;
 
 use crate::content::Committed;
-use common::monitored::MonitorColumns;
-use common::settings::FailOn;
+use settings::FailOn;
+use settings::monitored::MonitorColumns;
 
 use crate::judge::Rules;
 use crate::report::{Request, report};
@@ -214,7 +214,7 @@ impl Home {
             .collect();
         let folder = self.model_folder();
         let model = Model {
-            format_version: common::model::FORMAT_VERSION,
+            format_version: learn::model::FORMAT_VERSION,
             family: LOGISTIC_REGRESSION.to_owned(),
             target: self.names.target.to_owned(),
             classes: Classes {
@@ -462,7 +462,7 @@ pub(super) fn version(text: &str) -> DataVersion {
 /// Of a fixed time, so that reports can be compared with snapshots.
 fn header(inputs: Inputs, workflow: &str) -> Header {
     Header {
-        format_version: common::manifest::FORMAT_VERSION,
+        format_version: catalog::manifest::FORMAT_VERSION,
         fingerprint: inputs.fingerprint(),
         inputs,
         created_at: "2026-11-23T02:30:00Z".parse().unwrap(),
@@ -505,7 +505,7 @@ fn profiles(features: &[String], rows: &Rows) -> Reference {
         profile: profile(values),
     };
     Reference {
-        format_version: common::reference::FORMAT_VERSION,
+        format_version: profile::reference::FORMAT_VERSION,
         rows: rows.len() as u64,
         positives: rows.label.iter().filter(|label| **label == Some(1)).count() as u64,
         features: features.iter().zip(&rows.features).map(feature).collect(),
@@ -534,7 +534,7 @@ fn quality(features: &[String], rows: &Rows, threshold: f64) -> ModelMetrics {
             .collect(),
     };
     ModelMetrics {
-        format_version: common::reference::FORMAT_VERSION,
+        format_version: profile::reference::FORMAT_VERSION,
         holdout: holdout.report(None),
         fit: FitMetrics {
             rows: rows.len() as u64,

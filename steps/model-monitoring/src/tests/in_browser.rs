@@ -1,6 +1,6 @@
 //! The page in a real browser: at the width of a phone and of a desk, dark and light, from disk and as Argo's UI serves it.
 
-use services::browser::{Browser, Look, file_url, serve_page};
+use testing::browser::{Browser, Look, file_url, serve_page};
 
 use super::home::{Home, Names, Rows};
 

@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use common::failure::exit_code;
-use common::retry::Budget;
-use common::tracking::{Tracking, TrackingArgs};
+use runtime::failure::exit_code;
+use runtime::retry::Budget;
 use serde_json::{Value, json};
-use services::{Mlflow, MlflowOptions};
+use testing::{Mlflow, MlflowOptions};
+use tracking::{Tracking, TrackingArgs};
 
 use super::home::{Home, Names, Rows};
 
@@ -30,7 +30,7 @@ print(json.dumps([{
     "page": mlflow.artifacts.load_text(f"{run.info.artifact_uri}/report.html") if run.info.status == "FINISHED" else "",
 } for run in runs]))
 "#;
-    let output = Command::new(services::python().unwrap())
+    let output = Command::new(testing::python().unwrap())
         .args(["-W", "ignore", "-c", script])
         .env("MLFLOW_TRACKING_URI", server.uri())
         .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -1,12 +1,12 @@
 //! What a verdict and the findings say of what once passed in silence.
 
-use common::drift::Verdict;
-use common::failure::exit_code;
-use common::reference::CategoryProfile;
+use profile::drift::Verdict;
+use profile::reference::CategoryProfile;
+use runtime::failure::exit_code;
 
 use super::home::{Home, Names, Rows};
 use crate::content::{Area, Content, Severity};
-use common::monitored::MonitorColumns;
+use settings::monitored::MonitorColumns;
 
 const DAY: i64 = 86_400_000_000;
 /// 2026-11-23, when the rows of a home are scored.

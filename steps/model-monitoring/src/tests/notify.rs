@@ -1,13 +1,13 @@
 //! The exit handler takes whatever it is given.
 
 use anyhow::Result;
+use catalog::attempt::Attempt;
 use chrono_tz::Tz;
-use common::attempt::Attempt;
-use common::failure::Failure;
-use common::step::Outputs;
-use common::store::Store;
+use runtime::failure::Failure;
+use runtime::step::Outputs;
+use store::Store;
 
-use common::settings::{NotifyFormat, NotifyOn};
+use settings::{NotifyFormat, NotifyOn};
 
 use crate::notify::{self, Channel, Ended, failures};
 

@@ -1,6 +1,6 @@
 //! Numbers against scikit-learn's and scipy's, which stand in tests/fixtures/report.json.
 
-use common::metrics::Intervals;
+use learn::metrics::Intervals;
 use serde_json::Value;
 
 use super::home::{Home, Names, Rows};

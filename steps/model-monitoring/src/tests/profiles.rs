@@ -1,6 +1,6 @@
 //! Numbers that are spread so unevenly that buckets of one width say too little of them.
 
-use common::drift::Verdict;
+use profile::drift::Verdict;
 
 use super::home::{Home, Names, Rows};
 use crate::content::{ColumnDrift, Content};

@@ -1,7 +1,7 @@
 //! Running twice, and what is reported when little is known.
 
-use common::drift::Verdict;
-use common::manifest::{self, Quarantined, ResultsManifest};
+use catalog::manifest::{self, Quarantined, ResultsManifest};
+use profile::drift::Verdict;
 
 use super::home::{Home, Names, Rows};
 use crate::content::{Finding, Severity};

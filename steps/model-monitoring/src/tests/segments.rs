@@ -1,12 +1,12 @@
 //! Parts of the rows, dates, gates, and what makes the step fail.
 
-use common::drift::Verdict;
-use common::layout;
+use catalog::layout;
+use profile::drift::Verdict;
 use serde_json::json;
 
 use super::home::{Home, Names, Rows};
 use crate::content::Period;
-use common::settings::FailOn;
+use settings::FailOn;
 
 async fn drifted() -> (Home, String) {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
+use crate::webhook::Webhook;
 use anyhow::Result;
+use catalog::attempt::Attempt;
 use chrono_tz::Tz;
-use common::attempt::Attempt;
-use common::failure::{Failure, exit_code};
-use common::retry::Budget;
-use common::step::Outputs;
-use common::store::Store;
-use common::webhook::Webhook;
+use runtime::failure::{Failure, exit_code};
+use runtime::retry::Budget;
+use runtime::step::Outputs;
 use serde_json::json;
-use services::{Received, Receiver, free_port};
+use store::Store;
+use testing::{Received, Receiver, free_port};
 
-use common::settings::{NotifyFormat, NotifyOn};
+use settings::{NotifyFormat, NotifyOn};
 
 use crate::notify::{self, Channel, Ended};
 

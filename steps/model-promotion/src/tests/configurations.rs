@@ -3,8 +3,8 @@
 use super::home::{DATA, Data, FAIR, GOOD, Home, flags, told};
 use super::verdict;
 use crate::verdict::{Comparison, Side};
-use common::metrics::Metric;
-use common::settings::GateArgs;
+use learn::metrics::Metric;
+use settings::GateArgs;
 
 /// Version 2 of the data has other features.
 pub(super) const OTHER: Data = Data {

@@ -1,6 +1,6 @@
 //! The bytes of a verdict.
 
-use common::golden;
+use testing::golden;
 
 use super::home::{DATA, FAIR, GOOD, Home};
 use crate::ALGORITHM;

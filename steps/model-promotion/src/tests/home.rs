@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use arrow::array::{Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
-use common::config::Config;
-use common::digest;
-use common::layout::{self, DataVersion, ModelName, Split};
-use common::manifest::Role;
-use common::manifest::{
+use catalog::layout::{self, DataVersion, ModelName, Split};
+use catalog::manifest::Role;
+use catalog::manifest::{
     self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard,
 };
-use common::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
-use common::model_files::{FitMetrics, ModelMetrics};
-use common::parts::PartWriter;
-use common::reference;
-use common::retry::Budget;
-use common::scoring;
-use common::step::{Outputs, Step};
-use common::store::Store;
-use common::threads::blocking;
-use common::tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
+use catalog::model_files::{FitMetrics, ModelMetrics};
+use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
+use profile::reference;
+use runtime::retry::Budget;
+use runtime::step::{Outputs, Step};
+use runtime::threads::blocking;
+use store::Store;
+use store::digest;
+use table::config::Config;
+use table::parts::PartWriter;
+use table::scoring;
+use tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
 
-use common::metrics::Metric;
-use common::settings::{GateArgs, GateMode};
+use learn::metrics::Metric;
+use settings::{GateArgs, GateMode};
 
 use crate::Promote;
 
@@ -319,7 +319,7 @@ impl Home {
     }
 
     /// Everything that the step may have changed.
-    pub(crate) async fn objects(&self) -> Vec<common::store::Object> {
+    pub(crate) async fn objects(&self) -> Vec<store::Object> {
         self.store.list("").await.unwrap()
     }
 }
@@ -372,7 +372,7 @@ fn config(data: &Data) -> Config {
 
 fn model(coefficients: [f64; 2]) -> Model {
     Model {
-        format_version: common::model::FORMAT_VERSION,
+        format_version: learn::model::FORMAT_VERSION,
         family: LOGISTIC_REGRESSION.to_owned(),
         target: "target".to_owned(),
         classes: Classes {

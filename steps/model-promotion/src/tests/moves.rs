@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use common::failure::exit_code;
-use common::tracking::{CHAMPION, PREVIOUS_CHAMPION};
-use services::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
+use runtime::failure::exit_code;
+use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
+use tracking::{CHAMPION, PREVIOUS_CHAMPION};
 
 use super::home::{DATA, FAIR, GOOD, Home, flags, name, told};
 use super::verdict;
@@ -48,7 +48,7 @@ in_both_homes! {
 }
 
 /// A home where version 1 was champion, and what its promotion gave; version 2 is better.
-async fn champion_and_candidate(home: Home) -> (Home, common::step::Outputs) {
+async fn champion_and_candidate(home: Home) -> (Home, runtime::step::Outputs) {
     let first = home.register(&DATA, FAIR).await;
     let outputs = home.promote(first).await.unwrap();
     home.register(&DATA, GOOD).await;
@@ -118,7 +118,7 @@ async fn a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
     let finished = home.promote(2).await.unwrap();
     for object in home
         .store
-        .list(&common::layout::alias(&name(), CHAMPION))
+        .list(&catalog::layout::alias(&name(), CHAMPION))
         .await
         .unwrap()
     {
@@ -145,7 +145,7 @@ async fn who_moves_the_champion_by_the_verdict_of_another_workflow_knows_it_afte
     for alias in [CHAMPION, PREVIOUS_CHAMPION] {
         let moves = home
             .store
-            .list(&common::layout::alias(&name(), alias))
+            .list(&catalog::layout::alias(&name(), alias))
             .await
             .unwrap();
         let last = &moves.last().unwrap().key;
@@ -216,7 +216,7 @@ async fn a_refused_candidate_is_judged_once() {
         .promote_with(
             &home.step,
             &Promote {
-                gate: common::settings::GateArgs {
+                gate: settings::GateArgs {
                     gate_margin: 0.4,
                     ..super::home::gate()
                 },
@@ -250,7 +250,7 @@ async fn of_candidates_that_are_promoted_at_once_the_newest_ends_as_champion() {
     assert_eq!(home.champion().await, Some(6));
     let moves = home
         .store
-        .list(&common::layout::alias(&name(), CHAMPION))
+        .list(&catalog::layout::alias(&name(), CHAMPION))
         .await
         .unwrap();
     let mut held = Vec::new();

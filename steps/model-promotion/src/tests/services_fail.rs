@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::failure::exit_code;
-use common::retry::Budget;
-use common::store::{Access, Environment, Role, Store};
-use services::{Fault, HttpProxy, Minio, Rule};
+use runtime::failure::exit_code;
+use runtime::retry::Budget;
+use store::{Access, Environment, Role, Store};
+use testing::{Fault, HttpProxy, Minio, Rule};
 
 use super::configurations::OTHER;
 use super::home::{DATA, FAIR, GOOD, Home, told};
@@ -35,7 +35,7 @@ async fn of_two_configurations() -> (Home, Promote) {
 }
 
 /// The promotion fails, and leaves nothing.
-async fn fails(home: &Home, step: &common::step::Step, flags: &Promote) -> (u8, String) {
+async fn fails(home: &Home, step: &runtime::step::Step, flags: &Promote) -> (u8, String) {
     let before = home.objects().await;
     let error = home.promote_with(step, flags).await.unwrap_err();
     assert_eq!(

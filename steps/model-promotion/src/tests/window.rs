@@ -1,8 +1,8 @@
 //! The champions before the current one: small losses do not add up.
 
-use common::layout;
-use common::settings::GateArgs;
-use common::tracking::CHAMPION;
+use catalog::layout;
+use settings::GateArgs;
+use tracking::CHAMPION;
 
 use super::home::{DATA, Data, FAIR, GOOD, Home, auc, flags, gate, told};
 use super::verdict;

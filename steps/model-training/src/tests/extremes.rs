@@ -1,10 +1,10 @@
 //! Values that ruin a fit, and bytes that are not replaced.
 
-use common::layout;
-use common::manifest::{self, ModelManifest};
-use common::model::Model;
-use common::model_files::ModelMetrics;
-use common::step::Outputs;
+use catalog::layout;
+use catalog::manifest::{self, ModelManifest};
+use catalog::model_files::ModelMetrics;
+use learn::model::Model;
+use runtime::step::Outputs;
 
 use super::fixtures::customers;
 use super::home::{Home, Rows};
@@ -109,7 +109,7 @@ async fn other_bytes_of_the_same_model_are_replaced_only_when_asked() {
     // Another release is at work on the same model, and will commit to what it wrote.
     home.store.put(&key, b"{}\n".to_vec()).await.unwrap();
     let error = home.train(&flags).await.unwrap_err();
-    assert_eq!(common::failure::exit_code(&error), 2);
+    assert_eq!(runtime::failure::exit_code(&error), 2);
     let text = format!("{error:#}");
     assert!(
         text.contains(&key) && text.contains("cache=refresh"),

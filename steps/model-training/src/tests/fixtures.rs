@@ -1,7 +1,7 @@
 //! The fit through parquet against scikit-learn: fixtures and the scripts that made them are in `common/tests/fixtures`.
 
-use common::model::{ClassWeight, Model};
-use common::step::Step;
+use learn::model::{ClassWeight, Model};
+use runtime::step::Step;
 use serde::Deserialize;
 
 use super::home::{Home, Rows};
@@ -64,8 +64,10 @@ pub(crate) fn customers(seed: u64, rows: usize, intercept: f64) -> (Vec<f64>, Ve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
-    let fixture: Fixture =
-        serde_json::from_str(include_str!("../../../../common/tests/fixtures/model.json")).unwrap();
+    let fixture: Fixture = serde_json::from_str(include_str!(
+        "../../../../common/testing/fixtures/model.json"
+    ))
+    .unwrap();
     assert_eq!(fixture.cases.len(), 13);
     for case in fixture.cases {
         let (p, x, y) = match &case.data {
@@ -98,7 +100,7 @@ async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
         };
         let outputs = home
             .train(&Train {
-                fit: common::settings::TrainingArgs {
+                fit: settings::TrainingArgs {
                     c: case.c,
                     class_weight,
                     ..flags.fit.clone()

@@ -1,6 +1,6 @@
 //! The bytes of every file of a model.
 
-use common::golden;
+use testing::golden;
 
 use crate::ALGORITHM;
 

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
-use common::categories::SegmentColumns;
-use common::config::Config;
-use common::layout::{self, DataVersion, ModelName, Split};
-use common::manifest::Role;
-use common::manifest::{self, Column, DatasetManifest, Header, Inputs, RawShard};
-use common::model::ClassWeight;
-use common::parts::PartWriter;
-use common::retry::Budget;
-use common::settings::{SegmentsArgs, TrainingArgs};
-use common::step::{Outputs, Step};
-use common::store::Store;
-use common::threads::blocking;
-use common::tracking::{Tracking, TrackingArgs};
+use catalog::layout::{self, DataVersion, ModelName, Split};
+use catalog::manifest::Role;
+use catalog::manifest::{self, Column, DatasetManifest, Header, Inputs, RawShard};
+use learn::model::ClassWeight;
+use runtime::retry::Budget;
+use runtime::step::{Outputs, Step};
+use runtime::threads::blocking;
+use settings::{SegmentsArgs, TrainingArgs};
+use store::Store;
+use table::categories::SegmentColumns;
+use table::config::Config;
+use table::parts::PartWriter;
+use tracking::{Tracking, TrackingArgs};
 
 use crate::Train;
 
@@ -235,7 +235,7 @@ impl Home {
             models.is_empty(),
             "nothing is visible after a refusal: {models:?}"
         );
-        (common::failure::exit_code(&error), format!("{error:#}"))
+        (runtime::failure::exit_code(&error), format!("{error:#}"))
     }
 
     /// A file of the model that was trained.

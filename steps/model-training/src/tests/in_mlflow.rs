@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::sync::OnceLock;
 
-use common::tracking::{Status, Tracking};
 use serde_json::{Value, json};
-use services::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
+use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
+use tracking::{Status, Tracking};
 
 use super::*;
 
@@ -34,7 +34,7 @@ print(json.dumps([{
     "versions": [[int(v.version), v.tags] for v in client.search_model_versions(f"run_id = '{run.info.run_id}'")],
 } for run in runs]))
 "#;
-    let output = Command::new(services::python().unwrap())
+    let output = Command::new(testing::python().unwrap())
         .args(["-W", "ignore", "-c", script, name])
         .env("MLFLOW_TRACKING_URI", server().uri())
         .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -133,7 +133,7 @@ async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
     assert_eq!(read("whole"), found);
     let other = home
         .train(&crate::Train {
-            fit: common::settings::TrainingArgs {
+            fit: settings::TrainingArgs {
                 c: 0.5,
                 ..flags.fit.clone()
             },

@@ -1,6 +1,6 @@
 //! What training refuses, with which exit code, and what it says.
 
-use common::layout::Split;
+use catalog::layout::Split;
 
 use super::home::{Home, Rows, flags};
 use crate::Train;

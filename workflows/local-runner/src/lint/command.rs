@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use common::step::refusal;
+use runtime::step::refusal;
 use serde_json::Value;
 
 use super::Linter;

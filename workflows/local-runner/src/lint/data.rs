@@ -1,10 +1,10 @@
 //! The data contract and the features of ConfigMaps, as data-prep reads them.
 
-use common::config::Config;
-use common::dataset::{Holdout, HoldoutRule};
-use common::published;
-use common::session::Features;
-use common::{settings, step};
+use runtime::step;
+use settings::published;
+use sql::session::Features;
+use table::config::Config;
+use table::dataset::{Holdout, HoldoutRule};
 
 use crate::config_maps::ConfigMaps;
 use crate::schema::{Finding, Severity};

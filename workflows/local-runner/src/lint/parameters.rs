@@ -1,7 +1,7 @@
 //! Parameters, inputs and outputs.
 
-use common::store::Environment;
 use serde_json::Value;
+use store::Environment;
 
 use super::raw::{get, has, list, plain, text};
 use super::tags::{SCHEDULED, has_name};

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use common::settings::{self, ConfigMapKeys};
+use settings::{self, ConfigMapKeys};
 
 use super::parameters::secret;
 use crate::config_maps::ConfigMaps;

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
-use common::failure::Failure;
-use common::store::Store;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use runtime::failure::Failure;
+use store::Store;
 use tokio::io::AsyncReadExt;
 
 use super::Source;

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use common::failure::Failure;
-use common::raw::ENDINGS;
-use common::raw::files::{self, NearMiss, Verdict, is_hidden, judge};
-use common::store;
-use common::store::Kind;
+use runtime::failure::Failure;
+use store::Kind;
+use table::raw::ENDINGS;
+use table::raw::files::{self, NearMiss, Verdict, is_hidden, judge};
 
 use super::Source;
 

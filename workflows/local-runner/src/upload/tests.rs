@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
-use common::failure::exit_code;
 use parquet::arrow::ArrowWriter;
+use runtime::failure::exit_code;
 
 use super::*;
 

@@ -17,7 +17,7 @@ fn schema() -> Option<PathBuf> {
 /// What is wrong with files; the script itself tells on stderr which types there were.
 fn check(fields: &Path, manifests: &[PathBuf]) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/argo_types.py");
-    let mut command = Command::new(services::python().unwrap());
+    let mut command = Command::new(testing::python().unwrap());
     if std::env::var_os("ARGO_JSON_SCHEMA").is_none() {
         command.envs(schema().map(|schema| ("ARGO_JSON_SCHEMA", schema)));
     }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use services::Receiver;
+use testing::Receiver;
 
 const SECRET: &str = "wrong-secret-7Jp4";
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use services::Receiver;
+use testing::Receiver;
 
 use crate::lab::Ran;
 

@@ -1,7 +1,7 @@
 //! How often steps call S3.
 
-use common::fanout::MARKED_TOGETHER;
-use services::Call;
+use catalog::fanout::MARKED_TOGETHER;
+use testing::Call;
 
 use super::lab::{Lab, minio};
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use services::{Fault, Minio, Rule};
+use testing::{Fault, Minio, Rule};
 
 use super::lab::{Lab, Ran, minio, moto};
 

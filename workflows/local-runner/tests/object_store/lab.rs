@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
-use services::{HttpProxy, Minio, Moto};
+use testing::{HttpProxy, Minio, Moto};
 
 /// Both servers have a bucket of this name.
 pub(crate) const BUCKET: &str = Minio::BUCKET;
@@ -250,7 +250,7 @@ impl Lab {
             .iter()
             .filter(|(name, _)| name.ends_with("_URL") && name != "AWS_ENDPOINT_URL");
         let variables: Vec<_> = direct.chain(&self.server.variables).cloned().collect();
-        let mut command = self.program(&services::python().unwrap(), &variables);
+        let mut command = self.program(&testing::python().unwrap(), &variables);
         let ran: Ran = command.arg("-c").arg(begin).output().unwrap().into();
         ran.expect(0).stdout
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use services::Minio;
+use testing::Minio;
 
 use super::lab::Ran;
 
@@ -40,7 +40,7 @@ fn the_policies_are_enough_for_a_pipeline_and_for_argo_and_for_nothing_else() {
     let home = tempfile::tempdir().unwrap();
     let minio = Minio::start().unwrap();
     minio.create_bucket(BUCKET).unwrap();
-    let python = services::python().unwrap();
+    let python = testing::python().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/object_store/policies.py");
     let ask = |verb: &str, argument: &str| {
         let mut command = command(&python, home.path(), &minio.variables());

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use services::{Fault, HttpProxy, Rule};
+use testing::{Fault, HttpProxy, Rule};
 
 use super::lab::Ran;
 use chain::{Leaf, chain};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use services::{Fault, Rule};
+use testing::{Fault, Rule};
 
 use super::lab::{Lab, Ran, minio, moto};
 
@@ -49,7 +49,7 @@ fn here(lab: &Lab) -> Vec<String> {
         "train/part-001.parquet",
         "train/ß large.parquet",
     ];
-    let digest = |path: &Path| common::store::hash_file(path).unwrap().sha256;
+    let digest = |path: &Path| store::hash_file(path).unwrap().sha256;
     names
         .iter()
         .map(|name| format!("{name} {}", digest(&lab.folder().join("local").join(name))))

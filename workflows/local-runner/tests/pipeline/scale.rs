@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use common::fanout::{MARKED_TOGETHER, MAX_GROUPS, Shard};
+use catalog::fanout::{MARKED_TOGETHER, MAX_GROUPS, Shard};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, peak};

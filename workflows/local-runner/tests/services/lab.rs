@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use services::{Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions};
+use testing::{Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions};
 
 /// The servers, one of each for all tests of this program; they end with it.
 pub(crate) struct Servers {
@@ -185,7 +185,7 @@ impl Lab {
 
     /// Runs Python with the lab's variables; gives what it prints.
     pub(crate) fn python(&self, script: &str) -> String {
-        let mut command = self.program(&services::python().unwrap());
+        let mut command = self.program(&testing::python().unwrap());
         let ran: Ran = command.arg("-c").arg(script).output().unwrap().into();
         ran.expect(0).stdout
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use common::config::Config;
-use common::drift::{Grid, Profile};
-use common::model::{ClassWeight, Model, Training};
-use common::reference::{FeatureProfile, Reference, ScoreProfile};
+use learn::model::{ClassWeight, Model, Training};
 use parquet::arrow::ArrowWriter;
+use profile::drift::{Grid, Profile};
+use profile::reference::{FeatureProfile, Reference, ScoreProfile};
 use serde_json::json;
+use table::config::Config;
 
 use crate::lab::Ran;
 use crate::publish::fixture::{Home, Results, customer, date};
@@ -52,8 +52,8 @@ fn write_model(home: &Home) {
         categories: Vec::new(),
     };
     let model = Model {
-        format_version: common::model::FORMAT_VERSION,
-        family: common::model::LOGISTIC_REGRESSION.to_owned(),
+        format_version: learn::model::FORMAT_VERSION,
+        family: learn::model::LOGISTIC_REGRESSION.to_owned(),
         target: "target".to_owned(),
         classes: config.dataset.classes().unwrap(),
         threshold: 0.5,
@@ -75,8 +75,7 @@ fn write_model(home: &Home) {
         ("reference.json", serde_json::to_vec(&reference).unwrap()),
     ] {
         let key = format!("models/files/{name}");
-        files
-            .push(json!({"key": key, "bytes": bytes.len(), "sha256": common::digest::hex(&bytes)}));
+        files.push(json!({"key": key, "bytes": bytes.len(), "sha256": store::digest::hex(&bytes)}));
         fs::write(home.store().join(&key), bytes).unwrap();
     }
     let manifest = json!({
@@ -165,7 +164,7 @@ print("same" if sorted(found, key=repr) == sorted(expected, key=repr) else f"{{l
         results.data_version
     );
     assert_eq!(home.python(&script).trim(), "same");
-    let check = include_str!("../../../../common/src/postgres/profiles/check.py")
+    let check = include_str!("../../../../common/database/src/profiles/check.py")
         .replace("y, prob", "target, prob");
     assert_eq!(
         home.python(&format!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use services::{Minio, Postgres};
+use testing::{Minio, Postgres};
 
 use super::lab::{Lab, Ran};
 

@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use services::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
+use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
 
 use super::lab::{Lab, servers};
 

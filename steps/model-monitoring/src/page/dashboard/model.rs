@@ -1,6 +1,6 @@
 //! One model over the days that were chosen.
 
-use common::drift::Thresholds;
+use profile::drift::Thresholds;
 
 use super::{document, empty, files, heading, link, troubled};
 use crate::dashboard::choice::{self, PERIODS};

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use common::drift::Thresholds;
+use profile::drift::Thresholds;
 
 use super::{document, empty, failed, files, heading, link, moment, troubled};
 use crate::chart::sparkline;

@@ -1,11 +1,11 @@
 //! What ran, what data there is, and one prediction.
 
 use anyhow::Result;
-use common::attempt::{Attempt, NodeFailure};
-use common::manifest::RawShard;
-use common::postgres::{Predicted, Unusable};
-use common::tracking::{RunView, Status};
+use catalog::attempt::{Attempt, NodeFailure};
+use catalog::manifest::RawShard;
+use database::{Predicted, Unusable};
 use serde_json::Value;
+use tracking::{RunView, Status};
 
 use super::model::{address, encoded, field, input, report_address, select};
 use super::{document, empty, failed, files, heading, link, moment};

@@ -1,7 +1,7 @@
 //! The dashboard in a real browser: every page on every screen, with and without its script, by mouse and by keyboard.
 
 use serde_json::json;
-use services::browser::{Browser, Look, Seen};
+use testing::browser::{Browser, Look, Seen};
 
 use super::{page, published};
 

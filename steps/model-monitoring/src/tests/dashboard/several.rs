@@ -1,6 +1,6 @@
 //! Several tables of predictions, and one prediction by its whole key.
 
-use common::manifest::Role;
+use catalog::manifest::Role;
 
 use super::*;
 

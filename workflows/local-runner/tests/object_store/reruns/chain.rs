@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use services::HttpProxy;
+use testing::HttpProxy;
 
 use super::state::{Place, State};
 use crate::lab::{Lab, minio};

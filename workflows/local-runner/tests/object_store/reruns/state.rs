@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::digest;
-use common::store::{Access, Environment, Role, Store};
 use serde_json::Value;
-use services::HttpProxy;
+use store::digest;
+use store::{Access, Environment, Role, Store};
+use testing::HttpProxy;
 use tokio::runtime::Runtime;
 
 use super::chain::Outputs;

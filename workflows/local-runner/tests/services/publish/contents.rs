@@ -360,8 +360,8 @@ fn server_parts(home: &Home) -> [(&'static str, String); 5] {
     [
         ("PGHOST", "127.0.0.1".to_owned()),
         ("PGPORT", super::fixture::server().port().to_string()),
-        ("PGUSER", services::Postgres::USER.to_owned()),
-        ("PGPASSWORD", services::Postgres::PASSWORD.to_owned()),
+        ("PGUSER", testing::Postgres::USER.to_owned()),
+        ("PGPASSWORD", testing::Postgres::PASSWORD.to_owned()),
         ("PGDATABASE", home.database.clone()),
     ]
 }
@@ -396,8 +396,8 @@ fn the_documented_statements_run_and_a_reader_can_only_read() {
     let as_reader = url.replace(
         &format!(
             "{}:{}",
-            services::Postgres::USER,
-            services::Postgres::PASSWORD
+            testing::Postgres::USER,
+            testing::Postgres::PASSWORD
         ),
         &format!("{reader}:change-me"),
     );

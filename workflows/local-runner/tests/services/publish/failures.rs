@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use services::{Postgres, PostgresOptions, TcpFault, TcpProxy, free_port};
+use testing::{Postgres, PostgresOptions, TcpFault, TcpProxy, free_port};
 
 use super::fixture::{Home, Results, server};
 use crate::lab::Ran;

@@ -12,7 +12,7 @@ use arrow::array::{
 };
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
-use services::{Postgres, PostgresOptions};
+use testing::{Postgres, PostgresOptions};
 
 use crate::lab::Ran;
 
@@ -135,7 +135,7 @@ impl Results {
     }
 
     fn fingerprint(&self) -> String {
-        common::digest::hex(format!("{:?}", (self.prefix(), self.scored)).as_bytes())
+        store::digest::hex(format!("{:?}", (self.prefix(), self.scored)).as_bytes())
     }
 
     /// What the comparison with the table has to know.
@@ -278,7 +278,7 @@ impl Home {
             .unwrap();
             writer.write(&batch).unwrap();
             writer.close().unwrap();
-            let written = common::store::hash_file(&self.store().join(&key)).unwrap();
+            let written = store::hash_file(&self.store().join(&key)).unwrap();
             parts.push(json!({
                 "key": key, "rows": rows.num_rows(), "bytes": written.bytes, "sha256": written.sha256, "ordinal": ordinal
             }));
@@ -363,7 +363,7 @@ impl Home {
 
     /// Runs Python with `DATABASE_URL` and `STORE` set; gives what it prints.
     pub(crate) fn python(&self, script: &str) -> String {
-        let mut command = Command::new(services::python().unwrap());
+        let mut command = Command::new(testing::python().unwrap());
         command
             .arg("-c")
             .arg(script)
@@ -397,7 +397,7 @@ pub(crate) struct Comparer {
 impl Comparer {
     /// Of the parts of a store with the tables of a database.
     pub(crate) fn start(store: &Path, url: &str) -> Self {
-        let mut command = Command::new(services::python().unwrap());
+        let mut command = Command::new(testing::python().unwrap());
         command
             .args(["-c", include_str!("compare.py")])
             .arg(store)

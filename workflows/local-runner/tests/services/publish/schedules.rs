@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int32Array};
-use services::{TcpFault, TcpProxy};
+use testing::{TcpFault, TcpProxy};
 
 use super::fixture::{Comparer, Home, Results, server};
 

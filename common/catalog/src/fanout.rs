@@ -1,0 +1,347 @@
+//! Fan-out over shards: plan, map, commit.
+//!
+//! `plan` groups shards by bytes and writes the plan and its groups under `_work/{plan fingerprint}`.
+//! `map` works on one group and marks each finished shard, so that a rerun resumes inside the group: `argo retry -p`
+//! runs all items of a map again. A finished group of many shards is marked as a whole besides.
+//! `commit` reads the marks, never parameters that Argo aggregated: those of groups, and of shards that are in none.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::Result;
+use futures::{StreamExt, TryStreamExt};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::layout;
+use crate::manifest::Inputs;
+use runtime::failure::Failure;
+use runtime::step::{Cache, Step};
+use runtime::threads::wait;
+use store::Store;
+use store::digest;
+
+/// Groups at most, whatever is asked for: Argo's UI and etcd suffer from many nodes.
+pub const MAX_GROUPS: usize = 200;
+/// Shards of a group from which on it is marked as a whole, so that `commit` reads one object in place of so many.
+pub const MARKED_TOGETHER: usize = 32;
+/// Marks that are read at the same time.
+const CONCURRENT: usize = 32;
+
+/// One unit of work: a raw file, or a prepared part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    /// Its place among all shards.
+    pub ordinal: usize,
+    /// Its key.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// What changes when it is written anew.
+    pub stamp: String,
+}
+
+impl Shard {
+    /// What its mark is named by.
+    pub fn fingerprint(&self) -> String {
+        digest::hex(
+            format!(
+                "{}\0{}\0{}\0{}",
+                self.ordinal, self.key, self.bytes, self.stamp
+            )
+            .as_bytes(),
+        )[..16]
+            .to_owned()
+    }
+}
+
+/// A plan: what is to be done (`J`), and on which shards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan<J> {
+    /// What the result will depend on.
+    pub inputs: Inputs,
+    /// What `map` and `commit` have to know.
+    pub job: J,
+    /// All shards, in order.
+    pub shards: Vec<Shard>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Group {
+    ordinals: Vec<usize>,
+}
+
+impl<J: Serialize + DeserializeOwned> Plan<J> {
+    /// The plan's folder.
+    pub fn folder(&self) -> String {
+        layout::work(&self.inputs.fingerprint())
+    }
+
+    /// Writes the plan and its groups; gives the plan's key and the groups' ids as a JSON array.
+    ///
+    /// Ids depend on how many groups there are, so that a rerun with another parallelism does not disturb this one.
+    /// There is always a group, if only an empty one: Argo skips a task whose list is empty.
+    pub async fn write(&self, store: &Store, parallelism: usize) -> Result<(String, String)> {
+        let folder = self.folder();
+        let sizes: Vec<u64> = self.shards.iter().map(|shard| shard.bytes).collect();
+        let groups = group(&sizes, parallelism.clamp(1, MAX_GROUPS));
+        let mut ids = Vec::new();
+        for (index, ordinals) in groups.iter().enumerate() {
+            let id = format!("{index:03}-of-{:03}", groups.len());
+            store
+                .put_json(
+                    &layout::group(&folder, &id),
+                    &Group {
+                        ordinals: ordinals.clone(),
+                    },
+                )
+                .await?;
+            ids.push(id);
+        }
+        let key = layout::plan(&folder);
+        store.put_json(&key, self).await?;
+        Ok((key, serde_json::to_string(&ids)?))
+    }
+
+    /// Reads a plan.
+    pub async fn read(store: &Store, key: &str) -> Result<Self> {
+        layout::work_of(key)?;
+        store.require_json(key).await
+    }
+
+    /// The shards of one group.
+    pub async fn group(&self, store: &Store, id: &str) -> Result<Vec<Shard>> {
+        let group: Group = store
+            .require_json(&layout::group(&self.folder(), id))
+            .await?;
+        Ok(group
+            .ordinals
+            .iter()
+            .filter_map(|&ordinal| self.shards.get(ordinal))
+            .cloned()
+            .collect())
+    }
+
+    /// Works on the shards of one group that are not done yet, in parallel, and marks each when it is finished.
+    /// `work` runs on blocking threads. Gives the results of all shards of the group, and whether all were reused.
+    ///
+    /// With `cache: refresh` a shard is done again, unless this very workflow has done it.
+    pub async fn map<D>(
+        &self,
+        step: &Step,
+        store: &Store,
+        id: &str,
+        work: impl Fn(&Shard) -> Result<D> + Clone + Send + 'static,
+    ) -> Result<(Vec<D>, bool)>
+    where
+        D: Finished + Serialize + DeserializeOwned + Send + 'static,
+    {
+        let folder = self.folder();
+        let shards = self.group(store, id).await?;
+        let fingerprints: Vec<String> = shards.iter().map(Shard::fingerprint).collect();
+        let group_mark = layout::group_done(&folder, id);
+        let progress = step
+            .progress(shards.iter().map(|shard| shard.bytes).sum(), "bytes")
+            .clone();
+        let (step_of_shard, store_of_shard) = (step.clone(), store.clone());
+        let done = step
+            .each(shards, move |shard| {
+                let (step, store) = (&step_of_shard, &store_of_shard);
+                let key = layout::done(&folder, &shard.fingerprint());
+                let mark: Option<Mark<D>> = wait(store.get_json(&key))?;
+                let mark = mark.filter(|mark| step.cache() == Cache::Use || mark.is_of(step));
+                let mark = match mark {
+                    Some(mark)
+                        if mark.result.may_be_reused() && wait(is_whole(store, &mark.result))? =>
+                    {
+                        Some(mark)
+                    }
+                    _ => None,
+                };
+                let reused = mark.is_some();
+                let result = match mark {
+                    Some(mark) => mark.result,
+                    None => {
+                        let result = work(&shard)?;
+                        let mark = Mark {
+                            workflow: step.workflow().to_owned(),
+                            result,
+                        };
+                        wait(store.put_json(&key, &mark))?;
+                        mark.result
+                    }
+                };
+                progress.advance(shard.bytes);
+                Ok((result, reused))
+            })
+            .await?;
+        let reused = done.iter().all(|(_, reused)| *reused);
+        let results: Vec<D> = done.into_iter().map(|(result, _)| result).collect();
+        if results.len() >= MARKED_TOGETHER {
+            let mark = GroupMark {
+                workflow: step.workflow().to_owned(),
+                shards: fingerprints.iter().zip(&results).collect(),
+            };
+            store.put_json(&group_mark, &mark).await?;
+        }
+        Ok((results, reused))
+    }
+
+    /// The results of all shards, in order.
+    ///
+    /// # Errors
+    /// A shard without a mark, or with one whose objects are gone: exit 2, with its key.
+    pub async fn results<D>(&self, step: &Step, store: &Store) -> Result<Vec<D>>
+    where
+        D: Finished + DeserializeOwned + Send + 'static,
+    {
+        let folder = self.folder();
+        let mut of_groups = self.of_groups(step, store, &folder).await?;
+        let marks = self.shards.iter().map(|shard| {
+            let fingerprint = shard.fingerprint();
+            let (known, key) = (
+                of_groups.remove(&fingerprint),
+                layout::done(&folder, &fingerprint),
+            );
+            async move {
+                step.check()?;
+                let mark = match known {
+                    Some(result) => Some(result),
+                    None => store
+                        .get_json::<Mark<D>>(&key)
+                        .await?
+                        .map(|mark| mark.result),
+                };
+                mark.ok_or_else(|| not_done(shard))
+            }
+        });
+        let results: Vec<D> = futures::stream::iter(marks)
+            .buffered(CONCURRENT)
+            .try_collect()
+            .await?;
+        let of_shard = |(shard, result): (usize, &D)| vec![shard; result.objects().len()];
+        let owners: Vec<usize> = results.iter().enumerate().flat_map(of_shard).collect();
+        let objects: Vec<(&str, u64)> = results.iter().flat_map(Finished::objects).collect();
+        match store.first_missing(&objects).await? {
+            Some(place) => Err(not_done(&self.shards[owners[place]])),
+            None => Ok(results),
+        }
+    }
+
+    /// What the marks of finished groups say, by the fingerprints of the shards. Only those of this very workflow count:
+    /// groups that another one cut, by another parallelism, may tell of shards that were done again since. What went wrong
+    /// is left to the shard's own mark for the same reason.
+    async fn of_groups<D>(
+        &self,
+        step: &Step,
+        store: &Store,
+        folder: &str,
+    ) -> Result<HashMap<String, D>>
+    where
+        D: Finished + DeserializeOwned,
+    {
+        let mut known = HashMap::<String, Option<D>>::new();
+        // Steps that are run by hand share a name.
+        if self.shards.len() < MARKED_TOGETHER || step.is_manual() {
+            return Ok(HashMap::new());
+        }
+        let marks = store.list(&layout::groups_done(folder)).await?;
+        let mut marks = futures::stream::iter(marks)
+            .map(|object| async move { store.get_json::<GroupMark<String, D>>(&object.key).await })
+            .buffered(CONCURRENT);
+        while let Some(mark) = marks.try_next().await? {
+            step.check()?;
+            let mark = mark.filter(|mark| mark.workflow == step.workflow());
+            let shards = mark.map(|mark| mark.shards).unwrap_or_default();
+            for (shard, result) in shards {
+                let result = Some(result).filter(Finished::may_be_reused);
+                // One that two groups tell of was done by both: its own mark is of the last time.
+                known
+                    .entry(shard)
+                    .and_modify(|known| *known = None)
+                    .or_insert(result);
+            }
+        }
+        let known = known.into_iter();
+        Ok(known
+            .filter_map(|(shard, result)| Some((shard, result?)))
+            .collect())
+    }
+}
+
+fn not_done(shard: &Shard) -> anyhow::Error {
+    Failure::usage(format!(
+        "shard {} is not done: run the group that holds it, then commit again",
+        shard.key
+    ))
+}
+
+/// The marks of a group: results by the fingerprints of their shards.
+#[derive(Serialize, Deserialize)]
+#[serde(bound(deserialize = "S: Deserialize<'de> + Ord, D: Deserialize<'de>"))]
+struct GroupMark<S, D> {
+    /// Empty in those of earlier releases.
+    #[serde(default)]
+    workflow: String,
+    shards: BTreeMap<S, D>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Mark<D> {
+    workflow: String,
+    result: D,
+}
+
+impl<D> Mark<D> {
+    /// Whether this very workflow made it; steps that are run by hand share a name.
+    fn is_of(&self, step: &Step) -> bool {
+        self.workflow == step.workflow() && !step.is_manual()
+    }
+}
+
+/// What is known of a finished shard.
+pub trait Finished {
+    /// Objects that were written for it: key and size in bytes.
+    fn objects(&self) -> Vec<(&str, u64)>;
+
+    /// Whether a rerun may take it; what went wrong is looked at again.
+    fn may_be_reused(&self) -> bool {
+        true
+    }
+}
+
+async fn is_whole(store: &Store, finished: &impl Finished) -> Result<bool> {
+    for (key, bytes) in finished.objects() {
+        if store.size(key).await? != Some(bytes) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Splits sizes, in order, into at most `at_most` neighbouring groups of about equal sums; one empty group for none.
+fn group(sizes: &[u64], at_most: usize) -> Vec<Vec<usize>> {
+    // A file without bytes still takes a moment.
+    let weights: Vec<u128> = sizes.iter().map(|&bytes| u128::from(bytes) + 1).collect();
+    let total: u128 = weights.iter().sum();
+    let wanted = at_most.min(sizes.len()).max(1);
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let (mut current, mut before) = (Vec::new(), 0_u128);
+    for (ordinal, weight) in weights.iter().enumerate() {
+        // Cut where the middle of this shard lies beyond the next border, and where every group to come can have one.
+        let border = total * (groups.len() as u128 + 1);
+        let beyond = (before * 2 + weight) * wanted as u128 > border * 2;
+        let left = sizes.len() - ordinal;
+        let to_come = wanted - groups.len() - 1;
+        if !current.is_empty() && to_come > 0 && (beyond || left == to_come) {
+            groups.push(std::mem::take(&mut current));
+        }
+        current.push(ordinal);
+        before += weight;
+    }
+    groups.push(current);
+    groups
+}
+
+#[cfg(test)]
+mod tests;

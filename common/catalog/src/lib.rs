@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+pub mod attempt;
+pub mod fanout;
+pub mod layout;
+pub mod manifest;
+pub mod model_files;
+pub mod selection;

@@ -1,0 +1,507 @@
+//! Manifests: the commits of the object store. A step writes its objects, then one manifest as the last put, and the
+//! next step reads only what a manifest lists.
+
+mod left_out;
+mod raw;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{DataVersion, ModelName, Split};
+use runtime::failure::Failure;
+use runtime::step::{Cache, Step};
+use store::digest;
+use store::{Object, Store};
+
+pub use left_out::LeftOut;
+pub use raw::{Quarantined, RawShard, TimeRange};
+
+/// The format that this version of the code writes, and the only one it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a result depends on, by name: arguments, digests of configurations, fingerprints of inputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Inputs(BTreeMap<String, String>);
+
+impl Inputs {
+    /// Begins with the step's name and its own `ALGORITHM` number, which is raised whenever the same inputs would give
+    /// other bytes.
+    pub fn new(step: &str, algorithm: u32) -> Self {
+        Self(BTreeMap::from([
+            ("step".to_owned(), step.to_owned()),
+            ("algorithm".to_owned(), algorithm.to_string()),
+        ]))
+    }
+
+    /// Adds an input.
+    pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.0.insert(name.into(), value.to_string());
+        self
+    }
+
+    /// Adds raw files: key, size and stamp of each.
+    pub fn with_raw<'a>(mut self, objects: impl IntoIterator<Item = &'a Object>) -> Self {
+        for object in objects {
+            self.0.insert(
+                format!("raw {}", object.key),
+                format!("{} bytes, {}", object.bytes, object.stamp),
+            );
+        }
+        self
+    }
+
+    /// The value of an input.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The fingerprint: a digest of all names and values.
+    pub fn fingerprint(&self) -> String {
+        digest::of_json(&self.0).expect("a map of strings is JSON")
+    }
+
+    /// What differs from `committed`, a line each, at most eight.
+    pub fn differences(&self, committed: &Self) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        for (name, value) in &self.0 {
+            match committed.0.get(name) {
+                None => lines.push(format!("{name} is new")),
+                Some(before) if before != value => lines.push(format!(
+                    "{name} was {}, and is {}",
+                    short(before),
+                    short(value)
+                )),
+                Some(_) => {}
+            }
+        }
+        lines.extend(
+            committed
+                .0
+                .keys()
+                .filter(|name| !self.0.contains_key(*name))
+                .map(|name| format!("{name} is gone")),
+        );
+        let more = lines.len().saturating_sub(8);
+        lines.truncate(8);
+        if more > 0 {
+            lines.push(format!("and {more} more"));
+        }
+        lines.iter().map(|line| format!("\n  {line}")).collect()
+    }
+}
+
+/// A digest is told by its first digits.
+fn short(value: &str) -> &str {
+    if value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        &value[..12]
+    } else {
+        value
+    }
+}
+
+/// What all manifests share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Fingerprint of `inputs`.
+    pub fingerprint: String,
+    /// What it was made from.
+    pub inputs: Inputs,
+    /// When it was committed first; kept on reuse and refresh.
+    pub created_at: DateTime<Utc>,
+    /// The workflow that committed it.
+    pub workflow: String,
+}
+
+impl Header {
+    /// Of a result that is about to be committed.
+    pub fn new(inputs: Inputs, step: &Step) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            fingerprint: inputs.fingerprint(),
+            inputs,
+            // To the microsecond, as Postgres keeps it.
+            created_at: DateTime::from_timestamp_micros(Utc::now().timestamp_micros())
+                .unwrap_or_default(),
+            workflow: step.workflow().to_owned(),
+        }
+    }
+}
+
+/// A manifest of any kind.
+pub trait Manifest: Serialize + DeserializeOwned {
+    /// What it is called in messages, such as `data set`.
+    const KIND: &'static str;
+    /// The shared part.
+    fn header(&self) -> &Header;
+    /// The shared part, to be changed.
+    fn header_mut(&mut self) -> &mut Header;
+    /// Objects that it refers to: key and size in bytes.
+    fn objects(&self) -> Vec<(&str, u64)>;
+}
+
+/// A data file that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its key.
+    pub key: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Digest of its content.
+    pub sha256: String,
+    /// Place of its shard among all shards.
+    pub ordinal: usize,
+}
+
+/// What a column is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Part of what names a row.
+    Id,
+    /// When the row was observed.
+    Time,
+    /// What is predicted.
+    Target,
+    /// What it is predicted from.
+    Feature,
+    /// Kept out of everything.
+    Ignored,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Id => "id",
+            Self::Time => "time",
+            Self::Target => "target",
+            Self::Feature => "feature",
+            Self::Ignored => "ignored",
+        })
+    }
+}
+
+/// A column of prepared data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its Arrow type, as Arrow prints it.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// A prepared data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetManifest {
+    /// The shared part.
+    #[serde(flatten)]
+    pub header: Header,
+    /// Name of the data set version.
+    pub data_version: DataVersion,
+    /// Which rows it holds.
+    pub split: Split,
+    /// Digest of the configuration (data contract and features) that prepared it.
+    pub config: String,
+    /// How the holdout was chosen: `first-shard`, `fraction=0.1`, `after=2024-10-01`; empty for predict data.
+    pub holdout: String,
+    /// Columns of every part.
+    pub columns: Vec<Column>,
+    /// Rows of all parts.
+    pub rows: u64,
+    /// Rows that have a label.
+    pub labelled_rows: u64,
+    /// The data, in the order of the shards.
+    pub parts: Vec<Part>,
+    /// Raw files that its rows come from.
+    pub shards: Vec<RawShard>,
+    /// Raw files that were left out.
+    pub quarantined: Vec<Quarantined>,
+    /// Rows of the raw files that were left out; of training data, those of both splits.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
+    /// What a person should know of it, such as that the holdout is older than the rows to train
+    /// on; empty when all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// A fitted model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelManifest {
+    /// The shared part.
+    #[serde(flatten)]
+    pub header: Header,
+    /// Its registered name.
+    pub model_name: ModelName,
+    /// Digest of the configuration that prepared its training data; predict data is prepared with the same.
+    pub config: String,
+    /// The data set version that it was trained on.
+    pub data_version: DataVersion,
+    /// Key of the manifest of its training data.
+    pub train_manifest: String,
+    /// Key of the manifest of its holdout.
+    pub holdout_manifest: String,
+    /// Names of its features, in the model's order.
+    pub features: Vec<String>,
+    /// Its files: key, size and digest.
+    pub files: Vec<File>,
+    /// The tracking run that trained it.
+    pub run_id: String,
+    /// What a person should know of it, such as that its fit did not converge; empty when all is well.
+    pub warnings: Vec<String>,
+}
+
+impl ModelManifest {
+    /// The input that is the content of its training data.
+    pub const TRAIN_DATA: &str = "train data";
+    /// The input that is the content of its holdout.
+    pub const HOLDOUT_DATA: &str = "holdout data";
+}
+
+/// A file beside a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Its key.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Digest of its content.
+    pub sha256: String,
+}
+
+/// Scored rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultsManifest {
+    /// The shared part; its `created_at` is when the rows were scored.
+    #[serde(flatten)]
+    pub header: Header,
+    /// The data set version that was scored.
+    pub data_version: DataVersion,
+    /// Registered name of the model.
+    pub model_name: ModelName,
+    /// Version of the model.
+    pub model_version: u64,
+    /// Key of the model's manifest.
+    pub model: String,
+    /// Key of the manifest of the prepared rows.
+    pub predict_manifest: String,
+    /// Columns of every part.
+    pub columns: Vec<Column>,
+    /// Rows of all parts.
+    pub rows: u64,
+    /// Rows without a prediction, because a feature is missing or not finite.
+    pub unscored_rows: u64,
+    /// The data, in the order of the shards.
+    pub parts: Vec<Part>,
+    /// Profiles of the rows, one for each day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<File>,
+    /// Raw files that were scored.
+    pub shards: Vec<RawShard>,
+    /// Raw files that were left out.
+    pub quarantined: Vec<Quarantined>,
+    /// Rows of the raw files that were left out.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
+}
+
+impl DatasetManifest {
+    /// A digest of what it was made from and of every part's content: what is made from its rows depends on this, since
+    /// which files were left out, for one, is no input.
+    pub fn content(&self) -> String {
+        let parts: Vec<&str> = self.parts.iter().map(|part| part.sha256.as_str()).collect();
+        digest::hex(format!("{} {}", self.header.fingerprint, parts.join(" ")).as_bytes())
+    }
+}
+
+impl Manifest for DatasetManifest {
+    const KIND: &'static str = "data set";
+    fn header(&self) -> &Header {
+        &self.header
+    }
+    fn header_mut(&mut self) -> &mut Header {
+        &mut self.header
+    }
+    fn objects(&self) -> Vec<(&str, u64)> {
+        self.parts
+            .iter()
+            .map(|part| (part.key.as_str(), part.bytes))
+            .collect()
+    }
+}
+
+impl Manifest for ModelManifest {
+    const KIND: &'static str = "model";
+    fn header(&self) -> &Header {
+        &self.header
+    }
+    fn header_mut(&mut self) -> &mut Header {
+        &mut self.header
+    }
+    fn objects(&self) -> Vec<(&str, u64)> {
+        self.files
+            .iter()
+            .map(|file| (file.key.as_str(), file.bytes))
+            .collect()
+    }
+}
+
+impl Manifest for ResultsManifest {
+    const KIND: &'static str = "results";
+    fn header(&self) -> &Header {
+        &self.header
+    }
+    fn header_mut(&mut self) -> &mut Header {
+        &mut self.header
+    }
+    fn objects(&self) -> Vec<(&str, u64)> {
+        let profiles = self
+            .profiles
+            .iter()
+            .map(|profile| (profile.key.as_str(), profile.bytes));
+        self.parts
+            .iter()
+            .map(|part| (part.key.as_str(), part.bytes))
+            .chain(profiles)
+            .collect()
+    }
+}
+
+/// Reads a manifest that may not be there.
+///
+/// # Errors
+/// A corrupt manifest, or one of another format version: exit 2.
+pub async fn read<M: Manifest>(store: &Store, key: &str) -> Result<Option<M>> {
+    /// Read first: the shape of the rest depends on it.
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let Some(bytes) = store.get(key).await? else {
+        return Ok(None);
+    };
+    let version: Version = store.parse(key, &bytes)?;
+    if version.format_version != FORMAT_VERSION {
+        return Err(Failure::usage(format!(
+            "{key} has format_version {}, and this program reads {FORMAT_VERSION}: use images of the version that wrote it",
+            version.format_version
+        )));
+    }
+    store.parse(key, &bytes).map(Some)
+}
+
+/// Reads a manifest that must be there.
+pub async fn require<M: Manifest>(store: &Store, key: &str) -> Result<M> {
+    read(store, key).await?.ok_or_else(|| {
+        Failure::damaged(format!(
+            "there is no {} manifest {key} in {}; run the step that writes it first",
+            M::KIND,
+            store.url()
+        ))
+    })
+}
+
+/// The finished work at `key`, if it is of the same inputs and whole.
+///
+/// `None` when nothing is committed, when an object of it is missing, or when `cache` is `refresh`.
+///
+/// # Errors
+/// Work of other inputs is committed there: exit 2, naming what differs.
+pub async fn reusable<M: Manifest>(
+    store: &Store,
+    key: &str,
+    inputs: &Inputs,
+    cache: Cache,
+) -> Result<Option<M>> {
+    let Some(manifest) = read::<M>(store, key).await? else {
+        return Ok(None);
+    };
+    if cache == Cache::Refresh {
+        return Ok(None);
+    }
+    if manifest.header().fingerprint != inputs.fingerprint() {
+        return Err(differs(key, inputs, manifest.header()));
+    }
+    if let Some(missing) = missing(store, &manifest).await? {
+        tracing::warn!(
+            key,
+            missing,
+            "an object of the committed work is missing; it is made again"
+        );
+        return Ok(None);
+    }
+    tracing::info!(
+        key,
+        workflow = manifest.header().workflow,
+        "reusing the {} that is committed",
+        M::KIND
+    );
+    Ok(Some(manifest))
+}
+
+fn differs(key: &str, inputs: &Inputs, committed: &Header) -> anyhow::Error {
+    Failure::usage(format!(
+        "{key} is committed already, from other inputs:{}\nuse another name (data-version), or cache=refresh to replace it",
+        inputs.differences(&committed.inputs)
+    ))
+}
+
+async fn missing<M: Manifest>(store: &Store, manifest: &M) -> Result<Option<String>> {
+    let objects = manifest.objects();
+    Ok(store
+        .first_missing(&objects)
+        .await?
+        .map(|place| objects[place].0.to_owned()))
+}
+
+/// Commits a manifest: the last put of a step. Gives what stands there afterwards, and whether that was committed by
+/// somebody else.
+///
+/// The first to come wins; who loses with the same fingerprint gives the winner's. A refresh, or a manifest whose
+/// objects were lost, is replaced and keeps its `created_at`.
+pub async fn commit<M: Manifest>(
+    store: &Store,
+    key: &str,
+    mut manifest: M,
+    cache: Cache,
+) -> Result<(M, bool)> {
+    if store.put_json_new(key, &manifest).await? {
+        return Ok((manifest, false));
+    }
+    let committed: M = require(store, key).await?;
+    let same = committed.header().fingerprint == manifest.header().fingerprint;
+    if cache == Cache::Use {
+        if !same {
+            return Err(differs(key, &manifest.header().inputs, committed.header()));
+        }
+        if missing(store, &committed).await?.is_none() {
+            return Ok((committed, true));
+        }
+    }
+    if same {
+        manifest.header_mut().created_at = committed.header().created_at;
+    }
+    store.put_json(key, &manifest).await?;
+    Ok((manifest, false))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The files of a model: `model.json`, `reference.json` and `metrics.json`, each read as it was written.
+
+use anyhow::{Context, Result};
+use chrono_tz::Tz;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::layout;
+use crate::manifest::{File, ModelManifest};
+use learn::metrics::Report;
+use learn::model::{Importance, Model};
+use profile::profiles::Baseline;
+use profile::reference::{FORMAT_VERSION, Reference, WITH_CATEGORIES};
+use runtime::failure::Failure;
+use store::Store;
+use store::digest;
+
+/// What is known of a model's quality, as it stands in `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelMetrics {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// On the holdout, which the model was not trained on.
+    pub holdout: Report,
+    /// How the fit ended.
+    pub fit: FitMetrics,
+    /// Influence of the features, largest first.
+    pub importance: Vec<Importance>,
+    /// What a person should know of the fit, as in the manifest; empty when all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// How a fit ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitMetrics {
+    /// Rows of the training data.
+    pub rows: u64,
+    /// Rows of the positive class among them.
+    pub positives: u64,
+    /// Newton steps taken.
+    pub iterations: u32,
+    /// Whether the optimum was reached.
+    pub converged: bool,
+    /// Weighted log loss plus penalty, divided by the rows.
+    pub objective: f64,
+    /// Largest component of the gradient of `objective`.
+    pub max_gradient: f64,
+}
+
+impl ModelManifest {
+    /// Reads the model.
+    ///
+    /// # Errors
+    /// A file that is missing, changed since it was written, or of another format: exit 2.
+    pub async fn load_model(&self, store: &Store) -> Result<Model> {
+        let (key, bytes) = self.load(store, layout::MODEL_FILE).await?;
+        Model::parse(&bytes).map_err(|error| Failure::usage(format!("{key}: {error}")))
+    }
+
+    /// Reads the reference profile.
+    ///
+    /// # Errors
+    /// As [`ModelManifest::load_model`].
+    pub async fn load_reference(&self, store: &Store) -> Result<Reference> {
+        let (key, bytes) = self.load(store, layout::REFERENCE_FILE).await?;
+        parse(&key, &bytes, &[FORMAT_VERSION, WITH_CATEGORIES])
+    }
+
+    /// Reads what predictions of the model are profiled by. `timezone` is the one in which an instant is cut to its day.
+    ///
+    /// # Errors
+    /// As [`ModelManifest::load_model`].
+    pub async fn load_baseline(&self, store: &Store, timezone: Tz) -> Result<Baseline> {
+        let (model, reference) = (
+            self.load_model(store).await?,
+            self.load_reference(store).await?,
+        );
+        Ok(Baseline::new(
+            &self.header.fingerprint,
+            &model,
+            &reference,
+            timezone,
+        ))
+    }
+
+    /// Reads the metrics.
+    ///
+    /// # Errors
+    /// As [`ModelManifest::load_model`].
+    pub async fn load_metrics(&self, store: &Store) -> Result<ModelMetrics> {
+        let (key, bytes) = self.load(store, layout::METRICS_FILE).await?;
+        parse(&key, &bytes, &[FORMAT_VERSION])
+    }
+
+    /// Checks that every file of the model is there as it was written.
+    ///
+    /// # Errors
+    /// As [`ModelManifest::load_model`].
+    pub async fn check_files(&self, store: &Store) -> Result<()> {
+        for file in &self.files {
+            read_checked(store, file).await?;
+        }
+        Ok(())
+    }
+
+    async fn load(&self, store: &Store, name: &str) -> Result<(String, Vec<u8>)> {
+        let suffix = format!("/{name}");
+        let file = self
+            .files
+            .iter()
+            .find(|file| file.key.ends_with(&suffix))
+            .ok_or_else(|| {
+                Failure::damaged(format!(
+                    "the manifest of model {} lists no {name}: train the model again",
+                    self.model_name
+                ))
+            })?;
+        Ok((file.key.clone(), read_checked(store, file).await?))
+    }
+}
+
+async fn read_checked(store: &Store, file: &File) -> Result<Vec<u8>> {
+    let bytes = store.require(&file.key).await?;
+    if digest::hex(&bytes) != file.sha256 {
+        return Err(Failure::damaged(format!(
+            "{} in {} is not the file that was written: its digest differs from the manifest's; restore it from a copy, or \
+             train again with cache=refresh",
+            file.key,
+            store.url()
+        )));
+    }
+    Ok(bytes)
+}
+
+fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8], known: &[u32]) -> Result<T> {
+    /// Read first: the shape of the rest depends on it.
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let corrupt = |error: serde_json::Error| {
+        Failure::damaged(format!(
+            "{key} is corrupt: {error}; restore it, or train the model again with cache=refresh"
+        ))
+    };
+    let version: Version = serde_json::from_slice(bytes).map_err(corrupt)?;
+    if !known.contains(&version.format_version) {
+        let known: Vec<String> = known.iter().map(u32::to_string).collect();
+        return Err(Failure::usage(format!(
+            "{key} has format_version {}, and this program reads {}: use images of the version that wrote it",
+            version.format_version,
+            known.join(" and ")
+        )));
+    }
+    serde_json::from_slice(bytes)
+        .map_err(corrupt)
+        .with_context(|| format!("reading {key}"))
+}

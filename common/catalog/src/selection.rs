@@ -1,0 +1,50 @@
+//! Which raw files one data version scores. `batch-inference` decides it once, and `data-prep` reads it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use store::Object;
+use store::digest;
+
+/// The raw files that a data version scores, as they were when it was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// Which of the matching files were taken.
+    pub predict_shards: PredictShards,
+    /// The glob as it was given.
+    pub glob: String,
+    /// The files, in the order of their keys.
+    pub shards: Vec<Object>,
+    /// The workflow that made the choice; empty when it was made by hand, or by an earlier release.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub workflow: String,
+    /// [`listing`] of all files that matched; empty when an earlier release made the choice.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub listing: String,
+}
+
+/// A digest of what a listing says of files, which tells whether any came, went or changed.
+pub fn listing(files: &[Object]) -> serde_json::Result<String> {
+    digest::of_json(&files)
+}
+
+/// Which raw files are scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum PredictShards {
+    /// All that match the glob.
+    All,
+    /// Those in no committed results of the model's name under another data version.
+    New,
+}
+
+impl fmt::Display for PredictShards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PredictShards::All => "all",
+            PredictShards::New => "new",
+        })
+    }
+}

@@ -1,0 +1,319 @@
+//! Arrow columns as cells of Postgres's binary COPY: four bytes of length, big-endian, then the value; -1 for null.
+
+use anyhow::{Context, Result};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Date32Array, Float32Array,
+    Float64Array, Int32Array, Int64Array, PrimitiveArray, StringArray, TimestampMicrosecondArray,
+};
+use arrow::compute::{CastOptions, cast_with_options, max, min};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+
+use runtime::failure::Failure;
+use table::dataset::ColumnType;
+
+/// What every binary COPY begins with: the signature, no flags, no extension.
+pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// What it ends with.
+pub(super) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
+/// Days from 1970-01-01 to 2000-01-01, from which Postgres counts.
+pub(super) const EPOCH_DAYS: i32 = 10_957;
+/// The same in microseconds.
+pub(super) const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * DAY_MICROS;
+pub(super) const DAY_MICROS: i64 = 86_400_000_000;
+/// Days that a date can hold, from 1970-01-01: 4713 BC to 5874897 AD.
+const DAYS: std::ops::RangeInclusive<i32> = -2_440_588..=2_145_042_541;
+/// Microseconds that a timestamp can hold, from 1970-01-01: 4713 BC to more than is counted here.
+const MICROS: std::ops::RangeInclusive<i64> = -210_866_803_200_000_000..=i64::MAX;
+
+/// The column type in which values of an Arrow type are published; `None` when there is none.
+pub(super) fn column_type(data_type: &DataType) -> Option<ColumnType> {
+    Some(match data_type {
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 | DataType::Int32 => {
+            ColumnType::Int32
+        }
+        DataType::UInt32 | DataType::UInt64 | DataType::Int64 => ColumnType::Int64,
+        DataType::Float16 | DataType::Float32 => ColumnType::Float32,
+        DataType::Float64 => ColumnType::Float64,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnType::Utf8,
+        DataType::Boolean => ColumnType::Bool,
+        DataType::Date32 | DataType::Date64 => ColumnType::Date,
+        DataType::Timestamp(_, None) => ColumnType::Timestamp,
+        DataType::Timestamp(_, Some(_)) => ColumnType::TimestampTz,
+        DataType::Dictionary(_, values) => return column_type(values),
+        _ => return None,
+    })
+}
+
+/// One column of a batch, ready to be written row by row.
+pub(super) enum Cells {
+    Int32(Int32Array),
+    Int64(Int64Array),
+    Float32(Float32Array),
+    Float64(Float64Array),
+    Text(StringArray),
+    Bool(BooleanArray),
+    Days(Date32Array),
+    Micros(TimestampMicrosecondArray),
+}
+
+impl Cells {
+    /// The column as the type that it is published in.
+    ///
+    /// # Errors
+    /// A value that Postgres cannot hold: exit 10, naming the column.
+    pub(super) fn new(name: &str, array: &ArrayRef, column_type: ColumnType) -> Result<Self> {
+        let refused = |what: &str| {
+            Failure::contract(format!(
+                "column {name:?} holds {what}, which Postgres cannot: leave it out or change it"
+            ))
+        };
+        let options = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
+        let array = cast_with_options(array, &column_type.data_type(), &options)
+            .map_err(|error| refused(&format!("a value that is no {column_type} ({error})")))?;
+        Ok(match column_type {
+            ColumnType::Int32 => Self::Int32(array.as_primitive().clone()),
+            ColumnType::Int64 => Self::Int64(array.as_primitive().clone()),
+            ColumnType::Float32 => Self::Float32(array.as_primitive().clone()),
+            ColumnType::Float64 => Self::Float64(array.as_primitive().clone()),
+            ColumnType::Bool => Self::Bool(array.as_boolean().clone()),
+            ColumnType::Utf8 => {
+                let texts: &StringArray = array.as_string();
+                let (begin, end) = (
+                    texts.value_offsets()[0] as usize,
+                    texts.value_offsets()[texts.len()] as usize,
+                );
+                if texts.value_data()[begin..end].contains(&0) {
+                    return Err(refused("a text with a zero byte"));
+                }
+                Self::Text(texts.clone())
+            }
+            ColumnType::Date => {
+                let days: &Date32Array = array.as_primitive();
+                within(days, &DAYS)
+                    .map_err(|days| refused(&format!("day {days} from 1970-01-01")))?;
+                Self::Days(days.clone())
+            }
+            ColumnType::Timestamp | ColumnType::TimestampTz => {
+                let micros: &TimestampMicrosecondArray = array.as_primitive();
+                within(micros, &MICROS)
+                    .map_err(|micros| refused(&format!("microsecond {micros} from 1970-01-01")))?;
+                Self::Micros(micros.clone())
+            }
+        })
+    }
+
+    /// Whether a cell is null.
+    pub(super) fn null_count(&self) -> usize {
+        match self {
+            Self::Int32(values) => values.null_count(),
+            Self::Int64(values) => values.null_count(),
+            Self::Float32(values) => values.null_count(),
+            Self::Float64(values) => values.null_count(),
+            Self::Text(values) => values.null_count(),
+            Self::Bool(values) => values.null_count(),
+            Self::Days(values) => values.null_count(),
+            Self::Micros(values) => values.null_count(),
+        }
+    }
+
+    /// Appends the cell of a row.
+    pub(super) fn put(&self, row: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Int32(values) if values.is_valid(row) => {
+                put(out, &values.value(row).to_be_bytes())
+            }
+            Self::Int64(values) if values.is_valid(row) => {
+                put(out, &values.value(row).to_be_bytes())
+            }
+            Self::Float32(values) if values.is_valid(row) => {
+                put(out, &values.value(row).to_be_bytes())
+            }
+            Self::Float64(values) if values.is_valid(row) => {
+                put(out, &values.value(row).to_be_bytes())
+            }
+            Self::Text(values) if values.is_valid(row) => put(out, values.value(row).as_bytes()),
+            Self::Bool(values) if values.is_valid(row) => put(out, &[u8::from(values.value(row))]),
+            Self::Days(values) if values.is_valid(row) => {
+                put(out, &(values.value(row) - EPOCH_DAYS).to_be_bytes())
+            }
+            Self::Micros(values) if values.is_valid(row) => {
+                put(out, &(values.value(row) - EPOCH_MICROS).to_be_bytes())
+            }
+            _ => out.extend((-1_i32).to_be_bytes()),
+        }
+    }
+
+    /// The first bytes of the value of a row, as a number of the same order.
+    pub(super) fn prefix(&self, row: usize) -> u64 {
+        /// Negative numbers come first.
+        const SIGN: u64 = 1 << 63;
+        match self {
+            Self::Int32(values) => i64::from(values.value(row)) as u64 ^ SIGN,
+            Self::Int64(values) => values.value(row) as u64 ^ SIGN,
+            Self::Days(values) => i64::from(values.value(row)) as u64 ^ SIGN,
+            Self::Micros(values) => values.value(row) as u64 ^ SIGN,
+            Self::Bool(values) => u64::from(values.value(row)),
+            Self::Text(values) => {
+                let text = values.value(row).as_bytes();
+                let mut first = [0; 8];
+                let length = text.len().min(8);
+                first[..length].copy_from_slice(&text[..length]);
+                u64::from_be_bytes(first)
+            }
+            // No id is a float.
+            Self::Float32(_) | Self::Float64(_) => 0,
+        }
+    }
+
+    /// Least and greatest moment in microseconds from 1970-01-01, clock readings taken as UTC; `None` for other columns,
+    /// and for no rows.
+    pub(super) fn span(&self) -> Option<(i64, i64)> {
+        match self {
+            Self::Days(days) => Some((
+                i64::from(min(days)?).checked_mul(DAY_MICROS)?,
+                i64::from(max(days)?).checked_mul(DAY_MICROS)?,
+            )),
+            Self::Micros(micros) => Some((min(micros)?, max(micros)?)),
+            _ => None,
+        }
+    }
+
+    /// Hands over each moment, as [`Cells::span`] counts it; none of other columns.
+    pub(super) fn each_moment(&self, mut take: impl FnMut(i64)) {
+        match self {
+            Self::Days(days) => days
+                .iter()
+                .flatten()
+                .for_each(|day| take(i64::from(day).saturating_mul(DAY_MICROS))),
+            Self::Micros(micros) => micros.iter().flatten().for_each(take),
+            _ => {}
+        }
+    }
+}
+
+/// Looks whether all values are within a range; gives one that is not.
+fn within<T: ArrowPrimitiveType>(
+    values: &PrimitiveArray<T>,
+    range: &std::ops::RangeInclusive<T::Native>,
+) -> Result<(), T::Native>
+where
+    T::Native: PartialOrd,
+{
+    [min(values), max(values)]
+        .into_iter()
+        .flatten()
+        .find(|value| !range.contains(value))
+        .map_or(Ok(()), Err)
+}
+
+fn put(out: &mut Vec<u8>, value: &[u8]) {
+    out.extend((value.len() as i32).to_be_bytes());
+    out.extend(value);
+}
+
+/// A text as a cell.
+pub(super) fn text(value: &str) -> Vec<u8> {
+    let mut cell = Vec::new();
+    put(&mut cell, value.as_bytes());
+    cell
+}
+
+/// A whole number as a cell.
+pub(super) fn bigint(value: i64) -> Vec<u8> {
+    let mut cell = Vec::new();
+    put(&mut cell, &value.to_be_bytes());
+    cell
+}
+
+/// A whole number of four bytes as a cell.
+pub(super) fn integer(value: i32) -> Vec<u8> {
+    let mut cell = Vec::new();
+    put(&mut cell, &value.to_be_bytes());
+    cell
+}
+
+/// True or false as a cell.
+pub(super) fn boolean(value: bool) -> Vec<u8> {
+    let mut cell = Vec::new();
+    put(&mut cell, &[u8::from(value)]);
+    cell
+}
+
+/// An instant, in microseconds from 1970-01-01, as a cell.
+pub(super) fn instant(micros: i64) -> Vec<u8> {
+    let mut cell = Vec::new();
+    let array = PrimitiveArray::<TimestampMicrosecondType>::from_iter_values([micros]);
+    Cells::Micros(array).put(0, &mut cell);
+    cell
+}
+
+/// Length in bytes of the first `count` cells of a row.
+///
+/// # Errors
+/// Cells that are cut off: a damaged scratch file.
+pub(super) fn length_of(cells: &[u8], count: usize) -> Result<usize> {
+    let mut at = 0;
+    for _ in 0..count {
+        let length = cells
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(i32::from_be_bytes);
+        at += 4 + length.context("reading spilled rows")?.max(0) as usize;
+    }
+    anyhow::ensure!(at <= cells.len(), "reading spilled rows");
+    Ok(at)
+}
+
+/// The first `types` cells of a row as a person writes them.
+pub(super) fn shown(mut cells: &[u8], types: &[ColumnType]) -> String {
+    let mut values = Vec::new();
+    for column_type in types {
+        let Ok(end) = length_of(cells, 1) else { break };
+        let (value, rest) = (&cells[4..end], &cells[end..]);
+        values.push(value_shown(value, *column_type));
+        cells = rest;
+    }
+    format!("({})", values.join(", "))
+}
+
+fn value_shown(value: &[u8], column_type: ColumnType) -> String {
+    let whole = || {
+        let mut bytes = [if value.first().is_some_and(|first| *first >= 0x80) {
+            0xff
+        } else {
+            0
+        }; 8];
+        let length = value.len().min(8);
+        bytes[8 - length..].copy_from_slice(&value[..length]);
+        i64::from_be_bytes(bytes)
+    };
+    let moment = |micros: i64| chrono::DateTime::from_timestamp_micros(micros);
+    match column_type {
+        ColumnType::Utf8 => String::from_utf8_lossy(value).into_owned(),
+        ColumnType::Date => {
+            let midnight = moment(
+                whole()
+                    .saturating_mul(DAY_MICROS)
+                    .saturating_add(EPOCH_MICROS),
+            );
+            midnight.map_or_else(
+                || whole().to_string(),
+                |day| day.format("%Y-%m-%d").to_string(),
+            )
+        }
+        ColumnType::Timestamp | ColumnType::TimestampTz => {
+            let instant = moment(whole().saturating_add(EPOCH_MICROS));
+            instant.map_or_else(
+                || whole().to_string(),
+                |instant| instant.format("%Y-%m-%d %H:%M:%S%.f").to_string(),
+            )
+        }
+        _ => whole().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

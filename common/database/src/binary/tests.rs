@@ -1,0 +1,145 @@
+use std::sync::Arc;
+
+use arrow::array::{Array, TimestampNanosecondArray, UInt64Array};
+
+use super::*;
+use runtime::failure::exit_code;
+
+fn cells(array: impl Array + 'static, column_type: ColumnType) -> Result<Cells> {
+    Cells::new("c", &(Arc::new(array) as ArrayRef), column_type)
+}
+
+fn cell(array: impl Array + 'static, column_type: ColumnType) -> Vec<u8> {
+    let mut out = Vec::new();
+    cells(array, column_type).unwrap().put(0, &mut out);
+    out
+}
+
+#[test]
+fn cells_are_as_postgres_sends_them() {
+    // Taken from COPY (SELECT ...) TO STDOUT (FORMAT binary) of a server.
+    for (found, expected) in [
+        (
+            cell(Int32Array::from(vec![-2]), ColumnType::Int32),
+            &b"\0\0\0\x04\xff\xff\xff\xfe"[..],
+        ),
+        (
+            cell(Int32Array::from(vec![-2]), ColumnType::Int64),
+            b"\0\0\0\x08\xff\xff\xff\xff\xff\xff\xff\xfe",
+        ),
+        (
+            cell(Float32Array::from(vec![1.5]), ColumnType::Float32),
+            b"\0\0\0\x04\x3f\xc0\0\0",
+        ),
+        (
+            cell(Float64Array::from(vec![1.5]), ColumnType::Float64),
+            b"\0\0\0\x08\x3f\xf8\0\0\0\0\0\0",
+        ),
+        (
+            cell(StringArray::from(vec!["hé"]), ColumnType::Utf8),
+            b"\0\0\0\x03h\xc3\xa9",
+        ),
+        (
+            cell(BooleanArray::from(vec![true]), ColumnType::Bool),
+            b"\0\0\0\x01\x01",
+        ),
+        // 2000-01-02, and a microsecond before 2000-01-01.
+        (
+            cell(Date32Array::from(vec![10_958]), ColumnType::Date),
+            b"\0\0\0\x04\0\0\0\x01",
+        ),
+        (
+            cell(
+                TimestampMicrosecondArray::from(vec![946_684_799_999_999]),
+                ColumnType::Timestamp,
+            ),
+            b"\0\0\0\x08\xff\xff\xff\xff\xff\xff\xff\xff",
+        ),
+        (
+            cell(
+                TimestampNanosecondArray::from(vec![946_684_800_000_001_999]),
+                ColumnType::Timestamp,
+            ),
+            b"\0\0\0\x08\0\0\0\0\0\0\0\x01",
+        ),
+        (
+            cell(Int32Array::from(vec![None]), ColumnType::Int32),
+            b"\xff\xff\xff\xff",
+        ),
+    ] {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn what_postgres_cannot_hold_is_refused_by_column() {
+    for refused in [
+        cells(StringArray::from(vec!["ok", "a\0b"]), ColumnType::Utf8),
+        cells(UInt64Array::from(vec![u64::MAX]), ColumnType::Int64),
+        cells(Date32Array::from(vec![i32::MAX]), ColumnType::Date),
+        cells(
+            TimestampMicrosecondArray::from(vec![Some(0), None, Some(MICROS.start() - 1)]),
+            ColumnType::Timestamp,
+        ),
+        cells(
+            TimestampMicrosecondArray::from(vec![i64::MIN]),
+            ColumnType::TimestampTz,
+        ),
+    ] {
+        let error = refused.map(drop).unwrap_err();
+        assert_eq!(exit_code(&error), 10);
+        assert!(
+            error.to_string().starts_with("column \"c\" holds "),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn the_last_moments_that_postgres_holds_pass() {
+    let days = Date32Array::from(vec![*DAYS.start(), *DAYS.end()]);
+    let micros = TimestampMicrosecondArray::from(vec![*MICROS.start(), *MICROS.end()]);
+    assert!(cells(days, ColumnType::Date).is_ok() && cells(micros, ColumnType::Timestamp).is_ok());
+}
+
+#[test]
+fn prefixes_have_the_order_of_the_values() {
+    let texts = cells(
+        StringArray::from(vec!["", "a", "ab", "b", "bbbbbbbbc"]),
+        ColumnType::Utf8,
+    )
+    .unwrap();
+    let numbers = cells(
+        Int64Array::from(vec![i64::MIN, -1, 0, 1, i64::MAX]),
+        ColumnType::Int64,
+    )
+    .unwrap();
+    for cells in [texts, numbers] {
+        let prefixes: Vec<u64> = (0..5).map(|row| cells.prefix(row)).collect();
+        assert!(prefixes.is_sorted(), "{prefixes:?}");
+    }
+}
+
+#[test]
+fn a_key_is_shown_as_a_person_writes_it() {
+    let key = [
+        text("k"),
+        bigint(-3),
+        instant(946_684_800_500_000),
+        cell(Date32Array::from(vec![10_957]), ColumnType::Date),
+        cell(Int32Array::from(vec![-1]), ColumnType::Int32),
+    ];
+    let types = [
+        ColumnType::Utf8,
+        ColumnType::Int64,
+        ColumnType::Timestamp,
+        ColumnType::Date,
+        ColumnType::Int32,
+    ];
+    assert_eq!(
+        shown(&key.concat(), &types),
+        "(k, -3, 2000-01-01 00:00:00.500, 2000-01-01, -1)"
+    );
+    assert_eq!(length_of(&key.concat(), 2).unwrap(), 5 + 12);
+    assert!(length_of(&[0, 0, 0, 9, 1], 1).is_err());
+}

@@ -1,0 +1,200 @@
+//! Partitions of a month each: made as rows come, and dropped whole by retention.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use tokio_postgres::types::Type;
+
+use super::binary::{Cells, DAY_MICROS};
+use super::definition::{Definition, Existing, Table, literal, quoted};
+use super::session::{Session, get};
+use profile::days;
+use runtime::failure::Failure;
+use runtime::retry::Trouble;
+use settings::PartitionBy;
+use settings::published::NAME_BYTES;
+
+/// A month, counted from January of year 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Month(i32);
+
+impl Month {
+    fn of_day(day: days::DayNumber) -> Option<Self> {
+        days::date(day).map(Self::of_date)
+    }
+
+    fn of_date(date: NaiveDate) -> Self {
+        Self(date.year() * 12 + date.month0() as i32)
+    }
+
+    /// The month that holds a moment.
+    pub(super) fn of(moment: DateTime<Utc>) -> Self {
+        Self::of_date(moment.date_naive())
+    }
+
+    /// Its first day.
+    pub(super) fn first_day(self) -> Option<NaiveDate> {
+        NaiveDate::from_ymd_opt(self.0.div_euclid(12), self.0.rem_euclid(12) as u32 + 1, 1)
+    }
+
+    /// Its first day, and that of the next month.
+    fn bounds(self) -> Option<(NaiveDate, NaiveDate)> {
+        Some((self.first_day()?, Self(self.0 + 1).first_day()?))
+    }
+}
+
+/// The months of a column of time. Months beyond the calendar are left out: their rows find no partition.
+pub(super) fn months(times: &Cells) -> BTreeSet<Month> {
+    let Some((first, last)) = times.span() else {
+        return BTreeSet::new();
+    };
+    let month = |micros: i64| Month::of_day(micros.div_euclid(DAY_MICROS) as days::DayNumber);
+    if month(first) == month(last) {
+        return month(first).into_iter().collect();
+    }
+    // Rows lie in the order of their files, in which a day is often followed by the same.
+    let mut days = BTreeSet::new();
+    times.each_moment(|micros| {
+        days.insert(micros.div_euclid(DAY_MICROS) as days::DayNumber);
+    });
+    days.into_iter().filter_map(Month::of_day).collect()
+}
+
+/// Looks whether the table is, or can be made, as it is asked for.
+///
+/// # Errors
+/// Partitions that are asked for, and a table that has none, or rows without a time: exit 2.
+pub(super) fn check(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> Result<()> {
+    if table.partition_by == PartitionBy::None {
+        return Ok(());
+    }
+    if wanted.time.is_none() {
+        return Err(Failure::usage(format!(
+            "{table} is to have partitions by month, and the predictions have no column of time: leave out \
+             --predictions-partition (PREDICTIONS_PARTITION), or give a column of dataset.json the role time and train a new version"
+        )));
+    }
+    match existing {
+        Some(existing) if !existing.partitioned => Err(Failure::usage(format!(
+            "{table} is to have partitions by month, and was made without: leave out --predictions-partition \
+             (PREDICTIONS_PARTITION); or rename the table, publish to a new one and copy the rows of the old one into it"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What makes a table one that has partitions.
+pub(super) fn clause(table: &Table, wanted: &Definition) -> String {
+    match (table.partition_by, &wanted.time) {
+        (PartitionBy::Month, Some(time)) => format!(" PARTITION BY RANGE ({})", quoted(time)),
+        _ => String::new(),
+    }
+}
+
+/// A partition, with its bounds where they are two moments.
+#[derive(Clone, Debug)]
+pub(super) struct Partition {
+    /// Its full name, quoted.
+    pub(super) name: String,
+    /// Its first moment; `None` where it is open, or it has no range.
+    pub(super) from: Option<DateTime<Utc>>,
+    /// The first moment after it.
+    pub(super) to: Option<DateTime<Utc>>,
+}
+
+/// The partitions of a table that is cut by ranges of its column of time; `None` when it is not.
+pub(super) async fn look_up(
+    session: &Session<'_>,
+    table: &Table,
+    time: &str,
+) -> Result<Option<Vec<Partition>>, Trouble> {
+    let name = table.to_string();
+    let by_time = session
+        .query(
+            "looking up how the table is cut",
+            "SELECT partstrat = 'r' AND partnatts = 1 AND attname = $2 FROM pg_partitioned_table \
+             JOIN pg_attribute ON attrelid = partrelid AND attnum = partattrs[0] WHERE partrelid = to_regclass($1)",
+            &[(&name, Type::TEXT), (&time, Type::TEXT)],
+        )
+        .await?;
+    if !by_time.first().map_or(Ok(false), |row| get(row, 0))? {
+        return Ok(None);
+    }
+    // The transaction's time zone is UTC, in which clock readings are taken too.
+    let rows = session
+        .query(
+            "looking up the partitions",
+            r"SELECT c.oid::regclass::text, bound[1]::timestamptz, bound[2]::timestamptz FROM pg_inherits
+              JOIN pg_class c ON c.oid = inhrelid
+              LEFT JOIN LATERAL (SELECT regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''(.*?)''\) TO \(''(.*?)''\)')) AS b (bound)
+                  ON true
+              WHERE inhparent = to_regclass($1) ORDER BY 2, 1",
+            &[(&name, Type::TEXT)],
+        )
+        .await?;
+    let partition = |row| {
+        Ok(Partition {
+            name: get(row, 0)?,
+            from: get(row, 1)?,
+            to: get(row, 2)?,
+        })
+    };
+    rows.iter()
+        .map(partition)
+        .collect::<Result<_, Trouble>>()
+        .map(Some)
+}
+
+/// Makes the partitions of months that have none. Whoever calls this holds the table's lock. Readers are not held up: a
+/// partition is made apart, and attaching it takes no lock that they ask for.
+pub(super) async fn ensure(
+    session: &Session<'_>,
+    table: &Table,
+    wanted: &Definition,
+    months: &BTreeSet<Month>,
+    kept_from: Option<DateTime<Utc>>,
+) -> Result<(), Trouble> {
+    let Some(time) = &wanted.time else {
+        return Ok(());
+    };
+    let Some(partitions) = look_up(session, table, time).await? else {
+        return Ok(());
+    };
+    let kept = |month: &&Month| kept_from.is_none_or(|kept_from| **month >= Month::of(kept_from));
+    for (from, to) in months
+        .iter()
+        .filter(kept)
+        .filter_map(|month| month.bounds())
+    {
+        let moment = |date: NaiveDate| date.and_time(chrono::NaiveTime::MIN).and_utc();
+        let covers = |partition: &Partition| {
+            partition.from.is_some_and(|first| first < moment(to))
+                && partition.to.is_some_and(|last| last > moment(from))
+        };
+        if partitions.iter().any(covers) {
+            continue;
+        }
+        let name = format!("{}_{}", table.name, from.format("%Y_%m"));
+        if name.len() > NAME_BYTES {
+            return Err(Trouble::Lasting(Failure::usage(format!(
+                "the partition {name:?} of {table} would have a name of more than the {NAME_BYTES} bytes that Postgres keeps: \
+                 choose a shorter name of the table (--predictions-table, PREDICTIONS_TABLE)"
+            ))));
+        }
+        let partition = table.beside(&name);
+        let bounds = [from, to].map(|date| literal(&date.to_string()));
+        let sql = format!(
+            "CREATE TABLE {partition} (LIKE {table} INCLUDING ALL);\
+             ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({}) TO ({});",
+            bounds[0], bounds[1]
+        );
+        let operation = format!("making the partition {partition}");
+        tracing::info!("{}: {operation}", session.service);
+        session.execute_batch(&operation, &sql).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

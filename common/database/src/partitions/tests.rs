@@ -1,0 +1,126 @@
+//! Tables in partitions of a month.
+
+use super::PartitionBy;
+use crate::lab::{Home, Results, Time};
+use runtime::failure::exit_code;
+
+const NAMES: &str = "SELECT string_agg(inhrelid::regclass::text, ' ' ORDER BY inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'predictions'::regclass";
+
+fn results(days: usize, scored: i64, ids: std::ops::Range<usize>) -> Results {
+    Results {
+        days,
+        ..Results::new("1", 1, scored, ids)
+    }
+}
+
+#[tokio::test]
+async fn partitions_are_made_as_rows_come_and_hold_what_one_table_holds() {
+    let (whole, cut) = (Home::new(), Home::partitioned());
+    let all = [
+        results(40, 1, 0..400),
+        results(80, 2, 300..900),
+        results(5, 3, 0..100),
+    ];
+    let rows = "SELECT * FROM predictions ORDER BY id, at";
+    for results in &all {
+        for home in [&whole, &cut] {
+            home.publish(results).await.unwrap();
+        }
+        assert_eq!(cut.psql(rows), whole.psql(rows));
+        assert_eq!(cut.profiles(), whole.profiles());
+    }
+    cut.assert_profiles_are_true("at::date");
+    assert_eq!(
+        cut.psql(NAMES),
+        "predictions_2025_01 predictions_2025_02 predictions_2025_03"
+    );
+    assert_eq!(
+        cut.psql("SELECT count(*) FROM pg_indexes WHERE tablename = 'predictions_2025_02' AND indexdef ~ 'btree|brin'"),
+        "2"
+    );
+}
+
+#[tokio::test]
+async fn a_query_over_some_days_reads_their_partition_alone() {
+    let home = Home::partitioned();
+    home.publish(&results(80, 1, 0..400)).await.unwrap();
+    let plan = home.psql(
+        "EXPLAIN SELECT count(*) FROM predictions WHERE at >= '2025-02-03' AND at < '2025-02-10'",
+    );
+    assert!(plan.contains("predictions_2025_02"), "{plan}");
+    assert!(
+        !plan.contains("predictions_2025_01") && !plan.contains("predictions_2025_03"),
+        "{plan}"
+    );
+}
+
+#[tokio::test]
+async fn months_of_instants_are_those_of_utc() {
+    let mut home = Home::partitioned();
+    home.step = home.step.in_timezone(chrono_tz::Asia::Tokyo);
+    home.publish(&Results {
+        time: Time::Zoned,
+        ..results(31, 1, 0..400)
+    })
+    .await
+    .unwrap();
+    // In Tokyo the last evening is in February.
+    assert_eq!(home.psql(NAMES), "predictions_2025_01");
+    assert_eq!(home.psql("SELECT count(*) FROM predictions"), "400");
+}
+
+#[tokio::test]
+async fn what_cannot_be_cut_is_refused_and_what_is_cut_stays_so() {
+    let home = Home::partitioned();
+    let error = home
+        .publish(&Results {
+            time: Time::None,
+            ..results(5, 1, 0..9)
+        })
+        .await
+        .unwrap_err();
+    assert!(
+        exit_code(&error) == 2 && error.to_string().contains("no column of time"),
+        "{error}"
+    );
+
+    let mut home = Home::new();
+    home.publish(&results(5, 1, 0..9)).await.unwrap();
+    home.table.partition_by = PartitionBy::Month;
+    let error = home.publish(&results(5, 2, 0..9)).await.unwrap_err();
+    assert!(
+        exit_code(&error) == 2 && error.to_string().contains("was made without"),
+        "{error}"
+    );
+
+    let mut home = Home::partitioned();
+    home.publish(&results(5, 1, 0..9)).await.unwrap();
+    home.table.partition_by = PartitionBy::None;
+    home.publish(&results(40, 2, 0..99)).await.unwrap();
+    assert_eq!(home.psql(NAMES), "predictions_2025_01 predictions_2025_02");
+}
+
+#[tokio::test]
+async fn partitions_that_a_person_made_are_used() {
+    let home = Home::partitioned();
+    home.publish(&results(5, 1, 0..9)).await.unwrap();
+    home.psql("CREATE TABLE early PARTITION OF predictions FOR VALUES FROM ('2025-02-01') TO ('2025-03-01')");
+    home.publish(&results(80, 2, 0..400)).await.unwrap();
+    assert_eq!(
+        home.psql(NAMES),
+        "early predictions_2025_01 predictions_2025_03"
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_told() {
+    let home = Home::partitioned();
+    home.psql("CREATE TABLE predictions_2025_01 (x int)");
+    let error = home.publish(&results(5, 1, 0..9)).await.unwrap_err();
+    assert_eq!(exit_code(&error), 2, "{error:#}");
+    let text = error.to_string();
+    assert!(
+        text.contains("predictions_2025_01\" already exists") && text.contains("; rename or drop"),
+        "{text}"
+    );
+}

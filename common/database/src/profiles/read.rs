@@ -1,0 +1,307 @@
+//! Counting rows of the table, as a stream.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use anyhow::Result;
+use arrow::array::{Array, Date32Array, Float64Array, TimestampMicrosecondArray};
+use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, Type};
+
+use super::Changes;
+use crate::binary::{EPOCH_DAYS, EPOCH_MICROS};
+use crate::definition::{self, Existing, literal, quoted};
+use crate::session::Session;
+use profile::profiles::{Baseline, SCORE};
+use runtime::retry::Trouble;
+use table::dates;
+use table::parts::BATCH_ROWS;
+use table::profiling::{Profiler, Rows as Columns};
+
+/// Which rows of the table are counted; the table is called `present`.
+pub(crate) struct Rows<'a> {
+    /// What it is joined with, such as `JOIN ... ON ...`.
+    pub(crate) join: &'a str,
+    /// What the rows fulfil, besides being of the model name.
+    pub(crate) condition: &'a str,
+    /// The target and an expression of the label that takes its place. Then the label alone is counted: off as it is, and
+    /// on as it becomes.
+    pub(crate) relabel: Option<(&'a str, &'a str)>,
+}
+
+impl Changes<'_> {
+    /// Counts rows `times` times; -1 takes them off.
+    ///
+    /// # Errors
+    /// More days than memory holds: exit 2.
+    pub(crate) async fn read(&mut self, rows: &Rows<'_>, times: i64) -> Result<(), Trouble> {
+        if self.baselines.is_empty() {
+            return Ok(());
+        }
+        let Some(existing) = definition::look_up(self.session, self.table).await? else {
+            return Ok(());
+        };
+        let session: &Session<'_> = self.session;
+        let mut reader = Reader::new(self, rows, &existing, times);
+        let sql = reader.sql(rows, &existing);
+        session
+            .each("reading rows to profile", &sql, &[], |row| reader.take(row))
+            .await?;
+        reader.flush().map_err(Trouble::Lasting)
+    }
+}
+
+/// Takes in rows, and counts them in batches.
+struct Reader<'c, 'a> {
+    changes: &'c mut Changes<'a>,
+    times: i64,
+    /// The target whose label is replaced.
+    relabelled: Option<String>,
+    /// Type of the column of time, as Postgres shows it; empty without.
+    type_of_time: String,
+    /// Targets of all model versions, in the order of the query.
+    targets: Vec<String>,
+    /// Features of all model versions, in the order of the query, after the targets.
+    features: Vec<String>,
+    /// By model and data version.
+    batches: BTreeMap<(i64, String), Batch>,
+    waiting: usize,
+}
+
+/// Columns of the query before the targets: model version, data version, time, score, new label.
+const LEADING: usize = 5;
+
+/// Rows of one model and data version, column by column.
+struct Batch {
+    baseline: Arc<Baseline>,
+    /// Where its target stands in a row.
+    target: usize,
+    /// Where its features do; none when they are not counted.
+    positions: Vec<usize>,
+    times: Vec<Option<i64>>,
+    labels: Vec<Option<u8>>,
+    new_labels: Vec<Option<u8>>,
+    scores: Vec<Option<f64>>,
+    features: Vec<Vec<Option<f64>>>,
+}
+
+impl<'c, 'a> Reader<'c, 'a> {
+    fn new(changes: &'c mut Changes<'a>, rows: &Rows<'_>, existing: &Existing, times: i64) -> Self {
+        let (mut targets, mut features) = (Vec::new(), Vec::new());
+        for baseline in changes.baselines.values() {
+            targets.push(baseline.target.clone());
+            if rows.relabel.is_none() {
+                features.extend(baseline.features.iter().map(|feature| feature.name.clone()));
+            }
+        }
+        for names in [&mut targets, &mut features] {
+            names.sort_unstable();
+            names.dedup();
+        }
+        let type_of_time = changes
+            .time
+            .and_then(|time| existing.type_of(time))
+            .unwrap_or_default()
+            .to_owned();
+        Self {
+            changes,
+            times,
+            relabelled: rows.relabel.map(|(target, _)| target.to_owned()),
+            type_of_time,
+            targets,
+            features,
+            batches: BTreeMap::new(),
+            waiting: 0,
+        }
+    }
+
+    fn sql(&self, rows: &Rows<'_>, existing: &Existing) -> String {
+        let column = |name: &String, as_type: &str| match existing.type_of(name) {
+            Some("boolean") if as_type == "float8" => {
+                format!("present.{}::int::float8", quoted(name))
+            }
+            Some(_) => format!("present.{}::{as_type}", quoted(name)),
+            // Who drops a column makes it unknown.
+            None => format!("NULL::{as_type}"),
+        };
+        let time = match (self.changes.time, self.type_of_time.as_str()) {
+            (Some(time), known) if !known.is_empty() => format!("present.{}", quoted(time)),
+            _ => "NULL::date".to_owned(),
+        };
+        let label = rows.relabel.map_or("NULL", |(_, label)| label);
+        let mut columns = vec![
+            "present.model_version".to_owned(),
+            "present.data_version".to_owned(),
+            time,
+        ];
+        columns.push(column(&SCORE.to_owned(), "float8"));
+        columns.push(format!("({label})::text"));
+        columns.extend(self.targets.iter().map(|target| column(target, "text")));
+        columns.extend(
+            self.features
+                .iter()
+                .map(|feature| column(feature, "float8")),
+        );
+        format!(
+            "SELECT {} FROM {} AS present {} WHERE present.model_name = {} AND ({})",
+            columns.join(", "),
+            self.changes.table,
+            rows.join,
+            literal(self.changes.model_name),
+            rows.condition
+        )
+    }
+
+    fn take(&mut self, row: &Row) -> Result<()> {
+        let (version, data_version): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
+        let Some(baseline) = self.changes.baselines.get(&version) else {
+            return Ok(());
+        };
+        if self
+            .relabelled
+            .as_ref()
+            .is_some_and(|target| *target != baseline.target)
+        {
+            return Ok(());
+        }
+        let key = (version, data_version.to_owned());
+        let batch = match self.batches.get_mut(&key) {
+            Some(batch) => batch,
+            None => {
+                let batch = Batch::new(baseline.clone(), &self.targets, &self.features);
+                self.batches.entry(key).or_insert(batch)
+            }
+        };
+        batch.push(row)?;
+        self.waiting += 1;
+        if self.waiting >= BATCH_ROWS {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.waiting = 0;
+        for (key, batch) in std::mem::take(&mut self.batches) {
+            let memory = self.changes.memory;
+            let profiler = self
+                .changes
+                .counted
+                .entry(key)
+                .or_insert_with(|| Profiler::new(&batch.baseline, memory));
+            batch.count(
+                profiler,
+                &self.type_of_time,
+                self.times,
+                self.relabelled.is_some(),
+            )?;
+        }
+        self.changes.check_memory()
+    }
+}
+
+impl Batch {
+    fn new(baseline: Arc<Baseline>, targets: &[String], features: &[String]) -> Self {
+        let target = LEADING + targets.binary_search(&baseline.target).unwrap_or(0);
+        let position = |name: &String| {
+            features
+                .binary_search(name)
+                .ok()
+                .map(|at| LEADING + targets.len() + at)
+        };
+        let positions: Vec<usize> = baseline
+            .features
+            .iter()
+            .filter_map(|feature| position(&feature.name))
+            .collect();
+        Self {
+            baseline,
+            target,
+            features: vec![Vec::new(); positions.len()],
+            positions,
+            times: Vec::new(),
+            labels: Vec::new(),
+            new_labels: Vec::new(),
+            scores: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, row: &Row) -> Result<()> {
+        self.times
+            .push(row.try_get::<_, Option<Moment>>(2)?.map(|moment| moment.0));
+        self.scores.push(row.try_get(3)?);
+        self.new_labels.push(self.baseline.label(row.try_get(4)?));
+        self.labels
+            .push(self.baseline.label(row.try_get(self.target)?));
+        for (&position, values) in self.positions.iter().zip(&mut self.features) {
+            values.push(row.try_get(position)?);
+        }
+        Ok(())
+    }
+
+    fn count(
+        self,
+        profiler: &mut Profiler,
+        type_of_time: &str,
+        times: i64,
+        relabelled: bool,
+    ) -> Result<()> {
+        let micros = || {
+            self.times
+                .iter()
+                .copied()
+                .collect::<TimestampMicrosecondArray>()
+        };
+        let column: Box<dyn Array> = match type_of_time {
+            "date" => {
+                let day = |day: i64| i32::try_from(day).ok();
+                Box::new(
+                    self.times
+                        .iter()
+                        .map(|time| time.and_then(day))
+                        .collect::<Date32Array>(),
+                )
+            }
+            "timestamp with time zone" => Box::new(micros().with_timezone("UTC")),
+            _ => Box::new(micros()),
+        };
+        let days = dates::of_column(&*column, self.baseline.timezone());
+        let (scores, features): (Float64Array, Vec<Float64Array>) = (
+            self.scores.into(),
+            self.features.into_iter().map(Float64Array::from).collect(),
+        );
+        let rows = |labels| Columns {
+            days: &days,
+            labels,
+            scores: &scores,
+            features: &features,
+        };
+        if relabelled {
+            profiler.add(rows(&self.labels), -times)?;
+            return profiler.add(rows(&self.new_labels), times);
+        }
+        profiler.add(rows(&self.labels), times)
+    }
+}
+
+/// A date in days, or a timestamp in microseconds, from 1970-01-01.
+struct Moment(i64);
+
+impl<'a> FromSql<'a> for Moment {
+    fn from_sql(data_type: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        if *data_type == Type::DATE {
+            return Ok(Self(
+                i64::from(i32::from_sql(&Type::INT4, raw)?) + i64::from(EPOCH_DAYS),
+            ));
+        }
+        Ok(Self(
+            i64::from_sql(&Type::INT8, raw)?.saturating_add(EPOCH_MICROS),
+        ))
+    }
+
+    fn accepts(data_type: &Type) -> bool {
+        [Type::DATE, Type::TIMESTAMP, Type::TIMESTAMPTZ].contains(data_type)
+    }
+}

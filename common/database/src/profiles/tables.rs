@@ -1,0 +1,400 @@
+//! The tables of profiles and of what they are counted by.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::Key;
+use crate::definition::Table;
+use crate::retention::RETENTION;
+use crate::session::{Session, get};
+use crate::side_table::SideTable;
+use profile::profiles::{Baseline, FeatureCounts, LabelCounts, Profile, ScoreCounts};
+use runtime::retry::Trouble;
+
+pub(crate) const PROFILES: SideTable = SideTable {
+    name: "prediction_profiles",
+    comment: "What Alameda counts of the predictions, by model version, data version and day.",
+    columns: &[
+        (
+            "predictions_table",
+            "text NOT NULL",
+            "The table whose rows are counted.",
+        ),
+        (
+            "model_name",
+            "text NOT NULL",
+            "Registered name of the model.",
+        ),
+        ("model_version", "bigint NOT NULL", "Version of that model."),
+        (
+            "data_version",
+            "text NOT NULL",
+            "Data version that the rows were scored in.",
+        ),
+        (
+            "day",
+            "date",
+            "Day of the rows; null where there is no column of time.",
+        ),
+        ("rows", "bigint NOT NULL", "Rows in all."),
+        (
+            "labelled_rows",
+            "bigint NOT NULL",
+            "Rows whose label is known.",
+        ),
+        (
+            "unscored_rows",
+            "bigint NOT NULL",
+            "Rows without a prediction.",
+        ),
+        (
+            "true_negatives",
+            "bigint NOT NULL",
+            "Scored rows of the negative class below the model's threshold.",
+        ),
+        (
+            "false_positives",
+            "bigint NOT NULL",
+            "Scored rows of the negative class from the threshold on.",
+        ),
+        (
+            "false_negatives",
+            "bigint NOT NULL",
+            "Scored rows of the positive class below the threshold.",
+        ),
+        (
+            "true_positives",
+            "bigint NOT NULL",
+            "Scored rows of the positive class from the threshold on.",
+        ),
+        (
+            "unlabelled",
+            "bigint[] NOT NULL",
+            "Scored rows without a label, by cell of the score: see prediction_baselines.",
+        ),
+        (
+            "negatives",
+            "bigint[] NOT NULL",
+            "Scored rows of the negative class, by cell of the score.",
+        ),
+        (
+            "positives",
+            "bigint[] NOT NULL",
+            "Scored rows of the positive class, by cell of the score.",
+        ),
+        (
+            "unscored",
+            "bigint[] NOT NULL",
+            "Rows without a score: unlabelled, negative, positive.",
+        ),
+        (
+            "score_sums",
+            "bigint[] NOT NULL",
+            "Sum of the scores, times 2^30: unlabelled, negative, positive.",
+        ),
+        (
+            "score_squares",
+            "bigint[] NOT NULL",
+            "Sum of their squares, times 2^30.",
+        ),
+        (
+            "features",
+            "jsonb NOT NULL",
+            "By feature: nulls and the like, sums of (value - center) / scale, times 2^50, and rows by cell.",
+        ),
+    ],
+    key: "UNIQUE NULLS NOT DISTINCT (predictions_table, model_name, model_version, data_version, day)",
+};
+/// Columns of the key, which come first.
+const PROFILE_KEY: usize = 5;
+
+const BASELINES: SideTable = SideTable {
+    name: "prediction_baselines",
+    comment: "What prediction_profiles are counted by, and compared with: the cells, and the training data in them.",
+    columns: &[
+        (
+            "predictions_table",
+            "text NOT NULL",
+            "The table whose rows are counted.",
+        ),
+        (
+            "model_name",
+            "text NOT NULL",
+            "Registered name of the model.",
+        ),
+        ("model_version", "bigint NOT NULL", "Version of that model."),
+        (
+            "threshold",
+            "double precision NOT NULL",
+            "Probability from which the positive class is predicted.",
+        ),
+        (
+            "score_cuts",
+            "double precision[] NOT NULL",
+            "What cuts the cells of the score, as width_bucket takes it.",
+        ),
+        (
+            "baseline",
+            "jsonb NOT NULL",
+            "Cuts, centre and scale of every feature, and the training data in the same cells.",
+        ),
+    ],
+    key: "PRIMARY KEY (predictions_table, model_name, model_version)",
+};
+
+/// Makes the tables when they are missing.
+pub(super) async fn ensure(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
+    PROFILES.ensure(session, table).await?;
+    BASELINES.ensure(session, table).await
+}
+
+/// What the profiles of each version of a model are counted by.
+pub(crate) async fn baselines(
+    session: &Session<'_>,
+    table: &Table,
+    model_name: &str,
+) -> Result<BTreeMap<i64, Arc<Baseline>>, Trouble> {
+    let sql = format!(
+        "SELECT model_version, baseline::text FROM {} WHERE predictions_table = $1 AND model_name = $2",
+        BASELINES.beside(table)
+    );
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&table.name, Type::TEXT), (&model_name, Type::TEXT)];
+    let mut baselines = BTreeMap::new();
+    for row in session
+        .query("reading the baselines", &sql, &parameters)
+        .await?
+    {
+        let (version, text): (i64, String) = (get(&row, 0)?, get(&row, 1)?);
+        // One that was written by another version of the code is as good as none.
+        match serde_json::from_str::<Baseline>(&text) {
+            Ok(baseline) => drop(baselines.insert(version, Arc::new(baseline))),
+            Err(error) => tracing::warn!(
+                "the baseline of {model_name} version {version} can't be read: {error}"
+            ),
+        }
+    }
+    Ok(baselines)
+}
+
+/// Says what the profiles of a version are counted by.
+pub(super) async fn set_baseline(
+    session: &Session<'_>,
+    table: &Table,
+    model_name: &str,
+    version: i64,
+    baseline: &Baseline,
+) -> Result<(), Trouble> {
+    let text = serde_json::to_string(baseline)
+        .context("writing a baseline")
+        .map_err(Trouble::Lasting)?;
+    let sql = format!(
+        "INSERT INTO {} (predictions_table, model_name, model_version, threshold, score_cuts, baseline) \
+         VALUES ($1, $2, $3, $4, $5, $6::text::jsonb) ON CONFLICT (predictions_table, model_name, model_version) \
+         DO UPDATE SET threshold = excluded.threshold, score_cuts = excluded.score_cuts, baseline = excluded.baseline",
+        BASELINES.beside(table)
+    );
+    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&table.name, Type::TEXT),
+        (&model_name, Type::TEXT),
+        (&version, Type::INT8),
+        (&baseline.threshold, Type::FLOAT8),
+        (&baseline.score.cuts, Type::FLOAT8_ARRAY),
+        (&text, Type::TEXT),
+    ];
+    session
+        .execute("writing a baseline", &sql, &parameters)
+        .await
+        .map(drop)
+}
+
+/// Forgets all profiles of a model version.
+pub(super) async fn clear_version(
+    session: &Session<'_>,
+    table: &Table,
+    model_name: &str,
+    version: i64,
+) -> Result<(), Trouble> {
+    let sql = format!(
+        "DELETE FROM {} WHERE predictions_table = $1 AND model_name = $2 AND model_version = $3",
+        PROFILES.beside(table)
+    );
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+        (&table.name, Type::TEXT),
+        (&model_name, Type::TEXT),
+        (&version, Type::INT8),
+    ];
+    session
+        .execute("clearing profiles", &sql, &parameters)
+        .await
+        .map(drop)
+}
+
+/// Forgets all profiles, but for those of days that retention has dropped.
+pub(super) async fn clear(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
+    ensure(session, table).await?;
+    let mut sql = format!(
+        "DELETE FROM {} AS profile WHERE predictions_table = $1",
+        PROFILES.beside(table)
+    );
+    if RETENTION.exists(session, table).await? {
+        sql += &format!(
+            " AND NOT EXISTS (SELECT FROM {} AS dropped WHERE dropped.predictions_table = profile.predictions_table \
+             AND dropped.model_name = profile.model_name AND profile.day < dropped.first_day)",
+            RETENTION.beside(table)
+        );
+    }
+    session
+        .execute("clearing profiles", &sql, &[(&table.name, Type::TEXT)])
+        .await
+        .map(drop)
+}
+
+/// The columns that make a [`Profile`].
+pub(crate) const NUMBERS: &str =
+    "unlabelled, negatives, positives, unscored, score_sums, score_squares, features::text";
+
+/// The profiles of the given days, and the one without a day.
+pub(super) async fn profiles(
+    session: &Session<'_>,
+    table: &Table,
+    key: &Key<'_>,
+    days: &[NaiveDate],
+    baseline: &Baseline,
+) -> Result<BTreeMap<Option<NaiveDate>, Profile>, Trouble> {
+    let sql = format!(
+        "SELECT day, {NUMBERS} FROM {} \
+         WHERE predictions_table = $1 AND model_name = $2 AND model_version = $3 AND data_version = $4 \
+         AND (day = ANY ($5) OR day IS NULL)",
+        PROFILES.beside(table)
+    );
+    let mut parameters = key.parameters().to_vec();
+    parameters.push((&days, Type::DATE_ARRAY));
+    let rows = session.query("reading profiles", &sql, &parameters).await?;
+    // One that can't be read counts as none: the rows are then counted anew.
+    let readable =
+        |row: &Row| Ok(profile(row, baseline)?.unwrap_or_else(|| Profile::new(baseline)));
+    rows.iter()
+        .map(|row| Ok((get(row, 0)?, readable(row)?)))
+        .collect()
+}
+
+/// The profile in columns 1 to 7 of a row, as [`NUMBERS`] names them; `None` when a person has made it unreadable.
+pub(crate) fn profile(row: &Row, baseline: &Baseline) -> Result<Option<Profile>, Trouble> {
+    let numbers = |index: usize| get::<Vec<i64>>(row, index);
+    let (unscored, sums, squares) = (numbers(4)?, numbers(5)?, numbers(6)?);
+    let number = |numbers: &[i64], label: usize| numbers.get(label).copied().unwrap_or(0);
+    let counts = |label: usize, cells: Vec<i64>| LabelCounts {
+        unscored: number(&unscored, label),
+        sum: number(&sums, label),
+        squares: number(&squares, label),
+        cells,
+    };
+    let score = ScoreCounts {
+        unlabelled: counts(0, numbers(1)?),
+        negative: counts(1, numbers(2)?),
+        positive: counts(2, numbers(3)?),
+    };
+    let mut features: BTreeMap<String, FeatureCounts> =
+        serde_json::from_str(&get::<String>(row, 7)?).unwrap_or_default();
+    let in_order = baseline
+        .features
+        .iter()
+        .map(|feature| features.remove(&feature.name).unwrap_or_default());
+    let profile = Profile {
+        features: in_order.collect(),
+        score,
+    };
+    Ok(Some(profile).filter(|profile| profile.is_sound(baseline)))
+}
+
+/// Puts a profile in the place of the one of its day; one of no rows is removed.
+pub(super) async fn write(
+    session: &Session<'_>,
+    table: &Table,
+    key: &Key<'_>,
+    day: Option<NaiveDate>,
+    profile: &Profile,
+    baseline: &Baseline,
+) -> Result<(), Trouble> {
+    let table = PROFILES.beside(table);
+    let mut parameters = key.parameters().to_vec();
+    parameters.push((&day, Type::DATE));
+    if profile.rows() == 0 {
+        let sql = format!(
+            "DELETE FROM {table} WHERE predictions_table = $1 AND model_name = $2 AND model_version = $3 \
+             AND data_version = $4 AND day IS NOT DISTINCT FROM $5"
+        );
+        return session
+            .execute("removing a profile", &sql, &parameters)
+            .await
+            .map(drop);
+    }
+    let confusion = baseline.confusion(&profile.score);
+    let counts = [
+        profile.rows(),
+        profile.labelled_rows(),
+        profile.unscored_rows(),
+        confusion.true_negatives as i64,
+        confusion.false_positives as i64,
+        confusion.false_negatives as i64,
+        confusion.true_positives as i64,
+    ];
+    parameters.extend(
+        counts
+            .iter()
+            .map(|count| (count as &(dyn ToSql + Sync), Type::INT8)),
+    );
+    let labels = [
+        &profile.score.unlabelled,
+        &profile.score.negative,
+        &profile.score.positive,
+    ];
+    let of_labels = |number: fn(&LabelCounts) -> i64| labels.map(number).to_vec();
+    let numbers: [Vec<i64>; 3] = [
+        of_labels(|counts| counts.unscored),
+        of_labels(|counts| counts.sum),
+        of_labels(|counts| counts.squares),
+    ];
+    let arrays = labels
+        .into_iter()
+        .map(|counts| &counts.cells)
+        .chain(&numbers);
+    parameters.extend(arrays.map(|array| (array as &(dyn ToSql + Sync), Type::INT8_ARRAY)));
+    let features: BTreeMap<&str, &FeatureCounts> = baseline
+        .features
+        .iter()
+        .map(|feature| feature.name.as_str())
+        .zip(&profile.features)
+        .collect();
+    let features = serde_json::to_string(&features)
+        .context("writing a profile")
+        .map_err(Trouble::Lasting)?;
+    parameters.push((&features, Type::TEXT));
+
+    let names = PROFILES.names();
+    let values: Vec<String> = (1..names.len())
+        .map(|number| format!("${number}"))
+        .collect();
+    let updates: Vec<String> = names[PROFILE_KEY..]
+        .iter()
+        .map(|name| format!("{name} = excluded.{name}"))
+        .collect();
+    let sql = format!(
+        "INSERT INTO {table} ({}) VALUES ({}, ${}::text::jsonb) ON CONFLICT ({}) DO UPDATE SET {}",
+        names.join(", "),
+        values.join(", "),
+        names.len(),
+        names[..PROFILE_KEY].join(", "),
+        updates.join(", ")
+    );
+    session
+        .execute("writing a profile", &sql, &parameters)
+        .await
+        .map(drop)
+}

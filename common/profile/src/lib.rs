@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+
+pub mod days;
+pub mod drift;
+pub mod profiles;
+pub mod reference;

@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+pub mod failure;
+pub mod retry;
+pub mod step;
+pub mod threads;
+pub mod work;

@@ -1,0 +1,462 @@
+//! Every setting of every step, once: its flag, its variable, its default, and what it may be.
+//!
+//! A step flattens the groups that it reads into the flags of its verbs. [`wrong`] looks at all of
+//! them, so that the first step of a workflow refuses what a later one could not use:
+//!
+//! ```text
+//! 2 settings are wrong: HOLDOUT is `10%`: give first-shard, ...; PSI_WARN is `0,1`: give ...
+//! ```
+
+pub mod monitored;
+mod parsers;
+mod program;
+pub mod published;
+#[cfg(test)]
+mod tests;
+mod wrong;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::builder::FalseyValueParser;
+use clap::{Arg, Args, Command, FromArgMatches, ValueEnum};
+
+use crate::monitored::MonitorColumns;
+use catalog::selection::PredictShards;
+use learn::metrics::Metric;
+use learn::model::{ClassWeight, LOGISTIC_REGRESSION};
+use profile::drift::Thresholds;
+use runtime::failure::Failure;
+use runtime::step::with_shared;
+use store::RawArgs;
+use table::categories::SegmentColumns;
+use table::dataset::HoldoutRule;
+
+pub use program::{main, main_with};
+pub use wrong::{ConfigMapKeys, is_known, refusal, wrong};
+
+use parsers::{
+    class_weight, connections, family, from_zero, glob, name_in_postgres, not_negative, number,
+    positive, predict_glob, probability,
+};
+
+/// The variables that describe a database. They are no flags: command lines are seen by others.
+pub const DATABASE_VARIABLES: [&str; 8] = [
+    "DATABASE_URL",
+    "PGHOST",
+    "PGPORT",
+    "PGUSER",
+    "PGPASSWORD",
+    "PGDATABASE",
+    "PGSSLMODE",
+    "PGSSLROOTCERT",
+];
+
+/// Secrets that steps read beside those of the object store, MLflow and the database.
+const SECRETS: [&str; 5] = [
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "NOTIFY_URL",
+    "DASHBOARD_PASSWORD",
+];
+
+/// Where a configuration lies.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// Folder with dataset.json and features.sql, for train
+    #[arg(long, env = CONFIG_DIR.0, default_value = CONFIG_DIR.1)]
+    pub config_dir: PathBuf,
+}
+
+/// Variable and default of the folder where the ConfigMap is mounted.
+pub(crate) const CONFIG_DIR: (&str, &str) = ("ALAMEDA_CONFIG", "/config");
+
+/// How raw training files are prepared.
+#[derive(Clone, Debug, Args)]
+pub struct PreparationArgs {
+    /// Raw training files (.parquet, .csv, .csv.gz or .csv.zst)
+    #[arg(long, env = "TRAIN_GLOB", default_value = "train/*.parquet", value_parser = glob)]
+    pub train_glob: String,
+
+    /// Rows held out of training: first-shard, fraction=0.1 or after=2024-10-01
+    #[arg(long, env = "HOLDOUT", default_value = "first-shard")]
+    pub holdout: HoldoutRule,
+
+    /// What to do with a raw file that breaks the data contract
+    #[arg(long, env = "ON_BAD_SHARD", default_value = "fail")]
+    pub on_bad_shard: OnBadShard,
+
+    /// Raw files that quarantine may leave out
+    #[arg(long, env = "MAX_BAD_SHARDS", default_value = "0", value_parser = parsers::count)]
+    pub max_bad_shards: usize,
+}
+
+/// What to do with a raw file that breaks the data contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnBadShard {
+    /// End the run.
+    Fail,
+    /// Leave it out, and name it in the manifest.
+    Quarantine,
+}
+
+/// How a model is fitted.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct TrainingArgs {
+    /// Model family
+    #[arg(long, env = "MODEL_FAMILY", default_value = LOGISTIC_REGRESSION, value_parser = family)]
+    pub family: String,
+    /// Inverse strength of the L2 penalty
+    #[arg(long, env = "MODEL_C", default_value_t = 1.0, value_parser = positive)]
+    pub c: f64,
+    /// Weights of the classes: balanced or none
+    #[arg(long, env = "MODEL_CLASS_WEIGHT", default_value = "balanced", value_parser = class_weight)]
+    pub class_weight: ClassWeight,
+    /// Newton steps at most
+    #[arg(
+        long,
+        env = "MODEL_MAX_ITER",
+        default_value_t = 1000,
+        value_parser = parsers::from_one
+    )]
+    pub max_iter: u32,
+    /// Newton steps go on while a component of the gradient is larger
+    #[arg(long, env = "MODEL_TOL", default_value_t = 1e-10, value_parser = positive)]
+    pub tol: f64,
+    /// Probability from which the positive class is predicted
+    #[arg(long, env = "MODEL_THRESHOLD", default_value_t = 0.5, value_parser = probability)]
+    pub threshold: f64,
+}
+
+/// Columns that rows are divided by.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct SegmentsArgs {
+    /// Ignored columns that training profiles and scored rows carry, so that a report divides by them:
+    /// names with a comma between, none, or without it the first 4 of texts and booleans with at most
+    /// 50 values in training
+    #[arg(long, env = "SEGMENT_COLUMNS", default_value = "")]
+    pub segment_columns: SegmentColumns,
+}
+
+/// When a candidate becomes the champion.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct GateArgs {
+    /// What a refused candidate means: soft goes on with the champion, hard fails
+    #[arg(long, env = "GATE", default_value = "soft")]
+    pub gate: GateMode,
+    /// Holdout metric that is compared
+    #[arg(long, env = "GATE_METRIC", default_value = "roc_auc")]
+    pub gate_metric: Metric,
+    /// The least that any champion must reach; the most, for log_loss and brier
+    #[arg(long, env = "GATE_FLOOR", default_value_t = 0.6, value_parser = number)]
+    pub gate_floor: f64,
+    /// How much worse than the champion still counts as not inferior
+    #[arg(long, env = "GATE_MARGIN", default_value_t = 0.005, value_parser = not_negative)]
+    pub gate_margin: f64,
+    /// Days whose champions the candidate must not be worse than either; 0 compares with the current
+    /// one alone
+    #[arg(long, env = "GATE_WINDOW", default_value_t = 90, value_parser = parsers::days)]
+    pub gate_window: u32,
+}
+
+/// What a refused candidate means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GateMode {
+    /// The step succeeds, and the champion stays.
+    Soft,
+    /// The step fails.
+    Hard,
+}
+
+/// Which model scores which raw files.
+#[derive(Clone, Debug, Args)]
+pub struct ScoringArgs {
+    /// Which version scores: an alias, or a version number
+    #[arg(long, env = "MODEL_REF", default_value = "champion")]
+    pub model_ref: String,
+    /// Raw files to score; may hold {data-version}, and must for a backfill
+    #[arg(long, env = "PREDICT_GLOB", default_value = "predict/*.parquet", value_parser = predict_glob)]
+    pub predict_glob: String,
+}
+
+/// Which of the raw files are scored.
+#[derive(Clone, Debug, Args)]
+pub struct SelectionArgs {
+    /// Whether all raw files are scored, or only those in no earlier results of this model name
+    #[arg(long, env = "PREDICT_SHARDS", default_value = "all")]
+    pub predict_shards: PredictShards,
+}
+
+/// Labels that come later than predictions.
+#[derive(Clone, Debug, Args)]
+pub struct LabelsArgs {
+    /// Raw files of later labels: id, time, target; the last file name wins
+    #[arg(long, env = "LABELS_GLOB", default_value = "labels/*.parquet", value_parser = glob)]
+    pub labels_glob: String,
+}
+
+/// Which table holds the predictions.
+#[derive(Clone, Debug, Args)]
+pub struct TableArgs {
+    /// Schema of the tables in Postgres; it must exist
+    #[arg(
+        long,
+        env = "DATABASE_SCHEMA",
+        default_value = "public",
+        value_parser = name_in_postgres
+    )]
+    pub database_schema: String,
+    /// Table of the predictions in Postgres; it is made when it is missing
+    #[arg(
+        long,
+        env = "PREDICTIONS_TABLE",
+        default_value = "predictions",
+        value_parser = name_in_postgres
+    )]
+    pub predictions_table: String,
+    /// Whether the table is made in partitions of a month each
+    #[arg(long, env = "PREDICTIONS_PARTITION", default_value = "none")]
+    pub predictions_partition: PartitionBy,
+}
+
+/// How the table of predictions is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PartitionBy {
+    /// In one piece.
+    #[default]
+    None,
+    /// By the month of the column of time, which for instants is that of UTC.
+    Month,
+}
+
+/// How long published rows are kept.
+#[derive(Clone, Debug, Args)]
+pub struct RetentionArgs {
+    /// Days after which rows of the model are dropped by their time; without it all are kept
+    #[arg(long, env = "RETENTION_DAYS", value_parser = parsers::from_one)]
+    pub retention_days: Option<u32>,
+}
+
+/// What decides a verdict.
+#[derive(Clone, Debug, Args)]
+pub struct JudgeArgs {
+    /// Population stability index from which to warn
+    #[arg(long, env = "PSI_WARN", default_value_t = Thresholds::default().warn, value_parser = from_zero)]
+    pub psi_warn: f64,
+    /// Population stability index from which to alert
+    #[arg(long, env = "PSI_ALERT", default_value_t = Thresholds::default().alert, value_parser = from_zero)]
+    pub psi_alert: f64,
+    /// Rows below which the verdict is insufficient-data
+    #[arg(
+        long,
+        env = "MIN_ROWS",
+        default_value_t = Thresholds::default().min_rows,
+        value_parser = parsers::count_u64
+    )]
+    pub min_rows: u64,
+    /// Columns that the verdict is on: x1,x2 for these alone, -x1,-x2 for all but these; score is one
+    /// too
+    #[arg(
+        long,
+        env = "MONITOR_COLUMNS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    pub monitor_columns: MonitorColumns,
+}
+
+impl JudgeArgs {
+    /// The thresholds.
+    ///
+    /// # Errors
+    /// An alert below the warning: exit 2.
+    pub fn thresholds(&self) -> Result<Thresholds> {
+        if self.psi_alert < self.psi_warn {
+            return Err(Failure::usage(format!(
+                "PSI_ALERT (--psi-alert) is {}, below PSI_WARN (--psi-warn), which is {}: \
+                 an alert is worse than a warning",
+                self.psi_alert, self.psi_warn
+            )));
+        }
+        Ok(Thresholds {
+            warn: self.psi_warn,
+            alert: self.psi_alert,
+            min_rows: self.min_rows,
+        })
+    }
+}
+
+/// What a report does beside being written.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// From which verdict on to fail, with exit code 11, after the report is written
+    #[arg(long, env = "REPORT_FAIL_ON", default_value = "never")]
+    pub fail_on: FailOn,
+}
+
+/// From which verdict on the step fails, after the report is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// When the verdict is alert.
+    Alert,
+    /// When it is warn or alert.
+    Warn,
+    /// Never: the verdict is for others to act on.
+    Never,
+}
+
+/// Which ends of a workflow a webhook gets.
+#[derive(Clone, Debug, Args)]
+pub struct NotifyArgs {
+    /// Which ends are told to the webhook whose URL is in NOTIFY_URL
+    #[arg(long, env = "NOTIFY_ON", default_value = "failure")]
+    pub notify_on: NotifyOn,
+    /// How they are told: json for programs, slack for Slack and what understands its messages
+    #[arg(long, env = "NOTIFY_FORMAT", default_value = "json")]
+    pub notify_format: NotifyFormat,
+}
+
+/// Which ends are told to the webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NotifyOn {
+    /// Every end.
+    Always,
+    /// Every end but success.
+    Failure,
+    /// None.
+    Never,
+}
+
+/// How a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NotifyFormat {
+    /// Fields, for programs.
+    Json,
+    /// A text, for Slack and what understands its messages.
+    Slack,
+}
+
+/// Where the dashboard listens, and to whom.
+#[derive(Clone, Debug, Args)]
+pub struct DashboardArgs {
+    /// Address and port to listen on; 0.0.0.0:8501 lets in other machines
+    #[arg(long, env = "DASHBOARD_BIND", default_value = "127.0.0.1:8501", value_parser = parsers::address)]
+    pub bind: SocketAddr,
+    /// Connections to Postgres at most
+    #[arg(long, env = "DASHBOARD_CONNECTIONS", default_value_t = 4, value_parser = connections)]
+    pub connections: usize,
+    /// Header in which a proxy in front names the user; without it a request is refused
+    #[arg(long, env = "DASHBOARD_USER_HEADER")]
+    pub user_header: Option<String>,
+    /// User that a browser asks for, with the password in the variable DASHBOARD_PASSWORD
+    #[arg(long, env = "DASHBOARD_USER")]
+    pub user: Option<String>,
+    /// Tables that are shown, with a comma between; without it the one of --predictions-table
+    #[arg(long, env = "PREDICTIONS_TABLES", value_delimiter = ',')]
+    pub predictions_tables: Vec<String>,
+}
+
+/// Where runs and models are kept: in an MLflow server, or in the store when there is none.
+///
+/// Secrets are no flags, because command lines are seen by others: a user and a password are read from
+/// `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, a token instead of them from
+/// `MLFLOW_TRACKING_TOKEN`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Tracking options")]
+pub struct TrackingArgs {
+    /// Address of an MLflow server that keeps runs and models [default: the store keeps them]
+    #[arg(
+        long = "tracking-uri",
+        value_name = "URL",
+        env = "MLFLOW_TRACKING_URI",
+        hide_env_values = true
+    )]
+    pub uri: Option<String>,
+    /// MLflow experiment of the runs [default: the model's name]
+    #[arg(
+        long = "experiment",
+        value_name = "NAME",
+        env = "MLFLOW_EXPERIMENT_NAME"
+    )]
+    pub experiment: Option<String>,
+    /// Take any certificate of the MLflow server: for tests only
+    #[arg(
+        long = "tracking-insecure-tls",
+        env = "MLFLOW_TRACKING_INSECURE_TLS",
+        value_parser = FalseyValueParser::new()
+    )]
+    pub insecure_tls: bool,
+    /// File of certificates that the MLflow server's is trusted by
+    #[arg(
+        long = "tracking-server-cert-path",
+        value_name = "FILE",
+        env = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+    )]
+    pub server_cert_path: Option<PathBuf>,
+}
+
+impl TrackingArgs {
+    /// The address of the MLflow server; `None` where there is none, and an empty variable means none.
+    pub fn uri(&self) -> Option<&str> {
+        let uri = self.uri.as_deref().map(str::trim);
+        uri.filter(|uri| !uri.is_empty())
+    }
+}
+
+/// The flags of every group, each with its variable.
+pub fn all() -> Vec<Arg> {
+    let command = Command::new("settings");
+    let command = with_shared(command);
+    let command = RawArgs::augment_args(command);
+    let command = ConfigArgs::augment_args(command);
+    let command = PreparationArgs::augment_args(command);
+    let command = TrainingArgs::augment_args(command);
+    let command = SegmentsArgs::augment_args(command);
+    let command = GateArgs::augment_args(command);
+    let command = ScoringArgs::augment_args(command);
+    let command = SelectionArgs::augment_args(command);
+    let command = LabelsArgs::augment_args(command);
+    let command = TableArgs::augment_args(command);
+    let command = RetentionArgs::augment_args(command);
+    let command = JudgeArgs::augment_args(command);
+    let command = ReportArgs::augment_args(command);
+    let command = NotifyArgs::augment_args(command);
+    let command = DashboardArgs::augment_args(command);
+    let command = TrackingArgs::augment_args(command);
+    command.get_arguments().cloned().collect()
+}
+
+/// Whether a database is described.
+pub fn has_database(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
+    is_set("DATABASE_URL") || is_set("PGHOST")
+}
+
+/// A group of settings by their variables alone; `None` when one of them is wrong.
+pub(crate) fn group<A: Args + FromArgMatches>(
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Option<A> {
+    let command = A::augment_args(Command::new("settings").no_binary_name(true));
+    let given = command.get_arguments().filter_map(|flag| {
+        let value = variable(flag.get_env()?.to_str()?)?.into_string().ok()?;
+        let is_given = !value.is_empty();
+        is_given.then_some(format!("--{}={value}", flag.get_long()?))
+    });
+    let given: Vec<String> = given.collect();
+    let command = command.mut_args(|flag| flag.env(None::<&'static str>));
+    A::from_arg_matches(&command.try_get_matches_from(given).ok()?).ok()
+}
+
+/// Settings that are right each for itself, and contradict each other.
+///
+/// # Errors
+/// Exit 2, with the names of both.
+fn contradiction(variable: impl Fn(&str) -> Option<OsString>) -> Result<()> {
+    match group::<JudgeArgs>(variable) {
+        Some(judge) => judge.thresholds().map(drop),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,113 @@
+//! Which columns the verdict is on.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::Result;
+use runtime::failure::Failure;
+
+/// What the score is called among the columns.
+pub const SCORE: &str = "score";
+
+/// Which columns the verdict is on, as the setting `MONITOR_COLUMNS` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MonitorColumns {
+    /// All.
+    #[default]
+    All,
+    /// These alone.
+    Only(Vec<String>),
+    /// All but these.
+    AllBut(Vec<String>),
+}
+
+impl FromStr for MonitorColumns {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Ok(Self::All);
+        }
+        let names: Vec<&str> = text.split(',').map(str::trim).collect();
+        let left_out: Vec<&str> = names
+            .iter()
+            .filter_map(|name| name.strip_prefix('-'))
+            .map(str::trim)
+            .collect();
+        if names.iter().chain(&left_out).any(|name| name.is_empty()) {
+            return Err("a name is empty: give x1,x2 or -x1,-x2".to_owned());
+        }
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        match left_out.len() {
+            0 => Ok(Self::Only(owned(&names))),
+            all if all == names.len() => Ok(Self::AllBut(owned(&left_out))),
+            _ => Err(
+                "some names begin with - and some do not: name the columns that are judged, such as x1,x2, or \
+                 those that are not, such as -x1,-x2"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for MonitorColumns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => Ok(()),
+            Self::Only(names) => f.write_str(&names.join(",")),
+            Self::AllBut(names) => write!(f, "-{}", names.join(",-")),
+        }
+    }
+}
+
+impl MonitorColumns {
+    /// Whether the verdict is on a column.
+    pub fn judges(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.iter().any(|of| of == name),
+            Self::AllBut(names) => !names.iter().any(|of| of == name),
+        }
+    }
+
+    /// # Errors
+    /// A name that no column has: exit 2, with what there is.
+    pub fn check(&self, columns: &[String]) -> Result<()> {
+        let (Self::Only(names) | Self::AllBut(names)) = self else {
+            return Ok(());
+        };
+        match names.iter().find(|name| !columns.contains(name)) {
+            None => Ok(()),
+            Some(unknown) => Err(Failure::usage(format!(
+                "--monitor-columns (MONITOR_COLUMNS) names {unknown:?}, which is no column of this model: there are {}",
+                columns.join(", ")
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_are_judged_or_those_that_are_not() {
+        for (text, judged) in [
+            ("", [true, true, true]),
+            (" x1 , score", [true, false, true]),
+            ("-x1,-x2", [false, false, true]),
+        ] {
+            let columns: MonitorColumns = text.parse().unwrap();
+            let found = ["x1", "x2", "score"].map(|name| columns.judges(name));
+            assert_eq!(found, judged, "{text}");
+            assert_eq!(columns.to_string().parse(), Ok(columns));
+        }
+        for (text, why) in [
+            ("x1,-x2", "some names begin with -"),
+            ("x1,,x2", "empty"),
+            ("-", "empty"),
+        ] {
+            assert!(text.parse::<MonitorColumns>().unwrap_err().contains(why));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Which columns scoring and publishing add, and what a table of predictions in Postgres can hold.
+//! Decided from names and types alone, so that the first step of a workflow refuses what the last
+//! one could not do.
+
+use std::ffi::OsString;
+
+use crate::{PartitionBy, RetentionArgs, TableArgs};
+use catalog::manifest::Column;
+use catalog::manifest::Role;
+use runtime::failure::Failure;
+use table::dataset::Dataset;
+
+/// Bytes that Postgres keeps of a name; it cuts longer ones without a word.
+pub const NAME_BYTES: usize = 63;
+/// What scoring adds to the columns of the data, with its type; an empty one is the target's.
+pub const ADDED_BY_SCORING: [(&str, &str); 5] = [
+    ("prediction", ""),
+    ("probability", "Float64"),
+    ("model_name", "Utf8"),
+    ("model_version", "Int64"),
+    ("data_version", "Utf8"),
+];
+/// What publishing adds.
+pub const SCORED_AT: &str = "scored_at";
+
+/// Columns that every table of Postgres has of itself.
+const SYSTEM_COLUMNS: [&str; 6] = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
+/// Columns of a table at most.
+const COLUMNS: usize = 1600;
+
+/// Whether Postgres keeps a name as it is.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_name(name: &str) -> Result<(), String> {
+    match name {
+        _ if name.is_empty() => Err("the name is empty".to_owned()),
+        _ if name.contains('\0') => Err(format!("{name:?} holds a zero byte")),
+        _ if name.len() > NAME_BYTES => Err(format!(
+            "{name:?} has {} bytes, and Postgres keeps {NAME_BYTES} bytes of a name",
+            name.len()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether scored rows and their table can have a column of that name beside their own.
+pub fn can_hold(name: &str) -> bool {
+    !is_added(name) && check_column(name).is_ok()
+}
+
+fn is_added(name: &str) -> bool {
+    ADDED_BY_SCORING.iter().any(|(added, _)| name == *added)
+}
+
+/// The columns of scored rows: ids, time, target and features of the prepared ones, what is
+/// carried, and what scoring adds.
+///
+/// # Errors
+/// A column that has the name of one that is added, and no target: exit 2.
+pub fn scored_columns(prepared: &[Column], carried: Vec<Column>) -> anyhow::Result<Vec<Column>> {
+    let with_role = |role| prepared.iter().filter(move |column| column.role == role);
+    let roles = [Role::Id, Role::Time, Role::Target, Role::Feature];
+    let kept = roles.into_iter().flat_map(with_role).cloned();
+    let mut columns: Vec<Column> = kept.chain(carried).collect();
+    if let Some(taken) = columns.iter().find(|column| is_added(&column.name)) {
+        return Err(Failure::usage(format!(
+            "column {:?} of the data has the name of a column that scoring adds: \
+             give it another name in features.sql",
+            taken.name
+        )));
+    }
+    let target = with_role(Role::Target)
+        .next()
+        .ok_or_else(|| Failure::usage("the rows have no target column"))?;
+    let type_of_target = target.data_type.clone();
+    columns.extend(ADDED_BY_SCORING.map(|(name, data_type)| Column {
+        name: name.to_owned(),
+        data_type: match data_type {
+            "" => type_of_target.clone(),
+            data_type => data_type.to_owned(),
+        },
+        role: Role::Ignored,
+    }));
+    Ok(columns)
+}
+
+/// Whether a table can hold scored rows.
+///
+/// # Errors
+/// Every column that it can't have, by name, and too many of them: exit 2.
+pub fn check(scored: &[Column]) -> anyhow::Result<()> {
+    const SHOWN: usize = 10;
+    let mut problems: Vec<String> = scored
+        .iter()
+        .filter_map(|column| check_column(&column.name).err())
+        .collect();
+    problems.extend(check_size(scored).err());
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let more = problems.len().saturating_sub(SHOWN);
+    problems.truncate(SHOWN);
+    if more > 0 {
+        problems.push(format!("and {more} more"));
+    }
+    Err(Failure::usage(format!(
+        "these predictions can't be published in Postgres: {}",
+        problems.join("; ")
+    )))
+}
+
+/// Whether the contract has the column of time that partitions and retention go by.
+///
+/// # Errors
+/// None, where a setting needs it: exit 2.
+pub fn check_time(
+    dataset: &Dataset,
+    variable: impl Fn(&str) -> Option<OsString> + Copy,
+) -> anyhow::Result<()> {
+    if dataset.time().is_some() {
+        return Ok(());
+    }
+    let table = crate::group::<TableArgs>(variable);
+    let retention = crate::group::<RetentionArgs>(variable);
+    let setting = match (table, retention.and_then(|kept| kept.retention_days)) {
+        (Some(table), _) if table.predictions_partition == PartitionBy::Month => {
+            "PREDICTIONS_PARTITION=month"
+        }
+        (_, Some(_)) => "RETENTION_DAYS",
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(format!(
+        "{setting} needs a column with the role time, and dataset.json has none: \
+         give a column that role, or leave the setting out"
+    )))
+}
+
+/// The columns that a model's rows are prepared to, as far as names tell: ids, time, target and
+/// features.
+pub fn prepared_columns(dataset: &Dataset, features: &[String]) -> Vec<Column> {
+    let column = |name: &String, data_type: String, role| Column {
+        name: name.clone(),
+        data_type,
+        role,
+    };
+    let given = dataset.columns.iter().filter_map(|of| match of.role {
+        Role::Id | Role::Time | Role::Target => Some(column(
+            &of.name,
+            of.column_type.data_type().to_string(),
+            of.role,
+        )),
+        _ => None,
+    });
+    let features = features
+        .iter()
+        .map(|name| column(name, "Float64".to_owned(), Role::Feature));
+    given.chain(features).collect()
+}
+
+/// Refuses what publishing would, where a database is described.
+///
+/// # Errors
+/// Those of [`scored_columns`] in any case, and those of [`check`] and [`check_time`]: exit 2.
+pub fn check_early(prepared: &[Column], dataset: &Dataset) -> anyhow::Result<()> {
+    let scored = scored_columns(prepared, Vec::new())?;
+    let variable = |name: &str| std::env::var_os(name);
+    if crate::has_database(variable) {
+        check(&scored)?;
+        check_time(dataset, variable)?;
+    }
+    Ok(())
+}
+
+fn check_column(name: &str) -> Result<(), String> {
+    const ADVICE: &str = "give it another name in features.sql";
+    check_name(name).map_err(|text| format!("column {text}: {ADVICE}"))?;
+    if SYSTEM_COLUMNS.contains(&name) {
+        return Err(format!(
+            "column {name:?} has the name of a column that every table of Postgres has of itself: \
+             {ADVICE}"
+        ));
+    }
+    if name == SCORED_AT {
+        return Err(format!(
+            "column {name:?} has the name of a column that publishing adds: {ADVICE}"
+        ));
+    }
+    Ok(())
+}
+
+fn check_size(scored: &[Column]) -> Result<(), String> {
+    // Beside the columns of the rows there is `scored_at`.
+    let count = scored.len() + 1;
+    if count > COLUMNS {
+        return Err(format!(
+            "there are {count} columns, and a table of Postgres has {COLUMNS} at most: leave some \
+             out of features.sql, or publish nothing (without DATABASE_URL and PGHOST predictions \
+             stay parquet)"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(names: impl IntoIterator<Item = String>, data_type: &str) -> Vec<Column> {
+        let column = |name, data_type: &str, role| Column {
+            name,
+            data_type: data_type.to_owned(),
+            role,
+        };
+        let mut columns = vec![
+            column("id".to_owned(), "Int64", Role::Id),
+            column("y".to_owned(), "Int64", Role::Target),
+        ];
+        let features = names.into_iter();
+        columns.extend(features.map(|name| column(name, data_type, Role::Feature)));
+        columns
+    }
+
+    fn refusal(prepared: &[Column]) -> String {
+        let scored = scored_columns(prepared, Vec::new()).unwrap();
+        check(&scored).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_name_that_postgres_does_not_take_is_named() {
+        let long = "f".repeat(64);
+        let names = ["ctid", "xmin", "scored_at", &long, "fine"];
+        let text = refusal(&columns(names.map(str::to_owned), "Float64"));
+        for name in &names[..4] {
+            assert!(text.contains(&format!("{name:?}")), "{name}: {text}");
+        }
+        assert!(!text.contains("fine"), "{text}");
+        // What Postgres takes: reserved words are quoted, and `oid` is a name like others.
+        let fine = ["select", "oid", "Ä", " "].map(str::to_owned);
+        check(&scored_columns(&columns(fine, "Float64"), Vec::new()).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn names_that_scoring_adds_are_refused_before_it() {
+        for (name, _) in ADDED_BY_SCORING {
+            let columns = columns([name.to_owned()], "Float64");
+            let text = scored_columns(&columns, Vec::new())
+                .unwrap_err()
+                .to_string();
+            assert!(
+                text.contains(name) && text.contains("features.sql"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_table_has_1600_columns_at_most() {
+        let of = |count| columns((0..count).map(|i| format!("f{i}")), "Float32");
+        // Id, target, five columns of scoring and one of publishing.
+        check(&scored_columns(&of(1592), Vec::new()).unwrap()).unwrap();
+        let text = refusal(&of(1593));
+        assert!(
+            text.contains("1601 columns") && text.contains("1600"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,221 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::*;
+use runtime::step::Findings;
+
+/// What is wrong with these variables, and with these names in a ConfigMap.
+fn problems(variables: &[(&str, &str)], keys: &[&str]) -> Vec<String> {
+    let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
+    let variable = |name: &str| variables.get(name).map(OsString::from);
+    let keys: ConfigMapKeys = keys.iter().copied().collect();
+    let problems = wrong(variable, &keys);
+    problems.into_iter().map(|problem| problem.text).collect()
+}
+
+#[test]
+fn a_value_that_a_step_would_refuse_is_named_with_what_it_may_be() {
+    for (name, value, advice) in [
+        ("TRAIN_GLOB", "/train/*.parquet", "give names below RAW_URL"),
+        ("TRAIN_GLOB", "train\\*.parquet", "give / between folders"),
+        (
+            "TRAIN_GLOB",
+            "../train/*.parquet",
+            "give folders below RAW_URL",
+        ),
+        ("TRAIN_GLOB", "train/", "a name after the last /"),
+        ("TRAIN_GLOB", "{data-version}/*.csv", "the only wildcard"),
+        (
+            "PREDICT_GLOB",
+            "predict/{date}/*.csv",
+            "predict/{data-version}/*.parquet",
+        ),
+        (
+            "LABELS_GLOB",
+            "s3://raw/labels/*.csv",
+            "give names below RAW_URL",
+        ),
+        ("LABELS_GLOB", "labels/*.{csv,parquet}", "the only wildcard"),
+        ("LABELS_GLOB", "labels/**/*.csv", "the only wildcard"),
+        ("LABELS_GLOB", "labels/2026-??.csv", "the only wildcard"),
+        ("HOLDOUT", "10%", "give first-shard, a fraction"),
+        ("HOLDOUT", "fraction=1.5", "fraction=0.1"),
+        ("HOLDOUT", "after=2024-13-01", "after=2024-10-01"),
+        ("ON_BAD_SHARD", "skip", "give fail or quarantine"),
+        ("MAX_BAD_SHARDS", "-1", "give a whole number from 0 on"),
+        ("MAX_BAD_SHARDS", "5%", "give a whole number from 0 on"),
+        ("MODEL_FAMILY", "xgboost", "give logistic-regression"),
+        ("MODEL_C", "0", "give a positive number"),
+        ("MODEL_C", "0,5", "with a decimal point: 0.5"),
+        ("MODEL_C", "inf", "give a positive number"),
+        ("MODEL_CLASS_WEIGHT", "Balanced", "give balanced or none"),
+        ("MODEL_MAX_ITER", "0", "give a whole number from 1 on"),
+        ("MODEL_MAX_ITER", "1e3", "give a whole number from 1 on"),
+        ("MODEL_TOL", "-1e-9", "give a positive number"),
+        ("MODEL_THRESHOLD", "50%", "give a number from 0 to 1"),
+        ("MODEL_THRESHOLD", "1.5", "give a number from 0 to 1"),
+        ("GATE", "strict", "give soft or hard"),
+        ("GATE_METRIC", "auc", "roc_auc"),
+        ("GATE_FLOOR", "NaN", "give a number"),
+        ("GATE_MARGIN", "-0.1", "not negative"),
+        ("PREDICT_SHARDS", "some", "give all or new"),
+        ("PREDICTIONS_PARTITION", "day", "give none or month"),
+        ("PREDICTIONS_TABLE", &"t".repeat(64), "63"),
+        ("RETENTION_DAYS", "2y", "give a whole number from 1 on"),
+        ("PSI_WARN", "0,1", "with a decimal point: 0.1"),
+        ("PSI_ALERT", "high", "give a number from 0 on"),
+        ("MIN_ROWS", "5e2", "give a whole number from 0 on"),
+        ("REPORT_FAIL_ON", "always", "give alert, warn or never"),
+        ("NOTIFY_ON", "failures", "give always, failure or never"),
+        ("NOTIFY_FORMAT", "teams", "give json or slack"),
+        ("DASHBOARD_BIND", "8501", "such as 0.0.0.0:8501"),
+        ("DASHBOARD_CONNECTIONS", "0", "from 1 to 64"),
+        ("ALAMEDA_TIMEZONE", "UTC+2", "such as Europe/Berlin"),
+        ("ALAMEDA_TIMEZONE", "Europe/Berlín", "such as Europe/Berlin"),
+        ("ALAMEDA_CACHE", "no", "give use or refresh"),
+        ("ALAMEDA_MEMORY", "lots", "such as 512MiB"),
+        ("ALAMEDA_THREADS", "0", "from 1 to 1024"),
+        ("ALAMEDA_RETRY_BUDGET", "1h", "such as 30s"),
+        ("ALAMEDA_LOG", "xml", "give auto, text or json"),
+    ] {
+        let found = problems(&[(name, value)], &[]);
+        let [text] = found.as_slice() else {
+            panic!("{name}={value}: {found:?}");
+        };
+        assert!(
+            text.starts_with(&format!("{name} is `{}", &value[..value.len().min(60)])),
+            "{text}"
+        );
+        assert!(text.contains(advice), "{advice}: {text}");
+    }
+}
+
+#[test]
+fn what_is_right_or_empty_is_no_problem() {
+    for flag in all() {
+        for default in flag.get_default_values() {
+            let default = default.to_str().unwrap();
+            assert_eq!(refusal(&flag, default), None, "{}", flag.get_id());
+        }
+        let name = flag.get_env().unwrap().to_str().unwrap();
+        assert_eq!(problems(&[(name, "")], &[]), [""; 0], "{name}");
+    }
+    let fine = [
+        ("HOLDOUT", "after=2024-10-01"),
+        ("MODEL_C", "1e-3"),
+        ("PSI_WARN", "0"),
+        ("ALAMEDA_TIMEZONE", "America/Sao_Paulo"),
+    ];
+    assert_eq!(problems(&fine, &[]), [""; 0]);
+}
+
+#[test]
+fn all_problems_are_named_at_once_and_in_one_line() {
+    let variables = [("HOLDOUT", "10%"), ("NOTIFY_ON", "failures")];
+    let variables: BTreeMap<&str, &str> = variables.into_iter().collect();
+    let variable = |name: &str| variables.get(name).map(OsString::from);
+    let keys: ConfigMapKeys = ["HOLDOUT", "MODEL_CC"].into_iter().collect();
+    let findings = Findings {
+        problems: wrong(variable, &keys),
+        unread: Vec::new(),
+    };
+    let text = findings.message().unwrap();
+    assert!(
+        text.starts_with("3 settings are wrong: HOLDOUT is `10%`: give "),
+        "{text}"
+    );
+    assert!(
+        text.contains("; NOTIFY_ON is `failures`: give always, failure or never; "),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("; MODEL_CC is no setting: is MODEL_C meant?"),
+        "{text}"
+    );
+    assert!(!text.contains('\n'), "{text}");
+}
+
+#[test]
+fn thresholds_that_contradict_each_other_are_named() {
+    let of = |warn, alert| problems(&[("PSI_WARN", warn), ("PSI_ALERT", alert)], &[]);
+    assert_eq!(of("0.1", "0.1"), [""; 0]);
+    let found = of("0.3", "0.2");
+    assert!(
+        found.len() == 1 && found[0].contains("PSI_ALERT (--psi-alert) is 0.2"),
+        "{found:?}"
+    );
+    // Against the default of the other.
+    assert_eq!(problems(&[("PSI_WARN", "0.3")], &[]).len(), 1);
+}
+
+#[test]
+fn a_misspelt_name_is_named_with_the_one_that_was_meant() {
+    for (name, meant) in [
+        ("MODEL_CC", "MODEL_C"),
+        ("PSI_WARM", "PSI_WARN"),
+        ("HOLD_OUT", "HOLDOUT"),
+        ("HOLDUOT", "HOLDOUT"),
+        ("GATES", "GATE"),
+        ("Gate", "GATE"),
+        ("model_c", "MODEL_C"),
+        ("MODEL-C", "MODEL_C"),
+        ("MODEL_MAXITER", "MODEL_MAX_ITER"),
+        ("MODEL_THRESHHOLD", "MODEL_THRESHOLD"),
+        ("ALAMEDA_TIME_ZONE", "ALAMEDA_TIMEZONE"),
+        ("MAX_BAD_SHARD", "MAX_BAD_SHARDS"),
+        ("RETENTION_DAY", "RETENTION_DAYS"),
+        ("PREDICTION_TABLE", "PREDICTIONS_TABLE"),
+    ] {
+        let found = problems(&[], &[name]);
+        let expected = format!("{name} is no setting: is {meant} meant?");
+        assert_eq!(found, [expected]);
+    }
+}
+
+#[test]
+fn what_others_read_is_no_misspelt_setting() {
+    let keys = [
+        "dataset.json",
+        "features.sql",
+        "..data",
+        "HOLDOUT",
+        "AWS_REGION",
+        "RAW_AWS_ENDPOINT_URL",
+        "PGHOST",
+        "NOTIFY_URL",
+        "HTTPS_PROXY",
+        "RUST_LOG",
+        "TEAM",
+        "DATE",
+        "MODEL_DEPTH",
+        "AWS_REGIONS",
+        "PATH",
+    ];
+    assert_eq!(problems(&[], &keys), [""; 0]);
+    let names: ConfigMapKeys = keys.into_iter().collect();
+    let unread: Vec<&str> = names.unread().collect();
+    assert_eq!(
+        unread,
+        [
+            "AWS_REGIONS",
+            "DATE",
+            "HTTPS_PROXY",
+            "MODEL_DEPTH",
+            "PATH",
+            "RUST_LOG",
+            "TEAM"
+        ]
+    );
+}
+
+#[test]
+fn a_mounted_config_map_is_a_folder_of_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["HOLDOUT", "MODEL_CC", "dataset.json"] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let keys = ConfigMapKeys::mounted(folder.path());
+    assert_eq!(wrong(|_| None, &keys).len(), 1);
+    let missing = ConfigMapKeys::mounted(&folder.path().join("nothing"));
+    assert_eq!(wrong(|_| None, &missing), []);
+}

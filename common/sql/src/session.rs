@@ -1,0 +1,441 @@
+//! SQL over raw rows: the features of a model and the filter of its data contract, checked before anything is read.
+//!
+//! A query may compute from each row only. So its result depends neither on how rows are spread over files nor on the
+//! clock, and rows keep their order.
+
+mod check;
+mod excerpt;
+mod overflow;
+mod source;
+mod wide;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{filter_record_batch, prep_null_mask_filter};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::common::DFSchema;
+use datafusion::execution::TaskContext;
+use datafusion::execution::context::{SessionContext, SessionState};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::{ExprSchemable, LogicalPlan};
+use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column as PhysicalColumn;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::streaming::StreamingTableExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionConfig;
+use futures::StreamExt;
+use futures::executor::block_on;
+
+use catalog::manifest::Column;
+use catalog::manifest::Role;
+use runtime::failure::Failure;
+use table::config::Config;
+use table::dataset::{ColumnContract, Dataset};
+use table::parts;
+
+use check::Checked;
+use excerpt::Query;
+use source::{RawRows, Source};
+
+/// The table that queries read.
+const RAW: &str = "raw";
+
+/// A features query and its filters, planned once and run over any number of raw files.
+pub struct Features {
+    state: SessionState,
+    filter: Option<Condition>,
+    train_filter: Option<Condition>,
+    plan: Arc<dyn ExecutionPlan>,
+    raw: SchemaRef,
+    schema: SchemaRef,
+    columns: Vec<Column>,
+    reads: Vec<bool>,
+}
+
+/// A condition on raw rows.
+struct Condition {
+    name: &'static str,
+    expr: Arc<dyn PhysicalExpr>,
+    /// Places of the columns that it reads.
+    reads: Vec<usize>,
+}
+
+impl Features {
+    /// Plans the queries of a configuration. What DataFusion has to hold is bounded by `memory` bytes.
+    ///
+    /// # Errors
+    /// SQL that is wrong or that looks beyond its own row, a filter that reads the target, a result
+    /// without an id, the time or the target, and features that are neither numeric nor boolean:
+    /// exit 2, with the place in the SQL where it is known.
+    pub fn new(config: &Config, memory: u64) -> Result<Self> {
+        let dataset = &config.dataset;
+        let raw = dataset.raw_schema();
+        let state = state(&raw, memory)?;
+        let plan = |name, sql: &Option<String>| {
+            let condition = sql
+                .as_deref()
+                .map(|sql| Condition::plan(&state, &raw, name, sql));
+            condition.transpose()
+        };
+        let filter = plan("the filter of dataset.json", &dataset.filter)?;
+        let train_filter = plan("the train_filter of dataset.json", &dataset.train_filter)?;
+        if let Some(filter) = &filter {
+            filter.must_not_read(&raw, &dataset.target().name)?;
+        }
+        let query = Query {
+            name: "features.sql",
+            sql: &config.features_sql,
+        };
+        let Checked { plan, reads_target } =
+            check::features(&state, &query, &raw, &dataset.target().name)?;
+        let columns = columns(&query, dataset, &plan, &reads_target)?;
+        let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
+        let plan = plan.map_err(|error| query.failure(&error))?;
+        let reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
+        // A promise that SQL's own rules make about nulls would differ from what a reader of the parts may rely on.
+        let schema = parts::nullable(&Schema::new(plan.schema().fields().clone()));
+        Ok(Self {
+            state,
+            filter,
+            train_filter,
+            plan,
+            raw,
+            schema,
+            columns,
+            reads,
+        })
+    }
+
+    /// For each raw column, whether the query or the filter reads its values.
+    pub fn reads(&self) -> Vec<bool> {
+        self.reads.clone()
+    }
+
+    /// Whether the column `name` of the result is the raw column of that name, as it is.
+    pub fn passes_on(&self, name: &str) -> bool {
+        let place = self.schema.index_of(name).ok();
+        let source = place.and_then(|place| raw_column(&self.plan, place));
+        source.is_some_and(|source| self.raw.field(source).name() == name)
+    }
+
+    /// Columns of the result, in order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Schema of the result; every column may be null.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The rows for which the contract's filter is true; `None` when there is no filter.
+    ///
+    /// # Errors
+    /// A value that the filter can't be computed from: exit 10.
+    pub fn keep(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
+        self.filter
+            .as_ref()
+            .map(|filter| filter.holds(batch))
+            .transpose()
+    }
+
+    /// The rows, of those to `keep`, for which the contract's filter of training data is true;
+    /// `None` when there is no such filter. It is not computed for the other rows: they may hold
+    /// values that it has no result for.
+    ///
+    /// # Errors
+    /// A value that the filter can't be computed from: exit 10.
+    pub fn keep_in_training(
+        &self,
+        batch: &RecordBatch,
+        keep: Option<&BooleanArray>,
+    ) -> Result<Option<BooleanArray>> {
+        let (Some(filter), Some(keep)) = (&self.train_filter, keep) else {
+            let filter = self.train_filter.as_ref();
+            return filter.map(|filter| filter.holds(batch)).transpose();
+        };
+        let holds = filter.holds(&filter_record_batch(batch, keep)?)?;
+        let mut of_kept = holds.values().iter();
+        let in_place = keep
+            .values()
+            .iter()
+            .map(|keep| keep && of_kept.next().unwrap_or(false));
+        Ok(Some(BooleanArray::new(in_place.collect(), None)))
+    }
+
+    /// Places of the raw columns that decide whether a row is kept, in training or else.
+    pub fn decisive(&self, training: bool) -> Vec<usize> {
+        let train_filter = self.train_filter.iter().filter(|_| training);
+        let conditions = self.filter.iter().chain(train_filter);
+        conditions
+            .flat_map(|condition| condition.reads.iter().copied())
+            .collect()
+    }
+
+    /// Computes the features of raw rows, in their order. It reads `rows` while the result is read.
+    ///
+    /// # Errors
+    /// Errors of `rows` as they are; a value that the query can't be computed from: exit 10.
+    pub fn compute(
+        &self,
+        rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+        let source = Arc::new(Source::new(rows));
+        let config = self.state.config().clone().with_extension(source.clone());
+        let task = Arc::new(TaskContext::from(&self.state).with_session_config(config));
+        // A plan that ran keeps its metrics; a fresh one for every file keeps them from adding up.
+        let plan = reset_plan_states(self.plan.clone())?;
+        let mut stream = execute_stream(plan, task)?;
+        let schema = self.schema.clone();
+        Ok(std::iter::from_fn(move || {
+            let batch = block_on(stream.next())?;
+            Some(match batch {
+                Ok(batch) => RecordBatch::try_new(schema.clone(), batch.columns().to_vec())
+                    .map_err(Into::into),
+                Err(error) => Err(source.failure().unwrap_or_else(|| {
+                    Failure::contract(format!(
+                        "features.sql fails on this file: {}",
+                        excerpt::text(&error)
+                    ))
+                })),
+            })
+        }))
+    }
+}
+
+fn state(raw: &SchemaRef, memory: u64) -> Result<SessionState> {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_batch_size(parts::BATCH_ROWS);
+    let parser = &mut config.options_mut().sql_parser;
+    // Columns of raw files are named as they are, letter case included.
+    parser.enable_ident_normalization = false;
+    parser.map_string_types_to_utf8view = false;
+    parser.collect_spans = true;
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_limit(usize::try_from(memory).unwrap_or(usize::MAX), 1.0)
+        // What computes from each row has nothing to spill, and leaves no folder behind.
+        .with_disk_manager_builder(
+            DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
+        )
+        .build_arc()
+        .context("preparing to run SQL")?;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
+    let context = SessionContext::new_with_state(state);
+    let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?;
+    context.register_table(RAW, Arc::new(table))?;
+    Ok(context.state())
+}
+
+/// The place of the raw column that a column of the plan's result is, unless it is computed.
+fn raw_column(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<usize> {
+    if let Some(table) = plan.downcast_ref::<StreamingTableExec>() {
+        return match table.projection() {
+            Some(read) => read.get(column).copied(),
+            None => Some(column),
+        };
+    }
+    let projection = plan.downcast_ref::<ProjectionExec>()?;
+    let column = projection
+        .expr()
+        .get(column)?
+        .expr
+        .downcast_ref::<PhysicalColumn>()?;
+    raw_column(projection.input(), column.index())
+}
+
+/// For each of the raw columns, whether it is read: what the plan takes of the table, and what the
+/// filters name.
+fn reads(
+    plan: &Arc<dyn ExecutionPlan>,
+    conditions: [&Option<Condition>; 2],
+    columns: usize,
+) -> Vec<bool> {
+    let mut reads = vec![false; columns];
+    let mut nodes = vec![plan];
+    while let Some(node) = nodes.pop() {
+        match node.downcast_ref::<StreamingTableExec>() {
+            Some(table) => match table.projection() {
+                Some(read) => read.iter().for_each(|&column| reads[column] = true),
+                None => reads.fill(true),
+            },
+            None => nodes.extend(node.children()),
+        }
+    }
+    for condition in conditions.into_iter().flatten() {
+        condition
+            .reads
+            .iter()
+            .for_each(|&column| reads[column] = true);
+    }
+    reads
+}
+
+impl Condition {
+    fn plan(state: &SessionState, raw: &SchemaRef, name: &'static str, sql: &str) -> Result<Self> {
+        let query = Query { name, sql };
+        let schema = DFSchema::try_from(raw.as_ref().clone())?;
+        let expr = check::filter(state, &query, &schema)?;
+        let read = expr.column_refs();
+        let reads = read
+            .iter()
+            .filter_map(|column| schema.maybe_index_of_column(column))
+            .collect();
+        let plan = || {
+            let context = SimplifyContext::builder()
+                .with_schema(Arc::new(schema.clone()))
+                .with_config_options(state.config_options().clone())
+                .build();
+            let simplifier = ExprSimplifier::new(context);
+            let expr = simplifier.simplify(simplifier.coerce(expr.clone(), &schema)?)?;
+            let data_type = expr.get_type(&schema)?;
+            let expr = overflow::check(state.create_physical_expr(expr, &schema)?)?;
+            Ok((expr, data_type))
+        };
+        let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
+        match data_type {
+            DataType::Boolean => Ok(Self { name, expr, reads }),
+            other => {
+                let text = format!("it is of type {other}, and must be a condition");
+                Err(query.refusal(None, &text))
+            }
+        }
+    }
+
+    /// Refuses a filter that reads the target: rows to score have none, so that it would leave all
+    /// of them out.
+    fn must_not_read(&self, raw: &SchemaRef, target: &str) -> Result<()> {
+        if !self
+            .reads
+            .iter()
+            .any(|&place| raw.field(place).name() == target)
+        {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "{} reads the target {target:?}, which rows to score do not have: they would all \
+             be left out. Make the condition the `train_filter` of dataset.json, which is for training \
+             alone, or leave rows without a label out by \"unlabelled\": \"drop\"; then train a \
+             new version",
+            self.name
+        )))
+    }
+
+    /// The rows for which it is true.
+    fn holds(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        let truth = self
+            .expr
+            .evaluate(batch)
+            .and_then(|truth| truth.into_array(batch.num_rows()))
+            .map_err(|error| {
+                Failure::contract(format!("{} fails: {}", self.name, excerpt::text(&error)))
+            })?;
+        let truth = truth.as_boolean();
+        Ok(if truth.null_count() > 0 {
+            prep_null_mask_filter(truth)
+        } else {
+            truth.clone()
+        })
+    }
+}
+
+/// The columns of a result, each with its role.
+fn columns(
+    query: &Query<'_>,
+    dataset: &Dataset,
+    plan: &LogicalPlan,
+    reads_target: &[bool],
+) -> Result<Vec<Column>> {
+    let contract = dataset.columns.iter();
+    let contract: HashMap<&str, &ColumnContract> = contract
+        .map(|column| (column.name.as_str(), column))
+        .collect();
+    let mut columns: Vec<Column> = Vec::new();
+    let mut names = HashSet::new();
+    let mut unfit = Vec::new();
+    for (field, reads_target) in plan.schema().fields().iter().zip(reads_target) {
+        let name = field.name();
+        let known = contract.get(name.as_str()).copied();
+        let role = known.map_or(Role::Feature, |column| column.role);
+        if !names.insert(name.as_str()) {
+            let text = format!("two columns of the result are named {name:?}");
+            unfit.push((query.find(name), text));
+        } else if let Some(text) = why_unfit(dataset, known, field, *reads_target) {
+            unfit.push((query.find(name), text));
+        }
+        columns.push(Column {
+            name: name.clone(),
+            data_type: field.data_type().to_string(),
+            role,
+        });
+    }
+    let needed = |column: &&ColumnContract| {
+        matches!(column.role, Role::Id | Role::Time | Role::Target)
+            && !names.contains(column.name.as_str())
+    };
+    unfit.extend(dataset.columns.iter().filter(needed).map(|column| {
+        let text = format!(
+            "column {:?} with the role {} is not in the result: select it",
+            column.name, column.role
+        );
+        (None, text)
+    }));
+    if !unfit.is_empty() {
+        return Err(query.refusals(unfit));
+    }
+    if !columns.iter().any(|column| column.role == Role::Feature) {
+        return Err(query.refusal(
+            None,
+            "the result has no feature: select a column with the role feature, or compute one",
+        ));
+    }
+    Ok(columns)
+}
+
+/// Why a column of the result can't have its role, if it can't; `known` is the column of that name in the contract.
+fn why_unfit(
+    dataset: &Dataset,
+    known: Option<&ColumnContract>,
+    field: &Field,
+    reads_target: bool,
+) -> Option<String> {
+    let (name, data_type) = (field.name(), field.data_type());
+    let role = known.map_or(Role::Feature, |column| column.role);
+    let wanted = known.map(|column| column.column_type.data_type());
+    match role {
+        Role::Id | Role::Time | Role::Target if wanted.as_ref() != Some(data_type) => {
+            Some(format!(
+                "column {name:?} with the role {role} comes out as {data_type}: it has to \
+                 stay as it is in raw"
+            ))
+        }
+        Role::Feature if reads_target => Some(format!(
+            "feature {name:?} is computed from the target {:?}, which is what it shall predict",
+            dataset.target().name
+        )),
+        Role::Feature if !data_type.is_numeric() && *data_type != DataType::Boolean => {
+            Some(format!(
+                "feature {name:?} is of type {data_type}: a feature is a number or a boolean; \
+                 encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the \
+                 role ignored in dataset.json"
+            ))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

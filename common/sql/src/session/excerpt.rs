@@ -1,0 +1,160 @@
+//! Errors about SQL, with the line and a caret under the place.
+
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use runtime::failure::Failure;
+
+/// SQL that a person wrote.
+pub(super) struct Query<'a> {
+    /// Where it stands.
+    pub(super) name: &'a str,
+    pub(super) sql: &'a str,
+}
+
+/// A place in SQL: line and column, both from 1.
+pub(super) type Place = (u64, u64);
+
+impl Query<'_> {
+    /// Where a word stands first, letter case aside.
+    pub(super) fn find(&self, word: &str) -> Option<Place> {
+        let tokens = Tokenizer::new(&GenericDialect {}, self.sql)
+            .tokenize_with_location()
+            .ok()?;
+        tokens.iter().find_map(|token| match &token.token {
+            Token::Word(found) if found.value.eq_ignore_ascii_case(word) => {
+                Some((token.span.start.line, token.span.start.column))
+            }
+            _ => None,
+        })
+    }
+
+    /// The first function that is called and is one of those asked for, in small letters.
+    pub(super) fn find_call(&self, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let tokens = Tokenizer::new(&GenericDialect {}, self.sql)
+            .tokenize()
+            .ok()?;
+        tokens.windows(2).find_map(|pair| match pair {
+            [Token::Word(name), Token::LParen] => {
+                Some(name.value.to_lowercase()).filter(|name| wanted(name))
+            }
+            _ => None,
+        })
+    }
+
+    /// The error for SQL that DataFusion refuses.
+    pub(super) fn failure(&self, error: &DataFusionError) -> anyhow::Error {
+        let text = text(error);
+        let (text, place) = match text.rsplit_once(" at Line: ") {
+            Some((before, place)) => {
+                let place = place.split_once(", Column: ");
+                let number = |digits: &str| {
+                    digits
+                        .trim_end_matches(|c: char| !c.is_ascii_digit())
+                        .parse()
+                        .ok()
+                };
+                (
+                    before.to_owned(),
+                    place.and_then(|(line, column)| Some((number(line)?, number(column)?))),
+                )
+            }
+            None => {
+                let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+                (text, span.map(|span| (span.start.line, span.start.column)))
+            }
+        };
+        self.refusal(place, &text)
+    }
+
+    /// An error for all that is wrong; one alone comes with the line that it is about.
+    pub(super) fn refusals(&self, wrong: Vec<(Option<Place>, String)>) -> anyhow::Error {
+        const SHOWN: usize = 20;
+        if let [(place, text)] = &wrong[..] {
+            return self.refusal(*place, text);
+        }
+        let mut lines = vec![format!(
+            "{}: {} columns are not in order:",
+            self.name,
+            wrong.len()
+        )];
+        lines.extend(wrong.iter().take(SHOWN).map(|(place, text)| match place {
+            Some((line, column)) => format!("  line {line}, column {column}: {text}"),
+            None => format!("  {text}"),
+        }));
+        if wrong.len() > SHOWN {
+            lines.push(format!("  and {} more", wrong.len() - SHOWN));
+        }
+        Failure::usage(lines.join("\n"))
+    }
+
+    /// An error with the line that it is about.
+    pub(super) fn refusal(&self, place: Option<Place>, text: &str) -> anyhow::Error {
+        let Self { name, sql } = self;
+        let shown = place.and_then(|(line, column)| {
+            let at = usize::try_from(line).ok()?.checked_sub(1)?;
+            Some((line, column, sql.lines().nth(at)?.replace('\t', " ")))
+        });
+        Failure::usage(match shown {
+            Some((line, column, excerpt)) => {
+                let (margin, indent) = (
+                    " ".repeat(line.to_string().len()),
+                    " ".repeat(column.saturating_sub(1) as usize),
+                );
+                format!(
+                    "{name}, line {line}, column {column}: {text}\n {margin} |\n {line} | {excerpt}\n {margin} | {indent}^"
+                )
+            }
+            None => format!("{name}: {text}"),
+        })
+    }
+}
+
+/// What DataFusion says, without its own framing.
+pub(super) fn text(error: &DataFusionError) -> String {
+    match error {
+        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => text(inner),
+        DataFusionError::Collection(errors) => {
+            let mut texts: Vec<String> = errors.iter().map(text).collect();
+            texts.dedup();
+            texts.join("; ")
+        }
+        DataFusionError::SQL(error, _) => {
+            let text = error.to_string();
+            text.strip_prefix("sql parser error: ")
+                .unwrap_or(&text)
+                .to_owned()
+        }
+        DataFusionError::SchemaError(error, _) => match error.as_ref() {
+            SchemaError::FieldNotFound {
+                field,
+                valid_fields,
+            } => {
+                let mut names: Vec<String> = valid_fields
+                    .iter()
+                    .take(12)
+                    .map(|field| format!("{:?}", field.name))
+                    .collect();
+                if valid_fields.len() > 12 {
+                    names.push("...".to_owned());
+                }
+                format!(
+                    "there is no column {:?}; there are {}",
+                    field.name,
+                    names.join(", ")
+                )
+            }
+            other => other.to_string(),
+        },
+        DataFusionError::ArrowError(error, _) => error.to_string(),
+        DataFusionError::Shared(inner) => text(inner),
+        other => other
+            .message()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}

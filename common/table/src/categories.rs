@@ -1,0 +1,443 @@
+//! Columns of few values that a model does not use: which of them scored rows carry, and how often each value occurs. Pure.
+//!
+//! A report divides the rows by them, and compares their shares with those of training.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+
+use catalog::manifest::Column;
+use catalog::manifest::Role;
+use profile::reference::CategoryProfile;
+use runtime::failure::Failure;
+
+/// Columns that scored rows carry at most.
+pub const MOST_COLUMNS: usize = 4;
+/// Columns that are looked at for the first [`MOST_COLUMNS`] with few values.
+const MOST_CANDIDATES: usize = 64;
+/// A column with more values than these divides nothing.
+pub const MOST_VALUES: usize = 50;
+/// Characters of a text that are kept; the rest is cut off, so that a wide column takes no more memory than a narrow one.
+pub const MOST_CHARACTERS: usize = 100;
+/// Stands for what was cut off.
+const CUT: char = '…';
+
+/// Which columns scored rows carry, as the setting `SEGMENT_COLUMNS` says.
+///
+/// ```
+/// use crate::categories::SegmentColumns;
+///
+/// let named: SegmentColumns = "region, channel".parse().unwrap();
+/// assert_eq!(named, SegmentColumns::Named(vec!["region".to_owned(), "channel".to_owned()]));
+/// assert_eq!("".parse(), Ok(SegmentColumns::Automatic));
+/// assert_eq!("none".parse(), Ok(SegmentColumns::Nothing));
+/// assert!("region,region".parse::<SegmentColumns>().is_err());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SegmentColumns {
+    /// The first four ignored columns of texts and booleans that had at most 50 values in training.
+    #[default]
+    Automatic,
+    /// No column.
+    Nothing,
+    /// These.
+    Named(Vec<String>),
+}
+
+impl FromStr for SegmentColumns {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => return Ok(Self::Automatic),
+            "none" => return Ok(Self::Nothing),
+            _ => {}
+        }
+        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        if names.iter().any(String::is_empty) {
+            return Err("a name is empty: give column names with a comma between, or none".into());
+        }
+        if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
+            return Err(format!("column {:?} is named twice", names[twice]));
+        }
+        if names.len() > MOST_COLUMNS {
+            return Err(format!(
+                "{} columns are named: at most {MOST_COLUMNS} are carried",
+                names.len()
+            ));
+        }
+        Ok(Self::Named(names))
+    }
+}
+
+impl std::fmt::Display for SegmentColumns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Automatic => Ok(()),
+            Self::Nothing => f.write_str("none"),
+            Self::Named(names) => f.write_str(&names.join(",")),
+        }
+    }
+}
+
+impl SegmentColumns {
+    /// The prepared columns that are profiled in training: those named, or every text and boolean with the role ignored.
+    ///
+    /// # Errors
+    /// Those of [`SegmentColumns::named`].
+    pub fn profiled<'a>(&self, prepared: &'a [Column]) -> Result<Vec<&'a Column>> {
+        match self {
+            Self::Automatic => Ok(ignored(prepared)
+                .filter(|column| divides_by_itself(&column.data_type))
+                .take(MOST_CANDIDATES)
+                .collect()),
+            Self::Nothing => Ok(Vec::new()),
+            Self::Named(names) => Self::named(names, prepared),
+        }
+    }
+
+    /// The prepared columns that scored rows carry: those named, or the first [`MOST_COLUMNS`] that had few values in
+    /// training. A model that was trained without such a profile carries those that are named alone.
+    ///
+    /// # Errors
+    /// Those of [`SegmentColumns::named`].
+    pub fn carried<'a>(
+        &self,
+        prepared: &'a [Column],
+        trained: &[CategoryProfile],
+    ) -> Result<Vec<&'a Column>> {
+        let few = |column: &&Column| {
+            trained
+                .iter()
+                .any(|of| of.name == column.name && of.values.is_some())
+        };
+        match self {
+            Self::Automatic => Ok(ignored(prepared)
+                .filter(|column| divides(&column.data_type))
+                .filter(few)
+                .take(MOST_COLUMNS)
+                .collect()),
+            Self::Nothing => Ok(Vec::new()),
+            Self::Named(names) => Self::named(names, prepared),
+        }
+    }
+
+    /// # Errors
+    /// A name that is no prepared column of the role ignored, or one of another type: exit 2, with what there is.
+    fn named<'a>(names: &[String], prepared: &'a [Column]) -> Result<Vec<&'a Column>> {
+        let possible: Vec<&Column> = ignored(prepared)
+            .filter(|column| divides(&column.data_type))
+            .collect();
+        let find = |name: &String| {
+            if let Some(column) = possible.iter().find(|column| column.name == *name) {
+                return Ok(*column);
+            }
+            let why = match prepared.iter().find(|column| column.name == *name) {
+                None => "is no column that comes out of features.sql".to_owned(),
+                Some(column) if column.role != Role::Ignored => format!(
+                    "has the role {} in dataset.json, and has to have the role ignored",
+                    column.role
+                ),
+                Some(column) => format!(
+                    "is of type {}, and has to be a text, a boolean or an integer",
+                    column.data_type
+                ),
+            };
+            let there: Vec<&str> = possible.iter().map(|of| of.name.as_str()).collect();
+            let there = match there[..] {
+                [] => "there is no column that it could name".to_owned(),
+                _ => format!("it can name {}", there.join(", ")),
+            };
+            Err(Failure::usage(format!(
+                "--segment-columns (SEGMENT_COLUMNS): column {name:?} {why}; {there}"
+            )))
+        };
+        names.iter().map(find).collect()
+    }
+}
+
+fn ignored(prepared: &[Column]) -> impl Iterator<Item = &Column> {
+    prepared
+        .iter()
+        .filter(|column| column.role == Role::Ignored)
+}
+
+/// Whether rows are divided by columns of this type, as Arrow prints it, without being asked.
+fn divides_by_itself(data_type: &str) -> bool {
+    is_text(data_type) || data_type == "Boolean"
+}
+
+/// Whether rows can be divided by columns of this type, as Arrow prints it.
+pub fn divides(data_type: &str) -> bool {
+    let integer = data_type
+        .trim_start_matches('U')
+        .strip_prefix("Int")
+        .is_some_and(|bits| bits.parse::<u8>().is_ok());
+    integer || divides_by_itself(data_type)
+}
+
+/// Whether columns of this type, as Arrow prints it, hold texts.
+pub fn is_text(data_type: &str) -> bool {
+    ["Utf8", "LargeUtf8", "Utf8View"].contains(&data_type)
+}
+
+/// The values of a column as texts, each of [`MOST_CHARACTERS`] at most and one more that tells of a cut.
+///
+/// # Errors
+/// A column that can't be read as texts.
+pub fn texts(column: &ArrayRef) -> Result<StringArray> {
+    let cut = |value: &str| match value.char_indices().nth(MOST_CHARACTERS) {
+        None => value.to_owned(),
+        Some((end, _)) => format!("{}{CUT}", &value[..end]),
+    };
+    let of = |values: &mut dyn Iterator<Item = Option<&str>>| -> StringArray {
+        values.map(|value| value.map(cut)).collect()
+    };
+    // Cut before it is cast: a cast would copy all of a wide column.
+    Ok(match column.data_type() {
+        DataType::Utf8 => of(&mut column.as_string::<i32>().iter()),
+        DataType::LargeUtf8 => of(&mut column.as_string::<i64>().iter()),
+        DataType::Utf8View => of(&mut column.as_string_view().iter()),
+        _ => cast(column, &DataType::Utf8)
+            .context("reading a column as texts")?
+            .as_string::<i32>()
+            .clone(),
+    })
+}
+
+/// Counts the values of a column: the same whatever the order of the rows.
+#[derive(Clone, Debug, Default)]
+pub struct Categories {
+    rows: u64,
+    nulls: u64,
+    values: BTreeMap<String, u64>,
+    too_many: bool,
+}
+
+impl Categories {
+    /// Counts the values of a batch.
+    ///
+    /// # Errors
+    /// Those of [`texts`].
+    pub fn add(&mut self, column: &ArrayRef) -> Result<()> {
+        self.rows += column.len() as u64;
+        self.nulls += column.null_count() as u64;
+        if self.too_many {
+            return Ok(());
+        }
+        for value in texts(column)?.iter().flatten() {
+            match self.values.get_mut(value) {
+                Some(count) => *count += 1,
+                None => drop(self.values.insert(value.to_owned(), 1)),
+            }
+            if self.limit() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds others.
+    pub fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.nulls += other.nulls;
+        self.too_many |= other.too_many;
+        for (value, count) in &other.values {
+            *self.values.entry(value.clone()).or_default() += count;
+        }
+        self.limit();
+    }
+
+    /// Forgets the values where they are too many.
+    fn limit(&mut self) -> bool {
+        self.too_many |= self.values.len() > MOST_VALUES;
+        if self.too_many {
+            self.values.clear();
+        }
+        self.too_many
+    }
+
+    /// Whether there are more values than are counted: further rows change nothing.
+    pub fn is_full(&self) -> bool {
+        self.too_many
+    }
+
+    /// As it is kept beside a model.
+    pub fn profile(self, name: &str) -> CategoryProfile {
+        let name = name.to_owned();
+        if self.too_many {
+            return CategoryProfile {
+                name,
+                ..CategoryProfile::default()
+            };
+        }
+        CategoryProfile {
+            name,
+            rows: self.rows,
+            nulls: self.nulls,
+            values: Some(self.values.into_iter().collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{BooleanArray, LargeStringArray};
+
+    use super::*;
+    use runtime::failure::exit_code;
+
+    fn column(name: &str, data_type: &str, role: Role) -> Column {
+        Column {
+            name: name.to_owned(),
+            data_type: data_type.to_owned(),
+            role,
+        }
+    }
+
+    fn prepared() -> Vec<Column> {
+        vec![
+            column("id", "Int64", Role::Id),
+            column("comment", "Utf8", Role::Ignored),
+            column("region", "LargeUtf8", Role::Ignored),
+            column("grade", "Int32", Role::Ignored),
+            column("vip", "Boolean", Role::Ignored),
+            column("seen", "Date32", Role::Ignored),
+            column("x", "Float64", Role::Feature),
+        ]
+    }
+
+    fn names(columns: Result<Vec<&Column>>) -> Vec<String> {
+        let columns = columns.unwrap();
+        columns.into_iter().map(|of| of.name.clone()).collect()
+    }
+
+    #[test]
+    fn what_is_carried_follows_the_setting_and_what_training_held() {
+        let few = |name: &str, values: Option<u32>| CategoryProfile {
+            name: name.to_owned(),
+            values: values.map(|n| (0..n).map(|i| (i.to_string(), 1)).collect()),
+            ..CategoryProfile::default()
+        };
+        let trained = [
+            few("comment", None),
+            few("region", Some(5)),
+            few("vip", Some(2)),
+        ];
+        let all = prepared();
+        for (setting, profiled, carried, of_older) in [
+            (
+                "",
+                vec!["comment", "region", "vip"],
+                vec!["region", "vip"],
+                vec![],
+            ),
+            ("none", vec![], vec![], vec![]),
+            (
+                "grade,comment",
+                vec!["grade", "comment"],
+                vec!["grade", "comment"],
+                vec!["grade", "comment"],
+            ),
+        ] {
+            let setting: SegmentColumns = setting.parse().unwrap();
+            assert_eq!(names(setting.profiled(&all)), profiled, "{setting}");
+            assert_eq!(names(setting.carried(&all, &trained)), carried);
+            assert_eq!(names(setting.carried(&all, &[])), of_older);
+            assert_eq!(setting.to_string().parse(), Ok(setting));
+        }
+        for (setting, why) in [
+            ("town", "is no column that comes out of features.sql"),
+            ("x", "has the role feature"),
+            ("seen", "is of type Date32"),
+        ] {
+            let setting: SegmentColumns = setting.parse().unwrap();
+            let error = setting.carried(&all, &trained).unwrap_err();
+            assert_eq!(exit_code(&error), 2);
+            let text = error.to_string();
+            assert!(
+                text.contains(why) && text.contains("it can name comment, region, grade, vip"),
+                "{text}"
+            );
+        }
+        for (wrong, why) in [
+            ("a,,b", "empty"),
+            ("a,a", "twice"),
+            ("a,b,c,d,e", "at most 4"),
+        ] {
+            let error = wrong.parse::<SegmentColumns>().unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_are_counted_the_same_in_any_order_and_wide_ones_are_cut() {
+        let wide = "ß".repeat(70_000);
+        let of =
+            |values: Vec<Option<&str>>| -> ArrayRef { Arc::new(LargeStringArray::from(values)) };
+        let batches = [
+            of(vec![Some("b"), None, Some(wide.as_str())]),
+            of(vec![Some("a"), Some("b"), None]),
+        ];
+        let mut counted = Categories::default();
+        batches.iter().for_each(|batch| counted.add(batch).unwrap());
+        let mut merged = Categories::default();
+        for batch in batches.iter().rev() {
+            let mut one = Categories::default();
+            one.add(batch).unwrap();
+            merged.merge(&one);
+        }
+        let cut = format!("{}…", "ß".repeat(MOST_CHARACTERS));
+        let expected = CategoryProfile {
+            name: "c".to_owned(),
+            rows: 6,
+            nulls: 2,
+            values: Some(vec![("a".to_owned(), 1), ("b".to_owned(), 2), (cut, 1)]),
+        };
+        assert_eq!(counted.profile("c"), expected);
+        assert_eq!(merged.profile("c"), expected);
+
+        let flags: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]));
+        let mut counted = Categories::default();
+        counted.add(&flags).unwrap();
+        assert_eq!(
+            counted.profile("flag").values,
+            Some(vec![("false".to_owned(), 1), ("true".to_owned(), 1)])
+        );
+    }
+
+    #[test]
+    fn more_values_than_fit_are_too_many_on_whatever_side_they_come() {
+        let batch = |from: usize, to: usize| -> Categories {
+            let values: ArrayRef = Arc::new(StringArray::from_iter_values(
+                (from..to).map(|i| i.to_string()),
+            ));
+            let mut counted = Categories::default();
+            counted.add(&values).unwrap();
+            counted
+        };
+        for (first, second, few) in [
+            ((0, 30), (20, MOST_VALUES), true),
+            ((0, 30), (20, MOST_VALUES + 1), false),
+            ((0, 60), (0, 1), false),
+            ((0, 1), (0, 60), false),
+        ] {
+            let mut all = batch(first.0, first.1);
+            all.merge(&batch(second.0, second.1));
+            let profile = all.profile("c");
+            assert_eq!(profile.values.is_some(), few, "{first:?} {second:?}");
+            let rows = if few {
+                first.1 - first.0 + second.1 - second.0
+            } else {
+                0
+            };
+            assert_eq!(profile.rows, rows as u64);
+        }
+    }
+}

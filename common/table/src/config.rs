@@ -1,0 +1,155 @@
+//! The configuration of a model: its data contract and its features, named by their digest and pinned in the store.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::dataset::{Dataset, MARK};
+use catalog::layout;
+use runtime::failure::Failure;
+use store::Store;
+use store::digest;
+
+const DATASET: &str = "dataset.json";
+const FEATURES: &str = "features.sql";
+
+/// A data contract and a features query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The data contract.
+    pub dataset: Dataset,
+    /// One `SELECT` over `raw`.
+    pub features_sql: String,
+    dataset_json: String,
+}
+
+impl Config {
+    /// Reads the configuration that is mounted at a folder.
+    ///
+    /// # Errors
+    /// A missing or wrong file: exit 2.
+    pub fn from_folder(folder: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            let file = folder.join(name);
+            std::fs::read_to_string(&file).map_err(|error| {
+                let advice = match error.kind() {
+                    std::io::ErrorKind::InvalidData => "save it as text in UTF-8",
+                    _ => {
+                        "on Argo the ConfigMap holds it; elsewhere --config-dir (ALAMEDA_CONFIG) \
+                         names the folder that does"
+                    }
+                };
+                Failure::usage(format!("{}: {error}; {advice}", file.display()))
+            })
+        };
+        Self::parse(read(DATASET)?, read(FEATURES)?)
+            .with_context(|| format!("reading the configuration in {}", folder.display()))
+    }
+
+    /// Reads the configuration that is pinned under a digest.
+    pub async fn load(store: &Store, digest: &str) -> Result<Self> {
+        let folder = layout::config(digest);
+        let mut texts = Vec::new();
+        for name in [DATASET, FEATURES] {
+            let key = layout::config_file(&folder, name);
+            // What is no text any more has another digest too.
+            texts.push(String::from_utf8_lossy(&store.require(&key).await?).into_owned());
+        }
+        let (features_sql, dataset_json) = (texts.remove(1), texts.remove(0));
+        if digest_of(&dataset_json, &features_sql) != digest {
+            return Err(Failure::damaged(format!(
+                "{folder} was changed: its content has another digest; restore it from a copy, or \
+                 run data-prep plan --split=train with the dataset.json and features.sql of then"
+            )));
+        }
+        Self::parse(dataset_json, features_sql).with_context(|| format!("reading {folder}"))
+    }
+
+    /// Parses both files. A mark that an editor put before a text is no part of it.
+    pub fn parse(dataset_json: String, features_sql: String) -> Result<Self> {
+        let unmarked = |text: String| match text.strip_prefix(MARK) {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        };
+        let (dataset_json, features_sql) = (unmarked(dataset_json), unmarked(features_sql));
+        let dataset = Dataset::parse(dataset_json.as_bytes())?;
+        Ok(Self {
+            dataset,
+            features_sql,
+            dataset_json,
+        })
+    }
+
+    /// What it is named by: a digest of both files.
+    pub fn digest(&self) -> String {
+        digest_of(&self.dataset_json, &self.features_sql)
+    }
+
+    /// Name and digest of each of its files, so that a comparison can say which one was edited.
+    pub fn files(&self) -> [(&'static str, String); 2] {
+        [
+            (DATASET, digest::hex(self.dataset_json.as_bytes())),
+            (FEATURES, digest::hex(self.features_sql.as_bytes())),
+        ]
+    }
+
+    /// Writes a copy under its digest, where it stays whatever becomes of the ConfigMap.
+    pub async fn pin(&self, store: &Store) -> Result<String> {
+        let digest = self.digest();
+        let folder = layout::config(&digest);
+        store
+            .put(
+                &layout::config_file(&folder, FEATURES),
+                self.features_sql.clone().into_bytes(),
+            )
+            .await?;
+        store
+            .put(
+                &layout::config_file(&folder, DATASET),
+                self.dataset_json.clone().into_bytes(),
+            )
+            .await?;
+        Ok(digest)
+    }
+}
+
+fn digest_of(dataset_json: &str, features_sql: &str) -> String {
+    digest::hex(format!("{dataset_json}\0{features_sql}").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::failure;
+
+    #[tokio::test]
+    async fn a_pinned_file_that_was_changed_is_named_and_not_read() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::create(&home.path().display().to_string()).unwrap();
+        let (dataset, features) = (DATASET, FEATURES);
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config-maps");
+        let config = Config::from_folder(&repository).unwrap();
+        let digest = config.pin(&store).await.unwrap();
+        for (name, bytes) in [
+            (dataset, &b"{"[..]),
+            (features, b"SELECT '\xff'"),
+            (dataset, b""),
+        ] {
+            config.pin(&store).await.unwrap();
+            let file = layout::config_file(&layout::config(&digest), name);
+            store.put(&file, bytes.to_vec()).await.unwrap();
+            let error = Config::load(&store, &digest).await.unwrap_err();
+            let text = format!("{error:#}");
+            assert!(
+                text.contains("was changed: its content has another digest"),
+                "{text}"
+            );
+            assert!(failure::is_damaged(&error), "{text}");
+        }
+        config.pin(&store).await.unwrap();
+        assert_eq!(
+            Config::load(&store, &digest).await.unwrap().digest(),
+            digest
+        );
+    }
+}

@@ -1,0 +1,348 @@
+//! The data contract, `dataset.json`: which columns a raw file has, what they are for, and what they may hold.
+
+mod holdout;
+pub mod keys;
+mod parse;
+pub(crate) mod rule;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+pub use holdout::{Holdout, HoldoutRule};
+pub(crate) use parse::MARK;
+
+use rule::Rule;
+
+use catalog::manifest::Role;
+use learn::model::{ClassValue, Classes};
+
+/// A data contract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// Columns of a raw file; others in the file are ignored.
+    pub columns: Vec<ColumnContract>,
+    /// SQL condition on raw columns other than the target; rows for which it is not true are left
+    /// out, and the rest has to keep the contract.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// SQL condition on raw columns, the target included; rows for which it is not true are left
+    /// out of training and of the holdout, and are scored all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_filter: Option<String>,
+    /// What becomes of training rows without a label.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unlabelled: Unlabelled,
+    /// What becomes of NaN.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub nan: Nan,
+    /// Whether rows to train on may repeat the key of another row.
+    #[serde(default, skip_serializing_if = "RepeatedKeys::is_refuse")]
+    pub repeated_keys: RepeatedKeys,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What becomes of training rows without a label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unlabelled {
+    /// They break the contract.
+    #[default]
+    Fail,
+    /// They are left out of training and of the holdout, and counted.
+    Drop,
+}
+
+/// What becomes of NaN in columns of floats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nan {
+    /// It is read as null, which pandas and numpy mean by it: `filter` and `features.sql` see null.
+    #[default]
+    Null,
+    /// It stays NaN, which SQL counts as greater than every number.
+    Keep,
+}
+
+/// What is done with rows to train on that have the same ids and time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RepeatedKeys {
+    /// They are an error: as a rule a file was delivered twice.
+    #[default]
+    Refuse,
+    /// Each counts, as long as none of them is held out.
+    Allow,
+}
+
+impl RepeatedKeys {
+    /// Whether it is the default.
+    pub fn is_refuse(&self) -> bool {
+        *self == Self::Refuse
+    }
+}
+
+/// What one raw column must be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnContract {
+    /// Its name, letter case included.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+    /// What it is for.
+    pub role: Role,
+    /// Whether it may hold nulls.
+    #[serde(default)]
+    pub nullable: bool,
+    /// Least value, inclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<serde_json::Value>,
+    /// Greatest value, inclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<serde_json::Value>,
+    /// The values that may occur; empty when any may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<ClassValue>,
+    /// Of the target: the value of the positive class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<ClassValue>,
+}
+
+/// Types of raw columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    /// 32-bit integer.
+    Int32,
+    /// 64-bit integer.
+    Int64,
+    /// 32-bit float.
+    Float32,
+    /// 64-bit float.
+    Float64,
+    /// Text.
+    Utf8,
+    /// Boolean.
+    Bool,
+    /// Calendar date.
+    Date,
+    /// Clock reading without a zone.
+    Timestamp,
+    /// Instant.
+    TimestampTz,
+}
+
+impl ColumnType {
+    /// The Arrow type in which it is prepared.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::Int32 => DataType::Int32,
+            Self::Int64 => DataType::Int64,
+            Self::Float32 => DataType::Float32,
+            Self::Float64 => DataType::Float64,
+            Self::Utf8 => DataType::Utf8,
+            Self::Bool => DataType::Boolean,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::TimestampTz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        }
+    }
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::Utf8 => "utf8",
+            Self::Bool => "bool",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::TimestampTz => "timestamptz",
+        })
+    }
+}
+
+/// Whether rows must be labelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labels {
+    /// As training data must.
+    Required,
+    /// As training data must whose rows without a label are left out.
+    Dropped,
+    /// As for labels that come later: the column must be there, and may hold nulls.
+    Pending,
+    /// As for rows to score, which may even lack the column.
+    Optional,
+}
+
+impl Dataset {
+    /// A contract of some columns, with defaults for everything else.
+    pub fn new(columns: Vec<ColumnContract>) -> Self {
+        Self {
+            columns,
+            filter: None,
+            train_filter: None,
+            unlabelled: Unlabelled::default(),
+            nan: Nan::default(),
+            repeated_keys: RepeatedKeys::default(),
+        }
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        let mut names = HashSet::new();
+        for column in &self.columns {
+            let (name, column_type) = (&column.name, column.column_type);
+            if name.is_empty() || !names.insert(name) {
+                return Err(format!("column {name:?} stands twice, or has no name"));
+            }
+            if column.nullable && matches!(column.role, Role::Id | Role::Time) {
+                return Err(format!(
+                    "column {name:?} with the role {} is nullable: it names rows",
+                    column.role
+                ));
+            }
+            let moment = matches!(
+                column_type,
+                ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz
+            );
+            if column.role == Role::Time && !moment {
+                return Err(format!(
+                    "column {name:?} with the role time is of type {column_type}: it must be date, timestamp or timestamptz"
+                ));
+            }
+            if column.role == Role::Id
+                && matches!(column_type, ColumnType::Float32 | ColumnType::Float64)
+            {
+                return Err(format!(
+                    "column {name:?} with the role id is of type {column_type}: floats name no rows"
+                ));
+            }
+        }
+        if self.with_role(Role::Id).next().is_none() {
+            return Err("no column has the role id: rows need a name".to_owned());
+        }
+        let times = self.with_role(Role::Time).count();
+        if times > 1 {
+            return Err(format!(
+                "{times} columns have the role time: there may be one"
+            ));
+        }
+        let targets = self.with_role(Role::Target).count();
+        if targets != 1 {
+            return Err(format!(
+                "{targets} columns have the role target: there must be one"
+            ));
+        }
+        self.rules(Labels::Required).map(drop)
+    }
+
+    /// The rules of all columns, in order.
+    pub(crate) fn rules(&self, labels: Labels) -> Result<Vec<Rule>, String> {
+        let classes = self.classes()?;
+        let classes = [classes.negative, classes.positive];
+        let rule = |column: &ColumnContract| match column.role {
+            Role::Target => Rule::new(column, labels != Labels::Required, &classes),
+            _ => Rule::new(column, column.nullable, &column.allowed),
+        };
+        self.columns.iter().map(rule).collect()
+    }
+
+    /// The schema of `raw`: the columns in order. All may hold nulls, so that no query is planned on a promise that is
+    /// checked only later.
+    pub fn raw_schema(&self) -> SchemaRef {
+        let field = |column: &ColumnContract| {
+            Field::new(&column.name, column.column_type.data_type(), true)
+        };
+        Arc::new(Schema::new(
+            self.columns.iter().map(field).collect::<Vec<_>>(),
+        ))
+    }
+
+    /// Columns of a role, in order.
+    pub fn with_role(&self, role: Role) -> impl Iterator<Item = &ColumnContract> {
+        self.columns
+            .iter()
+            .filter(move |column| column.role == role)
+    }
+
+    /// The column that is predicted.
+    pub fn target(&self) -> &ColumnContract {
+        self.with_role(Role::Target)
+            .next()
+            .expect("a validated contract has a target")
+    }
+
+    /// The column of time, if there is one.
+    pub fn time(&self) -> Option<&ColumnContract> {
+        self.with_role(Role::Time).next()
+    }
+
+    /// Names of the columns that together name a row: ids, then time.
+    pub fn key(&self) -> Vec<String> {
+        self.with_role(Role::Id)
+            .chain(self.time())
+            .map(|column| column.name.clone())
+            .collect()
+    }
+
+    /// The two values of the target.
+    pub fn classes(&self) -> Result<Classes, String> {
+        let target = self
+            .with_role(Role::Target)
+            .next()
+            .ok_or("there is no target")?;
+        let name = &target.name;
+        let values = match (target.column_type, target.allowed.as_slice()) {
+            (ColumnType::Bool, []) => &[ClassValue::Bool(false), ClassValue::Bool(true)][..],
+            (ColumnType::Int32 | ColumnType::Int64, []) => {
+                &[ClassValue::Int(0), ClassValue::Int(1)][..]
+            }
+            (
+                ColumnType::Bool | ColumnType::Int32 | ColumnType::Int64 | ColumnType::Utf8,
+                allowed,
+            ) => allowed,
+            (other, _) => {
+                return Err(format!(
+                    "target {name:?} is of type {other}: it must be bool, int32, int64 or utf8"
+                ));
+            }
+        };
+        let [first, last] = values else {
+            return Err(format!(
+                "target {name:?} must have two values in `allowed`: the classes, the positive one last"
+            ));
+        };
+        match &target.positive {
+            None => Ok(Classes {
+                negative: first.clone(),
+                positive: last.clone(),
+            }),
+            Some(positive) if positive == last => Ok(Classes {
+                negative: first.clone(),
+                positive: last.clone(),
+            }),
+            Some(positive) if positive == first => Ok(Classes {
+                negative: last.clone(),
+                positive: first.clone(),
+            }),
+            Some(positive) => Err(format!(
+                "`positive` of target {name:?} is {positive}, which is not one of `allowed`"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

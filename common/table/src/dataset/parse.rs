@@ -1,0 +1,84 @@
+//! Reading `dataset.json`, with errors that name the key and what it may be.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{ColumnContract, Dataset};
+use runtime::failure::Failure;
+
+/// The mark that some editors put before a text in UTF-8.
+pub(crate) const MARK: char = '\u{feff}';
+
+impl Dataset {
+    /// Reads a data contract.
+    ///
+    /// # Errors
+    /// Exit 2, with the column and the key, or the place in the file.
+    pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Failure::usage("dataset.json is not text in UTF-8: save it as UTF-8"))?;
+        let text = text.trim_start_matches(MARK);
+        let dataset: Self = serde_json::from_str(text).map_err(|error| {
+            let reason = reason(text).unwrap_or_else(|| error.to_string());
+            Failure::usage(format!("dataset.json is not a data contract: {reason}"))
+        })?;
+        dataset
+            .validate()
+            .map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
+        Ok(dataset)
+    }
+}
+
+/// Which key of a contract is wrong, where it is one alone. Everything else serde says best itself.
+fn reason(text: &str) -> Option<String> {
+    let contract: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let wrong = |(key, value): (&String, &Value)| {
+        let mut alone = json!({"columns": []});
+        alone[key] = value.clone();
+        let error = Dataset::deserialize(alone).err()?;
+        Some(explained(key, value, &error))
+    };
+    if let Some(reason) = contract
+        .iter()
+        .filter(|(key, _)| *key != "columns")
+        .find_map(wrong)
+    {
+        return Some(reason);
+    }
+    let columns = contract.get("columns")?.as_array()?;
+    columns.iter().enumerate().find_map(|(place, column)| {
+        let error = ColumnContract::deserialize(column).err()?;
+        let name = match column.get("name").and_then(Value::as_str) {
+            Some(name) => format!("column {name:?}"),
+            None => format!("column {} of the list", place + 1),
+        };
+        let reason = column
+            .as_object()
+            .and_then(|column| column.iter().find_map(wrong_key));
+        Some(format!(
+            "{name}: {}",
+            reason.unwrap_or_else(|| error.to_string())
+        ))
+    })
+}
+
+fn wrong_key((key, value): (&String, &Value)) -> Option<String> {
+    let mut alone = json!({"name": "", "type": "int64", "role": "ignored"});
+    alone[key] = value.clone();
+    let error = ColumnContract::deserialize(alone).err()?;
+    Some(explained(key, value, &error))
+}
+
+fn explained(key: &str, value: &Value, error: &serde_json::Error) -> String {
+    let error = match error.to_string() {
+        // It has a type of its own for each kind of value.
+        text if text.contains("untagged enum") => {
+            "expected texts, whole numbers, true or false".to_owned()
+        }
+        text => text,
+    };
+    if error.starts_with("unknown field") {
+        return error;
+    }
+    format!("`{key}` is {value}: {error}")
+}

@@ -1,0 +1,115 @@
+//! Labels that come later than the predictions: raw files of ids, time and target, and the hash that joins them.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::ArrayRef;
+
+use crate::dataset::{Dataset, Labels, keys};
+use crate::parts;
+use crate::raw::{RawFile, Reads, files};
+use learn::model::Classes;
+use runtime::failure::Failure;
+use runtime::threads::wait;
+use runtime::work::Work;
+use store::{Object, Store};
+
+/// Some rows of a label file.
+#[derive(Clone, Debug)]
+pub struct LabelRows {
+    /// The columns that name a row, in the order and the types of the contract.
+    pub keys: Vec<ArrayRef>,
+    /// 1 for the positive class, 0 for the negative one, `None` while the label is not known.
+    pub labels: Vec<Option<u8>>,
+}
+
+/// Reads label files as a data contract describes them.
+#[derive(Clone, Debug)]
+pub struct LabelReader {
+    /// The contract's columns that a label file has.
+    dataset: Arc<Dataset>,
+    classes: Classes,
+}
+
+/// The label files that a glob names, in the order of their names: where two of them label the same
+/// row, the last one holds. Empty when there is no such folder or file.
+///
+/// # Errors
+/// Those of [`files::find`]: exit 2.
+pub async fn find(store: &Store, glob: &str) -> Result<Vec<Object>> {
+    let found = files::find(store, glob, "--labels-glob (LABELS_GLOB)").await;
+    Ok(found
+        .with_context(|| format!("looking for labels {glob:?}"))?
+        .files)
+}
+
+/// One hash for each row of key columns: equal keys have equal hashes, and two others among n rows with a chance of about
+/// n * n / 2^129, which is 10^-19 for ten billion.
+pub fn key_hashes(keys: &[ArrayRef]) -> Result<impl Iterator<Item = u128> + use<>> {
+    keys::hashes(keys)
+}
+
+impl LabelReader {
+    /// For labels of rows that `dataset` describes. They are joined by the columns named in `keys`, which are all or some
+    /// of [`Dataset::key`]; other columns of a file do not matter.
+    ///
+    /// # Errors
+    /// A contract whose target has no two classes: exit 2.
+    pub fn new(dataset: &Dataset, keys: &[String]) -> Result<Self> {
+        let classes = dataset.classes().map_err(Failure::usage)?;
+        let named = |name: &String| {
+            dataset
+                .columns
+                .iter()
+                .find(|column| column.name == *name)
+                .cloned()
+        };
+        let columns = keys
+            .iter()
+            .filter_map(named)
+            .chain([dataset.target().clone()])
+            .collect();
+        Ok(Self {
+            dataset: Arc::new(Dataset::new(columns)),
+            classes,
+        })
+    }
+
+    /// Reads a file as a stream. Keys, which must not repeat, are sorted in the folder `scratch`.
+    ///
+    /// # Errors
+    /// A file that can't be read, or rows that break the contract: exit 10, as for any raw file. They come with the last
+    /// item: what was read before counts only when all of the file is good.
+    pub fn read(
+        &self,
+        raw: &Store,
+        file: &Object,
+        work: &Work,
+    ) -> Result<impl Iterator<Item = Result<LabelRows>> + use<>> {
+        let local = wait(raw.file(&file.key))?;
+        let raw_file = RawFile {
+            key: file.key.clone(),
+            path: local.path().to_owned(),
+            dataset: self.dataset.clone(),
+            labels: Labels::Pending,
+            pinned: true,
+            decisive: Vec::new(),
+            reads: Reads::default(),
+        };
+        let reader = self.clone();
+        Ok(raw_file.checked(work, |_| Ok(None))?.map(move |batch| {
+            // A copy stays until the last row: it may be read twice.
+            let _ = &local;
+            let mut columns = batch?.columns().to_vec();
+            let target = columns.pop().context("a label file has a target")?;
+            let labels = parts::labels(&target, &reader.classes, &reader.dataset.target().name)?;
+            Ok(LabelRows {
+                keys: columns,
+                labels,
+            })
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+pub mod categories;
+pub mod config;
+pub mod dataset;
+pub mod dates;
+pub mod labelled;
+pub mod labels;
+pub mod parts;
+pub mod profiling;
+pub mod raw;
+pub mod scoring;

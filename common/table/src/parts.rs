@@ -1,0 +1,321 @@
+//! Parquet files of ours: written as a stream, read as a stream, and the numbers in them.
+
+pub(crate) mod batches;
+pub(crate) mod file;
+mod pages;
+mod spilled;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use catalog::manifest::Part;
+use learn::model::{ClassValue, Classes};
+use runtime::failure::Failure;
+use runtime::threads::wait;
+use runtime::work::Work;
+use store::{BlockingUpload, LocalFile, Store};
+
+pub use batches::{BATCH_BYTES, BATCH_ROWS, batch_rows};
+use file::ParquetFile;
+pub use file::Rows;
+pub use spilled::Spilled;
+
+/// Rows of a row group at most: about 1 MiB per column of numbers.
+const ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Bytes of a row group at most, encoded: what a writer holds of rows that are wide.
+pub const ROW_GROUP_BYTES: usize = 32 << 20;
+
+/// Bytes of memory that the writer of a part takes at most.
+pub fn writer_memory(schema: &Schema) -> u64 {
+    match batches::row_bytes(schema) {
+        Some(bytes) => (ROW_GROUP_ROWS * bytes).min(ROW_GROUP_BYTES) as u64,
+        None => ROW_GROUP_BYTES as u64,
+    }
+}
+
+/// Bytes of memory that a batch takes at most.
+pub fn batch_memory(schema: &Schema) -> u64 {
+    match batches::row_bytes(schema) {
+        Some(bytes) => (batch_rows(schema) * bytes) as u64,
+        None => 2 * BATCH_BYTES as u64,
+    }
+}
+
+/// A part that is being written. Nothing is visible before [`PartWriter::finish`]. It waits for the store, so it belongs on
+/// a blocking thread.
+pub struct PartWriter {
+    key: String,
+    ordinal: usize,
+    rows: u64,
+    writer: ArrowWriter<BlockingUpload>,
+}
+
+impl PartWriter {
+    /// Begins a part.
+    pub fn new(store: &Store, key: String, ordinal: usize, schema: &SchemaRef) -> Result<Self> {
+        let upload = wait(store.upload(&key))?;
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+            .set_statistics_enabled(EnabledStatistics::Chunk);
+        // A dictionary of numbers that hardly repeat costs time and saves nothing.
+        for field in schema
+            .fields()
+            .iter()
+            .filter(|field| field.data_type().is_floating())
+        {
+            properties = properties
+                .set_column_dictionary_enabled(ColumnPath::from(vec![field.name().clone()]), false);
+        }
+        let writer = ArrowWriter::try_new(
+            BlockingUpload(upload),
+            schema.clone(),
+            Some(properties.build()),
+        )
+        .with_context(|| format!("writing {key}"))?;
+        Ok(Self {
+            key,
+            ordinal,
+            rows: 0,
+            writer,
+        })
+    }
+
+    /// Appends rows.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows() as u64;
+        self.writer
+            .write(batch)
+            .with_context(|| format!("writing {}", self.key))
+    }
+
+    /// Makes the part visible.
+    pub fn finish(self) -> Result<Part> {
+        let BlockingUpload(upload) = self
+            .writer
+            .into_inner()
+            .with_context(|| format!("writing {}", self.key))?;
+        let written = wait(upload.finish())?;
+        Ok(Part {
+            key: self.key,
+            rows: self.rows,
+            bytes: written.bytes,
+            sha256: written.sha256,
+            ordinal: self.ordinal,
+        })
+    }
+}
+
+/// A part as a file on this machine, which holds the bytes that its manifest lists. A copy from S3 is hashed while it
+/// comes, and a file of a folder once by each process. It waits for the store, so it belongs on a blocking thread.
+///
+/// # Errors
+/// Another file than was written, such as one of a refresh that was killed before it committed: exit 2.
+pub fn local(store: &Store, key: &str, sha256: &str) -> Result<LocalFile> {
+    let file = wait(store.file(key))?;
+    let found = store.digest(key, &file)?;
+    if found == sha256 {
+        return Ok(file);
+    }
+    let step = match key.split('/').next() {
+        Some("results") => "score the data",
+        _ => "prepare the data",
+    };
+    Err(Failure::usage(format!(
+        "{key} in {} is not the file that its manifest lists: the digest of its bytes is {found}, and the manifest's is \
+         {sha256}; {step} again with cache=refresh, or restore the file from a copy",
+        store.url()
+    )))
+}
+
+/// The schema of the named columns of a parquet file of ours, in the order of `columns`.
+pub fn schema(file: &LocalFile, columns: &[String]) -> Result<Schema> {
+    let opened = open(file)?;
+    let schema = opened.schema();
+    Ok(schema.project(&positions(schema, file, columns)?)?)
+}
+
+fn positions(schema: &Schema, file: &LocalFile, columns: &[String]) -> Result<Vec<usize>> {
+    let places: HashMap<&str, usize> = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(place, field)| (field.name().as_str(), place))
+        .collect();
+    let position = |column: &String| {
+        places.get(column.as_str()).copied().ok_or_else(|| {
+            Failure::usage(format!(
+                "{file} has no column {column:?}: it was not written by the configuration of this model",
+            ))
+        })
+    };
+    columns.iter().map(position).collect()
+}
+
+/// Reads a parquet file of ours in batches of at most [`batch_rows`] rows and [`BATCH_BYTES`] of texts: the named columns,
+/// in the order of `columns`.
+///
+/// # Errors
+/// A damaged file or a missing column: exit 2, with the file's name.
+pub fn read(
+    file: &LocalFile,
+    columns: &[String],
+    work: &Work,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+    let opened = open(file)?;
+    let indices = positions(opened.schema(), file, columns)?;
+    // The reader gives columns in the order of the file.
+    let mut in_file = indices.clone();
+    in_file.sort_unstable();
+    in_file.dedup();
+    let order: Vec<usize> = indices
+        .iter()
+        .filter_map(|index| in_file.binary_search(index).ok())
+        .collect();
+    let most_rows = batch_rows(&opened.schema().project(&in_file)?);
+    let rows = opened.rows(&in_file, most_rows, work)?;
+    Ok(rows.map(move |batch| Ok(batch?.project(&order)?)))
+}
+
+fn open(file: &LocalFile) -> Result<ParquetFile> {
+    let opened = std::fs::File::open(file.path()).with_context(|| format!("opening {file}"))?;
+    ParquetFile::open(opened, &file.to_string(), damaged)
+}
+
+fn damaged(file: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
+    Failure::damaged(format!(
+        "{file} is damaged: {error}; delete it and run the step that wrote it again, or restore it from a copy"
+    ))
+}
+
+/// The values of a column as floats: numbers as they are, booleans as 0 and 1, null as NaN.
+///
+/// # Errors
+/// A column that holds neither numbers nor booleans.
+pub fn floats(column: &dyn Array, name: &str) -> Result<Float64Array> {
+    let numbers = match column.data_type() {
+        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
+            cast(column, &DataType::Float64)?
+        }
+        other => {
+            return Err(Failure::usage(format!(
+                "feature {name:?} is of type {other}: a feature holds numbers or booleans; encode it in features.sql"
+            )));
+        }
+    };
+    let numbers = numbers.as_primitive::<Float64Type>();
+    if numbers.null_count() == 0 {
+        return Ok(numbers.clone());
+    }
+    Ok(numbers
+        .iter()
+        .map(|value| Some(value.unwrap_or(f64::NAN)))
+        .collect())
+}
+
+/// As [`floats`], but null stays null, so that it is told from NaN.
+///
+/// # Errors
+/// Those of [`floats`].
+pub fn numbers(column: &dyn Array, name: &str) -> Result<Float64Array> {
+    if column.null_count() == 0 {
+        return floats(column, name);
+    }
+    match column.data_type() {
+        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
+            Ok(cast(column, &DataType::Float64)?
+                .as_primitive::<Float64Type>()
+                .clone())
+        }
+        _ => floats(column, name),
+    }
+}
+
+/// The first columns of a batch as row-major floats: row by row, one value per feature.
+pub fn matrix(batch: &RecordBatch, features: &[String]) -> Result<Vec<f64>> {
+    let (rows, p) = (batch.num_rows(), features.len());
+    let mut matrix = vec![0.0; rows * p];
+    for (j, name) in features.iter().enumerate() {
+        let column = floats(batch.column(j), name)?;
+        for (row, value) in column.values().iter().enumerate() {
+            matrix[row * p + j] = *value;
+        }
+    }
+    Ok(matrix)
+}
+
+/// The labels of a target column: 1 for the positive class, 0 for the negative one, `None` for null.
+///
+/// # Errors
+/// A value that is neither class: exit 10.
+pub fn labels(column: &dyn Array, classes: &Classes, name: &str) -> Result<Vec<Option<u8>>> {
+    let unknown = |value: &dyn std::fmt::Display| {
+        Failure::contract(format!(
+            "target {name:?} holds {value}, which is neither {} nor {}",
+            classes.negative, classes.positive
+        ))
+    };
+    let label = |value: ClassValue| match &value {
+        value if *value == classes.positive => Ok(1),
+        value if *value == classes.negative => Ok(0),
+        value => Err(unknown(value)),
+    };
+    match column.data_type() {
+        DataType::Boolean => {
+            let values: &BooleanArray = column.as_boolean();
+            values
+                .iter()
+                .map(|value| {
+                    value
+                        .map(|value| label(ClassValue::Bool(value)))
+                        .transpose()
+                })
+                .collect()
+        }
+        DataType::Utf8 => {
+            let values: &StringArray = column.as_string();
+            values
+                .iter()
+                .map(|value| {
+                    value
+                        .map(|value| label(ClassValue::Text(value.to_owned())))
+                        .transpose()
+                })
+                .collect()
+        }
+        data_type if data_type.is_integer() => {
+            let values = cast(column, &DataType::Int64)?;
+            let values = values.as_primitive::<Int64Type>();
+            values
+                .iter()
+                .map(|value| value.map(|value| label(ClassValue::Int(value))).transpose())
+                .collect()
+        }
+        other => Err(Failure::usage(format!(
+            "target {name:?} is of type {other}: a target is bool, int32, int64 or utf8"
+        ))),
+    }
+}
+
+/// A schema in which every column may be null.
+pub fn nullable(schema: &Schema) -> SchemaRef {
+    let fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+#[cfg(test)]
+mod tests;

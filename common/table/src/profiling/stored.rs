@@ -1,0 +1,87 @@
+//! Profiles in the object store, beside the rows that they count.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::Profiler;
+use profile::days;
+use profile::profiles::{Baseline, FORMAT_VERSION, Profile};
+use runtime::failure::Failure;
+
+/// The profile of one day, as it stands in the object store. Labels that come later are not in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredProfile {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Fingerprint of the model: from what was saved beside it follows the [`Baseline`].
+    pub model: String,
+    /// Day of the rows; `None` where there is no time.
+    pub day: Option<NaiveDate>,
+    /// Rows in all.
+    pub rows: i64,
+    /// Rows that came with a label.
+    pub labelled_rows: i64,
+    /// Rows without a prediction.
+    pub unscored_rows: i64,
+    /// What is counted of them.
+    pub profile: Profile,
+}
+
+impl Profiler {
+    /// The profiles as they are stored, in the order of the days.
+    ///
+    /// # Errors
+    /// A day beyond the calendar: exit 10.
+    pub fn stored(&self) -> Result<Vec<StoredProfile>> {
+        let stored = |(day, profile): (&Option<days::DayNumber>, &Profile)| {
+            let date = |day: days::DayNumber| {
+                let beyond = || {
+                    Failure::contract(format!(
+                        "a time is {day} days from 1970-01-01, beyond the calendar"
+                    ))
+                };
+                days::date(day).ok_or_else(beyond)
+            };
+            Ok(StoredProfile {
+                format_version: FORMAT_VERSION,
+                model: self.baseline().model.clone(),
+                day: day.map(date).transpose()?,
+                rows: profile.rows(),
+                labelled_rows: profile.labelled_rows(),
+                unscored_rows: profile.unscored_rows(),
+                profile: profile.clone(),
+            })
+        };
+        self.days().iter().map(stored).collect()
+    }
+
+    /// Adds what was stored of other rows.
+    ///
+    /// # Errors
+    /// Profiles of another model or version of the code: exit 2. Those of [`Profiler::merge`].
+    pub fn add_stored(&mut self, stored: &[StoredProfile]) -> Result<()> {
+        for stored in stored {
+            if !stored.fits(self.baseline()) {
+                return Err(Failure::usage(format!(
+                    "the profiles are of model {} and format {}, and not of {} and {FORMAT_VERSION}: score the rows again",
+                    stored.model,
+                    stored.format_version,
+                    self.baseline().model
+                )));
+            }
+            self.add_profile(stored.day.map(days::number), &stored.profile)?;
+        }
+        Ok(())
+    }
+}
+
+impl StoredProfile {
+    /// Whether it is counted by the cells of `baseline`: others can't be added.
+    pub fn fits(&self, baseline: &Baseline) -> bool {
+        self.format_version == FORMAT_VERSION
+            && self.model == baseline.model
+            && self.profile.is_sound(baseline)
+    }
+}

@@ -1,0 +1,387 @@
+//! Raw files, parquet or CSV, read as a stream in the columns and types of the data contract, and checked against it.
+//!
+//! Memory does not depend on the size of a file: a batch of rows is held at a time, and the keys of rows, which must
+//! not repeat, are sorted on disk.
+
+mod advice;
+mod check;
+mod convert;
+mod csv;
+pub mod files;
+mod format;
+mod int96;
+mod parquet;
+mod values;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array};
+use arrow::compute::{and, filter_record_batch};
+
+use crate::dataset::rule::Breach;
+use crate::dataset::{ColumnContract, ColumnType, Dataset, Labels, Nan};
+use crate::parts;
+use catalog::manifest::Role;
+use runtime::failure::Failure;
+use runtime::work::Work;
+
+use check::Checker;
+pub use format::{Compression, ENDINGS, Format, format_of};
+
+/// Checks what can be seen of a raw file without reading all of it: that it is what its name says, and that it is not
+/// cut.
+///
+/// # Errors
+/// A file that no step could read: exit 10, by the name `key`.
+pub fn check_file(path: &Path, key: &str) -> Result<()> {
+    let format = format::require(key)?;
+    format::check_kind(path, key, format)?;
+    match format {
+        Format::Parquet => parquet::check_footer(path, key),
+        Format::Csv(Compression::None) => csv::check_ends(path, key),
+        Format::Csv(_) => Ok(()),
+    }
+}
+
+/// A raw file and what it has to keep to.
+#[derive(Clone, Debug)]
+pub struct RawFile {
+    /// What messages call it.
+    pub key: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The contract.
+    pub dataset: Arc<Dataset>,
+    /// Whether every row needs a label.
+    pub labels: Labels,
+    /// Whether the contract is that of a trained model, so that an edit of `dataset.json` does not
+    /// change it.
+    pub pinned: bool,
+    /// Columns that decide which rows are kept: a value there that can't be read breaks the
+    /// contract even where the row would not be kept, since nobody knows whether it would.
+    pub decisive: Vec<usize>,
+    /// What of its rows is read.
+    pub reads: Reads,
+}
+
+/// What of the rows of a raw file is read. By default all columns are read, in batches as long as their width allows.
+#[derive(Clone, Debug, Default)]
+pub struct Reads {
+    /// For each column of the contract, whether its values are read.
+    pub columns: Option<Arc<[bool]>>,
+    /// Rows of a batch at most.
+    pub batch_rows: Option<usize>,
+}
+
+/// Rows as they are in the file.
+struct Chunk {
+    /// The columns of the contract, in its order and types.
+    batch: RecordBatch,
+    /// Values that have no place in the type of their column; the batch holds null for them.
+    misfits: Vec<Misfit>,
+    /// Of a file that has lines: the one on which each row begins.
+    lines: Vec<u64>,
+    /// Where quotes are in fields that are not quoted.
+    stray: Option<Stray>,
+}
+
+/// Quotes in fields of a CSV file that are not quoted.
+#[derive(Clone)]
+struct Stray {
+    rows: u64,
+    /// Of the first.
+    line: u64,
+    text: String,
+}
+
+struct Misfit {
+    column: usize,
+    row: usize,
+    breach: Breach,
+    example: String,
+}
+
+/// What the values of a file's column become.
+struct Wanted {
+    /// Place of the column in the contract.
+    column: usize,
+    column_type: ColumnType,
+    nullable: bool,
+    keep_nan: bool,
+}
+
+impl Wanted {
+    /// Texts as values of the column's type.
+    fn texts(&self, texts: &StringArray, misfits: &mut Vec<Misfit>) -> ArrayRef {
+        let notes = &mut Notes {
+            wanted: self,
+            misfits,
+            examples: 0,
+        };
+        let array = values::parse(texts, notes);
+        convert::without_nan(array, notes)
+    }
+
+    /// An array of a type that [`convert::takes`] as values of the column's type.
+    fn array(&self, found: &ArrayRef, misfits: &mut Vec<Misfit>) -> Result<ArrayRef> {
+        let notes = &mut Notes {
+            wanted: self,
+            misfits,
+            examples: 0,
+        };
+        let array = convert::convert(found, notes)?;
+        Ok(convert::without_nan(array, notes))
+    }
+
+    /// A column that need not be there.
+    fn nulls(&self, rows: usize) -> ArrayRef {
+        new_null_array(&self.column_type.data_type(), rows)
+    }
+}
+
+/// Values of one column of a batch that are kept as texts: a message shows the first that the filter keeps.
+const COLUMN_EXAMPLES: usize = 512;
+/// The same of all columns; a message names the first few columns alone.
+const EXAMPLES: usize = 1 << 16;
+
+/// Takes down the values of one column that have no place in its type.
+struct Notes<'a> {
+    wanted: &'a Wanted,
+    misfits: &'a mut Vec<Misfit>,
+    /// Values of this column that were noted.
+    examples: usize,
+}
+
+impl Notes<'_> {
+    fn add(&mut self, row: usize, breach: Breach, example: impl FnOnce() -> String) {
+        if breach == Breach::NanAsNull && self.wanted.nullable {
+            return;
+        }
+        let has_room = self.examples < COLUMN_EXAMPLES && self.misfits.len() < EXAMPLES;
+        self.examples += 1;
+        self.misfits.push(Misfit {
+            column: self.wanted.column,
+            row,
+            breach,
+            example: has_room.then(example).unwrap_or_default(),
+        });
+    }
+}
+
+type Chunks = Box<dyn Iterator<Item = Result<Chunk>> + Send>;
+
+/// What a check has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows of the file.
+    pub rows: u64,
+    /// Rows that are left once all were left out that the contract leaves out.
+    pub kept: u64,
+    /// Rows without a label that the filter keeps and the contract leaves out.
+    pub unlabelled: u64,
+    /// Floats that are infinite, or NaN where the contract keeps it, without breaking bounds: by
+    /// column.
+    pub not_finite: Vec<(String, u64)>,
+}
+
+impl RawFile {
+    /// Reads the file and checks it: gives the rows that `keep` keeps, as long as no breach is found. `keep` is given
+    /// rows with the columns of [`Dataset::raw_schema`].
+    ///
+    /// When any was found, the last item is an error that lists all of them: each column and kind with a count, and
+    /// the row number and value of the first. Keys are sorted in the folder `scratch`.
+    ///
+    /// # Errors
+    /// A file that can't be read as what its name says, or that lacks a column or holds one of another type: exit 10.
+    pub fn checked<K>(&self, scratch: impl Into<Work>, keep: K) -> Result<Checked<K>>
+    where
+        K: FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
+    {
+        let work = scratch.into();
+        let (chunks, unread) = self.chunks(&work)?;
+        let checker = Checker::new(self, &unread, &work)?;
+        Ok(Checked {
+            file: self.clone(),
+            chunks,
+            keep,
+            checker: Some(checker),
+            take_key: None,
+            summary: Arc::default(),
+        })
+    }
+
+    /// Whether somebody reads the values of the contract's column of this number.
+    fn reads(&self, column: usize) -> bool {
+        let columns = self.reads.columns.as_ref();
+        columns.is_none_or(|columns| columns.get(column).copied().unwrap_or(true))
+    }
+
+    /// Rows of a batch at most.
+    fn batch_rows(&self) -> usize {
+        let rows = parts::batch_rows(&self.dataset.raw_schema());
+        self.reads.batch_rows.map_or(rows, |most| most.min(rows))
+    }
+
+    /// The rows, and which columns of the contract are null in them because nobody reads their
+    /// values.
+    fn chunks(&self, work: &Work) -> Result<(Chunks, Vec<bool>)> {
+        let format = format::require(&self.key)?;
+        format::check_kind(&self.path, &self.key, format)?;
+        match format {
+            Format::Parquet => parquet::open(self, work),
+            Format::Csv(compression) => csv::open(self, compression),
+        }
+    }
+
+    /// The error for what stands in `lines`.
+    fn broken(&self, lines: &[String]) -> anyhow::Error {
+        const SHOWN: usize = 12;
+        let mut text = format!("{} breaks the data contract (dataset.json):", self.key);
+        for line in lines.iter().take(SHOWN) {
+            text.push_str("\n  ");
+            text.push_str(line);
+        }
+        if lines.len() > SHOWN {
+            text.push_str(&format!("\n  and {} more", lines.len() - SHOWN));
+        }
+        text.push('\n');
+        text.push_str(advice::of_file(self));
+        Failure::contract(text)
+    }
+
+    /// What each column of the contract becomes, in order.
+    fn wanted(&self) -> Vec<Wanted> {
+        let columns = self.dataset.columns.iter().enumerate();
+        columns
+            .map(|(column, contract)| Wanted {
+                column,
+                column_type: contract.column_type,
+                nullable: match contract.role {
+                    Role::Target => self.labels != Labels::Required,
+                    _ => contract.nullable,
+                },
+                keep_nan: self.dataset.nan == Nan::Keep,
+            })
+            .collect()
+    }
+
+    /// The rows of a chunk that count, and how many are left out for want of a label. A label that
+    /// could not be read is a breach, and no reason to leave its row out.
+    fn labelled(
+        &self,
+        chunk: &Chunk,
+        keep: Option<BooleanArray>,
+    ) -> Result<(Option<BooleanArray>, u64)> {
+        if self.labels != Labels::Dropped {
+            return Ok((keep, 0));
+        }
+        let target = |column: &ColumnContract| column.role == Role::Target;
+        let Some(target) = self.dataset.columns.iter().position(target) else {
+            return Ok((keep, 0));
+        };
+        let labels = chunk.batch.column(target);
+        if labels.null_count() == 0 {
+            return Ok((keep, 0));
+        }
+        let mut labelled: Vec<bool> = (0..labels.len()).map(|row| labels.is_valid(row)).collect();
+        for misfit in chunk
+            .misfits
+            .iter()
+            .filter(|misfit| misfit.column == target)
+        {
+            labelled[misfit.row] = true;
+        }
+        let before = keep.as_ref().map_or(labels.len(), BooleanArray::true_count);
+        let labelled = BooleanArray::from(labelled);
+        let keep = match keep {
+            Some(keep) => and(&keep, &labelled)?,
+            None => labelled,
+        };
+        let unlabelled = before - keep.true_count();
+        Ok((Some(keep), unlabelled as u64))
+    }
+
+    fn unreadable(&self, kind: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
+        unreadable(&self.key, kind, error)
+    }
+}
+
+fn unreadable(key: &str, kind: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
+    Failure::contract(format!(
+        "{key} can't be read as a {kind} file, it may be truncated or damaged: {error}\ndeliver it again, or remove it"
+    ))
+}
+
+/// The checked rows of a raw file.
+pub struct Checked<K> {
+    file: RawFile,
+    chunks: Chunks,
+    keep: K,
+    checker: Option<Checker>,
+    take_key: Option<TakeKey>,
+    summary: Arc<Mutex<Summary>>,
+}
+
+/// Takes the hash of a key.
+pub type TakeKey = Box<dyn FnMut(u128) -> Result<()> + Send>;
+
+impl<K> Checked<K> {
+    /// The same rows; `take` is given the hashes of the keys of all rows that are kept, in ascending order, before the
+    /// last item. It is given none where keys may repeat.
+    pub fn with_keys(self, take: Option<TakeKey>) -> Self {
+        Self {
+            take_key: take,
+            ..self
+        }
+    }
+
+    /// Where the counts stand once the last row was given.
+    pub fn summary(&self) -> Arc<Mutex<Summary>> {
+        self.summary.clone()
+    }
+}
+
+impl<K> Iterator for Checked<K>
+where
+    K: FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
+{
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}
+
+impl<K> Checked<K>
+where
+    K: FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
+{
+    fn advance(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(checker) = &mut self.checker else {
+            return Ok(None);
+        };
+        for chunk in &mut self.chunks {
+            let chunk = chunk?;
+            let keep = (self.keep)(&chunk.batch)?;
+            let (keep, unlabelled) = self.file.labelled(&chunk, keep)?;
+            checker.see(&chunk, keep.as_ref(), unlabelled)?;
+            if checker.is_clean() {
+                return Ok(Some(match keep {
+                    Some(keep) => filter_record_batch(&chunk.batch, &keep)?,
+                    None => chunk.batch,
+                }));
+            }
+        }
+        let Some(checker) = self.checker.take() else {
+            return Ok(None);
+        };
+        let summary = checker.finish(&self.file, &mut self.keep, &mut self.take_key)?;
+        *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! What a message says of values that break the contract, and what a person can do about them. A
+//! file to score has the contract of its model: there, an edit of `dataset.json` helps with the
+//! next training alone.
+
+use arrow::datatypes::DataType;
+
+use super::{RawFile, convert, values};
+use crate::dataset::rule::Breach;
+use crate::dataset::{ColumnContract, ColumnType, Labels};
+use catalog::manifest::Role;
+
+/// Texts that other programs write for a value that is missing.
+const NULL_TEXTS: [&str; 9] = ["na", "n/a", "null", "none", "nat", "<na>", "nil", "-", "?"];
+
+/// What a person can do about a file.
+pub(super) fn of_file(file: &RawFile) -> &'static str {
+    match file.pinned {
+        false => "repair or remove the file, or change the contract if the data is right",
+        true => {
+            "repair or remove the file; its contract is that of the model, so that a change of \
+             dataset.json takes effect with the next training"
+        }
+    }
+}
+
+/// What is wrong with the rows of a column.
+pub(super) fn what(breach: &Breach, column: &ColumnContract, file: &RawFile) -> String {
+    let column_type = column.column_type;
+    match breach {
+        Breach::Null => "hold null, where none may be".to_owned(),
+        Breach::NanAsNull => "hold NaN, which is read as null, where none may be".to_owned(),
+        Breach::NotANumber => "hold NaN, which is within no bounds".to_owned(),
+        Breach::Below(min) => format!("are below the least value {min}"),
+        Breach::Above(max) => format!("are above the greatest value {max}"),
+        Breach::NotAllowed if column.role == Role::Target => {
+            let classes = file.dataset.classes();
+            let classes = classes.map(|c| format!("{} nor {}", c.negative, c.positive));
+            format!(
+                "hold a value that is neither {}",
+                classes.unwrap_or_default()
+            )
+        }
+        Breach::NotAllowed => "hold a value that is not allowed".to_owned(),
+        Breach::Misspelt => format!("can't be read as {column_type}"),
+        Breach::Fraction => format!("are not whole, as {column_type} has to be"),
+        Breach::Beyond => format!("are beyond the range of {column_type}"),
+        Breach::Ambiguous => {
+            "hold whole numbers as floats, and so large that floats do not hold all of their size"
+                .to_owned()
+        }
+        Breach::Rounded => format!("can't be held exactly as {column_type}"),
+        Breach::Infinite => format!("are infinite, which {column_type} can't be"),
+        Breach::NotBoolean => "are neither 0 nor 1, as a bool has to be".to_owned(),
+        Breach::NotText => "are bytes that are not text in UTF-8".to_owned(),
+        Breach::TimeOfDay => "have a time of day, which a date can't hold".to_owned(),
+        Breach::Inexact => "can't be held in microseconds".to_owned(),
+    }
+}
+
+/// What to do about the rows of a column, as the end of their line; `example` is the first value.
+/// It is empty where there is nothing to say that holds for every file.
+pub(super) fn of_breach(
+    breach: &Breach,
+    column: &ColumnContract,
+    file: &RawFile,
+    example: &str,
+) -> String {
+    let wider = |column_type: ColumnType| (String::new(), typed(column, column_type));
+    let write = |what: &str| (what.to_owned(), None);
+    let (write, contract) = match breach {
+        Breach::Null if column.role == Role::Target && file.labels == Labels::Required => {
+            let rule = "\"unlabelled\": \"drop\" leaves such rows out of training";
+            return ending(&[rule.to_owned()]);
+        }
+        Breach::Null | Breach::NanAsNull => (String::new(), nullable(column)),
+        Breach::NotANumber => write("without \"nan\": \"keep\" it is null"),
+        Breach::Below(_) => (String::new(), Some("a lower \"min\"".to_owned())),
+        Breach::Above(_) => (String::new(), Some("a higher \"max\"".to_owned())),
+        Breach::NotAllowed if column.role == Role::Target => (String::new(), None),
+        Breach::NotAllowed => (String::new(), Some("it in \"allowed\"".to_owned())),
+        Breach::Misspelt => misspelt(column, file, example),
+        Breach::Fraction | Breach::Infinite => wider(ColumnType::Float64),
+        Breach::Beyond if column.column_type == ColumnType::Int32 => wider(ColumnType::Int64),
+        Breach::Beyond if column.column_type == ColumnType::Int64 => wider(ColumnType::Float64),
+        Breach::Beyond if column.column_type == ColumnType::Float32 => wider(ColumnType::Float64),
+        Breach::Beyond => (String::new(), None),
+        Breach::Ambiguous => {
+            let write = "write the column as integers (pandas: astype(\"Int64\"))";
+            (write.to_owned(), typed(column, ColumnType::Float64))
+        }
+        // A single float does not hold it: either a whole number that a double holds, or a double.
+        Breach::Rounded if column.column_type == ColumnType::Float32 => wider(ColumnType::Float64),
+        Breach::Rounded => wider(ColumnType::Int64),
+        Breach::NotBoolean => wider(ColumnType::Int64),
+        Breach::NotText => write("write texts in UTF-8"),
+        Breach::TimeOfDay => wider(ColumnType::Timestamp),
+        Breach::Inexact => write("round them (pandas: dt.floor(\"us\"))"),
+    };
+    let contract = contract.map(|contract| match file.pinned {
+        false => format!("{contract} in dataset.json takes them"),
+        true => format!("a model trained with {contract} takes them"),
+    });
+    let parts: Vec<String> = [write].into_iter().chain(contract).collect();
+    ending(&parts)
+}
+
+fn ending(parts: &[String]) -> String {
+    let parts: Vec<&str> = parts
+        .iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
+    match parts.join(", or ") {
+        empty if empty.is_empty() => empty,
+        advice => format!(" ({advice})"),
+    }
+}
+
+/// What to do about a column of a type that no value of the contract's type can have.
+pub(super) fn of_type(found: &DataType, column: &ColumnContract, file: &RawFile) -> String {
+    use ColumnType::{Bool, Date, Float64, Int64, TimestampTz, Utf8};
+    use DataType::{Boolean, Date32, Date64, Dictionary, Timestamp};
+    let (write, other) = match (found, column.column_type) {
+        (Dictionary(_, values), _) => return of_type(values, column, file),
+        (Timestamp(_, Some(_)), Date | ColumnType::Timestamp) => (
+            "write it without a time zone (pandas: dt.tz_localize(None))",
+            Some(TimestampTz),
+        ),
+        (Timestamp(_, None) | Date32 | Date64, TimestampTz) => (
+            "write it with a time zone (pandas: dt.tz_localize(\"UTC\"))",
+            Some(ColumnType::Timestamp),
+        ),
+        (Timestamp(_, zone), Utf8) => {
+            let other = if zone.is_some() {
+                TimestampTz
+            } else {
+                ColumnType::Timestamp
+            };
+            ("write it as text", Some(other))
+        }
+        (Date32 | Date64, Utf8) => ("write it as text", Some(Date)),
+        (Boolean, Utf8) => ("write it as text", Some(Bool)),
+        (number, Utf8) if number.is_integer() => {
+            ("write it as text (pandas: astype(str))", Some(Int64))
+        }
+        (number, Utf8) if number.is_numeric() => {
+            ("write it as text (pandas: astype(str))", Some(Float64))
+        }
+        (text, _) if convert::is_text(text) => (
+            match column.column_type {
+                Bool => "write it as booleans",
+                _ => "write it as numbers (pandas: pd.to_numeric)",
+            },
+            Some(Utf8),
+        ),
+        (number, Date | ColumnType::Timestamp | TimestampTz) if number.is_integer() => {
+            ("write it as a time (pandas: pd.to_datetime)", Some(Int64))
+        }
+        (Timestamp(_, zone), _) => {
+            let other = if zone.is_some() {
+                TimestampTz
+            } else {
+                ColumnType::Timestamp
+            };
+            ("write it as numbers", Some(other))
+        }
+        (Date32 | Date64, _) => ("write it as numbers", Some(Date)),
+        _ => (
+            "write it as one of the contract's types, or take it out of dataset.json",
+            None,
+        ),
+    };
+    match other.and_then(|other| typed(column, other)) {
+        None if file.pinned && other.is_none() => "write it as the contract says".to_owned(),
+        None => write.to_owned(),
+        Some(other) if file.pinned => format!("{write}, or train a model with {other}"),
+        Some(other) => format!(
+            "{write}, or give it {other} in dataset.json{}",
+            cast(column, found)
+        ),
+    }
+}
+
+/// A feature has to become a number.
+fn cast(column: &ColumnContract, found: &DataType) -> &'static str {
+    if column.role == Role::Feature && !found.is_numeric() && *found != DataType::Boolean {
+        " and compute a number from it in features.sql"
+    } else {
+        ""
+    }
+}
+
+/// The line of the contract that gives a column another type, if its role allows that.
+fn typed(column: &ColumnContract, other: ColumnType) -> Option<String> {
+    use ColumnType::{Bool, Date, Float32, Float64, Int32, Int64, Timestamp, TimestampTz, Utf8};
+    let fits = match column.role {
+        Role::Id => !matches!(other, Float32 | Float64),
+        Role::Time => matches!(other, Date | Timestamp | TimestampTz),
+        Role::Target => matches!(other, Bool | Int32 | Int64 | Utf8),
+        Role::Feature | Role::Ignored => true,
+    };
+    fits.then(|| format!("\"type\": \"{other}\""))
+}
+
+/// The line of the contract that takes nulls, if it does not yet and its role allows that.
+fn nullable(column: &ColumnContract) -> Option<String> {
+    let fits = !column.nullable && !matches!(column.role, Role::Id | Role::Time | Role::Target);
+    fits.then(|| "\"nullable\": true".to_owned())
+}
+
+fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, Option<String>) {
+    let text = example.trim_matches('"');
+    if text.trim() != text {
+        return ("write values without blanks around them".to_owned(), None);
+    }
+    if NULL_TEXTS.contains(&text.to_ascii_lowercase().as_str()) {
+        let write = match file.key.ends_with(".parquet") {
+            true => "write null as null and not as a text",
+            false => "write null as an empty field",
+        };
+        return (write.to_owned(), nullable(column));
+    }
+    if text == column.name {
+        let write = "that is the header again: files that are joined keep the first one's alone";
+        return (write.to_owned(), None);
+    }
+    let as_text = typed(column, ColumnType::Utf8);
+    match column.column_type {
+        ColumnType::Timestamp if chrono::DateTime::parse_from_rfc3339(text).is_ok() => {
+            (String::new(), typed(column, ColumnType::TimestampTz))
+        }
+        ColumnType::TimestampTz if values::reading(text).is_some() => (
+            "write an instant with its offset, such as 2024-12-31T23:59:59Z".to_owned(),
+            typed(column, ColumnType::Timestamp),
+        ),
+        ColumnType::Date => ("write a date as 2024-12-31".to_owned(), as_text),
+        ColumnType::Timestamp => (
+            "write a clock reading as 2024-12-31T23:59:59".to_owned(),
+            as_text,
+        ),
+        ColumnType::TimestampTz => (
+            "write an instant as 2024-12-31T23:59:59Z".to_owned(),
+            as_text,
+        ),
+        ColumnType::Bool => ("write true, false, 1 or 0".to_owned(), as_text),
+        _ if text.replacen(',', ".", 1).parse::<f64>().is_ok() && text.contains(',') => {
+            ("write a point as decimal mark".to_owned(), as_text)
+        }
+        _ if text.contains(',') && text.replace(',', "").parse::<f64>().is_ok() => (
+            "write numbers without marks between thousands".to_owned(),
+            as_text,
+        ),
+        _ => (String::new(), as_text),
+    }
+}

@@ -1,0 +1,257 @@
+//! CSV files: a header, commas, quotes doubled inside quotes; an empty field is null. Values are
+//! spelt as the contract's types say, without blanks around them.
+//!
+//! Nothing is repaired: what is not a table of that form is refused with the line of the file, since
+//! a guess would lose rows.
+
+mod fault;
+mod rows;
+mod scan;
+mod source;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, StringBuilder};
+
+use super::parquet::missing;
+use super::{Chunk, Chunks, Compression, RawFile, Stray};
+use crate::dataset::{ColumnType, Labels};
+use catalog::manifest::Role;
+use rows::{Fault, Rows};
+use runtime::failure::Failure;
+use scan::Keep;
+
+/// Bytes of the texts of a batch, beyond which it ends: memory does not follow the width of rows. A
+/// constant, since the bytes of parts depend on where batches end.
+const BATCH_BYTES: usize = 32 << 20;
+
+/// The rows of a file, and which columns of the contract are null in them because nobody reads their
+/// values.
+pub(super) fn open(raw: &RawFile, compression: Compression) -> Result<(Chunks, Vec<bool>)> {
+    let unread = unread(raw)?;
+    let mut reader = Reader::open(raw, compression, &unread)?;
+    let chunks = std::iter::from_fn(move || reader.chunk().transpose());
+    Ok((Box::new(chunks), unread))
+}
+
+/// Checks what can be seen of a plain file without reading all of it: its encoding, and that its last line ends.
+///
+/// # Errors
+/// Another encoding, or a last row without a line break: exit 10.
+pub(super) fn check_ends(path: &Path, key: &str) -> Result<()> {
+    let place = || format!("reading {}", path.display());
+    let mut file = File::open(path).with_context(place)?;
+    let mut head = Vec::new();
+    file.by_ref()
+        .take(4)
+        .read_to_end(&mut head)
+        .with_context(place)?;
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1)).with_context(place)?;
+    file.read_exact(&mut last).with_context(place)?;
+    let fault = match wide_encoding(&head) {
+        Some(encoding) => Fault::Encoding { encoding },
+        None if matches!(last, [b'\r' | b'\n']) => return Ok(()),
+        None => Fault::Cut { line: None },
+    };
+    Err(fault.error(key, Compression::None, &[]))
+}
+
+/// Reads batches.
+struct Reader {
+    raw: RawFile,
+    compression: Compression,
+    rows: Rows,
+    /// The header.
+    names: Vec<String>,
+    /// Places in the header of the columns that the contract names, ascending.
+    wanted: Vec<usize>,
+    /// For each column of the contract, its place in `wanted`; `None` for labels that need not be there.
+    order: Vec<Option<usize>>,
+    /// Rows and bytes of each text of the last batch, which the next one is likely to have as well.
+    capacity: Vec<(usize, usize)>,
+}
+
+impl Reader {
+    fn open(raw: &RawFile, compression: Compression, unread: &[bool]) -> Result<Self> {
+        let error = |fault: Fault| fault.error(&raw.key, compression, &[]);
+        let source = source::open(&raw.path, compression)?;
+        let mut rows = Rows::new(source).map_err(error)?;
+        let names = header(&mut rows).map_err(error)?;
+        let positions = positions(raw, &names)?.into_iter().zip(unread);
+        let positions: Vec<Option<usize>> = positions
+            .map(|(position, unread)| position.filter(|_| !unread))
+            .collect();
+        let mut wanted: Vec<usize> = positions.iter().copied().flatten().collect();
+        wanted.sort_unstable();
+        let place = |position: usize| wanted.binary_search(&position).ok();
+        let order = positions
+            .iter()
+            .map(|position| position.and_then(place))
+            .collect();
+        Ok(Self {
+            raw: raw.clone(),
+            compression,
+            rows,
+            names,
+            capacity: vec![(0, 0); wanted.len()],
+            wanted,
+            order,
+        })
+    }
+
+    fn chunk(&mut self) -> Result<Option<Chunk>> {
+        let (texts, lines, stray) = self
+            .texts()
+            .map_err(|fault| fault.error(&self.raw.key, self.compression, &self.names))?;
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let mut misfits = Vec::new();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.order.len());
+        for (wanted, place) in self.raw.wanted().iter().zip(&self.order) {
+            columns.push(match place {
+                Some(place) => wanted.texts(&texts[*place], &mut misfits),
+                None => wanted.nulls(lines.len()),
+            });
+        }
+        Ok(Some(Chunk {
+            batch: RecordBatch::try_new(self.raw.dataset.raw_schema(), columns)?,
+            misfits,
+            lines,
+            stray,
+        }))
+    }
+
+    /// The texts of the next rows, the lines on which those begin, and where quotes are astray.
+    fn texts(&mut self) -> Result<(Vec<StringArray>, Vec<u64>, Option<Stray>), Fault> {
+        let builder = |&(rows, bytes): &(usize, usize)| StringBuilder::with_capacity(rows, bytes);
+        let mut texts: Vec<StringBuilder> = self.capacity.iter().map(builder).collect();
+        let most_rows = self.raw.batch_rows();
+        let (mut lines, mut bytes, mut scratch) = (Vec::new(), 0, String::new());
+        let mut stray: Option<Stray> = None;
+        while lines.len() < most_rows && bytes < BATCH_BYTES {
+            let Some(row) = self.rows.next(Keep::At(&self.wanted))? else {
+                break;
+            };
+            let (line, fields) = (row.line, row.fields);
+            if fields != self.names.len() {
+                return Err(Fault::Fields { line, fields });
+            }
+            for (texts, span) in texts.iter_mut().zip(row.spans()) {
+                let text = row.text(*span, &mut scratch);
+                if text.is_empty() {
+                    texts.append_null();
+                } else {
+                    texts.append_value(text);
+                }
+                bytes += text.len() + size_of::<i32>();
+            }
+            if let Some((field, text)) = row.stray() {
+                let name = &self.names[field];
+                let first = || Stray {
+                    rows: 0,
+                    line,
+                    text: format!("column {name:?}, {text}"),
+                };
+                stray.get_or_insert_with(first).rows += 1;
+            }
+            lines.push(line);
+        }
+        let texts: Vec<StringArray> = texts.iter_mut().map(StringBuilder::finish).collect();
+        let size = |texts: &StringArray| (texts.len(), texts.value_data().len());
+        self.capacity = texts.iter().map(size).collect();
+        Ok((texts, lines, stray))
+    }
+}
+
+/// Which columns are skipped: texts that nobody reads, and of which any is right.
+fn unread(raw: &RawFile) -> Result<Vec<bool>> {
+    let rules = raw.dataset.rules(raw.labels).map_err(Failure::usage)?;
+    let columns = raw.dataset.columns.iter().zip(rules).enumerate();
+    let unread = columns.map(|(index, (column, rule))| {
+        !raw.reads(index)
+            && column.column_type == ColumnType::Utf8
+            && matches!(column.role, Role::Ignored | Role::Feature)
+            && rule.holds_for_any_value(|| None)
+    });
+    Ok(unread.collect())
+}
+
+/// The names of the columns.
+fn header(rows: &mut Rows) -> Result<Vec<String>, Fault> {
+    let head = rows.head();
+    if let Some(encoding) = wide_encoding(head) {
+        return Err(Fault::Encoding { encoding });
+    }
+    if head.starts_with(b"\xef\xbb\xbf") {
+        rows.skip(3);
+    }
+    let Some(row) = rows.next(Keep::All)? else {
+        return Err(Fault::NoHeader { line: rows.line() });
+    };
+    if let Some((field, text)) = row.stray() {
+        return Err(Fault::Stray {
+            line: row.line,
+            field,
+            text,
+        });
+    }
+    let mut scratch = String::new();
+    let name = |span| row.text(span, &mut scratch).to_owned();
+    Ok(row.spans().iter().copied().map(name).collect())
+}
+
+/// Whether a file that begins with these bytes is UTF-16 or UTF-32: a mark says so, or which bytes
+/// are 0.
+fn wide_encoding(head: &[u8]) -> Option<&'static str> {
+    match head {
+        // Before UTF-16, whose mark begins the same.
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
+        [first, 0, 0, 0, ..] if *first != 0 => Some("UTF-32LE"),
+        [0, 0, 0, last, ..] if *last != 0 => Some("UTF-32BE"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some("UTF-16LE"),
+        [0, first, 0, second, ..] if *first != 0 && *second != 0 => Some("UTF-16BE"),
+        _ => None,
+    }
+}
+
+/// Where each column of the contract is in the header; `None` for labels that need not be there.
+fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
+    if let [one] = names
+        && raw.dataset.columns.len() > 1
+        && one.contains([';', '\t', '|'])
+    {
+        return Err(raw.broken(&[format!(
+            "its header is {one:?}: fields of a CSV file are separated by commas"
+        )]));
+    }
+    let mut places: HashMap<&str, (usize, usize)> = HashMap::with_capacity(names.len());
+    for (place, name) in names.iter().enumerate() {
+        places.entry(name).or_insert((place, 0)).1 += 1;
+    }
+    let (mut positions, mut lines) = (Vec::new(), Vec::new());
+    for column in &raw.dataset.columns {
+        let found = places.get(column.name.as_str());
+        positions.push(found.map(|(place, _)| *place));
+        match found {
+            Some((_, 1)) => {}
+            Some((_, times)) => lines.push(format!(
+                "column {:?} is in the header {times} times: keep one of them",
+                column.name
+            )),
+            None if column.role == Role::Target && raw.labels == Labels::Optional => {}
+            None => lines.push(missing(&column.name, names.iter().map(String::as_str))),
+        }
+    }
+    if lines.is_empty() {
+        Ok(positions)
+    } else {
+        Err(raw.broken(&lines))
+    }
+}

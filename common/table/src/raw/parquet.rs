@@ -1,0 +1,210 @@
+//! Parquet files as they come: other writers spell the same types in other ways.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use parquet::file::metadata::ParquetMetaDataReader;
+
+use super::{Chunk, Chunks, RawFile, advice, convert, int96, unreadable};
+use crate::dataset::Labels;
+use crate::parts::batches::is_text;
+use crate::parts::file::ParquetFile;
+use catalog::manifest::Role;
+use runtime::failure::Failure;
+use runtime::work::Work;
+
+/// The reason for pages that the decoder panics on.
+const PAGES: &str = "its pages make no sense";
+
+/// The rows of a file, and which columns of the contract are null in them because nobody reads their values.
+pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
+    let file = File::open(&raw.path).with_context(|| format!("opening {}", raw.path.display()))?;
+    let file = ParquetFile::open(file, &raw.key, |key, error| {
+        unreadable(key, "parquet", error)
+    })?;
+    let (builder, mut nanos) = int96::in_microseconds(raw, file.builder()?)?;
+    let file = match nanos {
+        Some(_) => file.in_schema(builder.schema().clone())?,
+        None => file,
+    };
+    let positions = positions(raw, file.schema())?;
+    let unread = unread(raw, &file, &positions)?;
+    let positions: Vec<Option<usize>> = positions
+        .into_iter()
+        .zip(&unread)
+        .map(|(position, unread)| position.filter(|_| !unread))
+        .collect();
+    // The reader gives columns in the order of the file.
+    let mut in_file: Vec<usize> = positions.iter().copied().flatten().collect();
+    in_file.sort_unstable();
+    let order: Vec<Option<usize>> = positions
+        .iter()
+        .map(|position| position.and_then(|position| in_file.binary_search(&position).ok()))
+        .collect();
+    let (key, schema, wanted) = (raw.key.clone(), raw.dataset.raw_schema(), raw.wanted());
+    let rows = file.rows(&in_file, raw.batch_rows(), work)?;
+    let chunks = rows.map(move |batch| {
+        let batch = batch?;
+        let mut misfits = Vec::new();
+        let mut columns = Vec::with_capacity(order.len());
+        for (wanted, position) in wanted.iter().zip(&order) {
+            columns.push(match position {
+                Some(position) => wanted.array(batch.column(*position), &mut misfits)?,
+                None => wanted.nulls(batch.num_rows()),
+            });
+        }
+        let batch = RecordBatch::try_new(schema.clone(), columns)?;
+        if let Some(nanos) = &mut nanos {
+            let nanos = guard(&key, PAGES, || nanos.rows(batch.num_rows()))?;
+            int96::check(&batch, &nanos, &wanted, &mut misfits);
+        }
+        let (lines, stray) = (Vec::new(), None);
+        Ok(Chunk {
+            batch,
+            misfits,
+            lines,
+            stray,
+        })
+    });
+    Ok((Box::new(chunks), unread))
+}
+
+/// Which columns need not be decoded: nobody reads their values, and there is nothing to check in them that the file's
+/// statistics do not tell.
+fn unread(raw: &RawFile, file: &ParquetFile, positions: &[Option<usize>]) -> Result<Vec<bool>> {
+    let rules = raw.dataset.rules(raw.labels).map_err(Failure::usage)?;
+    let columns = raw.dataset.columns.iter().zip(positions).zip(rules);
+    let unread = columns
+        .enumerate()
+        .map(|(index, ((column, position), rule))| {
+            let Some(position) = *position else {
+                return false;
+            };
+            let found = file.schema().field(position).data_type();
+            let wanted = column.column_type.data_type();
+            let is_plain = *found == wanted || (is_text(found) && wanted == DataType::Utf8);
+            !raw.reads(index)
+                && matches!(column.role, Role::Ignored | Role::Feature)
+                && is_plain
+                && rule.holds_for_any_value(|| file.nulls(position))
+        });
+    Ok(unread.collect())
+}
+
+/// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an error, of which
+/// `nonsense` is told.
+fn guard<T, E: Display>(
+    key: &str,
+    nonsense: &str,
+    read: impl FnOnce() -> Result<T, E>,
+) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(read) => read.map_err(|error| unreadable(key, "parquet", &error)),
+        Err(_) => Err(unreadable(key, "parquet", &nonsense)),
+    }
+}
+
+/// Checks that a file ends with the footer of a parquet file, and is as long as its footer says.
+///
+/// # Errors
+/// A file that is truncated or is no parquet file: exit 10, by the name `key`.
+pub(super) fn check_footer(path: &Path, key: &str) -> Result<()> {
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let length = file
+        .metadata()
+        .with_context(|| format!("looking up {}", path.display()))?
+        .len();
+    let metadata = guard(key, "its footer makes no sense", || {
+        ParquetMetaDataReader::new().parse_and_finish(&file)
+    })?;
+    let columns = metadata
+        .row_groups()
+        .iter()
+        .flat_map(|group| group.columns());
+    let ends = columns.map(|column| {
+        let start = column
+            .dictionary_page_offset()
+            .unwrap_or_else(|| column.data_page_offset());
+        u64::try_from(start)
+            .ok()?
+            .checked_add(u64::try_from(column.compressed_size()).ok()?)
+    });
+    match ends.max_by_key(|end| end.unwrap_or(u64::MAX)) {
+        Some(end) if end.is_none_or(|end| end > length) => Err(unreadable(
+            key,
+            "parquet",
+            &"its footer names pages beyond its end",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Where each column of the contract stands in the file; `None` for labels that need not be there.
+fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
+    let (mut positions, mut lines) = (Vec::new(), Vec::new());
+    for column in &raw.dataset.columns {
+        let mut found = schema
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| *field.name() == column.name);
+        let (first, second) = (found.next(), found.next());
+        positions.push(first.map(|(position, _)| position));
+        let Some((_, field)) = first else {
+            if column.role != Role::Target || raw.labels != Labels::Optional {
+                lines.push(missing(
+                    &column.name,
+                    schema.fields().iter().map(|field| field.name().as_str()),
+                ));
+            }
+            continue;
+        };
+        if second.is_some() {
+            lines.push(format!("column {:?} stands in the file twice", column.name));
+        } else if !convert::takes(field.data_type(), column.column_type) {
+            lines.push(format!(
+                "column {:?} is of type {} in the file, and {} in the contract: {}",
+                column.name,
+                field.data_type(),
+                column.column_type,
+                advice::of_type(field.data_type(), column, raw)
+            ));
+        }
+    }
+    if lines.is_empty() {
+        Ok(positions)
+    } else {
+        Err(raw.broken(&lines))
+    }
+}
+
+/// The line for a column that is not there.
+pub(super) fn missing<'a>(name: &str, mut there: impl Iterator<Item = &'a str> + Clone) -> String {
+    match there
+        .clone()
+        .find(|other| other.trim().eq_ignore_ascii_case(name.trim()))
+    {
+        Some(other) => {
+            format!("column {name:?} is missing; the file has {other:?}, and spelling counts")
+        }
+        None => {
+            let mut names: Vec<String> = there
+                .by_ref()
+                .take(8)
+                .map(|name| format!("{name:?}"))
+                .collect();
+            if there.next().is_some() {
+                names.push("...".to_owned());
+            }
+            format!(
+                "column {name:?} is missing; the file has {}",
+                names.join(", ")
+            )
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Which crate may depend on which: the table of `common/README.md`, from the ground up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// From the ground up. A crate depends on crates of the lines above its own alone.
+const LAYERS: [&[&str]; 8] = [
+    &["learn", "runtime"],
+    &["profile", "store"],
+    &["catalog", "testing"],
+    &["table"],
+    &["settings"],
+    &["database", "sql", "tracking"],
+    &[
+        "batch-inference",
+        "data-prep",
+        "model-monitoring",
+        "model-promotion",
+        "model-training",
+        "publish-predictions",
+    ],
+    &["alameda"],
+];
+
+/// The crate of DataFusion, and who may depend on it.
+const SQL: (&str, [&str; 3]) = ("sql", ["alameda", "data-prep", "model-promotion"]);
+
+/// Crates of the workspace, each with those of them that it depends on. What tests alone need is
+/// left out: a test may start a server of `testing`, and a fixture may come from above.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let cargo = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
+        .arg("--manifest-path")
+        .arg(manifest)
+        .output()
+        .expect("cargo runs");
+    assert!(cargo.status.success(), "{cargo:?}");
+    let metadata: Value = serde_json::from_slice(&cargo.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let name = |of: &Value| of["name"].as_str().expect("a name").to_owned();
+    let ours: BTreeSet<String> = packages.iter().map(name).collect();
+    let needs = |package: &Value| {
+        let all = package["dependencies"].as_array().expect("dependencies");
+        let shipped = all.iter().filter(|of| of["kind"].is_null()).map(name);
+        shipped.filter(|name| ours.contains(name)).collect()
+    };
+    packages
+        .iter()
+        .map(|package| (name(package), needs(package)))
+        .collect()
+}
+
+fn layer(name: &str) -> usize {
+    LAYERS
+        .iter()
+        .position(|layer| layer.contains(&name))
+        .unwrap_or_else(|| panic!("{name} is in no layer: say here on what it may build"))
+}
+
+#[test]
+fn no_crate_depends_on_one_beside_or_above_it() {
+    let dependencies = dependencies();
+    assert_eq!(
+        dependencies.len(),
+        LAYERS.iter().map(|layer| layer.len()).sum::<usize>()
+    );
+    for (name, needs) in &dependencies {
+        for below in needs {
+            assert!(layer(below) < layer(name), "{name} depends on {below}");
+        }
+    }
+}
+
+#[test]
+fn only_those_that_prepare_rows_carry_datafusion() {
+    let (sql, allowed) = SQL;
+    for (name, needs) in dependencies() {
+        assert!(
+            !needs.contains(sql) || allowed.contains(&name.as_str()),
+            "{name} depends on {sql}"
+        );
+    }
+}
