@@ -12,30 +12,24 @@ mod arguments;
 mod findings;
 mod folders;
 mod opened;
+mod ordered;
 mod outputs;
+mod program;
 mod progress;
 mod resources;
 mod telemetry;
 mod workers;
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use chrono_tz::Tz;
-use clap::{CommandFactory, Subcommand};
-use futures::FutureExt;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tracing::Instrument;
 
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
 use crate::retry::Budget;
 use crate::work::{Disk, Work, size};
 
@@ -43,22 +37,11 @@ pub use arguments::{Cache, Exceptions, Verbatim, refusal, timezone, with_shared}
 pub use findings::{Findings, Problem};
 pub use opened::Close;
 pub use outputs::Outputs;
+pub use program::{command, main};
 pub use progress::Progress;
 
-use arguments::{Cli, Read, Shared};
-use folders::Out;
+use arguments::Shared;
 use opened::Opened;
-use workers::Workers;
-
-/// How long a verb may take to close what it opened after SIGTERM; Kubernetes kills after 30 s.
-const GRACE: Duration = Duration::from_secs(7);
-/// How long it may then take to abort uploads.
-const ABORT_GRACE: Duration = Duration::from_secs(3);
-/// How long it may take to abort uploads after another failure.
-const ABORT: Duration = Duration::from_secs(10);
-
-/// Results for each thread that may wait for one that comes before them.
-const AHEAD: usize = 8;
 
 /// What every verb of a step can use.
 #[derive(Clone, Debug)]
@@ -74,144 +57,6 @@ pub struct Step {
     /// In place of those of the process.
     variables: Option<Arc<BTreeMap<String, String>>>,
     opened: Opened,
-}
-
-/// The command line of a step: the shared flags and its verbs.
-pub fn command<V: Subcommand>(name: &'static str, about: &'static str) -> clap::Command {
-    Cli::<V>::command().name(name).bin_name(name).about(about)
-}
-
-/// Runs a step: reads its arguments, refuses it for what was found wrong with the settings of all
-/// steps, runs the verb, writes its outputs, and gives the exit code of the contract.
-///
-/// This is the only place that prints to stdout.
-pub fn main<V: Subcommand>(
-    command: clap::Command,
-    findings: Findings,
-    exceptions: Exceptions,
-    run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
-) -> ExitCode {
-    let started = Instant::now();
-    let line: Vec<_> = std::env::args_os().collect();
-    let Read {
-        verb: verb_name,
-        cli: Cli { shared, verb },
-        wrong,
-        unread,
-    } = match arguments::read::<V>(command.clone(), &line, findings, exceptions) {
-        Ok(read) => read,
-        Err(error) => return ExitCode::from(arguments::report(&error, &line)),
-    };
-    telemetry::init(shared.log);
-    let terminal = telemetry::is_text(shared.log);
-    let termination_log = shared.termination_log.clone();
-    let workflow = shared.workflow.clone();
-    let call = Call {
-        step: command.get_name().to_owned(),
-        is_checked: [exceptions.tolerant, exceptions.independent]
-            .iter()
-            .all(|verbs| !verbs.contains(&verb_name.as_str())),
-        verb: verb_name,
-        started,
-        wrong,
-        unread,
-    };
-    let ended = catch_unwind(AssertUnwindSafe(|| start(&call, shared, verb, run)));
-    // The panic's own hook has told where it happened.
-    match ended.unwrap_or_else(|_| Err(anyhow!("the step panicked"))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let code = failure::exit_code(&error);
-            let file = termination_log.as_deref();
-            telemetry::report_failure(&error, code, terminal, file, &workflow);
-            ExitCode::from(code)
-        }
-    }
-}
-
-/// What was called, for logs and the summary.
-struct Call {
-    step: String,
-    verb: String,
-    started: Instant,
-    /// Whether it must be able to write outputs before it begins.
-    is_checked: bool,
-    /// What is wrong with settings in spite of which it works.
-    wrong: Option<String>,
-    /// Names in the ConfigMap that nothing reads.
-    unread: Vec<String>,
-}
-
-fn start<V: Subcommand>(
-    call: &Call,
-    shared: Shared,
-    verb: V,
-    run: impl AsyncFnOnce(&Step, V) -> Result<Outputs>,
-) -> Result<()> {
-    let step = Step::new(&call.step, shared)?;
-    let out = Out::new(step.shared.out.as_deref(), Path::new(folders::VOLUME));
-    if call.is_checked {
-        folders::check(&out)?;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(step.threads.clamp(1, 4))
-        .max_blocking_threads(step.threads + 4)
-        .enable_all()
-        .build()
-        .context("starting the runtime")?;
-    // A person reads one step's log and knows whose it is; a machine reads all of them.
-    let span = match telemetry::is_text(step.shared.log) {
-        true => tracing::Span::none(),
-        false => tracing::info_span!(
-            "step",
-            step = call.step,
-            verb = call.verb,
-            workflow = step.shared.workflow
-        ),
-    };
-    let result = runtime.block_on(
-        async {
-            tracing::info!(
-                version = env!("CARGO_PKG_VERSION"),
-                threads = step.threads,
-                "{} {} starts",
-                call.step,
-                call.verb
-            );
-            if let Some(wrong) = &call.wrong {
-                tracing::warn!("{wrong}: defaults are used in their place");
-            }
-            for name in &call.unread {
-                tracing::warn!("the ConfigMap holds {name}, which no step reads");
-            }
-            // A panic must not keep what was opened from being closed.
-            let result = AssertUnwindSafe(step.stoppable(run(&step, verb)))
-                .catch_unwind()
-                .await;
-            step.opened
-                .close(if step.check().is_err() {
-                    ABORT_GRACE
-                } else {
-                    ABORT
-                })
-                .await;
-            result.unwrap_or_else(|panic| resume_unwind(panic))
-        }
-        .instrument(span.clone()),
-    );
-    // Blocking threads that have not noticed the end yet must not hold it up.
-    runtime.shutdown_background();
-    let outputs = result?;
-    outputs.write(&out)?;
-    step.progress.finish()?;
-    let elapsed_ms = call.started.elapsed().as_millis() as u64;
-    span.in_scope(|| tracing::info!(elapsed_ms, "{} {} is done", call.step, call.verb));
-    outputs.print_summary(&call.step, &call.verb)?;
-    match (outputs.refusal(), &call.wrong) {
-        (Some(why), _) => Err(Failure::Refused(why.to_owned()).into()),
-        (None, Some(wrong)) => Err(Failure::usage(wrong.clone())),
-        (None, None) => Ok(()),
-    }
 }
 
 impl Step {
@@ -241,6 +86,7 @@ impl Step {
     }
 
     /// A step for tests, over the folder `home`: its store is `home/store`, its raw files `home/raw`.
+    #[expect(clippy::expect_used, reason = "for tests alone")]
     pub fn for_test(name: &str, home: &Path) -> Self {
         let step =
             Self::new(name, Shared::for_test(home)).expect("the arguments of a test are valid");
@@ -473,103 +319,6 @@ impl Step {
     /// The progress that was begun last.
     pub fn current_progress(&self) -> &Progress {
         &self.progress
-    }
-
-    /// Works on all items on blocking threads, at most [`Step::threads`] at the same time; gives the results in the
-    /// order of the items. The first error ends it.
-    pub async fn each<T, R>(
-        &self,
-        items: impl IntoIterator<Item = T>,
-        work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
-    ) -> Result<Vec<R>>
-    where
-        T: Send + 'static,
-        R: Send + 'static,
-    {
-        let mut results = Vec::new();
-        self.fold(items, work, |result| {
-            results.push(result);
-            Ok(())
-        })
-        .await?;
-        Ok(results)
-    }
-
-    /// Works on all items as [`Step::each`] does, and takes in each result in the order of the items: results that are
-    /// taken in do not stay in memory.
-    pub async fn fold<T, R>(
-        &self,
-        items: impl IntoIterator<Item = T>,
-        work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
-        take: impl FnMut(R) -> Result<()>,
-    ) -> Result<()>
-    where
-        T: Send + 'static,
-        R: Send + 'static,
-    {
-        self.fold_ahead(AHEAD * self.threads, items, work, take)
-            .await
-    }
-
-    /// [`Step::fold`] with a limit to how many results are in memory, those that are being made and those that wait for
-    /// one before them. A thread that is done goes on to the next item meanwhile.
-    pub async fn fold_ahead<T, R>(
-        &self,
-        ahead: usize,
-        items: impl IntoIterator<Item = T>,
-        work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
-        mut take: impl FnMut(R) -> Result<()>,
-    ) -> Result<()>
-    where
-        T: Send + 'static,
-        R: Send + 'static,
-    {
-        let mut items = items.into_iter().enumerate();
-        let mut workers = Workers::new(self, work);
-        let (mut waiting, mut next, mut failed) = (BTreeMap::new(), 0, false);
-        loop {
-            // After a failure only what comes before it is of interest: the first error in order is the one to report.
-            while !failed
-                && workers.busy < self.threads
-                && workers.busy + waiting.len() < ahead.max(1)
-            {
-                match items.next() {
-                    Some(item) => workers.give(item),
-                    None => break,
-                }
-            }
-            if workers.busy == 0 {
-                return Ok(());
-            }
-            let (number, result) = workers.next().await;
-            failed |= result.is_err();
-            waiting.insert(number, result);
-            while let Some(result) = waiting.remove(&next) {
-                take(result?)?;
-                next += 1;
-            }
-        }
-    }
-
-    /// Runs the verb until it ends, or until SIGTERM and a time of grace in which it can close what it opened.
-    async fn stoppable(&self, run: impl Future<Output = Result<Outputs>>) -> Result<Outputs> {
-        let mut terminated = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-        let mut interrupted = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-        tokio::pin!(run);
-        tokio::select! {
-            result = &mut run => return result,
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-        self.stop.store(true, Ordering::Relaxed);
-        self.stopping.notify_waiters();
-        tracing::warn!("stopping on a signal");
-        // Whoever waits for an upload is let go at once.
-        match tokio::join!(tokio::time::timeout(GRACE, run), self.opened.close(GRACE)) {
-            // Done before it noticed.
-            (Ok(Ok(outputs)), ()) => Ok(outputs),
-            _ => Err(Failure::Stopped.into()),
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line: Argo's words, without a cluster.
 
+mod logs;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -14,7 +16,7 @@ use serde::Serialize;
 use crate::config_maps::ConfigMaps;
 use crate::leaf::Addresses;
 use crate::library::{Library, Source, yaml_files};
-use crate::runs::{Runs, folder_name};
+use crate::runs::Runs;
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
 use crate::{demo, emissary, lint, servers, submit, tracked, ui, upload, yaml};
@@ -232,7 +234,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Runs(options) => tracked::runs(place, &options)?,
         Command::Models(options) => tracked::models(place, &options)?,
         Command::Get { name, output } => print_workflow(&place.runs()?.get(&name)?, output)?,
-        Command::Logs { name, node } => logs(place, &place.runs()?.get(&name)?, node.as_deref())?,
+        Command::Logs { name, node } => {
+            logs::print(place, &place.runs()?.get(&name)?, node.as_deref())?
+        }
         Command::Lint {
             files,
             output,
@@ -276,6 +280,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 /// Becomes the step that serves the dashboard; only returns when that fails.
+#[expect(clippy::disallowed_methods, reason = "what a run would find")]
 fn dashboard(place: &Place, bind: Option<SocketAddr>, config: &str) -> Result<anyhow::Error> {
     let store_url = place.addresses(&place.given()?)?.store_url;
     let maps = place.maps()?;
@@ -432,63 +437,6 @@ pub(crate) fn print_object(object: &impl Serialize, output: Option<Output>) -> R
         Some(Output::Yaml) => yaml::emit(&value),
         _ => format!("{value:#}\n"),
     });
-    Ok(())
-}
-
-/// Prints the logs, each line after its step's folder, unless there is only one step.
-fn logs(place: &Place, workflow: &Workflow, node: Option<&str>) -> Result<()> {
-    let runs = place.runs()?;
-    let pods = workflow.pods();
-    let ends_in =
-        |path: &str, wanted: &str| path == wanted || path.ends_with(&format!(".{wanted}"));
-    let wanted = |wanted: &str| -> Vec<_> {
-        let by_name = pods.iter().filter(|pod| {
-            let name = folder_name(workflow, pod);
-            pod.id == wanted
-                || pod.name == wanted
-                || ends_in(&name, wanted)
-                || ends_in(&pod.name, wanted)
-        });
-        let by_name: Vec<_> = by_name.copied().collect();
-        let within = |pod: &&&crate::workflow::Node| {
-            let path = folder_name(workflow, pod);
-            path.split(['.', '(']).any(|part| part == wanted) || path.starts_with(wanted)
-        };
-        if by_name.is_empty() {
-            pods.iter().filter(within).copied().collect()
-        } else {
-            by_name
-        }
-    };
-    let chosen = node.map_or_else(|| pods.clone(), wanted);
-    if let (Some(node), true) = (node, chosen.is_empty()) {
-        let known: Vec<_> = pods
-            .iter()
-            .map(|pod| format!("\n  {}", folder_name(workflow, pod)))
-            .collect();
-        return Err(Failure::usage(format!(
-            "no step of {} is `{node}`; it has:{}",
-            workflow.name(),
-            known.concat()
-        )));
-    }
-    let prefixed = chosen.len() > 1;
-    for pod in chosen {
-        let name = folder_name(workflow, pod);
-        let path = runs.folder(workflow).join(&name).join("log");
-        let text = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            text => text.with_context(|| format!("reading {}", path.display()))?,
-        };
-        for line in String::from_utf8_lossy(&text).lines() {
-            let prefix = if prefixed {
-                format!("{name}: ")
-            } else {
-                String::new()
-            };
-            ui::print(&format!("{prefix}{line}\n"));
-        }
-    }
     Ok(())
 }
 

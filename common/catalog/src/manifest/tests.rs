@@ -1,5 +1,6 @@
 use super::*;
 use runtime::failure::exit_code;
+use runtime::step::Cache;
 use store::Store;
 
 fn inputs(sql: &str) -> Inputs {
@@ -33,7 +34,7 @@ fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
 }
 
 async fn committed(step: &Step) -> (Store, DatasetManifest) {
-    let store = Store::of(&step).unwrap();
+    let store = Store::of(step).unwrap();
     store.put("p", b"abc".to_vec()).await.unwrap();
     let (manifest, reused) = commit(&store, "m", manifest(step, inputs("a")), Cache::Use)
         .await

@@ -329,6 +329,7 @@ pub(super) struct Read<V: Subcommand> {
 ///
 /// # Errors
 /// All settings that are wrong, together with what is wrong with the line; help that was asked for.
+#[expect(clippy::disallowed_methods, reason = "what flags are read with")]
 pub(super) fn read<V: Subcommand>(
     command: clap::Command,
     line: &[OsString],
@@ -448,6 +449,7 @@ pub(super) fn report(error: &anyhow::Error, line: &[OsString]) -> u8 {
 }
 
 /// A flag's value as given on the line, else by its variable.
+#[expect(clippy::disallowed_methods, reason = "what flags are read with")]
 fn given(line: &[OsString], flag: &str, variable: &str) -> Option<OsString> {
     let mut words = line.iter().filter_map(|word| word.to_str());
     let mut found = None;

@@ -1,8 +1,17 @@
 use std::ffi::OsString;
 use std::sync::Mutex;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use clap::Subcommand;
+use futures::FutureExt;
+
 use super::arguments::{Bytes, Cli, parse};
+use super::folders::Out;
+use super::program::{Call, start};
 use super::*;
+use crate::failure;
 
 /// A verb with one flag of each kind.
 #[derive(Debug, Subcommand)]

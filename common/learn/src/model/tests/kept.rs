@@ -61,7 +61,7 @@ fn many_scales() -> Rows {
 fn wide() -> Rows {
     let feature = |i: usize, j: usize| {
         let value = normal(40, 120 * i + j);
-        if j % 3 == 0 {
+        if j.is_multiple_of(3) {
             f64::from(u8::from(value > 1.0))
         } else {
             value
