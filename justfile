@@ -16,15 +16,20 @@ install-services:
 services: install-services
     cargo run --release --locked -- services
 
-# check the format, install what the tests need, and run every test
-test *args: install-services
-    cargo fmt --all --check
+# install what the tests need, look for what compilers and reviewers would find, and run every test
+test *args: install-services lint
     cargo test --release --workspace --locked {{args}}
 
-# look for what compilers and reviewers would find: warnings, lints, broken links in the docs
-lint:
+# check the format, lints, the docs, licences, and dependencies that nothing uses
+lint: install-services
+    #!/usr/bin/env bash
+    set -euo pipefail
+    tools="${ALAMEDA_SERVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/alameda/services}/bin"
+    cargo fmt --all --check
     cargo clippy --release --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --document-private-items --locked
+    "$tools/cargo-deny" --workspace check --hide-inclusion-graph licenses bans sources
+    "$tools/cargo-machete" --skip-target-dir .
 
 # check the workflows against the steps and each other
 lint-workflows:

@@ -56,6 +56,21 @@ go_install() {
     echo "$2" > "$version"
 }
 
+# cargo_install NAME VERSION: a program of Rust, unless that version is there.
+cargo_install() {
+    local version="$place/bin/$1.version"
+    [ ! -x "$place/bin/$1" ] || [ "$(cat "$version" 2> /dev/null)" != "$2" ] || return 0
+    echo "building $1, which takes a minute or more" >&2
+    # In a folder of its own: it shares no dependency with the workspace.
+    CARGO_TARGET_DIR="$place/build" cargo install --quiet --locked --force --root "$place" "$1@$2"
+    rm -rf "$place/build"
+    echo "$2" > "$version"
+}
+
+# Licences and bans of dependencies, and those that nothing uses.
+cargo_install cargo-deny 0.20.2
+cargo_install cargo-machete 0.9.2
+
 go_install minio github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 # The platform's own object store, and what renders its manifests.
 go_install versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0

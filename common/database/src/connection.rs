@@ -54,6 +54,7 @@ impl Settings {
     ///
     /// # Errors
     /// A variable that can't be understood: exit 2, without its value.
+    #[expect(clippy::disallowed_methods, reason = "secrets are no flags")]
     pub fn from_environment() -> Result<Option<Self>> {
         Self::from_variables(|name| match std::env::var(name) {
             Ok(value) => Ok(Some(value)),

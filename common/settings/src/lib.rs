@@ -1,6 +1,6 @@
 //! Every setting of every step, once: its flag, its variable, its default, and what it may be.
 //!
-//! A step flattens the groups that it reads into the flags of its verbs. [`wrong`] looks at all of
+//! A step flattens the groups that it reads into the flags of its verbs. [`wrong()`] looks at all of
 //! them, so that the first step of a workflow refuses what a later one could not use:
 //!
 //! ```text

@@ -162,6 +162,7 @@ pub fn prepared_columns(dataset: &Dataset, features: &[String]) -> Vec<Column> {
 ///
 /// # Errors
 /// Those of [`scored_columns`] in any case, and those of [`check`] and [`check_time`]: exit 2.
+#[expect(clippy::disallowed_methods, reason = "all settings are looked at here")]
 pub fn check_early(prepared: &[Column], dataset: &Dataset) -> anyhow::Result<()> {
     let scored = scored_columns(prepared, Vec::new())?;
     let variable = |name: &str| std::env::var_os(name);

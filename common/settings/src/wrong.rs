@@ -77,6 +77,7 @@ pub fn wrong(variable: impl Fn(&str) -> Option<OsString>, keys: &ConfigMapKeys) 
 }
 
 /// All that is wrong with the settings of this process.
+#[expect(clippy::disallowed_methods, reason = "all settings are looked at here")]
 pub(super) fn findings() -> Findings {
     let variable = |name: &str| std::env::var_os(name);
     let (name, default) = CONFIG_DIR;

@@ -95,6 +95,7 @@ pub(super) struct Setting {
 
 impl Environment {
     /// The variables of this process that matter here.
+    #[expect(clippy::disallowed_methods, reason = "secrets are no flags")]
     pub fn of_process() -> Self {
         Self::of(
             Self::names().filter_map(|name| std::env::var(&name).ok().map(|value| (name, value))),

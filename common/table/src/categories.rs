@@ -88,7 +88,7 @@ impl SegmentColumns {
     /// The prepared columns that are profiled in training: those named, or every text and boolean with the role ignored.
     ///
     /// # Errors
-    /// Those of [`SegmentColumns::named`].
+    /// A name that is no prepared column of the role ignored, or one of another type: exit 2.
     pub fn profiled<'a>(&self, prepared: &'a [Column]) -> Result<Vec<&'a Column>> {
         match self {
             Self::Automatic => Ok(ignored(prepared)
@@ -104,7 +104,7 @@ impl SegmentColumns {
     /// training. A model that was trained without such a profile carries those that are named alone.
     ///
     /// # Errors
-    /// Those of [`SegmentColumns::named`].
+    /// A name that is no prepared column of the role ignored, or one of another type: exit 2.
     pub fn carried<'a>(
         &self,
         prepared: &'a [Column],

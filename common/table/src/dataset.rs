@@ -278,6 +278,10 @@ impl Dataset {
     }
 
     /// The column that is predicted.
+    #[expect(
+        clippy::expect_used,
+        reason = "a contract without a target is refused when it is read"
+    )]
     pub fn target(&self) -> &ColumnContract {
         self.with_role(Role::Target)
             .next()

@@ -53,6 +53,7 @@ pub struct Browser {
     folder: tempfile::TempDir,
 }
 
+#[expect(clippy::disallowed_methods, reason = "a variable of tests")]
 fn program() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = PROGRAMS

@@ -1,5 +1,8 @@
 //! The checks of `workflows/platform` and `images`: scripts, which the services' Python runs.
 
+// What tests are made of is no test to Clippy.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -28,6 +28,7 @@ pub(crate) struct Request {
     pub(crate) workflow: Option<String>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "whether a database is described")]
 pub(crate) async fn resolve(
     tracking: &Tracking,
     store: &Store,

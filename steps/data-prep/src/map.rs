@@ -237,8 +237,11 @@ impl Task {
 
     fn writer(&self, split: Split, shard: &Shard) -> Result<Writer> {
         let rows = match self.spills {
-            true => Rows::Spilled(Spilled::new(self.preparation.schema(), self.step.work())?),
-            false => Rows::Part(self.part(split, shard)?),
+            true => Rows::Spilled(Box::new(Spilled::new(
+                self.preparation.schema(),
+                self.step.work(),
+            )?)),
+            false => Rows::Part(Box::new(self.part(split, shard)?)),
         };
         Ok(Writer {
             split,
@@ -259,7 +262,7 @@ impl Task {
 
     fn finish(&self, shard: &Shard, writer: Writer) -> Result<Piece> {
         let part = match writer.rows {
-            Rows::Part(part) => part,
+            Rows::Part(part) => *part,
             Rows::Spilled(spilled) => {
                 let mut part = self.part(writer.split, shard)?;
                 for batch in spilled.rows()? {
@@ -339,8 +342,8 @@ struct Writer {
 
 /// Where the rows of a split go.
 enum Rows {
-    Part(PartWriter),
-    Spilled(Spilled),
+    Part(Box<PartWriter>),
+    Spilled(Box<Spilled>),
 }
 
 impl Rows {

@@ -38,6 +38,7 @@ impl Webhook {
     ///
     /// # Errors
     /// Those of [`Webhook::new`].
+    #[expect(clippy::disallowed_methods, reason = "a secret is no flag")]
     pub(crate) fn from_environment(variable: &'static str, budget: Budget) -> Result<Option<Self>> {
         match std::env::var(variable) {
             // A file that became a secret often ends with a line break.

@@ -66,7 +66,7 @@ async fn sorted(
         step: step.clone(),
         raw: raw.clone(),
         reader,
-        sorter: LabelSorter::new(labelling, &step.work().in_folder(scratch.path())),
+        sorter: LabelSorter::new(labelling, step.work().in_folder(scratch.path())),
         work: step.work().in_folder(scratch.path()),
     });
     let read = {

@@ -217,6 +217,7 @@ impl Leaf {
     }
 
     /// Runs it on a thread of its own, which tells how it ended.
+    #[expect(clippy::disallowed_methods, reason = "what is handed on to a step")]
     pub(crate) fn start(mut self, threads: usize, control: Arc<Control>, events: Sender<Event>) {
         if std::env::var_os("ALAMEDA_THREADS").is_none() {
             self.env
@@ -392,6 +393,7 @@ fn keys<'a>(
 }
 
 /// Variables by `envFrom` and `env`; the last one of a name wins, and `env` over `envFrom`.
+#[expect(clippy::disallowed_methods, reason = "what is handed on to a step")]
 fn variables(container: &Container, maps: &ConfigMaps) -> Result<BTreeMap<String, String>, String> {
     let mut variables = BTreeMap::new();
     let identifier = |key: &&String| {

@@ -61,6 +61,10 @@ pub(super) fn check_ends(path: &Path, key: &str) -> Result<()> {
     Err(fault.error(key, Compression::None, &[]))
 }
 
+/// Texts of some rows, column by column, the line on which each row begins, and a quote that is
+/// astray.
+type Texts = (Vec<StringArray>, Vec<u64>, Option<Stray>);
+
 /// Reads batches.
 struct Reader {
     raw: RawFile,
@@ -128,7 +132,7 @@ impl Reader {
     }
 
     /// The texts of the next rows, the lines on which those begin, and where quotes are astray.
-    fn texts(&mut self) -> Result<(Vec<StringArray>, Vec<u64>, Option<Stray>), Fault> {
+    fn texts(&mut self) -> Result<Texts, Fault> {
         let builder = |&(rows, bytes): &(usize, usize)| StringBuilder::with_capacity(rows, bytes);
         let mut texts: Vec<StringBuilder> = self.capacity.iter().map(builder).collect();
         let most_rows = self.raw.batch_rows();

@@ -56,7 +56,7 @@ fn spelled<T: ArrowPrimitiveType>(
     notes: &mut Notes<'_>,
     parse: impl Fn(&str) -> Result<T::Native, Breach>,
 ) -> PrimitiveArray<T> {
-    each(texts.iter(), notes, parse, |text| rule::quoted(text))
+    each(texts.iter(), notes, parse, rule::quoted)
 }
 
 /// Values one by one. Where one does not fit, that is noted, and null takes its place.

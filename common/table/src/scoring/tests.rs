@@ -12,7 +12,7 @@ use store::Store;
 
 /// A holdout of one feature in two parts, the first of one row.
 async fn prepared(step: &Step, feature: &[f64], labels: &[u8]) -> (Config, DatasetManifest) {
-    let store = Store::of(&step).unwrap();
+    let store = Store::of(step).unwrap();
     let mut parts: Vec<Part> = Vec::new();
     for (ordinal, range) in [0..1, 1..labels.len()].into_iter().enumerate() {
         let schema = Schema::new(vec![

@@ -44,6 +44,7 @@ impl fmt::Debug for Login {
 impl Login {
     /// The login that the environment holds. Secrets reach the tracking here and nowhere else: `MLFLOW_TRACKING_USERNAME`
     /// and `MLFLOW_TRACKING_PASSWORD`, which win, or `MLFLOW_TRACKING_TOKEN`.
+    #[expect(clippy::disallowed_methods, reason = "secrets are no flags")]
     pub(in super::super) fn from_environment() -> Result<Self> {
         let variable = |name: &str| match std::env::var(name) {
             // A file that became a secret often ends with a line break.

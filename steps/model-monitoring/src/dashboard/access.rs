@@ -34,6 +34,7 @@ pub(crate) enum Entry {
 ///
 /// # Errors
 /// One that is no text: exit 2.
+#[expect(clippy::disallowed_methods, reason = "a secret is no flag")]
 pub(crate) fn password() -> Result<Option<String>> {
     match std::env::var("DASHBOARD_PASSWORD") {
         // A file that became a secret often ends with a line break.

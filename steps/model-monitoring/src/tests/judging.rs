@@ -255,7 +255,13 @@ async fn a_rare_value_that_vanished_is_seen() {
         rows
     };
     // Twelve values: one of them, between others, in 4 % of the rows.
-    let then = |i: usize| if i % 25 == 0 { 5.5 } else { (i % 11) as f64 };
+    let then = |i: usize| {
+        if i.is_multiple_of(25) {
+            5.5
+        } else {
+            (i % 11) as f64
+        }
+    };
     let home = Home::new(Names::default(), &of(4_400, then)).await;
     let content = report(&home, of(2_200, |i| (i % 11) as f64)).await;
     assert!(content.verdict >= Verdict::Warn, "{:?}", content.findings);

@@ -18,8 +18,8 @@ fn unit(seed: u64, i: usize) -> f64 {
 
 /// Standard normal, by Box and Muller.
 fn normal(seed: u64, i: usize) -> f64 {
-    let radius = (-2.0 * (1.0 - unit(seed, i)).ln()).sqrt();
-    radius * (std::f64::consts::TAU * unit(seed ^ 0xabcd, i)).cos()
+    let radius = (-2.0 * libm::log(1.0 - unit(seed, i))).sqrt();
+    radius * libm::cos(std::f64::consts::TAU * unit(seed ^ 0xabcd, i))
 }
 
 /// What a report says of rows whose `x1` is `scored`, by a model that was trained on `trained`.
@@ -87,7 +87,7 @@ async fn sentinels_hide_no_shift_of_values_that_are_close_together() {
 
 /// Values whose logarithms moved by one standard deviation of theirs, where the index is 1.
 async fn log_normal_is_judged(sigma: f64) {
-    let of = |seed: u64, by: f64| move |i: usize| (sigma * (normal(seed, i) + by)).exp();
+    let of = |seed: u64, by: f64| move |i: usize| libm::exp(sigma * (normal(seed, i) + by));
     let content = report(of(1, 0.0), of(2, 0.0)).await;
     is(&content, Verdict::Ok, &format!("sigma {sigma}, the same"));
     let content = report(of(1, 0.0), of(2, 1.0)).await;
@@ -112,7 +112,7 @@ async fn the_median_of_a_spike_is_the_spike() {
     let of = |seed: u64| {
         move |i: usize| match i % 10 {
             0..6 => 0.0,
-            _ => (8.0 + normal(seed, i)).exp(),
+            _ => libm::exp(8.0 + normal(seed, i)),
         }
     };
     let content = report(of(1), of(2)).await;

@@ -16,6 +16,7 @@ const FEATURES: &str = "features.sql";
 const MEMORY: u64 = 64 << 20;
 
 /// What the first step of a training would refuse, and what publishing would.
+#[expect(clippy::disallowed_methods, reason = "what a run would find")]
 pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: &mut Vec<Finding>) {
     let is_set = |name: &str| {
         std::env::var_os(name).or_else(|| {

@@ -55,6 +55,7 @@ impl Home {
         fs::write(self.path("maps/ml-config.yaml"), text).unwrap();
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a variable of tests")]
     fn alameda(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
         command

@@ -1,5 +1,8 @@
 //! The whole pipeline through the real binary and the real workflow files, over temporary folders.
 
+// What tests are made of is no test to Clippy.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 mod approval;
 mod backfill;
 mod bad_input;

@@ -95,13 +95,13 @@ fn columns_come_together_from_scratch_files_as_they_do_at_once() {
     let rows = 20_000;
     let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
     for (place, name) in names.iter().enumerate() {
-        let value = |row: usize| (row % 7 > 0).then(|| (row * (place + 3)) as f64);
+        let value = |row: usize| (!row.is_multiple_of(7)).then(|| (row * (place + 3)) as f64);
         columns.push((
             name,
             Arc::new(Float64Array::from_iter((0..rows).map(value))),
         ));
     }
-    let text = |row: usize| (row % 5 > 0).then(|| format!("{row}").repeat(row % 300));
+    let text = |row: usize| (!row.is_multiple_of(5)).then(|| format!("{row}").repeat(row % 300));
     columns.push(("t", Arc::new(StringArray::from_iter((0..rows).map(text)))));
     let written = written(&dataset, columns, 64 << 10);
     let folder = tempfile::tempdir().unwrap();
