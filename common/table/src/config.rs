@@ -127,7 +127,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let store = Store::create(&home.path().display().to_string()).unwrap();
         let (dataset, features) = (DATASET, FEATURES);
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config-maps");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps");
         let config = Config::from_folder(&repository).unwrap();
         let digest = config.pin(&store).await.unwrap();
         for (name, bytes) in [
