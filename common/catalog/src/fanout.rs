@@ -1,9 +1,10 @@
 //! Fan-out over shards: plan, map, commit.
 //!
-//! `plan` groups shards by bytes and writes the plan and its groups under `_work/{plan fingerprint}`.
-//! `map` works on one group and marks each finished shard, so that a rerun resumes inside the group: `argo retry -p`
-//! runs all items of a map again. A finished group of many shards is marked as a whole besides.
-//! `commit` reads the marks, never parameters that Argo aggregated: those of groups, and of shards that are in none.
+//! `plan` groups shards by bytes and writes the plan and its groups under `_work/{plan
+//! fingerprint}`. `map` works on one group and marks each finished shard, so that a rerun resumes
+//! inside the group: `argo retry -p` runs all items of a map again. A finished group of many shards
+//! is marked as a whole besides. `commit` reads the marks, never parameters that Argo aggregated:
+//! those of groups, and of shards that are in none.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,7 +23,8 @@ use store::digest;
 
 /// Groups at most, whatever is asked for: Argo's UI and etcd suffer from many nodes.
 pub const MAX_GROUPS: usize = 200;
-/// Shards of a group from which on it is marked as a whole, so that `commit` reads one object in place of so many.
+/// Shards of a group from which on it is marked as a whole, so that `commit` reads one object in
+/// place of so many.
 pub const MARKED_TOGETHER: usize = 32;
 /// Marks that are read at the same time.
 const CONCURRENT: usize = 32;
@@ -79,8 +81,9 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
 
     /// Writes the plan and its groups; gives the plan's key and the groups' ids as a JSON array.
     ///
-    /// Ids depend on how many groups there are, so that a rerun with another parallelism does not disturb this one.
-    /// There is always a group, if only an empty one: Argo skips a task whose list is empty.
+    /// Ids depend on how many groups there are, so that a rerun with another parallelism does not
+    /// disturb this one. There is always a group, if only an empty one: Argo skips a task whose
+    /// list is empty.
     pub async fn write(&self, store: &Store, parallelism: usize) -> Result<(String, String)> {
         let folder = self.folder();
         let sizes: Vec<u64> = self.shards.iter().map(|shard| shard.bytes).collect();
@@ -122,8 +125,9 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             .collect())
     }
 
-    /// Works on the shards of one group that are not done yet, in parallel, and marks each when it is finished.
-    /// `work` runs on blocking threads. Gives the results of all shards of the group, and whether all were reused.
+    /// Works on the shards of one group that are not done yet, in parallel, and marks each when it
+    /// is finished. `work` runs on blocking threads. Gives the results of all shards of the
+    /// group, and whether all were reused.
     ///
     /// With `cache: refresh` a shard is done again, unless this very workflow has done it.
     pub async fn map<D>(
@@ -228,9 +232,10 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         }
     }
 
-    /// What the marks of finished groups say, by the fingerprints of the shards. Only those of this very workflow count:
-    /// groups that another one cut, by another parallelism, may tell of shards that were done again since. What went wrong
-    /// is left to the shard's own mark for the same reason.
+    /// What the marks of finished groups say, by the fingerprints of the shards. Only those of this
+    /// very workflow count: groups that another one cut, by another parallelism, may tell of
+    /// shards that were done again since. What went wrong is left to the shard's own mark for
+    /// the same reason.
     async fn of_groups<D>(
         &self,
         step: &Step,
@@ -319,7 +324,8 @@ async fn is_whole(store: &Store, finished: &impl Finished) -> Result<bool> {
     Ok(true)
 }
 
-/// Splits sizes, in order, into at most `at_most` neighbouring groups of about equal sums; one empty group for none.
+/// Splits sizes, in order, into at most `at_most` neighbouring groups of about equal sums; one
+/// empty group for none.
 fn group(sizes: &[u64], at_most: usize) -> Vec<Vec<usize>> {
     // A file without bytes still takes a moment.
     let weights: Vec<u128> = sizes.iter().map(|&bytes| u128::from(bytes) + 1).collect();
@@ -328,7 +334,8 @@ fn group(sizes: &[u64], at_most: usize) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let (mut current, mut before) = (Vec::new(), 0_u128);
     for (ordinal, weight) in weights.iter().enumerate() {
-        // Cut where the middle of this shard lies beyond the next border, and where every group to come can have one.
+        // Cut where the middle of this shard lies beyond the next border, and where every group to
+        // come can have one.
         let border = total * (groups.len() as u128 + 1);
         let beyond = (before * 2 + weight) * wanted as u128 > border * 2;
         let left = sizes.len() - ordinal;

@@ -19,7 +19,8 @@ pub use work::*;
 pub struct DataVersion(String);
 
 impl DataVersion {
-    /// Parses a name; an RFC 3339 instant, as a CronWorkflow passes it, is cut to its date in `timezone`.
+    /// Parses a name; an RFC 3339 instant, as a CronWorkflow passes it, is cut to its date in
+    /// `timezone`.
     pub fn parse(text: &str, timezone: Tz) -> anyhow::Result<Self> {
         let instant = DateTime::parse_from_rfc3339(text)
             .ok()
@@ -112,8 +113,8 @@ pub fn dataset(split: Split, version: &DataVersion) -> String {
     format!("{split}/{version}")
 }
 
-/// The folder of predict rows as one configuration prepares one selection of shards; `digest` covers both, so that
-/// two models share prepared rows only when they would be equal.
+/// The folder of predict rows as one configuration prepares one selection of shards; `digest`
+/// covers both, so that two models share prepared rows only when they would be equal.
 pub fn predict(version: &DataVersion, digest: &str) -> String {
     format!("predict/{version}/{}", &digest[..8])
 }
@@ -128,8 +129,8 @@ pub fn manifest(folder: &str) -> String {
     format!("{folder}/_manifest.json")
 }
 
-/// A part file of the data set or results in `folder`: named by the input fingerprint and the shard's place among
-/// all shards, so that whoever writes it writes the same bytes to the same key.
+/// A part file of the data set or results in `folder`: named by the input fingerprint and the
+/// shard's place among all shards, so that whoever writes it writes the same bytes to the same key.
 pub fn part(folder: &str, fingerprint: &str, ordinal: usize) -> String {
     format!("{folder}/part-{}-{ordinal:06}.parquet", &fingerprint[..8])
 }
@@ -179,8 +180,8 @@ pub fn scored(version: &DataVersion, name: &ModelName, model_version: u64) -> St
     format!("{}/v{model_version}", results(version, name))
 }
 
-/// The profile of the rows of one day among the results in `folder`; `None` is for rows without a time. Whoever reads the
-/// folder as one parquet data set passes over names that begin with `_`.
+/// The profile of the rows of one day among the results in `folder`; `None` is for rows without a
+/// time. Whoever reads the folder as one parquet data set passes over names that begin with `_`.
 pub fn profile(folder: &str, day: Option<NaiveDate>) -> String {
     match day {
         Some(day) => format!("{folder}/_profiles/{day}.json"),

@@ -1,5 +1,5 @@
-//! Manifests: the commits of the object store. A step writes its objects, then one manifest as the last put, and the
-//! next step reads only what a manifest lists.
+//! Manifests: the commits of the object store. A step writes its objects, then one manifest as the
+//! last put, and the next step reads only what a manifest lists.
 
 mod commit;
 mod left_out;
@@ -30,8 +30,8 @@ pub const FORMAT_VERSION: u32 = 1;
 pub struct Inputs(BTreeMap<String, String>);
 
 impl Inputs {
-    /// Begins with the step's name and its own `ALGORITHM` number, which is raised whenever the same inputs would give
-    /// other bytes.
+    /// Begins with the step's name and its own `ALGORITHM` number, which is raised whenever the
+    /// same inputs would give other bytes.
     pub fn new(step: &str, algorithm: u32) -> Self {
         Self(BTreeMap::from([
             ("step".to_owned(), step.to_owned()),
@@ -218,7 +218,8 @@ pub struct DatasetManifest {
     pub split: Split,
     /// Digest of the configuration (data contract and features) that prepared it.
     pub config: String,
-    /// How the holdout was chosen: `first-shard`, `fraction=0.1`, `after=2024-10-01`; empty for predict data.
+    /// How the holdout was chosen: `first-shard`, `fraction=0.1`, `after=2024-10-01`; empty for
+    /// predict data.
     pub holdout: String,
     /// Columns of every part.
     pub columns: Vec<Column>,
@@ -250,7 +251,8 @@ pub struct ModelManifest {
     pub header: Header,
     /// Its registered name.
     pub model_name: ModelName,
-    /// Digest of the configuration that prepared its training data; predict data is prepared with the same.
+    /// Digest of the configuration that prepared its training data; predict data is prepared with
+    /// the same.
     pub config: String,
     /// The data set version that it was trained on.
     pub data_version: DataVersion,
@@ -264,7 +266,8 @@ pub struct ModelManifest {
     pub files: Vec<File>,
     /// The tracking run that trained it.
     pub run_id: String,
-    /// What a person should know of it, such as that its fit did not converge; empty when all is well.
+    /// What a person should know of it, such as that its fit did not converge; empty when all is
+    /// well.
     pub warnings: Vec<String>,
 }
 
@@ -325,8 +328,8 @@ pub struct ResultsManifest {
 }
 
 impl DatasetManifest {
-    /// A digest of what it was made from and of every part's content: what is made from its rows depends on this, since
-    /// which files were left out, for one, is no input.
+    /// A digest of what it was made from and of every part's content: what is made from its rows
+    /// depends on this, since which files were left out, for one, is no input.
     pub fn content(&self) -> String {
         let parts: Vec<&str> = self.parts.iter().map(|part| part.sha256.as_str()).collect();
         digest::hex(format!("{} {}", self.header.fingerprint, parts.join(" ")).as_bytes())

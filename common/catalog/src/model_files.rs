@@ -1,4 +1,5 @@
-//! The files of a model: `model.json`, `reference.json` and `metrics.json`, each read as it was written.
+//! The files of a model: `model.json`, `reference.json` and `metrics.json`, each read as it was
+//! written.
 
 use anyhow::{Context, Result};
 use chrono_tz::Tz;
@@ -69,7 +70,8 @@ impl ModelManifest {
         parse(&key, &bytes, &[FORMAT_VERSION, WITH_CATEGORIES])
     }
 
-    /// Reads what predictions of the model are profiled by. `timezone` is the one in which an instant is cut to its day.
+    /// Reads what predictions of the model are profiled by. `timezone` is the one in which an
+    /// instant is cut to its day.
     ///
     /// # Errors
     /// As [`ModelManifest::load_model`].

@@ -1,4 +1,5 @@
-//! Which raw files one data version scores. `batch-inference` decides it once, and `data-prep` reads it.
+//! Which raw files one data version scores. `batch-inference` decides it once, and `data-prep`
+//! reads it.
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ pub struct Selection {
     pub glob: String,
     /// The files, in the order of their keys.
     pub shards: Vec<Object>,
-    /// The workflow that made the choice; empty when it was made by hand, or by an earlier release.
+    /// The workflow that made the choice; empty when it was made by hand, or by an earlier
+    /// release.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub workflow: String,
     /// [`listing`] of all files that matched; empty when an earlier release made the choice.

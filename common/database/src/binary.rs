@@ -1,4 +1,5 @@
-//! Arrow columns as cells of Postgres's binary COPY: four bytes of length, big-endian, then the value; -1 for null.
+//! Arrow columns as cells of Postgres's binary COPY: four bytes of length, big-endian, then the
+//! value; -1 for null.
 
 use anyhow::{Context, Result};
 use arrow::array::{
@@ -168,8 +169,8 @@ impl Cells {
         }
     }
 
-    /// Least and greatest moment in microseconds from 1970-01-01, clock readings taken as UTC; `None` for other columns,
-    /// and for no rows.
+    /// Least and greatest moment in microseconds from 1970-01-01, clock readings taken as UTC;
+    /// `None` for other columns, and for no rows.
     pub(super) fn span(&self) -> Option<(i64, i64)> {
         match self {
             Self::Days(days) => Some((

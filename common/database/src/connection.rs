@@ -1,8 +1,9 @@
 //! Where the database is, from the environment: the one place that reads it.
 //!
-//! `DATABASE_URL` holds a connection string as libpq reads it, `postgres://...` or `host=... user=...`. What it does not
-//! say is taken from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE` and `PGSSLROOTCERT`. There is
-//! a database if `DATABASE_URL` or `PGHOST` is set. They are no flags, because command lines are seen by others.
+//! `DATABASE_URL` holds a connection string as libpq reads it, `postgres://...` or `host=...
+//! user=...`. What it does not say is taken from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`,
+//! `PGDATABASE`, `PGSSLMODE` and `PGSSLROOTCERT`. There is a database if `DATABASE_URL` or `PGHOST`
+//! is set. They are no flags, because command lines are seen by others.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -265,8 +266,8 @@ fn percent_decoded(value: &str) -> String {
         .unwrap_or_default()
 }
 
-/// What the driver knows of libpq's keywords; others are refused without being told, since a password with a space in it
-/// looks like one.
+/// What the driver knows of libpq's keywords; others are refused without being told, since a
+/// password with a space in it looks like one.
 const KEYWORDS: [&str; 18] = [
     "user",
     "password",

@@ -254,7 +254,8 @@ pub(super) fn check(
         .map_err(Trouble::Lasting)
 }
 
-/// Makes or widens the table. Whoever calls this holds its lock: two that make one table at once would collide.
+/// Makes or widens the table. Whoever calls this holds its lock: two that make one table at once
+/// would collide.
 pub(super) async fn ensure(
     session: &Session<'_>,
     table: &Table,
@@ -329,7 +330,8 @@ fn changes(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> R
     Ok(changes)
 }
 
-/// Whether a column of one type holds every value of the other unchanged, and as the same kind of thing.
+/// Whether a column of one type holds every value of the other unchanged, and as the same kind of
+/// thing.
 pub(super) fn holds(wide: &str, narrow: &str) -> bool {
     wide == narrow
         || matches!(
@@ -359,7 +361,8 @@ fn create(table: &Table, wanted: &Definition) -> String {
         .iter()
         .map(|column| {
             let in_key = wanted.key.contains(&column.name);
-            // Comparing bytes is several times faster than the order of a language, which nobody asks of an id.
+            // Comparing bytes is several times faster than the order of a language, which nobody
+            // asks of an id.
             let collation = if in_key && column.column_type == ColumnType::Utf8 {
                 " COLLATE \"C\""
             } else {

@@ -1,4 +1,5 @@
-//! A database of a test's own, results and labels made up for it, and what must be true of the tables afterwards.
+//! A database of a test's own, results and labels made up for it, and what must be true of the
+//! tables afterwards.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Labels that come later, filled into the predictions: one transaction for all label files, with a ledger of its own.
+//! Labels that come later, filled into the predictions: one transaction for all label files, with a
+//! ledger of its own.
 
 mod tables;
 #[cfg(test)]
@@ -61,7 +62,8 @@ pub struct Labelled {
 }
 
 impl Labelling {
-    /// `files` are read as `dataset` describes them, and fill the rows that are published like `publication`.
+    /// `files` are read as `dataset` describes them, and fill the rows that are published like
+    /// `publication`.
     ///
     /// # Errors
     /// Predictions without a target, or without any column that names a row of the labels: exit 2.
@@ -194,7 +196,8 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// What sends the labels as a binary COPY, piece by piece: one for each key. `sent` counts them.
+    /// What sends the labels as a binary COPY, piece by piece: one for each key. `sent` counts
+    /// them.
     fn pieces(
         &self,
         sent: Arc<AtomicU64>,
@@ -239,10 +242,12 @@ impl Labels {
 }
 
 impl Database {
-    /// Looks before any work is done: whether the labels are filled in already, and else whether the table can take them.
+    /// Looks before any work is done: whether the labels are filled in already, and else whether
+    /// the table can take them.
     ///
     /// # Errors
-    /// A database that does not answer: exit 75. Labels that can't be joined with the table: exit 2.
+    /// A database that does not answer: exit 75. Labels that can't be joined with the table: exit
+    /// 2.
     pub async fn labelled(&self, table: &Table, labelling: &Labelling) -> Result<Option<Labelled>> {
         self.transaction(&format!("looking at {table}"), async |session| {
             let Some(existing) = definition::look_up(session, table).await? else {
@@ -413,8 +418,8 @@ async fn count_absent(
     Ok(absent)
 }
 
-/// Fills labels of staged rows into rows that stand in their place though they have none: what is known stays known,
-/// whichever was published first.
+/// Fills labels of staged rows into rows that stand in their place though they have none: what is
+/// known stays known, whichever was published first.
 pub(super) async fn fill(
     session: &Session<'_>,
     table: &Table,

@@ -72,7 +72,8 @@ pub(super) const LEDGER: SideTable = SideTable {
     key: "PRIMARY KEY (predictions_table, fingerprint)",
 };
 
-/// Rows that were published of a set of results; `None` when it was not, or when there is no ledger yet.
+/// Rows that were published of a set of results; `None` when it was not, or when there is no ledger
+/// yet.
 pub(super) async fn find(
     session: &Session<'_>,
     table: &Table,
@@ -117,7 +118,8 @@ pub(super) struct Earlier {
     pub(super) of_version: bool,
     /// Columns of everything that was published to the table.
     pub(super) columns: Vec<String>,
-    /// Model and data version of results that were scored in the same microsecond, and stand before these.
+    /// Model and data version of results that were scored in the same microsecond, and stand
+    /// before these.
     pub(super) tied: Vec<(i64, String)>,
 }
 

@@ -1,9 +1,10 @@
 //! Predictions in Postgres. No other module holds SQL for it.
 //!
-//! A set of results is published in one transaction that holds an advisory lock of the table: its rows, sorted by their
-//! key, go in by binary COPY, straight into the table when no keys can meet, else into a temporary table and by one merge
-//! from there. A row stands for its key if it was scored last, so that the table depends on what was published and not on
-//! the order, the number of tries, or what was killed. A ledger row in the same transaction makes a rerun a no-op.
+//! A set of results is published in one transaction that holds an advisory lock of the table: its
+//! rows, sorted by their key, go in by binary COPY, straight into the table when no keys can meet,
+//! else into a temporary table and by one merge from there. A row stands for its key if it was
+//! scored last, so that the table depends on what was published and not on the order, the number of
+//! tries, or what was killed. A ledger row in the same transaction makes a rerun a no-op.
 
 mod binary;
 mod connection;
@@ -52,8 +53,9 @@ use runtime::step::Step;
 /// Where rows and labels go before they are merged. It is the transaction's own, and gone with it.
 const STAGE: &str = "pg_temp.alameda_stage";
 
-/// Set for each transaction: one time zone for every clock reading, what a role's defaults would cut short (of which older
-/// servers do not have `transaction_timeout`), and to notice when this process is gone.
+/// Set for each transaction: one time zone for every clock reading, what a role's defaults would
+/// cut short (of which older servers do not have `transaction_timeout`), and to notice when this
+/// process is gone.
 const SETTINGS: &str = "\
     SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;\
     SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout';\
@@ -65,7 +67,8 @@ const READING: &str = "\
     SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = '4s'; SET LOCAL lock_timeout = '2s'; \
     SET LOCAL idle_in_transaction_session_timeout = '30s';";
 
-/// A database, reached through a pool of one connection, or of several that only read. Cheap to clone.
+/// A database, reached through a pool of one connection, or of several that only read. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
@@ -94,7 +97,8 @@ impl deadpool_postgres::Connect for Connector {
             let ended = self.ended.clone();
             let task = tokio::spawn(async move {
                 let mut connection = Box::pin(connection);
-                // It is noted before the connection is gone, which is what those who wait for an answer notice.
+                // It is noted before the connection is gone, which is what those who wait for an
+                // answer notice.
                 if let Err(error) = connection.as_mut().await {
                     ended.note(&error);
                 }

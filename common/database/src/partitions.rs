@@ -44,7 +44,8 @@ impl Month {
     }
 }
 
-/// The months of a column of time. Months beyond the calendar are left out: their rows find no partition.
+/// The months of a column of time. Months beyond the calendar are left out: their rows find no
+/// partition.
 pub(super) fn months(times: &Cells) -> BTreeSet<Month> {
     let Some((first, last)) = times.span() else {
         return BTreeSet::new();
@@ -146,8 +147,9 @@ pub(super) async fn look_up(
         .map(Some)
 }
 
-/// Makes the partitions of months that have none. Whoever calls this holds the table's lock. Readers are not held up: a
-/// partition is made apart, and attaching it takes no lock that they ask for.
+/// Makes the partitions of months that have none. Whoever calls this holds the table's lock.
+/// Readers are not held up: a partition is made apart, and attaching it takes no lock that they ask
+/// for.
 pub(super) async fn ensure(
     session: &Session<'_>,
     table: &Table,

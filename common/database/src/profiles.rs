@@ -1,8 +1,9 @@
 //! Profiles of the predictions, kept up to date by the transactions that change the predictions.
 //!
-//! A profile counts the rows that stand in the table for one model version, data version and day, and those that retention
-//! has dropped from there. What a transaction overwrites is taken off the profiles that counted it, row by row, so that the
-//! cost follows what is overwritten and not what there is; the numbers are whole, so that nothing is lost on the way.
+//! A profile counts the rows that stand in the table for one model version, data version and day,
+//! and those that retention has dropped from there. What a transaction overwrites is taken off the
+//! profiles that counted it, row by row, so that the cost follows what is overwritten and not what
+//! there is; the numbers are whole, so that nothing is lost on the way.
 
 mod read;
 pub(super) mod tables;
@@ -27,7 +28,8 @@ use table::profiling::Profiler;
 
 pub(super) use read::Rows;
 
-/// What a transaction adds to the profiles of a model name, and takes off them. Whoever has one holds the table's lock.
+/// What a transaction adds to the profiles of a model name, and takes off them. Whoever has one
+/// holds the table's lock.
 pub(super) struct Changes<'a> {
     session: &'a Session<'a>,
     table: &'a Table,
@@ -64,8 +66,9 @@ impl<'a> Changes<'a> {
         })
     }
 
-    /// Says what the profiles of a model version are counted by. `published` says whether rows of it were published
-    /// before: where another baseline, or none, held until now, they are counted anew.
+    /// Says what the profiles of a model version are counted by. `published` says whether rows of
+    /// it were published before: where another baseline, or none, held until now, they are
+    /// counted anew.
     pub(super) async fn measure(
         &mut self,
         version: i64,
@@ -138,8 +141,8 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Applies changes to the profiles of one model and data version; gives the days of which more would be taken off than
-    /// was ever counted, which are left.
+    /// Applies changes to the profiles of one model and data version; gives the days of which more
+    /// would be taken off than was ever counted, which are left.
     async fn apply_to(
         &self,
         version: i64,

@@ -106,7 +106,8 @@ impl Publication {
         })
     }
 
-    /// Names of the columns that its rows are made of, in the order in which [`RowSorter::push`] takes them.
+    /// Names of the columns that its rows are made of, in the order in which [`RowSorter::push`]
+    /// takes them.
     pub fn columns(&self) -> Vec<String> {
         self.columns
             .iter()
@@ -240,7 +241,8 @@ impl RowSorter {
         }
     }
 
-    /// Profiles the rows besides, as a baseline says. The profiles of each thread may take `memory` bytes.
+    /// Profiles the rows besides, as a baseline says. The profiles of each thread may take `memory`
+    /// bytes.
     ///
     /// # Errors
     /// A column of the model that the rows lack: exit 2.
@@ -256,10 +258,12 @@ impl RowSorter {
         Ok(self)
     }
 
-    /// Takes in rows of the part of that number; their columns are those of [`Publication::columns`].
+    /// Takes in rows of the part of that number; their columns are those of
+    /// [`Publication::columns`].
     ///
     /// # Errors
-    /// A value that Postgres can't hold, or a null in the key: exit 10. A scratch folder that is full: exit 2.
+    /// A value that Postgres can't hold, or a null in the key: exit 10. A scratch folder that is
+    /// full: exit 2.
     pub fn push(&self, part: usize, batch: &RecordBatch) -> Result<()> {
         let publication = &*self.publication;
         let cells = publication

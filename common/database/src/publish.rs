@@ -29,10 +29,12 @@ enum Ended {
 }
 
 impl Database {
-    /// Looks before any work is done: whether the results are published already, and else whether the table can take them.
+    /// Looks before any work is done: whether the results are published already, and else whether
+    /// the table can take them.
     ///
     /// # Errors
-    /// A database that does not answer: exit 75. A table that can't be made or take the rows: exit 2.
+    /// A database that does not answer: exit 75. A table that can't be made or take the rows: exit
+    /// 2.
     pub async fn published(
         &self,
         table: &Table,
@@ -50,7 +52,8 @@ impl Database {
     /// Publishes rows.
     ///
     /// # Errors
-    /// Those of [`Database::published`]. Two rows of one key: exit 10. SIGTERM: exit 143. The table is then as it was.
+    /// Those of [`Database::published`]. Two rows of one key: exit 10. SIGTERM: exit 143. The table
+    /// is then as it was.
     pub async fn publish(&self, table: &Table, rows: &Rows) -> Result<Published> {
         let started_at = Utc::now();
         let operation = format!("publishing {} rows to {table}", rows.publication.rows);
@@ -102,7 +105,8 @@ async fn publish(
     definition::ensure(session, table, existing.as_ref(), &definition).await?;
     let kept_from = retention::kept_from(session, table, &publication.model_name).await?;
     if definition::is_empty(session, table).await? {
-        // Dropped, or emptied: whatever was published before is gone, not only what is published first now.
+        // Dropped, or emptied: whatever was published before is gone, not only what is published
+        // first now.
         ledger::forget(session, table).await?;
         profiles::forget(session, table).await?;
     }
@@ -167,7 +171,8 @@ async fn publish(
     }))
 }
 
-/// Copies rows straight into the table; false when there is a row of one of their keys, which ends the transaction.
+/// Copies rows straight into the table; false when there is a row of one of their keys, which ends
+/// the transaction.
 async fn copy(session: &Session<'_>, table: &Table, rows: &Rows) -> Result<bool, Trouble> {
     let definition = rows.publication.definition();
     let columns = list(definition.columns.iter().map(|column| column.name.as_str()));
@@ -197,7 +202,8 @@ async fn stage(session: &Session<'_>, rows: &Rows) -> Result<(), Trouble> {
         .map(drop)
 }
 
-/// What joins the rows of the table, `present`, with those of `staged`, by the columns that name a row.
+/// What joins the rows of the table, `present`, with those of `staged`, by the columns that name a
+/// row.
 pub(super) fn same_key(key: &[String]) -> String {
     let equal: Vec<String> = key
         .iter()
@@ -222,7 +228,8 @@ fn given(publication: &Publication) -> [(&(dyn ToSql + Sync), Type); 4] {
     ]
 }
 
-/// Takes in the staged rows: a new key is inserted, and of two rows of one key the one stands that was scored last.
+/// Takes in the staged rows: a new key is inserted, and of two rows of one key the one stands that
+/// was scored last.
 ///
 /// The stage is read in the order in which it was filled, which is the key's.
 fn merge_sql(
@@ -249,7 +256,8 @@ fn merge_sql(
         .filter(|name| !definition.key.iter().any(|key| key == *name))
         .map(|name| format!("{} = {}", quoted(name), value(name)))
         .collect();
-    // What only other results have is unknown for these: the row would else tell features of another scoring.
+    // What only other results have is unknown for these: the row would else tell features of
+    // another scoring.
     let foreign = earlier.columns.iter().filter(|name| {
         !names.contains(&name.as_str()) && existing.is_some_and(|existing| existing.has(name))
     });

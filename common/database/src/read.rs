@@ -1,8 +1,10 @@
-//! Reading for people who look at a dashboard. It never writes: each transaction is read-only, of one moment, and short.
+//! Reading for people who look at a dashboard. It never writes: each transaction is read-only, of
+//! one moment, and short.
 //!
-//! What is shown comes from the profiles, which are small; the predictions themselves are asked for one key alone, which the
-//! key's index answers. Several tables of one schema are shown as one: what two of them hold of the same model version and
-//! data version is taken from the one that is named first.
+//! What is shown comes from the profiles, which are small; the predictions themselves are asked for
+//! one key alone, which the key's index answers. Several tables of one schema are shown as one:
+//! what two of them hold of the same model version and data version is taken from the one that is
+//! named first.
 
 mod predictions;
 
@@ -24,7 +26,8 @@ use profile::profiles::{Baseline, Profile};
 use runtime::failure::Failure;
 use runtime::step::Step;
 
-/// What each model version and data version is read from: the first of the tables `$1` that holds it.
+/// What each model version and data version is read from: the first of the tables `$1` that holds
+/// it.
 const FIRST: &str = "SELECT model_name, model_version, data_version, \
      min(array_position($1::text[], predictions_table)) AS place FROM {profiles} \
      WHERE predictions_table = ANY ($1) GROUP BY 1, 2, 3";
@@ -96,7 +99,8 @@ pub struct PublishedSet {
 }
 
 impl Reader {
-    /// A database that is not reached yet: the first call connects. At most so many connections are open at once.
+    /// A database that is not reached yet: the first call connects. At most so many connections are
+    /// open at once.
     ///
     /// # Errors
     /// Certificates to trust that can't be read: exit 2.
@@ -152,7 +156,8 @@ impl Reader {
             .await
     }
 
-    /// All that was counted, by model, version and data version; nothing when nothing was published.
+    /// All that was counted, by model, version and data version; nothing when nothing was
+    /// published.
     pub async fn versions(&self) -> Result<Vec<VersionDays>> {
         let (names, timezone) = (self.tables(), self.database.step.timezone().name());
         let work = async |session: &Session<'_>| {
@@ -207,8 +212,8 @@ impl Reader {
             .await
     }
 
-    /// A model version's profiles: of one data version or of all, from the day `from` to the day `to`, both included. `None`
-    /// when nothing is known of the version.
+    /// A model version's profiles: of one data version or of all, from the day `from` to the day
+    /// `to`, both included. `None` when nothing is known of the version.
     pub async fn days(
         &self,
         model_name: &str,

@@ -1,8 +1,9 @@
-//! Retention: rows of a model name that are older than a number of days are dropped, and do not come back. A partition goes
-//! whole once no other model has rows in it.
+//! Retention: rows of a model name that are older than a number of days are dropped, and do not
+//! come back. A partition goes whole once no other model has rows in it.
 //!
-//! Their profiles are kept: they are small, and history is what a dashboard shows. What was dropped up to is remembered, and
-//! rows from before are left out of everything that is published of the model name afterwards.
+//! Their profiles are kept: they are small, and history is what a dashboard shows. What was dropped
+//! up to is remembered, and rows from before are left out of everything that is published of the
+//! model name afterwards.
 
 use anyhow::Result;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
@@ -87,9 +88,9 @@ pub struct Dropped {
 }
 
 impl Database {
-    /// Drops the model's rows whose time is more days before `now` than they are kept. A table with partitions by time loses
-    /// those before the month of that day, and the partitions that then hold none of another model; another one loses the
-    /// rows before that day.
+    /// Drops the model's rows whose time is more days before `now` than they are kept. A table with
+    /// partitions by time loses those before the month of that day, and the partitions that
+    /// then hold none of another model; another one loses the rows before that day.
     ///
     /// # Errors
     /// A database that does not answer: exit 75. A partition that can't be dropped: exit 2.
@@ -190,7 +191,8 @@ async fn drop_old(
     Ok(dropped)
 }
 
-/// Whether a partition holds rows of another model name: those that it still wants, or it would have dropped them.
+/// Whether a partition holds rows of another model name: those that it still wants, or it would
+/// have dropped them.
 async fn holds_others(
     session: &Session<'_>,
     partition: &Partition,
@@ -211,7 +213,8 @@ async fn holds_others(
     Ok(found > 0)
 }
 
-/// The first moment of the oldest day that is kept. A clock reading has no zone, and is taken as UTC from here on.
+/// The first moment of the oldest day that is kept. A clock reading has no zone, and is taken as
+/// UTC from here on.
 fn oldest_day(
     session: &Session<'_>,
     type_of_time: &str,

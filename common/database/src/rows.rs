@@ -1,8 +1,10 @@
-//! Rows in the order of their keys, however many: sorted runs on disk, merged when read, and read as often as needed.
+//! Rows in the order of their keys, however many: sorted runs on disk, merged when read, and read
+//! as often as needed.
 //!
-//! An index takes in rows several times faster when they come in its order. Speed alone depends on the order here, so it
-//! need not be the index's to the last bit: rows are ordered by the first bytes of their first id, then by all bytes of
-//! their key. Equal keys come one after the other all the same.
+//! An index takes in rows several times faster when they come in its order. Speed alone depends on
+//! the order here, so it need not be the index's to the last bit: rows are ordered by the first
+//! bytes of their first id, then by all bytes of their key. Equal keys come one after the other all
+//! the same.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -15,7 +17,8 @@ use anyhow::{Context, Result};
 
 use runtime::work::{ScratchFile, Work};
 
-/// Runs of a level that are merged into one of the next: so many files are open at most for each level.
+/// Runs of a level that are merged into one of the next: so many files are open at most for each
+/// level.
 const FAN_IN: usize = 64;
 /// Bytes that are read from a run at once.
 const READ_AHEAD: usize = 1 << 16;
@@ -186,7 +189,8 @@ impl Sorters {
         }
     }
 
-    /// Takes in `count` rows of a part. `put` appends the cells of the row of that number and gives its prefix.
+    /// Takes in `count` rows of a part. `put` appends the cells of the row of that number and gives
+    /// its prefix.
     ///
     /// # Errors
     /// When the scratch folder can't be written or is full.

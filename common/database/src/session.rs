@@ -33,7 +33,8 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Rows of a query that is answered at once: no answer within the budget counts as a failure that may pass.
+    /// Rows of a query that is answered at once: no answer within the budget counts as a failure
+    /// that may pass.
     pub(super) async fn query(
         &self,
         operation: &str,
@@ -117,8 +118,8 @@ impl Session<'_> {
         .map(drop)
     }
 
-    /// Streams a COPY from `pieces`, which are made on a thread of their own. False when there is a row of the same key,
-    /// which ends the transaction.
+    /// Streams a COPY from `pieces`, which are made on a thread of their own. False when there is a
+    /// row of the same key, which ends the transaction.
     pub(super) async fn copy(
         &self,
         operation: &str,

@@ -88,8 +88,9 @@ impl Trusted {
             .chains
             .verify_server_cert(certificate, intermediates, name, ocsp, now)
         {
-            // A certificate that signed itself, as Postgres's own manual makes one, says that it is an authority. That is
-            // looked at after the time of its validity, which therefore holds.
+            // A certificate that signed itself, as Postgres's own manual makes one, says that it is
+            // an authority. That is looked at after the time of its validity, which
+            // therefore holds.
             Err(Error::InvalidCertificate(CertificateError::Other(_)))
                 if self.certificates.contains(certificate) =>
             {
@@ -110,7 +111,8 @@ fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     })
 }
 
-/// Verifies as much as `sslmode` asks for; whoever holds the connection's key is the certificate's owner in all modes.
+/// Verifies as much as `sslmode` asks for; whoever holds the connection's key is the certificate's
+/// owner in all modes.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,

@@ -1,4 +1,5 @@
-//! What the server's errors mean: which of them may pass, and what a person can do about the others.
+//! What the server's errors mean: which of them may pass, and what a person can do about the
+//! others.
 
 use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,7 +72,8 @@ pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Erro
         ),
         // A trigger, or a rule of a view: neither is of ours.
         "P0001" | "44000" => lasting("; see to what was added to the table, or publish to another"),
-        // No statement of ours names a table or column of the predictions that was not looked up before.
+        // No statement of ours names a table or column of the predictions that was not looked up
+        // before.
         "42P01" | "42703" => lasting(
             "; that table was made by another version of Alameda, or changed by somebody else: rename it, then run the step again",
         ),

@@ -124,7 +124,8 @@ impl Classification {
             (true, true) => &mut self.confusion.true_positives,
         };
         *count += 1;
-        // Clipped as scikit-learn clips, so that one certain and wrong row does not make the loss infinite.
+        // Clipped as scikit-learn clips, so that one certain and wrong row does not make the loss
+        // infinite.
         let of_label = if positive { p } else { 1.0 - p };
         let clipped = of_label.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
         self.log_loss.add(-libm::log(clipped));
@@ -313,7 +314,8 @@ pub struct Report {
     pub calibration: Vec<CalibrationBin>,
 }
 
-/// Predicted against observed in one range of probabilities: above `lower` (from 0 in the first bin), up to `upper`.
+/// Predicted against observed in one range of probabilities: above `lower` (from 0 in the first
+/// bin), up to `upper`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
     /// Lower edge.
@@ -337,7 +339,8 @@ fn edge(i: usize) -> f64 {
     }
 }
 
-/// The bin whose upper edge is the first that is not below `p`, as in scikit-learn's `calibration_curve`.
+/// The bin whose upper edge is the first that is not below `p`, as in scikit-learn's
+/// `calibration_curve`.
 fn calibration_bin(p: f64) -> usize {
     let near = ((p * CALIBRATION_BINS as f64) as usize).min(CALIBRATION_BINS - 1);
     // The product can be off by one at an edge.

@@ -1,8 +1,10 @@
-//! The model: its versioned file, its fit and its predictions. Pure: no I/O, and the same bytes from the same rows.
+//! The model: its versioned file, its fit and its predictions. Pure: no I/O, and the same bytes
+//! from the same rows.
 //!
-//! A fit takes two kinds of passes over the training rows, both made by the caller, chunk by chunk and in parallel:
-//! one for [`Moments`], then one for [`NewtonSums`] at each set of parameters that [`fit()`] asks for.
-//! Parts are merged in the order of the chunks, so that the result does not depend on the threads.
+//! A fit takes two kinds of passes over the training rows, both made by the caller, chunk by chunk
+//! and in parallel: one for [`Moments`], then one for [`NewtonSums`] at each set of parameters that
+//! [`fit()`] asks for. Parts are merged in the order of the chunks, so that the result does not
+//! depend on the threads.
 
 mod beta;
 mod descent;
@@ -32,7 +34,8 @@ pub const LOGISTIC_REGRESSION: &str = "logistic-regression";
 
 /// A fitted logistic regression, as it stands in `model.json`.
 ///
-/// probability = 1 / (1 + exp(-(intercept + coefficients . features))), on raw features: a person can check it by hand.
+/// probability = 1 / (1 + exp(-(intercept + coefficients . features))), on raw features: a person
+/// can check it by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -168,7 +171,8 @@ impl Model {
     /// Reads a model file.
     ///
     /// # Errors
-    /// Another `format_version` or `family`, unknown or missing fields, and whatever [`Model::validate`] refuses.
+    /// Another `format_version` or `family`, unknown or missing fields, and whatever
+    /// [`Model::validate`] refuses.
     pub fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
         /// Read first: the shape of the rest depends on it.
         #[derive(Deserialize)]
@@ -192,7 +196,8 @@ impl Model {
         Ok(model)
     }
 
-    /// The model file: indented JSON with a newline at its end. Reading it back gives every number to the last bit.
+    /// The model file: indented JSON with a newline at its end. Reading it back gives every number
+    /// to the last bit.
     ///
     /// # Errors
     /// [`ModelError::Invalid`]: JSON would turn a number that is not finite into null.
@@ -203,8 +208,9 @@ impl Model {
         Ok(bytes)
     }
 
-    /// Checks version and family, that there are features and one coefficient per distinct feature, that numbers are finite, that the
-    /// threshold is a probability, and that the classes differ.
+    /// Checks version and family, that there are features and one coefficient per distinct feature,
+    /// that numbers are finite, that the threshold is a probability, and that the classes
+    /// differ.
     ///
     /// # Errors
     /// Names the field.
@@ -261,8 +267,8 @@ impl Model {
         Ok(())
     }
 
-    /// Appends the probability of the positive class for each row of `rows`, which is row-major with one value per feature.
-    /// A row with NaN gives NaN.
+    /// Appends the probability of the positive class for each row of `rows`, which is row-major
+    /// with one value per feature. A row with NaN gives NaN.
     ///
     /// # Panics
     /// When the model has no features or `rows` does not hold whole rows: a bug of the caller.

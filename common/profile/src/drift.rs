@@ -1,8 +1,9 @@
 //! Profiles of numeric columns, and how far two of them lie apart. Pure.
 //!
 //! A reference [`Profile`] is saved at training and fixes the [`Grid`].
-//! Later data is profiled on the same grid in one pass, without sampling, in parts that merge exactly.
-//! [`psi()`] and [`ks()`] compare two profiles; [`NoiseFloor`] tells what chance explains, and [`verdict`] judges.
+//! Later data is profiled on the same grid in one pass, without sampling, in parts that merge
+//! exactly. [`psi()`] and [`ks()`] compare two profiles; [`NoiseFloor`] tells what chance explains,
+//! and [`verdict`] judges.
 
 mod grid;
 mod hidden;

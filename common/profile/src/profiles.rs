@@ -1,8 +1,10 @@
-//! Profiles of predictions: what is counted per model version and day, for a dashboard that never reads the rows. Pure.
+//! Profiles of predictions: what is counted per model version and day, for a dashboard that never
+//! reads the rows. Pure.
 //!
-//! A [`Baseline`] is made from the model's reference profile and fixes the cells in which features and scores are counted.
-//! A [`Profile`] of a day is made of whole numbers alone, sums included: profiles add up and are taken off again exactly, in
-//! any order, so that one that was kept up to date equals one that is counted anew.
+//! A [`Baseline`] is made from the model's reference profile and fixes the cells in which features
+//! and scores are counted. A [`Profile`] of a day is made of whole numbers alone, sums included:
+//! profiles add up and are taken off again exactly, in any order, so that one that was kept up to
+//! date equals one that is counted anew.
 
 mod columns;
 mod compared;
@@ -33,7 +35,8 @@ const THRESHOLDS: std::ops::Range<u32> = 1..100;
 /// More of them near 0, and as far from 1: scores of rare events lie there.
 const SMALL_THRESHOLDS: [f64; 6] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005];
 
-/// Shares of the training data at which a feature is cut, in thousandths: every hundredth, and more at the ends.
+/// Shares of the training data at which a feature is cut, in thousandths: every hundredth, and more
+/// at the ends.
 fn feature_shares() -> Vec<u16> {
     [1].into_iter()
         .chain((10..1000).step_by(10))
@@ -84,8 +87,8 @@ pub struct FeatureBaseline {
     pub max: Option<f64>,
     /// Ascending values that cut the cells. A cut belongs to the cell above it.
     pub cuts: Vec<f64>,
-    /// The values of the training data, one in each cell, where they are few; empty where they are many. `None` in a
-    /// baseline that an earlier release made, which does not say.
+    /// The values of the training data, one in each cell, where they are few; empty where they are
+    /// many. `None` in a baseline that an earlier release made, which does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<f64>>,
     /// The training data in these cells.
@@ -96,10 +99,12 @@ pub struct FeatureBaseline {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreBaseline {
-    /// Ascending probabilities that cut the cells: every hundredth, some near 0 and 1, the model's threshold, and what cuts
-    /// the training data's scores into two hundred parts. A cut belongs to the cell above it.
+    /// Ascending probabilities that cut the cells: every hundredth, some near 0 and 1, the model's
+    /// threshold, and what cuts the training data's scores into two hundred parts. A cut
+    /// belongs to the cell above it.
     pub cuts: Vec<f64>,
-    /// Rows of the training data by cell and label, as near as the reference profile tells; no row lacks a label.
+    /// Rows of the training data by cell and label, as near as the reference profile tells; no row
+    /// lacks a label.
     pub reference: ScoreCounts,
 }
 
@@ -133,7 +138,8 @@ impl Baseline {
         }
     }
 
-    /// Whether profiles that are counted by one are those counted by the other: what is told besides may differ.
+    /// Whether profiles that are counted by one are those counted by the other: what is told
+    /// besides may differ.
     pub fn counts_as(&self, other: &Self) -> bool {
         let counted = |baseline: &Self| {
             let mut baseline = baseline.clone();
@@ -148,7 +154,8 @@ impl Baseline {
         self.timezone.parse().unwrap_or(Tz::UTC)
     }
 
-    /// 1 for the positive class and 0 for the negative one, as a database shows them; `None` for everything else.
+    /// 1 for the positive class and 0 for the negative one, as a database shows them; `None` for
+    /// everything else.
     pub fn label(&self, shown: Option<&str>) -> Option<u8> {
         let shown = shown?;
         let is = |class: &ClassValue| class.to_string() == shown;
@@ -173,7 +180,8 @@ impl Baseline {
 impl ScoreBaseline {
     /// Of a model with this threshold.
     pub fn new(threshold: f64, reference: &Reference) -> Self {
-        // Grids of scores are all the same, so this cannot fail; without it there are the hundredths.
+        // Grids of scores are all the same, so this cannot fail; without it there are the
+        // hundredths.
         let of_training = reference
             .score
             .all()
@@ -199,7 +207,8 @@ impl ScoreBaseline {
     }
 }
 
-/// The value in each cell, where a column has few; none where it has many, or two of them share a cell.
+/// The value in each cell, where a column has few; none where it has many, or two of them share a
+/// cell.
 fn values_in_cells(profile: &drift::Profile, cuts: &[f64]) -> Vec<f64> {
     let values = profile.values().unwrap_or_default();
     if values.len() != cuts.len() + 1 {

@@ -6,7 +6,8 @@ use crate::drift::{Grid, GridMismatch, Profile};
 
 /// The format of what says nothing of categories; [`WITH_CATEGORIES`] is read too.
 pub const FORMAT_VERSION: u32 = 1;
-/// The format of a reference that holds [`Reference::categories`], which programs of the first release can't read.
+/// The format of a reference that holds [`Reference::categories`], which programs of the first
+/// release can't read.
 pub const WITH_CATEGORIES: u32 = 2;
 
 /// The training data as later data is compared with it, as it stands in `reference.json`.
@@ -23,8 +24,8 @@ pub struct Reference {
     pub features: Vec<FeatureProfile>,
     /// The model's probabilities on the training data.
     pub score: ScoreProfile,
-    /// Columns of few values that the model does not use and that scored rows can carry; empty where there are none, and
-    /// in a reference that was made before they were profiled.
+    /// Columns of few values that the model does not use and that scored rows can carry; empty
+    /// where there are none, and in a reference that was made before they were profiled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<CategoryProfile>,
 }
@@ -103,6 +104,7 @@ pub struct CategoryProfile {
     pub rows: u64,
     /// Rows without a value among them.
     pub nulls: u64,
-    /// Each value with its rows, in the order of the values; `None` where there are too many to be counted.
+    /// Each value with its rows, in the order of the values; `None` where there are too many to be
+    /// counted.
     pub values: Option<Vec<(String, u64)>>,
 }

@@ -68,8 +68,8 @@ impl Failure {
     }
 }
 
-/// The exit code for an error chain: that of the first [`Failure`] in it, else what the failing file or object
-/// store call means, else [`BUG`].
+/// The exit code for an error chain: that of the first [`Failure`] in it, else what the failing
+/// file or object store call means, else [`BUG`].
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     for cause in causes(error) {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
@@ -99,8 +99,8 @@ pub fn is_damaged(error: &anyhow::Error) -> bool {
         .is_some_and(|failure| matches!(failure, Failure::Damaged(_)))
 }
 
-/// The error and all that caused it, those included that passed through a writer as errors of input and output: their
-/// chain leaves out what they hold themselves.
+/// The error and all that caused it, those included that passed through a writer as errors of input
+/// and output: their chain leaves out what they hold themselves.
 fn causes(error: &anyhow::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     let first: &(dyn Error + 'static) = error.as_ref();
     std::iter::successors(Some(first), |&cause| {
@@ -112,8 +112,8 @@ fn causes(error: &anyhow::Error) -> impl Iterator<Item = &(dyn Error + 'static)>
     })
 }
 
-/// Linux's numbers of errors that have no kind: what a disk, or one over a network, reports of itself; links that lead in
-/// a circle; more open files than the process, or the machine, may have.
+/// Linux's numbers of errors that have no kind: what a disk, or one over a network, reports of
+/// itself; links that lead in a circle; more open files than the process, or the machine, may have.
 const IO_ERROR: i32 = 5;
 const LINKS_IN_A_CIRCLE: i32 = 40;
 const FILES_OF_PROCESS: i32 = 24;
@@ -125,7 +125,8 @@ fn is_among(error: &std::io::Error, numbers: &[i32]) -> bool {
         .is_some_and(|number| numbers.contains(&number))
 }
 
-/// Files that a person must see to, since a retry would meet the same; and disks over a network that are away for now.
+/// Files that a person must see to, since a retry would meet the same; and disks over a network
+/// that are away for now.
 fn io_code(error: &std::io::Error) -> Option<u8> {
     match error.kind() {
         _ if error.raw_os_error() == Some(IO_ERROR) => Some(UNAVAILABLE),

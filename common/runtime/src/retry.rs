@@ -1,4 +1,5 @@
-//! Calls to a service that may fail for a moment: tried again with jitter, within a total budget of time.
+//! Calls to a service that may fail for a moment: tried again with jitter, within a total budget of
+//! time.
 
 use std::fmt;
 use std::future::Future;
@@ -79,11 +80,12 @@ pub enum Trouble {
 }
 
 impl Budget {
-    /// Makes a call until it succeeds, fails for good, or the budget is spent. `operation` says what it does, such as
-    /// `creating a run`.
+    /// Makes a call until it succeeds, fails for good, or the budget is spent. `operation` says
+    /// what it does, such as `creating a run`.
     ///
     /// # Errors
-    /// A spent budget: exit 75, naming the service, its host and the operation. A lasting failure: as it is.
+    /// A spent budget: exit 75, naming the service, its host and the operation. A lasting failure:
+    /// as it is.
     pub async fn call<T, F: Future<Output = Result<T, Trouble>>>(
         self,
         service: &Service,
@@ -101,8 +103,9 @@ impl Budget {
         }
     }
 
-    /// Makes a call as [`Budget::call`] does, but cuts no try short: for work that may take longer than the budget while
-    /// all is well. Only a failure asks whether there is time for another try.
+    /// Makes a call as [`Budget::call`] does, but cuts no try short: for work that may take longer
+    /// than the budget while all is well. Only a failure asks whether there is time for another
+    /// try.
     ///
     /// # Errors
     /// Those of [`Budget::call`].

@@ -85,7 +85,8 @@ impl Step {
         })
     }
 
-    /// A step for tests, over the folder `home`: its store is `home/store`, its raw files `home/raw`.
+    /// A step for tests, over the folder `home`: its store is `home/store`, its raw files
+    /// `home/raw`.
     #[expect(clippy::expect_used, reason = "for tests alone")]
     pub fn for_test(name: &str, home: &Path) -> Self {
         let step =
@@ -116,7 +117,8 @@ impl Step {
         }
     }
 
-    /// The same step where somebody waits for each answer: a call to a service is tried again for so long at most.
+    /// The same step where somebody waits for each answer: a call to a service is tried again for
+    /// so long at most.
     pub fn within(&self, budget: Budget) -> Self {
         let retry_budget = self.shared.retry_budget.min(budget);
         Self {
@@ -128,7 +130,8 @@ impl Step {
         }
     }
 
-    /// The same step where SIGTERM does not reach, for answers that a server finishes in the time that it has left.
+    /// The same step where SIGTERM does not reach, for answers that a server finishes in the time
+    /// that it has left.
     pub fn unstopped(&self) -> Self {
         Self {
             stop: Arc::default(),
@@ -165,8 +168,9 @@ impl Step {
         }
     }
 
-    /// The same step on as many threads as the budget of memory has room for, when each takes `each` bytes besides `once`
-    /// bytes that are taken once; always one. `what` says what so much is taken for, such as `rows of 1000 columns`.
+    /// The same step on as many threads as the budget of memory has room for, when each takes
+    /// `each` bytes besides `once` bytes that are taken once; always one. `what` says what so
+    /// much is taken for, such as `rows of 1000 columns`.
     pub fn fitting(&self, once: u64, each: u64, what: &str) -> Self {
         if each > self.memory {
             tracing::warn!(

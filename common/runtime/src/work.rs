@@ -1,7 +1,7 @@
 //! The scratch folder, and what may be used of it and of memory.
 //!
-//! Budgets decide when something spills, what runs at the same time, and what is refused by name; never which bytes are
-//! written.
+//! Budgets decide when something spills, what runs at the same time, and what is refused by name;
+//! never which bytes are written.
 
 use std::fmt;
 use std::fs::File;
@@ -31,7 +31,8 @@ pub struct Work {
 }
 
 impl Work {
-    /// Over a folder, with budgets. `memory` is what one task of several that run at the same time may use.
+    /// Over a folder, with budgets. `memory` is what one task of several that run at the same time
+    /// may use.
     pub fn new(folder: &Path, disk: Disk, memory: u64) -> Self {
         Self {
             folder: folder.into(),
@@ -68,7 +69,8 @@ impl Work {
         self.memory / SHARE
     }
 
-    /// A file without a name, which vanishes with the process, for what `purpose` says, such as `sorting keys`.
+    /// A file without a name, which vanishes with the process, for what `purpose` says, such as
+    /// `sorting keys`.
     ///
     /// # Errors
     /// A folder that can't be written.
@@ -206,7 +208,8 @@ impl Space {
     /// Takes `bytes` bytes more, for what `what` says, such as `sorting the keys of a.parquet`.
     ///
     /// # Errors
-    /// A budget that does not suffice: exit 2, naming what wanted how much, the limit and the setting.
+    /// A budget that does not suffice: exit 2, naming what wanted how much, the limit and the
+    /// setting.
     pub fn grow(&mut self, bytes: u64, what: impl FnOnce() -> String) -> Result<()> {
         if self.try_grow(bytes) {
             return Ok(());

@@ -1,7 +1,7 @@
 //! Every setting of every step, once: its flag, its variable, its default, and what it may be.
 //!
-//! A step flattens the groups that it reads into the flags of its verbs. [`wrong()`] looks at all of
-//! them, so that the first step of a workflow refuses what a later one could not use:
+//! A step flattens the groups that it reads into the flags of its verbs. [`wrong()`] looks at all
+//! of them, so that the first step of a workflow refuses what a later one could not use:
 //!
 //! ```text
 //! 2 settings are wrong: HOLDOUT is `10%`: give first-shard, ...; PSI_WARN is `0,1`: give ...
@@ -134,9 +134,9 @@ pub struct TrainingArgs {
 /// Columns that rows are divided by.
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct SegmentsArgs {
-    /// Ignored columns that training profiles and scored rows carry, so that a report divides by them:
-    /// names with a comma between, none, or without it the first 4 of texts and booleans with at most
-    /// 50 values in training
+    /// Ignored columns that training profiles and scored rows carry, so that a report divides by
+    /// them: names with a comma between, none, or without it the first 4 of texts and booleans
+    /// with at most 50 values in training
     #[arg(long, env = "SEGMENT_COLUMNS", default_value = "")]
     pub segment_columns: SegmentColumns,
 }
@@ -156,8 +156,8 @@ pub struct GateArgs {
     /// How much worse than the champion still counts as not inferior
     #[arg(long, env = "GATE_MARGIN", default_value_t = 0.005, value_parser = not_negative)]
     pub gate_margin: f64,
-    /// Days whose champions the candidate must not be worse than either; 0 compares with the current
-    /// one alone
+    /// Days whose champions the candidate must not be worse than either; 0 compares with the
+    /// current one alone
     #[arg(long, env = "GATE_WINDOW", default_value_t = 90, value_parser = parsers::days)]
     pub gate_window: u32,
 }
@@ -257,8 +257,8 @@ pub struct JudgeArgs {
         value_parser = parsers::count_u64
     )]
     pub min_rows: u64,
-    /// Columns that the verdict is on: x1,x2 for these alone, -x1,-x2 for all but these; score is one
-    /// too
+    /// Columns that the verdict is on: x1,x2 for these alone, -x1,-x2 for all but these; score is
+    /// one too
     #[arg(
         long,
         env = "MONITOR_COLUMNS",
@@ -361,8 +361,8 @@ pub struct DashboardArgs {
 
 /// Where runs and models are kept: in an MLflow server, or in the store when there is none.
 ///
-/// Secrets are no flags, because command lines are seen by others: a user and a password are read from
-/// `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, a token instead of them from
+/// Secrets are no flags, because command lines are seen by others: a user and a password are read
+/// from `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, a token instead of them from
 /// `MLFLOW_TRACKING_TOKEN`.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Tracking options")]
@@ -399,7 +399,8 @@ pub struct TrackingArgs {
 }
 
 impl TrackingArgs {
-    /// The address of the MLflow server; `None` where there is none, and an empty variable means none.
+    /// The address of the MLflow server; `None` where there is none, and an empty variable means
+    /// none.
     pub fn uri(&self) -> Option<&str> {
         let uri = self.uri.as_deref().map(str::trim);
         uri.filter(|uri| !uri.is_empty())

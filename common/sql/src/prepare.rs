@@ -1,4 +1,5 @@
-//! Preparing one raw file: hash it, check it against its contract, compute its features, and split its rows.
+//! Preparing one raw file: hash it, check it against its contract, compute its features, and split
+//! its rows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -114,8 +115,8 @@ impl Preparation {
         })
     }
 
-    /// The step on as many threads as there is memory for: each holds a row group of every split that it writes, a few
-    /// batches, and the pages that it reads.
+    /// The step on as many threads as there is memory for: each holds a row group of every split
+    /// that it writes, a few batches, and the pages that it reads.
     pub fn fitting(&self, step: &Step) -> Step {
         let [reading, writing] = self.needs(step);
         let each = match self.spills(step) {
@@ -126,8 +127,9 @@ impl Preparation {
         step.fitting(ONCE, each, &format!("rows of {columns} columns"))
     }
 
-    /// Whether prepared rows have to wait in scratch files, so that parts are written one after the other once the raw file
-    /// is read: there is no memory for both at once, not even on one thread.
+    /// Whether prepared rows have to wait in scratch files, so that parts are written one after the
+    /// other once the raw file is read: there is no memory for both at once, not even on one
+    /// thread.
     pub fn spills(&self, step: &Step) -> bool {
         let [reading, writing] = self.needs(step);
         reading + writing > step.memory()
@@ -145,8 +147,8 @@ impl Preparation {
         [reading, self.splits() * writer]
     }
 
-    /// Whether the check of a raw file knows the keys of prepared rows, the columns `names`: it looks for keys that repeat,
-    /// and the query takes these columns as they are.
+    /// Whether the check of a raw file knows the keys of prepared rows, the columns `names`: it
+    /// looks for keys that repeat, and the query takes these columns as they are.
     pub fn gives_keys(&self, names: &[String]) -> bool {
         let checked = self.dataset.columns.iter();
         let mut checked = checked.filter(|column| matches!(column.role, Role::Id | Role::Time));
@@ -186,14 +188,16 @@ impl Preparation {
         (target.len() - target.null_count()) as u64
     }
 
-    /// Prepares the raw file that is called `key`, and hands its rows to `write`, batch by batch and each with its split. `first` tells whether it is the first one in the order of names.
+    /// Prepares the raw file that is called `key`, and hands its rows to `write`, batch by batch
+    /// and each with its split. `first` tells whether it is the first one in the order of names.
     ///
-    /// `write` may have got rows when this fails: they must not become visible. The same goes for `take_key`, which gets
-    /// the hashes of the keys of all rows, in ascending order, if [`Preparation::gives_keys`].
+    /// `write` may have got rows when this fails: they must not become visible. The same goes for
+    /// `take_key`, which gets the hashes of the keys of all rows, in ascending order, if
+    /// [`Preparation::gives_keys`].
     ///
     /// # Errors
-    /// A file that breaks the contract, or that the SQL can't be computed from, or that loses or gains rows in it:
-    /// exit 10, with the file's name.
+    /// A file that breaks the contract, or that the SQL can't be computed from, or that loses or
+    /// gains rows in it: exit 10, with the file's name.
     pub fn file(
         &self,
         key: &str,

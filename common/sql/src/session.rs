@@ -1,7 +1,8 @@
-//! SQL over raw rows: the features of a model and the filter of its data contract, checked before anything is read.
+//! SQL over raw rows: the features of a model and the filter of its data contract, checked before
+//! anything is read.
 //!
-//! A query may compute from each row only. So its result depends neither on how rows are spread over files nor on the
-//! clock, and rows keep their order.
+//! A query may compute from each row only. So its result depends neither on how rows are spread
+//! over files nor on the clock, and rows keep their order.
 
 mod check;
 mod excerpt;
@@ -70,7 +71,8 @@ struct Condition {
 }
 
 impl Features {
-    /// Plans the queries of a configuration. What DataFusion has to hold is bounded by `memory` bytes.
+    /// Plans the queries of a configuration. What DataFusion has to hold is bounded by `memory`
+    /// bytes.
     ///
     /// # Errors
     /// SQL that is wrong or that looks beyond its own row, a filter that reads the target, a result
@@ -101,7 +103,8 @@ impl Features {
         let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
         let plan = plan.map_err(|error| query.failure(&error))?;
         let reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
-        // A promise that SQL's own rules make about nulls would differ from what a reader of the parts may rely on.
+        // A promise that SQL's own rules make about nulls would differ from what a reader of the
+        // parts may rely on.
         let schema = parts::nullable(&Schema::new(plan.schema().fields().clone()));
         Ok(Self {
             state,
@@ -405,7 +408,8 @@ fn columns(
     Ok(columns)
 }
 
-/// Why a column of the result can't have its role, if it can't; `known` is the column of that name in the contract.
+/// Why a column of the result can't have its role, if it can't; `known` is the column of that name
+/// in the contract.
 fn why_unfit(
     dataset: &Dataset,
     known: Option<&ColumnContract>,

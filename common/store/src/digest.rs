@@ -42,7 +42,8 @@ pub fn hex(bytes: &[u8]) -> String {
     hasher.hex()
 }
 
-/// The digest of a value's canonical JSON: fields in the order of the type, maps sorted by the caller's `BTreeMap`.
+/// The digest of a value's canonical JSON: fields in the order of the type, maps sorted by the
+/// caller's `BTreeMap`.
 pub fn of_json(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(hex(&serde_json::to_vec(value)?))
 }

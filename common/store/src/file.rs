@@ -10,9 +10,11 @@ use super::Object;
 use crate::digest::{self, Written};
 use runtime::work::Space;
 
-/// A file that holds an object's bytes, for as long as this lives: a reader that has opened the file may drop it.
+/// A file that holds an object's bytes, for as long as this lives: a reader that has opened the
+/// file may drop it.
 ///
-/// In a folder store it is the object's own file: do not change it. Of S3 it is a copy in the scratch folder.
+/// In a folder store it is the object's own file: do not change it. Of S3 it is a copy in the
+/// scratch folder.
 pub struct LocalFile {
     place: Place,
     /// Where the object is, as messages show it.
@@ -57,7 +59,8 @@ impl LocalFile {
         }
     }
 
-    /// What the object was when it was copied; `None` for a file that is no copy, and that may change while it is read.
+    /// What the object was when it was copied; `None` for a file that is no copy, and that may
+    /// change while it is read.
     pub fn copied_object(&self) -> Option<&Object> {
         match &self.place {
             Place::Own(_) => None,
@@ -65,7 +68,8 @@ impl LocalFile {
         }
     }
 
-    /// Size and digest of the content. A copy was hashed when it was made; else the file is read from end to end.
+    /// Size and digest of the content. A copy was hashed when it was made; else the file is read
+    /// from end to end.
     pub fn hash(&self) -> Result<Written> {
         match &self.place {
             Place::Own(path) => hash_file(path),

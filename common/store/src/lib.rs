@@ -1,4 +1,5 @@
-//! The object store: one root that everything is read from and written under, a folder or a place in S3.
+//! The object store: one root that everything is read from and written under, a folder or a place
+//! in S3.
 
 mod address;
 mod arguments;
@@ -96,7 +97,8 @@ pub struct Object {
     pub key: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// What changes when the object is written anew: the time of its last change in a folder, its ETag in S3.
+    /// What changes when the object is written anew: the time of its last change in a folder, its
+    /// ETag in S3.
     pub stamp: String,
 }
 
@@ -141,7 +143,8 @@ impl Store {
         Self::at(&address, access)
     }
 
-    /// Opens a store that must exist, such as that of the raw files. A missing bucket is told by the first call.
+    /// Opens a store that must exist, such as that of the raw files. A missing bucket is told by
+    /// the first call.
     pub fn open(url: &str) -> Result<Self> {
         Self::open_with(url, &Access::of_process(Role::Store))
     }
@@ -209,7 +212,8 @@ impl Store {
         self.get(key).await?.ok_or_else(|| self.missing(key))
     }
 
-    /// Reads the last `bytes` bytes of an object, or all when it has less; `None` when there is none.
+    /// Reads the last `bytes` bytes of an object, or all when it has less; `None` when there is
+    /// none.
     pub async fn tail(&self, key: &str, bytes: u64) -> Result<Option<Vec<u8>>> {
         match &self.backend {
             Backend::Folder(folder) => folder.tail(key, bytes).await,
@@ -271,7 +275,8 @@ impl Store {
         }
     }
 
-    /// All objects whose key matches a glob, in the order of their keys. `*` stands for any characters but `/`.
+    /// All objects whose key matches a glob, in the order of their keys. `*` stands for any
+    /// characters but `/`.
     pub async fn glob(&self, pattern: &str) -> Result<Vec<Object>> {
         let (folder, direct) = glob::folder(pattern);
         let mut objects = match &self.backend {
@@ -290,8 +295,8 @@ impl Store {
         }
     }
 
-    /// A file on this machine with the object's bytes: of S3 a copy in the scratch folder, which vanishes when the result
-    /// is dropped.
+    /// A file on this machine with the object's bytes: of S3 a copy in the scratch folder, which
+    /// vanishes when the result is dropped.
     ///
     /// # Errors
     /// No such object, or a scratch folder that is full: exit 2.
@@ -315,8 +320,9 @@ impl Store {
 
     /// Whether an object, as it was listed, has the very bytes of a file on this machine.
     ///
-    /// In S3 the ETag tells where it is the digest that this program's own uploads get. Where it is not, because of
-    /// encryption by KMS or another uploader's parts, an object of the same size is copied to the scratch folder and read.
+    /// In S3 the ETag tells where it is the digest that this program's own uploads get. Where it is
+    /// not, because of encryption by KMS or another uploader's parts, an object of the same
+    /// size is copied to the scratch folder and read.
     pub async fn holds(&self, object: &Object, file: &Path) -> Result<bool> {
         let bytes = std::fs::metadata(file)
             .with_context(|| format!("looking up {}", file.display()))?
@@ -334,8 +340,8 @@ impl Store {
         blocking(move || Ok(there.hash()? == hash_file(&here)?)).await
     }
 
-    /// The digest of an object that [`Store::file`] gave. A file of a folder is read for it, once as long as it does not
-    /// change; a copy was hashed when it was made.
+    /// The digest of an object that [`Store::file`] gave. A file of a folder is read for it, once
+    /// as long as it does not change; a copy was hashed when it was made.
     pub fn digest(&self, key: &str, file: &LocalFile) -> Result<String> {
         match &self.backend {
             Backend::Folder(folder) => folder.digest(key),
@@ -351,7 +357,8 @@ impl Store {
         }
     }
 
-    /// Begins a streaming write. Nothing is visible before [`Upload::finish`]; a dropped upload leaves nothing.
+    /// Begins a streaming write. Nothing is visible before [`Upload::finish`]; a dropped upload
+    /// leaves nothing.
     pub async fn upload(&self, key: &str) -> Result<Upload> {
         Ok(Upload::new(match &self.backend {
             Backend::Folder(folder) => To::Folder(folder.upload(key).await?),

@@ -7,13 +7,15 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::Store;
 
-/// Objects of a folder from which on it is listed: a call of a listing tells of 1000 objects, a look-up of one.
+/// Objects of a folder from which on it is listed: a call of a listing tells of 1000 objects, a
+/// look-up of one.
 const LISTED_FROM: usize = 32;
 /// Look-ups at the same time.
 const CONCURRENT: usize = 16;
 
 impl Store {
-    /// The place of the first of some objects, each a key and a size, that is not there or has another size.
+    /// The place of the first of some objects, each a key and a size, that is not there or has
+    /// another size.
     pub async fn first_missing(&self, objects: &[(&str, u64)]) -> Result<Option<usize>> {
         let mut folders: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (place, (key, _)) in objects.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! A bucket of an S3 server.
 //!
-//! `object_store` makes the requests, one at a time; they are tried again here, by [`Budget`], with new signatures, with
-//! what was learnt from the try before, and with one text for whoever reads the error.
+//! `object_store` makes the requests, one at a time; they are tried again here, by [`Budget`], with
+//! new signatures, with what was learnt from the try before, and with one text for whoever reads
+//! the error.
 
 mod download;
 mod etag;
@@ -38,7 +39,8 @@ use uploads::PartSizes;
 pub(super) use uploads::BucketUpload;
 pub use uploads::OpenUploads;
 
-/// The longest that one try waits for an answer, as a part of the budget: a call that hangs gets another chance.
+/// The longest that one try waits for an answer, as a part of the budget: a call that hangs gets
+/// another chance.
 const TRIES: u32 = 3;
 const LONGEST_TRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// A slower line than this is one that hangs.
@@ -129,8 +131,9 @@ impl Bucket {
 
     /// Writes only if the key is free; false when somebody else was first.
     ///
-    /// An answer may get lost, and the next try then finds the key taken by the very bytes that were to be put: that is
-    /// no somebody else. Two writers of equal bytes can't be told apart, and need not be.
+    /// An answer may get lost, and the next try then finds the key taken by the very bytes that
+    /// were to be put: that is no somebody else. Two writers of equal bytes can't be told
+    /// apart, and need not be.
     pub(super) async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool> {
         let location = self.location(key)?;
         let payload = PutPayload::from(bytes.clone());
@@ -163,7 +166,8 @@ impl Bucket {
         let location = self.location(key)?;
         let look = || async {
             let found = self.client.head(&location).await;
-            // An answer to a HEAD has no body that would say what is missing or refused; one to a listing has.
+            // An answer to a HEAD has no body that would say what is missing or refused; one to a
+            // listing has.
             let refusal = found.as_ref().err().and_then(|error| Refusal::of(error));
             if refusal.is_some_and(|refusal| refusal.status < 500)
                 && !(refusal.is_some_and(|refusal| refusal.status == 404)
@@ -287,7 +291,8 @@ impl Bucket {
         }
     }
 
-    /// Makes a call that carries so many bytes, until it succeeds, fails for good, or the budget is spent.
+    /// Makes a call that carries so many bytes, until it succeeds, fails for good, or the budget is
+    /// spent.
     async fn call<T, F>(
         &self,
         operation: &str,
@@ -313,7 +318,8 @@ impl Bucket {
         call: impl Future<Output = object_store::Result<T>>,
     ) -> Result<Outcome<T>, Trouble> {
         let answered = tokio::time::timeout(longest, async {
-            // Kept until they expire. Asked for by themselves, so that their trouble is not taken for the server's.
+            // Kept until they expire. Asked for by themselves, so that their trouble is not taken
+            // for the server's.
             if self.identity.source() != Source::Nobody
                 && let Err(error) = self.credentials.get_credential().await
             {

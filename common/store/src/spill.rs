@@ -1,7 +1,8 @@
 //! Sorting more records than fit in memory: sorted runs on disk, merged when read.
 //!
-//! One sorter serves everything that must look across all rows: duplicate keys, ranks of scores, joins with labels.
-//! The caller packs what it needs into a fixed number of bits: 128, or any number of 64-bit words.
+//! One sorter serves everything that must look across all rows: duplicate keys, ranks of scores,
+//! joins with labels. The caller packs what it needs into a fixed number of bits: 128, or any
+//! number of 64-bit words.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,7 +13,8 @@ use anyhow::{Context, Result};
 
 use runtime::work::{ScratchFile, Work};
 
-/// Runs of a level that are merged into one of the next: so many files are open at most for each level.
+/// Runs of a level that are merged into one of the next: so many files are open at most for each
+/// level.
 const FAN_IN: usize = 64;
 /// Bytes that are read from a run at once.
 const READ_AHEAD: usize = 1 << 16;
@@ -67,8 +69,8 @@ impl<const WORDS: usize> Record for [u64; WORDS] {
 
 /// An external sorter of records, 128-bit values if nothing else is said.
 ///
-/// The order of equal records does not matter, so the result depends neither on the order of pushing nor on how records
-/// were spread over sorters that are merged.
+/// The order of equal records does not matter, so the result depends neither on the order of
+/// pushing nor on how records were spread over sorters that are merged.
 pub struct Sorter<R: Record = u128> {
     work: Work,
     run: usize,
@@ -78,8 +80,8 @@ pub struct Sorter<R: Record = u128> {
 }
 
 impl<R: Record> Sorter<R> {
-    /// A sorter that spills into unnamed files in a scratch folder, which vanish with the process. It keeps its share of
-    /// memory, 16 MiB at most.
+    /// A sorter that spills into unnamed files in a scratch folder, which vanish with the process.
+    /// It keeps its share of memory, 16 MiB at most.
     pub fn new(work: &Work) -> Self {
         Self::with_memory(work, work.sorter_memory())
     }
@@ -167,7 +169,8 @@ impl<R: Record> Sorter<R> {
     }
 }
 
-/// Sorters for several threads: each thread fills one of its own, and no thread waits for another. Cheap to clone.
+/// Sorters for several threads: each thread fills one of its own, and no thread waits for another.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Sorters<R: Record = u128> {
     work: Work,
@@ -277,7 +280,8 @@ impl<R: Record> Iterator for Sorted<R> {
                 let mut head = heads.peek_mut()?;
                 let Reverse((value, index)) = *head;
                 match next(&mut runs[index]) {
-                    // Replacing the head moves it once; taking it out and putting another in would move twice.
+                    // Replacing the head moves it once; taking it out and putting another in would
+                    // move twice.
                     Ok(Some(following)) => *head = Reverse((following, index)),
                     Ok(None) => {
                         std::collections::binary_heap::PeekMut::pop(head);
@@ -302,7 +306,8 @@ fn next<R: Record>(run: &mut BufReader<ScratchFile>) -> Result<Option<R>> {
     }
 }
 
-/// A total order of floats as an order of integers, so that a score can be the high half of a sorted value.
+/// A total order of floats as an order of integers, so that a score can be the high half of a
+/// sorted value.
 pub fn ordered_bits(value: f64) -> u64 {
     let bits = value.to_bits();
     if bits >> 63 == 1 {

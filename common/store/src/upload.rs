@@ -9,7 +9,8 @@ use super::s3::BucketUpload;
 use crate::digest::{Hasher, Written};
 use runtime::threads::wait;
 
-/// A streaming write that hashes what passes. Nothing is visible before [`Upload::finish`]; a dropped one leaves nothing.
+/// A streaming write that hashes what passes. Nothing is visible before [`Upload::finish`]; a
+/// dropped one leaves nothing.
 pub struct Upload {
     to: To,
     hasher: Hasher,

@@ -1,4 +1,5 @@
-//! Columns of few values that a model does not use: which of them scored rows carry, and how often each value occurs. Pure.
+//! Columns of few values that a model does not use: which of them scored rows carry, and how often
+//! each value occurs. Pure.
 //!
 //! A report divides the rows by them, and compares their shares with those of training.
 
@@ -21,7 +22,8 @@ pub const MOST_COLUMNS: usize = 4;
 const MOST_CANDIDATES: usize = 64;
 /// A column with more values than these divides nothing.
 pub const MOST_VALUES: usize = 50;
-/// Characters of a text that are kept; the rest is cut off, so that a wide column takes no more memory than a narrow one.
+/// Characters of a text that are kept; the rest is cut off, so that a wide column takes no more
+/// memory than a narrow one.
 pub const MOST_CHARACTERS: usize = 100;
 /// Stands for what was cut off.
 const CUT: char = '…';
@@ -85,7 +87,8 @@ impl std::fmt::Display for SegmentColumns {
 }
 
 impl SegmentColumns {
-    /// The prepared columns that are profiled in training: those named, or every text and boolean with the role ignored.
+    /// The prepared columns that are profiled in training: those named, or every text and boolean
+    /// with the role ignored.
     ///
     /// # Errors
     /// A name that is no prepared column of the role ignored, or one of another type: exit 2.
@@ -100,8 +103,9 @@ impl SegmentColumns {
         }
     }
 
-    /// The prepared columns that scored rows carry: those named, or the first [`MOST_COLUMNS`] that had few values in
-    /// training. A model that was trained without such a profile carries those that are named alone.
+    /// The prepared columns that scored rows carry: those named, or the first [`MOST_COLUMNS`] that
+    /// had few values in training. A model that was trained without such a profile carries
+    /// those that are named alone.
     ///
     /// # Errors
     /// A name that is no prepared column of the role ignored, or one of another type: exit 2.
@@ -127,7 +131,8 @@ impl SegmentColumns {
     }
 
     /// # Errors
-    /// A name that is no prepared column of the role ignored, or one of another type: exit 2, with what there is.
+    /// A name that is no prepared column of the role ignored, or one of another type: exit 2, with
+    /// what there is.
     fn named<'a>(names: &[String], prepared: &'a [Column]) -> Result<Vec<&'a Column>> {
         let possible: Vec<&Column> = ignored(prepared)
             .filter(|column| divides(&column.data_type))
@@ -185,7 +190,8 @@ pub fn is_text(data_type: &str) -> bool {
     ["Utf8", "LargeUtf8", "Utf8View"].contains(&data_type)
 }
 
-/// The values of a column as texts, each of [`MOST_CHARACTERS`] at most and one more that tells of a cut.
+/// The values of a column as texts, each of [`MOST_CHARACTERS`] at most and one more that tells of
+/// a cut.
 ///
 /// # Errors
 /// A column that can't be read as texts.

@@ -1,4 +1,5 @@
-//! The configuration of a model: its data contract and its features, named by their digest and pinned in the store.
+//! The configuration of a model: its data contract and its features, named by their digest and
+//! pinned in the store.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! The data contract, `dataset.json`: which columns a raw file has, what they are for, and what they may hold.
+//! The data contract, `dataset.json`: which columns a raw file has, what they are for, and what
+//! they may hold.
 
 mod holdout;
 pub mod keys;
@@ -259,8 +260,8 @@ impl Dataset {
         self.columns.iter().map(rule).collect()
     }
 
-    /// The schema of `raw`: the columns in order. All may hold nulls, so that no query is planned on a promise that is
-    /// checked only later.
+    /// The schema of `raw`: the columns in order. All may hold nulls, so that no query is planned
+    /// on a promise that is checked only later.
     pub fn raw_schema(&self) -> SchemaRef {
         let field = |column: &ColumnContract| {
             Field::new(&column.name, column.column_type.data_type(), true)

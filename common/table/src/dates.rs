@@ -12,8 +12,8 @@ use profile::days::DayNumber;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// The date of each row, `None` for null. An instant is converted to `timezone` first; a clock reading without a zone is
-/// taken as it is. Of a column that holds no times every date is `None`.
+/// The date of each row, `None` for null. An instant is converted to `timezone` first; a clock
+/// reading without a zone is taken as it is. Of a column that holds no times every date is `None`.
 pub fn of_column(column: &dyn Array, timezone: Tz) -> Vec<Option<DayNumber>> {
     let day = |seconds: i64| DayNumber::try_from(seconds.div_euclid(SECONDS_PER_DAY)).ok();
     let seconds: Vec<Option<i64>> = match column.data_type() {

@@ -1,4 +1,5 @@
-//! Labelled rows of prepared data, as fits and metrics take them: row-major features and labels of 0 or 1.
+//! Labelled rows of prepared data, as fits and metrics take them: row-major features and labels of
+//! 0 or 1.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use runtime::failure::Failure;
 use runtime::work::Work;
 use store::Store;
 
-/// Rows in which fits and metrics take their sums; a chunk holds some blocks, so that it does not matter how many.
+/// Rows in which fits and metrics take their sums; a chunk holds some blocks, so that it does not
+/// matter how many.
 const BLOCK: usize = 256;
 
 /// Reads the labelled rows of prepared parts. Cheap to clone.
@@ -80,8 +82,8 @@ impl LabelledRows {
         &self.classes
     }
 
-    /// Row-major features, and labels, of a batch that holds the columns by name. A null feature is NaN, and a null label
-    /// `None`.
+    /// Row-major features, and labels, of a batch that holds the columns by name. A null feature is
+    /// NaN, and a null label `None`.
     ///
     /// # Errors
     /// A label of neither class: exit 10.
@@ -101,15 +103,16 @@ impl LabelledRows {
         Ok((matrix, labels))
     }
 
-    /// Rows of a chunk: [`BATCH_ROWS`] up to 128 features, and fewer beyond, so that a chunk takes as much memory. A power
-    /// of two.
+    /// Rows of a chunk: [`BATCH_ROWS`] up to 128 features, and fewer beyond, so that a chunk takes
+    /// as much memory. A power of two.
     pub fn chunk_rows(&self) -> usize {
         let of_row = self.features.len().max(1) * size_of::<f64>();
         1 << (BATCH_BYTES / of_row).clamp(BLOCK, BATCH_ROWS).ilog2()
     }
 
-    /// Reads one part from its first row to its last, and hands over chunks of [`LabelledRows::chunk_rows`] rows, the last
-    /// one shorter: row-major features, and one label per row. After the first value that is unusable nothing more is handed over; the
+    /// Reads one part from its first row to its last, and hands over chunks of
+    /// [`LabelledRows::chunk_rows`] rows, the last one shorter: row-major features, and one
+    /// label per row. After the first value that is unusable nothing more is handed over; the
     /// rest is only counted.
     ///
     /// # Errors

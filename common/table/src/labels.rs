@@ -1,4 +1,5 @@
-//! Labels that come later than the predictions: raw files of ids, time and target, and the hash that joins them.
+//! Labels that come later than the predictions: raw files of ids, time and target, and the hash
+//! that joins them.
 
 use std::sync::Arc;
 
@@ -43,15 +44,15 @@ pub async fn find(store: &Store, glob: &str) -> Result<Vec<Object>> {
         .files)
 }
 
-/// One hash for each row of key columns: equal keys have equal hashes, and two others among n rows with a chance of about
-/// n * n / 2^129, which is 10^-19 for ten billion.
+/// One hash for each row of key columns: equal keys have equal hashes, and two others among n rows
+/// with a chance of about n * n / 2^129, which is 10^-19 for ten billion.
 pub fn key_hashes(keys: &[ArrayRef]) -> Result<impl Iterator<Item = u128> + use<>> {
     keys::hashes(keys)
 }
 
 impl LabelReader {
-    /// For labels of rows that `dataset` describes. They are joined by the columns named in `keys`, which are all or some
-    /// of [`Dataset::key`]; other columns of a file do not matter.
+    /// For labels of rows that `dataset` describes. They are joined by the columns named in `keys`,
+    /// which are all or some of [`Dataset::key`]; other columns of a file do not matter.
     ///
     /// # Errors
     /// A contract whose target has no two classes: exit 2.
@@ -78,8 +79,9 @@ impl LabelReader {
     /// Reads a file as a stream. Keys, which must not repeat, are sorted in the folder `scratch`.
     ///
     /// # Errors
-    /// A file that can't be read, or rows that break the contract: exit 10, as for any raw file. They come with the last
-    /// item: what was read before counts only when all of the file is good.
+    /// A file that can't be read, or rows that break the contract: exit 10, as for any raw file.
+    /// They come with the last item: what was read before counts only when all of the file is
+    /// good.
     pub fn read(
         &self,
         raw: &Store,

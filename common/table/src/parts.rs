@@ -50,8 +50,8 @@ pub fn batch_memory(schema: &Schema) -> u64 {
     }
 }
 
-/// A part that is being written. Nothing is visible before [`PartWriter::finish`]. It waits for the store, so it belongs on
-/// a blocking thread.
+/// A part that is being written. Nothing is visible before [`PartWriter::finish`]. It waits for the
+/// store, so it belongs on a blocking thread.
 pub struct PartWriter {
     key: String,
     ordinal: usize,
@@ -116,11 +116,13 @@ impl PartWriter {
     }
 }
 
-/// A part as a file on this machine, which holds the bytes that its manifest lists. A copy from S3 is hashed while it
-/// comes, and a file of a folder once by each process. It waits for the store, so it belongs on a blocking thread.
+/// A part as a file on this machine, which holds the bytes that its manifest lists. A copy from S3
+/// is hashed while it comes, and a file of a folder once by each process. It waits for the store,
+/// so it belongs on a blocking thread.
 ///
 /// # Errors
-/// Another file than was written, such as one of a refresh that was killed before it committed: exit 2.
+/// Another file than was written, such as one of a refresh that was killed before it committed:
+/// exit 2.
 pub fn local(store: &Store, key: &str, sha256: &str) -> Result<LocalFile> {
     let file = wait(store.file(key))?;
     let found = store.digest(key, &file)?;
@@ -162,8 +164,8 @@ fn positions(schema: &Schema, file: &LocalFile, columns: &[String]) -> Result<Ve
     columns.iter().map(position).collect()
 }
 
-/// Reads a parquet file of ours in batches of at most [`batch_rows`] rows and [`BATCH_BYTES`] of texts: the named columns,
-/// in the order of `columns`.
+/// Reads a parquet file of ours in batches of at most [`batch_rows`] rows and [`BATCH_BYTES`] of
+/// texts: the named columns, in the order of `columns`.
 ///
 /// # Errors
 /// A damaged file or a missing column: exit 2, with the file's name.
@@ -254,7 +256,8 @@ pub fn matrix(batch: &RecordBatch, features: &[String]) -> Result<Vec<f64>> {
     Ok(matrix)
 }
 
-/// The labels of a target column: 1 for the positive class, 0 for the negative one, `None` for null.
+/// The labels of a target column: 1 for the positive class, 0 for the negative one, `None` for
+/// null.
 ///
 /// # Errors
 /// A value that is neither class: exit 10.

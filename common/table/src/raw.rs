@@ -1,7 +1,8 @@
-//! Raw files, parquet or CSV, read as a stream in the columns and types of the data contract, and checked against it.
+//! Raw files, parquet or CSV, read as a stream in the columns and types of the data contract, and
+//! checked against it.
 //!
-//! Memory does not depend on the size of a file: a batch of rows is held at a time, and the keys of rows, which must
-//! not repeat, are sorted on disk.
+//! Memory does not depend on the size of a file: a batch of rows is held at a time, and the keys of
+//! rows, which must not repeat, are sorted on disk.
 
 mod advice;
 mod check;
@@ -30,8 +31,8 @@ use runtime::work::Work;
 use check::Checker;
 pub use format::{Compression, ENDINGS, Format, format_of};
 
-/// Checks what can be seen of a raw file without reading all of it: that it is what its name says, and that it is not
-/// cut.
+/// Checks what can be seen of a raw file without reading all of it: that it is what its name says,
+/// and that it is not cut.
 ///
 /// # Errors
 /// A file that no step could read: exit 10, by the name `key`.
@@ -66,7 +67,8 @@ pub struct RawFile {
     pub reads: Reads,
 }
 
-/// What of the rows of a raw file is read. By default all columns are read, in batches as long as their width allows.
+/// What of the rows of a raw file is read. By default all columns are read, in batches as long as
+/// their width allows.
 #[derive(Clone, Debug, Default)]
 pub struct Reads {
     /// For each column of the contract, whether its values are read.
@@ -141,7 +143,8 @@ impl Wanted {
     }
 }
 
-/// Values of one column of a batch that are kept as texts: a message shows the first that the filter keeps.
+/// Values of one column of a batch that are kept as texts: a message shows the first that the
+/// filter keeps.
 const COLUMN_EXAMPLES: usize = 512;
 /// The same of all columns; a message names the first few columns alone.
 const EXAMPLES: usize = 1 << 16;
@@ -187,14 +190,16 @@ pub struct Summary {
 }
 
 impl RawFile {
-    /// Reads the file and checks it: gives the rows that `keep` keeps, as long as no breach is found. `keep` is given
-    /// rows with the columns of [`Dataset::raw_schema`].
+    /// Reads the file and checks it: gives the rows that `keep` keeps, as long as no breach is
+    /// found. `keep` is given rows with the columns of [`Dataset::raw_schema`].
     ///
-    /// When any was found, the last item is an error that lists all of them: each column and kind with a count, and
-    /// the row number and value of the first. Keys are sorted in the folder `scratch`.
+    /// When any was found, the last item is an error that lists all of them: each column and kind
+    /// with a count, and the row number and value of the first. Keys are sorted in the folder
+    /// `scratch`.
     ///
     /// # Errors
-    /// A file that can't be read as what its name says, or that lacks a column or holds one of another type: exit 10.
+    /// A file that can't be read as what its name says, or that lacks a column or holds one of
+    /// another type: exit 10.
     pub fn checked<K>(&self, scratch: impl Into<Work>, keep: K) -> Result<Checked<K>>
     where
         K: FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
@@ -328,8 +333,8 @@ pub struct Checked<K> {
 pub type TakeKey = Box<dyn FnMut(u128) -> Result<()> + Send>;
 
 impl<K> Checked<K> {
-    /// The same rows; `take` is given the hashes of the keys of all rows that are kept, in ascending order, before the
-    /// last item. It is given none where keys may repeat.
+    /// The same rows; `take` is given the hashes of the keys of all rows that are kept, in
+    /// ascending order, before the last item. It is given none where keys may repeat.
     pub fn with_keys(self, take: Option<TakeKey>) -> Self {
         Self {
             take_key: take,

@@ -17,11 +17,13 @@ use runtime::work::Work;
 use store::Store;
 use store::spill::{Sorters, from_ordered_bits, ordered_bits};
 
-/// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not grow with the rows, and
-/// the numbers do not depend on the threads. Advances `progress` by each row.
+/// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not
+/// grow with the rows, and the numbers do not depend on the threads. Advances `progress` by each
+/// row.
 ///
 /// # Errors
-/// A feature that is null or not finite, or a row without a label: exit 10. A part that lacks a feature: exit 2.
+/// A feature that is null or not finite, or a row without a label: exit 10. A part that lacks a
+/// feature: exit 2.
 pub async fn evaluate(
     step: &Step,
     store: &Store,
@@ -100,11 +102,11 @@ impl Ranks {
     }
 }
 
-/// Why rows of `holdout` may be among those of `train`; `None` when the two are surely disjoint. `same_keys` tells whether
-/// both name their rows by the same columns of id and time.
+/// Why rows of `holdout` may be among those of `train`; `None` when the two are surely disjoint.
+/// `same_keys` tells whether both name their rows by the same columns of id and time.
 ///
-/// A rule on a row's id or time never puts a row on both sides. Else no raw file may be on both, neither by its key nor by
-/// its content, unless it gave no rows.
+/// A rule on a row's id or time never puts a row on both sides. Else no raw file may be on both,
+/// neither by its key nor by its content, unless it gave no rows.
 pub fn overlap<'a>(
     train: &'a DatasetManifest,
     holdout: &'a DatasetManifest,

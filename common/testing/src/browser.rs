@@ -41,7 +41,8 @@ pub struct Seen {
     pub width: u32,
 }
 
-/// A running Chromium with one page. It ends when it is dropped, and when the process that started it does.
+/// A running Chromium with one page. It ends when it is dropped, and when the process that started
+/// it does.
 pub struct Browser {
     process: Child,
     input: ChildStdin,
@@ -182,7 +183,8 @@ impl Browser {
         }
     }
 
-    /// Lets pages that are opened from now on run their scripts, or not. [`Browser::evaluate`] works either way.
+    /// Lets pages that are opened from now on run their scripts, or not. [`Browser::evaluate`]
+    /// works either way.
     pub fn script(&mut self, runs: bool) -> Result<()> {
         self.call(
             "Emulation.setScriptExecutionDisabled",
@@ -358,7 +360,8 @@ impl Drop for Browser {
     }
 }
 
-/// A server of one page, with such headers as `Content-Security-Policy: ...`; it ends with the process.
+/// A server of one page, with such headers as `Content-Security-Policy: ...`; it ends with the
+/// process.
 ///
 /// # Errors
 /// When there is no free port.

@@ -1,4 +1,5 @@
-//! For tests: the bytes that a step writes, so that other bytes under the same `ALGORITHM` are seen.
+//! For tests: the bytes that a step writes, so that other bytes under the same `ALGORITHM` are
+//! seen.
 
 use anyhow::Result;
 

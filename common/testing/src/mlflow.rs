@@ -18,7 +18,8 @@ pub struct MlflowOptions {
     pub prefix: String,
     /// Where artifacts go, such as `s3://alameda/mlflow`; `None`: a folder.
     pub artifacts: Option<String>,
-    /// User and password of an administrator; `None`: nobody is asked who he is. Other users may read what is not theirs.
+    /// User and password of an administrator; `None`: nobody is asked who he is. Other users may
+    /// read what is not theirs.
     pub administrator: Option<(String, String)>,
 }
 
@@ -67,7 +68,8 @@ impl Mlflow {
                     .unwrap_or_else(|| path("artifacts")),
             )
             .args(&options.arguments)
-            // Its background jobs are seven more processes of Python, for things that are not tested here.
+            // Its background jobs are seven more processes of Python, for things that are not
+            // tested here.
             .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
             .env("MLFLOW_DISABLE_TELEMETRY", "true")
             .env("DO_NOT_TRACK", "true")

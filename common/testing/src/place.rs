@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-/// The folder that `just install-services` installs into: `$ALAMEDA_SERVICES`, else `alameda/services` in the user's
-/// cache.
+/// The folder that `just install-services` installs into: `$ALAMEDA_SERVICES`, else
+/// `alameda/services` in the user's cache.
 #[expect(clippy::disallowed_methods, reason = "a variable of tests")]
 pub fn place() -> PathBuf {
     let variable = |name: &str| {

@@ -176,7 +176,8 @@ impl Postgres {
     }
 }
 
-/// A program of the newest Postgres that is installed: Debian keeps the server's programs out of `PATH`.
+/// A program of the newest Postgres that is installed: Debian keeps the server's programs out of
+/// `PATH`.
 #[expect(clippy::disallowed_methods, reason = "a variable of tests")]
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();

@@ -14,8 +14,8 @@ const READY: Duration = Duration::from_secs(120);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Runs a program in a session of its own and ends all of it, with the signal `$1`, once stdin closes. It closes when
-/// the starting process ends, however it ends.
+/// Runs a program in a session of its own and ends all of it, with the signal `$1`, once stdin
+/// closes. It closes when the starting process ends, however it ends.
 const KEEPER: &str = r#"
     signal=$1; shift
     exec 3<&0

@@ -1,6 +1,7 @@
 //! Tracking in the object store: a JSON object per run, per version, and per move of an alias.
 //!
-//! Versions and moves are put create-only under the next number, so that whoever comes second sees it and looks again.
+//! Versions and moves are put create-only under the next number, so that whoever comes second sees
+//! it and looks again.
 
 use std::collections::BTreeMap;
 
@@ -94,7 +95,8 @@ impl Embedded {
         Ok(aliases)
     }
 
-    /// Gives the run's id. It follows from the fingerprint, so that two who start the same run at once share it.
+    /// Gives the run's id. It follows from the fingerprint, so that two who start the same run at
+    /// once share it.
     pub(super) async fn reopen(&self, spec: &RunSpec, parent: Option<String>) -> Result<String> {
         let id = id(&spec.fingerprint);
         let before = self.find(&spec.fingerprint).await?;

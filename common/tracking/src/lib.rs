@@ -1,6 +1,7 @@
 //! Tracking: what was trained and measured (runs), and which models there are (the registry).
 //!
-//! One interface with two homes: an MLflow server, where `MLFLOW_TRACKING_URI` names one, else the object store itself.
+//! One interface with two homes: an MLflow server, where `MLFLOW_TRACKING_URI` names one, else the
+//! object store itself.
 
 mod embedded;
 mod home;
@@ -48,8 +49,8 @@ pub struct Tracking {
 }
 
 impl Tracking {
-    /// Opens the tracking: in MLflow where `args` name a server, else embedded in the store. No call is made yet, and
-    /// each later one is tried again within the budget.
+    /// Opens the tracking: in MLflow where `args` name a server, else embedded in the store. No
+    /// call is made yet, and each later one is tried again within the budget.
     ///
     /// # Errors
     /// An address that is none of an MLflow server, or certificates that can't be read: exit 2.
@@ -69,7 +70,8 @@ impl Tracking {
         }
     }
 
-    /// Registers a fitted model. The same fingerprint is registered once, and gives the same version again.
+    /// Registers a fitted model. The same fingerprint is registered once, and gives the same
+    /// version again.
     ///
     /// # Errors
     /// With MLflow: files of the model that the run does not hold as they are, exit 75.
@@ -121,12 +123,13 @@ impl Tracking {
         }
     }
 
-    /// Points an alias to a version if it points to `expected` (`None`: nowhere). False when it points elsewhere:
-    /// somebody moved it, so look again.
+    /// Points an alias to a version if it points to `expected` (`None`: nowhere). False when it
+    /// points elsewhere: somebody moved it, so look again.
     ///
-    /// The embedded tracking compares and sets in one; of those who move an alias at once, one wins. MLflow can't: the
-    /// alias is read, set, and read back. Whoever comes between the first two is overwritten unseen; whoever comes after
-    /// is seen, unless it is after the last. The workflows' mutex keeps promotions of one model apart, and people who
+    /// The embedded tracking compares and sets in one; of those who move an alias at once, one
+    /// wins. MLflow can't: the alias is read, set, and read back. Whoever comes between the
+    /// first two is overwritten unseen; whoever comes after is seen, unless it is after the
+    /// last. The workflows' mutex keeps promotions of one model apart, and people who
     /// move an alias by hand are seen but for those few milliseconds.
     pub async fn set_alias(
         &self,

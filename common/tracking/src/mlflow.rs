@@ -1,8 +1,9 @@
 //! Tracking in an MLflow server, by its REST interface.
 //!
-//! Several of its calls lose data and answer 200: what is sent is typed, numbers are finite, and keys and values are
-//! fitted to its limits first. It has no unique keys and no compare-and-set: what is created is found by its fingerprint
-//! before it is created again, and looked for once more afterwards.
+//! Several of its calls lose data and answer 200: what is sent is typed, numbers are finite, and
+//! keys and values are fitted to its limits first. It has no unique keys and no compare-and-set:
+//! what is created is found by its fingerprint before it is created again, and looked for once more
+//! afterwards.
 
 mod aliases;
 mod artifacts;
@@ -76,7 +77,8 @@ impl Mlflow {
         })
     }
 
-    /// What one attempt to make something is told apart by from all others, those of the same process included.
+    /// What one attempt to make something is told apart by from all others, those of the same
+    /// process included.
     fn creator() -> String {
         format!("{:016x}", RandomState::new().hash_one(std::process::id()))
     }

@@ -21,7 +21,8 @@ use runtime::step::Step;
 use store::Store;
 use store::digest;
 
-/// How long work may go on after SIGTERM until it is dropped, so that time is left to close the run.
+/// How long work may go on after SIGTERM until it is dropped, so that time is left to close the
+/// run.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long the closing of a stopped run is tried.
 const LAST_CALLS: Budget = Budget(Duration::from_secs(5));
@@ -121,9 +122,11 @@ impl Tracking {
         }
     }
 
-    /// Does work inside a run, and closes the run as the work ends: FINISHED, FAILED (also by a panic), or KILLED on SIGTERM.
+    /// Does work inside a run, and closes the run as the work ends: FINISHED, FAILED (also by a
+    /// panic), or KILLED on SIGTERM.
     ///
-    /// The run lies inside the parent run of its workflow. A run of the same fingerprint is reopened, never doubled.
+    /// The run lies inside the parent run of its workflow. A run of the same fingerprint is
+    /// reopened, never doubled.
     pub async fn in_run<R>(
         &self,
         spec: &RunSpec,
@@ -205,7 +208,8 @@ impl Tracking {
     }
 }
 
-/// Does work until it ends, or until some time after SIGTERM has come: calls to a slow service do not notice it.
+/// Does work until it ends, or until some time after SIGTERM has come: calls to a slow service do
+/// not notice it.
 async fn until_stopped<R>(step: &Step, work: impl Future<Output = Result<R>>) -> Result<R> {
     let stopped = async {
         while step.check().is_ok() {
@@ -276,8 +280,8 @@ impl Run {
         }
     }
 
-    /// Logs what the run measured. No tracker keeps numbers that are not finite: they are left out, and tagged with
-    /// their name.
+    /// Logs what the run measured. No tracker keeps numbers that are not finite: they are left out,
+    /// and tagged with their name.
     pub async fn log_metrics<K: Into<String>>(
         &self,
         metrics: impl IntoIterator<Item = (K, f64)>,
@@ -287,8 +291,8 @@ impl Run {
         self.log_series(metrics.into_iter().map(point)).await
     }
 
-    /// Logs numbers that each have a time and a place in a series. Of a name that comes more than once, the embedded
-    /// tracking keeps the last one.
+    /// Logs numbers that each have a time and a place in a series. Of a name that comes more than
+    /// once, the embedded tracking keeps the last one.
     pub async fn log_series<K: Into<String>>(
         &self,
         points: impl IntoIterator<Item = (K, Point)>,
@@ -354,8 +358,8 @@ impl Run {
         }
     }
 
-    /// Logs tables by name, which the tracker's page shows; once per run, all together. The embedded tracking keeps
-    /// none: what they tell stands in the store.
+    /// Logs tables by name, which the tracker's page shows; once per run, all together. The
+    /// embedded tracking keeps none: what they tell stands in the store.
     pub async fn log_tables(&self, tables: &[(&str, Table)]) -> Result<()> {
         match &self.tracking.home {
             Home::Embedded(_) => Ok(()),
@@ -363,8 +367,8 @@ impl Run {
         }
     }
 
-    /// Copies files of the store into a folder (`""`: the top) of what the run holds. The embedded tracking leaves them
-    /// where they are: in the same store.
+    /// Copies files of the store into a folder (`""`: the top) of what the run holds. The embedded
+    /// tracking leaves them where they are: in the same store.
     pub async fn log_files(&self, folder: &str, store: &Store, keys: &[&str]) -> Result<()> {
         match &self.tracking.home {
             Home::Embedded(_) => Ok(()),
@@ -372,7 +376,8 @@ impl Run {
         }
     }
 
-    /// Closes the run, and the workflow's run with it: the workflow's next step opens that one again.
+    /// Closes the run, and the workflow's run with it: the workflow's next step opens that one
+    /// again.
     pub(super) async fn close(self, status: Status) -> Result<()> {
         let tracking = if status == Status::Killed {
             self.tracking.hurried()
@@ -386,8 +391,8 @@ impl Run {
             }
         };
         if status == Status::Finished {
-            // The workflow's first: a run that is FINISHED is not opened again, and a kill between the two would leave the
-            // workflow's RUNNING.
+            // The workflow's first: a run that is FINISHED is not opened again, and a kill between
+            // the two would leave the workflow's RUNNING.
             parent.await?;
             return tracking.close_run(&self.open, status).await;
         }

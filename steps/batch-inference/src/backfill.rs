@@ -23,7 +23,8 @@ const DATE: &str = "{data-version}";
 const MOST_DATES: i64 = 1000;
 /// Dates that are looked at at the same time.
 const LOOKED_AT: usize = 16;
-/// Dates of one workflow, at most: each takes some forty nodes, and Argo keeps all of a workflow's in one object.
+/// Dates of one workflow, at most: each takes some forty nodes, and Argo keeps all of a workflow's
+/// in one object.
 const MOST_CHOSEN: usize = 100;
 /// The item of a plan without dates: Argo trips over an empty list. Nothing runs for it.
 const NO_DATE: &str = "none";

@@ -104,7 +104,8 @@ pub struct Backfill {
     /// Last date
     #[arg(long)]
     to: String,
-    /// Dates to score again besides those never attempted: none, those whose last attempt failed, or all
+    /// Dates to score again besides those never attempted: none, those whose last attempt failed,
+    /// or all
     #[arg(long, default_value = "none")]
     reprocess: Reprocess,
     /// Dates that are scored at the same time

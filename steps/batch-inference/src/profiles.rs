@@ -1,4 +1,5 @@
-//! Profiles of the scored rows by day: counted as each shard is scored, and put together for the commit.
+//! Profiles of the scored rows by day: counted as each shard is scored, and put together for the
+//! commit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,10 +49,12 @@ pub(crate) fn of_shard(
     )
 }
 
-/// The profiles of a group of shards, put together: what is counted adds up to the same in any order.
+/// The profiles of a group of shards, put together: what is counted adds up to the same in any
+/// order.
 #[derive(Serialize, Deserialize)]
 struct OfGroup {
-    /// The workflow that put them together: another one may have cut other groups, and scored shards again since.
+    /// The workflow that put them together: another one may have cut other groups, and scored
+    /// shards again since.
     #[serde(default)]
     workflow: String,
     /// Keys of the shards' own profiles.
@@ -59,7 +62,8 @@ struct OfGroup {
     profiles: Vec<StoredProfile>,
 }
 
-/// Puts the profiles of a group together if it has many shards, so that the commit reads one object for them.
+/// Puts the profiles of a group together if it has many shards, so that the commit reads one object
+/// for them.
 pub(crate) async fn merge_group(
     step: &Step,
     store: &Store,
@@ -103,8 +107,8 @@ async fn add_shards(
     Ok(())
 }
 
-/// Adds the profiles of groups of this workflow, and takes their shards out of `keys`. A group that another parallelism cut
-/// is passed over where it has a shard that was counted.
+/// Adds the profiles of groups of this workflow, and takes their shards out of `keys`. A group that
+/// another parallelism cut is passed over where it has a shard that was counted.
 async fn add_groups(
     step: &Step,
     store: &Store,

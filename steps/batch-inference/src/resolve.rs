@@ -351,8 +351,8 @@ async fn scored(store: &Store, request: &Request) -> Result<Vec<RawShard>> {
     Ok(shards)
 }
 
-/// A file is known by its name and content: what was delivered anew under an old name is scored, what was only touched
-/// is not.
+/// A file is known by its name and content: what was delivered anew under an old name is scored,
+/// what was only touched is not.
 async fn is_scored(raw: &Store, shard: &Object, of_that_name: &[&RawShard]) -> Result<bool> {
     let same: Vec<&RawShard> = of_that_name
         .iter()

@@ -85,8 +85,8 @@ impl Scorer {
         &self.schema
     }
 
-    /// The rows with prediction and probability, and how many could not be scored because a feature is missing or not
-    /// finite: theirs are null.
+    /// The rows with prediction and probability, and how many could not be scored because a feature
+    /// is missing or not finite: theirs are null.
     pub(crate) fn score(&self, batch: &RecordBatch) -> Result<(RecordBatch, u64)> {
         let rows = batch.num_rows();
         let matrix = parts::matrix(&batch.project(&self.features)?, &self.model.features)?;

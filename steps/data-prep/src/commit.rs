@@ -1,4 +1,5 @@
-//! `commit`: writes the manifests, that of the holdout first; where the last one stands, everything stands.
+//! `commit`: writes the manifests, that of the holdout first; where the last one stands, everything
+//! stands.
 
 use anyhow::Result;
 use catalog::fanout::Plan;
@@ -38,7 +39,8 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     }
     let key = key_of(&plan, plan.job.main_split());
     if let Some(holdout) = &holdout {
-        // Without the manifest of the training rows, one of a holdout is a leftover of a run that ended between both.
+        // Without the manifest of the training rows, one of a holdout is a leftover of a run that
+        // ended between both.
         let alone = manifest::read::<DatasetManifest>(store, &key)
             .await?
             .is_none();
@@ -54,8 +56,8 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     warn_of_left_out(&main);
     let (main, reused) = manifest::commit(store, &key, main, step.cache()).await?;
     if let Some(holdout) = holdout {
-        // Another plan for the same data version may have put its holdout in between: whose training rows are committed,
-        // his is the holdout.
+        // Another plan for the same data version may have put its holdout in between: whose
+        // training rows are committed, his is the holdout.
         let key = key_of(&plan, Split::Holdout);
         let standing: DatasetManifest = manifest::require(store, &key).await?;
         if standing.header.fingerprint != main.header.fingerprint {

@@ -31,10 +31,11 @@ pub(crate) struct Job {
     pub(crate) columns: Vec<Column>,
     /// How many raw files may be left out; `None` ends the run with the first bad one.
     ///
-    /// It decides what is accepted and not what is made, so it is no input: a run that is repeated with another limit
-    /// goes on with what is done.
+    /// It decides what is accepted and not what is made, so it is no input: a run that is repeated
+    /// with another limit goes on with what is done.
     pub(crate) quarantine: Option<usize>,
-    /// Raw files that were written again with the bytes that are committed: key and stamp of today.
+    /// Raw files that were written again with the bytes that are committed: key and stamp of
+    /// today.
     pub(crate) retouched: BTreeMap<String, String>,
     /// Whether rows to train on may repeat the key of another row.
     #[serde(default, skip_serializing_if = "RepeatedKeys::is_refuse")]
@@ -136,7 +137,8 @@ pub(crate) struct Committed {
 }
 
 impl Committed {
-    /// What is committed from the inputs of the plan and whole; `None` when there is still something to do.
+    /// What is committed from the inputs of the plan and whole; `None` when there is still
+    /// something to do.
     pub(crate) async fn find(step: &Step, store: &Store, plan: &Plan<Job>) -> Result<Option<Self>> {
         let fingerprint = plan.inputs.fingerprint();
         let find = async |split| {

@@ -180,7 +180,8 @@ pub(crate) struct OfGroup {
 }
 
 impl OfGroup {
-    /// Opens what [`Collector::write`] wrote; `None` for what another release wrote, or what is cut.
+    /// Opens what [`Collector::write`] wrote; `None` for what another release wrote, or what is
+    /// cut.
     pub(crate) fn open(file: LocalFile) -> Result<Option<Self>> {
         let opened = File::open(file.path()).with_context(|| format!("opening {file}"))?;
         let bytes = opened

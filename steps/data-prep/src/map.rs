@@ -208,7 +208,8 @@ impl Task {
         keys: Option<&Arc<Mutex<OfFile>>>,
     ) -> Result<Prepared> {
         let first = shard.ordinal == 0;
-        // The check of the raw file has hashed and sorted them already, where the query leaves them as they are.
+        // The check of the raw file has hashed and sorted them already, where the query leaves them
+        // as they are.
         let gives_keys = self.preparation.gives_keys(&self.plan.job.key_columns());
         let take_key = keys.filter(|_| gives_keys).map(|keys| {
             let keys = keys.clone();

@@ -117,8 +117,8 @@ async fn training_files(raw: &Store, args: &PlanArgs) -> Result<Vec<Object>> {
     Ok(found.files)
 }
 
-/// Gives files that were written again with the very bytes that are committed the stamps of the commit, so that they
-/// count as the same; keeps their stamps of today.
+/// Gives files that were written again with the very bytes that are committed the stamps of the
+/// commit, so that they count as the same; keeps their stamps of today.
 async fn retouched(
     step: &Step,
     store: &Store,

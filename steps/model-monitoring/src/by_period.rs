@@ -1,4 +1,5 @@
-//! Rows by period and PSI bucket, of every column at once: what a line of indices over time is made from.
+//! Rows by period and PSI bucket, of every column at once: what a line of indices over time is made
+//! from.
 
 use std::collections::HashMap;
 
@@ -56,7 +57,8 @@ impl Columns {
     }
 }
 
-/// Rows by period. Periods grow longer when there are too many: what comes out depends on the dates alone.
+/// Rows by period. Periods grow longer when there are too many: what comes out depends on the dates
+/// alone.
 #[derive(Clone, Debug)]
 pub(crate) struct PeriodCounts {
     pub(crate) unit: Period,
@@ -81,7 +83,8 @@ impl PeriodCounts {
         }
     }
 
-    /// The place of each row's period, for [`PeriodCounts::add`]; `None` without a date. Counts the rows.
+    /// The place of each row's period, for [`PeriodCounts::add`]; `None` without a date. Counts the
+    /// rows.
     pub(crate) fn places(&mut self, days: &[Option<DayNumber>]) -> Vec<Option<usize>> {
         // Places hold until periods grow.
         while days.iter().flatten().any(|day| self.place(*day).is_none()) {

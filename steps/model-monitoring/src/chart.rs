@@ -1,7 +1,7 @@
 //! Charts as inline SVG, drawn from plain numbers. Pure.
 //!
-//! Colours, fonts and patterns come from the page's style sheet by class. Nothing is told by colour alone: series differ in
-//! dash and marker, a reference is filled and the current data is outlined.
+//! Colours, fonts and patterns come from the page's style sheet by class. Nothing is told by colour
+//! alone: series differ in dash and marker, a reference is filled and the current data is outlined.
 
 mod bars;
 mod calibration;

@@ -170,7 +170,8 @@ pub struct Freshness {
     pub first: NaiveDate,
     /// The last date that is shown.
     pub last: NaiveDate,
-    /// Days from the last date to the one on which the rows were scored; negative when it lies after that.
+    /// Days from the last date to the one on which the rows were scored; negative when it lies
+    /// after that.
     pub age_days: i64,
     /// Dates between the first and the last without a row.
     pub missing_days: u64,
@@ -210,7 +211,8 @@ pub struct LateLabels {
     pub labels: u64,
     /// Rows that are labelled by them.
     pub matched_rows: u64,
-    /// Labelled keys that no row has, of the dates that the rows are of; of all dates where keys hold none.
+    /// Labelled keys that no row has, of the dates that the rows are of; of all dates where keys
+    /// hold none.
     pub unmatched_keys: u64,
     /// Labelled keys of other dates, whose rows stand in other results.
     #[serde(default)]

@@ -1,5 +1,5 @@
-//! `serve`: the dashboard. It shows what the profiles of predictions say, live, and never reads the predictions themselves
-//! but for those of one id.
+//! `serve`: the dashboard. It shows what the profiles of predictions say, live, and never reads the
+//! predictions themselves but for those of one id.
 
 pub(crate) mod access;
 pub(crate) mod choice;

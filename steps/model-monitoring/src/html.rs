@@ -47,7 +47,8 @@ pub fn escaped(value: impl Display) -> String {
     text
 }
 
-/// An element: `head` is its name and attributes, as in `p class="note"`. The values of the attributes must be escaped.
+/// An element: `head` is its name and attributes, as in `p class="note"`. The values of the
+/// attributes must be escaped.
 pub fn tag(head: &str, inner: impl IntoIterator<Item = Markup>) -> Markup {
     let name = head.split_whitespace().next().unwrap_or(head);
     let mut html = format!("<{head}>");

@@ -1,4 +1,5 @@
-//! Joins rows with late labels, and counts what needs both or looks across all rows. One pass, in the order of the keys.
+//! Joins rows with late labels, and counts what needs both or looks across all rows. One pass, in
+//! the order of the keys.
 
 use std::collections::BTreeMap;
 
@@ -72,8 +73,8 @@ impl DayCounts {
     }
 }
 
-/// Joins sorted [`Row`]s with sorted [`LateLabel`]s; a late label wins over the row's own. Ranks are sorted in
-/// the scratch folder.
+/// Joins sorted [`Row`]s with sorted [`LateLabel`]s; a late label wins over the row's own. Ranks
+/// are sorted in the scratch folder.
 pub(crate) fn join(
     step: &Step,
     rows: Sorted<RowWords>,
@@ -144,8 +145,8 @@ pub(crate) fn join(
     })
 }
 
-/// The curve of the rows of all days; its table has every twentieth, the model's own threshold, and the highest score: where
-/// the class is rare, all others lie above it.
+/// The curve of the rows of all days; its table has every twentieth, the model's own threshold, and
+/// the highest score: where the class is rare, all others lie above it.
 fn curve(
     days: &BTreeMap<Option<DayNumber>, DayCounts>,
     threshold: f64,

@@ -122,8 +122,8 @@ fn quality(
     }
 }
 
-/// Labels without a row are told apart by their dates: each run reads all label files, most of which are of rows that other
-/// runs scored.
+/// Labels without a row are told apart by their dates: each run reads all label files, most of
+/// which are of rows that other runs scored.
 fn late_labels(subject: &Subject, joined: &Joined, dates: Option<&Freshness>) -> LateLabels {
     let here = |day: Option<DayNumber>| match (day.and_then(days::date), dates) {
         (Some(date), Some(dates)) => (dates.first..=dates.last).contains(&date),

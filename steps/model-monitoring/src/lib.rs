@@ -75,7 +75,8 @@ pub struct Serve {
     tracking: TrackingArgs,
 }
 
-/// Flags of `notify`. It takes whatever Argo gives: it runs when something went wrong, perhaps with these.
+/// Flags of `notify`. It takes whatever Argo gives: it runs when something went wrong, perhaps with
+/// these.
 #[derive(Debug, clap::Args)]
 pub struct Notify {
     /// Name of the data set version that the workflow was for
@@ -84,7 +85,8 @@ pub struct Notify {
     /// Name of the model that the workflow was for
     #[arg(long, default_value = "")]
     model_name: Verbatim,
-    /// Key of the predictions' manifest that the workflow was for: it tells data version and model name, where these are not given
+    /// Key of the predictions' manifest that the workflow was for: it tells data version and model
+    /// name, where these are not given
     #[arg(long, default_value = "")]
     results_manifest: Verbatim,
     /// How the workflow ended: Succeeded, Failed or Error

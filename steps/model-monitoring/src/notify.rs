@@ -1,8 +1,10 @@
-//! `notify`: the exit handler. It records how a workflow ended, and tells it in the log and to a webhook.
+//! `notify`: the exit handler. It records how a workflow ended, and tells it in the log and to a
+//! webhook.
 //!
-//! It runs when something went wrong, perhaps with its own arguments: whatever it can't read it tells of, and goes on.
-//! Argo runs it again when it retries it, and when it retries the workflow. The record of the attempt remembers which end
-//! was told: the same end is told once, a new one again.
+//! It runs when something went wrong, perhaps with its own arguments: whatever it can't read it
+//! tells of, and goes on. Argo runs it again when it retries it, and when it retries the workflow.
+//! The record of the attempt remembers which end was told: the same end is told once, a new one
+//! again.
 
 mod message;
 
@@ -84,8 +86,8 @@ struct Record {
 /// `store` is an error where none could be opened.
 ///
 /// # Errors
-/// A store or a webhook that does not answer: exit 75. A webhook that refuses the message, or whose URL makes no sense:
-/// exit 2. The record stands by then, unless it is the store that fails.
+/// A store or a webhook that does not answer: exit 75. A webhook that refuses the message, or whose
+/// URL makes no sense: exit 2. The record stands by then, unless it is the store that fails.
 pub(crate) async fn notify(
     store: Result<Store>,
     ended: &Ended,
@@ -213,8 +215,8 @@ async fn earlier(store: &Store, key: &str) -> Result<Option<Attempt>> {
         .and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-/// Names an end: equal for each try to tell of it, and another when the workflow ends again, since what failed then ended
-/// at another time. The duration has no part in it: Argo goes on counting.
+/// Names an end: equal for each try to tell of it, and another when the workflow ends again, since
+/// what failed then ended at another time. The duration has no part in it: Argo goes on counting.
 fn end(ended: &Ended, failures: &[NodeFailure]) -> String {
     // Argo lists them in no order.
     let mut failures: Vec<&NodeFailure> = failures
@@ -282,8 +284,9 @@ fn why(node: &NodeFailure) -> String {
     }
 }
 
-/// Reads `{{workflow.failures}}`: a JSON list, which may stand in quotes and be escaped, once or twice. What Argo did not
-/// fill in, `null` and nothing are no failures. A text of another kind is kept as the message of one.
+/// Reads `{{workflow.failures}}`: a JSON list, which may stand in quotes and be escaped, once or
+/// twice. What Argo did not fill in, `null` and nothing are no failures. A text of another kind is
+/// kept as the message of one.
 pub(crate) fn failures(text: &str) -> Vec<NodeFailure> {
     let mut text = text.trim().to_owned();
     for _ in 0..3 {

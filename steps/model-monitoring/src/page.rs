@@ -1,4 +1,5 @@
-//! The page of a report: one self-contained document without scripts, drawn from what the report says. Pure.
+//! The page of a report: one self-contained document without scripts, drawn from what the report
+//! says. Pure.
 
 mod curves;
 pub(crate) mod dashboard;

@@ -39,8 +39,8 @@ pub(crate) struct LateLabel {
 
 /// Stands for no label.
 const UNLABELLED: u64 = 2;
-/// Bits of the codes. They come last, since their numbers mean nothing: what decides the order of rows is the same in every
-/// run.
+/// Bits of the codes. They come last, since their numbers mean nothing: what decides the order of
+/// rows is the same in every run.
 const CODES: u32 = 24;
 /// Bits before the place of a file: those of a day and a label.
 const FILE: u32 = 34;

@@ -1,4 +1,5 @@
-//! One pass over the result parts and the label files: profiles of the columns, and rows and labels for the sorters.
+//! One pass over the result parts and the label files: profiles of the columns, and rows and labels
+//! for the sorters.
 
 use std::sync::Arc;
 
@@ -55,7 +56,8 @@ const ONCE: u64 = 2;
 /// What else a thread takes of memory, for its batches.
 const BATCHES: u64 = 40 << 20;
 
-/// The step on as many threads as there is memory for, since each counts the values of every feature.
+/// The step on as many threads as there is memory for, since each counts the values of every
+/// feature.
 ///
 /// # Errors
 /// More features than one thread has memory for: exit 2.
@@ -189,8 +191,8 @@ struct Scanner {
     sorters: Sorters<RowWords>,
     progress: Progress,
     timezone: Tz,
-    /// What is read: the key, the features, target, score, the columns that rows are divided by, and the time if there is
-    /// one.
+    /// What is read: the key, the features, target, score, the columns that rows are divided by,
+    /// and the time if there is one.
     columns: Vec<String>,
     keys: usize,
     divisions: Divisions,

@@ -12,7 +12,8 @@ use table::categories::{self, MOST_VALUES};
 const BITS: u32 = 6;
 /// Stands for all values that have no code of their own.
 const OTHER: u32 = (1 << BITS) - 1;
-/// Codes of values: more than a column may have that divides the rows, so that new values stand beside those of training.
+/// Codes of values: more than a column may have that divides the rows, so that new values stand
+/// beside those of training.
 const CODES: usize = OTHER as usize - 1;
 
 /// The values of a row in all columns, as small numbers.
@@ -24,7 +25,8 @@ pub(crate) struct Dictionaries {
     columns: Arc<Vec<(String, Mutex<Dictionary>)>>,
 }
 
-/// The number of a value is of no meaning: it depends on which thread saw it first, but for those that were known before.
+/// The number of a value is of no meaning: it depends on which thread saw it first, but for those
+/// that were known before.
 #[derive(Debug, Default)]
 struct Dictionary {
     codes: HashMap<String, u32>,

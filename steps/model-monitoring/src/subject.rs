@@ -184,7 +184,8 @@ impl Subject {
         features.chain([SCORE.to_owned()]).chain(carried).collect()
     }
 
-    /// What training held of a column that the results carry; `None` where its profile does not say.
+    /// What training held of a column that the results carry; `None` where its profile does not
+    /// say.
     pub(crate) fn category(&self, column: &str) -> Option<&CategoryProfile> {
         let named = |of: &&CategoryProfile| of.name == column;
         self.reference.categories.iter().find(named)

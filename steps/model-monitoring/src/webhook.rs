@@ -1,5 +1,5 @@
-//! Messages to a webhook, such as one of Slack, Mattermost or Teams. Whoever knows its URL can write there: the URL is a
-//! secret, and nothing here shows more of it than the host.
+//! Messages to a webhook, such as one of Slack, Mattermost or Teams. Whoever knows its URL can
+//! write there: the URL is a secret, and nothing here shows more of it than the host.
 
 use std::error::Error;
 use std::fmt;
@@ -89,10 +89,12 @@ impl Webhook {
         })
     }
 
-    /// Posts a message as JSON. An answer that gets lost makes it arrive twice, with the same `Idempotency-Key`.
+    /// Posts a message as JSON. An answer that gets lost makes it arrive twice, with the same
+    /// `Idempotency-Key`.
     ///
     /// # Errors
-    /// No answer, 408, 425, 429 or 5xx until the budget is spent: exit 75. Any other refusal: exit 2.
+    /// No answer, 408, 425, 429 or 5xx until the budget is spent: exit 75. Any other refusal: exit
+    /// 2.
     pub(crate) async fn post(
         &self,
         operation: &str,
@@ -136,7 +138,8 @@ impl Webhook {
         }
     }
 
-    /// A message that came to no answer. The innermost cause alone is told: those around it hold the URL.
+    /// A message that came to no answer. The innermost cause alone is told: those around it hold
+    /// the URL.
     fn unsent(&self, operation: &str, error: &reqwest::Error) -> Trouble {
         let mut cause: &dyn Error = error;
         while let Some(source) = cause.source() {

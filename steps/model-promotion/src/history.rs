@@ -167,7 +167,8 @@ impl History {
     }
 }
 
-/// The metric that was recorded when a champion was trained. The inner error says why there is none.
+/// The metric that was recorded when a champion was trained. The inner error says why there is
+/// none.
 async fn recorded<'a>(
     store: &Store,
     gate: &Gate,

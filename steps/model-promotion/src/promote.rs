@@ -20,14 +20,15 @@ const ATTEMPTS: usize = 20;
 
 /// Where the aliases point before anything is moved.
 struct Standing {
-    /// Whether the candidate was champion at some time. Read before the aliases: the same step that
-    /// runs twice at once may move the candidate in between, which is no roll back.
+    /// Whether the candidate was champion at some time. Read before the aliases: the same step
+    /// that runs twice at once may move the candidate in between, which is no roll back.
     candidate_held: bool,
     champion: Option<u64>,
     previous: Option<u64>,
 }
 
-/// Compares, writes the verdict, and moves the aliases if the candidate passes; starts over when somebody else moved them.
+/// Compares, writes the verdict, and moves the aliases if the candidate passes; starts over when
+/// somebody else moved them.
 pub(crate) async fn promote(
     step: &Step,
     store: &Store,
@@ -40,7 +41,8 @@ pub(crate) async fn promote(
         let candidate_held = tracking
             .ever_held(&flags.model_name, CHAMPION, candidate.version)
             .await?;
-        // The alias that is written first is read first: what it holds is then no younger than the champion.
+        // The alias that is written first is read first: what it holds is then no younger than the
+        // champion.
         let previous = tracking.alias(&flags.model_name, PREVIOUS_CHAMPION).await?;
         let champion = tracking.alias(&flags.model_name, CHAMPION).await?;
         let standing = Standing {
@@ -164,8 +166,8 @@ fn folder(version: &Version) -> Result<&str> {
         .context("the key of a manifest has a folder")
 }
 
-/// The verdict by which this workflow moves the champion, written before the move: that of another workflow is copied, so
-/// that an attempt that dies after the move knows it for its own.
+/// The verdict by which this workflow moves the champion, written before the move: that of another
+/// workflow is copied, so that an attempt that dies after the move knows it for its own.
 async fn go_by(
     store: &Store,
     step: &Step,

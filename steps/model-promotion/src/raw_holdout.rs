@@ -1,4 +1,5 @@
-//! A model's metrics on a holdout that another configuration prepared: its own features, from the same raw rows.
+//! A model's metrics on a holdout that another configuration prepared: its own features, from the
+//! same raw rows.
 
 use std::sync::Arc;
 
@@ -20,7 +21,8 @@ use table::scoring::Ranks;
 /// Metrics of a model on the raw rows of a holdout, prepared by the model's own configuration.
 ///
 /// # Errors
-/// Raw files that are gone, changed or break the configuration's contract, and rows without a feature: exit 2 or 10.
+/// Raw files that are gone, changed or break the configuration's contract, and rows without a
+/// feature: exit 2 or 10.
 pub(crate) async fn score(
     step: &Step,
     raw: &Store,
@@ -59,7 +61,8 @@ pub(crate) async fn score(
         let (raw, model) = (raw.clone(), Arc::new(model));
         move |shard: RawShard| {
             let (mut counts, mut probabilities) = (Classification::new(threshold), Vec::new());
-            // By shard, all of a holdout's files are held out; by row, it does not matter which file is the first.
+            // By shard, all of a holdout's files are held out; by row, it does not matter which
+            // file is the first.
             let file = wait(raw.find_file(&shard.key))?.ok_or_else(|| {
                 Failure::damaged(format!(
                     "raw file {} of the holdout is gone from {}: restore it, or train the candidate \

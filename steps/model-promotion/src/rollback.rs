@@ -8,11 +8,12 @@ use runtime::step::Outputs;
 use store::Store;
 use tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking};
 
-/// Gives the alias back to the champion before, if `expect` is champion now. The two change places, so that a rollback can
-/// be undone by another one.
+/// Gives the alias back to the champion before, if `expect` is champion now. The two change places,
+/// so that a rollback can be undone by another one.
 ///
 /// # Errors
-/// Another version is champion, or there is none before it, or its files are damaged: exit 2, and nothing is moved.
+/// Another version is champion, or there is none before it, or its files are damaged: exit 2, and
+/// nothing is moved.
 pub(crate) async fn rollback(
     store: &Store,
     tracking: &Tracking,

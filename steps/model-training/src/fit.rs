@@ -222,7 +222,8 @@ pub(crate) async fn reference(
 #[derive(Clone)]
 struct Profiles {
     model: Arc<Model>,
-    /// The first of the features that are profiled in this pass; with the first of all, scores and extremes are.
+    /// The first of the features that are profiled in this pass; with the first of all, scores and
+    /// extremes are.
     first: usize,
     features: Vec<Profile>,
     score: ScoreProfile,
@@ -254,7 +255,8 @@ impl Sums for Profiles {
             self.labels.extend_from_slice(y);
             self.model.predict_probability(x, &mut self.probabilities);
         }
-        // Scores are added by so many rows whatever a chunk is: the last bits of their mean depend on it.
+        // Scores are added by so many rows whatever a chunk is: the last bits of their mean depend
+        // on it.
         if self.labels.len() >= BATCH_ROWS {
             self.end();
         }

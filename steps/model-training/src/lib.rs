@@ -22,8 +22,8 @@ use settings::{SegmentsArgs, TrainingArgs};
 use store::Store;
 use tracking::{Tracking, TrackingArgs};
 
-/// Raised whenever the same inputs would give another model. 2: fits that stopped far from the optimum
-/// reach it; all others keep the bytes of `model.json`.
+/// Raised whenever the same inputs would give another model. 2: fits that stopped far from the
+/// optimum reach it; all others keep the bytes of `model.json`.
 const ALGORITHM: u32 = 2;
 
 /// The verbs of this step.

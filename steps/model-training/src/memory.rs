@@ -1,12 +1,13 @@
-//! How much memory a fit takes of so many features, and on how many threads that fits in the budget.
+//! How much memory a fit takes of so many features, and on how many threads that fits in the
+//! budget.
 
 use anyhow::Result;
 use runtime::failure::Failure;
 use runtime::step::Step;
 use runtime::work::size;
 
-/// Tables of features x features numbers that are there once: the moments, the sums over all rows, the Hessians of two
-/// points, and those in which the step between them is computed.
+/// Tables of features x features numbers that are there once: the moments, the sums over all rows,
+/// the Hessians of two points, and those in which the step between them is computed.
 const TABLES: u64 = 9;
 /// Tables that each thread has: sums of a part and of what it reads.
 const TABLES_OF_THREAD: u64 = 3;
@@ -38,8 +39,8 @@ pub(crate) fn fitting(step: &Step, features: usize) -> Result<Step> {
     Ok(step.fitting(once, each, &format!("sums of {features} features")))
 }
 
-/// Results that may be in memory at the same time when each takes so many bytes, besides what a fit of so many features
-/// takes.
+/// Results that may be in memory at the same time when each takes so many bytes, besides what a fit
+/// of so many features takes.
 pub(crate) fn ahead(step: &Step, features: usize, bytes: u64) -> usize {
     let (once, each) = needs(features as u64);
     let taken = once + each * step.threads() as u64;

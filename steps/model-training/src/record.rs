@@ -24,8 +24,8 @@ pub(crate) fn run_of(step: &Step, task: &Task) -> RunSpec {
     .tag("alameda.holdout_manifest", &task.holdout_key)
 }
 
-/// Makes sure that a model which is committed already stands in the tracking too: the step may have died in between, or the
-/// tracking may be another one.
+/// Makes sure that a model which is committed already stands in the tracking too: the step may have
+/// died in between, or the tracking may be another one.
 pub(crate) async fn record_again(
     step: &Step,
     store: &Store,

@@ -12,8 +12,8 @@ use runtime::work::Space;
 /// Bytes of a feature's value.
 const FLOAT: u64 = size_of::<f64>() as u64;
 
-/// An unnamed file that vanishes with the process. Chunks of rows stand at their row's place: first the features, row by
-/// row, then a byte per label.
+/// An unnamed file that vanishes with the process. Chunks of rows stand at their row's place: first
+/// the features, row by row, then a byte per label.
 pub(crate) struct Scratch {
     file: File,
     features: usize,
@@ -51,7 +51,8 @@ impl Scratch {
         rows.saturating_mul(features as u64 * FLOAT + 1)
     }
 
-    /// Writes the chunk whose first row is number `row` of all rows. Several threads may write at once.
+    /// Writes the chunk whose first row is number `row` of all rows. Several threads may write at
+    /// once.
     pub(crate) fn write(&self, row: u64, x: &[f64], y: &[u8]) -> std::io::Result<()> {
         let start = Self::bytes(row, self.features);
         self.file.write_all_at(x.to_byte_slice(), start)?;

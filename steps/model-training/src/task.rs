@@ -1,4 +1,5 @@
-//! What is to be trained: the manifests, checked against each other, and what the model will depend on.
+//! What is to be trained: the manifests, checked against each other, and what the model will depend
+//! on.
 
 use anyhow::Result;
 use catalog::layout::{self, ModelName, Split};
@@ -36,7 +37,8 @@ impl Task {
     /// Reads the manifests and the configuration that prepared them.
     ///
     /// # Errors
-    /// Manifests that do not belong together: exit 2. A holdout that shares rows with the training data: exit 10.
+    /// Manifests that do not belong together: exit 2. A holdout that shares rows with the training
+    /// data: exit 10.
     pub(crate) async fn read(step: &Step, store: &Store, flags: &Train) -> Result<Self> {
         let train: DatasetManifest = manifest::require(store, &flags.train_manifest).await?;
         let holdout: DatasetManifest = manifest::require(store, &flags.holdout_manifest).await?;

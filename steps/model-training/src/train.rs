@@ -25,7 +25,8 @@ use crate::record::{record, record_again, run_of};
 use crate::task::Task;
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
 
-/// Passes over the training rows that progress counts on: moments, eight of Newton's, and the profiles.
+/// Passes over the training rows that progress counts on: moments, eight of Newton's, and the
+/// profiles.
 const EXPECTED_PASSES: u64 = 10;
 /// Warnings in the output parameter, and characters of each.
 const OUTPUT_WARNINGS: usize = 5;

@@ -15,10 +15,11 @@ use crate::memory;
 use crate::scratch::{Buffer, Scratch};
 use crate::task::Task;
 
-/// Rows whose sums are merged as one, so that the order of all additions is fixed whatever runs in parallel. Many chunks,
-/// so that handing out work costs nothing.
+/// Rows whose sums are merged as one, so that the order of all additions is fixed whatever runs in
+/// parallel. Many chunks, so that handing out work costs nothing.
 const UNIT_ROWS: u64 = 16 * BATCH_ROWS as u64;
-/// Decoded rows that are kept in the scratch folder at most, where the budget of disk has room for them.
+/// Decoded rows that are kept in the scratch folder at most, where the budget of disk has room for
+/// them.
 pub(crate) const SCRATCH_BYTES: u64 = 8 << 30;
 
 /// Bytes of a number.
@@ -62,8 +63,8 @@ struct Unit {
 }
 
 impl TrainingRows {
-    /// The first pass: decodes and checks all rows, sums up their moments, and keeps them in the scratch folder unless they
-    /// would take more than `scratch_bytes` there.
+    /// The first pass: decodes and checks all rows, sums up their moments, and keeps them in the
+    /// scratch folder unless they would take more than `scratch_bytes` there.
     ///
     /// # Errors
     /// Values that no model can be fitted on: exit 10.
@@ -148,8 +149,9 @@ impl TrainingRows {
 
     /// One pass: the sums over all rows, beginning with `none`, the sums over no rows.
     ///
-    /// Units are summed up by themselves, merged into their part, and parts are merged in order: the same additions in the
-    /// same order for any number of threads, with the scratch file and without it.
+    /// Units are summed up by themselves, merged into their part, and parts are merged in order:
+    /// the same additions in the same order for any number of threads, with the scratch file
+    /// and without it.
     pub(crate) async fn sum<S: Sums>(&self, none: S) -> Result<S> {
         let mut all = none.clone();
         let ahead = memory::ahead(&self.step, self.rows.features().len(), none.bytes());
@@ -234,7 +236,8 @@ impl TrainingRows {
     }
 }
 
-/// Where decoded rows are kept, if the budget of disk has room for them besides the copies of parts.
+/// Where decoded rows are kept, if the budget of disk has room for them besides the copies of
+/// parts.
 fn scratch(step: &Step, task: &Task, most: u64) -> Result<Option<Arc<Scratch>>> {
     let features = task.rows.features().len();
     let wanted = Scratch::bytes(task.train.rows, features);

@@ -121,7 +121,8 @@ fn report(table: &Table, labelled: &Labelled) {
     }
 }
 
-/// With no database there is nothing to do but to say so; what was asked for must exist all the same.
+/// With no database there is nothing to do but to say so; what was asked for must exist all the
+/// same.
 pub(crate) async fn without_database(store: &Store, key: &str) -> Result<Outputs> {
     manifest::require::<ResultsManifest>(store, key).await?;
     tracing::info!(

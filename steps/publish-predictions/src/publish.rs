@@ -131,7 +131,8 @@ impl Reading {
     }
 }
 
-/// With no database there is nothing to do but to say so; what was asked for must exist all the same.
+/// With no database there is nothing to do but to say so; what was asked for must exist all the
+/// same.
 pub(crate) async fn without_database(store: &Store, key: &str) -> Result<Outputs> {
     let results: ResultsManifest = manifest::require(store, key).await?;
     tracing::info!(

@@ -1,5 +1,5 @@
-//! Answers to gates (`suspend` templates), given in advance: `--output-parameter STEP.NAME=VALUE`, after
-//! `argo node set --output-parameter NAME=VALUE`.
+//! Answers to gates (`suspend` templates), given in advance: `--output-parameter STEP.NAME=VALUE`,
+//! after `argo node set --output-parameter NAME=VALUE`.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -47,8 +47,8 @@ pub(crate) fn supplied(gate: &Template) -> impl Iterator<Item = &Parameter> {
     gate.outputs.parameters.iter().filter(is_supplied)
 }
 
-/// The values that a supplied output may have, as Argo's form offers them: the enum of the input of its name. Empty when
-/// any is good.
+/// The values that a supplied output may have, as Argo's form offers them: the enum of the input of
+/// its name. Empty when any is good.
 pub(crate) fn choices<'a>(gate: &'a Template, output: &'a Parameter) -> &'a [String] {
     let input = gate
         .inputs
@@ -58,8 +58,8 @@ pub(crate) fn choices<'a>(gate: &'a Template, output: &'a Parameter) -> &'a [Str
     input.map_or(&output.choices, |input| &input.choices)
 }
 
-/// Refuses an answer to no gate, or one that a gate does not take, before anything runs. `templates` are all that the
-/// workflow can reach, by `{WorkflowTemplate}/{template}`.
+/// Refuses an answer to no gate, or one that a gate does not take, before anything runs.
+/// `templates` are all that the workflow can reach, by `{WorkflowTemplate}/{template}`.
 pub(crate) fn check(answers: &[Answer], templates: &BTreeMap<String, Template>) -> Result<()> {
     let gates = || {
         templates.iter().flat_map(|(key, template)| {

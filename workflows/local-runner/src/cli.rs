@@ -94,13 +94,15 @@ enum Command {
     Demo(demo::Options),
     /// Generate sample data
     SampleData {
-        /// Folder or S3 URL that gets the folders train and predict [default: RAW_URL, else HOME/raw]
+        /// Folder or S3 URL that gets the folders train and predict [default: RAW_URL, else
+        /// HOME/raw]
         #[arg(long, value_name = "URL")]
         dir: Option<String>,
         #[command(flatten)]
         size: demo::Options,
     },
-    /// Bring raw files from this machine to RAW_URL: those that are there already are not sent again
+    /// Bring raw files from this machine to RAW_URL: those that are there already are not sent
+    /// again
     Upload(upload::Options),
     /// Run a workflow, and wait for its end
     Submit(submit::Options),
@@ -134,11 +136,13 @@ enum Command {
         /// Address and port to listen on [default: 127.0.0.1:8501]
         #[arg(long, value_name = "ADDRESS")]
         bind: Option<SocketAddr>,
-        /// The ConfigMap alameda-NAME says how to judge, as it does for reports; variables that are set come first
+        /// The ConfigMap alameda-NAME says how to judge, as it does for reports; variables that
+        /// are set come first
         #[arg(long, value_name = "NAME", default_value = "default")]
         config: String,
     },
-    /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make every command use them
+    /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make
+    /// every command use them
     Services,
     /// List tracked runs, the newest first, from MLflow or the store
     Runs(tracked::RunOptions),
@@ -151,7 +155,8 @@ enum Command {
         /// How findings are printed
         #[arg(short, long, default_value = "text")]
         output: LintOutput,
-        /// Explain a rule; without its name, list the fields that are run, that have no effect here, and all others
+        /// Explain a rule; without its name, list the fields that are run, that have no effect
+        /// here, and all others
         #[arg(long, value_name = "RULE", num_args = 0..=1, default_missing_value = "")]
         explain: Option<String>,
     },
@@ -355,7 +360,8 @@ impl Place {
         Ok(given)
     }
 
-    /// What the steps of a workflow are told: what was given when it was submitted, else folders of the home.
+    /// What the steps of a workflow are told: what was given when it was submitted, else folders of
+    /// the home.
     pub(crate) fn addresses(&self, annotations: &BTreeMap<String, String>) -> Result<Addresses> {
         let home = self.home()?;
         let address = |name: &str, folder: &str| {

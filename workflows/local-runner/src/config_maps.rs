@@ -1,4 +1,5 @@
-//! ConfigMaps from a folder: settings and files of each model, as `kubectl apply -k` would make them.
+//! ConfigMaps from a folder: settings and files of each model, as `kubectl apply -k` would make
+//! them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -44,7 +45,8 @@ impl ConfigMaps {
     ///
     /// # Errors
     ///
-    /// If a file can't be read, or asks kustomize for something that is not understood here; names the file.
+    /// If a file can't be read, or asks kustomize for something that is not understood here; names
+    /// the file.
     pub(crate) fn load(source: &Source) -> Result<Self> {
         let mut found = Self {
             source: "the copies in this binary".to_owned(),
@@ -83,7 +85,8 @@ impl ConfigMaps {
         Ok(found)
     }
 
-    /// Reads the YAML files of one folder; files that a generator adds come on top of what stands in a ConfigMap.
+    /// Reads the YAML files of one folder; files that a generator adds come on top of what stands
+    /// in a ConfigMap.
     fn read(
         &mut self,
         names: &[String],

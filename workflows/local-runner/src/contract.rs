@@ -1,5 +1,5 @@
-//! Keeps `docs/contract.md` true: its tables of flags and outputs are made from the steps' own command lines and from
-//! `workflows/steps/`.
+//! Keeps `docs/contract.md` true: its tables of flags and outputs are made from the steps' own
+//! command lines and from `workflows/steps/`.
 
 use std::path::Path;
 

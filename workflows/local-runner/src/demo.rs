@@ -37,7 +37,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
 
-    /// What goes wrong in the files to score, so that there is something to see in the report; several with commas
+    /// What goes wrong in the files to score, so that there is something to see in the report;
+    /// several with commas
     #[arg(long, value_enum, value_delimiter = ',')]
     pub drift: Vec<Drift>,
 }

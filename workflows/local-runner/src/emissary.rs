@@ -1,4 +1,5 @@
-//! What stands between the runner and a leaf's program: it ties the program's life to the runner's, then becomes it.
+//! What stands between the runner and a leaf's program: it ties the program's life to the runner's,
+//! then becomes it.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,7 +14,8 @@ pub(crate) const NAME: &str = "alameda-emissary";
 /// Argo's exit code when the program can't be started.
 const CANNOT_START: u8 = 64;
 
-/// The command that runs `program`: its own process group, ended when the calling thread or the runner ends.
+/// The command that runs `program`: its own process group, ended when the calling thread or the
+/// runner ends.
 pub(crate) fn command(program: &[String], termination_log: &Path) -> std::io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command
@@ -44,7 +46,8 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(CANNOT_START)
 }
 
-/// Has the kernel kill this process when the thread that started it ends, also when the runner is killed.
+/// Has the kernel kill this process when the thread that started it ends, also when the runner is
+/// killed.
 fn live_as_long_as(runner: Option<i32>) -> std::io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;

@@ -1,7 +1,9 @@
-//! The interpreter: it walks the templates from the entrypoint, again after each event, and starts what may start.
+//! The interpreter: it walks the templates from the entrypoint, again after each event, and starts
+//! what may start.
 //!
-//! It follows Argo's controller (`operate`, `executeDAG`, `processNodeRetries`) step by step, so that a workflow does
-//! here what it does there. All state is in the [`Workflow`], which is saved after each change.
+//! It follows Argo's controller (`operate`, `executeDAG`, `processNodeRetries`) step by step, so
+//! that a workflow does here what it does there. All state is in the [`Workflow`], which is saved
+//! after each change.
 
 mod dag;
 mod gate;
@@ -436,7 +438,8 @@ impl<'a> Engine<'a> {
             })
     }
 
-    /// `workflow.failures`, as Argo gives it to the exit handler: attempts that were retried stand in it too.
+    /// `workflow.failures`, as Argo gives it to the exit handler: attempts that were retried stand
+    /// in it too.
     fn failures(&self) -> String {
         let mut failed: Vec<_> = self
             .workflow

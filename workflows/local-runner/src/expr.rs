@@ -1,7 +1,9 @@
-//! The closed grammar of conditions that `workflows/` uses: `depends`, `when`, `retryStrategy.expression`, `{{=…}}`.
+//! The closed grammar of conditions that `workflows/` uses: `depends`, `when`,
+//! `retryStrategy.expression`, `{{=…}}`.
 //!
-//! Argo evaluates these with two large libraries (expr-lang and govaluate). Here are literals, names, lists,
-//! `! && || == != < <= > >= in contains ??`, parentheses and `asInt()`; anything else is refused by name.
+//! Argo evaluates these with two large libraries (expr-lang and govaluate). Here are literals,
+//! names, lists, `! && || == != < <= > >= in contains ??`, parentheses and `asInt()`; anything else
+//! is refused by name.
 
 use std::fmt;
 
@@ -78,7 +80,8 @@ pub(crate) fn parse(text: &str, dialect: Dialect) -> Result<Expr, String> {
     }
 }
 
-/// Parses and evaluates `text` to a truth value. `lookup` gives a name's value, `None` when there is no such name.
+/// Parses and evaluates `text` to a truth value. `lookup` gives a name's value, `None` when there
+/// is no such name.
 pub(crate) fn holds(
     text: &str,
     dialect: Dialect,
@@ -132,7 +135,8 @@ impl Expr {
             },
             Expr::Binary(op, a, b) => {
                 let (a, b) = (eval(a)?, eval(b)?);
-                // govaluate calls values of different kinds unequal; expr-lang refuses to compare them.
+                // govaluate calls values of different kinds unequal; expr-lang refuses to compare
+                // them.
                 let same_kind = std::mem::discriminant(&a) == std::mem::discriminant(&b);
                 if dialect == Dialect::Variables && !same_kind && a != Value::Nil && b != Value::Nil
                 {

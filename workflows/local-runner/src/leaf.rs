@@ -20,7 +20,8 @@ use crate::workflow::{self, Phase};
 
 /// How long a step may take to stop after SIGTERM; the steps give themselves 10 s.
 const GRACE: Duration = Duration::from_secs(12);
-/// How often a process is looked at: often when it is young, so that short steps end soon and their memory is seen.
+/// How often a process is looked at: often when it is young, so that short steps end soon and their
+/// memory is seen.
 const POLL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 /// What the kubelet says of a pod that met its deadline, whether it had started or not.
 pub(crate) const DEADLINE: &str = "Pod was active on the node longer than the specified deadline";
@@ -224,7 +225,8 @@ impl Leaf {
                 .entry("ALAMEDA_THREADS".to_owned())
                 .or_insert(threads.to_string());
         }
-        // The thread lives as long as the process: the kernel ends a process with the thread that started it.
+        // The thread lives as long as the process: the kernel ends a process with the thread that
+        // started it.
         thread::spawn(move || {
             let outcome = match self.spawn() {
                 Ok(child) => self.watch(child, &control, &events),
@@ -250,7 +252,8 @@ impl Leaf {
     fn spawn(&self) -> std::io::Result<Child> {
         let log = File::create(self.folder.join("log"))?;
         emissary::command(&self.program, &self.folder.join("termination-log"))?
-            // As in the images: glibc's many arenas would keep what the threads of a step have freed.
+            // As in the images: glibc's many arenas would keep what the threads of a step have
+            // freed.
             .env("MALLOC_ARENA_MAX", "2")
             .envs(&self.env)
             .current_dir(self.folder.join("work"))
@@ -265,7 +268,8 @@ impl Leaf {
         let started = Instant::now();
         let (mut peak_memory, mut progress, mut stopping, mut overdue) =
             (None, String::new(), None, false);
-        // Looked at without reaping: until then no other process can get the number that is killed below.
+        // Looked at without reaping: until then no other process can get the number that is killed
+        // below.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         while let Ok(None) = waitid(WaitId::Pid(pid), options) {
             peak_memory = peak_memory.max(resident_peak(pid));
@@ -294,7 +298,8 @@ impl Leaf {
             }
             thread::sleep((started.elapsed() / 20).clamp(POLL.0, POLL.1));
         }
-        // A container ends with its first process, and so does everything that this one left behind.
+        // A container ends with its first process, and so does everything that this one left
+        // behind.
         signal_group(pid, Signal::KILL);
         let exit_code = child.wait().ok().map(|status| {
             status

@@ -32,8 +32,8 @@ mod yaml;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Is what its name says: the runner, a step, or the emissary that starts a leaf's program. `alameda STEP ...` is that
-/// step too.
+/// Is what its name says: the runner, a step, or the emissary that starts a leaf's program.
+/// `alameda STEP ...` is that step too.
 pub fn main() -> ExitCode {
     let program = std::env::args_os().next().unwrap_or_default();
     let name = Path::new(&program)

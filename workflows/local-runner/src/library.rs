@@ -297,7 +297,8 @@ impl Library {
         home_of_leaf(template).unwrap_or_else(|| home.to_owned())
     }
 
-    /// Everything that a spec of the WorkflowTemplate `home` can reach, by `{WorkflowTemplate}/{template}`.
+    /// Everything that a spec of the WorkflowTemplate `home` can reach, by
+    /// `{WorkflowTemplate}/{template}`.
     pub(crate) fn reachable(
         &self,
         home: &str,

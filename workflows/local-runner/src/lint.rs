@@ -1,5 +1,6 @@
-//! Checks of workflows and configuration, stricter than Argo's. `lint/rules.rs` lists the rules; the code reads the
-//! documents themselves, so that it also checks what Argo runs and this runner does not.
+//! Checks of workflows and configuration, stricter than Argo's. `lint/rules.rs` lists the rules;
+//! the code reads the documents themselves, so that it also checks what Argo runs and this runner
+//! does not.
 
 mod artifacts;
 mod command;

@@ -1,5 +1,5 @@
-//! Command lines of every release, in `released/`: templates that are in use outlive the images that they were written
-//! for, so that a later release must still take them.
+//! Command lines of every release, in `released/`: templates that are in use outlive the images
+//! that they were written for, so that a later release must still take them.
 
 use std::path::{Path, PathBuf};
 

@@ -7,11 +7,11 @@ use runtime::failure::Failure;
 
 use crate::workflow::{Kind, Node, Phase, Workflow};
 
-/// Makes a workflow ready to run again: keeps the leaves that succeeded, drops all others with the exit handler, and
-/// gives the dropped nodes.
+/// Makes a workflow ready to run again: keeps the leaves that succeeded, drops all others with the
+/// exit handler, and gives the dropped nodes.
 ///
-/// A group of runs of which one failed is dropped whole, as Argo does when parameters change; a DAG that succeeded is
-/// kept whole. Skipped tasks are decided anew.
+/// A group of runs of which one failed is dropped whole, as Argo does when parameters change; a DAG
+/// that succeeded is kept whole. Skipped tasks are decided anew.
 ///
 /// # Errors
 ///

@@ -112,7 +112,8 @@ impl Runs {
         })
     }
 
-    /// The state on disk. What looks unfinished though no runner holds it is what a dead runner left behind.
+    /// The state on disk. What looks unfinished though no runner holds it is what a dead runner
+    /// left behind.
     fn read(&self, name: &str) -> Result<Option<Workflow>> {
         let path = self.folder.join(name).join("workflow.json");
         let text = match fs::read(&path) {
@@ -160,7 +161,8 @@ impl Run {
     }
 }
 
-/// Name of a node's folder: its dotted path, with a hash when characters had to be replaced or left out.
+/// Name of a node's folder: its dotted path, with a hash when characters had to be replaced or left
+/// out.
 pub(crate) fn folder_name(workflow: &Workflow, node: &Node) -> String {
     let path = node
         .name

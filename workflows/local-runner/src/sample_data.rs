@@ -1,8 +1,9 @@
 //! Sample data: raw parquet files to try Alameda with, and for its tests, in a folder or in S3.
 //!
-//! The target depends on the features through a logistic link, so that there is something to learn: a class-balanced
-//! logistic regression on the features and their product reaches a ROC AUC of about 0.74 and an accuracy of about 0.71,
-//! where always answering 1 would be right in 85 % of the rows.
+//! The target depends on the features through a logistic link, so that there is something to learn:
+//! a class-balanced logistic regression on the features and their product reaches a ROC AUC of
+//! about 0.74 and an accuracy of about 0.71, where always answering 1 would be right in 85 % of the
+//! rows.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +31,8 @@ mod tests;
 
 use random::Random;
 
-/// Raised whenever the same options would give other bytes; files of an earlier generator are then replaced.
+/// Raised whenever the same options would give other bytes; files of an earlier generator are then
+/// replaced.
 const GENERATOR: u32 = 1;
 /// Footer key that tells a sample file from a user's own.
 const MARK: &str = "alameda.sample-data";
@@ -109,12 +111,12 @@ pub(crate) struct Summary {
     pub bytes: u64,
 }
 
-/// Generates the files `train/part-NNN.parquet` and `predict/part-NNN.parquet`, and leaves those untouched that the
-/// same options made before.
+/// Generates the files `train/part-NNN.parquet` and `predict/part-NNN.parquet`, and leaves those
+/// untouched that the same options made before.
 ///
-/// The columns are `date` (timestamp in microseconds, whole seconds), `customerId` (a random UUID), `feature1`
-/// (normal, mean 50, deviation 15), `feature2` (exponential, rate 1.3) and `target` (0 or 1), in `predict` too;
-/// [`Drift`] tells how `predict` can differ.
+/// The columns are `date` (timestamp in microseconds, whole seconds), `customerId` (a random UUID),
+/// `feature1` (normal, mean 50, deviation 15), `feature2` (exponential, rate 1.3) and `target` (0
+/// or 1), in `predict` too; [`Drift`] tells how `predict` can differ.
 /// `on_file` is called from several threads, after each file.
 ///
 /// # Errors
@@ -256,7 +258,8 @@ impl Split {
     }
 }
 
-/// Whether it is a sample file beyond those that are asked for: a glob over the folder would read it as well.
+/// Whether it is a sample file beyond those that are asked for: a glob over the folder would read
+/// it as well.
 fn is_surplus(store: &Store, split: Split, object: &Object, options: &Options) -> bool {
     let name = object
         .key

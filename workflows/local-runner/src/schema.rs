@@ -1,4 +1,5 @@
-//! Which fields of Argo's YAML are interpreted, which are accepted without effect on a laptop, and which are refused.
+//! Which fields of Argo's YAML are interpreted, which are accepted without effect on a laptop, and
+//! which are refused.
 //!
 //! One table holds all three: a field is refused because it stands in neither list of its object.
 
@@ -11,7 +12,8 @@ use crate::lint::rules;
 
 pub(crate) use kinds::{CRON_WORKFLOW, WORKFLOW_TEMPLATE};
 
-/// Something wrong in a file. It prints as `file:line:column: path: text [rule]`, with what to do in a second line.
+/// Something wrong in a file. It prints as `file:line:column: path: text [rule]`, with what to do
+/// in a second line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Finding {
     /// The file, as given or relative to the repository's root.
@@ -136,10 +138,12 @@ pub(crate) fn removed(name: &str) -> Option<&'static str> {
         .map(|(_, hint)| *hint)
 }
 
-/// The rule of what is legal in Argo and not interpreted here: it keeps a workflow from running, and lint from nothing.
+/// The rule of what is legal in Argo and not interpreted here: it keeps a workflow from running,
+/// and lint from nothing.
 pub(crate) const NOT_RUN: &str = "not-run";
 
-/// Checks `value` against `kind`, appends what is wrong, and gives it back with the interpreted fields only.
+/// Checks `value` against `kind`, appends what is wrong, and gives it back with the interpreted
+/// fields only.
 pub(crate) fn check(
     kind: &Kind,
     value: &Value,
@@ -239,7 +243,8 @@ fn describe(value: &Value) -> String {
     }
 }
 
-/// The lists that `lint --explain` prints and the README holds: per object, what is interpreted and what has no effect.
+/// The lists that `lint --explain` prints and the README holds: per object, what is interpreted and
+/// what has no effect.
 pub(crate) fn explain() -> String {
     let mut seen: Vec<&Kind> = vec![&WORKFLOW_TEMPLATE, &CRON_WORKFLOW];
     let mut next = 0;

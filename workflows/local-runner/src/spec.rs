@@ -1,4 +1,5 @@
-//! The typed form of what is interpreted. `schema.rs` has checked names and kinds before a value comes here.
+//! The typed form of what is interpreted. `schema.rs` has checked names and kinds before a value
+//! comes here.
 
 mod container;
 
@@ -254,7 +255,8 @@ impl Task {
         }
     }
 
-    /// The items that it is run for, as they stand in the file; an empty list is as none, as in Argo.
+    /// The items that it is run for, as they stand in the file; an empty list is as none, as in
+    /// Argo.
     pub(crate) fn items(&self) -> Option<&Vec<Value>> {
         self.with_items.as_ref().filter(|items| !items.is_empty())
     }
@@ -275,7 +277,8 @@ pub(crate) struct TemplateRef {
     pub template: String,
 }
 
-/// Why a retryStrategy on a DAG is refused: Argo would run all of it again, with what has succeeded.
+/// Why a retryStrategy on a DAG is refused: Argo would run all of it again, with what has
+/// succeeded.
 pub(crate) const NOT_ON_DAGS: &str = "is not supported: give each leaf its own";
 
 /// When a failed leaf is tried again.

@@ -39,7 +39,8 @@ pub(crate) struct Options {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub parameter_file: Option<PathBuf>,
 
-    /// Answer to a gate in advance, such as approval.decision=approve; without it a terminal is asked
+    /// Answer to a gate in advance, such as approval.decision=approve; without it a terminal is
+    /// asked
     #[arg(long = "output-parameter", value_name = "STEP.NAME=VALUE")]
     pub answers: Vec<Answer>,
 

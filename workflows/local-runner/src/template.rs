@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::expr::{self, Dialect};
 
-/// The tag that stays as it is when nobody gave a scheduled time, as in Argo: the step refuses it by name.
+/// The tag that stays as it is when nobody gave a scheduled time, as in Argo: the step refuses it
+/// by name.
 const SCHEDULED_TIME: &str = "workflow.scheduledTime";
 
 /// The variables that tags can name, such as `inputs.parameters.x`.

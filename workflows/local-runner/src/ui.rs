@@ -75,7 +75,8 @@ impl Row<'_> {
     }
 }
 
-/// The nodes as `argo get` shows them: without groups and omitted tasks, and a leaf with one attempt as one line.
+/// The nodes as `argo get` shows them: without groups and omitted tasks, and a leaf with one
+/// attempt as one line.
 fn rows(workflow: &Workflow) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for root in [workflow.root(), workflow.exit_root()]
@@ -255,7 +256,8 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// The failed steps, why they failed, and what to do; `command` writes a command line of this program.
+/// The failed steps, why they failed, and what to do; `command` writes a command line of this
+/// program.
 pub(crate) fn explain_failure(workflow: &Workflow, command: &dyn Fn(&[&str]) -> String) -> String {
     let red = Style::new().red();
     let name = workflow.name();

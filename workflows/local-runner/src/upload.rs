@@ -1,7 +1,9 @@
-//! `upload`: brings raw files from this machine to where the steps read them, since no pod may mount a folder of a host.
+//! `upload`: brings raw files from this machine to where the steps read them, since no pod may
+//! mount a folder of a host.
 //!
-//! Everything is checked and compared before the first byte is sent. A file becomes visible as a whole; what was sent
-//! before an interruption is found by its content, and a file that was under way is sent again from its beginning.
+//! Everything is checked and compared before the first byte is sent. A file becomes visible as a
+//! whole; what was sent before an interruption is found by its content, and a file that was under
+//! way is sent again from its beginning.
 
 mod send;
 mod source;
@@ -27,7 +29,8 @@ use crate::ui;
 use send::Sending;
 use source::{Sources, find};
 
-/// Files that are worked on at the same time. Each holds two parts of an upload: 16 MiB, up to 8 GB of file.
+/// Files that are worked on at the same time. Each holds two parts of an upload: 16 MiB, up to 8 GB
+/// of file.
 const CONCURRENT: usize = 4;
 /// Names that a message lists.
 const NAMED: usize = 10;
@@ -99,7 +102,8 @@ pub(crate) fn run(url: &str, options: &Options) -> Result<ExitCode> {
             _ = terminated.recv() => Ok(Some(143)),
         };
         access.uploads.abort_all(ABORT).await;
-        // An unfinished file in a folder is removed on a thread of its own, which has begun when this has.
+        // An unfinished file in a folder is removed on a thread of its own, which has begun when
+        // this has.
         let _ = tokio::task::spawn_blocking(|| {}).await;
         ended
     });

@@ -1,4 +1,5 @@
-//! A run of a workflow, in the shape of Argo's `Workflow` object; its file is the whole state of the runner.
+//! A run of a workflow, in the shape of Argo's `Workflow` object; its file is the whole state of
+//! the runner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +82,8 @@ pub(crate) struct Status {
     pub progress: String,
     /// Every node by its id.
     pub nodes: BTreeMap<String, Node>,
-    /// The templates as they were at submission, by `{WorkflowTemplate}/{template}`; a retry keeps them.
+    /// The templates as they were at submission, by `{WorkflowTemplate}/{template}`; a retry keeps
+    /// them.
     pub stored_templates: BTreeMap<String, Template>,
     /// The spec as it was at submission; a retry keeps it.
     pub stored_workflow_template_spec: WorkflowSpec,
@@ -356,7 +358,8 @@ impl Workflow {
         failures
     }
 
-    /// Adds up the progress of the leaves, as Argo does: for the workflow, and for each node above them.
+    /// Adds up the progress of the leaves, as Argo does: for the workflow, and for each node above
+    /// them.
     pub(crate) fn sum_progress(&mut self) {
         let pods: Vec<(String, u64, u64)> = self
             .status

@@ -1,5 +1,5 @@
-//! YAML as Argo reads it: anchors, merge keys, several documents, and YAML 1.1's plain scalars, in which an unquoted
-//! `n`, `yes` or `off` is a boolean. A key that stands twice is refused.
+//! YAML as Argo reads it: anchors, merge keys, several documents, and YAML 1.1's plain scalars, in
+//! which an unquoted `n`, `yes` or `off` is a boolean. A key that stands twice is refused.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,8 +52,9 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Where a value and its parts stand in the file. A field stands where its key does; an alias stands where it is
-/// written and its parts where the anchor has them, as do fields that `<<` brings in.
+/// Where a value and its parts stand in the file. A field stands where its key does; an alias
+/// stands where it is written and its parts where the anchor has them, as do fields that `<<`
+/// brings in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {
     line: usize,
@@ -65,8 +66,8 @@ pub(crate) struct Marks {
 type Parts = BTreeMap<String, Arc<Marks>>;
 
 impl Marks {
-    /// Line and column, from 1, of what `path` names, such as `.spec.templates[0].container`; of the deepest part that
-    /// is there when the rest of the path is not.
+    /// Line and column, from 1, of what `path` names, such as `.spec.templates[0].container`; of
+    /// the deepest part that is there when the rest of the path is not.
     pub(crate) fn find(&self, path: &str) -> (usize, usize) {
         let within = |part: &str| {
             path.strip_prefix(part)

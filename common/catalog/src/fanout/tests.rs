@@ -275,7 +275,8 @@ async fn marks_of_groups_that_another_workflow_cut_do_not_count() {
         plan.map(&step, &store, whole, of_size(&store, 1))
             .await
             .unwrap();
-        // Another version of the program writes objects of other sizes; some of its groups are too small for a mark.
+        // Another version of the program writes objects of other sizes; some of its groups are too
+        // small for a mark.
         let other = step.refreshing().in_workflow("another");
         let (_, groups) = plan.write(&store, parallelism).await.unwrap();
         let groups: Vec<String> = serde_json::from_str(&groups).unwrap();

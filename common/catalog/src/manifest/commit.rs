@@ -95,11 +95,11 @@ async fn missing<M: Manifest>(store: &Store, manifest: &M) -> Result<Option<Stri
         .map(|place| objects[place].0.to_owned()))
 }
 
-/// Commits a manifest: the last put of a step. Gives what stands there afterwards, and whether that was committed by
-/// somebody else.
+/// Commits a manifest: the last put of a step. Gives what stands there afterwards, and whether that
+/// was committed by somebody else.
 ///
-/// The first to come wins; who loses with the same fingerprint gives the winner's. A refresh, or a manifest whose
-/// objects were lost, is replaced and keeps its `created_at`.
+/// The first to come wins; who loses with the same fingerprint gives the winner's. A refresh, or a
+/// manifest whose objects were lost, is replaced and keeps its `created_at`.
 pub async fn commit<M: Manifest>(
     store: &Store,
     key: &str,

@@ -25,8 +25,8 @@ pub(crate) struct Rows<'a> {
     pub(crate) join: &'a str,
     /// What the rows fulfil, besides being of the model name.
     pub(crate) condition: &'a str,
-    /// The target and an expression of the label that takes its place. Then the label alone is counted: off as it is, and
-    /// on as it becomes.
+    /// The target and an expression of the label that takes its place. Then the label alone is
+    /// counted: off as it is, and on as it becomes.
     pub(crate) relabel: Option<(&'a str, &'a str)>,
 }
 

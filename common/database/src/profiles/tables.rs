@@ -284,7 +284,8 @@ pub(super) async fn profiles(
         .collect()
 }
 
-/// The profile in columns 1 to 7 of a row, as [`NUMBERS`] names them; `None` when a person has made it unreadable.
+/// The profile in columns 1 to 7 of a row, as [`NUMBERS`] names them; `None` when a person has made
+/// it unreadable.
 pub(crate) fn profile(row: &Row, baseline: &Baseline) -> Result<Option<Profile>, Trouble> {
     let numbers = |index: usize| get::<Vec<i64>>(row, index);
     let (unscored, sums, squares) = (numbers(4)?, numbers(5)?, numbers(6)?);

@@ -157,7 +157,8 @@ async fn columns_that_other_versions_lack_do_not_matter() {
         .await
         .unwrap();
     home.psql("ALTER TABLE predictions DROP COLUMN flag");
-    // The row of the dropped feature is unknown now, and was not when it was counted: the day is counted anew.
+    // The row of the dropped feature is unknown now, and was not when it was counted: the day is
+    // counted anew.
     let mut other = (*baseline(0.5, "Etc/UTC")).clone();
     other.features.truncate(1);
     home.baseline = Some(std::sync::Arc::new(other));

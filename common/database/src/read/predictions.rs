@@ -39,7 +39,8 @@ pub struct Unusable {
     pub column: String,
     /// Its type, as Postgres shows it.
     pub sql_type: String,
-    /// What a value may be, such as `2025-01-31`; `None` where the type is one by which nothing is looked up.
+    /// What a value may be, such as `2025-01-31`; `None` where the type is one by which nothing is
+    /// looked up.
     pub such_as: Option<&'static str>,
 }
 
@@ -51,9 +52,10 @@ struct Column {
 }
 
 impl Reader {
-    /// The predictions of a key: values of its columns in order, of which the first one is needed; one that is `None` may be
-    /// anything. A time may be a date, which stands for all of it, in UTC. Of the table of that name, else of the first one.
-    /// `None` when there is no such table, or none with a key.
+    /// The predictions of a key: values of its columns in order, of which the first one is needed;
+    /// one that is `None` may be anything. A time may be a date, which stands for all of it, in
+    /// UTC. Of the table of that name, else of the first one. `None` when there is no such
+    /// table, or none with a key.
     pub async fn predictions(
         &self,
         table: Option<&str>,

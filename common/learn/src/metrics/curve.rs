@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Confusion;
 
-/// A curve moves on by at least this share of either class from one point to the next, unless ties make it jump.
+/// A curve moves on by at least this share of either class from one point to the next, unless ties
+/// make it jump.
 const STEPS: u64 = 100;
 
 /// What is predicted positive from one threshold on.
@@ -18,8 +19,8 @@ pub struct CurvePoint {
     pub false_positives: u64,
 }
 
-/// The ROC and precision-recall curves of rows sorted by score, HIGHEST first, in about 200 of their points, and the rows at
-/// given thresholds. Constant memory; every point is exact.
+/// The ROC and precision-recall curves of rows sorted by score, HIGHEST first, in about 200 of
+/// their points, and the rows at given thresholds. Constant memory; every point is exact.
 #[derive(Clone, Debug)]
 pub struct Curve {
     positives: u64,
@@ -90,8 +91,8 @@ impl Curve {
         }
     }
 
-    /// The points of the curves, from the highest threshold on, and the rows at each of the thresholds asked for, from the
-    /// lowest on.
+    /// The points of the curves, from the highest threshold on, and the rows at each of the
+    /// thresholds asked for, from the lowest on.
     pub fn finish(mut self) -> (Vec<CurvePoint>, Vec<CurvePoint>) {
         self.close();
         let rest = self.thresholds[self.reached..].iter();

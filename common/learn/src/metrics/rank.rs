@@ -7,7 +7,8 @@ use crate::model::sum::Sum;
 /// How well the scores rank positives before negatives. Both are `None` when only one class occurs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RankMetrics {
-    /// Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
+    /// Area under the ROC curve: the chance that a positive scores above a negative, ties counting
+    /// half.
     pub roc_auc: Option<f64>,
     /// Average precision, the step-wise area under the precision-recall curve.
     pub pr_auc: Option<f64>,
@@ -36,7 +37,8 @@ pub enum RankError {
     },
 }
 
-/// ROC AUC and average precision of (score, is positive) rows sorted by score, HIGHEST first; equal scores in any order.
+/// ROC AUC and average precision of (score, is positive) rows sorted by score, HIGHEST first; equal
+/// scores in any order.
 ///
 /// # Errors
 /// Those of [`RankError`], and the first error of the iterator.
@@ -51,7 +53,8 @@ pub fn rank_metrics<E: From<RankError>>(
     Ok(ranking.metrics())
 }
 
-/// What [`rank_metrics`] counts, row by row: several of them share one sorted pass, such as one for each day.
+/// What [`rank_metrics`] counts, row by row: several of them share one sorted pass, such as one for
+/// each day.
 ///
 /// Constant memory. The area is counted in whole numbers and divided once, so it is exact.
 #[derive(Clone, Debug, Default)]
@@ -114,7 +117,8 @@ struct Tie {
 struct Ranks {
     positives: u64,
     negatives: u64,
-    /// Twice the pairs of a positive above a negative, ties counted once. 10^10 rows would overflow 64 bits.
+    /// Twice the pairs of a positive above a negative, ties counted once. 10^10 rows would
+    /// overflow 64 bits.
     twice_pairs: u128,
     precision: Sum,
 }

@@ -21,8 +21,8 @@ pub enum ClassWeight {
 
 /// What to minimise and when to stop.
 ///
-/// The objective is scikit-learn's: sum of weight * log loss + |coefficients|^2 / (2 C), on raw features, with a free
-/// intercept.
+/// The objective is scikit-learn's: sum of weight * log loss + |coefficients|^2 / (2 C), on raw
+/// features, with a free intercept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FitOptions {
     /// Inverse strength of the penalty; positive.

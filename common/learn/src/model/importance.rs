@@ -21,11 +21,12 @@ pub struct Importance {
     pub std: f64,
     /// |coefficient| * std: change of the log odds over one standard deviation. Comparable between features.
     pub importance: f64,
-    /// Variance inflation factor: 1 for a feature that others tell nothing about. `None` when it is constant, or a
-    /// combination of others.
+    /// Variance inflation factor: 1 for a feature that others tell nothing about. `None` when it
+    /// is constant, or a combination of others.
     pub vif: Option<f64>,
-    /// Features of which this one is a combination, or which together with it make up another one. Where this is not empty
-    /// the coefficient alone means nothing: only the sum of effects over the group does.
+    /// Features of which this one is a combination, or which together with it make up another one.
+    /// Where this is not empty the coefficient alone means nothing: only the sum of effects
+    /// over the group does.
     pub collinear_with: Vec<String>,
 }
 
@@ -70,9 +71,10 @@ struct Dependence {
 }
 
 impl Dependence {
-    /// Sweeps the correlation matrix feature by feature (Goodnight 1979). What is left on the diagonal of a feature that is
-    /// not swept is its variance that the swept ones do not explain, and its row holds the weights of the explanation. What
-    /// stands on the diagonal of a swept one is its inflation factor.
+    /// Sweeps the correlation matrix feature by feature (Goodnight 1979). What is left on the
+    /// diagonal of a feature that is not swept is its variance that the swept ones do not
+    /// explain, and its row holds the weights of the explanation. What stands on the diagonal
+    /// of a swept one is its inflation factor.
     fn of(moments: &Moments) -> Self {
         let p = moments.features().len();
         let varies: Vec<usize> = (0..p)

@@ -3,24 +3,26 @@
 //! The platform's `exp` is a call per row, and its last bit differs between C libraries.
 //! This one is plain arithmetic: the same bits on every machine, and several rows per instruction.
 
-/// 1.5 * 2^52: adding it leaves the nearest integer in the low bits of the mantissa. The exponent bias is added with it,
-/// so that these bits, shifted, are the power of two itself.
+/// 1.5 * 2^52: adding it leaves the nearest integer in the low bits of the mantissa. The exponent
+/// bias is added with it, so that these bits, shifted, are the power of two itself.
 const ROUND: f64 = 6_755_399_441_055_744.0 + 1023.0;
-/// ln 2 in two parts; the first has 11 zero bits at its end, so that its product with an exponent is exact.
+/// ln 2 in two parts; the first has 11 zero bits at its end, so that its product with an exponent
+/// is exact.
 const LN_2_HIGH: f64 = f64::from_bits(0x3FE6_2E42_FEFA_3800);
 const LN_2_LOW: f64 = f64::from_bits(0x3D2E_F357_93C7_6730);
 /// Below this the result would be subnormal; the logistic function is the same to the last bit.
 const LOWEST: f64 = -708.0;
 
-/// e^x for x <= 0, within two units in the last place; 3e-308 below -708. NaN gives an unspecified finite number:
-/// callers refuse NaN beforehand.
+/// e^x for x <= 0, within two units in the last place; 3e-308 below -708. NaN gives an unspecified
+/// finite number: callers refuse NaN beforehand.
 #[inline(always)]
 pub(super) fn exp_of_negative(x: f64) -> f64 {
     let x = if x > LOWEST { x } else { LOWEST };
     let shifted = x * std::f64::consts::LOG2_E + ROUND;
     let exponent = shifted - ROUND;
     let r = (x - exponent * LN_2_HIGH) - exponent * LN_2_LOW;
-    // Taylor's series on |r| <= ln 2 / 2: the first term left out is 4e-18. Grouped (Estrin) to shorten the chain.
+    // Taylor's series on |r| <= ln 2 / 2: the first term left out is 4e-18. Grouped (Estrin) to
+    // shorten the chain.
     let r2 = r * r;
     let r4 = r2 * r2;
     let low = (1.0 / 2.0 + r * (1.0 / 6.0)) + r2 * (1.0 / 24.0 + r * (1.0 / 120.0));

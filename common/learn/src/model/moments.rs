@@ -1,4 +1,5 @@
-//! What a first pass over the rows must know: counts, means, spreads and co-moments of the features.
+//! What a first pass over the rows must know: counts, means, spreads and co-moments of the
+//! features.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +8,8 @@ const BLOCK: usize = 256;
 
 /// Counts per class, and mean, range and co-moments of every feature, from one pass; mergeable.
 ///
-/// Co-moments are kept as sums of products around the mean (Chan, Golub and LeVeque 1979), which does not cancel as sums
-/// of squares do. Merging parts in the same order gives the same bits.
+/// Co-moments are kept as sums of products around the mean (Chan, Golub and LeVeque 1979), which
+/// does not cancel as sums of squares do. Merging parts in the same order gives the same bits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     features: Vec<String>,
@@ -63,7 +64,8 @@ impl Moments {
     /// Adds rows: `x` is row-major, `y.len()` rows of one value per feature; `y` is 0 or 1.
     ///
     /// # Errors
-    /// The first row that is not finite or has another label, by feature and position. Nothing is added then.
+    /// The first row that is not finite or has another label, by feature and position. Nothing is
+    /// added then.
     ///
     /// # Panics
     /// When `x` is not `y.len()` rows long: a bug of the caller.
@@ -132,7 +134,8 @@ impl Moments {
             column[rows..].fill(0.0);
             shift[j] = mean - self.mean[j];
         }
-        // The mean of centred values is not exactly zero; the deviation is far below the rounding of the sums.
+        // The mean of centred values is not exactly zero; the deviation is far below the rounding
+        // of the sums.
         let mut block = vec![0.0; p * p];
         for i in 0..p {
             for j in i..p {
@@ -172,7 +175,8 @@ impl Moments {
         self.combine(before, added, &shift, &other.co_moments);
     }
 
-    /// Adds the co-moments of `added` rows whose means lie `shift` from ours; reads the upper triangle only.
+    /// Adds the co-moments of `added` rows whose means lie `shift` from ours; reads the upper
+    /// triangle only.
     fn combine(&mut self, before: f64, added: f64, shift: &[f64], co_moments: &[f64]) {
         let p = shift.len();
         let share = added / (before + added);

@@ -5,12 +5,12 @@ use super::math::exp_of_negative;
 use super::moments::{dot, fold};
 use super::sum::Sum;
 
-/// Rows that are worked on together: their columns stay in the first-level cache, and a product of this many factors
-/// between 1 and 2 cannot overflow.
+/// Rows that are worked on together: their columns stay in the first-level cache, and a product of
+/// this many factors between 1 and 2 cannot overflow.
 const BLOCK: usize = 256;
 
-/// Sums over rows at one [`Beta`]: weighted log loss, its gradient and Hessian. Mergeable; the same rows in the same calls
-/// and merges give the same bits on every machine.
+/// Sums over rows at one [`Beta`]: weighted log loss, its gradient and Hessian. Mergeable; the same
+/// rows in the same calls and merges give the same bits on every machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewtonSums {
     p: usize,
@@ -46,9 +46,9 @@ impl NewtonSums {
         }
     }
 
-    /// Adds rows: `x` is row-major, `y.len()` rows of p finite values; `y` is 0 or 1, any other label counts as 1.
-    /// Values that are not finite make the sums so, and [`fit`](super::fit()) refuses them.
-    /// Calls of a few thousand rows are fastest.
+    /// Adds rows: `x` is row-major, `y.len()` rows of p finite values; `y` is 0 or 1, any other
+    /// label counts as 1. Values that are not finite make the sums so, and
+    /// [`fit`](super::fit()) refuses them. Calls of a few thousand rows are fastest.
     ///
     /// # Panics
     /// When `beta` or `x` does not have p features: a bug of the caller.

@@ -1,7 +1,7 @@
 //! A sum that keeps its rounding error.
 
-/// Neumaier's compensated sum: the error does not grow with the number of terms, so that billions of rows and any
-/// number of merged parts add up to the same sixteen digits.
+/// Neumaier's compensated sum: the error does not grow with the number of terms, so that billions
+/// of rows and any number of merged parts add up to the same sixteen digits.
 ///
 /// A term that is not finite makes the value not finite, as in a plain sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,7 +31,8 @@ impl Sum {
 
     /// The sum, rounded once.
     pub(crate) fn value(&self) -> f64 {
-        // An overflow leaves infinity in one part and NaN in the other: the plain total says which it was.
+        // An overflow leaves infinity in one part and NaN in the other: the plain total says which
+        // it was.
         if self.total.is_finite() {
             self.total + self.lost
         } else {

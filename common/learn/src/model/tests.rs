@@ -1,4 +1,5 @@
-//! The fit against scikit-learn: the fixtures and the scripts that made them are in `tests/fixtures`.
+//! The fit against scikit-learn: the fixtures and the scripts that made them are in
+//! `tests/fixtures`.
 
 mod file;
 mod kept;
@@ -182,7 +183,8 @@ fn coefficients_equal_those_of_scikit_learn() {
         let what = |j: usize| format!("{}, coefficient {j}", case.name);
         for (j, &ours) in model.coefficients.iter().enumerate() {
             assert_close(ours, case.exact_coefficients[j], 1e-9, &what(j));
-            // Where ours is exactly 0, for a constant feature, scikit-learn's rounding leaves 6e-15.
+            // Where ours is exactly 0, for a constant feature, scikit-learn's rounding leaves
+            // 6e-15.
             if case.scikit_learn_converges && ours != 0.0 {
                 assert_close(ours, case.coefficients[j], 1e-6, &what(j));
             }

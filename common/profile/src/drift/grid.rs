@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Below 2^-6 from the centre buckets have the constant width 2^-13; beyond, each octave has this many.
+/// Below 2^-6 from the centre buckets have the constant width 2^-13; beyond, each octave has this
+/// many.
 const PER_OCTAVE: u32 = 128;
 /// Bits of the mantissa that do not tell buckets apart.
 const DROPPED_BITS: u32 = 52 - PER_OCTAVE.ilog2();
@@ -52,8 +53,9 @@ pub struct GridMismatch {
 }
 
 impl Grid {
-    /// A grid around the reference's mean, in units of its standard deviation. A scale that is not a positive number (a
-    /// constant or empty reference) becomes 1; a centre that is not finite becomes 0.
+    /// A grid around the reference's mean, in units of its standard deviation. A scale that is not
+    /// a positive number (a constant or empty reference) becomes 1; a centre that is not finite
+    /// becomes 0.
     pub fn new(center: f64, scale: f64) -> Self {
         Self {
             center: if center.is_finite() { center } else { 0.0 },
@@ -90,7 +92,8 @@ impl Grid {
         }
     }
 
-    /// Bucket of a finite value, from -[`OVERFLOW`] - 1 to [`OVERFLOW`]. A larger value never has a smaller bucket.
+    /// Bucket of a finite value, from -[`OVERFLOW`] - 1 to [`OVERFLOW`]. A larger value never has a
+    /// smaller bucket.
     #[inline]
     pub(super) fn bucket(&self, value: f64) -> i32 {
         let z = (value - self.center) * (1.0 / self.scale);

@@ -1,8 +1,9 @@
 //! What the grid of a reference can't tell apart.
 //!
-//! Buckets follow the mean and the standard deviation of the training data. A value that lies far out widens both, until
-//! most of the rows share a bucket and may move within it unseen. A column that repeats one value fills a bucket too, and
-//! hides nothing: the two are told apart by the values that come.
+//! Buckets follow the mean and the standard deviation of the training data. A value that lies far
+//! out widens both, until most of the rows share a bucket and may move within it unseen. A column
+//! that repeats one value fills a bucket too, and hides nothing: the two are told apart by the
+//! values that come.
 
 use super::grid::Grid;
 use super::profile::Profile;
@@ -14,7 +15,8 @@ const REPEATED: f64 = 0.9;
 /// From this share of the training data on a column can't be judged.
 pub const MOST_HIDDEN: f64 = 0.25;
 
-/// Counts, beside a profile, what tells repeated values from hidden ones. It is the same in any order of rows.
+/// Counts, beside a profile, what tells repeated values from hidden ones. It is the same in any
+/// order of rows.
 #[derive(Clone, Debug)]
 pub struct Hidden {
     grid: Grid,
@@ -117,7 +119,8 @@ fn few(grid: Grid, values: &[(f64, u64)], bucket: i32) -> Option<Vec<(f64, u64)>
     (within.len() > 1).then_some(within)
 }
 
-/// Values that columns repeat: the ends of the range, and the roundest number of a bucket, such as 0 or 1000.
+/// Values that columns repeat: the ends of the range, and the roundest number of a bucket, such as
+/// 0 or 1000.
 fn candidates(reference: &Profile, bucket: i32) -> Vec<(f64, u64)> {
     let grid = reference.grid();
     let ends = reference.min().into_iter().chain(reference.max());

@@ -8,13 +8,14 @@ use super::profile::Profile;
 /// Kolmogorov and Smirnov's distance of two samples' finite values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ks {
-    /// Largest difference of the two cumulative shares at the cuts of the grid; the true one is not smaller.
+    /// Largest difference of the two cumulative shares at the cuts of the grid; the true one is
+    /// not smaller.
     pub statistic: f64,
-    /// How much larger the true statistic can be: what a bucket might hide. At most the largest share of a bucket, and 0
-    /// where both columns have at most 64 distinct values.
+    /// How much larger the true statistic can be: what a bucket might hide. At most the largest
+    /// share of a bucket, and 0 where both columns have at most 64 distinct values.
     pub error_bound: f64,
-    /// Asymptotic two-sided p-value, with Stephens' correction. With many rows any difference is significant: show it, but
-    /// never decide by it.
+    /// Asymptotic two-sided p-value, with Stephens' correction. With many rows any difference is
+    /// significant: show it, but never decide by it.
     pub p_value: f64,
 }
 
@@ -44,7 +45,8 @@ pub fn ks(reference: &Profile, current: &Profile) -> Result<Option<Ks>, GridMism
 }
 
 impl Ks {
-    /// Of finite values that were counted in the same cells, in their order. `None` when either side has none.
+    /// Of finite values that were counted in the same cells, in their order. `None` when either
+    /// side has none.
     pub fn of_cells(reference: &[u64], current: &[u64]) -> Option<Self> {
         let (n, m) = (
             reference.iter().sum::<u64>() as f64,
@@ -66,8 +68,8 @@ impl Ks {
     }
 }
 
-/// Largest difference of the cumulative shares after each key, and the largest that could lie within one: between its ends
-/// one side may have all of its rows before the other has any.
+/// Largest difference of the cumulative shares after each key, and the largest that could lie
+/// within one: between its ends one side may have all of its rows before the other has any.
 fn distance<K: Copy>(
     a: impl Iterator<Item = (K, u64)>,
     b: impl Iterator<Item = (K, u64)>,
@@ -96,7 +98,8 @@ fn distance<K: Copy>(
     (statistic, largest)
 }
 
-/// Kolmogorov's limit distribution at a statistic that is corrected for finite samples (Stephens 1970).
+/// Kolmogorov's limit distribution at a statistic that is corrected for finite samples (Stephens
+/// 1970).
 pub(super) fn p_value(statistic: f64, n: f64, m: f64) -> f64 {
     let root = (n * m / (n + m)).sqrt();
     let x = (root + 0.12 + 0.11 / root) * statistic;

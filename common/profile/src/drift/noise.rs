@@ -3,14 +3,16 @@
 /// How often chance may exceed a noise floor, in all comparisons together.
 pub const FALSE_ALARMS: f64 = 0.001;
 
-/// Degrees of freedom that an index can have: one cell for each of 64 distinct values, and four beside them.
+/// Degrees of freedom that an index can have: one cell for each of 64 distinct values, and four
+/// beside them.
 const FREEDOMS: usize = 68;
 
 /// What an index of undrifted data stays below.
 ///
-/// With k buckets, n and m rows, such an index is about chi-square with k - 1 degrees of freedom, times 1/n + 1/m. Of many
-/// indices that are looked at together some are large by chance, so each one gets its part of [`FALSE_ALARMS`] alone
-/// (Bonferroni): without drift, any of them exceeds its floor in one of 1000 reports, whatever their number.
+/// With k buckets, n and m rows, such an index is about chi-square with k - 1 degrees of freedom,
+/// times 1/n + 1/m. Of many indices that are looked at together some are large by chance, so each
+/// one gets its part of [`FALSE_ALARMS`] alone (Bonferroni): without drift, any of them exceeds its
+/// floor in one of 1000 reports, whatever their number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoiseFloor {
     quantiles: [f64; FREEDOMS],
@@ -25,7 +27,8 @@ impl NoiseFloor {
         }
     }
 
-    /// The floor of an index of `buckets` buckets, `n` rows of the reference and `m` of the current data.
+    /// The floor of an index of `buckets` buckets, `n` rows of the reference and `m` of the current
+    /// data.
     pub fn at(&self, buckets: usize, n: u64, m: u64) -> f64 {
         let freedom = buckets.saturating_sub(1).min(FREEDOMS - 1);
         self.quantiles[freedom] * (1.0 / n as f64 + 1.0 / m as f64)

@@ -4,16 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use super::grid::{Grid, GridMismatch, OVERFLOW};
 
-/// Values are gathered in groups of this many, so that their mean is subtracted before they are squared.
+/// Values are gathered in groups of this many, so that their mean is subtracted before they are
+/// squared.
 const BLOCK: usize = 256;
-/// Up to this many distinct values are counted one by one: flags, grades and small counts are profiled exactly.
+/// Up to this many distinct values are counted one by one: flags, grades and small counts are
+/// profiled exactly.
 const DISTINCT: usize = 64;
 const BUCKETS: usize = 2 * (OVERFLOW as usize + 1);
 
 /// A mergeable profile of one numeric column: counts on a [`Grid`], nulls, range and moments.
 ///
-/// Counts and range do not depend on the order of adding and merging. Mean and variance do by their last bits: merge in a
-/// fixed order. About 55 kB in memory at any number of rows; JSON holds the filled buckets only.
+/// Counts and range do not depend on the order of adding and merging. Mean and variance do by their
+/// last bits: merge in a fixed order. About 55 kB in memory at any number of rows; JSON holds the
+/// filled buckets only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "File", into = "File")]
 pub struct Profile {
@@ -30,7 +33,8 @@ pub struct Profile {
     shift: f64,
     /// Sum of squared distances from the mean.
     squares: f64,
-    /// Every distinct value with its count, ascending; `None` once there were more than [`DISTINCT`].
+    /// Every distinct value with its count, ascending; `None` once there were more than
+    /// [`DISTINCT`].
     values: Option<Vec<(f64, u64)>>,
 }
 
@@ -222,7 +226,8 @@ impl Profile {
         (self.count > 0 && mean.is_finite()).then_some(mean)
     }
 
-    /// Population variance of the finite values, exactly 0 for a constant; `None` without any, or when it overflows.
+    /// Population variance of the finite values, exactly 0 for a constant; `None` without any, or
+    /// when it overflows.
     pub fn variance(&self) -> Option<f64> {
         let variance = if self.min == self.max {
             0.0
@@ -242,8 +247,9 @@ impl Profile {
         self.values.as_deref()
     }
 
-    /// The value below which a share `q` of the finite values lies: exact for few distinct values, else interpolated within
-    /// a bucket. `None` without values, or when `q` is not from 0 to 1.
+    /// The value below which a share `q` of the finite values lies: exact for few distinct values,
+    /// else interpolated within a bucket. `None` without values, or when `q` is not from 0 to
+    /// 1.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         if self.count == 0 || !(0.0..=1.0).contains(&q) {
             return None;
@@ -268,8 +274,8 @@ impl Profile {
         Some(self.max)
     }
 
-    /// Values that cut the finite values into ten parts as equal as the buckets allow. Fewer than nine where values repeat,
-    /// none for a constant.
+    /// Values that cut the finite values into ten parts as equal as the buckets allow. Fewer than
+    /// nine where values repeat, none for a constant.
     pub fn edges_of_deciles(&self) -> Vec<f64> {
         self.decile_cuts()
             .into_iter()
@@ -277,9 +283,9 @@ impl Profile {
             .collect()
     }
 
-    /// Values that cut the finite values into cells at the given shares, in thousandths, as near as the buckets allow; the
-    /// same value may not come twice, so there may be fewer. Of few distinct values every one has a cell of its own. A cut
-    /// belongs to the cell above it.
+    /// Values that cut the finite values into cells at the given shares, in thousandths, as near as
+    /// the buckets allow; the same value may not come twice, so there may be fewer. Of few
+    /// distinct values every one has a cell of its own. A cut belongs to the cell above it.
     pub fn cuts(&self, thousandths: &[u16]) -> Vec<f64> {
         let cuts = match self.values {
             Some(_) => self.value_cuts(),
@@ -297,8 +303,9 @@ impl Profile {
             .collect()
     }
 
-    /// Finite values below the first of ascending `cuts`, between each two, and from the last on. Each bucket counts in the
-    /// cell of its middle, which is exact where the cuts are those of [`Profile::cuts`] or values are few.
+    /// Finite values below the first of ascending `cuts`, between each two, and from the last on.
+    /// Each bucket counts in the cell of its middle, which is exact where the cuts are those of
+    /// [`Profile::cuts`] or values are few.
     pub fn counts(&self, cuts: &[f64]) -> Vec<u64> {
         let mut counts = vec![0; cuts.len() + 1];
         for (value, count) in self.points() {
@@ -312,7 +319,8 @@ impl Profile {
         self.cuts_at(&[1, 2, 3, 4, 5, 6, 7, 8, 9], 10)
     }
 
-    /// Buckets in which the second and later of few distinct values lie: each has a cell of its own.
+    /// Buckets in which the second and later of few distinct values lie: each has a cell of its
+    /// own.
     pub(super) fn value_cuts(&self) -> Vec<i32> {
         self.gaps().into_iter().map(|(_, cut)| cut).collect()
     }
@@ -337,8 +345,9 @@ impl Profile {
         cuts
     }
 
-    /// Between each two filled buckets that follow each other: values below, and the bucket of the cut. It lies in the
-    /// middle of the gap, so that noise around repeated values stays on its side.
+    /// Between each two filled buckets that follow each other: values below, and the bucket of the
+    /// cut. It lies in the middle of the gap, so that noise around repeated values stays on its
+    /// side.
     fn gaps(&self) -> Vec<(u64, i32)> {
         let filled: Vec<(i32, u64)> = self.filled().collect();
         let mut below = 0;
@@ -351,7 +360,8 @@ impl Profile {
             .collect()
     }
 
-    /// Distinct values where they are few, else the middles of the filled buckets, with their counts.
+    /// Distinct values where they are few, else the middles of the filled buckets, with their
+    /// counts.
     fn points(&self) -> Vec<(f64, u64)> {
         match &self.values {
             Some(values) => values.clone(),
@@ -365,8 +375,8 @@ impl Profile {
         }
     }
 
-    /// `bins` ranges of equal width over all finite values, for a chart. A constant is one bin of no width. Empty without
-    /// values or bins.
+    /// `bins` ranges of equal width over all finite values, for a chart. A constant is one bin of
+    /// no width. Empty without values or bins.
     pub fn histogram(&self, bins: usize) -> Vec<HistogramBin> {
         match (self.min(), self.max()) {
             (Some(min), Some(max)) => self.histogram_between(min, max, bins),
@@ -374,8 +384,9 @@ impl Profile {
         }
     }
 
-    /// `bins` ranges of equal width from `lower` to `upper`: two profiles over the same range make one chart. Values
-    /// outside are left out. Each bucket counts in the bin of its middle; few distinct values are counted exactly.
+    /// `bins` ranges of equal width from `lower` to `upper`: two profiles over the same range make
+    /// one chart. Values outside are left out. Each bucket counts in the bin of its middle; few
+    /// distinct values are counted exactly.
     pub fn histogram_between(&self, lower: f64, upper: f64, bins: usize) -> Vec<HistogramBin> {
         let inside = |value: f64| (lower..=upper).contains(&value);
         let points = self.points();

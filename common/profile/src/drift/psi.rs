@@ -6,11 +6,12 @@ use super::grid::{Grid, GridMismatch, OVERFLOW};
 use super::noise::NoiseFloor;
 use super::profile::Profile;
 
-/// Shares below this count as this in PSI, on both sides: an empty bucket stays finite, and buckets that are rare on both
-/// sides stay silent.
+/// Shares below this count as this in PSI, on both sides: an empty bucket stays finite, and buckets
+/// that are rare on both sides stay silent.
 const SMALLEST_SHARE: f64 = 1e-4;
 
-/// Population stability index: sum over buckets of (current - reference) * ln(current / reference), in shares of all rows.
+/// Population stability index: sum over buckets of (current - reference) * ln(current / reference),
+/// in shares of all rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Psi {
     /// The index.
@@ -105,8 +106,8 @@ impl std::fmt::Display for Verdict {
 }
 
 impl Thresholds {
-    /// Judges an index of enough rows. It must reach a threshold and exceed the noise floor: a large index of few rows is
-    /// chance.
+    /// Judges an index of enough rows. It must reach a threshold and exceed the noise floor: a
+    /// large index of few rows is chance.
     pub fn judge(&self, psi: f64, noise_floor: f64) -> Verdict {
         if psi <= noise_floor {
             Verdict::Ok
@@ -120,7 +121,8 @@ impl Thresholds {
     }
 }
 
-/// Judges an index, as [`Thresholds::judge`] does. Few rows are insufficient data, and so is `None`, a side without rows.
+/// Judges an index, as [`Thresholds::judge`] does. Few rows are insufficient data, and so is
+/// `None`, a side without rows.
 pub fn verdict(psi: Option<&Psi>, thresholds: &Thresholds) -> Verdict {
     match psi {
         Some(psi) if psi.reference_rows.min(psi.current_rows) >= thresholds.min_rows => {
@@ -130,8 +132,9 @@ pub fn verdict(psi: Option<&Psi>, thresholds: &Thresholds) -> Verdict {
     }
 }
 
-/// Population stability index on the reference's deciles, or on its distinct values where they are at most 64, with buckets
-/// of their own for missing and infinite values and for values outside the reference's range. Shares below 0.0001 count as that. `None` when either side has no rows.
+/// Population stability index on the reference's deciles, or on its distinct values where they are
+/// at most 64, with buckets of their own for missing and infinite values and for values outside the
+/// reference's range. Shares below 0.0001 count as that. `None` when either side has no rows.
 ///
 /// # Errors
 /// When the profiles lie on different grids.
@@ -269,8 +272,8 @@ impl PsiBucket {
 }
 
 impl Psi {
-    /// The index of rows that were counted by bucket; what each one contributes is set here. `None` when either side has no
-    /// rows.
+    /// The index of rows that were counted by bucket; what each one contributes is set here. `None`
+    /// when either side has no rows.
     pub fn of(buckets: impl IntoIterator<Item = PsiBucket>, floor: &NoiseFloor) -> Option<Self> {
         let mut buckets: Vec<PsiBucket> = buckets
             .into_iter()
@@ -295,7 +298,8 @@ impl Psi {
         })
     }
 
-    /// Jensen and Shannon's distance of the shares by bucket, to the base 2: 0 for equal ones, 1 where no bucket is shared.
+    /// Jensen and Shannon's distance of the shares by bucket, to the base 2: 0 for equal ones, 1
+    /// where no bucket is shared.
     pub fn jensen_shannon(&self) -> f64 {
         let half = |share: f64, middle: f64| {
             if share > 0.0 {
@@ -332,8 +336,8 @@ impl Part {
     }
 }
 
-/// All finite values, cut at the ends and deciles of the reference, or between its values where these are few. A reference
-/// without finite values has one open range.
+/// All finite values, cut at the ends and deciles of the reference, or between its values where
+/// these are few. A reference without finite values has one open range.
 fn parts(reference: &Profile) -> Vec<Part> {
     let mut filled = reference.filled().map(|(bucket, _)| bucket);
     let Some(first) = filled.next() else {

@@ -182,7 +182,8 @@ fn psi_is_that_of_numpy_up_to_the_grid() {
         let (reference, current) = pair(&case.reference.values(), &case.current.values());
         let psi = psi_of(&reference, &current);
         if case.current.rows < 1000 {
-            // A single row on the other side of a cut shows; `psi_is_exact_on_its_own_edges` covers it.
+            // A single row on the other side of a cut shows; `psi_is_exact_on_its_own_edges` covers
+            // it.
             continue;
         }
         let tolerance = 0.06 * case.psi
@@ -194,7 +195,8 @@ fn psi_is_that_of_numpy_up_to_the_grid() {
             psi.value,
             case.psi
         );
-        // A bucket at the end of the range reaches a little beyond it, so a single row outside may count as inside.
+        // A bucket at the end of the range reaches a little beyond it, so a single row outside may
+        // count as inside.
         assert!(
             psi.buckets.len().abs_diff(case.psi_buckets) <= 2,
             "{}: {:?}",

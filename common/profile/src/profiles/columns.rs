@@ -8,9 +8,11 @@ use crate::reference::ScoreProfile;
 
 /// Sums are kept in units of 2^-50: as whole numbers they are the same in any order.
 pub const UNIT: f64 = (1_u64 << 50) as f64;
-/// Probabilities and their squares are kept in units of 2^-30, so that 8 * 10^9 rows of a day fit 63 bits.
+/// Probabilities and their squares are kept in units of 2^-30, so that 8 * 10^9 rows of a day fit
+/// 63 bits.
 const SCORE_UNIT: f64 = (1_u64 << 30) as f64;
-/// Farther from the centre, in units of the scale, values count as this far in sums; the grid of a reference ends there.
+/// Farther from the centre, in units of the scale, values count as this far in sums; the grid of a
+/// reference ends there.
 const FARTHEST: f64 = 1_048_576.0;
 /// Below it a square fits 63 bits in units of 2^-50.
 const SMALL_SQUARE: f64 = 4_096.0;
@@ -29,7 +31,8 @@ pub struct FeatureCounts {
     pub below: i64,
     /// Values above everything in the training data.
     pub above: i64,
-    /// Sum of z = (value - center) / scale over finite values, in units of [`UNIT`]; |z| counts as 2^20 at most.
+    /// Sum of z = (value - center) / scale over finite values, in units of [`UNIT`]; |z| counts as
+    /// 2^20 at most.
     pub sum: i128,
     /// Sum of the squares of z.
     pub squares: i128,
@@ -182,8 +185,8 @@ fn units(value: f64) -> i128 {
     }
 }
 
-/// What is counted of the probability of the positive class, apart for rows without a label, of the negative and of the
-/// positive class. Sums are in units of 2^-30.
+/// What is counted of the probability of the positive class, apart for rows without a label, of the
+/// negative and of the positive class. Sums are in units of 2^-30.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreCounts {

@@ -12,7 +12,8 @@ const MOST_IN_CELL: f64 = 0.5;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared {
     cuts: Vec<f64>,
-    /// The value of each cell, where training had few; empty where it had many; `None` where that is not known.
+    /// The value of each cell, where training had few; empty where it had many; `None` where that
+    /// is not known.
     values: Option<Vec<f64>>,
     low: Option<f64>,
     high: Option<f64>,
@@ -136,9 +137,9 @@ impl Side {
 }
 
 impl Compared {
-    /// Population stability index over the deciles of the training data, which are among the cuts, or over its values
-    /// where they are few: that of a report, but for values within a bucket of the training data's ends. `None` when a
-    /// side has no rows.
+    /// Population stability index over the deciles of the training data, which are among the cuts,
+    /// or over its values where they are few: that of a report, but for values within a bucket
+    /// of the training data's ends. `None` when a side has no rows.
     pub fn psi(&self, floor: &NoiseFloor) -> Option<Psi> {
         let edges = match self.few() {
             Some(_) => (0..self.cuts.len()).collect(),
@@ -168,7 +169,8 @@ impl Compared {
                 self.now.below,
             ),
         ];
-        // Cells from one decile up to before the next; what lies beyond the ends has buckets of its own.
+        // Cells from one decile up to before the next; what lies beyond the ends has buckets of its
+        // own.
         let last = edges.len();
         for part in 0..=last {
             let from = part.checked_sub(1).map_or(0, |before| edges[before] + 1);
@@ -204,7 +206,8 @@ impl Compared {
         Psi::of(buckets, floor)
     }
 
-    /// The cuts that are nearest to the deciles of the training data, ascending, each once, as a report chooses them.
+    /// The cuts that are nearest to the deciles of the training data, ascending, each once, as a
+    /// report chooses them.
     pub fn deciles(&self) -> Vec<usize> {
         let mut below = 0_u128;
         let sums: Vec<u128> = self
@@ -252,8 +255,8 @@ impl Compared {
             .filter(|_| self.then.exact && (self.now.exact || self.now.count() == 0))
     }
 
-    /// Share of the training data in a cell within which rows may have moved unseen: far values have taken nearly all
-    /// cells. A report tells more, because it reads the rows.
+    /// Share of the training data in a cell within which rows may have moved unseen: far values
+    /// have taken nearly all cells. A report tells more, because it reads the rows.
     pub fn hidden(&self) -> f64 {
         let many = self.values.as_ref().is_some_and(Vec::is_empty);
         let most = self.then.cells.iter().max().copied().unwrap_or(0);
@@ -276,8 +279,8 @@ impl Compared {
         })
     }
 
-    /// The median of a side: exact for the few values of training, else interpolated within its cell; `None` without
-    /// values.
+    /// The median of a side: exact for the few values of training, else interpolated within its
+    /// cell; `None` without values.
     pub fn median(&self, side: &Side) -> Option<f64> {
         let half = side.count() as f64 / 2.0;
         let mut below = 0.0;
@@ -295,8 +298,8 @@ impl Compared {
         None
     }
 
-    /// Both sides over bars of equal width between the ends of the training data, each cell spread evenly: for the eye.
-    /// Few values have a bar of no width each.
+    /// Both sides over bars of equal width between the ends of the training data, each cell spread
+    /// evenly: for the eye. Few values have a bar of no width each.
     pub fn bars(&self, bars: usize) -> Vec<Cell> {
         if let Some(values) = self.exact().filter(|values| values.len() <= bars) {
             let sides = self.then.cells.iter().zip(&self.now.cells);

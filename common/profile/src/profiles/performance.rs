@@ -13,7 +13,8 @@ pub struct Counts<'a> {
 /// How well scores rank positives before negatives, as far as cells tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranked {
-    /// Area under the ROC curve with the rows of a cell in no order, which is the middle of what it can be.
+    /// Area under the ROC curve with the rows of a cell in no order, which is the middle of what
+    /// it can be.
     pub roc_auc: f64,
     /// The true area differs by so much at most: half the share of pairs that share a cell.
     pub error_bound: f64,
@@ -32,7 +33,8 @@ pub struct Calibration {
     pub positives: i64,
     /// Mean of their scores, each counted as the middle of its cell; `None` without rows.
     pub mean_predicted: Option<f64>,
-    /// The true mean differs by so much at most: half the width of the cells, weighted by their rows.
+    /// The true mean differs by so much at most: half the width of the cells, weighted by their
+    /// rows.
     pub error_bound: f64,
 }
 
@@ -45,7 +47,8 @@ impl<'a> Counts<'a> {
         }
     }
 
-    /// Labelled and scored rows by label and prediction at a threshold, exactly; `None` when it is none of the cuts.
+    /// Labelled and scored rows by label and prediction at a threshold, exactly; `None` when it is
+    /// none of the cuts.
     pub fn confusion(&self, threshold: f64) -> Option<Confusion> {
         let from = self.cuts.iter().position(|cut| *cut == threshold)? + 1;
         let sum = |cells: &[i64]| cells.iter().sum::<i64>() as u64;
@@ -118,7 +121,8 @@ impl<'a> Counts<'a> {
         {
             let from = index.checked_sub(1).map_or(0.0, |below| self.cuts[below]);
             let to = self.cuts.get(index).copied().unwrap_or(1.0);
-            // The last range takes in a score of 1 too. Tenths are cuts, so a cell lies within one range.
+            // The last range takes in a score of 1 too. Tenths are cuts, so a cell lies within one
+            // range.
             if from < lower || (from >= upper && upper < 1.0) {
                 continue;
             }
@@ -135,7 +139,8 @@ impl<'a> Counts<'a> {
         range
     }
 
-    /// Mean squared error of the probability of labelled rows, but for the rounding of sums; `None` without such rows.
+    /// Mean squared error of the probability of labelled rows, but for the rounding of sums; `None`
+    /// without such rows.
     pub fn brier(&self) -> Option<f64> {
         let (negative, positive) = (&self.score.negative, &self.score.positive);
         let rows = negative.scored() + positive.scored();

@@ -70,7 +70,8 @@ pub(super) struct Shared {
     )]
     pub(super) cache: Cache,
 
-    /// Folder for output parameters, one small file each [default: /work/out, or a new temporary one where /work is none]
+    /// Folder for output parameters, one small file each [default: /work/out, or a new temporary
+    /// one where /work is none]
     #[arg(
         long,
         env = "ALAMEDA_OUT",
@@ -79,7 +80,8 @@ pub(super) struct Shared {
     )]
     pub(super) out: Option<PathBuf>,
 
-    /// Scratch folder for spilled data [default: /work, or the folder for temporary files where there is none]
+    /// Scratch folder for spilled data [default: /work, or the folder for temporary files where
+    /// there is none]
     #[arg(
         long,
         env = "ALAMEDA_WORK",
@@ -97,7 +99,8 @@ pub(super) struct Shared {
     )]
     pub(super) memory: Option<Bytes>,
 
-    /// Disk budget of the scratch folder, such as 10GiB [default: what is free on it, but for a twentieth]
+    /// Disk budget of the scratch folder, such as 10GiB [default: what is free on it, but for a
+    /// twentieth]
     #[arg(
         long,
         env = "ALAMEDA_DISK",
@@ -187,7 +190,8 @@ pub enum Cache {
     Refresh,
 }
 
-/// A text that is taken as it is, `{{` included: what a failed workflow tells of itself may quote anything.
+/// A text that is taken as it is, `{{` included: what a failed workflow tells of itself may quote
+/// anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verbatim(pub String);
 
@@ -249,8 +253,8 @@ fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Reads a command line as the contract says: `@FILE` values from files, empty values as not given, and nothing that
-/// still holds `{{`. Gives the verb's name too.
+/// Reads a command line as the contract says: `@FILE` values from files, empty values as not given,
+/// and nothing that still holds `{{`. Gives the verb's name too.
 pub(super) fn parse<V: Subcommand>(
     command: clap::Command,
     line: impl IntoIterator<Item = OsString>,

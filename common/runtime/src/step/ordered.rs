@@ -11,8 +11,8 @@ use super::workers::Workers;
 const AHEAD: usize = 8;
 
 impl Step {
-    /// Works on all items on blocking threads, at most [`Step::threads`] at the same time; gives the results in the
-    /// order of the items. The first error ends it.
+    /// Works on all items on blocking threads, at most [`Step::threads`] at the same time; gives
+    /// the results in the order of the items. The first error ends it.
     pub async fn each<T, R>(
         &self,
         items: impl IntoIterator<Item = T>,
@@ -31,8 +31,8 @@ impl Step {
         Ok(results)
     }
 
-    /// Works on all items as [`Step::each`] does, and takes in each result in the order of the items: results that are
-    /// taken in do not stay in memory.
+    /// Works on all items as [`Step::each`] does, and takes in each result in the order of the
+    /// items: results that are taken in do not stay in memory.
     pub async fn fold<T, R>(
         &self,
         items: impl IntoIterator<Item = T>,
@@ -47,8 +47,9 @@ impl Step {
             .await
     }
 
-    /// [`Step::fold`] with a limit to how many results are in memory, those that are being made and those that wait for
-    /// one before them. A thread that is done goes on to the next item meanwhile.
+    /// [`Step::fold`] with a limit to how many results are in memory, those that are being made and
+    /// those that wait for one before them. A thread that is done goes on to the next item
+    /// meanwhile.
     pub async fn fold_ahead<T, R>(
         &self,
         ahead: usize,
@@ -64,7 +65,8 @@ impl Step {
         let mut workers = Workers::new(self, work);
         let (mut waiting, mut next, mut failed) = (BTreeMap::new(), 0, false);
         loop {
-            // After a failure only what comes before it is of interest: the first error in order is the one to report.
+            // After a failure only what comes before it is of interest: the first error in order is
+            // the one to report.
             while !failed
                 && workers.busy < self.threads
                 && workers.busy + waiting.len() < ahead.max(1)

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::folders::{self, Out};
 
-/// What a verb gives to the workflow. A verb sets every parameter that it declares, also when it is empty.
+/// What a verb gives to the workflow. A verb sets every parameter that it declares, also when it is
+/// empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
     parameters: Vec<(&'static str, String)>,

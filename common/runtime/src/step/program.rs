@@ -165,7 +165,8 @@ pub(super) fn start<V: Subcommand>(
 }
 
 impl Step {
-    /// Runs the verb until it ends, or until SIGTERM and a time of grace in which it can close what it opened.
+    /// Runs the verb until it ends, or until SIGTERM and a time of grace in which it can close what
+    /// it opened.
     async fn stoppable(&self, run: impl Future<Output = Result<Outputs>>) -> Result<Outputs> {
         let mut terminated = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
         let mut interrupted = signal(SignalKind::interrupt()).context("listening for SIGINT")?;

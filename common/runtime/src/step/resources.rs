@@ -25,8 +25,9 @@ pub(super) fn memory_budget() -> u64 {
         .map_or(UNLIMITED, |limit| (limit as f64 * SHARE) as u64)
 }
 
-/// Bytes that scratch files may take: what is free on the folder's file system, but for a twentieth. A folder that is not
-/// there yet is looked up by what it will lie in; what can't be looked up has no limit.
+/// Bytes that scratch files may take: what is free on the folder's file system, but for a
+/// twentieth. A folder that is not there yet is looked up by what it will lie in; what can't be
+/// looked up has no limit.
 pub(super) fn disk_budget(folder: &Path) -> u64 {
     let free = folder.ancestors().find_map(|folder| {
         let folder = match folder.as_os_str().is_empty() {
@@ -39,7 +40,8 @@ pub(super) fn disk_budget(folder: &Path) -> u64 {
     free.map_or(u64::MAX, |free| free - free / 20)
 }
 
-/// A limit of cgroups; `None` when there is none: "max" in version 2, a number near 2^63 in version 1.
+/// A limit of cgroups; `None` when there is none: "max" in version 2, a number near 2^63 in version
+/// 1.
 fn limit(file: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     text.trim()

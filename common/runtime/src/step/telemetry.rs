@@ -46,7 +46,8 @@ pub(super) fn init(log: Log) {
     }
 }
 
-/// How to go on after SIGTERM, where nobody tries the step again by himself. On a terminal it is the runner's.
+/// How to go on after SIGTERM, where nobody tries the step again by himself. On a terminal it is
+/// the runner's.
 fn go_on(workflow: &str, terminal: bool) -> String {
     if terminal || workflow == MANUAL {
         return "run it again: finished work is reused".to_owned();
@@ -57,7 +58,8 @@ fn go_on(workflow: &str, terminal: bool) -> String {
     )
 }
 
-/// Tells why the step failed: to stderr, and to the file whose text Kubernetes and Argo show beside the exit code.
+/// Tells why the step failed: to stderr, and to the file whose text Kubernetes and Argo show beside
+/// the exit code.
 pub(super) fn report_failure(
     error: &anyhow::Error,
     exit_code: u8,

@@ -1,5 +1,5 @@
-//! Threads that work on items one after the other. A thread keeps some of the memory that it has given back: few threads
-//! for many items keep little.
+//! Threads that work on items one after the other. A thread keeps some of the memory that it has
+//! given back: few threads for many items keep little.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -51,7 +51,8 @@ where
         self.busy += 1;
     }
 
-    /// The next result that is there, with the number of its item. Only asked for while a worker is busy.
+    /// The next result that is there, with the number of its item. Only asked for while a worker is
+    /// busy.
     pub(super) async fn next(&mut self) -> (usize, Result<R>) {
         match self.done.1.recv().await {
             Some((worker, number, result)) => {

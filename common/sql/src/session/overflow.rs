@@ -1,4 +1,5 @@
-//! Whole numbers that leave their type end the query. DataFusion would wrap them around to another number in silence.
+//! Whole numbers that leave their type end the query. DataFusion would wrap them around to another
+//! number in silence.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Queries that select very many columns, planned some columns at a time.
 //!
-//! DataFusion compares the name of each selected column with those before it, as texts that it makes anew: 10,000
-//! columns take it ten seconds.
+//! DataFusion compares the name of each selected column with those before it, as texts that it
+//! makes anew: 10,000 columns take it ten seconds.
 
 use std::sync::Arc;
 
@@ -122,7 +122,8 @@ fn is_plain(options: &WildcardAdditionalOptions) -> bool {
         }
 }
 
-/// Whether a plan gives rows of a table and nothing else, so that what is selected of them does not change it.
+/// Whether a plan gives rows of a table and nothing else, so that what is selected of them does not
+/// change it.
 fn only_rows(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::TableScan(_) => true,

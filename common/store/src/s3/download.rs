@@ -127,8 +127,8 @@ impl Bucket {
 
     /// Reads an object, or a range of it, to its end; `None` when there is none.
     ///
-    /// What breaks off is taken up at the byte it broke off at. The budget limits how long nothing more may come, not how
-    /// long all of it may take.
+    /// What breaks off is taken up at the byte it broke off at. The budget limits how long nothing
+    /// more may come, not how long all of it may take.
     pub(super) async fn transfer<S: Sink>(
         &self,
         key: &str,
@@ -227,8 +227,8 @@ impl Bucket {
     }
 }
 
-/// Transfers that began anew because the object was another one: the budget limits how long that may go on, whatever
-/// comes in between.
+/// Transfers that began anew because the object was another one: the budget limits how long that
+/// may go on, whatever comes in between.
 struct Restarts {
     budget: Budget,
     since: Option<Instant>,
@@ -257,7 +257,8 @@ impl Restarts {
 }
 
 impl<S: Sink> Progress<S> {
-    /// Takes in what comes, to its end. The inner error says why it broke off; `None` that nothing came any more.
+    /// Takes in what comes, to its end. The inner error says why it broke off; `None` that nothing
+    /// came any more.
     async fn take(&mut self, answer: GetResult) -> Result<Result<(), Option<object_store::Error>>> {
         self.meta.get_or_insert_with(|| answer.meta.clone());
         let rest = self.rest.get_or_insert(answer.range.clone());

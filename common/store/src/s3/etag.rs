@@ -1,4 +1,5 @@
-//! The ETag that S3 gives to what is uploaded from here: by it a listing tells whether an object has the bytes of a file.
+//! The ETag that S3 gives to what is uploaded from here: by it a listing tells whether an object
+//! has the bytes of a file.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,8 +13,9 @@ use crate::digest::digits;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// The ETag of an object that was uploaded from a file: the MD5 digest of its bytes, and of the digests of its parts for a
-/// multipart upload. It says nothing where the bucket is encrypted by KMS, whose ETags are no digests.
+/// The ETag of an object that was uploaded from a file: the MD5 digest of its bytes, and of the
+/// digests of its parts for a multipart upload. It says nothing where the bucket is encrypted by
+/// KMS, whose ETags are no digests.
 pub(crate) fn etag_of(path: &Path, sizes: PartSizes) -> Result<String> {
     let mut file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut digests: Vec<[u8; 16]> = Vec::new();

@@ -1,5 +1,5 @@
-//! What S3 answers, seen before the client of `object_store` does: that keeps neither the status nor the code of a refusal
-//! where a caller can read them.
+//! What S3 answers, seen before the client of `object_store` does: that keeps neither the status
+//! nor the code of a refusal where a caller can read them.
 
 use std::fmt;
 use std::future::Future;
@@ -108,7 +108,8 @@ impl HttpService for Watched {
         Self: 'b,
     {
         Box::pin(async move {
-            // Completing an upload may fail after S3 has begun its answer with 200, and deleting is told key by key.
+            // Completing an upload may fail after S3 has begun its answer with 200, and deleting is
+            // told key by key.
             let may_fail_late = request.method().as_str() == "POST";
             // To the client any page is a listing of nothing.
             let lists = request

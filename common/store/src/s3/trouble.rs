@@ -1,4 +1,5 @@
-//! What a failed call to S3 means: whether it may heal, and what a person has to do where it does not.
+//! What a failed call to S3 means: whether it may heal, and what a person has to do where it does
+//! not.
 
 use object_store::client::HttpError;
 

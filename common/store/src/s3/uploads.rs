@@ -1,5 +1,5 @@
-//! Streaming writes to a bucket: one `PUT` for what is small, a multipart upload for the rest, and none of those left
-//! behind.
+//! Streaming writes to a bucket: one `PUT` for what is small, a multipart upload for the rest, and
+//! none of those left behind.
 
 mod leftovers;
 
@@ -21,14 +21,16 @@ use super::{Bucket, Outcome, SLOWEST_BYTES_PER_SECOND};
 use runtime::failure::Failure;
 use runtime::step::Close;
 
-/// Size of a part, and of what is written by a single `PUT` at most. S3 wants 5 MiB or more of every part but the last;
-/// a writer holds two parts: one that is being filled, and one that is on its way.
+/// Size of a part, and of what is written by a single `PUT` at most. S3 wants 5 MiB or more of
+/// every part but the last; a writer holds two parts: one that is being filled, and one that is on
+/// its way.
 const PART_BYTES: usize = 8 << 20;
-/// After so many parts the next ones are twice as large. S3 allows 10,000 parts: these reach beyond its largest object.
+/// After so many parts the next ones are twice as large. S3 allows 10,000 parts: these reach beyond
+/// its largest object.
 const PARTS_OF_A_SIZE: usize = 1000;
 
-/// How large the parts of an upload are. It decides the ETag of what is uploaded, so that a change makes every large file
-/// that was uploaded before look like another one.
+/// How large the parts of an upload are. It decides the ETag of what is uploaded, so that a change
+/// makes every large file that was uploaded before look like another one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartSizes {
     pub(super) first: usize,
@@ -45,8 +47,8 @@ impl Default for PartSizes {
 }
 
 impl PartSizes {
-    /// Bytes of the part of that number, from 0. The first size is that of one part more than the others: so it has been
-    /// since the first release.
+    /// Bytes of the part of that number, from 0. The first size is that of one part more than the
+    /// others: so it has been since the first release.
     pub(super) fn of_part(self, number: usize) -> usize {
         self.first << (number.saturating_sub(1) / self.of_a_size)
     }
@@ -55,10 +57,12 @@ impl PartSizes {
 /// Multipart uploads that were begun and neither completed nor aborted, of all stores of a step.
 #[derive(Debug, Default)]
 pub struct OpenUploads {
-    /// Whether none may begin any more. Held to read while one begins, so that closing waits until it is known.
+    /// Whether none may begin any more. Held to read while one begins, so that closing waits until
+    /// it is known.
     closed: tokio::sync::RwLock<bool>,
     open: Mutex<BTreeMap<String, Open>>,
-    /// Calls that begin one and have no answer yet, or never got one: what they began has no name that is known.
+    /// Calls that begin one and have no answer yet, or never got one: what they began has no name
+    /// that is known.
     doubtful: Mutex<BTreeMap<u64, Doubt>>,
     next_doubt: AtomicU64,
 }
@@ -321,7 +325,8 @@ impl Drop for Multipart {
             return;
         }
         let sending = self.sending.take();
-        // Without a runtime nobody is left to ask the server. The step aborts what is then still open.
+        // Without a runtime nobody is left to ask the server. The step aborts what is then still
+        // open.
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
@@ -378,8 +383,8 @@ impl Bucket {
         }
     }
 
-    /// Aborts an upload. A failure is told in the log only: there is another error to report, and the bucket's lifecycle
-    /// rule is the last resort.
+    /// Aborts an upload. A failure is told in the log only: there is another error to report, and
+    /// the bucket's lifecycle rule is the last resort.
     async fn abort(&self, location: &Location, id: &str) {
         let operation = format!("aborting the upload of s3://{}/{location}", self.name);
         let id = id.to_owned();

@@ -105,7 +105,8 @@ impl Bench {
         Store::create_with(&self.url(), &self.access).unwrap()
     }
 
-    /// Runs Python with boto3 as `s3`, and `bucket` and `prefix`, before the proxy; gives what it prints.
+    /// Runs Python with boto3 as `s3`, and `bucket` and `prefix`, before the proxy; gives what it
+    /// prints.
     pub(super) fn boto3(&self, script: &str) -> String {
         let begin = format!(
             "import boto3, hashlib\ns3 = boto3.client('s3')\nbucket, prefix = {BUCKET:?}, {:?}\n{script}",
@@ -155,7 +156,8 @@ pub(super) fn noise(bytes: usize) -> Vec<u8> {
         .collect()
 }
 
-/// The text of an error that must come with this exit code, with its causes; it fits on a screen and tells no secret.
+/// The text of an error that must come with this exit code, with its causes; it fits on a screen
+/// and tells no secret.
 pub(super) fn refused<T: fmt::Debug>(result: Result<T>, code: u8) -> String {
     let error = result.unwrap_err();
     let text = format!("{error:#}");

@@ -312,7 +312,8 @@ async fn a_download_that_begins_anew_all_the_time_is_given_up() {
     let bench = Bench::new(minio()).impatient();
     let store = bench.store();
     store.put("a", noise(2 * MIB)).await.unwrap();
-    // As a proxy does that breaks long answers off and changes ETags: what was begun is never the same object.
+    // As a proxy does that breaks long answers off and changes ETags: what was begun is never the
+    // same object.
     let calls = AtomicUsize::new(0);
     let begins = move |_: &str, _: &str| calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
     bench.proxy.set([
@@ -354,7 +355,8 @@ async fn an_object_that_is_written_anew_while_it_is_read_is_read_anew() {
     let store = bench.store();
     store.put("a", noise(4 * MIB)).await.unwrap();
     let other: Vec<u8> = noise(4 * MIB + 8).split_off(8);
-    // Another store writes the object after the first call to it was cut, and before another one comes through.
+    // Another store writes the object after the first call to it was cut, and before another one
+    // comes through.
     let direct = Environment::of(bench.server.variables.clone());
     let writer = Store::create_with(
         &bench.url(),

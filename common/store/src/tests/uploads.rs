@@ -194,7 +194,8 @@ async fn lost_answers_neither_double_nor_lose_an_upload() {
     }
 }
 
-/// moto says of every upload that it began in 2010: ours and those of others can't be told apart, and none is touched.
+/// moto says of every upload that it began in 2010: ours and those of others can't be told apart,
+/// and none is touched.
 fn tells_when_uploads_began(server: &Server) -> bool {
     server.name != "moto"
 }

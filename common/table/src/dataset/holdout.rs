@@ -19,7 +19,8 @@ use runtime::failure::Failure;
 pub enum HoldoutRule {
     /// The first raw file in the order of names.
     FirstShard,
-    /// About this share of all ids, chosen by their hash: wherever a row lies, and however often its id occurs.
+    /// About this share of all ids, chosen by their hash: wherever a row lies, and however often
+    /// its id occurs.
     Fraction(f64),
     /// The rows whose time is on this date or later.
     After(NaiveDate),
@@ -103,8 +104,8 @@ impl Holdout {
         })
     }
 
-    /// Which rows of a batch with the id columns and the column of time are held out; `first` tells whether they are
-    /// of the first raw file.
+    /// Which rows of a batch with the id columns and the column of time are held out; `first` tells
+    /// whether they are of the first raw file.
     pub fn held_out(&self, batch: &RecordBatch, first: bool) -> anyhow::Result<BooleanArray> {
         let column = |name: &String| -> anyhow::Result<ArrayRef> {
             Ok(batch.column(batch.schema_ref().index_of(name)?).clone())
@@ -141,7 +142,8 @@ impl Holdout {
             }
             data_type => {
                 let begin = match data_type {
-                    // Some zones skip midnight on a day in spring: the day then begins with the first instant after.
+                    // Some zones skip midnight on a day in spring: the day then begins with the
+                    // first instant after.
                     DataType::Timestamp(_, Some(_)) => (0..48)
                         .find_map(|half_hours| {
                             let reading = midnight + Duration::minutes(30 * half_hours);

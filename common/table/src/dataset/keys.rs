@@ -1,4 +1,5 @@
-//! Rows by what names them: a 128-bit hash of their key columns, the same on every machine and in every version.
+//! Rows by what names them: a 128-bit hash of their key columns, the same on every machine and in
+//! every version.
 
 use std::hash::Hasher;
 

@@ -107,8 +107,8 @@ impl Values {
 }
 
 impl Rule {
-    /// Compiles the rule of a column that may hold nulls, or not, whatever its contract says of that; `allowed` are
-    /// the values that may occur.
+    /// Compiles the rule of a column that may hold nulls, or not, whatever its contract says of
+    /// that; `allowed` are the values that may occur.
     pub(crate) fn new(
         column: &ColumnContract,
         nullable: bool,
@@ -240,7 +240,8 @@ impl Rule {
         })
     }
 
-    /// Whether a column keeps the rule whatever its values are. How many `nulls` it holds is asked only where that matters.
+    /// Whether a column keeps the rule whatever its values are. How many `nulls` it holds is asked
+    /// only where that matters.
     pub(crate) fn holds_for_any_value(&self, nulls: impl FnOnce() -> Option<u64>) -> bool {
         match self.values {
             Values::Any => self.nullable || nulls() == Some(0),
@@ -249,8 +250,8 @@ impl Rule {
         }
     }
 
-    /// Reports each breach, with its row in the array, among the rows to keep. Gives how many floats to keep are NaN
-    /// or infinite without breaking the rule.
+    /// Reports each breach, with its row in the array, among the rows to keep. Gives how many
+    /// floats to keep are NaN or infinite without breaking the rule.
     pub(crate) fn check(
         &self,
         array: &ArrayRef,
@@ -416,8 +417,8 @@ fn bound<T>(value: &Option<Value>, parse: impl Fn(&Value) -> Option<T>) -> Resul
         .transpose()
 }
 
-/// Days since 1970, or microseconds. A date stands for its whole day: as an upper bound of a clock reading it means
-/// the day's last microsecond.
+/// Days since 1970, or microseconds. A date stands for its whole day: as an upper bound of a clock
+/// reading it means the day's last microsecond.
 fn moment(value: &Value, column_type: ColumnType, upper: bool) -> Option<i64> {
     let text = value.as_str()?;
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();

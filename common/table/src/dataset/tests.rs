@@ -357,7 +357,8 @@ fn after_a_date_means_the_day_of_the_time_zone() {
 
 #[test]
 fn a_day_without_a_midnight_begins_with_its_first_instant() {
-    // In Sao Paulo the clocks went from 23:59:59 on 3 November 2018 to 01:00:00, which was 03:00 UTC.
+    // In Sao Paulo the clocks went from 23:59:59 on 3 November 2018 to 01:00:00, which was 03:00
+    // UTC.
     let instants = ["2018-11-04T02:59:59Z", "2018-11-04T03:00:00Z"];
     let micros = instants
         .map(|text| {

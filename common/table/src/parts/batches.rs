@@ -1,7 +1,7 @@
 //! Where batches of rows end: at a number of rows, or of bytes.
 //!
-//! Both are constants, and only the rows decide: neither a budget nor how a file is cut into pages and encoded. So what is
-//! written from batches has the same bytes everywhere.
+//! Both are constants, and only the rows decide: neither a budget nor how a file is cut into pages
+//! and encoded. So what is written from batches has the same bytes everywhere.
 
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 /// Rows of a batch at most: what is in memory at once, for each file that is read or written.
 pub const BATCH_ROWS: usize = 8 * 1024;
-/// Bytes of a batch at most, those of its texts and those of everything else apart; a longer text is a batch of its own.
+/// Bytes of a batch at most, those of its texts and those of everything else apart; a longer text
+/// is a batch of its own.
 pub const BATCH_BYTES: usize = 8 << 20;
 /// Rows of a batch of very many columns.
 const LEAST_ROWS: usize = 64;
 
-/// Rows of a batch at most where rows are wide: [`BATCH_ROWS`] up to 128 columns of 8 bytes, and fewer beyond. A power of
-/// two, so that batches fill the blocks in which sums are taken.
+/// Rows of a batch at most where rows are wide: [`BATCH_ROWS`] up to 128 columns of 8 bytes, and
+/// fewer beyond. A power of two, so that batches fill the blocks in which sums are taken.
 pub fn batch_rows(schema: &Schema) -> usize {
     let width: usize = schema
         .fields()

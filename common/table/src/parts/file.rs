@@ -1,7 +1,9 @@
-//! A parquet file that is read in bounded batches, however wide its rows and however large its pages are.
+//! A parquet file that is read in bounded batches, however wide its rows and however large its
+//! pages are.
 //!
-//! A decoder holds a page of every column that it reads. Where these pages together are larger than their share of memory,
-//! columns are decoded one group after the other into scratch files, and put together from there.
+//! A decoder holds a page of every column that it reads. Where these pages together are larger than
+//! their share of memory, columns are decoded one group after the other into scratch files, and put
+//! together from there.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -25,7 +27,8 @@ use super::spilled::Spilled;
 use runtime::failure::Failure;
 use runtime::work::{Work, size};
 
-/// Texts of a row group up to which its rows are decoded a whole batch at a time: they stay in memory as long as the batch.
+/// Texts of a row group up to which its rows are decoded a whole batch at a time: they stay in
+/// memory as long as the batch.
 const ALIVE: u64 = 32 << 20;
 /// Rows that are decoded at a time beyond that, at most.
 const STEP: usize = 1024;
@@ -46,7 +49,8 @@ pub(crate) struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// Opens a file that messages call `name`; `damaged` makes an error of that name and of what is wrong.
+    /// Opens a file that messages call `name`; `damaged` makes an error of that name and of what is
+    /// wrong.
     ///
     /// # Errors
     /// Those of `damaged`.
@@ -105,8 +109,9 @@ impl ParquetFile {
             .sum()
     }
 
-    /// The columns at these places of the schema, ascending, in batches of at most `most_rows` rows. Texts come as
-    /// [`DataType::Utf8`] whatever the file calls them, other columns as they are in the file.
+    /// The columns at these places of the schema, ascending, in batches of at most `most_rows`
+    /// rows. Texts come as [`DataType::Utf8`] whatever the file calls them, other columns as
+    /// they are in the file.
     ///
     /// # Errors
     /// Those of `damaged`; scratch files that can't be written; a page that no memory is there for.
@@ -140,7 +145,8 @@ impl ParquetFile {
         Ok(Box::new(Cut::new(joined, &schema, most_rows, BATCH_BYTES)))
     }
 
-    /// Columns that are decoded together, so that their pages take no more than their share of memory.
+    /// Columns that are decoded together, so that their pages take no more than their share of
+    /// memory.
     fn groups(&self, columns: &[usize], work: &Work) -> Result<Vec<Vec<usize>>> {
         let metadata = self.metadata.metadata();
         let (most, mut groups) = (work.page_memory(), Vec::<Vec<usize>>::new());
@@ -202,7 +208,8 @@ impl ParquetFile {
         first_leaf(column, parquet)..first_leaf(column + 1, parquet)
     }
 
-    /// Texts as views of the pages that they are on: a long text that many rows share is in memory once.
+    /// Texts as views of the pages that they are on: a long text that many rows share is in memory
+    /// once.
     fn viewed(&self) -> ArrowReaderMetadata {
         let viewed = |field: &Arc<Field>| match is_text(field.data_type()) {
             true => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
@@ -264,7 +271,8 @@ fn first_leaf(column: usize, parquet: &SchemaDescriptor) -> usize {
     least
 }
 
-/// Reads from a file that may be damaged: the decoder panics on some damages instead of giving an error.
+/// Reads from a file that may be damaged: the decoder panics on some damages instead of giving an
+/// error.
 fn guard<T, E: Display>(
     name: &str,
     damaged: fn(&str, &dyn Display) -> anyhow::Error,

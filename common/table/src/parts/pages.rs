@@ -1,4 +1,5 @@
-//! How large the pages of a parquet file are, by their headers alone: what decoding a column holds in memory.
+//! How large the pages of a parquet file are, by their headers alone: what decoding a column holds
+//! in memory.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -11,8 +12,9 @@ const SMALL: u64 = 64 << 10;
 /// Bytes of a file that are read at once; a header takes some 20 to 100.
 const READ_AHEAD: usize = 512;
 
-/// Bytes that are held while a column is decoded: its dictionary and its largest page, in the row group in which they are
-/// most. A header that makes no sense counts its chunk as a whole; decoding it says what is wrong.
+/// Bytes that are held while a column is decoded: its dictionary and its largest page, in the row
+/// group in which they are most. A header that makes no sense counts its chunk as a whole; decoding
+/// it says what is wrong.
 pub(super) fn footprint(file: &File, metadata: &ParquetMetaData, leaf: usize) -> u64 {
     let groups = metadata.row_groups().iter();
     groups

@@ -26,8 +26,8 @@ pub struct Profiling {
 }
 
 impl Profiling {
-    /// For batches of the named columns, one of which may be of the time. The profiles of each thread may take `memory`
-    /// bytes.
+    /// For batches of the named columns, one of which may be of the time. The profiles of each
+    /// thread may take `memory` bytes.
     ///
     /// # Errors
     /// A column of the model that is not among them: exit 2.

@@ -59,7 +59,8 @@ impl Profiler {
     /// # Errors
     /// More days than fit: exit 2.
     pub fn add(&mut self, rows: Rows<'_>, times: i64) -> Result<()> {
-        // Rows of one day often follow each other, and looking a day up costs more than counting a row.
+        // Rows of one day often follow each other, and looking a day up costs more than counting a
+        // row.
         let mut from = 0;
         while from < rows.days.len() {
             let day = rows.days[from];

@@ -1,4 +1,5 @@
-//! Rows against their contract: every breach is counted, and the first of each kind is kept as an example.
+//! Rows against their contract: every breach is counted, and the first of each kind is kept as an
+//! example.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -1,8 +1,8 @@
 //! CSV files: a header, commas, quotes doubled inside quotes; an empty field is null. Values are
 //! spelt as the contract's types say, without blanks around them.
 //!
-//! Nothing is repaired: what is not a table of that form is refused with the line of the file, since
-//! a guess would lose rows.
+//! Nothing is repaired: what is not a table of that form is refused with the line of the file,
+//! since a guess would lose rows.
 
 mod fault;
 mod rows;
@@ -29,8 +29,8 @@ use scan::Keep;
 /// constant, since the bytes of parts depend on where batches end.
 const BATCH_BYTES: usize = 32 << 20;
 
-/// The rows of a file, and which columns of the contract are null in them because nobody reads their
-/// values.
+/// The rows of a file, and which columns of the contract are null in them because nobody reads
+/// their values.
 pub(super) fn open(raw: &RawFile, compression: Compression) -> Result<(Chunks, Vec<bool>)> {
     let unread = unread(raw)?;
     let mut reader = Reader::open(raw, compression, &unread)?;
@@ -38,7 +38,8 @@ pub(super) fn open(raw: &RawFile, compression: Compression) -> Result<(Chunks, V
     Ok((Box::new(chunks), unread))
 }
 
-/// Checks what can be seen of a plain file without reading all of it: its encoding, and that its last line ends.
+/// Checks what can be seen of a plain file without reading all of it: its encoding, and that its
+/// last line ends.
 ///
 /// # Errors
 /// Another encoding, or a last row without a line break: exit 10.
@@ -74,9 +75,11 @@ struct Reader {
     names: Vec<String>,
     /// Places in the header of the columns that the contract names, ascending.
     wanted: Vec<usize>,
-    /// For each column of the contract, its place in `wanted`; `None` for labels that need not be there.
+    /// For each column of the contract, its place in `wanted`; `None` for labels that need not be
+    /// there.
     order: Vec<Option<usize>>,
-    /// Rows and bytes of each text of the last batch, which the next one is likely to have as well.
+    /// Rows and bytes of each text of the last batch, which the next one is likely to have as
+    /// well.
     capacity: Vec<(usize, usize)>,
 }
 

@@ -21,7 +21,8 @@ use runtime::work::Work;
 /// The reason for pages that the decoder panics on.
 const PAGES: &str = "its pages make no sense";
 
-/// The rows of a file, and which columns of the contract are null in them because nobody reads their values.
+/// The rows of a file, and which columns of the contract are null in them because nobody reads
+/// their values.
 pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
     let file = File::open(&raw.path).with_context(|| format!("opening {}", raw.path.display()))?;
     let file = ParquetFile::open(file, &raw.key, |key, error| {
@@ -74,8 +75,8 @@ pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
     Ok((Box::new(chunks), unread))
 }
 
-/// Which columns need not be decoded: nobody reads their values, and there is nothing to check in them that the file's
-/// statistics do not tell.
+/// Which columns need not be decoded: nobody reads their values, and there is nothing to check in
+/// them that the file's statistics do not tell.
 fn unread(raw: &RawFile, file: &ParquetFile, positions: &[Option<usize>]) -> Result<Vec<bool>> {
     let rules = raw.dataset.rules(raw.labels).map_err(Failure::usage)?;
     let columns = raw.dataset.columns.iter().zip(positions).zip(rules);
@@ -96,8 +97,8 @@ fn unread(raw: &RawFile, file: &ParquetFile, positions: &[Option<usize>]) -> Res
     Ok(unread.collect())
 }
 
-/// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an error, of which
-/// `nonsense` is told.
+/// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an
+/// error, of which `nonsense` is told.
 fn guard<T, E: Display>(
     key: &str,
     nonsense: &str,

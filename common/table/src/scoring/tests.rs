@@ -102,8 +102,8 @@ fn ranks_equal_those_of_one_list_whatever_thread_added_them() {
         scope.spawn(|| ranks.add(&labels[..2], &scores[..2]).unwrap());
         scope.spawn(|| other.add(&labels[2..], &scores[2..]).unwrap());
     });
-    // By hand: of 9 pairs of a positive and a negative, 6 are in order and one is a tie. Scores from the highest: a
-    // positive and a negative at 0.9, then positives at 0.8 and 0.4.
+    // By hand: of 9 pairs of a positive and a negative, 6 are in order and one is a tie. Scores
+    // from the highest: a positive and a negative at 0.9, then positives at 0.8 and 0.4.
     let found = ranks.metrics().unwrap();
     assert_eq!(found.roc_auc, Some((6.0 + 0.5) / 9.0));
     assert_eq!(
@@ -151,7 +151,8 @@ async fn metrics_of_a_model_on_parts_equal_those_of_scikit_learn() {
             // The logit keeps too few digits of a score that is 1 but for its last bit.
             continue;
         }
-        // The model gives the logistic function of its only feature: take its inverse of each score.
+        // The model gives the logistic function of its only feature: take its inverse of each
+        // score.
         let feature: Vec<f64> = case
             .scores
             .iter()
@@ -231,7 +232,8 @@ fn shared_raw_files_are_an_overlap_unless_a_rule_keeps_their_rows_apart() {
     };
     let shard = "first-shard";
     let fraction = "fraction=0.1";
-    // Rule and shards of the holdout, rule and shards of the training data, same keys, what overlaps.
+    // Rule and shards of the holdout, rule and shards of the training data, same keys, what
+    // overlaps.
     let table = [
         (shard, ("a", "1", 9), shard, ("b", "2", 9), true, None),
         (

@@ -247,8 +247,8 @@ async fn pass(
         .request(Request::from_parts(head, body))
         .await
         .map_err(std::io::Error::other)?;
-    // It speaks of the connection to the service. The one to the client is reset when it is closed, and what is on its
-    // way would get lost.
+    // It speaks of the connection to the service. The one to the client is reset when it is closed,
+    // and what is on its way would get lost.
     answer.headers_mut().remove(hyper::header::CONNECTION);
     if matches!(fault, Some(Fault::LoseAnswer)) {
         return Err(std::io::ErrorKind::ConnectionReset.into());

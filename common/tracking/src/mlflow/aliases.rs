@@ -65,8 +65,8 @@ impl Mlflow {
 
     /// Reads, sets, and reads back.
     ///
-    /// That a version held the alias is noted when it is seen to hold it: after it got it, and once more before another
-    /// one gets it, should the first note be lost.
+    /// That a version held the alias is noted when it is seen to hold it: after it got it, and once
+    /// more before another one gets it, should the first note be lost.
     pub(in super::super) async fn set_alias(
         &self,
         name: &ModelName,

@@ -103,7 +103,8 @@ impl Mlflow {
         }
     }
 
-    /// Whether the server refuses every upload because clients have to write to its store by signed addresses.
+    /// Whether the server refuses every upload because clients have to write to its store by signed
+    /// addresses.
     async fn is_presigned_only(&self) -> bool {
         let asked = self
             .client
@@ -157,7 +158,8 @@ impl Mlflow {
     /// Compares what a run holds with what it should hold.
     ///
     /// # Errors
-    /// A file that is missing or has another size: exit 75, since the step's next attempt writes it again.
+    /// A file that is missing or has another size: exit 75, since the step's next attempt writes it
+    /// again.
     pub(super) async fn check_files(
         &self,
         run: &RunInfo,

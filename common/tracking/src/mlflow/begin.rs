@@ -1,9 +1,10 @@
 //! Beginning a run, so that there is one of each fingerprint however many ask for it.
 //!
-//! The server makes another run whenever it is asked, and can't tell which of two was there first: start times come from
-//! the clocks of those who ask. So they agree by a tag. Whoever has made a run looks whether others made one. Alone, it
-//! tags its run as the one that counts. Else it waits: the oldest until the younger ones are gone, everybody else, after
-//! deleting their own, until one run is tagged. Somebody who looked too early to see the others has tagged its run, so
+//! The server makes another run whenever it is asked, and can't tell which of two was there first:
+//! start times come from the clocks of those who ask. So they agree by a tag. Whoever has made a
+//! run looks whether others made one. Alone, it tags its run as the one that counts. Else it waits:
+//! the oldest until the younger ones are gone, everybody else, after deleting their own, until one
+//! run is tagged. Somebody who looked too early to see the others has tagged its run, so
 //! that they all see it and give theirs up.
 
 use std::time::{Duration, Instant};
@@ -17,11 +18,13 @@ use super::wire::{Done, KeyValue, NewRun, Run, RunFound};
 use super::{Mlflow, names};
 use runtime::retry::Trouble;
 
-/// The tag that tells who made a run or a version, so that what was made in vain is known as one's own.
+/// The tag that tells who made a run or a version, so that what was made in vain is known as one's
+/// own.
 pub(super) const CREATOR_TAG: &str = "alameda.creator";
 /// The tag of the run that counts.
 const AGREED_TAG: &str = "alameda.agreed";
-/// How long a run without the tag is waited for: whoever made it was killed before it could tag it, or is slow.
+/// How long a run without the tag is waited for: whoever made it was killed before it could tag it,
+/// or is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -45,7 +48,8 @@ impl Mlflow {
             .agree(spec, experiment, &tags, &creator, &mut own)
             .await;
         if let (Err(_), Some(own)) = (&agreed, own) {
-            // Else it would stay RUNNING. The error that is given tells what is wrong with the server.
+            // Else it would stay RUNNING. The error that is given tells what is wrong with the
+            // server.
             let _ = self
                 .update(
                     &own.info.run_id,
@@ -97,7 +101,8 @@ impl Mlflow {
         }
     }
 
-    /// The runs of the fingerprint, the one that counts first. Where there is none, one is made, and none is returned.
+    /// The runs of the fingerprint, the one that counts first. Where there is none, one is made,
+    /// and none is returned.
     ///
     /// Searched before each try, also when an answer was lost.
     async fn look(

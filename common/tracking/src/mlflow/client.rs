@@ -114,8 +114,8 @@ impl Client {
         }
     }
 
-    /// A call that carries JSON. Numbers in it are finite: serde would write `null` for others, and the server would drop
-    /// what comes after them.
+    /// A call that carries JSON. Numbers in it are finite: serde would write `null` for others, and
+    /// the server would drop what comes after them.
     pub(super) fn send(&self, method: Method, path: &str, body: &impl Serialize) -> Result<Call> {
         let body = Body::Json(serde_json::to_value(body)?);
         Ok(Call {
@@ -130,7 +130,8 @@ impl Client {
         self.send(Method::POST, path, body)
     }
 
-    /// The upload of a file to the server's own store of artifacts. Each segment is encoded by itself.
+    /// The upload of a file to the server's own store of artifacts. Each segment is encoded by
+    /// itself.
     pub(super) fn put_artifact(&self, path: &str, bytes: Vec<u8>) -> Call {
         let mut url = self.url("api/2.0/mlflow-artifacts/artifacts");
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -161,7 +162,8 @@ impl Client {
         url
     }
 
-    /// Makes a call that does no harm when it is made twice, and gives its answer or the server's refusal.
+    /// Makes a call that does no harm when it is made twice, and gives its answer or the server's
+    /// refusal.
     pub(super) async fn ask<R: DeserializeOwned>(
         &self,
         operation: &str,
@@ -237,7 +239,8 @@ impl Client {
         }
     }
 
-    /// A call that the server answered with an error: what it means, by the server's own code before the status.
+    /// A call that the server answered with an error: what it means, by the server's own code
+    /// before the status.
     fn judge<R>(&self, operation: &str, status: StatusCode, bytes: &[u8]) -> Tried<R> {
         #[derive(serde::Deserialize)]
         struct Told {

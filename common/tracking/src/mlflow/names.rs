@@ -17,10 +17,11 @@ pub(super) const DIGEST: usize = 36;
 /// Hexadecimal digits that tell changed keys apart.
 const SUFFIX: usize = 8;
 
-/// The key for a name: the name itself where MLflow takes it, else one that follows from it, and from no other name.
+/// The key for a name: the name itself where MLflow takes it, else one that follows from it, and
+/// from no other name.
 ///
-/// Keys become paths: nothing in them may look like `..`, and only a few characters are allowed. Letters of most
-/// alphabets stay.
+/// Keys become paths: nothing in them may look like `..`, and only a few characters are allowed.
+/// Letters of most alphabets stay.
 pub(super) fn key(name: &str) -> String {
     let clean = |c: char| if is_allowed(c) { c } else { '_' };
     let segment = |text: &str| match text {
@@ -35,8 +36,8 @@ pub(super) fn key(name: &str) -> String {
     format!("{short}-{}", &digest::hex(name.as_bytes())[..SUFFIX])
 }
 
-/// Letters and digits as Python's `\w` knows them too, in the blocks where there is nothing else; and what keys may hold
-/// besides.
+/// Letters and digits as Python's `\w` knows them too, in the blocks where there is nothing else;
+/// and what keys may hold besides.
 fn is_allowed(c: char) -> bool {
     matches!(c,
         'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' | ' '

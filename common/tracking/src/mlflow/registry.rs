@@ -24,8 +24,9 @@ const PAGE: usize = 1000;
 impl Mlflow {
     /// Registers a model from the files of its run, after comparing these with what was written.
     ///
-    /// The server makes another version whenever it is asked: as with runs, it is asked only after a search, and looked at
-    /// again afterwards. The lowest version of a fingerprint counts; whoever made another one deletes it.
+    /// The server makes another version whenever it is asked: as with runs, it is asked only after
+    /// a search, and looked at again afterwards. The lowest version of a fingerprint counts;
+    /// whoever made another one deletes it.
     pub(in super::super) async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
         let name = candidate.model_name;
         if let Some(known) = self

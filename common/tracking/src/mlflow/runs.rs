@@ -102,7 +102,8 @@ impl Mlflow {
         Ok(found.await?.into_iter().next().map(Run::record))
     }
 
-    /// Runs of a fingerprint, the one that counts first: those that were agreed on, then the oldest.
+    /// Runs of a fingerprint, the one that counts first: those that were agreed on, then the
+    /// oldest.
     pub(super) async fn search(
         &self,
         operation: &str,

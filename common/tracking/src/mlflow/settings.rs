@@ -42,8 +42,9 @@ impl fmt::Debug for Login {
 }
 
 impl Login {
-    /// The login that the environment holds. Secrets reach the tracking here and nowhere else: `MLFLOW_TRACKING_USERNAME`
-    /// and `MLFLOW_TRACKING_PASSWORD`, which win, or `MLFLOW_TRACKING_TOKEN`.
+    /// The login that the environment holds. Secrets reach the tracking here and nowhere else:
+    /// `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, which win, or
+    /// `MLFLOW_TRACKING_TOKEN`.
     #[expect(clippy::disallowed_methods, reason = "secrets are no flags")]
     pub(in super::super) fn from_environment() -> Result<Self> {
         let variable = |name: &str| match std::env::var(name) {
@@ -91,7 +92,8 @@ impl Login {
 /// The address of a server, without a slash at its end.
 ///
 /// # Errors
-/// Anything but a plain http or https URL: exit 2. The address itself is not told, since it may hold a password.
+/// Anything but a plain http or https URL: exit 2. The address itself is not told, since it may
+/// hold a password.
 pub(super) fn address(uri: &str) -> Result<Url> {
     let refused = |why: &str| {
         Failure::usage(format!(
@@ -140,8 +142,8 @@ pub(super) fn service(address: &Url) -> Service {
     }
 }
 
-/// A client with the certificates that were asked for. It follows no redirect: those lead to a login page, or from http to
-/// https, and a person must see it.
+/// A client with the certificates that were asked for. It follows no redirect: those lead to a
+/// login page, or from http to https, and a person must see it.
 pub(super) fn http(args: &TrackingArgs) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("alameda/", env!("CARGO_PKG_VERSION")))

@@ -1,4 +1,5 @@
-//! What goes over the wire, typed: the server takes a wrong type in silence and drops what comes after it.
+//! What goes over the wire, typed: the server takes a wrong type in silence and drops what comes
+//! after it.
 
 use std::collections::BTreeMap;
 

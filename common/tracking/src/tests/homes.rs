@@ -194,8 +194,8 @@ impl Home {
             .await
     }
 
-    /// After [`Home::train`]: one run and its workflow's, both finished, and one version, as the server at `uri` shows
-    /// them.
+    /// After [`Home::train`]: one run and its workflow's, both finished, and one version, as the
+    /// server at `uri` shows them.
     pub(super) fn assert_whole(&self, uri: &str) -> serde_json::Value {
         let read = Self::read_back_at(uri, &self.name);
         let statuses: Vec<_> = read["runs"]

@@ -24,7 +24,8 @@ async fn attempt(
         .unwrap();
 }
 
-/// A store with five dates: never attempted, failed, scored, scored and then failed, ended without results.
+/// A store with five dates: never attempted, failed, scored, scored and then failed, ended without
+/// results.
 async fn store(folder: &std::path::Path) -> Store {
     let store = Store::create(folder.to_str().unwrap()).unwrap();
     let model = name();

@@ -9,7 +9,8 @@ use super::*;
 const SELECTION: &str = "results/25.05.1/m/_selection.json";
 
 impl Bench {
-    /// Writes a selection of all files in `predict/`, and pins the configuration; gives the arguments of `plan`.
+    /// Writes a selection of all files in `predict/`, and pins the configuration; gives the
+    /// arguments of `plan`.
     pub(super) async fn select(&self) -> [String; 3] {
         let glob = "predict/*.parquet".to_owned();
         let shards = self.raw.glob(&glob).await.unwrap();

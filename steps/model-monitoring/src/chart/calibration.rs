@@ -16,8 +16,8 @@ pub struct CalibrationPoint {
     pub observed: f64,
 }
 
-/// Draws observed rates over predicted ones: on the diagonal a probability means what it says. Larger points have more
-/// rows; those of the holdout are squares.
+/// Draws observed rates over predicted ones: on the diagonal a probability means what it says.
+/// Larger points have more rows; those of the holdout are squares.
 pub fn calibration(id: &str, now: &[CalibrationPoint], holdout: &[CalibrationPoint]) -> Markup {
     let Square { x, y, mut inner } = square("mean predicted probability", "observed rate");
     inner.push(line("level", x.at(0.0), y.at(0.0), x.at(1.0), y.at(1.0)));

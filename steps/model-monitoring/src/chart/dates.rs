@@ -81,7 +81,8 @@ impl Dates {
         })
     }
 
-    /// An axis for both; half of the width is that of `dates`, and a bar on the first of them stays on this side of the axis.
+    /// An axis for both; half of the width is that of `dates`, and a bar on the first of them stays
+    /// on this side of the axis.
     pub(super) fn of_both(dates: &[NaiveDate], thin: &[NaiveDate], size: Size) -> Option<Self> {
         let mut all = [dates, thin].concat();
         all.sort_unstable();

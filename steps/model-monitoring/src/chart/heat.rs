@@ -23,8 +23,8 @@ pub struct HeatRow<'a> {
     pub values: Vec<(Option<f64>, Verdict)>,
 }
 
-/// Draws a bar for each date, as tall as the index: `alert` fills the row. What alerts also stands out by its shape: it has a
-/// dot above. Nothing without dates.
+/// Draws a bar for each date, as tall as the index: `alert` fills the row. What alerts also stands
+/// out by its shape: it has a dot above. Nothing without dates.
 pub fn heat_lines(
     id: &str,
     title: &str,

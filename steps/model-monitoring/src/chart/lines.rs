@@ -264,7 +264,8 @@ fn ends(mut names: Vec<(f64, Markup)>, right: f64, top: f64, bottom: f64) -> Vec
     placed
 }
 
-/// The path of a line, which begins anew after each gap. A value alone between two gaps is a short dash.
+/// The path of a line, which begins anew after each gap. A value alone between two gaps is a short
+/// dash.
 fn points(dates: &Dates, y: &Scale, days: &[NaiveDate], values: &[Option<f64>]) -> String {
     let mut path = String::new();
     let mut down = false;

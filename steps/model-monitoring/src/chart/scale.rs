@@ -82,8 +82,8 @@ pub(super) fn tick_label(value: f64, step: f64) -> String {
     }
 }
 
-/// Dates at which an axis from `first` to `last` is labelled: at most about `most`, at the beginnings of months, quarters
-/// or years where the span is long.
+/// Dates at which an axis from `first` to `last` is labelled: at most about `most`, at the
+/// beginnings of months, quarters or years where the span is long.
 pub(super) fn date_ticks(
     first: NaiveDate,
     last: NaiveDate,

@@ -11,10 +11,12 @@ pub struct Drift {
     pub score: ColumnDrift,
     /// Every feature, the one that drifted most first.
     pub features: Vec<ColumnDrift>,
-    /// Columns of few values that the rows carry and the model does not use, in the order of the rows.
+    /// Columns of few values that the rows carry and the model does not use, in the order of the
+    /// rows.
     #[serde(default)]
     pub categories: Vec<CategoryDrift>,
-    /// Columns that are judged together, the score among them: what chance explains is shared by so many.
+    /// Columns that are judged together, the score among them: what chance explains is shared by
+    /// so many.
     pub comparisons: u64,
     /// Features whose verdict is warn or alert, of those that are judged.
     pub drifted_features: u64,
@@ -33,8 +35,8 @@ pub struct Periods {
     pub dates: Vec<NaiveDate>,
     /// Rows of each.
     pub rows: Vec<u64>,
-    /// What an index of each stays below by chance, for the most buckets that one can have; shared by all columns and
-    /// periods.
+    /// What an index of each stays below by chance, for the most buckets that one can have; shared
+    /// by all columns and periods.
     pub noise_floor: Vec<f64>,
 }
 
@@ -83,17 +85,20 @@ pub struct ColumnDrift {
     /// Whether the verdict of the report is on this column too.
     #[serde(default = "yes")]
     pub judged: bool,
-    /// Share of the training data that lies so close together, beside far values, that a shift within it is not seen;
-    /// `null` where it is small. Such a column is never ok.
+    /// Share of the training data that lies so close together, beside far values, that a shift
+    /// within it is not seen; `null` where it is small. Such a column is never ok.
     #[serde(default)]
     pub hidden: Option<f64>,
     /// Population stability index, which the verdict is on; `null` when a side has no rows.
     pub psi: Option<Psi>,
-    /// Kolmogorov and Smirnov's distance, which is shown and never decides; `null` when a side has no finite values.
+    /// Kolmogorov and Smirnov's distance, which is shown and never decides; `null` when a side has
+    /// no finite values.
     pub ks: Option<Ks>,
-    /// Jensen and Shannon's distance over the buckets of `psi`, to the base 2, from 0 to 1; it never decides.
+    /// Jensen and Shannon's distance over the buckets of `psi`, to the base 2, from 0 to 1; it
+    /// never decides.
     pub jensen_shannon: Option<f64>,
-    /// How far the mean moved, in standard deviations of training; `null` when training has no spread.
+    /// How far the mean moved, in standard deviations of training; `null` when training has no
+    /// spread.
     pub mean_shift: Option<f64>,
     /// Standard deviation now, divided by that in training; `null` when training has no spread.
     pub std_ratio: Option<f64>,
@@ -118,7 +123,8 @@ fn yes() -> bool {
 pub struct CategoryDrift {
     /// Name of the column.
     pub column: String,
-    /// The judgement; insufficient data where the model's training profile does not hold the column.
+    /// The judgement; insufficient data where the model's training profile does not hold the
+    /// column.
     pub verdict: Verdict,
     /// Whether the verdict of the report is on this column too.
     pub judged: bool,
@@ -172,7 +178,8 @@ pub struct Summary {
     pub max: Option<f64>,
 }
 
-/// A bar of both histograms. Of a column with few distinct values each has one, and `lower` is `upper`.
+/// A bar of both histograms. Of a column with few distinct values each has one, and `lower` is
+/// `upper`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     /// Lower edge.

@@ -27,9 +27,11 @@ pub struct Performance {
     pub overall: Option<Metrics>,
     /// Wilson's intervals of `overall` at 95 %.
     pub intervals: Intervals,
-    /// About 200 exact points of the ROC and the precision-recall curve, from the highest threshold on.
+    /// About 200 exact points of the ROC and the precision-recall curve, from the highest
+    /// threshold on.
     pub curve: Vec<CurvePoint>,
-    /// The rows of `overall` by label and prediction at some thresholds, from the lowest on; the model's own among them.
+    /// The rows of `overall` by label and prediction at some thresholds, from the lowest on; the
+    /// model's own among them.
     pub thresholds: Vec<AtThreshold>,
     /// Accuracy of always answering the class that is more frequent in those rows.
     pub majority_accuracy: Option<f64>,
@@ -39,7 +41,8 @@ pub struct Performance {
     pub classes: ClassNames,
     /// The column whose dates `days` are of.
     pub time_column: Option<String>,
-    /// Every date that occurs up to the day of scoring, in order; empty when there is no column of dates or instants.
+    /// Every date that occurs up to the day of scoring, in order; empty when there is no column of
+    /// dates or instants.
     pub days: Vec<Day>,
 }
 
@@ -113,9 +116,11 @@ pub struct AtThreshold {
 /// The rows in parts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Segments {
-    /// By the deciles of the training data's scores, from the lowest on: without drift each one has a tenth.
+    /// By the deciles of the training data's scores, from the lowest on: without drift each one
+    /// has a tenth.
     pub score: Vec<Segment>,
-    /// By the values of each column of texts or booleans that the results hold and the model does not use.
+    /// By the values of each column of texts or booleans that the results hold and the model does
+    /// not use.
     pub columns: Vec<SegmentedColumn>,
     /// Columns that are left out, since they have more than 50 values.
     pub too_many_values: Vec<String>,

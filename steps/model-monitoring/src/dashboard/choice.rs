@@ -34,8 +34,8 @@ pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 impl Choice {
-    /// Reads the query of an address; `prefix` stands before each name but those of both sides, `by`, `threshold`
-    /// and `segment`.
+    /// Reads the query of an address; `prefix` stands before each name but those of both sides,
+    /// `by`, `threshold` and `segment`.
     ///
     /// # Errors
     /// Names the parameter that can't be read, and what it may be.

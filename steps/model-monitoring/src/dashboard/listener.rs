@@ -1,4 +1,5 @@
-//! Connections: a bounded number, none of which stays open for nothing. Half a request would hold one for ever.
+//! Connections: a bounded number, none of which stays open for nothing. Half a request would hold
+//! one for ever.
 
 use std::io;
 use std::net::SocketAddr;

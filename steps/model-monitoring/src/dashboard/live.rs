@@ -55,8 +55,9 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// `holdout` is what the model reached there, where that is known, at its own threshold: at another one it is no measure
-    /// for what depends on the threshold. Days end with `scored`, the date of scoring, unless later ones were chosen.
+    /// `holdout` is what the model reached there, where that is known, at its own threshold: at
+    /// another one it is no measure for what depends on the threshold. Days end with `scored`,
+    /// the date of scoring, unless later ones were chosen.
     ///
     /// # Errors
     /// Profiles that do not add up.
@@ -302,8 +303,8 @@ fn predicted_positives(baseline: &ScoreBaseline, score: &Side, threshold: f64) -
     score.cells.get(from..).unwrap_or_default().iter().sum()
 }
 
-/// The rows by ranges of the score that each held about a tenth of the training data. Their mean score takes
-/// each row as the middle of its cell.
+/// The rows by ranges of the score that each held about a tenth of the training data. Their mean
+/// score takes each row as the middle of its cell.
 fn by_score(baseline: &ScoreBaseline, score: &ScoreCounts, threshold: f64) -> Vec<Segment> {
     let sum = |counts: &ScoreCounts, from: usize, to: usize| -> [u64; 3] {
         [&counts.unlabelled, &counts.negative, &counts.positive]

@@ -59,8 +59,8 @@ impl Model {
         self.scored.iter().map(|of| of.model_version).collect()
     }
 
-    /// Parts of the rows: by score of all that was chosen, and by column as the report has them; of one column when one is
-    /// chosen. `None` when nothing was scored.
+    /// Parts of the rows: by score of all that was chosen, and by column as the report has them; of
+    /// one column when one is chosen. `None` when nothing was scored.
     pub(crate) fn segments(&self) -> Option<Segments> {
         let side = self.side.as_ref()?;
         let shown = |name: &str| {
@@ -89,8 +89,8 @@ impl Model {
     }
 }
 
-/// The days of the overview: up to the last one with rows that is not after the day of scoring. Where all are, from the first
-/// one on.
+/// The days of the overview: up to the last one with rows that is not after the day of scoring.
+/// Where all are, from the first one on.
 fn looked_at<'a>(
     scored: impl Iterator<Item = &'a Scored>,
 ) -> (Option<NaiveDate>, Option<NaiveDate>) {
@@ -107,7 +107,8 @@ fn looked_at<'a>(
     }
 }
 
-/// Lookups beside the profiles. A page is about predictions: what is down takes a part from it, and a moment, and not more.
+/// Lookups beside the profiles. A page is about predictions: what is down takes a part from it, and
+/// a moment, and not more.
 #[derive(Default)]
 pub(crate) struct Asides {
     troubles: Mutex<BTreeMap<&'static str, String>>,

@@ -1,4 +1,5 @@
-//! The HTTP side: addresses, headers, and how many pages are made at once. Nothing here writes anywhere.
+//! The HTTP side: addresses, headers, and how many pages are made at once. Nothing here writes
+//! anywhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,8 @@ const RUNS: usize = 100;
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// On every answer: a page runs nothing but its own, asks nobody else, and stands in nobody's frame.
+/// On every answer: a page runs nothing but its own, asks nobody else, and stands in nobody's
+/// frame.
 const HEADERS: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -233,9 +235,9 @@ async fn ready(Shared(state): Us) -> Response {
     }
 }
 
-/// Makes an answer in its turn, on a thread of its own: counting and writing a page must not hold up the probes, and what is
-/// asked of the database and the store can't move from one thread to another while it waits. Nobody is waited for who has
-/// gone away.
+/// Makes an answer in its turn, on a thread of its own: counting and writing a page must not hold
+/// up the probes, and what is asked of the database and the store can't move from one thread to
+/// another while it waits. Nobody is waited for who has gone away.
 async fn apart<F: Future<Output = Answer>>(
     turns: Arc<Semaphore>,
     make: impl FnOnce() -> F + Send + 'static,
@@ -335,7 +337,8 @@ async fn compare(Shared(state): Us, Path(name): Path<String>, RawQuery(query): R
     paged(&state, async move |state| {
         let asides = Asides::default();
         let model = found(&state, &name, &b, &asides).await?;
-        // Where neither side is chosen, the version before is compared with the one that scored last.
+        // Where neither side is chosen, the version before is compared with the one that scored
+        // last.
         if (a.version, b.version) == (None, None) {
             let newest = model.side.as_ref().map(|side| side.version);
             let earlier = model

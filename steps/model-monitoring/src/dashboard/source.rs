@@ -171,8 +171,8 @@ impl Source {
         Ok(all)
     }
 
-    /// The profiles of a model version that a choice is about, of what the model scored; `None` when that version scored
-    /// nothing.
+    /// The profiles of a model version that a choice is about, of what the model scored; `None`
+    /// when that version scored nothing.
     pub(crate) async fn counted(
         &self,
         model: &str,
@@ -240,7 +240,8 @@ fn of_manifest(results: Arc<ResultsManifest>, timezone: Tz) -> Scored {
     }
 }
 
-/// What was read of objects that never change, by what tells one from another. What does not fit pushes others out.
+/// What was read of objects that never change, by what tells one from another. What does not fit
+/// pushes others out.
 struct Kept<T>(Mutex<Objects<T>>);
 
 struct Objects<T> {

@@ -17,7 +17,8 @@ use settings::monitored::SCORE;
 pub(crate) const BINS: usize = 32;
 /// Up to so many distinct values have a bar each.
 const FEW_VALUES: usize = 24;
-/// Share of the values that a histogram leaves out on either side: a few far values would squeeze the rest.
+/// Share of the values that a histogram leaves out on either side: a few far values would squeeze
+/// the rest.
 const TAIL: f64 = 0.002;
 
 pub(super) fn drift(

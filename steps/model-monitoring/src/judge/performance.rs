@@ -125,7 +125,8 @@ pub(crate) fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold 
     }
 }
 
-/// Parts of the rows. `reference` holds the shares of the training data's scores in the same ranges.
+/// Parts of the rows. `reference` holds the shares of the training data's scores in the same
+/// ranges.
 pub(crate) fn segments(
     parts: &Segmentation,
     dictionaries: &Dictionaries,

@@ -35,8 +35,8 @@ fn predicted_on_holdout(performance: &Performance) -> Option<f64> {
     ratio(predicted, confusion.rows())
 }
 
-/// Whether rows of which none is of a kind are more than chance, where a share of the holdout is. A share of 0 makes it no
-/// chance, however few there are.
+/// Whether rows of which none is of a kind are more than chance, where a share of the holdout is. A
+/// share of 0 makes it no chance, however few there are.
 fn is_news(share: Option<f64>, rows: u64) -> bool {
     match share {
         Some(share) if share > 0.0 => libm::pow(1.0 - share, rows as f64) < CHANCE,

@@ -1,4 +1,5 @@
-//! Which dates are shown: a date that is wrong must not squeeze, or empty, what is shown of the others.
+//! Which dates are shown: a date that is wrong must not squeeze, or empty, what is shown of the
+//! others.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use profile::days::{self, DayNumber};
 
 use crate::content::Outside;
 
-/// Days before the bulk of the rows within which rows belong to them, however close together these are.
+/// Days before the bulk of the rows within which rows belong to them, however close together these
+/// are.
 const NEAR: i64 = 366;
 /// The same, in spans of the middle half of the rows.
 const SPANS: i64 = 5;
@@ -22,8 +24,8 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// For rows by day that were scored on a date: up to that date, and from where the rows begin. Where all are dated
-    /// after it, they are shown all the same.
+    /// For rows by day that were scored on a date: up to that date, and from where the rows begin.
+    /// Where all are dated after it, they are shown all the same.
     pub(crate) fn new(rows: &BTreeMap<DayNumber, u64>, scored: NaiveDate) -> Self {
         let scored = i64::from(days::number(scored));
         let dated = || rows.iter().map(|(day, rows)| (i64::from(*day), *rows));
@@ -60,7 +62,8 @@ impl Window {
         (self.first..=self.last).contains(&i64::from(day))
     }
 
-    /// Whether any day of a longer period is shown, which begins with `first` and ends before `end`.
+    /// Whether any day of a longer period is shown, which begins with `first` and ends before
+    /// `end`.
     pub(crate) fn meets(&self, first: NaiveDate, end: NaiveDate) -> bool {
         let (first, end) = (days::number(first), days::number(end));
         i64::from(first) <= self.last && i64::from(end) > self.first

@@ -147,7 +147,8 @@ impl Message {
     }
 }
 
-/// What to do about a run that was stopped, or whose pod did not start, by the messages of its nodes.
+/// What to do about a run that was stopped, or whose pod did not start, by the messages of its
+/// nodes.
 fn next(workflow: &str, nodes: &[NodeFailure]) -> Option<String> {
     let any = |part: &str| nodes.iter().any(|node| node.message.contains(part));
     if any("Stopped with strategy") {
@@ -163,8 +164,9 @@ fn next(workflow: &str, nodes: &[NodeFailure]) -> Option<String> {
     })
 }
 
-/// What a workflow failed of, and how many attempts were made again. Argo lists every node that failed: attempts that a
-/// later one made good, each attempt of a leaf beside the leaf, and the DAGs above them.
+/// What a workflow failed of, and how many attempts were made again. Argo lists every node that
+/// failed: attempts that a later one made good, each attempt of a leaf beside the leaf, and the
+/// DAGs above them.
 fn causes<'a>(status: &str, nodes: &'a [NodeFailure]) -> (Vec<&'a NodeFailure>, usize) {
     let nodes: Vec<&NodeFailure> = nodes
         .iter()

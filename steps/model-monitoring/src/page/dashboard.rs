@@ -99,7 +99,8 @@ fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Links to a table as files, after what it holds; `query` begins with a question mark, or is empty.
+/// Links to a table as files, after what it holds; `query` begins with a question mark, or is
+/// empty.
 fn files(what: &str, name: &str, query: &str) -> Markup {
     let file = |kind: &str| {
         link(

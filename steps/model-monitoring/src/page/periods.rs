@@ -1,4 +1,5 @@
-//! Days put together into weeks or months, so that a long time stays readable, and days that tell too little.
+//! Days put together into weeks or months, so that a long time stays readable, and days that tell
+//! too little.
 
 use learn::metrics::Intervals;
 
@@ -39,7 +40,8 @@ pub(super) fn fitting(days: usize) -> Period {
     }
 }
 
-/// Puts days together by `unit`, else by one that leaves few enough. What is drawn is exact: rates are counted anew from all rows of a period.
+/// Puts days together by `unit`, else by one that leaves few enough. What is drawn is exact: rates
+/// are counted anew from all rows of a period.
 pub(super) fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
     let period = unit.unwrap_or_else(|| fitting(days.len()));
     let mut points: Vec<Day> = Vec::new();
@@ -95,7 +97,8 @@ fn together(a: &Day, b: &Day) -> Day {
     }
 }
 
-/// The periods without the numbers of too few rows: a line would show chance there, and squeeze the rest.
+/// The periods without the numbers of too few rows: a line would show chance there, and squeeze the
+/// rest.
 fn usual(mut periods: Vec<Day>) -> Vec<Day> {
     let measured = |day: &Day| day.confusion.rows();
     let few_scored = twentieth(periods.iter().map(|day| day.scored_rows));

@@ -17,7 +17,8 @@ pub(super) fn word(verdict: Verdict) -> (&'static str, &'static str) {
     }
 }
 
-/// A shape for each verdict: a tick in a circle, a question mark in a dashed one, a triangle, an octagon.
+/// A shape for each verdict: a tick in a circle, a question mark in a dashed one, a triangle, an
+/// octagon.
 pub(super) fn icon(verdict: Verdict) -> Markup {
     let shape = match verdict {
         Verdict::Ok => [

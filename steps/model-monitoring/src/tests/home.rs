@@ -92,7 +92,8 @@ pub(super) struct Home {
 }
 
 impl Rows {
-    /// `count` rows over four days with two features, a score of every hundredth, and a label in three of four rows.
+    /// `count` rows over four days with two features, a score of every hundredth, and a label in
+    /// three of four rows.
     pub(super) fn simple(count: usize) -> Self {
         let score = |i: usize| (i * 37 % 101) as f64 / 100.0;
         Self {

@@ -1,4 +1,5 @@
-//! The page in a real browser: at the width of a phone and of a desk, dark and light, from disk and as Argo's UI serves it.
+//! The page in a real browser: at the width of a phone and of a desk, dark and light, from disk and
+//! as Argo's UI serves it.
 
 use testing::browser::{Browser, Look, file_url, serve_page};
 
@@ -30,8 +31,8 @@ const LOOKS: [Look; 4] = [
     },
 ];
 
-/// Kinds of pages: with drift, labels and warnings of training, without labels, of many features, and
-/// of nothing.
+/// Kinds of pages: with drift, labels and warnings of training, without labels, of many features,
+/// and of nothing.
 async fn pages() -> Vec<(Home, &'static str)> {
     let mut pages = Vec::new();
     for kind in ["drift", "no labels", "many features", "no rows"] {

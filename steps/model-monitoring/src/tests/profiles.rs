@@ -131,13 +131,15 @@ async fn the_median_beside_a_far_value_is_that_of_the_rows() {
         }
     };
     let content = report(of(1), of(2)).await;
-    // The middle of so many rows lies within 0.3 of 100, and a cell of quantiles is narrower than 1.
+    // The middle of so many rows lies within 0.3 of 100, and a cell of quantiles is narrower than
+    // 1.
     for median in [x1(&content).reference.median, x1(&content).current.median] {
         assert!((median.unwrap() - 100.0).abs() < 1.3, "{median:?}");
     }
 }
 
-/// `values` integers beside one another and a far one; odd ones go from one in five rows to four in five.
+/// `values` integers beside one another and a far one; odd ones go from one in five rows to four in
+/// five.
 fn integers(values: usize, odd: f64) -> impl Fn(usize) -> f64 {
     move |i| match i % 100 {
         0 => 100_000.0,

@@ -177,7 +177,8 @@ async fn indices_by_day_show_when_a_feature_moved() {
         verdicts,
         [Verdict::Ok, Verdict::Ok, Verdict::Ok, Verdict::Alert]
     );
-    // Five equal values, of which one holds every row: 0.8 ln(1 / 0.2) + 4 * 0.2 ln(0.2 / 0.0001), each less its floor.
+    // Five equal values, of which one holds every row: 0.8 ln(1 / 0.2) + 4 * 0.2 ln(0.2 / 0.0001),
+    // each less its floor.
     let expected = 0.8 * libm::log(1.0 / 0.2) + 4.0 * (0.2 - 1e-4) * libm::log(0.2 / 1e-4);
     assert!(
         (x2.psi_by_period[3].unwrap() - expected).abs() < 1e-5,

@@ -117,7 +117,8 @@ async fn an_end_is_told_once_and_a_new_end_again() {
     });
     assert_eq!(body, expected);
 
-    // The leaf is tried again: Argo lists the same in another order, with the leaf's own first try, and has gone on counting.
+    // The leaf is tried again: Argo lists the same in another order, with the leaf's own first try,
+    // and has gone on counting.
     let mut nodes: Vec<serde_json::Value> = serde_json::from_str(&ended.failures).unwrap();
     nodes.reverse();
     nodes.push(json!({"displayName": "model-monitoring-notify(0)", "templateName": "model-monitoring-notify"}));

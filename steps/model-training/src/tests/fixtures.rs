@@ -1,4 +1,5 @@
-//! The fit through parquet against scikit-learn: fixtures and the scripts that made them are in `common/tests/fixtures`.
+//! The fit through parquet against scikit-learn: fixtures and the scripts that made them are in
+//! `common/tests/fixtures`.
 
 use learn::model::{ClassWeight, Model};
 use runtime::step::Step;
@@ -48,7 +49,8 @@ fn uniform(seed: u64, i: usize) -> f64 {
     ((z ^ (z >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
 }
 
-/// `customers` of `splitmix.py`: four row-major features, the fourth being the first minus the second, and labels.
+/// `customers` of `splitmix.py`: four row-major features, the fourth being the first minus the
+/// second, and labels.
 pub(crate) fn customers(seed: u64, rows: usize, intercept: f64) -> (Vec<f64>, Vec<u8>) {
     let (mut x, mut y) = (Vec::with_capacity(rows * 4), Vec::with_capacity(rows));
     for row in 0..rows {
@@ -116,7 +118,8 @@ async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
         }
         let close = |ours: f64, theirs: f64| (ours - theirs).abs() <= 1e-6 * theirs.abs();
         for (ours, theirs) in model.coefficients.iter().zip(&case.coefficients) {
-            // Where ours is exactly 0, for a constant feature, scikit-learn's rounding leaves 6e-15.
+            // Where ours is exactly 0, for a constant feature, scikit-learn's rounding leaves
+            // 6e-15.
             assert!(
                 *ours == 0.0 || close(*ours, *theirs),
                 "{}: {ours:e} and {theirs:e}",
@@ -156,7 +159,8 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
         (5, u64::MAX, disk, 1 << 30),
         (1, 0, disk, 1 << 30),
         (3, 0, disk, 1 << 30),
-        // Without room on the disk rows are decoded again, and without memory features are profiled one after the other.
+        // Without room on the disk rows are decoded again, and without memory features are
+        // profiled one after the other.
         (3, u64::MAX, none, 1 << 30),
         (2, u64::MAX, disk, 1),
     ] {

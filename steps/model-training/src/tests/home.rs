@@ -74,7 +74,8 @@ impl Home {
         Self::with(p, &TrackingArgs::default(), "churn").await
     }
 
-    /// With its runs and models in an MLflow server, or in one behind a proxy, under a name that no other test has.
+    /// With its runs and models in an MLflow server, or in one behind a proxy, under a name that no
+    /// other test has.
     pub(crate) async fn in_mlflow(p: usize, uri: String, name: &str) -> Self {
         Self::with(
             p,
@@ -121,7 +122,8 @@ impl Home {
         }
     }
 
-    /// Writes both data sets of a version, the holdout being shard 0; gives the flags that train on it.
+    /// Writes both data sets of a version, the holdout being shard 0; gives the flags that train on
+    /// it.
     pub(crate) async fn prepared(&self, version: &str, holdout: &Rows, train: &[Rows]) -> Train {
         let raw = |i: usize| format!("train/{i}.parquet");
         let train: Vec<(String, Rows)> = train

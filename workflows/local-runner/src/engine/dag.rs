@@ -385,7 +385,8 @@ impl Engine<'_> {
         }
         for argument in &task.arguments.parameters {
             let text = argument.given().unwrap_or_default();
-            // An argument that is nothing but a skipped task's output without a default counts as not given.
+            // An argument that is nothing but a skipped task's output without a default counts as
+            // not given.
             if scope.is_absent(text) {
                 continue;
             }

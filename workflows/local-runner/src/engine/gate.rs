@@ -1,7 +1,7 @@
 //! Gates: `suspend` templates, at which Argo waits for a person.
 //!
-//! Here the answer is given in advance, or asked for on the terminal. Without a terminal nobody could ever give one, so
-//! that the gate fails at once.
+//! Here the answer is given in advance, or asked for on the terminal. Without a terminal nobody
+//! could ever give one, so that the gate fails at once.
 
 use std::io::{BufRead, IsTerminal};
 use std::thread;

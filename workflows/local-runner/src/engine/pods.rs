@@ -105,7 +105,8 @@ impl Engine<'_> {
             .outputs
             .as_ref()
             .and_then(|outputs| outputs.exit_code.clone());
-        // Without an exit code it never ran: what is missing is not there at the next attempt either.
+        // Without an exit code it never ran: what is missing is not there at the next attempt
+        // either.
         if exit_code.is_none()
             || !(if last.phase == Phase::Error {
                 on_error

@@ -29,7 +29,8 @@ impl Engine<'_> {
         }
         for parameter in &workflow.spec.arguments.parameters {
             let mut value = parameter.value.clone().unwrap_or_default();
-            // Argo substitutes twice, so that a parameter may hold this tag; the list of parameters keeps showing it.
+            // Argo substitutes twice, so that a parameter may hold this tag; the list of parameters
+            // keeps showing it.
             if let Some(time) = scheduled {
                 value = value.replace("{{workflow.scheduledTime}}", time);
             }
@@ -103,7 +104,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Outputs of an expanded task: JSON lists in the order of the items, of the runs that succeeded.
+    /// Outputs of an expanded task: JSON lists in the order of the items, of the runs that
+    /// succeeded.
     fn add_group(&self, scope: &mut Scope, prefix: &str, group: &Node) {
         let runs = group
             .children

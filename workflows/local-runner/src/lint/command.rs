@@ -13,7 +13,8 @@ use super::tags::WORKFLOW;
 use crate::steps::{self, Step};
 use crate::template::{Scope, variables};
 
-/// Values for a tag without a default within a longer value, tried in turn until the flag takes one.
+/// Values for a tag without a default within a longer value, tried in turn until the flag takes
+/// one.
 const PLAUSIBLE: [&str; 5] = ["a", "1", "models:/a/1", "[]", "2026-11-23"];
 /// Required flags whose variables the runner sets for every leaf.
 const ADDRESSES: [&str; 2] = ["STORE_URL", "RAW_URL"];
@@ -207,7 +208,8 @@ impl Inputs {
     }
 }
 
-/// The command line with tags filled in: by the input's default, else by a value that was chosen for the flag.
+/// The command line with tags filled in: by the input's default, else by a value that was chosen
+/// for the flag.
 fn plausible(
     step: &Step,
     inputs: &Inputs,

@@ -1,7 +1,8 @@
 //! Every field that Argo 4.1 knows, so that a misspelt one is found at any depth, run here or not.
 //!
-//! `argo-4.1.txt` holds one kind a line, `Kind: field field=Kind field=Kind{}`, where `{}` is a map of them; what has no
-//! kind is not looked into. The test `argo_types` compares it with Argo's own types.
+//! `argo-4.1.txt` holds one kind a line, `Kind: field field=Kind field=Kind{}`, where `{}` is a map
+//! of them; what has no kind is not looked into. The test `argo_types` compares it with Argo's own
+//! types.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -40,8 +41,8 @@ const TEMPLATE_KINDS: [&str; 10] = [
     "containerSet",
 ];
 
-/// Appends what Argo does not know, and every template that is not of one kind. What the schema of the runner has
-/// already found about a field is taken back when Argo doesn't know it at all.
+/// Appends what Argo does not know, and every template that is not of one kind. What the schema of
+/// the runner has already found about a field is taken back when Argo doesn't know it at all.
 pub(crate) fn check(
     kind: &str,
     document: &Value,

@@ -306,7 +306,8 @@ fn retries_deadline(policy: &str, expression: &str) -> bool {
     policy != "OnError" && (expression.is_empty() || holds())
 }
 
-/// The first tag of a text by which somebody's text gets in; what passes through `asInt` is a number.
+/// The first tag of a text by which somebody's text gets in; what passes through `asInt` is a
+/// number.
 fn parameter_tag(text: &str) -> Option<&str> {
     let tags = text.split("{{").skip(1);
     let mut tags = tags.filter_map(|rest| rest.split("}}").next());

@@ -205,7 +205,8 @@ impl<'a> Linter<'a> {
         });
     }
 
-    /// A parameter of a CronWorkflow that is the scheduled time, in a field that is filled only once.
+    /// A parameter of a CronWorkflow that is the scheduled time, in a field that is filled only
+    /// once.
     pub(super) fn one_pass(&mut self, parameter: &'a Value, target: &'a Value) {
         if !given(parameter).is_some_and(|value| value.contains(SCHEDULED)) {
             return;

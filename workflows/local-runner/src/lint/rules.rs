@@ -1,5 +1,5 @@
-//! The rules: the table in `docs/lint.md` and `alameda lint --explain RULE` are made from these, and a test has a fault
-//! for each.
+//! The rules: the table in `docs/lint.md` and `alameda lint --explain RULE` are made from these,
+//! and a test has a fault for each.
 
 mod leaves;
 mod others;

@@ -18,7 +18,8 @@ use super::{Drift, Split, Target, UUID_CHARS};
 pub(super) struct Random(ChaCha8Rng);
 
 impl Random {
-    /// Each file draws from a stream of its own, so the order in which files are written does not matter.
+    /// Each file draws from a stream of its own, so the order in which files are written does not
+    /// matter.
     pub(super) fn new(seed: u64, target: Target) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator

@@ -135,7 +135,8 @@ fn the_target_depends_on_the_features() {
     let zeros = targets.len() as f64 - ones;
     assert!((ones / (ones + zeros) - 0.855).abs() < 0.01, "{ones} ones");
 
-    // The area under the ROC curve, from the ranks of the ones, of the score that a perfect model would give.
+    // The area under the ROC curve, from the ranks of the ones, of the score that a perfect model
+    // would give.
     let mut scored: Vec<(f64, i64)> = floats(&batch, "feature1")
         .iter()
         .zip(floats(&batch, "feature2"))

@@ -2,7 +2,8 @@
 
 use crate::lab::Lab;
 
-/// As the first release's documentation has it: one template of all leaves, and images as parameters.
+/// As the first release's documentation has it: one template of all leaves, and images as
+/// parameters.
 const OWN: &str = "apiVersion: argoproj.io/v1alpha1
 kind: WorkflowTemplate
 metadata: {name: t}

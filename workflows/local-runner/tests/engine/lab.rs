@@ -149,8 +149,8 @@ impl Lab {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// `alameda ARGUMENTS` in this folder, ready to start; `$LAB` is the folder. Its few lines of YAML lack what
-    /// `alameda lint` asks for, so that it is submitted as it is.
+    /// `alameda ARGUMENTS` in this folder, ready to start; `$LAB` is the folder. Its few lines of
+    /// YAML lack what `alameda lint` asks for, so that it is submitted as it is.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let as_it_is = (arguments.first() == Some(&"submit")).then_some("--no-lint");
         let mut command = self.linted(arguments);

@@ -18,7 +18,8 @@ const WAITS: &str = r#"
     container: {command: [sh, -c, '[ ! -e $LAB/go ] || exit 0; sleep 1000 & echo "$$ $!" > $LAB/pids.new; mv $LAB/pids.new $LAB/pids; wait']}
 "#;
 
-/// Submits in the background, and waits until `waits` runs; gives the process ids of its shell and of what that started.
+/// Submits in the background, and waits until `waits` runs; gives the process ids of its shell and
+/// of what that started.
 fn begin(lab: &Lab) -> (Child, Vec<String>) {
     let mut command = lab.command(&["submit", "--from", "workflowtemplate/t", "--name", "w"]);
     let runner = command

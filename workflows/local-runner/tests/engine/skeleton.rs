@@ -65,7 +65,8 @@ fn the_pipeline_succeeds_as_it_did_on_argo() {
         lab.read(".alameda/runs/w/artifacts/reports/w/report.html"),
         "<svg/>\n"
     );
-    // The last progress that was written stays: of 4 + 4 + 4 and five leaves of 1, one of which failed.
+    // The last progress that was written stays: of 4 + 4 + 4 and five leaves of 1, one of which
+    // failed.
     assert_eq!(ended.node("training.map(0:g0)(0)")["progress"], "3/4");
     // A retried attempt stands in the failures also when the workflow succeeded.
     let notified = log("onExit.notify");

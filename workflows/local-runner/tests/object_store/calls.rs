@@ -5,7 +5,8 @@ use testing::Call;
 
 use super::lab::{Lab, minio};
 
-/// Calls by method and what they are about, sorted: of a key only the words that do not name a version, a shard or a digest.
+/// Calls by method and what they are about, sorted: of a key only the words that do not name a
+/// version, a shard or a digest.
 fn about(calls: &[Call]) -> Vec<String> {
     let mut about: Vec<String> = calls
         .iter()
@@ -92,8 +93,8 @@ fn a_file_takes_few_calls_from_its_arrival_to_the_report() {
     }
     // One object for each day that is seen, however many files.
     more.retain(|call| call != "PUT store/results/m/_profiles");
-    // 16 for a file: prepared 4, committed 2, scored 4, profiled 3, committed 2, reported 1. And they
-    // are in one group more of each, whose keys are written and read.
+    // 16 for a file: prepared 4, committed 2, scored 4, profiled 3, committed 2, reported 1. And
+    // they are in one group more of each, whose keys are written and read.
     assert_eq!(more.len(), 5 * 16 + 15 + 2, "{more:#?}");
 }
 
@@ -178,7 +179,8 @@ fn planning_and_committing_call_s3_by_the_group_and_not_by_the_shard() {
         planned_and_committed(2 * MARKED_TOGETHER),
         planned_and_committed(4 * MARKED_TOGETHER),
     );
-    // Rows of both are of every day of a year, and a profile is put for each. A page of a listing has 1000 objects.
+    // Rows of both are of every day of a year, and a profile is put for each. A page of a listing
+    // has 1000 objects.
     assert_eq!(few, many);
     eprintln!("calls to S3: {few:?}");
 }

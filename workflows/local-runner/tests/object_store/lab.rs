@@ -263,8 +263,8 @@ impl Lab {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Keys of the store and stamps, by boto3; without what lasts no longer than a workflow, and the verdicts, of which
-    /// each workflow has its own.
+    /// Keys of the store and stamps, by boto3; without what lasts no longer than a workflow, and
+    /// the verdicts, of which each workflow has its own.
     pub(crate) fn lasting(&self) -> Vec<String> {
         let listed = self.python(
             "for page in s3.get_paginator('list_objects_v2').paginate(Bucket=bucket, Prefix=prefix + 'store/'):\n\

@@ -1,5 +1,6 @@
-//! Every leaf of `workflows/steps/` that writes to the store, run again: after a kill at each of its writes, in vain,
-//! at once with itself, and with other arguments. `docs/rerun-matrix.md` tells of it.
+//! Every leaf of `workflows/steps/` that writes to the store, run again: after a kill at each of
+//! its writes, in vain, at once with itself, and with other arguments. `docs/rerun-matrix.md` tells
+//! of it.
 
 mod chain;
 mod state;
@@ -22,8 +23,9 @@ fn is_write(method: &str) -> bool {
     ["PUT", "POST", "DELETE"].contains(&method)
 }
 
-/// Runs a leaf that is killed when it is about to make its write number `writes`, counted from 0; false when it ended
-/// before that. None of its writes from that one on reaches the store, and all before it have.
+/// Runs a leaf that is killed when it is about to make its write number `writes`, counted from 0;
+/// false when it ended before that. None of its writes from that one on reaches the store, and all
+/// before it have.
 fn killed_at(leaf: &Leaf, place: &Place, proxy: &HttpProxy, writes: usize) -> bool {
     let seen = Arc::new(AtomicUsize::new(0));
     let count = seen.clone();
@@ -118,7 +120,8 @@ fn a_leaf_that_runs_twice_at_once_leaves_what_one_run_leaves() {
             ran.expect(0);
         }
         assert_whole(&place.state(), leaf.name);
-        // Of what two log to one run of the store's own tracking at the same instant, the last write stays.
+        // Of what two log to one run of the store's own tracking at the same instant, the last
+        // write stays.
         let passing = ["attempts", "params", "metrics", "tags", "datasets"];
         assert_same(&leaf.after, &place.state(), leaf.name, &passing);
     }

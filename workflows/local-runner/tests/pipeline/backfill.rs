@@ -64,7 +64,8 @@ impl Month {
         (1..=5).filter(|day| key(day).exists()).collect()
     }
 
-    /// Day, phase, begin and end of each date that the last backfill ran, in the order of their begin.
+    /// Day, phase, begin and end of each date that the last backfill ran, in the order of their
+    /// begin.
     fn ran(&self) -> Vec<(u32, String, String, String)> {
         let workflow = self.bench.latest();
         let nodes = workflow["status"]["nodes"].as_object().unwrap().values();

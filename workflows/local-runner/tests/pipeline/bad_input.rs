@@ -1,4 +1,5 @@
-//! Input that broke the Python original, and more of its kind: each is refused by name, and nothing is half visible.
+//! Input that broke the Python original, and more of its kind: each is refused by name, and nothing
+//! is half visible.
 
 use std::fs;
 use std::sync::Arc;
@@ -7,8 +8,8 @@ use arrow::array::{Float64Array, Int64Array, StringArray};
 
 use crate::bench::{Bench, rows, with, without};
 
-/// Runs the pipeline, which must fail in `template` with `code` and all of `words` in what the user sees; no manifest of
-/// this data version may be there for `split`.
+/// Runs the pipeline, which must fail in `template` with `code` and all of `words` in what the user
+/// sees; no manifest of this data version may be there for `split`.
 fn refused(bench: &Bench, template: &str, code: i32, split: &str, words: &[&str]) {
     let ran = bench.pipeline(&[]).expect(1);
     let shown = ran.shown();

@@ -174,7 +174,8 @@ impl Bench {
             .expect(0);
     }
 
-    /// A folder with the default configuration, in whose settings texts are replaced by others; for `--config-maps`.
+    /// A folder with the default configuration, in whose settings texts are replaced by others; for
+    /// `--config-maps`.
     pub(crate) fn config(&self, replaced: &[(&str, &str)]) -> String {
         let folder = self.folder().join("config-maps");
         fs::create_dir(&folder).unwrap();
@@ -234,8 +235,9 @@ impl Bench {
         serde_json::from_slice(&fs::read(self.store(key)).unwrap()).unwrap()
     }
 
-    /// Every file of the store that must be the same after any history of kills, retries and repetitions: marks and
-    /// plans are scratch, and tracking keeps times. Manifests are told without the two fields that may differ.
+    /// Every file of the store that must be the same after any history of kills, retries and
+    /// repetitions: marks and plans are scratch, and tracking keeps times. Manifests are told
+    /// without the two fields that may differ.
     pub(crate) fn lasting(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(&self.store(""), &self.store(""), &mut files);
@@ -269,8 +271,8 @@ impl Bench {
     }
 }
 
-/// Fails the test, naming the keys, unless all that was there is there unchanged and nothing was added but verdicts: each
-/// workflow has one of its own.
+/// Fails the test, naming the keys, unless all that was there is there unchanged and nothing was
+/// added but verdicts: each workflow has one of its own.
 pub(crate) fn assert_unchanged(
     before: &BTreeMap<String, Vec<u8>>,
     after: &BTreeMap<String, Vec<u8>>,
@@ -346,7 +348,8 @@ pub(crate) fn write_parquet(path: &Path, batch: &RecordBatch) {
         ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
-    // A raw file is known by its time too, and what is compared must not depend on when the test ran.
+    // A raw file is known by its time too, and what is compared must not depend on when the test
+    // ran.
     File::options()
         .write(true)
         .open(path)

@@ -1,4 +1,5 @@
-//! Another data set by configuration alone: other columns, types, features and files, as a newcomer would bring them.
+//! Another data set by configuration alone: other columns, types, features and files, as a newcomer
+//! would bring them.
 
 use std::fmt::Write;
 use std::fs;
@@ -12,7 +13,8 @@ use arrow::array::{
 
 use crate::bench::{Bench, Ran, unit};
 
-/// Writes a configuration named `default`; settings that `settings` names take its values, those that are comments too.
+/// Writes a configuration named `default`; settings that `settings` names take its values, those
+/// that are comments too.
 fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &str)]) -> PathBuf {
     let config = bench.folder().join("config-maps");
     fs::create_dir(&config).unwrap();
@@ -238,7 +240,8 @@ fn csv_without_a_time_column_and_with_one_feature() {
     assert!(auc > 0.9, "{auc}");
 }
 
-/// Texts that the contract ignores divide the rows, and a value that training did not have is no quiet night.
+/// Texts that the contract ignores divide the rows, and a value that training did not have is no
+/// quiet night.
 #[test]
 fn texts_that_the_model_ignores_become_segments_and_a_new_value_is_a_finding() {
     let bench = Bench::empty();
@@ -307,7 +310,8 @@ fn texts_that_the_model_ignores_become_segments_and_a_new_value_is_a_finding() {
     );
 }
 
-/// Settings say which ignored columns divide the rows, integers too, and which columns decide nothing.
+/// Settings say which ignored columns divide the rows, integers too, and which columns decide
+/// nothing.
 #[test]
 fn settings_name_the_segments_and_take_columns_out_of_the_verdict() {
     let bench = Bench::empty();

@@ -64,7 +64,8 @@ fn every_leaf_keeps_to_its_budget_of_memory_and_writes_the_same_with_any() {
     let mut first = None;
     for mib in [128, 256, 2048] {
         let bench = Bench::empty();
-        // Rows with texts take so much that they wait in scratch files with the least of these budgets.
+        // Rows with texts take so much that they wait in scratch files with the least of these
+        // budgets.
         for file in 0..2 {
             bench.write(&format!("train/{file}.parquet"), &rows(file, 60_000));
         }

@@ -58,8 +58,9 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
     }
 }
 
-/// Starts or retries the pipeline and kills, after `delay`, one of its steps or the runner itself. Fails when it ended
-/// before that, and tells after which time it had succeeded; there is none when nothing was left to retry.
+/// Starts or retries the pipeline and kills, after `delay`, one of its steps or the runner itself.
+/// Fails when it ended before that, and tells after which time it had succeeded; there is none when
+/// nothing was left to retry.
 fn killed(
     bench: &Bench,
     first: bool,
@@ -100,7 +101,8 @@ fn killed(
     Ok(())
 }
 
-/// Retries until it has succeeded: a step that was killed is retried by the workflow itself, a runner is not.
+/// Retries until it has succeeded: a step that was killed is retried by the workflow itself, a
+/// runner is not.
 fn finish(bench: &Bench) {
     // Killed before it had written that it exists.
     if bench.alameda(&["get", "@latest", "-o", "json"]).code != Some(0) {

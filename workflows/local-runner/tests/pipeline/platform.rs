@@ -1,4 +1,5 @@
-//! What the platform's manifests ask of the programs: the dashboard as its Deployment starts it, and settings that some step reads.
+//! What the platform's manifests ask of the programs: the dashboard as its Deployment starts it,
+//! and settings that some step reads.
 
 use std::fs;
 use std::path::PathBuf;

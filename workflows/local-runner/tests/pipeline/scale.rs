@@ -1,5 +1,6 @@
-//! `plan` and `commit` at the scale of many shards, by the real program over a folder. What `map` leaves for them is
-//! written here, in the same form and number. `just benchmark-scale` prints the figures; no time is asserted.
+//! `plan` and `commit` at the scale of many shards, by the real program over a folder. What `map`
+//! leaves for them is written here, in the same form and number. `just benchmark-scale` prints the
+//! figures; no time is asserted.
 
 use std::cell::Cell;
 use std::fs;
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::bench::{Bench, peak};
 
-/// What etcd and Argo take of one output parameter without complaint; a workflow has many, and 1 MiB for all.
+/// What etcd and Argo take of one output parameter without complaint; a workflow has many, and 1
+/// MiB for all.
 const MOST_OUTPUT_BYTES: u64 = 32 * 1024;
 /// Names of one file: file systems allow some 65,000.
 const LINKS: usize = 20_000;
@@ -99,8 +101,8 @@ impl Scale<'_> {
         fs::write(path, bytes).unwrap();
     }
 
-    /// Writes what `map` leaves of the plan: `result` makes the objects of a shard and tells of them. Gives the sizes of
-    /// the plan, of its groups and of the marks that `commit` reads.
+    /// Writes what `map` leaves of the plan: `result` makes the objects of a shard and tells of
+    /// them. Gives the sizes of the plan, of its groups and of the marks that `commit` reads.
     fn map(
         &self,
         plan: &str,
@@ -278,7 +280,8 @@ impl Scale<'_> {
         }
     }
 
-    /// Writes the profiles of groups: those of a real run, as if each group had rows of the same days.
+    /// Writes the profiles of groups: those of a real run, as if each group had rows of the same
+    /// days.
     fn profiles(&self, plan: &str, groups: &[String], profile_of: impl Fn(&Shard) -> String) {
         let shards: Vec<Shard> =
             serde_json::from_value(self.bench.json(plan)["shards"].clone()).unwrap();

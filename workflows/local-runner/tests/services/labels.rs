@@ -1,4 +1,5 @@
-//! `publish-predictions labels` on a real Postgres: against a join by DuckDB, killed, and run at the same time.
+//! `publish-predictions labels` on a real Postgres: against a join by DuckDB, killed, and run at
+//! the same time.
 
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
@@ -146,7 +147,8 @@ fn silent(mut command: Command) -> Child {
         .unwrap()
 }
 
-/// Fails the test unless the targets are what DuckDB joins from parts and label files, and the profiles what numpy counts.
+/// Fails the test unless the targets are what DuckDB joins from parts and label files, and the
+/// profiles what numpy counts.
 fn assert_labelled(home: &Home, results: &Results) {
     let script = format!(
         r#"

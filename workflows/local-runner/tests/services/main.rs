@@ -1,4 +1,5 @@
-//! The pipeline through the real binary and the real workflow files, on real services: S3, MLflow, Postgres.
+//! The pipeline through the real binary and the real workflow files, on real services: S3, MLflow,
+//! Postgres.
 
 // What tests are made of is no test to Clippy.
 #![allow(clippy::expect_used, clippy::unwrap_used)]

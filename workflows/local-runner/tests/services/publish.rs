@@ -1,4 +1,5 @@
-//! `publish-predictions publish` into a real Postgres: what stands in the table, whatever happens on the way there.
+//! `publish-predictions publish` into a real Postgres: what stands in the table, whatever happens
+//! on the way there.
 
 mod contents;
 mod failures;

@@ -1,4 +1,5 @@
-//! No secret is ever told: not by a run that succeeds, not by one that fails, not to those who watch processes.
+//! No secret is ever told: not by a run that succeeds, not by one that fails, not to those who
+//! watch processes.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +34,8 @@ fn assert_silent_files(folder: &Path) {
     }
 }
 
-/// Runs `work`, and meanwhile collects the command lines of all processes of the machine that mention `alameda`.
+/// Runs `work`, and meanwhile collects the command lines of all processes of the machine that
+/// mention `alameda`.
 fn watched(work: impl FnOnce() -> Ran) -> (Ran, String) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -58,7 +60,8 @@ fn watched(work: impl FnOnce() -> Ran) -> (Ran, String) {
     })
 }
 
-/// Everything that is in the lab's bucket and tracked of it, as one text, by other people's clients.
+/// Everything that is in the lab's bucket and tracked of it, as one text, by other people's
+/// clients.
 fn kept(lab: &Lab) -> String {
     lab.python(
         "import boto3, mlflow, os\n\

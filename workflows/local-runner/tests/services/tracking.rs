@@ -69,7 +69,8 @@ fn a_login_comes_by_variables_and_a_wrong_one_is_told_without_its_password() {
     );
 }
 
-/// What `alameda runs` and `alameda models` say: kinds of runs with their states, and versions with their aliases.
+/// What `alameda runs` and `alameda models` say: kinds of runs with their states, and versions with
+/// their aliases.
 fn shown(lab: &Lab) -> (Vec<String>, Vec<String>) {
     let json = |arguments: &[&str]| -> Vec<Value> {
         serde_json::from_str(

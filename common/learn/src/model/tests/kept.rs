@@ -1,4 +1,5 @@
-//! Model files keep their bytes: a change of the fit that moves one of these needs a raised `ALGORITHM`.
+//! Model files keep their bytes: a change of the fit that moves one of these needs a raised
+//! `ALGORITHM`.
 
 use super::*;
 use sha2::{Digest, Sha256};
@@ -30,7 +31,8 @@ pub(super) fn normal(seed: u64, i: usize) -> f64 {
         - 6.0
 }
 
-/// Rows whose log odds are `eta` of their number, and whose features are `feature` of row and column.
+/// Rows whose log odds are `eta` of their number, and whose features are `feature` of row and
+/// column.
 fn rows(
     count: usize,
     p: usize,

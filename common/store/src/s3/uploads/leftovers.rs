@@ -1,4 +1,5 @@
-//! Multipart uploads that were begun by a call whose answer was lost: nobody knows their ids, so S3 is asked for them.
+//! Multipart uploads that were begun by a call whose answer was lost: nobody knows their ids, so S3
+//! is asked for them.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,9 @@ use crate::environment::Source;
 const SLACK: Duration = Duration::from_secs(1);
 
 impl Bucket {
-    /// Aborts uploads of one key that began since `since` and are not known to be ours. A step that works on the same
-    /// shard at the very same time loses its upload with them, and is told to run again.
+    /// Aborts uploads of one key that began since `since` and are not known to be ours. A step that
+    /// works on the same shard at the very same time loses its upload with them, and is told to
+    /// run again.
     pub(super) async fn sweep(&self, location: &Location, since: Instant) {
         let unknown = match self.unknown(location, since).await {
             Ok(unknown) => unknown,

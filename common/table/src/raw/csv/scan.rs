@@ -65,8 +65,8 @@ pub(super) enum Scan {
     },
 }
 
-/// Finds the fields of the row that begins at the first byte, which is no line break. At the end of the file (`last`)
-/// a row ends without a line break as [`Scan::More`].
+/// Finds the fields of the row that begins at the first byte, which is no line break. At the end of
+/// the file (`last`) a row ends without a line break as [`Scan::More`].
 pub(super) fn row(bytes: &[u8], last: bool, keep: Keep<'_>, found: &mut Found) -> Scan {
     found.spans.clear();
     (found.fields, found.stray, found.quoted) = (0, None, false);
@@ -125,8 +125,8 @@ pub(super) fn row(bytes: &[u8], last: bool, keep: Keep<'_>, found: &mut Found) -
     }
 }
 
-/// The content of the quoted field that begins at `open`, and the place after its closing quote; `None` when it is not
-/// closed, or when the next byte is needed to know.
+/// The content of the quoted field that begins at `open`, and the place after its closing quote;
+/// `None` when it is not closed, or when the next byte is needed to know.
 fn quoted(bytes: &[u8], open: usize, last: bool) -> Option<(Span, usize)> {
     let (mut at, mut doubled) = (open + 1, false);
     loop {

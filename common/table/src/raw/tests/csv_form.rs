@@ -85,7 +85,8 @@ fn a_file_that_is_cut_anywhere_is_refused_or_has_its_rows_before_the_cut() {
     for end in ["\n", "\r\n", "\r"] {
         let lines = lines.map(|line| line.replace('\n', end));
         let mut content = String::new();
-        // A file may end after a row, and, as far as anybody can see, within a line break of two bytes.
+        // A file may end after a row, and, as far as anybody can see, within a line break of two
+        // bytes.
         let mut ends = std::collections::BTreeMap::new();
         for (rows, line) in lines.iter().enumerate() {
             content.push_str(line);

@@ -14,7 +14,8 @@ fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, RawFile) {
     (folder, file)
 }
 
-/// The bytes of `feature2` from its tenth value on, eight values long, set to 0. Row i holds (i + 1) / 7.
+/// The bytes of `feature2` from its tenth value on, eight values long, set to 0. Row i holds (i +
+/// 1) / 7.
 fn zeroed(fixture: &str) -> Vec<u8> {
     let mut bytes = bytes(fixture);
     let values: Vec<u8> = (10..18)

@@ -1,4 +1,5 @@
-//! The dashboard in a real browser: every page on every screen, with and without its script, by mouse and by keyboard.
+//! The dashboard in a real browser: every page on every screen, with and without its script, by
+//! mouse and by keyboard.
 
 use serde_json::json;
 use testing::browser::{Browser, Look, Seen};

@@ -8,8 +8,8 @@ use crate::spec::{Parameter, Task, Template};
 use crate::workflow::{Kind, NodeOutputs, Phase};
 
 impl Engine<'_> {
-    /// The phase of a DAG once nothing in it runs: the last phase in each branch, where omitted and skipped tasks
-    /// inherit the one before them.
+    /// The phase of a DAG once nothing in it runs: the last phase in each branch, where omitted and
+    /// skipped tasks inherit the one before them.
     pub(super) fn assess(&self, tasks: &Tasks, targets: &[&Task]) -> Option<Phase> {
         let nodes = &self.workflow.status.nodes;
         let mut phases: BTreeMap<String, Option<Phase>> = targets
@@ -49,8 +49,8 @@ impl Engine<'_> {
         if self.stopped_by.is_some() {
             return Some(Phase::Failed);
         }
-        // As in Argo, `failFast` decides only whether tasks that have not begun are waited for: while anything runs,
-        // new tasks begin in either case.
+        // As in Argo, `failFast` decides only whether tasks that have not begun are waited for:
+        // while anything runs, new tasks begin in either case.
         let mut result = Some(Phase::Succeeded);
         for phase in targets
             .iter()

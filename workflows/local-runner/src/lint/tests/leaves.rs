@@ -124,7 +124,8 @@ fn images_are_those_that_are_stamped_and_name_their_step() {
     }
 }
 
-/// Before hours of work every image of the run has been pulled: by a first pod, or by one before it.
+/// Before hours of work every image of the run has been pulled: by a first pod, or by one before
+/// it.
 #[test]
 fn the_first_pods_of_a_run_are_short_and_show_the_images_of_the_others() {
     let leaves = leaves();
@@ -233,7 +234,8 @@ fn the_platforms_readme_tells_which_pod_gets_which_secrets() {
     assert_eq!(told, given);
 }
 
-/// Every YAML file below `workflows` and `config-maps`, as readers take it that refuse what is doubled.
+/// Every YAML file below `workflows` and `config-maps`, as readers take it that refuse what is
+/// doubled.
 #[test]
 fn strict_readers_take_every_file() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -26,8 +26,8 @@ fn a_running_branch_goes_on_to_its_end_whatever_fail_fast_says() {
     }
 }
 
-/// workflow/controller/operator.go `checkParallelism`; workflow/controller/node_counters.go `getActiveChildrenCounter`: a
-/// nested DAG counts as one, whatever runs in it.
+/// workflow/controller/operator.go `checkParallelism`; workflow/controller/node_counters.go
+/// `getActiveChildrenCounter`: a nested DAG counts as one, whatever runs in it.
 #[test]
 fn parallelism_of_a_template_counts_its_own_children() {
     let lab = Lab::templates(
@@ -60,8 +60,9 @@ fn parallelism_of_a_template_counts_its_own_children() {
     );
 }
 
-/// docs/workflow-templates.md; workflow/templateresolution/context.go `ResolveTemplate`; workflow/common/util.go
-/// `ProcessArgs`: inputs of a template that is called default to parameters of the calling workflow.
+/// docs/workflow-templates.md; workflow/templateresolution/context.go `ResolveTemplate`;
+/// workflow/common/util.go `ProcessArgs`: inputs of a template that is called default to parameters
+/// of the calling workflow.
 #[test]
 fn a_template_of_another_file_is_called_with_its_own_neighbours_and_the_callers_parameters() {
     let text = r#"
@@ -97,8 +98,8 @@ spec:
     assert_eq!(direct.output("", "seen"), "by nobody, of u");
 }
 
-/// Argo would run all of the DAG again, with what has succeeded (`executeTemplate` in workflow/controller/operator.go);
-/// argoproj/argo-workflows #9190.
+/// Argo would run all of the DAG again, with what has succeeded (`executeTemplate` in
+/// workflow/controller/operator.go); argoproj/argo-workflows #9190.
 #[test]
 fn a_retry_strategy_of_a_dag_is_refused_by_name() {
     let text = "  - name: main\n    retryStrategy: {limit: 1}\n    dag: {tasks: [{name: a, template: leaf}]}\n  - {name: leaf, container: {command: ['true']}}\n";

@@ -3,8 +3,9 @@
 use super::dag;
 use crate::lab::Lab;
 
-/// docs/enhanced-depends-logic.md; workflow/controller/dag.go `evaluateDependsLogic`; workflow/common/ancestry.go
-/// `expandDependency` for the bare name; workflow/controller/dag.go `assessDAGPhase` for the phase of the DAG.
+/// docs/enhanced-depends-logic.md; workflow/controller/dag.go `evaluateDependsLogic`;
+/// workflow/common/ancestry.go `expandDependency` for the bare name; workflow/controller/dag.go
+/// `assessDAGPhase` for the phase of the DAG.
 #[test]
 fn a_task_runs_when_its_depends_holds_and_a_branch_ends_as_its_last_completed_task() {
     let (ok, bad) = (0, 3);
@@ -143,7 +144,8 @@ fn a_task_runs_when_its_depends_holds_and_a_branch_ends_as_its_last_completed_ta
     }
 }
 
-/// workflow/controller/dag.go `evaluateDependsLogic`, `executeDAGTask` (the last of the failed items gives the phase).
+/// workflow/controller/dag.go `evaluateDependsLogic`, `executeDAGTask` (the last of the failed
+/// items gives the phase).
 #[test]
 fn an_expanded_task_is_judged_by_its_items() {
     for (codes, depends, expected) in [

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::lab::{Ended, Lab};
 
-/// A workflow whose leaf runs a script, and whose exit handler tells what it was given and runs another one.
+/// A workflow whose leaf runs a script, and whose exit handler tells what it was given and runs
+/// another one.
 fn lab(script: &str, handler: &str) -> Lab {
     let text = format!(
         r#"
@@ -34,8 +35,9 @@ fn failures(lab: &Lab) -> Vec<Value> {
         .unwrap_or_default()
 }
 
-/// docs/walk-through/exit-handlers.md, docs/variables.md; workflow/controller/operator.go `operate`: the handler runs on each
-/// end, sees the phase that the entrypoint came to, and takes the workflow with it only if that had succeeded.
+/// docs/walk-through/exit-handlers.md, docs/variables.md; workflow/controller/operator.go
+/// `operate`: the handler runs on each end, sees the phase that the entrypoint came to, and takes
+/// the workflow with it only if that had succeeded.
 #[test]
 fn the_handler_runs_on_every_end_and_fails_a_workflow_that_had_succeeded() {
     const FINE: &str = "echo v > $ALAMEDA_OUT/v";
@@ -109,7 +111,8 @@ fn the_handler_runs_on_every_end_and_fails_a_workflow_that_had_succeeded() {
                 assert!(failure[field].is_string(), "{field}: {failure}");
             }
         }
-        // Seconds, and the workflow's parameter (`GetExitHook` in pkg/apis/workflow/v1alpha1/workflow_types.go).
+        // Seconds, and the workflow's parameter (`GetExitHook` in
+        // pkg/apis/workflow/v1alpha1/workflow_types.go).
         let rest = lab.read("rest");
         let (seconds, parameter) = rest.trim_end().split_once(' ').unwrap();
         assert!(
@@ -119,7 +122,8 @@ fn the_handler_runs_on_every_end_and_fails_a_workflow_that_had_succeeded() {
     }
 }
 
-/// workflow/util/util.go `FormulateRetryWorkflow`: nodes of the handler are dropped, so that it runs at each end.
+/// workflow/util/util.go `FormulateRetryWorkflow`: nodes of the handler are dropped, so that it
+/// runs at each end.
 #[test]
 fn after_a_retry_the_handler_runs_again_and_the_attempts_before_are_forgotten() {
     let lab = lab(

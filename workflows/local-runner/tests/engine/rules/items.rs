@@ -2,8 +2,8 @@
 
 use crate::lab::Lab;
 
-/// workflow/controller/dag.go `expandTask`, `executeDAGTask`; workflow/controller/operator.go `processItem`,
-/// `processAggregateNodeOutputs`, `aggregatedJSONValueList`.
+/// workflow/controller/dag.go `expandTask`, `executeDAGTask`; workflow/controller/operator.go
+/// `processItem`, `processAggregateNodeOutputs`, `aggregatedJSONValueList`.
 #[test]
 fn items_run_in_order_within_the_parallelism_and_their_outputs_come_as_lists_in_that_order() {
     let lab = Lab::templates(
@@ -127,8 +127,9 @@ fn an_item_is_given_as_text_and_the_fields_of_an_object_by_name() {
     }
 }
 
-/// workflow/controller/dag.go `expandTask` (a broken list matters only if `when` may hold), `executeDAGTask` ("Skipped,
-/// empty params"); workflow/controller/operator.go `processItem` (null).
+/// workflow/controller/dag.go `expandTask` (a broken list matters only if `when` may hold),
+/// `executeDAGTask` ("Skipped, empty params"); workflow/controller/operator.go `processItem`
+/// (null).
 #[test]
 fn an_empty_list_skips_the_task_and_a_broken_one_is_an_error_unless_nobody_needs_it() {
     let list = "withParam: '{{workflow.parameters.list}}'";
@@ -173,8 +174,8 @@ fn an_empty_list_skips_the_task_and_a_broken_one_is_an_error_unless_nobody_needs
     }
 }
 
-/// workflow/controller/operator.go `processAggregateNodeOutputs`: all outputs of an expanded task as one JSON list, which
-/// another task can be expanded by. What failed is not in it.
+/// workflow/controller/operator.go `processAggregateNodeOutputs`: all outputs of an expanded task
+/// as one JSON list, which another task can be expanded by. What failed is not in it.
 #[test]
 fn the_outputs_of_an_expanded_task_expand_the_next() {
     let text = r#"

@@ -68,7 +68,8 @@ fn a_leaf_finds_its_folders_settings_files_and_addresses() {
     );
 }
 
-/// docs/fields.md `activeDeadlineSeconds`; workflow/controller/operator.go `inferFailedReason` takes the pod's own message.
+/// docs/fields.md `activeDeadlineSeconds`; workflow/controller/operator.go `inferFailedReason`
+/// takes the pod's own message.
 #[test]
 fn a_leaf_that_takes_too_long_is_ended_with_all_that_it_started() {
     let lab = Lab::templates(

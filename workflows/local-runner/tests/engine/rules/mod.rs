@@ -1,7 +1,7 @@
 //! The rules of Argo that the templates rely on, a file for each family.
 //!
-//! Paths and symbols are those of argoproj/argo-workflows at v4.1.2, where each expectation was read. Where a run on a
-//! real Argo 4.1.2 showed it too, `skeleton.rs` holds it.
+//! Paths and symbols are those of argoproj/argo-workflows at v4.1.2, where each expectation was
+//! read. Where a run on a real Argo 4.1.2 showed it too, `skeleton.rs` holds it.
 
 mod dags;
 mod depends;

@@ -2,8 +2,9 @@
 
 use crate::lab::Lab;
 
-/// workflow/controller/scope.go `addSkippedNodeOutputsToScope`, `markAbsentOptionalArgs`; workflow/common/util.go
-/// `ProcessArgs`. docs/enhanced-depends-logic.md still says that such outputs are empty text.
+/// workflow/controller/scope.go `addSkippedNodeOutputsToScope`, `markAbsentOptionalArgs`;
+/// workflow/common/util.go `ProcessArgs`. docs/enhanced-depends-logic.md still says that such
+/// outputs are empty text.
 #[test]
 fn the_output_of_a_skipped_task_is_its_default_and_without_one_the_consumers() {
     let lab = Lab::templates(
@@ -43,8 +44,8 @@ fn the_output_of_a_skipped_task_is_its_default_and_without_one_the_consumers() {
     );
 }
 
-/// The same, for a task that was omitted and for an expanded one without items; workflow/controller/operator.go
-/// `getTemplateOutputsFromScope` for the output of the DAG.
+/// The same, for a task that was omitted and for an expanded one without items;
+/// workflow/controller/operator.go `getTemplateOutputsFromScope` for the output of the DAG.
 #[test]
 fn omitted_and_empty_tasks_give_their_defaults_too() {
     let ended = Lab::templates(
@@ -111,8 +112,8 @@ fn output_parameters_come_from_files_and_a_leaf_that_leaves_one_out_needs_a_defa
     );
 }
 
-/// Argo keeps what a container prints if a tag names it (`includeScriptOutput` in workflow/controller/operator.go); here
-/// outputs are files.
+/// Argo keeps what a container prints if a tag names it (`includeScriptOutput` in
+/// workflow/controller/operator.go); here outputs are files.
 #[test]
 fn what_a_leaf_prints_is_no_output() {
     let text = r#"

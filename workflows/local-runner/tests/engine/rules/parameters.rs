@@ -2,9 +2,9 @@
 
 use crate::lab::Lab;
 
-/// docs/workflow-inputs.md; workflow/util/util.go `overrideParameters` for `-p`; workflow/util/merge.go `MergeTo` for the
-/// CronWorkflow over its template; workflow/common/util.go `ProcessArgs`, `overwriteWithDefaultParams`,
-/// `overwriteWithArguments` for inputs.
+/// docs/workflow-inputs.md; workflow/util/util.go `overrideParameters` for `-p`;
+/// workflow/util/merge.go `MergeTo` for the CronWorkflow over its template; workflow/common/util.go
+/// `ProcessArgs`, `overwriteWithDefaultParams`, `overwriteWithArguments` for inputs.
 #[test]
 fn the_nearest_value_wins() {
     let leaf = r#"
@@ -52,8 +52,9 @@ fn an_input_without_any_value_is_an_error_where_it_is_used() {
     );
 }
 
-/// Argo interprets these (workflow/common/util.go `substituteAndGetConfigMapValue`; pkg/apis/workflow/v1alpha1
-/// `Backoff.MaxDuration`, `Template.FailFast`); no template here uses them.
+/// Argo interprets these (workflow/common/util.go `substituteAndGetConfigMapValue`;
+/// pkg/apis/workflow/v1alpha1 `Backoff.MaxDuration`, `Template.FailFast`); no template here uses
+/// them.
 #[test]
 fn what_is_not_interpreted_is_refused_by_name() {
     for (text, part) in [
@@ -86,8 +87,8 @@ fn what_is_not_interpreted_is_refused_by_name() {
     }
 }
 
-/// util/template/replace.go, simple_template.go, expression_template.go. Argo leaves the tag of a time that nobody gave as
-/// it is (util/variables/keys/runtime.go), and so does the runner.
+/// util/template/replace.go, simple_template.go, expression_template.go. Argo leaves the tag of a
+/// time that nobody gave as it is (util/variables/keys/runtime.go), and so does the runner.
 #[test]
 fn what_no_one_filled_in_reaches_the_step_and_values_are_not_looked_at_twice() {
     let lab = Lab::templates(

@@ -7,8 +7,9 @@ const STRATEGY: &str = r#"{limit: '2', retryPolicy: Always, expression: 'lastRet
 const MISSING: &str = "exit 0";
 const NOT_WRITTEN: &str = "output parameter v: /work/out/v was not written";
 
-/// docs/retries.md; workflow/controller/operator.go `processNodeRetries`, `buildRetryStrategyLocalScope`;
-/// pkg/apis/workflow/v1alpha1/workflow_types.go `RetryPolicyActual`.
+/// docs/retries.md; workflow/controller/operator.go `processNodeRetries`,
+/// `buildRetryStrategyLocalScope`; pkg/apis/workflow/v1alpha1/workflow_types.go
+/// `RetryPolicyActual`.
 #[test]
 fn a_leaf_is_tried_again_as_its_strategy_says() {
     for (strategy, script, attempts, phase, message) in [

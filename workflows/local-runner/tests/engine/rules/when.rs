@@ -2,8 +2,8 @@
 
 use super::dag;
 
-/// workflow/controller/steps.go `shouldExecute`: govaluate on the text after substitution, where a variable becomes text;
-/// docs/walk-through/conditionals.md.
+/// workflow/controller/steps.go `shouldExecute`: govaluate on the text after substitution, where a
+/// variable becomes text; docs/walk-through/conditionals.md.
 #[test]
 fn a_condition_is_evaluated_as_text_in_which_a_bare_word_stands_for_itself() {
     let cases = [

@@ -9,7 +9,8 @@ use testing::HttpProxy;
 use super::state::{Place, State};
 use crate::lab::{Lab, minio};
 
-/// Leaves that write to Postgres: `tests/services/publish` and `tests/services/labels.rs` run them again.
+/// Leaves that write to Postgres: `tests/services/publish` and `tests/services/labels.rs` run them
+/// again.
 const OF_POSTGRES: [&str; 2] = ["publish-predictions-publish", "publish-predictions-labels"];
 
 /// Leaves that write nothing: `tests/pipeline/backfill.rs` runs it.

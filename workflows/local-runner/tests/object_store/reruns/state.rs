@@ -179,7 +179,8 @@ pub(super) fn assert_same(expected: &State, found: &State, what: &str, passing: 
     }
 }
 
-/// Every field of a JSON object by its path, but for clocks and the `passing` ones; of anything else a digest.
+/// Every field of a JSON object by its path, but for clocks and the `passing` ones; of anything
+/// else a digest.
 fn timeless(bytes: &[u8], passing: &[&str]) -> BTreeMap<String, String> {
     let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else {
         return BTreeMap::from([(String::new(), digest::hex(bytes))]);
@@ -218,7 +219,8 @@ fn forget(value: &mut Value, passing: &[&str]) {
     }
 }
 
-/// Fails the test if a byte changed, or an object came or went, that does not lie below one of the prefixes.
+/// Fails the test if a byte changed, or an object came or went, that does not lie below one of the
+/// prefixes.
 pub(super) fn assert_only_below(before: &State, after: &State, prefixes: &[&str], what: &str) {
     let keys = before.keys().chain(after.keys());
     let changed: Vec<&String> = keys
@@ -228,8 +230,9 @@ pub(super) fn assert_only_below(before: &State, after: &State, prefixes: &[&str]
     assert!(changed.is_empty(), "{what}: {changed:#?}");
 }
 
-/// Fails the test if a reader would find something half done: a manifest whose objects are not there, or not those that it
-/// was written with; a report whose page is another one; a version without its model; an alias without its version.
+/// Fails the test if a reader would find something half done: a manifest whose objects are not
+/// there, or not those that it was written with; a report whose page is another one; a version
+/// without its model; an alias without its version.
 pub(super) fn assert_whole(state: &State, what: &str) {
     let json = |key: &str| {
         serde_json::from_slice::<Value>(&state[key])

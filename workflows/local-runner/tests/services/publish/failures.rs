@@ -1,4 +1,5 @@
-//! What goes wrong between publishing and the server: what may pass is tried again, and what a person must see to is told.
+//! What goes wrong between publishing and the server: what may pass is tried again, and what a
+//! person must see to is told.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};

@@ -51,8 +51,8 @@ pub(crate) struct Results {
 pub(crate) type Make = fn(usize) -> ArrayRef;
 
 impl Results {
-    /// Rows as the default configuration describes them. A customer's rows differ between data and model versions; only the
-    /// key does not, nor the label, which is known in some of them.
+    /// Rows as the default configuration describes them. A customer's rows differ between data and
+    /// model versions; only the key does not, nor the label, which is known in some of them.
     pub(crate) fn new(
         data_version: &str,
         model_version: u64,
@@ -411,8 +411,8 @@ impl Comparer {
         Self { child, answers }
     }
 
-    /// `same` if the table and the ledger in a schema are what a single undisturbed publishing of each of the results gives,
-    /// in any order; else what differs.
+    /// `same` if the table and the ledger in a schema are what a single undisturbed publishing of
+    /// each of the results gives, in any order; else what differs.
     pub(crate) fn compare(&mut self, schema: &str, published: &[&Results]) -> String {
         let results: Vec<Value> = published.iter().map(|results| results.told()).collect();
         let asked = json!({"schema": schema, "results": results});

@@ -1,5 +1,5 @@
-//! Random schedules of kills, retries, concurrent runs and lost connections: in the end the table is what a single
-//! undisturbed publishing of each of the results gives.
+//! Random schedules of kills, retries, concurrent runs and lost connections: in the end the table
+//! is what a single undisturbed publishing of each of the results gives.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -39,7 +39,8 @@ impl Random {
     }
 }
 
-/// Results that schedules choose from. They meet in many keys; some have columns that others lack, or hold wider.
+/// Results that schedules choose from. They meet in many keys; some have columns that others lack,
+/// or hold wider.
 fn pool() -> Vec<Results> {
     let narrow: fn(usize) -> ArrayRef = |rows| {
         Arc::new(Int32Array::from_iter_values(
@@ -197,7 +198,8 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Publishes some results in any order, disturbed in every way; gives those that are published in the end.
+    /// Publishes some results in any order, disturbed in every way; gives those that are published
+    /// in the end.
     fn run<'p>(&mut self, pool: &'p [Results]) -> Vec<&'p Results> {
         let mut chosen: Vec<&Results> = Vec::new();
         let count = 2 + self.random.below(3) as usize;
@@ -266,7 +268,8 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Loses each connection after some bytes, most often near the end or the beginning, for all tries or the first.
+    /// Loses each connection after some bytes, most often near the end or the beginning, for all
+    /// tries or the first.
     fn drop_connection(&mut self, results: &Results) {
         let bytes = match self.random.below(3) {
             0 => self.random.below(self.known.bytes),
