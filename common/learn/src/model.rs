@@ -10,11 +10,11 @@ mod beta;
 mod descent;
 mod fit;
 mod importance;
-mod math;
-mod moments;
+pub(crate) mod math;
+pub(crate) mod moments;
 mod newton;
-mod problem;
-mod solve;
+pub(crate) mod problem;
+pub(crate) mod solve;
 pub(crate) mod sum;
 #[cfg(test)]
 mod tests;
@@ -276,13 +276,10 @@ impl Model {
         let p = self.coefficients.len();
         assert!(p > 0 && rows.len().is_multiple_of(p), "rows must be whole");
         let start = out.len();
-        out.extend(rows.chunks_exact(p).map(|row| {
-            row.iter()
-                .zip(&self.coefficients)
-                .fold(self.intercept, |eta, (x, coefficient)| {
-                    eta + x * coefficient
-                })
-        }));
+        out.extend(
+            rows.chunks_exact(p)
+                .map(|row| math::linear(self.intercept, &self.coefficients, row)),
+        );
         // A loop of its own, so that it vectorises.
         for eta in &mut out[start..] {
             *eta = math::sigmoid(*eta);

@@ -16,7 +16,7 @@ const LOWEST: f64 = -708.0;
 /// e^x for x <= 0, within two units in the last place; 3e-308 below -708. NaN gives an unspecified
 /// finite number: callers refuse NaN beforehand.
 #[inline(always)]
-pub(super) fn exp_of_negative(x: f64) -> f64 {
+pub(crate) fn exp_of_negative(x: f64) -> f64 {
     let x = if x > LOWEST { x } else { LOWEST };
     let shifted = x * std::f64::consts::LOG2_E + ROUND;
     let exponent = shifted - ROUND;
@@ -36,16 +36,24 @@ pub(super) fn exp_of_negative(x: f64) -> f64 {
 
 /// 1 / (1 + e^-x), without overflow and without loss of small probabilities. NaN stays NaN.
 #[inline(always)]
-pub(super) fn sigmoid(x: f64) -> f64 {
+pub(crate) fn sigmoid(x: f64) -> f64 {
     let e = exp_of_negative(-x.abs());
     let upper = 1.0 / (1.0 + e);
     let p = if x >= 0.0 { upper } else { e * upper };
     if x.is_nan() { x } else { p }
 }
 
+/// intercept + coefficients . row, added in the order of the features.
+#[inline(always)]
+pub(crate) fn linear(intercept: f64, coefficients: &[f64], row: &[f64]) -> f64 {
+    row.iter()
+        .zip(coefficients)
+        .fold(intercept, |eta, (x, coefficient)| eta + x * coefficient)
+}
+
 /// The natural logarithm of a positive number, within 0.52 units in the last place: nearer than
 /// `libm::log`, and with it the number that the C library gave to models of earlier releases.
-pub(super) fn ln(x: f64) -> f64 {
+pub(crate) fn ln(x: f64) -> f64 {
     let (mut m, mut exponent) = libm::frexp(x);
     if m < std::f64::consts::FRAC_1_SQRT_2 {
         (m, exponent) = (2.0 * m, exponent - 1);

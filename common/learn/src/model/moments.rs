@@ -20,6 +20,9 @@ pub struct Moments {
     max: Vec<Option<f64>>,
     /// Row-major p x p, symmetric: sum over rows of (x_i - mean_i) * (x_j - mean_j).
     co_moments: Vec<f64>,
+    /// What the rows of either class weigh; without it each row weighs 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weights: Option<[f64; 2]>,
 }
 
 /// A row that no model can be fitted on.
@@ -45,6 +48,14 @@ pub enum RowError {
         /// What stands there.
         value: u8,
     },
+    /// A weight is negative or no number.
+    #[error("weight is {value} in row {row}: it must be a finite number, 0 or more")]
+    Weight {
+        /// Position in the rows of this call, from 0.
+        row: usize,
+        /// What stands there.
+        value: f64,
+    },
 }
 
 impl Moments {
@@ -58,6 +69,7 @@ impl Moments {
             min: vec![None; p],
             max: vec![None; p],
             co_moments: vec![0.0; p * p],
+            weights: None,
         }
     }
 
@@ -87,6 +99,35 @@ impl Moments {
         for (x, y) in x.chunks(BLOCK * p).zip(y.chunks(BLOCK)) {
             self.add_block(&mut columns, x, y);
         }
+        Ok(())
+    }
+
+    /// As [`Moments::add_rows`], of rows that weigh so much. Means and co-moments stay those of the
+    /// rows: they only say where a fit begins, which its result does not depend on.
+    ///
+    /// # Errors
+    /// Those of [`Moments::add_rows`], and a weight that is negative or not finite.
+    ///
+    /// # Panics
+    /// As [`Moments::add_rows`], and without one weight for each row.
+    pub fn add_weighted_rows(
+        &mut self,
+        x: &[f64],
+        y: &[u8],
+        weights: &[f64],
+    ) -> Result<(), RowError> {
+        assert_eq!(weights.len(), y.len(), "one weight per row");
+        let bad = |weight: &f64| !(weight.is_finite() && *weight >= 0.0);
+        if let Some(row) = weights.iter().position(bad) {
+            let value = weights[row];
+            return Err(RowError::Weight { row, value });
+        }
+        let mut of_class = self.weights();
+        self.add_rows(x, y)?;
+        for (&label, weight) in y.iter().zip(weights) {
+            of_class[usize::from(label)] += weight;
+        }
+        self.weights = Some(of_class);
         Ok(())
     }
 
@@ -155,6 +196,10 @@ impl Moments {
         if added == 0.0 {
             return;
         }
+        if self.weights.is_some() || other.weights.is_some() {
+            let (ours, theirs) = (self.weights(), other.weights());
+            self.weights = Some([ours[0] + theirs[0], ours[1] + theirs[1]]);
+        }
         for class in 0..2 {
             self.classes[class] += other.classes[class];
         }
@@ -212,6 +257,12 @@ impl Moments {
         self.classes
     }
 
+    /// What the rows of the negative and of the positive class weigh.
+    pub fn weights(&self) -> [f64; 2] {
+        self.weights
+            .unwrap_or_else(|| self.classes.map(|rows| rows as f64))
+    }
+
     /// Mean of feature `j`; `None` without rows.
     pub fn mean(&self, j: usize) -> Option<f64> {
         (self.rows() > 0).then(|| {
@@ -264,7 +315,7 @@ impl Moments {
 
 /// Sum of products in eight lanes, so that it vectorises and its error is that of a pairwise sum.
 #[inline(always)]
-pub(super) fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
+pub(crate) fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
     let mut lanes = [0.0; 8];
     for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
         for lane in 0..8 {
@@ -276,7 +327,7 @@ pub(super) fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
 
 /// Sum of eight lanes in one fixed order.
 #[inline(always)]
-pub(super) fn fold(lanes: &[f64; 8]) -> f64 {
+pub(crate) fn fold(lanes: &[f64; 8]) -> f64 {
     ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
         + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 }

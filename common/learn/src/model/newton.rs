@@ -53,6 +53,19 @@ impl NewtonSums {
     /// # Panics
     /// When `beta` or `x` does not have p features: a bug of the caller.
     pub fn add_rows(&mut self, beta: &Beta, x: &[f64], y: &[u8]) {
+        self.add(beta, x, y, None);
+    }
+
+    /// As [`NewtonSums::add_rows`], of rows that weigh so much beside their class.
+    ///
+    /// # Panics
+    /// As [`NewtonSums::add_rows`], and without one weight for each row.
+    pub fn add_weighted_rows(&mut self, beta: &Beta, x: &[f64], y: &[u8], weights: &[f64]) {
+        assert_eq!(weights.len(), y.len(), "one weight per row");
+        self.add(beta, x, y, Some(weights));
+    }
+
+    fn add(&mut self, beta: &Beta, x: &[f64], y: &[u8], weights: Option<&[f64]>) {
         let p = self.p;
         assert_eq!(
             beta.coefficients.len(),
@@ -74,7 +87,13 @@ impl NewtonSums {
         for (i, y) in y.chunks(BLOCK).enumerate() {
             let start = i * BLOCK * p;
             block.load(beta, &x[start..start + y.len() * p], y.len());
-            self.loss.add(block.weigh(beta, y));
+            self.loss.add(match weights {
+                None => block.weigh::<false>(beta, y, &[]),
+                Some(weights) => {
+                    let from = i * BLOCK;
+                    block.weigh::<true>(beta, y, &weights[from..from + y.len()])
+                }
+            });
             self.accumulate(beta, &mut block);
         }
         self.rows += y.len() as u64;
@@ -185,8 +204,9 @@ impl Block {
         }
     }
 
-    /// Fills each row's residual and curvature, and returns the block's loss.
-    fn weigh(&mut self, beta: &Beta, y: &[u8]) -> f64 {
+    /// Fills each row's residual and curvature, and returns the block's loss. `of_rows` are the
+    /// rows' own weights, where they are `WEIGHTED`.
+    fn weigh<const WEIGHTED: bool>(&mut self, beta: &Beta, y: &[u8], of_rows: &[f64]) -> f64 {
         let mut weight = [0.0; BLOCK];
         let mut sign = [1.0; BLOCK];
         for ((weight, sign), &label) in weight.iter_mut().zip(&mut sign).zip(y) {
@@ -194,6 +214,11 @@ impl Block {
             let positive = f64::from(label.min(1));
             *weight = beta.weights[0] + positive * (beta.weights[1] - beta.weights[0]);
             *sign = 2.0 * positive - 1.0;
+        }
+        if WEIGHTED {
+            for (weight, own) in weight.iter_mut().zip(of_rows) {
+                *weight *= own;
+            }
         }
         // log(1 + e) is taken once per block and class, of the product over its rows.
         let (mut hinge, mut negative, mut positive) = ([0.0; 8], [1.0; 8], [1.0; 8]);
@@ -209,10 +234,18 @@ impl Block {
                 self.residual[i] = -sign * weight * wrong;
                 self.curvature[i] = weight * (e * likely) * likely;
                 hinge[lane] += if margin < 0.0 { -margin * weight } else { 0.0 };
+                if WEIGHTED {
+                    // Rows of their own weights share no logarithm.
+                    hinge[lane] += weight * libm::log1p(e);
+                    continue;
+                }
                 let present = if weight > 0.0 { e } else { 0.0 };
                 positive[lane] *= 1.0 + if sign > 0.0 { present } else { 0.0 };
                 negative[lane] *= 1.0 + if sign > 0.0 { 0.0 } else { present };
             }
+        }
+        if WEIGHTED {
+            return fold(&hinge);
         }
         let log = |lanes: &[f64; 8]| libm::log(lanes.iter().product());
         fold(&hinge) + beta.weights[0] * log(&negative) + beta.weights[1] * log(&positive)

@@ -50,12 +50,13 @@ impl Problem {
                 return Err(FitError::Option { name, value });
             }
         }
-        let (rows, classes) = (moments.rows(), moments.classes());
+        let rows = moments.rows();
         if rows == 0 {
             return Err(FitError::NoRows);
         }
+        let totals = moments.weights();
         for (label, other) in [(0, 1), (1, 0)] {
-            if classes[other] == 0 {
+            if totals[other] == 0.0 {
                 return Err(FitError::OneClass {
                     label: label as u8,
                     rows,
@@ -63,7 +64,7 @@ impl Problem {
             }
         }
         let weight = |class: usize| match options.class_weight {
-            ClassWeight::Balanced => rows as f64 / (2.0 * classes[class] as f64),
+            ClassWeight::Balanced => (totals[0] + totals[1]) / (2.0 * totals[class]),
             ClassWeight::None => 1.0,
         };
         let ends = |j| moments.min(j).zip(moments.max(j)).unwrap_or((0.0, 0.0));
@@ -94,8 +95,8 @@ impl Problem {
                 }
             }
         }
-        let [negative, positive] = moments.classes();
-        let odds = self.weights[1] * positive as f64 / (self.weights[0] * negative as f64);
+        let [negative, positive] = moments.weights();
+        let odds = self.weights[1] * positive / (self.weights[0] * negative);
         Ok(Beta {
             coefficients: vec![0.0; centre.len()],
             middle: vec![0.0; centre.len()],
@@ -219,7 +220,7 @@ fn steepest(gradient: &[f64], terms: &[f64], middle: &[f64]) -> (usize, f64) {
 }
 
 /// 2^-k with 2^k nearest to `spread`, and 1 for a spread of zero.
-fn power_of_two(spread: f64) -> f64 {
+pub(crate) fn power_of_two(spread: f64) -> f64 {
     if spread == 0.0 {
         1.0
     } else {

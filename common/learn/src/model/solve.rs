@@ -12,8 +12,8 @@ const FIRST_RIDGE: f64 = 1e-15;
 const RIDGES: usize = 11;
 
 /// A step, and what was added to the Hessian to find it.
-pub(super) struct NewtonStep {
-    pub(super) step: Vec<f64>,
+pub(crate) struct NewtonStep {
+    pub(crate) step: Vec<f64>,
     pub(super) ridge: f64,
 }
 
@@ -43,24 +43,29 @@ pub(super) fn with_one_ridge(point: &Point) -> Option<NewtonStep> {
     })
 }
 
+/// As [`equilibrated_step`], of a point.
+pub(super) fn equilibrated(point: &Point) -> Option<NewtonStep> {
+    equilibrated_step(&point.hessian, &point.gradient)
+}
+
 /// With a ridge for each coordinate, in proportion to it: what one coordinate needs does not hide
 /// another, whatever their scales and penalties are. `None` when no ridge helps.
-pub(super) fn equilibrated(point: &Point) -> Option<NewtonStep> {
-    let n = point.gradient.len();
+pub(crate) fn equilibrated_step(hessian: &[f64], slope: &[f64]) -> Option<NewtonStep> {
+    let n = slope.len();
     // Powers of two round nothing.
     let factors: Vec<f64> = (0..n)
-        .map(|i| match point.hessian[i * n + i] {
+        .map(|i| match hessian[i * n + i] {
             value if value > 0.0 => libm::ldexp(1.0, -(libm::log2(value) / 2.0).round() as i32),
             _ => 1.0,
         })
         .collect();
-    let mut unit = point.hessian.clone();
+    let mut unit = hessian.to_vec();
     for i in 0..n {
         for j in 0..n {
             unit[i * n + j] = unit[i * n + j] * factors[i] * factors[j];
         }
     }
-    let gradient: Vec<f64> = scaled(&point.gradient, &factors);
+    let gradient: Vec<f64> = scaled(slope, &factors);
     ridges(FIRST_RIDGE).find_map(|ridge| {
         let mut matrix = unit.clone();
         for i in 0..n {
@@ -69,7 +74,7 @@ pub(super) fn equilibrated(point: &Point) -> Option<NewtonStep> {
         }
         let step = scaled(&solve(matrix, &gradient)?, &factors);
         let finite = step.iter().all(|v| v.is_finite());
-        (finite && inner(&point.gradient, &step) <= 0.0).then_some(NewtonStep { step, ridge })
+        (finite && inner(slope, &step) <= 0.0).then_some(NewtonStep { step, ridge })
     })
 }
 

@@ -1,0 +1,161 @@
+//! Linear regression with an L2 penalty, exact from one pass.
+//!
+//! scikit-learn's `Ridge(alpha)` with alpha = 1 / C: sum of weight * squared error plus
+//! alpha * |coefficients|^2, with a free intercept.
+//!
+//! ```
+//! use learn::estimator::{FitError, linear};
+//! use learn::rows::{InMemory, Rows};
+//!
+//! let rows = Rows { x: &[1.0, 2.0, 3.0], y: &[2.0, 4.0, 6.0], weights: None };
+//! let options = linear::Options { c: 0.5 };
+//! let fit = linear::fit(&mut InMemory::<FitError>::new(rows, 8), &["x".to_owned()], &options)?;
+//! // 2 * 2 / (2 + alpha), and alpha is 2.
+//! assert_eq!(fit.estimator.coefficients, [1.0]);
+//! assert_eq!(fit.estimator.intercept, 2.0);
+//! # Ok::<(), FitError>(())
+//! ```
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model;
+use crate::model::math;
+use crate::model::problem::power_of_two;
+use crate::model::solve::equilibrated_step;
+use crate::model::sum::Sum;
+use crate::rows::Passes;
+
+use super::{CoMoments, Estimator, EstimatorError, FitError, Link, linear_contributions, whole};
+
+/// Its name in a model file.
+pub const KIND: &str = "linear-regression";
+
+/// A solution is refined at most this often.
+const REFINEMENTS: usize = 8;
+
+/// A fitted linear regression: intercept + coefficients . row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinearRegression {
+    /// One per input.
+    pub coefficients: Vec<f64>,
+    /// The free term.
+    pub intercept: f64,
+}
+
+/// What to minimise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Inverse strength of the penalty, 1 / alpha; positive.
+    pub c: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { c: 1.0 }
+    }
+}
+
+/// A fit, and what its pass saw.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    /// The regression.
+    pub estimator: LinearRegression,
+    /// Means and spreads of the training rows.
+    pub moments: CoMoments,
+}
+
+/// Fits by one pass.
+///
+/// # Errors
+/// Rows that cannot be used, an option that makes no sense, and those of the passes.
+pub fn fit<P: Passes>(
+    passes: &mut P,
+    features: &[String],
+    options: &Options,
+) -> Result<Fit, P::Error>
+where
+    P::Error: From<FitError>,
+{
+    let moments = passes.pass(CoMoments::new(features, &[]))?;
+    let estimator = solve(&moments, options)?;
+    Ok(Fit { estimator, moments })
+}
+
+/// The regression of these moments: another C needs no other pass.
+///
+/// # Errors
+/// No rows, a spread that overflows, an option that makes no sense.
+pub fn solve(moments: &CoMoments, options: &Options) -> Result<LinearRegression, FitError> {
+    let value = options.c;
+    if !(value.is_finite() && value > 0.0) {
+        return Err(model::FitError::Option { name: "c", value }.into());
+    }
+    moments.usable()?;
+    let p = moments.features().len();
+    let scale: Vec<f64> = (0..p).map(|j| power_of_two(moments.std(j))).collect();
+    let mut matrix = vec![0.0; p * p];
+    for i in 0..p {
+        for j in 0..p {
+            matrix[i * p + j] = moments.product(i, j) * scale[i] * scale[j];
+        }
+        matrix[i * p + i] += scale[i] * scale[i] / value;
+    }
+    let right: Vec<f64> = (0..p).map(|j| moments.product(j, p) * scale[j]).collect();
+    let scaled = refined(&matrix, &right)?;
+    let coefficients: Vec<f64> = scaled.iter().zip(&scale).map(|(b, s)| b * s).collect();
+    let mut intercept = Sum::default();
+    intercept.add(moments.mean(p));
+    for (j, coefficient) in coefficients.iter().enumerate() {
+        intercept.add(-coefficient * moments.mean(j));
+    }
+    let estimator = LinearRegression {
+        coefficients,
+        intercept: intercept.value(),
+    };
+    match estimator.validate() {
+        Ok(()) => Ok(estimator),
+        Err(_) => Err(model::FitError::NotFinite.into()),
+    }
+}
+
+/// Solves matrix * x = right, and corrects x by what is left while that shrinks.
+fn refined(matrix: &[f64], right: &[f64]) -> Result<Vec<f64>, FitError> {
+    let n = right.len();
+    let mut x = vec![0.0; n];
+    if n == 0 {
+        return Ok(x);
+    }
+    let mut left = right.to_vec();
+    for _ in 0..=REFINEMENTS {
+        let slope: Vec<f64> = left.iter().map(|value| -value).collect();
+        let step = equilibrated_step(matrix, &slope).ok_or(model::FitError::Singular)?;
+        let next: Vec<f64> = x.iter().zip(&step.step).map(|(x, step)| x + step).collect();
+        let rest = residual(matrix, right, &next);
+        let size = |values: &[f64]| values.iter().fold(0.0_f64, |max, v| max.max(v.abs()));
+        if size(&rest) >= size(&left) {
+            break;
+        }
+        (x, left) = (next, rest);
+    }
+    Ok(x)
+}
+
+/// right - matrix * x, each product with its rounding error.
+fn residual(matrix: &[f64], right: &[f64], x: &[f64]) -> Vec<f64> {
+    let rows = matrix.chunks_exact(x.len()).zip(right);
+    rows.map(|(row, right)| {
+        let mut sum = Sum::default();
+        sum.add(*right);
+        for (a, x) in row.iter().zip(x) {
+            let product = a * x;
+            sum.add(-product);
+            sum.add(-libm::fma(*a, *x, -product));
+        }
+        sum.value()
+    })
+    .collect()
+}
+
+one_linear_score!(LinearRegression, KIND, Link::Identity);

@@ -1,0 +1,133 @@
+//! What holds for every estimator, of whatever kind.
+
+use super::*;
+
+/// One fitted estimator of each kind, with rows to predict.
+fn fitted() -> Vec<(Box<dyn Estimator>, Data)> {
+    let mut all: Vec<(Box<dyn Estimator>, Data)> = Vec::new();
+    for case in cases() {
+        if all.iter().all(|(known, _)| known.kind() != case.kind) {
+            let data = case.data();
+            let estimator = case.fit(&mut data.passes(case.weighted, 100));
+            all.push((estimator, data));
+        }
+    }
+    let data = Data::new(30, 100, 2, 3, false);
+    let start = CoMoments::new(&names("x", 2), &names("class", 3));
+    let moments = data.passes(true, 10).pass(start).expect("moments");
+    let constant = Constant::of(&moments).expect("rows");
+    all.push((Box::new(constant), data));
+    all
+}
+
+fn predictions(estimator: &dyn Estimator, rows: &[f64], batch: usize) -> Vec<u64> {
+    let mut all = Vec::new();
+    for rows in rows.chunks(batch * estimator.inputs()) {
+        estimator.predict(rows, &mut all);
+    }
+    all.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn every_kind_is_tried() {
+    let tried: Vec<&str> = fitted().iter().map(|(e, _)| e.kind()).collect();
+    for kind in Families::standard().kinds() {
+        assert!(tried.contains(&kind), "{kind} is not among {tried:?}");
+    }
+}
+
+#[test]
+fn a_file_reads_back_to_the_same_bits() {
+    for (estimator, data) in fitted() {
+        let object = estimator.to_json().expect("JSON");
+        let text = serde_json::to_string_pretty(&object).expect("JSON");
+        let read = Families::standard()
+            .read(&serde_json::from_str(&text).expect("JSON"))
+            .expect("an estimator");
+        assert_eq!(read.kind(), estimator.kind());
+        assert_eq!(
+            serde_json::to_string_pretty(&read.to_json().expect("JSON")).expect("JSON"),
+            text
+        );
+        assert_eq!(
+            predictions(&*read, &data.x, 100),
+            predictions(&*estimator, &data.x, 100)
+        );
+        for (extra, reason) in [
+            ("of_another_release", "unknown field"),
+            ("kind", "this program knows"),
+        ] {
+            let mut other = object.clone();
+            other[extra] = "oak".into();
+            let error = Families::standard().read(&other).expect_err("refused");
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            let text = format!("{error} {}", cause.unwrap_or_default());
+            assert!(text.contains(reason), "{text}");
+        }
+    }
+}
+
+#[test]
+fn batches_of_any_size_get_the_same_predictions() {
+    for (estimator, data) in fitted() {
+        let whole = predictions(&*estimator, &data.x, usize::MAX >> 8);
+        assert_eq!(whole.len(), data.y.len() * estimator.outputs());
+        for batch in [1, 7, 64] {
+            assert_eq!(whole, predictions(&*estimator, &data.x, batch));
+        }
+    }
+}
+
+#[test]
+fn contributions_add_up_to_the_raw_score() {
+    for (estimator, data) in fitted() {
+        let inputs = estimator.inputs();
+        let centre = &data.x[..inputs];
+        for row in data.x.chunks_exact(inputs).take(20) {
+            let mut raw = Vec::new();
+            estimator.raw(row, &mut raw);
+            let parts = estimator.contributions(row, centre).expect("parts");
+            assert_eq!(parts.len(), raw.len() * (inputs + 1));
+            for (parts, raw) in parts.chunks_exact(inputs + 1).zip(raw) {
+                let size = parts.iter().fold(1.0, |sum, part| sum + part.abs());
+                let sum: f64 = parts.iter().sum();
+                assert!((sum - raw).abs() <= 1e-12 * size, "{estimator:?}");
+            }
+        }
+        let importance = estimator.importance(&vec![1.0; inputs]);
+        assert!(importance.len() == inputs && importance.iter().all(|i| *i >= 0.0));
+    }
+}
+
+#[test]
+fn probabilities_are_shares_and_missing_values_give_none() {
+    for (estimator, data) in fitted() {
+        let mut predicted = Vec::new();
+        estimator.predict(&data.x, &mut predicted);
+        assert!(predicted.iter().all(|value| value.is_finite()));
+        if estimator.outputs() > 1 {
+            for row in predicted.chunks_exact(estimator.outputs()) {
+                let sum: f64 = row.iter().sum();
+                assert!((sum - 1.0).abs() < 1e-14, "{row:?}");
+            }
+        }
+        let mut missing = data.x[..estimator.inputs()].to_vec();
+        missing[0] = f64::NAN;
+        let mut predicted = Vec::new();
+        estimator.predict(&missing, &mut predicted);
+        let constant = estimator.kind() == constant::KIND;
+        assert!(predicted.iter().all(|value| value.is_nan() != constant));
+    }
+}
+
+#[test]
+fn numbers_that_are_none_are_not_written() {
+    for value in [f64::NAN, f64::INFINITY] {
+        let linear = LinearRegression {
+            coefficients: vec![1.0, value],
+            intercept: 0.0,
+        };
+        let error = linear.to_json().expect_err("refused").to_string();
+        assert!(error.contains("coefficients"), "{error}");
+    }
+}
