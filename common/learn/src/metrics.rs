@@ -1,14 +1,19 @@
 //! Metrics of a binary classifier, streamed and mergeable, equal to scikit-learn's. Pure.
 //!
 //! [`Classification`] takes rows in any order; [`rank_metrics`] takes them sorted by score.
-//! [`Report`] joins both. A metric that is undefined is `None`, and null in JSON: never NaN.
+//! [`Report`] joins both. Other tasks, and rows that weigh, have modules of their own. A metric that is undefined is `None`, and null in JSON: never NaN.
 
 mod curve;
 mod interval;
 mod metric;
+pub mod multiclass;
 mod rank;
+pub mod regression;
+pub mod select;
+mod share;
 #[cfg(test)]
 mod tests;
+pub mod weighted;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +23,7 @@ pub use curve::{Curve, CurvePoint};
 pub use interval::{Interval, Intervals, wilson};
 pub use metric::Metric;
 pub use rank::{RankError, RankMetrics, Ranking, rank_metrics};
+pub use share::Share;
 
 /// Calibration bins of equal width over [0, 1].
 pub const CALIBRATION_BINS: usize = 10;

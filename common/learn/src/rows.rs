@@ -71,7 +71,7 @@ pub trait Passes {
         Self::Error: From<S::Error>;
 }
 
-/// A row that nothing can be fitted on.
+/// A row that nothing can be fitted or measured on.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RowError {
     /// A feature is NaN or infinite.
@@ -95,6 +95,16 @@ pub enum RowError {
         value: f64,
         /// What a label is.
         expected: String,
+    },
+    /// The prediction cannot be measured.
+    #[error("prediction is {value} in row {row}: it must be {expected}")]
+    Prediction {
+        /// Position in the rows of this call, from 0.
+        row: usize,
+        /// What stands there.
+        value: f64,
+        /// What a prediction is.
+        expected: &'static str,
     },
     /// The weight is negative or no number.
     #[error("weight is {value} in row {row}: it must be a finite number, 0 or more")]

@@ -1,5 +1,7 @@
 //! Against scikit-learn: the fixtures and the script that made them are in `tests/fixtures`.
 
+mod tasks;
+
 use super::*;
 
 #[derive(Deserialize)]
