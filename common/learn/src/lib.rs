@@ -4,3 +4,4 @@ pub mod estimator;
 pub mod metrics;
 pub mod model;
 pub mod rows;
+pub mod task;

@@ -1,7 +1,8 @@
 //! Metrics of a binary classifier, streamed and mergeable, equal to scikit-learn's. Pure.
 //!
 //! [`Classification`] takes rows in any order; [`rank_metrics`] takes them sorted by score.
-//! [`Report`] joins both. Other tasks, and rows that weigh, have modules of their own. A metric that is undefined is `None`, and null in JSON: never NaN.
+//! [`Report`] joins both. Other tasks, and rows that weigh, have modules of their own.
+//! A metric that is undefined is `None`, and null in JSON: never NaN.
 
 mod curve;
 mod interval;

@@ -1,0 +1,479 @@
+//! Tasks: what a label is, what is decided and published, and how it is measured.
+//!
+//! [`Tasks::standard`] knows `binary`, `multiclass` and `regression`; a task of another crate
+//! joins by [`Tasks::with`].
+//!
+//! ```
+//! use learn::model::ClassValue;
+//! use learn::task::{Label, Rule, Target, Tasks, Values};
+//!
+//! let tasks = Tasks::standard();
+//! let target = Target {
+//!     name: "churned".to_owned(),
+//!     classes: vec![ClassValue::Text("no".into()), ClassValue::Text("yes".into())],
+//! };
+//! let task = tasks.of_target(&target)?;
+//! assert_eq!((task.name(), task.gate_metric()), ("binary", "roc_auc"));
+//! assert_eq!(task.label(&target, Label::Text("yes"))?, 1.0);
+//!
+//! let rule = Rule { threshold: 0.3, ..Rule::default() };
+//! let columns = task.predictions(&target, &rule, &[0.25, 0.5]);
+//! assert_eq!(columns[0].name, "prediction");
+//! assert_eq!(columns[0].values, Values::Classes(vec![Some(0), Some(1)]));
+//! # Ok::<(), learn::task::TaskError>(())
+//! ```
+
+mod binary;
+mod multiclass;
+mod regression;
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::metrics::{RankError, RankMetrics, weighted};
+use crate::model::ClassValue;
+use crate::rows::RowError;
+
+pub use binary::Binary;
+pub use multiclass::Multiclass;
+pub use regression::Regression;
+
+/// The column that every task publishes first.
+pub const PREDICTION: &str = "prediction";
+/// The column of the probability of the positive, or of the predicted, class.
+pub const PROBABILITY: &str = "probability";
+
+/// What is predicted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Name of the column.
+    pub name: String,
+    /// Its values, in the order of the class indices; of two the second is the positive one. None
+    /// of a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassValue>,
+}
+
+/// What a target's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelKind {
+    /// One of at least and at most so many classes.
+    Classes {
+        /// Classes at least.
+        least: usize,
+        /// Classes at most.
+        most: Option<usize>,
+    },
+    /// A finite number.
+    Number,
+}
+
+/// A value of the target's column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Label<'a> {
+    /// `false` or `true`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(&'a str),
+}
+
+/// Which side of a metric is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Better {
+    /// The larger value.
+    Larger,
+    /// The smaller value.
+    Smaller,
+}
+
+/// A metric of a task, by its name in the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Which values are better.
+    pub better: Better,
+}
+
+/// How scores become predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Of two classes: the probability from which the positive one is predicted.
+    pub threshold: f64,
+    /// Of a number: what is added to the prediction for the columns `lower` and `upper`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            threshold: 0.5,
+            interval: None,
+        }
+    }
+}
+
+/// A column of predictions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    /// Its name.
+    pub name: String,
+    /// Its values, one for each row.
+    pub values: Values,
+}
+
+/// Values of a column of predictions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Indices of the target's classes; `None` without a prediction.
+    Classes(Vec<Option<usize>>),
+    /// Numbers; NaN without a prediction.
+    Numbers(Vec<f64>),
+}
+
+/// Why a label or a target does not fit a task.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TaskError {
+    /// The task is not known.
+    #[error("task {found:?} is not known: it must be one of {known}")]
+    Unknown {
+        /// What was asked for.
+        found: String,
+        /// Those that are.
+        known: String,
+    },
+    /// The target has another number of classes.
+    #[error("target {target} has {classes} classes, and task {task} needs {needs}")]
+    Classes {
+        /// Name of the target.
+        target: String,
+        /// How many it has.
+        classes: usize,
+        /// Name of the task.
+        task: &'static str,
+        /// What it needs.
+        needs: String,
+    },
+    /// No task takes the target.
+    #[error("target {target} has one class: there is nothing to predict")]
+    OneClass {
+        /// Name of the target.
+        target: String,
+    },
+    /// The label is none of the classes.
+    #[error("{target} is {label}: its allowed values are {allowed}")]
+    NotAClass {
+        /// Name of the target.
+        target: String,
+        /// What stands there.
+        label: String,
+        /// The classes.
+        allowed: String,
+    },
+    /// The label is no number.
+    #[error("{target} is {label}: a label of task {task} is a finite number")]
+    NotANumber {
+        /// Name of the target.
+        target: String,
+        /// What stands there.
+        label: String,
+        /// Name of the task.
+        task: &'static str,
+    },
+}
+
+/// A kind of prediction.
+pub trait Task: Debug + Send + Sync {
+    /// Its name in contracts and model files.
+    fn name(&self) -> &'static str;
+
+    /// What its labels are.
+    fn labels(&self) -> LabelKind;
+
+    /// Numbers that an estimator predicts for a row.
+    fn outputs(&self, target: &Target) -> usize;
+
+    /// The columns of predictions, of an estimator's `outputs`: row-major numbers. Names and kinds
+    /// depend on the target and the rule alone, so that no rows give the columns of a schema.
+    fn predictions(&self, target: &Target, rule: &Rule, outputs: &[f64]) -> Vec<Predictions>;
+
+    /// Its metrics, by their names in [`Evaluation::report`].
+    fn metrics(&self) -> &'static [Metric];
+
+    /// The metric that a gate compares, unless another is asked for.
+    fn gate_metric(&self) -> &'static str;
+
+    /// Measures no rows yet.
+    fn evaluation(&self, target: &Target, rule: &Rule) -> Box<dyn Evaluation>;
+
+    /// That a target has as many classes as the task needs.
+    ///
+    /// # Errors
+    /// Another number of classes.
+    fn check(&self, target: &Target) -> Result<(), TaskError> {
+        let classes = target.classes.len();
+        let (fits, needs) = match self.labels() {
+            LabelKind::Number => (classes == 0, "a number".to_owned()),
+            LabelKind::Classes { least, most } => (
+                classes >= least && most.is_none_or(|most| classes <= most),
+                match most {
+                    Some(most) if most == least => least.to_string(),
+                    Some(most) => format!("{least} to {most}"),
+                    None => format!("{least} or more"),
+                },
+            ),
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(TaskError::Classes {
+            target: target.name.clone(),
+            classes,
+            task: self.name(),
+            needs,
+        })
+    }
+
+    /// The index of a label's class, or its number.
+    ///
+    /// # Errors
+    /// A value that is no class of the target, or no finite number.
+    fn label(&self, target: &Target, label: Label<'_>) -> Result<f64, TaskError> {
+        match self.labels() {
+            LabelKind::Classes { .. } => target.index(label),
+            LabelKind::Number => label.number().ok_or_else(|| TaskError::NotANumber {
+                target: target.name.clone(),
+                label: label.to_string(),
+                task: self.name(),
+            }),
+        }
+    }
+
+    /// A metric by its name.
+    fn metric(&self, name: &str) -> Option<Metric> {
+        self.metrics().iter().find(|of| of.name == name).copied()
+    }
+}
+
+/// What is measured on labelled rows, streamed and mergeable.
+pub trait Evaluation: Debug + Send {
+    /// Adds rows: labels, and row-major outputs of the estimator.
+    ///
+    /// # Errors
+    /// The first row that cannot be measured. Nothing is added then.
+    fn add(
+        &mut self,
+        labels: &[f64],
+        outputs: &[f64],
+        weights: Option<&[f64]>,
+    ) -> Result<(), RowError>;
+
+    /// Merges the rows of a later part of the same evaluation.
+    fn merge(&mut self, later: Box<dyn Evaluation>);
+
+    /// In how many orders the rows are ranked beside this: for each of them all rows are sorted by
+    /// the score of [`Evaluation::ranked`].
+    fn rankings(&self) -> usize {
+        0
+    }
+
+    /// A row's score in an order, and whether it is a positive there.
+    fn ranked(&self, ranking: usize, label: f64, outputs: &[f64]) -> (f64, bool) {
+        (outputs[ranking], label == ranking as f64)
+    }
+
+    /// Every metric by its name, null where it is undefined, and more that a page shows. Without
+    /// `ranks`, one for each ranking, those that need them are null.
+    fn report(&self, ranks: &[RankMetrics]) -> Value;
+
+    /// For [`Evaluation::merge`].
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+/// A metric of a report.
+pub fn metric_of(report: &Value, name: &str) -> Option<f64> {
+    report.get(name).and_then(Value::as_f64)
+}
+
+/// The report of rows that are all in memory.
+///
+/// # Errors
+/// The first row that cannot be measured.
+///
+/// # Panics
+/// When the slices do not hold the same rows: a bug of the caller.
+pub fn evaluate(
+    mut evaluation: Box<dyn Evaluation>,
+    labels: &[f64],
+    outputs: &[f64],
+    weights: Option<&[f64]>,
+) -> Result<Value, RowError> {
+    evaluation.add(labels, outputs, weights)?;
+    let width = outputs.len().checked_div(labels.len()).unwrap_or(0);
+    let row = |i: usize| &outputs[i * width..(i + 1) * width];
+    let rank = |ranking: usize| -> Result<RankMetrics, RankError> {
+        let scored = labels.iter().enumerate().map(|(i, label)| {
+            let (score, positive) = evaluation.ranked(ranking, *label, row(i));
+            (score, positive, weights.map_or(1.0, |weights| weights[i]))
+        });
+        let mut scored: Vec<_> = scored.collect();
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut all = weighted::Ranking::default();
+        for (score, positive, weight) in scored {
+            all.add(score, positive, weight)?;
+        }
+        Ok(all.metrics())
+    };
+    // The evaluation has refused what cannot be ranked.
+    let ranks: Result<Vec<_>, _> = (0..evaluation.rankings()).map(rank).collect();
+    Ok(evaluation.report(&ranks.unwrap_or_default()))
+}
+
+impl Target {
+    fn index(&self, label: Label<'_>) -> Result<f64, TaskError> {
+        let found = self.classes.iter().position(|class| label.is(class));
+        found
+            .map(|class| class as f64)
+            .ok_or_else(|| TaskError::NotAClass {
+                target: self.name.clone(),
+                label: label.to_string(),
+                allowed: self.class_names().join(", "),
+            })
+    }
+
+    /// Its classes as text, by index.
+    pub fn class_names(&self) -> Vec<String> {
+        self.classes.iter().map(ClassValue::to_string).collect()
+    }
+}
+
+impl Label<'_> {
+    /// Whether it is a class: whole numbers whatever their type.
+    fn is(self, class: &ClassValue) -> bool {
+        match (self, class) {
+            (Self::Bool(ours), ClassValue::Bool(theirs)) => ours == *theirs,
+            (Self::Int(ours), ClassValue::Int(theirs)) => ours == *theirs,
+            (Self::Number(ours), ClassValue::Int(theirs)) => {
+                ours == *theirs as f64 && ours.abs() <= MAX_WHOLE
+            }
+            (Self::Text(ours), ClassValue::Text(theirs)) => ours == theirs,
+            _ => false,
+        }
+    }
+
+    fn number(self) -> Option<f64> {
+        match self {
+            Self::Int(value) => Some(value as f64),
+            Self::Number(value) if value.is_finite() => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// 2^53: every whole number up to it is a number of its own.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
+impl std::fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Number(value) => write!(f, "{value}"),
+            Self::Text(value) => write!(f, "{value:?}"),
+        }
+    }
+}
+
+/// The tasks that a program knows.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    known: Vec<&'static dyn Task>,
+}
+
+impl Tasks {
+    /// `binary`, `multiclass` and `regression`.
+    pub fn standard() -> Self {
+        Self {
+            known: vec![&Binary, &Multiclass, &Regression],
+        }
+    }
+
+    /// With one more task, in place of another of the same name.
+    pub fn with(mut self, task: &'static dyn Task) -> Self {
+        self.known.retain(|known| known.name() != task.name());
+        self.known.push(task);
+        self
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.known.iter().map(|task| task.name())
+    }
+
+    /// A task by its name.
+    ///
+    /// # Errors
+    /// A name that is not known.
+    pub fn get(&self, name: &str) -> Result<&'static dyn Task, TaskError> {
+        let found = self.known.iter().find(|task| task.name() == name);
+        found.copied().ok_or_else(|| TaskError::Unknown {
+            found: name.to_owned(),
+            known: self.names().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The first task that takes a target.
+    ///
+    /// # Errors
+    /// A target of one class.
+    pub fn of_target(&self, target: &Target) -> Result<&'static dyn Task, TaskError> {
+        let found = self.known.iter().find(|task| task.check(target).is_ok());
+        found.copied().ok_or_else(|| TaskError::OneClass {
+            target: target.name.clone(),
+        })
+    }
+}
+
+/// Sums of an evaluation that other parts of it merge into.
+fn part_of<T: 'static>(later: Box<dyn Evaluation>) -> T {
+    match later.into_any().downcast::<T>() {
+        Ok(part) => *part,
+        Err(_) => panic!("parts of different evaluations: a bug of the caller"),
+    }
+}
+
+/// A report as an object, with more fields.
+fn object(report: &impl Serialize, more: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    let mut value = serde_json::to_value(report).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        fields.extend(more.into_iter().map(|(name, of)| (name.to_owned(), of)));
+    }
+    value
+}
+
+const fn larger(name: &'static str) -> Metric {
+    Metric {
+        name,
+        better: Better::Larger,
+    }
+}
+
+const fn smaller(name: &'static str) -> Metric {
+    Metric {
+        name,
+        better: Better::Smaller,
+    }
+}

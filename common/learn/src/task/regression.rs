@@ -1,0 +1,88 @@
+//! A number.
+
+use std::any::Any;
+
+use serde_json::Value;
+
+use super::{
+    Evaluation, LabelKind, Metric, PREDICTION, Predictions, Rule, Target, Task, Values, larger,
+    object, part_of, smaller,
+};
+use crate::metrics::RankMetrics;
+use crate::metrics::regression;
+use crate::rows::RowError;
+
+/// A number, with an interval where the rule has one.
+#[derive(Clone, Copy, Debug)]
+pub struct Regression;
+
+impl Task for Regression {
+    fn name(&self) -> &'static str {
+        "regression"
+    }
+
+    fn labels(&self) -> LabelKind {
+        LabelKind::Number
+    }
+
+    fn outputs(&self, _target: &Target) -> usize {
+        1
+    }
+
+    fn predictions(&self, _target: &Target, rule: &Rule, outputs: &[f64]) -> Vec<Predictions> {
+        let moved = |name: &str, by: f64| Predictions {
+            name: name.to_owned(),
+            values: Values::Numbers(outputs.iter().map(|value| value + by).collect()),
+        };
+        let mut columns = vec![moved(PREDICTION, 0.0)];
+        if let Some([lower, upper]) = rule.interval {
+            columns.extend([moved("lower", lower), moved("upper", upper)]);
+        }
+        columns
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        const METRICS: [Metric; 5] = [
+            smaller("mae"),
+            smaller("rmse"),
+            larger("r2"),
+            smaller("mape"),
+            smaller("max_error"),
+        ];
+        &METRICS
+    }
+
+    fn gate_metric(&self) -> &'static str {
+        "rmse"
+    }
+
+    fn evaluation(&self, _target: &Target, _rule: &Rule) -> Box<dyn Evaluation> {
+        Box::new(Measured::default())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Measured(regression::Regression);
+
+impl Evaluation for Measured {
+    fn add(
+        &mut self,
+        labels: &[f64],
+        outputs: &[f64],
+        weights: Option<&[f64]>,
+    ) -> Result<(), RowError> {
+        self.0.add_rows(labels, outputs, weights)
+    }
+
+    fn merge(&mut self, later: Box<dyn Evaluation>) {
+        self.0.merge(&part_of::<Self>(later).0);
+    }
+
+    fn report(&self, _ranks: &[RankMetrics]) -> Value {
+        object(&self.0.report(), [])
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
