@@ -48,7 +48,7 @@ pub(crate) struct Request {
 pub(crate) enum Reprocess {
     /// None: only dates that were never attempted are scored.
     None,
-    /// Those whose last attempt failed, too.
+    /// Those whose last attempt failed, too, and those without files, for which some may have come.
     Failed,
     /// Every date.
     All,
@@ -60,8 +60,11 @@ pub(crate) enum Reprocess {
 pub(crate) enum State {
     /// Nobody tried.
     Open,
-    /// The last attempt failed, or left no results.
+    /// The last attempt failed.
     Failed,
+    /// The last attempt found no files to score.
+    #[serde(rename = "no files")]
+    NoFiles,
     /// There are results.
     Scored,
 }
@@ -70,7 +73,8 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             State::Open => "never attempted",
-            State::Failed => "last attempt failed, or left no results",
+            State::Failed => "last attempt failed",
+            State::NoFiles => "no files at the last attempt",
             State::Scored => "scored",
         })
     }
@@ -230,6 +234,7 @@ async fn state(store: &Store, model_name: &ModelName, date: NaiveDate) -> Result
     let state = match (is_scored, last) {
         (true, Some(attempt)) if attempt.status != "Succeeded" => State::Failed,
         (true, _) => State::Scored,
+        (false, Some(attempt)) if attempt.status == "Succeeded" => State::NoFiles,
         (false, Some(_)) => State::Failed,
         (false, None) => State::Open,
     };
@@ -253,7 +258,12 @@ fn tell(request: &Request, decisions: &[Decision], chosen: usize) -> String {
     } else {
         "are scored"
     };
-    let summary = format!("{chosen} of {} dates {verb}", decisions.len());
+    let mut summary = format!("{chosen} of {} dates {verb}", decisions.len());
+    let without = decisions.iter().filter(|of| of.state == State::NoFiles);
+    let without: Vec<String> = without.map(|of| of.date.to_string()).collect();
+    if !without.is_empty() {
+        summary += &format!("; no files at the last attempt: {}", without.join(", "));
+    }
     tracing::info!(dates = chosen, "{summary}:{table}");
     summary
 }

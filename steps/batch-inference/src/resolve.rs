@@ -50,6 +50,7 @@ pub(crate) async fn resolve(
         note,
     } = select(store, raw, request).await?;
     let mut summary = match selection.shards.len() {
+        0 if note.is_some() => format!("nothing to score: {} has no files", request.data_version),
         0 => format!(
             "nothing to score: {} has no raw file that was not scored before",
             request.data_version
@@ -100,9 +101,19 @@ async fn select(store: &Store, raw: &Store, request: &Request) -> Result<Selecte
     {
         return Ok(selected);
     }
-    if files.files.is_empty() && request.predict_shards == PredictShards::All {
+    let mut note = None;
+    if files.files.is_empty() {
         let advice = "put the files to score there, or set PREDICT_GLOB";
-        return Err(files.nothing(raw, &glob, advice).await?);
+        let nothing = files.nothing(raw, &glob, advice).await?;
+        // A pattern of the date may name no file on a day; a file that is named, or a folder of
+        // all files, is meant to be there.
+        let by_date = request.glob.contains("{data-version}");
+        let may_be_empty = request.predict_shards == PredictShards::New || by_date;
+        if !may_be_empty || !glob.contains('*') {
+            return Err(nothing);
+        }
+        tracing::warn!("{nothing}");
+        note = Some(format!("no file matches {glob}"));
     }
     let selection = Selection {
         predict_shards: request.predict_shards,
@@ -126,7 +137,7 @@ async fn select(store: &Store, raw: &Store, request: &Request) -> Result<Selecte
     Ok(Selected {
         key,
         selection,
-        note: None,
+        note,
     })
 }
 

@@ -54,6 +54,16 @@ fn an_approved_model_is_promoted_and_a_rejected_one_is_not() {
 }
 
 #[test]
+fn a_training_that_asks_nobody_shows_no_decision() {
+    let bench = Bench::new();
+    bench.train();
+    assert_eq!(
+        ["approval", "promoted"].map(|name| bench.result(name)),
+        ["none", "true"]
+    );
+}
+
+#[test]
 fn without_a_terminal_the_gate_fails_at_once_and_a_retry_with_the_answer_goes_on() {
     let bench = Bench::new();
     let shown = bench.alameda(&TRAINING).expect(1).shown();

@@ -145,11 +145,25 @@ fn a_bad_date_fails_the_backfill_and_no_other_date_and_is_what_failed_means_next
             bench.result("summary").as_str(),
             bench.result("count").as_str()
         ),
-        ("0 of 5 dates are scored", "0")
+        (
+            "0 of 5 dates are scored; no files at the last attempt: 2026-11-04",
+            "0"
+        )
     );
     assert_eq!(month.ran(), []);
 
-    // Failed: the bad one, which was repaired, and the one without results.
+    month.backfill(&["dry-run=true"]).expect(0);
+    assert_eq!(
+        bench.result("summary"),
+        "0 of 5 dates would be scored (dry run); no files at the last attempt: 2026-11-04"
+    );
+    let decisions: Value = serde_json::from_str(&bench.result("decisions")).unwrap();
+    assert_eq!(
+        [2, 3].map(|date| &decisions[date]["state"]),
+        ["failed", "no files"]
+    );
+
+    // Failed: the bad one, which was repaired, and the one without files.
     bench.write("predict/2026-11-03/0.parquet", &rows(23, 203));
     month.backfill(&["reprocess=failed"]).expect(0);
     assert_eq!(
@@ -204,6 +218,35 @@ fn all_dates_can_be_scored_again_the_newest_first_and_as_many_at_a_time_as_asked
         251
     );
     assert_eq!(bench.output("batch-inference-map", "reused"), "false");
+}
+
+#[test]
+fn a_date_without_files_fails_nothing_when_all_files_are_scored_either() {
+    let month = Month::new();
+    month
+        .bench
+        .write("predict/2026-11-03/0.parquet", &rows(23, 203));
+    month.backfill(&["predict-shards=all"]).expect(0);
+    assert_eq!(month.scored(), [1, 2, 3, 5]);
+    assert_eq!(month.attempt(4), "Succeeded");
+    let resolved = month.bench.pods("batch-inference-resolve");
+    let summary = crate::bench::parameter(&resolved[3]["outputs"], "summary");
+    assert_eq!(
+        summary,
+        "nothing to score: 2026-11-04 has no files; no file matches predict/2026-11-04/*.parquet"
+    );
+}
+
+#[test]
+fn a_file_that_the_glob_names_must_exist() {
+    let bench = Bench::new();
+    bench.train();
+    let glob = "PREDICT_GLOB: predict/{data-version}/named.parquet";
+    let config = bench.config(&[("PREDICT_GLOB: predict/*.parquet", glob)]);
+    let month = Month { bench, config };
+    let shown = month.backfill(&["to=2026-11-01"]).expect(1).shown();
+    let text = "no file matches predict/2026-11-01/named.parquet";
+    assert!(shown.contains(text), "{shown}");
 }
 
 #[test]
