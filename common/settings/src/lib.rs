@@ -240,6 +240,14 @@ pub struct RetentionArgs {
     pub retention_days: Option<u32>,
 }
 
+/// What publishing catches up.
+#[derive(Clone, Debug, Args)]
+pub struct CatchUpArgs {
+    /// How many of the model's newest results are published too where the table lacks them; 0: none
+    #[arg(long, env = "PUBLISH_CATCH_UP", default_value_t = 30)]
+    pub catch_up: u32,
+}
+
 /// What decides a verdict.
 #[derive(Clone, Debug, Args)]
 pub struct JudgeArgs {
@@ -422,6 +430,7 @@ pub fn all() -> Vec<Arg> {
     let command = LabelsArgs::augment_args(command);
     let command = TableArgs::augment_args(command);
     let command = RetentionArgs::augment_args(command);
+    let command = CatchUpArgs::augment_args(command);
     let command = JudgeArgs::augment_args(command);
     let command = ReportArgs::augment_args(command);
     let command = NotifyArgs::augment_args(command);

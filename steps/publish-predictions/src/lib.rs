@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod catch_up;
 mod labels;
 mod publish;
 #[cfg(test)]
@@ -8,16 +9,17 @@ mod tests;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use catalog::layout::ModelName;
 use clap::Subcommand;
 use database::{Database, Settings, Table};
 use runtime::step::{self, Outputs, Step};
-use settings::{LabelsArgs, RetentionArgs, TableArgs};
+use settings::{CatchUpArgs, LabelsArgs, RetentionArgs, TableArgs};
 use store::{RawArgs, Store};
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Publish the scored rows of one results manifest
+    /// Publish the scored rows of one results manifest, and what earlier runs could not publish
     Publish(Publish),
     /// Fill labels that came later into the published predictions
     Labels(Labels),
@@ -27,8 +29,13 @@ pub enum Verb {
 #[derive(Debug, clap::Args)]
 pub struct Publish {
     /// Key of the manifest of the scored rows
+    #[arg(long, required_unless_present = "model_name")]
+    results_manifest: Option<String>,
+    /// Registered name of the model whose earlier results are published too
     #[arg(long)]
-    results_manifest: String,
+    model_name: Option<ModelName>,
+    #[command(flatten)]
+    catch_up: CatchUpArgs,
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
@@ -66,16 +73,21 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         .transpose()?;
     match (verb, database) {
         (Verb::Publish(flags), Some(database)) => {
-            let (results_manifest, retention_days) =
-                (flags.results_manifest, flags.retention.retention_days);
-            let request = publish::Request {
-                results_manifest,
+            let retention_days = flags.retention.retention_days;
+            let catch_up = flags.model_name.map(|model_name| catch_up::Request {
+                model_name,
+                newest: flags.catch_up.catch_up as usize,
                 retention_days,
+            });
+            let request = publish::Request {
+                results_manifest: flags.results_manifest,
+                retention_days,
+                catch_up,
             };
             publish::publish(step, &store, &database, &Table::of(&flags.table)?, &request).await
         }
         (Verb::Publish(flags), None) => {
-            publish::without_database(&store, &flags.results_manifest).await
+            publish::without_database(&store, flags.results_manifest.as_deref()).await
         }
         (Verb::Labels(flags), Some(database)) => {
             let request = labels::Request {

@@ -1,22 +1,31 @@
-//! Brings one set of results into the database.
+//! Brings results into the database.
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use catalog::manifest::{self, ModelManifest, Part, ResultsManifest};
 use chrono::Utc;
-use database::{Database, Publication, Retention, RowSorter, Rows, Table};
+use database::{Database, Publication, Published, Retention, RowSorter, Rows, Table};
 use profile::profiles::Baseline;
+use runtime::failure::Failure;
 use runtime::step::{Outputs, Step};
 use store::Store;
 use table::parts;
 
+use crate::catch_up;
+
 /// What is asked for.
 pub(crate) struct Request {
-    pub(crate) results_manifest: String,
+    /// `None` when there was nothing to score.
+    pub(crate) results_manifest: Option<String>,
     /// How old rows become before they are dropped.
     pub(crate) retention_days: Option<u32>,
+    /// Which earlier results are published too.
+    pub(crate) catch_up: Option<catch_up::Request>,
 }
+
+/// Publishes the results that are asked for, and then the earlier ones: a fault of those keeps no
+/// new predictions back.
 
 pub(crate) async fn publish(
     step: &Step,
@@ -25,12 +34,53 @@ pub(crate) async fn publish(
     table: &Table,
     request: &Request,
 ) -> Result<Outputs> {
-    let key = &request.results_manifest;
+    let mut published = Published {
+        rows: 0,
+        reused: false,
+    };
+    if let Some(key) = &request.results_manifest {
+        check_model(store, key, request.catch_up.as_ref()).await?;
+        published = one(step, store, database, table, key, request.retention_days).await?;
+    }
+    let caught_up = match &request.catch_up {
+        Some(request) => catch_up::catch_up(step, store, database, table, request).await?,
+        None => 0,
+    };
+    Ok(Outputs::new()
+        .set("rows", published.rows)
+        .set("reused", published.reused)
+        .set("caught-up", caught_up))
+}
+
+/// Results of one model and earlier ones of another are a mistake.
+async fn check_model(store: &Store, key: &str, catch_up: Option<&catch_up::Request>) -> Result<()> {
+    let Some(catch_up::Request { model_name, .. }) = catch_up else {
+        return Ok(());
+    };
+    let results: ResultsManifest = manifest::require(store, key).await?;
+    if results.model_name == *model_name {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{key} holds results of model {}, and --model-name is {model_name}: give the same model in \
+         both, or leave --model-name out",
+        results.model_name
+    )))
+}
+
+/// Publishes one set of results, unless it is published already.
+pub(crate) async fn one(
+    step: &Step,
+    store: &Store,
+    database: &Database,
+    table: &Table,
+    key: &str,
+    retention_days: Option<u32>,
+) -> Result<Published> {
     let results: ResultsManifest = manifest::require(store, key).await?;
     let publication = Publication::new(&results, step.workflow())?;
     // Before anything is published: the next run would fail at the same place.
-    let retention = request
-        .retention_days
+    let retention = retention_days
         .map(|days| Retention::new(&publication, days))
         .transpose()?;
     let published = match database.published(table, &publication).await? {
@@ -53,9 +103,7 @@ pub(crate) async fn publish(
         "{} predictions of {key} {done} in {table}",
         published.rows
     );
-    Ok(Outputs::new()
-        .set("rows", published.rows)
-        .set("reused", published.reused))
+    Ok(published)
 }
 
 /// Reads the rows of all parts, and sorts them by their key.
@@ -133,7 +181,17 @@ impl Reading {
 
 /// With no database there is nothing to do but to say so; what was asked for must exist all the
 /// same.
-pub(crate) async fn without_database(store: &Store, key: &str) -> Result<Outputs> {
+pub(crate) async fn without_database(store: &Store, key: Option<&str>) -> Result<Outputs> {
+    let outputs = Outputs::new()
+        .set("rows", 0)
+        .set("reused", false)
+        .set("caught-up", 0);
+    let Some(key) = key else {
+        tracing::info!(
+            "no database is configured (DATABASE_URL, or PGHOST): nothing is published anywhere"
+        );
+        return Ok(outputs);
+    };
     let results: ResultsManifest = manifest::require(store, key).await?;
     tracing::info!(
         rows = results.rows,
@@ -141,5 +199,5 @@ pub(crate) async fn without_database(store: &Store, key: &str) -> Result<Outputs
         results.rows,
         store.url()
     );
-    Ok(Outputs::new().set("rows", 0).set("reused", false))
+    Ok(outputs)
 }

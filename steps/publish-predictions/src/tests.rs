@@ -7,7 +7,7 @@ use crate::publish::without_database;
 async fn results_that_do_not_exist_are_refused_by_key() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::of(&Step::for_test("publish-predictions", home.path())).unwrap();
-    let error = without_database(&store, "results/1/m/v1/_manifest.json")
+    let error = without_database(&store, Some("results/1/m/v1/_manifest.json"))
         .await
         .unwrap_err();
     assert!(

@@ -87,3 +87,37 @@ fn a_second_run_on_the_same_inputs_changes_nothing() {
     lab.pipeline(&[]).expect(0);
     assert_eq!((table(&lab), objects(&lab), tracked(&lab)), before);
 }
+
+#[test]
+fn a_night_whose_publishing_failed_is_caught_up_by_the_next_though_it_has_nothing_to_score() {
+    let mut lab = Lab::new();
+    lab.sample_data(600, 3, 2);
+    lab.pipeline(&[]).expect(0);
+    let night = |lab: &Lab, version: &str, shards: &str| {
+        let given = [
+            format!("data-version={version}"),
+            format!("predict-shards={shards}"),
+            format!("model-name={}", lab.name),
+        ];
+        let mut arguments = vec!["submit", "--from", "workflowtemplate/alameda-inference"];
+        given
+            .iter()
+            .for_each(|given| arguments.extend(["-p", given]));
+        lab.alameda(&arguments)
+    };
+    let versions = "SELECT string_agg(DISTINCT data_version, ' ') FROM predictions";
+    let versions = |lab: &Lab| servers().postgres.psql(&lab.name, versions).unwrap();
+    let url = lab.get("DATABASE_URL").to_owned();
+    lab.set("DATABASE_URL", &url.replace(&lab.name, "absent"));
+    let shown = night(&lab, "2", "all").expect(1).shown();
+    assert!(shown.contains("absent"), "{shown}");
+    assert_eq!(versions(&lab), "25.05.1");
+
+    lab.set("DATABASE_URL", &url);
+    let shown = night(&lab, "3", "new").expect(0).shown();
+    assert!(shown.contains("nothing to score"), "{shown}");
+    assert_eq!(versions(&lab), "2");
+    let log = lab.alameda(&["logs", "@latest", "publish-predictions-publish"]);
+    let log = log.expect(0).shown();
+    assert!(log.contains("caught up: 1 earlier results"), "{log}");
+}

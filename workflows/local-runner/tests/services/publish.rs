@@ -1,6 +1,7 @@
 //! `publish-predictions publish` into a real Postgres: what stands in the table, whatever happens
 //! on the way there.
 
+mod catch_up;
 mod contents;
 mod failures;
 pub(crate) mod fixture;

@@ -30,12 +30,12 @@ fn start(home: &Home, more: &[&str]) -> Child {
         .unwrap()
 }
 
-fn end(child: Child) -> Ran {
+pub(super) fn end(child: Child) -> Ran {
     child.wait_with_output().unwrap().into()
 }
 
 /// Waits until a query on the database of `home` gives `t`.
-fn until(server: &Postgres, database: &str, condition: &str) {
+pub(super) fn until(server: &Postgres, database: &str, condition: &str) {
     let started = Instant::now();
     while server
         .psql(database, &format!("SELECT {condition}"))
@@ -51,14 +51,14 @@ fn until(server: &Postgres, database: &str, condition: &str) {
 }
 
 /// Our connections to the database that is asked.
-const OURS: &str =
+pub(super) const OURS: &str =
     "pg_stat_activity WHERE application_name = 'alameda' AND datname = current_database()";
 
 /// A psql that runs statements in one session and waits until it is dropped.
-struct Holding(Child);
+pub(super) struct Holding(Child);
 
 impl Holding {
-    fn new(url: &str, sql: &str) -> Self {
+    pub(super) fn new(url: &str, sql: &str) -> Self {
         let mut command = Command::new("psql");
         command
             .args(["-X", "-q", "-d", url])

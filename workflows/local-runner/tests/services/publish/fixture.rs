@@ -305,6 +305,12 @@ impl Home {
 
     /// A verb of `publish-predictions` about results, ready to start.
     pub(crate) fn verb(&self, verb: &str, results: &Results, more: &[&str]) -> Command {
+        let key = results.key();
+        self.step(verb, &[&["--results-manifest", &key], more].concat())
+    }
+
+    /// A verb of `publish-predictions`, ready to start.
+    pub(crate) fn step(&self, verb: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
         for (name, _) in std::env::vars_os() {
             let foreign = |name: &str| {
@@ -319,12 +325,7 @@ impl Home {
         let work = self.folder.path().join("work");
         fs::create_dir_all(&work).unwrap();
         command
-            .args([
-                "publish-predictions",
-                verb,
-                "--results-manifest",
-                &results.key(),
-            ])
+            .args(["publish-predictions", verb])
             .args([
                 "--termination-log",
                 "/dev/null",

@@ -1,0 +1,86 @@
+//! Publishes results that earlier runs could not.
+
+use anyhow::Result;
+use catalog::layout::{self, ModelName};
+use catalog::manifest::{self, ResultsManifest};
+use database::{Database, Results, Table};
+use futures::{StreamExt, TryStreamExt, stream};
+use runtime::step::Step;
+use store::Store;
+
+use crate::publish;
+
+/// Manifests that are read at the same time.
+const READ: usize = 16;
+
+/// What is caught up.
+pub(crate) struct Request {
+    pub(crate) model_name: ModelName,
+    /// How many of the newest results are looked at.
+    pub(crate) newest: usize,
+    pub(crate) retention_days: Option<u32>,
+}
+
+/// Publishes what the table lacks of the newest results of a model name, the oldest first, each
+/// in a transaction of its own; gives how many results that were.
+pub(crate) async fn catch_up(
+    step: &Step,
+    store: &Store,
+    database: &Database,
+    table: &Table,
+    request: &Request,
+) -> Result<u64> {
+    let Request { model_name, .. } = request;
+    let newest = newest(store, request).await?;
+    let lacking = database
+        .lacking(table, &model_name.to_string(), &newest)
+        .await?;
+    let mut caught_up = 0;
+    for results in &lacking {
+        step.check()?;
+        let key = &results.key;
+        let published = publish::one(step, store, database, table, key, request.retention_days);
+        match published.await {
+            Ok(_) => caught_up += 1,
+            // Deleted since they were looked at: there is nothing to publish any more.
+            Err(_) if store.get(key).await?.is_none() => {
+                tracing::info!(key, "{key} was deleted meanwhile and is left out");
+            }
+            Err(error) => return Err(error.context(format!("catching up on {key}"))),
+        }
+    }
+    if caught_up > 0 {
+        tracing::info!(
+            caught_up,
+            "caught up: {caught_up} earlier results of {model_name} were not in {table} yet"
+        );
+    }
+    Ok(caught_up)
+}
+
+/// The newest committed results of a model name, the oldest of them first.
+async fn newest(store: &Store, request: &Request) -> Result<Vec<Results>> {
+    if request.newest == 0 {
+        return Ok(Vec::new());
+    }
+    let name = request.model_name.to_string();
+    let mut keys = Vec::new();
+    for object in store.list(layout::RESULTS).await? {
+        if layout::parse_results_manifest(&object.key).is_some_and(|(_, of)| of == name) {
+            keys.push(object.key);
+        }
+    }
+    let read = async |key: String| {
+        let manifest = manifest::read::<ResultsManifest>(store, &key).await?;
+        anyhow::Ok(manifest.map(|manifest| Results::new(&key, &manifest)))
+    };
+    let read: Vec<Option<Results>> = stream::iter(keys)
+        .map(read)
+        .buffered(READ)
+        .try_collect()
+        .await?;
+    let mut results: Vec<Results> = read.into_iter().flatten().collect();
+    results.sort_by(|a, b| (a.scored_at, &a.key).cmp(&(b.scored_at, &b.key)));
+    let older = results.len().saturating_sub(request.newest);
+    Ok(results.split_off(older))
+}
