@@ -10,7 +10,7 @@
 //!
 //! let rows = Rows { x: &[0.0, 1.0, 2.0, 3.0], y: &[1.0, 3.0, 5.0, 7.0], weights: None };
 //! let features = ["x".to_owned()];
-//! let options = linear::Options { c: 1e9 };
+//! let options = linear::Options { c: 1e9, ..Default::default() };
 //! let fit = linear::fit(&mut InMemory::<FitError>::new(rows, 2), &features, &options)?;
 //!
 //! let file = fit.estimator.to_json()?;
@@ -266,6 +266,14 @@ pub enum FitError {
     /// As for a logistic regression.
     #[error(transparent)]
     Fit(#[from] model::FitError),
+    /// An option is no share.
+    #[error("{name} is {value}: it must be from 0 to 1")]
+    Share {
+        /// Name of the option.
+        name: &'static str,
+        /// What was given.
+        value: f64,
+    },
     /// A class of the target has no rows.
     #[error(
         "class {class} has no training rows with a weight above 0: take it out of the target's \

@@ -43,7 +43,7 @@ pub struct Rows<'a> {
 }
 
 /// What one pass adds up.
-pub trait Sums: Clone + Send {
+pub trait Sums: Clone + Send + Sync + 'static {
     /// Why rows are refused.
     type Error;
 

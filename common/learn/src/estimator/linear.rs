@@ -1,20 +1,24 @@
-//! Linear regression with an L2 penalty, exact from one pass.
+//! Linear regression with an L2 or an elastic-net penalty, exact from one pass.
 //!
-//! scikit-learn's `Ridge(alpha)` with alpha = 1 / C: sum of weight * squared error plus
-//! alpha * |coefficients|^2, with a free intercept.
+//! With a free intercept it minimises half the sum of weight * squared error, plus
+//! ((1 - `l1_ratio`) / 2 * |coefficients|^2 + `l1_ratio` * sum of |coefficients|) / C. That is
+//! scikit-learn's `Ridge(alpha)` with alpha = 1 / C, and its `ElasticNet(alpha, l1_ratio)` with
+//! alpha = 1 / (C * weight of all rows).
 //!
 //! ```
 //! use learn::estimator::{FitError, linear};
 //! use learn::rows::{InMemory, Rows};
 //!
 //! let rows = Rows { x: &[1.0, 2.0, 3.0], y: &[2.0, 4.0, 6.0], weights: None };
-//! let options = linear::Options { c: 0.5 };
+//! let options = linear::Options { c: 0.5, ..Default::default() };
 //! let fit = linear::fit(&mut InMemory::<FitError>::new(rows, 8), &["x".to_owned()], &options)?;
 //! // 2 * 2 / (2 + alpha), and alpha is 2.
 //! assert_eq!(fit.estimator.coefficients, [1.0]);
 //! assert_eq!(fit.estimator.intercept, 2.0);
 //! # Ok::<(), FitError>(())
 //! ```
+
+mod elastic;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +31,8 @@ use crate::model::sum::Sum;
 use crate::rows::Passes;
 
 use super::{CoMoments, Estimator, EstimatorError, FitError, Link, linear_contributions, whole};
+
+use elastic::Problem;
 
 /// Its name in a model file.
 pub const KIND: &str = "linear-regression";
@@ -49,11 +55,17 @@ pub struct LinearRegression {
 pub struct Options {
     /// Inverse strength of the penalty, 1 / alpha; positive.
     pub c: f64,
+    /// Share of the penalty that is of the coefficients' size, from 0 to 1: it makes some of them
+    /// exactly 0.
+    pub l1_ratio: f64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { c: 1.0 }
+        Self {
+            c: 1.0,
+            l1_ratio: 0.0,
+        }
     }
 }
 
@@ -92,6 +104,13 @@ pub fn solve(moments: &CoMoments, options: &Options) -> Result<LinearRegression,
     if !(value.is_finite() && value > 0.0) {
         return Err(model::FitError::Option { name: "c", value }.into());
     }
+    let ratio = options.l1_ratio;
+    if !(0.0..=1.0).contains(&ratio) {
+        return Err(FitError::Share {
+            name: "l1_ratio",
+            value: ratio,
+        });
+    }
     moments.usable()?;
     let p = moments.features().len();
     let scale: Vec<f64> = (0..p).map(|j| power_of_two(moments.std(j))).collect();
@@ -100,10 +119,19 @@ pub fn solve(moments: &CoMoments, options: &Options) -> Result<LinearRegression,
         for j in 0..p {
             matrix[i * p + j] = moments.product(i, j) * scale[i] * scale[j];
         }
-        matrix[i * p + i] += scale[i] * scale[i] / value;
+        matrix[i * p + i] += (1.0 - ratio) * scale[i] * scale[i] / value;
     }
     let right: Vec<f64> = (0..p).map(|j| moments.product(j, p) * scale[j]).collect();
-    let scaled = refined(&matrix, &right)?;
+    let scaled = if ratio == 0.0 {
+        refined(&matrix, &right)?
+    } else {
+        let problem = Problem {
+            matrix: &matrix,
+            right: &right,
+            l1: &scale.iter().map(|s| ratio * s / value).collect::<Vec<_>>(),
+        };
+        problem.solve()?
+    };
     let coefficients: Vec<f64> = scaled.iter().zip(&scale).map(|(b, s)| b * s).collect();
     let mut intercept = Sum::default();
     intercept.add(moments.mean(p));

@@ -24,6 +24,7 @@ struct Case {
     weighted: bool,
     balanced: bool,
     collinear: bool,
+    l1_ratio: f64,
     checksum: f64,
     coefficients: Vec<Vec<f64>>,
     intercepts: Vec<f64>,
@@ -103,7 +104,10 @@ impl Case {
         let features = names("x", self.width);
         match self.kind.as_str() {
             linear::KIND => {
-                let options = linear::Options { c: self.c };
+                let options = linear::Options {
+                    c: self.c,
+                    l1_ratio: self.l1_ratio,
+                };
                 Box::new(
                     linear::fit(passes, &features, &options)
                         .expect("a fit")
@@ -133,7 +137,7 @@ fn names(of: &str, count: usize) -> Vec<String> {
 fn cases() -> Vec<Case> {
     let text = include_str!("../../../testing/fixtures/estimators.json");
     let fixture: Fixture = serde_json::from_str(text).expect("a fixture");
-    assert_eq!(fixture.cases.len(), 14);
+    assert_eq!(fixture.cases.len(), 19);
     fixture.cases
 }
 
@@ -242,7 +246,8 @@ fn a_constant_feature_gets_no_weight() {
         let estimator = case.fit(&mut data.passes(case.weighted, 50));
         let importance = estimator.importance(&vec![1.0; case.width]);
         assert_eq!(importance[1], 0.0, "{}", case.kind);
-        assert!(importance[0] > 0.0);
+        // The strongest penalty leaves no feature any weight.
+        assert!(importance[0] > 0.0 || case.c == 1e-6);
     }
 }
 
@@ -286,6 +291,15 @@ fn what_cannot_be_learnt_from_is_refused_by_name() {
             .to_string();
         assert!(error.contains(reason), "{error}");
     }
+    let data = Data::new(20, 60, 2, 0, false);
+    let options = linear::Options {
+        l1_ratio: 1.5,
+        ..Default::default()
+    };
+    let error = linear::fit(&mut data.passes(false, 16), &names("x", 2), &options)
+        .expect_err("refused")
+        .to_string();
+    assert!(error.contains("l1_ratio is 1.5"), "{error}");
     let mut data = Data::new(20, 60, 2, 0, false);
     data.x[5] = f64::INFINITY;
     let error = linear::fit(
