@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use crate::webhook::Webhook;
 use anyhow::Result;
+use catalog::manifest::{self, ResultsManifest};
 use clap::Subcommand;
 use runtime::step::{self, Exceptions, Outputs, Step, Verbatim};
 use settings::{self, DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, ReportArgs, TableArgs};
@@ -38,6 +39,8 @@ use notify::Channel;
 pub enum Verb {
     /// Report data quality, performance and drift of one set of predictions
     Report(Report),
+    /// Look whether predictions can be reported on, before anything else
+    Check(Check),
     /// Record how a workflow ended: the exit handler
     Notify(Notify),
     /// Serve the dashboard until SIGTERM
@@ -58,6 +61,18 @@ pub struct Report {
     judge: JudgeArgs,
     #[command(flatten)]
     outcome: ReportArgs,
+    #[command(flatten)]
+    tracking: TrackingArgs,
+}
+
+/// Flags of `check`.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    #[command(flatten)]
+    raw: RawArgs,
+    /// Key of the predictions' manifest
+    #[arg(long)]
+    results_manifest: String,
     #[command(flatten)]
     tracking: TrackingArgs,
 }
@@ -129,6 +144,14 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             let store = Store::of(step)?;
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
             report::report(step, &store, &flags.raw.open(step)?, &tracking, &request).await
+        }
+        Verb::Check(flags) => {
+            let store = Store::of(step)?;
+            Tracking::open(&store, &flags.tracking, step.retry_budget())?;
+            flags.raw.open(step)?;
+            let key = &flags.results_manifest;
+            let results: ResultsManifest = manifest::require(&store, key).await?;
+            Ok(Outputs::new().set("rows", results.rows))
         }
         Verb::Serve(flags) => {
             let request = dashboard::Request {

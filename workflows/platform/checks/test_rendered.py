@@ -237,7 +237,8 @@ class Overlays(unittest.TestCase):
 
         def report(docs):
             leaves = by_name(docs, "WorkflowTemplate", "alameda-model-monitoring")["spec"]["templates"]
-            return leaves[0]["outputs"]["artifacts"][0]["s3"]
+            (leaf,) = (leaf for leaf in leaves if leaf["name"] == "model-monitoring-report")
+            return leaf["outputs"]["artifacts"][0]["s3"]
 
         self.breaks(
             rules.artifacts,

@@ -173,7 +173,7 @@ fn every_workflow_begins_with_a_step_that_refuses_the_settings_of_the_last() {
         (
             "alameda-monitoring",
             &[manifest],
-            &["model-monitoring-report", "publish-predictions-labels"],
+            &["model-monitoring-check"],
         ),
     ] {
         home.submit(template, parameters).expect(1);

@@ -137,6 +137,32 @@ fn a_night_without_new_data_does_nothing_and_says_so_until_a_file_comes() {
 }
 
 #[test]
+fn a_run_of_its_own_looks_first_whether_the_predictions_are_there() {
+    let bench = bench();
+    night(&bench, "20").expect(0);
+    let report = |key: &str| {
+        let parameter = format!("results-manifest={key}");
+        let from = [
+            "submit",
+            "--from",
+            "workflowtemplate/alameda-monitoring",
+            "-p",
+        ];
+        bench.alameda(&[&from[..], &[&parameter]].concat())
+    };
+    report("results/2026-09-20/m/v1/_manifest.json").expect(0);
+    assert_eq!(bench.output("model-monitoring-check", "rows"), "800");
+    assert_eq!(bench.output("model-monitoring-report", "reused"), "true");
+    report("results/2026-09-21/m/v1/_manifest.json").expect(1);
+    let workflow = bench.latest();
+    let nodes = workflow["status"]["nodes"].as_object().unwrap();
+    let is_report = |node: &serde_json::Value| {
+        node["templateName"] == "model-monitoring-report" && node["type"] == "Pod"
+    };
+    assert!(!nodes.values().any(is_report), "{nodes:#?}");
+}
+
+#[test]
 fn the_first_run_after_missed_days_scores_the_files_of_all_of_them() {
     let bench = bench();
     night(&bench, "20").expect(0);

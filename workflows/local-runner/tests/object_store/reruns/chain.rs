@@ -13,8 +13,8 @@ use crate::lab::{Lab, minio};
 /// again.
 const OF_POSTGRES: [&str; 2] = ["publish-predictions-publish", "publish-predictions-labels"];
 
-/// Leaves that write nothing: `tests/pipeline/backfill.rs` runs it.
-const READS_ONLY: [&str; 1] = ["batch-inference-backfill"];
+/// Leaves that write nothing: `tests/pipeline` runs them.
+const READS_ONLY: [&str; 2] = ["batch-inference-backfill", "model-monitoring-check"];
 
 /// A leaf as one workflow runs it.
 pub(super) struct Leaf {
