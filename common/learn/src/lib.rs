@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod estimator;
+pub mod frame;
 pub mod metrics;
 pub mod model;
+pub mod preprocessing;
 pub mod rows;
+pub mod signature;
 pub mod task;

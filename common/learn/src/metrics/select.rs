@@ -55,7 +55,7 @@ pub enum Step {
 }
 
 /// Bits in the order of the numbers.
-fn key(value: f64) -> u64 {
+pub(crate) fn key(value: f64) -> u64 {
     let bits = value.to_bits();
     if bits >> 63 == 1 {
         !bits
@@ -64,7 +64,8 @@ fn key(value: f64) -> u64 {
     }
 }
 
-fn value(key: u64) -> f64 {
+/// The number of a [`key`].
+pub(crate) fn value(key: u64) -> f64 {
     f64::from_bits(if key >> 63 == 1 {
         key & !(1 << 63)
     } else {

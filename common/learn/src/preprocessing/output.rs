@@ -1,0 +1,111 @@
+//! The columns that come out, and where each comes from.
+
+use super::fitted::{Categorical, Encoding, FittedColumn, Preprocessing};
+
+/// A column that comes out of preprocessing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputColumn {
+    /// Its name, which no other has.
+    pub name: String,
+    /// The feature that it is made of.
+    pub feature: String,
+    /// What it says of the feature.
+    pub origin: Origin,
+}
+
+/// What a column says of its feature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The number itself.
+    Number,
+    /// Whether it was missing.
+    Missing,
+    /// Whether it is this category; `None` is the category of missing values.
+    Category(Option<String>),
+    /// Whether it is a rare or an unknown category.
+    Other,
+    /// The position of its category.
+    Code,
+    /// The mean of the target in its category; of this class, if there are classes.
+    Target(Option<String>),
+}
+
+impl OutputColumn {
+    fn new(feature: &str, origin: Origin) -> Self {
+        let name = match &origin {
+            Origin::Number | Origin::Code | Origin::Target(None) => feature.to_owned(),
+            Origin::Missing => format!("{feature} (missing)"),
+            Origin::Category(None) => format!("{feature}=(missing)"),
+            Origin::Other => format!("{feature}=(other)"),
+            Origin::Category(Some(category)) => format!("{feature}={}", quoted(category)),
+            Origin::Target(Some(class)) => format!("{feature} (target {class})"),
+        };
+        Self {
+            name,
+            feature: feature.to_owned(),
+            origin,
+        }
+    }
+}
+
+/// A category, in quotes where it reads like one of the words in parentheses, or like quoted.
+fn quoted(category: &str) -> String {
+    if category.starts_with(['(', '"']) {
+        format!("{category:?}")
+    } else {
+        category.to_owned()
+    }
+}
+
+impl Preprocessing {
+    /// The columns that come out, in order.
+    pub fn output_columns(&self) -> Vec<OutputColumn> {
+        self.columns().iter().flat_map(outputs).collect()
+    }
+
+    /// How many columns come out.
+    pub fn width(&self) -> usize {
+        self.columns().iter().map(FittedColumn::width).sum()
+    }
+}
+
+impl FittedColumn {
+    /// How many columns come out.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Self::Numeric(numeric) => 1 + usize::from(numeric.missing_indicator),
+            Self::Categorical(of) => of.width() + usize::from(of.missing_indicator),
+            Self::Dropped(_) => 0,
+        }
+    }
+}
+
+fn outputs(column: &FittedColumn) -> Vec<OutputColumn> {
+    let (mut origins, indicator) = match column {
+        FittedColumn::Numeric(numeric) => (vec![Origin::Number], numeric.missing_indicator),
+        FittedColumn::Categorical(of) => (origins(of), of.missing_indicator),
+        FittedColumn::Dropped(_) => (Vec::new(), false),
+    };
+    if indicator {
+        origins.push(Origin::Missing);
+    }
+    let output = |origin| OutputColumn::new(column.name(), origin);
+    origins.into_iter().map(output).collect()
+}
+
+fn origins(column: &Categorical) -> Vec<Origin> {
+    match &column.encoding {
+        Encoding::OneHot => {
+            let categories = column.categories.iter().cloned().map(Origin::Category);
+            categories
+                .chain(column.other.then_some(Origin::Other))
+                .collect()
+        }
+        Encoding::Ordinal => vec![Origin::Code],
+        Encoding::Target { classes, .. } if classes.is_empty() => vec![Origin::Target(None)],
+        Encoding::Target { classes, .. } => classes
+            .iter()
+            .map(|class| Origin::Target(Some(class.clone())))
+            .collect(),
+    }
+}
