@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod estimator;
+pub mod fitted_model;
 pub mod frame;
 pub mod metrics;
 pub mod model;

@@ -146,6 +146,7 @@ fn model_files_keep_their_bytes() {
             };
             let model =
                 Model::new(&fit, &moments, &options, "target", classes, 0.5).expect("a model");
+            crate::fitted_model::tests::assert_scores_the_same(&model, &rows.x);
             let digest: String = Sha256::digest(model.to_json().expect("JSON"))
                 .iter()
                 .map(|byte| format!("{byte:02x}"))

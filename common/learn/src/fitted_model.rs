@@ -1,0 +1,320 @@
+//! The model file: everything from raw feature columns to predictions.
+//!
+//! [`Reader`] reads files of [`FORMAT_VERSION`] and of version 1, whose models score the same bits
+//! as ever. A file of a newer version is refused by its number.
+//!
+//! ```
+//! use learn::fitted_model::Reader;
+//! use learn::frame::{Column, Frame};
+//! use learn::task::Values;
+//!
+//! let file = br#"{
+//!     "format_version": 2,
+//!     "task": "regression",
+//!     "target": {"name": "price"},
+//!     "signature": [{"name": "rooms", "kind": "numeric", "nullable": true}],
+//!     "preprocessing": [{"numeric": {
+//!         "name": "rooms", "clip": [null, null], "impute": 3.0,
+//!         "missing_indicator": false, "scale": null
+//!     }}],
+//!     "estimator": {"kind": "linear-regression", "coefficients": [50.0], "intercept": 10.0},
+//!     "interval": [-20.0, 30.0],
+//!     "training": {"rows": 100, "converged": true, "options": {"c": 1.0}}
+//! }"#;
+//! let model = Reader::standard().read(file)?;
+//! let frame = Frame::new(vec![Column::Numbers(&[2.0, f64::NAN])]);
+//! let columns = model.predictions(&frame)?;
+//! assert_eq!(columns[0].values, Values::Numbers(vec![110.0, 160.0]));
+//! assert_eq!(columns[1].name, "lower");
+//! # Ok::<(), learn::fitted_model::Error>(())
+//! ```
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::estimator::{Estimator, EstimatorError, Families, LogisticRegression};
+use crate::frame::Frame;
+use crate::model::{self, Model, ModelError};
+use crate::preprocessing::{self, FittedColumn, Numeric, Preprocessing};
+use crate::signature::{Feature, Kind, Signature};
+use crate::task::{Predictions, Rule, Target, Task, TaskError, Tasks};
+
+/// The version that is written.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// A fitted model, as it is kept in `model.json`.
+#[derive(Debug)]
+pub struct FittedModel {
+    /// What it does.
+    pub task: &'static dyn Task,
+    /// What it predicts.
+    pub target: Target,
+    /// The features that it takes.
+    pub signature: Signature,
+    /// How they become numbers.
+    pub preprocessing: Preprocessing,
+    /// How these become scores.
+    pub estimator: Box<dyn Estimator>,
+    /// How scores become predictions.
+    pub rule: Rule,
+    /// How it was fitted.
+    pub training: Training,
+}
+
+/// How a model was fitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Rows of the training data.
+    pub rows: u64,
+    /// Steps taken, of a fit that takes steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u32>,
+    /// Whether the optimum was reached.
+    pub converged: bool,
+    /// The settings of the estimator's fit.
+    pub options: Value,
+}
+
+/// The shape of a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format_version: u32,
+    task: String,
+    target: Target,
+    signature: Signature,
+    preprocessing: Preprocessing,
+    estimator: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interval: Option<[f64; 2]>,
+    training: Training,
+}
+
+/// Why a model file is refused, or cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not JSON, or not of a model's shape.
+    #[error("the model file cannot be read")]
+    Json(#[from] serde_json::Error),
+    /// Written by a newer version of the code.
+    #[error(
+        "the model file has format_version {found}, and this program reads 1 and \
+         {FORMAT_VERSION}: use images of the version that trained the model, or train again"
+    )]
+    FormatVersion {
+        /// What the file says.
+        found: u64,
+    },
+    /// A file of version 1.
+    #[error(transparent)]
+    First(#[from] ModelError),
+    /// Another task, or a target that is not the task's.
+    #[error("the model file is invalid: {0}")]
+    Task(#[from] TaskError),
+    /// The estimator.
+    #[error(transparent)]
+    Estimator(#[from] EstimatorError),
+    /// The preprocessing, or a batch of rows that is not of its columns.
+    #[error(transparent)]
+    Preprocessing(#[from] preprocessing::Error),
+    /// Parts that do not fit each other.
+    #[error("the model file is invalid: {0}")]
+    Invalid(String),
+}
+
+/// What a program reads models with.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// The tasks that it knows.
+    pub tasks: Tasks,
+    /// The estimators that it knows.
+    pub families: Families,
+}
+
+impl Reader {
+    /// With the tasks and estimators of this crate.
+    pub fn standard() -> Self {
+        Self {
+            tasks: Tasks::standard(),
+            families: Families::standard(),
+        }
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// Another `format_version`, an unknown task or kind of estimator, unknown or missing fields,
+    /// and whatever [`FittedModel::validate`] refuses.
+    pub fn read(&self, bytes: &[u8]) -> Result<FittedModel, Error> {
+        /// Read first: the shape of the rest depends on it.
+        #[derive(Deserialize)]
+        struct Header {
+            format_version: u64,
+        }
+        let Header { format_version } = serde_json::from_slice(bytes)?;
+        if format_version == u64::from(model::FORMAT_VERSION) {
+            return self.first(Model::parse(bytes)?);
+        }
+        if format_version != u64::from(FORMAT_VERSION) {
+            return Err(Error::FormatVersion {
+                found: format_version,
+            });
+        }
+        let file: File = serde_json::from_slice(bytes)?;
+        let model = FittedModel {
+            task: self.tasks.get(&file.task)?,
+            target: file.target,
+            signature: file.signature,
+            preprocessing: file.preprocessing,
+            estimator: self.families.read(&file.estimator)?,
+            rule: Rule {
+                threshold: file.threshold.unwrap_or(Rule::default().threshold),
+                interval: file.interval,
+            },
+            training: file.training,
+        };
+        model.validate()?;
+        Ok(model)
+    }
+
+    /// A model of version 1: two classes, numbers in raw units, no prediction without one of them.
+    fn first(&self, model: Model) -> Result<FittedModel, Error> {
+        let feature = |name: &String| Feature {
+            name: name.clone(),
+            kind: Kind::Numeric,
+            nullable: true,
+        };
+        let column = |name: &String| {
+            FittedColumn::Numeric(Numeric {
+                name: name.clone(),
+                clip: [None, None],
+                impute: None,
+                missing_indicator: false,
+                scale: None,
+            })
+        };
+        let signature = Signature::new(model.features.iter().map(feature).collect());
+        let training = &model.training;
+        let options = json!({"c": training.c, "class_weight": training.class_weight});
+        let model = FittedModel {
+            task: self.tasks.get("binary")?,
+            signature: signature.map_err(|error| Error::Invalid(error.to_string()))?,
+            preprocessing: Preprocessing::new(model.features.iter().map(column).collect())?,
+            training: Training {
+                rows: training.rows,
+                iterations: Some(training.iterations),
+                converged: training.converged,
+                options,
+            },
+            target: Target {
+                name: model.target,
+                classes: vec![model.classes.negative, model.classes.positive],
+            },
+            estimator: Box::new(LogisticRegression {
+                coefficients: model.coefficients,
+                intercept: model.intercept,
+            }),
+            rule: Rule {
+                threshold: model.threshold,
+                interval: None,
+            },
+        };
+        model.validate()?;
+        Ok(model)
+    }
+}
+
+impl FittedModel {
+    /// The model file: indented JSON with a newline at its end. Reading it back gives every number
+    /// to the last bit.
+    ///
+    /// # Errors
+    /// Those of [`FittedModel::validate`].
+    pub fn to_json(&self) -> Result<Vec<u8>, Error> {
+        self.validate()?;
+        let of_two = self.target.classes.len() == 2;
+        let file = File {
+            format_version: FORMAT_VERSION,
+            task: self.task.name().to_owned(),
+            target: self.target.clone(),
+            signature: self.signature.clone(),
+            preprocessing: self.preprocessing.clone(),
+            estimator: self.estimator.to_json()?,
+            threshold: of_two.then_some(self.rule.threshold),
+            interval: self.rule.interval,
+            training: self.training.clone(),
+        };
+        let mut bytes = serde_json::to_vec_pretty(&file)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// That the parts fit each other.
+    ///
+    /// # Errors
+    /// Names the parts.
+    pub fn validate(&self) -> Result<(), Error> {
+        let invalid = |reason: String| Err(Error::Invalid(reason));
+        self.task.check(&self.target)?;
+        self.preprocessing.check_signature(&self.signature)?;
+        self.estimator.validate()?;
+        let (made, taken) = (self.preprocessing.width(), self.estimator.inputs());
+        if made != taken {
+            return invalid(format!(
+                "its preprocessing makes {made} numbers a row, and its estimator takes {taken}"
+            ));
+        }
+        let (needed, given) = (self.task.outputs(&self.target), self.estimator.outputs());
+        if needed != given {
+            return invalid(format!(
+                "its estimator predicts {given} numbers a row, and task {} needs {needed}",
+                self.task.name()
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.rule.threshold) {
+            return invalid(format!(
+                "threshold is {}: it must be from 0 to 1",
+                self.rule.threshold
+            ));
+        }
+        match self.rule.interval {
+            Some([low, high]) if !(low <= high && (high - low).is_finite()) => invalid(format!(
+                "interval is {low} to {high}: it must be two numbers in order"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the estimator predicts for each row, in place of what `outputs` held; `matrix` holds
+    /// the rows' numbers afterwards.
+    ///
+    /// # Errors
+    /// A frame of other columns, or a value that the preprocessing refuses.
+    pub fn predict(
+        &self,
+        frame: &Frame<'_>,
+        matrix: &mut Vec<f64>,
+        outputs: &mut Vec<f64>,
+    ) -> Result<(), Error> {
+        self.preprocessing.transform(frame, matrix)?;
+        outputs.clear();
+        self.estimator.predict(matrix, outputs);
+        Ok(())
+    }
+
+    /// The columns of predictions of each row.
+    ///
+    /// # Errors
+    /// Those of [`FittedModel::predict`].
+    pub fn predictions(&self, frame: &Frame<'_>) -> Result<Vec<Predictions>, Error> {
+        let (mut matrix, mut outputs) = (Vec::new(), Vec::new());
+        self.predict(frame, &mut matrix, &mut outputs)?;
+        Ok(self.task.predictions(&self.target, &self.rule, &outputs))
+    }
+}

@@ -1,0 +1,137 @@
+//! Files of both versions.
+
+use serde_json::json;
+
+use super::*;
+use crate::frame::Column;
+use crate::model::{ClassValue, ClassWeight, Classes};
+use crate::task::Values;
+
+fn first() -> Model {
+    Model {
+        format_version: 1,
+        family: model::LOGISTIC_REGRESSION.to_owned(),
+        target: "churned".to_owned(),
+        classes: Classes {
+            negative: ClassValue::Text("no".to_owned()),
+            positive: ClassValue::Text("yes".to_owned()),
+        },
+        threshold: 0.4,
+        features: vec!["age".to_owned(), "visits".to_owned()],
+        coefficients: vec![0.1 + 0.2, -1.0 / 3.0],
+        intercept: f64::MIN_POSITIVE,
+        training: model::Training {
+            c: 0.1,
+            class_weight: ClassWeight::Balanced,
+            rows: 2,
+            iterations: 5,
+            converged: true,
+        },
+    }
+}
+
+fn read(file: &Value) -> Result<FittedModel, Error> {
+    Reader::standard().read(&serde_json::to_vec(file).expect("JSON"))
+}
+
+/// That a file of version 1 is read, and scores these row-major rows as ever.
+pub(crate) fn assert_scores_the_same(first: &Model, rows: &[f64]) -> FittedModel {
+    let mut theirs = Vec::new();
+    first.predict_probability(rows, &mut theirs);
+    let p = first.features.len();
+    let columns: Vec<Vec<f64>> = (0..p)
+        .map(|j| rows.iter().skip(j).step_by(p).copied().collect())
+        .collect();
+    let frame = Frame::new(
+        columns
+            .iter()
+            .map(|column| Column::Numbers(column))
+            .collect(),
+    );
+    let read = Reader::standard()
+        .read(&first.to_json().expect("a file"))
+        .expect("a model");
+    let second = read.to_json().expect("a file");
+    let again = Reader::standard().read(&second).expect("a model");
+    assert_eq!(again.to_json().expect("a file"), second);
+    for model in [&read, &again] {
+        let (mut matrix, mut ours) = (Vec::new(), Vec::new());
+        model
+            .predict(&frame, &mut matrix, &mut ours)
+            .expect("scores");
+        assert_eq!(bits(&ours), bits(&theirs));
+        let columns = model.predictions(&frame).expect("predictions");
+        let Values::Classes(decided) = &columns[0].values else {
+            panic!("classes");
+        };
+        for (class, p) in decided.iter().zip(&theirs) {
+            let same = (!p.is_nan()).then(|| usize::from(first.decide(*p)));
+            assert_eq!(*class, same);
+        }
+    }
+    read
+}
+
+fn bits(scores: &[f64]) -> Vec<u64> {
+    scores.iter().map(|score| score.to_bits()).collect()
+}
+
+#[test]
+fn a_file_of_version_one_scores_the_same_bits() {
+    let mut rows: Vec<f64> = (0..200)
+        .flat_map(|i| [f64::from(i) * 0.37 - 30.0, f64::from(i % 17) / 3.0])
+        .collect();
+    rows[15] = f64::NAN;
+    let read = assert_scores_the_same(&first(), &rows);
+    let file: Value = serde_json::from_slice(&read.to_json().expect("a file")).expect("JSON");
+    assert_eq!(file["format_version"], 2);
+    assert_eq!(file["target"]["classes"], json!(["no", "yes"]));
+    assert_eq!(file["threshold"], 0.4);
+    assert_eq!(file["estimator"]["kind"], "logistic-regression");
+    assert_eq!(
+        file["training"]["options"],
+        json!({"c": 0.1, "class_weight": "balanced"})
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let bytes = first().to_json().expect("a file");
+    let model = Reader::standard().read(&bytes).expect("a model");
+    let good: Value = serde_json::from_slice(&model.to_json().expect("a file")).expect("JSON");
+    for (field, value, reason) in [
+        ("format_version", json!(3), "reads 1 and 2"),
+        ("task", json!("ranking"), "\"ranking\" is not known"),
+        (
+            "task",
+            json!("multiclass"),
+            "task multiclass needs 3 or more",
+        ),
+        ("threshold", json!(1.5), "threshold is 1.5"),
+        ("interval", json!([2.0, 1.0]), "interval is 2 to 1"),
+        ("calibrated", json!(true), "unknown field `calibrated`"),
+        (
+            "estimator",
+            json!({"kind": "linear-regression", "coefficients": [1.0], "intercept": 0.0}),
+            "makes 2 numbers a row, and its estimator takes 1",
+        ),
+        (
+            "estimator",
+            json!({"kind": "constant", "inputs": 2, "values": [0.5, 0.5]}),
+            "predicts 2 numbers a row, and task binary needs 1",
+        ),
+        ("estimator", json!({"kind": "oak"}), "of kind \"oak\""),
+        (
+            "signature",
+            json!([{"name": "age", "kind": "numeric", "nullable": true}]),
+            "not the features of the signature",
+        ),
+    ] {
+        let mut file = good.clone();
+        file[field] = value;
+        let error = read(&file).expect_err("refused");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let text = format!("{error} {}", cause.unwrap_or_default());
+        assert!(text.contains(reason), "{field}: {text}");
+    }
+}
