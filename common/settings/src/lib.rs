@@ -162,6 +162,32 @@ pub struct GateArgs {
     pub gate_window: u32,
 }
 
+impl GateArgs {
+    /// Whether the metric can reach the floor.
+    ///
+    /// # Errors
+    /// A floor that it can't have: exit 2.
+    pub fn check(&self) -> Result<()> {
+        let (floor, metric) = (self.gate_floor, self.gate_metric);
+        if metric.can_reach(floor) {
+            return Ok(());
+        }
+        let range = match metric.lower_is_better() {
+            true => "never below 0",
+            false => "never above 1",
+        };
+        let advice = match (1.0..=100.0).contains(&floor) {
+            true => format!(": for {floor} % give {}", floor / 100.0),
+            false => String::new(),
+        };
+        Err(Failure::usage(format!(
+            "GATE_FLOOR (--gate-floor) is {floor}, and {} (GATE_METRIC, --gate-metric) is \
+             {range}{advice}",
+            metric.name()
+        )))
+    }
+}
+
 /// What a refused candidate means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GateMode {
@@ -465,8 +491,11 @@ pub(crate) fn group<A: Args + FromArgMatches>(
 /// # Errors
 /// Exit 2, with the names of both.
 fn contradiction(variable: impl Fn(&str) -> Option<OsString>) -> Result<()> {
-    match group::<JudgeArgs>(variable) {
-        Some(judge) => judge.thresholds().map(drop),
-        None => Ok(()),
+    if let Some(judge) = group::<JudgeArgs>(&variable) {
+        judge.thresholds()?;
     }
+    if let Some(gate) = group::<GateArgs>(&variable) {
+        gate.check()?;
+    }
+    Ok(())
 }

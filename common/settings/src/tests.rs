@@ -136,6 +136,29 @@ fn all_problems_are_named_at_once_and_in_one_line() {
 }
 
 #[test]
+fn a_floor_that_its_metric_cannot_reach_is_refused() {
+    let of = |metric, floor| problems(&[("GATE_METRIC", metric), ("GATE_FLOOR", floor)], &[]);
+    for (metric, floor) in [
+        ("roc_auc", "0.6"),
+        ("log_loss", "60"),
+        ("brier", "2"),
+        ("f1", "-1"),
+    ] {
+        assert_eq!(of(metric, floor), [""; 0], "{metric} {floor}");
+    }
+    assert_eq!(
+        of("roc_auc", "60"),
+        [
+            "GATE_FLOOR (--gate-floor) is 60, and roc_auc (GATE_METRIC, --gate-metric) is \
+          never above 1: for 60 % give 0.6"
+        ]
+    );
+    for (metric, floor) in [("log_loss", "-1"), ("accuracy", "1.5")] {
+        assert_eq!(of(metric, floor).len(), 1, "{metric} {floor}");
+    }
+}
+
+#[test]
 fn thresholds_that_contradict_each_other_are_named() {
     let of = |warn, alert| problems(&[("PSI_WARN", warn), ("PSI_ALERT", alert)], &[]);
     assert_eq!(of("0.1", "0.1"), [""; 0]);

@@ -88,6 +88,7 @@ async fn run(step: &Step, Verb::Promote(flags): Verb) -> Result<Outputs> {
             rollback::rollback(&store, &tracking, &flags.model_name, expect).await
         }
         (false, Some(version), None) => {
+            flags.gate.check()?;
             promote::promote(step, &store, &tracking, &flags, version).await
         }
         _ => Err(Failure::usage(

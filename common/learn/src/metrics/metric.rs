@@ -53,6 +53,15 @@ impl Metric {
             .unwrap_or_default()
     }
 
+    /// Whether it can be as good as `value`: every metric is 0 or more, and all but the log loss
+    /// are 1 at most.
+    pub fn can_reach(self, value: f64) -> bool {
+        match self.lower_is_better() {
+            true => value >= 0.0,
+            false => value <= 1.0,
+        }
+    }
+
     /// A value, as if higher were always better.
     pub fn higher_is_better(self, value: f64) -> f64 {
         match self.lower_is_better() {
