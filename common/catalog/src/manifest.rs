@@ -24,6 +24,9 @@ pub use raw::{Quarantined, RawShard, TimeRange};
 /// The format that this version of the code writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// What the names of raw files among inputs begin with.
+const RAW: &str = "raw ";
+
 /// What a result depends on, by name: arguments, digests of configurations, fingerprints of inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -49,11 +52,22 @@ impl Inputs {
     pub fn with_raw<'a>(mut self, objects: impl IntoIterator<Item = &'a Object>) -> Self {
         for object in objects {
             self.0.insert(
-                format!("raw {}", object.key),
+                Self::raw_name(&object.key),
                 format!("{} bytes, {}", object.bytes, object.stamp),
             );
         }
         self
+    }
+
+    /// The name of a raw file among inputs.
+    pub fn raw_name(key: &str) -> String {
+        format!("{RAW}{key}")
+    }
+
+    /// The raw files among them, by name, with what was known of each.
+    pub fn raw(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.0.iter().map(|(name, value)| (&**name, &**value));
+        all.filter(|(name, _)| name.starts_with(RAW))
     }
 
     /// The value of an input.

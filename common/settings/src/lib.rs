@@ -274,6 +274,14 @@ pub struct CatchUpArgs {
     pub catch_up: u32,
 }
 
+/// Which earlier reports are looked at for later labels.
+#[derive(Clone, Debug, Args)]
+pub struct RenewArgs {
+    /// Of how many of the model's newest results the report is made anew after later labels; 0: none
+    #[arg(long, env = "RENEW_REPORTS", default_value_t = 30)]
+    pub renew_reports: u32,
+}
+
 /// What decides a verdict.
 #[derive(Clone, Debug, Args)]
 pub struct JudgeArgs {
@@ -457,6 +465,7 @@ pub fn all() -> Vec<Arg> {
     let command = TableArgs::augment_args(command);
     let command = RetentionArgs::augment_args(command);
     let command = CatchUpArgs::augment_args(command);
+    let command = RenewArgs::augment_args(command);
     let command = JudgeArgs::augment_args(command);
     let command = ReportArgs::augment_args(command);
     let command = NotifyArgs::augment_args(command);

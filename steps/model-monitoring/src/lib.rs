@@ -11,6 +11,7 @@ mod judge;
 mod notify;
 pub mod page;
 mod record;
+mod renew;
 mod report;
 mod rows;
 mod scan;
@@ -24,10 +25,13 @@ use std::process::ExitCode;
 
 use crate::webhook::Webhook;
 use anyhow::Result;
+use catalog::layout::ModelName;
 use catalog::manifest::{self, ResultsManifest};
 use clap::Subcommand;
 use runtime::step::{self, Exceptions, Outputs, Step, Verbatim};
-use settings::{self, DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, ReportArgs, TableArgs};
+use settings::{
+    self, DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, RenewArgs, ReportArgs, TableArgs,
+};
 use store::{RawArgs, Store};
 use tracking::{Tracking, TrackingArgs};
 
@@ -41,6 +45,8 @@ pub enum Verb {
     Report(Report),
     /// Look whether predictions can be reported on, before anything else
     Check(Check),
+    /// Make the reports anew on results whose labels came after them
+    Renew(Renew),
     /// Record how a workflow ended: the exit handler
     Notify(Notify),
     /// Serve the dashboard until SIGTERM
@@ -73,6 +79,24 @@ pub struct Check {
     /// Key of the predictions' manifest
     #[arg(long)]
     results_manifest: String,
+    #[command(flatten)]
+    tracking: TrackingArgs,
+}
+
+/// Flags of `renew`.
+#[derive(Debug, clap::Args)]
+pub struct Renew {
+    #[command(flatten)]
+    raw: RawArgs,
+    /// Registered name of the model whose reports are renewed
+    #[arg(long)]
+    model_name: ModelName,
+    #[command(flatten)]
+    renew: RenewArgs,
+    #[command(flatten)]
+    labels: LabelsArgs,
+    #[command(flatten)]
+    judge: JudgeArgs,
     #[command(flatten)]
     tracking: TrackingArgs,
 }
@@ -152,6 +176,17 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             let key = &flags.results_manifest;
             let results: ResultsManifest = manifest::require(&store, key).await?;
             Ok(Outputs::new().set("rows", results.rows))
+        }
+        Verb::Renew(flags) => {
+            let request = renew::Request {
+                model_name: flags.model_name,
+                newest: flags.renew.renew_reports as usize,
+                labels_glob: flags.labels.labels_glob,
+                rules: rules(flags.judge)?,
+            };
+            let store = Store::of(step)?;
+            let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
+            renew::renew(step, &store, &flags.raw.open(step)?, &tracking, &request).await
         }
         Verb::Serve(flags) => {
             let request = dashboard::Request {

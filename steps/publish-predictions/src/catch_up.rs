@@ -1,17 +1,13 @@
 //! Publishes results that earlier runs could not.
 
 use anyhow::Result;
-use catalog::layout::{self, ModelName};
-use catalog::manifest::{self, ResultsManifest};
+use catalog::layout::ModelName;
+use catalog::newest::newest;
 use database::{Database, Results, Table};
-use futures::{StreamExt, TryStreamExt, stream};
 use runtime::step::Step;
 use store::Store;
 
 use crate::publish;
-
-/// Manifests that are read at the same time.
-const READ: usize = 16;
 
 /// What is caught up.
 pub(crate) struct Request {
@@ -31,7 +27,7 @@ pub(crate) async fn catch_up(
     request: &Request,
 ) -> Result<u64> {
     let Request { model_name, .. } = request;
-    let newest = newest(store, request).await?;
+    let newest = newest(store, model_name, request.newest, Results::new).await?;
     let lacking = database
         .lacking(table, &model_name.to_string(), &newest)
         .await?;
@@ -56,31 +52,4 @@ pub(crate) async fn catch_up(
         );
     }
     Ok(caught_up)
-}
-
-/// The newest committed results of a model name, the oldest of them first.
-async fn newest(store: &Store, request: &Request) -> Result<Vec<Results>> {
-    if request.newest == 0 {
-        return Ok(Vec::new());
-    }
-    let name = request.model_name.to_string();
-    let mut keys = Vec::new();
-    for object in store.list(layout::RESULTS).await? {
-        if layout::parse_results_manifest(&object.key).is_some_and(|(_, of)| of == name) {
-            keys.push(object.key);
-        }
-    }
-    let read = async |key: String| {
-        let manifest = manifest::read::<ResultsManifest>(store, &key).await?;
-        anyhow::Ok(manifest.map(|manifest| Results::new(&key, &manifest)))
-    };
-    let read: Vec<Option<Results>> = stream::iter(keys)
-        .map(read)
-        .buffered(READ)
-        .try_collect()
-        .await?;
-    let mut results: Vec<Results> = read.into_iter().flatten().collect();
-    results.sort_by(|a, b| (a.scored_at, &a.key).cmp(&(b.scored_at, &b.key)));
-    let older = results.len().saturating_sub(request.newest);
-    Ok(results.split_off(older))
 }

@@ -15,8 +15,8 @@ use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 
 /// 2024-01-01T00:00:00Z in microseconds.
-const NEW_YEAR: i64 = 1_704_067_200_000_000;
-const DAY: i64 = 86_400_000_000;
+pub(crate) const NEW_YEAR: i64 = 1_704_067_200_000_000;
+pub(crate) const DAY: i64 = 86_400_000_000;
 
 /// A home of its own, which vanishes with the test.
 pub(crate) struct Bench {

@@ -1,6 +1,10 @@
 //! The CronWorkflow night after night, with and without new data.
 
-use crate::bench::{Bench, Ran, assert_unchanged, parameter, rows};
+use std::sync::Arc;
+
+use arrow::array::TimestampMicrosecondArray;
+
+use crate::bench::{Bench, DAY, NEW_YEAR, Ran, assert_unchanged, parameter, rows, with, without};
 
 /// A champion, and raw files for two nights' worth of scoring.
 fn bench() -> Bench {
@@ -160,6 +164,44 @@ fn a_run_of_its_own_looks_first_whether_the_predictions_are_there() {
         node["templateName"] == "model-monitoring-report" && node["type"] == "Pod"
     };
     assert!(!nodes.values().any(is_report), "{nodes:#?}");
+}
+
+#[test]
+fn labels_that_come_late_renew_the_reports_of_their_days_alone_in_the_next_night() {
+    let bench = bench();
+    night(&bench, "20").expect(0);
+    // Rows of other days than those of the night before, whose labels are not known yet.
+    let days = (0..300).map(|i| NEW_YEAR + (60 + i % 20) * DAY);
+    let times = Arc::new(TimestampMicrosecondArray::from_iter_values(days));
+    let full = with(&rows(12, 300), "date", times);
+    bench.write("predict/2.parquet", &without(&full, "target"));
+    night(&bench, "21").expect(0);
+    assert_eq!(bench.result("reports-renewed"), "0");
+    let report = |day: &str| bench.json(&format!("reports/2026-09-{day}/m/v1/report.json"));
+    let before = [report("20"), report("21")];
+    assert_eq!(before[1]["performance"]["labelled_rows"], 0);
+
+    bench.write("labels/1.parquet", &full.project(&[0, 1, 4]).unwrap());
+    night(&bench, "22").expect(0);
+    assert_eq!(
+        ["shards", "reports-renewed"].map(|name| bench.result(name)),
+        ["0", "1"]
+    );
+    assert_eq!(report("21")["performance"]["labelled_rows"], 300);
+    assert_eq!(report("20"), before[0]);
+    let page = bench.store("reports/2026-09-21/m/v1/report.html");
+    assert!(std::fs::read_to_string(page).unwrap().contains("300"));
+
+    let lasting = bench.lasting();
+    night(&bench, "22").expect(0);
+    assert_eq!(bench.result("reports-renewed"), "0");
+    assert_unchanged(&lasting, &bench.lasting());
+
+    // What a file held that is gone is not known any more.
+    std::fs::remove_file(bench.raw("labels/1.parquet")).unwrap();
+    night(&bench, "22").expect(0);
+    assert_eq!(bench.result("reports-renewed"), "1");
+    assert_eq!(report("21")["performance"]["labelled_rows"], 0);
 }
 
 #[test]

@@ -165,6 +165,13 @@ fn run(lab: &Lab) -> Vec<Leaf> {
         "model-monitoring-report",
         &[&format!("--results-manifest={}", results["manifest"])],
     );
+    // The rows to score hold their labels, which come late here.
+    run.leaf(
+        "model-monitoring-renew",
+        &["--model-name=m", "--labels-glob=few/*.parquet"],
+    );
+    let renewed = run.leaves.last().unwrap();
+    assert!(renewed.before != renewed.after, "nothing was renewed");
     run.leaf(
         "model-monitoring-notify",
         &[

@@ -1,0 +1,51 @@
+//! The results that were scored last.
+
+use anyhow::Result;
+use futures::{StreamExt, TryStreamExt, stream};
+use store::Store;
+
+use crate::layout::{self, ModelName};
+use crate::manifest::{self, ResultsManifest};
+
+/// Manifests that are read at the same time.
+const READ: usize = 16;
+
+/// What `keep` takes of the `count` newest committed results of a model name, of whatever version
+/// and by key and manifest, the oldest of them first. Results that are deleted meanwhile are
+/// passed over.
+///
+/// # Errors
+/// A store that does not answer: exit 75. A manifest that can't be read: exit 2.
+pub async fn newest<T>(
+    store: &Store,
+    model_name: &ModelName,
+    count: usize,
+    keep: impl Fn(&str, &ResultsManifest) -> T,
+) -> Result<Vec<T>> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let name = model_name.to_string();
+    let mut keys = Vec::new();
+    for object in store.list(layout::RESULTS).await? {
+        if layout::parse_results_manifest(&object.key).is_some_and(|(_, of)| of == name) {
+            keys.push(object.key);
+        }
+    }
+    let read = async |key: String| {
+        let manifest = manifest::read::<ResultsManifest>(store, &key).await?;
+        anyhow::Ok(manifest.map(|manifest| {
+            let kept = keep(&key, &manifest);
+            (manifest.header.created_at, key, kept)
+        }))
+    };
+    let read: Vec<Option<_>> = stream::iter(keys)
+        .map(read)
+        .buffered(READ)
+        .try_collect()
+        .await?;
+    let mut results: Vec<_> = read.into_iter().flatten().collect();
+    results.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    let older = results.len().saturating_sub(count);
+    Ok(results.drain(older..).map(|(.., kept)| kept).collect())
+}
