@@ -1,6 +1,6 @@
 //! From raw columns to the numbers of a model: fitted on training rows, applied unchanged.
 //!
-//! [`fit`] asks for passes over frames and keeps counts alone. [`Preprocessing`] is a part of the
+//! [`fit()`] asks for passes over frames and keeps counts alone. [`Preprocessing`] is a part of the
 //! model; [`Preprocessing::transform`] gives a row-major matrix, and
 //! [`Preprocessing::output_columns`] says what each of its columns is.
 //!

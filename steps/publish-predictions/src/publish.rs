@@ -26,7 +26,6 @@ pub(crate) struct Request {
 
 /// Publishes the results that are asked for, and then the earlier ones: a fault of those keeps no
 /// new predictions back.
-
 pub(crate) async fn publish(
     step: &Step,
     store: &Store,

@@ -15,6 +15,9 @@ pub const MAX_TEXT_BYTES: usize = 16 << 20;
 /// Distinct values times folds times classes at most, where a target encodes them.
 pub const MAX_TARGET_CELLS: usize = 1 << 20;
 
+/// The categories in their order, missing last, and what is imputed.
+type Finished = (Vec<(Option<String>, Category)>, Option<String>);
+
 /// How labels are cut into cells of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Labels {
@@ -176,11 +179,7 @@ impl Counts {
     }
 
     /// The categories in their order, missing last, after imputation; and what is imputed.
-    pub(super) fn finish(
-        self,
-        column: &str,
-        plan: &CategoricalPlan,
-    ) -> Result<(Vec<(Option<String>, Category)>, Option<String>), Error> {
+    pub(super) fn finish(self, column: &str, plan: &CategoricalPlan) -> Result<Finished, Error> {
         self.refuse(column)?;
         let mut missing = self.missing;
         let mut texts: Vec<(String, Category)> = self
