@@ -10,6 +10,7 @@ mod place;
 mod postgres;
 mod process;
 mod receiver;
+mod s3;
 
 pub use faults::{Call, Fault, HttpProxy, Rule, TcpFault, TcpProxy};
 pub use minio::Minio;
@@ -19,6 +20,7 @@ pub use place::{place, python};
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::{Server, free_port};
 pub use receiver::{Received, Receiver};
+pub use s3::S3Server;
 
 /// What a program needs to reach an S3 server, besides its `STORE_URL`.
 ///

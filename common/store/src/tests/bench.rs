@@ -1,53 +1,18 @@
 //! Stores in real S3 servers, with a proxy before them that misbehaves as it is told.
 
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use testing::{HttpProxy, Minio, Moto};
+use testing::{HttpProxy, Minio, S3Server};
 
 use super::super::*;
 
-/// An S3 server that all tests share.
-#[derive(Clone)]
-pub(super) struct Server {
-    pub(super) name: &'static str,
-    pub(super) port: u16,
-    pub(super) variables: Vec<(String, String)>,
-}
-
-/// MinIO's bucket is made by the test server, and so is moto's: they have the same name.
-pub(super) const BUCKET: &str = Minio::BUCKET;
-
-pub(super) fn minio() -> Server {
-    static MINIO: OnceLock<Minio> = OnceLock::new();
-    let minio = MINIO.get_or_init(|| Minio::start().unwrap());
-    Server {
-        name: "MinIO",
-        port: minio.port(),
-        variables: minio.variables(),
-    }
-}
-
-pub(super) fn moto() -> Server {
-    static MOTO: OnceLock<Moto> = OnceLock::new();
-    let moto = MOTO.get_or_init(|| Moto::start().unwrap());
-    Server {
-        name: "moto",
-        port: moto.port(),
-        variables: moto.variables(),
-    }
-}
-
-/// Each of them: what holds for one must hold for the other.
-pub(super) fn servers() -> [Server; 2] {
-    [minio(), moto()]
-}
+pub(super) const BUCKET: &str = S3Server::BUCKET;
 
 /// A prefix of its own in a server's bucket, behind a proxy of its own.
 pub(super) struct Bench {
-    pub(super) server: Server,
+    pub(super) server: S3Server,
     pub(super) proxy: HttpProxy,
     pub(super) prefix: String,
     pub(super) access: Access,
@@ -55,7 +20,7 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn new(server: Server) -> Self {
+    pub(super) fn new(server: S3Server) -> Self {
         static BENCHES: AtomicUsize = AtomicUsize::new(0);
         let proxy = HttpProxy::start(server.port).unwrap();
         let scratch = tempfile::tempdir().unwrap();

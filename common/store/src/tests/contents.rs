@@ -2,13 +2,15 @@
 
 use futures::{StreamExt, TryStreamExt};
 
+use testing::S3Server;
+
 use super::super::*;
-use super::bench::{Bench, noise, servers};
+use super::bench::{Bench, noise};
 use crate::digest::{self, Written};
 
 #[tokio::test]
 async fn boto3_reads_what_is_written() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         store.put_json("a/one.json", &[1, 2]).await.unwrap();
@@ -48,7 +50,7 @@ async fn boto3_reads_what_is_written() {
 
 #[tokio::test]
 async fn what_boto3_writes_is_read() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         bench.boto3(
@@ -123,7 +125,7 @@ async fn what_boto3_writes_is_read() {
 
 #[tokio::test]
 async fn only_the_first_creates() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         let puts = (0..8).map(|number| {
@@ -149,7 +151,7 @@ async fn only_the_first_creates() {
 
 #[tokio::test]
 async fn a_file_is_a_copy_that_vanishes() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         let content = noise(9 << 20);
@@ -185,7 +187,7 @@ async fn a_file_is_a_copy_that_vanishes() {
 
 #[tokio::test]
 async fn long_listings_come_page_by_page() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         let puts = (0..1005).map(|number| {

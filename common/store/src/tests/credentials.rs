@@ -2,13 +2,13 @@
 
 use std::process::{Child, Command, Stdio};
 
-use testing::{Fault, HttpProxy, Rule};
+use testing::{Fault, HttpProxy, Rule, S3Server};
 
-use super::bench::{Bench, minio, moto, refused};
+use super::bench::{Bench, refused};
 
 #[tokio::test]
 async fn missing_credentials_are_told_without_waiting() {
-    let mut bench = Bench::new(minio());
+    let mut bench = Bench::new(S3Server::minio());
     let nowhere = format!("http://127.0.0.1:{}", testing::free_port().unwrap());
     bench.set(&[
         ("AWS_ACCESS_KEY_ID", ""),
@@ -25,7 +25,7 @@ async fn missing_credentials_are_told_without_waiting() {
 
 #[tokio::test]
 async fn a_web_identity_that_is_not_exchanged_is_told() {
-    let mut bench = Bench::new(minio()).impatient();
+    let mut bench = Bench::new(S3Server::minio()).impatient();
     let token = bench.scratch.path().join("token");
     let sts = testing::HttpProxy::start(bench.server.port).unwrap();
     let token_file = token.display().to_string();
@@ -50,7 +50,7 @@ async fn a_web_identity_that_is_not_exchanged_is_told() {
 
 #[tokio::test]
 async fn a_session_token_is_sent_along() {
-    let mut bench = Bench::new(minio());
+    let mut bench = Bench::new(S3Server::minio());
     let given = bench.boto3(
         "given = boto3.client('sts', region_name='us-east-1').assume_role(RoleArn='arn:aws:iam::1:role/x', RoleSessionName='alameda', DurationSeconds=900)\n\
          print(*(given['Credentials'][name] for name in ('AccessKeyId', 'SecretAccessKey', 'SessionToken')))\n",
@@ -81,7 +81,7 @@ fn agent(token: &str) -> (HttpProxy, String) {
 
 #[tokio::test]
 async fn the_pods_agent_gives_keys_once() {
-    let mut bench = Bench::new(moto());
+    let mut bench = Bench::new(S3Server::moto());
     let (agent, url) = agent("some-token");
     let file = bench.scratch.path().join("token");
     std::fs::write(&file, "of the pod").unwrap();
@@ -190,7 +190,7 @@ impl Drop for Tls {
 async fn a_certificate_is_trusted_by_its_bundle_and_name_alone() {
     let tls = Tls::start();
     let bundle = tls.folder.path().join("crt").display().to_string();
-    let mut bench = Bench::new(minio()).impatient();
+    let mut bench = Bench::new(S3Server::minio()).impatient();
     let (by_name, by_number) = (
         format!("https://localhost:{}", tls.port),
         format!("https://127.0.0.1:{}", tls.port),

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use testing::{Fault, Minio, Rule};
+use testing::{Fault, Minio, Rule, S3Server};
 
 use super::super::*;
-use super::bench::{Bench, minio, noise, refused, servers};
+use super::bench::{Bench, noise, refused};
 use crate::digest;
 use runtime::work::{Disk, Work};
 
@@ -43,7 +43,7 @@ async fn what_passes_is_tried_again() {
             Fault::Reset,
         ]
     };
-    let cases = servers()
+    let cases = S3Server::all()
         .into_iter()
         .flat_map(|server| faults().map(|fault| (server.clone(), fault)));
     futures::future::join_all(cases.map(async |(server, fault)| {
@@ -69,7 +69,7 @@ async fn what_passes_is_tried_again() {
 
 #[tokio::test]
 async fn lost_answers_change_nothing() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         let calls = AtomicUsize::new(0);
@@ -93,7 +93,7 @@ async fn lost_answers_change_nothing() {
 
 #[tokio::test]
 async fn a_slow_server_is_waited_for() {
-    let bench = Bench::new(minio());
+    let bench = Bench::new(S3Server::minio());
     let store = bench.store();
     bench
         .proxy
@@ -108,7 +108,7 @@ async fn a_slow_server_is_waited_for() {
 
 #[tokio::test]
 async fn a_call_that_hangs_gets_another_chance() {
-    let bench = Bench::new(minio()).impatient();
+    let bench = Bench::new(S3Server::minio()).impatient();
     let store = bench.store();
     store.put("a", b"abc".to_vec()).await.unwrap();
     bench.calls();
@@ -136,7 +136,7 @@ async fn a_server_that_stays_away_is_named() {
         ),
         ("", Fault::Reset),
     ] {
-        let bench = Bench::new(minio()).impatient();
+        let bench = Bench::new(S3Server::minio()).impatient();
         let store = bench.store();
         bench.proxy.set([Rule::always(fault)]);
         let begin = format!("S3 at 127.0.0.1:{} is not available: ", bench.proxy.port());
@@ -163,7 +163,7 @@ async fn a_server_that_stays_away_is_named() {
 
 #[tokio::test]
 async fn nobody_listening_is_told_as_such() {
-    let mut bench = Bench::new(minio()).impatient();
+    let mut bench = Bench::new(S3Server::minio()).impatient();
     bench.set(&[(
         "AWS_ENDPOINT_URL",
         &format!("http://127.0.0.1:{}", testing::free_port().unwrap()),
@@ -175,7 +175,7 @@ async fn nobody_listening_is_told_as_such() {
 #[tokio::test]
 async fn a_server_that_comes_back_is_gone_on_with() {
     let mut minio = Minio::start().unwrap();
-    let mut bench = Bench::new(super::bench::Server {
+    let mut bench = Bench::new(S3Server {
         name: "MinIO",
         port: minio.port(),
         variables: minio.variables(),
@@ -198,7 +198,7 @@ async fn a_server_that_comes_back_is_gone_on_with() {
 
 #[tokio::test]
 async fn a_download_goes_on_where_it_broke_off() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         let content = noise(12 * MIB);
@@ -227,7 +227,7 @@ async fn a_download_goes_on_where_it_broke_off() {
 
 #[tokio::test]
 async fn what_is_read_into_memory_may_come_slowly() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server).impatient();
         let store = bench.store();
         let content = noise(12 * MIB);
@@ -259,7 +259,7 @@ async fn what_is_read_into_memory_may_come_slowly() {
 
 #[tokio::test]
 async fn what_is_read_into_memory_goes_on_where_it_broke_off() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         let content = noise(12 * MIB);
@@ -295,7 +295,7 @@ async fn what_is_read_into_memory_goes_on_where_it_broke_off() {
 
 #[tokio::test]
 async fn a_download_that_never_goes_on_is_given_up() {
-    let bench = Bench::new(minio()).impatient();
+    let bench = Bench::new(S3Server::minio()).impatient();
     let store = bench.store();
     store.put("a", noise(MIB)).await.unwrap();
     bench.proxy.set([Rule::always(Fault::CutAnswer(0))]);
@@ -309,7 +309,7 @@ async fn a_download_that_never_goes_on_is_given_up() {
 
 #[tokio::test]
 async fn a_download_that_begins_anew_all_the_time_is_given_up() {
-    let bench = Bench::new(minio()).impatient();
+    let bench = Bench::new(S3Server::minio()).impatient();
     let store = bench.store();
     store.put("a", noise(2 * MIB)).await.unwrap();
     // As a proxy does that breaks long answers off and changes ETags: what was begun is never the
@@ -332,7 +332,7 @@ async fn a_download_that_begins_anew_all_the_time_is_given_up() {
 
 #[tokio::test]
 async fn a_copy_stays_within_the_budget_of_disk_and_gives_it_back() {
-    let mut bench = Bench::new(minio());
+    let mut bench = Bench::new(S3Server::minio());
     let disk = Disk::new(5 * MIB as u64);
     bench.access.scratch = Work::new(bench.scratch.path(), disk.clone(), 1 << 30);
     let store = bench.store();
@@ -351,7 +351,7 @@ async fn a_copy_stays_within_the_budget_of_disk_and_gives_it_back() {
 
 #[tokio::test]
 async fn an_object_that_is_written_anew_while_it_is_read_is_read_anew() {
-    let bench = Bench::new(minio());
+    let bench = Bench::new(S3Server::minio());
     let store = bench.store();
     store.put("a", noise(4 * MIB)).await.unwrap();
     let other: Vec<u8> = noise(4 * MIB + 8).split_off(8);

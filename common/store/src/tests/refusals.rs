@@ -1,9 +1,9 @@
 //! What needs a person: told at once, by name, and without a secret.
 
-use testing::{Fault, Minio, Rule};
+use testing::{Fault, Minio, Rule, S3Server};
 
 use super::super::*;
-use super::bench::{Bench, minio, moto, refused, servers};
+use super::bench::{Bench, refused};
 
 fn answer(status: u16, code: &str) -> Rule {
     let text = format!(
@@ -14,7 +14,7 @@ fn answer(status: u16, code: &str) -> Rule {
 
 #[tokio::test]
 async fn a_missing_bucket_is_no_missing_key() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = || Store::create_with("s3://no-such-bucket/a", &bench.access).unwrap();
         let mut upload = store().upload("a").await.unwrap();
@@ -42,7 +42,7 @@ async fn a_missing_bucket_is_no_missing_key() {
 
 #[tokio::test]
 async fn wrong_keys_are_told_at_once() {
-    let mut bench = Bench::new(minio());
+    let mut bench = Bench::new(S3Server::minio());
     for (variables, parts) in [
         (
             &[("AWS_SECRET_ACCESS_KEY", "wrong-secret")][..],
@@ -73,7 +73,7 @@ async fn wrong_keys_are_told_at_once() {
 
 #[tokio::test]
 async fn a_user_without_permission_is_told_which() {
-    let bench = Bench::new(minio());
+    let bench = Bench::new(S3Server::minio());
     bench.proxy.set([answer(403, "AccessDenied")]);
     let text = refused(bench.store().list("a").await, 2);
     let expected = format!(
@@ -85,7 +85,7 @@ async fn a_user_without_permission_is_told_which() {
 
 #[tokio::test]
 async fn deleting_without_permission_is_told_at_once() {
-    let mut bench = Bench::new(minio());
+    let mut bench = Bench::new(S3Server::minio());
     let given = bench.boto3(
         "import json\n\
          allow = {'Effect': 'Allow', 'Action': ['s3:GetObject', 's3:PutObject', 's3:ListBucket'], 'Resource': '*'}\n\
@@ -117,7 +117,7 @@ async fn deleting_without_permission_is_told_at_once() {
 
 #[tokio::test]
 async fn a_refusal_inside_a_good_answer_means_what_its_code_says() {
-    let bench = Bench::new(minio()).impatient();
+    let bench = Bench::new(S3Server::minio()).impatient();
     let inside = |code: &str| {
         let error =
             format!("<Error><Key>a</Key><Code>{code}</Code><Message>Told by S3.</Message></Error>");
@@ -145,7 +145,7 @@ async fn a_refusal_inside_a_good_answer_means_what_its_code_says() {
 
 #[tokio::test]
 async fn each_refusal_says_what_to_do() {
-    let bench = Bench::new(minio());
+    let bench = Bench::new(S3Server::minio());
     let store = bench.store();
     for (rule, part) in [
         (
@@ -189,7 +189,7 @@ async fn each_refusal_says_what_to_do() {
 #[tokio::test]
 async fn an_object_that_no_step_can_name_is_named() {
     // MinIO refuses such keys itself.
-    let bench = Bench::new(moto());
+    let bench = Bench::new(S3Server::moto());
     for odd in ["raw/train//x.parquet", "raw/train/../x.parquet"] {
         bench.boto3(&format!(
             "s3.put_object(Bucket=bucket, Key=prefix + '/{odd}', Body=b'')"
@@ -213,7 +213,7 @@ async fn an_object_that_no_step_can_name_is_named() {
 
 #[tokio::test]
 async fn the_raw_files_have_variables_of_their_own() {
-    let mut bench = Bench::new(minio());
+    let mut bench = Bench::new(S3Server::minio());
     bench.access.role = Role::Raw;
     bench.set(&[
         ("AWS_ACCESS_KEY_ID", "nobody"),
@@ -247,7 +247,7 @@ async fn the_raw_files_have_variables_of_their_own() {
 
 #[test]
 fn variables_that_make_no_sense_are_named() {
-    let mut bench = Bench::new(minio());
+    let mut bench = Bench::new(S3Server::minio());
     for (variables, part) in [
         (
             &[("AWS_ALLOW_HTTP", "false")][..],
@@ -287,7 +287,7 @@ fn variables_that_make_no_sense_are_named() {
 
 #[test]
 fn a_store_shows_no_secret() {
-    let bench = Bench::new(minio());
+    let bench = Bench::new(S3Server::minio());
     let shown = format!("{:?} {:?}", bench.store(), bench.access);
     assert!(
         shown.contains(&bench.prefix) && !shown.contains(Minio::PASSWORD),

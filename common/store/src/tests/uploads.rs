@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use testing::{Fault, Rule};
+use testing::{Fault, Rule, S3Server};
 
 use super::super::*;
-use super::bench::{Bench, Server, minio, noise, refused, servers};
+use super::bench::{Bench, noise, refused};
 use crate::digest::{self, Written};
 use runtime::step::{Close, Step};
 
@@ -33,7 +33,7 @@ fn sends_a_part(method: &str, path: &str) -> bool {
 
 #[tokio::test]
 async fn a_small_object_is_one_call_and_a_large_one_is_sent_in_parts() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         for (bytes, calls) in [
@@ -59,7 +59,7 @@ async fn a_small_object_is_one_call_and_a_large_one_is_sent_in_parts() {
 
 #[tokio::test]
 async fn the_etag_of_a_file_is_the_servers_where_parts_grow() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store().with_part_sizes(5 * MIB, 2);
         // Parts of 5, 5, 5, 10, 10 and 20 MiB, the last one shorter.
@@ -81,7 +81,7 @@ async fn the_etag_of_a_file_is_the_servers_where_parts_grow() {
 
 #[tokio::test]
 async fn a_dropped_upload_leaves_nothing() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         let mut upload = store.upload("x").await.unwrap();
@@ -101,7 +101,7 @@ async fn a_dropped_upload_leaves_nothing() {
 
 #[tokio::test]
 async fn a_dropped_upload_is_aborted_while_the_step_goes_on() {
-    let bench = Bench::new(minio());
+    let bench = Bench::new(S3Server::minio());
     let store = bench.store();
     let mut upload = store.upload("x").await.unwrap();
     upload.write(&noise(20 * MIB)).await.unwrap();
@@ -114,7 +114,7 @@ async fn a_dropped_upload_is_aborted_while_the_step_goes_on() {
 
 #[tokio::test]
 async fn closing_aborts_what_others_still_hold_and_lets_nothing_begin() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         let mut held = store.upload("held").await.unwrap();
@@ -132,7 +132,7 @@ async fn closing_aborts_what_others_still_hold_and_lets_nothing_begin() {
 
 #[tokio::test]
 async fn an_upload_that_fails_leaves_nothing() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server).impatient();
         let store = bench.store();
         let last_part =
@@ -155,7 +155,7 @@ async fn an_upload_that_fails_leaves_nothing() {
 
 #[tokio::test]
 async fn lost_answers_neither_double_nor_lose_an_upload() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let store = bench.store();
         let content = noise(20 * MIB);
@@ -196,13 +196,13 @@ async fn lost_answers_neither_double_nor_lose_an_upload() {
 
 /// moto says of every upload that it began in 2010: ours and those of others can't be told apart,
 /// and none is touched.
-fn tells_when_uploads_began(server: &Server) -> bool {
+fn tells_when_uploads_began(server: &S3Server) -> bool {
     server.name != "moto"
 }
 
 #[tokio::test]
 async fn an_upload_whose_begin_is_never_answered_is_found_and_aborted() {
-    for server in servers().into_iter().filter(tells_when_uploads_began) {
+    for server in S3Server::all().into_iter().filter(tells_when_uploads_began) {
         let bench = Bench::new(server).impatient();
         let store = bench.store();
         bench
@@ -222,7 +222,7 @@ async fn an_upload_whose_begin_is_never_answered_is_found_and_aborted() {
 
 #[tokio::test]
 async fn an_upload_that_somebody_else_aborts_is_worth_another_run() {
-    let bench = Bench::new(minio());
+    let bench = Bench::new(S3Server::minio());
     let store = bench.store();
     let mut upload = store.upload("x").await.unwrap();
     upload.write(&noise(10 * MIB)).await.unwrap();
@@ -239,7 +239,7 @@ async fn an_upload_that_somebody_else_aborts_is_worth_another_run() {
 
 #[tokio::test]
 async fn what_a_step_leaves_open_is_aborted_when_it_is_closed() {
-    for server in servers() {
+    for server in S3Server::all() {
         let bench = Bench::new(server);
         let home = tempfile::tempdir().unwrap();
         let variables = bench.server.variables.iter().cloned().collect();

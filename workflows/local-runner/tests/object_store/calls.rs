@@ -1,9 +1,9 @@
 //! How often steps call S3.
 
 use catalog::fanout::MARKED_TOGETHER;
-use testing::Call;
+use testing::{Call, S3Server};
 
-use super::lab::{Lab, minio};
+use super::lab::Lab;
 
 /// Calls by method and what they are about, sorted: of a key only the words that do not name a
 /// version, a shard or a digest.
@@ -25,7 +25,7 @@ fn about(calls: &[Call]) -> Vec<String> {
 
 #[test]
 fn a_file_takes_four_calls_to_prepare() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     lab.sample_data(1_000, 3, 0);
     let (plan, group) = lab.plan();
     let (plan, group) = (format!("--plan={plan}"), format!("--group={group}"));
@@ -78,7 +78,7 @@ fn a_file_takes_four_calls_to_prepare() {
 #[test]
 fn a_file_takes_few_calls_from_its_arrival_to_the_report() {
     let calls_for = |files: usize| {
-        let lab = Lab::new(minio());
+        let lab = Lab::new(S3Server::minio());
         lab.sample_data(500, 2, files);
         lab.proxy.take_calls();
         lab.pipeline().expect(0);
@@ -103,7 +103,7 @@ const WORKFLOW: &str = "--workflow=calls";
 
 /// Calls of planning and committing so many files to score, in two groups.
 fn planned_and_committed(files: usize) -> Vec<(&'static str, usize)> {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     lab.sample_data(500, 2, files);
     let training = [
         "submit",

@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use testing::{Fault, Minio, Rule};
+use testing::{Fault, Minio, Rule, S3Server};
 
-use super::lab::{Lab, Ran, minio, moto};
+use super::lab::{Lab, Ran};
 
 /// Rows of a raw file whose prepared part is sent in several pieces.
 const LARGE: usize = 150_000;
@@ -16,7 +16,7 @@ fn sends_a_part(method: &str, path: &str) -> bool {
 
 #[test]
 fn a_step_that_is_stopped_in_an_upload_leaves_nothing() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     lab.sample_data(LARGE, 2, 0);
     let (plan, group) = lab.plan();
     lab.proxy
@@ -54,7 +54,7 @@ fn a_step_that_is_stopped_in_an_upload_leaves_nothing() {
 
 #[test]
 fn a_step_that_fails_in_an_upload_leaves_nothing() {
-    for server in [minio(), moto()] {
+    for server in S3Server::all() {
         let mut lab = Lab::new(server);
         lab.sample_data(LARGE, 2, 0);
         let (plan, group) = lab.plan();
@@ -92,7 +92,7 @@ fn a_step_that_fails_in_an_upload_leaves_nothing() {
 
 #[test]
 fn a_scratch_folder_that_is_full_is_told() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     lab.sample_data(20_000, 2, 0);
     let (plan, group) = lab.plan();
     let step = lab.step_command(&[
@@ -143,7 +143,7 @@ fn a_scratch_folder_that_is_full_is_told() {
 
 #[test]
 fn a_raw_file_that_changed_since_it_was_planned_is_refused() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     lab.sample_data(1_000, 2, 0);
     let (plan, group) = lab.plan();
     let map = [
@@ -175,7 +175,7 @@ fn a_raw_file_that_changed_since_it_was_planned_is_refused() {
 
 #[test]
 fn a_pipeline_over_a_faulty_line_succeeds() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     lab.sample_data(2_000, 3, 2);
     let calls = std::sync::atomic::AtomicUsize::new(0);
     let now_and_then =
@@ -231,7 +231,7 @@ fn a_step_names_what_is_wrong_with_the_store_and_tells_no_secret() {
             "S3 at 127.0.0.1:9 is not available",
         ),
     ] {
-        let mut lab = Lab::new(minio());
+        let mut lab = Lab::new(S3Server::minio());
         lab.sample_data(100, 2, 0);
         lab.set(name, value);
         lab.set("ALAMEDA_RETRY_BUDGET", "1s");

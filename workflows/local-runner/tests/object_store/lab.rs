@@ -2,48 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
-use testing::{HttpProxy, Minio, Moto};
+use testing::{HttpProxy, S3Server};
 
-/// Both servers have a bucket of this name.
-pub(crate) const BUCKET: &str = Minio::BUCKET;
-
-/// An S3 server that all tests of this program share.
-#[derive(Clone)]
-pub(crate) struct Server {
-    pub(crate) name: &'static str,
-    port: u16,
-    variables: Vec<(String, String)>,
-}
-
-pub(crate) fn minio() -> Server {
-    static MINIO: OnceLock<Minio> = OnceLock::new();
-    let minio = MINIO.get_or_init(|| Minio::start().unwrap());
-    Server {
-        name: "MinIO",
-        port: minio.port(),
-        variables: minio.variables(),
-    }
-}
-
-pub(crate) fn moto() -> Server {
-    static MOTO: OnceLock<Moto> = OnceLock::new();
-    let moto = MOTO.get_or_init(|| Moto::start().unwrap());
-    Server {
-        name: "moto",
-        port: moto.port(),
-        variables: moto.variables(),
-    }
-}
+pub(crate) const BUCKET: &str = S3Server::BUCKET;
 
 /// A prefix and a folder that no other test uses, and a proxy before the server.
 pub(crate) struct Lab {
     folder: tempfile::TempDir,
     pub(crate) proxy: HttpProxy,
-    server: Server,
+    server: S3Server,
     variables: Vec<(String, String)>,
     prefix: String,
 }
@@ -82,7 +52,7 @@ impl From<Output> for Ran {
 
 impl Lab {
     /// Nothing in it yet.
-    pub(crate) fn new(server: Server) -> Self {
+    pub(crate) fn new(server: S3Server) -> Self {
         static LABS: AtomicUsize = AtomicUsize::new(0);
         let prefix = format!("lab{}", LABS.fetch_add(1, Ordering::Relaxed));
         let proxy = HttpProxy::start(server.port).unwrap();

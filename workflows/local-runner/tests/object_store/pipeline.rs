@@ -1,6 +1,8 @@
 //! The whole pipeline over S3.
 
-use super::lab::{Lab, minio, moto};
+use testing::S3Server;
+
+use super::lab::Lab;
 
 /// Digests of all parts that a manifest lists.
 fn digests(lab: &Lab, manifest: &str) -> Vec<String> {
@@ -15,7 +17,7 @@ fn digests(lab: &Lab, manifest: &str) -> Vec<String> {
 #[test]
 fn a_pipeline_gives_the_same_on_every_server_and_a_second_run_changes_nothing() {
     let mut seen = Vec::new();
-    for server in [minio(), moto()] {
+    for server in S3Server::all() {
         let name = server.name;
         let lab = Lab::new(server);
         lab.sample_data(2_000, 3, 2);
@@ -40,7 +42,7 @@ fn a_pipeline_gives_the_same_on_every_server_and_a_second_run_changes_nothing() 
 
 #[test]
 fn the_demo_runs_in_s3_and_shows_a_report_that_can_be_opened() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     let size = [
         "--rows-per-file",
         "1000",
@@ -133,7 +135,7 @@ fn documented() -> String {
 
 #[test]
 fn pandas_reads_results_as_documented() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     lab.sample_data(1_000, 2, 2);
     lab.pipeline().expect(0);
     let script = documented()

@@ -1,6 +1,8 @@
 //! Which raw files count in a bucket, where there are no folders and no links.
 
-use super::lab::{Lab, minio, moto};
+use testing::S3Server;
+
+use super::lab::Lab;
 
 fn raw(lab: &Lab, puts: &[(&str, &str)]) {
     let puts: Vec<String> = puts
@@ -19,7 +21,7 @@ fn raw(lab: &Lab, puts: &[(&str, &str)]) {
 
 #[test]
 fn the_rule_for_raw_files_is_that_of_folders() {
-    for server in [minio(), moto()] {
+    for server in S3Server::all() {
         let lab = Lab::new(server);
         lab.sample_data(300, 2, 1);
         let source = "predict/part-000.parquet";
@@ -79,7 +81,7 @@ fn the_rule_for_raw_files_is_that_of_folders() {
 
 #[test]
 fn predict_files_under_a_finished_version_are_held_to_what_they_were() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     lab.sample_data(300, 3, 2);
     lab.pipeline().expect(0);
     let before = lab.lasting();

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use testing::{Fault, Rule};
+use testing::{Fault, Rule, S3Server};
 
-use super::lab::{Lab, Ran, minio, moto};
+use super::lab::{Lab, Ran};
 
 /// Raw files in the folder `local`: two small ones, and one of several parts.
 fn local(lab: &Lab) {
@@ -76,7 +76,7 @@ fn hanging(lab: &Lab) -> Child {
 
 #[test]
 fn a_killed_upload_goes_on_where_it_was() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     local(&lab);
     let mut killed = hanging(&lab);
     killed.kill().unwrap();
@@ -107,7 +107,7 @@ fn a_killed_upload_goes_on_where_it_was() {
 
 #[test]
 fn a_stopped_upload_leaves_nothing_half_done() {
-    let lab = Lab::new(minio());
+    let lab = Lab::new(S3Server::minio());
     local(&lab);
     for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
         let child = hanging(&lab);
@@ -132,7 +132,7 @@ fn a_stopped_upload_leaves_nothing_half_done() {
 
 #[test]
 fn what_another_tool_put_in_other_parts_is_known_by_its_content() {
-    for server in [minio(), moto()] {
+    for server in S3Server::all() {
         let lab = Lab::new(server);
         local(&lab);
         let path = lab
@@ -217,7 +217,7 @@ fn an_upload_that_fails_says_why_and_leaves_nothing() {
             "is not available",
         ),
     ] {
-        let mut lab = Lab::new(minio());
+        let mut lab = Lab::new(S3Server::minio());
         local(&lab);
         lab.set(name, value);
         lab.set("ALAMEDA_RETRY_BUDGET", "1s");

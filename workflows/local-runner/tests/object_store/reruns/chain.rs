@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use testing::HttpProxy;
+use testing::{HttpProxy, S3Server};
 
 use super::state::{Place, State};
-use crate::lab::{Lab, minio};
+use crate::lab::Lab;
 
 /// Leaves that write to Postgres: `tests/services/publish` and `tests/services/labels.rs` run them
 /// again.
@@ -60,7 +60,7 @@ impl Chain {
 pub(super) fn chain() -> &'static Chain {
     static CHAIN: OnceLock<Chain> = OnceLock::new();
     CHAIN.get_or_init(|| {
-        let mut lab = Lab::new(minio());
+        let mut lab = Lab::new(S3Server::minio());
         // Few rows to score, because of each day there is a profile, and every write is one to be killed at.
         lab.sample_data(6, 0, 2);
         lab.python(
