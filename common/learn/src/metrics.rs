@@ -8,6 +8,7 @@ mod curve;
 mod interval;
 mod metric;
 pub mod multiclass;
+mod order;
 mod rank;
 pub mod regression;
 pub mod select;
@@ -23,6 +24,7 @@ use crate::model::sum::Sum;
 pub use curve::{Curve, CurvePoint};
 pub use interval::{Interval, Intervals, wilson};
 pub use metric::Metric;
+pub use order::{from_ordered_bits, ordered_bits};
 pub use rank::{RankError, RankMetrics, Ranking, rank_metrics};
 pub use share::Share;
 
@@ -131,11 +133,8 @@ impl Classification {
             (true, true) => &mut self.confusion.true_positives,
         };
         *count += 1;
-        // Clipped as scikit-learn clips, so that one certain and wrong row does not make the loss
-        // infinite.
         let of_label = if positive { p } else { 1.0 - p };
-        let clipped = of_label.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-        self.log_loss.add(-libm::log(clipped));
+        self.log_loss.add(share::log_loss(of_label));
         let error = p - f64::from(u8::from(positive));
         self.squared_error.add(error * error);
         let bin = &mut self.bins[calibration_bin(p)];

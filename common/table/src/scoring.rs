@@ -9,13 +9,15 @@ use crate::config::Config;
 use crate::dataset::HoldoutRule;
 use crate::labelled::{LabelledRows, Unusable};
 use catalog::manifest::DatasetManifest;
-use learn::metrics::{Classification, RankMetrics, Report, rank_metrics};
+use learn::metrics::{
+    Classification, RankMetrics, Report, from_ordered_bits, ordered_bits, rank_metrics,
+};
 use learn::model::Model;
 use runtime::step::{Progress, Step};
 use runtime::threads::blocking;
 use runtime::work::Work;
 use store::Store;
-use store::spill::{Sorters, from_ordered_bits, ordered_bits};
+use store::spill::Sorters;
 
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not
 /// grow with the rows, and the numbers do not depend on the threads. Advances `progress` by each

@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use learn::metrics::{Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking};
+use learn::metrics::{
+    Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking, from_ordered_bits,
+    ordered_bits,
+};
 use profile::days::DayNumber;
 use runtime::step::Step;
 use runtime::work::Work;
-use store::spill::{Sorted, Sorter, from_ordered_bits, ordered_bits};
+use store::spill::{Sorted, Sorter};
 
 use crate::content::LateLabels;
 use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};

@@ -19,6 +19,8 @@
 
 use std::collections::BTreeMap;
 
+use super::order::{from_ordered_bits, ordered_bits};
+
 /// Bits that one pass settles.
 const BITS: u32 = 16;
 const CELLS: usize = 1 << BITS;
@@ -54,25 +56,6 @@ pub enum Step {
     Done(Vec<Option<f64>>),
 }
 
-/// Bits in the order of the numbers.
-pub(crate) fn key(value: f64) -> u64 {
-    let bits = value.to_bits();
-    if bits >> 63 == 1 {
-        !bits
-    } else {
-        bits | 1 << 63
-    }
-}
-
-/// The number of a [`key`].
-pub(crate) fn value(key: u64) -> f64 {
-    f64::from_bits(if key >> 63 == 1 {
-        key & !(1 << 63)
-    } else {
-        !key
-    })
-}
-
 impl Select {
     /// The first pass, for these shares from 0 to 1.
     pub fn new(quantiles: &[f64]) -> Self {
@@ -92,7 +75,7 @@ impl Select {
         assert!(weights.is_none_or(|weights| weights.len() == values.len()));
         for (i, number) in values.iter().enumerate() {
             let weight = weights.map_or(1.0, |weights| weights[i]);
-            let key = key(*number);
+            let key = ordered_bits(*number);
             let settled = key.checked_shr(self.below + BITS).unwrap_or(0);
             if let Some(counts) = self.counts.get_mut(&settled) {
                 counts[(key >> self.below) as usize % CELLS] += weight;
@@ -126,7 +109,10 @@ impl Select {
         }
         if self.below == 0 {
             let middle = |pair: &[Sought]| {
-                let (low, high) = (value(pair[0].prefix), value(pair[1].prefix));
+                let (low, high) = (
+                    from_ordered_bits(pair[0].prefix),
+                    from_ordered_bits(pair[1].prefix),
+                );
                 Some(if low == high {
                     low
                 } else {

@@ -6,14 +6,14 @@
 //! A column takes 24 KiB, and not the megabyte of [`crate::metrics::select`]: a table may have
 //! hundreds of columns, and all of them are searched in the same passes.
 
-use crate::metrics::select::{key, value};
+use crate::metrics::{from_ordered_bits, ordered_bits};
 
 /// Cells of a pass.
 const CELLS: u64 = 1024;
 
 /// The place of a number among all numbers: larger for larger ones, and one for both zeros.
 fn place(number: f64) -> u64 {
-    key(if number == 0.0 { 0.0 } else { number })
+    ordered_bits(if number == 0.0 { 0.0 } else { number })
 }
 
 /// Numbers of a range of places.
@@ -79,10 +79,10 @@ impl Search {
         if self.total == 0 || self.range.lowest != self.range.highest {
             return None;
         }
-        let low = value(self.range.lowest);
+        let low = from_ordered_bits(self.range.lowest);
         let repeated = self.below + self.range.count > self.total / 2;
         let high = match self.above {
-            Some(above) if !repeated => value(above),
+            Some(above) if !repeated => from_ordered_bits(above),
             _ => low,
         };
         let sum = low + high;
