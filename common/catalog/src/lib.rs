@@ -5,5 +5,5 @@ pub mod fanout;
 pub mod layout;
 pub mod manifest;
 pub mod model_files;
-pub mod newest;
+pub mod results;
 pub mod selection;

@@ -12,8 +12,6 @@ use super::{Database, ledger, retention};
 pub struct Results {
     /// Key of their manifest.
     pub key: String,
-    /// When they were scored.
-    pub scored_at: DateTime<Utc>,
     fingerprint: String,
     /// Time of their latest row; `None` where a shard does not say.
     latest: Option<DateTime<Utc>>,
@@ -28,7 +26,6 @@ impl Results {
             .collect();
         Self {
             key: key.to_owned(),
-            scored_at: manifest.header.created_at,
             fingerprint: manifest.header.fingerprint.clone(),
             latest: latest.and_then(|latest| latest.into_iter().max()),
         }

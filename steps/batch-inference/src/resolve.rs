@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Result;
 use catalog::layout::{self, DataVersion, ModelName};
 use catalog::manifest::{self, DatasetManifest, ModelManifest, RawShard, ResultsManifest};
+use catalog::results;
 use catalog::selection::{self, PredictShards, Selection};
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs};
@@ -344,19 +345,13 @@ async fn of_version(store: &Store, request: &Request) -> Result<OfVersion> {
 /// Raw files in the committed results of this model name under other data versions.
 async fn scored(store: &Store, request: &Request) -> Result<Vec<RawShard>> {
     let mut shards = Vec::new();
-    for object in store.list(layout::RESULTS).await? {
-        match layout::parse_results_manifest(&object.key) {
-            Some((version, name))
-                if name == request.model_name.to_string()
-                    && version != request.data_version.to_string() =>
-            {
-                shards.extend(
-                    manifest::require::<ResultsManifest>(store, &object.key)
-                        .await?
-                        .shards,
-                );
-            }
-            _ => {}
+    let data_version = request.data_version.to_string();
+    for key in results::keys(store, &request.model_name).await? {
+        let of_another = layout::parse_results_manifest(&key)
+            .is_some_and(|(version, _)| version != data_version);
+        if of_another {
+            let results: ResultsManifest = manifest::require(store, &key).await?;
+            shards.extend(results.shards);
         }
     }
     Ok(shards)

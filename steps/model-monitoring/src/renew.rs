@@ -5,9 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::{Context, Result};
 use catalog::layout::{self, ModelName};
 use catalog::manifest::{Inputs, Manifest, ResultsManifest};
-use catalog::newest::newest;
-use chrono::{Datelike, NaiveDate};
-use profile::days::DayNumber;
+use catalog::results::newest;
+use profile::days::{self, DayNumber};
 use runtime::step::{Outputs, Step};
 use runtime::threads::blocking;
 use settings::FailOn;
@@ -20,9 +19,6 @@ use crate::content::Committed;
 use crate::judge::Rules;
 use crate::report;
 use crate::subject::Subject;
-
-/// Days from the year 1 to 1970.
-const EPOCH: i32 = 719_163;
 
 /// What is asked for.
 pub(crate) struct Request {
@@ -97,10 +93,10 @@ impl Reported {
             &results.model_name,
             results.model_version,
         );
-        let days = results.profiles.iter().map(|file| {
-            layout::profile_day(&file.key).map(|day: NaiveDate| day.num_days_from_ce() - EPOCH)
-        });
-        let days: Option<BTreeSet<DayNumber>> = days.collect();
+        let days = results.profiles.iter();
+        let days: Option<BTreeSet<DayNumber>> = days
+            .map(|file| layout::profile_day(&file.key).map(days::number))
+            .collect();
         Self {
             key: key.to_owned(),
             report: layout::report_json(&folder),

@@ -2,32 +2,31 @@
 
 use anyhow::Result;
 use catalog::layout::ModelName;
-use catalog::newest::newest;
-use database::{Database, Results, Table};
-use runtime::step::Step;
-use store::Store;
+use catalog::manifest;
+use catalog::results::newest as newest_results;
+use database::Results;
 
-use crate::publish;
+use crate::publish::Publisher;
 
 /// What is caught up.
 pub(crate) struct Request {
     pub(crate) model_name: ModelName,
     /// How many of the newest results are looked at.
     pub(crate) newest: usize,
-    pub(crate) retention_days: Option<u32>,
 }
 
 /// Publishes what the table lacks of the newest results of a model name, the oldest first, each
 /// in a transaction of its own; gives how many results that were.
-pub(crate) async fn catch_up(
-    step: &Step,
-    store: &Store,
-    database: &Database,
-    table: &Table,
-    request: &Request,
-) -> Result<u64> {
-    let Request { model_name, .. } = request;
-    let newest = newest(store, model_name, request.newest, Results::new).await?;
+pub(crate) async fn catch_up(publisher: &Publisher<'_>, request: &Request) -> Result<u64> {
+    let Publisher {
+        step,
+        store,
+        database,
+        table,
+        ..
+    } = *publisher;
+    let Request { model_name, newest } = request;
+    let newest = newest_results(store, model_name, *newest, Results::new).await?;
     let lacking = database
         .lacking(table, &model_name.to_string(), &newest)
         .await?;
@@ -35,7 +34,10 @@ pub(crate) async fn catch_up(
     for results in &lacking {
         step.check()?;
         let key = &results.key;
-        let published = publish::one(step, store, database, table, key, request.retention_days);
+        let published = async {
+            let results = manifest::require(store, key).await?;
+            publisher.publish(key, &results).await
+        };
         match published.await {
             Ok(_) => caught_up += 1,
             // Deleted since they were looked at: there is nothing to publish any more.

@@ -16,6 +16,8 @@ use runtime::step::{self, Outputs, Step};
 use settings::{CatchUpArgs, LabelsArgs, RetentionArgs, TableArgs};
 use store::{RawArgs, Store};
 
+use publish::Publisher;
+
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -73,18 +75,21 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         .transpose()?;
     match (verb, database) {
         (Verb::Publish(flags), Some(database)) => {
-            let retention_days = flags.retention.retention_days;
-            let catch_up = flags.model_name.map(|model_name| catch_up::Request {
-                model_name,
-                newest: flags.catch_up.catch_up as usize,
-                retention_days,
-            });
+            let publisher = Publisher {
+                step,
+                store: &store,
+                database: &database,
+                table: &Table::of(&flags.table)?,
+                retention_days: flags.retention.retention_days,
+            };
+            let newest = flags.catch_up.catch_up as usize;
             let request = publish::Request {
                 results_manifest: flags.results_manifest,
-                retention_days,
-                catch_up,
+                catch_up: flags
+                    .model_name
+                    .map(|model_name| catch_up::Request { model_name, newest }),
             };
-            publish::publish(step, &store, &database, &Table::of(&flags.table)?, &request).await
+            publish::publish(&publisher, &request).await
         }
         (Verb::Publish(flags), None) => {
             publish::without_database(&store, flags.results_manifest.as_deref()).await

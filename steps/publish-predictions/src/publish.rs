@@ -18,31 +18,34 @@ use crate::catch_up;
 pub(crate) struct Request {
     /// `None` when there was nothing to score.
     pub(crate) results_manifest: Option<String>,
-    /// How old rows become before they are dropped.
-    pub(crate) retention_days: Option<u32>,
     /// Which earlier results are published too.
     pub(crate) catch_up: Option<catch_up::Request>,
 }
 
+/// From where results go, and where to.
+pub(crate) struct Publisher<'a> {
+    pub(crate) step: &'a Step,
+    pub(crate) store: &'a Store,
+    pub(crate) database: &'a Database,
+    pub(crate) table: &'a Table,
+    /// How old rows become before they are dropped.
+    pub(crate) retention_days: Option<u32>,
+}
+
 /// Publishes the results that are asked for, and then the earlier ones: a fault of those keeps no
 /// new predictions back.
-pub(crate) async fn publish(
-    step: &Step,
-    store: &Store,
-    database: &Database,
-    table: &Table,
-    request: &Request,
-) -> Result<Outputs> {
+pub(crate) async fn publish(publisher: &Publisher<'_>, request: &Request) -> Result<Outputs> {
     let mut published = Published {
         rows: 0,
         reused: false,
     };
     if let Some(key) = &request.results_manifest {
-        check_model(store, key, request.catch_up.as_ref()).await?;
-        published = one(step, store, database, table, key, request.retention_days).await?;
+        let results: ResultsManifest = manifest::require(publisher.store, key).await?;
+        check_model(key, &results, request.catch_up.as_ref())?;
+        published = publisher.publish(key, &results).await?;
     }
     let caught_up = match &request.catch_up {
-        Some(request) => catch_up::catch_up(step, store, database, table, request).await?,
+        Some(request) => catch_up::catch_up(publisher, request).await?,
         None => 0,
     };
     Ok(Outputs::new()
@@ -52,11 +55,14 @@ pub(crate) async fn publish(
 }
 
 /// Results of one model and earlier ones of another are a mistake.
-async fn check_model(store: &Store, key: &str, catch_up: Option<&catch_up::Request>) -> Result<()> {
+fn check_model(
+    key: &str,
+    results: &ResultsManifest,
+    catch_up: Option<&catch_up::Request>,
+) -> Result<()> {
     let Some(catch_up::Request { model_name, .. }) = catch_up else {
         return Ok(());
     };
-    let results: ResultsManifest = manifest::require(store, key).await?;
     if results.model_name == *model_name {
         return Ok(());
     }
@@ -67,42 +73,43 @@ async fn check_model(store: &Store, key: &str, catch_up: Option<&catch_up::Reque
     )))
 }
 
-/// Publishes one set of results, unless it is published already.
-pub(crate) async fn one(
-    step: &Step,
-    store: &Store,
-    database: &Database,
-    table: &Table,
-    key: &str,
-    retention_days: Option<u32>,
-) -> Result<Published> {
-    let results: ResultsManifest = manifest::require(store, key).await?;
-    let publication = Publication::new(&results, step.workflow())?;
-    // Before anything is published: the next run would fail at the same place.
-    let retention = retention_days
-        .map(|days| Retention::new(&publication, days))
-        .transpose()?;
-    let published = match database.published(table, &publication).await? {
-        Some(published) => published,
-        None => {
-            let rows = sorted(step, store, &results, &publication).await?;
-            database.publish(table, &rows).await?
+impl Publisher<'_> {
+    /// Publishes one set of results, unless it is published already.
+    pub(crate) async fn publish(&self, key: &str, results: &ResultsManifest) -> Result<Published> {
+        let Self {
+            step,
+            store,
+            database,
+            table,
+            retention_days,
+        } = *self;
+        let publication = Publication::new(results, step.workflow())?;
+        // Before anything is published: the next run would fail at the same place.
+        let retention = retention_days
+            .map(|days| Retention::new(&publication, days))
+            .transpose()?;
+        let published = match database.published(table, &publication).await? {
+            Some(published) => published,
+            None => {
+                let rows = sorted(step, store, results, &publication).await?;
+                database.publish(table, &rows).await?
+            }
+        };
+        if let Some(retention) = &retention {
+            database.retain(table, retention, Utc::now()).await?;
         }
-    };
-    if let Some(retention) = &retention {
-        database.retain(table, retention, Utc::now()).await?;
+        let done = if published.reused {
+            "were published before"
+        } else {
+            "are published"
+        };
+        tracing::info!(
+            rows = published.rows,
+            "{} predictions of {key} {done} in {table}",
+            published.rows
+        );
+        Ok(published)
     }
-    let done = if published.reused {
-        "were published before"
-    } else {
-        "are published"
-    };
-    tracing::info!(
-        rows = published.rows,
-        "{} predictions of {key} {done} in {table}",
-        published.rows
-    );
-    Ok(published)
 }
 
 /// Reads the rows of all parts, and sorts them by their key.

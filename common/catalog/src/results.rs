@@ -1,4 +1,4 @@
-//! The results that were scored last.
+//! The results of a model, and those of them that were scored last.
 
 use anyhow::Result;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -9,6 +9,19 @@ use crate::manifest::{self, ResultsManifest};
 
 /// Manifests that are read at the same time.
 const READ: usize = 16;
+
+/// Keys of the manifests of a model name's results.
+///
+/// # Errors
+/// A store that does not answer: exit 75.
+pub async fn keys(store: &Store, model_name: &ModelName) -> Result<Vec<String>> {
+    let name = model_name.to_string();
+    let is_of_model =
+        |key: &str| layout::parse_results_manifest(key).is_some_and(|(_, of)| of == name);
+    let objects = store.list(layout::RESULTS).await?.into_iter();
+    let keys = objects.map(|object| object.key);
+    Ok(keys.filter(|key| is_of_model(key)).collect())
+}
 
 /// What `keep` takes of the `count` newest committed results of a model name, of whatever version
 /// and by key and manifest, the oldest of them first. Results that are deleted meanwhile are
@@ -25,13 +38,6 @@ pub async fn newest<T>(
     if count == 0 {
         return Ok(Vec::new());
     }
-    let name = model_name.to_string();
-    let mut keys = Vec::new();
-    for object in store.list(layout::RESULTS).await? {
-        if layout::parse_results_manifest(&object.key).is_some_and(|(_, of)| of == name) {
-            keys.push(object.key);
-        }
-    }
     let read = async |key: String| {
         let manifest = manifest::read::<ResultsManifest>(store, &key).await?;
         anyhow::Ok(manifest.map(|manifest| {
@@ -39,7 +45,7 @@ pub async fn newest<T>(
             (manifest.header.created_at, key, kept)
         }))
     };
-    let read: Vec<Option<_>> = stream::iter(keys)
+    let read: Vec<Option<_>> = stream::iter(keys(store, model_name).await?)
         .map(read)
         .buffered(READ)
         .try_collect()
