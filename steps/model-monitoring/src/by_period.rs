@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::NaiveDate;
 use profile::days::{self, DayNumber};
 use profile::drift::{Cells, Profile};
 
@@ -205,22 +205,9 @@ impl SortedPeriod<'_> {
     }
 }
 
-/// The first date of the period that a date lies in.
-pub(crate) fn begin_of(unit: Period, date: NaiveDate) -> NaiveDate {
-    match unit {
-        Period::Day => Some(date),
-        Period::Week => {
-            date.checked_sub_days(Days::new(u64::from(date.weekday().num_days_from_monday())))
-        }
-        Period::Month => date.with_day(1),
-        Period::Year => date.with_ordinal(1),
-    }
-    .unwrap_or(date)
-}
-
-/// The same of a number; one beyond the calendar is a period of its own.
+/// The first date of the period that a date lies in; one beyond the calendar is a period of its own.
 fn begin(unit: Period, day: DayNumber) -> DayNumber {
-    days::date(day).map_or(day, |date| days::number(begin_of(unit, date)))
+    days::date(day).map_or(day, |date| days::number(unit.begin_of(date)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,12 @@
 //! `report`: from results, model and labels to `report.json` and `report.html`.
 
+mod categories;
+mod content;
+mod drift;
+mod findings;
+pub(crate) mod performance;
+mod plausible;
+
 use anyhow::{Context, Result};
 use catalog::layout;
 use catalog::manifest::{self, File, Header, Inputs, Manifest};
@@ -14,7 +21,7 @@ use tracking::{RunSpec, Tracking};
 
 use crate::content::{Committed, Content, REPORT_VERSION};
 use crate::join::join;
-use crate::judge::{self, Rules};
+use crate::judge::Rules;
 use crate::page;
 use crate::record::{record, record_again, run_of};
 use crate::scan::{Divisions, fitting, scan_labels, scan_parts};
@@ -180,7 +187,7 @@ async fn content(
         )
     })
     .await?;
-    judge::content(subject, &scan, &joined, &divisions, rules, step.timezone())
+    content::content(subject, &scan, &joined, &divisions, rules, step.timezone())
 }
 
 /// The same whenever it is made: created when the rows were scored.

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef};
-use learn::metrics::Confusion;
 use table::categories::{self, MOST_VALUES};
+
+use crate::judge::performance::SegmentCounts;
 
 /// Bits of a value's code: those of all columns fit the place that a row has for them.
 const BITS: u32 = 6;
@@ -120,33 +121,6 @@ impl Dictionary {
 /// The number of a row's value in one column; 0 is null.
 pub(crate) fn code(codes: Codes, column: usize) -> u32 {
     codes >> (column as u32 * BITS) & OTHER
-}
-
-/// What is counted of some of the rows.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SegmentCounts {
-    pub(crate) rows: u64,
-    pub(crate) scored_rows: u64,
-    pub(crate) score_sum: f64,
-    /// Of the rows with label and prediction.
-    pub(crate) confusion: Confusion,
-}
-
-impl SegmentCounts {
-    pub(crate) fn add(&mut self, score: Option<f64>, label: Option<u8>, threshold: f64) {
-        self.rows += 1;
-        let Some(score) = score else { return };
-        self.scored_rows += 1;
-        self.score_sum += score;
-        let confusion = &mut self.confusion;
-        match (label, score >= threshold) {
-            (Some(0), false) => confusion.true_negatives += 1,
-            (Some(0), true) => confusion.false_positives += 1,
-            (Some(_), false) => confusion.false_negatives += 1,
-            (Some(_), true) => confusion.true_positives += 1,
-            (None, _) => {}
-        }
-    }
 }
 
 /// What is counted of all parts of the rows.

@@ -1,6 +1,6 @@
 //! How far the rows lie from those of training, as a report says it.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, Days, NaiveDate};
 use profile::drift::{Ks, Psi, Thresholds, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,22 @@ pub enum Period {
     Month,
     /// A calendar year.
     Year,
+}
+
+impl Period {
+    /// The first date of the period that a date lies in.
+    pub fn begin_of(self, date: NaiveDate) -> NaiveDate {
+        match self {
+            Self::Day => Some(date),
+            Self::Week => {
+                let since_monday = date.weekday().num_days_from_monday();
+                date.checked_sub_days(Days::new(u64::from(since_monday)))
+            }
+            Self::Month => date.with_day(1),
+            Self::Year => date.with_ordinal(1),
+        }
+        .unwrap_or(date)
+    }
 }
 
 /// Values of a column that has few distinct ones, where a side lacks some.

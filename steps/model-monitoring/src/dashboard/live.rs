@@ -12,16 +12,14 @@ use profile::profiles::{
 };
 
 use super::Choice;
-use crate::by_period::begin_of;
 use crate::content::{
     Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Outside, Performance, Period,
     Segment, Summary,
 };
 use crate::judge::drift::{BINS, Compared as Column, judged, judged_of, over, together, verdict};
-use crate::judge::performance::{at_threshold, segment};
+use crate::judge::performance::{SegmentCounts, at_threshold, segment};
 use crate::judge::window::Window;
 use crate::judge::{Rules, ratio};
-use crate::segments::SegmentCounts;
 use settings::monitored::SCORE;
 
 /// Up to so many periods stand in the chart of drift over time.
@@ -416,7 +414,7 @@ fn periods(
     by: Option<Period>,
 ) -> Result<(Period, Vec<(NaiveDate, Profile)>), Overflow> {
     let count = |unit: Period| {
-        let mut dates: Vec<NaiveDate> = by_day.keys().map(|day| begin_of(unit, *day)).collect();
+        let mut dates: Vec<NaiveDate> = by_day.keys().map(|day| unit.begin_of(*day)).collect();
         dates.dedup();
         dates.len()
     };
@@ -429,7 +427,7 @@ fn periods(
         .unwrap_or(Period::Year);
     let mut periods: Vec<(NaiveDate, Profile)> = Vec::new();
     for (day, profile) in by_day {
-        let date = begin_of(unit, *day);
+        let date = unit.begin_of(*day);
         if periods.last().is_none_or(|(last, _)| *last != date) {
             periods.push((date, Profile::new(baseline)));
         }

@@ -1,117 +1,38 @@
-//! Performance: overall, by day, by threshold and by parts of the rows.
+//! Performance at a threshold, and of parts of the rows.
 
-use learn::metrics::{Confusion, CurvePoint};
-use profile::days;
+use learn::metrics::Confusion;
 
 use super::ratio;
-use super::window::Window;
-use crate::content::{
-    AtThreshold, ClassNames, Day, Performance, Segment, SegmentedColumn, Segments,
-};
-use crate::join::{DayCounts, Joined};
-use crate::segments::{Dictionaries, SegmentCounts, Segmentation};
-use crate::subject::Subject;
+use crate::content::{AtThreshold, Segment};
 
-pub(super) fn performance(
-    subject: &Subject,
-    joined: &Joined,
-    window: &Window,
-    highest_score: Option<f64>,
-) -> Performance {
-    let mut all: Option<DayCounts> = None;
-    for counts in joined.days.values() {
-        match &mut all {
-            None => all = Some(counts.clone()),
-            Some(all) => {
-                all.rows += counts.rows;
-                all.scored_rows += counts.scored_rows;
-                all.score_sum += counts.score_sum;
-                all.predicted_positives += counts.predicted_positives;
-                all.labelled_rows += counts.labelled_rows;
-                all.metrics.merge(&counts.metrics);
-            }
+/// What is counted of some of the rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SegmentCounts {
+    pub(crate) rows: u64,
+    pub(crate) scored_rows: u64,
+    pub(crate) score_sum: f64,
+    /// Of the rows with label and prediction.
+    pub(crate) confusion: Confusion,
+}
+
+impl SegmentCounts {
+    pub(crate) fn add(&mut self, score: Option<f64>, label: Option<u8>, threshold: f64) {
+        self.rows += 1;
+        let Some(score) = score else { return };
+        self.scored_rows += 1;
+        self.score_sum += score;
+        let confusion = &mut self.confusion;
+        match (label, score >= threshold) {
+            (Some(0), false) => confusion.true_negatives += 1,
+            (Some(0), true) => confusion.false_positives += 1,
+            (Some(_), false) => confusion.false_negatives += 1,
+            (Some(_), true) => confusion.true_positives += 1,
+            (None, _) => {}
         }
     }
-    let of_all = |number: fn(&DayCounts) -> u64| all.as_ref().map_or(0, number);
-    let (rows, labelled_rows) = (of_all(|all| all.rows), of_all(|all| all.labelled_rows));
-    let (scored_rows, predicted_positives) = (
-        of_all(|all| all.scored_rows),
-        of_all(|all| all.predicted_positives),
-    );
-    let score_sum = all.as_ref().map_or(0.0, |all| all.score_sum);
-    let overall = all
-        .map(|all| all.metrics.report(Some(&joined.ranks)))
-        .filter(|overall| overall.rows > 0);
-    let classes = &subject.model.classes;
-    let confusion = overall
-        .as_ref()
-        .map(|overall| overall.confusion)
-        .unwrap_or_default();
-    let (positives, negatives) = (
-        confusion.positives(),
-        confusion.rows() - confusion.positives(),
-    );
-    let at =
-        |point: &CurvePoint| at_threshold(point.threshold, point.confusion(positives, negatives));
-    let thresholds = if overall.is_some() {
-        joined.at_thresholds.iter().map(at).collect()
-    } else {
-        Vec::new()
-    };
-    Performance {
-        scored_rows,
-        predicted_positives,
-        mean_score: (scored_rows > 0).then(|| score_sum / scored_rows as f64),
-        highest_score,
-        labelled_rows,
-        label_coverage: ratio(labelled_rows, rows),
-        majority_accuracy: overall
-            .as_ref()
-            .and_then(|overall| overall.base_rate)
-            .map(|rate| rate.max(1.0 - rate)),
-        intervals: confusion.intervals(),
-        curve: joined.curve.clone(),
-        thresholds,
-        overall,
-        holdout: subject.metrics.holdout.clone(),
-        classes: ClassNames {
-            negative: classes.negative.to_string(),
-            positive: classes.positive.to_string(),
-        },
-        time_column: subject.time().map(str::to_owned),
-        days: joined
-            .days
-            .iter()
-            .filter_map(|(number, counts)| Some((days::date((*number)?)?, counts)))
-            .filter(|(date, _)| window.holds(*date))
-            .map(|(date, counts)| day(date, counts))
-            .collect(),
-    }
 }
 
-fn day(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
-    let metrics = counts.metrics.report(Some(&counts.ranks));
-    Day {
-        date,
-        rows: counts.rows,
-        scored_rows: counts.scored_rows,
-        labelled_rows: counts.labelled_rows,
-        label_coverage: ratio(counts.labelled_rows, counts.rows),
-        mean_score: (counts.scored_rows > 0).then(|| counts.score_sum / counts.scored_rows as f64),
-        predicted_positive_rate: ratio(counts.predicted_positives, counts.scored_rows),
-        base_rate: metrics.base_rate,
-        accuracy: metrics.accuracy,
-        precision: metrics.precision,
-        recall: metrics.recall,
-        f1: metrics.f1,
-        roc_auc: metrics.roc_auc,
-        log_loss: metrics.log_loss,
-        brier: metrics.brier,
-        intervals: metrics.confusion.intervals(),
-        confusion: metrics.confusion,
-    }
-}
-
+/// What would be predicted from a threshold on, where rows come to `confusion`.
 pub(crate) fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold {
     let predicted = confusion.true_positives + confusion.false_positives;
     AtThreshold {
@@ -122,52 +43,6 @@ pub(crate) fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold 
         recall: confusion.recall(),
         f1: confusion.f1(),
         confusion,
-    }
-}
-
-/// Parts of the rows. `reference` holds the shares of the training data's scores in the same
-/// ranges.
-pub(crate) fn segments(
-    parts: &Segmentation,
-    dictionaries: &Dictionaries,
-    reference: &[u64],
-) -> Segments {
-    let scored: u64 = parts.score.iter().map(|counts| counts.rows).sum();
-    let trained: u64 = reference.iter().sum();
-    let cuts = parts.cuts();
-    let score =
-        parts
-            .score
-            .iter()
-            .zip(reference)
-            .enumerate()
-            .map(|(index, (counts, reference))| Segment {
-                lower: index.checked_sub(1).map(|below| cuts[below]),
-                upper: cuts.get(index).copied(),
-                reference_share: ratio(*reference, trained),
-                ..segment(None, counts, scored)
-            });
-    let (mut columns, mut too_many_values) = (Vec::new(), Vec::new());
-    for (named, counts) in dictionaries.named().into_iter().zip(&parts.values) {
-        if named.has_too_many(counts) {
-            too_many_values.push(named.column);
-            continue;
-        }
-        let rows: u64 = counts.values().map(|counts| counts.rows).sum();
-        let mut values: Vec<Segment> = counts
-            .iter()
-            .map(|(code, counts)| segment(named.values.get(code).cloned(), counts, rows))
-            .collect();
-        values.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.name.cmp(&b.name)));
-        columns.push(SegmentedColumn {
-            column: named.column,
-            values,
-        });
-    }
-    Segments {
-        score: score.collect(),
-        columns,
-        too_many_values,
     }
 }
 

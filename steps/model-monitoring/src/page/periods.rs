@@ -3,7 +3,6 @@
 
 use learn::metrics::Intervals;
 
-use crate::by_period::begin_of;
 use crate::content::{Day, Period};
 
 /// Up to so many days are drawn one by one, and up to so many are put together by week.
@@ -46,7 +45,7 @@ pub(super) fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
     let period = unit.unwrap_or_else(|| fitting(days.len()));
     let mut points: Vec<Day> = Vec::new();
     for day in days {
-        let date = begin_of(period, day.date);
+        let date = period.begin_of(day.date);
         match points.last_mut().filter(|last| last.date == date) {
             Some(last) => *last = together(last, day),
             None => points.push(Day {

@@ -33,8 +33,7 @@ use crate::dashboard::server::{Busy, State, router};
 use crate::dashboard::source::Source;
 use crate::dashboard::{Choice, Live};
 use crate::judge::Rules;
-use crate::judge::performance::segment;
-use crate::segments::SegmentCounts;
+use crate::judge::performance::{SegmentCounts, segment};
 use settings::monitored::MonitorColumns;
 
 /// A name that a page must show and never run.

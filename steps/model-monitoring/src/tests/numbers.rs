@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::home::{Home, Names, Rows};
 use crate::content::{ColumnDrift, Committed};
-use crate::judge;
+use crate::report::performance;
 use crate::segments::{Dictionaries, Segmentation};
 
 /// Metrics are sums in another order than scikit-learn's, and the curves are exact.
@@ -364,7 +364,7 @@ async fn segments_equal_scikit_learns() {
             .or(rows.label[i]);
         parts.add(rows.score[i], label.map(|label| label as u8), 0);
     }
-    let found = judge::segments(&parts, &Dictionaries::new([]), &[1; 6]).score;
+    let found = performance::segments(&parts, &Dictionaries::new([]), &[1; 6]).score;
     for (found, expected) in found.iter().zip(expected["segments"].as_array().unwrap()) {
         assert_eq!(Some(found.rows), expected["rows"].as_u64());
         close("share", found.share, &expected["share"], TOLERANCE);

@@ -3,11 +3,12 @@
 use learn::metrics::Report as Metrics;
 use profile::drift::{Psi, Verdict};
 
-use super::{categories, plausible, ratio};
+use super::{categories, plausible};
 use crate::content::{
     Area, ColumnDrift, Content, Drift, Finding, ModelCard, Performance, Quality, Severity,
 };
 use crate::format::{count, metric, number, rows, share};
+use crate::judge::ratio;
 
 /// Features that a finding names; the others are counted.
 const NAMED: usize = 5;

@@ -7,10 +7,11 @@ use profile::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
 use profile::reference::CategoryProfile;
 
 use super::findings::some;
-use super::{Rules, ratio};
 use crate::content::{CategoryDrift, CategoryRows, Content, Segments};
 use crate::format::{metric, number, share};
-use crate::segments::{Dictionaries, Named, SegmentCounts, Segmentation};
+use crate::judge::performance::SegmentCounts;
+use crate::judge::{Rules, ratio};
+use crate::segments::{Dictionaries, Named, Segmentation};
 use crate::subject::Subject;
 
 /// Share of the rows by which nulls have to change to be told.

@@ -1,0 +1,175 @@
+//! From counts to what a report says: comparisons, verdicts and findings. Pure.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use profile::days::{self, DayNumber};
+use profile::drift::Verdict;
+use profile::reference::FeatureProfile;
+
+use super::{categories, drift, findings, performance};
+use crate::content::{
+    Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION,
+};
+use crate::join::Joined;
+use crate::judge::window::Window;
+use crate::judge::{self, Rules};
+use crate::scan::{Divisions, FeatureScan, Scan};
+use crate::subject::Subject;
+
+/// Everything that a report says.
+pub(super) fn content(
+    subject: &Subject,
+    scan: &Scan,
+    joined: &Joined,
+    divisions: &Divisions,
+    rules: &Rules,
+    timezone: Tz,
+) -> Result<Content> {
+    let scored = subject.results.header.created_at.with_timezone(&timezone);
+    let window = Window::new(&joined.rows_by_day(), scored.date_naive());
+    let carried = categories::Carried {
+        subject,
+        segmentation: &joined.segmentation,
+        dictionaries: &divisions.dictionaries,
+    };
+    let drift = drift::drift(subject, scan, &divisions.columns, &carried, &window, rules)?;
+    let trained = subject
+        .reference_score()?
+        .counts(joined.segmentation.cuts());
+    let verdict = judge::drift::verdict(&drift);
+    let mut content = Content {
+        report_version: REPORT_VERSION,
+        verdict,
+        findings: Vec::new(),
+        model_name: subject.results.model_name.clone(),
+        model_version: subject.results.model_version,
+        data_version: subject.results.data_version.clone(),
+        timezone: timezone.name().to_owned(),
+        thresholds: rules.thresholds,
+        quality: quality(subject, scan, joined, &window, scored.date_naive()),
+        performance: performance::performance(subject, joined, &window, scan.score.max()),
+        drift,
+        segments: performance::segments(&joined.segmentation, &divisions.dictionaries, &trained),
+        model: model(subject),
+        provenance: provenance(subject),
+    };
+    categories::beside_training(&mut content.segments, &content.drift.categories);
+    if content.quality.rows == 0 {
+        content.verdict = content.verdict.max(Verdict::InsufficientData);
+    }
+    content.findings = findings::findings(&content);
+    Ok(content)
+}
+
+fn quality(
+    subject: &Subject,
+    scan: &Scan,
+    joined: &Joined,
+    window: &Window,
+    scored: NaiveDate,
+) -> Quality {
+    let freshness = freshness(joined, window, scored);
+    let feature = |(scan, reference): (&FeatureScan, &FeatureProfile)| FeatureQuality {
+        name: reference.name.clone(),
+        nulls: scan.profile.nulls(),
+        nans: scan.profile.nans(),
+        infinities: scan.profile.infinities(),
+        below: scan.below,
+        above: scan.above,
+        min: scan.profile.min(),
+        max: scan.profile.max(),
+        reference_min: reference.profile.min(),
+        reference_max: reference.profile.max(),
+    };
+    Quality {
+        rows: scan.rows,
+        unscored_rows: scan.unscored_rows,
+        shards: subject.results.shards.len() as u64,
+        quarantined: subject.results.quarantined.clone(),
+        left_out: subject.results.left_out,
+        key: subject.keys(),
+        duplicate_keys: joined.duplicate_keys,
+        duplicate_rows: joined.duplicate_rows,
+        outside: window.outside.clone(),
+        undated_rows: subject.time().map(|_| scan.undated_rows),
+        features: scan
+            .features
+            .iter()
+            .zip(&subject.reference.features)
+            .map(feature)
+            .collect(),
+        late_labels: late_labels(subject, joined, freshness.as_ref()),
+        freshness,
+    }
+}
+
+/// Labels without a row are told apart by their dates: each run reads all label files, most of
+/// which are of rows that other runs scored.
+fn late_labels(subject: &Subject, joined: &Joined, dates: Option<&Freshness>) -> LateLabels {
+    let here = |day: Option<DayNumber>| match (day.and_then(days::date), dates) {
+        (Some(date), Some(dates)) => (dates.first..=dates.last).contains(&date),
+        _ => true,
+    };
+    let (mut unmatched_keys, mut other_days) = (0, 0);
+    for (day, keys) in &joined.unmatched {
+        match here(*day) {
+            true => unmatched_keys += keys,
+            false => other_days += keys,
+        }
+    }
+    let files = subject.label_files.iter();
+    LateLabels {
+        files: files.map(|file| file.key.clone()).collect(),
+        unmatched_keys,
+        other_days,
+        ..joined.late.clone()
+    }
+}
+
+/// How fresh the rows were on the date of scoring.
+fn freshness(joined: &Joined, window: &Window, scored: NaiveDate) -> Option<Freshness> {
+    let days = || joined.days.keys().filter_map(|day| days::date((*day)?));
+    let dates = || days().filter(|date| window.holds(*date));
+    let (first, last) = (dates().next()?, dates().next_back()?);
+    Some(Freshness {
+        first,
+        last,
+        age_days: (scored - last).num_days(),
+        missing_days: ((last - first).num_days() + 1).unsigned_abs() - dates().count() as u64,
+    })
+}
+
+fn model(subject: &Subject) -> ModelCard {
+    let (model, metrics) = (&subject.model, &subject.metrics);
+    ModelCard {
+        family: model.family.clone(),
+        target: model.target.clone(),
+        threshold: model.threshold,
+        intercept: model.intercept,
+        training: model.training.clone(),
+        positives: metrics.fit.positives,
+        warnings: subject.manifest.warnings.clone(),
+        gates: subject.gates.clone(),
+        importance: metrics.importance.clone(),
+    }
+}
+
+fn provenance(subject: &Subject) -> Provenance {
+    let (results, model) = (&subject.results, &subject.manifest);
+    Provenance {
+        results_manifest: subject.results_key.clone(),
+        results_fingerprint: results.header.fingerprint.clone(),
+        scored_at: results.header.created_at,
+        scored_by: results.header.workflow.clone(),
+        model_manifest: results.model.clone(),
+        model_fingerprint: model.header.fingerprint.clone(),
+        trained_on: model.data_version.clone(),
+        trained_at: model.header.created_at,
+        trained_by: model.header.workflow.clone(),
+        config: model.config.clone(),
+        predict: subject.predict.clone(),
+        train: subject.train.clone(),
+        holdout: subject.holdout.clone(),
+    }
+}
