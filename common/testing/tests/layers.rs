@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 8] = [
     &["catalog", "testing"],
     &["table"],
     &["settings"],
-    &["database", "sql", "tracking"],
+    &["database", "pages", "sql", "tracking"],
     &[
         "batch-inference",
         "data-prep",

@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
+use pages::content::Period;
 use profile::days::{self, DayNumber};
 use profile::drift::{Cells, Profile};
-
-use crate::content::Period;
 
 /// Counters of all periods together, at most about so many.
 const COUNTERS: usize = 3 << 20;

@@ -6,7 +6,8 @@ pub(crate) mod choice;
 mod gauges;
 mod listener;
 mod live;
-mod pages;
+mod models;
+mod page;
 mod records;
 pub(crate) mod server;
 pub(crate) mod source;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use database::{Reader, Settings, Table};
+use pages::judge::Rules;
 use runtime::failure::Failure;
 use runtime::retry::Budget;
 use runtime::step::{Outputs, Step};
@@ -25,7 +27,6 @@ use store::Store;
 use tokio::net::TcpListener;
 use tracking::{Tracking, TrackingArgs};
 
-use crate::judge::Rules;
 use access::Access;
 use listener::Patient;
 use server::State;
@@ -33,7 +34,7 @@ use source::Source;
 
 pub(crate) use choice::{Choice, Wanted};
 pub(crate) use live::Live;
-pub(crate) use pages::{Asides, Model, SCORE, Side};
+pub(crate) use models::{Asides, Model, SCORE, Side};
 pub(crate) use records::{Attempted, DataSet, DataSets, Reported, Reports};
 pub(crate) use source::{AllScored, Scored};
 

@@ -8,12 +8,12 @@ use learn::metrics::{
     Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking, from_ordered_bits,
     ordered_bits,
 };
+use pages::content::LateLabels;
 use profile::days::DayNumber;
 use runtime::step::Step;
 use runtime::work::Work;
 use store::spill::{Sorted, Sorter};
 
-use crate::content::LateLabels;
 use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};
 use crate::segments::Segmentation;
 

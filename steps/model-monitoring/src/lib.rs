@@ -1,15 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod by_period;
-pub mod chart;
-pub mod content;
 mod dashboard;
-pub mod format;
-pub mod html;
 mod join;
-mod judge;
 mod notify;
-pub mod page;
 mod record;
 mod renew;
 mod report;
@@ -28,6 +22,7 @@ use anyhow::Result;
 use catalog::layout::ModelName;
 use catalog::manifest::{self, ResultsManifest};
 use clap::Subcommand;
+use pages::judge::Rules;
 use runtime::step::{self, Exceptions, Outputs, Step, Verbatim};
 use settings::{
     self, DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, RenewArgs, ReportArgs, TableArgs,
@@ -35,7 +30,6 @@ use settings::{
 use store::{RawArgs, Store};
 use tracking::{Tracking, TrackingArgs};
 
-use judge::Rules;
 use notify::Channel;
 
 /// The verbs of this step.
@@ -161,7 +155,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         Verb::Report(flags) => {
             let request = report::Request {
                 fail_on: flags.outcome.fail_on,
-                rules: rules(flags.judge)?,
+                rules: Rules::of(flags.judge)?,
                 results_manifest: flags.results_manifest,
                 labels_glob: flags.labels.labels_glob,
             };
@@ -182,7 +176,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 model_name: flags.model_name,
                 newest: flags.renew.renew_reports as usize,
                 labels_glob: flags.labels.labels_glob,
-                rules: rules(flags.judge)?,
+                rules: Rules::of(flags.judge)?,
             };
             let store = Store::of(step)?;
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
@@ -192,7 +186,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             let request = dashboard::Request {
                 bind: flags.dashboard.bind,
                 connections: flags.dashboard.connections,
-                rules: rules(flags.judge)?,
+                rules: Rules::of(flags.judge)?,
                 tables: flags.dashboard.predictions_tables,
                 table: flags.table,
                 tracking: flags.tracking,
@@ -219,12 +213,4 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             notify::notify(Store::of(step), &ended, step.timezone(), channel).await
         }
     }
-}
-
-/// What a verdict goes by.
-fn rules(judge: JudgeArgs) -> Result<Rules> {
-    Ok(Rules {
-        thresholds: judge.thresholds()?,
-        columns: judge.monitor_columns,
-    })
 }

@@ -14,14 +14,13 @@ use catalog::attempt::{self, Attempt, NodeFailure};
 use catalog::layout::{self, DataVersion};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use pages::format::duration;
 use runtime::failure;
 use runtime::step::Outputs;
 use serde_json::Value;
 use settings::{NotifyFormat, NotifyOn};
 use store::Store;
 use store::digest;
-
-use crate::format::duration;
 
 /// Failures that the log and a message name; the record holds all.
 const NAMED: usize = 20;

@@ -6,11 +6,11 @@ use anyhow::Result;
 use catalog::layout;
 use catalog::manifest::Inputs;
 use chrono::NaiveTime;
+use pages::content::{Committed, Content};
 use runtime::step::Step;
 use store::Store;
 use tracking::{Dataset, Point, Run, RunSpec, Status, Table, Tracking};
 
-use crate::content::{Committed, Content};
 use crate::subject::Subject;
 
 /// Findings that the description shows.
@@ -141,7 +141,7 @@ fn numbers(content: &Content) -> Vec<(String, f64)> {
 /// The score, then every feature.
 fn columns(
     content: &Content,
-) -> impl Iterator<Item = (&'static str, &crate::content::ColumnDrift)> {
+) -> impl Iterator<Item = (&'static str, &pages::content::ColumnDrift)> {
     let features = content
         .drift
         .features

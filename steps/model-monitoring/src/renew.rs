@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use catalog::layout::{self, ModelName};
 use catalog::manifest::{Inputs, Manifest, ResultsManifest};
 use catalog::results::newest;
+use pages::content::Committed;
+use pages::judge::Rules;
 use profile::days::{self, DayNumber};
 use runtime::step::{Outputs, Step};
 use runtime::threads::blocking;
@@ -15,8 +17,6 @@ use table::dates;
 use table::labels::{self, LabelReader};
 use tracking::{Status, Tracking};
 
-use crate::content::Committed;
-use crate::judge::Rules;
 use crate::report;
 use crate::subject::Subject;
 

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef};
+use pages::judge::performance::SegmentCounts;
 use table::categories::{self, MOST_VALUES};
-
-use crate::judge::performance::SegmentCounts;
 
 /// Bits of a value's code: those of all columns fit the place that a row has for them.
 const BITS: u32 = 6;

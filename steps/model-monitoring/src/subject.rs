@@ -7,6 +7,8 @@ use catalog::manifest::Role;
 use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
 use catalog::model_files::ModelMetrics;
 use learn::model::Model;
+use pages::content::{GateVerdict, Lineage};
+use pages::judge::Rules;
 use profile::drift::Profile;
 use profile::reference::CategoryProfile;
 use profile::reference::Reference;
@@ -18,8 +20,6 @@ use table::categories;
 use table::config::Config;
 use table::labels;
 
-use crate::content::{GateVerdict, Lineage};
-use crate::judge::Rules;
 use settings::monitored::SCORE;
 
 /// Raised whenever the same inputs would give another report.

@@ -1,9 +1,8 @@
 //! What a person chose to see, as it stands in the address of a page. Pure.
 
 use chrono::NaiveDate;
+use pages::content::Period;
 use url::form_urlencoded;
-
-use crate::content::Period;
 
 /// What is shown: of which model version, days and data version, and how it is put together.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,6 +5,14 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use database::CountedDays;
 use learn::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
+use pages::content::{
+    Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Outside, Performance, Period,
+    Segment, Summary,
+};
+use pages::judge::drift::{BINS, Compared as Column, judged, judged_of, over, together, verdict};
+use pages::judge::performance::{SegmentCounts, at_threshold, segment};
+use pages::judge::window::Window;
+use pages::judge::{Rules, ratio};
 use profile::days;
 use profile::drift::{NoiseFloor, Verdict};
 use profile::profiles::{
@@ -12,14 +20,6 @@ use profile::profiles::{
 };
 
 use super::Choice;
-use crate::content::{
-    Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Outside, Performance, Period,
-    Segment, Summary,
-};
-use crate::judge::drift::{BINS, Compared as Column, judged, judged_of, over, together, verdict};
-use crate::judge::performance::{SegmentCounts, at_threshold, segment};
-use crate::judge::window::Window;
-use crate::judge::{Rules, ratio};
 use settings::monitored::SCORE;
 
 /// Up to so many periods stand in the chart of drift over time.

@@ -10,12 +10,12 @@ use catalog::manifest::{self, DatasetManifest, ModelManifest, ResultsManifest};
 use chrono_tz::Tz;
 use futures::{StreamExt, TryStreamExt};
 use learn::metrics::Report as Metrics;
+use pages::content::Segments;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use store::{Object, Store};
 
 use super::Scored;
-use crate::content::Segments;
 
 /// Objects that are asked for at the same time.
 const AT_ONCE: usize = 16;

@@ -11,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use pages::judge::Rules;
 use store::Store;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -18,10 +19,9 @@ use tracking::Tracking;
 
 use super::access::{Access, Entry};
 use super::choice::{Wanted, parameter};
+use super::page;
 use super::source::Source;
 use super::{Asides, Choice, DataSet, Model, Reports, gauges, records, tables};
-use crate::judge::Rules;
-use crate::page::dashboard as page;
 
 /// Pages that are made at the same time; others wait.
 const AT_ONCE: usize = 16;

@@ -8,11 +8,11 @@ use catalog::manifest::{DatasetManifest, Quarantined, RawShard};
 use chrono::{DateTime, NaiveDate, Utc};
 use database::Predicted;
 use learn::metrics::{CalibrationBin, Report as Metrics};
+use pages::content::{AtThreshold, ColumnDrift, Day, FeatureQuality, Segment, Segments};
 use serde_json::{Map, Value, json};
 use tracking::RunView;
 
 use super::{AllScored, DataSet, Live, Model, Scored};
-use crate::content::{AtThreshold, ColumnDrift, Day, FeatureQuality, Segment, Segments};
 
 /// Numbers and texts in rows.
 #[derive(Clone, Debug, PartialEq)]

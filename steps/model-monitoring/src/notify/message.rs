@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use catalog::attempt::{Attempt, NodeFailure};
 use catalog::layout::{self, DataVersion, ModelName};
+use pages::format::duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::NotifyFormat;
 use store::Store;
 
 use super::{Ended, NAMED, OWN_LEAF, name, why};
-use crate::format::duration;
 
 /// As much of a failure's text as a message holds.
 const MESSAGE_CHARACTERS: usize = 400;

@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use pages::content::{CategoryDrift, CategoryRows, Content, Segments};
+use pages::format::{metric, number, share};
+use pages::judge::performance::SegmentCounts;
+use pages::judge::{Rules, ratio};
 use profile::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
 use profile::reference::CategoryProfile;
 
 use super::findings::some;
-use crate::content::{CategoryDrift, CategoryRows, Content, Segments};
-use crate::format::{metric, number, share};
-use crate::judge::performance::SegmentCounts;
-use crate::judge::{Rules, ratio};
 use crate::segments::{Dictionaries, Named, Segmentation};
 use crate::subject::Subject;
 

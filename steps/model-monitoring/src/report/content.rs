@@ -3,17 +3,17 @@
 use anyhow::Result;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+use pages::content::{
+    Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION,
+};
+use pages::judge::window::Window;
+use pages::judge::{self, Rules};
 use profile::days::{self, DayNumber};
 use profile::drift::Verdict;
 use profile::reference::FeatureProfile;
 
 use super::{categories, drift, findings, performance};
-use crate::content::{
-    Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION,
-};
 use crate::join::Joined;
-use crate::judge::window::Window;
-use crate::judge::{self, Rules};
 use crate::scan::{Divisions, FeatureScan, Scan};
 use crate::subject::Subject;
 

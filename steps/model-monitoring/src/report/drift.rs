@@ -2,15 +2,15 @@
 
 use anyhow::Result;
 use chrono::{Days, Months, NaiveDate};
+use pages::content::{Bin, ColumnDrift, Drift, Period, Summary, Values};
+use pages::judge::Rules;
+use pages::judge::drift::{BINS, Compared, judged, judged_of, over, together};
+use pages::judge::window::Window;
 use profile::drift::{self, Hidden, NoiseFloor, Profile};
 use settings::monitored::SCORE;
 
 use super::categories::Carried;
 use crate::by_period::{Columns, SortedPeriod};
-use crate::content::{Bin, ColumnDrift, Drift, Period, Summary, Values};
-use crate::judge::Rules;
-use crate::judge::drift::{BINS, Compared, judged, judged_of, over, together};
-use crate::judge::window::Window;
 use crate::scan::Scan;
 use crate::subject::Subject;
 

@@ -1,14 +1,14 @@
 //! What a person should know first.
 
 use learn::metrics::Report as Metrics;
+use pages::content::{
+    Area, ColumnDrift, Content, Drift, Finding, ModelCard, Performance, Quality, Severity,
+};
+use pages::format::{count, metric, number, rows, share};
+use pages::judge::ratio;
 use profile::drift::{Psi, Verdict};
 
 use super::{categories, plausible};
-use crate::content::{
-    Area, ColumnDrift, Content, Drift, Finding, ModelCard, Performance, Quality, Severity,
-};
-use crate::format::{count, metric, number, rows, share};
-use crate::judge::ratio;
 
 /// Features that a finding names; the others are counted.
 const NAMED: usize = 5;

@@ -1,13 +1,13 @@
 //! Performance: overall, by day, by threshold and by parts of the rows.
 
 use learn::metrics::CurvePoint;
+use pages::content::{ClassNames, Day, Performance, Segment, SegmentedColumn, Segments};
+use pages::judge::performance::{at_threshold, segment};
+use pages::judge::ratio;
+use pages::judge::window::Window;
 use profile::days;
 
-use crate::content::{ClassNames, Day, Performance, Segment, SegmentedColumn, Segments};
 use crate::join::{DayCounts, Joined};
-use crate::judge::performance::{at_threshold, segment};
-use crate::judge::ratio;
-use crate::judge::window::Window;
 use crate::segments::{Dictionaries, Segmentation};
 use crate::subject::Subject;
 

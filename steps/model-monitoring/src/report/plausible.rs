@@ -2,10 +2,9 @@
 
 use learn::metrics::{Interval, wilson};
 use learn::model::ClassWeight;
-
-use crate::content::{Content, Performance, Severity};
-use crate::format::{count, number, rows, share};
-use crate::judge::ratio;
+use pages::content::{Content, Performance, Severity};
+use pages::format::{count, number, rows, share};
+use pages::judge::ratio;
 
 /// A mean score that is so many times the base rate, or that small a part of it, is no probability.
 const APART: f64 = 2.0;

@@ -16,6 +16,9 @@ use catalog::layout;
 use catalog::manifest::{self, File, ModelManifest, ResultsManifest};
 use database::{CountedDays, Database, Publication, Reader, RowSorter, Settings, Table};
 use learn::metrics::{Classification, Report as Metrics};
+use pages::content::{SegmentedColumn, Segments};
+use pages::judge::Rules;
+use pages::judge::performance::{SegmentCounts, segment};
 use profile::drift::Thresholds;
 use profile::profiles::Baseline;
 use serde_json::Value;
@@ -27,13 +30,10 @@ use testing::{Postgres, PostgresOptions};
 use tracking::Tracking;
 
 use super::home::{Home, Names, Rows, name, version};
-use crate::content::{SegmentedColumn, Segments};
 use crate::dashboard::access::Access;
 use crate::dashboard::server::{Busy, State, router};
 use crate::dashboard::source::Source;
 use crate::dashboard::{Choice, Live};
-use crate::judge::Rules;
-use crate::judge::performance::{SegmentCounts, segment};
 use settings::monitored::MonitorColumns;
 
 /// A name that a page must show and never run.

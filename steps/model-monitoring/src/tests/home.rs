@@ -18,6 +18,8 @@ use learn::metrics::Classification;
 use learn::model::{
     ClassValue, ClassWeight, Classes, Importance, LOGISTIC_REGRESSION, Model, Training,
 };
+use pages::content::Committed;
+use pages::judge::Rules;
 use parquet::arrow::ArrowWriter;
 use profile::drift::{Grid, Profile, Thresholds};
 use profile::reference::CategoryProfile;
@@ -31,11 +33,9 @@ use table::config::Config;
 use table::parts::PartWriter;
 use tracking::Tracking;
 
-use crate::content::Committed;
 use settings::FailOn;
 use settings::monitored::MonitorColumns;
 
-use crate::judge::Rules;
 use crate::report::{Request, report};
 
 /// Values of columns, one per row; the names of the columns stand in [`Names`].

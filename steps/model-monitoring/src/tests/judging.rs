@@ -1,11 +1,11 @@
 //! What a verdict and the findings say of what once passed in silence.
 
+use pages::content::{Area, Content, Severity};
 use profile::drift::Verdict;
 use profile::reference::CategoryProfile;
 use runtime::failure::exit_code;
 
 use super::home::{Home, Names, Rows};
-use crate::content::{Area, Content, Severity};
 use settings::monitored::MonitorColumns;
 
 const DAY: i64 = 86_400_000_000;

@@ -1,10 +1,10 @@
 //! Numbers against scikit-learn's and scipy's, which stand in tests/fixtures/report.json.
 
 use learn::metrics::Intervals;
+use pages::content::{ColumnDrift, Committed};
 use serde_json::Value;
 
 use super::home::{Home, Names, Rows};
-use crate::content::{ColumnDrift, Committed};
 use crate::report::performance;
 use crate::segments::{Dictionaries, Segmentation};
 

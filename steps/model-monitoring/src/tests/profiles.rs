@@ -1,9 +1,9 @@
 //! Numbers that are spread so unevenly that buckets of one width say too little of them.
 
+use pages::content::{ColumnDrift, Content};
 use profile::drift::Verdict;
 
 use super::home::{Home, Names, Rows};
-use crate::content::{ColumnDrift, Content};
 
 const TRAINED: usize = 4_000;
 const SCORED: usize = 2_000;

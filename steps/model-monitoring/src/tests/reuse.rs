@@ -1,10 +1,10 @@
 //! Running twice, and what is reported when little is known.
 
 use catalog::manifest::{self, Quarantined, ResultsManifest};
+use pages::content::{Finding, Severity};
 use profile::drift::Verdict;
 
 use super::home::{Home, Names, Rows};
-use crate::content::{Finding, Severity};
 
 async fn simple() -> (Home, String) {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;

@@ -1,11 +1,11 @@
 //! Parts of the rows, dates, gates, and what makes the step fail.
 
 use catalog::layout;
+use pages::content::Period;
 use profile::drift::Verdict;
 use serde_json::json;
 
 use super::home::{Home, Names, Rows};
-use crate::content::Period;
 use settings::FailOn;
 
 async fn drifted() -> (Home, String) {

@@ -23,7 +23,7 @@ pub(super) fn section(content: &Content) -> Markup {
 }
 
 /// The section on how far the rows lie from those of training.
-pub(super) fn of(drift: &Drift, thresholds: &Thresholds) -> Markup {
+pub fn of(drift: &Drift, thresholds: &Thresholds) -> Markup {
     let lead = text(format!(
         "The verdict is on PSI: from {} on it warns, from {} on it alerts, and only where it also exceeds what chance explains \
          among {} columns.",

@@ -8,16 +8,16 @@ use super::Rules;
 use crate::content::{ColumnDrift, Drift, Period, Periods, Summary};
 
 /// Bars of a histogram.
-pub(crate) const BINS: usize = 32;
+pub const BINS: usize = 32;
 
 /// Columns that the verdict is on, the score among them.
-pub(crate) fn judged_of(features: &[String], rules: &Rules) -> usize {
+pub fn judged_of(features: &[String], rules: &Rules) -> usize {
     let columns = features.iter().map(String::as_str).chain([SCORE]);
     columns.filter(|name| rules.columns.judges(name)).count()
 }
 
 /// All columns, the features in the order of how bad they are.
-pub(crate) fn together(
+pub fn together(
     score: ColumnDrift,
     mut features: Vec<ColumnDrift>,
     periods: Option<Periods>,
@@ -47,7 +47,7 @@ pub(crate) fn together(
 }
 
 /// The worst of all columns that are judged; insufficient data where none is.
-pub(crate) fn verdict(drift: &Drift) -> Verdict {
+pub fn verdict(drift: &Drift) -> Verdict {
     let columns = std::iter::once(&drift.score).chain(&drift.features);
     let columns = columns.filter(|column| column.judged);
     let categories = drift.categories.iter().filter(|column| column.judged);
@@ -59,7 +59,7 @@ pub(crate) fn verdict(drift: &Drift) -> Verdict {
 }
 
 /// Stretches of time with their rows, and what chance explains in each; `None` without any.
-pub(crate) fn over(
+pub fn over(
     unit: Period,
     dated: &[(NaiveDate, u64)],
     floor: &NoiseFloor,
@@ -78,18 +78,23 @@ pub(crate) fn over(
 }
 
 /// A column beside training.
-pub(crate) struct Compared<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) psi: Option<Psi>,
-    pub(crate) ks: Option<Ks>,
-    pub(crate) then: Summary,
-    pub(crate) now: Summary,
+pub struct Compared<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its population stability index; `None` when a side has no rows.
+    pub psi: Option<Psi>,
+    /// Kolmogorov and Smirnov's distance; `None` when a side has no finite values.
+    pub ks: Option<Ks>,
+    /// The column in training.
+    pub then: Summary,
+    /// The column now.
+    pub now: Summary,
     /// Share of training within which rows may have moved unseen.
-    pub(crate) hidden: f64,
+    pub hidden: f64,
 }
 
 /// What a column comes to; what is shown beside it is left out.
-pub(crate) fn judged(compared: Compared<'_>, rules: &Rules) -> ColumnDrift {
+pub fn judged(compared: Compared<'_>, rules: &Rules) -> ColumnDrift {
     let Compared {
         name,
         psi,

@@ -175,7 +175,7 @@ fn features(quality: &Quality) -> Markup {
 }
 
 /// What is wrong with the values of each feature, among so many rows.
-pub(super) fn values(features: &[FeatureQuality], rows: u64) -> Markup {
+pub fn values(features: &[FeatureQuality], rows: u64) -> Markup {
     let cell = |value: u64| match value {
         0 => tagged("span class=\"muted\"", "0"),
         _ => {

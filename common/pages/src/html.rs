@@ -80,7 +80,7 @@ pub(crate) fn style(css: &'static str) -> Markup {
 }
 
 /// The sign of this project.
-pub(crate) fn icon() -> Markup {
+pub fn icon() -> Markup {
     let strokes = [
         leaf("path d=\"M3 17l5-6 4 3 8-10\""),
         leaf("path d=\"M3 21h18\""),
@@ -92,7 +92,7 @@ pub(crate) fn icon() -> Markup {
 }
 
 /// The whole document.
-pub(crate) fn document(head: Markup, body: Markup) -> String {
+pub fn document(head: Markup, body: Markup) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n"
     )

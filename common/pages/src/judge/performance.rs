@@ -7,16 +7,20 @@ use crate::content::{AtThreshold, Segment};
 
 /// What is counted of some of the rows.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SegmentCounts {
-    pub(crate) rows: u64,
-    pub(crate) scored_rows: u64,
-    pub(crate) score_sum: f64,
+pub struct SegmentCounts {
+    /// Rows.
+    pub rows: u64,
+    /// Rows with a prediction.
+    pub scored_rows: u64,
+    /// Sum of the probabilities of the positive class.
+    pub score_sum: f64,
     /// Of the rows with label and prediction.
-    pub(crate) confusion: Confusion,
+    pub confusion: Confusion,
 }
 
 impl SegmentCounts {
-    pub(crate) fn add(&mut self, score: Option<f64>, label: Option<u8>, threshold: f64) {
+    /// Counts a row; at `threshold` and above it is predicted positive.
+    pub fn add(&mut self, score: Option<f64>, label: Option<u8>, threshold: f64) {
         self.rows += 1;
         let Some(score) = score else { return };
         self.scored_rows += 1;
@@ -33,7 +37,7 @@ impl SegmentCounts {
 }
 
 /// What would be predicted from a threshold on, where rows come to `confusion`.
-pub(crate) fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold {
+pub fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold {
     let predicted = confusion.true_positives + confusion.false_positives;
     AtThreshold {
         threshold,
@@ -47,7 +51,7 @@ pub(crate) fn at_threshold(threshold: f64, confusion: Confusion) -> AtThreshold 
 }
 
 /// What some of the rows come to.
-pub(crate) fn segment(name: Option<String>, counts: &SegmentCounts, of: u64) -> Segment {
+pub fn segment(name: Option<String>, counts: &SegmentCounts, of: u64) -> Segment {
     let confusion = counts.confusion;
     Segment {
         name,

@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::Result;
 use chrono::{Days, NaiveDate, Utc};
 use futures::{StreamExt, TryStreamExt};
+use pages::content::Segments;
 use profile::drift::Verdict;
 use tracking::CHAMPION;
 
 use super::server::State;
 use super::{Choice, Live, Reported, Scored, records};
-use crate::content::Segments;
 
 /// Days that the overview looks back from the last one with rows, itself included.
 const LOOKED_BACK: u64 = 28;

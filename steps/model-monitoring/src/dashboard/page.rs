@@ -8,8 +8,7 @@ mod records;
 use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
-
-use crate::html::{self, Markup, escaped, leaf, nothing, tag, tagged, text};
+use pages::html::{self, Markup, escaped, leaf, nothing, tag, tagged, text};
 
 pub(crate) use compare::compare;
 pub(crate) use model::model;
@@ -21,7 +20,7 @@ pub(crate) const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox
      stroke-width=\"2.4\" stroke-linecap=\"round\" stroke-linejoin=\"round\"><path d=\"M3 17l5-6 4 3 8-10\"/><path d=\"M3 21h18\"/></svg>";
 
 /// What makes the pages quicker.
-pub(crate) const SCRIPT: &str = include_str!("dashboard/app.js");
+pub(crate) const SCRIPT: &str = include_str!("page/app.js");
 
 /// Places that every page leads to.
 const PLACES: [(&str, &str); 4] = [
@@ -33,11 +32,7 @@ const PLACES: [(&str, &str); 4] = [
 
 /// The style of the pages: the report's, and a little more.
 pub(crate) fn style() -> String {
-    format!(
-        "{}\n{}",
-        include_str!("style.css"),
-        include_str!("dashboard/style.css")
-    )
+    format!("{}\n{}", pages::page::STYLE, include_str!("page/style.css"))
 }
 
 /// A whole page; `here` is the place that it belongs to.
@@ -72,7 +67,7 @@ fn document(title: &str, here: &str, main: impl IntoIterator<Item = Markup>) -> 
     html::document(
         head,
         [
-            super::patterns(),
+            pages::page::patterns(),
             tag("header class=\"top\"", [places]),
             tag("main", main),
         ]

@@ -2,16 +2,16 @@
 
 use std::cmp::Ordering;
 
+use pages::chart::sparkline;
+use pages::content::ColumnDrift;
+use pages::format::{NONE, count, metric, rows, share};
+use pages::html::{Markup, tag, tagged, text};
+use pages::page::summary::chip;
+use pages::page::{note, table};
 use profile::drift::Thresholds;
 
 use super::{document, empty, failed, files, heading, link, moment, troubled};
-use crate::chart::sparkline;
-use crate::content::ColumnDrift;
 use crate::dashboard::Model;
-use crate::format::{NONE, count, metric, rows, share};
-use crate::html::{Markup, tag, tagged, text};
-use crate::page::summary::chip;
-use crate::page::{note, table};
 
 /// The page of all models.
 pub(crate) fn overview(

@@ -2,18 +2,20 @@
 //! says. Pure.
 
 mod curves;
-pub(crate) mod dashboard;
-mod days;
-mod drift;
+pub mod days;
+pub mod drift;
 mod model;
-mod performance;
-mod periods;
-mod quality;
-mod segments;
-mod summary;
+pub mod performance;
+pub mod periods;
+pub mod quality;
+pub mod segments;
+pub mod summary;
 
 use crate::content::Content;
 use crate::html::{self, Markup, escaped, leaf, tag, tagged, text};
+
+/// The style sheet of a report's page.
+pub const STYLE: &str = include_str!("page/style.css");
 
 /// The document. `fingerprint` is the report's own.
 pub fn render(content: &Content, fingerprint: &str) -> String {
@@ -26,7 +28,7 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
         leaf("meta name=\"viewport\" content=\"width=device-width, initial-scale=1\""),
         leaf("meta name=\"color-scheme\" content=\"light dark\""),
         tagged("title", title),
-        html::style(include_str!("page/style.css")),
+        html::style(STYLE),
     ]
     .into_iter()
     .collect();
@@ -50,7 +52,7 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
 }
 
 /// Patterns that charts fill areas with.
-fn patterns() -> Markup {
+pub fn patterns() -> Markup {
     let stripe = leaf("path class=\"stripe\" d=\"M0 6L6 0\"");
     let pattern = tag(
         "pattern id=\"stripes\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\"",
@@ -63,7 +65,7 @@ fn patterns() -> Markup {
 }
 
 /// A part of the page with a heading.
-fn section(
+pub fn section(
     id: &str,
     heading: &str,
     lead: Markup,
@@ -77,7 +79,7 @@ fn section(
 }
 
 /// A table with a caption for screen readers; the first column of each row names it.
-fn table(
+pub fn table(
     class: &str,
     caption: &str,
     columns: &[&str],
@@ -107,7 +109,7 @@ fn table(
 }
 
 /// The first rows of a table, and the others folded.
-fn folded(
+pub fn folded(
     class: &str,
     caption: &str,
     columns: &[&str],
@@ -126,12 +128,12 @@ fn folded(
 }
 
 /// A small text below or beside something.
-fn note(value: impl std::fmt::Display) -> Markup {
+pub fn note(value: impl std::fmt::Display) -> Markup {
     tag("p class=\"note\"", [text(value)])
 }
 
 /// Something wide, which scrolls sideways on a narrow screen, by the keyboard too.
-fn scroll(name: &str, inner: Markup) -> Markup {
+pub fn scroll(name: &str, inner: Markup) -> Markup {
     tag(
         &format!(
             "div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"{}\"",
@@ -142,6 +144,6 @@ fn scroll(name: &str, inner: Markup) -> Markup {
 }
 
 /// Something that is shown when asked for.
-fn details(summary: &str, inner: Markup) -> Markup {
+pub fn details(summary: &str, inner: Markup) -> Markup {
     tag("details", [tagged("summary", summary), inner])
 }

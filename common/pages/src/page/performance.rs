@@ -12,7 +12,7 @@ pub(super) fn section(content: &Content) -> Markup {
 }
 
 /// The section on how right the predictions were; `days` is how that changed over time.
-pub(super) fn of(performance: &Performance, days: Markup) -> Markup {
+pub fn of(performance: &Performance, days: Markup) -> Markup {
     let lead = match &performance.overall {
         None => text(
             "There are no labels yet, so nothing can be said of how right the predictions are. When labels come, under labels/ \

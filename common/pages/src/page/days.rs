@@ -30,7 +30,7 @@ pub(super) fn days(content: &Content) -> Markup {
 }
 
 /// Lines by date, put together by `unit`, else as it fits.
-pub(super) fn over_time(performance: &Performance, timezone: &str, unit: Option<Period>) -> Markup {
+pub fn over_time(performance: &Performance, timezone: &str, unit: Option<Period>) -> Markup {
     let drawn = periods(&performance.days, unit);
     let (by, days) = (name(drawn.period), &drawn.points);
     let mut charts = vec![tagged("h3 class=\"part\"", format!("By {by}"))];

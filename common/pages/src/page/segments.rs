@@ -9,7 +9,8 @@ use crate::html::{Markup, tag, tagged, text};
 /// Values that are shown before the others are folded.
 const SHOWN: usize = 12;
 
-pub(super) fn section(segments: &Segments) -> Markup {
+/// Parts of the rows, each with its share and performance.
+pub fn section(segments: &Segments) -> Markup {
     let mut parts = Vec::new();
     if !segments.score.is_empty() {
         parts.push(by_score(&segments.score));

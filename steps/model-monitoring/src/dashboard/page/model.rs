@@ -1,13 +1,13 @@
 //! One model over the days that were chosen.
 
+use pages::format::rows;
+use pages::html::{Markup, escaped, leaf, nothing, tag, tagged, text};
+use pages::page::{days, drift, note, performance, quality, section, segments, summary};
 use profile::drift::Thresholds;
 
 use super::{document, empty, files, heading, link, troubled};
 use crate::dashboard::choice::{self, PERIODS};
 use crate::dashboard::{Choice, Live, Model, SCORE, Side};
-use crate::format::rows;
-use crate::html::{Markup, escaped, leaf, nothing, tag, tagged, text};
-use crate::page::{days, drift, note, performance, quality, section, segments, summary};
 
 /// The kind of an input that takes a threshold.
 pub(super) const THRESHOLD: &str = "number\" min=\"0\" max=\"1\" step=\"any";

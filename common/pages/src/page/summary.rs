@@ -8,7 +8,7 @@ use crate::format::{count, difference, metric, rows, share};
 use crate::html::{Markup, leaf, nothing, tag, tagged, text};
 
 /// The word for a verdict, and the class that colours it.
-pub(super) fn word(verdict: Verdict) -> (&'static str, &'static str) {
+pub fn word(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
         Verdict::Ok => ("OK", "ok"),
         Verdict::InsufficientData => ("Insufficient data", "unknown"),
@@ -45,7 +45,7 @@ pub(super) fn icon(verdict: Verdict) -> Markup {
 }
 
 /// A verdict in one word with its shape.
-pub(super) fn chip(verdict: Verdict) -> Markup {
+pub fn chip(verdict: Verdict) -> Markup {
     let (word, class) = word(verdict);
     tag(
         &format!("span class=\"chip {class}\""),
@@ -155,7 +155,7 @@ fn listed(names: Vec<&str>) -> Option<String> {
 }
 
 /// Rows, labels, drift, and the metrics that everybody asks for.
-pub(super) fn cards(
+pub fn cards(
     all_rows: u64,
     unscored_rows: u64,
     performance: &Performance,

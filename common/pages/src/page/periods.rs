@@ -12,7 +12,7 @@ const BY_WEEK: usize = 750;
 const THIN: usize = 1500;
 
 /// The name of a period.
-pub(super) fn name(period: Period) -> &'static str {
+pub fn name(period: Period) -> &'static str {
     match period {
         Period::Day => "day",
         Period::Week => "week",
@@ -22,16 +22,17 @@ pub(super) fn name(period: Period) -> &'static str {
 }
 
 /// What is drawn of days.
-pub(super) struct Drawn {
-    pub(super) period: Period,
+pub struct Drawn {
+    /// What each point is of.
+    pub period: Period,
     /// One for each period, under its first date.
-    pub(super) points: Vec<Day>,
+    pub points: Vec<Day>,
     /// The days themselves, where periods are longer and the days not too many.
-    pub(super) days: Vec<Day>,
+    pub days: Vec<Day>,
 }
 
 /// A period that leaves few enough of so many days.
-pub(super) fn fitting(days: usize) -> Period {
+pub fn fitting(days: usize) -> Period {
     match days {
         few if few <= BY_DAY => Period::Day,
         some if some <= BY_WEEK => Period::Week,
@@ -41,7 +42,7 @@ pub(super) fn fitting(days: usize) -> Period {
 
 /// Puts days together by `unit`, else by one that leaves few enough. What is drawn is exact: rates
 /// are counted anew from all rows of a period.
-pub(super) fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
+pub fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
     let period = unit.unwrap_or_else(|| fitting(days.len()));
     let mut points: Vec<Day> = Vec::new();
     for day in days {

@@ -16,17 +16,17 @@ const SPANS: i64 = 5;
 
 /// The dates that are shown, both ends included.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Window {
+pub struct Window {
     first: i64,
     last: i64,
     /// What lies outside.
-    pub(crate) outside: Outside,
+    pub outside: Outside,
 }
 
 impl Window {
     /// For rows by day that were scored on a date: up to that date, and from where the rows begin.
     /// Where all are dated after it, they are shown all the same.
-    pub(crate) fn new(rows: &BTreeMap<DayNumber, u64>, scored: NaiveDate) -> Self {
+    pub fn new(rows: &BTreeMap<DayNumber, u64>, scored: NaiveDate) -> Self {
         let scored = i64::from(days::number(scored));
         let dated = || rows.iter().map(|(day, rows)| (i64::from(*day), *rows));
         let (mut within, later): (Vec<_>, Vec<_>) = dated().partition(|(day, _)| *day <= scored);
@@ -53,18 +53,18 @@ impl Window {
     }
 
     /// Whether a date is shown.
-    pub(crate) fn holds(&self, date: NaiveDate) -> bool {
+    pub fn holds(&self, date: NaiveDate) -> bool {
         self.holds_day(days::number(date))
     }
 
     /// Whether a day is shown.
-    pub(crate) fn holds_day(&self, day: DayNumber) -> bool {
+    pub fn holds_day(&self, day: DayNumber) -> bool {
         (self.first..=self.last).contains(&i64::from(day))
     }
 
     /// Whether any day of a longer period is shown, which begins with `first` and ends before
     /// `end`.
-    pub(crate) fn meets(&self, first: NaiveDate, end: NaiveDate) -> bool {
+    pub fn meets(&self, first: NaiveDate, end: NaiveDate) -> bool {
         let (first, end) = (days::number(first), days::number(end));
         i64::from(first) <= self.last && i64::from(end) > self.first
     }

@@ -4,6 +4,9 @@ use anyhow::Result;
 use catalog::attempt::{Attempt, NodeFailure};
 use catalog::manifest::RawShard;
 use database::{Predicted, Unusable};
+use pages::format::{NONE, bytes, count, duration, metric};
+use pages::html::{Markup, nothing, tag, tagged, text};
+use pages::page::{details, folded, note, section, table};
 use serde_json::Value;
 use tracking::{RunView, Status};
 
@@ -11,9 +14,6 @@ use super::model::{address, encoded, field, input, report_address, select};
 use super::{document, empty, failed, files, heading, link, moment};
 use crate::dashboard::choice;
 use crate::dashboard::{AllScored, Attempted, Choice, DataSet, DataSets, Reports, Scored, Wanted};
-use crate::format::{NONE, bytes, count, duration, metric};
-use crate::html::{Markup, nothing, tag, tagged, text};
-use crate::page::{details, folded, note, section, table};
 
 /// Metrics of a run that are shown, where it has them.
 const SHOWN: [&str; 4] = ["roc_auc", "accuracy", "f1", "psi_max"];

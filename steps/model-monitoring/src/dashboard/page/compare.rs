@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
+use pages::chart::{DailyLines, Series, Size, daily_lines, legend};
+use pages::content::{ColumnDrift, Day};
+use pages::format::{NONE, count, difference, metric, share};
+use pages::html::{Markup, nothing, tag, tagged, text};
+use pages::page::periods::{fitting, name, periods as together};
+use pages::page::summary::chip;
+use pages::page::{scroll, section, table};
 
 use super::model::{THRESHOLD, address, encoded, field, input, periods, query, select};
 use super::{document, empty, files, heading, link, troubled};
-use crate::chart::{DailyLines, Series, Size, daily_lines, legend};
-use crate::content::{ColumnDrift, Day};
 use crate::dashboard::{Choice, Model, Side};
-use crate::format::{NONE, count, difference, metric, share};
-use crate::html::{Markup, nothing, tag, tagged, text};
-use crate::page::periods::{fitting, name, periods as together};
-use crate::page::summary::chip;
-use crate::page::{scroll, section, table};
 
 /// A line over the days: its id, its title and its values.
 type Line = (&'static str, &'static str, fn(&Day) -> Option<f64>);
@@ -287,7 +287,7 @@ fn columns(a: &Side, b: &Side) -> Markup {
                 .map_or_else(|| text(NONE), |column| chip(column.verdict))
         };
         let mean = |column: &Option<ColumnDrift>| {
-            crate::format::number(column.as_ref().and_then(|column| column.current.mean))
+            pages::format::number(column.as_ref().and_then(|column| column.current.mean))
         };
         vec![
             text(name),
