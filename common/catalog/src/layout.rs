@@ -124,6 +124,11 @@ pub fn predict_manifests(version: &DataVersion) -> String {
     format!("predict/{version}/*/_manifest.json")
 }
 
+/// The folder of a holdout as another configuration than its own prepares it; `digest` covers both.
+pub fn compared(version: &DataVersion, digest: &str) -> String {
+    format!("compared/{version}/{}", &digest[..8])
+}
+
 /// The manifest of the data set, model or results in `folder`.
 pub fn manifest(folder: &str) -> String {
     format!("{folder}/_manifest.json")
@@ -401,6 +406,7 @@ mod tests {
             manifest(&folder),
             part(&folder, digest, 7),
             predict(&version, digest),
+            compared(&version, digest),
             model(&name, digest),
             verdict(&model(&name, digest), digest),
             selection(&version, &name),
@@ -419,6 +425,7 @@ mod tests {
             "train/25.05.1/_manifest.json",
             "train/25.05.1/part-01234567-000007.parquet",
             "predict/25.05.1/01234567",
+            "compared/25.05.1/01234567",
             "models/churn/0123456789abcdef",
             "models/churn/0123456789abcdef/verdict-01234567.json",
             "results/25.05.1/churn/_selection.json",

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod attempt;
+pub mod compared;
 pub mod fanout;
 pub mod layout;
 pub mod manifest;

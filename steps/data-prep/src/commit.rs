@@ -10,7 +10,7 @@ use runtime::step::{Cache, Outputs, Step};
 use store::Store;
 use table::dataset::HoldoutRule;
 
-use crate::job::{Committed, Done, Job, Piece, accept, folder};
+use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder, is_outdated};
 use crate::map::bad;
 use crate::{repeats, times};
 
@@ -21,9 +21,12 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     }
     let done: Vec<Done> = plan.results(step, store).await?;
     accept(&plan.job, &bad(&done))?;
-    let (main, holdout) = match plan.job.holdout {
-        None => (manifest_of(step, &plan, &done, Split::Predict), None),
-        Some(rule) => {
+    let (main, holdout) = match plan.job.kind() {
+        Kind::Predict | Kind::Holdout(_) => {
+            let split = plan.job.main_split();
+            (manifest_of(step, &plan, &done, split), None)
+        }
+        Kind::Train(rule) => {
             let mut train = manifest_of(step, &plan, &done, Split::Train);
             let holdout = manifest_of(step, &plan, &done, Split::Holdout);
             refuse_empty(&plan, rule, &train, &holdout)?;
@@ -33,7 +36,9 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
             (train, Some(holdout))
         }
     };
-    repeats::refuse(step, store, &plan, &done).await?;
+    if !plan.job.is_again() {
+        repeats::refuse(step, store, &plan, &done).await?;
+    }
     for warning in &main.warnings {
         tracing::warn!("{warning}");
     }
@@ -54,7 +59,11 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
         .await?;
     }
     warn_of_left_out(&main);
-    let (main, reused) = manifest::commit(store, &key, main, step.cache()).await?;
+    let cache = match plan.job.is_again() && is_outdated(store, &plan, &key).await? {
+        true => Cache::Refresh,
+        false => step.cache(),
+    };
+    let (main, reused) = manifest::commit(store, &key, main, cache).await?;
     if let Some(holdout) = holdout {
         // Another plan for the same data version may have put its holdout in between: whose
         // training rows are committed, his is the holdout.
@@ -176,11 +185,10 @@ fn refuse_empty(
 }
 
 fn outputs(plan: &Plan<Job>, main: &DatasetManifest, reused: bool) -> Outputs {
-    let holdout = plan
-        .job
-        .holdout
-        .map(|_| key_of(plan, Split::Holdout))
-        .unwrap_or_default();
+    let holdout = match plan.job.kind() {
+        Kind::Train(_) => key_of(plan, Split::Holdout),
+        Kind::Holdout(_) | Kind::Predict => String::new(),
+    };
     Outputs::new()
         .set("manifest", key_of(plan, main.split))
         .set("holdout-manifest", holdout)

@@ -24,7 +24,7 @@ pub(crate) struct Job {
     pub(crate) data_version: DataVersion,
     /// Digest of the pinned configuration.
     pub(crate) config: String,
-    /// How rows are held out; `None` for rows to score.
+    /// How rows are or were held out; `None` for rows to score.
     pub(crate) holdout: Option<HoldoutRule>,
     /// In which a date of the holdout is meant.
     pub(crate) timezone: String,
@@ -40,16 +40,55 @@ pub(crate) struct Job {
     /// Whether rows to train on may repeat the key of another row.
     #[serde(default, skip_serializing_if = "RepeatedKeys::is_refuse")]
     pub(crate) repeated_keys: RepeatedKeys,
+    /// Of a holdout that is prepared once more, by another configuration than its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) again: Option<Again>,
+}
+
+/// What is known of a holdout that is prepared once more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Again {
+    /// Its folder.
+    pub(crate) folder: String,
+    /// Digests of its raw files by key: who judges by it wants the very rows of then.
+    pub(crate) contents: BTreeMap<String, String>,
+}
+
+/// What a plan prepares.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    /// Rows to train on, and the holdout that the rule takes from them.
+    Train(HoldoutRule),
+    /// A holdout alone, which the rule took before.
+    Holdout(HoldoutRule),
+    /// Rows to score.
+    Predict,
 }
 
 impl Job {
+    pub(crate) fn kind(&self) -> Kind {
+        match (self.holdout, &self.again) {
+            (None, _) => Kind::Predict,
+            (Some(rule), None) => Kind::Train(rule),
+            (Some(rule), Some(_)) => Kind::Holdout(rule),
+        }
+    }
+
+    /// Whether a holdout is prepared once more.
+    pub(crate) fn is_again(&self) -> bool {
+        self.again.is_some()
+    }
+
     /// Whether rows of other files are looked through for keys that repeat.
     pub(crate) fn keys_count(&self) -> bool {
-        match self.holdout {
+        match self.kind() {
             // Even where keys may repeat, a row that is held out may not be trained on.
-            None | Some(HoldoutRule::FirstShard) => true,
+            Kind::Predict | Kind::Train(HoldoutRule::FirstShard) => true,
             // All rows of a key are on the same side.
-            Some(_) => self.repeated_keys.is_refuse(),
+            Kind::Train(_) => self.repeated_keys.is_refuse(),
+            // That was done when the holdout was made.
+            Kind::Holdout(_) => false,
         }
     }
 
@@ -74,19 +113,20 @@ impl Job {
 
     /// The split that is committed last; where it stands, everything stands.
     pub(crate) fn main_split(&self) -> Split {
-        if self.holdout.is_some() {
-            Split::Train
-        } else {
-            Split::Predict
+        match self.kind() {
+            Kind::Train(_) => Split::Train,
+            Kind::Holdout(_) => Split::Holdout,
+            Kind::Predict => Split::Predict,
         }
     }
 }
 
 /// The folder of a split's parts and manifest; `fingerprint` is that of the plan's inputs.
 pub(crate) fn folder(job: &Job, fingerprint: &str, split: Split) -> String {
-    match split {
-        Split::Predict => layout::predict(&job.data_version, fingerprint),
-        Split::Train | Split::Holdout => layout::dataset(split, &job.data_version),
+    match (split, &job.again) {
+        (_, Some(again)) => again.folder.clone(),
+        (Split::Predict, None) => layout::predict(&job.data_version, fingerprint),
+        (Split::Train | Split::Holdout, None) => layout::dataset(split, &job.data_version),
     }
 }
 
@@ -98,6 +138,9 @@ pub(crate) struct Done {
     pub(crate) raw: RawShard,
     /// Why it is left out.
     pub(crate) bad: Option<String>,
+    /// Whether it is left out because it is there no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) gone: bool,
     /// Rows of it that are left out.
     #[serde(default)]
     pub(crate) left_out: LeftOut,
@@ -143,14 +186,17 @@ impl Committed {
         let fingerprint = plan.inputs.fingerprint();
         let find = async |split| {
             let key = layout::manifest(&folder(&plan.job, &fingerprint, split));
+            if plan.job.is_again() && is_outdated(store, plan, &key).await? {
+                return Ok(None);
+            }
             manifest::reusable::<DatasetManifest>(store, &key, &plan.inputs, step.cache()).await
         };
         let Some(main) = find(plan.job.main_split()).await? else {
             return Ok(None);
         };
-        let holdout = match plan.job.holdout {
-            None => None,
-            Some(_) => match find(Split::Holdout).await? {
+        let holdout = match plan.job.kind() {
+            Kind::Predict | Kind::Holdout(_) => None,
+            Kind::Train(_) => match find(Split::Holdout).await? {
                 None => return Ok(None),
                 found => found,
             },
@@ -168,13 +214,23 @@ impl Committed {
     }
 }
 
-/// Whether the run may go on without these raw files.
+/// Whether what is committed of a holdout that is prepared once more has to be made anew: an earlier
+/// release may have made other rows of it, and raw files that were not what they were may be again.
+pub(crate) async fn is_outdated(store: &Store, plan: &Plan<Job>, key: &str) -> Result<bool> {
+    let found = manifest::read::<DatasetManifest>(store, key).await?;
+    Ok(found.is_some_and(|found| {
+        !found.quarantined.is_empty() || found.header.fingerprint != plan.inputs.fingerprint()
+    }))
+}
+
+/// Whether the run may go on without these raw files. Who measures on a holdout that is prepared
+/// once more reads in its manifest which files are not what they were.
 ///
 /// # Errors
 /// Too many of them: exit 10, with what is wrong with each.
 pub(crate) fn accept(job: &Job, bad: &[Quarantined]) -> Result<()> {
     const SHOWN: usize = 4;
-    if bad.len() <= job.quarantine.unwrap_or(0) {
+    if job.is_again() || bad.len() <= job.quarantine.unwrap_or(0) {
         return Ok(());
     }
     let mut text = match job.quarantine {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod again;
 mod commit;
 mod job;
 mod keys;
@@ -36,7 +37,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     raw: RawArgs,
 
-    /// Which data is prepared; train also makes the holdout
+    /// Which data is prepared: train also makes the holdout, and holdout prepares one once more by another configuration
     #[arg(long)]
     split: Rows,
 
@@ -50,13 +51,17 @@ pub struct PlanArgs {
     #[command(flatten)]
     configuration: ConfigArgs,
 
-    /// Digest of the pinned configuration; required for predict
+    /// Digest of the pinned configuration; required for predict and holdout
     #[arg(long)]
     config: Option<String>,
 
     /// Key of the selection of raw files; required for predict
     #[arg(long)]
     selection: Option<String>,
+
+    /// Key of the manifest of the holdout; required for holdout
+    #[arg(long)]
+    holdout_manifest: Option<String>,
 
     /// Groups at most (1 to 200)
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..=200))]
@@ -70,6 +75,8 @@ enum Rows {
     Train,
     /// Rows to score.
     Predict,
+    /// The rows of a holdout that is there, with the features of another configuration.
+    Holdout,
 }
 
 /// Arguments of `map`.

@@ -19,7 +19,7 @@ use table::config::Config;
 use table::parts::{PartWriter, Spilled};
 use table::raw::TakeKey;
 
-use crate::job::{Committed, Done, Job, Piece, accept, folder};
+use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder};
 use crate::keys::{Collector, OfFile};
 use crate::times;
 
@@ -105,16 +105,14 @@ async fn write_keys(step: &Step, task: &Arc<Task>, group: &str, done: &[Done]) -
 
 async fn preparation(step: &Step, store: &Store, job: &Job) -> Result<Preparation> {
     let config = Config::load(store, &job.config).await?;
-    let purpose = match job.holdout {
-        None => Purpose::Predict,
-        Some(rule) => {
-            let timezone: Result<Tz, _> = job.timezone.parse();
-            Purpose::Train(
-                rule,
-                timezone
-                    .map_err(|error| Failure::usage(format!("the plan's time zone: {error}")))?,
-            )
-        }
+    let timezone = || -> Result<Tz> {
+        let timezone = job.timezone.parse();
+        timezone.map_err(|error| Failure::usage(format!("the plan's time zone: {error}")))
+    };
+    let purpose = match job.kind() {
+        Kind::Predict => Purpose::Predict,
+        Kind::Train(rule) => Purpose::Train(rule, timezone()?),
+        Kind::Holdout(rule) => Purpose::Compare(rule, timezone()?),
     };
     Preparation::new(step, &config, purpose)
 }
@@ -125,6 +123,7 @@ pub(crate) fn bad(done: &[Done]) -> Vec<Quarantined> {
         Some(Quarantined {
             key: done.raw.key.clone(),
             reason: done.bad.clone()?,
+            gone: done.gone,
         })
     };
     done.iter().filter_map(bad).collect()
@@ -147,23 +146,21 @@ struct Task {
 
 impl Task {
     fn prepare(&self, shard: &Shard) -> Result<Done> {
-        let file = self.planned(shard)?;
+        let (file, expected) = match self.planned(shard) {
+            Err(error) if self.plan.job.is_again() && failure::is_damaged(&error) => {
+                return Ok(self.left_out(shard, &error));
+            }
+            planned => planned?,
+        };
         let mut writers = BTreeMap::new();
         let keys = self.keys.as_ref().map(|keys| keys.of_file(shard.ordinal));
         let keys = keys.map(|keys| Arc::new(Mutex::new(keys)));
         let prepared = self.write(shard, &file, &mut writers, keys.as_ref());
         if file.copied_object().is_none() {
             // Whatever was found in a file that changed while it was read says nothing about it.
-            self.unchanged(shard, wait(self.raw.head(&shard.key))?.as_ref())?;
+            self.unchanged(shard, &expected, wait(self.raw.head(&shard.key))?.as_ref())?;
         }
-        let raw = |bytes, sha256, rows| RawShard {
-            key: shard.key.clone(),
-            bytes,
-            stamp: shard.stamp.clone(),
-            sha256,
-            rows,
-            time: None,
-        };
+        let prepared = prepared.and_then(|prepared| self.of_then(shard, prepared));
         match prepared {
             Ok(prepared) => {
                 let pieces = writers
@@ -180,23 +177,40 @@ impl Task {
                     shard.key
                 );
                 Ok(Done {
-                    raw: raw(prepared.bytes, prepared.sha256, prepared.rows),
+                    raw: raw(shard, prepared.bytes, prepared.sha256, prepared.rows),
                     bad: None,
+                    gone: false,
                     left_out: prepared.left_out,
                     pieces,
                 })
             }
-            Err(error) if self.may_leave_out(&error) => {
-                let reason = format!("{error:#}");
-                tracing::warn!(key = shard.key, "left out: {reason}");
-                Ok(Done {
-                    raw: raw(shard.bytes, String::new(), 0),
-                    bad: Some(reason),
-                    left_out: LeftOut::default(),
-                    pieces: Vec::new(),
-                })
-            }
+            Err(error) if self.may_leave_out(&error) => Ok(self.left_out(shard, &error)),
             Err(error) => Err(error),
+        }
+    }
+
+    /// What is known of a file that is left out.
+    fn left_out(&self, shard: &Shard, error: &anyhow::Error) -> Done {
+        let reason = format!("{error:#}");
+        tracing::warn!(key = shard.key, "left out: {reason}");
+        Done {
+            raw: raw(shard, shard.bytes, String::new(), 0),
+            bad: Some(reason),
+            gone: failure::is_damaged(error),
+            left_out: LeftOut::default(),
+            pieces: Vec::new(),
+        }
+    }
+
+    /// Refuses a file that is not the one of which a holdout was made before.
+    fn of_then(&self, shard: &Shard, prepared: Prepared) -> Result<Prepared> {
+        let of_then = self.plan.job.again.as_ref();
+        match of_then.and_then(|again| again.contents.get(&shard.key)) {
+            Some(content) if *content != prepared.sha256 => Err(Failure::contract(format!(
+                "raw file {} was changed since the holdout was prepared",
+                shard.key
+            ))),
+            _ => Ok(prepared),
         }
     }
 
@@ -207,7 +221,10 @@ impl Task {
         writers: &mut BTreeMap<String, Writer>,
         keys: Option<&Arc<Mutex<OfFile>>>,
     ) -> Result<Prepared> {
-        let first = shard.ordinal == 0;
+        let is_again = self.plan.job.is_again();
+        // By shard, all files of a holdout are held out; by row, it does not matter which file is
+        // the first.
+        let first = is_again || shard.ordinal == 0;
         // The check of the raw file has hashed and sorted them already, where the query leaves them
         // as they are.
         let gives_keys = self.preparation.gives_keys(&self.plan.job.key_columns());
@@ -218,7 +235,7 @@ impl Task {
         let keys = keys.filter(|_| !gives_keys);
         self.preparation
             .file(&shard.key, file, first, take_key, |split, batch| {
-                if batch.num_rows() == 0 {
+                if batch.num_rows() == 0 || is_again && split != Split::Holdout {
                     return Ok(());
                 }
                 let writer = match writers.entry(split.to_string()) {
@@ -282,50 +299,69 @@ impl Task {
     }
 
     fn may_leave_out(&self, error: &anyhow::Error) -> bool {
-        self.plan.job.quarantine.is_some() && failure::exit_code(error) == failure::CONTRACT
+        let job = &self.plan.job;
+        (job.quarantine.is_some() || job.is_again())
+            && failure::exit_code(error) == failure::CONTRACT
     }
 
-    /// The raw file, if it is the one that was planned.
-    fn planned(&self, shard: &Shard) -> Result<LocalFile> {
-        let file = wait(self.raw.find_file(&shard.key))?;
-        match file {
-            Some(file) => {
-                match file.copied_object() {
-                    Some(copied) => self.unchanged(shard, Some(copied))?,
-                    None => self.unchanged(shard, wait(self.raw.head(&shard.key))?.as_ref())?,
-                }
-                Ok(file)
-            }
-            None => Err(self.gone(shard)),
+    /// The raw file, if it is the one that was planned, and what it has to be as long as it is read.
+    /// The files of a holdout that is prepared once more are known by their content instead.
+    fn planned(&self, shard: &Shard) -> Result<(LocalFile, Object)> {
+        let gone = || self.gone(shard);
+        let file = wait(self.raw.find_file(&shard.key))?.ok_or_else(gone)?;
+        let found = match file.copied_object() {
+            Some(copied) => copied.clone(),
+            None => wait(self.raw.head(&shard.key))?.ok_or_else(gone)?,
+        };
+        if self.plan.job.is_again() {
+            return Ok((file, found));
         }
+        let retouched = self.plan.job.retouched.get(&shard.key);
+        let expected = Object {
+            key: shard.key.clone(),
+            bytes: shard.bytes,
+            stamp: retouched.unwrap_or(&shard.stamp).clone(),
+        };
+        self.unchanged(shard, &expected, Some(&found))?;
+        Ok((file, expected))
     }
 
     /// Refuses a raw file that is not the one that was planned.
-    fn unchanged(&self, shard: &Shard, found: Option<&Object>) -> Result<()> {
-        let stamp = self
-            .plan
-            .job
-            .retouched
-            .get(&shard.key)
-            .unwrap_or(&shard.stamp);
+    fn unchanged(&self, shard: &Shard, expected: &Object, found: Option<&Object>) -> Result<()> {
         let (key, url) = (&shard.key, self.raw.url());
         match found {
-            Some(found) if found.bytes == shard.bytes && found.stamp == *stamp => Ok(()),
+            Some(found) if found.bytes == expected.bytes && found.stamp == expected.stamp => Ok(()),
             Some(found) => Err(Failure::usage(format!(
-                "{key} in {url} has changed since it was planned: it had {} bytes, last changed {stamp}, and has {} bytes, \
+                "{key} in {url} has changed since it was planned: it had {} bytes, last changed {}, and has {} bytes, \
                  last changed {}; put the old file back, give the new data another data-version, or take it in with cache=refresh",
-                shard.bytes, found.bytes, found.stamp
+                expected.bytes, expected.stamp, found.bytes, found.stamp
             ))),
             None => Err(self.gone(shard)),
         }
     }
 
     fn gone(&self, shard: &Shard) -> anyhow::Error {
+        let (key, url) = (&shard.key, self.raw.url());
+        if self.plan.job.is_again() {
+            return Failure::damaged(format!(
+                "raw file {key} of the holdout is gone from {url}: restore it, or train the \
+                 candidate again on a data version whose raw files are there"
+            ));
+        }
         Failure::usage(format!(
-            "{} is gone from {} since it was planned: put it back, or submit a new workflow",
-            shard.key,
-            self.raw.url()
+            "{key} is gone from {url} since it was planned: put it back, or submit a new workflow"
         ))
+    }
+}
+
+fn raw(shard: &Shard, bytes: u64, sha256: String, rows: u64) -> RawShard {
+    RawShard {
+        key: shard.key.clone(),
+        bytes,
+        stamp: shard.stamp.clone(),
+        sha256,
+        rows,
+        time: None,
     }
 }
 

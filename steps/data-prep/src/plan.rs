@@ -19,7 +19,7 @@ use table::dataset::{HoldoutRule, RepeatedKeys};
 use table::raw::files;
 
 use crate::job::{Committed, Job};
-use crate::{ALGORITHM, PlanArgs, Rows};
+use crate::{ALGORITHM, PlanArgs, Rows, again};
 
 pub(crate) async fn plan(
     step: &Step,
@@ -28,46 +28,9 @@ pub(crate) async fn plan(
     args: &PlanArgs,
 ) -> Result<Outputs> {
     let version = DataVersion::parse(&args.data_version, step.timezone())?;
-    let holdout = (args.split == Rows::Train).then_some(args.preparation.holdout);
-    let config = match args.split {
-        Rows::Train => Config::from_folder(&args.configuration.config_dir)?,
-        Rows::Predict => Config::load(store, required(&args.config, "--config")?).await?,
-    };
-    // Wrong SQL is told before a file is read.
-    let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
-    published::check_early(preparation.columns(), &config.dataset)?;
-    let mut files = match args.split {
-        Rows::Train => training_files(raw, args).await?,
-        Rows::Predict => {
-            store
-                .require_json::<Selection>(required(&args.selection, "--selection")?)
-                .await?
-                .shards
-        }
-    };
-    let retouched = match args.split {
-        Rows::Train if step.cache() == Cache::Use => {
-            retouched(step, store, raw, &version, &mut files).await?
-        }
-        _ => BTreeMap::new(),
-    };
-    let plan = Plan {
-        inputs: inputs(step, &version, &config, holdout, &files),
-        job: Job {
-            data_version: version,
-            config: config.pin(store).await?,
-            holdout,
-            timezone: step.timezone().name().to_owned(),
-            columns: preparation.columns().to_vec(),
-            quarantine: (args.preparation.on_bad_shard == OnBadShard::Quarantine)
-                .then_some(args.preparation.max_bad_shards),
-            retouched,
-            repeated_keys: match args.split {
-                Rows::Train => config.dataset.repeated_keys,
-                Rows::Predict => RepeatedKeys::Refuse,
-            },
-        },
-        shards: shards(files),
+    let plan = match args.split {
+        Rows::Holdout => again::plan(step, store, args, version).await?,
+        Rows::Train | Rows::Predict => of_rows(step, store, raw, args, version).await?,
     };
     let reused = Committed::find(step, store, &plan).await?.is_some();
     let (key, groups) = plan.write(store, usize::from(args.parallelism)).await?;
@@ -85,21 +48,72 @@ pub(crate) async fn plan(
         .set("reused", reused))
 }
 
+/// Rows to train on, with their holdout, or rows to score.
+async fn of_rows(
+    step: &Step,
+    store: &Store,
+    raw: &Store,
+    args: &PlanArgs,
+    version: DataVersion,
+) -> Result<Plan<Job>> {
+    let holdout = (args.split == Rows::Train).then_some(args.preparation.holdout);
+    let config = match holdout {
+        Some(_) => Config::from_folder(&args.configuration.config_dir)?,
+        None => Config::load(store, required(&args.config, "--config", FOR_PREDICT)?).await?,
+    };
+    // Wrong SQL is told before a file is read.
+    let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
+    published::check_early(preparation.columns(), &config.dataset)?;
+    let mut files = match holdout {
+        Some(rule) => training_files(raw, args, rule).await?,
+        None => {
+            let key = required(&args.selection, "--selection", FOR_PREDICT)?;
+            store.require_json::<Selection>(key).await?.shards
+        }
+    };
+    let retouched = match holdout {
+        Some(_) if step.cache() == Cache::Use => {
+            retouched(step, store, raw, &version, &mut files).await?
+        }
+        _ => BTreeMap::new(),
+    };
+    Ok(Plan {
+        inputs: inputs(step, &version, &config, holdout, &files),
+        job: Job {
+            data_version: version,
+            config: config.pin(store).await?,
+            holdout,
+            timezone: step.timezone().name().to_owned(),
+            columns: preparation.columns().to_vec(),
+            quarantine: (args.preparation.on_bad_shard == OnBadShard::Quarantine)
+                .then_some(args.preparation.max_bad_shards),
+            retouched,
+            repeated_keys: match holdout {
+                Some(_) => config.dataset.repeated_keys,
+                None => RepeatedKeys::Refuse,
+            },
+            again: None,
+        },
+        shards: shards(files),
+    })
+}
+
 fn purpose(step: &Step, holdout: Option<HoldoutRule>) -> Purpose {
     holdout.map_or(Purpose::Predict, |rule| {
         Purpose::Train(rule, step.timezone())
     })
 }
 
-fn required<'a>(value: &'a Option<String>, flag: &str) -> Result<&'a str> {
-    value.as_deref().ok_or_else(|| {
-        Failure::usage(format!(
-            "{flag} is missing: --split=predict takes it from batch-inference resolve"
-        ))
-    })
+/// Who gives what `--split=predict` requires.
+const FOR_PREDICT: &str = "--split=predict takes it from batch-inference resolve";
+
+/// The value of a flag that `--split` requires; `from` says who gives it.
+pub(crate) fn required<'a>(value: &'a Option<String>, flag: &str, from: &str) -> Result<&'a str> {
+    let value = value.as_deref();
+    value.ok_or_else(|| Failure::usage(format!("{flag} is missing: {from}")))
 }
 
-async fn training_files(raw: &Store, args: &PlanArgs) -> Result<Vec<Object>> {
+async fn training_files(raw: &Store, args: &PlanArgs, rule: HoldoutRule) -> Result<Vec<Object>> {
     const SETTING: &str = "--train-glob (TRAIN_GLOB)";
     let (glob, url) = (&args.preparation.train_glob, raw.url());
     let found = files::find(raw, glob, SETTING).await?;
@@ -107,7 +121,7 @@ async fn training_files(raw: &Store, args: &PlanArgs) -> Result<Vec<Object>> {
         let advice = format!("check {SETTING} and --raw-url (RAW_URL)");
         return Err(found.nothing(raw, glob, &advice).await?);
     }
-    if let ([only], HoldoutRule::FirstShard) = (&found.files[..], args.preparation.holdout) {
+    if let ([only], HoldoutRule::FirstShard) = (&found.files[..], rule) {
         return Err(Failure::usage(format!(
             "{} is the only file that matches {glob} in {url}, and the holdout first-shard takes it all: \
              nothing is left to train on; use --holdout fraction=0.1 (HOLDOUT), or split the file",

@@ -1,5 +1,6 @@
 //! Every test runs the verbs as the workflow does, over folders.
 
+mod again;
 mod bad_files;
 mod bytes;
 mod files;
@@ -156,7 +157,7 @@ impl Bench {
     /// Digests of all parts and manifests, but for when and by whom they were committed.
     async fn digests(&self) -> BTreeMap<String, String> {
         let mut digests = BTreeMap::new();
-        for folder in ["train", "holdout", "predict"] {
+        for folder in ["train", "holdout", "predict", "compared"] {
             for object in self.store.list(folder).await.unwrap() {
                 let content = if object.key.ends_with(".json") {
                     let mut manifest = self.manifest(&object.key).await;

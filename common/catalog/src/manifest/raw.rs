@@ -42,7 +42,8 @@ impl TimeRange {
     }
 }
 
-/// A raw file that was left out because it breaks the data contract.
+/// A raw file that was left out: it breaks the data contract or, of a holdout that is prepared once
+/// more, is not what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quarantined {
@@ -50,4 +51,7 @@ pub struct Quarantined {
     pub key: String,
     /// What is wrong with it.
     pub reason: String,
+    /// Whether it is there no more, which a person may cure, and which says nothing of its content.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }

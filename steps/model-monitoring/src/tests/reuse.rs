@@ -246,6 +246,7 @@ async fn files_that_were_left_out_are_told() {
     let left_out = Quarantined {
         key: "predict/<bad>.parquet".to_owned(),
         reason: "column \"x\" is missing".to_owned(),
+        gone: false,
     };
     let results = home
         .results_with(&[Rows::simple(300)], vec![left_out])
