@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// From the ground up. A crate depends on crates of the lines above its own alone.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 10] = [
     &["learn", "runtime"],
     &["profile", "store"],
     &["catalog", "testing"],
@@ -25,11 +25,13 @@ const LAYERS: [&[&str]; 8] = [
         "model-training",
         "publish-predictions",
     ],
+    &["argo"],
+    &["lint"],
     &["alameda"],
 ];
 
 /// The crate of DataFusion, and who may depend on it.
-const SQL: (&str, [&str; 3]) = ("sql", ["alameda", "data-prep", "model-promotion"]);
+const SQL: (&str, [&str; 3]) = ("sql", ["data-prep", "lint", "model-promotion"]);
 
 /// Crates of the workspace, each with those of them that it depends on. What tests alone need is
 /// left out: a test may start a server of `testing`, and a fixture may come from above.

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use anyhow::Result;
+use argo::spec::{Parameter, Template};
 use runtime::failure::Failure;
-
-use crate::spec::{Parameter, Template};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

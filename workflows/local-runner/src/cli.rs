@@ -9,17 +9,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use argo::config_maps::ConfigMaps;
+use argo::library::{Library, Source, yaml_files};
+use argo::yaml;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::failure::{self, Failure};
 use serde::Serialize;
 
-use crate::config_maps::ConfigMaps;
 use crate::leaf::Addresses;
-use crate::library::{Library, Source, yaml_files};
 use crate::runs::Runs;
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, emissary, lint, servers, submit, tracked, ui, upload, yaml};
+use crate::{demo, emissary, servers, submit, tracked, ui, upload};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -467,7 +468,7 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         super::Cli::command().debug_assert();
-        for step in &crate::steps::STEPS {
+        for step in &argo::steps::STEPS {
             (step.command)().debug_assert();
         }
     }

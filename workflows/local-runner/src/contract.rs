@@ -3,10 +3,9 @@
 
 use std::path::Path;
 
+use argo::library::{Library, Source};
+use argo::steps::STEPS;
 use clap::Arg;
-
-use crate::library::{Library, Source};
-use crate::steps::STEPS;
 
 const BEGIN: &str = "<!-- made from the code from here; `just accept` writes it anew -->\n";
 /// Verbs that serve, and so are in no workflow.

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::steps;
+use argo::steps;
 
 /// Name under which this binary is the emissary.
 pub(crate) const NAME: &str = "alameda-emissary";

@@ -18,15 +18,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use argo::config_maps::ConfigMaps;
+use argo::spec::{NOT_ON_DAGS, Parameter, Parameters, Template, TemplateRef};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
-use crate::config_maps::ConfigMaps;
 use crate::leaf::{Addresses, Control, Event, Leaf};
 use crate::runs::Run;
-use crate::spec::{NOT_ON_DAGS, Parameter, Parameters, Template, TemplateRef};
-use crate::template::Scope;
 use crate::ui::View;
 use crate::workflow::{Kind, Node, Phase, SCOPE, Workflow, now};
 
@@ -466,18 +465,6 @@ impl<'a> Engine<'a> {
             "null".to_owned()
         } else {
             Value::from(list).to_string()
-        }
-    }
-}
-
-impl Scope {
-    /// Adds the input parameters of a template.
-    fn set_inputs(&mut self, inputs: &Parameters) {
-        for input in &inputs.parameters {
-            self.set(
-                format!("inputs.parameters.{}", input.name),
-                input.value.clone().unwrap_or_default(),
-            );
         }
     }
 }

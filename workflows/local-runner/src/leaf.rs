@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,11 +11,11 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use argo::config_maps::ConfigMaps;
+use argo::spec::{ConfigMapSource, Container, DEADLINE, Parameter, Parameters, Volume};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::config_maps::ConfigMaps;
 use crate::emissary;
-use crate::spec::{ConfigMapSource, Container, Parameter, Parameters, Volume};
 use crate::workflow::{self, Phase};
 
 /// How long a step may take to stop after SIGTERM; the steps give themselves 10 s.
@@ -23,8 +23,6 @@ const GRACE: Duration = Duration::from_secs(12);
 /// How often a process is looked at: often when it is young, so that short steps end soon and their
 /// memory is seen.
 const POLL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
-/// What the kubelet says of a pod that met its deadline, whether it had started or not.
-pub(crate) const DEADLINE: &str = "Pod was active on the node longer than the specified deadline";
 /// As much of a failure's text as Kubernetes keeps.
 const MESSAGE_BYTES: usize = 4096;
 
@@ -104,23 +102,6 @@ pub(crate) struct Leaf {
 
 /// Folders of a node; each but `inputs` is one of the container's.
 const FOLDERS: [&str; 5] = ["inputs", "outputs", "work", "tmp", "config"];
-
-/// Where a path of the container lies in the node's folder; `None` when it is none of its folders.
-pub(crate) fn place(folder: &Path, path: &str) -> Option<PathBuf> {
-    let roots = [
-        ("/work/out", "outputs"),
-        ("/work", "work"),
-        ("/tmp", "tmp"),
-        ("/config", "config"),
-    ];
-    let path = Path::new(path);
-    let (rest, name) = roots
-        .iter()
-        .find_map(|(root, name)| Some((path.strip_prefix(root).ok()?, name)))?;
-    rest.components()
-        .all(|part| matches!(part, Component::Normal(_)))
-        .then(|| folder.join(name).join(rest))
-}
 
 /// The kernel takes no longer argument than 128 KiB; Argo puts those into files too.
 const LONGEST_ARGUMENT: usize = 100_000;

@@ -2,35 +2,28 @@
 
 mod answers;
 mod cli;
-mod config_maps;
 #[cfg(test)]
 mod contract;
 mod demo;
 mod emissary;
 mod engine;
-mod expr;
 mod leaf;
-mod library;
-mod lint;
 #[cfg(test)]
 mod released;
 mod retry;
 mod runs;
 mod sample_data;
-mod schema;
 mod servers;
-mod spec;
-mod steps;
 mod submit;
-mod template;
 mod tracked;
 mod ui;
 mod upload;
 mod workflow;
-mod yaml;
 
 use std::path::Path;
 use std::process::ExitCode;
+
+use argo::steps;
 
 /// Is what its name says: the runner, a step, or the emissary that starts a leaf's program.
 /// `alameda STEP ...` is that step too.

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::library::{Library, Source};
-use crate::lint::with_addresses;
-use crate::steps;
-use crate::template::Scope;
+use argo::library::{Library, Source};
+use argo::steps;
+use argo::template::Scope;
+use lint::with_addresses;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("released")

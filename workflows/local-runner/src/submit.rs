@@ -5,6 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use argo::config_maps::ConfigMaps;
+use argo::finding::Severity;
+use argo::library::{Entry, FORMER_PARAMETERS, Library};
+use argo::spec::{Parameters, WorkflowSpec};
+use argo::yaml;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use runtime::failure::Failure;
@@ -12,17 +17,10 @@ use serde_json::Value;
 
 use crate::answers::{self, Answer};
 use crate::cli::{Output, Place, print_workflow};
-use crate::config_maps::ConfigMaps;
 use crate::engine::{Engine, Finished};
-use crate::library::{Entry, Library};
 use crate::runs::Run;
-use crate::schema::Severity;
-use crate::spec::{Parameters, WorkflowSpec};
 use crate::workflow::{Phase, RESUBMITTED_FROM, SCHEDULED_TIME, Workflow};
-use crate::{lint, retry, ui, yaml};
-
-/// Parameters of the first release's templates: command lines and runs may still give them.
-pub(crate) const FORMER_PARAMETERS: [&str; 2] = ["image-registry", "image-tag"];
+use crate::{retry, ui};
 
 /// What to submit.
 #[derive(Debug, Default, Args)]

@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, SubsecRound, Utc};
-use serde::{Deserialize, Serialize};
-
-use crate::spec::{
+use argo::spec::{
     Artifact, Parameter, Parameters, Template, TemplateRef, WorkflowSpec, WorkflowTemplateRef,
 };
+use chrono::{DateTime, SubsecRound, Utc};
+use serde::{Deserialize, Serialize};
 
 /// Annotation under which Argo keeps the time that a CronWorkflow asked for.
 pub(crate) const SCHEDULED_TIME: &str = "workflows.argoproj.io/scheduled-time";

@@ -5,12 +5,12 @@ mod outcome;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use argo::expr::{self, Dialect};
+use argo::spec::{Dag, Parameter, Parameters, Task, Template};
+use argo::template::Scope;
 use serde_json::Value;
 
 use super::{Boundary, Call, Engine};
-use crate::expr::{self, Dialect};
-use crate::spec::{Dag, Parameter, Parameters, Task, Template};
-use crate::template::Scope;
 use crate::workflow::{Kind, Phase};
 
 /// A DAG that is being walked.

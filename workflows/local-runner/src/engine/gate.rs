@@ -6,10 +6,11 @@
 use std::io::{BufRead, IsTerminal};
 use std::thread;
 
+use argo::spec::{Parameter, Parameters, Template};
+
 use super::{Call, Engine};
 use crate::answers;
 use crate::leaf::Event;
-use crate::spec::{Parameter, Parameters, Template};
 use crate::ui;
 use crate::workflow::{Kind, NodeOutputs, Phase};
 

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use argo::expr::{self, Dialect};
+use argo::spec::{
+    Artifact, Container, NumberOrText, Parameter, Parameters, RetryStrategy, S3, Template, Volume,
+    place,
+};
+use argo::template::Scope;
 use serde_json::Value;
 
 use super::{Call, Engine, TERMINATED};
-use crate::expr::{self, Dialect};
-use crate::leaf::{Leaf, Outcome, place};
-use crate::spec::{
-    Artifact, Container, NumberOrText, Parameter, Parameters, RetryStrategy, S3, Template, Volume,
-};
-use crate::template::Scope;
+use crate::leaf::{Leaf, Outcome};
 use crate::workflow::{Kind, Node, NodeOutputs, Phase, SCOPE, now};
 
 /// Argo's limit for an output parameter.

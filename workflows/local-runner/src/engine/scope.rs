@@ -1,11 +1,11 @@
 //! The variables that tags can name.
 
+use argo::spec::Task;
+use argo::template::Scope;
 use serde_json::Value;
 
 use super::Engine;
 use super::dag::Tasks;
-use crate::spec::Task;
-use crate::template::Scope;
 use crate::workflow::{Kind, Node, Phase, SCHEDULED_TIME, now};
 
 impl Engine<'_> {

@@ -40,7 +40,7 @@ fn check(fields: &Path, manifests: &[PathBuf]) -> Vec<String> {
 }
 
 fn fields() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lint/argo-4.1.txt")
+    folder().join("argo/src/argo-4.1.txt")
 }
 
 #[test]

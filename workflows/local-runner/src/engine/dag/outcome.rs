@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use argo::spec::{Parameter, Task, Template};
+
 use super::Tasks;
 use crate::engine::Engine;
-use crate::spec::{Parameter, Task, Template};
 use crate::workflow::{Kind, NodeOutputs, Phase};
 
 impl Engine<'_> {

@@ -1,0 +1,277 @@
+//! ConfigMaps from a folder: settings and files of each model, as `kubectl apply -k` would make
+//! them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use runtime::failure::Failure;
+use serde_json::Value;
+
+use crate::library::{Source, yaml_files};
+use crate::yaml;
+
+/// The repository's own configuration.
+pub const EMBEDDED: [(&str, &str); 4] = [
+    (
+        "dataset.json",
+        include_str!("../../../config-maps/dataset.json"),
+    ),
+    (
+        "features.sql",
+        include_str!("../../../config-maps/features.sql"),
+    ),
+    (
+        "kustomization.yaml",
+        include_str!("../../../config-maps/kustomization.yaml"),
+    ),
+    (
+        "ml-config.yaml",
+        include_str!("../../../config-maps/ml-config.yaml"),
+    ),
+];
+
+/// ConfigMaps by name, each with its keys.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigMaps {
+    maps: BTreeMap<String, BTreeMap<String, String>>,
+    /// File and line of each key, by `{name}.data.{key}`; line 0 for a file of its own.
+    places: BTreeMap<String, (String, usize)>,
+    source: String,
+}
+
+impl ConfigMaps {
+    /// Reads a folder and the folders in it.
+    ///
+    /// # Errors
+    ///
+    /// If a file can't be read, or asks kustomize for something that is not understood here; names
+    /// the file.
+    pub fn load(source: &Source) -> Result<Self> {
+        let mut found = Self {
+            source: "the copies in this binary".to_owned(),
+            ..Self::default()
+        };
+        let Source::Folder(folder) = source else {
+            let read = |name: &str| {
+                let file = EMBEDDED.iter().find(|(known, _)| *known == name);
+                file.map(|(_, text)| (*text).to_owned())
+                    .with_context(|| format!("{name} is not built in"))
+            };
+            let names = EMBEDDED
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| name.ends_with(".yaml"));
+            return found
+                .read(&names.map(str::to_owned).collect::<Vec<_>>(), "", &read)
+                .map(|()| found);
+        };
+        found.source = folder.display().to_string();
+        let mut folders: Vec<PathBuf> = vec![folder.clone()];
+        let listing = || format!("listing the folder {} (--config-maps)", folder.display());
+        for entry in std::fs::read_dir(folder).with_context(listing)? {
+            folders.push(entry.with_context(listing)?.path());
+        }
+        folders[1..].sort();
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
+            let read = |name: &str| yaml::read(&folder.join(name));
+            let files = yaml_files(folder)?;
+            let names: Vec<_> = files
+                .iter()
+                .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+                .collect();
+            found.read(&names, &format!("{}/", folder.display()), &read)?;
+        }
+        Ok(found)
+    }
+
+    /// Reads the YAML files of one folder; files that a generator adds come on top of what stands
+    /// in a ConfigMap.
+    fn read(
+        &mut self,
+        names: &[String],
+        place: &str,
+        read: &dyn Fn(&str) -> Result<String>,
+    ) -> Result<()> {
+        let mut generated = Vec::new();
+        for name in names {
+            let refuse = |what: String| Failure::usage(format!("{place}{name}: {what}"));
+            let documents =
+                yaml::load_marked(&read(name)?).map_err(|broken| refuse(broken.to_string()))?;
+            for (document, marks) in documents {
+                let map_name = document
+                    .pointer("/metadata/name")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned();
+                match document.get("kind").and_then(Value::as_str) {
+                    Some("ConfigMap") => {
+                        let keys = self.maps.entry(map_name.clone()).or_default();
+                        for (key, value) in document
+                            .get("data")
+                            .and_then(Value::as_object)
+                            .into_iter()
+                            .flatten()
+                        {
+                            let Value::String(value) = value else {
+                                return Err(refuse(format!(
+                                    "{map_name}.data.{key}: must be text, not {value}: quote it"
+                                )));
+                            };
+                            let (line, _) = marks.find(&format!(".data.{key}"));
+                            self.places.insert(
+                                format!("{map_name}.data.{key}"),
+                                (format!("{place}{name}"), line),
+                            );
+                            keys.insert(key.clone(), value.clone());
+                        }
+                    }
+                    Some("Kustomization") => {
+                        let generators =
+                            document.get("configMapGenerator").and_then(Value::as_array);
+                        for (i, generator) in generators.into_iter().flatten().enumerate() {
+                            generated.push(generate(generator).map_err(|what| {
+                                refuse(format!("configMapGenerator[{i}]: {what}"))
+                            })?);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for (name, files) in generated {
+            let keys = self.maps.entry(name.clone()).or_default();
+            for (key, file) in files {
+                keys.insert(key.clone(), read(&file)?);
+                let at = (format!("{place}{file}"), 0);
+                self.places.insert(format!("{name}.data.{key}"), at);
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys of a ConfigMap.
+    pub fn get(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+        self.maps.get(name)
+    }
+
+    /// Every ConfigMap and its keys.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
+        self.maps.iter().map(|(name, keys)| (name.as_str(), keys))
+    }
+
+    /// File and line of a key; line 0 when it is a file of its own.
+    pub fn place(&self, name: &str, key: &str) -> (&str, usize) {
+        let place = self.places.get(&format!("{name}.data.{key}"));
+        place.map_or((self.source.as_str(), 0), |(file, line)| {
+            (file.as_str(), *line)
+        })
+    }
+
+    /// Where they were looked for, and which were found.
+    pub fn known(&self) -> String {
+        let names: Vec<_> = self.maps.keys().map(String::as_str).collect();
+        format!(
+            "in {} there are: {}",
+            self.source,
+            if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            }
+        )
+    }
+}
+
+/// Name of the ConfigMap that a generator makes, with the files of its keys.
+fn generate(generator: &Value) -> Result<(String, Vec<(String, String)>), String> {
+    let fields = generator.as_object().ok_or("must be an object")?;
+    if let Some(field) = fields
+        .keys()
+        .find(|key| !["name", "behavior", "files"].contains(&key.as_str()))
+    {
+        return Err(format!(
+            "unknown field `{field}`: name, behavior and files are understood"
+        ));
+    }
+    let name = fields
+        .get("name")
+        .and_then(Value::as_str)
+        .ok_or("`name` is missing")?;
+    let mut files = Vec::new();
+    for file in fields
+        .get("files")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let file = file.as_str().ok_or("`files` must be a list of text")?;
+        let (key, path) = match file.split_once('=') {
+            Some((key, path)) => (key, path),
+            None => (file.rsplit('/').next().unwrap_or(file), file),
+        };
+        files.push((key.to_owned(), path.to_owned()));
+    }
+    Ok((name.to_owned(), files))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn settings_and_files_of_one_model_are_one_config_map() {
+        let embedded = ConfigMaps::load(&Source::Embedded).unwrap();
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../config-maps");
+        let on_disk = ConfigMaps::load(&Source::Folder(folder)).unwrap();
+        assert_eq!(embedded.maps, on_disk.maps, "the copies in the binary");
+        let keys = embedded.get("alameda-default").unwrap();
+        assert_eq!(keys["HOLDOUT"], "first-shard");
+        assert!(keys["features.sql"].contains("FROM raw"));
+        assert!(keys["dataset.json"].contains("customerId"));
+    }
+
+    #[test]
+    fn another_model_lives_in_a_folder_of_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        let churn = home.path().join("churn");
+        fs::create_dir(&churn).unwrap();
+        fs::write(
+            churn.join("ml-config.yaml"),
+            "kind: ConfigMap\nmetadata: {name: alameda-churn}\ndata: {MODEL_C: '2'}\n",
+        )
+        .unwrap();
+        fs::write(churn.join("churn.sql"), "SELECT 1").unwrap();
+        fs::write(
+            churn.join("kustomization.yaml"),
+            "kind: Kustomization\nconfigMapGenerator: [{name: alameda-churn, behavior: merge, files: [features.sql=churn.sql]}]\n",
+        )
+        .unwrap();
+        let maps = ConfigMaps::load(&Source::Folder(home.path().to_owned())).unwrap();
+        let keys = maps.get("alameda-churn").unwrap();
+        assert_eq!(
+            (keys["MODEL_C"].as_str(), keys["features.sql"].as_str()),
+            ("2", "SELECT 1")
+        );
+
+        for (text, part) in [
+            (
+                "kind: ConfigMap\nmetadata: {name: m}\ndata: {MODEL_C: 2}\n",
+                "ml-config.yaml: m.data.MODEL_C: must be text, not 2",
+            ),
+            (
+                "kind: Kustomization\nconfigMapGenerator: [{name: m, literals: [a=b]}]\n",
+                "configMapGenerator[0]: unknown field `literals`",
+            ),
+            ("a: [", "ml-config.yaml: line"),
+        ] {
+            fs::write(churn.join("ml-config.yaml"), text).unwrap();
+            let error = format!(
+                "{:#}",
+                ConfigMaps::load(&Source::Folder(home.path().to_owned())).unwrap_err()
+            );
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

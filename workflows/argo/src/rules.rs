@@ -1,0 +1,152 @@
+//! What a rule is, and those of reading a file. `lint` holds the others.
+
+use std::fmt;
+
+use FoundByArgo::{No, Partly, Yes};
+
+/// One rule.
+pub struct Rule {
+    /// Its name, which stands behind each finding.
+    pub name: &'static str,
+    /// What happens without it.
+    pub why: &'static str,
+    /// What to do; empty where the finding itself says it.
+    pub help: &'static str,
+    /// Where Argo's documentation, code or issues tell of it.
+    pub source: &'static str,
+    /// Which of the tests' faults `argo lint --offline --strict` of Argo 4.1.2 finds.
+    pub argo: FoundByArgo,
+}
+
+/// How much Argo's own lint finds.
+#[derive(Clone, Copy)]
+pub enum FoundByArgo {
+    /// All of them.
+    Yes,
+    /// Some of them.
+    Partly,
+    /// None of them.
+    No,
+}
+
+impl fmt::Display for FoundByArgo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FoundByArgo::Yes => "yes",
+            FoundByArgo::Partly => "partly",
+            FoundByArgo::No => "no",
+        })
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rule {
+            name,
+            why,
+            help,
+            source,
+            argo,
+        } = self;
+        let help = if help.is_empty() {
+            "as the finding tells"
+        } else {
+            help
+        };
+        write!(
+            f,
+            "{name}: {why}\n\nDo this: {help}\nSource: {source}\n`argo lint` finds it: {argo}\n"
+        )
+    }
+}
+
+/// The rules of reading a file, before anything of it is checked further.
+pub static OF_READING: [Rule; 9] = [
+    rule(
+        "yaml",
+        Partly,
+        "readers take either of a key that stands twice, and nothing of a broken file",
+        "",
+        "YAML 1.1",
+    ),
+    rule(
+        "merge-key",
+        No,
+        "strict readers refuse a key that a merge doubles: `argo lint --strict` leaves the file out \
+         without a word, and `argo template create` finds nothing in it",
+        "write the fields out",
+        "sigs.k8s.io/yaml",
+    ),
+    rule(
+        "kind",
+        No,
+        "other kinds are not looked into",
+        "make it a WorkflowTemplate, or a CronWorkflow that runs one",
+        "workflow-templates.md",
+    ),
+    rule(
+        "name",
+        Yes,
+        "the name becomes a label of 63 characters; a CronWorkflow appends a time of 11",
+        "shorten it: a WorkflowTemplate takes 63 characters of a-z, 0-9, `-` and `.`, a CronWorkflow 52",
+        "CRD rules of 4.0",
+    ),
+    rule(
+        "duplicate",
+        Yes,
+        "one of the two is never used",
+        "rename or remove one",
+        "validate.go",
+    ),
+    rule(
+        "unknown-field",
+        Yes,
+        "a misspelt field has no effect",
+        "look for the right spelling in Argo's fields.md",
+        "fields.md",
+    ),
+    rule(
+        "removed-field",
+        Yes,
+        "Argo 4 ignores or refuses it",
+        "",
+        "deprecations.md, upgrading.md",
+    ),
+    rule(
+        "type",
+        Partly,
+        "an unquoted y, n, yes, no, on, off is a boolean, and Argo wants text",
+        "quote it",
+        "YAML 1.1",
+    ),
+    rule(
+        "template-kind",
+        Yes,
+        "Argo runs a template that is exactly one thing",
+        "",
+        "validate.go",
+    ),
+];
+
+/// What to do about a finding of a rule of reading.
+pub(crate) fn help(name: &str) -> &'static str {
+    let rule = OF_READING.iter().find(|rule| rule.name == name);
+    rule.map_or("", |rule| rule.help)
+}
+
+/// A rule, its fields in the order of the table in `docs/lint.md`.
+pub const fn rule(
+    name: &'static str,
+    argo: FoundByArgo,
+    why: &'static str,
+    help: &'static str,
+    source: &'static str,
+) -> Rule {
+    Rule {
+        name,
+        why,
+        help,
+        source,
+        argo,
+    }
+}

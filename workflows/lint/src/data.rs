@@ -1,0 +1,93 @@
+//! The data contract and the features of ConfigMaps, as data-prep reads them.
+
+use argo::config_maps::ConfigMaps;
+use argo::finding::{Finding, Severity};
+use runtime::step;
+use settings::published;
+use sql::session::Features;
+use table::config::Config;
+use table::dataset::{Holdout, HoldoutRule};
+
+use crate::rules::finding;
+
+/// Files of a ConfigMap.
+const DATASET: &str = "dataset.json";
+const FEATURES: &str = "features.sql";
+/// Memory for planning, which holds no rows.
+const MEMORY: u64 = 64 << 20;
+
+/// What the first step of a training would refuse, and what publishing would.
+#[expect(clippy::disallowed_methods, reason = "what a run would find")]
+pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: &mut Vec<Finding>) {
+    let is_set = |name: &str| {
+        std::env::var_os(name).or_else(|| {
+            let mut keys = maps.all().map(|(_, keys)| keys);
+            keys.find_map(|keys| keys.get(name)).map(Into::into)
+        })
+    };
+    let publishing = match settings::has_database(is_set) {
+        true => Severity::Error,
+        false => Severity::Warning,
+    };
+    for (map, keys) in maps.all().filter(|(map, _)| in_use(map)) {
+        let (dataset, features) = (keys.get(DATASET), keys.get(FEATURES));
+        let mut find = |rule, key: &str, severity, text: String| {
+            let (file, line) = maps.place(map, key);
+            findings.push(Finding {
+                line,
+                severity,
+                ..finding(rule, file, format!("{map}.data[{key}]"), text)
+            });
+        };
+        let (dataset, features) = match (dataset, features) {
+            (None, None) => continue,
+            (Some(dataset), Some(features)) => (dataset, features),
+            (dataset, _) => {
+                let (here, missing) = match dataset {
+                    Some(_) => (DATASET, FEATURES),
+                    None => (FEATURES, DATASET),
+                };
+                find(
+                    "data",
+                    here,
+                    Severity::Error,
+                    format!("{missing} is missing beside it"),
+                );
+                continue;
+            }
+        };
+        let config = match Config::parse(dataset.clone(), features.clone()) {
+            Ok(config) => config,
+            Err(error) => {
+                find("data", DATASET, Severity::Error, format!("{error:#}"));
+                continue;
+            }
+        };
+        if let Some(text) = holdout(keys.get("HOLDOUT"), &config) {
+            find("data", DATASET, Severity::Error, text);
+        }
+        match Features::new(&config, MEMORY) {
+            Err(error) => find("features", FEATURES, Severity::Error, format!("{error:#}")),
+            Ok(features) => match published::scored_columns(features.columns(), Vec::new()) {
+                Err(error) => find("features", FEATURES, Severity::Error, format!("{error:#}")),
+                Ok(scored) => {
+                    let of_map = |name: &str| keys.get(name).map(Into::into);
+                    if let Err(error) = published::check(&scored) {
+                        find("publishing", FEATURES, publishing, format!("{error:#}"));
+                    }
+                    if let Err(error) = published::check_time(&config.dataset, of_map) {
+                        find("publishing", DATASET, publishing, format!("{error:#}"));
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// A holdout that the contract does not allow; one that is no holdout at all is found as a setting.
+fn holdout(setting: Option<&String>, config: &Config) -> Option<String> {
+    let rule: HoldoutRule = setting?.parse().ok()?;
+    let utc = step::timezone("Etc/UTC").ok()?;
+    let refused = Holdout::new(rule, &config.dataset, utc).err()?;
+    Some(format!("{refused:#}"))
+}

@@ -1,0 +1,66 @@
+//! Of metrics, CronWorkflows and ConfigMaps.
+
+use argo::rules::FoundByArgo::{No, Partly};
+use argo::rules::{Rule, rule};
+
+pub(super) static RULES: [Rule; 8] = [
+    // ---- Metrics
+    rule(
+        "metric",
+        Partly,
+        "the controller drops it, or its series fill the monitoring",
+        "",
+        "metrics.md",
+    ),
+    // ---- CronWorkflows
+    rule(
+        "cron",
+        Partly,
+        "a default of Argo's bites: runs overlap, are missed, or vanish from the list",
+        "",
+        "cron-workflows.md, #9632",
+    ),
+    rule(
+        "cron-timezone",
+        No,
+        "the run's date and the steps' dates differ around midnight",
+        "set `timezone` to the ALAMEDA_TIMEZONE of the ConfigMap",
+        "cron-workflows.md",
+    ),
+    // ---- ConfigMaps
+    rule(
+        "setting",
+        No,
+        "the step falls back to its default",
+        "see docs/contract.md for the variables",
+        "docs/contract.md",
+    ),
+    rule(
+        "setting-value",
+        No,
+        "the step refuses it in the middle of the night",
+        "see docs/contract.md for what the variable takes",
+        "docs/contract.md",
+    ),
+    rule(
+        "data",
+        No,
+        "the first step refuses the data contract",
+        "see config-maps/README.md for what dataset.json holds",
+        "config-maps/README.md",
+    ),
+    rule(
+        "features",
+        No,
+        "the first step refuses the query",
+        "see config-maps/README.md for what features.sql may compute",
+        "config-maps/README.md",
+    ),
+    rule(
+        "publishing",
+        No,
+        "where there is a database the first step refuses it; elsewhere predictions stay parquet",
+        "",
+        "docs/predictions-table.md",
+    ),
+];
