@@ -31,11 +31,19 @@ pub fn ks(reference: &Profile, current: &Profile) -> Result<Option<Ks>, GridMism
     }
     let (statistic, largest) = match (reference.values(), current.values()) {
         (Some(a), Some(b)) => {
-            let (statistic, _) =
-                distance(a.iter().copied(), b.iter().copied(), n, m, f64::total_cmp);
+            let (statistic, _) = distance(
+                a.iter().copied(),
+                b.iter().copied(),
+                n,
+                m,
+                f64::total_cmp,
+                |_| false,
+            );
             (statistic, statistic)
         }
-        _ => distance(reference.filled(), current.filled(), n, m, i32::cmp),
+        _ => distance(reference.filled(), current.filled(), n, m, i32::cmp, |_| {
+            true
+        }),
     };
     Ok(Some(Ks {
         statistic,
@@ -45,9 +53,13 @@ pub fn ks(reference: &Profile, current: &Profile) -> Result<Option<Ks>, GridMism
 }
 
 impl Ks {
-    /// Of finite values that were counted in the same cells, in their order. `None` when either
-    /// side has none.
-    pub fn of_cells(reference: &[u64], current: &[u64]) -> Option<Self> {
+    /// Of finite values that were counted in the same cells, in their order; some of these hold one
+    /// value alone, which hides nothing. `None` when either side has none.
+    pub fn of_cells(
+        reference: &[u64],
+        current: &[u64],
+        holds_one: impl Fn(usize) -> bool,
+    ) -> Option<Self> {
         let (n, m) = (
             reference.iter().sum::<u64>() as f64,
             current.iter().sum::<u64>() as f64,
@@ -59,7 +71,7 @@ impl Ks {
             reference.iter().copied().enumerate(),
             current.iter().copied().enumerate(),
         );
-        let (statistic, largest) = distance(a, b, n, m, usize::cmp);
+        let (statistic, largest) = distance(a, b, n, m, usize::cmp, |cell| !holds_one(*cell));
         Some(Self {
             statistic,
             error_bound: (largest - statistic).max(0.0),
@@ -69,13 +81,15 @@ impl Ks {
 }
 
 /// Largest difference of the cumulative shares after each key, and the largest that could lie
-/// within one: between its ends one side may have all of its rows before the other has any.
+/// within one that hides something: between its ends one side may have all of its rows before the
+/// other has any.
 fn distance<K: Copy>(
     a: impl Iterator<Item = (K, u64)>,
     b: impl Iterator<Item = (K, u64)>,
     n: f64,
     m: f64,
     compare: fn(&K, &K) -> std::cmp::Ordering,
+    hides: impl Fn(&K) -> bool,
 ) -> (f64, f64) {
     let (mut a, mut b) = (a.peekable(), b.peekable());
     let (mut below_a, mut below_b) = (0_u64, 0_u64);
@@ -93,7 +107,9 @@ fn distance<K: Copy>(
             .map_or(0, |(_, count)| count);
         let after = (below_a as f64 / n, below_b as f64 / m);
         statistic = statistic.max((after.0 - after.1).abs());
-        largest = largest.max(after.0 - before.1).max(after.1 - before.0);
+        if hides(&key) {
+            largest = largest.max(after.0 - before.1).max(after.1 - before.0);
+        }
     }
     (statistic, largest)
 }

@@ -3,9 +3,9 @@
 /// How often chance may exceed a noise floor, in all comparisons together.
 pub const FALSE_ALARMS: f64 = 0.001;
 
-/// Degrees of freedom that an index can have: one cell for each of 64 distinct values, and four
-/// beside them.
-const FREEDOMS: usize = 68;
+/// Degrees of freedom that an index can have: a bucket for each of 100 values that a hundredth of
+/// the rows repeat, and a few beside them.
+const FREEDOMS: usize = 128;
 
 /// What an index of undrifted data stays below.
 ///

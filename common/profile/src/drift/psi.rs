@@ -49,14 +49,20 @@ pub struct PsiBucket {
 pub enum PsiKind {
     /// Null or NaN.
     Missing,
-    /// Infinite.
+    /// Infinite, of either sign: in what was counted by a grid.
     Infinite,
+    /// -inf.
+    MinusInfinity,
     /// Below everything in the reference.
     Below,
+    /// One value that the reference repeats.
+    Value,
     /// Between two deciles of the reference, or around one of its few values.
     Range,
     /// Above everything in the reference.
     Above,
+    /// +inf.
+    PlusInfinity,
 }
 
 /// When drift matters.

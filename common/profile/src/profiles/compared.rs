@@ -269,7 +269,7 @@ impl Compared {
 
     /// Kolmogorov and Smirnov's distance at the cuts. `None` when a side has no finite values.
     pub fn ks(&self) -> Option<Ks> {
-        let ks = Ks::of_cells(&self.then.cells, &self.now.cells)?;
+        let ks = Ks::of_cells(&self.then.cells, &self.now.cells, |_| false)?;
         Some(match self.exact() {
             Some(_) => Ks {
                 error_bound: 0.0,

@@ -1,0 +1,187 @@
+//! What is counted of a column.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BESIDE, Cells, MINUS_INFINITY, NAN, NULL, PLUS_INFINITY};
+
+/// Sums are kept in units of 2^-50: as whole numbers they are the same in any order.
+pub const UNIT: f64 = (1_u64 << 50) as f64;
+/// Farther from the centre, in units of the scale, values count as this far in sums.
+const FARTHEST: f64 = 1_048_576.0;
+/// Below it a square fits 63 bits in units of 2^-50.
+const SMALL_SQUARE: f64 = 4_096.0;
+
+/// Rows by cell, and the sums of their values. Negative numbers only stand in what is to be taken
+/// off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Nulls.
+    pub nulls: i64,
+    /// NaN.
+    pub nans: i64,
+    /// Values that are -inf.
+    pub minus_infinities: i64,
+    /// Values that are +inf.
+    pub plus_infinities: i64,
+    /// Sum of z = (value - center) / scale over finite values, in units of [`UNIT`]; |z| counts as
+    /// 2^20 at most.
+    pub sum: i128,
+    /// Sum of the squares of z.
+    pub squares: i128,
+    /// Finite values by cell.
+    pub cells: Vec<i64>,
+}
+
+impl Counts {
+    /// Of no rows yet.
+    pub fn new(cells: &Cells) -> Self {
+        Self {
+            cells: vec![0; cells.len()],
+            ..Self::default()
+        }
+    }
+
+    /// Adds a value `times` times; -1 takes it off. Gives the place where it is counted.
+    #[inline]
+    pub fn add(&mut self, cells: &Cells, value: f64, times: i64) -> usize {
+        let place = cells.place(value);
+        match self.cells.get_mut(place) {
+            Some(cell) => {
+                *cell += times;
+                let (first, second) = units_of(cells, value);
+                self.sum += first * i128::from(times);
+                self.squares += second * i128::from(times);
+            }
+            None if value.is_nan() => self.nans += times,
+            None if value < 0.0 => self.minus_infinities += times,
+            None => self.plus_infinities += times,
+        }
+        place
+    }
+
+    /// Counts rows without a value; a negative number takes them off.
+    pub fn add_nulls(&mut self, times: i64) {
+        self.nulls += times;
+    }
+
+    /// Infinite values of either sign.
+    pub fn infinities(&self) -> i64 {
+        self.minus_infinities + self.plus_infinities
+    }
+
+    /// Finite values.
+    pub fn count(&self) -> i64 {
+        self.cells.iter().sum()
+    }
+
+    /// Rows in all.
+    pub fn rows(&self) -> i64 {
+        self.count() + self.nulls + self.nans + self.infinities()
+    }
+
+    /// Finite values below everything in the training data.
+    pub fn below(&self, cells: &Cells) -> i64 {
+        self.cells[..cells.inner().start].iter().sum()
+    }
+
+    /// Finite values above everything in the training data.
+    pub fn above(&self, cells: &Cells) -> i64 {
+        self.cells[cells.inner().end..].iter().sum()
+    }
+
+    /// Mean of the finite values; `None` without any.
+    pub fn mean(&self, cells: &Cells) -> Option<f64> {
+        self.moments()
+            .map(|(mean, _)| cells.center() + cells.scale() * mean)
+    }
+
+    /// Population standard deviation of the finite values; `None` without any.
+    pub fn std(&self, cells: &Cells) -> Option<f64> {
+        self.moments()
+            .map(|(_, variance)| cells.scale() * variance.max(0.0).sqrt())
+    }
+
+    /// Mean and variance of z.
+    fn moments(&self) -> Option<(f64, f64)> {
+        let count = self.count() as f64;
+        let mean = self.sum as f64 / UNIT / count;
+        (count > 0.0).then(|| (mean, self.squares as f64 / UNIT / count - mean * mean))
+    }
+
+    /// Whether the numbers fit the cells and none is negative.
+    pub fn is_sound(&self, cells: &Cells) -> bool {
+        self.cells.len() == cells.len()
+            && self
+                .cells
+                .iter()
+                .chain(&self.beside())
+                .all(|count| *count >= 0)
+            && self.squares >= 0
+    }
+
+    /// Whether all finite values are the special ones of their cells.
+    pub(super) fn is_special(&self, cells: &Cells) -> bool {
+        let (mut sum, mut squares) = (0_i128, 0_i128);
+        for (cell, count) in self
+            .cells
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count != 0)
+        {
+            let Some(value) = cells.special(cell) else {
+                return false;
+            };
+            let (first, second) = units_of(cells, value);
+            sum += first * i128::from(*count);
+            squares += second * i128::from(*count);
+        }
+        (sum, squares) == (self.sum, self.squares)
+    }
+
+    /// Adds others, whose cells are the same; `None` when a number overflows.
+    pub fn merge(&mut self, other: &Self) -> Option<()> {
+        for (ours, theirs) in [
+            (&mut self.nulls, other.nulls),
+            (&mut self.nans, other.nans),
+            (&mut self.minus_infinities, other.minus_infinities),
+            (&mut self.plus_infinities, other.plus_infinities),
+        ]
+        .into_iter()
+        .chain(self.cells.iter_mut().zip(other.cells.iter().copied()))
+        {
+            *ours = ours.checked_add(theirs)?;
+        }
+        self.sum = self.sum.checked_add(other.sum)?;
+        self.squares = self.squares.checked_add(other.squares)?;
+        Some(())
+    }
+
+    /// What is in no cell, by its place after them.
+    fn beside(&self) -> [i64; BESIDE] {
+        let mut beside = [0; BESIDE];
+        beside[NULL] = self.nulls;
+        beside[NAN] = self.nans;
+        beside[MINUS_INFINITY] = self.minus_infinities;
+        beside[PLUS_INFINITY] = self.plus_infinities;
+        beside
+    }
+}
+
+/// What a value adds to the sum and to the sum of squares.
+#[inline]
+fn units_of(cells: &Cells, value: f64) -> (i128, i128) {
+    let z = ((value - cells.center) * (1.0 / cells.scale)).clamp(-FARTHEST, FARTHEST);
+    (units(z), units(z * z))
+}
+
+#[inline]
+fn units(value: f64) -> i128 {
+    let whole = (value * UNIT).round_ties_even();
+    // The wide conversion is a call.
+    if value.abs() < SMALL_SQUARE {
+        i128::from(whole as i64)
+    } else {
+        whole as i128
+    }
+}
