@@ -3,7 +3,7 @@
 use catalog::layout;
 use runtime::failure::exit_code;
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 
 #[test]
 fn the_command_line_is_well_formed_and_checks_its_numbers() {

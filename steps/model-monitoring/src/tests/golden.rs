@@ -2,7 +2,7 @@
 
 use testing::golden;
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 use crate::subject::ALGORITHM;
 
 #[tokio::test]

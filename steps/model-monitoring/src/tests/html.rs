@@ -1,6 +1,6 @@
 //! The page is well-formed, self-contained, and escapes what the data calls its columns.
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 
 const VOID: [&str; 6] = ["meta", "br", "hr", "img", "input", "link"];
 

@@ -3,7 +3,7 @@
 
 use testing::browser::{Browser, Look, file_url, serve_page};
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 
 /// What Argo's server answers with an artifact.
 const POLICY: &str = "Content-Security-Policy: sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self' 'unsafe-inline'";

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testing::{Mlflow, MlflowOptions};
 use tracking::{Tracking, TrackingArgs};
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 
 /// Everything about the runs of the reports, by MLflow's own client.
 fn read(server: &Mlflow) -> Value {

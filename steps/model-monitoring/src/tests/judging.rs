@@ -5,7 +5,7 @@ use profile::drift::Verdict;
 use profile::reference::CategoryProfile;
 use runtime::failure::exit_code;
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 use settings::monitored::MonitorColumns;
 
 const DAY: i64 = 86_400_000_000;

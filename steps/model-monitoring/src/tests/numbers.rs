@@ -4,7 +4,7 @@ use learn::metrics::Intervals;
 use pages::content::{ColumnDrift, Committed};
 use serde_json::Value;
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 use crate::report::performance;
 use crate::segments::{Dictionaries, Segmentation};
 

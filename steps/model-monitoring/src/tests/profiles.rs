@@ -3,7 +3,7 @@
 use pages::content::{ColumnDrift, Content};
 use profile::drift::Verdict;
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 
 const TRAINED: usize = 4_000;
 const SCORED: usize = 2_000;

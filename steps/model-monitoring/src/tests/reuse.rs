@@ -4,7 +4,7 @@ use catalog::manifest::{self, Quarantined, ResultsManifest};
 use pages::content::{Finding, Severity};
 use profile::drift::Verdict;
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 
 async fn simple() -> (Home, String) {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;

@@ -5,7 +5,7 @@ use pages::content::Period;
 use profile::drift::Verdict;
 use serde_json::json;
 
-use super::home::{Home, Names, Rows};
+use super::home::{Home, Names, Reported, Rows};
 use settings::FailOn;
 
 async fn drifted() -> (Home, String) {
