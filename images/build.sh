@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the image of every step with docker, podman or buildah: build.sh [REGISTRY] [TAG]
+# Builds the image of every step, and of the dashboard, with docker, podman or buildah: build.sh [REGISTRY] [TAG]
 # Registry and tag are by default those that the workflows name.
 set -euo pipefail
 cd "$(dirname "$0")/.."

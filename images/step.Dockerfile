@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 #
-# Image of one step: images/build.sh builds them all. The stage `build` does not depend on STEP, so that it runs once for six.
+# Image of one program, which is a step or the dashboard: images/build.sh builds them all. The stage `build` does not depend on
+# STEP, so that it runs once for seven.
 
 FROM rust:1.95-slim-bookworm AS build
 # Writes the list of dependencies into each binary, where trivy, grype, syft and osv-scanner find it.
@@ -20,7 +21,7 @@ FROM scratch
 ARG STEP=give--build-arg-STEP
 COPY --from=build /image/${STEP}/ /
 LABEL org.opencontainers.image.title="alameda/${STEP}" \
-      org.opencontainers.image.description="The step ${STEP} of Alameda, for Argo Workflows" \
+      org.opencontainers.image.description="The program ${STEP} of Alameda, for Argo Workflows" \
       org.opencontainers.image.licenses="Apache-2.0"
 # MALLOC_ARENA_MAX is of glibc: more arenas would keep what the threads of a step have freed.
 ENV PATH=/usr/local/bin MALLOC_ARENA_MAX=2

@@ -20,6 +20,7 @@ const LAYERS: [&[&str]; 11] = [
     &["testing-home"],
     &[
         "batch-inference",
+        "dashboard",
         "data-prep",
         "model-monitoring",
         "model-promotion",

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod by_period;
-mod dashboard;
 mod join;
 mod notify;
 mod record;
@@ -23,10 +22,9 @@ use catalog::layout::ModelName;
 use catalog::manifest::{self, ResultsManifest};
 use clap::Subcommand;
 use pages::judge::Rules;
+use runtime::failure::Failure;
 use runtime::step::{self, Exceptions, Outputs, Step, Verbatim};
-use settings::{
-    self, DashboardArgs, JudgeArgs, LabelsArgs, NotifyArgs, RenewArgs, ReportArgs, TableArgs,
-};
+use settings::{self, JudgeArgs, LabelsArgs, NotifyArgs, RenewArgs, ReportArgs};
 use store::{RawArgs, Store};
 use tracking::{Tracking, TrackingArgs};
 
@@ -43,8 +41,9 @@ pub enum Verb {
     Renew(Renew),
     /// Record how a workflow ended: the exit handler
     Notify(Notify),
-    /// Serve the dashboard until SIGTERM
-    Serve(Serve),
+    /// Tell that the dashboard is a program of its own
+    #[command(hide = true)]
+    Serve(Moved),
 }
 
 /// Flags of `report`.
@@ -95,17 +94,12 @@ pub struct Renew {
     tracking: TrackingArgs,
 }
 
-/// Flags of `serve`.
+/// The line of a `serve` of the first release.
 #[derive(Debug, clap::Args)]
-pub struct Serve {
-    #[command(flatten)]
-    dashboard: DashboardArgs,
-    #[command(flatten)]
-    judge: JudgeArgs,
-    #[command(flatten)]
-    table: TableArgs,
-    #[command(flatten)]
-    tracking: TrackingArgs,
+pub struct Moved {
+    /// Whatever it was given
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    line: Vec<String>,
 }
 
 /// Flags of `notify`. It takes whatever Argo gives: it runs when something went wrong, perhaps with
@@ -142,7 +136,7 @@ pub fn command() -> clap::Command {
 
 /// Runs this step.
 pub fn main() -> ExitCode {
-    // The exit handler runs because of what is wrong, and the dashboard serves every model.
+    // The exit handler runs because of what is wrong.
     let exceptions = Exceptions {
         tolerant: &["notify"],
         independent: &["serve"],
@@ -182,19 +176,10 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
             renew::renew(step, &store, &flags.raw.open(step)?, &tracking, &request).await
         }
-        Verb::Serve(flags) => {
-            let request = dashboard::Request {
-                bind: flags.dashboard.bind,
-                connections: flags.dashboard.connections,
-                rules: Rules::of(flags.judge)?,
-                tables: flags.dashboard.predictions_tables,
-                table: flags.table,
-                tracking: flags.tracking,
-                user_header: flags.dashboard.user_header,
-                user: flags.dashboard.user,
-            };
-            dashboard::serve(step, request).await
-        }
+        Verb::Serve(_) => Err(Failure::usage(
+            "the dashboard is a program of its own, in an image of its own: run `dashboard serve` with the same flags \
+             and variables",
+        )),
         Verb::Notify(flags) => {
             let ended = notify::Ended {
                 workflow: step.workflow().to_owned(),

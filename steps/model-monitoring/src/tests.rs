@@ -1,5 +1,4 @@
 mod bad_input;
-mod dashboard;
 mod golden;
 mod home;
 mod html;

@@ -1,8 +1,8 @@
-//! The six steps that this binary can be, each under its own name.
+//! The programs that this binary can be, each under its own name: six steps, and the dashboard.
 
 use std::process::ExitCode;
 
-/// A step of Alameda, linked into this binary.
+/// A program of Alameda, linked into this binary.
 pub struct Step {
     /// Name of the program, the image and the `step` field of a log line.
     pub name: &'static str,
@@ -46,9 +46,21 @@ pub const STEPS: [Step; 6] = [
     },
 ];
 
-/// The step of that name.
+/// It serves, and so is in no workflow and has no leaf.
+pub const DASHBOARD: Step = Step {
+    name: "dashboard",
+    main: dashboard::main,
+    command: dashboard::command,
+};
+
+/// Every program.
+pub fn programs() -> impl Iterator<Item = &'static Step> {
+    STEPS.iter().chain([&DASHBOARD])
+}
+
+/// The program of that name.
 pub fn find(name: &str) -> Option<&'static Step> {
-    STEPS.iter().find(|step| step.name == name)
+    programs().find(|program| program.name == name)
 }
 
 #[cfg(test)]
@@ -72,9 +84,8 @@ mod tests {
 
     #[test]
     fn every_variable_that_a_step_reads_is_a_setting_and_every_setting_is_read() {
-        let read = STEPS
-            .iter()
-            .flat_map(|step| variables(&(step.command)()))
+        let read = programs()
+            .flat_map(|program| variables(&(program.command)()))
             .collect::<BTreeSet<String>>();
         assert_eq!(read, of_settings());
     }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use argo::config_maps::ConfigMaps;
 use argo::library::{Library, Source, yaml_files};
+use argo::steps::DASHBOARD;
 use argo::yaml;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::failure::{self, Failure};
@@ -285,7 +286,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Becomes the step that serves the dashboard; only returns when that fails.
+/// Becomes the program that serves the dashboard; only returns when that fails.
 #[expect(clippy::disallowed_methods, reason = "what a run would find")]
 fn dashboard(place: &Place, bind: Option<SocketAddr>, config: &str) -> Result<anyhow::Error> {
     let store_url = place.addresses(&place.given()?)?.store_url;
@@ -306,10 +307,7 @@ fn dashboard(place: &Place, bind: Option<SocketAddr>, config: &str) -> Result<an
         .into_iter()
         .chain(bind.map(|bind| format!("--bind={bind}")))
         .map(OsString::from);
-    Ok(
-        emissary::become_program("model-monitoring".as_ref(), arguments, variables.collect())
-            .into(),
-    )
+    Ok(emissary::become_program(DASHBOARD.name.as_ref(), arguments, variables.collect()).into())
 }
 
 impl Place {
@@ -468,7 +466,7 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         super::Cli::command().debug_assert();
-        for step in &argo::steps::STEPS {
+        for step in argo::steps::programs() {
             (step.command)().debug_assert();
         }
     }

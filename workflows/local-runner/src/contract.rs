@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use argo::library::{Library, Source};
-use argo::steps::STEPS;
+use argo::steps::{STEPS, programs};
 use clap::Arg;
 
 const BEGIN: &str = "<!-- made from the code from here; `just accept` writes it anew -->\n";
 /// Verbs that serve, and so are in no workflow.
-const SERVERS: [&str; 1] = ["model-monitoring-serve"];
+const SERVERS: [&str; 1] = ["dashboard-serve"];
 const END: &str = "<!-- to here -->\n";
 
 #[test]
@@ -40,9 +40,10 @@ fn tables() -> String {
         .filter(|arg| arg.is_global_set())
         .collect();
     let mut text = format!("\n### Shared by every step\n\n{}", table(&shared));
-    for step in STEPS {
+    for step in programs() {
         text += &format!("\n### {}\n", step.name);
-        for verb in (step.command)().get_subcommands() {
+        let command = (step.command)();
+        for verb in command.get_subcommands().filter(|of| !of.is_hide_set()) {
             let about = verb
                 .get_about()
                 .map(ToString::to_string)

@@ -60,12 +60,17 @@ fn live_as_long_as(runner: Option<i32>) -> std::io::Result<()> {
     }
 }
 
-/// Becomes the step that the first argument names, if it names one: only returns when that fails.
-pub(crate) fn become_step(mut arguments: impl Iterator<Item = OsString>) -> Option<std::io::Error> {
-    let step = arguments
+/// Becomes the program that the first argument names, if it names one: only returns when that
+/// fails. `dashboard` without a verb is the runner's own command.
+pub(crate) fn become_step(arguments: impl Iterator<Item = OsString>) -> Option<std::io::Error> {
+    let mut arguments = arguments.peekable();
+    let program = arguments
         .next()
         .filter(|name| name.to_str().and_then(steps::find).is_some())?;
-    Some(become_program(&step, arguments, BTreeMap::new()))
+    if *program == *steps::DASHBOARD.name && arguments.peek().is_none_or(|verb| verb != "serve") {
+        return None;
+    }
+    Some(become_program(&program, arguments, BTreeMap::new()))
 }
 
 /// Takes further variables along; only returns when it fails.

@@ -1,7 +1,7 @@
 //! Command lines whose values only a run knows.
 
 use argo::finding::Finding;
-use argo::steps::STEPS;
+use argo::steps::programs;
 
 use super::{GOOD, MAP, findings};
 
@@ -47,7 +47,7 @@ fn flags(command: &clap::Command, verb: &clap::Command) -> Vec<String> {
 fn every_flag_takes_an_input_without_a_default() {
     let tag = "{{inputs.parameters.plan}}";
     let none: Vec<Finding> = Vec::new();
-    for step in &STEPS {
+    for step in programs() {
         let command = (step.command)();
         for verb in command.get_subcommands() {
             let flags = flags(&command, verb);

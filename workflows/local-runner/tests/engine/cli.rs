@@ -74,6 +74,24 @@ fn what_people_wrote_and_is_not_text_is_no_bug_of_the_program() {
 }
 
 #[test]
+fn the_former_command_of_the_dashboard_names_the_new_one() {
+    let lab = lab();
+    for given in [
+        &[][..],
+        &["--store-url=store", "--bind=127.0.0.1:0"],
+        &["--bind", "127.0.0.1:0", "--psi-warn=0.2", "--cache=use"],
+    ] {
+        let line = [&["model-monitoring", "serve"], given].concat();
+        let ran = lab.alameda(&line).expect(2);
+        assert!(ran.stderr.contains("`dashboard serve`"), "{}", ran.stderr);
+    }
+    let help = lab.alameda(&["model-monitoring", "--help"]).expect(0);
+    assert!(!help.stdout.contains("serve"), "{}", help.stdout);
+    let help = lab.alameda(&["dashboard", "serve", "--help"]).expect(0);
+    assert!(help.stdout.contains("--user-header"), "{}", help.stdout);
+}
+
+#[test]
 fn get_prints_an_object_of_argos_shape() {
     let lab = lab();
     lab.submit(&["--name", "w"]);

@@ -1,17 +1,5 @@
-//! `serve`: the dashboard. It shows what the profiles of predictions say, live, and never reads the
+//! `serve`: the pages. They show what the profiles of predictions say, live, and never read the
 //! predictions themselves but for those of one id.
-
-pub(crate) mod access;
-pub(crate) mod choice;
-mod gauges;
-mod listener;
-mod live;
-mod models;
-mod page;
-mod records;
-pub(crate) mod server;
-pub(crate) mod source;
-mod tables;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,16 +15,10 @@ use store::Store;
 use tokio::net::TcpListener;
 use tracking::{Tracking, TrackingArgs};
 
-use access::Access;
-use listener::Patient;
-use server::State;
-use source::Source;
-
-pub(crate) use choice::{Choice, Wanted};
-pub(crate) use live::Live;
-pub(crate) use models::{Asides, Model, SCORE, Side};
-pub(crate) use records::{Attempted, DataSet, DataSets, Reported, Reports};
-pub(crate) use source::{AllScored, Scored};
+use crate::access::{self, Access};
+use crate::listener::Patient;
+use crate::server::{self, State};
+use crate::source::Source;
 
 /// How long a service may take to answer while somebody waits for a page.
 const PATIENCE: Budget = Budget(Duration::from_secs(5));

@@ -13,7 +13,7 @@ use pages::page::{scroll, section, table};
 
 use super::model::{THRESHOLD, address, encoded, field, input, periods, query, select};
 use super::{document, empty, files, heading, link, troubled};
-use crate::dashboard::{Choice, Model, Side};
+use crate::{Choice, Model, Side};
 
 /// A line over the days: its id, its title and its values.
 type Line = (&'static str, &'static str, fn(&Day) -> Option<f64>);

@@ -12,8 +12,8 @@ use tracking::{RunView, Status};
 
 use super::model::{address, encoded, field, input, report_address, select};
 use super::{document, empty, failed, files, heading, link, moment};
-use crate::dashboard::choice;
-use crate::dashboard::{AllScored, Attempted, Choice, DataSet, DataSets, Reports, Scored, Wanted};
+use crate::choice;
+use crate::{AllScored, Attempted, Choice, DataSet, DataSets, Reports, Scored, Wanted};
 
 /// Metrics of a run that are shown, where it has them.
 const SHOWN: [&str; 4] = ["roc_auc", "accuracy", "f1", "psi_max"];

@@ -6,8 +6,8 @@ use pages::page::{days, drift, note, performance, quality, section, segments, su
 use profile::drift::Thresholds;
 
 use super::{document, empty, files, heading, link, troubled};
-use crate::dashboard::choice::{self, PERIODS};
-use crate::dashboard::{Choice, Live, Model, SCORE, Side};
+use crate::choice::{self, PERIODS};
+use crate::{Choice, Live, Model, SCORE, Side};
 
 /// The kind of an input that takes a threshold.
 pub(super) const THRESHOLD: &str = "number\" min=\"0\" max=\"1\" step=\"any";

@@ -11,7 +11,7 @@ use pages::page::{note, table};
 use profile::drift::Thresholds;
 
 use super::{document, empty, failed, files, heading, link, moment, troubled};
-use crate::dashboard::Model;
+use crate::Model;
 
 /// The page of all models.
 pub(crate) fn overview(

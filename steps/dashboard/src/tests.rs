@@ -27,13 +27,13 @@ use store::digest;
 use table::parts;
 use table::profiling::{Profiler, Rows as Counted};
 use testing::{Postgres, PostgresOptions};
+use testing_home::{Home, Names, Rows, name, version};
 use tracking::Tracking;
 
-use super::home::{Home, Names, Rows, name, version};
-use crate::dashboard::access::Access;
-use crate::dashboard::server::{Busy, State, router};
-use crate::dashboard::source::Source;
-use crate::dashboard::{Choice, Live};
+use crate::access::Access;
+use crate::server::{Busy, State, router};
+use crate::source::Source;
+use crate::{Choice, Live};
 use settings::monitored::MonitorColumns;
 
 /// A name that a page must show and never run.

@@ -1,0 +1,5 @@
+//! The program of the dashboard.
+
+fn main() -> std::process::ExitCode {
+    dashboard::main()
+}
