@@ -1,19 +1,25 @@
 //! The pages of the dashboard, made of the report's own sections. Pure.
 
 mod compare;
+mod data;
 mod model;
 mod overview;
-mod records;
+mod prediction;
+mod runs;
 
 use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
+use pages::format::count;
 use pages::html::{self, Markup, escaped, leaf, nothing, tag, tagged, text};
+use pages::page::note;
 
 pub(crate) use compare::compare;
+pub(crate) use data::{data, data_set};
 pub(crate) use model::model;
 pub(crate) use overview::overview;
-pub(crate) use records::{data, data_set, prediction, runs};
+pub(crate) use prediction::prediction;
+pub(crate) use runs::runs;
 
 /// The icon of each page.
 pub(crate) const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 24 24\" fill=\"none\" stroke=\"#1d5fd0\" \
@@ -112,6 +118,15 @@ fn files(what: &str, name: &str, query: &str) -> Markup {
             file("json"),
         ],
     )
+}
+
+/// How many are not listed; nothing when all are.
+fn older(more: usize) -> Markup {
+    if more > 0 {
+        note(format!("And {} older ones.", count(more as u64)))
+    } else {
+        nothing()
+    }
 }
 
 /// What stands where there is nothing yet, and what to do next.

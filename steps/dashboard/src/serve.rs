@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tracking::{Tracking, TrackingArgs};
 
 use crate::access::{self, Access};
+use crate::answer::Busy;
 use crate::listener::Patient;
 use crate::server::{self, State};
 use crate::source::Source;
@@ -93,6 +94,6 @@ fn open(step: &Step, request: Request) -> Result<State> {
         store,
         rules: request.rules,
         access: Access::new(request.user, access::password()?, request.user_header)?,
-        busy: server::Busy::default(),
+        busy: Busy::default(),
     })
 }

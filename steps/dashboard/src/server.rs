@@ -1,8 +1,6 @@
-//! The HTTP side: addresses, headers, and how many pages are made at once. Nothing here writes
-//! anywhere.
+//! The HTTP side: addresses and headers. Nothing here writes anywhere.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
@@ -13,26 +11,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use pages::judge::Rules;
 use store::Store;
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tracking::Tracking;
 
 use super::access::{Access, Entry};
+use super::answer::{Answer, Busy, HTML, Problem, apart, html, paged};
 use super::choice::{Wanted, parameter};
 use super::page;
 use super::source::Source;
 use super::{Asides, Choice, DataSet, Model, Reports, gauges, records, tables};
 
-/// Pages that are made at the same time; others wait.
-const AT_ONCE: usize = 16;
-/// How long a page waits for its turn.
-const TURN: Duration = Duration::from_secs(15);
-/// How long a page may take to be made.
-const MADE: Duration = Duration::from_secs(30);
 /// Runs that are listed.
 const RUNS: usize = 100;
-
-const HTML: &str = "text/html; charset=utf-8";
 
 /// On every answer: a page runs nothing but its own, asks nobody else, and stands in nobody's
 /// frame.
@@ -51,6 +40,8 @@ const HEADERS: [(HeaderName, &str); 5] = [
     ),
 ];
 
+type Us = Shared<Arc<State>>;
+
 /// What all pages share.
 pub(crate) struct State {
     pub(crate) source: Source,
@@ -59,75 +50,6 @@ pub(crate) struct State {
     pub(crate) rules: Rules,
     pub(crate) access: Access,
     pub(crate) busy: Busy,
-}
-
-/// How many answers are made at the same time.
-pub(crate) struct Busy {
-    pages: Arc<Semaphore>,
-    probes: Arc<Semaphore>,
-}
-
-impl Default for Busy {
-    fn default() -> Self {
-        // Whoever asks for readiness again and again makes no work.
-        Self {
-            pages: Arc::new(Semaphore::new(AT_ONCE)),
-            probes: Arc::new(Semaphore::new(1)),
-        }
-    }
-}
-
-/// An answer that is no page.
-pub(crate) enum Problem {
-    /// What was asked for can't be.
-    Asked(String),
-    /// There is no such thing.
-    Missing(String),
-    /// Something is down or wrong, told as the error tells it: service, host, never a secret.
-    Failed(anyhow::Error),
-    /// Too much is asked for at once, or one thing takes too long.
-    Busy(&'static str),
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Problem {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let (status, heading, text) = match self {
-            Self::Busy(text) => {
-                let headers = [(header::RETRY_AFTER, "5"), (header::CONTENT_TYPE, HTML)];
-                let page = page::problem("This can't be shown now", text);
-                return (StatusCode::SERVICE_UNAVAILABLE, headers, page).into_response();
-            }
-            Self::Asked(text) => (StatusCode::BAD_REQUEST, "That can't be shown", text),
-            Self::Missing(text) => (StatusCode::NOT_FOUND, "There is no such thing", text),
-            Self::Failed(error) => {
-                tracing::warn!("a page can't be made: {error:#}");
-                (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "This can't be shown now",
-                    format!("{error:#}"),
-                )
-            }
-        };
-        (
-            status,
-            [(header::CONTENT_TYPE, HTML)],
-            page::problem(heading, &text),
-        )
-            .into_response()
-    }
-}
-
-type Answer = Result<Response, Problem>;
-type Us = Shared<Arc<State>>;
-
-fn html(page: String) -> Answer {
-    Ok(([(header::CONTENT_TYPE, HTML)], page).into_response())
 }
 
 /// Every address.
@@ -233,52 +155,6 @@ async fn ready(Shared(state): Us) -> Response {
                 .into_response()
         }
     }
-}
-
-/// Makes an answer in its turn, on a thread of its own: counting and writing a page must not hold
-/// up the probes, and what is asked of the database and the store can't move from one thread to
-/// another while it waits. Nobody is waited for who has gone away.
-async fn apart<F: Future<Output = Answer>>(
-    turns: Arc<Semaphore>,
-    make: impl FnOnce() -> F + Send + 'static,
-) -> Answer {
-    let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {
-        return Err(Problem::Busy(
-            "Many people are looking. Try again in a moment.",
-        ));
-    };
-    let (mut sender, receiver) = tokio::sync::oneshot::channel();
-    let runtime = Handle::current();
-    std::thread::Builder::new()
-        .name("page".to_owned())
-        .spawn(move || {
-            let _turn = turn;
-            let made = runtime.block_on(async {
-                tokio::select! {
-                    made = tokio::time::timeout(MADE, make()) => Some(made),
-                    () = sender.closed() => None,
-                }
-            });
-            let late = |_| {
-                Err(Problem::Busy(
-                    "The page took too long. Choose fewer days, or try again in a moment.",
-                ))
-            };
-            if let Some(made) = made {
-                // Gone away in the end.
-                let _ = sender.send(made.unwrap_or_else(late));
-            }
-        })?;
-    receiver.await?
-}
-
-/// Makes a page in its turn.
-async fn paged<F: Future<Output = Answer>>(
-    state: &Arc<State>,
-    make: impl FnOnce(Arc<State>) -> F + Send + 'static,
-) -> Answer {
-    let shared = state.clone();
-    apart(state.busy.pages.clone(), move || make(shared)).await
 }
 
 async fn overview(Shared(state): Us) -> Answer {

@@ -1,0 +1,172 @@
+//! What ran.
+
+use anyhow::Result;
+use catalog::attempt::{Attempt, NodeFailure};
+use pages::format::{NONE, duration, metric};
+use pages::html::{Markup, nothing, tag, tagged, text};
+use pages::page::{section, table};
+use tracking::{RunView, Status};
+
+use super::{document, empty, failed, files, heading, link, moment, older};
+use crate::Attempted;
+
+/// Metrics of a run that are shown, where it has them.
+const SHOWN: [&str; 4] = ["roc_auc", "accuracy", "f1", "psi_max"];
+
+fn state(class: &str, word: &str) -> Markup {
+    tagged(&format!("span class=\"chip {class}\""), word)
+}
+
+/// The page of what ran.
+pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -> String {
+    let attempts = match attempted {
+        Err(error) => failed("Workflows", error),
+        Ok(found) if found.attempts.is_empty() => empty(
+            "No workflow has ended yet. Run one:",
+            "alameda submit --from workflowtemplate/alameda-pipeline -p data-version=25.05.1",
+        ),
+        Ok(found) => {
+            let columns = [
+                "Workflow",
+                "Ended",
+                "Data",
+                "Model",
+                "Status",
+                "Took",
+                "Attempts",
+                "What failed",
+            ];
+            let listed = table(
+                "texts",
+                "Workflows that ended",
+                &columns,
+                found.attempts.iter().map(attempt),
+            );
+            [
+                listed,
+                older(found.more),
+                files("Workflows", "workflows", ""),
+            ]
+            .into_iter()
+            .collect()
+        }
+    };
+    let tracked = match runs {
+        Err(error) => failed("Tracked runs", error),
+        Ok(runs) if runs.is_empty() => empty(
+            "Nothing is tracked yet: training, promotion and reports will be.",
+            "",
+        ),
+        Ok(runs) => {
+            let columns = ["Run", "Model", "Status", "Began", "Took", "Metrics"];
+            [
+                table("texts", "Tracked runs", &columns, runs.iter().map(run)),
+                files("Tracked runs", "runs", ""),
+            ]
+            .into_iter()
+            .collect()
+        }
+    };
+    let sections = [
+        heading(
+            "Runs",
+            text("What ran when, the newest first; times are UTC."),
+        ),
+        section(
+            "workflows",
+            "Workflows",
+            text("How each workflow ended, as its exit handler recorded it."),
+            [attempts],
+        ),
+        section(
+            "tracked",
+            "Tracked runs",
+            text(
+                "Training, promotion and reports, as they are tracked. One that is running, or was lost with its process, has no end.",
+            ),
+            [tracked],
+        ),
+    ];
+    document("Runs", "/runs", sections)
+}
+
+fn attempt(attempt: &Attempt) -> Vec<Markup> {
+    let class = if attempt.status == "Succeeded" {
+        "ok"
+    } else {
+        "alert"
+    };
+    let failure = |node: &NodeFailure| {
+        tag(
+            "li",
+            [
+                tagged("strong", &node.display_name),
+                text(format!(" {}", node.message)),
+            ],
+        )
+    };
+    vec![
+        text(&attempt.workflow),
+        text(moment(attempt.recorded_at)),
+        text(&attempt.data_version),
+        text(&attempt.model_name),
+        state(
+            class,
+            if attempt.status.is_empty() {
+                "unknown"
+            } else {
+                &attempt.status
+            },
+        ),
+        text(
+            attempt
+                .duration_seconds
+                .map_or_else(|| NONE.to_owned(), |seconds| duration(seconds.trunc(), 0)),
+        ),
+        text(attempt.attempts),
+        if attempt.failures.is_empty() {
+            nothing()
+        } else {
+            tag(
+                "ul class=\"plain\"",
+                attempt.failures.iter().take(5).map(failure),
+            )
+        },
+    ]
+}
+
+fn run(view: &RunView) -> Vec<Markup> {
+    let run = &view.run;
+    let (class, word) = match run.status {
+        Status::Running => ("unknown", "running"),
+        Status::Finished => ("ok", "finished"),
+        Status::Failed => ("alert", "failed"),
+        Status::Killed => ("warn", "stopped"),
+    };
+    // An address of another kind would be run, not opened.
+    let page = view
+        .url
+        .as_ref()
+        .filter(|url| url.starts_with("http://") || url.starts_with("https://"));
+    let shown = SHOWN.iter().filter_map(|name| {
+        Some(format!(
+            "{name} {}",
+            metric(Some(run.metrics.get(*name)?.value))
+        ))
+    });
+    vec![
+        page.map_or_else(|| text(&run.name), |url| link(url, &run.name)),
+        text(
+            run.model_name
+                .as_ref()
+                .map_or_else(|| "(workflow)".to_owned(), ToString::to_string),
+        ),
+        state(class, word),
+        text(moment(run.start_time)),
+        text(run.end_time.map_or_else(
+            || NONE.to_owned(),
+            |end| duration((end - run.start_time).num_seconds() as f64, 0),
+        )),
+        text(shown.collect::<Vec<_>>().join(" · ")),
+    ]
+}
