@@ -2,8 +2,8 @@
 
 pub mod config_maps;
 pub mod expr;
-mod fields;
 pub mod finding;
+mod legal;
 pub mod library;
 pub mod raw;
 pub mod rules;

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use runtime::failure::Failure;
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::fields;
 use crate::finding::Finding;
 use crate::schema;
-use crate::spec::{Template, WorkflowSpec};
+use crate::spec::{CronWorkflow, Template, WorkflowSpec, WorkflowTemplate};
 use crate::steps;
 use crate::yaml::{self, Marks};
 
@@ -150,22 +148,6 @@ pub struct Library {
     pub files: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Document {
-    spec: WorkflowSpec,
-}
-
-#[derive(Deserialize)]
-struct CronDocument {
-    spec: CronSpec,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CronSpec {
-    workflow_spec: WorkflowSpec,
-}
-
 impl Library {
     /// Reads all files. What is not understood becomes findings, not an error.
     pub fn load(source: &Source) -> Result<Self> {
@@ -222,19 +204,12 @@ impl Library {
         if name.is_empty() {
             return find("name", "metadata.name", format!("a {kind} needs a name"));
         }
-        let mut findings = Vec::new();
-        let schema = if is_cron {
-            &schema::CRON_WORKFLOW
-        } else {
-            &schema::WORKFLOW_TEMPLATE
-        };
-        let kept = schema::check(schema, &raw, file, &name, &mut findings);
+        let (kept, mut findings) = schema::read(kind, &raw, file, &name);
         unrun_init_containers(&raw, file, &name, &mut findings);
-        fields::check(kind, &raw, file, &name, &mut findings);
         let parsed = if is_cron {
-            serde_json::from_value::<CronDocument>(kept).map(|document| document.spec.workflow_spec)
+            serde_json::from_value::<CronWorkflow>(kept).map(|cron| cron.spec.workflow_spec)
         } else {
-            serde_json::from_value::<Document>(kept).map(|document| document.spec)
+            serde_json::from_value::<WorkflowTemplate>(kept).map(|template| template.spec)
         };
         let spec = match parsed {
             Ok(spec) => spec,

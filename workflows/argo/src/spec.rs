@@ -2,6 +2,7 @@
 //! comes here.
 
 mod container;
+pub(crate) mod fields;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,55 @@ use crate::expr::{self, Dialect};
 pub use container::{
     ConfigMapSource, Container, DEADLINE, Env, EnvFrom, EnvValueFrom, Volume, VolumeMount, place,
 };
+
+/// A WorkflowTemplate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkflowTemplate {
+    /// `argoproj.io/v1alpha1`; not asked for.
+    #[serde(default)]
+    pub api_version: String,
+    /// `WorkflowTemplate`
+    pub kind: String,
+    /// Its name and labels.
+    pub metadata: Metadata,
+    /// What it runs.
+    pub spec: WorkflowSpec,
+}
+
+/// A CronWorkflow.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CronWorkflow {
+    /// `argoproj.io/v1alpha1`; not asked for.
+    #[serde(default)]
+    pub api_version: String,
+    /// `CronWorkflow`
+    pub kind: String,
+    /// Its name and labels.
+    pub metadata: Metadata,
+    /// What it runs; here only when it is submitted.
+    pub spec: CronWorkflowSpec,
+}
+
+/// What a WorkflowTemplate or CronWorkflow is called.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: Value,
+}
+
+/// `spec` of a CronWorkflow.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CronWorkflowSpec {
+    /// The workflow that it makes.
+    pub workflow_spec: WorkflowSpec,
+}
 
 /// `spec` of a WorkflowTemplate, or `workflowSpec` of a CronWorkflow.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

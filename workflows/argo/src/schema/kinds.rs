@@ -1,324 +1,273 @@
-//! The fields of each kind of object.
+//! What is done with the fields of each kind of object.
 
-use super::{Any, Bool, Kind, Number, NumberOrText, Object, Objects, Text, Texts};
-
-pub(crate) static WORKFLOW_TEMPLATE: Kind = Kind {
-    name: "WorkflowTemplate",
-    interpreted: &[
-        ("apiVersion", Text),
-        ("kind", Text),
-        ("metadata", Object(&METADATA)),
-        ("spec", Object(&SPEC)),
-    ],
-    no_effect: &[],
+use crate::spec::{
+    Artifact, Backoff, ConfigMapSource, Container, CronWorkflow, CronWorkflowSpec, Dag, Env,
+    EnvFrom, EnvValueFrom, Metadata, Outputs, Parameter, Parameters, RetryStrategy, S3, Task,
+    Template, TemplateRef, ValueFrom, Volume, VolumeMount, WorkflowSpec, WorkflowTemplate,
+    WorkflowTemplateRef, fields,
 };
 
-pub(crate) static CRON_WORKFLOW: Kind = Kind {
-    name: "CronWorkflow",
-    interpreted: &[
-        ("apiVersion", Text),
-        ("kind", Text),
-        ("metadata", Object(&METADATA)),
-        ("spec", Object(&CRON_SPEC)),
-    ],
-    no_effect: &[],
-};
+/// What is done with the fields of one kind of Argo's objects.
+pub(crate) struct Kind {
+    /// Its name in Argo's schema.
+    pub argo: &'static str,
+    /// What a finding calls it.
+    pub name: &'static str,
+    /// The fields of the type that it is read into.
+    pub interpreted: fn() -> &'static [&'static str],
+    /// Fields that have no effect on a laptop.
+    pub no_effect: &'static [&'static str],
+}
 
-static METADATA: Kind = Kind {
-    name: "metadata",
-    interpreted: &[("name", Text), ("labels", Any)],
-    no_effect: &[("annotations", Any), ("namespace", Text)],
-};
+impl Kind {
+    /// Whether nothing of it is interpreted.
+    pub(crate) fn has_no_effect(&self) -> bool {
+        (self.interpreted)().is_empty()
+    }
+}
 
-static CRON_SPEC: Kind = Kind {
-    name: "CronWorkflow spec",
-    interpreted: &[("workflowSpec", Object(&SPEC))],
-    no_effect: &[
-        ("schedules", Texts),
-        ("timezone", Text),
-        ("concurrencyPolicy", Text),
-        ("startingDeadlineSeconds", Number),
-        ("successfulJobsHistoryLimit", Number),
-        ("failedJobsHistoryLimit", Number),
-        ("stopStrategy", Any),
-        ("suspend", Bool),
-        ("workflowMetadata", Any),
-    ],
-};
+/// The kind of that name in Argo's schema.
+pub(crate) fn find(argo: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.argo == argo)
+}
 
-static SPEC: Kind = Kind {
-    name: "workflow spec",
-    interpreted: &[
-        ("entrypoint", Text),
-        ("onExit", Text),
-        ("arguments", Object(&PARAMETERS)),
-        ("templates", Objects(&TEMPLATE)),
-        ("parallelism", Number),
-        ("workflowTemplateRef", Object(&WORKFLOW_TEMPLATE_REF)),
-    ],
-    no_effect: &[
-        ("affinity", Any),
-        ("archiveLogs", Bool),
-        ("artifactRepositoryRef", Any),
-        ("automountServiceAccountToken", Bool),
-        ("executor", Any),
-        ("imagePullSecrets", Any),
-        ("metrics", Any),
-        ("nodeSelector", Any),
-        ("podDisruptionBudget", Any),
-        ("podGC", Any),
-        ("podMetadata", Any),
-        ("podPriorityClassName", Text),
-        ("securityContext", Any),
-        ("serviceAccountName", Text),
-        ("synchronization", Object(&SYNCHRONIZATION)),
-        ("tolerations", Any),
-        ("ttlStrategy", Any),
-        ("workflowMetadata", Any),
-    ],
-};
+#[cfg(test)]
+pub(crate) fn all() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter()
+}
 
-static WORKFLOW_TEMPLATE_REF: Kind = Kind {
-    name: "workflowTemplateRef",
-    interpreted: &[("name", Text)],
-    no_effect: &[],
-};
+const fn kind(
+    argo: &'static str,
+    name: &'static str,
+    interpreted: fn() -> &'static [&'static str],
+    no_effect: &'static [&'static str],
+) -> Kind {
+    Kind {
+        argo,
+        name,
+        interpreted,
+        no_effect,
+    }
+}
 
-static TEMPLATE: Kind = Kind {
-    name: "template",
-    interpreted: &[
-        ("name", Text),
-        ("inputs", Object(&PARAMETERS)),
-        ("outputs", Object(&OUTPUTS)),
-        ("dag", Object(&DAG)),
-        ("container", Object(&CONTAINER)),
-        ("suspend", Object(&SUSPEND)),
-        ("volumes", Objects(&VOLUME)),
-        ("parallelism", Number),
-        ("retryStrategy", Object(&RETRY)),
-        ("activeDeadlineSeconds", NumberOrText),
-    ],
-    no_effect: &[
-        ("affinity", Any),
-        ("automountServiceAccountToken", Bool),
-        ("executor", Any),
-        ("initContainers", Objects(&INIT_CONTAINER)),
-        ("metadata", Any),
-        ("metrics", Any),
-        ("nodeSelector", Any),
-        ("pendingTimeout", Text),
-        ("podSpecPatch", Text),
-        ("priorityClassName", Text),
-        ("securityContext", Any),
-        ("serviceAccountName", Text),
-        ("synchronization", Object(&SYNCHRONIZATION)),
-        ("tolerations", Any),
-    ],
-};
+fn nothing() -> &'static [&'static str] {
+    &[]
+}
 
-static SYNCHRONIZATION: Kind = Kind {
-    name: "synchronization",
-    interpreted: &[],
-    no_effect: &[("mutexes", Any), ("semaphores", Any)],
-};
-
-static PARAMETERS: Kind = Kind {
-    name: "arguments and inputs",
-    interpreted: &[("parameters", Objects(&PARAMETER))],
-    no_effect: &[],
-};
-
-static PARAMETER: Kind = Kind {
-    name: "parameter",
-    interpreted: &[
-        ("name", Text),
-        ("value", Text),
-        ("default", Text),
-        ("enum", Texts),
-        ("valueFrom", Object(&VALUE_FROM)),
-    ],
-    no_effect: &[("description", Text)],
-};
-
-static VALUE_FROM: Kind = Kind {
-    name: "parameter valueFrom",
-    interpreted: &[
-        ("path", Text),
-        ("parameter", Text),
-        ("supplied", Object(&SUPPLIED)),
-        ("default", Text),
-    ],
-    no_effect: &[],
-};
-
-static SUPPLIED: Kind = Kind {
-    name: "supplied",
-    interpreted: &[],
-    no_effect: &[],
-};
-
-/// The runner does not wait: it asks, or fails.
-static SUSPEND: Kind = Kind {
-    name: "suspend",
-    interpreted: &[],
-    no_effect: &[("duration", NumberOrText)],
-};
-
-static OUTPUTS: Kind = Kind {
-    name: "outputs",
-    interpreted: &[
-        ("parameters", Objects(&PARAMETER)),
-        ("artifacts", Objects(&ARTIFACT)),
-    ],
-    no_effect: &[],
-};
-
-static ARTIFACT: Kind = Kind {
-    name: "output artifact",
-    interpreted: &[
-        ("name", Text),
-        ("path", Text),
-        ("optional", Bool),
-        ("s3", Object(&S3)),
-    ],
-    no_effect: &[("archive", Any)],
-};
-
-static S3: Kind = Kind {
-    name: "artifact s3",
-    interpreted: &[("key", Text)],
-    no_effect: &[],
-};
-
-static DAG: Kind = Kind {
-    name: "dag",
-    interpreted: &[("failFast", Bool), ("tasks", Objects(&TASK))],
-    no_effect: &[],
-};
-
-static TASK: Kind = Kind {
-    name: "dag task",
-    interpreted: &[
-        ("name", Text),
-        ("template", Text),
-        ("templateRef", Object(&TEMPLATE_REF)),
-        ("arguments", Object(&PARAMETERS)),
-        ("depends", Text),
-        ("when", Text),
-        ("withItems", Any),
-        ("withParam", Text),
-    ],
-    no_effect: &[],
-};
-
-static TEMPLATE_REF: Kind = Kind {
-    name: "templateRef",
-    interpreted: &[("name", Text), ("template", Text)],
-    no_effect: &[],
-};
-
-static RETRY: Kind = Kind {
-    name: "retryStrategy",
-    interpreted: &[
-        ("limit", NumberOrText),
-        ("retryPolicy", Text),
-        ("expression", Text),
-        ("backoff", Object(&BACKOFF)),
-    ],
-    no_effect: &[("affinity", Any)],
-};
-
-static BACKOFF: Kind = Kind {
-    name: "backoff",
-    interpreted: &[("duration", Text), ("factor", NumberOrText), ("cap", Text)],
-    no_effect: &[],
-};
-
-static VOLUME: Kind = Kind {
-    name: "volume",
-    interpreted: &[
-        ("name", Text),
-        ("configMap", Object(&CONFIG_MAP_SOURCE)),
-        ("emptyDir", Object(&EMPTY_DIR)),
-    ],
-    no_effect: &[],
-};
-
-static EMPTY_DIR: Kind = Kind {
-    name: "emptyDir",
-    interpreted: &[],
-    no_effect: &[("sizeLimit", NumberOrText), ("medium", Text)],
-};
-
-static CONFIG_MAP_SOURCE: Kind = Kind {
-    name: "configMap",
-    interpreted: &[("name", Text), ("key", Text), ("optional", Bool)],
-    no_effect: &[("defaultMode", Number)],
-};
-
-static CONTAINER: Kind = Kind {
-    name: "container",
-    interpreted: &[
-        ("command", Texts),
-        ("args", Texts),
-        ("env", Objects(&ENV)),
-        ("envFrom", Objects(&ENV_FROM)),
-        ("volumeMounts", Objects(&VOLUME_MOUNT)),
-    ],
-    no_effect: &[
-        ("image", Text),
-        ("imagePullPolicy", Text),
-        ("resources", Any),
-        ("securityContext", Any),
-        ("terminationMessagePath", Text),
-        ("terminationMessagePolicy", Text),
-    ],
-};
-
-/// One that only shows that its image is there; the library looks at its command.
-static INIT_CONTAINER: Kind = Kind {
-    name: "init container",
-    interpreted: &[],
-    no_effect: &[
-        ("name", Text),
-        ("image", Text),
-        ("imagePullPolicy", Text),
-        ("command", Texts),
-        ("resources", Any),
-        ("securityContext", Any),
-    ],
-};
-
-static ENV: Kind = Kind {
-    name: "env",
-    interpreted: &[
-        ("name", Text),
-        ("value", Text),
-        ("valueFrom", Object(&ENV_VALUE_FROM)),
-    ],
-    no_effect: &[],
-};
-
-static ENV_VALUE_FROM: Kind = Kind {
-    name: "env valueFrom",
-    interpreted: &[
-        ("configMapKeyRef", Object(&CONFIG_MAP_SOURCE)),
-        ("secretKeyRef", Object(&CONFIG_MAP_SOURCE)),
-    ],
-    no_effect: &[],
-};
-
-static ENV_FROM: Kind = Kind {
-    name: "envFrom",
-    interpreted: &[
-        ("configMapRef", Object(&CONFIG_MAP_SOURCE)),
-        ("secretRef", Object(&CONFIG_MAP_SOURCE)),
-    ],
-    no_effect: &[],
-};
-
-static VOLUME_MOUNT: Kind = Kind {
-    name: "volumeMount",
-    interpreted: &[("name", Text), ("mountPath", Text)],
-    no_effect: &[("readOnly", Bool)],
-};
+static KINDS: [Kind; 35] = [
+    kind(
+        "WorkflowTemplate",
+        "WorkflowTemplate",
+        fields::of::<WorkflowTemplate>,
+        &[],
+    ),
+    kind(
+        "CronWorkflow",
+        "CronWorkflow",
+        fields::of::<CronWorkflow>,
+        &[],
+    ),
+    kind(
+        "ObjectMeta",
+        "metadata",
+        fields::of::<Metadata>,
+        &["annotations", "namespace"],
+    ),
+    kind(
+        "CronWorkflowSpec",
+        "CronWorkflow spec",
+        fields::of::<CronWorkflowSpec>,
+        &[
+            "schedules",
+            "timezone",
+            "concurrencyPolicy",
+            "startingDeadlineSeconds",
+            "successfulJobsHistoryLimit",
+            "failedJobsHistoryLimit",
+            "stopStrategy",
+            "suspend",
+            "workflowMetadata",
+        ],
+    ),
+    kind(
+        "WorkflowSpec",
+        "workflow spec",
+        fields::of::<WorkflowSpec>,
+        &[
+            "affinity",
+            "archiveLogs",
+            "artifactRepositoryRef",
+            "automountServiceAccountToken",
+            "executor",
+            "imagePullSecrets",
+            "metrics",
+            "nodeSelector",
+            "podDisruptionBudget",
+            "podGC",
+            "podMetadata",
+            "podPriorityClassName",
+            "securityContext",
+            "serviceAccountName",
+            "synchronization",
+            "tolerations",
+            "ttlStrategy",
+            "workflowMetadata",
+        ],
+    ),
+    kind(
+        "WorkflowTemplateRef",
+        "workflowTemplateRef",
+        fields::of::<WorkflowTemplateRef>,
+        &[],
+    ),
+    kind(
+        "Template",
+        "template",
+        fields::of::<Template>,
+        &[
+            "affinity",
+            "automountServiceAccountToken",
+            "executor",
+            "initContainers",
+            "metadata",
+            "metrics",
+            "nodeSelector",
+            "pendingTimeout",
+            "podSpecPatch",
+            "priorityClassName",
+            "securityContext",
+            "serviceAccountName",
+            "synchronization",
+            "tolerations",
+        ],
+    ),
+    kind(
+        "Synchronization",
+        "synchronization",
+        nothing,
+        &["mutexes", "semaphores"],
+    ),
+    kind(
+        "Arguments",
+        "arguments and inputs",
+        fields::of::<Parameters>,
+        &[],
+    ),
+    kind(
+        "Inputs",
+        "arguments and inputs",
+        fields::of::<Parameters>,
+        &[],
+    ),
+    kind(
+        "Parameter",
+        "parameter",
+        fields::of::<Parameter>,
+        &["description"],
+    ),
+    kind(
+        "ValueFrom",
+        "parameter valueFrom",
+        fields::of::<ValueFrom>,
+        &[],
+    ),
+    kind("SuppliedValueFrom", "supplied", nothing, &[]),
+    // The runner does not wait: it asks, or fails.
+    kind("SuspendTemplate", "suspend", nothing, &["duration"]),
+    kind("Outputs", "outputs", fields::of::<Outputs>, &[]),
+    kind(
+        "Artifact",
+        "output artifact",
+        fields::of::<Artifact>,
+        &["archive"],
+    ),
+    kind("S3Artifact", "artifact s3", fields::of::<S3>, &[]),
+    kind("DAGTemplate", "dag", fields::of::<Dag>, &[]),
+    kind("DAGTask", "dag task", fields::of::<Task>, &[]),
+    kind("TemplateRef", "templateRef", fields::of::<TemplateRef>, &[]),
+    kind(
+        "RetryStrategy",
+        "retryStrategy",
+        fields::of::<RetryStrategy>,
+        &["affinity"],
+    ),
+    kind("Backoff", "backoff", fields::of::<Backoff>, &[]),
+    kind("Volume", "volume", fields::of::<Volume>, &[]),
+    kind(
+        "EmptyDirVolumeSource",
+        "emptyDir",
+        nothing,
+        &["sizeLimit", "medium"],
+    ),
+    kind(
+        "ConfigMapVolumeSource",
+        "configMap",
+        fields::of::<ConfigMapSource>,
+        &["defaultMode"],
+    ),
+    kind(
+        "ConfigMapKeySelector",
+        "configMap",
+        fields::of::<ConfigMapSource>,
+        &[],
+    ),
+    kind(
+        "ConfigMapEnvSource",
+        "configMap",
+        fields::of::<ConfigMapSource>,
+        &[],
+    ),
+    kind(
+        "SecretKeySelector",
+        "configMap",
+        fields::of::<ConfigMapSource>,
+        &[],
+    ),
+    kind(
+        "SecretEnvSource",
+        "configMap",
+        fields::of::<ConfigMapSource>,
+        &[],
+    ),
+    kind(
+        "Container",
+        "container",
+        fields::of::<Container>,
+        &[
+            "image",
+            "imagePullPolicy",
+            "resources",
+            "securityContext",
+            "terminationMessagePath",
+            "terminationMessagePolicy",
+        ],
+    ),
+    // It only shows that its image is there; the library looks at its command.
+    kind(
+        "UserContainer",
+        "init container",
+        nothing,
+        &[
+            "name",
+            "image",
+            "imagePullPolicy",
+            "command",
+            "resources",
+            "securityContext",
+        ],
+    ),
+    kind("EnvVar", "env", fields::of::<Env>, &[]),
+    kind(
+        "EnvVarSource",
+        "env valueFrom",
+        fields::of::<EnvValueFrom>,
+        &[],
+    ),
+    kind("EnvFromSource", "envFrom", fields::of::<EnvFrom>, &[]),
+    kind(
+        "VolumeMount",
+        "volumeMount",
+        fields::of::<VolumeMount>,
+        &["readOnly"],
+    ),
+];

@@ -3,7 +3,6 @@
 // What tests are made of is no test to Clippy.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-mod argo_types;
 mod cli;
 mod documents;
 mod former;

@@ -1,4 +1,8 @@
-//! The manifests against Argo's own types, in which no unknown field is let through.
+//! The manifests, and the schema that lint and runner read them by, against Argo's own types, in
+//! which no unknown field is let through.
+
+// What tests are made of is no test to Clippy.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,27 +11,13 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Argo's own JSON schema, where a copy lies beside the repository.
-fn schema() -> Option<PathBuf> {
-    let beside = std::fs::read_dir(folder().join("../../shared/argo")).ok()?;
-    let mut files = beside.filter_map(|entry| Some(entry.ok()?.path()));
-    files.find(|path| path.extension().is_some_and(|end| end == "json"))
-}
-
-/// What is wrong with files; the script itself tells on stderr which types there were.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "renews what a test compares with"
-)]
-fn check(fields: &Path, manifests: &[PathBuf]) -> Vec<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/argo_types.py");
-    let mut command = Command::new(testing::python().unwrap());
-    if std::env::var_os("ARGO_JSON_SCHEMA").is_none() {
-        command.envs(schema().map(|schema| ("ARGO_JSON_SCHEMA", schema)));
-    }
-    let output = command
+/// What is wrong with files; the script itself says on stderr what it compared.
+fn check(schema: &Path, manifests: &[PathBuf]) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/argo_types.py");
+    let output = Command::new(testing::python().unwrap())
+        .arg("-B")
         .arg(script)
-        .arg(fields)
+        .arg(schema)
         .args(manifests)
         .stderr(Stdio::inherit())
         .output()
@@ -39,12 +29,12 @@ fn check(fields: &Path, manifests: &[PathBuf]) -> Vec<String> {
     wrong
 }
 
-fn fields() -> PathBuf {
-    folder().join("argo/src/argo-4.1.txt")
+fn schema() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/argo-4.1.json")
 }
 
 #[test]
-fn argos_types_know_every_field_of_the_manifests_and_of_the_list_that_lint_has() {
+fn argos_types_know_every_field_of_the_manifests_and_of_the_schema() {
     let entries = [folder(), folder().join("steps")].map(|folder| {
         let entries = std::fs::read_dir(folder).unwrap();
         entries.map(|entry| entry.unwrap().path())
@@ -55,7 +45,7 @@ fn argos_types_know_every_field_of_the_manifests_and_of_the_list_that_lint_has()
         .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
         .collect();
     assert!(manifests.len() >= 11, "{manifests:?}");
-    let wrong = check(&fields(), &manifests);
+    let wrong = check(&schema(), &manifests);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -102,7 +92,7 @@ fn argos_types_refuse_a_field_that_argo_4_does_not_know_at_any_depth() {
         std::fs::write(&file, steps.replacen(good, bad, 1)).unwrap();
         files.push(file);
     }
-    let wrong = check(&fields(), &files);
+    let wrong = check(&schema(), &files);
     for (name, _, _, place) in faults {
         let expected =
             |line: &&String| line.contains(&format!("/{name}.yaml: ")) && line.contains(place);
@@ -116,20 +106,19 @@ fn argos_types_refuse_a_field_that_argo_4_does_not_know_at_any_depth() {
 }
 
 #[test]
-fn a_field_that_is_missing_in_the_list_of_lint_is_told() {
+fn a_field_that_is_missing_in_the_schema_is_found() {
     let home = tempfile::tempdir().unwrap();
-    let list = std::fs::read_to_string(fields()).unwrap();
-    let file = home.path().join("fields.txt");
-    std::fs::write(
-        &file,
-        list.replacen(" pendingTimeout", "", 1)
-            .replacen(" podSpecPatch", " podSpecPtch", 1),
-    )
-    .unwrap();
+    let text = std::fs::read_to_string(schema()).unwrap();
+    let file = home.path().join("schema.json");
+    let timeout = r#""pendingTimeout": {"type": "string"}, "#;
+    assert!(text.contains(timeout));
+    let text = text.replacen(timeout, "", 1);
+    let text = text.replacen("\"podSpecPatch\"", "\"podSpecPtch\"", 1);
+    std::fs::write(&file, text).unwrap();
     let wrong = check(&file, &[]);
     for part in [
         "Template.pendingTimeout: known to Argo",
-        "Template.podSpecPtch: in the list",
+        "Template.podSpecPtch: in the schema",
         "Template.podSpecPatch: known",
     ] {
         assert!(

@@ -1,15 +1,16 @@
 """Reads manifests with Argo's own types, and refuses every field that they do not know.
 
-    argo_types.py FIELDS MANIFEST...
+    argo_types.py SCHEMA MANIFEST...
 
-FIELDS is `argo-4.1.txt`, which is compared with the types too. The types are the models that Hera generates from Argo's
-API, for Argo 4.0; what Argo 4.1 added is told here. When the variable ARGO_JSON_SCHEMA names the schema.json of Argo
-4.1, everything is checked against that as well. Tells on stderr which of them there are. Prints what is wrong as a list
-in JSON; exits with 1 if there is anything.
+SCHEMA is `argo-4.1.json`, the part of Argo's schema that lint and runner know. Manifests are checked by it, and by the models
+that Hera generates from Argo's API for Argo 4.0, with which it is compared; what Argo 4.1 added is listed here. When the variable
+ARGO_JSON_SCHEMA names the whole schema.json of Argo 4.1, SCHEMA has to be what `schema.py` makes of it. Says on stderr what was
+compared. Prints what is wrong as a list in JSON; exits with 1 if there is anything.
 """
 
 import json
 import os
+import pathlib
 import sys
 from typing import Any, get_args
 
@@ -17,6 +18,9 @@ import yaml
 from hera.workflows.models.io.argoproj.workflow import v1alpha1
 from jsonschema import Draft7Validator
 from pydantic import BaseModel, RootModel, ValidationError
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+import schema as cut  # noqa: E402
 
 # Fields of Argo 4.1 that Hera's models of 4.0 lack.
 NEW = {
@@ -35,9 +39,9 @@ KINDS = {"WorkflowTemplate": v1alpha1.WorkflowTemplate, "CronWorkflow": v1alpha1
 
 
 def name(model: type) -> str:
-    """Name of a kind in FIELDS; Kubernetes and Argo both have an HTTPHeader."""
+    """Name of a kind in the schema, without its package; Kubernetes and Argo both have an HTTPHeader."""
     is_core = model.__name__ == "HTTPHeader" and ".k8s." in model.__module__
-    return ("core." if is_core else "") + model.__name__
+    return ("core.v1." if is_core else "") + model.__name__
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -84,7 +88,7 @@ def unknown(model: type[BaseModel], value: Any, place: str) -> list[str]:
 
 
 def strict(schema: dict) -> dict:
-    """Argo's schema, in which no object takes a field that it does not name."""
+    """The schema, in which no object takes a field that it does not name."""
     for definition in schema["definitions"].values():
         if "properties" in definition:
             definition["additionalProperties"] = False
@@ -95,34 +99,31 @@ def strict(schema: dict) -> dict:
 
 
 def compare(kind: str, listed: set[str], known: set[str]) -> list[str]:
-    wrong = [f"{kind}.{field}: in the list, and unknown to Argo" for field in sorted(listed - known)]
-    return wrong + [f"{kind}.{field}: known to Argo, and not in the list" for field in sorted(known - listed)]
+    wrong = [f"{kind}.{field}: in the schema, and unknown to Argo" for field in sorted(listed - known)]
+    return wrong + [f"{kind}.{field}: known to Argo, and not in the schema" for field in sorted(known - listed)]
 
 
 def main() -> None:
-    fields_file, *manifests = sys.argv[1:]
-    with open(fields_file, encoding="utf-8") as file:
-        lines = [line.rstrip("\n").split(": ") for line in file]
-    listed = {kind: {field.split("=")[0] for field in names.split(" ")} for kind, names in lines}
+    file, *manifests = sys.argv[1:]
+    text = pathlib.Path(file).read_text(encoding="utf-8")
+    schema = json.loads(text)
+    listed = {key: set(known["properties"]) for key, known in schema["definitions"].items() if "properties" in known}
     wrong = []
 
     for model in reachable():
         known = set(fields(model))
         if not issubclass(model, RootModel) and known:
-            wrong += compare(name(model), listed.get(name(model), set()), known | NEW.get(name(model), set()))
+            kind = name(model)
+            packages = "io.k8s." if ".k8s." in model.__module__ else cut.ARGO
+            of_name = [names for key, names in listed.items() if key.startswith(packages) and key.endswith(f".{kind}")]
+            wrong += compare(kind, set().union(*of_name), known | NEW.get(kind, set()))
 
-    schema, path = None, os.environ.get("ARGO_JSON_SCHEMA")
-    also = f"and by {path}" if path else "alone: ARGO_JSON_SCHEMA names no schema.json of Argo to check by as well"
-    print(f"{len(manifests)} manifests are checked by Hera's models {also}", file=sys.stderr)
-    if path:
-        with open(path, encoding="utf-8") as file:
-            schema = strict(json.load(file))
-        definitions = schema["definitions"].items()
-        for kind, names in listed.items():
-            short = kind.removeprefix("core.")
-            of_name = [set(known.get("properties", ())) for key, known in definitions if key.split(".")[-1] == short]
-            if names not in of_name:
-                wrong.append(f"{kind}: the list differs from Argo's schema")
+    path = os.environ.get("ARGO_JSON_SCHEMA")
+    also = f"and the schema with {path}" if path else "alone: ARGO_JSON_SCHEMA names no schema.json of Argo"
+    print(f"{len(manifests)} manifests and the schema are compared with Hera's models {also}", file=sys.stderr)
+    if path and text != cut.text(json.loads(pathlib.Path(path).read_text(encoding="utf-8"))):
+        wrong.append(f"{file} is not what schema.py makes of {path}")
+    schema = strict(schema)
 
     for manifest in manifests:
         with open(manifest, encoding="utf-8") as file:
@@ -139,12 +140,11 @@ def main() -> None:
                 for problem in error.errors():
                     place = ".".join(str(part) for part in problem["loc"])
                     wrong.append(f"{manifest}: {place}: {problem['msg']} (hera)")
-            if schema:
-                reference = f"#/definitions/io.argoproj.workflow.v1alpha1.{document['kind']}"
-                validator = Draft7Validator({"$ref": reference, "definitions": schema["definitions"]})
-                for problem in validator.iter_errors(document):
-                    place = ".".join(str(part) for part in problem.absolute_path)
-                    wrong.append(f"{manifest}: {place}: {problem.message} (schema)")
+            reference = f"#/definitions/{cut.ARGO}{document['kind']}"
+            validator = Draft7Validator({"$ref": reference, "definitions": schema["definitions"]})
+            for problem in validator.iter_errors(document):
+                place = ".".join(str(part) for part in problem.absolute_path)
+                wrong.append(f"{manifest}: {place}: {problem.message} (schema)")
 
     print(json.dumps(wrong))
     sys.exit(1 if wrong else 0)
