@@ -298,7 +298,7 @@ fn what_the_flag_parser_refuses_is_a_message_and_a_line_of_json() {
     let plan = ["data-prep", "plan", "--raw-url=r", "--data-version=1"];
     let text = run(&[&plan[..], &["--split=some"]].concat());
     assert!(
-        text.contains("'some' for '--split <SPLIT>' [possible values: train, predict]"),
+        text.contains("'some' for '--split <SPLIT>' [possible values: train, predict, holdout]"),
         "{text}"
     );
     let text = run(&[&plan[..], &["--split=train", "--parallelism=0"]].concat());
