@@ -33,7 +33,7 @@ const LAYERS: [&[&str]; 11] = [
 ];
 
 /// The crate of DataFusion, and who may depend on it.
-const SQL: (&str, [&str; 3]) = ("sql", ["data-prep", "lint", "model-promotion"]);
+const SQL: (&str, [&str; 2]) = ("sql", ["data-prep", "lint"]);
 
 /// Crates of the workspace, each with those of them that it depends on. What tests alone need is
 /// left out: a test may start a server of `testing`, and a fixture may come from above.

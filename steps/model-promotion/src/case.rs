@@ -11,6 +11,7 @@ use tracking::Version;
 use crate::comparison::{self, Contender, Rival};
 use crate::gate::Champion;
 use crate::history::History;
+use crate::holdout::Holdout;
 use crate::verdict::{Comparison, FORMAT_VERSION, PastChampion, Side, Verdict};
 use crate::{ALGORITHM, Promote};
 
@@ -109,7 +110,7 @@ impl<'a> Case<'a> {
         folder: &str,
         candidate: &Contender,
         champion: Option<&Rival>,
-        holdout: &DatasetManifest,
+        holdout: &Holdout<'_>,
     ) -> Result<(String, Verdict)> {
         let key = self.key(folder);
         if let Some(verdict) = store.get_json(&key).await? {
@@ -117,7 +118,7 @@ impl<'a> Case<'a> {
             return Ok((key, verdict));
         }
         let gate = self.flags.gate();
-        let report = candidate.score(step, store, holdout).await?;
+        let report = candidate.score(step, store, holdout.manifest).await?;
         let mut measured = Measured {
             holdout: candidate.manifest.holdout_manifest.clone(),
             ..Measured::default()
@@ -133,7 +134,7 @@ impl<'a> Case<'a> {
                     }
                     Err(why) => {
                         return self
-                            .not_comparable(step, store, folder, holdout, &why)
+                            .not_comparable(step, store, folder, holdout.manifest, &why)
                             .await;
                     }
                 }
@@ -144,10 +145,9 @@ impl<'a> Case<'a> {
             .map(|(version, report)| Champion { version, report });
         let (mut promoted, mut reason) = gate.decide(&report, rival);
         if promoted {
-            let raw_url = self.flags.raw_url.as_deref();
             measured.past = self
                 .history
-                .compare(step, store, raw_url, &gate, holdout, &report)
+                .compare(step, store, &gate, holdout, &report)
                 .await?;
             let (passes, why) = gate.decide_by_past(&report, &measured.past);
             promoted = passes;

@@ -12,7 +12,7 @@ use table::dataset::ColumnContract;
 use table::scoring;
 use tracking::Version;
 
-use crate::raw_holdout;
+use crate::holdout::Holdout;
 
 /// A model in the comparison.
 pub(crate) struct Contender {
@@ -96,8 +96,8 @@ pub(crate) async fn holdout(
 /// A champion that can be scored on the candidate's holdout.
 pub(crate) struct Rival {
     contender: Contender,
-    /// Where it has a configuration of its own: that, and the raw files.
-    own: Option<(Config, Store)>,
+    /// Digest of its configuration, where that is not the holdout's.
+    own: Option<String>,
 }
 
 impl Rival {
@@ -105,14 +105,12 @@ impl Rival {
     /// A champion that can't be compared by what is known of the data: exit 10. What a person or
     /// another try may cure: exit 2 or 75.
     pub(crate) async fn read(
-        step: &Step,
         store: &Store,
-        raw_url: Option<&str>,
         champion: Version,
         holdout: &DatasetManifest,
     ) -> Result<Self> {
         let contender = Contender::read(store, champion).await?;
-        let own = own_configuration(step, store, raw_url, &contender, holdout).await?;
+        let own = own_configuration(store, &contender, holdout).await?;
         Ok(Self { contender, own })
     }
 
@@ -121,22 +119,28 @@ impl Rival {
         self.contender.version.version
     }
 
+    /// Digest of the configuration that has to prepare the holdout for it, where it is not the
+    /// holdout's own.
+    pub(crate) fn own_configuration(&self) -> Option<&str> {
+        self.own.as_deref()
+    }
+
     /// Its metrics on the holdout.
     ///
     /// # Errors
-    /// As those of [`Rival::read`].
+    /// As those of [`Rival::read`] and [`Holdout::prepared_by`].
     pub(crate) async fn score(
         &self,
         step: &Step,
         store: &Store,
-        holdout: &DatasetManifest,
+        holdout: &Holdout<'_>,
         candidate: &Report,
     ) -> Result<Report> {
-        let Some((config, raw)) = &self.own else {
-            return self.contender.score(step, store, holdout).await;
+        let Some(config) = &self.own else {
+            return self.contender.score(step, store, holdout.manifest).await;
         };
-        let model = self.contender.manifest.load_model(store).await?;
-        let report = raw_holdout::score(step, raw, config, model, holdout).await?;
+        let prepared = holdout.prepared_by(config, &self.contender.version).await?;
+        let report = self.contender.score(step, store, &prepared).await?;
         if (report.rows, report.positives) != (candidate.rows, candidate.positives) {
             return Err(Failure::contract(format!(
                 "its own configuration makes {} rows of the holdout, {} of them positive, where \
@@ -148,17 +152,15 @@ impl Rival {
     }
 }
 
-/// What a champion of another configuration is scored with; `None` for one of the same.
+/// Digest of the configuration of a champion of another one; `None` for one of the same.
 ///
 /// # Errors
 /// Why it can't be compared.
 async fn own_configuration(
-    step: &Step,
     store: &Store,
-    raw_url: Option<&str>,
     champion: &Contender,
     holdout: &DatasetManifest,
-) -> Result<Option<(Config, Store)>> {
+) -> Result<Option<String>> {
     let theirs = Config::load(store, &holdout.config).await?;
     let ours = Config::load(store, &champion.manifest.config).await?;
     if let Some(why) = scoring::overlap(
@@ -178,13 +180,7 @@ async fn own_configuration(
     {
         return Err(Failure::contract("it predicts another target"));
     }
-    let url = raw_url.ok_or_else(|| {
-        Failure::usage(
-            "it has a configuration of its own, and its features have to be computed from the holdout's raw files: give \
-             --raw-url (RAW_URL)",
-        )
-    })?;
-    Ok(Some((ours, Store::raw(step, url)?)))
+    Ok(Some(ours.digest()))
 }
 
 /// The columns that name a row.

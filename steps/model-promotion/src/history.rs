@@ -2,6 +2,7 @@
 //! the next.
 
 use anyhow::Result;
+use catalog::compared::Compared;
 use catalog::manifest::{self, DatasetManifest, Manifest, ModelManifest};
 use catalog::model_files::ModelMetrics;
 use learn::metrics::Report;
@@ -11,6 +12,7 @@ use tracking::{CHAMPION, Tracking, Version};
 
 use crate::comparison::{self, Rival};
 use crate::gate::Gate;
+use crate::holdout::Holdout;
 use crate::verdict::{PastChampion, Source};
 
 /// Past champions that are scored again at most: each is a pass over the holdout. Those whose
@@ -33,6 +35,18 @@ struct Known<'a> {
     version: &'a Version,
     manifest: ModelManifest,
     recorded: f64,
+}
+
+impl Known<'_> {
+    /// Whether its own training measured it on this very holdout.
+    fn was_measured_on(&self, holdout: &DatasetManifest) -> bool {
+        let measured_on = self
+            .manifest
+            .header()
+            .inputs
+            .get(ModelManifest::HOLDOUT_DATA);
+        measured_on == Some(&holdout.content()) && self.manifest.config == holdout.config
+    }
 }
 
 impl History {
@@ -97,6 +111,73 @@ impl History {
             .join(", ")
     }
 
+    /// Those whose recorded metric is known, and why the others are passed over: first those that
+    /// cost nothing, then the most promising.
+    async fn ranked(
+        &self,
+        store: &Store,
+        gate: &Gate,
+        holdout: &DatasetManifest,
+    ) -> Result<(Vec<Known<'_>>, Vec<PastChampion>)> {
+        let (mut passed_over, mut known) = (Vec::new(), Vec::new());
+        for past in &self.champions {
+            match recorded(store, gate, past).await? {
+                Ok(found) => known.push(found),
+                Err(why) => passed_over.push(PastChampion::passed_over(past.version, why)),
+            }
+        }
+        known.sort_by(|a, b| {
+            let rank = |known: &Known| gate.metric.higher_is_better(known.recorded);
+            b.was_measured_on(holdout)
+                .cmp(&a.was_measured_on(holdout))
+                .then(rank(b).total_cmp(&rank(a)))
+        });
+        Ok((known, passed_over))
+    }
+
+    /// Digests of the other configurations that have to prepare the holdout, so that
+    /// [`History::compare`] can score whom it scores again: those of [`RESCORED`] champions, and
+    /// of such as are known to be no standard.
+    ///
+    /// # Errors
+    /// As those of [`History::compare`].
+    pub(crate) async fn other_configurations(
+        &self,
+        step: &Step,
+        store: &Store,
+        gate: &Gate,
+        holdout: &DatasetManifest,
+    ) -> Result<Vec<String>> {
+        let (known, _) = self.ranked(store, gate, holdout).await?;
+        let (mut configurations, mut scored) = (Vec::new(), 0);
+        for past in known.iter().filter(|past| !past.was_measured_on(holdout)) {
+            if scored == RESCORED {
+                break;
+            }
+            let rival = Rival::read(store, past.version.clone(), holdout).await;
+            let Ok(rival) = comparison::kept(rival)? else {
+                continue;
+            };
+            let Some(config) = rival.own_configuration() else {
+                scored += 1;
+                continue;
+            };
+            let timezone = step.timezone();
+            let compared = Compared {
+                holdout,
+                config,
+                timezone,
+            };
+            // One that will be passed over leaves its place to the next.
+            let prepared = compared.read(store).await?;
+            let is_wanting = prepared
+                .is_some_and(|found| !found.quarantined.is_empty() || found.rows != holdout.rows);
+            scored += usize::from(!is_wanting);
+            configurations.push(config.to_owned());
+        }
+        Ok(configurations)
+    }
+
     /// Each of them on the candidate's holdout, or why it is passed over.
     ///
     /// # Errors
@@ -105,37 +186,15 @@ impl History {
         &self,
         step: &Step,
         store: &Store,
-        raw_url: Option<&str>,
         gate: &Gate,
-        holdout: &DatasetManifest,
+        holdout: &Holdout<'_>,
         candidate: &Report,
     ) -> Result<Vec<PastChampion>> {
-        let (mut compared, mut known) = (Vec::new(), Vec::new());
-        for past in &self.champions {
-            match recorded(store, gate, past).await? {
-                Ok(found) => known.push(found),
-                Err(why) => compared.push(PastChampion::passed_over(past.version, why)),
-            }
-        }
-        // Those that cost nothing first, then the most promising.
-        let is_same = |known: &Known| {
-            let measured_on = known
-                .manifest
-                .header()
-                .inputs
-                .get(ModelManifest::HOLDOUT_DATA);
-            measured_on == Some(&holdout.content()) && known.manifest.config == holdout.config
-        };
-        known.sort_by(|a, b| {
-            let rank = |known: &Known| gate.metric.higher_is_better(known.recorded);
-            is_same(b)
-                .cmp(&is_same(a))
-                .then(rank(b).total_cmp(&rank(a)))
-        });
+        let (known, mut compared) = self.ranked(store, gate, holdout.manifest).await?;
         let mut scored = 0;
         for past in known {
             let number = past.version.version;
-            if is_same(&past) {
+            if past.was_measured_on(holdout.manifest) {
                 compared.push(PastChampion::of(number, past.recorded, Source::Recorded));
                 continue;
             }
@@ -151,7 +210,7 @@ impl History {
                 compared.push(PastChampion::passed_over(number, why));
                 continue;
             }
-            match again(step, store, raw_url, past.version, holdout, candidate).await? {
+            match again(step, store, past.version, holdout, candidate).await? {
                 Ok(report) => {
                     scored += 1;
                     compared.push(match gate.metric.of(&report) {
@@ -200,13 +259,12 @@ async fn recorded<'a>(
 async fn again(
     step: &Step,
     store: &Store,
-    raw_url: Option<&str>,
     version: &Version,
-    holdout: &DatasetManifest,
+    holdout: &Holdout<'_>,
     candidate: &Report,
 ) -> Result<Result<Report, String>> {
     let score = async {
-        let rival = Rival::read(step, store, raw_url, version.clone(), holdout).await?;
+        let rival = Rival::read(store, version.clone(), holdout.manifest).await?;
         rival.score(step, store, holdout, candidate).await
     };
     comparison::kept(score.await)

@@ -4,8 +4,9 @@ mod case;
 mod comparison;
 mod gate;
 mod history;
+mod holdout;
+mod plan;
 mod promote;
-mod raw_holdout;
 mod rollback;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use store::Store;
 use tracking::{Tracking, TrackingArgs};
 
 use gate::Gate;
+use holdout::AtPlan;
 
 /// Raised whenever the same comparison would give another verdict. 2: champions before the current
 /// one count too.
@@ -33,6 +35,23 @@ const ALGORITHM: u32 = 2;
 pub enum Verb {
     /// Make a trained model the champion if it is good enough, or roll back
     Promote(Promote),
+    /// List the other configurations that have to prepare the candidate's holdout first
+    Plan(Plan),
+}
+
+/// Flags of `plan`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Plan {
+    /// Name of the model in the registry
+    #[arg(long)]
+    model_name: ModelName,
+    /// The candidate's version
+    #[arg(long)]
+    model_version: u64,
+    #[command(flatten)]
+    gate: GateArgs,
+    #[command(flatten)]
+    tracking: TrackingArgs,
 }
 
 /// Flags of `promote`.
@@ -52,8 +71,11 @@ pub struct Promote {
     /// With --rollback: the version that must be champion now
     #[arg(long, conflicts_with = "model_version")]
     expect: Option<u64>,
-    /// Raw files, from which a champion of another configuration is scored: a folder, a file:// URL, or s3://BUCKET/PREFIX
-    #[arg(long, env = "RAW_URL")]
+    /// The champion that plan found: a version, or none
+    #[arg(long, conflicts_with = "rollback")]
+    planned_champion: Option<AtPlan>,
+    /// Releases before read raw files here
+    #[arg(long, hide = true)]
     raw_url: Option<String>,
     #[command(flatten)]
     tracking: TrackingArgs,
@@ -61,12 +83,16 @@ pub struct Promote {
 
 impl Promote {
     fn gate(&self) -> Gate {
-        Gate {
-            metric: self.gate.gate_metric,
-            floor: self.gate.gate_floor,
-            margin: self.gate.gate_margin,
-            window: Some(self.gate.gate_window),
-        }
+        gate(&self.gate)
+    }
+}
+
+fn gate(flags: &GateArgs) -> Gate {
+    Gate {
+        metric: flags.gate_metric,
+        floor: flags.gate_floor,
+        margin: flags.gate_margin,
+        window: Some(flags.gate_window),
     }
 }
 
@@ -80,9 +106,17 @@ pub fn main() -> ExitCode {
     settings::main(command(), run)
 }
 
-async fn run(step: &Step, Verb::Promote(flags): Verb) -> Result<Outputs> {
+async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let store = Store::of(step)?;
-    let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
+    let open = |flags: &TrackingArgs| Tracking::open(&store, flags, step.retry_budget());
+    let flags = match verb {
+        Verb::Plan(flags) => {
+            flags.gate.check()?;
+            return plan::plan(step, &store, &open(&flags.tracking)?, &flags).await;
+        }
+        Verb::Promote(flags) => flags,
+    };
+    let tracking = open(&flags.tracking)?;
     match (flags.rollback, flags.model_version, flags.expect) {
         (true, None, Some(expect)) => {
             rollback::rollback(&store, &tracking, &flags.model_name, expect).await

@@ -1,7 +1,8 @@
 //! The verb `promote`.
 
 use anyhow::{Context, Result};
-use catalog::layout;
+use catalog::layout::{self, ModelName};
+use catalog::manifest::DatasetManifest;
 use runtime::failure::Failure;
 use runtime::step::{Outputs, Step};
 use settings::GateMode;
@@ -13,18 +14,88 @@ use crate::Promote;
 use crate::case::{Case, commit};
 use crate::comparison::{self, Contender, Rival};
 use crate::history::History;
+use crate::holdout::Holdout;
 use crate::verdict::{self, Comparison, Verdict};
 
 /// Times that somebody else may move the champion before this is called overload.
 const ATTEMPTS: usize = 20;
 
 /// Where the aliases point before anything is moved.
-struct Standing {
+pub(crate) struct Standing {
     /// Whether the candidate was champion at some time. Read before the aliases: the same step
     /// that runs twice at once may move the candidate in between, which is no roll back.
     candidate_held: bool,
-    champion: Option<u64>,
+    pub(crate) champion: Option<u64>,
     previous: Option<u64>,
+}
+
+impl Standing {
+    pub(crate) async fn read(tracking: &Tracking, candidate: &Version) -> Result<Self> {
+        let name = &candidate.model_name;
+        let candidate_held = tracking
+            .ever_held(name, CHAMPION, candidate.version)
+            .await?;
+        // The alias that is written first is read first: what it holds is then no younger than the
+        // champion.
+        let previous = tracking.alias(name, PREVIOUS_CHAMPION).await?;
+        let champion = tracking.alias(name, CHAMPION).await?;
+        Ok(Self {
+            candidate_held,
+            champion,
+            previous,
+        })
+    }
+
+    /// The version that the alias points to.
+    pub(crate) async fn champion(
+        &self,
+        tracking: &Tracking,
+        name: &ModelName,
+    ) -> Result<Option<Version>> {
+        let Some(version) = self.champion else {
+            return Ok(None);
+        };
+        let found = tracking.version(name, version).await;
+        found
+            .map(Some)
+            .with_context(|| format!("the alias {CHAMPION} of {name} points to version {version}"))
+    }
+
+    /// The candidate and its holdout, or why it is compared with nothing.
+    pub(crate) async fn open(
+        &self,
+        store: &Store,
+        candidate: &Version,
+    ) -> Result<Result<(Contender, DatasetManifest), (Comparison, String)>> {
+        if let Some(champion) = self.champion {
+            if champion == candidate.version {
+                let why = format!("version {champion} is champion already");
+                return Ok(Err((Comparison::ChampionAlready, why)));
+            }
+            if candidate.version < champion {
+                let why = format!(
+                    "version {} was registered before champion version {champion}",
+                    candidate.version
+                );
+                return Ok(Err((Comparison::Older, why)));
+            }
+            if self.candidate_held {
+                let why = format!(
+                    "version {} was champion before and was rolled back: --rollback --expect={champion} gives it the alias again",
+                    candidate.version
+                );
+                return Ok(Err((Comparison::ChampionBefore, why)));
+            }
+        }
+        let contender = match comparison::kept(Contender::read(store, candidate.clone()).await)? {
+            Ok(contender) => contender,
+            Err(why) => return Ok(Err((Comparison::Damaged, why))),
+        };
+        Ok(match comparison::holdout(store, &contender).await? {
+            Ok(holdout) => Ok((contender, holdout)),
+            Err(why) => Err((Comparison::Damaged, why)),
+        })
+    }
 }
 
 /// Compares, writes the verdict, and moves the aliases if the candidate passes; starts over when
@@ -38,20 +109,9 @@ pub(crate) async fn promote(
 ) -> Result<Outputs> {
     let candidate = tracking.version(&flags.model_name, version).await?;
     for _ in 0..ATTEMPTS {
-        let candidate_held = tracking
-            .ever_held(&flags.model_name, CHAMPION, candidate.version)
-            .await?;
-        // The alias that is written first is read first: what it holds is then no younger than the
-        // champion.
-        let previous = tracking.alias(&flags.model_name, PREVIOUS_CHAMPION).await?;
-        let champion = tracking.alias(&flags.model_name, CHAMPION).await?;
-        let standing = Standing {
-            candidate_held,
-            champion,
-            previous,
-        };
+        let standing = Standing::read(tracking, &candidate).await?;
         let (key, verdict) = judge(step, store, tracking, flags, &candidate, &standing).await?;
-        let in_place = champion == Some(candidate.version);
+        let in_place = standing.champion == Some(candidate.version);
         let (key, verdict) = match verdict.promoted && !in_place {
             true => go_by(store, step, key, verdict).await?,
             false => (key, verdict),
@@ -79,70 +139,37 @@ async fn judge(
 ) -> Result<(String, Verdict)> {
     let (name, gate) = (&flags.model_name, flags.gate());
     let folder = folder(candidate)?;
-    let champion = match standing.champion {
-        Some(version) => Some(tracking.version(name, version).await.with_context(|| {
-            format!("the alias {CHAMPION} of {name} points to version {version}")
-        })?),
-        None => None,
-    };
+    let champion = standing.champion(tracking, name).await?;
     let settled = |comparison, why| Case::new(flags, candidate, champion.as_ref(), comparison, why);
-    if let Some(champion) = standing.champion {
-        if champion == candidate.version {
+    let (contender, manifest) = match standing.open(store, candidate).await? {
+        Ok(open) => open,
+        Err((comparison, why)) => {
             // Tried again after it was done: the same outputs as the first time.
-            if let Some(found) =
-                verdict::of_this_workflow(store, folder, &gate, step.workflow()).await?
+            if comparison == Comparison::ChampionAlready
+                && let Some(found) =
+                    verdict::of_this_workflow(store, folder, &gate, step.workflow()).await?
             {
                 return Ok(found);
             }
-            let why = format!("version {champion} is champion already");
-            return settled(Comparison::ChampionAlready, why)
-                .write(step, store, folder)
-                .await;
-        }
-        if candidate.version < champion {
-            let why = format!(
-                "version {} was registered before champion version {champion}",
-                candidate.version
-            );
-            return settled(Comparison::Older, why)
-                .write(step, store, folder)
-                .await;
-        }
-        if standing.candidate_held {
-            let why = format!(
-                "version {} was champion before and was rolled back: --rollback --expect={champion} gives it the alias again",
-                candidate.version
-            );
-            return settled(Comparison::ChampionBefore, why)
-                .write(step, store, folder)
-                .await;
-        }
-    }
-    let contender = match comparison::kept(Contender::read(store, candidate.clone()).await)? {
-        Ok(contender) => contender,
-        Err(why) => {
-            return settled(Comparison::Damaged, why)
-                .write(step, store, folder)
-                .await;
+            return settled(comparison, why).write(step, store, folder).await;
         }
     };
-    let holdout = match comparison::holdout(store, &contender).await? {
-        Ok(holdout) => holdout,
-        Err(why) => {
-            return settled(Comparison::Damaged, why)
-                .write(step, store, folder)
-                .await;
-        }
+    let holdout = Holdout {
+        step,
+        store,
+        flags,
+        champion: standing.champion,
+        key: &contender.manifest.holdout_manifest,
+        manifest: &manifest,
     };
     let Some(champion) = &champion else {
         return settled(Comparison::FirstChampion, String::new())
-            .on(&holdout)
+            .on(&manifest)
             .compare(step, store, folder, &contender, None, &holdout)
             .await;
     };
-    let case = settled(Comparison::SameHoldout, String::new()).on(&holdout);
-    let raw_url = flags.raw_url.as_deref();
-    let rival = Rival::read(step, store, raw_url, champion.clone(), &holdout).await;
+    let case = settled(Comparison::SameHoldout, String::new()).on(&manifest);
+    let rival = Rival::read(store, champion.clone(), &manifest).await;
     match comparison::by_data(rival)? {
         Ok(rival) => {
             let history = History::read(tracking, &gate, candidate, champion).await?;
@@ -151,7 +178,7 @@ async fn judge(
                 .await
         }
         Err(why) => {
-            case.not_comparable(step, store, folder, &holdout, &why)
+            case.not_comparable(step, store, folder, &manifest, &why)
                 .await
         }
     }

@@ -2,7 +2,7 @@ mod configurations;
 mod golden;
 mod home;
 mod moves;
-mod services_fail;
+mod preparation;
 mod window;
 
 use runtime::failure::exit_code;
@@ -326,7 +326,15 @@ fn flags_are_checked_by_name() {
             .map(drop)
             .map_err(|error| error.to_string())
     };
-    assert!(parse(&["--model-version=2"]).is_ok());
+    for valid in [
+        &["--model-version=2"][..],
+        &["--model-version=2", "--planned-champion=1"],
+        &["--model-version=2", "--planned-champion=none"],
+        // As the last release took it.
+        &["--model-version=2", "--raw-url=raw"],
+    ] {
+        assert!(parse(valid).is_ok(), "{valid:?}");
+    }
     assert!(parse(&["--rollback", "--expect=2"]).is_ok());
     for (extra, expected) in [
         (&[][..], "--model-version <MODEL_VERSION>"),
@@ -338,6 +346,10 @@ fn flags_are_checked_by_name() {
             "cannot be used with",
         ),
         (&["--model-version=new"], "invalid digit"),
+        (
+            &["--model-version=2", "--planned-champion=new"],
+            "is no version; give a number, or none",
+        ),
         (&["--model-version=2", "--gate=maybe"], "soft, hard"),
         (&["--model-version=2", "--gate-metric=auc"], "roc_auc"),
         (&["--model-version=2", "--gate-floor=NaN"], "give a number"),

@@ -13,7 +13,7 @@ fn folder() -> PathBuf {
 }
 
 /// What a workflow fills in for an input of a leaf, where the input has no default of its own.
-const INPUTS: [(&str, &str); 18] = [
+const INPUTS: [(&str, &str); 19] = [
     (
         "config-digest",
         "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
@@ -31,6 +31,7 @@ const INPUTS: [(&str, &str); 18] = [
         "plan",
         "_work/5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef/plan.json",
     ),
+    ("planned-champion", "1"),
     (
         "predict-manifest",
         "predict/25.05.1/5f70bf18/_manifest.json",

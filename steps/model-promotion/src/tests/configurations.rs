@@ -1,10 +1,11 @@
 //! A champion whose features are not those of the candidate.
 
-use super::home::{DATA, Data, FAIR, GOOD, Home, flags, told};
+use catalog::manifest::Quarantined;
+use learn::metrics::Metric;
+
+use super::home::{DATA, Data, FAIR, GOOD, Home, ROWS, told};
 use super::verdict;
 use crate::verdict::{Comparison, Side};
-use learn::metrics::Metric;
-use settings::GateArgs;
 
 /// Version 2 of the data has other features.
 pub(super) const OTHER: Data = Data {
@@ -14,12 +15,21 @@ pub(super) const OTHER: Data = Data {
     ..DATA
 };
 
+/// Why the file of the holdout is left out.
+pub(super) fn left_out(reason: &str, gone: bool) -> Quarantined {
+    Quarantined {
+        key: DATA.holdout.to_owned(),
+        reason: reason.to_owned(),
+        gone,
+    }
+}
+
 fn auc(side: &Side) -> f64 {
     Metric::RocAuc.of(side.report.as_ref().unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_champion_is_scored_by_its_own_configuration_from_the_raw_files() {
+async fn a_champion_is_scored_on_the_holdout_that_its_own_configuration_prepared() {
     let home = Home::new();
     let first = home
         .promote(home.register(&DATA, FAIR).await)
@@ -27,81 +37,49 @@ async fn a_champion_is_scored_by_its_own_configuration_from_the_raw_files() {
         .unwrap();
     let alone = verdict(&home, &first).await.candidate;
     let candidate = home.register(&OTHER, GOOD).await;
-    let outputs = home
-        .promote_with(&home.step, &home.flags_with_raw(candidate))
-        .await
-        .unwrap();
+    home.prepare(&OTHER, &DATA, Ok(ROWS)).await;
+    let outputs = home.promote(candidate).await.unwrap();
     assert_eq!(told(&outputs).0, "true", "{outputs:?}");
     let found = verdict(&home, &outputs).await;
     assert_eq!(found.comparison, Comparison::SameHoldout);
     // The holdout is the same raw file in both versions.
     assert_eq!(found.champion.unwrap().report, alone.report);
     assert!(auc(&found.candidate) > auc(&alone));
-    assert_eq!(
-        home.promote_with(&home.step, &home.flags_with_raw(candidate))
-            .await
-            .unwrap(),
-        outputs
-    );
+    assert_eq!(home.promote(candidate).await.unwrap(), outputs);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_fair_raw_files_a_champion_is_not_comparable() {
-    let sql = OTHER.sql;
-    for (what, expected) in [
+    let changed = "raw file train/0.parquet was changed since the holdout was prepared";
+    for (made, expected) in [
+        (Err(changed), changed),
         (
-            "changed",
-            "raw file train/0.parquet was changed since the holdout was prepared",
-        ),
-        (
-            "fewer rows",
+            Ok(100),
             "its own configuration makes 100 rows of the holdout",
         ),
-        ("contract", "signal"),
+        (
+            Err("signal is 0.5, and may be 0.1"),
+            "signal is 0.5, and may be 0.1",
+        ),
     ] {
         let home = Home::new();
-        let champion = match what {
-            "fewer rows" => Data {
-                filter: Some("signal < 0"),
-                ..DATA
-            },
-            "contract" => Data {
-                max_signal: Some(0.1),
-                ..DATA
-            },
-            _ => DATA,
-        };
-        // A filter leaves one class for the AUC; here accuracy is enough.
-        let gate = |flags| crate::Promote {
-            gate: GateArgs {
-                gate_metric: Metric::Accuracy,
-                gate_floor: 0.1,
-                ..super::home::gate()
-            },
-            ..flags
-        };
-        let first = home.register(&champion, FAIR).await;
-        home.promote_with(&home.step, &gate(flags(first)))
+        home.promote(home.register(&DATA, FAIR).await)
             .await
             .unwrap();
-        let candidate = home.register(&Data { sql, ..OTHER }, GOOD).await;
-        let flags = gate(home.flags_with_raw(candidate));
-        let file = home.raw.local_path("train/0.parquet").unwrap();
-        if what == "changed" {
-            std::fs::copy(home.raw.local_path("train/2.parquet").unwrap(), file).unwrap();
-        }
-        let outputs = home.promote_with(&home.step, &flags).await.unwrap();
+        let candidate = home.register(&OTHER, GOOD).await;
+        let made = made.map_err(|reason| left_out(reason, false));
+        home.prepare(&OTHER, &DATA, made).await;
+        let outputs = home.promote(candidate).await.unwrap();
         let (promoted, champion, reason) = told(&outputs);
-        assert_eq!((promoted, champion), ("false", "1"), "{what}: {reason}");
+        assert_eq!((promoted, champion), ("false", "1"), "{reason}");
         assert!(
             reason.contains("champion version 1 of churn can't be compared: "),
-            "{what}: {reason}"
+            "{reason}"
         );
-        assert!(reason.contains(expected), "{what}: {reason}");
+        assert!(reason.contains(expected), "{reason}");
         assert_eq!(
             verdict(&home, &outputs).await.comparison,
-            Comparison::NotComparable,
-            "{what}"
+            Comparison::NotComparable
         );
     }
 }
@@ -126,10 +104,8 @@ async fn a_rule_on_rows_holds_for_two_configurations_with_the_same_ids() {
         ..first
     };
     let candidate = home.register(&second, GOOD).await;
-    let outputs = home
-        .promote_with(&home.step, &home.flags_with_raw(candidate))
-        .await
-        .unwrap();
+    home.prepare(&second, &first, Ok(ROWS)).await;
+    let outputs = home.promote(candidate).await.unwrap();
     assert_eq!(told(&outputs).0, "true", "{outputs:?}");
 }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use arrow::array::{Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
+use catalog::compared::Compared;
 use catalog::layout::{self, DataVersion, ModelName, Split};
 use catalog::manifest::Role;
 use catalog::manifest::{
-    self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part, RawShard,
+    self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part,
+    Quarantined, RawShard,
 };
 use catalog::model_files::{FitMetrics, ModelMetrics};
 use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
@@ -27,17 +29,18 @@ use tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArg
 use learn::metrics::Metric;
 use settings::{GateArgs, GateMode};
 
-use crate::Promote;
+use crate::{Plan, Promote};
 
 /// How long a call is tried again: enough for a server that is busy.
 const BUDGET: Budget = Budget(Duration::from_secs(10));
 /// Rows of every holdout.
-const ROWS: usize = 200;
+pub(crate) const ROWS: usize = 200;
 
 /// A folder with a store.
 pub(crate) struct Home {
-    folder: tempfile::TempDir,
-    pub(crate) raw: Store,
+    /// Removed when the test ends.
+    _folder: tempfile::TempDir,
+    raw: Store,
     pub(crate) step: Step,
     pub(crate) store: Store,
     pub(crate) tracking: Tracking,
@@ -111,7 +114,7 @@ impl Home {
         let tracking = Tracking::open(&store, args, BUDGET).unwrap();
         Self {
             tracking,
-            folder,
+            _folder: folder,
             raw,
             step,
             store,
@@ -265,12 +268,64 @@ impl Home {
         key
     }
 
-    /// Flags that name the raw files too.
-    pub(crate) fn flags_with_raw(&self, version: u64) -> Promote {
-        Promote {
-            raw_url: Some(self.folder.path().join("raw").display().to_string()),
-            ..flags(version)
-        }
+    /// Leaves what data-prep makes of a holdout by the configuration of other data: so many of its
+    /// rows, or why its file is left out.
+    pub(crate) async fn prepare(
+        &self,
+        holdout: &Data,
+        by: &Data,
+        made: Result<usize, Quarantined>,
+    ) {
+        let key = layout::manifest(&layout::dataset(Split::Holdout, &version(holdout)));
+        let of: DatasetManifest = manifest::require(&self.store, &key).await.unwrap();
+        let config = config(by).digest();
+        let compared = Compared {
+            holdout: &of,
+            config: &config,
+            timezone: self.step.timezone(),
+        };
+        let header = Header::new(compared.inputs(Inputs::new("data-prep", 1)), &self.step);
+        let folder = compared.folder();
+        let (parts, quarantined) = match made {
+            Ok(rows) => {
+                let key = layout::part(&folder, &header.fingerprint, 0);
+                let rows = batch(holdout, holdout.holdout).slice(0, rows);
+                (vec![write(&self.store, key, rows).await], Vec::new())
+            }
+            Err(why) => (Vec::new(), vec![why]),
+        };
+        let rows = parts.iter().map(|part| part.rows).sum();
+        let manifest = DatasetManifest {
+            header,
+            config: config.clone(),
+            rows,
+            labelled_rows: rows,
+            parts,
+            quarantined,
+            ..of.clone()
+        };
+        let key = layout::manifest(&folder);
+        self.store.put_json(&key, &manifest).await.unwrap();
+    }
+
+    /// What `plan` lists, and the champion that it found.
+    pub(crate) async fn plan(&self, version: u64) -> (Vec<String>, String) {
+        let flags = Plan {
+            model_name: self.name.clone(),
+            model_version: version,
+            gate: gate(),
+            tracking: TrackingArgs::default(),
+        };
+        let before = self.objects().await;
+        let outputs = crate::plan::plan(&self.step, &self.store, &self.tracking, &flags)
+            .await
+            .unwrap();
+        assert_eq!(self.objects().await, before, "it writes nothing");
+        let configurations = outputs.get("configurations").unwrap();
+        (
+            serde_json::from_str(configurations).unwrap(),
+            outputs.get("champion").unwrap().to_owned(),
+        )
     }
 
     pub(crate) async fn promote(&self, version: u64) -> anyhow::Result<Outputs> {
@@ -331,6 +386,7 @@ pub(crate) fn flags(version: u64) -> Promote {
         gate: gate(),
         rollback: false,
         expect: None,
+        planned_champion: None,
         raw_url: None,
         tracking: TrackingArgs::default(),
     }
@@ -357,7 +413,7 @@ fn version(data: &Data) -> DataVersion {
     serde_json::from_value(data.version.into()).unwrap()
 }
 
-fn config(data: &Data) -> Config {
+pub(crate) fn config(data: &Data) -> Config {
     let dataset = serde_json::json!({
         "columns": [
             {"name": "id", "type": "int64", "role": "id"},

@@ -165,6 +165,27 @@ fn other_arguments_are_refused_or_make_something_new_and_touch_nothing_that_is_c
             &[],
         ),
         (
+            "data-prep-plan --split=holdout",
+            &["--parallelism=3"],
+            0,
+            "",
+            &["_work/"],
+        ),
+        (
+            "data-prep-plan --split=holdout",
+            &["--data-version=1"],
+            2,
+            "and not the holdout of 1",
+            &[],
+        ),
+        (
+            "data-prep-plan --split=holdout",
+            &["--config=of-nobody"],
+            2,
+            "_config/of-nobody",
+            &[],
+        ),
+        (
             "model-training-train",
             &["--c=0.25"],
             0,
@@ -184,6 +205,13 @@ fn other_arguments_are_refused_or_make_something_new_and_touch_nothing_that_is_c
             0,
             r#""promoted":false"#,
             &["models/m/"],
+        ),
+        (
+            "model-promotion-promote --planned-champion=2",
+            &["--gate-margin=0.9"],
+            0,
+            r#""promoted":true"#,
+            &["models/m/", "tracking/models/m/aliases/"],
         ),
         (
             "batch-inference-resolve",

@@ -9,6 +9,7 @@ mod bad_input;
 mod bench;
 mod bring_your_own;
 mod budgets;
+mod champions;
 mod dashboard;
 mod kills;
 mod nightly;

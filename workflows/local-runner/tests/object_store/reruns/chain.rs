@@ -1,6 +1,8 @@
 //! The leaves of a pipeline, one by one, with what the store holds before and after each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +16,11 @@ use crate::lab::Lab;
 const OF_POSTGRES: [&str; 2] = ["publish-predictions-publish", "publish-predictions-labels"];
 
 /// Leaves that write nothing: `tests/pipeline` runs them.
-const READS_ONLY: [&str; 2] = ["batch-inference-backfill", "model-monitoring-check"];
+const READS_ONLY: [&str; 3] = [
+    "batch-inference-backfill",
+    "model-monitoring-check",
+    "model-promotion-plan",
+];
 
 /// A leaf as one workflow runs it.
 pub(super) struct Leaf {
@@ -47,11 +53,16 @@ impl Chain {
         Place::new(&self.lab, &format!("place{number}"), state)
     }
 
-    /// The first leaf of that name.
+    /// The first leaf of that name, and of that argument after a space.
     pub(super) fn leaf(&self, name: &str) -> &Leaf {
+        let (of_name, argument) = name.split_once(' ').unwrap_or((name, ""));
+        let has = |leaf: &&Leaf| {
+            argument.is_empty() || leaf.arguments.iter().any(|given| given == argument)
+        };
         self.leaves
             .iter()
-            .find(|leaf| leaf.name == name)
+            .filter(|leaf| leaf.name == of_name)
+            .find(has)
             .unwrap_or_else(|| panic!("{name} is not in the chain"))
     }
 }
@@ -128,6 +139,7 @@ fn run(lab: &Lab) -> Vec<Leaf> {
         &["--model-name=m", "--model-version=2"],
     );
     assert_eq!(promoted["promoted"], "true");
+    of_other_features(&mut run, lab);
 
     let resolve = [
         "--model-name=m",
@@ -184,6 +196,58 @@ fn run(lab: &Lab) -> Vec<Leaf> {
     run.leaves
 }
 
+/// A third model, of other features: the holdout is prepared once more for the champion, which stays.
+fn of_other_features(run: &mut Run, lab: &Lab) {
+    let config = lab.folder().join("other-features");
+    fs::create_dir(&config).unwrap();
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps/dataset.json");
+    fs::copy(default, config.join("dataset.json")).unwrap();
+    let sql = "SELECT date, \"customerId\", feature2, target FROM raw";
+    fs::write(config.join("features.sql"), sql).unwrap();
+    let config = format!("--config-dir={}", config.display());
+    let train = [
+        "--split=train",
+        "--data-version=2",
+        "--parallelism=1",
+        &config,
+    ];
+    let planned = run.run("data-prep-plan", &train);
+    let plan = format!("--plan={}", planned["plan"]);
+    run.run("data-prep-map", &[&plan, &group(&planned)]);
+    let data = run.run("data-prep-commit", &[&plan]);
+    let train = [
+        "--model-name=m",
+        &format!("--train-manifest={}", data["manifest"]),
+        &format!("--holdout-manifest={}", data["holdout-manifest"]),
+    ];
+    run.run("model-training-train", &train);
+    let candidate = ["--model-name=m", "--model-version=3"];
+    let listed = run.run("model-promotion-plan", &candidate);
+    let configurations: Vec<String> = serde_json::from_str(&listed["configurations"]).unwrap();
+    assert_eq!(configurations.len(), 1);
+
+    let again = [
+        "--split=holdout",
+        &format!("--data-version={}", listed["data-version"]),
+        &format!("--config={}", configurations[0]),
+        &format!("--holdout-manifest={}", listed["holdout-manifest"]),
+        "--parallelism=1",
+    ];
+    let planned = run.leaf("data-prep-plan", &again);
+    let plan = format!("--plan={}", planned["plan"]);
+    run.leaf("data-prep-map", &[&plan, &group(&planned)]);
+    run.leaf("data-prep-commit", &[&plan]);
+    let promoted = run.leaf(
+        "model-promotion-promote",
+        &[&candidate[..], &["--planned-champion=2"]].concat(),
+    );
+    assert!(
+        promoted["reason"].contains("is worse than"),
+        "{}",
+        promoted["reason"]
+    );
+}
+
 /// The flag for the only group of a plan.
 fn group(planned: &Outputs) -> String {
     let groups: Vec<String> = serde_json::from_str(&planned["groups"]).unwrap();
@@ -200,11 +264,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Runs a leaf `STEP-VERB`; gives its outputs.
     fn leaf(&mut self, name: &'static str, flags: &[&str]) -> Outputs {
-        let (step, verb) = name.rsplit_once('-').unwrap();
-        let words = [step, verb, "--workflow=w"]
-            .into_iter()
-            .chain(flags.iter().copied());
-        let arguments: Vec<String> = words.map(str::to_owned).collect();
+        let arguments = arguments(name, flags);
         let before = self.place.state();
         let outputs = self.place.run(&arguments, &self.proxy);
         self.leaves.push(Leaf {
@@ -216,4 +276,16 @@ impl Run<'_> {
         });
         outputs
     }
+
+    /// The same, of a leaf that is run for what comes after it.
+    fn run(&self, name: &str, flags: &[&str]) -> Outputs {
+        self.place.run(&arguments(name, flags), &self.proxy)
+    }
+}
+
+fn arguments(name: &str, flags: &[&str]) -> Vec<String> {
+    let (step, verb) = name.rsplit_once('-').unwrap();
+    let words = [step, verb, "--workflow=w"].into_iter();
+    let words = words.chain(flags.iter().copied());
+    words.map(str::to_owned).collect()
 }
