@@ -1,9 +1,14 @@
 //! A holdout that is prepared once more, by another configuration than its own.
 
+use std::time::Duration;
+
 use catalog::compared::Compared;
 use catalog::fanout::Plan;
+use runtime::retry::Budget;
 use serde_json::Value;
+use store::{Access, Environment, Role};
 use table::config::Config;
+use testing::{Fault, HttpProxy, Minio, Rule};
 
 use super::*;
 use crate::job::Job;
@@ -232,4 +237,47 @@ async fn plans_of_other_data_have_the_bytes_of_before() {
     );
     let plan: Plan<Job> = Plan::read(&bench.store, key).await.unwrap();
     assert!(!plan.job.is_again());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s3_that_refuses_or_is_away_is_no_fault_of_the_files() {
+    let minio = Minio::start().unwrap();
+    let proxy = HttpProxy::start(minio.port()).unwrap();
+    let bench = Bench::with_files(&[30, 40]);
+    let arguments = bench.held_out(&[], &bench.dataset(), OTHER).await;
+    let raw = |secret: Option<&str>| {
+        let mut variables: BTreeMap<String, String> = minio.variables().into_iter().collect();
+        variables.insert("AWS_ENDPOINT_URL".to_owned(), proxy.url());
+        if let Some(secret) = secret {
+            variables.insert("RAW_AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned());
+        }
+        let access = Access {
+            environment: Environment::of(variables),
+            budget: Budget(Duration::from_secs(3)),
+            ..Access::of_process(Role::Raw)
+        };
+        Store::create_with(&format!("s3://{}/raw", Minio::BUCKET), &access).unwrap()
+    };
+    let bytes = bench.raw.require(&train_key(0)).await.unwrap();
+    raw(None).put(&train_key(0), bytes).await.unwrap();
+
+    let arguments = arguments.each_ref().map(String::as_str);
+    let planned = bench.plan(&arguments).await.unwrap();
+    let map = async |raw: &Store| {
+        let (plan, group) = (planned.get("plan").unwrap(), &groups(&planned)[0]);
+        map::map(&bench.step, &bench.store, raw, plan, group).await
+    };
+    failure(2, map(&raw(Some("not-the-secret"))).await);
+    let expired = "<Error><Code>ExpiredToken</Code><Message>it has expired</Message></Error>";
+    for (code, status, text) in [(2, 403, expired), (75, 503, "")] {
+        proxy.set([Rule::always(Fault::Status(status, text.to_owned()))]);
+        failure(code, map(&raw(None)).await);
+    }
+    let text = failure(2, bench.commit(&planned).await);
+    assert!(text.contains("is not done"), "{text}");
+
+    proxy.set([]);
+    map(&raw(None)).await.unwrap();
+    let committed = bench.commit(&planned).await.unwrap();
+    assert_eq!(committed.get("quarantined"), Some("0"));
 }
