@@ -249,7 +249,7 @@ async fn s3_that_refuses_or_is_away_is_no_fault_of_the_files() {
         let mut variables: BTreeMap<String, String> = minio.variables().into_iter().collect();
         variables.insert("AWS_ENDPOINT_URL".to_owned(), proxy.url());
         if let Some(secret) = secret {
-            variables.insert("RAW_AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned());
+            variables.insert("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned());
         }
         let access = Access {
             environment: Environment::of(variables),
