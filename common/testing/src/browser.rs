@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::place::place;
+use services::place;
 
 /// Time for an answer; a machine that compiles beside it is slow.
 const ANSWER: Duration = Duration::from_secs(120);
@@ -295,7 +295,7 @@ impl Browser {
         }
     }
 
-    /// The next message; what it tells of the page is kept.
+    /// The next message; what it says of the page is kept.
     fn receive(&mut self) -> Result<Value> {
         let message = self
             .messages

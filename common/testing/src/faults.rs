@@ -19,7 +19,7 @@ pub(crate) fn listen() -> Result<(Runtime, TcpListener, u16)> {
         .enable_all()
         .build()
         .context("starting a proxy")?;
-    // Bound without waiting: whoever starts a proxy may be in a runtime of its own.
+    // Bound without waiting: a proxy may be started within a runtime.
     let bound = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     bound.set_nonblocking(true)?;
     let port = bound.local_addr()?.port();

@@ -3,36 +3,14 @@
 pub mod browser;
 mod faults;
 pub mod golden;
-mod minio;
-mod mlflow;
 mod moto;
-mod place;
-mod postgres;
-mod process;
 mod receiver;
 mod s3;
 
 pub use faults::{Call, Fault, HttpProxy, Rule, TcpFault, TcpProxy};
-pub use minio::Minio;
-pub use mlflow::{Mlflow, MlflowOptions};
 pub use moto::Moto;
-pub use place::{place, python};
-pub use postgres::{Postgres, PostgresOptions};
-pub use process::{Server, free_port};
 pub use receiver::{Received, Receiver};
 pub use s3::S3Server;
-
-/// What a program needs to reach an S3 server, besides its `STORE_URL`.
-///
-/// `endpoint` is such as `http://127.0.0.1:9000`; the names are those that AWS's own tools read.
-pub fn s3_variables(endpoint: &str, user: &str, password: &str) -> Vec<(String, String)> {
-    [
-        ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ALLOW_HTTP", "true"),
-        ("AWS_ACCESS_KEY_ID", user),
-        ("AWS_SECRET_ACCESS_KEY", password),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec()
-}
+pub use services::{
+    Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions, free_port, place, python,
+};

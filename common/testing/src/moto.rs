@@ -6,9 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::place::program;
-use crate::process::{Server, free_port, local, status};
-use crate::s3_variables;
+use services::{Server, free_port, local, program, s3_variables, status};
 
 /// A moto server with one bucket, `alameda`, held in its memory.
 pub struct Moto {

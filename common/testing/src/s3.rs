@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
-use crate::{Minio, Moto};
+use services::Minio;
+
+use crate::Moto;
 
 /// An S3 server. Each has a bucket named [`S3Server::BUCKET`].
 #[derive(Clone, Debug)]

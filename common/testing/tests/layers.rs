@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// From the ground up. A crate depends on crates of the lines above its own alone.
 const LAYERS: [&[&str]; 11] = [
-    &["learn", "runtime"],
+    &["learn", "runtime", "services"],
     &["profile", "store"],
     &["catalog", "testing"],
     &["table"],
@@ -34,6 +34,9 @@ const LAYERS: [&[&str]; 11] = [
 
 /// The crate of DataFusion, and who may depend on it.
 const SQL: (&str, [&str; 2]) = ("sql", ["data-prep", "lint"]);
+
+/// Crates that nothing else may depend on but to test.
+const TESTS: [&str; 2] = ["testing", "testing-home"];
 
 /// Crates of the workspace, each with those of them that it depends on. What tests alone need is
 /// left out: a test may start a server of `testing`, and a fixture may come from above.
@@ -78,6 +81,16 @@ fn no_crate_depends_on_one_beside_or_above_it() {
     for (name, needs) in &dependencies {
         for below in needs {
             assert!(layer(below) < layer(name), "{name} depends on {below}");
+        }
+    }
+}
+
+#[test]
+fn no_program_carries_what_tests_are_made_of() {
+    for (name, needs) in dependencies() {
+        for of_tests in TESTS {
+            let is_shipped = needs.contains(of_tests) && !TESTS.contains(&name.as_str());
+            assert!(!is_shipped, "{name} depends on {of_tests}");
         }
     }
 }

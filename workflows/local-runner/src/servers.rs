@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use testing::{Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions};
+use services::{Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions};
 
 use crate::ui;
 

@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::runtime::Runtime;
 
 use super::listen;
-use crate::process::local;
+use services::local;
 
 /// A call that went through the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]

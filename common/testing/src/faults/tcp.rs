@@ -10,7 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::Runtime;
 
 use super::listen;
-use crate::process::local;
+use services::local;
 
 /// How connections go wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

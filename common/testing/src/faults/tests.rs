@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
-use crate::process::local;
+use services::local;
 
 /// A server that answers every request with `hello`, and counts them.
 fn hello() -> (u16, Arc<AtomicUsize>) {

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 /// The folder that `just install-services` installs into: `$ALAMEDA_SERVICES`, else
 /// `alameda/services` in the user's cache.
-#[expect(clippy::disallowed_methods, reason = "a variable of tests")]
+#[expect(clippy::disallowed_methods, reason = "where programs are installed")]
 pub fn place() -> PathBuf {
     let variable = |name: &str| {
         std::env::var_os(name)
@@ -22,7 +22,7 @@ pub fn place() -> PathBuf {
 }
 
 /// A program in that folder.
-pub(crate) fn program(path: &str) -> Result<PathBuf> {
+pub fn program(path: &str) -> Result<PathBuf> {
     let program = place().join(path);
     match program.is_file() {
         true => Ok(program),

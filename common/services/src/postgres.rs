@@ -178,7 +178,7 @@ impl Postgres {
 
 /// A program of the newest Postgres that is installed: Debian keeps the server's programs out of
 /// `PATH`.
-#[expect(clippy::disallowed_methods, reason = "a variable of tests")]
+#[expect(clippy::disallowed_methods, reason = "where programs are installed")]
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir("/usr/lib/postgresql")

@@ -1,4 +1,4 @@
-//! A server process that ends with whoever started it.
+//! A server process that ends with the process that started it.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -42,7 +42,7 @@ pub fn free_port() -> Result<u16> {
 
 impl Server {
     /// Starts `command`, to be ended by `signal`; what it prints goes to a file in `folder`.
-    pub(crate) fn start(
+    pub fn start(
         name: &'static str,
         command: &Command,
         signal: &str,
@@ -73,7 +73,7 @@ impl Server {
     ///
     /// # Errors
     /// A server that ended, or was not ready in time: with what it printed.
-    pub(crate) fn wait_until(&mut self, mut ready: impl FnMut() -> bool) -> Result<()> {
+    pub fn wait_until(&mut self, mut ready: impl FnMut() -> bool) -> Result<()> {
         let started = Instant::now();
         while !ready() {
             if let Some(status) = self.keeper.try_wait()? {
@@ -117,7 +117,7 @@ impl Drop for Server {
 }
 
 /// Status of a plain `GET`, without waiting for more; `None` while nobody answers.
-pub(crate) fn status(address: SocketAddr, path: &str) -> Option<u16> {
+pub fn status(address: SocketAddr, path: &str) -> Option<u16> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     write!(
@@ -131,7 +131,7 @@ pub(crate) fn status(address: SocketAddr, path: &str) -> Option<u16> {
 }
 
 /// `127.0.0.1` and a port.
-pub(crate) fn local(port: u16) -> SocketAddr {
+pub fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_ends_early_tells_why() {
+    fn a_server_that_ends_early_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "echo no such option; exit 3"]);
