@@ -1,7 +1,7 @@
 //! The files of a model: `model.json`, `reference.json` and `metrics.json`, each read as it was
 //! written.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,16 +11,19 @@ use crate::manifest::{File, ModelManifest};
 use learn::metrics::Report;
 use learn::model::{Importance, Model};
 use profile::profiles::Baseline;
-use profile::reference::{FORMAT_VERSION, Reference, WITH_CATEGORIES};
+use profile::reference::{FORMAT_VERSION, FORMER_VERSIONS, Former, Reference};
 use runtime::failure::Failure;
 use store::Store;
 use store::digest;
+
+/// The format of `metrics.json`.
+pub const METRICS_VERSION: u32 = 1;
 
 /// What is known of a model's quality, as it stands in `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelMetrics {
-    /// [`FORMAT_VERSION`].
+    /// [`METRICS_VERSION`].
     pub format_version: u32,
     /// On the holdout, which the model was not trained on.
     pub holdout: Report,
@@ -67,7 +70,11 @@ impl ModelManifest {
     /// As [`ModelManifest::load_model`].
     pub async fn load_reference(&self, store: &Store) -> Result<Reference> {
         let (key, bytes) = self.load(store, layout::REFERENCE_FILE).await?;
-        parse(&key, &bytes, &[FORMAT_VERSION, WITH_CATEGORIES])
+        let known = [FORMER_VERSIONS[0], FORMER_VERSIONS[1], FORMAT_VERSION];
+        match version(&key, &bytes, &known)? {
+            FORMAT_VERSION => parse(&key, &bytes),
+            _ => parse::<Former>(&key, &bytes).map(Reference::from),
+        }
     }
 
     /// Reads what predictions of the model are profiled by. `timezone` is the one in which an
@@ -80,12 +87,22 @@ impl ModelManifest {
             self.load_model(store).await?,
             self.load_reference(store).await?,
         );
-        Ok(Baseline::new(
-            &self.header.fingerprint,
-            &model,
-            &reference,
-            timezone,
-        ))
+        self.baseline(&model, &reference, timezone)
+    }
+
+    /// What predictions are profiled by, of files that were read.
+    ///
+    /// # Errors
+    /// A reference whose numbers contradict each other: exit 2.
+    pub fn baseline(&self, model: &Model, reference: &Reference, timezone: Tz) -> Result<Baseline> {
+        let made = Baseline::new(&self.header.fingerprint, model, reference, timezone);
+        made.map_err(|error| {
+            Failure::damaged(format!(
+                "{} of model {}: {error}; restore it, or train the model again with cache=refresh",
+                layout::REFERENCE_FILE,
+                self.model_name
+            ))
+        })
     }
 
     /// Reads the metrics.
@@ -94,7 +111,8 @@ impl ModelManifest {
     /// As [`ModelManifest::load_model`].
     pub async fn load_metrics(&self, store: &Store) -> Result<ModelMetrics> {
         let (key, bytes) = self.load(store, layout::METRICS_FILE).await?;
-        parse(&key, &bytes, &[FORMAT_VERSION])
+        version(&key, &bytes, &[METRICS_VERSION])?;
+        parse(&key, &bytes)
     }
 
     /// Checks that every file of the model is there as it was written.
@@ -137,27 +155,30 @@ async fn read_checked(store: &Store, file: &File) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8], known: &[u32]) -> Result<T> {
-    /// Read first: the shape of the rest depends on it.
+/// The format of a file, one of those that are known; the shape of the rest depends on it.
+fn version(key: &str, bytes: &[u8], known: &[u32]) -> Result<u32> {
     #[derive(Deserialize)]
     struct Version {
         format_version: u32,
     }
-    let corrupt = |error: serde_json::Error| {
+    let Version { format_version } = parse(key, bytes)?;
+    if known.contains(&format_version) {
+        return Ok(format_version);
+    }
+    let known: Vec<String> = known.iter().map(u32::to_string).collect();
+    let known = match &known[..] {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        known => known.concat(),
+    };
+    Err(Failure::usage(format!(
+        "{key} has format_version {format_version}, and this program reads {known}: use images of the version that wrote it",
+    )))
+}
+
+fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
         Failure::damaged(format!(
             "{key} is corrupt: {error}; restore it, or train the model again with cache=refresh"
         ))
-    };
-    let version: Version = serde_json::from_slice(bytes).map_err(corrupt)?;
-    if !known.contains(&version.format_version) {
-        let known: Vec<String> = known.iter().map(u32::to_string).collect();
-        return Err(Failure::usage(format!(
-            "{key} has format_version {}, and this program reads {}: use images of the version that wrote it",
-            version.format_version,
-            known.join(" and ")
-        )));
-    }
-    serde_json::from_slice(bytes)
-        .map_err(corrupt)
-        .with_context(|| format!("reading {key}"))
+    })
 }

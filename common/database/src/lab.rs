@@ -14,10 +14,9 @@ use testing::{Postgres, PostgresOptions};
 
 use super::*;
 use catalog::manifest::ResultsManifest;
-use profile::drift;
-use profile::drift::Grid;
+use profile::cells::{Cells, Counts};
 use profile::profiles::{
-    Baseline, FORMAT_VERSION, FeatureBaseline, FeatureCounts, ScoreBaseline, ScoreCounts,
+    Baseline, FORMAT_VERSION, FeatureBaseline, Kind, SCORE, ScoreBaseline, ScoreCounts,
 };
 use settings::{PartitionBy, TableArgs};
 use store::Object;
@@ -175,20 +174,17 @@ pub(super) fn id(i: usize) -> String {
 /// What `x` and `flag` are counted by; another `step` makes other cells.
 pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
     let feature = |name: &str, cuts: Vec<f64>| {
-        let mut trained = drift::Profile::new(Grid::new(0.5, 2.0));
-        trained.add_all(&[-4.0, 0.0, 4.0]);
+        let cells = Cells::new((0.5, 2.0), Some((-4.0, 4.0)), cuts).unwrap();
         FeatureBaseline {
-            values: None,
             name: name.to_owned(),
-            center: 0.5,
-            scale: 2.0,
-            min: Some(-4.0),
-            max: Some(4.0),
-            reference: FeatureCounts::default(),
-            cuts,
+            kind: Kind::Cells,
+            hidden: 0.0,
+            reference: Counts::new(&cells),
+            cells,
         }
     };
     let cuts: Vec<f64> = (1..20).map(|i| f64::from(i) / 20.0).collect();
+    let score = Cells::new((0.5, 0.25), Some((0.0, 1.0)), cuts).unwrap();
     Arc::new(Baseline {
         format_version: FORMAT_VERSION,
         model: format!("model of {step}"),
@@ -201,8 +197,10 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
             feature("flag", vec![0.5]),
         ],
         score: ScoreBaseline {
-            cuts,
-            reference: ScoreCounts::default(),
+            name: SCORE.to_owned(),
+            kind: Kind::Cells,
+            reference: ScoreCounts::new(&score),
+            cells: score,
         },
     })
 }
@@ -213,7 +211,7 @@ type LabelsOfRows<'a> = &'a [(usize, Option<u8>)];
 /// A database of its own.
 pub(super) struct Home {
     name: String,
-    url: String,
+    pub(super) url: String,
     folder: tempfile::TempDir,
     pub(super) step: Step,
     pub(super) table: Table,

@@ -5,7 +5,10 @@
 //! profiles that counted it, row by row, so that the cost follows what is overwritten and not what
 //! there is; the numbers are whole, so that nothing is lost on the way.
 
+mod migrate;
 mod read;
+#[cfg(test)]
+mod released;
 pub(super) mod tables;
 #[cfg(test)]
 mod tests;
@@ -54,6 +57,7 @@ impl<'a> Changes<'a> {
     ) -> Result<Self, Trouble> {
         let model_name = publication.model_name.as_str();
         tables::ensure(session, table).await?;
+        migrate::migrate(session, table, model_name).await?;
         Ok(Self {
             session,
             table,

@@ -1,7 +1,7 @@
 //! Tables beside that of the predictions. All tables of predictions in a schema share them.
 
 use anyhow::Result;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::definition::{Table, literal};
 use super::session::{Session, get};
@@ -44,6 +44,36 @@ impl SideTable {
             )
             .await?;
         rows.first().map_or(Ok(false), |row| get(row, 0))
+    }
+
+    /// Adds a column that the table lacks, because an earlier release made it: its name, type and
+    /// comment.
+    pub(super) async fn ensure_column(
+        &self,
+        session: &Session<'_>,
+        table: &Table,
+        (name, sql, comment): (&str, &str, &str),
+    ) -> Result<(), Trouble> {
+        let full = self.beside(table);
+        let shown = full.to_string();
+        let operation = format!("looking up {full}");
+        let there = "SELECT EXISTS (SELECT FROM pg_attribute \
+                     WHERE attrelid = to_regclass($1) AND attname = $2 AND NOT attisdropped)";
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&shown, Type::TEXT), (&name, Type::TEXT)];
+        let rows = session.query(&operation, there, &parameters).await?;
+        if rows.first().map_or(Ok(false), |row| get(row, 0))? {
+            return Ok(());
+        }
+        session.lock(&full).await?;
+        let sql = format!(
+            "ALTER TABLE {full} ADD COLUMN IF NOT EXISTS {name} {sql};\
+             COMMENT ON COLUMN {full}.{name} IS {}",
+            literal(comment)
+        );
+        session
+            .batch(&format!("adding {name} to {full}"), &sql)
+            .await
     }
 
     /// Makes it when it is missing.

@@ -108,8 +108,29 @@ impl Cells {
         .checked()
     }
 
+    /// The same, where there are as many values as cells.
+    pub(crate) fn around_if(self, values: Vec<f64>) -> Self {
+        match self.inner().len() == values.len() {
+            true => Self {
+                around: values,
+                ..self
+            },
+            false => self,
+        }
+    }
+
+    /// What decides where a value is counted.
+    pub(crate) fn decides(&self) -> impl PartialEq + use<> {
+        (
+            (self.center, self.scale),
+            (self.min, self.max),
+            self.cuts.clone(),
+        )
+    }
+
     fn checked(self) -> Result<Self, CellsError> {
-        if !self.cuts.iter().all(|cut| cut.is_finite()) || !self.cuts.is_sorted_by(|a, b| a < b) {
+        // Of an older model's cuts two may be equal: no value comes between them.
+        if !self.cuts.iter().all(|cut| cut.is_finite()) || !self.cuts.is_sorted() {
             return Err(CellsError("the cuts do not ascend"));
         }
         match (self.min, self.max) {

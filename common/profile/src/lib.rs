@@ -3,5 +3,6 @@
 pub mod cells;
 pub mod days;
 pub mod drift;
+pub mod grid;
 pub mod profiles;
 pub mod reference;

@@ -1,30 +1,32 @@
 //! Profiles of predictions: what is counted per model version and day, for a dashboard that never
 //! reads the rows. Pure.
 //!
-//! A [`Baseline`] is made from the model's reference profile and fixes the cells in which features
-//! and scores are counted. A [`Profile`] of a day is made of whole numbers alone, sums included:
+//! A [`Baseline`] is what stands beside the model as its reference: the cells in which features and
+//! scores are counted. A [`Profile`] of a day is made of whole numbers alone, sums included:
 //! profiles add up and are taken off again exactly, in any order, so that one that was kept up to
 //! date equals one that is counted anew.
 
 mod columns;
-mod compared;
+mod former;
 mod performance;
 mod profile;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::drift;
-use crate::reference::Reference;
+use crate::cells::{Cells, CellsError, Compared, Counts, Side};
+use crate::reference::{FeatureProfile, NumericProfile, Reference, ScoreCells};
 use learn::model::{ClassValue, Classes, Model};
 
-pub use columns::{FeatureCounts, LabelCounts, ScoreCounts, UNIT};
-pub use compared::{Cell, Compared, Side};
-pub use performance::{Calibration, Counts, Ranked};
+pub use columns::{LabelCounts, ScoreCounts};
+pub use former::{FormerBaseline, ReadCounts, ReadProfile};
+pub use performance::{Calibration, Counts as ScoredCounts, Ranked};
 pub use profile::{Overflow, Profile};
 
-/// The format that this version of the code writes, and the only one it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The format that this version of the code writes; [`FORMER_VERSION`] is read too.
+pub const FORMAT_VERSION: u32 = 2;
+/// The format of the first release.
+pub const FORMER_VERSION: u32 = 1;
 
 /// The column that scoring adds for the probability of the positive class.
 pub const SCORE: &str = "probability";
@@ -35,18 +37,24 @@ const THRESHOLDS: std::ops::Range<u32> = 1..100;
 /// More of them near 0, and as far from 1: scores of rare events lie there.
 const SMALL_THRESHOLDS: [f64; 6] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005];
 
-/// Shares of the training data at which a feature is cut, in thousandths: every hundredth, and more
-/// at the ends.
-fn feature_shares() -> Vec<u16> {
-    [1].into_iter()
-        .chain((10..1000).step_by(10))
-        .chain([999])
-        .collect()
+/// Shares of the training data at which its scores are cut, in thousandths.
+pub fn score_shares() -> Vec<u16> {
+    (5..1000).step_by(5).collect()
 }
 
-/// Shares of the training data at which its scores are cut, in thousandths.
-fn score_shares() -> Vec<u16> {
-    (5..1000).step_by(5).collect()
+/// Values at which the scores of a model are cut whatever they are, so that what is counted at
+/// these thresholds is exact: its own, every hundredth, and some near 0 and 1.
+pub fn score_cuts(threshold: f64) -> Vec<f64> {
+    // As a person writes them: 29 / 100 is the float of the text 0.29.
+    let hundredths = THRESHOLDS.map(|hundredths| f64::from(hundredths) / 100.0);
+    let small = SMALL_THRESHOLDS.iter();
+    let mut cuts: Vec<f64> = hundredths
+        .chain(small.flat_map(|small| [*small, 1.0 - small]))
+        .chain(Some(threshold).filter(|threshold| threshold.is_finite()))
+        .collect();
+    cuts.sort_unstable_by(f64::total_cmp);
+    cuts.dedup();
+    cuts
 }
 
 /// What the profiles of a model version are counted by, and compared with.
@@ -71,82 +79,97 @@ pub struct Baseline {
     pub score: ScoreBaseline,
 }
 
+/// How training saw a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// In cells that are cut at its quantiles.
+    #[default]
+    Cells,
+    /// On a grid, from which the cells were made: of an older model.
+    Grid,
+}
+
 /// How one feature is counted, and what the training data held.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureBaseline {
     /// Name of the feature.
     pub name: String,
-    /// Where sums are taken from: about the mean of the training data.
-    pub center: f64,
-    /// The unit of sums: about the standard deviation of the training data.
-    pub scale: f64,
-    /// Least value of the training data.
-    pub min: Option<f64>,
-    /// Greatest value of the training data.
-    pub max: Option<f64>,
-    /// Ascending values that cut the cells. A cut belongs to the cell above it.
-    pub cuts: Vec<f64>,
-    /// The values of the training data, one in each cell, where they are few; empty where they are
-    /// many. `None` in a baseline that an earlier release made, which does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub values: Option<Vec<f64>>,
+    /// How training saw it.
+    pub kind: Kind,
+    /// Share of the training data within which rows may have moved unseen; 0 but on a grid.
+    pub hidden: f64,
+    /// What it is counted by.
+    pub cells: Cells,
     /// The training data in these cells.
-    pub reference: FeatureCounts,
+    pub reference: Counts,
 }
 
 /// How scores are counted, and what the model gave on its training data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreBaseline {
-    /// Ascending probabilities that cut the cells: every hundredth, some near 0 and 1, the model's
-    /// threshold, and what cuts the training data's scores into two hundred parts. A cut
-    /// belongs to the cell above it.
-    pub cuts: Vec<f64>,
-    /// Rows of the training data by cell and label, as near as the reference profile tells; no row
-    /// lacks a label.
+    /// The column that scoring writes.
+    pub name: String,
+    /// How training saw it.
+    pub kind: Kind,
+    /// What it is counted by: see [`score_cuts`] and [`score_shares`].
+    pub cells: Cells,
+    /// Rows of the training data by cell and label; no row lacks a label.
     pub reference: ScoreCounts,
 }
 
 impl Baseline {
     /// From what was saved beside a model; `fingerprint` is the model's.
-    pub fn new(fingerprint: &str, model: &Model, reference: &Reference, timezone: Tz) -> Self {
-        let shares = feature_shares();
-        let features = reference.features.iter().map(|feature| {
-            let (profile, grid) = (&feature.profile, feature.profile.grid());
-            let cuts = profile.cuts(&shares);
-            FeatureBaseline {
-                name: feature.name.clone(),
-                center: grid.center(),
-                scale: grid.scale(),
-                min: profile.min(),
-                max: profile.max(),
-                values: Some(values_in_cells(profile, &cuts)),
-                reference: FeatureCounts::of_profile(profile, &cuts),
-                cuts,
-            }
-        });
-        Self {
+    ///
+    /// # Errors
+    /// A reference whose numbers contradict each other.
+    pub fn new(
+        fingerprint: &str,
+        model: &Model,
+        reference: &Reference,
+        timezone: Tz,
+    ) -> Result<Self, CellsError> {
+        let features = reference.features.iter().map(FeatureBaseline::new);
+        Ok(Self {
             format_version: FORMAT_VERSION,
             model: fingerprint.to_owned(),
             timezone: timezone.name().to_owned(),
             target: model.target.clone(),
             classes: model.classes.clone(),
             threshold: model.threshold,
-            features: features.collect(),
-            score: ScoreBaseline::new(model.threshold, reference),
-        }
+            features: features.collect::<Result<_, _>>()?,
+            score: reference.score.baseline(model.threshold)?,
+        })
     }
 
     /// Whether profiles that are counted by one are those counted by the other: what is told
     /// besides may differ.
     pub fn counts_as(&self, other: &Self) -> bool {
-        let counted = |baseline: &Self| {
-            let mut baseline = baseline.clone();
-            baseline.features.iter_mut().for_each(|of| of.values = None);
-            baseline
+        let of_features = |baseline: &Self| -> Vec<_> {
+            let features = baseline.features.iter();
+            features
+                .map(|of| (of.name.clone(), of.cells.decides(), of.reference.clone()))
+                .collect()
         };
-        counted(self) == counted(other)
+        let of_score = |score: &ScoreBaseline| {
+            (
+                score.name.clone(),
+                score.cells.decides(),
+                score.reference.clone(),
+            )
+        };
+        let besides = |baseline: &Self| {
+            (
+                (baseline.model.clone(), baseline.timezone.clone()),
+                (baseline.target.clone(), baseline.classes.clone()),
+                baseline.threshold,
+            )
+        };
+        besides(self) == besides(other)
+            && of_features(self) == of_features(other)
+            && of_score(&self.score) == of_score(&other.score)
     }
 
     /// The time zone in which an instant is cut to its day.
@@ -170,54 +193,62 @@ impl Baseline {
     pub fn counters(&self) -> usize {
         self.features
             .iter()
-            .map(|feature| feature.cuts.len() + 10)
+            .map(|feature| feature.cells.len() + 8)
             .sum::<usize>()
-            + 3 * (self.score.cuts.len() + 3)
+            + 3 * (self.score.cells.len() + 3)
             + 3
     }
 }
 
+impl FeatureBaseline {
+    fn new(feature: &FeatureProfile) -> Result<Self, CellsError> {
+        let counted = feature.profile.counted()?;
+        let (kind, hidden) = match &feature.profile {
+            NumericProfile::Cells(_) => (Kind::Cells, 0.0),
+            NumericProfile::Grid(grid) => (Kind::Grid, grid.hidden()),
+        };
+        Ok(Self {
+            name: feature.name.clone(),
+            kind,
+            hidden,
+            cells: counted.cells,
+            reference: counted.counts,
+        })
+    }
+
+    /// The training data.
+    pub fn side(&self) -> Side {
+        Side::of(&self.cells, &self.reference)
+    }
+
+    /// What was counted, beside the training data.
+    pub fn compared(&self, now: &Counts) -> Compared<'_> {
+        Compared::new(&self.cells, self.side(), Side::of(&self.cells, now))
+    }
+}
+
 impl ScoreBaseline {
-    /// Of a model with this threshold.
-    pub fn new(threshold: f64, reference: &Reference) -> Self {
-        // Grids of scores are all the same, so this cannot fail; without it there are the
-        // hundredths.
-        let of_training = reference
-            .score
-            .all()
-            .map_or_else(|_| Vec::new(), |all| all.cuts(&score_shares()));
-        let mut cuts: Vec<f64> = of_training
-            .into_iter()
-            .filter(|cut| 0.0 < *cut && *cut < 1.0)
-            .collect();
-        // As a person writes them: 29 / 100 is the float of the text 0.29.
-        cuts.extend(THRESHOLDS.map(|hundredths| f64::from(hundredths) / 100.0));
-        cuts.extend(
-            SMALL_THRESHOLDS
-                .iter()
-                .flat_map(|small| [*small, 1.0 - small]),
-        );
-        cuts.extend(Some(threshold).filter(|threshold| threshold.is_finite()));
-        cuts.sort_unstable_by(f64::total_cmp);
-        cuts.dedup();
+    pub(crate) fn of_cells(score: &ScoreCells) -> Self {
         Self {
-            reference: ScoreCounts::of_profiles(&reference.score, &cuts),
-            cuts,
+            name: score.name.clone(),
+            kind: Kind::Cells,
+            cells: score.cells.clone(),
+            reference: score.counts.clone(),
         }
     }
-}
 
-/// The value in each cell, where a column has few; none where it has many, or two of them share a
-/// cell.
-fn values_in_cells(profile: &drift::Profile, cuts: &[f64]) -> Vec<f64> {
-    let values = profile.values().unwrap_or_default();
-    if values.len() != cuts.len() + 1 {
-        return Vec::new();
+    /// Of an older model's probabilities.
+    pub(crate) fn of_grid(cuts: Vec<f64>, reference: ScoreCounts) -> Result<Self, CellsError> {
+        Ok(Self {
+            name: SCORE.to_owned(),
+            kind: Kind::Grid,
+            cells: Cells::new((0.5, 0.25), Some((0.0, 1.0)), cuts)?,
+            reference,
+        })
     }
-    values.iter().map(|(value, _)| *value).collect()
-}
 
-/// The cell of a value among ascending cuts, from 0 to their number.
-fn cell(cuts: &[f64], value: f64) -> usize {
-    cuts.partition_point(|cut| *cut <= value)
+    /// What was counted, beside the scores of the training data.
+    pub fn compared(&self, now: &ScoreCounts) -> Compared<'_> {
+        Compared::new(&self.cells, self.reference.side(), now.side())
+    }
 }

@@ -2,19 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::drift::{Grid, GridMismatch, Profile};
+use crate::cells::{Cells, CellsError, Counted, Fine, Sketch};
+use crate::grid::{self, Hidden};
+use crate::profiles::{SCORE, ScoreBaseline, ScoreCounts, score_cuts, score_shares};
 
-/// The format of what says nothing of categories; [`WITH_CATEGORIES`] is read too.
-pub const FORMAT_VERSION: u32 = 1;
-/// The format of a reference that holds [`Reference::categories`], which programs of the first
-/// release can't read.
-pub const WITH_CATEGORIES: u32 = 2;
+/// The format that is written.
+pub const FORMAT_VERSION: u32 = 3;
+/// Those of earlier releases, whose columns all lie on grids: a [`Former`] reads them.
+pub const FORMER_VERSIONS: [u32; 2] = [1, 2];
 
 /// The training data as later data is compared with it, as it stands in `reference.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// [`FORMAT_VERSION`], or [`WITH_CATEGORIES`].
+    /// [`FORMAT_VERSION`].
     pub format_version: u32,
     /// Rows of the training data.
     pub rows: u64,
@@ -22,22 +23,12 @@ pub struct Reference {
     pub positives: u64,
     /// One profile per feature, in the model's order.
     pub features: Vec<FeatureProfile>,
-    /// The model's probabilities on the training data.
+    /// The model's scores on the training data.
     pub score: ScoreProfile,
     /// Columns of few values that the model does not use and that scored rows can carry; empty
     /// where there are none, and in a reference that was made before they were profiled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<CategoryProfile>,
-}
-
-impl Reference {
-    /// Takes in the columns that scored rows can carry.
-    pub fn hold(&mut self, categories: Vec<CategoryProfile>) {
-        if !categories.is_empty() {
-            self.format_version = WITH_CATEGORIES;
-        }
-        self.categories = categories;
-    }
 }
 
 /// The distribution of one feature.
@@ -46,51 +37,129 @@ impl Reference {
 pub struct FeatureProfile {
     /// Name of the feature.
     pub name: String,
-    /// Its values, on a grid of their mean and standard deviation.
-    pub profile: Profile,
+    /// Its values.
+    pub profile: NumericProfile,
 }
 
-/// The distribution of the probability of the positive class, apart for the rows of each class.
+/// The distribution of a numeric column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NumericProfile {
+    /// In cells that are cut at its quantiles.
+    Cells(Counted),
+    /// On a grid of its mean and deviation: of an older model.
+    Grid(grid::Profile),
+}
+
+/// The distribution of the model's scores, apart for the rows of each class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScoreProfile {
+    /// In cells that are cut at their quantiles, and at thresholds that people choose.
+    Cells(ScoreCells),
+    /// On a grid: of an older model.
+    Grid(ScoreGrid),
+}
+
+/// Scores in cells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ScoreProfile {
-    /// Of the rows whose label is negative.
-    pub negative: Profile,
-    /// Of the rows whose label is positive.
-    pub positive: Profile,
+pub struct ScoreCells {
+    /// The column that scoring writes.
+    pub name: String,
+    /// The cells.
+    pub cells: Cells,
+    /// What training held.
+    pub counts: ScoreCounts,
 }
 
-impl ScoreProfile {
-    /// Of no rows yet, on the grid of [`ScoreProfile::grid`].
-    pub fn empty() -> Self {
-        Self {
-            negative: Profile::new(Self::grid()),
-            positive: Profile::new(Self::grid()),
+/// Probabilities on a grid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreGrid {
+    /// Of the rows whose label is negative.
+    pub negative: grid::Profile,
+    /// Of the rows whose label is positive.
+    pub positive: grid::Profile,
+}
+
+impl NumericProfile {
+    /// In cells, whatever it is.
+    ///
+    /// # Errors
+    /// A grid whose numbers contradict each other.
+    pub fn counted(&self) -> Result<Counted, CellsError> {
+        match self {
+            Self::Cells(counted) => Ok(counted.clone()),
+            Self::Grid(profile) => profile.counted(),
         }
     }
 
-    /// The grid of every score profile.
-    pub fn grid() -> Grid {
-        Grid::new(0.5, 0.25)
+    /// What counts beside the cells how much of a shift they hide; `None` where they hide none.
+    pub fn hidden(&self) -> Option<Hidden> {
+        match self {
+            Self::Cells(_) => None,
+            Self::Grid(profile) => Some(Hidden::new(profile)),
+        }
+    }
+}
+
+impl ScoreProfile {
+    /// Of scores and labels in memory.
+    pub fn of(threshold: f64, scores: &[f64], labels: &[u8]) -> Self {
+        let mut sketch = Sketch::default();
+        sketch.see(scores);
+        scores.iter().for_each(|score| sketch.keep(*score));
+        let fine = sketch.fine((0.5, 0.25), &score_cuts(threshold));
+        let mut counts = ScoreCounts::new(&fine.cells);
+        for (score, label) in scores.iter().zip(labels) {
+            counts.add(&fine.cells, Some(*score), Some(*label), 1);
+        }
+        Self::chosen(&fine, &counts)
     }
 
-    /// Merges `other`, whose rows come after these.
-    ///
-    /// # Errors
-    /// When the grids differ.
-    pub fn merge(&mut self, other: &Self) -> Result<(), GridMismatch> {
-        self.negative.merge(&other.negative)?;
-        self.positive.merge(&other.positive)
+    /// The cells that are chosen once all scores were counted in fine ones.
+    pub fn chosen(fine: &Fine, counts: &ScoreCounts) -> Self {
+        let rows: Vec<i64> = counts
+            .side()
+            .cells
+            .iter()
+            .map(|rows| *rows as i64)
+            .collect();
+        let chosen = fine.coarse(&score_shares(), &rows);
+        Self::Cells(ScoreCells {
+            name: SCORE.to_owned(),
+            counts: counts.put_together(&chosen),
+            cells: chosen.cells,
+        })
     }
 
-    /// Of all rows.
+    /// What scores are counted by, by a model of this threshold.
     ///
     /// # Errors
-    /// When the grids differ, which only a damaged file can bring about.
-    pub fn all(&self) -> Result<Profile, GridMismatch> {
-        let mut all = self.negative.clone();
-        all.merge(&self.positive)?;
-        Ok(all)
+    /// A grid whose numbers contradict each other.
+    pub fn baseline(&self, threshold: f64) -> Result<ScoreBaseline, CellsError> {
+        match self {
+            Self::Cells(score) => Ok(ScoreBaseline::of_cells(score)),
+            Self::Grid(score) => {
+                let all = score.negative.together(&score.positive);
+                let mut cuts = all.cuts(&score_shares());
+                cuts.retain(|cut| 0.0 < *cut && *cut < 1.0);
+                cuts.extend(score_cuts(threshold));
+                cuts.sort_unstable_by(f64::total_cmp);
+                cuts.dedup();
+                let reference = ScoreCounts::of_grid(&score.negative, &score.positive, &cuts);
+                ScoreBaseline::of_grid(cuts, reference)
+            }
+        }
+    }
+
+    /// As [`NumericProfile::hidden`].
+    pub fn hidden(&self) -> Option<Hidden> {
+        match self {
+            Self::Cells(_) => None,
+            Self::Grid(score) => Some(Hidden::new(&score.negative.together(&score.positive))),
+        }
     }
 }
 
@@ -107,4 +176,42 @@ pub struct CategoryProfile {
     /// Each value with its rows, in the order of the values; `None` where there are too many to be
     /// counted.
     pub values: Option<Vec<(String, u64)>>,
+}
+
+/// A reference as earlier releases wrote it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Former {
+    #[serde(rename = "format_version")]
+    _format_version: u32,
+    rows: u64,
+    positives: u64,
+    features: Vec<FormerFeature>,
+    score: ScoreGrid,
+    #[serde(default)]
+    categories: Vec<CategoryProfile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FormerFeature {
+    name: String,
+    profile: grid::Profile,
+}
+
+impl From<Former> for Reference {
+    fn from(former: Former) -> Self {
+        let feature = |of: FormerFeature| FeatureProfile {
+            name: of.name,
+            profile: NumericProfile::Grid(of.profile),
+        };
+        Self {
+            format_version: FORMAT_VERSION,
+            rows: former.rows,
+            positives: former.positives,
+            features: former.features.into_iter().map(feature).collect(),
+            score: ScoreProfile::Grid(former.score),
+            categories: former.categories,
+        }
+    }
 }

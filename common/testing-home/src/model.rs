@@ -2,13 +2,13 @@
 
 use catalog::layout;
 use catalog::manifest::{File, Inputs, ModelManifest};
-use catalog::model_files::{FitMetrics, ModelMetrics};
+use catalog::model_files::{FitMetrics, METRICS_VERSION, ModelMetrics};
 use learn::metrics::Classification;
 use learn::model::{
     ClassValue, ClassWeight, Classes, Importance, LOGISTIC_REGRESSION, Model, Training,
 };
-use profile::drift::{Grid, Profile};
-use profile::reference::{FeatureProfile, Reference, ScoreProfile};
+use profile::cells::Counted;
+use profile::reference::{FeatureProfile, NumericProfile, Reference, ScoreProfile};
 use serde_json::json;
 use store::digest;
 use table::config::Config;
@@ -79,8 +79,10 @@ impl Home {
                 converged: self.warnings.is_empty(),
             },
         };
-        let mut trained = profiles(&features, reference);
-        trained.hold(self.categories.clone());
+        let trained = Reference {
+            categories: self.categories.clone(),
+            ..profiles(&features, reference, self.threshold)
+        };
         let mut files = Vec::new();
         for (file, bytes) in [
             (layout::MODEL_FILE, model.to_json().unwrap()),
@@ -118,38 +120,35 @@ impl Home {
             .await
             .unwrap();
     }
+
+    /// Puts another reference beside the model.
+    pub async fn put_reference(&self, bytes: &[u8]) {
+        let folder = self.model_folder();
+        let key = layout::model_file(&folder, layout::REFERENCE_FILE);
+        self.store.put(&key, bytes.to_vec()).await.unwrap();
+        let manifest_key = layout::manifest(&folder);
+        let mut manifest: ModelManifest = self.store.require_json(&manifest_key).await.unwrap();
+        for file in manifest.files.iter_mut().filter(|file| file.key == key) {
+            (file.bytes, file.sha256) = (bytes.len() as u64, digest::hex(bytes));
+        }
+        self.store.put_json(&manifest_key, &manifest).await.unwrap();
+    }
 }
 
-fn profile(values: &[Option<f64>]) -> Profile {
-    let finite: Vec<f64> = values
+fn profile(values: &[Option<f64>]) -> NumericProfile {
+    let finite = values
         .iter()
         .flatten()
         .copied()
-        .filter(|value| value.is_finite())
-        .collect();
-    let rows = finite.len().max(1) as f64;
-    let mean = finite.iter().sum::<f64>() / rows;
-    let std = (finite
-        .iter()
-        .map(|value| (value - mean).powi(2))
-        .sum::<f64>()
-        / rows)
-        .sqrt();
-    let mut profile = Profile::new(Grid::new(mean, std));
-    profile.add_all(&finite);
-    profile
+        .filter(|value| value.is_finite());
+    NumericProfile::Cells(Counted::of(&finite.collect::<Vec<_>>()))
 }
 
-fn profiles(features: &[String], rows: &Rows) -> Reference {
-    let mut score = ScoreProfile::empty();
-    for (value, label) in rows.score.iter().zip(&rows.label) {
-        let side = if *label == Some(1) {
-            &mut score.positive
-        } else {
-            &mut score.negative
-        };
-        side.add_all(&value.iter().copied().collect::<Vec<_>>());
-    }
+fn profiles(features: &[String], rows: &Rows, threshold: f64) -> Reference {
+    let scored = rows.score.iter().zip(&rows.label);
+    let (scores, labels): (Vec<f64>, Vec<u8>) = scored
+        .filter_map(|(score, label)| Some(((*score)?, u8::from(*label == Some(1)))))
+        .unzip();
     let feature = |(name, values): (&String, &Vec<Option<f64>>)| FeatureProfile {
         name: name.clone(),
         profile: profile(values),
@@ -159,7 +158,7 @@ fn profiles(features: &[String], rows: &Rows) -> Reference {
         rows: rows.len() as u64,
         positives: rows.label.iter().filter(|label| **label == Some(1)).count() as u64,
         features: features.iter().zip(&rows.features).map(feature).collect(),
-        score,
+        score: ScoreProfile::of(threshold, &scores, &labels),
         categories: Vec::new(),
     }
 }
@@ -184,7 +183,7 @@ fn quality(features: &[String], rows: &Rows, threshold: f64) -> ModelMetrics {
             .collect(),
     };
     ModelMetrics {
-        format_version: profile::reference::FORMAT_VERSION,
+        format_version: METRICS_VERSION,
         holdout: holdout.report(None),
         fit: FitMetrics {
             rows: rows.len() as u64,

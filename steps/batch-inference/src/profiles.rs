@@ -11,7 +11,7 @@ use catalog::layout;
 use catalog::manifest::Role;
 use catalog::manifest::{self, DatasetManifest, File, ModelManifest};
 use futures::{StreamExt, TryStreamExt};
-use profile::profiles::Baseline;
+use profile::profiles::{Baseline, Profile, ReadProfile};
 use runtime::step::Step;
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -52,14 +52,14 @@ pub(crate) fn of_shard(
 /// The profiles of a group of shards, put together: what is counted adds up to the same in any
 /// order.
 #[derive(Serialize, Deserialize)]
-struct OfGroup {
+struct OfGroup<P = Profile> {
     /// The workflow that put them together: another one may have cut other groups, and scored
     /// shards again since.
     #[serde(default)]
     workflow: String,
     /// Keys of the shards' own profiles.
     keys: Vec<String>,
-    profiles: Vec<StoredProfile>,
+    profiles: Vec<StoredProfile<P>>,
 }
 
 /// Puts the profiles of a group together if it has many shards, so that the commit reads one object
@@ -98,7 +98,11 @@ async fn add_shards(
     keys: Vec<String>,
 ) -> Result<()> {
     let mut of_shards = futures::stream::iter(keys)
-        .map(|key| async move { store.require_json::<Vec<StoredProfile>>(&key).await })
+        .map(|key| async move {
+            store
+                .require_json::<Vec<StoredProfile<ReadProfile>>>(&key)
+                .await
+        })
         .buffered(CONCURRENT);
     while let Some(of_shard) = of_shards.try_next().await? {
         step.check()?;
@@ -118,11 +122,11 @@ async fn add_groups(
 ) -> Result<()> {
     let groups = store.list(&layout::groups_profiles(&plan.folder())).await?;
     let mut groups = futures::stream::iter(groups)
-        .map(|object| async move { store.get_json::<OfGroup>(&object.key).await })
+        .map(|object| async move { store.get_json::<OfGroup<ReadProfile>>(&object.key).await })
         .buffered(CONCURRENT);
     while let Some(group) = groups.try_next().await? {
         step.check()?;
-        let is_ours = |group: &OfGroup| {
+        let is_ours = |group: &OfGroup<ReadProfile>| {
             !step.is_manual()
                 && group.workflow == step.workflow()
                 && group.keys.iter().all(|key| keys.contains(key))

@@ -19,9 +19,9 @@ use catalog::manifest::{
 };
 use catalog::selection::{PredictShards, Selection};
 use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
-use profile::drift::{Grid, Profile};
+use profile::cells::Counted;
 use profile::reference::CategoryProfile;
-use profile::reference::{FeatureProfile, Reference, ScoreProfile};
+use profile::reference::{FeatureProfile, NumericProfile, Reference, ScoreProfile};
 use runtime::failure::exit_code;
 use runtime::step::Step;
 use runtime::threads::blocking;
@@ -196,12 +196,12 @@ async fn profiles_stand_beside_the_rows_that_they_count() {
     let above = b.iter().flatten().filter(|b| *b > 99.0).count();
     assert_eq!(
         (
-            profile.profile.features[0].above,
+            profile.profile.features[0].cells.last().copied(),
             profile.profile.features[0].count()
         ),
-        (above as i64, 1000)
+        (Some(above as i64), 1000)
     );
-    assert!(above > 0 && profile.profile.features[1].above == 0);
+    assert!(above > 0 && profile.profile.features[1].cells.last() == Some(&0));
 
     std::fs::remove_file(bench.home.path().join("store").join(&file.key)).unwrap();
     assert!(

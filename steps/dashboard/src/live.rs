@@ -6,17 +6,17 @@ use chrono::NaiveDate;
 use database::CountedDays;
 use learn::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
 use pages::content::{
-    Bin, ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Outside, Performance, Period,
-    Segment, Summary,
+    ClassNames, ColumnDrift, Day, Drift, FeatureQuality, Outside, Performance, Period, Segment,
 };
-use pages::judge::drift::{BINS, Compared as Column, judged, judged_of, over, together, verdict};
+use pages::judge::drift::{Column, judged, judged_of, over, together, verdict};
 use pages::judge::performance::{SegmentCounts, at_threshold, segment};
 use pages::judge::window::Window;
 use pages::judge::{Rules, ratio};
+use profile::cells::{Cells, Parts, Side};
 use profile::days;
 use profile::drift::{NoiseFloor, Verdict};
 use profile::profiles::{
-    Baseline, Cell, Compared, Counts, Overflow, Profile, ScoreBaseline, ScoreCounts, Side,
+    Baseline, Overflow, Profile, ScoreBaseline, ScoreCounts, ScoredCounts as Counts,
 };
 
 use super::Choice;
@@ -80,7 +80,7 @@ impl Live {
         }
         let outside = shown(&mut by_day, choice, scored);
         let threshold = nearest(
-            &baseline.score.cuts,
+            baseline.score.cells.cuts(),
             choice.threshold.unwrap_or(baseline.threshold),
         );
         let holdout = match holdout {
@@ -110,13 +110,13 @@ impl Live {
                     name: feature.name.clone(),
                     nulls: counts.nulls as u64,
                     nans: counts.nans as u64,
-                    infinities: counts.infinities as u64,
-                    below: counts.below as u64,
-                    above: counts.above as u64,
+                    infinities: counts.infinities() as u64,
+                    below: counts.below(&feature.cells) as u64,
+                    above: counts.above(&feature.cells) as u64,
                     min: None,
                     max: None,
-                    reference_min: feature.min,
-                    reference_max: feature.max,
+                    reference_min: feature.cells.min(),
+                    reference_max: feature.cells.max(),
                 })
                 .collect(),
             performance,
@@ -181,7 +181,7 @@ fn performance(
         majority_accuracy: confusion.base_rate().map(|rate| rate.max(1.0 - rate)),
         intervals: confusion.intervals(),
         curve: if overall.is_some() {
-            curve(&baseline.score.cuts, &all.score)
+            curve(baseline.score.cells.cuts(), &all.score)
         } else {
             Vec::new()
         },
@@ -297,7 +297,11 @@ fn day(baseline: &Baseline, date: NaiveDate, profile: &Profile, threshold: f64) 
 
 /// Rows from the threshold on, which is one of the cuts.
 fn predicted_positives(baseline: &ScoreBaseline, score: &Side, threshold: f64) -> u64 {
-    let from = baseline.cuts.partition_point(|cut| *cut < threshold) + 1;
+    let from = baseline
+        .cells
+        .cuts()
+        .partition_point(|cut| *cut < threshold)
+        + 1;
     score.cells.get(from..).unwrap_or_default().iter().sum()
 }
 
@@ -313,20 +317,24 @@ fn by_score(baseline: &ScoreBaseline, score: &ScoreCounts, threshold: f64) -> Ve
     let middle = |cell: usize| {
         let lower = cell
             .checked_sub(1)
-            .map_or(0.0, |below| baseline.cuts[below]);
-        (lower + baseline.cuts.get(cell).copied().unwrap_or(1.0)) / 2.0
+            .map_or(0.0, |below| baseline.cells.cuts()[below]);
+        (lower + baseline.cells.cuts().get(cell).copied().unwrap_or(1.0)) / 2.0
     };
-    let cells = baseline.cuts.len() + 1;
+    let cells = baseline.cells.len();
     let (trained, scored) = (rows(&baseline.reference, 0, cells), rows(score, 0, cells));
     // The cell above each decile, between the first and the one behind the last.
     let deciles = baseline
         .compared(score)
-        .deciles()
+        .tenths()
         .into_iter()
         .map(|cut| cut + 1);
     let edges: Vec<usize> = std::iter::once(0).chain(deciles).chain([cells]).collect();
     // Cells from here on are predicted positive.
-    let predicted = baseline.cuts.partition_point(|cut| *cut < threshold) + 1;
+    let predicted = baseline
+        .cells
+        .cuts()
+        .partition_point(|cut| *cut < threshold)
+        + 1;
     edges
         .windows(2)
         .map(|range| {
@@ -349,8 +357,10 @@ fn by_score(baseline: &ScoreBaseline, score: &ScoreCounts, threshold: f64) -> Ve
                 confusion,
             };
             Segment {
-                lower: from.checked_sub(1).map(|below| baseline.cuts[below]),
-                upper: baseline.cuts.get(to - 1).copied(),
+                lower: from
+                    .checked_sub(1)
+                    .map(|below| baseline.cells.cuts()[below]),
+                upper: baseline.cells.cuts().get(to - 1).copied(),
                 reference_share: ratio(rows(&baseline.reference, from, to), trained),
                 ..segment(None, &counts, scored)
             }
@@ -372,38 +382,46 @@ fn drift_of(
         NoiseFloor::of(comparisons),
         NoiseFloor::of(comparisons * periods.len().max(1)),
     );
-    let over_time = |compare: &dyn Fn(&Profile) -> Compared| -> Vec<Option<f64>> {
-        periods
-            .iter()
-            .map(|(_, profile)| compare(profile).psi(&period_floor).map(|psi| psi.value))
-            .collect()
+    let over_time = |cells: &Cells, then: &Side, now: &dyn Fn(&Profile) -> Side| {
+        let parts = Parts::new(cells, then);
+        let psi = |(_, profile): &(NaiveDate, Profile)| {
+            let psi = parts.psi(&parts.rows(&now(profile)), &period_floor)?;
+            Some(psi.value)
+        };
+        (periods.iter().map(psi).collect(), parts.len())
     };
-    let score_at = |profile: &Profile| baseline.score.compared(&profile.score);
-    let score = column(SCORE, &score_at(all), &floor, over_time(&score_at), rules);
-    let features: Vec<ColumnDrift> = baseline
-        .features
-        .iter()
-        .enumerate()
-        .map(|(index, feature)| {
-            let at = |profile: &Profile| feature.compared(&profile.features[index]);
-            column(&feature.name, &at(all), &floor, over_time(&at), rules)
-        })
-        .collect();
+    let score = &baseline.score;
+    let (psi_by_period, most) = over_time(&score.cells, &score.reference.side(), &|profile| {
+        profile.score.side()
+    });
+    let column = Column {
+        name: SCORE,
+        compared: &score.compared(&all.score),
+        hidden: 0.0,
+        distinct: None,
+        psi_by_period,
+    };
+    let (score, mut most) = (judged(column, &floor, rules), most);
+    let mut features: Vec<ColumnDrift> = Vec::with_capacity(baseline.features.len());
+    for (index, feature) in baseline.features.iter().enumerate() {
+        let (psi_by_period, parts) = over_time(&feature.cells, &feature.side(), &|profile| {
+            Side::of(&feature.cells, &profile.features[index])
+        });
+        most = most.max(parts);
+        let column = Column {
+            name: &feature.name,
+            compared: &feature.compared(&all.features[index]),
+            hidden: feature.hidden,
+            distinct: None,
+            psi_by_period,
+        };
+        features.push(judged(column, &floor, rules));
+    }
     let dated: Vec<(NaiveDate, u64)> = periods
         .iter()
         .map(|(date, profile)| (*date, profile.rows() as u64))
         .collect();
-    let empty = Profile::new(baseline);
-    let cells = baseline.features.iter().zip(&empty.features);
-    let cells = cells.map(|(feature, counts)| feature.compared(counts).buckets());
-    let cells = cells.chain([score_at(&empty).buckets()]).max();
-    let periods = over(
-        unit,
-        &dated,
-        &period_floor,
-        score.reference.rows,
-        cells.unwrap_or(0),
-    );
+    let periods = over(unit, &dated, &period_floor, score.reference.rows, most);
     Ok(together(score, features, periods))
 }
 
@@ -436,50 +454,4 @@ fn periods(
         }
     }
     Ok((unit, periods))
-}
-
-fn column(
-    name: &str,
-    compared: &Compared,
-    floor: &NoiseFloor,
-    psi_by_period: Vec<Option<f64>>,
-    rules: &Rules,
-) -> ColumnDrift {
-    let (then, now) = (
-        summary(compared, &compared.then),
-        summary(compared, &compared.now),
-    );
-    let bar = |bar: Cell| Bin {
-        lower: bar.lower,
-        upper: bar.upper,
-        reference: bar.then,
-        current: bar.now,
-    };
-    ColumnDrift {
-        psi_by_period,
-        histogram: compared.bars(BINS).into_iter().map(bar).collect(),
-        ..judged(
-            Column {
-                name,
-                psi: compared.psi(floor),
-                ks: compared.ks(),
-                then,
-                now,
-                hidden: compared.hidden(),
-            },
-            rules,
-        )
-    }
-}
-
-fn summary(compared: &Compared, side: &Side) -> Summary {
-    Summary {
-        rows: side.rows(),
-        missing: side.missing + side.infinite,
-        mean: side.mean,
-        std: side.std,
-        min: None,
-        median: compared.median(side),
-        max: None,
-    }
 }

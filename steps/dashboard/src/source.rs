@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use database::{CountedDay, CountedDays, Predicted, PublishedSet, Reader};
 use futures::{StreamExt, TryStreamExt};
-use profile::profiles::Baseline;
+use profile::profiles::{Baseline, ReadProfile};
 use runtime::failure;
 use store::Store;
 use table::profiling::StoredProfile;
@@ -295,7 +295,7 @@ pub(crate) struct Results {
     timezone: Tz,
     manifests: Kept<ResultsManifest>,
     baselines: Kept<Baseline>,
-    profiles: Kept<StoredProfile>,
+    profiles: Kept<StoredProfile<ReadProfile>>,
 }
 
 impl Results {
@@ -372,7 +372,7 @@ impl Results {
                 .await?;
             anyhow::Ok((data_version, stored))
         });
-        let all: Vec<(String, Arc<StoredProfile>)> = futures::stream::iter(read)
+        let all: Vec<(String, Arc<StoredProfile<ReadProfile>>)> = futures::stream::iter(read)
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
@@ -382,13 +382,13 @@ impl Results {
             left_out_rows: 0,
         };
         for (data_version, stored) in all {
-            match stored.fits(&found.baseline) {
-                true => found.days.push(CountedDay {
+            match stored.of(&found.baseline) {
+                Some(profile) => found.days.push(CountedDay {
                     data_version,
                     day: stored.day,
-                    profile: stored.profile.clone(),
+                    profile,
                 }),
-                false => found.left_out_rows += stored.rows as u64,
+                None => found.left_out_rows += stored.rows as u64,
             }
         }
         found

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use pages::content::Period;
+use profile::cells::{Cells, Parts, Side};
 use profile::days::{self, DayNumber};
-use profile::drift::{Cells, Profile};
 
 /// Counters of all periods together, at most about so many.
 const COUNTERS: usize = 3 << 20;
@@ -15,39 +15,43 @@ const MOST: usize = 750;
 /// At least so many are, however many columns there are.
 const LEAST: usize = 40;
 
-/// The cells of every column: the features, then the score.
+/// The parts of every column's index: of the features, then of the score.
 pub(crate) struct Columns {
-    cells: Vec<Cells>,
+    parts: Vec<Parts>,
     /// Where the counters of each column begin.
     offsets: Vec<usize>,
     width: usize,
 }
 
 impl Columns {
-    pub(crate) fn new<'a>(references: impl IntoIterator<Item = &'a Profile>) -> Self {
-        let cells: Vec<Cells> = references.into_iter().map(Cells::new).collect();
+    /// Of columns in training.
+    pub(crate) fn new<'a>(references: impl IntoIterator<Item = (&'a Cells, Side)>) -> Self {
+        let references = references.into_iter();
+        let parts: Vec<Parts> = references
+            .map(|(cells, reference)| Parts::new(cells, &reference))
+            .collect();
         let mut width = 0;
-        let offsets = cells
+        let offsets = parts
             .iter()
-            .map(|cells| {
-                width += cells.len();
-                width - cells.len()
+            .map(|parts| {
+                width += parts.len();
+                width - parts.len()
             })
             .collect();
         Self {
-            cells,
+            parts,
             offsets,
             width,
         }
     }
 
-    /// Cells of the column that has the most.
-    pub(crate) fn most_cells(&self) -> usize {
-        self.cells.iter().map(Cells::len).max().unwrap_or(0)
+    /// Parts of the column that has the most.
+    pub(crate) fn most_parts(&self) -> usize {
+        self.parts.iter().map(Parts::len).max().unwrap_or(0)
     }
 
-    pub(crate) fn cells(&self, column: usize) -> &Cells {
-        &self.cells[column]
+    pub(crate) fn parts(&self, column: usize) -> &Parts {
+        &self.parts[column]
     }
 
     /// Periods that are kept apart: fewer of many columns, so that memory stays bounded.
@@ -145,18 +149,18 @@ impl PeriodCounts {
         }
     }
 
-    /// Counts the values of one column, of rows at such places; a null is NaN.
+    /// Counts the values of one column, each by its place among its cells, of rows of such periods.
     pub(crate) fn add(
         &mut self,
         columns: &Columns,
         column: usize,
-        values: impl Iterator<Item = f64>,
+        values: &[usize],
         places: &[Option<usize>],
     ) {
-        let (cells, offset) = (&columns.cells[column], columns.offsets[column]);
-        for (value, place) in values.zip(places) {
+        let (parts, offset) = (&columns.parts[column], columns.offsets[column]);
+        for (value, place) in values.iter().zip(places) {
             if let Some(place) = place {
-                self.periods[*place].1[offset + cells.of(value)] += 1;
+                self.periods[*place].1[offset + parts.of(*value)] += 1;
             }
         }
     }
@@ -198,9 +202,9 @@ pub(crate) struct SortedPeriod<'a> {
 }
 
 impl SortedPeriod<'_> {
-    /// Rows of a column by cell.
+    /// Rows of a column by part.
     pub(crate) fn of(&self, columns: &Columns, column: usize) -> &[u64] {
-        &self.counts[columns.offsets[column]..][..columns.cells[column].len()]
+        &self.counts[columns.offsets[column]..][..columns.parts[column].len()]
     }
 }
 
@@ -211,27 +215,28 @@ fn begin(unit: Period, day: DayNumber) -> DayNumber {
 
 #[cfg(test)]
 mod tests {
-    use profile::drift::Grid;
+    use profile::cells::Counted;
 
     use super::*;
 
+    fn reference() -> Counted {
+        Counted::of(&(0..100).map(f64::from).collect::<Vec<_>>())
+    }
+
     fn columns() -> Columns {
-        let mut reference = Profile::new(Grid::new(0.0, 1.0));
-        reference.add_all(&(0..100).map(f64::from).collect::<Vec<_>>());
-        Columns::new([&reference, &reference])
+        let reference = reference();
+        let side = Side::of(&reference.cells, &reference.counts);
+        Columns::new([(&reference.cells, side.clone()), (&reference.cells, side)])
     }
 
     fn counted(days: &[i32], columns: &Columns) -> PeriodCounts {
         let mut counts = PeriodCounts::new(columns);
         let days: Vec<Option<DayNumber>> = days.iter().copied().map(Some).collect();
-        let places = counts.places(&days);
+        let (places, cells) = (counts.places(&days), reference().cells);
+        let values = days.iter().map(|day| f64::from(day.unwrap_or(0) % 90));
+        let values: Vec<usize> = values.map(|value| cells.place(value)).collect();
         for column in 0..2 {
-            counts.add(
-                columns,
-                column,
-                days.iter().map(|day| f64::from(day.unwrap_or(0) % 90)),
-                &places,
-            );
+            counts.add(columns, column, &values, &places);
         }
         counts
     }
@@ -277,12 +282,8 @@ mod tests {
         let columns = columns();
         let mut counts = PeriodCounts::new(&columns);
         assert_eq!(counts.places(&[None, Some(3), None]), [None, Some(0), None]);
-        counts.add(
-            &columns,
-            0,
-            [1.0, f64::NAN, 2.0].into_iter(),
-            &[None, Some(0), None],
-        );
+        let values = [1.0, f64::NAN, 2.0].map(|value| reference().cells.place(value));
+        counts.add(&columns, 0, &values, &[None, Some(0), None]);
         assert_eq!(
             counts.sorted()[0].of(&columns, 0)[0],
             1,

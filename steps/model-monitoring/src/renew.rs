@@ -147,7 +147,14 @@ impl Search<'_> {
             return Ok(!new.is_empty());
         };
         let glob = &self.request.labels_glob;
-        let subject = Subject::load(self.store, self.raw, &results.key, glob).await?;
+        let subject = Subject::load(
+            self.store,
+            self.raw,
+            &results.key,
+            glob,
+            self.step.timezone(),
+        )
+        .await?;
         for file in &new {
             let of_labels = self.days_of(&subject, file).await?;
             if of_labels.is_none_or(|of_labels| !of_labels.is_disjoint(of_rows)) {

@@ -30,8 +30,6 @@ use crate::subject::Subject;
 
 /// Findings that a failure tells.
 const SHOWN_REASONS: usize = 3;
-/// Shares of the training data at which scores are divided, in thousandths.
-const DECILES: [u16; 9] = [100, 200, 300, 400, 500, 600, 700, 800, 900];
 
 /// Whether a verdict makes the step fail.
 fn refuses(fail_on: FailOn, verdict: Verdict) -> bool {
@@ -58,8 +56,8 @@ pub(crate) async fn report(
     tracking: &Tracking,
     request: &Request,
 ) -> Result<Outputs> {
-    let subject =
-        Subject::load(store, raw, &request.results_manifest, &request.labels_glob).await?;
+    let (key, glob) = (&request.results_manifest, &request.labels_glob);
+    let subject = Subject::load(store, raw, key, glob, step.timezone()).await?;
     request.rules.columns.check(&subject.columns())?;
     let inputs = subject.inputs(step, &request.rules);
     let results = &subject.results;
@@ -169,11 +167,16 @@ async fn content(
         Sorters::with_memory(&work, memory),
         Sorters::with_memory(&work, memory),
     );
-    let divisions = Divisions::of(subject)?;
+    let divisions = Divisions::of(subject);
     let scan = scan_parts(step, store, subject, &divisions, &rows).await?;
     scan_labels(step, raw, subject, &work, &late).await?;
     let threshold = subject.model.threshold;
-    let cuts = subject.reference_score()?.cuts(&DECILES);
+    let score = &subject.baseline.score;
+    let tenths = score.compared(&score.reference).tenths();
+    let cuts = tenths
+        .into_iter()
+        .map(|at| score.cells.cuts()[at])
+        .collect();
     let parts = Segmentation::new(threshold, cuts, subject.segment_columns().len());
     let joining = step.clone();
     let joined = blocking(move || {

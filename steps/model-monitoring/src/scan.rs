@@ -1,6 +1,7 @@
 //! One pass over the result parts and the label files: profiles of the columns, and rows and labels
 //! for the sorters.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -9,8 +10,9 @@ use arrow::datatypes::DataType;
 use catalog::manifest::Part;
 use chrono_tz::Tz;
 use learn::model::Classes;
-use profile::drift::{Grid, Hidden, Profile};
-use profile::reference::ScoreProfile;
+use profile::cells::{Cells, Counts, Sketch};
+use profile::grid::Hidden;
+use profile::profiles::{Baseline, Overflow, ScoreCounts};
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use runtime::work::{Work, size};
@@ -25,32 +27,29 @@ use crate::rows::{LabelWords, LateLabel, Row, RowWords};
 use crate::segments::Dictionaries;
 use crate::subject::Subject;
 
-/// The column that scoring adds for the probability of the positive class.
-const SCORE: &str = "probability";
-
 /// What is known of the rows without looking across them.
 pub(crate) struct Scan {
     pub(crate) rows: u64,
     pub(crate) unscored_rows: u64,
     pub(crate) undated_rows: u64,
     /// In the model's order.
-    pub(crate) features: Vec<FeatureScan>,
-    pub(crate) score: Profile,
-    pub(crate) score_hidden: Hidden,
+    pub(crate) features: Vec<ColumnScan>,
+    pub(crate) score: ColumnScan<ScoreCounts>,
     pub(crate) periods: PeriodCounts,
 }
 
-/// What is known of a feature.
+/// What is known of a column.
 #[derive(Clone)]
-pub(crate) struct FeatureScan {
-    pub(crate) profile: Profile,
-    pub(crate) hidden: Hidden,
-    pub(crate) below: u64,
-    pub(crate) above: u64,
+pub(crate) struct ColumnScan<C = Counts> {
+    pub(crate) counts: C,
+    /// The ends of its values, and these where they are few.
+    pub(crate) seen: Sketch,
+    /// What the grid of an older model hides.
+    pub(crate) hidden: Option<Hidden>,
 }
 
-/// Bytes that the profile of a feature takes.
-const PROFILE: u64 = 56 << 10;
+/// Bytes that the profile of a feature takes: its cells, and values where they are few.
+const PROFILE: u64 = 8 << 10;
 /// Profiles of a feature that are there once: of the training data, and of all rows.
 const ONCE: u64 = 2;
 /// What else a thread takes of memory, for its batches.
@@ -89,19 +88,14 @@ pub(crate) struct Divisions {
 
 impl Divisions {
     /// Those of a subject.
-    ///
-    /// # Errors
-    /// A reference profile that is damaged.
-    pub(crate) fn of(subject: &Subject) -> Result<Self> {
-        let score = subject.reference_score()?;
-        let features = subject
-            .reference
-            .features
-            .iter()
-            .map(|feature| &feature.profile);
-        let columns = Arc::new(Columns::new(features.chain([&score])));
-        Ok(Self {
-            columns,
+    pub(crate) fn of(subject: &Subject) -> Self {
+        let Baseline {
+            features, score, ..
+        } = &subject.baseline;
+        let features = features.iter().map(|of| (&of.cells, of.side()));
+        let score = (&score.cells, score.reference.side());
+        Self {
+            columns: Arc::new(Columns::new(features.chain([score]))),
             dictionaries: Dictionaries::new(subject.segment_columns().into_iter().map(|name| {
                 let values = subject.category(&name).and_then(|of| of.values.as_deref());
                 let known = values.unwrap_or_default().iter();
@@ -110,7 +104,7 @@ impl Divisions {
                     known.map(|(value, _)| value.clone()).collect(),
                 )
             })),
-        })
+        }
     }
 }
 
@@ -199,18 +193,10 @@ struct Scanner {
     segments: usize,
     /// The types that labels have in the columns of the key; empty without labels.
     label_types: Vec<DataType>,
-    features: Vec<Reference>,
-    score_hidden: Hidden,
+    baseline: Arc<Baseline>,
+    /// What the grids of an older model hide, of each feature and of the score.
+    hidden: Vec<Option<Hidden>>,
     classes: Classes,
-}
-
-/// What a feature is compared with.
-struct Reference {
-    name: String,
-    grid: Grid,
-    hidden: Hidden,
-    /// Least and greatest value.
-    range: Option<(f64, f64)>,
 }
 
 impl Scanner {
@@ -223,17 +209,8 @@ impl Scanner {
         progress: Progress,
     ) -> Result<Self> {
         let keys = subject.keys();
-        let features: Vec<Reference> = subject
-            .reference
-            .features
-            .iter()
-            .map(|feature| Reference {
-                name: feature.name.clone(),
-                grid: feature.profile.grid(),
-                hidden: Hidden::new(&feature.profile),
-                range: feature.profile.min().zip(feature.profile.max()),
-            })
-            .collect();
+        let baseline = Arc::new(subject.baseline.clone());
+        let features = baseline.features.iter().map(|of| of.name.clone());
         let target = subject.config.dataset.target().name.clone();
         let label_types = match subject.label_files.is_empty() {
             true => Vec::new(),
@@ -242,13 +219,15 @@ impl Scanner {
         let columns = keys
             .iter()
             .cloned()
-            .chain(features.iter().map(|feature| feature.name.clone()))
-            .chain([target, SCORE.to_owned()])
+            .chain(features)
+            .chain([target, baseline.score.name.clone()])
             .chain(subject.segment_columns())
             .chain(subject.time().map(str::to_owned))
             .collect();
+        let reference = &subject.reference;
+        let hidden = reference.features.iter().map(|of| of.profile.hidden());
         Ok(Self {
-            score_hidden: Hidden::new(&subject.reference_score()?),
+            hidden: hidden.chain([reference.score.hidden()]).collect(),
             step: step.clone(),
             store: store.clone(),
             sorters: sorters.clone(),
@@ -259,25 +238,25 @@ impl Scanner {
             divisions: divisions.clone(),
             segments: subject.segment_columns().len(),
             label_types,
-            features,
+            baseline,
             classes: subject.model.classes.clone(),
         })
     }
 
     fn nothing(&self) -> Scan {
-        let feature = |feature: &Reference| FeatureScan {
-            profile: Profile::new(feature.grid),
-            hidden: feature.hidden.clone(),
-            below: 0,
-            above: 0,
-        };
+        let Baseline {
+            features, score, ..
+        } = &*self.baseline;
+        let counts = features.iter().map(|of| Counts::new(&of.cells));
         Scan {
             rows: 0,
             unscored_rows: 0,
             undated_rows: 0,
-            features: self.features.iter().map(feature).collect(),
-            score: Profile::new(ScoreProfile::grid()),
-            score_hidden: self.score_hidden.clone(),
+            features: counts.zip(&self.hidden).map(ColumnScan::new).collect(),
+            score: ColumnScan::new((
+                ScoreCounts::new(&score.cells),
+                self.hidden.last().unwrap_or(&None),
+            )),
             periods: PeriodCounts::new(&self.divisions.columns),
         }
     }
@@ -313,8 +292,11 @@ impl Scanner {
     ) -> Result<()> {
         scan.rows += batch.num_rows() as u64;
         let (keys, rest) = batch.columns().split_at(self.keys);
-        let (features, rest) = rest.split_at(self.features.len());
-        let (target, score) = (&rest[0], parts::numbers(&rest[1], SCORE)?);
+        let (features, rest) = rest.split_at(self.baseline.features.len());
+        let (target, score) = (
+            &rest[0],
+            parts::numbers(&rest[1], &self.baseline.score.name)?,
+        );
         let (segments, time) = rest[2..].split_at(self.segments);
         let days = match time.first() {
             Some(time) => dates::of_column(time, self.timezone),
@@ -323,24 +305,19 @@ impl Scanner {
         scan.undated_rows += days.iter().filter(|day| day.is_none()).count() as u64;
         scan.unscored_rows += score.null_count() as u64;
         let places = scan.periods.places(&days);
-        for (index, (column, reference)) in features.iter().zip(&self.features).enumerate() {
-            let numbers = parts::numbers(column, &reference.name)?;
-            scan.features[index].add(&numbers, reference);
-            scan.periods
-                .add(&self.divisions.columns, index, or_nan(&numbers), &places);
+        let columns = &self.divisions.columns;
+        for (index, (column, of)) in features.iter().zip(&self.baseline.features).enumerate() {
+            let numbers = parts::numbers(column, &of.name)?;
+            let values = scan.features[index].add(&of.cells, &numbers);
+            scan.periods.add(columns, index, &values, &places);
         }
-        add_numbers(&mut scan.score, &mut scan.score_hidden, &score);
-        scan.periods.add(
-            &self.divisions.columns,
-            self.features.len(),
-            or_nan(&score),
-            &places,
-        );
+        let values = scan.score.add(&self.baseline.score.cells, &score);
+        scan.periods.add(columns, features.len(), &values, &places);
 
         let labels = parts::labels(
             target,
             &self.classes,
-            &self.columns[self.keys + self.features.len()],
+            &self.columns[self.keys + self.baseline.features.len()],
         )?;
         let codes = self
             .divisions
@@ -378,15 +355,60 @@ impl Scanner {
     }
 }
 
-impl FeatureScan {
-    fn add(&mut self, numbers: &Float64Array, reference: &Reference) {
-        add_numbers(&mut self.profile, &mut self.hidden, numbers);
-        if let Some((min, max)) = reference.range {
-            for value in numbers.iter().flatten().filter(|value| value.is_finite()) {
-                self.below += u64::from(value < min);
-                self.above += u64::from(value > max);
-            }
+impl<C> ColumnScan<C> {
+    fn new((counts, hidden): (C, &Option<Hidden>)) -> Self {
+        Self {
+            counts,
+            seen: Sketch::default(),
+            hidden: hidden.clone(),
         }
+    }
+
+    fn see(&mut self, values: &[f64]) {
+        self.seen.see(values);
+        if let Some(hidden) = &mut self.hidden {
+            hidden.add_all(values);
+        }
+    }
+
+    fn merge_seen(&mut self, later: &Self) {
+        self.seen.merge(&later.seen);
+        if let (Some(ours), Some(theirs)) = (&mut self.hidden, &later.hidden) {
+            ours.merge(theirs);
+        }
+    }
+
+    /// Share of the training data within which rows may have moved unseen.
+    pub(crate) fn hidden(&self) -> f64 {
+        self.hidden.as_ref().map_or(0.0, Hidden::share)
+    }
+}
+
+impl ColumnScan {
+    /// Counts the values of a feature, and gives their places among the cells.
+    fn add(&mut self, cells: &Cells, numbers: &Float64Array) -> Vec<usize> {
+        self.see(&present(numbers));
+        let place = |value: Option<f64>| match value {
+            Some(value) => self.counts.add(cells, value, 1),
+            None => {
+                self.counts.add_nulls(1);
+                cells.null_place()
+            }
+        };
+        numbers.iter().map(place).collect()
+    }
+}
+
+impl ColumnScan<ScoreCounts> {
+    /// Counts scores, and gives their places among the cells. Labels come later.
+    fn add(&mut self, cells: &Cells, scores: &Float64Array) -> Vec<usize> {
+        self.see(&present(scores));
+        let place = |score: Option<f64>| {
+            let score = score.filter(|score| !score.is_nan());
+            self.counts.add(cells, score, None, 1);
+            score.map_or(cells.null_place(), |score| cells.cell(score))
+        };
+        scores.iter().map(place).collect()
     }
 }
 
@@ -396,31 +418,22 @@ impl Scan {
         self.rows += later.rows;
         self.unscored_rows += later.unscored_rows;
         self.undated_rows += later.undated_rows;
-        self.score.merge(&later.score)?;
-        self.score_hidden.merge(&later.score_hidden);
+        let (score, of_score) = (&mut self.score, &later.score);
+        score.counts.merge(&of_score.counts).ok_or(Overflow)?;
+        score.merge_seen(of_score);
         self.periods.merge(&later.periods);
         for (ours, theirs) in self.features.iter_mut().zip(&later.features) {
-            ours.profile.merge(&theirs.profile)?;
-            ours.hidden.merge(&theirs.hidden);
-            ours.below += theirs.below;
-            ours.above += theirs.above;
+            ours.counts.merge(&theirs.counts).ok_or(Overflow)?;
+            ours.merge_seen(theirs);
         }
         Ok(())
     }
 }
 
-fn or_nan(numbers: &Float64Array) -> impl Iterator<Item = f64> {
-    numbers.iter().map(|value| value.unwrap_or(f64::NAN))
-}
-
-fn add_numbers(profile: &mut Profile, hidden: &mut Hidden, numbers: &Float64Array) {
-    if numbers.null_count() == 0 {
-        profile.add_all(numbers.values());
-        hidden.add_all(numbers.values());
-        return;
+/// The values that are there.
+fn present(numbers: &Float64Array) -> Cow<'_, [f64]> {
+    match numbers.null_count() {
+        0 => Cow::Borrowed(numbers.values()),
+        _ => Cow::Owned(numbers.iter().flatten().collect()),
     }
-    let present: Vec<f64> = numbers.iter().flatten().collect();
-    profile.add_nulls(numbers.null_count() as u64);
-    profile.add_all(&present);
-    hidden.add_all(&present);
 }

@@ -6,12 +6,12 @@ use catalog::layout;
 use catalog::manifest::Role;
 use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
 use catalog::model_files::ModelMetrics;
+use chrono_tz::Tz;
 use learn::model::Model;
 use pages::content::{GateVerdict, Lineage};
 use pages::judge::Rules;
-use profile::drift::Profile;
-use profile::reference::CategoryProfile;
-use profile::reference::Reference;
+use profile::profiles::Baseline;
+use profile::reference::{CategoryProfile, Reference};
 use runtime::failure::Failure;
 use runtime::step::Step;
 use serde::Deserialize;
@@ -23,7 +23,7 @@ use table::labels;
 use settings::monitored::SCORE;
 
 /// Raised whenever the same inputs would give another report.
-pub(crate) const ALGORITHM: u32 = 4;
+pub(crate) const ALGORITHM: u32 = 5;
 
 /// The first column that scoring adds.
 const PREDICTION: &str = "prediction";
@@ -35,6 +35,8 @@ pub(crate) struct Subject {
     pub(crate) manifest: ModelManifest,
     pub(crate) model: Model,
     pub(crate) reference: Reference,
+    /// What the rows are counted by.
+    pub(crate) baseline: Baseline,
     pub(crate) metrics: ModelMetrics,
     pub(crate) config: Config,
     pub(crate) label_files: Vec<Object>,
@@ -54,17 +56,23 @@ impl Subject {
         raw: &Store,
         results_key: &str,
         labels_glob: &str,
+        timezone: Tz,
     ) -> Result<Self> {
         let results: ResultsManifest = manifest::require(store, results_key).await?;
         let manifest: ModelManifest = manifest::require(store, &results.model).await?;
+        let (model, reference) = (
+            manifest.load_model(store).await?,
+            manifest.load_reference(store).await?,
+        );
         let subject = Self {
+            baseline: manifest.baseline(&model, &reference, timezone)?,
             gates: gates(store, &results).await?,
             predict: Lineage::new(&results.predict_manifest, results.rows, &results.shards),
             train: lineage(store, &manifest.train_manifest).await?,
             holdout: lineage(store, &manifest.holdout_manifest).await?,
             results_key: results_key.to_owned(),
-            model: manifest.load_model(store).await?,
-            reference: manifest.load_reference(store).await?,
+            model,
+            reference,
             metrics: manifest.load_metrics(store).await?,
             config: Config::load(store, &manifest.config).await?,
             label_files: labels::find(raw, labels_glob).await?,
@@ -163,18 +171,6 @@ impl Subject {
             .iter()
             .find(|column| column.role == Role::Time)
             .map(|column| column.name.as_str())
-    }
-
-    /// The model's scores on its training data.
-    ///
-    /// # Errors
-    /// A reference profile that is damaged.
-    pub(crate) fn reference_score(&self) -> Result<Profile> {
-        let model = &self.results.model;
-        self.reference
-            .score
-            .all()
-            .with_context(|| format!("reading the reference profile of {model}"))
     }
 
     /// The columns that the verdict can be on.

@@ -2,18 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use learn::model::{self, Beta, Fit, FitError, Model, Moments, NewtonSums};
-use profile::drift::{Grid, Profile};
-use profile::reference::{self, FeatureProfile, Reference, ScoreProfile};
 use runtime::failure::{self, Failure};
-use runtime::step::Step;
 use runtime::threads::{blocking, wait};
 use store::Store;
-use table::parts::BATCH_ROWS;
 
-use crate::extremes::{self, Extremes, Ruinous};
-use crate::memory;
+use crate::extremes::{self, Extremes};
 use crate::task::Task;
 use crate::training_rows::{Sums, TrainingRows};
 
@@ -158,132 +153,5 @@ impl Sums for Newton {
     fn merge(&mut self, later: &Self) -> Result<()> {
         self.sums.merge(&later.sums);
         Ok(())
-    }
-}
-
-/// Profiles the training data and the model's scores on it, and finds the values that ruin a fit.
-pub(crate) async fn reference(
-    step: &Step,
-    rows: &TrainingRows,
-    moments: &Moments,
-    model: &Model,
-) -> Result<(Reference, Vec<Ruinous>)> {
-    let grid = |j| {
-        Grid::new(
-            moments.mean(j).unwrap_or(0.0),
-            moments.std(j).unwrap_or(0.0),
-        )
-    };
-    let (shared, together) = (
-        Arc::new(model.clone()),
-        memory::profiled_together(step).min(model.features.len()),
-    );
-    let mut profiles: Option<Profiles> = None;
-    for first in (0..model.features.len()).step_by(together.max(1)) {
-        let features = first..model.features.len().min(first + together);
-        let none = Profiles {
-            model: shared.clone(),
-            first,
-            features: features.map(|j| Profile::new(grid(j))).collect(),
-            score: ScoreProfile::empty(),
-            extremes: Extremes::new(moments),
-            column: Vec::new(),
-            labels: Vec::new(),
-            probabilities: Vec::new(),
-        };
-        let later = rows.sum(none).await;
-        let later = later.context("profiling the training data")?;
-        match &mut profiles {
-            Some(profiles) => profiles.features.extend(later.features),
-            None => profiles = Some(later),
-        }
-    }
-    let profiles = profiles.context("a model has features")?;
-    let ruinous = profiles.extremes.ruinous();
-    let reference = Reference {
-        format_version: reference::FORMAT_VERSION,
-        rows: moments.rows(),
-        positives: moments.classes()[1],
-        features: model
-            .features
-            .iter()
-            .zip(profiles.features)
-            .map(|(name, profile)| FeatureProfile {
-                name: name.clone(),
-                profile,
-            })
-            .collect(),
-        score: profiles.score,
-        categories: Vec::new(),
-    };
-    Ok((reference, ruinous))
-}
-
-#[derive(Clone)]
-struct Profiles {
-    model: Arc<Model>,
-    /// The first of the features that are profiled in this pass; with the first of all, scores and
-    /// extremes are.
-    first: usize,
-    features: Vec<Profile>,
-    score: ScoreProfile,
-    extremes: Extremes,
-    /// Room for one feature's values.
-    column: Vec<f64>,
-    /// Rows that are in no score profile yet.
-    labels: Vec<u8>,
-    probabilities: Vec<f64>,
-}
-
-impl Sums for Profiles {
-    fn bytes(&self) -> u64 {
-        memory::PROFILE * self.features.len() as u64
-    }
-
-    fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()> {
-        for (j, profile) in self.features.iter_mut().enumerate() {
-            self.column.clear();
-            self.column.extend(
-                x.iter()
-                    .skip(self.first + j)
-                    .step_by(self.model.features.len()),
-            );
-            profile.add_all(&self.column);
-        }
-        if self.first == 0 {
-            self.extremes.add(x, y)?;
-            self.labels.extend_from_slice(y);
-            self.model.predict_probability(x, &mut self.probabilities);
-        }
-        // Scores are added by so many rows whatever a chunk is: the last bits of their mean depend
-        // on it.
-        if self.labels.len() >= BATCH_ROWS {
-            self.end();
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) {
-        for (label, profile) in [(0, &mut self.score.negative), (1, &mut self.score.positive)] {
-            self.column.clear();
-            self.column.extend(
-                self.probabilities
-                    .iter()
-                    .zip(&self.labels)
-                    .filter(|(_, y)| **y == label)
-                    .map(|(p, _)| p),
-            );
-            profile.add_all(&self.column);
-        }
-        self.labels.clear();
-        self.probabilities.clear();
-    }
-
-    fn merge(&mut self, later: &Self) -> Result<()> {
-        for (ours, theirs) in self.features.iter_mut().zip(&later.features) {
-            ours.merge(theirs)?;
-        }
-        self.extremes.merge(&later.extremes)?;
-        Ok(self.score.merge(&later.score)?)
     }
 }

@@ -5,6 +5,7 @@ mod extremes;
 mod fit;
 mod memory;
 mod record;
+mod reference;
 mod scratch;
 mod task;
 #[cfg(test)]
@@ -23,8 +24,8 @@ use store::Store;
 use tracking::{Tracking, TrackingArgs};
 
 /// Raised whenever the same inputs would give another model. 2: fits that stopped far from the
-/// optimum reach it; all others keep the bytes of `model.json`.
-const ALGORITHM: u32 = 2;
+/// optimum reach it; all others keep the bytes of `model.json`. 3: `reference.json` holds cells.
+const ALGORITHM: u32 = 3;
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]

@@ -15,8 +15,8 @@ const TABLES_OF_THREAD: u64 = 3;
 const NUMBER: u64 = 8;
 /// What a thread has of rows: as they are in the file, and as numbers.
 const ROWS: u64 = 48 << 20;
-/// Bytes of the profile of a feature.
-pub(crate) const PROFILE: u64 = 56 << 10;
+/// Bytes of the profile of a feature, while its cells are still fine.
+const PROFILE: u64 = 64 << 10;
 /// What a step takes whatever it does.
 const BASE: u64 = 24 << 20;
 

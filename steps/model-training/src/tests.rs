@@ -10,7 +10,7 @@ use catalog::manifest::{self, Manifest, ModelManifest};
 use catalog::model_files::ModelMetrics;
 use clap::Parser;
 use learn::model::{ClassWeight, Model};
-use profile::reference::Reference;
+use profile::reference::{NumericProfile, Reference};
 use runtime::failure::exit_code;
 use settings::TrainingArgs;
 use tracking::Status;
@@ -201,9 +201,14 @@ async fn the_files_beside_a_model_say_what_it_was_trained_on() {
     );
     let reference: Reference = manifest.load_reference(&home.store).await.unwrap();
     assert_eq!((reference.rows, reference.positives), (231, 115));
-    assert_eq!(reference.features[0].profile.count(), 231);
-    assert_eq!(reference.score.positive.count(), 115);
-    assert_eq!(reference.score.all().unwrap().count(), 231);
+    let NumericProfile::Cells(feature) = &reference.features[0].profile else {
+        panic!("{:?}", reference.features[0].profile)
+    };
+    assert_eq!((feature.counts.count(), feature.is_sound()), (231, true));
+    let score = reference.score.baseline(model.threshold).unwrap();
+    assert_eq!(score.reference.positive.scored(), 115);
+    assert_eq!(score.reference.side().count(), 231);
+    assert!(score.cells.cuts().contains(&model.threshold));
     let metrics: ModelMetrics = manifest.load_metrics(&home.store).await.unwrap();
     assert_eq!(
         (metrics.holdout.rows, metrics.holdout.base_rate),

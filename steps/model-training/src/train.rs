@@ -6,9 +6,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use catalog::layout;
 use catalog::manifest::{self, File, Header, ModelManifest};
-use catalog::model_files::{FitMetrics, ModelMetrics};
+use catalog::model_files::{FitMetrics, METRICS_VERSION, ModelMetrics};
 use learn::model::{Importance, importance};
-use profile::reference;
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Step};
 use store::Store;
@@ -19,15 +18,16 @@ use tracking::{Tracking, Version};
 use crate::Train;
 use crate::categories;
 use crate::extremes;
-use crate::fit::{fit, reference, warnings};
+use crate::fit::{fit, warnings};
 use crate::memory;
 use crate::record::{record, record_again, run_of};
+use crate::reference::reference;
 use crate::task::Task;
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
 
-/// Passes over the training rows that progress counts on: moments, eight of Newton's, and the
-/// profiles.
-const EXPECTED_PASSES: u64 = 10;
+/// Passes over the training rows that progress counts on: moments, eight of Newton's, and two of
+/// the profiles.
+const EXPECTED_PASSES: u64 = 11;
 /// Warnings in the output parameter, and characters of each.
 const OUTPUT_WARNINGS: usize = 5;
 const OUTPUT_CHARACTERS: usize = 300;
@@ -91,7 +91,7 @@ async fn make(
     clock.lap("fitted the model");
     let (mut reference, ruinous) = reference(step, &rows, &moments, &model).await?;
     let profiled = categories::profile(step, store, &task.segment_columns, &task.train).await?;
-    reference.hold(profiled);
+    reference.categories = profiled;
     clock.lap("profiled the training data");
     let holdout =
         scoring::evaluate(step, store, &task.config, &model, &task.holdout, &progress).await?;
@@ -104,7 +104,7 @@ async fn make(
         tracing::warn!("{warning}");
     }
     let metrics = ModelMetrics {
-        format_version: reference::FORMAT_VERSION,
+        format_version: METRICS_VERSION,
         holdout,
         fit: FitMetrics {
             rows: moments.rows(),

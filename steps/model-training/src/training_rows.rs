@@ -17,7 +17,7 @@ use crate::task::Task;
 
 /// Rows whose sums are merged as one, so that the order of all additions is fixed whatever runs in
 /// parallel. Many chunks, so that handing out work costs nothing.
-const UNIT_ROWS: u64 = 16 * BATCH_ROWS as u64;
+pub(crate) const UNIT_ROWS: u64 = 16 * BATCH_ROWS as u64;
 /// Decoded rows that are kept in the scratch folder at most, where the budget of disk has room for
 /// them.
 pub(crate) const SCRATCH_BYTES: u64 = 8 << 30;
@@ -29,10 +29,10 @@ const NUMBER: usize = 8;
 pub(crate) trait Sums: Clone + Send + Sync + 'static {
     /// Bytes of memory that they take.
     fn bytes(&self) -> u64;
+    /// Chunks of rows from the row of this number on will be added.
+    fn begin(&mut self, _row: u64) {}
     /// Adds a chunk of rows: row-major features, and labels of 0 or 1.
     fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()>;
-    /// The last chunk of rows that are merged as one was added.
-    fn end(&mut self) {}
     /// Merges the sums of later rows.
     fn merge(&mut self, later: &Self) -> Result<()>;
 }
@@ -201,6 +201,7 @@ impl TrainingRows {
     }
 
     fn read_unit<S: Sums>(&self, scratch: &Scratch, unit: &Unit, mut sums: S) -> Result<S> {
+        sums.begin(unit.first_row);
         let mut buffer = Buffer::new();
         let chunk = self.rows.chunk_rows();
         for row in (0..unit.rows).step_by(chunk) {
@@ -210,26 +211,27 @@ impl TrainingRows {
             sums.add(x, y)?;
             self.progress.advance(rows);
         }
-        sums.end();
         Ok(sums)
     }
 
     fn sum_part<S: Sums>(&self, placed: &PlacedPart, none: &S) -> Result<S> {
         let (mut of_part, mut of_unit, mut rows) = (none.clone(), none.clone(), 0);
+        let mut next = placed.first_row;
+        of_unit.begin(next);
         self.rows.each_chunk(&placed.part, |x, y| {
             self.step.check()?;
             of_unit.add(x, y)?;
             rows += y.len() as u64;
+            next += y.len() as u64;
             if rows == UNIT_ROWS {
-                of_unit.end();
                 of_part.merge(&std::mem::replace(&mut of_unit, none.clone()))?;
+                of_unit.begin(next);
                 rows = 0;
             }
             self.progress.advance(y.len() as u64);
             Ok(())
         })?;
         if rows > 0 {
-            of_unit.end();
             of_part.merge(&of_unit)?;
         }
         Ok(of_part)

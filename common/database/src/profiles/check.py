@@ -48,7 +48,7 @@ for group in found.keys() & groups.keys():
     compare(group, "rows", profile[0], len(rows))
     compare(group, "labelled rows", profile[1], sum(label is not None for label in labels))
     compare(group, "unscored rows", profile[2], sum(row[1] is None for row in rows))
-    threshold, cuts = baseline["threshold"], baseline["score"]["cuts"]
+    threshold, cuts = baseline["threshold"], baseline["score"]["cells"]["cuts"]
     count = lambda label, above: sum(row[0] == label and row[1] is not None and (row[1] >= threshold) == above for row in rows)
     compare(group, "confusion", list(profile[3:7]), [count(0, False), count(0, True), count(1, False), count(1, True)])
     for index, label in enumerate([None, 0, 1]):
@@ -58,21 +58,20 @@ for group in found.keys() & groups.keys():
         compare(group, f"sum of {label}", profile[11][index], int(numpy.rint(scores * SCORE_UNIT).sum()))
         compare(group, f"squares of {label}", profile[12][index], int(numpy.rint(scores * scores * SCORE_UNIT).sum()))
     for feature in baseline["features"]:
-        name, counts = feature["name"], profile[13][feature["name"]]
+        name, counts, by = feature["name"], profile[13][feature["name"]], feature["cells"]
         values = [row[2 + names.index(name)] for row in rows]
         numbers = floats(values)
         finite = numbers[numpy.isfinite(numbers)]
         compare(group, f"{name} nulls", counts["nulls"], sum(value is None for value in values))
         compare(group, f"{name} nans", counts["nans"], int(numpy.isnan(numbers).sum()))
-        compare(group, f"{name} infinities", counts["infinities"], int(numpy.isinf(numbers).sum()))
-        compare(group, f"{name} below", counts["below"], int((finite < feature["min"]).sum()))
-        compare(group, f"{name} above", counts["above"], int((finite > feature["max"]).sum()))
-        compare(group, f"{name} cells", counts["cells"], cells(finite, feature["cuts"]))
+        compare(group, f"{name} -inf", counts["minus_infinities"], int((numbers == -numpy.inf).sum()))
+        compare(group, f"{name} +inf", counts["plus_infinities"], int((numbers == numpy.inf).sum()))
+        compare(group, f"{name} cells", counts["cells"], cells(finite, by["cuts"]))
         if len(finite):
-            mean = feature["center"] + feature["scale"] * (counts["sum"] / UNIT / len(finite))
+            mean = by["center"] + by["scale"] * (counts["sum"] / UNIT / len(finite))
             square = counts["squares"] / UNIT / len(finite) - (counts["sum"] / UNIT / len(finite)) ** 2
-            std = feature["scale"] * max(square, 0.0) ** 0.5
-            near = lambda a, b: abs(a - b) <= 1e-7 * feature["scale"]
+            std = by["scale"] * max(square, 0.0) ** 0.5
+            near = lambda a, b: abs(a - b) <= 1e-7 * by["scale"]
             compare(group, f"{name} mean", near(mean, finite.mean()) or mean, True)
             compare(group, f"{name} std", near(std, finite.std()) or std, True)
 

@@ -13,8 +13,19 @@ use crate::definition::Table;
 use crate::retention::RETENTION;
 use crate::session::{Session, get};
 use crate::side_table::SideTable;
-use profile::profiles::{Baseline, FeatureCounts, LabelCounts, Profile, ScoreCounts};
+use profile::cells::Counts;
+use profile::profiles::{
+    Baseline, FORMAT_VERSION, FORMER_VERSION, FormerBaseline, LabelCounts, Profile, ReadCounts,
+    ReadProfile, ScoreCounts,
+};
 use runtime::retry::Trouble;
+
+/// What the first release wrote has no such column: it is added with the number of that format.
+const VERSION: (&str, &str, &str) = (
+    "format_version",
+    "integer NOT NULL DEFAULT 1",
+    "How what is counted is written: 2, or 1 by the first release.",
+);
 
 pub(crate) const PROFILES: SideTable = SideTable {
     name: "prediction_profiles",
@@ -107,6 +118,7 @@ pub(crate) const PROFILES: SideTable = SideTable {
             "jsonb NOT NULL",
             "By feature: nulls and the like, sums of (value - center) / scale, times 2^50, and rows by cell.",
         ),
+        VERSION,
     ],
     key: "UNIQUE NULLS NOT DISTINCT (predictions_table, model_name, model_version, data_version, day)",
 };
@@ -141,26 +153,42 @@ const BASELINES: SideTable = SideTable {
         (
             "baseline",
             "jsonb NOT NULL",
-            "Cuts, centre and scale of every feature, and the training data in the same cells.",
+            "Cells of every feature, with centre and scale, and the training data in the same cells.",
         ),
+        VERSION,
     ],
     key: "PRIMARY KEY (predictions_table, model_name, model_version)",
 };
 
-/// Makes the tables when they are missing.
+/// Makes the tables when they are missing, and adds what those of the first release lack.
 pub(super) async fn ensure(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
-    PROFILES.ensure(session, table).await?;
-    BASELINES.ensure(session, table).await
+    for side in [&PROFILES, &BASELINES] {
+        side.ensure(session, table).await?;
+        side.ensure_column(session, table, VERSION).await?;
+    }
+    Ok(())
 }
 
-/// What the profiles of each version of a model are counted by.
+/// What the profiles of each version of a model are counted by, whatever release wrote it.
 pub(crate) async fn baselines(
     session: &Session<'_>,
     table: &Table,
     model_name: &str,
 ) -> Result<BTreeMap<i64, Arc<Baseline>>, Trouble> {
+    let read = read_baselines(session, table, model_name).await?;
+    let baselines = read.into_iter().map(|(version, (_, of))| (version, of));
+    Ok(baselines.collect())
+}
+
+/// The same, each with the format that it is written in.
+pub(super) async fn read_baselines(
+    session: &Session<'_>,
+    table: &Table,
+    model_name: &str,
+) -> Result<BTreeMap<i64, (u32, Arc<Baseline>)>, Trouble> {
     let sql = format!(
-        "SELECT model_version, baseline::text FROM {} WHERE predictions_table = $1 AND model_name = $2",
+        "SELECT model_version, baseline::text, baseline->>'format_version' FROM {} \
+         WHERE predictions_table = $1 AND model_name = $2",
         BASELINES.beside(table)
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
@@ -172,14 +200,24 @@ pub(crate) async fn baselines(
     {
         let (version, text): (i64, String) = (get(&row, 0)?, get(&row, 1)?);
         // One that was written by another version of the code is as good as none.
-        match serde_json::from_str::<Baseline>(&text) {
-            Ok(baseline) => drop(baselines.insert(version, Arc::new(baseline))),
+        let format: Option<String> = get(&row, 2)?;
+        let format = format.and_then(|format| format.parse().ok());
+        let format = format.unwrap_or(FORMAT_VERSION);
+        match read_baseline(format, &text) {
+            Ok(baseline) => drop(baselines.insert(version, (format, Arc::new(baseline)))),
             Err(error) => tracing::warn!(
-                "the baseline of {model_name} version {version} can't be read: {error}"
+                "the baseline of {model_name} version {version} can't be read: {error:#}"
             ),
         }
     }
     Ok(baselines)
+}
+
+fn read_baseline(format: u32, text: &str) -> Result<Baseline> {
+    match format {
+        FORMER_VERSION => Ok(serde_json::from_str::<FormerBaseline>(text)?.now()?),
+        _ => Ok(serde_json::from_str(text)?),
+    }
 }
 
 /// Says what the profiles of a version are counted by.
@@ -194,17 +232,20 @@ pub(super) async fn set_baseline(
         .context("writing a baseline")
         .map_err(Trouble::Lasting)?;
     let sql = format!(
-        "INSERT INTO {} (predictions_table, model_name, model_version, threshold, score_cuts, baseline) \
-         VALUES ($1, $2, $3, $4, $5, $6::text::jsonb) ON CONFLICT (predictions_table, model_name, model_version) \
-         DO UPDATE SET threshold = excluded.threshold, score_cuts = excluded.score_cuts, baseline = excluded.baseline",
+        "INSERT INTO {} (predictions_table, model_name, model_version, threshold, score_cuts, baseline, format_version) \
+         VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, {FORMAT_VERSION}) \
+         ON CONFLICT (predictions_table, model_name, model_version) \
+         DO UPDATE SET threshold = excluded.threshold, score_cuts = excluded.score_cuts, \
+         baseline = excluded.baseline, format_version = excluded.format_version",
         BASELINES.beside(table)
     );
+    let cuts = baseline.score.cells.cuts();
     let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
         (&table.name, Type::TEXT),
         (&model_name, Type::TEXT),
         (&version, Type::INT8),
         (&baseline.threshold, Type::FLOAT8),
-        (&baseline.score.cuts, Type::FLOAT8_ARRAY),
+        (&cuts, Type::FLOAT8_ARRAY),
         (&text, Type::TEXT),
     ];
     session
@@ -301,17 +342,13 @@ pub(crate) fn profile(row: &Row, baseline: &Baseline) -> Result<Option<Profile>,
         negative: counts(1, numbers(2)?),
         positive: counts(2, numbers(3)?),
     };
-    let mut features: BTreeMap<String, FeatureCounts> =
+    let mut features: BTreeMap<String, ReadCounts> =
         serde_json::from_str(&get::<String>(row, 7)?).unwrap_or_default();
     let in_order = baseline
         .features
         .iter()
         .map(|feature| features.remove(&feature.name).unwrap_or_default());
-    let profile = Profile {
-        features: in_order.collect(),
-        score,
-    };
-    Ok(Some(profile).filter(|profile| profile.is_sound(baseline)))
+    Ok(ReadProfile::new(score, in_order.collect()).now(baseline))
 }
 
 /// Puts a profile in the place of the one of its day; one of no rows is removed.
@@ -367,7 +404,7 @@ pub(super) async fn write(
         .map(|counts| &counts.cells)
         .chain(&numbers);
     parameters.extend(arrays.map(|array| (array as &(dyn ToSql + Sync), Type::INT8_ARRAY)));
-    let features: BTreeMap<&str, &FeatureCounts> = baseline
+    let features: BTreeMap<&str, &Counts> = baseline
         .features
         .iter()
         .map(|feature| feature.name.as_str())
@@ -379,7 +416,9 @@ pub(super) async fn write(
     parameters.push((&features, Type::TEXT));
 
     let names = PROFILES.names();
-    let values: Vec<String> = (1..names.len())
+    // The last two are the features, which are written as a text, and the version.
+    let features_at = names.len() - 1;
+    let values: Vec<String> = (1..features_at)
         .map(|number| format!("${number}"))
         .collect();
     let updates: Vec<String> = names[PROFILE_KEY..]
@@ -387,10 +426,10 @@ pub(super) async fn write(
         .map(|name| format!("{name} = excluded.{name}"))
         .collect();
     let sql = format!(
-        "INSERT INTO {table} ({}) VALUES ({}, ${}::text::jsonb) ON CONFLICT ({}) DO UPDATE SET {}",
+        "INSERT INTO {table} ({}) VALUES ({}, ${features_at}::text::jsonb, {FORMAT_VERSION}) \
+         ON CONFLICT ({}) DO UPDATE SET {}",
         names.join(", "),
         values.join(", "),
-        names.len(),
         names[..PROFILE_KEY].join(", "),
         updates.join(", ")
     );

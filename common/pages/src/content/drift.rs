@@ -118,7 +118,8 @@ pub struct ColumnDrift {
     pub mean_shift: Option<f64>,
     /// Standard deviation now, divided by that in training; `null` when training has no spread.
     pub std_ratio: Option<f64>,
-    /// Values that are new or vanished; `null` where a side has more than 64 distinct ones.
+    /// Values that are new or vanished; `null` where a side has more than 64 distinct ones, or they
+    /// are not known.
     pub values: Option<Values>,
     /// The index of each period, rounded to six places.
     pub psi_by_period: Vec<Option<f64>>,
@@ -188,8 +189,14 @@ pub struct Summary {
     pub std: Option<f64>,
     /// Least value.
     pub min: Option<f64>,
-    /// Median, interpolated within a bucket of the profile.
+    /// Median, interpolated within a cell.
     pub median: Option<f64>,
+    /// The true median is not below it.
+    #[serde(default)]
+    pub median_low: Option<f64>,
+    /// The true median is not above it.
+    #[serde(default)]
+    pub median_high: Option<f64>,
     /// Greatest value.
     pub max: Option<f64>,
 }

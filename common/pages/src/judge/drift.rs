@@ -1,14 +1,16 @@
 //! Drift of every column.
 
 use chrono::NaiveDate;
-use profile::drift::{self, Ks, MOST_HIDDEN, NoiseFloor, Psi, Verdict};
+use profile::cells::{Bar, Compared, Side};
+use profile::drift::{self, NoiseFloor, Psi, Verdict};
+use profile::grid::MOST_HIDDEN;
 use settings::monitored::SCORE;
 
 use super::Rules;
-use crate::content::{ColumnDrift, Drift, Period, Periods, Summary};
+use crate::content::{Bin, ColumnDrift, Drift, Period, Periods, Summary, Values};
 
 /// Bars of a histogram.
-pub const BINS: usize = 32;
+const BINS: usize = 32;
 
 /// Columns that the verdict is on, the score among them.
 pub fn judged_of(features: &[String], rules: &Rules) -> usize {
@@ -78,37 +80,40 @@ pub fn over(
 }
 
 /// A column beside training.
-pub struct Compared<'a> {
+pub struct Column<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its population stability index; `None` when a side has no rows.
-    pub psi: Option<Psi>,
-    /// Kolmogorov and Smirnov's distance; `None` when a side has no finite values.
-    pub ks: Option<Ks>,
-    /// The column in training.
-    pub then: Summary,
-    /// The column now.
-    pub now: Summary,
+    /// What was counted of it.
+    pub compared: &'a Compared<'a>,
     /// Share of training within which rows may have moved unseen.
     pub hidden: f64,
+    /// The distinct values now with their rows, where they are few and known.
+    pub distinct: Option<&'a [(f64, u64)]>,
+    /// Its index in each period.
+    pub psi_by_period: Vec<Option<f64>>,
 }
 
-/// What a column comes to; what is shown beside it is left out.
-pub fn judged(compared: Compared<'_>, rules: &Rules) -> ColumnDrift {
-    let Compared {
-        name,
-        psi,
-        ks,
-        then,
-        now,
-        hidden,
-    } = compared;
+/// What a column comes to.
+pub fn judged(column: Column<'_>, floor: &NoiseFloor, rules: &Rules) -> ColumnDrift {
+    let Column { name, compared, .. } = column;
+    let psi = compared.psi(floor);
+    let (then, now) = (
+        summary(compared, &compared.then),
+        summary(compared, &compared.now),
+    );
     let spread = then.std.filter(|std| *std > 0.0);
-    let hidden = Some(hidden).filter(|hidden| *hidden >= MOST_HIDDEN);
+    let hidden = Some(column.hidden).filter(|hidden| *hidden >= MOST_HIDDEN);
     let verdict = match drift::verdict(psi.as_ref(), &rules.thresholds) {
         Verdict::Ok if hidden.is_some() => Verdict::Warn,
         verdict => verdict,
     };
+    let bar = |bar: Bar| Bin {
+        lower: bar.lower,
+        upper: bar.upper,
+        reference: bar.then,
+        current: bar.now,
+    };
+    let moved = now.mean.zip(then.mean).zip(spread);
     ColumnDrift {
         name: name.to_owned(),
         verdict,
@@ -116,17 +121,42 @@ pub fn judged(compared: Compared<'_>, rules: &Rules) -> ColumnDrift {
         hidden,
         jensen_shannon: psi.as_ref().map(Psi::jensen_shannon),
         psi,
-        ks,
-        mean_shift: now
-            .mean
-            .zip(then.mean)
-            .zip(spread)
-            .map(|((now, then), spread)| (now - then) / spread),
+        ks: compared.ks(),
+        mean_shift: moved.map(|((now, then), spread)| (now - then) / spread),
         std_ratio: now.std.zip(spread).map(|(now, spread)| now / spread),
-        values: None,
-        psi_by_period: Vec::new(),
+        values: values(compared, column.distinct),
+        psi_by_period: column.psi_by_period,
         reference: then,
         current: now,
-        histogram: Vec::new(),
+        histogram: compared.bars(BINS).into_iter().map(bar).collect(),
     }
+}
+
+fn summary(compared: &Compared<'_>, side: &Side) -> Summary {
+    let median = compared.quantile(side, 0.5);
+    Summary {
+        rows: side.rows(),
+        missing: side.missing(),
+        mean: side.mean,
+        std: side.std,
+        min: side.ends.map(|(min, _)| min),
+        median: median.map(|of| of.value),
+        median_low: median.map(|of| of.low),
+        median_high: median.map(|of| of.high),
+        max: side.ends.map(|(_, max)| max),
+    }
+}
+
+/// Values that one side has and the other lacks, where both have few.
+fn values(compared: &Compared<'_>, now: Option<&[(f64, u64)]>) -> Option<Values> {
+    let then: Vec<f64> = compared.few()?.iter().map(|(value, _)| *value).collect();
+    let now: Vec<f64> = now?.iter().map(|(value, _)| *value).collect();
+    let lacking = |side: &[f64], other: &[f64]| {
+        let values = side.iter().copied();
+        values.filter(|value| !other.contains(value)).collect()
+    };
+    Some(Values {
+        new: lacking(&now, &then),
+        vanished: lacking(&then, &now),
+    })
 }

@@ -337,12 +337,7 @@ fn beside(column: &ColumnDrift) -> Markup {
     let rows = [
         row("mean", number(then.mean), number(now.mean), moved),
         row("std", number(then.std), number(now.std), wider),
-        row(
-            "median",
-            number(then.median),
-            number(now.median),
-            String::new(),
-        ),
+        row("median", median(then), median(now), String::new()),
         row("missing", missing(then), missing(now), String::new()),
     ];
     let caption = format!("{} in training and now", column.name);
@@ -354,13 +349,26 @@ fn beside(column: &ColumnDrift) -> Markup {
     )
 }
 
+/// The median, and how far the true one lies from it at most where that shows.
+fn median(side: &Summary) -> String {
+    let apart = |median: f64| {
+        let low = median - side.median_low.unwrap_or(median);
+        low.max(side.median_high.unwrap_or(median) - median)
+    };
+    let bound = side.median.map(apart).filter(|bound| *bound > 0.0);
+    let bound = bound.map_or_else(String::new, |bound| format!(" ± {}", number(Some(bound))));
+    format!("{}{bound}", number(side.median))
+}
+
 fn buckets(column: &ColumnDrift) -> Markup {
     let Some(psi): Option<&Psi> = column.psi.as_ref() else {
         return nothing();
     };
     let range = |bucket: &PsiBucket| match (bucket.kind, bucket.lower, bucket.upper) {
         (PsiKind::Missing, ..) => "missing".to_owned(),
-        (PsiKind::Infinite, ..) => "infinite".to_owned(),
+        (PsiKind::MinusInfinity, ..) => "-infinite".to_owned(),
+        (PsiKind::PlusInfinity, ..) => "infinite".to_owned(),
+        (PsiKind::Value, value, _) => number(value),
         (_, None, Some(upper)) => format!("below {}", number(Some(upper))),
         (_, Some(lower), None) => format!("from {}", number(Some(lower))),
         (_, Some(lower), Some(upper)) => {

@@ -71,6 +71,21 @@ impl Side {
         }
     }
 
+    /// Of finite values by cell, with their mean and deviation, and of rows without a value.
+    pub(crate) fn of_cells(
+        cells: Vec<u64>,
+        nulls: u64,
+        (mean, std): (Option<f64>, Option<f64>),
+    ) -> Self {
+        Self {
+            nulls,
+            cells,
+            mean,
+            std,
+            ..Self::default()
+        }
+    }
+
     /// The same, with its least and greatest finite value.
     pub fn within(self, ends: Option<(f64, f64)>) -> Self {
         Self { ends, ..self }
@@ -155,6 +170,20 @@ impl<'a> Compared<'a> {
         })
     }
 
+    /// The values of training with their rows, ascending, where all of them are special; `None` where
+    /// others are among them.
+    pub fn few(&self) -> Option<Vec<(f64, u64)>> {
+        let filled = self
+            .then
+            .cells
+            .iter()
+            .enumerate()
+            .filter(|(_, rows)| **rows > 0);
+        filled
+            .map(|(cell, rows)| Some((self.cells.special(cell)?, *rows)))
+            .collect()
+    }
+
     /// Least and greatest value that a side can have in a cell; `None` where that is not known.
     fn span(&self, side: &Side, cell: usize) -> Option<(f64, f64)> {
         let special = self.cells.special(cell).filter(|_| side.exact);
@@ -202,10 +231,10 @@ impl<'a> Compared<'a> {
                 .map(value)
                 .collect::<Vec<_>>()
         };
-        let low = end(TAIL, |of| of.value)
+        let low = end(TAIL, |of| of.low)
             .into_iter()
             .fold(f64::INFINITY, f64::min);
-        let high = end(1.0 - TAIL, |of| of.value)
+        let high = end(1.0 - TAIL, |of| of.high)
             .into_iter()
             .fold(f64::NEG_INFINITY, f64::max);
         // In halves, as the difference of two finite numbers can overflow.

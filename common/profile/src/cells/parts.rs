@@ -42,13 +42,18 @@ impl Parts {
         );
         let inner = cells.inner();
         made.add(PsiKind::Below, (None, cells.min()), 0..inner.start);
+        // What follows a special value begins there, and does not hold it.
+        let begin = |cell: usize| {
+            let before = cell.checked_sub(1).and_then(|before| cells.value(before));
+            before.or(cells.edges(cell).0)
+        };
         for ranges in of_range(cells, reference) {
             let (kind, ends) = match ranges[..] {
                 [cell] if cells.special(cell).is_some() => {
                     (PsiKind::Value, (cells.special(cell), cells.special(cell)))
                 }
-                [first, .., last] => (PsiKind::Range, (cells.edges(first).0, cells.edges(last).1)),
-                [cell] => (PsiKind::Range, cells.edges(cell)),
+                [first, .., last] => (PsiKind::Range, (begin(first), cells.edges(last).1)),
+                [cell] => (PsiKind::Range, (begin(cell), cells.edges(cell).1)),
                 [] => continue,
             };
             made.add(kind, ends, ranges);

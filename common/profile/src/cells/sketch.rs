@@ -11,8 +11,10 @@ pub const SAMPLE: u64 = 1 << 14;
 pub const FINE: usize = 1 << 12;
 /// Up to so many distinct values have a cell each.
 const FEW: usize = 64;
-/// A value has a cell of its own where so many hundredths of the finite values are that value.
+/// A value has a cell of its own where so many hundredths of the finite values are that value...
 const SPIKE: u64 = 1;
+/// ... and no fewer rows: that a few of few rows are alike is chance.
+const SPIKE_ROWS: u64 = 10;
 
 /// Picks about [`SAMPLE`] of so many rows.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +116,16 @@ impl Sketch {
         }
     }
 
+    /// Least and greatest finite value.
+    pub fn ends(&self) -> Option<(f64, f64)> {
+        self.ends
+    }
+
+    /// The distinct finite values with their rows, ascending; `None` where there are more than 64.
+    pub fn distinct(&self) -> Option<&[(f64, u64)]> {
+        self.distinct.values()
+    }
+
     /// Adds that of other rows.
     pub fn merge(&mut self, other: &Self) {
         self.ends = match (self.ends, other.ends) {
@@ -146,7 +158,7 @@ impl Sketch {
                 let step = self.picked.len().div_ceil(FINE).max(1);
                 cuts.extend(self.picked.iter().step_by(step));
                 // In half the share: what the sample tells is near the truth.
-                let enough = (self.picked.len() as u64 * SPIKE / 200).max(2);
+                let enough = (self.picked.len() as u64 * SPIKE / 200).max(SPIKE_ROWS / 2);
                 let runs = self.picked.chunk_by(|a, b| a == b);
                 let repeated = runs.filter(|run| run.len() as u64 >= enough);
                 cuts.extend(repeated.flat_map(|run| around(run[0])));
@@ -205,7 +217,8 @@ impl Fine {
             .filter(|cell| self.cells.value(*cell).is_some())
         {
             let rows = rows[cell] as u128;
-            let is_spike = rows >= 2 && rows * 100 >= u128::from(SPIKE) * count;
+            let is_spike =
+                rows >= u128::from(SPIKE_ROWS) && rows * 100 >= u128::from(SPIKE) * count;
             if self.is_few || is_spike {
                 kept[cell - 1] = true;
                 kept[cell] = true;
@@ -220,11 +233,14 @@ impl Fine {
         for (kept, cut) in kept.iter_mut().zip(cuts) {
             *kept |= self.fixed.contains(cut);
         }
+        // A cut at the greatest value would make it look like one that repeats.
+        let is_max = |at: &usize| Some(cuts[*at]) == self.cells.max();
         if !self.is_few {
             for share in thousandths {
                 let target = u128::from(*share) * count;
                 let from = below.partition_point(|below| below * 1000 < target);
                 let near = from.saturating_sub(1)..below.len().min(from + 1);
+                let near = near.filter(|at| !is_max(at));
                 let nearest = near.min_by_key(|at| (below[*at] * 1000).abs_diff(target));
                 if let Some(nearest) = nearest {
                     kept[nearest] = true;

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::grid::{Grid, GridMismatch, OVERFLOW};
 use super::noise::NoiseFloor;
-use super::profile::Profile;
 
 /// Shares below this count as this in PSI, on both sides: an empty bucket stays finite, and buckets
 /// that are rare on both sides stay silent.
@@ -49,8 +47,6 @@ pub struct PsiBucket {
 pub enum PsiKind {
     /// Null or NaN.
     Missing,
-    /// Infinite, of either sign: in what was counted by a grid.
-    Infinite,
     /// -inf.
     MinusInfinity,
     /// Below everything in the reference.
@@ -61,7 +57,8 @@ pub enum PsiKind {
     Range,
     /// Above everything in the reference.
     Above,
-    /// +inf.
+    /// +inf; in reports of earlier releases, either infinity.
+    #[serde(alias = "infinite")]
     PlusInfinity,
 }
 
@@ -138,125 +135,6 @@ pub fn verdict(psi: Option<&Psi>, thresholds: &Thresholds) -> Verdict {
     }
 }
 
-/// Population stability index on the reference's deciles, or on its distinct values where they are
-/// at most 64, with buckets of their own for missing and infinite values and for values outside the
-/// reference's range. Shares below 0.0001 count as that. `None` when either side has no rows.
-///
-/// # Errors
-/// When the profiles lie on different grids.
-pub fn psi(
-    reference: &Profile,
-    current: &Profile,
-    floor: &NoiseFloor,
-) -> Result<Option<Psi>, GridMismatch> {
-    let cells = Cells::new(reference);
-    Ok(cells.psi(&cells.counts(current)?, floor))
-}
-
-/// The buckets of a [`Psi`], as a reference profile fixes them, to count current data in.
-#[derive(Clone, Debug)]
-pub struct Cells {
-    grid: Grid,
-    parts: Vec<Part>,
-    /// The place in `parts` of each bucket of the grid.
-    of_bucket: Vec<u8>,
-    /// Rows of the reference in each cell.
-    reference: Vec<u64>,
-}
-
-/// Cells before those of finite values.
-const MISSING: usize = 0;
-const INFINITE: usize = 1;
-const FINITE: usize = 2;
-
-impl Cells {
-    /// Of a reference.
-    pub fn new(reference: &Profile) -> Self {
-        let parts = parts(reference);
-        let mut cells = Self {
-            grid: reference.grid(),
-            of_bucket: Vec::new(),
-            reference: Vec::new(),
-            parts,
-        };
-        cells.of_bucket = (-OVERFLOW - 1..=OVERFLOW)
-            .map(|bucket| {
-                cells
-                    .parts
-                    .iter()
-                    .position(|part| part.holds(bucket))
-                    .unwrap_or_default() as u8
-            })
-            .collect();
-        cells.reference = cells.count(reference);
-        cells
-    }
-
-    /// How many cells there are.
-    pub fn len(&self) -> usize {
-        FINITE + self.parts.len()
-    }
-
-    /// Whether there are none: never.
-    pub fn is_empty(&self) -> bool {
-        false
-    }
-
-    /// The cell of a value; a null is NaN.
-    #[inline]
-    pub fn of(&self, value: f64) -> usize {
-        if value.is_finite() {
-            FINITE + usize::from(self.of_bucket[(self.grid.bucket(value) + OVERFLOW + 1) as usize])
-        } else if value.is_nan() {
-            MISSING
-        } else {
-            INFINITE
-        }
-    }
-
-    /// The rows of a profile in each cell.
-    ///
-    /// # Errors
-    /// When it lies on another grid.
-    pub fn counts(&self, profile: &Profile) -> Result<Vec<u64>, GridMismatch> {
-        self.grid.must_equal(&profile.grid())?;
-        Ok(self.count(profile))
-    }
-
-    fn count(&self, profile: &Profile) -> Vec<u64> {
-        let mut counts = vec![0; self.len()];
-        counts[MISSING] = profile.nulls() + profile.nans();
-        counts[INFINITE] = profile.infinities();
-        for (bucket, count) in profile.filled() {
-            counts[FINITE + usize::from(self.of_bucket[(bucket + OVERFLOW + 1) as usize])] += count;
-        }
-        counts
-    }
-
-    /// The index of rows that were counted by cell. `None` when either side has no rows.
-    pub fn psi(&self, current: &[u64], floor: &NoiseFloor) -> Option<Psi> {
-        let edge = |cut: Option<i32>| {
-            cut.map(|cut| self.grid.cut(cut))
-                .filter(|edge| edge.is_finite())
-        };
-        let beside = [
-            (PsiKind::Missing, None, None),
-            (PsiKind::Infinite, None, None),
-        ]
-        .into_iter();
-        let kinds = beside.chain(
-            self.parts
-                .iter()
-                .map(|part| (part.kind, edge(part.from), edge(part.to))),
-        );
-        let rows = self.reference.iter().zip(current);
-        let bucket = |((kind, lower, upper), (&reference, &current))| {
-            PsiBucket::new(kind, lower, upper, reference, current)
-        };
-        Psi::of(kinds.zip(rows).map(bucket), floor)
-    }
-}
-
 impl PsiBucket {
     /// What it contributes comes with the others.
     pub fn new(
@@ -328,53 +206,77 @@ impl Psi {
     }
 }
 
-/// Buckets of the grid from `from` up to before `to`.
-#[derive(Clone, Debug)]
-struct Part {
-    kind: PsiKind,
-    from: Option<i32>,
-    to: Option<i32>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Part {
-    fn holds(&self, bucket: i32) -> bool {
-        self.from.is_none_or(|from| bucket >= from) && self.to.is_none_or(|to| bucket < to)
+    #[test]
+    fn the_verdict_needs_effect_rows_and_more_than_noise() {
+        let of = |value: f64, noise_floor: f64, rows: u64| {
+            let psi = Psi {
+                value,
+                noise_floor,
+                reference_rows: 10_000,
+                current_rows: rows,
+                buckets: vec![],
+            };
+            verdict(Some(&psi), &Thresholds::default())
+        };
+        assert_eq!(of(0.0999, 0.05, 500), Verdict::Ok);
+        assert_eq!(of(0.1, 0.05, 500), Verdict::Warn);
+        assert_eq!(of(0.25, 0.05, 500), Verdict::Alert);
+        assert_eq!(of(0.25, 0.25, 500), Verdict::Ok);
+        assert_eq!(of(9.0, 0.05, 499), Verdict::InsufficientData);
+        let worst = [Verdict::InsufficientData, Verdict::Ok].into_iter().max();
+        assert_eq!(worst, Some(Verdict::InsufficientData));
+        assert!(Verdict::Alert > Verdict::Warn && Verdict::Warn > Verdict::InsufficientData);
+        for verdict in [
+            Verdict::Ok,
+            Verdict::InsufficientData,
+            Verdict::Warn,
+            Verdict::Alert,
+        ] {
+            assert_eq!(
+                serde_json::to_value(verdict).expect("JSON"),
+                verdict.to_string()
+            );
+        }
     }
-}
 
-/// All finite values, cut at the ends and deciles of the reference, or between its values where
-/// these are few. A reference without finite values has one open range.
-fn parts(reference: &Profile) -> Vec<Part> {
-    let mut filled = reference.filled().map(|(bucket, _)| bucket);
-    let Some(first) = filled.next() else {
-        return vec![Part {
-            kind: PsiKind::Range,
-            from: None,
-            to: None,
-        }];
-    };
-    let end = filled.last().unwrap_or(first) + 1;
-    let mut edges = vec![first];
-    edges.extend(match reference.values() {
-        // One that is rare would lie with its neighbours in a decile, and could vanish unseen.
-        Some(_) => reference.value_cuts(),
-        None => reference.decile_cuts(),
-    });
-    edges.push(end);
-    let mut parts = vec![Part {
-        kind: PsiKind::Below,
-        from: None,
-        to: Some(first),
-    }];
-    parts.extend(edges.windows(2).map(|pair| Part {
-        kind: PsiKind::Range,
-        from: Some(pair[0]),
-        to: Some(pair[1]),
-    }));
-    parts.push(Part {
-        kind: PsiKind::Above,
-        from: Some(end),
-        to: None,
-    });
-    parts
+    #[test]
+    fn jensen_and_shannons_distance_is_that_of_scipy() {
+        #[derive(Deserialize)]
+        struct Fixture {
+            jensen_shannon: Vec<Case>,
+        }
+        #[derive(Deserialize)]
+        struct Case {
+            reference: Vec<u64>,
+            current: Vec<u64>,
+            distance: f64,
+        }
+        let text = include_str!("../../../testing/fixtures/intervals.json");
+        for case in serde_json::from_str::<Fixture>(text)
+            .expect("a fixture")
+            .jensen_shannon
+        {
+            let rows = case.reference.iter().zip(&case.current);
+            let bucket = |(&reference, &current): (&u64, &u64)| {
+                PsiBucket::new(PsiKind::Range, None, None, reference, current)
+            };
+            let psi = Psi {
+                value: 0.0,
+                noise_floor: 0.0,
+                reference_rows: case.reference.iter().sum(),
+                current_rows: case.current.iter().sum(),
+                buckets: rows.map(bucket).collect(),
+            };
+            let found = psi.jensen_shannon();
+            assert!(
+                (found - case.distance).abs() < 1e-12,
+                "{found} and {}",
+                case.distance
+            );
+        }
+    }
 }

@@ -42,7 +42,7 @@ impl<'a> Counts<'a> {
     /// Of profiles of one baseline.
     pub fn new(baseline: &'a ScoreBaseline, score: &'a ScoreCounts) -> Self {
         Self {
-            cuts: &baseline.cuts,
+            cuts: baseline.cells.cuts(),
             score,
         }
     }

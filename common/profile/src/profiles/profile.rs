@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Baseline, FeatureCounts, ScoreCounts};
+use super::{Baseline, ScoreCounts};
+use crate::cells::Counts;
 
 /// What is counted of the rows of one model version, data version and day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +12,7 @@ pub struct Profile {
     /// Scores by label; every row is in them.
     pub score: ScoreCounts,
     /// One per feature, in the model's order.
-    pub features: Vec<FeatureCounts>,
+    pub features: Vec<Counts>,
 }
 
 /// Numbers of two profiles do not add up: other cells, or more than 63 bits.
@@ -23,8 +24,12 @@ impl Profile {
     /// Of no rows yet.
     pub fn new(baseline: &Baseline) -> Self {
         Self {
-            score: ScoreCounts::new(&baseline.score.cuts),
-            features: baseline.features.iter().map(FeatureCounts::new).collect(),
+            score: ScoreCounts::new(&baseline.score.cells),
+            features: baseline
+                .features
+                .iter()
+                .map(|feature| Counts::new(&feature.cells))
+                .collect(),
         }
     }
 
@@ -85,11 +90,11 @@ impl Profile {
                 .score
                 .all()
                 .into_iter()
-                .all(|counts| counts.is_sound(baseline.score.cuts.len() + 1))
+                .all(|counts| counts.is_sound(baseline.score.cells.len()))
             && self
                 .features
                 .iter()
                 .zip(&baseline.features)
-                .all(|(counts, feature)| counts.is_sound(feature.cuts.len() + 1))
+                .all(|(counts, feature)| counts.is_sound(&feature.cells))
     }
 }

@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use super::{Profiler, Rows};
 use crate::dates;
 use crate::parts;
-use profile::profiles::{Baseline, SCORE};
+use profile::profiles::Baseline;
 use runtime::failure::Failure;
 
 /// Profiles batches of scored rows: each thread fills a profiler of its own.
@@ -54,7 +54,7 @@ impl Profiling {
                 .map(|feature| position(&feature.name))
                 .collect::<Result<_>>()?,
             target: position(&baseline.target)?,
-            score: position(SCORE)?,
+            score: position(&baseline.score.name)?,
             time: time.map(position).transpose()?,
             baseline: baseline.clone(),
             memory,
@@ -72,7 +72,7 @@ impl Profiling {
             None => vec![None; batch.num_rows()],
         };
         let labels = self.labels(batch.column(self.target))?;
-        let scores = parts::numbers(batch.column(self.score), SCORE)?;
+        let scores = parts::numbers(batch.column(self.score), &self.baseline.score.name)?;
         let features = self.features.iter().zip(&self.baseline.features);
         let features: Vec<Float64Array> = features
             .map(|(&position, feature)| parts::numbers(batch.column(position), &feature.name))

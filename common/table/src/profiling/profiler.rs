@@ -92,7 +92,7 @@ impl Profiler {
                 .filter(|score| !score.is_nan());
             profile
                 .score
-                .add(&baseline.score.cuts, score, rows.labels[row], times);
+                .add(&baseline.score.cells, score, rows.labels[row], times);
         }
         for ((column, counts), baseline) in rows
             .features
@@ -102,7 +102,7 @@ impl Profiler {
         {
             for row in range.clone() {
                 match column.is_valid(row) {
-                    true => counts.add(baseline, column.value(row), times),
+                    true => drop(counts.add(&baseline.cells, column.value(row), times)),
                     false => counts.add_nulls(times),
                 }
             }

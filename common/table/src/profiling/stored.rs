@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Profiler;
 use profile::days;
-use profile::profiles::{Baseline, FORMAT_VERSION, Profile};
+use profile::profiles::{Baseline, FORMAT_VERSION, FORMER_VERSION, Profile, ReadProfile};
 use runtime::failure::Failure;
 
 /// The profile of one day, as it stands in the object store. Labels that come later are not in it.
+/// It is read as a `StoredProfile<ReadProfile>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StoredProfile {
-    /// [`FORMAT_VERSION`].
+pub struct StoredProfile<P = Profile> {
+    /// [`FORMAT_VERSION`], or [`FORMER_VERSION`].
     pub format_version: u32,
     /// Fingerprint of the model: from what was saved beside it follows the [`Baseline`].
     pub model: String,
@@ -26,7 +27,7 @@ pub struct StoredProfile {
     /// Rows without a prediction.
     pub unscored_rows: i64,
     /// What is counted of them.
-    pub profile: Profile,
+    pub profile: P,
 }
 
 impl Profiler {
@@ -61,27 +62,29 @@ impl Profiler {
     ///
     /// # Errors
     /// Profiles of another model or version of the code: exit 2. Those of [`Profiler::merge`].
-    pub fn add_stored(&mut self, stored: &[StoredProfile]) -> Result<()> {
+    pub fn add_stored(&mut self, stored: &[StoredProfile<ReadProfile>]) -> Result<()> {
         for stored in stored {
-            if !stored.fits(self.baseline()) {
+            let Some(profile) = stored.of(self.baseline()) else {
                 return Err(Failure::usage(format!(
                     "the profiles are of model {} and format {}, and not of {} and {FORMAT_VERSION}: score the rows again",
                     stored.model,
                     stored.format_version,
                     self.baseline().model
                 )));
-            }
-            self.add_profile(stored.day.map(days::number), &stored.profile)?;
+            };
+            self.add_profile(stored.day.map(days::number), &profile)?;
         }
         Ok(())
     }
 }
 
-impl StoredProfile {
-    /// Whether it is counted by the cells of `baseline`: others can't be added.
-    pub fn fits(&self, baseline: &Baseline) -> bool {
-        self.format_version == FORMAT_VERSION
-            && self.model == baseline.model
-            && self.profile.is_sound(baseline)
+impl StoredProfile<ReadProfile> {
+    /// What is counted, in the cells of `baseline`; `None` where it was counted by others.
+    pub fn of(&self, baseline: &Baseline) -> Option<Profile> {
+        let known = [FORMER_VERSION, FORMAT_VERSION].contains(&self.format_version);
+        if !known || self.model != baseline.model {
+            return None;
+        }
+        self.profile.clone().now(baseline)
     }
 }

@@ -7,9 +7,9 @@ use arrow::array::{Array, Float64Array};
 use super::*;
 use learn::metrics::{Classification, rank_metrics};
 use learn::model::{ClassValue, Classes, Model, Training};
-use profile::drift::{self, Grid};
+use profile::cells::Counted;
 use profile::profiles::*;
-use profile::reference::{FeatureProfile, Reference, ScoreProfile};
+use profile::reference::{FeatureProfile, Former, NumericProfile, Reference, ScoreProfile};
 use runtime::failure::exit_code;
 
 /// Number `i` of a seed, from 0 to below 1.
@@ -83,11 +83,6 @@ impl Sample {
 
 fn baseline() -> Arc<Baseline> {
     let trained = Sample::new(100, 20_000);
-    let profile = |values: Vec<f64>, grid: Grid| {
-        let mut profile = drift::Profile::new(grid);
-        profile.add_all(&values);
-        profile
-    };
     let finite = |array: &Float64Array| {
         array
             .iter()
@@ -95,35 +90,23 @@ fn baseline() -> Arc<Baseline> {
             .filter(|x| x.is_finite() && *x < 1e6)
             .collect::<Vec<_>>()
     };
-    let scores = |label: u8| {
-        let of_label = trained
-            .labels
-            .iter()
-            .zip(&trained.scores)
-            .filter(|(other, _)| **other == Some(label));
-        profile(
-            of_label.filter_map(|(_, score)| score).collect(),
-            ScoreProfile::grid(),
-        )
+    let feature = |name: &str, values: &Float64Array| FeatureProfile {
+        name: name.into(),
+        profile: NumericProfile::Cells(Counted::of(&finite(values))),
     };
+    let labelled = trained.labels.iter().zip(&trained.scores);
+    let (labels, scores): (Vec<u8>, Vec<f64>) = labelled
+        .filter_map(|(label, score)| label.zip(score))
+        .unzip();
     let reference = Reference {
-        format_version: 1,
+        format_version: profile::reference::FORMAT_VERSION,
         rows: 20_000,
         positives: 10_000,
         features: vec![
-            FeatureProfile {
-                name: "amount".into(),
-                profile: profile(finite(&trained.features[0]), Grid::new(50.0, 15.0)),
-            },
-            FeatureProfile {
-                name: "grade".into(),
-                profile: profile(finite(&trained.features[1]), Grid::new(1.5, 1.1)),
-            },
+            feature("amount", &trained.features[0]),
+            feature("grade", &trained.features[1]),
         ],
-        score: ScoreProfile {
-            negative: scores(0),
-            positive: scores(1),
-        },
+        score: ScoreProfile::of(0.437, &scores, &labels),
         categories: vec![],
     };
     let model = Model {
@@ -146,7 +129,7 @@ fn baseline() -> Arc<Baseline> {
             converged: true,
         },
     };
-    Arc::new(Baseline::new("f", &model, &reference, chrono_tz::Tz::UTC))
+    Arc::new(Baseline::new("f", &model, &reference, chrono_tz::Tz::UTC).unwrap())
 }
 
 fn profiled(baseline: &Arc<Baseline>, samples: &[(&Sample, i64)]) -> Profiler {
@@ -174,7 +157,12 @@ fn a_profile_counts_what_plain_counting_counts() {
     let (amount, counts) = (&baseline.features[0], &total(&profiler).features[0]);
 
     assert_eq!(
-        (counts.rows(), counts.nulls, counts.nans, counts.infinities),
+        (
+            counts.rows(),
+            counts.nulls,
+            counts.nans,
+            counts.minus_infinities
+        ),
         (9_000, 93, 93, 93)
     );
     let finite: Vec<f64> = sample.features[0]
@@ -183,33 +171,42 @@ fn a_profile_counts_what_plain_counting_counts() {
         .filter(|x| x.is_finite())
         .collect();
     assert_eq!(
-        counts.above,
-        finite.iter().filter(|x| **x > amount.max.unwrap()).count() as i64
+        counts.above(&amount.cells),
+        finite
+            .iter()
+            .filter(|x| **x > amount.cells.max().unwrap())
+            .count() as i64
     );
     assert!(
-        counts.above >= 93 && counts.below == 0 || finite.iter().any(|x| *x < amount.min.unwrap())
+        counts.above(&amount.cells) >= 93 && counts.below(&amount.cells) == 0
+            || finite.iter().any(|x| *x < amount.cells.min().unwrap())
     );
     for (index, &count) in counts.cells.iter().enumerate() {
         let from = if index == 0 {
             f64::MIN
         } else {
-            amount.cuts[index - 1]
+            amount.cells.cuts()[index - 1]
         };
-        let to = amount.cuts.get(index).copied().unwrap_or(f64::INFINITY);
+        let to = amount
+            .cells
+            .cuts()
+            .get(index)
+            .copied()
+            .unwrap_or(f64::INFINITY);
         assert_eq!(
             count,
             finite.iter().filter(|x| from <= **x && **x < to).count() as i64,
             "cell {index}"
         );
     }
-    assert!(amount.cuts.len() > 90, "{}", amount.cuts.len());
+    assert!(amount.cells.len() > 90, "{}", amount.cells.len());
 
     let usual: Vec<f64> = finite
         .iter()
         .copied()
         .map(|x| {
             if x > 1e6 {
-                50.0 + 15.0 * 1_048_576.0
+                amount.cells.center() + amount.cells.scale() * 1_048_576.0
             } else {
                 x
             }
@@ -219,7 +216,10 @@ fn a_profile_counts_what_plain_counting_counts() {
     let mean = usual.iter().sum::<f64>() / n;
     let std = (usual.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
     let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b.abs();
-    assert!(close(counts.mean(amount).unwrap(), mean) && close(counts.std(amount).unwrap(), std));
+    assert!(
+        close(counts.mean(&amount.cells).unwrap(), mean)
+            && close(counts.std(&amount.cells).unwrap(), std)
+    );
     for (day, profile) in profiler.days() {
         assert_eq!(
             profile.rows(),
@@ -241,20 +241,24 @@ fn a_profile_counts_what_plain_counting_counts() {
 fn few_distinct_values_have_a_cell_each_and_the_training_data_lies_in_the_same_cells() {
     let baseline = baseline();
     let grade = &baseline.features[1];
-    assert_eq!((grade.cuts.len(), grade.reference.cells.len()), (3, 4));
-    assert!(
+    let values = (0..grade.cells.len()).filter_map(|cell| grade.cells.value(cell));
+    assert_eq!(values.collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0]);
+    // Nothing lies between them, below or above.
+    assert_eq!(
         grade
-            .cuts
+            .reference
+            .cells
             .iter()
-            .zip(0..)
-            .all(|(cut, i)| f64::from(i) < *cut && *cut <= f64::from(i + 1))
+            .filter(|count| **count > 0)
+            .count(),
+        4
     );
     for feature in &baseline.features {
         let (mean, std) = (
-            feature.reference.mean(feature).unwrap(),
-            feature.reference.std(feature).unwrap(),
+            feature.reference.mean(&feature.cells).unwrap(),
+            feature.reference.std(&feature.cells).unwrap(),
         );
-        assert!(feature.reference.is_sound(feature.cuts.len() + 1));
+        assert!(feature.reference.is_sound(&feature.cells));
         let expected = if feature.name == "grade" {
             (1.5, 1.118)
         } else {
@@ -300,7 +304,7 @@ fn profiles_add_up_and_are_taken_off_to_the_last_bit_in_any_order() {
 fn confusion_is_exact_at_every_hundredth_and_at_the_models_threshold() {
     let (baseline, sample) = (baseline(), Sample::new(3, 9_000));
     let counts = total(&profiled(&baseline, &[(&sample, 1)])).score;
-    let counts = Counts::new(&baseline.score, &counts);
+    let counts = ScoredCounts::new(&baseline.score, &counts);
     let labelled = |label: &Option<u8>, score: Option<f64>| label.zip(score);
     let (labels, scores): (Vec<u8>, Vec<f64>) = sample
         .labels
@@ -373,24 +377,12 @@ fn confusion_is_exact_at_every_hundredth_and_at_the_models_threshold() {
 fn scores_that_lie_close_together_are_told_apart() {
     // A model of a rare event: almost all scores are below a hundredth.
     let trained: Vec<f64> = (0..20_000).map(|i| 0.01 * uniform(7, i).powi(2)).collect();
-    let mut profile = drift::Profile::new(ScoreProfile::grid());
-    profile.add_all(&trained);
-    let reference = Reference {
-        format_version: 1,
-        rows: 20_000,
-        positives: 0,
-        features: vec![],
-        score: ScoreProfile {
-            negative: profile,
-            positive: drift::Profile::new(ScoreProfile::grid()),
-        },
-        categories: vec![],
-    };
-    let score = ScoreBaseline::new(0.5, &reference);
-    let mut counts = ScoreCounts::new(&score.cuts);
+    let score = ScoreProfile::of(0.5, &trained, &vec![0; trained.len()]);
+    let score = score.baseline(0.5).unwrap();
+    let mut counts = ScoreCounts::new(&score.cells);
     trained
         .iter()
-        .for_each(|trained| counts.add(&score.cuts, Some(*trained), Some(0), 1));
+        .for_each(|trained| counts.add(&score.cells, Some(*trained), Some(0), 1));
     let shares: Vec<f64> = counts
         .negative
         .cells
@@ -435,4 +427,45 @@ fn rows_without_a_time_make_one_profile_and_too_many_days_are_refused() {
     let error = profiler.add(Sample::new(5, 300).rows(), 1).unwrap_err();
     assert_eq!(exit_code(&error), 2);
     assert!(error.to_string().contains("more than 3 days"), "{error}");
+}
+
+#[test]
+fn what_the_first_release_stored_is_read_and_adds_up_with_new_profiles() {
+    let model = include_bytes!("../../../testing/fixtures/released/model.json");
+    let reference = include_str!("../../../testing/fixtures/released/reference.json");
+    let stored = include_str!("../../../testing/fixtures/released/profile.json");
+    let former = include_str!("../../../testing/fixtures/released/baseline.json");
+    let reference: Former = serde_json::from_str(reference).unwrap();
+    let stored: StoredProfile<ReadProfile> = serde_json::from_str(stored).unwrap();
+    let former: FormerBaseline = serde_json::from_str(former).unwrap();
+    let model = Model::parse(model).unwrap();
+    let timezone = "Etc/UTC".parse().unwrap();
+    let baseline = Baseline::new(&stored.model, &model, &reference.into(), timezone).unwrap();
+    // What Postgres holds is what the model's files give: nothing has to be counted anew.
+    assert!(baseline.counts_as(&former.now().unwrap()));
+
+    let profile = stored.of(&baseline).unwrap();
+    assert_eq!((profile.rows(), stored.rows), (20, 20));
+    let (x, counts) = (&baseline.features[0], &profile.features[0]);
+    let (below, above) = (counts.below(&x.cells), counts.above(&x.cells));
+    assert_eq!((x.kind, below, above), (Kind::Grid, 1, 0));
+    // -77 lies below everything.
+    assert_eq!(counts.cells[0], 1);
+
+    let mut profiler = Profiler::new(&Arc::new(baseline), 1 << 24);
+    profiler
+        .add_stored(&[stored.clone(), stored.clone()])
+        .unwrap();
+    assert_eq!(total(&profiler).rows(), 40);
+    let text = serde_json::to_string(&profiler.stored().unwrap()).unwrap();
+    let again: Vec<StoredProfile<ReadProfile>> = serde_json::from_str(&text).unwrap();
+    assert_eq!(again[0].format_version, FORMAT_VERSION);
+    profiler.add_stored(&again).unwrap();
+    assert_eq!(total(&profiler).rows(), 80);
+    // Of another model it is refused.
+    let other = StoredProfile {
+        model: "other".to_owned(),
+        ..stored
+    };
+    assert_eq!(exit_code(&profiler.add_stored(&[other]).unwrap_err()), 2);
 }

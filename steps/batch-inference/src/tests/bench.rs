@@ -42,18 +42,17 @@ pub(super) fn model(classes: Classes) -> Model {
 
 /// As if the model had been trained on the numbers from 0 to 99.
 pub(super) fn reference(model: &Model) -> Reference {
-    let mut profile = Profile::new(Grid::new(50.0, 30.0));
-    profile.add_all(&(0..100).map(f64::from).collect::<Vec<_>>());
+    let counted = Counted::of(&(0..100).map(f64::from).collect::<Vec<_>>());
     let features = model.features.iter().map(|name| FeatureProfile {
         name: name.clone(),
-        profile: profile.clone(),
+        profile: NumericProfile::Cells(counted.clone()),
     });
     Reference {
         format_version: profile::reference::FORMAT_VERSION,
         rows: 100,
         positives: 50,
         features: features.collect(),
-        score: ScoreProfile::empty(),
+        score: ScoreProfile::of(model.threshold, &[], &[]),
         categories: Vec::new(),
     }
 }
@@ -150,8 +149,10 @@ impl Bench {
         let bytes = model.to_json().unwrap();
         let file = layout::model_file(&folder, layout::MODEL_FILE);
         self.store.put(&file, bytes.clone()).await.unwrap();
-        let mut reference = reference(&model);
-        reference.hold(categories);
+        let reference = Reference {
+            categories,
+            ..reference(&model)
+        };
         let reference = serde_json::to_vec(&reference).unwrap();
         let profiled = layout::model_file(&folder, layout::REFERENCE_FILE);
         self.store.put(&profiled, reference.clone()).await.unwrap();

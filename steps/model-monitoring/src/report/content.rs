@@ -10,11 +10,11 @@ use pages::judge::window::Window;
 use pages::judge::{self, Rules};
 use profile::days::{self, DayNumber};
 use profile::drift::Verdict;
-use profile::reference::FeatureProfile;
+use profile::profiles::{FeatureBaseline, ScoreBaseline};
 
 use super::{categories, drift, findings, performance};
 use crate::join::Joined;
-use crate::scan::{Divisions, FeatureScan, Scan};
+use crate::scan::{ColumnScan, Divisions, Scan};
 use crate::subject::Subject;
 
 /// Everything that a report says.
@@ -33,10 +33,8 @@ pub(super) fn content(
         segmentation: &joined.segmentation,
         dictionaries: &divisions.dictionaries,
     };
-    let drift = drift::drift(subject, scan, &divisions.columns, &carried, &window, rules)?;
-    let trained = subject
-        .reference_score()?
-        .counts(joined.segmentation.cuts());
+    let drift = drift::drift(subject, scan, &divisions.columns, &carried, &window, rules);
+    let trained = in_parts(&subject.baseline.score, joined.segmentation.cuts());
     let verdict = judge::drift::verdict(&drift);
     let mut content = Content {
         report_version: REPORT_VERSION,
@@ -48,7 +46,12 @@ pub(super) fn content(
         timezone: timezone.name().to_owned(),
         thresholds: rules.thresholds,
         quality: quality(subject, scan, joined, &window, scored.date_naive()),
-        performance: performance::performance(subject, joined, &window, scan.score.max()),
+        performance: performance::performance(
+            subject,
+            joined,
+            &window,
+            scan.score.seen.ends().map(|(_, max)| max),
+        ),
         drift,
         segments: performance::segments(&joined.segmentation, &divisions.dictionaries, &trained),
         model: model(subject),
@@ -70,17 +73,17 @@ fn quality(
     scored: NaiveDate,
 ) -> Quality {
     let freshness = freshness(joined, window, scored);
-    let feature = |(scan, reference): (&FeatureScan, &FeatureProfile)| FeatureQuality {
-        name: reference.name.clone(),
-        nulls: scan.profile.nulls(),
-        nans: scan.profile.nans(),
-        infinities: scan.profile.infinities(),
-        below: scan.below,
-        above: scan.above,
-        min: scan.profile.min(),
-        max: scan.profile.max(),
-        reference_min: reference.profile.min(),
-        reference_max: reference.profile.max(),
+    let feature = |(scan, of): (&ColumnScan, &FeatureBaseline)| FeatureQuality {
+        name: of.name.clone(),
+        nulls: scan.counts.nulls as u64,
+        nans: scan.counts.nans as u64,
+        infinities: scan.counts.infinities() as u64,
+        below: scan.counts.below(&of.cells) as u64,
+        above: scan.counts.above(&of.cells) as u64,
+        min: scan.seen.ends().map(|(min, _)| min),
+        max: scan.seen.ends().map(|(_, max)| max),
+        reference_min: of.cells.min(),
+        reference_max: of.cells.max(),
     };
     Quality {
         rows: scan.rows,
@@ -96,12 +99,24 @@ fn quality(
         features: scan
             .features
             .iter()
-            .zip(&subject.reference.features)
+            .zip(&subject.baseline.features)
             .map(feature)
             .collect(),
         late_labels: late_labels(subject, joined, freshness.as_ref()),
         freshness,
     }
+}
+
+/// Rows of training by parts of the score, which are cut at some of its cells' cuts.
+fn in_parts(score: &ScoreBaseline, cuts: &[f64]) -> Vec<u64> {
+    let side = score.reference.side();
+    let mut rows = vec![0; cuts.len() + 1];
+    for (cell, count) in side.cells.iter().enumerate() {
+        let (lower, _) = score.cells.edges(cell);
+        let part = lower.map_or(0, |lower| cuts.partition_point(|cut| *cut <= lower));
+        rows[part] += count;
+    }
+    rows
 }
 
 /// Labels without a row are told apart by their dates: each run reads all label files, most of

@@ -342,9 +342,9 @@ fn hidden(drift: &Drift) -> Vec<String> {
             _ => String::new(),
         };
         format!(
-            "{name} cannot be judged: its training data reach so far{range}, that {} of them share too few cells of the \
-             profile for a shift to be seen. Bound {name} in features.sql and train again, or take it out of the verdict \
-             (MONITOR_COLUMNS=-{name}).",
+            "{name} cannot be judged: an earlier release trained the model, and its training data reach so far{range}, that {} of \
+             them share too few cells of its profile for a shift to be seen. Train again, which cuts the cells at quantiles, or \
+             take {name} out of the verdict (MONITOR_COLUMNS=-{name}).",
             share(Some(*hidden))
         )
     };

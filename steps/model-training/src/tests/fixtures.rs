@@ -173,7 +173,7 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
         let (model, _) = crate::fit::fit(&home.store, &task, &rows, &moments)
             .await
             .unwrap();
-        let (reference, _) = crate::fit::reference(&step, &rows, &moments, &model)
+        let (reference, _) = crate::reference::reference(&step, &rows, &moments, &model)
             .await
             .unwrap();
         made.push((

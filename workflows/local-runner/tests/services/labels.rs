@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use learn::model::{ClassWeight, Model, Training};
 use parquet::arrow::ArrowWriter;
-use profile::drift::{Grid, Profile};
-use profile::reference::{FeatureProfile, Reference, ScoreProfile};
+use profile::cells::Counted;
+use profile::reference::{FeatureProfile, NumericProfile, Reference, ScoreProfile};
 use serde_json::json;
 use table::config::Config;
 
@@ -34,22 +34,18 @@ fn write_model(home: &Home) {
     fs::write(folder.join("features.sql"), "SELECT * FROM raw").unwrap();
 
     let names = ["feature1", "feature2"];
-    let mut trained = Profile::new(Grid::new(50.0, 30.0));
-    trained.add_all(&(0..1000).map(|i| f64::from(i) / 12.0).collect::<Vec<_>>());
-    let mut score = ScoreProfile::empty();
-    score
-        .positive
-        .add_all(&(0..1000).map(|i| f64::from(i) / 1000.0).collect::<Vec<_>>());
+    let trained = Counted::of(&(0..1000).map(|i| f64::from(i) / 12.0).collect::<Vec<_>>());
+    let scores: Vec<f64> = (0..1000).map(|i| f64::from(i) / 1000.0).collect();
     let features = names.map(|name| FeatureProfile {
         name: name.to_owned(),
-        profile: trained.clone(),
+        profile: NumericProfile::Cells(trained.clone()),
     });
     let reference = Reference {
-        format_version: 1,
+        format_version: profile::reference::FORMAT_VERSION,
         rows: 1000,
         positives: 1000,
         features: features.to_vec(),
-        score,
+        score: ScoreProfile::of(0.5, &scores, &[1; 1000]),
         categories: Vec::new(),
     };
     let model = Model {

@@ -12,7 +12,7 @@ fn documented() -> String {
         .collect();
     assert_eq!(
         blocks.len(),
-        4,
+        5,
         "one block of Python for each thing that is read"
     );
     blocks.concat()
@@ -33,6 +33,10 @@ fn others_read_what_a_pipeline_leaves_behind() {
     assert_eq!(lines[3], "champion 1 logistic-regression", "{read}");
     assert!(lines[4].contains("feature1_times_feature2"), "{read}");
     assert_eq!(lines[5], "published 6000 mean agrees True", "{read}");
+    assert!(
+        lines[6].starts_with("cells True all rows True median near "),
+        "{read}"
+    );
 }
 
 /// Rows of the lab's table with a digest of all their cells, by Postgres itself.

@@ -5,8 +5,7 @@
 //! that repeats one value fills a bucket too, and hides nothing: the two are told apart by the
 //! values that come.
 
-use super::grid::Grid;
-use super::profile::Profile;
+use super::{Grid, Profile};
 
 /// A bucket with less of the training data than this hides too little to matter.
 const HEAVY: f64 = 0.05;
@@ -167,8 +166,7 @@ mod tests {
         let rows = then.len() as f64;
         let mean = then.iter().sum::<f64>() / rows;
         let squares = then.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
-        let mut reference = Profile::new(Grid::new(mean, (squares / rows).sqrt()));
-        reference.add_all(then);
+        let reference = Profile::of(Grid::new(mean, (squares / rows).sqrt()), then);
         // In two parts, the second one first.
         let (first, second) = now.split_at(now.len() / 3);
         let mut all = Hidden::new(&reference);

@@ -40,18 +40,6 @@ impl From<Unchecked> for Grid {
     }
 }
 
-/// Two profiles cannot be merged or compared.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error(
-    "profiles lie on different grids ({left:?} and {right:?}): make both on the grid of the model's reference profile"
-)]
-pub struct GridMismatch {
-    /// Grid of the first profile.
-    pub left: Grid,
-    /// Grid of the second profile.
-    pub right: Grid,
-}
-
 impl Grid {
     /// A grid around the reference's mean, in units of its standard deviation. A scale that is not
     /// a positive number (a constant or empty reference) becomes 1; a centre that is not finite
@@ -76,20 +64,6 @@ impl Grid {
     /// Unit of the grid.
     pub fn scale(&self) -> f64 {
         self.scale
-    }
-
-    /// # Errors
-    /// When the grids differ in a single bit.
-    pub(super) fn must_equal(&self, other: &Self) -> Result<(), GridMismatch> {
-        let bits = |grid: &Self| (grid.center.to_bits(), grid.scale.to_bits());
-        if bits(self) == bits(other) {
-            Ok(())
-        } else {
-            Err(GridMismatch {
-                left: *self,
-                right: *other,
-            })
-        }
     }
 
     /// Bucket of a finite value, from -[`OVERFLOW`] - 1 to [`OVERFLOW`]. A larger value never has a
