@@ -69,6 +69,10 @@ async fn a_holdout_that_is_not_prepared_fails_with_the_commands_that_do_it() {
         }
     }
     home.prepare(&OTHER, &DATA, Ok(ROWS)).await;
+    let parts = home.store.glob("compared/*/*/*.parquet").await.unwrap();
+    home.store.delete(&parts[0].key).await.unwrap();
+    assert_eq!(fails(&home, &flags(candidate)).await.0, 2, "parts are lost");
+    home.prepare(&OTHER, &DATA, Ok(ROWS)).await;
     let old = Promote {
         raw_url,
         ..flags(candidate)
