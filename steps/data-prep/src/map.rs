@@ -59,7 +59,8 @@ pub(crate) async fn map(
         .await?;
     accept(&plan.job, &bad(&done))?;
     write_keys(step, &task, group, &done).await?;
-    Ok(outputs(done.iter().map(|done| done.raw.rows).sum(), reused))
+    let pieces = done.iter().flat_map(|done| &done.pieces);
+    Ok(outputs(pieces.map(|piece| piece.part.rows).sum(), reused))
 }
 
 fn outputs(rows: u64, reused: bool) -> Outputs {

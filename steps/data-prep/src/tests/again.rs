@@ -37,6 +37,18 @@ impl Bench {
             .await
     }
 
+    /// The rows that `map` tells of, over all groups.
+    async fn mapped(&self, arguments: &[String; 3]) -> u64 {
+        let arguments = arguments.each_ref().map(String::as_str);
+        let planned = self.plan(&arguments).await.unwrap();
+        let mut rows = 0;
+        for group in groups(&planned) {
+            let mapped = self.map(&planned, &group).await.unwrap();
+            rows += mapped.get("rows").unwrap().parse::<u64>().unwrap();
+        }
+        rows
+    }
+
     /// What is committed, as whoever scores on it finds it.
     async fn found(&self, [_, config, _]: &[String; 3]) -> DatasetManifest {
         let holdout = self.manifest(HOLDOUT).await;
@@ -56,9 +68,10 @@ async fn it_has_the_rows_of_the_holdout_and_the_features_of_the_other_configurat
         let rule = format!("--holdout={rule}");
         let arguments = bench.held_out(&[&rule], &bench.dataset(), OTHER).await;
         let before = bench.digests().await;
+        let mapped = bench.mapped(&arguments).await;
         let committed = bench.again(&arguments).await.unwrap();
         let (found, holdout) = (bench.found(&arguments).await, bench.manifest(HOLDOUT).await);
-        assert_eq!(found.rows, holdout.rows, "{rule}");
+        assert_eq!((found.rows, mapped), (holdout.rows, holdout.rows), "{rule}");
         assert_eq!(committed.get("rows"), Some(found.rows.to_string().as_str()));
         assert_eq!(committed.get("holdout-manifest"), Some(""));
         assert_eq!(committed.get("quarantined"), Some("0"));
@@ -89,6 +102,7 @@ async fn it_has_the_rows_of_the_holdout_and_the_features_of_the_other_configurat
         }
         let second = bench.again(&arguments).await.unwrap();
         assert_eq!(second.get("reused"), Some("true"), "{rule}");
+        assert_eq!(bench.mapped(&arguments).await, found.rows, "{rule}");
         assert_eq!(bench.digests().await, after);
     }
 }
