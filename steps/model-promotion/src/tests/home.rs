@@ -13,9 +13,8 @@ use catalog::manifest::{
     self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part,
     Quarantined, RawShard,
 };
-use catalog::model_files::{FitMetrics, ModelMetrics};
+use catalog::model_files::{FitMetrics, METRICS_VERSION, ModelMetrics};
 use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
-use profile::reference;
 use runtime::retry::Budget;
 use runtime::step::{Outputs, Step};
 use runtime::threads::blocking;
@@ -194,7 +193,7 @@ impl Home {
         let report =
             scoring::evaluate(&self.step, &self.store, &config, model, &holdout, &progress);
         ModelMetrics {
-            format_version: reference::FORMAT_VERSION,
+            format_version: METRICS_VERSION,
             holdout: report.await.unwrap(),
             fit: FitMetrics {
                 rows: 1,
