@@ -266,6 +266,7 @@ impl Database {
     /// # Errors
     /// Those of [`Database::labelled`]. SIGTERM: exit 143. The table is then as it was.
     pub async fn label(&self, table: &Table, labels: &Labels) -> Result<Labelled> {
+        profiles::renew(self, table).await?;
         self.transaction(&format!("labelling {table}"), async |session| {
             label(session, table, labels).await
         })

@@ -20,6 +20,7 @@ use anyhow::{Context, Result, anyhow};
 use chrono::NaiveDate;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::Database;
 use super::definition::Table;
 use super::publication::Publication;
 use super::session::Session;
@@ -275,6 +276,14 @@ impl Key<'_> {
             (&self.data_version, Type::TEXT),
         ]
     }
+}
+
+/// Adds what the tables of the first release lack, in a transaction of its own, which is short: the
+/// one that changes the predictions would keep readers out for as long as it takes.
+pub(super) async fn renew(database: &Database, table: &Table) -> Result<()> {
+    let operation = format!("looking at the profiles of {table}");
+    let work = async |session: &Session<'_>| tables::add_version(session, table).await;
+    database.transaction(&operation, work).await
 }
 
 /// Forgets the profiles of rows that are gone though retention did not drop them.

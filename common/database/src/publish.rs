@@ -56,6 +56,7 @@ impl Database {
     /// is then as it was.
     pub async fn publish(&self, table: &Table, rows: &Rows) -> Result<Published> {
         let started_at = Utc::now();
+        profiles::renew(self, table).await?;
         let operation = format!("publishing {} rows to {table}", rows.publication.rows);
         let mut merge = false;
         loop {

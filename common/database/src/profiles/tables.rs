@@ -160,11 +160,18 @@ const BASELINES: SideTable = SideTable {
     key: "PRIMARY KEY (predictions_table, model_name, model_version)",
 };
 
-/// Makes the tables when they are missing, and adds what those of the first release lack.
+/// Makes the tables when they are missing.
 pub(super) async fn ensure(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
+    PROFILES.ensure(session, table).await?;
+    BASELINES.ensure(session, table).await
+}
+
+/// Adds what tables of the first release lack. It keeps readers out until its transaction ends.
+pub(super) async fn add_version(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
     for side in [&PROFILES, &BASELINES] {
-        side.ensure(session, table).await?;
-        side.ensure_column(session, table, VERSION).await?;
+        if side.exists(session, table).await? {
+            side.ensure_column(session, table, VERSION).await?;
+        }
     }
     Ok(())
 }
