@@ -231,7 +231,7 @@ async fn a_model_of_the_first_release_is_judged_as_the_first_release_did() {
     ];
     // Nothing of x1 moved, as far as its grid tells: that is not enough to be ok.
     let mut calm = rows.clone();
-    let still = |i: usize| amount(i) - f64::from(u8::from(i % 20 > 0));
+    let still = |i: usize| amount(i) - f64::from(u8::from(!i.is_multiple_of(20)));
     calm.features[0] = (0..SCORED).map(|i| Some(still(i))).collect();
     let results = home.results(&[calm]).await;
     let content = home.report(&results).await.1.content;
