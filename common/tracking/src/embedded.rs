@@ -3,18 +3,23 @@
 //! Versions and moves are put create-only under the next number, so that whoever comes second sees
 //! it and looks again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::Result;
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::run::OpenRun;
+use super::tracker::{Aliases, Files, Registry, Runs, Tracker, Views};
 use super::{
-    CHAMPION, Candidate, FINGERPRINT_TAG, Holder, MODEL_NAME_TAG, PREVIOUS_CHAMPION, RunRecord,
-    RunSpec, Status, Version,
+    CHAMPION, Candidate, Dataset, FINGERPRINT_TAG, Holder, MODEL_NAME_TAG, Metric,
+    PREVIOUS_CHAMPION, Point, RunRecord, RunSpec, RunView, Status, Table, Version,
 };
 use catalog::layout::{self, ModelName};
 use runtime::failure::Failure;
+use runtime::retry::Budget;
 use store::Store;
 
 /// Times that a number is taken by somebody else before it is called overload.
@@ -51,7 +56,42 @@ impl Embedded {
         Self { store }
     }
 
-    pub(super) async fn find(&self, fingerprint: &str) -> Result<Option<RunRecord>> {
+    async fn update(&self, id: &str, change: impl FnOnce(&mut RunRecord) + Send) -> Result<()> {
+        let key = layout::run(id);
+        let mut record: RunRecord = self.store.require_json(&key).await?;
+        change(&mut record);
+        self.store.put_json(&key, &record).await
+    }
+
+    async fn held(&self, name: &ModelName, alias: &str) -> Result<Held> {
+        let moves = self.store.list(&layout::alias(name, alias)).await?;
+        let numbered = moves
+            .iter()
+            .filter_map(|object| Some((layout::number(&object.key)?, &object.key)));
+        match numbered.max() {
+            None => Ok(Held::default()),
+            Some((sequence, key)) => {
+                let last: Move = self.store.require_json(key).await?;
+                Ok(Held {
+                    sequence,
+                    version: Some(last.version),
+                    before: last.before,
+                })
+            }
+        }
+    }
+}
+
+impl Tracker for Embedded {
+    /// Each call has the budget of the store.
+    fn within(&self, _: Budget) -> Arc<dyn Tracker> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Runs for Embedded {
+    async fn find_run(&self, _: &ModelName, fingerprint: &str) -> Result<Option<RunRecord>> {
         let found: Option<RunRecord> = self.store.get_json(&layout::run(&id(fingerprint))).await?;
         Ok(found.filter(|record| {
             record
@@ -61,45 +101,11 @@ impl Embedded {
         }))
     }
 
-    /// A run by its id.
-    pub(super) async fn run(&self, id: &str) -> Result<Option<RunRecord>> {
-        self.store.get_json(&layout::run(id)).await
-    }
-
-    /// The runs that began last, the newest first: those about a model, or all.
-    pub(super) async fn runs(
-        &self,
-        model: Option<&ModelName>,
-        limit: usize,
-    ) -> Result<Vec<RunRecord>> {
-        let mut runs: Vec<RunRecord> = Vec::new();
-        for object in self.store.list(layout::RUNS).await? {
-            runs.push(self.store.require_json(&object.key).await?);
-        }
-        runs.retain(|run| model.is_none() || run.model_name.as_ref() == model);
-        runs.sort_by_key(|run| std::cmp::Reverse(run.start_time));
-        runs.truncate(limit);
-        Ok(runs)
-    }
-
-    /// The aliases that this program sets, and where they point.
-    pub(super) async fn aliases(&self, name: &ModelName) -> Result<Vec<(String, u64)>> {
-        let mut aliases = Vec::new();
-        for alias in [CHAMPION, PREVIOUS_CHAMPION] {
-            aliases.extend(
-                self.alias(name, alias)
-                    .await?
-                    .map(|version| (alias.to_owned(), version)),
-            );
-        }
-        Ok(aliases)
-    }
-
-    /// Gives the run's id. It follows from the fingerprint, so that two who start the same run at
+    /// The id follows from the fingerprint, so that two who start the same run at
     /// once share it.
-    pub(super) async fn reopen(&self, spec: &RunSpec, parent: Option<String>) -> Result<String> {
+    async fn reopen(&self, spec: &RunSpec, parent: Option<&str>) -> Result<OpenRun> {
         let id = id(&spec.fingerprint);
-        let before = self.find(&spec.fingerprint).await?;
+        let before = self.find_run(&spec.model_name, &spec.fingerprint).await?;
         let (params, metrics, mut tags, datasets) = before
             .map(|record| (record.params, record.metrics, record.tags, record.datasets))
             .unwrap_or_default();
@@ -111,7 +117,7 @@ impl Embedded {
                 .tags
                 .contains_key(MODEL_NAME_TAG)
                 .then(|| spec.model_name.clone()),
-            parent_run_id: parent,
+            parent_run_id: parent.map(str::to_owned),
             status: Status::Running,
             start_time: Utc::now(),
             end_time: None,
@@ -121,17 +127,65 @@ impl Embedded {
             datasets,
         };
         self.store.put_json(&layout::run(&id), &record).await?;
-        Ok(id)
+        Ok(OpenRun::new(id, String::new(), BTreeSet::new()))
     }
 
-    pub(super) async fn update(&self, id: &str, change: impl FnOnce(&mut RunRecord)) -> Result<()> {
-        let key = layout::run(id);
-        let mut record: RunRecord = self.store.require_json(&key).await?;
-        change(&mut record);
-        self.store.put_json(&key, &record).await
+    async fn close(&self, id: &str, status: Status) -> Result<()> {
+        let end = |record: &mut RunRecord| {
+            record.status = status;
+            record.end_time = Some(Utc::now());
+        };
+        self.update(id, end).await
     }
 
-    pub(super) async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
+    async fn log_params(&self, run: &OpenRun, params: BTreeMap<String, String>) -> Result<()> {
+        self.update(&run.id, |record| record.params.extend(params))
+            .await
+    }
+
+    /// Of a name that comes more than once, the last one is kept.
+    async fn log_metrics(
+        &self,
+        run: &OpenRun,
+        points: Vec<(String, Point)>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<()> {
+        let log = |record: &mut RunRecord| {
+            for (name, Point { value, at, .. }) in points {
+                let timestamp = DateTime::from_timestamp_millis(at).unwrap_or_default();
+                record.metrics.insert(name, Metric { value, timestamp });
+            }
+            record.tags.extend(tags);
+        };
+        self.update(&run.id, log).await
+    }
+
+    async fn set_tags(&self, run: &OpenRun, tags: BTreeMap<String, String>) -> Result<()> {
+        self.update(&run.id, |record| record.tags.extend(tags))
+            .await
+    }
+
+    async fn log_datasets(&self, run: &OpenRun, datasets: &[Dataset]) -> Result<()> {
+        self.update(&run.id, |record| record.datasets = datasets.to_vec())
+            .await
+    }
+}
+
+/// What a run made lies in this very store.
+#[async_trait]
+impl Files for Embedded {
+    async fn log_tables(&self, _: &OpenRun, _: &[(&str, Table)]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn log_files(&self, _: &OpenRun, _: &str, _: &Store, _: &[&str]) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Registry for Embedded {
+    async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
         let Candidate {
             model_name: name,
             model,
@@ -167,7 +221,7 @@ impl Embedded {
         Err(crowded(name, "versions"))
     }
 
-    pub(super) async fn versions(&self, name: &ModelName) -> Result<Vec<Version>> {
+    async fn versions(&self, name: &ModelName) -> Result<Vec<Version>> {
         let mut versions: Vec<Version> = Vec::new();
         for object in self.store.list(&layout::versions(name)).await? {
             versions.push(self.store.require_json(&object.key).await?);
@@ -176,7 +230,11 @@ impl Embedded {
         Ok(versions)
     }
 
-    pub(super) async fn models(&self) -> Result<Vec<String>> {
+    async fn version(&self, name: &ModelName, version: u64) -> Result<Option<Version>> {
+        self.store.get_json(&layout::version(name, version)).await
+    }
+
+    async fn models(&self) -> Result<Vec<String>> {
         let objects = self.store.list(layout::REGISTRY).await?;
         let name = |key: &str| {
             key.strip_prefix(layout::REGISTRY)?
@@ -192,34 +250,28 @@ impl Embedded {
         names.dedup();
         Ok(names)
     }
+}
 
-    pub(super) async fn alias(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
+#[async_trait]
+impl Aliases for Embedded {
+    /// Those that this program sets.
+    async fn aliases(&self, name: &ModelName) -> Result<Vec<(String, u64)>> {
+        let mut aliases = Vec::new();
+        for alias in [CHAMPION, PREVIOUS_CHAMPION] {
+            aliases.extend(
+                self.alias(name, alias)
+                    .await?
+                    .map(|version| (alias.to_owned(), version)),
+            );
+        }
+        Ok(aliases)
+    }
+
+    async fn alias(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
         Ok(self.held(name, alias).await?.version)
     }
 
-    pub(super) async fn alias_before(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
-        Ok(self.held(name, alias).await?.before)
-    }
-
-    async fn held(&self, name: &ModelName, alias: &str) -> Result<Held> {
-        let moves = self.store.list(&layout::alias(name, alias)).await?;
-        let numbered = moves
-            .iter()
-            .filter_map(|object| Some((layout::number(&object.key)?, &object.key)));
-        match numbered.max() {
-            None => Ok(Held::default()),
-            Some((sequence, key)) => {
-                let last: Move = self.store.require_json(key).await?;
-                Ok(Held {
-                    sequence,
-                    version: Some(last.version),
-                    before: last.before,
-                })
-            }
-        }
-    }
-
-    pub(super) async fn set_alias(
+    async fn set_alias(
         &self,
         name: &ModelName,
         alias: &str,
@@ -247,9 +299,13 @@ impl Embedded {
         Err(crowded(name, alias))
     }
 
+    async fn alias_before(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
+        Ok(self.held(name, alias).await?.before)
+    }
+
     /// Moves are read from the last one back, until one that is older: what it moved to was held
     /// at that time.
-    pub(super) async fn holders(
+    async fn holders(
         &self,
         name: &ModelName,
         alias: &str,
@@ -282,12 +338,7 @@ impl Embedded {
         Ok(holders.into_values().collect())
     }
 
-    pub(super) async fn ever_held(
-        &self,
-        name: &ModelName,
-        alias: &str,
-        version: u64,
-    ) -> Result<bool> {
+    async fn ever_held(&self, name: &ModelName, alias: &str, version: u64) -> Result<bool> {
         for object in self.store.list(&layout::alias(name, alias)).await? {
             let past: Move = self.store.require_json(&object.key).await?;
             if past.version == version {
@@ -296,6 +347,33 @@ impl Embedded {
         }
         Ok(false)
     }
+}
+
+#[async_trait]
+impl Views for Embedded {
+    async fn runs(&self, model: Option<&ModelName>, limit: usize) -> Result<Vec<RunView>> {
+        let mut runs: Vec<RunRecord> = Vec::new();
+        for object in self.store.list(layout::RUNS).await? {
+            runs.push(self.store.require_json(&object.key).await?);
+        }
+        runs.retain(|run| model.is_none() || run.model_name.as_ref() == model);
+        runs.sort_by_key(|run| std::cmp::Reverse(run.start_time));
+        runs.truncate(limit);
+        Ok(runs.into_iter().map(without_page).collect())
+    }
+
+    async fn view(&self, id: &str) -> Result<Option<RunView>> {
+        let run = self.store.get_json(&layout::run(id)).await?;
+        Ok(run.map(without_page))
+    }
+
+    fn version_url(&self, _: &ModelName, _: u64) -> Option<String> {
+        None
+    }
+}
+
+fn without_page(run: RunRecord) -> RunView {
+    RunView { run, url: None }
 }
 
 fn id(fingerprint: &str) -> String {

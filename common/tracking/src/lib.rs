@@ -4,14 +4,16 @@
 //! object store itself.
 
 mod embedded;
-mod home;
 mod logged;
 mod mlflow;
 mod record;
 mod run;
 #[cfg(test)]
 mod tests;
+mod tracker;
 mod views;
+
+use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, Days, Utc};
@@ -28,8 +30,8 @@ pub use settings::TrackingArgs;
 pub use views::{RunView, VersionView};
 
 use embedded::Embedded;
-use home::Home;
 use mlflow::Mlflow;
+use tracker::Tracker;
 
 /// The alias of the model that scores.
 pub const CHAMPION: &str = "champion";
@@ -45,7 +47,7 @@ const MODEL_NAME_TAG: &str = "alameda.model_name";
 /// Where runs and registered models are kept.
 #[derive(Clone, Debug)]
 pub struct Tracking {
-    home: Home,
+    home: Arc<dyn Tracker>,
 }
 
 impl Tracking {
@@ -58,7 +60,7 @@ impl Tracking {
         Ok(match args.uri() {
             None => Self::embedded(store),
             Some(uri) => Self {
-                home: Home::Mlflow(Box::new(Mlflow::open(uri, args, budget)?)),
+                home: Arc::new(Mlflow::open(uri, args, budget)?),
             },
         })
     }
@@ -66,7 +68,7 @@ impl Tracking {
     /// The tracking that is embedded in the store.
     pub fn embedded(store: &Store) -> Self {
         Self {
-            home: Home::Embedded(Embedded::new(store.clone())),
+            home: Arc::new(Embedded::new(store.clone())),
         }
     }
 
@@ -76,18 +78,12 @@ impl Tracking {
     /// # Errors
     /// With MLflow: files of the model that the run does not hold as they are, exit 75.
     pub async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
-        match &self.home {
-            Home::Embedded(embedded) => embedded.register(candidate).await,
-            Home::Mlflow(mlflow) => mlflow.register(candidate).await,
-        }
+        self.home.register(candidate).await
     }
 
     /// All versions of a model, in order; none for a model that nobody registered.
     pub async fn versions(&self, name: &ModelName) -> Result<Vec<Version>> {
-        match &self.home {
-            Home::Embedded(embedded) => embedded.versions(name).await,
-            Home::Mlflow(mlflow) => mlflow.versions(name).await,
-        }
+        self.home.versions(name).await
     }
 
     /// One version of a model.
@@ -95,9 +91,7 @@ impl Tracking {
     /// # Errors
     /// An unknown model or version: exit 2, naming those that are known.
     pub async fn version(&self, name: &ModelName, version: u64) -> Result<Version> {
-        if let Home::Mlflow(mlflow) = &self.home
-            && let Some(found) = mlflow.version(name, version).await?
-        {
+        if let Some(found) = self.home.version(name, version).await? {
             return Ok(found);
         }
         let versions = self.versions(name).await?;
@@ -117,10 +111,7 @@ impl Tracking {
 
     /// The version that an alias points to; `None` when it points nowhere.
     pub async fn alias(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
-        match &self.home {
-            Home::Embedded(embedded) => embedded.alias(name, alias).await,
-            Home::Mlflow(mlflow) => mlflow.alias(name, alias).await,
-        }
+        self.home.alias(name, alias).await
     }
 
     /// Points an alias to a version if it points to `expected` (`None`: nowhere). False when it
@@ -138,18 +129,12 @@ impl Tracking {
         version: u64,
         expected: Option<u64>,
     ) -> Result<bool> {
-        match &self.home {
-            Home::Embedded(embedded) => embedded.set_alias(name, alias, version, expected).await,
-            Home::Mlflow(mlflow) => mlflow.set_alias(name, alias, version, expected).await,
-        }
+        self.home.set_alias(name, alias, version, expected).await
     }
 
     /// The version that an alias pointed to before its last move; `None` when there was none.
     pub async fn alias_before(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
-        match &self.home {
-            Home::Embedded(embedded) => embedded.alias_before(name, alias).await,
-            Home::Mlflow(mlflow) => mlflow.alias_before(name, alias).await,
-        }
+        self.home.alias_before(name, alias).await
     }
 
     /// The versions that an alias pointed to at some time in so many days before an instant, or
@@ -164,18 +149,12 @@ impl Tracking {
         let since = end
             .checked_sub_days(Days::new(u64::from(days)))
             .unwrap_or(DateTime::<Utc>::MIN_UTC);
-        match &self.home {
-            Home::Embedded(embedded) => embedded.holders(name, alias, since).await,
-            Home::Mlflow(mlflow) => mlflow.holders(name, alias, since).await,
-        }
+        self.home.holders(name, alias, since).await
     }
 
     /// Whether an alias ever pointed to a version.
     pub async fn ever_held(&self, name: &ModelName, alias: &str, version: u64) -> Result<bool> {
-        match &self.home {
-            Home::Embedded(embedded) => embedded.ever_held(name, alias, version).await,
-            Home::Mlflow(mlflow) => mlflow.ever_held(name, alias, version).await,
-        }
+        self.home.ever_held(name, alias, version).await
     }
 
     /// The version that `reference` means: an alias, or a version number.
@@ -222,10 +201,7 @@ impl Tracking {
 
     /// Names of all registered models.
     pub async fn models(&self) -> Result<Vec<String>> {
-        match &self.home {
-            Home::Embedded(embedded) => embedded.models().await,
-            Home::Mlflow(mlflow) => mlflow.models().await,
-        }
+        self.home.models().await
     }
 
     async fn unknown_model(&self, name: &ModelName) -> Result<anyhow::Error> {

@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 
 use super::TrackingArgs;
+use super::tracker::Tracker;
 use catalog::layout::ModelName;
 use runtime::failure::Failure;
 use runtime::retry::Budget;
@@ -83,20 +84,6 @@ impl Mlflow {
         format!("{:016x}", RandomState::new().hash_one(std::process::id()))
     }
 
-    /// The same with another budget for each call.
-    pub(super) fn with_budget(&self, budget: Budget) -> Self {
-        let budget = budget.min(self.client.budget);
-        let access = Access {
-            budget,
-            ..self.access.clone()
-        };
-        Self {
-            client: self.client.with_budget(budget),
-            access,
-            ..self.clone()
-        }
-    }
-
     /// Name of the experiment for the runs of a model.
     fn experiment_name(&self, model: &ModelName) -> String {
         self.experiment.clone().unwrap_or_else(|| model.to_string())
@@ -106,5 +93,20 @@ impl Mlflow {
         self.experiments
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tracker for Mlflow {
+    fn within(&self, budget: Budget) -> Arc<dyn Tracker> {
+        let budget = budget.min(self.client.budget);
+        let access = Access {
+            budget,
+            ..self.access.clone()
+        };
+        Arc::new(Self {
+            client: self.client.with_budget(budget),
+            access,
+            ..self.clone()
+        })
     }
 }

@@ -10,10 +10,7 @@ use anyhow::Result;
 use chrono::Utc;
 use futures::FutureExt;
 
-use super::home::Home;
-use super::{
-    Dataset, FINGERPRINT_TAG, MODEL_NAME_TAG, Metric, Point, RunRecord, Status, Table, Tracking,
-};
+use super::{Dataset, FINGERPRINT_TAG, MODEL_NAME_TAG, Point, RunRecord, Status, Table, Tracking};
 use catalog::layout::ModelName;
 use runtime::failure::Failure;
 use runtime::retry::Budget;
@@ -116,10 +113,7 @@ impl Tracking {
         model_name: &ModelName,
         fingerprint: &str,
     ) -> Result<Option<RunRecord>> {
-        match &self.home {
-            Home::Embedded(embedded) => embedded.find(fingerprint).await,
-            Home::Mlflow(mlflow) => mlflow.find_run(model_name, fingerprint).await,
-        }
+        self.home.find_run(model_name, fingerprint).await
     }
 
     /// Does work inside a run, and closes the run as the work ends: FINISHED, FAILED (also by a
@@ -175,35 +169,17 @@ impl Tracking {
 
     async fn reopen(&self, spec: &RunSpec, parent: Option<&OpenRun>) -> Result<OpenRun> {
         let parent = parent.map(|parent| parent.id.as_str());
-        match &self.home {
-            Home::Embedded(embedded) => {
-                let id = embedded.reopen(spec, parent.map(str::to_owned)).await?;
-                Ok(OpenRun::new(id, String::new(), BTreeSet::new()))
-            }
-            Home::Mlflow(mlflow) => mlflow.reopen(spec, parent).await,
-        }
+        self.home.reopen(spec, parent).await
     }
 
     async fn close_run(&self, run: &OpenRun, status: Status) -> Result<()> {
-        match &self.home {
-            Home::Embedded(embedded) => {
-                let end = |record: &mut RunRecord| {
-                    record.status = status;
-                    record.end_time = Some(Utc::now());
-                };
-                embedded.update(&run.id, end).await
-            }
-            Home::Mlflow(mlflow) => mlflow.close(&run.id, status).await,
-        }
+        self.home.close(&run.id, status).await
     }
 
     /// The same with little time left.
     fn hurried(&self) -> Self {
-        match &self.home {
-            Home::Embedded(_) => self.clone(),
-            Home::Mlflow(mlflow) => Self {
-                home: Home::Mlflow(Box::new(mlflow.with_budget(LAST_CALLS))),
-            },
+        Self {
+            home: self.home.within(LAST_CALLS),
         }
     }
 }
@@ -270,14 +246,7 @@ impl Run {
             .into_iter()
             .map(|(name, value)| (name.into(), value))
             .collect();
-        match &self.tracking.home {
-            Home::Embedded(embedded) => {
-                embedded
-                    .update(self.id(), |record| record.params.extend(params))
-                    .await
-            }
-            Home::Mlflow(mlflow) => mlflow.log_params(&self.open, params).await,
-        }
+        self.tracking.home.log_params(&self.open, params).await
     }
 
     /// Logs what the run measured. No tracker keeps numbers that are not finite: they are left out,
@@ -307,32 +276,13 @@ impl Run {
                 point.value.to_string(),
             );
         }
-        match &self.tracking.home {
-            Home::Embedded(embedded) => {
-                let log = |record: &mut RunRecord| {
-                    for (name, Point { value, at, .. }) in finite {
-                        let timestamp =
-                            chrono::DateTime::from_timestamp_millis(at).unwrap_or_default();
-                        record.metrics.insert(name, Metric { value, timestamp });
-                    }
-                    record.tags.extend(tags);
-                };
-                embedded.update(self.id(), log).await
-            }
-            Home::Mlflow(mlflow) => mlflow.log_metrics(&self.open, finite, tags).await,
-        }
+        let home = &self.tracking.home;
+        home.log_metrics(&self.open, finite, tags).await
     }
 
     /// Sets tags.
     pub async fn set_tags(&self, tags: BTreeMap<String, String>) -> Result<()> {
-        match &self.tracking.home {
-            Home::Embedded(embedded) => {
-                embedded
-                    .update(self.id(), |record| record.tags.extend(tags))
-                    .await
-            }
-            Home::Mlflow(mlflow) => mlflow.set_tags(&self.open, tags).await,
-        }
+        self.tracking.home.set_tags(&self.open, tags).await
     }
 
     /// Sets a tag.
@@ -348,32 +298,20 @@ impl Run {
 
     /// Logs the data that the run read.
     pub async fn log_datasets(&self, datasets: Vec<Dataset>) -> Result<()> {
-        match &self.tracking.home {
-            Home::Embedded(embedded) => {
-                embedded
-                    .update(self.id(), |record| record.datasets = datasets)
-                    .await
-            }
-            Home::Mlflow(mlflow) => mlflow.log_datasets(&self.open, &datasets).await,
-        }
+        self.tracking.home.log_datasets(&self.open, &datasets).await
     }
 
     /// Logs tables by name, which the tracker's page shows; once per run, all together. The
-    /// embedded tracking keeps none: what they tell stands in the store.
+    /// embedded tracking keeps none: what they show stands in the store.
     pub async fn log_tables(&self, tables: &[(&str, Table)]) -> Result<()> {
-        match &self.tracking.home {
-            Home::Embedded(_) => Ok(()),
-            Home::Mlflow(mlflow) => mlflow.log_tables(&self.open, tables).await,
-        }
+        self.tracking.home.log_tables(&self.open, tables).await
     }
 
     /// Copies files of the store into a folder (`""`: the top) of what the run holds. The embedded
     /// tracking leaves them where they are: in the same store.
     pub async fn log_files(&self, folder: &str, store: &Store, keys: &[&str]) -> Result<()> {
-        match &self.tracking.home {
-            Home::Embedded(_) => Ok(()),
-            Home::Mlflow(mlflow) => mlflow.log_files(&self.open, folder, store, keys).await,
-        }
+        let home = &self.tracking.home;
+        home.log_files(&self.open, folder, store, keys).await
     }
 
     /// Closes the run, and the workflow's run with it: the workflow's next step opens that one

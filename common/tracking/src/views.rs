@@ -3,7 +3,6 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::home::Home;
 use super::{RunRecord, Tracking, Version};
 use catalog::layout::ModelName;
 
@@ -34,16 +33,7 @@ pub struct VersionView {
 impl Tracking {
     /// The runs that began last, the newest first, at most `limit`: those about a model, or all.
     pub async fn runs(&self, model: Option<&ModelName>, limit: usize) -> Result<Vec<RunView>> {
-        match &self.home {
-            Home::Embedded(embedded) => {
-                let runs = embedded.runs(model, limit).await?;
-                Ok(runs
-                    .into_iter()
-                    .map(|run| RunView { run, url: None })
-                    .collect())
-            }
-            Home::Mlflow(mlflow) => mlflow.runs(model, limit).await,
-        }
+        self.home.runs(model, limit).await
     }
 
     /// The versions of a model or of all models, the newest of each first, at most `limit` of each.
@@ -74,7 +64,7 @@ impl Tracking {
                 }
                 continue;
             }
-            let aliases = self.aliases(name).await?;
+            let aliases = self.home.aliases(name).await?;
             for version in versions.into_iter().rev().take(limit) {
                 let pointing = aliases
                     .iter()
@@ -82,10 +72,7 @@ impl Tracking {
                 views.push(VersionView {
                     aliases: pointing.map(|(alias, _)| alias.clone()).collect(),
                     run: self.run(&version.run_id).await?,
-                    url: match &self.home {
-                        Home::Embedded(_) => None,
-                        Home::Mlflow(mlflow) => Some(mlflow.version_url(name, version.version)),
-                    },
+                    url: self.home.version_url(name, version.version),
                     version,
                 });
             }
@@ -95,19 +82,6 @@ impl Tracking {
 
     /// A run by its id; `None` when there is none.
     pub async fn run(&self, id: &str) -> Result<Option<RunView>> {
-        match &self.home {
-            Home::Embedded(embedded) => Ok(embedded
-                .run(id)
-                .await?
-                .map(|run| RunView { run, url: None })),
-            Home::Mlflow(mlflow) => mlflow.view(id).await,
-        }
-    }
-
-    async fn aliases(&self, name: &ModelName) -> Result<Vec<(String, u64)>> {
-        match &self.home {
-            Home::Embedded(embedded) => embedded.aliases(name).await,
-            Home::Mlflow(mlflow) => mlflow.aliases(name).await,
-        }
+        self.home.view(id).await
     }
 }

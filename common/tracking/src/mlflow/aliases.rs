@@ -1,12 +1,14 @@
 //! Aliases of registered models: where they point, and where they pointed.
 
 use anyhow::Result;
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::super::Holder;
+use super::super::tracker::Aliases;
 use super::Mlflow;
-use super::wire::{Done, ModelVersion, ModelVersionFound};
+use super::wire::{Done, ModelFound, ModelVersion, ModelVersionFound};
 use catalog::layout::ModelName;
 
 /// The tag that says that a version held an alias, and since when.
@@ -24,50 +26,35 @@ fn before_tag(alias: &str) -> String {
     format!("alameda.before.{alias}")
 }
 
-impl Mlflow {
-    pub(in super::super) async fn alias(
-        &self,
-        name: &ModelName,
-        alias: &str,
-    ) -> Result<Option<u64>> {
-        Ok(self.holder(name, alias).await?.map(|holder| holder.version))
+#[async_trait]
+impl Aliases for Mlflow {
+    /// Every alias of a model, and where it points.
+    async fn aliases(&self, name: &ModelName) -> Result<Vec<(String, u64)>> {
+        let model = name.to_string();
+        let call = self
+            .client
+            .get("registered-models/get", &[("name", &model)]);
+        let found: ModelFound = self
+            .client
+            .must(&format!("reading the aliases of {name}"), &call)
+            .await?;
+        Ok(found
+            .registered_model
+            .aliases
+            .into_iter()
+            .map(|alias| (alias.alias, alias.version))
+            .collect())
     }
 
-    /// The version that an alias points to.
-    async fn holder(&self, name: &ModelName, alias: &str) -> Result<Option<ModelVersion>> {
-        // To the server this is the newest version, which nobody pointed to.
-        if alias.eq_ignore_ascii_case("latest") {
-            return Ok(None);
-        }
-        let model = name.to_string();
-        let operation = format!("looking up the alias {alias} of {name}");
-        let call = self.client.get(
-            "registered-models/alias",
-            &[("name", &model), ("alias", alias)],
-        );
-        match self
-            .client
-            .ask::<ModelVersionFound>(&operation, &call)
-            .await?
-        {
-            Ok(found) => Ok(Some(found.model_version)),
-            Err(refusal) if refusal.is_missing() => Ok(None),
-            // An alias that points nowhere.
-            Err(refusal)
-                if refusal.code == "INVALID_PARAMETER_VALUE"
-                    && refusal.message.contains("not found") =>
-            {
-                Ok(None)
-            }
-            Err(refusal) => Err(self.client.refused(&operation, &refusal)),
-        }
+    async fn alias(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
+        Ok(self.holder(name, alias).await?.map(|holder| holder.version))
     }
 
     /// Reads, sets, and reads back.
     ///
     /// That a version held the alias is noted when it is seen to hold it: after it got it, and once
     /// more before another one gets it, should the first note be lost.
-    pub(in super::super) async fn set_alias(
+    async fn set_alias(
         &self,
         name: &ModelName,
         alias: &str,
@@ -113,38 +100,7 @@ impl Mlflow {
         }
     }
 
-    async fn note_held(&self, name: &ModelName, alias: &str, holder: &ModelVersion) -> Result<()> {
-        let tag = held_tag(alias);
-        match holder.tag(&tag) {
-            Some(_) => Ok(()),
-            None => {
-                self.tag_version(name, holder.version, &tag, &Utc::now().to_rfc3339())
-                    .await
-            }
-        }
-    }
-
-    async fn tag_version(
-        &self,
-        name: &ModelName,
-        version: u64,
-        key: &str,
-        value: &str,
-    ) -> Result<()> {
-        let body =
-            json!({ "name": name, "version": version.to_string(), "key": key, "value": value });
-        let call = self.client.post("model-versions/set-tag", &body)?;
-        self.client
-            .must::<Done>(&format!("tagging version {version} of {name}"), &call)
-            .await?;
-        Ok(())
-    }
-
-    pub(in super::super) async fn alias_before(
-        &self,
-        name: &ModelName,
-        alias: &str,
-    ) -> Result<Option<u64>> {
+    async fn alias_before(&self, name: &ModelName, alias: &str) -> Result<Option<u64>> {
         let holder = self.holder(name, alias).await?;
         let before = holder
             .as_ref()
@@ -152,12 +108,7 @@ impl Mlflow {
         Ok(before.filter(|before| *before > 0))
     }
 
-    pub(in super::super) async fn ever_held(
-        &self,
-        name: &ModelName,
-        alias: &str,
-        version: u64,
-    ) -> Result<bool> {
+    async fn ever_held(&self, name: &ModelName, alias: &str, version: u64) -> Result<bool> {
         let tag = held_tag(alias);
         if self
             .get(name, version)
@@ -171,7 +122,7 @@ impl Mlflow {
 
     /// Which versions held an alias is known by their tags. Those of earlier releases don't say
     /// when the alias left; it did when the next one got it.
-    pub(in super::super) async fn holders(
+    async fn holders(
         &self,
         name: &ModelName,
         alias: &str,
@@ -207,5 +158,64 @@ impl Mlflow {
             .filter_map(holder)
             .filter(|holder| holder.left.is_none_or(|left| left >= since))
             .collect())
+    }
+}
+
+impl Mlflow {
+    /// The version that an alias points to.
+    async fn holder(&self, name: &ModelName, alias: &str) -> Result<Option<ModelVersion>> {
+        // To the server this is the newest version, which nobody pointed to.
+        if alias.eq_ignore_ascii_case("latest") {
+            return Ok(None);
+        }
+        let model = name.to_string();
+        let operation = format!("looking up the alias {alias} of {name}");
+        let call = self.client.get(
+            "registered-models/alias",
+            &[("name", &model), ("alias", alias)],
+        );
+        match self
+            .client
+            .ask::<ModelVersionFound>(&operation, &call)
+            .await?
+        {
+            Ok(found) => Ok(Some(found.model_version)),
+            Err(refusal) if refusal.is_missing() => Ok(None),
+            // An alias that points nowhere.
+            Err(refusal)
+                if refusal.code == "INVALID_PARAMETER_VALUE"
+                    && refusal.message.contains("not found") =>
+            {
+                Ok(None)
+            }
+            Err(refusal) => Err(self.client.refused(&operation, &refusal)),
+        }
+    }
+
+    async fn note_held(&self, name: &ModelName, alias: &str, holder: &ModelVersion) -> Result<()> {
+        let tag = held_tag(alias);
+        match holder.tag(&tag) {
+            Some(_) => Ok(()),
+            None => {
+                self.tag_version(name, holder.version, &tag, &Utc::now().to_rfc3339())
+                    .await
+            }
+        }
+    }
+
+    async fn tag_version(
+        &self,
+        name: &ModelName,
+        version: u64,
+        key: &str,
+        value: &str,
+    ) -> Result<()> {
+        let body =
+            json!({ "name": name, "version": version.to_string(), "key": key, "value": value });
+        let call = self.client.post("model-versions/set-tag", &body)?;
+        self.client
+            .must::<Done>(&format!("tagging version {version} of {name}"), &call)
+            .await?;
+        Ok(())
     }
 }

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
+use async_trait::async_trait;
 use serde_json::json;
 
 use super::super::Table;
 use super::super::run::OpenRun;
+use super::super::tracker::{Files, Runs};
 use super::wire::{ArtifactsFound, Done, Run, RunInfo, ServerInfo};
 use super::{Mlflow, names};
 use catalog::manifest::File;
@@ -45,12 +47,9 @@ enum Place<'a> {
     Bucket(Store),
 }
 
-impl Mlflow {
-    pub(in super::super) async fn log_tables(
-        &self,
-        run: &OpenRun,
-        tables: &[(&str, Table)],
-    ) -> Result<()> {
+#[async_trait]
+impl Files for Mlflow {
+    async fn log_tables(&self, run: &OpenRun, tables: &[(&str, Table)]) -> Result<()> {
         let mut paths = locked(&run.tables).clone();
         for (name, table) in tables {
             let path = format!("{TABLES}/{name}.json");
@@ -66,7 +65,7 @@ impl Mlflow {
         self.set_tags(run, tag).await
     }
 
-    pub(in super::super) async fn log_files(
+    async fn log_files(
         &self,
         run: &OpenRun,
         folder: &str,
@@ -79,7 +78,9 @@ impl Mlflow {
         }
         Ok(())
     }
+}
 
+impl Mlflow {
     async fn upload(&self, run: &OpenRun, path: &str, bytes: Vec<u8>) -> Result<()> {
         let operation = format!("uploading {path}");
         let root = match self.place(&run.artifacts)? {

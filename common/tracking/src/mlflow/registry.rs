@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::json;
 
+use super::super::tracker::Registry;
 use super::super::{Candidate, FINGERPRINT_TAG, MODEL_FOLDER, Version};
 use super::begin::CREATOR_TAG;
 use super::wire::{
@@ -21,13 +23,14 @@ const MODEL_TAG: &str = "alameda.model";
 /// Entries of a page, at most.
 const PAGE: usize = 1000;
 
-impl Mlflow {
+#[async_trait]
+impl Registry for Mlflow {
     /// Registers a model from the files of its run, after comparing these with what was written.
     ///
     /// The server makes another version whenever it is asked: as with runs, it is asked only after
     /// a search, and looked at again afterwards. The lowest version of a fingerprint counts;
     /// whoever made another one deletes it.
-    pub(in super::super) async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
+    async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
         let name = candidate.model_name;
         if let Some(known) = self
             .of_fingerprint(name, candidate.fingerprint)
@@ -99,6 +102,50 @@ impl Mlflow {
         self.known(name, first)
     }
 
+    async fn version(&self, name: &ModelName, version: u64) -> Result<Option<Version>> {
+        self.get(name, version)
+            .await?
+            .map(|found| self.known(name, found))
+            .transpose()
+    }
+
+    /// All versions that this program registered, each fingerprint once.
+    async fn versions(&self, name: &ModelName) -> Result<Vec<Version>> {
+        let mut seen = std::collections::BTreeSet::new();
+        Ok(self
+            .all(name)
+            .await?
+            .into_iter()
+            .filter_map(|found| version_of(name, found))
+            .filter(|version| seen.insert(version.fingerprint.clone()))
+            .collect())
+    }
+
+    async fn models(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        let mut token = String::new();
+        loop {
+            let query = [("max_results", "1000"), ("page_token", token.as_str())];
+            let query = if token.is_empty() {
+                &query[..1]
+            } else {
+                &query[..]
+            };
+            let call = self.client.get("registered-models/search", query);
+            let found: ModelsFound = self
+                .client
+                .must("listing the registered models", &call)
+                .await?;
+            names.extend(found.registered_models.into_iter().map(|model| model.name));
+            if found.next_page_token.is_empty() {
+                return Ok(names);
+            }
+            token = found.next_page_token;
+        }
+    }
+}
+
+impl Mlflow {
     /// Deletes a version that was made twice, unless it was given an alias.
     async fn delete(&self, name: &ModelName, version: u64) -> Result<()> {
         let aliases = self
@@ -222,29 +269,6 @@ impl Mlflow {
         }
     }
 
-    pub(in super::super) async fn version(
-        &self,
-        name: &ModelName,
-        version: u64,
-    ) -> Result<Option<Version>> {
-        self.get(name, version)
-            .await?
-            .map(|found| self.known(name, found))
-            .transpose()
-    }
-
-    /// All versions that this program registered, each fingerprint once.
-    pub(in super::super) async fn versions(&self, name: &ModelName) -> Result<Vec<Version>> {
-        let mut seen = std::collections::BTreeSet::new();
-        Ok(self
-            .all(name)
-            .await?
-            .into_iter()
-            .filter_map(|found| version_of(name, found))
-            .filter(|version| seen.insert(version.fingerprint.clone()))
-            .collect())
-    }
-
     /// All versions that the server has, ascending.
     pub(super) async fn all(&self, name: &ModelName) -> Result<Vec<ModelVersion>> {
         let filter = format!("name = '{name}'");
@@ -275,29 +299,6 @@ impl Mlflow {
             token = found.next_page_token;
         }
         Ok(versions.into_values().collect())
-    }
-
-    pub(in super::super) async fn models(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        let mut token = String::new();
-        loop {
-            let query = [("max_results", "1000"), ("page_token", token.as_str())];
-            let query = if token.is_empty() {
-                &query[..1]
-            } else {
-                &query[..]
-            };
-            let call = self.client.get("registered-models/search", query);
-            let found: ModelsFound = self
-                .client
-                .must("listing the registered models", &call)
-                .await?;
-            names.extend(found.registered_models.into_iter().map(|model| model.name));
-            if found.next_page_token.is_empty() {
-                return Ok(names);
-            }
-            token = found.next_page_token;
-        }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use async_trait::async_trait;
 use chrono::Utc;
 use serde_json::json;
 
 use super::super::run::OpenRun;
+use super::super::tracker::Runs;
 use super::super::{Dataset, FINGERPRINT_TAG, Point, RunRecord, RunSpec, Status};
 use super::wire::{
     DatasetInput, DatasetLogged, Done, ExperimentCreated, ExperimentFound, KeyValue, LogBatch,
@@ -25,6 +27,96 @@ const METRICS: usize = 1000;
 const SAME: u32 = 20;
 /// Characters of a data set's schema, at most.
 const SCHEMA: usize = 60_000;
+
+#[async_trait]
+impl Runs for Mlflow {
+    async fn find_run(&self, model: &ModelName, fingerprint: &str) -> Result<Option<RunRecord>> {
+        let Some(experiment) = self.experiment(&self.experiment_name(model)).await? else {
+            return Ok(None);
+        };
+        let operation = "searching the run";
+        let found = self
+            .client
+            .budget
+            .call(&self.client.service, operation, || {
+                self.search(operation, &experiment, fingerprint)
+            });
+        Ok(found.await?.into_iter().next().map(Run::record))
+    }
+
+    /// Opens the run of a fingerprint again, or makes it.
+    async fn reopen(&self, spec: &RunSpec, parent: Option<&str>) -> Result<OpenRun> {
+        let experiment = self
+            .require_experiment(&self.experiment_name(&spec.model_name))
+            .await?;
+        let mut all = spec.all_tags();
+        if let Some(parent) = parent {
+            all.insert("mlflow.parentRunId".to_owned(), parent.to_owned());
+        }
+        if let Some(user) = self.client.user() {
+            all.insert("mlflow.user".to_owned(), user.to_owned());
+        }
+        let tags = wire::tags(&all, names::TAG);
+        let (run, is_new) = self.find_or_create(spec, &experiment, &tags).await?;
+        let open = open(&run);
+        if !is_new {
+            // RUNNING comes last: what fails before leaves the run as it ended.
+            self.log_batches(&open.id, &[], &[], &tags).await?;
+            self.update(&open.id, Status::Running, None).await?;
+        }
+        Ok(open)
+    }
+
+    async fn close(&self, id: &str, status: Status) -> Result<()> {
+        self.update(id, status, Some(Utc::now().timestamp_millis()))
+            .await
+    }
+
+    async fn log_params(&self, run: &OpenRun, params: BTreeMap<String, String>) -> Result<()> {
+        self.log_names(run, params.keys()).await?;
+        let params = wire::tags(&params, names::PARAM);
+        self.log_batches(&run.id, &[], &params, &[]).await
+    }
+
+    async fn log_metrics(
+        &self,
+        run: &OpenRun,
+        points: Vec<(String, Point)>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<()> {
+        self.log_names(run, points.iter().map(|(name, _)| name))
+            .await?;
+        let logged = |(name, Point { value, at, step }): &(String, Point)| MetricLogged {
+            key: names::key(name),
+            value: *value,
+            timestamp: *at,
+            step: *step,
+        };
+        let metrics: Vec<MetricLogged> = points.iter().map(logged).collect();
+        self.log_batches(&run.id, &metrics, &[], &wire::tags(&tags, names::TAG))
+            .await
+    }
+
+    async fn set_tags(&self, run: &OpenRun, tags: BTreeMap<String, String>) -> Result<()> {
+        self.log_batches(&run.id, &[], &[], &wire::tags(&tags, names::TAG))
+            .await
+    }
+
+    async fn log_datasets(&self, run: &OpenRun, datasets: &[Dataset]) -> Result<()> {
+        let datasets = datasets.iter().map(input).collect();
+        let call = self.client.post(
+            "runs/log-inputs",
+            &LogInputs {
+                run_id: &run.id,
+                datasets,
+            },
+        )?;
+        self.client
+            .must::<Done>("logging the data sets of the run", &call)
+            .await?;
+        Ok(())
+    }
+}
 
 impl Mlflow {
     /// The experiment's id; `None` when there is none.
@@ -84,24 +176,6 @@ impl Mlflow {
         }
     }
 
-    pub(in super::super) async fn find_run(
-        &self,
-        model: &ModelName,
-        fingerprint: &str,
-    ) -> Result<Option<RunRecord>> {
-        let Some(experiment) = self.experiment(&self.experiment_name(model)).await? else {
-            return Ok(None);
-        };
-        let operation = "searching the run";
-        let found = self
-            .client
-            .budget
-            .call(&self.client.service, operation, || {
-                self.search(operation, &experiment, fingerprint)
-            });
-        Ok(found.await?.into_iter().next().map(Run::record))
-    }
-
     /// Runs of a fingerprint, the one that counts first: those that were agreed on, then the
     /// oldest.
     pub(super) async fn search(
@@ -135,38 +209,6 @@ impl Mlflow {
         }
     }
 
-    /// Opens the run of a fingerprint again, or makes it.
-    pub(in super::super) async fn reopen(
-        &self,
-        spec: &RunSpec,
-        parent: Option<&str>,
-    ) -> Result<OpenRun> {
-        let experiment = self
-            .require_experiment(&self.experiment_name(&spec.model_name))
-            .await?;
-        let mut all = spec.all_tags();
-        if let Some(parent) = parent {
-            all.insert("mlflow.parentRunId".to_owned(), parent.to_owned());
-        }
-        if let Some(user) = self.client.user() {
-            all.insert("mlflow.user".to_owned(), user.to_owned());
-        }
-        let tags = wire::tags(&all, names::TAG);
-        let (run, is_new) = self.find_or_create(spec, &experiment, &tags).await?;
-        let open = open(&run);
-        if !is_new {
-            // RUNNING comes last: what fails before leaves the run as it ended.
-            self.log_batches(&open.id, &[], &[], &tags).await?;
-            self.update(&open.id, Status::Running, None).await?;
-        }
-        Ok(open)
-    }
-
-    pub(in super::super) async fn close(&self, id: &str, status: Status) -> Result<()> {
-        self.update(id, status, Some(Utc::now().timestamp_millis()))
-            .await
-    }
-
     pub(super) async fn update(
         &self,
         id: &str,
@@ -188,44 +230,6 @@ impl Mlflow {
         };
         self.client.must::<Done>(operation, &call).await?;
         Ok(())
-    }
-
-    pub(in super::super) async fn log_params(
-        &self,
-        run: &OpenRun,
-        params: BTreeMap<String, String>,
-    ) -> Result<()> {
-        self.log_names(run, params.keys()).await?;
-        let params = wire::tags(&params, names::PARAM);
-        self.log_batches(&run.id, &[], &params, &[]).await
-    }
-
-    pub(in super::super) async fn log_metrics(
-        &self,
-        run: &OpenRun,
-        points: Vec<(String, Point)>,
-        tags: BTreeMap<String, String>,
-    ) -> Result<()> {
-        self.log_names(run, points.iter().map(|(name, _)| name))
-            .await?;
-        let logged = |(name, Point { value, at, step }): &(String, Point)| MetricLogged {
-            key: names::key(name),
-            value: *value,
-            timestamp: *at,
-            step: *step,
-        };
-        let metrics: Vec<MetricLogged> = points.iter().map(logged).collect();
-        self.log_batches(&run.id, &metrics, &[], &wire::tags(&tags, names::TAG))
-            .await
-    }
-
-    pub(in super::super) async fn set_tags(
-        &self,
-        run: &OpenRun,
-        tags: BTreeMap<String, String>,
-    ) -> Result<()> {
-        self.log_batches(&run.id, &[], &[], &wire::tags(&tags, names::TAG))
-            .await
     }
 
     /// Logs in batches of as much as the server takes.
@@ -260,25 +264,6 @@ impl Mlflow {
                 .must::<Done>("logging to the run", &call)
                 .await?;
         }
-        Ok(())
-    }
-
-    pub(in super::super) async fn log_datasets(
-        &self,
-        run: &OpenRun,
-        datasets: &[Dataset],
-    ) -> Result<()> {
-        let datasets = datasets.iter().map(input).collect();
-        let call = self.client.post(
-            "runs/log-inputs",
-            &LogInputs {
-                run_id: &run.id,
-                datasets,
-            },
-        )?;
-        self.client
-            .must::<Done>("logging the data sets of the run", &call)
-            .await?;
         Ok(())
     }
 

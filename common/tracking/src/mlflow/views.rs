@@ -1,22 +1,21 @@
 //! Runs and aliases as people look at them.
 
 use anyhow::Result;
+use async_trait::async_trait;
 
+use super::super::tracker::Views;
 use super::super::views::RunView;
 use super::super::{FINGERPRINT_TAG, MODEL_NAME_TAG};
 use super::Mlflow;
-use super::wire::{ExperimentsFound, ModelFound, Run, RunFound, RunsFound, SearchRuns};
+use super::wire::{ExperimentsFound, Run, RunFound, RunsFound, SearchRuns};
 use catalog::layout::ModelName;
 
 /// Runs or experiments that one call gives, at most.
 const PAGE: usize = 1000;
 
-impl Mlflow {
-    pub(in super::super) async fn runs(
-        &self,
-        model: Option<&ModelName>,
-        limit: usize,
-    ) -> Result<Vec<RunView>> {
+#[async_trait]
+impl Views for Mlflow {
+    async fn runs(&self, model: Option<&ModelName>, limit: usize) -> Result<Vec<RunView>> {
         let experiments = match &self.experiment {
             Some(name) => self.experiment(name).await?.into_iter().collect(),
             None => self.all_experiments().await?,
@@ -47,6 +46,25 @@ impl Mlflow {
             .collect())
     }
 
+    /// A run by its id; `None` when it is gone.
+    async fn view(&self, id: &str) -> Result<Option<RunView>> {
+        let call = self.client.get("runs/get", &[("run_id", id)]);
+        match self.client.ask::<RunFound>("reading a run", &call).await? {
+            Ok(found) => Ok(Some(self.as_view(found.run))),
+            Err(refusal) if refusal.is_missing() => Ok(None),
+            Err(refusal) => Err(self.client.refused("reading a run", &refusal)),
+        }
+    }
+
+    fn version_url(&self, name: &ModelName, version: u64) -> Option<String> {
+        Some(
+            self.client
+                .page(&format!("models/{name}/versions/{version}")),
+        )
+    }
+}
+
+impl Mlflow {
     async fn all_experiments(&self) -> Result<Vec<String>> {
         let page = PAGE.to_string();
         let call = self
@@ -60,16 +78,6 @@ impl Mlflow {
             .collect())
     }
 
-    /// A run by its id; `None` when it is gone.
-    pub(in super::super) async fn view(&self, id: &str) -> Result<Option<RunView>> {
-        let call = self.client.get("runs/get", &[("run_id", id)]);
-        match self.client.ask::<RunFound>("reading a run", &call).await? {
-            Ok(found) => Ok(Some(self.as_view(found.run))),
-            Err(refusal) if refusal.is_missing() => Ok(None),
-            Err(refusal) => Err(self.client.refused("reading a run", &refusal)),
-        }
-    }
-
     fn as_view(&self, run: Run) -> RunView {
         // A browser that was never here would show the page of traces that language models leave.
         let query = "workflowType=machine_learning";
@@ -81,28 +89,5 @@ impl Mlflow {
             run: run.record(),
             url: Some(url),
         }
-    }
-
-    pub(in super::super) fn version_url(&self, name: &ModelName, version: u64) -> String {
-        self.client
-            .page(&format!("models/{name}/versions/{version}"))
-    }
-
-    /// Every alias of a model, and where it points.
-    pub(in super::super) async fn aliases(&self, name: &ModelName) -> Result<Vec<(String, u64)>> {
-        let model = name.to_string();
-        let call = self
-            .client
-            .get("registered-models/get", &[("name", &model)]);
-        let found: ModelFound = self
-            .client
-            .must(&format!("reading the aliases of {name}"), &call)
-            .await?;
-        Ok(found
-            .registered_model
-            .aliases
-            .into_iter()
-            .map(|alias| (alias.alias, alias.version))
-            .collect())
     }
 }

@@ -72,7 +72,7 @@ impl Home {
         Self {
             uri: uri.to_owned(),
             ..Self::new(|_| Tracking {
-                home: super::super::home::Home::Mlflow(Box::new(mlflow)),
+                home: Arc::new(mlflow),
             })
         }
     }
@@ -87,7 +87,7 @@ impl Home {
             args,
         )?;
         Ok(Self::new(|_| Tracking {
-            home: super::super::home::Home::Mlflow(Box::new(mlflow)),
+            home: Arc::new(mlflow),
         }))
     }
 
