@@ -16,16 +16,17 @@ use super::definition::{self, Existing, Table, holds, literal, quoted, sql_type}
 use super::profiles::{self, Changes};
 use super::publication::{PIECE, Publication};
 use super::publish::same_key;
-use super::rows::{Merged, Sorters};
+use super::rows::{Row, RowSorters};
 use super::session::Session;
 use super::{Database, STAGE, retention};
 use learn::model::ClassValue;
 use runtime::failure::Failure;
 use runtime::retry::Trouble;
 use runtime::step::Cache;
-use runtime::work::{ScratchFile, Work};
+use runtime::work::Work;
 use store::Object;
 use store::digest;
+use store::spill::Runs;
 use table::dataset::{ColumnType, Dataset};
 use table::labels::LabelRows;
 
@@ -142,7 +143,7 @@ fn cell(class: &ClassValue, column_type: ColumnType) -> Vec<u8> {
 /// Takes in labels, on several threads.
 pub struct LabelSorter {
     labelling: Arc<Labelling>,
-    sorters: Sorters,
+    sorters: RowSorters,
 }
 
 impl LabelSorter {
@@ -150,7 +151,7 @@ impl LabelSorter {
     pub fn new(labelling: &Labelling, work: impl Into<Work>) -> Self {
         Self {
             labelling: Arc::new(labelling.clone()),
-            sorters: Sorters::new(work),
+            sorters: RowSorters::new(work),
         }
     }
 
@@ -191,7 +192,7 @@ impl LabelSorter {
 
 /// Labels, sorted and on disk.
 pub struct Labels {
-    runs: Vec<Arc<ScratchFile>>,
+    runs: Runs<Row>,
     labelling: Arc<Labelling>,
 }
 
@@ -204,7 +205,7 @@ impl Labels {
     ) -> impl FnOnce(&mut dyn FnMut(Vec<u8>) -> Result<()>) -> Result<()> + Send + 'static {
         let (runs, keys) = (self.runs.clone(), self.labelling.keys.len());
         move |send| {
-            let mut rows = Merged::new(&runs)?;
+            let mut rows = runs.read()?;
             let mut piece = binary::HEADER.to_vec();
             // The latest label of the current key, and the place of its file.
             let (mut latest, mut file) = (Vec::<u8>::new(), 0);
@@ -215,7 +216,7 @@ impl Labels {
                     sent.fetch_add(1, Ordering::Relaxed);
                 }
             };
-            while let Some(row) = rows.next()? {
+            while let Some(row) = rows.next_ref()? {
                 let key = binary::length_of(&row.cells, keys)?;
                 if !latest.is_empty() && latest[..key.min(latest.len())] == row.cells[..key] {
                     if row.part >= file {

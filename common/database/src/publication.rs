@@ -11,18 +11,19 @@ use chrono::{DateTime, Utc};
 use super::binary::{self, Cells};
 use super::definition::{Definition, TableColumn, list};
 use super::partitions::{self, Month};
-use super::rows::{Merged, Sorters};
+use super::rows::{Row, RowSorters};
 use catalog::manifest::Role;
 use catalog::manifest::{Column, ResultsManifest};
 use profile::profiles::Baseline;
 use runtime::failure::Failure;
-use runtime::work::{ScratchFile, Work};
+use runtime::work::Work;
 use settings::published::{self, SCORED_AT};
 use store::digest;
+use store::spill::Runs;
 use table::dataset::ColumnType;
 use table::profiling::{Profiler, Profiling};
 
-/// Columns that are the same for all rows of a set of results, so that they are told once.
+/// Columns that are the same for all rows of a set of results, so that they are listed once.
 const MODEL_NAME: &str = "model_name";
 const MODEL_VERSION: &str = "model_version";
 const DATA_VERSION: &str = "data_version";
@@ -203,7 +204,7 @@ fn table_column(column: &Column) -> Result<TableColumn> {
 pub(super) struct Span(i64, i64);
 
 impl Span {
-    /// The least time; `None` beyond what a calendar tells, which counts as unknown.
+    /// The least time; `None` beyond any calendar, which counts as unknown.
     pub(super) fn first(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp_micros(self.0)
     }
@@ -217,7 +218,7 @@ impl Span {
 /// Takes in the rows of a publication, on several threads.
 pub struct RowSorter {
     publication: Arc<Publication>,
-    sorters: Sorters,
+    sorters: RowSorters,
     profiling: Option<Profiling>,
     taken: Mutex<Taken>,
 }
@@ -235,7 +236,7 @@ impl RowSorter {
     pub fn new(publication: &Publication, work: impl Into<Work>) -> Self {
         Self {
             publication: Arc::new(publication.clone()),
-            sorters: Sorters::new(work),
+            sorters: RowSorters::new(work),
             profiling: None,
             taken: Mutex::default(),
         }
@@ -348,7 +349,7 @@ impl RowSorter {
 
 /// The rows of a publication, sorted and on disk.
 pub struct Rows {
-    runs: Vec<Arc<ScratchFile>>,
+    runs: Runs<Row>,
     pub(super) publication: Arc<Publication>,
     pub(super) span: Option<Span>,
     pub(super) months: BTreeSet<Month>,
@@ -384,12 +385,12 @@ impl Rows {
             };
             let fields = publication.columns.len() + if columns == Columns::All { 4 } else { 0 };
             let fields = (fields as i16).to_be_bytes();
-            let mut rows = Merged::new(&runs)?;
+            let mut rows = runs.read()?;
             let mut piece = binary::HEADER.to_vec();
             // Key and part of the row before.
             let (mut before, mut before_part) = (Vec::<u8>::new(), 0);
             let mut count = 0;
-            while let Some(row) = rows.next()? {
+            while let Some(row) = rows.next_ref()? {
                 let key = &row.cells[..binary::length_of(&row.cells, publication.keys)?];
                 if key == before {
                     return Err(publication.repeated(key, [before_part, row.part]));

@@ -1,12 +1,27 @@
 //! Sorting more records than fit in memory: sorted runs on disk, merged when read.
 //!
 //! One sorter serves everything that must look across all rows: duplicate keys, ranks of scores,
-//! joins with labels. The caller packs what it needs into a fixed number of bits: 128, or any
-//! number of 64-bit words.
+//! joins with labels, rows on their way into a table. What is sorted is a [`Record`]: 128 bits, any
+//! number of 64-bit words, or a type of the caller's with as many bytes as it needs.
+//!
+//! ```
+//! let scratch = tempfile::tempdir()?;
+//! // So little memory that all but the last two records are spilled.
+//! let mut sorter = store::spill::Sorter::<u128>::with_memory(scratch.path(), 32);
+//! for record in [3, 1, 2, 5, 4] {
+//!     sorter.push(record)?;
+//! }
+//! let sorted: Vec<u128> = sorter.finish()?.collect::<Result<_, _>>()?;
+//! assert_eq!(sorted, [1, 2, 3, 4, 5]);
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::collections::binary_heap::PeekMut;
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::marker::PhantomData;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
@@ -19,52 +34,95 @@ const FAN_IN: usize = 64;
 /// Bytes that are read from a run at once.
 const READ_AHEAD: usize = 1 << 16;
 
-/// Bytes of the largest record; the compiler refuses larger ones.
+/// Bytes of the largest record of words; the compiler refuses larger ones.
 const LARGEST: usize = 64;
 
-/// What a [`Sorter`] sorts: a fixed number of bytes in an order of its own.
-pub trait Record: Copy + Ord {
-    /// Size on disk.
-    const BYTES: usize;
-    /// Writes it into `bytes`, of which there are [`Record::BYTES`].
-    fn store(&self, bytes: &mut [u8]);
-    /// Reads it from `bytes`.
-    fn load(bytes: &[u8]) -> Self;
+/// What a [`Sorter`] sorts, in an order of its own.
+pub trait Record: Ord + Sized {
+    /// What the scratch folder is used for, in errors.
+    const PURPOSE: &'static str = "sorting records";
+
+    /// Bytes that it takes in memory.
+    fn size(&self) -> usize;
+
+    /// Writes it as [`Record::read`] reads it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    fn write(&self, to: &mut impl Write) -> io::Result<()>;
+
+    /// Reads the next record; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of the reader, and an end within a record.
+    fn read(from: &mut impl Read) -> io::Result<Option<Self>>;
+
+    /// Reads the next record over this one, where that saves memory from being allocated; false at
+    /// the end.
+    ///
+    /// # Errors
+    /// Those of [`Record::read`].
+    fn read_over(&mut self, from: &mut impl Read) -> io::Result<bool> {
+        let next = Self::read(from)?;
+        Ok(next.map(|next| *self = next).is_some())
+    }
 }
 
 impl Record for u128 {
-    const BYTES: usize = 16;
-
-    fn store(&self, bytes: &mut [u8]) {
-        bytes.copy_from_slice(&self.to_le_bytes());
+    fn size(&self) -> usize {
+        size_of::<Self>()
     }
 
-    fn load(bytes: &[u8]) -> Self {
-        let mut value = [0; 16];
-        value.copy_from_slice(bytes);
-        Self::from_le_bytes(value)
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        to.write_all(&self.to_le_bytes())
+    }
+
+    fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
+        let mut bytes = [0; 16];
+        Ok(fill(from, &mut bytes)?.then(|| Self::from_le_bytes(bytes)))
     }
 }
 
 /// Ordered by the first word, then the second, and so on.
 impl<const WORDS: usize> Record for [u64; WORDS] {
-    const BYTES: usize = 8 * WORDS;
-
-    fn store(&self, bytes: &mut [u8]) {
-        for (word, target) in self.iter().zip(bytes.chunks_exact_mut(8)) {
-            target.copy_from_slice(&word.to_le_bytes());
-        }
+    fn size(&self) -> usize {
+        8 * WORDS
     }
 
-    fn load(bytes: &[u8]) -> Self {
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        self.iter()
+            .try_for_each(|word| to.write_all(&word.to_le_bytes()))
+    }
+
+    fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
+        const { assert!(0 < WORDS && 8 * WORDS <= LARGEST) };
+        let mut bytes = [0; LARGEST];
+        if !fill(from, &mut bytes[..8 * WORDS])? {
+            return Ok(None);
+        }
         let mut words = [0; WORDS];
-        for (word, source) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-            let mut value = [0; 8];
-            value.copy_from_slice(source);
-            *word = u64::from_le_bytes(value);
+        for (word, source) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*source);
         }
-        words
+        Ok(Some(words))
     }
+}
+
+/// Fills `bytes` from a run; false when it is at its end.
+///
+/// # Errors
+/// Those of the reader, and an end within `bytes`.
+pub fn fill(from: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
+    let begin = loop {
+        match from.read(bytes) {
+            Ok(0) => return Ok(false),
+            Ok(begin) => break begin,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    };
+    from.read_exact(&mut bytes[begin..])?;
+    Ok(true)
 }
 
 /// An external sorter of records, 128-bit values if nothing else is said.
@@ -73,8 +131,11 @@ impl<const WORDS: usize> Record for [u64; WORDS] {
 /// pushing nor on how records were spread over sorters that are merged.
 pub struct Sorter<R: Record = u128> {
     work: Work,
-    run: usize,
-    values: Vec<R>,
+    /// Bytes of records that are kept in memory.
+    memory: usize,
+    records: Vec<R>,
+    /// Bytes of `records`.
+    held: usize,
     /// By level: how often its records were merged already.
     spilled: Vec<Vec<ScratchFile>>,
 }
@@ -88,14 +149,11 @@ impl<R: Record> Sorter<R> {
 
     /// A sorter that keeps at most `bytes` of records in memory, and at least one record.
     pub fn with_memory(work: impl Into<Work>, bytes: usize) -> Self {
-        Self::with_run(work, (bytes / R::BYTES).max(1))
-    }
-
-    fn with_run(work: impl Into<Work>, run: usize) -> Self {
         Self {
             work: work.into(),
-            run,
-            values: Vec::new(),
+            memory: bytes,
+            records: Vec::new(),
+            held: 0,
             spilled: Vec::new(),
         }
     }
@@ -104,17 +162,17 @@ impl<R: Record> Sorter<R> {
     ///
     /// # Errors
     /// When the scratch folder can't be written or is full.
-    pub fn push(&mut self, value: R) -> Result<()> {
-        self.values.push(value);
-        if self.values.len() >= self.run {
-            self.spill()
-        } else {
-            Ok(())
+    pub fn push(&mut self, record: R) -> Result<()> {
+        self.held += record.size();
+        self.records.push(record);
+        match self.held >= self.memory {
+            true => self.spill(),
+            false => Ok(()),
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.spilled.is_empty()
+        self.records.is_empty() && self.spilled.is_empty()
     }
 
     /// Takes in all records of another sorter over the same folder.
@@ -128,9 +186,9 @@ impl<R: Record> Sorter<R> {
             }
         }
         other
-            .values
+            .records
             .into_iter()
-            .try_for_each(|value| self.push(value))
+            .try_for_each(|record| self.push(record))
     }
 
     /// All records in ascending order.
@@ -139,19 +197,31 @@ impl<R: Record> Sorter<R> {
     /// Those of [`Sorter::push`].
     pub fn finish(mut self) -> Result<Sorted<R>> {
         if self.spilled.is_empty() {
-            self.values.sort_unstable();
-            return Ok(Sorted::Memory(self.values.into_iter()));
+            self.records.sort_unstable();
+            return Ok(Sorted::Memory(self.records.into_iter()));
         }
-        if !self.values.is_empty() {
+        Ok(Sorted::Merged(self.runs()?.read()?))
+    }
+
+    /// All records on disk, to be read as often as needed.
+    ///
+    /// # Errors
+    /// Those of [`Sorter::push`].
+    fn runs(mut self) -> Result<Runs<R>> {
+        if !self.records.is_empty() {
             self.spill()?;
         }
-        Sorted::merged(self.spilled.into_iter().flatten())
+        Ok(Runs::new(self.spilled.into_iter().flatten()))
     }
 
     fn spill(&mut self) -> Result<()> {
-        self.values.sort_unstable();
-        let run = write_run(&self.work, self.values.drain(..).map(Ok))?;
-        self.add_run(0, run)
+        self.records.sort_unstable();
+        let mut run = RunWriter::new(&self.work)?;
+        for record in self.records.drain(..) {
+            run.write(&record)?;
+        }
+        self.held = 0;
+        self.add_run(0, run.finish()?)
     }
 
     /// Adds a sorted run, and merges its level when it is full.
@@ -163,19 +233,32 @@ impl<R: Record> Sorter<R> {
         if self.spilled[level].len() < FAN_IN {
             return Ok(());
         }
-        let full = std::mem::take(&mut self.spilled[level]);
-        let merged = write_run(&self.work, Sorted::<R>::merged(full)?)?;
-        self.add_run(level + 1, merged)
+        let full = Runs::<R>::new(std::mem::take(&mut self.spilled[level]));
+        let mut merged = RunWriter::new(&self.work)?;
+        let mut records = full.read()?;
+        while let Some(record) = records.next_ref()? {
+            merged.write(record)?;
+        }
+        self.add_run(level + 1, merged.finish()?)
     }
 }
 
 /// Sorters for several threads: each thread fills one of its own, and no thread waits for another.
 /// Cheap to clone.
-#[derive(Clone)]
 pub struct Sorters<R: Record = u128> {
     work: Work,
     bytes: usize,
     idle: Arc<Mutex<Vec<Sorter<R>>>>,
+}
+
+impl<R: Record> Clone for Sorters<R> {
+    fn clone(&self) -> Self {
+        Self {
+            work: self.work.clone(),
+            bytes: self.bytes,
+            idle: self.idle.clone(),
+        }
+    }
 }
 
 impl<R: Record> Sorters<R> {
@@ -205,6 +288,18 @@ impl<R: Record> Sorters<R> {
     /// # Errors
     /// Those of [`Sorter::push`].
     pub fn finish(&self) -> Result<Sorted<R>> {
+        self.together()?.finish()
+    }
+
+    /// All records on disk, to be read as often as needed; nothing is left.
+    ///
+    /// # Errors
+    /// Those of [`Sorter::push`].
+    pub fn runs(&self) -> Result<Runs<R>> {
+        self.together()?.runs()
+    }
+
+    fn together(&self) -> Result<Sorter<R>> {
         let sorters = std::mem::take(&mut *self.idle());
         let mut all = Sorter::with_memory(&self.work, self.bytes);
         for sorter in sorters {
@@ -214,7 +309,7 @@ impl<R: Record> Sorters<R> {
                 all.merge(sorter)?
             }
         }
-        all.finish()
+        Ok(all)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Sorter<R>>> {
@@ -222,25 +317,131 @@ impl<R: Record> Sorters<R> {
     }
 }
 
-/// Writes sorted records into an unnamed file, ready to be read.
-fn write_run<R: Record>(
-    work: &Work,
-    values: impl Iterator<Item = Result<R>>,
-) -> Result<ScratchFile> {
-    const PURPOSE: &str = "sorting records";
-    let place = || work.spilling(PURPOSE);
-    let mut run = BufWriter::with_capacity(READ_AHEAD, work.file(PURPOSE)?);
-    let mut bytes = vec![0; R::BYTES];
-    for value in values {
-        value?.store(&mut bytes);
-        run.write_all(&bytes).with_context(place)?;
+/// Writes sorted records into an unnamed file, which vanishes with the process.
+struct RunWriter<R> {
+    work: Work,
+    file: BufWriter<ScratchFile>,
+    of: PhantomData<R>,
+}
+
+impl<R: Record> RunWriter<R> {
+    fn new(work: &Work) -> Result<Self> {
+        Ok(Self {
+            work: work.clone(),
+            file: BufWriter::with_capacity(READ_AHEAD, work.file(R::PURPOSE)?),
+            of: PhantomData,
+        })
     }
-    let mut run = run
-        .into_inner()
-        .map_err(std::io::IntoInnerError::into_error)
-        .with_context(place)?;
-    run.rewind().with_context(place)?;
-    Ok(run)
+
+    fn write(&mut self, record: &R) -> Result<()> {
+        let written = record.write(&mut self.file);
+        written.with_context(|| self.work.spilling(R::PURPOSE))
+    }
+
+    fn finish(self) -> Result<ScratchFile> {
+        let Self { work, file, .. } = self;
+        file.into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .with_context(|| work.spilling(R::PURPOSE))
+    }
+}
+
+/// Sorted runs on disk. Cheap to clone.
+pub struct Runs<R> {
+    files: Vec<Arc<ScratchFile>>,
+    of: PhantomData<fn() -> R>,
+}
+
+impl<R> Clone for Runs<R> {
+    fn clone(&self) -> Self {
+        Self {
+            files: self.files.clone(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<R: Record> Runs<R> {
+    fn new(files: impl IntoIterator<Item = ScratchFile>) -> Self {
+        Self {
+            files: files.into_iter().map(Arc::new).collect(),
+            of: PhantomData,
+        }
+    }
+
+    /// The records of all of them in ascending order, from the first on.
+    ///
+    /// # Errors
+    /// When the scratch folder can't be read.
+    pub fn read(&self) -> Result<Merged<R>> {
+        let reader = |file: &Arc<ScratchFile>| {
+            let (file, position) = (file.clone(), 0);
+            BufReader::with_capacity(READ_AHEAD, FromStart { file, position })
+        };
+        let mut runs: Vec<_> = self.files.iter().map(reader).collect();
+        let mut heads = BinaryHeap::with_capacity(runs.len());
+        for (index, run) in runs.iter_mut().enumerate() {
+            let record = R::read(run).with_context(reading::<R>)?;
+            heads.extend(record.map(|record| Reverse((record, index))));
+        }
+        Ok(Merged {
+            runs,
+            heads,
+            current: None,
+        })
+    }
+}
+
+/// Reads a file from its beginning without moving the position that other readers have.
+struct FromStart {
+    file: Arc<ScratchFile>,
+    position: u64,
+}
+
+impl Read for FromStart {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.file().read_at(bytes, self.position)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+/// The records of several runs in order, read once.
+pub struct Merged<R> {
+    /// The rest of every run.
+    runs: Vec<BufReader<FromStart>>,
+    /// The least record of every run that has one left.
+    heads: BinaryHeap<Reverse<(R, usize)>>,
+    /// What was given out last.
+    current: Option<R>,
+}
+
+impl<R: Record> Merged<R> {
+    /// The next record, which stays where it is until the one after it; `None` at the end.
+    ///
+    /// # Errors
+    /// When the scratch folder can't be read.
+    pub fn next_ref(&mut self) -> Result<Option<&R>> {
+        let Some(mut head) = self.heads.peek_mut() else {
+            return Ok(None);
+        };
+        let Reverse((record, index)) = &mut *head;
+        let run = &mut self.runs[*index];
+        // Replacing the head moves it once, and the record before is read over.
+        let following = match self.current.take() {
+            Some(mut spare) => spare.read_over(run).map(|is_one| is_one.then_some(spare)),
+            None => R::read(run),
+        };
+        self.current = match following.with_context(reading::<R>)? {
+            Some(following) => Some(std::mem::replace(record, following)),
+            None => Some(PeekMut::pop(head).0.0),
+        };
+        Ok(self.current.as_ref())
+    }
+}
+
+fn reading<R: Record>() -> String {
+    format!("{}: reading what was spilled", R::PURPOSE)
 }
 
 /// Sorted records, read once.
@@ -248,192 +449,19 @@ pub enum Sorted<R: Record = u128> {
     /// They fitted in memory.
     Memory(std::vec::IntoIter<R>),
     /// They are merged from runs on disk.
-    Merged {
-        /// The rest of every run.
-        runs: Vec<BufReader<ScratchFile>>,
-        /// The least record of every run that has one left.
-        heads: BinaryHeap<Reverse<(R, usize)>>,
-    },
+    Merged(Merged<R>),
 }
 
-impl<R: Record> Sorted<R> {
-    fn merged(runs: impl IntoIterator<Item = ScratchFile>) -> Result<Self> {
-        let mut runs: Vec<_> = runs
-            .into_iter()
-            .map(|run| BufReader::with_capacity(READ_AHEAD, run))
-            .collect();
-        let mut heads = BinaryHeap::with_capacity(runs.len());
-        for (index, run) in runs.iter_mut().enumerate() {
-            heads.extend(next(run)?.map(|value| Reverse((value, index))));
-        }
-        Ok(Self::Merged { runs, heads })
-    }
-}
-
-impl<R: Record> Iterator for Sorted<R> {
+impl<R: Record + Copy> Iterator for Sorted<R> {
     type Item = Result<R>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Sorted::Memory(values) => values.next().map(Ok),
-            Sorted::Merged { runs, heads } => {
-                let mut head = heads.peek_mut()?;
-                let Reverse((value, index)) = *head;
-                match next(&mut runs[index]) {
-                    // Replacing the head moves it once; taking it out and putting another in would
-                    // move twice.
-                    Ok(Some(following)) => *head = Reverse((following, index)),
-                    Ok(None) => {
-                        std::collections::binary_heap::PeekMut::pop(head);
-                    }
-                    Err(error) => return Some(Err(error)),
-                }
-                Some(Ok(value))
-            }
+            Sorted::Memory(records) => records.next().map(Ok),
+            Sorted::Merged(merged) => merged.next_ref().map(Option::<&R>::copied).transpose(),
         }
-    }
-}
-
-/// The next record of a run, `None` at its end.
-fn next<R: Record>(run: &mut BufReader<ScratchFile>) -> Result<Option<R>> {
-    const { assert!(0 < R::BYTES && R::BYTES <= LARGEST) };
-    let mut bytes = [0; LARGEST];
-    let bytes = &mut bytes[..R::BYTES];
-    match run.read_exact(bytes) {
-        Ok(()) => Ok(Some(R::load(bytes))),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error).context("reading spilled records"),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use runtime::failure::exit_code;
-    use runtime::work::Disk;
-    use std::path::Path;
-
-    fn sorted(run: usize, values: &[u128]) -> Vec<u128> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut sorter = Sorter::with_run(folder.path(), run);
-        values.iter().for_each(|&value| sorter.push(value).unwrap());
-        sorter.finish().unwrap().map(Result::unwrap).collect()
-    }
-
-    #[test]
-    fn spilled_runs_merge_into_the_order_of_memory() {
-        let values: Vec<u128> = (0..1000u128).map(|i| (i * 7919) % 997).collect();
-        let mut expected = values.clone();
-        expected.sort_unstable();
-        // Runs of one record fill several levels.
-        for run in [1, 2, 7, 999, 1000, 1001] {
-            assert_eq!(sorted(run, &values), expected, "run of {run}");
-        }
-        assert_eq!(sorted(4, &[]), []);
-    }
-
-    #[test]
-    fn records_of_words_are_ordered_word_by_word_and_keep_their_last_bit() {
-        let folder = tempfile::tempdir().unwrap();
-        let values: Vec<[u64; 4]> = (0..500u64)
-            .map(|i| [i * 7919 % 13, u64::MAX - i % 7, i * 31 % 17, i | 1 << 63])
-            .collect();
-        let mut expected = values.clone();
-        expected.sort_unstable();
-        for run in [3, 64, 1000] {
-            let mut sorter = Sorter::with_run(folder.path(), run);
-            values.iter().for_each(|&value| sorter.push(value).unwrap());
-            let found: Vec<_> = sorter.finish().unwrap().map(Result::unwrap).collect();
-            assert_eq!(found, expected, "run of {run}");
-        }
-    }
-
-    #[test]
-    fn merged_sorters_give_the_records_of_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut all = Sorter::with_run(folder.path(), 4);
-        for part in 0..7u128 {
-            let mut sorter = Sorter::with_run(folder.path(), 4);
-            (0..part * 5).for_each(|i| sorter.push((i * 7 + part) % 23).unwrap());
-            all.merge(sorter).unwrap();
-        }
-        let mut expected: Vec<u128> = (0..7)
-            .flat_map(|part| (0..part * 5).map(move |i| (i * 7 + part) % 23))
-            .collect();
-        expected.sort_unstable();
-        assert_eq!(
-            all.finish()
-                .unwrap()
-                .map(Result::unwrap)
-                .collect::<Vec<_>>(),
-            expected
-        );
-    }
-
-    #[test]
-    fn what_threads_sort_apart_is_sorted_together() {
-        let folder = tempfile::tempdir().unwrap();
-        let sorters = Sorters::<u128>::with_memory(folder.path(), 5 * 16);
-        std::thread::scope(|scope| {
-            for thread in 0..4u128 {
-                let sorters = &sorters;
-                scope.spawn(move || {
-                    let fill = |sorter: &mut Sorter| {
-                        (0..33).try_for_each(|i| sorter.push((i * 17 + thread) % 41))
-                    };
-                    sorters.lend(fill).unwrap();
-                    sorters.lend(fill).unwrap();
-                });
-            }
-        });
-        let mut expected: Vec<u128> = (0..4)
-            .flat_map(|thread| (0..66).map(move |i| (i % 33 * 17 + thread) % 41))
-            .collect();
-        expected.sort_unstable();
-        assert_eq!(
-            sorters
-                .finish()
-                .unwrap()
-                .map(Result::unwrap)
-                .collect::<Vec<_>>(),
-            expected
-        );
-        assert_eq!(sorters.finish().unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_sorter_stays_within_the_budget_of_disk_and_gives_it_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::new(1000 * 16);
-        let work = Work::new(folder.path(), disk.clone(), 1 << 20);
-        let mut sorter = Sorter::with_run(&work, 10);
-        (0..400).for_each(|value| sorter.push(value).unwrap());
-        assert_eq!(sorter.finish().unwrap().count(), 400);
-        assert_eq!(disk.used(), 0);
-
-        let mut sorter = Sorter::with_run(&work, 10);
-        let error = (0..2000)
-            .find_map(|value| sorter.push(value).err())
-            .unwrap();
-        assert_eq!(exit_code(&error), 2, "{error:#}");
-        let text = format!("{error:#}");
-        assert!(
-            text.contains("--disk") && text.contains("sorting records"),
-            "{text}"
-        );
-        drop(sorter);
-        assert_eq!(disk.used(), 0);
-    }
-
-    #[test]
-    fn an_unwritable_scratch_folder_is_named() {
-        let mut sorter = Sorter::with_run(Path::new("/no/such/folder"), 1);
-        assert!(
-            sorter
-                .push(1_u128)
-                .unwrap_err()
-                .to_string()
-                .contains("/no/such/folder")
-        );
-    }
-}
+mod tests;
