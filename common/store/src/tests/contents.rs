@@ -124,32 +124,6 @@ async fn what_boto3_writes_is_read() {
 }
 
 #[tokio::test]
-async fn only_the_first_creates() {
-    for server in S3Server::all() {
-        let bench = Bench::new(server);
-        let store = bench.store();
-        let puts = (0..8).map(|number| {
-            let store = store.clone();
-            async move { store.put_json_new("a/b.json", &number).await }
-        });
-        let won: Vec<bool> = futures::future::try_join_all(puts).await.unwrap();
-        assert_eq!(
-            won.iter().filter(|won| **won).count(),
-            1,
-            "{}: {won:?}",
-            bench.server.name
-        );
-        let winner = won.iter().position(|won| *won).unwrap();
-        assert_eq!(
-            store.get_json::<usize>("a/b.json").await.unwrap(),
-            Some(winner),
-            "{}",
-            bench.server.name
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_file_is_a_copy_that_vanishes() {
     for server in S3Server::all() {
         let bench = Bench::new(server);
