@@ -1,4 +1,9 @@
 //! Objects, streamed to a file or into memory, and taken up where they broke off.
+//!
+//! `object_store` 0.13 can go on with a broken body too, and is kept from it (`max_retries: 0`): it
+//! takes an answer of 200, which is the whole object, for the rest of it; a body that ends early in
+//! good order for all of it; its time runs from the beginning, however much has come since; and it
+//! neither begins anew when the object was written meanwhile, nor notices that nothing comes.
 
 use std::fs::File;
 use std::io::{Seek, Write};
