@@ -5,6 +5,39 @@
 //! inside the group: `argo retry -p` runs all items of a map again. A finished group of many shards
 //! is marked as a whole besides. `commit` reads the marks, never parameters that Argo aggregated:
 //! those of groups, and of shards that are in none.
+//!
+//! ```
+//! use catalog::fanout::{Plan, Shard};
+//! use catalog::manifest::Inputs;
+//!
+//! # let runtime = tokio::runtime::Runtime::new()?;
+//! # runtime.block_on(async {
+//! let folder = tempfile::tempdir()?;
+//! let store = store::Store::create(&folder.path().display().to_string())?;
+//! let shard = |(ordinal, bytes)| Shard {
+//!     ordinal,
+//!     key: format!("raw/{ordinal}.parquet"),
+//!     bytes,
+//!     stamp: "1".to_owned(),
+//! };
+//! let plan = Plan {
+//!     inputs: Inputs::new("an-example", 1),
+//!     job: (),
+//!     shards: [900, 100, 100].into_iter().enumerate().map(shard).collect(),
+//! };
+//! // Two groups of about as many bytes: the large shard is alone.
+//! let (key, groups) = plan.write(&store, 2).await?;
+//! let groups: Vec<String> = serde_json::from_str(&groups)?;
+//! assert_eq!(groups.len(), 2);
+//! let plan: Plan<()> = Plan::read(&store, &key).await?;
+//! let sizes = futures::future::try_join_all(groups.iter().map(|id| plan.group(&store, id))).await?;
+//! let mut sizes: Vec<usize> = sizes.iter().map(Vec::len).collect();
+//! sizes.sort();
+//! assert_eq!(sizes, [1, 2]);
+//! # Ok::<(), anyhow::Error>(())
+//! # })?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,7 +54,7 @@ use runtime::threads::wait;
 use store::Store;
 use store::digest;
 
-/// Groups at most, whatever is asked for: Argo's UI and etcd suffer from many nodes.
+/// Groups at most, whatever `parallelism` says: Argo's UI and etcd suffer from many nodes.
 pub const MAX_GROUPS: usize = 200;
 /// Shards of a group from which on it is marked as a whole, so that `commit` reads one object in
 /// place of so many.
@@ -233,7 +266,7 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     }
 
     /// What the marks of finished groups say, by the fingerprints of the shards. Only those of this
-    /// very workflow count: groups that another one cut, by another parallelism, may tell of
+    /// very workflow count: groups that another one cut, by another parallelism, may name
     /// shards that were done again since. What went wrong is left to the shard's own mark for
     /// the same reason.
     async fn of_groups<D>(
@@ -260,7 +293,7 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             let shards = mark.map(|mark| mark.shards).unwrap_or_default();
             for (shard, result) in shards {
                 let result = Some(result).filter(Finished::may_be_reused);
-                // One that two groups tell of was done by both: its own mark is of the last time.
+                // A shard that two groups name was done by both: its own mark is of the last time.
                 known
                     .entry(shard)
                     .and_modify(|known| *known = None)

@@ -1,4 +1,16 @@
 //! Every object key. No other file builds one.
+//!
+//! ```
+//! use catalog::layout::{self, DataVersion, ModelName, Split};
+//!
+//! let version = DataVersion::parse("2026-11-23T02:30:00Z", chrono_tz::Tz::Europe__Berlin)?;
+//! assert_eq!(version.to_string(), "2026-11-23");
+//! let folder = layout::dataset(Split::Train, &version);
+//! assert_eq!(layout::manifest(&folder), "train/2026-11-23/_manifest.json");
+//! let model: ModelName = "churn".parse().map_err(anyhow::Error::msg)?;
+//! assert_eq!(layout::version(&model, 3), "tracking/models/churn/versions/000003.json");
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 mod work;
 
@@ -135,7 +147,7 @@ pub fn manifest(folder: &str) -> String {
 }
 
 /// A part file of the data set or results in `folder`: named by the input fingerprint and the
-/// shard's place among all shards, so that whoever writes it writes the same bytes to the same key.
+/// shard's place among all shards, so that every writer puts the same bytes at the same key.
 pub fn part(folder: &str, fingerprint: &str, ordinal: usize) -> String {
     format!("{folder}/part-{}-{ordinal:06}.parquet", &fingerprint[..8])
 }

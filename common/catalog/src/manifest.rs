@@ -1,5 +1,18 @@
 //! Manifests: the commits of the object store. A step writes its objects, then one manifest as the
 //! last put, and the next step reads only what a manifest lists.
+//!
+//! ```
+//! use catalog::manifest::Inputs;
+//!
+//! // The same inputs have the same fingerprint, and so finished work is found again.
+//! let committed = Inputs::new("data-prep", 2).with("data-version", "1").with("filter", "x > 0");
+//! let again = Inputs::new("data-prep", 2).with("filter", "x > 0").with("data-version", "1");
+//! assert_eq!(again.fingerprint(), committed.fingerprint());
+//! // Others are refused with what differs.
+//! let other = committed.clone().with("filter", "x > 1");
+//! assert_ne!(other.fingerprint(), committed.fingerprint());
+//! assert_eq!(other.differences(&committed), "\n  filter was x > 0, and is x > 1");
+//! ```
 
 mod commit;
 mod left_out;
@@ -111,7 +124,7 @@ impl Inputs {
     }
 }
 
-/// A digest is told by its first digits.
+/// A digest is shown by its first digits.
 fn short(value: &str) -> &str {
     if value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         &value[..12]

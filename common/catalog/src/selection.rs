@@ -1,5 +1,19 @@
 //! Which raw files one data version scores. `batch-inference` decides it once, and `data-prep`
 //! reads it.
+//!
+//! ```
+//! use catalog::selection::listing;
+//!
+//! let file = store::Object {
+//!     key: "predict/a.csv".to_owned(),
+//!     bytes: 10,
+//!     stamp: "1".to_owned(),
+//! };
+//! let changed = store::Object { stamp: "2".to_owned(), ..file.clone() };
+//! assert_eq!(listing(&[file.clone()])?, listing(&[file.clone()])?);
+//! assert_ne!(listing(&[file])?, listing(&[changed])?);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use std::fmt;
 
@@ -27,7 +41,7 @@ pub struct Selection {
     pub listing: String,
 }
 
-/// A digest of what a listing says of files, which tells whether any came, went or changed.
+/// A digest of what a listing says of files, which changes when any came, went or changed.
 pub fn listing(files: &[Object]) -> serde_json::Result<String> {
     digest::of_json(&files)
 }

@@ -3,6 +3,20 @@
 //! [`Classification`] takes rows in any order; [`rank_metrics`] takes them sorted by score.
 //! [`Report`] joins both. Other tasks, and rows that weigh, have modules of their own.
 //! A metric that is undefined is `None`, and null in JSON: never NaN.
+//!
+//! ```
+//! use learn::metrics::Classification;
+//!
+//! let mut counts = Classification::new(0.5);
+//! counts.add_rows(&[1, 0, 1], &[0.9, 0.6, 0.7])?;
+//! // The counts of another part of the rows are merged, in the order of the parts.
+//! let mut others = Classification::new(0.5);
+//! others.add_rows(&[0], &[0.1])?;
+//! counts.merge(&others);
+//! assert_eq!(counts.confusion().accuracy(), Some(0.75));
+//! assert_eq!(counts.confusion().recall(), Some(1.0));
+//! # Ok::<(), learn::metrics::ScoreError>(())
+//! ```
 
 mod curve;
 mod interval;

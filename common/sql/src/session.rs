@@ -3,6 +3,23 @@
 //!
 //! A query may compute from each row only. So its result depends neither on how rows are spread
 //! over files nor on the clock, and rows keep their order.
+//!
+//! ```
+//! use sql::session::Features;
+//! use table::config::Config;
+//!
+//! let dataset = r#"{"columns": [
+//!     {"name": "id", "type": "utf8", "role": "id"},
+//!     {"name": "amount", "type": "float64", "role": "feature"},
+//!     {"name": "churned", "type": "int64", "role": "target", "allowed": [0, 1]}
+//! ]}"#;
+//! let plan = |sql: &str| Features::new(&Config::parse(dataset.to_owned(), sql.to_owned())?, 64 << 20);
+//! let features = plan("SELECT id, amount * 2 AS twice, churned FROM raw")?;
+//! assert_eq!(features.columns()[1].name, "twice");
+//! // What looks beyond its own row is refused before anything is read.
+//! assert!(plan("SELECT id, sum(amount) OVER () AS total, churned FROM raw").is_err());
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 mod check;
 mod excerpt;

@@ -1,4 +1,15 @@
 //! SHA-256 digests, as lower-case hex.
+//!
+//! ```
+//! use store::digest;
+//!
+//! let whole = digest::hex(b"abc");
+//! assert!(whole.starts_with("ba7816bf"));
+//! let mut parts = digest::Hasher::default();
+//! parts.update(b"a");
+//! parts.update(b"bc");
+//! assert_eq!(parts.hex(), whole);
+//! ```
 
 use std::io::Read;
 

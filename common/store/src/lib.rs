@@ -43,6 +43,21 @@ pub use s3::OpenUploads;
 pub use upload::{BlockingUpload, Upload};
 
 /// An object store with a root. Cheap to clone.
+///
+/// ```
+/// # let runtime = tokio::runtime::Runtime::new()?;
+/// # runtime.block_on(async {
+/// let folder = tempfile::tempdir()?;
+/// let store = store::Store::create(&folder.path().display().to_string())?;
+/// // Only the first creates: so a manifest becomes a commit.
+/// assert!(store.put_json_new("train/1/_manifest.json", &1).await?);
+/// assert!(!store.put_json_new("train/1/_manifest.json", &2).await?);
+/// assert_eq!(store.get_json("train/1/_manifest.json").await?, Some(1));
+/// assert_eq!(store.glob("train/*/_manifest.json").await?.len(), 1);
+/// # Ok::<(), anyhow::Error>(())
+/// # })?;
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Store {
     url: String,
@@ -143,8 +158,8 @@ impl Store {
         Self::at(&address, access)
     }
 
-    /// Opens a store that must exist, such as that of the raw files. A missing bucket is told by
-    /// the first call.
+    /// Opens a store that must exist, such as that of the raw files. The first call reports a
+    /// missing bucket.
     pub fn open(url: &str) -> Result<Self> {
         Self::open_with(url, &Access::of_process(Role::Store))
     }
@@ -320,9 +335,9 @@ impl Store {
 
     /// Whether an object, as it was listed, has the very bytes of a file on this machine.
     ///
-    /// In S3 the ETag tells where it is the digest that this program's own uploads get. Where it is
-    /// not, because of encryption by KMS or another uploader's parts, an object of the same
-    /// size is copied to the scratch folder and read.
+    /// In S3 the ETag decides where it is the digest that this program's own uploads get. Where it
+    /// is not, because of encryption by KMS or another uploader's parts, an object of the same size
+    /// is copied to the scratch folder and read.
     pub async fn holds(&self, object: &Object, file: &Path) -> Result<bool> {
         let bytes = std::fs::metadata(file)
             .with_context(|| format!("looking up {}", file.display()))?

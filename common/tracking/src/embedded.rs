@@ -1,7 +1,7 @@
 //! Tracking in the object store: a JSON object per run, per version, and per move of an alias.
 //!
-//! Versions and moves are put create-only under the next number, so that whoever comes second sees
-//! it and looks again.
+//! Versions and moves are put create-only under the next number, so that the second to put one
+//! sees it and looks again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

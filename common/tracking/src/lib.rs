@@ -118,10 +118,9 @@ impl Tracking {
     /// points elsewhere: somebody moved it, so look again.
     ///
     /// The embedded tracking compares and sets in one; of those who move an alias at once, one
-    /// wins. MLflow can't: the alias is read, set, and read back. Whoever comes between the
-    /// first two is overwritten unseen; whoever comes after is seen, unless it is after the
-    /// last. The workflows' mutex keeps promotions of one model apart, and people who
-    /// move an alias by hand are seen but for those few milliseconds.
+    /// wins. MLflow can't: the alias is read, set, and read back. A move between the first two is
+    /// overwritten unseen; one between the last two is seen. The workflows' mutex keeps promotions
+    /// of one model apart, and a move by hand is missed within those few milliseconds alone.
     pub async fn set_alias(
         &self,
         name: &ModelName,

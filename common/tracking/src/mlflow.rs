@@ -78,8 +78,8 @@ impl Mlflow {
         })
     }
 
-    /// What one attempt to make something is told apart by from all others, those of the same
-    /// process included.
+    /// What distinguishes one attempt to make something from all others, those of the same process
+    /// included.
     fn creator() -> String {
         format!("{:016x}", RandomState::new().hash_one(std::process::id()))
     }

@@ -29,7 +29,7 @@ impl Registry for Mlflow {
     ///
     /// The server makes another version whenever it is asked: as with runs, it is asked only after
     /// a search, and looked at again afterwards. The lowest version of a fingerprint counts;
-    /// whoever made another one deletes it.
+    /// a step that made another one deletes it.
     async fn register(&self, candidate: &Candidate<'_>) -> Result<Version> {
         let name = candidate.model_name;
         if let Some(known) = self
