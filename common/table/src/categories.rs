@@ -31,7 +31,7 @@ const CUT: char = '…';
 /// Which columns scored rows carry, as the setting `SEGMENT_COLUMNS` says.
 ///
 /// ```
-/// use crate::categories::SegmentColumns;
+/// use table::categories::SegmentColumns;
 ///
 /// let named: SegmentColumns = "region, channel".parse().unwrap();
 /// assert_eq!(named, SegmentColumns::Named(vec!["region".to_owned(), "channel".to_owned()]));
