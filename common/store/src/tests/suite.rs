@@ -183,8 +183,9 @@ async fn an_object_looks_the_same_until_it_changes(store: Store) {
     store.put("a/b.csv", b"one".to_vec()).await.unwrap();
     let before = store.head("a/b.csv").await.unwrap().unwrap();
     assert_eq!((before.key.as_str(), before.bytes), ("a/b.csv", 3));
-    assert_eq!(store.list("a").await.unwrap(), [before.clone()]);
-    assert_eq!(store.glob("a/*.csv").await.unwrap(), [before.clone()]);
+    let alone = std::slice::from_ref(&before);
+    assert_eq!(store.list("a").await.unwrap(), alone);
+    assert_eq!(store.glob("a/*.csv").await.unwrap(), alone);
     store.put("a/b.csv", b"other".to_vec()).await.unwrap();
     let after = store.head("a/b.csv").await.unwrap().unwrap();
     assert_ne!(after, before);
