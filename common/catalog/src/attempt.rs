@@ -1,6 +1,27 @@
 //! Records of how workflows ended: one for each workflow and data version, under `_attempts/`.
 //!
 //! `model-monitoring notify` writes them; backfills and the dashboard go by them.
+//!
+//! ```
+//! use catalog::attempt::Attempt;
+//!
+//! let attempt: Attempt = serde_json::from_str(
+//!     r#"{
+//!         "format_version": 1,
+//!         "workflow": "alameda-pipeline-x7k2p",
+//!         "data_version": "2026-11-23",
+//!         "model_name": "churn",
+//!         "status": "Failed",
+//!         "duration_seconds": 61.25,
+//!         "attempts": 1,
+//!         "recorded_at": "2026-11-23T02:31:00Z",
+//!         "failures": []
+//!     }"#,
+//! )?;
+//! assert!(attempt.is_of(&"churn".parse().map_err(anyhow::Error::msg)?));
+//! assert!(!attempt.is_of(&"fraud".parse().map_err(anyhow::Error::msg)?));
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,7 +45,7 @@ pub struct Attempt {
     pub model_name: String,
     /// Argo's word: `Succeeded`, `Failed` or `Error`.
     pub status: String,
-    /// `null` when Argo did not tell.
+    /// `null` when Argo did not say.
     pub duration_seconds: Option<f64>,
     /// How often the workflow has ended: a retried one ends again.
     pub attempts: u32,
@@ -41,7 +62,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Whether it tells of a model: one that does not say which tells of each.
+    /// Whether it is about a model: one that does not say which is about each.
     pub fn is_of(&self, model_name: &ModelName) -> bool {
         self.model_name.is_empty() || self.model_name == model_name.to_string()
     }

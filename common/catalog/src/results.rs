@@ -1,4 +1,21 @@
 //! The results of a model, and those of them that were scored last.
+//!
+//! ```
+//! # let runtime = tokio::runtime::Runtime::new()?;
+//! # runtime.block_on(async {
+//! let folder = tempfile::tempdir()?;
+//! let store = store::Store::create(&folder.path().display().to_string())?;
+//! for model in ["churn", "fraud"] {
+//!     let key = format!("results/2026-11-23/{model}/v1/_manifest.json");
+//!     store.put(&key, Vec::new()).await?;
+//! }
+//! let churn = "churn".parse().map_err(anyhow::Error::msg)?;
+//! let keys = catalog::results::keys(&store, &churn).await?;
+//! assert_eq!(keys, ["results/2026-11-23/churn/v1/_manifest.json"]);
+//! # Ok::<(), anyhow::Error>(())
+//! # })?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 use anyhow::Result;
 use futures::{StreamExt, TryStreamExt, stream};

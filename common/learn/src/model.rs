@@ -5,6 +5,32 @@
 //! and in parallel: one for [`Moments`], then one for [`NewtonSums`] at each set of parameters that
 //! [`fit()`] asks for. Parts are merged in the order of the chunks, so that the result does not
 //! depend on the threads.
+//!
+//! ```
+//! use learn::model::Model;
+//!
+//! let model = Model::parse(
+//!     br#"{
+//!         "format_version": 1,
+//!         "family": "logistic-regression",
+//!         "target": "churned",
+//!         "classes": {"negative": 0, "positive": 1},
+//!         "threshold": 0.5,
+//!         "features": ["amount", "age"],
+//!         "coefficients": [2.0, -1.0],
+//!         "intercept": 0.0,
+//!         "training": {
+//!             "c": 1.0, "class_weight": "balanced", "rows": 100, "iterations": 4, "converged": true
+//!         }
+//!     }"#,
+//! )?;
+//! // Row after row, the features in the order of the model.
+//! let mut probabilities = Vec::new();
+//! model.predict_probability(&[1.0, 2.0, 1.0, 0.0], &mut probabilities);
+//! assert_eq!(probabilities[0], 0.5);
+//! assert!(model.decide(probabilities[1]));
+//! # Ok::<(), learn::model::ModelError>(())
+//! ```
 
 mod beta;
 mod descent;
