@@ -42,7 +42,7 @@ impl Picker {
     }
 }
 
-/// Distinct finite values with their rows, ascending; [`None`] once there were more than [`FEW`].
+/// Distinct finite values with their rows, ascending; [`None`] once there were more than `FEW`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distinct(Option<Vec<(f64, u64)>>);
 
