@@ -182,6 +182,11 @@ impl Classification {
         self.confusion.rows()
     }
 
+    /// The threshold.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
     /// Rows by label and prediction.
     pub fn confusion(&self) -> &Confusion {
         &self.confusion
@@ -195,6 +200,7 @@ impl Classification {
         Report {
             rows,
             positives: c.positives(),
+            weight: None,
             base_rate: c.base_rate(),
             threshold: self.threshold,
             confusion: *c,
@@ -306,6 +312,10 @@ pub struct Report {
     pub rows: u64,
     /// Rows of the positive class.
     pub positives: u64,
+    /// What the rows weigh, where they do: shares, means and areas are weighted then, and counts
+    /// stay counts of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
     /// Share of the positive class: what accuracy must be judged against.
     pub base_rate: Option<f64>,
     /// Probability from which the positive class is predicted.
@@ -332,6 +342,21 @@ pub struct Report {
     pub pr_auc: Option<f64>,
     /// [`CALIBRATION_BINS`] bins over [0, 1], empty ones included.
     pub calibration: Vec<CalibrationBin>,
+}
+
+impl Report {
+    /// Puts the metrics of the same rows in place, as they weigh.
+    pub(crate) fn weigh(&mut self, weighted: &weighted::Report) {
+        self.weight = Some(weighted.weight);
+        self.base_rate = weighted.base_rate;
+        self.accuracy = weighted.accuracy;
+        self.balanced_accuracy = weighted.balanced_accuracy;
+        self.precision = weighted.precision;
+        self.recall = weighted.recall;
+        self.f1 = weighted.f1;
+        self.log_loss = weighted.log_loss;
+        self.brier = weighted.brier;
+    }
 }
 
 /// Predicted against observed in one range of probabilities: above `lower` (from 0 in the first

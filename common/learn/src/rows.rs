@@ -28,6 +28,8 @@
 
 use std::marker::PhantomData;
 
+use crate::metrics::ScoreError;
+
 /// Rows that are worked on together.
 pub(crate) const BLOCK: usize = 256;
 
@@ -55,6 +57,14 @@ pub trait Sums: Clone + Send + Sync + 'static {
 
     /// Merges the sums of later rows.
     fn merge(&mut self, later: Self);
+
+    /// The last chunk was added of those that are merged as one.
+    fn end(&mut self) {}
+
+    /// Bytes of memory that they take: it decides how many parts are added up at the same time.
+    fn bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// Rows that can be passed over as often as a fit needs.
@@ -69,6 +79,23 @@ pub trait Passes {
     fn pass<S: Sums>(&mut self, start: S) -> Result<S, Self::Error>
     where
         Self::Error: From<S::Error>;
+}
+
+impl From<ScoreError> for RowError {
+    fn from(error: ScoreError) -> Self {
+        match error {
+            ScoreError::Probability { row, value } => Self::Prediction {
+                row,
+                value,
+                expected: "a probability from 0 to 1",
+            },
+            ScoreError::Label { row, value } => Self::Label {
+                row,
+                value: f64::from(value),
+                expected: "0 or 1".to_owned(),
+            },
+        }
+    }
 }
 
 /// A row that nothing can be fitted or measured on.

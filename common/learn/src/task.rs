@@ -32,10 +32,11 @@ mod tests;
 use std::any::Any;
 use std::fmt::Debug;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::metrics::{RankError, RankMetrics, weighted};
+use crate::metrics::{self, RankError, RankMetrics, Ranking, weighted};
 use crate::model::ClassValue;
 use crate::rows::RowError;
 
@@ -297,15 +298,67 @@ pub trait Evaluation: Debug + Send {
 
     /// Every metric by its name, null where it is undefined, and more that a page shows. Without
     /// `ranks`, one for each ranking, those that need them are null.
-    fn report(&self, ranks: &[RankMetrics]) -> Value;
+    fn report(&self, ranks: &[RankMetrics]) -> Report;
 
     /// For [`Evaluation::merge`].
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
-/// A metric of a report.
-pub fn metric_of(report: &Value, name: &str) -> Option<f64> {
-    report.get(name).and_then(Value::as_f64)
+/// What was measured on some rows, as metrics.json holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Report {
+    /// Of two classes.
+    Binary(Box<metrics::Report>),
+    /// Of another task: each metric by its name, and what else its pages show.
+    Other(Map<String, Value>),
+}
+
+impl Report {
+    /// Of a task with fields of its own.
+    pub fn other(
+        fields: &impl Serialize,
+        more: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Self {
+        let fields = match serde_json::to_value(fields) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        let more = more.into_iter().map(|(name, of)| (name.to_owned(), of));
+        Self::Other(fields.into_iter().chain(more).collect())
+    }
+
+    /// A number by its name; `None` where it is undefined.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        match self {
+            Self::Binary(report) => serde_json::to_value(report).ok()?.get(name)?.as_f64(),
+            Self::Other(fields) => fields.get(name)?.as_f64(),
+        }
+    }
+
+    /// Rows in all.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Self::Binary(report) => report.rows,
+            Self::Other(fields) => fields.get("rows").and_then(Value::as_u64).unwrap_or(0),
+        }
+    }
+
+    /// That of two classes.
+    pub fn binary(&self) -> Option<&metrics::Report> {
+        match self {
+            Self::Binary(report) => Some(report),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// That of a task with fields of its own.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        match self {
+            Self::Binary(_) => None,
+            Self::Other(fields) => serde_json::from_value(Value::Object(fields.clone())).ok(),
+        }
+    }
 }
 
 /// The report of rows that are all in memory.
@@ -320,7 +373,7 @@ pub fn evaluate(
     labels: &[f64],
     outputs: &[f64],
     weights: Option<&[f64]>,
-) -> Result<Value, RowError> {
+) -> Result<Report, RowError> {
     evaluation.add(labels, outputs, weights)?;
     let width = outputs.len().checked_div(labels.len()).unwrap_or(0);
     let row = |i: usize| &outputs[i * width..(i + 1) * width];
@@ -331,11 +384,17 @@ pub fn evaluate(
         });
         let mut scored: Vec<_> = scored.collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut all = weighted::Ranking::default();
+        let (mut all, mut weighed) = (Ranking::default(), weighted::Ranking::default());
         for (score, positive, weight) in scored {
-            all.add(score, positive, weight)?;
+            match weights {
+                Some(_) => weighed.add(score, positive, weight)?,
+                None => all.add(score, positive)?,
+            }
         }
-        Ok(all.metrics())
+        Ok(match weights {
+            Some(_) => weighed.metrics(),
+            None => all.metrics(),
+        })
     };
     // The evaluation has refused what cannot be ranked.
     let ranks: Result<Vec<_>, _> = (0..evaluation.rankings()).map(rank).collect();
@@ -453,15 +512,6 @@ fn part_of<T: 'static>(later: Box<dyn Evaluation>) -> T {
         Ok(part) => *part,
         Err(_) => panic!("parts of different evaluations: a bug of the caller"),
     }
-}
-
-/// A report as an object, with more fields.
-fn object(report: &impl Serialize, more: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    let mut value = serde_json::to_value(report).unwrap_or_default();
-    if let Some(fields) = value.as_object_mut() {
-        fields.extend(more.into_iter().map(|(name, of)| (name.to_owned(), of)));
-    }
-    value
 }
 
 const fn larger(name: &'static str) -> Metric {

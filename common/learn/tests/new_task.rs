@@ -9,8 +9,8 @@ use learn::estimator::{self, CoMoments, Estimator, EstimatorError, Families, Fit
 use learn::metrics::{RankMetrics, regression};
 use learn::rows::{InMemory, Passes, RowError, Rows};
 use learn::task::{
-    Better, Evaluation, Label, LabelKind, Metric, Predictions, Rule, Target, Task, TaskError,
-    Tasks, Values, evaluate, metric_of,
+    Better, Evaluation, Label, LabelKind, Metric, Predictions, Report, Rule, Target, Task,
+    TaskError, Tasks, Values, evaluate,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -88,8 +88,8 @@ impl Evaluation for Measured {
         self.0.merge(&later.0);
     }
 
-    fn report(&self, _ranks: &[RankMetrics]) -> Value {
-        serde_json::to_value(self.0.report()).expect("JSON")
+    fn report(&self, _ranks: &[RankMetrics]) -> Report {
+        Report::other(&self.0.report(), [])
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -201,5 +201,5 @@ fn a_task_of_another_crate_goes_the_whole_way() {
     let evaluation = task.evaluation(&target, &Rule::default());
     let report = evaluate(evaluation, &labels, &outputs, None).expect("a report");
     let metric = task.metric(task.gate_metric()).expect("a metric");
-    assert!(metric_of(&report, metric.name).expect("a value") < 0.1);
+    assert!(report.number(metric.name).expect("a value") < 0.1);
 }

@@ -2,15 +2,12 @@
 
 use std::any::Any;
 
-use serde_json::Value;
-
 use super::{
-    Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Rule, Target, Task,
-    Values, larger, object, part_of, smaller,
+    Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
+    Task, Values, larger, part_of, smaller,
 };
-use crate::metrics::RankMetrics;
-use crate::metrics::weighted::Classification;
-use crate::rows::RowError;
+use crate::metrics::{Classification, RankMetrics, weighted};
+use crate::rows::{RowError, Rows};
 
 /// Two classes: the probability of the second, and a decision at a threshold.
 #[derive(Clone, Copy, Debug)]
@@ -66,12 +63,19 @@ impl Task for Binary {
     }
 
     fn evaluation(&self, _target: &Target, rule: &Rule) -> Box<dyn Evaluation> {
-        Box::new(Measured(Classification::new(rule.threshold)))
+        Box::new(Measured {
+            rows: Classification::new(rule.threshold),
+            weighted: None,
+        })
     }
 }
 
 #[derive(Debug)]
-struct Measured(Classification);
+struct Measured {
+    rows: Classification,
+    /// Of rows that weigh.
+    weighted: Option<weighted::Classification>,
+}
 
 impl Evaluation for Measured {
     fn add(
@@ -80,11 +84,29 @@ impl Evaluation for Measured {
         outputs: &[f64],
         weights: Option<&[f64]>,
     ) -> Result<(), RowError> {
-        self.0.add_rows(labels, outputs, weights)
+        let rows = Rows {
+            x: outputs,
+            y: labels,
+            weights,
+        };
+        rows.check_classes(2)?;
+        if let Some(weights) = weights {
+            let none = || weighted::Classification::new(self.rows.threshold());
+            let weighted = self.weighted.get_or_insert_with(none);
+            weighted.add_rows(labels, outputs, Some(weights))?;
+        }
+        let labels: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
+        Ok(self.rows.add_rows(&labels, outputs)?)
     }
 
     fn merge(&mut self, later: Box<dyn Evaluation>) {
-        self.0.merge(&part_of::<Self>(later).0);
+        let later = part_of::<Self>(later);
+        self.rows.merge(&later.rows);
+        match (&mut self.weighted, later.weighted) {
+            (Some(own), Some(later)) => own.merge(&later),
+            (own @ None, later) => *own = later,
+            (Some(_), None) => {}
+        }
     }
 
     fn rankings(&self) -> usize {
@@ -95,13 +117,12 @@ impl Evaluation for Measured {
         (outputs[0], label == 1.0)
     }
 
-    fn report(&self, ranks: &[RankMetrics]) -> Value {
-        let rank = ranks.first().copied().unwrap_or_default();
-        let more = [
-            ("roc_auc", rank.roc_auc.into()),
-            ("pr_auc", rank.pr_auc.into()),
-        ];
-        object(&self.0.report(), more)
+    fn report(&self, ranks: &[RankMetrics]) -> Report {
+        let mut report = self.rows.report(ranks.first());
+        if let Some(weighted) = &self.weighted {
+            report.weigh(&weighted.report());
+        }
+        Report::Binary(Box::new(report))
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -2,11 +2,9 @@
 
 use std::any::Any;
 
-use serde_json::Value;
-
 use super::{
-    Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Rule, Target, Task,
-    Values, larger, object, part_of, smaller,
+    Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
+    Task, Values, larger, part_of, smaller,
 };
 use crate::metrics::RankMetrics;
 use crate::metrics::multiclass::{Classification, most_probable, one_vs_rest};
@@ -110,7 +108,7 @@ impl Evaluation for Measured {
         self.classes
     }
 
-    fn report(&self, ranks: &[RankMetrics]) -> Value {
+    fn report(&self, ranks: &[RankMetrics]) -> Report {
         let complete = ranks.len() == self.classes;
         let all = complete.then(|| one_vs_rest(ranks)).flatten();
         let of_classes: Vec<Option<f64>> = ranks.iter().map(|rank| rank.roc_auc).collect();
@@ -118,7 +116,7 @@ impl Evaluation for Measured {
             ("roc_auc", all.into()),
             ("roc_auc_of_classes", of_classes.into()),
         ];
-        object(&self.rows.report(), more)
+        Report::other(&self.rows.report(), more)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

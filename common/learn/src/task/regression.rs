@@ -2,11 +2,9 @@
 
 use std::any::Any;
 
-use serde_json::Value;
-
 use super::{
-    Evaluation, LabelKind, Metric, PREDICTION, Predictions, Rule, Target, Task, Values, larger,
-    object, part_of, smaller,
+    Evaluation, LabelKind, Metric, PREDICTION, Predictions, Report, Rule, Target, Task, Values,
+    larger, part_of, smaller,
 };
 use crate::metrics::RankMetrics;
 use crate::metrics::regression;
@@ -78,8 +76,8 @@ impl Evaluation for Measured {
         self.0.merge(&part_of::<Self>(later).0);
     }
 
-    fn report(&self, _ranks: &[RankMetrics]) -> Value {
-        object(&self.0.report(), [])
+    fn report(&self, _ranks: &[RankMetrics]) -> Report {
+        Report::other(&self.0.report(), [])
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

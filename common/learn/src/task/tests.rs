@@ -136,7 +136,7 @@ fn every_metric_of_a_task_is_in_its_report_whole_or_in_parts() {
             evaluate(task.evaluation(&target, &rule), &labels, &outputs, None).expect("rows");
         for metric in task.metrics() {
             assert!(
-                metric_of(&report, metric.name).is_some(),
+                report.number(metric.name).is_some(),
                 "{name}, {}",
                 metric.name
             );
@@ -153,10 +153,7 @@ fn every_metric_of_a_task_is_in_its_report_whole_or_in_parts() {
         }
         let parts = parts.report(&[]);
         for metric in task.metrics() {
-            let (whole, part) = (
-                metric_of(&report, metric.name),
-                metric_of(&parts, metric.name),
-            );
+            let (whole, part) = (report.number(metric.name), parts.number(metric.name));
             match metric.name {
                 "roc_auc" | "pr_auc" => assert_eq!(part, None),
                 _ => assert!((whole.unwrap_or(9.0) - part.unwrap_or(-9.0)).abs() < 1e-12),
