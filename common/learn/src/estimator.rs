@@ -1,8 +1,9 @@
 //! Estimators: from a row of numbers to a prediction, whatever the task.
 //!
 //! An [`Estimator`] makes raw scores, and a [`Link`] turns them into probabilities or values.
-//! [`Families`] reads an estimator back from the object `{"kind": ...}` of a model file; a family
-//! of another crate joins by [`Families::with`].
+//! A [`Family`] fits it, by its name in `models.json`. [`Families`] knows all of them, and reads an
+//! estimator back from the object `{"kind": ...}` of a model file; a family of another crate joins
+//! by [`Families::with`].
 //!
 //! ```
 //! use learn::estimator::{Estimator, Families, FitError, linear};
@@ -73,6 +74,8 @@ macro_rules! one_linear_score {
 
 mod co_moments;
 pub mod constant;
+mod erased;
+mod family;
 pub mod linear;
 pub mod logistic;
 pub mod multinomial;
@@ -91,6 +94,8 @@ use crate::rows::RowError;
 
 pub use co_moments::CoMoments;
 pub use constant::Constant;
+pub use erased::{AnyError, AnyPasses, AnySums, Erased, pass};
+pub use family::{Descent, Family, FitBytes, FittedEstimator, InputSeen, Read, Request, Seen};
 pub use linear::LinearRegression;
 pub use logistic::LogisticRegression;
 pub use multinomial::MultinomialRegression;
@@ -239,6 +244,17 @@ pub enum EstimatorError {
         /// The kinds of the registry.
         known: String,
     },
+    /// A family that this program does not know.
+    #[error("family is {found:?}: it must be one of {known}")]
+    Family {
+        /// What was asked for.
+        found: String,
+        /// The families of the registry.
+        known: String,
+    },
+    /// Options that a family does not take.
+    #[error("{0}")]
+    Option(String),
     /// Well-formed, but no estimator.
     #[error("the estimator of the model file is invalid: {0}")]
     Invalid(String),
@@ -322,35 +338,55 @@ impl From<model::RowError> for FitError {
     }
 }
 
-/// Reads the fields of one kind.
-pub type Read = fn(Value) -> Result<Box<dyn Estimator>, EstimatorError>;
-
-/// The kinds of estimators that a program knows.
+/// The families that a program knows, and the estimators of model files.
 #[derive(Clone, Debug)]
 pub struct Families {
-    known: Vec<(&'static str, Read)>,
+    known: Vec<&'static dyn Family>,
 }
 
 impl Families {
     /// Those of this crate.
     pub fn standard() -> Self {
-        Self { known: Vec::new() }
-            .with(logistic::KIND, read::<LogisticRegression>)
-            .with(multinomial::KIND, read::<MultinomialRegression>)
-            .with(linear::KIND, read::<LinearRegression>)
-            .with(constant::KIND, read::<Constant>)
+        Self {
+            known: vec![
+                &logistic::Logistic,
+                &linear::Linear,
+                &constant::Mean,
+                &constant::Given,
+            ],
+        }
     }
 
-    /// With one more kind, in place of another of the same name.
-    pub fn with(mut self, kind: &'static str, read: Read) -> Self {
-        self.known.retain(|(known, _)| *known != kind);
-        self.known.push((kind, read));
+    /// With one more family, in place of another of the same name.
+    pub fn with(mut self, family: &'static dyn Family) -> Self {
+        self.known.retain(|known| known.name() != family.name());
+        self.known.push(family);
         self
     }
 
-    /// Their names.
-    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
-        self.known.iter().map(|(kind, _)| *kind)
+    /// The families.
+    pub fn all(&self) -> &[&'static dyn Family] {
+        &self.known
+    }
+
+    /// A family by its name.
+    ///
+    /// # Errors
+    /// A name that is not known.
+    pub fn get(&self, name: &str) -> Result<&'static dyn Family, EstimatorError> {
+        let found = self.known.iter().find(|family| family.name() == name);
+        found.copied().ok_or_else(|| {
+            let known: Vec<&str> = self.known.iter().map(|family| family.name()).collect();
+            EstimatorError::Family {
+                found: name.to_owned(),
+                known: known.join(", "),
+            }
+        })
+    }
+
+    /// Names of the estimators of model files, and what reads each.
+    pub fn kinds(&self) -> impl Iterator<Item = (&'static str, Read)> {
+        self.known.iter().flat_map(|family| family.kinds())
     }
 
     /// The estimator of an object `{"kind": ...}`.
@@ -367,8 +403,8 @@ impl Families {
             Some(Value::String(kind)) => kind,
             _ => return Err(EstimatorError::invalid("it has no text `kind`")),
         };
-        let Some((_, read)) = self.known.iter().find(|(known, _)| *known == kind) else {
-            let known: Vec<String> = self.kinds().map(|kind| format!("{kind:?}")).collect();
+        let Some((_, read)) = self.kinds().find(|(known, _)| *known == kind) else {
+            let known: Vec<String> = self.kinds().map(|(kind, _)| format!("{kind:?}")).collect();
             return Err(EstimatorError::Kind {
                 found: kind,
                 known: known.join(", "),

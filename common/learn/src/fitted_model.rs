@@ -32,8 +32,10 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::estimator::{Estimator, EstimatorError, Families, LogisticRegression};
 use crate::frame::Frame;
@@ -75,8 +77,11 @@ pub struct Training {
     pub iterations: Option<u32>,
     /// Whether the optimum was reached.
     pub converged: bool,
-    /// The settings of the estimator's fit.
-    pub options: Value,
+    /// The family that fitted the estimator; `None` in files of version 1, which know one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// The options of its fit.
+    pub options: Map<String, Value>,
 }
 
 /// The shape of a file.
@@ -128,6 +133,8 @@ pub enum Error {
     Invalid(String),
 }
 
+static KNOWN: OnceLock<Reader> = OnceLock::new();
+
 /// What a program reads models with.
 #[derive(Clone, Debug)]
 pub struct Reader {
@@ -144,6 +151,19 @@ impl Reader {
             tasks: Tasks::standard(),
             families: Families::standard(),
         }
+    }
+
+    /// What the whole process reads with: [`Reader::standard`], unless another was installed.
+    pub fn known() -> &'static Self {
+        KNOWN.get_or_init(Self::standard)
+    }
+
+    /// Makes the whole process read with this, before anything was read.
+    ///
+    /// # Errors
+    /// This reader, where the process reads with another already.
+    pub fn install(self) -> Result<(), Box<Self>> {
+        KNOWN.set(self).map_err(Box::new)
     }
 
     /// Reads a model file.
@@ -201,7 +221,10 @@ impl Reader {
         };
         let signature = Signature::new(model.features.iter().map(feature).collect());
         let training = &model.training;
-        let options = json!({"c": training.c, "class_weight": training.class_weight});
+        let options = [
+            ("c".to_owned(), json!(training.c)),
+            ("class_weight".to_owned(), json!(training.class_weight)),
+        ];
         let model = FittedModel {
             task: self.tasks.get("binary")?,
             signature: signature.map_err(|error| Error::Invalid(error.to_string()))?,
@@ -210,7 +233,8 @@ impl Reader {
                 rows: training.rows,
                 iterations: Some(training.iterations),
                 converged: training.converged,
-                options,
+                family: None,
+                options: options.into_iter().collect(),
             },
             target: Target {
                 name: model.target,
@@ -306,6 +330,35 @@ impl FittedModel {
         outputs.clear();
         self.estimator.predict(matrix, outputs);
         Ok(())
+    }
+
+    /// As [`FittedModel::predict`], for rows to score: a row with an infinite number that is not
+    /// clipped has no prediction, NaN, as one with a missing number that nothing is imputed for.
+    ///
+    /// # Errors
+    /// A frame of other columns.
+    pub fn score(
+        &self,
+        frame: &Frame<'_>,
+        matrix: &mut Vec<f64>,
+        outputs: &mut Vec<f64>,
+    ) -> Result<(), Error> {
+        let mut refused = Vec::new();
+        self.preprocessing
+            .transform_or_refuse(frame, matrix, &mut refused)?;
+        outputs.clear();
+        self.estimator.predict(matrix, outputs);
+        let width = self.estimator.outputs();
+        for row in refused {
+            outputs[row * width..(row + 1) * width].fill(f64::NAN);
+        }
+        Ok(())
+    }
+
+    /// Names of the features, in the order of the signature.
+    pub fn features(&self) -> Vec<String> {
+        let features = self.signature.features().iter();
+        features.map(|feature| feature.name.clone()).collect()
     }
 
     /// The columns of predictions of each row.

@@ -49,7 +49,8 @@ use serde::{Deserialize, Serialize};
 
 pub use beta::Beta;
 pub use fit::{ClassWeight, Fit, FitError, FitOptions, fit};
-pub use importance::{Importance, importance};
+pub use importance::Importance;
+pub(crate) use importance::{importance, ranked};
 pub use moments::{Moments, RowError};
 pub use newton::NewtonSums;
 

@@ -5,15 +5,19 @@
 
 use std::any::Any;
 
-use learn::estimator::{self, CoMoments, Estimator, EstimatorError, Families, FitError, Link};
+use learn::estimator::{
+    self, AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, Families, Family, FitBytes,
+    FittedEstimator, Link, Read, Request, Seen,
+};
 use learn::metrics::{RankMetrics, regression};
-use learn::rows::{InMemory, Passes, RowError, Rows};
+use learn::preprocessing;
+use learn::rows::{InMemory, RowError, Rows};
 use learn::task::{
     Better, Evaluation, Label, LabelKind, Metric, Predictions, Report, Rule, Target, Task,
     TaskError, Tasks, Values, evaluate,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 #[derive(Debug)]
 struct Count;
@@ -157,22 +161,62 @@ impl Estimator for Stump {
     }
 }
 
-fn train(passes: &mut impl Passes<Error = FitError>, features: &[String]) -> Stump {
-    let moments = passes.pass(CoMoments::new(features, &[])).expect("rows");
-    let slope = moments.product(0, features.len()) / moments.product(0, 0);
-    let (mean, half) = (moments.mean(features.len()), slope * moments.std(0));
-    Stump {
-        inputs: features.len(),
-        at: moments.mean(0),
-        low: mean - half,
-        high: mean + half,
+/// Fits [`Stump`].
+#[derive(Debug)]
+struct Split;
+
+impl Family for Split {
+    fn name(&self) -> &'static str {
+        "stump"
+    }
+
+    fn kinds(&self) -> Vec<(&'static str, Read)> {
+        vec![("stump", estimator::read::<Stump>)]
+    }
+
+    fn learns(&self, task: &dyn Task, _target: &Target) -> bool {
+        task.labels() == LabelKind::Number
+    }
+
+    fn preparation(&self) -> preprocessing::Family {
+        preprocessing::Family::Trees
+    }
+
+    fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
+        Ok(given.clone())
+    }
+
+    fn bytes(&self, _inputs: usize, _target: &Target) -> FitBytes {
+        FitBytes { once: 0, each: 0 }
+    }
+
+    fn fit(
+        &self,
+        rows: &mut dyn AnyPasses,
+        request: &Request<'_>,
+    ) -> Result<FittedEstimator, AnyError> {
+        let inputs = request.inputs;
+        let moments = estimator::pass(rows, CoMoments::new(inputs, &[]))?;
+        let slope = moments.product(0, inputs.len()) / moments.product(0, 0);
+        let (mean, half) = (moments.mean(inputs.len()), slope * moments.std(0));
+        Ok(FittedEstimator {
+            estimator: Box::new(Stump {
+                inputs: inputs.len(),
+                at: moments.mean(0),
+                low: mean - half,
+                high: mean + half,
+            }),
+            seen: Seen::from(&moments),
+            importance: Vec::new(),
+            descent: None,
+        })
     }
 }
 
 #[test]
 fn a_task_of_another_crate_goes_the_whole_way() {
     let tasks = Tasks::standard().with(&Count);
-    let families = Families::standard().with("stump", estimator::read::<Stump>);
+    let families = Families::standard().with(&Split);
     let target = Target {
         name: "visits".to_owned(),
         classes: Vec::new(),
@@ -189,7 +233,15 @@ fn a_task_of_another_crate_goes_the_whole_way() {
         y: &labels,
         weights: None,
     };
-    let stump = train(&mut InMemory::new(rows, 3), &["age".to_owned()]);
+    let family = families.get("stump").expect("the new family");
+    let request = Request {
+        task,
+        target: &target,
+        inputs: &["age".to_owned()],
+        options: &Map::new(),
+    };
+    let fit = family.fit(&mut InMemory::<AnyError>::new(rows, 3), &request);
+    let stump = fit.expect("a fit").estimator;
     let file = stump.to_json().expect("a file");
     assert!(Families::standard().read(&file).is_err());
     let read = families.read(&file).expect("the new estimator");

@@ -104,6 +104,17 @@ impl CoMoments {
         self.products[i * n - i * (i + 1) / 2 + j].value()
     }
 
+    /// Least and greatest value of feature `j`.
+    pub fn range(&self, j: usize) -> [f64; 2] {
+        [self.low[j], self.high[j]]
+    }
+
+    /// Pearson's correlation of features `i` and `j`; `None` when either is constant.
+    pub fn correlation(&self, i: usize, j: usize) -> Option<f64> {
+        let spread = self.product(i, i).sqrt() * self.product(j, j).sqrt();
+        (spread > 0.0).then(|| (self.product(i, j) / spread).clamp(-1.0, 1.0))
+    }
+
     /// Bytes of memory that they take.
     pub fn bytes(&self) -> u64 {
         (self.products.len() * size_of::<Sum>()) as u64

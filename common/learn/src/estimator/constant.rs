@@ -13,9 +13,16 @@
 //! ```
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{CoMoments, Estimator, EstimatorError, FitError, Link, whole};
+use super::erased::Over;
+use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
+use super::{
+    AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Link, read, whole,
+};
+use crate::preprocessing;
+use crate::rows::Passes;
+use crate::task::{LabelKind, Target, Task};
 
 /// Its name in a model file.
 pub const KIND: &str = "constant";
@@ -28,6 +35,128 @@ pub struct Constant {
     pub inputs: usize,
     /// A number, the probability of the positive class, or one probability for each class.
     pub values: Vec<f64>,
+}
+
+/// The mean of the label, or the share of each class.
+#[derive(Clone, Copy, Debug)]
+pub struct Mean;
+
+/// A number that is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Given;
+
+/// [`Mean`] takes none.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoOptions {}
+
+/// The options of [`Given`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    value: f64,
+}
+
+impl Family for Mean {
+    fn name(&self) -> &'static str {
+        "mean"
+    }
+
+    fn kinds(&self) -> Vec<(&'static str, Read)> {
+        Vec::new()
+    }
+
+    fn learns(&self, task: &dyn Task, target: &Target) -> bool {
+        let outputs = match target.classes.len() {
+            0 | 2 => 1,
+            classes => classes,
+        };
+        task.outputs(target) == outputs
+    }
+
+    fn preparation(&self) -> preprocessing::Family {
+        preprocessing::Family::Linear
+    }
+
+    fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
+        let (NoOptions {}, whole) = family::options(given)?;
+        Ok(whole)
+    }
+
+    fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
+        bytes(inputs)
+    }
+
+    fn fit(
+        &self,
+        rows: &mut dyn AnyPasses,
+        request: &Request<'_>,
+    ) -> Result<FittedEstimator, AnyError> {
+        let moments = moments(rows, request)?;
+        let constant = Constant::of(&moments)?;
+        Ok(fitted(constant, &moments))
+    }
+}
+
+impl Family for Given {
+    fn name(&self) -> &'static str {
+        KIND
+    }
+
+    fn kinds(&self) -> Vec<(&'static str, Read)> {
+        vec![(KIND, read::<Constant>)]
+    }
+
+    fn learns(&self, task: &dyn Task, target: &Target) -> bool {
+        task.labels() == LabelKind::Number && task.outputs(target) == 1
+    }
+
+    fn preparation(&self) -> preprocessing::Family {
+        preprocessing::Family::Linear
+    }
+
+    fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
+        let (Options { .. }, whole) = family::options(given)?;
+        Ok(whole)
+    }
+
+    fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
+        bytes(inputs)
+    }
+
+    fn fit(
+        &self,
+        rows: &mut dyn AnyPasses,
+        request: &Request<'_>,
+    ) -> Result<FittedEstimator, AnyError> {
+        let (Options { value }, _) = family::options(request.options)?;
+        let constant = Constant {
+            inputs: request.inputs.len(),
+            values: vec![value],
+        };
+        Ok(fitted(constant, &moments(rows, request)?))
+    }
+}
+
+fn moments(rows: &mut dyn AnyPasses, request: &Request<'_>) -> Result<CoMoments, AnyError> {
+    let classes = request.target.class_names();
+    Over(rows).pass(CoMoments::new(request.inputs, &classes))
+}
+
+fn fitted(constant: Constant, moments: &CoMoments) -> FittedEstimator {
+    FittedEstimator {
+        estimator: Box::new(constant),
+        seen: Seen::from(moments),
+        importance: Vec::new(),
+        descent: None,
+    }
+}
+
+fn bytes(inputs: usize) -> FitBytes {
+    FitBytes {
+        once: 3 * family::table(inputs),
+        each: 3 * family::table(inputs),
+    }
 }
 
 impl Constant {

@@ -21,16 +21,23 @@
 mod elastic;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::model;
 use crate::model::math;
 use crate::model::problem::power_of_two;
 use crate::model::solve::equilibrated_step;
 use crate::model::sum::Sum;
+use crate::preprocessing;
 use crate::rows::Passes;
+use crate::task::{Target, Task};
 
-use super::{CoMoments, Estimator, EstimatorError, FitError, Link, linear_contributions, whole};
+use super::erased::Over;
+use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
+use super::{
+    AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Link,
+    linear_contributions, read, whole,
+};
 
 use elastic::Problem;
 
@@ -51,7 +58,8 @@ pub struct LinearRegression {
 }
 
 /// What to minimise.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Inverse strength of the penalty, 1 / alpha; positive.
     pub c: f64,
@@ -66,6 +74,62 @@ impl Default for Options {
             c: 1.0,
             l1_ratio: 0.0,
         }
+    }
+}
+
+/// Linear regression.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear;
+
+impl Family for Linear {
+    fn name(&self) -> &'static str {
+        KIND
+    }
+
+    fn kinds(&self) -> Vec<(&'static str, Read)> {
+        vec![(KIND, read::<LinearRegression>)]
+    }
+
+    fn learns(&self, task: &dyn Task, target: &Target) -> bool {
+        family::is_number(task, target)
+    }
+
+    fn preparation(&self) -> preprocessing::Family {
+        preprocessing::Family::Linear
+    }
+
+    fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
+        let (options, whole): (Options, _) = family::options(given)?;
+        family::positive("c", options.c)?;
+        if (0.0..=1.0).contains(&options.l1_ratio) {
+            return Ok(whole);
+        }
+        Err(EstimatorError::Option(format!(
+            "l1_ratio is {}: it must be from 0 to 1",
+            options.l1_ratio
+        )))
+    }
+
+    fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
+        FitBytes {
+            once: 6 * family::table(inputs),
+            each: 3 * family::table(inputs),
+        }
+    }
+
+    fn fit(
+        &self,
+        rows: &mut dyn AnyPasses,
+        request: &Request<'_>,
+    ) -> Result<FittedEstimator, AnyError> {
+        let (options, _): (Options, _) = family::options(request.options)?;
+        let fit = fit(&mut Over(rows), request.inputs, &options)?;
+        Ok(FittedEstimator {
+            seen: Seen::from(&fit.moments),
+            importance: model::importance(&fit.estimator.coefficients, &fit.moments),
+            descent: None,
+            estimator: Box::new(fit.estimator),
+        })
     }
 }
 

@@ -13,16 +13,129 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::model::math;
-use crate::model::{self, Beta, FitOptions, Moments, NewtonSums};
+use crate::model::{self, Beta, ClassWeight, FitOptions, Moments, NewtonSums};
+use crate::preprocessing;
 use crate::rows::{Passes, Rows, Sums};
+use crate::task::{LabelKind, Target, Task};
 
-use super::{Estimator, EstimatorError, FitError, Link, linear_contributions, whole};
+use super::erased::Over;
+use super::family::{self, Descent, Family, FitBytes, FittedEstimator, Read, Request, Seen};
+use super::{
+    AnyError, AnyPasses, Estimator, EstimatorError, FitError, Link, MultinomialRegression,
+    linear_contributions, multinomial, read, whole,
+};
 
 /// Its name in a model file.
 pub const KIND: &str = model::LOGISTIC_REGRESSION;
+
+/// Tables of inputs x inputs numbers that a fit has once: the moments, the sums over all rows, the
+/// Hessians of two points, and those in which the step between them is computed.
+const TABLES: u64 = 9;
+/// Tables that each thread has: sums of a part and of what it reads.
+const TABLES_OF_THREAD: u64 = 3;
+
+/// Logistic regression of two classes or more.
+#[derive(Clone, Copy, Debug)]
+pub struct Logistic;
+
+/// The options of [`Logistic`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Options {
+    c: f64,
+    class_weight: ClassWeight,
+    max_iter: u32,
+    tol: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let FitOptions {
+            c, max_iter, tol, ..
+        } = FitOptions::default();
+        Self {
+            c,
+            class_weight: ClassWeight::None,
+            max_iter,
+            tol,
+        }
+    }
+}
+
+impl Family for Logistic {
+    fn name(&self) -> &'static str {
+        KIND
+    }
+
+    fn kinds(&self) -> Vec<(&'static str, Read)> {
+        vec![
+            (KIND, read::<LogisticRegression>),
+            (multinomial::KIND, read::<MultinomialRegression>),
+        ]
+    }
+
+    fn learns(&self, task: &dyn Task, target: &Target) -> bool {
+        let classes = target.classes.len();
+        let outputs = if classes == 2 { 1 } else { classes };
+        let of_classes = matches!(task.labels(), LabelKind::Classes { .. });
+        of_classes && classes >= 2 && task.outputs(target) == outputs
+    }
+
+    fn preparation(&self) -> preprocessing::Family {
+        preprocessing::Family::Linear
+    }
+
+    fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
+        let (options, whole): (Options, _) = family::options(given)?;
+        family::positive("c", options.c)?;
+        family::positive("tol", options.tol)?;
+        Ok(whole)
+    }
+
+    fn bytes(&self, inputs: usize, target: &Target) -> FitBytes {
+        let (table, classes) = (family::table(inputs), target.classes.len());
+        match classes {
+            0..=2 => FitBytes {
+                once: TABLES * table,
+                each: TABLES_OF_THREAD * table,
+            },
+            _ => {
+                let (pass, step) = multinomial::bytes(inputs, classes);
+                FitBytes {
+                    once: pass + step,
+                    each: TABLES_OF_THREAD * pass,
+                }
+            }
+        }
+    }
+
+    fn fit(
+        &self,
+        rows: &mut dyn AnyPasses,
+        request: &Request<'_>,
+    ) -> Result<FittedEstimator, AnyError> {
+        let (options, _): (Options, _) = family::options(request.options)?;
+        let options = FitOptions {
+            c: options.c,
+            class_weight: options.class_weight,
+            max_iter: options.max_iter,
+            tol: options.tol,
+        };
+        if request.target.classes.len() > 2 {
+            return multinomial::fitted(rows, request, &options);
+        }
+        let fit = fit(&mut Over(rows), request.inputs, &options)?;
+        Ok(FittedEstimator {
+            seen: Seen::of_two(&fit.moments),
+            importance: model::importance(&fit.estimator.coefficients, &fit.moments),
+            descent: Some(Descent::of(&fit.fit, options.max_iter)),
+            estimator: Box::new(fit.estimator),
+        })
+    }
+}
 
 /// A fitted logistic regression: 1 / (1 + exp(-(intercept + coefficients . row))).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,7 +170,7 @@ pub fn fit<P: Passes>(
 where
     P::Error: From<FitError>,
 {
-    let Seen(moments) = passes.pass(Seen(Moments::new(features)))?;
+    let First(moments) = passes.pass(First(Moments::new(features)))?;
     let evaluate = |beta: &Beta| {
         let at = At {
             beta: Arc::new(beta.clone()),
@@ -95,7 +208,7 @@ impl<E> From<model::FitError> for Failure<E> {
 
 /// The first pass.
 #[derive(Clone)]
-struct Seen(Moments);
+struct First(Moments);
 
 /// One pass at given parameters.
 #[derive(Clone)]
@@ -108,7 +221,7 @@ fn labels(rows: &Rows<'_>) -> Vec<u8> {
     rows.y.iter().map(|&y| y as u8).collect()
 }
 
-impl Sums for Seen {
+impl Sums for First {
     type Error = FitError;
 
     fn add(&mut self, rows: Rows<'_>) -> Result<(), FitError> {
@@ -123,6 +236,10 @@ impl Sums for Seen {
 
     fn merge(&mut self, later: Self) {
         self.0.merge(&later.0);
+    }
+
+    fn bytes(&self) -> u64 {
+        family::table(self.0.features().len())
     }
 }
 
@@ -140,6 +257,10 @@ impl Sums for At {
 
     fn merge(&mut self, later: Self) {
         self.sums.merge(&later.sums);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.sums.bytes()
     }
 }
 

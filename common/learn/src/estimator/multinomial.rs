@@ -34,7 +34,12 @@ use crate::model::math;
 use crate::model::{self, FitOptions};
 use crate::rows::Passes;
 
-use super::{CoMoments, Estimator, EstimatorError, FitError, Link, linear_contributions, whole};
+use super::erased::Over;
+use super::family::{Descent, FittedEstimator, Request, Seen};
+use super::{
+    AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Link,
+    linear_contributions, whole,
+};
 
 pub use sums::{Point, SoftmaxSums};
 
@@ -115,6 +120,34 @@ where
         objective: end.objective / moments.rows() as f64,
         relative_gradient: end.relative_gradient,
         moments,
+    })
+}
+
+/// The fit of a family.
+pub(super) fn fitted(
+    rows: &mut dyn AnyPasses,
+    request: &Request<'_>,
+    options: &FitOptions,
+) -> Result<FittedEstimator, AnyError> {
+    let classes = request.target.class_names();
+    let fit = fit(&mut Over(rows), request.inputs, &classes, options)?;
+    let std: Vec<f64> = (0..request.inputs.len())
+        .map(|j| fit.moments.std(j))
+        .collect();
+    let size = fit.estimator.importance(&std);
+    Ok(FittedEstimator {
+        seen: Seen::from(&fit.moments),
+        importance: model::ranked(&fit.moments, |j| size[j], |_| None),
+        descent: Some(Descent {
+            iterations: fit.iterations,
+            most: options.max_iter,
+            converged: fit.converged,
+            objective: fit.objective,
+            max_gradient: None,
+            relative_gradient: fit.relative_gradient,
+            steepest: None,
+        }),
+        estimator: Box::new(fit.estimator),
     })
 }
 

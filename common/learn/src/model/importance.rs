@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Model;
 use super::moments::Moments;
+use crate::estimator::CoMoments;
 
 /// A feature whose variance is explained by others up to this share is collinear with them.
 const UNEXPLAINED: f64 = 1e-6;
@@ -15,11 +15,13 @@ const TAKES_PART: f64 = 0.01;
 pub struct Importance {
     /// Name of the feature.
     pub feature: String,
-    /// Change of the log odds per unit of the feature.
-    pub coefficient: f64,
+    /// Change of the raw score per unit of the feature: the log odds, or the predicted number.
+    /// `None` where no one number says it.
+    pub coefficient: Option<f64>,
     /// Population standard deviation of the feature in training.
     pub std: f64,
-    /// |coefficient| * std: change of the log odds over one standard deviation. Comparable between features.
+    /// |coefficient| * std: change of the raw score over one standard deviation. Comparable
+    /// between features.
     pub importance: f64,
     /// Variance inflation factor: 1 for a feature that others tell nothing about. `None` when it
     /// is constant, or a combination of others.
@@ -30,36 +32,72 @@ pub struct Importance {
     pub collinear_with: Vec<String>,
 }
 
-/// Importance of every feature, largest first; equal ones in the order of the model.
+/// What is known of the features of a fit.
+pub(crate) trait Spread {
+    /// Names, in the order of the model.
+    fn names(&self) -> &[String];
+    /// Population standard deviation.
+    fn deviation(&self, j: usize) -> f64;
+    /// Pearson's correlation; `None` when either is constant.
+    fn related(&self, i: usize, j: usize) -> Option<f64>;
+}
+
+impl Spread for Moments {
+    fn names(&self) -> &[String] {
+        self.features()
+    }
+
+    fn deviation(&self, j: usize) -> f64 {
+        self.std(j).unwrap_or(0.0)
+    }
+
+    fn related(&self, i: usize, j: usize) -> Option<f64> {
+        self.correlation(i, j)
+    }
+}
+
+impl Spread for CoMoments {
+    fn names(&self) -> &[String] {
+        self.features()
+    }
+
+    fn deviation(&self, j: usize) -> f64 {
+        self.std(j)
+    }
+
+    fn related(&self, i: usize, j: usize) -> Option<f64> {
+        self.correlation(i, j)
+    }
+}
+
+/// Importance of every feature of a linear model, largest first; equal ones in its order.
 ///
 /// # Panics
-/// When `moments` are not of the model's features: a bug of the caller.
-pub fn importance(model: &Model, moments: &Moments) -> Vec<Importance> {
-    assert_eq!(
-        model.features,
-        moments.features(),
-        "moments of other features"
-    );
-    let dependence = Dependence::of(moments);
-    let mut list: Vec<Importance> = model
-        .features
-        .iter()
-        .enumerate()
-        .map(|(j, feature)| {
-            let (coefficient, std) = (model.coefficients[j], moments.std(j).unwrap_or(0.0));
-            Importance {
-                feature: feature.clone(),
-                coefficient,
-                std,
-                importance: coefficient.abs() * std,
-                vif: dependence.vif[j],
-                collinear_with: dependence.linked[j]
-                    .iter()
-                    .map(|&i| model.features[i].clone())
-                    .collect(),
-            }
-        })
-        .collect();
+/// When there is not one coefficient a feature: a bug of the caller.
+pub(crate) fn importance(coefficients: &[f64], moments: &impl Spread) -> Vec<Importance> {
+    let size = |j: usize| coefficients[j].abs() * moments.deviation(j);
+    ranked(moments, size, |j| Some(coefficients[j]))
+}
+
+/// Importance of every feature by its size, largest first; equal ones in the order of the model.
+pub(crate) fn ranked(
+    moments: &impl Spread,
+    size: impl Fn(usize) -> f64,
+    coefficient: impl Fn(usize) -> Option<f64>,
+) -> Vec<Importance> {
+    let (names, dependence) = (moments.names(), Dependence::of(moments));
+    let of = |(j, feature): (usize, &String)| Importance {
+        feature: feature.clone(),
+        coefficient: coefficient(j),
+        std: moments.deviation(j),
+        importance: size(j),
+        vif: dependence.vif[j],
+        collinear_with: dependence.linked[j]
+            .iter()
+            .map(|&i| names[i].clone())
+            .collect(),
+    };
+    let mut list: Vec<Importance> = names.iter().enumerate().map(of).collect();
     list.sort_by(|a, b| b.importance.total_cmp(&a.importance));
     list
 }
@@ -75,10 +113,10 @@ impl Dependence {
     /// diagonal of a feature that is not swept is its variance that the swept ones do not
     /// explain, and its row holds the weights of the explanation. What stands on the diagonal
     /// of a swept one is its inflation factor.
-    fn of(moments: &Moments) -> Self {
-        let p = moments.features().len();
+    fn of(moments: &impl Spread) -> Self {
+        let p = moments.names().len();
         let varies: Vec<usize> = (0..p)
-            .filter(|&j| moments.correlation(j, j).is_some())
+            .filter(|&j| moments.related(j, j).is_some())
             .collect();
         let n = varies.len();
         let mut matrix: Vec<f64> = varies
@@ -86,7 +124,7 @@ impl Dependence {
             .flat_map(|&i| {
                 varies
                     .iter()
-                    .map(move |&j| moments.correlation(i, j).unwrap_or(0.0))
+                    .map(move |&j| moments.related(i, j).unwrap_or(0.0))
             })
             .collect();
         let mut swept = vec![false; n];

@@ -21,7 +21,24 @@ impl Preprocessing {
     /// # Errors
     /// A frame of other columns, or an infinite number.
     pub fn transform(&self, frame: &Frame<'_>, out: &mut Vec<f64>) -> Result<(), Error> {
-        self.fill(frame, None, out)
+        self.fill(frame, None, out, None)
+    }
+
+    /// As [`transform`](Self::transform), but a row with an infinite number is not refused: its
+    /// place is added to `refused`, in order and once, and NaN stands for the number.
+    ///
+    /// # Errors
+    /// A frame of other columns.
+    pub fn transform_or_refuse(
+        &self,
+        frame: &Frame<'_>,
+        out: &mut Vec<f64>,
+        refused: &mut Vec<usize>,
+    ) -> Result<(), Error> {
+        self.fill(frame, None, out, Some(refused))?;
+        refused.sort_unstable();
+        refused.dedup();
+        Ok(())
     }
 
     /// The numbers of training rows, with the target encodings that are out of each row's fold.
@@ -40,7 +57,7 @@ impl Preprocessing {
             let reason = format!("each row must be in one of the {count} folds of the fit");
             return Err(Error::Invalid(reason));
         }
-        self.fill(frame, Some((out_of_fold, folds)), out)
+        self.fill(frame, Some((out_of_fold, folds)), out, None)
     }
 
     fn fill(
@@ -48,6 +65,7 @@ impl Preprocessing {
         frame: &Frame<'_>,
         training: Option<(&OutOfFold, &[u32])>,
         out: &mut Vec<f64>,
+        mut refused: Option<&mut Vec<usize>>,
     ) -> Result<(), Error> {
         if frame.columns().len() != self.columns().len() {
             let (given, own) = (frame.columns().len(), self.columns().len());
@@ -65,7 +83,7 @@ impl Preprocessing {
             };
             match (column, values) {
                 (FittedColumn::Numeric(numeric), Column::Numbers(numbers)) => {
-                    numeric.fill(numbers, &mut matrix)?;
+                    numeric.fill(numbers, &mut matrix, refused.as_deref_mut())?;
                 }
                 (FittedColumn::Categorical(categorical), Column::Texts(texts)) => {
                     let table = |row: usize| {
@@ -111,15 +129,24 @@ pub(super) fn clipped([low, high]: [Option<f64>; 2], mut value: f64) -> f64 {
 }
 
 impl Numeric {
-    fn fill(&self, numbers: &[f64], matrix: &mut Matrix<'_>) -> Result<(), Error> {
+    fn fill(
+        &self,
+        numbers: &[f64],
+        matrix: &mut Matrix<'_>,
+        mut refused: Option<&mut Vec<usize>>,
+    ) -> Result<(), Error> {
         for (row, number) in numbers.iter().enumerate() {
             let mut value = clipped(self.clip, *number);
             if value.is_infinite() {
-                return Err(Error::Infinite {
-                    column: self.name.clone(),
-                    row,
-                    value,
-                });
+                let Some(refused) = &mut refused else {
+                    return Err(Error::Infinite {
+                        column: self.name.clone(),
+                        row,
+                        value,
+                    });
+                };
+                refused.push(row);
+                value = f64::NAN;
             }
             let missing = value.is_nan();
             if missing {

@@ -1,0 +1,235 @@
+//! Families: what fits an estimator, chosen by its name in `models.json`.
+//!
+//! ```
+//! use learn::estimator::{AnyError, Families, Request};
+//! use learn::rows::{InMemory, Rows};
+//! use learn::task::{Regression, Target};
+//!
+//! let target = Target { name: "price".to_owned(), classes: Vec::new() };
+//! let family = Families::standard().get("mean")?;
+//! let request = Request {
+//!     task: &Regression,
+//!     target: &target,
+//!     inputs: &["rooms".to_owned()],
+//!     options: &family.options(&Default::default())?,
+//! };
+//! let rows = Rows { x: &[1.0, 2.0], y: &[100.0, 300.0], weights: None };
+//! let fitted = family.fit(&mut InMemory::<AnyError>::new(rows, 8), &request).unwrap();
+//! let mut predicted = Vec::new();
+//! fitted.estimator.predict(&[7.0], &mut predicted);
+//! assert_eq!(predicted, [200.0]);
+//! # Ok::<(), learn::estimator::EstimatorError>(())
+//! ```
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::model::{Fit, Importance, Moments};
+use crate::preprocessing;
+use crate::task::{LabelKind, Target, Task};
+
+use super::{AnyError, AnyPasses, CoMoments, Estimator, EstimatorError};
+
+/// What fits estimators of one kind, or of a few that differ by the task.
+pub trait Family: Debug + Send + Sync {
+    /// Its name in `models.json`.
+    fn name(&self) -> &'static str;
+
+    /// Names in model files of the estimators that it makes, and what reads each.
+    fn kinds(&self) -> Vec<(&'static str, Read)>;
+
+    /// Whether it can learn a target.
+    fn learns(&self, task: &dyn Task, target: &Target) -> bool;
+
+    /// For what kind of model columns are prepared, unless they say otherwise.
+    fn preparation(&self) -> preprocessing::Family;
+
+    /// The options of a fit, with the defaults of those that are not given.
+    ///
+    /// # Errors
+    /// [`EstimatorError::Option`]: one that is unknown, or makes no sense.
+    fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError>;
+
+    /// Bytes of memory that a fit takes of so many inputs and classes, without its rows.
+    fn bytes(&self, inputs: usize, target: &Target) -> FitBytes;
+
+    /// Fits an estimator.
+    ///
+    /// # Errors
+    /// Rows that cannot be used, and those of the passes.
+    fn fit(
+        &self,
+        rows: &mut dyn AnyPasses,
+        request: &Request<'_>,
+    ) -> Result<FittedEstimator, AnyError>;
+}
+
+/// Reads the fields of one kind.
+pub type Read = fn(Value) -> Result<Box<dyn Estimator>, EstimatorError>;
+
+/// Bytes that a fit takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FitBytes {
+    /// Once.
+    pub once: u64,
+    /// For each thread that adds up rows.
+    pub each: u64,
+}
+
+/// What is to be fitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The task.
+    pub task: &'a dyn Task,
+    /// What is predicted.
+    pub target: &'a Target,
+    /// Names of the numbers in a row.
+    pub inputs: &'a [String],
+    /// As [`Family::options`] returns them.
+    pub options: &'a Map<String, Value>,
+}
+
+/// An estimator, and what is known of its fit.
+#[derive(Debug)]
+pub struct FittedEstimator {
+    /// The estimator.
+    pub estimator: Box<dyn Estimator>,
+    /// What the training rows held.
+    pub seen: Seen,
+    /// Influence of the inputs, largest first; none where no input counts.
+    pub importance: Vec<Importance>,
+    /// The steps of a fit that takes steps.
+    pub descent: Option<Descent>,
+}
+
+/// How steps towards an optimum ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Descent {
+    /// Steps taken.
+    pub iterations: u32,
+    /// The most that were allowed.
+    pub most: u32,
+    /// Whether the gradient vanishes beside the terms that it sums.
+    pub converged: bool,
+    /// What was minimised, divided by the rows.
+    pub objective: f64,
+    /// Largest component of its gradient.
+    pub max_gradient: Option<f64>,
+    /// The same as a share of the terms that it sums.
+    pub relative_gradient: f64,
+    /// The input that it belongs to; `None` for a free term, or where it is not known.
+    pub steepest: Option<String>,
+}
+
+/// What a first pass saw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Training rows.
+    pub rows: u64,
+    /// Of two classes: rows of the second.
+    pub positives: Option<u64>,
+    /// By input.
+    pub inputs: Vec<InputSeen>,
+}
+
+/// What a first pass saw of one input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputSeen {
+    /// Its name.
+    pub name: String,
+    /// Mean.
+    pub mean: f64,
+    /// Population standard deviation, exactly 0 for a constant.
+    pub std: f64,
+    /// Least value.
+    pub min: f64,
+    /// Greatest value.
+    pub max: f64,
+}
+
+impl Seen {
+    /// Of rows of two classes.
+    pub(super) fn of_two(moments: &Moments) -> Self {
+        let input = |(j, name): (usize, &String)| InputSeen {
+            name: name.clone(),
+            mean: moments.mean(j).unwrap_or(0.0),
+            std: moments.std(j).unwrap_or(0.0),
+            min: moments.min(j).unwrap_or(0.0),
+            max: moments.max(j).unwrap_or(0.0),
+        };
+        Self {
+            rows: moments.rows(),
+            positives: Some(moments.classes()[1]),
+            inputs: moments.features().iter().enumerate().map(input).collect(),
+        }
+    }
+}
+
+impl From<&CoMoments> for Seen {
+    fn from(moments: &CoMoments) -> Self {
+        let input = |(j, name): (usize, &String)| {
+            let [min, max] = moments.range(j);
+            InputSeen {
+                name: name.clone(),
+                mean: moments.mean(j),
+                std: moments.std(j),
+                min,
+                max,
+            }
+        };
+        Self {
+            rows: moments.rows(),
+            positives: None,
+            inputs: moments.features().iter().enumerate().map(input).collect(),
+        }
+    }
+}
+
+impl Descent {
+    pub(super) fn of(fit: &Fit, most: u32) -> Self {
+        Self {
+            iterations: fit.iterations,
+            most,
+            converged: fit.converged,
+            objective: fit.objective,
+            max_gradient: Some(fit.max_gradient),
+            relative_gradient: fit.relative_gradient,
+            steepest: fit.steepest.clone(),
+        }
+    }
+}
+
+/// Whether a target is one of numbers, for an estimator of one number.
+pub(super) fn is_number(task: &dyn Task, target: &Target) -> bool {
+    task.labels() == LabelKind::Number && task.outputs(target) == 1
+}
+
+/// Options of a type, with its defaults.
+pub(super) fn options<T: Serialize + DeserializeOwned>(
+    given: &Map<String, Value>,
+) -> Result<(T, Map<String, Value>), EstimatorError> {
+    let options: T = serde_json::from_value(Value::Object(given.clone()))
+        .map_err(|error| EstimatorError::Option(error.to_string()))?;
+    match serde_json::to_value(&options)? {
+        Value::Object(whole) => Ok((options, whole)),
+        _ => Err(EstimatorError::Option("they are no object".to_owned())),
+    }
+}
+
+/// A number that must be positive.
+pub(super) fn positive(name: &str, value: f64) -> Result<(), EstimatorError> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(EstimatorError::Option(format!(
+        "{name} is {value}: it must be a positive number"
+    )))
+}
+
+/// Bytes of a table of inputs x inputs numbers.
+pub(super) fn table(inputs: usize) -> u64 {
+    8 * (inputs as u64 + 1) * (inputs as u64 + 1)
+}
