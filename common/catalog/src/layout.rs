@@ -163,6 +163,8 @@ pub const MODEL_FILE: &str = "model.json";
 pub const METRICS_FILE: &str = "metrics.json";
 /// The file of the data that a model was trained on.
 pub const REFERENCE_FILE: &str = "reference.json";
+/// The `models.json` that it was trained by, where there was one.
+pub const MODELS_FILE: &str = learn::models::FILE;
 
 /// A file of the model in `folder`, such as [`MODEL_FILE`].
 pub fn model_file(folder: &str, file: &str) -> String {

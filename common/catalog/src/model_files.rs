@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::layout;
 use crate::manifest::{File, ModelManifest};
-use learn::metrics::Report;
-use learn::model::{Importance, Model};
+use learn::fitted_model::{FittedModel, Reader};
+use learn::model::Importance;
+use learn::task::Report;
 use profile::profiles::Baseline;
 use profile::reference::{FORMAT_VERSION, FORMER_VERSIONS, Former, Reference};
 use runtime::failure::Failure;
@@ -42,16 +43,20 @@ pub struct ModelMetrics {
 pub struct FitMetrics {
     /// Rows of the training data.
     pub rows: u64,
-    /// Rows of the positive class among them.
-    pub positives: u64,
-    /// Newton steps taken.
-    pub iterations: u32,
+    /// Of two classes: rows of the positive one among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positives: Option<u64>,
+    /// Steps taken, of a fit that takes steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u32>,
     /// Whether the optimum was reached.
     pub converged: bool,
-    /// Weighted log loss plus penalty, divided by the rows.
-    pub objective: f64,
-    /// Largest component of the gradient of `objective`.
-    pub max_gradient: f64,
+    /// What was minimised, divided by the rows, of a fit that takes steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<f64>,
+    /// Largest component of the gradient of `objective`, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_gradient: Option<f64>,
 }
 
 impl ModelManifest {
@@ -59,9 +64,10 @@ impl ModelManifest {
     ///
     /// # Errors
     /// A file that is missing, changed since it was written, or of another format: exit 2.
-    pub async fn load_model(&self, store: &Store) -> Result<Model> {
+    pub async fn load_model(&self, store: &Store) -> Result<FittedModel> {
         let (key, bytes) = self.load(store, layout::MODEL_FILE).await?;
-        Model::parse(&bytes).map_err(|error| Failure::usage(format!("{key}: {error}")))
+        let model = Reader::known().read(&bytes);
+        model.map_err(|error| Failure::usage(format!("{key}: {error}")))
     }
 
     /// Reads the reference profile.
@@ -94,8 +100,20 @@ impl ModelManifest {
     ///
     /// # Errors
     /// A reference whose numbers contradict each other: exit 2.
-    pub fn baseline(&self, model: &Model, reference: &Reference, timezone: Tz) -> Result<Baseline> {
-        let made = Baseline::new(&self.header.fingerprint, model, reference, timezone);
+    pub fn baseline(
+        &self,
+        model: &FittedModel,
+        reference: &Reference,
+        timezone: Tz,
+    ) -> Result<Baseline> {
+        let Some(of_two) = model.of_two() else {
+            return Err(Failure::usage(format!(
+                "model {} is of task {}, and only scores of two classes are profiled",
+                self.model_name,
+                model.task.name()
+            )));
+        };
+        let made = Baseline::new(&self.header.fingerprint, &of_two, reference, timezone);
         made.map_err(|error| {
             Failure::damaged(format!(
                 "{} of model {}: {error}; restore it, or train the model again with cache=refresh",

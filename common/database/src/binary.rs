@@ -229,6 +229,20 @@ pub(super) fn bigint(value: i64) -> Vec<u8> {
     cell
 }
 
+/// A number of eight bytes as a cell.
+pub(super) fn double(value: f64) -> Vec<u8> {
+    let mut cell = Vec::new();
+    put(&mut cell, &value.to_be_bytes());
+    cell
+}
+
+/// A number of four bytes as a cell.
+pub(super) fn real(value: f32) -> Vec<u8> {
+    let mut cell = Vec::new();
+    put(&mut cell, &value.to_be_bytes());
+    cell
+}
+
 /// A whole number of four bytes as a cell.
 pub(super) fn integer(value: i32) -> Vec<u8> {
     let mut cell = Vec::new();

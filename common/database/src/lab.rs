@@ -306,7 +306,10 @@ impl Home {
                 number,
                 &LabelRows {
                     keys,
-                    labels: labels.iter().map(|(_, label)| *label).collect(),
+                    labels: labels
+                        .iter()
+                        .map(|(_, label)| label.map(f64::from))
+                        .collect(),
                 },
             )?;
         }

@@ -5,6 +5,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -44,8 +45,8 @@ pub struct Labelling {
     keys: Vec<(String, ColumnType)>,
     target: String,
     type_of_target: ColumnType,
-    /// The cells of label 0 and label 1.
-    labels: [Vec<u8>; 2],
+    /// The cell of each class; none of a number.
+    classes: Vec<Vec<u8>>,
     workflow: String,
 }
 
@@ -74,7 +75,7 @@ impl Labelling {
         files: &[Object],
         workflow: &str,
     ) -> Result<Self> {
-        let classes = dataset.classes().map_err(Failure::usage)?;
+        let goal = dataset.goal().map_err(Failure::usage)?;
         let target = dataset.target();
         let published = |name: &String| {
             publication.columns[..publication.keys]
@@ -108,8 +109,9 @@ impl Labelling {
             .iter()
             .map(|file| format!("{} {} {}", file.key, file.bytes, file.stamp))
             .collect();
-        let labels =
-            [&classes.negative, &classes.positive].map(|class| cell(class, target.column_type));
+        let classes = goal.target.classes.iter();
+        let classes = classes.map(|class| cell(class, target.column_type));
+        let classes = classes.collect();
         Ok(Self {
             fingerprint: digest::hex(
                 format!("{keys:?} {target:?} {}", files_read.join("\n")).as_bytes(),
@@ -118,10 +120,21 @@ impl Labelling {
             keys,
             target: target.name.clone(),
             type_of_target: target.column_type,
-            labels,
+            classes,
             publication: publication.clone(),
             workflow: workflow.to_owned(),
         })
+    }
+
+    /// The cell of a label: the index of its class, or the number.
+    fn label(&self, label: f64) -> Cow<'_, [u8]> {
+        match (self.classes.get(label as usize), self.type_of_target) {
+            (Some(class), _) => Cow::Borrowed(class),
+            (None, ColumnType::Int32) => Cow::Owned(binary::integer(label as i32)),
+            (None, ColumnType::Int64) => Cow::Owned(binary::bigint(label as i64)),
+            (None, ColumnType::Float32) => Cow::Owned(binary::real(label as f32)),
+            (None, _) => Cow::Owned(binary::double(label)),
+        }
     }
 
     /// Names of the columns by which labels are joined.
@@ -164,16 +177,16 @@ impl LabelSorter {
         let keys: Vec<Cells> = keys
             .map(|((name, column_type), array)| Cells::new(name, array, *column_type))
             .collect::<Result<_>>()?;
-        let known: Vec<(usize, usize)> = rows
+        let known: Vec<(usize, f64)> = rows
             .labels
             .iter()
             .enumerate()
-            .filter_map(|(row, label)| Some((row, usize::from((*label)?))))
+            .filter_map(|(row, label)| Some((row, (*label)?)))
             .collect();
         self.sorters.push(file as u32, known.len(), |at, out| {
             let (row, label) = known[at];
             keys.iter().for_each(|cells| cells.put(row, out));
-            out.extend(&self.labelling.labels[label.min(1)]);
+            out.extend_from_slice(&self.labelling.label(label));
             keys.first().map_or(0, |first| first.prefix(row))
         })
     }

@@ -39,8 +39,8 @@ use serde_json::{Map, Value, json};
 
 use crate::estimator::{Estimator, EstimatorError, Families, LogisticRegression};
 use crate::frame::Frame;
-use crate::model::{self, Model, ModelError};
-use crate::preprocessing::{self, FittedColumn, Numeric, Preprocessing};
+use crate::model::{self, Classes, Model, ModelError};
+use crate::preprocessing::{self, Preprocessing};
 use crate::signature::{Feature, Kind, Signature};
 use crate::task::{Predictions, Rule, Target, Task, TaskError, Tasks};
 
@@ -64,6 +64,17 @@ pub struct FittedModel {
     pub rule: Rule,
     /// How it was fitted.
     pub training: Training,
+}
+
+/// What a model says of two classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfTwo {
+    /// Name of the column that is predicted.
+    pub target: String,
+    /// Its values.
+    pub classes: Classes,
+    /// Probability from which the positive one is predicted.
+    pub threshold: f64,
 }
 
 /// How a model was fitted.
@@ -204,20 +215,14 @@ impl Reader {
     }
 
     /// A model of version 1: two classes, numbers in raw units, no prediction without one of them.
-    fn first(&self, model: Model) -> Result<FittedModel, Error> {
+    ///
+    /// # Errors
+    /// Those of [`Reader::read`].
+    pub fn first(&self, model: Model) -> Result<FittedModel, Error> {
         let feature = |name: &String| Feature {
             name: name.clone(),
             kind: Kind::Numeric,
             nullable: true,
-        };
-        let column = |name: &String| {
-            FittedColumn::Numeric(Numeric {
-                name: name.clone(),
-                clip: [None, None],
-                impute: None,
-                missing_indicator: false,
-                scale: None,
-            })
         };
         let signature = Signature::new(model.features.iter().map(feature).collect());
         let training = &model.training;
@@ -228,7 +233,7 @@ impl Reader {
         let model = FittedModel {
             task: self.tasks.get("binary")?,
             signature: signature.map_err(|error| Error::Invalid(error.to_string()))?,
-            preprocessing: Preprocessing::new(model.features.iter().map(column).collect())?,
+            preprocessing: Preprocessing::unchanged(&model.features)?,
             training: Training {
                 rows: training.rows,
                 iterations: Some(training.iterations),
@@ -355,10 +360,24 @@ impl FittedModel {
         Ok(())
     }
 
+    /// What it says of two classes; `None` of another task.
+    pub fn of_two(&self) -> Option<OfTwo> {
+        let [negative, positive] = self.target.classes.as_slice() else {
+            return None;
+        };
+        Some(OfTwo {
+            target: self.target.name.clone(),
+            classes: Classes {
+                negative: negative.clone(),
+                positive: positive.clone(),
+            },
+            threshold: self.rule.threshold,
+        })
+    }
+
     /// Names of the features, in the order of the signature.
     pub fn features(&self) -> Vec<String> {
-        let features = self.signature.features().iter();
-        features.map(|feature| feature.name.clone()).collect()
+        self.signature.names()
     }
 
     /// The columns of predictions of each row.

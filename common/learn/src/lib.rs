@@ -5,6 +5,7 @@ pub mod fitted_model;
 pub mod frame;
 pub mod metrics;
 pub mod model;
+pub mod models;
 pub mod preprocessing;
 pub mod rows;
 pub mod signature;

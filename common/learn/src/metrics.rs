@@ -20,7 +20,6 @@
 
 mod curve;
 mod interval;
-mod metric;
 pub mod multiclass;
 mod order;
 mod rank;
@@ -37,7 +36,6 @@ use crate::model::sum::Sum;
 
 pub use curve::{Curve, CurvePoint};
 pub use interval::{Interval, Intervals, wilson};
-pub use metric::Metric;
 pub use order::{from_ordered_bits, ordered_bits};
 pub use rank::{RankError, RankMetrics, Ranking, rank_metrics};
 pub use share::Share;

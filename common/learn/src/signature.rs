@@ -69,6 +69,18 @@ impl Signature {
         }
     }
 
+    /// Those of its features that are of a kind; `None` where there are none.
+    pub fn of_kind(&self, kind: Kind) -> Option<Self> {
+        let features = self.features.iter().filter(|feature| feature.kind == kind);
+        Self::new(features.cloned().collect()).ok()
+    }
+
+    /// Names of the features.
+    pub fn names(&self) -> Vec<String> {
+        let features = self.features.iter();
+        features.map(|feature| feature.name.clone()).collect()
+    }
+
     /// The features.
     pub fn features(&self) -> &[Feature] {
         &self.features

@@ -32,10 +32,11 @@ mod tests;
 use std::any::Any;
 use std::fmt::Debug;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::fitted_model::Reader;
 use crate::metrics::{self, RankError, RankMetrics, Ranking, weighted};
 use crate::model::ClassValue;
 use crate::rows::RowError;
@@ -98,13 +99,75 @@ pub enum Better {
     Smaller,
 }
 
-/// A metric of a task, by its name in the report.
+/// A metric of a task, by its name in the report; as such it is written and read too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
     /// Which values are better.
     pub better: Better,
+}
+
+impl Metric {
+    /// The metric of that name, of whatever known task: one name is one metric.
+    ///
+    /// # Errors
+    /// A name that no task has.
+    pub fn named(name: &str) -> Result<Self, TaskError> {
+        let mut known = Reader::known().tasks.known.iter();
+        let found = known.find_map(|task| task.metric(name));
+        found.ok_or_else(|| TaskError::Metric {
+            found: name.to_owned(),
+            known: Self::names().join(", "),
+        })
+    }
+
+    /// Names of the metrics of the known tasks, each once.
+    pub fn names() -> Vec<&'static str> {
+        let tasks = Reader::known().tasks.known.iter();
+        let metrics = tasks.flat_map(|task| task.metrics());
+        let mut names: Vec<&str> = Vec::new();
+        for metric in metrics {
+            if !names.contains(&metric.name) {
+                names.push(metric.name);
+            }
+        }
+        names
+    }
+
+    /// Whether a smaller value is the better one.
+    pub fn lower_is_better(self) -> bool {
+        self.better == Better::Smaller
+    }
+
+    /// A value, as if higher were always better.
+    pub fn higher_is_better(self, value: f64) -> f64 {
+        match self.lower_is_better() {
+            true => -value,
+            false => value,
+        }
+    }
+
+    /// Whether it can be as good as `value`: what is to be small is 0 or more, and what is to be
+    /// large is 1 at most.
+    pub fn can_reach(self, value: f64) -> bool {
+        match self.lower_is_better() {
+            true => value >= 0.0,
+            false => value <= 1.0,
+        }
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::named(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
 }
 
 /// How scores become predictions.
@@ -151,6 +214,14 @@ pub enum TaskError {
     /// The task is not known.
     #[error("task {found:?} is not known: it must be one of {known}")]
     Unknown {
+        /// What was asked for.
+        found: String,
+        /// Those that are.
+        known: String,
+    },
+    /// No task has the metric.
+    #[error("metric {found:?} is not known: it must be one of {known}")]
+    Metric {
         /// What was asked for.
         found: String,
         /// Those that are.
@@ -334,6 +405,34 @@ impl Report {
             Self::Binary(report) => serde_json::to_value(report).ok()?.get(name)?.as_f64(),
             Self::Other(fields) => fields.get(name)?.as_f64(),
         }
+    }
+
+    /// Every number that was measured, by its name.
+    pub fn numbers(&self) -> Vec<(String, f64)> {
+        let fields = match self {
+            Self::Binary(report) => match serde_json::to_value(report) {
+                Ok(Value::Object(fields)) => fields,
+                _ => Map::new(),
+            },
+            Self::Other(fields) => fields.clone(),
+        };
+        let mut numbers = Vec::new();
+        let counts = ["rows", "positives", "threshold", "weight"];
+        let fields = fields
+            .iter()
+            .filter(|(name, _)| !counts.contains(&name.as_str()));
+        for (name, value) in fields {
+            match value {
+                Value::Object(inner) => {
+                    let inner = inner
+                        .iter()
+                        .filter_map(|(of, value)| Some((format!("{name}.{of}"), value.as_f64()?)));
+                    numbers.extend(inner);
+                }
+                value => numbers.extend(value.as_f64().map(|value| (name.clone(), value))),
+            }
+        }
+        numbers
     }
 
     /// Rows in all.

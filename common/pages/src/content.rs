@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use drift::{
     Bin, CategoryDrift, CategoryRows, ColumnDrift, Drift, Period, Periods, Summary, Values,
 };
-pub use origin::{GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance};
+pub use origin::{GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance, Training};
 pub use performance::{
     AtThreshold, ClassNames, Day, Performance, Segment, SegmentedColumn, Segments,
 };

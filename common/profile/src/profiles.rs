@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cells::{Cells, CellsError, Compared, Counts, Side};
 use crate::reference::{FeatureProfile, NumericProfile, Reference, ScoreCells};
-use learn::model::{ClassValue, Classes, Model};
+use learn::fitted_model::OfTwo;
+use learn::model::{ClassValue, Classes};
 
 pub use columns::{LabelCounts, ScoreCounts};
 pub use former::{FormerBaseline, ReadCounts, ReadProfile};
@@ -127,7 +128,7 @@ impl Baseline {
     /// A reference whose numbers contradict each other.
     pub fn new(
         fingerprint: &str,
-        model: &Model,
+        model: &OfTwo,
         reference: &Reference,
         timezone: Tz,
     ) -> Result<Self, CellsError> {

@@ -24,8 +24,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Arg, Args, Command, FromArgMatches, ValueEnum};
 
 use catalog::selection::PredictShards;
-use learn::metrics::Metric;
 use learn::model::{ClassWeight, LOGISTIC_REGRESSION};
+use learn::task::Metric;
 use runtime::failure::Failure;
 use runtime::step::with_shared;
 use store::RawArgs;
@@ -67,7 +67,7 @@ const SECRETS: [&str; 5] = [
 /// Where a configuration lies.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArgs {
-    /// Folder with dataset.json and features.sql, for train
+    /// Folder with dataset.json and features.sql, and models.json if there is one, for train
     #[arg(long, env = CONFIG_DIR.0, default_value = CONFIG_DIR.1)]
     pub config_dir: PathBuf,
 }
@@ -148,10 +148,10 @@ pub struct GateArgs {
     /// What a refused candidate means: soft goes on with the champion, hard fails
     #[arg(long, env = "GATE", default_value = "soft")]
     pub gate: GateMode,
-    /// Holdout metric that is compared
-    #[arg(long, env = "GATE_METRIC", default_value = "roc_auc")]
+    /// Holdout metric that is compared, one of the model's task
+    #[arg(long, env = "GATE_METRIC", default_value = "roc_auc", value_parser = parsers::metric())]
     pub gate_metric: Metric,
-    /// The least that any champion must reach; the most, for log_loss and brier
+    /// The least that any champion must reach; the most, for a metric that is to be small
     #[arg(long, env = "GATE_FLOOR", default_value_t = 0.6, value_parser = number)]
     pub gate_floor: f64,
     /// How much worse than the champion still counts as not inferior
@@ -184,7 +184,7 @@ impl GateArgs {
         Err(Failure::usage(format!(
             "GATE_FLOOR (--gate-floor) is {floor}, and {} (GATE_METRIC, --gate-metric) is \
              {range}{advice}",
-            metric.name()
+            metric.name
         )))
     }
 }

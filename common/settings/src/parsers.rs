@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::published;
 use learn::model::{ClassWeight, LOGISTIC_REGRESSION};
+use learn::task::Metric;
 
 pub(super) fn family(text: &str) -> Result<String, String> {
     match text {
@@ -21,6 +24,11 @@ pub(super) fn class_weight(text: &str) -> Result<ClassWeight, String> {
         "none" => Ok(ClassWeight::None),
         _ => Err("give balanced or none".to_owned()),
     }
+}
+
+/// A metric of a known task.
+pub(super) fn metric() -> impl TypedValueParser<Value = Metric> {
+    PossibleValuesParser::new(Metric::names()).try_map(|name| Metric::named(&name))
 }
 
 pub(super) fn number(text: &str) -> Result<f64, String> {

@@ -1,6 +1,7 @@
 //! The data contract, `dataset.json`: which columns a raw file has, what they are for, and what
 //! they may hold.
 
+mod goal;
 mod holdout;
 pub mod keys;
 mod parse;
@@ -13,13 +14,14 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
+pub use goal::Goal;
 pub use holdout::{Holdout, HoldoutRule};
 pub(crate) use parse::MARK;
 
 use rule::Rule;
 
 use catalog::manifest::Role;
-use learn::model::{ClassValue, Classes};
+use learn::model::ClassValue;
 
 /// A data contract.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ use learn::model::{ClassValue, Classes};
 pub struct Dataset {
     /// Columns of a raw file; others in the file are ignored.
     pub columns: Vec<ColumnContract>,
+    /// What the target is to be predicted as, where its type and its values do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
     /// SQL condition on raw columns other than the target; rows for which it is not true are left
     /// out, and the rest has to keep the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,6 +198,7 @@ impl Dataset {
     pub fn new(columns: Vec<ColumnContract>) -> Self {
         Self {
             columns,
+            task: None,
             filter: None,
             train_filter: None,
             unlabelled: Unlabelled::default(),
@@ -251,10 +257,9 @@ impl Dataset {
 
     /// The rules of all columns, in order.
     pub(crate) fn rules(&self, labels: Labels) -> Result<Vec<Rule>, String> {
-        let classes = self.classes()?;
-        let classes = [classes.negative, classes.positive];
+        let goal = self.goal()?;
         let rule = |column: &ColumnContract| match column.role {
-            Role::Target => Rule::new(column, labels != Labels::Required, &classes),
+            Role::Target => Rule::new(column, labels != Labels::Required, &goal.target.classes),
             _ => Rule::new(column, column.nullable, &column.allowed),
         };
         self.columns.iter().map(rule).collect()
@@ -302,50 +307,13 @@ impl Dataset {
             .collect()
     }
 
-    /// The two values of the target.
-    pub fn classes(&self) -> Result<Classes, String> {
-        let target = self
-            .with_role(Role::Target)
-            .next()
-            .ok_or("there is no target")?;
-        let name = &target.name;
-        let values = match (target.column_type, target.allowed.as_slice()) {
-            (ColumnType::Bool, []) => &[ClassValue::Bool(false), ClassValue::Bool(true)][..],
-            (ColumnType::Int32 | ColumnType::Int64, []) => {
-                &[ClassValue::Int(0), ClassValue::Int(1)][..]
-            }
-            (
-                ColumnType::Bool | ColumnType::Int32 | ColumnType::Int64 | ColumnType::Utf8,
-                allowed,
-            ) => allowed,
-            (other, _) => {
-                return Err(format!(
-                    "target {name:?} is of type {other}: it must be bool, int32, int64 or utf8"
-                ));
-            }
-        };
-        let [first, last] = values else {
-            return Err(format!(
-                "target {name:?} must have two values in `allowed`: the classes, the positive one last"
-            ));
-        };
-        match &target.positive {
-            None => Ok(Classes {
-                negative: first.clone(),
-                positive: last.clone(),
-            }),
-            Some(positive) if positive == last => Ok(Classes {
-                negative: first.clone(),
-                positive: last.clone(),
-            }),
-            Some(positive) if positive == first => Ok(Classes {
-                negative: last.clone(),
-                positive: first.clone(),
-            }),
-            Some(positive) => Err(format!(
-                "`positive` of target {name:?} is {positive}, which is not one of `allowed`"
-            )),
-        }
+    /// What is predicted, and as what.
+    ///
+    /// # Errors
+    /// A target that no task takes, with what would be right.
+    pub fn goal(&self) -> Result<Goal, String> {
+        let target = self.with_role(Role::Target).next();
+        Goal::new(target.ok_or("there is no target")?, self.task.as_deref())
     }
 }
 

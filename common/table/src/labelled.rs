@@ -1,5 +1,5 @@
-//! Labelled rows of prepared data, as fits and metrics take them: row-major features and labels of
-//! 0 or 1.
+//! Labelled rows of prepared data, as fits and metrics take them: the numbers that a model's
+//! preprocessing makes of the features, row by row, and labels.
 
 use std::sync::Arc;
 
@@ -7,12 +7,21 @@ use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
 
 use crate::config::Config;
+use crate::dataset::Goal;
+use crate::features::Features;
 use crate::parts::{self, BATCH_BYTES, BATCH_ROWS};
-use catalog::manifest::{DatasetManifest, Part};
-use learn::model::Classes;
+use catalog::manifest::Part;
+use learn::frame::LabelledFrame;
+use learn::preprocessing::Preprocessing;
+use learn::rows::Rows;
+use learn::signature::Signature;
 use runtime::failure::Failure;
 use runtime::work::Work;
 use store::Store;
+
+pub use unusable::{Unusable, origin};
+
+mod unusable;
 
 /// Rows in which fits and metrics take their sums; a chunk holds some blocks, so that it does not
 /// matter how many.
@@ -23,43 +32,74 @@ const BLOCK: usize = 256;
 pub struct LabelledRows {
     store: Store,
     work: Work,
-    features: Arc<[String]>,
-    target: Arc<str>,
-    classes: Classes,
+    read: Arc<Read>,
+    /// Whether numbers may be missing.
+    missing: bool,
 }
 
-/// Values that neither a fit nor a metric can take, counted per feature and for the target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unusable {
-    /// Per feature: rows in which it is null, NaN or infinite.
-    features: Vec<u64>,
-    /// Rows without a label.
-    labels: u64,
-    /// Where the first one stands.
-    first: Option<Place>,
+/// What is read, and made of it.
+#[derive(Debug)]
+struct Read {
+    /// Names of the columns: the features, then the target.
+    columns: Vec<String>,
+    signature: Signature,
+    preprocessing: Preprocessing,
+    /// Names of the numbers of a row.
+    inputs: Vec<String>,
+    /// The feature that each number of a row is made of.
+    feature_of: Vec<usize>,
+    goal: Goal,
 }
 
-/// A row of a part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    part: String,
-    row: u64,
+/// A batch of rows: the features as they are read, and labels.
+struct Batch {
+    features: Features,
+    labels: Vec<Option<f64>>,
 }
 
 impl LabelledRows {
-    /// Of data that `config` prepared; `features` are the columns to read, in the model's order.
-    pub fn new(store: &Store, work: &Work, config: &Config, features: &[String]) -> Result<Self> {
-        let classes = config
-            .dataset
-            .classes()
-            .map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
+    /// Of data that `config` prepared, with the numbers that `preprocessing` makes of the features
+    /// of `signature`.
+    ///
+    /// # Errors
+    /// A target that no task takes: exit 2.
+    pub fn new(
+        store: &Store,
+        work: &Work,
+        config: &Config,
+        signature: &Signature,
+        preprocessing: &Preprocessing,
+    ) -> Result<Self> {
+        let goal = config.dataset.goal();
+        let goal = goal.map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
+        let features = signature.features().iter();
+        let names: Vec<String> = features.map(|feature| feature.name.clone()).collect();
+        let place = |name: &String| names.iter().position(|known| known == name);
+        let outputs = preprocessing.output_columns();
+        let feature_of = outputs.iter().map(|output| place(&output.feature));
+        let feature_of = feature_of.collect::<Option<Vec<usize>>>();
         Ok(Self {
             store: store.clone(),
             work: work.clone(),
-            features: features.into(),
-            target: config.dataset.target().name.as_str().into(),
-            classes,
+            missing: false,
+            read: Arc::new(Read {
+                feature_of: feature_of.context("preprocessing of other features")?,
+                columns: names
+                    .into_iter()
+                    .chain([goal.target.name.clone()])
+                    .collect(),
+                signature: signature.clone(),
+                preprocessing: preprocessing.clone(),
+                inputs: outputs.into_iter().map(|output| output.name).collect(),
+                goal,
+            }),
         })
+    }
+
+    /// The same rows, where a missing number is no fault.
+    pub fn with_missing(mut self) -> Self {
+        self.missing = true;
+        self
     }
 
     /// Where and with what memory parts are read.
@@ -67,207 +107,180 @@ impl LabelledRows {
         &self.work
     }
 
-    /// The columns that are read as features.
-    pub fn features(&self) -> &[String] {
-        &self.features
+    /// The features that are read.
+    pub fn signature(&self) -> &Signature {
+        &self.read.signature
     }
 
-    /// Name of the target.
-    pub fn target(&self) -> &str {
-        &self.target
+    /// What makes numbers of them.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.read.preprocessing
     }
 
-    /// The two values of the target.
-    pub fn classes(&self) -> &Classes {
-        &self.classes
+    /// Names of the numbers of a row.
+    pub fn inputs(&self) -> &[String] {
+        &self.read.inputs
     }
 
-    /// Row-major features, and labels, of a batch that holds the columns by name. A null feature is
-    /// NaN, and a null label `None`.
+    /// What is predicted.
+    pub fn goal(&self) -> &Goal {
+        &self.read.goal
+    }
+
+    /// Numbers row by row, and labels, of a batch that holds the columns by name. What is missing
+    /// is NaN, as an infinite number is, and a missing label `None`.
     ///
     /// # Errors
-    /// A label of neither class: exit 10.
-    pub fn split(&self, batch: &RecordBatch) -> Result<(Vec<f64>, Vec<Option<u8>>)> {
-        let position = |name: &str| batch.schema_ref().index_of(name);
-        let features = self
-            .features
-            .iter()
-            .map(|name| position(name))
-            .collect::<Result<Vec<_>, _>>()?;
-        let matrix = parts::matrix(&batch.project(&features)?, &self.features)?;
-        let labels = parts::labels(
-            batch.column(position(&self.target)?),
-            &self.classes,
-            &self.target,
-        )?;
-        Ok((matrix, labels))
+    /// A label that the task does not take: exit 10.
+    pub fn split(&self, batch: &RecordBatch) -> Result<(Vec<f64>, Vec<Option<f64>>)> {
+        let batch = self.batch(batch)?;
+        let (mut matrix, mut refused) = (Vec::new(), Vec::new());
+        batch.features.with(|frame| {
+            let preprocessing = &self.read.preprocessing;
+            preprocessing.transform_or_refuse(frame, &mut matrix, &mut refused)
+        })?;
+        Ok((matrix, batch.labels))
     }
 
-    /// Rows of a chunk: [`BATCH_ROWS`] up to 128 features, and fewer beyond, so that a chunk takes
-    /// as much memory. A power of two.
+    fn batch(&self, batch: &RecordBatch) -> Result<Batch> {
+        let places = self.read.columns.iter();
+        let places = places.map(|name| batch.schema_ref().index_of(name));
+        let mut places = places.collect::<Result<Vec<usize>, _>>()?;
+        let target = places.pop().context("a target")?;
+        Ok(Batch {
+            features: Features::of(batch, &places, &self.read.signature)?,
+            labels: parts::labels(batch.column(target), &self.read.goal)?,
+        })
+    }
+
+    /// Rows of a chunk: [`BATCH_ROWS`] up to 128 numbers a row, and fewer beyond, so that a chunk
+    /// takes as much memory. A power of two.
     pub fn chunk_rows(&self) -> usize {
-        let of_row = self.features.len().max(1) * size_of::<f64>();
+        let of_row = self.read.inputs.len().max(1) * size_of::<f64>();
         1 << (BATCH_BYTES / of_row).clamp(BLOCK, BATCH_ROWS).ilog2()
     }
 
     /// Reads one part from its first row to its last, and hands over chunks of
-    /// [`LabelledRows::chunk_rows`] rows, the last one shorter: row-major features, and one
-    /// label per row. After the first value that is unusable nothing more is handed over; the
-    /// rest is only counted.
+    /// [`LabelledRows::chunk_rows`] rows, the last one shorter. After the first value that is
+    /// unusable nothing more is handed over; the rest is only counted.
     ///
     /// # Errors
-    /// A damaged part, a label of neither class, and the first error of `take`.
+    /// A damaged part, a label that the task does not take, and the first error of `take`.
     pub fn each_chunk(
         &self,
         part: &Part,
-        mut take: impl FnMut(&[f64], &[u8]) -> Result<()>,
+        mut take: impl FnMut(Rows<'_>) -> Result<()>,
     ) -> Result<Unusable> {
-        let (p, chunk) = (self.features.len(), self.chunk_rows());
-        let columns: Vec<String> = self
-            .features
-            .iter()
-            .cloned()
-            .chain([self.target.to_string()])
-            .collect();
-        let mut unusable = Unusable::none(p);
-        let (mut x, mut y) = (Vec::<f64>::new(), Vec::<u8>::new());
-        let mut rows = 0;
-        let file = parts::local(&self.store, &part.key, &part.sha256)?;
-        for batch in parts::read(&file, &columns, &self.work)? {
-            let batch = batch?;
-            let (matrix, labels) = self
-                .split(&batch)
-                .with_context(|| format!("reading {}", part.key))?;
-            unusable.count(&matrix, &labels, part, rows);
-            rows += batch.num_rows() as u64;
-            if unusable.any() {
-                continue;
-            }
-            let labels: Vec<u8> = labels.into_iter().flatten().collect();
-            if y.is_empty() && labels.len() == chunk {
-                // A batch is a chunk, but for the last one and where texts end it.
-                take(&matrix, &labels)?;
-                continue;
-            }
-            x.extend_from_slice(&matrix);
-            y.extend(labels);
-            while y.len() >= chunk {
-                take(&x[..chunk * p], &y[..chunk])?;
-                x.drain(..chunk * p);
-                y.drain(..chunk);
-            }
-        }
-        if rows != part.rows {
-            return Err(Failure::damaged(format!(
-                "{} holds {rows} rows, and its manifest says {}: it was changed; prepare the data again with cache=refresh",
-                part.key, part.rows
-            )));
-        }
+        let (width, chunk) = (self.read.inputs.len(), self.chunk_rows());
+        let mut unusable = Unusable::none(self.read.signature.features().len());
+        let (mut x, mut y) = (Vec::<f64>::new(), Vec::<f64>::new());
+        let (mut matrix, mut refused) = (Vec::new(), Vec::new());
+        let mut row = 0;
+        self.each_batch(part, |batch| {
+            batch.features.with(|frame| -> Result<()> {
+                for first in (0..frame.len()).step_by(chunk) {
+                    let rows = first..(first + chunk).min(frame.len());
+                    let labels = &batch.labels[rows.clone()];
+                    let preprocessing = &self.read.preprocessing;
+                    refused.clear();
+                    preprocessing.transform_or_refuse(
+                        &frame.slice(rows),
+                        &mut matrix,
+                        &mut refused,
+                    )?;
+                    match self.missing {
+                        true => unusable.count(&[], &[], labels, part, row),
+                        false => {
+                            let feature_of = &self.read.feature_of;
+                            unusable.count(&matrix, feature_of, labels, part, row);
+                        }
+                    }
+                    row += labels.len() as u64;
+                    if unusable.any() {
+                        continue;
+                    }
+                    let labels = labels.iter().copied().flatten();
+                    if y.is_empty() && matrix.len() == chunk * width {
+                        // A batch is a chunk, but for the last one and where texts end it.
+                        take(Rows {
+                            x: &matrix,
+                            y: &labels.collect::<Vec<f64>>(),
+                            weights: None,
+                        })?;
+                        continue;
+                    }
+                    x.extend_from_slice(&matrix);
+                    y.extend(labels);
+                    while y.len() >= chunk {
+                        take(Rows {
+                            x: &x[..chunk * width],
+                            y: &y[..chunk],
+                            weights: None,
+                        })?;
+                        x.drain(..chunk * width);
+                        y.drain(..chunk);
+                    }
+                }
+                Ok(())
+            })
+        })?;
         if !unusable.any() && !y.is_empty() {
-            take(&x, &y)?;
+            take(Rows {
+                x: &x,
+                y: &y,
+                weights: None,
+            })?;
         }
         Ok(unusable)
     }
-}
 
-impl Unusable {
-    /// Nothing found yet, for `p` features.
-    pub fn none(p: usize) -> Self {
-        Self {
-            features: vec![0; p],
-            labels: 0,
-            first: None,
-        }
-    }
-
-    /// Whether there is an unusable value.
-    pub fn any(&self) -> bool {
-        self.first.is_some()
-    }
-
-    fn count(&mut self, x: &[f64], labels: &[Option<u8>], part: &Part, before: u64) {
-        let p = self.features.len();
-        if x.iter().all(|value| value.is_finite()) && labels.iter().all(Option::is_some) {
-            return;
-        }
-        for (row, label) in labels.iter().enumerate() {
-            let values = &x[row * p..(row + 1) * p];
-            let usable = label.is_some() && values.iter().all(|value| value.is_finite());
-            self.labels += u64::from(label.is_none());
-            for (count, value) in self.features.iter_mut().zip(values) {
-                *count += u64::from(!value.is_finite());
-            }
-            if !usable && self.first.is_none() {
-                self.first = Some(Place {
-                    part: part.key.clone(),
-                    row: before + row as u64,
-                });
-            }
-        }
-    }
-
-    /// Adds what was found in later parts.
-    pub fn merge(&mut self, later: Self) {
-        for (ours, theirs) in self.features.iter_mut().zip(later.features) {
-            *ours += theirs;
-        }
-        self.labels += later.labels;
-        self.first = self.first.take().or(later.first);
-    }
-
-    /// Refuses a data set with unusable values.
+    /// Reads one part, and hands over batches of the features as they are, of the rows that have a
+    /// label.
     ///
     /// # Errors
-    /// Exit 10, with columns, counts, and the raw file of the first one.
-    pub fn refuse(&self, dataset: &DatasetManifest, rows: &LabelledRows) -> Result<()> {
-        let Some(first) = &self.first else {
-            return Ok(());
-        };
-        let mut found: Vec<String> = Vec::new();
-        if self.labels > 0 {
-            found.push(format!(
-                "target {:?} is null in {} rows",
-                rows.target(),
-                self.labels
-            ));
-        }
-        for (name, count) in rows
-            .features()
-            .iter()
-            .zip(&self.features)
-            .filter(|(_, count)| **count > 0)
-        {
-            found.push(format!(
-                "feature {name:?} is null, NaN or infinite in {count} rows"
-            ));
-        }
-        let more = found.len().saturating_sub(8);
-        found.truncate(8);
-        if more > 0 {
-            found.push(format!("and {more} more features"));
-        }
-        Err(Failure::contract(format!(
-            "the {} data of {} can't be used:\n  {}\nthe first is in {}; fill such values in \
-             features.sql, or leave the rows out of training by the `train_filter` of dataset.json",
-            dataset.split,
-            dataset.data_version,
-            found.join("\n  "),
-            origin(dataset, &first.part, first.row),
-        )))
+    /// As [`LabelledRows::each_chunk`].
+    pub fn each_frame(
+        &self,
+        part: &Part,
+        mut take: impl FnMut(&LabelledFrame<'_>) -> Result<()>,
+    ) -> Result<Unusable> {
+        let mut unusable = Unusable::none(self.read.signature.features().len());
+        let mut row = 0;
+        self.each_batch(part, |batch| {
+            unusable.count(&[], &[], &batch.labels, part, row);
+            row += batch.labels.len() as u64;
+            if unusable.any() {
+                return Ok(());
+            }
+            let y: Vec<f64> = batch.labels.iter().copied().flatten().collect();
+            batch.features.with(|frame| {
+                take(&LabelledFrame {
+                    frame: frame.clone(),
+                    y: &y,
+                    weights: None,
+                    folds: None,
+                })
+            })
+        })?;
+        Ok(unusable)
     }
-}
 
-/// The raw file that a row of a part comes from, and its place in the part.
-pub fn origin(dataset: &DatasetManifest, part: &str, row: u64) -> String {
-    let shard = dataset
-        .parts
-        .iter()
-        .position(|known| known.key == part)
-        .filter(|_| dataset.parts.len() == dataset.shards.len())
-        .map(|index| &dataset.shards[index]);
-    let prepared = format!("row {row} of {part}");
-    match shard {
-        Some(shard) => format!("raw file {} ({prepared})", shard.key),
-        None => prepared,
+    fn each_batch(&self, part: &Part, mut take: impl FnMut(Batch) -> Result<()>) -> Result<()> {
+        let mut rows = 0;
+        let file = parts::local(&self.store, &part.key, &part.sha256)?;
+        for batch in parts::read(&file, &self.read.columns, &self.work)? {
+            let batch = self.batch(&batch?);
+            let batch = batch.with_context(|| format!("reading {}", part.key))?;
+            rows += batch.features.rows() as u64;
+            take(batch)?;
+        }
+        if rows != part.rows {
+            return Err(Failure::damaged(format!(
+                "{} holds {rows} rows, and its manifest says {}: it was changed; prepare the data \
+                 again with cache=refresh",
+                part.key, part.rows
+            )));
+        }
+        Ok(())
     }
 }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use arrow::array::ArrayRef;
 
-use crate::dataset::{Dataset, Labels, keys};
+use crate::dataset::{Dataset, Goal, Labels, keys};
 use crate::parts;
 use crate::raw::{RawFile, Reads, files};
-use learn::model::Classes;
 use runtime::failure::Failure;
 use runtime::threads::wait;
 use runtime::work::Work;
@@ -20,8 +19,8 @@ use store::{Object, Store};
 pub struct LabelRows {
     /// The columns that name a row, in the order and the types of the contract.
     pub keys: Vec<ArrayRef>,
-    /// 1 for the positive class, 0 for the negative one, `None` while the label is not known.
-    pub labels: Vec<Option<u8>>,
+    /// The index of the class, or the number; `None` while the label is not known.
+    pub labels: Vec<Option<f64>>,
 }
 
 /// Reads label files as a data contract describes them.
@@ -29,7 +28,7 @@ pub struct LabelRows {
 pub struct LabelReader {
     /// The contract's columns that a label file has.
     dataset: Arc<Dataset>,
-    classes: Classes,
+    goal: Goal,
 }
 
 /// The label files that a glob names, in the order of their names: where two of them label the same
@@ -55,9 +54,9 @@ impl LabelReader {
     /// which are all or some of [`Dataset::key`]; other columns of a file do not matter.
     ///
     /// # Errors
-    /// A contract whose target has no two classes: exit 2.
+    /// A contract whose target no task takes: exit 2.
     pub fn new(dataset: &Dataset, keys: &[String]) -> Result<Self> {
-        let classes = dataset.classes().map_err(Failure::usage)?;
+        let goal = dataset.goal().map_err(Failure::usage)?;
         let named = |name: &String| {
             dataset
                 .columns
@@ -70,9 +69,11 @@ impl LabelReader {
             .filter_map(named)
             .chain([dataset.target().clone()])
             .collect();
+        let mut of_labels = Dataset::new(columns);
+        of_labels.task.clone_from(&dataset.task);
         Ok(Self {
-            dataset: Arc::new(Dataset::new(columns)),
-            classes,
+            dataset: Arc::new(of_labels),
+            goal,
         })
     }
 
@@ -104,7 +105,7 @@ impl LabelReader {
             let _ = &local;
             let mut columns = batch?.columns().to_vec();
             let target = columns.pop().context("a label file has a target")?;
-            let labels = parts::labels(&target, &reader.classes, &reader.dataset.target().name)?;
+            let labels = parts::labels(&target, &reader.goal)?;
             Ok(LabelRows {
                 keys: columns,
                 labels,

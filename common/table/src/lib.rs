@@ -4,6 +4,7 @@ pub mod categories;
 pub mod config;
 pub mod dataset;
 pub mod dates;
+pub mod features;
 pub mod labelled;
 pub mod labels;
 pub mod parts;

@@ -18,7 +18,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use catalog::manifest::Part;
-use learn::model::{ClassValue, Classes};
+use learn::task::Label;
+
+use crate::dataset::Goal;
 use runtime::failure::Failure;
 use runtime::threads::wait;
 use runtime::work::Work;
@@ -243,69 +245,49 @@ pub fn numbers(column: &dyn Array, name: &str) -> Result<Float64Array> {
     }
 }
 
-/// The first columns of a batch as row-major floats: row by row, one value per feature.
-pub fn matrix(batch: &RecordBatch, features: &[String]) -> Result<Vec<f64>> {
-    let (rows, p) = (batch.num_rows(), features.len());
-    let mut matrix = vec![0.0; rows * p];
-    for (j, name) in features.iter().enumerate() {
-        let column = floats(batch.column(j), name)?;
-        for (row, value) in column.values().iter().enumerate() {
-            matrix[row * p + j] = *value;
-        }
-    }
-    Ok(matrix)
-}
-
-/// The labels of a target column: 1 for the positive class, 0 for the negative one, `None` for
-/// null.
+/// The labels of a target column: indices of classes, or numbers; `None` for null.
 ///
 /// # Errors
-/// A value that is neither class: exit 10.
-pub fn labels(column: &dyn Array, classes: &Classes, name: &str) -> Result<Vec<Option<u8>>> {
-    let unknown = |value: &dyn std::fmt::Display| {
-        Failure::contract(format!(
-            "target {name:?} holds {value}, which is neither {} nor {}",
-            classes.negative, classes.positive
-        ))
-    };
-    let label = |value: ClassValue| match &value {
-        value if *value == classes.positive => Ok(1),
-        value if *value == classes.negative => Ok(0),
-        value => Err(unknown(value)),
+/// A value that is none of the classes, or no number: exit 10.
+pub fn labels(column: &dyn Array, goal: &Goal) -> Result<Vec<Option<f64>>> {
+    let label = |label: Label<'_>| {
+        let found = goal.task.label(&goal.target, label);
+        found.map_err(|error| Failure::contract(format!("target {error}")))
     };
     match column.data_type() {
         DataType::Boolean => {
             let values: &BooleanArray = column.as_boolean();
+            let values = values.iter();
             values
-                .iter()
-                .map(|value| {
-                    value
-                        .map(|value| label(ClassValue::Bool(value)))
-                        .transpose()
-                })
+                .map(|value| value.map(|value| label(Label::Bool(value))).transpose())
                 .collect()
         }
         DataType::Utf8 => {
             let values: &StringArray = column.as_string();
+            let values = values.iter();
             values
-                .iter()
-                .map(|value| {
-                    value
-                        .map(|value| label(ClassValue::Text(value.to_owned())))
-                        .transpose()
-                })
+                .map(|value| value.map(|value| label(Label::Text(value))).transpose())
                 .collect()
         }
         data_type if data_type.is_integer() => {
             let values = cast(column, &DataType::Int64)?;
-            let values = values.as_primitive::<Int64Type>();
+            let values = values.as_primitive::<Int64Type>().iter();
             values
-                .iter()
-                .map(|value| value.map(|value| label(ClassValue::Int(value))).transpose())
+                .map(|value| value.map(|value| label(Label::Int(value))).transpose())
+                .collect()
+        }
+        data_type if data_type.is_numeric() => {
+            let values = cast(column, &DataType::Float64)?;
+            let values = values.as_primitive::<Float64Type>().iter();
+            // NaN is no label, as null is none.
+            let values = values.map(|value| value.filter(|value| !value.is_nan()));
+            values
+                .map(|value| value.map(|value| label(Label::Number(value))).transpose())
                 .collect()
         }
         other => Err(Failure::usage(format!(
-            "target {name:?} is of type {other}: a target is bool, int32, int64 or utf8"
+            "target {:?} is of type {other}: a target is bool, utf8, or a number",
+            goal.target.name
         ))),
     }
 }

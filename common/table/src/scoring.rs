@@ -9,10 +9,9 @@ use crate::config::Config;
 use crate::dataset::HoldoutRule;
 use crate::labelled::{LabelledRows, Unusable};
 use catalog::manifest::DatasetManifest;
-use learn::metrics::{
-    Classification, RankMetrics, Report, from_ordered_bits, ordered_bits, rank_metrics,
-};
-use learn::model::Model;
+use learn::fitted_model::FittedModel;
+use learn::metrics::{RankMetrics, from_ordered_bits, ordered_bits, rank_metrics};
+use learn::task::{Evaluation, Report};
 use runtime::step::{Progress, Step};
 use runtime::threads::blocking;
 use runtime::work::Work;
@@ -24,52 +23,120 @@ use store::spill::Sorters;
 /// row.
 ///
 /// # Errors
-/// A feature that is null or not finite, or a row without a label: exit 10. A part that lacks a
-/// feature: exit 2.
+/// A number that is missing or not finite after preprocessing, or a row without a label: exit 10.
+/// A part that lacks a feature: exit 2.
 pub async fn evaluate(
     step: &Step,
     store: &Store,
     config: &Config,
-    model: &Model,
+    model: &Arc<FittedModel>,
     dataset: &DatasetManifest,
     progress: &Progress,
 ) -> Result<Report> {
-    let rows = LabelledRows::new(store, step.work(), config, &model.features)?;
-    let ranks = Ranks::new(step.work());
-    let mut counts = Classification::new(model.threshold);
-    let mut unusable = Unusable::none(model.features.len());
+    let rows = LabelledRows::new(
+        store,
+        step.work(),
+        config,
+        &model.signature,
+        &model.preprocessing,
+    )?;
+    let mut measured = Measured::new(step.work(), model);
+    let mut unusable = Unusable::none(model.signature.features().len());
     let score = {
-        let (rows, ranks, model) = (rows.clone(), ranks.clone(), Arc::new(model.clone()));
-        let (step, progress) = (step.clone(), progress.clone());
+        let (rows, model) = (rows.clone(), model.clone());
+        let (step, progress, none) = (step.clone(), progress.clone(), measured.clone());
         move |part| {
-            let mut counts = Classification::new(model.threshold);
-            let mut probabilities = Vec::new();
-            let unusable = rows.each_chunk(&part, |x, labels| {
+            let mut measured = none.clone();
+            let mut outputs = Vec::new();
+            let unusable = rows.each_chunk(&part, |rows| {
                 step.check()?;
-                probabilities.clear();
-                model.predict_probability(x, &mut probabilities);
-                counts
-                    .add_rows(labels, &probabilities)
+                outputs.clear();
+                model.estimator.predict(rows.x, &mut outputs);
+                measured
+                    .add(rows.y, &outputs)
                     .with_context(|| format!("scoring {}", part.key))?;
-                progress.advance(labels.len() as u64);
-                ranks.add(labels, &probabilities)
+                progress.advance(rows.len() as u64);
+                Ok(())
             })?;
-            Ok((counts, unusable))
+            Ok((measured, unusable))
         }
     };
     step.fold(
         dataset.parts.clone(),
         score,
-        |(counts_of_part, unusable_of_part)| {
-            counts.merge(&counts_of_part);
+        |(measured_of_part, unusable_of_part)| {
+            measured.merge(measured_of_part);
             unusable.merge(unusable_of_part);
             Ok(())
         },
     )
     .await?;
     unusable.refuse(dataset, &rows)?;
-    let ranks = blocking(move || ranks.metrics()).await?;
-    Ok(counts.report(Some(&ranks)))
+    blocking(move || measured.report()).await
+}
+
+/// Measures a model on rows, in parts that are merged in order.
+pub struct Measured {
+    model: Arc<FittedModel>,
+    evaluation: Box<dyn Evaluation>,
+    /// In each order of the task.
+    ranks: Vec<Ranks>,
+}
+
+impl Measured {
+    /// Of no rows yet; scores are sorted within `work`.
+    pub fn new(work: &Work, model: &Arc<FittedModel>) -> Self {
+        let evaluation = model.task.evaluation(&model.target, &model.rule);
+        let orders = evaluation.rankings();
+        Self {
+            model: model.clone(),
+            ranks: (0..orders).map(|_| Ranks::one_of(orders, work)).collect(),
+            evaluation,
+        }
+    }
+
+    /// Adds rows: labels, and what the estimator predicts, row by row.
+    ///
+    /// # Errors
+    /// A row that cannot be measured.
+    pub fn add(&mut self, labels: &[f64], outputs: &[f64]) -> Result<()> {
+        self.evaluation.add(labels, outputs, None)?;
+        let width = self.model.estimator.outputs();
+        for (order, ranks) in self.ranks.iter().enumerate() {
+            let rows = labels.iter().zip(outputs.chunks_exact(width));
+            ranks.add(rows.map(|(label, outputs)| {
+                let (score, positive) = self.evaluation.ranked(order, *label, outputs);
+                (positive, score)
+            }))?;
+        }
+        Ok(())
+    }
+
+    /// Merges later rows, which were ranked with these.
+    pub fn merge(&mut self, later: Self) {
+        self.evaluation.merge(later.evaluation);
+    }
+
+    /// What was measured.
+    ///
+    /// # Errors
+    /// A scratch folder that fails.
+    pub fn report(&self) -> Result<Report> {
+        let ranks = self.ranks.iter().map(Ranks::metrics);
+        Ok(self.evaluation.report(&ranks.collect::<Result<Vec<_>>>()?))
+    }
+}
+
+/// Measures later rows: nothing is counted yet, and they are ranked together.
+impl Clone for Measured {
+    fn clone(&self) -> Self {
+        let model = &self.model;
+        Self {
+            model: model.clone(),
+            evaluation: model.task.evaluation(&model.target, &model.rule),
+            ranks: self.ranks.clone(),
+        }
+    }
 }
 
 /// Collects scores from several threads and ranks them, on disk when they are many. Cheap to clone.
@@ -79,17 +146,21 @@ pub struct Ranks(Sorters);
 impl Ranks {
     /// Spills into a scratch folder.
     pub fn new(work: impl Into<Work>) -> Self {
-        let work = work.into();
-        let memory = work.sorter_memory();
-        Self(Sorters::with_memory(work, memory))
+        Self::one_of(1, &work.into())
     }
 
-    /// Adds rows, in any order: labels of 0 or 1, and a score each.
-    pub fn add(&self, labels: &[u8], scores: &[f64]) -> Result<()> {
+    /// One of so many that are filled at the same time.
+    fn one_of(many: usize, work: &Work) -> Self {
+        let memory = work.sorter_memory() / many;
+        Self(Sorters::with_memory(work.clone(), memory))
+    }
+
+    /// Adds rows, in any order: whether each is a positive, and its score.
+    pub fn add(&self, rows: impl Iterator<Item = (bool, f64)>) -> Result<()> {
         self.0.lend(|sorter| {
-            for (&label, &score) in labels.iter().zip(scores) {
+            for (positive, score) in rows {
                 // Inverted, so that ascending values are descending scores.
-                sorter.push(u128::from(!ordered_bits(score)) << 64 | u128::from(label))?;
+                sorter.push(u128::from(!ordered_bits(score)) << 64 | u128::from(positive))?;
             }
             Ok(())
         })

@@ -7,6 +7,7 @@ use learn::metrics::Classification;
 use learn::model::{
     ClassValue, ClassWeight, Classes, Importance, LOGISTIC_REGRESSION, Model, Training,
 };
+use learn::task::Report;
 use profile::cells::Counted;
 use profile::reference::{FeatureProfile, NumericProfile, Reference, ScoreProfile};
 use serde_json::json;
@@ -172,7 +173,7 @@ fn quality(features: &[String], rows: &Rows, threshold: f64) -> ModelMetrics {
     }
     let importance = |name: &String| Importance {
         feature: name.clone(),
-        coefficient: 0.5,
+        coefficient: Some(0.5),
         std: 2.0,
         importance: 1.0,
         vif: None,
@@ -184,14 +185,14 @@ fn quality(features: &[String], rows: &Rows, threshold: f64) -> ModelMetrics {
     };
     ModelMetrics {
         format_version: METRICS_VERSION,
-        holdout: holdout.report(None),
+        holdout: Report::Binary(Box::new(holdout.report(None))),
         fit: FitMetrics {
             rows: rows.len() as u64,
-            positives: 1,
-            iterations: 3,
+            positives: Some(1),
+            iterations: Some(3),
             converged: true,
-            objective: 0.5,
-            max_gradient: 1e-12,
+            objective: Some(0.5),
+            max_gradient: Some(1e-12),
         },
         importance: features.iter().map(importance).collect(),
         warnings: Vec::new(),

@@ -9,7 +9,7 @@ use catalog::layout;
 use catalog::manifest::{
     self, DatasetManifest, File, Header, ModelManifest, Part, ResultsManifest,
 };
-use learn::model::Model;
+use learn::fitted_model::FittedModel;
 use profile::profiles::Baseline;
 use runtime::step::{Outputs, Step};
 use runtime::threads::wait;
@@ -151,13 +151,16 @@ async fn committed(
     .await
 }
 
-async fn read_model(step: &Step, store: &Store, job: &Job) -> Result<(Model, Baseline)> {
+async fn read_model(step: &Step, store: &Store, job: &Job) -> Result<(Arc<FittedModel>, Baseline)> {
     let manifest: ModelManifest = manifest::require(store, &job.model_manifest).await?;
     let model = manifest
         .load_model(store)
         .await
         .with_context(|| format!("reading the model of {}", job.model))?;
-    Ok((model, manifest.load_baseline(store, step.timezone()).await?))
+    Ok((
+        Arc::new(model),
+        manifest.load_baseline(store, step.timezone()).await?,
+    ))
 }
 
 /// What scoring a part takes.
@@ -168,7 +171,7 @@ struct Scoring {
     folder: String,
     data_version: String,
     job: Job,
-    model: Model,
+    model: Arc<FittedModel>,
     baseline: Arc<Baseline>,
     /// Where profiles of shards go.
     work: String,

@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Datum, Float64Array, Int64Array, RecordBatch, Scalar,
-    StringArray,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+    new_empty_array,
 };
-use arrow::compute::kernels::zip::zip;
-use arrow::compute::{cast, nullif};
+use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use learn::model::{ClassValue, Model};
+use learn::fitted_model::FittedModel;
+use learn::model::ClassValue;
+use learn::task::Values;
 use runtime::failure::Failure;
 use table::categories;
+use table::features::Features;
 use table::parts;
 use tracking::ModelUri;
 
 /// A model, and what it adds to rows.
 pub(crate) struct Scorer {
-    model: Model,
+    model: Arc<FittedModel>,
     uri: ModelUri,
     data_version: String,
     /// Of the rows as they are kept: ids, time, target, features, and what is carried.
@@ -29,14 +31,14 @@ pub(crate) struct Scorer {
     schema: SchemaRef,
     /// Positions of the model's features in `kept`.
     features: Vec<usize>,
-    positive: Scalar<ArrayRef>,
-    negative: Scalar<ArrayRef>,
+    /// The target's classes, by index.
+    classes: ArrayRef,
 }
 
 impl Scorer {
     /// For rows of the schema `kept`, whose last columns are only `carried`.
     pub(crate) fn new(
-        model: Model,
+        model: Arc<FittedModel>,
         uri: ModelUri,
         data_version: String,
         kept: &Schema,
@@ -54,23 +56,30 @@ impl Scorer {
             })
         };
         let features = model
-            .features
+            .features()
             .iter()
             .map(column)
             .collect::<Result<Vec<usize>>>()?;
-        let target = kept.field(column(&model.target)?).data_type().clone();
+        let target = kept.field(column(&model.target.name)?).data_type().clone();
+        let predicted = model.task.predictions(&model.target, &model.rule, &[]);
+        let predicted = predicted.into_iter().map(|column| {
+            let data_type = match column.values {
+                Values::Classes(_) => target.clone(),
+                Values::Numbers(_) => DataType::Float64,
+            };
+            (column.name, data_type)
+        });
         let added = [
-            ("prediction", target.clone()),
-            ("probability", DataType::Float64),
             ("model_name", DataType::Utf8),
             ("model_version", DataType::Int64),
             ("data_version", DataType::Utf8),
         ];
+        let added = added.map(|(name, data_type)| (name.to_owned(), data_type));
+        let added = predicted.chain(added);
         let mut fields: Vec<Arc<Field>> = kept.fields().iter().cloned().collect();
         fields.extend(added.map(|(name, data_type)| Arc::new(Field::new(name, data_type, true))));
         Ok(Self {
-            positive: scalar(&model.classes.positive, &target)?,
-            negative: scalar(&model.classes.negative, &target)?,
+            classes: classes(&model.target.classes, &target)?,
             schema: Arc::new(Schema::new(fields)),
             model,
             uri,
@@ -85,35 +94,36 @@ impl Scorer {
         &self.schema
     }
 
-    /// The rows with prediction and probability, and how many could not be scored because a feature
-    /// is missing or not finite: theirs are null.
+    /// The rows with their predictions, and how many could not be scored because a feature is
+    /// missing or not finite: theirs are null.
     pub(crate) fn score(&self, batch: &RecordBatch) -> Result<(RecordBatch, u64)> {
-        let rows = batch.num_rows();
-        let matrix = parts::matrix(&batch.project(&self.features)?, &self.model.features)?;
-        let mut probabilities = Vec::with_capacity(rows);
-        self.model.predict_probability(&matrix, &mut probabilities);
-        // An infinite feature would give a probability of 0 or 1, as if that were certain.
-        let unscored: BooleanArray = matrix
-            .chunks_exact(self.features.len())
-            .map(|row| Some(!row.iter().all(|value| value.is_finite())))
-            .collect();
-        let positive: BooleanArray = probabilities
-            .iter()
-            .map(|&probability| Some(self.model.decide(probability)))
-            .collect();
-        let prediction = zip(
-            &positive,
-            &self.positive as &dyn Datum,
-            &self.negative as &dyn Datum,
-        )?;
-        let probability: ArrayRef = Arc::new(Float64Array::from(probabilities));
+        let (rows, model) = (batch.num_rows(), &self.model);
+        let features = Features::of(batch, &self.features, &model.signature)?;
+        let (mut matrix, mut outputs) = (Vec::new(), Vec::new());
+        features.with(|frame| model.score(frame, &mut matrix, &mut outputs))?;
+        let width = model.estimator.outputs();
+        let unscored = outputs.chunks_exact(width);
+        let unscored = unscored.filter(|row| row.iter().any(|output| output.is_nan()));
+        let unscored = unscored.count();
 
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
         for &at in &self.texts {
             columns[at] = Arc::new(categories::texts(&columns[at])?);
         }
-        columns.push(nullif(&prediction, &unscored)?);
-        columns.push(nullif(&probability, &unscored)?);
+        let predicted = model.task.predictions(&model.target, &model.rule, &outputs);
+        for column in predicted {
+            columns.push(match column.values {
+                Values::Classes(indices) => {
+                    let indices = indices.iter().map(|index| index.map(|index| index as u32));
+                    take(&self.classes, &indices.collect::<UInt32Array>(), None)?
+                }
+                Values::Numbers(numbers) => {
+                    let numbers = numbers.iter().map(|number| Some(*number));
+                    let numbers = numbers.map(|number| number.filter(|number| !number.is_nan()));
+                    Arc::new(numbers.collect::<Float64Array>())
+                }
+            });
+        }
         columns.push(Arc::new(StringArray::from_iter_values(
             std::iter::repeat_n(self.uri.model_name.to_string(), rows),
         )));
@@ -126,7 +136,7 @@ impl Scorer {
         )));
         let scored = RecordBatch::try_new(self.schema.clone(), columns)
             .with_context(|| format!("the rows are not of the columns {:?}", self.kept))?;
-        Ok((scored, unscored.true_count() as u64))
+        Ok((scored, unscored as u64))
     }
 }
 
@@ -140,17 +150,23 @@ fn with_texts(schema: &Schema, texts: &[usize]) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// A class as a value of the target's type.
-fn scalar(class: &ClassValue, data_type: &DataType) -> Result<Scalar<ArrayRef>> {
-    let value: ArrayRef = match class {
-        ClassValue::Bool(value) => Arc::new(BooleanArray::from(vec![*value])),
-        ClassValue::Int(value) => Arc::new(Int64Array::from(vec![*value])),
-        ClassValue::Text(value) => Arc::new(StringArray::from(vec![value.as_str()])),
-    };
-    let typed = cast(&value, data_type)
-        .ok()
-        .filter(|typed| typed.null_count() == 0);
-    typed
-        .map(Scalar::new)
-        .ok_or_else(|| Failure::usage(format!("class {class} of the model is no {data_type}")))
+/// The classes as values of the target's type.
+fn classes(classes: &[ClassValue], data_type: &DataType) -> Result<ArrayRef> {
+    let typed = classes.iter().map(|class| -> Result<ArrayRef> {
+        let value: ArrayRef = match class {
+            ClassValue::Bool(value) => Arc::new(BooleanArray::from(vec![*value])),
+            ClassValue::Int(value) => Arc::new(Int64Array::from(vec![*value])),
+            ClassValue::Text(value) => Arc::new(StringArray::from(vec![value.as_str()])),
+        };
+        let typed = cast(&value, data_type).ok();
+        typed
+            .filter(|typed| typed.null_count() == 0)
+            .ok_or_else(|| Failure::usage(format!("class {class} of the model is no {data_type}")))
+    });
+    let typed = typed.collect::<Result<Vec<ArrayRef>>>()?;
+    if typed.is_empty() {
+        return Ok(new_empty_array(data_type));
+    }
+    let typed: Vec<&dyn Array> = typed.iter().map(AsRef::as_ref).collect();
+    Ok(concat(&typed)?)
 }

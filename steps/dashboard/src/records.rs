@@ -143,7 +143,8 @@ pub(crate) async fn holdout(store: &Store, scored: &Scored) -> Result<Option<Met
     let Some(model) = manifest::read::<ModelManifest>(store, &results.model).await? else {
         return Ok(None);
     };
-    Ok(Some(model.load_metrics(store).await?.holdout))
+    let metrics = model.load_metrics(store).await?;
+    Ok(metrics.holdout.binary().cloned())
 }
 
 /// What the report on `scored` says; `None` without one.

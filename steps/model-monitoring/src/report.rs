@@ -170,7 +170,7 @@ async fn content(
     let divisions = Divisions::of(subject);
     let scan = scan_parts(step, store, subject, &divisions, &rows).await?;
     scan_labels(step, raw, subject, &work, &late).await?;
-    let threshold = subject.model.threshold;
+    let threshold = subject.of_two.threshold;
     let score = &subject.baseline.score;
     let tenths = score.compared(&score.reference).tenths();
     let cuts = tenths

@@ -9,7 +9,6 @@ use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::DataType;
 use catalog::manifest::Part;
 use chrono_tz::Tz;
-use learn::model::Classes;
 use profile::cells::{Cells, Counts, Sketch};
 use profile::grid::Hidden;
 use profile::profiles::{Baseline, Overflow, ScoreCounts};
@@ -18,6 +17,7 @@ use runtime::step::{Progress, Step};
 use runtime::work::{Work, size};
 use store::spill::{Sorter, Sorters};
 use store::{Object, Store};
+use table::dataset::Goal;
 use table::dates;
 use table::labels::{self, LabelReader};
 use table::parts;
@@ -164,7 +164,7 @@ pub(crate) async fn scan_labels(
                                 key,
                                 file: ordinal,
                                 day,
-                                label,
+                                label: label as u8,
                             }
                             .pack(),
                         )?;
@@ -196,7 +196,7 @@ struct Scanner {
     baseline: Arc<Baseline>,
     /// What the grids of an older model hide, of each feature and of the score.
     hidden: Vec<Option<Hidden>>,
-    classes: Classes,
+    goal: Goal,
 }
 
 impl Scanner {
@@ -239,7 +239,7 @@ impl Scanner {
             segments: subject.segment_columns().len(),
             label_types,
             baseline,
-            classes: subject.model.classes.clone(),
+            goal: Goal::of_two(&subject.of_two.target, &subject.of_two.classes),
         })
     }
 
@@ -314,11 +314,7 @@ impl Scanner {
         let values = scan.score.add(&self.baseline.score.cells, &score);
         scan.periods.add(columns, features.len(), &values, &places);
 
-        let labels = parts::labels(
-            target,
-            &self.classes,
-            &self.columns[self.keys + self.baseline.features.len()],
-        )?;
+        let labels = parts::labels(target, &self.goal)?;
         let codes = self
             .divisions
             .dictionaries
@@ -330,7 +326,7 @@ impl Scanner {
                     key,
                     score,
                     day: days[row],
-                    label: labels[row],
+                    label: labels[row].map(|label| label as u8),
                     codes: codes[row],
                 }
                 .pack(),

@@ -7,7 +7,7 @@ use catalog::manifest::Role;
 use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
 use catalog::model_files::ModelMetrics;
 use chrono_tz::Tz;
-use learn::model::Model;
+use learn::fitted_model::{FittedModel, OfTwo};
 use pages::content::{GateVerdict, Lineage};
 use pages::judge::Rules;
 use profile::profiles::Baseline;
@@ -33,11 +33,13 @@ pub(crate) struct Subject {
     pub(crate) results_key: String,
     pub(crate) results: ResultsManifest,
     pub(crate) manifest: ModelManifest,
-    pub(crate) model: Model,
+    pub(crate) model: FittedModel,
+    pub(crate) of_two: OfTwo,
     pub(crate) reference: Reference,
     /// What the rows are counted by.
     pub(crate) baseline: Baseline,
     pub(crate) metrics: ModelMetrics,
+    pub(crate) holdout_metrics: learn::metrics::Report,
     pub(crate) config: Config,
     pub(crate) label_files: Vec<Object>,
     pub(crate) gates: Vec<GateVerdict>,
@@ -64,7 +66,19 @@ impl Subject {
             manifest.load_model(store).await?,
             manifest.load_reference(store).await?,
         );
+        let of_two = model.of_two().ok_or_else(|| {
+            Failure::usage(format!(
+                "model {} is of task {}, of which there is no report",
+                results.model,
+                model.task.name()
+            ))
+        })?;
+        let metrics = manifest.load_metrics(store).await?;
+        let holdout_metrics = metrics.holdout.binary().cloned();
         let subject = Self {
+            of_two,
+            holdout_metrics: holdout_metrics.context("metrics of two classes")?,
+            metrics,
             baseline: manifest.baseline(&model, &reference, timezone)?,
             gates: gates(store, &results).await?,
             predict: Lineage::new(&results.predict_manifest, results.rows, &results.shards),
@@ -73,7 +87,6 @@ impl Subject {
             results_key: results_key.to_owned(),
             model,
             reference,
-            metrics: manifest.load_metrics(store).await?,
             config: Config::load(store, &manifest.config).await?,
             label_files: labels::find(raw, labels_glob).await?,
             manifest,
@@ -92,11 +105,12 @@ impl Subject {
             .iter()
             .map(|feature| feature.name.as_str())
             .collect();
-        if profiled != self.model.features {
+        let features = self.model.features();
+        if profiled != features {
             return Err(Failure::usage(format!(
                 "the model's features are {:?}, and its reference profile is of {profiled:?}: train the model again with \
                  cache=refresh",
-                self.model.features
+                features
             )));
         }
         if self.keys().is_empty() {
@@ -175,7 +189,7 @@ impl Subject {
 
     /// The columns that the verdict can be on.
     pub(crate) fn columns(&self) -> Vec<String> {
-        let features = self.model.features.iter().cloned();
+        let features = self.model.features().into_iter();
         let carried = self.segment_columns();
         features.chain([SCORE.to_owned()]).chain(carried).collect()
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use catalog::layout;
 use catalog::manifest::{DatasetManifest, Inputs, Manifest};
-use learn::metrics::Report;
+use learn::task::Report;
 use runtime::step::Step;
 use store::Store;
 use tracking::Version;
@@ -57,7 +57,7 @@ impl<'a> Case<'a> {
             .with("champion", of_champion)
             .with("comparison", comparison.name())
             .with("why", &why)
-            .with("metric", gate.metric.name())
+            .with("metric", gate.metric.name)
             .with("floor", gate.floor)
             .with("margin", gate.margin);
         Self {

@@ -1,9 +1,11 @@
 //! Both models on one holdout, or why that can't be.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use catalog::manifest::Role;
 use catalog::manifest::{self, DatasetManifest, Manifest, ModelManifest};
-use learn::metrics::Report;
+use learn::task::Report;
 use runtime::failure::{self, Failure};
 use runtime::step::Step;
 use store::Store;
@@ -60,6 +62,7 @@ impl Contender {
         let config = Config::load(store, &holdout.config).await?;
         let model = self.manifest.load_model(store).await?;
         let progress = step.progress(holdout.rows, "rows of the holdout").clone();
+        let model = Arc::new(model);
         scoring::evaluate(step, store, &config, &model, holdout, &progress).await
     }
 }
@@ -141,15 +144,31 @@ impl Rival {
         };
         let prepared = holdout.prepared_by(config, &self.contender.version).await?;
         let report = self.contender.score(step, store, &prepared).await?;
-        if (report.rows, report.positives) != (candidate.rows, candidate.positives) {
+        let (ours, theirs) = (counts(&report), counts(candidate));
+        if ours != theirs {
+            let positives = |(_, positives): (u64, Option<u64>), of: &str| match positives {
+                Some(positives) => format!("{of}{positives}"),
+                None => String::new(),
+            };
             return Err(Failure::contract(format!(
-                "its own configuration makes {} rows of the holdout, {} of them positive, where \
-                 the candidate's makes {} and {}",
-                report.rows, report.positives, candidate.rows, candidate.positives
+                "its own configuration makes {} rows of the holdout{}, where the candidate's \
+                 makes {}{}",
+                ours.0,
+                positives(ours, ", of them positive "),
+                theirs.0,
+                positives(theirs, " and "),
             )));
         }
         Ok(report)
     }
+}
+
+/// Rows that were measured, and of two classes how many of them are positive.
+fn counts(report: &Report) -> (u64, Option<u64>) {
+    (
+        report.rows(),
+        report.binary().map(|of_two| of_two.positives),
+    )
 }
 
 /// Digest of the configuration of a champion of another one; `None` for one of the same.
@@ -176,7 +195,7 @@ async fn own_configuration(
         return Ok(None);
     }
     if ours.dataset.target().name != theirs.dataset.target().name
-        || ours.dataset.classes() != theirs.dataset.classes()
+        || ours.dataset.goal() != theirs.dataset.goal()
     {
         return Err(Failure::contract("it predicts another target"));
     }

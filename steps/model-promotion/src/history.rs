@@ -5,7 +5,7 @@ use anyhow::Result;
 use catalog::compared::Compared;
 use catalog::manifest::{self, DatasetManifest, Manifest, ModelManifest};
 use catalog::model_files::ModelMetrics;
-use learn::metrics::Report;
+use learn::task::Report;
 use runtime::step::Step;
 use store::Store;
 use tracking::{CHAMPION, Tracking, Version};
@@ -213,7 +213,7 @@ impl History {
             match again(step, store, past.version, holdout, candidate).await? {
                 Ok(report) => {
                     scored += 1;
-                    compared.push(match gate.metric.of(&report) {
+                    compared.push(match report.number(gate.metric.name) {
                         Some(value) => PastChampion::of(number, value, Source::Scored),
                         None => PastChampion::passed_over(number, undefined(gate)),
                     });
@@ -244,7 +244,7 @@ async fn recorded<'a>(
     };
     Ok(match comparison::kept(read.await)? {
         Err(why) => Err(why),
-        Ok((manifest, metrics)) => match gate.metric.of(&metrics.holdout) {
+        Ok((manifest, metrics)) => match metrics.holdout.number(gate.metric.name) {
             Some(recorded) => Ok(Known {
                 version,
                 manifest,
@@ -271,5 +271,5 @@ async fn again(
 }
 
 fn undefined(gate: &Gate) -> String {
-    format!("its {} is undefined", gate.metric.name())
+    format!("its {} is undefined", gate.metric.name)
 }

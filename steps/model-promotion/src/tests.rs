@@ -15,7 +15,7 @@ use settings::{GateArgs, GateMode};
 
 use self::home::gate;
 use crate::Promote;
-use learn::metrics::Metric;
+use learn::task::Metric;
 
 async fn verdict(home: &Home, outputs: &runtime::step::Outputs) -> Verdict {
     home.store
@@ -49,13 +49,12 @@ async fn the_first_champion_needs_the_floor_and_the_next_one_the_margin() {
         (found.comparison, found.promoted),
         (Comparison::SameHoldout, true)
     );
-    let of =
-        |side: &crate::verdict::Side| Metric::RocAuc.of(side.report.as_ref().unwrap()).unwrap();
+    let of = |side: &crate::verdict::Side| side.report.as_ref().unwrap().number("roc_auc").unwrap();
     assert!(
         of(&found.candidate) > of(found.champion.as_ref().unwrap()) + 0.05,
         "{found:?}"
     );
-    assert_eq!(found.candidate.report.unwrap().rows, 200);
+    assert_eq!(found.candidate.report.unwrap().rows(), 200);
 
     let worse = home.register(&DATA, [1.0, 0.9]).await;
     let outputs = home.promote(worse).await.unwrap();
@@ -145,7 +144,7 @@ async fn a_metric_where_lower_is_better_is_compared_that_way() {
     let home = Home::new();
     let lower = |version| Promote {
         gate: GateArgs {
-            gate_metric: Metric::LogLoss,
+            gate_metric: Metric::named("log_loss").unwrap(),
             gate_floor: 0.7,
             ..gate()
         },

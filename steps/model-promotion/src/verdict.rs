@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use catalog::layout::{self, ModelName};
-use learn::metrics::Report;
+use learn::task::Report;
 use serde::{Deserialize, Serialize};
 use store::Store;
 

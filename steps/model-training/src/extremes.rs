@@ -5,13 +5,14 @@ use anyhow::{Context, Result};
 use arrow::util::display::array_value_to_string;
 use catalog::manifest::Part;
 use catalog::manifest::Role;
-use learn::model::Moments;
+use learn::estimator::Seen;
+use learn::rows::Rows;
 use runtime::threads::blocking;
 use store::Store;
 use table::labelled;
 use table::parts;
 
-use crate::task::Task;
+use crate::job::Job;
 use crate::training_rows::{Sums, TrainingRows};
 
 /// In standard deviations of the other values. Samples of even the longest tails stay far below:
@@ -46,7 +47,7 @@ struct Extreme {
 
 /// Mean and sum of squares around it (Chan, Golub and LeVeque 1979).
 #[derive(Clone, Copy, Debug, Default)]
-struct Spread {
+pub(crate) struct Spread {
     rows: f64,
     mean: f64,
     squares: f64,
@@ -62,15 +63,12 @@ pub(crate) struct Ruinous {
 }
 
 impl Extremes {
-    /// Of no rows yet, beside the moments of all rows.
-    pub(crate) fn new(moments: &Moments) -> Self {
-        let column = |j| {
-            let middle = moments
-                .mean(j)
-                .filter(|mean| mean.is_finite())
-                .unwrap_or(0.0);
-            let halves = [moments.min(j), moments.max(j)]
-                .map(|end| end.map_or(0.0, |end| (0.5 * end - 0.5 * middle).abs()));
+    /// Of no rows yet, beside what the first pass saw of all rows.
+    pub(crate) fn new(seen: &Seen) -> Self {
+        let column = |input: &learn::estimator::InputSeen| {
+            let middle = Some(input.mean).filter(|mean| mean.is_finite());
+            let middle = middle.unwrap_or(0.0);
+            let halves = [input.min, input.max].map(|end| (0.5 * end - 0.5 * middle).abs());
             Column {
                 middle,
                 far: halves[0].max(halves[1]),
@@ -80,7 +78,7 @@ impl Extremes {
         };
         Self {
             rows: 0,
-            columns: (0..moments.features().len()).map(column).collect(),
+            columns: seen.inputs.iter().map(column).collect(),
             others: Vec::new(),
         }
     }
@@ -109,8 +107,8 @@ impl Sums for Extremes {
         (self.columns.len() * size_of::<Column>()) as u64
     }
 
-    fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()> {
-        let p = self.columns.len();
+    fn add(&mut self, rows: Rows<'_>) -> Result<()> {
+        let (x, p) = (rows.x, self.columns.len());
         for (j, column) in self.columns.iter_mut().enumerate() {
             self.others.clear();
             for (i, &value) in x.iter().skip(j).step_by(p).enumerate() {
@@ -123,11 +121,11 @@ impl Sums for Extremes {
             }
             column.others.merge(&Spread::of(&self.others));
         }
-        self.rows += y.len() as u64;
+        self.rows += rows.len() as u64;
         Ok(())
     }
 
-    fn merge(&mut self, later: &Self) -> Result<()> {
+    fn merge(&mut self, later: Self) -> Result<()> {
         for (ours, theirs) in self.columns.iter_mut().zip(&later.columns) {
             if let Some(Extreme { value, row, count }) = theirs.extreme {
                 ours.see(value, self.rows + row, count);
@@ -161,7 +159,15 @@ impl Column {
 }
 
 impl Spread {
-    fn of(values: &[f64]) -> Self {
+    /// Mean and population standard deviation; 0 of no values.
+    pub(crate) fn mean_and_std(&self) -> (f64, f64) {
+        match self.rows > 0.0 {
+            true => (self.mean, (self.squares / self.rows).sqrt()),
+            false => (0.0, 0.0),
+        }
+    }
+
+    pub(crate) fn of(values: &[f64]) -> Self {
         let rows = values.len() as f64;
         if values.is_empty() {
             return Self::default();
@@ -178,7 +184,7 @@ impl Spread {
         }
     }
 
-    fn merge(&mut self, later: &Self) {
+    pub(crate) fn merge(&mut self, later: &Self) {
         let rows = self.rows + later.rows;
         if later.rows == 0.0 {
             return;
@@ -193,7 +199,7 @@ impl Spread {
 /// A sentence on each value that ruins a fit, with the row that holds it.
 pub(crate) async fn describe(
     store: &Store,
-    task: &Task,
+    job: &Job,
     rows: &TrainingRows,
     ruinous: &[Ruinous],
 ) -> Result<Vec<String>> {
@@ -207,7 +213,7 @@ pub(crate) async fn describe(
         let (part, row) = rows
             .place(extreme.row)
             .context("a row of the training data")?;
-        let key = key_of(store, task, part, row).await?;
+        let key = key_of(store, job, rows, part, row).await?;
         let others = match extreme.count {
             1 => String::new(),
             count => format!(", the first of {count} such values"),
@@ -216,17 +222,23 @@ pub(crate) async fn describe(
             "feature {:?} is {} in {}{key}, {distance:.1e} standard deviations of its other values \
              away from them{others}: it decides the whole fit; correct it, bound it or make it null \
              in features.sql, or leave its row out by the filter of dataset.json",
-            task.rows.features()[*feature],
+            rows.inputs()[*feature],
             number(extreme.value),
-            labelled::origin(&task.train, &part.key, row),
+            labelled::origin(&job.train, &part.key, row),
         ));
     }
     Ok(sentences)
 }
 
 /// What names the row, such as `, id 17`.
-async fn key_of(store: &Store, task: &Task, part: &Part, row: u64) -> Result<String> {
-    let names: Vec<String> = task
+async fn key_of(
+    store: &Store,
+    job: &Job,
+    rows: &TrainingRows,
+    part: &Part,
+    row: u64,
+) -> Result<String> {
+    let names: Vec<String> = job
         .train
         .columns
         .iter()
@@ -236,7 +248,7 @@ async fn key_of(store: &Store, task: &Task, part: &Part, row: u64) -> Result<Str
     if names.is_empty() {
         return Ok(String::new());
     }
-    let (file, work) = (store.file(&part.key).await?, task.rows.work().clone());
+    let (file, work) = (store.file(&part.key).await?, rows.work().clone());
     blocking(move || {
         let mut before = 0;
         for batch in parts::read(&file, &names, &work)? {

@@ -1,81 +1,258 @@
-//! The fit, the reference profile, and what went wrong with either.
+//! The fit: preprocessing, then the estimator, and what went wrong with either.
 
 use std::sync::Arc;
 
 use anyhow::Result;
-use learn::model::{self, Beta, Fit, FitError, Model, Moments, NewtonSums};
+use catalog::manifest::{DatasetManifest, Part};
+use catalog::model_files::FitMetrics;
+use learn::estimator::{self, AnyError, CoMoments, Descent, FittedEstimator, Request, Seen};
+use learn::fitted_model::{FittedModel, Training};
+use learn::frame::{FramePasses, FrameSums};
+use learn::model;
+use learn::preprocessing::{self, FitOptions, Fitted, Found, Preprocessing};
+use learn::rows::RowError;
+use learn::task::Rule;
 use runtime::failure::{self, Failure};
+use runtime::step::{Progress, Step};
 use runtime::threads::{blocking, wait};
 use store::Store;
+use table::labelled::{LabelledRows, Unusable};
 
 use crate::extremes::{self, Extremes};
-use crate::task::Task;
-use crate::training_rows::{Sums, TrainingRows};
+use crate::job::Job;
+use crate::passes::{Kept, TrainingPasses};
+use crate::training_rows::TrainingRows;
+
+/// A fitted model, and what is known of its fit.
+pub(crate) struct Fit {
+    pub(crate) model: Arc<FittedModel>,
+    pub(crate) seen: Seen,
+    pub(crate) importance: Vec<model::Importance>,
+    pub(crate) descent: Option<Descent>,
+}
+
+impl Fit {
+    /// How it ended.
+    pub(crate) fn metrics(&self) -> FitMetrics {
+        let descent = self.descent.as_ref();
+        FitMetrics {
+            rows: self.seen.rows,
+            positives: self.seen.positives,
+            iterations: descent.map(|descent| descent.iterations),
+            converged: descent.is_none_or(|descent| descent.converged),
+            objective: descent.map(|descent| descent.objective),
+            max_gradient: descent.and_then(|descent| descent.max_gradient),
+        }
+    }
+}
+
+/// What makes numbers of the features: fitted as `models.json` says, or none.
+///
+/// # Errors
+/// A column that can't be prepared as asked: exit 2 for a setting, 10 for the data.
+pub(crate) async fn preprocessing(
+    step: &Step,
+    store: &Store,
+    job: &Job,
+    progress: &Progress,
+) -> Result<Preprocessing> {
+    let features = job.signature.features().iter();
+    let names: Vec<String> = features.map(|feature| feature.name.clone()).collect();
+    let Some(settings) = &job.preprocessing else {
+        return Ok(Preprocessing::unchanged(&names)?);
+    };
+    // What is read as it is needs no numbers.
+    let none = Preprocessing::unchanged(&names)?;
+    let rows = LabelledRows::new(store, step.work(), &job.config, &job.signature, &none)?;
+    let mut frames = Frames {
+        step: step.clone(),
+        rows,
+        train: job.train.clone(),
+        progress: progress.clone(),
+    };
+    let (signature, settings) = (job.signature.clone(), settings.clone());
+    let family = job.candidate.family.preparation();
+    let classes = match job.goal.target.classes.len() {
+        0..=2 => Vec::new(),
+        _ => job.goal.target.class_names(),
+    };
+    let fitted = blocking(move || {
+        let options = FitOptions {
+            family,
+            classes: &classes,
+            folds: 1,
+        };
+        preprocessing::fit(&mut frames, &signature, &settings, &options)
+    });
+    let fitted =
+        fitted
+            .await
+            .map_err(|error| match error.downcast_ref::<preprocessing::Error>() {
+                Some(of_setting) if of_setting.is_setting() => {
+                    Failure::usage(format!("models.json: {of_setting}"))
+                }
+                Some(of_data) => Failure::contract(format!(
+                    "{of_data}, in models.json (training data {})",
+                    job.train_key
+                )),
+                None => error,
+            })?;
+    show(&fitted);
+    Ok(fitted.preprocessing)
+}
+
+/// Shows what became of columns that lack values or have rare categories.
+fn show(fitted: &Fitted) {
+    let of_column = |found: &Found| {
+        let missing = (found.missing > 0).then(|| format!("{} missing", found.missing));
+        let rare = found.distinct.map(|distinct| match found.rare {
+            0 => format!("{distinct} categories"),
+            rare => format!("{distinct} categories, of which {rare} rare ones are joined"),
+        });
+        let said: Vec<String> = missing.into_iter().chain(rare).collect();
+        (!said.is_empty()).then(|| format!("\n  {}: {}", found.feature, said.join(", ")))
+    };
+    let columns: String = fitted.found.iter().filter_map(of_column).collect();
+    tracing::info!(
+        "preprocessing: {} features make {} numbers a row{columns}",
+        fitted.found.len(),
+        fitted.preprocessing.width()
+    );
+}
+
+/// Passes over the features as they are.
+struct Frames {
+    step: Step,
+    rows: LabelledRows,
+    train: DatasetManifest,
+    progress: Progress,
+}
+
+impl FramePasses for Frames {
+    type Error = anyhow::Error;
+
+    fn pass<S: FrameSums>(&mut self, start: S) -> Result<S>
+    where
+        anyhow::Error: From<S::Error>,
+    {
+        let mut all = start.clone();
+        let add = {
+            let (rows, step) = (self.rows.clone(), self.step.clone());
+            let progress = self.progress.clone();
+            move |part: Part| {
+                let mut sums = start.clone();
+                let unusable = rows.each_frame(&part, |frame| {
+                    step.check()?;
+                    sums.add(frame)?;
+                    progress.advance(frame.y.len() as u64);
+                    Ok(())
+                })?;
+                Ok((sums, unusable))
+            }
+        };
+        let mut unusable = Unusable::none(self.rows.signature().features().len());
+        wait(
+            self.step
+                .fold(self.train.parts.clone(), add, |(sums, of_part)| {
+                    all.merge(sums);
+                    unusable.merge(of_part);
+                    Ok(())
+                }),
+        )?;
+        unusable.refuse(&self.train, &self.rows)?;
+        Ok(all)
+    }
+}
 
 /// Fits the model.
 ///
 /// # Errors
 /// Data that no model can be fitted on: exit 10.
-pub(crate) async fn fit(
-    store: &Store,
-    task: &Task,
-    rows: &TrainingRows,
-    moments: &Moments,
-) -> Result<(Model, Fit)> {
-    let (rows, options, moments_of_fit) = (rows.clone(), task.options.clone(), moments.clone());
-    let passes = rows.clone();
+pub(crate) async fn fit(store: &Store, job: &Job, rows: &TrainingRows) -> Result<Fit> {
+    let mut passes = TrainingPasses::new(rows.clone());
+    let candidate = job.candidate.clone();
+    let (task, target) = (job.goal.task, job.goal.target.clone());
+    let inputs = rows.inputs().to_vec();
     let fitted = blocking(move || {
-        model::fit(&moments_of_fit, &options, |beta| {
-            let none = Newton {
-                beta: Arc::new(beta.clone()),
-                sums: NewtonSums::new(moments_of_fit.features().len()),
-            };
-            Ok::<_, anyhow::Error>(wait(passes.sum(none))?.sums)
-        })
-    })
-    .await;
-    let fit = match fitted {
-        Ok(fit) => fit,
+        let request = Request {
+            task,
+            target: &target,
+            inputs: &inputs,
+            options: &candidate.options,
+        };
+        Ok(candidate.family.fit(&mut passes, &request))
+    });
+    let FittedEstimator {
+        estimator,
+        seen,
+        importance,
+        descent,
+    } = match fitted.await? {
+        Ok(fitted) => fitted,
         Err(error) => {
-            let error = meaning(error, task);
-            return Err(blaming(error, store, task, &rows, moments).await?);
+            let error = meaning(error, job);
+            return Err(blaming(error, store, job, rows).await?);
         }
     };
-    let classes = task.rows.classes().clone();
-    let model = Model::new(
-        &fit,
-        moments,
-        &task.options,
-        task.rows.target(),
-        classes,
-        task.threshold,
-    )?;
-    Ok((model, fit))
+    let model = FittedModel {
+        task: job.goal.task,
+        target: job.goal.target.clone(),
+        signature: job.signature.clone(),
+        preprocessing: rows.preprocessing().clone(),
+        estimator,
+        rule: Rule {
+            threshold: job.threshold,
+            interval: None,
+        },
+        training: Training {
+            rows: seen.rows,
+            iterations: descent.as_ref().map(|descent| descent.iterations),
+            converged: descent.as_ref().is_none_or(|descent| descent.converged),
+            family: Some(job.candidate.family.name().to_owned()),
+            options: job.candidate.options.clone(),
+        },
+    };
+    model.validate()?;
+    Ok(Fit {
+        model: Arc::new(model),
+        seen,
+        importance,
+        descent,
+    })
 }
 
 /// Most of what a fit refuses is a matter of the data.
-fn meaning(error: anyhow::Error, task: &Task) -> anyhow::Error {
-    match error.downcast_ref::<FitError>() {
-        Some(FitError::Option { .. }) => Failure::usage(error.to_string()),
-        Some(FitError::RowsChanged { .. }) | None => error,
-        Some(fit_error) => Failure::contract(match fit_error {
-            FitError::OneClass { label, rows } => {
-                let classes = task.rows.classes();
-                let class = if *label == 1 {
-                    &classes.positive
-                } else {
-                    &classes.negative
-                };
-                format!(
-                    "target {:?} is {class} in all {rows} rows of {}: a classifier needs rows of both classes; check the raw \
-                     files, the filter of dataset.json and the holdout rule ({})",
-                    task.rows.target(),
-                    task.train_key,
-                    task.train.holdout
-                )
-            }
-            other => format!("{other} (training data {})", task.train_key),
-        }),
+fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
+    let error = match error.into_inner().downcast::<Kept>() {
+        Ok(kept) => return kept.0,
+        Err(error) => error,
+    };
+    let of_data =
+        |text: String| Failure::contract(format!("{text} (training data {})", job.train_key));
+    let of_fit = |error: &model::FitError| match error {
+        model::FitError::Option { .. } => Failure::usage(error.to_string()),
+        model::FitError::OneClass { label, rows } => {
+            let class = &job.goal.target.class_names()[usize::from(*label)];
+            Failure::contract(format!(
+                "target {:?} is {class} in all {rows} rows of {}: a classifier needs rows of both classes; check the raw \
+                 files, the filter of dataset.json and the holdout rule ({})",
+                job.goal.target.name, job.train_key, job.train.holdout
+            ))
+        }
+        model::FitError::RowsChanged { .. } => anyhow::Error::new(error.clone()),
+        other => of_data(other.to_string()),
+    };
+    if let Some(error) = error.downcast_ref::<model::FitError>() {
+        return of_fit(error);
+    }
+    match error.downcast_ref::<estimator::FitError>() {
+        Some(estimator::FitError::Fit(error)) => of_fit(error),
+        Some(estimator::FitError::Share { .. }) => Failure::usage(error.to_string()),
+        Some(error) => of_data(error.to_string()),
+        None => match error.downcast_ref::<RowError>() {
+            Some(error) => of_data(error.to_string()),
+            None => anyhow::Error::from_boxed(error),
+        },
     }
 }
 
@@ -83,15 +260,26 @@ fn meaning(error: anyhow::Error, task: &Task) -> anyhow::Error {
 async fn blaming(
     error: anyhow::Error,
     store: &Store,
-    task: &Task,
+    job: &Job,
     rows: &TrainingRows,
-    moments: &Moments,
 ) -> Result<anyhow::Error> {
-    if failure::exit_code(&error) != failure::CONTRACT || moments.rows() == 0 {
+    if failure::exit_code(&error) != failure::CONTRACT || job.train.rows == 0 {
         return Ok(error);
     }
-    let ruinous = rows.sum(Extremes::new(moments)).await?.ruinous();
-    let sentences = extremes::describe(store, task, rows, &ruinous).await?;
+    let passes = TrainingPasses::new(rows.clone());
+    let start = CoMoments::new(rows.inputs(), &[]);
+    let moments = blocking(move || {
+        let (mut passes, start) = (passes, start);
+        Ok(estimator::pass(&mut passes, start).ok())
+    });
+    let Some(moments) = moments.await? else {
+        return Ok(error);
+    };
+    let ruinous = rows
+        .sum(Extremes::new(&Seen::from(&moments)))
+        .await?
+        .ruinous();
+    let sentences = extremes::describe(store, job, rows, &ruinous).await?;
     Ok(match sentences.is_empty() {
         true => error,
         false => Failure::contract(format!("{error:#}\n{}", sentences.join("\n"))),
@@ -99,19 +287,14 @@ async fn blaming(
 }
 
 /// What a person should know of the fit.
-pub(crate) fn warnings(
-    fit: &Fit,
-    moments: &Moments,
-    task: &Task,
-    ruinous: Vec<String>,
-) -> Vec<String> {
+pub(crate) fn warnings(fit: &Fit, ruinous: Vec<String>) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !fit.converged {
-        let steepest = match &fit.steepest {
+    if let Some(descent) = fit.descent.as_ref().filter(|descent| !descent.converged) {
+        let steepest = match &descent.steepest {
             Some(feature) => format!("feature {feature:?}"),
             None => "the intercept".to_owned(),
         };
-        let advice = if fit.iterations >= task.options.max_iter {
+        let advice = if descent.iterations >= descent.most {
             "raise --max-iter (MODEL_MAX_ITER)"
         } else {
             "more steps do not help: rescale or drop that feature in features.sql, or lower C \
@@ -120,38 +303,15 @@ pub(crate) fn warnings(
         warnings.push(format!(
             "the fit did not converge in {} Newton steps: by {steepest} the gradient is still \
              {:.1e} of the terms that it sums; {advice}",
-            fit.iterations, fit.relative_gradient
+            descent.iterations, descent.relative_gradient
         ));
     }
     warnings.extend(ruinous);
-    for (j, feature) in moments.features().iter().enumerate() {
-        if moments.std(j) == Some(0.0) {
-            let value = moments.mean(j).unwrap_or_default();
-            warnings
-                .push(format!("feature {feature:?} is {value} in all training rows: nothing can be learned from it"));
-        }
+    for input in fit.seen.inputs.iter().filter(|input| input.std == 0.0) {
+        warnings.push(format!(
+            "feature {:?} is {} in all training rows: nothing can be learned from it",
+            input.name, input.mean
+        ));
     }
     warnings
-}
-
-#[derive(Clone)]
-struct Newton {
-    beta: Arc<Beta>,
-    sums: NewtonSums,
-}
-
-impl Sums for Newton {
-    fn bytes(&self) -> u64 {
-        self.sums.bytes()
-    }
-
-    fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()> {
-        self.sums.add_rows(&self.beta, x, y);
-        Ok(())
-    }
-
-    fn merge(&mut self, later: &Self) -> Result<()> {
-        self.sums.merge(&later.sums);
-        Ok(())
-    }
 }

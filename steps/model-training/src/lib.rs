@@ -1,13 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 mod categories;
+mod choice;
 mod extremes;
 mod fit;
+mod job;
 mod memory;
+mod passes;
 mod record;
 mod reference;
 mod scratch;
-mod task;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -19,12 +21,13 @@ use anyhow::Result;
 use catalog::layout::ModelName;
 use clap::Subcommand;
 use runtime::step::{self, Outputs, Step};
-use settings::{SegmentsArgs, TrainingArgs};
+use settings::{ConfigArgs, SegmentsArgs, TrainingArgs};
 use store::Store;
 use tracking::{Tracking, TrackingArgs};
 
 /// Raised whenever the same inputs would give another model. 2: fits that stopped far from the
-/// optimum reach it; all others keep the bytes of `model.json`. 3: `reference.json` holds cells.
+/// optimum reach it; all others keep the bytes of `model.json`. 3: `model.json` is of version 2,
+/// with the same numbers, and `reference.json` holds cells.
 const ALGORITHM: u32 = 3;
 
 /// The verbs of this step.
@@ -46,6 +49,8 @@ pub struct Train {
     /// Key of the manifest of the holdout
     #[arg(long)]
     holdout_manifest: String,
+    #[command(flatten)]
+    configuration: ConfigArgs,
     #[command(flatten)]
     fit: TrainingArgs,
     #[command(flatten)]

@@ -1,16 +1,13 @@
-//! How much memory a fit takes of so many features, and on how many threads that fits in the
-//! budget.
+//! How much memory a fit takes, and on how many threads that fits in the budget.
 
 use anyhow::Result;
+use learn::estimator::FitBytes;
+use learn::models::Chosen;
+use learn::task::Target;
 use runtime::failure::Failure;
 use runtime::step::Step;
 use runtime::work::size;
 
-/// Tables of features x features numbers that are there once: the moments, the sums over all rows,
-/// the Hessians of two points, and those in which the step between them is computed.
-const TABLES: u64 = 9;
-/// Tables that each thread has: sums of a part and of what it reads.
-const TABLES_OF_THREAD: u64 = 3;
 /// Bytes of a number.
 const NUMBER: u64 = 8;
 /// What a thread has of rows: as they are in the file, and as numbers.
@@ -20,32 +17,36 @@ const PROFILE: u64 = 64 << 10;
 /// What a step takes whatever it does.
 const BASE: u64 = 24 << 20;
 
-/// The step on as many threads as the budget of memory has room for with so many features.
+/// What is fitted: its tables grow with the numbers of a row.
+#[derive(Clone, Copy)]
+pub(crate) struct Fitting<'a> {
+    pub(crate) candidate: &'a Chosen,
+    pub(crate) target: &'a Target,
+    pub(crate) features: usize,
+}
+
+/// The step on as many threads as the budget of memory has room for with so many numbers a row.
 ///
 /// # Errors
-/// More features than there is memory for on one thread: exit 2, with how many there may be.
-pub(crate) fn fitting(step: &Step, features: usize) -> Result<Step> {
-    let (once, each) = needs(features as u64);
+/// More numbers than there is memory for on one thread: exit 2, with how many there may be.
+pub(crate) fn fitting(step: &Step, fitting: Fitting<'_>, inputs: usize) -> Result<Step> {
+    let FitBytes { once, each } = fitting.bytes(inputs);
     if once + each > step.memory() {
         return Err(Failure::usage(format!(
-            "{features} features: fitting a model takes {} of memory, for tables of {features} x {features} numbers, and \
+            "{inputs} features: fitting a model takes {} of memory, for tables of {inputs} x {inputs} numbers, and \
              --memory (ALAMEDA_MEMORY) is {}, which is enough for {} features: select fewer in features.sql, or raise \
              --memory, on Argo the parameter memory-mib",
             size(once + each),
             size(step.memory()),
-            most(step.memory()),
+            fitting.most(step.memory()),
         )));
     }
-    Ok(step.fitting(once, each, &format!("sums of {features} features")))
+    Ok(step.fitting(once, each, &format!("sums of {inputs} features")))
 }
 
-/// Results that may be in memory at the same time when each takes so many bytes, besides what a fit
-/// of so many features takes.
-pub(crate) fn ahead(step: &Step, features: usize, bytes: u64) -> usize {
-    let (once, each) = needs(features as u64);
-    let taken = once + each * step.threads() as u64;
-    let room = step.memory().saturating_sub(taken).min(step.memory() / 4);
-    let room = usize::try_from(room / bytes.max(1)).unwrap_or(usize::MAX);
+/// Results that may be in memory at the same time when each takes so many bytes.
+pub(crate) fn ahead(step: &Step, bytes: u64) -> usize {
+    let room = usize::try_from(step.memory() / 4 / bytes.max(1)).unwrap_or(usize::MAX);
     room.clamp(step.threads(), 8 * step.threads())
 }
 
@@ -56,45 +57,68 @@ pub(crate) fn profiled_together(step: &Step) -> usize {
     usize::try_from(step.memory() / 4 / (PROFILE * copies)).map_or(usize::MAX, |many| many.max(1))
 }
 
-/// Bytes that are taken once, and by each thread.
-fn needs(features: u64) -> (u64, u64) {
-    let table = NUMBER * (features + 1) * (features + 1);
-    let rows = (8 * 1024 * NUMBER * 4 * features).min(ROWS);
-    (
-        BASE + TABLES * table + PROFILE * features,
-        TABLES_OF_THREAD * table + rows,
-    )
-}
-
-/// The largest number of features for which there is memory.
-fn most(memory: u64) -> u64 {
-    let fits = |features: u64| {
-        let (once, each) = needs(features);
-        once + each <= memory
-    };
-    let (mut least, mut most) = (0, 1 << 24);
-    while least < most {
-        let middle = u64::midpoint(least, most + 1);
-        match fits(middle) {
-            true => least = middle,
-            false => most = middle - 1,
+impl Fitting<'_> {
+    /// Bytes that are taken once, and by each thread.
+    fn bytes(&self, inputs: usize) -> FitBytes {
+        let tables = self.candidate.family.bytes(inputs, self.target);
+        let rows = (8 * 1024 * NUMBER * 4 * inputs as u64).min(ROWS);
+        FitBytes {
+            once: BASE + tables.once + PROFILE * self.features as u64,
+            each: tables.each + rows,
         }
     }
-    least
+
+    /// The largest number of inputs, each a feature, for which there is memory.
+    fn most(&self, memory: u64) -> usize {
+        let fits = |inputs: usize| {
+            let of = Self {
+                features: inputs,
+                ..*self
+            };
+            let FitBytes { once, each } = of.bytes(inputs);
+            once + each <= memory
+        };
+        let (mut least, mut most) = (0, 1 << 24);
+        while least < most {
+            let middle = usize::midpoint(least, most + 1);
+            match fits(middle) {
+                true => least = middle,
+                false => most = middle - 1,
+            }
+        }
+        least
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use learn::estimator::Families;
+    use learn::model::ClassValue;
 
     #[test]
     fn the_limit_of_features_is_the_last_that_fits() {
+        let target = Target {
+            name: "y".to_owned(),
+            classes: vec![ClassValue::Int(0), ClassValue::Int(1)],
+        };
+        let family = Families::standard().get("logistic-regression").unwrap();
+        let candidate = Chosen {
+            family,
+            options: Default::default(),
+        };
+        let of = |features| Fitting {
+            candidate: &candidate,
+            target: &target,
+            features,
+        };
         for memory in [64 << 20, 256 << 20, 2 << 30, 1 << 40] {
-            let last = most(memory);
-            let taken = |features| needs(features).0 + needs(features).1;
+            let last = of(0).most(memory);
+            let taken =
+                |features| of(features).bytes(features).once + of(features).bytes(features).each;
             assert!(taken(last) <= memory && taken(last + 1) > memory, "{last}");
         }
-        assert!(most(256 << 20) > 1000, "{}", most(256 << 20));
-        assert_eq!(most(0), 0);
+        assert!(of(0).most(256 << 20) > 1000, "{}", of(0).most(256 << 20));
+        assert_eq!(of(0).most(0), 0);
     }
 }

@@ -9,19 +9,19 @@ use runtime::step::Step;
 use store::Store;
 use tracking::{Candidate, Dataset, MODEL_FOLDER, Run, RunSpec, Status, Table, Tracking, Version};
 
-use crate::task::Task;
+use crate::job::Job;
 
 /// The run of a training.
-pub(crate) fn run_of(step: &Step, task: &Task) -> RunSpec {
+pub(crate) fn run_of(step: &Step, job: &Job) -> RunSpec {
     RunSpec::new(
         step,
-        format!("train {}", task.train.data_version),
-        &task.model_name,
-        &task.inputs.fingerprint(),
+        format!("train {}", job.train.data_version),
+        &job.model_name,
+        &job.inputs.fingerprint(),
     )
-    .tag("alameda.data_version", &task.train.data_version)
-    .tag("alameda.train_manifest", &task.train_key)
-    .tag("alameda.holdout_manifest", &task.holdout_key)
+    .tag("alameda.data_version", &job.train.data_version)
+    .tag("alameda.train_manifest", &job.train_key)
+    .tag("alameda.holdout_manifest", &job.holdout_key)
 }
 
 /// Makes sure that a model which is committed already stands in the tracking too: the step may have
@@ -30,25 +30,25 @@ pub(crate) async fn record_again(
     step: &Step,
     store: &Store,
     tracking: &Tracking,
-    task: &Task,
+    job: &Job,
     key: &str,
     manifest: &ModelManifest,
     metrics: &ModelMetrics,
 ) -> Result<Version> {
     let run = tracking
-        .find_run(&task.model_name, &manifest.header().fingerprint)
+        .find_run(&job.model_name, &manifest.header().fingerprint)
         .await?;
     match run.filter(|run| run.status == Status::Finished) {
         Some(run) => {
             tracking
-                .register(&candidate(task, key, manifest, &run.run_id))
+                .register(&candidate(job, key, manifest, &run.run_id))
                 .await
         }
         None => {
             tracking
-                .in_run(&run_of(step, task), async |run| {
-                    run.log_params(task.params()).await?;
-                    record(store, tracking, task, key, manifest, metrics, run).await
+                .in_run(&run_of(step, job), async |run| {
+                    run.log_params(job.params()).await?;
+                    record(store, tracking, job, key, manifest, metrics, run).await
                 })
                 .await
         }
@@ -59,7 +59,7 @@ pub(crate) async fn record_again(
 pub(crate) async fn record(
     store: &Store,
     tracking: &Tracking,
-    task: &Task,
+    job: &Job,
     key: &str,
     manifest: &ModelManifest,
     metrics: &ModelMetrics,
@@ -67,8 +67,8 @@ pub(crate) async fn record(
 ) -> Result<Version> {
     run.log_metrics(numbers(metrics)).await?;
     run.log_datasets(vec![
-        Dataset::prepared(store, &task.train_key, &task.train, "training"),
-        Dataset::prepared(store, &task.holdout_key, &task.holdout, "holdout"),
+        Dataset::prepared(store, &job.train_key, &job.train, "training"),
+        Dataset::prepared(store, &job.holdout_key, &job.holdout, "holdout"),
     ])
     .await?;
     run.log_tables(&tables(metrics)).await?;
@@ -79,15 +79,15 @@ pub(crate) async fn record(
         .collect();
     run.log_files(MODEL_FOLDER, store, &keys).await?;
     let version = tracking
-        .register(&candidate(task, key, manifest, run.id()))
+        .register(&candidate(job, key, manifest, run.id()))
         .await?;
-    run.describe(note(&version, manifest, metrics)).await?;
+    run.describe(note(job, &version, manifest, metrics)).await?;
     run.set_tag("alameda.model", version.uri()).await?;
     Ok(version)
 }
 
 fn candidate<'a>(
-    task: &'a Task,
+    job: &'a Job,
     key: &'a str,
     manifest: &'a ModelManifest,
     run_id: &'a str,
@@ -107,52 +107,27 @@ fn candidate<'a>(
                 env!("CARGO_PKG_VERSION").to_owned(),
             ),
         ],
-        ..Candidate::new(&task.model_name, key, &header.fingerprint, run_id)
+        ..Candidate::new(&job.model_name, key, &header.fingerprint, run_id)
     }
 }
 
 /// Everything measured, by name.
 fn numbers(metrics: &ModelMetrics) -> Vec<(String, f64)> {
-    let (holdout, fit) = (&metrics.holdout, &metrics.fit);
-    let scores = [
-        ("accuracy", holdout.accuracy),
-        ("balanced_accuracy", holdout.balanced_accuracy),
-        ("precision", holdout.precision),
-        ("recall", holdout.recall),
-        ("f1", holdout.f1),
-        ("roc_auc", holdout.roc_auc),
-        ("pr_auc", holdout.pr_auc),
-        ("log_loss", holdout.log_loss),
-        ("brier", holdout.brier),
-        ("base_rate", holdout.base_rate),
-        (
-            "confusion.true_negatives",
-            Some(holdout.confusion.true_negatives as f64),
-        ),
-        (
-            "confusion.false_positives",
-            Some(holdout.confusion.false_positives as f64),
-        ),
-        (
-            "confusion.false_negatives",
-            Some(holdout.confusion.false_negatives as f64),
-        ),
-        (
-            "confusion.true_positives",
-            Some(holdout.confusion.true_positives as f64),
-        ),
-        ("fit.iterations", Some(f64::from(fit.iterations))),
+    let fit = &metrics.fit;
+    let of_fit = [
+        ("fit.iterations", fit.iterations.map(f64::from)),
         ("fit.converged", Some(f64::from(u8::from(fit.converged)))),
-        ("fit.objective", Some(fit.objective)),
+        ("fit.objective", fit.objective),
     ];
-    let scores = scores
+    let of_fit = of_fit
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let importance = metrics
         .importance
         .iter()
         .map(|entry| (format!("importance.{}", entry.feature), entry.importance));
-    scores.chain(importance).collect()
+    let holdout = metrics.holdout.numbers().into_iter();
+    holdout.chain(of_fit).chain(importance).collect()
 }
 
 /// What a page shows as tables.
@@ -163,12 +138,21 @@ fn tables(metrics: &ModelMetrics) -> Vec<(&'static str, Table)> {
         let feature = entry.feature.as_str();
         importance.row(vec![
             feature.into(),
-            entry.coefficient.into(),
+            entry.coefficient.map_or("".into(), Into::into),
             entry.importance.into(),
             collinear.into(),
         ]);
     }
-    let counts = &metrics.holdout.confusion;
+    let mut tables = vec![("feature_importance", importance)];
+    if let Some(holdout) = metrics.holdout.binary() {
+        tables.extend(of_two(holdout));
+    }
+    tables
+}
+
+/// Of two classes: rows by label and prediction, and predicted beside observed shares.
+fn of_two(holdout: &learn::metrics::Report) -> [(&'static str, Table); 2] {
+    let counts = &holdout.confusion;
     let mut confusion = Table::new(&["label", "predicted_negative", "predicted_positive"]);
     confusion.row(vec![
         "negative".into(),
@@ -182,7 +166,7 @@ fn tables(metrics: &ModelMetrics) -> Vec<(&'static str, Table)> {
     ]);
     let mut calibration =
         Table::new(&["lower", "upper", "rows", "mean_predicted", "observed_rate"]);
-    for bin in &metrics.holdout.calibration {
+    for bin in &holdout.calibration {
         calibration.row(vec![
             bin.lower.into(),
             bin.upper.into(),
@@ -191,30 +175,43 @@ fn tables(metrics: &ModelMetrics) -> Vec<(&'static str, Table)> {
             bin.observed_rate.into(),
         ]);
     }
-    vec![
-        ("feature_importance", importance),
+    [
         ("confusion_matrix", confusion),
         ("calibration", calibration),
     ]
 }
 
 /// What a person reads first, in Markdown.
-fn note(version: &Version, manifest: &ModelManifest, metrics: &ModelMetrics) -> String {
-    let percent =
-        |value: Option<f64>| value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
+fn note(job: &Job, version: &Version, manifest: &ModelManifest, metrics: &ModelMetrics) -> String {
     let holdout = &metrics.holdout;
+    let shown = match holdout.binary() {
+        Some(_) => vec![
+            ("accuracy", "accuracy"),
+            ("ROC AUC", "roc_auc"),
+            ("F1", "f1"),
+        ],
+        None => job
+            .goal
+            .task
+            .metrics()
+            .iter()
+            .map(|of| (of.name, of.name))
+            .collect(),
+    };
+    let shown = shown.iter().map(|(title, name)| {
+        let value = holdout.number(name);
+        let value = value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
+        format!("{title} {value}")
+    });
     let mut note = format!(
-        "Version {} of **{}**, trained on data version {} ({} rows) by workflow {}.\n\nOn the holdout ({} rows): accuracy {}, \
-         ROC AUC {}, F1 {}.\n",
+        "Version {} of **{}**, trained on data version {} ({} rows) by workflow {}.\n\nOn the holdout ({} rows): {}.\n",
         version.version,
         version.model_name,
         manifest.data_version,
         metrics.fit.rows,
         manifest.header().workflow,
-        holdout.rows,
-        percent(holdout.accuracy),
-        percent(holdout.roc_auc),
-        percent(holdout.f1),
+        holdout.rows(),
+        shown.collect::<Vec<_>>().join(", "),
     );
     for warning in &manifest.warnings {
         // Writing to a text does not fail.

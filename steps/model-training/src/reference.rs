@@ -4,13 +4,16 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use learn::model::{Model, Moments};
+use learn::estimator::Seen;
+use learn::fitted_model::FittedModel;
+use learn::rows::Rows;
 use profile::cells::{Counted, Counts, FINE, Fine, Picker, SAMPLE, Sketch, shares};
 use profile::profiles::{Overflow, ScoreCounts, score_cuts};
 use profile::reference::{FORMAT_VERSION, FeatureProfile, NumericProfile, Reference, ScoreProfile};
 use runtime::step::Step;
 
-use crate::extremes::{Extremes, Ruinous};
+use crate::extremes::{Extremes, Ruinous, Spread};
+use crate::fit::Fit;
 use crate::memory;
 use crate::training_rows::{Sums, TrainingRows, UNIT_ROWS};
 
@@ -19,77 +22,124 @@ const NUMBER: u64 = 8;
 /// Bytes of the distinct values of a column, where they are few.
 const DISTINCT: u64 = 1 << 10;
 
+/// The numeric features as they are read.
+pub(crate) enum Natural {
+    /// The numbers that the estimator takes.
+    Inputs,
+    /// Others than those; `None` where no feature is numeric.
+    Rows(Option<Box<TrainingRows>>),
+}
+
 /// Profiles the training data and the model's scores on it, and finds the values that ruin a fit.
-pub(crate) async fn reference(
+pub(crate) async fn profile(
     step: &Step,
     rows: &TrainingRows,
-    moments: &Moments,
-    model: &Model,
+    natural: &Natural,
+    fit: &Fit,
 ) -> Result<(Reference, Vec<Ruinous>)> {
-    let all = model.features.len();
-    let (shared, together) = (
-        Arc::new(model.clone()),
-        memory::profiled_together(step).min(all),
-    );
-    let mut features = Vec::with_capacity(all);
-    let mut of_first = None;
-    for first in (0..all).step_by(together.max(1)) {
-        let columns = Columns {
-            model: shared.clone(),
-            first,
-            count: together.min(all - first),
+    let (features, mut of_scores) = match natural {
+        Natural::Inputs => columns(step, rows, fit, Some(&fit.model)).await?,
+        Natural::Rows(Some(natural)) => columns(step, natural, fit, None).await?,
+        Natural::Rows(None) => (Vec::new(), None),
+    };
+    if of_scores.is_none() {
+        let none = Columns {
+            model: Some(fit.model.clone()),
+            width: rows.inputs().len(),
+            first: 0,
+            count: 0,
             values: Vec::new(),
         };
-        let looked = Look::new(columns.clone(), moments);
-        let looked = rows
-            .sum(looked)
-            .await
-            .context("profiling the training data")?;
-        let fine = looked.sketches.into_iter().enumerate().map(|(j, sketch)| {
-            let moments = (moments.mean(first + j), moments.std(first + j));
-            sketch.fine((moments.0.unwrap_or(0.0), moments.1.unwrap_or(0.0)), &[])
-        });
-        let score = looked.score.map(|score| {
-            // Probabilities reach from 0 to 1.
-            (
-                score.scores.fine((0.5, 0.25), &score_cuts(model.threshold)),
-                score.extremes,
-            )
-        });
-        let (fine_score, extremes) = score.unzip();
-        let counted = Count::new(columns, fine.collect(), fine_score);
-        let counted = rows
-            .sum(counted)
-            .await
-            .context("counting the training data")?;
-        for (fine, counts) in counted.fine.features.iter().zip(&counted.features) {
-            features.push(fine.coarse(&shares(), &counts.cells).of(counts));
-        }
-        if let (Some(fine), Some(extremes)) = (&counted.fine.score, extremes) {
-            of_first = Some((ScoreProfile::chosen(fine, &counted.score), extremes));
-        }
+        of_scores = count(rows, none, &[], fit).await?.1;
     }
-    let (score, extremes) = of_first.context("a model has features")?;
-    let named = |(name, counted): (&String, Counted)| FeatureProfile {
-        name: name.clone(),
-        profile: NumericProfile::Cells(counted),
-    };
+    let (score, extremes) = of_scores.context("a model has scores")?;
     let reference = Reference {
         format_version: FORMAT_VERSION,
-        rows: moments.rows(),
-        positives: moments.classes()[1],
-        features: model.features.iter().zip(features).map(named).collect(),
+        rows: fit.seen.rows,
+        positives: fit.seen.positives.unwrap_or(0),
+        features,
         score,
         categories: Vec::new(),
     };
     Ok((reference, extremes.ruinous()))
 }
 
+/// Profiles the columns of rows, and the scores of a model with the first of them.
+async fn columns(
+    step: &Step,
+    rows: &TrainingRows,
+    fit: &Fit,
+    model: Option<&Arc<FittedModel>>,
+) -> Result<(Vec<FeatureProfile>, Option<(ScoreProfile, Extremes)>)> {
+    let names = rows.inputs();
+    let together = memory::profiled_together(step).min(names.len()).max(1);
+    let (mut features, mut of_first) = (Vec::with_capacity(names.len()), None);
+    for first in (0..names.len()).step_by(together) {
+        let columns = Columns {
+            model: model.filter(|_| first == 0).cloned(),
+            width: names.len(),
+            first,
+            count: together.min(names.len() - first),
+            values: Vec::new(),
+        };
+        let spread: Vec<(f64, f64)> = match model {
+            Some(_) => {
+                let inputs = fit.seen.inputs[first..].iter();
+                inputs.map(|of| (of.mean, of.std)).collect()
+            }
+            None => {
+                let none = Spreads(columns.clone(), vec![Spread::default(); columns.count]);
+                let spreads = rows.sum(none).await?.1;
+                spreads.iter().map(Spread::mean_and_std).collect()
+            }
+        };
+        let (counted, score) = count(rows, columns, &spread, fit).await?;
+        let named = |(name, counted): (&String, Counted)| FeatureProfile {
+            name: name.clone(),
+            profile: NumericProfile::Cells(counted),
+        };
+        features.extend(names[first..].iter().zip(counted).map(named));
+        of_first = of_first.or(score);
+    }
+    Ok((features, of_first))
+}
+
+/// Counts columns, and scores with them where they are asked for.
+async fn count(
+    rows: &TrainingRows,
+    columns: Columns,
+    spread: &[(f64, f64)],
+    fit: &Fit,
+) -> Result<(Vec<Counted>, Option<(ScoreProfile, Extremes)>)> {
+    let looked = rows.sum(Look::new(columns.clone(), &fit.seen)).await;
+    let looked = looked.context("profiling the training data")?;
+    let fine = looked.sketches.into_iter().zip(spread);
+    let fine = fine.map(|(sketch, spread)| sketch.fine(*spread, &[]));
+    let score = looked.score.map(|score| {
+        let cuts = score_cuts(fit.model.rule.threshold);
+        // Probabilities reach from 0 to 1.
+        (score.scores.fine((0.5, 0.25), &cuts), score.extremes)
+    });
+    let (fine_score, extremes) = score.unzip();
+    let counted = Count::new(columns, fine.collect(), fine_score);
+    let counted = rows.sum(counted).await;
+    let counted = counted.context("counting the training data")?;
+    let features = counted.fine.features.iter().zip(&counted.features);
+    let features = features.map(|(fine, counts)| fine.coarse(&shares(), &counts.cells).of(counts));
+    let score = counted.fine.score.as_ref().zip(extremes);
+    let score =
+        score.map(|(fine, extremes)| (ScoreProfile::chosen(fine, &counted.score), extremes));
+    Ok((features.collect(), score))
+}
+
 /// Columns of features that are profiled together.
 #[derive(Clone)]
 struct Columns {
-    model: Arc<Model>,
-    /// The first of them; with the first of all, scores and extremes are looked at.
+    /// What scores, where scores and extremes are looked at too.
+    model: Option<Arc<FittedModel>>,
+    /// Numbers in a row.
+    width: usize,
+    /// The first of the columns.
     first: usize,
     count: usize,
     /// Room for one column's values.
@@ -102,8 +152,7 @@ impl Columns {
         for j in 0..self.count {
             self.values.clear();
             let column = x.iter().skip(self.first + j);
-            self.values
-                .extend(column.step_by(self.model.features.len()));
+            self.values.extend(column.step_by(self.width));
             of(j, &self.values);
         }
     }
@@ -111,8 +160,39 @@ impl Columns {
     /// The scores of rows.
     fn scores(&mut self, x: &[f64]) -> &[f64] {
         self.values.clear();
-        self.model.predict_probability(x, &mut self.values);
+        if let Some(model) = &self.model {
+            model.estimator.predict(x, &mut self.values);
+        }
         &self.values
+    }
+}
+
+/// Means and deviations of columns, of the values that are there.
+#[derive(Clone)]
+struct Spreads(Columns, Vec<Spread>);
+
+impl Sums for Spreads {
+    fn bytes(&self) -> u64 {
+        3 * NUMBER * self.1.len() as u64
+    }
+
+    fn add(&mut self, rows: Rows<'_>) -> Result<()> {
+        let (columns, spreads) = (&mut self.0, &mut self.1);
+        columns.each(rows.x, |j, values| {
+            let values: Vec<f64> = values
+                .iter()
+                .copied()
+                .filter(|value| value.is_finite())
+                .collect();
+            spreads[j].merge(&Spread::of(&values));
+        });
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        let pairs = self.1.iter_mut().zip(&later.1);
+        pairs.for_each(|(ours, theirs)| ours.merge(theirs));
+        Ok(())
     }
 }
 
@@ -138,16 +218,16 @@ struct Scores {
 }
 
 impl Look {
-    fn new(columns: Columns, moments: &Moments) -> Self {
-        let rows = moments.rows().max(UNIT_ROWS);
+    fn new(columns: Columns, seen: &Seen) -> Self {
+        let rows = seen.rows.max(UNIT_ROWS);
         Self {
-            picker: Picker::of(moments.rows()),
+            picker: Picker::of(seen.rows),
             row: 0,
             picked: Vec::new(),
             sketches: vec![Sketch::default(); columns.count],
-            score: (columns.first == 0).then(|| Scores {
+            score: columns.model.is_some().then(|| Scores {
                 scores: Sketch::default(),
-                extremes: Extremes::new(moments),
+                extremes: Extremes::new(seen),
             }),
             bytes: DISTINCT + NUMBER * (2 * SAMPLE * UNIT_ROWS / rows),
             columns,
@@ -164,11 +244,14 @@ impl Sums for Look {
         self.row = row;
     }
 
-    fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()> {
-        let rows = self.row..self.row + y.len() as u64;
-        self.row = rows.end;
+    fn add(&mut self, rows: Rows<'_>) -> Result<()> {
+        let x = rows.x;
+        let numbers = self.row..self.row + rows.len() as u64;
+        self.row = numbers.end;
         self.picked.clear();
-        let picked = rows.enumerate().filter(|(_, row)| self.picker.picks(*row));
+        let picked = numbers
+            .enumerate()
+            .filter(|(_, row)| self.picker.picks(*row));
         self.picked.extend(picked.map(|(at, _)| at));
         let look = |sketch: &mut Sketch, values: &[f64]| {
             sketch.see(values);
@@ -181,18 +264,18 @@ impl Sums for Look {
             .each(x, |j, values| look(&mut sketches[j], values));
         if let Some(score) = &mut self.score {
             look(&mut score.scores, self.columns.scores(x));
-            score.extremes.add(x, y)?;
+            score.extremes.add(rows)?;
         }
         Ok(())
     }
 
-    fn merge(&mut self, later: &Self) -> Result<()> {
+    fn merge(&mut self, later: Self) -> Result<()> {
         for (ours, theirs) in self.sketches.iter_mut().zip(&later.sketches) {
             ours.merge(theirs);
         }
-        if let (Some(ours), Some(theirs)) = (&mut self.score, &later.score) {
+        if let (Some(ours), Some(theirs)) = (&mut self.score, later.score) {
             ours.scores.merge(&theirs.scores);
-            ours.extremes.merge(&theirs.extremes)?;
+            ours.extremes.merge(theirs.extremes)?;
         }
         Ok(())
     }
@@ -232,7 +315,8 @@ impl Sums for Count {
         NUMBER * FINE as u64 * self.columns.count as u64
     }
 
-    fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()> {
+    fn add(&mut self, rows: Rows<'_>) -> Result<()> {
+        let x = rows.x;
         let (fine, counts) = (&self.fine, &mut self.features);
         self.columns.each(x, |j, values| {
             for value in values {
@@ -240,14 +324,15 @@ impl Sums for Count {
             }
         });
         if let Some(fine) = &fine.score {
-            for (score, label) in self.columns.scores(x).iter().zip(y) {
-                self.score.add(&fine.cells, Some(*score), Some(*label), 1);
+            for (score, label) in self.columns.scores(x).iter().zip(rows.y) {
+                let label = Some(*label as u8);
+                self.score.add(&fine.cells, Some(*score), label, 1);
             }
         }
         Ok(())
     }
 
-    fn merge(&mut self, later: &Self) -> Result<()> {
+    fn merge(&mut self, later: Self) -> Result<()> {
         for (ours, theirs) in self.features.iter_mut().zip(&later.features) {
             ours.merge(theirs).ok_or(Overflow)?;
         }

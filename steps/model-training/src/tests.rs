@@ -1,3 +1,4 @@
+mod by_models_json;
 mod extremes;
 mod fixtures;
 mod golden;
@@ -175,12 +176,10 @@ async fn the_run_holds_options_and_metrics_and_ends_as_training_ends() {
     };
     let flags = home.prepared("2", &Rows::simple(50), &[one_class]).await;
     home.train(&flags).await.unwrap_err();
-    let task = crate::task::Task::read(&home.step, &home.store, &flags)
-        .await
-        .unwrap();
+    let job = crate::job::Job::read(&home.store, &flags).await.unwrap();
     let run = home
         .tracking
-        .find_run(&flags.model_name, &task.inputs.fingerprint())
+        .find_run(&flags.model_name, &job.inputs.fingerprint())
         .await
         .unwrap()
         .unwrap();
@@ -196,8 +195,8 @@ async fn the_files_beside_a_model_say_what_it_was_trained_on() {
         .unwrap();
     let model = manifest.load_model(&home.store).await.unwrap();
     assert_eq!(
-        (model.features.as_slice(), model.target.as_str()),
-        (&["feature1".to_owned()][..], "target")
+        (model.features(), model.target.name.as_str()),
+        (vec!["feature1".to_owned()], "target")
     );
     let reference: Reference = manifest.load_reference(&home.store).await.unwrap();
     assert_eq!((reference.rows, reference.positives), (231, 115));
@@ -205,13 +204,13 @@ async fn the_files_beside_a_model_say_what_it_was_trained_on() {
         panic!("{:?}", reference.features[0].profile)
     };
     assert_eq!((feature.counts.count(), feature.is_sound()), (231, true));
-    let score = reference.score.baseline(model.threshold).unwrap();
+    let score = reference.score.baseline(model.rule.threshold).unwrap();
     assert_eq!(score.reference.positive.scored(), 115);
     assert_eq!(score.reference.side().count(), 231);
-    assert!(score.cells.cuts().contains(&model.threshold));
+    assert!(score.cells.cuts().contains(&model.rule.threshold));
     let metrics: ModelMetrics = manifest.load_metrics(&home.store).await.unwrap();
     assert_eq!(
-        (metrics.holdout.rows, metrics.holdout.base_rate),
+        (metrics.holdout.rows(), metrics.holdout.number("base_rate")),
         (50, Some(0.5))
     );
     assert!(metrics.fit.converged);
@@ -253,7 +252,7 @@ async fn without_convergence_the_model_is_made_and_says_so() {
         })
         .await
         .unwrap();
-    let model: Model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
+    let model: Model = home.fitted(&outputs).await;
     assert!(!model.training.converged);
     let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
         .await
@@ -303,7 +302,7 @@ async fn a_constant_feature_gets_no_weight_and_a_warning() {
     };
     let flags = home.prepared("1", &rows.slice(0, 50), &[rows]).await;
     let outputs = home.train(&flags).await.unwrap();
-    let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
+    let model = home.fitted(&outputs).await;
     assert_eq!(model.coefficients[1], 0.0);
     assert_ne!(model.coefficients[0], 0.0);
     let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
@@ -332,7 +331,7 @@ async fn separable_data_is_fitted_to_the_optimum() {
         ),
         (Some("1"), Some("1"), Some("1"))
     );
-    let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
+    let model = home.fitted(&outputs).await;
     assert!(
         model.training.converged && model.coefficients[0] > 0.0 && model.coefficients[0] < 10.0,
         "{model:?}"
@@ -361,7 +360,7 @@ async fn two_rows_of_one_row_parts_are_enough_for_a_model() {
         .prepared("1", &Rows::new(1, &[1.5], &[1]), &train)
         .await;
     let outputs = home.train(&flags).await.unwrap();
-    let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
+    let model = home.fitted(&outputs).await;
     assert_eq!(model.training.rows, 2);
 }
 

@@ -6,28 +6,31 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use catalog::layout;
 use catalog::manifest::{self, File, Header, ModelManifest};
-use catalog::model_files::{FitMetrics, METRICS_VERSION, ModelMetrics};
-use learn::model::{Importance, importance};
+use catalog::model_files::{METRICS_VERSION, ModelMetrics};
+use learn::model::Importance;
+use learn::preprocessing::Preprocessing;
+use learn::signature::Kind;
+use learn::task::Report;
 use runtime::failure::Failure;
-use runtime::step::{Cache, Outputs, Step};
+use runtime::step::{Cache, Outputs, Progress, Step};
 use store::Store;
 use store::digest;
+use table::labelled::LabelledRows;
 use table::scoring;
 use tracking::{Tracking, Version};
 
 use crate::Train;
 use crate::categories;
 use crate::extremes;
-use crate::fit::{fit, warnings};
+use crate::fit::{self, warnings};
+use crate::job::Job;
 use crate::memory;
 use crate::record::{record, record_again, run_of};
-use crate::reference::reference;
-use crate::task::Task;
+use crate::reference::{self, Natural};
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
 
-/// Passes over the training rows that progress counts on: moments, eight of Newton's, and two of
-/// the profiles.
-const EXPECTED_PASSES: u64 = 11;
+/// Passes over the training rows beside those of the fit, that progress counts on.
+const PROFILE_PASSES: u64 = 2;
 /// Warnings in the output parameter, and characters of each.
 const OUTPUT_WARNINGS: usize = 5;
 const OUTPUT_CHARACTERS: usize = 300;
@@ -41,28 +44,28 @@ pub(crate) async fn train(
     tracking: &Tracking,
     flags: &Train,
 ) -> Result<Outputs> {
-    let task = Task::read(step, store, flags).await?;
-    let key = layout::manifest(&task.folder());
+    let job = Job::read(store, flags).await?;
+    let key = layout::manifest(&job.folder());
     if let Some(manifest) =
-        manifest::reusable::<ModelManifest>(store, &key, &task.inputs, step.cache()).await?
+        manifest::reusable::<ModelManifest>(store, &key, &job.inputs, step.cache()).await?
     {
         let metrics = manifest.load_metrics(store).await?;
-        let version = record_again(step, store, tracking, &task, &key, &manifest, &metrics).await?;
+        let version = record_again(step, store, tracking, &job, &key, &manifest, &metrics).await?;
         return outputs(tracking, &key, &version, &metrics, true).await;
     }
     // A manifest that is not whole is made again, with its files.
     let replaces = step.cache() == Cache::Refresh || store.size(&key).await?.is_some();
-    let run = run_of(step, &task);
+    let run = run_of(step, &job);
     let (version, metrics, reused) = tracking
         .in_run(&run, async |run| {
-            run.log_params(task.params()).await?;
-            let (manifest, metrics) = make(step, store, &task, run.id(), replaces).await?;
+            run.log_params(job.params()).await?;
+            let (manifest, metrics) = make(step, store, &job, run.id(), replaces).await?;
             let (manifest, reused) = manifest::commit(store, &key, manifest, step.cache()).await?;
             let metrics = match reused {
                 true => manifest.load_metrics(store).await?,
                 false => metrics,
             };
-            let version = record(store, tracking, &task, &key, &manifest, &metrics, run).await?;
+            let version = record(store, tracking, &job, &key, &manifest, &metrics, run).await?;
             Ok((version, metrics, reused))
         })
         .await?;
@@ -73,70 +76,91 @@ pub(crate) async fn train(
 async fn make(
     step: &Step,
     store: &Store,
-    task: &Task,
+    job: &Job,
     run_id: &str,
     replaces: bool,
 ) -> Result<(ModelManifest, ModelMetrics)> {
+    let passes = job.candidate.family.passes() + PROFILE_PASSES;
     let progress = step
-        .progress(
-            EXPECTED_PASSES * task.train.rows + task.holdout.rows,
-            "rows",
-        )
+        .progress(passes * job.train.rows + job.holdout.rows, "rows")
         .clone();
     let mut clock = Clock(Instant::now());
-    let step = &memory::fitting(step, task.rows.features().len())?;
-    let (rows, moments) = TrainingRows::read(step, task, SCRATCH_BYTES, &progress).await?;
-    clock.lap("read the training data");
-    let (model, fit) = fit(store, task, &rows, &moments).await?;
+    let preprocessing = fit::preprocessing(step, store, job, &progress).await?;
+    if job.preprocessing.is_some() {
+        clock.lap("fitted the preprocessing");
+    }
+    let fitting = memory::Fitting {
+        candidate: &job.candidate,
+        target: &job.goal.target,
+        features: job.signature.features().len(),
+    };
+    let step = &memory::fitting(step, fitting, preprocessing.width())?;
+    let (work, config) = (step.work(), &job.config);
+    let rows = LabelledRows::new(store, work, config, &job.signature, &preprocessing)?;
+    let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, &progress);
+    let fit = fit::fit(store, job, &rows).await?;
     clock.lap("fitted the model");
-    let (mut reference, ruinous) = reference(step, &rows, &moments, &model).await?;
-    let profiled = categories::profile(step, store, &task.segment_columns, &task.train).await?;
+    let natural = natural(step, store, job, &progress)?;
+    let (mut reference, ruinous) = reference::profile(step, &rows, &natural, &fit).await?;
+    let profiled = categories::profile(step, store, &job.segment_columns, &job.train).await?;
     reference.categories = profiled;
     clock.lap("profiled the training data");
     let holdout =
-        scoring::evaluate(step, store, &task.config, &model, &task.holdout, &progress).await?;
+        scoring::evaluate(step, store, config, &fit.model, &job.holdout, &progress).await?;
     clock.lap("measured the model on the holdout");
 
-    let ruinous = extremes::describe(store, task, &rows, &ruinous).await?;
-    let mut warnings = warnings(&fit, &moments, task, ruinous);
-    warnings.extend(task.train.warnings.iter().cloned());
+    let ruinous = extremes::describe(store, job, &rows, &ruinous).await?;
+    let mut warnings = warnings(&fit, ruinous);
+    warnings.extend(job.train.warnings.iter().cloned());
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
     let metrics = ModelMetrics {
         format_version: METRICS_VERSION,
         holdout,
-        fit: FitMetrics {
-            rows: moments.rows(),
-            positives: moments.classes()[1],
-            iterations: fit.iterations,
-            converged: fit.converged,
-            objective: fit.objective,
-            max_gradient: fit.max_gradient,
-        },
-        importance: importance(&model, &moments),
+        fit: fit.metrics(),
+        importance: fit.importance.clone(),
         warnings: warnings.clone(),
     };
-    show(&metrics);
-    let files = [
-        (layout::MODEL_FILE, model.to_json()?),
+    show(job, &metrics);
+    let mut files = vec![
+        (layout::MODEL_FILE, fit.model.to_json()?),
         (layout::METRICS_FILE, readable(&metrics)?),
         (layout::REFERENCE_FILE, serde_json::to_vec(&reference)?),
     ];
-    let files = put(store, task, files, replaces).await?;
+    if let Some(models) = &job.models {
+        files.push((layout::MODELS_FILE, models.clone()));
+    }
+    let files = put(store, job, files, replaces).await?;
     let manifest = ModelManifest {
-        header: Header::new(task.inputs.clone(), step),
-        model_name: task.model_name.clone(),
-        config: task.train.config.clone(),
-        data_version: task.train.data_version.clone(),
-        train_manifest: task.train_key.clone(),
-        holdout_manifest: task.holdout_key.clone(),
-        features: model.features,
+        header: Header::new(job.inputs.clone(), step),
+        model_name: job.model_name.clone(),
+        config: job.train.config.clone(),
+        data_version: job.train.data_version.clone(),
+        train_manifest: job.train_key.clone(),
+        holdout_manifest: job.holdout_key.clone(),
+        features: fit.model.features(),
         files,
         run_id: run_id.to_owned(),
         warnings,
     };
     Ok((manifest, metrics))
+}
+
+/// The numeric features as they are read, what is missing included, where preprocessing makes other
+/// numbers of them.
+fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result<Natural> {
+    if job.preprocessing.is_none() {
+        return Ok(Natural::Inputs);
+    }
+    let Some(signature) = job.signature.of_kind(Kind::Numeric) else {
+        return Ok(Natural::Rows(None));
+    };
+    let unchanged = Preprocessing::unchanged(&signature.names())?;
+    let rows = LabelledRows::new(store, step.work(), &job.config, &signature, &unchanged)?;
+    let rows = rows.with_missing();
+    let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, progress);
+    Ok(Natural::Rows(Some(Box::new(rows))))
 }
 
 /// Writes the model's files.
@@ -148,8 +172,8 @@ async fn make(
 /// Other bytes of the same inputs are there: exit 2.
 async fn put(
     store: &Store,
-    task: &Task,
-    contents: [(&str, Vec<u8>); 3],
+    job: &Job,
+    contents: Vec<(&str, Vec<u8>)>,
     replaces: bool,
 ) -> Result<Vec<File>> {
     let mut files = Vec::new();
@@ -157,7 +181,7 @@ async fn put(
         let file = File {
             bytes: bytes.len() as u64,
             sha256: digest::hex(&bytes),
-            key: layout::model_file(&task.folder(), name),
+            key: layout::model_file(&job.folder(), name),
         };
         if replaces {
             store.put(&file.key, bytes).await?;
@@ -182,32 +206,45 @@ fn readable(metrics: &ModelMetrics) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Tells a person how good the model is, and what it looks at.
-fn show(metrics: &ModelMetrics) {
-    let holdout = &metrics.holdout;
-    let percent =
-        |value: Option<f64>| value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
-    // Always predicting the more frequent class is right this often.
-    let baseline = holdout.base_rate.map(|rate| rate.max(1.0 - rate));
-    tracing::info!(
-        rows = holdout.rows,
-        accuracy = holdout.accuracy,
-        roc_auc = holdout.roc_auc,
-        f1 = holdout.f1,
-        "holdout: accuracy {} (always the more frequent class: {}), ROC AUC {}, precision {}, recall {}, F1 {}",
-        percent(holdout.accuracy),
-        percent(baseline),
-        percent(holdout.roc_auc),
-        percent(holdout.precision),
-        percent(holdout.recall),
-        percent(holdout.f1),
-    );
-    tracing::info!("{}", table(&metrics.importance));
+/// Shows how good the model is, and what it looks at.
+fn show(job: &Job, metrics: &ModelMetrics) {
+    let text = match metrics.holdout.binary() {
+        Some(holdout) => {
+            // Always predicting the more frequent class is right this often.
+            let baseline = holdout.base_rate.map(|rate| rate.max(1.0 - rate));
+            format!(
+                "accuracy {} (always the more frequent class: {}), ROC AUC {}, precision {}, recall {}, F1 {}",
+                four(holdout.accuracy),
+                four(baseline),
+                four(holdout.roc_auc),
+                four(holdout.precision),
+                four(holdout.recall),
+                four(holdout.f1),
+            )
+        }
+        None => all(job, &metrics.holdout),
+    };
+    tracing::info!(rows = metrics.holdout.rows(), "holdout: {text}");
+    if !metrics.importance.is_empty() {
+        tracing::info!("{}", table(&metrics.importance));
+    }
+}
+
+/// Every metric of the task.
+fn all(job: &Job, report: &Report) -> String {
+    let metrics = job.goal.task.metrics().iter();
+    let metrics =
+        metrics.map(|metric| format!("{} {}", metric.name, four(report.number(metric.name))));
+    metrics.collect::<Vec<_>>().join(", ")
+}
+
+fn four(value: Option<f64>) -> String {
+    value.map_or("undefined".to_owned(), |value| format!("{value:.4}"))
 }
 
 fn table(importance: &[Importance]) -> String {
     let mut table =
-        "importance: change of the log odds over one standard deviation of the feature".to_owned();
+        "importance: change of the score over one standard deviation of the feature".to_owned();
     let width = importance
         .iter()
         .take(SHOWN_FEATURES)
@@ -215,7 +252,11 @@ fn table(importance: &[Importance]) -> String {
         .max()
         .unwrap_or(0);
     for entry in importance.iter().take(SHOWN_FEATURES) {
-        let sign = if entry.coefficient < 0.0 { '-' } else { '+' };
+        let sign = match entry.coefficient {
+            Some(coefficient) if coefficient < 0.0 => "-",
+            Some(_) => "+",
+            None => "",
+        };
         // Writing to a text does not fail.
         let _ = write!(
             table,
@@ -257,9 +298,9 @@ async fn outputs(
         .set("model-version", version.version)
         .set("run-id", &version.run_id)
         .set("mlflow-run-url", page)
-        .set_metric("accuracy", metrics.holdout.accuracy)
-        .set_metric("roc-auc", metrics.holdout.roc_auc)
-        .set_metric("f1", metrics.holdout.f1)
+        .set_metric("accuracy", metrics.holdout.number("accuracy"))
+        .set_metric("roc-auc", metrics.holdout.number("roc_auc"))
+        .set_metric("f1", metrics.holdout.number("f1"))
         .set("warnings", output_of(&metrics.warnings))
         .set("reused", reused))
 }
@@ -279,7 +320,7 @@ fn output_of(warnings: &[String]) -> String {
     lines.join(" | ")
 }
 
-/// Tells how long each phase took.
+/// Logs how long each phase took.
 struct Clock(Instant);
 
 impl Clock {

@@ -1,19 +1,20 @@
 //! Passes over the training rows, in parallel, with results that do not depend on the threads.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
-use catalog::manifest::Part;
-use learn::model::Moments;
+use catalog::manifest::{DatasetManifest, Part};
+use learn::preprocessing::Preprocessing;
+use learn::rows::Rows;
 use runtime::step::{Progress, Step};
+use runtime::work::Work;
 use table::labelled::{LabelledRows, Unusable};
 use table::parts::BATCH_ROWS;
 
 use crate::memory;
 use crate::scratch::{Buffer, Scratch};
-use crate::task::Task;
 
 /// Rows whose sums are merged as one, so that the order of all additions is fixed whatever runs in
 /// parallel. Many chunks, so that handing out work costs nothing.
@@ -22,29 +23,28 @@ pub(crate) const UNIT_ROWS: u64 = 16 * BATCH_ROWS as u64;
 /// them.
 pub(crate) const SCRATCH_BYTES: u64 = 8 << 30;
 
-/// Bytes of a number.
-const NUMBER: usize = 8;
-
 /// Sums over rows.
 pub(crate) trait Sums: Clone + Send + Sync + 'static {
     /// Bytes of memory that they take.
     fn bytes(&self) -> u64;
     /// Chunks of rows from the row of this number on will be added.
     fn begin(&mut self, _row: u64) {}
-    /// Adds a chunk of rows: row-major features, and labels of 0 or 1.
-    fn add(&mut self, x: &[f64], y: &[u8]) -> Result<()>;
+    /// Adds a chunk of rows.
+    fn add(&mut self, rows: Rows<'_>) -> Result<()>;
     /// Merges the sums of later rows.
-    fn merge(&mut self, later: &Self) -> Result<()>;
+    fn merge(&mut self, later: Self) -> Result<()>;
 }
 
-/// The training rows, after their first pass.
+/// The training rows, as the numbers that the estimator takes.
 #[derive(Clone)]
 pub(crate) struct TrainingRows {
     step: Step,
     rows: LabelledRows,
+    train: Arc<DatasetManifest>,
     parts: Arc<[PlacedPart]>,
-    /// The decoded rows, where they fitted.
-    scratch: Option<Arc<Scratch>>,
+    scratch_bytes: u64,
+    /// After the first pass: the decoded rows, where they fitted.
+    decoded: Arc<OnceLock<Option<Arc<Scratch>>>>,
     progress: Progress,
 }
 
@@ -63,19 +63,15 @@ struct Unit {
 }
 
 impl TrainingRows {
-    /// The first pass: decodes and checks all rows, sums up their moments, and keeps them in the
-    /// scratch folder unless they would take more than `scratch_bytes` there.
-    ///
-    /// # Errors
-    /// Values that no model can be fitted on: exit 10.
-    pub(crate) async fn read(
+    /// Of prepared data. The first pass decodes and checks all rows, and keeps them in the scratch
+    /// folder unless they would take more than `scratch_bytes` there.
+    pub(crate) fn new(
         step: &Step,
-        task: &Task,
+        rows: LabelledRows,
+        train: &DatasetManifest,
         scratch_bytes: u64,
         progress: &Progress,
-    ) -> Result<(Self, Moments)> {
-        let features = task.rows.features();
-        let scratch = scratch(step, task, scratch_bytes)?;
+    ) -> Self {
         let mut first_row = 0;
         let place = |part: &Part| {
             let placed = PlacedPart {
@@ -85,36 +81,70 @@ impl TrainingRows {
             first_row += part.rows;
             placed
         };
-        let mut rows = Self {
+        Self {
             step: step.clone(),
-            rows: task.rows.clone(),
-            parts: task.train.parts.iter().map(place).collect(),
-            scratch,
+            rows,
+            train: Arc::new(train.clone()),
+            parts: train.parts.iter().map(place).collect(),
+            scratch_bytes,
+            decoded: Arc::default(),
             progress: progress.clone(),
-        };
-        let full = Arc::new(AtomicBool::new(false));
-        let (mut moments, mut unusable) = (Moments::new(features), Unusable::none(features.len()));
-        let decode = {
-            let (rows, full) = (rows.clone(), full.clone());
-            move |placed| rows.decode(&placed, &full)
-        };
-        let bytes = (NUMBER * features.len() * features.len()) as u64;
-        step.fold_ahead(
-            memory::ahead(step, features.len(), bytes),
-            rows.parts.to_vec(),
-            decode,
-            |(moments_of_part, unusable_of_part)| {
-                moments.merge(&moments_of_part);
-                unusable.merge(unusable_of_part);
-                Ok(())
-            },
-        )
-        .await?;
-        unusable.refuse(&task.train, &task.rows)?;
-        if full.load(Ordering::Relaxed) {
-            rows.scratch = None;
         }
-        Ok((rows, moments))
+    }
+
+    /// Names of the numbers of a row.
+    pub(crate) fn inputs(&self) -> &[String] {
+        self.rows.inputs()
+    }
+
+    /// Where parts are read.
+    pub(crate) fn work(&self) -> &Work {
+        self.rows.work()
+    }
+
+    /// What makes them of the features.
+    pub(crate) fn preprocessing(&self) -> &Preprocessing {
+        self.rows.preprocessing()
+    }
+
+    /// The first pass.
+    ///
+    /// # Errors
+    /// Values that no model can be fitted on: exit 10.
+    async fn first<S: Sums>(&self, none: S) -> Result<S> {
+        let scratch = self.scratch()?;
+        let full = Arc::new(AtomicBool::new(false));
+        let mut all = none.clone();
+        let mut unusable = Unusable::none(self.rows.signature().features().len());
+        let ahead = self.ahead(&none);
+        let decode = {
+            let (rows, scratch, full) = (self.clone(), scratch.clone(), full.clone());
+            move |placed| rows.decode(&placed, none.clone(), scratch.as_deref(), &full)
+        };
+        self.step
+            .fold_ahead(
+                ahead,
+                self.parts.to_vec(),
+                decode,
+                |(of_part, unusable_of_part)| {
+                    unusable.merge(unusable_of_part);
+                    match unusable.any() {
+                        // Refused below, with all that is wrong.
+                        true => Ok(()),
+                        false => all.merge(of_part),
+                    }
+                },
+            )
+            .await?;
+        unusable.refuse(&self.train, &self.rows)?;
+        let kept = scratch.filter(|_| !full.load(Ordering::Relaxed));
+        // Whoever was first has decoded the same rows.
+        let _ = self.decoded.set(kept);
+        Ok(all)
+    }
+
+    fn ahead<S: Sums>(&self, none: &S) -> usize {
+        memory::ahead(&self.step, none.bytes())
     }
 
     /// The part that holds a row of all rows, and the row's place in it.
@@ -125,37 +155,41 @@ impl TrainingRows {
             .find(|(part, row)| *row < part.rows)
     }
 
-    fn decode(&self, placed: &PlacedPart, full: &AtomicBool) -> Result<(Moments, Unusable)> {
-        let mut moments = Moments::new(self.rows.features());
+    fn decode<S: Sums>(
+        &self,
+        placed: &PlacedPart,
+        mut sums: S,
+        scratch: Option<&Scratch>,
+        full: &AtomicBool,
+    ) -> Result<(S, Unusable)> {
         let mut row = placed.first_row;
-        let unusable = self.rows.each_chunk(&placed.part, |x, y| {
+        sums.begin(row);
+        let unusable = self.rows.each_chunk(&placed.part, |rows| {
             self.step.check()?;
-            moments
-                .add_rows(x, y)
+            sums.add(rows)
                 .with_context(|| format!("reading {}", placed.part.key))?;
-            if let Some(scratch) = self
-                .scratch
-                .as_ref()
-                .filter(|_| !full.load(Ordering::Relaxed))
-            {
-                keep(scratch, row, x, y, full)?;
+            if let Some(scratch) = scratch.filter(|_| !full.load(Ordering::Relaxed)) {
+                keep(scratch, row, rows, full)?;
             }
-            row += y.len() as u64;
-            self.progress.advance(y.len() as u64);
+            row += rows.len() as u64;
+            self.progress.advance(rows.len() as u64);
             Ok(())
         })?;
-        Ok((moments, unusable))
+        Ok((sums, unusable))
     }
 
     /// One pass: the sums over all rows, beginning with `none`, the sums over no rows.
     ///
-    /// Units are summed up by themselves, merged into their part, and parts are merged in order:
-    /// the same additions in the same order for any number of threads, with the scratch file
-    /// and without it.
+    /// In the first pass the rows of each part are summed up as one. Later, units are summed up by
+    /// themselves and merged into their part. Parts are merged in order: the same additions in the
+    /// same order for any number of threads, with the scratch file and without it.
     pub(crate) async fn sum<S: Sums>(&self, none: S) -> Result<S> {
+        let Some(decoded) = self.decoded.get() else {
+            return self.first(none).await;
+        };
         let mut all = none.clone();
-        let ahead = memory::ahead(&self.step, self.rows.features().len(), none.bytes());
-        match &self.scratch {
+        let ahead = self.ahead(&none);
+        match decoded {
             Some(scratch) => {
                 let read = {
                     let (rows, scratch, none) = (self.clone(), scratch.clone(), none.clone());
@@ -168,12 +202,12 @@ impl TrainingRows {
                 self.step
                     .fold_ahead(ahead, self.units(), read, |(part, sums)| {
                         if part != current.0 {
-                            all.merge(&std::mem::replace(&mut current, (part, none.clone())).1)?;
+                            all.merge(std::mem::replace(&mut current, (part, none.clone())).1)?;
                         }
-                        current.1.merge(&sums)
+                        current.1.merge(sums)
                     })
                     .await?;
-                all.merge(&current.1)?;
+                all.merge(current.1)?;
             }
             None => {
                 let decode = {
@@ -181,7 +215,7 @@ impl TrainingRows {
                     move |placed: PlacedPart| rows.sum_part(&placed, &none)
                 };
                 self.step
-                    .fold_ahead(ahead, self.parts.to_vec(), decode, |sums| all.merge(&sums))
+                    .fold_ahead(ahead, self.parts.to_vec(), decode, |sums| all.merge(sums))
                     .await?;
             }
         }
@@ -208,7 +242,8 @@ impl TrainingRows {
             let rows = (unit.rows - row).min(chunk as u64);
             let (x, y) = scratch.read(unit.first_row + row, rows as usize, &mut buffer)?;
             self.step.check()?;
-            sums.add(x, y)?;
+            let weights = None;
+            sums.add(Rows { x, y, weights })?;
             self.progress.advance(rows);
         }
         Ok(sums)
@@ -218,54 +253,59 @@ impl TrainingRows {
         let (mut of_part, mut of_unit, mut rows) = (none.clone(), none.clone(), 0);
         let mut next = placed.first_row;
         of_unit.begin(next);
-        self.rows.each_chunk(&placed.part, |x, y| {
+        self.rows.each_chunk(&placed.part, |chunk| {
             self.step.check()?;
-            of_unit.add(x, y)?;
-            rows += y.len() as u64;
-            next += y.len() as u64;
+            of_unit.add(chunk)?;
+            rows += chunk.len() as u64;
+            next += chunk.len() as u64;
             if rows == UNIT_ROWS {
-                of_part.merge(&std::mem::replace(&mut of_unit, none.clone()))?;
+                of_part.merge(std::mem::replace(&mut of_unit, none.clone()))?;
                 of_unit.begin(next);
                 rows = 0;
             }
-            self.progress.advance(y.len() as u64);
+            self.progress.advance(chunk.len() as u64);
             Ok(())
         })?;
         if rows > 0 {
-            of_part.merge(&of_unit)?;
+            of_part.merge(of_unit)?;
         }
         Ok(of_part)
     }
-}
 
-/// Where decoded rows are kept, if the budget of disk has room for them besides the copies of
-/// parts.
-fn scratch(step: &Step, task: &Task, most: u64) -> Result<Option<Arc<Scratch>>> {
-    let features = task.rows.features().len();
-    let wanted = Scratch::bytes(task.train.rows, features);
-    let largest = task.train.parts.iter().map(|part| part.bytes).max();
-    let copies = largest.unwrap_or(0).saturating_mul(step.threads() as u64);
-    let disk = step.work().disk();
-    let mut space = disk.space();
-    if wanted <= most && wanted.saturating_add(copies) <= disk.free() && space.try_grow(wanted) {
-        let scratch = Scratch::new(step.work(), space, features).with_context(|| {
-            format!(
-                "making a scratch file in {}; --work names another place",
-                step.work().display()
-            )
-        })?;
-        return Ok(Some(Arc::new(scratch)));
+    /// Where decoded rows are kept, if the budget of disk has room for them besides the copies of
+    /// parts.
+    fn scratch(&self) -> Result<Option<Arc<Scratch>>> {
+        let step = &self.step;
+        let width = self.rows.inputs().len();
+        let wanted = Scratch::bytes(self.train.rows, width);
+        let largest = self.train.parts.iter().map(|part| part.bytes).max();
+        let copies = largest.unwrap_or(0).saturating_mul(step.threads() as u64);
+        let disk = step.work().disk();
+        let mut space = disk.space();
+        let fits = wanted <= self.scratch_bytes
+            && wanted.saturating_add(copies) <= disk.free()
+            && space.try_grow(wanted);
+        if fits {
+            let scratch = Scratch::new(step.work(), space, width).with_context(|| {
+                format!(
+                    "making a scratch file in {}; --work names another place",
+                    step.work().display()
+                )
+            })?;
+            return Ok(Some(Arc::new(scratch)));
+        }
+        tracing::info!(
+            bytes = wanted,
+            "the rows do not fit in the scratch folder (--disk, ALAMEDA_DISK): every pass decodes \
+             them again"
+        );
+        Ok(None)
     }
-    tracing::info!(
-        bytes = wanted,
-        "the rows do not fit in the scratch folder (--disk, ALAMEDA_DISK): every pass decodes them again"
-    );
-    Ok(None)
 }
 
 /// Keeps decoded rows; a full disk only means that they are decoded again.
-fn keep(scratch: &Scratch, row: u64, x: &[f64], y: &[u8], full: &AtomicBool) -> Result<()> {
-    match scratch.write(row, x, y) {
+fn keep(scratch: &Scratch, row: u64, rows: Rows<'_>, full: &AtomicBool) -> Result<()> {
+    match scratch.write(row, rows.x, rows.y) {
         Ok(()) => Ok(()),
         Err(error)
             if matches!(

@@ -56,6 +56,11 @@ pub trait Family: Debug + Send + Sync {
     /// Bytes of memory that a fit takes of so many inputs and classes, without its rows.
     fn bytes(&self, inputs: usize, target: &Target) -> FitBytes;
 
+    /// Passes over the rows that a fit usually takes, for progress.
+    fn passes(&self) -> u64 {
+        1
+    }
+
     /// Fits an estimator.
     ///
     /// # Errors

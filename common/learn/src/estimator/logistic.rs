@@ -95,6 +95,11 @@ impl Family for Logistic {
         Ok(whole)
     }
 
+    fn passes(&self) -> u64 {
+        // One for the moments, and eight for Newton's steps.
+        9
+    }
+
     fn bytes(&self, inputs: usize, target: &Target) -> FitBytes {
         let (table, classes) = (family::table(inputs), target.classes.len());
         match classes {

@@ -123,6 +123,23 @@ impl Preprocessing {
         }
     }
 
+    /// Of numbers that stay as they are; a row that lacks one has no prediction.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: no name, or one that stands twice.
+    pub fn unchanged(names: &[String]) -> Result<Self, Error> {
+        let column = |name: &String| {
+            FittedColumn::Numeric(Numeric {
+                name: name.clone(),
+                clip: [None, None],
+                impute: None,
+                missing_indicator: false,
+                scale: None,
+            })
+        };
+        Self::new(names.iter().map(column).collect())
+    }
+
     /// The columns, in the order of the signature.
     pub fn columns(&self) -> &[FittedColumn] {
         &self.columns

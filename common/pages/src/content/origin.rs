@@ -3,7 +3,7 @@
 use catalog::layout::DataVersion;
 use catalog::manifest::RawShard;
 use chrono::{DateTime, Utc};
-use learn::model::{Importance, Training};
+use learn::model::{ClassWeight, Importance};
 use serde::{Deserialize, Serialize};
 
 /// Where a report comes from.
@@ -77,8 +77,9 @@ pub struct ModelCard {
     pub target: String,
     /// Probability from which the positive class is predicted.
     pub threshold: f64,
-    /// Log odds of a row whose features are all 0.
-    pub intercept: f64,
+    /// Raw score of a row whose features are all 0, of a linear model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intercept: Option<f64>,
     /// How it was fitted.
     pub training: Training,
     /// Rows of the positive class in training.
@@ -89,6 +90,24 @@ pub struct ModelCard {
     pub gates: Vec<GateVerdict>,
     /// Influence of the features, largest first, as measured in training.
     pub importance: Vec<Importance>,
+}
+
+/// How a model was fitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// Inverse strength of the L2 penalty, of a fit that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub c: Option<f64>,
+    /// Weights of the classes, of a fit that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
+    /// Rows of the training data.
+    pub rows: u64,
+    /// Steps taken, of a fit that takes steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u32>,
+    /// Whether the optimum was reached.
+    pub converged: bool,
 }
 
 /// What a gate said of a model.

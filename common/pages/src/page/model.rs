@@ -68,13 +68,13 @@ fn facts(model: &ModelCard) -> Markup {
         ),
         entry(
             "Fit",
-            format!(
-                "C {}, class weight {class_weight}",
-                number(Some(training.c))
-            ),
+            format!("C {}, class weight {class_weight}", number(training.c)),
         ),
-        entry("Newton steps", format!("{}, {ended}", training.iterations)),
-        entry("Intercept", number(Some(model.intercept))),
+        entry(
+            "Newton steps",
+            format!("{}, {ended}", training.iterations.unwrap_or(0)),
+        ),
+        entry("Intercept", number(model.intercept)),
     ];
     tag("dl class=\"plain\"", entries)
 }
@@ -171,7 +171,7 @@ fn importance(importance: &[Importance]) -> Markup {
         vec![
             text(&feature.feature),
             bar,
-            text(number(Some(feature.coefficient))),
+            text(number(feature.coefficient)),
             text(number(Some(feature.std))),
             text(number(feature.vif)),
             links,

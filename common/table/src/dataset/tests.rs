@@ -162,7 +162,7 @@ fn a_wrong_key_is_named_with_what_it_may_be() {
         (contract("\"nan\": true,", good), "`nan` is true: "),
         (
             contract("\"filters\": \"f > 0\",", good),
-            "unknown field `filters`, expected one of `columns`, `filter`",
+            "unknown field `filters`, expected one of `columns`, `task`, `filter`",
         ),
         (
             contract("", good).replace("\"role\"", "role"),

@@ -102,7 +102,7 @@ fn parquet_and_csv_of_the_same_rows_have_the_same_keys_and_labels() {
     std::fs::write(raw.folder.path().join("a.csv"), csv).unwrap();
     let from_csv = raw.read("a.csv").unwrap().remove(0);
 
-    assert_eq!(from_parquet.labels, [Some(1), None, Some(0), None]);
+    assert_eq!(from_parquet.labels, [Some(1.0), None, Some(0.0), None]);
     assert_eq!(from_csv.labels, from_parquet.labels);
     assert_eq!(hashes(&from_csv), hashes(&from_parquet));
     let mut distinct = hashes(&from_csv);
@@ -125,12 +125,12 @@ fn labels_are_taken_by_their_values() {
     for (column, labels) in [
         (
             Arc::new(Float64Array::from(vec![f64::NAN, 1.0, 0.0])) as ArrayRef,
-            [None, Some(1), Some(0)],
+            [None, Some(1.0), Some(0.0)],
         ),
         (Arc::new(NullArray::new(3)), [None; 3]),
         (
             Arc::new(BooleanArray::from(vec![true, false, true])),
-            [Some(1), Some(0), Some(1)],
+            [Some(1.0), Some(0.0), Some(1.0)],
         ),
     ] {
         let rows = raw.parquet(named(column)).unwrap();
@@ -208,7 +208,7 @@ fn a_csv_file_of_labels_is_read_whole_or_refused() {
         raw.read(name)
     };
     let plain = read("a.csv", rows("x").as_bytes()).unwrap();
-    assert_eq!(plain[0].labels, [Some(1), Some(0)]);
+    assert_eq!(plain[0].labels, [Some(1.0), Some(0.0)]);
     let compressed = zstd::encode_all(rows("x").as_bytes(), 3).unwrap();
     assert_eq!(
         hashes(&read("a.csv.zst", &compressed).unwrap()[0]),

@@ -4,6 +4,8 @@ use arrow::datatypes::Field;
 use std::path::Path;
 
 use super::*;
+use learn::model::{ClassValue, Classes};
+use learn::task::{Regression, Target};
 use runtime::failure::exit_code;
 use runtime::step::Step;
 use runtime::threads::blocking;
@@ -82,54 +84,53 @@ async fn missing_columns_and_damaged_files_are_refused_by_name() {
 }
 
 #[test]
-fn a_matrix_is_row_major_with_nan_for_null() {
-    let rows = batch(0..3).project(&[1, 2]).unwrap();
-    let matrix = matrix(&rows, &["x".to_owned(), "y".to_owned()]).unwrap();
-    assert!(matrix[0].is_nan());
-    assert_eq!(matrix[1..], [0.0, 1.0, 1.0, 2.0, 0.0]);
+fn labels_follow_the_classes() {
+    let goal = |negative: ClassValue, positive: ClassValue| {
+        Goal::of_two("y", &Classes { negative, positive })
+    };
+    let numbers = goal(ClassValue::Int(2), ClassValue::Int(7));
+    let column = Int32Array::from(vec![Some(7), None, Some(2)]);
+    assert_eq!(
+        labels(&column, &numbers).unwrap(),
+        [Some(1.0), None, Some(0.0)]
+    );
+    let texts = goal(
+        ClassValue::Text("no".into()),
+        ClassValue::Text("yes".into()),
+    );
+    assert_eq!(
+        labels(&StringArray::from(vec!["no", "yes"]), &texts).unwrap(),
+        [Some(0.0), Some(1.0)]
+    );
+    let bools = goal(ClassValue::Bool(true), ClassValue::Bool(false));
+    assert_eq!(
+        labels(&BooleanArray::from(vec![false, true]), &bools).unwrap(),
+        [Some(1.0), Some(0.0)]
+    );
 
-    let text = batch(0..3);
-    let error = super::matrix(&text, &["id".to_owned()]).unwrap_err();
+    let error = labels(&Int32Array::from(vec![3]), &numbers).unwrap_err();
+    assert_eq!(exit_code(&error), 10);
     assert!(
-        error.to_string().contains("\"id\" is of type Utf8"),
+        error
+            .to_string()
+            .contains("target y is 3: its allowed values are 2, 7"),
         "{error}"
     );
 }
 
 #[test]
-fn labels_follow_the_classes() {
-    let numbers = Classes {
-        negative: ClassValue::Int(2),
-        positive: ClassValue::Int(7),
+fn numbers_to_predict_are_labels_too() {
+    let price = Goal {
+        task: &Regression,
+        target: Target {
+            name: "price".to_owned(),
+            classes: Vec::new(),
+        },
     };
-    let column = Int32Array::from(vec![Some(7), None, Some(2)]);
-    assert_eq!(
-        labels(&column, &numbers, "y").unwrap(),
-        [Some(1), None, Some(0)]
-    );
-    let texts = Classes {
-        negative: ClassValue::Text("no".into()),
-        positive: ClassValue::Text("yes".into()),
-    };
-    assert_eq!(
-        labels(&StringArray::from(vec!["no", "yes"]), &texts, "y").unwrap(),
-        [Some(0), Some(1)]
-    );
-    let bools = Classes {
-        negative: ClassValue::Bool(true),
-        positive: ClassValue::Bool(false),
-    };
-    assert_eq!(
-        labels(&BooleanArray::from(vec![false, true]), &bools, "y").unwrap(),
-        [Some(1), Some(0)]
-    );
-
-    let error = labels(&Int32Array::from(vec![3]), &numbers, "y").unwrap_err();
-    assert_eq!(exit_code(&error), 10);
-    assert!(
-        error
-            .to_string()
-            .contains("\"y\" holds 3, which is neither 2 nor 7"),
-        "{error}"
-    );
+    let column = Float64Array::from(vec![Some(0.5), None, Some(f64::NAN)]);
+    assert_eq!(labels(&column, &price).unwrap(), [Some(0.5), None, None]);
+    let column = Int32Array::from(vec![-3]);
+    assert_eq!(labels(&column, &price).unwrap(), [Some(-3.0)]);
+    let infinite = Float64Array::from(vec![f64::INFINITY]);
+    assert_eq!(exit_code(&labels(&infinite, &price).unwrap_err()), 10);
 }

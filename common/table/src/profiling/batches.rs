@@ -8,6 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
 use super::{Profiler, Rows};
+use crate::dataset::Goal;
 use crate::dates;
 use crate::parts;
 use profile::profiles::Baseline;
@@ -102,8 +103,10 @@ impl Profiling {
 
     /// A value that is neither class is no label, as in a database that others write to.
     fn labels(&self, target: &ArrayRef) -> Result<Vec<Option<u8>>> {
-        if let Ok(labels) = parts::labels(target, &self.baseline.classes, &self.baseline.target) {
-            return Ok(labels);
+        let (classes, name) = (&self.baseline.classes, &self.baseline.target);
+        if let Ok(labels) = parts::labels(target, &Goal::of_two(name, classes)) {
+            let class = |label: Option<f64>| label.map(|label| label as u8);
+            return Ok(labels.into_iter().map(class).collect());
         }
         let shown = cast(target, &DataType::Utf8)?;
         Ok(shown

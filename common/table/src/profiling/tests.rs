@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow::array::{Array, Float64Array};
 
 use super::*;
+use learn::fitted_model::{OfTwo, Reader};
 use learn::metrics::{Classification, rank_metrics};
-use learn::model::{ClassValue, Classes, Model, Training};
+use learn::model::{ClassValue, Classes};
 use profile::cells::Counted;
 use profile::profiles::*;
 use profile::reference::{FeatureProfile, Former, NumericProfile, Reference, ScoreProfile};
@@ -109,27 +110,15 @@ fn baseline() -> Arc<Baseline> {
         score: ScoreProfile::of(0.437, &scores, &labels),
         categories: vec![],
     };
-    let model = Model {
-        format_version: 1,
-        family: "logistic-regression".into(),
+    let of_two = OfTwo {
         target: "y".into(),
         classes: Classes {
             negative: ClassValue::Int(0),
             positive: ClassValue::Int(1),
         },
         threshold: 0.437,
-        features: vec!["amount".into(), "grade".into()],
-        coefficients: vec![0.0, 0.0],
-        intercept: 0.0,
-        training: Training {
-            c: 1.0,
-            class_weight: learn::model::ClassWeight::None,
-            rows: 1,
-            iterations: 1,
-            converged: true,
-        },
     };
-    Arc::new(Baseline::new("f", &model, &reference, chrono_tz::Tz::UTC).unwrap())
+    Arc::new(Baseline::new("f", &of_two, &reference, chrono_tz::Tz::UTC).unwrap())
 }
 
 fn profiled(baseline: &Arc<Baseline>, samples: &[(&Sample, i64)]) -> Profiler {
@@ -438,9 +427,9 @@ fn what_the_first_release_stored_is_read_and_adds_up_with_new_profiles() {
     let reference: Former = serde_json::from_str(reference).unwrap();
     let stored: StoredProfile<ReadProfile> = serde_json::from_str(stored).unwrap();
     let former: FormerBaseline = serde_json::from_str(former).unwrap();
-    let model = Model::parse(model).unwrap();
+    let of_two = Reader::standard().read(model).unwrap().of_two().unwrap();
     let timezone = "Etc/UTC".parse().unwrap();
-    let baseline = Baseline::new(&stored.model, &model, &reference.into(), timezone).unwrap();
+    let baseline = Baseline::new(&stored.model, &of_two, &reference.into(), timezone).unwrap();
     // What Postgres holds is what the model's files give: nothing has to be counted anew.
     assert!(baseline.counts_as(&former.now().unwrap()));
 

@@ -33,12 +33,14 @@ pub(super) fn what(breach: &Breach, column: &ColumnContract, file: &RawFile) -> 
         Breach::Below(min) => format!("are below the least value {min}"),
         Breach::Above(max) => format!("are above the greatest value {max}"),
         Breach::NotAllowed if column.role == Role::Target => {
-            let classes = file.dataset.classes();
-            let classes = classes.map(|c| format!("{} nor {}", c.negative, c.positive));
-            format!(
-                "hold a value that is neither {}",
-                classes.unwrap_or_default()
-            )
+            let goal = file.dataset.goal();
+            let classes = goal
+                .map(|goal| goal.target.class_names())
+                .unwrap_or_default();
+            match classes.as_slice() {
+                [one, other] => format!("hold a value that is neither {one} nor {other}"),
+                classes => format!("hold a value that is none of {}", classes.join(", ")),
+            }
         }
         Breach::NotAllowed => "hold a value that is not allowed".to_owned(),
         Breach::Misspelt => format!("can't be read as {column_type}"),

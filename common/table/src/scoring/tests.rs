@@ -7,7 +7,8 @@ use super::*;
 use crate::parts::PartWriter;
 use catalog::layout::Split;
 use catalog::manifest::{Header, Inputs, Part, RawShard};
-use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Training};
+use learn::fitted_model::Reader;
+use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use store::Store;
 
 /// A holdout of one feature in two parts, the first of one row.
@@ -69,8 +70,8 @@ fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> Data
     }
 }
 
-fn model(threshold: f64) -> Model {
-    Model {
+fn model(threshold: f64) -> Arc<FittedModel> {
+    let model = Model {
         format_version: learn::model::FORMAT_VERSION,
         family: LOGISTIC_REGRESSION.to_owned(),
         target: "target".to_owned(),
@@ -89,7 +90,8 @@ fn model(threshold: f64) -> Model {
             iterations: 1,
             converged: true,
         },
-    }
+    };
+    Arc::new(Reader::standard().first(model).unwrap())
 }
 
 #[test]
@@ -97,10 +99,17 @@ fn ranks_equal_those_of_one_list_whatever_thread_added_them() {
     let folder = tempfile::tempdir().unwrap();
     let ranks = Ranks::new(folder.path());
     let other = ranks.clone();
-    let (labels, scores) = ([1, 0, 1, 0, 1, 0], [0.9, 0.9, 0.4, 0.1, 0.8, 1e-300]);
+    let scored = [
+        (true, 0.9),
+        (false, 0.9),
+        (true, 0.4),
+        (false, 0.1),
+        (true, 0.8),
+        (false, 1e-300),
+    ];
     std::thread::scope(|scope| {
-        scope.spawn(|| ranks.add(&labels[..2], &scores[..2]).unwrap());
-        scope.spawn(|| other.add(&labels[2..], &scores[2..]).unwrap());
+        scope.spawn(|| ranks.add(scored[..2].iter().copied()).unwrap());
+        scope.spawn(|| other.add(scored[2..].iter().copied()).unwrap());
     });
     // By hand: of 9 pairs of a positive and a negative, 6 are in order and one is a tie. Scores
     // from the highest: a positive and a negative at 0.9, then positives at 0.8 and 0.4.
@@ -180,6 +189,7 @@ async fn metrics_of_a_model_on_parts_equal_those_of_scikit_learn() {
             continue;
         }
         let made = made.unwrap();
+        let made = made.binary().unwrap();
         let c = made.confusion;
         assert_eq!(
             [

@@ -1,5 +1,6 @@
 //! Columns that scored rows carry beside what the model needs.
 
+use learn::fitted_model::Reader;
 use profile::reference::CategoryProfile;
 use runtime::failure::exit_code;
 
@@ -137,7 +138,7 @@ async fn wide_texts_are_cut() {
     arrays[1] = Arc::new(arrow::array::LargeStringArray::from(vec![wide.as_str(); 8]));
     let batch = RecordBatch::try_new(schema.clone(), arrays).unwrap();
     let scorer = crate::score::Scorer::new(
-        model(zero_one()),
+        Arc::new(Reader::standard().first(model(zero_one())).unwrap()),
         "models:/m/1".parse().unwrap(),
         "1".to_owned(),
         &schema.project(&[0, 4, 2, 3, 1]).unwrap(),

@@ -5,12 +5,14 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use pages::content::{
     Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION,
+    Training,
 };
 use pages::judge::window::Window;
 use pages::judge::{self, Rules};
 use profile::days::{self, DayNumber};
 use profile::drift::Verdict;
 use profile::profiles::{FeatureBaseline, ScoreBaseline};
+use serde_json::Value;
 
 use super::{categories, drift, findings, performance};
 use crate::join::Joined;
@@ -157,13 +159,22 @@ fn freshness(joined: &Joined, window: &Window, scored: NaiveDate) -> Option<Fres
 
 fn model(subject: &Subject) -> ModelCard {
     let (model, metrics) = (&subject.model, &subject.metrics);
+    let (training, options) = (&model.training, &model.training.options);
+    let fields = model.estimator.fields().unwrap_or_default();
+    let class_weight = options.get("class_weight").cloned();
     ModelCard {
-        family: model.family.clone(),
-        target: model.target.clone(),
-        threshold: model.threshold,
-        intercept: model.intercept,
-        training: model.training.clone(),
-        positives: metrics.fit.positives,
+        family: model.estimator.kind().to_owned(),
+        target: model.target.name.clone(),
+        threshold: model.rule.threshold,
+        intercept: fields.get("intercept").and_then(Value::as_f64),
+        training: Training {
+            c: options.get("c").and_then(Value::as_f64),
+            class_weight: class_weight.and_then(|of| serde_json::from_value(of).ok()),
+            rows: training.rows,
+            iterations: training.iterations,
+            converged: training.converged,
+        },
+        positives: metrics.fit.positives.unwrap_or(0),
         warnings: subject.manifest.warnings.clone(),
         gates: subject.gates.clone(),
         importance: metrics.importance.clone(),

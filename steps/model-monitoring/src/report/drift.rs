@@ -22,7 +22,7 @@ pub(super) fn drift(
     window: &Window,
     rules: &Rules,
 ) -> Drift {
-    let features = &subject.model.features;
+    let features = &subject.model.features();
     let comparisons = judged_of(features, rules) + carried.judged(rules);
     let unit = scan.periods.unit;
     let shown = |period: &SortedPeriod<'_>| window.meets(period.date, end_of(unit, period.date));

@@ -45,7 +45,7 @@ impl Findings {
             let text = format!(
                 "The fit of the model did not converge (Newton steps: {}): other coefficients would \
                  fit the training data better. Its warning in the section Model says what to do.",
-                count(model.training.iterations.into())
+                count(model.training.iterations.unwrap_or(0).into())
             );
             self.add(Severity::Warn, Area::Model, text);
         }

@@ -41,7 +41,7 @@ pub(super) fn performance(
     let overall = all
         .map(|all| all.metrics.report(Some(&joined.ranks)))
         .filter(|overall| overall.rows > 0);
-    let classes = &subject.model.classes;
+    let classes = &subject.of_two.classes;
     let confusion = overall
         .as_ref()
         .map(|overall| overall.confusion)
@@ -72,7 +72,7 @@ pub(super) fn performance(
         curve: joined.curve.clone(),
         thresholds,
         overall,
-        holdout: subject.metrics.holdout.clone(),
+        holdout: subject.holdout_metrics.clone(),
         classes: ClassNames {
             negative: classes.negative.to_string(),
             positive: classes.positive.to_string(),

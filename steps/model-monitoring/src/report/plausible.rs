@@ -141,7 +141,7 @@ fn apart(content: &Content) -> Option<(Severity, String)> {
         return None;
     }
     let why = match content.model.training.class_weight {
-        ClassWeight::Balanced if mean > base => {
+        Some(ClassWeight::Balanced) if mean > base => {
             " That is by construction: the model was trained with MODEL_CLASS_WEIGHT=balanced, which counts the rarer class \
              as if it were as frequent as the other. The scores rank rows and are no probabilities; train with \
              MODEL_CLASS_WEIGHT=none to have probabilities."

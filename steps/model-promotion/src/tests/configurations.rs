@@ -1,7 +1,6 @@
 //! A champion whose features are not those of the candidate.
 
 use catalog::manifest::Quarantined;
-use learn::metrics::Metric;
 
 use super::home::{DATA, Data, FAIR, GOOD, Home, ROWS, told};
 use super::verdict;
@@ -25,7 +24,7 @@ pub(super) fn left_out(reason: &str, gone: bool) -> Quarantined {
 }
 
 fn auc(side: &Side) -> f64 {
-    Metric::RocAuc.of(side.report.as_ref().unwrap()).unwrap()
+    side.report.as_ref().unwrap().number("roc_auc").unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ use catalog::manifest::{
     Quarantined, RawShard,
 };
 use catalog::model_files::{FitMetrics, METRICS_VERSION, ModelMetrics};
+use learn::fitted_model::Reader;
 use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use runtime::retry::Budget;
 use runtime::step::{Outputs, Step};
@@ -25,7 +26,7 @@ use table::parts::PartWriter;
 use table::scoring;
 use tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
 
-use learn::metrics::Metric;
+use learn::task::Metric;
 use settings::{GateArgs, GateMode};
 
 use crate::{Plan, Promote};
@@ -190,18 +191,25 @@ impl Home {
         let config = Config::load(&self.store, config).await.unwrap();
         let holdout: DatasetManifest = manifest::require(&self.store, holdout).await.unwrap();
         let progress = self.step.progress(1, "rows").clone();
-        let report =
-            scoring::evaluate(&self.step, &self.store, &config, model, &holdout, &progress);
+        let model = Arc::new(Reader::standard().first(model.clone()).unwrap());
+        let report = scoring::evaluate(
+            &self.step,
+            &self.store,
+            &config,
+            &model,
+            &holdout,
+            &progress,
+        );
         ModelMetrics {
             format_version: METRICS_VERSION,
             holdout: report.await.unwrap(),
             fit: FitMetrics {
                 rows: 1,
-                positives: 1,
-                iterations: 1,
+                positives: Some(1),
+                iterations: Some(1),
                 converged: true,
-                objective: 0.5,
-                max_gradient: 0.0,
+                objective: Some(0.5),
+                max_gradient: Some(0.0),
             },
             importance: Vec::new(),
             warnings: Vec::new(),
@@ -395,7 +403,7 @@ pub(crate) fn flags(version: u64) -> Promote {
 pub(crate) fn gate() -> GateArgs {
     GateArgs {
         gate: GateMode::Soft,
-        gate_metric: Metric::RocAuc,
+        gate_metric: Metric::named("roc_auc").unwrap(),
         gate_floor: 0.6,
         gate_margin: 0.005,
         gate_window: 90,

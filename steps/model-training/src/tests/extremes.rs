@@ -3,12 +3,11 @@
 use catalog::layout;
 use catalog::manifest::{self, ModelManifest};
 use catalog::model_files::ModelMetrics;
-use learn::model::Model;
 use runtime::step::Outputs;
 
 use super::fixtures::customers;
 use super::home::{Home, Rows};
-use crate::task::Task;
+use crate::job::Job;
 
 /// Two features of customers, with values of the first one put in at rows of the training data.
 fn with(values: &[(usize, f64)]) -> Rows {
@@ -50,7 +49,7 @@ async fn a_value_that_ruins_a_fit_is_named_with_its_row() {
         assert!(found[0].starts_with(&expected), "{found:?}");
         assert!(found[0].contains("), id 17, 6."), "{found:?}");
         assert!(found[0].contains("standard deviations"), "{found:?}");
-        let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
+        let model = home.fitted(&outputs).await;
         assert!(model.training.converged, "{model:?}");
     }
 }
@@ -104,8 +103,8 @@ async fn other_bytes_of_the_same_model_are_replaced_only_when_asked() {
     let rows = with(&[]);
     let shards = [rows.slice(300, 900)];
     let flags = home.prepared("1", &rows.slice(0, 300), &shards).await;
-    let task = Task::read(&home.step, &home.store, &flags).await.unwrap();
-    let key = layout::model_file(&task.folder(), layout::MODEL_FILE);
+    let job = Job::read(&home.store, &flags).await.unwrap();
+    let key = layout::model_file(&job.folder(), layout::MODEL_FILE);
     // Another release is at work on the same model, and will commit to what it wrote.
     home.store.put(&key, b"{}\n".to_vec()).await.unwrap();
     let error = home.train(&flags).await.unwrap_err();

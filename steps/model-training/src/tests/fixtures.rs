@@ -1,14 +1,16 @@
 //! The fit through parquet against scikit-learn: fixtures and the scripts that made them are in
 //! `common/tests/fixtures`.
 
-use learn::model::{ClassWeight, Model};
+use learn::model::ClassWeight;
 use runtime::step::Step;
 use serde::Deserialize;
 
 use super::home::{Home, Rows};
 use crate::Train;
-use crate::task::Task;
+use crate::job::Job;
+use crate::reference::Natural;
 use crate::training_rows::TrainingRows;
+use table::labelled::LabelledRows;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -111,7 +113,7 @@ async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
             })
             .await
             .unwrap();
-        let model = Model::parse(&home.model_file(&outputs, "model.json").await).unwrap();
+        let model = home.fitted(&outputs).await;
         assert!(model.training.converged, "{}", case.name);
         if !case.scikit_learn_converges {
             continue;
@@ -150,7 +152,7 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
     let flags = home
         .prepared("1", &rows.slice(290_000, 300_000), &shards)
         .await;
-    let task = Task::read(&home.step, &home.store, &flags).await.unwrap();
+    let job = Job::read(&home.store, &flags).await.unwrap();
     let mut made = Vec::new();
     let (disk, none) = (u64::MAX, 0);
     for (threads, scratch_bytes, disk, memory) in [
@@ -167,17 +169,23 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
         let step = home.step.with_threads(threads).with_disk(disk);
         let step = step.with_memory(memory);
         let progress = step.progress(1, "rows").clone();
-        let (rows, moments) = TrainingRows::read(&step, &task, scratch_bytes, &progress)
-            .await
-            .unwrap();
-        let (model, _) = crate::fit::fit(&home.store, &task, &rows, &moments)
-            .await
-            .unwrap();
-        let (reference, _) = crate::reference::reference(&step, &rows, &moments, &model)
-            .await
-            .unwrap();
+        let preprocessing = crate::fit::preprocessing(&step, &home.store, &job, &progress);
+        let preprocessing = preprocessing.await.unwrap();
+        let (store, config) = (&home.store, &job.config);
+        let rows = LabelledRows::new(
+            store,
+            home.step.work(),
+            config,
+            &job.signature,
+            &preprocessing,
+        );
+        let rows = rows.unwrap();
+        let rows = TrainingRows::new(&step, rows, &job.train, scratch_bytes, &progress);
+        let fit = crate::fit::fit(store, &job, &rows).await.unwrap();
+        let made_reference = crate::reference::profile(&step, &rows, &Natural::Inputs, &fit);
+        let (reference, _) = made_reference.await.unwrap();
         made.push((
-            model.to_json().unwrap(),
+            fit.model.to_json().unwrap(),
             serde_json::to_vec(&reference).unwrap(),
         ));
     }

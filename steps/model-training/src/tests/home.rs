@@ -8,11 +8,12 @@ use arrow::datatypes::{DataType, Field, Schema};
 use catalog::layout::{self, DataVersion, ModelName, Split};
 use catalog::manifest::Role;
 use catalog::manifest::{self, Column, DatasetManifest, Header, Inputs, RawShard};
-use learn::model::ClassWeight;
+use learn::fitted_model::Reader;
+use learn::model::{ClassWeight, Model, Training};
 use runtime::retry::Budget;
 use runtime::step::{Outputs, Step};
 use runtime::threads::blocking;
-use settings::{SegmentsArgs, TrainingArgs};
+use settings::{ConfigArgs, SegmentsArgs, TrainingArgs};
 use store::Store;
 use table::categories::SegmentColumns;
 use table::config::Config;
@@ -248,6 +249,32 @@ impl Home {
             .await
             .unwrap()
     }
+
+    /// The logistic regression of `model.json`, as files of version 1 held it.
+    pub(crate) async fn fitted(&self, outputs: &Outputs) -> Model {
+        let file = self.model_file(outputs, "model.json").await;
+        let model = Reader::standard().read(&file).unwrap();
+        let estimator = model.estimator.to_json().unwrap();
+        let field = |name: &str| model.training.options[name].clone();
+        let of_two = model.of_two().unwrap();
+        Model {
+            format_version: 1,
+            family: model.estimator.kind().to_owned(),
+            target: of_two.target,
+            classes: of_two.classes,
+            threshold: of_two.threshold,
+            features: model.features(),
+            coefficients: serde_json::from_value(estimator["coefficients"].clone()).unwrap(),
+            intercept: estimator["intercept"].as_f64().unwrap(),
+            training: Training {
+                c: field("c").as_f64().unwrap(),
+                class_weight: serde_json::from_value(field("class_weight")).unwrap(),
+                rows: model.training.rows,
+                iterations: model.training.iterations.unwrap(),
+                converged: model.training.converged,
+            },
+        }
+    }
 }
 
 pub(crate) fn flags(train_manifest: &str, holdout_manifest: &str) -> Train {
@@ -255,6 +282,9 @@ pub(crate) fn flags(train_manifest: &str, holdout_manifest: &str) -> Train {
         model_name: "churn".parse().unwrap(),
         train_manifest: train_manifest.to_owned(),
         holdout_manifest: holdout_manifest.to_owned(),
+        configuration: ConfigArgs {
+            config_dir: "/nowhere".into(),
+        },
         fit: TrainingArgs {
             family: "logistic-regression".to_owned(),
             c: 1.0,

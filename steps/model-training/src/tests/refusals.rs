@@ -77,7 +77,7 @@ async fn a_label_of_neither_class_is_refused() {
     let (code, text) = home.refused(&flags).await;
     assert_eq!(code, 10, "{text}");
     assert!(
-        text.contains("target \"target\" holds 2, which is neither 0 nor 1"),
+        text.contains("target target is 2: its allowed values are 0, 1"),
         "{text}"
     );
     assert!(text.contains("train/1/part-"), "{text}");
@@ -145,7 +145,7 @@ async fn data_without_features_is_refused() {
     let flags = home.prepared("1", &rows.slice(0, 3), &[rows]).await;
     let (code, text) = home.refused(&flags).await;
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("no column with the role feature"), "{text}");
+    assert!(text.contains("there are no features: at least one column must be a feature; name features in dataset.json"), "{text}");
 }
 
 #[tokio::test]

@@ -15,7 +15,12 @@ use crate::bench::{Bench, Ran, unit};
 
 /// Writes a configuration named `default`; settings that `settings` names take its values, those
 /// that are comments too.
-fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &str)]) -> PathBuf {
+pub(crate) fn configure(
+    bench: &Bench,
+    dataset: &str,
+    features: &str,
+    settings: &[(&str, &str)],
+) -> PathBuf {
     let config = bench.folder().join("config-maps");
     fs::create_dir(&config).unwrap();
     let default = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config-maps"));
@@ -42,7 +47,7 @@ fn configure(bench: &Bench, dataset: &str, features: &str, settings: &[(&str, &s
     config
 }
 
-fn run(bench: &Bench, config: &Path, model: &str) {
+pub(crate) fn run(bench: &Bench, config: &Path, model: &str) {
     let model = format!("model-name={model}");
     let arguments = [
         "submit",

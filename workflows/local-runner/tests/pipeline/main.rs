@@ -12,6 +12,7 @@ mod budgets;
 mod champions;
 mod dashboard;
 mod kills;
+mod models_json;
 mod nightly;
 mod platform;
 mod raw_files;

@@ -48,11 +48,15 @@ fn write_model(home: &Home) {
         score: ScoreProfile::of(0.5, &scores, &[1; 1000]),
         categories: Vec::new(),
     };
+    let classes = config.dataset.goal().unwrap().target.classes;
     let model = Model {
         format_version: learn::model::FORMAT_VERSION,
         family: learn::model::LOGISTIC_REGRESSION.to_owned(),
         target: "target".to_owned(),
-        classes: config.dataset.classes().unwrap(),
+        classes: learn::model::Classes {
+            negative: classes[0].clone(),
+            positive: classes[1].clone(),
+        },
         threshold: 0.5,
         features: names.map(str::to_owned).to_vec(),
         coefficients: vec![0.0, 0.0],

@@ -1,74 +1,78 @@
 //! What is to be trained: the manifests, checked against each other, and what the model will depend
 //! on.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use catalog::layout::{self, ModelName, Split};
-use catalog::manifest::Role;
-use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest};
-use learn::model::{ClassWeight, FitOptions};
+use catalog::manifest::{self, DatasetManifest, Inputs, ModelManifest};
+use learn::models::Chosen;
+use learn::preprocessing::Settings;
+use learn::signature::{Kind, Signature};
 use runtime::failure::Failure;
-use runtime::step::Step;
+use serde_json::Value;
 use store::Store;
 use table::categories::SegmentColumns;
 use table::config::Config;
-use table::labelled::LabelledRows;
+use table::dataset::Goal;
+use table::features;
 use table::scoring;
 
-use crate::{ALGORITHM, Train, categories};
+use crate::{ALGORITHM, Train, categories, choice};
 
-/// A checked training task.
-pub(crate) struct Task {
+/// A checked training.
+pub(crate) struct Job {
     pub(crate) model_name: ModelName,
     pub(crate) train: DatasetManifest,
     pub(crate) train_key: String,
     pub(crate) holdout: DatasetManifest,
     pub(crate) holdout_key: String,
     pub(crate) config: Config,
-    /// Reads the features, in the model's order.
-    pub(crate) rows: LabelledRows,
-    pub(crate) options: FitOptions,
+    /// What is predicted.
+    pub(crate) goal: Goal,
+    /// The features, in the model's order.
+    pub(crate) signature: Signature,
+    /// What is fitted.
+    pub(crate) candidate: Chosen,
+    /// How the features are prepared, by `models.json`; without it they stay as they are.
+    pub(crate) preprocessing: Option<Settings>,
     pub(crate) threshold: f64,
+    /// The text of `models.json`.
+    pub(crate) models: Option<Vec<u8>>,
     pub(crate) segment_columns: SegmentColumns,
     /// What the model depends on.
     pub(crate) inputs: Inputs,
 }
 
-impl Task {
+impl Job {
     /// Reads the manifests and the configuration that prepared them.
     ///
     /// # Errors
-    /// Manifests that do not belong together: exit 2. A holdout that shares rows with the training
-    /// data: exit 10.
-    pub(crate) async fn read(step: &Step, store: &Store, flags: &Train) -> Result<Self> {
+    /// Manifests that do not belong together, or a `models.json` that does not fit them: exit 2. A
+    /// holdout that shares rows with the training data: exit 10.
+    pub(crate) async fn read(store: &Store, flags: &Train) -> Result<Self> {
         let train: DatasetManifest = manifest::require(store, &flags.train_manifest).await?;
         let holdout: DatasetManifest = manifest::require(store, &flags.holdout_manifest).await?;
         check(&train, &holdout, flags)?;
         let config = Config::load(store, &train.config).await?;
-        let features = features(&train.columns);
-        if features.is_empty() {
-            return Err(Failure::usage(format!(
-                "{} has no column with the role feature: name features in dataset.json or compute some in features.sql",
-                flags.train_manifest
-            )));
-        }
-        let rows = LabelledRows::new(store, step.work(), &config, &features)?;
-        let options = FitOptions {
-            c: flags.fit.c,
-            class_weight: flags.fit.class_weight,
-            max_iter: flags.fit.max_iter,
-            tol: flags.fit.tol,
-        };
+        let goal = config.dataset.goal();
+        let goal = goal.map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
+        let models = choice::text(&flags.configuration.config_dir)?;
+        let signature = features::signature(&train.columns, models.is_some());
+        let signature = signature.with_context(|| flags.train_manifest.clone())?;
+        carried(&goal, &signature)?;
+        let choice = choice::read(models.as_deref(), &flags.fit, &goal)?;
         let profiled = categories::columns(&flags.segments.segment_columns, &train)?;
         let mut inputs = Inputs::new("model-training", ALGORITHM)
             .with("model-name", &flags.model_name)
             .with(ModelManifest::TRAIN_DATA, train.content())
             .with(ModelManifest::HOLDOUT_DATA, holdout.content())
-            .with("family", &flags.fit.family)
-            .with("c", flags.fit.c)
-            .with("class-weight", class_weight(flags.fit.class_weight))
-            .with("max-iter", flags.fit.max_iter)
-            .with("tol", flags.fit.tol)
-            .with("threshold", flags.fit.threshold);
+            .with("family", choice.candidate.family.name());
+        for (name, value) in &choice.candidate.options {
+            inputs = inputs.with(name.replace('_', "-"), shown(value));
+        }
+        inputs = inputs.with("threshold", choice.threshold);
+        if let Some(settings) = &choice.preprocessing {
+            inputs = inputs.with("preprocessing", serde_json::to_string(settings)?);
+        }
         // Where there are none, a model is the one of earlier releases.
         if !profiled.is_empty() {
             let names: Vec<&str> = profiled.iter().map(|of| of.name.as_str()).collect();
@@ -81,9 +85,12 @@ impl Task {
             holdout,
             holdout_key: flags.holdout_manifest.clone(),
             config,
-            rows,
-            options,
-            threshold: flags.fit.threshold,
+            goal,
+            signature,
+            candidate: choice.candidate,
+            preprocessing: choice.preprocessing,
+            threshold: choice.threshold,
+            models,
             segment_columns: flags.segments.segment_columns.clone(),
             inputs,
         })
@@ -96,20 +103,21 @@ impl Task {
 
     /// For the tracking run: everything that a person compares models by.
     pub(crate) fn params(&self) -> Vec<(String, String)> {
-        let named = [
-            "family",
-            "c",
-            "class-weight",
-            "max-iter",
-            "tol",
-            "threshold",
-        ];
-        let options = named.iter().map(|name| {
-            (
-                name.replace('-', "_"),
-                self.inputs.get(name).unwrap_or_default().to_owned(),
-            )
+        let of_model = self.candidate.options.keys().cloned();
+        let of_model = ["family".to_owned()]
+            .into_iter()
+            .chain(of_model)
+            .chain(["threshold".to_owned(), "preprocessing".to_owned()]);
+        let options = of_model.filter_map(|name| {
+            let value = self.inputs.get(&name.replace('_', "-"))?;
+            Some((name, value.to_owned()))
         });
+        let features: Vec<&str> = self
+            .signature
+            .features()
+            .iter()
+            .map(|feature| feature.name.as_str())
+            .collect();
         options
             .chain([
                 (
@@ -118,7 +126,7 @@ impl Task {
                 ),
                 ("holdout".to_owned(), self.train.holdout.clone()),
                 ("config".to_owned(), self.train.config.clone()),
-                ("features".to_owned(), self.rows.features().join(", ")),
+                ("features".to_owned(), features.join(", ")),
                 ("train_rows".to_owned(), self.train.rows.to_string()),
                 ("holdout_rows".to_owned(), self.holdout.rows.to_string()),
             ])
@@ -126,20 +134,36 @@ impl Task {
     }
 }
 
-fn class_weight(class_weight: ClassWeight) -> &'static str {
-    match class_weight {
-        ClassWeight::Balanced => "balanced",
-        ClassWeight::None => "none",
+/// That scoring, publishing and reports carry the target and the features.
+fn carried(goal: &Goal, signature: &Signature) -> Result<()> {
+    if goal.target.classes.len() != 2 {
+        return Err(Failure::usage(format!(
+            "dataset.json: target {:?} is of task {}, and this release carries targets of two \
+             classes through scoring, publishing and reports: give it two values in `allowed`",
+            goal.target.name,
+            goal.task.name()
+        )));
+    }
+    let mut features = signature.features().iter();
+    match features.find(|feature| feature.kind == Kind::Categorical) {
+        Some(feature) => Err(Failure::usage(format!(
+            "feature {:?} holds categories, and this release carries numbers through scoring and \
+             reports: encode it in features.sql, such as CAST({:?} = 'yes' AS DOUBLE) AS is_yes",
+            feature.name, feature.name
+        ))),
+        None => Ok(()),
     }
 }
 
-/// Names of the columns that a model learns from, in order.
-fn features(columns: &[Column]) -> Vec<String> {
-    columns
-        .iter()
-        .filter(|column| column.role == Role::Feature)
-        .map(|column| column.name.clone())
-        .collect()
+/// A value as a person writes it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number
+            .as_f64()
+            .map_or(number.to_string(), |of| of.to_string()),
+        other => other.to_string(),
+    }
 }
 
 fn check(train: &DatasetManifest, holdout: &DatasetManifest, flags: &Train) -> Result<()> {

@@ -1,0 +1,240 @@
+//! The file `models.json`: which model is fitted, and how its columns are prepared.
+//!
+//! ```
+//! use learn::estimator::Families;
+//! use learn::models::Models;
+//! use learn::task::{Regression, Target};
+//!
+//! let file = br#"{"candidates": [{"family": "linear-regression", "c": 0.1}]}"#;
+//! let models = Models::parse(file)?;
+//! let target = Target { name: "price".to_owned(), classes: Vec::new() };
+//! let candidate = models.candidate(&Families::standard(), &Regression, &target)?;
+//! assert_eq!(candidate.family.name(), "linear-regression");
+//! assert_eq!(candidate.options["l1_ratio"], 0.0);
+//!
+//! let error = Models::parse(br#"{"candidate": []}"#).unwrap_err();
+//! assert!(error.to_string().contains("unknown field `candidate`"));
+//! # Ok::<(), learn::models::ModelsError>(())
+//! ```
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::estimator::{EstimatorError, Families, Family};
+use crate::preprocessing::Settings;
+use crate::task::{Target, Task};
+
+/// Its name.
+pub const FILE: &str = "models.json";
+
+/// What the file says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// Names the schema for editors; nothing else reads it.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// What may be fitted.
+    pub candidates: Vec<Candidate>,
+    /// How the columns are prepared.
+    #[serde(default)]
+    pub preprocessing: Settings,
+    /// Of two classes: the probability from which the positive one is predicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+/// A family, and the options of its fit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Name of the family.
+    pub family: String,
+    /// Its options.
+    #[serde(flatten)]
+    pub options: Map<String, Value>,
+}
+
+/// A candidate that can be fitted.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// What fits it.
+    pub family: &'static dyn Family,
+    /// All of its options.
+    pub options: Map<String, Value>,
+}
+
+/// Why the file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelsError {
+    /// Not JSON, or not of the file's shape.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// No candidate, or more than one.
+    #[error("`candidates` has {0} entries: give one")]
+    Candidates(usize),
+    /// A threshold that is no probability.
+    #[error("`threshold` is {0}: it must be from 0 to 1")]
+    Threshold(f64),
+    /// A candidate that cannot be fitted.
+    #[error("candidate {family:?}: {error}")]
+    Candidate {
+        /// Name of its family.
+        family: String,
+        /// What is wrong.
+        error: EstimatorError,
+    },
+    /// A family that does not learn the target.
+    #[error(
+        "candidate {family:?} does not learn target {target:?} of task {task}: give one of {learn}"
+    )]
+    Task {
+        /// Name of its family.
+        family: String,
+        /// Name of the target.
+        target: String,
+        /// Name of the task.
+        task: &'static str,
+        /// The families that do.
+        learn: String,
+    },
+}
+
+impl Models {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ModelsError> {
+        let models: Self = serde_json::from_slice(bytes)?;
+        if models.candidates.len() != 1 {
+            return Err(ModelsError::Candidates(models.candidates.len()));
+        }
+        match models.threshold {
+            Some(threshold) if !(0.0..=1.0).contains(&threshold) => {
+                Err(ModelsError::Threshold(threshold))
+            }
+            _ => Ok(models),
+        }
+    }
+
+    /// The candidate that is fitted.
+    ///
+    /// # Errors
+    /// A family that is not known or does not learn the target, and options that it does not take.
+    pub fn candidate(
+        &self,
+        families: &Families,
+        task: &dyn Task,
+        target: &Target,
+    ) -> Result<Chosen, ModelsError> {
+        let [Candidate { family, options }] = self.candidates.as_slice() else {
+            return Err(ModelsError::Candidates(self.candidates.len()));
+        };
+        let wrong = |error| ModelsError::Candidate {
+            family: family.clone(),
+            error,
+        };
+        let known = families.get(family).map_err(wrong)?;
+        if !known.learns(task, target) {
+            let learn = families.all().iter();
+            let learn = learn.filter(|family| family.learns(task, target));
+            let learn: Vec<&str> = learn.map(|family| family.name()).collect();
+            return Err(ModelsError::Task {
+                family: family.clone(),
+                target: target.name.clone(),
+                task: task.name(),
+                learn: learn.join(", "),
+            });
+        }
+        let options = known.options(options).map_err(wrong)?;
+        Ok(Chosen {
+            family: known,
+            options,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Schema {
+        properties: Map<String, Value>,
+        #[serde(rename = "$defs")]
+        defs: Map<String, Value>,
+    }
+
+    fn keys(object: &Value) -> BTreeSet<String> {
+        let keys = object.as_object().expect("an object").keys();
+        keys.cloned().collect()
+    }
+
+    /// Whether a key is taken, whatever its value.
+    fn takes(file: &str, key: &str) -> bool {
+        match Models::parse(file.as_bytes()) {
+            Ok(_) => true,
+            Err(error) => !error
+                .to_string()
+                .contains(&format!("unknown field `{key}`")),
+        }
+    }
+
+    #[test]
+    fn the_schema_names_what_is_read_and_nothing_else() {
+        let schema = include_str!("../../../config-maps/models.schema.json");
+        let schema: Schema = serde_json::from_str(schema).expect("a schema");
+        let whole = Models {
+            schema: Some(String::new()),
+            candidates: Vec::new(),
+            preprocessing: Settings::default(),
+            threshold: Some(0.5),
+        };
+        let whole = serde_json::to_value(whole).expect("JSON");
+        assert_eq!(
+            keys(&Value::Object(schema.properties.clone())),
+            keys(&whole)
+        );
+        let candidate = r#""candidates": [{"family": "mean"}]"#;
+        for key in keys(&schema.defs["column"]["properties"]) {
+            let file =
+                format!(r#"{{{candidate}, "preprocessing": {{"numeric": {{"{key}": {{}}}}}}}}"#);
+            assert!(takes(&file, &key), "{key}");
+        }
+        assert!(!takes(r#"{"candidates": [], "depth": 3}"#, "depth"));
+
+        let of_two = Target {
+            name: "bought".to_owned(),
+            classes: vec![
+                crate::model::ClassValue::Int(0),
+                crate::model::ClassValue::Int(1),
+            ],
+        };
+        let binary = &crate::task::Binary;
+        let families = Families::standard();
+        let families = families.all().iter();
+        let learn = families.filter(|family| family.learns(binary, &of_two));
+        let offered = schema.properties["candidates"]["items"]["oneOf"].as_array();
+        let offered = offered
+            .expect("families")
+            .iter()
+            .map(|of| &of["properties"]);
+        for (family, offered) in learn.zip(offered) {
+            assert_eq!(offered["family"]["const"], family.name());
+            let options = family.options(&Map::new()).expect("defaults");
+            let named = ["family".to_owned()]
+                .into_iter()
+                .chain(options.keys().cloned());
+            assert_eq!(keys(offered), named.collect());
+            for (name, default) in options {
+                assert_eq!(
+                    offered[&name]["default"].as_f64(),
+                    default.as_f64(),
+                    "{name}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The features of prepared rows, as a model takes them: columns of a signature.
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+
+use crate::parts;
+use catalog::manifest::{self, Role};
+use learn::frame::{Column, Frame};
+use learn::signature::{Feature, Kind, Signature};
+use runtime::failure::Failure;
+
+/// The features among prepared columns. `natural` says that texts and booleans are categories;
+/// without it every feature is read as a number, and booleans are 0 and 1.
+///
+/// # Errors
+/// No feature, or one of a type that no model takes: exit 2, with the SQL that helps.
+pub fn signature(columns: &[manifest::Column], natural: bool) -> Result<Signature> {
+    let features = columns.iter().filter(|column| column.role == Role::Feature);
+    let features = features.map(|column| {
+        let kind = match natural {
+            true => kind(column)?,
+            false => Kind::Numeric,
+        };
+        Ok(Feature {
+            name: column.name.clone(),
+            kind,
+            nullable: true,
+        })
+    });
+    let features = features.collect::<Result<Vec<Feature>>>()?;
+    Signature::new(features).map_err(|error| {
+        Failure::usage(format!(
+            "{error}; name features in dataset.json, or compute some in features.sql"
+        ))
+    })
+}
+
+fn kind(column: &manifest::Column) -> Result<Kind> {
+    let (name, of) = (&column.name, column.data_type.as_str());
+    let is = |kinds: &[&str]| kinds.iter().any(|kind| of.starts_with(kind));
+    if is(&["Utf8", "LargeUtf8", "Boolean", "Dictionary"]) {
+        return Ok(Kind::Categorical);
+    }
+    if is(&["Int", "UInt", "Float", "Decimal"]) {
+        return Ok(Kind::Numeric);
+    }
+    let advice = match is(&["Date", "Timestamp"]) {
+        true => format!(
+            ", such as date_part('month', \"{name}\") or date_part('epoch', \"{name}\") / 86400"
+        ),
+        false => String::new(),
+    };
+    Err(Failure::usage(format!(
+        "feature {name:?} is of type {of}: a feature is a number, a text or a boolean; take it \
+         apart in features.sql{advice}"
+    )))
+}
+
+/// The features of a batch.
+#[derive(Debug)]
+pub struct Features {
+    rows: usize,
+    columns: Vec<Values>,
+}
+
+#[derive(Debug)]
+enum Values {
+    /// NaN is missing.
+    Numbers(Vec<f64>),
+    Texts(StringArray),
+}
+
+impl Features {
+    /// Of a batch that holds the columns of a signature at these places.
+    ///
+    /// # Errors
+    /// A column of a type that is not its kind: exit 2.
+    pub fn of(batch: &RecordBatch, places: &[usize], signature: &Signature) -> Result<Self> {
+        let features = signature.features().iter().zip(places);
+        let columns = features.map(|(feature, place)| {
+            let (column, name) = (batch.column(*place), &feature.name);
+            Ok(match feature.kind {
+                Kind::Numeric => Values::Numbers(parts::floats(column, name)?.values().to_vec()),
+                Kind::Categorical => Values::Texts(texts(column, name)?),
+            })
+        });
+        Ok(Self {
+            rows: batch.num_rows(),
+            columns: columns.collect::<Result<Vec<Values>>>()?,
+        })
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Hands the rows over as a frame.
+    pub fn with<R>(&self, take: impl FnOnce(&Frame<'_>) -> R) -> R {
+        let texts: Vec<Vec<Option<&str>>> = self
+            .columns
+            .iter()
+            .map(|column| match column {
+                Values::Numbers(_) => Vec::new(),
+                Values::Texts(texts) => texts.iter().collect(),
+            })
+            .collect();
+        let columns = self
+            .columns
+            .iter()
+            .zip(&texts)
+            .map(|(column, texts)| match column {
+                Values::Numbers(numbers) => Column::Numbers(numbers),
+                Values::Texts(_) => Column::Texts(texts),
+            });
+        take(&Frame::new(columns.collect()))
+    }
+}
+
+fn texts(column: &dyn Array, name: &str) -> Result<StringArray> {
+    let texts = cast(column, &DataType::Utf8)
+        .with_context(|| format!("reading feature {name:?} as categories"))?;
+    Ok(texts.as_string::<i32>().clone())
+}

@@ -1,0 +1,141 @@
+//! Values that neither a fit nor a metric can take.
+
+use anyhow::Result;
+
+use super::LabelledRows;
+use catalog::manifest::{DatasetManifest, Part};
+use runtime::failure::Failure;
+
+/// Features that a refusal names at most.
+const SHOWN: usize = 8;
+
+/// Values that neither a fit nor a metric can take, counted per feature and for the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Per feature: rows in which it is null, NaN or infinite.
+    features: Vec<u64>,
+    /// Rows without a label.
+    labels: u64,
+    /// Where the first one stands.
+    first: Option<Place>,
+}
+
+/// A row of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    part: String,
+    row: u64,
+}
+
+impl Unusable {
+    /// Nothing found yet, for so many features.
+    pub fn none(features: usize) -> Self {
+        Self {
+            features: vec![0; features],
+            labels: 0,
+            first: None,
+        }
+    }
+
+    /// Whether there is an unusable value.
+    pub fn any(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// Counts rows: numbers row by row, each made of the feature in `feature_of`, and labels.
+    pub(super) fn count(
+        &mut self,
+        x: &[f64],
+        feature_of: &[usize],
+        labels: &[Option<f64>],
+        part: &Part,
+        before: u64,
+    ) {
+        let width = feature_of.len();
+        let labelled = |label: &Option<f64>| label.is_some_and(f64::is_finite);
+        if x.iter().all(|value| value.is_finite()) && labels.iter().all(labelled) {
+            return;
+        }
+        for (row, label) in labels.iter().enumerate() {
+            let values = &x[row * width..(row + 1) * width];
+            let usable = labelled(label) && values.iter().all(|value| value.is_finite());
+            self.labels += u64::from(!labelled(label));
+            let mut counted = None;
+            for (value, feature) in values.iter().zip(feature_of) {
+                // The numbers that are made of one feature stand side by side.
+                if !value.is_finite() && counted != Some(*feature) {
+                    self.features[*feature] += 1;
+                    counted = Some(*feature);
+                }
+            }
+            if !usable && self.first.is_none() {
+                self.first = Some(Place {
+                    part: part.key.clone(),
+                    row: before + row as u64,
+                });
+            }
+        }
+    }
+
+    /// Adds what was found in later parts.
+    pub fn merge(&mut self, later: Self) {
+        for (ours, theirs) in self.features.iter_mut().zip(later.features) {
+            *ours += theirs;
+        }
+        self.labels += later.labels;
+        self.first = self.first.take().or(later.first);
+    }
+
+    /// Refuses a data set with unusable values.
+    ///
+    /// # Errors
+    /// Exit 10, with columns, counts, and the raw file of the first one.
+    pub fn refuse(&self, dataset: &DatasetManifest, rows: &LabelledRows) -> Result<()> {
+        let Some(first) = &self.first else {
+            return Ok(());
+        };
+        let mut found: Vec<String> = Vec::new();
+        if self.labels > 0 {
+            found.push(format!(
+                "target {:?} is null in {} rows",
+                rows.goal().target.name,
+                self.labels
+            ));
+        }
+        let features = rows.signature().features().iter().zip(&self.features);
+        for (feature, count) in features.filter(|(_, count)| **count > 0) {
+            found.push(format!(
+                "feature {:?} is null, NaN or infinite in {count} rows",
+                feature.name
+            ));
+        }
+        let more = found.len().saturating_sub(SHOWN);
+        found.truncate(SHOWN);
+        if more > 0 {
+            found.push(format!("and {more} more features"));
+        }
+        Err(Failure::contract(format!(
+            "the {} data of {} can't be used:\n  {}\nthe first is in {}; fill such values in \
+             features.sql, or leave the rows out of training by the `train_filter` of dataset.json",
+            dataset.split,
+            dataset.data_version,
+            found.join("\n  "),
+            origin(dataset, &first.part, first.row),
+        )))
+    }
+}
+
+/// The raw file that a row of a part comes from, and its place in the part.
+pub fn origin(dataset: &DatasetManifest, part: &str, row: u64) -> String {
+    let shard = dataset
+        .parts
+        .iter()
+        .position(|known| known.key == part)
+        .filter(|_| dataset.parts.len() == dataset.shards.len())
+        .map(|index| &dataset.shards[index]);
+    let prepared = format!("row {row} of {part}");
+    match shard {
+        Some(shard) => format!("raw file {} ({prepared})", shard.key),
+        None => prepared,
+    }
+}

@@ -1,0 +1,71 @@
+//! Passes over the training rows, as a family of estimators asks for them.
+
+use anyhow::Result;
+use learn::estimator::AnyError;
+use learn::rows::{self, Passes, Rows};
+use runtime::threads::wait;
+
+use crate::training_rows::{Sums, TrainingRows};
+
+/// The training rows, for a fit that runs on a thread of its own.
+pub(crate) struct TrainingPasses {
+    rows: TrainingRows,
+}
+
+impl TrainingPasses {
+    pub(crate) fn new(rows: TrainingRows) -> Self {
+        Self { rows }
+    }
+}
+
+impl Passes for TrainingPasses {
+    type Error = AnyError;
+
+    fn pass<S: rows::Sums>(&mut self, start: S) -> Result<S, AnyError>
+    where
+        AnyError: From<S::Error>,
+    {
+        let sums = wait(self.rows.sum(Fitting(start)));
+        sums.map(|sums| sums.0).map_err(kept)
+    }
+}
+
+/// Sums of a fit.
+#[derive(Clone)]
+struct Fitting<S>(S);
+
+impl<S: rows::Sums> Sums for Fitting<S>
+where
+    AnyError: From<S::Error>,
+{
+    fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
+    fn add(&mut self, rows: Rows<'_>) -> Result<()> {
+        let added = self.0.add(rows);
+        added.map_err(|error| anyhow::Error::new(Summed(AnyError::from(error))))
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.0.merge(later.0);
+        Ok(())
+    }
+}
+
+/// A row that a fit refuses, on its way through the passes.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?}")]
+struct Summed(AnyError);
+
+/// A failure of the passes, on its way through the fit.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub(crate) struct Kept(pub(crate) anyhow::Error);
+
+fn kept(error: anyhow::Error) -> AnyError {
+    match error.downcast::<Summed>() {
+        Ok(Summed(error)) => error,
+        Err(error) => AnyError::from(Kept(error)),
+    }
+}

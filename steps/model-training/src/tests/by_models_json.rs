@@ -1,0 +1,185 @@
+//! Training as `models.json` says.
+
+use std::path::Path;
+
+use catalog::layout;
+use catalog::manifest::{self, ModelManifest};
+use learn::fitted_model::{FittedModel, Reader};
+use learn::frame::{Column, Frame};
+use learn::preprocessing::FittedColumn;
+use runtime::step::Outputs;
+use settings::ConfigArgs;
+
+use super::home::{Home, Rows};
+use crate::Train;
+
+/// Half of the rows lack the first feature; the second one is far from 0.
+fn rows(count: usize, from: usize) -> Rows {
+    let row = |i: usize| {
+        vec![
+            i.is_multiple_of(2).then_some((i % 9) as f64),
+            Some(1e6 + (i % 5) as f64),
+        ]
+    };
+    Rows {
+        x: (from..from + count).map(row).collect(),
+        y: (from..from + count)
+            .map(|i| Some(i64::from(i % 5 > 2)))
+            .collect(),
+    }
+}
+
+async fn prepared(models: &str, folder: &Path) -> (Home, Train) {
+    std::fs::write(folder.join("models.json"), models).unwrap();
+    let home = Home::new(2).await;
+    let flags = home
+        .prepared("1", &rows(50, 0), &[rows(101, 50), rows(60, 3)])
+        .await;
+    let configuration = ConfigArgs {
+        config_dir: folder.to_owned(),
+    };
+    (
+        home,
+        Train {
+            configuration,
+            ..flags
+        },
+    )
+}
+
+async fn model(home: &Home, outputs: &Outputs) -> FittedModel {
+    let file = home.model_file(outputs, "model.json").await;
+    Reader::standard().read(&file).unwrap()
+}
+
+const MODELS: &str = r#"{
+    "candidates": [{"family": "logistic-regression", "c": 10.0}],
+    "threshold": 0.4
+}"#;
+
+#[tokio::test]
+async fn missing_numbers_are_imputed_and_numbers_standardised() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, flags) = prepared(MODELS, folder.path()).await;
+    let outputs = home.train(&flags).await.unwrap();
+    let model = model(&home, &outputs).await;
+    assert_eq!((model.rule.threshold, model.training.rows), (0.4, 161));
+    let mut present: Vec<f64> = [rows(101, 50), rows(60, 3)]
+        .iter()
+        .flat_map(|rows| rows.x.iter().filter_map(|row| row[0]))
+        .collect();
+    present.sort_by(f64::total_cmp);
+    let [FittedColumn::Numeric(first), FittedColumn::Numeric(second)] =
+        model.preprocessing.columns()
+    else {
+        panic!("{:?}", model.preprocessing);
+    };
+    let half = present.len() / 2;
+    let median = match present.len() % 2 {
+        1 => present[half],
+        _ => f64::midpoint(present[half - 1], present[half]),
+    };
+    assert_eq!(
+        (first.impute, first.missing_indicator),
+        (Some(median), true)
+    );
+    assert_eq!(
+        (second.impute.is_some(), second.missing_indicator),
+        (true, false)
+    );
+    assert!((second.scale.unwrap().mean - 1e6).abs() < 5.0);
+
+    // A row without the number is scored; the reference holds what was missing.
+    let frame = Frame::new(vec![
+        Column::Numbers(&[f64::NAN]),
+        Column::Numbers(&[1e6 + 4.0]),
+    ]);
+    let (mut matrix, mut scores) = (Vec::new(), Vec::new());
+    model.score(&frame, &mut matrix, &mut scores).unwrap();
+    assert!(scores[0] > 0.5, "{scores:?}");
+    let key = outputs.get("model").unwrap();
+    let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
+    let reference = manifest.load_reference(&home.store).await.unwrap();
+    let counted = reference.features[0].profile.counted().unwrap();
+    let missing = counted.counts.nans + counted.counts.nulls;
+    assert_eq!(missing, 161 - present.len() as i64);
+    assert_eq!(reference.features.len(), 2);
+
+    // What it was trained by stands beside it, and a later edit is another model.
+    let pinned = home.model_file(&outputs, layout::MODELS_FILE).await;
+    assert_eq!(pinned, MODELS.as_bytes());
+    std::fs::write(
+        folder.path().join("models.json"),
+        MODELS.replace("10.0", "1.0"),
+    )
+    .unwrap();
+    let other = home.train(&flags).await.unwrap();
+    assert_eq!(other.get("model-version"), Some("2"));
+    std::fs::write(folder.path().join("models.json"), MODELS).unwrap();
+    let again = home.train(&flags).await.unwrap();
+    assert_eq!(
+        (again.get("model-version"), again.get("reused")),
+        (Some("1"), Some("true"))
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_file_is_named() {
+    let cases = [
+        ("{", "models.json: EOF while parsing"),
+        (
+            r#"{"candidates": []}"#,
+            "models.json: `candidates` has 0 entries: give one",
+        ),
+        (
+            r#"{"candidates": [{"family": "oak"}]}"#,
+            "models.json: candidate \"oak\": family is \"oak\": it must be one of logistic-regression",
+        ),
+        (
+            r#"{"candidates": [{"family": "logistic-regression", "depth": 3}]}"#,
+            "unknown field `depth`, expected one of `c`, `class_weight`",
+        ),
+        (
+            r#"{"candidates": [{"family": "logistic-regression", "c": 0}]}"#,
+            "c is 0: it must be a positive number",
+        ),
+        (
+            r#"{"candidates": [{"family": "linear-regression"}]}"#,
+            "does not learn target \"target\" of task binary: give one of logistic-regression, mean",
+        ),
+        (
+            r#"{"candidates": [{"family": "mean"}], "threshold": 3}"#,
+            "`threshold` is 3: it must be from 0 to 1",
+        ),
+        (
+            r#"{"candidates": [{"family": "mean"}],
+                "preprocessing": {"columns": {"feature9": {"drop": true}}}}"#,
+            "models.json: preprocessing of column \"feature9\"",
+        ),
+        (
+            r#"{"candidates": [{"family": "mean"}],
+                "preprocessing": {"numeric": {"encode": "one-hot"}}}"#,
+            "models.json: ",
+        ),
+    ];
+    for (models, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, flags) = prepared(models, folder.path()).await;
+        let (code, text) = home.refused(&flags).await;
+        assert_eq!(code, 2, "{models}: {text}");
+        assert!(text.contains(expected), "{models}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn every_family_that_learns_two_classes_is_trained_and_measured() {
+    for family in ["logistic-regression", "mean"] {
+        let folder = tempfile::tempdir().unwrap();
+        let models = format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#);
+        let (home, flags) = prepared(&models, folder.path()).await;
+        let outputs = home.train(&flags).await.unwrap();
+        let model = model(&home, &outputs).await;
+        assert_eq!(model.training.family.as_deref(), Some(family));
+        assert!(!outputs.get("accuracy").unwrap().is_empty(), "{family}");
+    }
+}
