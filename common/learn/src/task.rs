@@ -24,26 +24,27 @@
 //! ```
 
 mod binary;
+mod metric;
 mod multiclass;
 mod regression;
+mod report;
 #[cfg(test)]
 mod tests;
 
 use std::any::Any;
 use std::fmt::Debug;
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 
-use crate::fitted_model::Reader;
-use crate::metrics::{self, RankError, RankMetrics, Ranking, weighted};
+use crate::metrics::{RankError, RankMetrics, Ranking, weighted};
 use crate::model::ClassValue;
 use crate::rows::RowError;
 
 pub use binary::Binary;
+pub use metric::{Better, Metric};
 pub use multiclass::Multiclass;
 pub use regression::Regression;
+pub use report::Report;
 
 /// The column that every task publishes first.
 pub const PREDICTION: &str = "prediction";
@@ -87,87 +88,6 @@ pub enum Label<'a> {
     Number(f64),
     /// A text.
     Text(&'a str),
-}
-
-/// Which side of a metric is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Better {
-    /// The larger value.
-    Larger,
-    /// The smaller value.
-    Smaller,
-}
-
-/// A metric of a task, by its name in the report; as such it is written and read too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Metric {
-    /// Its name.
-    pub name: &'static str,
-    /// Which values are better.
-    pub better: Better,
-}
-
-impl Metric {
-    /// The metric of that name, of whatever known task: one name is one metric.
-    ///
-    /// # Errors
-    /// A name that no task has.
-    pub fn named(name: &str) -> Result<Self, TaskError> {
-        let mut known = Reader::known().tasks.known.iter();
-        let found = known.find_map(|task| task.metric(name));
-        found.ok_or_else(|| TaskError::Metric {
-            found: name.to_owned(),
-            known: Self::names().join(", "),
-        })
-    }
-
-    /// Names of the metrics of the known tasks, each once.
-    pub fn names() -> Vec<&'static str> {
-        let tasks = Reader::known().tasks.known.iter();
-        let metrics = tasks.flat_map(|task| task.metrics());
-        let mut names: Vec<&str> = Vec::new();
-        for metric in metrics {
-            if !names.contains(&metric.name) {
-                names.push(metric.name);
-            }
-        }
-        names
-    }
-
-    /// Whether a smaller value is the better one.
-    pub fn lower_is_better(self) -> bool {
-        self.better == Better::Smaller
-    }
-
-    /// A value, as if higher were always better.
-    pub fn higher_is_better(self, value: f64) -> f64 {
-        match self.lower_is_better() {
-            true => -value,
-            false => value,
-        }
-    }
-
-    /// Whether it can be as good as `value`: what is to be small is 0 or more, and what is to be
-    /// large is 1 at most.
-    pub fn can_reach(self, value: f64) -> bool {
-        match self.lower_is_better() {
-            true => value >= 0.0,
-            false => value <= 1.0,
-        }
-    }
-}
-
-impl Serialize for Metric {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name)
-    }
-}
-
-impl<'de> Deserialize<'de> for Metric {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::named(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
 }
 
 /// How scores become predictions.
@@ -375,91 +295,6 @@ pub trait Evaluation: Debug + Send {
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
-/// What was measured on some rows, as metrics.json holds it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Report {
-    /// Of two classes.
-    Binary(Box<metrics::Report>),
-    /// Of another task: each metric by its name, and what else its pages show.
-    Other(Map<String, Value>),
-}
-
-impl Report {
-    /// Of a task with fields of its own.
-    pub fn other(
-        fields: &impl Serialize,
-        more: impl IntoIterator<Item = (&'static str, Value)>,
-    ) -> Self {
-        let fields = match serde_json::to_value(fields) {
-            Ok(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        };
-        let more = more.into_iter().map(|(name, of)| (name.to_owned(), of));
-        Self::Other(fields.into_iter().chain(more).collect())
-    }
-
-    /// A number by its name; `None` where it is undefined.
-    pub fn number(&self, name: &str) -> Option<f64> {
-        match self {
-            Self::Binary(report) => serde_json::to_value(report).ok()?.get(name)?.as_f64(),
-            Self::Other(fields) => fields.get(name)?.as_f64(),
-        }
-    }
-
-    /// Every number that was measured, by its name.
-    pub fn numbers(&self) -> Vec<(String, f64)> {
-        let fields = match self {
-            Self::Binary(report) => match serde_json::to_value(report) {
-                Ok(Value::Object(fields)) => fields,
-                _ => Map::new(),
-            },
-            Self::Other(fields) => fields.clone(),
-        };
-        let mut numbers = Vec::new();
-        let counts = ["rows", "positives", "threshold", "weight"];
-        let fields = fields
-            .iter()
-            .filter(|(name, _)| !counts.contains(&name.as_str()));
-        for (name, value) in fields {
-            match value {
-                Value::Object(inner) => {
-                    let inner = inner
-                        .iter()
-                        .filter_map(|(of, value)| Some((format!("{name}.{of}"), value.as_f64()?)));
-                    numbers.extend(inner);
-                }
-                value => numbers.extend(value.as_f64().map(|value| (name.clone(), value))),
-            }
-        }
-        numbers
-    }
-
-    /// Rows in all.
-    pub fn rows(&self) -> u64 {
-        match self {
-            Self::Binary(report) => report.rows,
-            Self::Other(fields) => fields.get("rows").and_then(Value::as_u64).unwrap_or(0),
-        }
-    }
-
-    /// That of two classes.
-    pub fn binary(&self) -> Option<&metrics::Report> {
-        match self {
-            Self::Binary(report) => Some(report),
-            Self::Other(_) => None,
-        }
-    }
-
-    /// That of a task with fields of its own.
-    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        match self {
-            Self::Binary(_) => None,
-            Self::Other(fields) => serde_json::from_value(Value::Object(fields.clone())).ok(),
-        }
-    }
-}
-
 /// The report of rows that are all in memory.
 ///
 /// # Errors
@@ -610,19 +445,5 @@ fn part_of<T: 'static>(later: Box<dyn Evaluation>) -> T {
     match later.into_any().downcast::<T>() {
         Ok(part) => *part,
         Err(_) => panic!("parts of different evaluations: a bug of the caller"),
-    }
-}
-
-const fn larger(name: &'static str) -> Metric {
-    Metric {
-        name,
-        better: Better::Larger,
-    }
-}
-
-const fn smaller(name: &'static str) -> Metric {
-    Metric {
-        name,
-        better: Better::Smaller,
     }
 }

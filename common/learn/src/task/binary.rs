@@ -2,9 +2,10 @@
 
 use std::any::Any;
 
+use super::metric::{larger, smaller};
 use super::{
     Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
-    Task, Values, larger, part_of, smaller,
+    Task, Values, part_of,
 };
 use crate::metrics::{Classification, RankMetrics, weighted};
 use crate::rows::{RowError, Rows};

@@ -2,9 +2,10 @@
 
 use std::any::Any;
 
+use super::metric::{larger, smaller};
 use super::{
     Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
-    Task, Values, larger, part_of, smaller,
+    Task, Values, part_of,
 };
 use crate::metrics::RankMetrics;
 use crate::metrics::multiclass::{Classification, most_probable, one_vs_rest};

@@ -1,0 +1,102 @@
+//! Metrics by their names, and which side of each is better.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::TaskError;
+use crate::fitted_model::Reader;
+
+/// Which side of a metric is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Better {
+    /// The larger value.
+    Larger,
+    /// The smaller value.
+    Smaller,
+}
+
+/// A metric of a task, by its name in the report; as such it is written and read too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Which values are better.
+    pub better: Better,
+}
+
+impl Metric {
+    /// The metric of that name, of whatever known task: one name is one metric.
+    ///
+    /// # Errors
+    /// A name that no task has.
+    pub fn named(name: &str) -> Result<Self, TaskError> {
+        let mut known = Reader::known().tasks.known.iter();
+        let found = known.find_map(|task| task.metric(name));
+        found.ok_or_else(|| TaskError::Metric {
+            found: name.to_owned(),
+            known: Self::names().join(", "),
+        })
+    }
+
+    /// Names of the metrics of the known tasks, each once.
+    pub fn names() -> Vec<&'static str> {
+        let tasks = Reader::known().tasks.known.iter();
+        let metrics = tasks.flat_map(|task| task.metrics());
+        let mut names: Vec<&str> = Vec::new();
+        for metric in metrics {
+            if !names.contains(&metric.name) {
+                names.push(metric.name);
+            }
+        }
+        names
+    }
+
+    /// Whether a smaller value is the better one.
+    pub fn lower_is_better(self) -> bool {
+        self.better == Better::Smaller
+    }
+
+    /// A value, as if higher were always better.
+    pub fn higher_is_better(self, value: f64) -> f64 {
+        match self.lower_is_better() {
+            true => -value,
+            false => value,
+        }
+    }
+
+    /// Whether it can be as good as `value`: what is to be small is 0 or more, and what is to be
+    /// large is 1 at most.
+    pub fn can_reach(self, value: f64) -> bool {
+        match self.lower_is_better() {
+            true => value >= 0.0,
+            false => value <= 1.0,
+        }
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::named(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+pub(super) const fn larger(name: &'static str) -> Metric {
+    Metric {
+        name,
+        better: Better::Larger,
+    }
+}
+
+pub(super) const fn smaller(name: &'static str) -> Metric {
+    Metric {
+        name,
+        better: Better::Smaller,
+    }
+}
