@@ -50,7 +50,7 @@ mod transform;
 
 pub use categories::{MAX_DISTINCT, MAX_TARGET_CELLS, MAX_TEXT_BYTES};
 pub use error::Error;
-pub use fit::{FitOptions, Fitted, Found, fit};
+pub use fit::{FitOptions, Fitted, Found, check, fit};
 pub use fitted::{Categorical, Dropped, Encoding, FittedColumn, Numeric, Preprocessing};
 pub use moments::Scale;
 pub use output::{Origin, OutputColumn};

@@ -16,6 +16,7 @@ use sql::prepare::{Preparation, Purpose};
 use store::{Object, Store};
 use table::config::Config;
 use table::dataset::{HoldoutRule, RepeatedKeys};
+use table::models;
 use table::raw::files;
 
 use crate::job::{Committed, Job};
@@ -64,6 +65,10 @@ async fn of_rows(
     // Wrong SQL is told before a file is read.
     let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
     published::check_early(preparation.columns(), &config.dataset)?;
+    if holdout.is_some() {
+        let folder = &args.configuration.config_dir;
+        models::check(folder, &config.dataset, preparation.columns())?;
+    }
     let mut files = match holdout {
         Some(rule) => training_files(raw, args, rule).await?,
         None => {

@@ -1,8 +1,5 @@
 //! Which model is fitted: as `models.json` says, or as the settings do where there is none.
 
-use std::io::ErrorKind;
-use std::path::Path;
-
 use anyhow::Result;
 use learn::fitted_model::Reader;
 use learn::models::{Candidate, Chosen, FILE, Models};
@@ -11,6 +8,7 @@ use runtime::failure::Failure;
 use serde_json::{Map, Value, json};
 use settings::TrainingArgs;
 use table::dataset::Goal;
+use table::models;
 
 /// What is fitted.
 pub(crate) struct Choice {
@@ -20,35 +18,17 @@ pub(crate) struct Choice {
     pub(crate) threshold: f64,
 }
 
-/// The text of `models.json` in a folder, if it is there.
-///
-/// # Errors
-/// A file that can't be read: exit 2.
-pub(crate) fn text(folder: &Path) -> Result<Option<Vec<u8>>> {
-    let file = folder.join(FILE);
-    match std::fs::read(&file) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => Err(Failure::usage(format!("{}: {error}", file.display()))),
-    }
-}
-
 /// Reads it.
 ///
 /// # Errors
 /// Exit 2, with what is wrong in the file.
-pub(crate) fn read(models: Option<&[u8]>, fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
-    let Some(bytes) = models else {
+pub(crate) fn read(text: Option<&[u8]>, fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
+    let Some(text) = text else {
         return by_settings(fit, goal);
     };
-    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{FILE}: {error}"));
-    let models = Models::parse(bytes).map_err(|error| wrong(&error))?;
-    let families = &Reader::known().families;
-    let candidate = models.candidate(families, goal.task, &goal.target);
+    let (models, candidate) = models::parse(text, goal)?;
     Ok(Choice {
-        candidate: candidate.map_err(|error| wrong(&error))?,
+        candidate,
         threshold: models.threshold.unwrap_or(0.5),
         preprocessing: Some(models.preprocessing),
     })

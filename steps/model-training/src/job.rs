@@ -6,7 +6,7 @@ use catalog::layout::{self, ModelName, Split};
 use catalog::manifest::{self, DatasetManifest, Inputs, ModelManifest};
 use learn::models::Chosen;
 use learn::preprocessing::Settings;
-use learn::signature::{Kind, Signature};
+use learn::signature::Signature;
 use runtime::failure::Failure;
 use serde_json::Value;
 use store::Store;
@@ -14,6 +14,7 @@ use table::categories::SegmentColumns;
 use table::config::Config;
 use table::dataset::Goal;
 use table::features;
+use table::models;
 use table::scoring;
 
 use crate::{ALGORITHM, Train, categories, choice};
@@ -55,11 +56,11 @@ impl Job {
         let config = Config::load(store, &train.config).await?;
         let goal = config.dataset.goal();
         let goal = goal.map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
-        let models = choice::text(&flags.configuration.config_dir)?;
-        let signature = features::signature(&train.columns, models.is_some());
+        let text = models::text(&flags.configuration.config_dir)?;
+        let signature = features::signature(&train.columns, text.is_some());
         let signature = signature.with_context(|| flags.train_manifest.clone())?;
-        carried(&goal, &signature)?;
-        let choice = choice::read(models.as_deref(), &flags.fit, &goal)?;
+        models::carried(&goal, &signature)?;
+        let choice = choice::read(text.as_deref(), &flags.fit, &goal)?;
         let profiled = categories::columns(&flags.segments.segment_columns, &train)?;
         let mut inputs = Inputs::new("model-training", ALGORITHM)
             .with("model-name", &flags.model_name)
@@ -90,7 +91,7 @@ impl Job {
             candidate: choice.candidate,
             preprocessing: choice.preprocessing,
             threshold: choice.threshold,
-            models,
+            models: text,
             segment_columns: flags.segments.segment_columns.clone(),
             inputs,
         })
@@ -131,27 +132,6 @@ impl Job {
                 ("holdout_rows".to_owned(), self.holdout.rows.to_string()),
             ])
             .collect()
-    }
-}
-
-/// That scoring, publishing and reports carry the target and the features.
-fn carried(goal: &Goal, signature: &Signature) -> Result<()> {
-    if goal.target.classes.len() != 2 {
-        return Err(Failure::usage(format!(
-            "dataset.json: target {:?} is of task {}, and this release carries targets of two \
-             classes through scoring, publishing and reports: give it two values in `allowed`",
-            goal.target.name,
-            goal.task.name()
-        )));
-    }
-    let mut features = signature.features().iter();
-    match features.find(|feature| feature.kind == Kind::Categorical) {
-        Some(feature) => Err(Failure::usage(format!(
-            "feature {:?} holds categories, and this release carries numbers through scoring and \
-             reports: encode it in features.sql, such as CAST({:?} = 'yes' AS DOUBLE) AS is_yes",
-            feature.name, feature.name
-        ))),
-        None => Ok(()),
     }
 }
 

@@ -89,6 +89,14 @@ where
     Ok(finish::fitted(signature, plans, first, median, options)?)
 }
 
+/// That settings fit a signature.
+///
+/// # Errors
+/// Names the column and the setting.
+pub fn check(signature: &Signature, settings: &Settings, family: Family) -> Result<(), Error> {
+    plan(signature, settings, family).map(drop)
+}
+
 /// What the first pass counts.
 #[derive(Clone, Debug)]
 pub(super) struct FirstPass {

@@ -1,0 +1,174 @@
+//! The file `models.json`, beside the data contract: read in the first step, so that what is wrong
+//! is said before any work, and by training.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::dataset::{Dataset, Goal};
+use crate::features;
+use catalog::manifest::Column;
+use learn::fitted_model::Reader;
+use learn::models::{Chosen, FILE, Models};
+use learn::preprocessing;
+use learn::signature::{Kind, Signature};
+use runtime::failure::Failure;
+
+/// The text of `models.json` in a folder, if it is there.
+///
+/// # Errors
+/// A file that can't be read: exit 2.
+pub fn text(folder: &Path) -> Result<Option<Vec<u8>>> {
+    let file = folder.join(FILE);
+    match std::fs::read(&file) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(Failure::usage(format!("{}: {error}", file.display()))),
+    }
+}
+
+/// What it says, and what is to be fitted for a goal.
+///
+/// # Errors
+/// Exit 2, with what is wrong in the file.
+pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Chosen)> {
+    let wrong = |error| Failure::usage(format!("{FILE}: {error}"));
+    let models = Models::parse(text).map_err(wrong)?;
+    let families = &Reader::known().families;
+    let chosen = models.candidate(families, goal.task, &goal.target);
+    let chosen = chosen.map_err(wrong)?;
+    Ok((models, chosen))
+}
+
+/// That scoring, publishing and reports carry what would be fitted, and that `models.json` in
+/// `folder`, if it is there, fits the prepared `columns`.
+///
+/// # Errors
+/// Exit 2, with what is wrong in which file.
+pub fn check(folder: &Path, dataset: &Dataset, columns: &[Column]) -> Result<()> {
+    let goal = dataset.goal();
+    let goal = goal.map_err(|reason| Failure::usage(format!("dataset.json: {reason}")))?;
+    let text = text(folder)?;
+    let signature = features::signature(columns, text.is_some())?;
+    carried(&goal, &signature)?;
+    let Some(text) = text else {
+        return Ok(());
+    };
+    let (models, chosen) = parse(&text, &goal)?;
+    let family = chosen.family.preparation();
+    preprocessing::check(&signature, &models.preprocessing, family)
+        .map_err(|error| Failure::usage(format!("{FILE}: {error}")))
+}
+
+/// That scoring, publishing and reports carry a target and features.
+///
+/// # Errors
+/// More than two classes, a number to predict, or categories: exit 2.
+pub fn carried(goal: &Goal, signature: &Signature) -> Result<()> {
+    if goal.target.classes.len() != 2 {
+        return Err(Failure::usage(format!(
+            "dataset.json: target {:?} is of task {}, and this release carries targets of two \
+             classes through scoring, publishing and reports: give it two values in `allowed`",
+            goal.target.name,
+            goal.task.name()
+        )));
+    }
+    let mut features = signature.features().iter();
+    match features.find(|feature| feature.kind == Kind::Categorical) {
+        Some(feature) => Err(Failure::usage(format!(
+            "feature {:?} holds categories, and this release carries numbers through scoring and \
+             reports: encode it in features.sql, such as CAST({:?} = 'yes' AS DOUBLE) AS is_yes",
+            feature.name, feature.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use catalog::manifest::Role;
+    use runtime::failure::exit_code;
+
+    fn column(name: &str, data_type: &str) -> Column {
+        Column {
+            name: name.to_owned(),
+            data_type: data_type.to_owned(),
+            role: Role::Feature,
+        }
+    }
+
+    fn refused(target: &str, columns: &[Column], models: Option<&str>) -> String {
+        let dataset = format!(
+            r#"{{"columns": [{{"name": "id", "type": "int64", "role": "id"}},
+                {{"name": "y", "role": "target", {target}}}]}}"#
+        );
+        let dataset = Dataset::parse(dataset.as_bytes()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(models) = models {
+            std::fs::write(folder.path().join(FILE), models).unwrap();
+        }
+        match check(folder.path(), &dataset, columns) {
+            Ok(()) => String::new(),
+            Err(error) => {
+                assert_eq!(exit_code(&error), 2);
+                format!("{error:#}")
+            }
+        }
+    }
+
+    #[test]
+    fn what_nothing_can_be_fitted_by_is_refused_before_any_work() {
+        let two = r#""type": "int64""#;
+        let numbers = [column("x", "Float64"), column("member", "Boolean")];
+        assert_eq!(refused(two, &numbers, None), "");
+        let mean = r#"{"candidates": [{"family": "mean"}]}"#;
+        assert_eq!(refused(two, &numbers[..1], Some(mean)), "");
+        let of_x9 = r#"{"candidates": [{"family": "mean"}],
+            "preprocessing": {"columns": {"x9": {"drop": true}}}}"#;
+        for (target, columns, models, expected) in [
+            (
+                r#""type": "float64""#,
+                &numbers[..],
+                None,
+                "target \"y\" is of task regression",
+            ),
+            (
+                r#""type": "int64", "allowed": [1, 2, 3]"#,
+                &numbers[..],
+                None,
+                "target \"y\" is of task multiclass",
+            ),
+            (
+                two,
+                &numbers[..],
+                Some(mean),
+                "feature \"member\" holds categories",
+            ),
+            (
+                two,
+                &[column("day", "Date32")],
+                Some(mean),
+                "date_part('month', \"day\")",
+            ),
+            (
+                two,
+                &numbers[..1],
+                Some("true"),
+                "models.json: invalid type",
+            ),
+            (
+                two,
+                &numbers[..1],
+                Some(of_x9),
+                "models.json: preprocessing of column \"x9\"",
+            ),
+        ] {
+            let text = refused(target, columns, models);
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}
