@@ -32,7 +32,7 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -144,7 +144,7 @@ pub enum Error {
     Invalid(String),
 }
 
-static KNOWN: OnceLock<Reader> = OnceLock::new();
+static KNOWN: LazyLock<Reader> = LazyLock::new(Reader::standard);
 
 /// What a program reads models with.
 #[derive(Clone, Debug)]
@@ -164,17 +164,9 @@ impl Reader {
         }
     }
 
-    /// What the whole process reads with: [`Reader::standard`], unless another was installed.
+    /// What the whole process reads with: [`Reader::standard`].
     pub fn known() -> &'static Self {
-        KNOWN.get_or_init(Self::standard)
-    }
-
-    /// Makes the whole process read with this, before anything was read.
-    ///
-    /// # Errors
-    /// This reader, where the process reads with another already.
-    pub fn install(self) -> Result<(), Box<Self>> {
-        KNOWN.set(self).map_err(Box::new)
+        &KNOWN
     }
 
     /// Reads a model file.

@@ -150,11 +150,6 @@ pub trait FrameSums: Clone + Send + Sync + 'static {
 
     /// Merges the sums of later rows.
     fn merge(&mut self, later: Self);
-
-    /// Bytes of memory that they take: it decides how many parts are added up at the same time.
-    fn bytes(&self) -> u64 {
-        0
-    }
 }
 
 /// Frames that can be passed over as often as a fit needs.

@@ -58,9 +58,6 @@ pub trait Sums: Clone + Send + Sync + 'static {
     /// Merges the sums of later rows.
     fn merge(&mut self, later: Self);
 
-    /// The last chunk was added of those that are merged as one.
-    fn end(&mut self) {}
-
     /// Bytes of memory that they take: it decides how many parts are added up at the same time.
     fn bytes(&self) -> u64 {
         0

@@ -127,21 +127,6 @@ impl LabelledRows {
         &self.read.goal
     }
 
-    /// Numbers row by row, and labels, of a batch that holds the columns by name. What is missing
-    /// is NaN, as an infinite number is, and a missing label `None`.
-    ///
-    /// # Errors
-    /// A label that the task does not take: exit 10.
-    pub fn split(&self, batch: &RecordBatch) -> Result<(Vec<f64>, Vec<Option<f64>>)> {
-        let batch = self.batch(batch)?;
-        let (mut matrix, mut refused) = (Vec::new(), Vec::new());
-        batch.features.with(|frame| {
-            let preprocessing = &self.read.preprocessing;
-            preprocessing.transform_or_refuse(frame, &mut matrix, &mut refused)
-        })?;
-        Ok((matrix, batch.labels))
-    }
-
     fn batch(&self, batch: &RecordBatch) -> Result<Batch> {
         let places = self.read.columns.iter();
         let places = places.map(|name| batch.schema_ref().index_of(name));

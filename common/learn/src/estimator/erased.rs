@@ -36,8 +36,6 @@ pub trait AnySums: Send + Sync {
     fn add_any(&mut self, rows: Rows<'_>) -> Result<(), AnyError>;
     /// [`Sums::merge`], of sums of the same type.
     fn merge_any(&mut self, later: Box<dyn AnySums>);
-    /// [`Sums::end`].
-    fn end_any(&mut self);
     /// [`Sums::bytes`].
     fn bytes_any(&self) -> u64;
     /// For [`AnySums::merge_any`].
@@ -58,10 +56,6 @@ where
 
     fn merge_any(&mut self, later: Box<dyn AnySums>) {
         self.merge(own(later));
-    }
-
-    fn end_any(&mut self) {
-        self.end();
     }
 
     fn bytes_any(&self) -> u64 {
@@ -98,10 +92,6 @@ impl Sums for Erased {
 
     fn merge(&mut self, later: Self) {
         self.0.merge_any(later.0);
-    }
-
-    fn end(&mut self) {
-        self.0.end_any();
     }
 
     fn bytes(&self) -> u64 {
