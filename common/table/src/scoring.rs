@@ -40,13 +40,14 @@ pub async fn evaluate(
         &model.signature,
         &model.preprocessing,
     )?;
-    let mut measured = Measured::new(step.work(), model);
+    let ranks = Ranks::of_task(step.work(), model);
+    let mut measured = Measured::new(model, &ranks);
     let mut unusable = Unusable::none(model.signature.features().len());
     let score = {
         let (rows, model) = (rows.clone(), model.clone());
-        let (step, progress, none) = (step.clone(), progress.clone(), measured.clone());
+        let (step, progress) = (step.clone(), progress.clone());
         move |part| {
-            let mut measured = none.clone();
+            let mut measured = Measured::new(&model, &ranks);
             let mut outputs = Vec::new();
             let unusable = rows.each_chunk(&part, |rows| {
                 step.check()?;
@@ -76,22 +77,20 @@ pub async fn evaluate(
 }
 
 /// Measures a model on rows, in parts that are merged in order.
-pub struct Measured {
+struct Measured {
     model: Arc<FittedModel>,
     evaluation: Box<dyn Evaluation>,
-    /// In each order of the task.
+    /// Of all parts, in each order of the task.
     ranks: Vec<Ranks>,
 }
 
 impl Measured {
-    /// Of no rows yet; scores are sorted within `work`.
-    pub fn new(work: &Work, model: &Arc<FittedModel>) -> Self {
-        let evaluation = model.task.evaluation(&model.target, &model.rule);
-        let orders = evaluation.rankings();
+    /// Of no rows yet.
+    fn new(model: &Arc<FittedModel>, ranks: &[Ranks]) -> Self {
         Self {
             model: model.clone(),
-            ranks: (0..orders).map(|_| Ranks::one_of(orders, work)).collect(),
-            evaluation,
+            evaluation: model.task.evaluation(&model.target, &model.rule),
+            ranks: ranks.to_vec(),
         }
     }
 
@@ -99,7 +98,7 @@ impl Measured {
     ///
     /// # Errors
     /// A row that cannot be measured.
-    pub fn add(&mut self, labels: &[f64], outputs: &[f64]) -> Result<()> {
+    fn add(&mut self, labels: &[f64], outputs: &[f64]) -> Result<()> {
         self.evaluation.add(labels, outputs, None)?;
         let width = self.model.estimator.outputs();
         for (order, ranks) in self.ranks.iter().enumerate() {
@@ -112,8 +111,8 @@ impl Measured {
         Ok(())
     }
 
-    /// Merges later rows, which were ranked with these.
-    pub fn merge(&mut self, later: Self) {
+    /// Merges a part of later rows.
+    fn merge(&mut self, later: Self) {
         self.evaluation.merge(later.evaluation);
     }
 
@@ -121,32 +120,22 @@ impl Measured {
     ///
     /// # Errors
     /// A scratch folder that fails.
-    pub fn report(&self) -> Result<Report> {
+    fn report(&self) -> Result<Report> {
         let ranks = self.ranks.iter().map(Ranks::metrics);
         Ok(self.evaluation.report(&ranks.collect::<Result<Vec<_>>>()?))
     }
 }
 
-/// Measures later rows: nothing is counted yet, and they are ranked together.
-impl Clone for Measured {
-    fn clone(&self) -> Self {
-        let model = &self.model;
-        Self {
-            model: model.clone(),
-            evaluation: model.task.evaluation(&model.target, &model.rule),
-            ranks: self.ranks.clone(),
-        }
-    }
-}
-
 /// Collects scores from several threads and ranks them, on disk when they are many. Cheap to clone.
 #[derive(Clone)]
-pub struct Ranks(Sorters);
+struct Ranks(Sorters);
 
 impl Ranks {
-    /// Spills into a scratch folder.
-    pub fn new(work: impl Into<Work>) -> Self {
-        Self::one_of(1, &work.into())
+    /// One for each order in which the task ranks rows; they share the memory of one.
+    fn of_task(work: &Work, model: &FittedModel) -> Vec<Self> {
+        let none = model.task.evaluation(&model.target, &model.rule);
+        let orders = none.rankings();
+        (0..orders).map(|_| Self::one_of(orders, work)).collect()
     }
 
     /// One of so many that are filled at the same time.
@@ -156,7 +145,7 @@ impl Ranks {
     }
 
     /// Adds rows, in any order: whether each is a positive, and its score.
-    pub fn add(&self, rows: impl Iterator<Item = (bool, f64)>) -> Result<()> {
+    fn add(&self, rows: impl Iterator<Item = (bool, f64)>) -> Result<()> {
         self.0.lend(|sorter| {
             for (positive, score) in rows {
                 // Inverted, so that ascending values are descending scores.
@@ -167,7 +156,7 @@ impl Ranks {
     }
 
     /// The metrics of what was added; nothing is left.
-    pub fn metrics(&self) -> Result<RankMetrics> {
+    fn metrics(&self) -> Result<RankMetrics> {
         rank_metrics(self.0.finish()?.map(|value| {
             let value = value?;
             Ok::<_, anyhow::Error>((from_ordered_bits(!((value >> 64) as u64)), value & 1 == 1))

@@ -97,7 +97,7 @@ fn model(threshold: f64) -> Arc<FittedModel> {
 #[test]
 fn ranks_equal_those_of_one_list_whatever_thread_added_them() {
     let folder = tempfile::tempdir().unwrap();
-    let ranks = Ranks::new(folder.path());
+    let ranks = Ranks::one_of(1, &folder.path().into());
     let other = ranks.clone();
     let scored = [
         (true, 0.9),
