@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::dataset::{Dataset, MARK};
+use crate::dataset::{Dataset, Goal, MARK};
 use catalog::layout;
 use runtime::failure::Failure;
 use store::Store;
@@ -79,6 +79,15 @@ impl Config {
             features_sql,
             dataset_json,
         })
+    }
+
+    /// What is predicted, and as what.
+    ///
+    /// # Errors
+    /// A target that no task takes: exit 2.
+    pub fn goal(&self) -> Result<Goal> {
+        let goal = self.dataset.goal();
+        goal.map_err(|reason| Failure::usage(format!("{DATASET}: {reason}")))
     }
 
     /// What it is named by: a digest of both files.

@@ -1,7 +1,7 @@
 //! The features of prepared rows, as a model takes them: columns of a signature.
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
@@ -68,7 +68,7 @@ pub struct Features {
 #[derive(Debug)]
 enum Values {
     /// NaN is missing.
-    Numbers(Vec<f64>),
+    Numbers(Float64Array),
     Texts(StringArray),
 }
 
@@ -82,7 +82,7 @@ impl Features {
         let columns = features.map(|(feature, place)| {
             let (column, name) = (batch.column(*place), &feature.name);
             Ok(match feature.kind {
-                Kind::Numeric => Values::Numbers(parts::floats(column, name)?.values().to_vec()),
+                Kind::Numeric => Values::Numbers(parts::floats(column, name)?),
                 Kind::Categorical => Values::Texts(texts(column, name)?),
             })
         });
@@ -112,7 +112,7 @@ impl Features {
             .iter()
             .zip(&texts)
             .map(|(column, texts)| match column {
-                Values::Numbers(numbers) => Column::Numbers(numbers),
+                Values::Numbers(numbers) => Column::Numbers(numbers.values()),
                 Values::Texts(_) => Column::Texts(texts),
             });
         take(&Frame::new(columns.collect()))

@@ -70,10 +70,7 @@ impl LabelledRows {
         signature: &Signature,
         preprocessing: &Preprocessing,
     ) -> Result<Self> {
-        let goal = config.dataset.goal();
-        let goal = goal.map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
-        let features = signature.features().iter();
-        let names: Vec<String> = features.map(|feature| feature.name.clone()).collect();
+        let (goal, names) = (config.goal()?, signature.names());
         let place = |name: &String| names.iter().position(|known| known == name);
         let outputs = preprocessing.output_columns();
         let feature_of = outputs.iter().map(|output| place(&output.feature));

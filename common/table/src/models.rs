@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::dataset::{Dataset, Goal};
+use crate::config::Config;
+use crate::dataset::Goal;
 use crate::features;
 use catalog::manifest::Column;
 use learn::fitted_model::Reader;
@@ -48,10 +49,8 @@ pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Chosen)> {
 ///
 /// # Errors
 /// Exit 2, with what is wrong in which file.
-pub fn check(folder: &Path, dataset: &Dataset, columns: &[Column]) -> Result<()> {
-    let goal = dataset.goal();
-    let goal = goal.map_err(|reason| Failure::usage(format!("dataset.json: {reason}")))?;
-    let text = text(folder)?;
+pub fn check(folder: &Path, config: &Config, columns: &[Column]) -> Result<()> {
+    let (goal, text) = (config.goal()?, text(folder)?);
     let signature = features::signature(columns, text.is_some())?;
     carried(&goal, &signature)?;
     let Some(text) = text else {
@@ -106,12 +105,12 @@ mod tests {
             r#"{{"columns": [{{"name": "id", "type": "int64", "role": "id"}},
                 {{"name": "y", "role": "target", {target}}}]}}"#
         );
-        let dataset = Dataset::parse(dataset.as_bytes()).unwrap();
+        let config = Config::parse(dataset, "SELECT * FROM raw".to_owned()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         if let Some(models) = models {
             std::fs::write(folder.path().join(FILE), models).unwrap();
         }
-        match check(folder.path(), &dataset, columns) {
+        match check(folder.path(), &config, columns) {
             Ok(()) => String::new(),
             Err(error) => {
                 assert_eq!(exit_code(&error), 2);

@@ -67,7 +67,7 @@ async fn of_rows(
     published::check_early(preparation.columns(), &config.dataset)?;
     if holdout.is_some() {
         let folder = &args.configuration.config_dir;
-        models::check(folder, &config.dataset, preparation.columns())?;
+        models::check(folder, &config, preparation.columns())?;
     }
     let mut files = match holdout {
         Some(rule) => training_files(raw, args, rule).await?,

@@ -56,14 +56,11 @@ pub(crate) async fn preprocessing(
     job: &Job,
     progress: &Progress,
 ) -> Result<Preprocessing> {
-    let features = job.signature.features().iter();
-    let names: Vec<String> = features.map(|feature| feature.name.clone()).collect();
+    let unchanged = Preprocessing::unchanged(&job.signature.names())?;
     let Some(settings) = &job.preprocessing else {
-        return Ok(Preprocessing::unchanged(&names)?);
+        return Ok(unchanged);
     };
-    // What is read as it is needs no numbers.
-    let none = Preprocessing::unchanged(&names)?;
-    let rows = LabelledRows::new(store, step.work(), &job.config, &job.signature, &none)?;
+    let rows = LabelledRows::new(store, step.work(), &job.config, &job.signature, &unchanged)?;
     let mut frames = Frames {
         step: step.clone(),
         rows,
@@ -266,12 +263,10 @@ async fn blaming(
     if failure::exit_code(&error) != failure::CONTRACT || job.train.rows == 0 {
         return Ok(error);
     }
-    let passes = TrainingPasses::new(rows.clone());
+    let mut passes = TrainingPasses::new(rows.clone());
     let start = CoMoments::new(rows.inputs(), &[]);
-    let moments = blocking(move || {
-        let (mut passes, start) = (passes, start);
-        Ok(estimator::pass(&mut passes, start).ok())
-    });
+    // The refusal stands, whatever keeps the values from being named.
+    let moments = blocking(move || Ok(estimator::pass(&mut passes, start).ok()));
     let Some(moments) = moments.await? else {
         return Ok(error);
     };

@@ -54,8 +54,7 @@ impl Job {
         let holdout: DatasetManifest = manifest::require(store, &flags.holdout_manifest).await?;
         check(&train, &holdout, flags)?;
         let config = Config::load(store, &train.config).await?;
-        let goal = config.dataset.goal();
-        let goal = goal.map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
+        let goal = config.goal()?;
         let text = models::text(&flags.configuration.config_dir)?;
         let signature = features::signature(&train.columns, text.is_some());
         let signature = signature.with_context(|| flags.train_manifest.clone())?;
@@ -113,12 +112,6 @@ impl Job {
             let value = self.inputs.get(&name.replace('_', "-"))?;
             Some((name, value.to_owned()))
         });
-        let features: Vec<&str> = self
-            .signature
-            .features()
-            .iter()
-            .map(|feature| feature.name.as_str())
-            .collect();
         options
             .chain([
                 (
@@ -127,7 +120,7 @@ impl Job {
                 ),
                 ("holdout".to_owned(), self.train.holdout.clone()),
                 ("config".to_owned(), self.train.config.clone()),
-                ("features".to_owned(), features.join(", ")),
+                ("features".to_owned(), self.signature.names().join(", ")),
                 ("train_rows".to_owned(), self.train.rows.to_string()),
                 ("holdout_rows".to_owned(), self.holdout.rows.to_string()),
             ])

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use catalog::manifest::{Manifest, ModelManifest};
 use catalog::model_files::ModelMetrics;
+use learn::task::{Report, Task};
 use runtime::step::Step;
 use store::Store;
 use tracking::{Candidate, Dataset, MODEL_FOLDER, Run, RunSpec, Status, Table, Tracking, Version};
@@ -184,25 +185,15 @@ fn of_two(holdout: &learn::metrics::Report) -> [(&'static str, Table); 2] {
 /// What a person reads first, in Markdown.
 fn note(job: &Job, version: &Version, manifest: &ModelManifest, metrics: &ModelMetrics) -> String {
     let holdout = &metrics.holdout;
-    let shown = match holdout.binary() {
-        Some(_) => vec![
-            ("accuracy", "accuracy"),
-            ("ROC AUC", "roc_auc"),
-            ("F1", "f1"),
-        ],
-        None => job
-            .goal
-            .task
-            .metrics()
-            .iter()
-            .map(|of| (of.name, of.name))
-            .collect(),
+    let measured = match holdout.binary() {
+        Some(of_two) => format!(
+            "accuracy {}, ROC AUC {}, F1 {}",
+            four(of_two.accuracy),
+            four(of_two.roc_auc),
+            four(of_two.f1),
+        ),
+        None => every_metric(job.goal.task, holdout),
     };
-    let shown = shown.iter().map(|(title, name)| {
-        let value = holdout.number(name);
-        let value = value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
-        format!("{title} {value}")
-    });
     let mut note = format!(
         "Version {} of **{}**, trained on data version {} ({} rows) by workflow {}.\n\nOn the holdout ({} rows): {}.\n",
         version.version,
@@ -211,11 +202,24 @@ fn note(job: &Job, version: &Version, manifest: &ModelManifest, metrics: &ModelM
         metrics.fit.rows,
         manifest.header().workflow,
         holdout.rows(),
-        shown.collect::<Vec<_>>().join(", "),
+        measured,
     );
     for warning in &manifest.warnings {
         // Writing to a text does not fail.
         let _ = write!(note, "\n- {warning}");
     }
     note
+}
+
+/// Every metric of a task, in one line.
+pub(crate) fn every_metric(task: &dyn Task, report: &Report) -> String {
+    let metrics = task.metrics().iter();
+    let metrics =
+        metrics.map(|metric| format!("{} {}", metric.name, four(report.number(metric.name))));
+    metrics.collect::<Vec<_>>().join(", ")
+}
+
+/// A metric as people read it.
+pub(crate) fn four(value: Option<f64>) -> String {
+    value.map_or("undefined".to_owned(), |value| format!("{value:.4}"))
 }

@@ -10,7 +10,6 @@ use catalog::model_files::{METRICS_VERSION, ModelMetrics};
 use learn::model::Importance;
 use learn::preprocessing::Preprocessing;
 use learn::signature::Kind;
-use learn::task::Report;
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Progress, Step};
 use store::Store;
@@ -25,7 +24,7 @@ use crate::extremes;
 use crate::fit::{self, warnings};
 use crate::job::Job;
 use crate::memory;
-use crate::record::{record, record_again, run_of};
+use crate::record::{every_metric, four, record, record_again, run_of};
 use crate::reference::{self, Natural};
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
 
@@ -222,24 +221,12 @@ fn show(job: &Job, metrics: &ModelMetrics) {
                 four(holdout.f1),
             )
         }
-        None => all(job, &metrics.holdout),
+        None => every_metric(job.goal.task, &metrics.holdout),
     };
     tracing::info!(rows = metrics.holdout.rows(), "holdout: {text}");
     if !metrics.importance.is_empty() {
         tracing::info!("{}", table(&metrics.importance));
     }
-}
-
-/// Every metric of the task.
-fn all(job: &Job, report: &Report) -> String {
-    let metrics = job.goal.task.metrics().iter();
-    let metrics =
-        metrics.map(|metric| format!("{} {}", metric.name, four(report.number(metric.name))));
-    metrics.collect::<Vec<_>>().join(", ")
-}
-
-fn four(value: Option<f64>) -> String {
-    value.map_or("undefined".to_owned(), |value| format!("{value:.4}"))
 }
 
 fn table(importance: &[Importance]) -> String {

@@ -20,9 +20,8 @@ use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen
 use super::{
     AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Link, read, whole,
 };
-use crate::preprocessing;
 use crate::rows::Passes;
-use crate::task::{LabelKind, Target, Task};
+use crate::task::{Target, Task};
 
 /// Its name in a model file.
 pub const KIND: &str = "constant";
@@ -74,10 +73,6 @@ impl Family for Mean {
         task.outputs(target) == outputs
     }
 
-    fn preparation(&self) -> preprocessing::Family {
-        preprocessing::Family::Linear
-    }
-
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
         let (NoOptions {}, whole) = family::options(given)?;
         Ok(whole)
@@ -108,11 +103,7 @@ impl Family for Given {
     }
 
     fn learns(&self, task: &dyn Task, target: &Target) -> bool {
-        task.labels() == LabelKind::Number && task.outputs(target) == 1
-    }
-
-    fn preparation(&self) -> preprocessing::Family {
-        preprocessing::Family::Linear
+        family::is_number(task, target)
     }
 
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {

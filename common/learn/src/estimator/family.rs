@@ -45,7 +45,9 @@ pub trait Family: Debug + Send + Sync {
     fn learns(&self, task: &dyn Task, target: &Target) -> bool;
 
     /// For what kind of model columns are prepared, unless they say otherwise.
-    fn preparation(&self) -> preprocessing::Family;
+    fn preparation(&self) -> preprocessing::Family {
+        preprocessing::Family::Linear
+    }
 
     /// The options of a fit, with the defaults of those that are not given.
     ///

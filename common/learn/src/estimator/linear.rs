@@ -28,7 +28,6 @@ use crate::model::math;
 use crate::model::problem::power_of_two;
 use crate::model::solve::equilibrated_step;
 use crate::model::sum::Sum;
-use crate::preprocessing;
 use crate::rows::Passes;
 use crate::task::{Target, Task};
 
@@ -92,10 +91,6 @@ impl Family for Linear {
 
     fn learns(&self, task: &dyn Task, target: &Target) -> bool {
         family::is_number(task, target)
-    }
-
-    fn preparation(&self) -> preprocessing::Family {
-        preprocessing::Family::Linear
     }
 
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {

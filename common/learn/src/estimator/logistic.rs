@@ -17,7 +17,6 @@ use serde_json::{Map, Value};
 
 use crate::model::math;
 use crate::model::{self, Beta, ClassWeight, FitOptions, Moments, NewtonSums};
-use crate::preprocessing;
 use crate::rows::{Passes, Rows, Sums};
 use crate::task::{LabelKind, Target, Task};
 
@@ -82,10 +81,6 @@ impl Family for Logistic {
         let outputs = if classes == 2 { 1 } else { classes };
         let of_classes = matches!(task.labels(), LabelKind::Classes { .. });
         of_classes && classes >= 2 && task.outputs(target) == outputs
-    }
-
-    fn preparation(&self) -> preprocessing::Family {
-        preprocessing::Family::Linear
     }
 
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
