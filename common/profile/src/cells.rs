@@ -48,6 +48,17 @@ pub struct Cells {
     around: Vec<f64>,
 }
 
+/// What values are measured from and in: a centre that is not finite becomes 0, and a scale that is
+/// not a positive number, as that of a constant column, becomes 1.
+pub(crate) fn units(center: f64, scale: f64) -> (f64, f64) {
+    // The inverse of the scale must be finite too.
+    let usable = scale.is_finite() && scale > 1e-300;
+    (
+        if center.is_finite() { center } else { 0.0 },
+        if usable { scale } else { 1.0 },
+    )
+}
+
 /// Cells, and what training held in them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,14 +91,10 @@ impl Cells {
 
     /// Of cuts that are known to be finite and to ascend.
     fn sorted((center, scale): (f64, f64), ends: Option<(f64, f64)>, cuts: Vec<f64>) -> Self {
+        let (center, scale) = units(center, scale);
         Self {
-            center: if center.is_finite() { center } else { 0.0 },
-            // The inverse must be finite too.
-            scale: if scale.is_finite() && scale > 1e-300 {
-                scale
-            } else {
-                1.0
-            },
+            center,
+            scale,
             min: ends.map(|(min, _)| min),
             max: ends.map(|(_, max)| max),
             cuts,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cells::units;
+
 /// Below 2^-6 from the centre buckets have the constant width 2^-13; beyond, each octave has this
 /// many.
 const PER_OCTAVE: u32 = 128;
@@ -45,15 +47,8 @@ impl Grid {
     /// a positive number (a constant or empty reference) becomes 1; a centre that is not finite
     /// becomes 0.
     pub fn new(center: f64, scale: f64) -> Self {
-        Self {
-            center: if center.is_finite() { center } else { 0.0 },
-            // The inverse must be finite too.
-            scale: if scale.is_finite() && scale > 1e-300 {
-                scale
-            } else {
-                1.0
-            },
-        }
+        let (center, scale) = units(center, scale);
+        Self { center, scale }
     }
 
     /// Value in the middle of the grid.
