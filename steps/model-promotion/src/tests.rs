@@ -1,4 +1,5 @@
 mod configurations;
+mod data;
 mod golden;
 mod home;
 mod moves;

@@ -4,32 +4,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use arrow::array::{Float64Array, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema};
 use catalog::compared::Compared;
-use catalog::layout::{self, DataVersion, ModelName, Split};
+use catalog::layout::{self, ModelName, Split};
 use catalog::manifest::Role;
 use catalog::manifest::{
-    self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Part,
-    Quarantined, RawShard,
+    self, Column, DatasetManifest, File, Header, Inputs, Manifest, ModelManifest, Quarantined,
+    RawShard,
 };
 use catalog::model_files::{FitMetrics, METRICS_VERSION, ModelMetrics};
 use learn::fitted_model::Reader;
-use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
+use learn::model::Model;
 use runtime::retry::Budget;
 use runtime::step::{Outputs, Step};
-use runtime::threads::blocking;
 use store::Store;
 use store::digest;
 use table::config::Config;
-use table::parts::PartWriter;
 use table::scoring;
 use tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
 
 use learn::task::Metric;
 use settings::{GateArgs, GateMode};
 
+use super::data::{batch, model, version, write};
 use crate::{Plan, Promote};
+
+pub(crate) use super::data::{DATA, Data, FAIR, GOOD, USELESS, auc, config};
 
 /// How long a call is tried again: enough for a server that is busy.
 const BUDGET: Budget = Budget(Duration::from_secs(10));
@@ -46,41 +45,6 @@ pub(crate) struct Home {
     pub(crate) tracking: Tracking,
     pub(crate) name: ModelName,
 }
-
-/// A data set version: its holdout is one raw file, its training data another.
-#[derive(Clone)]
-pub(crate) struct Data {
-    pub(crate) version: &'static str,
-    /// Keys of the raw files.
-    pub(crate) holdout: &'static str,
-    pub(crate) train: &'static str,
-    /// The rule that split them.
-    pub(crate) rule: &'static str,
-    /// Text of features.sql.
-    pub(crate) sql: &'static str,
-    /// Filter of dataset.json.
-    pub(crate) filter: Option<&'static str>,
-    /// Bound of `signal` in dataset.json.
-    pub(crate) max_signal: Option<f64>,
-    /// Whether the label follows the first feature; else it is 1 in all rows.
-    pub(crate) both_classes: bool,
-}
-
-pub(crate) const DATA: Data = Data {
-    version: "1",
-    holdout: "train/0.parquet",
-    train: "train/1.parquet",
-    rule: "first-shard",
-    sql: "SELECT * FROM raw",
-    filter: None,
-    max_signal: None,
-    both_classes: true,
-};
-
-/// Coefficients of the features `signal`, which the label follows, and `noise`.
-pub(crate) const GOOD: [f64; 2] = [1.0, 0.0];
-pub(crate) const FAIR: [f64; 2] = [1.0, 0.8];
-pub(crate) const USELESS: [f64; 2] = [0.0, 1.0];
 
 pub(crate) fn name() -> ModelName {
     "churn".parse().unwrap()
@@ -414,119 +378,4 @@ pub(crate) fn gate() -> GateArgs {
 pub(crate) fn told(outputs: &Outputs) -> (&str, &str, &str) {
     let get = |name| outputs.get(name).unwrap();
     (get("promoted"), get("champion-version"), get("reason"))
-}
-
-fn version(data: &Data) -> DataVersion {
-    serde_json::from_value(data.version.into()).unwrap()
-}
-
-pub(crate) fn config(data: &Data) -> Config {
-    let dataset = serde_json::json!({
-        "columns": [
-            {"name": "id", "type": "int64", "role": "id"},
-            {"name": "signal", "type": "float64", "role": "feature", "max": data.max_signal.unwrap_or(1.0)},
-            {"name": "noise", "type": "float64", "role": "feature"},
-            {"name": "target", "type": "int64", "role": "target"},
-        ],
-        "filter": data.filter,
-    });
-    Config::parse(dataset.to_string(), data.sql.to_owned()).unwrap()
-}
-
-fn model(coefficients: [f64; 2]) -> Model {
-    Model {
-        format_version: learn::model::FORMAT_VERSION,
-        family: LOGISTIC_REGRESSION.to_owned(),
-        target: "target".to_owned(),
-        classes: Classes {
-            negative: ClassValue::Int(0),
-            positive: ClassValue::Int(1),
-        },
-        threshold: 0.5,
-        features: vec!["signal".to_owned(), "noise".to_owned()],
-        coefficients: coefficients.to_vec(),
-        intercept: 0.0,
-        training: Training {
-            c: 1.0,
-            class_weight: ClassWeight::Balanced,
-            rows: 1,
-            iterations: 1,
-            converged: true,
-        },
-    }
-}
-
-async fn write(store: &Store, key: String, batch: RecordBatch) -> Part {
-    let store = store.clone();
-    let written = blocking(move || {
-        let mut writer = PartWriter::new(&store, key, 0, &batch.schema())?;
-        writer.write(&batch)?;
-        writer.finish()
-    });
-    written.await.unwrap()
-}
-
-/// The AUC of a model on the rows of any file.
-pub(crate) fn auc(coefficients: [f64; 2]) -> f64 {
-    let scored: Vec<(f64, bool)> = rows(&DATA)
-        .map(|(signal, noise, label)| {
-            (
-                coefficients[0] * signal + coefficients[1] * noise,
-                label == 1,
-            )
-        })
-        .collect();
-    let (mut right, mut pairs) = (0.0, 0.0);
-    for (above, _) in scored.iter().filter(|(_, positive)| *positive) {
-        for (below, _) in scored.iter().filter(|(_, positive)| !positive) {
-            pairs += 1.0;
-            right += if above > below {
-                1.0
-            } else if above == below {
-                0.5
-            } else {
-                0.0
-            };
-        }
-    }
-    right / pairs
-}
-
-/// Signal, noise and label. Every eleventh label is wrong.
-fn rows(data: &Data) -> impl Iterator<Item = (f64, f64, i64)> {
-    let both_classes = data.both_classes;
-    (0..ROWS).map(move |i| {
-        let signal = ((i * 37) % ROWS) as f64 / ROWS as f64 - 0.5;
-        let noise = ((i * 71 + 13) % 199) as f64 / 199.0 - 0.5;
-        let label = i64::from(!both_classes || (signal > 0.0) != (i % 11 == 0));
-        (signal, noise, label)
-    })
-}
-
-/// Ids are those of the raw file. The label follows `signal` and knows nothing of `noise`.
-fn batch(data: &Data, raw: &str) -> RecordBatch {
-    let signal: Vec<f64> = rows(data).map(|row| row.0).collect();
-    let noise: Vec<f64> = rows(data).map(|row| row.1).collect();
-    let target: Vec<i64> = rows(data).map(|row| row.2).collect();
-    let first_id = raw
-        .bytes()
-        .map(i64::from)
-        .fold(0, |sum, byte| sum * 31 % 1_000_003 + byte)
-        * 1000;
-    let schema = Schema::new(vec![
-        Field::new("id", DataType::Int64, false),
-        Field::new("signal", DataType::Float64, true),
-        Field::new("noise", DataType::Float64, true),
-        Field::new("target", DataType::Int64, true),
-    ]);
-    RecordBatch::try_new(
-        Arc::new(schema),
-        vec![
-            Arc::new((first_id..).take(ROWS).collect::<Int64Array>()),
-            Arc::new(Float64Array::from(signal)),
-            Arc::new(Float64Array::from(noise)),
-            Arc::new(Int64Array::from(target)),
-        ],
-    )
-    .unwrap()
 }
