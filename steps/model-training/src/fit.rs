@@ -282,18 +282,25 @@ async fn blaming(
 }
 
 /// What a person should know of the fit.
-pub(crate) fn warnings(fit: &Fit, ruinous: Vec<String>) -> Vec<String> {
+pub(crate) fn warnings(fit: &Fit, job: &Job, ruinous: Vec<String>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(descent) = fit.descent.as_ref().filter(|descent| !descent.converged) {
         let steepest = match &descent.steepest {
             Some(feature) => format!("feature {feature:?}"),
             None => "the intercept".to_owned(),
         };
+        // What decides is the file, where it is there: the settings are not read then.
+        let (steps, penalty) = match &job.models {
+            Some(_) => ("max_iter in models.json", "c in models.json"),
+            None => ("--max-iter (MODEL_MAX_ITER)", "C (MODEL_C)"),
+        };
         let advice = if descent.iterations >= descent.most {
-            "raise --max-iter (MODEL_MAX_ITER)"
+            format!("raise {steps}")
         } else {
-            "more steps do not help: rescale or drop that feature in features.sql, or lower C \
-             (MODEL_C)"
+            format!(
+                "more steps do not help: rescale or drop that feature in features.sql, or lower \
+                 {penalty}"
+            )
         };
         warnings.push(format!(
             "the fit did not converge in {} Newton steps: by {steepest} the gradient is still \

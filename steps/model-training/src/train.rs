@@ -109,7 +109,7 @@ async fn make(
     clock.lap("measured the model on the holdout");
 
     let ruinous = extremes::describe(store, job, &rows, &ruinous).await?;
-    let mut warnings = warnings(&fit, ruinous);
+    let mut warnings = warnings(&fit, job, ruinous);
     warnings.extend(job.train.warnings.iter().cloned());
     for warning in &warnings {
         tracing::warn!("{warning}");
@@ -164,7 +164,7 @@ fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result
 
 /// Writes the model's files.
 ///
-/// Whoever makes the same model at the same time writes the same bytes, and a manifest may be
+/// A run that makes the same model at the same time writes the same bytes, and a manifest may be
 /// committed to what is there: other bytes never replace it unasked.
 ///
 /// # Errors

@@ -172,6 +172,24 @@ async fn what_is_wrong_with_the_file_is_named() {
 }
 
 #[tokio::test]
+async fn a_fit_that_stopped_early_names_the_file_that_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = r#"{"candidates": [{"family": "logistic-regression", "max_iter": 1}]}"#;
+    let (home, flags) = prepared(models, folder.path()).await;
+    let outputs = home.train(&flags).await.unwrap();
+    let warnings = outputs.get("warnings").unwrap();
+    assert!(
+        warnings.contains("did not converge in 1 Newton steps"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("raise max_iter in models.json"),
+        "{warnings}"
+    );
+    assert!(!warnings.contains("MODEL_MAX_ITER"), "{warnings}");
+}
+
+#[tokio::test]
 async fn every_family_that_learns_two_classes_is_trained_and_measured() {
     for family in ["logistic-regression", "mean"] {
         let folder = tempfile::tempdir().unwrap();
