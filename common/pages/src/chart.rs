@@ -1,6 +1,6 @@
 //! Charts as inline SVG, drawn from plain numbers. Pure.
 //!
-//! Colours, fonts and patterns come from the page's style sheet by class. Nothing is told by colour
+//! Colours, fonts and patterns come from the page's style sheet by class. Nothing is said by colour
 //! alone: series differ in dash and marker, a reference is filled and the current data is outlined.
 
 mod bars;
@@ -96,7 +96,7 @@ fn leaf_circle(class: &str, x: f64, y: f64, radius: f64) -> Markup {
     ))
 }
 
-/// A place in a chart that tells its numbers when it is pointed at.
+/// A place in a chart that shows its numbers when it is pointed at.
 fn tooltip(x: f64, y: f64, width: f64, height: f64, text: &str) -> Markup {
     let (width, height) = (n(width.max(0.0)), n(height.max(0.0)));
     let head = format!(

@@ -1,6 +1,6 @@
 //! How far two columns that were counted in the same cells lie apart. Pure.
 //!
-//! [`Psi`] and [`Ks`] compare them; [`NoiseFloor`] tells what chance explains, and [`verdict`]
+//! [`Psi`] and [`Ks`] compare them; [`NoiseFloor`] says what chance explains, and [`verdict`]
 //! judges.
 
 mod ks;

@@ -145,7 +145,7 @@ impl Baseline {
         })
     }
 
-    /// Whether profiles that are counted by one are those counted by the other: what is told
+    /// Whether profiles that are counted by one are those counted by the other: what is said
     /// besides may differ.
     pub fn counts_as(&self, other: &Self) -> bool {
         let of_features = |baseline: &Self| -> Vec<_> {
@@ -190,7 +190,7 @@ impl Baseline {
         }
     }
 
-    /// Whole numbers that a profile holds, which tells its size: each takes 8 bytes.
+    /// Whole numbers that a profile holds, which is its size: each takes 8 bytes.
     pub fn counters(&self) -> usize {
         self.features
             .iter()

@@ -12,7 +12,7 @@ use store::digest;
 /// Who may look: everybody, who has the password, or whom a proxy names.
 pub(crate) enum Access {
     Open,
-    /// Digest of the header that the right user and password give: two digests tell nothing by the
+    /// Digest of the header that the right user and password give: two digests say nothing by the
     /// time they take.
     Password {
         expected: String,

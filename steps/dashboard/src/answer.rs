@@ -29,7 +29,7 @@ pub(crate) struct Busy {
 
 impl Default for Busy {
     fn default() -> Self {
-        // Whoever asks for readiness again and again makes no work.
+        // A client that asks for readiness again and again makes no work.
         Self {
             pages: Arc::new(Semaphore::new(AT_ONCE)),
             probes: Arc::new(Semaphore::new(1)),
@@ -43,7 +43,7 @@ pub(crate) enum Problem {
     Asked(String),
     /// There is no such thing.
     Missing(String),
-    /// Something is down or wrong, told as the error tells it: service, host, never a secret.
+    /// Something is down or wrong, in the words of the error: service, host, never a secret.
     Failed(anyhow::Error),
     /// Too much is asked for at once, or one thing takes too long.
     Busy(&'static str),

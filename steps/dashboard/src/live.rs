@@ -205,7 +205,7 @@ fn performance(
     (performance, ranked.map(|ranked| ranked.error_bound))
 }
 
-/// All metrics that cells tell; the others are `None`.
+/// All metrics that follow from cells; the others are `None`.
 fn metrics(counts: &Counts<'_>, confusion: Confusion, threshold: f64) -> Metrics {
     let empty = Classification::new(threshold).report(None);
     let (found, kept) = (

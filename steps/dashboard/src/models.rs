@@ -146,7 +146,7 @@ impl Asides {
 }
 
 impl State {
-    /// Every model over the last days that it scored; without `asides` only what the profiles tell.
+    /// Every model over the last days that it scored; without `asides` only what the profiles say.
     pub(crate) async fn overview(
         &self,
         asides: Option<&Asides>,

@@ -138,7 +138,7 @@ impl TrainingRows {
             .await?;
         unusable.refuse(&self.train, &self.rows)?;
         let kept = scratch.filter(|_| !full.load(Ordering::Relaxed));
-        // Whoever was first has decoded the same rows.
+        // A pass that was quicker has decoded the same rows.
         let _ = self.decoded.set(kept);
         Ok(all)
     }

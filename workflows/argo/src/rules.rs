@@ -12,7 +12,7 @@ pub struct Rule {
     pub why: &'static str,
     /// What to do; empty where the finding itself says it.
     pub help: &'static str,
-    /// Where Argo's documentation, code or issues tell of it.
+    /// Where Argo's documentation, code or issues say so.
     pub source: &'static str,
     /// Which of the tests' faults `argo lint --offline --strict` of Argo 4.1.2 finds.
     pub argo: FoundByArgo,

@@ -96,7 +96,7 @@ pub fn load(text: &str) -> Result<Vec<Value>, String> {
 
 /// Lines with a merge key, `<<`, which strict readers refuse.
 pub fn merge_keys(text: &str) -> Vec<usize> {
-    // A broken file is told by those who read it.
+    // A broken file is reported by those who read it.
     let events = Parser::new_from_str(text).map_while(Result::ok);
     let is_merge = |event: &Event<'_>| match event {
         Event::Scalar(text, style, ..) => *style == ScalarStyle::Plain && *text == "<<",

@@ -23,7 +23,7 @@ pub struct Importance {
     /// |coefficient| * std: change of the raw score over one standard deviation. Comparable
     /// between features.
     pub importance: f64,
-    /// Variance inflation factor: 1 for a feature that others tell nothing about. `None` when it
+    /// Variance inflation factor: 1 for a feature that others say nothing about. `None` when it
     /// is constant, or a combination of others.
     pub vif: Option<f64>,
     /// Features of which this one is a combination, or which together with it make up another one.

@@ -10,7 +10,7 @@ use crate::html::Markup;
 pub(super) const LEFT: f64 = 46.0;
 /// Half of the width of a bar at most.
 pub(super) const HALF_OF_BAR: f64 = 22.0;
-/// Up to so many dates each one tells its numbers when it is pointed at.
+/// Up to so many dates each one shows its numbers when it is pointed at.
 pub(super) const POINTED: usize = 500;
 
 /// How large a chart is drawn.

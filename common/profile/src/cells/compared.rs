@@ -1,4 +1,4 @@
-//! A column in training beside the same column later, as far as cells tell.
+//! A column in training beside the same column later, as far as cells say.
 
 use super::{Cells, Counts, Parts};
 use crate::drift::{Ks, NoiseFloor, Psi};

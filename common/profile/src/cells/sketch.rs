@@ -157,7 +157,7 @@ impl Sketch {
             None => {
                 let step = self.picked.len().div_ceil(FINE).max(1);
                 cuts.extend(self.picked.iter().step_by(step));
-                // In half the share: what the sample tells is near the truth.
+                // In half the share: what the sample says is near the truth.
                 let enough = (self.picked.len() as u64 * SPIKE / 200).max(SPIKE_ROWS / 2);
                 let runs = self.picked.chunk_by(|a, b| a == b);
                 let repeated = runs.filter(|run| run.len() as u64 >= enough);

@@ -83,7 +83,7 @@ impl Profile {
         self.values.as_deref()
     }
 
-    /// The cells that the profile comes to, with what it tells of training: cut at the buckets that
+    /// The cells that the profile comes to, with what it says of training: cut at the buckets that
     /// are nearest to the hundredths, or between few values.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Profile {
     }
 
     /// Share of the training data in a cell within which rows may have moved unseen, as far as the
-    /// profile alone tells: far values have taken nearly all cells. [`Hidden`](super::Hidden) tells
+    /// profile alone says: far values have taken nearly all cells. [`Hidden`](super::Hidden) says
     /// more, because it sees the rows.
     pub fn hidden(&self) -> f64 {
         let counts = self.counts(&self.cuts(&shares()));

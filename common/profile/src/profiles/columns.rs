@@ -54,7 +54,7 @@ impl ScoreCounts {
         }
     }
 
-    /// What the grids of an older model tell of its training data.
+    /// What the grids of an older model say of its training data.
     pub(crate) fn of_grid(
         negative: &grid::Profile,
         positive: &grid::Profile,

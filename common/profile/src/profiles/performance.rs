@@ -10,7 +10,7 @@ pub struct Counts<'a> {
     score: &'a ScoreCounts,
 }
 
-/// How well scores rank positives before negatives, as far as cells tell.
+/// How well scores rank positives before negatives, as far as cells say.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranked {
     /// Area under the ROC curve with the rows of a cell in no order, which is the middle of what
