@@ -1,6 +1,8 @@
 //! The data contract, `dataset.json`: which columns a raw file has, what they are for, and what
 //! they may hold.
 
+mod dialect;
+mod form;
 mod goal;
 mod holdout;
 pub mod keys;
@@ -14,6 +16,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
+pub use dialect::{Csv, Encoding};
+pub use form::Form;
 pub use goal::Goal;
 pub use holdout::{Holdout, HoldoutRule};
 pub(crate) use parse::MARK;
@@ -27,6 +31,9 @@ use learn::model::ClassValue;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
+    /// Names the schema for editors; nothing else reads it.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// Columns of a raw file; others in the file are ignored.
     pub columns: Vec<ColumnContract>,
     /// What the target is to be predicted as, where its type and its values do not say it.
@@ -49,6 +56,9 @@ pub struct Dataset {
     /// Whether rows to train on may repeat the key of another row.
     #[serde(default, skip_serializing_if = "RepeatedKeys::is_refuse")]
     pub repeated_keys: RepeatedKeys,
+    /// How raw files in CSV are written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub csv: Csv,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -121,6 +131,9 @@ pub struct ColumnContract {
     /// Of the target: the value of the positive class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<ClassValue>,
+    /// How dates and times are spelt where they come as texts, in CSV and in parquet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Form>,
 }
 
 /// Types of raw columns.
@@ -197,6 +210,7 @@ impl Dataset {
     /// A contract of some columns, with defaults for everything else.
     pub fn new(columns: Vec<ColumnContract>) -> Self {
         Self {
+            schema: None,
             columns,
             task: None,
             filter: None,
@@ -204,10 +218,12 @@ impl Dataset {
             unlabelled: Unlabelled::default(),
             nan: Nan::default(),
             repeated_keys: RepeatedKeys::default(),
+            csv: Csv::default(),
         }
     }
 
     fn validate(&self) -> Result<(), String> {
+        self.csv.validate()?;
         let mut names = HashSet::new();
         for column in &self.columns {
             let (name, column_type) = (&column.name, column.column_type);
@@ -228,6 +244,11 @@ impl Dataset {
                 return Err(format!(
                     "column {name:?} with the role time is of type {column_type}: it must be date, timestamp or timestamptz"
                 ));
+            }
+            if let Some(form) = &column.format {
+                form.suits(column_type).map_err(|reason| {
+                    format!("column {name:?}: `format` is \"{form}\": it {reason}")
+                })?;
             }
             if column.role == Role::Id
                 && matches!(column_type, ColumnType::Float32 | ColumnType::Float64)

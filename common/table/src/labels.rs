@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use arrow::array::ArrayRef;
 
-use crate::dataset::{Dataset, Goal, Labels, keys};
+use crate::dataset::{ColumnContract, Dataset, Goal, Labels, keys};
 use crate::parts;
 use crate::raw::{RawFile, Reads, files};
 use runtime::failure::Failure;
@@ -26,8 +26,11 @@ pub struct LabelRows {
 /// Reads label files as a data contract describes them.
 #[derive(Clone, Debug)]
 pub struct LabelReader {
-    /// The contract's columns that a label file has.
+    /// The contract's columns that a label file has, in its order, and how CSV is written.
     dataset: Arc<Dataset>,
+    /// Places in it of the keys.
+    keys: Vec<usize>,
+    target: usize,
     goal: Goal,
 }
 
@@ -57,22 +60,20 @@ impl LabelReader {
     /// A contract whose target no task takes: exit 2.
     pub fn new(dataset: &Dataset, keys: &[String]) -> Result<Self> {
         let goal = dataset.goal().map_err(Failure::usage)?;
-        let named = |name: &String| {
-            dataset
-                .columns
-                .iter()
-                .find(|column| column.name == *name)
-                .cloned()
-        };
-        let columns = keys
-            .iter()
-            .filter_map(named)
-            .chain([dataset.target().clone()])
-            .collect();
+        let target = &dataset.target().name;
+        let is_there =
+            |column: &&ColumnContract| keys.contains(&column.name) || column.name == *target;
+        let columns: Vec<ColumnContract> =
+            dataset.columns.iter().filter(is_there).cloned().collect();
+        let place = |name: &String| columns.iter().position(|column| column.name == *name);
+        let (places, target) = (keys.iter().filter_map(place).collect(), place(target));
         let mut of_labels = Dataset::new(columns);
         of_labels.task.clone_from(&dataset.task);
+        of_labels.csv.clone_from(&dataset.csv);
         Ok(Self {
             dataset: Arc::new(of_labels),
+            keys: places,
+            target: target.context("a contract has a target")?,
             goal,
         })
     }
@@ -103,12 +104,11 @@ impl LabelReader {
         Ok(raw_file.checked(work, |_| Ok(None))?.map(move |batch| {
             // A copy stays until the last row: it may be read twice.
             let _ = &local;
-            let mut columns = batch?.columns().to_vec();
-            let target = columns.pop().context("a label file has a target")?;
-            let labels = parts::labels(&target, &reader.goal)?;
+            let batch = batch?;
+            let key = |place: &usize| batch.column(*place).clone();
             Ok(LabelRows {
-                keys: columns,
-                labels,
+                keys: reader.keys.iter().map(key).collect(),
+                labels: parts::labels(batch.column(reader.target), &reader.goal)?,
             })
         }))
     }

@@ -22,7 +22,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_
 use arrow::compute::{and, filter_record_batch};
 
 use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnContract, ColumnType, Dataset, Labels, Nan};
+use crate::dataset::{ColumnContract, ColumnType, Dataset, Form, Labels, Nan};
 use crate::parts;
 use catalog::manifest::Role;
 use runtime::failure::Failure;
@@ -30,6 +30,7 @@ use runtime::work::Work;
 
 use check::Checker;
 pub use format::{Compression, ENDINGS, Format, format_of};
+use values::Spelling;
 
 /// Checks what can be seen of a raw file without reading all of it: that it is what its name says,
 /// and that it is not cut.
@@ -112,6 +113,10 @@ struct Wanted {
     column_type: ColumnType,
     nullable: bool,
     keep_nan: bool,
+    /// How numbers are spelt in texts.
+    spelling: Spelling,
+    /// How dates and times are spelt in texts, where it is not as ISO 8601 has it.
+    form: Option<Form>,
 }
 
 impl Wanted {
@@ -259,6 +264,8 @@ impl RawFile {
     /// What each column of the contract becomes, in order.
     fn wanted(&self) -> Vec<Wanted> {
         let columns = self.dataset.columns.iter().enumerate();
+        let is_csv = matches!(format_of(&self.key), Some(Format::Csv(_)));
+        let csv = &self.dataset.csv;
         columns
             .map(|(column, contract)| Wanted {
                 column,
@@ -268,6 +275,17 @@ impl RawFile {
                     _ => contract.nullable,
                 },
                 keep_nan: self.dataset.nan == Nan::Keep,
+                spelling: match is_csv {
+                    true => Spelling {
+                        decimal: csv.decimal,
+                        thousands: csv.thousands,
+                    },
+                    false => Spelling::PLAIN,
+                },
+                form: match is_csv {
+                    true => csv.form(contract).cloned(),
+                    false => contract.format.clone(),
+                },
             })
             .collect()
     }

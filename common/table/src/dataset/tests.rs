@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use super::*;
 use runtime::failure::exit_code;
 
+mod dialect;
+mod schema;
+
 /// A contract with an id and a target, and one more column.
 fn with_column(column: Value) -> anyhow::Result<Dataset> {
     let contract = json!({"columns": [
@@ -162,7 +165,7 @@ fn a_wrong_key_is_named_with_what_it_may_be() {
         (contract("\"nan\": true,", good), "`nan` is true: "),
         (
             contract("\"filters\": \"f > 0\",", good),
-            "unknown field `filters`, expected one of `columns`, `task`, `filter`",
+            "unknown field `filters`, expected one of `$schema`, `columns`, `task`, `filter`",
         ),
         (
             contract("", good).replace("\"role\"", "role"),

@@ -43,10 +43,14 @@ impl Raw {
     }
 
     fn read(&self, name: &str) -> Result<Vec<LabelRows>> {
+        self.read_by(CONTRACT, name)
+    }
+
+    fn read_by(&self, contract: &str, name: &str) -> Result<Vec<LabelRows>> {
         // The store is waited for.
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let _entered = runtime.enter();
-        let dataset = Dataset::parse(CONTRACT.as_bytes()).unwrap();
+        let dataset = Dataset::parse(contract.as_bytes()).unwrap();
         let reader = LabelReader::new(&dataset, &dataset.key())?;
         let file = Object {
             key: name.to_owned(),
@@ -250,4 +254,32 @@ async fn an_absent_folder_has_no_labels_and_other_files_are_refused() {
     assert_eq!(names, ["labels/1.csv", "labels/2.parquet"]);
     raw.put("labels/notes.txt", vec![]).await.unwrap();
     assert_eq!(exit_code(&find(&raw, "labels/*").await.unwrap_err()), 2);
+}
+
+#[test]
+fn label_files_have_the_dialect_and_the_order_of_the_contract() {
+    let dialect = r#"{"csv": {"separator": ";", "header": false, "timestamp_format": "%d.%m.%Y"},"#;
+    let contract = CONTRACT.replacen('{', dialect, 1);
+    let raw = Raw::new();
+    std::fs::write(
+        raw.folder.path().join("a.csv"),
+        "31.12.2024;b;1\n1.1.2025;c;\n",
+    )
+    .unwrap();
+    let found = raw.read_by(&contract, "a.csv").unwrap();
+    assert_eq!(found[0].labels, [Some(1.0), None]);
+    // The ids, and then the time: the order of keys.
+    let [ids, times] = &found[0].keys[..] else {
+        panic!("two keys");
+    };
+    assert_eq!(**ids, StringArray::from(vec!["b", "c"]));
+    let days = [20_088, 20_089].map(|day: i64| day * 86_400_000_000);
+    assert_eq!(**times, TimestampMicrosecondArray::from(days.to_vec()));
+
+    std::fs::write(raw.folder.path().join("a.csv"), "31.12.2024;b;0.5;1\n").unwrap();
+    let error = raw.read_by(&contract, "a.csv").unwrap_err();
+    assert_eq!(exit_code(&error), 10);
+    let reason = "line 1 has 4 fields, and a file without a header the columns of the contract in \
+                  its order: at, the \"id\", y.z";
+    assert!(error.to_string().contains(reason), "{error}");
 }

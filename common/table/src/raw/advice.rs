@@ -4,9 +4,9 @@
 
 use arrow::datatypes::DataType;
 
-use super::{RawFile, convert, values};
+use super::{Format, RawFile, convert, format_of, values};
 use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnContract, ColumnType, Labels};
+use crate::dataset::{ColumnContract, ColumnType, Form, Labels};
 use catalog::manifest::Role;
 
 /// Texts that other programs write for a value that is missing.
@@ -20,6 +20,19 @@ pub(super) fn of_file(file: &RawFile) -> &'static str {
             "repair or remove the file; its contract is that of the model, so that a change of \
              dataset.json takes effect with the next training"
         }
+    }
+}
+
+/// What a line of the contract does for what a file holds, up to the object of the sentence.
+pub(super) fn takes(file: &RawFile, line: &str) -> String {
+    takes_line(file.pinned, line)
+}
+
+/// The same of a contract that is, or is not, `pinned` with a model.
+pub(super) fn takes_line(pinned: bool, line: &str) -> String {
+    match pinned {
+        false => format!("{line} in dataset.json takes"),
+        true => format!("a model trained with {line} takes"),
     }
 }
 
@@ -98,10 +111,7 @@ pub(super) fn of_breach(
         Breach::TimeOfDay => wider(ColumnType::Timestamp),
         Breach::Inexact => write("round them (pandas: dt.floor(\"us\"))"),
     };
-    let contract = contract.map(|contract| match file.pinned {
-        false => format!("{contract} in dataset.json takes them"),
-        true => format!("a model trained with {contract} takes them"),
-    });
+    let contract = contract.map(|contract| format!("{} them", takes(file, &contract)));
     let parts: Vec<String> = [write].into_iter().chain(contract).collect();
     ending(&parts)
 }
@@ -215,18 +225,38 @@ fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, 
     if text.trim() != text {
         return ("write values without blanks around them".to_owned(), None);
     }
+    let is_csv = is_csv(file);
     if NULL_TEXTS.contains(&text.to_ascii_lowercase().as_str()) {
-        let write = match file.key.ends_with(".parquet") {
-            true => "write null as null and not as a text",
-            false => "write null as an empty field",
+        if !is_csv {
+            let write = "write null as null and not as a text";
+            return (write.to_owned(), nullable(column));
+        }
+        let nulls = format!("\"csv\": {{\"nulls\": [{text:?}]}}");
+        let contract = match nullable(column) {
+            Some(nullable) => format!("{nulls} with {nullable}"),
+            None => nulls,
         };
-        return (write.to_owned(), nullable(column));
+        return ("write null as an empty field".to_owned(), Some(contract));
     }
     if text == column.name {
         let write = "that is the header again: files that are joined keep the first one's alone";
         return (write.to_owned(), None);
     }
     let as_text = typed(column, ColumnType::Utf8);
+    let mut spelt: Vec<String> = match column.column_type {
+        ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz => {
+            let forms = Form::of(text, column.column_type).into_iter().take(2);
+            forms
+                .map(|form| format!("\"format\": \"{form}\""))
+                .collect()
+        }
+        _ if is_csv => numbers(text),
+        _ => Vec::new(),
+    };
+    if !spelt.is_empty() {
+        spelt.extend(as_text);
+        return (String::new(), Some(spelt.join(" or ")));
+    }
     match column.column_type {
         ColumnType::Timestamp if chrono::DateTime::parse_from_rfc3339(text).is_ok() => {
             (String::new(), typed(column, ColumnType::TimestampTz))
@@ -245,13 +275,43 @@ fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, 
             as_text,
         ),
         ColumnType::Bool => ("write true, false, 1 or 0".to_owned(), as_text),
-        _ if text.replacen(',', ".", 1).parse::<f64>().is_ok() && text.contains(',') => {
-            ("write a point as decimal mark".to_owned(), as_text)
-        }
-        _ if text.contains(',') && text.replace(',', "").parse::<f64>().is_ok() => (
-            "write numbers without marks between thousands".to_owned(),
-            as_text,
-        ),
         _ => (String::new(), as_text),
     }
+}
+
+fn is_csv(file: &RawFile) -> bool {
+    matches!(format_of(&file.key), Some(Format::Csv(_)))
+}
+
+/// The dialects in which a text is a number.
+fn numbers(text: &str) -> Vec<String> {
+    const DIALECTS: [(char, Option<char>); 10] = [
+        (',', None),
+        ('.', Some(',')),
+        (',', Some('.')),
+        ('.', Some(' ')),
+        (',', Some(' ')),
+        ('.', Some('\'')),
+        (',', Some('\'')),
+        ('.', Some('\u{a0}')),
+        (',', Some('\u{a0}')),
+        (',', Some('\u{202f}')),
+    ];
+    let mut found: Vec<String> = Vec::new();
+    for (decimal, thousands) in DIALECTS {
+        let number = values::Spelling { decimal, thousands }.plain(text);
+        if number.is_some_and(|number| number.parse::<f64>().is_ok()) {
+            let thousands = thousands.filter(|mark| text.contains(*mark));
+            let decimal =
+                (decimal == ',' && text.contains(',')).then(|| "\"decimal\": \",\"".to_owned());
+            let thousands = thousands.map(|mark| format!("\"thousands\": \"{mark}\""));
+            let settings: Vec<String> = decimal.into_iter().chain(thousands).collect();
+            if !settings.is_empty() {
+                found.push(format!("\"csv\": {{{}}}", settings.join(", ")));
+            }
+        }
+    }
+    found.dedup();
+    found.truncate(2);
+    found
 }

@@ -1,15 +1,16 @@
-//! CSV files: a header, commas, quotes doubled inside quotes; an empty field is null. Values are
-//! spelt as the contract's types say, without blanks around them.
+//! CSV files in the dialect that the contract states: by default a header, commas, quotes doubled
+//! inside quotes; an empty field is null. Values have no blanks around them.
 //!
 //! Nothing is repaired: what is not a table of that form is refused with the line of the file,
 //! since a guess would lose rows.
 
+mod encoding;
 mod fault;
 mod rows;
 mod scan;
 mod source;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -18,9 +19,10 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, StringBuilder};
 
 use super::parquet::missing;
-use super::{Chunk, Chunks, Compression, RawFile, Stray};
-use crate::dataset::{ColumnType, Labels};
+use super::{Chunk, Chunks, Compression, RawFile, Stray, Wanted, advice};
+use crate::dataset::{ColumnType, Csv, Labels};
 use catalog::manifest::Role;
+use fault::About;
 use rows::{Fault, Rows};
 use runtime::failure::Failure;
 use scan::Keep;
@@ -51,16 +53,35 @@ pub(super) fn check_ends(path: &Path, key: &str) -> Result<()> {
         .take(4)
         .read_to_end(&mut head)
         .with_context(place)?;
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1)).with_context(place)?;
-    file.read_exact(&mut last).with_context(place)?;
-    let fault = match wide_encoding(&head) {
-        Some(encoding) => Fault::Encoding { encoding },
-        None if matches!(last, [b'\r' | b'\n']) => return Ok(()),
-        None => Fault::Cut { line: None },
+    let mut last = [0; 2];
+    let bytes = head.len().min(last.len());
+    let last = &mut last[..bytes];
+    file.seek(SeekFrom::End(-(bytes as i64)))
+        .with_context(place)?;
+    file.read_exact(last).with_context(place)?;
+    let ends = match head[..] {
+        // Whether the contract names this encoding is not known here.
+        [0xff, 0xfe, ..] => matches!(last, [b'\r' | b'\n', 0]),
+        [0xfe, 0xff, ..] => matches!(last, [0, b'\r' | b'\n']),
+        _ => matches!(last, [.., b'\r' | b'\n']),
     };
-    Err(fault.error(key, Compression::None, &[]))
+    let fault = match wide_encoding(&head) {
+        Some(encoding) if encoding != UTF_16 => Fault::Encoding { encoding },
+        _ if ends => return Ok(()),
+        _ => Fault::Cut { line: None },
+    };
+    let about = About {
+        key,
+        compression: Compression::None,
+        names: &[],
+        dialect: &Csv::default(),
+        pinned: false,
+    };
+    Err(fault.error(&about))
 }
+
+/// UTF-16 whose byte order a mark tells.
+const UTF_16: &str = "UTF-16";
 
 /// Texts of some rows, column by column, the line on which each row begins, and a quote that is
 /// astray.
@@ -71,7 +92,7 @@ struct Reader {
     raw: RawFile,
     compression: Compression,
     rows: Rows,
-    /// The header.
+    /// The header, or the names of the contract's columns that stand for one.
     names: Vec<String>,
     /// Places in the header of the columns that the contract names, ascending.
     wanted: Vec<usize>,
@@ -81,15 +102,33 @@ struct Reader {
     /// Rows and bytes of each text of the last batch, which the next one is likely to have as
     /// well.
     capacity: Vec<(usize, usize)>,
+    /// What each column of the contract becomes.
+    becomes: Vec<Wanted>,
+    nulls: HashSet<String>,
 }
 
 impl Reader {
     fn open(raw: &RawFile, compression: Compression, unread: &[bool]) -> Result<Self> {
-        let error = |fault: Fault| fault.error(&raw.key, compression, &[]);
+        let dialect = &raw.dataset.csv;
+        let error = |fault: Fault| fault.error(&About::of(raw, compression, &[]));
         let source = source::open(&raw.path, compression)?;
-        let mut rows = Rows::new(source).map_err(error)?;
-        let names = header(&mut rows).map_err(error)?;
-        let positions = positions(raw, &names)?.into_iter().zip(unread);
+        let source = encoding::decoded(source, dialect.encoding);
+        let mut rows = Rows::new(source, dialect).map_err(error)?;
+        begin(&mut rows).map_err(error)?;
+        let (names, positions) = match dialect.header {
+            true => {
+                let names = header(&mut rows).map_err(error)?;
+                let positions = positions(raw, &names)?;
+                (names, positions)
+            }
+            false => {
+                let Some(first) = rows.look().map_err(error)? else {
+                    return Err(error(Fault::NoHeader { line: rows.line() }));
+                };
+                by_position(raw, &first, rows.line())?
+            }
+        };
+        let positions = positions.into_iter().zip(unread);
         let positions: Vec<Option<usize>> = positions
             .map(|(position, unread)| position.filter(|_| !unread))
             .collect();
@@ -108,19 +147,21 @@ impl Reader {
             capacity: vec![(0, 0); wanted.len()],
             wanted,
             order,
+            becomes: raw.wanted(),
+            nulls: dialect.nulls.iter().cloned().collect(),
         })
     }
 
     fn chunk(&mut self) -> Result<Option<Chunk>> {
         let (texts, lines, stray) = self
             .texts()
-            .map_err(|fault| fault.error(&self.raw.key, self.compression, &self.names))?;
+            .map_err(|fault| fault.error(&About::of(&self.raw, self.compression, &self.names)))?;
         if lines.is_empty() {
             return Ok(None);
         }
         let mut misfits = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.order.len());
-        for (wanted, place) in self.raw.wanted().iter().zip(&self.order) {
+        for (wanted, place) in self.becomes.iter().zip(&self.order) {
             columns.push(match place {
                 Some(place) => wanted.texts(&texts[*place], &mut misfits),
                 None => wanted.nulls(lines.len()),
@@ -151,7 +192,7 @@ impl Reader {
             }
             for (texts, span) in texts.iter_mut().zip(row.spans()) {
                 let text = row.text(*span, &mut scratch);
-                if text.is_empty() {
+                if text.is_empty() || !self.nulls.is_empty() && self.nulls.contains(text) {
                     texts.append_null();
                 } else {
                     texts.append_value(text);
@@ -189,8 +230,8 @@ fn unread(raw: &RawFile) -> Result<Vec<bool>> {
     Ok(unread.collect())
 }
 
-/// The names of the columns.
-fn header(rows: &mut Rows) -> Result<Vec<String>, Fault> {
+/// Looks at the first bytes of a file.
+fn begin(rows: &mut Rows) -> Result<(), Fault> {
     let head = rows.head();
     if let Some(encoding) = wide_encoding(head) {
         return Err(Fault::Encoding { encoding });
@@ -198,6 +239,11 @@ fn header(rows: &mut Rows) -> Result<Vec<String>, Fault> {
     if head.starts_with(b"\xef\xbb\xbf") {
         rows.skip(3);
     }
+    Ok(())
+}
+
+/// The names of the columns.
+fn header(rows: &mut Rows) -> Result<Vec<String>, Fault> {
     let Some(row) = rows.next(Keep::All)? else {
         return Err(Fault::NoHeader { line: rows.line() });
     };
@@ -221,7 +267,7 @@ fn wide_encoding(head: &[u8]) -> Option<&'static str> {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
         [first, 0, 0, 0, ..] if *first != 0 => Some("UTF-32LE"),
         [0, 0, 0, last, ..] if *last != 0 => Some("UTF-32BE"),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(UTF_16),
         [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some("UTF-16LE"),
         [0, first, 0, second, ..] if *first != 0 && *second != 0 => Some("UTF-16BE"),
         _ => None,
@@ -230,12 +276,16 @@ fn wide_encoding(head: &[u8]) -> Option<&'static str> {
 
 /// Where each column of the contract is in the header; `None` for labels that need not be there.
 fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
+    let separator = raw.dataset.csv.separator;
+    let other = |mark: &char| *mark != separator && names[0].contains(*mark);
     if let [one] = names
         && raw.dataset.columns.len() > 1
-        && one.contains([';', '\t', '|'])
+        && let Some(found) = [';', '\t', '|', ','].iter().find(|mark| other(mark))
     {
+        let by = named(separator);
+        let takes = advice::takes(raw, &format!("\"csv\": {{\"separator\": {found:?}}}"));
         return Err(raw.broken(&[format!(
-            "its header is {one:?}: fields of a CSV file are separated by commas"
+            "its header is {one:?}: fields of a CSV file are separated by {by} ({takes} it)"
         )]));
     }
     let mut places: HashMap<&str, (usize, usize)> = HashMap::with_capacity(names.len());
@@ -256,9 +306,65 @@ fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
             None => lines.push(missing(&column.name, names.iter().map(String::as_str))),
         }
     }
+    if positions.iter().flatten().next().is_none() {
+        let takes = advice::takes(raw, "\"csv\": {\"header\": false}");
+        lines.push(format!(
+            "it names none of the columns: if its first row is data, {takes} it"
+        ));
+    }
     if lines.is_empty() {
         Ok(positions)
     } else {
         Err(raw.broken(&lines))
+    }
+}
+
+/// Names of a file's columns, and where each column of the contract is among them.
+type Placed = (Vec<String>, Vec<Option<usize>>);
+
+/// The columns of a file without a header, whose first row this is: those of the contract in its
+/// order, all of them, or all but labels that need not be there.
+fn by_position(raw: &RawFile, first: &[String], line: u64) -> Result<Placed> {
+    let columns = &raw.dataset.columns;
+    let may_lack = |role| role == Role::Target && raw.labels == Labels::Optional;
+    let lacks_labels = first.len() + 1 == columns.len() && raw.labels == Labels::Optional;
+    let (mut names, mut positions) = (Vec::new(), Vec::new());
+    for column in columns {
+        let is_there = !(lacks_labels && may_lack(column.role));
+        positions.push(is_there.then_some(names.len()));
+        if is_there {
+            names.push(column.name.clone());
+        }
+    }
+    if first.len() != names.len() {
+        let expected: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let more = match columns.iter().any(|column| may_lack(column.role)) {
+            true => ", the target may be missing",
+            false => "",
+        };
+        return Err(raw.broken(&[format!(
+            "line {line} has {} fields, and a file without a header the columns of the contract in \
+             its order{more}: {}",
+            first.len(),
+            expected.join(", ")
+        )]));
+    }
+    if first == names {
+        let takes = advice::takes(raw, "\"csv\": {\"header\": true}");
+        return Err(raw.broken(&[format!(
+            "line {line} holds the names of the columns, where the contract says that there is no \
+             header ({takes} it)"
+        )]));
+    }
+    Ok((names, positions))
+}
+
+/// A separator as messages name it.
+fn named(separator: char) -> String {
+    match separator {
+        ',' => "commas".to_owned(),
+        ';' => "semicolons".to_owned(),
+        '\t' => "tabs".to_owned(),
+        other => format!("{other:?}"),
     }
 }

@@ -14,6 +14,7 @@ use super::*;
 use runtime::failure::exit_code;
 
 mod compressed;
+mod csv_dialects;
 mod csv_files;
 mod csv_form;
 mod damage;

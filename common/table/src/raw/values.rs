@@ -1,5 +1,6 @@
 //! Texts as values of the contract's types.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringArray};
@@ -9,16 +10,74 @@ use arrow::datatypes::{
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::Notes;
-use crate::dataset::ColumnType;
 use crate::dataset::rule::{self, Breach};
+use crate::dataset::{ColumnType, Form};
 
 /// Floats hold every whole number below this, and only some of those from here on: what is read
 /// from a float may have been another number.
 pub(super) const WHOLE_FLOATS: i64 = 1 << 53;
 
+/// How numbers are spelt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spelling {
+    /// What stands before the fraction.
+    pub(super) decimal: char,
+    /// What stands between groups of three digits before it.
+    pub(super) thousands: Option<char>,
+}
+
+impl Spelling {
+    /// With a point, and no groups.
+    pub(super) const PLAIN: Self = Self {
+        decimal: '.',
+        thousands: None,
+    };
+
+    /// The same number with a point, and without groups; `None` where marks are in a place in which
+    /// they have no meaning.
+    pub(super) fn plain(self, text: &str) -> Option<Cow<'_, str>> {
+        let Self { decimal, thousands } = self;
+        let is_mark = |char: char| char == '.' || char == decimal || Some(char) == thousands;
+        if decimal == '.' && thousands.is_none() || !text.contains(is_mark) {
+            return Some(text.into());
+        }
+        let (whole, fraction) = match text.split_once(decimal) {
+            Some((whole, fraction)) => (whole, Some(fraction)),
+            None => (text, None),
+        };
+        if fraction.is_some_and(|fraction| fraction.contains(is_mark)) {
+            return None;
+        }
+        let mut plain = String::with_capacity(text.len());
+        match thousands {
+            Some(mark) if whole.contains(mark) => {
+                let unsigned = whole.strip_prefix(['+', '-']).unwrap_or(whole);
+                for (place, group) in unsigned.split(mark).enumerate() {
+                    let is_long = group.len() == 3 || place == 0 && (1..3).contains(&group.len());
+                    if !is_long || !group.bytes().all(|digit| digit.is_ascii_digit()) {
+                        return None;
+                    }
+                }
+                plain.extend(whole.chars().filter(|char| *char != mark));
+            }
+            _ if whole.contains('.') => return None,
+            _ => plain.push_str(whole),
+        }
+        if let Some(fraction) = fraction {
+            plain.push('.');
+            plain.push_str(fraction);
+        }
+        Some(plain.into())
+    }
+}
+
 /// Texts as values of the column's type.
 pub(super) fn parse(texts: &StringArray, notes: &mut Notes<'_>) -> ArrayRef {
-    let column_type = notes.wanted.column_type;
+    let (column_type, spelling) = (notes.wanted.column_type, notes.wanted.spelling);
+    let whole = |text: &str| whole(&spelling.plain(text).ok_or(Breach::Misspelt)?);
+    if let Some(form) = &notes.wanted.form {
+        return formed(texts, form, notes);
+    }
     match column_type {
         ColumnType::Utf8 => Arc::new(texts.clone()),
         ColumnType::Int32 => Arc::new(spelled::<Int32Type>(texts, notes, |text| {
@@ -26,10 +85,12 @@ pub(super) fn parse(texts: &StringArray, notes: &mut Notes<'_>) -> ArrayRef {
         })),
         ColumnType::Int64 => Arc::new(spelled::<Int64Type>(texts, notes, whole)),
         ColumnType::Float32 => Arc::new(spelled::<Float32Type>(texts, notes, |text| {
+            let text = &*spelling.plain(text).ok_or(Breach::Misspelt)?;
             let value: f32 = text.parse().map_err(|_| Breach::Misspelt)?;
             finite(text, value.is_infinite()).map(|()| value)
         })),
         ColumnType::Float64 => Arc::new(spelled::<Float64Type>(texts, notes, |text| {
+            let text = &*spelling.plain(text).ok_or(Breach::Misspelt)?;
             let value: f64 = text.parse().map_err(|_| Breach::Misspelt)?;
             finite(text, value.is_infinite()).map(|()| value)
         })),
@@ -47,7 +108,29 @@ pub(super) fn parse(texts: &StringArray, notes: &mut Notes<'_>) -> ArrayRef {
             let instants = spelled::<TimestampMicrosecondType>(texts, notes, instant);
             Arc::new(instants.with_timezone("UTC"))
         }
-        ColumnType::Bool => Arc::new(booleans(texts, notes)),
+        ColumnType::Bool => Arc::new(booleans(texts, notes, whole)),
+    }
+}
+
+/// Texts of a form as dates or moments.
+fn formed(texts: &StringArray, form: &Form, notes: &mut Notes<'_>) -> ArrayRef {
+    let moment = |text: &str| {
+        let at = form.read(text).ok_or(Breach::Misspelt)?;
+        if at.timestamp_subsec_nanos() % 1_000 != 0 || form.is_finer(text) {
+            return Err(Breach::Inexact);
+        }
+        Ok(at)
+    };
+    let micros = |text: &str| moment(text).map(|at| at.timestamp_micros());
+    match notes.wanted.column_type {
+        ColumnType::Date => Arc::new(spelled::<Date32Type>(texts, notes, |text| {
+            days_of(moment(text)?.naive_utc())
+        })),
+        ColumnType::TimestampTz => {
+            let instants = spelled::<TimestampMicrosecondType>(texts, notes, micros);
+            Arc::new(instants.with_timezone("UTC"))
+        }
+        _ => Arc::new(spelled::<TimestampMicrosecondType>(texts, notes, micros)),
     }
 }
 
@@ -78,7 +161,11 @@ pub(super) fn each<T: ArrowPrimitiveType, V: Copy>(
         .collect()
 }
 
-fn booleans(texts: &StringArray, notes: &mut Notes<'_>) -> BooleanArray {
+fn booleans(
+    texts: &StringArray,
+    notes: &mut Notes<'_>,
+    whole: impl Fn(&str) -> Result<i64, Breach>,
+) -> BooleanArray {
     let boolean = |text: &str| match text {
         _ if text.eq_ignore_ascii_case("true") => Ok(1),
         _ if text.eq_ignore_ascii_case("false") => Ok(0),
@@ -168,7 +255,10 @@ fn finite(text: &str, infinite: bool) -> Result<(), Breach> {
 
 /// `2024-12-31` as days since 1970; also as a clock reading at midnight, which pandas writes.
 fn days(text: &str) -> Result<i32, Breach> {
-    let reading = reading(text).ok_or(Breach::Misspelt)?;
+    days_of(reading(text).ok_or(Breach::Misspelt)?)
+}
+
+fn days_of(reading: NaiveDateTime) -> Result<i32, Breach> {
     if reading.time() != NaiveTime::MIN {
         return Err(Breach::TimeOfDay);
     }

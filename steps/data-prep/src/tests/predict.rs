@@ -12,7 +12,11 @@ impl Bench {
     /// Writes a selection of all files in `predict/`, and pins the configuration; gives the
     /// arguments of `plan`.
     pub(super) async fn select(&self) -> [String; 3] {
-        let glob = "predict/*.parquet".to_owned();
+        self.select_from("predict/*.parquet").await
+    }
+
+    pub(super) async fn select_from(&self, glob: &str) -> [String; 3] {
+        let glob = glob.to_owned();
         let shards = self.raw.glob(&glob).await.unwrap();
         let selection = Selection {
             predict_shards: PredictShards::All,

@@ -197,14 +197,16 @@ async fn csv_files_that_no_step_could_read_are_refused_before_anything_is_sent()
     let lab = Lab::new();
     lab.parquet("train/g.parquet", 10);
     let parquet = fs::read(lab.from("train/g.parquet")).unwrap();
-    let files: [(&str, &[u8], &str); 6] = [
+    let files: [(&str, &[u8], &str); 7] = [
         ("train/a.csv", b"", "is empty"),
         (
             "train/b.csv",
             b"id\n1\n12",
             "the last row has no line break",
         ),
-        ("train/c.csv", b"\xff\xfei\0d\0\n\0", "it looks like UTF-16"),
+        ("train/c.csv", b"i\0d\0\n\0", "it looks like UTF-16LE"),
+        // With its mark, the contract may name this encoding.
+        ("train/h.csv", b"\xff\xfei\0d\0", "has no line break"),
         ("train/d.csv", &parquet, "let its name end with .parquet"),
         ("train/e.csv.gz", b"id\n1\n", "is not compressed with gzip"),
         ("train/f.parquet", b"id,y\n1,2\n", "holds text"),

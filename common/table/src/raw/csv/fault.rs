@@ -2,41 +2,81 @@
 
 use std::io;
 
+use super::encoding::Undecodable;
+use super::named;
 use super::rows::{Fault, ROW_BYTES};
-use crate::raw::{Compression, unreadable};
+use crate::dataset::{Csv, Encoding};
+use crate::raw::{Compression, RawFile, advice, unreadable};
 use runtime::failure::Failure;
 
 const AGAIN: &str = "deliver it again, or remove it";
 const QUOTES: &str = "a field that holds quotes is put in quotes, and its quotes are doubled";
 
+/// What messages about a file go by.
+pub(super) struct About<'a> {
+    pub(super) key: &'a str,
+    pub(super) compression: Compression,
+    /// The names of its columns, as far as they are known.
+    pub(super) names: &'a [String],
+    pub(super) dialect: &'a Csv,
+    /// Whether the contract is that of a trained model.
+    pub(super) pinned: bool,
+}
+
+impl<'a> About<'a> {
+    pub(super) fn of(raw: &'a RawFile, compression: Compression, names: &'a [String]) -> Self {
+        Self {
+            key: &raw.key,
+            compression,
+            names,
+            dialect: &raw.dataset.csv,
+            pinned: raw.pinned,
+        }
+    }
+
+    /// The line of the contract that reads the file.
+    fn encoded(&self, encoding: &str) -> String {
+        let line = format!("\"csv\": {{\"encoding\": \"{encoding}\"}}");
+        format!("{} it", advice::takes_line(self.pinned, &line))
+    }
+}
+
 impl Fault {
-    /// The error of the file `key`, whose header holds `names`.
-    pub(super) fn error(
-        self,
-        key: &str,
-        compression: Compression,
-        names: &[String],
-    ) -> anyhow::Error {
+    /// The error of a file.
+    pub(super) fn error(self, about: &About<'_>) -> anyhow::Error {
+        let About {
+            key,
+            compression,
+            names,
+            dialect,
+            ..
+        } = *about;
         let column = |field: usize| match names.get(field) {
             Some(name) => format!("column {name:?}"),
             None => format!("field {}", field + 1),
         };
         let (line, what, advice) = match self {
-            Self::Source(error) => return source(key, compression, error),
+            Self::Source(error) => return source(about, error),
             Self::NoHeader { line } => {
                 let holds = if line == 1 {
                     "is empty"
                 } else {
                     "holds only blank lines"
                 };
-                return Failure::contract(format!(
-                    "{key} {holds}: a CSV file begins with a header, the names of its columns\n{AGAIN}"
-                ));
+                let begins = match dialect.header {
+                    true => "a CSV file begins with a header, the names of its columns",
+                    false => "a CSV file holds rows",
+                };
+                return Failure::contract(format!("{key} {holds}: {begins}\n{AGAIN}"));
             }
             Self::Encoding { encoding } => {
+                let convert = convert(encoding);
+                let advice = match encoding == super::UTF_16 {
+                    true => format!("{}, or {convert}", about.encoded("utf-16")),
+                    false => convert,
+                };
                 return Failure::contract(format!(
-                    "{key} is not UTF-8: it looks like {encoding}\n{}",
-                    convert(encoding)
+                    "{key} is not UTF-8: it looks like {encoding}\n{advice}"
                 ));
             }
             Self::Nul { line } => (
@@ -50,7 +90,8 @@ impl Fault {
                     "is not UTF-8: it holds byte 0x{byte:02X}, as Windows-1252 and other encodings do"
                 ),
                 format!(
-                    "{}; another encoding, such as SHIFT_JIS or WINDOWS-1251, is named in its place",
+                    "{}, or {}; another encoding, such as SHIFT_JIS or WINDOWS-1251, is named in its place",
+                    about.encoded("windows-1252"),
                     convert("WINDOWS-1252")
                 ),
             ),
@@ -87,8 +128,8 @@ impl Fault {
                 line,
                 "the last row has no line break at its end: the file may be cut there".to_owned(),
                 format!(
-                    "deliver it again; if it is whole, end its last line with a line break: {}",
-                    line_break(compression)
+                    "deliver it again; if it is whole, end its last line with a line break{}",
+                    line_break(compression, dialect)
                 ),
             ),
             Self::TooLong { line, quote } => {
@@ -112,12 +153,19 @@ impl Fault {
             Self::Fields { line, fields } => (
                 Some(line),
                 format!(
-                    "the row has {fields} fields, and the header {}",
+                    "the row has {fields} fields, and {} {}",
+                    if dialect.header {
+                        "the header"
+                    } else {
+                        "the first one"
+                    },
                     names.len()
                 ),
-                "a field that holds commas or line breaks is put in quotes; if the file was cut, \
-                 deliver it again"
-                    .to_owned(),
+                format!(
+                    "a field that holds {} or line breaks is put in quotes; if the file was cut, \
+                     deliver it again",
+                    named(dialect.separator)
+                ),
             ),
         };
         let line = line
@@ -128,11 +176,12 @@ impl Fault {
 }
 
 /// The command that ends the last line of a file; compressed files are read to their last member.
-fn line_break(compression: Compression) -> &'static str {
+fn line_break(compression: Compression, dialect: &Csv) -> &'static str {
     match compression {
-        Compression::None => "echo >> FILE.csv",
-        Compression::Gzip => "echo | gzip >> FILE.csv.gz",
-        Compression::Zstd => "echo | zstd >> FILE.csv.zst",
+        _ if dialect.encoding == Encoding::Utf16 => "",
+        Compression::None => ": echo >> FILE.csv",
+        Compression::Gzip => ": echo | gzip >> FILE.csv.gz",
+        Compression::Zstd => ": echo | zstd >> FILE.csv.zst",
     }
 }
 
@@ -141,8 +190,17 @@ fn convert(encoding: &str) -> String {
 }
 
 /// An error of the disk is one of the disk; every other one is of the decoder.
-fn source(key: &str, compression: Compression, error: io::Error) -> anyhow::Error {
-    let kind = match compression {
+fn source(about: &About<'_>, error: io::Error) -> anyhow::Error {
+    let key = about.key;
+    let inner = error.get_ref();
+    if let Some(wrong) = inner.and_then(|inner| inner.downcast_ref::<Undecodable>()) {
+        let takes = advice::takes_line(about.pinned, "another \"encoding\" of \"csv\"");
+        return Failure::contract(format!(
+            "{key}, line {}: {}\n{takes} it; if the file was cut, deliver it again",
+            wrong.line, wrong.what
+        ));
+    }
+    let kind = match about.compression {
         Compression::Gzip if error.raw_os_error().is_none() => "gzip",
         Compression::Zstd if error.raw_os_error().is_none() => "zstd",
         _ => return anyhow::Error::new(error).context(format!("reading {key}")),

@@ -2,9 +2,10 @@
 
 use std::io::{self, Read};
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
-use super::scan::{self, Found, Keep, Scan, Span, line_breaks};
+use super::scan::{self, Found, Keep, Marks, Scan, Span, line_breaks};
+use crate::dataset::Csv;
 
 /// Bytes of the longest row, quotes and line break included. A row is what has to fit in memory.
 pub(super) const ROW_BYTES: usize = 16 << 20;
@@ -66,6 +67,9 @@ pub(super) struct Rows {
     line: u64,
     found: Found,
     limit: usize,
+    marks: Marks,
+    /// What a line begins with that is no row.
+    comment: Option<u8>,
 }
 
 /// A row.
@@ -76,15 +80,23 @@ pub(super) struct Row<'a> {
     pub(super) fields: usize,
     text: &'a str,
     found: &'a Found,
+    quote: u8,
 }
 
 impl Rows {
     /// Begins at the header.
-    pub(super) fn new(source: Box<dyn Read + Send>) -> Result<Self, Fault> {
-        Self::with(source, READ, ROW_BYTES)
+    pub(super) fn new(source: Box<dyn Read + Send>, dialect: &Csv) -> Result<Self, Fault> {
+        Self::with(source, dialect, READ, ROW_BYTES)
     }
 
-    fn with(source: Box<dyn Read + Send>, read: usize, limit: usize) -> Result<Self, Fault> {
+    fn with(
+        source: Box<dyn Read + Send>,
+        dialect: &Csv,
+        read: usize,
+        limit: usize,
+    ) -> Result<Self, Fault> {
+        // A dialect that was validated has bytes of ASCII.
+        let byte = |mark: char| u8::try_from(mark).unwrap_or_default();
         let mut rows = Self {
             source,
             buffer: vec![0; read],
@@ -94,6 +106,11 @@ impl Rows {
             line: 1,
             found: Found::default(),
             limit,
+            marks: Marks::new(
+                byte(dialect.separator),
+                dialect.quote.map(byte).unwrap_or_default(),
+            ),
+            comment: dialect.comment.map(byte),
         };
         rows.fill()?;
         Ok(rows)
@@ -114,14 +131,31 @@ impl Rows {
         self.start += bytes;
     }
 
-    /// The next row, with the wanted ones of its fields; blank lines are no rows.
+    /// The fields of the next row, which comes all the same.
+    pub(super) fn look(&mut self) -> Result<Option<Vec<String>>, Fault> {
+        let Some(row) = self.next(Keep::All)? else {
+            return Ok(None);
+        };
+        let mut scratch = String::new();
+        let text = |span: &Span| row.text(*span, &mut scratch).to_owned();
+        let (fields, length, line) = (
+            row.spans().iter().map(text).collect(),
+            row.text.len(),
+            row.line,
+        );
+        self.start -= length;
+        self.line = line;
+        Ok(Some(fields))
+    }
+
+    /// The next row, with the wanted ones of its fields; blank lines and comments are no rows.
     pub(super) fn next(&mut self, keep: Keep<'_>) -> Result<Option<Row<'_>>, Fault> {
-        if !self.skip_blank_lines()? {
+        if !self.skip_to_row()? {
             return Ok(None);
         }
         let length = loop {
             let bytes = &self.buffer[self.start..self.end];
-            match scan::row(bytes, self.last, keep, &mut self.found) {
+            match scan::row(bytes, self.last, keep, &self.marks, &mut self.found) {
                 Scan::Row(length) if length <= self.limit => break length,
                 Scan::Row(_) => return Err(self.too_long(None)),
                 Scan::More { quote } if bytes.len() > self.limit => {
@@ -155,13 +189,18 @@ impl Rows {
             fields: found.fields,
             text,
             found,
+            quote: self.marks.quote,
         }))
     }
 
-    /// Whether anything follows.
-    fn skip_blank_lines(&mut self) -> Result<bool, Fault> {
+    /// Whether a row follows.
+    fn skip_to_row(&mut self) -> Result<bool, Fault> {
         loop {
             match self.buffer[self.start..self.end] {
+                [first, ..] if self.comment == Some(first) => {
+                    self.skip_comment()?;
+                    continue;
+                }
                 [b'\r', b'\n', ..] => self.start += 2,
                 [b'\r'] if !self.last => {
                     self.fill()?;
@@ -176,6 +215,24 @@ impl Rows {
                 _ => return Ok(true),
             }
             self.line += 1;
+        }
+    }
+
+    /// Passes over a line, but for its line break.
+    fn skip_comment(&mut self) -> Result<(), Fault> {
+        loop {
+            let bytes = &self.buffer[self.start..self.end];
+            match memchr2(b'\r', b'\n', bytes) {
+                Some(end) => {
+                    self.start += end;
+                    return Ok(());
+                }
+                None if self.last => return Err(self.cut(None)),
+                None => {
+                    self.start = self.end;
+                    self.fill()?;
+                }
+            }
         }
     }
 
@@ -234,6 +291,9 @@ impl Rows {
     }
 
     fn after_quote(&self, open: usize, close: usize, field: usize) -> Fault {
+        if self.marks.quote == 0 {
+            return self.nul();
+        }
         Fault::AfterQuote {
             open: self.line_at(open),
             close: self.line_at(close),
@@ -243,6 +303,9 @@ impl Rows {
     }
 
     fn too_long(&self, quote: Option<(usize, usize)>) -> Fault {
+        if self.marks.quote == 0 && quote.is_some() {
+            return self.nul();
+        }
         Fault::TooLong {
             line: self.line,
             quote: quote.map(|(open, field)| (self.line_at(open), field)),
@@ -263,9 +326,10 @@ impl<'a> Row<'a> {
             return text;
         }
         scratch.clear();
-        for (index, piece) in text.split("\"\"").enumerate() {
+        let quote = char::from(self.quote);
+        for (index, piece) in text.split(&*String::from_iter([quote; 2])).enumerate() {
             if index > 0 {
-                scratch.push('"');
+                scratch.push(quote);
             }
             scratch.push_str(piece);
         }

@@ -2,20 +2,32 @@
 
 use memchr::{memchr, memchr2_iter, memchr3};
 
-const SEPARATOR: u8 = b',';
-const QUOTE: u8 = b'"';
 /// Bytes of a field that are looked at one by one, before the search for long fields begins.
 const SHORT: usize = 32;
 
-/// The bytes at which an unquoted field ends or is wrong.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    special[SEPARATOR as usize] = true;
-    special[QUOTE as usize] = true;
-    special[b'\r' as usize] = true;
-    special[b'\n' as usize] = true;
-    special
-};
+/// The bytes that part a row into fields.
+#[derive(Debug)]
+pub(super) struct Marks {
+    separator: u8,
+    /// 0, which is no byte of a text, where no field is quoted.
+    pub(super) quote: u8,
+    /// The bytes at which an unquoted field ends or is wrong.
+    special: [bool; 256],
+}
+
+impl Marks {
+    pub(super) fn new(separator: u8, quote: u8) -> Self {
+        let mut special = [false; 256];
+        for byte in [separator, quote, b'\r', b'\n'] {
+            special[usize::from(byte)] = true;
+        }
+        Self {
+            separator,
+            quote,
+            special,
+        }
+    }
+}
 
 /// Which fields of a row are kept.
 #[derive(Clone, Copy, Debug)]
@@ -67,17 +79,23 @@ pub(super) enum Scan {
 
 /// Finds the fields of the row that begins at the first byte, which is no line break. At the end of
 /// the file (`last`) a row ends without a line break as [`Scan::More`].
-pub(super) fn row(bytes: &[u8], last: bool, keep: Keep<'_>, found: &mut Found) -> Scan {
+pub(super) fn row(
+    bytes: &[u8],
+    last: bool,
+    keep: Keep<'_>,
+    marks: &Marks,
+    found: &mut Found,
+) -> Scan {
     found.spans.clear();
     (found.fields, found.stray, found.quoted) = (0, None, false);
     let mut at = 0;
     let mut next = 0;
     loop {
         let field = found.fields;
-        let (span, end) = if bytes.get(at) == Some(&QUOTE) {
+        let (span, end) = if bytes.get(at) == Some(&marks.quote) {
             found.quoted = true;
-            match quoted(bytes, at, last) {
-                Some((span, end)) if !ends_field(bytes, end) => {
+            match quoted(bytes, at, last, marks.quote) {
+                Some((span, end)) if !ends_field(bytes, end, marks.separator) => {
                     return Scan::AfterQuote {
                         open: at,
                         close: span.end,
@@ -92,7 +110,7 @@ pub(super) fn row(bytes: &[u8], last: bool, keep: Keep<'_>, found: &mut Found) -
                 }
             }
         } else {
-            let (end, stray) = unquoted(bytes, at);
+            let (end, stray) = unquoted(bytes, at, marks);
             let span = Span {
                 start: at,
                 end,
@@ -113,7 +131,7 @@ pub(super) fn row(bytes: &[u8], last: bool, keep: Keep<'_>, found: &mut Found) -
         }
         found.fields += 1;
         match bytes.get(end) {
-            Some(&SEPARATOR) => at = end + 1,
+            Some(&byte) if byte == marks.separator => at = end + 1,
             Some(b'\r') if end + 1 < bytes.len() => {
                 return Scan::Row(end + 1 + usize::from(bytes[end + 1] == b'\n'));
             }
@@ -127,12 +145,12 @@ pub(super) fn row(bytes: &[u8], last: bool, keep: Keep<'_>, found: &mut Found) -
 
 /// The content of the quoted field that begins at `open`, and the place after its closing quote;
 /// `None` when it is not closed, or when the next byte is needed to know.
-fn quoted(bytes: &[u8], open: usize, last: bool) -> Option<(Span, usize)> {
+fn quoted(bytes: &[u8], open: usize, last: bool, mark: u8) -> Option<(Span, usize)> {
     let (mut at, mut doubled) = (open + 1, false);
     loop {
-        let quote = at + memchr(QUOTE, bytes.get(at..)?)?;
+        let quote = at + memchr(mark, bytes.get(at..)?)?;
         match bytes.get(quote + 1) {
-            Some(&QUOTE) => (at, doubled) = (quote + 2, true),
+            Some(&byte) if byte == mark => (at, doubled) = (quote + 2, true),
             None if !last => return None,
             _ => {
                 let span = Span {
@@ -146,25 +164,29 @@ fn quoted(bytes: &[u8], open: usize, last: bool) -> Option<(Span, usize)> {
     }
 }
 
-fn ends_field(bytes: &[u8], at: usize) -> bool {
-    matches!(bytes.get(at), None | Some(&SEPARATOR | b'\r' | b'\n'))
+fn ends_field(bytes: &[u8], at: usize, separator: u8) -> bool {
+    let ends = |&byte: &u8| byte == separator || matches!(byte, b'\r' | b'\n');
+    bytes.get(at).is_none_or(ends)
 }
 
 /// Where the unquoted field that begins at `start` ends, and whether it holds a quote.
-fn unquoted(bytes: &[u8], start: usize) -> (usize, bool) {
+fn unquoted(bytes: &[u8], start: usize, marks: &Marks) -> (usize, bool) {
     let mut stray = false;
     let short = bytes.len().min(start + SHORT);
     for (offset, &byte) in bytes[start..short].iter().enumerate() {
-        if SPECIAL[usize::from(byte)] {
-            if byte != QUOTE {
+        if marks.special[usize::from(byte)] {
+            if byte != marks.quote {
                 return (start + offset, stray);
             }
             stray = true;
         }
     }
     let rest = &bytes[short..];
-    let end = memchr3(SEPARATOR, b'\r', b'\n', rest).unwrap_or(rest.len());
-    (short + end, stray || memchr(QUOTE, &rest[..end]).is_some())
+    let end = memchr3(marks.separator, b'\r', b'\n', rest).unwrap_or(rest.len());
+    (
+        short + end,
+        stray || memchr(marks.quote, &rest[..end]).is_some(),
+    )
 }
 
 /// How many lines end in these bytes: with `\n`, `\r\n` or `\r`.

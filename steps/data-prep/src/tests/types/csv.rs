@@ -73,13 +73,23 @@ async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
         (
             "float64",
             "1,5",
-            "can't be read as float64, the first in line 3: \"1,5\" (write a point as decimal mark",
+            "can't be read as float64, the first in line 3: \"1,5\" \
+             (\"csv\": {\"decimal\": \",\"} or \"type\": \"utf8\" in dataset.json takes them)",
         ),
         ("float64", " 1", "(write values without blanks around them)"),
-        ("float64", "NA", "(write null as an empty field)"),
-        ("int64", "null", "(write null as an empty field)"),
+        (
+            "float64",
+            "NA",
+            "(write null as an empty field, or \"csv\": {\"nulls\": [\"NA\"]} in dataset.json takes them)",
+        ),
+        ("int64", "null", "(write null as an empty field, or \"csv\""),
         ("bool", "yes", "(write true, false, 1 or 0"),
-        ("date", "31.12.2024", "(write a date as 2024-12-31"),
+        (
+            "date",
+            "31.12.2024",
+            "(\"format\": \"%d.%m.%Y\" or \"type\": \"utf8\" in",
+        ),
+        ("date", "tomorrow", "(write a date as 2024-12-31"),
         ("date", "2024-12-31 10:00:00", "have a time of day"),
         (
             "timestamp",
@@ -109,4 +119,54 @@ async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
             "{column_type} {text}: {found}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dialect_of_the_contract_holds_for_training_and_for_scoring() {
+    let bench = bench(&[("float", "float64"), ("day", "date")]);
+    let contract = bench.home.path().join("config/dataset.json");
+    let mut contract: Value = serde_json::from_str(&fs::read_to_string(contract).unwrap()).unwrap();
+    contract["csv"] = json!({
+        "separator": ";", "decimal": ",", "thousands": ".", "encoding": "windows-1252",
+        "header": false, "date_format": "%d.%m.%Y", "nulls": ["k.\u{a0}A."],
+    });
+    bench.configure("dataset.json", &contract.to_string());
+    for (key, rows) in [
+        (
+            "train/a.csv",
+            &b"1;0;1.234,5;31.12.2024\n2;1;k.\xa0A.;\n"[..],
+        ),
+        (
+            "train/b.csv",
+            b"3;0;0,5;1.1.2025\n4;1;-7;k.\xa0A.\n6;0;;\n7;1;1.000;\n",
+        ),
+        (
+            "predict/p.csv",
+            b"5;2.000,25;2.1.2025\n6;1;\n7;;\n8;0,1;1.1.1970\n",
+        ),
+    ] {
+        // Rows to score lack the target.
+        fs::write(bench.raw_path(key), rows).unwrap();
+    }
+    bench.prepare(&["--train-glob=train/*.csv"]).await.unwrap();
+    let bits = |value: f64| json!(format!("{:016x}", value.to_bits()));
+    let found = bench.rows(&bench.manifest(TRAIN).await);
+    let expected = json!({
+        "float": {"values": [bits(0.5), bits(-7.0), null, bits(1000.0)]},
+        "day": {"values": ["2025-01-01", null, null, null]},
+    });
+    check(&found, expected.as_object().unwrap(), "train");
+
+    let arguments = bench.select_from("predict/*.csv").await;
+    let scored = bench.predict(&arguments).await.unwrap();
+    let manifest = bench.manifest(scored.get("manifest").unwrap()).await;
+    let expected = json!({
+        "float": {"values": [bits(2000.25), bits(1.0), null, bits(0.1)]},
+        "day": {"values": ["2025-01-02", null, null, "1970-01-01"]},
+    });
+    check(
+        &bench.rows(&manifest),
+        expected.as_object().unwrap(),
+        "predict",
+    );
 }
