@@ -179,6 +179,7 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
             name: name.to_owned(),
             kind: Kind::Cells,
             hidden: 0.0,
+            values: Vec::new(),
             reference: Counts::new(&cells),
             cells,
         }

@@ -27,7 +27,7 @@
 //!
 //! let outputs = fitted.preprocessing.output_columns();
 //! let names: Vec<_> = outputs.iter().map(|output| &output.name).collect();
-//! assert_eq!(names, ["age", "age (missing)", "city=Bern", "city=Rome", "city=(missing)"]);
+//! assert_eq!(names, ["age", "age (missing)", "city = Bern", "city = Rome", "city = (missing)"]);
 //! let mut matrix = Vec::new();
 //! fitted.preprocessing.transform(&frame, &mut matrix).unwrap();
 //! assert_eq!(matrix[5..10], [35.0, 1.0, 0.0, 0.0, 1.0]);

@@ -12,6 +12,7 @@ mod histogram;
 mod lines;
 mod meter;
 mod scale;
+mod shares;
 mod spark;
 mod square;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use heat::{HeatRow, heat_lines};
 pub use histogram::{Histogram, histogram};
 pub use lines::{DailyLines, Series, daily_lines, legend};
 pub use meter::meter;
+pub use shares::{Share, shares};
 pub use spark::sparkline;
 
 use crate::html::{Markup, escaped, leaf, tag, tagged};

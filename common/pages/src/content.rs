@@ -7,11 +7,14 @@ mod performance;
 use catalog::layout::{DataVersion, ModelName};
 use catalog::manifest::{File, Header, LeftOut, Manifest, Quarantined};
 use chrono::NaiveDate;
+use profile::cells::{Cells, Counts};
 use profile::drift::{Thresholds, Verdict};
+use profile::profiles::FeatureBaseline;
 use serde::{Deserialize, Serialize};
 
 pub use drift::{
-    Bin, CategoryDrift, CategoryRows, ColumnDrift, Drift, Period, Periods, Summary, Values,
+    Bin, CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, Drift, Period, Periods, Summary,
+    Values,
 };
 pub use origin::{GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance, Training};
 pub use performance::{
@@ -200,6 +203,27 @@ pub struct FeatureQuality {
     pub reference_min: Option<f64>,
     /// Greatest finite value of the reference.
     pub reference_max: Option<f64>,
+}
+
+impl FeatureQuality {
+    /// Of what was counted of a feature, with the ends of its values where they are known.
+    pub fn of(feature: &FeatureBaseline, counts: &Counts, ends: Option<(f64, f64)>) -> Self {
+        // The codes of categories have no range.
+        let cells = Some(&feature.cells).filter(|_| feature.categories().is_none());
+        let ends = ends.filter(|_| cells.is_some());
+        Self {
+            name: feature.name.clone(),
+            nulls: counts.nulls as u64,
+            nans: counts.nans as u64,
+            infinities: counts.infinities() as u64,
+            below: cells.map_or(0, |cells| counts.below(cells) as u64),
+            above: cells.map_or(0, |cells| counts.above(cells) as u64),
+            min: ends.map(|(min, _)| min),
+            max: ends.map(|(_, max)| max),
+            reference_min: cells.and_then(Cells::min),
+            reference_max: cells.and_then(Cells::max),
+        }
+    }
 }
 
 /// Labels that came later than the predictions.

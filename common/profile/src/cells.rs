@@ -74,6 +74,12 @@ pub struct Counted {
 #[error("cells are damaged: {0}")]
 pub struct CellsError(&'static str);
 
+impl CellsError {
+    pub(crate) fn new(reason: &'static str) -> Self {
+        Self(reason)
+    }
+}
+
 impl Cells {
     /// Cells from ascending cuts; a cut belongs to the cell above it. `min` and `max` are the ends
     /// of the training data. A scale that is not a positive number (a constant column) becomes 1,
@@ -90,7 +96,11 @@ impl Cells {
     }
 
     /// Of cuts that are known to be finite and to ascend.
-    fn sorted((center, scale): (f64, f64), ends: Option<(f64, f64)>, cuts: Vec<f64>) -> Self {
+    pub(crate) fn sorted(
+        (center, scale): (f64, f64),
+        ends: Option<(f64, f64)>,
+        cuts: Vec<f64>,
+    ) -> Self {
         let (center, scale) = units(center, scale);
         Self {
             center,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod categories;
 pub mod cells;
 pub mod days;
 pub mod drift;

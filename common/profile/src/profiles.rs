@@ -14,8 +14,9 @@ mod profile;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::categories;
 use crate::cells::{Cells, CellsError, Compared, Counts, Side};
-use crate::reference::{FeatureProfile, NumericProfile, Reference, ScoreCells};
+use crate::reference::{ColumnProfile, FeatureProfile, Reference, ScoreCells};
 use learn::fitted_model::OfTwo;
 use learn::model::{ClassValue, Classes};
 
@@ -89,6 +90,8 @@ pub enum Kind {
     Cells,
     /// On a grid, from which the cells were made: of an older model.
     Grid,
+    /// As categories, each with a cell.
+    Categories,
 }
 
 /// How one feature is counted, and what the training data held.
@@ -101,6 +104,9 @@ pub struct FeatureBaseline {
     pub kind: Kind,
     /// Share of the training data within which rows may have moved unseen; 0 but on a grid.
     pub hidden: f64,
+    /// Of categories: the values that have a cell each, in order. All others are in the last cell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
     /// What it is counted by.
     pub cells: Cells,
     /// The training data in these cells.
@@ -151,7 +157,15 @@ impl Baseline {
         let of_features = |baseline: &Self| -> Vec<_> {
             let features = baseline.features.iter();
             features
-                .map(|of| (of.name.clone(), of.cells.decides(), of.reference.clone()))
+                .map(|of| {
+                    let counted = (of.kind == Kind::Categories, of.values.clone());
+                    (
+                        of.name.clone(),
+                        counted,
+                        of.cells.decides(),
+                        of.reference.clone(),
+                    )
+                })
                 .collect()
         };
         let of_score = |score: &ScoreBaseline| {
@@ -204,17 +218,27 @@ impl Baseline {
 impl FeatureBaseline {
     fn new(feature: &FeatureProfile) -> Result<Self, CellsError> {
         let counted = feature.profile.counted()?;
-        let (kind, hidden) = match &feature.profile {
-            NumericProfile::Cells(_) => (Kind::Cells, 0.0),
-            NumericProfile::Grid(grid) => (Kind::Grid, grid.hidden()),
+        let (kind, hidden, values) = match &feature.profile {
+            ColumnProfile::Cells(_) => (Kind::Cells, 0.0, Vec::new()),
+            ColumnProfile::Grid(grid) => (Kind::Grid, grid.hidden(), Vec::new()),
+            ColumnProfile::Categories(of) => (Kind::Categories, 0.0, of.names()),
         };
+        if kind == Kind::Categories {
+            categories::check(&values, &counted.cells)?;
+        }
         Ok(Self {
             name: feature.name.clone(),
             kind,
             hidden,
+            values,
             cells: counted.cells,
             reference: counted.counts,
         })
+    }
+
+    /// Names of the values by cell, of categories.
+    pub fn categories(&self) -> Option<&[String]> {
+        (self.kind == Kind::Categories).then_some(self.values.as_slice())
     }
 
     /// The training data.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::categories::Categories;
 use crate::cells::{Cells, CellsError, Counted, Fine, Sketch};
 use crate::grid::{self, Hidden};
 use crate::profiles::{SCORE, ScoreBaseline, ScoreCounts, score_cuts, score_shares};
@@ -38,17 +39,19 @@ pub struct FeatureProfile {
     /// Name of the feature.
     pub name: String,
     /// Its values.
-    pub profile: NumericProfile,
+    pub profile: ColumnProfile,
 }
 
-/// The distribution of a numeric column.
+/// The distribution of a column, as it was before anything was imputed or encoded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum NumericProfile {
-    /// In cells that are cut at its quantiles.
+pub enum ColumnProfile {
+    /// Of numbers, in cells that are cut at its quantiles.
     Cells(Counted),
-    /// On a grid of its mean and deviation: of an older model.
+    /// Of numbers, on a grid of its mean and deviation: of an older model.
     Grid(grid::Profile),
+    /// Of categories.
+    Categories(Categories),
 }
 
 /// The distribution of the model's scores, apart for the rows of each class.
@@ -83,22 +86,23 @@ pub struct ScoreGrid {
     pub positive: grid::Profile,
 }
 
-impl NumericProfile {
+impl ColumnProfile {
     /// In cells, whatever it is.
     ///
     /// # Errors
-    /// A grid whose numbers contradict each other.
+    /// Numbers that contradict each other.
     pub fn counted(&self) -> Result<Counted, CellsError> {
         match self {
             Self::Cells(counted) => Ok(counted.clone()),
             Self::Grid(profile) => profile.counted(),
+            Self::Categories(categories) => Ok(categories.counted()),
         }
     }
 
     /// What counts beside the cells how much of a shift they hide; `None` where they hide none.
     pub fn hidden(&self) -> Option<Hidden> {
         match self {
-            Self::Cells(_) => None,
+            Self::Cells(_) | Self::Categories(_) => None,
             Self::Grid(profile) => Some(Hidden::new(profile)),
         }
     }
@@ -154,7 +158,7 @@ impl ScoreProfile {
         }
     }
 
-    /// As [`NumericProfile::hidden`].
+    /// As [`ColumnProfile::hidden`].
     pub fn hidden(&self) -> Option<Hidden> {
         match self {
             Self::Cells(_) => None,
@@ -203,7 +207,7 @@ impl From<Former> for Reference {
     fn from(former: Former) -> Self {
         let feature = |of: FormerFeature| FeatureProfile {
             name: of.name,
-            profile: NumericProfile::Grid(of.profile),
+            profile: ColumnProfile::Grid(of.profile),
         };
         Self {
             format_version: FORMAT_VERSION,

@@ -8,6 +8,7 @@ use crate::{PartitionBy, RetentionArgs, TableArgs};
 use catalog::manifest::Column;
 use catalog::manifest::Role;
 use runtime::failure::Failure;
+use table::categories;
 use table::dataset::Dataset;
 
 /// Bytes that Postgres keeps of a name; it cuts longer ones without a word.
@@ -49,6 +50,17 @@ pub fn can_hold(name: &str) -> bool {
     !is_added(name) && check_column(name).is_ok()
 }
 
+/// The column as scored rows have it: texts are plain ones, whatever the query made of them.
+fn plain(column: Column) -> Column {
+    match categories::holds_texts(&column.data_type) {
+        true => Column {
+            data_type: "Utf8".to_owned(),
+            ..column
+        },
+        false => column,
+    }
+}
+
 fn is_added(name: &str) -> bool {
     ADDED_BY_SCORING.iter().any(|(added, _)| name == *added)
 }
@@ -62,7 +74,7 @@ pub fn scored_columns(prepared: &[Column], carried: Vec<Column>) -> anyhow::Resu
     let with_role = |role| prepared.iter().filter(move |column| column.role == role);
     let roles = [Role::Id, Role::Time, Role::Target, Role::Feature];
     let kept = roles.into_iter().flat_map(with_role).cloned();
-    let mut columns: Vec<Column> = kept.chain(carried).collect();
+    let mut columns: Vec<Column> = kept.chain(carried).map(plain).collect();
     if let Some(taken) = columns.iter().find(|column| is_added(&column.name)) {
         return Err(Failure::usage(format!(
             "column {:?} of the data has the name of a column that scoring adds: \

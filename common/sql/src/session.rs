@@ -57,7 +57,8 @@ use catalog::manifest::Column;
 use catalog::manifest::Role;
 use runtime::failure::Failure;
 use table::config::Config;
-use table::dataset::{ColumnContract, Dataset};
+use table::dataset::ColumnContract;
+use table::features;
 use table::parts;
 
 use check::Checked;
@@ -93,8 +94,8 @@ impl Features {
     ///
     /// # Errors
     /// SQL that is wrong or that looks beyond its own row, a filter that reads the target, a result
-    /// without an id, the time or the target, and features that are neither numeric nor boolean:
-    /// exit 2, with the place in the SQL where it is known.
+    /// without an id, the time or the target, and features of a type that the configuration does
+    /// not take: exit 2, with the place in the SQL where it is known.
     pub fn new(config: &Config, memory: u64) -> Result<Self> {
         let dataset = &config.dataset;
         let raw = dataset.raw_schema();
@@ -116,7 +117,7 @@ impl Features {
         };
         let Checked { plan, reads_target } =
             check::features(&state, &query, &raw, &dataset.target().name)?;
-        let columns = columns(&query, dataset, &plan, &reads_target)?;
+        let columns = columns(&query, config, &plan, &reads_target)?;
         let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
         let plan = plan.map_err(|error| query.failure(&error))?;
         let reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
@@ -375,10 +376,11 @@ impl Condition {
 /// The columns of a result, each with its role.
 fn columns(
     query: &Query<'_>,
-    dataset: &Dataset,
+    config: &Config,
     plan: &LogicalPlan,
     reads_target: &[bool],
 ) -> Result<Vec<Column>> {
+    let dataset = &config.dataset;
     let contract = dataset.columns.iter();
     let contract: HashMap<&str, &ColumnContract> = contract
         .map(|column| (column.name.as_str(), column))
@@ -393,7 +395,7 @@ fn columns(
         if !names.insert(name.as_str()) {
             let text = format!("two columns of the result are named {name:?}");
             unfit.push((query.find(name), text));
-        } else if let Some(text) = why_unfit(dataset, known, field, *reads_target) {
+        } else if let Some(text) = why_unfit(config, known, field, *reads_target) {
             unfit.push((query.find(name), text));
         }
         columns.push(Column {
@@ -428,7 +430,7 @@ fn columns(
 /// Why a column of the result can't have its role, if it can't; `known` is the column of that name
 /// in the contract.
 fn why_unfit(
-    dataset: &Dataset,
+    config: &Config,
     known: Option<&ColumnContract>,
     field: &Field,
     reads_target: bool,
@@ -445,8 +447,15 @@ fn why_unfit(
         }
         Role::Feature if reads_target => Some(format!(
             "feature {name:?} is computed from the target {:?}, which is what it shall predict",
-            dataset.target().name
+            config.dataset.target().name
         )),
+        Role::Feature if config.categories => features::kind(&Column {
+            name: name.clone(),
+            data_type: data_type.to_string(),
+            role,
+        })
+        .err()
+        .map(|error| error.to_string()),
         Role::Feature if !data_type.is_numeric() && *data_type != DataType::Boolean => {
             Some(format!(
                 "feature {name:?} is of type {data_type}: a feature is a number or a boolean; \

@@ -190,16 +190,29 @@ pub fn is_text(data_type: &str) -> bool {
     ["Utf8", "LargeUtf8", "Utf8View"].contains(&data_type)
 }
 
+/// Whether columns of this type, as Arrow prints it, hold texts, be it by a dictionary.
+pub fn holds_texts(data_type: &str) -> bool {
+    let values = data_type
+        .strip_prefix("Dictionary(")
+        .and_then(|of| of.strip_suffix(')'))
+        .and_then(|of| of.split_once(", "));
+    is_text(values.map_or(data_type, |(_, values)| values))
+}
+
+/// A text of [`MOST_CHARACTERS`] at most and one more that tells of a cut.
+pub fn cut(value: &str) -> String {
+    match value.char_indices().nth(MOST_CHARACTERS) {
+        None => value.to_owned(),
+        Some((end, _)) => format!("{}{CUT}", &value[..end]),
+    }
+}
+
 /// The values of a column as texts, each of [`MOST_CHARACTERS`] at most and one more that tells of
 /// a cut.
 ///
 /// # Errors
 /// A column that can't be read as texts.
 pub fn texts(column: &ArrayRef) -> Result<StringArray> {
-    let cut = |value: &str| match value.char_indices().nth(MOST_CHARACTERS) {
-        None => value.to_owned(),
-        Some((end, _)) => format!("{}{CUT}", &value[..end]),
-    };
     let of = |values: &mut dyn Iterator<Item = Option<&str>>| -> StringArray {
         values.map(|value| value.map(cut)).collect()
     };
@@ -216,15 +229,34 @@ pub fn texts(column: &ArrayRef) -> Result<StringArray> {
 }
 
 /// Counts the values of a column: the same whatever the order of the rows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Categories {
+    most: usize,
     rows: u64,
     nulls: u64,
     values: BTreeMap<String, u64>,
     too_many: bool,
 }
 
+impl Default for Categories {
+    /// Of a column that rows are divided by.
+    fn default() -> Self {
+        Self::up_to(MOST_VALUES)
+    }
+}
+
 impl Categories {
+    /// Counts up to so many distinct values.
+    pub fn up_to(most: usize) -> Self {
+        Self {
+            most,
+            rows: 0,
+            nulls: 0,
+            values: BTreeMap::new(),
+            too_many: false,
+        }
+    }
+
     /// Counts the values of a batch.
     ///
     /// # Errors
@@ -260,7 +292,7 @@ impl Categories {
 
     /// Forgets the values where they are too many.
     fn limit(&mut self) -> bool {
-        self.too_many |= self.values.len() > MOST_VALUES;
+        self.too_many |= self.values.len() > self.most;
         if self.too_many {
             self.values.clear();
         }
@@ -272,7 +304,16 @@ impl Categories {
         self.too_many
     }
 
-    /// As it is kept beside a model.
+    /// As it is kept of a feature; where there were too many values, all of them are together.
+    pub fn of_feature(self) -> profile::categories::Categories {
+        let mut kept = profile::categories::Categories::of(self.nulls, self.values);
+        if self.too_many {
+            kept.rest = self.rows - self.nulls;
+        }
+        kept
+    }
+
+    /// As it is kept of a column that rows are divided by.
     pub fn profile(self, name: &str) -> CategoryProfile {
         let name = name.to_owned();
         if self.too_many {

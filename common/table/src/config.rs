@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::dataset::{Dataset, Goal, MARK};
+use crate::models;
 use catalog::layout;
 use runtime::failure::Failure;
 use store::Store;
@@ -21,6 +22,9 @@ pub struct Config {
     pub dataset: Dataset,
     /// One `SELECT` over `raw`.
     pub features_sql: String,
+    /// Whether features may be categories: `models.json`, which says how they become numbers, lies
+    /// beside, or did when the configuration was pinned.
+    pub categories: bool,
     dataset_json: String,
 }
 
@@ -43,8 +47,12 @@ impl Config {
                 Failure::usage(format!("{}: {error}; {advice}", file.display()))
             })
         };
-        Self::parse(read(DATASET)?, read(FEATURES)?)
-            .with_context(|| format!("reading the configuration in {}", folder.display()))
+        let config = Self::parse(read(DATASET)?, read(FEATURES)?)
+            .with_context(|| format!("reading the configuration in {}", folder.display()))?;
+        Ok(Self {
+            categories: models::text(folder)?.is_some(),
+            ..config
+        })
     }
 
     /// Reads the configuration that is pinned under a digest.
@@ -63,7 +71,12 @@ impl Config {
                  run data-prep plan --split=train with the dataset.json and features.sql of then"
             )));
         }
-        Self::parse(dataset_json, features_sql).with_context(|| format!("reading {folder}"))
+        let config = Self::parse(dataset_json, features_sql);
+        Ok(Self {
+            // The first step of the training refused what it could not take.
+            categories: true,
+            ..config.with_context(|| format!("reading {folder}"))?
+        })
     }
 
     /// Parses both files. A mark that an editor put before a text is no part of it.
@@ -77,6 +90,7 @@ impl Config {
         Ok(Self {
             dataset,
             features_sql,
+            categories: false,
             dataset_json,
         })
     }

@@ -1,14 +1,17 @@
 //! The features of prepared rows, as a model takes them: columns of a signature.
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
+use crate::categories;
 use crate::parts;
 use catalog::manifest::{self, Role};
 use learn::frame::{Column, Frame};
 use learn::signature::{Feature, Kind, Signature};
+use profile::categories::code;
+use profile::profiles::FeatureBaseline;
 use runtime::failure::Failure;
 
 /// The features among prepared columns. `natural` says that texts and booleans are categories;
@@ -37,10 +40,14 @@ pub fn signature(columns: &[manifest::Column], natural: bool) -> Result<Signatur
     })
 }
 
-fn kind(column: &manifest::Column) -> Result<Kind> {
+/// What a feature of a type is, where texts and booleans are categories.
+///
+/// # Errors
+/// A type that no model takes: exit 2, with the SQL that helps.
+pub fn kind(column: &manifest::Column) -> Result<Kind> {
     let (name, of) = (&column.name, column.data_type.as_str());
     let is = |kinds: &[&str]| kinds.iter().any(|kind| of.starts_with(kind));
-    if is(&["Utf8", "LargeUtf8", "Boolean", "Dictionary"]) {
+    if categories::holds_texts(of) || of == "Boolean" {
         return Ok(Kind::Categorical);
     }
     if is(&["Int", "UInt", "Float", "Decimal"]) {
@@ -56,6 +63,20 @@ fn kind(column: &manifest::Column) -> Result<Kind> {
         "feature {name:?} is of type {of}: a feature is a number, a text or a boolean; take it \
          apart in features.sql{advice}"
     )))
+}
+
+/// The values of a feature as rows are counted by them: numbers, or the codes of categories. Null
+/// stays null.
+///
+/// # Errors
+/// A column of a type that is not its kind: exit 2.
+pub fn counted(column: &ArrayRef, feature: &FeatureBaseline) -> Result<Float64Array> {
+    let Some(names) = feature.categories() else {
+        return parts::numbers(column, &feature.name);
+    };
+    let texts = categories::texts(column)?;
+    let codes = texts.iter().map(|text| Some(code(names, text?)));
+    Ok(codes.collect())
 }
 
 /// The features of a batch.

@@ -11,10 +11,11 @@ use crate::dataset::Goal;
 use crate::features;
 use catalog::manifest::Column;
 use learn::fitted_model::Reader;
-use learn::models::{Chosen, FILE, Models};
-use learn::preprocessing;
-use learn::signature::{Kind, Signature};
+use learn::models::{Chosen, Models};
+use learn::preprocessing::{self, Encode, Settings};
 use runtime::failure::Failure;
+
+pub use learn::models::FILE;
 
 /// The text of `models.json` in a folder, if it is there.
 ///
@@ -41,6 +42,21 @@ pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Chosen)> {
     let families = &Reader::known().families;
     let chosen = models.candidate(families, goal.task, &goal.target);
     let chosen = chosen.map_err(wrong)?;
+    let Settings {
+        categorical,
+        columns,
+        ..
+    } = &models.preprocessing;
+    let encoded = columns
+        .values()
+        .chain([categorical])
+        .any(|of| of.encode == Some(Encode::Target));
+    if encoded {
+        return Err(Failure::usage(format!(
+            "{FILE}: `encode: target` is not fitted out of fold by this release, and would trust its \
+             own labels too much: give one-hot or ordinal"
+        )));
+    }
     Ok((models, chosen))
 }
 
@@ -52,7 +68,7 @@ pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Chosen)> {
 pub fn check(folder: &Path, config: &Config, columns: &[Column]) -> Result<()> {
     let (goal, text) = (config.goal()?, text(folder)?);
     let signature = features::signature(columns, text.is_some())?;
-    carried(&goal, &signature)?;
+    carried(&goal)?;
     let Some(text) = text else {
         return Ok(());
     };
@@ -62,11 +78,11 @@ pub fn check(folder: &Path, config: &Config, columns: &[Column]) -> Result<()> {
         .map_err(|error| Failure::usage(format!("{FILE}: {error}")))
 }
 
-/// That scoring, publishing and reports carry a target and features.
+/// That scoring, publishing and reports carry a target.
 ///
 /// # Errors
-/// More than two classes, a number to predict, or categories: exit 2.
-pub fn carried(goal: &Goal, signature: &Signature) -> Result<()> {
+/// More than two classes, or a number to predict: exit 2.
+pub fn carried(goal: &Goal) -> Result<()> {
     if goal.target.classes.len() != 2 {
         return Err(Failure::usage(format!(
             "dataset.json: target {:?} is of task {}, and this release carries targets of two \
@@ -75,15 +91,7 @@ pub fn carried(goal: &Goal, signature: &Signature) -> Result<()> {
             goal.task.name()
         )));
     }
-    let mut features = signature.features().iter();
-    match features.find(|feature| feature.kind == Kind::Categorical) {
-        Some(feature) => Err(Failure::usage(format!(
-            "feature {:?} holds categories, and this release carries numbers through scoring and \
-             reports: encode it in features.sql, such as CAST({:?} = 'yes' AS DOUBLE) AS is_yes",
-            feature.name, feature.name
-        ))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -126,6 +134,8 @@ mod tests {
         assert_eq!(refused(two, &numbers, None), "");
         let mean = r#"{"candidates": [{"family": "mean"}]}"#;
         assert_eq!(refused(two, &numbers[..1], Some(mean)), "");
+        let texts = [column("city", "Utf8"), column("member", "Boolean")];
+        assert_eq!(refused(two, &texts, Some(mean)), "");
         let of_x9 = r#"{"candidates": [{"family": "mean"}],
             "preprocessing": {"columns": {"x9": {"drop": true}}}}"#;
         for (target, columns, models, expected) in [
@@ -140,12 +150,6 @@ mod tests {
                 &numbers[..],
                 None,
                 "target \"y\" is of task multiclass",
-            ),
-            (
-                two,
-                &numbers[..],
-                Some(mean),
-                "feature \"member\" holds categories",
             ),
             (
                 two,

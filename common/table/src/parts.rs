@@ -142,11 +142,13 @@ pub fn local(store: &Store, key: &str, sha256: &str) -> Result<LocalFile> {
     )))
 }
 
-/// The schema of the named columns of a parquet file of ours, in the order of `columns`.
-pub fn schema(file: &LocalFile, columns: &[String]) -> Result<Schema> {
+/// The schema of the named columns of a parquet file of ours, in the order of `columns`, as
+/// [`read`] gives them.
+pub fn schema(file: &LocalFile, columns: &[String]) -> Result<SchemaRef> {
     let opened = open(file)?;
     let schema = opened.schema();
-    Ok(schema.project(&positions(schema, file, columns)?)?)
+    let named = schema.project(&positions(schema, file, columns)?)?;
+    Ok(batches::plain_texts(&named))
 }
 
 fn positions(schema: &Schema, file: &LocalFile, columns: &[String]) -> Result<Vec<usize>> {

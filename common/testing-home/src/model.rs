@@ -9,7 +9,7 @@ use learn::model::{
 };
 use learn::task::Report;
 use profile::cells::Counted;
-use profile::reference::{FeatureProfile, NumericProfile, Reference, ScoreProfile};
+use profile::reference::{ColumnProfile, FeatureProfile, Reference, ScoreProfile};
 use serde_json::json;
 use store::digest;
 use table::config::Config;
@@ -136,13 +136,13 @@ impl Home {
     }
 }
 
-fn profile(values: &[Option<f64>]) -> NumericProfile {
+fn profile(values: &[Option<f64>]) -> ColumnProfile {
     let finite = values
         .iter()
         .flatten()
         .copied()
         .filter(|value| value.is_finite());
-    NumericProfile::Cells(Counted::of(&finite.collect::<Vec<_>>()))
+    ColumnProfile::Cells(Counted::of(&finite.collect::<Vec<_>>()))
 }
 
 fn profiles(features: &[String], rows: &Rows, threshold: f64) -> Reference {

@@ -21,7 +21,7 @@ use catalog::selection::{PredictShards, Selection};
 use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use profile::cells::Counted;
 use profile::reference::CategoryProfile;
-use profile::reference::{FeatureProfile, NumericProfile, Reference, ScoreProfile};
+use profile::reference::{ColumnProfile, FeatureProfile, Reference, ScoreProfile};
 use runtime::failure::exit_code;
 use runtime::step::Step;
 use runtime::threads::blocking;

@@ -106,18 +106,7 @@ impl Live {
                 .features
                 .iter()
                 .zip(&all.features)
-                .map(|(feature, counts)| FeatureQuality {
-                    name: feature.name.clone(),
-                    nulls: counts.nulls as u64,
-                    nans: counts.nans as u64,
-                    infinities: counts.infinities() as u64,
-                    below: counts.below(&feature.cells) as u64,
-                    above: counts.above(&feature.cells) as u64,
-                    min: None,
-                    max: None,
-                    reference_min: feature.cells.min(),
-                    reference_max: feature.cells.max(),
-                })
+                .map(|(feature, counts)| FeatureQuality::of(feature, counts, None))
                 .collect(),
             performance,
             drift,
@@ -399,6 +388,8 @@ fn drift_of(
         compared: &score.compared(&all.score),
         hidden: 0.0,
         distinct: None,
+        categories: None,
+        new: None,
         psi_by_period,
     };
     let (score, mut most) = (judged(column, &floor, rules), most);
@@ -413,6 +404,8 @@ fn drift_of(
             compared: &feature.compared(&all.features[index]),
             hidden: feature.hidden,
             distinct: None,
+            categories: feature.categories(),
+            new: None,
             psi_by_period,
         };
         features.push(judged(column, &floor, rules));

@@ -9,6 +9,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::DataType;
 use catalog::manifest::Part;
 use chrono_tz::Tz;
+use profile::categories::NewValues;
 use profile::cells::{Cells, Counts, Sketch};
 use profile::grid::Hidden;
 use profile::profiles::{Baseline, Overflow, ScoreCounts};
@@ -17,8 +18,10 @@ use runtime::step::{Progress, Step};
 use runtime::work::{Work, size};
 use store::spill::{Sorter, Sorters};
 use store::{Object, Store};
+use table::categories;
 use table::dataset::Goal;
 use table::dates;
+use table::features;
 use table::labels::{self, LabelReader};
 use table::parts;
 
@@ -44,6 +47,8 @@ pub(crate) struct ColumnScan<C = Counts> {
     pub(crate) counts: C,
     /// The ends of its values, and these where they are few.
     pub(crate) seen: Sketch,
+    /// Of categories: values that training's profile does not hold.
+    pub(crate) new: NewValues,
     /// What the grid of an older model hides.
     pub(crate) hidden: Option<Hidden>,
 }
@@ -307,8 +312,11 @@ impl Scanner {
         let places = scan.periods.places(&days);
         let columns = &self.divisions.columns;
         for (index, (column, of)) in features.iter().zip(&self.baseline.features).enumerate() {
-            let numbers = parts::numbers(column, &of.name)?;
-            let values = scan.features[index].add(&of.cells, &numbers);
+            let counted = features::counted(column, of)?;
+            if let Some(names) = of.categories() {
+                scan.features[index].see_new(column, &counted, names.len())?;
+            }
+            let values = scan.features[index].add(&of.cells, &counted);
             scan.periods.add(columns, index, &values, &places);
         }
         let values = scan.score.add(&self.baseline.score.cells, &score);
@@ -356,6 +364,7 @@ impl<C> ColumnScan<C> {
         Self {
             counts,
             seen: Sketch::default(),
+            new: NewValues::default(),
             hidden: hidden.clone(),
         }
     }
@@ -369,6 +378,7 @@ impl<C> ColumnScan<C> {
 
     fn merge_seen(&mut self, later: &Self) {
         self.seen.merge(&later.seen);
+        self.new.merge(&later.new);
         if let (Some(ours), Some(theirs)) = (&mut self.hidden, &later.hidden) {
             ours.merge(theirs);
         }
@@ -381,6 +391,18 @@ impl<C> ColumnScan<C> {
 }
 
 impl ColumnScan {
+    /// Looks at categories whose code is none of so many.
+    fn see_new(&mut self, column: &ArrayRef, codes: &Float64Array, known: usize) -> Result<()> {
+        let is_new = |code: Option<f64>| code == Some(known as f64);
+        if !codes.iter().any(is_new) {
+            return Ok(());
+        }
+        let texts = categories::texts(column)?;
+        let new = texts.iter().zip(codes).filter(|(_, code)| is_new(*code));
+        new.for_each(|(text, _)| self.new.add(text.unwrap_or_default(), 1));
+        Ok(())
+    }
+
     /// Counts the values of a feature, and gives their places among the cells.
     fn add(&mut self, cells: &Cells, numbers: &Float64Array) -> Vec<usize> {
         self.see(&present(numbers));

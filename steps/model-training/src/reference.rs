@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use learn::estimator::Seen;
 use learn::fitted_model::FittedModel;
 use learn::rows::Rows;
+use learn::signature::{Kind, Signature};
 use profile::cells::{Counted, Counts, FINE, Fine, Picker, SAMPLE, Sketch, shares};
 use profile::profiles::{Overflow, ScoreCounts, score_cuts};
-use profile::reference::{FORMAT_VERSION, FeatureProfile, NumericProfile, Reference, ScoreProfile};
+use profile::reference::{ColumnProfile, FORMAT_VERSION, FeatureProfile, Reference, ScoreProfile};
 use runtime::step::Step;
 
 use crate::extremes::{Extremes, Ruinous, Spread};
@@ -64,6 +65,22 @@ pub(crate) async fn profile(
     Ok((reference, extremes.ruinous()))
 }
 
+/// Features of either kind in the order of the signature.
+pub(crate) fn in_order(
+    numbers: Vec<FeatureProfile>,
+    categories: Vec<FeatureProfile>,
+    signature: &Signature,
+) -> Result<Vec<FeatureProfile>> {
+    let (mut numbers, mut categories) = (numbers.into_iter(), categories.into_iter());
+    let features = signature.features().iter();
+    let features = features.map(|feature| match feature.kind {
+        Kind::Numeric => numbers.next(),
+        Kind::Categorical => categories.next(),
+    });
+    let features = features.collect::<Option<Vec<FeatureProfile>>>();
+    features.context("a profile of every feature")
+}
+
 /// Profiles the columns of rows, and the scores of a model with the first of them.
 async fn columns(
     step: &Step,
@@ -96,7 +113,7 @@ async fn columns(
         let (counted, score) = count(rows, columns, &spread, fit).await?;
         let named = |(name, counted): (&String, Counted)| FeatureProfile {
             name: name.clone(),
-            profile: NumericProfile::Cells(counted),
+            profile: ColumnProfile::Cells(counted),
         };
         features.extend(names[first..].iter().zip(counted).map(named));
         of_first = of_first.or(score);

@@ -11,7 +11,7 @@ use catalog::manifest::{self, Manifest, ModelManifest};
 use catalog::model_files::ModelMetrics;
 use clap::Parser;
 use learn::model::{ClassWeight, Model};
-use profile::reference::{NumericProfile, Reference};
+use profile::reference::{ColumnProfile, Reference};
 use runtime::failure::exit_code;
 use settings::TrainingArgs;
 use tracking::Status;
@@ -200,7 +200,7 @@ async fn the_files_beside_a_model_say_what_it_was_trained_on() {
     );
     let reference: Reference = manifest.load_reference(&home.store).await.unwrap();
     assert_eq!((reference.rows, reference.positives), (231, 115));
-    let NumericProfile::Cells(feature) = &reference.features[0].profile else {
+    let ColumnProfile::Cells(feature) = &reference.features[0].profile else {
         panic!("{:?}", reference.features[0].profile)
     };
     assert_eq!((feature.counts.count(), feature.is_sound()), (231, true));

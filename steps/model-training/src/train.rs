@@ -101,6 +101,8 @@ async fn make(
     clock.lap("fitted the model");
     let natural = natural(step, store, job, &progress)?;
     let (mut reference, ruinous) = reference::profile(step, &rows, &natural, &fit).await?;
+    let profiled = categories::features(step, store, &job.signature, &job.train).await?;
+    reference.features = reference::in_order(reference.features, profiled, &job.signature)?;
     let profiled = categories::profile(step, store, &job.segment_columns, &job.train).await?;
     reference.categories = profiled;
     clock.lap("profiled the training data");

@@ -7,6 +7,7 @@ use settings::published;
 use sql::session::Features;
 use table::config::Config;
 use table::dataset::{Holdout, HoldoutRule};
+use table::models;
 
 use crate::rules::finding;
 
@@ -57,7 +58,10 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
             }
         };
         let config = match Config::parse(dataset.clone(), features.clone()) {
-            Ok(config) => config,
+            Ok(mut config) => {
+                config.categories = keys.contains_key(models::FILE);
+                config
+            }
             Err(error) => {
                 find("data", DATASET, Severity::Error, format!("{error:#}"));
                 continue;

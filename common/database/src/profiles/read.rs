@@ -13,8 +13,10 @@ use super::Changes;
 use crate::binary::{EPOCH_DAYS, EPOCH_MICROS};
 use crate::definition::{self, Existing, literal, quoted};
 use crate::session::Session;
-use profile::profiles::{Baseline, SCORE};
+use profile::categories::code;
+use profile::profiles::{Baseline, FeatureBaseline, SCORE};
 use runtime::retry::Trouble;
+use table::categories;
 use table::dates;
 use table::parts::BATCH_ROWS;
 use table::profiling::{Profiler, Rows as Columns};
@@ -62,8 +64,9 @@ struct Reader<'c, 'a> {
     type_of_time: String,
     /// Targets of all model versions, in the order of the query.
     targets: Vec<String>,
-    /// Features of all model versions, in the order of the query, after the targets.
-    features: Vec<String>,
+    /// Features of all model versions, and whether they hold categories, in the order of the query,
+    /// after the targets.
+    features: Vec<(String, bool)>,
     /// By model and data version.
     batches: BTreeMap<(i64, String), Batch>,
     waiting: usize,
@@ -92,13 +95,13 @@ impl<'c, 'a> Reader<'c, 'a> {
         for baseline in changes.baselines.values() {
             targets.push(baseline.target.clone());
             if rows.relabel.is_none() {
-                features.extend(baseline.features.iter().map(|feature| feature.name.clone()));
+                features.extend(baseline.features.iter().map(asked));
             }
         }
-        for names in [&mut targets, &mut features] {
-            names.sort_unstable();
-            names.dedup();
-        }
+        targets.sort_unstable();
+        targets.dedup();
+        features.sort_unstable();
+        features.dedup();
         let type_of_time = changes
             .time
             .and_then(|time| existing.type_of(time))
@@ -138,11 +141,11 @@ impl<'c, 'a> Reader<'c, 'a> {
         columns.push(column(&SCORE.to_owned(), "float8"));
         columns.push(format!("({label})::text"));
         columns.extend(self.targets.iter().map(|target| column(target, "text")));
-        columns.extend(
-            self.features
-                .iter()
-                .map(|feature| column(feature, "float8")),
-        );
+        let features = self.features.iter();
+        columns.extend(features.map(|(name, categories)| match categories {
+            true => column(name, "text"),
+            false => column(name, "float8"),
+        }));
         format!(
             "SELECT {} FROM {} AS present {} WHERE present.model_name = {} AND ({})",
             columns.join(", "),
@@ -202,20 +205,19 @@ impl<'c, 'a> Reader<'c, 'a> {
     }
 }
 
+/// What the query asks for of a feature: its name, and whether it holds categories.
+fn asked(feature: &FeatureBaseline) -> (String, bool) {
+    (feature.name.clone(), feature.categories().is_some())
+}
+
 impl Batch {
-    fn new(baseline: Arc<Baseline>, targets: &[String], features: &[String]) -> Self {
+    fn new(baseline: Arc<Baseline>, targets: &[String], features: &[(String, bool)]) -> Self {
         let target = LEADING + targets.binary_search(&baseline.target).unwrap_or(0);
-        let position = |name: &String| {
-            features
-                .binary_search(name)
-                .ok()
-                .map(|at| LEADING + targets.len() + at)
+        let position = |feature| {
+            let at = features.binary_search(&asked(feature)).ok()?;
+            Some(LEADING + targets.len() + at)
         };
-        let positions: Vec<usize> = baseline
-            .features
-            .iter()
-            .filter_map(|feature| position(&feature.name))
-            .collect();
+        let positions: Vec<usize> = baseline.features.iter().filter_map(position).collect();
         Self {
             baseline,
             target,
@@ -235,8 +237,15 @@ impl Batch {
         self.new_labels.push(self.baseline.label(row.try_get(4)?));
         self.labels
             .push(self.baseline.label(row.try_get(self.target)?));
-        for (&position, values) in self.positions.iter().zip(&mut self.features) {
-            values.push(row.try_get(position)?);
+        let features = self.positions.iter().zip(&mut self.features);
+        for ((&position, values), feature) in features.zip(&self.baseline.features) {
+            values.push(match feature.categories() {
+                None => row.try_get(position)?,
+                Some(names) => {
+                    let text = row.try_get::<_, Option<&str>>(position)?;
+                    text.map(|text| code(names, &categories::cut(text)))
+                }
+            });
         }
         Ok(())
     }

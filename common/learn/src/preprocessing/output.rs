@@ -35,9 +35,9 @@ impl OutputColumn {
         let name = match &origin {
             Origin::Number | Origin::Code | Origin::Target(None) => feature.to_owned(),
             Origin::Missing => format!("{feature} (missing)"),
-            Origin::Category(None) => format!("{feature}=(missing)"),
-            Origin::Other => format!("{feature}=(other)"),
-            Origin::Category(Some(category)) => format!("{feature}={}", quoted(category)),
+            Origin::Category(None) => format!("{feature} = (missing)"),
+            Origin::Other => format!("{feature} = (other)"),
+            Origin::Category(Some(category)) => format!("{feature} = {}", quoted(category)),
             Origin::Target(Some(class)) => format!("{feature} (target {class})"),
         };
         Self {
@@ -48,9 +48,10 @@ impl OutputColumn {
     }
 }
 
-/// A category, in quotes where it reads like one of the words in parentheses, or like quoted.
+/// A category, in quotes where it reads like one of the words in parentheses, like quoted or like
+/// nothing.
 fn quoted(category: &str) -> String {
-    if category.starts_with(['(', '"']) {
+    if category.starts_with(['(', '"']) || category.trim() != category || category.is_empty() {
         format!("{category:?}")
     } else {
         category.to_owned()

@@ -1,5 +1,7 @@
 //! How far the rows lie from those of training, as a report says it.
 
+use std::cmp::Reverse;
+
 use chrono::{Datelike, Days, NaiveDate};
 use profile::drift::{Ks, Psi, Thresholds, Verdict};
 use serde::{Deserialize, Serialize};
@@ -121,6 +123,9 @@ pub struct ColumnDrift {
     /// Values that are new or vanished; `null` where a side has more than 64 distinct ones, or they
     /// are not known.
     pub values: Option<Values>,
+    /// The rows of each category, of a feature that holds categories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<CategoryShares>,
     /// The index of each period, rounded to six places.
     pub psi_by_period: Vec<Option<f64>>,
     /// The column in training.
@@ -149,6 +154,14 @@ pub struct CategoryDrift {
     pub psi: Option<f64>,
     /// What chance explains of it.
     pub noise_floor: Option<f64>,
+    /// The rows of each value.
+    #[serde(flatten)]
+    pub shares: CategoryShares,
+}
+
+/// The rows of each value of a column of categories, in training and now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CategoryShares {
     /// Rows of training; 0 where its profile does not hold the column.
     pub reference_rows: u64,
     /// Rows now.
@@ -157,12 +170,30 @@ pub struct CategoryDrift {
     pub reference_nulls: u64,
     /// Rows without a value now.
     pub nulls: u64,
-    /// Each value of training, the one with the most rows there first.
+    /// Rows of training with a value that is not among `values`, where it had too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reference_rest: u64,
+    /// Each value that training's profile holds, the one with the most rows there first.
     pub values: Vec<CategoryRows>,
-    /// Rows now with a value that training did not have.
+    /// Rows now with a value that is not among them.
     pub new_rows: u64,
-    /// Those values, the one with the most rows first; empty where they are too many.
+    /// Those values, the one with the most rows first; empty where they are too many, or not known.
     pub new_values: Vec<CategoryRows>,
+}
+
+fn is_zero(rows: &u64) -> bool {
+    *rows == 0
+}
+
+impl CategoryShares {
+    /// Orders values by their rows.
+    pub fn sorted(mut self) -> Self {
+        let known = |of: &CategoryRows| (Reverse(of.reference), of.value.clone());
+        let new = |of: &CategoryRows| (Reverse(of.current), of.value.clone());
+        self.values.sort_by_cached_key(known);
+        self.new_values.sort_by_cached_key(new);
+        self
+    }
 }
 
 /// Rows of one value.
@@ -177,7 +208,7 @@ pub struct CategoryRows {
 }
 
 /// A column in a few numbers; those of its finite values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Rows, those without a finite value included.
     pub rows: u64,

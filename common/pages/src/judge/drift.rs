@@ -1,13 +1,16 @@
 //! Drift of every column.
 
 use chrono::NaiveDate;
+use profile::categories::NewValues;
 use profile::cells::{Bar, Compared, Side};
 use profile::drift::{self, NoiseFloor, Psi, Verdict};
 use profile::grid::MOST_HIDDEN;
 use settings::monitored::SCORE;
 
 use super::Rules;
-use crate::content::{Bin, ColumnDrift, Drift, Period, Periods, Summary, Values};
+use crate::content::{
+    Bin, CategoryRows, CategoryShares, ColumnDrift, Drift, Period, Periods, Summary, Values,
+};
 
 /// Bars of a histogram.
 const BINS: usize = 32;
@@ -89,6 +92,10 @@ pub struct Column<'a> {
     pub hidden: f64,
     /// The distinct values now with their rows, where they are few and known.
     pub distinct: Option<&'a [(f64, u64)]>,
+    /// Of categories: the values that have a cell each.
+    pub categories: Option<&'a [String]>,
+    /// Of categories: the values that have none, where they are known.
+    pub new: Option<&'a NewValues>,
     /// Its index in each period.
     pub psi_by_period: Vec<Option<f64>>,
 }
@@ -97,10 +104,20 @@ pub struct Column<'a> {
 pub fn judged(column: Column<'_>, floor: &NoiseFloor, rules: &Rules) -> ColumnDrift {
     let Column { name, compared, .. } = column;
     let psi = compared.psi(floor);
-    let (then, now) = (
-        summary(compared, &compared.then),
-        summary(compared, &compared.now),
-    );
+    let categories = column
+        .categories
+        .map(|names| shares(names, compared, column.new).sorted());
+    let is_numeric = categories.is_none();
+    let side = |side: &Side| match is_numeric {
+        true => summary(compared, side),
+        // The codes of categories are in no order.
+        false => Summary {
+            rows: side.rows(),
+            missing: side.missing(),
+            ..Summary::default()
+        },
+    };
+    let (then, now) = (side(&compared.then), side(&compared.now));
     let spread = then.std.filter(|std| *std > 0.0);
     let hidden = Some(column.hidden).filter(|hidden| *hidden >= MOST_HIDDEN);
     let verdict = match drift::verdict(psi.as_ref(), &rules.thresholds) {
@@ -121,14 +138,45 @@ pub fn judged(column: Column<'_>, floor: &NoiseFloor, rules: &Rules) -> ColumnDr
         hidden,
         jensen_shannon: psi.as_ref().map(Psi::jensen_shannon),
         psi,
-        ks: compared.ks(),
+        ks: compared.ks().filter(|_| is_numeric),
         mean_shift: moved.map(|((now, then), spread)| (now - then) / spread),
         std_ratio: now.std.zip(spread).map(|(now, spread)| now / spread),
-        values: values(compared, column.distinct),
+        values: values(compared, column.distinct).filter(|_| is_numeric),
+        categories,
         psi_by_period: column.psi_by_period,
         reference: then,
         current: now,
-        histogram: compared.bars(BINS).into_iter().map(bar).collect(),
+        histogram: match is_numeric {
+            true => compared.bars(BINS).into_iter().map(bar).collect(),
+            false => Vec::new(),
+        },
+    }
+}
+
+/// The rows of each category.
+fn shares(names: &[String], compared: &Compared<'_>, new: Option<&NewValues>) -> CategoryShares {
+    let rows = |side: &Side, cell: usize| side.cells.get(cell).copied().unwrap_or(0);
+    let (then, now, others) = (&compared.then, &compared.now, names.len());
+    let value = |(cell, value): (usize, &String)| CategoryRows {
+        value: value.clone(),
+        reference: rows(then, cell),
+        current: rows(now, cell),
+    };
+    let new_values = new.into_iter().flat_map(NewValues::values);
+    let new_values = new_values.map(|(value, rows)| CategoryRows {
+        value: value.clone(),
+        reference: 0,
+        current: *rows,
+    });
+    CategoryShares {
+        reference_rows: then.rows(),
+        rows: now.rows(),
+        reference_nulls: then.nulls,
+        nulls: now.nulls,
+        reference_rest: rows(then, others),
+        values: names.iter().enumerate().map(value).collect(),
+        new_rows: rows(now, others),
+        new_values: new_values.collect(),
     }
 }
 

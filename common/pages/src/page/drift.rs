@@ -191,14 +191,18 @@ fn others(rest: &[ColumnDrift]) -> Markup {
 
 fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> Markup {
     let values = |side: &Summary| side.rows - side.missing;
-    let chart = Histogram {
-        id: &format!("{id}-histogram"),
-        name: &column.name,
-        size: if wide { (640.0, 230.0) } else { (270.0, 200.0) },
-        bins: &column.histogram,
-        reference: values(&column.reference),
-        current: values(&column.current),
-        means: (column.reference.mean, column.current.mean),
+    let size = if wide { (640.0, 230.0) } else { (270.0, 200.0) };
+    let chart = match &column.categories {
+        Some(shares) => categories::bars(&format!("{id}-shares"), &column.name, size, shares),
+        None => histogram(&Histogram {
+            id: &format!("{id}-histogram"),
+            name: &column.name,
+            size,
+            bins: &column.histogram,
+            reference: values(&column.reference),
+            current: values(&column.current),
+            means: (column.reference.mean, column.current.mean),
+        }),
     };
     let name = if wide {
         "Score: probability of the positive class"
@@ -209,15 +213,18 @@ fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> 
         index(&format!("{id}-psi"), column, thresholds),
         distance(column),
     ];
-    let numbers = [
-        beside(column),
-        changed(column.values.as_ref()),
-        buckets(column),
-    ];
-    let drawn = scroll(
-        &format!("Distribution of {}", column.name),
-        histogram(&chart),
-    );
+    let numbers = match &column.categories {
+        Some(shares) => vec![
+            categories::changed(shares),
+            categories::listed_values(&column.name, shares, true),
+        ],
+        None => vec![
+            beside(column),
+            changed(column.values.as_ref()),
+            buckets(column),
+        ],
+    };
+    let drawn = scroll(&format!("Distribution of {}", column.name), chart);
     let head = tag(
         "div class=\"head\"",
         [tagged("h3", name), judgement(column.judged, column.verdict)],

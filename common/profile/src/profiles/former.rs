@@ -110,6 +110,7 @@ impl FormerFeature {
             name: self.name,
             kind: Kind::Grid,
             hidden,
+            values: Vec::new(),
             reference: self.reference.now(&cells),
             cells,
         })

@@ -10,6 +10,7 @@ use arrow::datatypes::DataType;
 use super::{Profiler, Rows};
 use crate::dataset::Goal;
 use crate::dates;
+use crate::features;
 use crate::parts;
 use profile::profiles::Baseline;
 use runtime::failure::Failure;
@@ -76,7 +77,7 @@ impl Profiling {
         let scores = parts::numbers(batch.column(self.score), &self.baseline.score.name)?;
         let features = self.features.iter().zip(&self.baseline.features);
         let features: Vec<Float64Array> = features
-            .map(|(&position, feature)| parts::numbers(batch.column(position), &feature.name))
+            .map(|(&position, feature)| features::counted(batch.column(position), feature))
             .collect::<Result<_>>()?;
 
         let idle = self

@@ -19,7 +19,8 @@ pub struct Rows<'a> {
     pub labels: &'a [Option<u8>],
     /// Probability of the positive class; null without a prediction.
     pub scores: &'a Float64Array,
-    /// One per feature of the baseline. None at all leaves the features uncounted.
+    /// One per feature of the baseline, of categories their codes. None at all leaves the features
+    /// uncounted.
     pub features: &'a [Float64Array],
 }
 

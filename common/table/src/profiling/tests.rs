@@ -10,7 +10,7 @@ use learn::metrics::{Classification, rank_metrics};
 use learn::model::{ClassValue, Classes};
 use profile::cells::Counted;
 use profile::profiles::*;
-use profile::reference::{FeatureProfile, Former, NumericProfile, Reference, ScoreProfile};
+use profile::reference::{ColumnProfile, FeatureProfile, Former, Reference, ScoreProfile};
 use runtime::failure::exit_code;
 
 /// Number `i` of a seed, from 0 to below 1.
@@ -93,7 +93,7 @@ fn baseline() -> Arc<Baseline> {
     };
     let feature = |name: &str, values: &Float64Array| FeatureProfile {
         name: name.into(),
-        profile: NumericProfile::Cells(Counted::of(&finite(values))),
+        profile: ColumnProfile::Cells(Counted::of(&finite(values))),
     };
     let labelled = trained.labels.iter().zip(&trained.scores);
     let (labels, scores): (Vec<u8>, Vec<f64>) = labelled

@@ -45,7 +45,7 @@ pub(super) fn reference(model: &Model) -> Reference {
     let counted = Counted::of(&(0..100).map(f64::from).collect::<Vec<_>>());
     let features = model.features.iter().map(|name| FeatureProfile {
         name: name.clone(),
-        profile: NumericProfile::Cells(counted.clone()),
+        profile: ColumnProfile::Cells(counted.clone()),
     });
     Reference {
         format_version: profile::reference::FORMAT_VERSION,

@@ -1,9 +1,9 @@
-//! Drift of the columns of few values that the rows carry and the model does not use.
+//! Drift of the columns of few values that the rows carry and the model does not use, and what is
+//! said of categories, theirs and those of features.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use pages::content::{CategoryDrift, CategoryRows, Content, Segments};
+use pages::content::{CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, Content, Segments};
 use pages::format::{metric, number, share};
 use pages::judge::performance::SegmentCounts;
 use pages::judge::{Rules, ratio};
@@ -14,7 +14,7 @@ use super::findings::some;
 use crate::segments::{Dictionaries, Named, Segmentation};
 use crate::subject::Subject;
 
-/// Share of the rows by which nulls have to change to be told.
+/// Share of the rows by which nulls, and rare values, have to change to be told.
 const NULLS: f64 = 0.01;
 
 /// What the rows carry, and how often.
@@ -71,8 +71,7 @@ fn compared(
         current: now.get(value).copied().unwrap_or(0),
     };
     let known = trained.unwrap_or_default();
-    let mut values: Vec<CategoryRows> = known.iter().map(|(value, n)| row(value, *n)).collect();
-    values.sort_by(|a, b| (Reverse(a.reference), &a.value).cmp(&(Reverse(b.reference), &b.value)));
+    let values: Vec<CategoryRows> = known.iter().map(|(value, n)| row(value, *n)).collect();
     let old: u64 = values.iter().map(|value| value.current).sum();
     let is_new = |value: &&str| known.binary_search_by(|(other, _)| other.as_str().cmp(value));
     let mut new_values: Vec<CategoryRows> = now
@@ -81,7 +80,6 @@ fn compared(
         .map(|value| row(value, 0))
         .filter(|value| value.current > 0)
         .collect();
-    new_values.sort_by(|a, b| (Reverse(a.current), &a.value).cmp(&(Reverse(b.current), &b.value)));
     if named.has_too_many(counts) {
         // Which of them have a number is chance.
         new_values.clear();
@@ -92,30 +90,35 @@ fn compared(
         judged: false,
         psi: None,
         noise_floor: None,
-        reference_rows: profile.map_or(0, |profile| profile.rows),
-        rows,
-        reference_nulls: profile.map_or(0, |profile| profile.nulls),
-        nulls,
-        values,
-        new_rows: if trained.is_some() {
-            rows - nulls - old
-        } else {
-            0
-        },
-        new_values,
+        shares: CategoryShares {
+            reference_rows: profile.map_or(0, |profile| profile.rows),
+            rows,
+            reference_nulls: profile.map_or(0, |profile| profile.nulls),
+            nulls,
+            reference_rest: 0,
+            values,
+            new_rows: if trained.is_some() {
+                rows - nulls - old
+            } else {
+                0
+            },
+            new_values,
+        }
+        .sorted(),
     }
 }
 
 fn judged(column: CategoryDrift, floor: &NoiseFloor, rules: &Rules) -> CategoryDrift {
-    if column.reference_rows == 0 {
+    let shares = &column.shares;
+    if shares.reference_rows == 0 {
         return column;
     }
     let bucket = |kind, then, now| PsiBucket::new(kind, None, None, then, now);
     let ends = [
-        bucket(PsiKind::Missing, column.reference_nulls, column.nulls),
-        bucket(PsiKind::Above, 0, column.new_rows),
+        bucket(PsiKind::Missing, shares.reference_nulls, shares.nulls),
+        bucket(PsiKind::Above, 0, shares.new_rows),
     ];
-    let values = column
+    let values = shares
         .values
         .iter()
         .map(|value| bucket(PsiKind::Range, value.reference, value.current));
@@ -133,7 +136,8 @@ fn judged(column: CategoryDrift, floor: &NoiseFloor, rules: &Rules) -> CategoryD
 pub(super) fn beside_training(segments: &mut Segments, categories: &[CategoryDrift]) {
     for column in &mut segments.columns {
         let of = categories.iter().find(|of| of.column == column.column);
-        let Some(of) = of.filter(|of| of.reference_rows > 0) else {
+        let shares = of.map(|of| &of.shares);
+        let Some(of) = shares.filter(|of| of.reference_rows > 0) else {
             continue;
         };
         for segment in &mut column.values {
@@ -160,42 +164,74 @@ pub(super) fn drifted(categories: &[CategoryDrift], verdict: Verdict, limit: f64
     let columns = categories
         .iter()
         .filter(|column| column.judged && column.verdict == verdict);
-    let text = |column: &CategoryDrift| {
-        let mut why = changes(column);
-        if why.is_empty() {
-            why.extend(moved(column));
-        }
-        format!(
-            "{} drifted: PSI {} (limit {}){}.",
-            column.column,
-            metric(column.psi),
-            number(Some(limit)),
-            why.iter().map(|why| format!("; {why}")).collect::<String>()
-        )
-    };
+    let text = |of: &CategoryDrift| drifted_by(&of.column, of.psi, &of.shares, limit);
     columns.map(text).collect()
 }
 
-/// What a person should know of the other columns.
+/// How a column drifted.
+pub(super) fn drifted_by(
+    name: &str,
+    psi: Option<f64>,
+    shares: &CategoryShares,
+    limit: f64,
+) -> String {
+    let mut why = changes(shares);
+    if why.is_empty() {
+        why.extend(moved(shares));
+    }
+    format!(
+        "{name} drifted: PSI {} (limit {}){}.",
+        metric(psi),
+        number(Some(limit)),
+        why.iter().map(|why| format!("; {why}")).collect::<String>()
+    )
+}
+
+/// What a person should know of the other columns: first the features, then those that are carried.
 pub(super) fn notes(content: &Content) -> Vec<String> {
-    let note = |column: &CategoryDrift| {
-        let name = &column.column;
-        if column.reference_rows == 0 {
+    let feature = |column: &ColumnDrift| {
+        let told = column.judged && column.verdict >= Verdict::Warn;
+        let shares = column.categories.as_ref().filter(|_| !told)?;
+        note(&column.name, shares)
+    };
+    let carried = |column: &CategoryDrift| {
+        let (name, shares) = (&column.column, &column.shares);
+        if shares.reference_rows == 0 {
             return Some(format!(
                 "Values of {name} are not judged: the model was trained without a profile of that column; train it again."
             ));
         }
         let told = column.judged && column.verdict >= Verdict::Warn;
-        let changes = changes(column).join("; ");
-        (!told && !changes.is_empty()).then(|| format!("{name}: {changes}."))
+        (!told).then(|| note(name, shares)).flatten()
     };
-    content.drift.categories.iter().filter_map(note).collect()
+    let features = content.drift.features.iter().filter_map(feature);
+    let carried = content.drift.categories.iter().filter_map(carried);
+    features.chain(carried).collect()
+}
+
+fn note(name: &str, shares: &CategoryShares) -> Option<String> {
+    let changes = changes(shares).join("; ");
+    (!changes.is_empty()).then(|| format!("{name}: {changes}."))
 }
 
 /// Values that came and went, and how often a value lacks.
-fn changes(column: &CategoryDrift) -> Vec<String> {
+fn changes(column: &CategoryShares) -> Vec<String> {
     let mut changes = Vec::new();
-    if column.new_rows > 0 {
+    let then = ratio(column.reference_rest, column.reference_rows);
+    let now = ratio(column.new_rows, column.rows);
+    if column.reference_rest > 0
+        && let (Some(was), Some(is)) = (then, now)
+    {
+        // Which of the other values are new is not known.
+        if (was - is).abs() >= NULLS {
+            changes.push(format!(
+                "values beyond the {} most frequent of training went from {} to {}",
+                column.values.len(),
+                share(then),
+                share(now)
+            ));
+        }
+    } else if column.new_rows > 0 {
         let named = |of: &CategoryRows| format!("{:?}", of.value);
         let names: Vec<String> = column.new_values.iter().map(named).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -232,12 +268,12 @@ fn changes(column: &CategoryDrift) -> Vec<String> {
 }
 
 /// Rows that would hold a value if it were as frequent as in training.
-fn expected(column: &CategoryDrift, reference: u64) -> f64 {
+fn expected(column: &CategoryShares, reference: u64) -> f64 {
     ratio(reference, column.reference_rows).unwrap_or(0.0) * column.rows as f64
 }
 
 /// The value whose share changed most.
-fn moved(column: &CategoryDrift) -> Option<String> {
+fn moved(column: &CategoryShares) -> Option<String> {
     let shares = |value: &CategoryRows| {
         let then = ratio(value.reference, column.reference_rows)?;
         Some((then, ratio(value.current, column.rows)?))

@@ -75,17 +75,8 @@ fn quality(
     scored: NaiveDate,
 ) -> Quality {
     let freshness = freshness(joined, window, scored);
-    let feature = |(scan, of): (&ColumnScan, &FeatureBaseline)| FeatureQuality {
-        name: of.name.clone(),
-        nulls: scan.counts.nulls as u64,
-        nans: scan.counts.nans as u64,
-        infinities: scan.counts.infinities() as u64,
-        below: scan.counts.below(&of.cells) as u64,
-        above: scan.counts.above(&of.cells) as u64,
-        min: scan.seen.ends().map(|(min, _)| min),
-        max: scan.seen.ends().map(|(_, max)| max),
-        reference_min: of.cells.min(),
-        reference_max: of.cells.max(),
+    let feature = |(scan, of): (&ColumnScan, &FeatureBaseline)| {
+        FeatureQuality::of(of, &scan.counts, scan.seen.ends())
     };
     Quality {
         rows: scan.rows,

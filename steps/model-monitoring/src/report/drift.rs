@@ -5,7 +5,6 @@ use pages::content::{ColumnDrift, Drift, Period};
 use pages::judge::Rules;
 use pages::judge::drift::{Column, judged, judged_of, over, together};
 use pages::judge::window::Window;
-use profile::cells::{Compared, Sketch};
 use profile::drift::NoiseFloor;
 use settings::monitored::SCORE;
 
@@ -39,26 +38,34 @@ pub(super) fn drift(
         };
         periods.iter().map(psi).collect()
     };
-    let judge = |index: usize, name: &str, mut compared: Compared<'_>, seen: &Sketch, hidden| {
-        compared.now = compared.now.within(seen.ends());
+    let baseline = &subject.baseline;
+    let of_score = &scan.score;
+    let mut compared = baseline.score.compared(&of_score.counts);
+    compared.now = compared.now.within(of_score.seen.ends());
+    let score = Column {
+        name: SCORE,
+        compared: &compared,
+        hidden: of_score.hidden(),
+        distinct: of_score.seen.distinct(),
+        categories: None,
+        new: None,
+        psi_by_period: by_period(features.len()),
+    };
+    let score = judged(score, &floors.column, rules);
+    let features = baseline.features.iter().zip(&scan.features).enumerate();
+    let features = features.map(|(index, (of, scan))| {
+        let mut compared = of.compared(&scan.counts);
+        compared.now = compared.now.within(scan.seen.ends());
         let column = Column {
-            name,
+            name: &of.name,
             compared: &compared,
-            hidden,
-            distinct: seen.distinct(),
+            hidden: scan.hidden(),
+            distinct: scan.seen.distinct(),
+            categories: of.categories(),
+            new: Some(&scan.new),
             psi_by_period: by_period(index),
         };
         judged(column, &floors.column, rules)
-    };
-    let baseline = &subject.baseline;
-    let compared = baseline.score.compared(&scan.score.counts);
-    let of_score = &scan.score;
-    let hidden = of_score.hidden();
-    let score = judge(features.len(), SCORE, compared, &of_score.seen, hidden);
-    let features = baseline.features.iter().zip(&scan.features).enumerate();
-    let features = features.map(|(index, (of, scan))| {
-        let compared = of.compared(&scan.counts);
-        judge(index, &of.name, compared, &scan.seen, scan.hidden())
     });
     let features: Vec<ColumnDrift> = features.collect();
     let dated: Vec<(NaiveDate, u64)> = periods

@@ -284,7 +284,8 @@ impl Findings {
     fn of_columns(&mut self, drift: &Drift) {
         let columns = std::iter::once(&drift.score).chain(&drift.features);
         let columns = columns.map(|of| (of.judged, &of.name));
-        let categories = drift.categories.iter().filter(|of| of.reference_rows > 0);
+        let categories = drift.categories.iter();
+        let categories = categories.filter(|of| of.shares.reference_rows > 0);
         let all = columns.chain(categories.map(|of| (of.judged, &of.column)));
         let names: Vec<&str> = all
             .filter(|(judged, _)| !judged)
@@ -368,6 +369,9 @@ fn majority_class<'a>(performance: &'a Performance, overall: &Metrics) -> &'a st
 
 fn moved(column: &ColumnDrift, limit: f64) -> String {
     let psi = column.psi.as_ref().map(|psi| psi.value);
+    if let Some(shares) = &column.categories {
+        return categories::drifted_by(&column.name, psi, shares, limit);
+    }
     format!(
         "{} drifted: PSI {} (limit {}), mean {} in training and {} now.",
         column.name,

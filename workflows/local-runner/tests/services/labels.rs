@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicr
 use learn::model::{ClassWeight, Model, Training};
 use parquet::arrow::ArrowWriter;
 use profile::cells::Counted;
-use profile::reference::{FeatureProfile, NumericProfile, Reference, ScoreProfile};
+use profile::reference::{ColumnProfile, FeatureProfile, Reference, ScoreProfile};
 use serde_json::json;
 use table::config::Config;
 
@@ -38,7 +38,7 @@ fn write_model(home: &Home) {
     let scores: Vec<f64> = (0..1000).map(|i| f64::from(i) / 1000.0).collect();
     let features = names.map(|name| FeatureProfile {
         name: name.to_owned(),
-        profile: NumericProfile::Cells(trained.clone()),
+        profile: ColumnProfile::Cells(trained.clone()),
     });
     let reference = Reference {
         format_version: profile::reference::FORMAT_VERSION,

@@ -106,7 +106,7 @@ fn one_row_is_fitted_and_no_row_is_not() {
     let columns = [("x", Values::Numbers(vec![4.0])), ("c", texts(&[""]))];
     let settings = r#"{"categorical": {"min_frequency": 1}}"#;
     let fitted = Training::new(&columns).fit(settings).unwrap();
-    assert_eq!(names(&fitted), ["x", "c="]);
+    assert_eq!(names(&fitted), ["x", "c = \"\""]);
     let ours = transform(&fitted.preprocessing, &columns).unwrap();
     assert_eq!(ours, [0.0, 1.0]);
     let none = [("x", Values::Numbers(vec![])), ("c", texts(&[]))];

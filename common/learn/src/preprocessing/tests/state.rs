@@ -20,7 +20,7 @@ const SETTINGS: &str = r#"{
 fn columns_are_named_by_feature_and_category() {
     let table = table();
     let fitted = Training::new(&table).fit(SETTINGS).unwrap();
-    let cities = [r#"city="\"x\"""#, r#"city="(other)""#, "city=Bern"];
+    let cities = [r#"city = "\"x\"""#, r#"city = "(other)""#, "city = Bern"];
     let expected = [&["age", "age (missing)"], &cities[..]].concat();
     assert_eq!(names(&fitted), expected);
     let outputs = fitted.preprocessing.output_columns();
@@ -40,7 +40,7 @@ fn rare_and_unknown_categories_share_other() {
     let columns = [("c", texts(&["a", "a", "a", "b", "c"]))];
     let settings = r#"{"categorical": {"min_frequency": 2}}"#;
     let fitted = Training::new(&columns).fit(settings).unwrap();
-    assert_eq!(names(&fitted), ["c=a", "c=(other)"]);
+    assert_eq!(names(&fitted), ["c = a", "c = (other)"]);
     let scored = ["a", "c", "z"].map(|text| Some(text.to_owned()));
     let scored = Values::Texts([&scored[..], &[None]].concat());
     let ours = transform(&fitted.preprocessing, &[("c", scored)]).unwrap();
@@ -55,7 +55,7 @@ fn missing_texts_are_imputed_where_said() {
         let own = format!(r#""impute": {impute}, "min_frequency": 1, "missing_indicator": true"#);
         let settings = format!(r#"{{"categorical": {{{own}}}}}"#);
         let fitted = Training::new(&columns).fit(&settings).unwrap();
-        assert_eq!(names(&fitted), ["c=a", "c=b", "c (missing)"]);
+        assert_eq!(names(&fitted), ["c = a", "c = b", "c (missing)"]);
         let ours = transform(&fitted.preprocessing, &columns).unwrap();
         assert_eq!(ours[..6], [0.0, 1.0, 0.0, 0.0, 1.0, 1.0]);
     }

@@ -1,23 +1,27 @@
-//! Drift of the columns that the rows carry and the model does not use.
+//! Columns of categories: the features among them, and those that the rows carry and the model
+//! does not use.
 
 use super::judgement;
-use crate::content::{CategoryDrift, CategoryRows};
+use crate::chart::{Share, shares};
+use crate::content::{CategoryDrift, CategoryRows, CategoryShares};
 use crate::format::{count, metric, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
 use crate::page::{details, note, table};
 
 /// Values of a column that are listed, with those that are new.
 const LISTED: usize = 50;
+/// Values that have a bar each.
+const DRAWN: usize = 6;
 
 /// Each column in a line, and its values below.
 pub(super) fn categories(categories: &[CategoryDrift]) -> Markup {
     if categories.is_empty() {
         return nothing();
     }
-    let part = |some: u64, of: u64| share((of > 0).then(|| some as f64 / of as f64));
     let row = |column: &CategoryDrift| {
-        let known = column.reference_rows > 0;
-        let gone = column.values.iter().filter(|value| value.current == 0);
+        let shares = &column.shares;
+        let known = shares.reference_rows > 0;
+        let gone = shares.values.iter().filter(|value| value.current == 0);
         let gone = gone.count() as u64;
         let judged = match known {
             true => judgement(column.judged, column.verdict),
@@ -28,10 +32,10 @@ pub(super) fn categories(categories: &[CategoryDrift]) -> Markup {
             judged,
             text(metric(column.psi)),
             text(metric(column.noise_floor)),
-            text(part(column.new_rows, column.rows)),
+            text(part(shares.new_rows, shares.rows)),
             text(if known { count(gone) } else { String::new() }),
-            text(part(column.reference_nulls, column.reference_rows)),
-            text(part(column.nulls, column.rows)),
+            text(part(shares.reference_nulls, shares.reference_rows)),
+            text(part(shares.nulls, shares.rows)),
         ]
     };
     let columns = [
@@ -52,13 +56,8 @@ pub(super) fn categories(categories: &[CategoryDrift]) -> Markup {
     );
     let values = categories
         .iter()
-        .filter(|column| column.reference_rows > 0)
-        .map(|column| {
-            details(
-                &format!("Values of {}", column.column),
-                values(column, &part),
-            )
-        });
+        .filter(|column| column.shares.reference_rows > 0)
+        .map(|column| listed_values(&column.column, &column.shares, false));
     let said = note("These columns are carried for segments: the model does not use them.");
     let parts = [
         tagged("h3", "Columns that the model does not use"),
@@ -68,7 +67,84 @@ pub(super) fn categories(categories: &[CategoryDrift]) -> Markup {
     tag("div class=\"chart\"", parts.into_iter().chain(values))
 }
 
-fn values(column: &CategoryDrift, part: &dyn Fn(u64, u64) -> String) -> Markup {
+fn part(some: u64, of: u64) -> String {
+    share((of > 0).then(|| some as f64 / of as f64))
+}
+
+/// The values of a feature as bars: those with the most rows, and the others together.
+pub(super) fn bars(id: &str, name: &str, size: (f64, f64), column: &CategoryShares) -> Markup {
+    let of = |rows: u64, all: u64| {
+        if all > 0 {
+            rows as f64 / all as f64
+        } else {
+            0.0
+        }
+    };
+    let bar = |name: &str, then: u64, now: u64| Share {
+        name: name.to_owned(),
+        then: of(then, column.reference_rows),
+        now: of(now, column.rows),
+    };
+    let mut known: Vec<&CategoryRows> = column.new_values.iter().chain(&column.values).collect();
+    let most = |value: &&CategoryRows| {
+        let (then, now) = (value.reference, value.current);
+        of(then, column.reference_rows).max(of(now, column.rows))
+    };
+    known.sort_by(|a, b| most(b).total_cmp(&most(a)));
+    let shown = known.len().min(DRAWN);
+    let mut drawn: Vec<Share> = known[..shown]
+        .iter()
+        .map(|value| bar(&value.value, value.reference, value.current))
+        .collect();
+    let (mut then, mut now) = (column.reference_nulls, column.nulls);
+    if then + now > 0 {
+        drawn.push(bar("null", then, now));
+    }
+    for value in &known[..shown] {
+        then += value.reference;
+        now += value.current;
+    }
+    let others = (column.reference_rows - then, column.rows - now);
+    if others != (0, 0) {
+        drawn.push(bar("others", others.0, others.1));
+    }
+    shares(id, name, size, &drawn)
+}
+
+/// Values that came and went.
+pub(super) fn changed(column: &CategoryShares) -> Markup {
+    let named = |what: &str, values: &[&str]| match values {
+        [] => nothing(),
+        _ => {
+            let more = values.len().saturating_sub(DRAWN);
+            let shown = values[..values.len() - more].join(", ");
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            note(format!("{what} values: {shown}{more}"))
+        }
+    };
+    fn name(value: &CategoryRows) -> &str {
+        &value.value
+    }
+    let new: Vec<&str> = column.new_values.iter().map(name).collect();
+    let gone = column.values.iter().filter(|value| value.current == 0);
+    let gone: Vec<&str> = gone.map(name).collect();
+    let new = match column.reference_rest {
+        0 => named("New", &new),
+        _ => nothing(),
+    };
+    [new, named("Vanished", &gone)].into_iter().collect()
+}
+
+/// Every value with its share; `others` adds those that are not listed by name.
+pub(super) fn listed_values(name: &str, column: &CategoryShares, others: bool) -> Markup {
+    details(&format!("Values of {name}"), values(name, column, others))
+}
+
+fn values(name: &str, column: &CategoryShares, others: bool) -> Markup {
     let row = |value: &CategoryRows| {
         let name = match value.reference {
             0 => tag("span", [text(&value.value), tagged("strong", " new")]),
@@ -80,21 +156,27 @@ fn values(column: &CategoryDrift, part: &dyn Fn(u64, u64) -> String) -> Markup {
             text(part(value.current, column.rows)),
         ]
     };
-    let nulls = CategoryRows {
-        value: String::new(),
-        reference: column.reference_nulls,
-        current: column.nulls,
+    let beside = |word: &str, reference: u64, current: u64| {
+        let rows = CategoryRows {
+            value: String::new(),
+            reference,
+            current,
+        };
+        (reference + current > 0).then(|| {
+            let mut cells = row(&rows);
+            cells[0] = tagged("span class=\"muted\"", word);
+            cells
+        })
     };
-    let nulls = (nulls.reference + nulls.current > 0).then(|| {
-        let mut cells = row(&nulls);
-        cells[0] = tagged("span class=\"muted\"", "null");
-        cells
-    });
+    let nulls = beside("null", column.reference_nulls, column.nulls);
+    let named: u64 = column.new_values.iter().map(|of| of.current).sum();
+    let rest = beside("others", column.reference_rest, column.new_rows - named);
+    let rest = rest.filter(|_| others);
     let all = column.new_values.iter().chain(&column.values).take(LISTED);
     table(
         "numbers small",
-        &format!("Values of {}", column.column),
+        &format!("Values of {name}"),
         &["Value", "Training", "Now"],
-        all.map(row).chain(nulls),
+        all.map(row).chain(nulls).chain(rest),
     )
 }
