@@ -14,6 +14,7 @@ use testing::{Postgres, PostgresOptions};
 
 use super::*;
 use catalog::manifest::ResultsManifest;
+use profile::categories::Categories;
 use profile::cells::{Cells, Counts};
 use profile::profiles::{
     Baseline, FORMAT_VERSION, FeatureBaseline, Kind, SCORE, ScoreBaseline, ScoreCounts,
@@ -111,6 +112,10 @@ impl Results {
                 )),
             ),
             (
+                "city",
+                Arc::new(StringArray::from_iter(ids().map(|i| self.city(i)))),
+            ),
+            (
                 "probability",
                 Arc::new(Float64Array::from_iter(
                     ids().map(|i| scored(i).then(|| self.number(i, 4))),
@@ -121,6 +126,13 @@ impl Results {
             columns.into_iter().map(|(name, array)| (name, array, true)),
         )
         .unwrap()
+    }
+
+    /// Of which the last is in no profile of training.
+    fn city(&self, i: usize) -> Option<&'static str> {
+        let cities = ["Bern", "Rome", "Zürich", "Oslo"];
+        let at = (self.number(i, 5) * 5.0) as usize;
+        cities.get(at).copied()
     }
 
     fn times(&self, ids: &[usize]) -> Option<ArrayRef> {
@@ -141,7 +153,7 @@ impl Results {
             "id" => "id",
             "at" => "time",
             "y" => "target",
-            "x" | "flag" => "feature",
+            "x" | "flag" | "city" => "feature",
             _ => "ignored",
         };
         let batch = self.batch();
@@ -171,7 +183,7 @@ pub(super) fn id(i: usize) -> String {
     format!("{:08x}-{i}", i.wrapping_mul(0x9E37_79B9) & 0xffff_ffff)
 }
 
-/// What `x` and `flag` are counted by; another `step` makes other cells.
+/// What `x`, `flag` and `city` are counted by; another `step` makes other cells.
 pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
     let feature = |name: &str, cuts: Vec<f64>| {
         let cells = Cells::new((0.5, 2.0), Some((-4.0, 4.0)), cuts).unwrap();
@@ -184,6 +196,9 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
             cells,
         }
     };
+    let cities = ["Bern", "Rome", "Zürich"].map(|city| (city.to_owned(), 1));
+    let cities = Categories::of(0, cities);
+    let counted = cities.counted();
     let cuts: Vec<f64> = (1..20).map(|i| f64::from(i) / 20.0).collect();
     let score = Cells::new((0.5, 0.25), Some((0.0, 1.0)), cuts).unwrap();
     Arc::new(Baseline {
@@ -196,6 +211,14 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
         features: vec![
             feature("x", (-8..8).map(|i| f64::from(i) * step).collect()),
             feature("flag", vec![0.5]),
+            FeatureBaseline {
+                name: "city".to_owned(),
+                kind: Kind::Categories,
+                hidden: 0.0,
+                values: cities.names(),
+                cells: counted.cells,
+                reference: counted.counts,
+            },
         ],
         score: ScoreBaseline {
             name: SCORE.to_owned(),

@@ -170,7 +170,7 @@ async fn only_predictions_of_the_model_are_labelled_and_a_table_that_is_not_ther
 
     home.publish(&results).await.unwrap();
     home.psql(
-        "INSERT INTO predictions SELECT id, at, y, x, flag, probability, 'other', 1, '1', scored_at FROM predictions",
+        "INSERT INTO predictions SELECT id, at, y, x, flag, city, probability, 'other', 1, '1', scored_at FROM predictions",
     );
     assert_eq!(
         home.label(&results, &[("a.parquet", &known[..])])

@@ -60,6 +60,12 @@ for group in found.keys() & groups.keys():
     for feature in baseline["features"]:
         name, counts, by = feature["name"], profile[13][feature["name"]], feature["cells"]
         values = [row[2 + names.index(name)] for row in rows]
+        if feature["kind"] == "categories":
+            known, there = feature["values"], [value for value in values if value is not None]
+            count = [there.count(value) for value in known] + [sum(value not in known for value in there)]
+            compare(group, f"{name} nulls", counts["nulls"], len(values) - len(there))
+            compare(group, f"{name} cells", counts["cells"], count)
+            continue
         numbers = floats(values)
         finite = numbers[numpy.isfinite(numbers)]
         compare(group, f"{name} nulls", counts["nulls"], sum(value is None for value in values))

@@ -256,11 +256,16 @@ async fn the_queries_of_the_documentation_give_what_the_rows_give() {
         .step_by(2)
         .map(|block| block.trim_start_matches("sql\n"))
         .collect();
-    let [rows, moments, accuracy] = blocks[..] else {
+    let [rows, moments, categories, accuracy] = blocks[..] else {
         panic!("{blocks:?}")
     };
     let ask = |sql: &str| home.psql(sql.trim().split(';').next().unwrap());
     assert_eq!(ask(rows), home.psql("SELECT count(*) FROM predictions"));
+    let of_rows = "SELECT at::date AS day, CASE WHEN city <> 'Oslo' THEN city END AS value, count(city) FROM predictions \
+                   GROUP BY 1, 2 HAVING count(city) > 0 ORDER BY 1, 2 NULLS LAST";
+    let page = ask(categories);
+    let page: Vec<&str> = page.lines().filter(|line| !line.ends_with("|0")).collect();
+    assert_eq!(page.join("\n"), home.psql(of_rows));
     let finite = "x IS NOT NULL AND x NOT IN ('NaN', 'Infinity', '-Infinity')";
     for (of_page, of_rows) in [
         (moments, format!("SELECT at::date, avg(x), stddev_pop(x) FROM predictions WHERE {finite} GROUP BY 1 ORDER BY 1")),
