@@ -161,6 +161,19 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Int32,
+        Self::Int64,
+        Self::Float32,
+        Self::Float64,
+        Self::Utf8,
+        Self::Bool,
+        Self::Date,
+        Self::Timestamp,
+        Self::TimestampTz,
+    ];
+
     /// The Arrow type in which it is prepared.
     pub fn data_type(self) -> DataType {
         match self {

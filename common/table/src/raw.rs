@@ -12,6 +12,7 @@ pub mod files;
 mod format;
 mod int96;
 mod parquet;
+pub mod probe;
 mod values;
 
 use std::path::{Path, PathBuf};

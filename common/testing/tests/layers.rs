@@ -28,12 +28,12 @@ const LAYERS: [&[&str]; 11] = [
         "publish-predictions",
     ],
     &["argo"],
-    &["lint"],
+    &["dataset", "lint"],
     &["alameda"],
 ];
 
 /// The crate of DataFusion, and who may depend on it.
-const SQL: (&str, [&str; 2]) = ("sql", ["data-prep", "lint"]);
+const SQL: (&str, [&str; 3]) = ("sql", ["data-prep", "dataset", "lint"]);
 
 /// Crates that nothing else may depend on but to test.
 const TESTS: [&str; 2] = ["testing", "testing-home"];

@@ -21,7 +21,7 @@ use crate::leaf::Addresses;
 use crate::runs::Runs;
 use crate::sample_data;
 use crate::workflow::{RAW_URL, STORE_URL, Workflow};
-use crate::{demo, emissary, servers, submit, tracked, ui, upload};
+use crate::{data, demo, emissary, servers, submit, tracked, ui, upload};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
 #[derive(Debug, Parser)]
@@ -103,6 +103,9 @@ enum Command {
         #[command(flatten)]
         size: demo::Options,
     },
+    /// Look at raw files: write a first contract and models of them
+    #[command(subcommand)]
+    Dataset(data::Command),
     /// Bring raw files from this machine to RAW_URL: those that are there already are not sent
     /// again
     Upload(upload::Options),
@@ -213,6 +216,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Demo(options) => return demo::run(place, &options),
         Command::Dashboard { bind, config } => return Err(dashboard(place, bind, &config)?),
+        Command::Dataset(command) => return data::run(place, &command),
         Command::Services => return servers::run(),
         Command::Upload(options) => {
             return upload::run(&place.addresses(&place.given()?)?.raw_url, &options);

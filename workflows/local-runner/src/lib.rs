@@ -4,6 +4,7 @@ mod answers;
 mod cli;
 #[cfg(test)]
 mod contract;
+mod data;
 mod demo;
 mod emissary;
 mod engine;

@@ -6,7 +6,6 @@
 //! way is sent again from its beginning.
 
 mod send;
-mod source;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use dataset::source::{Source, Sources, find};
 use futures::{StreamExt, TryStreamExt};
 use runtime::failure::{self, Failure};
 use runtime::retry::Budget;
@@ -27,7 +27,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ui;
 use send::Sending;
-use source::{Sources, find};
 
 /// Files that are worked on at the same time. Each holds two parts of an upload: 16 MiB, up to 8 GB
 /// of file.
@@ -61,15 +60,6 @@ pub(crate) struct Options {
     /// How long a call to S3 that does not answer well is tried again
     #[arg(long, env = "ALAMEDA_RETRY_BUDGET", default_value = "30s")]
     pub retry_budget: Budget,
-}
-
-/// One file to bring.
-#[derive(Clone, Debug)]
-struct Source {
-    /// Its path below the folder, and its key at the target.
-    key: String,
-    path: PathBuf,
-    bytes: u64,
 }
 
 /// What is to be done.

@@ -217,8 +217,21 @@ impl Reader {
     }
 }
 
+/// The names of the columns of a file.
+///
+/// # Errors
+/// A file that has no header, or another form: exit 10.
+pub(super) fn names(path: &Path, key: &str, compression: Compression) -> Result<Vec<String>> {
+    let error = |fault: Fault| fault.error(key, compression, &[]);
+    let mut rows = Rows::new(source::open(path, compression)?).map_err(error)?;
+    header(&mut rows).map_err(error)
+}
+
 /// Which columns are skipped: texts that nobody reads, and of which any is right.
 fn unread(raw: &RawFile) -> Result<Vec<bool>> {
+    if raw.reads.columns.is_none() {
+        return Ok(vec![false; raw.dataset.columns.len()]);
+    }
     let rules = raw.dataset.rules(raw.labels).map_err(Failure::usage)?;
     let columns = raw.dataset.columns.iter().zip(rules).enumerate();
     let unread = columns.map(|(index, (column, rule))| {

@@ -1,4 +1,4 @@
-//! Which files a folder holds.
+//! Which raw files a folder holds, and which ones a command line names.
 
 use std::path::{Path, PathBuf};
 
@@ -8,24 +8,34 @@ use store::Kind;
 use table::raw::ENDINGS;
 use table::raw::files::{self, NearMiss, Verdict, is_hidden, judge};
 
-use super::Source;
+/// One raw file.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its path below the folder that was looked through, and its key in a store.
+    pub key: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
 
 /// The files of a folder.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
+pub struct Sources {
     /// In the order of their keys.
-    pub(super) files: Vec<Source>,
+    pub files: Vec<Source>,
     /// Path below the folder, and why it is not brought.
-    pub(super) left_out: Vec<(String, &'static str)>,
+    pub left_out: Vec<(String, &'static str)>,
 }
 
 /// Finds the raw files below `dir` that match a glob, by the rule of the steps that read them. A
-/// link to a file stands for the file.
+/// link to a file stands for the file. A folder that is `target`, where the files would go to, is
+/// refused.
 ///
 /// # Errors
 /// No such folder or no raw file in it, a link to a folder, what seems to be data and can't be read
 /// as a raw file, a name that no object can have: exit 2.
-pub(super) fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
+pub fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
     if !dir.is_dir() {
         return Err(Failure::usage(format!(
             "there is no folder {}",

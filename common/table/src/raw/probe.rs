@@ -1,0 +1,321 @@
+//! Raw files that no contract describes yet: which columns they have, some of their rows, and which
+//! types of a contract take the values.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchReader, new_empty_array,
+};
+use arrow::compute::{concat, filter_record_batch};
+use arrow::datatypes::DataType;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+
+use super::{Compression, Format, RawFile, Reads, Wanted, convert, csv, format, int96, unreadable};
+use crate::dataset::{ColumnContract, ColumnType, Dataset, Labels};
+use crate::parts::file::ParquetFile;
+use catalog::manifest::Role;
+use runtime::failure::Failure;
+use runtime::work::Work;
+
+/// Places over which the rows of a sample of a parquet file are spread.
+const RUNS: u64 = 16;
+/// Columns of a parquet file that are decoded at the same time: each holds a page in memory.
+const TOGETHER: usize = 32;
+/// Rows of a CSV file up to which it is read: what lies beyond is not looked at.
+const CSV_ROWS: u64 = 5_000_000;
+
+/// A raw file, read without a contract.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    raw: RawFile,
+    format: Format,
+    columns: Vec<Found>,
+    rows: Option<u64>,
+}
+
+/// A column of a raw file.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// Its type as the writer spelt it; `None` in a CSV file, which holds texts.
+    pub data_type: Option<DataType>,
+    /// How many nulls the file says that it holds.
+    pub nulls: Option<u64>,
+}
+
+/// Some rows of a raw file.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The values of each column, in the order of the file; `None` for a column that no type of a
+    /// contract takes.
+    pub columns: Vec<Option<ArrayRef>>,
+    /// How many rows they are.
+    pub rows: u64,
+    /// How many rows the file has; `None` where it was not read to its end.
+    pub of: Option<u64>,
+}
+
+/// Values as a type of the contract takes them.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    /// The values, null where one does not fit.
+    pub values: ArrayRef,
+    /// How many do not fit.
+    pub misfits: usize,
+    /// The first of them.
+    pub example: Option<String>,
+}
+
+impl Found {
+    /// The values as a type of the contract; `None` where it takes none of the column's type.
+    ///
+    /// # Errors
+    /// A file that can't be decoded.
+    pub fn fit(&self, values: &ArrayRef, column_type: ColumnType) -> Result<Option<Fit>> {
+        let wanted = Wanted {
+            column: 0,
+            column_type,
+            nullable: true,
+            keep_nan: false,
+        };
+        let mut misfits = Vec::new();
+        let values = match &self.data_type {
+            None => wanted.texts(values.as_string(), &mut misfits),
+            Some(found) if convert::takes(found, column_type) => {
+                wanted.array(values, &mut misfits)?
+            }
+            Some(_) => return Ok(None),
+        };
+        Ok(Some(Fit {
+            values,
+            misfits: misfits.len(),
+            example: misfits.into_iter().next().map(|misfit| misfit.example),
+        }))
+    }
+
+    /// Whether a type of the contract takes values of the column's type.
+    pub fn is_readable(&self) -> bool {
+        let of_type = |found: &DataType| {
+            ColumnType::ALL
+                .iter()
+                .any(|&wanted| convert::takes(found, wanted))
+        };
+        self.data_type.as_ref().is_none_or(of_type)
+    }
+}
+
+impl Probe {
+    /// Looks at the header or the footer of a file.
+    ///
+    /// # Errors
+    /// A file that no step could read: exit 10, by the name `key`.
+    pub fn open(path: &Path, key: &str) -> Result<Self> {
+        let format = format::require(key)?;
+        format::check_kind(path, key, format)?;
+        let (columns, rows) = match format {
+            Format::Parquet => of_parquet(path, key)?,
+            Format::Csv(compression) => (of_csv(path, key, compression)?, None),
+        };
+        Ok(Self {
+            raw: RawFile {
+                key: key.to_owned(),
+                path: path.to_owned(),
+                dataset: Arc::new(Dataset::new(columns.iter().map(contract).collect())),
+                labels: Labels::Optional,
+                pinned: false,
+                decisive: Vec::new(),
+                reads: Reads::default(),
+            },
+            format,
+            columns,
+            rows,
+        })
+    }
+
+    /// The columns, in the order of the file.
+    pub fn columns(&self) -> &[Found] {
+        &self.columns
+    }
+
+    /// How many rows the file says that it has.
+    pub fn rows(&self) -> Option<u64> {
+        self.rows
+    }
+
+    /// At most so many rows, spread over the file; of a CSV file over its first 5,000,000 rows. The
+    /// same file gives the same rows.
+    ///
+    /// # Errors
+    /// A file that can't be read as what its name says: exit 10.
+    pub fn sample(&self, most: u64, work: &Work) -> Result<Sample> {
+        match self.format {
+            Format::Parquet => self.of_parquet(most),
+            Format::Csv(_) => self.of_csv(most, work),
+        }
+    }
+
+    fn of_parquet(&self, most: u64) -> Result<Sample> {
+        let rows = self.rows.unwrap_or_default();
+        let readable = (0..self.columns.len()).filter(|&place| self.columns[place].is_readable());
+        let readable: Vec<usize> = readable.collect();
+        let mut columns = vec![None; self.columns.len()];
+        for places in readable.chunks(TOGETHER) {
+            let file = open(&self.raw.path, &self.raw.key)?;
+            let (builder, _) = int96::in_microseconds(&self.raw, file.builder()?)?;
+            let mask = ProjectionMask::roots(builder.parquet_schema(), places.iter().copied());
+            let builder = builder.with_projection(mask).with_batch_size(8192);
+            let damaged =
+                |error: &dyn std::fmt::Display| unreadable(&self.raw.key, "parquet", error);
+            let reader = builder.with_row_selection(spread(rows, most)).build();
+            let reader = reader.map_err(|error| damaged(&error))?;
+            let schema = reader.schema();
+            let batches = reader
+                .collect::<Result<Vec<RecordBatch>, _>>()
+                .map_err(|error| damaged(&error))?;
+            for (at, &place) in places.iter().enumerate() {
+                let arrays: Vec<&dyn Array> = batches
+                    .iter()
+                    .map(|batch| batch.column(at).as_ref())
+                    .collect();
+                columns[place] = Some(match arrays.is_empty() {
+                    true => new_empty_array(schema.field(at).data_type()),
+                    false => concat(&arrays)?,
+                });
+            }
+        }
+        Ok(Sample {
+            columns,
+            rows: rows.min(most),
+            of: Some(rows),
+        })
+    }
+
+    /// Every so many rows one is kept; whenever too many are, every other one of them is left out.
+    fn of_csv(&self, most: u64, work: &Work) -> Result<Sample> {
+        let (mut kept, mut every, mut seen) = (Vec::<RecordBatch>::new(), 1, 0_u64);
+        let mut ended = true;
+        for chunk in self.raw.chunks(work)?.0 {
+            if seen >= CSV_ROWS {
+                ended = false;
+                break;
+            }
+            let batch = chunk?.batch;
+            let rows = batch.num_rows() as u64;
+            kept.push(each(&batch, seen, every)?);
+            seen += rows;
+            while seen.div_ceil(every) > most.max(1) {
+                // What was kept lies `every` apart, from the first row on.
+                let mut before = 0;
+                for batch in &mut kept {
+                    let rows = batch.num_rows() as u64;
+                    *batch = each(batch, before, 2)?;
+                    before += rows;
+                }
+                every *= 2;
+            }
+        }
+        let schema = self.raw.dataset.raw_schema();
+        let all = arrow::compute::concat_batches(&schema, &kept)?;
+        Ok(Sample {
+            columns: all.columns().iter().cloned().map(Some).collect(),
+            rows: all.num_rows() as u64,
+            of: ended.then_some(seen),
+        })
+    }
+}
+
+/// Each row of a batch whose number is a multiple of `every`; the first one has the number
+/// `before`.
+fn each(batch: &RecordBatch, before: u64, every: u64) -> Result<RecordBatch> {
+    let rows = (0..batch.num_rows() as u64).map(|row| Some((before + row) % every == 0));
+    Ok(filter_record_batch(batch, &rows.collect::<BooleanArray>())?)
+}
+
+/// At most so many rows of a file, in runs that lie equally far apart.
+fn spread(rows: u64, most: u64) -> RowSelection {
+    if rows <= most {
+        return vec![RowSelector::select(rows as usize)].into();
+    }
+    let runs = RUNS.min(most.max(1));
+    let mut selectors = Vec::new();
+    let mut at = 0;
+    for run in 0..runs {
+        let begin = (u128::from(rows) * u128::from(run) / u128::from(runs)) as u64;
+        // The first runs take what does not divide.
+        let length = most / runs + u64::from(run < most % runs);
+        selectors.push(RowSelector::skip((begin - at) as usize));
+        selectors.push(RowSelector::select(length as usize));
+        at = begin + length;
+    }
+    selectors.into()
+}
+
+/// What the readers need to know of a column: moments that a parquet file holds as INT96 are read as
+/// the contract's.
+fn contract(found: &Found) -> ColumnContract {
+    let column_type = match found.data_type {
+        Some(DataType::Timestamp(_, None)) => ColumnType::Timestamp,
+        Some(DataType::Timestamp(_, Some(_))) => ColumnType::TimestampTz,
+        _ => ColumnType::Utf8,
+    };
+    ColumnContract {
+        name: found.name.clone(),
+        column_type,
+        role: Role::Ignored,
+        nullable: true,
+        min: None,
+        max: None,
+        allowed: Vec::new(),
+        positive: None,
+    }
+}
+
+fn open(path: &Path, key: &str) -> Result<ParquetFile> {
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    ParquetFile::open(file, key, |key, error| unreadable(key, "parquet", error))
+}
+
+fn of_parquet(path: &Path, key: &str) -> Result<(Vec<Found>, Option<u64>)> {
+    super::parquet::check_footer(path, key)?;
+    let file = open(path, key)?;
+    let fields = file.schema().fields().iter().enumerate();
+    let columns = fields.map(|(place, field)| Found {
+        name: field.name().clone(),
+        data_type: Some(field.data_type().clone()),
+        nulls: file.nulls(place),
+    });
+    let rows = file.builder()?.metadata().file_metadata().num_rows();
+    Ok((distinct(columns.collect(), key)?, u64::try_from(rows).ok()))
+}
+
+fn of_csv(path: &Path, key: &str, compression: Compression) -> Result<Vec<Found>> {
+    let names = csv::names(path, key, compression)?;
+    let columns = names.into_iter().map(|name| Found {
+        name,
+        data_type: None,
+        nulls: None,
+    });
+    distinct(columns.collect(), key)
+}
+
+/// # Errors
+/// A name that stands twice, or none: exit 10.
+fn distinct(columns: Vec<Found>, key: &str) -> Result<Vec<Found>> {
+    let mut names = std::collections::HashSet::new();
+    match columns.iter().find(|column| !names.insert(&column.name)) {
+        Some(column) => Err(Failure::contract(format!(
+            "{key}: column {:?} is in the file twice: give each column a name of its own",
+            column.name
+        ))),
+        None if columns.is_empty() => Err(Failure::contract(format!("{key} has no columns"))),
+        None => Ok(columns),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,451 @@
+//! What a person should look at in a column before a model learns from it.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use learn::metrics::{RankError, rank_metrics};
+use table::dataset::ColumnType;
+
+use crate::column::Column;
+use crate::goal::Goal;
+
+/// The sample and the smallest class, below which nothing is said of a relation to the target.
+const ROWS: usize = 50;
+const ROWS_OF_CLASS: u64 = 5;
+/// The area under the ROC curve from which a number tells two classes almost exactly.
+const TELLS: f64 = 0.995;
+/// The same of the rows that are not of the largest class, where each value of the column stands
+/// for one class.
+const TELLS_CLASSES: f64 = 0.98;
+/// The same of the correlation with a number to predict.
+const TELLS_NUMBER: f64 = 0.999;
+/// Nulls from which they are worth a look.
+const MANY_NULLS: f64 = 0.5;
+/// Distinct whole numbers up to which they may be codes, and rows for each of them at least.
+const CODES: (usize, usize) = (20, 20);
+/// The share of distinct values from which texts name rows.
+const NAMES: f64 = 0.9;
+/// The share of texts that spell a number or a date from which a column is meant as such.
+const SPELLED: f64 = 0.9;
+/// Numbers that stand for a missing value in other programs.
+const SENTINELS: [f64; 14] = [
+    -1.0,
+    -9.0,
+    -99.0,
+    -999.0,
+    -9999.0,
+    -99999.0,
+    -999999.0,
+    99.0,
+    999.0,
+    9999.0,
+    99999.0,
+    999999.0,
+    -32768.0,
+    2147483647.0,
+];
+/// Rows that hold such a number at least.
+const SENTINEL_ROWS: u64 = 3;
+
+/// Something to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The column, or what else it is about.
+    pub about: String,
+    /// What was seen.
+    pub seen: String,
+    /// What was done, and what to do where that is wrong.
+    pub advice: String,
+}
+
+impl Question {
+    pub(crate) fn new(about: &str, seen: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            about: about.to_owned(),
+            seen: seen.into(),
+            advice: advice.into(),
+        }
+    }
+}
+
+/// What is thought of a column that is neither target, id nor time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Doubts {
+    /// Why it is no feature, if it is none.
+    pub(crate) left_out: Option<&'static str>,
+    /// What to look at; leaks stand first.
+    pub(crate) leaks: Vec<Question>,
+    pub(crate) others: Vec<Question>,
+    /// Bounds for values that are infinite.
+    pub(crate) clip: Option<[f64; 2]>,
+}
+
+impl Doubts {
+    /// Of a column; `before` are the columns that stand before it.
+    pub(crate) fn of(
+        column: &Column,
+        before: &[&Column],
+        target: &Column,
+        goal: &Goal,
+    ) -> Result<Self> {
+        let mut doubts = Self::default();
+        let name = column.name.as_str();
+        let rows = column.rows();
+        if column.nulls() == rows {
+            doubts.leave_out("empty", name, "it holds no value".to_owned());
+            return Ok(doubts);
+        }
+        if column.distinct.len() == 1 && !column.has_nulls {
+            let only = column.show(column.distinct[0].2);
+            doubts.leave_out("constant", name, format!("every value is {only}"));
+            return Ok(doubts);
+        }
+        if let Some(same) = before.iter().find(|other| is_same(column, other)) {
+            doubts.leave_out(
+                "duplicate",
+                name,
+                format!("it equals {} in every row", same.name),
+            );
+            return Ok(doubts);
+        }
+        doubts.leaks(column, target, goal)?;
+        doubts.spellings(column);
+        if column.is_moment() {
+            let advice = format!(
+                "it is no feature: take it apart in features.sql, such as \
+                 date_part('epoch', {quoted}) / 86400 AS {name}_days",
+                quoted = quoted(name)
+            );
+            doubts.left_out = Some("a moment");
+            doubts.others.push(Question::new(
+                name,
+                format!("it is a {}", column.column_type),
+                advice,
+            ));
+        }
+        let share = column.distinct.len() as f64 / (rows - column.nulls()).max(1) as f64;
+        if column.column_type == ColumnType::Utf8 && column.distinct.len() > 20 && share > NAMES {
+            let seen = format!(
+                "{} of {} texts differ, such as {:?}",
+                column.distinct.len(),
+                rows - column.nulls(),
+                column.show(column.distinct[0].2)
+            );
+            doubts.leave_out("names rows", name, seen);
+        }
+        let nulls = column.nulls() as f64 / rows.max(1) as f64;
+        if nulls >= MANY_NULLS && column.is_number() {
+            let advice = "models.json imputes the median and says where it was missing";
+            let seen = format!("{:.0} % of its values are null", 100.0 * nulls);
+            doubts.others.push(Question::new(name, seen, advice));
+        }
+        if let Some(numbers) = column.numbers()? {
+            doubts.of_numbers(column, &numbers);
+        }
+        Ok(doubts)
+    }
+
+    fn leave_out(&mut self, why: &'static str, name: &str, seen: String) {
+        self.left_out = Some(why);
+        let advice = "it is no feature: \"role\": \"feature\" in dataset.json makes it one";
+        self.others.push(Question::new(name, seen, advice));
+    }
+
+    fn leaks(&mut self, column: &Column, target: &Column, goal: &Goal) -> Result<()> {
+        let name = column.name.as_str();
+        let advice =
+            "if it is known only afterwards, give it \"role\": \"ignored\" in dataset.json";
+        let mut leak = |seen: String| self.leaks.push(Question::new(name, seen, advice));
+        let few = goal.rows.iter().any(|&rows| rows < ROWS_OF_CLASS);
+        if column.keys.len() < ROWS || few {
+            return Ok(());
+        }
+        if goal.classes.is_empty() {
+            let numbers = column.numbers()?.zip(target.numbers()?);
+            let correlation = numbers.and_then(|(x, y)| correlation(&x, &y));
+            if let Some(r) = correlation.filter(|r| r.abs() >= TELLS_NUMBER) {
+                leak(format!(
+                    "alone it tells the target: their correlation is {r:.4}"
+                ));
+            }
+            return Ok(());
+        }
+        if let Some(class) = only_class(column, target) {
+            leak(format!("it is filled only where the target is {class}"));
+        }
+        if let [_, positive] = &goal.classes[..]
+            && let Some(numbers) = column.numbers()?
+        {
+            let is_positive: Vec<Option<bool>> = (0..target.keys.len())
+                .map(|row| Some(shown_class(target, row)? == positive.to_string()))
+                .collect();
+            let area = area(&numbers, &is_positive)?;
+            if let Some(area) = area.filter(|area| area.max(1.0 - area) >= TELLS) {
+                let area = area.max(1.0 - area);
+                leak(format!(
+                    "alone it tells the target: its ROC AUC is {area:.4}"
+                ));
+                return Ok(());
+            }
+        }
+        if let Some(share) = telling(column, target).filter(|share| *share >= TELLS_CLASSES) {
+            leak(format!(
+                "alone it tells the target: its values are right in {:.1} % of the rows that the \
+                 largest class does not explain",
+                100.0 * share
+            ));
+        }
+        Ok(())
+    }
+
+    /// Texts that are numbers or dates to a person.
+    fn spellings(&mut self, column: &Column) {
+        if column.column_type != ColumnType::Utf8 {
+            return;
+        }
+        let name = column.name.as_str();
+        let texts = || {
+            column
+                .distinct
+                .iter()
+                .map(|&(_, count, row)| (column.text(row), count))
+        };
+        let all: u64 = texts().map(|(_, count)| count).sum();
+        let share = |is: &dyn Fn(&str) -> bool| {
+            let of = texts()
+                .filter(|(text, _)| is(text.trim()))
+                .map(|(_, count)| count);
+            of.sum::<u64>() as f64 / all.max(1) as f64
+        };
+        let number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
+        let comma = |text: &str| text.contains(',') && number(&text.replacen(',', ".", 1));
+        let date = |text: &str| {
+            [
+                "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%d-%m-%Y",
+            ]
+            .iter()
+            .any(|form| chrono::NaiveDate::parse_from_str(text, form).is_ok())
+        };
+        let except = |is: &dyn Fn(&str) -> bool| {
+            let other = texts().find(|(text, _)| !is(text.trim()));
+            other
+                .map(|(text, _)| format!(", but {text:?}"))
+                .unwrap_or_default()
+        };
+        let column_of = quoted(name);
+        if share(&date) >= SPELLED && share(&number) < SPELLED {
+            let seen = format!(
+                "its texts are dates such as {:?}{}",
+                column.show(0),
+                except(&date)
+            );
+            let advice = "it stays a text: write dates as 2024-12-31, and its type is date";
+            self.others.push(Question::new(name, seen, advice));
+        } else if share(&number) >= SPELLED {
+            let example = texts().find(|(text, _)| number(text.trim()));
+            let example = example.map(|(text, _)| text).unwrap_or_default();
+            let seen = format!(
+                "its texts are numbers such as {example:?}{}",
+                except(&number)
+            );
+            let advice = format!(
+                "it stays a text: if they are amounts and no codes, TRY_CAST({column_of} AS DOUBLE) \
+                 in features.sql makes numbers of them"
+            );
+            self.others.push(Question::new(name, seen, advice));
+        } else if share(&|text| number(text) || comma(text)) >= SPELLED {
+            let seen = format!(
+                "its texts are numbers with a decimal comma{}",
+                except(&comma)
+            );
+            let advice = format!(
+                "it stays a text: TRY_CAST(replace({column_of}, ',', '.') AS DOUBLE) in features.sql \
+                 makes numbers of them"
+            );
+            self.others.push(Question::new(name, seen, advice));
+        }
+    }
+
+    fn of_numbers(&mut self, column: &Column, numbers: &[f64]) {
+        let name = column.name.as_str();
+        let finite = numbers.iter().copied().filter(|value| value.is_finite());
+        let ends = finite.fold(None, |ends: Option<[f64; 2]>, value| {
+            let [least, most] = ends.unwrap_or([value; 2]);
+            Some([least.min(value), most.max(value)])
+        });
+        if numbers.iter().any(|value| value.is_infinite())
+            && let Some(ends) = ends
+        {
+            self.clip = Some(ends);
+            let advice = format!("models.json clips it to {} and {}", ends[0], ends[1]);
+            self.others
+                .push(Question::new(name, "some values are infinite", advice));
+        }
+        let distinct = column.distinct.len();
+        let whole = numbers
+            .iter()
+            .all(|value| value.is_nan() || value.fract() == 0.0);
+        if whole && (3..=CODES.0).contains(&distinct) && distinct * CODES.1 <= numbers.len() {
+            let advice = format!(
+                "it stays a number: if they are codes and no amounts, CAST({} AS VARCHAR) in \
+                 features.sql makes categories of them",
+                quoted(name)
+            );
+            let seen = format!("it holds {distinct} whole numbers alone");
+            self.others.push(Question::new(name, seen, advice));
+        }
+        if let Some((value, rows)) = sentinel(column, numbers) {
+            let advice = format!(
+                "if it stands for a missing value, NULLIF({}, {value}) in features.sql says so",
+                quoted(name)
+            );
+            let seen = format!(
+                "{rows} of {} values are {value}, far from all others",
+                column.rows()
+            );
+            self.others.push(Question::new(name, seen, advice));
+        }
+    }
+}
+
+/// A name as SQL takes it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The class of a row of the target, as text.
+fn shown_class(target: &Column, row: usize) -> Option<String> {
+    target.keys[row]?;
+    match target.class(row) {
+        Some(class) => Some(class.to_string()),
+        // Whole numbers as floats.
+        None => target
+            .show(row)
+            .parse::<f64>()
+            .ok()
+            .map(|value| format!("{value:.0}")),
+    }
+}
+
+/// Whether two columns are equal in every row: as numbers, or as texts and moments of one type.
+fn is_same(one: &Column, other: &Column) -> bool {
+    if one.distinct.len() != other.distinct.len() || one.nulls() != other.nulls() {
+        return false;
+    }
+    if let (Ok(Some(a)), Ok(Some(b))) = (one.numbers(), other.numbers()) {
+        let same = |(a, b): (&f64, &f64)| a == b || a.is_nan() && b.is_nan();
+        return a.iter().zip(&b).all(same);
+    }
+    one.column_type == other.column_type && one.values.as_ref() == other.values.as_ref()
+}
+
+/// The one class of all rows in which the column has a value, where that is no chance.
+fn only_class(column: &Column, target: &Column) -> Option<String> {
+    let (mut filled, mut empty) = (
+        HashMap::<u64, (u64, usize)>::new(),
+        HashMap::<u64, u64>::new(),
+    );
+    for (row, class) in target.keys.iter().enumerate() {
+        let Some(class) = *class else {
+            continue;
+        };
+        match column.keys[row] {
+            Some(_) => filled.entry(class).or_insert((0, row)).0 += 1,
+            None => *empty.entry(class).or_insert(0) += 1,
+        }
+    }
+    let [(class, (count, row))] = filled.into_iter().collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let others: u64 = empty
+        .iter()
+        .filter(|(of, _)| **of != class)
+        .map(|(_, count)| count)
+        .sum();
+    let all = count + empty.values().sum::<u64>();
+    let share = (all - others) as f64 / all.max(1) as f64;
+    // That as many rows are of that class by chance.
+    let chance = libm::pow(share, count as f64);
+    (others > 0 && chance < 1e-6).then(|| target.show(row))
+}
+
+/// Of the rows that the largest class does not explain, the share that is right where each value
+/// of the column stands for its most frequent class; `None` where values are too many to say.
+fn telling(column: &Column, target: &Column) -> Option<f64> {
+    if column.distinct.len() * CODES.1 > column.keys.len() {
+        return None;
+    }
+    let mut cells: HashMap<Option<u64>, HashMap<u64, u64>> = HashMap::new();
+    let mut classes: HashMap<u64, u64> = HashMap::new();
+    for (key, class) in column.keys.iter().zip(&target.keys) {
+        if let Some(class) = class {
+            *cells.entry(*key).or_default().entry(*class).or_insert(0) += 1;
+            *classes.entry(*class).or_insert(0) += 1;
+        }
+    }
+    let most = |counts: &HashMap<u64, u64>| counts.values().copied().max().unwrap_or(0);
+    let (all, base) = (classes.values().sum::<u64>(), most(&classes));
+    let right: u64 = cells.values().map(most).sum();
+    (all > base).then(|| (right - base) as f64 / (all - base) as f64)
+}
+
+fn area(numbers: &[f64], is_positive: &[Option<bool>]) -> Result<Option<f64>> {
+    let rows = numbers.iter().zip(is_positive);
+    let rows = rows.filter(|(value, _)| !value.is_nan());
+    let mut rows: Vec<(f64, bool)> = rows
+        .filter_map(|(value, is)| Some((*value, (*is)?)))
+        .collect();
+    if rows.len() < ROWS {
+        return Ok(None);
+    }
+    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+    Ok(rank_metrics::<RankError>(rows.into_iter().map(Ok))?.roc_auc)
+}
+
+fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
+    let pairs = x
+        .iter()
+        .zip(y)
+        .filter(|(x, y)| x.is_finite() && y.is_finite());
+    let pairs: Vec<(f64, f64)> = pairs.map(|(x, y)| (*x, *y)).collect();
+    if pairs.len() < ROWS {
+        return None;
+    }
+    let rows = pairs.len() as f64;
+    let mean_x = pairs.iter().map(|pair| pair.0).sum::<f64>() / rows;
+    let mean_y = pairs.iter().map(|pair| pair.1).sum::<f64>() / rows;
+    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+    for (x, y) in pairs {
+        xy += (x - mean_x) * (y - mean_y);
+        xx += (x - mean_x) * (x - mean_x);
+        yy += (y - mean_y) * (y - mean_y);
+    }
+    let r = xy / (xx * yy).sqrt();
+    r.is_finite().then_some(r)
+}
+
+/// A number that stands for a missing value, as it seems: it lies at an end, far from all others.
+fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64)> {
+    let mut finite: Vec<f64> = numbers
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .collect();
+    finite.sort_by(f64::total_cmp);
+    let (least, most) = (*finite.first()?, *finite.last()?);
+    [least, most].into_iter().find_map(|end| {
+        if !SENTINELS.contains(&end) || column.distinct.len() < 4 {
+            return None;
+        }
+        let others = || finite.iter().copied().filter(|value| *value != end);
+        let rows = (finite.len() - others().count()) as u64;
+        let (low, high) = (others().next()?, others().last()?);
+        let gap = if end == least { low - end } else { end - high };
+        let far = match end {
+            // Near its neighbours: only the one negative number of a column says something.
+            -1.0 | -9.0 => low >= 0.0,
+            _ => gap > high - low,
+        };
+        (far && rows >= SENTINEL_ROWS).then_some((end, rows))
+    })
+}

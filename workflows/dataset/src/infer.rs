@@ -1,0 +1,606 @@
+//! `infer`: from raw files to a first contract, features, models and settings, with questions.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use catalog::manifest::Role;
+use chrono::{DateTime, NaiveDate, TimeDelta};
+use clap::Args;
+use learn::model::ClassValue;
+use runtime::failure::Failure;
+use runtime::work::{Disk, Work};
+use serde_json::{Value, json};
+use sql::session::Features;
+use table::config::Config;
+use table::dataset::{ColumnContract, ColumnType, Dataset, HoldoutRule, Unlabelled};
+use table::{features, models};
+
+use crate::column::Column;
+use crate::doubts::{Doubts, Question, quoted};
+use crate::files::Files;
+use crate::goal::Goal;
+use crate::project::{self, Project};
+use crate::roles::{Named, Roles, are_unique_together, words};
+use crate::sample::{self, Sampled, by_files};
+
+/// The share of rows that are held out.
+const HELD_OUT: f64 = 0.2;
+/// Days from which on the last ones are held out.
+const DAYS: usize = 5;
+/// Memory of a file's decoder.
+const MEMORY: u64 = 512 << 20;
+/// Names of targets that say nothing of a model.
+const GENERIC: [&str; 6] = ["target", "label", "y", "class", "outcome", "response"];
+/// Memory for planning, which holds no rows.
+const PLANNING: u64 = 64 << 20;
+/// Distinct values up to which `--strict` takes them down.
+const ALLOWED: usize = 20;
+
+/// What `infer` looks at, and what it writes.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Raw files, folders of such, or globs with * in quotes
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+
+    /// The column to predict
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+
+    /// The columns that together name a row, with commas between
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub id: Vec<String>,
+
+    /// The column of time; none for none
+    #[arg(long, value_name = "NAME")]
+    pub time: Option<String>,
+
+    /// Folder that gets the files
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+
+    /// Replace files that are there
+    #[arg(long)]
+    pub force: bool,
+
+    /// Make rules of what was seen: bounds, no nulls where there are none, the values of small
+    /// categories. What breaks one is refused tomorrow, with its whole file
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Rows that are looked at, the same number of each file
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(100..))]
+    pub rows: u64,
+}
+
+/// What was found, and what it leads to.
+#[derive(Clone, Debug)]
+pub struct Inferred {
+    /// The files.
+    pub files: Files,
+    /// Rows that were looked at.
+    pub rows: u64,
+    /// Rows of all files; `None` where one was not read to its end.
+    pub of: Option<u64>,
+    /// The columns: name, type, role, nulls, distinct values, examples.
+    pub columns: Vec<Vec<String>>,
+    /// A name for the model.
+    pub model: String,
+    /// What is predicted, in one line.
+    pub goal: String,
+    /// Which rows are held out, and why these.
+    pub holdout: (HoldoutRule, String),
+    /// What a person should look at, leaks first.
+    pub questions: Vec<Question>,
+    /// What this release does not run yet.
+    pub refused: Option<String>,
+    /// The files to write.
+    pub project: Project,
+}
+
+/// Looks at the files. Nothing is written yet. `seen` is called with the bytes of each file.
+///
+/// # Errors
+/// Files that no step could read: exit 10. Roles that the data do not say: exit 2, with the
+/// candidates.
+pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Inferred> {
+    if files.train.is_empty() {
+        return Err(Failure::usage("there is no file to train on"));
+    }
+    let glob = files.train_glob()?;
+    let scratch = tempfile::tempdir().context("making a scratch folder")?;
+    let work = Work::new(scratch.path(), Disk::new(u64::MAX), MEMORY);
+    let sampled = sample::read(&files, options.rows, &work, seen)?;
+    let columns = &sampled.columns;
+    let named = Named {
+        target: options.target.clone(),
+        ids: options.id.clone(),
+        time: options.time.clone(),
+    };
+    let roles = Roles::of(columns, &named)?;
+    let goal = Goal::of(&columns[roles.target])?;
+    let mut draft = Draft::of(&sampled, &roles, &goal, options)?;
+    let (refused, config) = draft.runnable(columns)?;
+    let holdout = holdout(columns, &roles, &sampled)?;
+    let mut questions = of_roles(columns, &roles, &named);
+    questions.extend(draft.questions(&sampled));
+    let task = config.dataset.goal().map_err(Failure::usage)?;
+    let project = project::of(&project::Content {
+        dataset: dataset_json(&config.dataset),
+        features: config.features_sql.clone(),
+        goal: &task,
+        clips: &draft.clips,
+        train_glob: &glob,
+        predict_glob: files.predict_glob().as_deref(),
+        holdout: holdout.0,
+        floor: floor(columns, &roles, &goal)?,
+    })?;
+    Ok(Inferred {
+        rows: sampled.rows,
+        of: sampled.of,
+        columns: draft.table(columns),
+        model: model_name(&columns[roles.target].name, &files.root),
+        goal: goal.described(&columns[roles.target].name),
+        holdout,
+        questions,
+        refused,
+        project,
+        files,
+    })
+}
+
+/// A name that a registered model can have: from what it predicts, or from the folder where a name
+/// such as `target` says nothing.
+fn model_name(target: &str, root: &Path) -> String {
+    let plain = |name: &str| {
+        let words = words(name).into_iter();
+        let words = words.filter(|word| word.chars().all(|c| c.is_ascii_alphanumeric()));
+        let name: String = words
+            .collect::<Vec<_>>()
+            .join("-")
+            .chars()
+            .take(40)
+            .collect();
+        name.trim_end_matches('-').to_owned()
+    };
+    let folder = root
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let names = match GENERIC.contains(&target.to_lowercase().as_str()) {
+        true => [plain(folder), plain(target)],
+        false => [plain(target), plain(folder)],
+    };
+    names
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| "model".to_owned())
+}
+
+/// A contract that is being made.
+struct Draft {
+    contracts: Vec<ColumnContract>,
+    /// Why a column is no feature, for the table.
+    left_out: Vec<Option<&'static str>>,
+    doubts: Vec<Doubts>,
+    task: Option<&'static str>,
+    unlabelled: Unlabelled,
+    clips: Vec<(String, [f64; 2])>,
+    notes: Vec<Question>,
+}
+
+impl Draft {
+    fn of(sampled: &Sampled, roles: &Roles, goal: &Goal, options: &Options) -> Result<Self> {
+        let columns = &sampled.columns;
+        let target = &columns[roles.target];
+        let mut draft = Self {
+            contracts: Vec::new(),
+            left_out: Vec::new(),
+            doubts: Vec::new(),
+            task: goal.task,
+            unlabelled: match target.has_nulls {
+                true => Unlabelled::Drop,
+                false => Unlabelled::Fail,
+            },
+            clips: Vec::new(),
+            notes: Vec::new(),
+        };
+        if target.has_nulls {
+            let seen = format!(
+                "{} of {} values of the target are null",
+                target.nulls(),
+                target.rows()
+            );
+            let advice = "dataset.json says \"unlabelled\": \"drop\": such rows are not trained on";
+            draft.notes.push(Question::new(&target.name, seen, advice));
+        }
+        let is_plain =
+            |at: usize| at != roles.target && !roles.ids.contains(&at) && Some(at) != roles.time;
+        for (at, column) in columns.iter().enumerate() {
+            let doubts = match is_plain(at) {
+                true => {
+                    let before: Vec<&Column> = (0..at)
+                        .filter(|&other| is_plain(other))
+                        .map(|other| &columns[other])
+                        .collect();
+                    Doubts::of(column, &before, target, goal)?
+                }
+                false => Doubts::default(),
+            };
+            let role = match () {
+                () if at == roles.target => Role::Target,
+                () if roles.ids.contains(&at) => Role::Id,
+                () if Some(at) == roles.time => Role::Time,
+                () if doubts.left_out.is_some() => Role::Ignored,
+                () => Role::Feature,
+            };
+            if let Some(clip) = doubts.clip {
+                draft.clips.push((column.name.clone(), clip));
+            }
+            draft
+                .contracts
+                .push(contract(column, role, goal, options.strict)?);
+            draft.left_out.push(doubts.left_out);
+            draft.doubts.push(doubts);
+        }
+        Ok(draft)
+    }
+
+    fn config(&self) -> Result<Config> {
+        let dataset = Dataset {
+            task: self.task.map(str::to_owned),
+            unlabelled: self.unlabelled,
+            ..Dataset::new(self.contracts.clone())
+        };
+        Config::parse(dataset_json(&dataset), "SELECT * FROM raw\n".to_owned())
+    }
+
+    /// What the first step of a workflow would say of it.
+    fn check(&self) -> Result<Config> {
+        let config = self.config()?;
+        let prepared = Features::new(&config, PLANNING)?;
+        let signature = features::signature(prepared.columns(), true)?;
+        models::carried(&config.goal()?, &signature)?;
+        Ok(config)
+    }
+
+    /// The contract, without features of categories where this release does not carry those; and
+    /// what it refuses even then.
+    fn runnable(&mut self, columns: &[Column]) -> Result<(Option<String>, Config)> {
+        let Err(error) = self.check() else {
+            return Ok((None, self.config()?));
+        };
+        let refused = format!("{error:#}");
+        let is_category = |column: &ColumnContract| {
+            column.role == Role::Feature
+                && matches!(column.column_type, ColumnType::Utf8 | ColumnType::Bool)
+        };
+        let categories: Vec<usize> = (0..self.contracts.len())
+            .filter(|&at| is_category(&self.contracts[at]))
+            .collect();
+        let before = self.contracts.clone();
+        for &at in &categories {
+            self.contracts[at].role = Role::Ignored;
+            self.contracts[at].allowed = Vec::new();
+        }
+        let is_of_categories = !categories.is_empty() && self.check().is_ok();
+        if !is_of_categories {
+            self.contracts = before;
+            let config = self.config()?;
+            let task = config.dataset.goal().map_err(Failure::usage)?.task.name();
+            return Ok((
+                Some(format!("this release does not run {task} yet: {refused}")),
+                config,
+            ));
+        }
+        for at in categories {
+            self.left_out[at] = Some("categories");
+            let column = &columns[at];
+            let (name, of) = (&column.name, quoted(&column.name));
+            let example = column.distinct.first().map(|&(_, _, row)| column.show(row));
+            let number = match (column.column_type, example) {
+                (ColumnType::Utf8, Some(text)) => {
+                    format!("CAST({of} = '{}' AS DOUBLE)", text.replace('\'', "''"))
+                }
+                _ => format!("CAST({of} AS INT)"),
+            };
+            self.notes.push(Question::new(
+                name,
+                "it holds categories, and this release carries numbers alone",
+                format!("it is no feature: features.sql makes numbers of it, such as {number}"),
+            ));
+        }
+        Ok((None, self.config()?))
+    }
+
+    /// Leaks first, then the rest in the order of the columns.
+    fn questions(&self, sampled: &Sampled) -> Vec<Question> {
+        let leaks = self
+            .doubts
+            .iter()
+            .flat_map(|doubts| doubts.leaks.iter().cloned());
+        let mut questions: Vec<Question> = leaks.collect();
+        questions.extend(self.notes.iter().cloned());
+        for column in &sampled.columns {
+            if column.spelled.len() > 1 {
+                let seen = format!("its type differs: {}", by_files(&column.spelled));
+                let advice = format!("{} takes the values of all", column.column_type);
+                questions.push(Question::new(&column.name, seen, advice));
+            }
+        }
+        questions.extend(
+            self.doubts
+                .iter()
+                .flat_map(|doubts| doubts.others.iter().cloned()),
+        );
+        questions.extend(sampled.unusable.iter().map(|(name, why)| {
+            Question::new(
+                name,
+                why.clone(),
+                "it is not in dataset.json, and is passed over",
+            )
+        }));
+        questions
+    }
+
+    fn table(&self, columns: &[Column]) -> Vec<Vec<String>> {
+        let titles = ["COLUMN", "TYPE", "ROLE", "NULLS", "DISTINCT", "EXAMPLES"];
+        let mut table = vec![titles.map(str::to_owned).to_vec()];
+        for ((column, contract), why) in columns.iter().zip(&self.contracts).zip(&self.left_out) {
+            let examples = column
+                .distinct
+                .iter()
+                .take(3)
+                .map(|&(_, _, row)| column.example(row));
+            let role = match why {
+                Some(why) => format!("{} ({why})", contract.role),
+                None => contract.role.to_string(),
+            };
+            table.push(vec![
+                column.name.clone(),
+                contract.column_type.to_string(),
+                role,
+                nulls(column),
+                column.distinct.len().to_string(),
+                examples.collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        table
+    }
+}
+
+fn nulls(column: &Column) -> String {
+    match (column.nulls(), column.rows()) {
+        (0, _) if column.has_nulls => "some".to_owned(),
+        (0, _) => "0".to_owned(),
+        (nulls, rows) => format!("{:.1} %", (100.0 * nulls as f64 / rows as f64).max(0.1)),
+    }
+}
+
+/// A column of the contract. A rule that was made of a sample refuses tomorrow's file for one new
+/// value, so only the target's classes are one; `strict` asks for more.
+fn contract(column: &Column, role: Role, goal: &Goal, strict: bool) -> Result<ColumnContract> {
+    let mut contract = ColumnContract {
+        name: column.name.clone(),
+        column_type: column.column_type,
+        role,
+        nullable: matches!(role, Role::Feature | Role::Ignored),
+        min: None,
+        max: None,
+        allowed: Vec::new(),
+        positive: None,
+    };
+    if role == Role::Target {
+        contract.column_type = goal.column_type;
+        if goal.column_type != ColumnType::Bool || goal.classes.len() != 2 {
+            contract.allowed.clone_from(&goal.classes);
+        }
+        if let [_, positive @ ClassValue::Text(_)] = &goal.classes[..] {
+            contract.positive = Some(positive.clone());
+        }
+        return Ok(contract);
+    }
+    if !strict || role == Role::Id {
+        return Ok(contract);
+    }
+    contract.nullable &= column.has_nulls;
+    let few = column.distinct.len() <= ALLOWED && column.distinct.len() as u64 * 5 <= column.rows();
+    match column.column_type {
+        ColumnType::Utf8 if few && role == Role::Feature => {
+            let values = column
+                .distinct
+                .iter()
+                .filter_map(|&(_, _, row)| column.class(row));
+            contract.allowed = values.collect();
+            contract.allowed.sort_by_key(ToString::to_string);
+        }
+        ColumnType::Utf8 | ColumnType::Bool => {}
+        _ if column.is_moment() => {}
+        _ => {
+            let numbers = column.numbers()?.unwrap_or_default();
+            let finite = numbers.into_iter().filter(|value| value.is_finite());
+            let ends = finite.fold(None, |ends: Option<(f64, f64)>, value| {
+                let (least, most) = ends.unwrap_or((value, value));
+                Some((least.min(value), most.max(value)))
+            });
+            let whole = matches!(column.column_type, ColumnType::Int32 | ColumnType::Int64);
+            let bound = |value: f64| match whole {
+                true => json!(value as i64),
+                false => json!(value),
+            };
+            contract.min = ends.map(|ends| bound(ends.0));
+            contract.max = ends.map(|ends| bound(ends.1));
+        }
+    }
+    Ok(contract)
+}
+
+/// `dataset.json` with one column a line.
+fn dataset_json(dataset: &Dataset) -> String {
+    let Ok(Value::Object(mut keys)) = serde_json::to_value(dataset) else {
+        return String::new();
+    };
+    keys.remove("columns");
+    let columns = dataset.columns.iter().map(|column| {
+        let mut text = String::new();
+        if let Ok(Value::Object(all)) = serde_json::to_value(column) {
+            // In the order in which a person reads them.
+            let order = [
+                "name", "type", "role", "nullable", "min", "max", "allowed", "positive",
+            ];
+            let said = order.iter().filter_map(|key| Some((key, all.get(*key)?)));
+            let said = said.filter(|(key, value)| **key != "nullable" || **value == json!(true));
+            let pairs = said.map(|(key, value)| format!("{}: {}", json!(key), spaced(value)));
+            text = pairs.collect::<Vec<_>>().join(", ");
+        }
+        format!("    {{{text}}}")
+    });
+    let columns = columns.collect::<Vec<_>>().join(",\n");
+    let others = keys
+        .iter()
+        .map(|(key, value)| format!("  {}: {value},\n", json!(key)));
+    format!(
+        "{{\n{}  \"columns\": [\n{columns}\n  ]\n}}\n",
+        others.collect::<String>()
+    )
+}
+
+/// JSON with a blank after each comma.
+fn spaced(value: &Value) -> String {
+    match value {
+        Value::Array(values) => {
+            let values = values.iter().map(ToString::to_string);
+            format!("[{}]", values.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn of_roles(columns: &[Column], roles: &Roles, named: &Named) -> Vec<Question> {
+    let mut questions = Vec::new();
+    let mut ask = |about: &str, flag: &str, chosen: &[usize], of: &[crate::roles::Candidate]| {
+        let reasons = of.iter().find(|of| chosen.contains(&of.column));
+        let reasons = reasons.map(|of| of.reasons.join(", ")).unwrap_or_default();
+        let others = match Roles::others(columns, of, chosen) {
+            none if none.is_empty() => String::new(),
+            others => format!("; else {others}"),
+        };
+        let names = chosen.iter().map(|&at| columns[at].name.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        let seen = format!("{names}, for {reasons}{others}");
+        questions.push(Question::new(about, seen, format!("{flag} names another")));
+    };
+    if named.target.is_none() {
+        ask("target", "--target NAME", &[roles.target], &roles.targets);
+    }
+    if named.ids.is_empty() {
+        ask("id", "--id NAME", &roles.ids, &roles.names);
+    }
+    if let (None, Some(time)) = (&named.time, roles.time) {
+        ask("time", "--time NAME (or none)", &[time], &roles.times);
+    }
+    let key: Vec<&Column> = roles
+        .ids
+        .iter()
+        .chain(&roles.time)
+        .map(|&at| &columns[at])
+        .collect();
+    if !are_unique_together(&key) {
+        let names: Vec<&str> = key.iter().map(|column| column.name.as_str()).collect();
+        questions.push(Question::new(
+            "id",
+            format!("rows repeat their ({})", names.join(", ")),
+            "such files are refused: give more columns by --id, or \"repeated_keys\": \"allow\" in \
+             dataset.json",
+        ));
+    }
+    questions
+}
+
+/// Which rows are held out: the last ones where there is a time, so that a model is measured on
+/// what came after; else a share of the ids.
+fn holdout(columns: &[Column], roles: &Roles, sampled: &Sampled) -> Result<(HoldoutRule, String)> {
+    let share = |why: &str| {
+        let rule = HoldoutRule::Fraction(HELD_OUT);
+        (
+            rule,
+            format!("about {:.0} % of the ids, {why}", 100.0 * HELD_OUT),
+        )
+    };
+    let Some(time) = roles.time.map(|time| &columns[time]) else {
+        return Ok(share("since there is no time"));
+    };
+    if sampled.of.is_none() {
+        return Ok(share(
+            "since a file was too long to see how its times are spread",
+        ));
+    }
+    let mut days: Vec<NaiveDate> = time
+        .ticks()?
+        .into_iter()
+        .flatten()
+        .filter_map(|tick| day(time.column_type, tick))
+        .collect();
+    days.sort_unstable();
+    let at = (days.len() as f64 * (1.0 - HELD_OUT)) as usize;
+    let Some(&date) = days.get(at) else {
+        return Ok(share("since there is no time"));
+    };
+    let mut distinct = days.clone();
+    distinct.dedup();
+    if distinct.len() < DAYS {
+        return Ok(share(&format!(
+            "since all times are on {} days",
+            distinct.len()
+        )));
+    }
+    // A day is held out as a whole: where it would be cut, rather less than the share is.
+    let begin = days.partition_point(|day| *day < date);
+    let next = days.partition_point(|day| *day <= date);
+    let date = match days.get(next) {
+        Some(&later) if begin < at && (days.len() - next) * 10 >= days.len() => later,
+        _ => date,
+    };
+    let held = days.len() - days.partition_point(|day| *day < date);
+    if held == 0 || held == days.len() {
+        return Ok(share("since the times do not part the rows"));
+    }
+    let percent = 100.0 * held as f64 / days.len() as f64;
+    let why = format!(
+        "about {percent:.0} % of the rows, the last by {}",
+        time.name
+    );
+    Ok((HoldoutRule::After(date), why))
+}
+
+fn day(column_type: ColumnType, tick: i64) -> Option<NaiveDate> {
+    match column_type {
+        ColumnType::Date => NaiveDate::default().checked_add_signed(TimeDelta::try_days(tick)?),
+        _ => Some(DateTime::from_timestamp_micros(tick)?.date_naive()),
+    }
+}
+
+/// What a model that knows no feature reaches, by the metric that is compared: log loss, or the
+/// root of the mean squared error. `None` where the default will do.
+fn floor(columns: &[Column], roles: &Roles, goal: &Goal) -> Result<Option<f64>> {
+    let target = &columns[roles.target];
+    if goal.classes.len() == 2 {
+        return Ok(None);
+    }
+    if goal.classes.is_empty() {
+        let numbers = target.numbers()?.unwrap_or_default();
+        let numbers: Vec<f64> = numbers
+            .into_iter()
+            .filter(|value| value.is_finite())
+            .collect();
+        let rows = numbers.len().max(1) as f64;
+        let mean = numbers.iter().sum::<f64>() / rows;
+        let squares = numbers.iter().map(|value| (value - mean) * (value - mean));
+        return Ok(Some((squares.sum::<f64>() / rows).sqrt()));
+    }
+    let all = goal.rows.iter().sum::<u64>() as f64;
+    let shares = goal.rows.iter().map(|&rows| rows as f64 / all);
+    Ok(Some(
+        -shares.map(|share| share * libm::log(share)).sum::<f64>(),
+    ))
+}

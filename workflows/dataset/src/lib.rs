@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod column;
+mod doubts;
+pub mod files;
+mod goal;
+pub mod infer;
+pub mod project;
+mod roles;
+mod sample;
+pub mod source;
+
+pub use doubts::Question;
+
+#[cfg(test)]
+mod tests;

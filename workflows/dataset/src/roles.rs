@@ -1,0 +1,382 @@
+//! What each column is for: guesses with their reasons, since a person is to confirm them.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use runtime::failure::Failure;
+use table::dataset::ColumnType;
+
+use crate::column::Column;
+
+/// Words that name what is predicted.
+const TARGETS: [&str; 28] = [
+    "target",
+    "label",
+    "y",
+    "class",
+    "outcome",
+    "response",
+    "churn",
+    "churned",
+    "default",
+    "defaulted",
+    "fraud",
+    "survived",
+    "purchase",
+    "purchased",
+    "converted",
+    "conversion",
+    "clicked",
+    "bad",
+    "status",
+    "diagnosis",
+    "event",
+    "failure",
+    "failed",
+    "cancelled",
+    "returned",
+    "spam",
+    "attrition",
+    "quality",
+];
+/// Words that name rows.
+const IDS: [&str; 10] = [
+    "id", "key", "uuid", "guid", "index", "rownames", "rowid", "number", "no", "nr",
+];
+/// Words that name when something was.
+const TIMES: [&str; 14] = [
+    "time",
+    "date",
+    "day",
+    "timestamp",
+    "datetime",
+    "ts",
+    "at",
+    "on",
+    "when",
+    "created",
+    "month",
+    "hour",
+    "week",
+    "ds",
+];
+/// Words of dates that say nothing of when a row came to be.
+const NOT_TIMES: [&str; 8] = [
+    "birth", "birthday", "dob", "born", "expiry", "expires", "until", "end",
+];
+/// From this on a guess is taken.
+const TAKEN: i32 = 3;
+/// Candidates that are named.
+const NAMED: usize = 4;
+
+/// A column that may be the one, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Candidate {
+    pub(crate) column: usize,
+    pub(crate) points: i32,
+    pub(crate) reasons: Vec<String>,
+}
+
+/// The columns with roles.
+#[derive(Clone, Debug)]
+pub(crate) struct Roles {
+    pub(crate) target: usize,
+    pub(crate) ids: Vec<usize>,
+    pub(crate) time: Option<usize>,
+    /// Candidates for each role, the best one first.
+    pub(crate) targets: Vec<Candidate>,
+    pub(crate) names: Vec<Candidate>,
+    pub(crate) times: Vec<Candidate>,
+}
+
+/// What the command line says of roles.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Named {
+    /// The column to predict.
+    pub(crate) target: Option<String>,
+    /// The columns that together name a row.
+    pub(crate) ids: Vec<String>,
+    /// The column of time; `none` for none.
+    pub(crate) time: Option<String>,
+}
+
+impl Roles {
+    /// # Errors
+    /// A name that no column has, and a role that no column is sure to have: exit 2, with the
+    /// candidates.
+    pub(crate) fn of(columns: &[Column], named: &Named) -> Result<Self> {
+        let times = times(columns);
+        let time = match named.time.as_deref() {
+            Some("none") => None,
+            Some(name) => Some(place(columns, name, "--time")?),
+            None => times.first().filter(|of| of.points > 0).map(|of| of.column),
+        };
+        if let Some(time) = time.filter(|&time| !columns[time].is_moment()) {
+            return Err(Failure::usage(format!(
+                "--time {}: it is of type {}, and a time is a date or a timestamp",
+                columns[time].name, columns[time].column_type
+            )));
+        }
+        let names = names(columns, time);
+        let asked = named.ids.iter().map(|name| place(columns, name, "--id"));
+        let mut ids = asked.collect::<Result<Vec<usize>>>()?;
+        let targets = targets(columns, time);
+        let target = match &named.target {
+            Some(name) => place(columns, name, "--target")?,
+            None => match targets.first() {
+                Some(best) if best.points >= TAKEN => best.column,
+                _ => return Err(undecided("the target", "--target", columns, &targets, "")),
+            },
+        };
+        if ids.is_empty() {
+            let best = names
+                .iter()
+                .find(|of| of.column != target && Some(of.column) != time);
+            match best {
+                Some(best) if best.points >= TAKEN => ids.push(best.column),
+                _ => {
+                    let advice = "; where no column does, give several with commas, which together \
+                        do, or add one (pandas: df.insert(0, \"id\", range(len(df))))";
+                    return Err(undecided(
+                        "what names a row",
+                        "--id",
+                        columns,
+                        &names,
+                        advice,
+                    ));
+                }
+            }
+        }
+        if ids.contains(&target) || time == Some(target) || time.is_some_and(|of| ids.contains(&of))
+        {
+            return Err(Failure::usage(
+                "--target, --id and --time name one column twice: a column has one role",
+            ));
+        }
+        Ok(Self {
+            target,
+            ids,
+            time,
+            targets,
+            names,
+            times,
+        })
+    }
+
+    /// The candidates beside the chosen one, for the question.
+    pub(crate) fn others(columns: &[Column], of: &[Candidate], chosen: &[usize]) -> String {
+        let others = of
+            .iter()
+            .filter(|of| !chosen.contains(&of.column) && of.points > 0);
+        let others = others.take(NAMED).map(|of| described(columns, of));
+        others.collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn described(columns: &[Column], of: &Candidate) -> String {
+    format!("{} ({})", columns[of.column].name, of.reasons.join(", "))
+}
+
+fn undecided(
+    what: &str,
+    flag: &str,
+    columns: &[Column],
+    of: &[Candidate],
+    advice: &str,
+) -> anyhow::Error {
+    let found = of.iter().take(NAMED).map(|of| described(columns, of));
+    let found = match found.collect::<Vec<_>>().join("; ") {
+        none if none.is_empty() => "nothing in the data says it".to_owned(),
+        found => format!("candidates are {found}"),
+    };
+    Failure::usage(format!(
+        "no column is clearly {what}: {found}\ngive {flag} NAME{advice}"
+    ))
+}
+
+fn place(columns: &[Column], name: &str, flag: &str) -> Result<usize> {
+    let found = columns.iter().position(|column| column.name == name);
+    found.ok_or_else(|| {
+        let alike = columns
+            .iter()
+            .find(|column| column.name.eq_ignore_ascii_case(name));
+        let there = match alike {
+            Some(column) => format!("there is {:?}, and letter case counts", column.name),
+            None => {
+                let names = columns.iter().take(12).map(|column| column.name.as_str());
+                format!("all files have {}", names.collect::<Vec<_>>().join(", "))
+            }
+        };
+        Failure::usage(format!(
+            "{flag} {name}: there is no such column in all files; {there}"
+        ))
+    })
+}
+
+/// The words of a name: parted by what is no letter or digit, and before a capital after a small
+/// letter.
+pub(crate) fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && before.is_lowercase()) {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric() {
+            if let Some(word) = words.last_mut() {
+                word.extend(c.to_lowercase());
+            }
+        }
+        before = c;
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn is_one_of(name: &str, known: &[&str]) -> bool {
+    known.contains(&words(name).concat().as_str())
+}
+
+fn has_one_of(name: &str, known: &[&str]) -> bool {
+    words(name)
+        .iter()
+        .any(|word| known.contains(&word.as_str()))
+}
+
+fn ranked(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    candidates.retain(|of| of.points > 0);
+    candidates.sort_by(|a, b| b.points.cmp(&a.points).then(a.column.cmp(&b.column)));
+    candidates
+}
+
+fn targets(columns: &[Column], time: Option<usize>) -> Vec<Candidate> {
+    let of = |(at, column): (usize, &Column)| {
+        let (mut points, mut reasons) = (0, Vec::new());
+        let mut note = |more: i32, reason: &str| {
+            points += more;
+            reasons.push(reason.to_owned());
+        };
+        let distinct = column.distinct.len();
+        let text = column.column_type == ColumnType::Utf8;
+        if distinct < 2 || column.is_moment() || Some(at) == time || text && distinct > 50 {
+            return None;
+        }
+        if is_one_of(&column.name, &TARGETS) {
+            note(3, "its name");
+        } else if has_one_of(&column.name, &TARGETS) {
+            note(2, "its name");
+        }
+        if distinct == 2 {
+            note(1, "two values");
+        }
+        if at + 1 == columns.len() {
+            note(if distinct == 2 { 2 } else { 1 }, "the last column");
+        }
+        Some(Candidate {
+            column: at,
+            points,
+            reasons,
+        })
+    };
+    ranked(columns.iter().enumerate().filter_map(of).collect())
+}
+
+fn names(columns: &[Column], time: Option<usize>) -> Vec<Candidate> {
+    let of = |(at, column): (usize, &Column)| {
+        let fits = matches!(
+            column.column_type,
+            ColumnType::Int32 | ColumnType::Int64 | ColumnType::Utf8
+        );
+        if !fits || column.has_nulls {
+            return None;
+        }
+        let (mut points, mut reasons) = (0, Vec::new());
+        let mut note = |more: i32, reason: &str| {
+            points += more;
+            reasons.push(reason.to_owned());
+        };
+        let last = words(&column.name).pop().unwrap_or_default();
+        let by_name = is_one_of(&column.name, &IDS)
+            || IDS.contains(&last.as_str())
+            || last.ends_with("id") && last.len() > 4;
+        if column.is_unique() {
+            note(1, "no value occurs twice");
+            let of_length = |row: usize| column.show(row).len();
+            let even = (1..column.values.len().min(1000)).all(|row| of_length(row) == of_length(0));
+            if column.column_type != ColumnType::Utf8 && is_sequence(column) {
+                note(2, "numbers in a row");
+            } else if column.column_type == ColumnType::Utf8 && even {
+                note(2, "texts of one length");
+            }
+        } else if let Some(time) = time.filter(|_| by_name) {
+            if !are_unique_together(&[column, &columns[time]]) {
+                return None;
+            }
+            note(1, "no value occurs twice at one time");
+        } else {
+            return None;
+        }
+        if by_name {
+            note(2, "its name");
+        }
+        if at == 0 {
+            note(1, "the first column");
+        }
+        Some(Candidate {
+            column: at,
+            points,
+            reasons,
+        })
+    };
+    ranked(columns.iter().enumerate().filter_map(of).collect())
+}
+
+/// Whether the sampled values lie as close as a running number's, or ascend with the rows.
+fn is_sequence(column: &Column) -> bool {
+    let whole = column.keys.iter().map(|key| key.unwrap_or_default() as i64);
+    let whole: Vec<i64> = whole.collect();
+    let ascends = whole.windows(2).all(|pair| pair[0] < pair[1]);
+    let (least, most) = (whole.iter().min(), whole.iter().max());
+    let wide = least.zip(most).map(|(least, most)| most.abs_diff(*least));
+    ascends || wide.is_some_and(|wide| wide < whole.len() as u64)
+}
+
+/// Whether no two rows are the same in all of these columns.
+pub(crate) fn are_unique_together(columns: &[&Column]) -> bool {
+    let rows = columns.first().map_or(0, |column| column.keys.len());
+    let mut seen = HashSet::with_capacity(rows);
+    (0..rows).all(|row| {
+        let key: Vec<Option<u64>> = columns.iter().map(|column| column.keys[row]).collect();
+        seen.insert(key)
+    })
+}
+
+fn times(columns: &[Column]) -> Vec<Candidate> {
+    let moments = columns.iter().filter(|column| column.is_moment()).count();
+    let of = |(at, column): (usize, &Column)| {
+        if !column.is_moment() || column.has_nulls || column.distinct.len() < 2 {
+            return None;
+        }
+        let (mut points, mut reasons) = (0, Vec::new());
+        let mut note = |more: i32, reason: &str| {
+            points += more;
+            reasons.push(reason.to_owned());
+        };
+        note(0, &format!("a {}", column.column_type));
+        if moments == 1 {
+            note(1, "the only one");
+        }
+        if has_one_of(&column.name, &TIMES) {
+            note(2, "its name");
+        }
+        if has_one_of(&column.name, &NOT_TIMES) {
+            note(-4, "its name is that of another time");
+        }
+        Some(Candidate {
+            column: at,
+            points,
+            reasons,
+        })
+    };
+    ranked(columns.iter().enumerate().filter_map(of).collect())
+}

@@ -1,0 +1,56 @@
+use std::fmt::Write;
+use std::fs;
+
+use clap::Parser;
+use dataset::Question;
+use dataset::files::Files;
+use dataset::infer::{Options, infer};
+
+use super::{columns, described, questions};
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+}
+
+#[test]
+fn a_person_sees_columns_questions_and_what_comes_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "visitor_id,seen_on,pages,referrer,stayed,bought\n".to_owned();
+    for row in 0..120 {
+        let bought = u8::from(row % 6 == 0);
+        let stayed = if bought == 1 { "9.5" } else { "" };
+        let day = row / 10 + 1;
+        writeln!(
+            text,
+            "v{row:03},2026-03-{day:02},{},{},{stayed},{bought}",
+            row * 7 % 31,
+            row * row
+        )
+        .unwrap();
+    }
+    fs::write(folder.path().join("visits.csv"), text).unwrap();
+    let options = Line::parse_from(["infer", folder.path().to_str().unwrap()]).options;
+    let files = Files::find(&options.files).unwrap();
+    let inferred = infer(&options, files, &|_| {}).unwrap();
+    let command = |words: &[&str]| format!("alameda {}", words.join(" "));
+    insta::assert_snapshot!(described(&inferred, "visits", "shop", &command));
+}
+
+#[test]
+fn many_questions_of_one_kind_and_wide_tables_are_cut() {
+    let alike = |number: usize| Question {
+        about: format!("x{number}"),
+        seen: "every value is 1".to_owned(),
+        advice: "it is no feature".to_owned(),
+    };
+    let text = questions(&(0..8).map(alike).collect::<Vec<_>>());
+    assert!(text.starts_with("8 questions"), "{text}");
+    assert!(
+        text.ends_with("  3 more of which the same holds: x5, x6, x7\n      it is no feature\n"),
+        "{text}"
+    );
+    let rows: Vec<Vec<String>> = (0..100).map(|row| vec![format!("x{row}")]).collect();
+    assert!(columns(&rows).ends_with("x60\nand 39 more columns: dataset.json holds all\n"));
+}
