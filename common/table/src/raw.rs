@@ -29,6 +29,7 @@ use catalog::manifest::Role;
 use runtime::failure::Failure;
 use runtime::work::Work;
 
+pub use advice::NULL_TEXTS;
 use check::Checker;
 pub use format::{Compression, ENDINGS, Format, format_of};
 use values::Spelling;

@@ -8,8 +8,8 @@ use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::util::display::array_value_to_string;
 use learn::model::ClassValue;
-use table::dataset::ColumnType;
-use table::raw::probe::Found;
+use table::dataset::{ColumnType, Csv, Form};
+use table::raw::probe::{Found, forms};
 
 /// The values of one column in one file.
 pub(crate) type Piece = (Found, ArrayRef);
@@ -19,6 +19,9 @@ pub(crate) type Piece = (Found, ArrayRef);
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) column_type: ColumnType,
+    /// How its texts spell moments, where it is not as ISO 8601 has it; more than one where the
+    /// texts leave a choice.
+    pub(crate) forms: Vec<Form>,
     /// Types in the files, each with how many files spell it so; the most frequent one first.
     pub(crate) spelled: Vec<(String, usize)>,
     /// Whether a value of the sample, or a footer, is null.
@@ -73,7 +76,7 @@ fn native(found: Option<&DataType>) -> Option<Native> {
 
 /// The types to try, the narrowest first. What the writers chose counts where the values leave a
 /// choice: doubles stay doubles, unless gaps, or another file, say that they are whole numbers.
-fn candidates(pieces: &[Piece]) -> Vec<ColumnType> {
+fn candidates(pieces: &[Piece], dialect: &Csv) -> Vec<ColumnType> {
     use ColumnType::{Bool, Date, Float32, Float64, Int64, Timestamp, TimestampTz, Utf8};
     let natives = pieces
         .iter()
@@ -89,7 +92,7 @@ fn candidates(pieces: &[Piece]) -> Vec<ColumnType> {
         return vec![Utf8];
     }
     if all(&[Native::Csv]) {
-        let spelled = Spelled::of(pieces);
+        let spelled = Spelled::of(pieces, dialect);
         return match spelled {
             Spelled { padded: true, .. } => vec![Utf8],
             Spelled { point: true, .. } if !gaps => {
@@ -136,7 +139,8 @@ struct Spelled {
 }
 
 impl Spelled {
-    fn of(pieces: &[Piece]) -> Self {
+    fn of(pieces: &[Piece], dialect: &Csv) -> Self {
+        let mark = dialect.decimal as u8;
         let mut spelled = Self {
             point: false,
             padded: false,
@@ -146,7 +150,9 @@ impl Spelled {
             .flat_map(|(_, values)| values.as_string::<i32>().iter().flatten());
         for text in texts {
             let digits = text.trim_start_matches(['-', '+']).as_bytes();
-            spelled.point |= digits.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+            spelled.point |= digits
+                .iter()
+                .any(|byte| *byte == mark || matches!(byte, b'e' | b'E'));
             spelled.padded |=
                 digits.len() > 1 && digits[0] == b'0' && digits.iter().all(u8::is_ascii_digit);
         }
@@ -163,16 +169,22 @@ pub(crate) enum Chosen {
 
 impl Column {
     /// The type that takes the values of all files, and the values.
-    pub(crate) fn of(name: &str, pieces: &[Piece]) -> Result<Chosen> {
+    pub(crate) fn of(name: &str, pieces: &[Piece], dialect: &Csv) -> Result<Chosen> {
         let spelled = spelled(pieces);
-        'types: for column_type in candidates(pieces) {
-            let mut arrays = Vec::with_capacity(pieces.len());
-            for (found, values) in pieces {
-                match found.fit(values, column_type)? {
-                    Some(fit) if fit.misfits == 0 => arrays.push(fit.values),
-                    _ => continue 'types,
+        for column_type in candidates(pieces, dialect) {
+            let mut fitting = fit(pieces, column_type, dialect, None)?;
+            let mut of_moments = Vec::new();
+            if fitting.is_none() {
+                for form in possible(pieces, column_type) {
+                    if let Some(arrays) = fit(pieces, column_type, dialect, Some(&form))? {
+                        fitting.get_or_insert(arrays);
+                        of_moments.push(form);
+                    }
                 }
             }
+            let Some(arrays) = fitting else {
+                continue;
+            };
             let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
             let values = concat(&arrays)?;
             let told = |(found, _): &Piece| found.nulls.is_some_and(|nulls| nulls > 0);
@@ -180,6 +192,7 @@ impl Column {
             return Ok(Chosen::Column(Box::new(Self {
                 name: name.to_owned(),
                 column_type,
+                forms: of_moments,
                 spelled,
                 has_nulls: values.null_count() > 0 || pieces.iter().any(told),
                 distinct: distinct(&keys),
@@ -281,6 +294,43 @@ impl Column {
             _ => None,
         }
     }
+}
+
+/// The values of all files as a type, if all fit.
+fn fit(
+    pieces: &[Piece],
+    column_type: ColumnType,
+    dialect: &Csv,
+    form: Option<&Form>,
+) -> Result<Option<Vec<ArrayRef>>> {
+    let mut arrays = Vec::with_capacity(pieces.len());
+    for (found, values) in pieces {
+        match found.fit(values, column_type, dialect, form)? {
+            Some(fit) if fit.misfits == 0 => arrays.push(fit.values),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(arrays))
+}
+
+/// Whether every text of a CSV column, but for those of `nulls`, is of a type.
+pub(crate) fn is_of(piece: &Piece, column_type: ColumnType, dialect: &Csv) -> Result<bool> {
+    Ok(fit(std::slice::from_ref(piece), column_type, dialect, None)?.is_some())
+}
+
+/// Other forms than that of ISO 8601 which the first text may have.
+fn possible(pieces: &[Piece], column_type: ColumnType) -> Vec<Form> {
+    use ColumnType::{Date, Timestamp, TimestampTz};
+    if !matches!(column_type, Date | Timestamp | TimestampTz) {
+        return Vec::new();
+    }
+    let texts = pieces
+        .iter()
+        .filter_map(|(_, values)| values.as_string_opt::<i32>());
+    let first = texts.flat_map(|texts| texts.iter().flatten()).next();
+    first
+        .map(|text| forms(text, column_type))
+        .unwrap_or_default()
 }
 
 fn spelled(pieces: &[Piece]) -> Vec<(String, usize)> {

@@ -172,6 +172,7 @@ impl Doubts {
         }
         if let Some(class) = only_class(column, target) {
             leak(format!("it is filled only where the target is {class}"));
+            return Ok(());
         }
         if let [_, positive] = &goal.classes[..]
             && let Some(numbers) = column.numbers()?

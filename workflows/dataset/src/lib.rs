@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod column;
+mod dialect;
 mod doubts;
+mod draft;
 pub mod files;
 mod goal;
 pub mod infer;

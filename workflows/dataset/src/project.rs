@@ -15,7 +15,9 @@ const MODELS: &str = "models.json";
 const SCHEMA: &str = "models.schema.json";
 const SETTINGS: &str = "ml-config.yaml";
 const KUSTOMIZATION: &str = "kustomization.yaml";
-/// The schema of `models.json`, for editors.
+/// The schemas, for editors.
+pub(crate) const DATASET_SCHEMA: &str = "dataset.schema.json";
+const DATASET_SCHEMA_TEXT: &str = include_str!("../../../config-maps/dataset.schema.json");
 const SCHEMA_TEXT: &str = include_str!("../../../config-maps/models.schema.json");
 /// The family that predicts the same for every row: what a model must beat, and no first one.
 const BASELINES: [&str; 1] = ["mean"];
@@ -49,6 +51,7 @@ pub(crate) fn of(content: &Content<'_>) -> Result<Project> {
             (DATASET, content.dataset.clone()),
             (FEATURES, content.features.clone()),
             (MODELS, models),
+            (DATASET_SCHEMA, DATASET_SCHEMA_TEXT.to_owned()),
             (SCHEMA, SCHEMA_TEXT.to_owned()),
             (SETTINGS, settings(content)?),
             (KUSTOMIZATION, kustomization()?),

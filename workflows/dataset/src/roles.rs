@@ -304,7 +304,7 @@ fn names(columns: &[Column], time: Option<usize>) -> Vec<Candidate> {
             let of_length = |row: usize| column.show(row).len();
             let even = (1..column.values.len().min(1000)).all(|row| of_length(row) == of_length(0));
             if column.column_type != ColumnType::Utf8 && is_sequence(column) {
-                note(2, "numbers in a row");
+                note(2, "a running number");
             } else if column.column_type == ColumnType::Utf8 && even {
                 note(2, "texts of one length");
             }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use runtime::work::Work;
+use table::dataset::Csv;
 use table::raw::probe::{Found, Probe};
 
 use crate::column::{Chosen, Column, Piece};
+use crate::dialect;
 use crate::files::Files;
 
 /// Values that are looked at, of all columns together: what bounds memory.
@@ -21,6 +23,8 @@ pub(crate) struct Sampled {
     pub(crate) columns: Vec<Column>,
     /// The other ones, each with why.
     pub(crate) unusable: Vec<(String, String)>,
+    /// How the CSV files are written.
+    pub(crate) dialect: Csv,
     /// Rows that were looked at.
     pub(crate) rows: u64,
     /// Rows of all files; `None` where one was not read to its end.
@@ -30,10 +34,11 @@ pub(crate) struct Sampled {
 /// Reads the schemas of all files, then about so many rows, the same number of each file. `seen` is
 /// called with the bytes of each file.
 pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) -> Result<Sampled> {
+    let sniffed = dialect::of_files(files)?;
     let probes = files
         .train
         .iter()
-        .map(|source| Probe::open(&source.path, &source.key))
+        .map(|source| Probe::open(&source.path, &source.key, &sniffed))
         .collect::<Result<Vec<Probe>>>()?;
     let first = probes.first().context("there is no file")?;
     let mut having: BTreeMap<&str, usize> = BTreeMap::new();
@@ -47,7 +52,7 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
     }
     let width = first.columns().len().max(1) as u64;
     let each = (rows.min(VALUES / width) / probes.len() as u64).max(ROWS_OF_FILE);
-    let mut pieces: BTreeMap<&str, Vec<Piece>> = BTreeMap::new();
+    let mut pieces: BTreeMap<String, Vec<Piece>> = BTreeMap::new();
     let (mut read, mut of) = (0, Some(0));
     for (probe, source) in probes.iter().zip(&files.train) {
         let sample = probe.sample(each, work)?;
@@ -56,13 +61,14 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
         for (found, values) in probe.columns().iter().zip(sample.columns) {
             if let Some(values) = values {
                 pieces
-                    .entry(&found.name)
+                    .entry(found.name.clone())
                     .or_default()
                     .push((found.clone(), values));
             }
         }
         seen(source.bytes);
     }
+    let dialect = dialect::refine(sniffed, &mut pieces)?;
     let (mut columns, mut unusable) = (Vec::new(), Vec::new());
     for name in names {
         let files = probes.len();
@@ -76,13 +82,15 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
                     "{count} of {files} files have it, and a column of the contract is in every file"
                 )
             }
-            (_, Some(pieces)) if pieces.len() == files => match Column::of(name, &pieces)? {
-                Chosen::Column(column) => {
-                    columns.push(*column);
-                    continue;
+            (_, Some(pieces)) if pieces.len() == files => {
+                match Column::of(name, &pieces, &dialect)? {
+                    Chosen::Column(column) => {
+                        columns.push(*column);
+                        continue;
+                    }
+                    Chosen::Differing(spelled) => differing(&spelled),
                 }
-                Chosen::Differing(spelled) => differing(&spelled),
-            },
+            }
             _ => format!(
                 "its type is {}, which no column of a contract has",
                 nested(&probes, name)
@@ -93,6 +101,7 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
     Ok(Sampled {
         columns,
         unusable,
+        dialect,
         rows: read,
         of,
     })

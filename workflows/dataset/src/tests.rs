@@ -443,3 +443,57 @@ fn a_column_without_a_name_is_left_out() {
     let columns = json(&found, "dataset.json")["columns"].clone();
     assert_eq!(columns.as_array().unwrap().len(), 3);
 }
+
+#[test]
+fn the_dialect_of_csv_files_is_written_into_the_contract() {
+    let desk = Desk::new();
+    let mut text = "id;am;betrag;tage;gefallen\n".to_owned();
+    for row in 0..120 {
+        let days = if row % 10 == 4 {
+            "NA".to_owned()
+        } else {
+            (row % 40).to_string()
+        };
+        let (day, month) = (row % 28 + 1, row % 9 + 1);
+        let liked = if row % 3 == 0 { "ja" } else { "nein" };
+        writeln!(
+            text,
+            "{row};{day:02}.{month:02}.2025;{},5;{days};{liked}",
+            row % 80
+        )
+        .unwrap();
+    }
+    desk.csv("a.csv", &text);
+    let found = desk.infer(&["--target=gefallen"]);
+    let dataset = json(&found, "dataset.json");
+    assert_eq!(
+        dataset["csv"],
+        json!({"separator": ";", "decimal": ",", "nulls": ["NA"]})
+    );
+    assert_eq!(column(&found, "betrag")["type"], "float64");
+    assert_eq!(column(&found, "tage")["type"], "int64");
+    assert_eq!(
+        column(&found, "am"),
+        json!({"name": "am", "type": "date", "role": "time", "format": "%d.%m.%Y"})
+    );
+    assert_eq!(asked(&found, "am"), "");
+
+    let desk = Desk::new();
+    let comma = customers("", |_, _| String::new());
+    desk.csv("a.csv", &comma)
+        .csv("b.csv", &comma.replace(',', ";"));
+    assert!(
+        desk.refused(&[])
+            .contains("a.csv and b.csv are written in different dialects")
+    );
+    // Where a day may be a month, nobody but a person knows.
+    let desk = Desk::new();
+    let day = |row: usize, _| format!(",{:02}/{:02}/2025", row % 12 + 1, row % 11 + 1);
+    desk.csv("a.csv", &customers(",seen", day));
+    let found = desk.infer(&["--time=none"]);
+    assert!(
+        asked(&found, "seen").contains("its dates may be spelt \"%"),
+        "{}",
+        asked(&found, "seen")
+    );
+}

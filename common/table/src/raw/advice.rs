@@ -10,7 +10,7 @@ use crate::dataset::{ColumnContract, ColumnType, Form, Labels};
 use catalog::manifest::Role;
 
 /// Texts that other programs write for a value that is missing.
-const NULL_TEXTS: [&str; 9] = ["na", "n/a", "null", "none", "nat", "<na>", "nil", "-", "?"];
+pub const NULL_TEXTS: [&str; 9] = ["na", "n/a", "null", "none", "nat", "<na>", "nil", "-", "?"];
 
 /// What a person can do about a file.
 pub(super) fn of_file(file: &RawFile) -> &'static str {

@@ -217,14 +217,38 @@ impl Reader {
     }
 }
 
-/// The names of the columns of a file.
+/// The fields of the first rows, the header included, whatever they are; at most so many rows.
 ///
 /// # Errors
-/// A file that has no header, or another form: exit 10.
-pub(super) fn names(path: &Path, key: &str, compression: Compression) -> Result<Vec<String>> {
-    let error = |fault: Fault| fault.error(key, compression, &[]);
-    let mut rows = Rows::new(source::open(path, compression)?).map_err(error)?;
-    header(&mut rows).map_err(error)
+/// What is no table: exit 10.
+pub(super) fn peek(
+    raw: &RawFile,
+    compression: Compression,
+    most: usize,
+) -> Result<Vec<Vec<String>>> {
+    let dialect = &raw.dataset.csv;
+    let error = |fault: Fault| fault.error(&About::of(raw, compression, &[]));
+    let source = source::open(&raw.path, compression)?;
+    let source = encoding::decoded(source, dialect.encoding);
+    let mut rows = Rows::new(source, dialect).map_err(error)?;
+    begin(&mut rows).map_err(error)?;
+    let mut found = Vec::new();
+    while found.len() < most {
+        let Some(row) = rows.next(Keep::All).map_err(error)? else {
+            break;
+        };
+        let mut scratch = String::new();
+        let spans = row.spans().iter().copied();
+        found.push(
+            spans
+                .map(|span| row.text(span, &mut scratch).to_owned())
+                .collect(),
+        );
+    }
+    match found.is_empty() {
+        true => Err(error(Fault::NoHeader { line: rows.line() })),
+        false => Ok(found),
+    }
 }
 
 /// Which columns are skipped: texts that nobody reads, and of which any is right.

@@ -14,8 +14,9 @@ use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
+use super::values::Spelling;
 use super::{Compression, Format, RawFile, Reads, Wanted, convert, csv, format, int96, unreadable};
-use crate::dataset::{ColumnContract, ColumnType, Dataset, Labels};
+use crate::dataset::{ColumnContract, ColumnType, Csv, Dataset, Encoding, Form, Labels};
 use crate::parts::file::ParquetFile;
 use catalog::manifest::Role;
 use runtime::failure::Failure;
@@ -27,6 +28,11 @@ const RUNS: u64 = 16;
 const TOGETHER: usize = 32;
 /// Rows of a CSV file up to which it is read: what lies beyond is not looked at.
 const CSV_ROWS: u64 = 5_000_000;
+
+/// Separators of CSV files, the default first.
+const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
+/// Rows that are looked at for the dialect.
+const SNIFFED: usize = 2000;
 
 /// A raw file, read without a contract.
 #[derive(Clone, Debug)]
@@ -73,15 +79,30 @@ pub struct Fit {
 
 impl Found {
     /// The values as a type of the contract; `None` where it takes none of the column's type.
+    /// Texts of a CSV file are spelt as `dialect` says, and moments as `form` says.
     ///
     /// # Errors
     /// A file that can't be decoded.
-    pub fn fit(&self, values: &ArrayRef, column_type: ColumnType) -> Result<Option<Fit>> {
+    pub fn fit(
+        &self,
+        values: &ArrayRef,
+        column_type: ColumnType,
+        dialect: &Csv,
+        form: Option<&Form>,
+    ) -> Result<Option<Fit>> {
         let wanted = Wanted {
             column: 0,
             column_type,
             nullable: true,
             keep_nan: false,
+            spelling: match self.data_type {
+                None => Spelling {
+                    decimal: dialect.decimal,
+                    thousands: dialect.thousands,
+                },
+                Some(_) => Spelling::PLAIN,
+            },
+            form: form.cloned(),
         };
         let mut misfits = Vec::new();
         let values = match &self.data_type {
@@ -110,27 +131,24 @@ impl Found {
 }
 
 impl Probe {
-    /// Looks at the header or the footer of a file.
+    /// Looks at the header or the footer of a file; a CSV file is written as `dialect` says.
     ///
     /// # Errors
     /// A file that no step could read: exit 10, by the name `key`.
-    pub fn open(path: &Path, key: &str) -> Result<Self> {
+    pub fn open(path: &Path, key: &str, dialect: &Csv) -> Result<Self> {
         let format = format::require(key)?;
         format::check_kind(path, key, format)?;
+        let mut raw = raw(path, key, dialect);
         let (columns, rows) = match format {
             Format::Parquet => of_parquet(path, key)?,
-            Format::Csv(compression) => (of_csv(path, key, compression)?, None),
+            Format::Csv(compression) => (of_csv(&raw, compression)?, None),
         };
+        raw.dataset = Arc::new(Dataset {
+            csv: dialect.clone(),
+            ..Dataset::new(columns.iter().map(contract).collect())
+        });
         Ok(Self {
-            raw: RawFile {
-                key: key.to_owned(),
-                path: path.to_owned(),
-                dataset: Arc::new(Dataset::new(columns.iter().map(contract).collect())),
-                labels: Labels::Optional,
-                pinned: false,
-                decisive: Vec::new(),
-                reads: Reads::default(),
-            },
+            raw,
             format,
             columns,
             rows,
@@ -232,7 +250,7 @@ impl Probe {
 /// Each row of a batch whose number is a multiple of `every`; the first one has the number
 /// `before`.
 fn each(batch: &RecordBatch, before: u64, every: u64) -> Result<RecordBatch> {
-    let rows = (0..batch.num_rows() as u64).map(|row| Some((before + row) % every == 0));
+    let rows = (0..batch.num_rows() as u64).map(|row| Some((before + row).is_multiple_of(every)));
     Ok(filter_record_batch(batch, &rows.collect::<BooleanArray>())?)
 }
 
@@ -272,6 +290,7 @@ fn contract(found: &Found) -> ColumnContract {
         max: None,
         allowed: Vec::new(),
         positive: None,
+        format: None,
     }
 }
 
@@ -293,14 +312,84 @@ fn of_parquet(path: &Path, key: &str) -> Result<(Vec<Found>, Option<u64>)> {
     Ok((distinct(columns.collect(), key)?, u64::try_from(rows).ok()))
 }
 
-fn of_csv(path: &Path, key: &str, compression: Compression) -> Result<Vec<Found>> {
-    let names = csv::names(path, key, compression)?;
-    let columns = names.into_iter().map(|name| Found {
+fn of_csv(raw: &RawFile, compression: Compression) -> Result<Vec<Found>> {
+    let names = csv::peek(raw, compression, 1)?.into_iter().next();
+    let columns = names.unwrap_or_default().into_iter().map(|name| Found {
         name,
         data_type: None,
         nulls: None,
     });
-    distinct(columns.collect(), key)
+    distinct(columns.collect(), &raw.key)
+}
+
+fn raw(path: &Path, key: &str, dialect: &Csv) -> RawFile {
+    RawFile {
+        key: key.to_owned(),
+        path: path.to_owned(),
+        dataset: Arc::new(Dataset {
+            csv: dialect.clone(),
+            ..Dataset::new(Vec::new())
+        }),
+        labels: Labels::Optional,
+        pinned: false,
+        decisive: Vec::new(),
+        reads: Reads::default(),
+    }
+}
+
+/// The dialect in which the first rows of a CSV file are a table of the most columns; `None` of a
+/// parquet file. What stands in fields is not looked at.
+///
+/// # Errors
+/// A file that is no table in any dialect: exit 10, as the default dialect finds it.
+pub fn sniff(path: &Path, key: &str) -> Result<Option<Csv>> {
+    let format = format::require(key)?;
+    format::check_kind(path, key, format)?;
+    let Format::Csv(compression) = format else {
+        return Ok(None);
+    };
+    let mut refused = None;
+    for encoding in [Encoding::Utf8, Encoding::Utf16, Encoding::Windows1252] {
+        let mut best: Option<(usize, Csv)> = None;
+        for separator in SEPARATORS {
+            let dialect = Csv {
+                separator,
+                encoding,
+                ..Csv::default()
+            };
+            let width = match csv::peek(&raw(path, key, &dialect), compression, SNIFFED) {
+                Ok(rows) => even(&rows),
+                Err(error) => {
+                    refused.get_or_insert(error);
+                    continue;
+                }
+            };
+            if let Some(width) = width
+                && best.as_ref().is_none_or(|(most, _)| width > *most)
+            {
+                best = Some((width, dialect));
+            }
+        }
+        if let Some((_, dialect)) = best {
+            return Ok(Some(dialect));
+        }
+    }
+    match refused {
+        Some(error) => Err(error),
+        // Rows of different lengths: the reader names them.
+        None => Ok(Some(Csv::default())),
+    }
+}
+
+/// How many fields all rows have.
+fn even(rows: &[Vec<String>]) -> Option<usize> {
+    let first = rows.first()?.len();
+    rows.iter().all(|row| row.len() == first).then_some(first)
+}
+
+/// Forms in which a text may spell a moment.
+pub fn forms(text: &str, column_type: ColumnType) -> Vec<Form> {
+    Form::of(text, column_type)
 }
 
 /// # Errors

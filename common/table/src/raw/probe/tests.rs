@@ -27,7 +27,7 @@ fn a_sample_of_parquet_is_spread_over_all_row_groups() {
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 
-    let probe = Probe::open(&path, "a.parquet").unwrap();
+    let probe = Probe::open(&path, "a.parquet", &Csv::default()).unwrap();
     let work = Work::from(folder.path());
     let sample = probe.sample(100, &work).unwrap();
     let found = whole(&sample.columns[0]);
@@ -50,11 +50,11 @@ fn a_sample_of_csv_is_every_so_many_rows_from_the_first_to_the_last() {
     let mut text = "row\n".to_owned();
     (0..1000).for_each(|row| writeln!(text, "{row}").unwrap());
     fs::write(&path, text).unwrap();
-    let probe = Probe::open(&path, "a.csv").unwrap();
+    let probe = Probe::open(&path, "a.csv", &Csv::default()).unwrap();
     let sample = probe.sample(100, &Work::from(folder.path())).unwrap();
     let texts = sample.columns[0].as_ref().unwrap();
     let fit = probe.columns()[0]
-        .fit(texts, ColumnType::Int64)
+        .fit(texts, ColumnType::Int64, &Csv::default(), None)
         .unwrap()
         .unwrap();
     let expected: Vec<i64> = (0..63).map(|row| row * 16).collect();
@@ -67,7 +67,34 @@ fn a_name_that_stands_twice_breaks_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv");
     fs::write(&path, "a,b,a\n1,2,3\n").unwrap();
-    let error = Probe::open(&path, "a.csv").unwrap_err();
+    let error = Probe::open(&path, "a.csv", &Csv::default()).unwrap_err();
     assert_eq!(exit_code(&error), 10);
     assert!(format!("{error:#}").contains("column \"a\" is in the file twice"));
+}
+
+#[test]
+fn the_dialect_is_that_of_the_widest_table() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes, separator, encoding) in [
+        (
+            "a.csv",
+            &b"a;b;c\n1,5;2;x, y\n2,5;3;z\n"[..],
+            ';',
+            Encoding::Utf8,
+        ),
+        ("b.csv", b"a\tb\n1\t2\n", '\t', Encoding::Utf8),
+        ("c.csv", b"a,b\n\"x;y\",2\n", ',', Encoding::Utf8),
+        ("d.csv", b"a;b\nM\xfcller;2\n", ';', Encoding::Windows1252),
+        ("e.csv", b"\xff\xfea\0;\0b\0\n\0", ';', Encoding::Utf16),
+        ("f.csv", b"a\n1\n", ',', Encoding::Utf8),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let found = sniff(&path, name).unwrap().unwrap();
+        assert_eq!(
+            (found.separator, found.encoding),
+            (separator, encoding),
+            "{name}"
+        );
+    }
 }

@@ -1,0 +1,351 @@
+//! A contract that is being made of a sample.
+
+use anyhow::Result;
+use catalog::manifest::Role;
+use learn::model::ClassValue;
+use runtime::failure::Failure;
+use serde_json::{Value, json};
+use sql::session::Features;
+use table::config::Config;
+use table::dataset::{ColumnContract, ColumnType, Csv, Dataset, Unlabelled};
+use table::{features, models};
+
+use crate::column::Column;
+use crate::doubts::{Doubts, Question, quoted};
+use crate::goal::Goal;
+use crate::project::DATASET_SCHEMA;
+use crate::roles::Roles;
+use crate::sample::{Sampled, by_files};
+
+/// Memory for planning, which holds no rows.
+const PLANNING: u64 = 64 << 20;
+/// Distinct values up to which `--strict` takes them down.
+const ALLOWED: usize = 20;
+
+/// A contract that is being made.
+pub(crate) struct Draft {
+    contracts: Vec<ColumnContract>,
+    /// Why a column is no feature, for the table.
+    left_out: Vec<Option<&'static str>>,
+    doubts: Vec<Doubts>,
+    task: Option<&'static str>,
+    unlabelled: Unlabelled,
+    csv: Csv,
+    /// Bounds of columns that hold infinite values.
+    pub(crate) clips: Vec<(String, [f64; 2])>,
+    notes: Vec<Question>,
+}
+
+impl Draft {
+    pub(crate) fn of(sampled: &Sampled, roles: &Roles, goal: &Goal, strict: bool) -> Result<Self> {
+        let columns = &sampled.columns;
+        let target = &columns[roles.target];
+        let mut draft = Self {
+            contracts: Vec::new(),
+            left_out: Vec::new(),
+            doubts: Vec::new(),
+            task: goal.task,
+            unlabelled: match target.has_nulls {
+                true => Unlabelled::Drop,
+                false => Unlabelled::Fail,
+            },
+            csv: sampled.dialect.clone(),
+            clips: Vec::new(),
+            notes: Vec::new(),
+        };
+        if target.has_nulls {
+            let seen = format!(
+                "{} of {} values of the target are null",
+                target.nulls(),
+                target.rows()
+            );
+            let advice = "dataset.json says \"unlabelled\": \"drop\": such rows are not trained on";
+            draft.notes.push(Question::new(&target.name, seen, advice));
+        }
+        let is_plain =
+            |at: usize| at != roles.target && !roles.ids.contains(&at) && Some(at) != roles.time;
+        for (at, column) in columns.iter().enumerate() {
+            let doubts = match is_plain(at) {
+                true => {
+                    let before: Vec<&Column> = (0..at)
+                        .filter(|&other| is_plain(other))
+                        .map(|other| &columns[other])
+                        .collect();
+                    Doubts::of(column, &before, target, goal)?
+                }
+                false => Doubts::default(),
+            };
+            let role = match () {
+                () if at == roles.target => Role::Target,
+                () if roles.ids.contains(&at) => Role::Id,
+                () if Some(at) == roles.time => Role::Time,
+                () if doubts.left_out.is_some() => Role::Ignored,
+                () => Role::Feature,
+            };
+            if let Some(clip) = doubts.clip {
+                draft.clips.push((column.name.clone(), clip));
+            }
+            draft.contracts.push(contract(column, role, goal, strict)?);
+            draft.left_out.push(doubts.left_out);
+            draft.doubts.push(doubts);
+        }
+        Ok(draft)
+    }
+
+    fn config(&self) -> Result<Config> {
+        let dataset = Dataset {
+            task: self.task.map(str::to_owned),
+            unlabelled: self.unlabelled,
+            csv: self.csv.clone(),
+            schema: Some(DATASET_SCHEMA.to_owned()),
+            ..Dataset::new(self.contracts.clone())
+        };
+        Config::parse(dataset_json(&dataset), "SELECT * FROM raw\n".to_owned())
+    }
+
+    /// What the first step of a workflow would say of it.
+    fn check(&self) -> Result<Config> {
+        let config = self.config()?;
+        let prepared = Features::new(&config, PLANNING)?;
+        let signature = features::signature(prepared.columns(), true)?;
+        models::carried(&config.goal()?, &signature)?;
+        Ok(config)
+    }
+
+    /// The contract, without features of categories where this release does not carry those; and
+    /// what it refuses even then.
+    pub(crate) fn runnable(&mut self, columns: &[Column]) -> Result<(Option<String>, Config)> {
+        let Err(error) = self.check() else {
+            return Ok((None, self.config()?));
+        };
+        let refused = format!("{error:#}");
+        let is_category = |column: &ColumnContract| {
+            column.role == Role::Feature
+                && matches!(column.column_type, ColumnType::Utf8 | ColumnType::Bool)
+        };
+        let categories: Vec<usize> = (0..self.contracts.len())
+            .filter(|&at| is_category(&self.contracts[at]))
+            .collect();
+        let before = self.contracts.clone();
+        for &at in &categories {
+            self.contracts[at].role = Role::Ignored;
+            self.contracts[at].allowed = Vec::new();
+        }
+        let is_of_categories = !categories.is_empty() && self.check().is_ok();
+        if !is_of_categories {
+            self.contracts = before;
+            let config = self.config()?;
+            let task = config.dataset.goal().map_err(Failure::usage)?.task.name();
+            return Ok((
+                Some(format!("this release does not run {task} yet: {refused}")),
+                config,
+            ));
+        }
+        for at in categories {
+            self.left_out[at] = Some("categories");
+            let column = &columns[at];
+            let (name, of) = (&column.name, quoted(&column.name));
+            let example = column.distinct.first().map(|&(_, _, row)| column.show(row));
+            let number = match (column.column_type, example) {
+                (ColumnType::Utf8, Some(text)) => {
+                    format!("CAST({of} = '{}' AS DOUBLE)", text.replace('\'', "''"))
+                }
+                _ => format!("CAST({of} AS INT)"),
+            };
+            self.notes.push(Question::new(
+                name,
+                "it holds categories, and this release carries numbers alone",
+                format!("it is no feature: features.sql makes numbers of it, such as {number}"),
+            ));
+        }
+        Ok((None, self.config()?))
+    }
+
+    /// Leaks first, then the rest in the order of the columns.
+    pub(crate) fn questions(&self, sampled: &Sampled) -> Vec<Question> {
+        let leaks = self
+            .doubts
+            .iter()
+            .flat_map(|doubts| doubts.leaks.iter().cloned());
+        let mut questions: Vec<Question> = leaks.collect();
+        questions.extend(self.notes.iter().cloned());
+        for column in &sampled.columns {
+            if let [chosen, others @ ..] = &column.forms[..]
+                && !others.is_empty()
+            {
+                let others = others
+                    .iter()
+                    .map(|form| format!("{form:?}", form = form.to_string()));
+                let others = others.collect::<Vec<_>>().join(" or ");
+                let seen = format!(
+                    "its dates may be spelt {:?}, or {others}",
+                    chosen.to_string()
+                );
+                let advice =
+                    "the first is taken: \"format\" in dataset.json says which one is right";
+                questions.push(Question::new(&column.name, seen, advice));
+            }
+            if column.spelled.len() > 1 {
+                let seen = format!("its type differs: {}", by_files(&column.spelled));
+                let advice = format!("{} takes the values of all", column.column_type);
+                questions.push(Question::new(&column.name, seen, advice));
+            }
+        }
+        questions.extend(
+            self.doubts
+                .iter()
+                .flat_map(|doubts| doubts.others.iter().cloned()),
+        );
+        questions.extend(sampled.unusable.iter().map(|(name, why)| {
+            Question::new(
+                name,
+                why.clone(),
+                "it is not in dataset.json, and is passed over",
+            )
+        }));
+        questions
+    }
+
+    pub(crate) fn table(&self, columns: &[Column]) -> Vec<Vec<String>> {
+        let titles = ["COLUMN", "TYPE", "ROLE", "NULLS", "DISTINCT", "EXAMPLES"];
+        let mut table = vec![titles.map(str::to_owned).to_vec()];
+        for ((column, contract), why) in columns.iter().zip(&self.contracts).zip(&self.left_out) {
+            let examples = column
+                .distinct
+                .iter()
+                .take(3)
+                .map(|&(_, _, row)| column.example(row));
+            let role = match why {
+                Some(why) => format!("{} ({why})", contract.role),
+                None => contract.role.to_string(),
+            };
+            table.push(vec![
+                column.name.clone(),
+                contract.column_type.to_string(),
+                role,
+                nulls(column),
+                column.distinct.len().to_string(),
+                examples.collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        table
+    }
+}
+
+fn nulls(column: &Column) -> String {
+    match (column.nulls(), column.rows()) {
+        (0, _) if column.has_nulls => "some".to_owned(),
+        (0, _) => "0".to_owned(),
+        (nulls, rows) => format!("{:.1} %", (100.0 * nulls as f64 / rows as f64).max(0.1)),
+    }
+}
+
+/// A column of the contract. A rule that was made of a sample refuses tomorrow's file for one new
+/// value, so only the target's classes are one; `strict` asks for more.
+fn contract(column: &Column, role: Role, goal: &Goal, strict: bool) -> Result<ColumnContract> {
+    let mut contract = ColumnContract {
+        name: column.name.clone(),
+        column_type: column.column_type,
+        role,
+        nullable: matches!(role, Role::Feature | Role::Ignored),
+        min: None,
+        max: None,
+        allowed: Vec::new(),
+        positive: None,
+        format: column.forms.first().cloned(),
+    };
+    if role == Role::Target {
+        contract.column_type = goal.column_type;
+        if goal.column_type != ColumnType::Bool || goal.classes.len() != 2 {
+            contract.allowed.clone_from(&goal.classes);
+        }
+        if let [_, positive @ ClassValue::Text(_)] = &goal.classes[..] {
+            contract.positive = Some(positive.clone());
+        }
+        return Ok(contract);
+    }
+    if !strict || role == Role::Id {
+        return Ok(contract);
+    }
+    contract.nullable &= column.has_nulls;
+    let few = column.distinct.len() <= ALLOWED && column.distinct.len() as u64 * 5 <= column.rows();
+    match column.column_type {
+        ColumnType::Utf8 if few && role == Role::Feature => {
+            let values = column
+                .distinct
+                .iter()
+                .filter_map(|&(_, _, row)| column.class(row));
+            contract.allowed = values.collect();
+            contract.allowed.sort_by_key(ToString::to_string);
+        }
+        ColumnType::Utf8 | ColumnType::Bool => {}
+        _ if column.is_moment() => {}
+        _ => {
+            let numbers = column.numbers()?.unwrap_or_default();
+            let finite = numbers.into_iter().filter(|value| value.is_finite());
+            let ends = finite.fold(None, |ends: Option<(f64, f64)>, value| {
+                let (least, most) = ends.unwrap_or((value, value));
+                Some((least.min(value), most.max(value)))
+            });
+            let whole = matches!(column.column_type, ColumnType::Int32 | ColumnType::Int64);
+            let bound = |value: f64| match whole {
+                true => json!(value as i64),
+                false => json!(value),
+            };
+            contract.min = ends.map(|ends| bound(ends.0));
+            contract.max = ends.map(|ends| bound(ends.1));
+        }
+    }
+    Ok(contract)
+}
+
+/// `dataset.json` with one column a line.
+pub(crate) fn dataset_json(dataset: &Dataset) -> String {
+    let Ok(Value::Object(mut keys)) = serde_json::to_value(dataset) else {
+        return String::new();
+    };
+    keys.remove("columns");
+    // Only what differs from the default dialect.
+    if let (Some(Value::Object(csv)), Ok(default)) = (keys.get_mut("csv"), json_of(&Csv::default()))
+    {
+        csv.retain(|key, value| default.get(key) != Some(value));
+    }
+    let columns = dataset.columns.iter().map(|column| {
+        let mut text = String::new();
+        if let Ok(Value::Object(all)) = serde_json::to_value(column) {
+            // In the order in which a person reads them.
+            let order = ["name", "type", "role", "nullable"];
+            let others = all.keys().map(String::as_str);
+            let others = others.filter(|key| !order.contains(key));
+            let said = order.iter().copied().chain(others);
+            let said = said.filter_map(|key| Some((key, all.get(key)?)));
+            let said = said.filter(|(key, value)| *key != "nullable" || **value == json!(true));
+            let pairs = said.map(|(key, value)| format!("{}: {}", json!(key), spaced(value)));
+            text = pairs.collect::<Vec<_>>().join(", ");
+        }
+        format!("    {{{text}}}")
+    });
+    let columns = columns.collect::<Vec<_>>().join(",\n");
+    let others = keys
+        .iter()
+        .map(|(key, value)| format!("  {}: {value},\n", json!(key)));
+    format!(
+        "{{\n{}  \"columns\": [\n{columns}\n  ]\n}}\n",
+        others.collect::<String>()
+    )
+}
+
+fn json_of(csv: &Csv) -> Result<Value> {
+    Ok(serde_json::to_value(csv)?)
+}
+
+/// JSON with a blank after each comma.
+fn spaced(value: &Value) -> String {
+    match value {
+        Value::Array(values) => {
+            let values = values.iter().map(ToString::to_string);
+            format!("[{}]", values.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
