@@ -440,7 +440,7 @@ fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64)> {
         }
         let others = || finite.iter().copied().filter(|value| *value != end);
         let rows = (finite.len() - others().count()) as u64;
-        let (low, high) = (others().next()?, others().last()?);
+        let (low, high) = (others().next()?, others().next_back()?);
         let gap = if end == least { low - end } else { end - high };
         let far = match end {
             // Near its neighbours: only the one negative number of a column says something.

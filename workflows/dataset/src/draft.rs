@@ -3,7 +3,6 @@
 use anyhow::Result;
 use catalog::manifest::Role;
 use learn::model::ClassValue;
-use runtime::failure::Failure;
 use serde_json::{Value, json};
 use sql::session::Features;
 use table::config::Config;
@@ -11,7 +10,7 @@ use table::dataset::{ColumnContract, ColumnType, Csv, Dataset, Unlabelled};
 use table::{features, models};
 
 use crate::column::Column;
-use crate::doubts::{Doubts, Question, quoted};
+use crate::doubts::{Doubts, Question};
 use crate::goal::Goal;
 use crate::project::DATASET_SCHEMA;
 use crate::roles::Roles;
@@ -92,7 +91,11 @@ impl Draft {
         Ok(draft)
     }
 
-    fn config(&self) -> Result<Config> {
+    /// The configuration, and what of it this release does not run yet.
+    ///
+    /// # Errors
+    /// A name that no feature can have, and the like: exit 2.
+    pub(crate) fn config(&self) -> Result<(Config, Option<String>)> {
         let dataset = Dataset {
             task: self.task.map(str::to_owned),
             unlabelled: self.unlabelled,
@@ -100,65 +103,18 @@ impl Draft {
             schema: Some(DATASET_SCHEMA.to_owned()),
             ..Dataset::new(self.contracts.clone())
         };
-        Config::parse(dataset_json(&dataset), "SELECT * FROM raw\n".to_owned())
-    }
-
-    /// What the first step of a workflow would say of it.
-    fn check(&self) -> Result<Config> {
-        let config = self.config()?;
-        let prepared = Features::new(&config, PLANNING)?;
-        let signature = features::signature(prepared.columns(), true)?;
-        models::carried(&config.goal()?, &signature)?;
-        Ok(config)
-    }
-
-    /// The contract, without features of categories where this release does not carry those; and
-    /// what it refuses even then.
-    pub(crate) fn runnable(&mut self, columns: &[Column]) -> Result<(Option<String>, Config)> {
-        let Err(error) = self.check() else {
-            return Ok((None, self.config()?));
-        };
-        let refused = format!("{error:#}");
-        let is_category = |column: &ColumnContract| {
-            column.role == Role::Feature
-                && matches!(column.column_type, ColumnType::Utf8 | ColumnType::Bool)
-        };
-        let categories: Vec<usize> = (0..self.contracts.len())
-            .filter(|&at| is_category(&self.contracts[at]))
-            .collect();
-        let before = self.contracts.clone();
-        for &at in &categories {
-            self.contracts[at].role = Role::Ignored;
-            self.contracts[at].allowed = Vec::new();
+        let mut config = Config::parse(dataset_json(&dataset), "SELECT * FROM raw\n".to_owned())?;
+        // models.json lies beside it.
+        config.categories = true;
+        let goal = config.goal()?;
+        let refused = models::carried(&goal)
+            .err()
+            .map(|error| format!("{error:#}"));
+        if refused.is_none() {
+            let prepared = Features::new(&config, PLANNING)?;
+            features::signature(prepared.columns(), true)?;
         }
-        let is_of_categories = !categories.is_empty() && self.check().is_ok();
-        if !is_of_categories {
-            self.contracts = before;
-            let config = self.config()?;
-            let task = config.dataset.goal().map_err(Failure::usage)?.task.name();
-            return Ok((
-                Some(format!("this release does not run {task} yet: {refused}")),
-                config,
-            ));
-        }
-        for at in categories {
-            self.left_out[at] = Some("categories");
-            let column = &columns[at];
-            let (name, of) = (&column.name, quoted(&column.name));
-            let example = column.distinct.first().map(|&(_, _, row)| column.show(row));
-            let number = match (column.column_type, example) {
-                (ColumnType::Utf8, Some(text)) => {
-                    format!("CAST({of} = '{}' AS DOUBLE)", text.replace('\'', "''"))
-                }
-                _ => format!("CAST({of} AS INT)"),
-            };
-            self.notes.push(Question::new(
-                name,
-                "it holds categories, and this release carries numbers alone",
-                format!("it is no feature: features.sql makes numbers of it, such as {number}"),
-            ));
-        }
-        Ok((None, self.config()?))
+        Ok((config, refused))
     }
 
     /// Leaks first, then the rest in the order of the columns.

@@ -110,8 +110,8 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
     };
     let roles = Roles::of(columns, &named)?;
     let goal = Goal::of(&columns[roles.target])?;
-    let mut draft = Draft::of(&sampled, &roles, &goal, options.strict)?;
-    let (refused, config) = draft.runnable(columns)?;
+    let draft = Draft::of(&sampled, &roles, &goal, options.strict)?;
+    let (config, refused) = draft.config()?;
     let holdout = holdout(columns, &roles, &sampled)?;
     let mut questions = of_roles(columns, &roles, &named);
     questions.extend(draft.questions(&sampled));

@@ -88,11 +88,9 @@ fn text<'a>(inferred: &'a Inferred, name: &str) -> &'a str {
 
 fn column(inferred: &Inferred, name: &str) -> Value {
     let columns = json(inferred, "dataset.json")["columns"].clone();
-    let columns = columns.as_array().unwrap().iter();
-    columns
-        .cloned()
-        .find(|column| column["name"] == name)
-        .unwrap_or_default()
+    let mut columns = columns.as_array().unwrap().iter();
+    let found = columns.find(|column| column["name"] == name);
+    found.cloned().unwrap_or_default()
 }
 
 fn asked(inferred: &Inferred, about: &str) -> String {
@@ -200,7 +198,7 @@ fn numbers_of_csv_files_are_what_all_their_spellings_are() {
             ",{:05},{}.0,{gap},{},{late},{}",
             row % 90,
             row % 30,
-            row % 2 == 0,
+            row.is_multiple_of(2),
             row % 3
         )
     };
@@ -276,7 +274,7 @@ fn what_a_person_should_look_at_is_asked() {
         };
         let reason = if left { "b" } else { "a" };
         let spent = (row * 37 % 101) as f64 / 10.0;
-        let many = if row % 4 == 0 {
+        let many = if row.is_multiple_of(4) {
             row.to_string()
         } else {
             String::new()
@@ -336,6 +334,10 @@ fn a_rule_is_made_of_a_sample_only_where_it_is_asked_for() {
     assert_eq!(
         column(&found, "spent"),
         json!({"name": "spent", "type": "float64", "role": "feature", "min": 0.0, "max": 10.0})
+    );
+    assert_eq!(
+        column(&found, "plan"),
+        json!({"name": "plan", "type": "utf8", "role": "feature", "allowed": ["l", "m", "s"]})
     );
     assert_eq!(column(&found, "churned")["allowed"], json!(["no", "yes"]));
 }

@@ -87,7 +87,7 @@ fn described(
     let refused = inferred
         .refused
         .iter()
-        .map(|why| format!("\nnot yet: {why}\n"));
+        .map(|why| format!("\nnot yet    {why}\n"));
     let (holdout, why) = &inferred.holdout;
     let workflow = match inferred.files.predict.is_empty() {
         true => "alameda-training",
