@@ -429,7 +429,7 @@ fn the_same_files_give_the_same_answer_from_a_sample_of_each() {
     let desk = Desk::new();
     let whole = || Arc::new(Int64Array::from_iter_values(0..10_000)) as ArrayRef;
     let y = || Arc::new(Int64Array::from_iter_values((0..10_000).map(|row| row % 2))) as ArrayRef;
-    desk.parquet("a.parquet", &[("id", whole()), ("y", y())]);
+    desk.parquet("a.parquet", &[("id", whole()), ("x", y()), ("y", y())]);
     let found = desk.infer(&["--rows=100"]);
     assert_eq!((found.rows, found.of), (100, Some(10_000)));
     assert_eq!(found.columns, desk.infer(&["--rows=100"]).columns);
