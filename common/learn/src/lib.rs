@@ -9,4 +9,5 @@ pub mod models;
 pub mod preprocessing;
 pub mod rows;
 pub mod signature;
+pub mod splitmix;
 pub mod task;

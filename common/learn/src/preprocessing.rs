@@ -58,4 +58,4 @@ pub use settings::{
     ColumnSettings, Encode, Family, Impute, MAX_CATEGORIES, MIN_FREQUENCY, Settings, Value,
 };
 pub use target::TargetTable;
-pub use transform::OutOfFold;
+pub use transform::{FOLDS, OutOfFold, fold_of};

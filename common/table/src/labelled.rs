@@ -10,17 +10,19 @@ use crate::config::Config;
 use crate::dataset::Goal;
 use crate::features::Features;
 use crate::parts::{self, BATCH_BYTES, BATCH_ROWS};
-use catalog::manifest::Part;
-use learn::frame::LabelledFrame;
-use learn::preprocessing::Preprocessing;
+use catalog::manifest::{DatasetManifest, Part};
+use learn::frame::{Frame, LabelledFrame};
+use learn::preprocessing::{OutOfFold, Preprocessing};
 use learn::rows::Rows;
 use learn::signature::Signature;
 use runtime::failure::Failure;
 use runtime::work::Work;
 use store::Store;
 
+use folds::Folds;
 pub use unusable::{Unusable, origin};
 
+mod folds;
 mod unusable;
 
 /// Rows in which fits and metrics take their sums; a chunk holds some blocks, so that it does not
@@ -35,6 +37,8 @@ pub struct LabelledRows {
     read: Arc<Read>,
     /// Whether numbers may be missing.
     missing: bool,
+    /// Of training rows.
+    folds: Option<Arc<Folds>>,
 }
 
 /// What is read, and made of it.
@@ -79,6 +83,7 @@ impl LabelledRows {
             store: store.clone(),
             work: work.clone(),
             missing: false,
+            folds: None,
             read: Arc::new(Read {
                 feature_of: feature_of.context("preprocessing of other features")?,
                 columns: names
@@ -96,6 +101,13 @@ impl LabelledRows {
     /// The same rows, where a missing number is no fault.
     pub fn with_missing(mut self) -> Self {
         self.missing = true;
+        self
+    }
+
+    /// The same rows, of which `dataset` is all the training data: each in its fold, with the target
+    /// encodings that are out of it, where there are any.
+    pub fn in_folds(mut self, dataset: &DatasetManifest, of: Option<OutOfFold>) -> Self {
+        self.folds = Some(Arc::new(Folds::new(dataset, of)));
         self
     }
 
@@ -163,13 +175,9 @@ impl LabelledRows {
                 for first in (0..frame.len()).step_by(chunk) {
                     let rows = first..(first + chunk).min(frame.len());
                     let labels = &batch.labels[rows.clone()];
-                    let preprocessing = &self.read.preprocessing;
                     refused.clear();
-                    preprocessing.transform_or_refuse(
-                        &frame.slice(rows),
-                        &mut matrix,
-                        &mut refused,
-                    )?;
+                    let frame = frame.slice(rows);
+                    self.transform(&frame, part, row, &mut matrix, &mut refused)?;
                     match self.missing {
                         true => unusable.count(&[], &[], labels, part, row),
                         false => {
@@ -216,6 +224,27 @@ impl LabelledRows {
         Ok(unusable)
     }
 
+    /// The numbers of rows of a part, from this row on.
+    fn transform(
+        &self,
+        frame: &Frame<'_>,
+        part: &Part,
+        row: u64,
+        matrix: &mut Vec<f64>,
+        refused: &mut Vec<usize>,
+    ) -> Result<()> {
+        let preprocessing = &self.read.preprocessing;
+        let folds = self.folds.as_ref();
+        match folds.and_then(|folds| Some((folds, folds.out_of_fold.as_ref()?))) {
+            None => preprocessing.transform_or_refuse(frame, matrix, refused)?,
+            Some((folds, tables)) => {
+                let folds = folds.of(part, row..row + frame.len() as u64)?;
+                preprocessing.transform_training(frame, tables, &folds, matrix, refused)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads one part, and hands over batches of the features as they are, of the rows that have a
     /// label.
     ///
@@ -235,12 +264,15 @@ impl LabelledRows {
                 return Ok(());
             }
             let y: Vec<f64> = batch.labels.iter().copied().flatten().collect();
+            let folds = self.folds.as_ref();
+            let folds = folds.map(|folds| folds.of(part, row - y.len() as u64..row));
+            let folds = folds.transpose()?;
             batch.features.with(|frame| {
                 take(&LabelledFrame {
                     frame: frame.clone(),
                     y: &y,
                     weights: None,
-                    folds: None,
+                    folds: folds.as_deref(),
                 })
             })
         })?;

@@ -12,7 +12,7 @@ use crate::features;
 use catalog::manifest::Column;
 use learn::fitted_model::Reader;
 use learn::models::{Chosen, Models};
-use learn::preprocessing::{self, Encode, Settings};
+use learn::preprocessing;
 use runtime::failure::Failure;
 
 pub use learn::models::FILE;
@@ -42,21 +42,6 @@ pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Chosen)> {
     let families = &Reader::known().families;
     let chosen = models.candidate(families, goal.task, &goal.target);
     let chosen = chosen.map_err(wrong)?;
-    let Settings {
-        categorical,
-        columns,
-        ..
-    } = &models.preprocessing;
-    let encoded = columns
-        .values()
-        .chain([categorical])
-        .any(|of| of.encode == Some(Encode::Target));
-    if encoded {
-        return Err(Failure::usage(format!(
-            "{FILE}: `encode: target` is not fitted out of fold by this release, and would trust its \
-             own labels too much: give one-hot or ordinal"
-        )));
-    }
     Ok((models, chosen))
 }
 

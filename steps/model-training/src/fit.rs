@@ -1,5 +1,6 @@
 //! The fit: preprocessing, then the estimator, and what went wrong with either.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -9,7 +10,7 @@ use learn::estimator::{self, AnyError, CoMoments, Descent, FittedEstimator, Requ
 use learn::fitted_model::{FittedModel, Training};
 use learn::frame::{FramePasses, FrameSums};
 use learn::model;
-use learn::preprocessing::{self, FitOptions, Fitted, Found, Preprocessing};
+use learn::preprocessing::{self, FOLDS, FitOptions, Fitted, Found, OutOfFold, Preprocessing};
 use learn::rows::RowError;
 use learn::task::Rule;
 use runtime::failure::{self, Failure};
@@ -46,7 +47,8 @@ impl Fit {
     }
 }
 
-/// What makes numbers of the features: fitted as `models.json` says, or none.
+/// What makes numbers of the features: fitted as `models.json` says, or none; and what does for
+/// training rows, where the target encodes some.
 ///
 /// # Errors
 /// A column that can't be prepared as asked: exit 2 for a setting, 10 for the data.
@@ -55,15 +57,15 @@ pub(crate) async fn preprocessing(
     store: &Store,
     job: &Job,
     progress: &Progress,
-) -> Result<Preprocessing> {
+) -> Result<(Preprocessing, Option<OutOfFold>)> {
     let unchanged = Preprocessing::unchanged(&job.signature.names())?;
     let Some(settings) = &job.preprocessing else {
-        return Ok(unchanged);
+        return Ok((unchanged, None));
     };
     let rows = LabelledRows::new(store, step.work(), &job.config, &job.signature, &unchanged)?;
     let mut frames = Frames {
         step: step.clone(),
-        rows,
+        rows: rows.in_folds(&job.train, None),
         train: job.train.clone(),
         progress: progress.clone(),
     };
@@ -77,7 +79,7 @@ pub(crate) async fn preprocessing(
         let options = FitOptions {
             family,
             classes: &classes,
-            folds: 1,
+            folds: FOLDS,
         };
         preprocessing::fit(&mut frames, &signature, &settings, &options)
     });
@@ -95,7 +97,7 @@ pub(crate) async fn preprocessing(
                 None => error,
             })?;
     show(&fitted);
-    Ok(fitted.preprocessing)
+    Ok((fitted.preprocessing, fitted.out_of_fold))
 }
 
 /// Shows what became of columns that lack values or have rare categories.
@@ -211,11 +213,27 @@ pub(crate) async fn fit(store: &Store, job: &Job, rows: &TrainingRows) -> Result
     };
     model.validate()?;
     Ok(Fit {
-        model: Arc::new(model),
         seen,
-        importance,
+        importance: apart(importance, &model.preprocessing),
+        model: Arc::new(model),
         descent,
     })
+}
+
+/// Without what numbers of one feature have in common by construction: each of its categories
+/// follows from the others.
+fn apart(
+    mut importance: Vec<model::Importance>,
+    preprocessing: &Preprocessing,
+) -> Vec<model::Importance> {
+    let outputs = preprocessing.output_columns().into_iter();
+    let feature_of: HashMap<String, String> = outputs.map(|of| (of.name, of.feature)).collect();
+    for of in &mut importance {
+        let own = feature_of.get(&of.feature);
+        of.collinear_with
+            .retain(|other| feature_of.get(other) != own);
+    }
+    importance
 }
 
 /// Most of what a fit refuses is a matter of the data.

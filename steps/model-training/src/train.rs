@@ -84,7 +84,7 @@ async fn make(
         .progress(passes * job.train.rows + job.holdout.rows, "rows")
         .clone();
     let mut clock = Clock(Instant::now());
-    let preprocessing = fit::preprocessing(step, store, job, &progress).await?;
+    let (preprocessing, out_of_fold) = fit::preprocessing(step, store, job, &progress).await?;
     if job.preprocessing.is_some() {
         clock.lap("fitted the preprocessing");
     }
@@ -96,6 +96,10 @@ async fn make(
     let step = &memory::fitting(step, fitting, preprocessing.width())?;
     let (work, config) = (step.work(), &job.config);
     let rows = LabelledRows::new(store, work, config, &job.signature, &preprocessing)?;
+    let rows = match out_of_fold {
+        None => rows,
+        some => rows.in_folds(&job.train, some),
+    };
     let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, &progress);
     let fit = fit::fit(store, job, &rows).await?;
     clock.lap("fitted the model");

@@ -61,6 +61,8 @@ impl Category {
     fn add(&mut self, labels: Labels, y: f64, weight: f64, fold: usize) {
         self.rows += 1;
         self.cells.resize(labels.cells(), Moments::default());
+        // Of a column that the target does not encode, all rows are in one fold.
+        let fold = fold.min(labels.folds - 1);
         for output in 0..labels.outputs {
             let value = labels.value(y, output);
             self.cells[fold * labels.outputs + output].add(value, weight);

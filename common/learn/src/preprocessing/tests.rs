@@ -122,7 +122,7 @@ fn out_of_fold(fitted: &Fitted, columns: &[(&str, Values)], folds: &[u32]) -> Ve
     let (mut out, tables) = (Vec::new(), fitted.out_of_fold.as_ref().unwrap());
     let all = &fitted.preprocessing;
     with_frame(columns, |frame| {
-        all.transform_training(&frame, tables, folds, &mut out)
+        all.transform_training(&frame, tables, folds, &mut out, &mut Vec::new())
     })
     .unwrap();
     out

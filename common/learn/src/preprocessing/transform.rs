@@ -4,6 +4,18 @@ use super::error::Error;
 use super::fitted::{Categorical, Encoding, FittedColumn, Numeric, Preprocessing};
 use super::target::TargetTable;
 use crate::frame::{Column, Frame};
+use crate::splitmix;
+
+/// Folds of training rows, where a target encodes out of fold.
+pub const FOLDS: usize = 5;
+/// The seed of the numbers that decide folds: another one than those that pick rows for profiles.
+const SEED: u64 = 1;
+
+/// The fold of a training row, by its number among all of them.
+pub fn fold_of(row: u64) -> u32 {
+    let uniform = splitmix::number(SEED, row) >> 11;
+    ((uniform * FOLDS as u64) >> 53) as u32
+}
 
 /// Encodings for training rows: of each fold, from the rows of all other folds.
 ///
@@ -41,23 +53,28 @@ impl Preprocessing {
         Ok(())
     }
 
-    /// The numbers of training rows, with the target encodings that are out of each row's fold.
+    /// As [`transform_or_refuse`](Self::transform_or_refuse), of training rows, with the target
+    /// encodings that are out of each row's fold.
     ///
     /// # Errors
-    /// As [`transform`](Self::transform), and a fold that was not fitted.
+    /// As there, and a fold that was not fitted.
     pub fn transform_training(
         &self,
         frame: &Frame<'_>,
         out_of_fold: &OutOfFold,
         folds: &[u32],
         out: &mut Vec<f64>,
+        refused: &mut Vec<usize>,
     ) -> Result<(), Error> {
         let count = out_of_fold.tables.len();
         if folds.len() != frame.len() || folds.iter().any(|fold| *fold as usize >= count) {
             let reason = format!("each row must be in one of the {count} folds of the fit");
             return Err(Error::Invalid(reason));
         }
-        self.fill(frame, Some((out_of_fold, folds)), out, None)
+        self.fill(frame, Some((out_of_fold, folds)), out, Some(refused))?;
+        refused.sort_unstable();
+        refused.dedup();
+        Ok(())
     }
 
     fn fill(
@@ -86,11 +103,13 @@ impl Preprocessing {
                     numeric.fill(numbers, &mut matrix, refused.as_deref_mut())?;
                 }
                 (FittedColumn::Categorical(categorical), Column::Texts(texts)) => {
+                    let encoded = matches!(categorical.encoding, Encoding::Target { .. });
+                    let training = training.filter(|_| encoded);
                     let table = |row: usize| {
                         training.map(|(of, folds)| &of.tables[folds[row] as usize][target])
                     };
                     categorical.fill(texts, table, &mut matrix);
-                    target += usize::from(matches!(categorical.encoding, Encoding::Target { .. }));
+                    target += usize::from(encoded);
                 }
                 (FittedColumn::Dropped(_), _) => {}
                 _ => {

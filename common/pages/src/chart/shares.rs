@@ -21,7 +21,7 @@ pub struct Share {
 /// Draws them from the top, in the order that they have.
 pub fn shares(id: &str, name: &str, size: (f64, f64), rows: &[Share]) -> Markup {
     let (width, height) = size;
-    let (left, right, top, bottom) = (92.0, width - 44.0, 6.0, height - 4.0);
+    let (left, right, top, bottom) = (92.0, width - 54.0, 6.0, height - 4.0);
     let most = rows.iter().map(|row| row.then.max(row.now));
     let most = most.fold(1e-9, f64::max);
     let slot = (bottom - top) / rows.len().max(1) as f64;

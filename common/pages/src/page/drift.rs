@@ -274,8 +274,12 @@ fn index(id: &str, column: &ColumnDrift, thresholds: &Thresholds) -> Markup {
 }
 
 fn distance(column: &ColumnDrift) -> Markup {
+    let js = || [text("JS "), tagged("strong", metric(column.jensen_shannon))];
     let Some(ks) = column.ks else {
-        return nothing();
+        return match &column.categories {
+            Some(_) => tag("p", js()),
+            None => nothing(),
+        };
     };
     let bound = if ks.error_bound > 0.0 {
         format!(" (+{} at most)", small(ks.error_bound))
@@ -291,9 +295,10 @@ fn distance(column: &ColumnDrift) -> Markup {
                 "span class=\"muted\"",
                 format!("{bound} p\u{a0}{}", p_value(ks.p_value)),
             ),
-            text(" · JS "),
-            tagged("strong", metric(column.jensen_shannon)),
-        ],
+            text(" · "),
+        ]
+        .into_iter()
+        .chain(js()),
     )
 }
 

@@ -26,7 +26,7 @@ pub(super) fn section(content: &Content) -> Markup {
         content.provenance.trained_at.format("%Y-%m-%d %H:%M UTC")
     ));
     let inner = [
-        facts(model),
+        facts(model, content.quality.features.len()),
         warnings(&model.warnings),
         gates(&model.gates),
         importance(&model.importance),
@@ -34,7 +34,7 @@ pub(super) fn section(content: &Content) -> Markup {
     super::section("model", "Model", lead, inner)
 }
 
-fn facts(model: &ModelCard) -> Markup {
+fn facts(model: &ModelCard, features: usize) -> Markup {
     let entry =
         |name: &str, value: String| tag("div", [tagged("dt", name), tag("dd", [text(value)])]);
     let training = &model.training;
@@ -56,7 +56,7 @@ fn facts(model: &ModelCard) -> Markup {
     let entries = [
         entry("Family", model.family.clone()),
         entry("Predicts", model.target.clone()),
-        entry("Features", count(model.importance.len() as u64)),
+        entry("Features", count(features as u64)),
         entry("Threshold", model.threshold.to_string()),
         entry(
             "Trained on",

@@ -1,6 +1,7 @@
 //! Where training cuts a column: from rows that are picked by their number, and counted exactly.
 
 use super::{Cells, Counted, Counts};
+use learn::splitmix;
 
 /// Rows that are looked at for the cuts, about; all rows where there are no more. Which ones
 /// depends on the number of each row alone, so the cuts are the same on any number of threads and
@@ -34,11 +35,8 @@ impl Picker {
 
     /// Whether a row is picked, by its number.
     pub fn picks(self, row: u64) -> bool {
-        // SplitMix64: a stride would meet with what repeats in the rows.
-        let mut z = row.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) <= self.most
+        // A stride would meet with what repeats in the rows.
+        splitmix::number(0, row) <= self.most
     }
 }
 

@@ -170,7 +170,7 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
         let step = step.with_memory(memory);
         let progress = step.progress(1, "rows").clone();
         let preprocessing = crate::fit::preprocessing(&step, &home.store, &job, &progress);
-        let preprocessing = preprocessing.await.unwrap();
+        let (preprocessing, _) = preprocessing.await.unwrap();
         let (store, config) = (&home.store, &job.config);
         let rows = LabelledRows::new(
             store,

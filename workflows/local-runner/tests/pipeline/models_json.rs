@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -12,7 +13,7 @@ use arrow::array::{
 use arrow::datatypes::{Float64Type, Int32Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Ran};
 use crate::bring_your_own::{configure, run};
 
 #[derive(serde::Deserialize)]
@@ -102,6 +103,13 @@ struct Mixed {
     log_loss: f64,
     brier: f64,
     scores: Vec<f64>,
+    by_target: ByTarget,
+}
+
+#[derive(serde::Deserialize)]
+struct ByTarget {
+    log_loss: f64,
+    scores: Vec<f64>,
 }
 
 #[derive(serde::Deserialize)]
@@ -175,6 +183,28 @@ fn scored(file: &Path) -> Vec<(String, Option<String>, f64)> {
     rows
 }
 
+/// The files of a model that is trained on so many threads.
+fn trained(bench: &Bench, config: &Path, threads: &str) -> [Vec<u8>; 2] {
+    let flag = |name: &str, value: &str| format!("--{name}={value}");
+    let name = format!("on-{threads}");
+    let arguments = [
+        flag("store-url", bench.store("").to_str().unwrap()),
+        flag("model-name", &name),
+        flag("train-manifest", "train/2026-11/_manifest.json"),
+        flag("holdout-manifest", "holdout/2026-11/_manifest.json"),
+        flag("config-dir", config.to_str().unwrap()),
+        flag("threads", threads),
+    ];
+    let mut step = Command::new(env!("CARGO_BIN_EXE_alameda"));
+    step.args(["model-training", "train"])
+        .args(arguments)
+        .current_dir(bench.folder());
+    Ran::from(step.output().unwrap()).expect(0);
+    let mut folders = fs::read_dir(bench.store(&format!("models/{name}"))).unwrap();
+    let folder = folders.next().unwrap().unwrap().path();
+    ["model.json", "reference.json"].map(|file| fs::read(folder.join(file)).unwrap())
+}
+
 #[test]
 fn texts_and_booleans_are_encoded_as_by_scikit_learn_and_their_drift_is_named() {
     let fixture = include_str!("../../../../common/testing/fixtures/mixed.json");
@@ -226,6 +256,9 @@ fn texts_and_booleans_are_encoded_as_by_scikit_learn_and_their_drift_is_named() 
     ] {
         assert!(named(name), "{name}: {importance:?}");
     }
+    // That a feature's categories follow from each other is no news.
+    let linked = |of: &&serde_json::Value| !of["collinear_with"].as_array().unwrap().is_empty();
+    assert_eq!(importance.iter().find(linked), None);
     let results = bench.json("results/2026-11/shop/v1/_manifest.json");
     assert_eq!(results["unscored_rows"].as_u64(), Some(0));
     let part = results["parts"][0]["key"].as_str().unwrap();
@@ -279,4 +312,30 @@ fn texts_and_booleans_are_encoded_as_by_scikit_learn_and_their_drift_is_named() 
     let cells = ["Bern", "Rome", "Zürich", "Übersee", "Oslo"].map(|name| rows(Some(name)));
     assert_eq!(counted["cells"], serde_json::json!(cells));
     assert_eq!(counted["nulls"], rows(None));
+
+    // Cities by the target, out of fold in training.
+    let models = r#"{
+        "candidates": [{"family": "logistic-regression", "c": 2.0}],
+        "preprocessing": {"columns": {"city": {"encode": "target"}}}
+    }"#;
+    fs::write(config.join("models.json"), models).unwrap();
+    run(&bench, &config, "aimed");
+    let model = bench.output("model-training-train", "model");
+    let metrics = bench.json(&model.replace("_manifest", "metrics"));
+    let (ours, theirs) = (&metrics["holdout"]["log_loss"], fixture.by_target.log_loss);
+    assert!(
+        (ours.as_f64().unwrap() - theirs).abs() < 1e-9,
+        "{ours} and {theirs}"
+    );
+    let results = bench.json("results/2026-11/aimed/v1/_manifest.json");
+    let ours = scored(&bench.store(results["parts"][0]["key"].as_str().unwrap()));
+    for ((id, _, score), theirs) in ours.iter().zip(&fixture.by_target.scores) {
+        assert!((score - theirs).abs() < 1e-9, "{id}: {score} and {theirs}");
+    }
+    let made: Vec<[Vec<u8>; 2]> = ["1", "3"]
+        .map(|threads| trained(&bench, &config, threads))
+        .into();
+    assert!(made[0] == made[1], "the bytes depend on the threads");
+    let file = fs::read(bench.store(&model.replace("_manifest", "model"))).unwrap();
+    assert!(made[0][0] == file);
 }

@@ -183,3 +183,25 @@ fn labels_and_weights_are_checked() {
     let expected = "label is 3 in row 1: it must be the index of a class, from 0 to 2";
     assert_eq!(error, expected);
 }
+
+#[test]
+fn columns_beside_those_of_the_target_are_in_no_fold() {
+    let columns = [
+        ("c", texts(&["a", "b", "a", "b"])),
+        ("d", texts(&["x", "y", "y", "x"])),
+    ];
+    let mut training = Training::new(&columns);
+    training.y = vec![1.0, 0.0, 0.0, 1.0];
+    training.folds = Some(vec![0, 1, 1, 0]);
+    let settings = r#"{
+        "columns": {"c": {"encode": "target", "standardize": false}, "d": {"min_frequency": 1}}
+    }"#;
+    let fitted = training.fit(settings).unwrap();
+    let ours = out_of_fold(&fitted, &columns, &[0, 1, 1, 0]);
+    // The rows of the other fold are all of one label.
+    let one_hot = [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]];
+    for (row, d) in one_hot.into_iter().enumerate() {
+        let encoded = 1.0 - training.y[row];
+        assert_eq!(ours[3 * row..3 * row + 3], [encoded, d[0], d[1]]);
+    }
+}
