@@ -14,6 +14,7 @@ mod meter;
 mod scale;
 mod shares;
 mod spark;
+mod spread;
 mod square;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use lines::{DailyLines, Series, daily_lines, legend};
 pub use meter::meter;
 pub use shares::{Share, shares};
 pub use spark::sparkline;
+pub use spread::{Spread, SpreadBar, spread, spread_names};
 
 use crate::html::{Markup, escaped, leaf, tag, tagged};
 

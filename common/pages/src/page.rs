@@ -23,15 +23,6 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
         "{} v{} on {}: {}",
         content.model_name, content.model_version, content.data_version, content.verdict
     );
-    let head: Markup = [
-        leaf("meta charset=\"utf-8\""),
-        leaf("meta name=\"viewport\" content=\"width=device-width, initial-scale=1\""),
-        leaf("meta name=\"color-scheme\" content=\"light dark\""),
-        tagged("title", title),
-        html::style(STYLE),
-    ]
-    .into_iter()
-    .collect();
     let main = [
         summary::banner(content),
         summary::cards(
@@ -48,7 +39,21 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
         model::section(content),
         model::provenance(content, fingerprint),
     ];
-    html::document(head, [patterns(), tag("main", main)].into_iter().collect())
+    document(&title, tag("main", main))
+}
+
+/// A self-contained document in the style of a report.
+pub fn document(title: &str, main: Markup) -> String {
+    let head: Markup = [
+        leaf("meta charset=\"utf-8\""),
+        leaf("meta name=\"viewport\" content=\"width=device-width, initial-scale=1\""),
+        leaf("meta name=\"color-scheme\" content=\"light dark\""),
+        tagged("title", title),
+        html::style(STYLE),
+    ]
+    .into_iter()
+    .collect();
+    html::document(head, [patterns(), main].into_iter().collect())
 }
 
 /// Patterns that charts fill areas with.

@@ -85,6 +85,15 @@ impl Step {
         })
     }
 
+    /// What works as a step does, outside of a workflow and without a store: it spills into the
+    /// folder `work`, and takes what the machine has.
+    ///
+    /// # Errors
+    /// Limits of the machine that can't be read.
+    pub fn outside(name: &str, work: &Path) -> Result<Self> {
+        Self::new(name, Shared::outside(work))
+    }
+
     /// A step for tests, over the folder `home`: its store is `home/store`, its raw files
     /// `home/raw`.
     #[expect(clippy::expect_used, reason = "for tests alone")]

@@ -1,11 +1,14 @@
-//! Cutting a time column to its dates.
+//! Times: cut to their dates, and their range.
 
-use arrow::array::{Array, AsArray};
+use anyhow::{Context, Result};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{cast, max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Date64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
 };
-use chrono::{DateTime, Offset, TimeZone};
+use catalog::manifest::TimeRange;
+use chrono::{DateTime, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
 use profile::days::DayNumber;
@@ -60,6 +63,40 @@ fn local(seconds: i64, timezone: Tz) -> Option<i64> {
         .fix()
         .local_minus_utc();
     Some(seconds + i64::from(offset))
+}
+
+/// The range of times, with those of a batch; `None` while there is no time.
+pub fn widened(
+    range: Option<TimeRange>,
+    batch: &RecordBatch,
+    column: &str,
+) -> Result<Option<TimeRange>> {
+    let times = batch
+        .column_by_name(column)
+        .context("the column of time is prepared")?;
+    Ok(match (range, self::range(times)?) {
+        (Some(range), Some(other)) => Some(range.with(other)),
+        (range, other) => range.or(other),
+    })
+}
+
+fn range(times: &ArrayRef) -> Result<Option<TimeRange>> {
+    let times = match times.data_type() {
+        DataType::Timestamp(TimeUnit::Microsecond, _) => times.clone(),
+        _ => cast(times, &DataType::Timestamp(TimeUnit::Microsecond, None))?,
+    };
+    let micros = times.as_primitive::<TimestampMicrosecondType>();
+    let (Some(first), Some(last)) = (min(micros), max(micros)) else {
+        return Ok(None);
+    };
+    Ok(reading(first)
+        .zip(reading(last))
+        .map(|(first, last)| TimeRange { first, last }))
+}
+
+/// `None` for a time that no calendar reaches.
+fn reading(micros: i64) -> Option<NaiveDateTime> {
+    DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc())
 }
 
 #[cfg(test)]

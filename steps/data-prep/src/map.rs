@@ -16,12 +16,12 @@ use runtime::threads::{blocking, wait};
 use sql::prepare::{Preparation, Prepared, Purpose};
 use store::{LocalFile, Object, Store};
 use table::config::Config;
+use table::dates;
 use table::parts::{PartWriter, Spilled};
 use table::raw::TakeKey;
 
 use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder};
 use crate::keys::{Collector, OfFile};
-use crate::times;
 
 pub(crate) async fn map(
     step: &Step,
@@ -245,7 +245,7 @@ impl Task {
                 };
                 writer.labelled_rows += self.preparation.labelled(batch);
                 if let Some(name) = self.plan.job.time_column() {
-                    writer.time = times::widened(writer.time, batch, name)?;
+                    writer.time = dates::widened(writer.time, batch, name)?;
                 }
                 if let Some(keys) = keys {
                     locked(keys).add(batch)?;

@@ -1,46 +1,8 @@
 //! When rows were observed.
 
-use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::{cast, max, min};
-use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use catalog::manifest::{DatasetManifest, TimeRange};
-use chrono::{DateTime, NaiveDateTime};
+use chrono::NaiveDateTime;
 use table::dataset::HoldoutRule;
-
-/// The range of times, with those of a batch; `None` while there is no time.
-pub(crate) fn widened(
-    range: Option<TimeRange>,
-    batch: &RecordBatch,
-    column: &str,
-) -> Result<Option<TimeRange>> {
-    let times = batch
-        .column_by_name(column)
-        .context("the column of time is prepared")?;
-    Ok(match (range, of(times)?) {
-        (Some(range), Some(other)) => Some(range.with(other)),
-        (range, other) => range.or(other),
-    })
-}
-
-fn of(times: &ArrayRef) -> Result<Option<TimeRange>> {
-    let times = match times.data_type() {
-        DataType::Timestamp(TimeUnit::Microsecond, _) => times.clone(),
-        _ => cast(times, &DataType::Timestamp(TimeUnit::Microsecond, None))?,
-    };
-    let micros = times.as_primitive::<TimestampMicrosecondType>();
-    let (Some(first), Some(last)) = (min(micros), max(micros)) else {
-        return Ok(None);
-    };
-    Ok(reading(first)
-        .zip(reading(last))
-        .map(|(first, last)| TimeRange { first, last }))
-}
-
-/// `None` for a time that no calendar reaches.
-fn reading(micros: i64) -> Option<NaiveDateTime> {
-    DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc())
-}
 
 /// The range of all rows of a data set; `None` unless it is known of each file with rows.
 fn of_all(manifest: &DatasetManifest) -> Option<TimeRange> {

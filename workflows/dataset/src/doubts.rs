@@ -123,8 +123,7 @@ impl Doubts {
                 advice,
             ));
         }
-        let share = column.distinct.len() as f64 / (rows - column.nulls()).max(1) as f64;
-        if column.column_type == ColumnType::Utf8 && column.distinct.len() > 20 && share > NAMES {
+        if column.column_type == ColumnType::Utf8 && names_rows(column) {
             let seen = format!(
                 "{} of {} texts differ, such as {:?}",
                 column.distinct.len(),
@@ -309,6 +308,12 @@ impl Doubts {
     }
 }
 
+/// Whether nearly all values differ.
+pub(crate) fn names_rows(column: &Column) -> bool {
+    let share = column.distinct.len() as f64 / (column.rows() - column.nulls()).max(1) as f64;
+    column.distinct.len() > 20 && share > NAMES
+}
+
 /// A name as SQL takes it.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -403,7 +408,8 @@ fn area(numbers: &[f64], is_positive: &[Option<bool>]) -> Result<Option<f64>> {
     Ok(rank_metrics::<RankError>(rows.into_iter().map(Ok))?.roc_auc)
 }
 
-fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
+/// Pearson's correlation of the rows that have both; `None` of too few, or of constants.
+pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
     let pairs = x
         .iter()
         .zip(y)

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod check;
 mod column;
 mod dialect;
 mod doubts;
@@ -7,6 +8,8 @@ mod draft;
 pub mod files;
 mod goal;
 pub mod infer;
+mod page;
+pub mod profile;
 pub mod project;
 mod roles;
 mod sample;

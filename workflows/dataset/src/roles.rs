@@ -194,7 +194,9 @@ fn undecided(
     ))
 }
 
-fn place(columns: &[Column], name: &str, flag: &str) -> Result<usize> {
+/// # Errors
+/// A name that no column has: exit 2.
+pub(crate) fn place(columns: &[Column], name: &str, flag: &str) -> Result<usize> {
     let found = columns.iter().position(|column| column.name == name);
     found.ok_or_else(|| {
         let alike = columns
@@ -277,6 +279,13 @@ fn targets(columns: &[Column], time: Option<usize>) -> Vec<Candidate> {
         })
     };
     ranked(columns.iter().enumerate().filter_map(of).collect())
+}
+
+/// The column that is taken for the target, if one clearly is it.
+pub(crate) fn likely_target(columns: &[Column]) -> Option<usize> {
+    let best = targets(columns, None).into_iter().next();
+    best.filter(|best| best.points >= TAKEN)
+        .map(|best| best.column)
 }
 
 fn names(columns: &[Column], time: Option<usize>) -> Vec<Candidate> {

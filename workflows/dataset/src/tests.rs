@@ -8,18 +8,35 @@ use arrow::array::{
 };
 use clap::Parser;
 use parquet::arrow::ArrowWriter;
-use runtime::failure::exit_code;
+use runtime::failure::{self, exit_code};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::check::{self, Report};
 use crate::files::Files;
 use crate::infer::{Inferred, Options, infer};
+use crate::profile;
 
 #[derive(Parser)]
 struct Line {
     #[command(flatten)]
     options: Options,
 }
+
+#[derive(Parser)]
+struct CheckLine {
+    #[command(flatten)]
+    options: check::Options,
+}
+
+#[derive(Parser)]
+struct ProfileLine {
+    #[command(flatten)]
+    options: profile::Options,
+}
+
+mod checks;
+mod pages;
 
 /// A folder with raw files.
 struct Desk(TempDir);
@@ -60,6 +77,28 @@ impl Desk {
         let options = Line::parse_from(line).options;
         let files = Files::find(&options.files)?;
         infer(&options, files, &|_| {})
+    }
+
+    /// Checks `files` against the contract in `project`.
+    fn check(&self, files: &str) -> anyhow::Result<Report> {
+        let (files, config) = (self.path(files), self.path("project"));
+        let line = [
+            "check",
+            files.to_str().unwrap(),
+            "--dataset",
+            config.to_str().unwrap(),
+        ];
+        let options = CheckLine::parse_from(line).options;
+        check::check(&options, &Files::find(&options.files)?, &|_| {})
+    }
+
+    fn profile(&self, arguments: &[&str]) -> anyhow::Result<profile::Profile> {
+        let folder = self.0.path().to_str().unwrap();
+        let line = ["profile", folder]
+            .into_iter()
+            .chain(arguments.iter().copied());
+        let options = ProfileLine::parse_from(line).options;
+        profile::profile(&options, &Files::find(&options.files)?, &|_| {})
     }
 
     fn infer(&self, arguments: &[&str]) -> Inferred {

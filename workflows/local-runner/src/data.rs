@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use catalog::manifest::TimeRange;
+use chrono::NaiveDateTime;
 use clap::Subcommand;
-use dataset::Question;
+use dataset::check::{self, Report};
 use dataset::files::{Files, shown};
 use dataset::infer::{self, Inferred};
+use dataset::{Question, profile};
 use indicatif::{ProgressBar, ProgressStyle};
+use runtime::failure::Failure;
 
 use crate::cli::Place;
 use crate::ui;
@@ -32,11 +36,23 @@ pub(crate) enum Command {
     /// spread over it. The same files give the same answer. Nothing that is there already is
     /// replaced, unless --force is given.
     Infer(infer::Options),
+    /// Check raw files against dataset.json and features.sql, as a workflow would, and write
+    /// nothing
+    ///
+    /// Every row of every file is read. Files that break the contract are named with the first row
+    /// of each fault, and end with exit code 10; a wrong setting ends with 2. Where FILES hold the
+    /// folders train and predict, those of predict are checked as files to score.
+    Check(check::Options),
+    /// Write a page about raw files: nulls, quantiles and values of each column, and how they go
+    /// with the target
+    Profile(profile::Options),
 }
 
 pub(crate) fn run(place: &Place, command: &Command) -> Result<ExitCode> {
     match command {
         Command::Infer(options) => run_infer(place, options),
+        Command::Check(options) => run_check(options),
+        Command::Profile(options) => run_profile(options),
     }
 }
 
@@ -50,7 +66,50 @@ fn run_infer(place: &Place, options: &infer::Options) -> Result<ExitCode> {
     let root = shown(&inferred.files.root)?;
     let out = options.out.display().to_string();
     let command = |words: &[&str]| place.command(words);
-    ui::print(&described(&inferred, &root, &out, &command));
+    let given = options.files.iter().map(|path| path.display().to_string());
+    let given: Vec<String> = given.collect();
+    ui::print(&described(&inferred, &given, &root, &out, &command));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_check(options: &check::Options) -> Result<ExitCode> {
+    let files = Files::find(&options.files)?;
+    let bytes = files.bytes() + files.predict.iter().map(|file| file.bytes).sum::<u64>();
+    let bar = bar(bytes, "checking the files");
+    let report = check::check(options, &files, &|bytes| bar.inc(bytes));
+    bar.finish_and_clear();
+    let report = report?;
+    ui::print(&checked(&report));
+    match check::broken(&report) {
+        Some(error) => Err(error),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn run_profile(options: &profile::Options) -> Result<ExitCode> {
+    if options.out.exists() && !options.force {
+        return Err(Failure::usage(format!(
+            "{} is there already: --force replaces it, --out names another file",
+            options.out.display()
+        )));
+    }
+    let files = Files::find(&options.files)?;
+    let bar = bar(files.bytes(), "counting the rows");
+    let profile = profile::profile(options, &files, &|bytes| bar.inc(bytes));
+    bar.finish_and_clear();
+    let profile = profile?;
+    let writing = || format!("writing {}", options.out.display());
+    std::fs::write(&options.out, &profile.html).with_context(writing)?;
+    let target = match profile.target {
+        Some(target) => format!("related to {target}"),
+        None => "without a target: --target names one".to_owned(),
+    };
+    ui::print(&format!(
+        "{} rows of {} files, {target}\n{}\n",
+        profile.rows,
+        files.train.len(),
+        options.out.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -61,10 +120,11 @@ fn bar(bytes: u64, what: &str) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style.progress_chars("━━╌"))
 }
 
-/// What `infer` found, and what comes next. The raw files lie below `root`, the files were written
+/// What `infer` found, and what comes next. The files were `given` so and lie below `root`, the files were written
 /// to `out`, and `command` writes a command line of this program.
 fn described(
     inferred: &Inferred,
+    given: &[String],
     root: &str,
     out: &str,
     command: &dyn Fn(&[&str]) -> String,
@@ -93,6 +153,12 @@ fn described(
         true => "alameda-training",
         false => "alameda-pipeline",
     };
+    let check_line: Vec<&str> = ["dataset", "check"]
+        .into_iter()
+        .chain(given.iter().map(String::as_str))
+        .collect();
+    let dataset = format!("--dataset={out}");
+    let check = command(&[&check_line[..], &[dataset.as_str()]].concat());
     let submit = command(&[
         "submit",
         &format!("--config-maps={out}"),
@@ -109,13 +175,62 @@ fn described(
     };
     format!(
         "{files} below {root}: all schemas, and {read}\n\n{}\ntask     {}\nholdout  {holdout}: {why}; \
-         HOLDOUT in ml-config.yaml says so\n{}\n{}\nwritten to {out}: {}\n\nnext\n  {submit}\n",
+         HOLDOUT in ml-config.yaml says so\n{}\n{}\nwritten to {out}: {}\n\nnext\n  {check}\n  {submit}\n",
         columns(&inferred.columns),
         inferred.goal,
         refused.collect::<String>(),
         questions(&inferred.questions),
         names.join(", "),
     )
+}
+
+/// What `check` found: a line for each file, then what is wrong.
+fn checked(report: &Report) -> String {
+    let titles = ["FILE", "ROWS", "SIZE", "FROM", "TO", "CONTRACT"];
+    let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    let mut said = String::new();
+    for file in &report.files {
+        let time = |of: fn(&TimeRange) -> NaiveDateTime| {
+            let time = file.time.as_ref().map(of);
+            time.map(|time| time.format("%Y-%m-%d %H:%M").to_string())
+                .unwrap_or_default()
+        };
+        let verdict = match (&file.broken, file.score) {
+            (Some(_), _) => "broken",
+            (None, true) => "kept, to score",
+            (None, false) => "kept",
+        };
+        rows.push(vec![
+            file.key.clone(),
+            file.rows.map(|rows| rows.to_string()).unwrap_or_default(),
+            ui::mebibytes(file.bytes),
+            time(|range| range.first),
+            time(|range| range.last),
+            verdict.to_owned(),
+        ]);
+        if let Some(broken) = &file.broken {
+            said += &format!("\n{broken}\n");
+        }
+        if !file.extra.is_empty() {
+            let more = file.extra.len().saturating_sub(NAMED);
+            let names = file.extra.iter().take(NAMED).cloned();
+            let names = names.collect::<Vec<_>>().join(", ");
+            let end = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            said += &format!(
+                "\n{}: passed over, not in dataset.json: {names}{end}\n",
+                file.key
+            );
+        }
+        if !file.left_out.is_none() {
+            said += &format!("\n{}: left out {}\n", file.key, file.left_out);
+        }
+    }
+    let doubles = report.doubles.iter().map(|double| format!("\n{double}\n"));
+    format!("{}{said}{}", ui::table(&rows), doubles.collect::<String>())
 }
 
 /// Questions that are answered alike are listed a few times, and then named.

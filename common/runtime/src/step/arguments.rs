@@ -161,6 +161,25 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Of work outside of a workflow, with the scratch folder `work`.
+    pub(super) fn outside(work: &Path) -> Self {
+        Self {
+            store_url: None,
+            workflow: MANUAL.to_owned(),
+            cache: Cache::Use,
+            out: None,
+            work: Some(work.to_owned()),
+            memory: None,
+            disk: None,
+            threads: None,
+            retry_budget: Budget::default(),
+            timezone: Tz::UTC,
+            log: Log::Text,
+            progress_file: None,
+            termination_log: None,
+        }
+    }
+
     /// Over the folder `home`, with two threads.
     pub(super) fn for_test(home: &Path) -> Self {
         Self {

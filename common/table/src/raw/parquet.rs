@@ -78,6 +78,9 @@ pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
 /// Which columns need not be decoded: nobody reads their values, and there is nothing to check in
 /// them that the file's statistics do not tell.
 fn unread(raw: &RawFile, file: &ParquetFile, positions: &[Option<usize>]) -> Result<Vec<bool>> {
+    if raw.reads.columns.is_none() {
+        return Ok(vec![false; positions.len()]);
+    }
     let rules = raw.dataset.rules(raw.labels).map_err(Failure::usage)?;
     let columns = raw.dataset.columns.iter().zip(positions).zip(rules);
     let unread = columns

@@ -177,6 +177,31 @@ impl Probe {
         }
     }
 
+    /// All rows, in these columns, each batch with the column of every value that does not fit; null
+    /// takes its place.
+    ///
+    /// # Errors
+    /// A file that can't be read as what its name says, or that lacks a column: exit 10.
+    pub fn read(
+        &self,
+        columns: &[ColumnContract],
+        work: &Work,
+    ) -> Result<impl Iterator<Item = Result<(RecordBatch, Vec<usize>)>> + use<>> {
+        let raw = RawFile {
+            dataset: Arc::new(Dataset {
+                csv: self.raw.dataset.csv.clone(),
+                ..Dataset::new(columns.to_vec())
+            }),
+            ..self.raw.clone()
+        };
+        let chunks = raw.chunks(work)?.0;
+        Ok(chunks.map(|chunk| {
+            let chunk = chunk?;
+            let misfits = chunk.misfits.iter().map(|misfit| misfit.column).collect();
+            Ok((chunk.batch, misfits))
+        }))
+    }
+
     fn of_parquet(&self, most: u64) -> Result<Sample> {
         let rows = self.rows.unwrap_or_default();
         let readable = (0..self.columns.len()).filter(|&place| self.columns[place].is_readable());

@@ -1,12 +1,14 @@
 use std::fmt::Write;
 use std::fs;
 
+use catalog::manifest::{LeftOut, TimeRange};
 use clap::Parser;
 use dataset::Question;
+use dataset::check::{Checked, Report};
 use dataset::files::Files;
 use dataset::infer::{Options, infer};
 
-use super::{columns, described, questions};
+use super::{checked, columns, described, questions};
 
 #[derive(Parser)]
 struct Line {
@@ -35,7 +37,13 @@ fn a_person_sees_columns_questions_and_what_comes_next() {
     let files = Files::find(&options.files).unwrap();
     let inferred = infer(&options, files, &|_| {}).unwrap();
     let command = |words: &[&str]| format!("alameda {}", words.join(" "));
-    insta::assert_snapshot!(described(&inferred, "visits", "shop", &command));
+    insta::assert_snapshot!(described(
+        &inferred,
+        &["visits".to_owned()],
+        "visits",
+        "shop",
+        &command
+    ));
 }
 
 #[test]
@@ -53,4 +61,42 @@ fn many_questions_of_one_kind_and_wide_tables_are_cut() {
     );
     let rows: Vec<Vec<String>> = (0..100).map(|row| vec![format!("x{row}")]).collect();
     assert!(columns(&rows).ends_with("x60\nand 39 more columns: dataset.json holds all\n"));
+}
+
+#[test]
+fn a_check_is_a_line_for_each_file_and_then_what_is_wrong() {
+    let file = |key: &str, rows: Option<u64>| Checked {
+        key: key.to_owned(),
+        score: key.starts_with("predict"),
+        bytes: 3 << 20,
+        rows,
+        time: rows.map(|_| TimeRange {
+            first: "2026-03-01T00:00:00".parse().unwrap(),
+            last: "2026-03-31T23:59:59".parse().unwrap(),
+        }),
+        left_out: LeftOut::default(),
+        broken: None,
+        extra: Vec::new(),
+    };
+    let broken =
+        "train/b.csv breaks the data contract (dataset.json):\n  column \"x\": 1 of 9 rows";
+    let report = Report {
+        files: vec![
+            Checked {
+                left_out: LeftOut {
+                    unlabelled: 4,
+                    ..LeftOut::default()
+                },
+                extra: vec!["note".to_owned()],
+                ..file("train/a.csv", Some(1200))
+            },
+            Checked {
+                broken: Some(broken.to_owned()),
+                ..file("train/b.csv", None)
+            },
+            file("predict/c.csv", Some(30)),
+        ],
+        doubles: vec!["train/d.csv has the same bytes as train/a.csv".to_owned()],
+    };
+    insta::assert_snapshot!(checked(&report));
 }

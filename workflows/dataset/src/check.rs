@@ -1,0 +1,236 @@
+//! `check`: raw files against their contract, by the code that prepares them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use catalog::manifest::{LeftOut, TimeRange};
+use clap::Args;
+use runtime::failure::{self, Failure};
+use runtime::step::Step;
+use sql::prepare::{Preparation, Purpose};
+use store::LocalFile;
+use store::spill::Sorter;
+use table::config::Config;
+use table::dataset::{HoldoutRule, RepeatedKeys};
+use table::raw::TakeKey;
+use table::raw::probe::Probe;
+use table::{dates, models};
+
+use crate::files::Files;
+use crate::source::Source;
+
+/// What `check` looks at.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Raw files, folders of such, or globs with * in quotes
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+
+    /// Folder with dataset.json, features.sql and, where there is one, models.json
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dataset: PathBuf,
+
+    /// Check all of them as files to score, which may lack labels
+    #[arg(long)]
+    pub score: bool,
+}
+
+/// What a file is.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Its path below the folder that all files are in.
+    pub key: String,
+    /// Whether it is one to score.
+    pub score: bool,
+    /// Its size.
+    pub bytes: u64,
+    /// Its rows; `None` of a file that breaks the contract.
+    pub rows: Option<u64>,
+    /// From its first to its last time.
+    pub time: Option<TimeRange>,
+    /// Rows that the contract leaves out.
+    pub left_out: LeftOut,
+    /// What breaks the contract, each with its first row and value.
+    pub broken: Option<String>,
+    /// Columns that the contract does not name.
+    pub extra: Vec<String>,
+}
+
+/// Checks all files. `seen` is called with the bytes of each file.
+///
+/// # Errors
+/// A configuration that is wrong: exit 2. What breaks the contract is no error, but for what it
+/// gives.
+pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Report> {
+    if !options.dataset.join("dataset.json").is_file() {
+        return Err(Failure::usage(format!(
+            "there is no dataset.json in {}: --dataset names the folder that has it, and `alameda \
+             dataset infer` writes one",
+            options.dataset.display()
+        )));
+    }
+    let config = Config::from_folder(&options.dataset)?;
+    let scratch = tempfile::tempdir().context("making a scratch folder")?;
+    let step = Step::outside("dataset", scratch.path())?;
+    let check = Check {
+        train: Preparation::new(
+            &step,
+            &config,
+            Purpose::Train(HoldoutRule::FirstShard, step.timezone()),
+        )?,
+        score: Preparation::new(&step, &config, Purpose::Predict)?,
+        config: &config,
+        step: step.clone(),
+    };
+    models::check(&options.dataset, &config, check.train.columns())?;
+    let mut report = Report::default();
+    let mut keys = Sorter::new(step.work());
+    let mut digests: BTreeMap<String, String> = BTreeMap::new();
+    let train = files.train.iter().map(|source| (source, options.score));
+    let predict = files.predict.iter().map(|source| (source, true));
+    for (source, score) in train.chain(predict) {
+        let (checked, digest) = check.file(source, score, &mut keys)?;
+        if let Some(digest) = digest
+            && let Some(same) = digests.insert(digest, checked.key.clone())
+        {
+            let key = &checked.key;
+            report
+                .doubles
+                .push(format!("{key} has the same bytes as {same}"));
+        }
+        report.files.push(checked);
+        seen(source.bytes);
+    }
+    let repeated = repeats(keys)?;
+    if repeated > 0 && report.doubles.is_empty() {
+        let names = config.dataset.key().join(", ");
+        let rows = if repeated == 1 {
+            "row repeats"
+        } else {
+            "rows repeat"
+        };
+        report.doubles.push(format!(
+            "{repeated} {rows} the ({names}) of a row in another file: deliver each row once, or \
+             give \"repeated_keys\": \"allow\" in dataset.json"
+        ));
+    }
+    Ok(report)
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// In the order of their keys, those to train on first.
+    pub files: Vec<Checked>,
+    /// What is there twice among different files.
+    pub doubles: Vec<String>,
+}
+
+impl Report {
+    /// Whether all files keep the contract.
+    pub fn is_clean(&self) -> bool {
+        self.doubles.is_empty() && self.files.iter().all(|file| file.broken.is_none())
+    }
+}
+
+struct Check<'a> {
+    train: Preparation,
+    score: Preparation,
+    config: &'a Config,
+    step: Step,
+}
+
+impl Check<'_> {
+    /// Checks one file; gives its digest too, if it was read.
+    fn file(
+        &self,
+        source: &Source,
+        score: bool,
+        keys: &mut Sorter,
+    ) -> Result<(Checked, Option<String>)> {
+        let dataset = &self.config.dataset;
+        let mut checked = Checked {
+            key: source.key.clone(),
+            score,
+            bytes: source.bytes,
+            rows: None,
+            time: None,
+            left_out: LeftOut::default(),
+            broken: None,
+            extra: Vec::new(),
+        };
+        match Probe::open(&source.path, &source.key, &dataset.csv) {
+            Ok(probe) if dataset.csv.header || probe.rows().is_some() => {
+                let known: BTreeSet<&str> =
+                    dataset.columns.iter().map(|of| of.name.as_str()).collect();
+                let names = probe.columns().iter().map(|found| found.name.clone());
+                checked.extra = names
+                    .filter(|name| !known.contains(name.as_str()))
+                    .collect();
+            }
+            // The check says it with its advice.
+            _ => {}
+        }
+        let preparation = if score { &self.score } else { &self.train };
+        let time = dataset.time().map(|column| column.name.as_str());
+        let is_asked = !score && dataset.repeated_keys == RepeatedKeys::Refuse;
+        // Those of a file that turns out to break the contract count for nothing.
+        let found = Arc::new(Mutex::new(Sorter::new(self.step.work())));
+        let take = found.clone();
+        let take_key = is_asked && preparation.gives_keys(&dataset.key());
+        let take_key = take_key.then(|| {
+            Box::new(move |key| {
+                let mut keys = take.lock().unwrap_or_else(PoisonError::into_inner);
+                keys.push(key)
+            }) as TakeKey
+        });
+        let file = LocalFile::from(source.path.clone());
+        let prepared = preparation.file(&source.key, &file, false, take_key, |_, batch| {
+            if let Some(time) = time {
+                checked.time = dates::widened(checked.time, batch, time)?;
+            }
+            Ok(())
+        });
+        match prepared {
+            Ok(prepared) => {
+                checked.rows = Some(prepared.rows_read);
+                checked.left_out = prepared.left_out;
+                if let Some(found) = Arc::into_inner(found) {
+                    keys.merge(found.into_inner().unwrap_or_else(PoisonError::into_inner))?;
+                }
+                Ok((checked, Some(prepared.sha256)))
+            }
+            Err(error) if failure::exit_code(&error) == failure::CONTRACT => {
+                checked.broken = Some(format!("{error:#}"));
+                Ok((checked, None))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// How many keys occur in more than one file: within one they are a breach of its own.
+fn repeats(keys: Sorter) -> Result<u64> {
+    let (mut count, mut last) = (0, None);
+    for key in keys.finish()? {
+        let key = key?;
+        count += u64::from(last == Some(key));
+        last = Some(key);
+    }
+    Ok(count)
+}
+
+/// The error that ends a check of files that break the contract.
+pub fn broken(report: &Report) -> Option<anyhow::Error> {
+    let broken = report
+        .files
+        .iter()
+        .filter(|file| file.broken.is_some())
+        .count();
+    (!report.is_clean()).then(|| {
+        let of = report.files.len();
+        Failure::contract(format!("{broken} of {of} files break the contract"))
+    })
+}

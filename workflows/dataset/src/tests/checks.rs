@@ -1,0 +1,109 @@
+use super::*;
+
+/// A contract of customers with the day on which they were seen.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    let day = |row: usize, _| format!(",2024-{:02}-{:02}", row / 25 + 1, row % 25 + 1);
+    desk.csv("raw/train/a.csv", &customers(",seen_at", day));
+    let line = ["infer", desk.path("raw").to_str().unwrap()].map(str::to_owned);
+    let options = Line::parse_from(line).options;
+    let found = infer(&options, Files::find(&options.files).unwrap(), &|_| {}).unwrap();
+    found.project.write(&desk.path("project"), false).unwrap();
+    desk
+}
+
+fn rows(first: usize, more: &str) -> String {
+    let mut text = "id,spent,seen_at,churned,note\n".to_owned();
+    for row in first..first + 10 {
+        writeln!(text, "{row},1.5,2025-01-{:02},no,x", row % 20 + 1).unwrap();
+    }
+    text + more
+}
+
+#[test]
+fn files_that_keep_the_contract_are_told_by_rows_and_times() {
+    let desk = desk();
+    desk.csv("raw/train/b.csv", &rows(1000, ""));
+    let unlabelled = "id,spent,seen_at\n1,0.5,2025-02-01\n";
+    desk.csv("raw/predict/c.csv", unlabelled);
+    let report = desk.check("raw").unwrap();
+    assert!(report.is_clean() && check::broken(&report).is_none());
+    let found = report.files.iter().map(|file| {
+        let time = file.time.unwrap();
+        let extra = file.extra.join(",");
+        format!(
+            "{} {} {:?} {} {} {extra}",
+            file.key, file.score, file.rows, time.first, time.last
+        )
+    });
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [
+            "train/a.csv false Some(200) 2024-01-01 00:00:00 2024-08-25 00:00:00 ",
+            "train/b.csv false Some(10) 2025-01-01 00:00:00 2025-01-10 00:00:00 note",
+            "predict/c.csv true Some(1) 2025-02-01 00:00:00 2025-02-01 00:00:00 ",
+        ]
+    );
+}
+
+#[test]
+fn what_breaks_the_contract_is_named_with_its_first_row_and_value() {
+    let desk = desk();
+    desk.csv(
+        "raw/train/b.csv",
+        &rows(1000, "1010,much,2025-01-01,maybe,x\n1011,,never,no,x\n"),
+    );
+    let report = desk.check("raw").unwrap();
+    let broken = report.files[1].broken.clone().unwrap();
+    for expected in [
+        "train/b.csv breaks the data contract",
+        "column \"spent\": 1 of 12 rows can't be read as float64, the first in line 12: \"much\"",
+        "column \"churned\": 1 of 12 rows hold a value that is neither no nor yes, the first in line 12",
+        "column \"seen_at\": 1 of 12 rows can't be read as date, the first in line 13: \"never\"",
+    ] {
+        assert!(broken.contains(expected), "{broken}");
+    }
+    assert_eq!(report.files[0].broken, None);
+    let error = check::broken(&report).unwrap();
+    assert_eq!(
+        (exit_code(&error), error.to_string().as_str()),
+        (failure::CONTRACT, "1 of 2 files break the contract")
+    );
+}
+
+#[test]
+fn rows_and_files_that_are_there_twice_are_found_across_files() {
+    let desk = desk();
+    desk.csv("raw/train/b.csv", &rows(1000, ""))
+        .csv("raw/train/c.csv", &rows(1000, "1010,1.5,2025-01-11,no,x\n"));
+    let report = desk.check("raw").unwrap();
+    assert_eq!(report.doubles.len(), 1);
+    assert!(
+        report.doubles[0].starts_with("10 rows repeat the (id, seen_at) of a row in another file"),
+        "{:?}",
+        report.doubles
+    );
+    assert_eq!(
+        exit_code(&check::broken(&report).unwrap()),
+        failure::CONTRACT
+    );
+    desk.csv("raw/train/c.csv", &rows(1000, ""));
+    assert_eq!(
+        desk.check("raw").unwrap().doubles,
+        ["train/c.csv has the same bytes as train/b.csv"]
+    );
+}
+
+#[test]
+fn a_wrong_configuration_is_no_fault_of_the_files() {
+    let desk = desk();
+    fs::write(desk.path("project/features.sql"), "SELECT id FROM raw").unwrap();
+    assert_eq!(exit_code(&desk.check("raw").unwrap_err()), failure::USAGE);
+    fs::remove_file(desk.path("project/dataset.json")).unwrap();
+    let error = desk.check("raw").unwrap_err();
+    assert_eq!(exit_code(&error), failure::USAGE);
+    assert!(
+        format!("{error:#}").contains("--dataset names the folder that has it"),
+        "{error:#}"
+    );
+}
