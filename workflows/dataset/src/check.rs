@@ -203,7 +203,11 @@ impl Check<'_> {
                 Ok((checked, Some(prepared.sha256)))
             }
             Err(error) if failure::exit_code(&error) == failure::CONTRACT => {
-                checked.broken = Some(format!("{error:#}"));
+                let said = format!("{error:#}");
+                // The table names the file.
+                let preparing = format!("preparing {}: ", source.key);
+                let said = said.strip_prefix(&preparing).unwrap_or(&said);
+                checked.broken = Some(said.to_owned());
                 Ok((checked, None))
             }
             Err(error) => Err(error),

@@ -111,11 +111,8 @@ impl Doubts {
         doubts.leaks(column, target, goal)?;
         doubts.spellings(column);
         if column.is_moment() {
-            let advice = format!(
-                "it is no feature: take it apart in features.sql, such as \
-                 date_part('epoch', {quoted}) / 86400 AS {name}_days",
-                quoted = quoted(name)
-            );
+            let advice = "it is no feature: take it apart in features.sql, such as \
+                date_part('epoch', ...) / 86400 for days";
             doubts.left_out = Some("a moment");
             doubts.others.push(Question::new(
                 name,
@@ -286,11 +283,8 @@ impl Doubts {
             .iter()
             .all(|value| value.is_nan() || value.fract() == 0.0);
         if whole && (3..=CODES.0).contains(&distinct) && distinct * CODES.1 <= numbers.len() {
-            let advice = format!(
-                "it stays a number: if they are codes and no amounts, CAST({} AS VARCHAR) in \
-                 features.sql makes categories of them",
-                quoted(name)
-            );
+            let advice = "it stays a number: if they are codes and no amounts, CAST(... AS VARCHAR) \
+                in features.sql makes categories of them";
             let seen = format!("it holds {distinct} whole numbers alone");
             self.others.push(Question::new(name, seen, advice));
         }
