@@ -55,6 +55,8 @@ pub(crate) struct ColumnScan<C = Counts> {
 
 /// Bytes that the profile of a feature takes: its cells, and values where they are few.
 const PROFILE: u64 = 8 << 10;
+/// Bytes that the values of a feature of categories take which training did not have.
+const NEW_VALUES: u64 = 48 << 10;
 /// Profiles of a feature that are there once: of the training data, and of all rows.
 const ONCE: u64 = 2;
 /// What else a thread takes of memory, for its batches.
@@ -67,7 +69,11 @@ const BATCHES: u64 = 40 << 20;
 /// More features than one thread has memory for: exit 2.
 pub(crate) fn fitting(step: &Step, subject: &Subject) -> Result<Step> {
     let features = subject.reference.features.len() as u64;
-    let (once, each) = (ONCE * PROFILE * features, PROFILE * features);
+    let of_categories = subject.baseline.features.iter();
+    let of_categories = of_categories.filter(|of| of.categories().is_some());
+    let new = NEW_VALUES * of_categories.count() as u64;
+    let each = PROFILE * features + new;
+    let once = ONCE * PROFILE * features + new;
     if once + each > step.memory() {
         return Err(Failure::usage(format!(
             "{features} features: counting their values takes {} of memory, and --memory (ALAMEDA_MEMORY) is {}, which is \

@@ -289,3 +289,69 @@ fn moved(column: &CategoryShares) -> Option<String> {
         share(Some(now))
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(value: &str, reference: u64, current: u64) -> CategoryRows {
+        CategoryRows {
+            value: value.to_owned(),
+            reference,
+            current,
+        }
+    }
+
+    #[test]
+    fn values_that_came_and_went_are_named_where_training_is_known_whole() {
+        let shares = CategoryShares {
+            reference_rows: 1000,
+            rows: 200,
+            reference_nulls: 100,
+            nulls: 10,
+            reference_rest: 0,
+            values: vec![rows("a", 600, 120), rows("b", 298, 0), rows("c", 2, 0)],
+            new_rows: 70,
+            new_values: vec![rows("d", 0, 69), rows("e", 0, 1)],
+        };
+        let told = [
+            "35 % of the rows hold \"d\", \"e\" which training did not have",
+            // Of "c" no row is to be expected among 200.
+            "no row holds \"b\" (29.8 % of training)",
+            "nulls went from 10 % to 5 %",
+        ];
+        assert_eq!(changes(&shares), told);
+        assert_eq!(
+            drifted_by("city", Some(0.5), &shares, 0.25),
+            format!("city drifted: PSI 0.500 (limit 0.25); {}.", told.join("; "))
+        );
+        // Which of the others are new is not known where training had too many values.
+        let rest = CategoryShares {
+            reference_rest: 300,
+            ..shares
+        };
+        let told = "values beyond the 3 most frequent of training went from 30 % to 35 %";
+        assert_eq!(changes(&rest)[0], told);
+        let same = CategoryShares {
+            reference_rest: 350,
+            ..rest
+        };
+        assert_eq!(changes(&same).len(), 2);
+    }
+
+    #[test]
+    fn a_column_that_only_shifts_says_which_value_did() {
+        let shares = CategoryShares {
+            reference_rows: 100,
+            rows: 100,
+            values: vec![rows("false", 60, 20), rows("true", 40, 80)],
+            ..CategoryShares::default()
+        };
+        assert_eq!(note("member", &shares), None);
+        let text = drifted_by("member", Some(0.7), &shares, 0.25);
+        assert!(
+            text.ends_with("; \"true\" went from 40 % to 80 %."),
+            "{text}"
+        );
+    }
+}

@@ -12,6 +12,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Float64Type, Int32Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use testing::browser::{Browser, Look, file_url};
 
 use crate::bench::{Bench, Ran};
 use crate::bring_your_own::{configure, run};
@@ -298,9 +299,21 @@ fn texts_and_booleans_are_encoded_as_by_scikit_learn_and_their_drift_is_named() 
             && text.contains("no row holds \"Rome\"")
     });
     assert!(found, "{findings:?}");
-    let page = fs::read_to_string(bench.store("reports/2026-11/shop/v1/report.html")).unwrap();
+    let file = bench.store("reports/2026-11/shop/v1/report.html");
+    let page = fs::read_to_string(&file).unwrap();
     for text in ["city = Rome", "New values: Oslo", "Vanished values: Rome"] {
         assert!(page.contains(text), "{text}");
+    }
+    let mut browser = Browser::start().unwrap();
+    for (width, dark) in [(360, true), (1600, false)] {
+        let look = Look {
+            width,
+            height: 1000,
+            dark,
+        };
+        let seen = browser.visit(&file_url(&file), look).unwrap();
+        assert!(seen.width <= width, "the page is {} wide", seen.width);
+        assert_eq!(browser.violations().unwrap(), [] as [String; 0]);
     }
     let results = bench.json("results/2026-11/shop/v1/_manifest.json");
     let profile = bench.json(results["profiles"][0]["key"].as_str().unwrap());
