@@ -2,6 +2,7 @@
 //! see it.
 
 mod access;
+mod categories;
 mod dates;
 mod files;
 mod in_browser;

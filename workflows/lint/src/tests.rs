@@ -46,6 +46,22 @@ fn findings(workflow: &str, map: &str) -> Vec<Finding> {
     lint(&library, &maps)
 }
 
+#[test]
+fn a_text_is_a_feature_where_models_json_says_how_it_becomes_numbers() {
+    let data = "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"city\", \"type\": \"utf8\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  ";
+    let models = "models.json: '{\"candidates\": [{\"family\": \"mean\"}]}'\n  ";
+    for (more, refused) in [("", true), (models, false)] {
+        let map = MAP.replacen("HOLDOUT:", &format!("{data}{more}HOLDOUT:"), 1);
+        let found = findings(&format!("{GOOD}---\n{CRON}"), &map);
+        let text = "feature \"city\" is of type Utf8: a feature is a number or a boolean";
+        let is_refused = found
+            .iter()
+            .any(|of| of.rule == "features" && of.text.contains(text));
+        assert_eq!(is_refused, refused, "{found:#?}");
+        assert_eq!(found.is_empty(), !refused, "{found:#?}");
+    }
+}
+
 /// The line of the first occurrence of `part`, from 1.
 fn line_of(text: &str, part: &str) -> usize {
     let at = text
