@@ -32,6 +32,8 @@ const BARS: usize = 20;
 const PERIODS: usize = 12;
 /// Values that have a bar each; the others share one.
 const VALUES: usize = 16;
+/// Rows below which a mean of the target says nothing.
+const ROWS_OF_MEAN: u64 = 5;
 /// Memory of a file's decoder.
 const MEMORY: u64 = 512 << 20;
 /// Columns of numbers that are compared with each other, and rows of the sample for that.
@@ -254,7 +256,7 @@ impl Tally {
     }
 
     fn mean(self) -> Option<f64> {
-        (self.labelled > 0).then(|| self.sum / self.labelled as f64)
+        (self.labelled >= ROWS_OF_MEAN).then(|| self.sum / self.labelled as f64)
     }
 }
 

@@ -105,9 +105,9 @@ fn run_profile(options: &profile::Options) -> Result<ExitCode> {
         None => "without a target: --target names one".to_owned(),
     };
     ui::print(&format!(
-        "{} rows of {} files, {target}\n{}\n",
+        "{} rows of {}, {target}\n{}\n",
         profile.rows,
-        files.train.len(),
+        count(files.train.len()),
         options.out.display()
     ));
     Ok(ExitCode::SUCCESS)
@@ -169,10 +169,7 @@ fn described(
         "-p",
         &format!("model-name={}", inferred.model),
     ]);
-    let files = match files {
-        1 => "1 file".to_owned(),
-        files => format!("{files} files"),
-    };
+    let files = count(files);
     format!(
         "{files} below {root}: all schemas, and {read}\n\n{}\ntask     {}\nholdout  {holdout}: {why}; \
          HOLDOUT in ml-config.yaml says so\n{}\n{}\nwritten to {out}: {}\n\nnext\n  {check}\n  {submit}\n",
@@ -231,6 +228,13 @@ fn checked(report: &Report) -> String {
     }
     let doubles = report.doubles.iter().map(|double| format!("\n{double}\n"));
     format!("{}{said}{}", ui::table(&rows), doubles.collect::<String>())
+}
+
+fn count(files: usize) -> String {
+    match files {
+        1 => "1 file".to_owned(),
+        files => format!("{files} files"),
+    }
 }
 
 /// Questions that are answered alike are listed a few times, and then named.

@@ -186,8 +186,8 @@ pub fn spread_names(chart: &Spread) -> Markup {
     let track = Scale {
         low,
         high: if high > low { high } else { low + 1.0 },
-        start: right + 54.0,
-        end: WIDTH - 44.0,
+        start: right + 50.0,
+        end: WIDTH - 62.0,
     };
     let mut inner = vec![label("tick", left, 12.0, "rows")];
     if let Some((of_what, overall)) = chart.target {

@@ -14,6 +14,7 @@ mod dashboard;
 mod kills;
 mod models_json;
 mod nightly;
+mod other_people;
 mod own_data;
 mod platform;
 mod raw_files;
