@@ -15,11 +15,7 @@ const CHARTS: usize = 200;
 
 /// The document.
 pub(crate) fn render(content: &Content<'_>) -> String {
-    let title = format!(
-        "{} in {} files",
-        rows(content.rows),
-        content.files.train.len()
-    );
+    let title = format!("A profile of {}", rows(content.rows));
     let main = [
         banner(content),
         cards(content),
@@ -78,7 +74,10 @@ fn cards(content: &Content<'_>) -> Markup {
         card(
             "Rows",
             count(content.rows),
-            format!("in {} files", count(files)),
+            match files {
+                1 => "in 1 file".to_owned(),
+                files => format!("in {} files", count(files)),
+            },
         ),
         card(
             "Columns",
