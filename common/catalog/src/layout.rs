@@ -152,6 +152,15 @@ pub fn part(folder: &str, fingerprint: &str, ordinal: usize) -> String {
     format!("{folder}/part-{}-{ordinal:06}.parquet", &fingerprint[..8])
 }
 
+/// The rows of a shard that break the data contract and are quarantined. Whoever reads `folder` as
+/// one parquet data set passes over names that begin with `_`.
+pub fn quarantine(folder: &str, fingerprint: &str, ordinal: usize) -> String {
+    format!(
+        "{folder}/_quarantined/rows-{}-{ordinal:06}.parquet",
+        &fingerprint[..8]
+    )
+}
+
 /// The folder of one fitted model.
 pub fn model(name: &ModelName, fingerprint: &str) -> String {
     format!("models/{name}/{}", &fingerprint[..16])

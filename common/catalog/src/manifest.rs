@@ -17,6 +17,7 @@
 mod commit;
 mod left_out;
 mod raw;
+mod violation;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,6 +34,7 @@ use store::digest;
 pub use commit::{commit, read, require, reusable};
 pub use left_out::LeftOut;
 pub use raw::{Quarantined, RawShard, TimeRange};
+pub use violation::Violation;
 
 /// The format that this version of the code writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -263,6 +265,13 @@ pub struct DatasetManifest {
     /// Rows of the raw files that were left out; of training data, those of both splits.
     #[serde(default, skip_serializing_if = "LeftOut::is_none")]
     pub left_out: LeftOut,
+    /// Rows that break the contract and were counted or quarantined; of training data, those of
+    /// both splits, named in the manifest of the rows to train on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
+    /// The files of quarantined rows with the reasons, in the order of the shards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantine: Vec<Part>,
     /// What a person should know of it, such as that the holdout is older than the rows to train
     /// on; empty when all is well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -374,6 +383,7 @@ impl Manifest for DatasetManifest {
     fn objects(&self) -> Vec<(&str, u64)> {
         self.parts
             .iter()
+            .chain(&self.quarantine)
             .map(|part| (part.key.as_str(), part.bytes))
             .collect()
     }

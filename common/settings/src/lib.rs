@@ -93,6 +93,10 @@ pub struct PreparationArgs {
     /// Raw files that quarantine may leave out
     #[arg(long, env = "MAX_BAD_SHARDS", default_value = "0", value_parser = parsers::count)]
     pub max_bad_shards: usize,
+
+    /// Share of the rows that may be quarantined, where the data contract has rows quarantined
+    #[arg(long, env = "MAX_QUARANTINED_SHARE", default_value = "0.01", value_parser = parsers::share)]
+    pub max_quarantined_share: f64,
 }
 
 /// What to do with a raw file that breaks the data contract.

@@ -40,6 +40,11 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     float(text, holds, "give a positive number")
 }
 
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let holds = |number: f64| (0.0..=1.0).contains(&number);
+    float(text, holds, "give a share from 0 to 1, such as 0.01")
+}
+
 pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     let holds = |number: f64| number.is_finite() && number >= 0.0;
     float(text, holds, "give a number that is not negative")

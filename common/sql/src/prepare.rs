@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 
 use crate::session::Features;
 use catalog::layout::Split;
-use catalog::manifest::{Column, LeftOut, Role};
+use catalog::manifest::{Column, LeftOut, Role, Violation};
 use runtime::failure::Failure;
 use runtime::step::Step;
 use runtime::work::Work;
@@ -19,7 +19,7 @@ use store::LocalFile;
 use table::config::Config;
 use table::dataset::{Dataset, Holdout, HoldoutRule, Labels, RepeatedKeys, Unlabelled};
 use table::parts;
-use table::raw::{RawFile, Reads, TakeKey};
+use table::raw::{RawFile, Reads, TakeKey, TakeQuarantined, quarantine_schema};
 
 /// Batches that are in memory for each thread: as they are read, checked, and computed.
 const BATCHES: u64 = 3;
@@ -72,6 +72,17 @@ pub struct Prepared {
     pub rows: u64,
     /// The other rows.
     pub left_out: LeftOut,
+    /// Rows that break the contract, and are quarantined or taken.
+    pub violations: Vec<Violation>,
+}
+
+/// What takes what of a raw file is no row.
+#[derive(Default)]
+pub struct Takers {
+    /// The hashes of the keys of all rows, in ascending order, if [`Preparation::gives_keys`].
+    pub key: Option<TakeKey>,
+    /// The rows that the contract has quarantined; without a taker they break it.
+    pub quarantined: Option<TakeQuarantined>,
 }
 
 impl Preparation {
@@ -144,7 +155,17 @@ impl Preparation {
             + work.page_memory().min(PAGES)
             + READER_COLUMN * columns;
         let writer = parts::writer_memory(self.schema()) + WRITER_COLUMN * columns;
-        [reading, self.splits() * writer]
+        let quarantine = match self.quarantine_schema() {
+            Some(schema) => parts::writer_memory(&schema),
+            None => 0,
+        };
+        [reading + quarantine, self.splits() * writer]
+    }
+
+    /// Schema of the rows that the contract has quarantined, if it has.
+    pub fn quarantine_schema(&self) -> Option<SchemaRef> {
+        let quarantines = self.dataset.quarantines();
+        quarantines.then(|| quarantine_schema(&self.dataset))
     }
 
     /// Whether the check of a raw file knows the keys of prepared rows, the columns `names`: it
@@ -192,8 +213,7 @@ impl Preparation {
     /// and each with its split. `first` tells whether it is the first one in the order of names.
     ///
     /// `write` may have got rows when this fails: they must not become visible. The same goes for
-    /// `take_key`, which gets the hashes of the keys of all rows, in ascending order, if
-    /// [`Preparation::gives_keys`].
+    /// the takers.
     ///
     /// # Errors
     /// A file that breaks the contract, or that the SQL can't be computed from, or that loses or
@@ -203,7 +223,7 @@ impl Preparation {
         key: &str,
         local: &LocalFile,
         first: bool,
-        take_key: Option<TakeKey>,
+        takers: Takers,
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
         let hashed = local.hash()?;
@@ -219,7 +239,8 @@ impl Preparation {
         };
         let left_out = Arc::new(Mutex::new(LeftOut::default()));
         let checked = file.checked(self.step.work(), self.keep(training, &left_out))?;
-        let checked = checked.with_keys(take_key);
+        let checked = checked.with_keys(takers.key);
+        let checked = checked.with_quarantine(takers.quarantined);
         let summary = checked.summary();
         let (mut rows, mut unlabelled) = (0, 0);
         for batch in self.features.compute(checked)? {
@@ -248,6 +269,7 @@ impl Preparation {
         }
         let mut left_out = *left_out.lock().unwrap_or_else(PoisonError::into_inner);
         left_out.unlabelled = summary.unlabelled;
+        left_out.quarantined = summary.quarantined;
         for (column, count) in &summary.not_finite {
             tracing::warn!(
                 key,
@@ -269,6 +291,7 @@ impl Preparation {
             rows_read: summary.rows,
             rows,
             left_out,
+            violations: summary.violations,
         })
     }
 

@@ -134,6 +134,41 @@ pub struct ColumnContract {
     /// How dates and times are spelt where they come as texts, in CSV and in parquet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Form>,
+    /// What becomes of rows that break the contract of the column.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_violation: OnViolation,
+}
+
+impl ColumnContract {
+    /// A column that may hold any values of its type, and no nulls.
+    pub fn new(name: impl Into<String>, column_type: ColumnType, role: Role) -> Self {
+        Self {
+            name: name.into(),
+            column_type,
+            role,
+            nullable: false,
+            min: None,
+            max: None,
+            allowed: Vec::new(),
+            positive: None,
+            format: None,
+            on_violation: OnViolation::default(),
+        }
+    }
+}
+
+/// What becomes of rows that break the contract of a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnViolation {
+    /// Their file is bad.
+    #[default]
+    Fail,
+    /// They are left out, and written with the reason.
+    QuarantineRow,
+    /// They are taken and counted, where the value is one of the column's type: outside the bounds,
+    /// or none of the allowed values. Every other breach fails.
+    Count,
 }
 
 /// Types of raw columns.
@@ -286,7 +321,22 @@ impl Dataset {
                 "{targets} columns have the role target: there must be one"
             ));
         }
+        if self.target().on_violation == OnViolation::Count
+            && !self.goal()?.target.classes.is_empty()
+        {
+            return Err(format!(
+                "target {:?} has `on_violation` count, and a label that is none of the classes \
+                 can't be learned from: quarantine-row leaves its row out",
+                self.target().name
+            ));
+        }
         self.rules(Labels::Required).map(drop)
+    }
+
+    /// Whether rows of some column that break the contract are quarantined.
+    pub fn quarantines(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.on_violation == OnViolation::QuarantineRow)
     }
 
     /// The rules of all columns, in order.

@@ -14,6 +14,7 @@ mod int96;
 mod parquet;
 pub mod probe;
 mod values;
+mod violations;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,9 +24,9 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_
 use arrow::compute::{and, filter_record_batch};
 
 use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnContract, ColumnType, Dataset, Form, Labels, Nan};
+use crate::dataset::{ColumnContract, ColumnType, Dataset, Form, Labels, Nan, OnViolation};
 use crate::parts;
-use catalog::manifest::Role;
+use catalog::manifest::{Role, Violation};
 use runtime::failure::Failure;
 use runtime::work::Work;
 
@@ -33,6 +34,7 @@ pub use advice::NULL_TEXTS;
 use check::Checker;
 pub use format::{Compression, ENDINGS, Format, format_of};
 use values::Spelling;
+pub use violations::{TakeQuarantined, quarantine_schema};
 
 /// Checks what can be seen of a raw file without reading all of it: that it is what its name says,
 /// and that it is not cut.
@@ -115,6 +117,8 @@ struct Wanted {
     column_type: ColumnType,
     nullable: bool,
     keep_nan: bool,
+    /// Whether each value that does not fit is written down.
+    quarantine: bool,
     /// How numbers are spelt in texts.
     spelling: Spelling,
     /// How dates and times are spelt in texts, where it is not as ISO 8601 has it.
@@ -169,7 +173,8 @@ impl Notes<'_> {
         if breach == Breach::NanAsNull && self.wanted.nullable {
             return;
         }
-        let has_room = self.examples < COLUMN_EXAMPLES && self.misfits.len() < EXAMPLES;
+        let has_room = self.wanted.quarantine
+            || self.examples < COLUMN_EXAMPLES && self.misfits.len() < EXAMPLES;
         self.examples += 1;
         self.misfits.push(Misfit {
             column: self.wanted.column,
@@ -191,6 +196,10 @@ pub struct Summary {
     pub kept: u64,
     /// Rows without a label that the filter keeps and the contract leaves out.
     pub unlabelled: u64,
+    /// Rows that break the contract and are quarantined.
+    pub quarantined: u64,
+    /// Rows that break the contract, and are quarantined or taken.
+    pub violations: Vec<Violation>,
     /// Floats that are infinite, or NaN where the contract keeps it, without breaking bounds: by
     /// column.
     pub not_finite: Vec<(String, u64)>,
@@ -220,6 +229,7 @@ impl RawFile {
             keep,
             checker: Some(checker),
             take_key: None,
+            take_quarantined: None,
             summary: Arc::default(),
         })
     }
@@ -227,7 +237,9 @@ impl RawFile {
     /// Whether somebody reads the values of the contract's column of this number.
     fn reads(&self, column: usize) -> bool {
         let columns = self.reads.columns.as_ref();
-        columns.is_none_or(|columns| columns.get(column).copied().unwrap_or(true))
+        // Rows that are quarantined are written as they are.
+        self.dataset.quarantines()
+            || columns.is_none_or(|columns| columns.get(column).copied().unwrap_or(true))
     }
 
     /// Rows of a batch at most.
@@ -277,6 +289,7 @@ impl RawFile {
                     _ => contract.nullable,
                 },
                 keep_nan: self.dataset.nan == Nan::Keep,
+                quarantine: contract.on_violation == OnViolation::QuarantineRow,
                 spelling: match is_csv {
                     true => Spelling {
                         decimal: csv.decimal,
@@ -346,6 +359,7 @@ pub struct Checked<K> {
     keep: K,
     checker: Option<Checker>,
     take_key: Option<TakeKey>,
+    take_quarantined: Option<TakeQuarantined>,
     summary: Arc<Mutex<Summary>>,
 }
 
@@ -360,6 +374,16 @@ impl<K> Checked<K> {
             take_key: take,
             ..self
         }
+    }
+
+    /// The same rows without those that the contract has quarantined, which `take` is given. With
+    /// nobody to take them, they break the contract as any others.
+    pub fn with_quarantine(mut self, take: Option<TakeQuarantined>) -> Self {
+        if let Some(checker) = &mut self.checker {
+            checker.quarantine(take.is_some());
+        }
+        self.take_quarantined = take;
+        self
     }
 
     /// Where the counts stand once the last row was given.
@@ -389,10 +413,13 @@ where
         };
         for chunk in &mut self.chunks {
             let chunk = chunk?;
-            let keep = (self.keep)(&chunk.batch)?;
+            let keep = checker.keep(&chunk, &mut self.keep)?;
             let (keep, unlabelled) = self.file.labelled(&chunk, keep)?;
-            checker.see(&chunk, keep.as_ref(), unlabelled)?;
+            let (keep, quarantined) = checker.see(&self.file, &chunk, keep, unlabelled)?;
             if checker.is_clean() {
+                if let (Some(rows), Some(take)) = (&quarantined, &mut self.take_quarantined) {
+                    take(rows)?;
+                }
                 return Ok(Some(match keep {
                     Some(keep) => filter_record_batch(&chunk.batch, &keep)?,
                     None => chunk.batch,

@@ -73,6 +73,7 @@ pub(crate) async fn plan(
             timezone: step.timezone().name().to_owned(),
             columns: preparation.columns().to_vec(),
             quarantine: None,
+            max_quarantined_share: None,
             retouched: BTreeMap::new(),
             repeated_keys: RepeatedKeys::Refuse,
             again: Some(Again {

@@ -12,7 +12,7 @@ use table::dataset::HoldoutRule;
 
 use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder, is_outdated};
 use crate::map::bad;
-use crate::{repeats, times};
+use crate::{quarantine, repeats, times};
 
 pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Outputs> {
     let plan: Plan<Job> = Plan::read(store, plan).await?;
@@ -21,7 +21,7 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     }
     let done: Vec<Done> = plan.results(step, store).await?;
     accept(&plan.job, &bad(&done))?;
-    let (main, holdout) = match plan.job.kind() {
+    let (mut main, holdout) = match plan.job.kind() {
         Kind::Predict | Kind::Holdout(_) => {
             let split = plan.job.main_split();
             (manifest_of(step, &plan, &done, split), None)
@@ -36,6 +36,12 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
             (train, Some(holdout))
         }
     };
+    let violations: Vec<_> = done
+        .iter()
+        .flat_map(|done| done.violations.clone())
+        .collect();
+    quarantine::summarize(&mut main, holdout.as_ref(), &violations);
+    quarantine::refuse_many(&plan.job, &main, holdout.as_ref())?;
     if !plan.job.is_again() {
         repeats::refuse(step, store, &plan, &done).await?;
     }
@@ -83,7 +89,7 @@ fn warn_of_left_out(main: &DatasetManifest) {
         return;
     }
     let rows = left_out.total();
-    if main.split == Split::Predict && main.rows == 0 {
+    if main.split == Split::Predict && main.rows == 0 && left_out.quarantined == 0 {
         tracing::warn!(
             rows,
             "nothing is left to score: the filter of dataset.json leaves out all {rows} rows"
@@ -119,10 +125,15 @@ fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> Da
         shards: Vec::new(),
         quarantined: bad(done),
         left_out: LeftOut::default(),
+        violations: Vec::new(),
+        quarantine: Vec::new(),
         warnings: Vec::new(),
     };
     for done in done.iter().filter(|done| done.bad.is_none()) {
         manifest.left_out += done.left_out;
+        if split == plan.job.main_split() {
+            manifest.quarantine.extend(done.quarantine.clone());
+        }
         let piece = done.pieces.iter().find(|piece| piece.split == split);
         let rows = piece.map_or(0, |piece| piece.part.rows);
         // A file without rows was read all the same, and belongs to what is not held out.

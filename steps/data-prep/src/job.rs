@@ -7,7 +7,7 @@ use catalog::fanout::{Finished, Plan};
 use catalog::layout::{self, DataVersion, Split};
 use catalog::manifest::Role;
 use catalog::manifest::{
-    self, Column, DatasetManifest, LeftOut, Part, Quarantined, RawShard, TimeRange,
+    self, Column, DatasetManifest, LeftOut, Part, Quarantined, RawShard, TimeRange, Violation,
 };
 use runtime::failure::Failure;
 use runtime::step::Step;
@@ -16,6 +16,7 @@ use store::Store;
 use table::dataset::{HoldoutRule, RepeatedKeys};
 
 use crate::keys::KeyColumns;
+use crate::quarantine;
 
 /// What is to be done with every raw file of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,10 @@ pub(crate) struct Job {
     /// It decides what is accepted and not what is made, so it is no input: a run that is repeated
     /// with another limit goes on with what is done.
     pub(crate) quarantine: Option<usize>,
+    /// Share of the rows of the raw files that may be quarantined, as `quarantine` no input; `None`
+    /// where the contract has none quarantined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_quarantined_share: Option<f64>,
     /// Raw files that were written again with the bytes that are committed: key and stamp of
     /// today.
     pub(crate) retouched: BTreeMap<String, String>,
@@ -144,6 +149,12 @@ pub(crate) struct Done {
     /// Rows of it that are left out.
     #[serde(default)]
     pub(crate) left_out: LeftOut,
+    /// Rows of it that break the contract, and are quarantined or taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) violations: Vec<Violation>,
+    /// The file of those that are quarantined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) quarantine: Option<Part>,
     pub(crate) pieces: Vec<Piece>,
 }
 
@@ -160,9 +171,10 @@ pub(crate) struct Piece {
 
 impl Finished for Done {
     fn objects(&self) -> Vec<(&str, u64)> {
-        self.pieces
-            .iter()
-            .map(|piece| (piece.part.key.as_str(), piece.part.bytes))
+        let parts = self.pieces.iter().map(|piece| &piece.part);
+        parts
+            .chain(&self.quarantine)
+            .map(|part| (part.key.as_str(), part.bytes))
             .collect()
     }
 
@@ -202,6 +214,7 @@ impl Committed {
             },
         };
         accept(&plan.job, &main.quarantined)?;
+        quarantine::refuse_many(&plan.job, &main, holdout.as_ref())?;
         Ok(Some(Self { main, holdout }))
     }
 

@@ -6,6 +6,7 @@ mod job;
 mod keys;
 mod map;
 mod plan;
+mod quarantine;
 mod repeats;
 mod times;
 

@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 use runtime::failure::{self, Failure};
 use runtime::step::{Outputs, Step};
 use runtime::threads::{blocking, wait};
-use sql::prepare::{Preparation, Prepared, Purpose};
+use sql::prepare::{Preparation, Prepared, Purpose, Takers};
 use store::{LocalFile, Object, Store};
 use table::config::Config;
 use table::dates;
@@ -22,6 +22,7 @@ use table::raw::TakeKey;
 
 use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder};
 use crate::keys::{Collector, OfFile};
+use crate::quarantine::Quarantine;
 
 pub(crate) async fn map(
     step: &Step,
@@ -156,7 +157,14 @@ impl Task {
         let mut writers = BTreeMap::new();
         let keys = self.keys.as_ref().map(|keys| keys.of_file(shard.ordinal));
         let keys = keys.map(|keys| Arc::new(Mutex::new(keys)));
-        let prepared = self.write(shard, &file, &mut writers, keys.as_ref());
+        let quarantine = self.quarantine(shard);
+        let prepared = self.write(
+            shard,
+            &file,
+            &mut writers,
+            keys.as_ref(),
+            quarantine.as_ref(),
+        );
         if file.copied_object().is_none() {
             // Whatever was found in a file that changed while it was read says nothing about it.
             self.unchanged(shard, &expected, wait(self.raw.head(&shard.key))?.as_ref())?;
@@ -168,6 +176,7 @@ impl Task {
                     .into_values()
                     .map(|writer| self.finish(shard, writer))
                     .collect::<Result<Vec<Piece>>>()?;
+                let quarantine = quarantine.map(|quarantine| quarantine.finish());
                 if let (Some(all), Some(keys)) = (&self.keys, keys.and_then(Arc::into_inner)) {
                     all.take(keys.into_inner().unwrap_or_else(PoisonError::into_inner))?;
                 }
@@ -182,6 +191,8 @@ impl Task {
                     bad: None,
                     gone: false,
                     left_out: prepared.left_out,
+                    violations: prepared.violations,
+                    quarantine: quarantine.transpose()?.flatten(),
                     pieces,
                 })
             }
@@ -199,6 +210,8 @@ impl Task {
             bad: Some(reason),
             gone: failure::is_damaged(error),
             left_out: LeftOut::default(),
+            violations: Vec::new(),
+            quarantine: None,
             pieces: Vec::new(),
         }
     }
@@ -221,6 +234,7 @@ impl Task {
         file: &LocalFile,
         writers: &mut BTreeMap<String, Writer>,
         keys: Option<&Arc<Mutex<OfFile>>>,
+        quarantine: Option<&Quarantine>,
     ) -> Result<Prepared> {
         let is_again = self.plan.job.is_again();
         // By shard, all files of a holdout are held out; by row, it does not matter which file is
@@ -234,8 +248,12 @@ impl Task {
             Box::new(move |hash| locked(&keys).take(hash)) as TakeKey
         });
         let keys = keys.filter(|_| !gives_keys);
+        let takers = Takers {
+            key: take_key,
+            quarantined: quarantine.map(Quarantine::take),
+        };
         self.preparation
-            .file(&shard.key, file, first, take_key, |split, batch| {
+            .file(&shard.key, file, first, takers, |split, batch| {
                 if batch.num_rows() == 0 || is_again && split != Split::Holdout {
                     return Ok(());
                 }
@@ -268,6 +286,16 @@ impl Task {
             rows,
             time: None,
         })
+    }
+
+    /// Where rows of a shard go that the contract has quarantined, if it has: beside the parts of
+    /// the main split, whatever theirs would be.
+    fn quarantine(&self, shard: &Shard) -> Option<Quarantine> {
+        let schema = self.preparation.quarantine_schema()?;
+        let (job, fingerprint) = (&self.plan.job, &self.fingerprint);
+        let folder = folder(job, fingerprint, job.main_split());
+        let key = layout::quarantine(&folder, fingerprint, shard.ordinal);
+        Some(Quarantine::new(&self.store, key, shard.ordinal, schema))
     }
 
     fn part(&self, split: Split, shard: &Shard) -> Result<PartWriter> {

@@ -92,6 +92,8 @@ async fn of_rows(
             columns: preparation.columns().to_vec(),
             quarantine: (args.preparation.on_bad_shard == OnBadShard::Quarantine)
                 .then_some(args.preparation.max_bad_shards),
+            max_quarantined_share: (config.dataset.quarantines())
+                .then_some(args.preparation.max_quarantined_share),
             retouched,
             repeated_keys: match holdout {
                 Some(_) => config.dataset.repeated_keys,

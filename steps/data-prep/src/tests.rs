@@ -7,6 +7,7 @@ mod files;
 mod golden;
 mod left_out;
 mod predict;
+mod quarantine;
 mod repeats;
 mod rerun;
 mod train;

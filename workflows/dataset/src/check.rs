@@ -9,7 +9,7 @@ use catalog::manifest::{LeftOut, TimeRange};
 use clap::Args;
 use runtime::failure::{self, Failure};
 use runtime::step::Step;
-use sql::prepare::{Preparation, Purpose};
+use sql::prepare::{Preparation, Purpose, Takers};
 use store::LocalFile;
 use store::spill::Sorter;
 use table::config::Config;
@@ -186,8 +186,13 @@ impl Check<'_> {
                 keys.push(key)
             }) as TakeKey
         });
+        let takers = Takers {
+            key: take_key,
+            // They are counted, and a check writes nothing.
+            quarantined: Some(Box::new(|_| Ok(()))),
+        };
         let file = LocalFile::from(source.path.clone());
-        let prepared = preparation.file(&source.key, &file, false, take_key, |_, batch| {
+        let prepared = preparation.file(&source.key, &file, false, takers, |_, batch| {
             if let Some(time) = time {
                 checked.time = dates::widened(checked.time, batch, time)?;
             }

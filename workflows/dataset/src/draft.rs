@@ -200,15 +200,9 @@ fn nulls(column: &Column) -> String {
 /// value, so only the target's classes are one; `strict` asks for more.
 fn contract(column: &Column, role: Role, goal: &Goal, strict: bool) -> Result<ColumnContract> {
     let mut contract = ColumnContract {
-        name: column.name.clone(),
-        column_type: column.column_type,
-        role,
         nullable: matches!(role, Role::Feature | Role::Ignored),
-        min: None,
-        max: None,
-        allowed: Vec::new(),
-        positive: None,
         format: column.forms.first().cloned(),
+        ..ColumnContract::new(&column.name, column.column_type, role)
     };
     if role == Role::Target {
         contract.column_type = goal.column_type;

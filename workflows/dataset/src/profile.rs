@@ -507,15 +507,9 @@ fn scalars_of(values: &ArrayRef) -> Result<Option<Vec<f64>>> {
 
 fn contract(column: &Column) -> ColumnContract {
     ColumnContract {
-        name: column.name.clone(),
-        column_type: column.column_type,
-        role: Role::Ignored,
         nullable: true,
-        min: None,
-        max: None,
-        allowed: Vec::new(),
-        positive: None,
         format: column.forms.first().cloned(),
+        ..ColumnContract::new(&column.name, column.column_type, Role::Ignored)
     }
 }
 

@@ -15,6 +15,13 @@ pub struct LeftOut {
     pub train_filter: u64,
     /// Rows without a label.
     pub unlabelled: u64,
+    /// Rows that break the contract of a column which has them quarantined.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub quarantined: u64,
+}
+
+fn is_zero(rows: &u64) -> bool {
+    *rows == 0
 }
 
 impl LeftOut {
@@ -25,7 +32,7 @@ impl LeftOut {
 
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.filter + self.train_filter + self.unlabelled
+        self.filter + self.train_filter + self.unlabelled + self.quarantined
     }
 }
 
@@ -34,6 +41,7 @@ impl AddAssign for LeftOut {
         self.filter += other.filter;
         self.train_filter += other.train_filter;
         self.unlabelled += other.unlabelled;
+        self.quarantined += other.quarantined;
     }
 }
 
@@ -44,6 +52,7 @@ impl fmt::Display for LeftOut {
             (self.filter, "by filter"),
             (self.train_filter, "by train_filter"),
             (self.unlabelled, "without a label"),
+            (self.quarantined, "quarantined"),
         ];
         let told = reasons.iter().filter(|(rows, _)| *rows > 0);
         let told: Vec<String> = told

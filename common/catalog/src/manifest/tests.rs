@@ -29,6 +29,8 @@ fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
         shards: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
+        violations: Vec::new(),
+        quarantine: Vec::new(),
         warnings: Vec::new(),
     }
 }

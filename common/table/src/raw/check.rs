@@ -5,14 +5,19 @@ use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 
+use super::violations::{self, Actions, Found, Violations};
 use super::{Chunk, Misfit, RawFile, Stray, Summary, TakeKey, advice};
-use crate::dataset::keys;
 use crate::dataset::rule::{self, Breach, Rule};
+use crate::dataset::{OnViolation, keys};
 use catalog::manifest::Role;
 use runtime::failure::Failure;
 use runtime::work::Work;
 use store::spill::Sorter;
+
+/// Takes a breach: its column, its row, and what shows the value.
+type Note<'a> = dyn FnMut(usize, Breach, usize, &dyn Fn() -> String) + 'a;
 
 /// Checks the rows of one file, batch by batch.
 pub(super) struct Checker {
@@ -31,6 +36,8 @@ pub(super) struct Checker {
     unlabelled: u64,
     not_finite: Vec<u64>,
     breaches: BTreeMap<(usize, Breach), Tally>,
+    actions: Actions,
+    violations: Violations,
     stray: Option<Stray>,
 }
 
@@ -68,6 +75,8 @@ impl Checker {
             unlabelled: 0,
             not_finite: vec![0; columns.len()],
             breaches: BTreeMap::new(),
+            actions: Actions::new(&file.dataset),
+            violations: Violations::default(),
             stray: None,
         })
     }
@@ -77,13 +86,54 @@ impl Checker {
         self.breaches.is_empty() && self.stray.is_none()
     }
 
+    /// Whether there is somebody who takes quarantined rows.
+    pub(super) fn quarantine(&mut self, is_taken: bool) {
+        self.actions.quarantines = is_taken;
+    }
+
+    /// The rows of a chunk that `keep` keeps. It is not asked for rows that are quarantined because
+    /// a value on which it decides could not be read.
+    pub(super) fn keep(
+        &self,
+        chunk: &Chunk,
+        keep: &mut impl FnMut(&RecordBatch) -> Result<Option<BooleanArray>>,
+    ) -> Result<Option<BooleanArray>> {
+        let is_open =
+            |misfit: &&Misfit| self.actions.quarantine(misfit.column) && self.decides(misfit);
+        let open: HashSet<usize> = chunk
+            .misfits
+            .iter()
+            .filter(is_open)
+            .map(|at| at.row)
+            .collect();
+        if open.is_empty() {
+            return keep(&chunk.batch);
+        }
+        let is_decided = |row: usize| !open.contains(&row);
+        let rows = chunk.batch.num_rows();
+        let decided: BooleanArray = (0..rows).map(|row| Some(is_decided(row))).collect();
+        let Some(kept) = keep(&filter_record_batch(&chunk.batch, &decided)?)? else {
+            return Ok(Some(decided));
+        };
+        let mut kept = kept.iter();
+        let all = (0..rows).map(|row| is_decided(row) && kept.next().flatten().unwrap_or(false));
+        Ok(Some(all.collect::<Vec<bool>>().into()))
+    }
+
+    /// Whether nobody knows without this value if its row is kept.
+    fn decides(&self, misfit: &Misfit) -> bool {
+        self.decisive.contains(&misfit.column) && misfit.breach != Breach::NanAsNull
+    }
+
     /// Takes rows in: those to keep have to keep the contract. So many of the others have no label.
+    /// Gives the rows that are kept, and those that are quarantined.
     pub(super) fn see(
         &mut self,
+        file: &RawFile,
         chunk: &Chunk,
-        keep: Option<&BooleanArray>,
+        keep: Option<BooleanArray>,
         unlabelled: u64,
-    ) -> Result<()> {
+    ) -> Result<(Option<BooleanArray>, Option<RecordBatch>)> {
         let batch = &chunk.batch;
         if let Some(stray) = &chunk.stray {
             let rows = self.stray.get_or_insert_with(|| Stray {
@@ -93,41 +143,30 @@ impl Checker {
             rows.rows += stray.rows;
         }
         let before = self.rows;
+        let (mut breaches, mut not_finite) = (
+            std::mem::take(&mut self.breaches),
+            std::mem::take(&mut self.not_finite),
+        );
         let mut note = |column: usize, breach: Breach, row: usize, example: &dyn Fn() -> String| {
-            let tally = self
-                .breaches
-                .entry((column, breach))
-                .or_insert_with(|| Tally {
-                    rows: 0,
-                    first: place(chunk, before, row),
-                    example: example(),
-                });
+            let tally = breaches.entry((column, breach)).or_insert_with(|| Tally {
+                rows: 0,
+                first: place(chunk, before, row),
+                example: example(),
+            });
             tally.rows += 1;
         };
-        let mut misfits = HashSet::new();
-        let counts = |misfit: &&Misfit| {
-            let decides = self.decisive.contains(&misfit.column);
-            decides && misfit.breach != Breach::NanAsNull
-                || keep.is_none_or(|keep| keep.value(misfit.row))
+        let found = self.breaches_of(chunk, keep.as_ref(), &mut not_finite, &mut note);
+        (self.breaches, self.not_finite) = (breaches, not_finite);
+        let (keep, quarantined) = match found.is_empty() {
+            true => (keep, None),
+            false => {
+                let place = (file.key.as_str(), before);
+                let violations = &mut self.violations;
+                let (kept, quarantined) =
+                    violations.see(&file.dataset, chunk, place, keep.as_ref(), found)?;
+                (Some(kept), quarantined)
+            }
         };
-        for misfit in chunk.misfits.iter().filter(counts) {
-            misfits.insert((misfit.column, misfit.row));
-            note(misfit.column, misfit.breach.clone(), misfit.row, &|| {
-                misfit.example.clone()
-            });
-        }
-        for (column, rule) in self.rules.iter().enumerate() {
-            let Some(rule) = rule else {
-                continue;
-            };
-            let array = batch.column(column);
-            self.not_finite[column] += rule.check(array, keep, |breach, row| {
-                // What could not be read stands as null in the batch, and is noted already.
-                if breach != Breach::Null || !misfits.contains(&(column, row)) {
-                    note(column, breach, row, &|| rule::show(array, row));
-                }
-            });
-        }
         let key = match self.unique {
             true => self.key_columns(batch),
             false => Vec::new(),
@@ -136,14 +175,64 @@ impl Checker {
         for (row, hash) in keys::hashes(&key)?.enumerate() {
             // A null in the key is a breach of its own, and no name that could repeat.
             let named = whole || key.iter().all(|column| column.is_valid(row));
-            if named && keep.is_none_or(|keep| keep.value(row)) {
+            if named && keep.as_ref().is_none_or(|keep| keep.value(row)) {
                 self.names.push(hash)?;
             }
         }
         self.rows += batch.num_rows() as u64;
         self.unlabelled += unlabelled;
-        self.kept += keep.map_or(batch.num_rows(), BooleanArray::true_count) as u64;
-        Ok(())
+        let kept = keep.as_ref().map(BooleanArray::true_count);
+        self.kept += kept.unwrap_or(batch.num_rows()) as u64;
+        Ok((keep, quarantined))
+    }
+
+    /// The breaches among the rows to keep that do not end the step; every other one is given to
+    /// `note`. Counts floats that are not finite.
+    fn breaches_of(
+        &self,
+        chunk: &Chunk,
+        keep: Option<&BooleanArray>,
+        not_finite: &mut [u64],
+        note: &mut Note<'_>,
+    ) -> Vec<Found> {
+        let mut found = Vec::new();
+        let mut sort =
+            |column: usize, breach: Breach, row: usize, shown: &dyn Fn() -> String| match self
+                .actions
+                .of(column, &breach)
+            {
+                OnViolation::Fail => note(column, breach, row, shown),
+                action => found.push(Found {
+                    row,
+                    column,
+                    breach,
+                    value: shown(),
+                    action,
+                }),
+            };
+        let mut misfits = HashSet::new();
+        let counts = |misfit: &&Misfit| {
+            self.decides(misfit) || keep.is_none_or(|keep| keep.value(misfit.row))
+        };
+        for misfit in chunk.misfits.iter().filter(counts) {
+            misfits.insert((misfit.column, misfit.row));
+            sort(misfit.column, misfit.breach.clone(), misfit.row, &|| {
+                misfit.example.clone()
+            });
+        }
+        for (column, rule) in self.rules.iter().enumerate() {
+            let Some(rule) = rule else {
+                continue;
+            };
+            let array = chunk.batch.column(column);
+            not_finite[column] += rule.check(array, keep, |breach, row| {
+                // What could not be read stands as null in the batch, and is noted already.
+                if breach != Breach::Null || !misfits.contains(&(column, row)) {
+                    sort(column, breach, row, &|| rule::show(array, row));
+                }
+            });
+        }
+        found
     }
 
     fn key_columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
@@ -178,6 +267,8 @@ impl Checker {
             rows: self.rows,
             kept: self.kept,
             unlabelled: self.unlabelled,
+            quarantined: self.violations.quarantined,
+            violations: self.violations.finish(&file.dataset),
             not_finite: not_finite.collect(),
         })
     }
@@ -221,11 +312,15 @@ impl Checker {
         let mut before = 0;
         'file: for chunk in file.chunks(&self.work)?.0 {
             let chunk = chunk?;
-            let kept = keep(&chunk.batch)?;
+            let kept = self.keep(&chunk, keep)?;
             let (kept, _) = file.labelled(&chunk, kept)?;
+            let mut not_finite = vec![0; self.rules.len()];
+            let mut nothing = |_: usize, _: Breach, _: usize, _: &dyn Fn() -> String| {};
+            let found = self.breaches_of(&chunk, kept.as_ref(), &mut not_finite, &mut nothing);
+            let kept = violations::kept(&chunk, kept.as_ref(), &found);
             let batch = &chunk.batch;
             for (row, found) in keys::hashes(&self.key_columns(batch))?.enumerate() {
-                if found == hash && kept.as_ref().is_none_or(|kept| kept.value(row)) {
+                if found == hash && kept.value(row) {
                     places.push(place(&chunk, before, row));
                     let values = self.key.iter().map(|&column| {
                         format!(

@@ -95,6 +95,7 @@ impl Found {
             column_type,
             nullable: true,
             keep_nan: false,
+            quarantine: false,
             spelling: match self.data_type {
                 None => Spelling {
                     decimal: dialect.decimal,
@@ -307,15 +308,8 @@ fn contract(found: &Found) -> ColumnContract {
         _ => ColumnType::Utf8,
     };
     ColumnContract {
-        name: found.name.clone(),
-        column_type,
-        role: Role::Ignored,
         nullable: true,
-        min: None,
-        max: None,
-        allowed: Vec::new(),
-        positive: None,
-        format: None,
+        ..ColumnContract::new(&found.name, column_type, Role::Ignored)
     }
 }
 

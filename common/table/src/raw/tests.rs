@@ -141,6 +141,8 @@ fn rows_come_in_the_order_and_the_types_of_the_contract() {
             rows: 20_000,
             kept: 20_000,
             unlabelled: 0,
+            quarantined: 0,
+            violations: Vec::new(),
             not_finite: vec![]
         }
     );

@@ -66,6 +66,8 @@ fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> Data
         shards: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
+        violations: Vec::new(),
+        quarantine: Vec::new(),
         warnings: Vec::new(),
     }
 }

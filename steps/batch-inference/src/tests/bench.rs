@@ -263,6 +263,8 @@ impl Bench {
             parts,
             quarantined: Vec::new(),
             left_out: Default::default(),
+            violations: Vec::new(),
+            quarantine: Vec::new(),
             warnings: Vec::new(),
         };
         let key = layout::manifest(&folder);

@@ -4,7 +4,7 @@ use arrow::array::Array;
 use arrow::datatypes::{DataType, Int64Type};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
-use sql::prepare::{Preparation, Purpose};
+use sql::prepare::{Preparation, Purpose, Takers};
 use table::config::Config;
 use table::dataset::HoldoutRule;
 
@@ -296,10 +296,16 @@ async fn a_model_of_another_contract_is_measured_on_the_rows_with_a_label() {
     let file = bench.raw.file(&train_key(0)).await.unwrap();
     let prepared = tokio::task::spawn_blocking(move || {
         let mut splits = BTreeMap::new();
-        let prepared = preparation.file(&train_key(0), &file, true, None, |split, rows| {
-            *splits.entry(split.to_string()).or_insert(0) += rows.num_rows();
-            Ok(())
-        });
+        let prepared = preparation.file(
+            &train_key(0),
+            &file,
+            true,
+            Takers::default(),
+            |split, rows| {
+                *splits.entry(split.to_string()).or_insert(0) += rows.num_rows();
+                Ok(())
+            },
+        );
         (prepared.unwrap(), splits)
     });
     let (prepared, splits) = prepared.await.unwrap();

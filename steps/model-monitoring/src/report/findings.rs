@@ -56,7 +56,8 @@ impl Findings {
         let left_out = quality.left_out.total();
         if quality.rows == 0 && left_out > 0 {
             warn(format!(
-                "Nothing was scored: the filter of dataset.json left out all {}.",
+                "Nothing was scored: {} left out all {}.",
+                cause(quality),
                 rows(left_out)
             ));
         } else if quality.rows == 0 {
@@ -86,10 +87,11 @@ impl Findings {
         if left_out > 0 && quality.rows > 0 {
             let of = quality.rows + left_out;
             let text = format!(
-                "{} of {} ({}) were left out by the filter of dataset.json, and have no score.",
+                "{} of {} ({}) were left out by {}, and have no score.",
                 count(left_out),
                 rows(of),
-                share(ratio(left_out, of))
+                share(ratio(left_out, of)),
+                cause(quality)
             );
             self.add(Severity::Note, Area::Quality, text);
         }
@@ -380,4 +382,12 @@ fn moved(column: &ColumnDrift, limit: f64) -> String {
         number(column.reference.mean),
         number(column.current.mean)
     )
+}
+
+/// What leaves rows without a score.
+fn cause(quality: &Quality) -> String {
+    match quality.left_out.quarantined {
+        0 => "the filter of dataset.json".to_owned(),
+        _ => format!("dataset.json ({})", quality.left_out),
+    }
 }

@@ -297,16 +297,25 @@ async fn a_small_report_has_the_documented_shape() {
 }
 
 #[tokio::test]
-async fn rows_that_the_filter_left_out_are_a_finding() {
+async fn rows_that_are_left_out_are_a_finding() {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
-    for (rows, severity, text) in [
+    for (rows, quarantined, severity, text) in [
         (
             Some(Rows::simple(300)),
+            0,
             Severity::Note,
             "100 of 400 rows (25 %) were left out by the filter of dataset.json, and have no score.",
         ),
         (
+            Some(Rows::simple(280)),
+            20,
+            Severity::Note,
+            "120 of 400 rows (30 %) were left out by dataset.json (100 rows by filter, 20 rows \
+             quarantined), and have no score.",
+        ),
+        (
             None,
+            0,
             Severity::Warn,
             "Nothing was scored: the filter of dataset.json left out all 100 rows.",
         ),
@@ -314,6 +323,7 @@ async fn rows_that_the_filter_left_out_are_a_finding() {
         let results = home.results(&rows.into_iter().collect::<Vec<_>>()).await;
         let mut manifest: ResultsManifest = manifest::require(&home.store, &results).await.unwrap();
         manifest.left_out.filter = 100;
+        manifest.left_out.quarantined = quarantined;
         home.store.put_json(&results, &manifest).await.unwrap();
         let (_, report) = home.report(&results).await;
         let findings = &report.content.findings;

@@ -231,6 +231,8 @@ impl Home {
             parts: vec![part],
             quarantined: Vec::new(),
             left_out: Default::default(),
+            violations: Vec::new(),
+            quarantine: Vec::new(),
             warnings: Vec::new(),
             header,
         };

@@ -211,6 +211,8 @@ impl Home {
             shards: raw,
             quarantined: Vec::new(),
             left_out: Default::default(),
+            violations: Vec::new(),
+            quarantine: Vec::new(),
             warnings: Vec::new(),
             header,
         };

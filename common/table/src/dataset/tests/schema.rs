@@ -55,6 +55,7 @@ fn the_schema_names_every_key_of_the_contract_and_no_other() {
         allowed: vec![ClassValue::Int(0)],
         positive: Some(ClassValue::Int(0)),
         format: Some("%d.%m.%Y".to_owned().try_into().unwrap()),
+        on_violation: OnViolation::Count,
         ..with_column(json!({"name": "f", "type": "int64", "role": "feature"}))
             .unwrap()
             .columns[2]
@@ -96,6 +97,7 @@ fn the_schema_names_every_value_and_default() {
         values(&properties["repeated_keys"]),
         variants::<RepeatedKeys>()
     );
+    assert_eq!(values(&column["on_violation"]), variants::<OnViolation>());
     assert_eq!(values(&csv["encoding"]), variants::<Encoding>());
     let tasks = &Reader::known().tasks;
     let task = &properties["task"];
@@ -110,6 +112,7 @@ fn the_schema_names_every_value_and_default() {
         assert_eq!(csv[name]["default"], *value, "{name}");
     }
     assert_eq!(properties["unlabelled"]["default"], default::<Unlabelled>());
+    assert_eq!(column["on_violation"]["default"], default::<OnViolation>());
     assert_eq!(properties["nan"]["default"], default::<Nan>());
     assert_eq!(
         properties["repeated_keys"]["default"],

@@ -81,7 +81,13 @@ pub(super) fn chain() -> &'static Chain {
         );
         lab.set("PREDICT_GLOB", "few/*.parquet");
         lab.sample_data(400, 3, 0);
+        lab.set("MAX_QUARANTINED_SHARE", "0.5");
         let leaves = run(&lab);
+        for split in ["train/1/_quarantined/", "predict/1/"] {
+            let last = &leaves[leaves.len() - 1].after;
+            let is_there = |key: &String| key.starts_with(split) && key.contains("/_quarantined/");
+            assert!(last.keys().any(is_there), "no row below {split} is quarantined");
+        }
         let mut names: BTreeSet<&str> = leaves.iter().map(|leaf| leaf.name).collect();
         names.extend(OF_POSTGRES);
         names.extend(READS_ONLY);
@@ -100,6 +106,22 @@ pub(super) fn chain() -> &'static Chain {
     })
 }
 
+/// The flag for a configuration by whose contract some rows are quarantined, so that their files are
+/// looked at as every other one.
+fn quarantining(lab: &Lab) -> String {
+    let folder = lab.folder().join("quarantining");
+    fs::create_dir(&folder).unwrap();
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps");
+    let contract = fs::read_to_string(default.join("dataset.json")).unwrap();
+    let column = r#""name": "feature1", "type": "float64""#;
+    let bounded = format!(r#"{column}, "max": 70, "on_violation": "quarantine-row""#);
+    let edited = contract.replace(column, &bounded);
+    assert_ne!(edited, contract);
+    fs::write(folder.join("dataset.json"), edited).unwrap();
+    fs::copy(default.join("features.sql"), folder.join("features.sql")).unwrap();
+    format!("--config-dir={}", folder.display())
+}
+
 fn run(lab: &Lab) -> Vec<Leaf> {
     let mut run = Run {
         place: Place::new(lab, "chain", &State::new()),
@@ -108,7 +130,12 @@ fn run(lab: &Lab) -> Vec<Leaf> {
     };
     let plan = run.leaf(
         "data-prep-plan",
-        &["--split=train", "--data-version=1", "--parallelism=1"],
+        &[
+            "--split=train",
+            "--data-version=1",
+            "--parallelism=1",
+            &quarantining(lab),
+        ],
     );
     let (plan, group) = (format!("--plan={}", plan["plan"]), group(&plan));
     run.leaf("data-prep-map", &[&plan, &group]);
@@ -200,8 +227,9 @@ fn run(lab: &Lab) -> Vec<Leaf> {
 fn of_other_features(run: &mut Run, lab: &Lab) {
     let config = lab.folder().join("other-features");
     fs::create_dir(&config).unwrap();
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps/dataset.json");
-    fs::copy(default, config.join("dataset.json")).unwrap();
+    // Rows that the one contract has quarantined and the other not are no common holdout.
+    let contract = lab.folder().join("quarantining/dataset.json");
+    fs::copy(contract, config.join("dataset.json")).unwrap();
     let sql = "SELECT date, \"customerId\", feature2, target FROM raw";
     fs::write(config.join("features.sql"), sql).unwrap();
     let config = format!("--config-dir={}", config.display());
