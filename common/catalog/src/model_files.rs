@@ -99,21 +99,15 @@ impl ModelManifest {
     /// What predictions are profiled by, of files that were read.
     ///
     /// # Errors
-    /// A reference whose numbers contradict each other: exit 2.
+    /// A reference whose numbers contradict each other or the model: exit 2.
     pub fn baseline(
         &self,
         model: &FittedModel,
         reference: &Reference,
         timezone: Tz,
     ) -> Result<Baseline> {
-        let Some(of_two) = model.of_two() else {
-            return Err(Failure::usage(format!(
-                "model {} is of task {}, and only scores of two classes are profiled",
-                self.model_name,
-                model.task.name()
-            )));
-        };
-        let made = Baseline::new(&self.header.fingerprint, &of_two, reference, timezone);
+        let predicts = (model.task, &model.target, &model.rule);
+        let made = Baseline::new(&self.header.fingerprint, predicts, reference, timezone);
         made.map_err(|error| {
             Failure::damaged(format!(
                 "{} of model {}: {error}; restore it, or train the model again with cache=refresh",

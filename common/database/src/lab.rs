@@ -16,8 +16,9 @@ use super::*;
 use catalog::manifest::ResultsManifest;
 use profile::categories::Categories;
 use profile::cells::{Cells, Counts};
+use learn::task::PROBABILITY;
 use profile::profiles::{
-    Baseline, FORMAT_VERSION, FeatureBaseline, Kind, SCORE, ScoreBaseline, ScoreCounts,
+    Baseline, ClassCounts, ClassScores, FORMAT_VERSION, FeatureBaseline, Kind, ScoreBaseline,
 };
 use settings::{PartitionBy, TableArgs};
 use store::Object;
@@ -206,8 +207,10 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
         model: format!("model of {step}"),
         timezone: timezone.to_owned(),
         target: "y".to_owned(),
+        task: None,
         classes: serde_json::from_str(r#"{"negative": 0, "positive": 1}"#).unwrap(),
-        threshold: 0.5,
+        values: Vec::new(),
+        threshold: Some(0.5),
         features: vec![
             feature("x", (-8..8).map(|i| f64::from(i) * step).collect()),
             feature("flag", vec![0.5]),
@@ -220,12 +223,12 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
                 reference: counted.counts,
             },
         ],
-        score: ScoreBaseline {
-            name: SCORE.to_owned(),
+        score: ScoreBaseline::Classes(ClassScores {
+            name: PROBABILITY.to_owned(),
             kind: Kind::Cells,
-            reference: ScoreCounts::new(&score),
+            reference: ClassCounts::new(&score),
             cells: score,
-        },
+        }),
     })
 }
 

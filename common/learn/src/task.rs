@@ -128,6 +128,18 @@ pub enum Values {
     Numbers(Vec<f64>),
 }
 
+/// What is counted of a task's predictions: training keeps it of its rows, scoring counts it by
+/// day, and reports and the dashboard compare the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountedAs {
+    /// The column `probability` of the positive class, apart for the rows of either class.
+    PositiveClass,
+    /// The column `probability` of the predicted class, apart for right and wrong predictions.
+    PredictedClass,
+    /// The column `prediction`, a number, and its errors.
+    Number,
+}
+
 /// Why a label or a target does not fit a task.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TaskError {
@@ -201,6 +213,13 @@ pub trait Task: Debug + Send + Sync {
     /// The columns of predictions, of an estimator's `outputs`: row-major numbers. Names and kinds
     /// depend on the target and the rule alone, so that no rows give the columns of a schema.
     fn predictions(&self, target: &Target, rule: &Rule, outputs: &[f64]) -> Vec<Predictions>;
+
+    /// The names of the columns of [`Task::predictions`] that hold an estimator's outputs, in
+    /// their order: what was predicted is read back from them.
+    fn output_columns(&self, target: &Target) -> Vec<String>;
+
+    /// What is counted of its predictions.
+    fn counted_as(&self) -> CountedAs;
 
     /// Its metrics, by their names in [`Evaluation::report`].
     fn metrics(&self) -> &'static [Metric];

@@ -13,7 +13,7 @@ use learn::metrics::{RankMetrics, regression};
 use learn::preprocessing;
 use learn::rows::{InMemory, RowError, Rows};
 use learn::task::{
-    Better, Evaluation, Label, LabelKind, Metric, Predictions, Report, Rule, Target, Task,
+    Better, CountedAs, Evaluation, Label, LabelKind, Metric, Predictions, Report, Rule, Target, Task,
     TaskError, Tasks, Values, evaluate,
 };
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,14 @@ impl Task for Count {
             column("prediction", outputs.iter().map(|v| v.round()).collect()),
             column("expected", outputs.to_vec()),
         ]
+    }
+
+    fn output_columns(&self, _target: &Target) -> Vec<String> {
+        vec!["expected".to_owned()]
+    }
+
+    fn counted_as(&self) -> CountedAs {
+        CountedAs::Number
     }
 
     fn metrics(&self) -> &'static [Metric] {

@@ -10,6 +10,7 @@ pub mod periods;
 pub mod quality;
 pub mod segments;
 pub mod summary;
+mod task;
 
 use crate::content::Content;
 use crate::html::{self, Markup, escaped, leaf, tag, tagged, text};
@@ -35,7 +36,7 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
         quality::section(&content.quality, content.performance.time_column.as_deref()),
         performance::section(content),
         drift::section(content),
-        segments::section(&content.segments),
+        segments::section(&content.segments, content.performance.of_task.as_ref()),
         model::section(content),
         model::provenance(content, fingerprint),
     ];

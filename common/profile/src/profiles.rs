@@ -8,30 +8,31 @@
 
 mod columns;
 mod former;
+mod numbers;
 mod performance;
 mod profile;
+mod scores;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::categories;
-use crate::cells::{Cells, CellsError, Compared, Counts, Side};
+use crate::cells::{Cells, CellsError, Compared, Counted, Counts, Side};
 use crate::reference::{ColumnProfile, FeatureProfile, Reference, ScoreCells};
-use learn::fitted_model::OfTwo;
 use learn::model::{ClassValue, Classes};
+use learn::task::{CountedAs, PROBABILITY, Rule, Target, Task};
 
-pub use columns::{LabelCounts, ScoreCounts};
+pub use columns::{ClassCounts, LabelCounts};
 pub use former::{FormerBaseline, ReadCounts, ReadProfile};
+pub use numbers::{NumberCounts, NumberErrors, NumberScores, OfNumber};
 pub use performance::{Calibration, Counts as ScoredCounts, Ranked};
 pub use profile::{Overflow, Profile};
+pub use scores::{ScoreBaseline, ScoreCounts};
 
 /// The format that this version of the code writes; [`FORMER_VERSION`] is read too.
 pub const FORMAT_VERSION: u32 = 2;
 /// The format of the first release.
 pub const FORMER_VERSION: u32 = 1;
-
-/// The column that scoring adds for the probability of the positive class.
-pub const SCORE: &str = "probability";
 
 /// Thresholds that every model's scores are cut at, in hundredths.
 const THRESHOLDS: std::ops::Range<u32> = 1..100;
@@ -69,15 +70,24 @@ pub struct Baseline {
     pub model: String,
     /// Time zone in which an instant is cut to its day.
     pub timezone: String,
+    /// Name of the task, unless it is of two classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
     /// Name of the column that is predicted.
     pub target: String,
-    /// The target's values.
-    pub classes: Classes,
-    /// Probability from which the positive class is predicted; one of the cuts of the score.
-    pub threshold: f64,
+    /// The target's values, where they are two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
+    /// The target's values, where they are more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<ClassValue>,
+    /// Of two classes: probability from which the positive one is predicted; one of the cuts of
+    /// the score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
     /// One per feature, in the model's order.
     pub features: Vec<FeatureBaseline>,
-    /// Of the probability of the positive class.
+    /// Of the scores.
     pub score: ScoreBaseline,
 }
 
@@ -113,10 +123,10 @@ pub struct FeatureBaseline {
     pub reference: Counts,
 }
 
-/// How scores are counted, and what the model gave on its training data.
+/// How probabilities are counted, and what the model gave on its training data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ScoreBaseline {
+pub struct ClassScores {
     /// The column that scoring writes.
     pub name: String,
     /// How training saw it.
@@ -124,30 +134,49 @@ pub struct ScoreBaseline {
     /// What it is counted by: see [`score_cuts`] and [`score_shares`].
     pub cells: Cells,
     /// Rows of the training data by cell and label; no row lacks a label.
-    pub reference: ScoreCounts,
+    pub reference: ClassCounts,
 }
 
 impl Baseline {
-    /// From what was saved beside a model; `fingerprint` is the model's.
+    /// From what was saved beside a model: what it does, what it predicts and how. `fingerprint`
+    /// is the model's.
     ///
     /// # Errors
-    /// A reference whose numbers contradict each other.
+    /// A reference whose numbers contradict each other, or that is of another kind of scores than
+    /// the model's.
     pub fn new(
         fingerprint: &str,
-        model: &OfTwo,
+        (task, target, rule): (&dyn Task, &Target, &Rule),
         reference: &Reference,
         timezone: Tz,
     ) -> Result<Self, CellsError> {
         let features = reference.features.iter().map(FeatureBaseline::new);
+        let counted_as = task.counted_as();
+        let score = reference.score.baseline(rule.threshold, &target.name)?;
+        if (counted_as == CountedAs::Number) != score.numbers().is_some() {
+            return Err(CellsError::new("the scores are of another task than the model's"));
+        }
+        let classes = match (counted_as, target.classes.as_slice()) {
+            (CountedAs::PositiveClass, [negative, positive]) => Some(Classes {
+                negative: negative.clone(),
+                positive: positive.clone(),
+            }),
+            _ => None,
+        };
         Ok(Self {
             format_version: FORMAT_VERSION,
             model: fingerprint.to_owned(),
             timezone: timezone.name().to_owned(),
-            target: model.target.clone(),
-            classes: model.classes.clone(),
-            threshold: model.threshold,
+            task: classes.is_none().then(|| task.name().to_owned()),
+            target: target.name.clone(),
+            threshold: classes.is_some().then_some(rule.threshold),
+            values: match counted_as {
+                CountedAs::PredictedClass => target.classes.clone(),
+                CountedAs::PositiveClass | CountedAs::Number => Vec::new(),
+            },
+            classes,
             features: features.collect::<Result<_, _>>()?,
-            score: reference.score.baseline(model.threshold)?,
+            score,
         })
     }
 
@@ -168,23 +197,16 @@ impl Baseline {
                 })
                 .collect()
         };
-        let of_score = |score: &ScoreBaseline| {
-            (
-                score.name.clone(),
-                score.cells.decides(),
-                score.reference.clone(),
-            )
-        };
         let besides = |baseline: &Self| {
             (
                 (baseline.model.clone(), baseline.timezone.clone()),
                 (baseline.target.clone(), baseline.classes.clone()),
-                baseline.threshold,
+                (baseline.values.clone(), baseline.threshold),
             )
         };
         besides(self) == besides(other)
             && of_features(self) == of_features(other)
-            && of_score(&self.score) == of_score(&other.score)
+            && self.score.decides() == other.score.decides()
     }
 
     /// The time zone in which an instant is cut to its day.
@@ -192,26 +214,30 @@ impl Baseline {
         self.timezone.parse().unwrap_or(Tz::UTC)
     }
 
-    /// 1 for the positive class and 0 for the negative one, as a database shows them; `None` for
-    /// everything else.
-    pub fn label(&self, shown: Option<&str>) -> Option<u8> {
+    /// What a label that a database shows counts as: 1 for the positive class and 0 for the
+    /// negative one; of more classes 1 where it is what was `predicted` and 0 where it is another
+    /// one; of a number itself. `None` for everything else.
+    pub fn label(&self, shown: Option<&str>, predicted: Option<&str>) -> Option<f64> {
         let shown = shown?;
         let is = |class: &ClassValue| class.to_string() == shown;
-        if is(&self.classes.positive) {
-            Some(1)
-        } else {
-            is(&self.classes.negative).then_some(0)
+        if self.score.numbers().is_some() {
+            let number = shown.parse::<f64>().ok();
+            return number.filter(|number| number.is_finite());
+        }
+        match &self.classes {
+            Some(classes) if is(&classes.positive) => Some(1.0),
+            Some(classes) => is(&classes.negative).then_some(0.0),
+            None => {
+                let right = f64::from(u8::from(predicted == Some(shown)));
+                self.values.iter().any(is).then_some(right)
+            }
         }
     }
 
     /// Whole numbers that a profile holds, which is its size: each takes 8 bytes.
     pub fn counters(&self) -> usize {
-        self.features
-            .iter()
-            .map(|feature| feature.cells.len() + 8)
-            .sum::<usize>()
-            + 3 * (self.score.cells.len() + 3)
-            + 3
+        let features = self.features.iter().map(FeatureBaseline::counters);
+        features.sum::<usize>() + self.score.counters() + 3
     }
 }
 
@@ -241,6 +267,22 @@ impl FeatureBaseline {
         (self.kind == Kind::Categories).then_some(self.values.as_slice())
     }
 
+    /// Of cells and what training held in them.
+    pub(crate) fn of_cells(name: String, counted: &Counted) -> Self {
+        Self {
+            name,
+            kind: Kind::Cells,
+            hidden: 0.0,
+            cells: counted.cells.clone(),
+            values: Vec::new(),
+            reference: counted.counts.clone(),
+        }
+    }
+
+    fn counters(&self) -> usize {
+        self.cells.len() + 8
+    }
+
     /// The training data.
     pub fn side(&self) -> Side {
         Side::of(&self.cells, &self.reference)
@@ -252,7 +294,7 @@ impl FeatureBaseline {
     }
 }
 
-impl ScoreBaseline {
+impl ClassScores {
     pub(crate) fn of_cells(score: &ScoreCells) -> Self {
         Self {
             name: score.name.clone(),
@@ -263,9 +305,9 @@ impl ScoreBaseline {
     }
 
     /// Of an older model's probabilities.
-    pub(crate) fn of_grid(cuts: Vec<f64>, reference: ScoreCounts) -> Result<Self, CellsError> {
+    pub(crate) fn of_grid(cuts: Vec<f64>, reference: ClassCounts) -> Result<Self, CellsError> {
         Ok(Self {
-            name: SCORE.to_owned(),
+            name: PROBABILITY.to_owned(),
             kind: Kind::Grid,
             cells: Cells::new((0.5, 0.25), Some((0.0, 1.0)), cuts)?,
             reference,
@@ -273,7 +315,7 @@ impl ScoreBaseline {
     }
 
     /// What was counted, beside the scores of the training data.
-    pub fn compared(&self, now: &ScoreCounts) -> Compared<'_> {
+    pub fn compared(&self, now: &ClassCounts) -> Compared<'_> {
         Compared::new(&self.cells, self.reference.side(), now.side())
     }
 }

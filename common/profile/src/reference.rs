@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::categories::Categories;
 use crate::cells::{Cells, CellsError, Counted, Fine, Sketch};
 use crate::grid::{self, Hidden};
-use crate::profiles::{SCORE, ScoreBaseline, ScoreCounts, score_cuts, score_shares};
+use crate::profiles::{
+    ClassCounts, ClassScores, FeatureBaseline, OfNumber, ScoreBaseline, score_cuts, score_shares,
+};
+use learn::task::{PREDICTION, PROBABILITY};
 
 /// The format that is written.
 pub const FORMAT_VERSION: u32 = 3;
@@ -54,14 +57,17 @@ pub enum ColumnProfile {
     Categories(Categories),
 }
 
-/// The distribution of the model's scores, apart for the rows of each class.
+/// The distribution of the model's scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScoreProfile {
-    /// In cells that are cut at their quantiles, and at thresholds that people choose.
+    /// Probabilities in cells that are cut at their quantiles, and at thresholds that people
+    /// choose.
     Cells(ScoreCells),
-    /// On a grid: of an older model.
+    /// Probabilities on a grid: of an older model.
     Grid(ScoreGrid),
+    /// Numbers in cells that are cut at their quantiles.
+    Numbers(Box<OfNumber<Counted>>),
 }
 
 /// Scores in cells.
@@ -73,7 +79,7 @@ pub struct ScoreCells {
     /// The cells.
     pub cells: Cells,
     /// What training held.
-    pub counts: ScoreCounts,
+    pub counts: ClassCounts,
 }
 
 /// Probabilities on a grid.
@@ -109,13 +115,13 @@ impl ColumnProfile {
 }
 
 impl ScoreProfile {
-    /// Of scores and labels in memory.
+    /// Of probabilities and labels in memory.
     pub fn of(threshold: f64, scores: &[f64], labels: &[u8]) -> Self {
         let mut sketch = Sketch::default();
         sketch.see(scores);
         scores.iter().for_each(|score| sketch.keep(*score));
         let fine = sketch.fine((0.5, 0.25), &score_cuts(threshold));
-        let mut counts = ScoreCounts::new(&fine.cells);
+        let mut counts = ClassCounts::new(&fine.cells);
         for (score, label) in scores.iter().zip(labels) {
             counts.add(&fine.cells, Some(*score), Some(*label), 1);
         }
@@ -123,7 +129,7 @@ impl ScoreProfile {
     }
 
     /// The cells that are chosen once all scores were counted in fine ones.
-    pub fn chosen(fine: &Fine, counts: &ScoreCounts) -> Self {
+    pub fn chosen(fine: &Fine, counts: &ClassCounts) -> Self {
         let rows: Vec<i64> = counts
             .side()
             .cells
@@ -132,19 +138,19 @@ impl ScoreProfile {
             .collect();
         let chosen = fine.coarse(&score_shares(), &rows);
         Self::Cells(ScoreCells {
-            name: SCORE.to_owned(),
+            name: PROBABILITY.to_owned(),
             counts: counts.put_together(&chosen),
             cells: chosen.cells,
         })
     }
 
-    /// What scores are counted by, by a model of this threshold.
+    /// What scores are counted by, by a model of this threshold that predicts `target`.
     ///
     /// # Errors
     /// A grid whose numbers contradict each other.
-    pub fn baseline(&self, threshold: f64) -> Result<ScoreBaseline, CellsError> {
+    pub fn baseline(&self, threshold: f64, target: &str) -> Result<ScoreBaseline, CellsError> {
         match self {
-            Self::Cells(score) => Ok(ScoreBaseline::of_cells(score)),
+            Self::Cells(score) => Ok(ScoreBaseline::Classes(ClassScores::of_cells(score))),
             Self::Grid(score) => {
                 let all = score.negative.together(&score.positive);
                 let mut cuts = all.cuts(&score_shares());
@@ -152,8 +158,19 @@ impl ScoreProfile {
                 cuts.extend(score_cuts(threshold));
                 cuts.sort_unstable_by(f64::total_cmp);
                 cuts.dedup();
-                let reference = ScoreCounts::of_grid(&score.negative, &score.positive, &cuts);
-                ScoreBaseline::of_grid(cuts, reference)
+                let reference = ClassCounts::of_grid(&score.negative, &score.positive, &cuts);
+                ClassScores::of_grid(cuts, reference).map(ScoreBaseline::Classes)
+            }
+            Self::Numbers(numbers) => {
+                let names = OfNumber {
+                    prediction: PREDICTION.to_owned(),
+                    label: target.to_owned(),
+                    error: format!("{PREDICTION} - {target}"),
+                    absolute_error: format!("|{PREDICTION} - {target}|"),
+                };
+                let numbers = names.zip(numbers.as_ref().as_ref());
+                let numbers = numbers.map(|(name, of)| FeatureBaseline::of_cells(name, of));
+                Ok(ScoreBaseline::Numbers(Box::new(numbers)))
             }
         }
     }
@@ -161,7 +178,7 @@ impl ScoreProfile {
     /// As [`ColumnProfile::hidden`].
     pub fn hidden(&self) -> Option<Hidden> {
         match self {
-            Self::Cells(_) => None,
+            Self::Cells(_) | Self::Numbers(_) => None,
             Self::Grid(score) => Some(Hidden::new(&score.negative.together(&score.positive))),
         }
     }

@@ -77,7 +77,7 @@ pub async fn evaluate(
 }
 
 /// Measures a model on rows, in parts that are merged in order.
-struct Measured {
+pub struct Measured {
     model: Arc<FittedModel>,
     evaluation: Box<dyn Evaluation>,
     /// Of all parts, in each order of the task.
@@ -85,7 +85,11 @@ struct Measured {
 }
 
 impl Measured {
-    /// Of no rows yet.
+    /// Of no rows yet, which are ranked in the scratch folder where they are many.
+    pub fn of(work: &Work, model: &Arc<FittedModel>) -> Self {
+        Self::new(model, &Ranks::of_task(work, model))
+    }
+
     fn new(model: &Arc<FittedModel>, ranks: &[Ranks]) -> Self {
         Self {
             model: model.clone(),
@@ -98,7 +102,7 @@ impl Measured {
     ///
     /// # Errors
     /// A row that cannot be measured.
-    fn add(&mut self, labels: &[f64], outputs: &[f64]) -> Result<()> {
+    pub fn add(&mut self, labels: &[f64], outputs: &[f64]) -> Result<()> {
         self.evaluation.add(labels, outputs, None)?;
         let width = self.model.estimator.outputs();
         for (order, ranks) in self.ranks.iter().enumerate() {
@@ -120,7 +124,7 @@ impl Measured {
     ///
     /// # Errors
     /// A scratch folder that fails.
-    fn report(&self) -> Result<Report> {
+    pub fn report(&self) -> Result<Report> {
         let ranks = self.ranks.iter().map(Ranks::metrics);
         Ok(self.evaluation.report(&ranks.collect::<Result<Vec<_>>>()?))
     }

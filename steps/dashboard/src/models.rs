@@ -305,7 +305,7 @@ impl State {
             .unwrap_or_else(Utc::now)
             .with_timezone(&counted.baseline.timezone())
             .date_naive();
-        let live = Live::new(&counted, choice, &self.rules, holdout, scored_on)?;
+        let live = Live::new(&counted, choice, &self.rules, holdout.as_ref(), scored_on)?;
         Ok(Some(Side {
             version,
             choice: choice.clone(),

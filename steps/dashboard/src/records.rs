@@ -9,7 +9,7 @@ use catalog::layout::{self, DataVersion, ModelName, Split};
 use catalog::manifest::{self, DatasetManifest, ModelManifest, ResultsManifest};
 use chrono_tz::Tz;
 use futures::{StreamExt, TryStreamExt};
-use learn::metrics::Report as Metrics;
+use learn::task::Report;
 use pages::content::Segments;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -129,7 +129,7 @@ pub(crate) async fn data_set(store: &Store, folder: &str) -> Result<Option<DataS
 }
 
 /// What the model reached on its holdout; `None` where its files are not in the store.
-pub(crate) async fn holdout(store: &Store, scored: &Scored) -> Result<Option<Metrics>> {
+pub(crate) async fn holdout(store: &Store, scored: &Scored) -> Result<Option<Report>> {
     let results = match (&scored.results, results_key(scored)) {
         (Some(results), _) => Some(results.clone()),
         (None, Some(key)) => manifest::read::<ResultsManifest>(store, &key)
@@ -144,7 +144,7 @@ pub(crate) async fn holdout(store: &Store, scored: &Scored) -> Result<Option<Met
         return Ok(None);
     };
     let metrics = model.load_metrics(store).await?;
-    Ok(metrics.holdout.binary().cloned())
+    Ok(Some(metrics.holdout))
 }
 
 /// What the report on `scored` says; `None` without one.

@@ -208,9 +208,16 @@ fn metrics(live: &Live) -> Table {
         ("base_rate", |of| of.base_rate),
     ];
     let now = live.performance.overall.as_ref();
-    let rows: Vec<_> = picks
-        .map(|(name, pick)| (name, now.and_then(pick), pick(&live.performance.holdout)))
-        .into();
+    let holdout = live.performance.holdout.as_ref();
+    let rows: Vec<_> = match &live.performance.of_task {
+        Some(of) => {
+            let metrics = of.metrics.iter();
+            metrics.map(|of| (of.name.as_str(), of.now, of.holdout)).collect()
+        }
+        None => picks
+            .map(|(name, pick)| (name, now.and_then(pick), holdout.and_then(pick)))
+            .into(),
+    };
     let columns: &Columns<(&str, Option<f64>, Option<f64>)> = &[
         ("metric", |row| row.0.into()),
         ("now", |row| row.1.into()),

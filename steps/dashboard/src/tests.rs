@@ -221,10 +221,10 @@ async fn score(home: &Home, rows: &Rows) {
         .iter()
         .map(|at| at.map(|at| (at / 86_400_000_000) as i32))
         .collect();
-    let labels: Vec<Option<u8>> = rows
+    let labels: Vec<Option<f64>> = rows
         .label
         .iter()
-        .map(|label| label.map(|label| label as u8))
+        .map(|label| label.map(|label| label as f64))
         .collect();
     let features: Vec<Float64Array> = rows
         .features

@@ -14,11 +14,12 @@ use runtime::step::Step;
 use runtime::work::Work;
 use store::spill::{Sorted, Sorter};
 
+use crate::of_task::OfTask;
 use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};
 use crate::segments::Segmentation;
 
 /// Rows between two looks at the signal to stop.
-const CHECK_EVERY: u64 = 1 << 16;
+pub(crate) const CHECK_EVERY: u64 = 1 << 16;
 
 /// What the join found.
 pub(crate) struct Joined {
@@ -31,6 +32,13 @@ pub(crate) struct Joined {
     /// What they would be predicted at some thresholds.
     pub(crate) at_thresholds: Vec<CurvePoint>,
     pub(crate) segmentation: Segmentation,
+    pub(crate) keys: Keys,
+    /// What was measured of another task than two classes.
+    pub(crate) of_task: Option<OfTask>,
+}
+
+/// What looks across all rows by their keys.
+pub(crate) struct Keys {
     pub(crate) duplicate_keys: u64,
     pub(crate) duplicate_rows: u64,
     /// Without the names of the files, and without the labels that no row has.
@@ -63,7 +71,8 @@ pub(crate) struct DayCounts {
 }
 
 impl DayCounts {
-    fn new(threshold: f64) -> Self {
+    /// Of no rows yet.
+    pub(crate) fn new(threshold: f64) -> Self {
         Self {
             rows: 0,
             scored_rows: 0,
@@ -86,28 +95,17 @@ pub(crate) fn join(
     mut segmentation: Segmentation,
     work: &Work,
 ) -> Result<Joined> {
-    let mut late = LatestLabels::new(late)?;
+    let mut matching = Matching::new(late)?;
     let mut scores = Sorter::<[u64; 2]>::new(work);
     let mut days = BTreeMap::new();
-    let (mut duplicate_keys, mut duplicate_rows) = (0, 0);
-    let mut previous: Option<u128> = None;
-    let mut repeats = false;
     let mut highest: Option<f64> = None;
     for (index, row) in (0_u64..).zip(rows) {
         if index % CHECK_EVERY == 0 {
             step.check()?;
         }
         let mut row = Row::unpack(row?);
-        if previous == Some(row.key) {
-            duplicate_rows += 1;
-            duplicate_keys += u64::from(!repeats);
-            repeats = true;
-        } else {
-            repeats = false;
-        }
-        previous = Some(row.key);
-
-        row.label = late.label_of(row.key)?.or(row.label);
+        let late = matching.label_of(row.key)?;
+        row.label = late.map(|label| label as u8).or(row.label);
         segmentation.add(row.score, row.label, row.codes);
         let day = days
             .entry(row.day)
@@ -131,7 +129,7 @@ pub(crate) fn join(
             }
         }
     }
-    let (late, unmatched) = late.finish()?;
+    let keys = matching.finish()?;
     let mut curve = curve(&days, threshold, highest);
     let ranks = rank(step, scores.finish()?, &mut days, &mut curve)?;
     let (curve, at_thresholds) = curve.finish();
@@ -141,10 +139,8 @@ pub(crate) fn join(
         curve,
         at_thresholds,
         segmentation,
-        duplicate_keys,
-        duplicate_rows,
-        late,
-        unmatched,
+        keys,
+        of_task: None,
     })
 }
 
@@ -196,6 +192,51 @@ fn rank(
     Ok(all.metrics())
 }
 
+/// Finds the late label of each row, and counts keys that repeat; rows come in the order of their
+/// keys.
+pub(crate) struct Matching {
+    late: LatestLabels,
+    duplicate_keys: u64,
+    duplicate_rows: u64,
+    previous: Option<u128>,
+    repeats: bool,
+}
+
+impl Matching {
+    pub(crate) fn new(late: Sorted<LabelWords>) -> Result<Self> {
+        Ok(Self {
+            late: LatestLabels::new(late)?,
+            duplicate_keys: 0,
+            duplicate_rows: 0,
+            previous: None,
+            repeats: false,
+        })
+    }
+
+    /// The late label of the next row, which has this key.
+    pub(crate) fn label_of(&mut self, key: u128) -> Result<Option<f64>> {
+        if self.previous == Some(key) {
+            self.duplicate_rows += 1;
+            self.duplicate_keys += u64::from(!self.repeats);
+            self.repeats = true;
+        } else {
+            self.repeats = false;
+        }
+        self.previous = Some(key);
+        self.late.label_of(key)
+    }
+
+    pub(crate) fn finish(self) -> Result<Keys> {
+        let (late, unmatched) = self.late.finish()?;
+        Ok(Keys {
+            duplicate_keys: self.duplicate_keys,
+            duplicate_rows: self.duplicate_rows,
+            late,
+            unmatched,
+        })
+    }
+}
+
 /// The label that holds for each key, in the order of the keys.
 struct LatestLabels {
     sorted: Sorted<LabelWords>,
@@ -222,7 +263,7 @@ impl LatestLabels {
     }
 
     /// The late label of a key; keys must be asked for in their order.
-    fn label_of(&mut self, key: u128) -> Result<Option<u8>> {
+    fn label_of(&mut self, key: u128) -> Result<Option<f64>> {
         while self.current.is_some_and(|(label, _)| label.key < key) {
             self.advance()?;
         }

@@ -3,6 +3,7 @@
 mod by_period;
 mod join;
 mod notify;
+mod of_task;
 mod record;
 mod renew;
 mod report;

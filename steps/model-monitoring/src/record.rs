@@ -6,7 +6,7 @@ use anyhow::Result;
 use catalog::layout;
 use catalog::manifest::Inputs;
 use chrono::NaiveTime;
-use pages::content::{Committed, Content};
+use pages::content::{Committed, Content, OfTask};
 use runtime::step::Step;
 use store::Store;
 use tracking::{Dataset, Point, Run, RunSpec, Status, Table, Tracking};
@@ -130,6 +130,8 @@ fn numbers(content: &Content) -> Vec<(String, f64)> {
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)))
         .collect();
+    let of_task = performance.of_task.iter().flat_map(|of| &of.metrics);
+    numbers.extend(of_task.filter_map(|of| Some((of.name.clone(), of.now?))));
     for (kind, column) in columns(content) {
         let name = |measure: &str| format!("{kind}.{measure}.{}", column.name);
         numbers.extend(column.psi.as_ref().map(|psi| (name("psi"), psi.value)));
@@ -151,7 +153,7 @@ fn columns(
 }
 
 /// Lines over the days: each number stands at its day.
-fn days(content: &Content) -> Vec<(&'static str, Point)> {
+fn days(content: &Content) -> Vec<(String, Point)> {
     let mut points = Vec::new();
     for (step, day) in content.performance.days.iter().enumerate() {
         let at = day
@@ -176,16 +178,18 @@ fn days(content: &Content) -> Vec<(&'static str, Point)> {
             at,
             step: step as i64,
         };
-        points.extend(
-            values
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, point(value?)))),
-        );
+        let of_two = values.into_iter();
+        points.extend(of_two.filter_map(|(name, value)| Some((name.to_owned(), point(value?)))));
+        let of_task = day.metrics.iter();
+        points.extend(of_task.map(|(name, value)| (format!("day.{name}"), point(*value))));
     }
     points
 }
 
 fn by_day(content: &Content) -> Table {
+    if let Some(of_task) = &content.performance.of_task {
+        return by_day_of_task(content, of_task);
+    }
     let mut table = Table::new(&[
         "date",
         "rows",
@@ -217,6 +221,26 @@ fn by_day(content: &Content) -> Table {
             day.log_loss.into(),
             day.brier.into(),
         ]);
+    }
+    table
+}
+
+/// The metrics of another task than two classes by day.
+fn by_day_of_task(content: &Content, of_task: &OfTask) -> Table {
+    let metrics: Vec<&str> = of_task.metrics.iter().map(|of| of.name.as_str()).collect();
+    let mut columns = vec!["date", "rows", "label_coverage", "mean_score"];
+    columns.extend(&metrics);
+    let mut table = Table::new(&columns);
+    for day in &content.performance.days {
+        let mut row = vec![
+            day.date.to_string().into(),
+            day.rows.into(),
+            day.label_coverage.into(),
+            day.mean_score.into(),
+        ];
+        let metric = |name: &&str| day.metrics.get(*name).copied().into();
+        row.extend(metrics.iter().map(metric));
+        table.row(row);
     }
     table
 }

@@ -7,24 +7,30 @@ mod findings;
 pub(crate) mod performance;
 mod plausible;
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use catalog::layout;
 use catalog::manifest::{self, File, Header, Inputs, Manifest};
 use pages::content::{Committed, Content, REPORT_VERSION};
 use pages::judge::Rules;
 use pages::page;
+use profile::cells::Compared;
 use profile::drift::Verdict;
 use runtime::step::{Cache, Outputs, Step};
 use runtime::threads::blocking;
+use runtime::work::Work;
 use settings::FailOn;
 use store::Store;
 use store::digest;
 use store::spill::Sorters;
 use tracking::{RunSpec, Tracking};
 
-use crate::join::join;
+use crate::join::{Joined, join};
+use crate::of_task;
 use crate::record::{record, record_again, run_of};
-use crate::scan::{Divisions, fitting, scan_labels, scan_parts};
+use crate::rows::{Kept, LabelWords, OfTwo, Placed};
+use crate::scan::{Divisions, Scan, fitting, scan_labels, scan_parts};
 use crate::segments::Segmentation;
 use crate::subject::Subject;
 
@@ -57,7 +63,7 @@ pub(crate) async fn report(
     request: &Request,
 ) -> Result<Outputs> {
     let (key, glob) = (&request.results_manifest, &request.labels_glob);
-    let subject = Subject::load(store, raw, key, glob, step.timezone()).await?;
+    let subject = Arc::new(Subject::load(store, raw, key, glob, step.timezone()).await?);
     request.rules.columns.check(&subject.columns())?;
     let inputs = subject.inputs(step, &request.rules);
     let results = &subject.results;
@@ -156,41 +162,91 @@ async fn content(
     step: &Step,
     store: &Store,
     raw: &Store,
-    subject: &Subject,
+    subject: &Arc<Subject>,
     rules: &Rules,
 ) -> Result<Content> {
     let scratch = step.scratch()?;
     let step = &fitting(step, subject)?;
     let work = step.work().in_folder(scratch.path());
-    let memory = work.sorter_memory();
-    let (rows, late) = (
-        Sorters::with_memory(&work, memory),
-        Sorters::with_memory(&work, memory),
-    );
     let divisions = Divisions::of(subject);
-    let scan = scan_parts(step, store, subject, &divisions, &rows).await?;
-    scan_labels(step, raw, subject, &work, &late).await?;
-    let threshold = subject.of_two.threshold;
-    let score = &subject.baseline.score;
-    let tenths = score.compared(&score.reference).tenths();
-    let cuts = tenths
-        .into_iter()
-        .map(|at| score.cells.cuts()[at])
-        .collect();
-    let parts = Segmentation::new(threshold, cuts, subject.segment_columns().len());
-    let joining = step.clone();
-    let joined = blocking(move || {
-        join(
-            &joining,
-            rows.finish()?,
-            late.finish()?,
-            threshold,
-            parts,
-            &work,
-        )
-    })
-    .await?;
+    let reading = Reading {
+        step,
+        store,
+        raw,
+        subject,
+        divisions: &divisions,
+        work: &work,
+    };
+    let (scan, joined) = match &subject.of_two {
+        Some(of_two) => reading.of_two(of_two.threshold).await?,
+        None => reading.of_task().await?,
+    };
     content::content(subject, &scan, &joined, &divisions, rules, step.timezone())
+}
+
+/// What rows are read with.
+struct Reading<'a> {
+    step: &'a Step,
+    store: &'a Store,
+    raw: &'a Store,
+    subject: &'a Arc<Subject>,
+    divisions: &'a Divisions,
+    work: &'a Work,
+}
+
+impl Reading<'_> {
+    /// Of two classes: everything that is measured of a row is kept beside its key.
+    async fn of_two(self, threshold: f64) -> Result<(Scan, Joined)> {
+        let (scan, rows, late) = self.scan::<OfTwo>().await?;
+        let (step, work) = (self.step.clone(), self.work.clone());
+        let segmentation = self.segmentation(threshold);
+        let joined = blocking(move || {
+            let (rows, late) = (rows.finish()?, late.finish()?);
+            join(&step, rows, late, threshold, segmentation, &work)
+        });
+        Ok((scan, joined.await?))
+    }
+
+    /// Of another task: once the late label of each row is known, the outputs are read again.
+    async fn of_task(self) -> Result<(Scan, Joined)> {
+        let (scan, rows, late) = self.scan::<Placed>().await?;
+        let (step, work, store) = (self.step.clone(), self.work.clone(), self.store.clone());
+        let (subject, segmentation) = (self.subject.clone(), self.segmentation(0.0));
+        let dictionaries = self.divisions.dictionaries.clone();
+        let joined = blocking(move || {
+            let (rows, late) = (rows.finish()?, late.finish()?);
+            let matched = of_task::match_labels(&step, rows, late, &work)?;
+            let read = of_task::Read {
+                step: &step,
+                store: &store,
+                subject: &subject,
+                dictionaries: &dictionaries,
+                work: &work,
+            };
+            of_task::measure(&read, segmentation, matched)
+        });
+        Ok((scan, joined.await?))
+    }
+
+    /// Profiles of the rows, and rows and late labels to be sorted.
+    async fn scan<K: Kept>(&self) -> Result<(Scan, Sorters<K::Words>, Sorters<LabelWords>)> {
+        let memory = self.work.sorter_memory();
+        let rows = Sorters::with_memory(self.work, memory);
+        let late = Sorters::with_memory(self.work, memory);
+        let (step, subject) = (self.step, self.subject);
+        let scan = scan_parts::<K>(step, self.store, subject, self.divisions, &rows).await?;
+        scan_labels(step, self.raw, subject, self.work, &late).await?;
+        Ok((scan, rows, late))
+    }
+
+    /// Of no rows yet, by tenths of the training data's scores.
+    fn segmentation(&self, threshold: f64) -> Segmentation {
+        let score = &self.subject.baseline.score;
+        let trained = Compared::new(score.cells(), score.side(), score.side());
+        let tenths = trained.tenths().into_iter();
+        let cuts = tenths.map(|at| score.cells().cuts()[at]).collect();
+        Segmentation::new(threshold, cuts, self.subject.segment_columns().len())
+    }
 }
 
 /// The same whenever it is made: created when the rows were scored.

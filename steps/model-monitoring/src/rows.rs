@@ -1,15 +1,64 @@
 //! Rows and late labels as sorters take them: words, the key first.
 
 use profile::days::DayNumber;
+use store::spill::Record;
 
 use crate::segments::Codes;
 
 /// A row as a record.
 pub(crate) type RowWords = [u64; 4];
+/// A place as a record.
+pub(crate) type PlaceWords = [u64; 3];
 /// A late label as a record.
-pub(crate) type LabelWords = [u64; 3];
+pub(crate) type LabelWords = [u64; 4];
 
-/// What the performance of a row is counted from.
+/// A row as it was read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Seen {
+    /// Its place among all rows.
+    pub(crate) place: u64,
+    /// What the performance of two classes is counted from.
+    pub(crate) row: Row,
+}
+
+/// How rows are kept until late labels are joined with them.
+pub(crate) trait Kept: Send + Sync + 'static {
+    /// The record of a row.
+    type Words: Record + Copy + Send + 'static;
+
+    /// Makes it.
+    fn words(seen: Seen) -> Self::Words;
+}
+
+/// Rows of two classes, with all that is counted of them.
+pub(crate) enum OfTwo {}
+
+impl Kept for OfTwo {
+    type Words = RowWords;
+
+    fn words(seen: Seen) -> RowWords {
+        seen.row.pack()
+    }
+}
+
+/// Rows of other tasks, whose outputs are read again by their places.
+pub(crate) enum Placed {}
+
+impl Kept for Placed {
+    type Words = PlaceWords;
+
+    fn words(seen: Seen) -> PlaceWords {
+        let [high, low] = halves(seen.row.key);
+        [high, low, seen.place]
+    }
+}
+
+/// The key and the place of a row.
+pub(crate) fn placed([high, low, place]: PlaceWords) -> (u128, u64) {
+    (whole(high, low), place)
+}
+
+/// What the performance of a row of two classes is counted from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Row {
     /// Hash of its key.
@@ -25,7 +74,7 @@ pub(crate) struct Row {
 }
 
 /// A label that came later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct LateLabel {
     /// Hash of the key that it labels.
     pub(crate) key: u128,
@@ -33,8 +82,8 @@ pub(crate) struct LateLabel {
     pub(crate) file: u64,
     /// The date in its key.
     pub(crate) day: Option<DayNumber>,
-    /// 0 or 1.
-    pub(crate) label: u8,
+    /// The index of its class, or the number.
+    pub(crate) label: f64,
 }
 
 /// Stands for no label.
@@ -42,8 +91,8 @@ const UNLABELLED: u64 = 2;
 /// Bits of the codes. They come last, since their numbers mean nothing: what decides the order of
 /// rows is the same in every run.
 const CODES: u32 = 24;
-/// Bits before the place of a file: those of a day and a label.
-const FILE: u32 = 34;
+/// Bits before the place of a file: those of a day.
+const FILE: u32 = 33;
 
 impl Row {
     pub(crate) fn pack(self) -> RowWords {
@@ -74,16 +123,16 @@ impl Row {
 impl LateLabel {
     pub(crate) fn pack(self) -> LabelWords {
         let [high, low] = halves(self.key);
-        let rest = pack_day(self.day) << 1 | u64::from(self.label);
-        [high, low, self.file << FILE | rest]
+        let rest = self.file << FILE | pack_day(self.day);
+        [high, low, rest, self.label.to_bits()]
     }
 
-    pub(crate) fn unpack([high, low, rest]: LabelWords) -> Self {
+    pub(crate) fn unpack([high, low, rest, label]: LabelWords) -> Self {
         Self {
             key: whole(high, low),
             file: rest >> FILE,
-            day: unpack_day((rest & ((1 << FILE) - 1)) >> 1),
-            label: (rest & 1) as u8,
+            day: unpack_day(rest & ((1 << FILE) - 1)),
+            label: f64::from_bits(label),
         }
     }
 }
@@ -141,7 +190,7 @@ mod tests {
             key: 1 << 64 | 5,
             file: (1 << 30) - 1,
             day: None,
-            label: 1,
+            label: -1.5,
         };
         for day in [None, Some(DayNumber::MIN), Some(0), Some(DayNumber::MAX)] {
             let late = LateLabel { day, ..late };
@@ -151,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_label_of_the_last_file_comes_last() {
-        let late = |file, label| {
+        let late = |file, label: f64| {
             LateLabel {
                 key: 9,
                 file,
@@ -160,6 +209,6 @@ mod tests {
             }
             .pack()
         };
-        assert!(late(0, 1) < late(1, 0) && late(1, 0) < late(2, 0));
+        assert!(late(0, 1.0) < late(1, 0.0) && late(1, 0.0) < late(2, 0.0));
     }
 }

@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use profile::categories::NewValues;
 use profile::cells::{Cells, Counts, Sketch};
 use profile::grid::Hidden;
-use profile::profiles::{Baseline, Overflow, ScoreCounts};
+use profile::profiles::{Baseline, Overflow, ScoreBaseline, ScoreCounts};
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use runtime::work::{Work, size};
@@ -26,7 +26,7 @@ use table::labels::{self, LabelReader};
 use table::parts;
 
 use crate::by_period::{Columns, PeriodCounts};
-use crate::rows::{LabelWords, LateLabel, Row, RowWords};
+use crate::rows::{Kept, LabelWords, LateLabel, Row, Seen};
 use crate::segments::Dictionaries;
 use crate::subject::Subject;
 
@@ -104,7 +104,7 @@ impl Divisions {
             features, score, ..
         } = &subject.baseline;
         let features = features.iter().map(|of| (&of.cells, of.side()));
-        let score = (&score.cells, score.reference.side());
+        let score = (score.cells(), score.side());
         Self {
             columns: Arc::new(Columns::new(features.chain([score]))),
             dictionaries: Dictionaries::new(subject.segment_columns().into_iter().map(|name| {
@@ -119,28 +119,27 @@ impl Divisions {
     }
 }
 
-/// Reads every part once: gives the profiles, and pushes one [`Row`] per row into `sorters`.
-pub(crate) async fn scan_parts(
+/// Reads every part once: gives the profiles, and pushes one record per row into `sorters`.
+pub(crate) async fn scan_parts<K: Kept>(
     step: &Step,
     store: &Store,
     subject: &Subject,
     divisions: &Divisions,
-    sorters: &Sorters<RowWords>,
+    sorters: &Sorters<K::Words>,
 ) -> Result<Scan> {
     let progress = step.progress(subject.results.rows, "rows").clone();
-    let scanner = Arc::new(Scanner::new(
+    let scanner = Arc::new(Scanner::<K>::new(
         step, store, subject, divisions, sorters, progress,
     )?);
     let mut total = scanner.nothing();
     let work = {
         let scanner = scanner.clone();
-        move |part| scanner.part(&part)
+        move |(ordinal, part): (u64, Part)| scanner.part(ordinal, &part)
     };
     // Each result that waits for one before it takes as much as a thread.
     let ahead = 2 * step.threads();
-    step.fold_ahead(ahead, subject.results.parts.clone(), work, |part| {
-        total.merge(&part)
-    })
+    let parts = (0..).zip(subject.results.parts.clone());
+    step.fold_ahead(ahead, parts, work, |part| total.merge(&part))
     .await?;
     Ok(total)
 }
@@ -175,7 +174,7 @@ pub(crate) async fn scan_labels(
                                 key,
                                 file: ordinal,
                                 day,
-                                label: label as u8,
+                                label,
                             }
                             .pack(),
                         )?;
@@ -189,11 +188,16 @@ pub(crate) async fn scan_labels(
         .await
 }
 
+/// The place of a row among all rows: in the order of the parts, and of the rows of each.
+pub(crate) fn place(part: u64, row: u64) -> u64 {
+    part << 32 | row
+}
+
 /// Reads parts; shared by all threads.
-struct Scanner {
+struct Scanner<K: Kept> {
     step: Step,
     store: Store,
-    sorters: Sorters<RowWords>,
+    sorters: Sorters<K::Words>,
     progress: Progress,
     timezone: Tz,
     /// What is read: the key, the features, target, score, the columns that rows are divided by,
@@ -210,13 +214,13 @@ struct Scanner {
     goal: Goal,
 }
 
-impl Scanner {
+impl<K: Kept> Scanner<K> {
     fn new(
         step: &Step,
         store: &Store,
         subject: &Subject,
         divisions: &Divisions,
-        sorters: &Sorters<RowWords>,
+        sorters: &Sorters<K::Words>,
         progress: Progress,
     ) -> Result<Self> {
         let keys = subject.keys();
@@ -231,7 +235,7 @@ impl Scanner {
             .iter()
             .cloned()
             .chain(features)
-            .chain([target, baseline.score.name.clone()])
+            .chain([target, baseline.score.name().to_owned()])
             .chain(subject.segment_columns())
             .chain(subject.time().map(str::to_owned))
             .collect();
@@ -250,7 +254,7 @@ impl Scanner {
             segments: subject.segment_columns().len(),
             label_types,
             baseline,
-            goal: Goal::of_two(&subject.of_two.target, &subject.of_two.classes),
+            goal: subject.config.goal()?,
         })
     }
 
@@ -265,14 +269,14 @@ impl Scanner {
             undated_rows: 0,
             features: counts.zip(&self.hidden).map(ColumnScan::new).collect(),
             score: ColumnScan::new((
-                ScoreCounts::new(&score.cells),
+                ScoreCounts::new(score),
                 self.hidden.last().unwrap_or(&None),
             )),
             periods: PeriodCounts::new(&self.divisions.columns),
         }
     }
 
-    fn part(&self, part: &Part) -> Result<Scan> {
+    fn part(&self, ordinal: u64, part: &Part) -> Result<Scan> {
         let mut scan = self.nothing();
         self.sorters
             .lend(|sorter| {
@@ -280,7 +284,7 @@ impl Scanner {
                 for batch in parts::read(&file, &self.columns, self.step.work())? {
                     self.step.check()?;
                     let batch = batch?;
-                    self.batch(&batch, &mut scan, sorter)?;
+                    self.batch(&batch, ordinal, &mut scan, sorter)?;
                     self.progress.advance(batch.num_rows() as u64);
                 }
                 Ok(())
@@ -298,15 +302,17 @@ impl Scanner {
     fn batch(
         &self,
         batch: &RecordBatch,
+        ordinal: u64,
         scan: &mut Scan,
-        sorter: &mut Sorter<RowWords>,
+        sorter: &mut Sorter<K::Words>,
     ) -> Result<()> {
+        let first = place(ordinal, scan.rows);
         scan.rows += batch.num_rows() as u64;
         let (keys, rest) = batch.columns().split_at(self.keys);
         let (features, rest) = rest.split_at(self.baseline.features.len());
         let (target, score) = (
             &rest[0],
-            parts::numbers(&rest[1], &self.baseline.score.name)?,
+            parts::numbers(&rest[1], self.baseline.score.name())?,
         );
         let (segments, time) = rest[2..].split_at(self.segments);
         let days = match time.first() {
@@ -325,7 +331,7 @@ impl Scanner {
             let values = scan.features[index].add(&of.cells, &counted);
             scan.periods.add(columns, index, &values, &places);
         }
-        let values = scan.score.add(&self.baseline.score.cells, &score);
+        let values = scan.score.add(&self.baseline.score, &score);
         scan.periods.add(columns, features.len(), &values, &places);
 
         let labels = parts::labels(target, &self.goal)?;
@@ -335,23 +341,23 @@ impl Scanner {
             .codes(segments, batch.num_rows())?;
         for (row, key) in self.hashes(keys)?.enumerate() {
             let score = score.is_valid(row).then(|| score.value(row));
-            sorter.push(
-                Row {
+            sorter.push(K::words(Seen {
+                place: first + row as u64,
+                row: Row {
                     key,
                     score,
                     day: days[row],
                     label: labels[row].map(|label| label as u8),
                     codes: codes[row],
-                }
-                .pack(),
-            )?;
+                },
+            }))?;
         }
         Ok(())
     }
 
     /// # Errors
     /// A key of another type than that of the labels, which could match none of them: exit 2.
-    fn hashes(&self, columns: &[ArrayRef]) -> Result<impl Iterator<Item = u128> + use<>> {
+    fn hashes(&self, columns: &[ArrayRef]) -> Result<impl Iterator<Item = u128> + use<K>> {
         for ((column, wanted), name) in columns.iter().zip(&self.label_types).zip(&self.columns) {
             if column.data_type() != wanted {
                 return Err(Failure::usage(format!(
@@ -425,12 +431,13 @@ impl ColumnScan {
 
 impl ColumnScan<ScoreCounts> {
     /// Counts scores, and gives their places among the cells. Labels come later.
-    fn add(&mut self, cells: &Cells, scores: &Float64Array) -> Vec<usize> {
+    fn add(&mut self, baseline: &ScoreBaseline, scores: &Float64Array) -> Vec<usize> {
         self.see(&present(scores));
+        let cells = baseline.cells();
         let place = |score: Option<f64>| {
             let score = score.filter(|score| !score.is_nan());
-            self.counts.add(cells, score, None, 1);
-            score.map_or(cells.null_place(), |score| cells.cell(score))
+            self.counts.add(baseline, score, None, 1);
+            score.map_or(cells.null_place(), |score| cells.place(score))
         };
         scores.iter().map(place).collect()
     }

@@ -1,5 +1,7 @@
 //! What a report is about: results, their model, and the labels that came later.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use arrow::datatypes::DataType;
 use catalog::layout;
@@ -33,13 +35,13 @@ pub(crate) struct Subject {
     pub(crate) results_key: String,
     pub(crate) results: ResultsManifest,
     pub(crate) manifest: ModelManifest,
-    pub(crate) model: FittedModel,
-    pub(crate) of_two: OfTwo,
+    pub(crate) model: Arc<FittedModel>,
+    /// What it says of two classes; `None` of another task.
+    pub(crate) of_two: Option<OfTwo>,
     pub(crate) reference: Reference,
     /// What the rows are counted by.
     pub(crate) baseline: Baseline,
     pub(crate) metrics: ModelMetrics,
-    pub(crate) holdout_metrics: learn::metrics::Report,
     pub(crate) config: Config,
     pub(crate) label_files: Vec<Object>,
     pub(crate) gates: Vec<GateVerdict>,
@@ -66,26 +68,16 @@ impl Subject {
             manifest.load_model(store).await?,
             manifest.load_reference(store).await?,
         );
-        let of_two = model.of_two().ok_or_else(|| {
-            Failure::usage(format!(
-                "model {} is of task {}, of which there is no report",
-                results.model,
-                model.task.name()
-            ))
-        })?;
-        let metrics = manifest.load_metrics(store).await?;
-        let holdout_metrics = metrics.holdout.binary().cloned();
         let subject = Self {
-            of_two,
-            holdout_metrics: holdout_metrics.context("metrics of two classes")?,
-            metrics,
+            of_two: model.of_two(),
+            metrics: manifest.load_metrics(store).await?,
             baseline: manifest.baseline(&model, &reference, timezone)?,
             gates: gates(store, &results).await?,
             predict: Lineage::new(&results.predict_manifest, results.rows, &results.shards),
             train: lineage(store, &manifest.train_manifest).await?,
             holdout: lineage(store, &manifest.holdout_manifest).await?,
             results_key: results_key.to_owned(),
-            model,
+            model: Arc::new(model),
             reference,
             config: Config::load(store, &manifest.config).await?,
             label_files: labels::find(raw, labels_glob).await?,

@@ -1,6 +1,8 @@
 //! What is kept of the training data beside a model: one pass finds where columns are cut, and one
 //! counts them in these cells.
 
+mod scores;
+
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -9,13 +11,14 @@ use learn::fitted_model::FittedModel;
 use learn::rows::Rows;
 use learn::signature::{Kind, Signature};
 use profile::cells::{Counted, Counts, FINE, Fine, Picker, SAMPLE, Sketch, shares};
-use profile::profiles::{Overflow, ScoreCounts, score_cuts};
+use profile::profiles::Overflow;
 use profile::reference::{ColumnProfile, FORMAT_VERSION, FeatureProfile, Reference, ScoreProfile};
 use runtime::step::Step;
 
 use crate::extremes::{Extremes, Ruinous, Spread};
 use crate::fit::Fit;
 use crate::memory;
+use scores::{CountedScores, FineScores, Looks, Scored, look};
 use crate::training_rows::{Sums, TrainingRows, UNIT_ROWS};
 
 /// Bytes of a number.
@@ -132,20 +135,17 @@ async fn count(
     let looked = looked.context("profiling the training data")?;
     let fine = looked.sketches.into_iter().zip(spread);
     let fine = fine.map(|(sketch, spread)| sketch.fine(*spread, &[]));
-    let score = looked.score.map(|score| {
-        let cuts = score_cuts(fit.model.rule.threshold);
-        // Probabilities reach from 0 to 1.
-        (score.scores.fine((0.5, 0.25), &cuts), score.extremes)
-    });
+    let threshold = fit.model.rule.threshold;
+    let score = looked.score;
+    let score = score.map(|score| (score.scores.fine(threshold), score.extremes));
     let (fine_score, extremes) = score.unzip();
     let counted = Count::new(columns, fine.collect(), fine_score);
     let counted = rows.sum(counted).await;
     let counted = counted.context("counting the training data")?;
-    let features = counted.fine.features.iter().zip(&counted.features);
+    let features = counted.fine.iter().zip(&counted.features);
     let features = features.map(|(fine, counts)| fine.coarse(&shares(), &counts.cells).of(counts));
-    let score = counted.fine.score.as_ref().zip(extremes);
-    let score =
-        score.map(|(fine, extremes)| (ScoreProfile::chosen(fine, &counted.score), extremes));
+    let score = counted.score.as_ref().map(CountedScores::profile);
+    let score = score.zip(extremes);
     Ok((features.collect(), score))
 }
 
@@ -174,13 +174,11 @@ impl Columns {
         }
     }
 
-    /// The scores of rows.
-    fn scores(&mut self, x: &[f64]) -> &[f64] {
-        self.values.clear();
-        if let Some(model) = &self.model {
-            model.estimator.predict(x, &mut self.values);
-        }
-        &self.values
+    /// The scores of rows, where they are asked for.
+    fn scores(&self, rows: Rows<'_>) -> Result<Option<Scored>> {
+        let model = self.model.as_ref();
+        let scored = model.map(|model| Scored::of(model, rows.x, rows.y));
+        scored.transpose()
     }
 }
 
@@ -230,7 +228,7 @@ struct Look {
 
 #[derive(Clone)]
 struct Scores {
-    scores: Sketch,
+    scores: Looks,
     extremes: Extremes,
 }
 
@@ -242,8 +240,8 @@ impl Look {
             row: 0,
             picked: Vec::new(),
             sketches: vec![Sketch::default(); columns.count],
-            score: columns.model.is_some().then(|| Scores {
-                scores: Sketch::default(),
+            score: columns.model.as_ref().map(|model| Scores {
+                scores: Looks::new(model),
                 extremes: Extremes::new(seen),
             }),
             bytes: DISTINCT + NUMBER * (2 * SAMPLE * UNIT_ROWS / rows),
@@ -270,17 +268,13 @@ impl Sums for Look {
             .enumerate()
             .filter(|(_, row)| self.picker.picks(*row));
         self.picked.extend(picked.map(|(at, _)| at));
-        let look = |sketch: &mut Sketch, values: &[f64]| {
-            sketch.see(values);
-            for at in &self.picked {
-                sketch.keep(values[*at]);
-            }
-        };
-        let sketches = &mut self.sketches;
+        let (sketches, picked) = (&mut self.sketches, &self.picked);
         self.columns
-            .each(x, |j, values| look(&mut sketches[j], values));
+            .each(x, |j, values| look(&mut sketches[j], values, picked));
         if let Some(score) = &mut self.score {
-            look(&mut score.scores, self.columns.scores(x));
+            if let Some(scored) = self.columns.scores(rows)? {
+                score.scores.see(&scored, picked);
+            }
             score.extremes.add(rows)?;
         }
         Ok(())
@@ -302,27 +296,21 @@ impl Sums for Look {
 #[derive(Clone)]
 struct Count {
     columns: Columns,
-    fine: Arc<FineColumns>,
+    fine: Arc<[Fine]>,
     features: Vec<Counts>,
-    score: ScoreCounts,
-}
-
-struct FineColumns {
-    features: Vec<Fine>,
-    score: Option<Fine>,
+    score: Option<CountedScores>,
 }
 
 impl Count {
-    fn new(columns: Columns, features: Vec<Fine>, score: Option<Fine>) -> Self {
-        let of_score = score.as_ref().map(|fine| ScoreCounts::new(&fine.cells));
+    fn new(columns: Columns, features: Vec<Fine>, score: Option<FineScores>) -> Self {
         Self {
             columns,
             features: features
                 .iter()
                 .map(|fine| Counts::new(&fine.cells))
                 .collect(),
-            score: of_score.unwrap_or_default(),
-            fine: Arc::new(FineColumns { features, score }),
+            score: score.map(CountedScores::new),
+            fine: features.into(),
         }
     }
 }
@@ -337,14 +325,11 @@ impl Sums for Count {
         let (fine, counts) = (&self.fine, &mut self.features);
         self.columns.each(x, |j, values| {
             for value in values {
-                counts[j].add(&fine.features[j].cells, *value, 1);
+                counts[j].add(&fine[j].cells, *value, 1);
             }
         });
-        if let Some(fine) = &fine.score {
-            for (score, label) in self.columns.scores(x).iter().zip(rows.y) {
-                let label = Some(*label as u8);
-                self.score.add(&fine.cells, Some(*score), label, 1);
-            }
+        if let (Some(score), Some(scored)) = (&mut self.score, self.columns.scores(rows)?) {
+            score.add(&scored);
         }
         Ok(())
     }
@@ -353,7 +338,9 @@ impl Sums for Count {
         for (ours, theirs) in self.features.iter_mut().zip(&later.features) {
             ours.merge(theirs).ok_or(Overflow)?;
         }
-        self.score.merge(&later.score).ok_or(Overflow)?;
-        Ok(())
+        match (&mut self.score, &later.score) {
+            (Some(ours), Some(theirs)) => ours.merge(theirs),
+            _ => Ok(()),
+        }
     }
 }

@@ -204,7 +204,8 @@ async fn the_files_beside_a_model_say_what_it_was_trained_on() {
         panic!("{:?}", reference.features[0].profile)
     };
     assert_eq!((feature.counts.count(), feature.is_sound()), (231, true));
-    let score = reference.score.baseline(model.rule.threshold).unwrap();
+    let score = reference.score.baseline(model.rule.threshold, "y").unwrap();
+    let score = score.classes().unwrap();
     assert_eq!(score.reference.positive.scored(), 115);
     assert_eq!(score.reference.side().count(), 231);
     assert!(score.cells.cuts().contains(&model.rule.threshold));

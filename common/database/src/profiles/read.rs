@@ -13,8 +13,9 @@ use super::Changes;
 use crate::binary::{EPOCH_DAYS, EPOCH_MICROS};
 use crate::definition::{self, Existing, literal, quoted};
 use crate::session::Session;
+use learn::task::PREDICTION;
 use profile::categories::code;
-use profile::profiles::{Baseline, FeatureBaseline, SCORE};
+use profile::profiles::{Baseline, FeatureBaseline};
 use runtime::retry::Trouble;
 use table::categories;
 use table::dates;
@@ -62,7 +63,9 @@ struct Reader<'c, 'a> {
     relabelled: Option<String>,
     /// Type of the column of time, as Postgres shows it; empty without.
     type_of_time: String,
-    /// Targets of all model versions, in the order of the query.
+    /// Columns of the scores of all model versions, in the order of the query.
+    scores: Vec<String>,
+    /// Targets of all model versions, after the scores.
     targets: Vec<String>,
     /// Features of all model versions, and whether they hold categories, in the order of the query,
     /// after the targets.
@@ -72,34 +75,39 @@ struct Reader<'c, 'a> {
     waiting: usize,
 }
 
-/// Columns of the query before the targets: model version, data version, time, score, new label.
+/// Columns of the query before the scores: model version, data version, time, new label, prediction.
 const LEADING: usize = 5;
 
 /// Rows of one model and data version, column by column.
 struct Batch {
     baseline: Arc<Baseline>,
+    /// Where its score stands in a row.
+    score: usize,
     /// Where its target stands in a row.
     target: usize,
     /// Where its features do; none when they are not counted.
     positions: Vec<usize>,
     times: Vec<Option<i64>>,
-    labels: Vec<Option<u8>>,
-    new_labels: Vec<Option<u8>>,
+    labels: Vec<Option<f64>>,
+    new_labels: Vec<Option<f64>>,
     scores: Vec<Option<f64>>,
     features: Vec<Vec<Option<f64>>>,
 }
 
 impl<'c, 'a> Reader<'c, 'a> {
     fn new(changes: &'c mut Changes<'a>, rows: &Rows<'_>, existing: &Existing, times: i64) -> Self {
-        let (mut targets, mut features) = (Vec::new(), Vec::new());
+        let (mut scores, mut targets, mut features) = (Vec::new(), Vec::new(), Vec::new());
         for baseline in changes.baselines.values() {
+            scores.push(baseline.score.name().to_owned());
             targets.push(baseline.target.clone());
             if rows.relabel.is_none() {
                 features.extend(baseline.features.iter().map(asked));
             }
         }
-        targets.sort_unstable();
-        targets.dedup();
+        for names in [&mut scores, &mut targets] {
+            names.sort_unstable();
+            names.dedup();
+        }
         features.sort_unstable();
         features.dedup();
         let type_of_time = changes
@@ -112,6 +120,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             times,
             relabelled: rows.relabel.map(|(target, _)| target.to_owned()),
             type_of_time,
+            scores,
             targets,
             features,
             batches: BTreeMap::new(),
@@ -138,8 +147,9 @@ impl<'c, 'a> Reader<'c, 'a> {
             "present.data_version".to_owned(),
             time,
         ];
-        columns.push(column(&SCORE.to_owned(), "float8"));
         columns.push(format!("({label})::text"));
+        columns.push(column(&PREDICTION.to_owned(), "text"));
+        columns.extend(self.scores.iter().map(|score| column(score, "float8")));
         columns.extend(self.targets.iter().map(|target| column(target, "text")));
         let features = self.features.iter();
         columns.extend(features.map(|(name, categories)| match categories {
@@ -172,7 +182,8 @@ impl<'c, 'a> Reader<'c, 'a> {
         let batch = match self.batches.get_mut(&key) {
             Some(batch) => batch,
             None => {
-                let batch = Batch::new(baseline.clone(), &self.targets, &self.features);
+                let (scores, targets) = (&self.scores, &self.targets);
+                let batch = Batch::new(baseline.clone(), scores, targets, &self.features);
                 self.batches.entry(key).or_insert(batch)
             }
         };
@@ -211,15 +222,25 @@ fn asked(feature: &FeatureBaseline) -> (String, bool) {
 }
 
 impl Batch {
-    fn new(baseline: Arc<Baseline>, targets: &[String], features: &[(String, bool)]) -> Self {
-        let target = LEADING + targets.binary_search(&baseline.target).unwrap_or(0);
+    /// By the names of the scores, targets and features in the query.
+    fn new(
+        baseline: Arc<Baseline>,
+        scores: &[String],
+        targets: &[String],
+        features: &[(String, bool)],
+    ) -> Self {
+        let is_score = |name: &String| name.as_str().cmp(baseline.score.name());
+        let score = LEADING + scores.binary_search_by(is_score).unwrap_or(0);
+        let first = LEADING + scores.len();
+        let target = first + targets.binary_search(&baseline.target).unwrap_or(0);
         let position = |feature| {
             let at = features.binary_search(&asked(feature)).ok()?;
-            Some(LEADING + targets.len() + at)
+            Some(first + targets.len() + at)
         };
         let positions: Vec<usize> = baseline.features.iter().filter_map(position).collect();
         Self {
             baseline,
+            score,
             target,
             features: vec![Vec::new(); positions.len()],
             positions,
@@ -233,10 +254,13 @@ impl Batch {
     fn push(&mut self, row: &Row) -> Result<()> {
         self.times
             .push(row.try_get::<_, Option<Moment>>(2)?.map(|moment| moment.0));
-        self.scores.push(row.try_get(3)?);
-        self.new_labels.push(self.baseline.label(row.try_get(4)?));
-        self.labels
-            .push(self.baseline.label(row.try_get(self.target)?));
+        let predicted = row.try_get(4)?;
+        let label = |at: usize| -> Result<Option<f64>> {
+            Ok(self.baseline.label(row.try_get(at)?, predicted))
+        };
+        self.new_labels.push(label(3)?);
+        self.labels.push(label(self.target)?);
+        self.scores.push(row.try_get(self.score)?);
         let features = self.positions.iter().zip(&mut self.features);
         for ((&position, values), feature) in features.zip(&self.baseline.features) {
             values.push(match feature.categories() {

@@ -15,8 +15,8 @@ use crate::session::{Session, get};
 use crate::side_table::SideTable;
 use profile::cells::Counts;
 use profile::profiles::{
-    Baseline, FORMAT_VERSION, FORMER_VERSION, FormerBaseline, LabelCounts, Profile, ReadCounts,
-    ReadProfile, ScoreCounts,
+    Baseline, ClassCounts, FORMAT_VERSION, FORMER_VERSION, FormerBaseline, LabelCounts,
+    FeatureBaseline, Profile, ReadCounts, ReadProfile, ScoreBaseline, ScoreCounts,
 };
 use runtime::retry::Trouble;
 
@@ -66,22 +66,22 @@ pub(crate) const PROFILES: SideTable = SideTable {
         (
             "true_negatives",
             "bigint NOT NULL",
-            "Scored rows of the negative class below the model's threshold.",
+            "Scored rows of the negative class below the model's threshold; 0 of another task.",
         ),
         (
             "false_positives",
             "bigint NOT NULL",
-            "Scored rows of the negative class from the threshold on.",
+            "Scored rows of the negative class from the threshold on; 0 of another task.",
         ),
         (
             "false_negatives",
             "bigint NOT NULL",
-            "Scored rows of the positive class below the threshold.",
+            "Scored rows of the positive class below the threshold; 0 of another task.",
         ),
         (
             "true_positives",
             "bigint NOT NULL",
-            "Scored rows of the positive class from the threshold on.",
+            "Scored rows of the positive class from the threshold on; 0 of another task.",
         ),
         (
             "unlabelled",
@@ -91,12 +91,12 @@ pub(crate) const PROFILES: SideTable = SideTable {
         (
             "negatives",
             "bigint[] NOT NULL",
-            "Scored rows of the negative class, by cell of the score.",
+            "Scored rows of the negative class, or wrong predictions of more classes, by cell of the score.",
         ),
         (
             "positives",
             "bigint[] NOT NULL",
-            "Scored rows of the positive class, by cell of the score.",
+            "Scored rows of the positive class, or right predictions, by cell of the score.",
         ),
         (
             "unscored",
@@ -116,7 +116,7 @@ pub(crate) const PROFILES: SideTable = SideTable {
         (
             "features",
             "jsonb NOT NULL",
-            "By feature: nulls and the like, sums of (value - center) / scale, times 2^50, and rows by cell.",
+            "By feature: nulls and the like, sums of (value - center) / scale, times 2^50, and rows by cell; of predicted numbers the same of predictions, labels and errors.",
         ),
         VERSION,
     ],
@@ -143,7 +143,7 @@ const BASELINES: SideTable = SideTable {
         (
             "threshold",
             "double precision NOT NULL",
-            "Probability from which the positive class is predicted.",
+            "Probability from which the positive class is predicted; NaN of another task.",
         ),
         (
             "score_cuts",
@@ -246,12 +246,13 @@ pub(super) async fn set_baseline(
          baseline = excluded.baseline, format_version = excluded.format_version",
         BASELINES.beside(table)
     );
-    let cuts = baseline.score.cells.cuts();
+    let cuts = baseline.score.cells().cuts();
+    let threshold = baseline.threshold.unwrap_or(f64::NAN);
     let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
         (&table.name, Type::TEXT),
         (&model_name, Type::TEXT),
         (&version, Type::INT8),
-        (&baseline.threshold, Type::FLOAT8),
+        (&threshold, Type::FLOAT8),
         (&cuts, Type::FLOAT8_ARRAY),
         (&text, Type::TEXT),
     ];
@@ -344,17 +345,22 @@ pub(crate) fn profile(row: &Row, baseline: &Baseline) -> Result<Option<Profile>,
         squares: number(&squares, label),
         cells,
     };
-    let score = ScoreCounts {
-        unlabelled: counts(0, numbers(1)?),
-        negative: counts(1, numbers(2)?),
-        positive: counts(2, numbers(3)?),
-    };
     let mut features: BTreeMap<String, ReadCounts> =
         serde_json::from_str(&get::<String>(row, 7)?).unwrap_or_default();
-    let in_order = baseline
-        .features
-        .iter()
-        .map(|feature| features.remove(&feature.name).unwrap_or_default());
+    let mut of = |column: &FeatureBaseline| features.remove(&column.name).unwrap_or_default();
+    let score = match &baseline.score {
+        ScoreBaseline::Classes(_) => ScoreCounts::Classes(ClassCounts {
+            unlabelled: counts(0, numbers(1)?),
+            negative: counts(1, numbers(2)?),
+            positive: counts(2, numbers(3)?),
+        }),
+        ScoreBaseline::Numbers(numbers) => {
+            let numbers = numbers.as_ref().as_ref();
+            let counted = numbers.map(|column| of(column).now(&column.cells));
+            ScoreCounts::Numbers(Box::new(counted))
+        }
+    };
+    let in_order = baseline.features.iter().map(&mut of);
     Ok(ReadProfile::new(score, in_order.collect()).now(baseline))
 }
 
@@ -380,7 +386,7 @@ pub(super) async fn write(
             .await
             .map(drop);
     }
-    let confusion = baseline.confusion(&profile.score);
+    let confusion = baseline.confusion(&profile.score).unwrap_or_default();
     let counts = [
         profile.rows(),
         profile.labelled_rows(),
@@ -395,11 +401,9 @@ pub(super) async fn write(
             .iter()
             .map(|count| (count as &(dyn ToSql + Sync), Type::INT8)),
     );
-    let labels = [
-        &profile.score.unlabelled,
-        &profile.score.negative,
-        &profile.score.positive,
-    ];
+    let none = ClassCounts::default();
+    let classes = profile.score.classes().unwrap_or(&none);
+    let labels = [&classes.unlabelled, &classes.negative, &classes.positive];
     let of_labels = |number: fn(&LabelCounts) -> i64| labels.map(number).to_vec();
     let numbers: [Vec<i64>; 3] = [
         of_labels(|counts| counts.unscored),
@@ -411,11 +415,12 @@ pub(super) async fn write(
         .map(|counts| &counts.cells)
         .chain(&numbers);
     parameters.extend(arrays.map(|array| (array as &(dyn ToSql + Sync), Type::INT8_ARRAY)));
-    let features: BTreeMap<&str, &Counts> = baseline
-        .features
-        .iter()
-        .map(|feature| feature.name.as_str())
-        .zip(&profile.features)
+    let features = baseline.features.iter().zip(&profile.features);
+    let numbers = baseline.score.numbers().zip(profile.score.numbers());
+    let numbers = numbers.map(|(of, counts)| of.as_ref().zip(counts.as_ref()).into_array());
+    let features: BTreeMap<&str, &Counts> = features
+        .chain(numbers.into_iter().flatten())
+        .map(|(of, counts)| (of.name.as_str(), counts))
         .collect();
     let features = serde_json::to_string(&features)
         .context("writing a profile")

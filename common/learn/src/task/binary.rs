@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::metric::{larger, smaller};
 use super::{
-    Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
+    CountedAs, Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
     Task, Values, part_of,
 };
 use crate::metrics::{Classification, RankMetrics, weighted};
@@ -42,6 +42,14 @@ impl Task for Binary {
                 values: Values::Numbers(outputs.to_vec()),
             },
         ]
+    }
+
+    fn output_columns(&self, _target: &Target) -> Vec<String> {
+        vec![PROBABILITY.to_owned()]
+    }
+
+    fn counted_as(&self) -> CountedAs {
+        CountedAs::PositiveClass
     }
 
     fn metrics(&self) -> &'static [Metric] {

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::metric::{larger, smaller};
 use super::{
-    Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
+    CountedAs, Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
     Task, Values, part_of,
 };
 use crate::metrics::RankMetrics;
@@ -43,7 +43,7 @@ impl Task for Multiclass {
         let mut columns = vec![numbers(PROBABILITY.to_owned(), probability.collect())];
         for (class, name) in target.class_names().iter().enumerate() {
             let values = rows().map(|row| row[class]).collect();
-            columns.push(numbers(format!("{PROBABILITY}_{name}"), values));
+            columns.push(numbers(probability_of(name), values));
         }
         columns.insert(
             0,
@@ -53,6 +53,14 @@ impl Task for Multiclass {
             },
         );
         columns
+    }
+
+    fn output_columns(&self, target: &Target) -> Vec<String> {
+        target.class_names().iter().map(|name| probability_of(name)).collect()
+    }
+
+    fn counted_as(&self) -> CountedAs {
+        CountedAs::PredictedClass
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -82,6 +90,11 @@ impl Task for Multiclass {
             rows: Classification::new(classes),
         })
     }
+}
+
+/// The column of a class's probability.
+fn probability_of(class: &str) -> String {
+    format!("{PROBABILITY}_{class}")
 }
 
 #[derive(Debug)]

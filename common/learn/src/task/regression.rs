@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::metric::{larger, smaller};
 use super::{
-    Evaluation, LabelKind, Metric, PREDICTION, Predictions, Report, Rule, Target, Task, Values,
+    CountedAs, Evaluation, LabelKind, Metric, PREDICTION, Predictions, Report, Rule, Target, Task, Values,
     part_of,
 };
 use crate::metrics::RankMetrics;
@@ -38,6 +38,14 @@ impl Task for Regression {
             columns.extend([moved("lower", lower), moved("upper", upper)]);
         }
         columns
+    }
+
+    fn output_columns(&self, _target: &Target) -> Vec<String> {
+        vec![PREDICTION.to_owned()]
+    }
+
+    fn counted_as(&self) -> CountedAs {
+        CountedAs::Number
     }
 
     fn metrics(&self) -> &'static [Metric] {

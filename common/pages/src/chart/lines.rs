@@ -16,9 +16,9 @@ const APART: f64 = 16.0;
 
 /// One line.
 #[derive(Clone, Debug)]
-pub struct Series {
+pub struct Series<'a> {
     /// Its name.
-    pub name: &'static str,
+    pub name: &'a str,
     /// One value per date; a line is broken where there is none.
     pub values: Vec<Option<f64>>,
     /// One value per thin date, of a thin line behind.
@@ -41,7 +41,7 @@ pub struct DailyLines<'a> {
     /// Dates of the thin lines behind, in ascending order; empty without any.
     pub thin_dates: &'a [NaiveDate],
     /// At most four.
-    pub series: Vec<Series>,
+    pub series: Vec<Series<'a>>,
     /// A level to compare with: its name and value.
     pub level: Option<(&'a str, f64)>,
 }

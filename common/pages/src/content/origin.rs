@@ -75,8 +75,9 @@ pub struct ModelCard {
     pub family: String,
     /// Column that it predicts.
     pub target: String,
-    /// Probability from which the positive class is predicted.
-    pub threshold: f64,
+    /// Of two classes: probability from which the positive one is predicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
     /// Raw score of a row whose features are all 0, of a linear model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intercept: Option<f64>,

@@ -1,11 +1,15 @@
 //! How right the predictions were, as a report says it.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use learn::metrics::{Confusion, CurvePoint, Intervals, Report as Metrics};
+use learn::task::{Better, Report};
 use serde::{Deserialize, Serialize};
 
-/// How right the predictions were.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How right the predictions were. What is not of every task is of two classes; of another task it
+/// is empty or `null`, and `of_task` is there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Performance {
     /// Rows with a prediction.
     #[serde(default)]
@@ -13,10 +17,10 @@ pub struct Performance {
     /// Rows that are predicted positive.
     #[serde(default)]
     pub predicted_positives: u64,
-    /// Mean probability of the positive class, with a label or without.
+    /// Mean score, with a label or without.
     #[serde(default)]
     pub mean_score: Option<f64>,
-    /// Highest probability of the positive class; `null` where only counts are known.
+    /// Highest score; `null` where only counts are known.
     #[serde(default)]
     pub highest_score: Option<f64>,
     /// Rows with a label.
@@ -36,14 +40,57 @@ pub struct Performance {
     /// Accuracy of always answering the class that is more frequent in those rows.
     pub majority_accuracy: Option<f64>,
     /// On the holdout, when the model was trained.
-    pub holdout: Metrics,
+    pub holdout: Option<Metrics>,
     /// The two classes as they stand in the data.
-    pub classes: ClassNames,
+    pub classes: Option<ClassNames>,
+    /// How right the predictions of another task were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_task: Option<OfTask>,
     /// The column whose dates `days` are of.
     pub time_column: Option<String>,
     /// Every date that occurs up to the day of scoring, in order; empty when there is no column of
     /// dates or instants.
     pub days: Vec<Day>,
+}
+
+impl Performance {
+    /// The positive one of two classes as it stands in the data; empty of another task.
+    pub fn positive(&self) -> &str {
+        self.classes.as_ref().map_or("", |of| &of.positive)
+    }
+
+    /// The negative one of two classes.
+    pub fn negative(&self) -> &str {
+        self.classes.as_ref().map_or("", |of| &of.negative)
+    }
+}
+
+/// How right the predictions of another task than two classes were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfTask {
+    /// Name of the task.
+    pub task: String,
+    /// The target's classes, in the order of their indices; none of a number.
+    pub classes: Vec<String>,
+    /// Each metric of the task.
+    pub metrics: Vec<MetricNow>,
+    /// All that was measured of the rows with a label and a prediction; `null` without such rows.
+    pub now: Option<Report>,
+    /// The same of the holdout, when the model was trained; `null` where it is not known.
+    pub holdout: Option<Report>,
+}
+
+/// A metric of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricNow {
+    /// Its name.
+    pub name: String,
+    /// Which values are better; `null` of a number that is none by itself.
+    pub better: Option<Better>,
+    /// Of the rows with a label and a prediction.
+    pub now: Option<f64>,
+    /// On the holdout.
+    pub holdout: Option<f64>,
 }
 
 /// The two classes as they stand in the data.
@@ -56,7 +103,7 @@ pub struct ClassNames {
 }
 
 /// The rows of one date.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Day {
     /// In the report's time zone.
     pub date: NaiveDate,
@@ -68,7 +115,7 @@ pub struct Day {
     pub labelled_rows: u64,
     /// Share of the rows that have a label.
     pub label_coverage: Option<f64>,
-    /// Mean probability of the positive class.
+    /// Mean score.
     pub mean_score: Option<f64>,
     /// Share of the scored rows that are predicted positive.
     pub predicted_positive_rate: Option<f64>,
@@ -92,6 +139,9 @@ pub struct Day {
     pub confusion: Confusion,
     /// Wilson's intervals at 95 %.
     pub intervals: Intervals,
+    /// The metrics of another task, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
 }
 
 /// What would be predicted from one threshold on.
@@ -136,7 +186,7 @@ pub struct SegmentedColumn {
 }
 
 /// Some of the rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// What they have in common: a value, `null` without one, or a range of scores.
     pub name: Option<String>,
@@ -150,7 +200,7 @@ pub struct Segment {
     pub share: Option<f64>,
     /// Their share in training, where it is known.
     pub reference_share: Option<f64>,
-    /// Mean probability of the positive class.
+    /// Mean score.
     pub mean_score: Option<f64>,
     /// Rows with label and prediction; all that follows is of these.
     pub measured_rows: u64,
@@ -168,4 +218,7 @@ pub struct Segment {
     pub confusion: Confusion,
     /// Wilson's intervals at 95 %.
     pub intervals: Intervals,
+    /// The metrics of another task, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
 }

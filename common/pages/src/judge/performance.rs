@@ -55,11 +55,8 @@ pub fn segment(name: Option<String>, counts: &SegmentCounts, of: u64) -> Segment
     let confusion = counts.confusion;
     Segment {
         name,
-        lower: None,
-        upper: None,
         rows: counts.rows,
         share: ratio(counts.rows, of),
-        reference_share: None,
         mean_score: (counts.scored_rows > 0).then(|| counts.score_sum / counts.scored_rows as f64),
         measured_rows: confusion.rows(),
         base_rate: confusion.base_rate(),
@@ -69,5 +66,6 @@ pub fn segment(name: Option<String>, counts: &SegmentCounts, of: u64) -> Segment
         f1: confusion.f1(),
         intervals: confusion.intervals(),
         confusion,
+        ..Segment::default()
     }
 }

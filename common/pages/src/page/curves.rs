@@ -12,9 +12,10 @@ pub(super) fn curves(performance: &Performance) -> Markup {
     let Some(overall) = &performance.overall else {
         return nothing();
     };
+    let holdout = performance.holdout.as_ref();
     let (now, then) = (
         points(&overall.calibration),
-        points(&performance.holdout.calibration),
+        holdout.map_or_else(Vec::new, |of| points(&of.calibration)),
     );
     let key = tag(
         "p class=\"note\"",

@@ -5,10 +5,10 @@ use learn::metrics::Interval;
 
 use super::performance::interval;
 use super::periods::{Drawn, name, periods};
-use super::{details, note, scroll, table};
+use super::{details, note, scroll, table, task};
 use crate::chart::{DailyBars, DailyLines, Series, Size, daily_bars, daily_lines, legend};
-use crate::content::{Content, Day, Performance, Period};
-use crate::format::{count, metric, share};
+use crate::content::{Content, Day, MetricNow, OfTask, Performance, Period};
+use crate::format::{count, metric, number, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 /// Days that the table of numbers holds; `report.json` holds all.
@@ -36,24 +36,24 @@ pub fn over_time(performance: &Performance, timezone: &str, unit: Option<Period>
     let mut charts = vec![tagged("h3 class=\"part\"", format!("By {by}"))];
     let mut explained = String::new();
     if let Some(overall) = &performance.overall {
-        let holdout = &performance.holdout;
+        let holdout = performance.holdout.as_ref();
         let panels: [(Line, Band, Option<f64>); 4] = [
             (
                 ("Accuracy", |day| day.accuracy),
                 |day| day.intervals.accuracy,
-                holdout.accuracy,
+                holdout.and_then(|of| of.accuracy),
             ),
             (
                 ("Precision", |day| day.precision),
                 |day| day.intervals.precision,
-                holdout.precision,
+                holdout.and_then(|of| of.precision),
             ),
             (
                 ("Recall", |day| day.recall),
                 |day| day.intervals.recall,
-                holdout.recall,
+                holdout.and_then(|of| of.recall),
             ),
-            (("F1", |day| day.f1), |_| None, holdout.f1),
+            (("F1", |day| day.f1), |_| None, holdout.and_then(|of| of.f1)),
         ];
         let now = [
             overall.accuracy,
@@ -67,6 +67,11 @@ pub fn over_time(performance: &Performance, timezone: &str, unit: Option<Period>
             panels.into_iter().zip(now).map(panel),
         ));
         explained = "Bands are Wilson's 95 % intervals, dotted lines the holdout. ".to_owned();
+    }
+    if let Some(of_task) = performance.of_task.as_ref().filter(|of| of.now.is_some()) {
+        let panels = task::lines(of_task).filter_map(|metric| of_metric(&drawn, metric));
+        charts.push(tag("div class=\"panels\"", panels));
+        explained = "Dotted lines are the holdout. ".to_owned();
     }
     let rows = format!("Rows and labels by {by}");
     let bars = daily_bars(&DailyBars {
@@ -86,10 +91,10 @@ pub fn over_time(performance: &Performance, timezone: &str, unit: Option<Period>
         ("Predicted +", |day| day.predicted_positive_rate),
         ("Base rate", |day| day.base_rate),
     ];
-    let scores = if performance.overall.is_some() {
-        &scores[..]
-    } else {
-        &scores[..2]
+    let scores = match (&performance.overall, &performance.of_task) {
+        (_, Some(_)) => &scores[..1],
+        (Some(_), None) => &scores[..],
+        (None, None) => &scores[..2],
     };
     charts.push(lines("scores", &format!("Scores by {by}"), &drawn, scores));
     let what = performance.time_column.as_deref().unwrap_or_default();
@@ -103,7 +108,11 @@ pub fn over_time(performance: &Performance, timezone: &str, unit: Option<Period>
          show chance.",
         timezone
     )));
-    charts.push(details("Numbers by day", numbers(&performance.days)));
+    let numbers = match &performance.of_task {
+        Some(of_task) => task_numbers(&performance.days, of_task),
+        None => numbers(&performance.days),
+    };
+    charts.push(details("Numbers by day", numbers));
     tag("div", charts)
 }
 
@@ -116,8 +125,37 @@ fn panel(drawn: &Drawn, line: Line, band: Band, level: Option<f64>, now: Option<
         thin: Vec::new(),
         band: drawn.points.iter().map(band).collect(),
     };
+    half(drawn, &title.to_lowercase(), series, level, metric(now), metric(level))
+}
+
+/// A metric of a task over time, beside the holdout's; `None` where no day has it.
+fn of_metric(drawn: &Drawn, of: &MetricNow) -> Option<Markup> {
+    let value = |day: &Day| day.metrics.get(&of.name).copied();
+    let values: Vec<Option<f64>> = drawn.points.iter().map(value).collect();
+    values.iter().flatten().next()?;
+    let series = Series {
+        name: task::title(&of.name),
+        values,
+        thin: Vec::new(),
+        band: vec![None; drawn.points.len()],
+    };
+    let shown = [of.now, of.holdout].map(number);
+    let [now, then] = shown;
+    Some(half(drawn, &of.name, series, of.holdout, now, then))
+}
+
+/// One line over time in half of the page's width.
+fn half(
+    drawn: &Drawn,
+    id: &str,
+    series: Series<'_>,
+    level: Option<f64>,
+    now: String,
+    then: String,
+) -> Markup {
+    let title = series.name;
     let chart = DailyLines {
-        id: &format!("daily-{}", title.to_lowercase()),
+        id: &format!("daily-{id}"),
         size: Size::Half,
         title,
         dates: &dates(&drawn.points),
@@ -125,7 +163,7 @@ fn panel(drawn: &Drawn, line: Line, band: Band, level: Option<f64>, now: Option<
         series: vec![series],
         level: level.map(|level| ("holdout", level)),
     };
-    let beside = format!("holdout {}", metric(level));
+    let beside = format!("holdout {then}");
     let head = tag(
         "div class=\"head\"",
         [
@@ -133,7 +171,7 @@ fn panel(drawn: &Drawn, line: Line, band: Band, level: Option<f64>, now: Option<
             tag(
                 "p",
                 [
-                    tagged("strong", metric(now)),
+                    tagged("strong", now),
                     tagged("span class=\"muted\"", format!(" {beside}")),
                 ],
             ),
@@ -177,7 +215,6 @@ fn lines(id: &str, title: &str, drawn: &Drawn, lines: &[Line]) -> Markup {
 }
 
 fn numbers(days: &[Day]) -> Markup {
-    let left_out = days.len().saturating_sub(LISTED);
     let row = |day: &Day| {
         vec![
             text(day.date),
@@ -208,10 +245,36 @@ fn numbers(days: &[Day]) -> Markup {
         "Log loss",
         "Mean score",
     ];
+    listed(days, &columns, row)
+}
+
+/// The metrics of a task, by day.
+fn task_numbers(days: &[Day], of: &OfTask) -> Markup {
+    let names = || of.metrics.iter().map(|metric| metric.name.as_str());
+    let names = || names().filter(|name| days.iter().any(|day| day.metrics.contains_key(*name)));
+    let row = |day: &Day| {
+        let mut cells = vec![
+            text(day.date),
+            text(count(day.rows)),
+            text(share(day.label_coverage)),
+            text(number(day.mean_score)),
+        ];
+        let metric = |name: &str| text(number(day.metrics.get(name).copied()));
+        cells.extend(names().map(metric));
+        cells
+    };
+    let mut columns = vec!["Day", "Rows", "Labelled", "Mean score"];
+    columns.extend(names().map(task::title));
+    listed(days, &columns, row)
+}
+
+/// A table of the last days.
+fn listed(days: &[Day], columns: &[&str], row: impl Fn(&Day) -> Vec<Markup>) -> Markup {
+    let left_out = days.len().saturating_sub(LISTED);
     let listed = table(
         "numbers",
         "Numbers by day",
-        &columns,
+        columns,
         days[left_out..].iter().map(row),
     );
     match left_out {

@@ -53,29 +53,32 @@ fn facts(model: &ModelCard, features: usize) -> Markup {
     } else {
         "not converged"
     };
-    let entries = [
+    let trained_on = match model.threshold {
+        Some(_) => format!(
+            "{}, {} positive",
+            rows(training.rows),
+            crate::format::share(Some(part))
+        ),
+        None => rows(training.rows),
+    };
+    let mut entries = vec![
         entry("Family", model.family.clone()),
         entry("Predicts", model.target.clone()),
         entry("Features", count(features as u64)),
-        entry("Threshold", model.threshold.to_string()),
-        entry(
-            "Trained on",
-            format!(
-                "{}, {} positive",
-                rows(training.rows),
-                crate::format::share(Some(part))
-            ),
-        ),
-        entry(
-            "Fit",
-            format!("C {}, class weight {class_weight}", number(training.c)),
-        ),
-        entry(
-            "Newton steps",
-            format!("{}, {ended}", training.iterations.unwrap_or(0)),
-        ),
-        entry("Intercept", number(model.intercept)),
     ];
+    entries.extend(model.threshold.map(|at| entry("Threshold", at.to_string())));
+    entries.push(entry("Trained on", trained_on));
+    entries.extend(training.c.map(|c| {
+        let weighted = match training.class_weight {
+            Some(_) => format!(", class weight {class_weight}"),
+            None => String::new(),
+        };
+        entry("Fit", format!("C {}{weighted}", number(Some(c))))
+    }));
+    let steps = training.iterations;
+    entries.extend(steps.map(|steps| entry("Newton steps", format!("{steps}, {ended}"))));
+    let intercept = model.intercept.map(|of| number(Some(of)));
+    entries.extend(intercept.map(|of| entry("Intercept", of)));
     tag("dl class=\"plain\"", entries)
 }
 

@@ -2,7 +2,7 @@
 
 use learn::metrics::{Confusion, Interval, Report as Metrics};
 
-use super::{curves, days, note, table};
+use super::{curves, days, note, table, task};
 use crate::content::{Content, Performance};
 use crate::format::{NONE, count, difference, metric, rows, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
@@ -13,21 +13,29 @@ pub(super) fn section(content: &Content) -> Markup {
 
 /// The section on how right the predictions were; `days` is how that changed over time.
 pub fn of(performance: &Performance, days: Markup) -> Markup {
+    if let Some(of_task) = &performance.of_task {
+        return task::section(performance, of_task, days);
+    }
     let lead = match &performance.overall {
-        None => text(
-            "There are no labels yet, so nothing can be said of how right the predictions are. When labels come, under labels/ \
-             in the raw data, run alameda-monitoring.",
-        ),
+        None => no_labels(),
         Some(overall) => text(format!(
             "On {} with a label and a prediction, {} of which are {}. The positive class is predicted from a probability of {} on.",
             rows(overall.rows),
             share(overall.base_rate),
-            performance.classes.positive,
+            performance.positive(),
             overall.threshold
         )),
     };
     let inner = [overall(performance), curves::curves(performance), days];
     super::section("performance", "Performance", lead, inner)
+}
+
+/// What is said while there are no labels.
+pub(super) fn no_labels() -> Markup {
+    text(
+        "There are no labels yet, so nothing can be said of how right the predictions are. When \
+         labels come, under labels/ in the raw data, run alameda-monitoring.",
+    )
 }
 
 fn overall(performance: &Performance) -> Markup {
@@ -79,9 +87,9 @@ fn beside(overall: &Metrics, performance: &Performance) -> Markup {
         ("Brier score", |report| report.brier, None),
         ("Base rate", |report| report.base_rate, of.base_rate),
     ];
-    let holdout = &performance.holdout;
+    let holdout = performance.holdout.as_ref();
     let rows_of = metrics.into_iter().map(|(name, pick, within)| {
-        let (now, then) = (pick(overall), pick(holdout));
+        let (now, then) = (pick(overall), holdout.and_then(pick));
         let apart = now.zip(then).map(|(now, then)| now - then);
         let within = if within.is_some() {
             interval(within)
@@ -100,7 +108,7 @@ fn beside(overall: &Metrics, performance: &Performance) -> Markup {
         text("Rows"),
         text(count(overall.rows)),
         nothing(),
-        text(count(holdout.rows)),
+        text(holdout.map_or_else(|| NONE.to_owned(), |of| count(of.rows))),
         nothing(),
     ];
     let columns = ["Metric", "Now", "95 % interval", "Holdout", "Change"];
@@ -117,7 +125,7 @@ fn beside(overall: &Metrics, performance: &Performance) -> Markup {
 }
 
 fn confusion(confusion: &Confusion, performance: &Performance) -> Markup {
-    let (positive, negative) = (&performance.classes.positive, &performance.classes.negative);
+    let (positive, negative) = (performance.positive(), performance.negative());
     let cell = |value: u64, of: u64, right: bool| {
         let part = if of > 0 {
             value as f64 / of as f64

@@ -1,6 +1,8 @@
 //! Days put together into weeks or months, so that a long time stays readable, and days that tell
 //! too little.
 
+use std::collections::BTreeMap;
+
 use learn::metrics::Intervals;
 
 use crate::content::{Day, Period};
@@ -10,6 +12,11 @@ const BY_DAY: usize = 120;
 const BY_WEEK: usize = 750;
 /// Up to so many days are drawn as thin lines too, where they are put together.
 const THIN: usize = 1500;
+
+/// Metrics that are means of rows.
+const MEANS: [&str; 5] = ["accuracy", "bias", "log_loss", "mae", "mape"];
+/// The root of the mean of squares.
+const ROOT: &str = "rmse";
 
 /// The name of a period.
 pub fn name(period: Period) -> &'static str {
@@ -94,13 +101,34 @@ fn together(a: &Day, b: &Day) -> Day {
         brier: None,
         intervals: confusion.intervals(),
         confusion,
+        metrics: metrics_together(a, b),
     }
+}
+
+/// The metrics of another task that are means of its rows, or the root of one.
+fn metrics_together(a: &Day, b: &Day) -> BTreeMap<String, f64> {
+    let (of_a, of_b) = (a.labelled_rows as f64, b.labelled_rows as f64);
+    let mean = |x: f64, y: f64| (x * of_a + y * of_b) / (of_a + of_b);
+    let of = |name: &str| -> Option<f64> {
+        let both = (a.metrics.get(name), b.metrics.get(name));
+        Some(match (both, name) {
+            ((Some(x), Some(y)), ROOT) => mean(x * x, y * y).sqrt(),
+            ((Some(x), Some(y)), _) => mean(*x, *y),
+            ((x, y), _) => *x.or(y)?,
+        })
+    };
+    let known = MEANS.into_iter().chain([ROOT]);
+    let metrics = known.filter_map(|name| Some((name.to_owned(), of(name)?)));
+    metrics.collect()
 }
 
 /// The periods without the numbers of too few rows: a line would show chance there, and squeeze the
 /// rest.
 fn usual(mut periods: Vec<Day>) -> Vec<Day> {
-    let measured = |day: &Day| day.confusion.rows();
+    let measured = |day: &Day| match day.metrics.is_empty() {
+        true => day.confusion.rows(),
+        false => day.labelled_rows,
+    };
     let few_scored = twentieth(periods.iter().map(|day| day.scored_rows));
     let few_measured = twentieth(periods.iter().map(measured));
     for day in &mut periods {
@@ -116,6 +144,7 @@ fn usual(mut periods: Vec<Day>) -> Vec<Day> {
                 day.f1,
             ) = (None, None, None, None, None);
             day.intervals = Intervals::default();
+            day.metrics.clear();
         }
     }
     periods
@@ -160,6 +189,7 @@ mod tests {
             brier: None,
             intervals: confusion.intervals(),
             confusion,
+            metrics: BTreeMap::new(),
         }
     }
 

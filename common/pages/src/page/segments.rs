@@ -1,8 +1,8 @@
 //! Parts of the rows: by score, and by columns that the model does not use.
 
 use super::performance::interval;
-use super::{folded, note};
-use crate::content::{Segment, Segments};
+use super::{folded, note, task};
+use crate::content::{OfTask, Segment, Segments};
 use crate::format::{NONE, count, metric, number, share};
 use crate::html::{Markup, tag, tagged, text};
 
@@ -10,10 +10,10 @@ use crate::html::{Markup, tag, tagged, text};
 const SHOWN: usize = 12;
 
 /// Parts of the rows, each with its share and performance.
-pub fn section(segments: &Segments) -> Markup {
+pub fn section(segments: &Segments, of_task: Option<&OfTask>) -> Markup {
     let mut parts = Vec::new();
     if !segments.score.is_empty() {
-        parts.push(by_score(&segments.score));
+        parts.push(by_score(&segments.score, of_task));
     }
     for column in &segments.columns {
         let name = |segment: &Segment| match &segment.name {
@@ -30,6 +30,7 @@ pub fn section(segments: &Segments) -> Markup {
                 .iter()
                 .any(|value| value.reference_share.is_some()),
             &name,
+            of_task,
         ));
     }
     if !segments.too_many_values.is_empty() {
@@ -38,12 +39,17 @@ pub fn section(segments: &Segments) -> Markup {
             segments.too_many_values.join(", ")
         )));
     }
-    let lead =
-        text("Where the model is right, and where it is not. Intervals are Wilson's, at 95 %.");
+    let intervals = match of_task {
+        Some(_) => "",
+        None => " Intervals are Wilson's, at 95 %.",
+    };
+    let lead = text(format!(
+        "Where the model is right, and where it is not.{intervals}"
+    ));
     super::section("segments", "Segments", lead, parts)
 }
 
-fn by_score(score: &[Segment]) -> Markup {
+fn by_score(score: &[Segment], of_task: Option<&OfTask>) -> Markup {
     let name = |segment: &Segment| {
         text(match (segment.lower, segment.upper) {
             (None, Some(upper)) => format!("below {}", number(Some(upper))),
@@ -54,7 +60,7 @@ fn by_score(score: &[Segment]) -> Markup {
             (None, None) => "all".to_owned(),
         })
     };
-    let table = segment_table("By score", "Score", score, true, &name);
+    let table = segment_table("By score", "Score", score, true, &name, of_task);
     let said = note(
         "Each range held about a tenth of the training data; a larger or smaller share now is drift.",
     );
@@ -67,7 +73,9 @@ fn segment_table(
     segments: &[Segment],
     trained: bool,
     name: &dyn Fn(&Segment) -> Markup,
+    of_task: Option<&OfTask>,
 ) -> Markup {
+    let metrics: Vec<&str> = of_task.map_or_else(Vec::new, task::of_segments);
     let row = |segment: &Segment| {
         let part = segment.share.unwrap_or_default() * 100.0;
         let bar = tag(
@@ -85,6 +93,12 @@ fn segment_table(
                 NONE.to_owned()
             })
         };
+        if of_task.is_some() {
+            cells.push(text(number(segment.mean_score)));
+            let metric = |name: &&str| text(number(segment.metrics.get(*name).copied()));
+            cells.extend(metrics.iter().map(metric));
+            return cells;
+        }
         cells.extend([
             text(metric(segment.mean_score)),
             measured(segment.base_rate),
@@ -100,15 +114,12 @@ fn segment_table(
     if trained {
         columns.push("In training");
     }
-    columns.extend([
-        "Mean score",
-        "Base rate",
-        "Accuracy",
-        "95 % interval",
-        "Precision",
-        "Recall",
-        "F1",
-    ]);
+    columns.push("Mean score");
+    let of_two = ["Base rate", "Accuracy", "95 % interval", "Precision", "Recall", "F1"];
+    match of_task {
+        Some(_) => columns.extend(metrics.iter().map(|name| task::title(name))),
+        None => columns.extend(of_two),
+    }
     folded(
         "numbers shares",
         caption,

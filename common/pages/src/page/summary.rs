@@ -2,6 +2,7 @@
 
 use profile::drift::Verdict;
 
+use super::task;
 use super::performance::interval;
 use crate::content::{Area, ColumnDrift, Content, Drift, Finding, Performance, Severity};
 use crate::format::{count, difference, metric, rows, share};
@@ -176,36 +177,37 @@ pub fn cards(
         features,
         score,
     ];
-    tag(
-        "div class=\"cards\"",
-        all.into_iter().chain(metrics(performance)),
-    )
+    let of_task = match &performance.of_task {
+        Some(of_task) => task::cards(of_task),
+        None => metrics(performance).to_vec(),
+    };
+    tag("div class=\"cards\"", all.into_iter().chain(of_task))
 }
 
 /// The four metrics that everybody asks for, each beside its interval and the holdout's.
 fn metrics(performance: &Performance) -> [Markup; 4] {
-    let (holdout, of) = (&performance.holdout, &performance.intervals);
+    let (holdout, of) = (performance.holdout.as_ref(), &performance.intervals);
     let overall = performance.overall.as_ref();
     [
         (
             "Accuracy",
             overall.map(|report| report.accuracy),
-            holdout.accuracy,
+            holdout.and_then(|of| of.accuracy),
             of.accuracy,
         ),
         (
             "Precision",
             overall.map(|report| report.precision),
-            holdout.precision,
+            holdout.and_then(|of| of.precision),
             of.precision,
         ),
         (
             "Recall",
             overall.map(|report| report.recall),
-            holdout.recall,
+            holdout.and_then(|of| of.recall),
             of.recall,
         ),
-        ("F1", overall.map(|report| report.f1), holdout.f1, None),
+        ("F1", overall.map(|report| report.f1), holdout.and_then(|of| of.f1), None),
     ]
     .map(|(name, now, then, within)| {
         let below = match now {
@@ -266,7 +268,7 @@ fn drifted(drift: &Drift) -> [Markup; 2] {
     ]
 }
 
-fn card(name: &str, value: &str, below: &str) -> Markup {
+pub(super) fn card(name: &str, value: &str, below: &str) -> Markup {
     tag(
         "div class=\"card\"",
         [

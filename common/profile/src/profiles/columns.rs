@@ -1,4 +1,4 @@
-//! What is counted of scores.
+//! What is counted of probabilities.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,16 +9,17 @@ use crate::grid;
 /// 63 bits.
 const SCORE_UNIT: f64 = (1_u64 << 30) as f64;
 
-/// What is counted of the probability of the positive class, apart for rows without a label, of the
-/// negative and of the positive class. Sums are in units of 2^-30.
+/// What is counted of a probability, apart for rows without a label and for two kinds of labelled
+/// rows: of the negative and of the positive class where it is the positive class's, and of a wrong
+/// and of a right prediction where it is the predicted class's. Sums are in units of 2^-30.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ScoreCounts {
+pub struct ClassCounts {
     /// Rows whose label is not known.
     pub unlabelled: LabelCounts,
-    /// Rows of the negative class.
+    /// Rows of the negative class, or wrong predictions.
     pub negative: LabelCounts,
-    /// Rows of the positive class.
+    /// Rows of the positive class, or right predictions.
     pub positive: LabelCounts,
 }
 
@@ -36,7 +37,7 @@ pub struct LabelCounts {
     pub cells: Vec<i64>,
 }
 
-impl ScoreCounts {
+impl ClassCounts {
     /// Of no rows yet.
     pub fn new(cells: &Cells) -> Self {
         Self::of_cells(cells.len())

@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Baseline, FORMAT_VERSION, FeatureBaseline, Kind, Profile, ScoreBaseline, ScoreCounts};
+use super::{
+    Baseline, ClassCounts, ClassScores, FORMAT_VERSION, FeatureBaseline, Kind, Profile,
+    ScoreBaseline, ScoreCounts,
+};
 use crate::cells::{Cells, CellsError, Counts};
 use crate::grid;
 use learn::model::Classes;
@@ -42,7 +45,7 @@ struct FormerFeature {
 #[serde(deny_unknown_fields)]
 struct FormerScore {
     cuts: Vec<f64>,
-    reference: ScoreCounts,
+    reference: ClassCounts,
 }
 
 /// What was counted of a feature, by this release or by the first one.
@@ -86,11 +89,16 @@ impl FormerBaseline {
             format_version: FORMAT_VERSION,
             model: self.model,
             timezone: self.timezone,
+            task: None,
             target: self.target,
-            classes: self.classes,
-            threshold: self.threshold,
+            classes: Some(self.classes),
+            values: Vec::new(),
+            threshold: Some(self.threshold),
             features: features.collect::<Result<_, _>>()?,
-            score: ScoreBaseline::of_grid(self.score.cuts, self.score.reference)?,
+            score: ScoreBaseline::Classes(ClassScores::of_grid(
+                self.score.cuts,
+                self.score.reference,
+            )?),
         })
     }
 }

@@ -1,13 +1,13 @@
 //! Metrics from counts by cell and label.
 
-use super::{Baseline, ScoreBaseline, ScoreCounts};
+use super::{Baseline, ClassCounts, ClassScores, ScoreBaseline, ScoreCounts};
 use learn::metrics::Confusion;
 
 /// Scores by label, with the cuts of their cells.
 #[derive(Clone, Copy, Debug)]
 pub struct Counts<'a> {
     cuts: &'a [f64],
-    score: &'a ScoreCounts,
+    score: &'a ClassCounts,
 }
 
 /// How well scores rank positives before negatives, as far as cells say.
@@ -40,7 +40,7 @@ pub struct Calibration {
 
 impl<'a> Counts<'a> {
     /// Of profiles of one baseline.
-    pub fn new(baseline: &'a ScoreBaseline, score: &'a ScoreCounts) -> Self {
+    pub fn new(baseline: &'a ClassScores, score: &'a ClassCounts) -> Self {
         Self {
             cuts: baseline.cells.cuts(),
             score,
@@ -153,10 +153,13 @@ impl<'a> Counts<'a> {
 }
 
 impl Baseline {
-    /// Labelled and scored rows by label and prediction at the model's own threshold.
-    pub fn confusion(&self, score: &ScoreCounts) -> Confusion {
-        Counts::new(&self.score, score)
-            .confusion(self.threshold)
-            .unwrap_or_default()
+    /// Labelled and scored rows by label and prediction at the model's own threshold; `None` of
+    /// another task than two classes.
+    pub fn confusion(&self, score: &ScoreCounts) -> Option<Confusion> {
+        let (ScoreBaseline::Classes(baseline), ScoreCounts::Classes(counts)) = (&self.score, score)
+        else {
+            return None;
+        };
+        Counts::new(baseline, counts).confusion(self.threshold?)
     }
 }

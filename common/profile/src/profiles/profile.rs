@@ -24,7 +24,7 @@ impl Profile {
     /// Of no rows yet.
     pub fn new(baseline: &Baseline) -> Self {
         Self {
-            score: ScoreCounts::new(&baseline.score.cells),
+            score: ScoreCounts::new(&baseline.score),
             features: baseline
                 .features
                 .iter()
@@ -35,25 +35,17 @@ impl Profile {
 
     /// Rows in all.
     pub fn rows(&self) -> i64 {
-        self.score
-            .all()
-            .into_iter()
-            .map(|counts| counts.unscored + counts.scored())
-            .sum()
+        self.score.rows()
     }
 
     /// Rows whose label is known.
     pub fn labelled_rows(&self) -> i64 {
-        self.rows() - self.score.unlabelled.unscored - self.score.unlabelled.scored()
+        self.score.labelled_rows()
     }
 
     /// Rows without a prediction, because a feature is missing or not finite.
     pub fn unscored_rows(&self) -> i64 {
-        self.score
-            .all()
-            .into_iter()
-            .map(|counts| counts.unscored)
-            .sum()
+        self.score.unscored_rows()
     }
 
     /// Adds what another profile counts.
@@ -63,15 +55,7 @@ impl Profile {
     pub fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
         let cells = |profile: &Self| -> Vec<usize> {
             let features = profile.features.iter().map(|feature| feature.cells.len());
-            features
-                .chain(
-                    profile
-                        .score
-                        .all()
-                        .into_iter()
-                        .map(|counts| counts.cells.len()),
-                )
-                .collect()
+            features.chain(profile.score.widths()).collect()
         };
         if cells(self) != cells(other) {
             return Err(Overflow);
@@ -86,11 +70,7 @@ impl Profile {
     /// Whether it fits a baseline, and no count is negative.
     pub fn is_sound(&self, baseline: &Baseline) -> bool {
         self.features.len() == baseline.features.len()
-            && self
-                .score
-                .all()
-                .into_iter()
-                .all(|counts| counts.is_sound(baseline.score.cells.len()))
+            && self.score.is_sound(&baseline.score)
             && self
                 .features
                 .iter()

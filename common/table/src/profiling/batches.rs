@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
@@ -12,6 +12,7 @@ use crate::dataset::Goal;
 use crate::dates;
 use crate::features;
 use crate::parts;
+use learn::task::PREDICTION;
 use profile::profiles::Baseline;
 use runtime::failure::Failure;
 
@@ -23,6 +24,8 @@ pub struct Profiling {
     features: Vec<usize>,
     target: usize,
     score: usize,
+    /// The predicted class, where labels are compared with it.
+    predicted: Option<usize>,
     time: Option<usize>,
     idle: Mutex<Vec<Profiler>>,
 }
@@ -56,7 +59,11 @@ impl Profiling {
                 .map(|feature| position(&feature.name))
                 .collect::<Result<_>>()?,
             target: position(&baseline.target)?,
-            score: position(&baseline.score.name)?,
+            score: position(baseline.score.name())?,
+            predicted: match baseline.values.is_empty() {
+                true => None,
+                false => Some(position(PREDICTION)?),
+            },
             time: time.map(position).transpose()?,
             baseline: baseline.clone(),
             memory,
@@ -73,8 +80,8 @@ impl Profiling {
             Some(time) => dates::of_column(batch.column(time), self.baseline.timezone()),
             None => vec![None; batch.num_rows()],
         };
-        let labels = self.labels(batch.column(self.target))?;
-        let scores = parts::numbers(batch.column(self.score), &self.baseline.score.name)?;
+        let labels = self.labels(batch)?;
+        let scores = parts::numbers(batch.column(self.score), self.baseline.score.name())?;
         let features = self.features.iter().zip(&self.baseline.features);
         let features: Vec<Float64Array> = features
             .map(|(&position, feature)| features::counted(batch.column(position), feature))
@@ -102,19 +109,29 @@ impl Profiling {
         Ok(())
     }
 
-    /// A value that is neither class is no label, as in a database that others write to.
-    fn labels(&self, target: &ArrayRef) -> Result<Vec<Option<u8>>> {
-        let (classes, name) = (&self.baseline.classes, &self.baseline.target);
-        if let Ok(labels) = parts::labels(target, &Goal::of_two(name, classes)) {
-            let class = |label: Option<f64>| label.map(|label| label as u8);
-            return Ok(labels.into_iter().map(class).collect());
+    /// A value that is no label of the task is none, as in a database that others write to.
+    fn labels(&self, batch: &RecordBatch) -> Result<Vec<Option<f64>>> {
+        let (baseline, target) = (&self.baseline, batch.column(self.target));
+        if let Some(classes) = &baseline.classes
+            && let Ok(labels) = parts::labels(target, &Goal::of_two(&baseline.target, classes))
+        {
+            return Ok(labels);
         }
-        let shown = cast(target, &DataType::Utf8)?;
-        Ok(shown
-            .as_string::<i32>()
-            .iter()
-            .map(|shown| self.baseline.label(shown))
-            .collect())
+        if baseline.score.numbers().is_some() {
+            let numbers = parts::numbers(target, &baseline.target)?;
+            let finite = |label: &f64| label.is_finite();
+            return Ok(numbers.iter().map(|label| label.filter(finite)).collect());
+        }
+        let texts = |column: &ArrayRef| -> Result<StringArray> {
+            Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
+        };
+        let shown = texts(target)?;
+        let Some(predicted) = self.predicted else {
+            return Ok(shown.iter().map(|of| baseline.label(of, None)).collect());
+        };
+        let predicted = texts(batch.column(predicted))?;
+        let pairs = shown.iter().zip(&predicted);
+        Ok(pairs.map(|(of, predicted)| baseline.label(of, predicted)).collect())
     }
 
     /// What all batches held together; nothing is left.

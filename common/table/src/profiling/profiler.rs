@@ -15,9 +15,9 @@ use runtime::failure::Failure;
 pub struct Rows<'a> {
     /// The date of each row; `None` where there is no time.
     pub days: &'a [Option<DayNumber>],
-    /// 1 for the positive class, 0 for the negative one.
-    pub labels: &'a [Option<u8>],
-    /// Probability of the positive class; null without a prediction.
+    /// What [`Baseline::label`] makes of each label.
+    pub labels: &'a [Option<f64>],
+    /// The probability or the number that was predicted; null without a prediction.
     pub scores: &'a Float64Array,
     /// One per feature of the baseline, of categories their codes. None at all leaves the features
     /// uncounted.
@@ -93,7 +93,7 @@ impl Profiler {
                 .filter(|score| !score.is_nan());
             profile
                 .score
-                .add(&baseline.score.cells, score, rows.labels[row], times);
+                .add(&baseline.score, score, rows.labels[row], times);
         }
         for ((column, counts), baseline) in rows
             .features

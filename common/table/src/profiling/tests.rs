@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow::array::{Array, Float64Array};
 
 use super::*;
-use learn::fitted_model::{OfTwo, Reader};
+use learn::fitted_model::Reader;
 use learn::metrics::{Classification, rank_metrics};
-use learn::model::{ClassValue, Classes};
+use learn::model::ClassValue;
+use learn::task::{Binary, Rule, Target, Task};
 use profile::cells::Counted;
 use profile::profiles::*;
 use profile::reference::{ColumnProfile, FeatureProfile, Former, Reference, ScoreProfile};
@@ -29,7 +30,7 @@ fn normal(seed: u64, i: usize) -> f64 {
 /// Rows of two features: a number with nulls and the like, and a grade of four.
 struct Sample {
     days: Vec<Option<i32>>,
-    labels: Vec<Option<u8>>,
+    labels: Vec<Option<f64>>,
     scores: Float64Array,
     features: [Float64Array; 2],
 }
@@ -45,7 +46,8 @@ impl Sample {
         };
         let score = |i: usize| (0.5 + 0.12 * normal(seed + 1, i)).clamp(0.0, 1.0);
         let label = |i: usize| {
-            (uniform(seed + 2, i) < 0.8).then(|| u8::from(uniform(seed + 3, i) < score(i)))
+            let is_positive = || u8::from(uniform(seed + 3, i) < score(i));
+            (uniform(seed + 2, i) < 0.8).then(|| f64::from(is_positive()))
         };
         Self {
             days: (0..rows)
@@ -97,7 +99,7 @@ fn baseline() -> Arc<Baseline> {
     };
     let labelled = trained.labels.iter().zip(&trained.scores);
     let (labels, scores): (Vec<u8>, Vec<f64>) = labelled
-        .filter_map(|(label, score)| label.zip(score))
+        .filter_map(|(label, score)| Some((label.as_ref().copied()? as u8, score?)))
         .unzip();
     let reference = Reference {
         format_version: profile::reference::FORMAT_VERSION,
@@ -110,15 +112,16 @@ fn baseline() -> Arc<Baseline> {
         score: ScoreProfile::of(0.437, &scores, &labels),
         categories: vec![],
     };
-    let of_two = OfTwo {
-        target: "y".into(),
-        classes: Classes {
-            negative: ClassValue::Int(0),
-            positive: ClassValue::Int(1),
-        },
-        threshold: 0.437,
+    let target = Target {
+        name: "y".into(),
+        classes: vec![ClassValue::Int(0), ClassValue::Int(1)],
     };
-    Arc::new(Baseline::new("f", &of_two, &reference, chrono_tz::Tz::UTC).unwrap())
+    let rule = Rule {
+        threshold: 0.437,
+        ..Rule::default()
+    };
+    let predicts = (&Binary as &dyn Task, &target, &rule);
+    Arc::new(Baseline::new("f", predicts, &reference, chrono_tz::Tz::UTC).unwrap())
 }
 
 fn profiled(baseline: &Arc<Baseline>, samples: &[(&Sample, i64)]) -> Profiler {
@@ -293,8 +296,9 @@ fn profiles_add_up_and_are_taken_off_to_the_last_bit_in_any_order() {
 fn confusion_is_exact_at_every_hundredth_and_at_the_models_threshold() {
     let (baseline, sample) = (baseline(), Sample::new(3, 9_000));
     let counts = total(&profiled(&baseline, &[(&sample, 1)])).score;
-    let counts = ScoredCounts::new(&baseline.score, &counts);
-    let labelled = |label: &Option<u8>, score: Option<f64>| label.zip(score);
+    let (of, counts) = (baseline.score.classes(), counts.classes());
+    let counts = ScoredCounts::new(of.unwrap(), counts.unwrap());
+    let labelled = |label: &Option<f64>, score: Option<f64>| Some(((*label)? as u8, score?));
     let (labels, scores): (Vec<u8>, Vec<f64>) = sample
         .labels
         .iter()
@@ -367,12 +371,14 @@ fn scores_that_lie_close_together_are_told_apart() {
     // A model of a rare event: almost all scores are below a hundredth.
     let trained: Vec<f64> = (0..20_000).map(|i| 0.01 * uniform(7, i).powi(2)).collect();
     let score = ScoreProfile::of(0.5, &trained, &vec![0; trained.len()]);
-    let score = score.baseline(0.5).unwrap();
-    let mut counts = ScoreCounts::new(&score.cells);
+    let score = score.baseline(0.5, "y").unwrap();
+    let mut counts = ScoreCounts::new(&score);
     trained
         .iter()
-        .for_each(|trained| counts.add(&score.cells, Some(*trained), Some(0), 1));
+        .for_each(|trained| counts.add(&score, Some(*trained), Some(0.0), 1));
     let shares: Vec<f64> = counts
+        .classes()
+        .unwrap()
         .negative
         .cells
         .iter()
@@ -427,9 +433,10 @@ fn what_the_first_release_stored_is_read_and_adds_up_with_new_profiles() {
     let reference: Former = serde_json::from_str(reference).unwrap();
     let stored: StoredProfile<ReadProfile> = serde_json::from_str(stored).unwrap();
     let former: FormerBaseline = serde_json::from_str(former).unwrap();
-    let of_two = Reader::standard().read(model).unwrap().of_two().unwrap();
+    let model = Reader::standard().read(model).unwrap();
+    let predicts = (model.task, &model.target, &model.rule);
     let timezone = "Etc/UTC".parse().unwrap();
-    let baseline = Baseline::new(&stored.model, &of_two, &reference.into(), timezone).unwrap();
+    let baseline = Baseline::new(&stored.model, predicts, &reference.into(), timezone).unwrap();
     // What Postgres holds is what the model's files give: nothing has to be counted anew.
     assert!(baseline.counts_as(&former.now().unwrap()));
 

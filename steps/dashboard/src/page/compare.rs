@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use pages::chart::{DailyLines, Series, Size, daily_lines, legend};
 use pages::content::{ColumnDrift, Day};
-use pages::format::{NONE, count, difference, metric, share};
+use pages::format::{NONE, count, difference, metric, number, share};
 use pages::html::{Markup, nothing, tag, tagged, text};
 use pages::page::periods::{fitting, name, periods as together};
 use pages::page::summary::chip;
@@ -128,6 +128,9 @@ fn parts(name: &str, a: &Side, b: &Side) -> Vec<Markup> {
     ]
 }
 
+/// Numbers that are of two classes, which stand first.
+const OF_TWO: usize = 7;
+
 fn numbers(a: &Side, b: &Side) -> Markup {
     type Pick = fn(&Side) -> Option<f64>;
     let rows: [(&str, Pick); 10] = [
@@ -156,7 +159,18 @@ fn numbers(a: &Side, b: &Side) -> Markup {
         }),
         ("Largest PSI of a feature", |side| side.live.drift.psi_max),
     ];
-    let measured = rows.into_iter().map(|(name, pick)| {
+    let of_two = b.live.performance.of_task.is_none();
+    let rows = rows.into_iter().skip(if of_two { 0 } else { OF_TWO });
+    let of_task = of_task(a, b).into_iter().map(|(name, then, now)| {
+        let apart = now.zip(then).map(|(now, then)| now - then);
+        vec![
+            text(name),
+            text(number(then)),
+            text(number(now)),
+            text(difference(apart)),
+        ]
+    });
+    let measured = rows.map(|(name, pick)| {
         let (now, then) = (pick(b), pick(a));
         let apart = now.zip(then).map(|(now, then)| now - then);
         vec![
@@ -171,7 +185,10 @@ fn numbers(a: &Side, b: &Side) -> Markup {
         ("Labelled", |side| {
             share(side.live.performance.label_coverage)
         }),
-        ("Threshold", |side| side.live.threshold.to_string()),
+        ("Threshold", |side| match side.live.threshold {
+            Some(threshold) => threshold.to_string(),
+            None => NONE.to_owned(),
+        }),
         ("Days", |side| match (side.live.first, side.live.last) {
             (Some(first), Some(last)) => format!("{first} – {last}"),
             _ => NONE.to_owned(),
@@ -191,8 +208,25 @@ fn numbers(a: &Side, b: &Side) -> Markup {
         "numbers",
         "A and B in numbers",
         &["", &left, &right, "B − A"],
-        health.into_iter().chain(measured).chain(counted),
+        health
+            .into_iter()
+            .chain(of_task)
+            .chain(measured)
+            .chain(counted),
     )
+}
+
+/// Metrics of another task than two classes, of either side.
+fn of_task(a: &Side, b: &Side) -> Vec<(String, Option<f64>, Option<f64>)> {
+    let metrics = |side: &Side| {
+        let of_task = side.live.performance.of_task.as_ref();
+        of_task.map_or_else(Vec::new, |of| of.metrics.clone())
+    };
+    let then = metrics(a);
+    let before = |name: &str| then.iter().find(|of| of.name == name)?.now;
+    let now = metrics(b).into_iter();
+    now.map(|of| (of.name.clone(), before(&of.name), of.now))
+        .collect()
 }
 
 /// Both sides over the days of either; nothing without days.

@@ -65,6 +65,7 @@ pub(crate) fn model(
 fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool) -> Vec<Markup> {
     let live = &side.live;
     let performance_of = &live.performance;
+    let of_task = performance_of.of_task.as_ref();
     let query = query(&model.name, side);
     let over_time = match performance_of.days.is_empty() {
         true => note("The rows have no time, so nothing is shown by day."),
@@ -98,7 +99,7 @@ fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool)
         drift::of(&live.drift, thresholds),
         model
             .segments()
-            .map_or_else(nothing, |of| segments::section(&of)),
+            .map_or_else(nothing, |of| segments::section(&of, of_task)),
         divided_by(model),
         values,
         tag("div class=\"files\"", tables),
@@ -144,11 +145,11 @@ fn banner(model: &Model, side: &Side) -> Markup {
         (Some(first), Some(last)) => format!(" · {first} to {last}"),
         _ => String::new(),
     };
+    let threshold = live.threshold.map_or_else(String::new, |at| format!(" · threshold {at}"));
     let said = format!(
-        "v{}{champion} · {}{span} · threshold {}",
+        "v{}{champion} · {}{span}{threshold}",
         side.version,
         rows(live.rows),
-        live.threshold
     );
     let report = model.reported.as_ref().map_or_else(nothing, |of| {
         let address = report_address(&model.name, side.version, &of.data_version.to_string());
@@ -172,13 +173,11 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
     } else {
         " Labels that came after scoring are in the reports, and here once predictions are published to Postgres."
     };
-    let holdout = if live.threshold == live.model_threshold {
-        String::new()
-    } else {
-        format!(
-            " The holdout was measured at the model's own threshold of {}: what depends on it is not compared.",
-            live.model_threshold
-        )
+    let holdout = match live.model_threshold.filter(|own| live.threshold != Some(*own)) {
+        None => String::new(),
+        Some(own) => format!(
+            " The holdout was measured at the model's own threshold of {own}: what depends on it is not compared."
+        ),
     };
     let left_out = match live.left_out_rows {
         0 => String::new(),
@@ -240,10 +239,8 @@ fn form(model: &Model, choice: &Choice) -> Markup {
             )
         });
     let all_data = [(String::new(), "all data".to_owned(), choice.data.is_none())];
-    let threshold = model
-        .side
-        .as_ref()
-        .map(|side| side.live.threshold.to_string());
+    let threshold = model.side.as_ref().and_then(|side| side.live.threshold);
+    let threshold = threshold.map(|threshold| threshold.to_string());
     let number = format!(
         "{THRESHOLD}\" placeholder=\"{}",
         threshold.as_deref().unwrap_or("0.5")

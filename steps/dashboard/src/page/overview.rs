@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use pages::chart::sparkline;
 use pages::content::ColumnDrift;
-use pages::format::{NONE, count, metric, rows, share};
+use pages::format::{NONE, count, metric, number, rows, share};
 use pages::html::{Markup, tag, tagged, text};
 use pages::page::summary::chip;
 use pages::page::{note, table};
@@ -138,13 +138,25 @@ fn row(model: &Model) -> Vec<Markup> {
         Some(column) => beside(psi_of(column), &column.name),
         None => text(NONE),
     };
-    let accuracy = performance
-        .overall
-        .as_ref()
-        .and_then(|overall| overall.accuracy);
-    let accuracy = match performance.holdout.accuracy {
-        Some(holdout) => beside(accuracy, &format!("holdout {}", metric(Some(holdout)))),
-        None => text(metric(accuracy)),
+    let measured = match performance.of_task.as_ref().and_then(|of| of.metrics.first()) {
+        Some(of) => {
+            let holdout = format!("{}, holdout {}", of.name, number(of.holdout));
+            tag(
+                "span",
+                [
+                    text(number(of.now)),
+                    tagged("span class=\"muted small\"", format!(" {holdout}")),
+                ],
+            )
+        }
+        None => {
+            let overall = performance.overall.as_ref();
+            let accuracy = overall.and_then(|overall| overall.accuracy);
+            match performance.holdout.as_ref().and_then(|of| of.accuracy) {
+                Some(holdout) => beside(accuracy, &format!("holdout {}", metric(Some(holdout)))),
+                None => text(metric(accuracy)),
+            }
+        }
     };
     let days: Vec<u64> = performance.days.iter().map(|day| day.rows).collect();
     vec![
@@ -162,7 +174,7 @@ fn row(model: &Model) -> Vec<Markup> {
         ),
         text(count(live.rows)),
         text(share(performance.label_coverage)),
-        accuracy,
+        measured,
         psi,
         sparkline(&days),
     ]

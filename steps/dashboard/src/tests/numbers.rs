@@ -1,5 +1,7 @@
 //! Numbers are those of the rows.
 
+use learn::task::Report;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,24 +103,24 @@ async fn at_another_threshold_the_holdout_is_no_measure() {
         left_out_rows: 7,
     };
     let report = Classification::new(0.5).report(None);
-    let holdout = Metrics {
+    let holdout = Report::Binary(Box::new(Metrics {
         accuracy: Some(0.8),
         recall: Some(0.7),
         roc_auc: Some(0.9),
         ..report
-    };
+    }));
     let scored = "2026-11-23".parse().unwrap();
     let live = |threshold: Option<f64>| {
         let choice = Choice {
             threshold,
             ..Choice::default()
         };
-        Live::new(&counted, &choice, &rules(), Some(holdout.clone()), scored).unwrap()
+        Live::new(&counted, &choice, &rules(), Some(&holdout), scored).unwrap()
     };
     let own = live(None);
     assert_eq!((own.threshold, own.left_out_rows), (own.model_threshold, 7));
-    assert_eq!(own.performance.holdout.accuracy, Some(0.8));
-    let other = live(Some(0.9)).performance.holdout;
+    assert_eq!(own.performance.holdout.unwrap().accuracy, Some(0.8));
+    let other = live(Some(0.9)).performance.holdout.unwrap();
     assert_eq!(
         (other.accuracy, other.recall, other.roc_auc),
         (None, None, Some(0.9))

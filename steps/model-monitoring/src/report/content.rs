@@ -55,7 +55,7 @@ pub(super) fn content(
             scan.score.seen.ends().map(|(_, max)| max),
         ),
         drift,
-        segments: performance::segments(&joined.segmentation, &divisions.dictionaries, &trained),
+        segments: performance::segments(joined, &divisions.dictionaries, &trained),
         model: model(subject),
         provenance: provenance(subject),
     };
@@ -85,8 +85,8 @@ fn quality(
         quarantined: subject.results.quarantined.clone(),
         left_out: subject.results.left_out,
         key: subject.keys(),
-        duplicate_keys: joined.duplicate_keys,
-        duplicate_rows: joined.duplicate_rows,
+        duplicate_keys: joined.keys.duplicate_keys,
+        duplicate_rows: joined.keys.duplicate_rows,
         outside: window.outside.clone(),
         undated_rows: subject.time().map(|_| scan.undated_rows),
         features: scan
@@ -102,10 +102,10 @@ fn quality(
 
 /// Rows of training by parts of the score, which are cut at some of its cells' cuts.
 fn in_parts(score: &ScoreBaseline, cuts: &[f64]) -> Vec<u64> {
-    let side = score.reference.side();
+    let side = score.side();
     let mut rows = vec![0; cuts.len() + 1];
     for (cell, count) in side.cells.iter().enumerate() {
-        let (lower, _) = score.cells.edges(cell);
+        let (lower, _) = score.cells().edges(cell);
         let part = lower.map_or(0, |lower| cuts.partition_point(|cut| *cut <= lower));
         rows[part] += count;
     }
@@ -120,7 +120,7 @@ fn late_labels(subject: &Subject, joined: &Joined, dates: Option<&Freshness>) ->
         _ => true,
     };
     let (mut unmatched_keys, mut other_days) = (0, 0);
-    for (day, keys) in &joined.unmatched {
+    for (day, keys) in &joined.keys.unmatched {
         match here(*day) {
             true => unmatched_keys += keys,
             false => other_days += keys,
@@ -131,7 +131,7 @@ fn late_labels(subject: &Subject, joined: &Joined, dates: Option<&Freshness>) ->
         files: files.map(|file| file.key.clone()).collect(),
         unmatched_keys,
         other_days,
-        ..joined.late.clone()
+        ..joined.keys.late.clone()
     }
 }
 
@@ -156,7 +156,7 @@ fn model(subject: &Subject) -> ModelCard {
     ModelCard {
         family: model.estimator.kind().to_owned(),
         target: model.target.name.clone(),
-        threshold: model.rule.threshold,
+        threshold: subject.of_two.as_ref().map(|of_two| of_two.threshold),
         intercept: fields.get("intercept").and_then(Value::as_f64),
         training: Training {
             c: options.get("c").and_then(Value::as_f64),

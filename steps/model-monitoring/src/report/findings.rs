@@ -1,8 +1,9 @@
 //! What a person should know first.
 
 use learn::metrics::Report as Metrics;
+use learn::task::Better;
 use pages::content::{
-    Area, ColumnDrift, Content, Drift, Finding, ModelCard, Performance, Quality, Severity,
+    Area, ColumnDrift, Content, Drift, Finding, ModelCard, OfTask, Performance, Quality, Severity,
 };
 use pages::format::{count, metric, number, rows, share};
 use pages::judge::ratio;
@@ -151,6 +152,13 @@ impl Findings {
 
     fn of_performance(&mut self, performance: &Performance, quality: &Quality) {
         let mut note = |text: String| self.add(Severity::Note, Area::Performance, text);
+        let of_task = performance.of_task.as_ref();
+        if let Some(of_task) = of_task.filter(|of| of.now.is_some()) {
+            if performance.labelled_rows < quality.rows {
+                note(known_for(performance));
+            }
+            return self.of_task(of_task);
+        }
         let Some(overall) = &performance.overall else {
             if quality.rows > 0 {
                 note(
@@ -160,10 +168,7 @@ impl Findings {
             return;
         };
         if performance.labelled_rows < quality.rows {
-            note(format!(
-                "Performance is known for {} of the rows: the others have no label yet.",
-                share(performance.label_coverage)
-            ));
+            note(known_for(performance));
         }
         if let (Some(accuracy), Some(majority)) = (overall.accuracy, performance.majority_accuracy)
             && accuracy < majority
@@ -175,9 +180,10 @@ impl Findings {
                 share(Some(majority))
             ));
         }
+        let holdout = performance.holdout.as_ref();
         if let (Some(now), Some(then)) = (
             performance.intervals.accuracy,
-            performance.holdout.confusion.intervals().accuracy,
+            holdout.and_then(|of| of.confusion.intervals().accuracy),
         ) && now.high < then.low
         {
             note(format!(
@@ -185,10 +191,11 @@ impl Findings {
                 share(overall.accuracy),
                 share(Some(now.low)),
                 share(Some(now.high)),
-                share(performance.holdout.accuracy)
+                share(holdout.and_then(|of| of.accuracy))
             ));
         }
-        if let (Some(now), Some(then)) = (overall.roc_auc, performance.holdout.roc_auc) {
+        let roc_auc = holdout.and_then(|of| of.roc_auc);
+        if let (Some(now), Some(then)) = (overall.roc_auc, roc_auc) {
             let than = match now - then {
                 apart if apart.abs() < 0.0005 => "equal to the holdout's".to_owned(),
                 apart if apart < 0.0 => format!("{} below the holdout's", metric(Some(-apart))),
@@ -196,6 +203,31 @@ impl Findings {
             };
             note(format!("ROC AUC is {}, {than}.", metric(Some(now))));
         }
+    }
+
+    /// The first metric of a task, beside the holdout's.
+    fn of_task(&mut self, of: &OfTask) {
+        let Some((metric, now, then)) = of.metrics.first().and_then(|metric| {
+            Some((metric, metric.now?, metric.holdout?))
+        }) else {
+            return;
+        };
+        let apart = match metric.better {
+            Some(Better::Larger) => now - then,
+            _ => then - now,
+        };
+        let than = match apart {
+            apart if apart > 0.0 => "better than the holdout's",
+            apart if apart < 0.0 => "worse than the holdout's",
+            _ => "equal to the holdout's",
+        };
+        let text = format!(
+            "{} is {}, {than} {}.",
+            metric.name,
+            number(Some(now)),
+            number(Some(then))
+        );
+        self.add(Severity::Note, Area::Performance, text);
     }
 
     fn of_drift(&mut self, content: &Content) {
@@ -304,6 +336,13 @@ impl Findings {
     }
 }
 
+fn known_for(performance: &Performance) -> String {
+    format!(
+        "Performance is known for {} of the rows: the others have no label yet.",
+        share(performance.label_coverage)
+    )
+}
+
 /// Some names, and how many more there are.
 pub(super) fn some(names: &[&str], most: usize) -> String {
     let more = names.len().saturating_sub(most);
@@ -361,11 +400,10 @@ fn hidden(drift: &Drift) -> Vec<String> {
 
 /// The class that is more frequent, as it stands in the data.
 fn majority_class<'a>(performance: &'a Performance, overall: &Metrics) -> &'a str {
-    let classes = &performance.classes;
     if 2 * overall.positives >= overall.rows {
-        &classes.positive
+        performance.positive()
     } else {
-        &classes.negative
+        performance.negative()
     }
 }
 

@@ -1,13 +1,19 @@
 //! Performance: overall, by day, by threshold and by parts of the rows.
 
+use std::collections::BTreeMap;
+
 use learn::metrics::CurvePoint;
-use pages::content::{ClassNames, Day, Performance, Segment, SegmentedColumn, Segments};
+use learn::task::{Better, Report};
+use pages::content::{
+    ClassNames, Day, MetricNow, OfTask, Performance, Segment, SegmentedColumn, Segments,
+};
 use pages::judge::performance::{at_threshold, segment};
 use pages::judge::ratio;
 use pages::judge::window::Window;
 use profile::days;
 
 use crate::join::{DayCounts, Joined};
+use crate::of_task::OfTask as Measured;
 use crate::segments::{Dictionaries, Segmentation};
 use crate::subject::Subject;
 
@@ -41,7 +47,7 @@ pub(super) fn performance(
     let overall = all
         .map(|all| all.metrics.report(Some(&joined.ranks)))
         .filter(|overall| overall.rows > 0);
-    let classes = &subject.of_two.classes;
+    let classes = subject.of_two.as_ref().map(|of_two| &of_two.classes);
     let confusion = overall
         .as_ref()
         .map(|overall| overall.confusion)
@@ -72,18 +78,22 @@ pub(super) fn performance(
         curve: joined.curve.clone(),
         thresholds,
         overall,
-        holdout: subject.holdout_metrics.clone(),
-        classes: ClassNames {
+        holdout: subject.metrics.holdout.binary().cloned(),
+        classes: classes.map(|classes| ClassNames {
             negative: classes.negative.to_string(),
             positive: classes.positive.to_string(),
-        },
+        }),
+        of_task: joined.of_task.as_ref().map(|of| of_task(subject, of)),
         time_column: subject.time().map(str::to_owned),
         days: joined
             .days
             .iter()
-            .filter_map(|(number, counts)| Some((days::date((*number)?)?, counts)))
+            .filter_map(|(number, counts)| Some((days::date((*number)?)?, (number, counts))))
             .filter(|(date, _)| window.holds(*date))
-            .map(|(date, counts)| day(date, counts))
+            .map(|(date, (number, counts))| match &joined.of_task {
+                None => day(date, counts),
+                Some(of) => day_of_task(date, counts, of.days.get(number)),
+            })
             .collect(),
     }
 }
@@ -108,12 +118,94 @@ fn day(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
         brier: metrics.brier,
         intervals: metrics.confusion.intervals(),
         confusion: metrics.confusion,
+        ..Day::default()
     }
 }
 
-/// Parts of the rows. `reference` holds the shares of the training data's scores in the same
-/// ranges.
-pub(crate) fn segments(
+/// How right the predictions of another task were, beside the holdout.
+fn of_task(subject: &Subject, measured: &Measured) -> OfTask {
+    let (model, holdout) = (&subject.model, &subject.metrics.holdout);
+    let now = measured.overall.as_ref();
+    let own = model.task.metrics();
+    let own = own.iter().map(|of| (of.name.to_owned(), Some(of.better)));
+    let known: Vec<String> = own.clone().map(|(name, _)| name).collect();
+    let besides = holdout.numbers().into_iter().map(|(name, _)| name);
+    let besides = besides.filter(|name| !known.contains(name));
+    let metric = |(name, better): (String, Option<Better>)| MetricNow {
+        now: now.and_then(|now| now.number(&name)),
+        holdout: holdout.number(&name),
+        name,
+        better,
+    };
+    OfTask {
+        task: model.task.name().to_owned(),
+        classes: model.target.class_names(),
+        metrics: own
+            .chain(besides.map(|name| (name, None)))
+            .map(metric)
+            .collect(),
+        now: now.cloned(),
+        holdout: Some(holdout.clone()),
+    }
+}
+
+fn day_of_task(date: chrono::NaiveDate, counts: &DayCounts, measured: Option<&Report>) -> Day {
+    Day {
+        date,
+        rows: counts.rows,
+        scored_rows: counts.scored_rows,
+        labelled_rows: counts.labelled_rows,
+        label_coverage: ratio(counts.labelled_rows, counts.rows),
+        mean_score: (counts.scored_rows > 0).then(|| counts.score_sum / counts.scored_rows as f64),
+        metrics: measured.map(by_name).unwrap_or_default(),
+        ..Day::default()
+    }
+}
+
+/// Every number that was measured of some rows; none without rows.
+fn by_name(report: &Report) -> BTreeMap<String, f64> {
+    match report.rows() {
+        0 => BTreeMap::new(),
+        _ => report.numbers().into_iter().collect(),
+    }
+}
+
+/// Parts of the rows, with what was measured of them where they are of another task than two
+/// classes. `reference` holds the shares of the training data's scores in the same ranges.
+pub(super) fn segments(
+    joined: &Joined,
+    dictionaries: &Dictionaries,
+    reference: &[u64],
+) -> Segments {
+    let mut segments = of_counts(&joined.segmentation, dictionaries, reference);
+    let Some(of) = &joined.of_task else {
+        return segments;
+    };
+    let measure = |segment: &mut Segment, report: &Report| {
+        (segment.measured_rows, segment.metrics) = (report.rows(), by_name(report));
+    };
+    for (segment, report) in segments.score.iter_mut().zip(&of.by_score) {
+        measure(segment, report);
+    }
+    for (named, reports) in dictionaries.named().iter().zip(&of.by_value) {
+        let column = segments.columns.iter_mut();
+        let Some(column) = column.into_iter().find(|of| of.column == named.column) else {
+            continue;
+        };
+        for segment in &mut column.values {
+            let name = segment.name.as_ref();
+            let mut reports = reports.iter();
+            let found = reports.find(|(code, _)| named.values.get(code) == name);
+            if let Some((_, report)) = found {
+                measure(segment, report);
+            }
+        }
+    }
+    segments
+}
+
+/// Parts of the rows, without the metrics of another task than two classes.
+pub(crate) fn of_counts(
     parts: &Segmentation,
     dictionaries: &Dictionaries,
     reference: &[u64],

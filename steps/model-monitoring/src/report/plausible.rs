@@ -16,6 +16,9 @@ const MANY: u64 = 10;
 /// What a person should know of them.
 pub(super) fn findings(content: &Content) -> Vec<(Severity, String)> {
     let performance = &content.performance;
+    if performance.of_task.is_some() {
+        return Vec::new();
+    }
     let one_class = never(content).or_else(|| always(performance));
     let found = match &one_class {
         Some(_) => None,
@@ -29,7 +32,7 @@ pub(super) fn findings(content: &Content) -> Vec<(Severity, String)> {
 
 /// Share of the holdout that is predicted positive.
 fn predicted_on_holdout(performance: &Performance) -> Option<f64> {
-    let confusion = &performance.holdout.confusion;
+    let confusion = &performance.holdout.as_ref()?.confusion;
     let predicted = confusion.true_positives + confusion.false_positives;
     ratio(predicted, confusion.rows())
 }
@@ -46,7 +49,7 @@ fn is_news(share: Option<f64>, rows: u64) -> bool {
 
 fn never(content: &Content) -> Option<(Severity, String)> {
     let performance = &content.performance;
-    let (scored, positive) = (performance.scored_rows, &performance.classes.positive);
+    let (scored, positive) = (performance.scored_rows, performance.positive());
     let then = predicted_on_holdout(performance);
     if scored == 0 || performance.predicted_positives > 0 || !is_news(then, scored) {
         return None;
@@ -72,7 +75,7 @@ fn never(content: &Content) -> Option<(Severity, String)> {
         format!(
             "The model never predicts {positive}: the highest score, {}, lies below the threshold, {}.{missed}{before}",
             number(performance.highest_score),
-            number(Some(content.model.threshold)),
+            number(content.model.threshold),
         ),
     ))
 }
@@ -83,7 +86,7 @@ fn always(performance: &Performance) -> Option<(Severity, String)> {
     if scored == 0 || predicted < scored || !is_news(then, scored) {
         return None;
     }
-    let positive = &performance.classes.positive;
+    let positive = performance.positive();
     let text = format!(
         "The model always predicts {positive}, in all {}.",
         rows(scored)
@@ -103,7 +106,7 @@ fn none_found(performance: &Performance) -> Option<(Severity, String)> {
     let text = format!(
         "Recall is 0: of the {} that are {} none is found.",
         rows(overall.positives),
-        performance.classes.positive
+        performance.positive()
     );
     Some((severity, text))
 }

@@ -364,7 +364,7 @@ async fn segments_equal_scikit_learns() {
             .or(rows.label[i]);
         parts.add(rows.score[i], label.map(|label| label as u8), 0);
     }
-    let found = performance::segments(&parts, &Dictionaries::new([]), &[1; 6]).score;
+    let found = performance::of_counts(&parts, &Dictionaries::new([]), &[1; 6]).score;
     for (found, expected) in found.iter().zip(expected["segments"].as_array().unwrap()) {
         assert_eq!(Some(found.rows), expected["rows"].as_u64());
         close("share", found.share, &expected["share"], TOLERANCE);
