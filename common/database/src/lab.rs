@@ -14,9 +14,9 @@ use testing::{Postgres, PostgresOptions};
 
 use super::*;
 use catalog::manifest::ResultsManifest;
+use learn::task::PROBABILITY;
 use profile::categories::Categories;
 use profile::cells::{Cells, Counts};
-use learn::task::PROBABILITY;
 use profile::profiles::{
     Baseline, ClassCounts, ClassScores, FORMAT_VERSION, FeatureBaseline, Kind, ScoreBaseline,
 };

@@ -13,8 +13,8 @@ use learn::metrics::{RankMetrics, regression};
 use learn::preprocessing;
 use learn::rows::{InMemory, RowError, Rows};
 use learn::task::{
-    Better, CountedAs, Evaluation, Label, LabelKind, Metric, Predictions, Report, Rule, Target, Task,
-    TaskError, Tasks, Values, evaluate,
+    Better, CountedAs, Evaluation, Label, LabelKind, Metric, Predictions, Report, Rule, Target,
+    Task, TaskError, Tasks, Values, evaluate,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

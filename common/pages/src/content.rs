@@ -18,7 +18,8 @@ pub use drift::{
 };
 pub use origin::{GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance, Training};
 pub use performance::{
-    AtThreshold, ClassNames, Day, MetricNow, OfTask, Performance, Segment, SegmentedColumn, Segments,
+    AtThreshold, ClassNames, Day, MetricNow, OfTask, Performance, Segment, SegmentedColumn,
+    Segments,
 };
 
 /// The shape of `report.json` that this version of the code writes.

@@ -154,7 +154,9 @@ impl Baseline {
         let counted_as = task.counted_as();
         let score = reference.score.baseline(rule.threshold, &target.name)?;
         if (counted_as == CountedAs::Number) != score.numbers().is_some() {
-            return Err(CellsError::new("the scores are of another task than the model's"));
+            return Err(CellsError::new(
+                "the scores are of another task than the model's",
+            ));
         }
         let classes = match (counted_as, target.classes.as_slice()) {
             (CountedAs::PositiveClass, [negative, positive]) => Some(Classes {

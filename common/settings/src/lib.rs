@@ -25,7 +25,7 @@ use clap::{Arg, Args, Command, FromArgMatches, ValueEnum};
 
 use catalog::selection::PredictShards;
 use learn::model::{ClassWeight, LOGISTIC_REGRESSION};
-use learn::task::Metric;
+use learn::task::{CountedAs, Metric, Task};
 use runtime::failure::Failure;
 use runtime::step::with_shared;
 use store::RawArgs;
@@ -39,8 +39,7 @@ pub use program::{main, main_with};
 pub use wrong::{ConfigMapKeys, is_known, refusal, wrong};
 
 use parsers::{
-    class_weight, family, glob, name_in_postgres, not_negative, number, positive, predict_glob,
-    probability,
+    class_weight, family, glob, name_in_postgres, not_negative, positive, predict_glob, probability,
 };
 
 /// The variables that describe a database. They are no flags: command lines are seen by others.
@@ -152,12 +151,14 @@ pub struct GateArgs {
     /// What a refused candidate means: soft goes on with the champion, hard fails
     #[arg(long, env = "GATE", default_value = "soft")]
     pub gate: GateMode,
-    /// Holdout metric that is compared, one of the model's task
-    #[arg(long, env = "GATE_METRIC", default_value = "roc_auc", value_parser = parsers::metric())]
-    pub gate_metric: Metric,
-    /// The least that any champion must reach; the most, for a metric that is to be small
-    #[arg(long, env = "GATE_FLOOR", default_value_t = 0.6, value_parser = number)]
-    pub gate_floor: f64,
+    /// Holdout metric that is compared: one of the model's task, or auto for the task's own
+    /// (roc_auc, log_loss of more classes, r2 of a number)
+    #[arg(long, env = "GATE_METRIC", default_value = "auto", value_parser = parsers::metric())]
+    pub gate_metric: Auto<Metric>,
+    /// The least that any champion must reach; the most, for a metric that is to be small; auto
+    /// is 0.6 of two classes where more is better, and none else
+    #[arg(long, env = "GATE_FLOOR", default_value = "auto", value_parser = parsers::auto_number)]
+    pub gate_floor: Auto<f64>,
     /// How much worse than the champion still counts as not inferior
     #[arg(long, env = "GATE_MARGIN", default_value_t = 0.005, value_parser = not_negative)]
     pub gate_margin: f64,
@@ -167,30 +168,92 @@ pub struct GateArgs {
     pub gate_window: u32,
 }
 
+/// A setting that is said, or follows from the model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Auto<T> {
+    /// It follows from the model.
+    Auto,
+    /// It is said.
+    Said(T),
+}
+
+impl<T> Auto<T> {
+    /// What is said, or what follows from the model.
+    pub fn or(self, auto: impl FnOnce() -> T) -> T {
+        match self {
+            Self::Auto => auto(),
+            Self::Said(value) => value,
+        }
+    }
+}
+
+/// The floor of a gate on two classes, where more is better.
+const FLOOR: f64 = 0.6;
+
 impl GateArgs {
-    /// Whether the metric can reach the floor.
+    /// The metric that decides on a model of a task, and its floor, where it has one.
+    ///
+    /// # Errors
+    /// A metric that the task does not have, and a floor that the metric can't have: exit 2.
+    pub fn metric(&self, task: &dyn Task) -> Result<(Metric, Option<f64>)> {
+        let own = task.metric(task.gate_metric());
+        let metric = match (self.gate_metric, own) {
+            (Auto::Said(metric), _) if task.metric(metric.name) == Some(metric) => metric,
+            (Auto::Auto, Some(own)) => own,
+            (said, _) => {
+                let names: Vec<&str> = task.metrics().iter().map(|of| of.name).collect();
+                let said = match said {
+                    Auto::Said(metric) => metric.name,
+                    Auto::Auto => task.gate_metric(),
+                };
+                return Err(Failure::usage(format!(
+                    "GATE_METRIC (--gate-metric) is {said}, and a model of task {} is measured by \
+                     {}: give one of them, or auto",
+                    task.name(),
+                    names.join(", ")
+                )));
+            }
+        };
+        let of_two = matches!(task.counted_as(), CountedAs::PositiveClass);
+        let Auto::Said(floor) = self.gate_floor else {
+            return Ok((
+                metric,
+                (of_two && !metric.lower_is_better()).then_some(FLOOR),
+            ));
+        };
+        reachable(metric, floor)?;
+        Ok((metric, Some(floor)))
+    }
+
+    /// Whether the metric can reach the floor, where both are said.
     ///
     /// # Errors
     /// A floor that it can't have: exit 2.
     pub fn check(&self) -> Result<()> {
-        let (floor, metric) = (self.gate_floor, self.gate_metric);
-        if metric.can_reach(floor) {
-            return Ok(());
+        match (self.gate_metric, self.gate_floor) {
+            (Auto::Said(metric), Auto::Said(floor)) => reachable(metric, floor),
+            _ => Ok(()),
         }
-        let range = match metric.lower_is_better() {
-            true => "never below 0",
-            false => "never above 1",
-        };
-        let advice = match (1.0..=100.0).contains(&floor) {
-            true => format!(": for {floor} % give {}", floor / 100.0),
-            false => String::new(),
-        };
-        Err(Failure::usage(format!(
-            "GATE_FLOOR (--gate-floor) is {floor}, and {} (GATE_METRIC, --gate-metric) is \
-             {range}{advice}",
-            metric.name
-        )))
     }
+}
+
+fn reachable(metric: Metric, floor: f64) -> Result<()> {
+    if metric.can_reach(floor) {
+        return Ok(());
+    }
+    let range = match metric.lower_is_better() {
+        true => "never below 0",
+        false => "never above 1",
+    };
+    let advice = match (1.0..=100.0).contains(&floor) {
+        true => format!(": for {floor} % give {}", floor / 100.0),
+        false => String::new(),
+    };
+    Err(Failure::usage(format!(
+        "GATE_FLOOR (--gate-floor) is {floor}, and {} (GATE_METRIC, --gate-metric) is \
+         {range}{advice}",
+        metric.name
+    )))
 }
 
 /// What a refused candidate means.

@@ -9,6 +9,8 @@ use crate::published;
 use learn::model::{ClassWeight, LOGISTIC_REGRESSION};
 use learn::task::Metric;
 
+use crate::Auto;
+
 pub(super) fn family(text: &str) -> Result<String, String> {
     match text {
         LOGISTIC_REGRESSION => Ok(text.to_owned()),
@@ -26,10 +28,26 @@ pub(super) fn class_weight(text: &str) -> Result<ClassWeight, String> {
     }
 }
 
-/// A metric of a known task.
-pub(super) fn metric() -> impl TypedValueParser<Value = Metric> {
-    PossibleValuesParser::new(Metric::names()).try_map(|name| Metric::named(&name))
+/// A metric of a known task, or `auto`.
+pub(super) fn metric() -> impl TypedValueParser<Value = Auto<Metric>> {
+    let names = [AUTO].into_iter().chain(Metric::names());
+    PossibleValuesParser::new(names).try_map(|name| match name.as_str() {
+        AUTO => Ok(Auto::Auto),
+        name => Metric::named(name).map(Auto::Said),
+    })
 }
+
+/// A number, or `auto`.
+pub(super) fn auto_number(text: &str) -> Result<Auto<f64>, String> {
+    match text {
+        AUTO => Ok(Auto::Auto),
+        text => number(text)
+            .map(Auto::Said)
+            .map_err(|error| format!("{error}, or {AUTO}")),
+    }
+}
+
+const AUTO: &str = "auto";
 
 pub(super) fn number(text: &str) -> Result<f64, String> {
     float(text, |number| number.is_finite(), "give a number")

@@ -53,7 +53,6 @@ pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Chosen)> {
 pub fn check(folder: &Path, config: &Config, columns: &[Column]) -> Result<()> {
     let (goal, text) = (config.goal()?, text(folder)?);
     let signature = features::signature(columns, text.is_some())?;
-    carried(&goal)?;
     let Some(text) = text else {
         return Ok(());
     };
@@ -61,22 +60,6 @@ pub fn check(folder: &Path, config: &Config, columns: &[Column]) -> Result<()> {
     let family = chosen.family.preparation();
     preprocessing::check(&signature, &models.preprocessing, family)
         .map_err(|error| Failure::usage(format!("{FILE}: {error}")))
-}
-
-/// That scoring, publishing and reports carry a target.
-///
-/// # Errors
-/// More than two classes, or a number to predict: exit 2.
-pub fn carried(goal: &Goal) -> Result<()> {
-    if goal.target.classes.len() != 2 {
-        return Err(Failure::usage(format!(
-            "dataset.json: target {:?} is of task {}, and this release carries targets of two \
-             classes through scoring, publishing and reports: give it two values in `allowed`",
-            goal.target.name,
-            goal.task.name()
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -126,15 +109,9 @@ mod tests {
         for (target, columns, models, expected) in [
             (
                 r#""type": "float64""#,
-                &numbers[..],
-                None,
-                "target \"y\" is of task regression",
-            ),
-            (
-                r#""type": "int64", "allowed": [1, 2, 3]"#,
-                &numbers[..],
-                None,
-                "target \"y\" is of task multiclass",
+                &numbers[..1],
+                Some(r#"{"candidates": [{"family": "logistic-regression"}]}"#),
+                "does not learn target \"y\" of task regression",
             ),
             (
                 two,

@@ -21,8 +21,8 @@ use profile::profiles::{Baseline, Overflow, Profile};
 
 use super::Choice;
 use of_task::OfTask;
-use two_classes::{TwoClasses, nearest};
 use settings::monitored::SCORE;
+use two_classes::{TwoClasses, nearest};
 
 /// Up to so many periods stand in the chart of drift over time.
 const MOST_PERIODS: usize = 120;
@@ -136,7 +136,11 @@ enum Measure<'a> {
 
 impl<'a> Measure<'a> {
     fn of(baseline: &'a Baseline, choice: &Choice) -> Self {
-        let two = (&baseline.classes, baseline.threshold, baseline.score.classes());
+        let two = (
+            &baseline.classes,
+            baseline.threshold,
+            baseline.score.classes(),
+        );
         match two {
             (Some(classes), Some(own), Some(scores)) => Self::OfTwo(TwoClasses {
                 classes,

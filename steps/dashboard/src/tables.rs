@@ -212,7 +212,9 @@ fn metrics(live: &Live) -> Table {
     let rows: Vec<_> = match &live.performance.of_task {
         Some(of) => {
             let metrics = of.metrics.iter();
-            metrics.map(|of| (of.name.as_str(), of.now, of.holdout)).collect()
+            metrics
+                .map(|of| (of.name.as_str(), of.now, of.holdout))
+                .collect()
         }
         None => picks
             .map(|(name, pick)| (name, now.and_then(pick), holdout.and_then(pick)))

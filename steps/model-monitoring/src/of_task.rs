@@ -183,7 +183,9 @@ impl<'a> Second<'a> {
         let (segments, time) = rest.split_at(self.segments);
         let numbers = |columns: &[_]| -> Result<Vec<Float64Array>> {
             let named = columns.iter().zip(&self.columns);
-            named.map(|(column, name)| parts::numbers(column, name)).collect()
+            named
+                .map(|(column, name)| parts::numbers(column, name))
+                .collect()
         };
         let (outputs, score) = (numbers(outputs)?, numbers(score)?);
         let days = match time.first() {

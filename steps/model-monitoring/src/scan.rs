@@ -140,7 +140,7 @@ pub(crate) async fn scan_parts<K: Kept>(
     let ahead = 2 * step.threads();
     let parts = (0..).zip(subject.results.parts.clone());
     step.fold_ahead(ahead, parts, work, |part| total.merge(&part))
-    .await?;
+        .await?;
     Ok(total)
 }
 
@@ -268,10 +268,7 @@ impl<K: Kept> Scanner<K> {
             unscored_rows: 0,
             undated_rows: 0,
             features: counts.zip(&self.hidden).map(ColumnScan::new).collect(),
-            score: ColumnScan::new((
-                ScoreCounts::new(score),
-                self.hidden.last().unwrap_or(&None),
-            )),
+            score: ColumnScan::new((ScoreCounts::new(score), self.hidden.last().unwrap_or(&None))),
             periods: PeriodCounts::new(&self.divisions.columns),
         }
     }

@@ -9,7 +9,7 @@ use store::Store;
 use tracking::Version;
 
 use crate::comparison::{self, Contender, Rival};
-use crate::gate::Champion;
+use crate::gate::{Champion, Gate};
 use crate::history::History;
 use crate::holdout::Holdout;
 use crate::verdict::{Comparison, FORMAT_VERSION, PastChampion, Side, Verdict};
@@ -18,6 +18,7 @@ use crate::{ALGORITHM, Promote};
 /// A comparison that is to be judged.
 pub(crate) struct Case<'a> {
     flags: &'a Promote,
+    gate: Gate,
     candidate: &'a Version,
     champion: Option<&'a Version>,
     comparison: Comparison,
@@ -39,13 +40,12 @@ struct Measured {
 
 impl<'a> Case<'a> {
     pub(crate) fn new(
-        flags: &'a Promote,
+        (flags, gate): (&'a Promote, Gate),
         candidate: &'a Version,
         champion: Option<&'a Version>,
         comparison: Comparison,
         why: String,
     ) -> Self {
-        let gate = flags.gate();
         let of_champion = champion.map_or("none".to_owned(), |champion| {
             format!("{} {}", champion.version, champion.fingerprint)
         });
@@ -58,10 +58,15 @@ impl<'a> Case<'a> {
             .with("comparison", comparison.name())
             .with("why", &why)
             .with("metric", gate.metric.name)
-            .with("floor", gate.floor)
+            .with(
+                "floor",
+                gate.floor
+                    .map_or("none".to_owned(), |floor| floor.to_string()),
+            )
             .with("margin", gate.margin);
         Self {
             flags,
+            gate,
             candidate,
             champion,
             comparison,
@@ -117,7 +122,7 @@ impl<'a> Case<'a> {
             tracing::info!(key, "this comparison was made before");
             return Ok((key, verdict));
         }
-        let gate = self.flags.gate();
+        let gate = self.gate;
         let report = candidate.score(step, store, holdout.manifest).await?;
         let mut measured = Measured {
             holdout: candidate.manifest.holdout_manifest.clone(),
@@ -174,7 +179,13 @@ impl<'a> Case<'a> {
             )
         });
         let comparison = Comparison::NotComparable;
-        let case = Case::new(self.flags, self.candidate, self.champion, comparison, why);
+        let case = Case::new(
+            (self.flags, self.gate),
+            self.candidate,
+            self.champion,
+            comparison,
+            why,
+        );
         case.on(holdout).write(step, store, folder).await
     }
 
@@ -190,7 +201,7 @@ impl<'a> Case<'a> {
             promoted,
             reason,
             comparison: self.comparison,
-            gate: self.flags.gate(),
+            gate: self.gate,
             holdout: measured.holdout,
             candidate: side(self.candidate, measured.candidate),
             champion: self

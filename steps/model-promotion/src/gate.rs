@@ -11,8 +11,9 @@ use crate::verdict::PastChampion;
 pub(crate) struct Gate {
     /// What is compared.
     pub(crate) metric: Metric,
-    /// The least that any champion must reach; the most, where lower is better.
-    pub(crate) floor: f64,
+    /// The least that any champion must reach; the most, where lower is better; `None` where
+    /// anything will do.
+    pub(crate) floor: Option<f64>,
     /// How much worse than the champion still counts as not inferior; not negative.
     pub(crate) margin: f64,
     /// Days whose champions the candidate is compared with as well; `None` in verdicts of releases
@@ -49,19 +50,20 @@ impl Gate {
             ("reaches", "is below")
         };
         let rank = |value| self.metric.higher_is_better(value);
-        if rank(value) < rank(self.floor) {
+        if let Some(floor) = self.floor.filter(|floor| rank(value) < rank(*floor)) {
             return (
                 false,
-                format!("{name} {value:.5} {misses} the floor {}", self.floor),
+                format!("{name} {value:.5} {misses} the floor {floor}"),
             );
         }
         let Some(champion) = champion else {
+            let floor = match self.floor {
+                Some(floor) => format!(" {reaches} the floor {floor}, and"),
+                None => ":".to_owned(),
+            };
             return (
                 true,
-                format!(
-                    "{name} {value:.5} {reaches} the floor {}, and there was no champion",
-                    self.floor
-                ),
+                format!("{name} {value:.5}{floor} there was no champion"),
             );
         };
         let Champion { version, report } = champion;
@@ -286,7 +288,7 @@ mod tests {
         for (metric, floor, margin, candidate, champion, passes, expected) in table {
             let gate = Gate {
                 metric,
-                floor,
+                floor: Some(floor),
                 margin,
                 window: None,
             };

@@ -16,12 +16,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use catalog::layout::ModelName;
+use catalog::manifest::{self, ModelManifest};
 use clap::Subcommand;
+use learn::task::Binary;
 use runtime::failure::Failure;
 use runtime::step::{self, Outputs, Step};
 use settings::GateArgs;
 use store::Store;
-use tracking::{Tracking, TrackingArgs};
+use tracking::{Tracking, TrackingArgs, Version};
 
 use gate::Gate;
 use holdout::AtPlan;
@@ -81,19 +83,27 @@ pub struct Promote {
     tracking: TrackingArgs,
 }
 
-impl Promote {
-    fn gate(&self) -> Gate {
-        gate(&self.gate)
-    }
-}
-
-fn gate(flags: &GateArgs) -> Gate {
-    Gate {
-        metric: flags.gate_metric,
-        floor: flags.gate_floor,
+/// The gate on a version of a model.
+///
+/// # Errors
+/// A metric or a floor that its task does not have: exit 2.
+async fn gate(store: &Store, flags: &GateArgs, version: &Version) -> Result<Gate> {
+    let read = async {
+        let manifest: ModelManifest = manifest::require(store, &version.model).await?;
+        manifest.load_model(store).await
+    };
+    // A model that is damaged is compared with nothing, whatever the gate.
+    let task = match comparison::kept(read.await)? {
+        Ok(model) => model.task,
+        Err(_) => &Binary,
+    };
+    let (metric, floor) = flags.metric(task)?;
+    Ok(Gate {
+        metric,
+        floor,
         margin: flags.gate_margin,
         window: Some(flags.gate_window),
-    }
+    })
 }
 
 /// The command line of this step.
@@ -111,7 +121,6 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let open = |flags: &TrackingArgs| Tracking::open(&store, flags, step.retry_budget());
     let flags = match verb {
         Verb::Plan(flags) => {
-            flags.gate.check()?;
             return plan::plan(step, &store, &open(&flags.tracking)?, &flags).await;
         }
         Verb::Promote(flags) => flags,
@@ -122,7 +131,6 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             rollback::rollback(&store, &tracking, &flags.model_name, expect).await
         }
         (false, Some(version), None) => {
-            flags.gate.check()?;
             promote::promote(step, &store, &tracking, &flags, version).await
         }
         _ => Err(Failure::usage(

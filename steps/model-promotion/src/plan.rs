@@ -38,7 +38,7 @@ pub(crate) async fn plan(
     let Ok(rival) = comparison::by_data(rival)? else {
         return Ok(nothing(outputs));
     };
-    let gate = crate::gate(&flags.gate);
+    let gate = crate::gate(store, &flags.gate, &candidate).await?;
     let history = History::read(tracking, &gate, &candidate, &champion).await?;
     let mut configurations: Vec<String> = Vec::new();
     let of_champion = rival.own_configuration().map(str::to_owned);

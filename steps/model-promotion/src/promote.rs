@@ -137,10 +137,12 @@ async fn judge(
     candidate: &Version,
     standing: &Standing,
 ) -> Result<(String, Verdict)> {
-    let (name, gate) = (&flags.model_name, flags.gate());
+    let name = &flags.model_name;
+    let gate = crate::gate(store, &flags.gate, candidate).await?;
     let folder = folder(candidate)?;
     let champion = standing.champion(tracking, name).await?;
-    let settled = |comparison, why| Case::new(flags, candidate, champion.as_ref(), comparison, why);
+    let settled =
+        |comparison, why| Case::new((flags, gate), candidate, champion.as_ref(), comparison, why);
     let (contender, manifest) = match standing.open(store, candidate).await? {
         Ok(open) => open,
         Err((comparison, why)) => {

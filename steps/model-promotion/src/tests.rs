@@ -12,7 +12,7 @@ use tracking::PREVIOUS_CHAMPION;
 use home::{DATA, Data, FAIR, GOOD, Home, USELESS, flags, name, told};
 
 use crate::verdict::{Comparison, Verdict};
-use settings::{GateArgs, GateMode};
+use settings::{Auto, GateArgs, GateMode};
 
 use self::home::gate;
 use crate::Promote;
@@ -129,7 +129,7 @@ async fn without_any_champion_a_refusal_is_exit_11() {
     // A lower gate is another question.
     let lower = Promote {
         gate: GateArgs {
-            gate_floor: 0.1,
+            gate_floor: Auto::Said(0.1),
             ..gate()
         },
         ..flags(useless)
@@ -145,8 +145,8 @@ async fn a_metric_where_lower_is_better_is_compared_that_way() {
     let home = Home::new();
     let lower = |version| Promote {
         gate: GateArgs {
-            gate_metric: Metric::named("log_loss").unwrap(),
-            gate_floor: 0.7,
+            gate_metric: Auto::Said(Metric::named("log_loss").unwrap()),
+            gate_floor: Auto::Said(0.7),
             ..gate()
         },
         ..flags(version)

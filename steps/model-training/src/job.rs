@@ -58,7 +58,6 @@ impl Job {
         let text = models::text(&flags.configuration.config_dir)?;
         let signature = features::signature(&train.columns, text.is_some());
         let signature = signature.with_context(|| flags.train_manifest.clone())?;
-        models::carried(&goal)?;
         let choice = choice::read(text.as_deref(), &flags.fit, &goal)?;
         let profiled = categories::columns(&flags.segments.segment_columns, &train)?;
         let mut inputs = Inputs::new("model-training", ALGORITHM)

@@ -18,8 +18,8 @@ use runtime::step::Step;
 use crate::extremes::{Extremes, Ruinous, Spread};
 use crate::fit::Fit;
 use crate::memory;
-use scores::{CountedScores, FineScores, Looks, Scored, look};
 use crate::training_rows::{Sums, TrainingRows, UNIT_ROWS};
+use scores::{CountedScores, FineScores, Looks, Scored, look};
 
 /// Bytes of a number.
 const NUMBER: u64 = 8;

@@ -15,8 +15,8 @@ use crate::session::{Session, get};
 use crate::side_table::SideTable;
 use profile::cells::Counts;
 use profile::profiles::{
-    Baseline, ClassCounts, FORMAT_VERSION, FORMER_VERSION, FormerBaseline, LabelCounts,
-    FeatureBaseline, Profile, ReadCounts, ReadProfile, ScoreBaseline, ScoreCounts,
+    Baseline, ClassCounts, FORMAT_VERSION, FORMER_VERSION, FeatureBaseline, FormerBaseline,
+    LabelCounts, Profile, ReadCounts, ReadProfile, ScoreBaseline, ScoreCounts,
 };
 use runtime::retry::Trouble;
 

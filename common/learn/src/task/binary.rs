@@ -4,8 +4,8 @@ use std::any::Any;
 
 use super::metric::{larger, smaller};
 use super::{
-    CountedAs, Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
-    Task, Values, part_of,
+    CountedAs, Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule,
+    Target, Task, Values, part_of,
 };
 use crate::metrics::{Classification, RankMetrics, weighted};
 use crate::rows::{RowError, Rows};

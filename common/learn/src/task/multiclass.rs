@@ -4,8 +4,8 @@ use std::any::Any;
 
 use super::metric::{larger, smaller};
 use super::{
-    CountedAs, Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule, Target,
-    Task, Values, part_of,
+    CountedAs, Evaluation, LabelKind, Metric, PREDICTION, PROBABILITY, Predictions, Report, Rule,
+    Target, Task, Values, part_of,
 };
 use crate::metrics::RankMetrics;
 use crate::metrics::multiclass::{Classification, most_probable, one_vs_rest};
@@ -56,7 +56,11 @@ impl Task for Multiclass {
     }
 
     fn output_columns(&self, target: &Target) -> Vec<String> {
-        target.class_names().iter().map(|name| probability_of(name)).collect()
+        target
+            .class_names()
+            .iter()
+            .map(|name| probability_of(name))
+            .collect()
     }
 
     fn counted_as(&self) -> CountedAs {

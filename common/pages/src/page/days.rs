@@ -125,7 +125,14 @@ fn panel(drawn: &Drawn, line: Line, band: Band, level: Option<f64>, now: Option<
         thin: Vec::new(),
         band: drawn.points.iter().map(band).collect(),
     };
-    half(drawn, &title.to_lowercase(), series, level, metric(now), metric(level))
+    half(
+        drawn,
+        &title.to_lowercase(),
+        series,
+        level,
+        metric(now),
+        metric(level),
+    )
 }
 
 /// A metric of a task over time, beside the holdout's; `None` where no day has it.

@@ -115,7 +115,14 @@ fn segment_table(
         columns.push("In training");
     }
     columns.push("Mean score");
-    let of_two = ["Base rate", "Accuracy", "95 % interval", "Precision", "Recall", "F1"];
+    let of_two = [
+        "Base rate",
+        "Accuracy",
+        "95 % interval",
+        "Precision",
+        "Recall",
+        "F1",
+    ];
     match of_task {
         Some(_) => columns.extend(metrics.iter().map(|name| task::title(name))),
         None => columns.extend(of_two),

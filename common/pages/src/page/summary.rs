@@ -2,8 +2,8 @@
 
 use profile::drift::Verdict;
 
-use super::task;
 use super::performance::interval;
+use super::task;
 use crate::content::{Area, ColumnDrift, Content, Drift, Finding, Performance, Severity};
 use crate::format::{count, difference, metric, rows, share};
 use crate::html::{Markup, leaf, nothing, tag, tagged, text};
@@ -207,7 +207,12 @@ fn metrics(performance: &Performance) -> [Markup; 4] {
             holdout.and_then(|of| of.recall),
             of.recall,
         ),
-        ("F1", overall.map(|report| report.f1), holdout.and_then(|of| of.f1), None),
+        (
+            "F1",
+            overall.map(|report| report.f1),
+            holdout.and_then(|of| of.f1),
+            None,
+        ),
     ]
     .map(|(name, now, then, within)| {
         let below = match now {

@@ -80,7 +80,11 @@ fn beside(of: &OfTask) -> Markup {
         ]
     };
     let rows_of = |report: &Option<learn::task::Report>| {
-        text(report.as_ref().map_or(NONE.to_owned(), |of| count(of.rows())))
+        text(
+            report
+                .as_ref()
+                .map_or(NONE.to_owned(), |of| count(of.rows())),
+        )
     };
     let counted = vec![
         text("Rows"),

@@ -105,12 +105,7 @@ impl<T> OfNumber<T> {
 
     /// In the order of the fields.
     pub fn into_array(self) -> [T; 4] {
-        [
-            self.prediction,
-            self.label,
-            self.error,
-            self.absolute_error,
-        ]
+        [self.prediction, self.label, self.error, self.absolute_error]
     }
 }
 
@@ -150,7 +145,8 @@ impl NumberCounts {
     /// without such rows.
     pub fn errors(&self, baseline: &NumberScores) -> Option<NumberErrors> {
         let of = self.as_ref().zip(baseline.as_ref());
-        let moments = of.map(|(counts, of)| Some((counts.mean(&of.cells)?, counts.std(&of.cells)?)));
+        let moments =
+            of.map(|(counts, of)| Some((counts.mean(&of.cells)?, counts.std(&of.cells)?)));
         let (mean_error, spread) = moments.error?;
         let (mae, _) = moments.absolute_error?;
         let mean_square = mean_error * mean_error + spread * spread;

@@ -167,9 +167,7 @@ impl ScoreCounts {
 
     pub(super) fn labelled_rows(&self) -> i64 {
         match self {
-            Self::Classes(of) => {
-                self.rows() - of.unlabelled.unscored - of.unlabelled.scored()
-            }
+            Self::Classes(of) => self.rows() - of.unlabelled.unscored - of.unlabelled.scored(),
             Self::Numbers(of) => of.label.rows(),
         }
     }

@@ -131,7 +131,9 @@ impl Profiling {
         };
         let predicted = texts(batch.column(predicted))?;
         let pairs = shown.iter().zip(&predicted);
-        Ok(pairs.map(|(of, predicted)| baseline.label(of, predicted)).collect())
+        Ok(pairs
+            .map(|(of, predicted)| baseline.label(of, predicted))
+            .collect())
     }
 
     /// What all batches held together; nothing is left.

@@ -137,5 +137,7 @@ fn part(counts: &ClassCounts, from: usize, to: usize) -> ClassCounts {
 
 fn by_name(metrics: Vec<Metric>) -> BTreeMap<String, f64> {
     let named = metrics.into_iter();
-    named.map(|(name, _, value)| (name.to_owned(), value)).collect()
+    named
+        .map(|(name, _, value)| (name.to_owned(), value))
+        .collect()
 }

@@ -124,7 +124,9 @@ impl TwoClasses<'_> {
     /// The rows by ranges of the score that each held about a tenth of the training data.
     pub(super) fn by_score(self, of: &ScoreCounts) -> Vec<Segment> {
         let score = of.classes();
-        score.map_or_else(Vec::new, |score| by_score(self.baseline, score, self.threshold))
+        score.map_or_else(Vec::new, |score| {
+            by_score(self.baseline, score, self.threshold)
+        })
     }
 }
 

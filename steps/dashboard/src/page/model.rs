@@ -145,7 +145,9 @@ fn banner(model: &Model, side: &Side) -> Markup {
         (Some(first), Some(last)) => format!(" · {first} to {last}"),
         _ => String::new(),
     };
-    let threshold = live.threshold.map_or_else(String::new, |at| format!(" · threshold {at}"));
+    let threshold = live
+        .threshold
+        .map_or_else(String::new, |at| format!(" · threshold {at}"));
     let said = format!(
         "v{}{champion} · {}{span}{threshold}",
         side.version,
@@ -173,7 +175,10 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
     } else {
         " Labels that came after scoring are in the reports, and here once predictions are published to Postgres."
     };
-    let holdout = match live.model_threshold.filter(|own| live.threshold != Some(*own)) {
+    let holdout = match live
+        .model_threshold
+        .filter(|own| live.threshold != Some(*own))
+    {
         None => String::new(),
         Some(own) => format!(
             " The holdout was measured at the model's own threshold of {own}: what depends on it is not compared."

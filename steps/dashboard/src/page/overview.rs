@@ -138,7 +138,11 @@ fn row(model: &Model) -> Vec<Markup> {
         Some(column) => beside(psi_of(column), &column.name),
         None => text(NONE),
     };
-    let measured = match performance.of_task.as_ref().and_then(|of| of.metrics.first()) {
+    let measured = match performance
+        .of_task
+        .as_ref()
+        .and_then(|of| of.metrics.first())
+    {
         Some(of) => {
             let holdout = format!("{}, holdout {}", of.name, number(of.holdout));
             tag(

@@ -154,7 +154,10 @@ fn model(subject: &Subject) -> ModelCard {
     let fields = model.estimator.fields().unwrap_or_default();
     let class_weight = options.get("class_weight").cloned();
     ModelCard {
-        family: model.estimator.kind().to_owned(),
+        family: match &training.family {
+            Some(family) => family.clone(),
+            None => model.estimator.kind().to_owned(),
+        },
         target: model.target.name.clone(),
         threshold: subject.of_two.as_ref().map(|of_two| of_two.threshold),
         intercept: fields.get("intercept").and_then(Value::as_f64),

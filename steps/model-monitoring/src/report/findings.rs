@@ -207,9 +207,11 @@ impl Findings {
 
     /// The first metric of a task, beside the holdout's.
     fn of_task(&mut self, of: &OfTask) {
-        let Some((metric, now, then)) = of.metrics.first().and_then(|metric| {
-            Some((metric, metric.now?, metric.holdout?))
-        }) else {
+        let Some((metric, now, then)) = of
+            .metrics
+            .first()
+            .and_then(|metric| Some((metric, metric.now?, metric.holdout?)))
+        else {
             return;
         };
         let apart = match metric.better {

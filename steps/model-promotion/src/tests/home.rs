@@ -22,8 +22,7 @@ use table::config::Config;
 use table::scoring;
 use tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
 
-use learn::task::Metric;
-use settings::{GateArgs, GateMode};
+use settings::{Auto, GateArgs, GateMode};
 
 use super::data::{batch, model, version, write};
 use crate::{Plan, Promote};
@@ -369,8 +368,8 @@ pub(crate) fn flags(version: u64) -> Promote {
 pub(crate) fn gate() -> GateArgs {
     GateArgs {
         gate: GateMode::Soft,
-        gate_metric: Metric::named("roc_auc").unwrap(),
-        gate_floor: 0.6,
+        gate_metric: Auto::Auto,
+        gate_floor: Auto::Auto,
         gate_margin: 0.005,
         gate_window: 90,
     }

@@ -1,7 +1,7 @@
 //! The champions before the current one: small losses do not add up.
 
 use catalog::layout;
-use settings::GateArgs;
+use settings::{Auto, GateArgs};
 use tracking::CHAMPION;
 
 use super::home::{DATA, Data, FAIR, GOOD, Home, auc, flags, gate, told};
@@ -15,7 +15,7 @@ const MARGIN: f64 = 0.035;
 fn with_margin(version: u64) -> Promote {
     Promote {
         gate: GateArgs {
-            gate_floor: 0.1,
+            gate_floor: Auto::Said(0.1),
             gate_margin: MARGIN,
             ..gate()
         },
@@ -199,7 +199,7 @@ async fn a_champion_of_before_the_window_is_forgotten() {
         // Another gate, so that the verdict is a new one.
         let gate = Promote {
             gate: GateArgs {
-                gate_floor: 0.1 + f64::from(days) * 1e-6,
+                gate_floor: Auto::Said(0.1 + f64::from(days) * 1e-6),
                 ..gate.gate.clone()
             },
             ..gate.clone()

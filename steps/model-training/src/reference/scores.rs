@@ -209,9 +209,8 @@ impl CountedScores {
             Self::Classes(fine, counts) => ScoreProfile::chosen(fine, counts),
             Self::Numbers(fine, counts) => {
                 let columns = fine.as_ref().as_ref().zip(counts.as_ref().as_ref());
-                let chosen = columns.map(|(fine, counts)| {
-                    fine.coarse(&shares(), &counts.cells).of(counts)
-                });
+                let chosen =
+                    columns.map(|(fine, counts)| fine.coarse(&shares(), &counts.cells).of(counts));
                 ScoreProfile::Numbers(Box::new(chosen))
             }
         }

@@ -21,3 +21,4 @@ mod raw_files;
 mod readme;
 mod reruns;
 mod scale;
+mod tasks;

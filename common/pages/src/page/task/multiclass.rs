@@ -35,12 +35,20 @@ fn matrix(of: &OfTask, report: &Report) -> Markup {
             tag(&head, [tagged("strong", count(*rows as u64)), shown])
         };
         let head = tagged("th scope=\"row\"", format!("is {name}"));
-        tag("tr", [head].into_iter().chain(rows.iter().enumerate().map(cell)))
+        tag(
+            "tr",
+            [head].into_iter().chain(rows.iter().enumerate().map(cell)),
+        )
     };
     let corner = tag("td", [tagged("span class=\"hidden\"", "actual class")]);
     let names = of.classes.iter();
     let names = names.map(|name| tagged("th scope=\"col\"", format!("predicted {name}")));
-    let body = of.classes.iter().zip(&report.confusion).enumerate().map(row);
+    let body = of
+        .classes
+        .iter()
+        .zip(&report.confusion)
+        .enumerate()
+        .map(row);
     let matrix = tag(
         "table class=\"confusion\"",
         [
@@ -66,7 +74,14 @@ fn lines(of: &OfTask, report: &Report) -> Markup {
             text(metric(before.map(|of| of.f1))),
         ]
     };
-    let columns = ["Class", "Rows", "Precision", "Recall", "F1", "F1 on the holdout"];
+    let columns = [
+        "Class",
+        "Rows",
+        "Precision",
+        "Recall",
+        "F1",
+        "F1 on the holdout",
+    ];
     let rows = of.classes.iter().enumerate().map(row);
     let table = table("numbers", "Each class by itself", &columns, rows);
     tag("div", [tagged("h3", "By class"), table])

@@ -1,0 +1,285 @@
+//! Tasks other than two classes, through the whole pipeline: data sets of scikit-learn's own, each
+//! number equal to what its pipeline gives.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use arrow::array::{AsArray, Float64Array, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::Float64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
+
+use crate::bench::Bench;
+use crate::bring_your_own::{configure, run};
+use crate::dashboard::{ask, start};
+
+/// What pipelines give in floats of 64 bits, by other sums than scikit-learn's.
+const TOLERANCE: f64 = 1e-8;
+
+#[derive(serde::Deserialize)]
+struct Fixture {
+    diabetes: DataSet,
+    iris: DataSet,
+}
+
+#[derive(serde::Deserialize)]
+struct DataSet {
+    features: Vec<String>,
+    /// Each row: the features, then the label.
+    files: Vec<Vec<Vec<Value>>>,
+    metrics: BTreeMap<String, f64>,
+    predictions: Vec<Value>,
+}
+
+fn fixture() -> Fixture {
+    let fixture = include_str!("../../../../common/testing/fixtures/tasks.json");
+    serde_json::from_str(fixture).unwrap()
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The day of a row: twenty days, some rows on each.
+fn day(row: usize) -> String {
+    format!("2026-10-{:02}", 1 + row % 20)
+}
+
+impl DataSet {
+    /// Rows as CSV; `labelled` says which of them have their label.
+    fn csv(&self, file: usize, labelled: impl Fn(usize) -> bool) -> String {
+        let mut text = format!("id,day,{},y\n", self.features.join(","));
+        for (row, values) in self.files[file].iter().enumerate() {
+            let (label, features) = values.split_last().unwrap();
+            let features: Vec<String> = features.iter().map(shown).collect();
+            let label = match labelled(row) {
+                true => shown(label),
+                false => String::new(),
+            };
+            let (day, features) = (day(row), features.join(","));
+            writeln!(text, "{file}-{row},{day},{features},{label}").unwrap();
+        }
+        text
+    }
+
+    /// Labels of every other row of the first file.
+    fn late(&self) -> String {
+        let mut text = "id,day,y\n".to_owned();
+        for (row, values) in self.files[0].iter().enumerate().skip(1).step_by(2) {
+            let label = shown(values.last().unwrap());
+            writeln!(text, "0-{row},{},{label}", day(row)).unwrap();
+        }
+        text
+    }
+
+    /// Runs the pipeline on it.
+    fn run(&self, bench: &Bench, target: &str, models: &str) {
+        let columns: String = self.features.iter().fold(String::new(), |mut text, name| {
+            write!(
+                text,
+                r#"{{"name": "{name}", "type": "float64", "role": "feature"}},"#
+            )
+            .unwrap();
+            text
+        });
+        let config = configure(
+            bench,
+            &format!(
+                r#"{{"columns": [
+                    {{"name": "id", "type": "utf8", "role": "id"}},
+                    {{"name": "day", "type": "date", "role": "time"}},
+                    {columns}
+                    {{"name": "y", "role": "target", {target}}}
+                ]}}"#
+            ),
+            "SELECT * FROM raw",
+            &[
+                ("TRAIN_GLOB", "train/*.csv"),
+                ("PREDICT_GLOB", "predict/*.csv"),
+                ("LABELS_GLOB", "labels/*.csv"),
+            ],
+        );
+        fs::write(config.join("models.json"), models).unwrap();
+        let kustomization = config.join("kustomization.yaml");
+        let text = fs::read_to_string(&kustomization).unwrap();
+        let text = text.replace(
+            "      - features.sql\n",
+            "      - features.sql\n      - models.json\n",
+        );
+        fs::write(kustomization, text).unwrap();
+        for folder in ["train", "predict", "labels"] {
+            fs::create_dir_all(bench.raw(folder)).unwrap();
+        }
+        for file in 0..self.files.len() {
+            let place = bench.raw(&format!("train/{file}.csv"));
+            fs::write(place, self.csv(file, |_| true)).unwrap();
+        }
+        fs::write(bench.raw("predict/0.csv"), self.csv(0, |row| row % 2 == 0)).unwrap();
+        fs::write(bench.raw("labels/late.csv"), self.late()).unwrap();
+        run(bench, &config, "m");
+    }
+
+    /// The holdout's metrics and, on the same rows with their late labels, the report's.
+    fn must_measure(&self, bench: &Bench) -> Value {
+        let model = bench.output("model-training-train", "model");
+        let holdout = &bench.json(&model.replace("_manifest", "metrics"))["holdout"];
+        let report = bench.json("reports/2026-11/m/v1/report.json");
+        let now = &report["performance"]["of_task"]["now"];
+        let rows = self.files[0].len() as u64;
+        assert_eq!(
+            (holdout["rows"].as_u64(), now["rows"].as_u64()),
+            (Some(rows), Some(rows))
+        );
+        for (name, theirs) in &self.metrics {
+            for (place, ours) in [("holdout", holdout), ("report", now)] {
+                close(
+                    ours[name].as_f64().unwrap(),
+                    *theirs,
+                    &format!("{name} of the {place}"),
+                );
+            }
+        }
+        let labels = &report["quality"]["late_labels"];
+        assert_eq!(labels["matched_rows"].as_u64(), Some(rows / 2), "{labels}");
+        report
+    }
+}
+
+fn close(ours: f64, theirs: f64, what: &str) {
+    let near = (ours - theirs).abs() <= TOLERANCE * theirs.abs().max(1.0);
+    assert!(near, "{what}: {ours} and {theirs}");
+}
+
+/// The scored rows.
+fn scored(bench: &Bench) -> RecordBatch {
+    let results = bench.json("results/2026-11/m/v1/_manifest.json");
+    let parts = results["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|part| {
+            let file = fs::File::open(bench.store(part["key"].as_str().unwrap())).unwrap();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            reader.build().unwrap().map(Result::unwrap)
+        });
+    let parts: Vec<RecordBatch> = parts.collect();
+    concat_batches(parts[0].schema_ref(), &parts).unwrap()
+}
+
+fn numbers<'a>(rows: &'a RecordBatch, name: &str) -> &'a Float64Array {
+    rows.column_by_name(name)
+        .unwrap()
+        .as_primitive::<Float64Type>()
+}
+
+#[test]
+fn a_number_is_predicted_as_by_scikit_learn_and_reported_on() {
+    let (data, bench) = (fixture().diabetes, Bench::empty());
+    let models = r#"{"candidates": [{"family": "linear-regression"}]}"#;
+    data.run(&bench, r#""type": "float64""#, models);
+    let report = data.must_measure(&bench);
+    assert_eq!(report["model"]["family"], "linear-regression");
+
+    let rows = scored(&bench);
+    let ours = numbers(&rows, "prediction");
+    for (row, theirs) in data.predictions.iter().enumerate() {
+        close(
+            ours.value(row),
+            theirs.as_f64().unwrap(),
+            &format!("row {row}"),
+        );
+    }
+    // The errors of a day are those of its rows.
+    let of_day = &report["performance"]["days"][3];
+    let of_day_3 = |row: &usize| row % 20 == 3;
+    let rows_of_day = (0..data.predictions.len()).filter(of_day_3);
+    let errors: Vec<f64> = rows_of_day
+        .map(|row| {
+            let label = data.files[0][row].last().unwrap().as_f64().unwrap();
+            (data.predictions[row].as_f64().unwrap() - label).abs()
+        })
+        .collect();
+    let mae = errors.iter().sum::<f64>() / errors.len() as f64;
+    close(
+        of_day["metrics"]["mae"].as_f64().unwrap(),
+        mae,
+        "MAE of a day",
+    );
+
+    let verdict = bench.json(&bench.output("model-promotion-promote", "verdict"));
+    assert_eq!(verdict["gate"]["metric"], "r2");
+    let dashboard = bench.command(&["dashboard", "--bind", "127.0.0.1:0"]);
+    let page = page(dashboard, "/models/m");
+    for shown in ["RMSE", "MAE", "R²", "v1, champion"] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    // Labels that came late are not in the store's profiles: the dashboard measures the others.
+    assert!(!page.contains("threshold 0.5"), "{page}");
+}
+
+#[test]
+fn several_classes_are_predicted_as_by_scikit_learn_and_reported_on() {
+    let (data, bench) = (fixture().iris, Bench::empty());
+    let classes = ["setosa", "versicolor", "virginica"];
+    let target = format!(
+        r#""type": "utf8", "allowed": {}"#,
+        serde_json::json!(classes)
+    );
+    let models = r#"{"candidates": [{"family": "logistic-regression"}]}"#;
+    data.run(&bench, &target, models);
+    let report = data.must_measure(&bench);
+    let page = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
+    for class in classes {
+        assert!(page.contains(&format!("predicted {class}")), "{class}");
+    }
+    assert_eq!(report["performance"]["of_task"]["task"], "multiclass");
+
+    let rows = scored(&bench);
+    for (class, name) in classes.iter().enumerate() {
+        let ours = numbers(&rows, &format!("probability_{name}"));
+        for (row, theirs) in data.predictions.iter().enumerate() {
+            let theirs = theirs[class].as_f64().unwrap();
+            close(ours.value(row), theirs, &format!("{name} of row {row}"));
+        }
+    }
+    let dashboard = bench.command(&["dashboard", "--bind", "127.0.0.1:0"]);
+    assert!(self::page(dashboard, "/models/m").contains("Accuracy"));
+}
+
+#[test]
+fn a_mean_and_a_constant_are_models_like_others() {
+    let data = fixture().diabetes;
+    for (models, family) in [
+        (r#"{"candidates": [{"family": "mean"}]}"#, "mean"),
+        (
+            r#"{"candidates": [{"family": "constant", "value": 140.0}]}"#,
+            "constant",
+        ),
+    ] {
+        let bench = Bench::empty();
+        data.run(&bench, r#""type": "float64""#, models);
+        let report = bench.json("reports/2026-11/m/v1/report.json");
+        assert_eq!(report["model"]["family"], family);
+        let rows = scored(&bench);
+        let ours = numbers(&rows, "prediction");
+        assert!(ours.iter().all(|value| value == Some(ours.value(0))));
+        if family == "constant" {
+            assert_eq!(ours.value(0), 140.0);
+        }
+    }
+}
+
+/// A page of the dashboard, which is ended afterwards.
+fn page(dashboard: Command, address: &str) -> String {
+    let (mut child, at, _lines) = start(dashboard);
+    let page = ask(at, address);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    page
+}
