@@ -10,7 +10,7 @@ pub mod periods;
 pub mod quality;
 pub mod segments;
 pub mod summary;
-mod task;
+pub mod task;
 
 use crate::content::Content;
 use crate::html::{self, Markup, escaped, leaf, tag, tagged, text};

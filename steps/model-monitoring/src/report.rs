@@ -12,6 +12,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use catalog::layout;
 use catalog::manifest::{self, File, Header, Inputs, Manifest};
+use learn::fitted_model::Reader;
+use learn::task::{Binary, Report, Task};
 use pages::content::{Committed, Content, REPORT_VERSION};
 use pages::judge::Rules;
 use pages::page;
@@ -288,6 +290,25 @@ async fn commit(
     Ok((committed, html))
 }
 
+/// The metric that a gate compares by default, on the rows with a label and a prediction.
+fn gate_metric(content: &Content) -> (&'static str, Option<f64>) {
+    let performance = &content.performance;
+    let tasks = &Reader::known().tasks;
+    let task = match &performance.of_task {
+        None => Ok(&Binary as &dyn Task),
+        Some(of_task) => tasks.get(&of_task.task),
+    };
+    let Ok(name) = task.map(|task| task.gate_metric()) else {
+        return ("", None);
+    };
+    let value = match (&performance.of_task, &performance.overall) {
+        (Some(of_task), _) => of_task.now.as_ref().and_then(|now| now.number(name)),
+        (None, Some(overall)) => Report::Binary(Box::new(overall.clone())).number(name),
+        (None, None) => None,
+    };
+    (name, value)
+}
+
 fn outputs(
     committed: &Committed,
     html: Vec<u8>,
@@ -301,12 +322,15 @@ fn outputs(
         .overall
         .as_ref()
         .and_then(|overall| overall.accuracy);
+    let (name, metric) = gate_metric(content);
     let outputs = Outputs::new()
         .set("verdict", content.verdict)
         .set("report", &committed.html.key)
         .set("rows", content.quality.rows)
         .set_metric("label-coverage", content.performance.label_coverage)
         .set_metric("accuracy", accuracy)
+        .set("metric-name", name)
+        .set_metric("metric", metric)
         .set_metric("psi-max", content.drift.psi_max)
         .set("drifted-features", content.drift.drifted_features)
         .set("mlflow-run-url", run_page)

@@ -10,6 +10,7 @@ use catalog::model_files::{METRICS_VERSION, ModelMetrics};
 use learn::model::Importance;
 use learn::preprocessing::Preprocessing;
 use learn::signature::Kind;
+use learn::task::Task;
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Progress, Step};
 use store::Store;
@@ -50,7 +51,7 @@ pub(crate) async fn train(
     {
         let metrics = manifest.load_metrics(store).await?;
         let version = record_again(step, store, tracking, &job, &key, &manifest, &metrics).await?;
-        return outputs(tracking, &key, &version, &metrics, true).await;
+        return outputs(tracking, job.goal.task, &key, &version, &metrics, true).await;
     }
     // A manifest that is not whole is made again, with its files.
     let replaces = step.cache() == Cache::Refresh || store.size(&key).await?.is_some();
@@ -68,7 +69,7 @@ pub(crate) async fn train(
             Ok((version, metrics, reused))
         })
         .await?;
-    outputs(tracking, &key, &version, &metrics, reused).await
+    outputs(tracking, job.goal.task, &key, &version, &metrics, reused).await
 }
 
 /// Fits and measures the model, and writes its files; the manifest is not committed yet.
@@ -276,6 +277,7 @@ fn table(importance: &[Importance]) -> String {
 
 async fn outputs(
     tracking: &Tracking,
+    task: &dyn Task,
     key: &str,
     version: &Version,
     metrics: &ModelMetrics,
@@ -292,6 +294,8 @@ async fn outputs(
         .set("run-id", &version.run_id)
         .set("mlflow-run-url", page)
         .set_metric("accuracy", metrics.holdout.number("accuracy"))
+        .set("metric-name", task.gate_metric())
+        .set_metric("metric", metrics.holdout.number(task.gate_metric()))
         .set_metric("roc-auc", metrics.holdout.number("roc_auc"))
         .set_metric("f1", metrics.holdout.number("f1"))
         .set("warnings", output_of(&metrics.warnings))

@@ -15,7 +15,7 @@ use crate::ui;
 use crate::workflow::now;
 
 /// Metrics that tables show, where a run has them.
-const SHOWN: [&str; 3] = ["roc_auc", "accuracy", "f1"];
+const SHOWN: [&str; 5] = ["roc_auc", "accuracy", "f1", "r2", "rmse"];
 
 /// Flags of `runs`.
 #[derive(Debug, Args)]

@@ -46,6 +46,22 @@ pub struct DailyLines<'a> {
     pub level: Option<(&'a str, f64)>,
 }
 
+/// From where to where an axis reaches: a line that hardly moves must not look as if it jumped.
+fn span(values: &[f64]) -> (f64, f64) {
+    let ends = values.iter().copied().map(|value| (value, value));
+    let ends = ends.reduce(|(low, high), (value, _)| (low.min(value), high.max(value)));
+    let (low, high) = ends.unwrap_or((0.0, 1.0));
+    let middle = (low + high) / 2.0;
+    if values.iter().all(|value| (0.0..=1.0).contains(value)) {
+        return (
+            low.min(middle - 0.05).max(0.0),
+            high.max(middle + 0.05).min(1.0),
+        );
+    }
+    let apart = 0.05 * middle.abs();
+    (low.min(middle - apart), high.max(middle + apart))
+}
+
 /// Draws lines over dates. Nothing without dates.
 pub fn daily_lines(chart: &DailyLines) -> Markup {
     const TOP: f64 = 12.0;
@@ -68,17 +84,7 @@ pub fn daily_lines(chart: &DailyLines) -> Markup {
         .flat_map(|series| series.band.iter().flatten());
     let values = values.chain(ends_of_bands.flat_map(|band| [band.low, band.high]));
     let values: Vec<f64> = values.chain(chart.level.map(|(_, value)| value)).collect();
-    let (low, high) = values
-        .iter()
-        .fold((1.0_f64, 0.0_f64), |(low, high), &value| {
-            (low.min(value), high.max(value))
-        });
-    // A line that hardly moves must not look as if it jumped.
-    let middle = (low + high) / 2.0;
-    let (low, high) = (
-        low.min(middle - 0.05).max(0.0),
-        high.max(middle + 0.05).min(1.0),
-    );
+    let (low, high) = span(&values);
     let (from, to, ticks) = rounded(
         low,
         high.max(low),

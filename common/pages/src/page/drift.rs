@@ -7,7 +7,7 @@ use profile::drift::{Psi, PsiBucket, PsiKind, Thresholds, Verdict};
 use super::summary::chip;
 use super::{details, note, periods, scroll, table};
 use crate::chart::{HeatRow, Histogram, heat_lines, histogram, meter};
-use crate::content::{ColumnDrift, Content, Drift, Periods, Summary, Values};
+use crate::content::{ColumnDrift, Content, Drift, OfTask, Periods, Summary, Values};
 use crate::format::{count, difference, metric, number, p_value, share, small};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
@@ -19,11 +19,12 @@ const LINES: usize = 8;
 const NAMED: usize = 6;
 
 pub(super) fn section(content: &Content) -> Markup {
-    of(&content.drift, &content.thresholds)
+    let of_task = content.performance.of_task.as_ref();
+    of(&content.drift, &content.thresholds, of_task)
 }
 
 /// The section on how far the rows lie from those of training.
-pub fn of(drift: &Drift, thresholds: &Thresholds) -> Markup {
+pub fn of(drift: &Drift, thresholds: &Thresholds, of_task: Option<&OfTask>) -> Markup {
     let lead = text(format!(
         "The verdict is on PSI: from {} on it warns, from {} on it alerts, and only where it also exceeds what chance explains \
          among {} columns.",
@@ -43,7 +44,7 @@ pub fn of(drift: &Drift, thresholds: &Thresholds) -> Markup {
     let cards = drawn
         .iter()
         .enumerate()
-        .map(|(index, column)| card(&format!("feature-{index}"), column, thresholds, false));
+        .map(|(index, column)| card(&format!("feature-{index}"), column, thresholds, None));
     super::section(
         "drift",
         "Drift",
@@ -51,7 +52,7 @@ pub fn of(drift: &Drift, thresholds: &Thresholds) -> Markup {
         [
             over_time(drift, thresholds),
             key,
-            card("score", &drift.score, thresholds, true),
+            card("score", &drift.score, thresholds, Some(score(of_task))),
             tag("div class=\"features\"", cards),
             others(rest),
             categories::categories(&drift.categories),
@@ -189,7 +190,18 @@ fn others(rest: &[ColumnDrift]) -> Markup {
     )
 }
 
-fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> Markup {
+/// What the score is.
+fn score(of_task: Option<&OfTask>) -> &'static str {
+    match of_task {
+        None => "Score: probability of the positive class",
+        Some(of_task) if of_task.classes.is_empty() => "Score: the prediction",
+        Some(_) => "Score: probability of the predicted class",
+    }
+}
+
+/// One column; a title makes the card as wide as the page.
+fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, title: Option<&str>) -> Markup {
+    let wide = title.is_some();
     let values = |side: &Summary| side.rows - side.missing;
     let size = if wide { (640.0, 230.0) } else { (270.0, 200.0) };
     let chart = match &column.categories {
@@ -204,11 +216,7 @@ fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, wide: bool) -> 
             means: (column.reference.mean, column.current.mean),
         }),
     };
-    let name = if wide {
-        "Score: probability of the positive class"
-    } else {
-        &column.name
-    };
+    let name = title.unwrap_or(&column.name);
     let judged = [
         index(&format!("{id}-psi"), column, thresholds),
         distance(column),

@@ -14,7 +14,7 @@ use crate::html::{Markup, tag, tagged, text};
 const CARDS: usize = 4;
 
 /// Metrics as people write them; others stand under their own names.
-const TITLES: [(&str, &str); 16] = [
+const TITLES: [(&str, &str); 19] = [
     ("accuracy", "Accuracy"),
     ("balanced_accuracy", "Balanced accuracy"),
     ("bias", "Bias"),
@@ -30,11 +30,14 @@ const TITLES: [(&str, &str); 16] = [
     ("r2", "R²"),
     ("rmse", "RMSE"),
     ("roc_auc", "ROC AUC"),
+    ("std_label", "Deviation of the labels"),
     ("weighted_f1", "F1, weighted"),
+    ("weighted_precision", "Precision, weighted"),
+    ("weighted_recall", "Recall, weighted"),
 ];
 
 /// A metric as people write it.
-pub(super) fn title(name: &str) -> &str {
+pub fn title(name: &str) -> &str {
     let known = TITLES.iter().find(|(known, _)| *known == name);
     known.map_or(name, |(_, title)| title)
 }

@@ -96,7 +96,7 @@ fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool)
         summary::cards(live.rows, live.unscored_rows, performance_of, &live.drift),
         exactness(side, late_labels),
         performance::of(performance_of, over_time),
-        drift::of(&live.drift, thresholds),
+        drift::of(&live.drift, thresholds, of_task),
         model
             .segments()
             .map_or_else(nothing, |of| segments::section(&of, of_task)),

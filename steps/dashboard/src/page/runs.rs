@@ -11,7 +11,7 @@ use super::{document, empty, failed, files, heading, link, moment, older};
 use crate::Attempted;
 
 /// Metrics of a run that are shown, where it has them.
-const SHOWN: [&str; 4] = ["roc_auc", "accuracy", "f1", "psi_max"];
+const SHOWN: [&str; 6] = ["roc_auc", "r2", "rmse", "accuracy", "f1", "psi_max"];
 
 fn state(class: &str, word: &str) -> Markup {
     tagged(&format!("span class=\"chip {class}\""), word)

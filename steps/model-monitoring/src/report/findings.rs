@@ -7,6 +7,7 @@ use pages::content::{
 };
 use pages::format::{count, metric, number, rows, share};
 use pages::judge::ratio;
+use pages::page::task::title;
 use profile::drift::{Psi, Verdict};
 
 use super::{categories, plausible};
@@ -225,7 +226,7 @@ impl Findings {
         };
         let text = format!(
             "{} is {}, {than} {}.",
-            metric.name,
+            title(&metric.name),
             number(Some(now)),
             number(Some(then))
         );
