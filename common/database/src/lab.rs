@@ -223,7 +223,7 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
                 reference: counted.counts,
             },
         ],
-        score: ScoreBaseline::Classes(ClassScores {
+        score: ScoreBaseline::from(ClassScores {
             name: PROBABILITY.to_owned(),
             kind: Kind::Cells,
             reference: ClassCounts::new(&score),

@@ -205,32 +205,30 @@ mod tests {
         }
         assert!(!takes(r#"{"candidates": [], "depth": 3}"#, "depth"));
 
-        let of_two = Target {
-            name: "bought".to_owned(),
-            classes: vec![
-                crate::model::ClassValue::Int(0),
-                crate::model::ClassValue::Int(1),
-            ],
-        };
-        let binary = &crate::task::Binary;
         let families = Families::standard();
-        let families = families.all().iter();
-        let learn = families.filter(|family| family.learns(binary, &of_two));
         let offered = schema.properties["candidates"]["items"]["oneOf"].as_array();
-        let offered = offered
-            .expect("families")
-            .iter()
-            .map(|of| &of["properties"]);
-        for (family, offered) in learn.zip(offered) {
-            assert_eq!(offered["family"]["const"], family.name());
-            let options = family.options(&Map::new()).expect("defaults");
+        let offered = offered.expect("families");
+        assert_eq!(offered.len(), families.all().len());
+        for family in families.all() {
+            let is_it = |of: &&Value| of["properties"]["family"]["const"] == family.name();
+            let offered = offered.iter().find(is_it).expect(family.name());
+            let needed = offered["required"].as_array().expect("required").iter();
+            let needed = needed
+                .filter_map(Value::as_str)
+                .filter(|of| *of != "family");
+            let given = needed.map(|name| (name.to_owned(), Value::from(7.0)));
+            let given: Map<String, Value> = given.collect();
+            let options = family.options(&given).expect("options");
             let named = ["family".to_owned()]
                 .into_iter()
                 .chain(options.keys().cloned());
-            assert_eq!(keys(offered), named.collect());
-            for (name, default) in options {
+            assert_eq!(keys(&offered["properties"]), named.collect());
+            for (name, default) in options
+                .iter()
+                .filter(|(name, _)| !given.contains_key(*name))
+            {
                 assert_eq!(
-                    offered[&name]["default"].as_f64(),
+                    offered["properties"][name]["default"].as_f64(),
                     default.as_f64(),
                     "{name}"
                 );

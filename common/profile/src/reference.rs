@@ -150,7 +150,7 @@ impl ScoreProfile {
     /// A grid whose numbers contradict each other.
     pub fn baseline(&self, threshold: f64, target: &str) -> Result<ScoreBaseline, CellsError> {
         match self {
-            Self::Cells(score) => Ok(ScoreBaseline::Classes(ClassScores::of_cells(score))),
+            Self::Cells(score) => Ok(ClassScores::of_cells(score).into()),
             Self::Grid(score) => {
                 let all = score.negative.together(&score.positive);
                 let mut cuts = all.cuts(&score_shares());
@@ -159,7 +159,7 @@ impl ScoreProfile {
                 cuts.sort_unstable_by(f64::total_cmp);
                 cuts.dedup();
                 let reference = ClassCounts::of_grid(&score.negative, &score.positive, &cuts);
-                ClassScores::of_grid(cuts, reference).map(ScoreBaseline::Classes)
+                ClassScores::of_grid(cuts, reference).map(ScoreBaseline::from)
             }
             Self::Numbers(numbers) => {
                 let names = OfNumber {

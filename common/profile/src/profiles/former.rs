@@ -4,8 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Baseline, ClassCounts, ClassScores, FORMAT_VERSION, FeatureBaseline, Kind, Profile,
-    ScoreBaseline, ScoreCounts,
+    Baseline, ClassCounts, ClassScores, FORMAT_VERSION, FeatureBaseline, Kind, Profile, ScoreCounts,
 };
 use crate::cells::{Cells, CellsError, Counts};
 use crate::grid;
@@ -95,10 +94,7 @@ impl FormerBaseline {
             values: Vec::new(),
             threshold: Some(self.threshold),
             features: features.collect::<Result<_, _>>()?,
-            score: ScoreBaseline::Classes(ClassScores::of_grid(
-                self.score.cuts,
-                self.score.reference,
-            )?),
+            score: ClassScores::of_grid(self.score.cuts, self.score.reference)?.into(),
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::cells::{Cells, Compared, Counts, Side};
 #[serde(untagged, try_from = "ScoresFile")]
 pub enum ScoreBaseline {
     /// Probabilities.
-    Classes(ClassScores),
+    Classes(Box<ClassScores>),
     /// Numbers.
     Numbers(Box<NumberScores>),
 }
@@ -23,6 +23,12 @@ pub enum ScoreCounts {
     Classes(ClassCounts),
     /// Of numbers.
     Numbers(Box<NumberCounts>),
+}
+
+impl From<ClassScores> for ScoreBaseline {
+    fn from(scores: ClassScores) -> Self {
+        Self::Classes(Box::new(scores))
+    }
 }
 
 impl ScoreBaseline {
@@ -274,12 +280,13 @@ impl TryFrom<ScoresFile> for ScoreBaseline {
         let numbers = of_number(file.prediction, file.label, file.error, file.absolute_error);
         match (classes, numbers) {
             ((Some(name), Some(kind), Some(cells), Some(reference)), None) => {
-                Ok(Self::Classes(ClassScores {
+                let scores = ClassScores {
                     name,
                     kind,
                     cells,
                     reference,
-                }))
+                };
+                Ok(scores.into())
             }
             ((None, None, None, None), Some(numbers)) => Ok(Self::Numbers(Box::new(numbers))),
             _ => Err(Neither),
