@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(offered.len(), families.all().len());
         for family in families.all() {
             let is_it = |of: &&Value| of["properties"]["family"]["const"] == family.name();
-            let offered = offered.iter().find(is_it).expect(family.name());
+            let offered = offered.iter().find(is_it).expect("the family");
             let needed = offered["required"].as_array().expect("required").iter();
             let needed = needed
                 .filter_map(Value::as_str)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sql::session::Features;
 use table::config::Config;
 use table::dataset::{ColumnContract, ColumnType, Csv, Dataset, Unlabelled};
-use table::{features, models};
+use table::features;
 
 use crate::column::Column;
 use crate::doubts::{Doubts, Question};
@@ -91,11 +91,11 @@ impl Draft {
         Ok(draft)
     }
 
-    /// The configuration, and what of it this release does not run yet.
+    /// The configuration.
     ///
     /// # Errors
     /// A name that no feature can have, and the like: exit 2.
-    pub(crate) fn config(&self) -> Result<(Config, Option<String>)> {
+    pub(crate) fn config(&self) -> Result<Config> {
         let dataset = Dataset {
             task: self.task.map(str::to_owned),
             unlabelled: self.unlabelled,
@@ -106,15 +106,9 @@ impl Draft {
         let mut config = Config::parse(dataset_json(&dataset), "SELECT * FROM raw\n".to_owned())?;
         // models.json lies beside it.
         config.categories = true;
-        let goal = config.goal()?;
-        let refused = models::carried(&goal)
-            .err()
-            .map(|error| format!("{error:#}"));
-        if refused.is_none() {
-            let prepared = Features::new(&config, PLANNING)?;
-            features::signature(prepared.columns(), true)?;
-        }
-        Ok((config, refused))
+        let prepared = Features::new(&config, PLANNING)?;
+        features::signature(prepared.columns(), true)?;
+        Ok(config)
     }
 
     /// Leaks first, then the rest in the order of the columns.

@@ -83,8 +83,6 @@ pub struct Inferred {
     pub holdout: (HoldoutRule, String),
     /// What a person should look at, leaks first.
     pub questions: Vec<Question>,
-    /// What this release does not run yet.
-    pub refused: Option<String>,
     /// The files to write.
     pub project: Project,
 }
@@ -111,7 +109,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
     let roles = Roles::of(columns, &named)?;
     let goal = Goal::of(&columns[roles.target])?;
     let draft = Draft::of(&sampled, &roles, &goal, options.strict)?;
-    let (config, refused) = draft.config()?;
+    let config = draft.config()?;
     let holdout = holdout(columns, &roles, &sampled)?;
     let mut questions = of_roles(columns, &roles, &named);
     questions.extend(draft.questions(&sampled));
@@ -124,7 +122,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
         train_glob: &glob,
         predict_glob: files.predict_glob().as_deref(),
         holdout: holdout.0,
-        floor: floor(columns, &roles, &goal)?,
+        floor: floor(&goal),
     })?;
     Ok(Inferred {
         rows: sampled.rows,
@@ -134,7 +132,6 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
         goal: goal.described(&columns[roles.target].name),
         holdout,
         questions,
-        refused,
         project,
         files,
     })
@@ -272,27 +269,17 @@ fn day(column_type: ColumnType, tick: i64) -> Option<NaiveDate> {
     }
 }
 
-/// What a model that knows no feature reaches, by the metric that is compared: log loss, or the
-/// root of the mean squared error. `None` where the default will do.
-fn floor(columns: &[Column], roles: &Roles, goal: &Goal) -> Result<Option<f64>> {
-    let target = &columns[roles.target];
+/// What a model that knows no feature reaches, by the metric that is compared: log loss, or R².
+/// `None` where the default will do.
+fn floor(goal: &Goal) -> Option<f64> {
     if goal.classes.len() == 2 {
-        return Ok(None);
+        return None;
     }
     if goal.classes.is_empty() {
-        let numbers = target.numbers()?.unwrap_or_default();
-        let numbers: Vec<f64> = numbers
-            .into_iter()
-            .filter(|value| value.is_finite())
-            .collect();
-        let rows = numbers.len().max(1) as f64;
-        let mean = numbers.iter().sum::<f64>() / rows;
-        let squares = numbers.iter().map(|value| (value - mean) * (value - mean));
-        return Ok(Some((squares.sum::<f64>() / rows).sqrt()));
+        // The mean explains nothing of the variance.
+        return Some(0.0);
     }
     let all = goal.rows.iter().sum::<u64>() as f64;
     let shares = goal.rows.iter().map(|&rows| rows as f64 / all);
-    Ok(Some(
-        -shares.map(|share| share * libm::log(share)).sum::<f64>(),
-    ))
+    Some(-shares.map(|share| share * libm::log(share)).sum::<f64>())
 }

@@ -128,7 +128,10 @@ fn settings(content: &Content<'_>) -> Result<String> {
     set("GATE_METRIC", content.goal.task.gate_metric())?;
     if let Some(floor) = content.floor {
         set("GATE_FLOOR", &format!("'{}'", rounded(floor)))?;
-        set("GATE_MARGIN", &format!("'{}'", rounded(floor / 100.0)))?;
+        // Shares of R² are what the default is meant for; a loss has a size of its own.
+        if floor > 0.0 {
+            set("GATE_MARGIN", &format!("'{}'", rounded(floor / 100.0)))?;
+        }
     }
     Ok(text)
 }

@@ -418,7 +418,7 @@ fn the_task_follows_the_target() {
     let models = json(&found, "models.json");
     assert_eq!(models["candidates"][0]["family"], "linear-regression");
     assert_eq!(models["threshold"], Value::Null);
-    assert!(text(&found, "ml-config.yaml").contains("\n  GATE_METRIC: rmse\n"));
+    assert!(text(&found, "ml-config.yaml").contains("\n  GATE_METRIC: r2\n"));
 }
 
 #[test]

@@ -144,10 +144,6 @@ fn described(
         .iter()
         .map(|(name, _)| *name)
         .collect();
-    let refused = inferred
-        .refused
-        .iter()
-        .map(|why| format!("\nnot yet    {why}\n"));
     let (holdout, why) = &inferred.holdout;
     let workflow = match inferred.files.predict.is_empty() {
         true => "alameda-training",
@@ -172,10 +168,9 @@ fn described(
     let files = count(files);
     format!(
         "{files} below {root}: all schemas, and {read}\n\n{}\ntask     {}\nholdout  {holdout}: {why}; \
-         HOLDOUT in ml-config.yaml says so\n{}\n{}\nwritten to {out}: {}\n\nnext\n  {check}\n  {submit}\n",
+         HOLDOUT in ml-config.yaml says so\n\n{}\nwritten to {out}: {}\n\nnext\n  {check}\n  {submit}\n",
         columns(&inferred.columns),
         inferred.goal,
-        refused.collect::<String>(),
         questions(&inferred.questions),
         names.join(", "),
     )
