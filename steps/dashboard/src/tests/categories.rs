@@ -32,7 +32,7 @@ async fn categories_are_judged_by_their_shares() {
         let code = code(&trained.names(), city);
         counts.add(&of_model.features[1].cells, code, rows);
     }
-    let score = &of_model.score.cells;
+    let score = &of_model.score;
     profile.score.add(score, Some(0.4), None, 500);
     let counted = CountedDays {
         baseline: Arc::new(of_model),
@@ -65,7 +65,7 @@ async fn categories_are_judged_by_their_shares() {
     let beside = (shares.reference_nulls, shares.nulls, shares.new_rows);
     assert_eq!(beside, (100, 50, 200));
     assert_eq!(live.features[1].above, 0);
-    let shown = pages::page::drift::of(&live.drift, &rules().thresholds).to_string();
+    let shown = pages::page::drift::of(&live.drift, &rules().thresholds, None).to_string();
     for text in ["Vanished values: Rome", "others", "40 %"] {
         assert!(shown.contains(text), "{text}: {shown}");
     }
