@@ -38,6 +38,26 @@ const NONSENSE: &str = "its pages make no sense";
 /// Batches of rows.
 pub type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
+/// The schema with plain columns in the place of dictionaries that the decoder does not make: those
+/// of booleans, as pandas' categories of them are, and of decimals. In the file they are no
+/// dictionaries; its writer asks for them.
+fn without_odd_dictionaries(schema: &SchemaRef) -> Option<Schema> {
+    let odd = |field: &Arc<Field>| match field.data_type() {
+        DataType::Dictionary(_, values) if **values == DataType::Boolean || values.is_decimal() => {
+            Some(Arc::new(
+                field.as_ref().clone().with_data_type((**values).clone()),
+            ))
+        }
+        _ => None,
+    };
+    schema.fields().iter().find_map(odd)?;
+    let fields = schema.fields().iter();
+    let fields: Vec<_> = fields
+        .map(|field| odd(field).unwrap_or_else(|| field.clone()))
+        .collect();
+    Some(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
 /// An open parquet file.
 pub(crate) struct ParquetFile {
     file: Arc<File>,
@@ -60,7 +80,14 @@ impl ParquetFile {
         damaged: fn(&str, &dyn Display) -> anyhow::Error,
     ) -> Result<Self> {
         let metadata = guard(name, damaged, || {
-            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+            let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+            match without_odd_dictionaries(found.schema()) {
+                Some(schema) => {
+                    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+                    ArrowReaderMetadata::try_new(found.metadata().clone(), options)
+                }
+                None => Ok(found),
+            }
         })?;
         Ok(Self {
             file: Arc::new(file),

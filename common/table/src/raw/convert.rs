@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Int64Array, PrimitiveArray,
-    new_null_array,
+    StringArray, new_null_array,
 };
 use arrow::compute::{CastOptions, cast, cast_with_options, take};
 use arrow::datatypes::{
@@ -18,8 +18,8 @@ use arrow::datatypes::{
 use chrono::DateTime;
 
 use super::{Notes, values};
-use crate::dataset::ColumnType;
 use crate::dataset::rule::{self, Breach};
+use crate::dataset::{ColumnContract, ColumnType};
 
 const DAY_MILLIS: i64 = 86_400_000;
 const DAY_MICROS: i64 = 1_000 * DAY_MILLIS;
@@ -36,6 +36,40 @@ pub(super) fn takes(found: &DataType, wanted: ColumnType) -> bool {
         (ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz, _) => is_text(found),
         _ => found.is_numeric() || *found == Boolean,
     }
+}
+
+/// Whether whole numbers are the digits of a form: `20241231` of `%Y%m%d`.
+pub(super) fn takes_by_form(found: &DataType, column: &ColumnContract) -> bool {
+    column.format.is_some() && found.is_integer()
+}
+
+/// UUIDs, which a file holds as 16 bytes, as the texts that every program shows; bytes of another
+/// length stay what they are.
+pub(super) fn uuids(found: &ArrayRef) -> ArrayRef {
+    let Some(bytes) = found
+        .as_fixed_size_binary_opt()
+        .filter(|bytes| bytes.value_length() == 16)
+    else {
+        return found.clone();
+    };
+    let text = |bytes: &[u8]| {
+        let mut text = String::with_capacity(36);
+        for (place, byte) in bytes.iter().enumerate() {
+            if matches!(place, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            for digit in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(digit.into(), 16));
+            }
+        }
+        text
+    };
+    Arc::new(
+        bytes
+            .iter()
+            .map(|bytes| bytes.map(text))
+            .collect::<StringArray>(),
+    )
 }
 
 pub(super) fn is_text(found: &DataType) -> bool {
@@ -71,6 +105,11 @@ pub(super) fn convert(found: &ArrayRef, notes: &mut Notes<'_>) -> Result<ArrayRe
         (ColumnType::Utf8, binary) if is_binary(binary) => text(found, notes)?,
         (ColumnType::Utf8, _) => cast(found, &data_type)?,
         (_, texts) if is_text(texts) => {
+            values::parse(cast(found, &DataType::Utf8)?.as_string(), notes)
+        }
+        (ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz, number)
+            if number.is_integer() =>
+        {
             values::parse(cast(found, &DataType::Utf8)?.as_string(), notes)
         }
         (ColumnType::Date, _) => Arc::new(date(found, notes)),

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
+use parquet::basic::LogicalType;
 use parquet::file::metadata::ParquetMetaDataReader;
 
 use super::{Chunk, Chunks, RawFile, advice, convert, int96, unreadable};
@@ -48,6 +49,7 @@ pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
         .map(|position| position.and_then(|position| in_file.binary_search(&position).ok()))
         .collect();
     let (key, schema, wanted) = (raw.key.clone(), raw.dataset.raw_schema(), raw.wanted());
+    let uuids = uuids(&file, &in_file)?;
     let rows = file.rows(&in_file, raw.batch_rows(), work)?;
     let chunks = rows.map(move |batch| {
         let batch = batch?;
@@ -55,6 +57,9 @@ pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
         let mut columns = Vec::with_capacity(order.len());
         for (wanted, position) in wanted.iter().zip(&order) {
             columns.push(match position {
+                Some(position) if uuids[*position] => {
+                    wanted.array(&convert::uuids(batch.column(*position)), &mut misfits)?
+                }
                 Some(position) => wanted.array(batch.column(*position), &mut misfits)?,
                 None => wanted.nulls(batch.num_rows()),
             });
@@ -73,6 +78,18 @@ pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
         })
     });
     Ok((Box::new(chunks), unread))
+}
+
+/// Which of the columns at these places hold UUIDs, as the file says.
+fn uuids(file: &ParquetFile, places: &[usize]) -> Result<Vec<bool>> {
+    let builder = file.builder()?;
+    let columns = builder.parquet_schema().root_schema().get_fields();
+    let is_uuid = |place: &usize| {
+        let column = columns.get(*place).map(|column| column.get_basic_info());
+        let kind = column.and_then(|column| column.logical_type_ref());
+        kind == Some(&LogicalType::Uuid)
+    };
+    Ok(places.iter().map(is_uuid).collect())
 }
 
 /// Which columns need not be decoded: nobody reads their values, and there is nothing to check in
@@ -170,7 +187,9 @@ fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
         };
         if second.is_some() {
             lines.push(format!("column {:?} stands in the file twice", column.name));
-        } else if !convert::takes(field.data_type(), column.column_type) {
+        } else if !convert::takes(field.data_type(), column.column_type)
+            && !convert::takes_by_form(field.data_type(), column)
+        {
             lines.push(format!(
                 "column {:?} is of type {} in the file, and {} in the contract: {}",
                 column.name,

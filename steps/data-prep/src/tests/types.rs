@@ -433,3 +433,27 @@ async fn a_row_that_nobody_can_tell_whether_to_keep_is_a_breach() {
     bench.configure("dataset.json", &contract("id % 2 = 1"));
     bench.prepare(&[]).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whole_numbers_are_dates_where_the_contract_names_their_form() {
+    let days: ArrayRef = Arc::new(Int64Array::from(vec![
+        Some(20_240_229),
+        None,
+        Some(19_691_231),
+    ]));
+    let column = json!({"type": "date", "format": "%Y%m%d"});
+    let bench = with_c(column.clone(), days);
+    bench.prepare(&[]).await.unwrap();
+    let rows = bench.rows(&bench.manifest(TRAIN).await);
+    let found = rows.column_by_name("c").unwrap();
+    let found: Vec<Value> = (0..3).map(|row| value(found, row)).collect();
+    assert_eq!(
+        found,
+        [json!("2024-02-29"), Value::Null, json!("1969-12-31")]
+    );
+
+    let wrong: ArrayRef = Arc::new(Int64Array::from(vec![20_240_229, 20_230_229]));
+    let text = failure(10, with_c(column, wrong).prepare(&[]).await);
+    let line = "column \"c\": 1 of 2 rows can't be read as date, the first in row 2: \"20230229\"";
+    assert!(text.contains(line), "{text}");
+}
