@@ -246,8 +246,8 @@ impl Doubts {
                 except(&number)
             );
             let advice = format!(
-                "it stays a text: if they are amounts and no codes, TRY_CAST({column_of} AS DOUBLE) \
-                 in features.sql makes numbers of them"
+                "it stays a text: if they are amounts and no codes, \
+                 TRY_CAST({column_of} AS DOUBLE) in features.sql makes numbers of them"
             );
             self.others.push(Question::new(name, seen, advice));
         } else if share(&|text| number(text) || comma(text)) >= SPELLED {
@@ -256,8 +256,8 @@ impl Doubts {
                 except(&comma)
             );
             let advice = format!(
-                "it stays a text: TRY_CAST(replace({column_of}, ',', '.') AS DOUBLE) in features.sql \
-                 makes numbers of them"
+                "it stays a text: TRY_CAST(replace({column_of}, ',', '.') AS DOUBLE) in \
+                 features.sql makes numbers of them"
             );
             self.others.push(Question::new(name, seen, advice));
         }
@@ -283,8 +283,8 @@ impl Doubts {
             .iter()
             .all(|value| value.is_nan() || value.fract() == 0.0);
         if whole && (3..=CODES.0).contains(&distinct) && distinct * CODES.1 <= numbers.len() {
-            let advice = "it stays a number: if they are codes and no amounts, CAST(... AS VARCHAR) \
-                in features.sql makes categories of them";
+            let advice = "it stays a number: if they are codes and no amounts, \
+                CAST(... AS VARCHAR) in features.sql makes categories of them";
             let seen = format!("it holds {distinct} whole numbers alone");
             self.others.push(Question::new(name, seen, advice));
         }

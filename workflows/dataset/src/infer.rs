@@ -60,7 +60,12 @@ pub struct Options {
     pub strict: bool,
 
     /// Rows that are looked at, the same number of each file
-    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(100..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 200_000,
+        value_parser = clap::value_parser!(u64).range(100..)
+    )]
     pub rows: u64,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod check;
 mod column;
+mod counted;
 mod dialect;
 mod doubts;
 mod draft;

@@ -155,8 +155,8 @@ fn overview(content: &Content<'_>) -> Markup {
         "Greatest",
     ];
     let lead = text(
-        "Over all rows. Quantiles are exact within cells of a few thousandths of the rows; distinct \
-         values are those of a sample where they end with +.",
+        "Over all rows. Quantiles are exact within cells of a few thousandths of the rows; \
+         distinct values are those of a sample where they end with +.",
     );
     let table = folded(
         "numbers",

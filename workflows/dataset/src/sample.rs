@@ -79,7 +79,8 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
             }
             (Some(&count), _) if count < files => {
                 format!(
-                    "{count} of {files} files have it, and a column of the contract is in every file"
+                    "{count} of {files} files have it, and a column of the contract is \
+                     in every file"
                 )
             }
             (_, Some(pieces)) if pieces.len() == files => {

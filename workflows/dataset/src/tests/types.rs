@@ -1,0 +1,159 @@
+use super::*;
+
+#[test]
+fn types_follow_the_values_of_all_files_and_not_the_first_writers_choice() {
+    let desk = Desk::new();
+    let rows = 60;
+    let id = |first: i64| Arc::new(Int64Array::from_iter_values(first..first + rows)) as ArrayRef;
+    let y = || Arc::new(Int32Array::from_iter_values((0..60).map(|row| row % 2))) as ArrayRef;
+    let doubles =
+        |of: fn(i64) -> Option<f64>| Arc::new(Float64Array::from_iter((0..60).map(of))) as ArrayRef;
+    let texts = |of: fn(i64) -> String| {
+        Arc::new(StringArray::from_iter_values((0..60).map(of))) as ArrayRef
+    };
+    let single = || {
+        Arc::new(Float32Array::from_iter_values(
+            (0..60).map(|row| row as f32 / 8.0),
+        )) as ArrayRef
+    };
+    desk.parquet(
+        "a.parquet",
+        &[
+            ("id", id(0)),
+            (
+                "visits",
+                Arc::new(Int64Array::from_iter_values((0..60).map(|row| row % 7))),
+            ),
+            ("gaps", doubles(|row| (row % 9 != 0).then_some(row as f64))),
+            ("amount", doubles(|row| Some(row as f64))),
+            ("single", single()),
+            ("day", texts(|row| format!("2024-01-{:02}", row % 28 + 1))),
+            ("mixed", texts(|row| row.to_string())),
+            ("y", y()),
+        ],
+    );
+    desk.parquet(
+        "b.parquet",
+        &[
+            ("id", id(60)),
+            (
+                "visits",
+                doubles(|row| (row % 4 != 0).then_some((row % 7) as f64)),
+            ),
+            ("gaps", doubles(|row| Some(row as f64))),
+            ("amount", doubles(|row| Some(row as f64))),
+            ("single", single()),
+            ("day", texts(|row| format!("2024-02-{:02}", row % 28 + 1))),
+            ("mixed", id(0)),
+            ("y", y()),
+        ],
+    );
+    let found = desk.infer(&["--time=none"]);
+    for (name, expected) in [
+        ("visits", "int64"),
+        ("gaps", "int64"),
+        ("amount", "float64"),
+        ("single", "float32"),
+        ("day", "date"),
+    ] {
+        assert_eq!(column(&found, name)["type"], expected, "{name}");
+    }
+    assert_eq!(column(&found, "mixed"), Value::Null);
+    assert!(asked(&found, "mixed").contains("Int64 in 1 file, Utf8 in 1 file"));
+    assert!(
+        asked(&found, "visits").contains("its type differs: Float64 in 1 file, Int64 in 1 file")
+    );
+}
+
+#[test]
+fn numbers_of_csv_files_are_what_all_their_spellings_are() {
+    let desk = Desk::new();
+    let more = |row: usize, _| {
+        let gap = if row == 9 {
+            String::new()
+        } else {
+            format!("{}.0", row % 4)
+        };
+        let late = if row == 199 {
+            "x".to_owned()
+        } else {
+            row.to_string()
+        };
+        format!(
+            ",{:05},{}.0,{gap},{},{late},{}",
+            row % 90,
+            row % 30,
+            row.is_multiple_of(2),
+            row % 3
+        )
+    };
+    desk.csv("a.csv", &customers(",zip,points,gap,member,late,few", more));
+    let found = desk.infer(&[]);
+    for (name, expected) in [
+        ("zip", "utf8"),
+        ("points", "float64"),
+        ("gap", "int64"),
+        ("member", "bool"),
+        ("late", "utf8"),
+        ("few", "int64"),
+    ] {
+        assert_eq!(column(&found, name)["type"], expected, "{name}");
+    }
+    assert!(asked(&found, "late").contains("its texts are numbers such as \"0\", but \"x\""));
+    assert!(asked(&found, "few").contains("3 whole numbers alone"));
+    assert_eq!(found.of, Some(200));
+}
+
+#[test]
+fn the_dialect_of_csv_files_is_written_into_the_contract() {
+    let desk = Desk::new();
+    let mut text = "id;am;betrag;tage;gefallen\n".to_owned();
+    for row in 0..120 {
+        let days = if row % 10 == 4 {
+            "NA".to_owned()
+        } else {
+            (row % 40).to_string()
+        };
+        let (day, month) = (row % 28 + 1, row % 9 + 1);
+        let liked = if row % 3 == 0 { "ja" } else { "nein" };
+        writeln!(
+            text,
+            "{row};{day:02}.{month:02}.2025;{},5;{days};{liked}",
+            row % 80
+        )
+        .unwrap();
+    }
+    desk.csv("a.csv", &text);
+    let found = desk.infer(&["--target=gefallen"]);
+    let dataset = json(&found, "dataset.json");
+    assert_eq!(
+        dataset["csv"],
+        json!({"separator": ";", "decimal": ",", "nulls": ["NA"]})
+    );
+    assert_eq!(column(&found, "betrag")["type"], "float64");
+    assert_eq!(column(&found, "tage")["type"], "int64");
+    assert_eq!(
+        column(&found, "am"),
+        json!({"name": "am", "type": "date", "role": "time", "format": "%d.%m.%Y"})
+    );
+    assert_eq!(asked(&found, "am"), "");
+
+    let desk = Desk::new();
+    let comma = customers("", |_, _| String::new());
+    desk.csv("a.csv", &comma)
+        .csv("b.csv", &comma.replace(',', ";"));
+    assert!(
+        desk.refused(&[])
+            .contains("a.csv and b.csv are written in different dialects")
+    );
+    // Where a day may be a month, nobody but a person knows.
+    let desk = Desk::new();
+    let day = |row: usize, _| format!(",{:02}/{:02}/2025", row % 12 + 1, row % 11 + 1);
+    desk.csv("a.csv", &customers(",seen", day));
+    let found = desk.infer(&["--time=none"]);
+    assert!(
+        asked(&found, "seen").contains("its dates may be spelt \"%"),
+        "{}",
+        asked(&found, "seen")
+    );
+}
