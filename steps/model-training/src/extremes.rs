@@ -19,6 +19,9 @@ use crate::training_rows::{Sums, TrainingRows};
 /// their largest value has others near it.
 const RUINOUS: f64 = 1e6;
 
+/// A standard deviation that is so small a part of the mean comes from rounding.
+const ROUNDING: f64 = 64.0 * f64::EPSILON;
+
 /// Looks for the values of each feature that lie farthest out, and at how the others spread.
 #[derive(Clone)]
 pub(crate) struct Extremes {
@@ -90,8 +93,9 @@ impl Extremes {
             let others = &column.others;
             let std = (others.squares / others.rows).sqrt();
             let distance = (extreme.value - others.mean).abs() / std;
-            // Where the others are all alike, nothing says what a usual distance is.
-            let ruins = std > 0.0 && distance > RUINOUS;
+            // Where the others are all alike, but for the rounding of their mean, nothing says what
+            // a usual distance is.
+            let ruins = std > ROUNDING * others.mean.abs() && distance > RUINOUS;
             ruins.then_some(Ruinous {
                 feature,
                 extreme,

@@ -55,6 +55,15 @@ async fn a_value_that_ruins_a_fit_is_named_with_its_row() {
 }
 
 #[tokio::test]
+async fn a_rare_one_of_two_values_is_none_that_ruins_a_fit() {
+    // No float, so that the mean of the others is not their value.
+    let rare = |row: usize| if row % 150 == 7 { 4.3 } else { -0.1 };
+    let values: Vec<(usize, f64)> = (0..600).map(|row| (row, rare(row))).collect();
+    let (home, outputs) = trained(&with(&values)).await;
+    assert_eq!(warnings(&home, &outputs).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn of_several_such_values_the_first_of_the_farthest_is_named_with_their_number() {
     let values: Vec<(usize, f64)> = [40, 41, 555, 590].map(|row| (row, -1e12)).to_vec();
     let (home, outputs) = trained(&with(&values)).await;
