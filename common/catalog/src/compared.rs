@@ -1,5 +1,22 @@
 //! A holdout as another configuration than its own prepares it: the rows that judge a candidate,
 //! with the features of a champion that was trained on others.
+//!
+//! ```
+//! use catalog::compared::Compared;
+//! use catalog::manifest::DatasetManifest;
+//!
+//! let holdout: DatasetManifest = serde_json::from_str(r#"{
+//!     "format_version": 1, "fingerprint": "3f", "inputs": {}, "workflow": "training",
+//!     "created_at": "2026-11-28T00:00:00Z", "data_version": "1", "split": "holdout",
+//!     "config": "9c", "holdout": "first-shard", "columns": [], "rows": 0, "labelled_rows": 0,
+//!     "parts": [], "shards": [], "quarantined": []
+//! }"#)?;
+//! let by = |config| Compared { holdout: &holdout, config, timezone: chrono_tz::Tz::UTC };
+//! // Each configuration prepares it in a folder of its own, whoever asks.
+//! assert_eq!(by("a1").folder(), by("a1").folder());
+//! assert_ne!(by("a1").folder(), by("b2").folder());
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use anyhow::Result;
 use chrono_tz::Tz;

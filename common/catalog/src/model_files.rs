@@ -1,5 +1,18 @@
 //! The files of a model: `model.json`, `reference.json` and `metrics.json`, each read as it was
 //! written.
+//!
+//! ```
+//! use catalog::model_files::ModelMetrics;
+//!
+//! let metrics: ModelMetrics = serde_json::from_str(r#"{
+//!     "format_version": 1, "holdout": {"rows": 2, "rmse": 0.5},
+//!     "fit": {"rows": 100, "converged": true}, "importance": []
+//! }"#)?;
+//! // Whatever the task, a metric is found by its name.
+//! assert_eq!(metrics.holdout.number("rmse"), Some(0.5));
+//! assert_eq!(metrics.holdout.number("roc_auc"), None);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use anyhow::Result;
 use chrono_tz::Tz;

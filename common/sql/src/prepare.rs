@@ -1,5 +1,23 @@
 //! Preparing one raw file: hash it, check it against its contract, compute its features, and split
 //! its rows.
+//!
+//! ```
+//! use runtime::step::Step;
+//! use sql::prepare::{Preparation, Purpose};
+//! use table::config::Config;
+//!
+//! let dataset = r#"{"columns": [
+//!     {"name": "id", "type": "utf8", "role": "id"},
+//!     {"name": "amount", "type": "float64", "role": "feature"},
+//!     {"name": "churned", "type": "int64", "role": "target", "allowed": [0, 1]}
+//! ]}"#;
+//! let sql = "SELECT id, amount * 2 AS twice, churned FROM raw";
+//! let config = Config::parse(dataset.to_owned(), sql.to_owned())?;
+//! let step = Step::outside("example", &std::env::temp_dir())?;
+//! let preparation = Preparation::new(&step, &config, Purpose::Predict)?;
+//! assert_eq!(preparation.schema().field(1).name(), "twice");
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 use std::sync::{Arc, Mutex, PoisonError};
 
