@@ -1,11 +1,13 @@
 //! `runs` and `models`: what the tracking holds, from wherever it is kept.
 
+mod compare;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use catalog::layout::ModelName;
 use chrono::{DateTime, Utc};
-use clap::Args;
+use clap::{Args, Subcommand};
 use runtime::retry::Budget;
 use store::Store;
 use tracking::{RunRecord, RunView, Status, Tracking, TrackingArgs, VersionView};
@@ -33,9 +35,19 @@ pub(crate) struct RunOptions {
     tracking: TrackingArgs,
 }
 
+/// What `models` does besides.
+#[derive(Debug, Subcommand)]
+enum ModelVerb {
+    /// Show two versions of a model side by side: settings that differ, and metrics
+    Compare(compare::CompareOptions),
+}
+
 /// Flags of `models`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ModelOptions {
+    #[command(subcommand)]
+    verb: Option<ModelVerb>,
     /// Only this model
     name: Option<ModelName>,
     /// Versions of each model at most
@@ -67,6 +79,9 @@ pub(crate) fn runs(place: &Place, options: &RunOptions) -> Result<()> {
 
 /// Lists versions of models.
 pub(crate) fn models(place: &Place, options: &ModelOptions) -> Result<()> {
+    if let Some(ModelVerb::Compare(options)) = &options.verb {
+        return compare::compare(place, options);
+    }
     let versions = ask(place, &options.tracking, async |tracking| {
         tracking
             .registered(options.name.as_ref(), options.limit)

@@ -33,7 +33,7 @@ fn csv(file: usize, rows: &[(Option<f64>, f64, i64)]) -> String {
     text
 }
 
-fn write_models(config: &Path, models: &str) {
+pub(crate) fn write_models(config: &Path, models: &str) {
     fs::write(config.join("models.json"), models).unwrap();
     let kustomization = config.join("kustomization.yaml");
     let text = fs::read_to_string(&kustomization).unwrap();
@@ -95,6 +95,37 @@ fn missing_numbers_are_prepared_as_by_scikit_learn_and_every_row_is_scored() {
         .as_f64()
         .unwrap();
     assert!((scored - fixture.roc_auc).abs() < 1e-9, "{scored}");
+
+    // Another penalty is another model of the same data, and stands beside the first.
+    let models = models.replace("10.0", "0.001");
+    fs::write(config.join("models.json"), models).unwrap();
+    let training = "workflowtemplate/alameda-training";
+    let data = ["-p", "data-version=2026-11", "-p", "model-name=shop"];
+    let submit = [&["submit", "--from", training][..], &data].concat();
+    let configured = ["--config-maps", config.to_str().unwrap()];
+    bench
+        .alameda(&[&submit[..], &configured].concat())
+        .expect(0);
+    let compare = ["models", "compare", "shop", "1", "2"];
+    let compared = bench.alameda(&compare).expect(0).shown();
+    let line = |name: &str| -> Vec<String> {
+        let mut lines = compared.lines().map(str::split_whitespace);
+        let found = lines.find(|cells| cells.clone().next() == Some(name));
+        found.expect(name).map(str::to_owned).collect()
+    };
+    assert_eq!(line("c"), ["c", "10", "0.001"], "{compared}");
+    let numbers: Vec<f64> = line("roc_auc")[1..]
+        .iter()
+        .map(|of| of.parse().unwrap())
+        .collect();
+    assert!((numbers[0] - fixture.roc_auc).abs() < 1e-4, "{compared}");
+    assert!(
+        (numbers[1] - numbers[0] - numbers[2]).abs() < 2e-4,
+        "{compared}"
+    );
+    let unknown = ["models", "compare", "shop", "1", "7"];
+    let refused = bench.alameda(&unknown).expect(2).shown();
+    assert!(refused.contains("its versions are 2, 1"), "{refused}");
 }
 
 #[derive(serde::Deserialize)]
