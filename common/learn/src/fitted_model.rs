@@ -32,7 +32,7 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -144,7 +144,7 @@ pub enum Error {
     Invalid(String),
 }
 
-static KNOWN: LazyLock<Reader> = LazyLock::new(Reader::standard);
+static KNOWN: OnceLock<Reader> = OnceLock::new();
 
 /// What a program reads models with.
 #[derive(Clone, Debug)]
@@ -164,9 +164,18 @@ impl Reader {
         }
     }
 
-    /// What the whole process reads with: [`Reader::standard`].
+    /// What the whole process reads with: what was installed, or else [`Reader::standard`].
     pub fn known() -> &'static Self {
-        &KNOWN
+        KNOWN.get_or_init(Self::standard)
+    }
+
+    /// Makes it what the whole process reads with: the first thing that a program does which has
+    /// tasks or estimators of its own.
+    ///
+    /// # Errors
+    /// Something was read already; it is given back.
+    pub fn install(self) -> Result<(), Self> {
+        KNOWN.set(self)
     }
 
     /// Reads a model file.

@@ -21,6 +21,8 @@ pub(crate) const DAY: i64 = 86_400_000_000;
 /// A home of its own, which vanishes with the test.
 pub(crate) struct Bench {
     folder: tempfile::TempDir,
+    /// What runs the workflows, and is every step.
+    program: PathBuf,
 }
 
 /// What a command did.
@@ -92,8 +94,14 @@ pub(crate) fn peak(mut command: Command) -> u64 {
 impl Bench {
     /// No raw files yet.
     pub(crate) fn empty() -> Self {
+        Self::of(Path::new(env!("CARGO_BIN_EXE_alameda")))
+    }
+
+    /// The same, run by another program.
+    pub(crate) fn of(program: &Path) -> Self {
         let bench = Self {
             folder: tempfile::tempdir().unwrap(),
+            program: program.to_owned(),
         };
         for folder in ["train", "predict", "labels"] {
             fs::create_dir_all(bench.raw(folder)).unwrap();
@@ -131,7 +139,7 @@ impl Bench {
 
     /// `alameda --home ... ARGUMENTS`, ready to start.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
+        let mut command = Command::new(&self.program);
         command
             .arg("--home")
             .arg(self.folder.path().join("home"))

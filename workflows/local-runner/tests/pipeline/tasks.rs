@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use arrow::array::{AsArray, Float64Array, RecordBatch};
@@ -15,6 +16,7 @@ use serde_json::Value;
 use crate::bench::Bench;
 use crate::bring_your_own::{configure, run};
 use crate::dashboard::{ask, start};
+use crate::models_json::write_models;
 
 /// What pipelines give in floats of 64 bits, by other sums than scikit-learn's.
 const TOLERANCE: f64 = 1e-8;
@@ -78,8 +80,8 @@ impl DataSet {
         text
     }
 
-    /// Runs the pipeline on it.
-    fn run(&self, bench: &Bench, target: &str, models: &str) {
+    /// Runs the pipeline on it; the contract says `more` than its columns.
+    fn run(&self, bench: &Bench, more: &str, target: &str, models: &str) {
         let columns: String = self.features.iter().fold(String::new(), |mut text, name| {
             write!(
                 text,
@@ -91,7 +93,7 @@ impl DataSet {
         let config = configure(
             bench,
             &format!(
-                r#"{{"columns": [
+                r#"{{{more} "columns": [
                     {{"name": "id", "type": "utf8", "role": "id"}},
                     {{"name": "day", "type": "date", "role": "time"}},
                     {columns}
@@ -105,14 +107,7 @@ impl DataSet {
                 ("LABELS_GLOB", "labels/*.csv"),
             ],
         );
-        fs::write(config.join("models.json"), models).unwrap();
-        let kustomization = config.join("kustomization.yaml");
-        let text = fs::read_to_string(&kustomization).unwrap();
-        let text = text.replace(
-            "      - features.sql\n",
-            "      - features.sql\n      - models.json\n",
-        );
-        fs::write(kustomization, text).unwrap();
+        write_models(&config, models);
         for folder in ["train", "predict", "labels"] {
             fs::create_dir_all(bench.raw(folder)).unwrap();
         }
@@ -182,7 +177,7 @@ fn numbers<'a>(rows: &'a RecordBatch, name: &str) -> &'a Float64Array {
 fn a_number_is_predicted_as_by_scikit_learn_and_reported_on() {
     let (data, bench) = (fixture().diabetes, Bench::empty());
     let models = r#"{"candidates": [{"family": "linear-regression"}]}"#;
-    data.run(&bench, r#""type": "float64""#, models);
+    data.run(&bench, "", r#""type": "float64""#, models);
     let report = data.must_measure(&bench);
     assert_eq!(report["model"]["family"], "linear-regression");
 
@@ -232,7 +227,7 @@ fn several_classes_are_predicted_as_by_scikit_learn_and_reported_on() {
         serde_json::json!(classes)
     );
     let models = r#"{"candidates": [{"family": "logistic-regression"}]}"#;
-    data.run(&bench, &target, models);
+    data.run(&bench, "", &target, models);
     let report = data.must_measure(&bench);
     let page = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
     for class in classes {
@@ -263,7 +258,7 @@ fn a_mean_and_a_constant_are_models_like_others() {
         ),
     ] {
         let bench = Bench::empty();
-        data.run(&bench, r#""type": "float64""#, models);
+        data.run(&bench, "", r#""type": "float64""#, models);
         let report = bench.json("reports/2026-11/m/v1/report.json");
         assert_eq!(report["model"]["family"], family);
         let rows = scored(&bench);
@@ -273,6 +268,59 @@ fn a_mean_and_a_constant_are_models_like_others() {
             assert_eq!(ours.value(0), 140.0);
         }
     }
+}
+
+#[test]
+fn a_task_of_another_program_goes_through_every_step() {
+    // Visits go with age, with a jump at 40.
+    let row = |file: usize, row: usize| {
+        let age = 20 + (row * 7 + file) % 40;
+        vec![
+            Value::from(age),
+            Value::from(usize::from(age >= 40) * 4 + age % 3),
+        ]
+    };
+    let file = |file: usize| (0..120).map(|number| row(file, number)).collect();
+    let data = DataSet {
+        features: vec!["age".to_owned()],
+        files: (0..3).map(file).collect(),
+        metrics: BTreeMap::new(),
+        predictions: Vec::new(),
+    };
+    let program = Path::new(env!("CARGO_BIN_EXE_alameda"));
+    let bench = Bench::of(&program.with_file_name("examples").join("new_task"));
+    let models = r#"{"candidates": [{"family": "stump"}]}"#;
+    data.run(&bench, r#""task": "count","#, r#""type": "int64""#, models);
+
+    let model = bench.output("model-training-train", "model");
+    let fitted = bench.json(&model.replace("_manifest", "model"));
+    assert_eq!(
+        (
+            fitted["task"].as_str(),
+            fitted["estimator"]["kind"].as_str()
+        ),
+        (Some("count"), Some("stump"))
+    );
+    let estimator = |name: &str| fitted["estimator"][name].as_f64().unwrap();
+    let rows = scored(&bench);
+    let (rounded, exact) = (numbers(&rows, "prediction"), numbers(&rows, "expected"));
+    let mut errors = Vec::new();
+    for (row, values) in data.files[0].iter().enumerate() {
+        let [age, visits] = [0, 1].map(|at: usize| values[at].as_f64().unwrap());
+        let side = if age < estimator("at") { "low" } else { "high" };
+        assert_eq!(exact.value(row), estimator(side));
+        assert_eq!(rounded.value(row), estimator(side).round());
+        errors.push((estimator(side) - visits).abs());
+    }
+    let report = bench.json("reports/2026-11/m/v1/report.json");
+    let of_task = &report["performance"]["of_task"];
+    assert_eq!(of_task["task"], "count");
+    let mae = errors.iter().sum::<f64>() / errors.len() as f64;
+    close(of_task["now"]["mae"].as_f64().unwrap(), mae, "MAE");
+    let verdict = bench.json(&bench.output("model-promotion-promote", "verdict"));
+    assert_eq!(verdict["gate"]["metric"], "mae");
+    let dashboard = bench.command(&["dashboard", "--bind", "127.0.0.1:0"]);
+    assert!(page(dashboard, "/models/m").contains("MAE"));
 }
 
 /// A page of the dashboard, which is ended afterwards.

@@ -1,26 +1,25 @@
-//! A task and an estimator of another crate: counts, predicted by a mean for each side of a split.
-//! They train, score, publish and report with what the crate offers, and without an edit of it.
-
-#![allow(clippy::expect_used)]
+//! A task and a family of estimators that this project does not have: counts, predicted by a mean
+//! for each side of a split.
 
 use std::any::Any;
 
 use learn::estimator::{
-    self, AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, Families, Family, FitBytes,
+    self, AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, Family, FitBytes,
     FittedEstimator, Link, Read, Request, Seen,
 };
 use learn::metrics::{RankMetrics, regression};
 use learn::preprocessing;
-use learn::rows::{InMemory, RowError, Rows};
+use learn::rows::RowError;
 use learn::task::{
     Better, CountedAs, Evaluation, Label, LabelKind, Metric, Predictions, Report, Rule, Target,
-    Task, TaskError, Tasks, Values, evaluate,
+    Task, TaskError, Values,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// A count of something.
 #[derive(Debug)]
-struct Count;
+pub(crate) struct Count;
 
 #[derive(Debug, Default)]
 struct Measured(regression::Regression);
@@ -169,9 +168,9 @@ impl Estimator for Stump {
     }
 }
 
-/// Fits [`Stump`].
+/// Fits one value for either side of the first input's mean.
 #[derive(Debug)]
-struct Split;
+pub(crate) struct Split;
 
 impl Family for Split {
     fn name(&self) -> &'static str {
@@ -219,47 +218,4 @@ impl Family for Split {
             descent: None,
         })
     }
-}
-
-#[test]
-fn a_task_of_another_crate_goes_the_whole_way() {
-    let tasks = Tasks::standard().with(&Count);
-    let families = Families::standard().with(&Split);
-    let target = Target {
-        name: "visits".to_owned(),
-        classes: Vec::new(),
-    };
-    let task = tasks.get("count").expect("the new task");
-    assert!(task.check(&target).is_ok());
-    let labels: Vec<f64> = [1, 1, 5, 5]
-        .map(|count| task.label(&target, Label::Int(count)).expect("a count"))
-        .to_vec();
-    assert!(task.label(&target, Label::Int(-1)).is_err());
-
-    let rows = Rows {
-        x: &[1.0, 2.0, 8.0, 9.0],
-        y: &labels,
-        weights: None,
-    };
-    let family = families.get("stump").expect("the new family");
-    let request = Request {
-        task,
-        target: &target,
-        inputs: &["age".to_owned()],
-        options: &Map::new(),
-    };
-    let fit = family.fit(&mut InMemory::<AnyError>::new(rows, 3), &request);
-    let stump = fit.expect("a fit").estimator;
-    let file = stump.to_json().expect("a file");
-    assert!(Families::standard().read(&file).is_err());
-    let read = families.read(&file).expect("the new estimator");
-
-    let mut outputs = Vec::new();
-    read.predict(rows.x, &mut outputs);
-    let columns = task.predictions(&target, &Rule::default(), &outputs);
-    assert_eq!(columns[0].values, Values::Numbers(vec![1.0, 1.0, 5.0, 5.0]));
-    let evaluation = task.evaluation(&target, &Rule::default());
-    let report = evaluate(evaluation, &labels, &outputs, None).expect("a report");
-    let metric = task.metric(task.gate_metric()).expect("a metric");
-    assert!(report.number(metric.name).expect("a value") < 0.1);
 }
