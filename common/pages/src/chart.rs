@@ -32,6 +32,8 @@ pub use spark::sparkline;
 pub use spread::{Spread, SpreadBar, spread, spread_names};
 
 use crate::html::{Markup, escaped, leaf, tag, tagged};
+use crate::judge::ratio;
+use scale::{Scale, step, tick_label, ticks};
 
 /// Length in the units of a chart, with no more digits than a screen shows.
 fn n(value: f64) -> String {
@@ -59,6 +61,39 @@ fn svg(
         tagged(&format!("desc id=\"{id}-d\""), description),
     ];
     tag(&head, names.into_iter().chain(inner))
+}
+
+/// Lines at round shares up to `most`, each named at its left end.
+fn share_axis(most: f64, y: &Scale, (left, right): (f64, f64)) -> Vec<Markup> {
+    let apart = step(most, 3);
+    let tick = |tick: f64| {
+        let text = format!("{}%", tick_label(tick * 100.0, apart * 100.0));
+        [
+            line("grid", left, y.at(tick), right, y.at(tick)),
+            label("tick end", left - 5.0, y.at(tick) + 4.0, &text),
+        ]
+    };
+    let above = ticks(0.0, most, 3).into_iter().skip(1);
+    above.flat_map(tick).collect()
+}
+
+/// Round values below a chart, at most about `many`.
+fn value_axis(x: &Scale, many: usize, bottom: f64) -> Vec<Markup> {
+    let apart = step(x.high - x.low, many);
+    let tick = |tick: f64| {
+        let at = x.at(tick);
+        [
+            line("axis", at, bottom, at, bottom + 4.0),
+            label("tick mid", at, bottom + 17.0, &tick_label(tick, apart)),
+        ]
+    };
+    let all = ticks(x.low, x.high, many).into_iter();
+    all.flat_map(tick).collect()
+}
+
+/// A part of rows; 0 of none.
+fn part(some: u64, all: u64) -> f64 {
+    ratio(some, all).unwrap_or(0.0)
 }
 
 fn line(class: &str, x1: f64, y1: f64, x2: f64, y2: f64) -> Markup {

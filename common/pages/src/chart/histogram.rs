@@ -1,7 +1,7 @@
 //! Two distributions over each other: the reference filled, the current data outlined.
 
-use super::scale::{Scale, step, tick_label, ticks};
-use super::{label, line, n, path, rectangle, svg, tooltip};
+use super::scale::Scale;
+use super::{label, line, n, part, path, rectangle, share_axis, svg, tooltip, value_axis};
 use crate::content::Bin;
 use crate::format::{number, share};
 use crate::html::Markup;
@@ -50,8 +50,8 @@ pub fn histogram(chart: &Histogram) -> Markup {
         .iter()
         .map(|bin| {
             (
-                of(bin.reference, chart.reference),
-                of(bin.current, chart.current),
+                part(bin.reference, chart.reference),
+                part(bin.current, chart.current),
             )
         })
         .collect();
@@ -68,16 +68,7 @@ pub fn histogram(chart: &Histogram) -> Markup {
     let values = first.lower == first.upper;
 
     let mut inner = Vec::new();
-    let apart = step(most, 3);
-    for tick in ticks(0.0, most, 3).into_iter().skip(1) {
-        inner.push(line("grid", left, y.at(tick), right, y.at(tick)));
-        inner.push(label(
-            "tick end",
-            left - 5.0,
-            y.at(tick) + 4.0,
-            &format!("{}%", tick_label(tick * 100.0, apart * 100.0)),
-        ));
-    }
+    inner.extend(share_axis(most, &y, (left, right)));
     if values {
         inner.extend(each_value(chart.bins, &shares, &y, (left, right), bottom));
     } else {
@@ -95,16 +86,7 @@ pub fn histogram(chart: &Histogram) -> Markup {
             let within = mean.filter(|mean| (first.lower..=last.upper).contains(mean));
             inner.extend(within.map(|mean| line(class, x.at(mean), top, x.at(mean), bottom)));
         }
-        let apart = step(last.upper - first.lower, 5);
-        for tick in ticks(first.lower, last.upper, 5) {
-            inner.push(line("axis", x.at(tick), bottom, x.at(tick), bottom + 4.0));
-            inner.push(label(
-                "tick mid",
-                x.at(tick),
-                bottom + 17.0,
-                &tick_label(tick, apart),
-            ));
-        }
+        inner.extend(value_axis(&x, 5, bottom));
     }
     inner.push(line("axis", left, bottom, right, bottom));
     svg(
@@ -116,14 +98,6 @@ pub fn histogram(chart: &Histogram) -> Markup {
         &describe(chart),
         inner,
     )
-}
-
-fn of(count: u64, all: u64) -> f64 {
-    if all > 0 {
-        count as f64 / all as f64
-    } else {
-        0.0
-    }
 }
 
 fn ranges(bins: &[Bin], shares: &[(f64, f64)], x: &Scale, y: &Scale) -> Vec<Markup> {

@@ -1,7 +1,9 @@
 //! One column: how its values are spread, and the mean of the target over them.
 
 use super::scale::{Scale, step, tick_label, ticks};
-use super::{label, leaf_circle, line, n, path, rectangle, svg, tooltip};
+use super::{
+    label, leaf_circle, line, n, part, path, rectangle, share_axis, svg, tooltip, value_axis,
+};
 use crate::format::{count, number, share};
 use crate::html::Markup;
 
@@ -47,7 +49,7 @@ pub fn spread(chart: &Spread) -> Markup {
     let (Some(first), Some(last)) = (chart.bars.first(), chart.bars.last()) else {
         return empty(chart, SIZE);
     };
-    let most = chart.bars.iter().map(|bar| of(bar.rows, chart.rows));
+    let most = chart.bars.iter().map(|bar| part(bar.rows, chart.rows));
     let most = most.fold(1e-9, f64::max);
     let x = Scale {
         low: first.lower,
@@ -62,15 +64,10 @@ pub fn spread(chart: &Spread) -> Markup {
         end: top,
     };
     let mut inner = Vec::new();
-    let apart = step(most, 3);
-    for tick in ticks(0.0, most, 3).into_iter().skip(1) {
-        inner.push(line("grid", left, y.at(tick), right, y.at(tick)));
-        let text = format!("{}%", tick_label(tick * 100.0, apart * 100.0));
-        inner.push(label("tick end", left - 5.0, y.at(tick) + 4.0, &text));
-    }
+    inner.extend(share_axis(most, &y, (left, right)));
     for bar in chart.bars {
         let (from, to) = (x.at(bar.lower), x.at(bar.upper));
-        let height = y.at(of(bar.rows, chart.rows));
+        let height = y.at(part(bar.rows, chart.rows));
         inner.push(rectangle(
             "reference",
             from + 0.5,
@@ -90,16 +87,7 @@ pub fn spread(chart: &Spread) -> Markup {
             &described(chart, bar),
         ));
     }
-    let apart = step(last.upper - first.lower, 4);
-    for tick in ticks(first.lower, last.upper, 4) {
-        inner.push(line("axis", x.at(tick), bottom, x.at(tick), bottom + 4.0));
-        inner.push(label(
-            "tick mid",
-            x.at(tick),
-            bottom + 17.0,
-            &tick_label(tick, apart),
-        ));
-    }
+    inner.extend(value_axis(&x, 4, bottom));
     inner.push(line("axis", left, bottom, right, bottom));
     svg(
         chart.id,
@@ -174,7 +162,7 @@ pub fn spread_names(chart: &Spread) -> Markup {
     }
     let height = 22.0 + SLOT * chart.bars.len() as f64;
     let (left, right, top) = (104.0, WIDTH - 150.0, 20.0);
-    let most = chart.bars.iter().map(|bar| of(bar.rows, chart.rows));
+    let most = chart.bars.iter().map(|bar| part(bar.rows, chart.rows));
     let most = most.fold(1e-9, f64::max);
     let means = chart.bars.iter().filter_map(|bar| bar.mean);
     let overall = chart.target.map(|(_, overall)| overall);
@@ -197,7 +185,7 @@ pub fn spread_names(chart: &Spread) -> Markup {
     }
     for (index, bar) in chart.bars.iter().enumerate() {
         let middle = top + (index as f64 + 0.5) * SLOT;
-        let length = (right - left) * of(bar.rows, chart.rows) / most;
+        let length = (right - left) * part(bar.rows, chart.rows) / most;
         inner.push(rectangle("reference", left, middle - 6.0, length, 12.0));
         inner.push(label(
             "tick end",
@@ -205,7 +193,7 @@ pub fn spread_names(chart: &Spread) -> Markup {
             middle + 4.0,
             &short(&bar.name),
         ));
-        let part = share(Some(of(bar.rows, chart.rows)));
+        let part = share(Some(part(bar.rows, chart.rows)));
         inner.push(label("tick", left + length + 4.0, middle + 4.0, &part));
         if let Some(mean) = bar.mean.filter(|_| overall.is_some()) {
             inner.push(leaf_circle("point-now", track.at(mean), middle, 3.4));
@@ -245,10 +233,6 @@ fn empty(chart: &Spread, (width, height): (f64, f64)) -> Markup {
     )
 }
 
-fn of(some: u64, all: u64) -> f64 {
-    some as f64 / all.max(1) as f64
-}
-
 fn title(chart: &Spread) -> String {
     format!("Distribution of {}", chart.name)
 }
@@ -266,7 +250,7 @@ fn described(chart: &Spread, bar: &SpreadBar) -> String {
         "{}\n{} rows, {}",
         bar.name,
         count(bar.rows),
-        share(Some(of(bar.rows, chart.rows)))
+        share(Some(part(bar.rows, chart.rows)))
     );
     match (chart.target, bar.mean) {
         (Some((name, _)), Some(mean)) => format!("{rows}\nmean of {name} {}", number(Some(mean))),
