@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, TimeDelta};
 use clap::Args;
 use runtime::failure::Failure;
-use runtime::work::{Disk, Work};
 use table::dataset::{ColumnType, HoldoutRule};
 
 use crate::column::Column;
@@ -22,8 +21,6 @@ use crate::sample::{self, Sampled};
 const HELD_OUT: f64 = 0.2;
 /// Days from which on the last ones are held out.
 const DAYS: usize = 5;
-/// Memory of a file's decoder.
-const MEMORY: u64 = 512 << 20;
 /// Names of targets that say nothing of a model.
 const GENERIC: [&str; 6] = ["target", "label", "y", "class", "outcome", "response"];
 
@@ -103,7 +100,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
     }
     let glob = files.train_glob()?;
     let scratch = tempfile::tempdir().context("making a scratch folder")?;
-    let work = Work::new(scratch.path(), Disk::new(u64::MAX), MEMORY);
+    let work = sample::work_in(scratch.path());
     let sampled = sample::read(&files, options.rows, &work, seen)?;
     let columns = &sampled.columns;
     let named = Named {

@@ -11,7 +11,6 @@ use catalog::manifest::Role;
 use clap::Args;
 use learn::model::ClassValue;
 use pages::chart::SpreadBar;
-use runtime::work::{Disk, Work};
 use table::dataset::{ColumnContract, ColumnType};
 use table::raw::probe::Probe;
 
@@ -24,8 +23,6 @@ use crate::page;
 use crate::roles::{likely_target, place};
 use crate::sample;
 
-/// Memory of a file's decoder.
-const MEMORY: u64 = 512 << 20;
 /// Columns of numbers that are compared with each other, and rows of the sample for that.
 const PAIRED: (usize, usize) = (60, 20_000);
 /// The correlation from which two columns say the same.
@@ -122,7 +119,7 @@ pub(crate) struct Numbers {
 /// Files that no step could read: exit 10. A target that is not there: exit 2.
 pub fn profile(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Profile> {
     let scratch = tempfile::tempdir().context("making a scratch folder")?;
-    let work = Work::new(scratch.path(), Disk::new(u64::MAX), MEMORY);
+    let work = sample::work_in(scratch.path());
     let sampled = sample::read(files, options.rows, &work, &|_| {})?;
     let columns = &sampled.columns;
     let target = match options.target.as_deref() {

@@ -1,9 +1,10 @@
 //! Some rows of every file, in columns.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use runtime::work::Work;
+use runtime::work::{Disk, Work};
 use table::dataset::Csv;
 use table::raw::probe::{Found, Probe};
 
@@ -13,6 +14,8 @@ use crate::files::Files;
 
 /// Values that are looked at, of all columns together: what bounds memory.
 const VALUES: u64 = 8 << 20;
+/// Memory of a file's decoder.
+const MEMORY: u64 = 512 << 20;
 /// Rows of one file at least, however many files there are.
 const ROWS_OF_FILE: u64 = 20;
 
@@ -29,6 +32,11 @@ pub(crate) struct Sampled {
     pub(crate) rows: u64,
     /// Rows of all files; `None` where one was not read to its end.
     pub(crate) of: Option<u64>,
+}
+
+/// What files are read with, in a scratch folder.
+pub(crate) fn work_in(scratch: &Path) -> Work {
+    Work::new(scratch, Disk::new(u64::MAX), MEMORY)
 }
 
 /// Reads the schemas of all files, then about so many rows, the same number of each file. `seen` is
