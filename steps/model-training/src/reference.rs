@@ -19,7 +19,7 @@ use crate::extremes::{Extremes, Ruinous, Spread};
 use crate::fit::Fit;
 use crate::memory;
 use crate::training_rows::{Sums, TrainingRows, UNIT_ROWS};
-use scores::{CountedScores, FineScores, Looks, Scored, look};
+use scores::{CountedScores, Looks, Scored, look};
 
 /// Bytes of a number.
 const NUMBER: u64 = 8;
@@ -137,7 +137,7 @@ async fn count(
     let fine = fine.map(|(sketch, spread)| sketch.fine(*spread, &[]));
     let threshold = fit.model.rule.threshold;
     let score = looked.score;
-    let score = score.map(|score| (score.scores.fine(threshold), score.extremes));
+    let score = score.map(|score| (score.scores.counted(threshold), score.extremes));
     let (fine_score, extremes) = score.unzip();
     let counted = Count::new(columns, fine.collect(), fine_score);
     let counted = rows.sum(counted).await;
@@ -302,14 +302,14 @@ struct Count {
 }
 
 impl Count {
-    fn new(columns: Columns, features: Vec<Fine>, score: Option<FineScores>) -> Self {
+    fn new(columns: Columns, features: Vec<Fine>, score: Option<CountedScores>) -> Self {
         Self {
             columns,
             features: features
                 .iter()
                 .map(|fine| Counts::new(&fine.cells))
                 .collect(),
-            score: score.map(CountedScores::new),
+            score,
             fine: features.into(),
         }
     }

@@ -114,7 +114,10 @@ impl ScoreCounts {
     }
 
     /// Adds a row `times` times; -1 takes it off. The label is what [`Baseline::label`] makes of
-    /// it; `baseline` is the one that these counts were made for.
+    /// it.
+    ///
+    /// # Panics
+    /// When `baseline` counts another kind of scores: a bug of the caller.
     ///
     /// [`Baseline::label`]: super::Baseline::label
     #[inline]
@@ -133,7 +136,7 @@ impl ScoreCounts {
             (Self::Numbers(counts), ScoreBaseline::Numbers(of)) => {
                 counts.add(of, score, label, times);
             }
-            _ => debug_assert!(false, "counts of another baseline"),
+            _ => panic!("counts of another baseline: a bug of the caller"),
         }
     }
 

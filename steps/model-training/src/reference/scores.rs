@@ -99,7 +99,7 @@ impl Looks {
                     spread.merge(&Spread::of(&finite.collect::<Vec<f64>>()));
                 }
             }
-            _ => debug_assert!(false, "scores of another task"),
+            _ => panic!("scores of another task: a bug of the caller"),
         }
     }
 
@@ -113,20 +113,22 @@ impl Looks {
                     spread.merge(of_theirs);
                 }
             }
-            _ => debug_assert!(false, "scores of another task"),
+            _ => panic!("scores of another task: a bug of the caller"),
         }
     }
 
-    /// Cells to count scores in.
-    pub(super) fn fine(self, threshold: f64) -> FineScores {
+    /// Counts of no scores yet, in fine cells.
+    pub(super) fn counted(self, threshold: f64) -> CountedScores {
         match self {
             Self::Classes(sketch) => {
-                let cuts = score_cuts(threshold);
-                FineScores::Classes(Arc::new(sketch.fine(OF_PROBABILITIES, &cuts)))
+                let fine = sketch.fine(OF_PROBABILITIES, &score_cuts(threshold));
+                let counts = ClassCounts::new(&fine.cells);
+                CountedScores::Classes(Arc::new(fine), counts)
             }
             Self::Numbers(looks) => {
                 let fine = looks.map(|(sketch, spread)| sketch.fine(spread.mean_and_std(), &[]));
-                FineScores::Numbers(Arc::new(fine))
+                let counts = fine.as_ref().map(|of| Counts::new(&of.cells));
+                CountedScores::Numbers(Arc::new(fine), Box::new(counts))
             }
         }
     }
@@ -140,13 +142,6 @@ pub(super) fn look(sketch: &mut Sketch, values: &[f64], picked: &[usize]) {
     }
 }
 
-/// Fine cells of scores.
-#[derive(Clone)]
-pub(super) enum FineScores {
-    Classes(Arc<Fine>),
-    Numbers(Arc<OfNumber<Fine>>),
-}
-
 /// Scores that are counted in fine cells.
 #[derive(Clone)]
 pub(super) enum CountedScores {
@@ -155,19 +150,6 @@ pub(super) enum CountedScores {
 }
 
 impl CountedScores {
-    pub(super) fn new(fine: FineScores) -> Self {
-        match fine {
-            FineScores::Classes(fine) => {
-                let counts = ClassCounts::new(&fine.cells);
-                Self::Classes(fine, counts)
-            }
-            FineScores::Numbers(fine) => {
-                let counts = fine.as_ref().as_ref().map(|of| Counts::new(&of.cells));
-                Self::Numbers(fine, Box::new(counts))
-            }
-        }
-    }
-
     pub(super) fn add(&mut self, scored: &Scored) {
         match (self, scored) {
             (Self::Classes(fine, counts), Scored::Classes(scores, labels)) => {
@@ -183,7 +165,7 @@ impl CountedScores {
                     }
                 }
             }
-            _ => debug_assert!(false, "scores of another task"),
+            _ => panic!("scores of another task: a bug of the caller"),
         }
     }
 
