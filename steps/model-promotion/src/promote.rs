@@ -13,6 +13,7 @@ use tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking, Version};
 use crate::Promote;
 use crate::case::{Case, commit};
 use crate::comparison::{self, Contender, Rival};
+use crate::gate::Gate;
 use crate::history::History;
 use crate::holdout::Holdout;
 use crate::verdict::{self, Comparison, Verdict};
@@ -108,9 +109,11 @@ pub(crate) async fn promote(
     version: u64,
 ) -> Result<Outputs> {
     let candidate = tracking.version(&flags.model_name, version).await?;
+    let gate = crate::gate(store, &flags.gate, &candidate).await?;
     for _ in 0..ATTEMPTS {
         let standing = Standing::read(tracking, &candidate).await?;
-        let (key, verdict) = judge(step, store, tracking, flags, &candidate, &standing).await?;
+        let (key, verdict) =
+            judge(step, store, tracking, flags, &candidate, gate, &standing).await?;
         let in_place = standing.champion == Some(candidate.version);
         let (key, verdict) = match verdict.promoted && !in_place {
             true => go_by(store, step, key, verdict).await?,
@@ -135,10 +138,10 @@ async fn judge(
     tracking: &Tracking,
     flags: &Promote,
     candidate: &Version,
+    gate: Gate,
     standing: &Standing,
 ) -> Result<(String, Verdict)> {
     let name = &flags.model_name;
-    let gate = crate::gate(store, &flags.gate, candidate).await?;
     let folder = folder(candidate)?;
     let champion = standing.champion(tracking, name).await?;
     let settled =
