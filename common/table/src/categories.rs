@@ -199,7 +199,7 @@ pub fn holds_texts(data_type: &str) -> bool {
     is_text(values.map_or(data_type, |(_, values)| values))
 }
 
-/// A text of [`MOST_CHARACTERS`] at most and one more that tells of a cut.
+/// A text of [`MOST_CHARACTERS`] at most, and one more that marks a cut.
 pub fn cut(value: &str) -> String {
     match value.char_indices().nth(MOST_CHARACTERS) {
         None => value.to_owned(),

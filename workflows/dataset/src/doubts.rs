@@ -12,13 +12,13 @@ use crate::goal::Goal;
 /// The sample and the smallest class, below which nothing is said of a relation to the target.
 const ROWS: usize = 50;
 const ROWS_OF_CLASS: u64 = 5;
-/// The area under the ROC curve from which a number tells two classes almost exactly.
-const TELLS: f64 = 0.995;
+/// The area under the ROC curve from which a number separates two classes almost exactly.
+const SEPARATES: f64 = 0.995;
 /// The same of the rows that are not of the largest class, where each value of the column stands
 /// for one class.
-const TELLS_CLASSES: f64 = 0.98;
+const SEPARATES_CLASSES: f64 = 0.98;
 /// The same of the correlation with a number to predict.
-const TELLS_NUMBER: f64 = 0.999;
+const SEPARATES_NUMBER: f64 = 0.999;
 /// Nulls from which they are worth a look.
 const MANY_NULLS: f64 = 0.5;
 /// Distinct whole numbers up to which they may be codes, and rows for each of them at least.
@@ -159,9 +159,9 @@ impl Doubts {
         if goal.classes.is_empty() {
             let numbers = column.numbers()?.zip(target.numbers()?);
             let correlation = numbers.and_then(|(x, y)| correlation(&x, &y));
-            if let Some(r) = correlation.filter(|r| r.abs() >= TELLS_NUMBER) {
+            if let Some(r) = correlation.filter(|r| r.abs() >= SEPARATES_NUMBER) {
                 leak(format!(
-                    "alone it tells the target: their correlation is {r:.4}"
+                    "alone it predicts the target: their correlation is {r:.4}"
                 ));
             }
             return Ok(());
@@ -177,17 +177,17 @@ impl Doubts {
                 .map(|row| Some(shown_class(target, row)? == positive.to_string()))
                 .collect();
             let area = area(&numbers, &is_positive)?;
-            if let Some(area) = area.filter(|area| area.max(1.0 - area) >= TELLS) {
+            if let Some(area) = area.filter(|area| area.max(1.0 - area) >= SEPARATES) {
                 let area = area.max(1.0 - area);
                 leak(format!(
-                    "alone it tells the target: its ROC AUC is {area:.4}"
+                    "alone it predicts the target: its ROC AUC is {area:.4}"
                 ));
                 return Ok(());
             }
         }
-        if let Some(share) = telling(column, target).filter(|share| *share >= TELLS_CLASSES) {
+        if let Some(share) = telling(column, target).filter(|share| *share >= SEPARATES_CLASSES) {
             leak(format!(
-                "alone it tells the target: its values are right in {:.1} % of the rows that the \
+                "alone it predicts the target: its values are right in {:.1} % of the rows that the \
                  largest class does not explain",
                 100.0 * share
             ));

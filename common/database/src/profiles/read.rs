@@ -75,7 +75,8 @@ struct Reader<'c, 'a> {
     waiting: usize,
 }
 
-/// Columns of the query before the scores: model version, data version, time, new label, prediction.
+/// Columns of the query before the scores: model version, data version, time, new label and
+/// prediction.
 const LEADING: usize = 5;
 
 /// Rows of one model and data version, column by column.

@@ -66,7 +66,7 @@ pub enum Encoding {
     /// As Latin-1, with other characters from 0x80 to 0x9F.
     #[serde(rename = "windows-1252")]
     Windows1252,
-    /// UTF-16 of either byte order, which a mark at the beginning tells.
+    /// UTF-16 of either byte order, which a mark at the beginning names.
     #[serde(rename = "utf-16")]
     Utf16,
 }

@@ -207,7 +207,7 @@ impl Form {
         };
         let mut items = self.items.iter().peekable();
         while let Some(item) = items.next() {
-            // Digits that follow each other are told apart by their number alone.
+            // Digits that follow each other are separated by their number alone.
             let is_tight = items
                 .peek()
                 .is_some_and(|next| !matches!(next, Item::Text(char) if !char.is_ascii_digit()));

@@ -80,7 +80,7 @@ pub(super) fn check_ends(path: &Path, key: &str) -> Result<()> {
     Err(fault.error(&about))
 }
 
-/// UTF-16 whose byte order a mark tells.
+/// UTF-16 in the byte order that its mark names.
 const UTF_16: &str = "UTF-16";
 
 /// Texts of some rows, column by column, the line on which each row begins, and a quote that is

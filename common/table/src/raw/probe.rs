@@ -357,7 +357,7 @@ fn raw(path: &Path, key: &str, dialect: &Csv) -> RawFile {
 }
 
 /// The dialect in which the first rows of a CSV file are a table of the most columns; `None` of a
-/// parquet file. What stands in fields is not looked at.
+/// parquet file. The content of fields is not looked at.
 ///
 /// # Errors
 /// A file that is no table in any dialect: exit 10, as the default dialect finds it.

@@ -14,7 +14,7 @@ use super::findings::some;
 use crate::segments::{Dictionaries, Named, Segmentation};
 use crate::subject::Subject;
 
-/// Share of the rows by which nulls, and rare values, have to change to be told.
+/// Share of the rows by which nulls, and rare values, have to change to be reported.
 const NULLS: f64 = 0.01;
 
 /// What the rows carry, and how often.
