@@ -42,6 +42,47 @@ pub struct Models {
     /// Of two classes: the probability from which the positive one is predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// Which training rows are kept from the fit, where something is chosen by looking at labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+}
+
+/// Which training rows are kept from the fit, to choose by them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Validation {
+    /// Share of the training rows, between 0 and 1.
+    pub fraction: f64,
+    /// What decides which ones.
+    pub by: By,
+}
+
+/// What decides which training rows are kept from the fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// The ids of a row: about the fraction of all ids, by their hash.
+    Id,
+    /// The time of a row: the latest rows.
+    Time,
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self {
+            fraction: 0.2,
+            by: By::Id,
+        }
+    }
+}
+
+impl std::fmt::Display for By {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Id => "id",
+            Self::Time => "time",
+        })
+    }
 }
 
 /// A family, and the options of its fit.
@@ -75,6 +116,9 @@ pub enum ModelsError {
     /// A threshold that is no probability.
     #[error("`threshold` is {0}: it must be from 0 to 1")]
     Threshold(f64),
+    /// A fraction of rows that leaves none, or all.
+    #[error("`fraction` of `validation` is {0}: it must be between 0 and 1")]
+    Fraction(f64),
     /// A candidate that cannot be fitted.
     #[error("candidate {family:?}: {error}")]
     Candidate {
@@ -108,6 +152,10 @@ impl Models {
         let models: Self = serde_json::from_slice(bytes)?;
         if models.candidates.len() != 1 {
             return Err(ModelsError::Candidates(models.candidates.len()));
+        }
+        let fraction = models.validation.map(|of| of.fraction);
+        if let Some(fraction) = fraction.filter(|of| !(*of > 0.0 && *of < 1.0)) {
+            return Err(ModelsError::Fraction(fraction));
         }
         match models.threshold {
             Some(threshold) if !(0.0..=1.0).contains(&threshold) => {
@@ -191,6 +239,7 @@ mod tests {
             candidates: Vec::new(),
             preprocessing: Settings::default(),
             threshold: Some(0.5),
+            validation: Some(Validation::default()),
         };
         let whole = serde_json::to_value(whole).expect("JSON");
         assert_eq!(

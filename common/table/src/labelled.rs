@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
+use arrow::compute::filter_record_batch;
 
 use crate::config::Config;
 use crate::dataset::Goal;
@@ -20,16 +21,19 @@ use runtime::work::Work;
 use store::Store;
 
 use folds::Folds;
+pub use split::{Side, Split};
 pub use unusable::{Unusable, origin};
 
 mod folds;
+mod split;
 mod unusable;
 
 /// Rows in which fits and metrics take their sums; a chunk holds some blocks, so that it does not
 /// matter how many.
 const BLOCK: usize = 256;
 
-/// Reads the labelled rows of prepared parts. Cheap to clone.
+/// Reads the labelled rows of prepared parts: all of them, or those of one side of a [`Split`].
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LabelledRows {
     store: Store,
@@ -39,6 +43,8 @@ pub struct LabelledRows {
     missing: bool,
     /// Of training rows.
     folds: Option<Arc<Folds>>,
+    /// The side of training rows that is read; all of them without.
+    side: Option<(Arc<Split>, Side)>,
 }
 
 /// What is read, and made of it.
@@ -57,6 +63,8 @@ struct Read {
 
 /// A batch of rows: the features as they are read, and labels.
 struct Batch {
+    /// Their places in the part.
+    numbers: Vec<u64>,
     features: Features,
     labels: Vec<Option<f64>>,
 }
@@ -84,6 +92,7 @@ impl LabelledRows {
             work: work.clone(),
             missing: false,
             folds: None,
+            side: None,
             read: Arc::new(Read {
                 feature_of: feature_of.context("preprocessing of other features")?,
                 columns: names
@@ -111,6 +120,29 @@ impl LabelledRows {
         self
     }
 
+    /// The rows of one side of a split alone.
+    pub fn on_side(mut self, split: &Arc<Split>, side: Side) -> Self {
+        self.side = Some((split.clone(), side));
+        self
+    }
+
+    /// The rows of both sides.
+    pub fn on_both_sides(mut self) -> Self {
+        self.side = None;
+        self
+    }
+
+    /// How many rows of a part are handed over.
+    ///
+    /// # Errors
+    /// A part that is not of the data that was split.
+    pub fn rows_of(&self, part: &Part) -> Result<u64> {
+        match &self.side {
+            Some((split, side)) => split.rows_of(part, *side),
+            None => Ok(part.rows),
+        }
+    }
+
     /// Where and with what memory parts are read.
     pub fn work(&self) -> &Work {
         &self.work
@@ -136,13 +168,25 @@ impl LabelledRows {
         &self.read.goal
     }
 
-    fn batch(&self, batch: &RecordBatch) -> Result<Batch> {
+    /// The rows of a batch that are read; `before` are before it in its part.
+    fn batch(&self, batch: RecordBatch, before: u64) -> Result<Batch> {
+        let mut numbers: Vec<u64> = (before..before + batch.num_rows() as u64).collect();
+        let batch = match &self.side {
+            None => batch,
+            Some((split, side)) => {
+                let read = split.rows_on(*side, &batch)?;
+                let mut is_read = read.values().iter();
+                numbers.retain(|_| is_read.next().unwrap_or(false));
+                filter_record_batch(&batch, &read)?
+            }
+        };
         let places = self.read.columns.iter();
         let places = places.map(|name| batch.schema_ref().index_of(name));
         let mut places = places.collect::<Result<Vec<usize>, _>>()?;
         let target = places.pop().context("a target")?;
         Ok(Batch {
-            features: Features::of(batch, &places, &self.read.signature)?,
+            numbers,
+            features: Features::of(&batch, &places, &self.read.signature)?,
             labels: parts::labels(batch.column(target), &self.read.goal)?,
         })
     }
@@ -169,23 +213,22 @@ impl LabelledRows {
         let mut unusable = Unusable::none(self.read.signature.features().len());
         let (mut x, mut y) = (Vec::<f64>::new(), Vec::<f64>::new());
         let (mut matrix, mut refused) = (Vec::new(), Vec::new());
-        let mut row = 0;
         self.each_batch(part, |batch| {
             batch.features.with(|frame| -> Result<()> {
                 for first in (0..frame.len()).step_by(chunk) {
                     let rows = first..(first + chunk).min(frame.len());
                     let labels = &batch.labels[rows.clone()];
+                    let numbers = &batch.numbers[rows.clone()];
                     refused.clear();
                     let frame = frame.slice(rows);
-                    self.transform(&frame, part, row, &mut matrix, &mut refused)?;
+                    self.transform(&frame, part, numbers, &mut matrix, &mut refused)?;
                     match self.missing {
-                        true => unusable.count(&[], &[], labels, part, row),
+                        true => unusable.count(&[], &[], labels, part, numbers),
                         false => {
                             let feature_of = &self.read.feature_of;
-                            unusable.count(&matrix, feature_of, labels, part, row);
+                            unusable.count(&matrix, feature_of, labels, part, numbers);
                         }
                     }
-                    row += labels.len() as u64;
                     if unusable.any() {
                         continue;
                     }
@@ -224,12 +267,12 @@ impl LabelledRows {
         Ok(unusable)
     }
 
-    /// The numbers of rows of a part, from this row on.
+    /// What is made of rows of a part, whose places in it are `numbers`.
     fn transform(
         &self,
         frame: &Frame<'_>,
         part: &Part,
-        row: u64,
+        numbers: &[u64],
         matrix: &mut Vec<f64>,
         refused: &mut Vec<usize>,
     ) -> Result<()> {
@@ -238,7 +281,7 @@ impl LabelledRows {
         match folds.and_then(|folds| Some((folds, folds.out_of_fold.as_ref()?))) {
             None => preprocessing.transform_or_refuse(frame, matrix, refused)?,
             Some((folds, tables)) => {
-                let folds = folds.of(part, row..row + frame.len() as u64)?;
+                let folds = folds.of(part, numbers)?;
                 preprocessing.transform_training(frame, tables, &folds, matrix, refused)?;
             }
         }
@@ -256,16 +299,14 @@ impl LabelledRows {
         mut take: impl FnMut(&LabelledFrame<'_>) -> Result<()>,
     ) -> Result<Unusable> {
         let mut unusable = Unusable::none(self.read.signature.features().len());
-        let mut row = 0;
         self.each_batch(part, |batch| {
-            unusable.count(&[], &[], &batch.labels, part, row);
-            row += batch.labels.len() as u64;
+            unusable.count(&[], &[], &batch.labels, part, &batch.numbers);
             if unusable.any() {
                 return Ok(());
             }
             let y: Vec<f64> = batch.labels.iter().copied().flatten().collect();
             let folds = self.folds.as_ref();
-            let folds = folds.map(|folds| folds.of(part, row - y.len() as u64..row));
+            let folds = folds.map(|folds| folds.of(part, &batch.numbers));
             let folds = folds.transpose()?;
             batch.features.with(|frame| {
                 take(&LabelledFrame {
@@ -282,11 +323,16 @@ impl LabelledRows {
     fn each_batch(&self, part: &Part, mut take: impl FnMut(Batch) -> Result<()>) -> Result<()> {
         let mut rows = 0;
         let file = parts::local(&self.store, &part.key, &part.sha256)?;
-        for batch in parts::read(&file, &self.read.columns, &self.work)? {
-            let batch = self.batch(&batch?);
+        let keys = self.side.iter().flat_map(|(split, _)| split.columns());
+        let columns: Vec<String> = self.read.columns.iter().chain(keys).cloned().collect();
+        for batch in parts::read(&file, &columns, &self.work)? {
+            let (batch, before) = (batch?, rows);
+            rows += batch.num_rows() as u64;
+            let batch = self.batch(batch, before);
             let batch = batch.with_context(|| format!("reading {}", part.key))?;
-            rows += batch.features.rows() as u64;
-            take(batch)?;
+            if !batch.numbers.is_empty() {
+                take(batch)?;
+            }
         }
         if rows != part.rows {
             return Err(Failure::damaged(format!(

@@ -51,6 +51,7 @@ fn by_settings(fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
         }],
         preprocessing: Settings::default(),
         threshold: Some(fit.threshold),
+        validation: None,
     };
     let families = &Reader::known().families;
     let candidate = models.candidate(families, goal.task, &goal.target);

@@ -281,6 +281,8 @@ async fn blaming(
     if failure::exit_code(&error) != failure::CONTRACT || job.train.rows == 0 {
         return Ok(error);
     }
+    // The row that a value is in is found among all rows.
+    let rows = &rows.on_both_sides()?;
     let mut passes = TrainingPasses::new(rows.clone());
     let start = CoMoments::new(rows.inputs(), &[]);
     // The refusal stands, whatever keeps the values from being named.

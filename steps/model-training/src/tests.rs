@@ -5,6 +5,7 @@ mod golden;
 mod home;
 mod in_mlflow;
 mod refusals;
+mod sides;
 
 use catalog::layout;
 use catalog::manifest::{self, Manifest, ModelManifest};

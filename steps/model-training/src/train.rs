@@ -101,7 +101,7 @@ async fn make(
         None => rows,
         some => rows.in_folds(&job.train, some),
     };
-    let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, &progress);
+    let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, &progress)?;
     let fit = fit::fit(store, job, &rows).await?;
     clock.lap("fitted the model");
     let natural = natural(step, store, job, &progress)?;
@@ -165,7 +165,7 @@ fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result
     let unchanged = Preprocessing::unchanged(&signature.names())?;
     let rows = LabelledRows::new(store, step.work(), &job.config, &signature, &unchanged)?;
     let rows = rows.with_missing();
-    let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, progress);
+    let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, progress)?;
     Ok(Natural::Rows(Some(Box::new(rows))))
 }
 

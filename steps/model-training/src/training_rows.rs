@@ -48,10 +48,11 @@ pub(crate) struct TrainingRows {
     progress: Progress,
 }
 
-/// A part, and the number of its first row among all rows.
+/// A part, how many of its rows are read, and the number of the first one among all that are.
 #[derive(Clone)]
 struct PlacedPart {
     part: Part,
+    rows: u64,
     first_row: u64,
 }
 
@@ -64,32 +65,53 @@ struct Unit {
 
 impl TrainingRows {
     /// Of prepared data. The first pass decodes and checks all rows, and keeps them in the scratch
-    /// folder unless they would take more than `scratch_bytes` there.
+    /// folder unless they would take more than `scratch_bytes` there. Of rows of one side of a
+    /// split the others are passed over, as if the parts did not hold them.
+    ///
+    /// # Errors
+    /// Rows of a side of other data.
     pub(crate) fn new(
         step: &Step,
         rows: LabelledRows,
         train: &DatasetManifest,
         scratch_bytes: u64,
         progress: &Progress,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut first_row = 0;
         let place = |part: &Part| {
             let placed = PlacedPart {
                 part: part.clone(),
+                rows: rows.rows_of(part)?,
                 first_row,
             };
-            first_row += part.rows;
-            placed
+            first_row += placed.rows;
+            Ok(placed)
         };
-        Self {
+        let parts = train.parts.iter().map(place).collect::<Result<_>>()?;
+        Ok(Self {
             step: step.clone(),
             rows,
             train: Arc::new(train.clone()),
-            parts: train.parts.iter().map(place).collect(),
+            parts,
             scratch_bytes,
             decoded: Arc::default(),
             progress: progress.clone(),
-        }
+        })
+    }
+
+    /// The rows of both sides, where these are of one.
+    ///
+    /// # Errors
+    /// Those of [`TrainingRows::new`].
+    pub(crate) fn on_both_sides(&self) -> Result<Self> {
+        let rows = self.rows.clone().on_both_sides();
+        Self::new(
+            &self.step,
+            rows,
+            &self.train,
+            self.scratch_bytes,
+            &self.progress,
+        )
     }
 
     /// Names of the numbers of a row.
@@ -147,7 +169,7 @@ impl TrainingRows {
         memory::ahead(&self.step, none.bytes())
     }
 
-    /// The part that holds a row of all rows, and the row's place in it.
+    /// The part that holds a row of the rows of both sides, and the row's place in it.
     pub(crate) fn place(&self, row: u64) -> Option<(&Part, u64)> {
         self.parts
             .iter()
@@ -224,12 +246,12 @@ impl TrainingRows {
 
     fn units(&self) -> impl Iterator<Item = Unit> {
         self.parts.iter().enumerate().flat_map(|(part, placed)| {
-            (0..placed.part.rows)
+            (0..placed.rows)
                 .step_by(UNIT_ROWS as usize)
                 .map(move |row| Unit {
                     part,
                     first_row: placed.first_row + row,
-                    rows: UNIT_ROWS.min(placed.part.rows - row),
+                    rows: UNIT_ROWS.min(placed.rows - row),
                 })
         })
     }
@@ -277,7 +299,8 @@ impl TrainingRows {
     fn scratch(&self) -> Result<Option<Arc<Scratch>>> {
         let step = &self.step;
         let width = self.rows.inputs().len();
-        let wanted = Scratch::bytes(self.train.rows, width);
+        let rows = self.parts.iter().map(|placed| placed.rows).sum();
+        let wanted = Scratch::bytes(rows, width);
         let largest = self.train.parts.iter().map(|part| part.bytes).max();
         let copies = largest.unwrap_or(0).saturating_mul(step.threads() as u64);
         let disk = step.work().disk();

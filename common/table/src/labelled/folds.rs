@@ -1,7 +1,6 @@
 //! The folds of training rows, in which the target encodes categories out of fold.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use anyhow::{Context, Result};
 
@@ -30,10 +29,10 @@ impl Folds {
         }
     }
 
-    /// Of rows of a part.
-    pub(super) fn of(&self, part: &Part, rows: Range<u64>) -> Result<Vec<u32>> {
+    /// Of rows of a part, by their numbers in it.
+    pub(super) fn of(&self, part: &Part, rows: &[u64]) -> Result<Vec<u32>> {
         let first = self.first_rows.get(&part.key);
         let first = first.with_context(|| format!("{} is no part of the folds", part.key))?;
-        Ok(rows.map(|row| fold_of(first + row)).collect())
+        Ok(rows.iter().map(|row| fold_of(first + row)).collect())
     }
 }

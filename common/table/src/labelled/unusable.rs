@@ -42,14 +42,15 @@ impl Unusable {
         self.first.is_some()
     }
 
-    /// Counts rows: numbers row by row, each made of the feature in `feature_of`, and labels.
+    /// Counts rows: numbers row by row, each made of the feature in `feature_of`, labels, and the
+    /// places of the rows in their part.
     pub(super) fn count(
         &mut self,
         x: &[f64],
         feature_of: &[usize],
         labels: &[Option<f64>],
         part: &Part,
-        before: u64,
+        numbers: &[u64],
     ) {
         let width = feature_of.len();
         let labelled = |label: &Option<f64>| label.is_some_and(f64::is_finite);
@@ -71,7 +72,7 @@ impl Unusable {
             if !usable && self.first.is_none() {
                 self.first = Some(Place {
                     part: part.key.clone(),
-                    row: before + row as u64,
+                    row: numbers[row],
                 });
             }
         }

@@ -180,7 +180,7 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
             &preprocessing,
         );
         let rows = rows.unwrap();
-        let rows = TrainingRows::new(&step, rows, &job.train, scratch_bytes, &progress);
+        let rows = TrainingRows::new(&step, rows, &job.train, scratch_bytes, &progress).unwrap();
         let fit = crate::fit::fit(store, &job, &rows).await.unwrap();
         let made_reference = crate::reference::profile(&step, &rows, &Natural::Inputs, &fit);
         let (reference, _) = made_reference.await.unwrap();

@@ -1,0 +1,278 @@
+//! The training rows in two: those that a model is fitted on, and those that it is validated on.
+//!
+//! What is chosen by looking at labels, such as a candidate, when to stop, a calibration or a
+//! threshold, is chosen on the validation rows. The holdout is no part of either.
+//!
+//! A row's side follows from its own key or time, so it does not depend on which part holds the
+//! row, nor on who reads it:
+//! - by id: about `fraction` of all ids, by a hash of them, validate. Rows that share their ids are
+//!   on one side. It is another half of the hash than the one that a holdout of `fraction` takes,
+//!   so that the two do not depend on each other.
+//! - by time: the latest rows validate, at least `fraction` of all. Rows of one time are on one
+//!   side.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use catalog::manifest::DatasetManifest;
+//! # use learn::models::Validation;
+//! # use runtime::step::Step;
+//! # use store::Store;
+//! # use table::labelled::{LabelledRows, Side, Split};
+//! # async fn example(
+//! #     step: &Step, store: &Store, train: &DatasetManifest, rows: LabelledRows,
+//! # ) -> anyhow::Result<()> {
+//! // One pass over the keys, or a few over the times.
+//! let split = Arc::new(Split::of(step, store, train, &Validation::default()).await?);
+//! let fit = rows.clone().on_side(&split, Side::Fit);
+//! let validation = rows.on_side(&split, Side::Validation);
+//! for part in &train.parts {
+//!     // Chunks are as large as ever; only the last of a part is shorter.
+//!     let mut seen = 0;
+//!     fit.each_chunk(part, |rows| {
+//!         seen += rows.len() as u64;
+//!         Ok(())
+//!     })?;
+//!     assert_eq!(seen, fit.rows_of(part)?);
+//!     validation.each_chunk(part, |_rows| Ok(()))?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+
+use crate::dataset::keys;
+use crate::parts;
+use catalog::manifest::{DatasetManifest, Part, Role};
+use learn::metrics::select::{self, Select};
+use learn::models::{By, Validation};
+use runtime::failure::Failure;
+use runtime::step::Step;
+use runtime::threads::wait;
+use store::Store;
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// What a model is fitted on.
+    Fit,
+    /// What it is validated on.
+    Validation,
+}
+
+/// Which training rows are on which side, and how many.
+#[derive(Debug)]
+pub struct Split {
+    rule: Rule,
+    /// The columns that a row's side follows from.
+    columns: Vec<String>,
+    /// Rows to fit and to validate on, of each part by its key.
+    parts: HashMap<String, [u64; 2]>,
+}
+
+/// Which rows validate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rule {
+    /// Those whose ids have a hash below this.
+    Below(u64),
+    /// Those of this time or later: days, or microseconds.
+    From(f64),
+}
+
+impl Split {
+    /// Splits the training data. One pass reads the columns of ids; by time, four more read the
+    /// column of times before it. The order of the parts does not matter, nor do the threads.
+    ///
+    /// # Errors
+    /// A side without rows, or a split by time of data that has none: exit 2, with the setting that
+    /// helps.
+    pub async fn of(
+        step: &Step,
+        store: &Store,
+        train: &DatasetManifest,
+        validation: &Validation,
+    ) -> Result<Self> {
+        let role = match validation.by {
+            By::Id => Role::Id,
+            By::Time => Role::Time,
+        };
+        let columns = train.columns.iter().filter(|column| column.role == role);
+        let columns: Vec<String> = columns.map(|column| column.name.clone()).collect();
+        if columns.is_empty() {
+            let other = match validation.by {
+                By::Id => "time",
+                By::Time => "id",
+            };
+            return Err(Failure::usage(format!(
+                "models.json: `validation` is by {}, and no column of the training data has the \
+                 role {role}: set \"by\" to \"{other}\"",
+                validation.by
+            )));
+        }
+        let rule = match validation.by {
+            // 2^64 is the number of values that half of a hash has.
+            By::Id => Rule::Below((validation.fraction * 18_446_744_073_709_551_616.0) as u64),
+            By::Time => Rule::From(cut(step, store, train, &columns, validation).await?),
+        };
+        let count = move |all: &mut Vec<(String, [u64; 2])>, part: &Part, batch: &RecordBatch| {
+            let validation = rule.validation(batch.columns())?.true_count() as u64;
+            let rows = batch.num_rows() as u64;
+            match all.last_mut().filter(|(key, _)| *key == part.key) {
+                Some((_, sides)) => *sides = [sides[0] + rows - validation, sides[1] + validation],
+                None => all.push((part.key.clone(), [rows - validation, validation])),
+            }
+            Ok(())
+        };
+        let mut parts = Vec::new();
+        pass(step, store, train, &columns, Vec::new(), count, |of_part| {
+            parts.extend(of_part)
+        })
+        .await?;
+        let split = Self {
+            rule,
+            columns,
+            parts: parts.into_iter().collect(),
+        };
+        let [fit, validate] = [split.rows(Side::Fit), split.rows(Side::Validation)];
+        if fit == 0 || validate == 0 {
+            return Err(Failure::usage(format!(
+                "models.json: `validation` by {} with the fraction {} leaves {fit} of the {} rows \
+                 of the training data of {} to fit on and {validate} to validate on: set another \
+                 \"fraction\", or another \"by\"",
+                validation.by, validation.fraction, train.rows, train.data_version
+            )));
+        }
+        Ok(split)
+    }
+
+    /// Rows of a side.
+    pub fn rows(&self, side: Side) -> u64 {
+        self.parts.values().map(|sides| sides[side as usize]).sum()
+    }
+
+    /// Rows of a side in a part.
+    pub(super) fn rows_of(&self, part: &Part, side: Side) -> Result<u64> {
+        // A part without rows was never counted.
+        let sides = self.parts.get(&part.key);
+        let sides = sides.or((part.rows == 0).then_some(&[0, 0]));
+        let sides = sides.with_context(|| format!("{} is no part of the split", part.key))?;
+        Ok(sides[side as usize])
+    }
+
+    /// The columns that [`Split::rows_on`] needs.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Which rows of a batch are on a side.
+    pub(super) fn rows_on(&self, side: Side, batch: &RecordBatch) -> Result<BooleanArray> {
+        let columns = self.columns.iter().map(|name| -> Result<ArrayRef> {
+            Ok(batch.column(batch.schema_ref().index_of(name)?).clone())
+        });
+        let validation = self
+            .rule
+            .validation(&columns.collect::<Result<Vec<_>>>()?)?;
+        Ok(match side {
+            Side::Validation => validation,
+            Side::Fit => validation.iter().map(|of| of.map(|of| !of)).collect(),
+        })
+    }
+}
+
+impl Rule {
+    /// Which rows validate, by their columns of ids or of the time.
+    fn validation(self, columns: &[ArrayRef]) -> Result<BooleanArray> {
+        Ok(match self {
+            // The lower half: a holdout takes the upper one.
+            Self::Below(limit) => keys::hashes(columns)?
+                .map(|hash| Some((hash as u64) < limit))
+                .collect(),
+            Self::From(cut) => times(columns)?.map(|time| Some(time >= cut)).collect(),
+        })
+    }
+}
+
+/// Times as numbers, which f64 holds exactly for the next two centuries; a missing one is before
+/// all others.
+fn times(columns: &[ArrayRef]) -> Result<impl Iterator<Item = f64> + use<>> {
+    let time = columns.first().context("a column of times")?;
+    let time = match time.data_type() {
+        DataType::Date32 => cast(time, &DataType::Int32)?,
+        _ => time.clone(),
+    };
+    let time = cast(&time, &DataType::Int64)?
+        .as_primitive::<Int64Type>()
+        .clone();
+    let of = move |row| time.is_valid(row).then(|| time.value(row) as f64);
+    Ok((0..columns[0].len()).map(move |row| of(row).unwrap_or(f64::NEG_INFINITY)))
+}
+
+/// The time from which on rows validate: the latest one that leaves them `fraction` of all at least.
+async fn cut(
+    step: &Step,
+    store: &Store,
+    train: &DatasetManifest,
+    columns: &[String],
+    validation: &Validation,
+) -> Result<f64> {
+    let mut select = Select::new(&[1.0 - validation.fraction]);
+    loop {
+        let none = select.clone();
+        let add = |all: &mut Select, _: &Part, batch: &RecordBatch| {
+            all.add(&times(batch.columns())?.collect::<Vec<f64>>(), None);
+            Ok(())
+        };
+        pass(step, store, train, columns, none, add, |of_part| {
+            select.merge(&of_part);
+        })
+        .await?;
+        match select.advance() {
+            select::Step::Again(next) => select = next,
+            select::Step::Done(found) => {
+                let found = found.first().copied().flatten();
+                // Without rows nothing is split, which the counts then say.
+                return Ok(found.unwrap_or(f64::INFINITY));
+            }
+        }
+    }
+}
+
+/// One pass over some columns of all parts: `add` adds up each part from `none` on, and `merge`
+/// takes the parts in order.
+async fn pass<T: Clone + Send + 'static>(
+    step: &Step,
+    store: &Store,
+    train: &DatasetManifest,
+    columns: &[String],
+    none: T,
+    add: impl Fn(&mut T, &Part, &RecordBatch) -> Result<()> + Clone + Send + 'static,
+    mut merge: impl FnMut(T),
+) -> Result<()> {
+    let of_part = {
+        let (step, store, columns) = (step.clone(), store.clone(), columns.to_vec());
+        move |part: Part| -> Result<T> {
+            let mut all = none.clone();
+            let file = wait(store.file(&part.key))?;
+            for batch in parts::read(&file, &columns, step.work())? {
+                step.check()?;
+                let added = batch.and_then(|batch| add(&mut all, &part, &batch));
+                added.with_context(|| format!("reading {}", part.key))?;
+            }
+            Ok(all)
+        }
+    };
+    step.fold(train.parts.clone(), of_part, |of_part| {
+        merge(of_part);
+        Ok(())
+    })
+    .await
+    .context("splitting the training rows")
+}
+
+#[cfg(test)]
+mod tests;
