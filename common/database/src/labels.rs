@@ -29,7 +29,7 @@ use store::Object;
 use store::digest;
 use store::spill::Runs;
 use table::dataset::{ColumnType, Dataset};
-use table::labels::LabelRows;
+use table::labels::{LabelRows, Latest};
 
 /// The column of labels in the stage; no other column stands there but those of the key.
 const LABEL: &str = "alameda label";
@@ -53,7 +53,7 @@ pub struct Labelling {
 /// What labelling did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Labelled {
-    /// Keys that have a label; of a key that stands in several files the last file's counts.
+    /// Keys that have a label.
     pub labels: u64,
     /// Rows that got a label, or another one.
     pub changed: u64,
@@ -220,27 +220,20 @@ impl Labels {
         move |send| {
             let mut rows = runs.read()?;
             let mut piece = binary::HEADER.to_vec();
-            // The latest label of the current key, and the place of its file.
-            let (mut latest, mut file) = (Vec::<u8>::new(), 0);
-            let put = |latest: &[u8], piece: &mut Vec<u8>| {
-                if !latest.is_empty() {
+            let mut latest = Latest::new(|row: &Row| u64::from(row.part));
+            let put = |label: Option<Row>, piece: &mut Vec<u8>| {
+                if let Some(label) = label {
                     piece.extend((keys as i16 + 1).to_be_bytes());
-                    piece.extend(latest);
+                    piece.extend(label.cells);
                     sent.fetch_add(1, Ordering::Relaxed);
                 }
             };
             while let Some(row) = rows.next_ref()? {
-                let key = binary::length_of(&row.cells, keys)?;
-                if !latest.is_empty() && latest[..key.min(latest.len())] == row.cells[..key] {
-                    if row.part >= file {
-                        latest.clone_from(&row.cells);
-                        file = row.part;
-                    }
-                    continue;
-                }
-                put(&latest, &mut piece);
-                latest.clone_from(&row.cells);
-                file = row.part;
+                let key = &row.cells[..binary::length_of(&row.cells, keys)?];
+                put(
+                    latest.push(row, |held| held.cells.starts_with(key)),
+                    &mut piece,
+                );
                 if piece.len() >= PIECE {
                     send(std::mem::replace(
                         &mut piece,
@@ -248,7 +241,7 @@ impl Labels {
                     ))?;
                 }
             }
-            put(&latest, &mut piece);
+            put(latest.finish(), &mut piece);
             piece.extend(binary::TRAILER);
             send(piece)
         }

@@ -13,6 +13,7 @@ use profile::days::DayNumber;
 use runtime::step::Step;
 use runtime::work::Work;
 use store::spill::{Sorted, Sorter};
+use table::labels::Latest;
 
 use crate::of_task::OfTask;
 use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};
@@ -240,8 +241,7 @@ impl Matching {
 /// The label that holds for each key, in the order of the keys.
 struct LatestLabels {
     sorted: Sorted<LabelWords>,
-    /// The first label of the next key.
-    ahead: Option<LateLabel>,
+    latest: Latest<LateLabel>,
     /// What holds for the current key, and whether a row has that key.
     current: Option<(LateLabel, bool)>,
     counts: LateLabels,
@@ -249,11 +249,10 @@ struct LatestLabels {
 }
 
 impl LatestLabels {
-    fn new(mut sorted: Sorted<LabelWords>) -> Result<Self> {
-        let ahead = next(&mut sorted)?;
+    fn new(sorted: Sorted<LabelWords>) -> Result<Self> {
         let mut labels = Self {
             sorted,
-            ahead,
+            latest: Latest::new(|label| label.file),
             current: None,
             counts: LateLabels::default(),
             unmatched: BTreeMap::new(),
@@ -284,33 +283,22 @@ impl LatestLabels {
         Ok((self.counts, self.unmatched))
     }
 
-    /// Goes on to the next key. Its last label holds.
+    /// Goes on to the next key.
     fn advance(&mut self) -> Result<()> {
         if let Some((label, false)) = self.current {
             *self.unmatched.entry(label.day).or_default() += 1;
         }
         self.current = None;
-        let Some(mut holds) = self.ahead.take() else {
-            return Ok(());
-        };
-        self.counts.labels += 1;
-        loop {
-            match next(&mut self.sorted)? {
-                Some(later) if later.key == holds.key => {
-                    self.counts.labels += 1;
-                    holds = later;
-                }
-                ahead => {
-                    self.ahead = ahead;
-                    break;
-                }
+        for words in self.sorted.by_ref() {
+            let label = LateLabel::unpack(words?);
+            self.counts.labels += 1;
+            let holds = self.latest.push(&label, |held| held.key == label.key);
+            if let Some(holds) = holds {
+                self.current = Some((holds, false));
+                return Ok(());
             }
         }
-        self.current = Some((holds, false));
+        self.current = self.latest.finish().map(|holds| (holds, false));
         Ok(())
     }
-}
-
-fn next(sorted: &mut Sorted<LabelWords>) -> Result<Option<LateLabel>> {
-    Ok(sorted.next().transpose()?.map(LateLabel::unpack))
 }
