@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 11] = [
         "model-training",
         "publish-predictions",
     ],
-    &["argo"],
+    &["argo", "programs"],
     &["dataset", "lint"],
     &["alameda"],
 ];

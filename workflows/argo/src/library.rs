@@ -250,7 +250,7 @@ impl Library {
 
     /// The leaves of all steps, in the order of the steps.
     pub fn leaves(&self) -> impl Iterator<Item = &Template> {
-        let homes = steps::STEPS.map(|step| format!("alameda-{}", step.name));
+        let homes = steps::STEPS.map(|step| format!("alameda-{step}"));
         homes
             .into_iter()
             .flat_map(|home| &self.templates[&home].spec.templates)
@@ -323,8 +323,8 @@ pub fn home_of_leaf(template: &str) -> Option<String> {
         let verb = template.strip_prefix(step);
         verb.is_some_and(|verb| verb.starts_with('-'))
     };
-    let step = steps::STEPS.iter().find(|step| is_of(step.name))?;
-    Some(format!("alameda-{}", step.name))
+    let step = steps::STEPS.into_iter().find(|step| is_of(step))?;
+    Some(format!("alameda-{step}"))
 }
 
 /// An init container that does more than show that its image is there would not have done it here.
@@ -339,7 +339,7 @@ fn unrun_init_containers(raw: &Value, file: &str, name: &str, findings: &mut Vec
             let command = list(container, "command");
             let is_probe = match command.as_slice() {
                 [Value::String(step), Value::String(flag)] => {
-                    steps::find(step).is_some() && flag == "--version"
+                    steps::is_program(step) && flag == "--version"
                 }
                 _ => false,
             };

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use argo::raw::{list, text};
-use argo::steps::{self, Step};
 use argo::template::{Scope, variables};
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use runtime::step::refusal;
 use serde_json::Value;
@@ -19,10 +19,18 @@ const PLAUSIBLE: [&str; 5] = ["a", "1", "models:/a/1", "[]", "2026-11-23"];
 /// Required flags whose variables the runner sets for every leaf.
 const ADDRESSES: [&str; 2] = ["STORE_URL", "RAW_URL"];
 
+/// The command line of the program of a name.
+pub type Commands = fn(&str) -> Option<Command>;
+
 impl<'a> Linter<'a> {
     /// Parses the command line as the step would, with a plausible value for each tag.
-    pub(super) fn command_line(&mut self, step: &Step, template: &'a Value, container: &'a Value) {
-        let Some((flag, what)) = refused(step, self.of.spec, template, container) else {
+    pub(super) fn command_line(
+        &mut self,
+        command: Command,
+        template: &'a Value,
+        container: &'a Value,
+    ) {
+        let Some((flag, what)) = refused(command, self.of.spec, template, container) else {
             return;
         };
         let is_flag = |argument: &Value| {
@@ -37,10 +45,15 @@ impl<'a> Linter<'a> {
 }
 
 /// Why the step of a leaf refuses a value that a task gives to an input.
-pub(super) fn refused_value(target: &Value, input: &str, value: &str) -> Option<String> {
+pub(super) fn refused_value(
+    commands: Commands,
+    target: &Value,
+    input: &str,
+    value: &str,
+) -> Option<String> {
     let container = target.get("container")?;
     let program = list(container, "command").first()?.as_str()?;
-    let step = steps::find(program)?;
+    let command = commands(program)?;
     let mut given = target.clone();
     let inputs = given.pointer_mut("/inputs/parameters")?.as_array_mut()?;
     let input = inputs
@@ -49,15 +62,15 @@ pub(super) fn refused_value(target: &Value, input: &str, value: &str) -> Option<
     input
         .as_object_mut()?
         .insert("value".to_owned(), value.into());
-    let (_, what) = refused(step, &Value::Null, &given, container)?;
+    let (_, what) = refused(command.clone(), &Value::Null, &given, container)?;
     // Not what is wrong with the leaf itself.
-    let without = refused(step, &Value::Null, target, container);
+    let without = refused(command, &Value::Null, target, container);
     without.is_none().then_some(what)
 }
 
 /// The flag that a step refuses in a leaf's command line, and why.
 fn refused(
-    step: &Step,
+    command: Command,
     spec: &Value,
     template: &Value,
     container: &Value,
@@ -70,11 +83,11 @@ fn refused(
     if open.contains("") {
         return None;
     }
-    let command = taking_any_value((step.command)(), &open);
+    let command = taking_any_value(command, &open);
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     loop {
-        // A tag that refers to nothing is told already.
-        let line = plausible(step, &inputs, &words, &values).ok()?;
+        // Another rule reports a tag that refers to nothing.
+        let line = plausible(command.get_name(), &inputs, &words, &values).ok()?;
         let line = with_addresses(&command, line);
         let error = command.clone().try_get_matches_from(line).err()?;
         let flag = match error.get(ContextKind::InvalidArg) {
@@ -112,7 +125,7 @@ fn candidates(error: &clap::Error) -> Vec<String> {
 }
 
 /// The command without what it asks of the values of some flags.
-fn taking_any_value(command: clap::Command, flags: &BTreeSet<&str>) -> clap::Command {
+fn taking_any_value(command: Command, flags: &BTreeSet<&str>) -> Command {
     let relax = |argument: clap::Arg| {
         let long = argument.get_long().map(|long| format!("--{long}"));
         let is_open = long.is_some_and(|long| flags.contains(long.as_str()));
@@ -211,12 +224,12 @@ impl Inputs {
 /// The command line with tags filled in: by the input's default, else by a value that was chosen
 /// for the flag.
 fn plausible(
-    step: &Step,
+    program: &str,
     inputs: &Inputs,
     words: &[Word<'_>],
     values: &BTreeMap<String, Vec<String>>,
 ) -> Result<Vec<String>, String> {
-    let mut line = vec![step.name.to_owned()];
+    let mut line = vec![program.to_owned()];
     for word in words {
         let value = values.get(word.flag).and_then(|left| left.last());
         let value = value.map_or(PLAUSIBLE[0], String::as_str);
@@ -233,9 +246,9 @@ fn plausible(
 }
 
 /// Adds the flags that come by variables of the platform.
-pub fn with_addresses(command: &clap::Command, mut line: Vec<String>) -> Vec<String> {
+pub fn with_addresses(command: &Command, mut line: Vec<String>) -> Vec<String> {
     let verb = line.get(1).and_then(|verb| command.find_subcommand(verb));
-    for argument in verb.into_iter().flat_map(clap::Command::get_arguments) {
+    for argument in verb.into_iter().flat_map(Command::get_arguments) {
         let by_variable = argument
             .get_env()
             .and_then(|env| env.to_str())

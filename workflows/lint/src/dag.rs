@@ -299,7 +299,7 @@ impl<'a> Linter<'a> {
             );
             let literal = !value.is_empty() && !value.contains("{{");
             let refused = literal
-                .then(|| refused_value(called, name, &value))
+                .then(|| refused_value(l.of.commands, called, name, &value))
                 .flatten();
             if let Some(what) = refused {
                 l.find("command-line", what);

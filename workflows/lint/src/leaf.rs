@@ -5,7 +5,7 @@ use std::path::Path;
 use argo::expr::{self, Dialect};
 use argo::raw::{get, has, list, plain, text, texts};
 use argo::spec::{DEADLINE, place};
-use argo::{spec, steps, yaml};
+use argo::{spec, yaml};
 use serde_json::Value;
 
 use super::Linter;
@@ -84,8 +84,8 @@ impl<'a> Linter<'a> {
                 }
             });
             let program = list(container, "command").first().and_then(Value::as_str);
-            if let Some(step) = program.and_then(steps::find) {
-                l.at(".args", |l| l.command_line(step, template, container));
+            if let Some(command) = program.and_then(l.of.commands) {
+                l.at(".args", |l| l.command_line(command, template, container));
             }
         });
     }

@@ -28,7 +28,7 @@ use argo::schema::{self, NOT_RUN};
 use runtime::failure::Failure;
 use serde_json::Value;
 
-pub use command::with_addresses;
+pub use command::{Commands, with_addresses};
 
 /// Longest name of a WorkflowTemplate: it becomes a label.
 const TEMPLATE_NAME: usize = 63;
@@ -46,8 +46,8 @@ const PLATFORM: &str = "platform";
 const DESCRIPTION: &str = "workflows.argoproj.io/description";
 
 /// Everything that is wrong, in the order of the files.
-pub fn lint(library: &Library, maps: &ConfigMaps) -> Vec<Finding> {
-    let mut findings = of_workflows(library, maps, &|_| true);
+pub fn lint(library: &Library, maps: &ConfigMaps, commands: Commands) -> Vec<Finding> {
+    let mut findings = of_workflows(library, maps, commands, &|_| true);
     findings.extend(of_maps(maps, &|map| map.starts_with(OUR_MAPS)));
     sorted(findings)
 }
@@ -64,10 +64,11 @@ pub struct OfRun {
 pub fn lint_run(
     library: &Library,
     maps: &ConfigMaps,
+    commands: Commands,
     entries: &BTreeSet<&str>,
     values: &BTreeSet<&str>,
 ) -> OfRun {
-    let mut workflows = of_workflows(library, maps, &|entry| entries.contains(entry));
+    let mut workflows = of_workflows(library, maps, commands, &|entry| entries.contains(entry));
     let of_run = library.templates.values().chain(library.crons.values());
     let files: BTreeSet<&str> = of_run
         .filter(|entry| entries.contains(entry.name.as_str()))
@@ -87,6 +88,7 @@ pub fn lint_run(
 fn of_workflows(
     library: &Library,
     maps: &ConfigMaps,
+    commands: Commands,
     is_asked: &dyn Fn(&str) -> bool,
 ) -> Vec<Finding> {
     let mut findings = library.findings.clone();
@@ -95,7 +97,7 @@ fn of_workflows(
         (&library.crons, CRON_NAME),
     ] {
         for entry in entries.values().filter(|entry| is_asked(&entry.name)) {
-            findings.extend(of_entry(library, maps, entry, longest));
+            findings.extend(of_entry(library, maps, commands, entry, longest));
         }
     }
     metrics::same_help(library, &mut findings);
@@ -115,8 +117,14 @@ fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
-fn of_entry(library: &Library, maps: &ConfigMaps, entry: &Entry, longest: usize) -> Vec<Finding> {
-    let mut linter = Linter::new(library, maps, entry);
+fn of_entry(
+    library: &Library,
+    maps: &ConfigMaps,
+    commands: Commands,
+    entry: &Entry,
+    longest: usize,
+) -> Vec<Finding> {
+    let mut linter = Linter::new(library, maps, commands, entry);
     linter.name(longest);
     linter.spec();
     let of_reading = entry.findings.iter().cloned();
@@ -125,12 +133,17 @@ fn of_entry(library: &Library, maps: &ConfigMaps, entry: &Entry, longest: usize)
 }
 
 /// What is wrong in single files, whose templates may call those of the `whole` folder.
-pub fn lint_files(mut library: Library, whole: Library, maps: &ConfigMaps) -> Vec<Finding> {
+pub fn lint_files(
+    mut library: Library,
+    whole: Library,
+    maps: &ConfigMaps,
+    commands: Commands,
+) -> Vec<Finding> {
     let files: BTreeSet<String> = library.files.iter().cloned().collect();
     for (name, entry) in whole.templates {
         library.templates.entry(name).or_insert(entry);
     }
-    let mut findings = lint(&library, maps);
+    let mut findings = lint(&library, maps, commands);
     findings.retain(|finding| files.contains(&finding.file));
     findings
 }
@@ -168,6 +181,7 @@ fn finding(entry: &Entry, rule: &'static str, path: &str, text: impl Into<String
 struct Context<'a> {
     library: &'a Library,
     maps: &'a ConfigMaps,
+    commands: Commands,
     entry: &'a Entry,
     /// The workflow's spec.
     spec: &'a Value,
@@ -181,10 +195,16 @@ struct Linter<'a> {
 }
 
 impl<'a> Linter<'a> {
-    fn new(library: &'a Library, maps: &'a ConfigMaps, entry: &'a Entry) -> Self {
+    fn new(
+        library: &'a Library,
+        maps: &'a ConfigMaps,
+        commands: Commands,
+        entry: &'a Entry,
+    ) -> Self {
         let of = Context {
             library,
             maps,
+            commands,
             entry,
             spec: spec(entry),
         };

@@ -28,7 +28,11 @@ fn the_repositorys_own_workflows_are_clean() {
     ] {
         let library = Library::load(&workflows).unwrap();
         assert_eq!((library.templates.len(), library.crons.len()), (11, 1));
-        let findings = lint(&library, &ConfigMaps::load(&maps).unwrap());
+        let findings = lint(
+            &library,
+            &ConfigMaps::load(&maps).unwrap(),
+            programs::command,
+        );
         assert!(findings.is_empty(), "{findings:#?}");
     }
 }
@@ -43,7 +47,7 @@ fn findings(workflow: &str, map: &str) -> Vec<Finding> {
     fs::write(home.path().join("maps/m.yaml"), map).unwrap();
     let library = Library::load(&Source::Folder(home.path().join("workflows"))).unwrap();
     let maps = ConfigMaps::load(&Source::Folder(home.path().join("maps"))).unwrap();
-    lint(&library, &maps)
+    lint(&library, &maps, programs::command)
 }
 
 #[test]

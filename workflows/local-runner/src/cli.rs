@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use argo::config_maps::ConfigMaps;
 use argo::library::{Library, Source, yaml_files};
-use argo::steps::DASHBOARD;
 use argo::yaml;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::failure::{self, Failure};
@@ -259,9 +258,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
             }
             let whole = Library::load(&place.workflows()?)?;
             let findings = if files.is_empty() {
-                lint::lint(&whole, &place.maps()?)
+                lint::lint(&whole, &place.maps()?, programs::command)
             } else {
-                lint::lint_files(Library::load(&Source::Files(files))?, whole, &place.maps()?)
+                {
+                    let files = Library::load(&Source::Files(files))?;
+                    lint::lint_files(files, whole, &place.maps()?, programs::command)
+                }
             };
             match output {
                 LintOutput::Json => print_object(&findings, None)?,
@@ -311,7 +313,12 @@ fn dashboard(place: &Place, bind: Option<SocketAddr>, config: &str) -> Result<an
         .into_iter()
         .chain(bind.map(|bind| format!("--bind={bind}")))
         .map(OsString::from);
-    Ok(emissary::become_program(DASHBOARD.name.as_ref(), arguments, variables.collect()).into())
+    Ok(emissary::become_program(
+        programs::DASHBOARD.name.as_ref(),
+        arguments,
+        variables.collect(),
+    )
+    .into())
 }
 
 impl Place {
@@ -470,8 +477,8 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         super::Cli::command().debug_assert();
-        for step in argo::steps::programs() {
-            (step.command)().debug_assert();
+        for program in programs::all() {
+            (program.command)().debug_assert();
         }
     }
 }

@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use argo::library::{Library, Source};
-use argo::steps::{STEPS, programs};
 use clap::Arg;
 
 const BEGIN: &str = "<!-- made from the code from here; `just accept` writes it anew -->\n";
@@ -34,13 +33,13 @@ fn the_contract_tells_the_flags_and_outputs_of_every_step() {
 }
 
 fn tables() -> String {
-    let shared = (STEPS[0].command)();
+    let shared = (programs::STEPS[0].command)();
     let shared: Vec<&Arg> = shared
         .get_arguments()
         .filter(|arg| arg.is_global_set())
         .collect();
     let mut text = format!("\n### Shared by every step\n\n{}", table(&shared));
-    for step in programs() {
+    for step in programs::all() {
         text += &format!("\n### {}\n", step.name);
         let command = (step.command)();
         for verb in command.get_subcommands().filter(|of| !of.is_hide_set()) {

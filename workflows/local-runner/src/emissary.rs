@@ -7,8 +7,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use argo::steps;
-
 /// Name under which this binary is the emissary.
 pub(crate) const NAME: &str = "alameda-emissary";
 /// Argo's exit code when the program can't be started.
@@ -66,8 +64,9 @@ pub(crate) fn become_step(arguments: impl Iterator<Item = OsString>) -> Option<s
     let mut arguments = arguments.peekable();
     let program = arguments
         .next()
-        .filter(|name| name.to_str().and_then(steps::find).is_some())?;
-    if *program == *steps::DASHBOARD.name && arguments.peek().is_none_or(|verb| verb != "serve") {
+        .filter(|name| name.to_str().and_then(programs::find).is_some())?;
+    if *program == *programs::DASHBOARD.name && arguments.peek().is_none_or(|verb| verb != "serve")
+    {
         return None;
     }
     Some(become_program(&program, arguments, BTreeMap::new()))
@@ -79,7 +78,7 @@ pub(crate) fn become_program(
     arguments: impl Iterator<Item = OsString>,
     variables: BTreeMap<String, String>,
 ) -> std::io::Error {
-    let mut command = match program.to_str().and_then(steps::find) {
+    let mut command = match program.to_str().and_then(programs::find) {
         Some(_) => match std::env::current_exe() {
             Ok(executable) => Command::new(executable),
             Err(error) => return error,

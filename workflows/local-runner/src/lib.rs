@@ -24,8 +24,6 @@ mod workflow;
 use std::path::Path;
 use std::process::ExitCode;
 
-use argo::steps;
-
 /// Is what its name says: the runner, a step, or the emissary that starts a leaf's program.
 /// `alameda STEP ...` is that step too.
 pub fn main() -> ExitCode {
@@ -34,7 +32,7 @@ pub fn main() -> ExitCode {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    if let Some(step) = steps::find(name) {
+    if let Some(step) = programs::find(name) {
         return (step.main)();
     }
     if name == emissary::NAME {

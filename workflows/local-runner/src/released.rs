@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use argo::library::{Library, Source};
-use argo::steps;
 use argo::template::Scope;
 use lint::with_addresses;
 
@@ -114,7 +113,7 @@ fn command_lines_of_every_release_are_still_accepted() {
         files += 1;
         for line in std::fs::read_to_string(&file).unwrap().lines() {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            let step = steps::find(&words[0])
+            let step = programs::find(&words[0])
                 .unwrap_or_else(|| panic!("{}: no step {}", file.display(), words[0]));
             let command = (step.command)();
             let words = with_addresses(&command, words);

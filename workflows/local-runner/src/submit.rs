@@ -116,7 +116,13 @@ fn check(library: &Library, maps: &ConfigMaps, workflow: &Workflow, from: &str) 
     let named = from.split_once('/').map(|(_, name)| name);
     let values = workflow.spec.arguments.parameters.iter();
     let values = values.filter_map(|parameter| parameter.given()).collect();
-    let found = lint::lint_run(library, maps, &homes.chain(named).collect(), &values);
+    let found = lint::lint_run(
+        library,
+        maps,
+        programs::command,
+        &homes.chain(named).collect(),
+        &values,
+    );
     let mut faults = 0;
     for finding in &found.workflows {
         faults += usize::from(!finding.is_warning());

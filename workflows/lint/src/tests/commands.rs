@@ -1,7 +1,6 @@
 //! Command lines whose values only a run knows.
 
 use argo::finding::Finding;
-use argo::steps::programs;
 
 use super::{GOOD, MAP, findings};
 
@@ -47,7 +46,7 @@ fn flags(command: &clap::Command, verb: &clap::Command) -> Vec<String> {
 fn every_flag_takes_an_input_without_a_default() {
     let tag = "{{inputs.parameters.plan}}";
     let none: Vec<Finding> = Vec::new();
-    for step in programs() {
+    for step in programs::all() {
         let command = (step.command)();
         for verb in command.get_subcommands() {
             let flags = flags(&command, verb);

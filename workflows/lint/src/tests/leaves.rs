@@ -55,11 +55,11 @@ fn leaves() -> BTreeMap<String, (&'static str, Value)> {
     let library = Library::load(&repository("workflows")).unwrap();
     let mut leaves = BTreeMap::new();
     for step in STEPS {
-        let entry = &library.templates[&format!("alameda-{}", step.name)];
+        let entry = &library.templates[&format!("alameda-{step}")];
         for template in list(&entry.raw, "spec.templates") {
             let name = text(template, "name").to_owned();
-            assert!(name.starts_with(&format!("{}-", step.name)), "{name}");
-            leaves.insert(name, (step.name, template.clone()));
+            assert!(name.starts_with(&format!("{step}-")), "{name}");
+            leaves.insert(name, (step, template.clone()));
         }
     }
     leaves
@@ -143,7 +143,7 @@ fn the_first_pods_of_a_run_are_short_and_show_the_images_of_the_others() {
         }
         shown
     };
-    let all: BTreeSet<String> = STEPS.iter().map(|step| step.name.to_owned()).collect();
+    let all: BTreeSet<String> = STEPS.map(str::to_owned).into();
     assert_eq!(shown(&["data-prep-plan", "batch-inference-resolve"]), all);
     assert!(shown(&["batch-inference-backfill"]).contains("batch-inference"));
     // Together they leave the run ten minutes: the first pod, and the exit handler's.
@@ -170,12 +170,7 @@ fn secrets_of(container: &Value) -> BTreeSet<String> {
 
 /// Secrets that a verb reads, by its flags.
 fn secrets_read(leaf: &str, step: &str) -> BTreeSet<String> {
-    let command = STEPS
-        .iter()
-        .find(|other| other.name == step)
-        .unwrap()
-        .command;
-    let command = command();
+    let command = programs::command(step).unwrap();
     let verb = leaf.strip_prefix(&format!("{step}-")).unwrap();
     let verb = command.find_subcommand(verb).unwrap();
     let flags = command.get_arguments().chain(verb.get_arguments());
