@@ -116,6 +116,11 @@ benchmark-memory python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_memory.py {{args}}
 
+# time trees beside XGBoost, LightGBM and HistGradientBoosting
+benchmark-trees python="python3" *args:
+    cargo build --release --locked
+    {{python}} docs/benchmark_trees.py {{args}}
+
 # time the report beside pandas, scipy and scikit-learn, at the original's size
 benchmark-report python="python3":
     cargo build --release --locked

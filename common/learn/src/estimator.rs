@@ -72,6 +72,7 @@ macro_rules! one_linear_score {
     };
 }
 
+pub mod boosting;
 mod co_moments;
 pub mod constant;
 mod erased;
@@ -141,6 +142,20 @@ pub trait Estimator: Debug + Send + Sync {
     /// estimator that has no such sum.
     fn contributions(&self, row: &[f64], centre: &[f64]) -> Option<Vec<f64>>;
 
+    /// Whether a missing number, NaN, is a value like others: else a row with one has no score.
+    fn takes_missing(&self) -> bool {
+        false
+    }
+
+    /// Files in which other programs read it, kept beside the model file. `names` are those of the
+    /// numbers in a row.
+    ///
+    /// # Errors
+    /// What a format cannot hold.
+    fn exports(&self, _names: &[String]) -> Result<Vec<Export>, EstimatorError> {
+        Ok(Vec::new())
+    }
+
     /// That its numbers make an estimator.
     ///
     /// # Errors
@@ -165,6 +180,15 @@ pub trait Estimator: Debug + Send + Sync {
         let kind = std::iter::once(("kind".to_owned(), Value::from(self.kind())));
         Ok(Value::Object(kind.chain(fields).collect()))
     }
+}
+
+/// A file in which other programs read an estimator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub bytes: Vec<u8>,
 }
 
 /// What makes predictions of raw scores.
@@ -351,6 +375,7 @@ impl Families {
             known: vec![
                 &logistic::Logistic,
                 &linear::Linear,
+                &boosting::Boosting,
                 &constant::Mean,
                 &constant::Given,
             ],

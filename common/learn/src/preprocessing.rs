@@ -55,7 +55,8 @@ pub use fitted::{Categorical, Dropped, Encoding, FittedColumn, Numeric, Preproce
 pub use moments::Scale;
 pub use output::{Origin, OutputColumn};
 pub use settings::{
-    ColumnSettings, Encode, Family, Impute, MAX_CATEGORIES, MIN_FREQUENCY, Settings, Value,
+    ColumnSettings, Encode, Family, Impute, MAX_CATEGORIES, MIN_FREQUENCY, ONE_HOT_OF_TREES,
+    Settings, Value,
 };
 pub use target::TargetTable;
 pub use transform::{FOLDS, OutOfFold, fold_of};

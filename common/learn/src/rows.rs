@@ -28,6 +28,7 @@
 
 use std::marker::PhantomData;
 
+use crate::estimator::boosting::Grower;
 use crate::metrics::ScoreError;
 
 /// Rows that are worked on together.
@@ -76,6 +77,11 @@ pub trait Passes {
     fn pass<S: Sums>(&mut self, start: S) -> Result<S, Self::Error>
     where
         Self::Error: From<S::Error>;
+
+    /// What grows trees on these rows, in a program that can.
+    fn grower(&mut self) -> Option<&mut dyn Grower> {
+        None
+    }
 }
 
 impl From<ScoreError> for RowError {

@@ -39,12 +39,20 @@ pub struct LabelledRows {
     store: Store,
     work: Work,
     read: Arc<Read>,
-    /// Whether numbers may be missing.
-    missing: bool,
+    /// Which numbers are no fault.
+    numbers: Numbers,
     /// Of training rows.
     folds: Option<Arc<Folds>>,
     /// The side of training rows that is read; all of them without.
     side: Option<(Arc<Split>, Side)>,
+}
+
+/// Which numbers rows may hold.
+#[derive(Clone, Copy, Debug)]
+enum Numbers {
+    Finite,
+    OrMissing,
+    Any,
 }
 
 /// What is read, and made of it.
@@ -90,7 +98,7 @@ impl LabelledRows {
         Ok(Self {
             store: store.clone(),
             work: work.clone(),
-            missing: false,
+            numbers: Numbers::Finite,
             folds: None,
             side: None,
             read: Arc::new(Read {
@@ -107,9 +115,18 @@ impl LabelledRows {
         })
     }
 
-    /// The same rows, where a missing number is no fault.
-    pub fn with_missing(mut self) -> Self {
-        self.missing = true;
+    /// The same rows, where no number is a fault.
+    pub fn with_any_number(mut self) -> Self {
+        self.numbers = Numbers::Any;
+        self
+    }
+
+    /// The same rows, where a missing number is no fault if `missing` says so, as of an estimator
+    /// that takes them.
+    pub fn with_missing(mut self, missing: bool) -> Self {
+        if missing {
+            self.numbers = Numbers::OrMissing;
+        }
         self
     }
 
@@ -213,6 +230,7 @@ impl LabelledRows {
         let mut unusable = Unusable::none(self.read.signature.features().len());
         let (mut x, mut y) = (Vec::<f64>::new(), Vec::<f64>::new());
         let (mut matrix, mut refused) = (Vec::new(), Vec::new());
+        let mut present = Vec::new();
         self.each_batch(part, |batch| {
             batch.features.with(|frame| -> Result<()> {
                 for first in (0..frame.len()).step_by(chunk) {
@@ -222,11 +240,17 @@ impl LabelledRows {
                     refused.clear();
                     let frame = frame.slice(rows);
                     self.transform(&frame, part, numbers, &mut matrix, &mut refused)?;
-                    match self.missing {
-                        true => unusable.count(&[], &[], labels, part, numbers),
-                        false => {
-                            let feature_of = &self.read.feature_of;
+                    let feature_of = &self.read.feature_of;
+                    match self.numbers {
+                        Numbers::Any => unusable.count(&[], &[], labels, part, numbers),
+                        Numbers::Finite => {
                             unusable.count(&matrix, feature_of, labels, part, numbers);
+                        }
+                        Numbers::OrMissing => {
+                            present.clear();
+                            let of = |value: &f64| if value.is_nan() { 0.0 } else { *value };
+                            present.extend(matrix.iter().map(of));
+                            unusable.count(&present, feature_of, labels, part, numbers);
                         }
                     }
                     if unusable.any() {

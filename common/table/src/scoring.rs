@@ -39,7 +39,8 @@ pub async fn evaluate(
         config,
         &model.signature,
         &model.preprocessing,
-    )?;
+    )?
+    .with_missing(model.estimator.takes_missing());
     let ranks = Ranks::of_task(step.work(), model);
     let mut measured = Measured::new(model, &ranks);
     let mut unusable = Unusable::none(model.signature.features().len());

@@ -41,6 +41,15 @@ const TESTS: [&str; 2] = ["testing", "testing-home"];
 /// Crates of the workspace, each with those of them that it depends on. What tests alone need is
 /// left out: a test may start a server of `testing`, and a fixture may come from above.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let all = shipped();
+    let ours: BTreeSet<String> = all.keys().cloned().collect();
+    let of_ours = all.into_iter();
+    let of_ours = of_ours.map(|(name, needs)| (name, needs.intersection(&ours).cloned().collect()));
+    of_ours.collect()
+}
+
+/// Crates of the workspace, each with all that it depends on, crates of others too.
+fn shipped() -> BTreeMap<String, BTreeSet<String>> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let cargo = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
@@ -52,11 +61,10 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let metadata: Value = serde_json::from_slice(&cargo.stdout).expect("JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let name = |of: &Value| of["name"].as_str().expect("a name").to_owned();
-    let ours: BTreeSet<String> = packages.iter().map(name).collect();
     let needs = |package: &Value| {
         let all = package["dependencies"].as_array().expect("dependencies");
-        let shipped = all.iter().filter(|of| of["kind"].is_null()).map(name);
-        shipped.filter(|name| ours.contains(name)).collect()
+        let shipped = all.iter().filter(|of| of["kind"].is_null());
+        shipped.map(name).collect()
     };
     packages
         .iter()
@@ -93,6 +101,14 @@ fn no_program_carries_what_tests_are_made_of() {
             assert!(!is_shipped, "{name} depends on {of_tests}");
         }
     }
+}
+
+#[test]
+fn only_training_carries_what_grows_trees() {
+    let grow = shipped().into_iter();
+    let grow = grow.filter(|(_, needs)| needs.contains("hessboost"));
+    let grow: Vec<String> = grow.map(|(name, _)| name).collect();
+    assert_eq!(grow, ["model-training"]);
 }
 
 #[test]

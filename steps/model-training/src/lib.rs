@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod boosting;
 mod categories;
 mod choice;
 mod extremes;

@@ -44,6 +44,48 @@ pub(crate) fn fitting(step: &Step, fitting: Fitting<'_>, inputs: usize) -> Resul
     Ok(step.fitting(once, each, &format!("sums of {inputs} features")))
 }
 
+/// Refuses rows that have to be in memory, and are more than there is memory for.
+///
+/// # Errors
+/// Exit 2, with what they take and how many there may be.
+pub(crate) fn rows(step: &Step, fitting: Fitting<'_>, inputs: usize, rows: u64) -> Result<()> {
+    let Fitting {
+        candidate, target, ..
+    } = fitting;
+    let (family, options) = (candidate.family, &candidate.options);
+    let of = |rows: u64| family.row_bytes(rows, inputs, target, options);
+    let wanted = of(rows)?;
+    if wanted == 0 {
+        return Ok(());
+    }
+    let free = step.memory().saturating_sub(BASE);
+    tracing::info!(
+        "{} grows trees on {rows} rows of {inputs} numbers, which takes about {} of memory",
+        family.name(),
+        size(wanted + BASE)
+    );
+    if wanted <= free {
+        return Ok(());
+    }
+    let (mut least, mut most) = (0, rows);
+    while least < most {
+        let middle = u64::midpoint(least, most + 1);
+        match of(middle)? <= free {
+            true => least = middle,
+            false => most = middle - 1,
+        }
+    }
+    Err(Failure::usage(format!(
+        "{} on {rows} rows of {inputs} numbers takes about {} of memory, and --memory \
+         (ALAMEDA_MEMORY) is {}, which is enough for {least} rows: give the candidate \
+         `\"max_rows\": {least}` in models.json, so that it is trained on a sample of them, or \
+         raise --memory, on Argo the parameter memory-mib",
+        family.name(),
+        size(wanted + BASE),
+        size(step.memory()),
+    )))
+}
+
 /// Results that may be in memory at the same time when each takes so many bytes.
 pub(crate) fn ahead(step: &Step, bytes: u64) -> usize {
     let room = usize::try_from(step.memory() / 4 / bytes.max(1)).unwrap_or(usize::MAX);

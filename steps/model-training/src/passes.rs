@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use learn::estimator::AnyError;
+use learn::estimator::boosting::Grower;
 use learn::rows::{self, Passes, Rows};
 use runtime::threads::wait;
 
@@ -27,6 +28,10 @@ impl Passes for TrainingPasses {
     {
         let sums = wait(self.rows.sum(Fitting(start)));
         sums.map(|sums| sums.0).map_err(kept)
+    }
+
+    fn grower(&mut self) -> Option<&mut dyn Grower> {
+        Some(&mut self.rows)
     }
 }
 
@@ -56,14 +61,14 @@ where
 /// A row that a fit refuses, on its way through the passes.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?}")]
-struct Summed(AnyError);
+pub(crate) struct Summed(pub(crate) AnyError);
 
 /// A failure of the passes, on its way through the fit.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
 pub(crate) struct Kept(pub(crate) anyhow::Error);
 
-fn kept(error: anyhow::Error) -> AnyError {
+pub(crate) fn kept(error: anyhow::Error) -> AnyError {
     match error.downcast::<Summed>() {
         Ok(Summed(error)) => error,
         Err(error) => AnyError::from(Kept(error)),

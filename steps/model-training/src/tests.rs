@@ -6,6 +6,7 @@ mod home;
 mod in_mlflow;
 mod refusals;
 mod sides;
+mod trees;
 
 use catalog::layout;
 use catalog::manifest::{self, Manifest, ModelManifest};

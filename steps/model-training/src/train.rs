@@ -8,7 +8,7 @@ use catalog::layout;
 use catalog::manifest::{self, File, Header, ModelManifest};
 use catalog::model_files::{METRICS_VERSION, ModelMetrics};
 use learn::model::Importance;
-use learn::preprocessing::Preprocessing;
+use learn::preprocessing::{self, Preprocessing};
 use learn::signature::Kind;
 use learn::task::Task;
 use runtime::failure::Failure;
@@ -95,8 +95,11 @@ async fn make(
         features: job.signature.features().len(),
     };
     let step = &memory::fitting(step, fitting, preprocessing.width())?;
+    memory::rows(step, fitting, preprocessing.width(), job.train.rows)?;
     let (work, config) = (step.work(), &job.config);
     let rows = LabelledRows::new(store, work, config, &job.signature, &preprocessing)?;
+    let takes_missing = job.candidate.family.preparation() == preprocessing::Family::Trees;
+    let rows = rows.with_missing(takes_missing);
     let rows = match out_of_fold {
         None => rows,
         some => rows.in_folds(&job.train, some),
@@ -137,6 +140,9 @@ async fn make(
     if let Some(models) = &job.models {
         files.push((layout::MODELS_FILE, models.clone()));
     }
+    let inputs = rows.inputs();
+    let exports = fit.model.estimator.exports(inputs)?.into_iter();
+    files.extend(exports.map(|export| (export.name, export.bytes)));
     let files = put(store, job, files, replaces).await?;
     let manifest = ModelManifest {
         header: Header::new(job.inputs.clone(), step),
@@ -164,7 +170,7 @@ fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result
     };
     let unchanged = Preprocessing::unchanged(&signature.names())?;
     let rows = LabelledRows::new(store, step.work(), &job.config, &signature, &unchanged)?;
-    let rows = rows.with_missing();
+    let rows = rows.with_any_number();
     let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, progress)?;
     Ok(Natural::Rows(Some(Box::new(rows))))
 }
@@ -232,13 +238,13 @@ fn show(job: &Job, metrics: &ModelMetrics) {
     };
     tracing::info!(rows = metrics.holdout.rows(), "holdout: {text}");
     if !metrics.importance.is_empty() {
-        tracing::info!("{}", table(&metrics.importance));
+        let what = job.candidate.family.importance_is();
+        tracing::info!("{}", table(what, &metrics.importance));
     }
 }
 
-fn table(importance: &[Importance]) -> String {
-    let mut table =
-        "importance: change of the score over one standard deviation of the feature".to_owned();
+fn table(what: &str, importance: &[Importance]) -> String {
+    let mut table = format!("importance: {what}");
     let width = importance
         .iter()
         .take(SHOWN_FEATURES)

@@ -38,7 +38,7 @@ pub(crate) trait Sums: Clone + Send + Sync + 'static {
 /// The training rows, as the numbers that the estimator takes.
 #[derive(Clone)]
 pub(crate) struct TrainingRows {
-    step: Step,
+    pub(crate) step: Step,
     rows: LabelledRows,
     train: Arc<DatasetManifest>,
     parts: Arc<[PlacedPart]>,
@@ -117,6 +117,11 @@ impl TrainingRows {
     /// Names of the numbers of a row.
     pub(crate) fn inputs(&self) -> &[String] {
         self.rows.inputs()
+    }
+
+    /// How many rows there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.parts.iter().map(|placed| placed.rows).sum()
     }
 
     /// Where parts are read.
@@ -299,8 +304,7 @@ impl TrainingRows {
     fn scratch(&self) -> Result<Option<Arc<Scratch>>> {
         let step = &self.step;
         let width = self.rows.inputs().len();
-        let rows = self.parts.iter().map(|placed| placed.rows).sum();
-        let wanted = Scratch::bytes(rows, width);
+        let wanted = Scratch::bytes(self.count(), width);
         let largest = self.train.parts.iter().map(|part| part.bytes).max();
         let copies = largest.unwrap_or(0).saturating_mul(step.threads() as u64);
         let disk = step.work().disk();

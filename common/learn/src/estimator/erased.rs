@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 
+use super::boosting::Grower;
 use crate::rows::{Passes, Rows, Sums};
 
 /// Why a fit failed: an error of the sums, or of the passes.
@@ -106,11 +107,17 @@ pub trait AnyPasses {
     /// # Errors
     /// Those of [`Passes::pass`].
     fn pass_any(&mut self, start: Erased) -> Result<Erased, AnyError>;
+    /// [`Passes::grower`].
+    fn grower_any(&mut self) -> Option<&mut dyn Grower>;
 }
 
 impl<P: Passes<Error = AnyError>> AnyPasses for P {
     fn pass_any(&mut self, start: Erased) -> Result<Erased, AnyError> {
         self.pass(start)
+    }
+
+    fn grower_any(&mut self) -> Option<&mut dyn Grower> {
+        self.grower()
     }
 }
 

@@ -58,6 +58,25 @@ pub trait Family: Debug + Send + Sync {
     /// Bytes of memory that a fit takes of so many inputs and classes, without its rows.
     fn bytes(&self, inputs: usize, target: &Target) -> FitBytes;
 
+    /// Bytes of memory that its rows take beside, of a fit that has to hold them.
+    ///
+    /// # Errors
+    /// Options that are not its own.
+    fn row_bytes(
+        &self,
+        _rows: u64,
+        _inputs: usize,
+        _target: &Target,
+        _options: &Map<String, Value>,
+    ) -> Result<u64, EstimatorError> {
+        Ok(0)
+    }
+
+    /// What the importance of a feature is.
+    fn importance_is(&self) -> &'static str {
+        "change of the score over one standard deviation of the feature"
+    }
+
     /// Passes over the rows that a fit usually takes, for progress.
     fn passes(&self) -> u64 {
         1

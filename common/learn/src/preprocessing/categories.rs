@@ -132,6 +132,11 @@ impl Counts {
         self.check();
     }
 
+    /// Categories so far, a missing value not among them.
+    pub(super) fn distinct(&self) -> usize {
+        self.texts.len()
+    }
+
     /// Counts a number that is not missing, by its shortest text that reads back as its bits.
     pub(super) fn add_number(&mut self, number: f64) {
         // One zero, whatever its sign.

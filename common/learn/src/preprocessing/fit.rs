@@ -70,10 +70,15 @@ pub fn fit<P: FramePasses>(
 where
     P::Error: From<Error>,
 {
-    let plans = plan(signature, settings, options.family)?;
+    let mut plans = plan(signature, settings, options.family)?;
     let first = passes.pass(FirstPass::new(signature, &plans, options))?;
     if first.rows == 0 {
         return Err(Error::NoRows.into());
+    }
+    for (plan, sums) in plans.iter_mut().zip(&first.columns) {
+        if let (ColumnPlan::Categorical(plan), ColumnSums::Categorical(counts)) = (plan, sums) {
+            plan.settle(counts.distinct());
+        }
     }
     let mut searches = Searches::new(&plans, &first);
     while searches.0.values().any(|of| of.search.median().is_none()) {
@@ -145,7 +150,9 @@ impl FirstPass {
                 };
                 ColumnSums::Numeric(numeric.clone(), sums)
             }
-            ColumnPlan::Categorical(plan) if plan.encode == Encode::Target => {
+            ColumnPlan::Categorical(plan)
+                if plan.encode == Encode::Target || plan.one_hot_up_to.is_some() =>
+            {
                 ColumnSums::Categorical(Counts::new(labels))
             }
             ColumnPlan::Categorical(_) => ColumnSums::Categorical(Counts::new(Labels::NONE)),

@@ -3,7 +3,8 @@
 
 use super::error::Error;
 use super::settings::{
-    ColumnSettings, Encode, Family, Impute, MAX_CATEGORIES, MIN_FREQUENCY, Settings, Value,
+    ColumnSettings, Encode, Family, Impute, MAX_CATEGORIES, MIN_FREQUENCY, ONE_HOT_OF_TREES,
+    Settings, Value,
 };
 use crate::signature::{Feature, Kind, Signature};
 
@@ -37,6 +38,8 @@ pub(super) struct CategoricalPlan {
     pub(super) impute: ImputeText,
     pub(super) indicator: bool,
     pub(super) encode: Encode,
+    /// More categories than so many are encoded by the target after all.
+    pub(super) one_hot_up_to: Option<usize>,
     pub(super) min_frequency: u64,
     pub(super) max_categories: Option<usize>,
     pub(super) standardize: bool,
@@ -47,6 +50,16 @@ pub(super) enum ImputeText {
     None,
     Constant(String),
     MostFrequent,
+}
+
+impl CategoricalPlan {
+    /// The same plan for a column of which so many categories were found.
+    pub(super) fn settle(&mut self, distinct: usize) {
+        if self.one_hot_up_to.is_some_and(|most| distinct > most) {
+            self.encode = Encode::Target;
+            self.max_categories = None;
+        }
+    }
 }
 
 /// The plan of every feature.
@@ -174,10 +187,12 @@ fn categorical(
         return Err(Error::setting(name, "`max_categories` must be 1 or more"));
     }
     let by_default = one_hot.then_some(MAX_CATEGORIES);
+    let open = settings.encode.is_none() && settings.max_categories.is_none();
     Ok(CategoricalPlan {
         impute,
         indicator: settings.missing_indicator.unwrap_or(false),
         encode,
+        one_hot_up_to: (!linear && open).then_some(ONE_HOT_OF_TREES),
         min_frequency: settings
             .min_frequency
             .unwrap_or(if one_hot { MIN_FREQUENCY } else { 1 }),

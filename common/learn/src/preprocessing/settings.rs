@@ -10,6 +10,9 @@ pub const MIN_FREQUENCY: u64 = 10;
 /// Columns that one-hot encoding makes of one column at most, `other` among them, unless
 /// `max_categories` says otherwise.
 pub const MAX_CATEGORIES: usize = 100;
+/// Categories that are a number each for trees, unless a column says otherwise; more are encoded by
+/// the target.
+pub const ONE_HOT_OF_TREES: usize = 16;
 
 /// How columns are prepared.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -200,9 +200,12 @@ fn importance(importance: &[Importance]) -> Markup {
             count(collinear as u64)
         )),
     };
-    let lead = note(
-        "Importance: how far one standard deviation of a feature moves the log odds, as measured in training.",
-    );
+    let linear = |of: &Importance| of.coefficient.is_some() || of.vif.is_some();
+    let lead = note(if importance.iter().any(linear) {
+        "Importance: how far one standard deviation of a feature moves the log odds, as measured in training."
+    } else {
+        "Importance: the mean size of what a feature adds to the score, in rows of the training data."
+    });
     let rows = importance.iter().map(row);
     let table = folded(
         "numbers importance",

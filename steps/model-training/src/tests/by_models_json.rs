@@ -145,7 +145,7 @@ async fn what_is_wrong_with_the_file_is_named() {
         ),
         (
             r#"{"candidates": [{"family": "linear-regression"}]}"#,
-            "does not learn target \"target\" of task binary: give one of logistic-regression, mean",
+            "does not learn target \"target\" of task binary: give one of logistic-regression, gradient-boosting",
         ),
         (
             r#"{"candidates": [{"family": "mean"}], "threshold": 3}"#,
@@ -191,7 +191,7 @@ async fn a_fit_that_stopped_early_names_the_file_that_decides() {
 
 #[tokio::test]
 async fn every_family_that_learns_two_classes_is_trained_and_measured() {
-    for family in ["logistic-regression", "mean"] {
+    for family in ["logistic-regression", "gradient-boosting", "mean"] {
         let folder = tempfile::tempdir().unwrap();
         let models = format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#);
         let (home, flags) = prepared(&models, folder.path()).await;

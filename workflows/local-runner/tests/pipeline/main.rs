@@ -22,3 +22,4 @@ mod readme;
 mod reruns;
 mod scale;
 mod tasks;
+mod trees;

@@ -22,13 +22,13 @@ use crate::models_json::write_models;
 const TOLERANCE: f64 = 1e-8;
 
 #[derive(serde::Deserialize)]
-struct Fixture {
-    diabetes: DataSet,
-    iris: DataSet,
+pub(crate) struct Fixture {
+    pub(crate) diabetes: DataSet,
+    pub(crate) iris: DataSet,
 }
 
 #[derive(serde::Deserialize)]
-struct DataSet {
+pub(crate) struct DataSet {
     features: Vec<String>,
     /// Each row: the features, then the label.
     files: Vec<Vec<Vec<Value>>>,
@@ -36,7 +36,7 @@ struct DataSet {
     predictions: Vec<Value>,
 }
 
-fn fixture() -> Fixture {
+pub(crate) fn fixture() -> Fixture {
     let fixture = include_str!("../../../../common/testing/fixtures/tasks.json");
     serde_json::from_str(fixture).unwrap()
 }
@@ -81,7 +81,7 @@ impl DataSet {
     }
 
     /// Runs the pipeline on it; the contract says `more` than its columns.
-    fn run(&self, bench: &Bench, more: &str, target: &str, models: &str) {
+    pub(crate) fn run(&self, bench: &Bench, more: &str, target: &str, models: &str) {
         let columns: String = self.features.iter().fold(String::new(), |mut text, name| {
             write!(
                 text,

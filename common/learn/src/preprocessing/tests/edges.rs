@@ -138,6 +138,41 @@ fn trees_keep_what_is_missing() {
 }
 
 #[test]
+fn trees_get_few_categories_one_by_one_and_many_by_the_target() {
+    let column = |count: usize| {
+        let of_row = |row: usize| Some(format!("c{:02}", row % count));
+        Values::Texts((0..count * 12).map(of_row).collect())
+    };
+    let fit = |count: usize, family: Family, settings: &str| {
+        let columns = [("city", column(count))];
+        let mut training = Training::new(&columns);
+        training.y = (0..count * 12).map(|row| f64::from(row % 2 == 0)).collect();
+        training.folds = Some((0..count as u32 * 12).map(|row| row % 3).collect());
+        training.family = family;
+        training.fit(settings).unwrap()
+    };
+    let few = fit(ONE_HOT_OF_TREES, Family::Trees, "{}");
+    assert_eq!(names(&few).len(), ONE_HOT_OF_TREES);
+    assert!(few.out_of_fold.is_none());
+    let many = fit(ONE_HOT_OF_TREES + 1, Family::Trees, "{}");
+    assert_eq!(names(&many), ["city"]);
+    assert!(many.out_of_fold.is_some());
+    let said = r#"{"categorical": {"encode": "target"}}"#;
+    assert_eq!(
+        many.preprocessing,
+        fit(ONE_HOT_OF_TREES + 1, Family::Trees, said).preprocessing
+    );
+    for (family, settings) in [
+        (Family::Linear, "{}"),
+        (Family::Trees, r#"{"categorical": {"encode": "one-hot"}}"#),
+        (Family::Trees, r#"{"categorical": {"max_categories": 99}}"#),
+    ] {
+        let own = fit(ONE_HOT_OF_TREES + 1, family, settings);
+        assert_eq!(names(&own).len(), ONE_HOT_OF_TREES + 1, "{settings}");
+    }
+}
+
+#[test]
 fn too_many_distinct_values_and_too_long_texts_are_refused_with_a_way_out() {
     let many: Vec<_> = (0..=MAX_DISTINCT).map(|i| Some(i.to_string())).collect();
     let columns = [("id", Values::Texts(many))];

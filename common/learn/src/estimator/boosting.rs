@@ -1,0 +1,397 @@
+//! Gradient boosting: sums of regression trees, which take missing numbers as they are.
+//!
+//! This crate scores and explains them; what grows them comes with a program that trains, by
+//! [`Passes::grower`](crate::rows::Passes::grower). Scores are sums of single precision in the
+//! order of the trees, the same bits as XGBoost's margins of the same model.
+//!
+//! ```
+//! use learn::estimator::boosting::{GradientBoosting, Loss, Node, Tree};
+//! use learn::estimator::Estimator;
+//!
+//! let split = Node { input: 0, value: 2.5, left: 1, right: 2, gain: 1.0, ..Node::leaf(0.0, 8.0) };
+//! let nodes = vec![split, Node::leaf(10.0, 4.0), Node::leaf(20.0, 4.0)];
+//! let trees = vec![Tree::new(0, nodes)?];
+//! let boosting = GradientBoosting::new(1, Loss::Squared, trees, vec![1.0])?;
+//! let mut predicted = Vec::new();
+//! boosting.predict(&[1.0, 3.0, f64::NAN], &mut predicted);
+//! assert_eq!(predicted, [10.0, 20.0, 20.0]);
+//! assert_eq!(boosting.contributions(&[1.0], &[0.0]), Some(vec![-5.0, 15.0]));
+//! # Ok::<(), learn::estimator::EstimatorError>(())
+//! ```
+
+mod loss;
+mod options;
+mod seen;
+mod shap;
+#[cfg(test)]
+pub(super) mod tests;
+mod tree;
+mod xgboost;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::Importance;
+use crate::preprocessing;
+use crate::task::{Target, Task};
+
+use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
+use super::{AnyError, AnyPasses, Estimator, EstimatorError, Export, Link, read, whole};
+
+pub use loss::Loss;
+pub use options::Options;
+pub use seen::Look;
+pub use tree::{Node, Tree};
+
+/// Its name in a model file, and in `models.json`.
+pub const KIND: &str = "gradient-boosting";
+
+/// Rows that are scored together, tree by tree.
+const BLOCK: usize = 64;
+
+/// Fitted trees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GradientBoosting {
+    /// Numbers in a row.
+    inputs: usize,
+    /// XGBoost's name of the loss that they were grown on.
+    objective: String,
+    /// What the raw scores of a row begin with.
+    base_score: Vec<f32>,
+    /// Mean size of what each input adds to the raw scores of training rows.
+    importance: Vec<f64>,
+    /// In the order in which they are added.
+    trees: Vec<Tree>,
+}
+
+/// Gradient boosting.
+#[derive(Clone, Copy, Debug)]
+pub struct Boosting;
+
+/// What grows trees on rows that it holds.
+pub trait Grower {
+    /// Grows trees.
+    ///
+    /// # Errors
+    /// Rows that cannot be used, and those of reading.
+    fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError>;
+}
+
+/// What is to be grown.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth<'a> {
+    /// What the trees minimise.
+    pub loss: Loss,
+    /// What is predicted.
+    pub target: &'a Target,
+    /// Names of the numbers in a row.
+    pub inputs: &'a [String],
+    /// What trees are grown.
+    pub options: &'a Options,
+}
+
+/// What was grown.
+#[derive(Clone, Debug)]
+pub struct Grown {
+    /// In the order in which they are added: round by round, in each raw score by raw score.
+    pub trees: Vec<Tree>,
+    /// What the raw scores began with.
+    pub base_score: Vec<f32>,
+    /// What the training rows held.
+    pub seen: Seen,
+    /// Some of the training rows, row-major, that the importance of inputs is taken from.
+    pub sample: Vec<f64>,
+}
+
+impl Growth<'_> {
+    /// The raw scores that boosting begins with: those that minimise the loss without trees.
+    ///
+    /// # Errors
+    /// Those of [`Look::labels`].
+    pub fn base_score(&self, look: &Look) -> Result<Vec<f32>, super::FitError> {
+        let (mean, shares) = look.labels(self.target)?;
+        Ok(self.loss.scores_of(mean, &shares))
+    }
+}
+
+impl Family for Boosting {
+    fn name(&self) -> &'static str {
+        KIND
+    }
+
+    fn kinds(&self) -> Vec<(&'static str, Read)> {
+        vec![(KIND, read::<GradientBoosting>)]
+    }
+
+    fn learns(&self, task: &dyn Task, target: &Target) -> bool {
+        Loss::of(task, target).is_some()
+    }
+
+    fn preparation(&self) -> preprocessing::Family {
+        preprocessing::Family::Trees
+    }
+
+    fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
+        let (options, whole): (Options, _) = family::options(given)?;
+        options.check()?;
+        Ok(whole)
+    }
+
+    fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
+        let bytes = 256 * inputs as u64;
+        FitBytes {
+            once: bytes,
+            each: bytes,
+        }
+    }
+
+    fn row_bytes(
+        &self,
+        rows: u64,
+        inputs: usize,
+        target: &Target,
+        options: &Map<String, Value>,
+    ) -> Result<u64, EstimatorError> {
+        let (options, _): (Options, _) = family::options(options)?;
+        let outputs = match target.classes.len() {
+            0..=2 => 1,
+            classes => classes,
+        };
+        Ok(options.bytes(rows, inputs as u64, outputs as u64))
+    }
+
+    fn importance_is(&self) -> &'static str {
+        "mean size of what the feature adds to the score"
+    }
+
+    fn fit(
+        &self,
+        rows: &mut dyn AnyPasses,
+        request: &Request<'_>,
+    ) -> Result<FittedEstimator, AnyError> {
+        let (options, _): (Options, _) = family::options(request.options)?;
+        let of_target = Loss::of(request.task, request.target);
+        let loss = of_target.ok_or_else(|| EstimatorError::invalid("a target without a loss"))?;
+        let grower = rows.grower_any();
+        let grower = grower.ok_or_else(|| EstimatorError::invalid("nothing that grows trees"))?;
+        let Grown {
+            mut trees,
+            base_score,
+            seen,
+            sample,
+        } = grower.grow(&Growth {
+            loss,
+            target: request.target,
+            inputs: request.inputs,
+            options: &options,
+        })?;
+        // In the leaves of the first trees the sums are the same bits, and need no inverse link,
+        // which the C library would round, where XGBoost reads the model.
+        for (output, base) in base_score.iter().enumerate() {
+            match trees.iter_mut().find(|tree| tree.output() == output) {
+                Some(first) => first.shift(*base),
+                None => trees.push(Tree::new(output, vec![Node::leaf(*base, 0.0)])?),
+            }
+        }
+        let inputs = request.inputs.len();
+        let mut boosting = GradientBoosting::new(inputs, loss, trees, vec![0.0; inputs])?;
+        boosting.importance = boosting.mean_contributions(&sample);
+        Ok(FittedEstimator {
+            importance: boosting.ranked(&seen),
+            estimator: Box::new(boosting),
+            seen,
+            descent: None,
+        })
+    }
+}
+
+impl GradientBoosting {
+    /// Of trees that add up from 0, and the importance of each input.
+    ///
+    /// # Errors
+    /// What [`Estimator::validate`] refuses.
+    pub fn new(
+        inputs: usize,
+        loss: Loss,
+        trees: Vec<Tree>,
+        importance: Vec<f64>,
+    ) -> Result<Self, EstimatorError> {
+        let boosting = Self {
+            inputs,
+            objective: loss.objective().to_owned(),
+            base_score: vec![0.0; loss.outputs()],
+            importance,
+            trees,
+        };
+        boosting.validate()?;
+        Ok(boosting)
+    }
+
+    /// Its trees.
+    pub fn trees(&self) -> &[Tree] {
+        &self.trees
+    }
+
+    /// The loss that its trees were grown on.
+    fn loss(&self) -> Option<Loss> {
+        let classes = self.base_score.len();
+        let known = [Loss::Squared, Loss::Logistic, Loss::Softmax { classes }];
+        known
+            .into_iter()
+            .find(|loss| loss.objective() == self.objective && loss.outputs() == classes)
+    }
+
+    /// Mean size of what each input adds to the raw scores of some rows.
+    fn mean_contributions(&self, rows: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.inputs];
+        for row in whole(rows, self.inputs) {
+            for parts in self.parts(&singles(row)).chunks_exact(self.inputs + 1) {
+                let sizes = sums.iter_mut().zip(parts);
+                sizes.for_each(|(sum, part)| *sum += part.abs());
+            }
+        }
+        let count = (rows.len() / self.inputs).max(1) as f64;
+        sums.iter().map(|sum| sum / count).collect()
+    }
+
+    /// By output, what each input adds to the raw score of a row, and then what is left.
+    fn parts(&self, row: &[f32]) -> Vec<f64> {
+        let width = self.inputs + 1;
+        let mut parts = vec![0.0; self.base_score.len() * width];
+        for (output, base) in self.base_score.iter().enumerate() {
+            parts[output * width + self.inputs] = f64::from(*base);
+        }
+        for tree in &self.trees {
+            let of_output = &mut parts[tree.output() * width..][..width];
+            shap::contributions(tree, row, of_output);
+        }
+        parts
+    }
+
+    /// Importance of every input, largest first; equal ones in their order.
+    fn ranked(&self, seen: &Seen) -> Vec<Importance> {
+        let of = |(input, importance): (&family::InputSeen, &f64)| Importance {
+            feature: input.name.clone(),
+            coefficient: None,
+            std: input.std,
+            importance: *importance,
+            vif: None,
+            collinear_with: Vec::new(),
+        };
+        let mut list: Vec<Importance> = seen.inputs.iter().zip(&self.importance).map(of).collect();
+        list.sort_by(|a, b| b.importance.total_cmp(&a.importance));
+        list
+    }
+}
+
+/// The numbers that trees compare: of single precision, those beyond it at its bounds.
+pub fn single(value: f64) -> f32 {
+    value.clamp(f32::MIN.into(), f32::MAX.into()) as f32
+}
+
+fn singles(row: &[f64]) -> Vec<f32> {
+    row.iter().copied().map(single).collect()
+}
+
+impl Estimator for GradientBoosting {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    fn outputs(&self) -> usize {
+        self.base_score.len()
+    }
+
+    fn link(&self) -> Link {
+        self.loss().map_or(Link::Identity, Loss::link)
+    }
+
+    fn takes_missing(&self) -> bool {
+        true
+    }
+
+    fn raw(&self, rows: &[f64], out: &mut Vec<f64>) {
+        let outputs = self.outputs();
+        let (mut row_of, mut scores) = (Vec::new(), Vec::new());
+        assert!(rows.len().is_multiple_of(self.inputs), "rows must be whole");
+        for block in rows.chunks(BLOCK * self.inputs) {
+            row_of.clear();
+            row_of.extend(block.iter().copied().map(single));
+            scores.clear();
+            for _ in 0..block.len() / self.inputs {
+                scores.extend_from_slice(&self.base_score);
+            }
+            for tree in &self.trees {
+                let rows = row_of.chunks_exact(self.inputs);
+                for (row, scores) in rows.zip(scores.chunks_exact_mut(outputs)) {
+                    scores[tree.output()] += tree.value(row);
+                }
+            }
+            out.extend(scores.iter().map(|score| f64::from(*score)));
+        }
+    }
+
+    fn importance(&self, _std: &[f64]) -> Vec<f64> {
+        self.importance.clone()
+    }
+
+    fn contributions(&self, row: &[f64], _centre: &[f64]) -> Option<Vec<f64>> {
+        let mut raw = Vec::new();
+        self.raw(row, &mut raw);
+        let mut parts = self.parts(&singles(row));
+        let of_outputs = parts.chunks_exact_mut(self.inputs + 1);
+        for (parts, raw) in of_outputs.zip(raw) {
+            // What the sums of single precision rounded is left over as well.
+            if let Some((left, inputs)) = parts.split_last_mut() {
+                *left = raw - inputs.iter().sum::<f64>();
+            }
+        }
+        Some(parts)
+    }
+
+    fn exports(&self, names: &[String]) -> Result<Vec<Export>, EstimatorError> {
+        Ok(vec![Export {
+            name: xgboost::FILE,
+            bytes: self.to_xgboost(names)?,
+        }])
+    }
+
+    fn validate(&self) -> Result<(), EstimatorError> {
+        let invalid = |reason: String| Err(EstimatorError::Invalid(reason));
+        let outputs = self.base_score.len();
+        if self.inputs == 0 || self.trees.is_empty() {
+            return invalid("it has no inputs or no trees".to_owned());
+        }
+        if self.loss().is_none() {
+            let objective = &self.objective;
+            return invalid(format!("objective is {objective:?} of {outputs} scores"));
+        }
+        if self.importance.len() != self.inputs {
+            return invalid("importance is not of all inputs".to_owned());
+        }
+        EstimatorError::finite("importance", &self.importance)?;
+        let base: Vec<f64> = self.base_score.iter().map(|base| (*base).into()).collect();
+        EstimatorError::finite("base_score", &base)?;
+        for tree in &self.trees {
+            let inputs = tree.last_input().map_or(0, |last| last as usize + 1);
+            if inputs > self.inputs || tree.output() >= outputs {
+                return invalid(format!(
+                    "a tree looks at input {inputs} and adds to score {}, and there are {} and \
+                     {outputs}",
+                    tree.output(),
+                    self.inputs
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn fields(&self) -> Result<Value, EstimatorError> {
+        super::fields(self)
+    }
+}

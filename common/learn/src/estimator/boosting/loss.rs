@@ -1,0 +1,100 @@
+//! Losses that trees are grown on: their derivatives, which are XGBoost's, with exponentials that
+//! are the same on every machine.
+
+use crate::estimator::Link;
+use crate::task::{Target, Task};
+
+use super::super::family::is_number;
+
+/// The least second derivative of a class, as in XGBoost.
+const LEAST: f32 = 1e-16;
+
+/// What the trees minimise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Half the squared error of a number.
+    Squared,
+    /// The log loss of two classes.
+    Logistic,
+    /// The log loss of more classes, one raw score each.
+    Softmax {
+        /// How many.
+        classes: usize,
+    },
+}
+
+impl Loss {
+    /// That of a target; `None` where there is none.
+    pub(super) fn of(task: &dyn Task, target: &Target) -> Option<Self> {
+        match (target.classes.len(), task.outputs(target)) {
+            (0, 1) if is_number(task, target) => Some(Self::Squared),
+            (2, 1) => Some(Self::Logistic),
+            (classes, outputs) if classes > 2 && classes == outputs => {
+                Some(Self::Softmax { classes })
+            }
+            _ => None,
+        }
+    }
+
+    /// Raw scores of a row.
+    pub fn outputs(self) -> usize {
+        match self {
+            Self::Squared | Self::Logistic => 1,
+            Self::Softmax { classes } => classes,
+        }
+    }
+
+    /// What makes predictions of raw scores.
+    pub(super) fn link(self) -> Link {
+        match self {
+            Self::Squared => Link::Identity,
+            Self::Logistic => Link::Logistic,
+            Self::Softmax { .. } => Link::Softmax,
+        }
+    }
+
+    /// XGBoost's name of it.
+    pub(super) fn objective(self) -> &'static str {
+        match self {
+            Self::Squared => "reg:squarederror",
+            Self::Logistic => "binary:logistic",
+            Self::Softmax { .. } => "multi:softprob",
+        }
+    }
+
+    /// Hands over the first and the second derivative of each raw score of a row of this label.
+    pub fn derivatives(self, scores: &[f32], label: f32, mut take: impl FnMut(usize, [f32; 2])) {
+        match self {
+            Self::Squared => take(0, [scores[0] - label, 1.0]),
+            Self::Logistic => {
+                let p = 1.0 / (1.0 + libm::expf(-scores[0]));
+                take(0, [p - label, (p * (1.0 - p)).max(LEAST)]);
+            }
+            Self::Softmax { .. } => {
+                let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let mut total = 0.0_f64;
+                for score in scores {
+                    total += f64::from(libm::expf(score - most));
+                }
+                for (class, score) in scores.iter().enumerate() {
+                    let p = (f64::from(libm::expf(score - most)) / total) as f32;
+                    let of_label = if class == label as usize { 1.0 } else { 0.0 };
+                    take(class, [p - of_label, (2.0 * p * (1.0 - p)).max(LEAST)]);
+                }
+            }
+        }
+    }
+
+    /// The raw scores of rows of these shares of classes, or of this mean.
+    pub(super) fn scores_of(self, mean: f64, shares: &[f64]) -> Vec<f32> {
+        match self {
+            Self::Squared => vec![mean as f32],
+            Self::Logistic => vec![(libm::log(shares[1]) - libm::log(shares[0])) as f32],
+            Self::Softmax { .. } => {
+                let logs: Vec<f64> = shares.iter().map(|share| libm::log(*share)).collect();
+                let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+                logs.iter().map(|log| (log - mean) as f32).collect()
+            }
+        }
+    }
+}

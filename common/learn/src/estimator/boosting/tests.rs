@@ -1,0 +1,297 @@
+//! Models of XGBoost, scored and explained here: the fixture and the script that made it are in
+//! `testing/fixtures`.
+
+use super::*;
+use crate::model::ClassValue;
+use crate::rows::{InMemory, Passes, Rows};
+use crate::task::Regression;
+
+#[derive(Deserialize)]
+struct Fixture {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    classes: usize,
+    model: Value,
+    x: Vec<Vec<Option<f64>>>,
+    margins: Vec<Vec<f64>>,
+    contributions: Vec<Vec<f64>>,
+}
+
+fn cases() -> Vec<Case> {
+    let text = include_str!("../../../../testing/fixtures/trees.json");
+    let fixture: Fixture = serde_json::from_str(text).expect("a fixture");
+    assert_eq!(fixture.cases.len(), 6);
+    fixture.cases
+}
+
+impl Case {
+    fn model(&self) -> GradientBoosting {
+        let bytes = serde_json::to_vec(&self.model).expect("JSON");
+        GradientBoosting::from_xgboost(&bytes).expect(&self.name)
+    }
+
+    fn rows(&self) -> Vec<f64> {
+        let row = |row: &Vec<Option<f64>>| row.iter().map(|x| x.unwrap_or(f64::NAN)).collect();
+        self.x.iter().flat_map(row as fn(_) -> Vec<f64>).collect()
+    }
+}
+
+/// Models for what holds of every estimator: of numbers, of two and of three classes.
+pub(in crate::estimator) fn of_classes(classes: usize) -> GradientBoosting {
+    let case = cases().into_iter().find(|case| case.classes == classes);
+    case.expect("a case").model()
+}
+
+#[test]
+fn margins_are_those_of_xgboost_bit_by_bit() {
+    for case in cases() {
+        let mut raw = Vec::new();
+        case.model().raw(&case.rows(), &mut raw);
+        let theirs: Vec<f64> = case.margins.concat();
+        let differ = raw
+            .iter()
+            .zip(&theirs)
+            .filter(|(ours, theirs)| ours != theirs);
+        assert_eq!(
+            (raw.len(), differ.count()),
+            (theirs.len(), 0),
+            "{}",
+            case.name
+        );
+        assert!(raw.iter().any(|score| *score != raw[0]));
+    }
+}
+
+#[test]
+fn contributions_are_those_of_xgboost() {
+    for case in cases() {
+        let (model, rows) = (case.model(), case.rows());
+        for (row, theirs) in rows.chunks_exact(3).zip(&case.contributions) {
+            let ours = model.contributions(row, &[0.0; 3]).expect("parts");
+            assert_eq!(ours.len(), theirs.len());
+            // XGBoost sums in single precision, whose rounding goes with the size of the scores.
+            let size = theirs.iter().map(|part| part.abs()).sum::<f64>().max(1.0);
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert!(
+                    (ours - theirs).abs() <= 1e-6 * size,
+                    "{}: {ours} {theirs}",
+                    case.name
+                );
+            }
+        }
+    }
+}
+
+/// The score of a row of which only some inputs are known: the mean over the training rows of the
+/// others, as the covers of a tree say.
+fn known(tree: &Tree, at: usize, row: &[f32], subset: usize) -> f64 {
+    let node = &tree.nodes()[at];
+    if node.is_leaf() {
+        return f64::from(node.value);
+    }
+    let input = node.input as usize;
+    let [hot, cold] = tree.children(at, row[input]);
+    if subset >> input & 1 == 1 {
+        return known(tree, hot, row, subset);
+    }
+    let cover = |of: usize| f64::from(tree.nodes()[of].cover) / f64::from(node.cover);
+    [hot, cold]
+        .map(|of| cover(of) * known(tree, of, row, subset))
+        .iter()
+        .sum()
+}
+
+#[test]
+fn contributions_are_shapley_values() {
+    for case in cases() {
+        let (model, rows) = (case.model(), case.rows());
+        for row in rows.chunks_exact(3).take(20) {
+            let row = singles(row);
+            for tree in model.trees() {
+                let mut ours = [0.0; 4];
+                shap::contributions(tree, &row, &mut ours);
+                let of: Vec<f64> = (0..8).map(|subset| known(tree, 0, &row, subset)).collect();
+                assert!((ours[3] - of[0]).abs() < 1e-9);
+                for (input, ours) in ours[..3].iter().enumerate() {
+                    let without = (0..8_usize).filter(|subset| subset >> input & 1 == 0);
+                    let exact = without.map(|subset| {
+                        // |S|! (3 - |S| - 1)! / 3!
+                        let weight = [2.0, 1.0, 2.0][subset.count_ones() as usize] / 6.0;
+                        weight * (of[subset | 1 << input] - of[subset])
+                    });
+                    let exact: f64 = exact.sum();
+                    assert!((ours - exact).abs() < 1e-9, "{}: {ours} {exact}", case.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_written_for_xgboost_reads_back() {
+    for case in cases() {
+        let mut model = case.model();
+        // What it begins with is not exact there, but in the leaves of its first trees.
+        model.base_score.fill(0.0);
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let file = model.to_xgboost(&names).expect("JSON");
+        let read = GradientBoosting::from_xgboost(&file).expect("a model");
+        assert_eq!(read.trees, model.trees);
+        assert_eq!(read.base_score, model.base_score);
+        let file: Value = serde_json::from_slice(&file).expect("JSON");
+        assert_eq!(file["learner"]["feature_names"][2], "c");
+        let odd = ["a", "b[1]", "c"].map(str::to_owned);
+        let file = model.to_xgboost(&odd).expect("JSON");
+        let file: Value = serde_json::from_slice(&file).expect("JSON");
+        assert_eq!(file["learner"]["feature_names"], Value::Array(Vec::new()));
+        let theirs = &case.model["learner"]["gradient_booster"]["model"]["iteration_indptr"];
+        let ours = &file["learner"]["gradient_booster"]["model"]["iteration_indptr"];
+        if case.name != "a forest" {
+            assert_eq!(ours, theirs, "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn numbers_beyond_single_precision_go_to_its_bounds() {
+    assert_eq!(single(1e300), f32::MAX);
+    assert_eq!(single(-1e300), f32::MIN);
+    assert!(single(f64::NAN).is_nan());
+    assert_eq!(single(0.1), 0.1_f32);
+    let model = of_classes(0);
+    let score = |x: f64| {
+        let mut raw = Vec::new();
+        model.raw(&[x, 60.0, 0.0], &mut raw);
+        raw[0]
+    };
+    assert_eq!(score(1e300), score(1e6));
+}
+
+#[test]
+fn what_is_no_model_is_refused_by_its_reason() {
+    let file = of_classes(3).to_json().expect("JSON");
+    let other = |pointer: &str, value: Value| {
+        let mut file = file.clone();
+        *file.pointer_mut(pointer).expect(pointer) = value;
+        let error = super::super::Families::standard().read(&file);
+        let error = error.expect_err("refused");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        format!("{error} {}", cause.unwrap_or_default())
+    };
+    let root = |of: u32| serde_json::json!([of, 0, 0]);
+    for (pointer, value, reason) in [
+        ("/trees/0/left_children/0", 0.into(), "without one parent"),
+        (
+            "/trees/0/left_children/0",
+            9999.into(),
+            "does not come after",
+        ),
+        ("/trees/0/left_children", root(1), "of other lengths"),
+        ("/trees/0/split_indices/0", 7.into(), "looks at input 8"),
+        ("/trees/0/output", 3.into(), "adds to score 3"),
+        ("/trees/0/sum_hessian/0", (-1.0).into(), "negative cover"),
+        (
+            "/objective",
+            "rank:ndcg".into(),
+            "objective is \"rank:ndcg\"",
+        ),
+        (
+            "/importance",
+            serde_json::json!([1.0]),
+            "importance is not of all",
+        ),
+        ("/trees", serde_json::json!([]), "no trees"),
+    ] {
+        let text = other(pointer, value);
+        assert!(text.contains(reason), "{pointer}: {text}");
+    }
+    let mut case = cases().remove(0).model;
+    case["learner"]["gradient_booster"]["name"] = "dart".into();
+    let bytes = serde_json::to_vec(&case).expect("JSON");
+    let error = GradientBoosting::from_xgboost(&bytes).expect_err("refused");
+    assert!(error.to_string().contains("only gbtree"), "{error}");
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_by_name() {
+    for (options, reason) in [
+        (r#"{"learning_rate": 0}"#, "learning_rate is 0"),
+        (r#"{"n_estimators": 0}"#, "n_estimators is 0"),
+        (r#"{"subsample": 1.5}"#, "subsample is 1.5"),
+        (r#"{"max_bin": 1}"#, "max_bin is 1"),
+        (r#"{"max_leaves": 0}"#, "max_depth is 0"),
+        (r#"{"max_leaves": 1}"#, "max_leaves is 1"),
+        (r#"{"reg_lambda": -1}"#, "reg_lambda is -1"),
+        (r#"{"max_rows": 0}"#, "max_rows is 0"),
+        (r#"{"eta": 0.1}"#, "unknown field `eta`"),
+    ] {
+        let given: Map<String, Value> = serde_json::from_str(options).expect("JSON");
+        let error = Boosting.options(&given).expect_err("refused").to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_program_that_grows_no_trees_says_so() {
+    let target = Target {
+        name: "y".to_owned(),
+        classes: Vec::new(),
+    };
+    let rows = Rows {
+        x: &[1.0],
+        y: &[1.0],
+        weights: None,
+    };
+    let request = Request {
+        task: &Regression,
+        target: &target,
+        inputs: &["x".to_owned()],
+        options: &Boosting.options(&Map::new()).expect("options"),
+    };
+    let fit = Boosting.fit(&mut InMemory::<AnyError>::new(rows, 8), &request);
+    let error = fit.expect_err("refused").into_inner().to_string();
+    assert!(error.contains("nothing that grows trees"), "{error}");
+}
+
+#[test]
+fn a_pass_sees_what_is_there() {
+    let names = ["a".to_owned(), "b".to_owned()];
+    let (x, y) = (
+        [1.0, f64::NAN, 3.0, 5.0, 8.0, f64::NAN, 100.0, 5.0],
+        [0.0, 1.0, 1.0, 2.0],
+    );
+    let weights = [1.0, 1.0, 2.0, 0.0];
+    let rows = |weights| Rows {
+        x: &x,
+        y: &y,
+        weights,
+    };
+    let pass = |weights, chunk| {
+        let mut passes = InMemory::<super::super::FitError>::new(rows(weights), chunk);
+        passes.pass(Look::new(&names, 3)).expect("a pass")
+    };
+    let seen = pass(None, 2).seen();
+    assert_eq!((seen.rows, seen.positives), (4, None));
+    assert_eq!((seen.inputs[0].mean, seen.inputs[0].max), (28.0, 100.0));
+    assert!((seen.inputs[0].std - 41.647328845).abs() < 1e-8);
+    let [_, b] = seen.inputs.as_slice() else {
+        panic!("{seen:?}");
+    };
+    assert_eq!((b.mean, b.std, b.min, b.max), (5.0, 0.0, 5.0, 5.0));
+    let weighted = pass(Some(&weights[..]), 1);
+    assert_eq!(weighted.seen().inputs[0].mean, 5.0);
+
+    let class = |name: &str| ClassValue::Text(name.to_owned());
+    let target = Target {
+        name: "y".to_owned(),
+        classes: vec![class("p"), class("q"), class("r")],
+    };
+    let error = weighted.labels(&target).expect_err("refused").to_string();
+    assert!(error.contains("class r has no training rows"), "{error}");
+    let (_, shares) = pass(None, 3).labels(&target).expect("shares");
+    assert_eq!(shares, [0.25, 0.5, 0.25]);
+}

@@ -1,0 +1,221 @@
+//! Regression trees over single-precision numbers, as XGBoost keeps them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::estimator::EstimatorError;
+
+/// A node of a [`Tree`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Node {
+    /// Of a split: the input that it looks at.
+    pub input: u32,
+    /// Of a split: the bound below which a number goes left. Of a leaf: what it adds.
+    pub value: f32,
+    /// Of a split: its left child; 0 says that the node is a leaf.
+    pub left: u32,
+    /// Of a split: its right child.
+    pub right: u32,
+    /// Of a split: whether a missing number goes left.
+    pub missing_left: bool,
+    /// Sum of the second derivatives of the loss in its training rows.
+    pub cover: f32,
+    /// Of a split: by how much it lowered the loss.
+    pub gain: f32,
+}
+
+/// A tree of one raw score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Columns", into = "Columns")]
+pub struct Tree {
+    output: usize,
+    nodes: Vec<Node>,
+}
+
+/// A tree in a file: columns of its nodes, by XGBoost's names.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Columns {
+    output: usize,
+    left_children: Vec<u32>,
+    right_children: Vec<u32>,
+    split_indices: Vec<u32>,
+    split_conditions: Vec<f64>,
+    default_left: Vec<u8>,
+    sum_hessian: Vec<f64>,
+    loss_changes: Vec<f64>,
+}
+
+impl Node {
+    /// A leaf.
+    pub fn leaf(value: f32, cover: f32) -> Self {
+        Self {
+            input: 0,
+            value,
+            left: 0,
+            right: 0,
+            missing_left: false,
+            cover,
+            gain: 0.0,
+        }
+    }
+
+    /// Whether it has no children.
+    pub fn is_leaf(&self) -> bool {
+        self.left == 0
+    }
+
+    /// The child that a number leads to.
+    fn next(&self, value: f32) -> usize {
+        let left = match value.is_nan() {
+            true => self.missing_left,
+            false => value < self.value,
+        };
+        if left {
+            self.left as usize
+        } else {
+            self.right as usize
+        }
+    }
+}
+
+impl Tree {
+    /// Of nodes, the root first and every other one after its parent; it adds to raw score
+    /// `output`.
+    ///
+    /// # Errors
+    /// Nodes that are no tree.
+    pub fn new(output: usize, nodes: Vec<Node>) -> Result<Self, EstimatorError> {
+        let tree = Self { output, nodes };
+        tree.check()?;
+        Ok(tree)
+    }
+
+    /// The raw score that it adds to.
+    pub fn output(&self) -> usize {
+        self.output
+    }
+
+    /// Its nodes, the root first.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Adds to every leaf.
+    pub(super) fn shift(&mut self, by: f32) {
+        let leaves = self.nodes.iter_mut().filter(|node| node.is_leaf());
+        leaves.for_each(|leaf| leaf.value += by);
+    }
+
+    /// What it adds to the score of a row.
+    pub(super) fn value(&self, row: &[f32]) -> f32 {
+        let mut at = 0;
+        loop {
+            let node = &self.nodes[at];
+            if node.is_leaf() {
+                return node.value;
+            }
+            at = node.next(row[node.input as usize]);
+        }
+    }
+
+    /// Children of a split: the one that a number leads to, then the other.
+    pub(super) fn children(&self, at: usize, value: f32) -> [usize; 2] {
+        let node = &self.nodes[at];
+        let (left, right) = (node.left as usize, node.right as usize);
+        match node.next(value) == left {
+            true => [left, right],
+            false => [right, left],
+        }
+    }
+
+    /// That each node but the root is the child of one before it, and numbers are numbers.
+    fn check(&self) -> Result<(), EstimatorError> {
+        let invalid = |reason: &str| Err(EstimatorError::invalid(format!("a tree has {reason}")));
+        let mut parents = vec![0_u8; self.nodes.len()];
+        for (at, node) in self.nodes.iter().enumerate() {
+            let numbers = [node.value, node.cover, node.gain];
+            if numbers.iter().any(|number| !number.is_finite()) || node.cover < 0.0 {
+                return invalid("a node of a number that is not finite, or of a negative cover");
+            }
+            if node.is_leaf() {
+                continue;
+            }
+            for child in [node.left as usize, node.right as usize] {
+                match parents.get_mut(child) {
+                    Some(parents) if child > at => *parents += 1,
+                    _ => return invalid("a node whose child does not come after it"),
+                }
+            }
+        }
+        match parents.split_first() {
+            None => invalid("no nodes"),
+            Some((_, others)) if others.iter().any(|parents| *parents != 1) => {
+                invalid("a node without one parent")
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The largest input that a split looks at.
+    pub(super) fn last_input(&self) -> Option<u32> {
+        let splits = self.nodes.iter().filter(|node| !node.is_leaf());
+        splits.map(|node| node.input).max()
+    }
+}
+
+impl From<Tree> for Columns {
+    fn from(tree: Tree) -> Self {
+        fn column<T>(tree: &Tree, of: impl Fn(&Node) -> T) -> Vec<T> {
+            tree.nodes.iter().map(of).collect()
+        }
+        Self {
+            output: tree.output,
+            left_children: column(&tree, |node| node.left),
+            right_children: column(&tree, |node| node.right),
+            split_indices: column(&tree, |node| node.input),
+            split_conditions: column(&tree, |node| short(node.value)),
+            default_left: column(&tree, |node| u8::from(node.missing_left)),
+            sum_hessian: column(&tree, |node| short(node.cover)),
+            loss_changes: column(&tree, |node| short(node.gain)),
+        }
+    }
+}
+
+impl TryFrom<Columns> for Tree {
+    type Error = EstimatorError;
+
+    fn try_from(columns: Columns) -> Result<Self, EstimatorError> {
+        let rows = columns.left_children.len();
+        let lengths = [
+            columns.right_children.len(),
+            columns.split_indices.len(),
+            columns.split_conditions.len(),
+            columns.default_left.len(),
+            columns.sum_hessian.len(),
+            columns.loss_changes.len(),
+        ];
+        if lengths.iter().any(|length| *length != rows) {
+            return Err(EstimatorError::invalid(
+                "a tree has columns of other lengths",
+            ));
+        }
+        let node = |at: usize| Node {
+            input: columns.split_indices[at],
+            value: columns.split_conditions[at] as f32,
+            left: columns.left_children[at],
+            right: columns.right_children[at],
+            missing_left: columns.default_left[at] != 0,
+            cover: columns.sum_hessian[at] as f32,
+            gain: columns.loss_changes[at] as f32,
+        };
+        Self::new(columns.output, (0..rows).map(node).collect())
+    }
+}
+
+/// The number whose text is the shortest that reads back to these bits, so that files stay small.
+pub(super) fn short(value: f32) -> f64 {
+    match value.to_string().parse::<f64>() {
+        Ok(short) if (short as f32).to_bits() == value.to_bits() => short,
+        _ => f64::from(value),
+    }
+}

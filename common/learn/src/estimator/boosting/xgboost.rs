@@ -1,0 +1,266 @@
+//! XGBoost's JSON of a model, which its `Booster.load_model` reads, and reading that of others.
+//!
+//! The format: <https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html>.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::tree::short;
+use super::{GradientBoosting, Loss, Node, Tree};
+use crate::estimator::{Estimator, EstimatorError};
+
+/// Name of the file beside `model.json`.
+pub(super) const FILE: &str = "xgboost.json";
+/// The root's parent.
+const NO_PARENT: u32 = i32::MAX as u32;
+/// What XGBoost refuses in the name of a feature.
+const FORBIDDEN: [char; 3] = ['[', ']', '<'];
+
+/// What is read of a file of XGBoost.
+#[derive(Deserialize)]
+struct File {
+    learner: Learner,
+}
+
+#[derive(Deserialize)]
+struct Learner {
+    gradient_booster: Booster,
+    learner_model_param: LearnerParam,
+    objective: Named,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct LearnerParam {
+    base_score: String,
+    num_class: String,
+    num_feature: String,
+}
+
+#[derive(Deserialize)]
+struct Booster {
+    name: String,
+    model: BoosterModel,
+}
+
+#[derive(Deserialize)]
+struct BoosterModel {
+    tree_info: Vec<usize>,
+    trees: Vec<FileTree>,
+}
+
+#[derive(Deserialize)]
+struct FileTree {
+    left_children: Vec<i64>,
+    right_children: Vec<i64>,
+    split_indices: Vec<u32>,
+    split_conditions: Vec<f64>,
+    default_left: Vec<u8>,
+    sum_hessian: Vec<f64>,
+    loss_changes: Vec<f64>,
+    #[serde(default)]
+    split_type: Vec<u8>,
+}
+
+impl GradientBoosting {
+    /// The model in XGBoost's JSON, with names of its inputs where XGBoost takes them.
+    ///
+    /// # Errors
+    /// What JSON cannot hold.
+    pub fn to_xgboost(&self, names: &[String]) -> Result<Vec<u8>, EstimatorError> {
+        let outputs = self.base_score.len();
+        let trees = self.trees.iter().enumerate();
+        let trees: Vec<Value> = trees.map(|(id, of)| tree(id, of, self.inputs)).collect();
+        let info: Vec<usize> = self.trees.iter().map(Tree::output).collect();
+        // Trees of a round that add to the same score stand side by side.
+        let parallel = info.iter().take_while(|output| **output == 0).count();
+        let parallel = match outputs {
+            1 => 1,
+            _ => parallel,
+        };
+        let of_round = (parallel * outputs).max(1);
+        let rounds: Vec<usize> = (0..=info.len() / of_round).map(|i| i * of_round).collect();
+        let classes = if outputs > 1 { outputs } else { 0 };
+        let mut objective = json!({"name": self.objective});
+        if outputs > 1 {
+            objective["softmax_multiclass_param"] = json!({"num_class": classes.to_string()});
+        } else {
+            objective["reg_loss_param"] = json!({"scale_pos_weight": "1"});
+        }
+        // The link of one half is exactly 0, and the other losses have none.
+        let base_score = match self.loss() {
+            Some(Loss::Logistic) => "5E-1",
+            _ => "0E0",
+        };
+        let taken = |name: &String| !name.is_empty() && !name.contains(FORBIDDEN);
+        let names = match names.iter().all(taken) {
+            true => names,
+            false => &[],
+        };
+        let types = vec!["float"; names.len()];
+        let file = json!({
+            "version": [2, 1, 4],
+            "learner": {
+                "attributes": {},
+                "feature_names": names,
+                "feature_types": types,
+                "gradient_booster": {
+                    "name": "gbtree",
+                    "model": {
+                        "gbtree_model_param": {
+                            "num_parallel_tree": parallel.to_string(),
+                            "num_trees": trees.len().to_string(),
+                        },
+                        "iteration_indptr": rounds,
+                        "tree_info": info,
+                        "trees": trees,
+                    },
+                },
+                "learner_model_param": {
+                    "base_score": base_score,
+                    "boost_from_average": "1",
+                    "num_class": classes.to_string(),
+                    "num_feature": self.inputs.to_string(),
+                    "num_target": "1",
+                },
+                "objective": objective,
+            },
+        });
+        Ok(serde_json::to_vec(&file)?)
+    }
+
+    /// A model of XGBoost's, from its JSON.
+    ///
+    /// # Errors
+    /// Another booster than trees, an objective that is not known here, splits by category, and
+    /// what is no model.
+    pub fn from_xgboost(bytes: &[u8]) -> Result<Self, EstimatorError> {
+        let File { learner } = serde_json::from_slice(bytes)?;
+        let number = |name: &str, text: &str| {
+            let number = text.parse::<usize>().ok();
+            number.ok_or_else(|| EstimatorError::Invalid(format!("{name} is {text:?}")))
+        };
+        let booster = learner.gradient_booster;
+        if booster.name != "gbtree" {
+            let reason = format!("booster {:?}: only gbtree is read", booster.name);
+            return Err(EstimatorError::Invalid(reason));
+        }
+        let param = learner.learner_model_param;
+        let (inputs, classes) = (
+            number("num_feature", &param.num_feature)?,
+            number("num_class", &param.num_class)?,
+        );
+        let losses = [Loss::Squared, Loss::Logistic, Loss::Softmax { classes }];
+        let name = match learner.objective.name.as_str() {
+            "multi:softmax" => "multi:softprob",
+            name => name,
+        };
+        let loss = losses.into_iter().find(|loss| loss.objective() == name);
+        let loss = loss.ok_or_else(|| {
+            EstimatorError::Invalid(format!("objective {name:?} is not known here"))
+        })?;
+        let trees = booster.model.trees.iter().zip(&booster.model.tree_info);
+        let trees = trees.map(|(tree, output)| read_tree(tree, *output));
+        let trees = trees.collect::<Result<_, _>>()?;
+        let mut boosting = Self::new(inputs, loss, trees, vec![0.0; inputs])?;
+        boosting.base_score = base_score(&param.base_score, loss)?;
+        boosting.validate()?;
+        Ok(boosting)
+    }
+}
+
+/// Raw scores of XGBoost's base score: a number, or since its version 3.1 a list of them.
+fn base_score(text: &str, loss: Loss) -> Result<Vec<f32>, EstimatorError> {
+    let numbers = text.trim_start_matches('[').trim_end_matches(']');
+    let numbers: Result<Vec<f32>, _> = numbers.split(',').map(|of| of.trim().parse()).collect();
+    let numbers =
+        numbers.map_err(|_| EstimatorError::Invalid(format!("base_score is {text:?}")))?;
+    let link = |score: f32| match loss {
+        Loss::Logistic => -libm::logf(1.0 / score - 1.0),
+        Loss::Squared | Loss::Softmax { .. } => score,
+    };
+    let scores: Vec<f32> = numbers.into_iter().map(link).collect();
+    Ok(match scores.as_slice() {
+        [one] => vec![*one; loss.outputs()],
+        _ => scores,
+    })
+}
+
+fn read_tree(tree: &FileTree, output: usize) -> Result<Tree, EstimatorError> {
+    let rows = tree.left_children.len();
+    let lengths = [
+        tree.right_children.len(),
+        tree.split_indices.len(),
+        tree.split_conditions.len(),
+        tree.default_left.len(),
+        tree.sum_hessian.len(),
+        tree.loss_changes.len(),
+    ];
+    if lengths.iter().any(|length| *length != rows) {
+        return Err(EstimatorError::invalid(
+            "a tree has columns of other lengths",
+        ));
+    }
+    if tree.split_type.iter().any(|kind| *kind != 0) {
+        return Err(EstimatorError::invalid("a tree splits by categories"));
+    }
+    let child = |child: i64| u32::try_from(child).unwrap_or(0);
+    let node = |at: usize| Node {
+        input: tree.split_indices[at],
+        value: tree.split_conditions[at] as f32,
+        left: child(tree.left_children[at]),
+        right: child(tree.right_children[at]),
+        missing_left: tree.default_left[at] != 0,
+        cover: tree.sum_hessian[at] as f32,
+        gain: tree.loss_changes[at] as f32,
+    };
+    Tree::new(output, (0..rows).map(node).collect())
+}
+
+/// A tree as XGBoost keeps it.
+fn tree(id: usize, tree: &Tree, inputs: usize) -> Value {
+    let nodes = tree.nodes();
+    let mut parents = vec![NO_PARENT; nodes.len()];
+    for (at, node) in nodes.iter().enumerate().filter(|(_, node)| !node.is_leaf()) {
+        parents[node.left as usize] = at as u32;
+        parents[node.right as usize] = at as u32;
+    }
+    let child = |node: &Node, child: u32| if node.is_leaf() { -1 } else { i64::from(child) };
+    fn column<T>(nodes: &[Node], of: impl Fn(&Node) -> T) -> Vec<T> {
+        nodes.iter().map(of).collect()
+    }
+    let leaf = |node: &Node| {
+        if node.is_leaf() {
+            short(node.value)
+        } else {
+            0.0
+        }
+    };
+    json!({
+        "id": id,
+        "tree_param": {
+            "num_deleted": "0",
+            "num_feature": inputs.to_string(),
+            "num_nodes": nodes.len().to_string(),
+            "size_leaf_vector": "1",
+        },
+        "left_children": column(nodes, |node| child(node, node.left)),
+        "right_children": column(nodes, |node| child(node, node.right)),
+        "parents": parents,
+        "split_indices": column(nodes, |node| node.input),
+        "split_conditions": column(nodes, |node| short(node.value)),
+        "default_left": column(nodes, |node| u8::from(node.missing_left)),
+        "base_weights": column(nodes, leaf),
+        "loss_changes": column(nodes, |node| short(node.gain)),
+        "sum_hessian": column(nodes, |node| short(node.cover)),
+        "split_type": vec![0; nodes.len()],
+        "categories": [],
+        "categories_nodes": [],
+        "categories_segments": [],
+        "categories_sizes": [],
+    })
+}

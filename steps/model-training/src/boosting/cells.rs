@@ -1,0 +1,119 @@
+//! Rows put into cells: all that trees are grown on.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use hessboost::data::{BinnedMatrix, DMatrix};
+use learn::estimator::AnyError;
+use learn::estimator::boosting::{Growth, Look};
+use learn::rows::{Rows, Sums as _};
+
+use super::sample::Sample;
+use super::table::Table;
+use crate::passes::Summed;
+use crate::training_rows::{Sums, TrainingRows};
+
+/// Rows that the importance of inputs is taken from.
+const SAMPLE: usize = 512;
+
+/// Rows in cells.
+pub(super) struct Cells {
+    pub(super) binned: BinnedMatrix,
+    pub(super) look: Look,
+    /// Some of the rows, as they were before.
+    pub(super) sample: Vec<f64>,
+}
+
+impl Cells {
+    /// Of all training rows, or a sample of them: one pass writes them into a file, and the cells
+    /// are made of that.
+    ///
+    /// # Errors
+    /// Values that nothing can be fitted on, and a scratch folder without room.
+    pub(super) async fn of(rows: &TrainingRows, growth: &Growth<'_>) -> Result<Self> {
+        let options = growth.options;
+        let sample = Sample::new(rows.count(), options.max_rows, options.seed);
+        if sample.rows() < rows.count() {
+            tracing::info!(
+                "trees are grown on {} of {} rows (max_rows in models.json)",
+                sample.rows(),
+                rows.count()
+            );
+        }
+        let width = growth.inputs.len();
+        let table = Arc::new(Table::new(rows.work(), sample, width)?);
+        let keep = Keep {
+            look: Look::new(growth.inputs, growth.target.classes.len()),
+            table: table.clone(),
+            row: 0,
+        };
+        let Keep { look, .. } = rows.sum(keep).await?;
+        rows.step.check()?;
+        let (binned, sample) = binned(&table, options.max_bin as usize, rows.step.threads())?;
+        Ok(Self {
+            binned,
+            look,
+            sample,
+        })
+    }
+}
+
+/// Makes the cells, and hands back some of the rows.
+fn binned(table: &Table, cells: usize, threads: usize) -> Result<(BinnedMatrix, Vec<f64>)> {
+    let (rows, width) = (table.rows(), table.width());
+    let values = table.values()?;
+    let places = (0..rows.min(SAMPLE)).map(|i| i * rows / rows.min(SAMPLE));
+    let of_row = |row: usize| &values.as_ref()[row * width..][..width];
+    let sample = places.flat_map(of_row).map(|value| f64::from(*value));
+    let sample = sample.collect();
+    let matrix = DMatrix::from_dense_shared(Arc::new(values), rows, width, f32::NAN)?;
+    let matrix = matrix.with_labels(&table.labels()?)?;
+    let matrix = match table.weights()? {
+        None => matrix,
+        Some(weights) => {
+            let matrix = matrix.with_weights(&weights)?;
+            let weighing = (0..rows).filter(|row| weights[*row] > 0.0);
+            let weighing: Vec<usize> = weighing.collect();
+            match weighing.len() == rows {
+                true => matrix,
+                false => matrix.select_rows(&weighing)?,
+            }
+        }
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let pool = pool.build().context("starting threads")?;
+    let binned = pool.install(|| BinnedMatrix::new(&matrix, cells));
+    Ok((binned.context("putting rows into cells")?, sample))
+}
+
+/// Writes rows into the table as they pass.
+#[derive(Clone)]
+struct Keep {
+    look: Look,
+    table: Arc<Table>,
+    /// Number of the next row.
+    row: u64,
+}
+
+impl Sums for Keep {
+    fn bytes(&self) -> u64 {
+        self.look.bytes()
+    }
+
+    fn begin(&mut self, row: u64) {
+        self.row = row;
+    }
+
+    fn add(&mut self, rows: Rows<'_>) -> Result<()> {
+        let looked = self.look.add(rows);
+        looked.map_err(|error| anyhow::Error::new(Summed(AnyError::from(error))))?;
+        self.table.write(self.row, rows)?;
+        self.row += rows.len() as u64;
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.look.merge(later.look);
+        Ok(())
+    }
+}

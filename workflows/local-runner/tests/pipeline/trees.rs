@@ -1,0 +1,102 @@
+//! Gradient boosting through the whole pipeline; what is published equals what XGBoost's own package
+//! makes of the exported file.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, Ran};
+use crate::tasks::fixture;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/trees.py");
+const MODELS: &str = r#"{"candidates": [{"family": "gradient-boosting"}]}"#;
+
+fn python(script: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(testing::python().unwrap());
+    let ran = command.arg(script).args(arguments).output().unwrap();
+    Ran::from(ran).expect(0).stdout
+}
+
+/// What XGBoost makes of the rows of a raw file, beside what was published of them.
+fn compared(bench: &Bench, raw: &Path) -> Value {
+    let model = bench.output("model-training-train", "model");
+    let exported = bench.store(&model.replace("_manifest", "xgboost"));
+    let results = bench.output("batch-inference-commit", "manifest");
+    let results = bench.store(&results.replace("_manifest.json", ""));
+    let paths = [&exported, &results, raw].map(|path| path.to_str().unwrap());
+    let answer = python(SCRIPT, &[&["compare"][..], &paths].concat());
+    serde_json::from_str(&answer).unwrap()
+}
+
+/// The report is of the family, and the champion is this model.
+fn must_be_reported(bench: &Bench) {
+    let report = bench.json("reports/2026-11/m/v1/report.json");
+    assert_eq!(report["model"]["family"], "gradient-boosting");
+    let page = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
+    assert!(page.contains("the mean size of what a feature adds to the score"));
+    assert_eq!(bench.output("model-promotion-promote", "promoted"), "true");
+}
+
+#[test]
+fn a_number_is_predicted_by_trees_and_the_exported_file_gives_the_same_bits() {
+    let bench = Bench::empty();
+    let data = fixture().diabetes;
+    data.run(&bench, "", r#""type": "float64""#, MODELS);
+    must_be_reported(&bench);
+    let compared = compared(&bench, &bench.raw("predict/0.csv"));
+    assert!(compared["rows"].as_u64() > Some(50), "{compared}");
+    assert_eq!(compared["different"], 0, "{compared}");
+}
+
+#[test]
+fn several_classes_are_predicted_by_trees_as_by_the_exported_file() {
+    let bench = Bench::empty();
+    let target = r#""type": "utf8", "allowed": ["setosa", "versicolor", "virginica"]"#;
+    fixture().iris.run(&bench, "", target, MODELS);
+    must_be_reported(&bench);
+    let compared = compared(&bench, &bench.raw("predict/0.csv"));
+    assert!(compared["rows"].as_u64() > Some(20), "{compared}");
+    assert!(compared["largest"].as_f64() < Some(1e-14), "{compared}");
+}
+
+#[test]
+fn churn_is_learnt_as_well_as_by_xgboost_with_categories_and_missing_numbers() {
+    let bench = Bench::empty();
+    let raw = bench.folder().join("raw");
+    let file = raw.join("train/churn.csv");
+    let at = file.to_str().unwrap();
+    for folder in ["train", "predict"] {
+        fs::create_dir_all(raw.join(folder)).unwrap();
+    }
+    python(SCRIPT, &["write", at]);
+    fs::copy(&file, raw.join("predict/churn.csv")).unwrap();
+    let out = bench.folder().join("project");
+    let (data, project) = (raw.to_str().unwrap(), out.to_str().unwrap());
+    let infer = ["dataset", "infer", data, "--out", project];
+    bench.alameda(&infer).expect(0);
+    fs::write(out.join("models.json"), MODELS).unwrap();
+    bench
+        .alameda(&[
+            "submit",
+            &format!("--config-maps={project}"),
+            &format!("--raw-url={data}"),
+            "--from=workflowtemplate/alameda-pipeline",
+            "-p",
+            "data-version=2026-11",
+            "-p",
+            "model-name=m",
+        ])
+        .expect(0);
+    must_be_reported(&bench);
+    let compared = compared(&bench, &file);
+    assert!(compared["largest"].as_f64() < Some(1e-14), "{compared}");
+    let model = bench.output("model-training-train", "model");
+    let ours = bench.json(&model.replace("_manifest", "metrics"));
+    let ours = ours["holdout"]["log_loss"].as_f64().unwrap();
+    let store = bench.store("");
+    let theirs = python(SCRIPT, &["reach", store.to_str().unwrap(), at]);
+    let theirs: f64 = theirs.trim().parse().unwrap();
+    assert!(ours < 1.01 * theirs, "{ours} and {theirs}");
+}
