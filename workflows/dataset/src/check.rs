@@ -87,18 +87,30 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     models::check(&options.dataset, &config, check.train.columns())?;
     let mut report = Report::default();
     let mut keys = Sorter::new(step.work());
-    let mut digests: BTreeMap<String, String> = BTreeMap::new();
+    let mut digests: BTreeMap<String, (String, bool)> = BTreeMap::new();
     let train = files.train.iter().map(|source| (source, options.score));
     let predict = files.predict.iter().map(|source| (source, true));
     for (source, score) in train.chain(predict) {
         let (checked, digest) = check.file(source, score, &mut keys)?;
-        if let Some(digest) = digest
-            && let Some(same) = digests.insert(digest, checked.key.clone())
-        {
+        if let Some(digest) = digest.filter(|_| checked.rows > Some(0)) {
             let key = &checked.key;
-            report
-                .doubles
-                .push(format!("{key} has the same bytes as {same}"));
+            match digests.get(&digest) {
+                None => {
+                    digests.insert(digest, (key.clone(), score));
+                }
+                Some((same, false)) if !score => report
+                    .doubles
+                    .push(format!("{key} has the same bytes as {same}")),
+                Some((same, scored)) => {
+                    let why = match scored {
+                        true => "its rows are scored twice",
+                        false => "a model scores rows that it was trained on",
+                    };
+                    report
+                        .copies
+                        .push(format!("{key} has the same bytes as {same}: {why}"));
+                }
+            }
         }
         report.files.push(checked);
         seen(source.bytes);
@@ -124,8 +136,10 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
 pub struct Report {
     /// In the order of their keys, those to train on first.
     pub files: Vec<Checked>,
-    /// What is there twice among different files.
+    /// What is there twice among files to train on, which a workflow refuses.
     pub doubles: Vec<String>,
+    /// Files to score that have the bytes of another file, which a workflow accepts.
+    pub copies: Vec<String>,
 }
 
 impl Report {
@@ -240,6 +254,10 @@ pub fn broken(report: &Report) -> Option<anyhow::Error> {
         .count();
     (!report.is_clean()).then(|| {
         let of = report.files.len();
-        Failure::contract(format!("{broken} of {of} files break the contract"))
+        let broken = (broken > 0).then(|| format!("{broken} of {of} files break the contract"));
+        let doubles =
+            (!report.doubles.is_empty()).then(|| "rows to train on are there twice".to_owned());
+        let found: Vec<String> = broken.into_iter().chain(doubles).collect();
+        Failure::contract(found.join(", and "))
     })
 }

@@ -221,7 +221,8 @@ fn checked(report: &Report) -> String {
             said += &format!("\n{}: left out {}\n", file.key, file.left_out);
         }
     }
-    let doubles = report.doubles.iter().map(|double| format!("\n{double}\n"));
+    let doubles = report.doubles.iter().chain(&report.copies);
+    let doubles = doubles.map(|double| format!("\n{double}\n"));
     format!("{}{said}{}", ui::table(&rows), doubles.collect::<String>())
 }
 

@@ -89,9 +89,28 @@ fn rows_and_files_that_are_there_twice_are_found_across_files() {
         failure::CONTRACT
     );
     desk.csv("raw/train/c.csv", &rows(1000, ""));
+    let report = desk.check("raw").unwrap();
+    assert_eq!(report.doubles, ["c.csv has the same bytes as b.csv"]);
     assert_eq!(
-        desk.check("raw").unwrap().doubles,
-        ["c.csv has the same bytes as b.csv"]
+        check::broken(&report).unwrap().to_string(),
+        "rows to train on are there twice"
+    );
+}
+
+#[test]
+fn files_to_score_may_be_copies_and_are_named() {
+    let desk = desk();
+    for copy in ["train/b.csv", "predict/c.csv", "predict/d.csv"] {
+        desk.csv(&format!("raw/{copy}"), &rows(1000, ""));
+    }
+    let report = desk.check("raw").unwrap();
+    assert!(report.is_clean() && check::broken(&report).is_none());
+    assert_eq!(
+        report.copies,
+        ["c", "d"].map(|name| format!(
+            "predict/{name}.csv has the same bytes as train/b.csv: a model scores rows that it \
+             was trained on"
+        ))
     );
 }
 
