@@ -203,6 +203,8 @@ pub enum Role {
     Time,
     /// What is predicted.
     Target,
+    /// What a row weighs in fits and in metrics.
+    Weight,
     /// What it is predicted from.
     Feature,
     /// Kept out of everything.
@@ -215,6 +217,7 @@ impl fmt::Display for Role {
             Self::Id => "id",
             Self::Time => "time",
             Self::Target => "target",
+            Self::Weight => "weight",
             Self::Feature => "feature",
             Self::Ignored => "ignored",
         })

@@ -70,7 +70,7 @@ impl Publication {
         columns.sort_by_key(|column| match column.role {
             Role::Id => 0,
             Role::Time => 1,
-            Role::Target | Role::Feature | Role::Ignored => 2,
+            Role::Target | Role::Weight | Role::Feature | Role::Ignored => 2,
         });
         let keys = columns
             .iter()
@@ -184,6 +184,7 @@ fn table_column(column: &Column) -> Result<TableColumn> {
         (Role::Id, _) => "Names the row.",
         (Role::Time, _) => "When the row was observed.",
         (Role::Target, _) => "What was to be predicted, as far as it is known.",
+        (Role::Weight, _) => "What the row weighs in metrics; 1 where it is null.",
         (Role::Feature, _) => "Feature that the model was given.",
         (Role::Ignored, "prediction") => {
             "The class that the model predicts; null where a feature was missing."

@@ -88,6 +88,9 @@ pub struct Training {
     pub iterations: Option<u32>,
     /// Whether the optimum was reached.
     pub converged: bool,
+    /// The column of what the rows weighed, where they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
     /// The family that fitted the estimator; `None` in files of version 1, which know one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
@@ -239,6 +242,7 @@ impl Reader {
                 rows: training.rows,
                 iterations: Some(training.iterations),
                 converged: training.converged,
+                weight: None,
                 family: None,
                 options: options.into_iter().collect(),
             },

@@ -65,14 +65,20 @@ fn is_added(name: &str) -> bool {
     ADDED_BY_SCORING.iter().any(|(added, _)| name == *added)
 }
 
-/// The columns of scored rows: ids, time, target and features of the prepared ones, what is
+/// The columns of scored rows: ids, time, target, weight and features of the prepared ones, what is
 /// carried, and what scoring adds.
 ///
 /// # Errors
 /// A column that has the name of one that is added, and no target: exit 2.
 pub fn scored_columns(prepared: &[Column], carried: Vec<Column>) -> anyhow::Result<Vec<Column>> {
     let with_role = |role| prepared.iter().filter(move |column| column.role == role);
-    let roles = [Role::Id, Role::Time, Role::Target, Role::Feature];
+    let roles = [
+        Role::Id,
+        Role::Time,
+        Role::Target,
+        Role::Weight,
+        Role::Feature,
+    ];
     let kept = roles.into_iter().flat_map(with_role).cloned();
     let mut columns: Vec<Column> = kept.chain(carried).map(plain).collect();
     if let Some(taken) = columns.iter().find(|column| is_added(&column.name)) {
@@ -148,8 +154,8 @@ pub fn check_time(
     )))
 }
 
-/// The columns that a model's rows are prepared to, as far as names tell: ids, time, target and
-/// features.
+/// The columns that a model's rows are prepared to, as far as names tell: ids, time, target,
+/// weight and features.
 pub fn prepared_columns(dataset: &Dataset, features: &[String]) -> Vec<Column> {
     let column = |name: &String, data_type: String, role| Column {
         name: name.clone(),
@@ -157,7 +163,7 @@ pub fn prepared_columns(dataset: &Dataset, features: &[String]) -> Vec<Column> {
         role,
     };
     let given = dataset.columns.iter().filter_map(|of| match of.role {
-        Role::Id | Role::Time | Role::Target => Some(column(
+        Role::Id | Role::Time | Role::Target | Role::Weight => Some(column(
             &of.name,
             of.column_type.data_type().to_string(),
             of.role,

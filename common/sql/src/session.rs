@@ -405,8 +405,10 @@ fn columns(
         });
     }
     let needed = |column: &&ColumnContract| {
-        matches!(column.role, Role::Id | Role::Time | Role::Target)
-            && !names.contains(column.name.as_str())
+        matches!(
+            column.role,
+            Role::Id | Role::Time | Role::Target | Role::Weight
+        ) && !names.contains(column.name.as_str())
     };
     unfit.extend(dataset.columns.iter().filter(needed).map(|column| {
         let text = format!(
@@ -439,7 +441,9 @@ fn why_unfit(
     let role = known.map_or(Role::Feature, |column| column.role);
     let wanted = known.map(|column| column.column_type.data_type());
     match role {
-        Role::Id | Role::Time | Role::Target if wanted.as_ref() != Some(data_type) => {
+        Role::Id | Role::Time | Role::Target | Role::Weight
+            if wanted.as_ref() != Some(data_type) =>
+        {
             Some(format!(
                 "column {name:?} with the role {role} comes out as {data_type}: it has to \
                  stay as it is in raw"

@@ -254,6 +254,49 @@ pub enum Labels {
     Optional,
 }
 
+impl Labels {
+    /// Whether rows may lack a column of the role: what rows to score know only later.
+    pub(crate) fn may_lack(self, role: Role) -> bool {
+        self == Self::Optional && matches!(role, Role::Target | Role::Weight)
+    }
+}
+
+/// That a column can hold what rows weigh.
+fn check_weight(column: &ColumnContract) -> Result<(), String> {
+    let (name, of) = (&column.name, column.column_type);
+    let is_number = matches!(
+        of,
+        ColumnType::Int32 | ColumnType::Int64 | ColumnType::Float32 | ColumnType::Float64
+    );
+    if !is_number {
+        return Err(format!(
+            "column {name:?} with the role weight is of type {of}: it must be int32, int64, \
+             float32 or float64"
+        ));
+    }
+    if column.nullable {
+        return Err(format!(
+            "column {name:?} with the role weight is nullable: a row to train on has a weight; \
+             \"on_violation\": \"quarantine-row\" leaves those without one out, and rows to score \
+             may lack it"
+        ));
+    }
+    let least = column.min.as_ref().and_then(serde_json::Value::as_f64);
+    if least.is_some_and(|least| least < 0.0) {
+        return Err(format!(
+            "column {name:?} with the role weight has a negative `min`: no row weighs less than \
+             nothing"
+        ));
+    }
+    if column.on_violation == OnViolation::Count {
+        return Err(format!(
+            "column {name:?} with the role weight has `on_violation` count, and a row that weighs \
+             less than nothing can't be learned from: quarantine-row leaves it out"
+        ));
+    }
+    Ok(())
+}
+
 impl Dataset {
     /// A contract of some columns, with defaults for everything else.
     pub fn new(columns: Vec<ColumnContract>) -> Self {
@@ -298,6 +341,9 @@ impl Dataset {
                     format!("column {name:?}: `format` is \"{form}\": it {reason}")
                 })?;
             }
+            if column.role == Role::Weight {
+                check_weight(column)?;
+            }
             if column.role == Role::Id
                 && matches!(column_type, ColumnType::Float32 | ColumnType::Float64)
             {
@@ -313,6 +359,12 @@ impl Dataset {
         if times > 1 {
             return Err(format!(
                 "{times} columns have the role time: there may be one"
+            ));
+        }
+        let weights = self.with_role(Role::Weight).count();
+        if weights > 1 {
+            return Err(format!(
+                "{weights} columns have the role weight: there may be one"
             ));
         }
         let targets = self.with_role(Role::Target).count();
@@ -344,6 +396,7 @@ impl Dataset {
         let goal = self.goal()?;
         let rule = |column: &ColumnContract| match column.role {
             Role::Target => Rule::new(column, labels != Labels::Required, &goal.target.classes),
+            Role::Weight => Rule::weight(column, labels.may_lack(Role::Weight)),
             _ => Rule::new(column, column.nullable, &column.allowed),
         };
         self.columns.iter().map(rule).collect()
@@ -381,6 +434,11 @@ impl Dataset {
     /// The column of time, if there is one.
     pub fn time(&self) -> Option<&ColumnContract> {
         self.with_role(Role::Time).next()
+    }
+
+    /// The column of what a row weighs, if there is one.
+    pub fn weight(&self) -> Option<&ColumnContract> {
+        self.with_role(Role::Weight).next()
     }
 
     /// Names of the columns that together name a row: ids, then time.

@@ -22,6 +22,7 @@ use store::Store;
 
 use folds::Folds;
 pub use split::{Side, Split};
+use unusable::Given;
 pub use unusable::{Unusable, origin};
 
 mod folds;
@@ -58,7 +59,7 @@ enum Numbers {
 /// What is read, and made of it.
 #[derive(Debug)]
 struct Read {
-    /// Names of the columns: the features, then the target.
+    /// Names of the columns: the features, then the target, then the weight if there is one.
     columns: Vec<String>,
     signature: Signature,
     preprocessing: Preprocessing,
@@ -67,6 +68,7 @@ struct Read {
     /// The feature that each number of a row is made of.
     feature_of: Vec<usize>,
     goal: Goal,
+    weight: Option<String>,
 }
 
 /// A batch of rows: the features as they are read, and labels.
@@ -75,6 +77,8 @@ struct Batch {
     numbers: Vec<u64>,
     features: Features,
     labels: Vec<Option<f64>>,
+    /// What they weigh, if they do; NaN for null.
+    weights: Option<Vec<f64>>,
 }
 
 impl LabelledRows {
@@ -91,6 +95,7 @@ impl LabelledRows {
         preprocessing: &Preprocessing,
     ) -> Result<Self> {
         let (goal, names) = (config.goal()?, signature.names());
+        let weight = config.dataset.weight().map(|column| column.name.clone());
         let place = |name: &String| names.iter().position(|known| known == name);
         let outputs = preprocessing.output_columns();
         let feature_of = outputs.iter().map(|output| place(&output.feature));
@@ -106,7 +111,9 @@ impl LabelledRows {
                 columns: names
                     .into_iter()
                     .chain([goal.target.name.clone()])
+                    .chain(weight.clone())
                     .collect(),
+                weight,
                 signature: signature.clone(),
                 preprocessing: preprocessing.clone(),
                 inputs: outputs.into_iter().map(|output| output.name).collect(),
@@ -185,6 +192,11 @@ impl LabelledRows {
         &self.read.goal
     }
 
+    /// The column of what a row weighs, if there is one.
+    pub fn weight(&self) -> Option<&str> {
+        self.read.weight.as_deref()
+    }
+
     /// The rows of a batch that are read; `before` are before it in its part.
     fn batch(&self, batch: RecordBatch, before: u64) -> Result<Batch> {
         let mut numbers: Vec<u64> = (before..before + batch.num_rows() as u64).collect();
@@ -200,9 +212,17 @@ impl LabelledRows {
         let places = self.read.columns.iter();
         let places = places.map(|name| batch.schema_ref().index_of(name));
         let mut places = places.collect::<Result<Vec<usize>, _>>()?;
+        let weights = match &self.read.weight {
+            None => None,
+            Some(name) => {
+                let weight = batch.column(places.pop().context("a weight")?);
+                Some(parts::floats(weight, name)?.values().to_vec())
+            }
+        };
         let target = places.pop().context("a target")?;
         Ok(Batch {
             numbers,
+            weights,
             features: Features::of(&batch, &places, &self.read.signature)?,
             labels: parts::labels(batch.column(target), &self.read.goal)?,
         })
@@ -229,6 +249,7 @@ impl LabelledRows {
         let (width, chunk) = (self.read.inputs.len(), self.chunk_rows());
         let mut unusable = Unusable::none(self.read.signature.features().len());
         let (mut x, mut y) = (Vec::<f64>::new(), Vec::<f64>::new());
+        let mut w = Vec::<f64>::new();
         let (mut matrix, mut refused) = (Vec::new(), Vec::new());
         let mut present = Vec::new();
         self.each_batch(part, |batch| {
@@ -237,20 +258,23 @@ impl LabelledRows {
                     let rows = first..(first + chunk).min(frame.len());
                     let labels = &batch.labels[rows.clone()];
                     let numbers = &batch.numbers[rows.clone()];
+                    let weights = batch.weights.as_ref();
+                    let weights = weights.map(|weights| &weights[rows.clone()]);
                     refused.clear();
                     let frame = frame.slice(rows);
                     self.transform(&frame, part, numbers, &mut matrix, &mut refused)?;
                     let feature_of = &self.read.feature_of;
+                    let given = Given { labels, weights };
                     match self.numbers {
-                        Numbers::Any => unusable.count(&[], &[], labels, part, numbers),
+                        Numbers::Any => unusable.count(&[], &[], given, part, numbers),
                         Numbers::Finite => {
-                            unusable.count(&matrix, feature_of, labels, part, numbers);
+                            unusable.count(&matrix, feature_of, given, part, numbers);
                         }
                         Numbers::OrMissing => {
                             present.clear();
                             let of = |value: &f64| if value.is_nan() { 0.0 } else { *value };
                             present.extend(matrix.iter().map(of));
-                            unusable.count(&present, feature_of, labels, part, numbers);
+                            unusable.count(&present, feature_of, given, part, numbers);
                         }
                     }
                     if unusable.any() {
@@ -262,20 +286,22 @@ impl LabelledRows {
                         take(Rows {
                             x: &matrix,
                             y: &labels.collect::<Vec<f64>>(),
-                            weights: None,
+                            weights,
                         })?;
                         continue;
                     }
                     x.extend_from_slice(&matrix);
                     y.extend(labels);
+                    w.extend_from_slice(weights.unwrap_or_default());
                     while y.len() >= chunk {
                         take(Rows {
                             x: &x[..chunk * width],
                             y: &y[..chunk],
-                            weights: None,
+                            weights: weights.map(|_| &w[..chunk]),
                         })?;
                         x.drain(..chunk * width);
                         y.drain(..chunk);
+                        w.drain(..chunk.min(w.len()));
                     }
                 }
                 Ok(())
@@ -285,7 +311,7 @@ impl LabelledRows {
             take(Rows {
                 x: &x,
                 y: &y,
-                weights: None,
+                weights: self.weight().map(|_| w.as_slice()),
             })?;
         }
         Ok(unusable)
@@ -324,7 +350,11 @@ impl LabelledRows {
     ) -> Result<Unusable> {
         let mut unusable = Unusable::none(self.read.signature.features().len());
         self.each_batch(part, |batch| {
-            unusable.count(&[], &[], &batch.labels, part, &batch.numbers);
+            let given = Given {
+                labels: &batch.labels,
+                weights: batch.weights.as_deref(),
+            };
+            unusable.count(&[], &[], given, part, &batch.numbers);
             if unusable.any() {
                 return Ok(());
             }
@@ -336,7 +366,7 @@ impl LabelledRows {
                 take(&LabelledFrame {
                     frame: frame.clone(),
                     y: &y,
-                    weights: None,
+                    weights: batch.weights.as_deref(),
                     folds: folds.as_deref(),
                 })
             })

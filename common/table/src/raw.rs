@@ -286,6 +286,7 @@ impl RawFile {
                 column_type: contract.column_type,
                 nullable: match contract.role {
                     Role::Target => self.labels != Labels::Required,
+                    role @ Role::Weight => self.labels.may_lack(role),
                     _ => contract.nullable,
                 },
                 keep_nan: self.dataset.nan == Nan::Keep,

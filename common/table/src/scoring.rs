@@ -10,7 +10,7 @@ use crate::dataset::HoldoutRule;
 use crate::labelled::{LabelledRows, Unusable};
 use catalog::manifest::DatasetManifest;
 use learn::fitted_model::FittedModel;
-use learn::metrics::{RankMetrics, from_ordered_bits, ordered_bits, rank_metrics};
+use learn::metrics::{RankMetrics, from_ordered_bits, ordered_bits, rank_metrics, weighted};
 use learn::task::{Evaluation, Report};
 use runtime::step::{Progress, Step};
 use runtime::threads::blocking;
@@ -55,7 +55,7 @@ pub async fn evaluate(
                 outputs.clear();
                 model.estimator.predict(rows.x, &mut outputs);
                 measured
-                    .add(rows.y, &outputs)
+                    .add(rows.y, &outputs, rows.weights)
                     .with_context(|| format!("scoring {}", part.key))?;
                 progress.advance(rows.len() as u64);
                 Ok(())
@@ -83,6 +83,8 @@ pub struct Measured {
     evaluation: Box<dyn Evaluation>,
     /// Of all parts, in each order of the task.
     ranks: Vec<Ranks>,
+    /// Whether rows weigh.
+    weighs: bool,
 }
 
 impl Measured {
@@ -96,21 +98,25 @@ impl Measured {
             model: model.clone(),
             evaluation: model.task.evaluation(&model.target, &model.rule),
             ranks: ranks.to_vec(),
+            weighs: false,
         }
     }
 
-    /// Adds rows: labels, and what the estimator predicts, row by row.
+    /// Adds rows: labels, what the estimator predicts, row by row, and what the rows weigh, if any
+    /// does.
     ///
     /// # Errors
     /// A row that cannot be measured.
-    pub fn add(&mut self, labels: &[f64], outputs: &[f64]) -> Result<()> {
-        self.evaluation.add(labels, outputs, None)?;
+    pub fn add(&mut self, labels: &[f64], outputs: &[f64], weights: Option<&[f64]>) -> Result<()> {
+        self.evaluation.add(labels, outputs, weights)?;
+        self.weighs |= weights.is_some();
         let width = self.model.estimator.outputs();
         for (order, ranks) in self.ranks.iter().enumerate() {
-            let rows = labels.iter().zip(outputs.chunks_exact(width));
-            ranks.add(rows.map(|(label, outputs)| {
+            let rows = labels.iter().zip(outputs.chunks_exact(width)).enumerate();
+            ranks.add(rows.map(|(row, (label, outputs))| {
                 let (score, positive) = self.evaluation.ranked(order, *label, outputs);
-                (positive, score)
+                let weight = weights.map_or(1.0, |weights| weights[row]);
+                (positive, score, weight)
             }))?;
         }
         Ok(())
@@ -119,6 +125,7 @@ impl Measured {
     /// Merges a part of later rows.
     fn merge(&mut self, later: Self) {
         self.evaluation.merge(later.evaluation);
+        self.weighs |= later.weighs;
     }
 
     /// What was measured.
@@ -126,7 +133,10 @@ impl Measured {
     /// # Errors
     /// A scratch folder that fails.
     pub fn report(&self) -> Result<Report> {
-        let ranks = self.ranks.iter().map(Ranks::metrics);
+        let ranks = self.ranks.iter().map(|ranks| match self.weighs {
+            true => ranks.weighted_metrics(),
+            false => ranks.metrics(),
+        });
         Ok(self.evaluation.report(&ranks.collect::<Result<Vec<_>>>()?))
     }
 }
@@ -149,23 +159,44 @@ impl Ranks {
         Self(Sorters::with_memory(work.clone(), memory))
     }
 
-    /// Adds rows, in any order: whether each is a positive, and its score.
-    fn add(&self, rows: impl Iterator<Item = (bool, f64)>) -> Result<()> {
+    /// Adds rows, in any order: whether each is a positive, its score, and its weight.
+    fn add(&self, rows: impl Iterator<Item = (bool, f64, f64)>) -> Result<()> {
         self.0.lend(|sorter| {
-            for (positive, score) in rows {
+            for (positive, score, weight) in rows {
+                // A weight is not negative: its sign is free to say what the row is.
+                let low = u64::from(positive) << 63 | weight.abs().to_bits();
                 // Inverted, so that ascending values are descending scores.
-                sorter.push(u128::from(!ordered_bits(score)) << 64 | u128::from(positive))?;
+                sorter.push(u128::from(!ordered_bits(score)) << 64 | u128::from(low))?;
             }
             Ok(())
         })
     }
 
-    /// The metrics of what was added; nothing is left.
-    fn metrics(&self) -> Result<RankMetrics> {
-        rank_metrics(self.0.finish()?.map(|value| {
+    /// The rows in descending order of their scores; nothing is left.
+    fn ranked(&self) -> Result<impl Iterator<Item = Result<(f64, bool, f64)>>> {
+        Ok(self.0.finish()?.map(|value| {
             let value = value?;
-            Ok::<_, anyhow::Error>((from_ordered_bits(!((value >> 64) as u64)), value & 1 == 1))
+            let (score, low) = (from_ordered_bits(!((value >> 64) as u64)), value as u64);
+            Ok((score, low >> 63 == 1, f64::from_bits(low << 1 >> 1)))
         }))
+    }
+
+    /// The metrics of what was added, where every row weighs the same; nothing is left.
+    fn metrics(&self) -> Result<RankMetrics> {
+        rank_metrics(
+            self.ranked()?
+                .map(|row| row.map(|(score, positive, _)| (score, positive))),
+        )
+    }
+
+    /// The metrics of what was added, by weight; nothing is left.
+    fn weighted_metrics(&self) -> Result<RankMetrics> {
+        let mut ranking = weighted::Ranking::default();
+        for row in self.ranked()? {
+            let (score, positive, weight) = row?;
+            ranking.add(score, positive, weight)?;
+        }
+        Ok(ranking.metrics())
     }
 }
 

@@ -23,7 +23,7 @@ use table::scoring::Measured;
 
 use crate::join::{CHECK_EVERY, DayCounts, Joined, Keys, Matching};
 use crate::rows::{LabelWords, PlaceWords, placed};
-use crate::scan::place;
+use crate::scan::{self, place};
 use crate::segments::{Codes, Dictionaries, Segmentation, code};
 use crate::subject::Subject;
 
@@ -100,10 +100,12 @@ struct Second<'a> {
     timezone: Tz,
     dictionaries: &'a Dictionaries,
     /// What is read: the target, the outputs, the score, the columns that rows are divided by, and
-    /// the time if there is one.
+    /// the weight and the time if there are such.
     columns: Vec<String>,
     outputs: usize,
     segments: usize,
+    /// The column of what a row weighs, if there is one: the last but for the time.
+    weight: Option<String>,
     labels: Sorted<PlacedLabel>,
     /// The next late label.
     ahead: Option<(u64, f64)>,
@@ -121,12 +123,22 @@ struct Rows {
     /// Row-major.
     outputs: Vec<f64>,
     width: usize,
+    /// What each row weighs, if any does.
+    weights: Option<Vec<f64>>,
+}
+
+/// Rows that are measured.
+struct Measurable {
+    labels: Vec<f64>,
+    outputs: Vec<f64>,
+    weights: Option<Vec<f64>>,
 }
 
 impl Rows {
-    /// The labels and outputs of those rows that have both.
-    fn of(&self, rows: impl Iterator<Item = usize>) -> (Vec<f64>, Vec<f64>) {
+    /// Those rows that have both a label and outputs.
+    fn of(&self, rows: impl Iterator<Item = usize>) -> Measurable {
         let (mut labels, mut outputs) = (Vec::new(), Vec::new());
+        let mut weights = self.weights.as_ref().map(|_| Vec::new());
         for row in rows {
             let of_row = &self.outputs[row * self.width..(row + 1) * self.width];
             if let Some(label) = self.labels[row]
@@ -134,9 +146,23 @@ impl Rows {
             {
                 labels.push(label);
                 outputs.extend_from_slice(of_row);
+                if let (Some(kept), Some(all)) = (&mut weights, &self.weights) {
+                    kept.push(all[row]);
+                }
             }
         }
-        (labels, outputs)
+        Measurable {
+            labels,
+            outputs,
+            weights,
+        }
+    }
+}
+
+impl Measurable {
+    fn add_to(&self, measured: &mut Box<dyn Evaluation>) -> Result<()> {
+        let weights = self.weights.as_deref();
+        Ok(measured.add(&self.labels, &self.outputs, weights)?)
     }
 }
 
@@ -163,6 +189,7 @@ impl<'a> Second<'a> {
                 .chain(outputs)
                 .chain([subject.baseline.score.name().to_owned()])
                 .chain(segments)
+                .chain(subject.weight().map(str::to_owned))
                 .chain(subject.time().map(str::to_owned))
                 .collect(),
             ahead: next(&mut labels)?,
@@ -170,6 +197,7 @@ impl<'a> Second<'a> {
             overall: Measured::of(read.work, &model),
             measured_rows: 0,
             days: BTreeMap::new(),
+            weight: subject.weight().map(str::to_owned),
             segmentation,
             by_score,
             model,
@@ -180,7 +208,8 @@ impl<'a> Second<'a> {
         let (target, rest) = batch.columns().split_at(1);
         let (outputs, rest) = rest.split_at(self.outputs);
         let (score, rest) = rest.split_at(1);
-        let (segments, time) = rest.split_at(self.segments);
+        let (segments, rest) = rest.split_at(self.segments);
+        let (weight, time) = rest.split_at(usize::from(self.weight.is_some()));
         let numbers = |columns: &[_]| -> Result<Vec<Float64Array>> {
             let named = columns.iter().zip(&self.columns);
             named
@@ -204,6 +233,10 @@ impl<'a> Second<'a> {
             width: outputs.len(),
             outputs: (0..batch.num_rows()).flat_map(of_row).collect(),
             labels,
+            weights: match (weight.first(), &self.weight) {
+                (Some(column), Some(name)) => Some(scan::weights(column, name)?),
+                _ => None,
+            },
         };
         let scores = (0..batch.num_rows()).map(|row| number(&score[0], row));
         self.measure(&rows, &days, &codes, &scores.collect::<Vec<f64>>())
@@ -229,9 +262,10 @@ impl<'a> Second<'a> {
         codes: &[Codes],
         scores: &[f64],
     ) -> Result<()> {
-        let (labels, outputs) = rows.of(0..rows.labels.len());
-        self.measured_rows += labels.len() as u64;
-        self.overall.add(&labels, &outputs)?;
+        let all = rows.of(0..rows.labels.len());
+        self.measured_rows += all.labels.len() as u64;
+        self.overall
+            .add(&all.labels, &all.outputs, all.weights.as_deref())?;
 
         for (day, of_day) in grouped(days.iter().copied()) {
             let model = &self.model;
@@ -245,8 +279,7 @@ impl<'a> Second<'a> {
                     counts.score_sum += scores[row];
                 }
             }
-            let (labels, outputs) = rows.of(of_day.into_iter());
-            measured.add(&labels, &outputs, None)?;
+            rows.of(of_day.into_iter()).add_to(measured)?;
         }
 
         for (score, codes) in scores.iter().zip(codes) {
@@ -259,17 +292,15 @@ impl<'a> Second<'a> {
             false => Some(cuts.partition_point(|cut| cut <= score)),
         });
         for (range, of_range) in grouped(ranges) {
-            let (labels, outputs) = rows.of(of_range.into_iter());
             if let Some(measured) = range.and_then(|range| self.by_score.get_mut(range)) {
-                measured.add(&labels, &outputs, None)?;
+                rows.of(of_range.into_iter()).add_to(measured)?;
             }
         }
         for (column, values) in self.by_value.iter_mut().enumerate() {
             for (value, of_value) in grouped(codes.iter().map(|codes| code(*codes, column))) {
                 let measured = values.entry(value);
                 let measured = measured.or_insert_with(|| evaluation(&self.model));
-                let (labels, outputs) = rows.of(of_value.into_iter());
-                measured.add(&labels, &outputs, None)?;
+                rows.of(of_value.into_iter()).add_to(measured)?;
             }
         }
         Ok(())

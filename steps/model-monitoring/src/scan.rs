@@ -188,6 +188,12 @@ pub(crate) async fn scan_labels(
         .await
 }
 
+/// What rows weigh: 1 where a file that was scored does not say.
+pub(crate) fn weights(column: &ArrayRef, name: &str) -> Result<Vec<f64>> {
+    let weights = parts::numbers(column, name)?;
+    Ok(weights.iter().map(|weight| weight.unwrap_or(1.0)).collect())
+}
+
 /// The place of a row among all rows: in the order of the parts, and of the rows of each.
 pub(crate) fn place(part: u64, row: u64) -> u64 {
     part << 32 | row

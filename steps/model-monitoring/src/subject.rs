@@ -172,11 +172,18 @@ impl Subject {
 
     /// The column of time in the results, if there is one.
     pub(crate) fn time(&self) -> Option<&str> {
-        self.results
-            .columns
-            .iter()
-            .find(|column| column.role == Role::Time)
-            .map(|column| column.name.as_str())
+        self.with_role(Role::Time)
+    }
+
+    /// The column of what a row weighs in the results, if there is one.
+    pub(crate) fn weight(&self) -> Option<&str> {
+        self.with_role(Role::Weight)
+    }
+
+    fn with_role(&self, role: Role) -> Option<&str> {
+        let mut columns = self.results.columns.iter();
+        let found = columns.find(|column| column.role == role);
+        found.map(|column| column.name.as_str())
     }
 
     /// The columns that the verdict can be on.

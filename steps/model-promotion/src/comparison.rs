@@ -199,6 +199,18 @@ async fn own_configuration(
     {
         return Err(Failure::contract("it predicts another target"));
     }
+    let weight = |config: &Config| config.dataset.weight().map(|column| column.name.clone());
+    if weight(&ours) != weight(&theirs) {
+        let by = |weight: Option<String>| match weight {
+            Some(name) => format!("by column {name:?}"),
+            None => "all alike".to_owned(),
+        };
+        return Err(Failure::contract(format!(
+            "it weighs rows {}, and the candidate weighs them {}",
+            by(weight(&ours)),
+            by(weight(&theirs))
+        )));
+    }
     Ok(Some(ours.digest()))
 }
 

@@ -207,6 +207,11 @@ pub(crate) async fn fit(store: &Store, job: &Job, rows: &TrainingRows) -> Result
             rows: seen.rows,
             iterations: descent.as_ref().map(|descent| descent.iterations),
             converged: descent.as_ref().is_none_or(|descent| descent.converged),
+            weight: job
+                .config
+                .dataset
+                .weight()
+                .map(|column| column.name.clone()),
             family: Some(job.candidate.family.name().to_owned()),
             options: job.candidate.options.clone(),
         },

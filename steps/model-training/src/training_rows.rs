@@ -14,7 +14,7 @@ use table::labelled::{LabelledRows, Unusable};
 use table::parts::BATCH_ROWS;
 
 use crate::memory;
-use crate::scratch::{Buffer, Scratch};
+use crate::scratch::{Buffer, Scratch, Shape};
 
 /// Rows whose sums are merged as one, so that the order of all additions is fixed whatever runs in
 /// parallel. Many chunks, so that handing out work costs nothing.
@@ -267,10 +267,9 @@ impl TrainingRows {
         let chunk = self.rows.chunk_rows();
         for row in (0..unit.rows).step_by(chunk) {
             let rows = (unit.rows - row).min(chunk as u64);
-            let (x, y) = scratch.read(unit.first_row + row, rows as usize, &mut buffer)?;
+            let chunk = scratch.read(unit.first_row + row, rows as usize, &mut buffer)?;
             self.step.check()?;
-            let weights = None;
-            sums.add(Rows { x, y, weights })?;
+            sums.add(chunk)?;
             self.progress.advance(rows);
         }
         Ok(sums)
@@ -303,8 +302,11 @@ impl TrainingRows {
     /// parts.
     fn scratch(&self) -> Result<Option<Arc<Scratch>>> {
         let step = &self.step;
-        let width = self.rows.inputs().len();
-        let wanted = Scratch::bytes(self.count(), width);
+        let shape = Shape {
+            inputs: self.rows.inputs().len(),
+            weighs: self.rows.weight().is_some(),
+        };
+        let wanted = shape.bytes(self.count());
         let largest = self.train.parts.iter().map(|part| part.bytes).max();
         let copies = largest.unwrap_or(0).saturating_mul(step.threads() as u64);
         let disk = step.work().disk();
@@ -313,7 +315,7 @@ impl TrainingRows {
             && wanted.saturating_add(copies) <= disk.free()
             && space.try_grow(wanted);
         if fits {
-            let scratch = Scratch::new(step.work(), space, width).with_context(|| {
+            let scratch = Scratch::new(step.work(), space, shape).with_context(|| {
                 format!(
                     "making a scratch file in {}; --work names another place",
                     step.work().display()
@@ -332,7 +334,7 @@ impl TrainingRows {
 
 /// Keeps decoded rows; a full disk only means that they are decoded again.
 fn keep(scratch: &Scratch, row: u64, rows: Rows<'_>, full: &AtomicBool) -> Result<()> {
-    match scratch.write(row, rows.x, rows.y) {
+    match scratch.write(row, rows) {
         Ok(()) => Ok(()),
         Err(error)
             if matches!(

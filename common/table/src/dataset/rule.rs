@@ -1,5 +1,7 @@
 //! What the values of one column must keep to, compiled from its contract and applied to arrays.
 
+mod weight;
+
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type,
@@ -361,6 +363,8 @@ impl Rule {
                 report(Breach::NotANumber, row);
             } else if value < min {
                 report(Breach::Below(self.min.clone()), row);
+            } else if value > max && self.max.is_empty() {
+                report(Breach::Infinite, row);
             } else if value > max {
                 report(Breach::Above(self.max.clone()), row);
             } else {

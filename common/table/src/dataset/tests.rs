@@ -59,6 +59,22 @@ fn a_contract_that_makes_no_sense_is_refused_by_column() {
             "2 columns have the role target",
         ),
         (
+            json!({"name": "w", "type": "utf8", "role": "weight"}),
+            "\"w\" with the role weight is of type utf8: it must be int32",
+        ),
+        (
+            json!({"name": "w", "type": "float64", "role": "weight", "nullable": true}),
+            "\"w\" with the role weight is nullable",
+        ),
+        (
+            json!({"name": "w", "type": "float64", "role": "weight", "min": -1}),
+            "\"w\" with the role weight has a negative `min`",
+        ),
+        (
+            json!({"name": "w", "type": "int64", "role": "weight", "on_violation": "count"}),
+            "`on_violation` count",
+        ),
+        (
             json!({"name": "f", "type": "int64", "role": "feature", "min": 0.5}),
             "a bound that is not a whole number",
         ),
@@ -217,6 +233,42 @@ fn a_date_as_a_bound_of_clock_readings_means_its_whole_day() {
             (3, rule::Breach::Above("\"2024-12-31\"".into()))
         ]
     );
+}
+
+#[test]
+fn a_weight_is_a_finite_number_that_is_not_negative() {
+    use arrow::array::Float64Array;
+    use rule::Breach;
+
+    let rule = |column_type, labels| {
+        let column = json!({"name": "w", "type": column_type, "role": "weight"});
+        let rules = with_column(column).unwrap().rules(labels);
+        rules.unwrap().remove(2)
+    };
+    let found = |rule: &rule::Rule, array: ArrayRef| {
+        let mut found = Vec::new();
+        rule.check(&array, None, |breach, row| found.push((row, breach)));
+        found
+    };
+    let below = || Breach::Below("0".to_owned());
+    let floats = [
+        Some(0.0),
+        None,
+        Some(-0.5),
+        Some(f64::INFINITY),
+        Some(f64::MAX),
+    ];
+    let floats: ArrayRef = Arc::new(Float64Array::from(floats.to_vec()));
+    let wrong = [(2, below()), (3, Breach::Infinite)];
+    let train = rule("float64", Labels::Required);
+    let with_null = [&[(1, Breach::Null)], &wrong[..]].concat();
+    assert_eq!(found(&train, floats.clone()), with_null);
+    assert_eq!(found(&rule("float64", Labels::Optional), floats), wrong);
+    let nan: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN]));
+    assert_eq!(found(&train, nan), [(0, Breach::NotANumber)]);
+    let whole: ArrayRef = Arc::new(Int64Array::from(vec![0, 7, -1]));
+    let train = rule("int64", Labels::Dropped);
+    assert_eq!(found(&train, whole), [(2, below())]);
 }
 
 #[test]

@@ -9,13 +9,23 @@ use runtime::failure::Failure;
 /// Features that a refusal names at most.
 const SHOWN: usize = 8;
 
-/// Values that neither a fit nor a metric can take, counted per feature and for the target.
+/// What rows are given with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given<'a> {
+    pub(super) labels: &'a [Option<f64>],
+    pub(super) weights: Option<&'a [f64]>,
+}
+
+/// Values that neither a fit nor a metric can take, counted per feature, for the target and for the
+/// weight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
     /// Per feature: rows in which it is null, NaN or infinite.
     features: Vec<u64>,
     /// Rows without a label.
     labels: u64,
+    /// Rows whose weight is null, NaN, infinite or negative.
+    weights: u64,
     /// Where the first one stands.
     first: Option<Place>,
 }
@@ -33,6 +43,7 @@ impl Unusable {
         Self {
             features: vec![0; features],
             labels: 0,
+            weights: 0,
             first: None,
         }
     }
@@ -48,19 +59,26 @@ impl Unusable {
         &mut self,
         x: &[f64],
         feature_of: &[usize],
-        labels: &[Option<f64>],
+        Given { labels, weights }: Given<'_>,
         part: &Part,
         numbers: &[u64],
     ) {
         let width = feature_of.len();
         let labelled = |label: &Option<f64>| label.is_some_and(f64::is_finite);
-        if x.iter().all(|value| value.is_finite()) && labels.iter().all(labelled) {
+        let weighs = |weight: f64| weight.is_finite() && weight >= 0.0;
+        let weighed = |row: usize| weights.is_none_or(|weights| weighs(weights[row]));
+        if x.iter().all(|value| value.is_finite())
+            && labels.iter().all(labelled)
+            && (0..labels.len()).all(weighed)
+        {
             return;
         }
         for (row, label) in labels.iter().enumerate() {
             let values = &x[row * width..(row + 1) * width];
-            let usable = labelled(label) && values.iter().all(|value| value.is_finite());
+            let usable =
+                labelled(label) && weighed(row) && values.iter().all(|value| value.is_finite());
             self.labels += u64::from(!labelled(label));
+            self.weights += u64::from(!weighed(row));
             let mut counted = None;
             for (value, feature) in values.iter().zip(feature_of) {
                 // The numbers that are made of one feature stand side by side.
@@ -84,6 +102,7 @@ impl Unusable {
             *ours += theirs;
         }
         self.labels += later.labels;
+        self.weights += later.weights;
         self.first = self.first.take().or(later.first);
     }
 
@@ -101,6 +120,12 @@ impl Unusable {
                 "target {:?} is null in {} rows",
                 rows.goal().target.name,
                 self.labels
+            ));
+        }
+        if let Some(weight) = rows.weight().filter(|_| self.weights > 0) {
+            found.push(format!(
+                "weight {weight:?} is null, NaN, infinite or negative in {} rows",
+                self.weights
             ));
         }
         let features = rows.signature().features().iter().zip(&self.features);

@@ -64,6 +64,9 @@ pub(super) fn what(breach: &Breach, column: &ColumnContract, file: &RawFile) -> 
                 .to_owned()
         }
         Breach::Rounded => format!("can't be held exactly as {column_type}"),
+        Breach::Infinite if column.role == Role::Weight => {
+            "are infinite, which a weight can't be".to_owned()
+        }
         Breach::Infinite => format!("are infinite, which {column_type} can't be"),
         Breach::NotBoolean => "are neither 0 nor 1, as a bool has to be".to_owned(),
         Breach::NotText => "are bytes that are not text in UTF-8".to_owned(),
@@ -89,6 +92,9 @@ pub(super) fn of_breach(
         }
         Breach::Null | Breach::NanAsNull => (String::new(), nullable(column)),
         Breach::NotANumber => write("without \"nan\": \"keep\" it is null"),
+        Breach::Below(_) | Breach::Infinite if column.role == Role::Weight => {
+            write("a row that shall not count weighs 0, or \"filter\" leaves it out")
+        }
         Breach::Below(_) => (String::new(), Some("a lower \"min\"".to_owned())),
         Breach::Above(_) => (String::new(), Some("a higher \"max\"".to_owned())),
         Breach::NotAllowed if column.role == Role::Target => (String::new(), None),
@@ -209,6 +215,7 @@ fn typed(column: &ColumnContract, other: ColumnType) -> Option<String> {
         Role::Id => !matches!(other, Float32 | Float64),
         Role::Time => matches!(other, Date | Timestamp | TimestampTz),
         Role::Target => matches!(other, Bool | Int32 | Int64 | Utf8),
+        Role::Weight => matches!(other, Int32 | Int64 | Float32 | Float64),
         Role::Feature | Role::Ignored => true,
     };
     fits.then(|| format!("\"type\": \"{other}\""))
@@ -216,7 +223,8 @@ fn typed(column: &ColumnContract, other: ColumnType) -> Option<String> {
 
 /// The line of the contract that takes nulls, if it does not yet and its role allows that.
 fn nullable(column: &ColumnContract) -> Option<String> {
-    let fits = !column.nullable && !matches!(column.role, Role::Id | Role::Time | Role::Target);
+    let given = [Role::Id, Role::Time, Role::Target, Role::Weight];
+    let fits = !column.nullable && !given.contains(&column.role);
     fits.then(|| "\"nullable\": true".to_owned())
 }
 

@@ -20,7 +20,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, StringBuilder};
 
 use super::parquet::missing;
 use super::{Chunk, Chunks, Compression, RawFile, Stray, Wanted, advice};
-use crate::dataset::{ColumnType, Csv, Labels};
+use crate::dataset::{ColumnContract, ColumnType, Csv};
 use catalog::manifest::Role;
 use fault::About;
 use rows::{Fault, Rows};
@@ -339,7 +339,7 @@ fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
                 "column {:?} is in the header {times} times: keep one of them",
                 column.name
             )),
-            None if column.role == Role::Target && raw.labels == Labels::Optional => {}
+            None if raw.labels.may_lack(column.role) => {}
             None => lines.push(missing(&column.name, names.iter().map(String::as_str))),
         }
     }
@@ -360,14 +360,15 @@ fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
 type Placed = (Vec<String>, Vec<Option<usize>>);
 
 /// The columns of a file without a header, whose first row this is: those of the contract in its
-/// order, all of them, or all but labels that need not be there.
+/// order, all of them, or all but those that need not be there.
 fn by_position(raw: &RawFile, first: &[String], line: u64) -> Result<Placed> {
     let columns = &raw.dataset.columns;
-    let may_lack = |role| role == Role::Target && raw.labels == Labels::Optional;
-    let lacks_labels = first.len() + 1 == columns.len() && raw.labels == Labels::Optional;
+    let may_lack = |column: &&ColumnContract| raw.labels.may_lack(column.role);
+    let optional: Vec<&ColumnContract> = columns.iter().filter(may_lack).collect();
+    let lacks_optional = first.len() + optional.len() == columns.len();
     let (mut names, mut positions) = (Vec::new(), Vec::new());
     for column in columns {
-        let is_there = !(lacks_labels && may_lack(column.role));
+        let is_there = !(lacks_optional && may_lack(&column));
         positions.push(is_there.then_some(names.len()));
         if is_there {
             names.push(column.name.clone());
@@ -375,9 +376,10 @@ fn by_position(raw: &RawFile, first: &[String], line: u64) -> Result<Placed> {
     }
     if first.len() != names.len() {
         let expected: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        let more = match columns.iter().any(|column| may_lack(column.role)) {
-            true => ", the target may be missing",
-            false => "",
+        let more = match optional.as_slice() {
+            [] => "",
+            [_] => ", the target may be missing",
+            _ => ", the target and the weight may be missing together",
         };
         return Err(raw.broken(&[format!(
             "line {line} has {} fields, and a file without a header the columns of the contract in \

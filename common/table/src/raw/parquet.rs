@@ -12,7 +12,6 @@ use parquet::basic::LogicalType;
 use parquet::file::metadata::ParquetMetaDataReader;
 
 use super::{Chunk, Chunks, RawFile, advice, convert, int96, unreadable};
-use crate::dataset::Labels;
 use crate::parts::batches::is_text;
 use crate::parts::file::ParquetFile;
 use catalog::manifest::Role;
@@ -177,7 +176,7 @@ fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
         let (first, second) = (found.next(), found.next());
         positions.push(first.map(|(position, _)| position));
         let Some((_, field)) = first else {
-            if column.role != Role::Target || raw.labels != Labels::Optional {
+            if !raw.labels.may_lack(column.role) {
                 lines.push(missing(
                     &column.name,
                     schema.fields().iter().map(|field| field.name().as_str()),

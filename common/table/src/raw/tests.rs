@@ -18,6 +18,7 @@ mod csv_dialects;
 mod csv_files;
 mod csv_form;
 mod damage;
+mod weights;
 mod width;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testing/fixtures/raw");

@@ -102,12 +102,12 @@ fn ranks_equal_those_of_one_list_whatever_thread_added_them() {
     let ranks = Ranks::one_of(1, &folder.path().into());
     let other = ranks.clone();
     let scored = [
-        (true, 0.9),
-        (false, 0.9),
-        (true, 0.4),
-        (false, 0.1),
-        (true, 0.8),
-        (false, 1e-300),
+        (true, 0.9, 1.0),
+        (false, 0.9, 1.0),
+        (true, 0.4, 1.0),
+        (false, 0.1, 1.0),
+        (true, 0.8, 1.0),
+        (false, 1e-300, 1.0),
     ];
     std::thread::scope(|scope| {
         scope.spawn(|| ranks.add(scored[..2].iter().copied()).unwrap());
@@ -126,6 +126,27 @@ fn ranks_equal_those_of_one_list_whatever_thread_added_them() {
         RankMetrics::default(),
         "nothing is left"
     );
+}
+
+#[test]
+fn ranks_of_rows_that_weigh_are_those_of_as_many_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let scored = [(true, 0.9), (false, 0.9), (true, 0.4), (false, 0.5)];
+    let weights = [2, 1, 3, 0];
+    let (weighed, repeated) = (
+        Ranks::one_of(1, &folder.path().into()),
+        Ranks::one_of(1, &folder.path().into()),
+    );
+    let rows = || scored.into_iter().zip(weights);
+    let of_row = |((positive, score), weight)| (positive, score, f64::from(weight));
+    weighed.add(rows().map(of_row)).unwrap();
+    let copies = rows()
+        .flat_map(|((positive, score), weight)| (0..weight).map(move |_| (positive, score, 1.0)));
+    repeated.add(copies).unwrap();
+    let found = weighed.weighted_metrics().unwrap();
+    // A tie of weight 2 x 1, and a negative above a weight of 3.
+    assert_eq!(found.roc_auc, Some(1.0 / 5.0));
+    assert_eq!(found, repeated.metrics().unwrap());
 }
 
 #[derive(serde::Deserialize)]
