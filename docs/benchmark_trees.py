@@ -24,8 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # Rows to train on, numbers, categories of each text column.
 CASES = {
-    "5,000,000 x 4": (5_000_000, 4, []),
-    "1,000,000 x 100, 2 % missing, and 2 columns of categories": (1_000_000, 98, [12, 40]),
+    "x 4": (5_000_000, 4, []),
+    "x 100, 2 % missing, 2 columns of categories": (1_000_000, 98, [12, 40]),
 }
 HELD_OUT = 200_000
 FILE = 250_000
@@ -195,12 +195,13 @@ def main():
             home = Path(folder)
             (home / "raw/train").mkdir(parents=True)
             apart(write, home / "raw/train", int(rows * arguments.share), numbers, categories)
+            count = int(rows * arguments.share)
             measured = {"ours": ours(home, target / "release/alameda", numbers, categories)}
             for library in ["XGBoost", "LightGBM", "HistGradientBoosting"]:
                 measured[library] = apart(theirs, home, library)
         for name, of in measured.items():
             guess = f" (announced {of['guess']})" if "guess" in of else ""
-            print(f"| {case} | {name} | {of['seconds']:.1f} | {of['peak']}{guess} | {of['log_loss']:.5f} |", flush=True)
+            print(f"| {count:,} {case} | {name} | {of['seconds']:.1f} | {of['peak']}{guess} | {of['log_loss']:.5f} |", flush=True)
 
 
 if __name__ == "__main__":

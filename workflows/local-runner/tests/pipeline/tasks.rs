@@ -152,7 +152,7 @@ fn close(ours: f64, theirs: f64, what: &str) {
 }
 
 /// The scored rows.
-fn scored(bench: &Bench) -> RecordBatch {
+pub(crate) fn scored(bench: &Bench) -> RecordBatch {
     let results = bench.json("results/2026-11/m/v1/_manifest.json");
     let parts = results["parts"]
         .as_array()
@@ -167,7 +167,7 @@ fn scored(bench: &Bench) -> RecordBatch {
     concat_batches(parts[0].schema_ref(), &parts).unwrap()
 }
 
-fn numbers<'a>(rows: &'a RecordBatch, name: &str) -> &'a Float64Array {
+pub(crate) fn numbers<'a>(rows: &'a RecordBatch, name: &str) -> &'a Float64Array {
     rows.column_by_name(name)
         .unwrap()
         .as_primitive::<Float64Type>()

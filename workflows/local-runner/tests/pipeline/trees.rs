@@ -1,6 +1,7 @@
 //! Gradient boosting through the whole pipeline; what is published equals what XGBoost's own package
 //! makes of the exported file.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +9,9 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::bench::{Bench, Ran};
-use crate::tasks::fixture;
+use crate::bring_your_own::{configure, run};
+use crate::models_json::write_models;
+use crate::tasks::{fixture, numbers, scored};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/trees.py");
 const MODELS: &str = r#"{"candidates": [{"family": "gradient-boosting"}]}"#;
@@ -59,6 +62,57 @@ fn several_classes_are_predicted_by_trees_as_by_the_exported_file() {
     let compared = compared(&bench, &bench.raw("predict/0.csv"));
     assert!(compared["rows"].as_u64() > Some(20), "{compared}");
     assert!(compared["largest"].as_f64() < Some(1e-14), "{compared}");
+}
+
+#[test]
+fn rows_weigh_in_trees_and_those_of_no_weight_are_not_there() {
+    let bench = Bench::empty();
+    let config = configure(
+        &bench,
+        r#"{"columns": [
+            {"name": "id", "type": "utf8", "role": "id"},
+            {"name": "x", "type": "float64", "role": "feature"},
+            {"name": "w", "type": "float64", "role": "weight"},
+            {"name": "y", "type": "float64", "role": "target"}
+        ]}"#,
+        "SELECT * FROM raw",
+        &[
+            ("TRAIN_GLOB", "train/*.csv"),
+            ("PREDICT_GLOB", "predict/*.csv"),
+        ],
+    );
+    write_models(&config, MODELS);
+    for folder in ["train", "predict"] {
+        fs::create_dir_all(bench.raw(folder)).unwrap();
+    }
+    let mut weight = 0.0;
+    for file in 0..3 {
+        let mut text = "id,x,w,y\n".to_owned();
+        for row in 0..200 {
+            let x = f64::from((row * 37 + file * 11) % 200) / 200.0;
+            let w = f64::from(row % 4) / 2.0;
+            // What weighs nothing says nonsense.
+            let y = match w > 0.0 {
+                true => 10.0 + 5.0 * f64::from(u8::from(x > 0.5)),
+                false => 1e6,
+            };
+            // The first file is held out.
+            weight += if file > 0 { w } else { 0.0 };
+            writeln!(text, "{file}-{row},{x},{w},{y}").unwrap();
+        }
+        fs::write(bench.raw(&format!("train/{file}.csv")), &text).unwrap();
+        fs::write(bench.raw("predict/0.csv"), text).unwrap();
+    }
+    run(&bench, &config, "m");
+    let model = bench.output("model-training-train", "model");
+    let model = bench.json(&model.replace("_manifest", "model"));
+    let trees = &model["estimator"]["trees"];
+    assert_eq!(trees[0]["sum_hessian"][0], weight);
+    let scored = scored(&bench);
+    let predicted = numbers(&scored, "prediction").values().to_vec();
+    assert_eq!(predicted.len(), 200);
+    let near = |value: &f64| (9.9..15.1).contains(value);
+    assert!(predicted.iter().all(near), "{predicted:?}");
 }
 
 #[test]
