@@ -14,6 +14,8 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::layout;
 use crate::manifest::{File, ModelManifest};
 use learn::fitted_model::{FittedModel, Reader};
+use learn::metrics::Interval;
 use learn::model::Importance;
 use learn::task::Report;
 use profile::profiles::Baseline;
@@ -41,6 +44,9 @@ pub struct ModelMetrics {
     pub format_version: u32,
     /// On the holdout, which the model was not trained on.
     pub holdout: Report,
+    /// What was chosen on validation rows; none where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
     /// How the fit ended.
     pub fit: FitMetrics,
     /// Influence of the features, largest first.
@@ -70,6 +76,72 @@ pub struct FitMetrics {
     /// Largest component of the gradient of `objective`, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_gradient: Option<f64>,
+}
+
+/// What was chosen on training rows that the fit did not see.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// Those rows.
+    pub validation: ValidationRows,
+    /// The metric that candidates were compared by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// Every candidate, in the order of `models.json`; none where there was one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<CandidateMetrics>,
+    /// Whether the model was fitted again on all training rows.
+    pub refit: bool,
+}
+
+/// The rows that something was chosen on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationRows {
+    /// Share of the training rows that was asked for.
+    pub fraction: f64,
+    /// What decided which ones: `id` or `time`.
+    pub by: String,
+    /// Rows that candidates were fitted on.
+    pub fit_rows: u64,
+    /// Rows that they were measured on.
+    pub rows: u64,
+}
+
+/// A candidate, as it was measured on validation rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CandidateMetrics {
+    /// Its family.
+    pub family: String,
+    /// The options of its fit.
+    pub options: BTreeMap<String, String>,
+    /// The metric that decides; null where it is undefined.
+    pub value: Option<f64>,
+    /// Its 95 % interval, by the bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// The 95 % interval of the difference to the chosen one, on the same rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Interval>,
+    /// Whether it was chosen.
+    pub chosen: bool,
+    /// Every metric.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+impl CandidateMetrics {
+    /// Such as `linear-regression: c 1, l1_ratio 0`.
+    pub fn name(&self) -> String {
+        let options = self.options.iter();
+        let options: Vec<String> = options
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        match options.is_empty() {
+            true => self.family.clone(),
+            false => format!("{}: {}", self.family, options.join(", ")),
+        }
+    }
 }
 
 impl ModelManifest {

@@ -18,6 +18,7 @@
 //! # Ok::<(), learn::metrics::ScoreError>(())
 //! ```
 
+pub mod bootstrap;
 mod curve;
 mod interval;
 pub mod multiclass;

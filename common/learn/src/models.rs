@@ -8,9 +8,8 @@
 //! let file = br#"{"candidates": [{"family": "linear-regression", "c": 0.1}]}"#;
 //! let models = Models::parse(file)?;
 //! let target = Target { name: "price".to_owned(), classes: Vec::new() };
-//! let candidate = models.candidate(&Families::standard(), &Regression, &target)?;
-//! assert_eq!(candidate.family.name(), "linear-regression");
-//! assert_eq!(candidate.options["l1_ratio"], 0.0);
+//! let candidates = models.candidates.chosen(&Families::standard(), &Regression, &target)?;
+//! assert_eq!(candidates[0].to_string(), "linear-regression: c 0.1, l1_ratio 0");
 //!
 //! let error = Models::parse(br#"{"candidate": []}"#).unwrap_err();
 //! assert!(error.to_string().contains("unknown field `candidate`"));
@@ -20,9 +19,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::estimator::{EstimatorError, Families, Family};
+use crate::estimator::{EstimatorError, Family};
 use crate::preprocessing::Settings;
-use crate::task::{Target, Task};
+use crate::task::{Metric, Task};
+
+pub use candidates::{Candidate, Candidates, MOST};
+
+mod candidates;
 
 /// Its name.
 pub const FILE: &str = "models.json";
@@ -34,8 +37,11 @@ pub struct Models {
     /// Names the schema for editors; nothing else reads it.
     #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
-    /// What may be fitted.
-    pub candidates: Vec<Candidate>,
+    /// What may be fitted. Of several the best one is chosen on validation rows.
+    pub candidates: Candidates,
+    /// The metric of the task that they are compared by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
     /// How the columns are prepared.
     #[serde(default)]
     pub preprocessing: Settings,
@@ -45,6 +51,9 @@ pub struct Models {
     /// Which training rows are kept from the fit, where something is chosen by looking at labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
+    /// Whether the candidate that was chosen is fitted again on all training rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refit: Option<bool>,
 }
 
 /// Which training rows are kept from the fit, to choose by them.
@@ -53,8 +62,10 @@ pub struct Models {
 pub struct Validation {
     /// Share of the training rows, between 0 and 1.
     pub fraction: f64,
-    /// What decides which ones.
-    pub by: By,
+    /// What decides which ones. Without it the time does where the holdout is one of time, and the
+    /// ids else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
 }
 
 /// What decides which training rows are kept from the fit.
@@ -71,7 +82,7 @@ impl Default for Validation {
     fn default() -> Self {
         Self {
             fraction: 0.2,
-            by: By::Id,
+            by: None,
         }
     }
 }
@@ -85,16 +96,6 @@ impl std::fmt::Display for By {
     }
 }
 
-/// A family, and the options of its fit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// Name of the family.
-    pub family: String,
-    /// Its options.
-    #[serde(flatten)]
-    pub options: Map<String, Value>,
-}
-
 /// A candidate that can be fitted.
 #[derive(Clone, Debug)]
 pub struct Chosen {
@@ -104,15 +105,51 @@ pub struct Chosen {
     pub options: Map<String, Value>,
 }
 
+impl std::fmt::Display for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.family.name())?;
+        let mut before = ": ";
+        for (name, value) in &self.options {
+            write!(f, "{before}{name} {}", shown(value))?;
+            before = ", ";
+        }
+        Ok(())
+    }
+}
+
+/// A value as a person writes it.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number
+            .as_f64()
+            .map_or(number.to_string(), |of| of.to_string()),
+        other => other.to_string(),
+    }
+}
+
 /// Why the file is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelsError {
     /// Not JSON, or not of the file's shape.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// No candidate, or more than one.
-    #[error("`candidates` has {0} entries: give one")]
-    Candidates(usize),
+    /// No candidate.
+    #[error("`candidates` has 0 entries: give one")]
+    NoCandidate,
+    /// More candidates than are fitted.
+    #[error("`candidates` makes {0} models: at most {MOST}")]
+    TooMany(usize),
+    /// A metric that the task does not have.
+    #[error("`metric` is {metric:?}, and the task {task} has {known}")]
+    Metric {
+        /// What the file says.
+        metric: String,
+        /// Name of the task.
+        task: &'static str,
+        /// Its metrics.
+        known: String,
+    },
     /// A threshold that is no probability.
     #[error("`threshold` is {0}: it must be from 0 to 1")]
     Threshold(f64),
@@ -150,9 +187,6 @@ impl Models {
     /// What is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, ModelsError> {
         let models: Self = serde_json::from_slice(bytes)?;
-        if models.candidates.len() != 1 {
-            return Err(ModelsError::Candidates(models.candidates.len()));
-        }
         let fraction = models.validation.map(|of| of.fraction);
         if let Some(fraction) = fraction.filter(|of| !(*of > 0.0 && *of < 1.0)) {
             return Err(ModelsError::Fraction(fraction));
@@ -165,39 +199,21 @@ impl Models {
         }
     }
 
-    /// The candidate that is fitted.
+    /// The metric that candidates are compared by: unless the file says one, that of a gate.
     ///
     /// # Errors
-    /// A family that is not known or does not learn the target, and options that it does not take.
-    pub fn candidate(
-        &self,
-        families: &Families,
-        task: &dyn Task,
-        target: &Target,
-    ) -> Result<Chosen, ModelsError> {
-        let [Candidate { family, options }] = self.candidates.as_slice() else {
-            return Err(ModelsError::Candidates(self.candidates.len()));
-        };
-        let wrong = |error| ModelsError::Candidate {
-            family: family.clone(),
-            error,
-        };
-        let known = families.get(family).map_err(wrong)?;
-        if !known.learns(task, target) {
-            let learn = families.all().iter();
-            let learn = learn.filter(|family| family.learns(task, target));
-            let learn: Vec<&str> = learn.map(|family| family.name()).collect();
-            return Err(ModelsError::Task {
-                family: family.clone(),
-                target: target.name.clone(),
-                task: task.name(),
-                learn: learn.join(", "),
-            });
-        }
-        let options = known.options(options).map_err(wrong)?;
-        Ok(Chosen {
-            family: known,
-            options,
+    /// One that the task does not have.
+    pub fn metric(&self, task: &dyn Task) -> Result<Metric, ModelsError> {
+        let name = self.metric.as_deref().unwrap_or(task.gate_metric());
+        task.metric(name).ok_or_else(|| ModelsError::Metric {
+            metric: name.to_owned(),
+            task: task.name(),
+            known: task
+                .metrics()
+                .iter()
+                .map(|metric| metric.name)
+                .collect::<Vec<_>>()
+                .join(", "),
         })
     }
 }
@@ -207,6 +223,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::estimator::Families;
 
     #[derive(serde::Deserialize)]
     struct Schema {
@@ -236,10 +253,15 @@ mod tests {
         let schema: Schema = serde_json::from_str(schema).expect("a schema");
         let whole = Models {
             schema: Some(String::new()),
-            candidates: Vec::new(),
+            candidates: Candidates::Auto,
+            metric: Some(String::new()),
             preprocessing: Settings::default(),
             threshold: Some(0.5),
-            validation: Some(Validation::default()),
+            validation: Some(Validation {
+                by: Some(By::Id),
+                ..Validation::default()
+            }),
+            refit: Some(true),
         };
         let whole = serde_json::to_value(whole).expect("JSON");
         assert_eq!(
@@ -255,7 +277,7 @@ mod tests {
         assert!(!takes(r#"{"candidates": [], "depth": 3}"#, "depth"));
 
         let families = Families::standard();
-        let offered = schema.properties["candidates"]["items"]["oneOf"].as_array();
+        let offered = schema.defs["candidate"]["oneOf"].as_array();
         let offered = offered.expect("families");
         assert_eq!(offered.len(), families.all().len());
         for family in families.all() {

@@ -21,7 +21,7 @@ use runtime::work::Work;
 use store::Store;
 
 use folds::Folds;
-pub use split::{Side, Split};
+pub use split::{Side, Split, by};
 use unusable::Given;
 pub use unusable::{Unusable, origin};
 

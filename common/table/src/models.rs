@@ -32,16 +32,17 @@ pub fn text(folder: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// What it says, and what is to be fitted for a goal.
+/// What it says, and each model that is to be fitted for a goal: one at least.
 ///
 /// # Errors
 /// Exit 2, with what is wrong in the file.
-pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Chosen)> {
+pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Vec<Chosen>)> {
     let wrong = |error| Failure::usage(format!("{FILE}: {error}"));
     let models = Models::parse(text).map_err(wrong)?;
     let families = &Reader::known().families;
-    let chosen = models.candidate(families, goal.task, &goal.target);
+    let chosen = models.candidates.chosen(families, goal.task, &goal.target);
     let chosen = chosen.map_err(wrong)?;
+    models.metric(goal.task).map_err(wrong)?;
     Ok((models, chosen))
 }
 
@@ -57,9 +58,12 @@ pub fn check(folder: &Path, config: &Config, columns: &[Column]) -> Result<()> {
         return Ok(());
     };
     let (models, chosen) = parse(&text, &goal)?;
-    let family = chosen.family.preparation();
-    preprocessing::check(&signature, &models.preprocessing, family)
-        .map_err(|error| Failure::usage(format!("{FILE}: {error}")))
+    for chosen in chosen {
+        let family = chosen.family.preparation();
+        preprocessing::check(&signature, &models.preprocessing, family)
+            .map_err(|error| Failure::usage(format!("{FILE}: {error}")))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

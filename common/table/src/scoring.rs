@@ -18,6 +18,10 @@ use runtime::work::Work;
 use store::Store;
 use store::spill::Sorters;
 
+pub use resampled::{Resampled, resample};
+
+mod resampled;
+
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not
 /// grow with the rows, and the numbers do not depend on the threads. Advances `progress` by each
 /// row.
@@ -41,6 +45,20 @@ pub async fn evaluate(
         &model.preprocessing,
     )?
     .with_missing(model.estimator.takes_missing());
+    evaluate_rows(step, &rows, model, dataset, progress).await
+}
+
+/// As [`evaluate`], on rows of the model's preprocessing.
+///
+/// # Errors
+/// As there.
+pub async fn evaluate_rows(
+    step: &Step,
+    rows: &LabelledRows,
+    model: &Arc<FittedModel>,
+    dataset: &DatasetManifest,
+    progress: &Progress,
+) -> Result<Report> {
     let ranks = Ranks::of_task(step.work(), model);
     let mut measured = Measured::new(model, &ranks);
     let mut unusable = Unusable::none(model.signature.features().len());
@@ -73,7 +91,7 @@ pub async fn evaluate(
         },
     )
     .await?;
-    unusable.refuse(dataset, &rows)?;
+    unusable.refuse(dataset, rows)?;
     blocking(move || measured.report()).await
 }
 

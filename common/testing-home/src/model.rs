@@ -186,6 +186,7 @@ fn quality(features: &[String], rows: &Rows, threshold: f64) -> ModelMetrics {
     ModelMetrics {
         format_version: METRICS_VERSION,
         holdout: Report::Binary(Box::new(holdout.report(None))),
+        selection: None,
         fit: FitMetrics {
             rows: rows.len() as u64,
             positives: Some(1),

@@ -127,6 +127,14 @@ impl Tracking {
         work: impl AsyncFnOnce(&Run) -> Result<R>,
     ) -> Result<R> {
         let run = self.start_run(spec).await?;
+        Self::work_in(run, spec, work).await
+    }
+
+    async fn work_in<R>(
+        run: Run,
+        spec: &RunSpec,
+        work: impl AsyncFnOnce(&Run) -> Result<R>,
+    ) -> Result<R> {
         // A panic must not leave the run open.
         let result = AssertUnwindSafe(until_stopped(&spec.step, work(&run)))
             .catch_unwind()
@@ -235,6 +243,22 @@ impl Run {
     /// Its id.
     pub fn id(&self) -> &str {
         &self.open.id
+    }
+
+    /// Does work inside a run that is nested in this one, as [`Tracking::in_run`] does in one of a
+    /// workflow.
+    pub async fn nested<R>(
+        &self,
+        spec: &RunSpec,
+        work: impl AsyncFnOnce(&Self) -> Result<R>,
+    ) -> Result<R> {
+        let open = self.tracking.reopen(spec, Some(&self.open)).await?;
+        let run = Self {
+            tracking: self.tracking.clone(),
+            open,
+            parent: None,
+        };
+        Tracking::work_in(run, spec, work).await
     }
 
     /// Logs what the run was asked to do.

@@ -1,9 +1,10 @@
 //! Which model is fitted: as `models.json` says, or as the settings do where there is none.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use learn::fitted_model::Reader;
-use learn::models::{Candidate, Chosen, FILE, Models};
+use learn::models::{Candidate, Candidates, Chosen, FILE, Validation};
 use learn::preprocessing::Settings;
+use learn::task::Metric;
 use runtime::failure::Failure;
 use serde_json::{Map, Value, json};
 use settings::TrainingArgs;
@@ -12,7 +13,14 @@ use table::models;
 
 /// What is fitted.
 pub(crate) struct Choice {
-    pub(crate) candidate: Chosen,
+    /// One at least; of several the best is chosen.
+    pub(crate) candidates: Vec<Chosen>,
+    /// The metric by which it is.
+    pub(crate) metric: Metric,
+    /// The rows on which it is.
+    pub(crate) validation: Validation,
+    /// Whether what was chosen is fitted again on all training rows.
+    pub(crate) refit: Option<bool>,
     /// How columns are prepared; without, features are taken as they are.
     pub(crate) preprocessing: Option<Settings>,
     pub(crate) threshold: f64,
@@ -26,9 +34,13 @@ pub(crate) fn read(text: Option<&[u8]>, fit: &TrainingArgs, goal: &Goal) -> Resu
     let Some(text) = text else {
         return by_settings(fit, goal);
     };
-    let (models, candidate) = models::parse(text, goal)?;
+    let (models, candidates) = models::parse(text, goal)?;
+    let metric = models.metric(goal.task);
     Ok(Choice {
-        candidate,
+        candidates,
+        metric: metric.map_err(|error| Failure::usage(format!("{FILE}: {error}")))?,
+        validation: models.validation.unwrap_or_default(),
+        refit: models.refit,
         threshold: models.threshold.unwrap_or(0.5),
         preprocessing: Some(models.preprocessing),
     })
@@ -43,25 +55,23 @@ fn by_settings(fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
         ("tol", json!(fit.tol)),
     ];
     let options = options.map(|(name, value)| (name.to_owned(), value));
-    let models = Models {
-        schema: None,
-        candidates: vec![Candidate {
-            family: fit.family.clone(),
-            options: Map::<String, Value>::from_iter(options),
-        }],
-        preprocessing: Settings::default(),
-        threshold: Some(fit.threshold),
-        validation: None,
-    };
+    let candidates = Candidates::List(vec![Candidate {
+        family: fit.family.clone(),
+        options: Map::<String, Value>::from_iter(options),
+    }]);
     let families = &Reader::known().families;
-    let candidate = models.candidate(families, goal.task, &goal.target);
-    let candidate = candidate.map_err(|error| {
+    let wrong = |error| {
         Failure::usage(format!(
             "MODEL_FAMILY (--family): {error}, in `candidates` of a {FILE} beside dataset.json"
         ))
-    })?;
+    };
+    let chosen = candidates.chosen(families, goal.task, &goal.target);
+    let metric = goal.task.metric(goal.task.gate_metric());
     Ok(Choice {
-        candidate,
+        candidates: chosen.map_err(wrong)?,
+        metric: metric.context("a task has the metric of its gate")?,
+        validation: Validation::default(),
+        refit: None,
         preprocessing: None,
         threshold: fit.threshold,
     })

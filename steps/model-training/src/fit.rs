@@ -10,8 +10,9 @@ use learn::estimator::{self, AnyError, CoMoments, Descent, FittedEstimator, Requ
 use learn::fitted_model::{FittedModel, Training};
 use learn::frame::{FramePasses, FrameSums};
 use learn::model;
+use learn::models::Chosen;
 use learn::preprocessing::{self, FOLDS, FitOptions, Fitted, Found, OutOfFold, Preprocessing};
-use learn::rows::RowError;
+use learn::rows::{RowError, Rows};
 use learn::task::Rule;
 use runtime::failure::{self, Failure};
 use runtime::step::{Progress, Step};
@@ -22,7 +23,7 @@ use table::labelled::{LabelledRows, Unusable};
 use crate::extremes::{self, Extremes};
 use crate::job::Job;
 use crate::passes::{Kept, TrainingPasses};
-use crate::training_rows::TrainingRows;
+use crate::training_rows::{Sums, TrainingRows};
 
 /// A fitted model, and what is known of its fit.
 pub(crate) struct Fit {
@@ -48,7 +49,7 @@ impl Fit {
 }
 
 /// What makes numbers of the features: fitted as `models.json` says, or none; and what does for
-/// training rows, where the target encodes some.
+/// training rows, where the target encodes some. `on_side` chooses the rows that it is fitted on.
 ///
 /// # Errors
 /// A column that can't be prepared as asked: exit 2 for a setting, 10 for the data.
@@ -56,21 +57,23 @@ pub(crate) async fn preprocessing(
     step: &Step,
     store: &Store,
     job: &Job,
+    candidate: &Chosen,
+    on_side: impl FnOnce(LabelledRows) -> LabelledRows,
     progress: &Progress,
 ) -> Result<(Preprocessing, Option<OutOfFold>)> {
     let unchanged = Preprocessing::unchanged(&job.signature.names())?;
-    let Some(settings) = &job.preprocessing else {
+    let Some(settings) = &job.choice.preprocessing else {
         return Ok((unchanged, None));
     };
     let rows = LabelledRows::new(store, step.work(), &job.config, &job.signature, &unchanged)?;
     let mut frames = Frames {
         step: step.clone(),
-        rows: rows.in_folds(&job.train, None),
+        rows: on_side(rows.in_folds(&job.train, None)),
         train: job.train.clone(),
         progress: progress.clone(),
     };
     let (signature, settings) = (job.signature.clone(), settings.clone());
-    let family = job.candidate.family.preparation();
+    let family = candidate.family.preparation();
     let classes = match job.goal.target.classes.len() {
         0..=2 => Vec::new(),
         _ => job.goal.target.class_names(),
@@ -167,9 +170,14 @@ impl FramePasses for Frames {
 ///
 /// # Errors
 /// Data that no model can be fitted on: exit 10.
-pub(crate) async fn fit(store: &Store, job: &Job, rows: &TrainingRows) -> Result<Fit> {
+pub(crate) async fn fit(
+    store: &Store,
+    job: &Job,
+    candidate: &Chosen,
+    rows: &TrainingRows,
+) -> Result<Fit> {
     let mut passes = TrainingPasses::new(rows.clone());
-    let candidate = job.candidate.clone();
+    let (family, options) = (candidate.family, candidate.options.clone());
     let (task, target) = (job.goal.task, job.goal.target.clone());
     let inputs = rows.inputs().to_vec();
     let fitted = blocking(move || {
@@ -177,9 +185,9 @@ pub(crate) async fn fit(store: &Store, job: &Job, rows: &TrainingRows) -> Result
             task,
             target: &target,
             inputs: &inputs,
-            options: &candidate.options,
+            options: &options,
         };
-        Ok(candidate.family.fit(&mut passes, &request))
+        Ok(family.fit(&mut passes, &request))
     });
     let FittedEstimator {
         estimator,
@@ -200,7 +208,7 @@ pub(crate) async fn fit(store: &Store, job: &Job, rows: &TrainingRows) -> Result
         preprocessing: rows.preprocessing().clone(),
         estimator,
         rule: Rule {
-            threshold: job.threshold,
+            threshold: job.choice.threshold,
             interval: None,
         },
         training: Training {
@@ -212,8 +220,8 @@ pub(crate) async fn fit(store: &Store, job: &Job, rows: &TrainingRows) -> Result
                 .dataset
                 .weight()
                 .map(|column| column.name.clone()),
-            family: Some(job.candidate.family.name().to_owned()),
-            options: job.candidate.options.clone(),
+            family: Some(candidate.family.name().to_owned()),
+            options: candidate.options.clone(),
         },
     };
     model.validate()?;
@@ -223,6 +231,37 @@ pub(crate) async fn fit(store: &Store, job: &Job, rows: &TrainingRows) -> Result
         model: Arc::new(model),
         descent,
     })
+}
+
+/// What all training rows hold, where a fit saw only some of them: their numbers stay those of the
+/// fit.
+pub(crate) async fn seen(fit: &Fit, rows: &TrainingRows) -> Result<Seen> {
+    let counted = rows.sum(Positives(0)).await?.0;
+    Ok(Seen {
+        rows: rows.count(),
+        positives: fit.seen.positives.map(|_| counted),
+        inputs: fit.seen.inputs.clone(),
+    })
+}
+
+/// Rows of the second class.
+#[derive(Clone)]
+struct Positives(u64);
+
+impl Sums for Positives {
+    fn bytes(&self) -> u64 {
+        size_of::<Self>() as u64
+    }
+
+    fn add(&mut self, rows: Rows<'_>) -> Result<()> {
+        self.0 += rows.y.iter().filter(|label| **label == 1.0).count() as u64;
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.0 += later.0;
+        Ok(())
+    }
 }
 
 /// Without what numbers of one feature have in common by construction: each of its categories

@@ -4,11 +4,9 @@
 use anyhow::{Context, Result};
 use catalog::layout::{self, ModelName, Split};
 use catalog::manifest::{self, DatasetManifest, Inputs, ModelManifest};
-use learn::models::Chosen;
-use learn::preprocessing::Settings;
+use learn::models::{Chosen, shown};
 use learn::signature::Signature;
 use runtime::failure::Failure;
-use serde_json::Value;
 use store::Store;
 use table::categories::SegmentColumns;
 use table::config::Config;
@@ -17,7 +15,11 @@ use table::features;
 use table::models;
 use table::scoring;
 
-use crate::{ALGORITHM, Train, categories, choice};
+use crate::choice::{self, Choice};
+use crate::{ALGORITHM, Train, categories};
+
+/// What several candidates are chosen by, among the inputs of a model.
+const CHOOSING: [&str; 4] = ["candidates", "metric", "validation", "refit"];
 
 /// A checked training.
 pub(crate) struct Job {
@@ -31,11 +33,8 @@ pub(crate) struct Job {
     pub(crate) goal: Goal,
     /// The features, in the model's order.
     pub(crate) signature: Signature,
-    /// What is fitted.
-    pub(crate) candidate: Chosen,
-    /// How the features are prepared, by `models.json`; without it they stay as they are.
-    pub(crate) preprocessing: Option<Settings>,
-    pub(crate) threshold: f64,
+    /// What is fitted, and how it is chosen.
+    pub(crate) choice: Choice,
     /// The text of `models.json`.
     pub(crate) models: Option<Vec<u8>>,
     pub(crate) segment_columns: SegmentColumns,
@@ -63,11 +62,24 @@ impl Job {
         let mut inputs = Inputs::new("model-training", ALGORITHM)
             .with("model-name", &flags.model_name)
             .with(ModelManifest::TRAIN_DATA, train.content())
-            .with(ModelManifest::HOLDOUT_DATA, holdout.content())
-            .with("family", choice.candidate.family.name());
-        for (name, value) in &choice.candidate.options {
-            inputs = inputs.with(name.replace('_', "-"), shown(value));
-        }
+            .with(ModelManifest::HOLDOUT_DATA, holdout.content());
+        inputs = match &choice.candidates[..] {
+            [only] => {
+                let options = only.options.iter();
+                options.fold(
+                    inputs.with("family", only.family.name()),
+                    |inputs, (name, value)| inputs.with(name.replace('_', "-"), shown(value)),
+                )
+            }
+            several => {
+                let names: Vec<String> = several.iter().map(Chosen::to_string).collect();
+                inputs
+                    .with("candidates", names.join("; "))
+                    .with("metric", choice.metric.name)
+                    .with("validation", serde_json::to_string(&choice.validation)?)
+                    .with("refit", choice.refit.unwrap_or(true))
+            }
+        };
         inputs = inputs.with("threshold", choice.threshold);
         if let Some(settings) = &choice.preprocessing {
             inputs = inputs.with("preprocessing", serde_json::to_string(settings)?);
@@ -86,13 +98,27 @@ impl Job {
             config,
             goal,
             signature,
-            candidate: choice.candidate,
-            preprocessing: choice.preprocessing,
-            threshold: choice.threshold,
+            choice,
             models: text,
             segment_columns: flags.segments.segment_columns.clone(),
             inputs,
         })
+    }
+
+    /// Whether something is chosen on validation rows.
+    pub(crate) fn needs_validation(&self) -> bool {
+        self.choice.candidates.len() > 1
+    }
+
+    /// Whether what was chosen is fitted again on all training rows.
+    pub(crate) fn refits(&self) -> bool {
+        self.choice.refit.unwrap_or(true)
+    }
+
+    /// Passes over the training rows that the fits usually take.
+    pub(crate) fn passes(&self) -> u64 {
+        let passes = self.choice.candidates.iter().map(|of| of.family.passes());
+        passes.sum()
     }
 
     /// Where the model will stand.
@@ -102,7 +128,10 @@ impl Job {
 
     /// For the tracking run: everything that a person compares models by.
     pub(crate) fn params(&self) -> Vec<(String, String)> {
-        let of_model = self.candidate.options.keys().cloned();
+        let of_model = match &self.choice.candidates[..] {
+            [only] => only.options.keys().cloned().collect(),
+            _ => CHOOSING.map(str::to_owned).to_vec(),
+        };
         let of_model = ["family".to_owned()]
             .into_iter()
             .chain(of_model)
@@ -124,17 +153,6 @@ impl Job {
                 ("holdout_rows".to_owned(), self.holdout.rows.to_string()),
             ])
             .collect()
-    }
-}
-
-/// A value as a person writes it.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number
-            .as_f64()
-            .map_or(number.to_string(), |of| of.to_string()),
-        other => other.to_string(),
     }
 }
 

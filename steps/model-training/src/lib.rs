@@ -5,12 +5,14 @@ mod categories;
 mod choice;
 mod extremes;
 mod fit;
+mod fitted;
 mod job;
 mod memory;
 mod passes;
 mod record;
 mod reference;
 mod scratch;
+mod select;
 #[cfg(test)]
 mod tests;
 mod train;

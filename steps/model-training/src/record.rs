@@ -4,13 +4,15 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use catalog::manifest::{Manifest, ModelManifest};
-use catalog::model_files::ModelMetrics;
+use catalog::model_files::{ModelMetrics, Selection};
 use learn::task::{Report, Task};
 use runtime::step::Step;
 use store::Store;
+use store::digest;
 use tracking::{Candidate, Dataset, MODEL_FOLDER, Run, RunSpec, Status, Table, Tracking, Version};
 
 use crate::job::Job;
+use crate::select::with_interval;
 
 /// The run of a training.
 pub(crate) fn run_of(step: &Step, job: &Job) -> RunSpec {
@@ -49,7 +51,7 @@ pub(crate) async fn record_again(
             tracking
                 .in_run(&run_of(step, job), async |run| {
                     run.log_params(job.params()).await?;
-                    record(store, tracking, job, key, manifest, metrics, run).await
+                    record(step, store, tracking, job, key, manifest, metrics, run).await
                 })
                 .await
         }
@@ -57,7 +59,12 @@ pub(crate) async fn record_again(
 }
 
 /// Logs what was measured, and registers the model.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a model is, and where it is recorded"
+)]
 pub(crate) async fn record(
+    step: &Step,
     store: &Store,
     tracking: &Tracking,
     job: &Job,
@@ -73,6 +80,9 @@ pub(crate) async fn record(
     ])
     .await?;
     run.log_tables(&tables(metrics)).await?;
+    if let Some(selection) = &metrics.selection {
+        candidates(step, job, selection, run).await?;
+    }
     let keys: Vec<&str> = manifest
         .files
         .iter()
@@ -85,6 +95,39 @@ pub(crate) async fn record(
     run.describe(note(job, &version, manifest, metrics)).await?;
     run.set_tag("alameda.model", version.uri()).await?;
     Ok(version)
+}
+
+/// Each candidate as a run of its own inside the model's, whose parameters are those of the chosen
+/// one.
+async fn candidates(step: &Step, job: &Job, selection: &Selection, run: &Run) -> Result<()> {
+    for (at, of) in selection.candidates.iter().enumerate() {
+        let fingerprint = format!("{}\0candidate {at}", job.inputs.fingerprint());
+        let spec = RunSpec::new(
+            step,
+            format!("candidate {}: {}", at + 1, of.name()),
+            &job.model_name,
+            &digest::hex(fingerprint.as_bytes()),
+        );
+        let spec = spec
+            .tag("alameda.data_version", &job.train.data_version)
+            .tag("alameda.chosen", of.chosen);
+        let mut params = of.options.clone();
+        params.insert("family".to_owned(), of.family.clone());
+        if of.chosen {
+            run.log_params(params.clone()).await?;
+        }
+        let metrics = of.metrics.iter();
+        let metrics = metrics.map(|(name, value)| (format!("validation.{name}"), *value));
+        run.nested(&spec, async |nested| {
+            nested.log_params(params).await?;
+            nested.log_metrics(metrics).await
+        })
+        .await?;
+    }
+    let chosen = selection.candidates.iter().find(|of| of.chosen);
+    let metrics = chosen.into_iter().flat_map(|of| &of.metrics);
+    let metrics = metrics.map(|(name, value)| (format!("validation.{name}"), *value));
+    run.log_metrics(metrics).await
 }
 
 fn candidate<'a>(
@@ -145,10 +188,31 @@ fn tables(metrics: &ModelMetrics) -> Vec<(&'static str, Table)> {
         ]);
     }
     let mut tables = vec![("feature_importance", importance)];
+    let selection = metrics.selection.as_ref();
+    if let Some(selection) = selection.filter(|of| !of.candidates.is_empty()) {
+        tables.push(("candidates", of_candidates(selection)));
+    }
     if let Some(holdout) = metrics.holdout.binary() {
         tables.extend(of_two(holdout));
     }
     tables
+}
+
+/// The candidates beside each other.
+fn of_candidates(selection: &Selection) -> Table {
+    let metric = selection.metric.as_deref().unwrap_or_default();
+    let mut table = Table::new(&["candidate", metric, "low", "high", "chosen"]);
+    for of in &selection.candidates {
+        let number = |value: Option<f64>| value.map_or("".into(), Into::into);
+        table.row(vec![
+            of.name().into(),
+            number(of.value),
+            number(of.interval.map(|interval| interval.low)),
+            number(of.interval.map(|interval| interval.high)),
+            if of.chosen { "yes" } else { "" }.into(),
+        ]);
+    }
+    table
 }
 
 /// Of two classes: rows by label and prediction, and predicted beside observed shares.
@@ -204,11 +268,37 @@ fn note(job: &Job, version: &Version, manifest: &ModelManifest, metrics: &ModelM
         holdout.rows(),
         measured,
     );
+    if let Some(selection) = metrics
+        .selection
+        .as_ref()
+        .filter(|of| !of.candidates.is_empty())
+    {
+        note += &format!(
+            "\nChosen on {} validation rows: {}.\n",
+            selection.validation.rows,
+            chosen(selection)
+        );
+    }
     for warning in &manifest.warnings {
         // Writing to a text does not fail.
         let _ = write!(note, "\n- {warning}");
     }
     note
+}
+
+/// What won over what, in one line.
+pub(crate) fn chosen(selection: &Selection) -> String {
+    let Some(winner) = selection.candidates.iter().find(|of| of.chosen) else {
+        return String::new();
+    };
+    format!(
+        "{}, by {} {} on {} validation rows, of {}",
+        winner.name(),
+        selection.metric.as_deref().unwrap_or_default(),
+        with_interval(winner),
+        selection.validation.rows,
+        selection.candidates.len()
+    )
 }
 
 /// Every metric of a task, in one line.

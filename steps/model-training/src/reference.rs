@@ -16,7 +16,6 @@ use profile::reference::{ColumnProfile, FORMAT_VERSION, FeatureProfile, Referenc
 use runtime::step::Step;
 
 use crate::extremes::{Extremes, Ruinous, Spread};
-use crate::fit::Fit;
 use crate::memory;
 use crate::training_rows::{Sums, TrainingRows, UNIT_ROWS};
 use scores::{CountedScores, Looks, Scored, look};
@@ -39,28 +38,30 @@ pub(crate) async fn profile(
     step: &Step,
     rows: &TrainingRows,
     natural: &Natural,
-    fit: &Fit,
+    model: &Arc<FittedModel>,
+    seen: &Seen,
 ) -> Result<(Reference, Vec<Ruinous>)> {
+    let threshold = model.rule.threshold;
     let (features, mut of_scores) = match natural {
-        Natural::Inputs => columns(step, rows, fit, Some(&fit.model)).await?,
-        Natural::Rows(Some(natural)) => columns(step, natural, fit, None).await?,
+        Natural::Inputs => columns(step, rows, seen, threshold, Some(model)).await?,
+        Natural::Rows(Some(natural)) => columns(step, natural, seen, threshold, None).await?,
         Natural::Rows(None) => (Vec::new(), None),
     };
     if of_scores.is_none() {
         let none = Columns {
-            model: Some(fit.model.clone()),
+            model: Some(model.clone()),
             width: rows.inputs().len(),
             first: 0,
             count: 0,
             values: Vec::new(),
         };
-        of_scores = count(rows, none, &[], fit).await?.1;
+        of_scores = count(rows, none, &[], seen, threshold).await?.1;
     }
     let (score, extremes) = of_scores.context("a model has scores")?;
     let reference = Reference {
         format_version: FORMAT_VERSION,
-        rows: fit.seen.rows,
-        positives: fit.seen.positives.unwrap_or(0),
+        rows: seen.rows,
+        positives: seen.positives.unwrap_or(0),
         features,
         score,
         categories: Vec::new(),
@@ -88,7 +89,8 @@ pub(crate) fn in_order(
 async fn columns(
     step: &Step,
     rows: &TrainingRows,
-    fit: &Fit,
+    seen: &Seen,
+    threshold: f64,
     model: Option<&Arc<FittedModel>>,
 ) -> Result<(Vec<FeatureProfile>, Option<(ScoreProfile, Extremes)>)> {
     let names = rows.inputs();
@@ -104,7 +106,7 @@ async fn columns(
         };
         let spread: Vec<(f64, f64)> = match model {
             Some(_) => {
-                let inputs = fit.seen.inputs[first..].iter();
+                let inputs = seen.inputs[first..].iter();
                 inputs.map(|of| (of.mean, of.std)).collect()
             }
             None => {
@@ -113,7 +115,7 @@ async fn columns(
                 spreads.iter().map(Spread::mean_and_std).collect()
             }
         };
-        let (counted, score) = count(rows, columns, &spread, fit).await?;
+        let (counted, score) = count(rows, columns, &spread, seen, threshold).await?;
         let named = |(name, counted): (&String, Counted)| FeatureProfile {
             name: name.clone(),
             profile: ColumnProfile::Cells(counted),
@@ -129,13 +131,13 @@ async fn count(
     rows: &TrainingRows,
     columns: Columns,
     spread: &[(f64, f64)],
-    fit: &Fit,
+    seen: &Seen,
+    threshold: f64,
 ) -> Result<(Vec<Counted>, Option<(ScoreProfile, Extremes)>)> {
-    let looked = rows.sum(Look::new(columns.clone(), &fit.seen)).await;
+    let looked = rows.sum(Look::new(columns.clone(), seen)).await;
     let looked = looked.context("profiling the training data")?;
     let fine = looked.sketches.into_iter().zip(spread);
     let fine = fine.map(|(sketch, spread)| sketch.fine(*spread, &[]));
-    let threshold = fit.model.rule.threshold;
     let score = looked.score;
     let score = score.map(|score| (score.scores.counted(threshold), score.extremes));
     let (fine_score, extremes) = score.unzip();

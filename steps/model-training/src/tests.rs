@@ -1,4 +1,5 @@
 mod by_models_json;
+mod candidates;
 mod extremes;
 mod fixtures;
 mod golden;

@@ -8,7 +8,8 @@ use catalog::layout;
 use catalog::manifest::{self, File, Header, ModelManifest};
 use catalog::model_files::{METRICS_VERSION, ModelMetrics};
 use learn::model::Importance;
-use learn::preprocessing::{self, Preprocessing};
+use learn::models::Chosen;
+use learn::preprocessing::Preprocessing;
 use learn::signature::Kind;
 use learn::task::Task;
 use runtime::failure::Failure;
@@ -22,11 +23,12 @@ use tracking::{Tracking, Version};
 use crate::Train;
 use crate::categories;
 use crate::extremes;
-use crate::fit::{self, warnings};
+use crate::fit::{self, Fit, warnings};
+use crate::fitted::{Fitted, fitted};
 use crate::job::Job;
-use crate::memory;
-use crate::record::{every_metric, four, record, record_again, run_of};
+use crate::record::{chosen, every_metric, four, record, record_again, run_of};
 use crate::reference::{self, Natural};
+use crate::select;
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
 
 /// Passes over the training rows beside those of the fit, that progress counts on.
@@ -65,7 +67,8 @@ pub(crate) async fn train(
                 true => manifest.load_metrics(store).await?,
                 false => metrics,
             };
-            let version = record(store, tracking, &job, &key, &manifest, &metrics, run).await?;
+            let version =
+                record(step, store, tracking, &job, &key, &manifest, &metrics, run).await?;
             Ok((version, metrics, reused))
         })
         .await?;
@@ -80,35 +83,47 @@ async fn make(
     run_id: &str,
     replaces: bool,
 ) -> Result<(ModelManifest, ModelMetrics)> {
-    let passes = job.candidate.family.passes() + PROFILE_PASSES;
+    let passes = job.passes() + PROFILE_PASSES;
     let progress = step
         .progress(passes * job.train.rows + job.holdout.rows, "rows")
         .clone();
     let mut clock = Clock(Instant::now());
-    let (preprocessing, out_of_fold) = fit::preprocessing(step, store, job, &progress).await?;
-    if job.preprocessing.is_some() {
-        clock.lap("fitted the preprocessing");
-    }
-    let fitting = memory::Fitting {
-        candidate: &job.candidate,
-        target: &job.goal.target,
-        features: job.signature.features().len(),
+    let split = select::split(step, store, job).await?;
+    let selected = match &split {
+        None => None,
+        Some(split) => {
+            let selected = select::select(step, store, job, split, &progress).await?;
+            clock.lap("compared the candidates");
+            Some(selected)
+        }
     };
-    let step = &memory::fitting(step, fitting, preprocessing.width())?;
-    memory::rows(step, fitting, preprocessing.width(), job.train.rows)?;
-    let (work, config) = (step.work(), &job.config);
-    let rows = LabelledRows::new(store, work, config, &job.signature, &preprocessing)?;
-    let takes_missing = job.candidate.family.preparation() == preprocessing::Family::Trees;
-    let rows = rows.with_missing(takes_missing);
-    let rows = match out_of_fold {
-        None => rows,
-        some => rows.in_folds(&job.train, some),
+    let (fitted, selection) = match selected {
+        Some(of) if !job.refits() => (of.fitted, Some(of.selection)),
+        Some(of) => {
+            let all = fitted(step, store, job, &of.winner, None, &progress).await?;
+            (all, Some(of.selection))
+        }
+        None => {
+            let only = &job.choice.candidates[0];
+            let all = fitted(step, store, job, only, None, &progress).await?;
+            (all, None)
+        }
     };
-    let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, &progress)?;
-    let fit = fit::fit(store, job, &rows).await?;
+    let Fitted { fit, rows, step } = fitted;
+    let (step, config) = (&step, &job.config);
     clock.lap("fitted the model");
+    // What later data is compared with is all the training data.
+    let (rows, seen) = match selection.is_some() && !job.refits() {
+        true => {
+            let rows = rows.on_both_sides()?;
+            let seen = fit::seen(&fit, &rows).await?;
+            (rows, seen)
+        }
+        false => (rows, fit.seen.clone()),
+    };
     let natural = natural(step, store, job, &progress)?;
-    let (mut reference, ruinous) = reference::profile(step, &rows, &natural, &fit).await?;
+    let (mut reference, ruinous) =
+        reference::profile(step, &rows, &natural, &fit.model, &seen).await?;
     let profiled = categories::features(step, store, &job.signature, &job.train).await?;
     reference.features = reference::in_order(reference.features, profiled, &job.signature)?;
     let profiled = categories::profile(step, store, &job.segment_columns, &job.train).await?;
@@ -127,11 +142,12 @@ async fn make(
     let metrics = ModelMetrics {
         format_version: METRICS_VERSION,
         holdout,
+        selection,
         fit: fit.metrics(),
         importance: fit.importance.clone(),
         warnings: warnings.clone(),
     };
-    show(job, &metrics);
+    show(job, &fit, &metrics);
     let mut files = vec![
         (layout::MODEL_FILE, fit.model.to_json()?),
         (layout::METRICS_FILE, readable(&metrics)?),
@@ -162,7 +178,7 @@ async fn make(
 /// The numeric features as they are read, what is missing included, where preprocessing makes other
 /// numbers of them.
 fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result<Natural> {
-    if job.preprocessing.is_none() {
+    if job.choice.preprocessing.is_none() {
         return Ok(Natural::Inputs);
     }
     let Some(signature) = job.signature.of_kind(Kind::Numeric) else {
@@ -219,7 +235,7 @@ fn readable(metrics: &ModelMetrics) -> Result<Vec<u8>> {
 }
 
 /// Shows how good the model is, and what it looks at.
-fn show(job: &Job, metrics: &ModelMetrics) {
+fn show(job: &Job, fit: &Fit, metrics: &ModelMetrics) {
     let text = match metrics.holdout.binary() {
         Some(holdout) => {
             // Always predicting the more frequent class is right this often.
@@ -238,7 +254,10 @@ fn show(job: &Job, metrics: &ModelMetrics) {
     };
     tracing::info!(rows = metrics.holdout.rows(), "holdout: {text}");
     if !metrics.importance.is_empty() {
-        let what = job.candidate.family.importance_is();
+        let family = &fit.model.training.family;
+        let fitted = |of: &&Chosen| family.as_deref() == Some(of.family.name());
+        let fitted = job.choice.candidates.iter().find(fitted);
+        let what = fitted.map_or("", |of| of.family.importance_is());
         tracing::info!("{}", table(what, &metrics.importance));
     }
 }
@@ -304,6 +323,10 @@ async fn outputs(
         .set_metric("metric", metrics.holdout.number(task.gate_metric()))
         .set_metric("roc-auc", metrics.holdout.number("roc_auc"))
         .set_metric("f1", metrics.holdout.number("f1"))
+        .set(
+            "candidates",
+            metrics.selection.as_ref().map_or_else(String::new, chosen),
+        )
         .set("warnings", output_of(&metrics.warnings))
         .set("reused", reused))
 }

@@ -237,6 +237,9 @@ fn result(
             ),
         ),
     ];
+    if !output("candidates").is_empty() {
+        rows.push(("chosen", output("candidates").to_owned()));
+    }
     if !output("training-warnings").is_empty() {
         let warnings = Style::new().yellow().apply_to(output("training-warnings"));
         rows.push(("warnings of training", warnings.to_string()));

@@ -138,6 +138,10 @@ impl Family for Boosting {
         Ok(whole)
     }
 
+    fn automatic(&self) -> Vec<Map<String, Value>> {
+        vec![Map::new()]
+    }
+
     fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
         let bytes = 256 * inputs as u64;
         FitBytes {

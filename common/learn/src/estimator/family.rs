@@ -55,6 +55,11 @@ pub trait Family: Debug + Send + Sync {
     /// [`EstimatorError::Option`]: one that is unknown, or makes no sense.
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError>;
 
+    /// The options of each fit that `"candidates": "auto"` tries; none: it is left out there.
+    fn automatic(&self) -> Vec<Map<String, Value>> {
+        Vec::new()
+    }
+
     /// Bytes of memory that a fit takes of so many inputs and classes, without its rows.
     fn bytes(&self, inputs: usize, target: &Target) -> FitBytes;
 
@@ -243,6 +248,12 @@ pub(super) fn options<T: Serialize + DeserializeOwned>(
         Value::Object(whole) => Ok((options, whole)),
         _ => Err(EstimatorError::Option("they are no object".to_owned())),
     }
+}
+
+/// What `"candidates": "auto"` tries of a linear model: a penalty of three strengths.
+pub(super) fn penalties() -> Vec<Map<String, Value>> {
+    let of = |c: f64| Map::from_iter([("c".to_owned(), Value::from(c))]);
+    [0.01, 1.0, 100.0].map(of).into()
 }
 
 /// A number that must be positive.

@@ -105,6 +105,10 @@ impl Family for Linear {
         )))
     }
 
+    fn automatic(&self) -> Vec<Map<String, Value>> {
+        family::penalties()
+    }
+
     fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
         FitBytes {
             once: 6 * family::table(inputs),

@@ -95,6 +95,10 @@ impl Family for Logistic {
         9
     }
 
+    fn automatic(&self) -> Vec<Map<String, Value>> {
+        family::penalties()
+    }
+
     fn bytes(&self, inputs: usize, target: &Target) -> FitBytes {
         let (table, classes) = (family::table(inputs), target.classes.len());
         match classes {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Confusion;
 
 /// The 0.975 quantile of the normal distribution: two sides make 95 %.
-const Z: f64 = 1.959_963_984_540_054;
+pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 /// A range that holds the true share in 95 of 100 cases.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 //! - by id: about `fraction` of all ids, by a hash of them, validate. Rows that share their ids are
 //!   on one side. It is another half of the hash than the one that a holdout of `fraction` takes,
 //!   so that the two do not depend on each other.
-//! - by time: the latest rows validate, at least `fraction` of all. Rows of one time are on one
+//! - by time, which is the default where the holdout is `after` a date: the latest rows validate, at least `fraction` of all. Rows of one time are on one
 //!   side.
 //!
 //! ```no_run
@@ -46,7 +46,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 
-use crate::dataset::keys;
+use crate::dataset::{HoldoutRule, keys};
 use crate::parts;
 use catalog::manifest::{DatasetManifest, Part, Role};
 use learn::metrics::select::{self, Select};
@@ -97,24 +97,24 @@ impl Split {
         train: &DatasetManifest,
         validation: &Validation,
     ) -> Result<Self> {
-        let role = match validation.by {
+        let by = by(train, validation);
+        let role = match by {
             By::Id => Role::Id,
             By::Time => Role::Time,
         };
         let columns = train.columns.iter().filter(|column| column.role == role);
         let columns: Vec<String> = columns.map(|column| column.name.clone()).collect();
         if columns.is_empty() {
-            let other = match validation.by {
+            let other = match by {
                 By::Id => "time",
                 By::Time => "id",
             };
             return Err(Failure::usage(format!(
-                "models.json: `validation` is by {}, and no column of the training data has the \
-                 role {role}: set \"by\" to \"{other}\"",
-                validation.by
+                "models.json: `validation` is by {by}, and no column of the training data has the \
+                 role {role}: set \"by\" to \"{other}\""
             )));
         }
-        let rule = match validation.by {
+        let rule = match by {
             // 2^64 is the number of values that half of a hash has.
             By::Id => Rule::Below((validation.fraction * 18_446_744_073_709_551_616.0) as u64),
             By::Time => Rule::From(cut(step, store, train, &columns, validation).await?),
@@ -141,10 +141,10 @@ impl Split {
         let [fit, validate] = [split.rows(Side::Fit), split.rows(Side::Validation)];
         if fit == 0 || validate == 0 {
             return Err(Failure::usage(format!(
-                "models.json: `validation` by {} with the fraction {} leaves {fit} of the {} rows \
+                "models.json: `validation` by {by} with the fraction {} leaves {fit} of the {} rows \
                  of the training data of {} to fit on and {validate} to validate on: set another \
                  \"fraction\", or another \"by\"",
-                validation.by, validation.fraction, train.rows, train.data_version
+                validation.fraction, train.rows, train.data_version
             )));
         }
         Ok(split)
@@ -182,6 +182,13 @@ impl Split {
             Side::Fit => validation.iter().map(|of| of.map(|of| !of)).collect(),
         })
     }
+}
+
+/// What decides a row's side, of this training data.
+pub fn by(train: &DatasetManifest, validation: &Validation) -> By {
+    let of_time = matches!(train.holdout.parse(), Ok(HoldoutRule::After(_)));
+    let else_by = if of_time { By::Time } else { By::Id };
+    validation.by.unwrap_or(else_by)
 }
 
 impl Rule {

@@ -26,6 +26,7 @@ macro_rules! in_both_homes {
 
 in_both_homes! {
     a_run_is_found_again_and_reopened
+    a_run_lies_inside_another_and_is_found_again
     a_run_is_closed_as_its_work_ends
     a_panic_closes_the_run_and_its_workflows
     the_same_fingerprint_is_one_version
@@ -34,6 +35,24 @@ in_both_homes! {
     a_version_that_held_an_alias_is_remembered
     who_held_an_alias_is_known_with_the_last_departure
     a_reference_is_resolved_or_refused_with_what_to_do
+}
+
+async fn a_run_lies_inside_another_and_is_found_again(home: Home) {
+    let (outer, inner) = (home.spec(1), home.spec(2));
+    for c in ["1", "2"] {
+        let work = async |run: &Run| {
+            let log =
+                async |nested: &Run| nested.log_params([(format!("c{c}"), c.to_owned())]).await;
+            run.nested(&inner, log).await?;
+            Ok(run.id().to_owned())
+        };
+        let id = home.tracking.in_run(&outer, work).await.unwrap();
+        let nested = home.run(2).await;
+        assert_eq!(nested.parent_run_id, Some(id));
+        assert_eq!(nested.status, Status::Finished);
+        assert_eq!(nested.params[&format!("c{c}")], c);
+        assert_eq!(home.run(1).await.status, Status::Finished);
+    }
 }
 
 async fn a_run_is_found_again_and_reopened(home: Home) {

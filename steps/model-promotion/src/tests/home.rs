@@ -166,6 +166,7 @@ impl Home {
         ModelMetrics {
             format_version: METRICS_VERSION,
             holdout: report.await.unwrap(),
+            selection: None,
             fit: FitMetrics {
                 rows: 1,
                 positives: Some(1),

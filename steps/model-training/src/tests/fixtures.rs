@@ -169,7 +169,10 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
         let step = home.step.with_threads(threads).with_disk(disk);
         let step = step.with_memory(memory);
         let progress = step.progress(1, "rows").clone();
-        let preprocessing = crate::fit::preprocessing(&step, &home.store, &job, &progress);
+        let only = &job.choice.candidates[0];
+        let same = |rows| rows;
+        let preprocessing =
+            crate::fit::preprocessing(&step, &home.store, &job, only, same, &progress);
         let (preprocessing, _) = preprocessing.await.unwrap();
         let (store, config) = (&home.store, &job.config);
         let rows = LabelledRows::new(
@@ -181,8 +184,9 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
         );
         let rows = rows.unwrap();
         let rows = TrainingRows::new(&step, rows, &job.train, scratch_bytes, &progress).unwrap();
-        let fit = crate::fit::fit(store, &job, &rows).await.unwrap();
-        let made_reference = crate::reference::profile(&step, &rows, &Natural::Inputs, &fit);
+        let fit = crate::fit::fit(store, &job, only, &rows).await.unwrap();
+        let (model, natural) = (&fit.model, &Natural::Inputs);
+        let made_reference = crate::reference::profile(&step, &rows, natural, model, &fit.seen);
         let (reference, _) = made_reference.await.unwrap();
         made.push((
             fit.model.to_json().unwrap(),

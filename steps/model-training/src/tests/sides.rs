@@ -70,7 +70,9 @@ async fn it_is_the_fit_on_data_that_holds_no_other_rows() {
         let step = home.step.with_threads(threads);
         let progress = step.progress(1, "rows").clone();
         let rows = TrainingRows::new(&step, rows, &job.train, scratch_bytes, &progress).unwrap();
-        let fit = crate::fit::fit(&home.store, job, &rows).await.unwrap();
+        let fit = crate::fit::fit(&home.store, job, &job.choice.candidates[0], &rows)
+            .await
+            .unwrap();
         made.push(fit.model.to_json().unwrap());
     }
     assert!(made[1..].iter().all(|other| *other == made[0]));

@@ -127,8 +127,11 @@ async fn the_bytes_of_trees_depend_on_no_budget() {
     ] {
         let step = home.step.with_threads(threads).with_memory(memory);
         let rows = training_rows(&home, &step, &job, scratch_bytes).await;
-        let fit = crate::fit::fit(&home.store, &job, &rows).await.unwrap();
-        let reference = crate::reference::profile(&step, &rows, &Natural::Rows(None), &fit);
+        let fit = crate::fit::fit(&home.store, &job, &job.choice.candidates[0], &rows)
+            .await
+            .unwrap();
+        let natural = Natural::Rows(None);
+        let reference = crate::reference::profile(&step, &rows, &natural, &fit.model, &fit.seen);
         let (reference, _) = reference.await.unwrap();
         made.push((
             fit.model.to_json().unwrap(),
@@ -142,7 +145,8 @@ async fn the_bytes_of_trees_depend_on_no_budget() {
 
 async fn training_rows(home: &Home, step: &Step, job: &Job, scratch_bytes: u64) -> TrainingRows {
     let progress = step.progress(1, "rows").clone();
-    let preprocessing = crate::fit::preprocessing(step, &home.store, job, &progress);
+    let (only, same) = (&job.choice.candidates[0], |rows| rows);
+    let preprocessing = crate::fit::preprocessing(step, &home.store, job, only, same, &progress);
     let (preprocessing, _) = preprocessing.await.unwrap();
     let (work, config) = (home.step.work(), &job.config);
     let rows = LabelledRows::new(&home.store, work, config, &job.signature, &preprocessing);

@@ -158,7 +158,10 @@ impl Data {
 }
 
 fn by(by: By, fraction: f64) -> Validation {
-    Validation { fraction, by }
+    Validation {
+        fraction,
+        by: Some(by),
+    }
 }
 
 /// `rows` rows of which three share an id, of 50 days, the later ones with more rows.

@@ -1,0 +1,62 @@
+//! One candidate, fitted: its preprocessing, then its estimator.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use learn::models::Chosen;
+use learn::preprocessing::Family as PreparedFor;
+use runtime::step::{Progress, Step};
+use store::Store;
+use table::labelled::{LabelledRows, Side, Split};
+
+use crate::fit::{self, Fit};
+use crate::job::Job;
+use crate::memory;
+use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
+
+/// A fit, and the rows that it was made of.
+pub(crate) struct Fitted {
+    pub(crate) fit: Fit,
+    pub(crate) rows: TrainingRows,
+    /// The step on as many threads as there is memory for beside the tables of the fit.
+    pub(crate) step: Step,
+}
+
+/// Fits a candidate on all training rows, or on those of a split that are to fit on.
+///
+/// # Errors
+/// Columns that can't be prepared as asked, and data that no model can be fitted on: exit 2 or 10.
+pub(crate) async fn fitted(
+    step: &Step,
+    store: &Store,
+    job: &Job,
+    candidate: &Chosen,
+    split: Option<&Arc<Split>>,
+    progress: &Progress,
+) -> Result<Fitted> {
+    let on_side = |rows: LabelledRows| match split {
+        None => rows,
+        Some(split) => rows.on_side(split, Side::Fit),
+    };
+    let prepared = fit::preprocessing(step, store, job, candidate, on_side, progress).await?;
+    let (preprocessing, out_of_fold) = prepared;
+    let fitting = memory::Fitting {
+        candidate,
+        target: &job.goal.target,
+        features: job.signature.features().len(),
+    };
+    let step = memory::fitting(step, fitting, preprocessing.width())?;
+    let count = split.map_or(job.train.rows, |split| split.rows(Side::Fit));
+    memory::rows(&step, fitting, preprocessing.width(), count)?;
+    let (work, config) = (step.work(), &job.config);
+    let rows = LabelledRows::new(store, work, config, &job.signature, &preprocessing)?;
+    let takes_missing = candidate.family.preparation() == PreparedFor::Trees;
+    let rows = rows.with_missing(takes_missing);
+    let rows = match out_of_fold {
+        None => rows,
+        some => rows.in_folds(&job.train, some),
+    };
+    let rows = TrainingRows::new(&step, on_side(rows), &job.train, SCRATCH_BYTES, progress)?;
+    let fit = fit::fit(store, job, candidate, &rows).await?;
+    Ok(Fitted { fit, rows, step })
+}

@@ -1,0 +1,218 @@
+//! Which of several candidates is the model: each is fitted on the rows to fit on, and measured on
+//! the validation rows.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use catalog::model_files::{CandidateMetrics, Selection, ValidationRows};
+use learn::metrics::bootstrap;
+use learn::models::{Chosen, shown};
+use learn::task::Better;
+use runtime::failure::Failure;
+use runtime::step::{Progress, Step};
+use store::Store;
+use table::labelled::{LabelledRows, Side, Split, by};
+use table::scoring;
+
+use crate::fitted::{Fitted, fitted};
+use crate::job::Job;
+use crate::record::four;
+
+/// The split of the training rows, where something is chosen on validation rows.
+pub(crate) async fn split(step: &Step, store: &Store, job: &Job) -> Result<Option<Arc<Split>>> {
+    if !job.needs_validation() {
+        return Ok(None);
+    }
+    let split = Split::of(step, store, &job.train, &job.choice.validation).await?;
+    tracing::info!(
+        by = %by(&job.train, &job.choice.validation),
+        "{} rows to fit on and {} to validate on",
+        split.rows(Side::Fit),
+        split.rows(Side::Validation)
+    );
+    Ok(Some(Arc::new(split)))
+}
+
+/// What was chosen, and its fit on the rows to fit on.
+pub(crate) struct Selected {
+    pub(crate) winner: Chosen,
+    pub(crate) fitted: Fitted,
+    pub(crate) selection: Selection,
+}
+
+/// A candidate that was measured.
+struct Measured {
+    metrics: CandidateMetrics,
+    replicates: Vec<Option<f64>>,
+}
+
+/// Fits and measures each candidate. The best by the metric wins, of equal ones the first.
+///
+/// # Errors
+/// A candidate that can't be fitted, and a metric that is undefined for all: exit 10.
+pub(crate) async fn select(
+    step: &Step,
+    store: &Store,
+    job: &Job,
+    split: &Arc<Split>,
+    progress: &Progress,
+) -> Result<Selected> {
+    let mut measured: Vec<Measured> = Vec::new();
+    let mut best: Option<(usize, Fitted)> = None;
+    for (at, candidate) in job.choice.candidates.iter().enumerate() {
+        let fitted = fitted(step, store, job, candidate, Some(split), progress).await;
+        let fitted = fitted.with_context(|| format!("fitting candidate {candidate}"))?;
+        let of = measure(step, store, job, candidate, &fitted, split, progress).await?;
+        tracing::info!(
+            "candidate {} of {}: {candidate}: {} {}",
+            at + 1,
+            job.choice.candidates.len(),
+            job.choice.metric.name,
+            four(of.metrics.value)
+        );
+        let is_best = match (of.metrics.value, &best) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(value), Some((best, _))) => {
+                let before = measured[*best].metrics.value;
+                before.is_none_or(|before| better(job, value, before))
+            }
+        };
+        measured.push(of);
+        if is_best {
+            best = Some((at, fitted));
+        }
+    }
+    let (winner, fitted) = best.ok_or_else(|| {
+        Failure::contract(format!(
+            "the metric {} is undefined for every candidate on the {} validation rows of {}: set \
+             another `metric`, or more rows by `fraction` of `validation`, in models.json",
+            job.choice.metric.name,
+            split.rows(Side::Validation),
+            job.train_key
+        ))
+    })?;
+    let candidates = compared(&measured, winner);
+    let selection = Selection {
+        validation: validation(job, split),
+        metric: Some(job.choice.metric.name.to_owned()),
+        candidates,
+        refit: job.refits(),
+    };
+    tracing::info!("{}", table(&selection));
+    Ok(Selected {
+        winner: job.choice.candidates[winner].clone(),
+        fitted,
+        selection,
+    })
+}
+
+/// The rows that chose.
+pub(crate) fn validation(job: &Job, split: &Split) -> ValidationRows {
+    ValidationRows {
+        fraction: job.choice.validation.fraction,
+        by: by(&job.train, &job.choice.validation).to_string(),
+        fit_rows: split.rows(Side::Fit),
+        rows: split.rows(Side::Validation),
+    }
+}
+
+/// Validation rows, as a fitted preprocessing makes numbers of them.
+pub(crate) fn validation_rows(
+    step: &Step,
+    store: &Store,
+    job: &Job,
+    fitted: &Fitted,
+    split: &Arc<Split>,
+) -> Result<LabelledRows> {
+    let preprocessing = &fitted.fit.model.preprocessing;
+    let (work, config) = (step.work(), &job.config);
+    let rows = LabelledRows::new(store, work, config, &job.signature, preprocessing)?;
+    let rows = rows.with_missing(fitted.fit.model.estimator.takes_missing());
+    Ok(rows.on_side(split, Side::Validation))
+}
+
+async fn measure(
+    step: &Step,
+    store: &Store,
+    job: &Job,
+    candidate: &Chosen,
+    fitted: &Fitted,
+    split: &Arc<Split>,
+    progress: &Progress,
+) -> Result<Measured> {
+    let rows = validation_rows(step, store, job, fitted, split)?;
+    let (model, metric) = (&fitted.fit.model, job.choice.metric.name);
+    let resampled = scoring::resample(step, &rows, model, &job.train, metric, progress).await?;
+    let value = resampled.report.number(metric);
+    let interval = value.and_then(|value| bootstrap::interval(value, &resampled.replicates));
+    let options = candidate.options.iter();
+    let options = options.map(|(name, value)| (name.clone(), shown(value)));
+    Ok(Measured {
+        metrics: CandidateMetrics {
+            family: candidate.family.name().to_owned(),
+            options: options.collect(),
+            value,
+            interval,
+            behind: None,
+            chosen: false,
+            metrics: resampled.report.numbers().into_iter().collect(),
+        },
+        replicates: resampled.replicates,
+    })
+}
+
+fn better(job: &Job, value: f64, before: f64) -> bool {
+    match job.choice.metric.better {
+        Better::Larger => value > before,
+        Better::Smaller => value < before,
+    }
+}
+
+/// Each beside the winner, on the same replicates of the rows.
+fn compared(measured: &[Measured], winner: usize) -> Vec<CandidateMetrics> {
+    let best = &measured[winner];
+    let beside = |(at, of): (usize, &Measured)| {
+        let pairs = of.replicates.iter().zip(&best.replicates);
+        let differences: Vec<Option<f64>> =
+            pairs.map(|(of, best)| Some((*of)? - (*best)?)).collect();
+        let difference = of.metrics.value.zip(best.metrics.value);
+        let difference = difference.filter(|_| at != winner);
+        CandidateMetrics {
+            behind: difference.and_then(|(of, best)| bootstrap::interval(of - best, &differences)),
+            chosen: at == winner,
+            ..of.metrics.clone()
+        }
+    };
+    measured.iter().enumerate().map(beside).collect()
+}
+
+/// What a person reads of the candidates.
+fn table(selection: &Selection) -> String {
+    let metric = selection.metric.as_deref().unwrap_or_default();
+    let mut text = format!(
+        "candidates by {metric} on {} validation rows, with 95 % intervals:",
+        selection.validation.rows
+    );
+    for candidate in &selection.candidates {
+        let mark = if candidate.chosen { "*" } else { " " };
+        text += &format!(
+            "\n {mark} {}  {}",
+            with_interval(candidate),
+            candidate.name()
+        );
+        if let Some(behind) = candidate.behind {
+            text += &format!("  ({:+.4} to {:+.4} beside *)", behind.low, behind.high);
+        }
+    }
+    text
+}
+
+/// Its metric, such as `0.8312 (0.8250 to 0.8374)`.
+pub(crate) fn with_interval(candidate: &CandidateMetrics) -> String {
+    let value = four(candidate.value);
+    match candidate.interval {
+        Some(of) => format!("{value} ({:.4} to {:.4})", of.low, of.high),
+        None => value,
+    }
+}

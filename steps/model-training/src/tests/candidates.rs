@@ -1,0 +1,261 @@
+//! Several candidates, of which validation rows choose one.
+
+use std::path::Path;
+
+use catalog::model_files::{ModelMetrics, Selection};
+use learn::fitted_model::Reader;
+use learn::frame::{Column, Frame};
+use runtime::step::Outputs;
+use runtime::threads::blocking;
+use settings::ConfigArgs;
+use table::labelled::{LabelledRows, Side};
+
+use super::fixtures::customers;
+use super::home::{Home, Rows};
+use crate::Train;
+use crate::job::Job;
+
+const GRID: &str = r#"{
+    "candidates": [
+        {"family": "mean"},
+        {"family": "logistic-regression", "c": [1e-6, 1], "class_weight": ["none", "balanced"]}
+    ],
+    "metric": "log_loss",
+    "validation": {"fraction": 0.3}
+}"#;
+
+fn rows() -> Rows {
+    let (x, y) = customers(11, 6000, 2.2);
+    Rows::new(4, &x, &y)
+}
+
+async fn with(home: &Home, models: &str, folder: &Path, holdout: &Rows) -> Train {
+    std::fs::write(folder.join("models.json"), models).unwrap();
+    let all = rows();
+    let shards = [all.slice(0, 1500), all.slice(1500, 5000)];
+    let configuration = ConfigArgs {
+        config_dir: folder.to_owned(),
+    };
+    Train {
+        configuration,
+        ..home.prepared("1", holdout, &shards).await
+    }
+}
+
+async fn metrics(home: &Home, outputs: &Outputs) -> ModelMetrics {
+    serde_json::from_slice(&home.model_file(outputs, "metrics.json").await).unwrap()
+}
+
+async fn selection(home: &Home, outputs: &Outputs) -> Selection {
+    metrics(home, outputs).await.selection.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_best_on_validation_rows_is_fitted_again_on_all_and_registered() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(4).await;
+    let holdout = rows().slice(5000, 6000);
+    let flags = with(&home, GRID, folder.path(), &holdout).await;
+    let outputs = home.train(&flags).await.unwrap();
+    let of = selection(&home, &outputs).await;
+    assert_eq!((of.candidates.len(), of.refit), (5, true));
+    assert_eq!(
+        (of.validation.by.as_str(), of.validation.fraction),
+        ("id", 0.3)
+    );
+    assert_eq!(of.validation.fit_rows + of.validation.rows, 5000);
+    let best = of.candidates.iter().filter_map(|of| of.value);
+    let best = best.fold(f64::INFINITY, f64::min);
+    let winner = of.candidates.iter().find(|of| of.chosen).unwrap();
+    assert_eq!(winner.value, Some(best));
+    assert_eq!(
+        (&*winner.options["c"], &*winner.options["class_weight"]),
+        ("1", "none")
+    );
+    for other in of.candidates.iter().filter(|other| !other.chosen) {
+        let behind = other.behind.unwrap();
+        assert!(behind.high > behind.low && behind.high > 0.0, "{other:?}");
+        assert!(other.metrics.contains_key("roc_auc"), "{other:?}");
+    }
+    let shown = outputs.get("candidates").unwrap();
+    assert!(
+        shown.starts_with("logistic-regression: c 1, class_weight none")
+            && shown.contains("by log_loss 0.")
+            && shown.ends_with("validation rows, of 5"),
+        "{shown}"
+    );
+
+    // All stand in the tracking, inside the model's run, and one version is registered.
+    let runs = home
+        .tracking
+        .runs(Some(&flags.model_name), 20)
+        .await
+        .unwrap();
+    let nested = runs
+        .iter()
+        .filter(|of| of.run.name.starts_with("candidate "));
+    assert_eq!(nested.count(), 5);
+    let versions = home.tracking.versions(&flags.model_name).await.unwrap();
+    assert_eq!(versions.len(), 1);
+
+    // The model is the one that the chosen candidate alone makes, bit by bit.
+    let alone = r#"{"candidates": [{"family": "logistic-regression", "c": 1}]}"#;
+    let other = tempfile::tempdir().unwrap();
+    let flags_alone = with(&home, alone, other.path(), &holdout).await;
+    let trained = home.train(&flags_alone).await.unwrap();
+    assert_eq!(trained.get("candidates"), Some(""));
+    let file = home.model_file(&trained, "model.json").await;
+    assert!(file == home.model_file(&outputs, "model.json").await);
+
+    // Without a refit it is the one that was measured.
+    let kept = GRID.replacen('{', r#"{"refit": false,"#, 1);
+    let flags = with(&home, &kept, folder.path(), &holdout).await;
+    let outputs = home.train(&flags).await.unwrap();
+    let model = home.model_file(&outputs, "model.json").await;
+    let model = Reader::standard().read(&model).unwrap();
+    assert_eq!(model.training.rows, of.validation.fit_rows);
+    assert_eq!(selection(&home, &outputs).await.candidates, of.candidates);
+    // What later data is compared with is all training rows.
+    let reference = home.model_file(&outputs, "reference.json").await;
+    let reference: serde_json::Value = serde_json::from_slice(&reference).unwrap();
+    assert_eq!(reference["rows"], 5000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_label_of_the_holdout_changes_what_is_chosen() {
+    let mut made = Vec::new();
+    let holdout = rows().slice(5000, 6000);
+    let mut other = holdout.clone();
+    for label in other.y.iter_mut().flatten() {
+        *label = 1 - *label;
+    }
+    for (holdout, threads) in [(&holdout, 1), (&other, 4)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut home = Home::new(4).await;
+        home.step = home.step.with_threads(threads);
+        let flags = with(&home, GRID, folder.path(), holdout).await;
+        let outputs = home.train(&flags).await.unwrap();
+        let metrics = metrics(&home, &outputs).await;
+        let chosen = serde_json::to_string(&metrics.selection).unwrap();
+        let accuracy = metrics.holdout.number("accuracy").unwrap();
+        made.push((
+            home.model_file(&outputs, "model.json").await,
+            chosen,
+            accuracy,
+        ));
+    }
+    assert!(made[0].0 == made[1].0 && made[0].1 == made[1].1);
+    assert!((made[0].2 + made[1].2 - 1.0).abs() < 1e-12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_is_measured_as_a_model_of_the_same_rows_is_on_such_a_holdout() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(4).await;
+    let grid = GRID.replace("log_loss", "roc_auc");
+    let flags = with(&home, &grid, folder.path(), &rows().slice(5000, 6000)).await;
+    let outputs = home.train(&flags).await.unwrap();
+    let found = selection(&home, &outputs).await.candidates[3].clone();
+
+    let job = Job::read(&home.store, &flags).await.unwrap();
+    let split = crate::select::split(&home.step, &home.store, &job).await;
+    let split = split.unwrap().unwrap();
+    let unchanged = learn::preprocessing::Preprocessing::unchanged(&job.signature.names()).unwrap();
+    let work = home.step.work();
+    let all = LabelledRows::new(&home.store, work, &job.config, &job.signature, &unchanged);
+    let (all, parts) = (all.unwrap(), job.train.parts.clone());
+    let sides = blocking(move || {
+        let side = |side| {
+            let rows = all.clone().on_side(&split, side);
+            let part = |part| {
+                let (mut x, mut y) = (Vec::new(), Vec::new());
+                rows.each_chunk(part, |chunk| {
+                    x.extend_from_slice(chunk.x);
+                    y.extend(chunk.y.iter().map(|label| *label as u8));
+                    Ok(())
+                })?;
+                Ok((x, y))
+            };
+            parts.iter().map(part).collect::<anyhow::Result<Vec<_>>>()
+        };
+        Ok([side(Side::Fit)?, side(Side::Validation)?])
+    });
+    let [fit, validation] = sides.await.unwrap();
+    let fit: Vec<Rows> = fit.iter().map(|(x, y)| Rows::new(4, x, y)).collect();
+    let (x, y): (Vec<_>, Vec<_>) = validation.into_iter().unzip();
+    let validation = Rows::new(4, &x.concat(), &y.concat());
+
+    let other = Home::new(4).await;
+    let alone = r#"{"candidates": [{"family": "logistic-regression", "c": 1}]}"#;
+    std::fs::write(folder.path().join("models.json"), alone).unwrap();
+    let flags = Train {
+        configuration: flags.configuration,
+        ..other.prepared("1", &validation, &fit).await
+    };
+    let outputs = other.train(&flags).await.unwrap();
+    let measured = metrics(&other, &outputs).await.holdout;
+    for name in ["roc_auc", "log_loss", "f1"] {
+        let expected = measured.number(name).unwrap();
+        assert!((found.metrics[name] - expected).abs() < 1e-12, "{name}");
+    }
+    assert_eq!(found.value, measured.number("roc_auc"));
+    // The variance of DeLong, DeLong and Clarke-Pearson (1988), which the bootstrap comes near: of
+    // 100 replicates the standard deviation is known to 7 %.
+    let model = other.model_file(&outputs, "model.json").await;
+    let model = Reader::standard().read(&model).unwrap();
+    let (x, y) = (x.concat(), y.concat());
+    let columns: Vec<Vec<f64>> = (0..4)
+        .map(|j| x.iter().skip(j).step_by(4).copied().collect())
+        .collect();
+    let columns = columns.iter().map(|values| Column::Numbers(values));
+    let (mut matrix, mut scores) = (Vec::new(), Vec::new());
+    let frame = Frame::new(columns.collect());
+    model.score(&frame, &mut matrix, &mut scores).unwrap();
+    let of = |class: u8| -> Vec<f64> {
+        let rows = scores.iter().zip(&y).filter(|(_, label)| **label == class);
+        rows.map(|(score, _)| *score).collect()
+    };
+    let (negatives, positives) = (of(0), of(1));
+    let above = |p: f64, n: f64| f64::from(u8::from(p > n)) + 0.5 * f64::from(u8::from(p == n));
+    let variance = |own: &[f64], others: &[f64], above: &dyn Fn(f64, f64) -> f64| {
+        let part = |one: &f64| others.iter().map(|of| above(*one, *of)).sum::<f64>();
+        let parts: Vec<f64> = own
+            .iter()
+            .map(|one| part(one) / others.len() as f64)
+            .collect();
+        let n = parts.len() as f64;
+        let mean = parts.iter().sum::<f64>() / n;
+        let squares: f64 = parts.iter().map(|of| (of - mean) * (of - mean)).sum();
+        squares / (n - 1.0) / n
+    };
+    let error = variance(&positives, &negatives, &above)
+        + variance(&negatives, &positives, &|n, p| above(p, n));
+    let interval = found.interval.unwrap();
+    let ratio = (interval.high - interval.low) / (2.0 * 1.96 * error.sqrt());
+    assert!((ratio - 1.0).abs() < 0.21, "{ratio}");
+}
+
+#[tokio::test]
+async fn what_nothing_can_be_chosen_by_is_named() {
+    for (edit, expected) in [
+        (
+            r#""metric": "r2","#,
+            "`metric` is \"r2\", and the task binary has accuracy",
+        ),
+        (
+            r#""validation": {"fraction": 1},"#,
+            "`fraction` of `validation` is 1",
+        ),
+        (r#""validation": {"by": "time"},"#, "set \"by\" to \"id\""),
+        (r#""validation": {"share": 1},"#, "unknown field `share`"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(4).await;
+        let list = r#""candidates": [{"family": "mean"}, {"family": "logistic-regression"}]"#;
+        let models = format!("{{{edit} {list}}}");
+        let flags = with(&home, &models, folder.path(), &rows().slice(5000, 5010)).await;
+        let (code, text) = home.refused(&flags).await;
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
+}
