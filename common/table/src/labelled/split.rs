@@ -8,8 +8,8 @@
 //! - by id: about `fraction` of all ids, by a hash of them, validate. Rows that share their ids are
 //!   on one side. It is another half of the hash than the one that a holdout of `fraction` takes,
 //!   so that the two do not depend on each other.
-//! - by time, which is the default where the holdout is `after` a date: the latest rows validate, at least `fraction` of all. Rows of one time are on one
-//!   side.
+//! - by time, which is the default where the holdout is `after` a date: the latest rows validate,
+//!   at least `fraction` of all. Rows of one time are on one side.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -141,9 +141,9 @@ impl Split {
         let [fit, validate] = [split.rows(Side::Fit), split.rows(Side::Validation)];
         if fit == 0 || validate == 0 {
             return Err(Failure::usage(format!(
-                "models.json: `validation` by {by} with the fraction {} leaves {fit} of the {} rows \
-                 of the training data of {} to fit on and {validate} to validate on: set another \
-                 \"fraction\", or another \"by\"",
+                "models.json: `validation` by {by} with the fraction {} leaves {fit} of the {} \
+                 rows of the training data of {} to fit on and {validate} to validate on: set \
+                 another \"fraction\", or another \"by\"",
                 validation.fraction, train.rows, train.data_version
             )));
         }
@@ -219,7 +219,8 @@ fn times(columns: &[ArrayRef]) -> Result<impl Iterator<Item = f64> + use<>> {
     Ok((0..columns[0].len()).map(move |row| of(row).unwrap_or(f64::NEG_INFINITY)))
 }
 
-/// The time from which on rows validate: the latest one that leaves them `fraction` of all at least.
+/// The time from which on rows validate: the latest one that leaves them `fraction` of all rows at
+/// least.
 async fn cut(
     step: &Step,
     store: &Store,
