@@ -147,6 +147,11 @@ pub trait Estimator: Debug + Send + Sync {
         false
     }
 
+    /// How many trees it sums up; `None` for another estimator.
+    fn trees(&self) -> Option<usize> {
+        None
+    }
+
     /// Files in which other programs read it, kept beside the model file. `names` are those of the
     /// numbers in a row.
     ///

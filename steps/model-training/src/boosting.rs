@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context, Result};
 use hessboost::config::{GrowPolicy, TrainingParams, TreeMethod};
-use hessboost::data::BinnedMatrix;
-use hessboost::metric::EvalMetric;
+use hessboost::data::{BinnedMatrix, DMatrix};
+use hessboost::metric::{EvalMetric, Metric};
 use hessboost::objective::{GradPair, Loss as Objective};
 use hessboost::tree::RegTree;
 use learn::estimator::AnyError;
@@ -29,7 +29,12 @@ impl Grower for TrainingRows {
     fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError> {
         let cells = wait(Cells::of(self, growth)).map_err(kept)?;
         let base_score = growth.base_score(&cells.look)?;
-        let trees = grow(self, growth, &cells.binned, &base_score).map_err(kept)?;
+        let beside = match (growth.options.early_stopping_rounds, &self.validation) {
+            (0, _) | (_, None) => None,
+            (_, Some(rows)) => Some(wait(cells::rows_beside(rows, growth)).map_err(kept)?),
+        };
+        let trees = grow(self, growth, &cells.binned, &base_score, beside.as_ref());
+        let trees = trees.map_err(kept)?;
         Ok(Grown {
             trees,
             base_score,
@@ -39,12 +44,13 @@ impl Grower for TrainingRows {
     }
 }
 
-/// Grows the trees.
+/// Grows the trees; where there are rows `beside`, until these lose no less any more.
 fn grow(
     rows: &TrainingRows,
     growth: &Growth<'_>,
     binned: &BinnedMatrix,
     base_score: &[f32],
+    beside: Option<&DMatrix>,
 ) -> Result<Vec<Tree>> {
     let objective = Derivatives {
         loss: growth.loss,
@@ -63,12 +69,24 @@ fn grow(
             Err(_) => ControlFlow::Break(()),
         }
     };
-    let trainer = hessboost::training::Trainer::new(&params, binned, rounds).on_round(hook);
+    let mut trainer = hessboost::training::Trainer::new(&params, binned, rounds).on_round(hook);
+    if let Some(beside) = beside {
+        trainer = trainer.eval(beside, "validation");
+        trainer = trainer.custom_metric(Box::new(MeanLoss(growth.loss)));
+        let patience = NonZeroUsize::new(growth.options.early_stopping_rounds as usize);
+        trainer = trainer.early_stopping_rounds(patience.unwrap_or(NonZeroUsize::MIN));
+    }
     let result = trainer.train().context("growing trees")?;
     rows.step.check()?;
     let model = result.model;
     let outputs = model.tree_outputs().map(|of| of.start);
+    let grown = model.num_boost_rounds();
+    let kept = model.best_iteration().map_or(grown, |best| best + 1);
+    if beside.is_some() {
+        tracing::info!("the loss on the validation rows is least after {kept} of {grown} rounds");
+    }
     let trees = model.trees().iter().zip(outputs);
+    let trees = trees.take(kept * model.trees_per_iteration());
     trees.map(|(tree, output)| read(tree, output)).collect()
 }
 
@@ -157,7 +175,41 @@ impl Objective for Derivatives {
         self.base_score.clone()
     }
 
+    /// Never looked at: what stops is [`MeanLoss`].
     fn default_metric(&self) -> EvalMetric {
-        EvalMetric::Rmse
+        match self.loss {
+            Loss::Squared | Loss::Logistic => EvalMetric::Rmse,
+            Loss::Softmax { .. } => EvalMetric::MLogLoss,
+        }
+    }
+}
+
+/// The mean loss of rows, by our own logarithms.
+struct MeanLoss(Loss);
+
+impl Metric for MeanLoss {
+    fn name(&self) -> &str {
+        "mean-loss"
+    }
+
+    fn eval(&self, scores: &[f32], labels: &[f32], weights: Option<&[f32]>) -> f64 {
+        let outputs = self.0.outputs();
+        let of_block = |block: usize| {
+            let rows = block * BLOCK..((block + 1) * BLOCK).min(labels.len());
+            let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
+            rows.fold([0.0, 0.0], |[loss, total], row| {
+                let of_row = self
+                    .0
+                    .value(&scores[row * outputs..][..outputs], labels[row]);
+                [loss + weight(row) * of_row, total + weight(row)]
+            })
+        };
+        let blocks: Vec<[f64; 2]> = (0..labels.len().div_ceil(BLOCK))
+            .into_par_iter()
+            .map(of_block)
+            .collect();
+        // In their order, whatever the threads.
+        let sum = |of: usize| blocks.iter().map(|sums| sums[of]).sum::<f64>();
+        sum(0) / sum(1)
     }
 }

@@ -26,6 +26,14 @@ pub(crate) struct Choice {
     pub(crate) threshold: f64,
 }
 
+impl Choice {
+    /// Whether something is chosen on validation rows: a candidate, or when a fit stops.
+    pub(crate) fn is_validated(&self) -> bool {
+        let stops_early = |of: &Chosen| of.family.stops_early(&of.options);
+        self.candidates.len() > 1 || self.candidates.iter().any(stops_early)
+    }
+}
+
 /// Reads it.
 ///
 /// # Errors

@@ -52,11 +52,17 @@ pub(crate) async fn fitted(
     let rows = LabelledRows::new(store, work, config, &job.signature, &preprocessing)?;
     let takes_missing = candidate.family.preparation() == PreparedFor::Trees;
     let rows = rows.with_missing(takes_missing);
+    let validation = split.filter(|_| candidate.family.stops_early(&candidate.options));
+    let validation = validation.map(|split| rows.clone().on_side(split, Side::Validation));
     let rows = match out_of_fold {
         None => rows,
         some => rows.in_folds(&job.train, some),
     };
-    let rows = TrainingRows::new(&step, on_side(rows), &job.train, SCRATCH_BYTES, progress)?;
+    let of = |rows| TrainingRows::new(&step, rows, &job.train, SCRATCH_BYTES, progress);
+    let rows = match validation {
+        None => of(on_side(rows))?,
+        Some(validation) => of(on_side(rows))?.validated_on(of(validation)?),
+    };
     let fit = fit::fit(store, job, candidate, &rows).await?;
     Ok(Fitted { fit, rows, step })
 }

@@ -76,10 +76,13 @@ impl Job {
                 inputs
                     .with("candidates", names.join("; "))
                     .with("metric", choice.metric.name)
-                    .with("validation", serde_json::to_string(&choice.validation)?)
-                    .with("refit", choice.refit.unwrap_or(true))
             }
         };
+        if choice.is_validated() {
+            inputs = inputs
+                .with("validation", serde_json::to_string(&choice.validation)?)
+                .with("refit", choice.refit.unwrap_or(true));
+        }
         inputs = inputs.with("threshold", choice.threshold);
         if let Some(settings) = &choice.preprocessing {
             inputs = inputs.with("preprocessing", serde_json::to_string(settings)?);
@@ -107,7 +110,7 @@ impl Job {
 
     /// Whether something is chosen on validation rows.
     pub(crate) fn needs_validation(&self) -> bool {
-        self.choice.candidates.len() > 1
+        self.choice.is_validated()
     }
 
     /// Whether what was chosen is fitted again on all training rows.

@@ -40,6 +40,18 @@ pub(crate) struct Selected {
     pub(crate) selection: Selection,
 }
 
+impl Selected {
+    /// The winner with options of a fit that ends where its fit on fewer rows did.
+    pub(crate) fn settled(&self) -> Chosen {
+        let Chosen { family, options } = &self.winner;
+        let estimator = &*self.fitted.fit.model.estimator;
+        Chosen {
+            family: *family,
+            options: family.settled(options, estimator),
+        }
+    }
+}
+
 /// A candidate that was measured.
 struct Measured {
     metrics: CandidateMetrics,

@@ -100,7 +100,8 @@ async fn make(
     let (fitted, selection) = match selected {
         Some(of) if !job.refits() => (of.fitted, Some(of.selection)),
         Some(of) => {
-            let all = fitted(step, store, job, &of.winner, None, &progress).await?;
+            let winner = of.settled();
+            let all = fitted(step, store, job, &winner, None, &progress).await?;
             (all, Some(of.selection))
         }
         None => {

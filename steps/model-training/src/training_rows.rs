@@ -46,6 +46,8 @@ pub(crate) struct TrainingRows {
     /// After the first pass: the decoded rows, where they fitted.
     decoded: Arc<OnceLock<Option<Arc<Scratch>>>>,
     progress: Progress,
+    /// Rows by which a fit knows when to stop.
+    pub(crate) validation: Option<Arc<TrainingRows>>,
 }
 
 /// A part, how many of its rows are read, and the number of the first one among all that are.
@@ -96,7 +98,14 @@ impl TrainingRows {
             scratch_bytes,
             decoded: Arc::default(),
             progress: progress.clone(),
+            validation: None,
         })
+    }
+
+    /// The same rows, with others by which a fit knows when to stop.
+    pub(crate) fn validated_on(mut self, rows: Self) -> Self {
+        self.validation = Some(Arc::new(rows));
+        self
     }
 
     /// The rows of both sides, where these are of one.

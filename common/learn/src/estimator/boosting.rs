@@ -139,7 +139,12 @@ impl Family for Boosting {
     }
 
     fn automatic(&self) -> Vec<Map<String, Value>> {
-        vec![Map::new()]
+        let options = [
+            ("n_estimators", Value::from(1000)),
+            ("early_stopping_rounds", Value::from(20)),
+        ];
+        let options = options.map(|(name, value)| (name.to_owned(), value));
+        vec![Map::from_iter(options)]
     }
 
     fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
@@ -163,6 +168,22 @@ impl Family for Boosting {
             classes => classes,
         };
         Ok(options.bytes(rows, inputs as u64, outputs as u64))
+    }
+
+    fn stops_early(&self, options: &Map<String, Value>) -> bool {
+        let rounds = options.get("early_stopping_rounds").and_then(Value::as_u64);
+        rounds.is_some_and(|rounds| rounds > 0)
+    }
+
+    fn settled(&self, options: &Map<String, Value>, fitted: &dyn Estimator) -> Map<String, Value> {
+        let mut settled = options.clone();
+        let parallel = options.get("num_parallel_tree").and_then(Value::as_u64);
+        let of_round = fitted.outputs() * parallel.unwrap_or(1).max(1) as usize;
+        if let Some(trees) = fitted.trees().filter(|_| self.stops_early(options)) {
+            settled.insert("n_estimators".to_owned(), (trees / of_round).into());
+            settled.insert("early_stopping_rounds".to_owned(), 0.into());
+        }
+        settled
     }
 
     fn importance_is(&self) -> &'static str {
@@ -230,11 +251,6 @@ impl GradientBoosting {
         };
         boosting.validate()?;
         Ok(boosting)
-    }
-
-    /// Its trees.
-    pub fn trees(&self) -> &[Tree] {
-        &self.trees
     }
 
     /// The loss that its trees were grown on.
@@ -317,6 +333,10 @@ impl Estimator for GradientBoosting {
 
     fn takes_missing(&self) -> bool {
         true
+    }
+
+    fn trees(&self) -> Option<usize> {
+        Some(self.trees.len())
     }
 
     fn raw(&self, rows: &[f64], out: &mut Vec<f64>) {

@@ -77,6 +77,16 @@ pub trait Family: Debug + Send + Sync {
         Ok(0)
     }
 
+    /// Whether a fit by these options looks at validation rows, to know when to stop.
+    fn stops_early(&self, _options: &Map<String, Value>) -> bool {
+        false
+    }
+
+    /// The options of a fit that ends where this one ended, without validation rows.
+    fn settled(&self, options: &Map<String, Value>, _fitted: &dyn Estimator) -> Map<String, Value> {
+        options.clone()
+    }
+
     /// What the importance of a feature is.
     fn importance_is(&self) -> &'static str {
         "change of the score over one standard deviation of the feature"

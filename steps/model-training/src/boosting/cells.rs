@@ -9,7 +9,7 @@ use learn::estimator::boosting::{Growth, Look};
 use learn::rows::{Rows, Sums as _};
 
 use super::sample::Sample;
-use super::table::Table;
+use super::table::{Table, Values};
 use crate::passes::Summed;
 use crate::training_rows::{Sums, TrainingRows};
 
@@ -58,6 +58,19 @@ impl Cells {
     }
 }
 
+/// Rows that are not trained on, with their labels.
+pub(super) async fn rows_beside(rows: &TrainingRows, growth: &Growth<'_>) -> Result<DMatrix> {
+    let all = Sample::new(rows.count(), None, growth.options.seed);
+    let table = Arc::new(Table::new(rows.work(), all, growth.inputs.len())?);
+    let keep = Keep {
+        look: Look::new(growth.inputs, growth.target.classes.len()),
+        table: table.clone(),
+        row: 0,
+    };
+    rows.sum(keep).await?;
+    matrix(&table, table.values()?)
+}
+
 /// Makes the cells, and hands back some of the rows.
 fn binned(table: &Table, cells: usize, threads: usize) -> Result<(BinnedMatrix, Vec<f64>)> {
     let (rows, width) = (table.rows(), table.width());
@@ -66,24 +79,27 @@ fn binned(table: &Table, cells: usize, threads: usize) -> Result<(BinnedMatrix, 
     let of_row = |row: usize| &values.as_ref()[row * width..][..width];
     let sample = places.flat_map(of_row).map(|value| f64::from(*value));
     let sample = sample.collect();
-    let matrix = DMatrix::from_dense_shared(Arc::new(values), rows, width, f32::NAN)?;
-    let matrix = matrix.with_labels(&table.labels()?)?;
-    let matrix = match table.weights()? {
-        None => matrix,
-        Some(weights) => {
-            let matrix = matrix.with_weights(&weights)?;
-            let weighing = (0..rows).filter(|row| weights[*row] > 0.0);
-            let weighing: Vec<usize> = weighing.collect();
-            match weighing.len() == rows {
-                true => matrix,
-                false => matrix.select_rows(&weighing)?,
-            }
-        }
-    };
+    let matrix = matrix(table, values)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     let pool = pool.build().context("starting threads")?;
     let binned = pool.install(|| BinnedMatrix::new(&matrix, cells));
     Ok((binned.context("putting rows into cells")?, sample))
+}
+
+/// The rows of a table that weigh anything.
+fn matrix(table: &Table, values: Values) -> Result<DMatrix> {
+    let rows = table.rows();
+    let matrix = DMatrix::from_dense_shared(Arc::new(values), rows, table.width(), f32::NAN)?;
+    let matrix = matrix.with_labels(&table.labels()?)?;
+    let Some(weights) = table.weights()? else {
+        return Ok(matrix);
+    };
+    let matrix = matrix.with_weights(&weights)?;
+    let weighing: Vec<usize> = (0..rows).filter(|row| weights[*row] > 0.0).collect();
+    Ok(match weighing.len() == rows {
+        true => matrix,
+        false => matrix.select_rows(&weighing)?,
+    })
 }
 
 /// Writes rows into the table as they pass.

@@ -1,22 +1,25 @@
 //! Gradient boosting, on rows of which some numbers are missing.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use catalog::manifest::{self, ModelManifest};
-use learn::estimator::boosting::GradientBoosting;
+use learn::estimator::Estimator;
+use learn::estimator::boosting::{GradientBoosting, Loss};
 use learn::fitted_model::{FittedModel, Reader};
 use learn::frame::{Column, Frame};
-use runtime::step::Step;
+use learn::models::Validation;
+use runtime::step::{Outputs, Step};
 use serde_json::Value;
 use settings::ConfigArgs;
 use store::digest;
-use table::labelled::LabelledRows;
+use table::labelled::{LabelledRows, Side, Split};
 
 use super::home::{Home, Rows};
 use crate::Train;
 use crate::job::Job;
 use crate::reference::Natural;
-use crate::training_rows::TrainingRows;
+use crate::training_rows::{Sums, TrainingRows};
 
 /// The label is whether the first two numbers differ in sign, which no linear model learns; where
 /// the third one is missing it is the other way round.
@@ -60,10 +63,10 @@ async fn prepared(options: &str, folder: &Path, shards: &[Rows]) -> (Home, Train
     )
 }
 
-fn boosting(model: &FittedModel) -> GradientBoosting {
-    let mut fields = model.estimator.to_json().unwrap();
-    fields.as_object_mut().unwrap().remove("kind");
-    serde_json::from_value(fields).unwrap()
+/// The trees of a model, as its file holds them.
+fn trees(model: &FittedModel) -> Vec<Value> {
+    let fields = model.estimator.to_json().unwrap();
+    fields["trees"].as_array().unwrap().clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +81,7 @@ async fn trees_learn_what_no_line_does_and_missing_numbers_say_something() {
     let file = home.model_file(&outputs, "model.json").await;
     let model = Reader::standard().read(&file).unwrap();
     assert_eq!(model.training.rows, 4001);
-    assert_eq!(boosting(&model).trees().len(), 100);
+    assert_eq!(model.estimator.trees(), Some(100));
     let (x, missing) = ([-0.3, -0.3], [0.2, f64::NAN]);
     let frame = Frame::new(vec![
         Column::Numbers(&x),
@@ -105,7 +108,10 @@ async fn trees_learn_what_no_line_does_and_missing_numbers_say_something() {
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].sha256, digest::hex(&exported));
     let read = GradientBoosting::from_xgboost(&exported).unwrap();
-    assert_eq!(read.trees(), boosting(&model).trees());
+    assert_eq!(
+        read.to_json().unwrap()["trees"].as_array(),
+        Some(&trees(&model))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +132,7 @@ async fn the_bytes_of_trees_depend_on_no_budget() {
         (2, u64::MAX, 1 << 25),
     ] {
         let step = home.step.with_threads(threads).with_memory(memory);
-        let rows = training_rows(&home, &step, &job, scratch_bytes).await;
+        let rows = training_rows(&home, &step, &job, scratch_bytes, |rows| rows).await;
         let fit = crate::fit::fit(&home.store, &job, &job.choice.candidates[0], &rows)
             .await
             .unwrap();
@@ -143,14 +149,137 @@ async fn the_bytes_of_trees_depend_on_no_budget() {
     }
 }
 
-async fn training_rows(home: &Home, step: &Step, job: &Job, scratch_bytes: u64) -> TrainingRows {
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_trees_grow_than_the_rows_beside_gain_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = r#", "n_estimators": 400, "learning_rate": 0.3, "early_stopping_rounds": 10"#;
+    // Labels of which one in eight is wrong: more trees learn these by heart.
+    let mut noisy = rows(12_000, 0);
+    for (i, label) in noisy.y.iter_mut().enumerate() {
+        if learn::splitmix::number(9, i as u64).is_multiple_of(8) {
+            *label = label.map(|label| 1 - label);
+        }
+    }
+    let (home, flags) = prepared(options, folder.path(), &[noisy]).await;
+    let job = Job::read(&home.store, &flags).await.unwrap();
+    let split = Split::of(&home.step, &home.store, &job.train, &Validation::default()).await;
+    let split = Arc::new(split.unwrap());
+    let mut made = Vec::new();
+    for threads in [1, 3] {
+        let step = home.step.with_threads(threads);
+        let on = |side| {
+            let split = split.clone();
+            move |rows: LabelledRows| rows.on_side(&split, side)
+        };
+        let beside = training_rows(&home, &step, &job, 0, on(Side::Validation)).await;
+        let rows = training_rows(&home, &step, &job, 0, on(Side::Fit)).await;
+        let rows = rows.validated_on(beside);
+        let candidate = &job.choice.candidates[0];
+        let fit = crate::fit::fit(&home.store, &job, candidate, &rows)
+            .await
+            .unwrap();
+        assert_eq!(fit.model.training.rows, split.rows(Side::Fit));
+        made.push(fit.model);
+    }
+    assert!(made[0].to_json().unwrap() == made[1].to_json().unwrap());
+    let grown = made[0].estimator.trees().unwrap();
+    assert!((5..200).contains(&grown), "{grown}");
+    let candidate = &job.choice.candidates[0];
+    assert!(candidate.family.stops_early(&candidate.options));
+    let settled = candidate
+        .family
+        .settled(&candidate.options, &*made[0].estimator);
+    assert_eq!(settled["n_estimators"], grown);
+    assert!(!candidate.family.stops_early(&settled));
+
+    // The best is where all rounds lose least on those rows.
+    let losses: Vec<f64> = losses(&home, &job, &split, &made[0]).await;
+    let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    assert_eq!(losses.last(), Some(&least), "{losses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fit_that_stops_early_is_made_again_on_all_rows_unless_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = r#", "n_estimators": 300, "early_stopping_rounds": 5"#;
+    let (home, flags) = prepared(options, folder.path(), &[rows(3000, 0)]).await;
+    let outputs = home.train(&flags).await.unwrap();
+    let read = async |outputs: &Outputs| {
+        let file = home.model_file(outputs, "model.json").await;
+        Reader::standard().read(&file).unwrap()
+    };
+    let again = read(&outputs).await;
+    assert_eq!(again.training.rows, 3000);
+    let rounds = again.estimator.trees().unwrap();
+    assert!((5..300).contains(&rounds), "{rounds}");
+    assert_eq!(again.training.options["n_estimators"], rounds);
+
+    let file = folder.path().join("models.json");
+    let said = std::fs::read_to_string(&file).unwrap();
+    let said = said.replacen('{', r#"{"refit": false, "#, 1);
+    std::fs::write(&file, said).unwrap();
+    let once = read(&home.train(&flags).await.unwrap()).await;
+    assert!((2000..2900).contains(&once.training.rows));
+    assert_eq!(once.estimator.trees(), Some(rounds));
+}
+
+/// The loss of the first trees of a model on the validation rows, by their number.
+async fn losses(home: &Home, job: &Job, split: &Arc<Split>, model: &FittedModel) -> Vec<f64> {
+    let rows = {
+        let split = split.clone();
+        let side = move |rows: LabelledRows| rows.on_side(&split, Side::Validation);
+        training_rows(home, &home.step, job, 0, side).await
+    };
+    let fields = model.estimator.to_json().unwrap();
+    let mut losses = Vec::new();
+    for count in 1..=model.estimator.trees().unwrap() {
+        let mut fields = fields.clone();
+        fields["trees"].as_array_mut().unwrap().truncate(count);
+        let estimator = Reader::standard().families.read(&fields).unwrap();
+        let sum = rows.sum(LossOf(Arc::from(estimator), 0.0)).await.unwrap();
+        losses.push(sum.1);
+    }
+    losses
+}
+
+/// The sum of the log losses of rows.
+#[derive(Clone)]
+struct LossOf(Arc<dyn Estimator>, f64);
+
+impl Sums for LossOf {
+    fn bytes(&self) -> u64 {
+        8
+    }
+
+    fn add(&mut self, rows: learn::rows::Rows<'_>) -> anyhow::Result<()> {
+        let mut scores = Vec::new();
+        self.0.raw(rows.x, &mut scores);
+        for (score, label) in scores.iter().zip(rows.y) {
+            self.1 += Loss::Logistic.value(&[*score as f32], *label as f32);
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> anyhow::Result<()> {
+        self.1 += later.1;
+        Ok(())
+    }
+}
+
+async fn training_rows(
+    home: &Home,
+    step: &Step,
+    job: &Job,
+    scratch_bytes: u64,
+    on_side: impl FnOnce(LabelledRows) -> LabelledRows,
+) -> TrainingRows {
     let progress = step.progress(1, "rows").clone();
     let (only, same) = (&job.choice.candidates[0], |rows| rows);
     let preprocessing = crate::fit::preprocessing(step, &home.store, job, only, same, &progress);
     let (preprocessing, _) = preprocessing.await.unwrap();
     let (work, config) = (home.step.work(), &job.config);
     let rows = LabelledRows::new(&home.store, work, config, &job.signature, &preprocessing);
-    let rows = rows.unwrap().with_missing(true);
+    let rows = on_side(rows.unwrap().with_missing(true));
     TrainingRows::new(step, rows, &job.train, scratch_bytes, &progress).unwrap()
 }
 
@@ -180,9 +309,9 @@ async fn rows_that_do_not_fit_in_memory_are_refused_and_sampled_where_that_is_sa
     let outputs = home.train(&flags).await.unwrap();
     let file = home.model_file(&outputs, "model.json").await;
     let model = Reader::standard().read(&file).unwrap();
-    let covers = boosting(&model).trees()[0].nodes()[0].cover;
+    let cover = trees(&model)[0]["sum_hessian"][0].as_f64().unwrap();
     // The second derivative of a first score near 0 is 0.25 a row.
-    let rows = f64::from(covers) / 0.25;
+    let rows = cover / 0.25;
     assert!((rows / most as f64 - 1.0).abs() < 0.01, "{rows} of {most}");
 }
 
@@ -197,7 +326,7 @@ async fn a_forest_is_one_round_of_many_trees() {
     assert!(accuracy > 0.9, "{accuracy}");
     let file = home.model_file(&outputs, "model.json").await;
     let model = Reader::standard().read(&file).unwrap();
-    assert_eq!(boosting(&model).trees().len(), 30);
+    assert_eq!(model.estimator.trees(), Some(30));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,6 +85,27 @@ impl Loss {
         }
     }
 
+    /// What a row of this label loses at its raw scores: half the squared error, or the log loss.
+    pub fn value(self, scores: &[f32], label: f32) -> f64 {
+        let score = |of: usize| f64::from(scores[of]);
+        match self {
+            Self::Squared => {
+                let error = score(0) - f64::from(label);
+                0.5 * error * error
+            }
+            Self::Logistic => {
+                let score = score(0);
+                score.max(0.0) - score * f64::from(label) + libm::log1p(libm::exp(-score.abs()))
+            }
+            Self::Softmax { classes } => {
+                let most = (0..classes).map(score).fold(f64::NEG_INFINITY, f64::max);
+                let total = (0..classes).map(|class| libm::exp(score(class) - most));
+                let total: f64 = total.sum();
+                most + libm::log(total) - score(label as usize)
+            }
+        }
+    }
+
     /// The raw scores of rows of these shares of classes, or of this mean.
     pub(super) fn scores_of(self, mean: f64, shares: &[f64]) -> Vec<f32> {
         match self {

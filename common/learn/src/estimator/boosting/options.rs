@@ -36,6 +36,9 @@ pub struct Options {
     /// Trees of a round, each on rows and inputs of its own: a forest, with one round and a learning
     /// rate of 1.
     pub num_parallel_tree: u32,
+    /// Rounds without a smaller loss on the validation rows after which no more trees are grown, and
+    /// those after the best round are left out; 0 for never.
+    pub early_stopping_rounds: u32,
     /// Of the samples.
     pub seed: u64,
     /// Rows that are trained on at most: of more, a sample by `seed`; `None` for all of them.
@@ -58,6 +61,7 @@ impl Default for Options {
             gamma: 0.0,
             max_bin: 256,
             num_parallel_tree: 1,
+            early_stopping_rounds: 0,
             seed: 0,
             max_rows: None,
         }

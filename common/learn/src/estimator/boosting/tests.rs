@@ -111,7 +111,7 @@ fn contributions_are_shapley_values() {
         let (model, rows) = (case.model(), case.rows());
         for row in rows.chunks_exact(3).take(20) {
             let row = singles(row);
-            for tree in model.trees() {
+            for tree in &model.trees {
                 let mut ours = [0.0; 4];
                 shap::contributions(tree, &row, &mut ours);
                 let of: Vec<f64> = (0..8).map(|subset| known(tree, 0, &row, subset)).collect();
@@ -152,6 +152,47 @@ fn what_is_written_for_xgboost_reads_back() {
         let ours = &file["learner"]["gradient_booster"]["model"]["iteration_indptr"];
         if case.name != "a forest" {
             assert_eq!(ours, theirs, "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn derivatives_are_those_of_the_loss() {
+    let step = 1e-3_f32;
+    for (loss, scores, label) in [
+        (Loss::Squared, vec![2.5], 3.0),
+        (Loss::Logistic, vec![-1.5], 1.0),
+        (Loss::Logistic, vec![2.0], 0.0),
+        (Loss::Softmax { classes: 3 }, vec![0.5, -1.0, 2.0], 1.0),
+    ] {
+        let derivatives = |scores: &[f32]| {
+            let mut all = Vec::new();
+            loss.derivatives(scores, label, |at, of| all.push((at, of)));
+            all
+        };
+        let at = derivatives(&scores);
+        assert_eq!(at.len(), loss.outputs());
+        for (output, [first, second]) in at {
+            let moved = |by: f32| {
+                let mut scores = scores.clone();
+                scores[output] += by;
+                scores
+            };
+            let of_loss = |by: f32| loss.value(&moved(by), label);
+            let slope = (of_loss(step) - of_loss(-step)) / f64::from(2.0 * step);
+            assert!(
+                (slope - f64::from(first)).abs() < 1e-4,
+                "{loss:?}: {slope} {first}"
+            );
+            let slope = (derivatives(&moved(step))[output].1[0]
+                - derivatives(&moved(-step))[output].1[0])
+                / (2.0 * step);
+            // XGBoost doubles the second derivative of more classes.
+            let doubled = if loss.outputs() > 1 { 2.0 } else { 1.0 };
+            assert!(
+                (doubled * slope - second).abs() < 1e-3,
+                "{loss:?}: {slope} {second}"
+            );
         }
     }
 }
