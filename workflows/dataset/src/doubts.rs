@@ -7,6 +7,7 @@ use learn::metrics::{RankError, rank_metrics};
 use table::dataset::ColumnType;
 
 use crate::column::Column;
+use crate::csv_doubts::thousands;
 use crate::goal::Goal;
 
 /// The sample and the smallest class, below which nothing is said of a relation to the target.
@@ -66,6 +67,12 @@ impl Question {
             advice: advice.into(),
         }
     }
+}
+
+/// The mark of thousands of texts, some of which can be nothing else.
+fn thousands_of<'a>(texts: impl Iterator<Item = &'a str>) -> Option<char> {
+    let mut marks = texts.filter_map(thousands);
+    marks.find_map(|(mark, is_certain)| is_certain.then_some(mark))
 }
 
 /// What is thought of a column that is neither target, id nor time.
@@ -248,6 +255,15 @@ impl Doubts {
             let advice = format!(
                 "it stays a text: if they are amounts and no codes, \
                  TRY_CAST({column_of} AS DOUBLE) in features.sql makes numbers of them"
+            );
+            self.others.push(Question::new(name, seen, advice));
+        } else if let Some(mark) = thousands_of(texts().map(|(text, _)| text))
+            && share(&|text| number(text) || thousands(text).is_some()) >= SPELLED
+        {
+            let seen = format!("its texts are numbers with {mark:?} between thousands");
+            let advice = format!(
+                "it stays a text: \"csv\": {{\"thousands\": \"{mark}\"}} in dataset.json, with its \
+                 type float64, makes numbers of them"
             );
             self.others.push(Question::new(name, seen, advice));
         } else if share(&|text| number(text) || comma(text)) >= SPELLED {

@@ -9,6 +9,7 @@ use runtime::failure::Failure;
 use table::dataset::{ColumnType, HoldoutRule};
 
 use crate::column::Column;
+use crate::csv_doubts;
 use crate::doubts::Question;
 use crate::draft::{Draft, dataset_json};
 use crate::files::Files;
@@ -114,6 +115,10 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
     let config = draft.config()?;
     let holdout = holdout(columns, &roles, &sampled)?;
     let mut questions = of_roles(columns, &roles, &named);
+    if sampled.is_csv {
+        let names = columns.iter().map(|column| column.name.as_str());
+        questions.extend(csv_doubts::of_names(names));
+    }
     questions.extend(draft.questions(&sampled));
     let task = config.dataset.goal().map_err(Failure::usage)?;
     let project = project::of(&project::Content {

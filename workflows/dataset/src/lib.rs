@@ -3,6 +3,7 @@
 pub mod check;
 mod column;
 mod counted;
+mod csv_doubts;
 mod dialect;
 mod doubts;
 mod draft;

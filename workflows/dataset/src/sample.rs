@@ -28,6 +28,8 @@ pub(crate) struct Sampled {
     pub(crate) unusable: Vec<(String, String)>,
     /// How the CSV files are written.
     pub(crate) dialect: Csv,
+    /// Whether there are such.
+    pub(crate) is_csv: bool,
     /// Rows that were looked at.
     pub(crate) rows: u64,
     /// Rows of all files; `None` where one was not read to its end.
@@ -111,6 +113,7 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
         columns,
         unusable,
         dialect,
+        is_csv: probes.iter().any(|probe| probe.rows().is_none()),
         rows: read,
         of,
     })

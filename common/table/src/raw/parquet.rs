@@ -8,8 +8,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use parquet::basic::LogicalType;
+use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::file::metadata::ParquetMetaDataReader;
+use parquet::schema::types::ColumnDescPtr;
 
 use super::{Chunk, Chunks, RawFile, advice, convert, int96, unreadable};
 use crate::parts::batches::is_text;
@@ -25,9 +26,7 @@ const PAGES: &str = "its pages make no sense";
 /// their values.
 pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
     let file = File::open(&raw.path).with_context(|| format!("opening {}", raw.path.display()))?;
-    let file = ParquetFile::open(file, &raw.key, |key, error| {
-        unreadable(key, "parquet", error)
-    })?;
+    let file = opened(file, &raw.key)?;
     let (builder, mut nanos) = int96::in_microseconds(raw, file.builder()?)?;
     let file = match nanos {
         Some(_) => file.in_schema(builder.schema().clone())?,
@@ -89,6 +88,54 @@ fn uuids(file: &ParquetFile, places: &[usize]) -> Result<Vec<bool>> {
         kind == Some(&LogicalType::Uuid)
     };
     Ok(places.iter().map(is_uuid).collect())
+}
+
+/// Opens a file.
+///
+/// # Errors
+/// A file that is damaged, or that has a column of a type which Arrow does not know: exit 10.
+pub(super) fn opened(file: File, key: &str) -> Result<ParquetFile> {
+    let again = file.try_clone();
+    let opened = ParquetFile::open(file, key, |key, error| unreadable(key, "parquet", error));
+    opened.map_err(|error| {
+        let columns = again
+            .ok()
+            .map(|file| wide_integers(&file))
+            .unwrap_or_default();
+        match columns.first() {
+            Some(first) => Failure::contract(format!(
+                "{key}: column {} of 128-bit integers, which no reader of Arrow knows but that of \
+                 polars: write what fits as 64-bit integers, and else as floats or texts (polars: \
+                 pl.col({first:?}).cast(pl.Int64))",
+                columns
+                    .iter()
+                    .map(|name| format!("{name:?}"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )),
+            None => error,
+        }
+    })
+}
+
+/// Columns of 16 bytes that are said to be nothing else: so polars writes 128-bit integers, with a
+/// type in the file's Arrow schema that Arrow does not have.
+fn wide_integers(file: &File) -> Vec<String> {
+    let read = || ParquetMetaDataReader::new().parse_and_finish(file);
+    let Ok(Ok(metadata)) = catch_unwind(AssertUnwindSafe(read)) else {
+        return Vec::new();
+    };
+    let columns = metadata.file_metadata().schema_descr().columns().iter();
+    let is_wide = |column: &&ColumnDescPtr| {
+        column.physical_type() == Type::FIXED_LEN_BYTE_ARRAY
+            && column.type_length() == 16
+            && column.logical_type_ref().is_none()
+            && column.converted_type() == ConvertedType::NONE
+    };
+    columns
+        .filter(is_wide)
+        .map(|column| column.name().to_owned())
+        .collect()
 }
 
 /// Which columns need not be decoded: nobody reads their values, and there is nothing to check in

@@ -315,7 +315,7 @@ fn contract(found: &Found) -> ColumnContract {
 
 fn open(path: &Path, key: &str) -> Result<ParquetFile> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    ParquetFile::open(file, key, |key, error| unreadable(key, "parquet", error))
+    super::parquet::opened(file, key)
 }
 
 fn of_parquet(path: &Path, key: &str) -> Result<(Vec<Found>, Option<u64>)> {
@@ -417,7 +417,8 @@ fn distinct(columns: Vec<Found>, key: &str) -> Result<Vec<Found>> {
     let mut names = std::collections::HashSet::new();
     match columns.iter().find(|column| !names.insert(&column.name)) {
         Some(column) => Err(Failure::contract(format!(
-            "{key}: column {:?} is in the file twice: give each column a name of its own",
+            "{key}: column {:?} is in the file twice: give each column a name of its own, and a file without a header \
+             one",
             column.name
         ))),
         None if columns.is_empty() => Err(Failure::contract(format!("{key} has no columns"))),

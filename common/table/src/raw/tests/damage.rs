@@ -90,3 +90,18 @@ fn a_time_beyond_the_calendar_is_a_breach() {
                 -9223372036854775808 microseconds from 1970-01-01";
     assert!(text.contains(line), "{text}");
 }
+
+/// As polars writes them, with `Int128` in the Arrow schema beside the file's own.
+#[test]
+fn integers_of_128_bits_are_named_with_what_to_write() {
+    let path = Path::new(FIXTURES).join("polars_int128.parquet");
+    let contract = json!({"columns": [
+        {"name": "id", "type": "int64", "role": "id"},
+        {"name": "y", "type": "int64", "role": "target"},
+    ]});
+    let contract = Arc::new(Dataset::parse(contract.to_string().as_bytes()).unwrap());
+    let text = complaint(&file(&path, &contract, Labels::Required));
+    assert!(text.contains("column \"x\" of 128-bit integers"), "{text}");
+    assert!(text.contains("pl.col(\"x\").cast(pl.Int64)"), "{text}");
+    assert!(!text.contains("damaged"), "{text}");
+}
