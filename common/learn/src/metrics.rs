@@ -345,7 +345,7 @@ pub struct Report {
 
 impl Report {
     /// Puts the metrics of the same rows in place, as they weigh.
-    pub(crate) fn weigh(&mut self, weighted: &weighted::Report) {
+    pub fn weigh(&mut self, weighted: &weighted::Report) {
         self.weight = Some(weighted.weight);
         self.base_rate = weighted.base_rate;
         self.accuracy = weighted.accuracy;

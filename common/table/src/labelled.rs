@@ -24,10 +24,12 @@ use folds::Folds;
 pub use split::{Side, Split, by};
 use unusable::Given;
 pub use unusable::{Unusable, origin};
+use weights::Weights;
 
 mod folds;
 mod split;
 mod unusable;
+mod weights;
 
 /// Rows in which fits and metrics take their sums; a chunk holds some blocks, so that it does not
 /// matter how many.
@@ -46,6 +48,8 @@ pub struct LabelledRows {
     folds: Option<Arc<Folds>>,
     /// The side of training rows that is read; all of them without.
     side: Option<(Arc<Split>, Side)>,
+    /// What rows weigh, where other data says it.
+    weights: Option<Arc<Weights>>,
 }
 
 /// Which numbers rows may hold.
@@ -106,6 +110,7 @@ impl LabelledRows {
             numbers: Numbers::Finite,
             folds: None,
             side: None,
+            weights: None,
             read: Arc::new(Read {
                 feature_of: feature_of.context("preprocessing of other features")?,
                 columns: names
@@ -194,7 +199,25 @@ impl LabelledRows {
 
     /// The column of what a row weighs, if there is one.
     pub fn weight(&self) -> Option<&str> {
-        self.read.weight.as_deref()
+        match &self.weights {
+            Some(weights) => weights.column.as_deref(),
+            None => self.read.weight.as_deref(),
+        }
+    }
+
+    /// The same rows, which are those of `dataset`, with what they weigh in `other`: data that
+    /// another configuration, `config`, prepared of the same rows.
+    ///
+    /// # Errors
+    /// Other raw files: exit 10.
+    pub fn weighed_as(
+        mut self,
+        dataset: &DatasetManifest,
+        (config, other): (&Config, &DatasetManifest),
+    ) -> Result<Self> {
+        let column = config.dataset.weight().map(|column| column.name.clone());
+        self.weights = Some(Arc::new(Weights::new(column, dataset, other)?));
+        Ok(self)
     }
 
     /// The rows of a batch that are read; `before` are before it in its part.
@@ -379,11 +402,27 @@ impl LabelledRows {
         let file = parts::local(&self.store, &part.key, &part.sha256)?;
         let keys = self.side.iter().flat_map(|(split, _)| split.columns());
         let columns: Vec<String> = self.read.columns.iter().chain(keys).cloned().collect();
+        let weights = self.weights.as_ref();
+        let weights = weights.map(|weights| weights.of(&self.store, &self.work, part));
+        let mut weights = weights.transpose()?;
+        let mut read = Vec::new();
         for batch in parts::read(&file, &columns, &self.work)? {
             let (batch, before) = (batch?, rows);
             rows += batch.num_rows() as u64;
             let batch = self.batch(batch, before);
-            let batch = batch.with_context(|| format!("reading {}", part.key))?;
+            let mut batch = batch.with_context(|| format!("reading {}", part.key))?;
+            if let Some(others) = &mut weights {
+                // No side is read of data that other data weighs.
+                batch.weights = match others {
+                    None => None,
+                    Some(others) => {
+                        while read.len() < batch.numbers.len() {
+                            read.extend(others.next().context("a weight of each row")??);
+                        }
+                        Some(read.drain(..batch.numbers.len()).collect())
+                    }
+                };
+            }
             if !batch.numbers.is_empty() {
                 take(batch)?;
             }

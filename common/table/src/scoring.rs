@@ -24,7 +24,8 @@ mod resampled;
 
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not
 /// grow with the rows, and the numbers do not depend on the threads. Advances `progress` by each
-/// row.
+/// row. With `weights`, rows weigh what they do in that data: the same rows, as another
+/// configuration prepared them.
 ///
 /// # Errors
 /// A number that is missing or not finite after preprocessing, or a row without a label: exit 10.
@@ -36,6 +37,7 @@ pub async fn evaluate(
     model: &Arc<FittedModel>,
     dataset: &DatasetManifest,
     progress: &Progress,
+    weights: Option<(&Config, &DatasetManifest)>,
 ) -> Result<Report> {
     let rows = LabelledRows::new(
         store,
@@ -45,6 +47,10 @@ pub async fn evaluate(
         &model.preprocessing,
     )?
     .with_missing(model.estimator.takes_missing());
+    let rows = match weights {
+        Some(weights) => rows.weighed_as(dataset, weights)?,
+        None => rows,
+    };
     evaluate_rows(step, &rows, model, dataset, progress).await
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use learn::metrics::{
-    Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking, from_ordered_bits,
-    ordered_bits,
+    Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking, Report, from_ordered_bits,
+    ordered_bits, weighted,
 };
 use pages::content::LateLabels;
 use profile::days::DayNumber;
@@ -16,7 +16,7 @@ use store::spill::{Sorted, Sorter};
 use table::labels::Latest;
 
 use crate::of_task::OfTask;
-use crate::rows::{LabelWords, LateLabel, Row, RowWords, pack_day, unpack_day};
+use crate::rows::{Joinable, LabelWords, LateLabel, pack_day, unpack_day};
 use crate::segments::Segmentation;
 
 /// Rows between two looks at the signal to stop.
@@ -69,6 +69,8 @@ pub(crate) struct DayCounts {
     /// Of the rows with label and prediction.
     pub(crate) metrics: Classification,
     pub(crate) ranks: RankMetrics,
+    /// Of the same rows, where they weigh.
+    pub(crate) weighted: Option<weighted::Classification>,
 }
 
 impl DayCounts {
@@ -82,15 +84,25 @@ impl DayCounts {
             predicted_positives: 0,
             metrics: Classification::new(threshold),
             ranks: RankMetrics::default(),
+            weighted: None,
         }
+    }
+
+    /// What was measured, by weight where rows weigh.
+    pub(crate) fn report(&self, ranks: &RankMetrics) -> Report {
+        let mut report = self.metrics.report(Some(ranks));
+        if let Some(weighted) = &self.weighted {
+            report.weigh(&weighted.report());
+        }
+        report
     }
 }
 
 /// Joins sorted [`Row`]s with sorted [`LateLabel`]s; a late label wins over the row's own. Ranks
 /// are sorted in the scratch folder.
-pub(crate) fn join(
+pub(crate) fn join<K: Joinable>(
     step: &Step,
-    rows: Sorted<RowWords>,
+    rows: Sorted<K::Words>,
     late: Sorted<LabelWords>,
     threshold: f64,
     mut segmentation: Segmentation,
@@ -98,13 +110,14 @@ pub(crate) fn join(
 ) -> Result<Joined> {
     let mut matching = Matching::new(late)?;
     let mut scores = Sorter::<[u64; 2]>::new(work);
+    let mut weights: Option<Sorter<[u64; 3]>> = None;
     let mut days = BTreeMap::new();
     let mut highest: Option<f64> = None;
     for (index, row) in (0_u64..).zip(rows) {
         if index % CHECK_EVERY == 0 {
             step.check()?;
         }
-        let mut row = Row::unpack(row?);
+        let (mut row, weight) = K::row(row?);
         let late = matching.label_of(row.key)?;
         row.label = late.map(|label| label as u8).or(row.label);
         segmentation.add(row.score, row.label, row.codes);
@@ -123,16 +136,29 @@ pub(crate) fn join(
                     .add_rows(&[label], &[score])
                     .context("counting a scored row")?;
                 // Inverted, so that ascending records are descending scores.
-                scores.push([
+                let record = [
                     !ordered_bits(score),
                     pack_day(row.day) << 1 | u64::from(label),
-                ])?;
+                ];
+                scores.push(record)?;
+                if let Some(weight) = weight {
+                    let none = || weighted::Classification::new(threshold);
+                    day.weighted
+                        .get_or_insert_with(none)
+                        .add_rows(&[f64::from(label)], &[score], Some(&[weight]))
+                        .context("weighing a scored row")?;
+                    let weights = weights.get_or_insert_with(|| Sorter::new(work));
+                    weights.push([record[0], record[1], weight.to_bits()])?;
+                }
             }
         }
     }
     let keys = matching.finish()?;
     let mut curve = curve(&days, threshold, highest);
-    let ranks = rank(step, scores.finish()?, &mut days, &mut curve)?;
+    let mut ranks = rank(step, scores.finish()?, &mut days, &mut curve)?;
+    if let Some(weights) = weights {
+        ranks = rank_by_weight(step, weights.finish()?, &mut days)?;
+    }
     let (curve, at_thresholds) = curve.finish();
     Ok(Joined {
         days,
@@ -184,6 +210,35 @@ fn rank(
             .entry(unpack_day(rest >> 1))
             .or_default()
             .add(score, positive)?;
+    }
+    for (day, ranking) in by_day {
+        if let Some(counts) = days.get_mut(&day) {
+            counts.ranks = ranking.metrics();
+        }
+    }
+    Ok(all.metrics())
+}
+
+/// Ranks all rows, and those of each date, by weight.
+fn rank_by_weight(
+    step: &Step,
+    rows: Sorted<[u64; 3]>,
+    days: &mut BTreeMap<Option<DayNumber>, DayCounts>,
+) -> Result<RankMetrics> {
+    let mut all = weighted::Ranking::default();
+    let mut by_day: BTreeMap<Option<DayNumber>, weighted::Ranking> = BTreeMap::new();
+    for (index, record) in (0_u64..).zip(rows) {
+        if index % CHECK_EVERY == 0 {
+            step.check()?;
+        }
+        let [score, rest, weight] = record?;
+        let (score, positive) = (from_ordered_bits(!score), rest & 1 == 1);
+        let weight = f64::from_bits(weight);
+        all.add(score, positive, weight)?;
+        by_day
+            .entry(unpack_day(rest >> 1))
+            .or_default()
+            .add(score, positive, weight)?;
     }
     for (day, ranking) in by_day {
         if let Some(counts) = days.get_mut(&day) {

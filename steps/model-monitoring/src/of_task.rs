@@ -234,7 +234,7 @@ impl<'a> Second<'a> {
             outputs: (0..batch.num_rows()).flat_map(of_row).collect(),
             labels,
             weights: match (weight.first(), &self.weight) {
-                (Some(column), Some(name)) => Some(scan::weights(column, name)?),
+                (Some(column), Some(name)) => Some(scan::weights_of(column, name)?),
                 _ => None,
             },
         };

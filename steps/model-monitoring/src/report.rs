@@ -31,7 +31,7 @@ use tracking::{RunSpec, Tracking};
 use crate::join::{Joined, join};
 use crate::of_task;
 use crate::record::{record, record_again, run_of};
-use crate::rows::{Kept, LabelWords, OfTwo, Placed};
+use crate::rows::{Joinable, Kept, LabelWords, OfTwo, Placed, WeighedOfTwo};
 use crate::scan::{Divisions, Scan, fitting, scan_labels, scan_parts};
 use crate::segments::Segmentation;
 use crate::subject::Subject;
@@ -180,7 +180,10 @@ async fn content(
         work: &work,
     };
     let (scan, joined) = match &subject.of_two {
-        Some(of_two) => reading.of_two(of_two.threshold).await?,
+        Some(of_two) if subject.weight().is_some() => {
+            reading.of_two::<WeighedOfTwo>(of_two.threshold).await?
+        }
+        Some(of_two) => reading.of_two::<OfTwo>(of_two.threshold).await?,
         None => reading.of_task().await?,
     };
     content::content(subject, &scan, &joined, &divisions, rules, step.timezone())
@@ -198,13 +201,13 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Of two classes: everything that is measured of a row is kept beside its key.
-    async fn of_two(self, threshold: f64) -> Result<(Scan, Joined)> {
-        let (scan, rows, late) = self.scan::<OfTwo>().await?;
+    async fn of_two<K: Joinable>(self, threshold: f64) -> Result<(Scan, Joined)> {
+        let (scan, rows, late) = self.scan::<K>().await?;
         let (step, work) = (self.step.clone(), self.work.clone());
         let segmentation = self.segmentation(threshold);
         let joined = blocking(move || {
             let (rows, late) = (rows.finish()?, late.finish()?);
-            join(&step, rows, late, threshold, segmentation, &work)
+            join::<K>(&step, rows, late, threshold, segmentation, &work)
         });
         Ok((scan, joined.await?))
     }

@@ -7,6 +7,8 @@ use crate::segments::Codes;
 
 /// A row as a record.
 pub(crate) type RowWords = [u64; 4];
+/// A row that weighs as a record.
+pub(crate) type WeighedWords = [u64; 5];
 /// A place as a record.
 pub(crate) type PlaceWords = [u64; 3];
 /// A late label as a record.
@@ -19,6 +21,8 @@ pub(crate) struct Seen {
     pub(crate) place: u64,
     /// What the performance of two classes is counted from.
     pub(crate) row: Row,
+    /// What it weighs.
+    pub(crate) weight: f64,
 }
 
 /// How rows are kept until late labels are joined with them.
@@ -38,6 +42,37 @@ impl Kept for OfTwo {
 
     fn words(seen: Seen) -> RowWords {
         seen.row.pack()
+    }
+}
+
+/// Rows of two classes that weigh.
+pub(crate) enum WeighedOfTwo {}
+
+impl Kept for WeighedOfTwo {
+    type Words = WeighedWords;
+
+    fn words(seen: Seen) -> WeighedWords {
+        let [high, low, score, rest] = seen.row.pack();
+        [high, low, score, rest, seen.weight.to_bits()]
+    }
+}
+
+/// Rows of two classes, as late labels are joined with them.
+pub(crate) trait Joinable: Kept {
+    /// Makes a row of its record, and what it weighs, where rows do.
+    fn row(words: Self::Words) -> (Row, Option<f64>);
+}
+
+impl Joinable for OfTwo {
+    fn row(words: RowWords) -> (Row, Option<f64>) {
+        (Row::unpack(words), None)
+    }
+}
+
+impl Joinable for WeighedOfTwo {
+    fn row([high, low, score, rest, weight]: WeighedWords) -> (Row, Option<f64>) {
+        let row = Row::unpack([high, low, score, rest]);
+        (row, Some(f64::from_bits(weight)))
     }
 }
 

@@ -189,7 +189,7 @@ pub(crate) async fn scan_labels(
 }
 
 /// What rows weigh: 1 where a file that was scored does not say.
-pub(crate) fn weights(column: &ArrayRef, name: &str) -> Result<Vec<f64>> {
+pub(crate) fn weights_of(column: &ArrayRef, name: &str) -> Result<Vec<f64>> {
     let weights = parts::numbers(column, name)?;
     Ok(weights.iter().map(|weight| weight.unwrap_or(1.0)).collect())
 }
@@ -207,11 +207,13 @@ struct Scanner<K: Kept> {
     progress: Progress,
     timezone: Tz,
     /// What is read: the key, the features, target, score, the columns that rows are divided by,
-    /// and the time if there is one.
+    /// and the weight and the time if there are such.
     columns: Vec<String>,
     keys: usize,
     divisions: Divisions,
     segments: usize,
+    /// The column of what a row weighs, if there is one.
+    weight: Option<String>,
     /// The types that labels have in the columns of the key; empty without labels.
     label_types: Vec<DataType>,
     baseline: Arc<Baseline>,
@@ -243,6 +245,7 @@ impl<K: Kept> Scanner<K> {
             .chain(features)
             .chain([target, baseline.score.name().to_owned()])
             .chain(subject.segment_columns())
+            .chain(subject.weight().map(str::to_owned))
             .chain(subject.time().map(str::to_owned))
             .collect();
         let reference = &subject.reference;
@@ -258,6 +261,7 @@ impl<K: Kept> Scanner<K> {
             keys: keys.len(),
             divisions: divisions.clone(),
             segments: subject.segment_columns().len(),
+            weight: subject.weight().map(str::to_owned),
             label_types,
             baseline,
             goal: subject.config.goal()?,
@@ -317,7 +321,11 @@ impl<K: Kept> Scanner<K> {
             &rest[0],
             parts::numbers(&rest[1], self.baseline.score.name())?,
         );
-        let (segments, time) = rest[2..].split_at(self.segments);
+        let (segments, rest) = rest[2..].split_at(self.segments);
+        let (weight, time) = rest.split_at(usize::from(self.weight.is_some()));
+        let weights = weight.first().zip(self.weight.as_ref());
+        let weights = weights.map(|(column, name)| weights_of(column, name));
+        let weights = weights.transpose()?;
         let days = match time.first() {
             Some(time) => dates::of_column(time, self.timezone),
             None => vec![None; batch.num_rows()],
@@ -353,6 +361,7 @@ impl<K: Kept> Scanner<K> {
                     label: labels[row].map(|label| label as u8),
                     codes: codes[row],
                 },
+                weight: weights.as_ref().map_or(1.0, |weights| weights[row]),
             }))?;
         }
         Ok(())

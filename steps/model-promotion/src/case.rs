@@ -123,7 +123,7 @@ impl<'a> Case<'a> {
             return Ok((key, verdict));
         }
         let gate = self.gate;
-        let report = candidate.score(step, store, holdout.manifest).await?;
+        let report = candidate.score(step, store, holdout.manifest, None).await?;
         let mut measured = Measured {
             holdout: candidate.manifest.holdout_manifest.clone(),
             ..Measured::default()

@@ -52,18 +52,27 @@ impl Contender {
         })
     }
 
-    /// Its metrics on a holdout that its own configuration prepared.
+    /// Its metrics on a holdout that its own configuration prepared; rows weigh what they do in
+    /// `judged`, the holdout of the candidate, where that is another one.
     pub(crate) async fn score(
         &self,
         step: &Step,
         store: &Store,
         holdout: &DatasetManifest,
+        judged: Option<&DatasetManifest>,
     ) -> Result<Report> {
         let config = Config::load(store, &holdout.config).await?;
+        let weights = match judged {
+            Some(judged) => Some((Config::load(store, &judged.config).await?, judged)),
+            None => None,
+        };
+        let weighs = |config: &Config| config.dataset.weight().is_some();
+        let weights = weights.filter(|(judging, _)| weighs(&config) || weighs(judging));
+        let weights = weights.as_ref().map(|(config, judged)| (config, *judged));
         let model = self.manifest.load_model(store).await?;
         let progress = step.progress(holdout.rows, "rows of the holdout").clone();
         let model = Arc::new(model);
-        scoring::evaluate(step, store, &config, &model, holdout, &progress).await
+        scoring::evaluate(step, store, &config, &model, holdout, &progress, weights).await
     }
 }
 
@@ -140,10 +149,12 @@ impl Rival {
         candidate: &Report,
     ) -> Result<Report> {
         let Some(config) = &self.own else {
-            return self.contender.score(step, store, holdout.manifest).await;
+            let contender = &self.contender;
+            return contender.score(step, store, holdout.manifest, None).await;
         };
         let prepared = holdout.prepared_by(config, &self.contender.version).await?;
-        let report = self.contender.score(step, store, &prepared).await?;
+        let judged = Some(holdout.manifest);
+        let report = self.contender.score(step, store, &prepared, judged).await?;
         let (ours, theirs) = (counts(&report), counts(candidate));
         if ours != theirs {
             let positives = |(_, positives): (u64, Option<u64>), of: &str| match positives {
@@ -198,18 +209,6 @@ async fn own_configuration(
         || ours.dataset.goal() != theirs.dataset.goal()
     {
         return Err(Failure::contract("it predicts another target"));
-    }
-    let weight = |config: &Config| config.dataset.weight().map(|column| column.name.clone());
-    if weight(&ours) != weight(&theirs) {
-        let by = |weight: Option<String>| match weight {
-            Some(name) => format!("by column {name:?}"),
-            None => "all alike".to_owned(),
-        };
-        return Err(Failure::contract(format!(
-            "it weighs rows {}, and the candidate weighs them {}",
-            by(weight(&ours)),
-            by(weight(&theirs))
-        )));
     }
     Ok(Some(ours.digest()))
 }

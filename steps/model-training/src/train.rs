@@ -130,8 +130,16 @@ async fn make(
     let profiled = categories::profile(step, store, &job.segment_columns, &job.train).await?;
     reference.categories = profiled;
     clock.lap("profiled the training data");
-    let holdout =
-        scoring::evaluate(step, store, config, &fit.model, &job.holdout, &progress).await?;
+    let holdout = scoring::evaluate(
+        step,
+        store,
+        config,
+        &fit.model,
+        &job.holdout,
+        &progress,
+        None,
+    )
+    .await?;
     clock.lap("measured the model on the holdout");
 
     let ruinous = extremes::describe(store, job, &rows, &ruinous).await?;

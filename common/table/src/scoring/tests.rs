@@ -200,6 +200,7 @@ async fn metrics_of_a_model_on_parts_equal_those_of_scikit_learn() {
             &model,
             &dataset,
             &progress,
+            None,
         )
         .await;
         if feature.iter().any(|value| value.is_infinite()) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use learn::metrics::CurvePoint;
+use learn::metrics::{CurvePoint, Intervals};
 use learn::task::{Better, Report};
 use pages::content::{
     ClassNames, Day, MetricNow, OfTask, Performance, Segment, SegmentedColumn, Segments,
@@ -34,6 +34,11 @@ pub(super) fn performance(
                 all.predicted_positives += counts.predicted_positives;
                 all.labelled_rows += counts.labelled_rows;
                 all.metrics.merge(&counts.metrics);
+                match (&mut all.weighted, &counts.weighted) {
+                    (Some(all), Some(of_day)) => all.merge(of_day),
+                    (all @ None, of_day) => all.clone_from(of_day),
+                    (Some(_), None) => {}
+                }
             }
         }
     }
@@ -45,7 +50,7 @@ pub(super) fn performance(
     );
     let score_sum = all.as_ref().map_or(0.0, |all| all.score_sum);
     let overall = all
-        .map(|all| all.metrics.report(Some(&joined.ranks)))
+        .map(|all| all.report(&joined.ranks))
         .filter(|overall| overall.rows > 0);
     let classes = subject.of_two.as_ref().map(|of_two| &of_two.classes);
     let confusion = overall
@@ -74,7 +79,11 @@ pub(super) fn performance(
             .as_ref()
             .and_then(|overall| overall.base_rate)
             .map(|rate| rate.max(1.0 - rate)),
-        intervals: confusion.intervals(),
+        intervals: match subject.weight() {
+            // They are of shares of rows.
+            Some(_) => Intervals::default(),
+            None => confusion.intervals(),
+        },
         curve: joined.curve.clone(),
         thresholds,
         overall,
@@ -99,7 +108,7 @@ pub(super) fn performance(
 }
 
 fn day(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
-    let metrics = counts.metrics.report(Some(&counts.ranks));
+    let metrics = counts.report(&counts.ranks);
     Day {
         date,
         rows: counts.rows,
@@ -116,7 +125,10 @@ fn day(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
         roc_auc: metrics.roc_auc,
         log_loss: metrics.log_loss,
         brier: metrics.brier,
-        intervals: metrics.confusion.intervals(),
+        intervals: match metrics.weight {
+            Some(_) => Intervals::default(),
+            None => metrics.confusion.intervals(),
+        },
         confusion: metrics.confusion,
         ..Day::default()
     }

@@ -162,6 +162,7 @@ impl Home {
             &model,
             &holdout,
             &progress,
+            None,
         );
         ModelMetrics {
             format_version: METRICS_VERSION,

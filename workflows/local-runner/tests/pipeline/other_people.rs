@@ -19,16 +19,44 @@ fn python(arguments: &[&str]) -> String {
     Ran::from(ran).expect(0).stdout
 }
 
+/// Trains on the raw files as the project says.
+fn train(bench: &Bench, data_version: &str) {
+    let folder = |name: &str| bench.folder().join(name).display().to_string();
+    let line = [
+        "submit",
+        &format!("--config-maps={}", folder("project")),
+        &format!("--raw-url={}", folder("raw")),
+        "--from=workflowtemplate/alameda-training",
+        "-p",
+        &format!("data-version={data_version}"),
+        "-p",
+        "model-name=theirs",
+    ];
+    bench.alameda(&line).expect(0);
+}
+
 /// What is inferred as it is.
 const NO_EDIT: [&str; 2] = [""; 2];
 
+/// The one line of accidents that is edited.
+const WEIGHED: [&str; 2] = [
+    r#"{"name": "weight", "type": "float64", "role": "feature", "nullable": true}"#,
+    r#"{"name": "weight", "type": "float64", "role": "weight"}"#,
+];
+
 /// `edit` is what a person writes in place of what in dataset.json.
-fn equals_scikit_learn(name: &str, rows: u64, target: &str, features: usize, edit: [&str; 2]) {
+fn equals_scikit_learn(
+    name: &str,
+    rows: u64,
+    target: &str,
+    features: usize,
+    edit: [&str; 2],
+) -> Bench {
     let bench = Bench::empty();
     let raw = bench.folder().join("raw");
     fs::create_dir(&raw).unwrap();
     let file = raw.join("data.csv");
-    let (file, raw) = (file.to_str().unwrap(), raw.to_str().unwrap());
+    let file = file.to_str().unwrap();
     python(&["write", name, file]);
     let out = bench.folder().join("project");
     let dataset = out.join("dataset.json");
@@ -54,18 +82,7 @@ fn equals_scikit_learn(name: &str, rows: u64, target: &str, features: usize, edi
         .find(|column| column["role"] == "target")
         .unwrap();
     assert_eq!((found["name"].as_str(), count), (Some(target), features));
-    bench
-        .alameda(&[
-            "submit",
-            &format!("--config-maps={out}"),
-            &format!("--raw-url={raw}"),
-            "--from=workflowtemplate/alameda-training",
-            "-p",
-            "data-version=1",
-            "-p",
-            "model-name=theirs",
-        ])
-        .expect(0);
+    train(&bench, "1");
     let model = bench.output("model-training-train", "model");
     let ours = bench.json(&model.replace("_manifest", "metrics"));
     let store = bench.store("");
@@ -77,6 +94,7 @@ fn equals_scikit_learn(name: &str, rows: u64, target: &str, features: usize, edi
         let apart = (ours.as_f64().unwrap() - theirs.as_f64().unwrap()).abs();
         assert!(apart < 1e-6, "{metric}: {ours} and {theirs}");
     }
+    bench
 }
 
 #[test]
@@ -104,12 +122,86 @@ fn cancer_from_measures_of_wild_scales() {
     equals_scikit_learn("breast_cancer", 569, "target", 30, NO_EDIT);
 }
 
+#[test]
+fn credit_with_semicolons_and_decimal_commas() {
+    equals_scikit_learn("modeldata.credit_data;", 4454, "Status", 13, NO_EDIT);
+}
+
+#[test]
+fn hundreds_of_columns_whose_scales_lie_far_apart() {
+    equals_scikit_learn("wide", 800, "y", 700, NO_EDIT);
+}
+
 /// The weights say how many accidents a recorded one stands for: from 0 to 57,872.
 #[test]
 fn accidents_whose_weights_make_a_sample_of_a_country() {
-    let column = r#"{"name": "weight", "type": "float64", "role": "#;
-    let [before, after] = [r#""feature", "nullable": true}"#, r#""weight"}"#];
-    let edit = [before, after].map(|end| format!("{column}{end}"));
-    let edit = [edit[0].as_str(), &edit[1]];
-    equals_scikit_learn("DAAG.nassCDS", 26_217, "dead", 9, edit);
+    let bench = equals_scikit_learn("DAAG.nassCDS", 26_217, "dead", 9, WEIGHED);
+
+    // Whatever a champion learned from, the candidate's weights judge both.
+    let out = bench.folder().join("project");
+    let dataset = out.join("dataset.json");
+    let weighed = fs::read_to_string(&dataset).unwrap();
+    let alike = weighed.replace(WEIGHED[1], WEIGHED[0]);
+    for (version, contract) in [("2", &alike), ("3", &weighed)] {
+        fs::write(&dataset, contract).unwrap();
+        train(&bench, version);
+        let verdict = bench.json(&bench.output("model-promotion-promote", "verdict"));
+        let weight = |side: &str| verdict[side]["report"]["weight"].as_f64();
+        let before = Value::from(version.parse::<u64>().unwrap() - 1);
+        assert_eq!(verdict["champion"]["version"], before, "{verdict}");
+        assert_eq!(weight("candidate").is_some(), version == "3");
+        // But for the order of a sum: rows come in batches of other columns.
+        let [champion, candidate] =
+            ["champion", "candidate"].map(|side| weight(side).unwrap_or(0.0));
+        assert!(
+            (champion - candidate).abs() <= 1e-12 * candidate,
+            "{verdict}"
+        );
+    }
+}
+
+#[test]
+fn a_report_weighs_rows_and_those_without_a_weight_weigh_1() {
+    let bench = Bench::empty();
+    let [raw, out] = ["raw", "project"].map(|name| bench.folder().join(name).display().to_string());
+    python(&["nights", &raw]);
+    let infer = ["dataset", "infer", &raw, "--out", &out];
+    bench.alameda(&infer).expect(0);
+    let dataset = bench.folder().join("project/dataset.json");
+    let inferred = fs::read_to_string(&dataset).unwrap();
+    let [before, after] = WEIGHED;
+    assert!(inferred.contains(before), "{inferred}");
+    fs::write(&dataset, inferred.replacen(before, after, 1)).unwrap();
+    let line = [
+        "submit",
+        &format!("--config-maps={out}"),
+        &format!("--raw-url={raw}"),
+        "--from=workflowtemplate/alameda-pipeline",
+        "-p",
+        "data-version=1",
+        "-p",
+        "model-name=theirs",
+    ];
+    bench.alameda(&line).expect(0);
+    let report = bench.json("reports/1/theirs/v1/report.json");
+    let ours = &report["performance"]["overall"];
+    let theirs = python(&["measured", bench.store("").to_str().unwrap()]);
+    let theirs: Value = serde_json::from_str(&theirs).unwrap();
+    assert_eq!(ours["rows"], theirs["rows"]);
+    let names = [
+        "weight",
+        "base_rate",
+        "accuracy",
+        "roc_auc",
+        "pr_auc",
+        "log_loss",
+        "brier",
+    ];
+    for name in names {
+        let [ours, theirs] = [ours, &theirs].map(|of| of[name].as_f64().unwrap());
+        assert!(
+            (ours - theirs).abs() < 1e-9 * theirs,
+            "{name}: {ours} and {theirs}"
+        );
+    }
 }
