@@ -23,6 +23,7 @@ mod curve;
 mod interval;
 pub mod multiclass;
 mod order;
+pub mod paired;
 mod rank;
 pub mod regression;
 pub mod select;

@@ -310,6 +310,9 @@ pub trait Evaluation: Debug + Send {
     /// `ranks`, one for each ranking, those that need them are null.
     fn report(&self, ranks: &[RankMetrics]) -> Report;
 
+    /// The same rows once more.
+    fn copy(&self) -> Box<dyn Evaluation>;
+
     /// For [`Evaluation::merge`].
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }

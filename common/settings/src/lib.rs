@@ -28,6 +28,7 @@ use learn::model::{ClassWeight, LOGISTIC_REGRESSION};
 use learn::task::{CountedAs, Metric, Task};
 use runtime::failure::Failure;
 use runtime::step::with_shared;
+use serde::{Deserialize, Serialize};
 use store::RawArgs;
 use table::categories::SegmentColumns;
 use table::dataset::HoldoutRule;
@@ -166,6 +167,10 @@ pub struct GateArgs {
     /// current one alone
     #[arg(long, env = "GATE_WINDOW", default_value_t = 90, value_parser = parsers::days)]
     pub gate_window: u32,
+    /// What must be within the margin of the champion: the estimate of the difference, or the
+    /// worse end of its 95 % interval, which keeps a worse candidate out and needs more rows
+    #[arg(long, env = "GATE_COMPARE", default_value = "estimate")]
+    pub gate_compare: GateCompare,
 }
 
 /// A setting that is said, or follows from the model.
@@ -254,6 +259,17 @@ fn reachable(metric: Metric, floor: f64) -> Result<()> {
          {range}{advice}",
         metric.name
     )))
+}
+
+/// What of the difference to the champion must be within the margin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateCompare {
+    /// Its estimate.
+    #[default]
+    Estimate,
+    /// The worse end of its 95 % interval.
+    Interval,
 }
 
 /// What a refused candidate means.

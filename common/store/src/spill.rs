@@ -207,7 +207,7 @@ impl<R: Record> Sorter<R> {
     ///
     /// # Errors
     /// Those of [`Sorter::push`].
-    fn runs(mut self) -> Result<Runs<R>> {
+    pub fn runs(mut self) -> Result<Runs<R>> {
         if !self.records.is_empty() {
             self.spill()?;
         }

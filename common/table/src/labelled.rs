@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::filter_record_batch;
 
 use crate::config::Config;
@@ -83,6 +83,8 @@ struct Batch {
     labels: Vec<Option<f64>>,
     /// What they weigh, if they do; NaN for null.
     weights: Option<Vec<f64>>,
+    /// Other columns that were asked for.
+    beside: Vec<ArrayRef>,
 }
 
 impl LabelledRows {
@@ -221,7 +223,7 @@ impl LabelledRows {
     }
 
     /// The rows of a batch that are read; `before` are before it in its part.
-    fn batch(&self, batch: RecordBatch, before: u64) -> Result<Batch> {
+    fn batch(&self, batch: RecordBatch, before: u64, beside: &[String]) -> Result<Batch> {
         let mut numbers: Vec<u64> = (before..before + batch.num_rows() as u64).collect();
         let batch = match &self.side {
             None => batch,
@@ -248,6 +250,7 @@ impl LabelledRows {
             weights,
             features: Features::of(&batch, &places, &self.read.signature)?,
             labels: parts::labels(batch.column(target), &self.read.goal)?,
+            beside: columns(&batch, beside)?,
         })
     }
 
@@ -267,6 +270,21 @@ impl LabelledRows {
     pub fn each_chunk(
         &self,
         part: &Part,
+        take: impl FnMut(Rows<'_>) -> Result<()>,
+    ) -> Result<Unusable> {
+        self.each_chunk_beside(part, &[], |_| Ok(()), take)
+    }
+
+    /// [`LabelledRows::each_chunk`], which hands over other columns of the same rows as well: those
+    /// of a row no later than the row, in batches of their own.
+    ///
+    /// # Errors
+    /// As [`LabelledRows::each_chunk`], a column that is missing, and the first error of `see`.
+    pub fn each_chunk_beside(
+        &self,
+        part: &Part,
+        beside: &[String],
+        mut see: impl FnMut(&[ArrayRef]) -> Result<()>,
         mut take: impl FnMut(Rows<'_>) -> Result<()>,
     ) -> Result<Unusable> {
         let (width, chunk) = (self.read.inputs.len(), self.chunk_rows());
@@ -275,7 +293,8 @@ impl LabelledRows {
         let mut w = Vec::<f64>::new();
         let (mut matrix, mut refused) = (Vec::new(), Vec::new());
         let mut present = Vec::new();
-        self.each_batch(part, |batch| {
+        self.each_batch(part, beside, |batch| {
+            see(&batch.beside)?;
             batch.features.with(|frame| -> Result<()> {
                 for first in (0..frame.len()).step_by(chunk) {
                     let rows = first..(first + chunk).min(frame.len());
@@ -372,7 +391,7 @@ impl LabelledRows {
         mut take: impl FnMut(&LabelledFrame<'_>) -> Result<()>,
     ) -> Result<Unusable> {
         let mut unusable = Unusable::none(self.read.signature.features().len());
-        self.each_batch(part, |batch| {
+        self.each_batch(part, &[], |batch| {
             let given = Given {
                 labels: &batch.labels,
                 weights: batch.weights.as_deref(),
@@ -397,11 +416,20 @@ impl LabelledRows {
         Ok(unusable)
     }
 
-    fn each_batch(&self, part: &Part, mut take: impl FnMut(Batch) -> Result<()>) -> Result<()> {
+    fn each_batch(
+        &self,
+        part: &Part,
+        beside: &[String],
+        mut take: impl FnMut(Batch) -> Result<()>,
+    ) -> Result<()> {
         let mut rows = 0;
         let file = parts::local(&self.store, &part.key, &part.sha256)?;
         let keys = self.side.iter().flat_map(|(split, _)| split.columns());
-        let columns: Vec<String> = self.read.columns.iter().chain(keys).cloned().collect();
+        let read = self.read.columns.iter().chain(keys);
+        let mut columns: Vec<String> = read.cloned().collect();
+        let others = beside.iter().filter(|name| !columns.contains(name));
+        let others: Vec<String> = others.cloned().collect();
+        columns.extend(others);
         let weights = self.weights.as_ref();
         let weights = weights.map(|weights| weights.of(&self.store, &self.work, part));
         let mut weights = weights.transpose()?;
@@ -409,7 +437,7 @@ impl LabelledRows {
         for batch in parts::read(&file, &columns, &self.work)? {
             let (batch, before) = (batch?, rows);
             rows += batch.num_rows() as u64;
-            let batch = self.batch(batch, before);
+            let batch = self.batch(batch, before, beside);
             let mut batch = batch.with_context(|| format!("reading {}", part.key))?;
             if let Some(others) = &mut weights {
                 // No side is read of data that other data weighs.
@@ -436,4 +464,13 @@ impl LabelledRows {
         }
         Ok(())
     }
+}
+
+/// The named columns of a batch.
+fn columns(batch: &RecordBatch, names: &[String]) -> Result<Vec<ArrayRef>> {
+    let columns = names.iter().map(|name| {
+        let place = batch.schema_ref().index_of(name)?;
+        Ok(batch.column(place).clone())
+    });
+    columns.collect()
 }

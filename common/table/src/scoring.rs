@@ -1,9 +1,11 @@
 //! Metrics of a model on labelled rows, streamed from prepared parts.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use arrow::array::ArrayRef;
 
 use crate::config::Config;
 use crate::dataset::HoldoutRule;
@@ -11,15 +13,18 @@ use crate::labelled::{LabelledRows, Unusable};
 use catalog::manifest::DatasetManifest;
 use learn::fitted_model::FittedModel;
 use learn::metrics::{RankMetrics, from_ordered_bits, ordered_bits, rank_metrics, weighted};
-use learn::task::{Evaluation, Report};
+use learn::task::{Evaluation, Metric, Report};
 use runtime::step::{Progress, Step};
 use runtime::threads::blocking;
 use runtime::work::Work;
 use store::Store;
 use store::spill::Sorters;
 
+use paired::Collector;
+pub use paired::Paired;
 pub use resampled::{Resampled, resample};
 
+mod paired;
 mod resampled;
 
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not
@@ -39,18 +44,7 @@ pub async fn evaluate(
     progress: &Progress,
     weights: Option<(&Config, &DatasetManifest)>,
 ) -> Result<Report> {
-    let rows = LabelledRows::new(
-        store,
-        step.work(),
-        config,
-        &model.signature,
-        &model.preprocessing,
-    )?
-    .with_missing(model.estimator.takes_missing());
-    let rows = match weights {
-        Some(weights) => rows.weighed_as(dataset, weights)?,
-        None => rows,
-    };
+    let rows = rows_of((step, store, config), model, dataset, weights)?;
     evaluate_rows(step, &rows, model, dataset, progress).await
 }
 
@@ -65,8 +59,69 @@ pub async fn evaluate_rows(
     dataset: &DatasetManifest,
     progress: &Progress,
 ) -> Result<Report> {
+    let (report, _) = measure(step, rows, model, dataset, progress, None).await?;
+    Ok(report)
+}
+
+/// As [`evaluate_rows`], with what a `metric` of another model on the same rows is compared with.
+///
+/// # Errors
+/// As [`evaluate`].
+pub async fn evaluate_paired(
+    step: &Step,
+    rows: &LabelledRows,
+    model: &Arc<FittedModel>,
+    dataset: &DatasetManifest,
+    metric: Metric,
+    progress: &Progress,
+) -> Result<(Report, Paired)> {
+    let collector = match Collector::new(rows, model, dataset, metric) {
+        Ok(collector) => collector,
+        Err(why) => {
+            let report = evaluate_rows(step, rows, model, dataset, progress).await?;
+            return Ok((report, Paired::none(why)));
+        }
+    };
+    let collect = Some(collector.clone());
+    let (report, groups) = measure(step, rows, model, dataset, progress, collect).await?;
+    blocking(move || {
+        let paired = collector.finish(groups, &report)?;
+        Ok((report, paired))
+    })
+    .await
+}
+
+/// The rows that [`evaluate`] measures a model on.
+///
+/// # Errors
+/// A target that no task takes, and weights of other rows: exit 2.
+pub fn rows_of(
+    (step, store, config): (&Step, &Store, &Config),
+    model: &FittedModel,
+    dataset: &DatasetManifest,
+    weights: Option<(&Config, &DatasetManifest)>,
+) -> Result<LabelledRows> {
+    let (signature, preprocessing) = (&model.signature, &model.preprocessing);
+    let rows = LabelledRows::new(store, step.work(), config, signature, preprocessing)?;
+    let rows = rows.with_missing(model.estimator.takes_missing());
+    match weights {
+        Some(weights) => rows.weighed_as(dataset, weights),
+        None => Ok(rows),
+    }
+}
+
+/// Measures a model, and collects what pairs are compared by.
+async fn measure(
+    step: &Step,
+    rows: &LabelledRows,
+    model: &Arc<FittedModel>,
+    dataset: &DatasetManifest,
+    progress: &Progress,
+    collector: Option<Collector>,
+) -> Result<(Report, paired::Groups)> {
     let ranks = Ranks::of_task(step.work(), model);
     let mut measured = Measured::new(model, &ranks);
+    let mut groups = paired::none();
     let mut unusable = Unusable::none(model.signature.features().len());
     let score = {
         let (rows, model) = (rows.clone(), model.clone());
@@ -74,31 +129,43 @@ pub async fn evaluate_rows(
         move |part| {
             let mut measured = Measured::new(&model, &ranks);
             let mut outputs = Vec::new();
-            let unusable = rows.each_chunk(&part, |rows| {
+            let columns = collector.as_ref().map_or(&[][..], Collector::columns);
+            let of_pairs = RefCell::new(collector.as_ref().map(Collector::part));
+            let see = |columns: &[ArrayRef]| match &mut *of_pairs.borrow_mut() {
+                Some(of_pairs) => of_pairs.see(columns),
+                None => Ok(()),
+            };
+            let unusable = rows.each_chunk_beside(&part, columns, see, |rows| {
                 step.check()?;
                 outputs.clear();
                 model.estimator.predict(rows.x, &mut outputs);
-                measured
-                    .add(rows.y, &outputs, rows.weights)
-                    .with_context(|| format!("scoring {}", part.key))?;
+                let added = measured.add(rows.y, &outputs, rows.weights);
+                added.with_context(|| format!("scoring {}", part.key))?;
+                if let Some(of_pairs) = &mut *of_pairs.borrow_mut() {
+                    of_pairs.add(&model, &*measured.evaluation, &rows, &outputs)?;
+                }
                 progress.advance(rows.len() as u64);
                 Ok(())
             })?;
-            Ok((measured, unusable))
+            Ok((measured, of_pairs.into_inner(), unusable))
         }
     };
     step.fold(
         dataset.parts.clone(),
         score,
-        |(measured_of_part, unusable_of_part)| {
+        |(measured_of_part, pairs_of_part, unusable_of_part)| {
             measured.merge(measured_of_part);
+            if let Some(pairs) = pairs_of_part {
+                paired::merge(&mut groups, pairs.groups());
+            }
             unusable.merge(unusable_of_part);
             Ok(())
         },
     )
     .await?;
     unusable.refuse(dataset, rows)?;
-    blocking(move || measured.report()).await
+    let report = blocking(move || measured.report()).await?;
+    Ok((report, groups))
 }
 
 /// Measures a model on rows, in parts that are merged in order.

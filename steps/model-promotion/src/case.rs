@@ -1,11 +1,14 @@
 //! One comparison: what its verdict depends on, and the verdict.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use catalog::layout;
 use catalog::manifest::{DatasetManifest, Inputs, Manifest};
-use learn::task::Report;
+use learn::metrics::paired::Difference;
+use learn::task::{Metric, Report};
 use runtime::step::Step;
+use runtime::threads::blocking;
 use store::Store;
+use table::scoring::Paired;
 use tracking::Version;
 
 use crate::comparison::{self, Contender, Rival};
@@ -35,6 +38,7 @@ struct Measured {
     holdout: String,
     candidate: Option<Report>,
     champion: Option<Report>,
+    difference: Option<Difference>,
     past: Vec<PastChampion>,
 }
 
@@ -63,7 +67,8 @@ impl<'a> Case<'a> {
                 gate.floor
                     .map_or("none".to_owned(), |floor| floor.to_string()),
             )
-            .with("margin", gate.margin);
+            .with("margin", gate.margin)
+            .with("compare", format!("{:?}", gate.compare).to_lowercase());
         Self {
             flags,
             gate,
@@ -123,7 +128,10 @@ impl<'a> Case<'a> {
             return Ok((key, verdict));
         }
         let gate = self.gate;
-        let report = candidate.score(step, store, holdout.manifest, None).await?;
+        let metric = champion.map(|_| gate.metric);
+        let (report, ours) = candidate
+            .score(step, store, holdout.manifest, None, metric)
+            .await?;
         let mut measured = Measured {
             holdout: candidate.manifest.holdout_manifest.clone(),
             ..Measured::default()
@@ -131,11 +139,13 @@ impl<'a> Case<'a> {
         let rival = match champion {
             None => None,
             Some(rival) => {
-                let scored = rival.score(step, store, holdout, &report).await;
+                let scored = rival.score(step, store, holdout, &report, metric).await;
                 match comparison::by_data(scored)? {
-                    Ok(of_champion) => {
+                    Ok((of_champion, theirs)) => {
                         measured.champion = Some(of_champion);
-                        Some(rival.version())
+                        let difference = difference(step, gate.metric, ours, theirs).await?;
+                        measured.difference = difference.clone().ok();
+                        Some((rival.version(), difference))
                     }
                     Err(why) => {
                         return self
@@ -147,7 +157,19 @@ impl<'a> Case<'a> {
         };
         let rival = rival
             .zip(measured.champion.as_ref())
-            .map(|(version, report)| Champion { version, report });
+            .map(|((version, difference), report)| Champion {
+                version,
+                report,
+                difference,
+            });
+        let certainty = rival.as_ref().map(|rival| {
+            let Champion {
+                version,
+                difference,
+                ..
+            } = rival;
+            Gate::certainty(*version, difference)
+        });
         let (mut promoted, mut reason) = gate.decide(&report, rival);
         if promoted {
             measured.past = self
@@ -158,6 +180,7 @@ impl<'a> Case<'a> {
             promoted = passes;
             reason += &why;
         }
+        reason += &certainty.unwrap_or_default();
         measured.candidate = Some(report);
         let verdict = self.verdict(step, promoted, reason, measured);
         commit(store, key, verdict).await
@@ -207,10 +230,23 @@ impl<'a> Case<'a> {
             champion: self
                 .champion
                 .map(|version| side(version, measured.champion)),
+            difference: measured.difference,
             past: measured.past,
             workflow: step.workflow().to_owned(),
         }
     }
+}
+
+/// The difference of the two models, or why there is none.
+async fn difference(
+    step: &Step,
+    metric: Metric,
+    ours: Option<Paired>,
+    theirs: Option<Paired>,
+) -> Result<Result<Difference, String>> {
+    let step = step.clone();
+    let (ours, theirs) = (ours.context("of pairs")?, theirs.context("of pairs")?);
+    blocking(move || ours.less(&step, &theirs, metric)).await
 }
 
 /// The first verdict on a comparison holds.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use anyhow::Result;
 use catalog::manifest::Role;
 use catalog::manifest::{self, DatasetManifest, Manifest, ModelManifest};
-use learn::task::Report;
+use learn::task::{Metric, Report};
 use runtime::failure::{self, Failure};
 use runtime::step::Step;
 use store::Store;
 use table::config::Config;
 use table::dataset::ColumnContract;
-use table::scoring;
+use table::scoring::{self, Paired};
 use tracking::Version;
 
 use crate::holdout::Holdout;
@@ -52,15 +52,17 @@ impl Contender {
         })
     }
 
-    /// Its metrics on a holdout that its own configuration prepared; rows weigh what they do in
-    /// `judged`, the holdout of the candidate, where that is another one.
+    /// Its metrics on a holdout that its own configuration prepared, and what another model is
+    /// compared with by `metric`, if one is. Rows weigh what they do in `judged`, the holdout of
+    /// the candidate, where that is another one.
     pub(crate) async fn score(
         &self,
         step: &Step,
         store: &Store,
         holdout: &DatasetManifest,
         judged: Option<&DatasetManifest>,
-    ) -> Result<Report> {
+        metric: Option<Metric>,
+    ) -> Result<(Report, Option<Paired>)> {
         let config = Config::load(store, &holdout.config).await?;
         let weights = match judged {
             Some(judged) => Some((Config::load(store, &judged.config).await?, judged)),
@@ -72,7 +74,14 @@ impl Contender {
         let model = self.manifest.load_model(store).await?;
         let progress = step.progress(holdout.rows, "rows of the holdout").clone();
         let model = Arc::new(model);
-        scoring::evaluate(step, store, &config, &model, holdout, &progress, weights).await
+        let rows = scoring::rows_of((step, store, &config), &model, holdout, weights)?;
+        let Some(metric) = metric else {
+            let report = scoring::evaluate_rows(step, &rows, &model, holdout, &progress);
+            return Ok((report.await?, None));
+        };
+        let paired = scoring::evaluate_paired(step, &rows, &model, holdout, metric, &progress);
+        let (report, paired) = paired.await?;
+        Ok((report, Some(paired)))
     }
 }
 
@@ -137,7 +146,7 @@ impl Rival {
         self.own.as_deref()
     }
 
-    /// Its metrics on the holdout.
+    /// Its metrics on the holdout, and what the candidate is compared with by `metric`, if it is.
     ///
     /// # Errors
     /// As those of [`Rival::read`] and [`Holdout::prepared_by`].
@@ -147,14 +156,20 @@ impl Rival {
         store: &Store,
         holdout: &Holdout<'_>,
         candidate: &Report,
-    ) -> Result<Report> {
+        metric: Option<Metric>,
+    ) -> Result<(Report, Option<Paired>)> {
         let Some(config) = &self.own else {
             let contender = &self.contender;
-            return contender.score(step, store, holdout.manifest, None).await;
+            return contender
+                .score(step, store, holdout.manifest, None, metric)
+                .await;
         };
         let prepared = holdout.prepared_by(config, &self.contender.version).await?;
         let judged = Some(holdout.manifest);
-        let report = self.contender.score(step, store, &prepared, judged).await?;
+        let contender = &self.contender;
+        let (report, paired) = contender
+            .score(step, store, &prepared, judged, metric)
+            .await?;
         let (ours, theirs) = (counts(&report), counts(candidate));
         if ours != theirs {
             let positives = |(_, positives): (u64, Option<u64>), of: &str| match positives {
@@ -170,7 +185,7 @@ impl Rival {
                 positives(theirs, " and "),
             )));
         }
-        Ok(report)
+        Ok((report, paired))
     }
 }
 

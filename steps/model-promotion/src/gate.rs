@@ -1,7 +1,10 @@
 //! When a candidate may become the champion. Pure.
 
+use learn::metrics::Interval;
+use learn::metrics::paired::Difference;
 use learn::task::{Metric, Report};
 use serde::{Deserialize, Serialize};
+use settings::GateCompare;
 
 use crate::verdict::PastChampion;
 
@@ -20,12 +23,17 @@ pub(crate) struct Gate {
     /// that compared with the current champion alone.
     #[serde(default)]
     pub(crate) window: Option<u32>,
+    /// What of the difference to the champion must be within the margin.
+    #[serde(default)]
+    pub(crate) compare: GateCompare,
 }
 
 /// A champion to compare with: its version and its metrics on the candidate's holdout.
 pub(crate) struct Champion<'a> {
     pub(crate) version: u64,
     pub(crate) report: &'a Report,
+    /// The candidate's metric less its own, or why that is not known.
+    pub(crate) difference: Result<Difference, String>,
 }
 
 impl Gate {
@@ -66,20 +74,55 @@ impl Gate {
                 format!("{name} {value:.5}{floor} there was no champion"),
             );
         };
-        let Champion { version, report } = champion;
+        let Champion {
+            version,
+            report,
+            difference,
+        } = champion;
         let Some(before) = report.number(self.metric.name) else {
             return (
                 false,
                 format!("{name} of champion version {version} is undefined on the holdout"),
             );
         };
-        let passes = rank(value) + self.margin >= rank(before);
-        let judged = if passes { "is not worse" } else { "is worse" };
-        let text = format!(
+        let estimate = rank(value) + self.margin >= rank(before);
+        let passes = match (self.compare, &difference) {
+            (GateCompare::Estimate, _) => estimate,
+            (GateCompare::Interval, Ok(difference)) => {
+                let interval = difference.interval();
+                let worse = rank(interval.low).min(rank(interval.high));
+                worse + self.margin >= 0.0
+            }
+            (GateCompare::Interval, Err(_)) => false,
+        };
+        let judged = match (passes, self.compare) {
+            (true, _) => "is not worse",
+            (false, _) if !estimate => "is worse",
+            (false, _) => "may be worse",
+        };
+        let mut text = format!(
             "{name} {value:.5} {judged} than {before:.5} of champion version {version} by more than the margin {}",
             self.margin
         );
+        if let (GateCompare::Interval, Err(why)) = (self.compare, &difference) {
+            text += &format!(
+                ": its interval is not known, because {why}; GATE_COMPARE: estimate does without"
+            );
+        }
         (passes, text)
+    }
+
+    /// How sure the difference to a champion is; empty where that is not known.
+    pub(crate) fn certainty(version: u64, difference: &Result<Difference, String>) -> String {
+        let Ok(difference) = difference else {
+            return String::new();
+        };
+        let Interval { low, high } = difference.interval();
+        format!(
+            "; the difference to version {version} is {:.5}, with a 95 % interval from {low:.5} to \
+             {high:.5}",
+            difference.value
+        )
     }
 
     /// Whether the candidate passes beside the best champion of the window too, and why; what is
@@ -291,13 +334,16 @@ mod tests {
                 floor: Some(floor),
                 margin,
                 window: None,
+                compare: GateCompare::Estimate,
             };
             let champion = champion.map(|value| report(metric, value));
             let (passed, reason) = gate.decide(
                 &report(metric, candidate),
-                champion
-                    .as_ref()
-                    .map(|report| Champion { version: 7, report }),
+                champion.as_ref().map(|report| Champion {
+                    version: 7,
+                    report,
+                    difference: Err("of tests".to_owned()),
+                }),
             );
             assert_eq!(passed, passes, "{reason}");
             assert!(reason.contains(expected), "{reason}");

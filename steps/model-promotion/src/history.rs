@@ -265,7 +265,8 @@ async fn again(
 ) -> Result<Result<Report, String>> {
     let score = async {
         let rival = Rival::read(store, version.clone(), holdout.manifest).await?;
-        rival.score(step, store, holdout, candidate).await
+        let (report, _) = rival.score(step, store, holdout, candidate, None).await?;
+        Ok(report)
     };
     comparison::kept(score.await)
 }

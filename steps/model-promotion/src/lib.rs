@@ -29,8 +29,8 @@ use gate::Gate;
 use holdout::AtPlan;
 
 /// Raised whenever the same comparison would give another verdict. 2: champions before the current
-/// one count too.
-const ALGORITHM: u32 = 2;
+/// one count too. 3: a verdict has the difference to the champion with its interval.
+const ALGORITHM: u32 = 3;
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
@@ -103,6 +103,7 @@ async fn gate(store: &Store, flags: &GateArgs, version: &Version) -> Result<Gate
         floor,
         margin: flags.gate_margin,
         window: Some(flags.gate_window),
+        compare: flags.gate_compare,
     })
 }
 

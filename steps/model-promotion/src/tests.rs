@@ -12,7 +12,7 @@ use tracking::PREVIOUS_CHAMPION;
 use home::{DATA, Data, FAIR, GOOD, Home, USELESS, flags, name, told};
 
 use crate::verdict::{Comparison, Verdict};
-use settings::{Auto, GateArgs, GateMode};
+use settings::{Auto, GateArgs, GateCompare, GateMode};
 
 use self::home::gate;
 use crate::Promote;
@@ -55,6 +55,11 @@ async fn the_first_champion_needs_the_floor_and_the_next_one_the_margin() {
         of(&found.candidate) > of(found.champion.as_ref().unwrap()) + 0.05,
         "{found:?}"
     );
+    let difference = found.difference.unwrap();
+    let apart = of(&found.candidate) - of(found.champion.as_ref().unwrap());
+    assert!((difference.value - apart).abs() < 1e-12, "{difference:?}");
+    assert!(difference.standard_error > 0.0);
+    assert!(found.reason.contains("95 % interval"), "{}", found.reason);
     assert_eq!(found.candidate.report.unwrap().rows(), 200);
 
     let worse = home.register(&DATA, [1.0, 0.9]).await;
@@ -66,6 +71,36 @@ async fn the_first_champion_needs_the_floor_and_the_next_one_the_margin() {
         "{reason}"
     );
     assert_eq!(home.champion().await, Some(2));
+}
+
+#[tokio::test]
+async fn by_the_interval_a_candidate_that_may_be_worse_is_refused() {
+    let home = Home::new();
+    home.promote(home.register(&DATA, GOOD).await)
+        .await
+        .unwrap();
+    // A little worse: by less than the margin, and not surely so.
+    let close = home.register(&DATA, [1.0, 0.1]).await;
+    let by = |gate_compare| Promote {
+        gate: GateArgs {
+            gate_compare,
+            ..gate()
+        },
+        ..flags(close)
+    };
+    let outputs = home
+        .promote_with(&home.step, &by(GateCompare::Interval))
+        .await
+        .unwrap();
+    let (promoted, _, reason) = told(&outputs);
+    assert_eq!(promoted, "false", "{reason}");
+    assert!(reason.contains("may be worse than"), "{reason}");
+    let other = home.step.in_workflow("other");
+    let outputs = home
+        .promote_with(&other, &by(GateCompare::Estimate))
+        .await
+        .unwrap();
+    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use catalog::layout::{self, ModelName};
+use learn::metrics::paired::Difference;
 use learn::task::Report;
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -33,6 +34,9 @@ pub(crate) struct Verdict {
     pub(crate) candidate: Side,
     /// The champion at that time, if there was one.
     pub(crate) champion: Option<Side>,
+    /// The gate's metric of the candidate less that of the champion, on the same rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) difference: Option<Difference>,
     /// The champions before, of the gate's window, the newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) past: Vec<PastChampion>,

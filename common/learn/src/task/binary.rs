@@ -79,7 +79,7 @@ impl Task for Binary {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Measured {
     rows: Classification,
     /// Of rows that weigh.
@@ -132,6 +132,10 @@ impl Evaluation for Measured {
             report.weigh(&weighted.report());
         }
         Report::Binary(Box::new(report))
+    }
+
+    fn copy(&self) -> Box<dyn Evaluation> {
+        Box::new(self.clone())
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -101,7 +101,7 @@ fn probability_of(class: &str) -> String {
     format!("{PROBABILITY}_{class}")
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Measured {
     classes: usize,
     rows: Classification,
@@ -135,6 +135,10 @@ impl Evaluation for Measured {
             ("roc_auc_of_classes", of_classes.into()),
         ];
         Report::other(&self.rows.report(), more)
+    }
+
+    fn copy(&self) -> Box<dyn Evaluation> {
+        Box::new(self.clone())
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

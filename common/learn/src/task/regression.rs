@@ -70,7 +70,7 @@ impl Task for Regression {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Measured(regression::Regression);
 
 impl Evaluation for Measured {
@@ -89,6 +89,10 @@ impl Evaluation for Measured {
 
     fn report(&self, _ranks: &[RankMetrics]) -> Report {
         Report::other(&self.0.report(), [])
+    }
+
+    fn copy(&self) -> Box<dyn Evaluation> {
+        Box::new(self.clone())
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 #[derive(Debug)]
 pub(crate) struct Count;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Measured(regression::Regression);
 
 impl Task for Count {
@@ -101,6 +101,10 @@ impl Evaluation for Measured {
 
     fn report(&self, _ranks: &[RankMetrics]) -> Report {
         Report::other(&self.0.report(), [])
+    }
+
+    fn copy(&self) -> Box<dyn Evaluation> {
+        Box::new(self.clone())
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

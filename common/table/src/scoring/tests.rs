@@ -1,3 +1,5 @@
+mod paired;
+
 use std::sync::Arc;
 
 use arrow::array::{Float64Array, Int64Array, RecordBatch};

@@ -22,7 +22,7 @@ use table::config::Config;
 use table::scoring;
 use tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
 
-use settings::{Auto, GateArgs, GateMode};
+use settings::{Auto, GateArgs, GateCompare, GateMode};
 
 use super::data::{batch, model, version, write};
 use crate::{Plan, Promote};
@@ -206,7 +206,10 @@ impl Home {
         let shard = write(&self.raw, raw.to_owned(), batch(data, raw)).await;
         let column = |name: &str, role| Column {
             name: name.to_owned(),
-            data_type: "Float64".to_owned(),
+            data_type: match role {
+                Role::Id => "Int64".to_owned(),
+                _ => "Float64".to_owned(),
+            },
             role,
         };
         let manifest = DatasetManifest {
@@ -215,6 +218,7 @@ impl Home {
             config: config.to_owned(),
             holdout: data.rule.to_owned(),
             columns: vec![
+                column("id", Role::Id),
                 column("signal", Role::Feature),
                 column("noise", Role::Feature),
                 column("target", Role::Target),
@@ -374,6 +378,7 @@ pub(crate) fn gate() -> GateArgs {
         gate_floor: Auto::Auto,
         gate_margin: 0.005,
         gate_window: 90,
+        gate_compare: GateCompare::Estimate,
     }
 }
 
