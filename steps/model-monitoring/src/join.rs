@@ -98,8 +98,8 @@ impl DayCounts {
     }
 }
 
-/// Joins sorted [`Row`]s with sorted [`LateLabel`]s; a late label wins over the row's own. Ranks
-/// are sorted in the scratch folder.
+/// Joins sorted [`Joinable`] rows with sorted [`LateLabel`]s; a late label wins over the row's own.
+/// Ranks are sorted in the scratch folder.
 pub(crate) fn join<K: Joinable>(
     step: &Step,
     rows: Sorted<K::Words>,
