@@ -1,18 +1,18 @@
 //! Metrics of a model on labelled rows, streamed from prepared parts.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use arrow::array::ArrayRef;
 
 use crate::config::Config;
 use crate::dataset::HoldoutRule;
-use crate::labelled::{LabelledRows, Unusable};
+use crate::labelled::LabelledRows;
 use catalog::manifest::DatasetManifest;
 use learn::fitted_model::FittedModel;
 use learn::metrics::{RankMetrics, from_ordered_bits, ordered_bits, rank_metrics, weighted};
+use learn::rows::Rows;
 use learn::task::{Evaluation, Metric, Report};
 use runtime::step::{Progress, Step};
 use runtime::threads::blocking;
@@ -20,11 +20,13 @@ use runtime::work::Work;
 use store::Store;
 use store::spill::Sorters;
 
-use paired::Collector;
 pub use paired::Paired;
+use paired::{Collector, Pairs};
+use pass::{Watch, pass};
 pub use resampled::{Resampled, resample};
 
 mod paired;
+mod pass;
 mod resampled;
 
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not
@@ -59,8 +61,13 @@ pub async fn evaluate_rows(
     dataset: &DatasetManifest,
     progress: &Progress,
 ) -> Result<Report> {
-    let (report, _) = measure(step, rows, model, dataset, progress, None).await?;
-    Ok(report)
+    let ranks = Ranks::of_task(step.work(), model);
+    let begin = {
+        let model = model.clone();
+        move |_| Measured::new(&model, &ranks)
+    };
+    let measured = pass(step, rows, model, dataset, progress, &[], begin).await?;
+    blocking(move || measured.report()).await
 }
 
 /// As [`evaluate_rows`], with what a `metric` of another model on the same rows is compared with.
@@ -82,13 +89,47 @@ pub async fn evaluate_paired(
             return Ok((report, Paired::none(why)));
         }
     };
-    let collect = Some(collector.clone());
-    let (report, groups) = measure(step, rows, model, dataset, progress, collect).await?;
+    let ranks = Ranks::of_task(step.work(), model);
+    let begin = {
+        let (model, collector) = (model.clone(), collector.clone());
+        move |_| Beside {
+            measured: Measured::new(&model, &ranks),
+            pairs: collector.part(),
+        }
+    };
+    let columns = collector.columns();
+    let found = pass(step, rows, model, dataset, progress, columns, begin).await?;
     blocking(move || {
-        let paired = collector.finish(groups, &report)?;
+        let report = found.measured.report()?;
+        let paired = collector.finish(found.pairs, &report)?;
         Ok((report, paired))
     })
     .await
+}
+
+/// What is measured of rows, and kept to be compared with another model.
+struct Beside {
+    measured: Measured,
+    pairs: Pairs,
+}
+
+impl Watch for Beside {
+    fn see(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        self.pairs.see(columns)
+    }
+
+    fn take(&mut self, rows: Rows<'_>, outputs: &[f64]) -> Result<()> {
+        self.measured.take(rows, outputs)?;
+        let Measured {
+            model, evaluation, ..
+        } = &self.measured;
+        self.pairs.add(model, evaluation.as_ref(), &rows, outputs)
+    }
+
+    fn merge(&mut self, later: Self) {
+        self.measured.merge(later.measured);
+        self.pairs.merge(later.pairs);
+    }
 }
 
 /// The rows that [`evaluate`] measures a model on.
@@ -108,64 +149,6 @@ pub fn rows_of(
         Some(weights) => rows.weighed_as(dataset, weights),
         None => Ok(rows),
     }
-}
-
-/// Measures a model, and collects what pairs are compared by.
-async fn measure(
-    step: &Step,
-    rows: &LabelledRows,
-    model: &Arc<FittedModel>,
-    dataset: &DatasetManifest,
-    progress: &Progress,
-    collector: Option<Collector>,
-) -> Result<(Report, paired::Groups)> {
-    let ranks = Ranks::of_task(step.work(), model);
-    let mut measured = Measured::new(model, &ranks);
-    let mut groups = paired::none();
-    let mut unusable = Unusable::none(model.signature.features().len());
-    let score = {
-        let (rows, model) = (rows.clone(), model.clone());
-        let (step, progress) = (step.clone(), progress.clone());
-        move |part| {
-            let mut measured = Measured::new(&model, &ranks);
-            let mut outputs = Vec::new();
-            let columns = collector.as_ref().map_or(&[][..], Collector::columns);
-            let of_pairs = RefCell::new(collector.as_ref().map(Collector::part));
-            let see = |columns: &[ArrayRef]| match &mut *of_pairs.borrow_mut() {
-                Some(of_pairs) => of_pairs.see(columns),
-                None => Ok(()),
-            };
-            let unusable = rows.each_chunk_beside(&part, columns, see, |rows| {
-                step.check()?;
-                outputs.clear();
-                model.estimator.predict(rows.x, &mut outputs);
-                let added = measured.add(rows.y, &outputs, rows.weights);
-                added.with_context(|| format!("scoring {}", part.key))?;
-                if let Some(of_pairs) = &mut *of_pairs.borrow_mut() {
-                    of_pairs.add(&model, &*measured.evaluation, &rows, &outputs)?;
-                }
-                progress.advance(rows.len() as u64);
-                Ok(())
-            })?;
-            Ok((measured, of_pairs.into_inner(), unusable))
-        }
-    };
-    step.fold(
-        dataset.parts.clone(),
-        score,
-        |(measured_of_part, pairs_of_part, unusable_of_part)| {
-            measured.merge(measured_of_part);
-            if let Some(pairs) = pairs_of_part {
-                paired::merge(&mut groups, pairs.groups());
-            }
-            unusable.merge(unusable_of_part);
-            Ok(())
-        },
-    )
-    .await?;
-    unusable.refuse(dataset, rows)?;
-    let report = blocking(move || measured.report()).await?;
-    Ok((report, groups))
 }
 
 /// Measures a model on rows, in parts that are merged in order.
@@ -213,12 +196,6 @@ impl Measured {
         Ok(())
     }
 
-    /// Merges a part of later rows.
-    fn merge(&mut self, later: Self) {
-        self.evaluation.merge(later.evaluation);
-        self.weighs |= later.weighs;
-    }
-
     /// What was measured.
     ///
     /// # Errors
@@ -229,6 +206,17 @@ impl Measured {
             false => ranks.metrics(),
         });
         Ok(self.evaluation.report(&ranks.collect::<Result<Vec<_>>>()?))
+    }
+}
+
+impl Watch for Measured {
+    fn take(&mut self, rows: Rows<'_>, outputs: &[f64]) -> Result<()> {
+        self.add(rows.y, outputs, rows.weights)
+    }
+
+    fn merge(&mut self, later: Self) {
+        self.evaluation.merge(later.evaluation);
+        self.weighs |= later.weighs;
     }
 }
 

@@ -36,7 +36,7 @@ type ByScore = [u64; 3];
 type ByEntity = [u64; 3];
 
 /// What is measured of each group of entities; none of those without rows.
-pub(super) type Groups = Vec<Option<Box<dyn Evaluation>>>;
+type Groups = Vec<Option<Box<dyn Evaluation>>>;
 
 /// What is kept of a model's rows for a metric.
 #[derive(Clone)]
@@ -64,8 +64,8 @@ enum Collected {
     Groups(Groups),
 }
 
-/// What is kept of a part, row by row.
-pub(super) struct OfPart {
+/// What is kept of rows, one after the other.
+pub(super) struct Pairs {
     /// How many of the columns name an entity.
     ids: usize,
     /// Entities and rows that were seen and not added yet.
@@ -122,29 +122,29 @@ impl Collector {
     }
 
     /// For the rows of one part.
-    pub(super) fn part(&self) -> OfPart {
-        OfPart {
+    pub(super) fn part(&self) -> Pairs {
+        Pairs {
             ids: self.ids,
             keys: VecDeque::new(),
             of: self.of.clone(),
-            groups: none(),
+            groups: (0..GROUPS).map(|_| None).collect(),
         }
     }
 
     /// What was kept of all parts.
-    pub(super) fn finish(&self, groups: Groups, report: &Report) -> Result<Paired> {
+    pub(super) fn finish(&self, pairs: Pairs, report: &Report) -> Result<Paired> {
         Ok(Paired(Ok(match (&self.of, report.binary()) {
             (Kept::Scores(sorters), Some(of_two)) => Collected::Scores {
                 runs: sorters.runs()?,
                 positives: of_two.positives,
                 negatives: of_two.rows - of_two.positives,
             },
-            _ => Collected::Groups(groups),
+            _ => Collected::Groups(pairs.groups),
         })))
     }
 }
 
-impl OfPart {
+impl Pairs {
     /// Sees the columns of the rows that are added next.
     pub(super) fn see(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let rows = keys::hashes(columns)?.map(|hash| hash as u64);
@@ -187,27 +187,15 @@ impl OfPart {
         }
     }
 
-    /// The groups of its rows.
-    pub(super) fn groups(self) -> Groups {
-        self.groups
-    }
-}
-
-/// Groups without rows.
-pub(super) fn none() -> Groups {
-    (0..GROUPS).map(|_| None).collect()
-}
-
-/// Merges groups of later rows.
-pub(super) fn merge(groups: &mut Groups, later: Groups) {
-    for (group, later) in groups.iter_mut().zip(later) {
-        *group = match (group.take(), later) {
-            (Some(mut group), Some(later)) => {
-                group.merge(later);
-                Some(group)
+    /// Merges what is kept of later rows.
+    pub(super) fn merge(&mut self, later: Self) {
+        for (group, later) in self.groups.iter_mut().zip(later.groups) {
+            match (group, later) {
+                (Some(group), Some(later)) => group.merge(later),
+                (group @ None, later) => *group = later,
+                (Some(_), None) => {}
             }
-            (group, later) => group.or(later),
-        };
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
+use super::pass::{Watch, pass};
 use super::{Measured, Ranks};
-use crate::labelled::{LabelledRows, Unusable};
-use catalog::manifest::{DatasetManifest, Part};
+use crate::labelled::LabelledRows;
+use catalog::manifest::DatasetManifest;
 use learn::fitted_model::FittedModel;
 use learn::metrics::bootstrap::{REPLICATES, weight};
 use learn::metrics::{RankMetrics, from_ordered_bits, ordered_bits, weighted};
@@ -38,44 +39,14 @@ pub async fn resample(
     metric: &'static str,
     progress: &Progress,
 ) -> Result<Resampled> {
-    let mut first_row = 0;
-    let placed = dataset.parts.iter().map(|part| {
-        let placed = (part.clone(), first_row);
-        first_row += rows.rows_of(part)?;
-        Ok(placed)
-    });
-    let placed = placed.collect::<Result<Vec<(Part, u64)>>>()?;
     let ranks = Ranks::of_task(step.work(), model);
     let orders = Orders::of(step, model, metric);
-    let mut all = Both::new(model, &ranks);
-    let mut unusable = Unusable::none(rows.signature().features().len());
-    let score = {
-        let (rows, model, step) = (rows.clone(), model.clone(), step.clone());
-        let (progress, orders) = (progress.clone(), orders.clone());
-        move |(part, mut row): (Part, u64)| {
-            let mut both = Both::new(&model, &ranks);
-            let mut outputs = Vec::new();
-            let unusable = rows.each_chunk(&part, |rows| {
-                step.check()?;
-                outputs.clear();
-                model.estimator.predict(rows.x, &mut outputs);
-                both.add(rows, &outputs, row, &orders)
-                    .with_context(|| format!("scoring {}", part.key))?;
-                row += rows.len() as u64;
-                progress.advance(rows.len() as u64);
-                Ok(())
-            })?;
-            Ok((both, unusable))
-        }
+    let begin = {
+        let model = model.clone();
+        move |row| Both::new(&model, &ranks, &orders, row)
     };
-    step.fold(placed, score, |(of_part, unusable_of_part)| {
-        all.merge(of_part);
-        unusable.merge(unusable_of_part);
-        Ok(())
-    })
-    .await?;
-    unusable.refuse(dataset, rows)?;
-    blocking(move || all.finish(&orders, metric)).await
+    let both = pass(step, rows, model, dataset, progress, &[], begin).await?;
+    blocking(move || both.finish(metric)).await
 }
 
 /// The rows themselves, and the replicates.
@@ -83,21 +54,28 @@ struct Both {
     rows: Measured,
     replicates: Vec<Box<dyn Evaluation>>,
     weights: Vec<f64>,
+    orders: Orders,
+    /// Number of the next row among all.
+    row: u64,
 }
 
 impl Both {
-    fn new(model: &Arc<FittedModel>, ranks: &[Ranks]) -> Self {
+    fn new(model: &Arc<FittedModel>, ranks: &[Ranks], orders: &Orders, row: u64) -> Self {
         let none = |_| model.task.evaluation(&model.target, &model.rule);
         Self {
             rows: Measured::new(model, ranks),
             replicates: (0..REPLICATES).map(none).collect(),
             weights: Vec::new(),
+            orders: orders.clone(),
+            row,
         }
     }
+}
 
-    /// Adds rows, the first of which is number `row` of all.
-    fn add(&mut self, rows: Rows<'_>, outputs: &[f64], row: u64, orders: &Orders) -> Result<()> {
-        self.rows.add(rows.y, outputs, rows.weights)?;
+impl Watch for Both {
+    fn take(&mut self, rows: Rows<'_>, outputs: &[f64]) -> Result<()> {
+        self.rows.take(rows, outputs)?;
+        let row = self.row;
         for (replicate, evaluation) in (0..).zip(&mut self.replicates) {
             self.weights.clear();
             let of_rows = (0..rows.len()).map(|at| {
@@ -107,7 +85,9 @@ impl Both {
             self.weights.extend(of_rows);
             evaluation.add(rows.y, outputs, Some(&self.weights))?;
         }
-        orders.add(self.rows.evaluation.as_ref(), rows, outputs, row)
+        self.row += rows.len() as u64;
+        let evaluation = self.rows.evaluation.as_ref();
+        self.orders.add(evaluation, rows, outputs, row)
     }
 
     fn merge(&mut self, later: Self) {
@@ -115,10 +95,17 @@ impl Both {
         let pairs = self.replicates.iter_mut().zip(later.replicates);
         pairs.for_each(|(ours, theirs)| ours.merge(theirs));
     }
+}
 
-    fn finish(self, orders: &Orders, metric: &str) -> Result<Resampled> {
+impl Both {
+    fn finish(self, metric: &str) -> Result<Resampled> {
         // By order, then by replicate.
-        let ranks = orders.0.iter().map(ranked).collect::<Result<Vec<_>>>()?;
+        let ranks = self
+            .orders
+            .0
+            .iter()
+            .map(ranked)
+            .collect::<Result<Vec<_>>>()?;
         let replicates = self.replicates.iter().enumerate();
         let replicates = replicates.map(|(replicate, of)| {
             let ranks: Vec<_> = ranks.iter().map(|ranks| ranks[replicate]).collect();

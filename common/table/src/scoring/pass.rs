@@ -1,0 +1,79 @@
+//! One pass of a model over labelled rows.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::ArrayRef;
+
+use crate::labelled::{LabelledRows, Unusable};
+use catalog::manifest::{DatasetManifest, Part};
+use learn::fitted_model::FittedModel;
+use learn::rows::Rows;
+use runtime::step::{Progress, Step};
+
+/// What is made of rows and of what a model predicts for them: by part, and merged in their order.
+pub(super) trait Watch: Send + Sized + 'static {
+    /// Sees other columns of rows that come next.
+    fn see(&mut self, _columns: &[ArrayRef]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes rows with the outputs of the estimator, row by row.
+    fn take(&mut self, rows: Rows<'_>, outputs: &[f64]) -> Result<()>;
+
+    /// Merges what was made of later rows.
+    fn merge(&mut self, later: Self);
+}
+
+/// Scores all rows of a data set. What is made of a part begins with the number of its first row
+/// among all; `beside` are the other columns that it sees. Advances `progress` by each row.
+///
+/// # Errors
+/// As [`super::evaluate`].
+pub(super) async fn pass<W: Watch>(
+    step: &Step,
+    rows: &LabelledRows,
+    model: &Arc<FittedModel>,
+    dataset: &DatasetManifest,
+    progress: &Progress,
+    beside: &[String],
+    begin: impl Fn(u64) -> W + Clone + Send + 'static,
+) -> Result<W> {
+    let mut first_row = 0;
+    let placed = dataset.parts.iter().map(|part| {
+        let placed = (part.clone(), first_row);
+        first_row += rows.rows_of(part)?;
+        Ok(placed)
+    });
+    let placed = placed.collect::<Result<Vec<(Part, u64)>>>()?;
+    let mut all = begin(0);
+    let mut unusable = Unusable::none(rows.signature().features().len());
+    let score = {
+        let (rows, model, beside) = (rows.clone(), model.clone(), beside.to_vec());
+        let (step, progress) = (step.clone(), progress.clone());
+        move |(part, first_row): (Part, u64)| {
+            let watch = RefCell::new(begin(first_row));
+            let mut outputs = Vec::new();
+            let see = |columns: &[ArrayRef]| watch.borrow_mut().see(columns);
+            let unusable = rows.each_chunk_beside(&part, &beside, see, |rows| {
+                step.check()?;
+                outputs.clear();
+                model.estimator.predict(rows.x, &mut outputs);
+                let taken = watch.borrow_mut().take(rows, &outputs);
+                taken.with_context(|| format!("scoring {}", part.key))?;
+                progress.advance(rows.len() as u64);
+                Ok(())
+            })?;
+            Ok((watch.into_inner(), unusable))
+        }
+    };
+    step.fold(placed, score, |(of_part, unusable_of_part)| {
+        all.merge(of_part);
+        unusable.merge(unusable_of_part);
+        Ok(())
+    })
+    .await?;
+    unusable.refuse(dataset, rows)?;
+    Ok(all)
+}
