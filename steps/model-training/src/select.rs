@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use catalog::model_files::{CandidateMetrics, Selection, ValidationRows};
 use learn::metrics::bootstrap;
 use learn::models::{Chosen, shown};
-use learn::task::Better;
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use store::Store;
@@ -87,7 +86,8 @@ pub(crate) async fn select(
             (Some(_), None) => true,
             (Some(value), Some((best, _))) => {
                 let before = measured[*best].metrics.value;
-                before.is_none_or(|before| better(job, value, before))
+                let rank = |value| job.choice.metric.higher_is_better(value);
+                before.is_none_or(|before| rank(value) > rank(before))
             }
         };
         measured.push(of);
@@ -137,10 +137,8 @@ pub(crate) fn validation_rows(
     fitted: &Fitted,
     split: &Arc<Split>,
 ) -> Result<LabelledRows> {
-    let preprocessing = &fitted.fit.model.preprocessing;
-    let (work, config) = (step.work(), &job.config);
-    let rows = LabelledRows::new(store, work, config, &job.signature, preprocessing)?;
-    let rows = rows.with_missing(fitted.fit.model.estimator.takes_missing());
+    let on = (step, store, &job.config);
+    let rows = scoring::rows_of(on, &fitted.fit.model, &job.train, None)?;
     Ok(rows.on_side(split, Side::Validation))
 }
 
@@ -172,13 +170,6 @@ async fn measure(
         },
         replicates: resampled.replicates,
     })
-}
-
-fn better(job: &Job, value: f64, before: f64) -> bool {
-    match job.choice.metric.better {
-        Better::Larger => value > before,
-        Better::Smaller => value < before,
-    }
 }
 
 /// Each beside the winner, on the same replicates of the rows.

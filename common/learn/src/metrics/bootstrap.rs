@@ -18,7 +18,7 @@
 //! assert!(interval.low < 5.0 && 5.0 < interval.high);
 //! ```
 
-use super::interval::{Interval, Z};
+use super::Interval;
 use crate::splitmix;
 
 /// Replicates: enough for the standard deviation of a metric, by which intervals are made.
@@ -55,15 +55,14 @@ pub fn interval(value: f64, replicates: &[Option<f64>]) -> Option<Interval> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let squares: f64 = values.iter().map(|of| (of - mean) * (of - mean)).sum();
-    let half = Z * (squares / (n - 1.0)).sqrt();
-    half.is_finite().then_some(Interval {
-        low: value - half,
-        high: value + half,
-    })
+    let standard_error = (squares / (n - 1.0)).sqrt();
+    let is_known = standard_error.is_finite();
+    is_known.then(|| Interval::normal(value, standard_error))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::interval::Z;
     use super::*;
 
     #[test]

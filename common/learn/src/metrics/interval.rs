@@ -16,6 +16,17 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// Of an estimate that is normally distributed.
+    pub(super) fn normal(value: f64, standard_error: f64) -> Self {
+        let half = Z * standard_error;
+        Self {
+            low: value - half,
+            high: value + half,
+        }
+    }
+}
+
 /// Intervals of the metrics that are shares of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Intervals {

@@ -21,7 +21,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Interval;
-use super::interval::Z;
 use crate::model::sum::Sum;
 
 /// A metric of one model less that of another, on the same rows.
@@ -38,11 +37,7 @@ impl Difference {
     /// Holds the true difference in 95 of 100 cases, where there are rows enough for a normal
     /// distribution.
     pub fn interval(&self) -> Interval {
-        let half = Z * self.standard_error;
-        Interval {
-            low: self.value - half,
-            high: self.value + half,
-        }
+        Interval::normal(self.value, self.standard_error)
     }
 }
 
@@ -98,22 +93,25 @@ impl AucDifference {
     pub fn add(&mut self, entity: u64, positive: bool, placements: [u64; 2]) {
         let class = usize::from(positive);
         let [first, second] = placements.map(|twice| twice as f64);
-        if let Some((of, rows)) = self.current.filter(|(of, _)| *of != entity) {
-            self.sums.add(&rows);
-            self.current = None;
-            debug_assert_ne!(of, entity);
+        if self.current.is_some_and(|(of, _)| of != entity) {
+            self.close();
         }
         let (_, rows) = self.current.get_or_insert((entity, Entity::default()));
         rows.rows[class] += 1.0;
         rows.twice[class] += first - second;
     }
 
-    /// The first model's area less the second's; `None` where a class has rows of fewer than two
-    /// entities.
-    pub fn finish(mut self) -> Option<Difference> {
+    /// Counts the entity whose rows came last.
+    fn close(&mut self) {
         if let Some((_, rows)) = self.current.take() {
             self.sums.add(&rows);
         }
+    }
+
+    /// The first model's area less the second's; `None` where a class has rows of fewer than two
+    /// entities.
+    pub fn finish(mut self) -> Option<Difference> {
+        self.close();
         let sums = &self.sums;
         if sums.with.iter().any(|entities| *entities < 2) {
             return None;

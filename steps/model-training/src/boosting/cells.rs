@@ -40,14 +40,7 @@ impl Cells {
                 rows.count()
             );
         }
-        let width = growth.inputs.len();
-        let table = Arc::new(Table::new(rows.work(), sample, width)?);
-        let keep = Keep {
-            look: Look::new(growth.inputs, growth.target.classes.len()),
-            table: table.clone(),
-            row: 0,
-        };
-        let Keep { look, .. } = rows.sum(keep).await?;
+        let Keep { look, table, .. } = kept(rows, growth, sample).await?;
         rows.step.check()?;
         let (binned, sample) = binned(&table, options.max_bin as usize, rows.step.threads())?;
         Ok(Self {
@@ -61,14 +54,18 @@ impl Cells {
 /// Rows that are not trained on, with their labels.
 pub(super) async fn rows_beside(rows: &TrainingRows, growth: &Growth<'_>) -> Result<DMatrix> {
     let all = Sample::new(rows.count(), None, growth.options.seed);
-    let table = Arc::new(Table::new(rows.work(), all, growth.inputs.len())?);
+    let Keep { table, .. } = kept(rows, growth, all).await?;
+    matrix(&table, table.values()?)
+}
+
+/// Writes a sample of the rows into a table, in one pass.
+async fn kept(rows: &TrainingRows, growth: &Growth<'_>, sample: Sample) -> Result<Keep> {
     let keep = Keep {
         look: Look::new(growth.inputs, growth.target.classes.len()),
-        table: table.clone(),
+        table: Arc::new(Table::new(rows.work(), sample, growth.inputs.len())?),
         row: 0,
     };
-    rows.sum(keep).await?;
-    matrix(&table, table.values()?)
+    rows.sum(keep).await
 }
 
 /// Makes the cells, and hands back some of the rows.

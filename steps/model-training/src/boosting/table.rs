@@ -15,7 +15,7 @@ use super::sample::Sample;
 
 /// Bytes of a number.
 const NUMBER: u64 = size_of::<f32>() as u64;
-/// What stands in an error of the file.
+/// What an error of the file names.
 const FOLDER: &str = "the scratch folder (--work)";
 
 /// The numbers of the sampled rows, row by row, then their labels, then their weights.

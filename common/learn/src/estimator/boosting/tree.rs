@@ -34,15 +34,15 @@ pub struct Tree {
 /// A tree in a file: columns of its nodes, by XGBoost's names.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Columns {
-    output: usize,
-    left_children: Vec<u32>,
-    right_children: Vec<u32>,
-    split_indices: Vec<u32>,
-    split_conditions: Vec<f64>,
-    default_left: Vec<u8>,
-    sum_hessian: Vec<f64>,
-    loss_changes: Vec<f64>,
+pub(super) struct Columns {
+    pub(super) output: usize,
+    pub(super) left_children: Vec<u32>,
+    pub(super) right_children: Vec<u32>,
+    pub(super) split_indices: Vec<u32>,
+    pub(super) split_conditions: Vec<f64>,
+    pub(super) default_left: Vec<u8>,
+    pub(super) sum_hessian: Vec<f64>,
+    pub(super) loss_changes: Vec<f64>,
 }
 
 impl Node {

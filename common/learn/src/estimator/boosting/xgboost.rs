@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::tree::short;
+use super::tree::{Columns, short};
 use super::{GradientBoosting, Loss, Node, Tree};
 use crate::estimator::{Estimator, EstimatorError};
 
@@ -163,8 +163,9 @@ impl GradientBoosting {
         let loss = loss.ok_or_else(|| {
             EstimatorError::Invalid(format!("objective {name:?} is not known here"))
         })?;
-        let trees = booster.model.trees.iter().zip(&booster.model.tree_info);
-        let trees = trees.map(|(tree, output)| read_tree(tree, *output));
+        let trees = booster.model.trees.into_iter();
+        let trees = trees.zip(booster.model.tree_info);
+        let trees = trees.map(|(tree, output)| read_tree(tree, output));
         let trees = trees.collect::<Result<_, _>>()?;
         let mut boosting = Self::new(inputs, loss, trees, vec![0.0; inputs])?;
         boosting.base_score = base_score(&param.base_score, loss)?;
@@ -190,35 +191,25 @@ fn base_score(text: &str, loss: Loss) -> Result<Vec<f32>, EstimatorError> {
     })
 }
 
-fn read_tree(tree: &FileTree, output: usize) -> Result<Tree, EstimatorError> {
-    let rows = tree.left_children.len();
-    let lengths = [
-        tree.right_children.len(),
-        tree.split_indices.len(),
-        tree.split_conditions.len(),
-        tree.default_left.len(),
-        tree.sum_hessian.len(),
-        tree.loss_changes.len(),
-    ];
-    if lengths.iter().any(|length| *length != rows) {
-        return Err(EstimatorError::invalid(
-            "a tree has columns of other lengths",
-        ));
-    }
+fn read_tree(tree: FileTree, output: usize) -> Result<Tree, EstimatorError> {
     if tree.split_type.iter().any(|kind| *kind != 0) {
         return Err(EstimatorError::invalid("a tree splits by categories"));
     }
-    let child = |child: i64| u32::try_from(child).unwrap_or(0);
-    let node = |at: usize| Node {
-        input: tree.split_indices[at],
-        value: tree.split_conditions[at] as f32,
-        left: child(tree.left_children[at]),
-        right: child(tree.right_children[at]),
-        missing_left: tree.default_left[at] != 0,
-        cover: tree.sum_hessian[at] as f32,
-        gain: tree.loss_changes[at] as f32,
+    // A leaf's children are -1 there, and 0 here.
+    let children = |of: Vec<i64>| {
+        let child = |child| u32::try_from(child).unwrap_or(0);
+        of.into_iter().map(child).collect()
     };
-    Tree::new(output, (0..rows).map(node).collect())
+    Tree::try_from(Columns {
+        output,
+        left_children: children(tree.left_children),
+        right_children: children(tree.right_children),
+        split_indices: tree.split_indices,
+        split_conditions: tree.split_conditions,
+        default_left: tree.default_left,
+        sum_hessian: tree.sum_hessian,
+        loss_changes: tree.loss_changes,
+    })
 }
 
 /// A tree as XGBoost keeps it.
