@@ -154,7 +154,7 @@ pub fn check_time(
     )))
 }
 
-/// The columns that a model's rows are prepared to, as far as names tell: ids, time, target,
+/// The columns that a model's rows are prepared to, as far as names show: ids, time, target,
 /// weight and features.
 pub fn prepared_columns(dataset: &Dataset, features: &[String]) -> Vec<Column> {
     let column = |name: &String, data_type: String, role| Column {

@@ -305,4 +305,4 @@ pub fn nullable(schema: &Schema) -> SchemaRef {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

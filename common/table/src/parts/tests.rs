@@ -26,6 +26,22 @@ fn batch(rows: std::ops::Range<i64>) -> RecordBatch {
     RecordBatch::try_new(Arc::new(schema), vec![ids, numbers, target]).unwrap()
 }
 
+/// Writes a part of one batch.
+pub(crate) async fn of_batch(
+    store: &Store,
+    key: String,
+    ordinal: usize,
+    batch: RecordBatch,
+) -> Part {
+    let store = store.clone();
+    let written = blocking(move || {
+        let mut writer = PartWriter::new(&store, key, ordinal, &batch.schema())?;
+        writer.write(&batch)?;
+        writer.finish()
+    });
+    written.await.unwrap()
+}
+
 /// Writes two batches; gives the part and the file.
 async fn written(home: &Path, key: &'static str) -> (Part, store::LocalFile) {
     let store = Store::of(&Step::for_test("probe", home)).unwrap();

@@ -6,7 +6,7 @@ use arrow::array::{Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::*;
-use crate::parts::PartWriter;
+use crate::parts::tests::of_batch;
 use catalog::layout::Split;
 use catalog::manifest::{Header, Inputs, Part, RawShard};
 use learn::fitted_model::Reader;
@@ -29,18 +29,8 @@ async fn prepared(step: &Step, feature: &[f64], labels: &[u8]) -> (Config, Datas
         let logit = Float64Array::from(feature[range].to_vec());
         let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(target), Arc::new(logit)])
             .unwrap();
-        let store = store.clone();
-        let written = blocking(move || {
-            let mut writer = PartWriter::new(
-                &store,
-                format!("holdout/1/part-{ordinal}.parquet"),
-                ordinal,
-                &batch.schema(),
-            )?;
-            writer.write(&batch)?;
-            writer.finish()
-        });
-        parts.push(written.await.unwrap());
+        let key = format!("holdout/1/part-{ordinal}.parquet");
+        parts.push(of_batch(&store, key, ordinal, batch).await);
     }
     let contract = r#"{"columns": [
         {"name": "id", "type": "int64", "role": "id"},

@@ -11,7 +11,7 @@ use settings::ConfigArgs;
 use table::labelled::{LabelledRows, Side};
 
 use super::fixtures::customers;
-use super::home::{Home, Rows};
+use super::home::{Home, Rows, read};
 use crate::Train;
 use crate::job::Job;
 
@@ -85,7 +85,7 @@ async fn the_best_on_validation_rows_is_fitted_again_on_all_and_registered() {
         "{shown}"
     );
 
-    // All stand in the tracking, inside the model's run, and one version is registered.
+    // All are tracked, inside the model's run, and one version is registered.
     let runs = home
         .tracking
         .runs(Some(&flags.model_name), 20)
@@ -167,16 +167,10 @@ async fn a_candidate_is_measured_as_a_model_of_the_same_rows_is_on_such_a_holdou
     let sides = blocking(move || {
         let side = |side| {
             let rows = all.clone().on_side(&split, side);
-            let part = |part| {
-                let (mut x, mut y) = (Vec::new(), Vec::new());
-                rows.each_chunk(part, |chunk| {
-                    x.extend_from_slice(chunk.x);
-                    y.extend(chunk.y.iter().map(|label| *label as u8));
-                    Ok(())
-                })?;
-                Ok((x, y))
-            };
-            parts.iter().map(part).collect::<anyhow::Result<Vec<_>>>()
+            parts
+                .iter()
+                .map(|part| read(&rows, part))
+                .collect::<anyhow::Result<Vec<_>>>()
         };
         Ok([side(Side::Fit)?, side(Side::Validation)?])
     });

@@ -2,6 +2,7 @@
 //! `common/tests/fixtures`.
 
 use learn::model::ClassWeight;
+use learn::preprocessing::Family as PreparedFor;
 use runtime::step::Step;
 use serde::Deserialize;
 
@@ -11,6 +12,43 @@ use crate::job::Job;
 use crate::reference::Natural;
 use crate::training_rows::TrainingRows;
 use table::labelled::LabelledRows;
+
+/// The training rows of a job, as its only candidate takes them.
+pub(super) async fn training_rows(
+    home: &Home,
+    step: &Step,
+    job: &Job,
+    scratch_bytes: u64,
+    on_side: impl FnOnce(LabelledRows) -> LabelledRows,
+) -> TrainingRows {
+    let progress = step.progress(1, "rows").clone();
+    let (only, same) = (&job.choice.candidates[0], |rows| rows);
+    let preprocessing = crate::fit::preprocessing(step, &home.store, job, only, same, &progress);
+    let (preprocessing, _) = preprocessing.await.unwrap();
+    let (work, config) = (home.step.work(), &job.config);
+    let rows = LabelledRows::new(&home.store, work, config, &job.signature, &preprocessing);
+    let takes_missing = only.family.preparation() == PreparedFor::Trees;
+    let rows = on_side(rows.unwrap().with_missing(takes_missing));
+    TrainingRows::new(step, rows, &job.train, scratch_bytes, &progress).unwrap()
+}
+
+/// The bytes of the model that is fitted on rows, and of its reference.
+pub(super) async fn bytes_of(
+    home: &Home,
+    step: &Step,
+    job: &Job,
+    rows: &TrainingRows,
+    natural: &Natural,
+) -> [Vec<u8>; 2] {
+    let only = &job.choice.candidates[0];
+    let fit = crate::fit::fit(&home.store, job, only, rows).await.unwrap();
+    let reference = crate::reference::profile(step, rows, natural, &fit.model, &fit.seen);
+    let (reference, _) = reference.await.unwrap();
+    [
+        fit.model.to_json().unwrap(),
+        serde_json::to_vec(&reference).unwrap(),
+    ]
+}
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -168,30 +206,8 @@ async fn the_bytes_depend_neither_on_the_threads_nor_on_the_scratch_file() {
     ] {
         let step = home.step.with_threads(threads).with_disk(disk);
         let step = step.with_memory(memory);
-        let progress = step.progress(1, "rows").clone();
-        let only = &job.choice.candidates[0];
-        let same = |rows| rows;
-        let preprocessing =
-            crate::fit::preprocessing(&step, &home.store, &job, only, same, &progress);
-        let (preprocessing, _) = preprocessing.await.unwrap();
-        let (store, config) = (&home.store, &job.config);
-        let rows = LabelledRows::new(
-            store,
-            home.step.work(),
-            config,
-            &job.signature,
-            &preprocessing,
-        );
-        let rows = rows.unwrap();
-        let rows = TrainingRows::new(&step, rows, &job.train, scratch_bytes, &progress).unwrap();
-        let fit = crate::fit::fit(store, &job, only, &rows).await.unwrap();
-        let (model, natural) = (&fit.model, &Natural::Inputs);
-        let made_reference = crate::reference::profile(&step, &rows, natural, model, &fit.seen);
-        let (reference, _) = made_reference.await.unwrap();
-        made.push((
-            fit.model.to_json().unwrap(),
-            serde_json::to_vec(&reference).unwrap(),
-        ));
+        let rows = training_rows(&home, &step, &job, scratch_bytes, |rows| rows).await;
+        made.push(bytes_of(&home, &step, &job, &rows, &Natural::Inputs).await);
     }
     for other in &made[1..] {
         assert!(*other == made[0]);

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use catalog::layout::{self, DataVersion, ModelName, Split};
 use catalog::manifest::Role;
-use catalog::manifest::{self, Column, DatasetManifest, Header, Inputs, RawShard};
+use catalog::manifest::{self, Column, DatasetManifest, Header, Inputs, Part, RawShard};
 use learn::fitted_model::Reader;
 use learn::model::{ClassWeight, Model, Training};
 use runtime::retry::Budget;
@@ -17,6 +17,7 @@ use settings::{ConfigArgs, SegmentsArgs, TrainingArgs};
 use store::Store;
 use table::categories::SegmentColumns;
 use table::config::Config;
+use table::labelled::LabelledRows;
 use table::parts::PartWriter;
 use tracking::{Tracking, TrackingArgs};
 
@@ -30,6 +31,17 @@ const BUDGET: Budget = Budget(Duration::from_secs(3));
 pub(crate) struct Rows {
     pub(crate) x: Vec<Vec<Option<f64>>>,
     pub(crate) y: Vec<Option<i64>>,
+}
+
+/// Numbers and labels of the rows that are read of a part.
+pub(crate) fn read(rows: &LabelledRows, part: &Part) -> anyhow::Result<(Vec<f64>, Vec<u8>)> {
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    rows.each_chunk(part, |chunk| {
+        x.extend_from_slice(chunk.x);
+        y.extend(chunk.y.iter().map(|label| *label as u8));
+        Ok(())
+    })?;
+    Ok((x, y))
 }
 
 impl Rows {

@@ -8,7 +8,7 @@ use runtime::threads::blocking;
 use table::labelled::{LabelledRows, Side, Split};
 
 use super::fixtures::customers;
-use super::home::{Home, Rows};
+use super::home::{self, Home, Rows};
 use crate::job::Job;
 use crate::training_rows::TrainingRows;
 
@@ -42,12 +42,7 @@ async fn it_is_the_fit_on_data_that_holds_no_other_rows() {
         let rows = fitted_on.clone();
         blocking(move || {
             let one = |part| {
-                let (mut x, mut y) = (Vec::new(), Vec::new());
-                rows.each_chunk(part, |chunk| {
-                    x.extend_from_slice(chunk.x);
-                    y.extend(chunk.y.iter().map(|label| *label as u8));
-                    Ok(())
-                })?;
+                let (x, y) = home::read(&rows, part)?;
                 Ok(Rows::new(4, &x, &y))
             };
             parts.iter().map(one).collect::<anyhow::Result<Vec<Rows>>>()

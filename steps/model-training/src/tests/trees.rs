@@ -9,17 +9,18 @@ use learn::estimator::boosting::{GradientBoosting, Loss};
 use learn::fitted_model::{FittedModel, Reader};
 use learn::frame::{Column, Frame};
 use learn::models::Validation;
-use runtime::step::{Outputs, Step};
+use runtime::step::Outputs;
 use serde_json::Value;
 use settings::ConfigArgs;
 use store::digest;
 use table::labelled::{LabelledRows, Side, Split};
 
+use super::fixtures::{bytes_of, training_rows};
 use super::home::{Home, Rows};
 use crate::Train;
 use crate::job::Job;
 use crate::reference::Natural;
-use crate::training_rows::{Sums, TrainingRows};
+use crate::training_rows::Sums;
 
 /// The label is whether the first two numbers differ in sign, which no linear model learns; where
 /// the third one is missing it is the other way round.
@@ -133,16 +134,7 @@ async fn the_bytes_of_trees_depend_on_no_budget() {
     ] {
         let step = home.step.with_threads(threads).with_memory(memory);
         let rows = training_rows(&home, &step, &job, scratch_bytes, |rows| rows).await;
-        let fit = crate::fit::fit(&home.store, &job, &job.choice.candidates[0], &rows)
-            .await
-            .unwrap();
-        let natural = Natural::Rows(None);
-        let reference = crate::reference::profile(&step, &rows, &natural, &fit.model, &fit.seen);
-        let (reference, _) = reference.await.unwrap();
-        made.push((
-            fit.model.to_json().unwrap(),
-            serde_json::to_vec(&reference).unwrap(),
-        ));
+        made.push(bytes_of(&home, &step, &job, &rows, &Natural::Rows(None)).await);
     }
     for other in &made[1..] {
         assert!(*other == made[0]);
@@ -264,23 +256,6 @@ impl Sums for LossOf {
         self.1 += later.1;
         Ok(())
     }
-}
-
-async fn training_rows(
-    home: &Home,
-    step: &Step,
-    job: &Job,
-    scratch_bytes: u64,
-    on_side: impl FnOnce(LabelledRows) -> LabelledRows,
-) -> TrainingRows {
-    let progress = step.progress(1, "rows").clone();
-    let (only, same) = (&job.choice.candidates[0], |rows| rows);
-    let preprocessing = crate::fit::preprocessing(step, &home.store, job, only, same, &progress);
-    let (preprocessing, _) = preprocessing.await.unwrap();
-    let (work, config) = (home.step.work(), &job.config);
-    let rows = LabelledRows::new(&home.store, work, config, &job.signature, &preprocessing);
-    let rows = on_side(rows.unwrap().with_missing(true));
-    TrainingRows::new(step, rows, &job.train, scratch_bytes, &progress).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

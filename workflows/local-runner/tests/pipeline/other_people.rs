@@ -172,18 +172,11 @@ fn a_report_weighs_rows_and_those_without_a_weight_weigh_1() {
     let [before, after] = WEIGHED;
     assert!(inferred.contains(before), "{inferred}");
     fs::write(&dataset, inferred.replacen(before, after, 1)).unwrap();
-    let line = [
-        "submit",
-        &format!("--config-maps={out}"),
-        &format!("--raw-url={raw}"),
-        "--from=workflowtemplate/alameda-pipeline",
-        "-p",
-        "data-version=1",
-        "-p",
-        "model-name=theirs",
-    ];
-    bench.alameda(&line).expect(0);
-    let report = bench.json("reports/1/theirs/v1/report.json");
+    let project = [format!("--config-maps={out}"), format!("--raw-url={raw}")];
+    bench
+        .pipeline(&project.each_ref().map(String::as_str))
+        .expect(0);
+    let report = bench.json("reports/1/m/v1/report.json");
     let ours = &report["performance"]["overall"];
     let theirs = python(&["measured", bench.store("").to_str().unwrap()]);
     let theirs: Value = serde_json::from_str(&theirs).unwrap();

@@ -12,7 +12,7 @@ use super::*;
 use crate::config::Config;
 use crate::dataset::{Dataset, Holdout, HoldoutRule};
 use crate::features;
-use crate::parts::PartWriter;
+use crate::parts::tests::of_batch;
 use catalog::layout::DataVersion;
 use catalog::manifest::{Column, Header, Inputs};
 
@@ -64,13 +64,8 @@ impl Data {
         let store = Store::of(&step).unwrap();
         let mut parts = Vec::new();
         for (ordinal, batch) in batches.into_iter().enumerate() {
-            let (store, key) = (store.clone(), format!("train/1/part-{ordinal}.parquet"));
-            let written = blocking(move || {
-                let mut writer = PartWriter::new(&store, key, ordinal, &batch.schema())?;
-                writer.write(&batch)?;
-                writer.finish()
-            });
-            parts.push(written.await.unwrap());
+            let key = format!("train/1/part-{ordinal}.parquet");
+            parts.push(of_batch(&store, key, ordinal, batch).await);
         }
         let config = Config::parse(CONTRACT.to_owned(), "SELECT * FROM raw".to_owned()).unwrap();
         let column = |(name, of, role): (&str, &str, Role)| Column {

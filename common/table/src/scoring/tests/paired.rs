@@ -88,13 +88,8 @@ async fn dataset(
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let columns = columns.into_iter().map(|(.., values)| values).collect();
         let batch = RecordBatch::try_new(schema, columns).unwrap();
-        let (store, key) = (store.clone(), format!("{folder}/part-{ordinal}.parquet"));
-        let written = blocking(move || {
-            let mut writer = PartWriter::new(&store, key, ordinal, &batch.schema())?;
-            writer.write(&batch)?;
-            writer.finish()
-        });
-        parts.push(written.await.unwrap());
+        let key = format!("{folder}/part-{ordinal}.parquet");
+        parts.push(of_batch(&store, key, ordinal, batch).await);
     }
     let column = |name: &str, data_type: &str, role| Column {
         name: name.to_owned(),
