@@ -7,15 +7,16 @@
 //! ```
 //! use learn::metrics::bootstrap::{REPLICATES, interval, weight};
 //!
-//! let values = [3.0, 5.0, 4.0, 8.0];
+//! // The mean of 0, 1, ..., 99: its standard error is 28.87 / 10.
 //! let mean = |replicate| {
-//!     let weights: Vec<f64> = (0..4).map(|row| weight(replicate, row)).collect();
-//!     let sum: f64 = weights.iter().zip(values).map(|(weight, value)| weight * value).sum();
+//!     let weights: Vec<f64> = (0..100).map(|row| weight(replicate, row)).collect();
+//!     let sum: f64 = weights.iter().enumerate().map(|(row, weight)| weight * row as f64).sum();
 //!     Some(sum / weights.iter().sum::<f64>()).filter(|mean| mean.is_finite())
 //! };
 //! let replicates: Vec<Option<f64>> = (0..REPLICATES).map(mean).collect();
-//! let interval = interval(5.0, &replicates).unwrap();
-//! assert!(interval.low < 5.0 && 5.0 < interval.high);
+//! let interval = interval(49.5, &replicates).unwrap();
+//! let standard_error = (interval.high - interval.low) / 2.0 / 1.96;
+//! assert!((2.4..3.4).contains(&standard_error));
 //! ```
 
 use super::Interval;
