@@ -12,5 +12,6 @@ pub use moto::Moto;
 pub use receiver::{Received, Receiver};
 pub use s3::S3Server;
 pub use services::{
-    Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions, free_port, place, python,
+    Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions, Server, free_port, local, place,
+    program, python, status,
 };

@@ -9,6 +9,7 @@ mod fitted;
 mod job;
 mod memory;
 mod passes;
+mod pyfunc;
 mod record;
 mod reference;
 mod scratch;

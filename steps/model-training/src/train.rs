@@ -14,6 +14,7 @@ use learn::signature::Kind;
 use learn::task::Task;
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Progress, Step};
+use serde::Serialize;
 use store::Store;
 use store::digest;
 use table::labelled::LabelledRows;
@@ -26,6 +27,7 @@ use crate::extremes;
 use crate::fit::{self, Fit, warnings};
 use crate::fitted::{Fitted, fitted};
 use crate::job::Job;
+use crate::pyfunc;
 use crate::record::{chosen, every_metric, four, record, record_again, run_of};
 use crate::reference::{self, Natural};
 use crate::select;
@@ -168,6 +170,7 @@ async fn make(
     let inputs = rows.inputs();
     let exports = fit.model.estimator.exports(inputs)?.into_iter();
     files.extend(exports.map(|export| (export.name, export.bytes)));
+    files.extend(pyfunc::files(&fit.model, &seen)?);
     let files = put(store, job, files, replaces).await?;
     let manifest = ModelManifest {
         header: Header::new(job.inputs.clone(), step),
@@ -237,8 +240,9 @@ async fn put(
     Ok(files)
 }
 
-fn readable(metrics: &ModelMetrics) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(metrics).context("writing the metrics")?;
+/// A file of JSON that people look at.
+pub(crate) fn readable(content: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(content).context("writing JSON")?;
     bytes.push(b'\n');
     Ok(bytes)
 }

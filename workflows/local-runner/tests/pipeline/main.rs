@@ -17,6 +17,7 @@ mod nightly;
 mod other_people;
 mod own_data;
 mod platform;
+mod pyfunc;
 mod raw_files;
 mod readme;
 mod reruns;

@@ -1,10 +1,11 @@
 //! Runs and models: as docs/tracking.md reads them, as `alameda` shows them, and after a signal.
 
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
+use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule, Server, free_port, local, status};
 
 use super::lab::{Lab, servers};
 
@@ -29,6 +30,41 @@ fn others_read_runs_and_models_as_documented() {
     );
     assert!(lines[3].starts_with("report ok days "), "{read}");
     assert_eq!(lines[4], "page True", "{read}");
+    assert_eq!(lines[5], "scores ['prediction', 'probability']", "{read}");
+    must_be_served(&lab);
+}
+
+/// `mlflow models serve` answers to the example that lies beside the model.
+fn must_be_served(lab: &Lab) {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port().unwrap());
+    let mlflow = testing::program("venv/bin/mlflow").unwrap();
+    let mut command = lab.program(Path::new("sh"));
+    command
+        // As where the environment is activated: MLflow starts `uvicorn` by name.
+        .args(["-c", r#"PATH="$0:$PATH" exec mlflow "$@""#])
+        .arg(mlflow.parent().unwrap())
+        .args(["models", "serve", "--env-manager", "local", "--port"])
+        .arg(port.to_string())
+        .arg("--model-uri")
+        .arg(format!("models:/{}@champion", lab.name));
+    let mut server = Server::start("scorer", &command, "TERM", folder.path()).unwrap();
+    let ready = || status(local(port), "/ping") == Some(200);
+    server.wait_until(ready).unwrap();
+    let answer = lab.python(&format!(
+        "
+import json, mlflow, urllib.request
+example = mlflow.artifacts.load_dict('models:/{}@champion/serving_input_example.json')
+call = urllib.request.Request(
+    'http://127.0.0.1:{port}/invocations',
+    json.dumps(example).encode(), {{'Content-Type': 'application/json'}},
+)
+print(urllib.request.urlopen(call).read().decode())
+",
+        lab.name
+    ));
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let probability = answer["predictions"][0]["probability"].as_f64().unwrap();
+    assert!(probability > 0.0 && probability < 1.0, "{answer}");
 }
 
 #[test]

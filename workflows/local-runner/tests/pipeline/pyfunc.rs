@@ -1,0 +1,137 @@
+//! A model's folder is one that MLflow loads: `mlflow.pyfunc` predicts what was scored, to 1e-9, for
+//! each task and family, of 100,000 rows with texts, whole numbers, booleans and missing values.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, Ran};
+use crate::bring_your_own::{configure, run};
+use crate::models_json::write_models;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/pyfunc.py");
+
+fn python(bench: &Bench, arguments: &[&str]) -> String {
+    let mut command = Command::new(testing::python().unwrap());
+    // A folder of its own, so that nothing but the model's folder can be imported from.
+    let ran = command
+        .arg(SCRIPT)
+        .args(arguments)
+        .current_dir(bench.folder());
+    Ran::from(ran.output().unwrap()).expect(0).stdout
+}
+
+/// Trains a model of the target, scores, and compares.
+fn compared(target: &str, contract: &Value, candidate: &Value) -> Value {
+    let bench = Bench::empty();
+    let raw = bench.raw("");
+    python(&bench, &["write", raw.to_str().unwrap()]);
+    let mut dataset = json!({"columns": [
+        {"name": "id", "type": "utf8", "role": "id"},
+        {"name": "visits", "type": "int64", "role": "feature", "nullable": true},
+        {"name": "amount", "type": "float64", "role": "feature", "nullable": true},
+        {"name": "wild", "type": "float64", "role": "feature"},
+        {"name": "city", "type": "utf8", "role": "feature", "nullable": true},
+        {"name": "member", "type": "bool", "role": "feature", "nullable": true},
+    ]});
+    let mut column = json!({"name": target, "role": "target"});
+    for (name, value) in contract.as_object().unwrap() {
+        column[name] = value.clone();
+    }
+    dataset["columns"].as_array_mut().unwrap().push(column);
+    let config = configure(
+        &bench,
+        &dataset.to_string(),
+        &format!("SELECT id, visits, amount, wild, city, member, {target} FROM raw"),
+        &[
+            ("TRAIN_GLOB", "train/*.parquet"),
+            ("PREDICT_GLOB", "predict/*.parquet"),
+        ],
+    );
+    let models = json!({
+        "candidates": [candidate],
+        "preprocessing": {"columns": {"wild": {"clip": [-3e9, 3e9]}}}
+    });
+    write_models(&config, &models.to_string());
+    run(&bench, &config, "m");
+    let model = bench.output("model-training-train", "model");
+    let model = bench.store(&model.replace("/_manifest.json", ""));
+    let results = bench.output("batch-inference-commit", "manifest");
+    let results = bench.store(&results.replace("/_manifest.json", ""));
+    let raw = raw.join("predict/0.parquet");
+    let paths = [&model, &results, &raw].map(|path| path.to_str().unwrap());
+    let answer = python(&bench, &[&["compare"][..], &paths].concat());
+    let compared: Value = serde_json::from_str(&answer).unwrap();
+
+    let refused = python(&bench, &["refuse", paths[0], paths[2]]);
+    let refused: Vec<String> = serde_json::from_str(&refused).unwrap();
+    for (text, column) in refused.iter().zip(["city", "amount", "city"]) {
+        assert!(text.contains(column), "{refused:?}");
+    }
+    let signature = fs::read_to_string(model.join("MLmodel")).unwrap();
+    assert!(signature.contains("member"), "{signature}");
+    compared
+}
+
+fn must_agree(target: &str, contract: &Value, candidate: &Value, columns: &[&str]) {
+    let compared = compared(target, contract, candidate);
+    assert_eq!(compared["rows"], 100_000, "{compared}");
+    assert!(compared["largest"].as_f64() < Some(1e-9), "{compared}");
+    assert_eq!(compared["columns"], json!(columns), "{compared}");
+    assert_eq!(compared["examples"], 1, "{compared}");
+    // The seven rows with an infinite number have no prediction.
+    assert_eq!(compared["missing"], 7, "{compared}");
+    assert_eq!(compared["imported"], json!(["alameda_model"]), "{compared}");
+}
+
+#[test]
+fn mlflow_loads_models_of_two_classes_and_predicts_what_was_scored() {
+    for candidate in [
+        json!({"family": "logistic-regression"}),
+        json!({"family": "gradient-boosting", "n_estimators": 30}),
+    ] {
+        let contract = json!({"type": "int64", "allowed": [0, 1]});
+        must_agree(
+            "binary",
+            &contract,
+            &candidate,
+            &["prediction", "probability"],
+        );
+    }
+}
+
+#[test]
+fn mlflow_loads_models_of_several_classes_and_predicts_what_was_scored() {
+    let contract = json!({"type": "utf8", "allowed": ["low", "middle", "high"]});
+    let columns = [
+        "prediction",
+        "probability",
+        "probability_high",
+        "probability_low",
+        "probability_middle",
+    ];
+    for candidate in [
+        json!({"family": "logistic-regression"}),
+        json!({"family": "gradient-boosting", "n_estimators": 10}),
+        json!({"family": "mean"}),
+    ] {
+        must_agree("multiclass", &contract, &candidate, &columns);
+    }
+}
+
+#[test]
+fn mlflow_loads_models_of_a_number_and_predicts_what_was_scored() {
+    for candidate in [
+        json!({"family": "linear-regression"}),
+        json!({"family": "gradient-boosting", "n_estimators": 30}),
+        json!({"family": "constant", "value": 1.5}),
+    ] {
+        must_agree(
+            "regression",
+            &json!({"type": "float64"}),
+            &candidate,
+            &["prediction"],
+        );
+    }
+}
