@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::layout;
 use crate::manifest::{File, ModelManifest};
+use learn::calibration::Method;
 use learn::fitted_model::{FittedModel, Reader};
 use learn::metrics::Interval;
 use learn::model::Importance;
@@ -35,12 +36,15 @@ use store::digest;
 
 /// The format of `metrics.json`.
 pub const METRICS_VERSION: u32 = 1;
+/// The format of `metrics.json` where something was found of the scores on validation rows, so that
+/// programs which do not know it refuse the file by its number.
+pub const TUNED_VERSION: u32 = 2;
 
 /// What is known of a model's quality, as it stands in `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelMetrics {
-    /// [`METRICS_VERSION`].
+    /// [`METRICS_VERSION`] or [`TUNED_VERSION`].
     pub format_version: u32,
     /// On the holdout, which the model was not trained on.
     pub holdout: Report,
@@ -90,6 +94,9 @@ pub struct Selection {
     /// Every candidate, in the order of `models.json`; none where there was one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<CandidateMetrics>,
+    /// How the probability was calibrated on the validation rows, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Method>,
     /// Whether the model was fitted again on all training rows.
     pub refit: bool,
 }
@@ -128,6 +135,13 @@ pub struct CandidateMetrics {
     pub chosen: bool,
     /// Every metric.
     pub metrics: BTreeMap<String, f64>,
+}
+
+impl Selection {
+    /// Whether something was found of the scores on validation rows.
+    pub fn is_tuned(&self) -> bool {
+        self.calibration.is_some()
+    }
 }
 
 impl CandidateMetrics {
@@ -208,7 +222,7 @@ impl ModelManifest {
     /// As [`ModelManifest::load_model`].
     pub async fn load_metrics(&self, store: &Store) -> Result<ModelMetrics> {
         let (key, bytes) = self.load(store, layout::METRICS_FILE).await?;
-        version(&key, &bytes, &[METRICS_VERSION])?;
+        version(&key, &bytes, &[METRICS_VERSION, TUNED_VERSION])?;
         parse(&key, &bytes)
     }
 

@@ -1,7 +1,7 @@
 //! The model file: everything from raw feature columns to predictions.
 //!
-//! [`Reader`] reads files of [`FORMAT_VERSION`] and of version 1, whose models score the same bits
-//! as ever. A file of a newer version is refused by its number.
+//! [`Reader`] reads files of [`FORMAT_VERSION`], of [`CALIBRATED_VERSION`] and of version 1, whose
+//! models score the same bits as ever. A file of a newer version is refused by its number.
 //!
 //! ```
 //! use learn::fitted_model::Reader;
@@ -32,11 +32,12 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::calibration::Calibration;
 use crate::estimator::{Estimator, EstimatorError, Families, LogisticRegression};
 use crate::frame::Frame;
 use crate::model::{self, Classes, Model, ModelError};
@@ -44,11 +45,14 @@ use crate::preprocessing::{self, Preprocessing};
 use crate::signature::{Feature, Kind, Signature};
 use crate::task::{Predictions, Rule, Target, Task, TaskError, Tasks};
 
-/// The version that is written.
+/// The version that is written of a model without calibration.
 pub const FORMAT_VERSION: u32 = 2;
+/// The version that is written of a calibrated model, so that programs which know no calibration
+/// refuse it by its number.
+pub const CALIBRATED_VERSION: u32 = 3;
 
 /// A fitted model, as it is kept in `model.json`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FittedModel {
     /// What it does.
     pub task: &'static dyn Task,
@@ -59,7 +63,9 @@ pub struct FittedModel {
     /// How they become numbers.
     pub preprocessing: Preprocessing,
     /// How these become scores.
-    pub estimator: Box<dyn Estimator>,
+    pub estimator: Arc<dyn Estimator>,
+    /// Of two classes: what makes probabilities of the estimator's raw scores, in place of its link.
+    pub calibration: Option<Calibration>,
     /// How scores become predictions.
     pub rule: Rule,
     /// How it was fitted.
@@ -109,6 +115,8 @@ struct File {
     preprocessing: Preprocessing,
     estimator: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    calibration: Option<Calibration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     threshold: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interval: Option<[f64; 2]>,
@@ -123,8 +131,8 @@ pub enum Error {
     Json(#[from] serde_json::Error),
     /// Written by a newer version of the code.
     #[error(
-        "the model file has format_version {found}, and this program reads 1 and \
-         {FORMAT_VERSION}: use images of the version that trained the model, or train again"
+        "the model file has format_version {found}, and this program reads 1, {FORMAT_VERSION} \
+         and {CALIBRATED_VERSION}: use images of the version that trained the model, or train again"
     )]
     FormatVersion {
         /// What the file says.
@@ -196,7 +204,8 @@ impl Reader {
         if format_version == u64::from(model::FORMAT_VERSION) {
             return self.first(Model::parse(bytes)?);
         }
-        if format_version != u64::from(FORMAT_VERSION) {
+        let known = [FORMAT_VERSION, CALIBRATED_VERSION].map(u64::from);
+        if !known.contains(&format_version) {
             return Err(Error::FormatVersion {
                 found: format_version,
             });
@@ -207,7 +216,8 @@ impl Reader {
             target: file.target,
             signature: file.signature,
             preprocessing: file.preprocessing,
-            estimator: self.families.read(&file.estimator)?,
+            estimator: self.families.read(&file.estimator)?.into(),
+            calibration: file.calibration,
             rule: Rule {
                 threshold: file.threshold.unwrap_or(Rule::default().threshold),
                 interval: file.interval,
@@ -250,10 +260,11 @@ impl Reader {
                 name: model.target,
                 classes: vec![model.classes.negative, model.classes.positive],
             },
-            estimator: Box::new(LogisticRegression {
+            estimator: Arc::new(LogisticRegression {
                 coefficients: model.coefficients,
                 intercept: model.intercept,
             }),
+            calibration: None,
             rule: Rule {
                 threshold: model.threshold,
                 interval: None,
@@ -274,12 +285,16 @@ impl FittedModel {
         self.validate()?;
         let of_two = self.target.classes.len() == 2;
         let file = File {
-            format_version: FORMAT_VERSION,
+            format_version: match self.calibration {
+                Some(_) => CALIBRATED_VERSION,
+                None => FORMAT_VERSION,
+            },
             task: self.task.name().to_owned(),
             target: self.target.clone(),
             signature: self.signature.clone(),
             preprocessing: self.preprocessing.clone(),
             estimator: self.estimator.to_json()?,
+            calibration: self.calibration.clone(),
             threshold: of_two.then_some(self.rule.threshold),
             interval: self.rule.interval,
             training: self.training.clone(),
@@ -311,6 +326,15 @@ impl FittedModel {
                 self.task.name()
             ));
         }
+        if let Some(calibration) = &self.calibration {
+            if self.target.classes.len() != 2 {
+                return invalid(format!(
+                    "it is calibrated, and task {} is not of two classes",
+                    self.task.name()
+                ));
+            }
+            calibration.validate().map_err(Error::Invalid)?;
+        }
         if !(0.0..=1.0).contains(&self.rule.threshold) {
             return invalid(format!(
                 "threshold is {}: it must be from 0 to 1",
@@ -325,8 +349,24 @@ impl FittedModel {
         }
     }
 
-    /// What the estimator predicts for each row, in place of what `outputs` held; `matrix` holds
-    /// the rows' numbers afterwards.
+    /// Appends what is predicted for each row of the numbers that the estimator takes: a value, the
+    /// calibrated probability of the positive class, or one probability for each class.
+    ///
+    /// # Panics
+    /// As [`Estimator::raw`].
+    pub fn outputs(&self, rows: &[f64], out: &mut Vec<f64>) {
+        let Some(calibration) = &self.calibration else {
+            return self.estimator.predict(rows, out);
+        };
+        let start = out.len();
+        self.estimator.raw(rows, out);
+        for score in &mut out[start..] {
+            *score = calibration.apply(*score);
+        }
+    }
+
+    /// What is predicted for each row, in place of what `outputs` held; `matrix` holds the rows'
+    /// numbers afterwards.
     ///
     /// # Errors
     /// A frame of other columns, or a value that the preprocessing refuses.
@@ -338,7 +378,7 @@ impl FittedModel {
     ) -> Result<(), Error> {
         self.preprocessing.transform(frame, matrix)?;
         outputs.clear();
-        self.estimator.predict(matrix, outputs);
+        self.outputs(matrix, outputs);
         Ok(())
     }
 
@@ -357,7 +397,7 @@ impl FittedModel {
         self.preprocessing
             .transform_or_refuse(frame, matrix, &mut refused)?;
         outputs.clear();
-        self.estimator.predict(matrix, outputs);
+        self.outputs(matrix, outputs);
         let width = self.estimator.outputs();
         for row in refused {
             outputs[row * width..(row + 1) * width].fill(f64::NAN);

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod calibration;
 pub mod estimator;
 pub mod fitted_model;
 pub mod frame;

@@ -19,6 +19,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::calibration::Method;
 use crate::estimator::{EstimatorError, Family};
 use crate::preprocessing::Settings;
 use crate::task::{Metric, Task};
@@ -45,13 +46,17 @@ pub struct Models {
     /// How the columns are prepared.
     #[serde(default)]
     pub preprocessing: Settings,
+    /// Of two classes: how probabilities are calibrated on validation rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Method>,
     /// Of two classes: the probability from which the positive one is predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
     /// Which training rows are kept from the fit, where something is chosen by looking at labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
-    /// Whether the candidate that was chosen is fitted again on all training rows.
+    /// Whether the candidate that was chosen is fitted again on all training rows. Without it, it is
+    /// unless something that was found on validation rows belongs to the fit on the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refit: Option<bool>,
 }
@@ -164,6 +169,16 @@ pub enum ModelsError {
         /// What is wrong.
         error: EstimatorError,
     },
+    /// What is for another task.
+    #[error("`{key}` is for the task {needs}, and the target is of task {task}: take it out")]
+    Key {
+        /// The key of the file.
+        key: &'static str,
+        /// The task that it is for.
+        needs: &'static str,
+        /// Name of the task.
+        task: &'static str,
+    },
     /// A family that does not learn the target.
     #[error(
         "candidate {family:?} does not learn target {target:?} of task {task}: give one of {learn}"
@@ -196,6 +211,25 @@ impl Models {
                 Err(ModelsError::Threshold(threshold))
             }
             _ => Ok(models),
+        }
+    }
+
+    /// That the task has a use for what the file says.
+    ///
+    /// # Errors
+    /// What is for another task.
+    pub fn check_task(&self, task: &dyn Task) -> Result<(), ModelsError> {
+        let of_two = [(
+            "calibration",
+            self.calibration.unwrap_or_default() != Method::None,
+        )];
+        match of_two.into_iter().find(|(_, given)| *given) {
+            Some((key, _)) if task.name() != "binary" => Err(ModelsError::Key {
+                key,
+                needs: "binary",
+                task: task.name(),
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -256,6 +290,7 @@ mod tests {
             candidates: Candidates::Auto,
             metric: Some(String::new()),
             preprocessing: Settings::default(),
+            calibration: Some(Method::Sigmoid),
             threshold: Some(0.5),
             validation: Some(Validation {
                 by: Some(By::Id),

@@ -9,6 +9,7 @@ pub mod performance;
 pub mod periods;
 pub mod quality;
 pub mod segments;
+mod selection;
 pub mod summary;
 pub mod task;
 

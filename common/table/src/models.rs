@@ -43,6 +43,7 @@ pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Vec<Chosen>)> {
     let chosen = models.candidates.chosen(families, goal.task, &goal.target);
     let chosen = chosen.map_err(wrong)?;
     models.metric(goal.task).map_err(wrong)?;
+    models.check_task(goal.task).map_err(wrong)?;
     Ok((models, chosen))
 }
 
@@ -116,6 +117,12 @@ mod tests {
                 &numbers[..1],
                 Some(r#"{"candidates": [{"family": "logistic-regression"}]}"#),
                 "does not learn target \"y\" of task regression",
+            ),
+            (
+                r#""type": "float64""#,
+                &numbers[..1],
+                Some(r#"{"candidates": [{"family": "mean"}], "calibration": "sigmoid"}"#),
+                "`calibration` is for the task binary, and the target is of task regression",
             ),
             (
                 two,

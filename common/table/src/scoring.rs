@@ -20,11 +20,13 @@ use runtime::work::Work;
 use store::Store;
 use store::spill::Sorters;
 
+pub use calibrated::calibrate;
 pub use paired::Paired;
 use paired::{Collector, Pairs};
 use pass::{Watch, pass};
 pub use resampled::{Resampled, resample};
 
+mod calibrated;
 mod paired;
 mod pass;
 mod resampled;
@@ -176,7 +178,7 @@ impl Measured {
         }
     }
 
-    /// Adds rows: labels, what the estimator predicts, row by row, and what the rows weigh, if any
+    /// Adds rows: labels, what the model predicts, row by row, and what the rows weigh, if any
     /// does.
     ///
     /// # Errors

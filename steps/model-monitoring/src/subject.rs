@@ -120,7 +120,13 @@ impl Subject {
         let thresholds = &rules.thresholds;
         let gates: Vec<&str> = self.gates.iter().map(|gate| gate.key.as_str()).collect();
         let there = |rows: &Option<Lineage>| if rows.is_some() { "there" } else { "deleted" };
-        Inputs::new(step.name(), ALGORITHM)
+        let inputs = Inputs::new(step.name(), ALGORITHM);
+        // Reports of other models are those of earlier releases.
+        let inputs = match &self.metrics.selection {
+            Some(_) => inputs.with("selection", "shown"),
+            None => inputs,
+        };
+        inputs
             .with("gates", gates.join(" "))
             .with("training data", there(&self.train))
             .with("holdout", there(&self.holdout))

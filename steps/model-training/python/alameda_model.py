@@ -15,7 +15,8 @@ import os
 import numpy as np
 import pandas as pd
 
-FORMAT_VERSION = 2
+# The version that is written, and that of calibrated models.
+FORMAT_VERSIONS = (2, 3)
 FIELDS = {
     "format_version",
     "task",
@@ -23,6 +24,7 @@ FIELDS = {
     "signature",
     "preprocessing",
     "estimator",
+    "calibration",
     "threshold",
     "interval",
     "training",
@@ -48,7 +50,7 @@ class Model:
 
     def __init__(self, model):
         version, unknown = model.get("format_version"), sorted(set(model) - FIELDS)
-        if version != FORMAT_VERSION or unknown:
+        if version not in FORMAT_VERSIONS or unknown:
             raise ModelError(
                 f"model.json has format_version {version} and unknown fields {unknown}: "
                 f"take the alameda_model.py that lies beside it"
@@ -60,6 +62,7 @@ class Model:
         self.columns = [next(iter(column.items())) for column in model["preprocessing"]]
         self.kinds = {feature["name"]: feature["kind"] for feature in model["signature"]}
         self.estimator = model["estimator"]
+        self.calibration = model.get("calibration")
         if self.estimator["kind"] not in SCORES:
             raise ModelError(f"an estimator of kind {self.estimator['kind']!r} is not known here")
         if self.task not in ("binary", "multiclass", "regression"):
@@ -74,7 +77,12 @@ class Model:
         has an infinite one, has no prediction: None and NaN.
         """
         matrix, refused = self.matrix(frame)
-        scores = SCORES[self.estimator["kind"]](self.estimator, matrix)
+        raw, link = SCORES[self.estimator["kind"]]
+        scores = raw(self.estimator, matrix)
+        if self.calibration:
+            scores = calibrated(self.calibration, scores)
+        else:
+            scores = link(self.estimator)(scores)
         scores[refused] = np.nan
         return pd.DataFrame(self.predictions(scores), index=frame.index)
 
@@ -198,6 +206,13 @@ def sigmoid(scores):
         return 1.0 / (1.0 + np.exp(-scores))
 
 
+def calibrated(of, scores):
+    """Probabilities of raw scores of two classes: as scikit-learn's CalibratedClassifierCV."""
+    if of["method"] == "sigmoid":
+        return sigmoid(-(of["a"] * scores + of["b"]))
+    return np.interp(scores, of["x"], of["y"])
+
+
 def softmax(scores):
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     return raised / raised.sum(axis=1, keepdims=True)
@@ -208,7 +223,7 @@ def linear(of, matrix):
 
 
 def multinomial(of, matrix):
-    return softmax(matrix @ np.array(of["coefficients"]).T + np.array(of["intercepts"]))
+    return matrix @ np.array(of["coefficients"]).T + np.array(of["intercepts"])
 
 
 def constant(of, matrix):
@@ -222,8 +237,12 @@ def trees(of, matrix):
     scores = np.tile(np.array(of["base_score"], dtype="float32"), (len(rows), 1))
     for tree in of["trees"]:
         scores[:, tree.get("output", 0)] += tree_values(tree, rows)
-    link = {"binary:logistic": sigmoid, "multi:softprob": softmax, "reg:squarederror": np.asarray}
-    return link[of["objective"]](scores.astype("float64"))
+    return scores.astype("float64")
+
+
+def trees_link(of):
+    links = {"binary:logistic": sigmoid, "multi:softprob": softmax, "reg:squarederror": np.asarray}
+    return links[of["objective"]]
 
 
 def tree_values(tree, rows):
@@ -243,10 +262,11 @@ def tree_values(tree, rows):
         at[open_rows] = np.where(to_left, left[node], right[node])
 
 
+# By kind: what makes raw scores, and what makes predictions of them where nothing calibrates them.
 SCORES = {
-    "logistic-regression": lambda of, matrix: sigmoid(linear(of, matrix)),
-    "multinomial-logistic-regression": multinomial,
-    "linear-regression": linear,
-    "constant": constant,
-    "gradient-boosting": trees,
+    "logistic-regression": (linear, lambda of: sigmoid),
+    "multinomial-logistic-regression": (multinomial, lambda of: softmax),
+    "linear-regression": (linear, lambda of: np.asarray),
+    "constant": (constant, lambda of: np.asarray),
+    "gradient-boosting": (trees, trees_link),
 }

@@ -1,6 +1,7 @@
 //! Which model is fitted: as `models.json` says, or as the settings do where there is none.
 
 use anyhow::{Context, Result};
+use learn::calibration::Method;
 use learn::fitted_model::Reader;
 use learn::models::{Candidate, Candidates, Chosen, FILE, Validation};
 use learn::preprocessing::Settings;
@@ -19,18 +20,32 @@ pub(crate) struct Choice {
     pub(crate) metric: Metric,
     /// The rows on which it is.
     pub(crate) validation: Validation,
-    /// Whether what was chosen is fitted again on all training rows.
+    /// Whether what was chosen is fitted again on all training rows, where the file says it.
     pub(crate) refit: Option<bool>,
     /// How columns are prepared; without, features are taken as they are.
     pub(crate) preprocessing: Option<Settings>,
+    /// Of two classes.
+    pub(crate) calibration: Method,
     pub(crate) threshold: f64,
 }
 
 impl Choice {
-    /// Whether something is chosen on validation rows: a candidate, or when a fit stops.
+    /// Whether something is found on validation rows of the scores of one fit.
+    pub(crate) fn is_tuned(&self) -> bool {
+        self.calibration != Method::None
+    }
+
+    /// Whether what was chosen is fitted again on all training rows. Unless it is asked for, not
+    /// where something was found of the scores of this one fit: those of another differ.
+    pub(crate) fn refits(&self) -> bool {
+        self.refit.unwrap_or(!self.is_tuned())
+    }
+
+    /// Whether something is chosen on validation rows: a candidate, when a fit stops, or what
+    /// [`Choice::is_tuned`] says.
     pub(crate) fn is_validated(&self) -> bool {
         let stops_early = |of: &Chosen| of.family.stops_early(&of.options);
-        self.candidates.len() > 1 || self.candidates.iter().any(stops_early)
+        self.is_tuned() || self.candidates.len() > 1 || self.candidates.iter().any(stops_early)
     }
 }
 
@@ -49,6 +64,7 @@ pub(crate) fn read(text: Option<&[u8]>, fit: &TrainingArgs, goal: &Goal) -> Resu
         metric: metric.map_err(|error| Failure::usage(format!("{FILE}: {error}")))?,
         validation: models.validation.unwrap_or_default(),
         refit: models.refit,
+        calibration: models.calibration.unwrap_or_default(),
         threshold: models.threshold.unwrap_or(0.5),
         preprocessing: Some(models.preprocessing),
     })
@@ -81,6 +97,7 @@ fn by_settings(fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
         validation: Validation::default(),
         refit: None,
         preprocessing: None,
+        calibration: Method::None,
         threshold: fit.threshold,
     })
 }

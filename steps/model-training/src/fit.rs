@@ -206,7 +206,8 @@ pub(crate) async fn fit(
         target: job.goal.target.clone(),
         signature: job.signature.clone(),
         preprocessing: rows.preprocessing().clone(),
-        estimator,
+        estimator: estimator.into(),
+        calibration: None,
         rule: Rule {
             threshold: job.choice.threshold,
             interval: None,

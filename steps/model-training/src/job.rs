@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use catalog::layout::{self, ModelName, Split};
 use catalog::manifest::{self, DatasetManifest, Inputs, ModelManifest};
+use learn::calibration::Method;
 use learn::models::{Chosen, shown};
 use learn::signature::Signature;
 use runtime::failure::Failure;
@@ -20,6 +21,9 @@ use crate::{ALGORITHM, Train, categories};
 
 /// What several candidates are chosen by, among the inputs of a model.
 const CHOOSING: [&str; 4] = ["candidates", "metric", "validation", "refit"];
+
+/// What is beside the options of a fit, among the inputs of a model.
+const BESIDE: [&str; 3] = ["calibration", "threshold", "preprocessing"];
 
 /// A checked training.
 pub(crate) struct Job {
@@ -81,7 +85,10 @@ impl Job {
         if choice.is_validated() {
             inputs = inputs
                 .with("validation", serde_json::to_string(&choice.validation)?)
-                .with("refit", choice.refit.unwrap_or(true));
+                .with("refit", choice.refits());
+        }
+        if choice.calibration != Method::None {
+            inputs = inputs.with("calibration", choice.calibration.name());
         }
         inputs = inputs.with("threshold", choice.threshold);
         if let Some(settings) = &choice.preprocessing {
@@ -115,7 +122,7 @@ impl Job {
 
     /// Whether what was chosen is fitted again on all training rows.
     pub(crate) fn refits(&self) -> bool {
-        self.choice.refit.unwrap_or(true)
+        self.choice.refits()
     }
 
     /// Passes over the training rows that the fits usually take.
@@ -138,7 +145,7 @@ impl Job {
         let of_model = ["family".to_owned()]
             .into_iter()
             .chain(of_model)
-            .chain(["threshold".to_owned(), "preprocessing".to_owned()]);
+            .chain(BESIDE.map(str::to_owned));
         let options = of_model.filter_map(|name| {
             let value = self.inputs.get(&name.replace('_', "-"))?;
             Some((name, value.to_owned()))

@@ -18,6 +18,7 @@ mod select;
 mod tests;
 mod train;
 mod training_rows;
+mod tune;
 
 use std::process::ExitCode;
 

@@ -268,11 +268,7 @@ fn note(job: &Job, version: &Version, manifest: &ModelManifest, metrics: &ModelM
         holdout.rows(),
         measured,
     );
-    if let Some(selection) = metrics
-        .selection
-        .as_ref()
-        .filter(|of| !of.candidates.is_empty())
-    {
+    if let Some(selection) = &metrics.selection {
         note += &format!(
             "\nChosen on {} validation rows: {}.\n",
             selection.validation.rows,
@@ -286,18 +282,22 @@ fn note(job: &Job, version: &Version, manifest: &ModelManifest, metrics: &ModelM
     note
 }
 
-/// What won over what, in one line.
+/// What won over what, and what was found beside, in one line.
 pub(crate) fn chosen(selection: &Selection) -> String {
     let Some(winner) = selection.candidates.iter().find(|of| of.chosen) else {
         return String::new();
     };
+    let calibrated = selection
+        .calibration
+        .map(|of| format!("; calibrated: {}", of.name()));
     format!(
-        "{}, by {} {} on {} validation rows, of {}",
+        "{}, by {} {} on {} validation rows, of {}{}",
         winner.name(),
         selection.metric.as_deref().unwrap_or_default(),
         with_interval(winner),
         selection.validation.rows,
-        selection.candidates.len()
+        selection.candidates.len(),
+        calibrated.unwrap_or_default()
     )
 }
 

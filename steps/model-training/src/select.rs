@@ -109,6 +109,7 @@ pub(crate) async fn select(
         validation: validation(job, split),
         metric: Some(job.choice.metric.name.to_owned()),
         candidates,
+        calibration: None,
         refit: job.refits(),
     };
     tracing::info!("{}", table(&selection));

@@ -8,6 +8,7 @@ mod in_mlflow;
 mod refusals;
 mod sides;
 mod trees;
+mod tuned;
 
 use catalog::layout;
 use catalog::manifest::{self, Manifest, ModelManifest};

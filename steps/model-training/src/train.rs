@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use catalog::layout;
 use catalog::manifest::{self, File, Header, ModelManifest};
-use catalog::model_files::{METRICS_VERSION, ModelMetrics};
+use catalog::model_files::{METRICS_VERSION, ModelMetrics, Selection, TUNED_VERSION};
 use learn::model::Importance;
 use learn::models::Chosen;
 use learn::preprocessing::Preprocessing;
@@ -32,6 +32,7 @@ use crate::record::{chosen, every_metric, four, record, record_again, run_of};
 use crate::reference::{self, Natural};
 use crate::select;
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
+use crate::tune;
 
 /// Passes over the training rows beside those of the fit, that progress counts on.
 const PROFILE_PASSES: u64 = 2;
@@ -99,12 +100,19 @@ async fn make(
             Some(selected)
         }
     };
-    let (fitted, selection) = match selected {
-        Some(of) if !job.refits() => (of.fitted, Some(of.selection)),
-        Some(of) => {
-            let winner = of.settled();
-            let all = fitted(step, store, job, &winner, None, &progress).await?;
-            (all, Some(of.selection))
+    let (fitted, selection) = match selected.zip(split.as_ref()) {
+        Some((mut of, split)) => {
+            let tuned = tune::tune(step, store, job, &mut of, split, &progress).await?;
+            clock.lap("tuned the model");
+            let mut fitted = match job.refits() {
+                false => of.fitted,
+                true => {
+                    let winner = of.settled();
+                    fitted(step, store, job, &winner, None, &progress).await?
+                }
+            };
+            tuned.apply(&mut fitted.fit);
+            (fitted, Some(of.selection))
         }
         None => {
             let only = &job.choice.candidates[0];
@@ -151,7 +159,10 @@ async fn make(
         tracing::warn!("{warning}");
     }
     let metrics = ModelMetrics {
-        format_version: METRICS_VERSION,
+        format_version: match selection.as_ref().is_some_and(Selection::is_tuned) {
+            true => TUNED_VERSION,
+            false => METRICS_VERSION,
+        },
         holdout,
         selection,
         fit: fit.metrics(),

@@ -94,13 +94,53 @@ fn a_file_of_version_one_scores_the_same_bits() {
     );
 }
 
+/// A calibrated model is of a version that programs without calibration refuse.
+#[test]
+fn a_calibrated_model_predicts_what_its_calibration_makes_of_the_raw_score() {
+    let bytes = first().to_json().expect("a file");
+    let mut model = Reader::standard().read(&bytes).expect("a model");
+    let frame = [[40.0, 50.0, f64::NAN], [1.0, 2.0, 3.0]];
+    let frame = Frame::new(frame.iter().map(|of| Column::Numbers(of)).collect());
+    let (mut matrix, mut raw) = (Vec::new(), Vec::new());
+    model
+        .predict(&frame, &mut matrix, &mut Vec::new())
+        .expect("numbers");
+    model.estimator.raw(&matrix, &mut raw);
+    for calibration in [
+        Calibration::Sigmoid { a: -0.5, b: 0.25 },
+        Calibration::Isotonic {
+            x: vec![0.0, 12.0, 20.0],
+            y: vec![0.0, 0.1, 0.45],
+        },
+    ] {
+        model.calibration = Some(calibration.clone());
+        let file = model.to_json().expect("a file");
+        let object: Value = serde_json::from_slice(&file).expect("JSON");
+        assert_eq!(object["format_version"], 3);
+        let read = Reader::standard().read(&file).expect("a model");
+        assert_eq!(read.to_json().expect("a file"), file);
+        let expected: Vec<f64> = raw.iter().map(|score| calibration.apply(*score)).collect();
+        let columns = read.predictions(&frame).expect("predictions");
+        let Values::Numbers(probabilities) = &columns[1].values else {
+            panic!("probabilities");
+        };
+        assert_eq!(bits(probabilities), bits(&expected));
+        assert!(expected[2].is_nan() && expected[0] != expected[1]);
+    }
+    model.calibration = Some(Calibration::Sigmoid {
+        a: f64::INFINITY,
+        b: 0.0,
+    });
+    assert!(model.to_json().is_err());
+}
+
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
     let bytes = first().to_json().expect("a file");
     let model = Reader::standard().read(&bytes).expect("a model");
     let good: Value = serde_json::from_slice(&model.to_json().expect("a file")).expect("JSON");
     for (field, value, reason) in [
-        ("format_version", json!(3), "reads 1 and 2"),
+        ("format_version", json!(4), "reads 1, 2 and 3"),
         ("task", json!("ranking"), "\"ranking\" is not known"),
         (
             "task",

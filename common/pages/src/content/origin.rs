@@ -2,6 +2,7 @@
 
 use catalog::layout::DataVersion;
 use catalog::manifest::RawShard;
+use catalog::model_files::Selection;
 use chrono::{DateTime, Utc};
 use learn::model::{ClassWeight, Importance};
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,9 @@ pub struct ModelCard {
     pub intercept: Option<f64>,
     /// How it was fitted.
     pub training: Training,
+    /// What was chosen on validation rows; none where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
     /// Rows of the positive class in training.
     pub positives: u64,
     /// What a person should know of it; empty when all is well.

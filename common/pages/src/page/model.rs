@@ -2,7 +2,7 @@
 
 use learn::model::Importance;
 
-use super::{details, folded, note, table};
+use super::{details, folded, note, selection, table};
 use crate::content::{Content, GateVerdict, Lineage, ModelCard};
 use crate::format::{bytes, count, metric, number, rows};
 use crate::html::{Markup, nothing, tag, tagged, text};
@@ -28,8 +28,9 @@ pub(super) fn section(content: &Content) -> Markup {
     let inner = [
         facts(model, content.quality.features.len()),
         warnings(&model.warnings),
+        model.selection.as_ref().map_or_else(nothing, selection::of),
         gates(&model.gates),
-        importance(&model.importance),
+        importance(model),
     ];
     super::section("model", "Model", lead, inner)
 }
@@ -142,7 +143,8 @@ fn gates(gates: &[GateVerdict]) -> Markup {
     )
 }
 
-fn importance(importance: &[Importance]) -> Markup {
+fn importance(model: &ModelCard) -> Markup {
+    let importance = &model.importance;
     if importance.is_empty() {
         return nothing();
     }
@@ -206,6 +208,10 @@ fn importance(importance: &[Importance]) -> Markup {
     } else {
         "Importance: the mean size of what a feature adds to the score, in rows of the training data."
     });
+    let of_raw = match model.selection.as_ref().and_then(|of| of.calibration) {
+        Some(_) => note("It is of the raw score, before calibration."),
+        None => nothing(),
+    };
     let rows = importance.iter().map(row);
     let table = folded(
         "numbers importance",
@@ -219,6 +225,7 @@ fn importance(importance: &[Importance]) -> Markup {
         [
             tagged("h3 class=\"part\"", "Coefficients and importance"),
             lead,
+            of_raw,
             caution,
             table,
         ],

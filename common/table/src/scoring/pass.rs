@@ -19,7 +19,12 @@ pub(super) trait Watch: Send + Sized + 'static {
         Ok(())
     }
 
-    /// Takes rows with the outputs of the estimator, row by row.
+    /// Appends what it takes of each row of the numbers that the estimator takes.
+    fn outputs(model: &FittedModel, rows: &[f64], out: &mut Vec<f64>) {
+        model.outputs(rows, out);
+    }
+
+    /// Takes rows with the outputs of the model, row by row.
     fn take(&mut self, rows: Rows<'_>, outputs: &[f64]) -> Result<()>;
 
     /// Merges what was made of later rows.
@@ -59,7 +64,7 @@ pub(super) async fn pass<W: Watch>(
             let unusable = rows.each_chunk_beside(&part, &beside, see, |rows| {
                 step.check()?;
                 outputs.clear();
-                model.estimator.predict(rows.x, &mut outputs);
+                W::outputs(&model, rows.x, &mut outputs);
                 let taken = watch.borrow_mut().take(rows, &outputs);
                 taken.with_context(|| format!("scoring {}", part.key))?;
                 progress.advance(rows.len() as u64);

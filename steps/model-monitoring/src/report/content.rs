@@ -168,6 +168,7 @@ fn model(subject: &Subject) -> ModelCard {
             iterations: training.iterations,
             converged: training.converged,
         },
+        selection: metrics.selection.clone(),
         positives: metrics.fit.positives.unwrap_or(0),
         warnings: subject.manifest.warnings.clone(),
         gates: subject.gates.clone(),

@@ -29,7 +29,7 @@ impl Scored {
     /// A task that predicts no column that it is counted by: a bug of the task.
     pub(super) fn of(model: &FittedModel, x: &[f64], y: &[f64]) -> Result<Self> {
         let mut outputs = Vec::new();
-        model.estimator.predict(x, &mut outputs);
+        model.outputs(x, &mut outputs);
         let columns = model.task.predictions(&model.target, &model.rule, &outputs);
         Ok(match model.task.counted_as() {
             CountedAs::PositiveClass => {

@@ -24,12 +24,34 @@ const GRID: &str = r#"{
     "validation": {"fraction": 0.3}
 }"#;
 
-fn rows() -> Rows {
+/// The rows to fit on and those to validate on, by part: numbers and labels.
+pub(super) async fn sides(home: &Home, flags: &Train) -> [Vec<(Vec<f64>, Vec<u8>)>; 2] {
+    let job = Job::read(&home.store, flags).await.unwrap();
+    let split = crate::select::split(&home.step, &home.store, &job).await;
+    let split = split.unwrap().unwrap();
+    let unchanged = learn::preprocessing::Preprocessing::unchanged(&job.signature.names()).unwrap();
+    let work = home.step.work();
+    let all = LabelledRows::new(&home.store, work, &job.config, &job.signature, &unchanged);
+    let (all, parts) = (all.unwrap(), job.train.parts.clone());
+    let sides = blocking(move || {
+        let side = |side| {
+            let rows = all.clone().on_side(&split, side);
+            parts
+                .iter()
+                .map(|part| read(&rows, part))
+                .collect::<anyhow::Result<Vec<_>>>()
+        };
+        Ok([side(Side::Fit)?, side(Side::Validation)?])
+    });
+    sides.await.unwrap()
+}
+
+pub(super) fn rows() -> Rows {
     let (x, y) = customers(11, 6000, 2.2);
     Rows::new(4, &x, &y)
 }
 
-async fn with(home: &Home, models: &str, folder: &Path, holdout: &Rows) -> Train {
+pub(super) async fn with(home: &Home, models: &str, folder: &Path, holdout: &Rows) -> Train {
     std::fs::write(folder.join("models.json"), models).unwrap();
     let all = rows();
     let shards = [all.slice(0, 1500), all.slice(1500, 5000)];
@@ -42,11 +64,11 @@ async fn with(home: &Home, models: &str, folder: &Path, holdout: &Rows) -> Train
     }
 }
 
-async fn metrics(home: &Home, outputs: &Outputs) -> ModelMetrics {
+pub(super) async fn metrics(home: &Home, outputs: &Outputs) -> ModelMetrics {
     serde_json::from_slice(&home.model_file(outputs, "metrics.json").await).unwrap()
 }
 
-async fn selection(home: &Home, outputs: &Outputs) -> Selection {
+pub(super) async fn selection(home: &Home, outputs: &Outputs) -> Selection {
     metrics(home, outputs).await.selection.unwrap()
 }
 
@@ -157,24 +179,7 @@ async fn a_candidate_is_measured_as_a_model_of_the_same_rows_is_on_such_a_holdou
     let outputs = home.train(&flags).await.unwrap();
     let found = selection(&home, &outputs).await.candidates[3].clone();
 
-    let job = Job::read(&home.store, &flags).await.unwrap();
-    let split = crate::select::split(&home.step, &home.store, &job).await;
-    let split = split.unwrap().unwrap();
-    let unchanged = learn::preprocessing::Preprocessing::unchanged(&job.signature.names()).unwrap();
-    let work = home.step.work();
-    let all = LabelledRows::new(&home.store, work, &job.config, &job.signature, &unchanged);
-    let (all, parts) = (all.unwrap(), job.train.parts.clone());
-    let sides = blocking(move || {
-        let side = |side| {
-            let rows = all.clone().on_side(&split, side);
-            parts
-                .iter()
-                .map(|part| read(&rows, part))
-                .collect::<anyhow::Result<Vec<_>>>()
-        };
-        Ok([side(Side::Fit)?, side(Side::Validation)?])
-    });
-    let [fit, validation] = sides.await.unwrap();
+    let [fit, validation] = sides(&home, &flags).await;
     let fit: Vec<Rows> = fit.iter().map(|(x, y)| Rows::new(4, x, y)).collect();
     let (x, y): (Vec<_>, Vec<_>) = validation.into_iter().unzip();
     let validation = Rows::new(4, &x.concat(), &y.concat());

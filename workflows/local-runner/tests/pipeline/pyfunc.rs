@@ -22,8 +22,8 @@ fn python(bench: &Bench, arguments: &[&str]) -> String {
     Ran::from(ran.output().unwrap()).expect(0).stdout
 }
 
-/// Trains a model of the target, scores, and compares.
-fn compared(target: &str, contract: &Value, candidate: &Value) -> Value {
+/// Trains a model of the target, a candidate or a whole `models.json`, scores, and compares.
+fn compared(target: &str, contract: &Value, models: &Value) -> Value {
     let bench = Bench::empty();
     let raw = bench.raw("");
     python(&bench, &["write", raw.to_str().unwrap()]);
@@ -49,10 +49,11 @@ fn compared(target: &str, contract: &Value, candidate: &Value) -> Value {
             ("PREDICT_GLOB", "predict/*.parquet"),
         ],
     );
-    let models = json!({
-        "candidates": [candidate],
-        "preprocessing": {"columns": {"wild": {"clip": [-3e9, 3e9]}}}
-    });
+    let mut models = match models.get("candidates") {
+        Some(_) => models.clone(),
+        None => json!({"candidates": [models]}),
+    };
+    models["preprocessing"] = json!({"columns": {"wild": {"clip": [-3e9, 3e9]}}});
     write_models(&config, &models.to_string());
     run(&bench, &config, "m");
     let model = bench.output("model-training-train", "model");
@@ -74,8 +75,8 @@ fn compared(target: &str, contract: &Value, candidate: &Value) -> Value {
     compared
 }
 
-fn must_agree(target: &str, contract: &Value, candidate: &Value, columns: &[&str]) {
-    let compared = compared(target, contract, candidate);
+fn must_agree(target: &str, contract: &Value, models: &Value, columns: &[&str]) {
+    let compared = compared(target, contract, models);
     assert_eq!(compared["rows"], 100_000, "{compared}");
     assert!(compared["largest"].as_f64() < Some(1e-9), "{compared}");
     assert_eq!(compared["columns"], json!(columns), "{compared}");
@@ -90,6 +91,11 @@ fn mlflow_loads_models_of_two_classes_and_predicts_what_was_scored() {
     for candidate in [
         json!({"family": "logistic-regression"}),
         json!({"family": "gradient-boosting", "n_estimators": 30}),
+        json!({"candidates": [{"family": "gradient-boosting"}], "calibration": "isotonic"}),
+        json!({
+            "candidates": [{"family": "logistic-regression", "class_weight": "balanced"}],
+            "calibration": "sigmoid",
+        }),
     ] {
         let contract = json!({"type": "int64", "allowed": [0, 1]});
         must_agree(

@@ -1,0 +1,75 @@
+//! What was chosen on validation rows.
+
+use catalog::model_files::{CandidateMetrics, Selection};
+
+use super::performance::interval;
+use super::{note, table, task};
+use crate::format::{count, number, rows};
+use crate::html::{Markup, nothing, tag, tagged, text};
+
+pub(super) fn of(selection: &Selection) -> Markup {
+    let of = &selection.validation;
+    let refit = match selection.refit {
+        true => "Then the model was fitted again on all training rows.",
+        false => "The model is the fit on the others.",
+    };
+    let lead = note(format!(
+        "On {} of training that the fit on {} others did not see, split by {}. {refit}",
+        rows(of.rows),
+        count(of.fit_rows),
+        of.by
+    ));
+    let entry = |name: &str, value: &str| tag("div", [tagged("dt", name), tagged("dd", value)]);
+    let calibrated = selection
+        .calibration
+        .map(|of| entry("Calibration", of.name()));
+    let found: Vec<Markup> = calibrated.into_iter().collect();
+    let found = match found.is_empty() {
+        true => nothing(),
+        false => tag("dl class=\"plain\"", found),
+    };
+    let heading = tagged("h3 class=\"part\"", "Chosen on validation rows");
+    tag("div", [heading, lead, found, candidates(selection)])
+}
+
+/// Those that were compared, where there are several.
+fn candidates(selection: &Selection) -> Markup {
+    if selection.candidates.len() < 2 {
+        return nothing();
+    }
+    let metric = selection.metric.as_deref().unwrap_or_default();
+    let row = |of: &CandidateMetrics| {
+        let chosen = match of.chosen {
+            true => tagged("span class=\"chip ok\"", "chosen"),
+            false => nothing(),
+        };
+        vec![
+            text(of.name()),
+            chosen,
+            tagged("strong", number(of.value)),
+            text(interval(of.interval)),
+            text(match of.chosen {
+                true => String::new(),
+                false => interval(of.behind),
+            }),
+        ]
+    };
+    let columns = [
+        "Candidate",
+        "",
+        task::title(metric),
+        "95 % interval",
+        "Less that of the chosen one",
+    ];
+    let table = table(
+        "candidates",
+        "Candidates on the validation rows",
+        &columns,
+        selection.candidates.iter().map(row),
+    );
+    let said = note(
+        "Intervals are of the bootstrap over rows. Where the last one holds 0, these rows do not \
+         say which of the two is better.",
+    );
+    tag("div", [table, said])
+}

@@ -1,0 +1,145 @@
+//! The calibration of a model, fitted on rows that the model was not fitted on.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::Ranks;
+use super::pass::{Watch, pass};
+use crate::labelled::LabelledRows;
+use catalog::manifest::DatasetManifest;
+use learn::calibration::{Calibration, Isotonic, Method, SigmoidFit, SigmoidSums};
+use learn::fitted_model::FittedModel;
+use learn::rows::Rows;
+use runtime::step::{Progress, Step};
+use runtime::threads::blocking;
+
+/// Fits what makes probabilities of the raw scores of a model of two classes; `None` without rows
+/// of both classes that weigh something, and of [`Method::None`]. Memory does not grow with the
+/// rows, but for the steps of an isotonic function.
+///
+/// # Errors
+/// As [`super::evaluate`].
+pub async fn calibrate(
+    step: &Step,
+    rows: &LabelledRows,
+    model: &Arc<FittedModel>,
+    dataset: &DatasetManifest,
+    method: Method,
+    progress: &Progress,
+) -> Result<Option<Calibration>> {
+    let on = (step, rows, model, dataset, progress);
+    let [negatives, positives] = raw(on, |_| ClassWeights::default()).await?.0;
+    if negatives == 0.0 || positives == 0.0 {
+        return Ok(None);
+    }
+    match method {
+        Method::None => Ok(None),
+        Method::Sigmoid => {
+            let mut fit = SigmoidFit::new(negatives, positives);
+            loop {
+                let none = fit.sums();
+                let sums = raw(on, move |_| Sigmoid(none.clone())).await?;
+                if let Some(found) = fit.advance(&sums.0) {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Method::Isotonic => {
+            let ranks = Ranks::one_of(1, step.work());
+            raw(on, move |_| Sorted(ranks.clone()))
+                .await?
+                .finish()
+                .await
+        }
+    }
+}
+
+/// Where a pass of raw scores is made.
+type On<'a> = (
+    &'a Step,
+    &'a LabelledRows,
+    &'a Arc<FittedModel>,
+    &'a DatasetManifest,
+    &'a Progress,
+);
+
+async fn raw<W: Watch>(
+    (step, rows, model, dataset, progress): On<'_>,
+    begin: impl Fn(u64) -> W + Clone + Send + 'static,
+) -> Result<W> {
+    pass(step, rows, model, dataset, progress, &[], begin).await
+}
+
+/// The scores that a calibration is of.
+fn raw_scores(model: &FittedModel, rows: &[f64], out: &mut Vec<f64>) {
+    model.estimator.raw(rows, out);
+}
+
+/// What rows of each class weigh: their number, where they do not weigh.
+#[derive(Default)]
+struct ClassWeights([f64; 2]);
+
+impl Watch for ClassWeights {
+    fn take(&mut self, rows: Rows<'_>, _scores: &[f64]) -> Result<()> {
+        for (row, label) in rows.y.iter().enumerate() {
+            self.0[usize::from(*label == 1.0)] += rows.weight(row);
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) {
+        let pairs = self.0.iter_mut().zip(later.0);
+        pairs.for_each(|(ours, theirs)| *ours += theirs);
+    }
+}
+
+/// Sums of one step.
+struct Sigmoid(SigmoidSums);
+
+impl Watch for Sigmoid {
+    fn outputs(model: &FittedModel, rows: &[f64], out: &mut Vec<f64>) {
+        raw_scores(model, rows, out);
+    }
+
+    fn take(&mut self, rows: Rows<'_>, scores: &[f64]) -> Result<()> {
+        self.0.add(scores, rows.y, rows.weights);
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) {
+        self.0.merge(&later.0);
+    }
+}
+
+/// Rows of all parts, by ascending score once they are read: each is added with its score negated.
+struct Sorted(Ranks);
+
+impl Watch for Sorted {
+    fn outputs(model: &FittedModel, rows: &[f64], out: &mut Vec<f64>) {
+        raw_scores(model, rows, out);
+    }
+
+    fn take(&mut self, rows: Rows<'_>, scores: &[f64]) -> Result<()> {
+        let scored = scores.iter().enumerate();
+        self.0
+            .add(scored.map(|(row, score)| (rows.y[row] == 1.0, -score, rows.weight(row))))
+    }
+
+    /// All parts add to the same.
+    fn merge(&mut self, _later: Self) {}
+}
+
+impl Sorted {
+    async fn finish(self) -> Result<Option<Calibration>> {
+        blocking(move || {
+            let mut isotonic = Isotonic::default();
+            for row in self.0.ranked()? {
+                let (negated, positive, weight) = row?;
+                isotonic.add(-negated, positive, weight);
+            }
+            Ok(isotonic.finish())
+        })
+        .await
+    }
+}

@@ -1,0 +1,167 @@
+//! What is found of the scores on validation rows, and belongs to the model.
+
+use std::path::Path;
+
+use learn::calibration::{Calibration, Isotonic, Method, SigmoidFit};
+use learn::fitted_model::{FittedModel, Reader};
+use runtime::step::Outputs;
+
+use super::candidates::{metrics, rows, selection, sides, with};
+use super::home::{Home, Rows};
+use crate::Train;
+
+const BALANCED: &str =
+    r#"{"candidates": [{"family": "logistic-regression", "class_weight": "balanced"}]"#;
+
+async fn trained(home: &Home, edit: &str, folder: &Path, holdout: &Rows) -> (Train, Outputs) {
+    let flags = with(home, &format!("{BALANCED}{edit}}}"), folder, holdout).await;
+    let outputs = home.train(&flags).await.unwrap();
+    (flags, outputs)
+}
+
+async fn model(home: &Home, outputs: &Outputs) -> FittedModel {
+    let file = home.model_file(outputs, "model.json").await;
+    Reader::standard().read(&file).unwrap()
+}
+
+/// Raw scores of the validation rows, and labels.
+async fn scored(home: &Home, flags: &Train, model: &FittedModel) -> Vec<(f64, f64)> {
+    let [_, validation] = sides(home, flags).await;
+    let mut scored = Vec::new();
+    for (x, y) in validation {
+        let columns: Vec<Vec<f64>> = (0..4)
+            .map(|j| x.iter().skip(j).step_by(4).copied().collect())
+            .collect();
+        let columns = columns.iter().map(|of| learn::frame::Column::Numbers(of));
+        let (mut matrix, mut raw) = (Vec::new(), Vec::new());
+        let frame = learn::frame::Frame::new(columns.collect());
+        model.preprocessing.transform(&frame, &mut matrix).unwrap();
+        model.estimator.raw(&matrix, &mut raw);
+        scored.extend(raw.into_iter().zip(y.into_iter().map(f64::from)));
+    }
+    scored
+}
+
+/// The calibrations of rows in memory, which common/learn compares with scikit-learn's.
+fn calibrated(method: Method, mut rows: Vec<(f64, f64)>) -> Calibration {
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if method == Method::Isotonic {
+        let mut isotonic = Isotonic::default();
+        for (score, label) in rows {
+            isotonic.add(score, label == 1.0, 1.0);
+        }
+        return isotonic.finish().unwrap();
+    }
+    let (scores, labels): (Vec<f64>, Vec<f64>) = rows.into_iter().unzip();
+    let positives: f64 = labels.iter().sum();
+    let mut fit = SigmoidFit::new(labels.len() as f64 - positives, positives);
+    loop {
+        let mut sums = fit.sums();
+        sums.add(&scores, &labels, None);
+        if let Some(found) = fit.advance(&sums) {
+            return found;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probabilities_are_calibrated_on_validation_rows_of_the_same_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(4).await;
+    let holdout = rows().slice(5000, 6000);
+    let (_, plain) = trained(&home, "", folder.path(), &holdout).await;
+    let plain = metrics(&home, &plain).await;
+    for method in [Method::Sigmoid, Method::Isotonic] {
+        let edit = format!(r#", "calibration": "{}""#, method.name());
+        let (flags, outputs) = trained(&home, &edit, folder.path(), &holdout).await;
+        let of = selection(&home, &outputs).await;
+        assert_eq!((of.calibration, of.refit), (Some(method), false));
+        let shown = outputs.get("candidates").unwrap();
+        assert!(
+            shown.ends_with(&format!("of 1; calibrated: {}", method.name())),
+            "{shown}"
+        );
+        let made = model(&home, &outputs).await;
+        assert_eq!(made.training.rows, of.validation.fit_rows);
+        let scored = scored(&home, &flags, &made).await;
+        assert_eq!(scored.len() as u64, of.validation.rows);
+        let (found, expected) = (made.calibration.unwrap(), calibrated(method, scored));
+        for at in [-4.0, -1.0, 0.0, 0.3, 2.0] {
+            let apart = found.apply(at) - expected.apply(at);
+            assert!(apart.abs() < 1e-12, "{method:?}: {apart}");
+        }
+        // A fit with balanced classes says twice the base rate or more; calibrated it does not.
+        let measured = metrics(&home, &outputs).await;
+        assert_eq!(measured.format_version, 2);
+        let (of_plain, of_calibrated) = (
+            plain.holdout.number("log_loss").unwrap(),
+            measured.holdout.number("log_loss").unwrap(),
+        );
+        assert!(
+            of_calibrated < of_plain - 0.05,
+            "{of_calibrated} {of_plain}"
+        );
+
+        // A refit that is asked for keeps the calibration, with the estimator of all rows.
+        let edit = format!(r#"{edit}, "refit": true"#);
+        let (_, outputs) = trained(&home, &edit, folder.path(), &holdout).await;
+        let refit = model(&home, &outputs).await;
+        assert_eq!(refit.training.rows, 5000);
+        assert_eq!(refit.calibration, Some(found));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_label_of_the_holdout_and_no_thread_changes_what_is_found() {
+    let holdout = rows().slice(5000, 6000);
+    let mut other = holdout.clone();
+    for label in other.y.iter_mut().flatten() {
+        *label = 1 - *label;
+    }
+    for method in ["sigmoid", "isotonic"] {
+        let mut made = Vec::new();
+        for (holdout, threads) in [(&holdout, 1), (&other, 4)] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut home = Home::new(4).await;
+            home.step = home.step.with_threads(threads);
+            let edit = format!(r#", "calibration": "{method}""#);
+            let (_, outputs) = trained(&home, &edit, folder.path(), holdout).await;
+            made.push((
+                home.model_file(&outputs, "model.json").await,
+                selection(&home, &outputs).await,
+            ));
+        }
+        assert!(made[0] == made[1], "{method}");
+    }
+}
+
+#[tokio::test]
+async fn validation_rows_of_one_class_calibrate_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(1).await;
+    let mut train = Rows::simple(200);
+    train
+        .y
+        .iter_mut()
+        .skip(1)
+        .for_each(|label| *label = Some(0));
+    train.y[0] = Some(1);
+    std::fs::write(
+        folder.path().join("models.json"),
+        r#"{"candidates": [{"family": "mean"}], "metric": "accuracy", "calibration": "sigmoid",
+            "validation": {"fraction": 0.01}}"#,
+    )
+    .unwrap();
+    let flags = Train {
+        configuration: settings::ConfigArgs {
+            config_dir: folder.path().to_owned(),
+        },
+        ..home.prepared("1", &Rows::simple(20), &[train]).await
+    };
+    let (code, text) = home.refused(&flags).await;
+    assert_eq!(code, 10, "{text}");
+    assert!(
+        text.contains("do not hold both classes of target"),
+        "{text}"
+    );
+}
