@@ -123,7 +123,7 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         let groups = group(&sizes, parallelism.clamp(1, MAX_GROUPS));
         let mut ids = Vec::new();
         for (index, ordinals) in groups.iter().enumerate() {
-            let id = format!("{index:03}-of-{:03}", groups.len());
+            let id = group_id(index, groups.len());
             store
                 .put_json(
                     &layout::group(&folder, &id),
@@ -173,8 +173,26 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     where
         D: Finished + Serialize + DeserializeOwned + Send + 'static,
     {
-        let folder = self.folder();
         let shards = self.group(store, id).await?;
+        self.map_shards(step, store, id, shards, work).await
+    }
+
+    /// The same for a group that was not written, whose shards are known.
+    ///
+    /// # Errors
+    /// Those of [`Plan::map`].
+    pub async fn map_shards<D>(
+        &self,
+        step: &Step,
+        store: &Store,
+        id: &str,
+        shards: Vec<Shard>,
+        work: impl Fn(&Shard) -> Result<D> + Clone + Send + 'static,
+    ) -> Result<(Vec<D>, bool)>
+    where
+        D: Finished + Serialize + DeserializeOwned + Send + 'static,
+    {
+        let folder = self.folder();
         let fingerprints: Vec<String> = shards.iter().map(Shard::fingerprint).collect();
         let group_mark = layout::group_done(&folder, id);
         let progress = step
@@ -305,6 +323,11 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             .filter_map(|(shard, result)| Some((shard, result?)))
             .collect())
     }
+}
+
+/// The id of a group among `groups`.
+pub fn group_id(index: usize, groups: usize) -> String {
+    format!("{index:03}-of-{groups:03}")
 }
 
 fn not_done(shard: &Shard) -> anyhow::Error {

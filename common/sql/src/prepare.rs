@@ -19,6 +19,8 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+mod entities;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
@@ -34,10 +36,11 @@ use runtime::failure::Failure;
 use runtime::step::Step;
 use runtime::work::Work;
 use store::LocalFile;
+use store::digest::Written;
 use table::config::Config;
 use table::dataset::{Dataset, Holdout, HoldoutRule, Labels, RepeatedKeys, Unlabelled};
 use table::parts;
-use table::raw::{RawFile, Reads, TakeKey, TakeQuarantined, quarantine_schema};
+use table::raw::{RawFile, Reads, Summary, TakeKey, TakeQuarantined, quarantine_schema};
 
 /// Batches that are in memory for each thread: as they are read, checked, and computed.
 const BATCHES: u64 = 3;
@@ -244,73 +247,35 @@ impl Preparation {
         takers: Takers,
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
-        let hashed = local.hash()?;
-        let training = self.holdout.is_some();
-        let file = RawFile {
-            key: key.to_owned(),
-            path: local.path().to_owned(),
-            dataset: self.dataset.clone(),
-            labels: self.labels,
-            pinned: self.pinned,
-            decisive: self.features.decisive(training),
-            reads: self.reads.clone(),
-        };
-        let left_out = Arc::new(Mutex::new(LeftOut::default()));
-        let checked = file.checked(self.step.work(), self.keep(training, &left_out))?;
-        let checked = checked.with_keys(takers.key);
-        let checked = checked.with_quarantine(takers.quarantined);
-        let summary = checked.summary();
+        let Checking { checked, counts } = self.checking(key, local, takers)?;
         let (mut rows, mut unlabelled) = (0, 0);
         for batch in self.features.compute(checked)? {
             let batch = batch.with_context(|| format!("preparing {key}"))?;
             rows += batch.num_rows() as u64;
             unlabelled += batch.num_rows() as u64 - self.labelled(&batch);
-            self.split(&batch, first, &mut write)?;
+            let held_out = self.held_out(&batch, first)?;
+            split(&batch, held_out, &mut write)?;
         }
-        let summary = summary
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if rows != summary.kept {
+        self.must_keep_rows(key, rows, counts.kept(), unlabelled)?;
+        Ok(counts.of(key, rows))
+    }
+
+    /// Refuses a query that loses or gains rows of `what`, or labels.
+    fn must_keep_rows(&self, what: &str, rows: u64, kept: u64, unlabelled: u64) -> Result<()> {
+        if rows != kept {
             return Err(Failure::contract(format!(
-                "features.sql makes {rows} rows of the {} in {key}: it has to keep them all; \
+                "features.sql makes {rows} rows of the {kept} in {what}: it has to keep them all; \
                  name the rows to leave out in dataset.json, in `train_filter`, or in `filter` if \
-                 they are not to be scored either",
-                summary.kept
+                 they are not to be scored either"
             )));
         }
-        if training && unlabelled > 0 {
+        if self.holdout.is_some() && unlabelled > 0 {
             return Err(Failure::contract(format!(
-                "features.sql leaves {unlabelled} of {rows} rows in {key} without the target {:?}",
+                "features.sql leaves {unlabelled} of {rows} rows in {what} without the target {:?}",
                 self.dataset.target().name
             )));
         }
-        let mut left_out = *left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        left_out.unlabelled = summary.unlabelled;
-        left_out.quarantined = summary.quarantined;
-        for (column, count) in &summary.not_finite {
-            tracing::warn!(
-                key,
-                column,
-                rows = count,
-                "a column holds infinite values, or NaN that the contract keeps"
-            );
-        }
-        if !left_out.is_none() {
-            tracing::info!(
-                key,
-                rows = left_out.total(),
-                "left out of {key}: {left_out}"
-            );
-        }
-        Ok(Prepared {
-            bytes: hashed.bytes,
-            sha256: hashed.sha256,
-            rows_read: summary.rows,
-            rows,
-            left_out,
-            violations: summary.violations,
-        })
+        Ok(())
     }
 
     /// Which rows the contract's filters keep; those that they leave out are counted in `left_out`.
@@ -339,23 +304,110 @@ impl Preparation {
         }
     }
 
-    fn split(
-        &self,
-        batch: &RecordBatch,
-        first: bool,
-        write: &mut impl FnMut(Split, &RecordBatch) -> Result<()>,
-    ) -> Result<()> {
-        let Some(holdout) = &self.holdout else {
-            return write(Split::Predict, batch);
+    /// The raw rows of a file that are to be prepared, and where they are counted.
+    fn checking(&self, key: &str, local: &LocalFile, takers: Takers) -> Result<Checking> {
+        let hashed = local.hash()?;
+        let training = self.holdout.is_some();
+        let file = RawFile {
+            key: key.to_owned(),
+            path: local.path().to_owned(),
+            dataset: self.dataset.clone(),
+            labels: self.labels,
+            pinned: self.pinned,
+            decisive: self.features.decisive(training),
+            reads: self.reads.clone(),
         };
-        let held_out: BooleanArray = holdout.held_out(batch, first)?;
-        match held_out.true_count() {
-            0 => write(Split::Train, batch),
-            all if all == batch.num_rows() => write(Split::Holdout, batch),
-            _ => {
-                write(Split::Holdout, &filter_record_batch(batch, &held_out)?)?;
-                write(Split::Train, &filter_record_batch(batch, &not(&held_out)?)?)
-            }
+        let left_out = Arc::new(Mutex::new(LeftOut::default()));
+        let checked = file.checked(self.step.work(), self.keep(training, &left_out))?;
+        let checked = checked.with_keys(takers.key);
+        let checked = checked.with_quarantine(takers.quarantined);
+        let counts = Counts {
+            hashed,
+            left_out,
+            summary: checked.summary(),
+        };
+        Ok(Checking {
+            checked: Box::new(checked),
+            counts,
+        })
+    }
+
+    /// Which rows are held out, where rows are; `first` tells whether they are of the first file.
+    fn held_out(&self, batch: &RecordBatch, first: bool) -> Result<Option<BooleanArray>> {
+        let holdout = self.holdout.as_ref();
+        holdout
+            .map(|holdout| holdout.held_out(batch, first))
+            .transpose()
+    }
+}
+
+/// Hands the rows of a batch to `write`, each with its split: rows to score where none are held out.
+fn split(
+    batch: &RecordBatch,
+    held_out: Option<BooleanArray>,
+    write: &mut impl FnMut(Split, &RecordBatch) -> Result<()>,
+) -> Result<()> {
+    let Some(held_out) = held_out else {
+        return write(Split::Predict, batch);
+    };
+    match held_out.true_count() {
+        0 => write(Split::Train, batch),
+        all if all == batch.num_rows() => write(Split::Holdout, batch),
+        _ => {
+            write(Split::Holdout, &filter_record_batch(batch, &held_out)?)?;
+            write(Split::Train, &filter_record_batch(batch, &not(&held_out)?)?)
+        }
+    }
+}
+
+/// The raw rows of a file that are to be prepared.
+struct Checking {
+    checked: Box<dyn Iterator<Item = Result<RecordBatch>> + Send>,
+    counts: Counts,
+}
+
+/// What is counted while the rows of a file are read.
+struct Counts {
+    hashed: Written,
+    left_out: Arc<Mutex<LeftOut>>,
+    summary: Arc<Mutex<Summary>>,
+}
+
+impl Counts {
+    /// Rows that are prepared, once all are read.
+    fn kept(&self) -> u64 {
+        let summary = self.summary.lock();
+        summary.unwrap_or_else(PoisonError::into_inner).kept
+    }
+
+    /// What is known of the file `key`, of which so many rows were prepared.
+    fn of(self, key: &str, rows: u64) -> Prepared {
+        let summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left_out = *self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        left_out.unlabelled = summary.unlabelled;
+        left_out.quarantined = summary.quarantined;
+        for (column, count) in &summary.not_finite {
+            tracing::warn!(
+                key,
+                column,
+                rows = count,
+                "a column holds infinite values, or NaN that the contract keeps"
+            );
+        }
+        if !left_out.is_none() {
+            tracing::info!(
+                key,
+                rows = left_out.total(),
+                "left out of {key}: {left_out}"
+            );
+        }
+        Prepared {
+            bytes: self.hashed.bytes,
+            sha256: self.hashed.sha256,
+            rows_read: summary.rows,
+            rows,
+            left_out,
+            violations: summary.violations.clone(),
         }
     }
 }

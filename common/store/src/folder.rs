@@ -67,10 +67,10 @@ impl Folder {
         ))
     }
 
-    /// The last bytes of an object.
-    pub(super) async fn tail(&self, key: &str, bytes: u64) -> Result<Option<Vec<u8>>> {
+    /// The bytes of an object that a range names.
+    pub(super) async fn part(&self, key: &str, range: GetRange) -> Result<Option<Vec<u8>>> {
         let options = GetOptions {
-            range: Some(GetRange::Suffix(bytes)),
+            range: Some(range),
             ..GetOptions::default()
         };
         let found = match found(self.files.get_opts(&location("", key)?, options).await) {

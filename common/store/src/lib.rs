@@ -17,10 +17,12 @@ mod tests;
 mod upload;
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use object_store::GetRange;
 use object_store::path::Path as Location;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -230,9 +232,33 @@ impl Store {
     /// Reads the last `bytes` bytes of an object, or all when it has less; `None` when there is
     /// none.
     pub async fn tail(&self, key: &str, bytes: u64) -> Result<Option<Vec<u8>>> {
+        self.part(key, GetRange::Suffix(bytes)).await
+    }
+
+    /// Reads a range of the bytes of an object that must be there and hold them.
+    ///
+    /// # Errors
+    /// An object that is gone, or shorter: exit 2.
+    pub async fn range(&self, key: &str, range: Range<u64>) -> Result<Vec<u8>> {
+        let wanted = range.end.saturating_sub(range.start);
+        if wanted == 0 {
+            return Ok(Vec::new());
+        }
+        let found = self.part(key, GetRange::Bounded(range)).await?;
+        let found = found.ok_or_else(|| self.missing(key))?;
+        if found.len() as u64 == wanted {
+            return Ok(found);
+        }
+        Err(Failure::damaged(format!(
+            "{}/{key} is shorter than it was written; run the step that writes it again",
+            self.url
+        )))
+    }
+
+    async fn part(&self, key: &str, range: GetRange) -> Result<Option<Vec<u8>>> {
         match &self.backend {
-            Backend::Folder(folder) => folder.tail(key, bytes).await,
-            Backend::Bucket(bucket) => bucket.tail(key, bytes).await,
+            Backend::Folder(folder) => folder.part(key, range).await,
+            Backend::Bucket(bucket) => bucket.part(key, range).await,
         }
     }
 

@@ -109,10 +109,10 @@ impl Bucket {
             .map(|(bytes, _)| bytes))
     }
 
-    /// The last bytes of an object.
-    pub(super) async fn tail(&self, key: &str, bytes: u64) -> Result<Option<Vec<u8>>> {
+    /// The bytes of an object that a range names.
+    pub(super) async fn part(&self, key: &str, range: GetRange) -> Result<Option<Vec<u8>>> {
         Ok(self
-            .transfer(key, Some(GetRange::Suffix(bytes)), Vec::new())
+            .transfer(key, Some(range), Vec::new())
             .await?
             .map(|(bytes, _)| bytes))
     }

@@ -12,3 +12,4 @@ pub mod parts;
 pub mod profiling;
 pub mod raw;
 pub mod scoring;
+pub mod shuffled;

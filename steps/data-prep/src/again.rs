@@ -1,12 +1,12 @@
 //! A holdout that is prepared once more, by the configuration of a champion that was trained on other
 //! features: so it is measured on the rows that judge the candidate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use catalog::compared::Compared;
 use catalog::fanout::{Plan, Shard};
-use catalog::layout::{DataVersion, Split};
+use catalog::layout::{self, DataVersion, Split};
 use catalog::manifest::{self, DatasetManifest, Inputs, RawShard};
 use runtime::failure::Failure;
 use runtime::step::Step;
@@ -15,14 +15,16 @@ use store::Store;
 use table::config::Config;
 use table::dataset::{HoldoutRule, RepeatedKeys};
 
-use crate::job::{Again, Job};
+use crate::job::{Again, Job, Windowed};
 use crate::plan::required;
 use crate::{ALGORITHM, PlanArgs};
 
 /// Who gives what `--split=holdout` requires.
 const FOR_HOLDOUT: &str = "--split=holdout takes it from model-promotion plan";
 
-/// Plans the raw files of a holdout, as they were when it was made.
+/// Plans the raw files of a holdout, as they were when it was made, and beside them those to train
+/// on where features are computed from several rows, as of a query with windows or by
+/// `brings_together`.
 ///
 /// # Errors
 /// Another data version than that of the holdout, and a configuration whose SQL can't be planned or
@@ -32,6 +34,7 @@ pub(crate) async fn plan(
     store: &Store,
     args: &PlanArgs,
     version: DataVersion,
+    brings_together: bool,
 ) -> Result<Plan<Job>> {
     let key = required(&args.holdout_manifest, "--holdout-manifest", FOR_HOLDOUT)?;
     let holdout: DatasetManifest = manifest::require(store, key).await?;
@@ -55,17 +58,27 @@ pub(crate) async fn plan(
         config: &config,
         timezone: step.timezone(),
     };
-    let files: Vec<&RawShard> = holdout
-        .shards
-        .iter()
-        .filter(|shard| shard.rows > 0)
-        .collect();
+    let mut files: Vec<RawShard> = with_rows(&holdout).collect();
+    let mut inputs = compared.inputs(Inputs::new(step.name(), ALGORITHM));
+    let (mut history, mut windows) = (BTreeSet::new(), None);
+    if brings_together || preparation.has_windows() {
+        // Rows that are held out look at those to train on.
+        let key = layout::manifest(&layout::dataset(Split::Train, &version));
+        let train: DatasetManifest = manifest::require(store, &key).await?;
+        inputs = inputs.with("history", train.content());
+        let known: BTreeSet<String> = files.iter().map(|file| file.key.clone()).collect();
+        files.extend(with_rows(&train).filter(|file| !known.contains(&file.key)));
+        files.sort_by(|a, b| a.key.cmp(&b.key));
+        let keys = files.iter().map(|file| file.key.clone());
+        history.extend(keys.filter(|key| !known.contains(key)));
+        windows = Some(Windowed::of(files.iter().map(|file| file.bytes)));
+    }
     let contents: BTreeMap<String, String> = files
         .iter()
         .map(|file| (file.key.clone(), file.sha256.clone()))
         .collect();
     Ok(Plan {
-        inputs: compared.inputs(Inputs::new(step.name(), ALGORITHM)),
+        inputs,
         job: Job {
             data_version: version,
             config: config.clone(),
@@ -79,10 +92,17 @@ pub(crate) async fn plan(
             again: Some(Again {
                 folder: compared.folder(),
                 contents,
+                history,
             }),
+            windows,
         },
-        shards: files.into_iter().enumerate().map(shard).collect(),
+        shards: files.iter().enumerate().map(shard).collect(),
     })
+}
+
+/// The raw files that rows of a data set are from.
+fn with_rows(data: &DatasetManifest) -> impl Iterator<Item = RawShard> {
+    data.shards.iter().filter(|file| file.rows > 0).cloned()
 }
 
 fn shard((ordinal, file): (usize, &RawShard)) -> Shard {

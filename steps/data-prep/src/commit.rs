@@ -10,8 +10,9 @@ use runtime::step::{Cache, Outputs, Step};
 use store::Store;
 use table::dataset::HoldoutRule;
 
-use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder, is_outdated};
+use crate::job::{Committed, Done, Job, Kind, accept, folder, is_outdated};
 use crate::map::bad;
+use crate::reduce::{self, Reduced};
 use crate::{quarantine, repeats, times};
 
 pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Outputs> {
@@ -21,14 +22,16 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     }
     let done: Vec<Done> = plan.results(step, store).await?;
     accept(&plan.job, &bad(&done))?;
+    let reduced = match plan.job.windows {
+        Some(_) => reduce::results(step, store, &plan, &done).await?,
+        None => Vec::new(),
+    };
+    let manifest_of = |split| manifest_of(step, &plan, &done, &reduced, split);
     let (mut main, holdout) = match plan.job.kind() {
-        Kind::Predict | Kind::Holdout(_) => {
-            let split = plan.job.main_split();
-            (manifest_of(step, &plan, &done, split), None)
-        }
+        Kind::Predict | Kind::Holdout(_) => (manifest_of(plan.job.main_split()), None),
         Kind::Train(rule) => {
-            let mut train = manifest_of(step, &plan, &done, Split::Train);
-            let holdout = manifest_of(step, &plan, &done, Split::Holdout);
+            let mut train = manifest_of(Split::Train);
+            let holdout = manifest_of(Split::Holdout);
             refuse_empty(&plan, rule, &train, &holdout)?;
             train
                 .warnings
@@ -107,7 +110,14 @@ fn key_of(plan: &Plan<Job>, split: Split) -> String {
     layout::manifest(&folder(&plan.job, &plan.inputs.fingerprint(), split))
 }
 
-fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> DatasetManifest {
+/// `reduced` has the parts of a plan whose rows were brought together by entity.
+fn manifest_of(
+    step: &Step,
+    plan: &Plan<Job>,
+    done: &[Done],
+    reduced: &[Reduced],
+    split: Split,
+) -> DatasetManifest {
     let mut manifest = DatasetManifest {
         header: Header::new(plan.inputs.clone(), step),
         data_version: plan.job.data_version.clone(),
@@ -134,26 +144,24 @@ fn manifest_of(step: &Step, plan: &Plan<Job>, done: &[Done], split: Split) -> Da
         if split == plan.job.main_split() {
             manifest.quarantine.extend(done.quarantine.clone());
         }
-        let piece = done.pieces.iter().find(|piece| piece.split == split);
-        let rows = piece.map_or(0, |piece| piece.part.rows);
+        let counted = done.of_split(split);
+        let rows = counted.map_or(0, |counted| counted.rows);
         // A file without rows was read all the same, and belongs to what is not held out.
         if rows > 0 || (done.raw.rows == 0 && split != Split::Holdout) {
             manifest.shards.push(RawShard {
                 rows,
-                time: piece.and_then(|piece| piece.time),
+                time: counted.and_then(|counted| counted.time),
                 ..done.raw.clone()
             });
         }
-        if let Some(Piece {
-            labelled_rows,
-            part,
-            ..
-        }) = piece
-        {
-            manifest.rows += part.rows;
-            manifest.labelled_rows += labelled_rows;
-            manifest.parts.push(part.clone());
-        }
+    }
+    let of_files = done.iter().filter(|done| done.bad.is_none());
+    let of_files = of_files.flat_map(|done| &done.pieces);
+    let pieces = of_files.chain(reduced.iter().flat_map(|bucket| &bucket.pieces));
+    for piece in pieces.filter(|piece| piece.split == split) {
+        manifest.rows += piece.part.rows;
+        manifest.labelled_rows += piece.labelled_rows;
+        manifest.parts.push(piece.part.clone());
     }
     manifest
 }

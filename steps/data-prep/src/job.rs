@@ -1,9 +1,9 @@
 //! What `plan` tells `map` and `commit`, and what `map` leaves for `commit`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use catalog::fanout::{Finished, Plan};
+use catalog::fanout::{Finished, Plan, Shard};
 use catalog::layout::{self, DataVersion, Split};
 use catalog::manifest::Role;
 use catalog::manifest::{
@@ -14,6 +14,7 @@ use runtime::step::Step;
 use serde::{Deserialize, Serialize};
 use store::Store;
 use table::dataset::{HoldoutRule, RepeatedKeys};
+use table::shuffled::{self, Shuffled};
 
 use crate::keys::KeyColumns;
 use crate::quarantine;
@@ -48,6 +49,26 @@ pub(crate) struct Job {
     /// Of a holdout that is prepared once more, by another configuration than its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) again: Option<Again>,
+    /// Of a query that looks at other rows of an entity, which are brought together first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) windows: Option<Windowed>,
+}
+
+/// How rows are brought together by entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Windowed {
+    /// Into how many buckets entities are put by their hash.
+    pub(crate) buckets: usize,
+}
+
+impl Windowed {
+    /// For raw files of so many bytes each.
+    pub(crate) fn of(files: impl Iterator<Item = u64>) -> Self {
+        Self {
+            buckets: shuffled::buckets(files.sum()),
+        }
+    }
 }
 
 /// What is known of a holdout that is prepared once more.
@@ -58,6 +79,9 @@ pub(crate) struct Again {
     pub(crate) folder: String,
     /// Digests of its raw files by key: who judges by it wants the very rows of then.
     pub(crate) contents: BTreeMap<String, String>,
+    /// Keys of files that no row of it is from, and that its rows are computed with.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) history: BTreeSet<String>,
 }
 
 /// What a plan prepares.
@@ -83,6 +107,20 @@ impl Job {
     /// Whether a holdout is prepared once more.
     pub(crate) fn is_again(&self) -> bool {
         self.again.is_some()
+    }
+
+    /// Whether rows of a file are held out where files decide. All of a holdout were, but for those
+    /// that its rows are computed with; by row, it does not matter which file is the first.
+    pub(crate) fn is_first(&self, file: &Shard) -> bool {
+        match &self.again {
+            Some(again) => !again.history.contains(&file.key),
+            None => file.ordinal == 0,
+        }
+    }
+
+    /// Whether rows of a split are prepared.
+    pub(crate) fn takes(&self, split: Split) -> bool {
+        !self.is_again() || split == Split::Holdout
     }
 
     /// Whether rows of other files are looked through for keys that repeat.
@@ -156,6 +194,55 @@ pub(crate) struct Done {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) quarantine: Option<Part>,
     pub(crate) pieces: Vec<Piece>,
+    /// Where its rows wait for those of other files, of a query that looks at them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shuffled: Option<OfShuffle>,
+}
+
+impl Done {
+    /// Rows that are prepared, or about to be.
+    pub(crate) fn rows(&self) -> u64 {
+        match &self.shuffled {
+            Some(shuffled) => shuffled.splits.iter().map(|split| split.rows).sum(),
+            None => self.pieces.iter().map(|piece| piece.part.rows).sum(),
+        }
+    }
+
+    /// What it gives to a split.
+    pub(crate) fn of_split(&self, split: Split) -> Option<Counted> {
+        match &self.shuffled {
+            Some(shuffled) => shuffled.splits.iter().find(|of| of.split == split).copied(),
+            None => {
+                let piece = self.pieces.iter().find(|piece| piece.split == split);
+                piece.map(|piece| Counted {
+                    split,
+                    rows: piece.part.rows,
+                    labelled_rows: piece.labelled_rows,
+                    time: piece.time,
+                })
+            }
+        }
+    }
+}
+
+/// The rows of one raw file, in buckets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfShuffle {
+    /// Where they are; `None` where there are none.
+    pub(crate) object: Option<Shuffled>,
+    pub(crate) splits: Vec<Counted>,
+}
+
+/// What a raw file gives to one split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Counted {
+    pub(crate) split: Split,
+    pub(crate) rows: u64,
+    pub(crate) labelled_rows: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time: Option<TimeRange>,
 }
 
 /// The rows of one split.
@@ -172,8 +259,11 @@ pub(crate) struct Piece {
 impl Finished for Done {
     fn objects(&self) -> Vec<(&str, u64)> {
         let parts = self.pieces.iter().map(|piece| &piece.part);
+        let shuffled = self.shuffled.iter();
+        let shuffled = shuffled.filter_map(|shuffled| Some(&shuffled.object.as_ref()?.part));
         parts
             .chain(&self.quarantine)
+            .chain(shuffled)
             .map(|part| (part.key.as_str(), part.bytes))
             .collect()
     }

@@ -19,9 +19,9 @@ use runtime::work::Work;
 use store::spill::{Sorted, Sorter, Sorters};
 use store::{BlockingUpload, LocalFile, Store};
 use table::dataset::keys::Keys;
-use table::parts;
+use table::{parts, shuffled};
 
-use crate::job::Piece;
+use crate::job::Done;
 
 /// The hash of a key, and the place of its file among all.
 pub(crate) type Record = [u64; 2];
@@ -43,6 +43,28 @@ pub(crate) fn columns_of(batch: &RecordBatch, names: &[String]) -> Result<Vec<Ar
         .iter()
         .map(|name| Ok(batch.column(schema.index_of(name)?).clone()))
         .collect()
+}
+
+/// Hands over the rows that were written of a file: from its parts, or, where its rows wait for
+/// those of other files, from where they wait.
+pub(crate) fn each_batch(
+    store: &Store,
+    done: &Done,
+    columns: &[String],
+    work: &Work,
+    mut take: impl FnMut(&RecordBatch) -> Result<()>,
+) -> Result<()> {
+    for piece in &done.pieces {
+        let part = parts::local(store, &piece.part.key, &piece.part.sha256)?;
+        for batch in parts::read(&part, columns, work)? {
+            take(&batch?)?;
+        }
+    }
+    let shuffled = done.shuffled.iter();
+    for object in shuffled.filter_map(|shuffled| shuffled.object.as_ref()) {
+        shuffled::read_all(store, object, &mut take)?;
+    }
+    Ok(())
 }
 
 /// Takes the hash that is kept of a key.
@@ -86,15 +108,12 @@ impl Collector {
         Ok(())
     }
 
-    /// Takes in the keys of a file from its parts.
-    pub(crate) fn read(&self, store: &Store, ordinal: usize, pieces: &[Piece]) -> Result<()> {
+    /// Takes in the keys of a file from what was written of it.
+    pub(crate) fn read(&self, store: &Store, ordinal: usize, done: &Done) -> Result<()> {
         let mut keys = self.of_file(ordinal);
-        for piece in pieces {
-            let part = parts::local(store, &piece.part.key, &piece.part.sha256)?;
-            for batch in parts::read(&part, &self.columns, &self.work)? {
-                keys.add(&batch?)?;
-            }
-        }
+        each_batch(store, done, &self.columns, &self.work, |batch| {
+            keys.add(batch)
+        })?;
         self.take(keys)
     }
 

@@ -7,13 +7,16 @@ mod keys;
 mod map;
 mod plan;
 mod quarantine;
+mod reduce;
 mod repeats;
+mod shuffle;
 mod times;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
+use map::Stage;
 use runtime::step::{self, Outputs, Step};
 use settings::{ConfigArgs, PreparationArgs};
 use store::{RawArgs, Store};
@@ -28,6 +31,10 @@ pub enum Verb {
     Plan(PlanArgs),
     /// Prepares the raw files of one group
     Map(MapArgs),
+    /// Brings the rows of the raw files of one group to the buckets of their entities
+    Shuffle(MapArgs),
+    /// Prepares the rows of one group of buckets, each with all rows of its entities
+    Reduce(ReduceArgs),
     /// Writes the manifests
     Commit(CommitArgs),
 }
@@ -80,7 +87,7 @@ enum Rows {
     Holdout,
 }
 
-/// Arguments of `map`.
+/// Arguments of `map` and `shuffle`.
 #[derive(Debug, Args)]
 pub struct MapArgs {
     #[command(flatten)]
@@ -91,6 +98,18 @@ pub struct MapArgs {
     plan: String,
 
     /// Id of the group
+    #[arg(long)]
+    group: String,
+}
+
+/// Arguments of `reduce`.
+#[derive(Debug, Args)]
+pub struct ReduceArgs {
+    /// Key of the plan
+    #[arg(long)]
+    plan: String,
+
+    /// Id of the group of buckets
     #[arg(long)]
     group: String,
 }
@@ -117,11 +136,16 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let store = Store::of(step)?;
     match verb {
         Verb::Plan(args) => plan::plan(step, &store, &args.raw.open(step)?, &args).await,
-        Verb::Map(args) => {
-            map::map(step, &store, &args.raw.open(step)?, &args.plan, &args.group).await
-        }
+        Verb::Map(args) => of_files(step, &store, &args, Stage::Map).await,
+        Verb::Shuffle(args) => of_files(step, &store, &args, Stage::Shuffle).await,
+        Verb::Reduce(args) => reduce::reduce(step, &store, &args.plan, &args.group).await,
         Verb::Commit(args) => commit::commit(step, &store, &args.plan).await,
     }
+}
+
+async fn of_files(step: &Step, store: &Store, args: &MapArgs, stage: Stage) -> Result<Outputs> {
+    let raw = args.raw.open(step)?;
+    map::map(step, store, &raw, [&args.plan, &args.group], stage).await
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! `map`: prepares the raw files of one group.
+//! `map`: prepares the raw files of one group; and what `shuffle` shares with it, which brings the
+//! rows of a query that looks at other rows on their way.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,19 +20,30 @@ use table::config::Config;
 use table::dates;
 use table::parts::{PartWriter, Spilled};
 use table::raw::TakeKey;
+use table::shuffled::Shape;
 
 use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder};
 use crate::keys::{Collector, OfFile};
 use crate::quarantine::Quarantine;
 
+/// What is to become of raw files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Parts, of a query that looks at a row alone.
+    Map,
+    /// Rows in the buckets of their entities.
+    Shuffle,
+}
+
 pub(crate) async fn map(
     step: &Step,
     store: &Store,
     raw: &Store,
-    plan: &str,
-    group: &str,
+    [plan, group]: [&str; 2],
+    stage: Stage,
 ) -> Result<Outputs> {
     let plan: Arc<Plan<Job>> = Arc::new(Plan::read(store, plan).await?);
+    of_stage(&plan.job, stage == Stage::Shuffle)?;
     if let Some(committed) = Committed::find(step, store, &plan).await? {
         let group = plan.group(store, group).await?;
         let keys: BTreeSet<&str> = group.iter().map(|shard| shard.key.as_str()).collect();
@@ -41,11 +53,19 @@ pub(crate) async fn map(
         return Ok(outputs(of_group.map(|raw| raw.rows).sum(), true));
     }
     let preparation = preparation(step, store, &plan.job).await?;
-    let step = &preparation.fitting(step);
+    let step = &match stage {
+        Stage::Map => preparation.fitting(step),
+        Stage::Shuffle => preparation.fitting_entities(step),
+    };
     let keys = (plan.job.keys_count() && plan.shards.len() > 1)
         .then(|| Collector::new(step.work(), plan.job.key_columns()));
+    let shape = match stage {
+        Stage::Map => None,
+        Stage::Shuffle => Some(preparation.shape()?),
+    };
     let task = Arc::new(Task {
         keys,
+        shape,
         spills: preparation.spills(step),
         preparation: preparation.on(step),
         step: step.clone(),
@@ -60,11 +80,26 @@ pub(crate) async fn map(
         .await?;
     accept(&plan.job, &bad(&done))?;
     write_keys(step, &task, group, &done).await?;
-    let pieces = done.iter().flat_map(|done| &done.pieces);
-    Ok(outputs(pieces.map(|piece| piece.part.rows).sum(), reused))
+    Ok(outputs(done.iter().map(Done::rows).sum(), reused))
 }
 
-fn outputs(rows: u64, reused: bool) -> Outputs {
+/// Refuses a plan of the other stages.
+pub(crate) fn of_stage(job: &Job, brings_together: bool) -> Result<()> {
+    if job.windows.is_some() == brings_together {
+        return Ok(());
+    }
+    Err(Failure::usage(match brings_together {
+        true => {
+            "features.sql of this plan looks at each row alone: its groups are for data-prep map"
+        }
+        false => {
+            "features.sql of this plan has windows: its groups are for data-prep shuffle, and then \
+             for data-prep reduce"
+        }
+    }))
+}
+
+pub(crate) fn outputs(rows: u64, reused: bool) -> Outputs {
     Outputs::new().set("rows", rows).set("reused", reused)
 }
 
@@ -78,22 +113,22 @@ async fn write_keys(step: &Step, task: &Arc<Task>, group: &str, done: &[Done]) -
     if keys.is_empty() && task.store.size(&object).await?.is_some() {
         return Ok(());
     }
-    let pieces: BTreeMap<&str, &[Piece]> = done
+    let prepared: BTreeMap<&str, &Done> = done
         .iter()
         .filter(|done| done.bad.is_none())
-        .map(|done| (done.raw.key.as_str(), &done.pieces[..]))
+        .map(|done| (done.raw.key.as_str(), done))
         .collect();
     let shards = task
         .plan
         .shards
         .iter()
         .filter(|shard| !keys.has(shard.ordinal));
-    let missing: Vec<(usize, Vec<Piece>)> = shards
-        .filter_map(|shard| Some((shard.ordinal, pieces.get(shard.key.as_str())?.to_vec())))
+    let missing: Vec<(usize, Done)> = shards
+        .filter_map(|shard| Some((shard.ordinal, (*prepared.get(shard.key.as_str())?).clone())))
         .collect();
     let worker = task.clone();
-    let read = move |(ordinal, pieces): (usize, Vec<Piece>)| match &worker.keys {
-        Some(keys) => keys.read(&worker.store, ordinal, &pieces),
+    let read = move |(ordinal, done): (usize, Done)| match &worker.keys {
+        Some(keys) => keys.read(&worker.store, ordinal, &done),
         None => Ok(()),
     };
     step.each(missing, read).await?;
@@ -105,7 +140,7 @@ async fn write_keys(step: &Step, task: &Arc<Task>, group: &str, done: &[Done]) -
     .await
 }
 
-async fn preparation(step: &Step, store: &Store, job: &Job) -> Result<Preparation> {
+pub(crate) async fn preparation(step: &Step, store: &Store, job: &Job) -> Result<Preparation> {
     let config = Config::load(store, &job.config).await?;
     let timezone = || -> Result<Tz> {
         let timezone = job.timezone.parse();
@@ -132,14 +167,16 @@ pub(crate) fn bad(done: &[Done]) -> Vec<Quarantined> {
 }
 
 /// What the threads of `map` share.
-struct Task {
-    plan: Arc<Plan<Job>>,
+pub(crate) struct Task {
+    pub(crate) plan: Arc<Plan<Job>>,
     /// Of the plan's inputs; it takes a while where there are many.
     fingerprint: String,
-    store: Store,
+    pub(crate) store: Store,
     raw: Store,
-    preparation: Preparation,
-    step: Step,
+    pub(crate) preparation: Preparation,
+    pub(crate) step: Step,
+    /// Which columns are brought together, if any.
+    pub(crate) shape: Option<Shape>,
     /// Whether prepared rows wait in scratch files until the raw file is read.
     spills: bool,
     /// Where the keys of rows go, if they are looked through.
@@ -158,13 +195,15 @@ impl Task {
         let keys = self.keys.as_ref().map(|keys| keys.of_file(shard.ordinal));
         let keys = keys.map(|keys| Arc::new(Mutex::new(keys)));
         let quarantine = self.quarantine(shard);
-        let prepared = self.write(
-            shard,
-            &file,
-            &mut writers,
-            keys.as_ref(),
-            quarantine.as_ref(),
-        );
+        let mut shuffling = self.shuffling()?;
+        let takers = Takers {
+            key: None,
+            quarantined: quarantine.as_ref().map(Quarantine::take),
+        };
+        let prepared = match &mut shuffling {
+            Some(shuffling) => self.shuffle(shard, &file, shuffling, keys.as_ref(), takers),
+            None => self.write(shard, &file, &mut writers, keys.as_ref(), takers),
+        };
         if file.copied_object().is_none() {
             // Whatever was found in a file that changed while it was read says nothing about it.
             self.unchanged(shard, &expected, wait(self.raw.head(&shard.key))?.as_ref())?;
@@ -176,6 +215,8 @@ impl Task {
                     .into_values()
                     .map(|writer| self.finish(shard, writer))
                     .collect::<Result<Vec<Piece>>>()?;
+                let shuffled = shuffling.map(|shuffling| self.finish_shuffle(shard, shuffling));
+                let shuffled = shuffled.transpose()?;
                 let quarantine = quarantine.map(|quarantine| quarantine.finish());
                 if let (Some(all), Some(keys)) = (&self.keys, keys.and_then(Arc::into_inner)) {
                     all.take(keys.into_inner().unwrap_or_else(PoisonError::into_inner))?;
@@ -194,6 +235,7 @@ impl Task {
                     violations: prepared.violations,
                     quarantine: quarantine.transpose()?.flatten(),
                     pieces,
+                    shuffled,
                 })
             }
             Err(error) if self.may_leave_out(&error) => Ok(self.left_out(shard, &error)),
@@ -213,6 +255,7 @@ impl Task {
             violations: Vec::new(),
             quarantine: None,
             pieces: Vec::new(),
+            shuffled: None,
         }
     }
 
@@ -234,27 +277,13 @@ impl Task {
         file: &LocalFile,
         writers: &mut BTreeMap<String, Writer>,
         keys: Option<&Arc<Mutex<OfFile>>>,
-        quarantine: Option<&Quarantine>,
+        mut takers: Takers,
     ) -> Result<Prepared> {
-        let is_again = self.plan.job.is_again();
-        // By shard, all files of a holdout are held out; by row, it does not matter which file is
-        // the first.
-        let first = is_again || shard.ordinal == 0;
-        // The check of the raw file has hashed and sorted them already, where the query leaves them
-        // as they are.
-        let gives_keys = self.preparation.gives_keys(&self.plan.job.key_columns());
-        let take_key = keys.filter(|_| gives_keys).map(|keys| {
-            let keys = keys.clone();
-            Box::new(move |hash| locked(&keys).take(hash)) as TakeKey
-        });
-        let keys = keys.filter(|_| !gives_keys);
-        let takers = Takers {
-            key: take_key,
-            quarantined: quarantine.map(Quarantine::take),
-        };
+        let (job, first) = (&self.plan.job, self.plan.job.is_first(shard));
+        let keys = self.keys_to_add(keys, &mut takers);
         self.preparation
             .file(&shard.key, file, first, takers, |split, batch| {
-                if batch.num_rows() == 0 || is_again && split != Split::Holdout {
+                if batch.num_rows() == 0 || !job.takes(split) {
                     return Ok(());
                 }
                 let writer = match writers.entry(split.to_string()) {
@@ -262,7 +291,7 @@ impl Task {
                     Entry::Vacant(entry) => entry.insert(self.writer(split, shard)?),
                 };
                 writer.labelled_rows += self.preparation.labelled(batch);
-                if let Some(name) = self.plan.job.time_column() {
+                if let Some(name) = job.time_column() {
                     writer.time = dates::widened(writer.time, batch, name)?;
                 }
                 if let Some(keys) = keys {
@@ -270,6 +299,22 @@ impl Task {
                 }
                 writer.rows.write(batch)
             })
+    }
+
+    /// Has the keys of rows taken where the check of the raw file has hashed and sorted them
+    /// already, because the query leaves them as they are; else gives where to add them.
+    pub(crate) fn keys_to_add<'a>(
+        &self,
+        keys: Option<&'a Arc<Mutex<OfFile>>>,
+        takers: &mut Takers,
+    ) -> Option<&'a Arc<Mutex<OfFile>>> {
+        let keys = keys?;
+        if !self.preparation.gives_keys(&self.plan.job.key_columns()) {
+            return Some(keys);
+        }
+        let keys = keys.clone();
+        takers.key = Some(Box::new(move |hash| locked(&keys).take(hash)) as TakeKey);
+        None
     }
 
     fn writer(&self, split: Split, shard: &Shard) -> Result<Writer> {
@@ -394,7 +439,7 @@ fn raw(shard: &Shard, bytes: u64, sha256: String, rows: u64) -> RawShard {
     }
 }
 
-fn locked(keys: &Mutex<OfFile>) -> MutexGuard<'_, OfFile> {
+pub(crate) fn locked(keys: &Mutex<OfFile>) -> MutexGuard<'_, OfFile> {
     keys.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

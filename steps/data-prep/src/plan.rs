@@ -19,8 +19,8 @@ use table::dataset::{HoldoutRule, RepeatedKeys};
 use table::models;
 use table::raw::files;
 
-use crate::job::{Committed, Job};
-use crate::{ALGORITHM, PlanArgs, Rows, again};
+use crate::job::{Committed, Job, Windowed};
+use crate::{ALGORITHM, PlanArgs, Rows, again, reduce};
 
 pub(crate) async fn plan(
     step: &Step,
@@ -30,11 +30,21 @@ pub(crate) async fn plan(
 ) -> Result<Outputs> {
     let version = DataVersion::parse(&args.data_version, step.timezone())?;
     let plan = match args.split {
-        Rows::Holdout => again::plan(step, store, args, version).await?,
+        Rows::Holdout => again::plan(step, store, args, version, false).await?,
         Rows::Train | Rows::Predict => of_rows(step, store, raw, args, version).await?,
     };
-    let reused = Committed::find(step, store, &plan).await?.is_some();
-    let (key, groups) = plan.write(store, usize::from(args.parallelism)).await?;
+    write(step, store, &plan, usize::from(args.parallelism)).await
+}
+
+/// Writes a plan, and gives its groups for the stages that it takes.
+pub(crate) async fn write(
+    step: &Step,
+    store: &Store,
+    plan: &Plan<Job>,
+    parallelism: usize,
+) -> Result<Outputs> {
+    let reused = Committed::find(step, store, plan).await?.is_some();
+    let (key, groups) = plan.write(store, parallelism).await?;
     tracing::info!(
         plan = key,
         shards = plan.shards.len(),
@@ -42,15 +52,24 @@ pub(crate) async fn plan(
         "planned {} raw files",
         plan.shards.len()
     );
+    // Argo skips what is to be run for each item of an empty list.
+    let none = || "[]".to_owned();
+    let (groups, shuffled) = match plan.job.windows {
+        None => (groups, none()),
+        Some(_) => (none(), groups),
+    };
+    let reduced = serde_json::to_string(&reduce::groups(&plan.job, parallelism))?;
     Ok(Outputs::new()
         .set("plan", key)
         .set("groups", groups)
+        .set("shuffle-groups", shuffled)
+        .set("reduce-groups", reduced)
         .set("data-version", &plan.job.data_version)
         .set("reused", reused))
 }
 
 /// Rows to train on, with their holdout, or rows to score.
-async fn of_rows(
+pub(crate) async fn of_rows(
     step: &Step,
     store: &Store,
     raw: &Store,
@@ -100,6 +119,9 @@ async fn of_rows(
                 None => RepeatedKeys::Refuse,
             },
             again: None,
+            windows: preparation
+                .has_windows()
+                .then(|| Windowed::of(files.iter().map(|file| file.bytes))),
         },
         shards: shards(files),
     })

@@ -18,10 +18,9 @@ use store::Store;
 use store::digest;
 use table::dataset::HoldoutRule;
 use table::dataset::keys::{Keys, show};
-use table::parts;
 
 use crate::job::{Done, Job};
-use crate::keys::{Collector, KeyColumns, OfGroup, Record, columns_of, short};
+use crate::keys::{Collector, KeyColumns, OfGroup, Record, columns_of, each_batch, short};
 
 /// Suspects that are compared by value at once.
 const SUSPECTS: usize = 256;
@@ -93,7 +92,7 @@ type Run = Box<dyn Iterator<Item = Result<Record>> + Send>;
 async fn runs(step: &Step, store: &Store, plan: &Plan<Job>, done: &[Done]) -> Result<Vec<Run>> {
     let mut missing: BTreeMap<usize, u64> = BTreeMap::new();
     for (ordinal, done) in done.iter().enumerate() {
-        let rows = done.pieces.iter().map(|piece| piece.part.rows).sum();
+        let rows = done.rows();
         if rows > 0 {
             missing.insert(ordinal, rows);
         }
@@ -131,10 +130,10 @@ async fn runs(step: &Step, store: &Store, plan: &Plan<Job>, done: &[Done]) -> Re
         let (keys, store) = (collector.clone(), store.clone());
         let missing: Vec<_> = missing
             .into_keys()
-            .map(|ordinal| (ordinal, done[ordinal].pieces.clone()))
+            .map(|ordinal| (ordinal, done[ordinal].clone()))
             .collect();
-        step.each(missing, move |(ordinal, pieces)| {
-            keys.read(&store, ordinal, &pieces)
+        step.each(missing, move |(ordinal, done)| {
+            keys.read(&store, ordinal, &done)
         })
         .await?;
         runs.push(Box::new(collector.sorted()?));
@@ -343,10 +342,15 @@ impl Search {
         files.dedup();
         for ordinal in files {
             self.step.check()?;
-            for piece in &self.done[ordinal].pieces {
-                let part = parts::local(&self.store, &piece.part.key, &piece.part.sha256)?;
-                for batch in parts::read(&part, &self.columns, self.step.work())? {
-                    let columns = columns_of(&batch?, &self.columns)?;
+            let is_held_out = self.is_held_out(ordinal);
+            let done = &self.done[ordinal];
+            each_batch(
+                &self.store,
+                done,
+                &self.columns,
+                self.step.work(),
+                |batch| {
+                    let columns = columns_of(batch, &self.columns)?;
                     let (values, mut bytes) = (Keys::new(&columns)?, Vec::new());
                     for (row, hash) in Keys::new(&columns)?.into_hashes().enumerate() {
                         let Some(of_hash) = keys.get_mut(&short(hash)) else {
@@ -354,12 +358,13 @@ impl Search {
                         };
                         values.encode(row, &mut bytes);
                         let sides = of_hash.entry(digest::hex(&bytes)).or_default();
-                        sides[usize::from(!self.is_held_out(ordinal))] += 1;
+                        sides[usize::from(!is_held_out)] += 1;
                         let text = || show(&self.columns, &columns, row);
                         shown.entry(short(hash)).or_insert_with(text);
                     }
-                }
-            }
+                    Ok(())
+                },
+            )?;
         }
         for suspect in &suspects {
             let of_hash = &keys[&suspect.hash];

@@ -10,6 +10,7 @@ mod predict;
 mod quarantine;
 mod repeats;
 mod rerun;
+mod shuffle;
 mod train;
 mod types;
 
@@ -33,7 +34,7 @@ use runtime::step::{Outputs, Step};
 use store::{Store, hash_file};
 use table::parts;
 
-use super::{PlanArgs, commit, map, plan};
+use super::{PlanArgs, Stage, commit, map, plan};
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -97,14 +98,18 @@ impl Bench {
         writer.close().unwrap();
     }
 
-    async fn plan(&self, arguments: &[&str]) -> Result<Outputs> {
+    fn line(&self, arguments: &[&str]) -> PlanArgs {
         let config = format!("--config-dir={}", self.home.path().join("config").display());
         let given = |flag: &str| arguments.iter().any(|argument| argument.starts_with(flag));
         let mut line = vec!["data-prep", "--raw-url=unused", config.as_str()];
         line.extend((!given("--split")).then_some("--split=train"));
         line.extend((!given("--data-version")).then_some("--data-version=25.05.1"));
         line.extend(arguments);
-        let args = Line::try_parse_from(line).unwrap().plan;
+        Line::try_parse_from(line).unwrap().plan
+    }
+
+    async fn plan(&self, arguments: &[&str]) -> Result<Outputs> {
+        let args = self.line(arguments);
         plan::plan(&self.step, &self.store, &self.raw, &args).await
     }
 
@@ -113,8 +118,8 @@ impl Bench {
             &self.step,
             &self.store,
             &self.raw,
-            planned.get("plan").unwrap(),
-            group,
+            [planned.get("plan").unwrap(), group],
+            Stage::Map,
         )
         .await
     }

@@ -67,3 +67,8 @@ pub fn group_done(work: &str, id: &str) -> String {
 pub fn groups_done(work: &str) -> String {
     format!("{work}/done-groups")
 }
+
+/// The rows of a shard in the buckets of their entities, in a work folder.
+pub fn shuffled(work: &str, shard: &str) -> String {
+    format!("{work}/shuffled/{shard}.bin")
+}

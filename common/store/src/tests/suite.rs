@@ -133,6 +133,12 @@ async fn a_large_upload_is_read_back_whole_and_in_ranges(store: Store) {
     assert!(std::fs::read(&file).unwrap() == content);
     let tail = store.tail("a/large.bin", 100).await.unwrap().unwrap();
     assert_eq!(tail, content[content.len() - 100..]);
+    let range = |range| store.range("a/large.bin", range);
+    assert_eq!(range(7..1_000).await.unwrap(), content[7..1_000]);
+    assert!(range(7..7).await.unwrap().is_empty());
+    for beyond in [(9 << 20) - 5..(9 << 20) + 1, 10 << 20..11 << 20] {
+        assert!(range(beyond).await.is_err());
+    }
 }
 
 async fn names_with_spaces_and_quotes_are_kept(store: Store) {

@@ -104,6 +104,11 @@ impl Holdout {
         })
     }
 
+    /// Whether the file of a row decides.
+    pub fn is_by_file(&self) -> bool {
+        self.rule == HoldoutRule::FirstShard
+    }
+
     /// Which rows of a batch with the id columns and the column of time are held out; `first` tells
     /// whether they are of the first raw file.
     pub fn held_out(&self, batch: &RecordBatch, first: bool) -> anyhow::Result<BooleanArray> {

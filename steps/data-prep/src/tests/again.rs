@@ -18,7 +18,12 @@ const OTHER: &str = "SELECT *, feature1 * 2 AS twice FROM raw";
 impl Bench {
     /// Prepares training data and holdout; gives the arguments of `plan` by which another
     /// configuration, of these files, prepares the holdout once more.
-    async fn held_out(&self, arguments: &[&str], dataset: &str, features: &str) -> [String; 3] {
+    pub(super) async fn held_out(
+        &self,
+        arguments: &[&str],
+        dataset: &str,
+        features: &str,
+    ) -> [String; 3] {
         self.prepare(arguments).await.unwrap();
         let config = Config::parse(dataset.to_owned(), features.to_owned()).unwrap();
         [
@@ -28,7 +33,7 @@ impl Bench {
         ]
     }
 
-    fn dataset(&self) -> String {
+    pub(super) fn dataset(&self) -> String {
         fs::read_to_string(self.home.path().join("config/dataset.json")).unwrap()
     }
 
@@ -50,7 +55,7 @@ impl Bench {
     }
 
     /// What is committed, as whoever scores on it finds it.
-    async fn found(&self, [_, config, _]: &[String; 3]) -> DatasetManifest {
+    pub(super) async fn found(&self, [_, config, _]: &[String; 3]) -> DatasetManifest {
         let holdout = self.manifest(HOLDOUT).await;
         let compared = Compared {
             holdout: &holdout,
@@ -279,7 +284,8 @@ async fn s3_that_refuses_or_is_away_is_no_fault_of_the_files() {
     let planned = bench.plan(&arguments).await.unwrap();
     let map = async |raw: &Store| {
         let (plan, group) = (planned.get("plan").unwrap(), &groups(&planned)[0]);
-        map::map(&bench.step, &bench.store, raw, plan, group).await
+        let group = [plan, group.as_str()];
+        map::map(&bench.step, &bench.store, raw, group, Stage::Map).await
     };
     failure(2, map(&raw(Some("not-the-secret"))).await);
     let expired = "<Error><Code>ExpiredToken</Code><Message>it has expired</Message></Error>";

@@ -183,8 +183,8 @@ async fn what_is_missing_is_told() {
             &bench.step,
             &bench.store,
             &bench.raw,
-            "train/25.05.1/_manifest.json",
-            "000",
+            ["train/25.05.1/_manifest.json", "000"],
+            Stage::Map,
         )
         .await,
     );

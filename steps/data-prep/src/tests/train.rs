@@ -10,7 +10,14 @@ async fn the_first_file_is_held_out_and_the_others_are_trained_on() {
     let planned = bench.plan(&["--parallelism=2"]).await.unwrap();
     assert_eq!(
         planned.names().collect::<Vec<_>>(),
-        ["plan", "groups", "data-version", "reused"]
+        [
+            "plan",
+            "groups",
+            "shuffle-groups",
+            "reduce-groups",
+            "data-version",
+            "reused"
+        ]
     );
     assert_eq!(
         (planned.get("data-version"), planned.get("reused")),

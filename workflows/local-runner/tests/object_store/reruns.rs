@@ -158,6 +158,27 @@ fn other_arguments_are_refused_or_make_something_new_and_touch_nothing_that_is_c
             &[],
         ),
         (
+            "data-prep-shuffle",
+            &["--group=of-nobody"],
+            2,
+            "groups/of-nobody.json",
+            &[],
+        ),
+        (
+            "data-prep-reduce",
+            &["--group=of-nobody"],
+            2,
+            "is no group of the 2 buckets",
+            &[],
+        ),
+        (
+            "data-prep-reduce",
+            &["--plan=_work/of-nobody/plan.json"],
+            2,
+            "_work/of-nobody",
+            &[],
+        ),
+        (
             "data-prep-commit",
             &["--plan=_work/of-nobody/plan.json"],
             2,

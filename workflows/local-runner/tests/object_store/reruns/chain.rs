@@ -128,15 +128,14 @@ fn run(lab: &Lab) -> Vec<Leaf> {
         proxy: lab.proxy(),
         leaves: Vec::new(),
     };
-    let plan = run.leaf(
-        "data-prep-plan",
-        &[
-            "--split=train",
-            "--data-version=1",
-            "--parallelism=1",
-            &quarantining(lab),
-        ],
-    );
+    let config = quarantining(lab);
+    let train = [
+        "--split=train",
+        "--data-version=1",
+        "--parallelism=1",
+        &config,
+    ];
+    let plan = run.leaf("data-prep-plan", &train);
     let (plan, group) = (format!("--plan={}", plan["plan"]), group(&plan));
     run.leaf("data-prep-map", &[&plan, &group]);
     let data = run.leaf("data-prep-commit", &[&plan]);
@@ -167,6 +166,7 @@ fn run(lab: &Lab) -> Vec<Leaf> {
     );
     assert_eq!(promoted["promoted"], "true");
     of_other_features(&mut run, lab);
+    brought_together(&mut run, &config, &data["rows"]);
 
     let resolve = [
         "--model-name=m",
@@ -274,6 +274,32 @@ fn of_other_features(run: &mut Run, lab: &Lab) {
         "{}",
         promoted["reason"]
     );
+}
+
+/// Rows that are brought together by entity before their features are computed: as many as those
+/// of the map.
+fn brought_together(run: &mut Run, config: &str, rows: &str) {
+    let train = [
+        "--split=train",
+        "--data-version=3",
+        "--parallelism=1",
+        config,
+    ];
+    let planned = run.run("data-prep-plan", &train);
+    // As if the query needed it: it looks at each row alone, and gives the same rows that way.
+    let windows = serde_json::json!({"buckets": 2});
+    let change = |plan: &mut serde_json::Value| plan["job"]["windows"] = windows;
+    run.place.edit(&planned["plan"], change);
+    let plan = format!("--plan={}", planned["plan"]);
+    run.leaf("data-prep-shuffle", &[&plan, &group(&planned)]);
+    run.leaf("data-prep-reduce", &[&plan, "--group=000-of-001"]);
+    let data = run.leaf("data-prep-commit", &[&plan]);
+    let parts = |state: &State| {
+        let keys = state.keys();
+        keys.filter(|key| key.starts_with("train/3/part-")).count()
+    };
+    let state = run.place.state();
+    assert_eq!((parts(&state), data["rows"].as_str()), (2, rows));
 }
 
 /// The flag for the only group of a plan.

@@ -101,6 +101,15 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// Changes a JSON object.
+    pub(super) fn edit(&self, key: &str, change: impl FnOnce(&mut Value)) {
+        self.runtime.block_on(async {
+            let mut value: Value = self.store.require_json(key).await.unwrap();
+            change(&mut value);
+            self.store.put_json(key, &value).await.unwrap();
+        });
+    }
+
     /// Starts a leaf in folders of its own.
     pub(super) fn start(&self, arguments: &[String], proxy: &HttpProxy) -> Child {
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();

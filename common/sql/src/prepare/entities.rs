@@ -1,0 +1,171 @@
+//! Queries that look at other rows of the same entity: raw rows are put together by entity first,
+//! and the query is run over whole entities.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, BooleanArray, RecordBatch};
+
+use super::{Checking, Preparation, Prepared, Takers, split};
+use catalog::layout::Split;
+use catalog::manifest::Role;
+use runtime::failure::Failure;
+use runtime::step::Step;
+use store::LocalFile;
+use table::parts;
+use table::shuffled::{Shape, SortedRows};
+
+/// Bytes of rows that are sorted in memory, by each thread: of its memory this share, at least and
+/// at most so many.
+const SORT_SHARE: u64 = 4;
+const SORT_BYTES: (u64, u64) = (4 << 20, 256 << 20);
+
+impl Preparation {
+    /// Whether rows of an entity have to be brought together first.
+    pub fn has_windows(&self) -> bool {
+        false
+    }
+
+    /// Which raw columns have to be brought together, by which entity, and in which order: that of
+    /// the entity, of time, and of the ids.
+    ///
+    /// # Errors
+    /// A column that raw rows do not have.
+    pub fn shape(&self) -> Result<Shape> {
+        let names = |role: Role| {
+            let columns = self.dataset.with_role(role);
+            columns.map(|column| column.name.clone())
+        };
+        let entity: Vec<String> = names(Role::Id).collect();
+        let order: Vec<String> = names(Role::Time).chain(names(Role::Id)).collect();
+        let raw = self.dataset.raw_schema();
+        Shape::new(&raw, &self.features.reads(), &entity, &order)
+    }
+
+    /// Bytes of rows that each thread sorts in memory.
+    pub fn sort_memory(&self, step: &Step) -> usize {
+        let each = step.memory() / step.threads() as u64 / SORT_SHARE;
+        each.clamp(SORT_BYTES.0, SORT_BYTES.1) as usize
+    }
+
+    /// The step on as many threads as there is memory for rows that are brought together.
+    pub fn fitting_entities(&self, step: &Step) -> Step {
+        let [reading, writing] = self.needs(step);
+        let rows = 2 * parts::batch_memory(&self.dataset.raw_schema());
+        let each = reading.max(writing) + rows + SORT_BYTES.0;
+        let columns = self.schema().fields().len();
+        step.fitting(super::ONCE, each, &format!("rows of {columns} columns"))
+    }
+
+    /// Checks the raw file that is called `key`, and hands the raw rows that are to be prepared to
+    /// `take`, batch by batch in the order of the file.
+    ///
+    /// `take` may have got rows when this fails: they must not become visible. The same goes for
+    /// the takers.
+    ///
+    /// # Errors
+    /// A file that breaks the contract: exit 10, with the file's name.
+    pub fn raw_rows(
+        &self,
+        key: &str,
+        local: &LocalFile,
+        takers: Takers,
+        mut take: impl FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<Prepared> {
+        let Checking { checked, counts } = self.checking(key, local, takers)?;
+        let mut rows = 0;
+        for batch in checked {
+            let batch = batch.with_context(|| format!("preparing {key}"))?;
+            rows += batch.num_rows() as u64;
+            take(&batch)?;
+        }
+        Ok(counts.of(key, rows))
+    }
+
+    /// Hands raw rows to `take`, each with the split that they will be in. `first` tells whether
+    /// they are of the first file.
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub fn split_raw(
+        &self,
+        rows: &RecordBatch,
+        first: bool,
+        mut take: impl FnMut(Split, &RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        split(rows, self.held_out(rows, first)?, &mut take)
+    }
+
+    /// How many raw rows have a label.
+    ///
+    /// # Errors
+    /// Rows without the target's column.
+    pub fn labelled_raw(&self, rows: &RecordBatch) -> Result<u64> {
+        let place = rows.schema_ref().index_of(&self.dataset.target().name)?;
+        let target = rows.column(place);
+        Ok((target.len() - target.null_count()) as u64)
+    }
+
+    /// Prepares the sorted rows of whole entities, and hands them to `write` with their splits and
+    /// the places of their files. `is_first` says of the place of a file whether it is the first
+    /// one, which is held out where files decide. `what` names the rows in messages.
+    ///
+    /// # Errors
+    /// Rows that the SQL can't be computed from, or that it loses or gains: exit 10.
+    pub fn entities(
+        &self,
+        what: &str,
+        shape: &Shape,
+        rows: SortedRows,
+        is_first: impl Fn(u32) -> bool,
+        mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        // Files of the rows that are on their way through the query.
+        let files: Arc<Mutex<VecDeque<u32>>> = Arc::default();
+        let (shape, on_their_way) = (shape.clone(), files.clone());
+        let raw = rows.map(move |sorted| {
+            let (rows, files) = shape.raw_rows(&sorted?)?;
+            let mut queue = on_their_way.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.extend(files);
+            Ok(rows)
+        });
+        let (mut rows, mut unlabelled) = (0, 0);
+        for batch in self.features.compute(raw)? {
+            self.step.check()?;
+            let batch = batch.with_context(|| format!("preparing {what}"))?;
+            let count = batch.num_rows();
+            rows += count as u64;
+            unlabelled += count as u64 - self.labelled(&batch);
+            let of_batch: Vec<u32> = {
+                let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+                let most = files.len();
+                files.drain(..count.min(most)).collect()
+            };
+            if of_batch.len() < count {
+                return Err(other_rows(what));
+            }
+            let held_out = match &self.holdout {
+                Some(holdout) if holdout.is_by_file() => {
+                    let first = of_batch.iter().map(|&file| Some(is_first(file)));
+                    Some(first.collect::<BooleanArray>())
+                }
+                _ => self.held_out(&batch, false)?,
+            };
+            split(&batch, held_out, &mut write)?;
+        }
+        let lost = files.lock().unwrap_or_else(PoisonError::into_inner).len();
+        if lost > 0 {
+            return Err(other_rows(what));
+        }
+        self.must_keep_rows(what, rows, rows, unlabelled)
+    }
+}
+
+fn other_rows(what: &str) -> anyhow::Error {
+    Failure::contract(format!(
+        "features.sql makes other rows than those in {what}: it has to keep them all; name the \
+         rows to leave out in dataset.json, in `train_filter`, or in `filter` if they are not to \
+         be scored either"
+    ))
+}

@@ -1,0 +1,254 @@
+//! `reduce`: computes the features of the rows of some buckets, each of which holds all rows of its
+//! entities.
+//!
+//! It is a plan of its own: its inputs are those of the first plan and what the shuffle made of
+//! them, so that the mark of a bucket is never one of other rows.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::Result;
+use catalog::fanout::{Finished, Plan, Shard, group_id};
+use catalog::layout::{self, Split};
+use catalog::manifest::TimeRange;
+use futures::{StreamExt, TryStreamExt};
+use runtime::failure::Failure;
+use runtime::step::{Outputs, Step};
+use serde::{Deserialize, Serialize};
+use sql::prepare::Preparation;
+use store::{Store, digest};
+use table::dates;
+use table::parts::PartWriter;
+use table::shuffled::{self, RowSorter, Shape, Shuffled};
+
+use crate::job::{Committed, Done, Job, Piece, accept, folder};
+use crate::map::{bad, of_stage, outputs, preparation};
+
+/// Indexes that are read at the same time.
+const CONCURRENT: usize = 32;
+
+pub(crate) async fn reduce(step: &Step, store: &Store, plan: &str, group: &str) -> Result<Outputs> {
+    let first: Plan<Job> = Plan::read(store, plan).await?;
+    of_stage(&first.job, true)?;
+    let buckets = of_group(group, buckets(&first.job))?;
+    if let Some(committed) = Committed::find(step, store, &first).await? {
+        let holdout = committed.holdout.iter();
+        let parts = holdout
+            .chain([&committed.main])
+            .flat_map(|data| &data.parts);
+        let of_group = parts.filter(|part| buckets.contains(&part.ordinal));
+        return Ok(outputs(of_group.map(|part| part.rows).sum(), true));
+    }
+    let done: Vec<Done> = first.results(step, store).await?;
+    accept(&first.job, &bad(&done))?;
+    let plan = second(&first, &done)?;
+    let preparation = preparation(step, store, &first.job).await?;
+    let step = &preparation.fitting_entities(step);
+    let objects: Vec<Shuffled> = objects(&done).cloned().collect();
+    let range = buckets.clone();
+    let index = futures::stream::iter(objects)
+        .map(|object| async {
+            step.check()?;
+            let entries = shuffled::index(store, &object, range.clone()).await?;
+            Ok::<_, anyhow::Error>((object, entries))
+        })
+        .buffered(CONCURRENT)
+        .try_collect()
+        .await?;
+    let held_out = first.shards.iter().filter(|file| first.job.is_first(file));
+    let first_files = held_out.map(|file| file.ordinal as u32).collect();
+    let task = Arc::new(Task {
+        fingerprint: first.inputs.fingerprint(),
+        parts: plan.inputs.fingerprint(),
+        shape: preparation.shape()?,
+        preparation: preparation.on(step),
+        step: step.clone(),
+        store: store.clone(),
+        job: first.job,
+        index,
+        first_files,
+        first: buckets.start,
+    });
+    let shards = plan.shards[buckets].to_vec();
+    let work = move |shard: &Shard| task.bucket(shard);
+    let (reduced, reused) = plan.map_shards(step, store, group, shards, work).await?;
+    let pieces = reduced.iter().flat_map(|bucket: &Reduced| &bucket.pieces);
+    Ok(outputs(pieces.map(|piece| piece.part.rows).sum(), reused))
+}
+
+/// Ids of the groups of buckets, at most so many.
+pub(crate) fn groups(job: &Job, at_most: usize) -> Vec<String> {
+    let groups = match job.windows {
+        Some(windows) => at_most.min(windows.buckets),
+        None => 0,
+    };
+    (0..groups).map(|index| group_id(index, groups)).collect()
+}
+
+/// The results of all buckets, in order.
+///
+/// # Errors
+/// A bucket that is not done: exit 2.
+pub(crate) async fn results(
+    step: &Step,
+    store: &Store,
+    first: &Plan<Job>,
+    done: &[Done],
+) -> Result<Vec<Reduced>> {
+    second(first, done)?.results(step, store).await
+}
+
+fn buckets(job: &Job) -> usize {
+    job.windows.map_or(0, |windows| windows.buckets)
+}
+
+/// The buckets of a group: neighbours.
+fn of_group(id: &str, buckets: usize) -> Result<Range<usize>> {
+    let known = || {
+        let (index, groups) = id.split_once("-of-")?;
+        let (index, groups): (usize, usize) = (index.parse().ok()?, groups.parse().ok()?);
+        let is_one = index < groups && groups <= buckets && group_id(index, groups) == id;
+        is_one.then(|| index * buckets / groups..(index + 1) * buckets / groups)
+    };
+    known().ok_or_else(|| {
+        Failure::usage(format!(
+            "{id:?} is no group of the {buckets} buckets of this plan: data-prep plan gives them"
+        ))
+    })
+}
+
+/// The objects of all files that have rows.
+fn objects(done: &[Done]) -> impl Iterator<Item = &Shuffled> {
+    let prepared = done.iter().filter(|done| done.bad.is_none());
+    let shuffled = prepared.filter_map(|done| done.shuffled.as_ref());
+    shuffled.filter_map(|shuffled| shuffled.object.as_ref())
+}
+
+/// The plan of the buckets.
+fn second(first: &Plan<Job>, done: &[Done]) -> Result<Plan<Job>> {
+    let digests: Vec<(usize, &str)> = objects(done)
+        .map(|object| (object.part.ordinal, object.part.sha256.as_str()))
+        .collect();
+    let bytes: u64 = objects(done).map(|object| object.part.bytes).sum();
+    let buckets = buckets(&first.job);
+    let shard = |ordinal: usize| Shard {
+        ordinal,
+        key: format!("bucket {ordinal} of {buckets}"),
+        bytes: bytes / buckets.max(1) as u64,
+        stamp: String::new(),
+    };
+    Ok(Plan {
+        inputs: first
+            .inputs
+            .clone()
+            .with("stage", "reduce")
+            .with("shuffled rows", digest::of_json(&digests)?),
+        job: first.job.clone(),
+        shards: (0..buckets).map(shard).collect(),
+    })
+}
+
+/// What became of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reduced {
+    pub(crate) pieces: Vec<Piece>,
+}
+
+impl Finished for Reduced {
+    fn objects(&self) -> Vec<(&str, u64)> {
+        let parts = self.pieces.iter().map(|piece| &piece.part);
+        parts.map(|part| (part.key.as_str(), part.bytes)).collect()
+    }
+}
+
+/// What the threads of `reduce` share.
+struct Task {
+    job: Job,
+    /// Of the first plan, which folders are named by.
+    fingerprint: String,
+    /// Of the plan of the buckets, which parts are named by.
+    parts: String,
+    store: Store,
+    preparation: Preparation,
+    shape: Shape,
+    step: Step,
+    /// The objects of all files, each with where the buckets of this group are in it.
+    index: Vec<(Shuffled, Vec<shuffled::Entry>)>,
+    /// Places of the files that are held out where files decide.
+    first_files: BTreeSet<u32>,
+    /// The first bucket of the group.
+    first: usize,
+}
+
+impl Task {
+    fn bucket(&self, bucket: &Shard) -> Result<Reduced> {
+        let memory = self.preparation.sort_memory(&self.step);
+        let mut sorter = RowSorter::new(&self.shape.sorted_schema(), self.step.work(), memory)?;
+        let place = bucket.ordinal - self.first;
+        let objects = self.index.iter();
+        let objects: Vec<_> = objects
+            .map(|(object, entries)| (object, &entries[place]))
+            .collect();
+        let work = self.step.work();
+        shuffled::read(&self.store, &self.shape, &objects, work, |rows| {
+            self.step.check()?;
+            sorter.push(rows)
+        })?;
+        let mut writers: BTreeMap<String, Writer> = BTreeMap::new();
+        let (rows, what) = (sorter.finish()?, &bucket.key);
+        let write = |split: Split, batch: &arrow::array::RecordBatch| {
+            if batch.num_rows() == 0 || !self.job.takes(split) {
+                return Ok(());
+            }
+            let writer = match writers.entry(split.to_string()) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(self.writer(split, bucket.ordinal)?),
+            };
+            writer.labelled_rows += self.preparation.labelled(batch);
+            if let Some(name) = self.job.time_column() {
+                writer.time = dates::widened(writer.time, batch, name)?;
+            }
+            writer.part.write(batch)
+        };
+        let is_first = |file: u32| self.first_files.contains(&file);
+        self.preparation
+            .entities(what, &self.shape, rows, is_first, write)?;
+        let pieces = writers.into_values().map(Writer::finish);
+        Ok(Reduced {
+            pieces: pieces.collect::<Result<_>>()?,
+        })
+    }
+
+    fn writer(&self, split: Split, bucket: usize) -> Result<Writer> {
+        let folder = folder(&self.job, &self.fingerprint, split);
+        let key = layout::part(&folder, &self.parts, bucket);
+        Ok(Writer {
+            split,
+            labelled_rows: 0,
+            time: None,
+            part: PartWriter::new(&self.store, key, bucket, self.preparation.schema())?,
+        })
+    }
+}
+
+/// The part of one split that is being written.
+struct Writer {
+    split: Split,
+    labelled_rows: u64,
+    time: Option<TimeRange>,
+    part: PartWriter,
+}
+
+impl Writer {
+    fn finish(self) -> Result<Piece> {
+        Ok(Piece {
+            split: self.split,
+            labelled_rows: self.labelled_rows,
+            part: self.part.finish()?,
+            time: self.time,
+        })
+    }
+}
