@@ -28,6 +28,7 @@ use learn::fitted_model::{FittedModel, Reader};
 use learn::metrics::Interval;
 use learn::model::Importance;
 use learn::task::Report;
+use learn::threshold::{Found, Sought, Threshold};
 use profile::profiles::Baseline;
 use profile::reference::{FORMAT_VERSION, FORMER_VERSIONS, Former, Reference};
 use runtime::failure::Failure;
@@ -97,6 +98,9 @@ pub struct Selection {
     /// How the probability was calibrated on the validation rows, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Method>,
+    /// The threshold that a rule of `models.json` found on them, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<ChosenThreshold>,
     /// Whether the model was fitted again on all training rows.
     pub refit: bool,
 }
@@ -140,7 +144,52 @@ pub struct CandidateMetrics {
 impl Selection {
     /// Whether something was found of the scores on validation rows.
     pub fn is_tuned(&self) -> bool {
-        self.calibration.is_some()
+        self.calibration.is_some() || self.threshold.is_some()
+    }
+}
+
+/// A threshold that was found on validation rows, and what it means there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChosenThreshold {
+    /// The rule, as in `models.json`.
+    pub rule: Threshold,
+    /// Probability from which the positive class is predicted.
+    pub threshold: f64,
+    /// Share of the predicted positives that are.
+    pub precision: f64,
+    /// Share of the positives that are found.
+    pub recall: f64,
+    /// Share of the rows that are predicted positive.
+    pub share: f64,
+}
+
+impl ChosenThreshold {
+    /// What a rule found.
+    pub fn new(sought: Sought, found: &Found) -> Self {
+        Self {
+            rule: Threshold::Sought(sought),
+            threshold: found.threshold,
+            precision: found.precision(),
+            recall: found.recall(),
+            share: found.share(),
+        }
+    }
+}
+
+/// Such as `0.31 (best F1: precision 0.4, recall 0.8, 20 % of the rows)`.
+impl std::fmt::Display for ChosenThreshold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.4} (", self.threshold)?;
+        if let Threshold::Sought(sought) = self.rule {
+            write!(f, "{sought}: ")?;
+        }
+        let percent = 100.0 * self.share;
+        write!(
+            f,
+            "precision {:.3}, recall {:.3}, {percent:.1} % of the rows)",
+            self.precision, self.recall
+        )
     }
 }
 

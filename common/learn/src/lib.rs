@@ -12,3 +12,4 @@ pub mod rows;
 pub mod signature;
 pub mod splitmix;
 pub mod task;
+pub mod threshold;

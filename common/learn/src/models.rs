@@ -23,6 +23,7 @@ use crate::calibration::Method;
 use crate::estimator::{EstimatorError, Family};
 use crate::preprocessing::Settings;
 use crate::task::{Metric, Task};
+use crate::threshold::Threshold;
 
 pub use candidates::{Candidate, Candidates, MOST};
 
@@ -49,9 +50,10 @@ pub struct Models {
     /// Of two classes: how probabilities are calibrated on validation rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Method>,
-    /// Of two classes: the probability from which the positive one is predicted.
+    /// Of two classes: the probability from which the positive one is predicted, or the rule that
+    /// finds it on validation rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<f64>,
+    pub threshold: Option<Threshold>,
     /// Which training rows are kept from the fit, where something is chosen by looking at labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
@@ -207,8 +209,8 @@ impl Models {
             return Err(ModelsError::Fraction(fraction));
         }
         match models.threshold {
-            Some(threshold) if !(0.0..=1.0).contains(&threshold) => {
-                Err(ModelsError::Threshold(threshold))
+            Some(Threshold::At(number)) if !(0.0..=1.0).contains(&number) => {
+                Err(ModelsError::Threshold(number))
             }
             _ => Ok(models),
         }
@@ -219,10 +221,14 @@ impl Models {
     /// # Errors
     /// What is for another task.
     pub fn check_task(&self, task: &dyn Task) -> Result<(), ModelsError> {
-        let of_two = [(
-            "calibration",
-            self.calibration.unwrap_or_default() != Method::None,
-        )];
+        let is_sought = matches!(self.threshold, Some(Threshold::Sought(_)));
+        let of_two = [
+            ("threshold", is_sought),
+            (
+                "calibration",
+                self.calibration.unwrap_or_default() != Method::None,
+            ),
+        ];
         match of_two.into_iter().find(|(_, given)| *given) {
             Some((key, _)) if task.name() != "binary" => Err(ModelsError::Key {
                 key,
@@ -291,7 +297,7 @@ mod tests {
             metric: Some(String::new()),
             preprocessing: Settings::default(),
             calibration: Some(Method::Sigmoid),
-            threshold: Some(0.5),
+            threshold: Some(Threshold::At(0.5)),
             validation: Some(Validation {
                 by: Some(By::Id),
                 ..Validation::default()

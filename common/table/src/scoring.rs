@@ -20,16 +20,16 @@ use runtime::work::Work;
 use store::Store;
 use store::spill::Sorters;
 
-pub use calibrated::calibrate;
 pub use paired::Paired;
 use paired::{Collector, Pairs};
 use pass::{Watch, pass};
 pub use resampled::{Resampled, resample};
+pub use tuned::{calibrate, threshold};
 
-mod calibrated;
 mod paired;
 mod pass;
 mod resampled;
+mod tuned;
 
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not
 /// grow with the rows, and the numbers do not depend on the threads. Advances `progress` by each

@@ -6,6 +6,7 @@ use learn::fitted_model::Reader;
 use learn::models::{Candidate, Candidates, Chosen, FILE, Validation};
 use learn::preprocessing::Settings;
 use learn::task::Metric;
+use learn::threshold::{Sought, Threshold};
 use runtime::failure::Failure;
 use serde_json::{Map, Value, json};
 use settings::TrainingArgs;
@@ -26,13 +27,22 @@ pub(crate) struct Choice {
     pub(crate) preprocessing: Option<Settings>,
     /// Of two classes.
     pub(crate) calibration: Method,
-    pub(crate) threshold: f64,
+    /// Of two classes.
+    pub(crate) threshold: Threshold,
 }
 
 impl Choice {
+    /// The rule that finds the threshold, where there is one.
+    pub(crate) fn sought(&self) -> Option<Sought> {
+        match self.threshold {
+            Threshold::Sought(sought) => Some(sought),
+            Threshold::At(_) => None,
+        }
+    }
+
     /// Whether something is found on validation rows of the scores of one fit.
     pub(crate) fn is_tuned(&self) -> bool {
-        self.calibration != Method::None
+        self.calibration != Method::None || self.sought().is_some()
     }
 
     /// Whether what was chosen is fitted again on all training rows. Unless it is asked for, not
@@ -65,7 +75,7 @@ pub(crate) fn read(text: Option<&[u8]>, fit: &TrainingArgs, goal: &Goal) -> Resu
         validation: models.validation.unwrap_or_default(),
         refit: models.refit,
         calibration: models.calibration.unwrap_or_default(),
-        threshold: models.threshold.unwrap_or(0.5),
+        threshold: models.threshold.unwrap_or(Threshold::At(0.5)),
         preprocessing: Some(models.preprocessing),
     })
 }
@@ -98,6 +108,6 @@ fn by_settings(fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
         refit: None,
         preprocessing: None,
         calibration: Method::None,
-        threshold: fit.threshold,
+        threshold: Threshold::At(fit.threshold),
     })
 }

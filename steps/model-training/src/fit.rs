@@ -25,6 +25,9 @@ use crate::job::Job;
 use crate::passes::{Kept, TrainingPasses};
 use crate::training_rows::{Sums, TrainingRows};
 
+/// Until a rule finds another threshold.
+const DEFAULT: f64 = 0.5;
+
 /// A fitted model, and what is known of its fit.
 pub(crate) struct Fit {
     pub(crate) model: Arc<FittedModel>,
@@ -209,7 +212,7 @@ pub(crate) async fn fit(
         estimator: estimator.into(),
         calibration: None,
         rule: Rule {
-            threshold: job.choice.threshold,
+            threshold: job.choice.threshold.number().unwrap_or(DEFAULT),
             interval: None,
         },
         training: Training {

@@ -290,14 +290,17 @@ pub(crate) fn chosen(selection: &Selection) -> String {
     let calibrated = selection
         .calibration
         .map(|of| format!("; calibrated: {}", of.name()));
+    let threshold = selection.threshold.as_ref();
+    let threshold = threshold.map(|of| format!("; threshold {of}"));
     format!(
-        "{}, by {} {} on {} validation rows, of {}{}",
+        "{}, by {} {} on {} validation rows, of {}{}{}",
         winner.name(),
         selection.metric.as_deref().unwrap_or_default(),
         with_interval(winner),
         selection.validation.rows,
         selection.candidates.len(),
-        calibrated.unwrap_or_default()
+        calibrated.unwrap_or_default(),
+        threshold.unwrap_or_default()
     )
 }
 

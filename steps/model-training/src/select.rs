@@ -16,6 +16,7 @@ use table::scoring;
 use crate::fitted::{Fitted, fitted};
 use crate::job::Job;
 use crate::record::four;
+use crate::tune;
 
 /// The split of the training rows, where something is chosen on validation rows.
 pub(crate) async fn split(step: &Step, store: &Store, job: &Job) -> Result<Option<Arc<Split>>> {
@@ -72,7 +73,9 @@ pub(crate) async fn select(
     let mut best: Option<(usize, Fitted)> = None;
     for (at, candidate) in job.choice.candidates.iter().enumerate() {
         let fitted = fitted(step, store, job, candidate, Some(split), progress).await;
-        let fitted = fitted.with_context(|| format!("fitting candidate {candidate}"))?;
+        let mut fitted = fitted.with_context(|| format!("fitting candidate {candidate}"))?;
+        let on = validation_rows(step, store, job, &fitted, split)?;
+        tune::threshold(step, job, &mut fitted.fit, &on, progress).await?;
         let of = measure(step, store, job, candidate, &fitted, split, progress).await?;
         tracing::info!(
             "candidate {} of {}: {candidate}: {} {}",
@@ -110,6 +113,7 @@ pub(crate) async fn select(
         metric: Some(job.choice.metric.name.to_owned()),
         candidates,
         calibration: None,
+        threshold: None,
         refit: job.refits(),
     };
     tracing::info!("{}", table(&selection));

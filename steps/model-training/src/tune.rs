@@ -1,9 +1,12 @@
-//! What is found of the scores of a fit on validation rows: the calibration of its probabilities.
+//! What is found of the scores of a fit on validation rows: the calibration of its probabilities,
+//! and the threshold that a rule asks for.
 
 use std::sync::Arc;
 
 use anyhow::Result;
+use catalog::model_files::ChosenThreshold;
 use learn::calibration::{Calibration, Method};
+use learn::threshold::Found;
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use store::Store;
@@ -18,6 +21,7 @@ use crate::select::{Selected, validation_rows};
 #[derive(Default)]
 pub(crate) struct Tuned {
     calibration: Option<Calibration>,
+    threshold: Option<f64>,
 }
 
 impl Tuned {
@@ -25,13 +29,16 @@ impl Tuned {
     pub(crate) fn apply(self, fit: &mut Fit) {
         let model = Arc::make_mut(&mut fit.model);
         model.calibration = self.calibration;
+        if let Some(threshold) = self.threshold {
+            model.rule.threshold = threshold;
+        }
     }
 }
 
 /// Finds what `models.json` asks for, of the fit that was selected, and notes it in the selection.
 ///
 /// # Errors
-/// Validation rows of one class: exit 10.
+/// Validation rows of one class, and a rule that no threshold keeps: exit 10.
 pub(crate) async fn tune(
     step: &Step,
     store: &Store,
@@ -45,9 +52,44 @@ pub(crate) async fn tune(
     if job.choice.calibration != Method::None {
         let calibration = calibration(step, job, selected, &rows, split, progress).await?;
         selected.selection.calibration = Some(calibration.method());
+        Arc::make_mut(&mut selected.fitted.fit.model).calibration = Some(calibration.clone());
         tuned.calibration = Some(calibration);
     }
+    if let Some(sought) = job.choice.sought() {
+        let fit = &mut selected.fitted.fit;
+        let found = threshold(step, job, fit, &rows, progress).await?;
+        let found = found.ok_or_else(|| {
+            Failure::contract(format!(
+                "no threshold keeps {sought}, as `threshold` in models.json asks for, on the {} \
+                 validation rows of {}: ask for less, or set a larger `fraction` of `validation`",
+                split.rows(Side::Validation),
+                job.train_key
+            ))
+        })?;
+        let chosen = ChosenThreshold::new(sought, &found);
+        tracing::info!("threshold on validation rows: {chosen}");
+        tuned.threshold = Some(chosen.threshold);
+        selected.selection.threshold = Some(chosen);
+    }
     Ok(tuned)
+}
+
+/// Makes a part of a fit the threshold that the rule finds on rows, where one keeps it.
+pub(crate) async fn threshold(
+    step: &Step,
+    job: &Job,
+    fit: &mut Fit,
+    rows: &LabelledRows,
+    progress: &Progress,
+) -> Result<Option<Found>> {
+    let Some(sought) = job.choice.sought() else {
+        return Ok(None);
+    };
+    let found = scoring::threshold(step, rows, &fit.model, &job.train, sought, progress).await?;
+    if let Some(found) = &found {
+        Arc::make_mut(&mut fit.model).rule.threshold = found.threshold;
+    }
+    Ok(found)
 }
 
 async fn calibration(

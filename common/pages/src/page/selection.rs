@@ -23,7 +23,9 @@ pub(super) fn of(selection: &Selection) -> Markup {
     let calibrated = selection
         .calibration
         .map(|of| entry("Calibration", of.name()));
-    let found: Vec<Markup> = calibrated.into_iter().collect();
+    let threshold = selection.threshold.as_ref();
+    let threshold = threshold.map(|of| entry("Threshold", &of.to_string()));
+    let found: Vec<Markup> = calibrated.into_iter().chain(threshold).collect();
     let found = match found.is_empty() {
         true => nothing(),
         false => tag("dl class=\"plain\"", found),

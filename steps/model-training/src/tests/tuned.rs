@@ -111,6 +111,80 @@ async fn probabilities_are_calibrated_on_validation_rows_of_the_same_fit() {
     }
 }
 
+/// The best F1 of every threshold that rows have; of equal ones the highest.
+fn best_f1(rows: &[(f64, f64)]) -> (f64, f64) {
+    let f1 = |at: f64| {
+        let of = |flagged: bool, label: f64| {
+            let rows = rows.iter();
+            rows.filter(|row| (row.0 >= at) == flagged && row.1 == label)
+                .count() as f64
+        };
+        2.0 * of(true, 1.0) / (2.0 * of(true, 1.0) + of(true, 0.0) + of(false, 1.0))
+    };
+    let mut best = (f64::NAN, 0.0);
+    let mut cuts: Vec<f64> = rows.iter().map(|row| row.0).collect();
+    cuts.sort_by(|a, b| b.total_cmp(a));
+    for at in cuts {
+        if f1(at) > best.1 {
+            best = (at, f1(at));
+        }
+    }
+    best
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_threshold_is_sought_on_validation_rows_by_the_calibrated_probability() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(4).await;
+    let holdout = rows().slice(5000, 6000);
+    for calibration in ["none", "sigmoid"] {
+        let edit = format!(
+            r#", "calibration": "{calibration}", "metric": "f1", "threshold": {{"maximize": "f1"}}"#
+        );
+        let (flags, outputs) = trained(&home, &edit, folder.path(), &holdout).await;
+        let made = model(&home, &outputs).await;
+        let of = selection(&home, &outputs).await;
+        let found = of.threshold.unwrap();
+        assert_eq!(made.rule.threshold, found.threshold);
+        let scored = scored(&home, &flags, &made).await;
+        let probability = |score: f64| match &made.calibration {
+            Some(calibration) => calibration.apply(score),
+            None => 1.0 / (1.0 + libm::exp(-score)),
+        };
+        let scored = scored.into_iter().map(|row| (probability(row.0), row.1));
+        let scored: Vec<(f64, f64)> = scored.collect();
+        let (at, f1) = best_f1(&scored);
+        assert!((found.threshold - at).abs() < 1e-12, "{found:?} {at}");
+        let of_found = 2.0 * found.precision * found.recall / (found.precision + found.recall);
+        assert!((of_found - f1).abs() < 1e-12, "{of_found} {f1}");
+        // The candidate is compared at its own threshold.
+        let compared = of.candidates[0].value.unwrap();
+        assert!((compared - f1).abs() < 1e-12, "{compared} {f1}");
+        let flagged = scored.iter().filter(|row| row.0 >= at).count();
+        let share = flagged as f64 / scored.len() as f64;
+        assert!((found.share - share).abs() < 1e-12);
+        // It is what the holdout is measured at, and stands in what a person reads first.
+        let measured = metrics(&home, &outputs).await.holdout;
+        assert_eq!(measured.binary().unwrap().threshold, found.threshold);
+        let shown = outputs.get("candidates").unwrap();
+        let expected = format!("; threshold {:.4} (best F1: precision ", found.threshold);
+        assert!(shown.contains(&expected), "{shown}");
+    }
+    let flags = with(
+        &home,
+        r#"{"candidates": [{"family": "mean"}], "threshold": {"precision": 0.99}}"#,
+        folder.path(),
+        &holdout,
+    );
+    let error = home.train(&flags.await).await.unwrap_err();
+    assert_eq!(runtime::failure::exit_code(&error), 10);
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("no threshold keeps precision of 0.99 at least"),
+        "{text}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_label_of_the_holdout_and_no_thread_changes_what_is_found() {
     let holdout = rows().slice(5000, 6000);
@@ -118,20 +192,23 @@ async fn no_label_of_the_holdout_and_no_thread_changes_what_is_found() {
     for label in other.y.iter_mut().flatten() {
         *label = 1 - *label;
     }
-    for method in ["sigmoid", "isotonic"] {
+    for edit in [
+        r#", "calibration": "sigmoid", "threshold": {"top": 0.1}"#,
+        r#", "calibration": "isotonic""#,
+        r#", "threshold": {"costs": {"false_positive": 1, "false_negative": 3}}"#,
+    ] {
         let mut made = Vec::new();
         for (holdout, threads) in [(&holdout, 1), (&other, 4)] {
             let folder = tempfile::tempdir().unwrap();
             let mut home = Home::new(4).await;
             home.step = home.step.with_threads(threads);
-            let edit = format!(r#", "calibration": "{method}""#);
-            let (_, outputs) = trained(&home, &edit, folder.path(), holdout).await;
+            let (_, outputs) = trained(&home, edit, folder.path(), holdout).await;
             made.push((
                 home.model_file(&outputs, "model.json").await,
                 selection(&home, &outputs).await,
             ));
         }
-        assert!(made[0] == made[1], "{method}");
+        assert!(made[0] == made[1], "{edit}");
     }
 }
 

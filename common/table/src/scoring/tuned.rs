@@ -1,4 +1,4 @@
-//! The calibration of a model, fitted on rows that the model was not fitted on.
+//! The calibration and the threshold of a model, of rows that the model was not fitted on.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use catalog::manifest::DatasetManifest;
 use learn::calibration::{Calibration, Isotonic, Method, SigmoidFit, SigmoidSums};
 use learn::fitted_model::FittedModel;
 use learn::rows::Rows;
+use learn::threshold::{Found, Sought, Sweep};
 use runtime::step::{Progress, Step};
 use runtime::threads::blocking;
 
@@ -29,7 +30,7 @@ pub async fn calibrate(
     progress: &Progress,
 ) -> Result<Option<Calibration>> {
     let on = (step, rows, model, dataset, progress);
-    let [negatives, positives] = raw(on, |_| ClassWeights::default()).await?.0;
+    let [negatives, positives] = watched(on, |_| ClassWeights::default()).await?.0;
     if negatives == 0.0 || positives == 0.0 {
         return Ok(None);
     }
@@ -39,7 +40,7 @@ pub async fn calibrate(
             let mut fit = SigmoidFit::new(negatives, positives);
             loop {
                 let none = fit.sums();
-                let sums = raw(on, move |_| Sigmoid(none.clone())).await?;
+                let sums = watched(on, move |_| Sigmoid(none.clone())).await?;
                 if let Some(found) = fit.advance(&sums.0) {
                     return Ok(Some(found));
                 }
@@ -47,7 +48,7 @@ pub async fn calibrate(
         }
         Method::Isotonic => {
             let ranks = Ranks::one_of(1, step.work());
-            raw(on, move |_| Sorted(ranks.clone()))
+            watched(on, move |_| Sorted(ranks.clone()))
                 .await?
                 .finish()
                 .await
@@ -55,7 +56,62 @@ pub async fn calibrate(
     }
 }
 
-/// Where a pass of raw scores is made.
+/// Seeks the threshold of a model of two classes by its probabilities; `None` where none keeps the
+/// rule, and without rows of both classes that weigh something. Memory does not grow with the rows.
+///
+/// # Errors
+/// As [`super::evaluate`].
+pub async fn threshold(
+    step: &Step,
+    rows: &LabelledRows,
+    model: &Arc<FittedModel>,
+    dataset: &DatasetManifest,
+    sought: Sought,
+    progress: &Progress,
+) -> Result<Option<Found>> {
+    let ranks = Ranks::one_of(1, step.work());
+    let begin = move |_| Ranked {
+        ranks: ranks.clone(),
+        weights: ClassWeights::default(),
+    };
+    let on = (step, rows, model, dataset, progress);
+    let Ranked { ranks, weights } = watched(on, begin).await?;
+    let [negatives, positives] = weights.0;
+    if negatives == 0.0 || positives == 0.0 {
+        return Ok(None);
+    }
+    blocking(move || {
+        let mut sweep = Sweep::new(sought, positives, negatives);
+        for row in ranks.ranked()? {
+            let (probability, positive, weight) = row?;
+            sweep.add(probability, positive, weight);
+        }
+        Ok(sweep.finish())
+    })
+    .await
+}
+
+/// Rows of all parts by their probability, and what those of each class weigh.
+struct Ranked {
+    ranks: Ranks,
+    weights: ClassWeights,
+}
+
+impl Watch for Ranked {
+    fn take(&mut self, rows: Rows<'_>, probabilities: &[f64]) -> Result<()> {
+        let scored = probabilities.iter().enumerate();
+        let scored = scored.map(|(row, of)| (rows.y[row] == 1.0, *of, rows.weight(row)));
+        self.ranks.add(scored)?;
+        self.weights.take(rows, probabilities)
+    }
+
+    /// All parts add to the same ranks.
+    fn merge(&mut self, later: Self) {
+        self.weights.merge(later.weights);
+    }
+}
+
+/// Where a pass is made.
 type On<'a> = (
     &'a Step,
     &'a LabelledRows,
@@ -64,7 +120,7 @@ type On<'a> = (
     &'a Progress,
 );
 
-async fn raw<W: Watch>(
+async fn watched<W: Watch>(
     (step, rows, model, dataset, progress): On<'_>,
     begin: impl Fn(u64) -> W + Clone + Send + 'static,
 ) -> Result<W> {
