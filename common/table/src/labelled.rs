@@ -151,6 +151,19 @@ impl LabelledRows {
         self
     }
 
+    /// The same rows, with the numbers that they would have as rows to score.
+    pub fn as_scored(mut self) -> Self {
+        self.folds = None;
+        self
+    }
+
+    /// Whether rows have other numbers here than as rows to score: where the target encodes some
+    /// out of each row's fold.
+    pub fn differ_from_scored(&self) -> bool {
+        let folds = self.folds.as_ref();
+        folds.is_some_and(|folds| folds.out_of_fold.is_some())
+    }
+
     /// The rows of one side of a split alone.
     pub fn on_side(mut self, split: &Arc<Split>, side: Side) -> Self {
         self.side = Some((split.clone(), side));

@@ -6,7 +6,7 @@ use catalog::layout::{self, ModelName, Split};
 use catalog::manifest::{self, DatasetManifest, Inputs, ModelManifest};
 use learn::calibration::Method;
 use learn::models::{Chosen, shown};
-use learn::signature::Signature;
+use learn::signature::{Kind, Signature};
 use runtime::failure::Failure;
 use store::Store;
 use table::categories::SegmentColumns;
@@ -18,6 +18,10 @@ use table::scoring;
 
 use crate::choice::{self, Choice};
 use crate::{ALGORITHM, Train, categories};
+
+/// As `ALGORITHM`, of models that prepare categories. 2: `reference.json` holds the scores that
+/// training rows would have as rows to score, where the target encodes categories.
+const CATEGORIES: u32 = 2;
 
 /// What several candidates are chosen by, among the inputs of a model.
 const CHOOSING: [&str; 4] = ["candidates", "metric", "validation", "refit"];
@@ -93,6 +97,9 @@ impl Job {
         inputs = inputs.with("threshold", choice.threshold);
         if let Some(settings) = &choice.preprocessing {
             inputs = inputs.with("preprocessing", serde_json::to_string(settings)?);
+            if signature.of_kind(Kind::Categorical).is_some() {
+                inputs = inputs.with("categories", CATEGORIES);
+            }
         }
         // Where there are none, a model is the one of earlier releases.
         if !profiled.is_empty() {

@@ -133,8 +133,10 @@ async fn make(
         false => (rows, fit.seen.clone()),
     };
     let natural = natural(step, store, job, &progress)?;
+    // Rows to score are encoded by all training rows, and so are those they are compared with.
+    let scored = rows.as_scored()?;
     let (mut reference, ruinous) =
-        reference::profile(step, &rows, &natural, &fit.model, &seen).await?;
+        reference::profile(step, &scored, &natural, &fit.model, &seen).await?;
     let profiled = categories::features(step, store, &job.signature, &job.train).await?;
     reference.features = reference::in_order(reference.features, profiled, &job.signature)?;
     let profiled = categories::profile(step, store, &job.segment_columns, &job.train).await?;

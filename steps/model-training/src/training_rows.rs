@@ -123,6 +123,24 @@ impl TrainingRows {
         )
     }
 
+    /// The same rows, with the numbers that they would have as rows to score.
+    ///
+    /// # Errors
+    /// Those of [`TrainingRows::new`].
+    pub(crate) fn as_scored(&self) -> Result<Self> {
+        if !self.rows.differ_from_scored() {
+            return Ok(self.clone());
+        }
+        let rows = self.rows.clone().as_scored();
+        Self::new(
+            &self.step,
+            rows,
+            &self.train,
+            self.scratch_bytes,
+            &self.progress,
+        )
+    }
+
     /// Names of the numbers of a row.
     pub(crate) fn inputs(&self) -> &[String] {
         self.rows.inputs()

@@ -22,5 +22,6 @@ mod raw_files;
 mod readme;
 mod reruns;
 mod scale;
+mod target_encoding;
 mod tasks;
 mod trees;
