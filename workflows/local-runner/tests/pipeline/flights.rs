@@ -1,0 +1,104 @@
+//! Flights of other people: a month to train on, then 30 nights whose labels come a day late.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::bench::Bench;
+use crate::other_people::{assert_same, python};
+
+/// The one line that is edited: a flight is named by its carrier, which says much of it too; the
+/// day of the month says nothing of the next month.
+const FEATURES: [&str; 2] = [
+    "SELECT * FROM raw\n",
+    "SELECT * EXCLUDE (day), carrier AS airline FROM raw\n",
+];
+
+#[test]
+fn thirty_nights_of_flights_are_scored_and_measured_as_labels_come() {
+    let bench = Bench::empty();
+    let folder = |name: &str| bench.folder().join(name).display().to_string();
+    let [flights, raw, out] = ["flights", "raw", "project"].map(folder);
+    python(&["flights", &flights]);
+    for to in ["predict", "labels"] {
+        fs::create_dir_all(format!("{raw}/{to}")).unwrap();
+    }
+    fs::rename(format!("{flights}/train"), format!("{raw}/train")).unwrap();
+    let infer = ["dataset", "infer", &raw, "--out", &out];
+    let names = ["--target=late", "--id=carrier,flight"];
+    bench.alameda(&[&infer[..], &names].concat()).expect(0);
+    let features = format!("{out}/features.sql");
+    assert_eq!(fs::read_to_string(&features).unwrap(), FEATURES[0]);
+    fs::write(features, FEATURES[1]).unwrap();
+
+    let submit = |more: &[&str]| {
+        let given = [
+            "submit",
+            &format!("--config-maps={out}"),
+            &format!("--raw-url={raw}"),
+            "-p=model-name=late",
+        ];
+        bench.alameda(&[&given[..], more].concat()).expect(0)
+    };
+    submit(&[
+        "--from=workflowtemplate/alameda-training",
+        "-p=data-version=1",
+    ]);
+    let metrics = bench.output("model-training-train", "model");
+    let metrics = bench.json(&metrics.replace("_manifest", "metrics"));
+    let [store, file, dataset] = [
+        bench.store("").display().to_string(),
+        format!("{raw}/train/2013-01.csv"),
+        format!("{out}/dataset.json"),
+    ];
+    let changed = ["airline=carrier", "day="];
+    let theirs = python(&[&["reach", &store, &file, &dataset], &changed[..]].concat());
+    let theirs: Value = serde_json::from_str(&theirs).unwrap();
+    assert_eq!(theirs["rows"], 26_398);
+    assert_same(&metrics["holdout"], &theirs, 1e-6);
+
+    let mut nights: Vec<String> = fs::read_dir(format!("{flights}/predict"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    nights.sort();
+    assert_eq!(nights.len(), 30);
+    let comes = |kind: &str, file: &str| {
+        let [from, to] = [&flights, &raw].map(|folder| format!("{folder}/{kind}/{file}"));
+        fs::copy(from, to).unwrap();
+    };
+    let report = |file: &str| {
+        let day = file.trim_end_matches(".csv");
+        bench.json(&format!("reports/{day}/late/v1/report.json"))
+    };
+    for (at, file) in nights.iter().enumerate() {
+        comes("predict", file);
+        let before = at.checked_sub(1).map(|before| &nights[before]);
+        if let Some(before) = before {
+            comes("labels", before);
+        }
+        let time = format!(
+            "--scheduled-time={}T02:30:00Z",
+            file.trim_end_matches(".csv")
+        );
+        submit(&["--from=cronwf/alameda-nightly-inference", &time]);
+        assert_eq!(bench.result("shards"), "1");
+        // What was scored tonight has no label; what was scored yesterday has them now.
+        assert_eq!(report(file)["performance"]["labelled_rows"], 0, "{file}");
+        if let Some(before) = before {
+            let labelled = &report(before)["performance"]["labelled_rows"];
+            assert!(labelled.as_u64().unwrap() > 0, "{before}: {labelled}");
+        }
+    }
+
+    let theirs = python(&["by_night", &store, &flights]);
+    let theirs: Value = serde_json::from_str(&theirs).unwrap();
+    assert_eq!(theirs.as_object().unwrap().len(), 30);
+    for file in &nights[..29] {
+        let (ours, theirs) = (report(file), &theirs[file.trim_end_matches(".csv")]);
+        let ours = &ours["performance"];
+        assert_eq!(ours["scored_rows"], theirs["rows"], "{file}");
+        assert_eq!(ours["labelled_rows"], theirs["labelled"], "{file}");
+        assert_same(&ours["overall"], theirs, 1e-9);
+    }
+}
