@@ -21,7 +21,7 @@
 //! let frame = Frame::new(columns);
 //! let y = &[0.0, 1.0, 1.0];
 //! let rows = LabelledFrame { frame: frame.clone(), y, weights: None, folds: None };
-//! let options = FitOptions { family: Family::Linear, classes: &[], folds: 1 };
+//! let options = FitOptions { family: Family::Linear, classes: &[], folds: 1, memory: 1 << 20 };
 //! let mut passes = InMemory::<Error>::new(rows, 2);
 //! let fitted = fit(&mut passes, &signature, &settings, &options).unwrap();
 //!

@@ -235,8 +235,13 @@ pub struct Categories {
     rows: u64,
     nulls: u64,
     values: BTreeMap<String, u64>,
+    /// Bytes of memory that the values take at most.
+    bytes: u64,
     too_many: bool,
 }
+
+/// Bytes of a value beside its text: twice its place in a map, and the rest of its allocation.
+const VALUE_BYTES: u64 = 2 * size_of::<(String, u64)>() as u64 + 16;
 
 impl Default for Categories {
     /// Of a column that rows are divided by.
@@ -253,8 +258,14 @@ impl Categories {
             rows: 0,
             nulls: 0,
             values: BTreeMap::new(),
+            bytes: 0,
             too_many: false,
         }
+    }
+
+    /// Bytes of memory that the values take at most.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Counts the values of a batch.
@@ -270,7 +281,10 @@ impl Categories {
         for value in texts(column)?.iter().flatten() {
             match self.values.get_mut(value) {
                 Some(count) => *count += 1,
-                None => drop(self.values.insert(value.to_owned(), 1)),
+                None => {
+                    self.bytes += VALUE_BYTES + value.len() as u64;
+                    self.values.insert(value.to_owned(), 1);
+                }
             }
             if self.limit() {
                 break;
@@ -285,7 +299,13 @@ impl Categories {
         self.nulls += other.nulls;
         self.too_many |= other.too_many;
         for (value, count) in &other.values {
-            *self.values.entry(value.clone()).or_default() += count;
+            match self.values.get_mut(value) {
+                Some(own) => *own += count,
+                None => {
+                    self.bytes += VALUE_BYTES + value.len() as u64;
+                    self.values.insert(value.clone(), *count);
+                }
+            }
         }
         self.limit();
     }
@@ -295,6 +315,7 @@ impl Categories {
         self.too_many |= self.values.len() > self.most;
         if self.too_many {
             self.values.clear();
+            self.bytes = 0;
         }
         self.too_many
     }

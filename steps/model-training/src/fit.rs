@@ -17,11 +17,13 @@ use learn::task::Rule;
 use runtime::failure::{self, Failure};
 use runtime::step::{Progress, Step};
 use runtime::threads::{blocking, wait};
+use runtime::work::size;
 use store::Store;
 use table::labelled::{LabelledRows, Unusable};
 
 use crate::extremes::{self, Extremes};
 use crate::job::Job;
+use crate::memory;
 use crate::passes::{Kept, TrainingPasses};
 use crate::training_rows::{Sums, TrainingRows};
 
@@ -81,11 +83,13 @@ pub(crate) async fn preprocessing(
         0..=2 => Vec::new(),
         _ => job.goal.target.class_names(),
     };
+    let memory = memory::distinct(step);
     let fitted = blocking(move || {
         let options = FitOptions {
             family,
             classes: &classes,
             folds: FOLDS,
+            memory,
         };
         preprocessing::fit(&mut frames, &signature, &settings, &options)
     });
@@ -96,6 +100,12 @@ pub(crate) async fn preprocessing(
                 Some(of_setting) if of_setting.is_setting() => {
                     Failure::usage(format!("models.json: {of_setting}"))
                 }
+                Some(of_memory @ preprocessing::Error::Memory { .. }) => Failure::usage(format!(
+                    "{of_memory} in models.json, or raise --memory (ALAMEDA_MEMORY), which is \
+                         {}, on Argo the parameter memory-mib (training data {})",
+                    size(step.memory()),
+                    job.train_key
+                )),
                 Some(of_data) => Failure::contract(format!(
                     "{of_data}, in models.json (training data {})",
                     job.train_key
@@ -156,14 +166,15 @@ impl FramePasses for Frames {
             }
         };
         let mut unusable = Unusable::none(self.rows.signature().features().len());
-        wait(
-            self.step
-                .fold(self.train.parts.clone(), add, |(sums, of_part)| {
-                    all.merge(sums);
-                    unusable.merge(of_part);
-                    Ok(())
-                }),
-        )?;
+        // No more sums at a time than there is memory for, however many values are distinct.
+        let ahead = self.step.threads();
+        let parts = self.train.parts.clone();
+        let merge = |(sums, of_part)| {
+            all.merge(sums);
+            unusable.merge(of_part);
+            Ok(())
+        };
+        wait(self.step.fold_ahead(ahead, parts, add, merge))?;
         unusable.refuse(&self.train, &self.rows)?;
         Ok(all)
     }

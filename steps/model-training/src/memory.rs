@@ -92,6 +92,12 @@ pub(crate) fn ahead(step: &Step, bytes: u64) -> usize {
     room.clamp(step.threads(), 8 * step.threads())
 }
 
+/// Bytes that counts of distinct values may take, those of some rows or of all, where as many of
+/// them as there are threads, and those of all, share half of the memory.
+pub(crate) fn distinct(step: &Step) -> u64 {
+    step.memory() / 2 / (step.threads() as u64 + 1)
+}
+
 /// Features that are profiled in one pass over the rows.
 pub(crate) fn profiled_together(step: &Step) -> usize {
     // Of all rows, of a part, and one for each result that is made or waits.

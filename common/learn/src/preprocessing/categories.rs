@@ -15,6 +15,10 @@ pub const MAX_TEXT_BYTES: usize = 16 << 20;
 /// Distinct values times folds times classes at most, where a target encodes them.
 pub const MAX_TARGET_CELLS: usize = 1 << 20;
 
+/// Bytes of a distinct value beside its text and its cells: in a map that has just grown its place
+/// is taken up to three times, and each of two allocations has a rest.
+const VALUE_BYTES: usize = 3 * size_of::<(Box<str>, Category)>() + 32;
+
 /// The categories in their order, missing last, and what is imputed.
 type Finished = (Vec<(Option<String>, Category)>, Option<String>);
 
@@ -38,6 +42,11 @@ impl Labels {
 
     pub(super) fn cells(&self) -> usize {
         self.outputs * self.folds
+    }
+
+    /// Bytes of memory that a distinct value takes at most.
+    fn bytes(&self, text: &str) -> u64 {
+        (VALUE_BYTES + self.cells() * size_of::<Moments>() + text.len()) as u64
     }
 
     pub(super) fn value(&self, y: f64, output: usize) -> f64 {
@@ -92,7 +101,10 @@ enum Excess {
 pub(super) struct Counts {
     labels: Labels,
     texts: HashMap<Box<str>, Category>,
+    /// Of the texts alone.
     bytes: usize,
+    /// Of memory.
+    taken: u64,
     pub(super) missing: Category,
     excess: Option<Excess>,
 }
@@ -103,6 +115,7 @@ impl Counts {
             labels,
             texts: HashMap::new(),
             bytes: 0,
+            taken: 0,
             missing: Category::default(),
             excess: None,
         }
@@ -128,8 +141,19 @@ impl Counts {
         let mut category = Category::default();
         category.add(labels, y, weight, fold);
         self.bytes += text.len();
+        self.taken += labels.bytes(text);
         self.texts.insert(text.into(), category);
         self.check();
+    }
+
+    /// Bytes of memory that the distinct values take at most.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Forgets the distinct values.
+    pub(super) fn clear(&mut self) {
+        (self.texts, self.taken) = (HashMap::new(), 0);
     }
 
     /// Categories so far, a missing value not among them.
@@ -159,7 +183,7 @@ impl Counts {
         self.missing.merge(&later.missing);
         self.excess = self.excess.or(later.excess);
         if self.excess.is_some() {
-            self.texts = HashMap::new();
+            self.clear();
             return;
         }
         for (text, category) in later.texts {
@@ -167,6 +191,7 @@ impl Counts {
                 Place::Occupied(mut own) => own.get_mut().merge(&category),
                 Place::Vacant(place) => {
                     self.bytes += place.key().len();
+                    self.taken += self.labels.bytes(place.key());
                     place.insert(category);
                 }
             }
@@ -181,7 +206,7 @@ impl Counts {
             self.excess = Some(Excess::Texts);
         }
         if self.excess.is_some() {
-            self.texts = HashMap::new();
+            self.clear();
         }
     }
 

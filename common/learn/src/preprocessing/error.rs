@@ -51,6 +51,20 @@ pub enum Error {
         /// How many bytes are kept.
         limit: usize,
     },
+    /// Distinct values of all columns that take more memory than there is.
+    #[error(
+        "the distinct values of the columns take more than the {limit} bytes of memory that there \
+         are for them, most of them those of column {column:?} ({distinct} so far): group them in \
+         features.sql, or leave the column out by `drop: true`"
+    )]
+    Memory {
+        /// Name of the column whose values take the most.
+        column: String,
+        /// Its distinct values when the limit was reached.
+        distinct: usize,
+        /// How many bytes there are for all columns.
+        limit: u64,
+    },
     /// Nothing to impute from.
     #[error(
         "column {column:?} has no value in any training row: set `impute: {{\"constant\": ...}}` \

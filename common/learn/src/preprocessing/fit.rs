@@ -24,6 +24,9 @@ pub struct FitOptions<'a> {
     pub classes: &'a [String],
     /// How many folds the training rows are in, for target encoding; 1 for none.
     pub folds: usize,
+    /// Bytes of memory that the distinct values of all columns may take, in the counts of some rows
+    /// and in those of all.
+    pub memory: u64,
 }
 
 /// What a fit found.
@@ -75,6 +78,9 @@ where
     if first.rows == 0 {
         return Err(Error::NoRows.into());
     }
+    if let Some(excess) = first.excess {
+        return Err(excess.into());
+    }
     for (plan, sums) in plans.iter_mut().zip(&first.columns) {
         if let (ColumnPlan::Categorical(plan), ColumnSums::Categorical(counts)) = (plan, sums) {
             plan.settle(counts.distinct());
@@ -110,6 +116,10 @@ pub(super) struct FirstPass {
     pub(super) columns: Vec<ColumnSums>,
     labels: Labels,
     pub(super) rows: u64,
+    /// Bytes that distinct values may take.
+    memory: u64,
+    /// Distinct values that take more: none are counted any longer.
+    excess: Option<Error>,
 }
 
 /// What is counted of one column.
@@ -163,11 +173,36 @@ impl FirstPass {
             columns: plans.iter().map(sums).collect(),
             labels,
             rows: 0,
+            memory: options.memory,
+            excess: None,
         }
     }
 
     pub(super) fn labels(&self) -> Labels {
         self.labels
+    }
+
+    /// Forgets all distinct values where they take too much memory.
+    fn bound(&mut self) {
+        let counts = self.columns.iter().map(ColumnSums::counts);
+        if counts.flatten().map(Counts::taken).sum::<u64>() <= self.memory {
+            return;
+        }
+        let counts = self.columns.iter().zip(&self.names);
+        let counts = counts.filter_map(|(of, name)| Some((of.counts()?, name)));
+        let most = counts.rev().max_by_key(|(counts, _)| counts.taken());
+        self.excess = most.map(|(counts, name)| Error::Memory {
+            column: name.clone(),
+            distinct: counts.distinct(),
+            limit: self.memory,
+        });
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        for counts in self.columns.iter_mut().filter_map(ColumnSums::counts_mut) {
+            counts.clear();
+        }
     }
 
     fn check(&self, rows: &LabelledFrame<'_>) -> Result<(), Error> {
@@ -210,15 +245,37 @@ impl FirstPass {
     }
 }
 
+impl ColumnSums {
+    /// Of distinct values, where some are counted.
+    fn counts(&self) -> Option<&Counts> {
+        match self {
+            Self::Numeric(_, sums) => sums.frequent.as_ref(),
+            Self::Categorical(counts) => Some(counts),
+            Self::Dropped => None,
+        }
+    }
+
+    fn counts_mut(&mut self) -> Option<&mut Counts> {
+        match self {
+            Self::Numeric(_, sums) => sums.frequent.as_mut(),
+            Self::Categorical(counts) => Some(counts),
+            Self::Dropped => None,
+        }
+    }
+}
+
 impl FrameSums for FirstPass {
     type Error = Error;
 
     fn add(&mut self, rows: &LabelledFrame<'_>) -> Result<(), Error> {
         self.check(rows)?;
         self.rows += rows.frame.len() as u64;
-        let of_columns = self.columns.iter_mut().zip(rows.frame.columns());
-        for ((sums, values), name) in of_columns.zip(&self.names) {
-            match (sums, values) {
+        for (at, values) in rows.frame.columns().iter().enumerate() {
+            if self.excess.is_some() {
+                return Ok(());
+            }
+            let name = &self.names[at];
+            match (&mut self.columns[at], values) {
                 (ColumnSums::Numeric(plan, sums), Column::Numbers(numbers)) => {
                     sums.add(name, plan, numbers, rows)?;
                 }
@@ -233,12 +290,19 @@ impl FrameSums for FirstPass {
                     return Err(Error::Invalid(reason));
                 }
             }
+            // Of each column, since a batch of many has as many new values.
+            self.bound();
         }
         Ok(())
     }
 
     fn merge(&mut self, later: Self) {
         self.rows += later.rows;
+        self.excess = self.excess.take().or(later.excess);
+        if self.excess.is_some() {
+            self.clear();
+            return;
+        }
         for (own, later) in self.columns.iter_mut().zip(later.columns) {
             match (own, later) {
                 (ColumnSums::Numeric(_, own), ColumnSums::Numeric(_, later)) => own.merge(later),
@@ -246,6 +310,7 @@ impl FrameSums for FirstPass {
                 _ => {}
             }
         }
+        self.bound();
     }
 }
 

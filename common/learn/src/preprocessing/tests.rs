@@ -26,6 +26,7 @@ struct Training<'a> {
     folds: Option<Vec<u32>>,
     classes: Vec<String>,
     family: Family,
+    memory: u64,
     chunk: usize,
 }
 
@@ -42,6 +43,7 @@ impl<'a> Training<'a> {
             folds: None,
             classes: Vec::new(),
             family: Family::Linear,
+            memory: u64::MAX,
             chunk: 7,
         }
     }
@@ -73,6 +75,7 @@ impl<'a> Training<'a> {
                 family: self.family,
                 classes: &self.classes,
                 folds: folds.map_or(1, |fold| *fold as usize + 1),
+                memory: self.memory,
             };
             let mut passes = InMemory::<Error>::new(rows, self.chunk);
             fit(&mut passes, &self.signature(), &settings, &options)

@@ -201,3 +201,45 @@ async fn every_family_that_learns_two_classes_is_trained_and_measured() {
         assert!(!outputs.get("accuracy").unwrap().is_empty(), "{family}");
     }
 }
+
+#[tokio::test]
+async fn distinct_values_that_do_not_fit_in_memory_are_refused_with_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = r#"{
+        "candidates": [{"family": "logistic-regression"}],
+        "preprocessing": {"numeric": {"impute": "most-frequent"}}
+    }"#;
+    std::fs::write(folder.path().join("models.json"), models).unwrap();
+    // All values of the second column are others, and some of the first.
+    let rows = |from: usize| Rows {
+        x: (from..from + 20_000)
+            .map(|row| vec![Some((row % 10_000) as f64), Some(row as f64 + 0.5)])
+            .collect(),
+        y: (0..20_000).map(|row| Some(row % 2)).collect(),
+    };
+    let mut home = Home::new(2).await;
+    let flags = home
+        .prepared("1", &rows(0), &[rows(20_000), rows(40_000)])
+        .await;
+    let configuration = ConfigArgs {
+        config_dir: folder.path().to_owned(),
+    };
+    let flags = Train {
+        configuration,
+        ..flags
+    };
+    home.step = home.step.with_threads(1).with_memory(40 << 20);
+    let (code, text) = home.refused(&flags).await;
+    assert_eq!(code, 2, "{text}");
+    for part in [
+        "take more than the 10485760 bytes",
+        "most of them those of column \"feature2\"",
+        "raise --memory (ALAMEDA_MEMORY), which is 40.0 MiB",
+        "train/1/_manifest.json",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // What it advises works.
+    home.step = home.step.with_threads(1).with_memory(200 << 20);
+    home.train(&flags).await.unwrap();
+}

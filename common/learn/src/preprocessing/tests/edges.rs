@@ -240,3 +240,27 @@ fn columns_beside_those_of_the_target_are_in_no_fold() {
         assert_eq!(ours[3 * row..3 * row + 3], [encoded, d[0], d[1]]);
     }
 }
+
+#[test]
+fn distinct_values_of_many_columns_are_bounded_together_and_the_largest_column_is_named() {
+    let values =
+        |count: usize| Values::Texts((0..600).map(|i| Some(format!("v{}", i % count))).collect());
+    let columns = [("a", values(20)), ("b", values(500)), ("c", values(30))];
+    let mut training = Training::new(&columns);
+    for chunk in [50, 600] {
+        training.chunk = chunk;
+        training.memory = u64::MAX;
+        let whole = training.fit("{}").unwrap();
+        // 550 values take between 64 and 512 bytes each.
+        training.memory = 550 * 512;
+        assert_eq!(training.fit("{}").unwrap(), whole);
+        training.memory = 550 * 64;
+        let Error::Memory { column, limit, .. } = training.fit("{}").unwrap_err() else {
+            panic!("another error");
+        };
+        assert_eq!((column.as_str(), limit), ("b", 550 * 64));
+        // What is left out is not counted.
+        let dropped = r#"{"columns": {"b": {"drop": true}, "c": {"drop": true}}}"#;
+        training.fit(dropped).unwrap();
+    }
+}
