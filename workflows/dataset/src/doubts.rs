@@ -9,6 +9,7 @@ use table::dataset::ColumnType;
 use crate::column::Column;
 use crate::csv_doubts::thousands;
 use crate::goal::Goal;
+use crate::roles::words;
 
 /// The sample and the smallest class, below which nothing is said of a relation to the target.
 const ROWS: usize = 50;
@@ -47,6 +48,9 @@ const SENTINELS: [f64; 14] = [
 ];
 /// Rows that hold such a number at least.
 const SENTINEL_ROWS: u64 = 3;
+
+/// Words that name what a row counts, unless they name what somebody or something weighs.
+const WEIGHTS: [&str; 6] = ["weight", "weights", "wt", "wgt", "pweight", "exposure"];
 
 /// Something to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -293,6 +297,15 @@ impl Doubts {
             let advice = format!("models.json clips it to {} and {}", ends[0], ends[1]);
             self.others
                 .push(Question::new(name, "some values are infinite", advice));
+        }
+        let is_weight = |value: &f64| value.is_finite() && *value >= 0.0;
+        let named = words(name).into_iter();
+        let named = named.filter(|word| WEIGHTS.contains(&word.as_str()));
+        if !column.has_nulls && numbers.iter().all(is_weight) && named.count() > 0 {
+            let advice = "it stays a feature: if it says how much a row counts, as a survey weight \
+                does, \"role\": \"weight\" in dataset.json weighs the rows by it";
+            let seen = "its name is that of a weight, and no value is negative";
+            self.others.push(Question::new(name, seen, advice));
         }
         let distinct = column.distinct.len();
         let whole = numbers

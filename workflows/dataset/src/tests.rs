@@ -256,6 +256,30 @@ fn what_a_person_should_look_at_is_asked() {
 }
 
 #[test]
+fn whether_a_column_weighs_rows_is_asked_and_never_taken_for_granted() {
+    let desk = Desk::new();
+    let more = |row: usize, _| {
+        let gap = if row == 9 {
+            String::new()
+        } else {
+            "2".to_owned() + &row.to_string()
+        };
+        format!(",{}.5,{},{gap},{}", row % 40, row as i64 % 7 - 3, row % 30)
+    };
+    let header = ",sample_weight,netWeight,wt,lightweight";
+    desk.csv("a.csv", &customers(header, more));
+    let found = desk.infer(&[]);
+    let asks = |name: &str| asked(&found, name).contains("that of a weight");
+    // The second is negative somewhere, one value of the third is missing, and the last is a word
+    // of its own.
+    let names = ["sample_weight", "netWeight", "wt", "lightweight"];
+    assert_eq!(names.map(asks), [true, false, false, false]);
+    for name in names {
+        assert_eq!(column(&found, name)["role"], "feature", "{name}");
+    }
+}
+
+#[test]
 fn a_rule_is_made_of_a_sample_only_where_it_is_asked_for() {
     let desk = Desk::new();
     desk.csv(
