@@ -120,7 +120,7 @@ pub struct TrainingArgs {
     /// Weights of the classes: balanced or none
     #[arg(long, env = "MODEL_CLASS_WEIGHT", default_value = "balanced", value_parser = class_weight)]
     pub class_weight: ClassWeight,
-    /// Newton steps at most
+    /// Maximum number of Newton steps
     #[arg(
         long,
         env = "MODEL_MAX_ITER",
@@ -128,7 +128,7 @@ pub struct TrainingArgs {
         value_parser = parsers::from_one
     )]
     pub max_iter: u32,
-    /// Newton steps go on while a component of the gradient is larger
+    /// Convergence tolerance: the fit ends when no component of the gradient is larger
     #[arg(long, env = "MODEL_TOL", default_value_t = 1e-10, value_parser = positive)]
     pub tol: f64,
     /// Probability from which the positive class is predicted
@@ -149,26 +149,27 @@ pub struct SegmentsArgs {
 /// When a candidate becomes the champion.
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct GateArgs {
-    /// What a refused candidate means: soft goes on with the champion, hard fails
+    /// What happens when a candidate is refused: soft keeps the champion and goes on, hard fails
+    /// the workflow
     #[arg(long, env = "GATE", default_value = "soft")]
     pub gate: GateMode,
-    /// Holdout metric that is compared: one of the model's task, or auto for the task's own
-    /// (roc_auc, log_loss of more classes, r2 of a number)
+    /// Holdout metric by which candidate and champion are compared: one of the model's task, or
+    /// auto, which is roc_auc for two classes, log_loss for more, and r2 for a number
     #[arg(long, env = "GATE_METRIC", default_value = "auto", value_parser = parsers::metric())]
     pub gate_metric: Auto<Metric>,
-    /// The least that any champion must reach; the most, for a metric that is to be small; auto
-    /// is 0.6 of two classes where more is better, and none else
+    /// Minimum that a champion must reach, or maximum of a metric where less is better; auto is 0.6
+    /// for two classes where more is better, and otherwise no limit
     #[arg(long, env = "GATE_FLOOR", default_value = "auto", value_parser = parsers::auto_number)]
     pub gate_floor: Auto<f64>,
-    /// How much worse than the champion still counts as not inferior
+    /// Non-inferiority margin: how much worse than the champion a candidate may be
     #[arg(long, env = "GATE_MARGIN", default_value_t = 0.005, value_parser = not_negative)]
     pub gate_margin: f64,
-    /// Days whose champions the candidate must not be worse than either; 0 compares with the
-    /// current one alone
+    /// Days back whose champions the candidate is compared with too, by the same margin; 0: the
+    /// current champion alone
     #[arg(long, env = "GATE_WINDOW", default_value_t = 90, value_parser = parsers::days)]
     pub gate_window: u32,
-    /// What must be within the margin of the champion: the estimate of the difference, or the
-    /// worse end of its 95 % interval, which keeps a worse candidate out and needs more rows
+    /// What must be within the margin: the estimate of the difference, or the worse end of its 95 %
+    /// interval, which keeps a worse candidate out and needs more rows
     #[arg(long, env = "GATE_COMPARE", default_value = "estimate")]
     pub gate_compare: GateCompare,
 }
@@ -353,7 +354,8 @@ pub struct RetentionArgs {
 /// What publishing catches up.
 #[derive(Clone, Debug, Args)]
 pub struct CatchUpArgs {
-    /// How many of the model's newest results are published too where the table lacks them; 0: none
+    /// How many of the model's newest results are published as well where the table lacks them, as
+    /// after a failed run; 0: none
     #[arg(long, env = "PUBLISH_CATCH_UP", default_value_t = 30)]
     pub catch_up: u32,
 }
@@ -361,7 +363,7 @@ pub struct CatchUpArgs {
 /// Which earlier reports are looked at for later labels.
 #[derive(Clone, Debug, Args)]
 pub struct RenewArgs {
-    /// Of how many of the model's newest results the report is made anew after later labels; 0: none
+    /// How many of the model's newest results get a new report when late labels arrive; 0: none
     #[arg(long, env = "RENEW_REPORTS", default_value_t = 30)]
     pub renew_reports: u32,
 }

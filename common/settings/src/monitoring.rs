@@ -27,8 +27,8 @@ pub struct JudgeArgs {
         value_parser = parsers::count_u64
     )]
     pub min_rows: u64,
-    /// Columns that the verdict is on: x1,x2 for these alone, -x1,-x2 for all but these; score is
-    /// one too
+    /// Columns that the verdict depends on: x1,x2 for these alone, -x1,-x2 for all but these; the
+    /// score is the column score
     #[arg(
         long,
         env = "MONITOR_COLUMNS",
@@ -62,7 +62,7 @@ impl JudgeArgs {
 /// What a report does beside being written.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// From which verdict on to fail, with exit code 11, after the report is written
+    /// Verdict from which on the step fails, with exit code 11, after the report is written
     #[arg(long, env = "REPORT_FAIL_ON", default_value = "never")]
     pub fail_on: FailOn,
 }
@@ -81,15 +81,15 @@ pub enum FailOn {
 /// Which ends of a workflow a webhook gets.
 #[derive(Clone, Debug, Args)]
 pub struct NotifyArgs {
-    /// Which ends are told to the webhook whose URL is in NOTIFY_URL
+    /// Which outcomes of a workflow are sent to the webhook whose URL is in NOTIFY_URL
     #[arg(long, env = "NOTIFY_ON", default_value = "failure")]
     pub notify_on: NotifyOn,
-    /// How they are told: json for programs, slack for Slack and what understands its messages
+    /// Format of the message: json for programs, slack for Slack and what understands its messages
     #[arg(long, env = "NOTIFY_FORMAT", default_value = "json")]
     pub notify_format: NotifyFormat,
 }
 
-/// Which ends are told to the webhook.
+/// Which outcomes of a workflow are sent to the webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NotifyOn {
     /// Every end.

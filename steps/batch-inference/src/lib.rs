@@ -114,7 +114,7 @@ pub struct Backfill {
     /// Whether the last date comes first
     #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
     newest_first: bool,
-    /// Whether the dates are only told
+    /// Whether the dates are listed and nothing is scored
     #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
     dry_run: bool,
     #[command(flatten)]

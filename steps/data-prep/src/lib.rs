@@ -45,7 +45,8 @@ pub struct PlanArgs {
     #[command(flatten)]
     raw: RawArgs,
 
-    /// Which data is prepared: train also makes the holdout, and holdout prepares one once more by another configuration
+    /// Which data set is prepared: train together with its holdout, predict, or holdout, which
+    /// prepares an existing holdout with the configuration of another model
     #[arg(long)]
     split: Rows,
 

@@ -36,9 +36,9 @@ use notify::Channel;
 pub enum Verb {
     /// Report data quality, performance and drift of one set of predictions
     Report(Report),
-    /// Look whether predictions can be reported on, before anything else
+    /// Check that predictions can be reported on, before any other work
     Check(Check),
-    /// Make the reports anew on results whose labels came after them
+    /// Make new reports on results whose labels arrived after them
     Renew(Renew),
     /// Record how a workflow ended: the exit handler
     Notify(Notify),
@@ -113,8 +113,8 @@ pub struct Notify {
     /// Name of the model that the workflow was for
     #[arg(long, default_value = "")]
     model_name: Verbatim,
-    /// Key of the predictions' manifest that the workflow was for: it tells data version and model
-    /// name, where these are not given
+    /// Key of the predictions' manifest that the workflow was for; data version and model name are
+    /// read from it where they are not given
     #[arg(long, default_value = "")]
     results_manifest: Verbatim,
     /// How the workflow ended: Succeeded, Failed or Error

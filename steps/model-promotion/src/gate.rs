@@ -17,7 +17,7 @@ pub(crate) struct Gate {
     /// The least that any champion must reach; the most, where lower is better; `None` where
     /// anything will do.
     pub(crate) floor: Option<f64>,
-    /// How much worse than the champion still counts as not inferior; not negative.
+    /// Non-inferiority margin: how much worse than the champion a candidate may be; not negative.
     pub(crate) margin: f64,
     /// Days whose champions the candidate is compared with as well; `None` in verdicts of releases
     /// that compared with the current champion alone.

@@ -9,7 +9,7 @@ mod window;
 use runtime::failure::exit_code;
 use tracking::PREVIOUS_CHAMPION;
 
-use home::{DATA, Data, FAIR, GOOD, Home, USELESS, flags, name, told};
+use home::{DATA, Data, FAIR, GOOD, Home, USELESS, decided, flags, name};
 
 use crate::verdict::{Comparison, Verdict};
 use settings::{Auto, GateArgs, GateCompare, GateMode};
@@ -30,7 +30,7 @@ async fn the_first_champion_needs_the_floor_and_the_next_one_the_margin() {
     let home = Home::new();
     let first = home.register(&DATA, FAIR).await;
     let outputs = home.promote(first).await.unwrap();
-    let (promoted, champion, reason) = told(&outputs);
+    let (promoted, champion, reason) = decided(&outputs);
     assert_eq!((promoted, champion), ("true", "1"));
     assert!(
         reason.contains("reaches the floor 0.6, and there was no champion"),
@@ -40,7 +40,7 @@ async fn the_first_champion_needs_the_floor_and_the_next_one_the_margin() {
 
     let better = home.register(&DATA, GOOD).await;
     let outputs = home.promote(better).await.unwrap();
-    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
     assert_eq!(
         (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
         (Some(2), Some(1))
@@ -64,7 +64,7 @@ async fn the_first_champion_needs_the_floor_and_the_next_one_the_margin() {
 
     let worse = home.register(&DATA, [1.0, 0.9]).await;
     let outputs = home.promote(worse).await.unwrap();
-    let (promoted, champion, reason) = told(&outputs);
+    let (promoted, champion, reason) = decided(&outputs);
     assert_eq!((promoted, champion), ("false", "2"));
     assert!(
         reason.contains("is worse than") && reason.contains("of champion version 2"),
@@ -92,7 +92,7 @@ async fn by_the_interval_a_candidate_that_may_be_worse_is_refused() {
         .promote_with(&home.step, &by(GateCompare::Interval))
         .await
         .unwrap();
-    let (promoted, _, reason) = told(&outputs);
+    let (promoted, _, reason) = decided(&outputs);
     assert_eq!(promoted, "false", "{reason}");
     assert!(reason.contains("may be worse than"), "{reason}");
     let other = home.step.in_workflow("other");
@@ -100,7 +100,7 @@ async fn by_the_interval_a_candidate_that_may_be_worse_is_refused() {
         .promote_with(&other, &by(GateCompare::Estimate))
         .await
         .unwrap();
-    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn a_hard_gate_fails_and_a_soft_one_goes_on() {
         "it says where the verdict is: {error}"
     );
     let outputs = home.promote(worse).await.unwrap();
-    assert_eq!(told(&outputs).0, "false");
+    assert_eq!(decided(&outputs).0, "false");
     // The candidate that is champion already is no refusal, for a hard gate either.
     let again = Promote {
         gate: GateArgs {
@@ -170,7 +170,7 @@ async fn without_any_champion_a_refusal_is_exit_11() {
         ..flags(useless)
     };
     assert_eq!(
-        told(&home.promote_with(&home.step, &lower).await.unwrap()).0,
+        decided(&home.promote_with(&home.step, &lower).await.unwrap()).0,
         "true"
     );
 }
@@ -194,11 +194,11 @@ async fn a_metric_where_lower_is_better_is_compared_that_way() {
         .promote_with(&home.step, &lower(sharper))
         .await
         .unwrap();
-    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
     let wrong = home.register(&DATA, [-6.0, 0.0]).await;
     let outputs = home.promote_with(&home.step, &lower(wrong)).await.unwrap();
     assert!(
-        told(&outputs).2.contains("is above the floor 0.7"),
+        decided(&outputs).2.contains("is above the floor 0.7"),
         "{outputs:?}"
     );
 }
@@ -219,7 +219,7 @@ async fn a_champion_of_another_data_version_is_scored_on_the_candidates_holdout(
         .promote(home.register(&second, GOOD).await)
         .await
         .unwrap();
-    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
     assert_eq!(
         verdict(&home, &outputs).await.holdout,
         "holdout/2/_manifest.json"
@@ -247,7 +247,7 @@ async fn a_champion_that_saw_the_holdout_is_not_comparable() {
         };
         let candidate = home.register(&second, GOOD).await;
         let outputs = home.promote(candidate).await.unwrap();
-        assert_eq!(told(&outputs).0, comparable.to_string(), "{outputs:?}");
+        assert_eq!(decided(&outputs).0, comparable.to_string(), "{outputs:?}");
         if !comparable {
             let found = verdict(&home, &outputs).await;
             assert_eq!(found.comparison, Comparison::NotComparable);
@@ -309,7 +309,7 @@ async fn files_that_are_not_as_they_were_written_refuse_the_promotion() {
     );
     // Restored, it is judged on its merits.
     home.store.put(&model, bytes).await.unwrap();
-    assert_eq!(told(&home.promote(version).await.unwrap()).0, "true");
+    assert_eq!(decided(&home.promote(version).await.unwrap()).0, "true");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use publish::Publisher;
 pub enum Verb {
     /// Publish the scored rows of one results manifest, and what earlier runs could not publish
     Publish(Publish),
-    /// Fill labels that came later into the published predictions
+    /// Fill late labels into the published predictions
     Labels(Labels),
 }
 

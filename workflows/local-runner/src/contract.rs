@@ -1,8 +1,9 @@
 //! Keeps `docs/contract.md` true: its tables of flags and outputs are made from the steps' own
-//! command lines and from `workflows/steps/`.
+//! command lines and from `workflows/steps/`; and the table of settings in `config-maps/README.md`.
 
 use std::path::Path;
 
+use argo::config_maps::EMBEDDED;
 use argo::library::{Library, Source};
 use clap::Arg;
 
@@ -12,24 +13,88 @@ const SERVERS: [&str; 1] = ["dashboard-serve"];
 const END: &str = "<!-- to here -->\n";
 
 #[test]
+fn the_contract_has_the_flags_and_outputs_of_every_step() {
+    keep("docs/contract.md", &tables());
+}
+
+#[test]
+fn the_readme_of_the_configuration_has_every_setting() {
+    keep("config-maps/README.md", &settings());
+}
+
+/// Writes a generated part of a document, where that is asked for, or compares it.
 #[expect(
     clippy::disallowed_methods,
     reason = "renews what a test compares with"
 )]
-fn the_contract_tells_the_flags_and_outputs_of_every_step() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/contract.md");
+fn keep(document: &str, made: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(document);
     let text = std::fs::read_to_string(&file).unwrap();
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (written, after) = rest.split_once(END).unwrap();
-    let made = tables();
     if std::env::var("INSTA_UPDATE").as_deref() == Ok("always") {
         std::fs::write(&file, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
         return;
     }
     assert_eq!(
         written, made,
-        "docs/contract.md is stale: run `just accept` and read what changed"
+        "{document} is stale: run `just accept` and read what changed"
     );
+}
+
+/// The settings that `ml-config.yaml` holds, those in comments too, in its order and below its
+/// headings: defaults and meanings are those of the flags that read them.
+fn settings() -> String {
+    let is_settings = |(name, _): &&(&str, &str)| *name == "ml-config.yaml";
+    let (_, file) = EMBEDDED.iter().find(is_settings).unwrap();
+    let (_, data) = file.split_once("\ndata:\n").unwrap();
+    let mut text = "\n| setting | default | meaning | read by |\n|---|---|---|---|\n".to_owned();
+    for line in data.lines() {
+        let line = line.trim_start().trim_start_matches("# ");
+        let Some((name, _)) = line.split_once(':') else {
+            continue;
+        };
+        let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+        if !name.chars().all(is_name) {
+            continue;
+        }
+        text += &setting(name);
+    }
+    text
+}
+
+/// One line of the table of settings.
+fn setting(name: &str) -> String {
+    let (mut row, mut readers) = (None, Vec::new());
+    for step in programs::all() {
+        let command = (step.command)();
+        let mut verbs = Vec::new();
+        for verb in command.get_subcommands().filter(|of| !of.is_hide_set()) {
+            let flags = verb.get_arguments();
+            let named = |flag: &&Arg| flag.get_env().is_some_and(|env| env == name);
+            let Some(flag) = flags.filter(|flag| !flag.is_global_set()).find(named) else {
+                continue;
+            };
+            row = row.or_else(|| Some(cells(flag)));
+            verbs.push(format!("`{}`", verb.get_name()));
+        }
+        if !verbs.is_empty() {
+            readers.push(format!("{} {}", step.name, verbs.join(", ")));
+        }
+    }
+    let shared = (programs::STEPS[0].command)();
+    let named = |flag: &&Arg| flag.get_env().is_some_and(|env| env == name);
+    if let Some(flag) = shared.get_arguments().find(named) {
+        row = Some(cells(flag));
+        readers.push("every step".to_owned());
+    }
+    let [default, meaning] = row.unwrap_or_else(|| panic!("no step reads {name}"));
+    format!(
+        "| `{name}` | {default} | {meaning} | {} |\n",
+        readers.join("; ")
+    )
 }
 
 fn tables() -> String {
@@ -75,33 +140,36 @@ fn table(flags: &[&Arg]) -> String {
             .get_env()
             .map(|env| format!("`{}`", env.display()))
             .unwrap_or_default();
-        let default = match flag.get_default_values() {
-            [value] if flag.get_action().takes_values() && !value.is_empty() => {
-                format!("`{}`", value.display())
-            }
-            _ if flag.is_required_set() => "required".to_owned(),
-            _ => String::new(),
-        };
-        let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
-        let choices: Vec<String> = match flag.get_action().takes_values() {
-            true => flag
-                .get_possible_values()
-                .iter()
-                .map(|value| format!("`{}`", value.get_name()))
-                .collect(),
-            false => Vec::new(),
-        };
-        let choices = if choices.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", choices.join(", "))
-        };
-        text += &format!(
-            "| `--{name}` | {variable} | {default} | {}{choices} |\n",
-            help.replace('|', "\\|")
-        );
+        let [default, meaning] = cells(flag);
+        text += &format!("| `--{name}` | {variable} | {default} | {meaning} |\n");
     }
     text
+}
+
+/// The default of a flag, and its meaning with the values that it may have.
+fn cells(flag: &Arg) -> [String; 2] {
+    let default = match flag.get_default_values() {
+        [value] if flag.get_action().takes_values() && !value.is_empty() => {
+            format!("`{}`", value.display())
+        }
+        _ if flag.is_required_set() => "required".to_owned(),
+        _ => String::new(),
+    };
+    let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+    let choices: Vec<String> = match flag.get_action().takes_values() {
+        true => flag
+            .get_possible_values()
+            .iter()
+            .map(|value| format!("`{}`", value.get_name()))
+            .collect(),
+        false => Vec::new(),
+    };
+    let choices = if choices.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", choices.join(", "))
+    };
+    [default, format!("{}{choices}", help.replace('|', "\\|"))]
 }
 
 /// The outputs that a leaf declares.

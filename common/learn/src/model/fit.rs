@@ -29,7 +29,7 @@ pub struct FitOptions {
     pub c: f64,
     /// Weights of the classes.
     pub class_weight: ClassWeight,
-    /// Newton steps at most.
+    /// Maximum number of Newton steps.
     pub max_iter: u32,
     /// Steps go on while a component of the gradient of objective / rows exceeds it; positive.
     pub tol: f64,

@@ -2,7 +2,7 @@
 
 use catalog::manifest::Quarantined;
 
-use super::home::{DATA, Data, FAIR, GOOD, Home, ROWS, told};
+use super::home::{DATA, Data, FAIR, GOOD, Home, ROWS, decided};
 use super::verdict;
 use crate::verdict::{Comparison, Side};
 
@@ -38,7 +38,7 @@ async fn a_champion_is_scored_on_the_holdout_that_its_own_configuration_prepared
     let candidate = home.register(&OTHER, GOOD).await;
     home.prepare(&OTHER, &DATA, Ok(ROWS)).await;
     let outputs = home.promote(candidate).await.unwrap();
-    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
     let found = verdict(&home, &outputs).await;
     assert_eq!(found.comparison, Comparison::SameHoldout);
     // The holdout is the same raw file in both versions.
@@ -69,7 +69,7 @@ async fn without_fair_raw_files_a_champion_is_not_comparable() {
         let made = made.map_err(|reason| left_out(reason, false));
         home.prepare(&OTHER, &DATA, made).await;
         let outputs = home.promote(candidate).await.unwrap();
-        let (promoted, champion, reason) = told(&outputs);
+        let (promoted, champion, reason) = decided(&outputs);
         assert_eq!((promoted, champion), ("false", "1"), "{reason}");
         assert!(
             reason.contains("champion version 1 of churn can't be compared: "),
@@ -105,7 +105,7 @@ async fn a_rule_on_rows_holds_for_two_configurations_with_the_same_ids() {
     let candidate = home.register(&second, GOOD).await;
     home.prepare(&second, &first, Ok(ROWS)).await;
     let outputs = home.promote(candidate).await.unwrap();
-    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
 }
 
 #[tokio::test]

@@ -383,7 +383,7 @@ pub(crate) fn gate() -> GateArgs {
 }
 
 /// What a verb gave: promoted, champion, and the reason.
-pub(crate) fn told(outputs: &Outputs) -> (&str, &str, &str) {
+pub(crate) fn decided(outputs: &Outputs) -> (&str, &str, &str) {
     let get = |name| outputs.get(name).unwrap();
     (get("promoted"), get("champion-version"), get("reason"))
 }

@@ -6,7 +6,7 @@ use runtime::failure::exit_code;
 use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
 use tracking::{CHAMPION, PREVIOUS_CHAMPION};
 
-use super::home::{DATA, FAIR, GOOD, Home, flags, name, told};
+use super::home::{DATA, FAIR, GOOD, Home, decided, flags, name};
 use super::verdict;
 use super::window::a_version_that_was_rolled_back_is_no_standard;
 use crate::Promote;
@@ -71,7 +71,7 @@ async fn another_workflow_finds_the_champion_in_place(home: Home) {
     for _ in 0..2 {
         let outputs = home.promote_with(&other, &flags(2)).await.unwrap();
         assert_eq!(
-            told(&outputs),
+            decided(&outputs),
             ("false", "2", "version 2 is champion already")
         );
         assert_eq!(
@@ -87,7 +87,7 @@ async fn an_old_workflow_that_is_tried_again_moves_nothing(home: Home) {
     home.promote(2).await.unwrap();
     let outputs = home.promote(1).await.unwrap();
     assert_eq!(
-        told(&outputs),
+        decided(&outputs),
         (
             "false",
             "2",
@@ -102,7 +102,7 @@ async fn an_old_workflow_that_is_tried_again_moves_nothing(home: Home) {
     // After a rollback the workflow that promoted version 2 is tried again.
     home.rollback(2).await.unwrap();
     let outputs = home.promote(2).await.unwrap();
-    let (promoted, champion, reason) = told(&outputs);
+    let (promoted, champion, reason) = decided(&outputs);
     assert_eq!((promoted, champion), ("false", "1"));
     assert!(
         reason.contains("version 2 was champion before and was rolled back"),
@@ -155,14 +155,14 @@ async fn who_moves_the_champion_by_the_verdict_of_another_workflow_knows_it_afte
     // The second one moves the champion, dies before it tells so, and is tried again.
     let second = home.step.in_workflow("second");
     let moved = home.promote_with(&second, &flags(2)).await.unwrap();
-    assert_eq!((told(&moved).0, told(&moved).1), ("true", "2"));
+    assert_eq!((decided(&moved).0, decided(&moved).1), ("true", "2"));
     assert_eq!(home.promote_with(&second, &flags(2)).await.unwrap(), moved);
     // A third one moved nothing, and says so.
     let third = home
         .promote_with(&home.step.in_workflow("third"), &flags(2))
         .await
         .unwrap();
-    assert_eq!(told(&third).0, "false");
+    assert_eq!(decided(&third).0, "false");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +183,7 @@ async fn with_mlflow_too_a_step_that_died_between_the_moves_is_finished_by_the_n
         (Some(1), Some(1))
     );
     let outputs = home.promote(2).await.unwrap();
-    assert_eq!((told(&outputs).0, told(&outputs).1), ("true", "2"));
+    assert_eq!((decided(&outputs).0, decided(&outputs).1), ("true", "2"));
     assert_eq!(
         (home.champion().await, home.alias(PREVIOUS_CHAMPION).await),
         (Some(2), Some(1))
@@ -287,7 +287,7 @@ async fn a_rollback_goes_back_once_and_only_from_the_expected_version(home: Home
 
     let outputs = home.rollback(2).await.unwrap();
     assert_eq!(
-        told(&outputs),
+        decided(&outputs),
         ("false", "1", "rolled back from version 2 to version 1")
     );
     assert_eq!(home.champion().await, Some(1));

@@ -4,7 +4,7 @@ use runtime::failure::exit_code;
 use settings::GateArgs;
 
 use super::configurations::{OTHER, left_out};
-use super::home::{DATA, Data, FAIR, GOOD, Home, ROWS, USELESS, config, flags, gate, told};
+use super::home::{DATA, Data, FAIR, GOOD, Home, ROWS, USELESS, config, decided, flags, gate};
 use super::verdict;
 use crate::Promote;
 use crate::holdout::AtPlan;
@@ -78,7 +78,7 @@ async fn a_holdout_that_is_not_prepared_fails_with_the_commands_that_do_it() {
         ..flags(candidate)
     };
     let outputs = home.promote_with(&home.step, &old).await.unwrap();
-    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_champion_that_was_moved_since_the_plan_is_for_another_try() {
     // What it needs is prepared, whatever was planned.
     home.prepare(&OTHER, &DATA, Ok(ROWS)).await;
     let outputs = home.promote_with(&home.step, &planned(None)).await.unwrap();
-    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_raw_file_that_is_gone_is_no_verdict_on_the_champion() {
     // Restored, it is judged on its merits.
     home.prepare(&OTHER, &DATA, Ok(ROWS)).await;
     let outputs = home.promote(candidate).await.unwrap();
-    assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn a_plan_lists_as_many_champions_before_as_are_scored_again() {
             ..flags(version)
         };
         let outputs = home.promote_with(&home.step, &flags).await.unwrap();
-        assert_eq!(told(&outputs).0, "true", "{outputs:?}");
+        assert_eq!(decided(&outputs).0, "true", "{outputs:?}");
     }
     let candidate = home.register(&OTHER, GOOD).await;
     let digest = |place: usize| config(&all[place]).digest();
@@ -246,5 +246,5 @@ async fn a_champion_before_whose_holdout_is_not_prepared_fails_the_promotion() {
     // A candidate that is refused without it needs nothing.
     let useless = home.register(&OTHER, USELESS).await;
     let outputs = home.promote(useless).await.unwrap();
-    assert_eq!(told(&outputs).0, "false", "{outputs:?}");
+    assert_eq!(decided(&outputs).0, "false", "{outputs:?}");
 }

@@ -4,7 +4,7 @@ use catalog::layout;
 use settings::{Auto, GateArgs};
 use tracking::CHAMPION;
 
-use super::home::{DATA, Data, FAIR, GOOD, Home, auc, flags, gate, told};
+use super::home::{DATA, Data, FAIR, GOOD, Home, auc, decided, flags, gate};
 use super::verdict;
 use crate::Promote;
 use crate::verdict::Source;
@@ -29,7 +29,7 @@ async fn promote(home: &Home, version: u64, gate: &Promote) -> (bool, String) {
         ..gate.clone()
     };
     let outputs = home.promote_with(&home.step, &gate).await.unwrap();
-    let (promoted, _, reason) = told(&outputs);
+    let (promoted, _, reason) = decided(&outputs);
     (promoted == "true", reason.to_owned())
 }
 
@@ -221,7 +221,7 @@ pub(super) async fn a_version_that_was_rolled_back_is_no_standard(home: Home) {
     // Better than the champion, and worse than the version that somebody took back.
     let third = home.register(&DATA, [1.0, 0.7]).await;
     let outputs = home.promote(third).await.unwrap();
-    let (promoted, champion, reason) = told(&outputs);
+    let (promoted, champion, reason) = decided(&outputs);
     assert_eq!((promoted, champion), ("true", "3"), "{reason}");
     assert!(
         reason.contains("passed over: version 2 (it was rolled back)"),
