@@ -121,6 +121,11 @@ benchmark-trees python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_trees.py {{args}}
 
+# time a training with preprocessing beside scikit-learn's pipeline
+benchmark-preprocessing python="python3" *args:
+    cargo build --release --locked
+    {{python}} docs/benchmark_preprocessing.py {{args}}
+
 # time the report beside pandas, scipy and scikit-learn, at the original's size
 benchmark-report python="python3":
     cargo build --release --locked
