@@ -14,6 +14,8 @@ use super::partitions::{self, Month};
 use super::rows::{Row, RowSorters};
 use catalog::manifest::Role;
 use catalog::manifest::{Column, ResultsManifest};
+use learn::explanation::TOP_REASONS;
+use learn::task::{LOWER, PREDICTION, PROBABILITY, UPPER};
 use profile::profiles::Baseline;
 use runtime::failure::Failure;
 use runtime::work::Work;
@@ -170,6 +172,12 @@ impl Publication {
     }
 }
 
+/// Whether a column is the probability of one of several classes.
+fn of_class(name: &str) -> bool {
+    let class = name.strip_prefix(PROBABILITY);
+    class.is_some_and(|class| class.starts_with('_'))
+}
+
 fn table_column(column: &Column) -> Result<TableColumn> {
     let name = &column.name;
     let data_type: Option<DataType> = column.data_type.parse().ok();
@@ -186,10 +194,15 @@ fn table_column(column: &Column) -> Result<TableColumn> {
         (Role::Target, _) => "What was to be predicted, as far as it is known.",
         (Role::Weight, _) => "What the row weighs in metrics; 1 where it is null.",
         (Role::Feature, _) => "Feature that the model was given.",
-        (Role::Ignored, "prediction") => {
-            "The class that the model predicts; null where a feature was missing."
+        (Role::Ignored, PREDICTION) => "What the model predicts; null where a feature was missing.",
+        (Role::Ignored, PROBABILITY) => {
+            "Probability of the positive class; of several classes, of the predicted one."
         }
-        (Role::Ignored, "probability") => "Probability of the positive class.",
+        (Role::Ignored, LOWER | UPPER) => "End of the interval around the prediction.",
+        (Role::Ignored, TOP_REASONS) => {
+            "The features that moved the prediction most, as a list in JSON."
+        }
+        (Role::Ignored, name) if of_class(name) => "Probability of the class.",
         (Role::Ignored, _) => "Kept as it was delivered.",
     };
     Ok(TableColumn {

@@ -39,11 +39,12 @@ use serde_json::{Map, Value, json};
 
 use crate::calibration::Calibration;
 use crate::estimator::{Estimator, EstimatorError, Families, LogisticRegression};
+use crate::explanation::{Explanation, TOP_REASONS};
 use crate::frame::Frame;
 use crate::model::{self, Classes, Model, ModelError};
 use crate::preprocessing::{self, Preprocessing};
 use crate::signature::{Feature, Kind, Signature};
-use crate::task::{Predictions, Rule, Target, Task, TaskError, Tasks};
+use crate::task::{Predictions, Rule, Target, Task, TaskError, Tasks, Values};
 
 /// The version that is written of a model without calibration.
 pub const FORMAT_VERSION: u32 = 2;
@@ -68,6 +69,8 @@ pub struct FittedModel {
     pub calibration: Option<Calibration>,
     /// How scores become predictions.
     pub rule: Rule,
+    /// What rows are explained by, where that was asked for.
+    pub explanation: Option<Explanation>,
     /// How it was fitted.
     pub training: Training,
 }
@@ -120,6 +123,8 @@ struct File {
     threshold: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interval: Option<[f64; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    explanation: Option<Explanation>,
     training: Training,
 }
 
@@ -222,6 +227,7 @@ impl Reader {
                 threshold: file.threshold.unwrap_or(Rule::default().threshold),
                 interval: file.interval,
             },
+            explanation: file.explanation,
             training: file.training,
         };
         model.validate()?;
@@ -269,6 +275,7 @@ impl Reader {
                 threshold: model.threshold,
                 interval: None,
             },
+            explanation: None,
         };
         model.validate()?;
         Ok(model)
@@ -297,6 +304,7 @@ impl FittedModel {
             calibration: self.calibration.clone(),
             threshold: of_two.then_some(self.rule.threshold),
             interval: self.rule.interval,
+            explanation: self.explanation.clone(),
             training: self.training.clone(),
         };
         let mut bytes = serde_json::to_vec_pretty(&file)?;
@@ -334,6 +342,13 @@ impl FittedModel {
                 ));
             }
             calibration.validate().map_err(Error::Invalid)?;
+        }
+        if let Some(of) = &self.explanation
+            && (of.centre.len() != taken || of.centre.iter().any(|mean| !mean.is_finite()))
+        {
+            return invalid(format!(
+                "its explanation must have one finite mean for each of {taken} inputs"
+            ));
         }
         if !(0.0..=1.0).contains(&self.rule.threshold) {
             return invalid(format!(
@@ -432,6 +447,41 @@ impl FittedModel {
     pub fn predictions(&self, frame: &Frame<'_>) -> Result<Vec<Predictions>, Error> {
         let (mut matrix, mut outputs) = (Vec::new(), Vec::new());
         self.predict(frame, &mut matrix, &mut outputs)?;
-        Ok(self.task.predictions(&self.target, &self.rule, &outputs))
+        Ok(self.predicted(&matrix, &outputs))
+    }
+
+    /// The same, of what [`FittedModel::score`] made; of no rows, the columns alone.
+    pub fn predicted(&self, matrix: &[f64], outputs: &[f64]) -> Vec<Predictions> {
+        let predicted = self.task.predictions(&self.target, &self.rule, outputs);
+        let reasons = self.explanation.as_ref().map(|explanation| Predictions {
+            name: TOP_REASONS.to_owned(),
+            values: Values::Texts(self.reasons(explanation, matrix, outputs)),
+        });
+        predicted.into_iter().chain(reasons).collect()
+    }
+
+    fn reasons(
+        &self,
+        explanation: &Explanation,
+        matrix: &[f64],
+        outputs: &[f64],
+    ) -> Vec<Option<String>> {
+        let (preprocessing, estimator) = (&self.preprocessing, &*self.estimator);
+        let rows = matrix.chunks_exact(estimator.inputs());
+        let rows = rows.zip(outputs.chunks_exact(estimator.outputs()));
+        rows.map(|(row, outputs)| {
+            if outputs.iter().any(|output| output.is_nan()) {
+                return None;
+            }
+            // Of several classes, that of the class that is predicted: the first of equal ones.
+            let larger = |best: usize, at: usize| match outputs[at] > outputs[best] {
+                true => at,
+                false => best,
+            };
+            let output = (0..outputs.len()).fold(0, larger);
+            let reasons = explanation.of_row(preprocessing, estimator, row, output);
+            serde_json::to_string(&reasons).ok()
+        })
+        .collect()
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod calibration;
 pub mod estimator;
+pub mod explanation;
 pub mod fitted_model;
 pub mod frame;
 pub mod metrics;

@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::calibration::Method;
 use crate::estimator::{EstimatorError, Family};
+use crate::explanation::MOST as MOST_REASONS;
 use crate::preprocessing::Settings;
 use crate::task::{Metric, Task};
 use crate::threshold::Threshold;
@@ -61,6 +62,9 @@ pub struct Models {
     /// unless something that was found on validation rows belongs to the fit on the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refit: Option<bool>,
+    /// How many features are named beside each prediction as those that moved it most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explain: Option<usize>,
 }
 
 /// Which training rows are kept from the fit, to choose by them.
@@ -160,6 +164,9 @@ pub enum ModelsError {
     /// A threshold that is no probability.
     #[error("`threshold` is {0}: it must be from 0 to 1")]
     Threshold(f64),
+    /// Reasons that are none, or too many.
+    #[error("`explain` is {0}: it must be from 1 to {MOST_REASONS}")]
+    Explain(usize),
     /// A fraction of rows that leaves none, or all.
     #[error("`fraction` of `validation` is {0}: it must be between 0 and 1")]
     Fraction(f64),
@@ -207,6 +214,9 @@ impl Models {
         let fraction = models.validation.map(|of| of.fraction);
         if let Some(fraction) = fraction.filter(|of| !(*of > 0.0 && *of < 1.0)) {
             return Err(ModelsError::Fraction(fraction));
+        }
+        if let Some(explain) = models.explain.filter(|of| !(1..=MOST_REASONS).contains(of)) {
+            return Err(ModelsError::Explain(explain));
         }
         match models.threshold {
             Some(Threshold::At(number)) if !(0.0..=1.0).contains(&number) => {
@@ -303,6 +313,7 @@ mod tests {
                 ..Validation::default()
             }),
             refit: Some(true),
+            explain: Some(3),
         };
         let whole = serde_json::to_value(whole).expect("JSON");
         assert_eq!(

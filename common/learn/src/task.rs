@@ -50,6 +50,10 @@ pub use report::Report;
 pub const PREDICTION: &str = "prediction";
 /// The column of the probability of the positive, or of the predicted, class.
 pub const PROBABILITY: &str = "probability";
+/// The column of the lower end of an interval around a number.
+pub const LOWER: &str = "lower";
+/// The column of its upper end.
+pub const UPPER: &str = "upper";
 
 /// What is predicted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +130,8 @@ pub enum Values {
     Classes(Vec<Option<usize>>),
     /// Numbers; NaN without a prediction.
     Numbers(Vec<f64>),
+    /// Texts; `None` without a prediction.
+    Texts(Vec<Option<String>>),
 }
 
 /// What is counted of a task's predictions: training keeps it of its rows, scoring counts it by

@@ -7,20 +7,22 @@ use std::ffi::OsString;
 use crate::{PartitionBy, RetentionArgs, TableArgs};
 use catalog::manifest::Column;
 use catalog::manifest::Role;
+use learn::explanation::TOP_REASONS;
+use learn::task::{LOWER, PREDICTION, PROBABILITY, Predictions, Rule, UPPER, Values};
 use runtime::failure::Failure;
 use table::categories;
 use table::dataset::Dataset;
 
 /// Bytes that Postgres keeps of a name; it cuts longer ones without a word.
 pub const NAME_BYTES: usize = 63;
-/// What scoring adds to the columns of the data, with its type; an empty one is the target's.
-pub const ADDED_BY_SCORING: [(&str, &str); 5] = [
-    ("prediction", ""),
-    ("probability", "Float64"),
+/// What scoring adds beside predictions, with its type.
+pub const ADDED_BY_SCORING: [(&str, &str); 3] = [
     ("model_name", "Utf8"),
     ("model_version", "Int64"),
     ("data_version", "Utf8"),
 ];
+/// Names of predictions of any task of this project.
+const PREDICTIONS: [&str; 5] = [PREDICTION, PROBABILITY, LOWER, UPPER, TOP_REASONS];
 /// What publishing adds.
 pub const SCORED_AT: &str = "scored_at";
 
@@ -61,16 +63,34 @@ fn plain(column: Column) -> Column {
     }
 }
 
+/// Whether scoring may add a column of that name, whatever the task.
 fn is_added(name: &str) -> bool {
-    ADDED_BY_SCORING.iter().any(|(added, _)| name == *added)
+    let of_class = name.strip_prefix(PROBABILITY);
+    PREDICTIONS.contains(&name)
+        || of_class.is_some_and(|class| class.starts_with('_'))
+        || ADDED_BY_SCORING.iter().any(|(added, _)| name == *added)
+}
+
+/// What a model of a contract predicts, as far as it is known before there is one: without an
+/// interval, and without reasons.
+///
+/// # Errors
+/// A contract without a task: exit 2.
+pub fn predictions_of(dataset: &Dataset) -> anyhow::Result<Vec<Predictions>> {
+    let goal = dataset.goal().map_err(Failure::usage)?;
+    Ok(goal.task.predictions(&goal.target, &Rule::default(), &[]))
 }
 
 /// The columns of scored rows: ids, time, target, weight and features of the prepared ones, what is
-/// carried, and what scoring adds.
+/// carried, the predictions, and what scoring adds besides.
 ///
 /// # Errors
 /// A column that has the name of one that is added, and no target: exit 2.
-pub fn scored_columns(prepared: &[Column], carried: Vec<Column>) -> anyhow::Result<Vec<Column>> {
+pub fn scored_columns(
+    prepared: &[Column],
+    carried: Vec<Column>,
+    predictions: &[Predictions],
+) -> anyhow::Result<Vec<Column>> {
     let with_role = |role| prepared.iter().filter(move |column| column.role == role);
     let roles = [
         Role::Id,
@@ -81,7 +101,11 @@ pub fn scored_columns(prepared: &[Column], carried: Vec<Column>) -> anyhow::Resu
     ];
     let kept = roles.into_iter().flat_map(with_role).cloned();
     let mut columns: Vec<Column> = kept.chain(carried).map(plain).collect();
-    if let Some(taken) = columns.iter().find(|column| is_added(&column.name)) {
+    let added = |name: &str| {
+        let predicted = predictions.iter().any(|of| of.name == name);
+        predicted || ADDED_BY_SCORING.iter().any(|(added, _)| name == *added)
+    };
+    if let Some(taken) = columns.iter().find(|column| added(&column.name)) {
         return Err(Failure::usage(format!(
             "column {:?} of the data has the name of a column that scoring adds: \
              give it another name in features.sql",
@@ -92,14 +116,21 @@ pub fn scored_columns(prepared: &[Column], carried: Vec<Column>) -> anyhow::Resu
         .next()
         .ok_or_else(|| Failure::usage("the rows have no target column"))?;
     let type_of_target = target.data_type.clone();
-    columns.extend(ADDED_BY_SCORING.map(|(name, data_type)| Column {
+    let predicted = predictions.iter().map(|of| {
+        let data_type = match of.values {
+            Values::Classes(_) => type_of_target.as_str(),
+            Values::Numbers(_) => "Float64",
+            Values::Texts(_) => "Utf8",
+        };
+        (of.name.as_str(), data_type)
+    });
+    let column = |(name, data_type): (&str, &str)| Column {
         name: name.to_owned(),
-        data_type: match data_type {
-            "" => type_of_target.clone(),
-            data_type => data_type.to_owned(),
-        },
+        data_type: data_type.to_owned(),
         role: Role::Ignored,
-    }));
+    };
+    let added = predicted.chain(ADDED_BY_SCORING).map(column);
+    columns.extend(added.collect::<Vec<Column>>());
     Ok(columns)
 }
 
@@ -182,7 +213,7 @@ pub fn prepared_columns(dataset: &Dataset, features: &[String]) -> Vec<Column> {
 /// Those of [`scored_columns`] in any case, and those of [`check`] and [`check_time`]: exit 2.
 #[expect(clippy::disallowed_methods, reason = "all settings are looked at here")]
 pub fn check_early(prepared: &[Column], dataset: &Dataset) -> anyhow::Result<()> {
-    let scored = scored_columns(prepared, Vec::new())?;
+    let scored = scored_columns(prepared, Vec::new(), &predictions_of(dataset)?)?;
     let variable = |name: &str| std::env::var_os(name);
     if crate::has_database(variable) {
         check(&scored)?;
@@ -240,8 +271,20 @@ mod tests {
         columns
     }
 
+    fn scored(prepared: &[Column]) -> anyhow::Result<Vec<Column>> {
+        let of_two = [
+            (PREDICTION, Values::Classes(Vec::new())),
+            (PROBABILITY, Values::Numbers(Vec::new())),
+        ];
+        let predictions = of_two.map(|(name, values)| Predictions {
+            name: name.to_owned(),
+            values,
+        });
+        scored_columns(prepared, Vec::new(), &predictions)
+    }
+
     fn refusal(prepared: &[Column]) -> String {
-        let scored = scored_columns(prepared, Vec::new()).unwrap();
+        let scored = scored(prepared).unwrap();
         check(&scored).unwrap_err().to_string()
     }
 
@@ -256,16 +299,15 @@ mod tests {
         assert!(!text.contains("fine"), "{text}");
         // What Postgres takes: reserved words are quoted, and `oid` is a name like others.
         let fine = ["select", "oid", "Ä", " "].map(str::to_owned);
-        check(&scored_columns(&columns(fine, "Float64"), Vec::new()).unwrap()).unwrap();
+        check(&scored(&columns(fine, "Float64")).unwrap()).unwrap();
     }
 
     #[test]
     fn names_that_scoring_adds_are_refused_before_it() {
-        for (name, _) in ADDED_BY_SCORING {
+        let besides = ADDED_BY_SCORING.iter().map(|(name, _)| *name);
+        for name in [PREDICTION, PROBABILITY].into_iter().chain(besides) {
             let columns = columns([name.to_owned()], "Float64");
-            let text = scored_columns(&columns, Vec::new())
-                .unwrap_err()
-                .to_string();
+            let text = scored(&columns).unwrap_err().to_string();
             assert!(
                 text.contains(name) && text.contains("features.sql"),
                 "{text}"
@@ -277,7 +319,7 @@ mod tests {
     fn a_table_has_1600_columns_at_most() {
         let of = |count| columns((0..count).map(|i| format!("f{i}")), "Float32");
         // Id, target, five columns of scoring and one of publishing.
-        check(&scored_columns(&of(1592), Vec::new()).unwrap()).unwrap();
+        check(&scored(&of(1592)).unwrap()).unwrap();
         let text = refusal(&of(1593));
         assert!(
             text.contains("1601 columns") && text.contains("1600"),

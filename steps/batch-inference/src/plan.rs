@@ -23,14 +23,25 @@ pub(crate) struct Job {
     /// Key of the model's manifest.
     pub(crate) model_manifest: String,
     pub(crate) predict_manifest: String,
-    /// Columns of the scored parts; the last five are added by scoring.
+    /// Columns of the scored parts; the last ones are added by scoring.
     pub(crate) columns: Vec<Column>,
+    /// How many are, unless they are those of two classes without reasons.
+    #[serde(default = "of_two", skip_serializing_if = "is_of_two")]
+    pub(crate) added: usize,
+}
+
+fn of_two() -> usize {
+    2 + ADDED_BY_SCORING.len()
+}
+
+fn is_of_two(added: &usize) -> bool {
+    *added == of_two()
 }
 
 impl Job {
     /// Columns that are kept from the prepared parts.
     pub(crate) fn kept(&self) -> &[Column] {
-        &self.columns[..self.columns.len() - ADDED_BY_SCORING.len()]
+        &self.columns[..self.columns.len() - self.added]
     }
 
     /// How many of them, the last ones, divide the rows in a report.
@@ -77,13 +88,15 @@ pub(crate) async fn plan(
     let folder = layout::scored(&predict.data_version, &uri.model_name, uri.version);
     let committed: Option<ResultsManifest> =
         manifest::reusable(store, &layout::manifest(&folder), &inputs, step.cache()).await?;
+    let predictions = model.load_model(store).await?.predicted(&[], &[]);
     let plan = Plan {
         inputs,
         job: Job {
             model: uri.clone(),
             model_manifest: version.model,
             predict_manifest: key.clone(),
-            columns: published::scored_columns(&predict.columns, carried)?,
+            columns: published::scored_columns(&predict.columns, carried, &predictions)?,
+            added: predictions.len() + ADDED_BY_SCORING.len(),
         },
         shards: predict
             .parts

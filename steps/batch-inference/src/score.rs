@@ -61,11 +61,11 @@ impl Scorer {
             .map(column)
             .collect::<Result<Vec<usize>>>()?;
         let target = kept.field(column(&model.target.name)?).data_type().clone();
-        let predicted = model.task.predictions(&model.target, &model.rule, &[]);
-        let predicted = predicted.into_iter().map(|column| {
+        let predicted = model.predicted(&[], &[]).into_iter().map(|column| {
             let data_type = match column.values {
                 Values::Classes(_) => target.clone(),
                 Values::Numbers(_) => DataType::Float64,
+                Values::Texts(_) => DataType::Utf8,
             };
             (column.name, data_type)
         });
@@ -110,8 +110,7 @@ impl Scorer {
         for &at in &self.texts {
             columns[at] = Arc::new(categories::texts(&columns[at])?);
         }
-        let predicted = model.task.predictions(&model.target, &model.rule, &outputs);
-        for column in predicted {
+        for column in model.predicted(&matrix, &outputs) {
             columns.push(match column.values {
                 Values::Classes(indices) => {
                     let indices = indices.iter().map(|index| index.map(|index| index as u32));
@@ -122,6 +121,7 @@ impl Scorer {
                     let numbers = numbers.map(|number| number.filter(|number| !number.is_nan()));
                     Arc::new(numbers.collect::<Float64Array>())
                 }
+                Values::Texts(texts) => Arc::new(StringArray::from(texts)),
             });
         }
         columns.push(Arc::new(StringArray::from_iter_values(

@@ -27,6 +27,7 @@ FIELDS = {
     "calibration",
     "threshold",
     "interval",
+    "explanation",
     "training",
 }
 
@@ -74,7 +75,7 @@ class Model:
         binary: prediction (a class), probability (of the positive class); multiclass: prediction,
         probability (of that class), probability_CLASS; regression: prediction, and lower and upper
         where the model has an interval. A row that lacks a number which nothing is imputed for, or
-        has an infinite one, has no prediction: None and NaN.
+        has an infinite one, has no prediction: None and NaN. Reasons are left out.
         """
         matrix, refused = self.matrix(frame)
         raw, link = SCORES[self.estimator["kind"]]

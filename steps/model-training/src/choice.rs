@@ -29,6 +29,8 @@ pub(crate) struct Choice {
     pub(crate) calibration: Method,
     /// Of two classes.
     pub(crate) threshold: Threshold,
+    /// Reasons that are kept with each prediction.
+    pub(crate) explain: Option<usize>,
 }
 
 impl Choice {
@@ -76,6 +78,7 @@ pub(crate) fn read(text: Option<&[u8]>, fit: &TrainingArgs, goal: &Goal) -> Resu
         refit: models.refit,
         calibration: models.calibration.unwrap_or_default(),
         threshold: models.threshold.unwrap_or(Threshold::At(0.5)),
+        explain: models.explain,
         preprocessing: Some(models.preprocessing),
     })
 }
@@ -109,5 +112,6 @@ fn by_settings(fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
         preprocessing: None,
         calibration: Method::None,
         threshold: Threshold::At(fit.threshold),
+        explain: None,
     })
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use catalog::manifest::{DatasetManifest, Part};
 use catalog::model_files::FitMetrics;
 use learn::estimator::{self, AnyError, CoMoments, Descent, FittedEstimator, Request, Seen};
+use learn::explanation::Explanation;
 use learn::fitted_model::{FittedModel, Training};
 use learn::frame::{FramePasses, FrameSums};
 use learn::model;
@@ -215,6 +216,15 @@ pub(crate) async fn fit(
             return Err(blaming(error, store, job, rows).await?);
         }
     };
+    let explanation = job.choice.explain.map(|reasons| {
+        let means = seen.inputs.iter().map(|input| input.mean);
+        // Trees take inputs that were always missing, and no mean.
+        let centre = means.map(|mean| if mean.is_finite() { mean } else { 0.0 });
+        Explanation {
+            reasons,
+            centre: centre.collect(),
+        }
+    });
     let model = FittedModel {
         task: job.goal.task,
         target: job.goal.target.clone(),
@@ -226,6 +236,7 @@ pub(crate) async fn fit(
             threshold: job.choice.threshold.number().unwrap_or(DEFAULT),
             interval: None,
         },
+        explanation,
         training: Training {
             rows: seen.rows,
             iterations: descent.as_ref().map(|descent| descent.iterations),

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use catalog::layout::{self, ModelName, Split};
 use catalog::manifest::{self, DatasetManifest, Inputs, ModelManifest};
 use learn::calibration::Method;
+use learn::explanation::TOP_REASONS;
 use learn::models::{Chosen, shown};
 use learn::signature::{Kind, Signature};
 use runtime::failure::Failure;
@@ -99,6 +100,15 @@ impl Job {
             inputs = inputs.with("preprocessing", serde_json::to_string(settings)?);
             if signature.of_kind(Kind::Categorical).is_some() {
                 inputs = inputs.with("categories", CATEGORIES);
+            }
+        }
+        if let Some(explain) = choice.explain {
+            inputs = inputs.with("explain", explain);
+            if train.columns.iter().any(|of| of.name == TOP_REASONS) {
+                return Err(Failure::usage(format!(
+                    "models.json: `explain` adds the column {TOP_REASONS:?} to the predictions, \
+                     and the data has a column of that name: give it another one in features.sql"
+                )));
             }
         }
         // Where there are none, a model is the one of earlier releases.

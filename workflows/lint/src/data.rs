@@ -2,6 +2,7 @@
 
 use argo::config_maps::ConfigMaps;
 use argo::finding::{Finding, Severity};
+use catalog::manifest::Column;
 use runtime::step;
 use settings::published;
 use sql::session::Features;
@@ -72,7 +73,7 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
         }
         match Features::new(&config, MEMORY) {
             Err(error) => find("features", FEATURES, Severity::Error, format!("{error:#}")),
-            Ok(features) => match published::scored_columns(features.columns(), Vec::new()) {
+            Ok(features) => match scored(&config, &features) {
                 Err(error) => find("features", FEATURES, Severity::Error, format!("{error:#}")),
                 Ok(scored) => {
                     let of_map = |name: &str| keys.get(name).map(Into::into);
@@ -86,6 +87,12 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
             },
         }
     }
+}
+
+/// The columns of scored rows, as far as they are known before there is a model.
+fn scored(config: &Config, features: &Features) -> anyhow::Result<Vec<Column>> {
+    let predictions = published::predictions_of(&config.dataset)?;
+    published::scored_columns(features.columns(), Vec::new(), &predictions)
 }
 
 /// A holdout that the contract does not allow; one that is no holdout at all is found as a setting.

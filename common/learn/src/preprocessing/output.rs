@@ -72,7 +72,7 @@ impl Preprocessing {
 
 impl FittedColumn {
     /// How many columns come out.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         match self {
             Self::Numeric(numeric) => 1 + usize::from(numeric.missing_indicator),
             Self::Categorical(of) => of.width() + usize::from(of.missing_indicator),

@@ -4,8 +4,8 @@ use std::any::Any;
 
 use super::metric::{larger, smaller};
 use super::{
-    CountedAs, Evaluation, LabelKind, Metric, PREDICTION, Predictions, Report, Rule, Target, Task,
-    Values, part_of,
+    CountedAs, Evaluation, LOWER, LabelKind, Metric, PREDICTION, Predictions, Report, Rule, Target,
+    Task, UPPER, Values, part_of,
 };
 use crate::metrics::RankMetrics;
 use crate::metrics::regression;
@@ -35,7 +35,7 @@ impl Task for Regression {
         };
         let mut columns = vec![moved(PREDICTION, 0.0)];
         if let Some([lower, upper]) = rule.interval {
-            columns.extend([moved("lower", lower), moved("upper", upper)]);
+            columns.extend([moved(LOWER, lower), moved(UPPER, upper)]);
         }
         columns
     }

@@ -9,4 +9,5 @@ mod labels;
 mod pipeline;
 mod publish;
 mod secrets;
+mod tasks;
 mod tracking;
