@@ -6,6 +6,7 @@
 
 mod lab;
 mod labels;
+mod new_task;
 mod pipeline;
 mod publish;
 mod secrets;
