@@ -1,9 +1,9 @@
 //! Why a row has its score: the features that moved it most, kept with the predictions.
 //!
 //! What a feature adds is what its inputs add to the raw score together, by
-//! [`Estimator::contributions`](crate::estimator::Estimator::contributions): exact of linear models,
-//! beside a row of means, and TreeSHAP of trees. The raw score is that of the positive class, of the
-//! class that is predicted, or the number itself, before any calibration.
+//! [`Estimator::contributions`]: exact of linear models, beside a row of means, and TreeSHAP of
+//! trees. The raw score is that of the positive class, of the class that is predicted, or the number
+//! itself, before any calibration.
 //!
 //! ```
 //! use learn::estimator::LinearRegression;
