@@ -1,8 +1,9 @@
 //! SQL over raw rows: the features of a model and the filter of its data contract, checked before
 //! anything is read.
 //!
-//! A query may compute from each row only. So its result depends neither on how rows are spread
-//! over files nor on the clock, and rows keep their order.
+//! A query may compute from each row, and from windows over the rows of the same entity that reach
+//! back a stated time. So its result depends neither on how rows are spread over files nor on the
+//! clock, and rows keep their order.
 //!
 //! ```
 //! use sql::session::Features;
@@ -16,34 +17,37 @@
 //! let plan = |sql: &str| Features::new(&Config::parse(dataset.to_owned(), sql.to_owned())?, 64 << 20);
 //! let features = plan("SELECT id, amount * 2 AS twice, churned FROM raw")?;
 //! assert_eq!(features.columns()[1].name, "twice");
-//! // What looks beyond its own row is refused before anything is read.
+//! // What looks beyond its own row and its entity is refused before anything is read.
 //! assert!(plan("SELECT id, sum(amount) OVER () AS total, churned FROM raw").is_err());
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+mod arguments;
 mod check;
+mod condition;
+mod exact;
 mod excerpt;
+mod frame;
+mod lineage;
 mod overflow;
 mod source;
 mod wide;
+mod windows;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{filter_record_batch, prep_null_mask_filter};
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
-use datafusion::common::DFSchema;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::{SessionContext, SessionState};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::{ExprSchemable, LogicalPlan};
-use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::logical_expr::{LogicalPlan, SortExpr};
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -62,8 +66,11 @@ use table::features;
 use table::parts;
 
 use check::Checked;
+use condition::Condition;
 use excerpt::Query;
+use frame::Watch;
 use source::{RawRows, Source};
+pub use windows::Windows;
 
 /// The table that queries read.
 const RAW: &str = "raw";
@@ -78,14 +85,8 @@ pub struct Features {
     schema: SchemaRef,
     columns: Vec<Column>,
     reads: Vec<bool>,
-}
-
-/// A condition on raw rows.
-struct Condition {
-    name: &'static str,
-    expr: Arc<dyn PhysicalExpr>,
-    /// Places of the columns that it reads.
-    reads: Vec<usize>,
+    windows: Option<Windows>,
+    memory: u64,
 }
 
 impl Features {
@@ -99,7 +100,7 @@ impl Features {
     pub fn new(config: &Config, memory: u64) -> Result<Self> {
         let dataset = &config.dataset;
         let raw = dataset.raw_schema();
-        let state = state(&raw, memory)?;
+        let mut state = state(&raw, Vec::new(), memory)?;
         let plan = |name, sql: &Option<String>| {
             let condition = sql
                 .as_deref()
@@ -115,10 +116,24 @@ impl Features {
             name: "features.sql",
             sql: &config.features_sql,
         };
-        let Checked { plan, reads_target } =
-            check::features(&state, &query, &raw, &dataset.target().name)?;
+        let mut checked = check::features(&state, &query, &raw, dataset)?;
+        if checked.windows.is_some() {
+            state = self::state(&raw, windows::order(dataset), memory)?;
+            checked = check::features(&state, &query, &raw, dataset)?;
+        }
+        let Checked {
+            plan,
+            reads_target,
+            windows,
+        } = checked;
         let columns = columns(&query, config, &plan, &reads_target)?;
         let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
+        let plan = plan.and_then(|plan| {
+            if windows.is_some() {
+                frame::check_plan(&plan)?;
+            }
+            Ok(plan)
+        });
         let plan = plan.map_err(|error| query.failure(&error))?;
         let reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
         // A promise that SQL's own rules make about nulls would differ from what a reader of the
@@ -133,7 +148,15 @@ impl Features {
             schema,
             columns,
             reads,
+            windows,
+            memory,
         })
+    }
+
+    /// What the windows of the query look back at; `None` for a query that looks at its own row
+    /// alone, for which it does not matter how rows are spread over files and calls.
+    pub fn windows(&self) -> Option<&Windows> {
+        self.windows.as_ref()
     }
 
     /// For each raw column, whether the query or the filter reads its values.
@@ -204,12 +227,25 @@ impl Features {
 
     /// Computes the features of raw rows, in their order. It reads `rows` while the result is read.
     ///
+    /// With [`windows`](Self::windows) the rows are those of whole entities, in the ascending order
+    /// of the entity's columns, as Arrow's row format compares them, and of the time; rows of the
+    /// same time count in the order in which they come. Each of them has one row in the result.
+    ///
     /// # Errors
-    /// Errors of `rows` as they are; a value that the query can't be computed from: exit 10.
+    /// Errors of `rows` as they are; a value that the query can't be computed from, and a null in an
+    /// entity: exit 10; a window whose rows do not fit into memory: exit 2.
     pub fn compute(
         &self,
         rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+        let windows = self.windows.as_ref();
+        let watch = windows.map(|windows| Watch::new(windows, &self.raw, self.memory));
+        let mut watch = watch.transpose()?;
+        let rows = rows.map(move |batch| {
+            let batch = batch?;
+            watch.as_mut().map_or(Ok(()), |watch| watch.see(&batch))?;
+            Ok(batch)
+        });
         let source = Arc::new(Source::new(rows));
         let config = self.state.config().clone().with_extension(source.clone());
         let task = Arc::new(TaskContext::from(&self.state).with_session_config(config));
@@ -233,7 +269,8 @@ impl Features {
     }
 }
 
-fn state(raw: &SchemaRef, memory: u64) -> Result<SessionState> {
+/// A session with the table [`RAW`], whose rows come in `order`, or in any if it is empty.
+fn state(raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Result<SessionState> {
     let mut config = SessionConfig::new()
         .with_target_partitions(1)
         .with_batch_size(parts::BATCH_ROWS);
@@ -256,7 +293,9 @@ fn state(raw: &SchemaRef, memory: u64) -> Result<SessionState> {
         .with_default_features()
         .build();
     let context = SessionContext::new_with_state(state);
-    let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?;
+    exact::register(&context);
+    let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?
+        .with_sort_order(order);
     context.register_table(RAW, Arc::new(table))?;
     Ok(context.state())
 }
@@ -303,74 +342,6 @@ fn reads(
             .for_each(|&column| reads[column] = true);
     }
     reads
-}
-
-impl Condition {
-    fn plan(state: &SessionState, raw: &SchemaRef, name: &'static str, sql: &str) -> Result<Self> {
-        let query = Query { name, sql };
-        let schema = DFSchema::try_from(raw.as_ref().clone())?;
-        let expr = check::filter(state, &query, &schema)?;
-        let read = expr.column_refs();
-        let reads = read
-            .iter()
-            .filter_map(|column| schema.maybe_index_of_column(column))
-            .collect();
-        let plan = || {
-            let context = SimplifyContext::builder()
-                .with_schema(Arc::new(schema.clone()))
-                .with_config_options(state.config_options().clone())
-                .build();
-            let simplifier = ExprSimplifier::new(context);
-            let expr = simplifier.simplify(simplifier.coerce(expr.clone(), &schema)?)?;
-            let data_type = expr.get_type(&schema)?;
-            let expr = overflow::check(state.create_physical_expr(expr, &schema)?)?;
-            Ok((expr, data_type))
-        };
-        let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
-        match data_type {
-            DataType::Boolean => Ok(Self { name, expr, reads }),
-            other => {
-                let text = format!("it is of type {other}, and must be a condition");
-                Err(query.refusal(None, &text))
-            }
-        }
-    }
-
-    /// Refuses a filter that reads the target: rows to score have none, so that it would leave all
-    /// of them out.
-    fn must_not_read(&self, raw: &SchemaRef, target: &str) -> Result<()> {
-        if !self
-            .reads
-            .iter()
-            .any(|&place| raw.field(place).name() == target)
-        {
-            return Ok(());
-        }
-        Err(Failure::usage(format!(
-            "{} reads the target {target:?}, which rows to score do not have: they would all \
-             be left out. Make the condition the `train_filter` of dataset.json, which is for training \
-             alone, or leave rows without a label out by \"unlabelled\": \"drop\"; then train a \
-             new version",
-            self.name
-        )))
-    }
-
-    /// The rows for which it is true.
-    fn holds(&self, batch: &RecordBatch) -> Result<BooleanArray> {
-        let truth = self
-            .expr
-            .evaluate(batch)
-            .and_then(|truth| truth.into_array(batch.num_rows()))
-            .map_err(|error| {
-                Failure::contract(format!("{} fails: {}", self.name, excerpt::text(&error)))
-            })?;
-        let truth = truth.as_boolean();
-        Ok(if truth.null_count() > 0 {
-            prep_null_mask_filter(truth)
-        } else {
-            truth.clone()
-        })
-    }
 }
 
 /// The columns of a result, each with its role.

@@ -6,6 +6,7 @@ mod form;
 mod goal;
 mod holdout;
 pub mod keys;
+mod lookback;
 mod parse;
 pub(crate) mod rule;
 
@@ -20,6 +21,7 @@ pub use dialect::{Csv, Encoding};
 pub use form::Form;
 pub use goal::Goal;
 pub use holdout::{Holdout, HoldoutRule};
+pub use lookback::{Lookback, WarmUp};
 pub(crate) use parse::MARK;
 
 use rule::Rule;
@@ -56,6 +58,15 @@ pub struct Dataset {
     /// Whether rows to train on may repeat the key of another row.
     #[serde(default, skip_serializing_if = "RepeatedKeys::is_refuse")]
     pub repeated_keys: RepeatedKeys,
+    /// Columns by whose values windows of `features.sql` are partitioned; empty for the ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entity: Vec<String>,
+    /// The longest window that `features.sql` may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookback: Option<Lookback>,
+    /// What becomes of training rows whose windows reach back behind the earliest row.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub warm_up: WarmUp,
     /// How raw files in CSV are written.
     #[serde(default, skip_serializing_if = "is_default")]
     pub csv: Csv,
@@ -309,6 +320,9 @@ impl Dataset {
             unlabelled: Unlabelled::default(),
             nan: Nan::default(),
             repeated_keys: RepeatedKeys::default(),
+            entity: Vec::new(),
+            lookback: None,
+            warm_up: WarmUp::default(),
             csv: Csv::default(),
         }
     }
@@ -382,7 +396,17 @@ impl Dataset {
                 self.target().name
             ));
         }
+        lookback::validate(self)?;
         self.rules(Labels::Required).map(drop)
+    }
+
+    /// Names of the columns by whose values windows are partitioned: `entity`, or else the ids.
+    pub fn entity_columns(&self) -> Vec<String> {
+        if !self.entity.is_empty() {
+            return self.entity.clone();
+        }
+        let ids = self.with_role(Role::Id);
+        ids.map(|column| column.name.clone()).collect()
     }
 
     /// Whether rows of some column that break the contract are quarantined.

@@ -1,9 +1,9 @@
-//! What a query may do: compute from each row.
+//! What a query may do: compute from each row, and from windows of its entity.
 
 use anyhow::Result;
 use arrow::datatypes::Schema;
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
@@ -11,9 +11,14 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 
+use table::dataset::Dataset;
+
 use super::RAW;
+use super::arguments;
 use super::excerpt::Query;
+use super::lineage::{self, Origin};
 use super::wide;
+use super::windows::{Rules, Windows};
 
 /// Why a query may not look further.
 const OWN_ROW: &str =
@@ -24,6 +29,8 @@ pub(super) struct Checked {
     pub(super) plan: LogicalPlan,
     /// For each column of the result, whether it depends on the target.
     pub(super) reads_target: Vec<bool>,
+    /// What its windows look back at, if it has any.
+    pub(super) windows: Option<Windows>,
 }
 
 /// Plans a features query.
@@ -31,8 +38,9 @@ pub(super) fn features(
     state: &SessionState,
     query: &Query<'_>,
     raw: &Schema,
-    target: &str,
+    dataset: &Dataset,
 ) -> Result<Checked> {
+    let target = dataset.target().name.as_str();
     let statement = one_select(query)?;
     let plan = wide::plan(state, statement, raw).map_err(|error| {
         // DataFusion would advise GROUP BY, which is no way out here.
@@ -47,9 +55,26 @@ pub(super) fn features(
     })?;
     // What a condition reads is known of plans that hold nothing else than rows computed from
     // themselves.
-    walk(query, &plan, |node| check_where(query, node, target))?;
-    let reads_target = reads(&plan, target).map_err(|error| query.failure(&error))?;
-    Ok(Checked { plan, reads_target })
+    walk(query, &plan, |node| check_where(query, node, raw, target))?;
+    let rules = Rules {
+        query,
+        dataset,
+        raw,
+    };
+    let windows = rules.of_plan(&plan)?;
+    let failure = |error| query.failure(&error);
+    let origins = lineage::of_plan(&plan).map_err(failure)?;
+    let reads_target = origins.iter().map(|origin| reads(origin, raw, target));
+    let reads_target = reads_target.collect();
+    let plan = match windows {
+        Some(_) => arguments::in_projections(plan).map_err(failure)?,
+        None => plan,
+    };
+    Ok(Checked {
+        plan,
+        reads_target,
+        windows,
+    })
 }
 
 /// Gives the first refusal of a node, from the top.
@@ -88,7 +113,7 @@ pub(super) fn filter(state: &SessionState, query: &Query<'_>, schema: &DFSchema)
     let expr = state
         .create_logical_expr_from_sql_expr(parsed, schema)
         .map_err(|error| query.failure(&error))?;
-    match check_expression(query, &expr) {
+    match check_expression(query, &expr, false) {
         Some(refusal) => Err(refusal),
         None => Ok(expr),
     }
@@ -219,9 +244,10 @@ fn unplanned_in_table(table: &ast::TableFactor) -> Option<&'static str> {
 
 fn check_node(query: &Query<'_>, node: &LogicalPlan) -> Option<anyhow::Error> {
     let (words, what): (&[&str], String) = match node {
-        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
-            return None;
-        }
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Window(_) => return None,
         LogicalPlan::TableScan(scan) if scan.table_name.table() == RAW => return None,
         LogicalPlan::TableScan(scan) => (
             &["FROM"],
@@ -239,7 +265,6 @@ fn check_node(query: &Query<'_>, node: &LogicalPlan) -> Option<anyhow::Error> {
                 None => (&["GROUP", "HAVING"], "GROUP BY".to_owned()),
             }
         }
-        LogicalPlan::Window(_) => (&["OVER"], "a window function (OVER)".to_owned()),
         LogicalPlan::Sort(_) => (&["ORDER"], "ORDER BY".to_owned()),
         LogicalPlan::Limit(_) => (&["LIMIT", "OFFSET", "FETCH"], "LIMIT".to_owned()),
         LogicalPlan::Distinct(_) => (&["DISTINCT", "UNION"], "DISTINCT".to_owned()),
@@ -269,18 +294,21 @@ fn aggregate_name(expr: &Expr) -> Option<&str> {
 }
 
 /// Rows to score have no label, so that a condition on it would lose them.
-fn check_where(query: &Query<'_>, node: &LogicalPlan, target: &str) -> Option<anyhow::Error> {
+fn check_where(
+    query: &Query<'_>,
+    node: &LogicalPlan,
+    raw: &Schema,
+    target: &str,
+) -> Option<anyhow::Error> {
     let LogicalPlan::Filter(filter) = node else {
         return None;
     };
-    let input = reads(&filter.input, target).ok()?;
-    let schema = filter.input.schema();
-    let is_read = |column: &&Column| {
-        schema
-            .maybe_index_of_column(column)
-            .is_some_and(|index| input[index])
+    let input = match lineage::of_plan(&filter.input) {
+        Ok(input) => input,
+        Err(error) => return Some(query.failure(&error)),
     };
-    filter.predicate.column_refs().iter().any(is_read).then(|| {
+    let origin = lineage::of_expr(&filter.predicate, filter.input.schema(), &input);
+    reads(&origin, raw, target).then(|| {
         let text = format!(
             "a condition on the target {target:?} is refused: rows to score have none, and \
              would be lost; leave training rows out by `train_filter` or \"unlabelled\": \
@@ -291,12 +319,15 @@ fn check_where(query: &Query<'_>, node: &LogicalPlan, target: &str) -> Option<an
 }
 
 fn check_expressions(query: &Query<'_>, node: &LogicalPlan) -> Option<anyhow::Error> {
+    let windows = matches!(node, LogicalPlan::Window(_));
     node.expressions()
         .iter()
-        .find_map(|expr| check_expression(query, expr))
+        .find_map(|expr| check_expression(query, expr, windows))
 }
 
-fn check_expression(query: &Query<'_>, expr: &Expr) -> Option<anyhow::Error> {
+/// Why an expression is refused, if it is; windows, which have rules of their own, are where the
+/// plan has its `windows`.
+fn check_expression(query: &Query<'_>, expr: &Expr, windows: bool) -> Option<anyhow::Error> {
     let mut refusal = None;
     let walked = expr.apply(|expr| {
         refusal = match expr {
@@ -323,6 +354,7 @@ fn check_expression(query: &Query<'_>, expr: &Expr) -> Option<anyhow::Error> {
                     &format!("aggregate function {name}"),
                 ))
             }
+            Expr::WindowFunction(_) if windows => None,
             Expr::WindowFunction(_) => Some(refuse(query, &["OVER"], "a window function (OVER)")),
             Expr::Exists(_)
             | Expr::InSubquery(_)
@@ -358,29 +390,8 @@ fn check_expression(query: &Query<'_>, expr: &Expr) -> Option<anyhow::Error> {
     }
 }
 
-/// For each column of a checked plan, whether it depends on the raw column `name`.
-fn reads(plan: &LogicalPlan, name: &str) -> Result<Vec<bool>, DataFusionError> {
-    let LogicalPlan::Projection(projection) = plan else {
-        return match plan.inputs()[..] {
-            [input] => reads(input, name),
-            _ => Ok(plan
-                .schema()
-                .fields()
-                .iter()
-                .map(|field| field.name() == name)
-                .collect()),
-        };
-    };
-    let input = reads(&projection.input, name)?;
-    let schema = projection.input.schema();
-    let is_read = |column: &&Column| {
-        schema
-            .maybe_index_of_column(column)
-            .is_some_and(|index| input[index])
-    };
-    Ok(projection
-        .expr
-        .iter()
-        .map(|expr| expr.column_refs().iter().any(is_read))
-        .collect())
+/// Whether a column of a checked plan depends on the raw column `name`.
+fn reads(origin: &Origin, raw: &Schema, name: &str) -> bool {
+    let mut places = origin.reads.iter();
+    places.any(|&place| raw.field(place).name() == name)
 }

@@ -11,6 +11,7 @@ use super::*;
 use runtime::failure::exit_code;
 
 mod refusals;
+mod windows;
 
 fn features_of(dataset: Value, sql: &str) -> Result<Features> {
     let config = Config::parse(dataset.to_string(), sql.to_owned()).unwrap();

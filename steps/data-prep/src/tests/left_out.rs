@@ -312,3 +312,15 @@ async fn a_model_of_another_contract_is_measured_on_the_rows_with_a_label() {
     assert_eq!(splits, BTreeMap::from([("holdout".to_owned(), 30)]));
     assert_eq!(prepared.left_out.unlabelled, 10);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_are_refused_before_a_file_is_read() {
+    let bench = gaps();
+    configure(&bench, json!({"lookback": "7 days", "unlabelled": "drop"}));
+    let over = "OVER (PARTITION BY customerId ORDER BY date RANGE BETWEEN INTERVAL '7 days' \
+                PRECEDING AND CURRENT ROW)";
+    let sql = format!("SELECT *, count(*) {over} AS week FROM raw");
+    bench.configure("features.sql", &sql);
+    let text = failure(2, bench.prepare(&[]).await);
+    assert!(text.contains("features.sql has windows (OVER)"), "{text}");
+}

@@ -63,15 +63,15 @@ fn what_looks_beyond_a_row_is_refused_by_name() {
         ),
         (
             "SELECT *, row_number() OVER (ORDER BY feature1) AS n FROM raw",
-            "a window function (OVER) is refused",
+            "row_number() is refused: it depends on where the rows at hand begin",
         ),
         (
             "SELECT *, lag(feature1) OVER (PARTITION BY customerId ORDER BY date) AS l FROM raw",
-            "(OVER) is refused",
+            "lag() is refused: it depends on where the rows at hand begin",
         ),
         (
             "SELECT * FROM raw QUALIFY row_number() OVER (ORDER BY date) = 1",
-            "OVER",
+            "row_number() is refused",
         ),
         ("SELECT * FROM raw ORDER BY feature1", "ORDER BY is refused"),
         ("SELECT * FROM raw LIMIT 10", "LIMIT is refused"),

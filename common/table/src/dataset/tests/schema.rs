@@ -74,6 +74,9 @@ fn the_schema_names_every_key_of_the_contract_and_no_other() {
         unlabelled: Unlabelled::Drop,
         nan: Nan::Keep,
         repeated_keys: RepeatedKeys::Allow,
+        entity: vec!["id".to_owned()],
+        lookback: Some("30 days".to_owned().try_into().unwrap()),
+        warm_up: WarmUp::Drop,
         csv: csv.clone(),
     };
     let properties = &schema["properties"];
@@ -97,6 +100,7 @@ fn the_schema_names_every_value_and_default() {
         values(&properties["repeated_keys"]),
         variants::<RepeatedKeys>()
     );
+    assert_eq!(values(&properties["warm_up"]), variants::<WarmUp>());
     assert_eq!(values(&column["on_violation"]), variants::<OnViolation>());
     assert_eq!(values(&csv["encoding"]), variants::<Encoding>());
     let tasks = &Reader::known().tasks;
@@ -114,6 +118,7 @@ fn the_schema_names_every_value_and_default() {
     assert_eq!(properties["unlabelled"]["default"], default::<Unlabelled>());
     assert_eq!(column["on_violation"]["default"], default::<OnViolation>());
     assert_eq!(properties["nan"]["default"], default::<Nan>());
+    assert_eq!(properties["warm_up"]["default"], default::<WarmUp>());
     assert_eq!(
         properties["repeated_keys"]["default"],
         default::<RepeatedKeys>()

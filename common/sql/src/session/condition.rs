@@ -1,0 +1,99 @@
+//! The filters of a data contract.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::prep_null_mask_filter;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::DFSchema;
+use datafusion::execution::context::SessionState;
+use datafusion::logical_expr::ExprSchemable;
+use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
+use datafusion::physical_expr::PhysicalExpr;
+
+use runtime::failure::Failure;
+
+use super::excerpt::{self, Query};
+use super::{check, overflow};
+
+/// A condition on raw rows.
+pub(super) struct Condition {
+    name: &'static str,
+    expr: Arc<dyn PhysicalExpr>,
+    /// Places of the columns that it reads.
+    pub(super) reads: Vec<usize>,
+}
+
+impl Condition {
+    pub(super) fn plan(
+        state: &SessionState,
+        raw: &SchemaRef,
+        name: &'static str,
+        sql: &str,
+    ) -> Result<Self> {
+        let query = Query { name, sql };
+        let schema = DFSchema::try_from(raw.as_ref().clone())?;
+        let expr = check::filter(state, &query, &schema)?;
+        let read = expr.column_refs();
+        let reads = read
+            .iter()
+            .filter_map(|column| schema.maybe_index_of_column(column))
+            .collect();
+        let plan = || {
+            let context = SimplifyContext::builder()
+                .with_schema(Arc::new(schema.clone()))
+                .with_config_options(state.config_options().clone())
+                .build();
+            let simplifier = ExprSimplifier::new(context);
+            let expr = simplifier.simplify(simplifier.coerce(expr.clone(), &schema)?)?;
+            let data_type = expr.get_type(&schema)?;
+            let expr = overflow::check(state.create_physical_expr(expr, &schema)?)?;
+            Ok((expr, data_type))
+        };
+        let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
+        match data_type {
+            DataType::Boolean => Ok(Self { name, expr, reads }),
+            other => {
+                let text = format!("it is of type {other}, and must be a condition");
+                Err(query.refusal(None, &text))
+            }
+        }
+    }
+
+    /// Refuses a filter that reads the target: rows to score have none, so that it would leave all
+    /// of them out.
+    pub(super) fn must_not_read(&self, raw: &SchemaRef, target: &str) -> Result<()> {
+        if !self
+            .reads
+            .iter()
+            .any(|&place| raw.field(place).name() == target)
+        {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "{} reads the target {target:?}, which rows to score do not have: they would all \
+             be left out. Make the condition the `train_filter` of dataset.json, which is for training \
+             alone, or leave rows without a label out by \"unlabelled\": \"drop\"; then train a \
+             new version",
+            self.name
+        )))
+    }
+
+    /// The rows for which it is true.
+    pub(super) fn holds(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        let truth = self
+            .expr
+            .evaluate(batch)
+            .and_then(|truth| truth.into_array(batch.num_rows()))
+            .map_err(|error| {
+                Failure::contract(format!("{} fails: {}", self.name, excerpt::text(&error)))
+            })?;
+        let truth = truth.as_boolean();
+        Ok(if truth.null_count() > 0 {
+            prep_null_mask_filter(truth)
+        } else {
+            truth.clone()
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! Running windows: over rows in their order, one entity at a time, with one frame in memory.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, make_comparator};
+use arrow::compute::{SortOptions, partition};
+use arrow::datatypes::{DataType, Date32Type, Schema, TimestampMicrosecondType};
+use datafusion::common::plan_err;
+use datafusion::physical_expr::expressions::{Column, Literal};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::streaming::StreamingTableExec;
+use datafusion::physical_plan::windows::BoundedWindowAggExec;
+use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
+
+use runtime::failure::Failure;
+use table::dataset::keys;
+
+use super::windows::Windows;
+
+/// How often the rows of a frame are in memory: as they came, in the buffer of their entity, and
+/// twice while either grows.
+const COPIES: u64 = 4;
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// That a plan runs windows as rows come, and does nothing besides.
+pub(super) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> datafusion::error::Result<()> {
+    if let Some(window) = plan.downcast_ref::<BoundedWindowAggExec>() {
+        if window.input_order_mode != InputOrderMode::Sorted {
+            return plan_err!("its windows would not be computed in the order of the rows");
+        }
+        for expr in window.window_expr() {
+            let plain = |expr: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| {
+                expr.downcast_ref::<Column>().is_some() || expr.downcast_ref::<Literal>().is_some()
+            };
+            if !expr.expressions().iter().all(plain) {
+                return plan_err!("{} is over what is not checked", expr.name());
+            }
+        }
+    } else if plan.downcast_ref::<ProjectionExec>().is_none()
+        && plan.downcast_ref::<StreamingTableExec>().is_none()
+    {
+        return plan_err!("its windows would be computed by {}", plan.name());
+    }
+    plan.children().into_iter().try_for_each(check_plan)
+}
+
+/// Watches rows on their way into windows: they are in order, none lacks its entity or its time,
+/// and a frame of them fits into memory.
+pub(super) struct Watch {
+    windows: Windows,
+    entity: Vec<usize>,
+    time: usize,
+    memory: u64,
+    /// The last row before: its entity, and its time.
+    last: Option<(Vec<ArrayRef>, i64)>,
+    /// The rows of the entity that are within the longest window: the time of the last one of each
+    /// run of rows, and their bytes.
+    frame: VecDeque<(i64, u64)>,
+    bytes: u64,
+}
+
+impl Watch {
+    pub(super) fn new(windows: &Windows, raw: &Schema, memory: u64) -> Result<Self> {
+        let entity = windows.entity.iter().map(|name| raw.index_of(name));
+        Ok(Self {
+            entity: entity.collect::<Result<_, _>>()?,
+            time: raw.index_of(&windows.time)?,
+            windows: windows.clone(),
+            memory,
+            last: None,
+            frame: VecDeque::new(),
+            bytes: 0,
+        })
+    }
+
+    /// # Errors
+    /// A null in an entity: exit 10. A frame that does not fit: exit 2. Rows that are not in order.
+    pub(super) fn see(&mut self, batch: &RecordBatch) -> Result<()> {
+        let rows = batch.num_rows();
+        if rows == 0 {
+            return Ok(());
+        }
+        let entity: Vec<ArrayRef> = self
+            .entity
+            .iter()
+            .map(|&i| batch.column(i).clone())
+            .collect();
+        let named = self.windows.entity.iter().chain([&self.windows.time]);
+        let place = self.entity.iter().chain([&self.time]);
+        for (name, &place) in named.zip(place) {
+            if batch.column(place).null_count() > 0 {
+                return Err(Failure::contract(format!(
+                    "column {name:?} holds nulls, and windows of features.sql are of it: fill \
+                     them, or leave these rows out by the `filter` of dataset.json"
+                )));
+            }
+        }
+        let times = micros(batch.column(self.time))?;
+        let each = bytes(batch)? / rows as u64 + 1;
+        for range in partition(&entity)?.ranges() {
+            let one: Vec<ArrayRef> = entity.iter().map(|of| of.slice(range.start, 1)).collect();
+            let same = match &self.last {
+                Some((last, _)) => equal(last, &one)?,
+                None => false,
+            };
+            if !same {
+                self.frame.clear();
+                self.bytes = 0;
+            }
+            let before = self.last.as_ref().filter(|_| same).map(|(_, time)| *time);
+            let of_entity = &times[range.clone()];
+            ensure!(
+                of_entity.is_sorted() && before.is_none_or(|before| before <= of_entity[0]),
+                "rows of an entity are not in the order of their time"
+            );
+            let last = of_entity[of_entity.len() - 1];
+            self.frame.push_back((last, each * of_entity.len() as u64));
+            self.bytes += each * of_entity.len() as u64;
+            let begin = last.saturating_sub(self.windows.longest);
+            while let Some(&(time, bytes)) = self.frame.front()
+                && time < begin
+            {
+                self.frame.pop_front();
+                self.bytes -= bytes;
+            }
+            if self.bytes.saturating_mul(COPIES) > self.memory {
+                return Err(self.too_large(&one));
+            }
+            self.last = Some((one, last));
+        }
+        Ok(())
+    }
+
+    fn too_large(&self, entity: &[ArrayRef]) -> anyhow::Error {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        Failure::usage(format!(
+            "the rows of {} within one window before column {:?} take {} MiB, of which {COPIES} \
+             copies do not fit into the memory budget of {} MiB: raise --memory (ALAMEDA_MEMORY) to \
+             {} MiB, shorten the windows of features.sql, or leave rows of this entity out by the \
+             `filter` of dataset.json",
+            keys::show(&self.windows.entity, entity, 0),
+            self.windows.time,
+            mib(self.bytes),
+            mib(self.memory),
+            mib(self.bytes.saturating_mul(2 * COPIES)),
+        ))
+    }
+}
+
+fn equal(left: &[ArrayRef], right: &[ArrayRef]) -> Result<bool> {
+    for (left, right) in left.iter().zip(right) {
+        if make_comparator(left, right, SortOptions::default())?(0, 0).is_ne() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The times of a column, in microseconds.
+fn micros(column: &ArrayRef) -> Result<Vec<i64>> {
+    Ok(match column.data_type() {
+        DataType::Date32 => {
+            let days = column.as_primitive::<Date32Type>().values().iter();
+            days.map(|&day| i64::from(day).saturating_mul(DAY))
+                .collect()
+        }
+        _ => {
+            let times = column.as_primitive_opt::<TimestampMicrosecondType>();
+            times.context("the time is no timestamp")?.values().to_vec()
+        }
+    })
+}
+
+/// Bytes of the rows of a batch, whatever they share with others.
+fn bytes(batch: &RecordBatch) -> Result<u64> {
+    let columns = batch.columns().iter();
+    let bytes = columns.map(|column| column.to_data().get_slice_memory_size());
+    let bytes = bytes.sum::<Result<usize, _>>()?;
+    Ok(bytes as u64)
+}
