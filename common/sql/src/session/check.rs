@@ -43,8 +43,12 @@ pub(super) fn features(
     let target = dataset.target().name.as_str();
     let statement = one_select(query)?;
     let plan = wide::plan(state, statement, raw).map_err(|error| {
-        // DataFusion would advise GROUP BY, which is no way out here.
-        let aggregate = query.find_call(|name| state.aggregate_functions().contains_key(name));
+        // DataFusion would advise GROUP BY, which is no way out here; of windows it says what is
+        // wrong.
+        let aggregate = match query.find("OVER") {
+            None => query.find_call(|name| state.aggregate_functions().contains_key(name)),
+            Some(_) => None,
+        };
         aggregate.map_or_else(
             || query.failure(&error),
             |name| refuse(query, &[&name], &format!("aggregate function {name}")),
