@@ -311,6 +311,8 @@ pub struct ModelManifest {
 }
 
 impl ModelManifest {
+    /// What the inputs of training rows hold whose features look at earlier rows.
+    pub const WINDOWS: &str = "windows";
     /// The input that is the content of its training data.
     pub const TRAIN_DATA: &str = "train data";
     /// The input that is the content of its holdout.

@@ -113,13 +113,7 @@ impl Preparation {
     /// Those of [`Features::new`] and [`Holdout::new`]: exit 2.
     pub fn new(step: &Step, config: &Config, purpose: Purpose) -> Result<Self> {
         let features = Features::new(config, step.memory())?;
-        if features.windows().is_some() {
-            return Err(Failure::usage(
-                "features.sql has windows (OVER), which look at rows of other files, and data-prep \
-                 prepares each file by itself in this release: compute what they give before, or \
-                 leave them out",
-            ));
-        }
+        entities::check(&features, &config.dataset)?;
         let target = features.schema().index_of(&config.dataset.target().name)?;
         let holdout = match purpose {
             Purpose::Train(rule, timezone) | Purpose::Compare(rule, timezone) => {

@@ -52,6 +52,7 @@ use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::streaming::StreamingTableExec;
+use datafusion::physical_plan::windows::BoundedWindowAggExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
@@ -307,6 +308,12 @@ fn raw_column(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<usize> {
             Some(read) => read.get(column).copied(),
             None => Some(column),
         };
+    }
+    if let Some(window) = plan.downcast_ref::<BoundedWindowAggExec>() {
+        // What windows give comes after the columns that they are computed from.
+        let input = window.input();
+        let is_of_input = column < input.schema().fields().len();
+        return is_of_input.then(|| raw_column(input, column)).flatten();
     }
     let projection = plan.downcast_ref::<ProjectionExec>()?;
     let column = projection

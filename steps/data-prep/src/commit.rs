@@ -12,6 +12,7 @@ use table::dataset::HoldoutRule;
 
 use crate::job::{Committed, Done, Job, Kind, accept, folder, is_outdated};
 use crate::map::bad;
+use crate::plan::WINDOWS_ARE_NOT_SCORED;
 use crate::reduce::{self, Reduced};
 use crate::{quarantine, repeats, times};
 
@@ -36,6 +37,8 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
             train
                 .warnings
                 .extend(times::old_holdout(rule, &train, &holdout));
+            let windows = plan.job.windows.map(|_| WINDOWS_ARE_NOT_SCORED.to_owned());
+            train.warnings.extend(windows);
             (train, Some(holdout))
         }
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use catalog::fanout::{Plan, Shard};
 use catalog::layout::{self, DataVersion, Split};
-use catalog::manifest::{self, DatasetManifest, Inputs, RawShard};
+use catalog::manifest::{self, DatasetManifest, Inputs, ModelManifest, RawShard};
 use catalog::selection::Selection;
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Step};
@@ -83,6 +83,12 @@ pub(crate) async fn of_rows(
     };
     // Wrong SQL is told before a file is read.
     let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
+    if preparation.has_windows() {
+        match holdout {
+            Some(_) => tracing::warn!("{WINDOWS_ARE_NOT_SCORED}"),
+            None => return Err(Failure::usage(NOT_SCORED)),
+        }
+    }
     published::check_early(preparation.columns(), &config.dataset)?;
     if holdout.is_some() {
         let folder = &args.configuration.config_dir;
@@ -101,8 +107,12 @@ pub(crate) async fn of_rows(
         }
         _ => BTreeMap::new(),
     };
+    let mut inputs = inputs(step, &version, &config, holdout, &files);
+    if preparation.has_windows() {
+        inputs = inputs.with(ModelManifest::WINDOWS, true);
+    }
     Ok(Plan {
-        inputs: inputs(step, &version, &config, holdout, &files),
+        inputs,
         job: Job {
             data_version: version,
             config: config.pin(store).await?,
@@ -126,6 +136,14 @@ pub(crate) async fn of_rows(
         shards: shards(files),
     })
 }
+
+/// What a training says of itself as long as scoring does not know what came before.
+pub(crate) const WINDOWS_ARE_NOT_SCORED: &str = "features.sql has windows: a model of these features \
+     can be trained and compared, and can't be scored by this release";
+/// Why rows are not scored.
+const NOT_SCORED: &str = "features.sql of this model has windows, which look at rows that came \
+     before those to score, and this release does not bring these together: score with a model whose \
+     features look at each row alone";
 
 fn purpose(step: &Step, holdout: Option<HoldoutRule>) -> Purpose {
     holdout.map_or(Purpose::Predict, |rule| {

@@ -8,11 +8,13 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, BooleanArray, RecordBatch};
 
 use super::{Checking, Preparation, Prepared, Takers, split};
+use crate::session::Features;
 use catalog::layout::Split;
 use catalog::manifest::Role;
 use runtime::failure::Failure;
 use runtime::step::Step;
 use store::LocalFile;
+use table::dataset::{Dataset, Unlabelled, WarmUp};
 use table::parts;
 use table::shuffled::{Shape, SortedRows};
 
@@ -24,7 +26,7 @@ const SORT_BYTES: (u64, u64) = (4 << 20, 256 << 20);
 impl Preparation {
     /// Whether rows of an entity have to be brought together first.
     pub fn has_windows(&self) -> bool {
-        false
+        self.features.windows().is_some()
     }
 
     /// Which raw columns have to be brought together, by which entity, and in which order: that of
@@ -37,7 +39,7 @@ impl Preparation {
             let columns = self.dataset.with_role(role);
             columns.map(|column| column.name.clone())
         };
-        let entity: Vec<String> = names(Role::Id).collect();
+        let entity = self.dataset.entity_columns();
         let order: Vec<String> = names(Role::Time).chain(names(Role::Id)).collect();
         let raw = self.dataset.raw_schema();
         Shape::new(&raw, &self.features.reads(), &entity, &order)
@@ -160,6 +162,49 @@ impl Preparation {
         }
         self.must_keep_rows(what, rows, rows, unlabelled)
     }
+}
+
+/// Refuses what would have windows see other rows in training than in scoring.
+///
+/// # Errors
+/// A query with windows that changes what names a row, or whose contract leaves rows out of training
+/// alone: exit 2.
+pub(super) fn check(features: &Features, dataset: &Dataset) -> Result<()> {
+    if features.windows().is_none() {
+        return Ok(());
+    }
+    let alone = match (&dataset.train_filter, dataset.unlabelled) {
+        (Some(_), _) => Some("train_filter"),
+        (None, Unlabelled::Drop) => Some("unlabelled"),
+        (None, Unlabelled::Fail) => None,
+    };
+    if let Some(setting) = alone {
+        return Err(Failure::usage(format!(
+            "features.sql has windows, and `{setting}` of dataset.json leaves rows out of training \
+             alone: windows would see other rows there than when rows are scored; remove it, or \
+             leave the rows out everywhere by `filter`"
+        )));
+    }
+    if dataset.warm_up == WarmUp::Drop {
+        return Err(Failure::usage(
+            "\"warm_up\": \"drop\" of dataset.json is not known to this release: rows with a short \
+             history can't be left out yet; remove it, and they are kept",
+        ));
+    }
+    let kept = |role| dataset.with_role(role);
+    let kept = kept(Role::Id)
+        .chain(kept(Role::Time))
+        .chain(kept(Role::Target));
+    for column in kept {
+        if !features.passes_on(&column.name) {
+            return Err(Failure::usage(format!(
+                "features.sql has windows, and its result has {:?} not as it is in raw: select it \
+                 as it is",
+                column.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn other_rows(what: &str) -> anyhow::Error {

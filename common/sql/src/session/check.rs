@@ -43,11 +43,12 @@ pub(super) fn features(
     let target = dataset.target().name.as_str();
     let statement = one_select(query)?;
     let plan = wide::plan(state, statement, raw).map_err(|error| {
-        // DataFusion would advise GROUP BY, which is no way out here; of windows it says what is
-        // wrong.
-        let aggregate = match query.find("OVER") {
-            None => query.find_call(|name| state.aggregate_functions().contains_key(name)),
-            Some(_) => None,
+        // DataFusion would advise GROUP BY, which is no way out here; else it says of windows what
+        // is wrong.
+        let of_windows = query.find("OVER").is_some() && !error.to_string().contains("GROUP BY");
+        let aggregate = match of_windows {
+            false => query.find_call(|name| state.aggregate_functions().contains_key(name)),
+            true => None,
         };
         aggregate.map_or_else(
             || query.failure(&error),

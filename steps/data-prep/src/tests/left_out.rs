@@ -314,13 +314,42 @@ async fn a_model_of_another_contract_is_measured_on_the_rows_with_a_label() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn windows_are_refused_before_a_file_is_read() {
-    let bench = gaps();
-    configure(&bench, json!({"lookback": "7 days", "unlabelled": "drop"}));
+async fn windows_are_refused_where_training_alone_leaves_rows_out_or_a_key_is_made_anew() {
     let over = "OVER (PARTITION BY customerId ORDER BY date RANGE BETWEEN INTERVAL '7 days' \
                 PRECEDING AND CURRENT ROW)";
-    let sql = format!("SELECT *, count(*) {over} AS week FROM raw");
-    bench.configure("features.sql", &sql);
-    let text = failure(2, bench.prepare(&[]).await);
-    assert!(text.contains("features.sql has windows (OVER)"), "{text}");
+    let week = format!("SELECT *, count(*) {over} AS week FROM raw");
+    let other = format!(
+        "SELECT upper(customerId) AS customerId, date, target, count(*) {over} AS week FROM raw"
+    );
+    let drop = json!({"lookback": "7 days", "unlabelled": "drop"});
+    let filter = json!({"lookback": "7 days", "train_filter": "feature1 > 0"});
+    let warm_up = json!({"lookback": "7 days", "warm_up": "drop"});
+    for (contract, sql, reason) in [
+        (
+            &drop,
+            &week,
+            "`unlabelled` of dataset.json leaves rows out of training alone",
+        ),
+        (
+            &filter,
+            &week,
+            "`train_filter` of dataset.json leaves rows out of training alone",
+        ),
+        (
+            &warm_up,
+            &week,
+            "rows with a short history can't be left out yet",
+        ),
+        (
+            &json!({"lookback": "7 days"}),
+            &other,
+            "its result has \"customerId\" not as it is",
+        ),
+    ] {
+        let bench = gaps();
+        configure(&bench, contract.clone());
+        bench.configure("features.sql", sql);
+        let text = failure(2, bench.plan(&[]).await);
+        assert!(text.contains(reason), "{text}");
+    }
 }

@@ -26,3 +26,4 @@ mod scale;
 mod target_encoding;
 mod tasks;
 mod trees;
+mod windows;
