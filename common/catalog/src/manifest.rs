@@ -311,8 +311,6 @@ pub struct ModelManifest {
 }
 
 impl ModelManifest {
-    /// What the inputs of training rows hold whose features look at earlier rows.
-    pub const WINDOWS: &str = "windows";
     /// The input that is the content of its training data.
     pub const TRAIN_DATA: &str = "train data";
     /// The input that is the content of its holdout.
@@ -369,6 +367,9 @@ pub struct ResultsManifest {
 }
 
 impl DatasetManifest {
+    /// The input that says that the features of training rows look at earlier rows.
+    pub const WINDOWS: &str = "windows";
+
     /// A digest of what it was made from and of every part's content: what is made from its rows
     /// depends on this, since which files were left out, for one, is no input.
     pub fn content(&self) -> String {

@@ -15,7 +15,7 @@ use super::rows::{Row, RowSorters};
 use catalog::manifest::Role;
 use catalog::manifest::{Column, ResultsManifest};
 use learn::explanation::TOP_REASONS;
-use learn::task::{LOWER, PREDICTION, PROBABILITY, UPPER};
+use learn::task::{LOWER, PREDICTION, PROBABILITY, UPPER, is_probability_of_class};
 use profile::profiles::Baseline;
 use runtime::failure::Failure;
 use runtime::work::Work;
@@ -172,12 +172,6 @@ impl Publication {
     }
 }
 
-/// Whether a column is the probability of one of several classes.
-fn of_class(name: &str) -> bool {
-    let class = name.strip_prefix(PROBABILITY);
-    class.is_some_and(|class| class.starts_with('_'))
-}
-
 fn table_column(column: &Column) -> Result<TableColumn> {
     let name = &column.name;
     let data_type: Option<DataType> = column.data_type.parse().ok();
@@ -202,7 +196,7 @@ fn table_column(column: &Column) -> Result<TableColumn> {
         (Role::Ignored, TOP_REASONS) => {
             "The features that moved the prediction most, as a list in JSON."
         }
-        (Role::Ignored, name) if of_class(name) => "Probability of the class.",
+        (Role::Ignored, name) if is_probability_of_class(name) => "Probability of the class.",
         (Role::Ignored, _) => "Kept as it was delivered.",
     };
     Ok(TableColumn {

@@ -55,6 +55,12 @@ pub const LOWER: &str = "lower";
 /// The column of its upper end.
 pub const UPPER: &str = "upper";
 
+/// Whether a column is the probability of one of several classes.
+pub fn is_probability_of_class(name: &str) -> bool {
+    let class = name.strip_prefix(PROBABILITY);
+    class.is_some_and(|class| class.starts_with('_'))
+}
+
 /// What is predicted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,9 @@ use crate::{PartitionBy, RetentionArgs, TableArgs};
 use catalog::manifest::Column;
 use catalog::manifest::Role;
 use learn::explanation::TOP_REASONS;
-use learn::task::{LOWER, PREDICTION, PROBABILITY, Predictions, Rule, UPPER, Values};
+use learn::task::{
+    LOWER, PREDICTION, PROBABILITY, Predictions, Rule, UPPER, Values, is_probability_of_class,
+};
 use runtime::failure::Failure;
 use table::categories;
 use table::dataset::Dataset;
@@ -65,9 +67,8 @@ fn plain(column: Column) -> Column {
 
 /// Whether scoring may add a column of that name, whatever the task.
 fn is_added(name: &str) -> bool {
-    let of_class = name.strip_prefix(PROBABILITY);
     PREDICTIONS.contains(&name)
-        || of_class.is_some_and(|class| class.starts_with('_'))
+        || is_probability_of_class(name)
         || ADDED_BY_SCORING.iter().any(|(added, _)| name == *added)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use catalog::fanout::{Plan, Shard};
 use catalog::layout::{self, DataVersion, Split};
-use catalog::manifest::{self, DatasetManifest, Inputs, ModelManifest, RawShard};
+use catalog::manifest::{self, DatasetManifest, Inputs, RawShard};
 use catalog::selection::Selection;
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Step};
@@ -109,7 +109,7 @@ pub(crate) async fn of_rows(
     };
     let mut inputs = inputs(step, &version, &config, holdout, &files);
     if preparation.has_windows() {
-        inputs = inputs.with(ModelManifest::WINDOWS, true);
+        inputs = inputs.with(DatasetManifest::WINDOWS, true);
     }
     Ok(Plan {
         inputs,

@@ -55,7 +55,7 @@ impl Contender {
     /// Whether its features look at earlier rows, so that rows to score can't be prepared for it.
     pub(crate) fn looks_back(&self) -> bool {
         let inputs = &self.train.header.inputs;
-        inputs.get(ModelManifest::WINDOWS).is_some()
+        inputs.get(DatasetManifest::WINDOWS).is_some()
     }
 
     /// Its metrics on a holdout that its own configuration prepared, and what another model is

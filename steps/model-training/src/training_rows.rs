@@ -113,14 +113,7 @@ impl TrainingRows {
     /// # Errors
     /// Those of [`TrainingRows::new`].
     pub(crate) fn on_both_sides(&self) -> Result<Self> {
-        let rows = self.rows.clone().on_both_sides();
-        Self::new(
-            &self.step,
-            rows,
-            &self.train,
-            self.scratch_bytes,
-            &self.progress,
-        )
+        self.anew(self.rows.clone().on_both_sides())
     }
 
     /// The same rows, with the numbers that they would have as rows to score.
@@ -131,14 +124,13 @@ impl TrainingRows {
         if !self.rows.differ_from_scored() {
             return Ok(self.clone());
         }
-        let rows = self.rows.clone().as_scored();
-        Self::new(
-            &self.step,
-            rows,
-            &self.train,
-            self.scratch_bytes,
-            &self.progress,
-        )
+        self.anew(self.rows.clone().as_scored())
+    }
+
+    /// Other rows of the same data, in a scratch file of their own.
+    fn anew(&self, rows: LabelledRows) -> Result<Self> {
+        let (train, progress) = (&self.train, &self.progress);
+        Self::new(&self.step, rows, train, self.scratch_bytes, progress)
     }
 
     /// Names of the numbers of a row.
