@@ -71,7 +71,7 @@ pub struct Costs {
     /// Of a positive that is found.
     #[serde(skip_serializing_if = "is_nothing")]
     pub true_positive: f64,
-    /// Of a negative that is left alone.
+    /// Of a negative that is predicted negative.
     #[serde(skip_serializing_if = "is_nothing")]
     pub true_negative: f64,
 }

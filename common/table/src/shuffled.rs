@@ -2,7 +2,7 @@
 //! buckets. All rows of an entity are in the same bucket, whatever their file.
 //!
 //! An object holds one Arrow IPC stream for each bucket that has rows, and an index of them at its
-//! end. So whoever puts the rows of a bucket together reads one range of each object.
+//! end. So a reader of a bucket's rows reads one range of each object.
 
 mod object;
 mod sorted;

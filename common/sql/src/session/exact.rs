@@ -1,7 +1,7 @@
 //! Aggregate functions whose results are exact: each is the number next to the true value, whatever
 //! the order of the rows, and whatever rows a window held before.
 //!
-//! They stand in for DataFusion's own of the same names, which add with rounding, and take rows
+//! They replace DataFusion's own of the same names, which add with rounding, and take rows
 //! away from a window by subtraction.
 
 mod moments;

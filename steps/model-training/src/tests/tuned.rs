@@ -163,7 +163,7 @@ async fn a_threshold_is_sought_on_validation_rows_by_the_calibrated_probability(
         let flagged = scored.iter().filter(|row| row.0 >= at).count();
         let share = flagged as f64 / scored.len() as f64;
         assert!((found.share - share).abs() < 1e-12);
-        // It is what the holdout is measured at, and stands in what a person reads first.
+        // It is what the holdout is measured at, and a part of what a person reads first.
         let measured = metrics(&home, &outputs).await.holdout;
         assert_eq!(measured.binary().unwrap().threshold, found.threshold);
         let shown = outputs.get("candidates").unwrap();

@@ -1,4 +1,4 @@
-//! A task that another program defines, on real services: what stands in Postgres of it.
+//! A task that another program defines, on real services: what Postgres has of it.
 
 use std::fmt::Write;
 use std::fs;
