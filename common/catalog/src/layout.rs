@@ -203,6 +203,11 @@ pub fn selection(version: &DataVersion, name: &ModelName) -> String {
     format!("{}/_selection.json", results(version, name))
 }
 
+/// The same with what the features of one model version look back at.
+pub fn looking_back(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
+    format!("{}/_selection.json", scored(version, name, model_version))
+}
+
 /// The folder of the results of one model version.
 pub fn scored(version: &DataVersion, name: &ModelName, model_version: u64) -> String {
     format!("{}/v{model_version}", results(version, name))
@@ -433,6 +438,7 @@ mod tests {
             model(&name, digest),
             verdict(&model(&name, digest), digest),
             selection(&version, &name),
+            looking_back(&version, &name, 3),
             scored(&version, &name, 3),
             profile(&scored(&version, &name, 3), NaiveDate::from_ymd_opt(2025, 1, 31)),
             profile(&scored(&version, &name, 3), None),
@@ -452,6 +458,7 @@ mod tests {
             "models/churn/0123456789abcdef",
             "models/churn/0123456789abcdef/verdict-01234567.json",
             "results/25.05.1/churn/_selection.json",
+            "results/25.05.1/churn/v3/_selection.json",
             "results/25.05.1/churn/v3",
             "results/25.05.1/churn/v3/_profiles/2025-01-31.json",
             "results/25.05.1/churn/v3/_profiles/all.json",

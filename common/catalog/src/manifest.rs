@@ -263,6 +263,10 @@ pub struct DatasetManifest {
     pub parts: Vec<Part>,
     /// Raw files that its rows come from.
     pub shards: Vec<RawShard>,
+    /// Raw files that none of its rows is from, and that its rows were computed with: rows of them
+    /// that were read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<RawShard>,
     /// Raw files that were left out.
     pub quarantined: Vec<Quarantined>,
     /// Rows of the raw files that were left out; of training data, those of both splits.
@@ -367,7 +371,7 @@ pub struct ResultsManifest {
 }
 
 impl DatasetManifest {
-    /// The input that says that the features of training rows look at earlier rows.
+    /// The input that says that features look at earlier rows.
     pub const WINDOWS: &str = "windows";
 
     /// A digest of what it was made from and of every part's content: what is made from its rows

@@ -42,6 +42,8 @@ use table::dataset::{Dataset, Holdout, HoldoutRule, Labels, RepeatedKeys, Unlabe
 use table::parts;
 use table::raw::{RawFile, Reads, Summary, TakeKey, TakeQuarantined, quarantine_schema};
 
+pub use entities::OfFile;
+
 /// Batches that are in memory for each thread: as they are read, checked, and computed.
 const BATCHES: u64 = 3;
 /// What pages of a raw file commonly take at most; more is there for those that need it.
@@ -69,6 +71,8 @@ pub enum Purpose {
 /// A configuration made ready to prepare raw files, from any number of threads.
 pub struct Preparation {
     dataset: Arc<Dataset>,
+    /// The contract of rows that those to score look back at: keys repeat in it as in training.
+    earlier: Arc<Dataset>,
     features: Arc<Features>,
     holdout: Option<Holdout>,
     labels: Labels,
@@ -132,12 +136,14 @@ impl Preparation {
             dataset.repeated_keys = RepeatedKeys::Refuse;
         }
         let dataset = Arc::new(dataset);
+        let earlier = Arc::new(config.dataset.clone());
         let reads = Reads {
             columns: Some(features.reads().into()),
             batch_rows: Some(parts::batch_rows(features.schema())),
         };
         Ok(Self {
             dataset,
+            earlier,
             features: Arc::new(features),
             holdout,
             labels,
@@ -248,7 +254,7 @@ impl Preparation {
         takers: Takers,
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
-        let Checking { checked, counts } = self.checking(key, local, takers)?;
+        let Checking { checked, counts } = self.checking(key, local, takers, &self.dataset)?;
         let (mut rows, mut unlabelled) = (0, 0);
         for batch in self.features.compute(checked)? {
             let batch = batch.with_context(|| format!("preparing {key}"))?;
@@ -306,13 +312,19 @@ impl Preparation {
     }
 
     /// The raw rows of a file that are to be prepared, and where they are counted.
-    fn checking(&self, key: &str, local: &LocalFile, takers: Takers) -> Result<Checking> {
+    fn checking(
+        &self,
+        key: &str,
+        local: &LocalFile,
+        takers: Takers,
+        dataset: &Arc<Dataset>,
+    ) -> Result<Checking> {
         let hashed = local.hash()?;
         let training = self.holdout.is_some();
         let file = RawFile {
             key: key.to_owned(),
             path: local.path().to_owned(),
-            dataset: self.dataset.clone(),
+            dataset: dataset.clone(),
             labels: self.labels,
             pinned: self.pinned,
             decisive: self.features.decisive(training),

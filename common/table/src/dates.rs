@@ -1,7 +1,7 @@
 //! Times: cut to their dates, and their range.
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{cast, max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Date64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
@@ -80,11 +80,38 @@ pub fn widened(
     })
 }
 
-fn range(times: &ArrayRef) -> Result<Option<TimeRange>> {
-    let times = match times.data_type() {
+/// Which rows of a batch are from one time to another, both included; an end that is `None` is
+/// before or after all times.
+///
+/// # Errors
+/// A batch without the column, or one that holds no times.
+pub fn within(
+    batch: &RecordBatch,
+    column: &str,
+    [from, to]: [Option<NaiveDateTime>; 2],
+) -> Result<BooleanArray> {
+    let times = batch
+        .column_by_name(column)
+        .context("the column of time is read")?;
+    let micros = |end: Option<NaiveDateTime>| end.map(|end| end.and_utc().timestamp_micros());
+    let from = micros(from).unwrap_or(i64::MIN);
+    let to = micros(to).unwrap_or(i64::MAX);
+    let times = in_micros(times)?;
+    let times = times.as_primitive::<TimestampMicrosecondType>().iter();
+    Ok(times
+        .map(|time| Some(time.is_some_and(|time| (from..=to).contains(&time))))
+        .collect())
+}
+
+fn in_micros(times: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match times.data_type() {
         DataType::Timestamp(TimeUnit::Microsecond, _) => times.clone(),
         _ => cast(times, &DataType::Timestamp(TimeUnit::Microsecond, None))?,
-    };
+    })
+}
+
+pub(crate) fn range(times: &ArrayRef) -> Result<Option<TimeRange>> {
+    let times = in_micros(times)?;
     let micros = times.as_primitive::<TimestampMicrosecondType>();
     let (Some(first), Some(last)) = (min(micros), max(micros)) else {
         return Ok(None);

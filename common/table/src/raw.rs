@@ -13,6 +13,7 @@ mod format;
 mod int96;
 mod parquet;
 pub mod probe;
+pub mod times;
 mod values;
 mod violations;
 

@@ -5,6 +5,7 @@
 //! end. So a reader of a bucket's rows reads one range of each object.
 
 mod object;
+mod once;
 mod sorted;
 
 use std::sync::Arc;
@@ -13,7 +14,10 @@ use anyhow::Result;
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use crate::dataset::keys::Keys;
+
 pub use object::{Entry, ShuffleWriter, Shuffled, index, read, read_all};
+pub use once::{Doubles, Once};
 pub use sorted::{RowSorter, SortedRows};
 
 /// Bytes of raw files for each bucket, about.
@@ -122,6 +126,15 @@ impl Shape {
         ];
         columns.splice(self.keys..self.keys, places);
         Ok(RecordBatch::try_new(self.sorted_schema(), columns)?)
+    }
+
+    /// The hash of the entity of each sorted row.
+    ///
+    /// # Errors
+    /// Rows of another schema than [`Shape::sorted_schema`].
+    pub fn entities(&self, sorted: &RecordBatch) -> Result<impl Iterator<Item = u64> + use<>> {
+        let columns = &sorted.columns()[..self.entity];
+        Ok(Keys::new(columns)?.into_hashes().map(|hash| hash as u64))
     }
 
     /// Sorted rows as raw rows again, and the place of the file of each. Columns that nobody reads

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backfill;
+mod history;
 mod map;
 mod plan;
 mod profiles;
@@ -148,7 +149,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
                 cache: step.cache(),
                 workflow: (!step.is_manual()).then(|| step.workflow().to_owned()),
             };
-            resolve::resolve(&tracking, &store, &raw, &request).await
+            resolve::resolve(step, &tracking, &store, &raw, &request).await
         }
         Verb::Plan(flags) => {
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;

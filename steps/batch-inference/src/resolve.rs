@@ -8,13 +8,15 @@ use catalog::manifest::{self, DatasetManifest, ModelManifest, RawShard, ResultsM
 use catalog::results;
 use catalog::selection::{self, PredictShards, Selection};
 use runtime::failure::Failure;
-use runtime::step::{Cache, Outputs};
+use runtime::step::{Cache, Outputs, Step};
 use runtime::threads;
 use settings::published;
 use store::{Object, Store};
 use table::config::Config;
 use table::raw::files;
 use tracking::Tracking;
+
+use crate::history::{self, Needs};
 
 /// What is asked for.
 pub(crate) struct Request {
@@ -31,6 +33,7 @@ pub(crate) struct Request {
 
 #[expect(clippy::disallowed_methods, reason = "whether a database is described")]
 pub(crate) async fn resolve(
+    step: &Step,
     tracking: &Tracking,
     store: &Store,
     raw: &Store,
@@ -40,16 +43,30 @@ pub(crate) async fn resolve(
         .resolve(&request.model_name, &request.model_ref)
         .await?;
     let model: ModelManifest = manifest::require(store, &version.model).await?;
+    let config = Config::load(store, &model.config).await?;
     if settings::has_database(|name| std::env::var_os(name)) {
-        let dataset = Config::load(store, &model.config).await?.dataset;
-        let prepared = published::prepared_columns(&dataset, &model.features);
-        published::check_early(&prepared, &dataset)?;
+        let prepared = published::prepared_columns(&config.dataset, &model.features);
+        published::check_early(&prepared, &config.dataset)?;
     }
     let Selected {
-        key,
-        selection,
+        mut key,
+        mut selection,
         note,
     } = select(store, raw, request).await?;
+    if !selection.shards.is_empty()
+        && let Some(train) = history::looked_back_at(store, &config, &model).await?
+    {
+        let needs = Needs {
+            step,
+            store,
+            raw,
+            request,
+            config: &config,
+            train,
+        };
+        key = layout::looking_back(&request.data_version, &request.model_name, version.version);
+        selection = needs.pin(&key, selection).await?;
+    }
     let mut summary = match selection.shards.len() {
         0 if note.is_some() => format!("nothing to score: {} has no files", request.data_version),
         0 => format!(
@@ -61,6 +78,10 @@ pub(crate) async fn resolve(
             version.version, request.model_name
         ),
     };
+    if let Some(history) = &selection.history {
+        let files = history.files.len();
+        summary = format!("{summary}, whose rows look back at {files} others");
+    }
     if let Some(note) = note {
         summary = format!("{summary}; {note}");
     }
@@ -122,6 +143,7 @@ async fn select(store: &Store, raw: &Store, request: &Request) -> Result<Selecte
         listing: selection::listing(&files.files)?,
         shards: wanted(store, raw, request, files.files.clone()).await?,
         workflow: request.workflow.clone().unwrap_or_default(),
+        history: None,
     };
     // Not kept when empty: files that come late are found by the next run for this data version.
     if !selection.shards.is_empty() {

@@ -3,6 +3,7 @@
 mod bench;
 mod carried;
 mod golden;
+mod history;
 mod selection;
 
 use std::path::Path;
@@ -27,6 +28,7 @@ use runtime::step::Step;
 use runtime::threads::blocking;
 use store::Store;
 use table::categories::SegmentColumns;
+use table::config::Config;
 use table::parts::{self, PartWriter};
 use table::profiling::StoredProfile;
 use tracking::{CHAMPION, Candidate, Tracking};

@@ -95,6 +95,7 @@ pub(crate) async fn plan(
                 history,
             }),
             windows,
+            looks_back: None,
         },
         shards: files.iter().enumerate().map(shard).collect(),
     })

@@ -9,12 +9,12 @@ use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Step};
 use store::Store;
 use table::dataset::HoldoutRule;
+use table::shuffled::Doubles;
 
 use crate::job::{Committed, Done, Job, Kind, accept, folder, is_outdated};
 use crate::map::bad;
-use crate::plan::WINDOWS_ARE_NOT_SCORED;
 use crate::reduce::{self, Reduced};
-use crate::{quarantine, repeats, times};
+use crate::{earlier, quarantine, repeats, times};
 
 pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Outputs> {
     let plan: Plan<Job> = Plan::read(store, plan).await?;
@@ -37,11 +37,13 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
             train
                 .warnings
                 .extend(times::old_holdout(rule, &train, &holdout));
-            let windows = plan.job.windows.map(|_| WINDOWS_ARE_NOT_SCORED.to_owned());
-            train.warnings.extend(windows);
             (train, Some(holdout))
         }
     };
+    let mut doubles = Doubles::default();
+    reduced.iter().for_each(|bucket| doubles += bucket.doubles);
+    main.warnings.extend(earlier::left_out(&done));
+    main.warnings.extend(of_doubles(doubles));
     let violations: Vec<_> = done
         .iter()
         .flat_map(|done| done.violations.clone())
@@ -49,7 +51,9 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     quarantine::summarize(&mut main, holdout.as_ref(), &violations);
     quarantine::refuse_many(&plan.job, &main, holdout.as_ref())?;
     if !plan.job.is_again() {
-        repeats::refuse(step, store, &plan, &done).await?;
+        // Files that others look back at come last.
+        let own = done.iter().take_while(|done| !done.earlier).count();
+        repeats::refuse(step, store, &plan, &done[..own]).await?;
     }
     for warning in &main.warnings {
         tracing::warn!("{warning}");
@@ -86,6 +90,20 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
         }
     }
     Ok(outputs(&plan, &main, reused))
+}
+
+/// What to say of rows that stand in several data sets, and not the same way.
+fn of_doubles(doubles: Doubles) -> Option<String> {
+    let Doubles { rows, differing } = doubles;
+    if rows > 0 {
+        tracing::info!(rows, differing, "earlier rows stand in several data sets");
+    }
+    (differing > 0).then(|| {
+        format!(
+            "of {rows} earlier rows that stand in several data sets, {differing} differ from the one \
+             that counts: the one to score, or else the one that was scored last"
+        )
+    })
 }
 
 /// Rows that are missing from scores or from training are no detail.
@@ -136,13 +154,15 @@ fn manifest_of(
         labelled_rows: 0,
         parts: Vec::new(),
         shards: Vec::new(),
+        history: history(done),
         quarantined: bad(done),
         left_out: LeftOut::default(),
         violations: Vec::new(),
         quarantine: Vec::new(),
         warnings: Vec::new(),
     };
-    for done in done.iter().filter(|done| done.bad.is_none()) {
+    let prepared = done.iter().filter(|done| !done.earlier);
+    for done in prepared.filter(|done| done.bad.is_none()) {
         manifest.left_out += done.left_out;
         if split == plan.job.main_split() {
             manifest.quarantine.extend(done.quarantine.clone());
@@ -167,6 +187,18 @@ fn manifest_of(
         manifest.parts.push(piece.part.clone());
     }
     manifest
+}
+
+/// The raw files that the rows look back at, with the times of all their rows.
+fn history(done: &[Done]) -> Vec<RawShard> {
+    let read = done
+        .iter()
+        .filter(|done| done.earlier && done.bad.is_none());
+    read.map(|done| RawShard {
+        time: done.of_split(Split::Predict).and_then(|of| of.time),
+        ..done.raw.clone()
+    })
+    .collect()
 }
 
 fn refuse_empty(

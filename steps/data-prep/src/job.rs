@@ -16,6 +16,7 @@ use store::Store;
 use table::dataset::{HoldoutRule, RepeatedKeys};
 use table::shuffled::{self, Shuffled};
 
+use crate::earlier::LooksBack;
 use crate::keys::KeyColumns;
 use crate::quarantine;
 
@@ -52,6 +53,9 @@ pub(crate) struct Job {
     /// Of a query that looks at other rows of an entity, which are brought together first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) windows: Option<Windowed>,
+    /// Of such a query over rows to score: which files come after those to score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) looks_back: Option<LooksBack>,
 }
 
 /// How rows are brought together by entity.
@@ -174,7 +178,7 @@ pub(crate) fn folder(job: &Job, fingerprint: &str, split: Split) -> String {
 }
 
 /// What became of one raw file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Done {
     /// The file; its `rows` are those of all splits.
@@ -184,6 +188,9 @@ pub(crate) struct Done {
     /// Whether it is left out because it is there no more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) gone: bool,
+    /// Whether rows to score look back at it, and none of it is scored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) earlier: bool,
     /// Rows of it that are left out.
     #[serde(default)]
     pub(crate) left_out: LeftOut,

@@ -2,6 +2,7 @@
 
 mod again;
 mod commit;
+mod earlier;
 mod job;
 mod keys;
 mod map;

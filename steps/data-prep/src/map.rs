@@ -9,7 +9,7 @@ use anyhow::Result;
 use arrow::array::RecordBatch;
 use catalog::fanout::{Plan, Shard};
 use catalog::layout::{self, Split};
-use catalog::manifest::{LeftOut, Quarantined, RawShard, TimeRange};
+use catalog::manifest::{Quarantined, RawShard, TimeRange};
 use chrono_tz::Tz;
 use runtime::failure::{self, Failure};
 use runtime::step::{Outputs, Step};
@@ -115,7 +115,7 @@ async fn write_keys(step: &Step, task: &Arc<Task>, group: &str, done: &[Done]) -
     }
     let prepared: BTreeMap<&str, &Done> = done
         .iter()
-        .filter(|done| done.bad.is_none())
+        .filter(|done| done.bad.is_none() && !done.earlier)
         .map(|done| (done.raw.key.as_str(), done))
         .collect();
     let shards = task
@@ -154,7 +154,7 @@ pub(crate) async fn preparation(step: &Step, store: &Store, job: &Job) -> Result
     Preparation::new(step, &config, purpose)
 }
 
-/// The raw files to leave out.
+/// The raw files to leave out, but for those that others look back at.
 pub(crate) fn bad(done: &[Done]) -> Vec<Quarantined> {
     let bad = |done: &Done| {
         Some(Quarantined {
@@ -163,7 +163,8 @@ pub(crate) fn bad(done: &[Done]) -> Vec<Quarantined> {
             gone: done.gone,
         })
     };
-    done.iter().filter_map(bad).collect()
+    let prepared = done.iter().filter(|done| !done.earlier);
+    prepared.filter_map(bad).collect()
 }
 
 /// What the threads of `map` share.
@@ -185,6 +186,12 @@ pub(crate) struct Task {
 
 impl Task {
     fn prepare(&self, shard: &Shard) -> Result<Done> {
+        let job = &self.plan.job;
+        if let Some(looks_back) = &job.looks_back
+            && job.is_earlier(shard.ordinal)
+        {
+            return self.earlier(shard, looks_back);
+        }
         let (file, expected) = match self.planned(shard) {
             Err(error) if self.plan.job.is_again() && failure::is_damaged(&error) => {
                 return Ok(self.left_out(shard, &error));
@@ -206,7 +213,7 @@ impl Task {
         };
         if file.copied_object().is_none() {
             // Whatever was found in a file that changed while it was read says nothing about it.
-            self.unchanged(shard, &expected, wait(self.raw.head(&shard.key))?.as_ref())?;
+            self.still_there(shard, &expected)?;
         }
         let prepared = prepared.and_then(|prepared| self.of_then(shard, prepared));
         match prepared {
@@ -231,6 +238,7 @@ impl Task {
                     raw: raw(shard, prepared.bytes, prepared.sha256, prepared.rows),
                     bad: None,
                     gone: false,
+                    earlier: false,
                     left_out: prepared.left_out,
                     violations: prepared.violations,
                     quarantine: quarantine.transpose()?.flatten(),
@@ -244,18 +252,14 @@ impl Task {
     }
 
     /// What is known of a file that is left out.
-    fn left_out(&self, shard: &Shard, error: &anyhow::Error) -> Done {
+    pub(crate) fn left_out(&self, shard: &Shard, error: &anyhow::Error) -> Done {
         let reason = format!("{error:#}");
         tracing::warn!(key = shard.key, "left out: {reason}");
         Done {
             raw: raw(shard, shard.bytes, String::new(), 0),
             bad: Some(reason),
             gone: failure::is_damaged(error),
-            left_out: LeftOut::default(),
-            violations: Vec::new(),
-            quarantine: None,
-            pieces: Vec::new(),
-            shuffled: None,
+            ..Done::default()
         }
     }
 
@@ -379,15 +383,17 @@ impl Task {
     }
 
     /// The raw file, if it is the one that was planned, and what it has to be as long as it is read.
-    /// The files of a holdout that is prepared once more are known by their content instead.
-    fn planned(&self, shard: &Shard) -> Result<(LocalFile, Object)> {
+    /// Files that were read before and are looked at again are known by their content instead.
+    pub(crate) fn planned(&self, shard: &Shard) -> Result<(LocalFile, Object)> {
         let gone = || self.gone(shard);
         let file = wait(self.raw.find_file(&shard.key))?.ok_or_else(gone)?;
         let found = match file.copied_object() {
             Some(copied) => copied.clone(),
             None => wait(self.raw.head(&shard.key))?.ok_or_else(gone)?,
         };
-        if self.plan.job.is_again() {
+        let looks_back = self.plan.job.looks_back.as_ref();
+        let is_known = looks_back.is_some_and(|known| known.contents.contains_key(&shard.key));
+        if self.plan.job.is_again() || is_known {
             return Ok((file, found));
         }
         let retouched = self.plan.job.retouched.get(&shard.key);
@@ -398,6 +404,15 @@ impl Task {
         };
         self.unchanged(shard, &expected, Some(&found))?;
         Ok((file, expected))
+    }
+
+    /// Refuses a raw file that is not the one any more that was read.
+    pub(crate) fn still_there(&self, shard: &Shard, expected: &Object) -> Result<()> {
+        self.unchanged(shard, expected, wait(self.raw.head(&shard.key))?.as_ref())
+    }
+
+    pub(crate) fn raw_url(&self) -> &str {
+        self.raw.url()
     }
 
     /// Refuses a raw file that is not the one that was planned.
@@ -422,13 +437,18 @@ impl Task {
                  candidate again on a data version whose raw files are there"
             ));
         }
+        if self.plan.job.is_earlier(shard.ordinal) {
+            return Failure::usage(format!(
+                "{key} is gone from {url}, and rows to score look back at it: put it back"
+            ));
+        }
         Failure::usage(format!(
             "{key} is gone from {url} since it was planned: put it back, or submit a new workflow"
         ))
     }
 }
 
-fn raw(shard: &Shard, bytes: u64, sha256: String, rows: u64) -> RawShard {
+pub(crate) fn raw(shard: &Shard, bytes: u64, sha256: String, rows: u64) -> RawShard {
     RawShard {
         key: shard.key.clone(),
         bytes,

@@ -13,12 +13,13 @@ use runtime::threads::wait;
 use settings::OnBadShard;
 use settings::published;
 use sql::prepare::{Preparation, Purpose};
-use store::{Object, Store};
+use store::{Object, Store, digest};
 use table::config::Config;
 use table::dataset::{HoldoutRule, RepeatedKeys};
 use table::models;
 use table::raw::files;
 
+use crate::earlier::LooksBack;
 use crate::job::{Committed, Job, Windowed};
 use crate::{ALGORITHM, PlanArgs, Rows, again, reduce};
 
@@ -83,22 +84,24 @@ pub(crate) async fn of_rows(
     };
     // Wrong SQL is told before a file is read.
     let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
-    if preparation.has_windows() {
-        match holdout {
-            Some(_) => tracing::warn!("{WINDOWS_ARE_NOT_SCORED}"),
-            None => return Err(Failure::usage(NOT_SCORED)),
-        }
-    }
     published::check_early(preparation.columns(), &config.dataset)?;
     if holdout.is_some() {
         let folder = &args.configuration.config_dir;
         models::check(folder, &config, preparation.columns())?;
     }
+    let mut looks_back = None;
     let mut files = match holdout {
         Some(rule) => training_files(raw, args, rule).await?,
         None => {
             let key = required(&args.selection, "--selection", FOR_PREDICT)?;
-            store.require_json::<Selection>(key).await?.shards
+            let selection = store.require_json::<Selection>(key).await?;
+            if preparation.has_windows() {
+                let (known, history, all) = LooksBack::of(key, selection)?;
+                looks_back = Some((known, digest::of_json(&history)?));
+                all
+            } else {
+                selection.shards
+            }
         }
     };
     let retouched = match holdout {
@@ -107,9 +110,14 @@ pub(crate) async fn of_rows(
         }
         _ => BTreeMap::new(),
     };
-    let mut inputs = inputs(step, &version, &config, holdout, &files);
+    let to_score = looks_back.as_ref().map(|(known, _)| known.files);
+    let own = &files[..to_score.unwrap_or(files.len())];
+    let mut inputs = inputs(step, &version, &config, holdout, own);
     if preparation.has_windows() {
         inputs = inputs.with(DatasetManifest::WINDOWS, true);
+    }
+    if let Some((_, history)) = &looks_back {
+        inputs = inputs.with("history", history);
     }
     Ok(Plan {
         inputs,
@@ -132,18 +140,11 @@ pub(crate) async fn of_rows(
             windows: preparation
                 .has_windows()
                 .then(|| Windowed::of(files.iter().map(|file| file.bytes))),
+            looks_back: looks_back.map(|(known, _)| known),
         },
         shards: shards(files),
     })
 }
-
-/// What a training says of itself as long as scoring does not know what came before.
-pub(crate) const WINDOWS_ARE_NOT_SCORED: &str = "features.sql has windows: a model of these features \
-     can be trained and compared, and can't be scored by this release";
-/// Why rows are not scored.
-const NOT_SCORED: &str = "features.sql of this model has windows, which look at rows that came \
-     before those to score, and this release does not bring these together: score with a model whose \
-     features look at each row alone";
 
 fn purpose(step: &Step, holdout: Option<HoldoutRule>) -> Purpose {
     holdout.map_or(Purpose::Predict, |rule| {

@@ -7,9 +7,11 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use anyhow::Result;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use catalog::fanout::{Finished, Plan, Shard, group_id};
 use catalog::layout::{self, Split};
 use catalog::manifest::TimeRange;
@@ -17,11 +19,11 @@ use futures::{StreamExt, TryStreamExt};
 use runtime::failure::Failure;
 use runtime::step::{Outputs, Step};
 use serde::{Deserialize, Serialize};
-use sql::prepare::Preparation;
+use sql::prepare::{OfFile, Preparation};
 use store::{Store, digest};
 use table::dates;
 use table::parts::PartWriter;
-use table::shuffled::{self, RowSorter, Shape, Shuffled};
+use table::shuffled::{self, Doubles, Once, RowSorter, Shape, Shuffled};
 
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
 use crate::map::{bad, of_stage, outputs, preparation};
@@ -155,12 +157,58 @@ fn second(first: &Plan<Job>, done: &[Done]) -> Result<Plan<Job>> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reduced {
     pub(crate) pieces: Vec<Piece>,
+    /// Rows that rows to score look back at and that stand in several data sets.
+    #[serde(default, skip_serializing_if = "Doubles::is_none")]
+    pub(crate) doubles: Doubles,
 }
 
 impl Finished for Reduced {
     fn objects(&self) -> Vec<(&str, u64)> {
         let parts = self.pieces.iter().map(|piece| &piece.part);
         parts.map(|part| (part.key.as_str(), part.bytes)).collect()
+    }
+}
+
+/// Entities of which some row is scored, as bits of their hashes: of no other entity anybody looks
+/// at the rows. Another entity with the same bit is computed in vain, and gives nothing.
+struct Wanted {
+    bits: Vec<u64>,
+    is_empty: bool,
+}
+
+impl Wanted {
+    /// Bits in all, which take 1 MiB.
+    const BITS: u64 = 1 << 23;
+
+    fn new() -> Self {
+        Self {
+            bits: vec![0; (Self::BITS / 64) as usize],
+            is_empty: true,
+        }
+    }
+
+    /// The low digits of a hash say which bucket it is in.
+    fn place(hash: u64) -> (usize, u64) {
+        let bit = (hash >> 32) % Self::BITS;
+        ((bit / 64) as usize, 1 << (bit % 64))
+    }
+
+    fn add(&mut self, shape: &Shape, rows: &RecordBatch) -> Result<()> {
+        for hash in shape.entities(rows)? {
+            let (word, bit) = Self::place(hash);
+            self.bits[word] |= bit;
+            self.is_empty = false;
+        }
+        Ok(())
+    }
+
+    fn of(&self, shape: &Shape, rows: &RecordBatch) -> Result<RecordBatch> {
+        let is_wanted = |hash| {
+            let (word, bit) = Self::place(hash);
+            Some(self.bits[word] & bit != 0)
+        };
+        let wanted: BooleanArray = shape.entities(rows)?.map(is_wanted).collect();
+        Ok(filter_record_batch(rows, &wanted)?)
     }
 }
 
@@ -189,17 +237,27 @@ impl Task {
         let mut sorter = RowSorter::new(&self.shape.sorted_schema(), self.step.work(), memory)?;
         let place = bucket.ordinal - self.first;
         let objects = self.index.iter();
-        let objects: Vec<_> = objects
-            .map(|(object, entries)| (object, &entries[place]))
-            .collect();
+        let objects = objects.map(|(object, entries)| (object, &entries[place]));
+        let (earlier, objects): (Vec<_>, Vec<_>) =
+            objects.partition(|(object, _)| self.job.is_earlier(object.part.ordinal));
+        let mut wanted = (!earlier.is_empty()).then(Wanted::new);
         let work = self.step.work();
         shuffled::read(&self.store, &self.shape, &objects, work, |rows| {
             self.step.check()?;
+            if let Some(wanted) = &mut wanted {
+                wanted.add(&self.shape, rows)?;
+            }
             sorter.push(rows)
         })?;
+        if let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty) {
+            shuffled::read(&self.store, &self.shape, &earlier, work, |rows| {
+                self.step.check()?;
+                sorter.push(&wanted.of(&self.shape, rows)?)
+            })?;
+        }
         let mut writers: BTreeMap<String, Writer> = BTreeMap::new();
         let (rows, what) = (sorter.finish()?, &bucket.key);
-        let write = |split: Split, batch: &arrow::array::RecordBatch| {
+        let write = |split: Split, batch: &RecordBatch| {
             if batch.num_rows() == 0 || !self.job.takes(split) {
                 return Ok(());
             }
@@ -213,12 +271,28 @@ impl Task {
             }
             writer.part.write(batch)
         };
-        let is_first = |file: u32| self.first_files.contains(&file);
-        self.preparation
-            .entities(what, &self.shape, rows, is_first, write)?;
+        let of_file = |file: u32| match self.job.is_earlier(file as usize) {
+            true => OfFile::Earlier,
+            false if self.first_files.contains(&file) => OfFile::First,
+            false => OfFile::Other,
+        };
+        let (preparation, shape) = (&self.preparation, &self.shape);
+        let mut doubles = Doubles::default();
+        match &self.job.looks_back {
+            Some(looks_back) => {
+                let known = looks_back.clone();
+                let data_set = move |file: u32| known.data_set(file as usize);
+                let rows = Once::new(rows, shape, data_set, &[preparation.target()]);
+                let found = rows.doubles();
+                preparation.entities(what, shape, rows, of_file, write)?;
+                doubles = *found.lock().unwrap_or_else(PoisonError::into_inner);
+            }
+            None => preparation.entities(what, shape, rows, of_file, write)?,
+        }
         let pieces = writers.into_values().map(Writer::finish);
         Ok(Reduced {
             pieces: pieces.collect::<Result<_>>()?,
+            doubles,
         })
     }
 

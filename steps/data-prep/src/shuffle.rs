@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use catalog::fanout::Shard;
 use catalog::layout;
+use catalog::manifest::TimeRange;
 use sql::prepare::{Prepared, Takers};
 use store::LocalFile;
 use table::dates;
@@ -18,8 +19,8 @@ use crate::map::{Task, locked};
 
 /// The rows of a file on their way into buckets.
 pub(crate) struct Shuffling {
-    writer: ShuffleWriter,
-    splits: BTreeMap<String, Counted>,
+    pub(crate) writer: ShuffleWriter,
+    pub(crate) splits: BTreeMap<String, Counted>,
 }
 
 impl Task {
@@ -49,7 +50,7 @@ impl Task {
         let (preparation, job) = (&self.preparation, &self.plan.job);
         let first = job.is_first(shard);
         let Shuffling { writer, splits } = shuffling;
-        preparation.raw_rows(&shard.key, file, takers, |rows| {
+        let prepared = preparation.raw_rows(&shard.key, file, takers, |rows| {
             preparation.split_raw(rows, first, |split, rows| {
                 if rows.num_rows() == 0 || !job.takes(split) {
                     return Ok(());
@@ -71,7 +72,12 @@ impl Task {
                 locked(keys).add(rows)?;
             }
             writer.write(&shard.key, rows)
-        })
+        })?;
+        if let Some(looks_back) = &job.looks_back {
+            let times = splits.values().filter_map(|counted| counted.time);
+            looks_back.must_hold(&shard.key, times.reduce(TimeRange::with))?;
+        }
+        Ok(prepared)
     }
 
     /// Writes what was taken in.

@@ -3,6 +3,7 @@
 mod again;
 mod bad_files;
 mod bytes;
+mod earlier;
 mod files;
 mod golden;
 mod left_out;

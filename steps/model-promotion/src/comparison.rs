@@ -52,12 +52,6 @@ impl Contender {
         })
     }
 
-    /// Whether its features look at earlier rows, so that rows to score can't be prepared for it.
-    pub(crate) fn looks_back(&self) -> bool {
-        let inputs = &self.train.header.inputs;
-        inputs.get(DatasetManifest::WINDOWS).is_some()
-    }
-
     /// Its metrics on a holdout that its own configuration prepared, and what another model is
     /// compared with by `metric`, if one is. Rows weigh what they do in `judged`, the holdout of
     /// the candidate, where that is another one.

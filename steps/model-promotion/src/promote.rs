@@ -92,11 +92,6 @@ impl Standing {
             Ok(contender) => contender,
             Err(why) => return Ok(Err((Comparison::Damaged, why))),
         };
-        if contender.looks_back() {
-            let why = "its features look at earlier rows (OVER in features.sql), which this release \
-                       can't compute for rows to score: it stays registered, and is no champion";
-            return Ok(Err((Comparison::NotScored, why.to_owned())));
-        }
         Ok(match comparison::holdout(store, &contender).await? {
             Ok(holdout) => Ok((contender, holdout)),
             Err(why) => Err((Comparison::Damaged, why)),

@@ -114,8 +114,6 @@ pub(crate) enum Comparison {
     NotComparable,
     /// With nothing: the candidate's files or data are not as they were written.
     Damaged,
-    /// With nothing: this release can't score rows by the candidate.
-    NotScored,
     /// With nothing: the candidate is the champion.
     ChampionAlready,
     /// With nothing: the candidate was the champion before.
@@ -132,7 +130,6 @@ impl Comparison {
             Self::SameHoldout => "same-holdout",
             Self::NotComparable => "not-comparable",
             Self::Damaged => "damaged",
-            Self::NotScored => "not-scored",
             Self::ChampionAlready => "champion-already",
             Self::ChampionBefore => "champion-before",
             Self::Older => "older",

@@ -27,6 +27,7 @@ fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
             ordinal: 0,
         }],
         shards: Vec::new(),
+        history: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
         violations: Vec::new(),

@@ -4,10 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use arrow::array::{Array, BooleanArray, RecordBatch};
+use arrow::compute::{filter_record_batch, not};
 
-use super::{Checking, Preparation, Prepared, Takers, split};
+use super::{Checking, Counts, Preparation, Prepared, Takers, split};
 use crate::session::Features;
 use catalog::layout::Split;
 use catalog::manifest::Role;
@@ -16,12 +17,23 @@ use runtime::step::Step;
 use store::LocalFile;
 use table::dataset::{Dataset, Unlabelled, WarmUp};
 use table::parts;
-use table::shuffled::{Shape, SortedRows};
+use table::shuffled::Shape;
 
 /// Bytes of rows that are sorted in memory, by each thread: of its memory this share, at least and
 /// at most so many.
 const SORT_SHARE: u64 = 4;
 const SORT_BYTES: (u64, u64) = (4 << 20, 256 << 20);
+
+/// What the rows of a file are, where entities are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfFile {
+    /// Rows of the first file, which is held out where files decide.
+    First,
+    /// Rows like all others.
+    Other,
+    /// Rows that those to score look back at, and that are not scored themselves.
+    Earlier,
+}
 
 impl Preparation {
     /// Whether rows of an entity have to be brought together first.
@@ -73,9 +85,38 @@ impl Preparation {
         key: &str,
         local: &LocalFile,
         takers: Takers,
+        take: impl FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<Prepared> {
+        let Checking { checked, counts } = self.checking(key, local, takers, &self.dataset)?;
+        self.hand_over(key, checked, counts, take)
+    }
+
+    /// As [`Preparation::raw_rows`], of a file whose rows those to score look back at: rows that the
+    /// contract has quarantined are left out, as when the file was read before.
+    ///
+    /// # Errors
+    /// A file that breaks the contract: exit 10, with the file's name.
+    pub fn earlier_rows(
+        &self,
+        key: &str,
+        local: &LocalFile,
+        take: impl FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<Prepared> {
+        let takers = Takers {
+            key: None,
+            quarantined: Some(Box::new(|_| Ok(()))),
+        };
+        let Checking { checked, counts } = self.checking(key, local, takers, &self.earlier)?;
+        self.hand_over(key, checked, counts, take)
+    }
+
+    fn hand_over(
+        &self,
+        key: &str,
+        checked: impl Iterator<Item = Result<RecordBatch>>,
+        counts: Counts,
         mut take: impl FnMut(&RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
-        let Checking { checked, counts } = self.checking(key, local, takers)?;
         let mut rows = 0;
         for batch in checked {
             let batch = batch.with_context(|| format!("preparing {key}"))?;
@@ -109,9 +150,13 @@ impl Preparation {
         Ok((target.len() - target.null_count()) as u64)
     }
 
-    /// Prepares the sorted rows of whole entities, and hands them to `write` with their splits and
-    /// the places of their files. `is_first` says of the place of a file whether it is the first
-    /// one, which is held out where files decide. `what` names the rows in messages.
+    /// The target's name: rows to score may lack what those of training have.
+    pub fn target(&self) -> &str {
+        &self.dataset.target().name
+    }
+
+    /// Prepares the sorted rows of whole entities, and hands them to `write` with their splits.
+    /// `of_file` says by the place of a file what its rows are. `what` names the rows in messages.
     ///
     /// # Errors
     /// Rows that the SQL can't be computed from, or that it loses or gains: exit 10.
@@ -119,8 +164,8 @@ impl Preparation {
         &self,
         what: &str,
         shape: &Shape,
-        rows: SortedRows,
-        is_first: impl Fn(u32) -> bool,
+        rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
+        of_file: impl Fn(u32) -> OfFile,
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<()> {
         // Files of the rows that are on their way through the query.
@@ -147,11 +192,27 @@ impl Preparation {
             if of_batch.len() < count {
                 return Err(other_rows(what));
             }
+            let which = |wanted: OfFile| -> BooleanArray {
+                let of_batch = of_batch.iter();
+                of_batch
+                    .map(|&file| Some(of_file(file) == wanted))
+                    .collect()
+            };
+            let earlier = which(OfFile::Earlier);
+            if earlier.true_count() > 0 {
+                // Rows that are looked back at are no rows of the result.
+                ensure!(
+                    self.holdout.is_none(),
+                    "only rows to score look back at files"
+                );
+                write(
+                    Split::Predict,
+                    &filter_record_batch(&batch, &not(&earlier)?)?,
+                )?;
+                continue;
+            }
             let held_out = match &self.holdout {
-                Some(holdout) if holdout.is_by_file() => {
-                    let first = of_batch.iter().map(|&file| Some(is_first(file)));
-                    Some(first.collect::<BooleanArray>())
-                }
+                Some(holdout) if holdout.is_by_file() => Some(which(OfFile::First)),
                 _ => self.held_out(&batch, false)?,
             };
             split(&batch, held_out, &mut write)?;

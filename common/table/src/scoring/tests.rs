@@ -56,6 +56,7 @@ fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> Data
         labelled_rows: parts.iter().map(|part| part.rows).sum(),
         parts,
         shards: Vec::new(),
+        history: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
         violations: Vec::new(),

@@ -2,10 +2,22 @@
 
 use super::*;
 
-pub(super) const CONFIG: &str = "c0ffee00c0ffee00";
+/// The contract of [`columns`].
+const DATASET: &str = r#"{"columns": [
+    {"name": "id", "type": "utf8", "role": "id"},
+    {"name": "note", "type": "utf8", "role": "ignored"},
+    {"name": "b \"2\"", "type": "float64", "role": "feature"},
+    {"name": "a.1", "type": "int64", "role": "feature"},
+    {"name": "y", "type": "int64", "role": "target", "allowed": [0, 1]}
+]}"#;
+
+fn config() -> Config {
+    Config::parse(DATASET.to_owned(), "SELECT * FROM raw".to_owned()).unwrap()
+}
 
 /// A model named `m` with versions, a champion, and prepared rows to score.
 pub(super) struct Bench {
+    pub(super) config: String,
     pub(super) home: tempfile::TempDir,
     pub(super) step: Step,
     pub(super) store: Store,
@@ -111,17 +123,24 @@ pub(super) fn rows(from: i64, count: i64) -> RecordBatch {
 
 impl Bench {
     pub(super) async fn new() -> Self {
+        Self::of(config().digest()).await
+    }
+
+    /// With models of the configuration of that digest.
+    pub(super) async fn of(config: String) -> Self {
         let home = tempfile::tempdir().unwrap();
         let step = Step::for_test("batch-inference", home.path());
         let store = Store::of(&step).unwrap();
         std::fs::create_dir_all(home.path().join("raw/predict")).unwrap();
         let tracking = Tracking::embedded(&store);
         let bench = Self {
+            config,
             home,
             step,
             store,
             tracking,
         };
+        self::config().pin(&bench.store).await.unwrap();
         let first = bench.register(model(zero_one()), "1").await;
         assert!(
             bench
@@ -164,7 +183,7 @@ impl Bench {
         let manifest = ModelManifest {
             header: Header::new(inputs, &self.step),
             model_name: name(),
-            config: CONFIG.to_owned(),
+            config: self.config.clone(),
             data_version: version("1"),
             train_manifest: String::new(),
             holdout_manifest: String::new(),
@@ -203,8 +222,8 @@ impl Bench {
             cache: self.step.cache(),
             workflow: (!self.step.is_manual()).then(|| self.step.workflow().to_owned()),
         };
-        let outputs = resolve(&self.tracking, &self.store, &raw, &request).await?;
-        assert_eq!(outputs.get("config"), Some(CONFIG));
+        let outputs = resolve(&self.step, &self.tracking, &self.store, &raw, &request).await?;
+        assert_eq!(outputs.get("config"), Some(&*self.config));
         let kept = self
             .store
             .get_json::<Selection>(outputs.get("selection").unwrap())
@@ -220,15 +239,19 @@ impl Bench {
             shards: Vec::new(),
             workflow: String::new(),
             listing: String::new(),
+            history: None,
         }))
     }
 
     /// Prepares parts of the given numbers of rows.
     pub(super) async fn prepare(&self, data_version: &str, sizes: &[i64]) -> String {
-        let folder = layout::predict(&version(data_version), CONFIG);
+        let folder = layout::predict(&version(data_version), &self.config);
         let mut parts = Vec::new();
         for (ordinal, &size) in sizes.iter().enumerate() {
-            let (store, key) = (self.store.clone(), layout::part(&folder, CONFIG, ordinal));
+            let (store, key) = (
+                self.store.clone(),
+                layout::part(&folder, &self.config, ordinal),
+            );
             let part: Part = blocking(move || {
                 let batch = rows(ordinal as i64 * 1000, size);
                 let mut writer = PartWriter::new(&store, key, ordinal, &batch.schema())?;
@@ -254,13 +277,14 @@ impl Bench {
             ),
             data_version: version(data_version),
             split: Split::Predict,
-            config: CONFIG.to_owned(),
+            config: self.config.clone(),
             holdout: String::new(),
             columns: columns(),
             rows: parts.iter().map(|part| part.rows).sum(),
             labelled_rows: 0,
             shards: parts.iter().map(raw).collect(),
             parts,
+            history: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
             violations: Vec::new(),

@@ -176,7 +176,7 @@ async fn another_glob_that_names_no_file_leaves_the_choice_as_it_is() {
             cache: runtime::step::Cache::Use,
             workflow: None,
         };
-        resolve(&bench.tracking, &bench.store, &raw, &request).await
+        resolve(&bench.step, &bench.tracking, &bench.store, &raw, &request).await
     };
     // As a backfill asks, which needs a glob of its own for each date.
     let kept = with_glob("predict/{data-version}/*.csv").await.unwrap();

@@ -24,6 +24,7 @@ impl Bench {
             shards,
             workflow: String::new(),
             listing: String::new(),
+            history: None,
         };
         self.store.put_json(SELECTION, &selection).await.unwrap();
         let config = Config::from_folder(&self.home.path().join("config")).unwrap();

@@ -24,7 +24,7 @@ impl Bench {
         plan::write(step, &self.store, &plan, usize::from(args.parallelism)).await
     }
 
-    async fn shuffle(&self, planned: &Outputs, group: &str) -> Result<Outputs> {
+    pub(super) async fn shuffle(&self, planned: &Outputs, group: &str) -> Result<Outputs> {
         let group = [planned.get("plan").unwrap(), group];
         map::map(&self.step, &self.store, &self.raw, group, Stage::Shuffle).await
     }
@@ -46,7 +46,7 @@ impl Bench {
         self.commit(&planned).await
     }
 
-    fn on(&self, threads: usize, memory: u64) -> Bench {
+    pub(super) fn on(&self, threads: usize, memory: u64) -> Bench {
         let home = tempfile::tempdir().unwrap();
         let step = Step::for_test("data-prep", home.path());
         let bench = Bench {
@@ -63,7 +63,7 @@ impl Bench {
     }
 }
 
-fn listed(planned: &Outputs, output: &str) -> Vec<String> {
+pub(super) fn listed(planned: &Outputs, output: &str) -> Vec<String> {
     serde_json::from_str(planned.get(output).unwrap()).unwrap()
 }
 

@@ -234,6 +234,7 @@ impl Home {
                 time: None,
             }],
             parts: vec![part],
+            history: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
             violations: Vec::new(),

@@ -221,6 +221,7 @@ impl Home {
             labelled_rows: parts.iter().map(|part| part.rows).sum(),
             parts,
             shards: raw,
+            history: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
             violations: Vec::new(),

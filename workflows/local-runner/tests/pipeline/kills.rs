@@ -8,6 +8,8 @@ use crate::bench::{Bench, assert_unchanged, rows, unit};
 
 /// How often the runner or one of its steps is killed in all.
 const KILLS: u64 = 32;
+/// The same where features have windows.
+const KILLS_OF_WINDOWS: u64 = 24;
 /// Kills in one workflow before it is left to finish.
 const KILLS_EACH: u64 = 4;
 
@@ -24,9 +26,21 @@ fn bench() -> Bench {
 
 #[test]
 fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
-    let calm = bench();
+    survives(KILLS, || (bench(), Vec::new()));
+}
+
+#[test]
+fn rows_that_are_brought_together_are_the_same_after_kills_at_random_moments() {
+    survives(KILLS_OF_WINDOWS, crate::windows::pipeline);
+}
+
+/// Kills the pipeline so often at random moments in homes that `home` makes alike, and compares what
+/// is left with what an undisturbed run leaves; `home` gives arguments of the submission too.
+fn survives(most: u64, home: impl Fn() -> (Bench, Vec<String>)) {
+    let (calm, more) = home();
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
     let started = Instant::now();
-    calm.pipeline(&[]).expect(0);
+    calm.pipeline(&more).expect(0);
     let whole = started.elapsed();
     let expected = calm.lasting();
     assert!(
@@ -38,13 +52,19 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
     // How long a submission and a retry take at most: a kill has to come before their end.
     let mut spans = [whole, whole];
     let (mut kills, mut round) = (0, 0);
-    while kills < KILLS {
+    while kills < most {
         round += 1;
-        let bench = bench();
+        let (bench, more) = home();
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
         for attempt in 0..KILLS_EACH {
             let span = &mut spans[usize::from(attempt > 0)];
             let delay = span.mul_f64(unit(round, attempt, 7));
-            match killed(&bench, attempt == 0, delay, unit(round, attempt, 8) < 0.5) {
+            match killed(
+                &bench,
+                (attempt == 0).then_some(&more),
+                delay,
+                unit(round, attempt, 8) < 0.5,
+            ) {
                 Ok(()) => kills += 1,
                 Err(ended_after) => {
                     *span = ended_after.unwrap_or(*span);
@@ -52,7 +72,7 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
                 }
             }
         }
-        finish(&bench);
+        finish(&bench, &more);
         eprintln!("round {round}, {kills} kills");
         assert_unchanged(&expected, &bench.lasting());
     }
@@ -63,7 +83,7 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
 /// nothing was left to retry.
 fn killed(
     bench: &Bench,
-    first: bool,
+    first: Option<&Vec<&str>>,
     delay: Duration,
     a_step: bool,
 ) -> Result<(), Option<Duration>> {
@@ -76,13 +96,12 @@ fn killed(
         "-p",
         "model-name=m",
     ];
-    let arguments = if first {
-        &submit[..]
-    } else {
-        &["retry", "@latest"]
+    let arguments = match first {
+        Some(more) => [&submit[..], more].concat(),
+        None => vec!["retry", "@latest"],
     };
     let mut runner = bench
-        .command(arguments)
+        .command(&arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -103,10 +122,10 @@ fn killed(
 
 /// Retries until it has succeeded: a step that was killed is retried by the workflow itself, a
 /// runner is not.
-fn finish(bench: &Bench) {
+fn finish(bench: &Bench, more: &[&str]) {
     // Killed before it had written that it exists.
     if bench.alameda(&["get", "@latest", "-o", "json"]).code != Some(0) {
-        bench.pipeline(&[]).expect(0);
+        bench.pipeline(more).expect(0);
     }
     if bench.latest()["status"]["phase"] != "Succeeded" {
         bench.alameda(&["retry", "@latest"]).expect(0);

@@ -91,6 +91,7 @@ impl Data {
             labelled_rows: rows,
             parts,
             shards: Vec::new(),
+            history: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
             violations: Vec::new(),
