@@ -91,8 +91,8 @@ impl Preparation {
         self.hand_over(key, checked, counts, take)
     }
 
-    /// As [`Preparation::raw_rows`], of a file whose rows those to score look back at: rows that the
-    /// contract has quarantined are left out, as when the file was read before.
+    /// As [`Preparation::raw_rows`], of a file whose rows those to score look back at: rows that
+    /// the contract has quarantined are left out, as when the file was read before.
     ///
     /// # Errors
     /// A file that breaks the contract: exit 10, with the file's name.

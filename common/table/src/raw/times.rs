@@ -49,8 +49,8 @@ impl Times {
     }
 }
 
-/// The times of the rows of a raw file, as `dataset` reads them. What is copied to be read is in the
-/// scratch folder of `work`.
+/// The times of the rows of a raw file, as `dataset` reads them. What is copied to be read is in
+/// the scratch folder of `work`.
 ///
 /// # Errors
 /// A store that does not answer, and a file that is gone. What is wrong with the file itself is for
