@@ -35,6 +35,7 @@ pub mod weighted;
 use serde::{Deserialize, Serialize};
 
 use crate::model::sum::Sum;
+use weighted::Shares;
 
 pub use curve::{Curve, CurvePoint};
 pub use interval::{Interval, Intervals, wilson};
@@ -245,6 +246,21 @@ impl Confusion {
     /// Share of the positive class.
     pub fn base_rate(&self) -> Option<f64> {
         ratio(self.positives(), self.rows())
+    }
+
+    /// Accuracy and the like, of rows of which each counts the same.
+    pub fn shares(&self) -> Shares {
+        let predicted = self.true_positives + self.false_positives;
+        Shares {
+            weight: self.rows() as f64,
+            base_rate: self.base_rate(),
+            predicted_positive_rate: ratio(predicted, self.rows()),
+            accuracy: self.accuracy(),
+            balanced_accuracy: self.balanced_accuracy(),
+            precision: self.precision(),
+            recall: self.recall(),
+            f1: self.f1(),
+        }
     }
 
     /// Share of right predictions.

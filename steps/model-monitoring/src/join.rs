@@ -4,19 +4,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use learn::metrics::{
-    Classification, Confusion, Curve, CurvePoint, RankMetrics, Ranking, Report, from_ordered_bits,
-    ordered_bits, weighted,
-};
+use learn::metrics::{Classification, CurvePoint, RankMetrics, Report, weighted};
 use pages::content::LateLabels;
 use profile::days::DayNumber;
 use runtime::step::Step;
 use runtime::work::Work;
-use store::spill::{Sorted, Sorter};
+use store::spill::Sorted;
 use table::labels::Latest;
 
+use crate::by_score::{ByScore, Scored, curve};
 use crate::of_task::OfTask;
-use crate::rows::{Joinable, LabelWords, LateLabel, pack_day, unpack_day};
+use crate::rows::{Joinable, LabelWords, LateLabel};
 use crate::segments::Segmentation;
 
 /// Rows between two looks at the signal to stop.
@@ -109,8 +107,7 @@ pub(crate) fn join<K: Joinable>(
     work: &Work,
 ) -> Result<Joined> {
     let mut matching = Matching::new(late)?;
-    let mut scores = Sorter::<[u64; 2]>::new(work);
-    let mut weights: Option<Sorter<[u64; 3]>> = None;
+    let mut scored = ByScore::new(work);
     let mut days = BTreeMap::new();
     let mut highest: Option<f64> = None;
     for (index, row) in (0_u64..).zip(rows) {
@@ -120,7 +117,7 @@ pub(crate) fn join<K: Joinable>(
         let (mut row, weight) = K::row(row?);
         let late = matching.label_of(row.key)?;
         row.label = late.map(|label| label as u8).or(row.label);
-        segmentation.add(row.score, row.label, row.codes);
+        segmentation.add(row.score, row.label, row.codes, weight);
         let day = days
             .entry(row.day)
             .or_insert_with(|| DayCounts::new(threshold));
@@ -135,30 +132,25 @@ pub(crate) fn join<K: Joinable>(
                 day.metrics
                     .add_rows(&[label], &[score])
                     .context("counting a scored row")?;
-                // Inverted, so that ascending records are descending scores.
-                let record = [
-                    !ordered_bits(score),
-                    pack_day(row.day) << 1 | u64::from(label),
-                ];
-                scores.push(record)?;
                 if let Some(weight) = weight {
                     let none = || weighted::Classification::new(threshold);
                     day.weighted
                         .get_or_insert_with(none)
                         .add_rows(&[f64::from(label)], &[score], Some(&[weight]))
                         .context("weighing a scored row")?;
-                    let weights = weights.get_or_insert_with(|| Sorter::new(work));
-                    weights.push([record[0], record[1], weight.to_bits()])?;
                 }
+                scored.push(&Scored {
+                    score,
+                    day: row.day,
+                    positive: label == 1,
+                    weight,
+                })?;
             }
         }
     }
     let keys = matching.finish()?;
     let mut curve = curve(&days, threshold, highest);
-    let mut ranks = rank(step, scores.finish()?, &mut days, &mut curve)?;
-    if let Some(weights) = weights {
-        ranks = rank_by_weight(step, weights.finish()?, &mut days)?;
-    }
+    let ranks = scored.rank(step, &mut days, &mut curve)?;
     let (curve, at_thresholds) = curve.finish();
     Ok(Joined {
         days,
@@ -169,83 +161,6 @@ pub(crate) fn join<K: Joinable>(
         keys,
         of_task: None,
     })
-}
-
-/// The curve of the rows of all days; its table has every twentieth, the model's own threshold, and
-/// the highest score: where the class is rare, all others lie above it.
-fn curve(
-    days: &BTreeMap<Option<DayNumber>, DayCounts>,
-    threshold: f64,
-    highest: Option<f64>,
-) -> Curve {
-    let mut all = Confusion::default();
-    days.values()
-        .for_each(|day| all.merge(day.metrics.confusion()));
-    let thresholds: Vec<f64> = (1..20)
-        .map(|twentieth| f64::from(twentieth) * 5.0 / 100.0)
-        .chain([threshold])
-        .chain(highest)
-        .collect();
-    Curve::new(all.positives(), all.rows() - all.positives(), &thresholds)
-}
-
-/// Ranks all rows, and those of each date, and follows the curve, in one pass.
-fn rank(
-    step: &Step,
-    scores: Sorted<[u64; 2]>,
-    days: &mut BTreeMap<Option<DayNumber>, DayCounts>,
-    curve: &mut Curve,
-) -> Result<RankMetrics> {
-    let mut all = Ranking::default();
-    let mut by_day: BTreeMap<Option<DayNumber>, Ranking> = BTreeMap::new();
-    for (index, record) in (0_u64..).zip(scores) {
-        if index % CHECK_EVERY == 0 {
-            step.check()?;
-        }
-        let [score, rest] = record?;
-        let (score, positive) = (from_ordered_bits(!score), rest & 1 == 1);
-        all.add(score, positive)?;
-        curve.add(score, positive);
-        by_day
-            .entry(unpack_day(rest >> 1))
-            .or_default()
-            .add(score, positive)?;
-    }
-    for (day, ranking) in by_day {
-        if let Some(counts) = days.get_mut(&day) {
-            counts.ranks = ranking.metrics();
-        }
-    }
-    Ok(all.metrics())
-}
-
-/// Ranks all rows, and those of each date, by weight.
-fn rank_by_weight(
-    step: &Step,
-    rows: Sorted<[u64; 3]>,
-    days: &mut BTreeMap<Option<DayNumber>, DayCounts>,
-) -> Result<RankMetrics> {
-    let mut all = weighted::Ranking::default();
-    let mut by_day: BTreeMap<Option<DayNumber>, weighted::Ranking> = BTreeMap::new();
-    for (index, record) in (0_u64..).zip(rows) {
-        if index % CHECK_EVERY == 0 {
-            step.check()?;
-        }
-        let [score, rest, weight] = record?;
-        let (score, positive) = (from_ordered_bits(!score), rest & 1 == 1);
-        let weight = f64::from_bits(weight);
-        all.add(score, positive, weight)?;
-        by_day
-            .entry(unpack_day(rest >> 1))
-            .or_default()
-            .add(score, positive, weight)?;
-    }
-    for (day, ranking) in by_day {
-        if let Some(counts) = days.get_mut(&day) {
-            counts.ranks = ranking.metrics();
-        }
-    }
-    Ok(all.metrics())
 }
 
 /// Finds the late label of each row, and counts keys that repeat; rows come in the order of their

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod by_period;
+mod by_score;
 mod join;
 mod notify;
 mod of_task;

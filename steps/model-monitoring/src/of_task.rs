@@ -284,7 +284,7 @@ impl<'a> Second<'a> {
 
         for (score, codes) in scores.iter().zip(codes) {
             let score = Some(*score).filter(|score| !score.is_nan());
-            self.segmentation.add(score, None, *codes);
+            self.segmentation.add(score, None, *codes, None);
         }
         let cuts = self.segmentation.cuts();
         let ranges = scores.iter().map(|score| match score.is_nan() {

@@ -151,14 +151,21 @@ impl Segmentation {
         &self.cuts
     }
 
-    pub(crate) fn add(&mut self, score: Option<f64>, label: Option<u8>, codes: Codes) {
+    /// Counts a row, and what it weighs where rows do.
+    pub(crate) fn add(
+        &mut self,
+        score: Option<f64>,
+        label: Option<u8>,
+        codes: Codes,
+        weight: Option<f64>,
+    ) {
         if let Some(value) = score {
             let place = self.cuts.partition_point(|cut| *cut <= value);
-            self.score[place].add(score, label, self.threshold);
+            self.score[place].add(score, label, self.threshold, weight);
         }
         for column in 0..self.columns {
             let counts = self.values[column].entry(code(codes, column)).or_default();
-            counts.add(score, label, self.threshold);
+            counts.add(score, label, self.threshold, weight);
         }
     }
 }
@@ -199,7 +206,7 @@ mod tests {
         ];
         let mut counted = Segmentation::new(0.5, Vec::new(), 3);
         for codes in dictionaries.codes(&wide, 60).unwrap() {
-            counted.add(None, None, codes);
+            counted.add(None, None, codes, None);
         }
         let kept = dictionaries.named();
         let too_many = kept.iter().zip(&counted.values);
@@ -224,9 +231,9 @@ mod tests {
     fn a_cut_belongs_to_the_range_above_it() {
         let mut parts = Segmentation::new(0.5, vec![0.2, 0.6], 0);
         for score in [0.0, 0.199, 0.2, 0.6, 1.0] {
-            parts.add(Some(score), Some(1), 0);
+            parts.add(Some(score), Some(1), 0, None);
         }
-        parts.add(None, Some(1), 0);
+        parts.add(None, Some(1), 0, None);
         let rows: Vec<u64> = parts.score.iter().map(|counts| counts.rows).collect();
         assert_eq!(rows, [2, 1, 2]);
         assert_eq!(

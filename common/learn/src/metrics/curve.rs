@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Confusion;
+use super::weighted::Shares;
+use crate::model::sum::Sum;
 
 /// A curve moves on by at least this share of either class from one point to the next, unless ties
 /// make it jump.
@@ -17,6 +19,9 @@ pub struct CurvePoint {
     pub true_positives: u64,
     /// Negatives among them.
     pub false_positives: u64,
+    /// What these positives and negatives weigh, where rows do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<[f64; 2]>,
 }
 
 /// The ROC and precision-recall curves of rows sorted by score, HIGHEST first, in about 200 of
@@ -32,6 +37,8 @@ pub struct Curve {
     points: Vec<CurvePoint>,
     /// All rows so far, with the current score.
     now: CurvePoint,
+    /// What the positives and negatives so far weigh, where rows do.
+    weights: Option<[Sum; 2]>,
 }
 
 impl Curve {
@@ -51,12 +58,14 @@ impl Curve {
                 threshold: f64::INFINITY,
                 true_positives: 0,
                 false_positives: 0,
+                weights: None,
             },
+            weights: None,
         }
     }
 
-    /// Adds a row, whose score is not above any before it.
-    pub fn add(&mut self, score: f64, positive: bool) {
+    /// Adds a row, whose score is not above any before it, and what it weighs, where rows do.
+    pub fn add(&mut self, score: f64, positive: bool, weight: Option<f64>) {
         if score != self.now.threshold {
             self.close();
             while let Some(&threshold) = self
@@ -74,10 +83,15 @@ impl Curve {
         }
         self.now.true_positives += u64::from(positive);
         self.now.false_positives += u64::from(!positive);
+        if let Some(weight) = weight {
+            let sums = self.weights.get_or_insert_default();
+            sums[usize::from(!positive)].add(weight);
+        }
     }
 
     /// Keeps the point of the rows so far, if it is far enough from the last one.
     fn close(&mut self) {
+        self.now.weights = self.weights.map(|sums| sums.map(|sum| sum.value()));
         let (tp, fp) = self
             .points
             .last()
@@ -115,6 +129,22 @@ impl CurvePoint {
             true_positives: self.true_positives,
         }
     }
+
+    /// Weights by label and prediction at the threshold, of positives and negatives that weigh as
+    /// much as `all` of them; `None` where rows do not weigh.
+    pub fn weighted(&self, all: &Self) -> Option<Shares> {
+        let [positives, negatives] = all.weights?;
+        // Above the highest score there is no row yet.
+        let [tp, fp] = self.weights.unwrap_or_default();
+        // Sums that were rounded apart may differ by their last digit.
+        let rest = |all: f64, some: f64| (all - some).max(0.0);
+        Some(Shares::of([
+            rest(negatives, fp),
+            fp,
+            rest(positives, tp),
+            tp,
+        ]))
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +178,7 @@ mod tests {
         let positives = rows.iter().filter(|row| row.1).count() as u64;
         let mut curve = Curve::new(positives, rows.len() as u64 - positives, thresholds);
         rows.iter()
-            .for_each(|&(score, positive)| curve.add(score, positive));
+            .for_each(|&(score, positive)| curve.add(score, positive, None));
         curve.finish()
     }
 
@@ -214,6 +244,25 @@ mod tests {
     }
 
     #[test]
+    fn weights_of_one_change_no_share() {
+        let mut rows: Vec<(f64, bool)> = (0..1000)
+            .map(|i| (uniform(1, i), uniform(2, i) < 0.3))
+            .collect();
+        let (unweighted, counted) = curve(&mut rows, &[0.25, 0.5, 2.0]);
+        let positives = rows.iter().filter(|row| row.1).count() as u64;
+        let mut weighted = Curve::new(positives, 1000 - positives, &[0.25, 0.5, 2.0]);
+        rows.iter()
+            .for_each(|&(score, positive)| weighted.add(score, positive, Some(1.0)));
+        let (points, weighted) = weighted.finish();
+        let [unweighted, all] = [&unweighted, &points].map(|of| of.last().expect("points"));
+        for (counted, weighted) in counted.iter().zip(&weighted) {
+            let confusion = counted.confusion(positives, 1000 - positives);
+            assert_eq!(weighted.weighted(all), Some(confusion.shares()));
+            assert_eq!(counted.weighted(unweighted), None);
+        }
+    }
+
+    #[test]
     fn a_curve_has_few_points_whatever_the_rows() {
         let mut rows: Vec<(f64, bool)> = (0..40_000)
             .map(|i| (uniform(1, i), uniform(2, i) < 0.3))
@@ -227,7 +276,8 @@ mod tests {
             [CurvePoint {
                 threshold: 0.5,
                 true_positives: 0,
-                false_positives: 0
+                false_positives: 0,
+                weights: None,
             }]
         );
     }

@@ -17,15 +17,42 @@ use super::{RankError, RankMetrics};
 use crate::model::sum::Sum;
 use crate::rows::{RowError, Rows, check_weights};
 
+/// What rows weigh by label and prediction; mergeable.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Confusion {
+    true_negatives: Sum,
+    false_positives: Sum,
+    false_negatives: Sum,
+    true_positives: Sum,
+}
+
+/// What follows from a [`Confusion`]. Undefined ones are `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Shares {
+    /// Weight of all rows.
+    pub weight: f64,
+    /// Weighted share of the positive class.
+    pub base_rate: Option<f64>,
+    /// Weighted share of the rows that are predicted positive.
+    pub predicted_positive_rate: Option<f64>,
+    /// Share of right predictions.
+    pub accuracy: Option<f64>,
+    /// Mean recall of the classes that occur.
+    pub balanced_accuracy: Option<f64>,
+    /// Share of the predicted positives that are.
+    pub precision: Option<f64>,
+    /// Share of the positives that are found.
+    pub recall: Option<f64>,
+    /// Harmonic mean of precision and recall.
+    pub f1: Option<f64>,
+}
+
 /// What is summed per row at one threshold; mergeable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Classification {
     threshold: f64,
     rows: u64,
-    true_negatives: Sum,
-    false_positives: Sum,
-    false_negatives: Sum,
-    true_positives: Sum,
+    confusion: Confusion,
     log_loss: Sum,
     squared_error: Sum,
 }
@@ -66,10 +93,7 @@ impl Classification {
         Self {
             threshold,
             rows: 0,
-            true_negatives: Sum::default(),
-            false_positives: Sum::default(),
-            false_negatives: Sum::default(),
-            true_positives: Sum::default(),
+            confusion: Confusion::default(),
             log_loss: Sum::default(),
             squared_error: Sum::default(),
         }
@@ -105,13 +129,7 @@ impl Classification {
     }
 
     fn add(&mut self, positive: bool, p: f64, weight: f64) {
-        let cell = match (positive, p >= self.threshold) {
-            (false, false) => &mut self.true_negatives,
-            (false, true) => &mut self.false_positives,
-            (true, false) => &mut self.false_negatives,
-            (true, true) => &mut self.true_positives,
-        };
-        cell.add(weight);
+        self.confusion.add(positive, p >= self.threshold, weight);
         let of_label = if positive { p } else { 1.0 - p };
         self.log_loss.add(weight * log_loss(of_label));
         let error = p - f64::from(u8::from(positive));
@@ -129,24 +147,72 @@ impl Classification {
             "sums at another threshold"
         );
         self.rows += other.rows;
-        self.true_negatives.merge(&other.true_negatives);
-        self.false_positives.merge(&other.false_positives);
-        self.false_negatives.merge(&other.false_negatives);
-        self.true_positives.merge(&other.true_positives);
+        self.confusion.merge(&other.confusion);
         self.log_loss.merge(&other.log_loss);
         self.squared_error.merge(&other.squared_error);
     }
 
     /// Every metric.
     pub fn report(&self) -> Report {
-        let cells = [
-            &self.true_negatives,
-            &self.false_positives,
-            &self.false_negatives,
-            &self.true_positives,
+        let shares = self.confusion.shares();
+        let mean = |sum: Sum| (shares.weight > 0.0).then(|| sum.value() / shares.weight);
+        Report {
+            rows: self.rows,
+            weight: shares.weight,
+            threshold: self.threshold,
+            base_rate: shares.base_rate,
+            confusion: self.confusion.cells(),
+            accuracy: shares.accuracy,
+            balanced_accuracy: shares.balanced_accuracy,
+            precision: shares.precision,
+            recall: shares.recall,
+            f1: shares.f1,
+            log_loss: mean(self.log_loss),
+            brier: mean(self.squared_error),
+        }
+    }
+}
+
+impl Confusion {
+    /// Adds a row.
+    pub fn add(&mut self, positive: bool, predicted: bool, weight: f64) {
+        let cell = match (positive, predicted) {
+            (false, false) => &mut self.true_negatives,
+            (false, true) => &mut self.false_positives,
+            (true, false) => &mut self.false_negatives,
+            (true, true) => &mut self.true_positives,
+        };
+        cell.add(weight);
+    }
+
+    /// Merges `other`, whose rows come after these.
+    pub fn merge(&mut self, other: &Self) {
+        self.true_negatives.merge(&other.true_negatives);
+        self.false_positives.merge(&other.false_positives);
+        self.false_negatives.merge(&other.false_negatives);
+        self.true_positives.merge(&other.true_positives);
+    }
+
+    /// True negatives, false positives, false negatives, true positives.
+    pub fn cells(&self) -> [f64; 4] {
+        [
+            self.true_negatives,
+            self.false_positives,
+            self.false_negatives,
+            self.true_positives,
         ]
-        .map(Sum::value);
-        let [tn, fp, fn_, tp] = cells;
+        .map(|cell| cell.value())
+    }
+
+    /// Accuracy and the like.
+    pub fn shares(&self) -> Shares {
+        Shares::of(self.cells())
+    }
+}
+
+impl Shares {
+    /// Of true negatives, false positives, false negatives and true positives.
+    pub fn of([tn, fp, fn_, tp]: [f64; 4]) -> Self {
         let share = |right, predicted, actual| Share {
             right,
             predicted,
@@ -155,19 +221,15 @@ impl Classification {
         let (positive, negative) = (share(tp, tp + fp, tp + fn_), share(tn, tn + fn_, tn + fp));
         let weight = positive.actual + negative.actual;
         let some = |value: f64| (weight > 0.0).then_some(value);
-        Report {
-            rows: self.rows,
+        Self {
             weight,
-            threshold: self.threshold,
             base_rate: some(positive.actual / weight),
-            confusion: cells,
+            predicted_positive_rate: some(positive.predicted / weight),
             accuracy: some((tn + tp) / weight),
             balanced_accuracy: mean_recall(&[negative, positive]),
             precision: some(positive.precision()),
             recall: some(positive.recall()),
             f1: some(positive.f1()),
-            log_loss: some(self.log_loss.value() / weight),
-            brier: some(self.squared_error.value() / weight),
         }
     }
 }

@@ -68,8 +68,30 @@ fn points(bins: &[CalibrationBin]) -> Vec<CalibrationPoint> {
     bins.iter().filter_map(point).collect()
 }
 
-fn part(some: u64, of: u64) -> f64 {
-    if of > 0 { some as f64 / of as f64 } else { 0.0 }
+fn part(some: f64, of: f64) -> f64 {
+    if of > 0.0 { some / of } else { 0.0 }
+}
+
+/// Positives and negatives that are predicted positive, by weight where rows weigh.
+fn predicted(point: &CurvePoint) -> [f64; 2] {
+    let counted = [point.true_positives, point.false_positives];
+    point.weights.unwrap_or(counted.map(|rows| rows as f64))
+}
+
+/// Positives and negatives in all: the curve ends with all rows.
+fn all(performance: &Performance) -> [f64; 2] {
+    performance.curve.last().map_or([0.0; 2], predicted)
+}
+
+/// Positives and negatives that are predicted positive at a threshold, by weight where rows weigh.
+fn predicted_at(at: &AtThreshold, overall: &Metrics) -> [f64; 2] {
+    let Some(weight) = overall.weight else {
+        let confusion = &at.confusion;
+        return [confusion.true_positives, confusion.false_positives].map(|rows| rows as f64);
+    };
+    let share = |share: Option<f64>| share.unwrap_or_default();
+    let found = share(at.recall) * share(overall.base_rate);
+    [found, share(at.predicted_positive_rate) - found].map(|share| share * weight)
 }
 
 fn own(performance: &Performance, overall: &Metrics) -> Option<AtThreshold> {
@@ -81,9 +103,9 @@ fn own(performance: &Performance, overall: &Metrics) -> Option<AtThreshold> {
 }
 
 fn roc(performance: &Performance, overall: &Metrics) -> Markup {
-    let (positives, negatives) = (overall.positives, overall.rows - overall.positives);
-    let place = |tp: u64, fp: u64| (part(fp, negatives), part(tp, positives));
-    let at = |point: &CurvePoint| place(point.true_positives, point.false_positives);
+    let [positives, negatives] = all(performance);
+    let place = |[tp, fp]: [f64; 2]| (part(fp, negatives), part(tp, positives));
+    let at = |point: &CurvePoint| place(predicted(point));
     let chart = Trace {
         id: "roc",
         title: "ROC curve",
@@ -92,12 +114,8 @@ fn roc(performance: &Performance, overall: &Metrics) -> Markup {
             .chain(performance.curve.iter().map(at))
             .collect(),
         chance: ((0.0, 0.0), (1.0, 1.0)),
-        threshold: own(performance, overall).map(|own| {
-            (
-                place(own.confusion.true_positives, own.confusion.false_positives),
-                own.threshold,
-            )
-        }),
+        threshold: own(performance, overall)
+            .map(|own| (place(predicted_at(&own, overall)), own.threshold)),
         description: format!(
             "The area under the curve is {}; chance gives 0.5.",
             metric(overall.roc_auc)
@@ -113,8 +131,9 @@ fn roc(performance: &Performance, overall: &Metrics) -> Markup {
 }
 
 fn precision_recall(performance: &Performance, overall: &Metrics) -> Markup {
-    let place = |tp: u64, fp: u64| (part(tp, overall.positives), part(tp, tp + fp));
-    let at = |point: &CurvePoint| place(point.true_positives, point.false_positives);
+    let [positives, _] = all(performance);
+    let place = |[tp, fp]: [f64; 2]| (part(tp, positives), part(tp, tp + fp));
+    let at = |point: &CurvePoint| place(predicted(point));
     let base = overall.base_rate.unwrap_or_default();
     let chart = Trace {
         id: "precision-recall",
@@ -122,12 +141,8 @@ fn precision_recall(performance: &Performance, overall: &Metrics) -> Markup {
         axes: ("recall", "precision"),
         points: performance.curve.iter().map(at).collect(),
         chance: ((0.0, base), (1.0, base)),
-        threshold: own(performance, overall).map(|own| {
-            (
-                place(own.confusion.true_positives, own.confusion.false_positives),
-                own.threshold,
-            )
-        }),
+        threshold: own(performance, overall)
+            .map(|own| (place(predicted_at(&own, overall)), own.threshold)),
         description: format!(
             "The average precision is {}; chance gives {}.",
             metric(overall.pr_auc),

@@ -56,7 +56,7 @@ impl TwoClasses<'_> {
         let mut cuts: Vec<f64> = cuts.collect();
         cuts.sort_by(f64::total_cmp);
         cuts.dedup();
-        let at = |cut: f64| Some(at_threshold(cut, counts.confusion(cut)?));
+        let at = |cut: f64| Some(at_threshold(cut, counts.confusion(cut)?, None));
         let side = baseline.compared(score).now;
         let measured = overall.is_some();
         let performance = Performance {
@@ -182,6 +182,7 @@ fn curve(cuts: &[f64], score: &ClassCounts) -> Vec<CurvePoint> {
             threshold,
             true_positives: positives,
             false_positives: negatives,
+            weights: None,
         };
         let same = |last: &CurvePoint| {
             (last.true_positives, last.false_positives) == (positives, negatives)
@@ -253,6 +254,7 @@ fn by_score(baseline: &ClassScores, score: &ClassCounts, threshold: f64) -> Vec<
                     .map(|cell| middle(cell) * rows(score, cell, cell + 1) as f64)
                     .sum(),
                 confusion,
+                weighted: None,
             };
             Segment {
                 lower: from

@@ -61,8 +61,13 @@ pub(super) fn performance(
         confusion.positives(),
         confusion.rows() - confusion.positives(),
     );
-    let at =
-        |point: &CurvePoint| at_threshold(point.threshold, point.confusion(positives, negatives));
+    // The curve ends with all rows.
+    let whole = joined.curve.last();
+    let at = |point: &CurvePoint| {
+        let weighted = whole.and_then(|whole| point.weighted(whole));
+        let confusion = point.confusion(positives, negatives);
+        at_threshold(point.threshold, confusion, weighted)
+    };
     let thresholds = if overall.is_some() {
         joined.at_thresholds.iter().map(at).collect()
     } else {

@@ -362,7 +362,7 @@ async fn segments_equal_scikit_learns() {
             .get(&(id.clone(), rows.at[i]))
             .copied()
             .or(rows.label[i]);
-        parts.add(rows.score[i], label.map(|label| label as u8), 0);
+        parts.add(rows.score[i], label.map(|label| label as u8), 0, None);
     }
     let found = performance::of_counts(&parts, &Dictionaries::new([]), &[1; 6]).score;
     for (found, expected) in found.iter().zip(expected["segments"].as_array().unwrap()) {

@@ -28,7 +28,10 @@ from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
     brier_score_loss,
+    f1_score,
     log_loss,
+    precision_score,
+    recall_score,
     roc_auc_score,
 )
 from sklearn.pipeline import make_pipeline
@@ -110,9 +113,12 @@ def by_night(store, folder):
 
 
 def measured(store):
-    """Metrics of scored rows by their weights, 1 where there is none."""
+    """Metrics of scored rows by their weights, 1 where there is none, in the parts of the report."""
+    with open(f"{store}/reports/1/m/v1/report.json") as file:
+        report = json.load(file)
+    performance = report["performance"]
     parts = glob.glob(f"{store}/results/*/*/*/part-*.parquet")
-    rows = pd.concat([pq.read_table(part).to_pandas() for part in parts])
+    rows = pd.concat([pq.read_table(part).to_pandas() for part in parts], ignore_index=True)
     labels, weights = (rows["dead"] == "dead").astype(int), rows["weight"].fillna(1.0)
     scored, weigh = (labels, rows["probability"]), {"sample_weight": weights}
     reached = {
@@ -124,8 +130,43 @@ def measured(store):
         "pr_auc": average_precision_score(*scored, **weigh),
         "log_loss": log_loss(*scored, **weigh),
         "brier": brier_score_loss(*scored, **weigh),
+        "thresholds": [
+            at_threshold(at["threshold"], *scored, weights) for at in performance["thresholds"]
+        ],
+        "score": [
+            of_scores(segment, *scored, weights) for segment in report["segments"]["score"]
+        ],
+        "sex": {
+            value: shares(labels[of], rows["prediction"][of] == "dead", weights[of])
+            for value, of in rows.groupby("sex").groups.items()
+        },
     }
     print(json.dumps(reached))
+
+
+def shares(labels, predicted, weights):
+    weigh = {"sample_weight": weights, "zero_division": 0.0}
+    return {
+        "accuracy": accuracy_score(labels, predicted, sample_weight=weights),
+        "precision": precision_score(labels, predicted, **weigh),
+        "recall": recall_score(labels, predicted, **weigh),
+        "f1": f1_score(labels, predicted, **weigh),
+    }
+
+
+def at_threshold(threshold, labels, scores, weights):
+    predicted = scores >= threshold
+    rate = {"predicted_positive_rate": np.average(predicted, weights=weights)}
+    return rate | shares(labels, predicted, weights)
+
+
+def of_scores(segment, labels, scores, weights):
+    """Rows whose scores lie in a range, at the threshold 0.5."""
+    lower = -1.0 if segment["lower"] is None else segment["lower"]
+    upper = 2.0 if segment["upper"] is None else segment["upper"]
+    of = (scores >= lower) & (scores < upper)
+    rate = {"base_rate": np.average(labels[of], weights=weights[of])}
+    return rate | shares(labels[of], scores[of] >= 0.5, weights[of])
 
 
 def wide(rows, columns):
