@@ -57,6 +57,13 @@ macro_rules! one_linear_score {
                 Some(linear_contributions(free, slopes, row, centre).collect())
             }
 
+            fn formula(&self) -> Option<super::Formula<'_>> {
+                Some(super::Formula::Linear {
+                    coefficients: vec![&self.coefficients],
+                    intercepts: std::slice::from_ref(&self.intercept),
+                })
+            }
+
             fn validate(&self) -> Result<(), EstimatorError> {
                 if self.coefficients.is_empty() {
                     return Err(EstimatorError::invalid("it has no coefficients"));
@@ -152,6 +159,12 @@ pub trait Estimator: Debug + Send + Sync {
         None
     }
 
+    /// How its raw scores come of a row, for programs that compute them elsewhere; `None` where that
+    /// is none of [`Formula`].
+    fn formula(&self) -> Option<Formula<'_>> {
+        None
+    }
+
     /// Files in which other programs read it, kept beside the model file. `names` are those of the
     /// numbers in a row.
     ///
@@ -185,6 +198,27 @@ pub trait Estimator: Debug + Send + Sync {
         let kind = std::iter::once(("kind".to_owned(), Value::from(self.kind())));
         Ok(Value::Object(kind.chain(fields).collect()))
     }
+}
+
+/// How raw scores come of a row.
+#[derive(Clone, Debug)]
+pub enum Formula<'a> {
+    /// Intercept + sum of coefficient * number.
+    Linear {
+        /// By raw score, one for each number of a row.
+        coefficients: Vec<&'a [f64]>,
+        /// By raw score.
+        intercepts: &'a [f64],
+    },
+    /// The same for every row, by raw score.
+    Constant(&'a [f64]),
+    /// The sum of what trees add, in single precision.
+    Trees {
+        /// What each raw score begins with.
+        base_score: &'a [f32],
+        /// In the order in which they are added.
+        trees: &'a [boosting::Tree],
+    },
 }
 
 /// A file in which other programs read an estimator.

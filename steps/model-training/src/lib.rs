@@ -8,6 +8,7 @@ mod fit;
 mod fitted;
 mod job;
 mod memory;
+mod onnx;
 mod passes;
 mod pyfunc;
 mod record;

@@ -27,12 +27,12 @@ use crate::extremes;
 use crate::fit::{self, Fit, warnings};
 use crate::fitted::{Fitted, fitted};
 use crate::job::Job;
-use crate::pyfunc;
 use crate::record::{chosen, every_metric, four, record, record_again, run_of};
 use crate::reference::{self, Natural};
 use crate::select;
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
 use crate::tune;
+use crate::{onnx, pyfunc};
 
 /// Passes over the training rows beside those of the fit, that progress counts on.
 const PROFILE_PASSES: u64 = 2;
@@ -184,6 +184,7 @@ async fn make(
     let exports = fit.model.estimator.exports(inputs)?.into_iter();
     files.extend(exports.map(|export| (export.name, export.bytes)));
     files.extend(pyfunc::files(&fit.model, &seen)?);
+    files.extend(onnx::file(&fit.model)?.map(|bytes| (onnx::FILE, bytes)));
     let files = put(store, job, files, replaces).await?;
     let manifest = ModelManifest {
         header: Header::new(job.inputs.clone(), step),

@@ -36,7 +36,7 @@ use crate::preprocessing;
 use crate::task::{Target, Task};
 
 use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
-use super::{AnyError, AnyPasses, Estimator, EstimatorError, Export, Link, read, whole};
+use super::{AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, read, whole};
 
 pub use loss::Loss;
 pub use options::Options;
@@ -337,6 +337,13 @@ impl Estimator for GradientBoosting {
 
     fn trees(&self) -> Option<usize> {
         Some(self.trees.len())
+    }
+
+    fn formula(&self) -> Option<Formula<'_>> {
+        Some(Formula::Trees {
+            base_score: &self.base_score,
+            trees: &self.trees,
+        })
     }
 
     fn raw(&self, rows: &[f64], out: &mut Vec<f64>) {

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::erased::Over;
 use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
 use super::{
-    AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Link, read, whole,
+    AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Formula, Link, read, whole,
 };
 use crate::rows::Passes;
 use crate::task::{Target, Task};
@@ -184,6 +184,10 @@ impl Estimator for Constant {
 
     fn link(&self) -> Link {
         Link::Identity
+    }
+
+    fn formula(&self) -> Option<Formula<'_>> {
+        Some(Formula::Constant(&self.values))
     }
 
     fn raw(&self, rows: &[f64], out: &mut Vec<f64>) {

@@ -37,7 +37,7 @@ use crate::rows::Passes;
 use super::erased::Over;
 use super::family::{Descent, FittedEstimator, Request, Seen};
 use super::{
-    AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Link,
+    AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Formula, Link,
     linear_contributions, whole,
 };
 
@@ -184,6 +184,13 @@ impl Estimator for MultinomialRegression {
 
     fn link(&self) -> Link {
         Link::Softmax
+    }
+
+    fn formula(&self) -> Option<Formula<'_>> {
+        Some(Formula::Linear {
+            coefficients: self.coefficients.iter().map(Vec::as_slice).collect(),
+            intercepts: &self.intercepts,
+        })
     }
 
     fn raw(&self, rows: &[f64], out: &mut Vec<f64>) {

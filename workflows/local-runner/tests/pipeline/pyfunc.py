@@ -3,6 +3,7 @@
 pyfunc.py write RAW: raw files with whole numbers, texts, booleans and missing values.
 pyfunc.py compare MODEL RESULTS RAW: what `mlflow.pyfunc` predicts of the rows of a raw file, beside
 the scored parts of a folder.
+pyfunc.py onnx MODEL RESULTS RAW: the same of what onnxruntime predicts.
 pyfunc.py refuse MODEL RAW: what it says of frames that are not of the model's features.
 """
 
@@ -97,6 +98,36 @@ def compare(model, results, raw):
     )
 
 
+def of_onnx(model, results, raw):
+    import onnx
+    import onnxruntime
+
+    file = os.path.join(model, "model.onnx")
+    onnx.checker.check_model(onnx.load(file), full_check=True)
+    session = onnxruntime.InferenceSession(file)
+    about = session.get_modelmeta().custom_metadata_map
+    frame = pq.read_table(raw).to_pandas().set_index("id")
+    rows = frame[json.loads(about["features"])].to_numpy(dtype="float64")
+    parts = sorted(glob.glob(f"{results}/part-*.parquet"))
+    scored = pd.concat([pq.read_table(part).to_pandas() for part in parts]).set_index("id").loc[frame.index]
+    names = [output.name for output in session.get_outputs()]
+    predicted = dict(zip(names, session.run(names, {"features": rows})))
+    if "probabilities" in names:
+        classes = [name for name in scored if name.startswith("probability_")]
+        # In the order of the model's classes.
+        with open(os.path.join(model, "model.json")) as of:
+            ordered = [f"probability_{name}" for name in json.load(of)["target"]["classes"]]
+        assert sorted(classes) == sorted(ordered)
+        predicted |= dict(zip(ordered, predicted.pop("probabilities").T))
+    numbers = [name for name in predicted if predicted[name].dtype.kind == "f"]
+    missing = np.isnan(predicted[numbers[0]])
+    largest = max(apart(scored[name].to_numpy(), predicted[name]) for name in numbers)
+    for name in set(predicted) - set(numbers):
+        same = scored[name].to_numpy()[~missing] == predicted[name][~missing]
+        assert same.all(), name
+    print(json.dumps({"rows": len(rows), "missing": int(missing.sum()), "largest": largest}))
+
+
 def refuse(model, raw):
     import mlflow
 
@@ -116,4 +147,4 @@ def refuse(model, raw):
 
 
 if __name__ == "__main__":
-    {"write": write, "compare": compare, "refuse": refuse}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "compare": compare, "onnx": of_onnx, "refuse": refuse}[sys.argv[1]](*sys.argv[2:])

@@ -2,6 +2,7 @@
 //! each task and family, of 100,000 rows with texts, whole numbers, booleans and missing values.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -22,8 +23,15 @@ fn python(bench: &Bench, arguments: &[&str]) -> String {
     Ran::from(ran.output().unwrap()).expect(0).stdout
 }
 
-/// Trains a model of the target, a candidate or a whole `models.json`, scores, and compares.
-fn compared(target: &str, contract: &Value, models: &Value) -> Value {
+/// What a test trained and scored with: the folders of the model and of the results, and the raw
+/// file that was scored.
+struct Trained {
+    bench: Bench,
+    paths: [String; 3],
+}
+
+/// Trains a model of the target on these features, a candidate or a whole `models.json`, and scores.
+fn trained(target: &str, contract: &Value, features: &[&str], models: &Value) -> Trained {
     let bench = Bench::empty();
     let raw = bench.raw("");
     python(&bench, &["write", raw.to_str().unwrap()]);
@@ -43,7 +51,7 @@ fn compared(target: &str, contract: &Value, models: &Value) -> Value {
     let config = configure(
         &bench,
         &dataset.to_string(),
-        &format!("SELECT id, visits, amount, wild, city, member, {target} FROM raw"),
+        &format!("SELECT id, {}, {target} FROM raw", features.join(", ")),
         &[
             ("TRAIN_GLOB", "train/*.parquet"),
             ("PREDICT_GLOB", "predict/*.parquet"),
@@ -56,21 +64,31 @@ fn compared(target: &str, contract: &Value, models: &Value) -> Value {
     models["preprocessing"] = json!({"columns": {"wild": {"clip": [-3e9, 3e9]}}});
     write_models(&config, &models.to_string());
     run(&bench, &config, "m");
-    let model = bench.output("model-training-train", "model");
-    let model = bench.store(&model.replace("/_manifest.json", ""));
-    let results = bench.output("batch-inference-commit", "manifest");
-    let results = bench.store(&results.replace("/_manifest.json", ""));
-    let raw = raw.join("predict/0.parquet");
-    let paths = [&model, &results, &raw].map(|path| path.to_str().unwrap());
-    let answer = python(&bench, &[&["compare"][..], &paths].concat());
+    let folder = |step: &str, output: &str| {
+        let manifest = bench.output(step, output);
+        bench.store(&manifest.replace("/_manifest.json", ""))
+    };
+    let model = folder("model-training-train", "model");
+    let results = folder("batch-inference-commit", "manifest");
+    let scored = raw.join("predict/0.parquet");
+    let paths = [model, results, scored].map(|path| path.display().to_string());
+    Trained { bench, paths }
+}
+
+/// What `mlflow.pyfunc` predicts beside what was scored.
+fn compared(target: &str, contract: &Value, models: &Value) -> Value {
+    let features = ["visits", "amount", "wild", "city", "member"];
+    let Trained { bench, paths } = trained(target, contract, &features, models);
+    let [model, results, raw] = paths.each_ref().map(String::as_str);
+    let answer = python(&bench, &["compare", model, results, raw]);
     let compared: Value = serde_json::from_str(&answer).unwrap();
 
-    let refused = python(&bench, &["refuse", paths[0], paths[2]]);
+    let refused = python(&bench, &["refuse", model, raw]);
     let refused: Vec<String> = serde_json::from_str(&refused).unwrap();
     for (text, column) in refused.iter().zip(["city", "amount", "city"]) {
         assert!(text.contains(column), "{refused:?}");
     }
-    let signature = fs::read_to_string(model.join("MLmodel")).unwrap();
+    let signature = fs::read_to_string(Path::new(model).join("MLmodel")).unwrap();
     assert!(signature.contains("member"), "{signature}");
     compared
 }
@@ -140,4 +158,43 @@ fn mlflow_loads_models_of_a_number_and_predicts_what_was_scored() {
             &["prediction"],
         );
     }
+}
+
+/// `onnxruntime` knows nothing of ours either.
+#[test]
+fn onnxruntime_predicts_what_was_scored_of_numbers() {
+    let binary = json!({"type": "int64", "allowed": [0, 1]});
+    let several = json!({"type": "utf8", "allowed": ["low", "middle", "high"]});
+    let number = json!({"type": "float64"});
+    let logistic = json!({"family": "logistic-regression"});
+    let trees = json!({"family": "gradient-boosting", "n_estimators": 10});
+    let calibrated = json!({"candidates": [logistic], "calibration": "sigmoid"});
+    let mean = json!({"family": "mean"});
+    let linear = json!({"family": "linear-regression"});
+    let ends = "wild < 3e9 AS near";
+    // ONNX gives what trees add up to in single precision.
+    for (target, contract, models, tolerance) in [
+        ("binary", &binary, &logistic, 1e-12),
+        ("binary", &binary, &calibrated, 1e-12),
+        ("binary", &binary, &trees, 1e-6),
+        ("multiclass", &several, &logistic, 1e-12),
+        ("multiclass", &several, &trees, 1e-6),
+        ("multiclass", &several, &mean, 1e-12),
+        ("regression", &number, &linear, 1e-12),
+        ("regression", &number, &trees, 1e-6),
+    ] {
+        let features = ["visits", "amount", "wild"];
+        let Trained { bench, paths } = trained(target, contract, &features, models);
+        let paths = paths.each_ref().map(String::as_str);
+        let answer = python(&bench, &[&["onnx"][..], &paths].concat());
+        let compared: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(compared["rows"], 100_000, "{compared}");
+        assert_eq!(compared["missing"], 7, "{compared}");
+        let largest = compared["largest"].as_f64().unwrap();
+        assert!(largest < tolerance, "{target} {models}: {compared}");
+    }
+    let features = ["visits", "wild", ends];
+    let Trained { paths, .. } = trained("binary", &binary, &features, &logistic);
+    let [model, ..] = &paths;
+    assert!(!Path::new(model).join("model.onnx").exists());
 }
