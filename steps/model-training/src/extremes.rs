@@ -48,12 +48,16 @@ struct Extreme {
     count: u64,
 }
 
-/// Mean and sum of squares around it (Chan, Golub and LeVeque 1979).
+/// Mean and sum of squares around it (Chan, Golub and LeVeque 1979), and whether values differ.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spread {
     rows: f64,
     mean: f64,
     squares: f64,
+    /// The first value.
+    first: f64,
+    /// Whether another one is not the same.
+    varies: bool,
 }
 
 /// A value that ruins a fit.
@@ -93,10 +97,9 @@ impl Extremes {
             let others = &column.others;
             let std = (others.squares / others.rows).sqrt();
             let distance = (extreme.value - others.mean).abs() / std;
-            // Where the others are all alike, but for the rounding of their mean, nothing says what
-            // a usual distance is.
-            let ruins = std > ROUNDING * others.mean.abs() && distance > RUINOUS;
-            ruins.then_some(Ruinous {
+            // Where the others are all alike, nothing says what a usual distance is.
+            let spread = others.varies && std > ROUNDING * others.mean.abs();
+            (spread && distance > RUINOUS).then_some(Ruinous {
                 feature,
                 extreme,
                 distance,
@@ -185,6 +188,8 @@ impl Spread {
             rows,
             mean,
             squares,
+            first: values[0],
+            varies: values.iter().any(|value| *value != values[0]),
         }
     }
 
@@ -192,6 +197,10 @@ impl Spread {
         let rows = self.rows + later.rows;
         if later.rows == 0.0 {
             return;
+        }
+        match self.rows > 0.0 {
+            true => self.varies |= later.varies || later.first != self.first,
+            false => (self.first, self.varies) = (later.first, later.varies),
         }
         let shift = later.mean - self.mean;
         self.squares += later.squares + shift * shift * self.rows * (later.rows / rows);
@@ -217,7 +226,8 @@ pub(crate) async fn describe(
         let (part, row) = rows
             .place(extreme.row)
             .context("a row of the training data")?;
-        let key = key_of(store, job, rows, part, row).await?;
+        let input = &rows.inputs()[*feature];
+        let (value, key) = natural(store, job, rows, input, part, row).await?;
         let others = match extreme.count {
             1 => String::new(),
             count => format!(", the first of {count} such values"),
@@ -226,48 +236,59 @@ pub(crate) async fn describe(
             "feature {:?} is {} in {}{key}, {distance:.1e} standard deviations of its other values \
              away from them{others}: it decides the whole fit; correct it, bound it or make it null \
              in features.sql, or leave its row out by the filter of dataset.json",
-            rows.inputs()[*feature],
-            number(extreme.value),
+            input,
+            value.unwrap_or_else(|| number(extreme.value)),
             labelled::origin(&job.train, &part.key, row),
         ));
     }
     Ok(sentences)
 }
 
-/// What names the row, such as `, id 17`.
-async fn key_of(
+/// The feature of a row before preprocessing, where the input is named like one, and what names the
+/// row, such as `, id 17`.
+async fn natural(
     store: &Store,
     job: &Job,
     rows: &TrainingRows,
+    input: &str,
     part: &Part,
     row: u64,
-) -> Result<String> {
-    let names: Vec<String> = job
-        .train
-        .columns
-        .iter()
-        .filter(|column| matches!(column.role, Role::Id | Role::Time))
-        .map(|column| column.name.clone())
-        .collect();
+) -> Result<(Option<String>, String)> {
+    let columns = job.train.columns.iter();
+    let names = columns.filter(|column| match column.role {
+        Role::Id | Role::Time => true,
+        Role::Feature => column.name == input,
+        _ => false,
+    });
+    let names: Vec<String> = names.map(|column| column.name.clone()).collect();
     if names.is_empty() {
-        return Ok(String::new());
+        return Ok((None, String::new()));
     }
-    let (file, work) = (store.file(&part.key).await?, rows.work().clone());
+    let (file, work, input) = (
+        store.file(&part.key).await?,
+        rows.work().clone(),
+        input.to_owned(),
+    );
     blocking(move || {
+        let (mut value, mut key) = (None, String::new());
         let mut before = 0;
         for batch in parts::read(&file, &names, &work)? {
             let batch = batch?;
             let here = (row - before) as usize;
-            if here < batch.num_rows() {
-                let mut text = String::new();
-                for (name, column) in names.iter().zip(batch.columns()) {
-                    text += &format!(", {name} {}", array_value_to_string(column, here)?);
-                }
-                return Ok(text);
+            if here >= batch.num_rows() {
+                before += batch.num_rows() as u64;
+                continue;
             }
-            before += batch.num_rows() as u64;
+            for (name, column) in names.iter().zip(batch.columns()) {
+                let text = array_value_to_string(column, here)?;
+                match *name == input {
+                    true => value = Some(text.parse().map_or(text, number)),
+                    false => key += &format!(", {name} {text}"),
+                }
+            }
+            break;
         }
-        Ok(String::new())
+        Ok((value, key))
     })
     .await
 }

@@ -7,7 +7,10 @@ use runtime::step::Outputs;
 
 use super::fixtures::customers;
 use super::home::{Home, Rows};
+use crate::extremes::Extremes;
 use crate::job::Job;
+use crate::training_rows::Sums;
+use learn::estimator::{InputSeen, Seen};
 
 /// Two features of customers, with values of the first one put in at rows of the training data.
 fn with(values: &[(usize, f64)]) -> Rows {
@@ -61,6 +64,49 @@ async fn a_rare_one_of_two_values_is_none_that_ruins_a_fit() {
     let values: Vec<(usize, f64)> = (0..600).map(|row| (row, rare(row))).collect();
     let (home, outputs) = trained(&with(&values)).await;
     assert_eq!(warnings(&home, &outputs).await, [""; 0]);
+}
+
+/// As standardised columns have them: the mean of many such values is none of them.
+#[test]
+fn values_that_are_all_alike_have_no_spread() {
+    let flag = (0..5613).map(|row| {
+        if row % 6 == 1 {
+            2.2556268518035423
+        } else {
+            -0.4433357
+        }
+    });
+    let values: Vec<f64> = flag.collect();
+    let seen = Seen {
+        rows: 5613,
+        positives: None,
+        inputs: vec![InputSeen {
+            name: "flag".to_owned(),
+            mean: values.iter().sum::<f64>() / 5613.0,
+            std: 1.0,
+            min: -0.4433357,
+            max: 2.2556268518035423,
+        }],
+    };
+    let of = |values: &[f64]| {
+        let mut extremes = Extremes::new(&seen);
+        for x in values.chunks(1000) {
+            let mut of_batch = Extremes::new(&seen);
+            let y = vec![0.0; x.len()];
+            let rows = learn::rows::Rows {
+                x,
+                y: &y,
+                weights: None,
+            };
+            of_batch.add(rows).unwrap();
+            extremes.merge(of_batch).unwrap();
+        }
+        extremes.ruinous().len()
+    };
+    assert_eq!(of(&values), 0);
+    let mut others = values.clone();
+    others[0] += 1e-9;
+    assert_eq!(of(&others), 1);
 }
 
 #[tokio::test]
