@@ -293,6 +293,9 @@ fn linear_contributions<'a>(
 /// Why an estimator is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum EstimatorError {
+    /// Features that are not those of the data.
+    #[error("{0}")]
+    Features(String),
     /// Not JSON, or not of its kind's shape.
     #[error("the estimator of the model file cannot be read")]
     Json(#[from] serde_json::Error),

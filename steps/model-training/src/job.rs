@@ -9,6 +9,7 @@ use learn::explanation::TOP_REASONS;
 use learn::models::{Chosen, shown};
 use learn::signature::{Kind, Signature};
 use runtime::failure::Failure;
+use settings::SegmentsArgs;
 use store::Store;
 use table::categories::SegmentColumns;
 use table::config::Config;
@@ -51,6 +52,40 @@ pub(crate) struct Job {
     pub(crate) inputs: Inputs,
 }
 
+/// What a model is trained and measured on.
+pub(crate) struct Data {
+    pub(crate) train: DatasetManifest,
+    train_key: String,
+    holdout: DatasetManifest,
+    holdout_key: String,
+    config: Config,
+    pub(crate) goal: Goal,
+}
+
+impl Data {
+    /// Reads the manifests of the training data and of the holdout, and the configuration that
+    /// prepared them.
+    ///
+    /// # Errors
+    /// Those of [`Job::read`].
+    pub(crate) async fn read(store: &Store, keys: [&String; 2]) -> Result<Self> {
+        let [train_key, holdout_key] = keys.map(String::clone);
+        let train: DatasetManifest = manifest::require(store, &train_key).await?;
+        let holdout: DatasetManifest = manifest::require(store, &holdout_key).await?;
+        check([&train, &holdout], [&train_key, &holdout_key])?;
+        let config = Config::load(store, &train.config).await?;
+        let goal = config.goal()?;
+        Ok(Self {
+            train,
+            train_key,
+            holdout,
+            holdout_key,
+            config,
+            goal,
+        })
+    }
+}
+
 impl Job {
     /// Reads the manifests and the configuration that prepared them.
     ///
@@ -58,18 +93,37 @@ impl Job {
     /// Manifests that do not belong together, or a `models.json` that does not fit them: exit 2. A
     /// holdout that shares rows with the training data: exit 10.
     pub(crate) async fn read(store: &Store, flags: &Train) -> Result<Self> {
-        let train: DatasetManifest = manifest::require(store, &flags.train_manifest).await?;
-        let holdout: DatasetManifest = manifest::require(store, &flags.holdout_manifest).await?;
-        check(&train, &holdout, flags)?;
-        let config = Config::load(store, &train.config).await?;
-        let goal = config.goal()?;
+        let keys = [&flags.train_manifest, &flags.holdout_manifest];
+        let data = Data::read(store, keys).await?;
         let text = models::text(&flags.configuration.config_dir)?;
+        let choice = choice::read(text.as_deref(), &flags.fit, &data.goal)?;
+        Self::of(&flags.model_name, data, choice, text, &flags.segments)
+    }
+
+    /// Of a choice that is made.
+    ///
+    /// # Errors
+    /// Features that it does not fit: exit 2.
+    pub(crate) fn of(
+        model_name: &ModelName,
+        data: Data,
+        choice: Choice,
+        text: Option<Vec<u8>>,
+        segments: &SegmentsArgs,
+    ) -> Result<Self> {
+        let Data {
+            train,
+            train_key,
+            holdout,
+            holdout_key,
+            config,
+            goal,
+        } = data;
         let signature = features::signature(&train.columns, text.is_some());
-        let signature = signature.with_context(|| flags.train_manifest.clone())?;
-        let choice = choice::read(text.as_deref(), &flags.fit, &goal)?;
-        let profiled = categories::columns(&flags.segments.segment_columns, &train)?;
+        let signature = signature.with_context(|| train_key.clone())?;
+        let profiled = categories::columns(&segments.segment_columns, &train)?;
         let mut inputs = Inputs::new("model-training", ALGORITHM)
-            .with("model-name", &flags.model_name)
+            .with("model-name", model_name)
             .with(ModelManifest::TRAIN_DATA, train.content())
             .with(ModelManifest::HOLDOUT_DATA, holdout.content());
         inputs = match &choice.candidates[..] {
@@ -117,17 +171,17 @@ impl Job {
             inputs = inputs.with("profiled columns", names.join(", "));
         }
         Ok(Self {
-            model_name: flags.model_name.clone(),
+            model_name: model_name.clone(),
             train,
-            train_key: flags.train_manifest.clone(),
+            train_key,
             holdout,
-            holdout_key: flags.holdout_manifest.clone(),
+            holdout_key,
             config,
             goal,
             signature,
             choice,
             models: text,
-            segment_columns: flags.segments.segment_columns.clone(),
+            segment_columns: segments.segment_columns.clone(),
             inputs,
         })
     }
@@ -183,20 +237,13 @@ impl Job {
     }
 }
 
-fn check(train: &DatasetManifest, holdout: &DatasetManifest, flags: &Train) -> Result<()> {
+fn check(
+    [train, holdout]: [&DatasetManifest; 2],
+    [train_key, holdout_key]: [&String; 2],
+) -> Result<()> {
     for (flag, key, manifest, split) in [
-        (
-            "--train-manifest",
-            &flags.train_manifest,
-            train,
-            Split::Train,
-        ),
-        (
-            "--holdout-manifest",
-            &flags.holdout_manifest,
-            holdout,
-            Split::Holdout,
-        ),
+        ("--train-manifest", train_key, train, Split::Train),
+        ("--holdout-manifest", holdout_key, holdout, Split::Holdout),
     ] {
         if manifest.split != split {
             return Err(Failure::usage(format!(
@@ -229,9 +276,8 @@ fn check(train: &DatasetManifest, holdout: &DatasetManifest, flags: &Train) -> R
     ] {
         if of_train != of_holdout {
             return Err(Failure::usage(format!(
-                "{} and {} do not belong together: {what} {of_train} and {of_holdout}; give both manifests of one \
-                 data-prep commit",
-                flags.train_manifest, flags.holdout_manifest
+                "{train_key} and {holdout_key} do not belong together: {what} {of_train} and {of_holdout}; give both \
+                 manifests of one data-prep commit",
             )));
         }
     }

@@ -6,6 +6,7 @@ mod choice;
 mod extremes;
 mod fit;
 mod fitted;
+mod import;
 mod job;
 mod memory;
 mod onnx;
@@ -28,7 +29,7 @@ use catalog::layout::ModelName;
 use clap::Subcommand;
 use runtime::step::{self, Outputs, Step};
 use settings::{ConfigArgs, SegmentsArgs, TrainingArgs};
-use store::Store;
+use store::{RawArgs, Store};
 use tracking::{Tracking, TrackingArgs};
 
 /// Raised whenever the same inputs would give another model. 2: fits that stopped far from the
@@ -41,6 +42,8 @@ const ALGORITHM: u32 = 3;
 pub enum Verb {
     /// Fit a model, measure it on the holdout, and register it
     Train(Train),
+    /// Take a model that XGBoost or LightGBM saved, measure it on the holdout, and register it
+    Import(Import),
 }
 
 /// Flags of `train`.
@@ -65,6 +68,29 @@ pub struct Train {
     tracking: TrackingArgs,
 }
 
+/// Flags of `import`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Import {
+    /// Name of the model in the registry
+    #[arg(long)]
+    model_name: ModelName,
+    /// Key below RAW_URL of the file: XGBoost's JSON, or LightGBM's text
+    #[arg(long)]
+    model_file: String,
+    /// Key of the manifest of the training data
+    #[arg(long)]
+    train_manifest: String,
+    /// Key of the manifest of the holdout
+    #[arg(long)]
+    holdout_manifest: String,
+    #[command(flatten)]
+    raw: RawArgs,
+    #[command(flatten)]
+    segments: SegmentsArgs,
+    #[command(flatten)]
+    tracking: TrackingArgs,
+}
+
 /// The command line of this step.
 pub fn command() -> clap::Command {
     step::command::<Verb>(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_DESCRIPTION"))
@@ -75,8 +101,17 @@ pub fn main() -> ExitCode {
     settings::main(command(), run)
 }
 
-async fn run(step: &Step, Verb::Train(flags): Verb) -> Result<Outputs> {
+async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let store = Store::of(step)?;
-    let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
-    train::train(step, &store, &tracking, &flags).await
+    let open = |flags| Tracking::open(&store, flags, step.retry_budget());
+    match verb {
+        Verb::Train(flags) => {
+            let tracking = open(&flags.tracking)?;
+            train::train(step, &store, &tracking, &flags).await
+        }
+        Verb::Import(flags) => {
+            let (raw, tracking) = (flags.raw.open(step)?, open(&flags.tracking)?);
+            import::import(step, &store, &raw, &tracking, &flags).await
+        }
+    }
 }

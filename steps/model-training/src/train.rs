@@ -50,28 +50,38 @@ pub(crate) async fn train(
     flags: &Train,
 ) -> Result<Outputs> {
     let job = Job::read(store, flags).await?;
+    make_of(step, store, tracking, &job).await
+}
+
+/// Does the job, or finds that all of it is done.
+pub(crate) async fn make_of(
+    step: &Step,
+    store: &Store,
+    tracking: &Tracking,
+    job: &Job,
+) -> Result<Outputs> {
     let key = layout::manifest(&job.folder());
     if let Some(manifest) =
         manifest::reusable::<ModelManifest>(store, &key, &job.inputs, step.cache()).await?
     {
         let metrics = manifest.load_metrics(store).await?;
-        let version = record_again(step, store, tracking, &job, &key, &manifest, &metrics).await?;
+        let version = record_again(step, store, tracking, job, &key, &manifest, &metrics).await?;
         return outputs(tracking, job.goal.task, &key, &version, &metrics, true).await;
     }
     // A manifest that is not whole is made again, with its files.
     let replaces = step.cache() == Cache::Refresh || store.size(&key).await?.is_some();
-    let run = run_of(step, &job);
+    let run = run_of(step, job);
     let (version, metrics, reused) = tracking
         .in_run(&run, async |run| {
             run.log_params(job.params()).await?;
-            let (manifest, metrics) = make(step, store, &job, run.id(), replaces).await?;
+            let (manifest, metrics) = make(step, store, job, run.id(), replaces).await?;
             let (manifest, reused) = manifest::commit(store, &key, manifest, step.cache()).await?;
             let metrics = match reused {
                 true => manifest.load_metrics(store).await?,
                 false => metrics,
             };
             let version =
-                record(step, store, tracking, &job, &key, &manifest, &metrics, run).await?;
+                record(step, store, tracking, job, &key, &manifest, &metrics, run).await?;
             Ok((version, metrics, reused))
         })
         .await?;

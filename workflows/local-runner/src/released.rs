@@ -12,7 +12,7 @@ fn folder() -> PathBuf {
 }
 
 /// What a workflow fills in for an input of a leaf, where the input has no default of its own.
-const INPUTS: [(&str, &str); 19] = [
+const INPUTS: [(&str, &str); 20] = [
     (
         "config-digest",
         "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
@@ -23,6 +23,7 @@ const INPUTS: [(&str, &str); 19] = [
     ("from", "2026-11-01"),
     ("group", "000-of-004"),
     ("holdout-manifest", "holdout/25.05.1/_manifest.json"),
+    ("model-file", "models/model.txt"),
     ("model-name", "customer-classifier"),
     ("model-uri", "models:/customer-classifier/2"),
     ("model-version", "2"),

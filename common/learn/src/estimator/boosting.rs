@@ -19,6 +19,7 @@
 //! # Ok::<(), learn::estimator::EstimatorError>(())
 //! ```
 
+mod imported;
 mod loss;
 mod options;
 mod seen;
@@ -38,6 +39,7 @@ use crate::task::{Target, Task};
 use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
 use super::{AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, read, whole};
 
+pub use imported::Imported;
 pub use loss::Loss;
 pub use options::Options;
 pub use seen::Look;
@@ -48,6 +50,8 @@ pub const KIND: &str = "gradient-boosting";
 
 /// Rows that are scored together, tree by tree.
 const BLOCK: usize = 64;
+/// What the importance of a feature is.
+const IMPORTANCE: &str = "mean size of what the feature adds to the score";
 
 /// Fitted trees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -187,7 +191,7 @@ impl Family for Boosting {
     }
 
     fn importance_is(&self) -> &'static str {
-        "mean size of what the feature adds to the score"
+        IMPORTANCE
     }
 
     fn fit(
@@ -201,7 +205,7 @@ impl Family for Boosting {
         let grower = rows.grower_any();
         let grower = grower.ok_or_else(|| EstimatorError::invalid("nothing that grows trees"))?;
         let Grown {
-            mut trees,
+            trees,
             base_score,
             seen,
             sample,
@@ -211,16 +215,9 @@ impl Family for Boosting {
             inputs: request.inputs,
             options: &options,
         })?;
-        // In the leaves of the first trees the sums are the same bits, and need no inverse link,
-        // which the C library would round, where XGBoost reads the model.
-        for (output, base) in base_score.iter().enumerate() {
-            match trees.iter_mut().find(|tree| tree.output() == output) {
-                Some(first) => first.shift(*base),
-                None => trees.push(Tree::new(output, vec![Node::leaf(*base, 0.0)])?),
-            }
-        }
         let inputs = request.inputs.len();
-        let mut boosting = GradientBoosting::new(inputs, loss, trees, vec![0.0; inputs])?;
+        let grown = GradientBoosting::new(inputs, loss, trees, vec![0.0; inputs])?;
+        let mut boosting = grown.from(&base_score)?;
         boosting.importance = boosting.mean_contributions(&sample);
         Ok(FittedEstimator {
             importance: boosting.ranked(&seen),
@@ -251,6 +248,32 @@ impl GradientBoosting {
         };
         boosting.validate()?;
         Ok(boosting)
+    }
+
+    /// With raw scores that begin with these numbers. In the leaves of the first trees the sums are
+    /// the same bits, and need no inverse link, which the C library would round, where XGBoost reads
+    /// the model.
+    fn from(mut self, base_score: &[f32]) -> Result<Self, EstimatorError> {
+        for (output, base) in base_score.iter().enumerate() {
+            match self.trees.iter_mut().find(|tree| tree.output() == output) {
+                Some(first) => first.shift(*base),
+                None => {
+                    let leaf = Tree::new(output, vec![Node::leaf(*base, 0.0)])?;
+                    self.trees.push(leaf);
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// With input `i` at `places[i]`.
+    fn moved(mut self, places: &[usize]) -> Result<Self, EstimatorError> {
+        self.trees
+            .iter_mut()
+            .for_each(|tree| tree.move_inputs(places));
+        self.importance = vec![0.0; self.inputs];
+        self.validate()?;
+        Ok(self)
     }
 
     /// The loss that its trees were grown on.

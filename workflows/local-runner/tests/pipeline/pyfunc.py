@@ -4,6 +4,9 @@ pyfunc.py write RAW: raw files with whole numbers, texts, booleans and missing v
 pyfunc.py compare MODEL RESULTS RAW: what `mlflow.pyfunc` predicts of the rows of a raw file, beside
 the scored parts of a folder.
 pyfunc.py onnx MODEL RESULTS RAW: the same of what onnxruntime predicts.
+pyfunc.py grow RAW TARGET: trees of XGBoost and LightGBM below RAW, and what they predict of the
+rows to score.
+pyfunc.py beside RESULTS RAW NAME: results beside these.
 pyfunc.py refuse MODEL RAW: what it says of frames that are not of the model's features.
 """
 
@@ -128,6 +131,43 @@ def of_onnx(model, results, raw):
     print(json.dumps({"rows": len(rows), "missing": int(missing.sum()), "largest": largest}))
 
 
+def grow(raw, target):
+    import lightgbm
+    import xgboost
+
+    names = ["wild", "visits", "amount"]
+    frame = pd.concat([pq.read_table(f"{raw}/train/{file}.parquet").to_pandas() for file in (0, 1)])
+    scored = pq.read_table(f"{raw}/predict/0.parquet").to_pandas()
+    classes = sorted(frame[target].unique()) if target != "regression" else None
+    y = frame[target] if classes is None else frame[target].map(classes.index)
+    kinds = (
+        (xgboost.XGBRegressor, lightgbm.LGBMRegressor)
+        if classes is None
+        else (xgboost.XGBClassifier, lightgbm.LGBMClassifier)
+    )
+    os.makedirs(f"{raw}/models", exist_ok=True)
+    for kind, name in zip(kinds, ["xgboost.json", "lightgbm.txt"]):
+        model = kind(n_estimators=20, n_jobs=1, **({"verbose": -1} if name == "lightgbm.txt" else {}))
+        model.fit(frame[names], y)
+        (model if name == "xgboost.json" else model.booster_).save_model(f"{raw}/models/{name}")
+        predict = model.predict if classes is None else model.predict_proba
+        np.save(f"{raw}/models/{name}.npy", predict(scored[names]))
+
+
+def beside(results, raw, name):
+    predicted = np.load(f"{raw}/models/{name}.npy").reshape(100_000, -1)
+    ids = pq.read_table(f"{raw}/predict/0.parquet", columns=["id"]).to_pandas()["id"]
+    parts = sorted(glob.glob(f"{results}/part-*.parquet"))
+    scored = pd.concat([pq.read_table(part).to_pandas() for part in parts]).set_index("id").loc[ids]
+    of_classes = sorted(column for column in scored if column.startswith("probability_"))
+    columns = of_classes or (["probability"] if "probability" in scored else ["prediction"])
+    ours = scored[columns].to_numpy()
+    theirs = predicted[:, -len(columns) :]
+    known = ~np.isnan(ours).any(axis=1)
+    apart = np.abs(ours - theirs)[known] / np.maximum(1.0, np.abs(theirs[known]))
+    print(json.dumps({"rows": int(known.sum()), "largest": float(apart.max())}))
+
+
 def refuse(model, raw):
     import mlflow
 
@@ -147,4 +187,4 @@ def refuse(model, raw):
 
 
 if __name__ == "__main__":
-    {"write": write, "compare": compare, "onnx": of_onnx, "refuse": refuse}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "compare": compare, "onnx": of_onnx, "grow": grow, "beside": beside, "refuse": refuse}[sys.argv[1]](*sys.argv[2:])

@@ -198,3 +198,95 @@ fn onnxruntime_predicts_what_was_scored_of_numbers() {
     let [model, ..] = &paths;
     assert!(!Path::new(model).join("model.onnx").exists());
 }
+
+/// Trees that Python grew are measured, promoted and scored as those of our own.
+#[test]
+fn models_of_xgboost_and_lightgbm_are_imported_and_score_as_they_did() {
+    let binary = json!({"type": "int64", "allowed": [0, 1]});
+    let several = json!({"type": "utf8", "allowed": ["high", "low", "middle"]});
+    let number = json!({"type": "float64"});
+    let logistic = json!({"family": "logistic-regression"});
+    let mean = json!({"family": "mean"});
+    // Another order than that of the models.
+    let features = ["visits", "amount", "wild"];
+    for (target, contract, first) in [
+        ("binary", binary, &logistic),
+        ("multiclass", several, &mean),
+        ("regression", number, &mean),
+    ] {
+        let Trained { bench, paths } = trained(target, &contract, &features, first);
+        let raw = bench.raw("").display().to_string();
+        python(&bench, &["grow", &raw, target]);
+        for (file, tolerance) in [("xgboost.json", 1e-6), ("lightgbm.txt", 1e-6)] {
+            let name = file.split('.').next().unwrap();
+            import(&bench, name, &format!("models/{file}")).expect(0);
+            let scored = [
+                "submit",
+                "--from=workflowtemplate/alameda-inference",
+                &format!(
+                    "--config-maps={}",
+                    bench.folder().join("config-maps").display()
+                ),
+                "-p",
+                "data-version=2026-11",
+                "-p",
+                &format!("model-name={name}"),
+                "-p",
+                "model-ref=1",
+            ];
+            bench.alameda(&scored).expect(0);
+            let results = bench.output("batch-inference-commit", "manifest");
+            let results = bench.store(&results.replace("/_manifest.json", ""));
+            let beside = python(&bench, &["beside", results.to_str().unwrap(), &raw, file]);
+            let beside: Value = serde_json::from_str(&beside).unwrap();
+            assert_eq!(beside["rows"], 99_993, "{beside}");
+            assert!(
+                beside["largest"].as_f64() < Some(tolerance),
+                "{file}: {beside}"
+            );
+        }
+        let [model, ..] = &paths;
+        fs::copy(
+            Path::new(model).join("model.json"),
+            bench.raw("models/ours.json"),
+        )
+        .unwrap();
+        let text = fs::read_to_string(bench.raw("models/xgboost.json")).unwrap();
+        fs::write(
+            bench.raw("models/other.json"),
+            text.replace("\"wild\"", "\"tame\""),
+        )
+        .unwrap();
+        for (file, why) in [
+            ("ours.json", "no model that XGBoost saved"),
+            ("other.json", "the model takes no feature"),
+            ("none.json", "models/none.json"),
+        ] {
+            let refused = import(&bench, "refused", &format!("models/{file}")).expect(2);
+            assert!(refused.stderr.contains(why), "{}", refused.stderr);
+        }
+    }
+}
+
+/// The step by hand, as its container runs it.
+fn import(bench: &Bench, name: &str, file: &str) -> Ran {
+    let (store, raw) = (
+        bench.store("").display().to_string(),
+        bench.raw("").display().to_string(),
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
+    for name in ["MLFLOW_TRACKING_URI", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    let ran = command.args(["model-training", "import"]).args([
+        format!("--model-name={name}"),
+        format!("--model-file={file}"),
+        "--train-manifest=train/2026-11/_manifest.json".to_owned(),
+        "--holdout-manifest=holdout/2026-11/_manifest.json".to_owned(),
+        format!("--store-url={store}"),
+        format!("--raw-url={raw}"),
+        format!("--work={}", bench.folder().display()),
+        format!("--out={}", bench.folder().join("out").display()),
+    ]);
+    ran.output().unwrap().into()
+}

@@ -80,6 +80,11 @@ impl Look {
         }
     }
 
+    /// Names of the inputs.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// What the pass saw.
     pub fn seen(&self) -> Seen {
         let there = |value: f64| if value.is_finite() { value } else { 0.0 };

@@ -106,6 +106,16 @@ impl Tree {
         leaves.for_each(|leaf| leaf.value += by);
     }
 
+    /// Looks at input `places[i]` in place of input `i`.
+    pub(super) fn move_inputs(&mut self, places: &[usize]) {
+        let splits = self.nodes.iter_mut().filter(|node| !node.is_leaf());
+        for split in splits {
+            if let Some(place) = places.get(split.input as usize) {
+                split.input = *place as u32;
+            }
+        }
+    }
+
     /// What it adds to the score of a row.
     pub(super) fn value(&self, row: &[f32]) -> f32 {
         let mut at = 0;

@@ -24,6 +24,8 @@ struct File {
 
 #[derive(Deserialize)]
 struct Learner {
+    #[serde(default)]
+    feature_names: Vec<String>,
     gradient_booster: Booster,
     learner_model_param: LearnerParam,
     objective: Named,
@@ -139,6 +141,22 @@ impl GradientBoosting {
     /// Another booster than trees, an objective that is not known here, splits by category, and
     /// what is no model.
     pub fn from_xgboost(bytes: &[u8]) -> Result<Self, EstimatorError> {
+        Ok(Self::of_file(bytes)?.0)
+    }
+
+    /// As [`GradientBoosting::from_xgboost`], for a model that is kept: its raw scores begin with 0.
+    /// Gives the names of its inputs too; none where the file has none.
+    ///
+    /// # Errors
+    /// Those of [`GradientBoosting::from_xgboost`].
+    pub fn import(bytes: &[u8]) -> Result<(Self, Vec<String>), EstimatorError> {
+        let (mut trees, names) = Self::of_file(bytes)?;
+        let outputs = trees.base_score.len();
+        let base_score = std::mem::replace(&mut trees.base_score, vec![0.0; outputs]);
+        Ok((trees.from(&base_score)?, names))
+    }
+
+    fn of_file(bytes: &[u8]) -> Result<(Self, Vec<String>), EstimatorError> {
         let File { learner } = serde_json::from_slice(bytes)?;
         let number = |name: &str, text: &str| {
             let number = text.parse::<usize>().ok();
@@ -154,6 +172,11 @@ impl GradientBoosting {
             number("num_feature", &param.num_feature)?,
             number("num_class", &param.num_class)?,
         );
+        let named = learner.feature_names.len();
+        if named != 0 && named != inputs {
+            let reason = format!("it has {named} names of {inputs} features");
+            return Err(EstimatorError::Invalid(reason));
+        }
         let losses = [Loss::Squared, Loss::Logistic, Loss::Softmax { classes }];
         let name = match learner.objective.name.as_str() {
             "multi:softmax" => "multi:softprob",
@@ -170,7 +193,7 @@ impl GradientBoosting {
         let mut boosting = Self::new(inputs, loss, trees, vec![0.0; inputs])?;
         boosting.base_score = base_score(&param.base_score, loss)?;
         boosting.validate()?;
-        Ok(boosting)
+        Ok((boosting, learner.feature_names))
     }
 }
 

@@ -1,0 +1,245 @@
+//! Trees that another program grew, as the only fit of a family.
+
+use serde_json::{Map, Value};
+
+use super::seen::Look;
+use super::{GradientBoosting, KIND, Loss};
+use crate::estimator::family::{Family, FitBytes, FittedEstimator, Read, Request};
+use crate::estimator::{AnyError, AnyPasses, EstimatorError, pass};
+use crate::preprocessing;
+use crate::rows::{Rows, Sums};
+use crate::task::{Target, Task};
+
+/// Rows that the importance of inputs is taken from.
+const SAMPLE: usize = 1000;
+
+/// Fits nothing: it gives the trees that it holds, and what the training rows hold.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    trees: GradientBoosting,
+}
+
+impl Imported {
+    /// Trees whose inputs are those of the rows, in their order: see [`GradientBoosting::named`].
+    pub fn new(trees: GradientBoosting) -> Self {
+        Self { trees }
+    }
+}
+
+impl Family for Imported {
+    fn name(&self) -> &'static str {
+        "imported"
+    }
+
+    fn kinds(&self) -> Vec<(&'static str, Read)> {
+        vec![(KIND, super::read::<GradientBoosting>)]
+    }
+
+    fn learns(&self, task: &dyn Task, target: &Target) -> bool {
+        let loss = Loss::of(task, target);
+        loss.is_some_and(|loss| Some(loss) == self.trees.loss())
+    }
+
+    fn preparation(&self) -> preprocessing::Family {
+        preprocessing::Family::Trees
+    }
+
+    fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
+        Ok(given.clone())
+    }
+
+    fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
+        let bytes = (size_of::<f64>() * inputs * (SAMPLE + 16)) as u64;
+        FitBytes {
+            once: bytes,
+            each: bytes,
+        }
+    }
+
+    fn importance_is(&self) -> &'static str {
+        super::IMPORTANCE
+    }
+
+    fn fit(
+        &self,
+        rows: &mut dyn AnyPasses,
+        request: &Request<'_>,
+    ) -> Result<FittedEstimator, AnyError> {
+        let start = Sampled {
+            look: Look::new(request.inputs, request.target.classes.len()),
+            sample: Vec::new(),
+        };
+        let Sampled { look, sample } = pass(rows, start)?;
+        let seen = look.seen();
+        let mut trees = self.trees.clone();
+        trees.importance = trees.mean_contributions(&sample);
+        Ok(FittedEstimator {
+            importance: trees.ranked(&seen),
+            estimator: Box::new(trees),
+            seen,
+            descent: None,
+        })
+    }
+}
+
+/// What the rows hold, and the first of them.
+#[derive(Clone)]
+struct Sampled {
+    look: Look,
+    sample: Vec<f64>,
+}
+
+impl Sampled {
+    fn keep(&mut self, rows: &[f64], inputs: usize) {
+        let left = (SAMPLE * inputs).saturating_sub(self.sample.len());
+        self.sample.extend(&rows[..left.min(rows.len())]);
+    }
+}
+
+impl Sums for Sampled {
+    type Error = <Look as Sums>::Error;
+
+    fn add(&mut self, rows: Rows<'_>) -> Result<(), Self::Error> {
+        self.look.add(rows)?;
+        self.keep(rows.x, self.look.names().len());
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) {
+        let inputs = self.look.names().len();
+        self.look.merge(later.look);
+        self.keep(&later.sample, inputs);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.look.bytes() + (size_of::<f64>() * SAMPLE * self.look.names().len()) as u64
+    }
+}
+
+impl GradientBoosting {
+    /// The same trees with their inputs in this order. `names` are those that the file has; without
+    /// any, or where they only count, inputs keep their order.
+    ///
+    /// # Errors
+    /// [`EstimatorError::Features`], with the input that one side lacks.
+    pub fn named(self, names: &[String], inputs: &[String]) -> Result<Self, EstimatorError> {
+        let counted = |of: &&str| {
+            let mut names = names.iter().enumerate();
+            names.all(|(at, name)| *name == format!("{of}{at}"))
+        };
+        let unnamed = names.is_empty() || ["f", "Column_"].iter().any(counted);
+        let known = names.iter().any(|name| inputs.contains(name));
+        if unnamed && !known {
+            return match self.inputs == inputs.len() {
+                true => Ok(self),
+                false => Err(EstimatorError::Features(format!(
+                    "the model takes {} features without names, and there are {}: {}",
+                    self.inputs,
+                    inputs.len(),
+                    inputs.join(", ")
+                ))),
+            };
+        }
+        if let Some(other) = inputs.iter().find(|input| !names.contains(input)) {
+            return Err(EstimatorError::Features(format!(
+                "the model takes no feature {other:?}; its features are {}",
+                names.join(", ")
+            )));
+        }
+        let place = |name: &String| {
+            let place = inputs.iter().position(|input| input == name);
+            place.ok_or_else(|| {
+                EstimatorError::Features(format!("the model takes a feature {name:?}"))
+            })
+        };
+        let places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        self.moved(&places)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimator::Estimator;
+    use crate::estimator::boosting::{Node, Tree};
+    use crate::rows::InMemory;
+    use crate::task::{Binary, Regression};
+
+    /// 1 where the second input is from 2 on.
+    fn trees() -> GradientBoosting {
+        let split = Node {
+            input: 1,
+            value: 2.0,
+            left: 1,
+            right: 2,
+            ..Node::leaf(0.0, 4.0)
+        };
+        let nodes = vec![split, Node::leaf(0.0, 2.0), Node::leaf(1.0, 2.0)];
+        let tree = Tree::new(0, nodes).expect("a tree");
+        GradientBoosting::new(2, Loss::Squared, vec![tree], vec![0.0; 2]).expect("trees")
+    }
+
+    fn names(of: &str) -> Vec<String> {
+        of.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn inputs_are_found_by_their_names() {
+        let ordered = trees().named(&names("a b"), &names("b a")).expect("trees");
+        let mut scores = Vec::new();
+        ordered.predict(&[2.5, 0.0, 0.0, 2.5], &mut scores);
+        assert_eq!(scores, [1.0, 0.0]);
+        for unnamed in ["", "f0 f1", "Column_0 Column_1"] {
+            let same = trees()
+                .named(&names(unnamed), &names("b a"))
+                .expect("trees");
+            assert_eq!(same, trees(), "{unnamed}");
+        }
+    }
+
+    #[test]
+    fn what_one_side_lacks_is_named() {
+        for (of_file, inputs, lacks) in [
+            ("a b", "a c", "no feature \"c\""),
+            ("a b", "a", "takes a feature \"b\""),
+            ("", "a b c", "takes 2 features"),
+        ] {
+            let refused = trees().named(&names(of_file), &names(inputs));
+            let text = refused.expect_err("refused").to_string();
+            assert!(text.contains(lacks), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fit_changes_no_tree_and_looks_at_the_rows() {
+        let family = Imported::new(trees());
+        let number = |classes| Target {
+            name: "y".to_owned(),
+            classes,
+        };
+        assert!(!family.learns(&Binary, &number(Vec::new())));
+        let target = number(Vec::new());
+        assert!(family.learns(&Regression, &target));
+        let request = Request {
+            task: &Regression,
+            target: &target,
+            inputs: &names("a b"),
+            options: &Map::new(),
+        };
+        let rows = Rows {
+            x: &[0.0, 1.0, 5.0, 3.0],
+            y: &[0.0, 1.0],
+            weights: None,
+        };
+        let fitted = family
+            .fit(&mut InMemory::<AnyError>::new(rows, 1), &request)
+            .expect("a fit");
+        let importance: Vec<_> = fitted
+            .importance
+            .iter()
+            .map(|of| (&of.feature[..], of.importance))
+            .collect();
+        assert_eq!(importance, [("b", 0.5), ("a", 0.0)]);
+        assert_eq!(fitted.seen.inputs[0].mean, 2.5);
+    }
+}
