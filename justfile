@@ -126,6 +126,11 @@ benchmark-preprocessing python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_preprocessing.py {{args}}
 
+# time windows over the rows of a customer beside DuckDB and polars
+benchmark-windows python="python3" *args:
+    cargo build --release --locked
+    {{python}} docs/benchmark_windows.py {{args}}
+
 # time the report beside pandas, scipy and scikit-learn, at the original's size
 benchmark-report python="python3":
     cargo build --release --locked

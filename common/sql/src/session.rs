@@ -30,6 +30,7 @@ mod excerpt;
 mod frame;
 mod lineage;
 mod overflow;
+mod sliding;
 mod source;
 mod wide;
 mod windows;
@@ -82,6 +83,8 @@ pub struct Features {
     filter: Option<Condition>,
     train_filter: Option<Condition>,
     plan: Arc<dyn ExecutionPlan>,
+    /// The plan as it is run.
+    run: Arc<dyn ExecutionPlan>,
     raw: SchemaRef,
     schema: SchemaRef,
     columns: Vec<Column>,
@@ -136,6 +139,7 @@ impl Features {
             Ok(plan)
         });
         let plan = plan.map_err(|error| query.failure(&error))?;
+        let run = sliding::in_place(plan.clone()).map_err(|error| query.failure(&error))?;
         let reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
         // A promise that SQL's own rules make about nulls would differ from what a reader of the
         // parts may rely on.
@@ -145,6 +149,7 @@ impl Features {
             filter,
             train_filter,
             plan,
+            run,
             raw,
             schema,
             columns,
@@ -251,7 +256,7 @@ impl Features {
         let config = self.state.config().clone().with_extension(source.clone());
         let task = Arc::new(TaskContext::from(&self.state).with_session_config(config));
         // A plan that ran keeps its metrics; a fresh one for every file keeps them from adding up.
-        let plan = reset_plan_states(self.plan.clone())?;
+        let plan = reset_plan_states(self.run.clone())?;
         let mut stream = execute_stream(plan, task)?;
         let schema = self.schema.clone();
         Ok(std::iter::from_fn(move || {

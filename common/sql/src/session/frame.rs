@@ -160,7 +160,7 @@ fn equal(left: &[ArrayRef], right: &[ArrayRef]) -> Result<bool> {
 }
 
 /// The times of a column, in microseconds.
-fn micros(column: &ArrayRef) -> Result<Vec<i64>> {
+pub(super) fn micros(column: &ArrayRef) -> Result<Vec<i64>> {
     Ok(match column.data_type() {
         DataType::Date32 => {
             let days = column.as_primitive::<Date32Type>().values().iter();

@@ -1,38 +1,104 @@
 //! Sorting whole rows by their columns, from the first to the last, nulls first.
 
+use std::cmp::Ordering;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use arrow::row::{RowConverter, RowParser, SortField};
+use arrow::row::{RowConverter, RowParser, Rows, SortField};
 
 use crate::parts::{BATCH_BYTES, batch_rows};
 use runtime::work::Work;
 use store::spill::{Record, Sorted, Sorter, fill};
 
 /// Bytes that a row takes besides its values.
-const OVERHEAD: usize = size_of::<Packed>() + 16;
+const OVERHEAD: usize = size_of::<Packed>() + size_of::<usize>();
 
 /// A row as bytes, which are in the order of its columns.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Packed(Vec<u8>);
+#[derive(Debug)]
+struct Packed {
+    /// The first bytes, which decide the order of most rows without a look at the others.
+    begin: [u64; 2],
+    bytes: Bytes,
+}
+
+/// Where the bytes of a row are.
+#[derive(Debug)]
+enum Bytes {
+    /// Among those of its batch: a row has no memory of its own.
+    Shared(Arc<Rows>, u32),
+    /// Read from a scratch file.
+    Owned(Vec<u8>),
+}
+
+impl Bytes {
+    fn get(&self) -> &[u8] {
+        match self {
+            Self::Shared(rows, row) => rows.row(*row as usize).data(),
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// The first bytes of a row as numbers, in their order.
+fn begin(bytes: &[u8]) -> [u64; 2] {
+    let mut words = [0; 2];
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks(8)) {
+        let mut whole = [0; 8];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        *word = u64::from_be_bytes(whole);
+    }
+    words
+}
+
+impl Packed {
+    fn new(bytes: Bytes) -> Self {
+        Self {
+            begin: begin(bytes.get()),
+            bytes,
+        }
+    }
+}
+
+impl Ord for Packed {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let first = self.begin.cmp(&other.begin);
+        first.then_with(|| self.bytes.get().cmp(other.bytes.get()))
+    }
+}
+
+impl PartialOrd for Packed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Packed {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Packed {}
 
 impl Record for Packed {
     const PURPOSE: &'static str = "sorting rows by their entity";
 
     fn size(&self) -> usize {
-        self.0.len() + OVERHEAD
+        self.bytes.get().len() + OVERHEAD
     }
 
     fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        let length = u32::try_from(self.0.len()).map_err(io::Error::other)?;
+        let bytes = self.bytes.get();
+        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         to.write_all(&length.to_le_bytes())?;
-        to.write_all(&self.0)
+        to.write_all(bytes)
     }
 
     fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
-        let mut row = Self(Vec::new());
+        let mut row = Self::new(Bytes::Owned(Vec::new()));
         Ok(row.read_over(from)?.then_some(row))
     }
 
@@ -41,8 +107,13 @@ impl Record for Packed {
         if !fill(from, &mut length)? {
             return Ok(false);
         }
-        self.0.resize(u32::from_le_bytes(length) as usize, 0);
-        from.read_exact(&mut self.0)?;
+        let mut bytes = match &mut self.bytes {
+            Bytes::Owned(bytes) => std::mem::take(bytes),
+            Bytes::Shared(..) => Vec::new(),
+        };
+        bytes.resize(u32::from_le_bytes(length) as usize, 0);
+        from.read_exact(&mut bytes)?;
+        *self = Self::new(Bytes::Owned(bytes));
         Ok(true)
     }
 }
@@ -74,10 +145,12 @@ impl RowSorter {
     /// # Errors
     /// A scratch folder that can't be written, or the budget of disk.
     pub fn push(&mut self, rows: &RecordBatch) -> Result<()> {
-        let packed = self.converter.convert_columns(rows.columns())?;
-        packed
-            .iter()
-            .try_for_each(|row| self.sorter.push(Packed(row.as_ref().to_vec())))
+        let packed = Arc::new(self.converter.convert_columns(rows.columns())?);
+        for row in 0..u32::try_from(packed.num_rows())? {
+            let bytes = Bytes::Shared(packed.clone(), row);
+            self.sorter.push(Packed::new(bytes))?;
+        }
+        Ok(())
     }
 
     /// The rows in order, in batches whose ends depend on the rows alone.
@@ -116,11 +189,11 @@ impl SortedRows {
         while self.ends.len() < self.most && self.bytes.len() < BATCH_BYTES {
             match &mut self.rows {
                 Sorted::Memory(rows) => match rows.next() {
-                    Some(Packed(row)) => self.bytes.extend(row),
+                    Some(row) => self.bytes.extend(row.bytes.get()),
                     None => break,
                 },
                 Sorted::Merged(rows) => match rows.next_ref()? {
-                    Some(Packed(row)) => self.bytes.extend(row),
+                    Some(row) => self.bytes.extend(row.bytes.get()),
                     None => break,
                 },
             }

@@ -7,6 +7,7 @@ use super::*;
 
 mod documented;
 mod exact;
+mod sliding;
 
 const DAY: i64 = 86_400_000_000;
 
