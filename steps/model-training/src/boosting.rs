@@ -192,6 +192,10 @@ impl Metric for MeanLoss {
         "mean-loss"
     }
 
+    fn prediction_width(&self, _info: &hessboost::data::MetaInfo<'_>) -> Option<usize> {
+        Some(self.0.outputs())
+    }
+
     fn eval(&self, scores: &[f32], labels: &[f32], weights: Option<&[f32]>) -> f64 {
         let outputs = self.0.outputs();
         let of_block = |block: usize| {

@@ -139,6 +139,7 @@ fn mlflow_loads_models_of_several_classes_and_predicts_what_was_scored() {
         json!({"family": "logistic-regression"}),
         json!({"family": "gradient-boosting", "n_estimators": 10}),
         json!({"family": "mean"}),
+        json!({"candidates": "auto"}),
     ] {
         must_agree("multiclass", &contract, &candidate, &columns);
     }
