@@ -131,6 +131,11 @@ benchmark-windows python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_windows.py {{args}}
 
+# how good models are beside scikit-learn's, LightGBM's and XGBoost's, on data sets that come with packages
+benchmark-quality python="python3" *args:
+    cargo build --release --locked
+    {{python}} docs/benchmark_quality.py {{args}}
+
 # time the report beside pandas, scipy and scikit-learn, at the original's size
 benchmark-report python="python3":
     cargo build --release --locked
