@@ -221,6 +221,20 @@ fn other_arguments_are_refused_or_make_something_new_and_touch_nothing_that_is_c
             &["models/other/", "tracking/"],
         ),
         (
+            "model-training-import",
+            &["--model-file=models/none.json"],
+            2,
+            "models/none.json",
+            &[],
+        ),
+        (
+            "model-training-import",
+            &["--model-name=other"],
+            0,
+            "",
+            &["models/other/", "tracking/"],
+        ),
+        (
             "model-promotion-promote",
             &["--gate-floor=0.99"],
             0,

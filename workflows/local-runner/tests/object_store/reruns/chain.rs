@@ -22,6 +22,16 @@ const READS_ONLY: [&str; 3] = [
     "model-promotion-plan",
 ];
 
+/// What XGBoost writes of one split, without what nobody reads.
+const SOMEBODYS_TREE: &str = r#"{"learner": {"feature_names": ["feature1", "feature2",
+    "feature1_times_feature2", "feature1_minus_feature2"],
+    "gradient_booster": {"name": "gbtree", "model": {"tree_info": [0], "trees": [{
+        "left_children": [1, -1, -1], "right_children": [2, -1, -1], "split_indices": [0, 0, 0],
+        "split_conditions": [50.0, -0.5, 0.5], "default_left": [0, 0, 0],
+        "sum_hessian": [8.0, 4.0, 4.0], "loss_changes": [1.0, 0.0, 0.0]}]}},
+    "learner_model_param": {"base_score": "5E-1", "num_class": "0", "num_feature": "4"},
+    "objective": {"name": "binary:logistic"}}}"#;
+
 /// A leaf as one workflow runs it.
 pub(super) struct Leaf {
     pub(super) name: &'static str,
@@ -79,6 +89,10 @@ pub(super) fn chain() -> &'static Chain {
              \x20   source = {'Bucket': bucket, 'Key': prefix + 'raw/predict/' + name}\n\
              \x20   s3.copy_object(Bucket=bucket, Key=prefix + 'raw/few/' + name, CopySource=source)\n",
         );
+        lab.python(&format!(
+            "body = {SOMEBODYS_TREE:?}.encode()\n\
+             s3.put_object(Bucket=bucket, Key=prefix + 'raw/models/tree.json', Body=body)\n"
+        ));
         lab.set("PREDICT_GLOB", "few/*.parquet");
         lab.sample_data(400, 3, 0);
         lab.set("MAX_QUARANTINED_SHARE", "0.5");
@@ -165,6 +179,11 @@ fn run(lab: &Lab) -> Vec<Leaf> {
         &["--model-name=m", "--model-version=2"],
     );
     assert_eq!(promoted["promoted"], "true");
+    let file = "--model-file=models/tree.json";
+    run.leaf(
+        "model-training-import",
+        &["--model-name=theirs", file, &train[0], &train[1]],
+    );
     of_other_features(&mut run, lab);
     brought_together(&mut run, &config, &data["rows"]);
 
