@@ -92,7 +92,8 @@ pub struct Selection {
     /// The metric that candidates were compared by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// Every candidate, in the order of `models.json`; none where there was one.
+    /// Every candidate, in the order of `models.json`; also a single one, which others may be
+    /// compared with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<CandidateMetrics>,
     /// How the probability was calibrated on the validation rows, where it was.
@@ -101,6 +102,9 @@ pub struct Selection {
     /// The threshold that a rule of `models.json` found on them, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<ChosenThreshold>,
+    /// The interval of a predicted number that was found on them, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<ChosenInterval>,
     /// Whether the model was fitted again on all training rows.
     pub refit: bool,
 }
@@ -144,7 +148,7 @@ pub struct CandidateMetrics {
 impl Selection {
     /// Whether something was found of the scores on validation rows.
     pub fn is_tuned(&self) -> bool {
-        self.calibration.is_some() || self.threshold.is_some()
+        self.calibration.is_some() || self.threshold.is_some() || self.interval.is_some()
     }
 }
 
@@ -162,6 +166,31 @@ pub struct ChosenThreshold {
     pub recall: f64,
     /// Share of the rows that are predicted positive.
     pub share: f64,
+}
+
+/// An interval that was found on validation rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChosenInterval {
+    /// Share of the labels that it is made for.
+    pub level: f64,
+    /// What is added to a prediction for the lower end.
+    pub lower: f64,
+    /// What is added to it for the upper end.
+    pub upper: f64,
+}
+
+/// Such as `-4.2 to +5.1, for 90 % of the labels`.
+impl std::fmt::Display for ChosenInterval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // As a person writes it: 0.95 and not 94.99999.
+        let percent = (self.level * 1e8).round() / 1e6;
+        write!(
+            f,
+            "{:+.4} to {:+.4}, for {percent} % of the labels",
+            self.lower, self.upper
+        )
+    }
 }
 
 impl ChosenThreshold {

@@ -211,6 +211,7 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
         classes: serde_json::from_str(r#"{"negative": 0, "positive": 1}"#).unwrap(),
         values: Vec::new(),
         threshold: Some(0.5),
+        interval: None,
         features: vec![
             feature("x", (-8..8).map(|i| f64::from(i) * step).collect()),
             feature("flag", vec![0.5]),

@@ -5,6 +5,7 @@ pub mod estimator;
 pub mod explanation;
 pub mod fitted_model;
 pub mod frame;
+pub mod interval;
 pub mod metrics;
 pub mod model;
 pub mod models;

@@ -55,6 +55,10 @@ pub struct Models {
     /// finds it on validation rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Threshold>,
+    /// Of a number: the share of labels that the interval of a prediction is made for, on validation
+    /// rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<f64>,
     /// Which training rows are kept from the fit, where something is chosen by looking at labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
@@ -164,6 +168,9 @@ pub enum ModelsError {
     /// A threshold that is no probability.
     #[error("`threshold` is {0}: it must be from 0 to 1")]
     Threshold(f64),
+    /// An interval of no share, or of all.
+    #[error("`interval` is {0}: it must be between 0 and 1, such as 0.9")]
+    Interval(f64),
     /// Reasons that are none, or too many.
     #[error("`explain` is {0}: it must be from 1 to {MOST_REASONS}")]
     Explain(usize),
@@ -218,6 +225,9 @@ impl Models {
         if let Some(explain) = models.explain.filter(|of| !(1..=MOST_REASONS).contains(of)) {
             return Err(ModelsError::Explain(explain));
         }
+        if let Some(level) = models.interval.filter(|of| !(*of > 0.0 && *of < 1.0)) {
+            return Err(ModelsError::Interval(level));
+        }
         match models.threshold {
             Some(Threshold::At(number)) if !(0.0..=1.0).contains(&number) => {
                 Err(ModelsError::Threshold(number))
@@ -231,21 +241,20 @@ impl Models {
     /// # Errors
     /// What is for another task.
     pub fn check_task(&self, task: &dyn Task) -> Result<(), ModelsError> {
-        let is_sought = matches!(self.threshold, Some(Threshold::Sought(_)));
-        let of_two = [
-            ("threshold", is_sought),
-            (
-                "calibration",
-                self.calibration.unwrap_or_default() != Method::None,
-            ),
+        let calibrates = self.calibration.unwrap_or_default() != Method::None;
+        let keys = [
+            ("threshold", "binary", self.threshold.is_some()),
+            ("calibration", "binary", calibrates),
+            ("interval", "regression", self.interval.is_some()),
         ];
-        match of_two.into_iter().find(|(_, given)| *given) {
-            Some((key, _)) if task.name() != "binary" => Err(ModelsError::Key {
+        let for_another = |(_, needs, given): &(&str, &str, bool)| *given && *needs != task.name();
+        match keys.into_iter().find(for_another) {
+            Some((key, needs, _)) => Err(ModelsError::Key {
                 key,
-                needs: "binary",
+                needs,
                 task: task.name(),
             }),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -314,6 +323,7 @@ mod tests {
             }),
             refit: Some(true),
             explain: Some(3),
+            interval: Some(0.9),
         };
         let whole = serde_json::to_value(whole).expect("JSON");
         assert_eq!(

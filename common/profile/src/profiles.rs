@@ -24,7 +24,7 @@ use learn::task::{CountedAs, PROBABILITY, Rule, Target, Task};
 
 pub use columns::{ClassCounts, LabelCounts};
 pub use former::{FormerBaseline, ReadCounts, ReadProfile};
-pub use numbers::{NumberCounts, NumberErrors, NumberScores, OfNumber};
+pub use numbers::{NumberCounts, NumberErrors, NumberScores, OfNumber, error_cuts};
 pub use performance::{Calibration, Counts as ScoredCounts, Ranked};
 pub use profile::{Overflow, Profile};
 pub use scores::{ScoreBaseline, ScoreCounts};
@@ -85,6 +85,10 @@ pub struct Baseline {
     /// the score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// Of a number: what is added to the prediction for the ends of its interval, where it has one;
+    /// the errors are cut there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
     /// One per feature, in the model's order.
     pub features: Vec<FeatureBaseline>,
     /// Of the scores.
@@ -177,6 +181,7 @@ impl Baseline {
                 CountedAs::PositiveClass | CountedAs::Number => Vec::new(),
             },
             classes,
+            interval: rule.interval,
             features: features.collect::<Result<_, _>>()?,
             score,
         })
@@ -203,7 +208,11 @@ impl Baseline {
             (
                 (baseline.model.clone(), baseline.timezone.clone()),
                 (baseline.target.clone(), baseline.classes.clone()),
-                (baseline.values.clone(), baseline.threshold),
+                (
+                    baseline.values.clone(),
+                    baseline.threshold,
+                    baseline.interval,
+                ),
             )
         };
         besides(self) == besides(other)

@@ -10,9 +10,11 @@ use crate::config::Config;
 use crate::dataset::Goal;
 use crate::features;
 use catalog::manifest::Column;
+use learn::explanation::TOP_REASONS;
 use learn::fitted_model::Reader;
 use learn::models::{Chosen, Models};
 use learn::preprocessing;
+use learn::task::{LOWER, UPPER};
 use runtime::failure::Failure;
 
 pub use learn::models::FILE;
@@ -47,6 +49,31 @@ pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Vec<Chosen>)> {
     Ok((models, chosen))
 }
 
+/// That no column has the name of one that `explain` or `interval` adds to the predictions.
+///
+/// # Errors
+/// Exit 2, with the column.
+pub fn check_names(
+    explain: Option<usize>,
+    interval: Option<f64>,
+    columns: &[Column],
+) -> Result<()> {
+    let added = [
+        ("explain", explain.is_some(), TOP_REASONS),
+        ("interval", interval.is_some(), LOWER),
+        ("interval", interval.is_some(), UPPER),
+    ];
+    for (key, given, name) in added {
+        if given && columns.iter().any(|of| of.name == name) {
+            return Err(Failure::usage(format!(
+                "{FILE}: `{key}` adds the column {name:?} to the predictions, and the data has a \
+                 column of that name: give it another one in features.sql"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// That scoring, publishing and reports carry what would be fitted, and that `models.json` in
 /// `folder`, if it is there, fits the prepared `columns`.
 ///
@@ -59,6 +86,7 @@ pub fn check(folder: &Path, config: &Config, columns: &[Column]) -> Result<()> {
         return Ok(());
     };
     let (models, chosen) = parse(&text, &goal)?;
+    check_names(models.explain, models.interval, columns)?;
     for chosen in chosen {
         let family = chosen.family.preparation();
         preprocessing::check(&signature, &models.preprocessing, family)
@@ -123,6 +151,30 @@ mod tests {
                 &numbers[..1],
                 Some(r#"{"candidates": [{"family": "mean"}], "calibration": "sigmoid"}"#),
                 "`calibration` is for the task binary, and the target is of task regression",
+            ),
+            (
+                r#""type": "float64""#,
+                &numbers[..1],
+                Some(r#"{"candidates": [{"family": "mean"}], "threshold": 0.5}"#),
+                "`threshold` is for the task binary, and the target is of task regression: take",
+            ),
+            (
+                two,
+                &numbers[..1],
+                Some(r#"{"candidates": [{"family": "mean"}], "interval": 0.9}"#),
+                "`interval` is for the task regression, and the target is of task binary",
+            ),
+            (
+                r#""type": "float64""#,
+                &numbers[..1],
+                Some(r#"{"candidates": [{"family": "mean"}], "interval": 90}"#),
+                "`interval` is 90: it must be between 0 and 1, such as 0.9",
+            ),
+            (
+                r#""type": "float64""#,
+                &[column("upper", "Float64")],
+                Some(r#"{"candidates": [{"family": "mean"}], "interval": 0.9}"#),
+                "`interval` adds the column \"upper\" to the predictions",
             ),
             (
                 two,

@@ -24,7 +24,7 @@ pub use paired::Paired;
 use paired::{Collector, Pairs};
 use pass::{Watch, pass};
 pub use resampled::{Resampled, resample};
-pub use tuned::{calibrate, threshold};
+pub use tuned::{calibrate, interval, threshold};
 
 mod paired;
 mod pass;

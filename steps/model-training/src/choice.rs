@@ -29,6 +29,8 @@ pub(crate) struct Choice {
     pub(crate) calibration: Method,
     /// Of two classes.
     pub(crate) threshold: Threshold,
+    /// Of a number: the share of labels that the interval of a prediction is made for.
+    pub(crate) interval: Option<f64>,
     /// Reasons that are kept with each prediction.
     pub(crate) explain: Option<usize>,
 }
@@ -44,7 +46,7 @@ impl Choice {
 
     /// Whether something is found on validation rows of the scores of one fit.
     pub(crate) fn is_tuned(&self) -> bool {
-        self.calibration != Method::None || self.sought().is_some()
+        self.calibration != Method::None || self.sought().is_some() || self.interval.is_some()
     }
 
     /// Whether what was chosen is fitted again on all training rows. Unless it is asked for, not
@@ -78,6 +80,7 @@ pub(crate) fn read(text: Option<&[u8]>, fit: &TrainingArgs, goal: &Goal) -> Resu
         refit: models.refit,
         calibration: models.calibration.unwrap_or_default(),
         threshold: models.threshold.unwrap_or(Threshold::At(0.5)),
+        interval: models.interval,
         explain: models.explain,
         preprocessing: Some(models.preprocessing),
     })
@@ -112,6 +115,7 @@ fn by_settings(fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
         preprocessing: None,
         calibration: Method::None,
         threshold: Threshold::At(fit.threshold),
+        interval: None,
         explain: None,
     })
 }

@@ -94,6 +94,7 @@ pub(crate) async fn import(
         preprocessing: Some(Settings::default()),
         calibration: Method::None,
         threshold: Threshold::At(THRESHOLD),
+        interval: None,
         explain: None,
     };
     let job = Job::of(&flags.model_name, data, choice, None, &flags.segments)?;

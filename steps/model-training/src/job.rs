@@ -5,7 +5,6 @@ use anyhow::{Context, Result};
 use catalog::layout::{self, ModelName, Split};
 use catalog::manifest::{self, DatasetManifest, Inputs, ModelManifest};
 use learn::calibration::Method;
-use learn::explanation::TOP_REASONS;
 use learn::models::{Chosen, shown};
 use learn::signature::{Kind, Signature};
 use runtime::failure::Failure;
@@ -29,7 +28,7 @@ const CATEGORIES: u32 = 2;
 const CHOOSING: [&str; 4] = ["candidates", "metric", "validation", "refit"];
 
 /// What is beside the options of a fit, among the inputs of a model.
-const BESIDE: [&str; 3] = ["calibration", "threshold", "preprocessing"];
+const BESIDE: [&str; 4] = ["calibration", "threshold", "interval", "preprocessing"];
 
 /// A checked training.
 pub(crate) struct Job {
@@ -158,13 +157,11 @@ impl Job {
         }
         if let Some(explain) = choice.explain {
             inputs = inputs.with("explain", explain);
-            if train.columns.iter().any(|of| of.name == TOP_REASONS) {
-                return Err(Failure::usage(format!(
-                    "models.json: `explain` adds the column {TOP_REASONS:?} to the predictions, \
-                     and the data has a column of that name: give it another one in features.sql"
-                )));
-            }
         }
+        if let Some(level) = choice.interval {
+            inputs = inputs.with("interval", level);
+        }
+        models::check_names(choice.explain, choice.interval, &train.columns)?;
         // Where there are none, a model is the one of earlier releases.
         if !profiled.is_empty() {
             let names: Vec<&str> = profiled.iter().map(|of| of.name.as_str()).collect();

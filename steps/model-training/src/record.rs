@@ -292,24 +292,32 @@ pub(crate) fn chosen(selection: &Selection) -> String {
         .map(|of| format!("; calibrated: {}", of.name()));
     let threshold = selection.threshold.as_ref();
     let threshold = threshold.map(|of| format!("; threshold {of}"));
+    let interval = selection.interval.map(|of| format!("; interval {of}"));
+    let of_several = match selection.candidates.len() {
+        0 | 1 => String::new(),
+        several => format!(", of {several}"),
+    };
     format!(
-        "{}, by {} {} on {} validation rows, of {}{}{}",
+        "{}, by {} {} on {} validation rows{of_several}{}{}{}",
         winner.name(),
         selection.metric.as_deref().unwrap_or_default(),
         with_interval(winner),
         selection.validation.rows,
-        selection.candidates.len(),
         calibrated.unwrap_or_default(),
-        threshold.unwrap_or_default()
+        threshold.unwrap_or_default(),
+        interval.unwrap_or_default()
     )
 }
 
-/// Every metric of a task, in one line.
+/// Every metric of a task, in one line, and how many labels intervals hold, where there are some.
 pub(crate) fn every_metric(task: &dyn Task, report: &Report) -> String {
     let metrics = task.metrics().iter();
     let metrics =
         metrics.map(|metric| format!("{} {}", metric.name, four(report.number(metric.name))));
-    metrics.collect::<Vec<_>>().join(", ")
+    let besides = ["coverage", "mean_width"].into_iter();
+    let besides =
+        besides.filter_map(|name| Some(format!("{name} {}", four(Some(report.number(name)?)))));
+    metrics.chain(besides).collect::<Vec<_>>().join(", ")
 }
 
 /// A metric as people read it.

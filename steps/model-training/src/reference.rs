@@ -10,6 +10,7 @@ use learn::estimator::Seen;
 use learn::fitted_model::FittedModel;
 use learn::rows::Rows;
 use learn::signature::{Kind, Signature};
+use learn::task::Rule;
 use profile::cells::{Counted, Counts, FINE, Fine, Picker, SAMPLE, Sketch, shares};
 use profile::profiles::Overflow;
 use profile::reference::{ColumnProfile, FORMAT_VERSION, FeatureProfile, Reference, ScoreProfile};
@@ -41,10 +42,10 @@ pub(crate) async fn profile(
     model: &Arc<FittedModel>,
     seen: &Seen,
 ) -> Result<(Reference, Vec<Ruinous>)> {
-    let threshold = model.rule.threshold;
+    let rule = &model.rule;
     let (features, mut of_scores) = match natural {
-        Natural::Inputs => columns(step, rows, seen, threshold, Some(model)).await?,
-        Natural::Rows(Some(natural)) => columns(step, natural, seen, threshold, None).await?,
+        Natural::Inputs => columns(step, rows, seen, rule, Some(model)).await?,
+        Natural::Rows(Some(natural)) => columns(step, natural, seen, rule, None).await?,
         Natural::Rows(None) => (Vec::new(), None),
     };
     if of_scores.is_none() {
@@ -55,7 +56,7 @@ pub(crate) async fn profile(
             count: 0,
             values: Vec::new(),
         };
-        of_scores = count(rows, none, &[], seen, threshold).await?.1;
+        of_scores = count(rows, none, &[], seen, rule).await?.1;
     }
     let (score, extremes) = of_scores.context("a model has scores")?;
     let reference = Reference {
@@ -90,7 +91,7 @@ async fn columns(
     step: &Step,
     rows: &TrainingRows,
     seen: &Seen,
-    threshold: f64,
+    rule: &Rule,
     model: Option<&Arc<FittedModel>>,
 ) -> Result<(Vec<FeatureProfile>, Option<(ScoreProfile, Extremes)>)> {
     let names = rows.inputs();
@@ -115,7 +116,7 @@ async fn columns(
                 spreads.iter().map(Spread::mean_and_std).collect()
             }
         };
-        let (counted, score) = count(rows, columns, &spread, seen, threshold).await?;
+        let (counted, score) = count(rows, columns, &spread, seen, rule).await?;
         let named = |(name, counted): (&String, Counted)| FeatureProfile {
             name: name.clone(),
             profile: ColumnProfile::Cells(counted),
@@ -132,14 +133,14 @@ async fn count(
     columns: Columns,
     spread: &[(f64, f64)],
     seen: &Seen,
-    threshold: f64,
+    rule: &Rule,
 ) -> Result<(Vec<Counted>, Option<(ScoreProfile, Extremes)>)> {
     let looked = rows.sum(Look::new(columns.clone(), seen)).await;
     let looked = looked.context("profiling the training data")?;
     let fine = looked.sketches.into_iter().zip(spread);
     let fine = fine.map(|(sketch, spread)| sketch.fine(*spread, &[]));
     let score = looked.score;
-    let score = score.map(|score| (score.scores.counted(threshold), score.extremes));
+    let score = score.map(|score| (score.scores.counted(rule), score.extremes));
     let (fine_score, extremes) = score.unzip();
     let counted = Count::new(columns, fine.collect(), fine_score);
     let counted = rows.sum(counted).await;

@@ -114,6 +114,7 @@ pub(crate) async fn select(
         candidates,
         calibration: None,
         threshold: None,
+        interval: None,
         refit: job.refits(),
     };
     tracing::info!("{}", table(&selection));

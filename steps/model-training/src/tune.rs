@@ -1,11 +1,12 @@
 //! What is found of the scores of a fit on validation rows: the calibration of its probabilities,
-//! and the threshold that a rule asks for.
+//! the threshold that a rule asks for, and the interval of a predicted number.
 
 use std::sync::Arc;
 
 use anyhow::Result;
-use catalog::model_files::ChosenThreshold;
+use catalog::model_files::{ChosenInterval, ChosenThreshold};
 use learn::calibration::{Calibration, Method};
+use learn::interval::least_rows;
 use learn::threshold::Found;
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
@@ -22,6 +23,7 @@ use crate::select::{Selected, validation_rows};
 pub(crate) struct Tuned {
     calibration: Option<Calibration>,
     threshold: Option<f64>,
+    interval: Option<[f64; 2]>,
 }
 
 impl Tuned {
@@ -32,13 +34,15 @@ impl Tuned {
         if let Some(threshold) = self.threshold {
             model.rule.threshold = threshold;
         }
+        model.rule.interval = self.interval;
     }
 }
 
 /// Finds what `models.json` asks for, of the fit that was selected, and notes it in the selection.
 ///
 /// # Errors
-/// Validation rows of one class, and a rule that no threshold keeps: exit 10.
+/// Validation rows of one class, a rule that no threshold keeps, and too few rows for an interval:
+/// exit 10.
 pub(crate) async fn tune(
     step: &Step,
     store: &Store,
@@ -70,6 +74,28 @@ pub(crate) async fn tune(
         tracing::info!("threshold on validation rows: {chosen}");
         tuned.threshold = Some(chosen.threshold);
         selected.selection.threshold = Some(chosen);
+    }
+    if let Some(level) = job.choice.interval {
+        let model = &selected.fitted.fit.model;
+        let found = scoring::interval(step, &rows, model, &job.train, level, progress).await?;
+        let [lower, upper] = found.ok_or_else(|| {
+            Failure::contract(format!(
+                "`interval` in models.json is {level}, which takes {} validation rows or more, and \
+                 {} has {} (less where their weights differ): ask for less, or set a larger \
+                 `fraction` of `validation`",
+                least_rows(level),
+                job.train_key,
+                split.rows(Side::Validation)
+            ))
+        })?;
+        let chosen = ChosenInterval {
+            level,
+            lower,
+            upper,
+        };
+        tracing::info!("interval on validation rows: {chosen}");
+        tuned.interval = Some([lower, upper]);
+        selected.selection.interval = Some(chosen);
     }
     Ok(tuned)
 }

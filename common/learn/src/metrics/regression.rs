@@ -29,6 +29,10 @@ pub struct Regression {
     relative: Sum,
     predicted: Sum,
     largest: f64,
+    /// What is added to a prediction for the ends of its interval, where it has one, and the
+    /// weight of the labels within.
+    interval: Option<[f64; 2]>,
+    within: Sum,
     /// Weighted mean of the labels, and the sum of squares around it.
     mean: f64,
     spread: Sum,
@@ -59,9 +63,24 @@ pub struct Report {
     pub mean_prediction: Option<f64>,
     /// Population standard deviation of the labels.
     pub std_label: Option<f64>,
+    /// Share of the labels that lie within the interval of their prediction, its ends included;
+    /// `None` without intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<f64>,
+    /// Mean width of the intervals, in units of the label; `None` without intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_width: Option<f64>,
 }
 
 impl Regression {
+    /// Of no rows yet, whose predictions have an interval: what is added to them for its ends.
+    pub fn with_interval(interval: Option<[f64; 2]>) -> Self {
+        Self {
+            interval,
+            ..Self::default()
+        }
+    }
+
     /// Adds rows: a finite label and a finite prediction each.
     ///
     /// # Errors
@@ -76,7 +95,7 @@ impl Regression {
         weights: Option<&[f64]>,
     ) -> Result<(), RowError> {
         let rows = checked(labels, predictions, weights)?;
-        let mut part = Self::default();
+        let mut part = Self::with_interval(self.interval);
         for (row, (&label, &prediction)) in labels.iter().zip(predictions).enumerate() {
             part.add(label, prediction, rows.weight(row));
         }
@@ -97,6 +116,11 @@ impl Regression {
         self.relative.add(weight * (error.abs() / size));
         self.predicted.add(weight * prediction);
         self.largest = self.largest.max(error.abs());
+        if let Some([lower, upper]) = self.interval
+            && (prediction + lower..=prediction + upper).contains(&label)
+        {
+            self.within.add(weight);
+        }
     }
 
     /// Mean of the labels, and squares around it.
@@ -137,6 +161,7 @@ impl Regression {
             (&mut self.signed, &other.signed),
             (&mut self.relative, &other.relative),
             (&mut self.predicted, &other.predicted),
+            (&mut self.within, &other.within),
         ] {
             ours.merge(theirs);
         }
@@ -159,6 +184,11 @@ impl Regression {
             mean_label: (weight > 0.0).then_some(self.mean),
             mean_prediction: mean(&self.predicted),
             std_label: mean(&self.spread).map(f64::sqrt),
+            coverage: self.interval.and_then(|_| mean(&self.within)),
+            mean_width: self
+                .interval
+                .filter(|_| weight > 0.0)
+                .map(|[lower, upper]| upper - lower),
         }
     }
 

@@ -65,12 +65,14 @@ impl Task for Regression {
         "r2"
     }
 
-    fn evaluation(&self, _target: &Target, _rule: &Rule) -> Box<dyn Evaluation> {
-        Box::new(Measured::default())
+    fn evaluation(&self, _target: &Target, rule: &Rule) -> Box<dyn Evaluation> {
+        Box::new(Measured(regression::Regression::with_interval(
+            rule.interval,
+        )))
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Measured(regression::Regression);
 
 impl Evaluation for Measured {

@@ -25,7 +25,10 @@ pub(super) fn of(selection: &Selection) -> Markup {
         .map(|of| entry("Calibration", of.name()));
     let threshold = selection.threshold.as_ref();
     let threshold = threshold.map(|of| entry("Threshold", &of.to_string()));
-    let found: Vec<Markup> = calibrated.into_iter().chain(threshold).collect();
+    let interval = selection.interval.as_ref();
+    let interval = interval.map(|of| entry("Interval", &of.to_string()));
+    let found = calibrated.into_iter().chain(threshold).chain(interval);
+    let found: Vec<Markup> = found.collect();
     let found = match found.is_empty() {
         true => nothing(),
         false => tag("dl class=\"plain\"", found),

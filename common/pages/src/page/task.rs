@@ -14,10 +14,11 @@ use crate::html::{Markup, tag, tagged, text};
 const CARDS: usize = 4;
 
 /// Metrics as people write them; others stand under their own names.
-const TITLES: [(&str, &str); 19] = [
+const TITLES: [(&str, &str); 21] = [
     ("accuracy", "Accuracy"),
     ("balanced_accuracy", "Balanced accuracy"),
     ("bias", "Bias"),
+    ("coverage", "Coverage of the interval"),
     ("log_loss", "Log loss"),
     ("macro_f1", "F1, macro"),
     ("macro_precision", "Precision, macro"),
@@ -27,6 +28,7 @@ const TITLES: [(&str, &str); 19] = [
     ("max_error", "Largest error"),
     ("mean_label", "Mean label"),
     ("mean_prediction", "Mean prediction"),
+    ("mean_width", "Mean width of the interval"),
     ("r2", "R²"),
     ("rmse", "RMSE"),
     ("roc_auc", "ROC AUC"),

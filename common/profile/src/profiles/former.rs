@@ -93,6 +93,7 @@ impl FormerBaseline {
             classes: Some(self.classes),
             values: Vec::new(),
             threshold: Some(self.threshold),
+            interval: None,
             features: features.collect::<Result<_, _>>()?,
             score: ClassScores::of_grid(self.score.cuts, self.score.reference)?.into(),
         })

@@ -33,6 +33,17 @@ pub type NumberCounts = OfNumber<Counts>;
 /// How predicted numbers are counted, and what the model gave on its training data.
 pub type NumberScores = OfNumber<FeatureBaseline>;
 
+/// Where the errors of a model with an interval are cut, so that how many labels lie within it is
+/// counted exactly, but for the rounding of an error: from the first to below the second.
+///
+/// ```
+/// // A label at either end is within.
+/// assert_eq!(profile::profiles::error_cuts([-1.0, 3.0]), [-3.0, 1.0_f64.next_up()]);
+/// ```
+pub fn error_cuts([lower, upper]: [f64; 2]) -> [f64; 2] {
+    [-upper, (-lower).next_up()]
+}
+
 /// Errors of predicted numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NumberErrors {
@@ -158,6 +169,18 @@ impl NumberCounts {
             rmse: mean_square.sqrt(),
             r2: (of_labels > 0.0).then(|| 1.0 - mean_square / (of_labels * of_labels)),
         })
+    }
+
+    /// Share of the rows with a label and a prediction whose label lies within the interval that
+    /// [`error_cuts`] cut the errors at; `None` without such rows, and where they are not cut there.
+    pub fn coverage(&self, baseline: &NumberScores, interval: [f64; 2]) -> Option<f64> {
+        let cuts = baseline.error.cells.cuts();
+        let place = |of: f64| cuts.iter().position(|cut| *cut == of);
+        let [from, to] = error_cuts(interval).map(place);
+        // A cut belongs to the cell above it.
+        let within: i64 = self.error.cells.get(from? + 1..=to?)?.iter().sum();
+        let rows = self.error.count();
+        (rows > 0).then(|| within as f64 / rows as f64)
     }
 
     pub(super) fn merge(&mut self, other: &Self) -> Option<()> {

@@ -1,4 +1,4 @@
-//! The calibration and the threshold of a model, of rows that the model was not fitted on.
+//! The calibration, the threshold and the interval of a model, of rows that it was not fitted on.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::labelled::LabelledRows;
 use catalog::manifest::DatasetManifest;
 use learn::calibration::{Calibration, Isotonic, Method, SigmoidFit, SigmoidSums};
 use learn::fitted_model::FittedModel;
+use learn::interval::{Quantiles, Weights};
 use learn::rows::Rows;
 use learn::threshold::{Found, Sought, Sweep};
 use runtime::step::{Progress, Step};
@@ -89,6 +90,61 @@ pub async fn threshold(
         Ok(sweep.finish())
     })
     .await
+}
+
+/// What is added to the predictions of a model of a number for the ends of an interval that holds
+/// this share of the labels; `None` of too few rows that weigh something. Memory does not grow with
+/// the rows.
+///
+/// # Errors
+/// As [`super::evaluate`].
+pub async fn interval(
+    step: &Step,
+    rows: &LabelledRows,
+    model: &Arc<FittedModel>,
+    dataset: &DatasetManifest,
+    level: f64,
+    progress: &Progress,
+) -> Result<Option<[f64; 2]>> {
+    let ranks = Ranks::one_of(1, step.work());
+    let begin = move |_| Residuals {
+        ranks: ranks.clone(),
+        weights: Weights::default(),
+    };
+    let on = (step, rows, model, dataset, progress);
+    let Residuals { ranks, weights } = watched(on, begin).await?;
+    let Some(mut quantiles) = Quantiles::new(level, &weights) else {
+        return Ok(None);
+    };
+    blocking(move || {
+        for row in ranks.ranked()? {
+            let (residual, _, weight) = row?;
+            quantiles.add(residual, weight);
+        }
+        Ok(quantiles.finish())
+    })
+    .await
+}
+
+/// Rows of all parts by their residual, and what they weigh.
+struct Residuals {
+    ranks: Ranks,
+    weights: Weights,
+}
+
+impl Watch for Residuals {
+    fn take(&mut self, rows: Rows<'_>, predictions: &[f64]) -> Result<()> {
+        let residuals = rows.y.iter().zip(predictions).enumerate();
+        let residuals = residuals.map(|(row, (label, of))| (false, label - of, rows.weight(row)));
+        self.ranks.add(residuals)?;
+        (0..rows.len()).for_each(|row| self.weights.add(rows.weight(row)));
+        Ok(())
+    }
+
+    /// All parts add to the same ranks.
+    fn merge(&mut self, later: Self) {
+        self.weights.merge(&later.weights);
+    }
 }
 
 /// Rows of all parts by their probability, and what those of each class weigh.

@@ -59,12 +59,17 @@ impl OfTask<'_> {
 
     fn names(self) -> Vec<(&'static str, Option<Better>)> {
         match self.0.score.numbers() {
-            Some(_) => vec![
-                ("mae", Some(Better::Smaller)),
-                ("rmse", Some(Better::Smaller)),
-                ("r2", Some(Better::Larger)),
-                ("bias", None),
-            ],
+            Some(_) => {
+                let own = [
+                    ("mae", Some(Better::Smaller)),
+                    ("rmse", Some(Better::Smaller)),
+                    ("r2", Some(Better::Larger)),
+                    ("bias", None),
+                ];
+                let of_intervals = [("coverage", None), ("mean_width", None)];
+                let of_intervals = of_intervals.iter().filter(|_| self.0.interval.is_some());
+                own.iter().chain(of_intervals).copied().collect()
+            }
             None => vec![("accuracy", Some(Better::Larger))],
         }
     }
@@ -75,8 +80,13 @@ impl OfTask<'_> {
             (ScoreCounts::Numbers(counts), Some(baseline)) => match counts.errors(baseline) {
                 None => return (0, Vec::new()),
                 Some(of) => {
-                    let values = [Some(of.mae), Some(of.rmse), of.r2, Some(of.mean_error)];
-                    (of.rows, values.to_vec())
+                    let own = [Some(of.mae), Some(of.rmse), of.r2, Some(of.mean_error)];
+                    let of_interval = self.0.interval.map(|[lower, upper]| {
+                        let coverage = counts.coverage(baseline, [lower, upper]);
+                        [coverage, Some(upper - lower)]
+                    });
+                    let of_interval = of_interval.into_iter().flatten();
+                    (of.rows, own.into_iter().chain(of_interval).collect())
                 }
             },
             (ScoreCounts::Classes(counts), _) => {

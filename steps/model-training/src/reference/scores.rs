@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use learn::fitted_model::FittedModel;
-use learn::task::{CountedAs, PREDICTION, PROBABILITY, Predictions, Values};
+use learn::task::{CountedAs, PREDICTION, PROBABILITY, Predictions, Rule, Values};
 use profile::cells::{Counts, Fine, Sketch, shares};
-use profile::profiles::{ClassCounts, OfNumber, Overflow, score_cuts};
+use profile::profiles::{ClassCounts, OfNumber, Overflow, error_cuts, score_cuts};
 use profile::reference::ScoreProfile;
 
 use crate::extremes::Spread;
@@ -118,15 +118,23 @@ impl Looks {
     }
 
     /// Counts of no scores yet, in fine cells.
-    pub(super) fn counted(self, threshold: f64) -> CountedScores {
+    pub(super) fn counted(self, rule: &Rule) -> CountedScores {
         match self {
             Self::Classes(sketch) => {
-                let fine = sketch.fine(OF_PROBABILITIES, &score_cuts(threshold));
+                let fine = sketch.fine(OF_PROBABILITIES, &score_cuts(rule.threshold));
                 let counts = ClassCounts::new(&fine.cells);
                 CountedScores::Classes(Arc::new(fine), counts)
             }
             Self::Numbers(looks) => {
-                let fine = looks.map(|(sketch, spread)| sketch.fine(spread.mean_and_std(), &[]));
+                let ends = rule.interval.map(error_cuts);
+                let ends: Vec<f64> = ends.into_iter().flatten().collect();
+                let cuts = OfNumber {
+                    error: ends,
+                    ..OfNumber::default()
+                };
+                let fine = looks
+                    .zip(cuts)
+                    .map(|((sketch, spread), cuts)| sketch.fine(spread.mean_and_std(), &cuts));
                 let counts = fine.as_ref().map(|of| Counts::new(&of.cells));
                 CountedScores::Numbers(Arc::new(fine), Box::new(counts))
             }

@@ -78,7 +78,7 @@ async fn probabilities_are_calibrated_on_validation_rows_of_the_same_fit() {
         assert_eq!((of.calibration, of.refit), (Some(method), false));
         let shown = outputs.get("candidates").unwrap();
         assert!(
-            shown.ends_with(&format!("of 1; calibrated: {}", method.name())),
+            shown.ends_with(&format!(" validation rows; calibrated: {}", method.name())),
             "{shown}"
         );
         let made = model(&home, &outputs).await;

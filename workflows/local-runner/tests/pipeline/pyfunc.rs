@@ -147,18 +147,18 @@ fn mlflow_loads_models_of_several_classes_and_predicts_what_was_scored() {
 
 #[test]
 fn mlflow_loads_models_of_a_number_and_predicts_what_was_scored() {
+    let contract = json!({"type": "float64"});
     for candidate in [
         json!({"family": "linear-regression"}),
         json!({"family": "gradient-boosting", "n_estimators": 30}),
         json!({"family": "constant", "value": 1.5}),
     ] {
-        must_agree(
-            "regression",
-            &json!({"type": "float64"}),
-            &candidate,
-            &["prediction"],
-        );
+        let columns = ["prediction"];
+        must_agree("regression", &contract, &candidate, &columns);
     }
+    let with_intervals = json!({"candidates": [{"family": "linear-regression"}], "interval": 0.9});
+    let columns = ["lower", "prediction", "upper"];
+    must_agree("regression", &contract, &with_intervals, &columns);
 }
 
 /// `onnxruntime` knows nothing of ours either.

@@ -219,6 +219,67 @@ fn a_number_is_predicted_as_by_scikit_learn_and_reported_on() {
 }
 
 #[test]
+fn intervals_are_those_of_split_conformal_prediction_and_their_coverage_is_measured() {
+    let (data, bench) = (fixture().diabetes, Bench::empty());
+    let models = r#"{"candidates": [{"family": "constant", "value": 140.0}], "interval": 0.8,
+        "validation": {"by": "time"}}"#;
+    data.run(&bench, "", r#""type": "float64""#, models);
+    let label = |row: &[Value]| row.last().unwrap().as_f64().unwrap();
+
+    // The latest days of the training files, a fifth of the rows at least, validate.
+    let rows = data.files[1..]
+        .iter()
+        .flat_map(|file| file.iter().enumerate());
+    let mut rows: Vec<(usize, f64)> = rows.map(|(row, of)| (row % 20, label(of))).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.0));
+    let first = rows[(rows.len() - 1) / 5].0;
+    let validation = rows.iter().filter(|row| row.0 >= first);
+    let mut residuals: Vec<f64> = validation.map(|row| row.1 - 140.0).collect();
+    residuals.sort_by(f64::total_cmp);
+    let n = residuals.len();
+    let from_an_end = n - (0.9 * (n + 1) as f64).ceil() as usize;
+    let ends = [residuals[from_an_end], residuals[n - 1 - from_an_end]];
+    let model = bench.output("model-training-train", "model");
+    let fitted = bench.json(&model.replace("_manifest", "model"));
+    assert_eq!(fitted["interval"], serde_json::json!(ends), "{n} residuals");
+    let metrics = bench.json(&model.replace("_manifest", "metrics"));
+    assert_eq!(metrics["selection"]["validation"]["rows"], n);
+    assert_eq!(metrics["selection"]["refit"], false);
+
+    let scored = scored(&bench);
+    let bounds = ["lower", "upper"].map(|name| numbers(&scored, name));
+    for (bound, end) in bounds.iter().zip(ends) {
+        assert!(bound.iter().all(|value| value == Some(140.0 + end)));
+    }
+    let results = bench.json("results/2026-11/m/v1/_manifest.json");
+    let columns = results["columns"].as_array().unwrap().iter();
+    let named: Vec<_> = columns.filter_map(|of| of["name"].as_str()).collect();
+    assert!(named.contains(&"lower") && named.contains(&"upper"));
+
+    let within = |of: &Vec<Value>| (140.0 + ends[0]..=140.0 + ends[1]).contains(&label(of));
+    let coverage = |step: usize| {
+        let rows: Vec<bool> = data.files[0].iter().step_by(step).map(within).collect();
+        rows.iter().filter(|within| **within).count() as f64 / rows.len() as f64
+    };
+    let report = bench.json("reports/2026-11/m/v1/report.json");
+    let now = &report["performance"]["of_task"]["now"];
+    for measured in [now, &metrics["holdout"]] {
+        let of = |name: &str| measured[name].as_f64().unwrap();
+        close(of("coverage"), coverage(1), "coverage");
+        close(of("mean_width"), ends[1] - ends[0], "width");
+    }
+    let page = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
+    for shown in ["Coverage of the interval", "for 80 % of the labels"] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    // The dashboard knows the labels that came with the rows: every other one.
+    let dashboard = bench.command(&["dashboard", "--bind", "127.0.0.1:0"]);
+    let table = self::page(dashboard, "/tables/metrics.csv?model=m");
+    let shown = format!("coverage,{},{}", coverage(2), coverage(1));
+    assert!(table.contains(&shown), "{shown} in {table}");
+}
+
+#[test]
 fn several_classes_are_predicted_as_by_scikit_learn_and_reported_on() {
     let (data, bench) = (fixture().iris, Bench::empty());
     let classes = ["setosa", "versicolor", "virginica"];

@@ -33,7 +33,10 @@ fn configure(folder: &Path, target: &Value, family: &str) {
         target,
     ]});
     let name = target["name"].as_str().unwrap();
-    let models = json!({"candidates": [{"family": family}], "explain": 2});
+    let mut models = json!({"candidates": [{"family": family}], "explain": 2});
+    if target["type"] == "float64" {
+        models["interval"] = json!(0.9);
+    }
     let features = format!("SELECT id, age, amount, city, {name} FROM raw");
     for (name, text) in [
         ("dataset.json", contract.to_string()),
@@ -105,6 +108,15 @@ fn a_number_is_published_without_a_probability() {
     let target = json!({"name": "regression", "type": "float64", "role": "target"});
     for family in ["linear-regression", "gradient-boosting"] {
         let names = publish(&target, family);
-        assert_eq!(names, [&ADDED[..], &["top_reasons"]].concat());
+        let [data_version, model_version, prediction] = ADDED;
+        let expected = [
+            data_version,
+            "lower",
+            model_version,
+            prediction,
+            "top_reasons",
+            "upper",
+        ];
+        assert_eq!(names, expected);
     }
 }
