@@ -36,6 +36,8 @@ fn configure(folder: &Path, target: &Value, family: &str) {
     let mut models = json!({"candidates": [{"family": family}], "explain": 2});
     if target["type"] == "float64" {
         models["interval"] = json!(0.9);
+        // So that the reasons are beside the means of all training rows.
+        models["refit"] = json!(true);
     }
     let features = format!("SELECT id, age, amount, city, {name} FROM raw");
     for (name, text) in [
