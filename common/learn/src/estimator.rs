@@ -159,8 +159,7 @@ pub trait Estimator: Debug + Send + Sync {
         None
     }
 
-    /// How its raw scores come of a row, for programs that compute them elsewhere; `None` where that
-    /// is none of [`Formula`].
+    /// How its raw scores are computed, for other programs; `None` where [`Formula`] has no such form.
     fn formula(&self) -> Option<Formula<'_>> {
         None
     }

@@ -7,7 +7,7 @@
 //! | task | results |
 //! |---|---|
 //! | `binary` | `prediction` (a class), `probability` of the positive class |
-//! | `multiclass` | `prediction`, `probability` of it, and `probabilities`, a column for each class |
+//! | `multiclass` | `prediction`, `probability` of it, and `probabilities`, one for each class |
 //! | `regression` | `prediction`, and `lower` and `upper` where the model has an interval |
 //!
 //! A row that the model has no prediction for has NaN in all numbers; a class can't be missing, so

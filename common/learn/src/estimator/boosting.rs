@@ -251,8 +251,8 @@ impl GradientBoosting {
     }
 
     /// With raw scores that begin with these numbers. In the leaves of the first trees the sums are
-    /// the same bits, and need no inverse link, which the C library would round, where XGBoost reads
-    /// the model.
+    /// the same bits, and need no inverse link, which the C library would round, where XGBoost
+    /// reads the model.
     fn from(mut self, base_score: &[f32]) -> Result<Self, EstimatorError> {
         for (output, base) in base_score.iter().enumerate() {
             match self.trees.iter_mut().find(|tree| tree.output() == output) {

@@ -160,7 +160,7 @@ fn length(tail: &[u8]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()
 }
 
-/// What the statistics of a file say; `None` where they do not tell of all rows.
+/// What the statistics of a file say; `None` where they do not cover all rows.
 fn by_statistics(metadata: &[u8], name: &str, wanted: &DataType) -> Option<Times> {
     let metadata = ParquetMetaDataReader::decode_metadata(metadata).ok()?;
     let of_file = metadata.file_metadata();
@@ -178,7 +178,7 @@ fn by_statistics(metadata: &[u8], name: &str, wanted: &DataType) -> Option<Times
         return Some(Times::None);
     }
     let converter = StatisticsConverter::try_new(name, &arrow, schema).ok()?;
-    is_told(&metadata, converter.parquet_column_index()?)?;
+    has_bounds(&metadata, converter.parquet_column_index()?)?;
     let groups = metadata.row_groups().iter();
     let ends = [
         converter.row_group_mins(groups.clone()).ok()?,
@@ -198,16 +198,16 @@ fn by_statistics(metadata: &[u8], name: &str, wanted: &DataType) -> Option<Times
     Some(Times::Within(range))
 }
 
-/// Whether every row group tells its least and its greatest value, as numbers that are compared as
+/// Whether every row group has its least and its greatest value, as numbers that are compared as
 /// the times are.
-fn is_told(metadata: &ParquetMetaData, column: usize) -> Option<()> {
+fn has_bounds(metadata: &ParquetMetaData, column: usize) -> Option<()> {
     let groups = metadata.row_groups().iter();
-    let told = groups.map(|group| match group.column(column).statistics()? {
+    let bounds = groups.map(|group| match group.column(column).statistics()? {
         Statistics::Int32(of) => of.min_opt().and(of.max_opt()).map(drop),
         Statistics::Int64(of) => of.min_opt().and(of.max_opt()).map(drop),
         _ => None,
     });
-    told.collect()
+    bounds.collect()
 }
 
 /// The range of times without a null among them.

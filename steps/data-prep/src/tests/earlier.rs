@@ -263,7 +263,7 @@ async fn a_file_that_is_gone_changed_or_bad_is_told() {
     let arguments = bench
         .choose(&["predict/0.parquet"], history(file.clone()))
         .await;
-    let told = async |code: u8, more: &[&str]| {
+    let ended = async |code: u8, more: &[&str]| {
         let error = bench.score(&arguments, more).await.unwrap_err();
         assert_eq!(exit_code(&error), code, "{error:#}");
         format!("{error:#}")
@@ -271,11 +271,11 @@ async fn a_file_that_is_gone_changed_or_bad_is_told() {
     let path = bench.raw_path("train/0.parquet");
     let aside = bench.raw_path("aside");
     fs::rename(&path, &aside).unwrap();
-    let text = told(2, &[]).await;
+    let text = ended(2, &[]).await;
     assert!(text.contains("train/0.parquet is gone from"), "{text}");
     assert!(text.contains("rows to score look back at it"), "{text}");
     bench.write("train/0.parquet", &events(&[("a", 1, 3)]));
-    let text = told(2, &[]).await;
+    let text = ended(2, &[]).await;
     assert!(
         text.contains("is not what it was when it was read before"),
         "{text}"
@@ -293,7 +293,7 @@ async fn a_file_that_is_gone_changed_or_bad_is_told() {
         ..bench.looked_back_at("predict/bad.parquet", 0).await
     };
     bench.choose(&["predict/0.parquet"], history(bad)).await;
-    let text = told(10, &[]).await;
+    let text = ended(10, &[]).await;
     assert!(
         text.contains("rows to score look back at predict/bad.parquet"),
         "{text}"

@@ -142,7 +142,7 @@ impl Values {
     }
 }
 
-/// What an operator is told besides its inputs.
+/// An attribute of an operator.
 #[derive(Clone, Debug)]
 pub(super) enum Attribute {
     Int(i64),

@@ -30,7 +30,7 @@ struct Trained {
     paths: [String; 3],
 }
 
-/// Trains a model of the target on these features, a candidate or a whole `models.json`, and scores.
+/// Trains a model of the target on these features, by a candidate or a `models.json`, and scores.
 fn trained(target: &str, contract: &Value, features: &[&str], models: &Value) -> Trained {
     let bench = Bench::empty();
     let raw = bench.raw("");

@@ -144,7 +144,7 @@ impl GradientBoosting {
         Ok(Self::of_file(bytes)?.0)
     }
 
-    /// As [`GradientBoosting::from_xgboost`], for a model that is kept: its raw scores begin with 0.
+    /// As [`GradientBoosting::from_xgboost`], for a model that is kept: raw scores begin with 0.
     /// Gives the names of its inputs too; none where the file has none.
     ///
     /// # Errors
