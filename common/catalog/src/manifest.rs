@@ -272,6 +272,9 @@ pub struct DatasetManifest {
     /// Rows of the raw files that were left out; of training data, those of both splits.
     #[serde(default, skip_serializing_if = "LeftOut::is_none")]
     pub left_out: LeftOut,
+    /// Rows to train on, taken all the same, whose windows reach back behind the earliest row.
+    #[serde(default, skip_serializing_if = "left_out::is_zero")]
+    pub short_history: u64,
     /// Rows that break the contract and were counted or quarantined; of training data, those of
     /// both splits, named in the manifest of the rows to train on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -14,6 +14,7 @@ use table::shuffled::Doubles;
 use crate::job::{Committed, Done, Job, Kind, accept, folder, is_outdated};
 use crate::map::bad;
 use crate::reduce::{self, Reduced};
+use crate::warm_up::Counts;
 use crate::{earlier, quarantine, repeats, times};
 
 pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Outputs> {
@@ -33,6 +34,10 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
         Kind::Train(rule) => {
             let mut train = manifest_of(Split::Train);
             let holdout = manifest_of(Split::Holdout);
+            let mut early = Counts::default();
+            reduced.iter().for_each(|bucket| early += bucket.early);
+            train.left_out.warm_up = early.left_out;
+            train.short_history = early.taken;
             refuse_empty(&plan, rule, &train, &holdout)?;
             train
                 .warnings
@@ -75,6 +80,15 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
         .await?;
     }
     warn_of_left_out(&main);
+    if main.short_history > 0 {
+        tracing::info!(
+            rows = main.short_history,
+            "{} of {} rows to train on lie within lookback of the earliest row, so that their \
+             windows lack history; \"warm_up\": \"drop\" in dataset.json leaves them out",
+            main.short_history,
+            main.rows
+        );
+    }
     let cache = match plan.job.is_again() && is_outdated(store, &plan, &key).await? {
         true => Cache::Refresh,
         false => step.cache(),
@@ -157,6 +171,7 @@ fn manifest_of(
         history: history(done),
         quarantined: bad(done),
         left_out: LeftOut::default(),
+        short_history: 0,
         violations: Vec::new(),
         quarantine: Vec::new(),
         warnings: Vec::new(),
@@ -215,6 +230,14 @@ fn refuse_empty(
         };
         return Err(Failure::contract(format!(
             "there are no rows to train on in all of {files} raw files{left_out}"
+        )));
+    }
+    let short = train.left_out.warm_up;
+    if train.rows == 0 && short > 0 {
+        return Err(Failure::contract(format!(
+            "\"warm_up\": \"drop\" in dataset.json leaves out all {short} rows to train on: they lie \
+             within `lookback` of the earliest row; write \"warm_up\": \"count\", shorten \
+             `lookback` and the windows, or add raw files that reach further back"
         )));
     }
     if let (HoldoutRule::FirstShard, 0, Some(first)) = (rule, holdout.rows, plan.shards.first()) {

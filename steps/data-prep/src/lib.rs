@@ -12,6 +12,7 @@ mod reduce;
 mod repeats;
 mod shuffle;
 mod times;
+mod warm_up;
 
 use std::process::ExitCode;
 

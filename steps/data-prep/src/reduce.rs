@@ -27,6 +27,7 @@ use table::shuffled::{self, Doubles, Once, RowSorter, Shape, Shuffled};
 
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
 use crate::map::{bad, of_stage, outputs, preparation};
+use crate::warm_up::{Counts, Early};
 
 /// Indexes that are read at the same time.
 const CONCURRENT: usize = 32;
@@ -64,6 +65,7 @@ pub(crate) async fn reduce(step: &Step, store: &Store, plan: &str, group: &str) 
     let task = Arc::new(Task {
         fingerprint: first.inputs.fingerprint(),
         parts: plan.inputs.fingerprint(),
+        early: Early::of(&first.job, &preparation, &done),
         shape: preparation.shape()?,
         preparation: preparation.on(step),
         step: step.clone(),
@@ -160,6 +162,9 @@ pub(crate) struct Reduced {
     /// Rows that rows to score look back at and that stand in several data sets.
     #[serde(default, skip_serializing_if = "Doubles::is_none")]
     pub(crate) doubles: Doubles,
+    /// Rows to train on whose windows reach back behind the earliest row.
+    #[serde(default, skip_serializing_if = "Counts::is_none")]
+    pub(crate) early: Counts,
 }
 
 impl Finished for Reduced {
@@ -227,6 +232,8 @@ struct Task {
     index: Vec<(Shuffled, Vec<shuffled::Entry>)>,
     /// Places of the files that are held out where files decide.
     first_files: BTreeSet<u32>,
+    /// Which rows to train on have a short history.
+    early: Option<Early>,
     /// The first bucket of the group.
     first: usize,
 }
@@ -257,7 +264,12 @@ impl Task {
         }
         let mut writers: BTreeMap<String, Writer> = BTreeMap::new();
         let (rows, what) = (sorter.finish()?, &bucket.key);
+        let mut counts = Counts::default();
         let write = |split: Split, batch: &RecordBatch| {
+            let batch = &match &self.early {
+                Some(early) if split == Split::Train => early.taken(batch, &mut counts)?,
+                _ => batch.clone(),
+            };
             if batch.num_rows() == 0 || !self.job.takes(split) {
                 return Ok(());
             }
@@ -293,6 +305,7 @@ impl Task {
         Ok(Reduced {
             pieces: pieces.collect::<Result<_>>()?,
             doubles,
+            early: counts,
         })
     }
 

@@ -14,6 +14,7 @@ mod rerun;
 mod shuffle;
 mod train;
 mod types;
+mod warm_up;
 
 use std::collections::BTreeMap;
 use std::fs;

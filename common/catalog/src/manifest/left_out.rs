@@ -18,9 +18,12 @@ pub struct LeftOut {
     /// Rows that break the contract of a column which has them quarantined.
     #[serde(skip_serializing_if = "is_zero")]
     pub quarantined: u64,
+    /// Rows to train on whose windows would reach back behind the earliest row.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warm_up: u64,
 }
 
-fn is_zero(rows: &u64) -> bool {
+pub(super) fn is_zero(rows: &u64) -> bool {
     *rows == 0
 }
 
@@ -32,7 +35,7 @@ impl LeftOut {
 
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.filter + self.train_filter + self.unlabelled + self.quarantined
+        self.filter + self.train_filter + self.unlabelled + self.quarantined + self.warm_up
     }
 }
 
@@ -42,6 +45,7 @@ impl AddAssign for LeftOut {
         self.train_filter += other.train_filter;
         self.unlabelled += other.unlabelled;
         self.quarantined += other.quarantined;
+        self.warm_up += other.warm_up;
     }
 }
 
@@ -53,6 +57,7 @@ impl fmt::Display for LeftOut {
             (self.train_filter, "by train_filter"),
             (self.unlabelled, "without a label"),
             (self.quarantined, "quarantined"),
+            (self.warm_up, "by warm_up"),
         ];
         let told = reasons.iter().filter(|(rows, _)| *rows > 0);
         let told: Vec<String> = told

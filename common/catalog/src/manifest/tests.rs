@@ -30,6 +30,7 @@ fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
         history: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
+        short_history: 0,
         violations: Vec::new(),
         quarantine: Vec::new(),
         warnings: Vec::new(),

@@ -15,7 +15,7 @@ use catalog::manifest::Role;
 use runtime::failure::Failure;
 use runtime::step::Step;
 use store::LocalFile;
-use table::dataset::{Dataset, Unlabelled, WarmUp};
+use table::dataset::{Dataset, Lookback, Unlabelled, WarmUp};
 use table::parts;
 use table::shuffled::Shape;
 
@@ -39,6 +39,16 @@ impl Preparation {
     /// Whether rows of an entity have to be brought together first.
     pub fn has_windows(&self) -> bool {
         self.features.windows().is_some()
+    }
+
+    /// How far windows may look back; `None` without windows.
+    pub fn lookback(&self) -> Option<Lookback> {
+        self.features.windows().map(|windows| windows.lookback)
+    }
+
+    /// What becomes of rows to train on whose windows reach back behind the earliest row.
+    pub fn warm_up(&self) -> WarmUp {
+        self.dataset.warm_up
     }
 
     /// Which raw columns have to be brought together, by which entity, and in which order: that of
@@ -245,12 +255,6 @@ pub(super) fn check(features: &Features, dataset: &Dataset) -> Result<()> {
              alone: windows would see other rows there than when rows are scored; remove it, or \
              leave the rows out everywhere by `filter`"
         )));
-    }
-    if dataset.warm_up == WarmUp::Drop {
-        return Err(Failure::usage(
-            "\"warm_up\": \"drop\" of dataset.json is not known to this release: rows with a short \
-             history can't be left out yet; remove it, and they are kept",
-        ));
     }
     let kept = |role| dataset.with_role(role);
     let kept = kept(Role::Id)

@@ -59,6 +59,7 @@ fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> Data
         history: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
+        short_history: 0,
         violations: Vec::new(),
         quarantine: Vec::new(),
         warnings: Vec::new(),

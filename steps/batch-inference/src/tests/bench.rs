@@ -287,6 +287,7 @@ impl Bench {
             history: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
+            short_history: 0,
             violations: Vec::new(),
             quarantine: Vec::new(),
             warnings: Vec::new(),

@@ -182,7 +182,7 @@ fn address_of(folder: &str) -> String {
 pub(crate) fn data_set(set: &DataSet) -> String {
     let DataSet { folder, manifest } = set;
     let fact = |name: &str, value: String| vec![text(name), text(value)];
-    let facts = [
+    let mut facts = vec![
         fact("Rows", count(manifest.rows)),
         fact("Labelled", count(manifest.labelled_rows)),
         fact(
@@ -207,6 +207,13 @@ pub(crate) fn data_set(set: &DataSet) -> String {
                 .join(", "),
         ),
     ];
+    if !manifest.left_out.is_none() {
+        facts.push(fact("Rows left out", manifest.left_out.to_string()));
+    }
+    if manifest.short_history > 0 {
+        let rows = count(manifest.short_history);
+        facts.push(fact("Rows whose windows lack history", rows));
+    }
     let file = |shard: &RawShard| {
         vec![
             tagged("code", &shard.key),

@@ -323,7 +323,6 @@ async fn windows_are_refused_where_training_alone_leaves_rows_out_or_a_key_is_ma
     );
     let drop = json!({"lookback": "7 days", "unlabelled": "drop"});
     let filter = json!({"lookback": "7 days", "train_filter": "feature1 > 0"});
-    let warm_up = json!({"lookback": "7 days", "warm_up": "drop"});
     for (contract, sql, reason) in [
         (
             &drop,
@@ -334,11 +333,6 @@ async fn windows_are_refused_where_training_alone_leaves_rows_out_or_a_key_is_ma
             &filter,
             &week,
             "`train_filter` of dataset.json leaves rows out of training alone",
-        ),
-        (
-            &warm_up,
-            &week,
-            "rows with a short history can't be left out yet",
         ),
         (
             &json!({"lookback": "7 days"}),

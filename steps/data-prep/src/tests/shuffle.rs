@@ -11,7 +11,7 @@ use crate::{Rows, again, reduce};
 
 impl Bench {
     /// As [`Bench::plan`], but rows are brought together in so many buckets.
-    async fn plan_shuffle(&self, arguments: &[&str], buckets: usize) -> Result<Outputs> {
+    pub(super) async fn plan_shuffle(&self, arguments: &[&str], buckets: usize) -> Result<Outputs> {
         let args = self.line(arguments);
         let (step, version) = (&self.step, DataVersion::parse("25.05.1", chrono_tz::UTC)?);
         let store = &self.store;
@@ -34,7 +34,11 @@ impl Bench {
         reduce::reduce(&self.step, &self.store, plan, group).await
     }
 
-    async fn prepare_shuffled(&self, arguments: &[&str], buckets: usize) -> Result<Outputs> {
+    pub(super) async fn prepare_shuffled(
+        &self,
+        arguments: &[&str],
+        buckets: usize,
+    ) -> Result<Outputs> {
         let planned = self.plan_shuffle(arguments, buckets).await?;
         assert_eq!(planned.get("groups"), Some("[]"));
         for group in listed(&planned, "shuffle-groups") {
@@ -69,7 +73,7 @@ pub(super) fn listed(planned: &Outputs, output: &str) -> Vec<String> {
 
 /// Rows of 23 customers that are in every file, a minute apart; `from` is the place of the first
 /// row among all.
-fn events(from: usize, rows: usize) -> RecordBatch {
+pub(super) fn events(from: usize, rows: usize) -> RecordBatch {
     const MINUTE: i64 = 60_000_000;
     let base = sample(0, rows);
     let places = || from..from + rows;

@@ -237,6 +237,7 @@ impl Home {
             history: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
+            short_history: 0,
             violations: Vec::new(),
             quarantine: Vec::new(),
             warnings: Vec::new(),

@@ -94,6 +94,7 @@ impl Data {
             history: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
+            short_history: 0,
             violations: Vec::new(),
             quarantine: Vec::new(),
             warnings: Vec::new(),
