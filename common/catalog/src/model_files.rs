@@ -315,18 +315,23 @@ impl ModelManifest {
         Ok(())
     }
 
-    async fn load(&self, store: &Store, name: &str) -> Result<(String, Vec<u8>)> {
+    /// Whether it lists a file of this name.
+    pub fn lists(&self, name: &str) -> bool {
+        self.file(name).is_some()
+    }
+
+    fn file(&self, name: &str) -> Option<&File> {
         let suffix = format!("/{name}");
-        let file = self
-            .files
-            .iter()
-            .find(|file| file.key.ends_with(&suffix))
-            .ok_or_else(|| {
-                Failure::damaged(format!(
-                    "the manifest of model {} lists no {name}: train the model again",
-                    self.model_name
-                ))
-            })?;
+        self.files.iter().find(|file| file.key.ends_with(&suffix))
+    }
+
+    async fn load(&self, store: &Store, name: &str) -> Result<(String, Vec<u8>)> {
+        let file = self.file(name).ok_or_else(|| {
+            Failure::damaged(format!(
+                "the manifest of model {} lists no {name}: train the model again",
+                self.model_name
+            ))
+        })?;
         Ok((file.key.clone(), read_checked(store, file).await?))
     }
 }

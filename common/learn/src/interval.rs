@@ -21,6 +21,7 @@
 //! assert!(Quantiles::new(0.95, &weights).is_none());
 //! ```
 
+use crate::metrics::beta;
 use crate::model::sum::Sum;
 
 /// A cumulated weight that is less than the one sought by rounding alone has reached it.
@@ -59,6 +60,43 @@ impl Weights {
 /// Rows that an interval of a level needs at least, where all weigh the same.
 pub fn least_rows(level: f64) -> u64 {
     ((1.0 + level) / (1.0 - level) - 1e-9).ceil() as u64
+}
+
+/// How likely chance may make [`falls_short`] say so of intervals that hold what they are made for.
+const CHANCE: f64 = 0.001;
+
+/// Whether fewer labels lie within their intervals than chance explains: `covered` of `rows`, where
+/// the intervals are made for the share `level` of the labels by residuals of `validation` rows.
+///
+/// Chance decides twice. What intervals of so few validation rows truly hold is Beta distributed
+/// around `level`, and of that a binomial number of rows is seen. Each gets half of the risk, so that
+/// the answer errs on the side of the intervals. All rows weigh the same and are independent.
+///
+/// ```
+/// use learn::interval::falls_short;
+///
+/// // 900 of 1,000 are expected; 880 may be chance, and more rows make 880 in 1,000 clear.
+/// assert!(!falls_short(0.9, 100_000, 880, 1_000));
+/// assert!(falls_short(0.9, 100_000, 8_800, 10_000));
+/// // By 50 validation rows alone intervals hold 0.9 roughly.
+/// assert!(!falls_short(0.9, 50, 8_800, 10_000));
+/// ```
+pub fn falls_short(level: f64, validation: u64, covered: u64, rows: u64) -> bool {
+    if covered >= rows || validation < least_rows(level) {
+        return false;
+    }
+    // Of the n + 1 gaps between n residuals, those within the interval.
+    let gaps = validation as f64 + 1.0;
+    let end = ((1.0 + level) / 2.0 * gaps - 1e-9).ceil();
+    let within = 2.0 * end - gaps;
+    let outside = gaps - within;
+    if within <= 0.0 || outside <= 0.0 {
+        return false;
+    }
+    let least = beta::quantile(CHANCE / 2.0, within, outside);
+    // The binomial distribution function of `covered`.
+    let missed = (rows - covered) as f64;
+    beta::cdf(1.0 - least, missed, covered as f64 + 1.0) < CHANCE / 2.0
 }
 
 /// Looks for both ends, over residuals (the label less the prediction) that come in descending
@@ -159,5 +197,33 @@ mod tests {
             assert_eq!(found, case.expected, "case {at}");
             assert_eq!(least_rows(case.level), case.least_rows, "case {at}");
         }
+    }
+
+    #[derive(Deserialize)]
+    struct Fixture {
+        short: Vec<Short>,
+    }
+
+    #[derive(Deserialize)]
+    struct Short {
+        level: f64,
+        validation: u64,
+        rows: u64,
+        /// The most covered rows that fall short, by scipy; none where no number does.
+        most: Option<u64>,
+    }
+
+    #[test]
+    fn coverage_falls_short_where_scipys_bounds_say_so() {
+        let text = include_str!("../../testing/fixtures/intervals.json");
+        let fixture: Fixture = serde_json::from_str(text).expect("a fixture");
+        assert!(fixture.short.iter().any(|of| of.most.is_none()));
+        for case in fixture.short {
+            let short = |covered| falls_short(case.level, case.validation, covered, case.rows);
+            let (first_fine, name) = (case.most.map_or(0, |most| most + 1), &case.level);
+            assert!(case.most.is_none_or(short), "{name} {}", case.rows);
+            assert!(!short(first_fine), "{name} {} {first_fine}", case.rows);
+        }
+        assert!(!falls_short(0.9, 1_000, 0, 0));
     }
 }

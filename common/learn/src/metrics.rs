@@ -18,6 +18,7 @@
 //! # Ok::<(), learn::metrics::ScoreError>(())
 //! ```
 
+pub(crate) mod beta;
 pub mod bootstrap;
 mod curve;
 mod interval;

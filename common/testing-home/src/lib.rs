@@ -11,6 +11,7 @@ mod rows;
 use catalog::layout::{DataVersion, ModelName};
 use catalog::manifest::{Header, Inputs, Role};
 use chrono_tz::Tz;
+use learn::model::ClassWeight;
 use profile::reference::CategoryProfile;
 use runtime::step::Step;
 use settings::monitored::MonitorColumns;
@@ -35,6 +36,10 @@ pub struct Home {
     pub names: Names,
     /// The model's threshold.
     pub threshold: f64,
+    /// How the classes weighed in its fit.
+    pub class_weight: ClassWeight,
+    /// Whether `models.json` said how it is fitted.
+    pub by_models_json: bool,
     /// In which instants are cut to dates.
     pub timezone: Tz,
     /// A text of each row, by its place in its part.
@@ -65,6 +70,8 @@ impl Home {
             raw,
             names,
             threshold: 0.5,
+            class_weight: ClassWeight::None,
+            by_models_json: false,
             timezone: Tz::UTC,
             region: None,
             region_role: Role::Ignored,

@@ -4,9 +4,7 @@ use catalog::layout;
 use catalog::manifest::{File, Inputs, ModelManifest};
 use catalog::model_files::{FitMetrics, METRICS_VERSION, ModelMetrics};
 use learn::metrics::Classification;
-use learn::model::{
-    ClassValue, ClassWeight, Classes, Importance, LOGISTIC_REGRESSION, Model, Training,
-};
+use learn::model::{ClassValue, Classes, Importance, LOGISTIC_REGRESSION, Model, Training};
 use learn::task::Report;
 use profile::cells::Counted;
 use profile::reference::{ColumnProfile, FeatureProfile, Reference, ScoreProfile};
@@ -74,7 +72,7 @@ impl Home {
             intercept: 0.1,
             training: Training {
                 c: 1.0,
-                class_weight: ClassWeight::None,
+                class_weight: self.class_weight,
                 rows: reference.len() as u64,
                 iterations: 3,
                 converged: self.warnings.is_empty(),
@@ -85,7 +83,8 @@ impl Home {
             ..profiles(&features, reference, self.threshold)
         };
         let mut files = Vec::new();
-        for (file, bytes) in [
+        let models = (self.by_models_json).then(|| (layout::MODELS_FILE, b"{}".to_vec()));
+        let written = [
             (layout::MODEL_FILE, model.to_json().unwrap()),
             (
                 layout::REFERENCE_FILE,
@@ -95,7 +94,8 @@ impl Home {
                 layout::METRICS_FILE,
                 serde_json::to_vec(&quality(&features, reference, self.threshold)).unwrap(),
             ),
-        ] {
+        ];
+        for (file, bytes) in written.into_iter().chain(models) {
             let key = layout::model_file(&folder, file);
             self.store.put(&key, bytes.clone()).await.unwrap();
             files.push(File {

@@ -84,6 +84,9 @@ pub struct ModelCard {
     pub intercept: Option<f64>,
     /// How it was fitted.
     pub training: Training,
+    /// Whether `models.json` said how, and not the settings of training.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_models_json: bool,
     /// What was chosen on validation rows; none where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection: Option<Selection>,

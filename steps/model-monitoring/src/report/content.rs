@@ -1,6 +1,7 @@
 //! From counts to what a report says: comparisons, verdicts and findings. Pure.
 
 use anyhow::Result;
+use catalog::layout;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use pages::content::{
@@ -168,6 +169,7 @@ fn model(subject: &Subject) -> ModelCard {
             iterations: training.iterations,
             converged: training.converged,
         },
+        by_models_json: subject.manifest.lists(layout::MODELS_FILE),
         selection: metrics.selection.clone(),
         positives: metrics.fit.positives.unwrap_or(0),
         warnings: subject.manifest.warnings.clone(),

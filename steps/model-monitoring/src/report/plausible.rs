@@ -1,8 +1,10 @@
 //! Whether scores and predictions make sense at all, before anything is compared.
 
+use learn::interval::falls_short;
+use learn::metrics::regression::Report as Measured;
 use learn::metrics::{Interval, wilson};
 use learn::model::ClassWeight;
-use pages::content::{Content, Performance, Severity};
+use pages::content::{Content, ModelCard, OfTask, Performance, Severity};
 use pages::format::{count, number, rows, share};
 use pages::judge::ratio;
 
@@ -16,8 +18,8 @@ const MANY: u64 = 10;
 /// What a person should know of them.
 pub(super) fn findings(content: &Content) -> Vec<(Severity, String)> {
     let performance = &content.performance;
-    if performance.of_task.is_some() {
-        return Vec::new();
+    if let Some(of_task) = &performance.of_task {
+        return coverage(&content.model, of_task).into_iter().collect();
     }
     let one_class = never(content).or_else(|| always(performance));
     let found = match &one_class {
@@ -111,6 +113,49 @@ fn none_found(performance: &Performance) -> Option<(Severity, String)> {
     Some((severity, text))
 }
 
+/// Why scores of balanced classes are no probabilities, and what makes them such.
+fn by_construction(by_models_json: bool) -> String {
+    let (said, advice) = match by_models_json {
+        true => (
+            "`class_weight` balanced in models.json",
+            "calibrate them there (`calibration`), or train with `class_weight` none, to have \
+             probabilities",
+        ),
+        false => (
+            "MODEL_CLASS_WEIGHT=balanced",
+            "train with MODEL_CLASS_WEIGHT=none to have probabilities",
+        ),
+    };
+    format!(
+        " That is by construction: the model was trained with {said}, which counts the rarer class \
+         as if it were as frequent as the other. The scores rank rows and are no probabilities; \
+         {advice}."
+    )
+}
+
+/// Whether the intervals of a predicted number hold as many labels as they are made for.
+fn coverage(model: &ModelCard, of_task: &OfTask) -> Option<(Severity, String)> {
+    let selection = model.selection.as_ref()?;
+    let asked = selection.interval?.level;
+    let now: Measured = of_task.now.as_ref()?.read()?;
+    // A share of what rows weigh is of no number of rows.
+    let covered = now.coverage.filter(|_| now.weight == now.rows as f64)?;
+    let covered = (covered * now.rows as f64).round() as u64;
+    if !falls_short(asked, selection.validation.rows, covered, now.rows) {
+        return None;
+    }
+    let text = format!(
+        "Of {} with a label, {} lie within the interval of their prediction, which is made for {}: \
+         fewer than chance explains. Errors are larger here than on the {} that the interval was \
+         found on; train again, with rows like these.",
+        rows(now.rows),
+        share(ratio(covered, now.rows)),
+        share(Some(asked)),
+        rows(selection.validation.rows)
+    );
+    Some((Severity::Warn, text))
+}
+
 /// Whether scores can be read as probabilities.
 fn apart(content: &Content) -> Option<(Severity, String)> {
     let performance = &content.performance;
@@ -143,13 +188,13 @@ fn apart(content: &Content) -> Option<(Severity, String)> {
     if mean <= APART * high && mean >= low / APART {
         return None;
     }
-    let why = match content.model.training.class_weight {
-        Some(ClassWeight::Balanced) if mean > base => {
-            " That is by construction: the model was trained with MODEL_CLASS_WEIGHT=balanced, which counts the rarer class \
-             as if it were as frequent as the other. The scores rank rows and are no probabilities; train with \
-             MODEL_CLASS_WEIGHT=none to have probabilities."
+    let model = &content.model;
+    let is_calibrated = (model.selection.as_ref()).is_some_and(|of| of.calibration.is_some());
+    let why = match model.training.class_weight {
+        Some(ClassWeight::Balanced) if mean > base && !is_calibrated => {
+            by_construction(model.by_models_json)
         }
-        _ => " As probabilities the scores are wrong on these rows.",
+        _ => " As probabilities the scores are wrong on these rows.".to_owned(),
     };
     let times = match mean / base {
         times if !times.is_finite() => "far above".to_owned(),

@@ -1,5 +1,6 @@
 //! What a verdict and the findings say of what once passed in silence.
 
+use learn::model::ClassWeight;
 use pages::content::{Area, Content, Severity};
 use profile::drift::Verdict;
 use profile::reference::CategoryProfile;
@@ -177,7 +178,7 @@ async fn a_model_that_predicts_one_class_alone_and_scores_that_are_no_probabilit
         rows.label = (0..count).map(|i| Some(i64::from(i % 500 == 0))).collect();
         rows
     };
-    let home = Home::new(Names::default(), &low(4_000)).await;
+    let mut home = Home::new(Names::default(), &low(4_000)).await;
     let content = report(&home, low(10_000)).await;
     let never = finding(&content, "The model never predicts 1");
     assert!(
@@ -186,6 +187,17 @@ async fn a_model_that_predicts_one_class_alone_and_scores_that_are_no_probabilit
     );
     let apart = finding(&content, "times the base rate, 0.002");
     assert!(apart.contains("175 times"), "{apart}");
+    // The advice is on what training reads.
+    let (setting, key) = ("MODEL_CLASS_WEIGHT=none", "`calibration`");
+    home.class_weight = ClassWeight::Balanced;
+    let cases = [(false, setting, key), (true, key, setting)];
+    for (more, (by_models_json, said, unsaid)) in (1..).zip(cases) {
+        home.by_models_json = by_models_json;
+        home.put_model(&low(4_000)).await;
+        let balanced = report(&home, low(10_000 + more)).await;
+        let apart = finding(&balanced, "That is by construction");
+        assert!(apart.contains(said) && !apart.contains(unsaid), "{apart}");
+    }
     let warned = content
         .findings
         .iter()

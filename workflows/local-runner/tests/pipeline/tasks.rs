@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use arrow::array::{AsArray, Float64Array, RecordBatch};
@@ -80,8 +80,14 @@ impl DataSet {
         text
     }
 
+    /// Labels of the first file's rows that lie far above those of training.
+    fn far(&self) -> String {
+        let lines = (0..self.files[0].len()).map(|row| format!("0-{row},{},1000\n", day(row)));
+        ["id,day,y\n".to_owned()].into_iter().chain(lines).collect()
+    }
+
     /// Runs the pipeline on it; the contract says `more` than its columns.
-    pub(crate) fn run(&self, bench: &Bench, more: &str, target: &str, models: &str) {
+    pub(crate) fn run(&self, bench: &Bench, more: &str, target: &str, models: &str) -> PathBuf {
         let columns: String = self.features.iter().fold(String::new(), |mut text, name| {
             write!(
                 text,
@@ -118,6 +124,7 @@ impl DataSet {
         fs::write(bench.raw("predict/0.csv"), self.csv(0, |row| row % 2 == 0)).unwrap();
         fs::write(bench.raw("labels/late.csv"), self.late()).unwrap();
         run(bench, &config, "m");
+        config
     }
 
     /// The holdout's metrics and, on the same rows with their late labels, the report's.
@@ -223,7 +230,7 @@ fn intervals_are_those_of_split_conformal_prediction_and_their_coverage_is_measu
     let (data, bench) = (fixture().diabetes, Bench::empty());
     let models = r#"{"candidates": [{"family": "constant", "value": 140.0}], "interval": 0.8,
         "validation": {"by": "time"}}"#;
-    data.run(&bench, "", r#""type": "float64""#, models);
+    let config = data.run(&bench, "", r#""type": "float64""#, models);
     let label = |row: &[Value]| row.last().unwrap().as_f64().unwrap();
 
     // The latest days of the training files, a fifth of the rows at least, validate.
@@ -277,6 +284,14 @@ fn intervals_are_those_of_split_conformal_prediction_and_their_coverage_is_measu
     let table = self::page(dashboard, "/tables/metrics.csv?model=m");
     let shown = format!("coverage,{},{}", coverage(2), coverage(1));
     assert!(table.contains(&shown), "{shown} in {table}");
+
+    // Chance explains what is missing of 80 %, and not that no label lies within.
+    let short = "which is made for 80 %: fewer than chance explains";
+    assert!(!page.contains(short), "{page}");
+    fs::write(bench.raw("labels/later.csv"), data.far()).unwrap();
+    run(&bench, &config, "m");
+    let page = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
+    assert!(page.contains(short), "{page}");
 }
 
 #[test]
