@@ -69,6 +69,10 @@ pub struct Models {
     /// How many features are named beside each prediction as those that moved it most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explain: Option<usize>,
+    /// Whether the model becomes a version of the registry, as it does unless said; else it is
+    /// measured and tracked alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<bool>,
 }
 
 /// Which training rows are kept from the fit, to choose by them.
@@ -324,6 +328,7 @@ mod tests {
             refit: Some(true),
             explain: Some(3),
             interval: Some(0.9),
+            register: Some(false),
         };
         let whole = serde_json::to_value(whole).expect("JSON");
         assert_eq!(

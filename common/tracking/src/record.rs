@@ -74,6 +74,15 @@ pub struct RunRecord {
     pub datasets: Vec<Dataset>,
 }
 
+impl RunRecord {
+    /// A metric by its name; of a candidate, that on validation rows.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let on_validation = || self.metrics.get(&format!("validation.{name}"));
+        let found = self.metrics.get(name).or_else(on_validation);
+        found.map(|metric| metric.value)
+    }
+}
+
 /// A measured number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -33,6 +33,9 @@ pub(crate) struct Choice {
     pub(crate) interval: Option<f64>,
     /// Reasons that are kept with each prediction.
     pub(crate) explain: Option<usize>,
+    /// Whether the model becomes a version. It is the same one if not, so that an experiment may
+    /// become a version later without being done again.
+    pub(crate) register: bool,
 }
 
 impl Choice {
@@ -82,6 +85,7 @@ pub(crate) fn read(text: Option<&[u8]>, fit: &TrainingArgs, goal: &Goal) -> Resu
         threshold: models.threshold.unwrap_or(Threshold::At(0.5)),
         interval: models.interval,
         explain: models.explain,
+        register: models.register.unwrap_or(true),
         preprocessing: Some(models.preprocessing),
     })
 }
@@ -117,5 +121,6 @@ fn by_settings(fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
         threshold: Threshold::At(fit.threshold),
         interval: None,
         explain: None,
+        register: true,
     })
 }

@@ -96,6 +96,7 @@ pub(crate) async fn import(
         threshold: Threshold::At(THRESHOLD),
         interval: None,
         explain: None,
+        register: true,
     };
     let job = Job::of(&flags.model_name, data, choice, None, &flags.segments)?;
     make_of(step, store, tracking, &job).await

@@ -9,10 +9,22 @@ use learn::task::{Report, Task};
 use runtime::step::Step;
 use store::Store;
 use store::digest;
-use tracking::{Candidate, Dataset, MODEL_FOLDER, Run, RunSpec, Status, Table, Tracking, Version};
+use tracking::{
+    Candidate, Dataset, MODEL_FOLDER, Run, RunRecord, RunSpec, Status, Table, Tracking, Version,
+};
 
 use crate::job::Job;
 use crate::select::with_interval;
+
+/// The tag that says whether the model of a run is a version; of what `models.json` describes.
+const REGISTERED_TAG: &str = "alameda.registered";
+
+/// Where a model stands in the tracking.
+pub(crate) struct Recorded {
+    pub(crate) run_id: String,
+    /// None of an experiment.
+    pub(crate) version: Option<Version>,
+}
 
 /// The run of a training.
 pub(crate) fn run_of(step: &Step, job: &Job) -> RunSpec {
@@ -37,16 +49,16 @@ pub(crate) async fn record_again(
     key: &str,
     manifest: &ModelManifest,
     metrics: &ModelMetrics,
-) -> Result<Version> {
+) -> Result<Recorded> {
     let run = tracking
         .find_run(&job.model_name, &manifest.header().fingerprint)
         .await?;
-    match run.filter(|run| run.status == Status::Finished) {
-        Some(run) => {
-            tracking
-                .register(&candidate(job, key, manifest, &run.run_id))
-                .await
-        }
+    // An experiment that is to be a version now says so in its run.
+    let says_so = |run: &RunRecord| {
+        !job.choice.register || run.tags.get(REGISTERED_TAG).is_none_or(|of| of != "false")
+    };
+    match run.filter(|run| run.status == Status::Finished && says_so(run)) {
+        Some(run) => register(tracking, job, key, manifest, &run.run_id).await,
         None => {
             tracking
                 .in_run(&run_of(step, job), async |run| {
@@ -58,7 +70,7 @@ pub(crate) async fn record_again(
     }
 }
 
-/// Logs what was measured, and registers the model.
+/// Logs what was measured, and registers the model, unless it is an experiment.
 #[expect(
     clippy::too_many_arguments,
     reason = "what a model is, and where it is recorded"
@@ -72,7 +84,7 @@ pub(crate) async fn record(
     manifest: &ModelManifest,
     metrics: &ModelMetrics,
     run: &Run,
-) -> Result<Version> {
+) -> Result<Recorded> {
     run.log_metrics(numbers(metrics)).await?;
     run.log_datasets(vec![
         Dataset::prepared(store, &job.train_key, &job.train, "training"),
@@ -89,12 +101,44 @@ pub(crate) async fn record(
         .map(|file| file.key.as_str())
         .collect();
     run.log_files(MODEL_FOLDER, store, &keys).await?;
-    let version = tracking
-        .register(&candidate(job, key, manifest, run.id()))
-        .await?;
-    run.describe(note(job, &version, manifest, metrics)).await?;
-    run.set_tag("alameda.model", version.uri()).await?;
-    Ok(version)
+    let recorded = register(tracking, job, key, manifest, run.id()).await?;
+    let version = recorded.version.as_ref();
+    run.describe(note(job, version, manifest, metrics)).await?;
+    if let Some(version) = version {
+        run.set_tag("alameda.model", version.uri()).await?;
+    }
+    if job.models.is_some() {
+        run.set_tag(REGISTERED_TAG, version.is_some()).await?;
+    }
+    Ok(recorded)
+}
+
+/// Makes the model a version, if it is to be one.
+async fn register(
+    tracking: &Tracking,
+    job: &Job,
+    key: &str,
+    manifest: &ModelManifest,
+    run_id: &str,
+) -> Result<Recorded> {
+    if !job.choice.register {
+        tracing::info!(
+            run_id,
+            "not registered, as `register` in models.json is false; compare it by `alameda models \
+             compare {} VERSION {run_id}`, or take `register` out and train again, which finds it done",
+            job.model_name
+        );
+        return Ok(Recorded {
+            run_id: run_id.to_owned(),
+            version: None,
+        });
+    }
+    let candidate = candidate(job, key, manifest, run_id);
+    let version = tracking.register(&candidate).await?;
+    Ok(Recorded {
+        run_id: version.run_id.clone(),
+        version: Some(version),
+    })
 }
 
 /// Each candidate as a run of its own inside the model's, whose parameters are those of the chosen
@@ -247,7 +291,19 @@ fn of_two(holdout: &learn::metrics::Report) -> [(&'static str, Table); 2] {
 }
 
 /// What a person reads first, in Markdown.
-fn note(job: &Job, version: &Version, manifest: &ModelManifest, metrics: &ModelMetrics) -> String {
+fn note(
+    job: &Job,
+    version: Option<&Version>,
+    manifest: &ModelManifest,
+    metrics: &ModelMetrics,
+) -> String {
+    let named = match version {
+        Some(of) => format!("Version {} of **{}**", of.version, of.model_name),
+        None => format!(
+            "Not registered (`register` in models.json), for **{}**",
+            job.model_name
+        ),
+    };
     let holdout = &metrics.holdout;
     let measured = match holdout.binary() {
         Some(of_two) => format!(
@@ -259,9 +315,7 @@ fn note(job: &Job, version: &Version, manifest: &ModelManifest, metrics: &ModelM
         None => every_metric(job.goal.task, holdout),
     };
     let mut note = format!(
-        "Version {} of **{}**, trained on data version {} ({} rows) by workflow {}.\n\nOn the holdout ({} rows): {}.\n",
-        version.version,
-        version.model_name,
+        "{named}, trained on data version {} ({} rows) by workflow {}.\n\nOn the holdout ({} rows): {}.\n",
         manifest.data_version,
         metrics.fit.rows,
         manifest.header().workflow,

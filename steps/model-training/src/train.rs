@@ -19,7 +19,7 @@ use store::Store;
 use store::digest;
 use table::labelled::LabelledRows;
 use table::scoring;
-use tracking::{Tracking, Version};
+use tracking::Tracking;
 
 use crate::Train;
 use crate::categories;
@@ -27,7 +27,7 @@ use crate::extremes;
 use crate::fit::{self, Fit, warnings};
 use crate::fitted::{Fitted, fitted};
 use crate::job::Job;
-use crate::record::{chosen, every_metric, four, record, record_again, run_of};
+use crate::record::{Recorded, chosen, every_metric, four, record, record_again, run_of};
 use crate::reference::{self, Natural};
 use crate::select;
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
@@ -65,13 +65,13 @@ pub(crate) async fn make_of(
         manifest::reusable::<ModelManifest>(store, &key, &job.inputs, step.cache()).await?
     {
         let metrics = manifest.load_metrics(store).await?;
-        let version = record_again(step, store, tracking, job, &key, &manifest, &metrics).await?;
-        return outputs(tracking, job.goal.task, &key, &version, &metrics, true).await;
+        let recorded = record_again(step, store, tracking, job, &key, &manifest, &metrics).await?;
+        return outputs(tracking, job.goal.task, &key, &recorded, &metrics, true).await;
     }
     // A manifest that is not whole is made again, with its files.
     let replaces = step.cache() == Cache::Refresh || store.size(&key).await?.is_some();
     let run = run_of(step, job);
-    let (version, metrics, reused) = tracking
+    let (recorded, metrics, reused) = tracking
         .in_run(&run, async |run| {
             run.log_params(job.params()).await?;
             let (manifest, metrics) = make(step, store, job, run.id(), replaces).await?;
@@ -80,12 +80,12 @@ pub(crate) async fn make_of(
                 true => manifest.load_metrics(store).await?,
                 false => metrics,
             };
-            let version =
+            let recorded =
                 record(step, store, tracking, job, &key, &manifest, &metrics, run).await?;
-            Ok((version, metrics, reused))
+            Ok((recorded, metrics, reused))
         })
         .await?;
-    outputs(tracking, job.goal.task, &key, &version, &metrics, reused).await
+    outputs(tracking, job.goal.task, &key, &recorded, &metrics, reused).await
 }
 
 /// Fits and measures the model, and writes its files; the manifest is not committed yet.
@@ -341,19 +341,24 @@ async fn outputs(
     tracking: &Tracking,
     task: &dyn Task,
     key: &str,
-    version: &Version,
+    recorded: &Recorded,
     metrics: &ModelMetrics,
     reused: bool,
 ) -> Result<Outputs> {
+    let (run_id, version) = (&recorded.run_id, &recorded.version);
     let page = tracking
-        .run(&version.run_id)
+        .run(run_id)
         .await?
         .and_then(|run| run.url)
         .unwrap_or_default();
     Ok(Outputs::new()
         .set("model", key)
-        .set("model-version", version.version)
-        .set("run-id", &version.run_id)
+        .set(
+            "model-version",
+            (version.as_ref()).map_or_else(String::new, |of| of.version.to_string()),
+        )
+        .set("registered", version.is_some())
+        .set("run-id", run_id)
         .set("mlflow-run-url", page)
         .set_metric("accuracy", metrics.holdout.number("accuracy"))
         .set("metric-name", task.gate_metric())

@@ -38,7 +38,7 @@ pub(crate) struct RunOptions {
 /// What `models` does besides.
 #[derive(Debug, Subcommand)]
 enum ModelVerb {
-    /// Show two versions of a model side by side: settings that differ, and metrics
+    /// Show two versions of a model, or runs, side by side: settings that differ, and metrics
     Compare(compare::CompareOptions),
 }
 
@@ -208,7 +208,7 @@ fn age(since: DateTime<Utc>) -> String {
 }
 
 fn metrics(run: &RunRecord) -> String {
-    let metric = |name: &&str| Some(format!("{name} {:.4}", run.metrics.get(*name)?.value));
+    let metric = |name: &&str| Some(format!("{name} {:.4}", run.metric(name)?));
     SHOWN
         .iter()
         .filter_map(metric)

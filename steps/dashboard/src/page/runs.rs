@@ -149,10 +149,8 @@ fn run(view: &RunView) -> Vec<Markup> {
         .as_ref()
         .filter(|url| url.starts_with("http://") || url.starts_with("https://"));
     let shown = SHOWN.iter().filter_map(|name| {
-        Some(format!(
-            "{name} {}",
-            metric(Some(run.metrics.get(*name)?.value))
-        ))
+        let value = run.metric(name)?;
+        Some(format!("{name} {}", metric(Some(value))))
     });
     vec![
         page.map_or_else(|| text(&run.name), |url| link(url, &run.name)),

@@ -144,6 +144,39 @@ async fn the_best_on_validation_rows_is_fitted_again_on_all_and_registered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_is_tracked_and_becomes_a_version_when_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(4).await;
+    let holdout = rows().slice(5000, 6000);
+    let experiment = GRID.replacen('{', r#"{"register": false,"#, 1);
+    let mut runs = Vec::new();
+    for (models, reused, version) in [
+        (experiment.as_str(), "false", ""),
+        (&experiment, "true", ""),
+        (GRID, "true", "1"),
+        (GRID, "true", "1"),
+        (&experiment, "true", ""),
+    ] {
+        let flags = with(&home, models, folder.path(), &holdout).await;
+        let outputs = home.train(&flags).await.unwrap();
+        let shown = ["reused", "model-version"].map(|name| outputs.get(name));
+        assert_eq!(shown, [Some(reused), Some(version)]);
+        let registered = outputs.get("registered");
+        assert_eq!(registered == Some("true"), !version.is_empty());
+        let name = &flags.model_name;
+        let id = outputs.get("run-id").unwrap();
+        let run = home.tracking.run(id).await.unwrap().unwrap().run;
+        assert!(run.metric("log_loss").is_some());
+        assert!(outputs.get("candidates").unwrap().ends_with("of 5"));
+        let versions = home.tracking.versions(name).await.unwrap();
+        runs.push((run.tags.get("alameda.registered").cloned(), versions.len()));
+    }
+    let said = |text: &str, versions| (Some(text.to_owned()), versions);
+    let (not, yes) = (said("false", 0), said("true", 1));
+    assert_eq!(runs, [not.clone(), not, yes.clone(), yes.clone(), yes]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_label_of_the_holdout_changes_what_is_chosen() {
     let mut made = Vec::new();
     let holdout = rows().slice(5000, 6000);

@@ -1,4 +1,4 @@
-//! `models compare`: two versions of a model side by side.
+//! `models compare`: two versions of a model side by side, or runs of models that are none.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,16 @@ use catalog::layout::ModelName;
 use clap::Args;
 use runtime::failure::Failure;
 use serde::Serialize;
-use tracking::{TrackingArgs, VersionView};
+use tracking::{RunRecord, RunView, TrackingArgs, VersionView};
 
 use super::{ask, row};
 use crate::cli::{Output, Place, print_object};
 use crate::ui;
 
-/// Versions of a model that are looked through for the two.
-const VERSIONS: usize = 1_000;
+/// Versions and runs of a model that are looked through for the two.
+const LOOKED_THROUGH: usize = 1_000;
+/// Characters of a run's id that name it.
+const SHORT_ID: usize = 8;
 /// Metrics of a version that say how much each feature counts, which `models -o json` has.
 const IMPORTANCE: &str = "importance.";
 
@@ -23,7 +25,8 @@ const IMPORTANCE: &str = "importance.";
 pub(crate) struct CompareOptions {
     /// The model
     name: ModelName,
-    /// A version number, or an alias such as champion
+    /// A version number, an alias such as champion, or the id of a training run, whole or its
+    /// first 8 characters or more, as `alameda runs -o wide` shows it
     a: String,
     /// What it is compared with
     b: String,
@@ -34,11 +37,20 @@ pub(crate) struct CompareOptions {
     tracking: TrackingArgs,
 }
 
-/// Two versions side by side.
+/// One of the two.
+struct Side {
+    /// None of a run whose model is not registered.
+    version: Option<u64>,
+    aliases: Vec<String>,
+    run: Option<RunRecord>,
+}
+
+/// Two of them side by side.
 #[derive(Debug, PartialEq, Serialize)]
 struct Compared {
     model_name: String,
-    versions: [u64; 2],
+    versions: [Option<u64>; 2],
+    runs: [Option<String>; 2],
     aliases: [Vec<String>; 2],
     /// Settings of the training that are not the same.
     settings: Vec<Line<String>>,
@@ -54,16 +66,19 @@ struct Line<T> {
     b: Option<T>,
 }
 
-/// Shows two versions side by side.
+/// Shows two of them side by side.
 ///
 /// # Errors
-/// A version that is not there: exit 2.
+/// One that is not there: exit 2.
 pub(crate) fn compare(place: &Place, options: &CompareOptions) -> Result<()> {
-    let versions = ask(place, &options.tracking, async |tracking| {
-        tracking.registered(Some(&options.name), VERSIONS).await
+    let name = &options.name;
+    let (versions, runs) = ask(place, &options.tracking, async |tracking| {
+        let versions = tracking.registered(Some(name), LOOKED_THROUGH).await?;
+        let runs = tracking.runs(Some(name), LOOKED_THROUGH).await?;
+        Ok((versions, runs))
     })?;
-    let [a, b] = [&options.a, &options.b].map(|wanted| found(&versions, wanted, &options.name));
-    let compared = compared(a?, b?);
+    let [a, b] = [&options.a, &options.b].map(|wanted| found(&versions, &runs, wanted, name));
+    let compared = compared(name, [a?, b?]);
     match options.output {
         Some(Output::Json | Output::Yaml) => print_object(&compared, options.output)?,
         _ => ui::print(&table(&compared)),
@@ -71,25 +86,45 @@ pub(crate) fn compare(place: &Place, options: &CompareOptions) -> Result<()> {
     Ok(())
 }
 
-fn found<'a>(
-    versions: &'a [VersionView],
+fn found(
+    versions: &[VersionView],
+    runs: &[RunView],
     wanted: &str,
     name: &ModelName,
-) -> Result<&'a VersionView> {
+) -> Result<Side> {
     let is_it = |view: &&VersionView| {
         view.version.version.to_string() == wanted || view.aliases.iter().any(|of| of == wanted)
     };
-    versions.iter().find(is_it).ok_or_else(|| {
-        let known = versions.iter().map(|view| view.version.version.to_string());
-        Failure::usage(format!(
-            "model {name} has no version and no alias {wanted:?}: its versions are {}",
-            known.collect::<Vec<_>>().join(", ")
-        ))
-    })
+    if let Some(view) = versions.iter().find(is_it) {
+        return Ok(Side {
+            version: Some(view.version.version),
+            aliases: view.aliases.clone(),
+            run: view.run.as_ref().map(|of| of.run.clone()),
+        });
+    }
+    let is_named =
+        |view: &&RunView| wanted.len() >= SHORT_ID && view.run.run_id.starts_with(wanted);
+    if let Some(view) = runs.iter().find(is_named) {
+        return Ok(Side {
+            version: None,
+            aliases: Vec::new(),
+            run: Some(view.run.clone()),
+        });
+    }
+    let known = versions.iter().map(|view| view.version.version.to_string());
+    let known: Vec<String> = known.collect();
+    let known = match known.is_empty() {
+        true => "it has no versions yet".to_owned(),
+        false => format!("its versions are {}", known.join(", ")),
+    };
+    Err(Failure::usage(format!(
+        "model {name} has no version, no alias and no run {wanted:?}: {known}; `alameda runs \
+         --model-name={name} -o wide` shows its runs"
+    )))
 }
 
-fn compared(a: &VersionView, b: &VersionView) -> Compared {
-    let runs = [a, b].map(|view| view.run.as_ref().map(|of| &of.run));
+fn compared(name: &ModelName, sides: [Side; 2]) -> Compared {
+    let runs = sides.each_ref().map(|side| side.run.as_ref());
     let params = runs.map(|run| run.map(|run| run.params.clone()).unwrap_or_default());
     let names: BTreeSet<&String> = params.iter().flat_map(|of| of.keys()).collect();
     let settings: Vec<Line<String>> = names
@@ -107,9 +142,7 @@ fn compared(a: &VersionView, b: &VersionView) -> Compared {
         .into_iter()
         .filter(|of| !of.starts_with(IMPORTANCE));
     Compared {
-        model_name: a.version.model_name.to_string(),
-        versions: [a, b].map(|view| view.version.version),
-        aliases: [a, b].map(|view| view.aliases.clone()),
+        model_name: name.to_string(),
         same_settings: names.len() - settings.len(),
         settings,
         metrics: measured
@@ -119,15 +152,24 @@ fn compared(a: &VersionView, b: &VersionView) -> Compared {
                 b: metrics[1].get(name).map(|metric| metric.value),
             })
             .collect(),
+        versions: sides.each_ref().map(|side| side.version),
+        runs: runs.map(|run| run.map(|run| run.run_id.clone())),
+        aliases: sides.map(|side| side.aliases),
     }
 }
 
 fn table(compared: &Compared) -> String {
-    let [a, b] = compared.versions.map(|version| format!("v{version}"));
+    let label = |of: usize| match (compared.versions[of], &compared.runs[of]) {
+        (Some(version), _) => format!("V{version}"),
+        (None, run) => {
+            let id = run.as_deref().unwrap_or_default();
+            format!("RUN {}", id.get(..SHORT_ID).unwrap_or(id))
+        }
+    };
     let mut rows = vec![vec![
         compared.model_name.to_uppercase(),
-        a.to_uppercase(),
-        b.to_uppercase(),
+        label(0),
+        label(1),
         "CHANGE".to_owned(),
     ]];
     let [of_a, of_b] = &compared.aliases;

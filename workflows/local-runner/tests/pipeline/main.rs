@@ -11,6 +11,7 @@ mod bring_your_own;
 mod budgets;
 mod champions;
 mod dashboard;
+mod experiments;
 mod flights;
 mod kills;
 mod models_json;
