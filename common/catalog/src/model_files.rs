@@ -27,6 +27,7 @@ use learn::calibration::Method;
 use learn::fitted_model::{FittedModel, Reader};
 use learn::metrics::Interval;
 use learn::model::Importance;
+use learn::permutation::Permuted;
 use learn::task::Report;
 use learn::threshold::{Found, Sought, Threshold};
 use profile::profiles::Baseline;
@@ -107,6 +108,10 @@ pub struct Selection {
     pub interval: Option<ChosenInterval>,
     /// Whether the model was fitted again on all training rows.
     pub refit: bool,
+    /// How much worse the metric gets on those rows without each feature, largest first; empty where
+    /// the metric is undefined on some of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permutation: Vec<Permuted>,
 }
 
 /// The rows that something was chosen on.

@@ -9,6 +9,7 @@ pub mod interval;
 pub mod metrics;
 pub mod model;
 pub mod models;
+pub mod permutation;
 pub mod preprocessing;
 pub mod rows;
 pub mod signature;

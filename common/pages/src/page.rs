@@ -14,6 +14,7 @@ pub mod summary;
 pub mod task;
 
 use crate::content::Content;
+use crate::format::metric;
 use crate::html::{self, Markup, escaped, leaf, tag, tagged, text};
 
 /// The style sheet of a report's page.
@@ -132,6 +133,16 @@ pub fn folded(
     let summary = format!("{} more", rest.len());
     let rest = table(class, &format!("{caption}, the others"), columns, rest);
     [first, details(&summary, rest)].into_iter().collect()
+}
+
+/// A metric beside a bar that is full at `most`.
+fn bar(value: f64, most: f64) -> Markup {
+    let part = match most > 0.0 {
+        true => (value / most * 100.0).max(0.0),
+        false => 0.0,
+    };
+    let bar = format!("span class=\"bar\" style=\"--part:{part:.1}%\"");
+    tag(&bar, [text(metric(Some(value)))])
 }
 
 /// A small text below or beside something.

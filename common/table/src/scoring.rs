@@ -23,11 +23,13 @@ use store::spill::Sorters;
 pub use paired::Paired;
 use paired::{Collector, Pairs};
 use pass::{Watch, pass};
+pub use permuted::permuted;
 pub use resampled::{Resampled, resample};
 pub use tuned::{calibrate, interval, threshold};
 
 mod paired;
 mod pass;
+mod permuted;
 mod resampled;
 mod tuned;
 

@@ -236,10 +236,24 @@ fn tables(metrics: &ModelMetrics) -> Vec<(&'static str, Table)> {
     if let Some(selection) = selection.filter(|of| !of.candidates.is_empty()) {
         tables.push(("candidates", of_candidates(selection)));
     }
+    if let Some(selection) = selection.filter(|of| !of.permutation.is_empty()) {
+        tables.push(("permutation_importance", permuted(selection)));
+    }
     if let Some(holdout) = metrics.holdout.binary() {
         tables.extend(of_two(holdout));
     }
     tables
+}
+
+/// How much worse the metric gets without each feature.
+fn permuted(selection: &Selection) -> Table {
+    let metric = selection.metric.as_deref().unwrap_or_default();
+    let mut table = Table::new(&["feature", metric, "std"]);
+    for of in &selection.permutation {
+        let feature = of.feature.as_str();
+        table.row(vec![feature.into(), of.mean.into(), of.std.into()]);
+    }
+    table
 }
 
 /// The candidates beside each other.

@@ -116,6 +116,7 @@ pub(crate) async fn select(
         threshold: None,
         interval: None,
         refit: job.refits(),
+        permutation: Vec::new(),
     };
     tracing::info!("{}", table(&selection));
     Ok(Selected {

@@ -297,6 +297,28 @@ fn show(job: &Job, fit: &Fit, metrics: &ModelMetrics) {
         let what = fitted.map_or("", |of| of.family.importance_is());
         tracing::info!("{}", table(what, &metrics.importance));
     }
+    let selection = metrics.selection.as_ref();
+    if let Some(selection) = selection.filter(|of| !of.permutation.is_empty()) {
+        tracing::info!("{}", permuted(selection));
+    }
+}
+
+fn permuted(selection: &Selection) -> String {
+    let shown = &selection.permutation[..selection.permutation.len().min(SHOWN_FEATURES)];
+    let width = shown.iter().map(|of| of.feature.len()).max().unwrap_or(0);
+    let mut table = format!(
+        "permutation importance: how much worse {} gets on validation rows without the feature",
+        selection.metric.as_deref().unwrap_or_default()
+    );
+    for of in shown {
+        // Writing to a text does not fail.
+        let _ = write!(
+            table,
+            "\n  {:width$}  {:.4} ± {:.4}",
+            of.feature, of.mean, of.std
+        );
+    }
+    table
 }
 
 fn table(what: &str, importance: &[Importance]) -> String {

@@ -1,5 +1,6 @@
 //! What is found of the scores of a fit on validation rows: the calibration of its probabilities,
-//! the threshold that a rule asks for, and the interval of a predicted number.
+//! the threshold that a rule asks for, the interval of a predicted number, and how much each feature
+//! matters.
 
 use std::sync::Arc;
 
@@ -97,6 +98,11 @@ pub(crate) async fn tune(
         tuned.interval = Some([lower, upper]);
         selected.selection.interval = Some(chosen);
     }
+    let fit = &selected.fitted.fit;
+    let std: Vec<f64> = fit.seen.inputs.iter().map(|input| input.std).collect();
+    let by = (job.choice.metric, &std[..]);
+    selected.selection.permutation =
+        scoring::permuted(step, &rows, &fit.model, &job.train, by, progress).await?;
     Ok(tuned)
 }
 

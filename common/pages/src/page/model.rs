@@ -2,13 +2,13 @@
 
 use learn::model::Importance;
 
-use super::{details, folded, note, selection, table};
+use super::{bar, details, folded, note, selection, table};
 use crate::content::{Content, GateVerdict, Lineage, ModelCard};
-use crate::format::{bytes, count, metric, number, rows};
+use crate::format::{bytes, count, number, rows};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 /// Features that are shown before the others are folded.
-const SHOWN: usize = 20;
+pub(super) const SHOWN: usize = 20;
 /// Features that one is said to be collinear with; the others are counted.
 const LINKED: usize = 4;
 /// Warnings of the training that are shown before the others are folded.
@@ -31,6 +31,10 @@ pub(super) fn section(content: &Content) -> Markup {
         model.selection.as_ref().map_or_else(nothing, selection::of),
         gates(&model.gates),
         importance(model),
+        model
+            .selection
+            .as_ref()
+            .map_or_else(nothing, selection::permutation),
     ];
     super::section("model", "Model", lead, inner)
 }
@@ -153,15 +157,6 @@ fn importance(model: &ModelCard) -> Markup {
         .map(|feature| feature.importance)
         .fold(0.0, f64::max);
     let row = |feature: &Importance| {
-        let part = if most > 0.0 {
-            feature.importance / most * 100.0
-        } else {
-            0.0
-        };
-        let bar = tag(
-            &format!("span class=\"bar\" style=\"--part:{part:.1}%\""),
-            [text(metric(Some(feature.importance)))],
-        );
         let links = if feature.collinear_with.is_empty() {
             tagged("span class=\"muted\"", crate::format::NONE)
         } else {
@@ -175,7 +170,7 @@ fn importance(model: &ModelCard) -> Markup {
         };
         vec![
             text(&feature.feature),
-            bar,
+            bar(feature.importance, most),
             text(number(feature.coefficient)),
             text(number(Some(feature.std))),
             text(number(feature.vif)),

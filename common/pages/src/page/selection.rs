@@ -1,9 +1,11 @@
-//! What was chosen on validation rows.
+//! What was chosen on validation rows, and what they say of the features.
 
 use catalog::model_files::{CandidateMetrics, Selection};
+use learn::permutation::{Permuted, REPEATS};
 
+use super::model::SHOWN;
 use super::performance::interval;
-use super::{note, table, task};
+use super::{bar, folded, note, table, task};
 use crate::format::{count, number, rows};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
@@ -77,4 +79,37 @@ fn candidates(selection: &Selection) -> Markup {
          say which of the two is better.",
     );
     tag("div", [table, said])
+}
+
+/// How much each feature matters to the metric.
+pub(super) fn permutation(selection: &Selection) -> Markup {
+    if selection.permutation.is_empty() {
+        return nothing();
+    }
+    let metric = selection.metric.as_deref().unwrap_or_default();
+    let lead = note(format!(
+        "How much worse {} gets on {} of validation, or a sample of them, when a feature's values \
+         are shuffled among the rows: mean and standard deviation of {REPEATS} shuffles. Features \
+         that say the same stand in for each other.",
+        task::title(metric),
+        rows(selection.validation.rows)
+    ));
+    let most = selection.permutation.iter().map(|of| of.mean);
+    let most = most.fold(0.0, f64::max);
+    let row = |of: &Permuted| {
+        vec![
+            text(&of.feature),
+            bar(of.mean, most),
+            text(number(Some(of.std))),
+        ]
+    };
+    let table = folded(
+        "numbers importance",
+        "Permutation importance",
+        &["Feature", "Loss", "Std"],
+        selection.permutation.iter().map(row),
+        SHOWN,
+    );
+    let heading = tagged("h3 class=\"part\"", "Permutation importance");
+    tag("div", [heading, lead, table])
 }

@@ -99,6 +99,19 @@ async fn the_best_on_validation_rows_is_fitted_again_on_all_and_registered() {
         assert!(behind.high > behind.low && behind.high > 0.0, "{other:?}");
         assert!(other.metrics.contains_key("roc_auc"), "{other:?}");
     }
+    let losses: Vec<f64> = of.permutation.iter().map(|of| of.mean).collect();
+    assert!(
+        losses.is_sorted_by(|a, b| a >= b) && losses[0] > 0.05,
+        "{losses:?}"
+    );
+    let mut named: Vec<&str> = of.permutation.iter().map(|of| &*of.feature).collect();
+    named.sort_unstable();
+    let model = Reader::standard()
+        .read(&home.model_file(&outputs, "model.json").await)
+        .unwrap();
+    let mut features = model.features();
+    features.sort_unstable();
+    assert_eq!(named, features);
     let shown = outputs.get("candidates").unwrap();
     assert!(
         shown.starts_with("logistic-regression: c 1, class_weight none")
