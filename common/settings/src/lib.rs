@@ -172,6 +172,17 @@ pub struct GateArgs {
     /// interval, which keeps a worse candidate out and needs more rows
     #[arg(long, env = "GATE_COMPARE", default_value = "estimate")]
     pub gate_compare: GateCompare,
+    /// Limit as GATE_FLOOR that holds in each segment of the holdout, by the columns of
+    /// SEGMENT_COLUMNS; without it segments have none
+    #[arg(long, env = "GATE_SEGMENT_FLOOR", value_parser = parsers::number)]
+    pub gate_segment_floor: Option<f64>,
+    /// How much worse than the champion a candidate may be in each segment of the holdout, on the
+    /// same rows; without it segments are not compared
+    #[arg(long, env = "GATE_SEGMENT_MARGIN", value_parser = not_negative)]
+    pub gate_segment_margin: Option<f64>,
+    /// Rows below which a segment of the holdout is not judged
+    #[arg(long, env = "GATE_SEGMENT_ROWS", default_value_t = 200, value_parser = parsers::count_u64)]
+    pub gate_segment_rows: u64,
 }
 
 /// A setting that is said, or follows from the model.
@@ -192,6 +203,9 @@ impl<T> Auto<T> {
         }
     }
 }
+
+/// How the floor of a gate is called.
+const FLOOR_SETTING: &str = "GATE_FLOOR (--gate-floor)";
 
 /// The floor of a gate on two classes, where more is better.
 const FLOOR: f64 = 0.6;
@@ -227,7 +241,7 @@ impl GateArgs {
                 (of_two && !metric.lower_is_better()).then_some(FLOOR),
             ));
         };
-        reachable(metric, floor)?;
+        reachable(FLOOR_SETTING, metric, floor)?;
         Ok((metric, Some(floor)))
     }
 
@@ -236,14 +250,28 @@ impl GateArgs {
     /// # Errors
     /// A floor that it can't have: exit 2.
     pub fn check(&self) -> Result<()> {
-        match (self.gate_metric, self.gate_floor) {
-            (Auto::Said(metric), Auto::Said(floor)) => reachable(metric, floor),
-            _ => Ok(()),
+        let Auto::Said(metric) = self.gate_metric else {
+            return Ok(());
+        };
+        if let Auto::Said(floor) = self.gate_floor {
+            reachable(FLOOR_SETTING, metric, floor)?;
         }
+        self.segment_floor(metric).map(|_| ())
+    }
+
+    /// The limit of each segment, where there is one.
+    ///
+    /// # Errors
+    /// One that the metric can't reach: exit 2.
+    pub fn segment_floor(&self, metric: Metric) -> Result<Option<f64>> {
+        if let Some(floor) = self.gate_segment_floor {
+            reachable("GATE_SEGMENT_FLOOR (--gate-segment-floor)", metric, floor)?;
+        }
+        Ok(self.gate_segment_floor)
     }
 }
 
-fn reachable(metric: Metric, floor: f64) -> Result<()> {
+fn reachable(setting: &str, metric: Metric, floor: f64) -> Result<()> {
     if metric.can_reach(floor) {
         return Ok(());
     }
@@ -256,7 +284,7 @@ fn reachable(metric: Metric, floor: f64) -> Result<()> {
         false => String::new(),
     };
     Err(Failure::usage(format!(
-        "GATE_FLOOR (--gate-floor) is {floor}, and {} (GATE_METRIC, --gate-metric) is \
+        "{setting} is {floor}, and {} (GATE_METRIC, --gate-metric) is \
          {range}{advice}",
         metric.name
     )))

@@ -22,12 +22,14 @@ use store::Store;
 
 use folds::Folds;
 pub use split::{Side, Split, by};
+pub(crate) use twins::Twins;
 use unusable::Given;
 pub use unusable::{Unusable, origin};
 use weights::Weights;
 
 mod folds;
 mod split;
+mod twins;
 mod unusable;
 mod weights;
 

@@ -25,12 +25,14 @@ use paired::{Collector, Pairs};
 use pass::{Watch, pass};
 pub use permuted::permuted;
 pub use resampled::{Resampled, resample};
+pub use segments::{Divisions, Segment, Segments, evaluate_segments};
 pub use tuned::{calibrate, interval, threshold};
 
 mod paired;
 mod pass;
 mod permuted;
 mod resampled;
+mod segments;
 mod tuned;
 
 /// Metrics of a model on all rows of a labelled data set that `config` prepared. Memory does not

@@ -27,7 +27,7 @@ use settings::{self, DashboardArgs, JudgeArgs, TableArgs, TrackingArgs};
 use choice::{Choice, Wanted};
 use live::Live;
 use models::{Asides, Model, SCORE, Side};
-use records::{Attempted, DataSet, DataSets, Reported, Reports};
+use records::{Attempted, DataSet, DataSets, Reported, Reports, Verdict};
 use source::{AllScored, Scored};
 
 /// The verbs of this program.

@@ -9,16 +9,20 @@ use catalog::layout::{self, DataVersion, ModelName, Split};
 use catalog::manifest::{self, DatasetManifest, ModelManifest, ResultsManifest};
 use chrono_tz::Tz;
 use futures::{StreamExt, TryStreamExt};
+use learn::metrics::paired::Difference;
 use learn::task::Report;
 use pages::content::Segments;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use store::{Object, Store};
+use tracking::Tracking;
 
 use super::Scored;
 
 /// Objects that are asked for at the same time.
 const AT_ONCE: usize = 16;
+/// Versions of a model whose verdicts are shown, the newest.
+const JUDGED: usize = 10;
 /// Records that are shown, the newest.
 const SHOWN: usize = 200;
 
@@ -26,6 +30,27 @@ const SHOWN: usize = 200;
 pub(crate) struct Attempted {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) more: usize,
+}
+
+/// What the gate said of a version, as its verdict stands in the store.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) model_name: ModelName,
+    pub(crate) promoted: bool,
+    pub(crate) reason: String,
+    pub(crate) comparison: String,
+    pub(crate) candidate: Judged,
+    pub(crate) champion: Option<Judged>,
+    /// The gate's metric of the candidate less that of the champion.
+    #[serde(default)]
+    pub(crate) difference: Option<Difference>,
+    pub(crate) workflow: String,
+}
+
+/// One of the two models of a verdict.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Judged {
+    pub(crate) version: u64,
 }
 
 /// Data sets, the newest first, and how many more there are.
@@ -99,6 +124,34 @@ pub(crate) async fn attempted(store: &Store) -> Result<Attempted> {
     let more = attempts.len().saturating_sub(SHOWN);
     attempts.truncate(SHOWN);
     Ok(Attempted { attempts, more })
+}
+
+/// Verdicts on the newest versions of each model, the newest version first.
+pub(crate) async fn verdicts(store: &Store, tracking: &Tracking) -> Result<Vec<Verdict>> {
+    let mut versions = Vec::new();
+    let names = tracking.models().await?;
+    // Others than this program register models too, under other names.
+    for name in names.iter().filter_map(|name| name.parse().ok()) {
+        let known = tracking.versions(&name).await?;
+        versions.extend(known.into_iter().rev().take(JUDGED));
+    }
+    let read = versions.into_iter().map(|version| async move {
+        let Some((folder, _)) = version.model.rsplit_once('/') else {
+            return Ok(Vec::new());
+        };
+        let objects = store.glob(&layout::verdicts(folder)).await?;
+        let found = read::<Verdict>(store, objects).await?.into_iter();
+        let mut found: Vec<(String, Verdict)> = found
+            .filter(|(_, of)| of.candidate.version == version.version)
+            .collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        anyhow::Ok(found)
+    });
+    let all: Vec<Vec<(String, Verdict)>> = futures::stream::iter(read)
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    Ok(all.into_iter().flatten().map(|(_, of)| of).collect())
 }
 
 pub(crate) async fn data_sets(store: &Store) -> Result<DataSets> {

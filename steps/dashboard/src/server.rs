@@ -238,11 +238,12 @@ async fn compare(Shared(state): Us, Path(name): Path<String>, RawQuery(query): R
 
 async fn runs(Shared(state): Us) -> Answer {
     paged(&state, async move |state| {
-        let (runs, attempted) = futures::join!(
+        let (runs, attempted, verdicts) = futures::join!(
             state.tracking.runs(None, RUNS),
-            records::attempted(&state.store)
+            records::attempted(&state.store),
+            records::verdicts(&state.store, &state.tracking)
         );
-        html(page::runs(&runs, &attempted))
+        html(page::runs(&runs, &attempted, &verdicts))
     })
     .await
 }

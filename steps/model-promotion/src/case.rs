@@ -8,14 +8,14 @@ use learn::task::{Metric, Report};
 use runtime::step::Step;
 use runtime::threads::blocking;
 use store::Store;
-use table::scoring::Paired;
+use table::scoring::{Divisions, Paired};
 use tracking::Version;
 
 use crate::comparison::{self, Contender, Rival};
 use crate::gate::{Champion, Gate};
 use crate::history::History;
 use crate::holdout::Holdout;
-use crate::verdict::{Comparison, FORMAT_VERSION, PastChampion, Side, Verdict};
+use crate::verdict::{Comparison, FORMAT_VERSION, JudgedSegment, PastChampion, Side, Verdict};
 use crate::{ALGORITHM, Promote};
 
 /// A comparison that is to be judged.
@@ -30,6 +30,8 @@ pub(crate) struct Case<'a> {
     /// What the verdict depends on besides.
     inputs: Inputs,
     history: History,
+    /// Columns that the holdout is divided by, where the gate looks at segments.
+    columns: Vec<String>,
 }
 
 /// What was measured for a verdict.
@@ -40,6 +42,7 @@ struct Measured {
     champion: Option<Report>,
     difference: Option<Difference>,
     past: Vec<PastChampion>,
+    segments: Vec<JudgedSegment>,
 }
 
 impl<'a> Case<'a> {
@@ -78,7 +81,20 @@ impl<'a> Case<'a> {
             why,
             inputs,
             history: History::none(),
+            columns: Vec::new(),
         }
+    }
+
+    /// With the holdout divided by these columns, where the gate looks at segments.
+    pub(crate) fn divided_by(mut self, columns: Vec<String>) -> Result<Self> {
+        if let Some(rules) = &self.gate.segments {
+            let rules = serde_json::to_string(rules)?;
+            self.inputs = self
+                .inputs
+                .with("segments", format!("{rules} of {}", columns.join(", ")));
+        }
+        self.columns = columns;
+        Ok(self)
     }
 
     pub(crate) fn on(mut self, holdout: &DatasetManifest) -> Self {
@@ -155,14 +171,15 @@ impl<'a> Case<'a> {
                 }
             }
         };
-        let rival = rival
-            .zip(measured.champion.as_ref())
-            .map(|((version, difference), report)| Champion {
-                version,
-                report,
-                difference,
-            });
-        let certainty = rival.as_ref().map(|rival| {
+        let measured_by =
+            rival
+                .zip(measured.champion.as_ref())
+                .map(|((version, difference), report)| Champion {
+                    version,
+                    report,
+                    difference,
+                });
+        let certainty = measured_by.as_ref().map(|rival| {
             let Champion {
                 version,
                 difference,
@@ -170,7 +187,7 @@ impl<'a> Case<'a> {
             } = rival;
             Gate::certainty(*version, difference)
         });
-        let (mut promoted, mut reason) = gate.decide(&report, rival);
+        let (mut promoted, mut reason) = gate.decide(&report, measured_by);
         if promoted {
             measured.past = self
                 .history
@@ -179,6 +196,32 @@ impl<'a> Case<'a> {
             let (passes, why) = gate.decide_by_past(&report, &measured.past);
             promoted = passes;
             reason += &why;
+        }
+        if let Some(rules) = gate.segments.filter(|_| promoted) {
+            let divisions = Divisions {
+                judged: holdout.manifest,
+                columns: &self.columns,
+            };
+            let (metric, on) = (gate.metric, holdout.manifest);
+            let ours = candidate.segments(step, store, on, &divisions, metric);
+            let ours = ours.await?;
+            let theirs = match champion.filter(|_| rules.margin.is_some()) {
+                None => None,
+                Some(rival) => {
+                    let theirs = rival.segments(step, store, holdout, &divisions, metric);
+                    match comparison::by_data(theirs.await)? {
+                        Ok(theirs) => Some((rival.version(), theirs)),
+                        Err(why) => {
+                            return self
+                                .not_comparable(step, store, folder, holdout.manifest, &why)
+                                .await;
+                        }
+                    }
+                }
+            };
+            let judged = gate.decide_by_segments(rules, ours, theirs);
+            (promoted, measured.segments) = (judged.passes, judged.segments);
+            reason += &judged.reason;
         }
         reason += &certainty.unwrap_or_default();
         measured.candidate = Some(report);
@@ -232,6 +275,7 @@ impl<'a> Case<'a> {
                 .map(|version| side(version, measured.champion)),
             difference: measured.difference,
             past: measured.past,
+            segments: measured.segments,
             workflow: step.workflow().to_owned(),
         }
     }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use anyhow::Result;
 use catalog::manifest::Role;
 use catalog::manifest::{self, DatasetManifest, Manifest, ModelManifest};
+use learn::fitted_model::FittedModel;
 use learn::task::{Metric, Report};
 use runtime::failure::{self, Failure};
 use runtime::step::Step;
 use store::Store;
 use table::config::Config;
 use table::dataset::ColumnContract;
-use table::scoring::{self, Paired};
+use table::labelled::LabelledRows;
+use table::scoring::{self, Divisions, Paired, Segments};
 use tracking::Version;
 
 use crate::holdout::Holdout;
@@ -63,18 +65,8 @@ impl Contender {
         judged: Option<&DatasetManifest>,
         metric: Option<Metric>,
     ) -> Result<(Report, Option<Paired>)> {
-        let config = Config::load(store, &holdout.config).await?;
-        let weights = match judged {
-            Some(judged) => Some((Config::load(store, &judged.config).await?, judged)),
-            None => None,
-        };
-        let weighs = |config: &Config| config.dataset.weight().is_some();
-        let weights = weights.filter(|(judging, _)| weighs(&config) || weighs(judging));
-        let weights = weights.as_ref().map(|(config, judged)| (config, *judged));
-        let model = self.manifest.load_model(store).await?;
+        let (model, rows) = self.rows(step, store, holdout, judged).await?;
         let progress = step.progress(holdout.rows, "rows of the holdout").clone();
-        let model = Arc::new(model);
-        let rows = scoring::rows_of((step, store, &config), &model, holdout, weights)?;
         let Some(metric) = metric else {
             let report = scoring::evaluate_rows(step, &rows, &model, holdout, &progress);
             return Ok((report.await?, None));
@@ -82,6 +74,46 @@ impl Contender {
         let paired = scoring::evaluate_paired(step, &rows, &model, holdout, metric, &progress);
         let (report, paired) = paired.await?;
         Ok((report, Some(paired)))
+    }
+
+    /// A metric on each segment of a holdout that its own configuration prepared; rows weigh, and
+    /// are divided, as in `judged`, the holdout of the candidate.
+    pub(crate) async fn segments(
+        &self,
+        step: &Step,
+        store: &Store,
+        holdout: &DatasetManifest,
+        divisions: &Divisions<'_>,
+        metric: Metric,
+    ) -> Result<Segments> {
+        let judged = Some(divisions.judged);
+        let (model, rows) = self.rows(step, store, holdout, judged).await?;
+        let progress = step.progress(holdout.rows, "rows in segments").clone();
+        let on = (step, store);
+        scoring::evaluate_segments(on, &rows, &model, holdout, divisions, metric, &progress).await
+    }
+
+    /// The model, and the rows of a holdout that its own configuration prepared, with what they
+    /// weigh in `judged`.
+    async fn rows(
+        &self,
+        step: &Step,
+        store: &Store,
+        holdout: &DatasetManifest,
+        judged: Option<&DatasetManifest>,
+    ) -> Result<(Arc<FittedModel>, LabelledRows)> {
+        let config = Config::load(store, &holdout.config).await?;
+        let judged = judged.filter(|judged| judged.config != holdout.config);
+        let weights = match judged {
+            Some(judged) => Some((Config::load(store, &judged.config).await?, judged)),
+            None => None,
+        };
+        let weighs = |config: &Config| config.dataset.weight().is_some();
+        let weights = weights.filter(|(judging, _)| weighs(&config) || weighs(judging));
+        let weights = weights.as_ref().map(|(config, judged)| (config, *judged));
+        let model = Arc::new(self.manifest.load_model(store).await?);
+        let rows = scoring::rows_of((step, store, &config), &model, holdout, weights)?;
+        Ok((model, rows))
     }
 }
 
@@ -186,6 +218,30 @@ impl Rival {
             )));
         }
         Ok((report, paired))
+    }
+}
+
+impl Rival {
+    /// A metric of it on each segment of the candidate's holdout.
+    ///
+    /// # Errors
+    /// As [`Rival::score`].
+    pub(crate) async fn segments(
+        &self,
+        step: &Step,
+        store: &Store,
+        holdout: &Holdout<'_>,
+        divisions: &Divisions<'_>,
+        metric: Metric,
+    ) -> Result<Segments> {
+        let contender = &self.contender;
+        let prepared = match &self.own {
+            None => holdout.manifest.clone(),
+            Some(config) => holdout.prepared_by(config, &contender.version).await?,
+        };
+        contender
+            .segments(step, store, &prepared, divisions, metric)
+            .await
     }
 }
 

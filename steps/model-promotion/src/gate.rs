@@ -26,6 +26,21 @@ pub(crate) struct Gate {
     /// What of the difference to the champion must be within the margin.
     #[serde(default)]
     pub(crate) compare: GateCompare,
+    /// What holds in each segment of the holdout, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) segments: Option<SegmentRules>,
+}
+
+/// What a candidate must hold to in each segment of the holdout.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SegmentRules {
+    /// As that of the gate.
+    pub(crate) floor: Option<f64>,
+    /// How much worse than the champion it may be.
+    pub(crate) margin: Option<f64>,
+    /// Rows below which a segment is not judged.
+    pub(crate) rows: u64,
 }
 
 /// A champion to compare with: its version and its metrics on the candidate's holdout.
@@ -335,6 +350,7 @@ mod tests {
                 margin,
                 window: None,
                 compare: GateCompare::Estimate,
+                segments: None,
             };
             let champion = champion.map(|value| report(metric, value));
             let (passed, reason) = gate.decide(

@@ -8,6 +8,7 @@ mod holdout;
 mod plan;
 mod promote;
 mod rollback;
+mod segments;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -21,7 +22,7 @@ use clap::Subcommand;
 use learn::task::Binary;
 use runtime::failure::Failure;
 use runtime::step::{self, Outputs, Step};
-use settings::GateArgs;
+use settings::{GateArgs, SegmentsArgs};
 use store::Store;
 use tracking::{Tracking, TrackingArgs, Version};
 
@@ -67,6 +68,8 @@ pub struct Promote {
     model_version: Option<u64>,
     #[command(flatten)]
     gate: GateArgs,
+    #[command(flatten)]
+    segments: SegmentsArgs,
     /// Give the alias back to previous-champion
     #[arg(long, requires = "expect", conflicts_with = "model_version")]
     rollback: bool,
@@ -104,6 +107,7 @@ async fn gate(store: &Store, flags: &GateArgs, version: &Version) -> Result<Gate
         margin: flags.gate_margin,
         window: Some(flags.gate_window),
         compare: flags.gate_compare,
+        segments: segments::rules(flags, metric)?,
     })
 }
 

@@ -16,6 +16,7 @@ use crate::comparison::{self, Contender, Rival};
 use crate::gate::Gate;
 use crate::history::History;
 use crate::holdout::Holdout;
+use crate::segments;
 use crate::verdict::{self, Comparison, Verdict};
 
 /// Times that somebody else may move the champion before this is called overload.
@@ -167,13 +168,17 @@ async fn judge(
         key: &contender.manifest.holdout_manifest,
         manifest: &manifest,
     };
+    let setting = &flags.segments.segment_columns;
+    let columns = segments::columns(store, &gate, setting, &contender, &manifest).await?;
     let Some(champion) = &champion else {
         return settled(Comparison::FirstChampion, String::new())
             .on(&manifest)
+            .divided_by(columns)?
             .compare(step, store, folder, &contender, None, &holdout)
             .await;
     };
     let case = settled(Comparison::SameHoldout, String::new()).on(&manifest);
+    let case = case.divided_by(columns)?;
     let rival = Rival::read(store, champion.clone(), &manifest).await;
     match comparison::by_data(rival)? {
         Ok(rival) => {

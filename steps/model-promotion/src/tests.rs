@@ -4,6 +4,7 @@ mod golden;
 mod home;
 mod moves;
 mod preparation;
+mod segments;
 mod window;
 
 use runtime::failure::exit_code;

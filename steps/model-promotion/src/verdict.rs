@@ -40,8 +40,31 @@ pub(crate) struct Verdict {
     /// The champions before, of the gate's window, the newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) past: Vec<PastChampion>,
+    /// The segments of the holdout, where the gate looks at them and nothing else refused the
+    /// candidate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) segments: Vec<JudgedSegment>,
     /// The workflow that asked.
     pub(crate) workflow: String,
+}
+
+/// The rows of the holdout that have the same value in a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JudgedSegment {
+    /// The column.
+    pub(crate) column: String,
+    /// Its value; `None` of rows without one.
+    pub(crate) value: Option<String>,
+    /// Rows.
+    pub(crate) rows: u64,
+    /// The gate's metric of the candidate.
+    pub(crate) candidate: Option<f64>,
+    /// That of the champion on the same rows, where they are compared.
+    pub(crate) champion: Option<f64>,
+    /// Whether it refuses the candidate; `None` where it is not judged: of too few rows, or where
+    /// the metric is undefined.
+    pub(crate) refuses: Option<bool>,
 }
 
 /// A champion before the current one.

@@ -1,12 +1,10 @@
 //! What rows weigh in other data of the same raw rows.
 
-use std::collections::HashMap;
+use anyhow::Result;
 
-use anyhow::{Context, Result};
-
+use super::twins::Twins;
 use crate::parts;
 use catalog::manifest::{DatasetManifest, Part};
-use runtime::failure::Failure;
 use runtime::work::Work;
 use store::Store;
 
@@ -15,8 +13,7 @@ use store::Store;
 pub(super) struct Weights {
     /// The column; `None` where rows weigh alike there.
     pub(super) column: Option<String>,
-    /// The part there of the same raw file, by the key of ours.
-    parts: HashMap<String, Part>,
+    twins: Twins,
 }
 
 impl Weights {
@@ -27,16 +24,8 @@ impl Weights {
         ours: &DatasetManifest,
         theirs: &DatasetManifest,
     ) -> Result<Self> {
-        let of_file: HashMap<&str, &Part> = by_file(theirs)?.collect();
-        let parts = by_file(ours)?.map(|(file, part)| {
-            let other = of_file.get(file);
-            let other = other.with_context(|| format!("{file} has no weights"))?;
-            Ok((part.key.clone(), (*other).clone()))
-        });
-        Ok(Self {
-            parts: parts.collect::<Result<_>>()?,
-            column,
-        })
+        let twins = Twins::new(ours, theirs)?;
+        Ok(Self { column, twins })
     }
 
     /// Those of the rows of a part of ours, one after the other.
@@ -52,14 +41,7 @@ impl Weights {
         let Some(column) = self.column.clone() else {
             return Ok(None);
         };
-        let other = self.parts.get(&part.key);
-        let other = other.with_context(|| format!("{} has no weights", part.key))?;
-        if other.rows != part.rows {
-            return Err(Failure::contract(format!(
-                "{} holds {} rows, and {}, which says what they weigh, {}",
-                part.key, part.rows, other.key, other.rows
-            )));
-        }
+        let other = self.twins.of(part, "weights")?;
         let file = parts::local(store, &other.key, &other.sha256)?;
         let batches = parts::read(&file, std::slice::from_ref(&column), work)?;
         Ok(Some(batches.map(move |batch| {
@@ -67,16 +49,4 @@ impl Weights {
             Ok(weights.values().to_vec())
         })))
     }
-}
-
-/// The parts, each with the raw file that it was made of.
-fn by_file(dataset: &DatasetManifest) -> Result<impl Iterator<Item = (&str, &Part)>> {
-    if dataset.parts.len() != dataset.shards.len() {
-        return Err(Failure::contract(format!(
-            "the {} data of {} does not say which raw file a row is from",
-            dataset.split, dataset.data_version
-        )));
-    }
-    let files = dataset.shards.iter().map(|shard| shard.key.as_str());
-    Ok(files.zip(&dataset.parts))
 }

@@ -14,6 +14,11 @@ use runtime::step::{Progress, Step};
 
 /// What is made of rows and of what a model predicts for them: by part, and merged in their order.
 pub(super) trait Watch: Send + Sized + 'static {
+    /// Begins with a part.
+    fn open(&mut self, _part: &Part) -> Result<()> {
+        Ok(())
+    }
+
     /// Sees other columns of rows that come next.
     fn see(&mut self, _columns: &[ArrayRef]) -> Result<()> {
         Ok(())
@@ -58,7 +63,9 @@ pub(super) async fn pass<W: Watch>(
         let (rows, model, beside) = (rows.clone(), model.clone(), beside.to_vec());
         let (step, progress) = (step.clone(), progress.clone());
         move |(part, first_row): (Part, u64)| {
-            let watch = RefCell::new(begin(first_row));
+            let mut watch = begin(first_row);
+            watch.open(&part)?;
+            let watch = RefCell::new(watch);
             let mut outputs = Vec::new();
             let see = |columns: &[ArrayRef]| watch.borrow_mut().see(columns);
             let unusable = rows.each_chunk_beside(&part, &beside, see, |rows| {

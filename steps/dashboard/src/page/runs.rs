@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use catalog::attempt::{Attempt, NodeFailure};
-use pages::format::{NONE, duration, metric};
+use pages::format::{NONE, duration, metric, number};
 use pages::html::{Markup, nothing, tag, tagged, text};
 use pages::page::{section, table};
 use tracking::{RunView, Status};
 
 use super::{document, empty, failed, files, heading, link, moment, older};
-use crate::Attempted;
+use crate::{Attempted, Verdict};
 
 /// Metrics of a run that are shown, where it has them.
 const SHOWN: [&str; 6] = ["roc_auc", "r2", "rmse", "accuracy", "f1", "psi_max"];
@@ -18,7 +18,11 @@ fn state(class: &str, word: &str) -> Markup {
 }
 
 /// The page of what ran.
-pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -> String {
+pub(crate) fn runs(
+    runs: &Result<Vec<RunView>>,
+    attempted: &Result<Attempted>,
+    verdicts: &Result<Vec<Verdict>>,
+) -> String {
     let attempts = match attempted {
         Err(error) => failed("Workflows", error),
         Ok(found) if found.attempts.is_empty() => empty(
@@ -79,6 +83,14 @@ pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -
             [attempts],
         ),
         section(
+            "promotions",
+            "Promotions",
+            text(
+                "What the gate said of the newest versions, promoted or not. Where both models were measured on the same rows, by how much the candidate's metric differs from the champion's.",
+            ),
+            [promotions(verdicts)],
+        ),
+        section(
             "tracked",
             "Tracked runs",
             text(
@@ -88,6 +100,56 @@ pub(crate) fn runs(runs: &Result<Vec<RunView>>, attempted: &Result<Attempted>) -
         ),
     ];
     document("Runs", "/runs", sections)
+}
+
+fn promotions(verdicts: &Result<Vec<Verdict>>) -> Markup {
+    let verdicts = match verdicts {
+        Err(error) => return failed("Promotions", error),
+        Ok(verdicts) if verdicts.is_empty() => {
+            return empty("No version has met the gate yet.", "");
+        }
+        Ok(verdicts) => verdicts,
+    };
+    let columns = [
+        "Model",
+        "Version",
+        "Verdict",
+        "Compared with",
+        "Difference",
+        "95 % interval",
+        "Why",
+        "Workflow",
+    ];
+    let row = |of: &Verdict| {
+        let interval = of.difference.map(|of| of.interval());
+        vec![
+            text(&of.model_name),
+            text(of.candidate.version),
+            match of.promoted {
+                true => state("ok", "promoted"),
+                false => state("warn", "not promoted"),
+            },
+            text(match &of.champion {
+                Some(champion) if of.comparison == "same-holdout" => {
+                    format!("version {}", champion.version)
+                }
+                _ => of.comparison.clone(),
+            }),
+            text(number(of.difference.map(|of| of.value))),
+            text(interval.map_or_else(String::new, |of| {
+                let [low, high] = [of.low, of.high].map(|end| number(Some(end)));
+                format!("{low} to {high}")
+            })),
+            text(&of.reason),
+            text(&of.workflow),
+        ]
+    };
+    table(
+        "texts",
+        "Verdicts of the promotion",
+        &columns,
+        verdicts.iter().map(row),
+    )
 }
 
 fn attempt(attempt: &Attempt) -> Vec<Markup> {

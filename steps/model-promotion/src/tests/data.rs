@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Float64Array, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use catalog::layout::DataVersion;
 use catalog::manifest::Part;
 use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use runtime::threads::blocking;
+use serde_json::json;
 use store::Store;
 use table::config::Config;
 use table::parts::PartWriter;
@@ -31,6 +32,8 @@ pub(crate) struct Data {
     pub(crate) max_signal: Option<f64>,
     /// Whether the label follows the first feature; else it is 1 in all rows.
     pub(crate) both_classes: bool,
+    /// Whether the data has the column `region`.
+    pub(crate) regions: bool,
 }
 
 pub(crate) const DATA: Data = Data {
@@ -42,6 +45,7 @@ pub(crate) const DATA: Data = Data {
     filter: None,
     max_signal: None,
     both_classes: true,
+    regions: false,
 };
 
 /// Coefficients of the features `signal`, which the label follows, and `noise`.
@@ -54,15 +58,16 @@ pub(super) fn version(data: &Data) -> DataVersion {
 }
 
 pub(crate) fn config(data: &Data) -> Config {
-    let dataset = serde_json::json!({
-        "columns": [
-            {"name": "id", "type": "int64", "role": "id"},
-            {"name": "signal", "type": "float64", "role": "feature", "max": data.max_signal.unwrap_or(1.0)},
-            {"name": "noise", "type": "float64", "role": "feature"},
-            {"name": "target", "type": "int64", "role": "target"},
-        ],
-        "filter": data.filter,
-    });
+    let mut columns = vec![
+        json!({"name": "id", "type": "int64", "role": "id"}),
+        json!({"name": "signal", "type": "float64", "role": "feature", "max": data.max_signal.unwrap_or(1.0)}),
+        json!({"name": "noise", "type": "float64", "role": "feature"}),
+        json!({"name": "target", "type": "int64", "role": "target"}),
+    ];
+    if data.regions {
+        columns.push(json!({"name": "region", "type": "utf8", "role": "ignored"}));
+    }
+    let dataset = json!({"columns": columns, "filter": data.filter});
     Config::parse(dataset.to_string(), data.sql.to_owned()).unwrap()
 }
 
@@ -99,10 +104,22 @@ pub(super) async fn write(store: &Store, key: String, batch: RecordBatch) -> Par
     written.await.unwrap()
 }
 
+/// The region of a row: every third is in the north, another third in the south.
+pub(crate) fn region(row: usize) -> Option<&'static str> {
+    [Some("north"), Some("south"), None][row % 3]
+}
+
 /// The AUC of a model on the rows of any file.
 pub(crate) fn auc(coefficients: [f64; 2]) -> f64 {
+    auc_where(coefficients, |_| true)
+}
+
+/// The AUC of a model on some rows of any file, by comparing all pairs.
+pub(crate) fn auc_where(coefficients: [f64; 2], holds: impl Fn(usize) -> bool) -> f64 {
     let scored: Vec<(f64, bool)> = rows(&DATA)
-        .map(|(signal, noise, label)| {
+        .enumerate()
+        .filter(|(row, _)| holds(*row))
+        .map(|(_, (signal, noise, label))| {
             (
                 coefficients[0] * signal + coefficients[1] * noise,
                 label == 1,
@@ -146,20 +163,21 @@ pub(super) fn batch(data: &Data, raw: &str) -> RecordBatch {
         .map(i64::from)
         .fold(0, |sum, byte| sum * 31 % 1_000_003 + byte)
         * 1000;
-    let schema = Schema::new(vec![
+    let mut fields = vec![
         Field::new("id", DataType::Int64, false),
         Field::new("signal", DataType::Float64, true),
         Field::new("noise", DataType::Float64, true),
         Field::new("target", DataType::Int64, true),
-    ]);
-    RecordBatch::try_new(
-        Arc::new(schema),
-        vec![
-            Arc::new((first_id..).take(ROWS).collect::<Int64Array>()),
-            Arc::new(Float64Array::from(signal)),
-            Arc::new(Float64Array::from(noise)),
-            Arc::new(Int64Array::from(target)),
-        ],
-    )
-    .unwrap()
+    ];
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new((first_id..).take(ROWS).collect::<Int64Array>()),
+        Arc::new(Float64Array::from(signal)),
+        Arc::new(Float64Array::from(noise)),
+        Arc::new(Int64Array::from(target)),
+    ];
+    if data.regions {
+        fields.push(Field::new("region", DataType::Utf8, true));
+        columns.push(Arc::new((0..ROWS).map(region).collect::<StringArray>()));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }

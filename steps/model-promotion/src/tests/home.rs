@@ -18,16 +18,17 @@ use runtime::retry::Budget;
 use runtime::step::{Outputs, Step};
 use store::Store;
 use store::digest;
+use table::categories::SegmentColumns;
 use table::config::Config;
 use table::scoring;
 use tracking::{CHAMPION, Candidate, MODEL_FOLDER, RunSpec, Tracking, TrackingArgs};
 
-use settings::{Auto, GateArgs, GateCompare, GateMode};
+use settings::{Auto, GateArgs, GateCompare, GateMode, SegmentsArgs};
 
 use super::data::{batch, model, version, write};
 use crate::{Plan, Promote};
 
-pub(crate) use super::data::{DATA, Data, FAIR, GOOD, USELESS, auc, config};
+pub(crate) use super::data::{DATA, Data, FAIR, GOOD, USELESS, auc, auc_where, config, region};
 
 /// How long a call is tried again: enough for a server that is busy.
 const BUDGET: Budget = Budget(Duration::from_secs(10));
@@ -208,21 +209,24 @@ impl Home {
             name: name.to_owned(),
             data_type: match role {
                 Role::Id => "Int64".to_owned(),
+                Role::Ignored => "Utf8".to_owned(),
                 _ => "Float64".to_owned(),
             },
             role,
         };
+        let mut columns = vec![
+            column("id", Role::Id),
+            column("signal", Role::Feature),
+            column("noise", Role::Feature),
+            column("target", Role::Target),
+        ];
+        columns.extend(data.regions.then(|| column("region", Role::Ignored)));
         let manifest = DatasetManifest {
             data_version: version(data),
             split,
             config: config.to_owned(),
             holdout: data.rule.to_owned(),
-            columns: vec![
-                column("id", Role::Id),
-                column("signal", Role::Feature),
-                column("noise", Role::Feature),
-                column("target", Role::Target),
-            ],
+            columns,
             rows: part.rows,
             labelled_rows: part.rows,
             shards: vec![RawShard {
@@ -364,6 +368,9 @@ pub(crate) fn flags(version: u64) -> Promote {
         model_name: name(),
         model_version: Some(version),
         gate: gate(),
+        segments: SegmentsArgs {
+            segment_columns: SegmentColumns::Automatic,
+        },
         rollback: false,
         expect: None,
         planned_champion: None,
@@ -381,6 +388,9 @@ pub(crate) fn gate() -> GateArgs {
         gate_margin: 0.005,
         gate_window: 90,
         gate_compare: GateCompare::Estimate,
+        gate_segment_floor: None,
+        gate_segment_margin: None,
+        gate_segment_rows: 10,
     }
 }
 

@@ -73,7 +73,10 @@ fn a_dashboard_shows_what_the_workflow_wrote_and_ends_when_told() {
         "the report is a link away"
     );
     assert!(ask(at, "/data").contains("/reports/1/m/v1"));
-    assert!(ask(at, "/runs").contains("Succeeded"));
+    let runs = ask(at, "/runs");
+    for shown in ["Succeeded", "promoted", "there was no champion"] {
+        assert!(runs.contains(shown), "{shown} in {runs}");
+    }
     assert!(ask(at, "/data").contains("href=\"/data/train/1\""));
     let set = ask(at, "/data/train/1");
     assert!(

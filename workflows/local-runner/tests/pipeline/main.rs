@@ -13,6 +13,7 @@ mod champions;
 mod dashboard;
 mod experiments;
 mod flights;
+mod gates;
 mod kills;
 mod models_json;
 mod nightly;

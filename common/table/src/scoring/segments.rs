@@ -1,0 +1,338 @@
+//! A metric of each segment of the rows: of those that have the same value in a column.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+
+use super::pass::{Watch, pass};
+use crate::categories::{MOST_VALUES, texts};
+use crate::dataset::keys;
+use crate::labelled::{LabelledRows, Twins};
+use crate::parts;
+use catalog::manifest::{DatasetManifest, Part};
+use learn::fitted_model::FittedModel;
+use learn::metrics::{RankMetrics, from_ordered_bits, ordered_bits, weighted};
+use learn::rows::Rows;
+use learn::task::{Evaluation, Metric};
+use runtime::step::{Progress, Step};
+use runtime::threads::blocking;
+use runtime::work::Work;
+use store::Store;
+use store::spill::Sorters;
+
+/// The rows of one value of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// The column.
+    pub column: String,
+    /// Its value; `None` of rows without one.
+    pub value: Option<String>,
+    /// Rows.
+    pub rows: u64,
+    /// The metric; `None` where it is undefined, as where all labels are alike.
+    pub metric: Option<f64>,
+}
+
+/// The segments of rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Segments {
+    /// By column, those with the most rows first.
+    pub segments: Vec<Segment>,
+    /// Columns of more than [`MOST_VALUES`] values, which divide nothing.
+    pub too_many: Vec<String>,
+}
+
+/// What rows are divided by: columns of `judged`, data of the same raw rows that another
+/// configuration may have prepared.
+pub struct Divisions<'a> {
+    /// The data that has them.
+    pub judged: &'a DatasetManifest,
+    /// Their names.
+    pub columns: &'a [String],
+}
+
+/// Measures a model on each segment of rows. Memory does not grow with the rows.
+///
+/// # Errors
+/// As [`super::evaluate`]; parts of other rows: exit 10.
+pub async fn evaluate_segments(
+    (step, store): (&Step, &Store),
+    rows: &LabelledRows,
+    model: &Arc<FittedModel>,
+    dataset: &DatasetManifest,
+    divisions: &Divisions<'_>,
+    metric: Metric,
+    progress: &Progress,
+) -> Result<Segments> {
+    let by = Arc::new(By {
+        store: store.clone(),
+        work: step.work().clone(),
+        twins: Twins::new(dataset, divisions.judged)?,
+        columns: divisions.columns.to_vec(),
+    });
+    let orders = orders(step.work(), model, by.columns.len(), metric);
+    let begin = {
+        let (model, by) = (model.clone(), by.clone());
+        move |_| Divided::new(&model, &by, &orders)
+    };
+    let all = pass(step, rows, model, dataset, progress, &[], begin).await?;
+    blocking(move || all.finish(metric)).await
+}
+
+/// Where the values of rows are read.
+struct By {
+    store: Store,
+    work: Work,
+    twins: Twins,
+    columns: Vec<String>,
+}
+
+/// The value of a row, its inverted score, and whether it is a positive with its weight.
+type ByValue = [u64; 3];
+
+/// By column, by the task's order of the rows; none where the metric needs no order.
+type Orders = Vec<Vec<Sorters<ByValue>>>;
+
+fn orders(work: &Work, model: &FittedModel, columns: usize, metric: Metric) -> Orders {
+    let none = model.task.evaluation(&model.target, &model.rule);
+    let needed = match metric.name {
+        "roc_auc" | "pr_auc" => none.rankings(),
+        _ => 0,
+    };
+    let memory = work.sorter_memory() / (needed * columns).max(1);
+    let of = |_| Sorters::with_memory(work.clone(), memory);
+    (0..columns)
+        .map(|_| (0..needed).map(of).collect())
+        .collect()
+}
+
+/// The segments of some rows.
+struct Divided {
+    model: Arc<FittedModel>,
+    by: Arc<By>,
+    orders: Orders,
+    columns: Vec<Values>,
+    batches: Option<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>>,
+    weighs: bool,
+}
+
+/// The values of a column.
+#[derive(Default)]
+struct Values {
+    /// By the hash of the value.
+    of: HashMap<u64, (Option<String>, Box<dyn Evaluation>)>,
+    too_many: bool,
+    /// Values of rows that were read and not measured yet.
+    ahead: VecDeque<u64>,
+}
+
+impl Divided {
+    fn new(model: &Arc<FittedModel>, by: &Arc<By>, orders: &Orders) -> Self {
+        Self {
+            model: model.clone(),
+            by: by.clone(),
+            orders: orders.clone(),
+            columns: by.columns.iter().map(|_| Values::default()).collect(),
+            batches: None,
+            weighs: false,
+        }
+    }
+
+    /// Reads the values of so many rows.
+    fn read(&mut self, rows: usize) -> Result<()> {
+        while self.columns.iter().any(|of| of.ahead.len() < rows) {
+            let batches = self.batches.as_mut().context("an open part")?;
+            let batch = batches.next().context("a value of each row")??;
+            for (values, column) in self.columns.iter_mut().zip(batch.columns()) {
+                values.see(column, &self.model)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Values {
+    fn see(&mut self, column: &ArrayRef, model: &FittedModel) -> Result<()> {
+        let texts = texts(column)?;
+        let column: [ArrayRef; 1] = [Arc::new(texts.clone())];
+        for (row, hash) in keys::hashes(&column)?.enumerate() {
+            let code = hash as u64;
+            self.ahead.push_back(code);
+            if !self.of.contains_key(&code) && !self.is_full() {
+                let value = texts.is_valid(row).then(|| texts.value(row).to_owned());
+                let none = model.task.evaluation(&model.target, &model.rule);
+                self.of.insert(code, (value, none));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether no value more is taken; one of the values may be null.
+    fn is_full(&mut self) -> bool {
+        self.too_many |= self.of.len() > MOST_VALUES;
+        self.too_many
+    }
+
+    fn merge(&mut self, later: Self) {
+        self.too_many |= later.too_many;
+        for (code, (value, measured)) in later.of {
+            match self.of.get_mut(&code) {
+                Some((_, ours)) => ours.merge(measured),
+                None => {
+                    self.of.insert(code, (value, measured));
+                }
+            }
+        }
+        if self.of.len() > MOST_VALUES + 1 {
+            self.too_many = true;
+        }
+        if self.too_many {
+            self.of.clear();
+        }
+    }
+}
+
+impl Watch for Divided {
+    fn open(&mut self, part: &Part) -> Result<()> {
+        let other = self.by.twins.of(part, "segments")?;
+        let file = parts::local(&self.by.store, &other.key, &other.sha256)?;
+        let batches = parts::read(&file, &self.by.columns, &self.by.work)?;
+        self.batches = Some(Box::new(batches));
+        Ok(())
+    }
+
+    fn take(&mut self, rows: Rows<'_>, outputs: &[f64]) -> Result<()> {
+        self.read(rows.len())?;
+        self.weighs |= rows.weights.is_some();
+        let width = self.model.estimator.outputs();
+        for (values, orders) in self.columns.iter_mut().zip(&self.orders) {
+            let codes: Vec<u64> = values.ahead.drain(..rows.len()).collect();
+            if values.too_many {
+                continue;
+            }
+            let mut groups: HashMap<u64, Vec<usize>> = HashMap::new();
+            for (row, code) in codes.into_iter().enumerate() {
+                groups.entry(code).or_default().push(row);
+            }
+            for (code, group) in groups {
+                let (_, measured) = values.of.get_mut(&code).context("a value that was seen")?;
+                let labels: Vec<f64> = group.iter().map(|row| rows.y[*row]).collect();
+                let of_row = |row: &usize| &outputs[row * width..(row + 1) * width];
+                let outputs: Vec<f64> = group.iter().flat_map(of_row).copied().collect();
+                let weights = rows.weights.map(|all| {
+                    let weights = group.iter().map(|row| all[*row]);
+                    weights.collect::<Vec<f64>>()
+                });
+                measured.add(&labels, &outputs, weights.as_deref())?;
+                for (order, sorters) in orders.iter().enumerate() {
+                    sorters.lend(|sorter| {
+                        let scored = labels.iter().zip(outputs.chunks_exact(width));
+                        for (row, (label, outputs)) in scored.enumerate() {
+                            let (score, positive) = measured.ranked(order, *label, outputs);
+                            let weight = weights.as_ref().map_or(1.0, |weights| weights[row]);
+                            let low = u64::from(positive) << 63 | weight.abs().to_bits();
+                            sorter.push([code, !ordered_bits(score), low])?;
+                        }
+                        Ok(())
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) {
+        self.weighs |= later.weighs;
+        for (ours, theirs) in self.columns.iter_mut().zip(later.columns) {
+            ours.merge(theirs);
+        }
+    }
+}
+
+impl Divided {
+    fn finish(self, metric: Metric) -> Result<Segments> {
+        let mut found = Segments::default();
+        let columns = self.by.columns.iter().zip(self.columns);
+        for ((column, values), orders) in columns.zip(&self.orders) {
+            if values.too_many {
+                found.too_many.push(column.clone());
+                continue;
+            }
+            let ranked = orders.iter().map(|sorters| ranked(sorters, self.weighs));
+            let ranked = ranked.collect::<Result<Vec<_>>>()?;
+            let segment =
+                |(code, (value, measured)): (u64, (Option<String>, Box<dyn Evaluation>))| {
+                    let ranks: Vec<RankMetrics> = ranked
+                        .iter()
+                        .map(|of| of.get(&code).copied().unwrap_or_default())
+                        .collect();
+                    let report = measured.report(&ranks);
+                    Segment {
+                        column: column.clone(),
+                        value,
+                        rows: report.rows(),
+                        metric: report.number(metric.name),
+                    }
+                };
+            let mut segments: Vec<Segment> = values.of.into_iter().map(segment).collect();
+            segments.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.value.cmp(&b.value)));
+            found.segments.extend(segments);
+        }
+        Ok(found)
+    }
+}
+
+/// The metrics of each value's order.
+fn ranked(sorters: &Sorters<ByValue>, weighs: bool) -> Result<HashMap<u64, RankMetrics>> {
+    let mut found = HashMap::new();
+    let mut current: Option<(u64, Ranking)> = None;
+    for record in sorters.finish()? {
+        let [code, score, low] = record?;
+        if current.as_ref().is_none_or(|(of, _)| *of != code) {
+            if let Some((before, ranking)) = current.take() {
+                found.insert(before, ranking.metrics());
+            }
+            current = Some((code, Ranking::new(weighs)));
+        }
+        let (score, positive) = (from_ordered_bits(!score), low >> 63 == 1);
+        if let Some((_, ranking)) = &mut current {
+            ranking.add(score, positive, f64::from_bits(low << 1 >> 1))?;
+        }
+    }
+    if let Some((last, ranking)) = current {
+        found.insert(last, ranking.metrics());
+    }
+    Ok(found)
+}
+
+/// Exact in whole numbers where rows do not weigh, as the metrics of all rows are.
+enum Ranking {
+    Counted(learn::metrics::Ranking),
+    Weighed(weighted::Ranking),
+}
+
+impl Ranking {
+    fn new(weighs: bool) -> Self {
+        match weighs {
+            true => Self::Weighed(weighted::Ranking::default()),
+            false => Self::Counted(learn::metrics::Ranking::default()),
+        }
+    }
+
+    fn add(&mut self, score: f64, positive: bool, weight: f64) -> Result<()> {
+        match self {
+            Self::Counted(of) => of.add(score, positive)?,
+            Self::Weighed(of) => of.add(score, positive, weight)?,
+        }
+        Ok(())
+    }
+
+    fn metrics(self) -> RankMetrics {
+        match self {
+            Self::Counted(of) => of.metrics(),
+            Self::Weighed(of) => of.metrics(),
+        }
+    }
+}
