@@ -296,6 +296,11 @@ pub fn config_file(folder: &str, file: &str) -> String {
     format!("{folder}/{file}")
 }
 
+/// The values of the aggregate `name` of the configuration in `folder`.
+pub fn config_table(folder: &str, name: &str) -> String {
+    format!("{folder}/{name}.arrow")
+}
+
 /// The folder of the records of all attempts at a data version.
 pub fn attempts(version: &DataVersion) -> String {
     format!("_attempts/{version}")

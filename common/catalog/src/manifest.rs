@@ -275,6 +275,9 @@ pub struct DatasetManifest {
     /// Rows to train on, taken all the same, whose windows reach back behind the earliest row.
     #[serde(default, skip_serializing_if = "left_out::is_zero")]
     pub short_history: u64,
+    /// The values of aggregates over the rows to train on, which lie beside the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aggregates: Vec<File>,
     /// Rows that break the contract and were counted or quarantined; of training data, those of
     /// both splits, named in the manifest of the rows to train on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -394,10 +397,12 @@ impl Manifest for DatasetManifest {
         &mut self.header
     }
     fn objects(&self) -> Vec<(&str, u64)> {
+        let aggregates = self.aggregates.iter();
         self.parts
             .iter()
             .chain(&self.quarantine)
             .map(|part| (part.key.as_str(), part.bytes))
+            .chain(aggregates.map(|file| (file.key.as_str(), file.bytes)))
             .collect()
     }
 }

@@ -137,8 +137,12 @@ impl Preparation {
         }
         let dataset = Arc::new(dataset);
         let earlier = Arc::new(config.dataset.clone());
+        let columns = match purpose {
+            Purpose::Train(..) => features.reads_to_fit(),
+            Purpose::Compare(..) | Purpose::Predict => features.reads(),
+        };
         let reads = Reads {
-            columns: Some(features.reads().into()),
+            columns: Some(columns.into()),
             batch_rows: Some(parts::batch_rows(features.schema())),
         };
         Ok(Self {

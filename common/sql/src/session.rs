@@ -22,8 +22,10 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+mod aggregate;
 mod arguments;
 mod check;
+mod columns;
 mod condition;
 mod exact;
 mod excerpt;
@@ -35,20 +37,19 @@ mod source;
 mod wide;
 mod windows;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::{SessionContext, SessionState};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::{LogicalPlan, SortExpr};
+use datafusion::logical_expr::SortExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -60,13 +61,12 @@ use futures::StreamExt;
 use futures::executor::block_on;
 
 use catalog::manifest::Column;
-use catalog::manifest::Role;
 use runtime::failure::Failure;
 use table::config::Config;
-use table::dataset::ColumnContract;
-use table::features;
 use table::parts;
 
+pub use aggregate::Fit;
+use aggregate::{Aggregates, Lookup};
 use check::Checked;
 use condition::Condition;
 use excerpt::Query;
@@ -90,6 +90,9 @@ pub struct Features {
     columns: Vec<Column>,
     reads: Vec<bool>,
     windows: Option<Windows>,
+    aggregates: Aggregates,
+    /// The values of the aggregates, once they are known.
+    lookup: OnceLock<Arc<Lookup>>,
     memory: u64,
 }
 
@@ -103,12 +106,14 @@ impl Features {
     /// not take: exit 2, with the place in the SQL where it is known.
     pub fn new(config: &Config, memory: u64) -> Result<Self> {
         let dataset = &config.dataset;
-        let raw = dataset.raw_schema();
-        let mut state = state(&raw, Vec::new(), memory)?;
+        let of_files = dataset.raw_schema();
+        let aggregates = Aggregates::plan(config, &of_files, memory)?;
+        let raw = aggregates.extended().clone();
+        let mut state = state(RAW, &raw, Vec::new(), memory)?;
         let plan = |name, sql: &Option<String>| {
             let condition = sql
                 .as_deref()
-                .map(|sql| Condition::plan(&state, &raw, name, sql));
+                .map(|sql| Condition::plan(&state, &of_files, name, sql));
             condition.transpose()
         };
         let filter = plan("the filter of dataset.json", &dataset.filter)?;
@@ -122,7 +127,7 @@ impl Features {
         };
         let mut checked = check::features(&state, &query, &raw, dataset)?;
         if checked.windows.is_some() {
-            state = self::state(&raw, windows::order(dataset), memory)?;
+            state = self::state(RAW, &raw, windows::order(dataset), memory)?;
             checked = check::features(&state, &query, &raw, dataset)?;
         }
         let Checked {
@@ -130,7 +135,7 @@ impl Features {
             reads_target,
             windows,
         } = checked;
-        let columns = columns(&query, config, &plan, &reads_target)?;
+        let columns = columns::of_plan(&query, config, &plan, &reads_target)?;
         let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
         let plan = plan.and_then(|plan| {
             if windows.is_some() {
@@ -140,7 +145,9 @@ impl Features {
         });
         let plan = plan.map_err(|error| query.failure(&error))?;
         let run = sliding::in_place(plan.clone()).map_err(|error| query.failure(&error))?;
-        let reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
+        let mut reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
+        reads.truncate(of_files.fields().len());
+        aggregates.keys().for_each(|key| reads[key] = true);
         // A promise that SQL's own rules make about nulls would differ from what a reader of the
         // parts may rely on.
         let schema = parts::nullable(&Schema::new(plan.schema().fields().clone()));
@@ -155,8 +162,49 @@ impl Features {
             columns,
             reads,
             windows,
+            aggregates,
+            lookup: OnceLock::new(),
             memory,
         })
+    }
+
+    /// Whether there are columns of aggregates over the rows to train on.
+    pub fn has_aggregates(&self) -> bool {
+        !self.aggregates.is_empty()
+    }
+
+    /// The aggregates of no rows yet, for which there are `memory` bytes.
+    ///
+    /// # Errors
+    /// Keys of a type that are not compared.
+    pub fn fit(&self, memory: u64) -> Result<Fit> {
+        self.aggregates.fit(memory)
+    }
+
+    /// Has the values of aggregates attached to rows: tables by name, as [`Fit::finish`] gives them.
+    ///
+    /// # Errors
+    /// Tables of other aggregates; such that take more than a quarter of the memory: exit 2.
+    pub fn look_up(&self, tables: &[(String, Vec<u8>)]) -> Result<()> {
+        let lookup = self.aggregates.lookup(tables, self.memory / 4)?;
+        ensure!(
+            self.lookup.set(lookup.into()).is_ok(),
+            "aggregates are known once"
+        );
+        Ok(())
+    }
+
+    /// Leaves the columns of aggregates null, where rows are looked at before a training.
+    ///
+    /// # Errors
+    /// Keys of a type that are not compared.
+    pub fn look_up_nothing(&self) -> Result<()> {
+        let lookup = self.aggregates.unknown()?;
+        ensure!(
+            self.lookup.set(lookup.into()).is_ok(),
+            "aggregates are known once"
+        );
+        Ok(())
     }
 
     /// What the windows of the query look back at; `None` for a query that looks at its own row
@@ -165,9 +213,18 @@ impl Features {
         self.windows.as_ref()
     }
 
-    /// For each raw column, whether the query or the filter reads its values.
+    /// For each raw column, whether the query or the filter reads its values, or an aggregate finds
+    /// its own by them.
     pub fn reads(&self) -> Vec<bool> {
         self.reads.clone()
+    }
+
+    /// The same, and whether aggregates are over its values.
+    pub fn reads_to_fit(&self) -> Vec<bool> {
+        let mut reads = self.reads();
+        let arguments = self.aggregates.arguments();
+        arguments.for_each(|argument| reads[argument] = true);
+        reads
     }
 
     /// Whether the column `name` of the result is the raw column of that name, as it is.
@@ -247,8 +304,20 @@ impl Features {
         let windows = self.windows.as_ref();
         let watch = windows.map(|windows| Watch::new(windows, &self.raw, self.memory));
         let mut watch = watch.transpose()?;
+        let lookup = match self.has_aggregates() {
+            true => Some(
+                self.lookup
+                    .get()
+                    .context("the aggregates are not known")?
+                    .clone(),
+            ),
+            false => None,
+        };
         let rows = rows.map(move |batch| {
-            let batch = batch?;
+            let mut batch = batch?;
+            if let Some(lookup) = &lookup {
+                batch = lookup.attach(&batch)?;
+            }
             watch.as_mut().map_or(Ok(()), |watch| watch.see(&batch))?;
             Ok(batch)
         });
@@ -275,8 +344,8 @@ impl Features {
     }
 }
 
-/// A session with the table [`RAW`], whose rows come in `order`, or in any if it is empty.
-fn state(raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Result<SessionState> {
+/// A session with one table of raw rows, which come in `order`, or in any if it is empty.
+fn state(table: &str, raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Result<SessionState> {
     let mut config = SessionConfig::new()
         .with_target_partitions(1)
         .with_batch_size(parts::BATCH_ROWS);
@@ -300,9 +369,9 @@ fn state(raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Result<SessionSt
         .build();
     let context = SessionContext::new_with_state(state);
     exact::register(&context);
-    let table = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?
+    let rows = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?
         .with_sort_order(order);
-    context.register_table(RAW, Arc::new(table))?;
+    context.register_table(table, Arc::new(rows))?;
     Ok(context.state())
 }
 
@@ -354,104 +423,6 @@ fn reads(
             .for_each(|&column| reads[column] = true);
     }
     reads
-}
-
-/// The columns of a result, each with its role.
-fn columns(
-    query: &Query<'_>,
-    config: &Config,
-    plan: &LogicalPlan,
-    reads_target: &[bool],
-) -> Result<Vec<Column>> {
-    let dataset = &config.dataset;
-    let contract = dataset.columns.iter();
-    let contract: HashMap<&str, &ColumnContract> = contract
-        .map(|column| (column.name.as_str(), column))
-        .collect();
-    let mut columns: Vec<Column> = Vec::new();
-    let mut names = HashSet::new();
-    let mut unfit = Vec::new();
-    for (field, reads_target) in plan.schema().fields().iter().zip(reads_target) {
-        let name = field.name();
-        let known = contract.get(name.as_str()).copied();
-        let role = known.map_or(Role::Feature, |column| column.role);
-        if !names.insert(name.as_str()) {
-            let text = format!("two columns of the result are named {name:?}");
-            unfit.push((query.find(name), text));
-        } else if let Some(text) = why_unfit(config, known, field, *reads_target) {
-            unfit.push((query.find(name), text));
-        }
-        columns.push(Column {
-            name: name.clone(),
-            data_type: field.data_type().to_string(),
-            role,
-        });
-    }
-    let needed = |column: &&ColumnContract| {
-        matches!(
-            column.role,
-            Role::Id | Role::Time | Role::Target | Role::Weight
-        ) && !names.contains(column.name.as_str())
-    };
-    unfit.extend(dataset.columns.iter().filter(needed).map(|column| {
-        let text = format!(
-            "column {:?} with the role {} is not in the result: select it",
-            column.name, column.role
-        );
-        (None, text)
-    }));
-    if !unfit.is_empty() {
-        return Err(query.refusals(unfit));
-    }
-    if !columns.iter().any(|column| column.role == Role::Feature) {
-        return Err(query.refusal(
-            None,
-            "the result has no feature: select a column with the role feature, or compute one",
-        ));
-    }
-    Ok(columns)
-}
-
-/// Why a column of the result can't have its role, if it can't; `known` is the column of that name
-/// in the contract.
-fn why_unfit(
-    config: &Config,
-    known: Option<&ColumnContract>,
-    field: &Field,
-    reads_target: bool,
-) -> Option<String> {
-    let (name, data_type) = (field.name(), field.data_type());
-    let role = known.map_or(Role::Feature, |column| column.role);
-    let wanted = known.map(|column| column.column_type.data_type());
-    match role {
-        Role::Id | Role::Time | Role::Target | Role::Weight
-            if wanted.as_ref() != Some(data_type) =>
-        {
-            Some(format!(
-                "column {name:?} with the role {role} comes out as {data_type}: it has to \
-                 stay as it is in raw"
-            ))
-        }
-        Role::Feature if reads_target => Some(format!(
-            "feature {name:?} is computed from the target {:?}, which is what it shall predict",
-            config.dataset.target().name
-        )),
-        Role::Feature if config.categories => features::kind(&Column {
-            name: name.clone(),
-            data_type: data_type.to_string(),
-            role,
-        })
-        .err()
-        .map(|error| error.to_string()),
-        Role::Feature if !data_type.is_numeric() && *data_type != DataType::Boolean => {
-            Some(format!(
-                "feature {name:?} is of type {data_type}: a feature is a number or a boolean; \
-                 encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the \
-                 role ignored in dataset.json"
-            ))
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

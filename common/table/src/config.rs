@@ -1,9 +1,14 @@
 //! The configuration of a model: its data contract and its features, named by their digest and
 //! pinned in the store.
 
+pub mod aggregates;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+
+use aggregates::Aggregate;
 
 use crate::dataset::{Dataset, Goal, MARK};
 use crate::models;
@@ -22,6 +27,8 @@ pub struct Config {
     pub dataset: Dataset,
     /// One `SELECT` over `raw`.
     pub features_sql: String,
+    /// Aggregates over the rows to train on, by name.
+    pub aggregates: BTreeMap<String, Aggregate>,
     /// Whether features may be categories: `models.json`, which says how they become numbers, lies
     /// beside, or did when the configuration was pinned.
     pub categories: bool,
@@ -51,7 +58,7 @@ impl Config {
             .with_context(|| format!("reading the configuration in {}", folder.display()))?;
         Ok(Self {
             categories: models::text(folder)?.is_some(),
-            ..config
+            ..config.with_aggregates(aggregates::of_folder(folder)?)
         })
     }
 
@@ -65,14 +72,28 @@ impl Config {
             texts.push(String::from_utf8_lossy(&store.require(&key).await?).into_owned());
         }
         let (features_sql, dataset_json) = (texts.remove(1), texts.remove(0));
-        if digest_of(&dataset_json, &features_sql) != digest {
+        // Without aggregates there is no such file, and nobody asks for it.
+        let aggregates = match digest_of(&dataset_json, &features_sql, "") == digest {
+            true => Vec::new(),
+            false => {
+                let key = layout::config_file(&folder, aggregates::FILE);
+                store.get(&key).await?.unwrap_or_default()
+            }
+        };
+        let aggregates = String::from_utf8_lossy(&aggregates).into_owned();
+        if digest_of(&dataset_json, &features_sql, &aggregates) != digest {
             return Err(Failure::damaged(format!(
                 "{folder} was changed: its content has another digest; restore it from a copy, or \
                  run data-prep plan --split=train with the dataset.json and features.sql of then"
             )));
         }
         let config = Self::parse(dataset_json, features_sql);
+        let aggregates = match aggregates.is_empty() {
+            true => BTreeMap::new(),
+            false => store.parse(&folder, aggregates.as_bytes())?,
+        };
         Ok(Self {
+            aggregates,
             // The first step of the training refused what it could not take.
             categories: true,
             ..config.with_context(|| format!("reading {folder}"))?
@@ -90,6 +111,7 @@ impl Config {
         Ok(Self {
             dataset,
             features_sql,
+            aggregates: BTreeMap::new(),
             categories: false,
             dataset_json,
         })
@@ -104,23 +126,42 @@ impl Config {
         goal.map_err(|reason| Failure::usage(format!("{DATASET}: {reason}")))
     }
 
-    /// What it is named by: a digest of both files.
+    /// What it is named by: a digest of its files, and of the values of its aggregates.
     pub fn digest(&self) -> String {
-        digest_of(&self.dataset_json, &self.features_sql)
+        digest_of(
+            &self.dataset_json,
+            &self.features_sql,
+            &self.aggregates_json(),
+        )
     }
 
-    /// Name and digest of each of its files, so that a comparison can say which one was edited.
-    pub fn files(&self) -> [(&'static str, String); 2] {
-        [
-            (DATASET, digest::hex(self.dataset_json.as_bytes())),
-            (FEATURES, digest::hex(self.features_sql.as_bytes())),
-        ]
+    /// Name and digest of each of its files, so that a comparison can say which one was edited; the
+    /// data contract first.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let mut files = vec![
+            (DATASET.to_owned(), self.dataset_json.clone()),
+            (FEATURES.to_owned(), self.features_sql.clone()),
+        ];
+        for (name, aggregate) in &self.aggregates {
+            let fitted = aggregate.fitted.iter();
+            let fitted = fitted.map(|table| table.sha256.clone());
+            files.extend(fitted.map(|table| (format!("values of aggregate {name}"), table)));
+            files.push((aggregates::file_of(name), aggregate.sql.clone()));
+        }
+        let digests = files.into_iter();
+        digests
+            .map(|(name, text)| (name, digest::hex(text.as_bytes())))
+            .collect()
     }
 
     /// Writes a copy under its digest, where it stays whatever becomes of the ConfigMap.
     pub async fn pin(&self, store: &Store) -> Result<String> {
         let digest = self.digest();
         let folder = layout::config(&digest);
+        if !self.aggregates.is_empty() {
+            let key = layout::config_file(&folder, aggregates::FILE);
+            store.put(&key, self.aggregates_json().into_bytes()).await?;
+        }
         store
             .put(
                 &layout::config_file(&folder, FEATURES),
@@ -137,8 +178,14 @@ impl Config {
     }
 }
 
-fn digest_of(dataset_json: &str, features_sql: &str) -> String {
-    digest::hex(format!("{dataset_json}\0{features_sql}").as_bytes())
+/// `aggregates` is empty where there are none.
+fn digest_of(dataset_json: &str, features_sql: &str, aggregates: &str) -> String {
+    let mut text = format!("{dataset_json}\0{features_sql}");
+    if !aggregates.is_empty() {
+        text.push('\0');
+        text.push_str(aggregates);
+    }
+    digest::hex(text.as_bytes())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use store::Store;
 use table::config::Config;
 use table::dataset::{HoldoutRule, RepeatedKeys};
 
+use crate::aggregates::must_be_fitted;
 use crate::job::{Again, Job, Windowed};
 use crate::plan::required;
 use crate::{ALGORITHM, PlanArgs};
@@ -46,6 +47,7 @@ pub(crate) async fn plan(
         )));
     }
     let config = Config::load(store, required(&args.config, "--config", FOR_HOLDOUT)?).await?;
+    must_be_fitted(&config)?;
     let rule: HoldoutRule = holdout
         .holdout
         .parse()

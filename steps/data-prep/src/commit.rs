@@ -15,7 +15,7 @@ use crate::job::{Committed, Done, Job, Kind, accept, folder, is_outdated};
 use crate::map::bad;
 use crate::reduce::{self, Reduced};
 use crate::warm_up::Counts;
-use crate::{earlier, quarantine, repeats, times};
+use crate::{aggregates, earlier, quarantine, repeats, times};
 
 pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Outputs> {
     let plan: Plan<Job> = Plan::read(store, plan).await?;
@@ -28,7 +28,12 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
         Some(_) => reduce::results(step, store, &plan, &done).await?,
         None => Vec::new(),
     };
-    let manifest_of = |split| manifest_of(step, &plan, &done, &reduced, split);
+    let (config, values) = aggregates::pin(step, store, &plan.job, &done).await?;
+    let manifest_of = |split| DatasetManifest {
+        config: config.clone(),
+        aggregates: values.clone(),
+        ..manifest_of(step, &plan, &done, &reduced, split)
+    };
     let (mut main, holdout) = match plan.job.kind() {
         Kind::Predict | Kind::Holdout(_) => (manifest_of(plan.job.main_split()), None),
         Kind::Train(rule) => {
@@ -172,6 +177,7 @@ fn manifest_of(
         quarantined: bad(done),
         left_out: LeftOut::default(),
         short_history: 0,
+        aggregates: Vec::new(),
         violations: Vec::new(),
         quarantine: Vec::new(),
         warnings: Vec::new(),

@@ -50,7 +50,8 @@ pub(crate) struct Job {
     /// Of a holdout that is prepared once more, by another configuration than its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) again: Option<Again>,
-    /// Of a query that looks at other rows of an entity, which are brought together first.
+    /// Of a query that looks at other rows of an entity, which are brought together first, and of one
+    /// that looks at aggregates over all rows to train on, which are to be computed first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) windows: Option<Windowed>,
     /// Of such a query over rows to score: which files come after those to score.
@@ -239,6 +240,9 @@ pub(crate) struct OfShuffle {
     /// Where they are; `None` where there are none.
     pub(crate) object: Option<Shuffled>,
     pub(crate) splits: Vec<Counted>,
+    /// The states of aggregates over those of its rows that are trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) aggregates: Option<Part>,
 }
 
 /// What a raw file gives to one split.
@@ -267,7 +271,10 @@ impl Finished for Done {
     fn objects(&self) -> Vec<(&str, u64)> {
         let parts = self.pieces.iter().map(|piece| &piece.part);
         let shuffled = self.shuffled.iter();
-        let shuffled = shuffled.filter_map(|shuffled| Some(&shuffled.object.as_ref()?.part));
+        let shuffled = shuffled.flat_map(|shuffled| {
+            let object = shuffled.object.as_ref().map(|object| &object.part);
+            object.into_iter().chain(&shuffled.aggregates)
+        });
         parts
             .chain(&self.quarantine)
             .chain(shuffled)

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod again;
+mod aggregates;
 mod commit;
 mod earlier;
 mod job;

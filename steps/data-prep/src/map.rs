@@ -93,8 +93,8 @@ pub(crate) fn of_stage(job: &Job, brings_together: bool) -> Result<()> {
             "features.sql of this plan looks at each row alone: its groups are for data-prep map"
         }
         false => {
-            "features.sql of this plan has windows: its groups are for data-prep shuffle, and then \
-             for data-prep reduce"
+            "features.sql of this plan has windows, or aggregates are to be computed for it: its \
+             groups are for data-prep shuffle, and then for data-prep reduce"
         }
     }))
 }
@@ -151,7 +151,11 @@ pub(crate) async fn preparation(step: &Step, store: &Store, job: &Job) -> Result
         Kind::Train(rule) => Purpose::Train(rule, timezone()?),
         Kind::Holdout(rule) => Purpose::Compare(rule, timezone()?),
     };
-    Preparation::new(step, &config, purpose)
+    let preparation = Preparation::new(step, &config, purpose)?;
+    if preparation.looks_up() {
+        preparation.look_up(&config.tables(store).await?)?;
+    }
+    Ok(preparation)
 }
 
 /// The raw files to leave out, but for those that others look back at.

@@ -19,6 +19,7 @@ use table::dataset::{HoldoutRule, RepeatedKeys};
 use table::models;
 use table::raw::files;
 
+use crate::aggregates::must_be_fitted;
 use crate::earlier::LooksBack;
 use crate::job::{Committed, Job, Windowed};
 use crate::{ALGORITHM, PlanArgs, Rows, again, reduce};
@@ -82,6 +83,9 @@ pub(crate) async fn of_rows(
         Some(_) => Config::from_folder(&args.configuration.config_dir)?,
         None => Config::load(store, required(&args.config, "--config", FOR_PREDICT)?).await?,
     };
+    if holdout.is_none() {
+        must_be_fitted(&config)?;
+    }
     // Wrong SQL is told before a file is read.
     let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
     published::check_early(preparation.columns(), &config.dataset)?;
@@ -137,8 +141,7 @@ pub(crate) async fn of_rows(
                 None => RepeatedKeys::Refuse,
             },
             again: None,
-            windows: preparation
-                .has_windows()
+            windows: (preparation.has_windows() || preparation.fits_aggregates())
                 .then(|| Windowed::of(files.iter().map(|file| file.bytes))),
             looks_back: looks_back.map(|(known, _)| known),
         },

@@ -25,6 +25,7 @@ use table::dates;
 use table::parts::PartWriter;
 use table::shuffled::{self, Doubles, Once, RowSorter, Shape, Shuffled};
 
+use crate::aggregates;
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
 use crate::map::{bad, of_stage, outputs, preparation};
 use crate::warm_up::{Counts, Early};
@@ -49,6 +50,10 @@ pub(crate) async fn reduce(step: &Step, store: &Store, plan: &str, group: &str) 
     let plan = second(&first, &done)?;
     let preparation = preparation(step, store, &first.job).await?;
     let step = &preparation.fitting_entities(step);
+    if preparation.fits_aggregates() {
+        let values = aggregates::values(step, store, &preparation, &done).await?;
+        preparation.look_up(&values)?;
+    }
     let objects: Vec<Shuffled> = objects(&done).cloned().collect();
     let range = buckets.clone();
     let index = futures::stream::iter(objects)
@@ -143,12 +148,19 @@ fn second(first: &Plan<Job>, done: &[Done]) -> Result<Plan<Job>> {
         bytes: bytes / buckets.max(1) as u64,
         stamp: String::new(),
     };
+    let mut inputs = first
+        .inputs
+        .clone()
+        .with("stage", "reduce")
+        .with("shuffled rows", digest::of_json(&digests)?);
+    let states: Vec<&str> = aggregates::partials(done)
+        .map(|(_, partial)| partial.sha256.as_str())
+        .collect();
+    if !states.is_empty() {
+        inputs = inputs.with("aggregates", digest::of_json(&states)?);
+    }
     Ok(Plan {
-        inputs: first
-            .inputs
-            .clone()
-            .with("stage", "reduce")
-            .with("shuffled rows", digest::of_json(&digests)?),
+        inputs,
         job: first.job.clone(),
         shards: (0..buckets).map(shard).collect(),
     })

@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use catalog::fanout::Shard;
-use catalog::layout;
+use catalog::layout::{self, Split};
 use catalog::manifest::TimeRange;
+use runtime::threads::wait;
 use sql::prepare::{Prepared, Takers};
+use sql::session::Fit;
 use store::LocalFile;
 use table::dates;
 use table::shuffled::ShuffleWriter;
 
+use crate::aggregates;
 use crate::job::{Counted, OfShuffle};
 use crate::keys::OfFile;
 use crate::map::{Task, locked};
@@ -21,6 +24,8 @@ use crate::map::{Task, locked};
 pub(crate) struct Shuffling {
     pub(crate) writer: ShuffleWriter,
     pub(crate) splits: BTreeMap<String, Counted>,
+    /// Aggregates over the rows to train on, if there are any.
+    pub(crate) fit: Option<Fit>,
 }
 
 impl Task {
@@ -31,9 +36,12 @@ impl Task {
         };
         let memory = self.preparation.sort_memory(&self.step);
         let writer = ShuffleWriter::new(shape, windows.buckets, self.step.work(), memory)?;
+        let fit = self.preparation.fits_aggregates();
+        let fit = fit.then(|| self.preparation.fit(&self.step));
         Ok(Some(Shuffling {
             writer,
             splits: BTreeMap::new(),
+            fit: fit.transpose()?,
         }))
     }
 
@@ -49,7 +57,11 @@ impl Task {
         let keys = self.keys_to_add(keys, &mut takers);
         let (preparation, job) = (&self.preparation, &self.plan.job);
         let first = job.is_first(shard);
-        let Shuffling { writer, splits } = shuffling;
+        let Shuffling {
+            writer,
+            splits,
+            fit,
+        } = shuffling;
         let prepared = preparation.raw_rows(&shard.key, file, takers, |rows| {
             preparation.split_raw(rows, first, |split, rows| {
                 if rows.num_rows() == 0 || !job.takes(split) {
@@ -66,7 +78,10 @@ impl Task {
                 if let Some(name) = job.time_column() {
                     counted.time = dates::widened(counted.time, rows, name)?;
                 }
-                Ok(())
+                match fit {
+                    Some(fit) if split == Split::Train => fit.add(&shard.key, rows),
+                    _ => Ok(()),
+                }
             })?;
             if let Some(keys) = keys {
                 locked(keys).add(rows)?;
@@ -84,11 +99,21 @@ impl Task {
     pub(crate) fn finish_shuffle(&self, shard: &Shard, shuffling: Shuffling) -> Result<OfShuffle> {
         let key = layout::shuffled(&self.plan.folder(), &shard.fingerprint());
         let check = || self.step.check();
+        let object = shuffling
+            .writer
+            .finish(&self.store, key, shard.ordinal, check)?;
+        let splits: Vec<Counted> = shuffling.splits.into_values().collect();
+        let of_train = splits.iter().find(|of| of.split == Split::Train);
+        let aggregates = shuffling.fit.zip(of_train).map(|(fit, of)| {
+            let key = layout::aggregates(&self.plan.folder(), &shard.fingerprint());
+            let store = &self.store;
+            wait(aggregates::write(store, key, shard.ordinal, of.rows, fit))
+        });
+        let aggregates = aggregates.transpose()?;
         Ok(OfShuffle {
-            object: shuffling
-                .writer
-                .finish(&self.store, key, shard.ordinal, check)?,
-            splits: shuffling.splits.into_values().collect(),
+            object,
+            splits,
+            aggregates,
         })
     }
 }

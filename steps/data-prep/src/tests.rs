@@ -1,6 +1,7 @@
 //! Every test runs the verbs as the workflow does, over folders.
 
 mod again;
+mod aggregates;
 mod bad_files;
 mod bytes;
 mod earlier;

@@ -85,6 +85,10 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
         step: step.clone(),
     };
     models::check(&options.dataset, &config, check.train.columns())?;
+    for preparation in [&check.train, &check.score] {
+        // A check reads each file once, and knows nothing of all rows to train on.
+        preparation.look_up_nothing()?;
+    }
     let mut report = Report::default();
     let mut keys = Sorter::new(step.work());
     let mut digests: BTreeMap<String, (String, bool)> = BTreeMap::new();

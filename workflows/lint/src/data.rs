@@ -1,5 +1,7 @@
 //! The data contract and the features of ConfigMaps, as data-prep reads them.
 
+use std::collections::BTreeMap;
+
 use argo::config_maps::ConfigMaps;
 use argo::finding::{Finding, Severity};
 use catalog::manifest::Column;
@@ -7,6 +9,7 @@ use runtime::step;
 use settings::published;
 use sql::session::Features;
 use table::config::Config;
+use table::config::aggregates::name_of;
 use table::dataset::{Holdout, HoldoutRule};
 use table::models;
 
@@ -58,7 +61,9 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
                 continue;
             }
         };
-        let config = match Config::parse(dataset.clone(), features.clone()) {
+        let parsed = Config::parse(dataset.clone(), features.clone());
+        let parsed = parsed.and_then(|config| Ok(config.with_aggregates(aggregates(keys)?)));
+        let config = match parsed {
             Ok(mut config) => {
                 config.categories = keys.contains_key(models::FILE);
                 config
@@ -87,6 +92,17 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
             },
         }
     }
+}
+
+/// The SQL of aggregates, by name.
+fn aggregates(keys: &BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for (key, sql) in keys {
+        if let Some(name) = name_of(key)? {
+            found.insert(name.to_owned(), sql.clone());
+        }
+    }
+    Ok(found)
 }
 
 /// The columns of scored rows, as far as they are known before there is a model.

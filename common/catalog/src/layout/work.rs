@@ -68,6 +68,11 @@ pub fn groups_done(work: &str) -> String {
     format!("{work}/done-groups")
 }
 
+/// The states of aggregates over the rows of a shard, in a work folder.
+pub fn aggregates(work: &str, shard: &str) -> String {
+    format!("{work}/aggregates/{shard}.bin")
+}
+
 /// The rows of a shard in the buckets of their entities, in a work folder.
 pub fn shuffled(work: &str, shard: &str) -> String {
     format!("{work}/shuffled/{shard}.bin")

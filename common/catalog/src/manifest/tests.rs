@@ -31,6 +31,7 @@ fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
         quarantined: Vec::new(),
         left_out: Default::default(),
         short_history: 0,
+        aggregates: Vec::new(),
         violations: Vec::new(),
         quarantine: Vec::new(),
         warnings: Vec::new(),

@@ -9,7 +9,7 @@ use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 
 use super::{Checking, Counts, Preparation, Prepared, Takers, split};
-use crate::session::Features;
+use crate::session::{Features, Fit};
 use catalog::layout::Split;
 use catalog::manifest::Role;
 use runtime::failure::Failure;
@@ -39,6 +39,41 @@ impl Preparation {
     /// Whether rows of an entity have to be brought together first.
     pub fn has_windows(&self) -> bool {
         self.features.windows().is_some()
+    }
+
+    /// Whether there are aggregates over the rows to train on, and those are at hand.
+    pub fn fits_aggregates(&self) -> bool {
+        !self.pinned && self.features.has_aggregates()
+    }
+
+    /// Whether there are aggregates whose values are known from a training.
+    pub fn looks_up(&self) -> bool {
+        self.pinned && self.features.has_aggregates()
+    }
+
+    /// The aggregates of no rows yet, with this share of the memory of a thread.
+    ///
+    /// # Errors
+    /// Keys of a type that are not compared.
+    pub fn fit(&self, step: &Step) -> Result<Fit> {
+        let each = step.memory() / step.threads() as u64 / SORT_SHARE;
+        self.features.fit(each)
+    }
+
+    /// Has the values of aggregates attached to rows: tables by name.
+    ///
+    /// # Errors
+    /// Those of [`Features::look_up`].
+    pub fn look_up(&self, tables: &[(String, Vec<u8>)]) -> Result<()> {
+        self.features.look_up(tables)
+    }
+
+    /// Leaves the columns of aggregates null, where rows are looked at before a training.
+    ///
+    /// # Errors
+    /// Those of [`Features::look_up_nothing`].
+    pub fn look_up_nothing(&self) -> Result<()> {
+        self.features.look_up_nothing()
     }
 
     /// How far windows may look back; `None` without windows.
@@ -235,21 +270,24 @@ impl Preparation {
     }
 }
 
-/// Refuses what would have windows see other rows in training than in scoring.
+/// Refuses what would have windows see other rows in training than in scoring, and rows that are
+/// brought together change what they are held out by.
 ///
 /// # Errors
-/// A query with windows that changes what names a row, or whose contract leaves rows out of training
-/// alone: exit 2.
+/// A query with windows or aggregates that changes what names a row, or one with windows whose
+/// contract leaves rows out of training alone: exit 2.
 pub(super) fn check(features: &Features, dataset: &Dataset) -> Result<()> {
-    if features.windows().is_none() {
-        return Ok(());
-    }
+    let what = match (features.windows(), features.has_aggregates()) {
+        (Some(_), _) => "windows",
+        (None, true) => "columns of aggregates",
+        (None, false) => return Ok(()),
+    };
     let alone = match (&dataset.train_filter, dataset.unlabelled) {
         (Some(_), _) => Some("train_filter"),
         (None, Unlabelled::Drop) => Some("unlabelled"),
         (None, Unlabelled::Fail) => None,
     };
-    if let Some(setting) = alone {
+    if let Some(setting) = alone.filter(|_| features.windows().is_some()) {
         return Err(Failure::usage(format!(
             "features.sql has windows, and `{setting}` of dataset.json leaves rows out of training \
              alone: windows would see other rows there than when rows are scored; remove it, or \
@@ -263,7 +301,7 @@ pub(super) fn check(features: &Features, dataset: &Dataset) -> Result<()> {
     for column in kept {
         if !features.passes_on(&column.name) {
             return Err(Failure::usage(format!(
-                "features.sql has windows, and its result has {:?} not as it is in raw: select it \
+                "features.sql has {what}, and its result has {:?} not as it is in raw: select it \
                  as it is",
                 column.name
             )));

@@ -1,5 +1,7 @@
 //! What a query may do: compute from each row, and from windows of its entity.
 
+use std::ops::ControlFlow;
+
 use anyhow::Result;
 use arrow::datatypes::Schema;
 use datafusion::common::DFSchema;
@@ -41,7 +43,8 @@ pub(super) fn features(
     dataset: &Dataset,
 ) -> Result<Checked> {
     let target = dataset.target().name.as_str();
-    let statement = one_select(query)?;
+    let mut statement = one_select(query, "features are one SELECT over raw")?;
+    aggregates_by_name(&mut statement, raw);
     let plan = wide::plan(state, statement, raw).map_err(|error| {
         // DataFusion would advise GROUP BY, which is no way out here; else it says of windows what
         // is wrong.
@@ -124,7 +127,8 @@ pub(super) fn filter(state: &SessionState, query: &Query<'_>, schema: &DFSchema)
     }
 }
 
-pub(super) fn one_select(query: &Query<'_>) -> Result<Statement> {
+/// The one statement of a query; `what` says what it has to be.
+pub(super) fn one_select(query: &Query<'_>, what: &str) -> Result<Statement> {
     let mut parser = DFParserBuilder::new(query.sql)
         .with_dialect(&GenericDialect {})
         .build()
@@ -134,12 +138,12 @@ pub(super) fn one_select(query: &Query<'_>) -> Result<Statement> {
         .map_err(|error| query.failure(&error))?;
     let count = statements.len();
     let Some(statement) = statements.pop_front() else {
-        return Err(query.refusal(None, "it is empty: write one SELECT over raw"));
+        return Err(query.refusal(None, &format!("it is empty: {what}")));
     };
     let refuse = |name: &str| {
         Err(query.refusal(
             query.find(name),
-            &format!("{name} is refused: features are one SELECT over raw, which only reads"),
+            &format!("{name} is refused: {what}, which only reads"),
         ))
     };
     match &statement {
@@ -160,12 +164,29 @@ pub(super) fn one_select(query: &Query<'_>) -> Result<Statement> {
         Statement::Reset(_) => return refuse("RESET"),
     }
     if count > 1 {
-        return Err(query.refusal(
-            None,
-            &format!("it holds {count} statements: features are one SELECT over raw"),
-        ));
+        return Err(query.refusal(None, &format!("it holds {count} statements: {what}")));
     }
     Ok(statement)
+}
+
+/// Has columns of aggregates found that are written without quotes: `store.mean` is the column
+/// "store.mean" and no column of a table store.
+fn aggregates_by_name(statement: &mut Statement, raw: &Schema) {
+    let Statement::Statement(inner) = statement else {
+        return;
+    };
+    let _ = ast::visit_expressions_mut(inner.as_mut(), |expr| {
+        if let ast::Expr::CompoundIdentifier(parts) = expr
+            && let [table, column] = &parts[..]
+        {
+            let name = format!("{}.{}", table.value, column.value);
+            if raw.column_with_name(&name).is_some() {
+                let span = table.span;
+                *expr = ast::Expr::Identifier(ast::Ident::with_quote_and_span('"', span, name));
+            }
+        }
+        ControlFlow::<()>::Continue(())
+    });
 }
 
 /// A clause that the parser knows and the planner would pass over in silence.
@@ -332,7 +353,11 @@ fn check_expressions(query: &Query<'_>, node: &LogicalPlan) -> Option<anyhow::Er
 
 /// Why an expression is refused, if it is; windows, which have rules of their own, are where the
 /// plan has its `windows`.
-fn check_expression(query: &Query<'_>, expr: &Expr, windows: bool) -> Option<anyhow::Error> {
+pub(super) fn check_expression(
+    query: &Query<'_>,
+    expr: &Expr,
+    windows: bool,
+) -> Option<anyhow::Error> {
     let mut refusal = None;
     let walked = expr.apply(|expr| {
         refusal = match expr {

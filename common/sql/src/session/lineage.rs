@@ -17,6 +17,17 @@ pub(super) struct Origin {
     pub(super) windowed: bool,
 }
 
+impl Origin {
+    /// Of the raw column at a place, as it is.
+    pub(super) fn of_raw(place: usize) -> Self {
+        Self {
+            reads: BTreeSet::from([place]),
+            raw: Some(place),
+            windowed: false,
+        }
+    }
+}
+
 /// The origin of each column of a checked plan.
 ///
 /// # Errors
@@ -29,12 +40,7 @@ pub(super) fn of_plan(plan: &LogicalPlan) -> Result<Vec<Origin>> {
                 Some(read) => read.get(column).copied().unwrap_or(column),
                 None => column,
             };
-            let raw = (0..columns).map(place).map(|place| Origin {
-                reads: BTreeSet::from([place]),
-                raw: Some(place),
-                windowed: false,
-            });
-            raw.collect()
+            (0..columns).map(place).map(Origin::of_raw).collect()
         }
         LogicalPlan::Projection(projection) => {
             let input = of_plan(&projection.input)?;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use arrow::array::{
     Array, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::Float64Type;
+use arrow::datatypes::{DataType, Float64Type};
 use serde_json::{Value, json};
 
 use super::*;
 use runtime::failure::exit_code;
 
+mod aggregates;
 mod refusals;
 mod windows;
 

@@ -148,9 +148,9 @@ mod tests {
     fn plans(sql: &str) -> (Option<LogicalPlan>, Result<LogicalPlan, DataFusionError>) {
         let field = |i| Field::new(format!("Col \"{i}\""), DataType::Float64, true);
         let raw = Arc::new(Schema::new((0..COLUMNS).map(field).collect::<Vec<_>>()));
-        let state = state(&raw, Vec::new(), 64 << 20).unwrap();
+        let state = state(RAW, &raw, Vec::new(), 64 << 20).unwrap();
         let name = "features.sql";
-        let statement = one_select(&Query { name, sql }).unwrap();
+        let statement = one_select(&Query { name, sql }, "one SELECT").unwrap();
         let pieces = in_pieces(&state, &statement, &raw);
         (pieces, block_on(state.statement_to_plan(statement)))
     }

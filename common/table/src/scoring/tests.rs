@@ -60,6 +60,7 @@ fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> Data
         quarantined: Vec::new(),
         left_out: Default::default(),
         short_history: 0,
+        aggregates: Vec::new(),
         violations: Vec::new(),
         quarantine: Vec::new(),
         warnings: Vec::new(),

@@ -29,7 +29,7 @@ impl Bench {
         map::map(&self.step, &self.store, &self.raw, group, Stage::Shuffle).await
     }
 
-    async fn reduce(&self, planned: &Outputs, group: &str) -> Result<Outputs> {
+    pub(super) async fn reduce(&self, planned: &Outputs, group: &str) -> Result<Outputs> {
         let plan = planned.get("plan").unwrap();
         reduce::reduce(&self.step, &self.store, plan, group).await
     }
@@ -387,7 +387,7 @@ async fn other_stages_and_groups_are_refused() {
     assert_eq!(mapped.get("reduce-groups"), Some("[]"));
     let text = failure(2, bench.map(&shuffled, "000-of-002").await);
     assert!(
-        text.contains("has windows: its groups are for data-prep shuffle"),
+        text.contains("its groups are for data-prep shuffle"),
         "{text}"
     );
     let group = &groups(&mapped)[0];

@@ -225,6 +225,7 @@ impl Home {
             quarantined: Vec::new(),
             left_out: Default::default(),
             short_history: 0,
+            aggregates: Vec::new(),
             violations: Vec::new(),
             quarantine: Vec::new(),
             warnings: Vec::new(),

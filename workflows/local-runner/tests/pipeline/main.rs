@@ -3,6 +3,7 @@
 // What tests are made of is no test to Clippy.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod aggregates;
 mod approval;
 mod backfill;
 mod bad_input;

@@ -2,6 +2,7 @@
 //! computes from the raw files.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -74,13 +75,13 @@ pub(crate) fn pipeline() -> (Bench, Vec<String>) {
 }
 
 /// The arguments for another data version.
-fn of_version(arguments: &[String], version: &str) -> Vec<String> {
+pub(crate) fn of_version(arguments: &[String], version: &str) -> Vec<String> {
     let version = ["-p".to_owned(), format!("data-version={version}")];
     [&version[..], &arguments[2..]].concat()
 }
 
 /// Submits a workflow.
-fn submit(bench: &Bench, template: &str, arguments: &[String]) -> Ran {
+pub(crate) fn submit(bench: &Bench, template: &str, arguments: &[String]) -> Ran {
     let template = format!("workflowtemplate/{template}");
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     bench.alameda(&[&["submit", "--from", &template][..], &arguments].concat())
@@ -140,6 +141,26 @@ fn windows_over_all_files_have_the_values_of_duckdb() {
 /// 30 days after them by the pattern; gives the days.
 fn nights(pattern: &str, settings: &[(&str, &str)]) -> (Bench, Vec<String>, Vec<String>) {
     let (bench, arguments) = empty(settings);
+    let days = python(&["nights", bench.raw("").to_str().unwrap(), pattern]);
+    submit(&bench, "alameda-training", &arguments).expect(0);
+    (bench, arguments, serde_json::from_str(&days).unwrap())
+}
+
+/// The same with other files of the configuration.
+pub(crate) fn training(pattern: &str, files: &[(&str, &str)]) -> (Bench, Vec<String>, Vec<String>) {
+    let (bench, arguments) = empty(&[]);
+    let config = Path::new(arguments.last().unwrap());
+    let kustomization = config.join("kustomization.yaml");
+    let mut listed = fs::read_to_string(&kustomization).unwrap();
+    for (name, content) in files {
+        fs::write(config.join(name), content).unwrap();
+        let line = format!("      - {name}\n");
+        if !listed.contains(&line) {
+            let last = "      - features.sql\n";
+            listed = listed.replacen(last, &format!("{last}{line}"), 1);
+        }
+    }
+    fs::write(kustomization, listed).unwrap();
     let days = python(&["nights", bench.raw("").to_str().unwrap(), pattern]);
     submit(&bench, "alameda-training", &arguments).expect(0);
     (bench, arguments, serde_json::from_str(&days).unwrap())

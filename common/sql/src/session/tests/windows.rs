@@ -5,7 +5,7 @@ use arrow::datatypes::Int64Type;
 
 use super::*;
 
-mod documented;
+pub(super) mod documented;
 mod exact;
 mod sliding;
 

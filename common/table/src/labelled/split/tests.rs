@@ -95,6 +95,7 @@ impl Data {
             quarantined: Vec::new(),
             left_out: Default::default(),
             short_history: 0,
+            aggregates: Vec::new(),
             violations: Vec::new(),
             quarantine: Vec::new(),
             warnings: Vec::new(),

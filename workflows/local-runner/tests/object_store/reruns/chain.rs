@@ -185,7 +185,7 @@ fn run(lab: &Lab) -> Vec<Leaf> {
         &["--model-name=theirs", file, &train[0], &train[1]],
     );
     of_other_features(&mut run, lab);
-    brought_together(&mut run, &config, &data["rows"]);
+    brought_together(&mut run, lab, &data["rows"]);
 
     let resolve = [
         "--model-name=m",
@@ -295,22 +295,32 @@ fn of_other_features(run: &mut Run, lab: &Lab) {
     );
 }
 
-/// Rows that are brought together by entity before their features are computed: as many as those
-/// of the map.
-fn brought_together(run: &mut Run, config: &str, rows: &str) {
+/// Rows that are brought together before their features are computed, because some of these are of
+/// aggregates over all rows to train on: as many as those of the map.
+fn brought_together(run: &mut Run, lab: &Lab, rows: &str) {
+    let config = lab.folder().join("aggregating");
+    fs::create_dir(&config).unwrap();
+    for name in ["dataset.json", "features.sql"] {
+        let from = lab.folder().join("quarantining").join(name);
+        fs::copy(from, config.join(name)).unwrap();
+    }
+    let sql = "SELECT \"customerId\", count(*) AS rows, avg(feature1) AS mean FROM train \
+               GROUP BY \"customerId\"";
+    fs::write(config.join("aggregate.customer.sql"), sql).unwrap();
     let train = [
         "--split=train",
         "--data-version=3",
         "--parallelism=1",
-        config,
+        &format!("--config-dir={}", config.display()),
     ];
     let planned = run.run("data-prep-plan", &train);
-    // As if the query needed it: it looks at each row alone, and gives the same rows that way.
+    // Entities of more than one bucket, which so few bytes are not put in.
     let windows = serde_json::json!({"buckets": 2});
     let change = |plan: &mut serde_json::Value| plan["job"]["windows"] = windows;
     run.place.edit(&planned["plan"], change);
     let plan = format!("--plan={}", planned["plan"]);
-    run.leaf("data-prep-shuffle", &[&plan, &group(&planned)]);
+    let files = group_of(&planned, "shuffle-groups");
+    run.leaf("data-prep-shuffle", &[&plan, &files]);
     run.leaf("data-prep-reduce", &[&plan, "--group=000-of-001"]);
     let data = run.leaf("data-prep-commit", &[&plan]);
     let parts = |state: &State| {
@@ -319,11 +329,18 @@ fn brought_together(run: &mut Run, config: &str, rows: &str) {
     };
     let state = run.place.state();
     assert_eq!((parts(&state), data["rows"].as_str()), (2, rows));
+    let tables = state.keys().filter(|key| key.ends_with("/customer.arrow"));
+    assert_eq!(tables.count(), 1);
 }
 
 /// The flag for the only group of a plan.
 fn group(planned: &Outputs) -> String {
-    let groups: Vec<String> = serde_json::from_str(&planned["groups"]).unwrap();
+    group_of(planned, "groups")
+}
+
+/// The same, of the groups that an output lists.
+fn group_of(planned: &Outputs, output: &str) -> String {
+    let groups: Vec<String> = serde_json::from_str(&planned[output]).unwrap();
     assert_eq!(groups.len(), 1);
     format!("--group={}", groups[0])
 }

@@ -5,7 +5,7 @@ use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use super::*;
 
 /// The rows of the tables of a page, without their heads.
-fn tables(page: &str) -> Vec<Vec<Vec<&str>>> {
+pub(in super::super) fn tables(page: &str) -> Vec<Vec<Vec<&str>>> {
     let mut tables = Vec::new();
     let mut inside = false;
     for line in page.lines() {
@@ -27,7 +27,7 @@ fn tables(page: &str) -> Vec<Vec<Vec<&str>>> {
 }
 
 /// The blocks of a language.
-fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+pub(in super::super) fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let begin = format!("```{language}\n");
     let blocks = page.split(&begin).skip(1);
     blocks

@@ -1,0 +1,112 @@
+//! The columns of a result and what they are for.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::Result;
+use arrow::datatypes::{DataType, Field};
+use datafusion::logical_expr::LogicalPlan;
+
+use catalog::manifest::{Column, Role};
+use table::config::Config;
+use table::dataset::ColumnContract;
+use table::features;
+
+use super::excerpt::Query;
+
+/// The columns of a result, each with its role.
+pub(super) fn of_plan(
+    query: &Query<'_>,
+    config: &Config,
+    plan: &LogicalPlan,
+    reads_target: &[bool],
+) -> Result<Vec<Column>> {
+    let dataset = &config.dataset;
+    let contract = dataset.columns.iter();
+    let contract: HashMap<&str, &ColumnContract> = contract
+        .map(|column| (column.name.as_str(), column))
+        .collect();
+    let mut columns: Vec<Column> = Vec::new();
+    let mut names = HashSet::new();
+    let mut unfit = Vec::new();
+    for (field, reads_target) in plan.schema().fields().iter().zip(reads_target) {
+        let name = field.name();
+        let known = contract.get(name.as_str()).copied();
+        let role = known.map_or(Role::Feature, |column| column.role);
+        if !names.insert(name.as_str()) {
+            let text = format!("two columns of the result are named {name:?}");
+            unfit.push((query.find(name), text));
+        } else if let Some(text) = why_unfit(config, known, field, *reads_target) {
+            unfit.push((query.find(name), text));
+        }
+        columns.push(Column {
+            name: name.clone(),
+            data_type: field.data_type().to_string(),
+            role,
+        });
+    }
+    let needed = |column: &&ColumnContract| {
+        matches!(
+            column.role,
+            Role::Id | Role::Time | Role::Target | Role::Weight
+        ) && !names.contains(column.name.as_str())
+    };
+    unfit.extend(dataset.columns.iter().filter(needed).map(|column| {
+        let text = format!(
+            "column {:?} with the role {} is not in the result: select it",
+            column.name, column.role
+        );
+        (None, text)
+    }));
+    if !unfit.is_empty() {
+        return Err(query.refusals(unfit));
+    }
+    if !columns.iter().any(|column| column.role == Role::Feature) {
+        return Err(query.refusal(
+            None,
+            "the result has no feature: select a column with the role feature, or compute one",
+        ));
+    }
+    Ok(columns)
+}
+
+/// Why a column of the result can't have its role, if it can't; `known` is the column of that name
+/// in the contract.
+fn why_unfit(
+    config: &Config,
+    known: Option<&ColumnContract>,
+    field: &Field,
+    reads_target: bool,
+) -> Option<String> {
+    let (name, data_type) = (field.name(), field.data_type());
+    let role = known.map_or(Role::Feature, |column| column.role);
+    let wanted = known.map(|column| column.column_type.data_type());
+    match role {
+        Role::Id | Role::Time | Role::Target | Role::Weight
+            if wanted.as_ref() != Some(data_type) =>
+        {
+            Some(format!(
+                "column {name:?} with the role {role} comes out as {data_type}: it has to \
+                 stay as it is in raw"
+            ))
+        }
+        Role::Feature if reads_target => Some(format!(
+            "feature {name:?} is computed from the target {:?}, which is what it shall predict",
+            config.dataset.target().name
+        )),
+        Role::Feature if config.categories => features::kind(&Column {
+            name: name.clone(),
+            data_type: data_type.to_string(),
+            role,
+        })
+        .err()
+        .map(|error| error.to_string()),
+        Role::Feature if !data_type.is_numeric() && *data_type != DataType::Boolean => {
+            Some(format!(
+                "feature {name:?} is of type {data_type}: a feature is a number or a boolean; \
+                 encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the \
+                 role ignored in dataset.json"
+            ))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,123 @@
+//! Features that look at all rows to train on: the values are those of DuckDB, in training, in every
+//! night, and where a champion of another training is measured.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, Ran, assert_unchanged};
+use crate::windows::{of_version, submit, training};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/aggregates.py");
+const CUSTOMER: &str = r#"SELECT "customerId", count(*) AS rows, sum(amount) AS total,
+    avg(amount) AS mean, max(amount) AS most, stddev_samp(amount) AS deviation
+FROM train GROUP BY "customerId""#;
+const FEATURES: &str = r#"SELECT "customerId", date, amount, target,
+    coalesce(customer.rows, 0) AS "customer.rows",
+    coalesce(amount - customer.mean, 0) AS above
+FROM raw"#;
+/// All columns of the aggregate too, of which trees take those that are null.
+const ALL: &str = r#"SELECT *, coalesce(amount - customer.mean, 0) AS above FROM raw"#;
+
+/// What DuckDB says of prepared rows; the raw files and the parts are below the home.
+fn compared(bench: &Bench, train: &[&str], parts: &str) -> Value {
+    let train = json!(train.iter().map(|file| bench.raw(file)).collect::<Vec<_>>());
+    let parts = json!([bench.store(parts)]);
+    let ran = Command::new(testing::python().unwrap())
+        .args([SCRIPT, &train.to_string(), &parts.to_string()])
+        .output();
+    serde_json::from_str(&Ran::from(ran.unwrap()).expect(0).stdout).unwrap()
+}
+
+fn assert_equal(found: &Value, least: u64) {
+    assert_eq!(found["differing"], 0, "{found}");
+    assert!(found["by"].as_f64().unwrap() < 1e-9, "{found}");
+    assert!(found["rows"].as_u64().unwrap() >= least, "{found}");
+}
+
+const OF_TRAIN: [&str; 3] = ["train/1.parquet", "train/2.parquet", "train/3.parquet"];
+
+#[test]
+fn nights_are_scored_with_the_values_of_the_training() {
+    let models =
+        json!({"candidates": [{"family": "gradient-boosting", "n_estimators": 10}]}).to_string();
+    let files = [
+        ("features.sql", ALL),
+        ("aggregate.customer.sql", CUSTOMER),
+        ("models.json", &models),
+    ];
+    let (bench, arguments, days) = training("later/{}.parquet", &files);
+    assert_equal(
+        &compared(&bench, &OF_TRAIN, "train/1/part-*.parquet"),
+        5_000,
+    );
+    assert_equal(
+        &compared(&bench, &OF_TRAIN, "holdout/1/part-*.parquet"),
+        1_000,
+    );
+    let data = bench.json("train/1/_manifest.json");
+    for day in &days[..3] {
+        let file = format!("{day}.parquet");
+        let (later, predict) = (format!("later/{file}"), format!("predict/{file}"));
+        fs::copy(bench.raw(&later), bench.raw(&predict)).unwrap();
+        let time = format!("--scheduled-time={day}T02:30:00Z");
+        let night = [
+            "submit",
+            "--from",
+            "cronwf/alameda-nightly-inference",
+            &time,
+        ];
+        let more: Vec<&str> = arguments[2..].iter().map(String::as_str).collect();
+        bench.alameda(&[&night[..], &more].concat()).expect(0);
+        let parts = format!("predict/{day}/*/part-*.parquet");
+        assert_equal(&compared(&bench, &OF_TRAIN, &parts), 30);
+        let manifest = bench.json(&bench.output("data-prep-commit", "manifest"));
+        assert_eq!(manifest["config"], data["config"]);
+    }
+    let before = bench.lasting();
+    submit(&bench, "alameda-training", &arguments).expect(0);
+    assert_unchanged(&before, &bench.lasting());
+    assert_eq!(bench.output("data-prep-commit", "reused"), "true");
+}
+
+#[test]
+fn a_champion_is_measured_with_its_own_values_on_the_candidates_holdout() {
+    let files = [
+        ("features.sql", FEATURES),
+        ("aggregate.customer.sql", CUSTOMER),
+    ];
+    let (bench, arguments, _) = training("later/{}.parquet", &files);
+    let champion = bench.json("train/1/_manifest.json")["config"].clone();
+    let metrics = bench.output("model-training-train", "model");
+    let metrics = metrics.replace("_manifest", "metrics");
+    // The next training has the same SQL over fewer rows.
+    fs::remove_file(bench.raw("train/3.parquet")).unwrap();
+    submit(&bench, "alameda-training", &of_version(&arguments, "2")).expect(0);
+    let data = bench.json("train/2/_manifest.json");
+    assert_ne!(data["config"], champion);
+    let verdict = bench.json(&bench.output("model-promotion-promote", "verdict"));
+    assert_eq!(verdict["comparison"], "same-holdout", "{verdict:#}");
+    let folder = compared_folder(&bench);
+    let manifest = bench.json(&format!("{folder}/_manifest.json"));
+    assert_eq!(manifest["config"], champion);
+    // Of these rows the holdout of the champion had the same values.
+    let before = bench.json("holdout/1/_manifest.json");
+    let rows = |manifest: &Value| manifest["rows"].as_u64().unwrap();
+    assert_eq!(rows(&manifest), rows(&before));
+    assert_eq!(
+        verdict["champion"]["report"],
+        bench.json(&metrics)["holdout"],
+        "{verdict:#}"
+    );
+}
+
+/// The only folder of holdouts that were prepared once more.
+fn compared_folder(bench: &Bench) -> String {
+    let folders = fs::read_dir(bench.store("compared/2")).unwrap();
+    let names: Vec<String> = folders
+        .map(|folder| folder.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    format!("compared/2/{}", names[0])
+}
