@@ -9,7 +9,7 @@ use runtime::step;
 use settings::published;
 use sql::session::Features;
 use table::config::Config;
-use table::config::aggregates::name_of;
+use table::config::aggregates::{file_of, name_of};
 use table::dataset::{Holdout, HoldoutRule};
 use table::models;
 
@@ -77,7 +77,14 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
             find("data", DATASET, Severity::Error, text);
         }
         match Features::new(&config, MEMORY) {
-            Err(error) => find("features", FEATURES, Severity::Error, format!("{error:#}")),
+            Err(error) => {
+                let text = format!("{error:#}");
+                // What is wrong with an aggregate begins with the name of its file.
+                let aggregates = config.aggregates.keys().map(|name| file_of(name));
+                let at = aggregates.into_iter().find(|file| text.starts_with(file));
+                let at = at.unwrap_or_else(|| FEATURES.to_owned());
+                find("features", &at, Severity::Error, text);
+            }
             Ok(features) => match scored(&config, &features) {
                 Err(error) => find("features", FEATURES, Severity::Error, format!("{error:#}")),
                 Ok(scored) => {

@@ -47,6 +47,22 @@ fn files_that_keep_the_contract_are_told_by_rows_and_times() {
 }
 
 #[test]
+fn columns_of_aggregates_are_null_in_a_check() {
+    let desk = desk();
+    let sql = "SELECT *, coalesce(everyone.rows, -1) AS all_rows FROM raw";
+    fs::write(desk.path("project/features.sql"), sql).unwrap();
+    let everyone = desk.path("project/aggregate.everyone.sql");
+    fs::write(&everyone, "SELECT count(*) AS rows FROM train").unwrap();
+    let report = desk.check("raw").unwrap();
+    assert_eq!(report.files[0].broken, None);
+    assert_eq!((report.is_clean(), report.files[0].rows), (true, Some(200)));
+    fs::write(&everyone, "SELECT max(churned) AS rows FROM train").unwrap();
+    let error = desk.check("raw").unwrap_err();
+    assert_eq!(exit_code(&error), failure::USAGE);
+    assert!(error.to_string().contains("over the target"), "{error:#}");
+}
+
+#[test]
 fn what_breaks_the_contract_is_named_with_its_first_row_and_value() {
     let desk = desk();
     desk.csv(

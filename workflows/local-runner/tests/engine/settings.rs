@@ -231,6 +231,25 @@ fn what_postgres_does_not_take_is_a_warning_without_a_database_and_refused_with_
 }
 
 #[test]
+fn a_wrong_aggregate_is_found_where_it_stands() {
+    let home = Home::new();
+    let sql = "SELECT median(feature1) AS middle FROM train";
+    fs::write(home.path("maps/aggregate.all.sql"), sql).unwrap();
+    let listed = fs::read_to_string(home.path("maps/kustomization.yaml")).unwrap();
+    let last = "      - features.sql\n";
+    let listed = listed.replacen(last, &format!("{last}      - aggregate.all.sql\n"), 1);
+    fs::write(home.path("maps/kustomization.yaml"), listed).unwrap();
+    let lint = home.alameda(&["lint"]).expect(1);
+    for part in [
+        "data[aggregate.all.sql]",
+        "median() is refused",
+        "[features]",
+    ] {
+        assert!(lint.stdout.contains(part), "{part}: {}", lint.stdout);
+    }
+}
+
+#[test]
 fn the_exit_handler_records_the_end_whatever_the_settings_are() {
     let home = Home::new();
     for (number, (name, value)) in [

@@ -7,7 +7,7 @@ use super::lab::Lab;
 
 /// Calls by method and what they are about, sorted: of a key only the words that do not name a
 /// version, a shard or a digest.
-fn about(calls: &[Call]) -> Vec<String> {
+pub(crate) fn about(calls: &[Call]) -> Vec<String> {
     let mut about: Vec<String> = calls
         .iter()
         .map(|call| {
@@ -21,6 +21,17 @@ fn about(calls: &[Call]) -> Vec<String> {
         .collect();
     about.sort();
     about
+}
+
+/// The calls that are more in one list than in the other.
+pub(crate) fn more(few: &[String], many: &[String]) -> Vec<String> {
+    let mut more = many.to_vec();
+    for call in few {
+        if let Some(at) = more.iter().position(|other| other == call) {
+            more.remove(at);
+        }
+    }
+    more
 }
 
 #[test]
@@ -85,12 +96,7 @@ fn a_file_takes_few_calls_from_its_arrival_to_the_report() {
         about(&lab.proxy.take_calls())
     };
     let (few, many) = (calls_for(3), calls_for(8));
-    let mut more = many.clone();
-    for call in &few {
-        if let Some(at) = more.iter().position(|other| other == call) {
-            more.remove(at);
-        }
-    }
+    let mut more = more(&few, &many);
     // One object for each day that is seen, however many files.
     more.retain(|call| call != "PUT store/results/m/_profiles");
     // 16 for a file: prepared 4, committed 2, scored 4, profiled 3, committed 2, reported 1. And

@@ -10,4 +10,5 @@ mod pipeline;
 mod policies;
 mod raw_files;
 mod reruns;
+mod together;
 mod upload;

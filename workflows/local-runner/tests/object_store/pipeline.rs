@@ -5,7 +5,7 @@ use testing::S3Server;
 use super::lab::Lab;
 
 /// Digests of all parts that a manifest lists.
-fn digests(lab: &Lab, manifest: &str) -> Vec<String> {
+pub(crate) fn digests(lab: &Lab, manifest: &str) -> Vec<String> {
     let manifest = lab.json(manifest);
     let parts = manifest["parts"].as_array().unwrap();
     parts
