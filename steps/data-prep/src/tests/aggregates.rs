@@ -277,6 +277,36 @@ async fn windows_over_aggregates_and_a_bad_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn they_are_of_the_rows_that_are_trained_on_whatever_leaves_others_out() {
+    for rule in ["first-shard", "fraction=0.3", "after=2024-01-04"] {
+        let bench = bench();
+        let mut contract: Value = serde_json::from_str(&bench.dataset()).unwrap();
+        contract["train_filter"] = json!("feature1 > 45");
+        contract["unlabelled"] = json!("drop");
+        bench.configure("dataset.json", &contract.to_string());
+        let rows = events(800, 1_200);
+        let labels = (0..1_200).map(|row| (row % 4 > 0).then_some(i64::from(row % 3 > 0)));
+        let labels = Arc::new(Int64Array::from_iter(labels));
+        bench.write(&train_key(3), &with(&rows, "target", labels));
+        prepared(&bench, &[&format!("--holdout={rule}")])
+            .await
+            .unwrap();
+        let train = bench.manifest(TRAIN).await;
+        let left_out = train.left_out;
+        assert!(left_out.train_filter > 100 && left_out.unlabelled > 100 && left_out.filter > 0);
+        for data in [&train, &bench.manifest(HOLDOUT).await] {
+            let rows = bench.rows(data);
+            let counts = rows["everyone.rows"].as_primitive::<arrow::datatypes::Int64Type>();
+            let wanted = train.rows as i64;
+            assert!(
+                counts.values().iter().all(|count| *count == wanted),
+                "{rule}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_and_ids_that_do_not_do_are_refused() {
     let bench = bench();
     bench.configure("aggregate.my-store.sql", ALL);
