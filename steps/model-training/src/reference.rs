@@ -35,30 +35,42 @@ pub(crate) enum Natural {
 }
 
 /// Profiles the training data and the model's scores on it, and finds the values that ruin a fit.
+///
+/// Trees score the rows that they grew on more surely than any others: the scores of such a model
+/// are those of `unseen` rows, so that new ones are no drift for that alone.
 pub(crate) async fn profile(
     step: &Step,
     rows: &TrainingRows,
     natural: &Natural,
     model: &Arc<FittedModel>,
     seen: &Seen,
+    unseen: Option<&TrainingRows>,
 ) -> Result<(Reference, Vec<Ruinous>)> {
     let rule = &model.rule;
+    let scores = Columns {
+        model: Some(model.clone()),
+        width: rows.inputs().len(),
+        first: 0,
+        count: 0,
+        values: Vec::new(),
+    };
     let (features, mut of_scores) = match natural {
         Natural::Inputs => columns(step, rows, seen, rule, Some(model)).await?,
         Natural::Rows(Some(natural)) => columns(step, natural, seen, rule, None).await?,
         Natural::Rows(None) => (Vec::new(), None),
     };
     if of_scores.is_none() {
-        let none = Columns {
-            model: Some(model.clone()),
-            width: rows.inputs().len(),
-            first: 0,
-            count: 0,
-            values: Vec::new(),
-        };
-        of_scores = count(rows, none, &[], seen, rule).await?.1;
+        of_scores = count(rows, scores.clone(), &[], seen, rule).await?.1;
     }
-    let (score, extremes) = of_scores.context("a model has scores")?;
+    let (mut score, extremes) = of_scores.context("a model has scores")?;
+    if let Some(unseen) = unseen {
+        let seen = Seen {
+            rows: unseen.count(),
+            ..seen.clone()
+        };
+        let of_unseen = count(unseen, scores, &[], &seen, rule).await?.1;
+        score = of_unseen.context("a model has scores")?.0;
+    }
     let reference = Reference {
         format_version: FORMAT_VERSION,
         rows: seen.rows,

@@ -145,8 +145,9 @@ async fn make(
     let natural = natural(step, store, job, &progress)?;
     // Rows to score are encoded by all training rows, and so are those they are compared with.
     let scored = rows.as_scored()?;
+    let unseen = unseen(step, store, job, &fit, &progress)?;
     let (mut reference, ruinous) =
-        reference::profile(step, &scored, &natural, &fit.model, &seen).await?;
+        reference::profile(step, &scored, &natural, &fit.model, &seen, unseen.as_ref()).await?;
     let profiled = categories::features(step, store, &job.signature, &job.train).await?;
     reference.features = reference::in_order(reference.features, profiled, &job.signature)?;
     let profiled = categories::profile(step, store, &job.segment_columns, &job.train).await?;
@@ -225,6 +226,23 @@ fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result
     let rows = rows.with_any_number();
     let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, progress)?;
     Ok(Natural::Rows(Some(Box::new(rows))))
+}
+
+/// The rows whose scores stand for those of the model, where its own training rows can't: those of
+/// the holdout, of trees.
+fn unseen(
+    step: &Step,
+    store: &Store,
+    job: &Job,
+    fit: &Fit,
+    progress: &Progress,
+) -> Result<Option<TrainingRows>> {
+    if fit.model.estimator.trees().is_none() {
+        return Ok(None);
+    }
+    let rows = scoring::rows_of((step, store, &job.config), &fit.model, &job.holdout, None)?;
+    let rows = TrainingRows::new(step, rows, &job.holdout, SCRATCH_BYTES, progress)?;
+    Ok(Some(rows))
 }
 
 /// Writes the model's files.

@@ -42,7 +42,7 @@ pub(super) async fn bytes_of(
 ) -> [Vec<u8>; 2] {
     let only = &job.choice.candidates[0];
     let fit = crate::fit::fit(&home.store, job, only, rows).await.unwrap();
-    let reference = crate::reference::profile(step, rows, natural, &fit.model, &fit.seen);
+    let reference = crate::reference::profile(step, rows, natural, &fit.model, &fit.seen, None);
     let (reference, _) = reference.await.unwrap();
     [
         fit.model.to_json().unwrap(),

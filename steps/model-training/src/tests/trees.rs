@@ -99,6 +99,16 @@ async fn trees_learn_what_no_line_does_and_missing_numbers_say_something() {
     assert_eq!(importance.len(), 3);
     assert!(importance[2]["importance"].as_f64().unwrap() > 0.2);
 
+    // Rows to score are compared with scores of rows that no tree grew on.
+    let reference = home.model_file(&outputs, "reference.json").await;
+    let reference: Value = serde_json::from_slice(&reference).unwrap();
+    let counts = &reference["score"]["cells"]["counts"];
+    let cells = ["negative", "positive"].map(|side| &counts[side]["cells"]);
+    let cells = cells.into_iter().flat_map(|cells| cells.as_array().unwrap());
+    let scored: u64 = cells.map(|rows| rows.as_u64().unwrap()).sum();
+    assert_eq!(metrics["holdout"]["rows"], scored);
+    assert_eq!(reference["rows"], 4001);
+
     // What other programs read stands beside it, and scores the same bits.
     let key = outputs.get("model").unwrap();
     let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
