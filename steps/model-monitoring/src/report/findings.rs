@@ -239,7 +239,7 @@ impl Findings {
         if drift.score.verdict == Verdict::InsufficientData {
             let (now, then) = (drift.score.current.rows, drift.score.reference.rows);
             let text = format!(
-                "Too few rows to judge drift: {} now and {} in training, where {} are needed.",
+                "Too few rows to judge drift: {} now and {} to compare with, where {} are needed.",
                 count(now),
                 count(then),
                 count(thresholds.min_rows)
