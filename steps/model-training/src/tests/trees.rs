@@ -104,7 +104,9 @@ async fn trees_learn_what_no_line_does_and_missing_numbers_say_something() {
     let reference: Value = serde_json::from_slice(&reference).unwrap();
     let counts = &reference["score"]["cells"]["counts"];
     let cells = ["negative", "positive"].map(|side| &counts[side]["cells"]);
-    let cells = cells.into_iter().flat_map(|cells| cells.as_array().unwrap());
+    let cells = cells
+        .into_iter()
+        .flat_map(|cells| cells.as_array().unwrap());
     let scored: u64 = cells.map(|rows| rows.as_u64().unwrap()).sum();
     assert_eq!(metrics["holdout"]["rows"], scored);
     assert_eq!(reference["rows"], 4001);
