@@ -7,6 +7,7 @@
 //! 2 settings are wrong: HOLDOUT is `10%`: give first-shard, ...; PSI_WARN is `0,1`: give ...
 //! ```
 
+mod gate;
 pub mod monitored;
 mod monitoring;
 mod parsers;
@@ -25,23 +26,19 @@ use clap::{Arg, Args, Command, FromArgMatches, ValueEnum};
 
 use catalog::selection::PredictShards;
 use learn::model::{ClassWeight, LOGISTIC_REGRESSION};
-use learn::task::{CountedAs, Metric, Task};
-use runtime::failure::Failure;
 use runtime::step::with_shared;
-use serde::{Deserialize, Serialize};
 use store::RawArgs;
 use table::categories::SegmentColumns;
 use table::dataset::HoldoutRule;
 
+pub use gate::{Auto, GateArgs, GateCompare, GateMode};
 pub use monitoring::{
     DashboardArgs, FailOn, JudgeArgs, NotifyArgs, NotifyFormat, NotifyOn, ReportArgs,
 };
 pub use program::{main, main_with};
 pub use wrong::{ConfigMapKeys, is_known, refusal, wrong};
 
-use parsers::{
-    class_weight, family, glob, name_in_postgres, not_negative, positive, predict_glob, probability,
-};
+use parsers::{class_weight, family, glob, name_in_postgres, positive, predict_glob, probability};
 
 /// The variables that describe a database. They are no flags: command lines are seen by others.
 pub const DATABASE_VARIABLES: [&str; 8] = [
@@ -144,170 +141,6 @@ pub struct SegmentsArgs {
     /// with at most 50 values in training
     #[arg(long, env = "SEGMENT_COLUMNS", default_value = "")]
     pub segment_columns: SegmentColumns,
-}
-
-/// When a candidate becomes the champion.
-#[derive(Clone, Debug, PartialEq, Args)]
-pub struct GateArgs {
-    /// What happens when a candidate is refused: soft keeps the champion and goes on, hard fails
-    /// the workflow
-    #[arg(long, env = "GATE", default_value = "soft")]
-    pub gate: GateMode,
-    /// Holdout metric by which candidate and champion are compared: one of the model's task, or
-    /// auto, which is roc_auc for two classes, log_loss for more, and r2 for a number
-    #[arg(long, env = "GATE_METRIC", default_value = "auto", value_parser = parsers::metric())]
-    pub gate_metric: Auto<Metric>,
-    /// Minimum that a champion must reach, or maximum of a metric where less is better; auto is 0.6
-    /// for two classes where more is better, and otherwise no limit
-    #[arg(long, env = "GATE_FLOOR", default_value = "auto", value_parser = parsers::auto_number)]
-    pub gate_floor: Auto<f64>,
-    /// Non-inferiority margin: how much worse than the champion a candidate may be
-    #[arg(long, env = "GATE_MARGIN", default_value_t = 0.005, value_parser = not_negative)]
-    pub gate_margin: f64,
-    /// Days back whose champions the candidate is compared with too, by the same margin; 0: the
-    /// current champion alone
-    #[arg(long, env = "GATE_WINDOW", default_value_t = 90, value_parser = parsers::days)]
-    pub gate_window: u32,
-    /// What must be within the margin: the estimate of the difference, or the worse end of its 95 %
-    /// interval, which keeps a worse candidate out and needs more rows
-    #[arg(long, env = "GATE_COMPARE", default_value = "estimate")]
-    pub gate_compare: GateCompare,
-    /// Limit as GATE_FLOOR that holds in each segment of the holdout, by the columns of
-    /// SEGMENT_COLUMNS; without it segments have none
-    #[arg(long, env = "GATE_SEGMENT_FLOOR", value_parser = parsers::number)]
-    pub gate_segment_floor: Option<f64>,
-    /// How much worse than the champion a candidate may be in each segment of the holdout, on the
-    /// same rows; without it segments are not compared
-    #[arg(long, env = "GATE_SEGMENT_MARGIN", value_parser = not_negative)]
-    pub gate_segment_margin: Option<f64>,
-    /// Rows below which a segment of the holdout is not judged
-    #[arg(long, env = "GATE_SEGMENT_ROWS", default_value_t = 200, value_parser = parsers::count_u64)]
-    pub gate_segment_rows: u64,
-}
-
-/// A setting that is said, or follows from the model.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Auto<T> {
-    /// It follows from the model.
-    Auto,
-    /// It is said.
-    Said(T),
-}
-
-impl<T> Auto<T> {
-    /// What is said, or what follows from the model.
-    pub fn or(self, auto: impl FnOnce() -> T) -> T {
-        match self {
-            Self::Auto => auto(),
-            Self::Said(value) => value,
-        }
-    }
-}
-
-/// How the floor of a gate is called.
-const FLOOR_SETTING: &str = "GATE_FLOOR (--gate-floor)";
-
-/// The floor of a gate on two classes, where more is better.
-const FLOOR: f64 = 0.6;
-
-impl GateArgs {
-    /// The metric that decides on a model of a task, and its floor, where it has one.
-    ///
-    /// # Errors
-    /// A metric that the task does not have, and a floor that the metric can't have: exit 2.
-    pub fn metric(&self, task: &dyn Task) -> Result<(Metric, Option<f64>)> {
-        let own = task.metric(task.gate_metric());
-        let metric = match (self.gate_metric, own) {
-            (Auto::Said(metric), _) if task.metric(metric.name) == Some(metric) => metric,
-            (Auto::Auto, Some(own)) => own,
-            (said, _) => {
-                let names: Vec<&str> = task.metrics().iter().map(|of| of.name).collect();
-                let said = match said {
-                    Auto::Said(metric) => metric.name,
-                    Auto::Auto => task.gate_metric(),
-                };
-                return Err(Failure::usage(format!(
-                    "GATE_METRIC (--gate-metric) is {said}, and a model of task {} is measured by \
-                     {}: give one of them, or auto",
-                    task.name(),
-                    names.join(", ")
-                )));
-            }
-        };
-        let of_two = matches!(task.counted_as(), CountedAs::PositiveClass);
-        let Auto::Said(floor) = self.gate_floor else {
-            return Ok((
-                metric,
-                (of_two && !metric.lower_is_better()).then_some(FLOOR),
-            ));
-        };
-        reachable(FLOOR_SETTING, metric, floor)?;
-        Ok((metric, Some(floor)))
-    }
-
-    /// Whether the metric can reach the floor, where both are said.
-    ///
-    /// # Errors
-    /// A floor that it can't have: exit 2.
-    pub fn check(&self) -> Result<()> {
-        let Auto::Said(metric) = self.gate_metric else {
-            return Ok(());
-        };
-        if let Auto::Said(floor) = self.gate_floor {
-            reachable(FLOOR_SETTING, metric, floor)?;
-        }
-        self.segment_floor(metric).map(|_| ())
-    }
-
-    /// The limit of each segment, where there is one.
-    ///
-    /// # Errors
-    /// One that the metric can't reach: exit 2.
-    pub fn segment_floor(&self, metric: Metric) -> Result<Option<f64>> {
-        if let Some(floor) = self.gate_segment_floor {
-            reachable("GATE_SEGMENT_FLOOR (--gate-segment-floor)", metric, floor)?;
-        }
-        Ok(self.gate_segment_floor)
-    }
-}
-
-fn reachable(setting: &str, metric: Metric, floor: f64) -> Result<()> {
-    if metric.can_reach(floor) {
-        return Ok(());
-    }
-    let range = match metric.lower_is_better() {
-        true => "never below 0",
-        false => "never above 1",
-    };
-    let advice = match (1.0..=100.0).contains(&floor) {
-        true => format!(": for {floor} % give {}", floor / 100.0),
-        false => String::new(),
-    };
-    Err(Failure::usage(format!(
-        "{setting} is {floor}, and {} (GATE_METRIC, --gate-metric) is \
-         {range}{advice}",
-        metric.name
-    )))
-}
-
-/// What of the difference to the champion must be within the margin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GateCompare {
-    /// Its estimate.
-    #[default]
-    Estimate,
-    /// The worse end of its 95 % interval.
-    Interval,
-}
-
-/// What a refused candidate means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GateMode {
-    /// The step succeeds, and the champion stays.
-    Soft,
-    /// The step fails.
-    Hard,
 }
 
 /// Which model scores which raw files.
