@@ -267,6 +267,10 @@ pub struct DatasetManifest {
     /// that were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<RawShard>,
+    /// Files of late labels that its rows were joined with, in the order in which they count; empty
+    /// for rows that came with their labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<File>,
     /// Raw files that were left out.
     pub quarantined: Vec<Quarantined>,
     /// Rows of the raw files that were left out; of training data, those of both splits.

@@ -83,6 +83,10 @@ pub struct PreparationArgs {
     #[arg(long, env = "HOLDOUT", default_value = "first-shard")]
     pub holdout: HoldoutRule,
 
+    /// Days between the scoring of rows and their labels, for training on scored rows
+    #[arg(long, env = "LABEL_DELAY", default_value = "0", value_parser = clap::value_parser!(u64).range(..=3650))]
+    pub label_delay: u64,
+
     /// What to do with a raw file that breaks the data contract
     #[arg(long, env = "ON_BAD_SHARD", default_value = "fail")]
     pub on_bad_shard: OnBadShard,

@@ -39,6 +39,7 @@ use store::LocalFile;
 use store::digest::Written;
 use table::config::Config;
 use table::dataset::{Dataset, Holdout, HoldoutRule, Labels, RepeatedKeys, Unlabelled};
+use table::labels::HeldLabels;
 use table::parts;
 use table::raw::{RawFile, Reads, Summary, TakeKey, TakeQuarantined, quarantine_schema};
 
@@ -78,6 +79,8 @@ pub struct Preparation {
     labels: Labels,
     /// Whether the contract is that of a trained model.
     pinned: bool,
+    /// Labels that came later than the rows.
+    late: Option<HeldLabels>,
     target: usize,
     /// What of the raw rows the queries read.
     reads: Reads,
@@ -152,6 +155,7 @@ impl Preparation {
             holdout,
             labels,
             pinned: !matches!(purpose, Purpose::Train(..)),
+            late: None,
             target,
             reads,
             step: step.clone(),
@@ -182,8 +186,10 @@ impl Preparation {
     fn needs(&self, step: &Step) -> [u64; 2] {
         let columns = self.schema().fields().len() as u64;
         let work = Work::new(step.work(), step.work().disk().clone(), step.memory());
+        // The keys of a file wait for its late labels, and these for their rows.
+        let sorters = if self.late.is_some() { 3 } else { 1 };
         let reading = BATCHES * parts::batch_memory(self.schema())
-            + work.sorter_memory() as u64
+            + sorters * work.sorter_memory() as u64
             + work.page_memory().min(PAGES)
             + READER_COLUMN * columns;
         let writer = parts::writer_memory(self.schema()) + WRITER_COLUMN * columns;
@@ -215,6 +221,15 @@ impl Preparation {
 
     fn splits(&self) -> u64 {
         if self.holdout.is_some() { 2 } else { 1 }
+    }
+
+    /// The same for rows that are given late labels: those that have none even so are left out.
+    pub fn with_late(self, held: HeldLabels) -> Self {
+        Self {
+            labels: Labels::Late,
+            late: Some(held),
+            ..self
+        }
     }
 
     /// The same, for a step that works on another number of threads.
@@ -335,7 +350,9 @@ impl Preparation {
             reads: self.reads.clone(),
         };
         let left_out = Arc::new(Mutex::new(LeftOut::default()));
-        let checked = file.checked(self.step.work(), self.keep(training, &left_out))?;
+        let work = self.step.work();
+        let checked = file.checked(work, self.keep(training, &left_out))?;
+        let checked = checked.with_late(self.late.as_ref(), work)?;
         let checked = checked.with_keys(takers.key);
         let checked = checked.with_quarantine(takers.quarantined);
         let counts = Counts {

@@ -263,12 +263,24 @@ pub enum Labels {
     Pending,
     /// As for rows to score, which may even lack the column.
     Optional,
+    /// As for rows that are given late labels: the column may lack, and rows that have no label
+    /// even so are left out.
+    Late,
 }
 
 impl Labels {
     /// Whether rows may lack a column of the role: what rows to score know only later.
     pub(crate) fn may_lack(self, role: Role) -> bool {
-        self == Self::Optional && matches!(role, Role::Target | Role::Weight)
+        match self {
+            Self::Optional => matches!(role, Role::Target | Role::Weight),
+            Self::Late => role == Role::Target,
+            Self::Required | Self::Dropped | Self::Pending => false,
+        }
+    }
+
+    /// Whether rows without a label are left out.
+    pub(crate) fn are_dropped(self) -> bool {
+        matches!(self, Self::Dropped | Self::Late)
     }
 }
 

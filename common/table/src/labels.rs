@@ -1,6 +1,8 @@
 //! Labels that come later than the predictions: raw files of ids, time and target, and the hash
 //! that joins them.
 
+mod late;
+
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -12,7 +14,10 @@ use crate::raw::{RawFile, Reads, files};
 use runtime::failure::Failure;
 use runtime::threads::wait;
 use runtime::work::Work;
-use store::{Object, Store};
+use store::{LocalFile, Object, Store};
+
+pub use late::HeldLabels;
+pub(crate) use late::{Join, OfRows};
 
 /// Some rows of a label file.
 #[derive(Clone, Debug)]
@@ -137,9 +142,21 @@ impl LabelReader {
         file: &Object,
         work: &Work,
     ) -> Result<impl Iterator<Item = Result<LabelRows>> + use<>> {
-        let local = wait(raw.file(&file.key))?;
+        self.read_file(&file.key, wait(raw.file(&file.key))?, work)
+    }
+
+    /// As [`LabelReader::read`], of a file that is at hand and is called `key`.
+    ///
+    /// # Errors
+    /// Those of [`LabelReader::read`].
+    pub fn read_file(
+        &self,
+        key: &str,
+        local: LocalFile,
+        work: &Work,
+    ) -> Result<impl Iterator<Item = Result<LabelRows>> + use<>> {
         let raw_file = RawFile {
-            key: file.key.clone(),
+            key: key.to_owned(),
             path: local.path().to_owned(),
             dataset: self.dataset.clone(),
             labels: Labels::Pending,

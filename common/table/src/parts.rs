@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
@@ -18,6 +20,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use catalog::manifest::Part;
+use learn::model::ClassValue;
 use learn::task::Label;
 
 use crate::dataset::Goal;
@@ -292,6 +295,39 @@ pub fn labels(column: &dyn Array, goal: &Goal) -> Result<Vec<Option<f64>>> {
             goal.target.name
         ))),
     }
+}
+
+/// A column of a target from what [`labels`] gives of it.
+///
+/// # Errors
+/// A type that no target has: exit 2.
+pub fn of_labels(labels: &[Option<f64>], goal: &Goal, data_type: &DataType) -> Result<ArrayRef> {
+    let classes = &goal.target.classes;
+    if classes.is_empty() {
+        return Ok(cast(&Float64Array::from(labels.to_vec()), data_type)?);
+    }
+    let class = |label: &Option<f64>| classes.get((*label)? as usize);
+    let column: ArrayRef = match data_type {
+        DataType::Boolean => Arc::new(BooleanArray::from_iter(labels.iter().map(
+            |label| match class(label)? {
+                ClassValue::Bool(value) => Some(*value),
+                _ => None,
+            },
+        ))),
+        DataType::Utf8 => Arc::new(StringArray::from_iter(labels.iter().map(
+            |label| match class(label)? {
+                ClassValue::Text(value) => Some(value),
+                _ => None,
+            },
+        ))),
+        _ => Arc::new(Int64Array::from_iter(labels.iter().map(
+            |label| match class(label)? {
+                ClassValue::Int(value) => Some(*value),
+                _ => None,
+            },
+        ))),
+    };
+    Ok(cast(&column, data_type)?)
 }
 
 /// A schema in which every column may be null.

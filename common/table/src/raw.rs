@@ -20,12 +20,13 @@ mod violations;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::{and, filter_record_batch};
 
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Dataset, Form, Labels, Nan, OnViolation};
+use crate::labels::{HeldLabels, Join, OfRows};
 use crate::parts;
 use catalog::manifest::{Role, Violation};
 use runtime::failure::Failure;
@@ -231,6 +232,7 @@ impl RawFile {
             checker: Some(checker),
             take_key: None,
             take_quarantined: None,
+            late: None,
             summary: Arc::default(),
         })
     }
@@ -314,7 +316,7 @@ impl RawFile {
         chunk: &Chunk,
         keep: Option<BooleanArray>,
     ) -> Result<(Option<BooleanArray>, u64)> {
-        if self.labels != Labels::Dropped {
+        if !self.labels.are_dropped() {
             return Ok((keep, 0));
         }
         let target = |column: &ColumnContract| column.role == Role::Target;
@@ -362,6 +364,7 @@ pub struct Checked<K> {
     checker: Option<Checker>,
     take_key: Option<TakeKey>,
     take_quarantined: Option<TakeQuarantined>,
+    late: Option<(OfRows, usize)>,
     summary: Arc<Mutex<Summary>>,
 }
 
@@ -386,6 +389,32 @@ impl<K> Checked<K> {
         }
         self.take_quarantined = take;
         self
+    }
+
+    /// The same rows with labels that came later; [`RawFile::labels`] should be
+    /// [`Labels::Late`]. It reads the keys of the file at once, and sorts them on disk.
+    ///
+    /// # Errors
+    /// Those of [`RawFile::checked`].
+    pub fn with_late(mut self, held: Option<&HeldLabels>, work: &Work) -> Result<Self> {
+        let Some(held) = held else {
+            return Ok(self);
+        };
+        let columns = &self.file.dataset.columns;
+        let place = |name: &String| columns.iter().position(|column| column.name == *name);
+        let keys: Vec<usize> = held.keys().iter().filter_map(place).collect();
+        let target = columns.iter().position(|of| of.role == Role::Target);
+        let target = target.context("a contract has a target")?;
+        let mut of_keys = self.file.clone();
+        of_keys.reads.columns = Some((0..columns.len()).map(|at| keys.contains(&at)).collect());
+        let mut join = Join::new(held, work);
+        for chunk in of_keys.chunks(work)?.0 {
+            let chunk = chunk?;
+            let column = |at: &usize| chunk.batch.column(*at).clone();
+            join.add(&keys.iter().map(column).collect::<Vec<_>>())?;
+        }
+        self.late = Some((join.finish()?, target));
+        Ok(self)
     }
 
     /// Where the counts stand once the last row was given.
@@ -414,7 +443,10 @@ where
             return Ok(None);
         };
         for chunk in &mut self.chunks {
-            let chunk = chunk?;
+            let mut chunk = chunk?;
+            if let Some((late, target)) = &mut self.late {
+                chunk.batch = late.label(&chunk.batch, *target)?;
+            }
             let keep = checker.keep(&chunk, &mut self.keep)?;
             let (keep, unlabelled) = self.file.labelled(&chunk, keep)?;
             let (keep, quarantined) = checker.see(&self.file, &chunk, keep, unlabelled)?;

@@ -18,6 +18,7 @@ use table::dataset::{HoldoutRule, RepeatedKeys};
 use crate::aggregates::must_be_fitted;
 use crate::job::{Again, Job, Windowed};
 use crate::plan::required;
+use crate::scored::Scored;
 use crate::{ALGORITHM, PlanArgs};
 
 /// Who gives what `--split=holdout` requires.
@@ -96,6 +97,7 @@ pub(crate) async fn plan(
                 contents,
                 history,
             }),
+            scored: Scored::again(&holdout),
             windows,
             looks_back: None,
         },

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use catalog::fanout::Plan;
 use catalog::layout::{self, Split};
-use catalog::manifest::{self, DatasetManifest, Header, LeftOut, RawShard};
+use catalog::manifest::{self, DatasetManifest, File, Header, LeftOut, RawShard};
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Step};
 use store::Store;
@@ -15,7 +15,7 @@ use crate::job::{Committed, Done, Job, Kind, accept, folder, is_outdated};
 use crate::map::bad;
 use crate::reduce::{self, Reduced};
 use crate::warm_up::Counts;
-use crate::{aggregates, earlier, quarantine, repeats, times};
+use crate::{aggregates, earlier, quarantine, repeats, scored, times};
 
 pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Outputs> {
     let plan: Plan<Job> = Plan::read(store, plan).await?;
@@ -54,6 +54,11 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     reduced.iter().for_each(|bucket| doubles += bucket.doubles);
     main.warnings.extend(earlier::left_out(&done));
     main.warnings.extend(of_doubles(doubles));
+    if let Some(scored) = &plan.job.scored {
+        main.warnings.extend(scored.warnings.clone());
+    }
+    main.warnings
+        .extend(scored::without_labels(&plan.job, &done));
     let violations: Vec<_> = done
         .iter()
         .flat_map(|done| done.violations.clone())
@@ -174,6 +179,7 @@ fn manifest_of(
         parts: Vec::new(),
         shards: Vec::new(),
         history: history(done),
+        labels: label_files(plan),
         quarantined: bad(done),
         left_out: LeftOut::default(),
         short_history: 0,
@@ -210,6 +216,13 @@ fn manifest_of(
     manifest
 }
 
+fn label_files(plan: &Plan<Job>) -> Vec<File> {
+    let scored = plan.job.scored.as_ref();
+    scored
+        .map(|scored| scored.labels.clone())
+        .unwrap_or_default()
+}
+
 /// The raw files that the rows look back at, with the times of all their rows.
 fn history(done: &[Done]) -> Vec<RawShard> {
     let read = done
@@ -234,6 +247,12 @@ fn refuse_empty(
             none if none.is_none() => String::new(),
             some => format!("; left out as dataset.json says: {some}"),
         };
+        if plan.job.scored.is_some() {
+            return Err(Failure::usage(format!(
+                "none of the rows in {files} scored files has a label yet{left_out}: put label files \
+                 that name these rows under LABELS_GLOB, and submit again"
+            )));
+        }
         return Err(Failure::contract(format!(
             "there are no rows to train on in all of {files} raw files{left_out}"
         )));

@@ -19,6 +19,7 @@ use table::shuffled::{self, Shuffled};
 use crate::earlier::LooksBack;
 use crate::keys::KeyColumns;
 use crate::quarantine;
+use crate::scored::Scored;
 
 /// What is to be done with every raw file of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub(crate) struct Job {
     /// Of a holdout that is prepared once more, by another configuration than its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) again: Option<Again>,
+    /// Of rows to train on that were scored before their labels came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scored: Option<Scored>,
     /// Of a query that looks at other rows of an entity, which are brought together first, and of one
     /// that looks at aggregates over all rows to train on, which are to be computed first.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ mod plan;
 mod quarantine;
 mod reduce;
 mod repeats;
+mod scored;
 mod shuffle;
 mod times;
 mod warm_up;
@@ -21,7 +22,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use map::Stage;
 use runtime::step::{self, Outputs, Step};
-use settings::{ConfigArgs, PreparationArgs};
+use settings::{ConfigArgs, LabelsArgs, PreparationArgs};
 use store::{RawArgs, Store};
 
 /// Raised whenever the same inputs would give other bytes.
@@ -60,6 +61,19 @@ pub struct PlanArgs {
     #[command(flatten)]
     preparation: PreparationArgs,
 
+    /// Whether rows to train on are those of the training files, or those that were scored and
+    /// whose labels have come since
+    #[arg(long, default_value = "files")]
+    train_source: TrainSource,
+
+    /// Registered name of the model that scored rows to train on; required for
+    /// scored-and-labelled
+    #[arg(long)]
+    model_name: Option<String>,
+
+    #[command(flatten)]
+    labels: LabelsArgs,
+
     #[command(flatten)]
     configuration: ConfigArgs,
 
@@ -78,6 +92,15 @@ pub struct PlanArgs {
     /// Groups at most (1 to 200)
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..=200))]
     parallelism: u16,
+}
+
+/// Where rows to train on are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TrainSource {
+    /// Training files, which hold their labels.
+    Files,
+    /// Raw files that were scored, joined with late labels.
+    ScoredAndLabelled,
 }
 
 /// Which data is prepared.

@@ -52,7 +52,10 @@ pub(crate) async fn map(
             .filter(|raw| keys.contains(raw.key.as_str()));
         return Ok(outputs(of_group.map(|raw| raw.rows).sum(), true));
     }
-    let preparation = preparation(step, store, &plan.job).await?;
+    let mut preparation = preparation(step, store, &plan.job).await?;
+    if let Some(scored) = &plan.job.scored {
+        preparation = preparation.with_late(scored.read(step, store, raw, &plan.job).await?);
+    }
     let step = &match stage {
         Stage::Map => preparation.fitting(step),
         Stage::Shuffle => preparation.fitting_entities(step),
@@ -275,7 +278,7 @@ impl Task {
                 "raw file {} was changed since the holdout was prepared",
                 shard.key
             ))),
-            _ => Ok(prepared),
+            _ => self.of_scoring(shard, prepared),
         }
     }
 
@@ -397,6 +400,7 @@ impl Task {
         };
         let looks_back = self.plan.job.looks_back.as_ref();
         let is_known = looks_back.is_some_and(|known| known.contents.contains_key(&shard.key));
+        let is_known = is_known || self.as_scored(shard).is_some();
         if self.plan.job.is_again() || is_known {
             return Ok((file, found));
         }

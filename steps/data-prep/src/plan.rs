@@ -22,7 +22,8 @@ use table::raw::files;
 use crate::aggregates::must_be_fitted;
 use crate::earlier::LooksBack;
 use crate::job::{Committed, Job, Windowed};
-use crate::{ALGORITHM, PlanArgs, Rows, again, reduce};
+use crate::scored::Scored;
+use crate::{ALGORITHM, PlanArgs, Rows, TrainSource, again, reduce};
 
 pub(crate) async fn plan(
     step: &Step,
@@ -93,8 +94,13 @@ pub(crate) async fn of_rows(
         let folder = &args.configuration.config_dir;
         models::check(folder, &config, preparation.columns())?;
     }
-    let mut looks_back = None;
+    let (mut looks_back, mut scored) = (None, None);
     let mut files = match holdout {
+        Some(_) if args.train_source == TrainSource::ScoredAndLabelled => {
+            let (found, files) = Scored::find(step, store, raw, args, &version).await?;
+            scored = Some(found);
+            files
+        }
         Some(rule) => training_files(raw, args, rule).await?,
         None => {
             let key = required(&args.selection, "--selection", FOR_PREDICT)?;
@@ -109,7 +115,7 @@ pub(crate) async fn of_rows(
         }
     };
     let retouched = match holdout {
-        Some(_) if step.cache() == Cache::Use => {
+        Some(_) if step.cache() == Cache::Use && scored.is_none() => {
             retouched(step, store, raw, &version, &mut files).await?
         }
         _ => BTreeMap::new(),
@@ -119,6 +125,13 @@ pub(crate) async fn of_rows(
     let mut inputs = inputs(step, &version, &config, holdout, own);
     if preparation.has_windows() {
         inputs = inputs.with(DatasetManifest::WINDOWS, true);
+    }
+    if let Some(scored) = &scored {
+        // By content: a file may have been touched since, and says the same.
+        for (key, content) in &scored.contents {
+            inputs = inputs.with(Inputs::raw_name(key), content);
+        }
+        inputs = inputs.with("labels", scored.labels_digest()?);
     }
     if let Some((_, history)) = &looks_back {
         inputs = inputs.with("history", history);
@@ -141,6 +154,7 @@ pub(crate) async fn of_rows(
                 None => RepeatedKeys::Refuse,
             },
             again: None,
+            scored,
             windows: (preparation.has_windows() || preparation.fits_aggregates())
                 .then(|| Windowed::of(files.iter().map(|file| file.bytes))),
             looks_back: looks_back.map(|(known, _)| known),

@@ -12,6 +12,7 @@ mod predict;
 mod quarantine;
 mod repeats;
 mod rerun;
+mod scored;
 mod shuffle;
 mod train;
 mod types;

@@ -23,7 +23,7 @@ macro_rules! step_file {
 }
 
 /// The repository's own workflows and configuration, so that the binary works from any folder.
-pub const EMBEDDED_WORKFLOWS: [(&str, &str); 12] = [
+pub const EMBEDDED_WORKFLOWS: [(&str, &str); 13] = [
     ("backfill.yaml", include_str!("../../backfill.yaml")),
     ("inference.yaml", include_str!("../../inference.yaml")),
     ("monitoring.yaml", include_str!("../../monitoring.yaml")),
@@ -32,6 +32,10 @@ pub const EMBEDDED_WORKFLOWS: [(&str, &str); 12] = [
         include_str!("../../nightly-inference.yaml"),
     ),
     ("pipeline.yaml", include_str!("../../pipeline.yaml")),
+    (
+        "retrain-on-drift.yaml",
+        include_str!("../../retrain-on-drift.yaml"),
+    ),
     ("training.yaml", include_str!("../../training.yaml")),
     step_file!("batch-inference"),
     step_file!("data-prep"),

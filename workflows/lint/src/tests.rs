@@ -27,7 +27,7 @@ fn the_repositorys_own_workflows_are_clean() {
         (Source::Embedded, Source::Embedded),
     ] {
         let library = Library::load(&workflows).unwrap();
-        assert_eq!((library.templates.len(), library.crons.len()), (11, 1));
+        assert_eq!((library.templates.len(), library.crons.len()), (12, 1));
         let findings = lint(
             &library,
             &ConfigMaps::load(&maps).unwrap(),

@@ -28,6 +28,7 @@ fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
         }],
         shards: Vec::new(),
         history: Vec::new(),
+        labels: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
         short_history: 0,

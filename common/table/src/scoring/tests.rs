@@ -57,6 +57,7 @@ fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> Data
         parts,
         shards: Vec::new(),
         history: Vec::new(),
+        labels: Vec::new(),
         quarantined: Vec::new(),
         left_out: Default::default(),
         short_history: 0,

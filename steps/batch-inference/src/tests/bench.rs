@@ -285,6 +285,7 @@ impl Bench {
             shards: parts.iter().map(raw).collect(),
             parts,
             history: Vec::new(),
+            labels: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
             short_history: 0,

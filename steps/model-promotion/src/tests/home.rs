@@ -239,6 +239,7 @@ impl Home {
             }],
             parts: vec![part],
             history: Vec::new(),
+            labels: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
             short_history: 0,

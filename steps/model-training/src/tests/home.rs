@@ -222,6 +222,7 @@ impl Home {
             parts,
             shards: raw,
             history: Vec::new(),
+            labels: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
             short_history: 0,

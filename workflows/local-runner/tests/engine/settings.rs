@@ -175,6 +175,11 @@ fn every_workflow_begins_with_a_step_that_refuses_the_settings_of_the_last() {
             &[manifest],
             &["model-monitoring-check"],
         ),
+        (
+            "alameda-retrain-on-drift",
+            &[manifest, "data-version=2026-11-23", "model-name=m"],
+            &["model-monitoring-check"],
+        ),
     ] {
         home.submit(template, parameters).expect(1);
         let (shown, workflow) = home.last();

@@ -92,6 +92,7 @@ impl Data {
             parts,
             shards: Vec::new(),
             history: Vec::new(),
+            labels: Vec::new(),
             quarantined: Vec::new(),
             left_out: Default::default(),
             short_history: 0,
