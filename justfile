@@ -131,6 +131,10 @@ benchmark-windows python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_windows.py {{args}}
 
+# how often a candidate that is as good, or worse, passes the gate, by simulation
+benchmark-gate:
+    cargo run --release --locked -p learn --example gate_power
+
 # how good models are beside scikit-learn's, LightGBM's and XGBoost's, on data sets that come with packages
 benchmark-quality python="python3" *args:
     cargo build --release --locked

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use learn::model::ClassValue;
+use pages::format;
 use runtime::failure::Failure;
 use table::dataset::ColumnType;
 
@@ -118,16 +119,20 @@ impl Goal {
     /// One line about it.
     pub(crate) fn described(&self, name: &str) -> String {
         let all: u64 = self.rows.iter().sum();
-        let share = |rows: u64| 100.0 * rows as f64 / all.max(1) as f64;
+        // A rare class is not one that never occurs.
+        let share = |rows: u64| match rows as f64 / all.max(1) as f64 {
+            part if part >= 0.01 => format!("{:.1} %", 100.0 * part),
+            part => format::share(Some(part)),
+        };
         match (&self.classes[..], &self.rows[..]) {
             ([negative, positive], [_, rows]) => format!(
-                "binary: {name} is {positive} in {:.1} % of the rows, else {negative}",
+                "binary: {name} is {positive} in {} of the rows, else {negative}",
                 share(*rows)
             ),
             ([], _) => format!("regression: {name} is a number"),
             (classes, rows) => {
                 let each = classes.iter().zip(rows);
-                let each = each.map(|(class, rows)| format!("{class} {:.1} %", share(*rows)));
+                let each = each.map(|(class, rows)| format!("{class} {}", share(*rows)));
                 format!(
                     "multiclass: {name} is {}",
                     each.collect::<Vec<_>>().join(", ")

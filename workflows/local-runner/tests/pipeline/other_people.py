@@ -21,27 +21,41 @@ import pandas as pd
 import pyarrow.parquet as pq
 import sklearn
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
     brier_score_loss,
     f1_score,
     log_loss,
+    mean_absolute_error,
     precision_score,
+    r2_score,
     recall_score,
     roc_auc_score,
+    root_mean_squared_error,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 
+# What comes with scikit-learn.
+BUNDLED = {
+    "breast_cancer": load_breast_cancer,
+    "diabetes": load_diabetes,
+    "digits": load_digits,
+    "iris": load_iris,
+}
+
+
 def write(name, file):
-    if name == "breast_cancer":
-        frame = load_breast_cancer(as_frame=True).frame
+    if name in BUNDLED:
+        frame = BUNDLED[name](as_frame=True).frame
         frame.insert(0, "id", range(1, len(frame) + 1))
+    elif name == "rare":
+        frame = rare(60_000)
     elif name == "wide":
         frame = wide(800, 700)
     else:
@@ -182,6 +196,17 @@ def wide(rows, columns):
     return frame.assign(y=y)
 
 
+def rare(rows):
+    """Payments of which one in a thousand is a fraud."""
+    random = np.random.default_rng(11)
+    amount, age = random.normal(size=rows), random.normal(size=rows)
+    channel = random.choice(["web", "shop", "phone"], size=rows, p=[0.6, 0.3, 0.1])
+    odds = np.exp(-8.5 + 1.6 * amount - age + (channel == "phone"))
+    numbers = {"amount": np.round(50 + 20 * amount, 2), "age": np.round(40 + 10 * age, 1)}
+    fraud = (random.random(rows) < odds / (1 + odds)).astype(int)
+    return pd.DataFrame({"id": range(1, rows + 1), **numbers, "channel": channel, "fraud": fraud})
+
+
 def reach(store, file, dataset, *changes):
     contract = json.load(open(dataset))
     columns, csv = contract["columns"], contract.get("csv", {})
@@ -193,7 +218,8 @@ def reach(store, file, dataset, *changes):
     key, (target,) = names("id") + times, names("target")
     contract = next(of for of in columns if of["role"] == "target")
     weight = next(iter(names("weight")), None)
-    positive = str(contract.get("positive", contract["allowed"][-1]))
+    classes = contract.get("allowed", [])
+    positive = str(contract.get("positive", classes[-1])) if len(classes) == 2 else None
     numbers = names("feature", ("int64", "float64"))
     texts = names("feature", ("utf8", "bool"))
     dialect = {"sep": csv.get("separator", ","), "decimal": csv.get("decimal", ".")}
@@ -221,6 +247,8 @@ def reach(store, file, dataset, *changes):
         return np.column_stack([*[frame[name] for name in numbers], *categories]).astype(object)
 
     def labels(frame):
+        if positive is None:
+            return frame[target].astype(int if classes else float)
         return (frame[target].astype(str) == positive).astype(int)
 
     def weights(frame):
@@ -244,20 +272,40 @@ def reach(store, file, dataset, *changes):
             sparse_output=False,
         )
         steps.append(("texts", one_hot, list(range(len(numbers), len(numbers) + len(texts)))))
-    model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12, max_iter=1000)
+    if classes:
+        model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12, max_iter=1000)
+    else:
+        model = Ridge(alpha=1.0, solver="cholesky")
     model = model.set_fit_request(sample_weight=True)
     pipeline = make_pipeline(ColumnTransformer(steps), model)
     pipeline.fit(features(train), labels(train), sample_weight=weights(train))
-    scores = pipeline.predict_proba(features(holdout))[:, 1]
-    measured = labels(holdout), scores
     of_holdout = {"sample_weight": weights(holdout)}
-    reached = {
-        "roc_auc": roc_auc_score(*measured, **of_holdout),
-        "pr_auc": average_precision_score(*measured, **of_holdout),
-        "log_loss": log_loss(*measured, **of_holdout),
-        "brier": brier_score_loss(*measured, **of_holdout),
-        "rows": len(train) + len(holdout),
-    }
+    predict = pipeline.predict_proba if classes else pipeline.predict
+    measured = labels(holdout), predict(features(holdout))
+    if not classes:
+        reached = {
+            "rmse": root_mean_squared_error(*measured, **of_holdout),
+            "mae": mean_absolute_error(*measured, **of_holdout),
+            "r2": r2_score(*measured, **of_holdout),
+        }
+    elif positive is None:
+        decided = labels(holdout), pipeline.predict(features(holdout))
+        reached = {
+            "log_loss": log_loss(*measured, labels=classes, **of_holdout),
+            "accuracy": accuracy_score(*decided, **of_holdout),
+        }
+    else:
+        measured = labels(holdout), measured[1][:, 1]
+        reached = {
+            "roc_auc": roc_auc_score(*measured, **of_holdout),
+            "pr_auc": average_precision_score(*measured, **of_holdout),
+            "log_loss": log_loss(*measured, **of_holdout),
+            "brier": brier_score_loss(*measured, **of_holdout),
+        }
+    both = [labels(train), labels(holdout)]
+    reached["rows"] = len(train) + len(holdout)
+    if positive is not None:
+        reached["positives"] = int(sum(of.sum() for of in both))
     print(json.dumps(reached))
 
 

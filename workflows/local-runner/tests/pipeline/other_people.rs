@@ -61,9 +61,8 @@ fn equals_scikit_learn(
     let out = bench.folder().join("project");
     let dataset = out.join("dataset.json");
     let (out, dataset) = (out.to_str().unwrap(), dataset.to_str().unwrap());
-    bench
-        .alameda(&["dataset", "infer", file, "--out", out])
-        .expect(0);
+    let told = bench.alameda(&["dataset", "infer", file, "--out", out]);
+    let told = told.expect(0).stdout;
     let [before, after] = edit;
     let inferred = fs::read_to_string(dataset).unwrap();
     assert!(inferred.contains(before), "{inferred}");
@@ -89,13 +88,28 @@ fn equals_scikit_learn(
     let theirs = python(&["reach", store.to_str().unwrap(), file, dataset]);
     let theirs: Value = serde_json::from_str(&theirs).unwrap();
     assert_eq!(theirs["rows"].as_u64(), Some(rows));
+    if let Some(positives) = theirs["positives"].as_f64() {
+        // Also of a class that is rare.
+        let task = told.lines().find(|line| line.starts_with("task")).unwrap();
+        let shown = task
+            .split_once(" in ")
+            .and_then(|(_, of)| of.split_once(" %"));
+        let shown: f64 = shown.unwrap().0.parse().unwrap();
+        let share = 100.0 * positives / rows as f64;
+        assert!(
+            (shown - share).abs() <= 0.05_f64.min(share / 10.0),
+            "{told}"
+        );
+    }
     assert_same(&ours["holdout"], &theirs, 1e-6);
     bench
 }
 
 /// Fails the test unless the metrics that `theirs` holds are the same but for `most`.
 pub(crate) fn assert_same(ours: &Value, theirs: &Value, most: f64) {
-    let known = ["roc_auc", "pr_auc", "log_loss", "brier"];
+    let known = [
+        "roc_auc", "pr_auc", "log_loss", "brier", "accuracy", "rmse", "mae", "r2",
+    ];
     let measured = known.iter().filter(|name| !theirs[**name].is_null());
     assert!(measured.clone().count() >= 2, "{theirs}");
     for metric in measured {
@@ -128,6 +142,28 @@ fn insurance_for_caravans_from_many_columns() {
 #[test]
 fn cancer_from_measures_of_wild_scales() {
     equals_scikit_learn("breast_cancer", 569, "target", 30, NO_EDIT);
+}
+
+#[test]
+fn three_kinds_of_flowers() {
+    equals_scikit_learn("iris", 150, "target", 4, NO_EDIT);
+}
+
+/// Of 64 pixels three are the same in every picture.
+#[test]
+fn ten_digits_from_their_pixels() {
+    equals_scikit_learn("digits", 1797, "target", 61, NO_EDIT);
+}
+
+#[test]
+fn a_number_that_says_how_diabetes_went_on() {
+    equals_scikit_learn("diabetes", 442, "target", 10, NO_EDIT);
+}
+
+/// One row in a thousand is a positive.
+#[test]
+fn frauds_that_are_rare() {
+    equals_scikit_learn("rare", 60_000, "fraud", 3, NO_EDIT);
 }
 
 #[test]
