@@ -158,8 +158,14 @@ def main() -> None:
         run([sys.executable, __file__, "--write", raw, *given])
         theirs = {} if options.alone else {name: home / f"{name}.parquet" for name in ("DuckDB", "polars")}
         print("| program | s | peak MiB |\n|---|---|---|")
-        for name, path in theirs.items():
-            seconds, peak = run([sys.executable, __file__, "--step", name, raw, path])
+        for name, path in list(theirs.items()):
+            try:
+                seconds, peak = run([sys.executable, __file__, "--step", name, raw, path])
+            except SystemExit:
+                # Windows of one customer with very many rows take more memory than there is.
+                theirs.pop(name)
+                print(f"| {name} | failed | |")
+                continue
             print(f"| {name} | {seconds:.2f} | {peak:.0f} |")
         steps = prepare(options.binary or find_binary(), home, raw, options.memory)
         for name, seconds, peak in steps:

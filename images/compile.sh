@@ -5,6 +5,8 @@
 set -eu
 # Relocations take a tenth of a program otherwise; glibc reads the packed ones since 2.36.
 export RUSTFLAGS="${RUSTFLAGS:-} -C link-arg=-Wl,-z,pack-relative-relocs"
+# What an edit would be compiled from again is of no use in an image.
+export CARGO_INCREMENTAL=0
 "$@" --release --locked -p data-prep
 "$@" --release --locked -p batch-inference -p model-training -p model-promotion
 "$@" --release --locked -p dashboard -p model-monitoring
