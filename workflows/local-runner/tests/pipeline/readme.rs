@@ -54,5 +54,5 @@ fn every_template_and_gauge_is_named() {
             named += 1;
         }
     }
-    assert_eq!(named, 6 + 6);
+    assert_eq!(named, 7 + 6);
 }
