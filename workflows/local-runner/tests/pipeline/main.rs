@@ -25,6 +25,7 @@ mod pyfunc;
 mod raw_files;
 mod readme;
 mod reruns;
+mod retrain;
 mod scale;
 mod target_encoding;
 mod tasks;

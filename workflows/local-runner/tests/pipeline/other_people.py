@@ -8,6 +8,8 @@ other_people.py nights FOLDER: writes accidents as raw files, of which one to sc
 other_people.py measured STORE: metrics of the scored rows of the store.
 other_people.py flights FOLDER: writes flights of January to train on, those of 30 days after it to
 score, and which of these were late.
+other_people.py distance_in_metres FOLDER: changes one column of the flights to score.
+other_people.py by_version STORE FOLDER DATE: metrics of the flights since a date by version of the model.
 other_people.py by_night STORE FOLDER: metrics of the scored flights by data version.
 """
 
@@ -105,6 +107,33 @@ def flights(folder):
         rows.drop(columns="late").to_csv(f"{folder}/predict/{name}", index=False)
         labels = rows[["carrier", "flight", "time_hour", "late"]].dropna()
         labels.to_csv(f"{folder}/labels/{name}", index=False)
+
+
+def distance_in_metres(folder):
+    """The one change: from the first night on distances come in metres."""
+    for file in glob.glob(f"{folder}/predict/*.csv"):
+        frame = pd.read_csv(file)
+        frame.assign(distance=frame["distance"] * 1609).to_csv(file, index=False)
+
+
+def by_version(store, folder, first):
+    """Metrics of each version of the model on the same rows, those of a date and later."""
+    key = ["carrier", "flight", "time_hour"]
+    files = [file for file in glob.glob(f"{folder}/labels/*.csv") if first <= file[-14:-4]]
+    labels = pd.concat([pd.read_csv(file) for file in files])
+    labels["time_hour"] = pd.to_datetime(labels["time_hour"])
+    reached = {}
+    for version in ["v1", "v2"]:
+        parts = glob.glob(f"{store}/results/all/*/{version}/part-*.parquet")
+        rows = pd.concat([pq.read_table(part).to_pandas() for part in parts]).drop(columns="late")
+        both = rows.merge(labels, on=key, validate="one_to_one")
+        scored = both["late"], both["probability"]
+        reached[version] = {
+            "rows": len(both),
+            "roc_auc": roc_auc_score(*scored),
+            "log_loss": log_loss(*scored),
+        }
+    print(json.dumps(reached))
 
 
 def by_night(store, folder):
@@ -316,5 +345,7 @@ verbs = {
     "measured": measured,
     "flights": flights,
     "by_night": by_night,
+    "by_version": by_version,
+    "distance_in_metres": distance_in_metres,
 }
 verbs[sys.argv[1]](*sys.argv[2:])
