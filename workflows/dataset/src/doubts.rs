@@ -115,7 +115,7 @@ impl Doubts {
             doubts.leave_out(
                 "duplicate",
                 name,
-                format!("it equals {} in every row", same.name),
+                format!("it equals {} in every row that was looked at", same.name),
             );
             return Ok(doubts);
         }

@@ -19,6 +19,7 @@ use super::{Compression, Format, RawFile, Reads, Wanted, convert, csv, format, i
 use crate::dataset::{ColumnContract, ColumnType, Csv, Dataset, Encoding, Form, Labels};
 use crate::parts::file::ParquetFile;
 use catalog::manifest::Role;
+use learn::splitmix;
 use runtime::failure::Failure;
 use runtime::work::Work;
 
@@ -28,6 +29,8 @@ const RUNS: u64 = 16;
 const TOGETHER: usize = 32;
 /// Rows of a CSV file up to which it is read: what lies beyond is not looked at.
 const CSV_ROWS: u64 = 5_000_000;
+/// The seed by which rows of a CSV file are picked.
+const PICKS: u64 = 4 << 32;
 
 /// Separators of CSV files, the default first.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
@@ -239,32 +242,34 @@ impl Probe {
         })
     }
 
-    /// Every so many rows one is kept; whenever too many are, every other one of them is left out.
+    /// Rows that are picked by their numbers at random: those at equal distances would miss what
+    /// repeats at such a distance. Whenever too many are kept, half of them are left out.
     fn of_csv(&self, most: u64, work: &Work) -> Result<Sample> {
-        let (mut kept, mut every, mut seen) = (Vec::<RecordBatch>::new(), 1, 0_u64);
+        let (mut kept, mut halvings, mut seen) = (Vec::<Kept>::new(), 0, 0_u64);
         let mut ended = true;
         for chunk in self.raw.chunks(work)?.0 {
             if seen >= CSV_ROWS {
                 ended = false;
                 break;
             }
-            let batch = chunk?.batch;
-            let rows = batch.num_rows() as u64;
-            kept.push(each(&batch, seen, every)?);
-            seen += rows;
-            while seen.div_ceil(every) > most.max(1) {
-                // What was kept lies `every` apart, from the first row on.
-                let mut before = 0;
-                for batch in &mut kept {
-                    let rows = batch.num_rows() as u64;
-                    *batch = each(batch, before, 2)?;
-                    before += rows;
-                }
-                every *= 2;
+            let rows = chunk?.batch;
+            let numbers = seen..seen + rows.num_rows() as u64;
+            seen = numbers.end;
+            let numbers = numbers.collect();
+            kept.push(Kept { numbers, rows }.picked(halvings)?);
+            while kept
+                .iter()
+                .map(|kept| kept.numbers.len() as u64)
+                .sum::<u64>()
+                > most.max(1)
+            {
+                halvings += 1;
+                let picked = kept.into_iter().map(|kept| kept.picked(halvings));
+                kept = picked.collect::<Result<_>>()?;
             }
         }
         let schema = self.raw.dataset.raw_schema();
-        let all = arrow::compute::concat_batches(&schema, &kept)?;
+        let all = arrow::compute::concat_batches(&schema, kept.iter().map(|kept| &kept.rows))?;
         Ok(Sample {
             columns: all.columns().iter().cloned().map(Some).collect(),
             rows: all.num_rows() as u64,
@@ -273,11 +278,26 @@ impl Probe {
     }
 }
 
-/// Each row of a batch whose number is a multiple of `every`; the first one has the number
-/// `before`.
-fn each(batch: &RecordBatch, before: u64, every: u64) -> Result<RecordBatch> {
-    let rows = (0..batch.num_rows() as u64).map(|row| Some((before + row).is_multiple_of(every)));
-    Ok(filter_record_batch(batch, &rows.collect::<BooleanArray>())?)
+/// Rows of a sample, and their numbers in the file.
+struct Kept {
+    numbers: Vec<u64>,
+    rows: RecordBatch,
+}
+
+impl Kept {
+    /// Those that are still in the sample after it was halved so many times.
+    fn picked(self, halvings: u32) -> Result<Self> {
+        let is_picked = |row: &u64| splitmix::number(PICKS, *row).leading_zeros() >= halvings;
+        let mask: BooleanArray = self
+            .numbers
+            .iter()
+            .map(|row| Some(is_picked(row)))
+            .collect();
+        Ok(Self {
+            numbers: self.numbers.into_iter().filter(is_picked).collect(),
+            rows: filter_record_batch(&self.rows, &mask)?,
+        })
+    }
 }
 
 /// At most so many rows of a file, in runs that lie equally far apart.
