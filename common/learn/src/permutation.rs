@@ -2,11 +2,11 @@
 //! those of other rows, and so say nothing of their own (Breiman 2001). It is measured on rows that
 //! the model was not fitted on, and means the same for every family.
 //!
-//! Features that say the same stand in for each other: each of them alone seems to matter little.
+//! Of features that say the same, each alone seems to matter little: the model has the others.
 //!
 //! ```
 //! use learn::fitted_model::Reader;
-//! use learn::permutation::{Sample, importance};
+//! use learn::permutation::{Sample, importance, unshuffled};
 //! use learn::rows::Rows;
 //!
 //! let model = Reader::standard().read(br#"{
@@ -25,8 +25,9 @@
 //! let (x, y) = ([1.0, 7.0, 2.0, 8.0, 3.0, 9.0, 4.0, 10.0], [50.0, 100.0, 150.0, 200.0]);
 //! sample.add(0, Rows { x: &x, y: &y, weights: None });
 //! let rmse = model.task.metric("rmse").unwrap();
-//! let of_rooms = importance(&model, rmse, &sample, 0)?.unwrap();
-//! let of_door = importance(&model, rmse, &sample, 1)?.unwrap();
+//! let whole = unshuffled(&model, rmse, &sample)?.unwrap();
+//! let of_rooms = importance(&model, rmse, &sample, whole, 0)?.unwrap();
+//! let of_door = importance(&model, rmse, &sample, whole, 1)?.unwrap();
 //! assert!(of_rooms.mean > 0.0);
 //! assert_eq!((of_door.feature.as_str(), of_door.mean), ("door", 0.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -149,8 +150,21 @@ pub fn features(model: &FittedModel, std: &[f64]) -> Vec<usize> {
     places
 }
 
+/// The metric on the rows as they are, as if higher were always better: what permuted features are
+/// compared with. `None` where it is undefined.
+///
+/// # Errors
+/// A row that cannot be measured.
+pub fn unshuffled(
+    model: &FittedModel,
+    metric: Metric,
+    sample: &Sample,
+) -> Result<Option<f64>, RowError> {
+    measure(model, metric, sample, &sample.x)
+}
+
 /// Permutes the feature at a place of the signature; all inputs that are made of it move together.
-/// `None` where the metric is undefined.
+/// `whole` is the metric that [`unshuffled`] gives. `None` where the metric is undefined.
 ///
 /// # Errors
 /// A row that cannot be measured.
@@ -161,14 +175,12 @@ pub fn importance(
     model: &FittedModel,
     metric: Metric,
     sample: &Sample,
+    whole: f64,
     place: usize,
 ) -> Result<Option<Permuted>, RowError> {
     let columns = model.preprocessing.columns();
     let first: usize = columns[..place].iter().map(FittedColumn::width).sum();
     let inputs = first..first + columns[place].width();
-    let Some(whole) = measure(model, metric, sample, &sample.x)? else {
-        return Ok(None);
-    };
     let mut losses = Vec::with_capacity(REPEATS as usize);
     let mut x = sample.x.clone();
     for repeat in 0..REPEATS {

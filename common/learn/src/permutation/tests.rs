@@ -99,8 +99,10 @@ fn importance_is_scikit_learns_but_for_the_chance_of_five_permutations() {
         );
         assert_eq!(sample.rows(), 600);
         let metric = model.task.metric(&case.metric).expect("a metric");
+        let whole = unshuffled(&model, metric, &sample);
+        let whole = whole.expect("rows").expect("a value");
         for place in 0..3 {
-            let found = importance(&model, metric, &sample, place);
+            let found = importance(&model, metric, &sample, whole, place);
             let found = found.expect("rows").expect("a value");
             // Four standard errors of a mean of five.
             let chance = 4.0 * case.std[place] / (REPEATS as f64).sqrt();
@@ -150,5 +152,6 @@ fn a_metric_that_is_undefined_gives_nothing() {
     };
     sample.add(0, rows);
     let metric = model.task.metric("roc_auc").expect("a metric");
-    assert_eq!(importance(&model, metric, &sample, 0), Ok(None));
+    assert_eq!(unshuffled(&model, metric, &sample), Ok(None));
+    assert_eq!(importance(&model, metric, &sample, 0.5, 0), Ok(None));
 }

@@ -89,8 +89,8 @@ pub(super) fn permutation(selection: &Selection) -> Markup {
     let metric = selection.metric.as_deref().unwrap_or_default();
     let lead = note(format!(
         "How much worse {} gets on {} of validation, or a sample of them, when a feature's values \
-         are shuffled among the rows: mean and standard deviation of {REPEATS} shuffles. Features \
-         that say the same stand in for each other.",
+         are shuffled among the rows: mean and standard deviation of {REPEATS} shuffles. Of \
+         features that say the same, each alone seems to matter little.",
         task::title(metric),
         rows(selection.validation.rows)
     ));

@@ -8,10 +8,11 @@ use super::pass::{Watch, pass};
 use crate::labelled::LabelledRows;
 use catalog::manifest::DatasetManifest;
 use learn::fitted_model::FittedModel;
-use learn::permutation::{Permuted, Sample, features, importance};
+use learn::permutation::{Permuted, Sample, features, importance, unshuffled};
 use learn::rows::Rows;
 use learn::task::Metric;
 use runtime::step::{Progress, Step};
+use runtime::threads::blocking;
 
 /// Permutation importance of the features, largest first, on some of the rows: about 10,000, and at
 /// most 32 MiB of numbers. Empty where the metric is undefined on them. `std` is the standard
@@ -35,11 +36,19 @@ pub async fn permuted(
         row,
     };
     let Picked { sample, .. } = pass(step, rows, model, dataset, progress, &[], begin).await?;
+    let sample = Arc::new(sample);
+    let whole = {
+        let (model, sample) = (model.clone(), sample.clone());
+        blocking(move || unshuffled(&model, metric, &sample).context("measuring validation rows"))
+    };
+    let Some(whole) = whole.await? else {
+        return Ok(Vec::new());
+    };
     let permute = {
-        let (step, model, sample) = (step.clone(), model.clone(), Arc::new(sample));
+        let (step, model) = (step.clone(), model.clone());
         move |place| {
             step.check()?;
-            importance(&model, metric, &sample, place).context("permuting a feature")
+            importance(&model, metric, &sample, whole, place).context("permuting a feature")
         }
     };
     let mut found = Vec::new();
