@@ -23,6 +23,7 @@ use futures::executor::block_on;
 use table::config::{Config, aggregates as files};
 
 use super::check;
+use super::exact::EXACT;
 use super::excerpt::Query;
 use super::lineage;
 use super::overflow;
@@ -33,20 +34,6 @@ pub(super) use lookup::Lookup;
 
 /// The table that aggregates read.
 const TRAIN: &str = "train";
-/// Functions whose result is the same whatever the order of the rows.
-const FUNCTIONS: [&str; 10] = [
-    "count",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "var",
-    "var_pop",
-    "stddev",
-    "stddev_pop",
-    "corr",
-];
-
 /// All aggregates of a configuration, in the order of their names.
 #[derive(Debug)]
 pub(super) struct Aggregates {
@@ -361,12 +348,12 @@ impl Rules<'_> {
             return Err(self.no_aggregate());
         };
         let name = call.func.name();
-        if !FUNCTIONS.contains(&name) {
+        if !EXACT.contains(&name) {
             return Err(self.refuse(
                 name,
                 &format!(
                     "{name}() is refused in an aggregate: there are {}",
-                    FUNCTIONS.join(", ")
+                    EXACT.join(", ")
                 ),
             ));
         }

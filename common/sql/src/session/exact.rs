@@ -35,6 +35,21 @@ impl Kind {
     }
 }
 
+/// Aggregate functions whose result is the same whatever the order of the rows, and whatever rows a
+/// window held before: those of this module, and DataFusion's that count or compare.
+pub(super) const EXACT: [&str; 10] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "var",
+    "var_pop",
+    "stddev",
+    "stddev_pop",
+    "corr",
+];
+
 /// Names of each function, the first as DataFusion has it.
 const FUNCTIONS: [(Kind, &[&str]); 7] = [
     (Kind::Sum, &["sum"]),

@@ -18,24 +18,12 @@ use datafusion::scalar::ScalarValue;
 
 use table::dataset::{ColumnType, Dataset, Lookback};
 
+use super::exact::EXACT;
 use super::excerpt::Query;
 use super::lineage::{self, Origin};
 
-/// Functions whose result is exact whatever rows were in the window before.
-const EXACT: [&str; 12] = [
-    "count",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "var",
-    "var_pop",
-    "stddev",
-    "stddev_pop",
-    "corr",
-    "first_value",
-    "last_value",
-];
+/// Functions of a window beside the exact ones: the value of a row by its place.
+const BY_PLACE: [&str; 2] = ["first_value", "last_value"];
 
 const DAY: i64 = 86_400_000_000;
 
@@ -194,12 +182,13 @@ impl Rules<'_> {
                 &format!("{name}() is refused: {history}; {rewrite}"),
             ));
         }
-        if !EXACT.contains(&name) {
+        let known = [&EXACT[..], &BY_PLACE].concat();
+        if !known.contains(&name) {
             return Err(self.refuse(
                 &[name],
                 &format!(
                     "{name}() is refused as a window: there are {}",
-                    EXACT.join(", ")
+                    known.join(", ")
                 ),
             ));
         }
