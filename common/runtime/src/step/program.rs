@@ -34,7 +34,7 @@ pub fn command<V: Subcommand>(name: &'static str, about: &'static str) -> clap::
 /// Runs a step: reads its arguments, refuses it for what was found wrong with the settings of all
 /// steps, runs the verb, writes its outputs, and gives the exit code of the contract.
 ///
-/// This is the only place that prints to stdout.
+/// Nothing but what it calls prints to stdout.
 pub fn main<V: Subcommand>(
     command: clap::Command,
     findings: Findings,

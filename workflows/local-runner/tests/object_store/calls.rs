@@ -92,7 +92,7 @@ fn a_file_takes_few_calls_from_its_arrival_to_the_report() {
         let lab = Lab::new(S3Server::minio());
         lab.sample_data(500, 2, files);
         lab.proxy.take_calls();
-        lab.pipeline().expect(0);
+        lab.pipeline(&[]).expect(0);
         about(&lab.proxy.take_calls())
     };
     let (few, many) = (calls_for(3), calls_for(8));

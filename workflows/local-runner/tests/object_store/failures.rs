@@ -182,7 +182,7 @@ fn a_pipeline_over_a_faulty_line_succeeds() {
         move |_: &str, _: &str| calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 4 == 3;
     lab.proxy
         .set([Rule::always(Fault::LoseAnswer).when(now_and_then)]);
-    let ran = lab.pipeline().expect(0);
+    let ran = lab.pipeline(&[]).expect(0);
     assert!(
         lab.proxy
             .take_calls()
@@ -193,7 +193,7 @@ fn a_pipeline_over_a_faulty_line_succeeds() {
     assert!(ran.stdout.contains("Succeeded"), "{}", ran.stdout);
     lab.proxy.set([]);
     let lasting = lab.lasting();
-    lab.pipeline().expect(0);
+    lab.pipeline(&[]).expect(0);
     assert_eq!(lab.lasting(), lasting);
 }
 

@@ -143,8 +143,8 @@ impl Lab {
     }
 
     /// Submits the pipeline on data version `1`.
-    pub(crate) fn pipeline(&self) -> Ran {
-        self.alameda(&[
+    pub(crate) fn pipeline(&self, more: &[&str]) -> Ran {
+        let arguments = [
             "submit",
             "--from",
             "workflowtemplate/alameda-pipeline",
@@ -152,7 +152,8 @@ impl Lab {
             "data-version=1",
             "-p",
             "model-name=m",
-        ])
+        ];
+        self.alameda(&[&arguments[..], more].concat())
     }
 
     /// A step by hand: its folders are in the lab's, and its variables those of the lab.

@@ -21,7 +21,7 @@ fn a_pipeline_gives_the_same_on_every_server_and_a_second_run_changes_nothing() 
         let name = server.name;
         let lab = Lab::new(server);
         lab.sample_data(2_000, 3, 2);
-        lab.pipeline().expect(0);
+        lab.pipeline(&[]).expect(0);
         let lasting = lab.lasting();
         seen.push((
             digests(&lab, "train/1/_manifest.json"),
@@ -33,7 +33,7 @@ fn a_pipeline_gives_the_same_on_every_server_and_a_second_run_changes_nothing() 
                 .any(|key| key.starts_with("reports/1/m/v1/report.html ")),
             "{name}: {lasting:#?}"
         );
-        lab.pipeline().expect(0);
+        lab.pipeline(&[]).expect(0);
         assert_eq!(lab.lasting(), lasting, "{name}");
         assert_eq!(lab.unfinished(), "", "{name}");
     }
@@ -137,7 +137,7 @@ fn documented() -> String {
 fn pandas_reads_results_as_documented() {
     let lab = Lab::new(S3Server::minio());
     lab.sample_data(1_000, 2, 2);
-    lab.pipeline().expect(0);
+    lab.pipeline(&[]).expect(0);
     let script = documented()
         .replace("customer-classifier", "m")
         .replace("25.05.1", "1");

@@ -83,14 +83,14 @@ fn the_rule_for_raw_files_is_that_of_folders() {
 fn predict_files_under_a_finished_version_are_held_to_what_they_were() {
     let lab = Lab::new(S3Server::minio());
     lab.sample_data(300, 3, 2);
-    lab.pipeline().expect(0);
+    lab.pipeline(&[]).expect(0);
     let before = lab.lasting();
     // The same bytes have the same ETag.
     raw(
         &lab,
         &[("predict/part-000.parquet", "predict/part-000.parquet")],
     );
-    lab.pipeline().expect(0);
+    lab.pipeline(&[]).expect(0);
     assert_eq!(lab.lasting(), before);
     raw(
         &lab,
@@ -99,7 +99,7 @@ fn predict_files_under_a_finished_version_are_held_to_what_they_were() {
             ("predict/late.parquet", "train/part-001.parquet"),
         ],
     );
-    let ran = lab.pipeline().expect(1);
+    let ran = lab.pipeline(&[]).expect(1);
     let shown = format!("{}{}", ran.stdout, ran.stderr);
     for word in [
         "predict/part-000.parquet has changed",

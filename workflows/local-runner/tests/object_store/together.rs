@@ -46,18 +46,8 @@ fn the_pipeline_gives_the_same_on_every_server_and_a_second_run_changes_nothing(
         let lab = Lab::new(server);
         lab.sample_data(2_000, 3, 2);
         let config = configured(&lab);
-        let submit = [
-            "submit",
-            "--from",
-            "workflowtemplate/alameda-pipeline",
-            "-p",
-            "data-version=1",
-            "-p",
-            "model-name=m",
-            "--config-maps",
-            config.to_str().unwrap(),
-        ];
-        lab.alameda(&submit).expect(0);
+        let config = ["--config-maps", config.to_str().unwrap()];
+        lab.pipeline(&config).expect(0);
         let lasting = lab.lasting();
         let predict = lasting
             .iter()
@@ -71,7 +61,7 @@ fn the_pipeline_gives_the_same_on_every_server_and_a_second_run_changes_nothing(
             digests(&lab, predict),
             vec![train["aggregates"].to_string()],
         ]);
-        lab.alameda(&submit).expect(0);
+        lab.pipeline(&config).expect(0);
         assert_eq!(lab.lasting(), lasting, "{name}");
         assert_eq!(lab.unfinished(), "", "{name}");
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Ran, assert_unchanged};
-use crate::windows::{of_version, submit, training};
+use crate::windows::{night, of_version, submit, training};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/aggregates.py");
 const CUSTOMER: &str = r#"SELECT "customerId", count(*) AS rows, sum(amount) AS total,
@@ -58,18 +58,7 @@ fn nights_are_scored_with_the_values_of_the_training() {
     );
     let data = bench.json("train/1/_manifest.json");
     for day in &days[..3] {
-        let file = format!("{day}.parquet");
-        let (later, predict) = (format!("later/{file}"), format!("predict/{file}"));
-        fs::copy(bench.raw(&later), bench.raw(&predict)).unwrap();
-        let time = format!("--scheduled-time={day}T02:30:00Z");
-        let night = [
-            "submit",
-            "--from",
-            "cronwf/alameda-nightly-inference",
-            &time,
-        ];
-        let more: Vec<&str> = arguments[2..].iter().map(String::as_str).collect();
-        bench.alameda(&[&night[..], &more].concat()).expect(0);
+        night(&bench, day, &arguments);
         let parts = format!("predict/{day}/*/part-*.parquet");
         assert_equal(&compared(&bench, &OF_TRAIN, &parts), 30);
         let manifest = bench.json(&bench.output("data-prep-commit", "manifest"));

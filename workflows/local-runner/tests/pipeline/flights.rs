@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Ran};
 use crate::other_people::{assert_same, python};
 
 /// The one line that is edited: a flight is named by its carrier, which says much of it too; the
@@ -14,42 +14,104 @@ const FEATURES: [&str; 2] = [
     "SELECT * EXCLUDE (day), carrier AS airline FROM raw\n",
 ];
 
-#[test]
-fn thirty_nights_of_flights_are_scored_and_measured_as_labels_come() {
-    let bench = Bench::empty();
-    let folder = |name: &str| bench.folder().join(name).display().to_string();
-    let [flights, raw, out] = ["flights", "raw", "project"].map(folder);
-    python(&["flights", &flights]);
-    for to in ["predict", "labels"] {
-        fs::create_dir_all(format!("{raw}/{to}")).unwrap();
-    }
-    fs::rename(format!("{flights}/train"), format!("{raw}/train")).unwrap();
-    let infer = ["dataset", "infer", &raw, "--out", &out];
-    let names = ["--target=late", "--id=carrier,flight"];
-    bench.alameda(&[&infer[..], &names].concat()).expect(0);
-    let features = format!("{out}/features.sql");
-    assert_eq!(fs::read_to_string(&features).unwrap(), FEATURES[0]);
-    fs::write(features, FEATURES[1]).unwrap();
+/// The project that `infer` makes of the flights, and what came of them so far.
+pub(crate) struct Flights {
+    pub(crate) bench: Bench,
+    /// Where all files are.
+    pub(crate) all: String,
+    /// Those that came.
+    pub(crate) raw: String,
+    pub(crate) project: String,
+    /// Names of the files of the nights, in their order.
+    pub(crate) nights: Vec<String>,
+}
 
-    let submit = |more: &[&str]| {
+impl Flights {
+    /// The files to train on have come; `change` is done to all files before.
+    pub(crate) fn new(change: &[&str]) -> Self {
+        let bench = Bench::empty();
+        let folder = |name: &str| bench.folder().join(name).display().to_string();
+        let [all, raw, project] = ["flights", "raw", "project"].map(folder);
+        python(&["flights", &all]);
+        for change in change {
+            python(&[change, &all]);
+        }
+        for to in ["predict", "labels"] {
+            fs::create_dir_all(format!("{raw}/{to}")).unwrap();
+        }
+        fs::rename(format!("{all}/train"), format!("{raw}/train")).unwrap();
+        let infer = ["dataset", "infer", &raw, "--out", &project];
+        let names = ["--target=late", "--id=carrier,flight"];
+        bench.alameda(&[&infer[..], &names].concat()).expect(0);
+        let features = format!("{project}/features.sql");
+        assert_eq!(fs::read_to_string(&features).unwrap(), FEATURES[0]);
+        fs::write(features, FEATURES[1]).unwrap();
+        let mut nights: Vec<String> = fs::read_dir(format!("{all}/predict"))
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        nights.sort();
+        assert_eq!(nights.len(), 30);
+        Self {
+            bench,
+            all,
+            raw,
+            project,
+            nights,
+        }
+    }
+
+    pub(crate) fn submit(&self, more: &[&str]) -> Ran {
         let given = [
             "submit",
-            &format!("--config-maps={out}"),
-            &format!("--raw-url={raw}"),
+            &format!("--config-maps={}", self.project),
+            &format!("--raw-url={}", self.raw),
             "-p=model-name=late",
         ];
-        bench.alameda(&[&given[..], more].concat()).expect(0)
-    };
-    submit(&[
-        "--from=workflowtemplate/alameda-training",
-        "-p=data-version=1",
-    ]);
+        self.bench.alameda(&[&given[..], more].concat()).expect(0)
+    }
+
+    /// Trains version 1.
+    pub(crate) fn train(&self) {
+        self.submit(&[
+            "--from=workflowtemplate/alameda-training",
+            "-p=data-version=1",
+        ]);
+    }
+
+    /// Lets a file come.
+    pub(crate) fn comes(&self, kind: &str, file: &str) {
+        let [from, to] = [&self.all, &self.raw].map(|folder| format!("{folder}/{kind}/{file}"));
+        fs::copy(from, to).unwrap();
+    }
+
+    /// The date of a night.
+    pub(crate) fn date(&self, night: usize) -> &str {
+        self.nights[night].trim_end_matches(".csv")
+    }
+
+    /// Scores the flights of a night; the labels of the one before have come.
+    pub(crate) fn score(&self, night: usize) {
+        self.comes("predict", &self.nights[night]);
+        if night > 0 {
+            self.comes("labels", &self.nights[night - 1]);
+        }
+        let time = format!("--scheduled-time={}T02:30:00Z", self.date(night));
+        self.submit(&["--from=cronwf/alameda-nightly-inference", &time]);
+    }
+}
+
+#[test]
+fn thirty_nights_of_flights_are_scored_and_measured_as_labels_come() {
+    let flights = Flights::new(&[]);
+    let bench = &flights.bench;
+    flights.train();
     let metrics = bench.output("model-training-train", "model");
     let metrics = bench.json(&metrics.replace("_manifest", "metrics"));
     let [store, file, dataset] = [
         bench.store("").display().to_string(),
-        format!("{raw}/train/2013-01.csv"),
-        format!("{out}/dataset.json"),
+        format!("{}/train/2013-01.csv", flights.raw),
+        format!("{}/dataset.json", flights.project),
     ];
     let changed = ["airline=carrier", "day="];
     let theirs = python(&[&["reach", &store, &file, &dataset], &changed[..]].concat());
@@ -57,31 +119,14 @@ fn thirty_nights_of_flights_are_scored_and_measured_as_labels_come() {
     assert_eq!(theirs["rows"], 26_398);
     assert_same(&metrics["holdout"], &theirs, 1e-6);
 
-    let mut nights: Vec<String> = fs::read_dir(format!("{flights}/predict"))
-        .unwrap()
-        .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .collect();
-    nights.sort();
-    assert_eq!(nights.len(), 30);
-    let comes = |kind: &str, file: &str| {
-        let [from, to] = [&flights, &raw].map(|folder| format!("{folder}/{kind}/{file}"));
-        fs::copy(from, to).unwrap();
-    };
+    let nights = &flights.nights;
     let report = |file: &str| {
         let day = file.trim_end_matches(".csv");
         bench.json(&format!("reports/{day}/late/v1/report.json"))
     };
     for (at, file) in nights.iter().enumerate() {
-        comes("predict", file);
+        flights.score(at);
         let before = at.checked_sub(1).map(|before| &nights[before]);
-        if let Some(before) = before {
-            comes("labels", before);
-        }
-        let time = format!(
-            "--scheduled-time={}T02:30:00Z",
-            file.trim_end_matches(".csv")
-        );
-        submit(&["--from=cronwf/alameda-nightly-inference", &time]);
         assert_eq!(bench.result("shards"), "1");
         // What was scored tonight has no label; what was scored yesterday has them now.
         assert_eq!(report(file)["performance"]["labelled_rows"], 0, "{file}");
@@ -91,7 +136,7 @@ fn thirty_nights_of_flights_are_scored_and_measured_as_labels_come() {
         }
     }
 
-    let theirs = python(&["by_night", &store, &flights]);
+    let theirs = python(&["by_night", &store, &flights.all]);
     let theirs: Value = serde_json::from_str(&theirs).unwrap();
     assert_eq!(theirs.as_object().unwrap().len(), 30);
     for file in &nights[..29] {

@@ -167,6 +167,21 @@ pub(crate) fn training(pattern: &str, files: &[(&str, &str)]) -> (Bench, Vec<Str
 }
 
 /// What DuckDB says of all that was scored.
+/// Lets the rows of a day come, and scores them by the nightly workflow.
+pub(crate) fn night(bench: &Bench, day: &str, arguments: &[String]) {
+    let [later, predict] = ["later", "predict"].map(|of| bench.raw(&format!("{of}/{day}.parquet")));
+    fs::copy(later, predict).unwrap();
+    let time = format!("--scheduled-time={day}T02:30:00Z");
+    let night = [
+        "submit",
+        "--from",
+        "cronwf/alameda-nightly-inference",
+        &time,
+    ];
+    let more: Vec<&str> = arguments.iter().skip(2).map(String::as_str).collect();
+    bench.alameda(&[&night[..], &more].concat()).expect(0);
+}
+
 fn scored(bench: &Bench) -> Value {
     let paths = [bench.raw(""), bench.store("")].map(|path| path.to_str().unwrap().to_owned());
     serde_json::from_str(&python(&["scored", &paths[0], &paths[1]])).unwrap()
@@ -178,21 +193,7 @@ fn thirty_nights_one_by_one_are_all_at_once_and_have_the_values_of_duckdb() {
     assert_eq!(days.len(), 30);
     let mut looked_back = Vec::new();
     for day in &days {
-        let file = format!("{day}.parquet");
-        fs::copy(
-            bench.raw(&format!("later/{file}")),
-            bench.raw(&format!("predict/{file}")),
-        )
-        .unwrap();
-        let time = format!("--scheduled-time={day}T02:30:00Z");
-        let night = [
-            "submit",
-            "--from",
-            "cronwf/alameda-nightly-inference",
-            &time,
-        ];
-        let more: Vec<&str> = arguments.iter().skip(2).map(String::as_str).collect();
-        bench.alameda(&[&night[..], &more].concat()).expect(0);
+        night(&bench, day, &arguments);
         assert_eq!(bench.result("shards"), "1");
         let selection = bench.json(&bench.output("batch-inference-resolve", "selection"));
         looked_back.push(selection["history"]["files"].as_array().unwrap().len());
