@@ -157,6 +157,17 @@ pub fn rows_of(
     }
 }
 
+/// In how many orders of its scores rows have to be ranked for a metric of a model.
+fn rankings(model: &FittedModel, metric: &str) -> usize {
+    match metric {
+        "roc_auc" | "pr_auc" => {
+            let none = model.task.evaluation(&model.target, &model.rule);
+            none.rankings()
+        }
+        _ => 0,
+    }
+}
+
 /// Measures a model on rows, in parts that are merged in order.
 pub struct Measured {
     model: Arc<FittedModel>,

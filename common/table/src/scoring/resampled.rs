@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::pass::{Watch, pass};
-use super::{Measured, Ranks};
+use super::{Measured, Ranks, rankings};
 use crate::labelled::LabelledRows;
 use catalog::manifest::DatasetManifest;
 use learn::fitted_model::FittedModel;
@@ -126,11 +126,7 @@ struct Orders(Vec<Sorters<[u64; 3]>>);
 
 impl Orders {
     fn of(step: &Step, model: &FittedModel, metric: &str) -> Self {
-        let none = model.task.evaluation(&model.target, &model.rule);
-        let needed = match metric {
-            "roc_auc" | "pr_auc" => none.rankings(),
-            _ => 0,
-        };
+        let needed = rankings(model, metric);
         let memory = step.work().sorter_memory() / needed.max(1);
         let of = |_| Sorters::with_memory(step.work().clone(), memory);
         Self((0..needed).map(of).collect())

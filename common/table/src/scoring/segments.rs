@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, RecordBatch};
 
 use super::pass::{Watch, pass};
+use super::rankings;
 use crate::categories::{MOST_VALUES, texts};
 use crate::dataset::keys;
 use crate::labelled::{LabelledRows, Twins};
@@ -96,11 +97,7 @@ type ByValue = [u64; 3];
 type Orders = Vec<Vec<Sorters<ByValue>>>;
 
 fn orders(work: &Work, model: &FittedModel, columns: usize, metric: Metric) -> Orders {
-    let none = model.task.evaluation(&model.target, &model.rule);
-    let needed = match metric.name {
-        "roc_auc" | "pr_auc" => none.rankings(),
-        _ => 0,
-    };
+    let needed = rankings(model, metric.name);
     let memory = work.sorter_memory() / (needed * columns).max(1);
     let of = |_| Sorters::with_memory(work.clone(), memory);
     (0..columns)
