@@ -16,9 +16,9 @@ install-services:
 services: install-services
     cargo run --release --locked -- services
 
-# install what the tests need, look for what compilers and reviewers would find, and run every test
+# install what the tests need, look for what compilers and reviewers would find, and run every test, or what ARGS select
 test *args: install-services lint
-    cargo test --release --workspace --locked {{args}}
+    {{ if args == "" { "python3 common/testing/run.py" } else { "cargo test" } }} --release --workspace --locked {{args}}
 
 # check the format, lints, the docs, licences, and dependencies that nothing uses
 lint: install-services

@@ -94,10 +94,21 @@ async fn fifty_people_look_at_once() {
         "/prediction?id=c7",
     ];
     let asked: Vec<_> = (0..250)
-        .map(|i| tokio::spawn(ask(at, paths[i % paths.len()], "")))
+        .map(|i| tokio::spawn(ask_until_served(at, paths[i % paths.len()])))
         .collect();
     for answer in asked {
         assert_eq!(answer.await.unwrap().status, 200);
+    }
+}
+
+/// Asks again as long as the dashboard says that too many people are looking, which depends on how
+/// fast the machine is.
+async fn ask_until_served(at: SocketAddr, path: &str) -> Answer {
+    loop {
+        let answer = ask(at, path, "").await;
+        if answer.status != 503 || !answer.headers.contains_key("retry-after") {
+            return answer;
+        }
     }
 }
 

@@ -1,0 +1,70 @@
+"""Runs every test program that `cargo test` would run, a few at a time, and then the doc tests: run.py [CARGO OPTION...]
+
+Most of the time of a test is spent waiting for services, so that one program after the other would leave cores idle.
+"""
+
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import time
+
+
+def built(options):
+    """Builds the test programs; gives (path, title, folder of its package) of each."""
+    command = ["cargo", "test", *options, "--no-run", "--message-format=json-render-diagnostics"]
+    build = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if build.returncode != 0:
+        sys.exit(build.returncode)
+    programs = []
+    for message in map(json.loads, build.stdout.splitlines()):
+        if message["reason"] == "compiler-artifact" and message["profile"]["test"] and message["executable"]:
+            folder = os.path.dirname(message["manifest_path"])
+            title = f"{os.path.basename(folder)} {os.path.relpath(message['target']['src_path'], folder)}"
+            programs.append((message["executable"], title, folder))
+    return programs
+
+
+def last_seconds(record):
+    """Gives the seconds that each program took in the last run, by title."""
+    try:
+        with open(record) as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {}
+
+
+def run(program):
+    """Runs one program; gives its exit code, its title, its seconds, and what it printed."""
+    path, title, folder = program
+    start = time.monotonic()
+    done = subprocess.run([path], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    return done.returncode, title, time.monotonic() - start, done.stdout
+
+
+def main():
+    options = sys.argv[1:]
+    programs = built(options)
+    record = os.path.join(os.path.dirname(programs[0][0]), "test-seconds.json")
+    taken = last_seconds(record)
+    # The longest first, and those never run before them: a long one that begins last runs alone.
+    programs.sort(key=lambda program: -taken.get(program[1], float("inf")))
+    failed, count = [], 0
+    with concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(run, program) for program in programs]):
+            code, title, seconds, output = future.result()
+            count += 1
+            taken[title] = round(seconds)
+            print(f"     Running {title} ({count} of {len(programs)}, {seconds:.0f} s)\n{output}", flush=True)
+            if code != 0:
+                failed.append(title)
+    with open(record, "w") as file:
+        json.dump(taken, file, indent=1)
+    if subprocess.run(["cargo", "test", *options, "--doc"]).returncode != 0:
+        failed.append("doc tests")
+    if failed:
+        sys.exit(f"error: tests failed: {', '.join(failed)}")
+
+
+main()
