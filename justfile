@@ -1,26 +1,26 @@
-# Everything a person can do here; `just --list` shows it.
+# The recipes of this repository; `just --list` shows them.
 
 # list the recipes
 _default:
     @just --list --unsorted
 
-# run the whole pipeline on sample data, on this machine alone
+# run the whole pipeline on sample data, without services
 demo *args:
     cargo run --release --locked -- demo {{args}}
 
-# install the S3 servers, MLflow and Postgres that tests and `just services` need, where they are missing
+# install the S3 servers, MLflow and Postgres for tests and `just services`, if they are missing
 install-services:
     common/testing/install.sh
 
-# start an S3 server, MLflow and Postgres on free ports, and print the variables that make every command use them
+# start an S3 server, MLflow and Postgres on free ports, and print the variables to export
 services: install-services
     cargo run --release --locked -- services
 
-# install what the tests need, look for what compilers and reviewers would find, and run every test, or what ARGS select
+# install the services of the tests, lint, and run every test, or those that ARGS select
 test *args: install-services lint
     {{ if args == "" { "python3 common/testing/run.py" } else { "cargo test" } }} --release --workspace --locked {{args}}
 
-# check the format, lints, the docs, licences, and dependencies that nothing uses
+# check format, lints, docs, licences, and unused dependencies
 lint: install-services
     #!/usr/bin/env bash
     set -euo pipefail
@@ -39,7 +39,7 @@ lint-workflows:
 images *args:
     images/build.sh {{args}}
 
-# install Argo Workflows in the cluster that kubectl speaks to
+# install Argo Workflows in the current cluster of kubectl
 argo version="v4.1.2":
     kubectl create namespace argo --dry-run=client -o yaml | kubectl apply -f -
     kubectl apply --server-side -n argo -f https://github.com/argoproj/argo-workflows/releases/download/{{version}}/install.yaml
@@ -49,7 +49,7 @@ argo version="v4.1.2":
     kubectl rollout status -n argo deployment/workflow-controller --timeout=5m
     kubectl rollout status -n argo deployment/argo-server --timeout=5m
 
-# make the secrets of the overlay `minikube` that are missing
+# create the missing secrets of the overlay `minikube`
 secrets namespace="alameda":
     kubectl create namespace {{namespace}} --dry-run=client -o yaml | kubectl apply -f -
     workflows/platform/secrets.sh {{namespace}}
@@ -79,11 +79,11 @@ forward namespace="alameda":
     # The first that breaks ends them all, so that none is missed.
     wait -n
 
-# accept what changed in snapshots and in the contract's tables; read the diff afterwards
+# accept changes of snapshots and of generated tables; review the diff afterwards
 accept:
     INSTA_UPDATE=always cargo test --release --workspace --locked
 
-# compile each step as its image ships it, and print the sizes
+# compile each step as for its image, and print the sizes
 sizes:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -97,55 +97,55 @@ sizes:
         rm "$stripped"
     done
 
-# time the pipeline beside the same work in Python, at the original's size
+# compare the time of the pipeline with the same work in Python, at the original's size
 benchmark python="python3":
     {{python}} docs/benchmark.py
 
-# time the pipeline on MinIO, MLflow and Postgres, at the original's size, and count what it asks of the object store
+# time the pipeline on MinIO, MLflow and Postgres, at the original's size, and count its calls to the object store
 benchmark-services: install-services
     cargo build --release --locked
     python3 docs/benchmark_services.py
 
-# time publishing beside psql \copy and the original's way, and binary COPY beside CSV, at the original's size
+# compare the time of publishing with psql \copy and the original's way, and binary COPY with CSV, at the original's size
 benchmark-publish *args: install-services
     cargo build --release --locked
     python3 docs/benchmark_publish.py {{args}}
 
-# measure the memory that files with wide rows take, by format and budget
+# measure the memory for files with wide rows, by format and budget
 benchmark-memory python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_memory.py {{args}}
 
-# time trees beside XGBoost, LightGBM and HistGradientBoosting
+# compare the time of trees with XGBoost, LightGBM and HistGradientBoosting
 benchmark-trees python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_trees.py {{args}}
 
-# time a training with preprocessing beside scikit-learn's pipeline
+# compare the time of a training with preprocessing with scikit-learn's pipeline
 benchmark-preprocessing python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_preprocessing.py {{args}}
 
-# time windows over the rows of a customer beside DuckDB and polars
+# compare the time of windows over the rows of a customer with DuckDB and polars
 benchmark-windows python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_windows.py {{args}}
 
-# how often a candidate that is as good, or worse, passes the gate, by simulation
+# simulate how often an equal or a worse candidate passes the gate
 benchmark-gate:
     cargo run --release --locked -p learn --example gate_power
 
-# how good models are beside scikit-learn's, LightGBM's and XGBoost's, on data sets that come with packages
+# compare the quality of models with scikit-learn, LightGBM and XGBoost, on data sets that come with packages
 benchmark-quality python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_quality.py {{args}}
 
-# time the report beside pandas, scipy and scikit-learn, at the original's size
+# compare the time of the report with pandas, scipy and scikit-learn, at the original's size
 benchmark-report python="python3":
     cargo build --release --locked
     python3 docs/benchmark_report.py --python {{python}}
 
-# time the dashboard's pages at the original's size, and let fifty people look at once
+# time the dashboard's pages at the original's size, also with fifty concurrent users
 benchmark-dashboard: install-services
     cargo build --release --locked
     python3 docs/benchmark_dashboard.py
