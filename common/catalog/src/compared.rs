@@ -12,7 +12,7 @@
 //!     "parts": [], "shards": [], "quarantined": []
 //! }"#)?;
 //! let by = |config| Compared { holdout: &holdout, config, timezone: chrono_tz::Tz::UTC };
-//! // Each configuration prepares it in a folder of its own, whoever asks.
+//! // Each configuration prepares it in a folder of its own, for any caller.
 //! assert_eq!(by("a1").folder(), by("a1").folder());
 //! assert_ne!(by("a1").folder(), by("b2").folder());
 //! # Ok::<(), serde_json::Error>(())

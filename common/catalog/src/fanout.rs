@@ -68,11 +68,11 @@ const CONCURRENT: usize = 32;
 pub struct Shard {
     /// Its place among all shards.
     pub ordinal: usize,
-    /// Its key.
+    /// Object key.
     pub key: String,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// What changes when it is written anew.
+    /// What changes when it is written again.
     pub stamp: String,
 }
 

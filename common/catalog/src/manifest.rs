@@ -181,11 +181,11 @@ pub trait Manifest: Serialize + DeserializeOwned {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
-    /// Its key.
+    /// Object key.
     pub key: String,
     /// Rows in it.
     pub rows: u64,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
     /// Digest of its content.
     pub sha256: String,
@@ -228,12 +228,12 @@ impl fmt::Display for Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
     /// Its Arrow type, as Arrow prints it.
     #[serde(rename = "type")]
     pub data_type: String,
-    /// What it is for.
+    /// Role of the column.
     pub role: Role,
 }
 
@@ -302,7 +302,7 @@ pub struct ModelManifest {
     /// The shared part.
     #[serde(flatten)]
     pub header: Header,
-    /// Its registered name.
+    /// Registered name of the model.
     pub model_name: ModelName,
     /// Digest of the configuration that prepared its training data; predict data is prepared with
     /// the same.
@@ -335,9 +335,9 @@ impl ModelManifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// Its key.
+    /// Object key.
     pub key: String,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
     /// Digest of its content.
     pub sha256: String,

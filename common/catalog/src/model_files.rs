@@ -42,7 +42,7 @@ pub const METRICS_VERSION: u32 = 1;
 /// programs which do not know it refuse the file by its number.
 pub const TUNED_VERSION: u32 = 2;
 
-/// What is known of a model's quality, as it stands in `metrics.json`.
+/// What is known of a model's quality, as it is in `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelMetrics {

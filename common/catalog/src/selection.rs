@@ -69,7 +69,7 @@ pub struct History {
 pub struct HistoryFile {
     /// Its key under the raw root.
     pub key: String,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
     /// When it was last changed.
     pub stamp: String,

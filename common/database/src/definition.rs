@@ -284,7 +284,7 @@ pub(super) async fn ensure(
             ),
         };
         tracing::info!("{}: {operation}", session.service);
-        // A column that is widened is written anew, however many rows there are.
+        // A column that is widened is written again, however many rows there are.
         session.execute_batch(&operation, &sql).await?;
     }
     Ok(())

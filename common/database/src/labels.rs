@@ -31,7 +31,7 @@ use store::spill::Runs;
 use table::dataset::{ColumnType, Dataset};
 use table::labels::{LabelRows, Latest};
 
-/// The column of labels in the stage; no other column stands there but those of the key.
+/// The column of labels in the stage; no other column is there but those of the key.
 const LABEL: &str = "alameda label";
 
 /// Label files for the predictions of one model name.
@@ -426,7 +426,7 @@ async fn count_absent(
     Ok(absent)
 }
 
-/// Fills labels of staged rows into rows that stand in their place though they have none: what is
+/// Fills labels of staged rows into rows that replaced others and have none: what is
 /// known stays known, whichever was published first.
 pub(super) async fn fill(
     session: &Session<'_>,

@@ -2,7 +2,7 @@
 //!
 //! A set of results is published in one transaction that holds an advisory lock of the table: its
 //! rows, sorted by their key, go in by binary COPY, straight into the table when no keys can meet,
-//! else into a temporary table and by one merge from there. A row stands for its key if it was
+//! else into a temporary table and by one merge from there. A row represents its key if it was
 //! scored last, so that the table depends on what was published and not on the order, the number of
 //! tries, or what was killed. A ledger row in the same transaction makes a rerun a no-op.
 

@@ -1,6 +1,6 @@
 //! Profiles of the predictions, kept up to date by the transactions that change the predictions.
 //!
-//! A profile counts the rows that stand in the table for one model version, data version and day,
+//! A profile counts the rows that are in the table for one model version, data version and day,
 //! and those that retention has dropped from there. What a transaction overwrites is taken off the
 //! profiles that counted it, row by row, so that the cost follows what is overwritten and not what
 //! there is; the numbers are whole, so that nothing is lost on the way.
@@ -44,7 +44,7 @@ pub(super) struct Changes<'a> {
     baselines: BTreeMap<i64, Arc<Baseline>>,
     /// By model and data version.
     counted: BTreeMap<(i64, String), Profiler>,
-    /// Model versions whose profiles are made anew from the rows in the table.
+    /// Model versions whose profiles are made again from the rows in the table.
     anew: BTreeSet<i64>,
     memory: u64,
 }
@@ -73,7 +73,7 @@ impl<'a> Changes<'a> {
 
     /// Says what the profiles of a model version are counted by. `published` says whether rows of
     /// it were published before: where another baseline, or none, held until now, they are
-    /// counted anew.
+    /// counted again.
     pub(super) async fn measure(
         &mut self,
         version: i64,
@@ -185,7 +185,7 @@ impl<'a> Changes<'a> {
         Ok(damaged)
     }
 
-    /// Counts days anew from the table, where somebody else changed rows or profiles.
+    /// Counts days again from the table, where somebody else changed rows or profiles.
     async fn repair(
         &mut self,
         version: i64,

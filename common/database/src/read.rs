@@ -135,7 +135,7 @@ impl Reader {
         self.tables.iter().map(|table| table.name.clone()).collect()
     }
 
-    /// Where what stands beside the tables is, which is the same for all of them.
+    /// Where the side tables are, which is the same for all of them.
     fn beside(&self) -> &Table {
         &self.tables[0]
     }

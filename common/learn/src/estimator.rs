@@ -225,7 +225,7 @@ pub enum Formula<'a> {
 /// A file in which other programs read an estimator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
-    /// Its name.
+    /// Name of the file.
     pub name: &'static str,
     /// What it holds.
     pub bytes: Vec<u8>,

@@ -43,7 +43,7 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
-    /// Its name.
+    /// Name of the feature.
     pub feature: String,
     /// To the raw score.
     pub contribution: f64,

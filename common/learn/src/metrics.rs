@@ -85,7 +85,7 @@ pub enum ScoreError {
     Probability {
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
     },
     /// A label is neither 0 nor 1.
@@ -93,7 +93,7 @@ pub enum ScoreError {
     Label {
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: u8,
     },
 }

@@ -59,7 +59,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The name of the only model family so far.
 pub const LOGISTIC_REGRESSION: &str = "logistic-regression";
 
-/// A fitted logistic regression, as it stands in `model.json`.
+/// A fitted logistic regression, as it is in `model.json`.
 ///
 /// probability = 1 / (1 + exp(-(intercept + coefficients . features))), on raw features: a person
 /// can check it by hand.

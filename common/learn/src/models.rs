@@ -30,7 +30,7 @@ pub use candidates::{Candidate, Candidates, MOST};
 
 mod candidates;
 
-/// Its name.
+/// Name of the file.
 pub const FILE: &str = "models.json";
 
 /// What the file says.

@@ -113,7 +113,7 @@ pub enum RowError {
         feature: String,
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
     },
     /// The label is not one of the task's.
@@ -121,7 +121,7 @@ pub enum RowError {
     Label {
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
         /// What a label is.
         expected: String,
@@ -131,7 +131,7 @@ pub enum RowError {
     Prediction {
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
         /// What a prediction is.
         expected: &'static str,
@@ -141,7 +141,7 @@ pub enum RowError {
     Weight {
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
     },
 }

@@ -123,7 +123,7 @@ impl Default for Rule {
 /// A column of predictions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
     /// Its values, one for each row.
     pub values: Values,
@@ -194,7 +194,7 @@ pub enum TaskError {
     NotAClass {
         /// Name of the target.
         target: String,
-        /// What stands there.
+        /// The value that was found.
         label: String,
         /// The classes.
         allowed: String,
@@ -204,7 +204,7 @@ pub enum TaskError {
     NotANumber {
         /// Name of the target.
         target: String,
-        /// What stands there.
+        /// The value that was found.
         label: String,
         /// Name of the task.
         task: &'static str,

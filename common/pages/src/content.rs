@@ -89,7 +89,7 @@ pub struct Content {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// What it is about.
+    /// Area of the finding.
     pub area: Area,
     /// One sentence.
     pub text: String,
@@ -184,7 +184,7 @@ pub struct Freshness {
 /// What is wrong with the values of a feature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureQuality {
-    /// Its name.
+    /// Name of the feature.
     pub name: String,
     /// Nulls.
     pub nulls: u64,
@@ -239,7 +239,7 @@ pub struct LateLabels {
     /// Labelled keys that no row has, of the dates that the rows are of; of all dates where keys
     /// hold none.
     pub unmatched_keys: u64,
-    /// Labelled keys of other dates, whose rows stand in other results.
+    /// Labelled keys of other dates, whose rows are in other results.
     #[serde(default)]
     pub other_days: u64,
 }

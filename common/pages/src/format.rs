@@ -1,6 +1,6 @@
 //! Numbers as a person reads them. Pure.
 
-/// What stands where there is no number.
+/// Shown in place of a missing number.
 pub const NONE: &str = "–";
 
 /// A count with commas: `2,000,000`.

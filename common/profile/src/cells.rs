@@ -249,7 +249,7 @@ impl Cells {
         }
     }
 
-    /// The value that a cell stands for: the only one that it can hold, or that it was cut around.
+    /// The value that a cell represents: the only one that it can hold, or that it was cut around.
     pub fn special(&self, cell: usize) -> Option<f64> {
         let around = || {
             let place = cell.checked_sub(self.inner().start)?;

@@ -1,10 +1,10 @@
 //! Profiles of predictions: what is counted per model version and day, for a dashboard that never
 //! reads the rows. Pure.
 //!
-//! A [`Baseline`] is what stands beside the model as its reference: the cells in which features and
+//! A [`Baseline`] is what is beside the model as its reference: the cells in which features and
 //! scores are counted. A [`Profile`] of a day is made of whole numbers alone, sums included:
 //! profiles add up and are taken off again exactly, in any order, so that one that was kept up to
-//! date equals one that is counted anew.
+//! date equals one that is counted again.
 
 mod columns;
 mod former;

@@ -15,7 +15,7 @@ pub const FORMAT_VERSION: u32 = 3;
 /// Those of earlier releases, whose columns all lie on grids: a [`Former`] reads them.
 pub const FORMER_VERSIONS: [u32; 2] = [1, 2];
 
-/// The training data as later data is compared with it, as it stands in `reference.json`.
+/// The training data as later data is compared with it, as it is in `reference.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {

@@ -257,7 +257,7 @@ impl Preparation {
     }
 
     /// Prepares the raw file that is called `key`, and hands its rows to `write`, batch by batch
-    /// and each with its split. `first` tells whether it is the first one in the order of names.
+    /// and each with its split. `first` says whether it is the first one in the order of names.
     ///
     /// `write` may have got rows when this fails: they must not become visible. The same goes for
     /// the takers.
@@ -366,7 +366,7 @@ impl Preparation {
         })
     }
 
-    /// Which rows are held out, where rows are; `first` tells whether they are of the first file.
+    /// Which rows are held out, where rows are; `first` says whether they are of the first file.
     fn held_out(&self, batch: &RecordBatch, first: bool) -> Result<Option<BooleanArray>> {
         let holdout = self.holdout.as_ref();
         holdout

@@ -27,7 +27,7 @@ pub enum Kind {
 pub struct Entry {
     /// Its key, and what a listing says of it.
     pub object: Object,
-    /// What it is.
+    /// Kind of the entry.
     pub kind: Kind,
 }
 

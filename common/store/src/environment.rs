@@ -1,8 +1,8 @@
-//! The variables by which AWS's own tools are told of an S3 server and its credentials.
+//! The variables with which AWS's own tools configure an S3 server and its credentials.
 //!
 //! Everything else that a step reads from its environment is a flag of its command line too, and
 //! clap reads it. These are not flags, and here is the one place that reads them: secrets must
-//! never stand in a command line, nor in what a command line is printed into, and pods and laptops
+//! never appear in a command line, nor in what a command line is printed into, and pods and laptops
 //! have them set for other tools anyway.
 
 use std::collections::BTreeMap;

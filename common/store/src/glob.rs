@@ -1,6 +1,6 @@
 //! Globs over keys.
 
-/// Whether a key matches a glob in which `*` stands for any characters but `/`.
+/// Whether a key matches a glob in which `*` matches any characters except `/`.
 pub fn matches(pattern: &str, key: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == key,

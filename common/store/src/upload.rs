@@ -60,7 +60,7 @@ pub struct BlockingUpload(pub Upload);
 
 impl Write for BlockingUpload {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // Boxed in the way that keeps what it is: the exit code depends on it.
+        // Boxed so that the cause can be downcast again: the exit code depends on it.
         let passed_on = |error: anyhow::Error| {
             std::io::Error::other(error.reallocate_into_boxed_dyn_error_without_backtrace())
         };

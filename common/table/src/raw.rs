@@ -262,7 +262,7 @@ impl RawFile {
         }
     }
 
-    /// The error for what stands in `lines`.
+    /// The error for what is in `lines`.
     fn broken(&self, lines: &[String]) -> anyhow::Error {
         const SHOWN: usize = 12;
         let mut text = format!("{} breaks the data contract (dataset.json):", self.key);

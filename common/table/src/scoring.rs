@@ -297,7 +297,7 @@ impl Ranks {
 }
 
 /// Why rows of `holdout` may be among those of `train`; `None` when the two are surely disjoint.
-/// `same_keys` tells whether both name their rows by the same columns of id and time.
+/// `same_keys` says whether both name their rows by the same columns of id and time.
 ///
 /// A rule on a row's id or time never puts a row on both sides. Else no raw file may be on both,
 /// neither by its key nor by its content, unless it gave no rows.

@@ -48,7 +48,7 @@ impl Home {
         .unwrap()
     }
 
-    /// Writes the model anew, as trained on `reference`.
+    /// Writes the model again, as trained on `reference`.
     pub async fn put_model(&self, reference: &Rows) {
         let config = self.config().pin(&self.store).await.unwrap();
         let features: Vec<String> = self

@@ -1,6 +1,6 @@
 //! Rows that were scored, and what their columns are called.
 
-/// Values of columns, one per row; the names of the columns stand in [`Names`].
+/// Values of columns, one per row; the names of the columns are in [`Names`].
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     /// The id of each row.

@@ -1,4 +1,4 @@
-//! Proxies that stand between a client and a service, and misbehave as they are told.
+//! Proxies that are between a client and a service, and misbehave as a test configures them.
 
 mod http;
 mod tcp;

@@ -33,7 +33,7 @@ pub async fn files(store: &Store, algorithm: u32, folders: &[&str]) -> Result<St
     Ok(lines)
 }
 
-/// The text of a JSON file without what each run writes anew.
+/// The text of a JSON file without what each run writes again.
 fn undated(json: &str) -> String {
     ["created_at", "workflow"]
         .iter()

@@ -1,4 +1,4 @@
-//! A receiver of webhooks: it keeps what it is sent, and answers as it is told.
+//! A receiver of webhooks: it keeps what it is sent, and answers as a test configures it.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

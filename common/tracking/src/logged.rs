@@ -17,16 +17,16 @@ pub struct Dataset {
     pub digest: String,
     /// URL of its manifest.
     pub source: String,
-    /// Its columns.
+    /// Columns of the data set.
     pub columns: Vec<Column>,
-    /// Its rows.
+    /// Number of rows.
     pub rows: u64,
     /// What the run read it for, such as `training`.
     pub context: String,
 }
 
 impl Dataset {
-    /// The prepared data whose manifest stands at `key`.
+    /// The prepared data whose manifest is at `key`.
     pub fn prepared(store: &Store, key: &str, manifest: &DatasetManifest, context: &str) -> Self {
         Self {
             name: format!("{}/{}", manifest.split, manifest.data_version),
@@ -38,7 +38,7 @@ impl Dataset {
         }
     }
 
-    /// The predictions whose manifest stands at `key`.
+    /// The predictions whose manifest is at `key`.
     pub fn results(store: &Store, key: &str, manifest: &ResultsManifest, context: &str) -> Self {
         let ResultsManifest {
             data_version,
@@ -82,7 +82,7 @@ impl Table {
     }
 }
 
-/// A number for a log: when it was, and where it stands in a series.
+/// A number for a log: when it was, and where it is in a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// Its value.

@@ -1,4 +1,4 @@
-//! Runs and versions as they stand in the tracking.
+//! Runs and versions as they are in the tracking.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::Dataset;
 use catalog::layout::ModelName;
 use runtime::failure::{self, Failure};
 
-/// How a run stands.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
@@ -45,11 +45,11 @@ impl Status {
     }
 }
 
-/// A run as it stands in the tracking.
+/// A run as it is in the tracking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
-    /// Its id.
+    /// Id of the run.
     pub run_id: String,
     /// What a person reads first.
     pub name: String,
@@ -57,7 +57,7 @@ pub struct RunRecord {
     pub model_name: Option<ModelName>,
     /// Id of the workflow's run.
     pub parent_run_id: Option<String>,
-    /// How it stands.
+    /// Its state.
     pub status: Status,
     /// When it began last.
     pub start_time: DateTime<Utc>,
@@ -97,7 +97,7 @@ pub struct Metric {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Version {
-    /// Its name.
+    /// Name of the registered model.
     pub model_name: ModelName,
     /// Its number, from 1.
     pub version: u64,
@@ -112,7 +112,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// Its address.
+    /// Address of the version, models:/NAME/VERSION.
     pub fn uri(&self) -> ModelUri {
         ModelUri {
             model_name: self.model_name.clone(),
@@ -124,7 +124,7 @@ impl Version {
 /// A version that an alias pointed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Its number.
+    /// Version number.
     pub version: u64,
     /// When the alias left it last; `None` while it points to it.
     pub left: Option<DateTime<Utc>>,
@@ -145,7 +145,7 @@ impl Holder {
 pub struct ModelUri {
     /// Name of the model.
     pub model_name: ModelName,
-    /// Its number.
+    /// Version number.
     pub version: u64,
 }
 

@@ -216,7 +216,7 @@ pub(super) struct OpenRun {
     pub(super) artifacts: String,
     /// Paths of the tables that it holds.
     pub(super) tables: Arc<Mutex<BTreeSet<String>>>,
-    /// Names that MLflow does not take, by the keys that stand for them.
+    /// Names that MLflow does not take, by the keys that represent them.
     pub(super) renamed: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
@@ -240,7 +240,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Its id.
+    /// Id of the run.
     pub fn id(&self) -> &str {
         &self.open.id
     }
@@ -326,7 +326,7 @@ impl Run {
     }
 
     /// Logs tables by name, which the tracker's page shows; once per run, all together. The
-    /// embedded tracking keeps none: what they show stands in the store.
+    /// embedded tracking keeps none: what they show is in the store.
     pub async fn log_tables(&self, tables: &[(&str, Table)]) -> Result<()> {
         self.tracking.home.log_tables(&self.open, tables).await
     }

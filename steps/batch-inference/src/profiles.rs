@@ -169,7 +169,7 @@ pub(crate) async fn merge(
         .await
 }
 
-/// Writes a JSON object, and tells what was written.
+/// Writes a JSON object, and says what was written.
 pub(crate) async fn put(store: &Store, key: String, value: &impl Serialize) -> Result<File> {
     let bytes = serde_json::to_vec(value).with_context(|| format!("writing {key}"))?;
     let file = File {

@@ -1,4 +1,4 @@
-//! What a person chose to see, as it stands in the address of a page. Pure.
+//! What a person chose to see, as it is in the address of a page. Pure.
 
 use chrono::NaiveDate;
 use pages::content::Period;
@@ -33,7 +33,7 @@ pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 impl Choice {
-    /// Reads the query of an address; `prefix` stands before each name but those of both sides,
+    /// Reads the query of an address; `prefix` is before each name but those of both sides,
     /// `by`, `threshold` and `segment`.
     ///
     /// # Errors

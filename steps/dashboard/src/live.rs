@@ -24,7 +24,7 @@ use of_task::OfTask;
 use settings::monitored::SCORE;
 use two_classes::{TwoClasses, nearest};
 
-/// Up to so many periods stand in the chart of drift over time.
+/// Up to so many periods are in the chart of drift over time.
 const MOST_PERIODS: usize = 120;
 /// What profiles say of the days that were chosen.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,7 +16,7 @@ use super::{Choice, Live, Reported, Scored, records};
 
 /// Days that the overview looks back from the last one with rows, itself included.
 const LOOKED_BACK: u64 = 28;
-/// How long a page waits for what stands beside the profiles.
+/// How long a page waits for what is beside the profiles.
 const ASIDE: Duration = Duration::from_secs(2);
 /// Models that are read at the same time.
 const AT_ONCE: usize = 4;

@@ -129,7 +129,7 @@ fn older(more: usize) -> Markup {
     }
 }
 
-/// What stands where there is nothing yet, and what to do next.
+/// Shown where there is nothing yet, with what to do next.
 fn empty(what: &str, next: &str) -> Markup {
     tag(
         "div class=\"empty\"",

@@ -1,4 +1,4 @@
-//! What stands in the store beside the profiles: attempts of workflows and data sets.
+//! What is in the store beside the profiles: attempts of workflows and data sets.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(crate) struct Attempted {
     pub(crate) more: usize,
 }
 
-/// What the gate said of a version, as its verdict stands in the store.
+/// What the gate said of a version, as its verdict is in the store.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Verdict {
     pub(crate) model_name: ModelName,
@@ -93,7 +93,7 @@ impl Reports {
     }
 }
 
-/// What stands in each object that is still there, with its key.
+/// What is in each object that is still there, with its key.
 async fn read<T: DeserializeOwned>(
     store: &Store,
     objects: Vec<Object>,
@@ -240,7 +240,7 @@ fn report_folder(scored: &Scored) -> Option<String> {
     ))
 }
 
-/// As they stand in keys; `None` for names that were not made by this program.
+/// As they are in keys; `None` for names that were not made by this program.
 fn names(data_version: &str, model_name: &str) -> Option<(DataVersion, ModelName)> {
     Some((
         DataVersion::parse(data_version, Tz::UTC).ok()?,

@@ -121,7 +121,7 @@ impl Source {
             Self::Database(reader) => {
                 let mut published: HashMap<_, PublishedSet> = HashMap::new();
                 for set in reader.published(SETS).await? {
-                    // The newest stands first.
+                    // The newest comes first.
                     published
                         .entry((
                             set.model_name.clone(),

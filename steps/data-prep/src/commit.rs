@@ -116,7 +116,7 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     Ok(outputs(&plan, &main, reused))
 }
 
-/// What to say of rows that stand in several data sets, and not the same way.
+/// What to say of rows that are in several data sets, and not the same way.
 fn of_doubles(doubles: Doubles) -> Option<String> {
     let Doubles { rows, differing } = doubles;
     if rows > 0 {

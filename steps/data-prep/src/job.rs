@@ -84,7 +84,6 @@ impl Windowed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Again {
-    /// Its folder.
     pub(crate) folder: String,
     /// Digests of its raw files by key: who judges by it wants the very rows of then.
     pub(crate) contents: BTreeMap<String, String>,
@@ -335,7 +334,7 @@ impl Committed {
     }
 }
 
-/// Whether what is committed of a holdout that is prepared once more has to be made anew: an earlier
+/// Whether what is committed of a holdout that is prepared once more has to be made again: an earlier
 /// release may have made other rows of it, and raw files that were not what they were may be again.
 pub(crate) async fn is_outdated(store: &Store, plan: &Plan<Job>, key: &str) -> Result<bool> {
     let found = manifest::read::<DatasetManifest>(store, key).await?;

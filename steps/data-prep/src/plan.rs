@@ -87,7 +87,7 @@ pub(crate) async fn of_rows(
     if holdout.is_none() {
         must_be_fitted(&config)?;
     }
-    // Wrong SQL is told before a file is read.
+    // Wrong SQL is reported before a file is read.
     let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
     published::check_early(preparation.columns(), &config.dataset)?;
     if holdout.is_some() {

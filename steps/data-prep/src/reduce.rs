@@ -171,7 +171,7 @@ fn second(first: &Plan<Job>, done: &[Done]) -> Result<Plan<Job>> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reduced {
     pub(crate) pieces: Vec<Piece>,
-    /// Rows that rows to score look back at and that stand in several data sets.
+    /// Rows that rows to score look back at and that are in several data sets.
     #[serde(default, skip_serializing_if = "Doubles::is_none")]
     pub(crate) doubles: Doubles,
     /// Rows to train on whose windows reach back behind the earliest row.

@@ -42,7 +42,7 @@ pub(crate) struct Keys {
     pub(crate) duplicate_rows: u64,
     /// Without the names of the files, and without the labels that no row has.
     pub(crate) late: LateLabels,
-    /// Labelled keys that no row has, by the date that stands in the key.
+    /// Labelled keys that no row has, by the date that is in the key.
     pub(crate) unmatched: BTreeMap<Option<DayNumber>, u64>,
 }
 

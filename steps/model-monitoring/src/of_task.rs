@@ -1,5 +1,5 @@
 //! Performance of another task than two classes. Rows are joined with late labels by their keys;
-//! then the parts are read again, so that a row's outputs, however many a task has, stand beside
+//! then the parts are read again, so that a row's outputs, however many a task has, are beside
 //! its label.
 
 use std::collections::{BTreeMap, HashMap};

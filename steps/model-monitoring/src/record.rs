@@ -29,7 +29,7 @@ pub(crate) fn run_of(step: &Step, subject: &Subject, inputs: &Inputs) -> RunSpec
         .tag("alameda.results_manifest", &subject.results_key)
 }
 
-/// Makes sure that a report which is committed already stands in the tracking too.
+/// Makes sure that a report which is committed already is in the tracking too.
 pub(crate) async fn record_again(
     tracking: &Tracking,
     store: &Store,
@@ -152,7 +152,7 @@ fn columns(
     std::iter::once(("score", &content.drift.score)).chain(features)
 }
 
-/// Lines over the days: each number stands at its day.
+/// Lines over the days: each number is at its day.
 fn days(content: &Content) -> Vec<(String, Point)> {
     let mut points = Vec::new();
     for (step, day) in content.performance.days.iter().enumerate() {

@@ -30,7 +30,7 @@ impl Contender {
     ///
     /// # Errors
     /// Files that are missing or not as they were written: exit 2. Training data that was prepared
-    /// anew, so that nobody knows which rows it has seen: exit 10.
+    /// again, so that nobody knows which rows it has seen: exit 10.
     pub(crate) async fn read(store: &Store, version: Version) -> Result<Self> {
         let manifest: ModelManifest = manifest::require(store, &version.model).await?;
         if manifest.header().fingerprint != version.fingerprint {
@@ -167,7 +167,6 @@ impl Rival {
         Ok(Self { contender, own })
     }
 
-    /// Its version.
     pub(crate) fn version(&self) -> u64 {
         self.contender.version.version
     }

@@ -1,4 +1,4 @@
-//! The verdict on a candidate, as it stands beside it in `verdict-*.json`.
+//! The verdict on a candidate, as it is beside it in `verdict-*.json`.
 
 use anyhow::Result;
 use catalog::layout::{self, ModelName};
@@ -18,7 +18,6 @@ pub(crate) const FORMAT_VERSION: u32 = 1;
 pub(crate) struct Verdict {
     /// [`FORMAT_VERSION`].
     pub(crate) format_version: u32,
-    /// Name of the model.
     pub(crate) model_name: ModelName,
     /// Whether the candidate becomes the champion.
     pub(crate) promoted: bool,
@@ -30,7 +29,6 @@ pub(crate) struct Verdict {
     pub(crate) gate: Gate,
     /// Key of the manifest of the holdout.
     pub(crate) holdout: String,
-    /// The candidate.
     pub(crate) candidate: Side,
     /// The champion at that time, if there was one.
     pub(crate) champion: Option<Side>,
@@ -52,11 +50,9 @@ pub(crate) struct Verdict {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JudgedSegment {
-    /// The column.
     pub(crate) column: String,
     /// Its value; `None` of rows without one.
     pub(crate) value: Option<String>,
-    /// Rows.
     pub(crate) rows: u64,
     /// The gate's metric of the candidate.
     pub(crate) candidate: Option<f64>,
@@ -71,7 +67,6 @@ pub(crate) struct JudgedSegment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PastChampion {
-    /// Its version.
     pub(crate) version: u64,
     /// The gate's metric on the candidate's holdout.
     pub(crate) value: Option<f64>,
@@ -87,7 +82,7 @@ pub(crate) struct PastChampion {
 pub(crate) enum Source {
     /// Its own training measured it on the same holdout.
     Recorded,
-    /// It was scored again.
+    /// Scored on the holdout again.
     Scored,
 }
 
@@ -117,7 +112,6 @@ impl PastChampion {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Side {
-    /// Its version.
     pub(crate) version: u64,
     /// Fingerprint of what it was trained from.
     pub(crate) fingerprint: String,
@@ -146,7 +140,6 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
-    /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::FirstChampion => "first-champion",

@@ -142,7 +142,7 @@ impl Builder<'_> {
                 let all = self
                     .graph
                     .operator("Concat", &[&scaled, &indicators], &axis);
-                // An indicator stands behind its number.
+                // An indicator is behind its number.
                 let order = (0..columns.len()).flat_map(|place| {
                     let indicator = marked.iter().position(|of| *of == place);
                     let indicator = indicator.map(|of| columns.len() + of);

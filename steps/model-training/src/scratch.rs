@@ -13,7 +13,7 @@ use runtime::work::Space;
 /// Bytes of a number.
 const FLOAT: u64 = size_of::<f64>() as u64;
 
-/// An unnamed file that vanishes with the process. Chunks of rows stand at their row's place: first
+/// An unnamed file that vanishes with the process. Chunks of rows are at their row's place: first
 /// the numbers, row by row, then the labels, then the weights where rows weigh.
 pub(crate) struct Scratch {
     file: File,

@@ -30,7 +30,7 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// It goes wrong.
+    /// The run would fail.
     Error,
     /// It goes wrong in some places.
     Warning,

@@ -14,7 +14,7 @@ pub fn spec_path(document: &Value) -> &'static str {
     }
 }
 
-/// What stands at `a.b.c`; null when there is nothing.
+/// What is at `a.b.c`; null when there is nothing.
 pub fn get<'v>(value: &'v Value, path: &str) -> &'v Value {
     path.split('.')
         .try_fold(value, |value, name| value.get(name))
@@ -31,7 +31,7 @@ pub fn text<'v>(value: &'v Value, path: &str) -> &'v str {
     get(value, path).as_str().unwrap_or_default()
 }
 
-/// Whether something stands at `path`.
+/// Whether something is at `path`.
 pub fn has(value: &Value, path: &str) -> bool {
     !get(value, path).is_null()
 }

@@ -50,7 +50,7 @@ pub struct CronWorkflow {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metadata {
-    /// Its name.
+    /// Name of the object.
     pub name: String,
     /// Its labels.
     #[serde(default)]
@@ -92,7 +92,7 @@ pub struct WorkflowSpec {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkflowTemplateRef {
-    /// Its name.
+    /// Name of the WorkflowTemplate.
     pub name: String,
 }
 
@@ -116,7 +116,7 @@ impl Parameters {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Parameter {
-    /// Its name.
+    /// Name of the parameter.
     pub name: String,
     /// Its value, which for an input is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,7 +142,7 @@ impl Parameter {
         }
     }
 
-    /// The value that stands in the file.
+    /// The value that is in the file.
     pub fn given(&self) -> Option<&str> {
         self.value.as_deref().or(self.default.as_deref())
     }
@@ -217,7 +217,7 @@ pub struct Outputs {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
-    /// Its name.
+    /// Name of the artifact.
     pub name: String,
     /// Where the container writes it.
     pub path: String,
@@ -307,7 +307,7 @@ impl Task {
         }
     }
 
-    /// The items that it is run for, as they stand in the file; an empty list is as none, as in
+    /// The items that it is run for, as they are in the file; an empty list is as none, as in
     /// Argo.
     pub fn items(&self) -> Option<&Vec<Value>> {
         self.with_items.as_ref().filter(|items| !items.is_empty())

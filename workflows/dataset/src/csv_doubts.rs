@@ -38,7 +38,7 @@ pub(crate) fn of_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<
 /// can't be a decimal mark.
 pub(crate) fn thousands(text: &str) -> Option<(char, bool)> {
     let text = text.trim().trim_start_matches(['-', '+']);
-    // The mark that stands first parts groups; another one begins the fraction.
+    // The mark that comes first parts groups; another one begins the fraction.
     let mark = text.chars().find(|found| MARKS.contains(found))?;
     let decimal = if mark == '.' { ',' } else { '.' };
     let (whole, fraction) = match text.split_once(decimal) {

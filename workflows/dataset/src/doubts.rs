@@ -29,7 +29,7 @@ const CODES: (usize, usize) = (20, 20);
 const NAMES: f64 = 0.9;
 /// The share of texts that spell a number or a date from which a column is meant as such.
 const SPELLED: f64 = 0.9;
-/// Numbers that stand for a missing value in other programs.
+/// Numbers that represent a missing value in other programs.
 const SENTINELS: [f64; 14] = [
     -1.0,
     -9.0,
@@ -84,7 +84,7 @@ fn thousands_of<'a>(texts: impl Iterator<Item = &'a str>) -> Option<char> {
 pub(crate) struct Doubts {
     /// Why it is no feature, if it is none.
     pub(crate) left_out: Option<&'static str>,
-    /// What to look at; leaks stand first.
+    /// What to look at; leaks come first.
     pub(crate) leaks: Vec<Question>,
     pub(crate) others: Vec<Question>,
     /// Bounds for values that are infinite.
@@ -92,7 +92,7 @@ pub(crate) struct Doubts {
 }
 
 impl Doubts {
-    /// Of a column; `before` are the columns that stand before it.
+    /// Of a column; `before` are the columns that are before it.
     pub(crate) fn of(
         column: &Column,
         before: &[&Column],
@@ -399,7 +399,7 @@ fn only_class(column: &Column, target: &Column) -> Option<String> {
 }
 
 /// Of the rows that the largest class does not explain, the share that is right where each value
-/// of the column stands for its most frequent class; `None` where values are too many to say.
+/// of the column represents its most frequent class; `None` where values are too many to say.
 fn telling(column: &Column, target: &Column) -> Option<f64> {
     if column.distinct.len() * CODES.1 > column.keys.len() {
         return None;
@@ -454,7 +454,7 @@ pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
     r.is_finite().then_some(r)
 }
 
-/// A number that stands for a missing value, as it seems: it lies at an end, far from all others.
+/// A number that represents a missing value, as it seems: it lies at an end, far from all others.
 fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64)> {
     let mut finite: Vec<f64> = numbers
         .iter()

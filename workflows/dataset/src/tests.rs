@@ -243,7 +243,7 @@ fn what_a_person_should_look_at_is_asked() {
     }
     assert!(asked(&found, "reason").contains("its values are right in 100.0 % of the rows"));
     assert_eq!(asked(&found, "spent"), "");
-    // Leaks stand before what is only odd.
+    // Leaks are before what is only odd.
     let first = found
         .questions
         .iter()

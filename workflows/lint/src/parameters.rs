@@ -40,7 +40,7 @@ pub(super) fn given(parameter: &Value) -> Option<String> {
     value.map(plain)
 }
 
-/// Why something looks like a secret that stands in the open.
+/// Why something looks like a secret that is in the open.
 pub(super) fn secret(name: &str, value: &str) -> Option<&'static str> {
     let words = name.to_ascii_lowercase().replace(['_', '.'], "-");
     // PGPASSWORD is one word.

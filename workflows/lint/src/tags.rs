@@ -53,7 +53,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    /// Every tag in what stands at `field`.
+    /// Every tag in what is at `field`.
     pub(super) fn all_tags(
         &mut self,
         holder: &'a Value,

@@ -1,4 +1,4 @@
-//! What stands between the runner and a leaf's program: it ties the program's life to the runner's,
+//! What is between the runner and a leaf's program: it ties the program's life to the runner's,
 //! then becomes it.
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use crate::workflow::{Kind, Node, Phase, Workflow};
 /// exit handler, and gives the dropped nodes.
 ///
 /// A group of runs of which one failed is dropped whole, as Argo does when parameters change; a DAG
-/// that succeeded is kept whole. Skipped tasks are decided anew.
+/// that succeeded is kept whole. Skipped tasks are decided again.
 ///
 /// # Errors
 ///

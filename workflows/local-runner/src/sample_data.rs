@@ -86,11 +86,11 @@ impl Drift {
 /// One file that now stands as the options ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileWritten {
-    /// Its key.
+    /// Object key.
     pub key: String,
     /// Rows in it.
     pub rows: usize,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
     /// Whether it stood there before and was left untouched.
     pub reused: bool,
@@ -116,12 +116,12 @@ pub(crate) struct Summary {
 ///
 /// The columns are `date` (timestamp in microseconds, whole seconds), `customerId` (a random UUID),
 /// `feature1` (normal, mean 50, deviation 15), `feature2` (exponential, rate 1.3) and `target` (0
-/// or 1), in `predict` too; [`Drift`] tells how `predict` can differ.
+/// or 1), in `predict` too; [`Drift`] says how `predict` can differ.
 /// `on_file` is called from several threads, after each file.
 ///
 /// # Errors
 ///
-/// If a file can't be written, or if one that this function did not make stands in its place.
+/// If a file can't be written, or if one that this function did not make is in its place.
 pub(crate) fn generate(
     options: &Options,
     on_file: impl Fn(&FileWritten) + Sync,

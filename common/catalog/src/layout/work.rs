@@ -27,7 +27,7 @@ pub fn plan(work: &str) -> String {
     format!("{work}/plan.json")
 }
 
-/// The work folder that a plan's key stands in.
+/// The work folder that a plan's key is in.
 pub fn work_of(plan: &str) -> anyhow::Result<&str> {
     plan.strip_suffix("/plan.json")
         .filter(|work| work.starts_with("_work/"))

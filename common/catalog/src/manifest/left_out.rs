@@ -33,7 +33,7 @@ impl LeftOut {
         self.total() == 0
     }
 
-    /// All of them.
+    /// Sum of all counts.
     pub fn total(&self) -> u64 {
         self.filter + self.train_filter + self.unlabelled + self.quarantined + self.warm_up
     }

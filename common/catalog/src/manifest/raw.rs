@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct RawShard {
     /// Its key under the raw root.
     pub key: String,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
     /// When it was last changed.
     pub stamp: String,

@@ -1,4 +1,4 @@
-//! Writing anew what the first release wrote.
+//! Rewriting what the first release wrote.
 
 use tokio_postgres::types::{ToSql, Type};
 
@@ -9,7 +9,7 @@ use crate::session::{Session, get};
 use profile::profiles::{Baseline, FORMER_VERSION};
 use runtime::retry::Trouble;
 
-/// Writes anew what the first release wrote of a model, so that baselines and profiles are in the
+/// Rewrites what the first release wrote of a model, so that baselines and profiles are in the
 /// same cells whatever release counted them. What can't be read is left.
 pub(super) async fn migrate(
     session: &Session<'_>,
@@ -52,7 +52,7 @@ pub(super) async fn migrate(
     Ok(())
 }
 
-/// Writes the profiles of one model and data version anew, and says how many.
+/// Writes the profiles of one model and data version again, and says how many.
 async fn migrate_days(
     session: &Session<'_>,
     table: &Table,

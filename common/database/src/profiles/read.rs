@@ -82,9 +82,9 @@ const LEADING: usize = 5;
 /// Rows of one model and data version, column by column.
 struct Batch {
     baseline: Arc<Baseline>,
-    /// Where its score stands in a row.
+    /// Where its score is in a row.
     score: usize,
-    /// Where its target stands in a row.
+    /// Where its target is in a row.
     target: usize,
     /// Where its features do; none when they are not counted.
     positions: Vec<usize>,

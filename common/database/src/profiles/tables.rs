@@ -325,7 +325,7 @@ pub(super) async fn profiles(
     let mut parameters = key.parameters().to_vec();
     parameters.push((&days, Type::DATE_ARRAY));
     let rows = session.query("reading profiles", &sql, &parameters).await?;
-    // One that can't be read counts as none: the rows are then counted anew.
+    // One that can't be read counts as none: the rows are then counted again.
     let readable =
         |row: &Row| Ok(profile(row, baseline)?.unwrap_or_else(|| Profile::new(baseline)));
     rows.iter()

@@ -30,7 +30,7 @@ async fn profiles_say_what_the_table_holds_however_often_rows_are_overwritten() 
         let before = home.profiles();
         home.publish(&all[order[2]]).await.unwrap();
         assert_eq!(home.profiles(), before);
-        // Which version's label stands where several have one is told by the order.
+        // The order decides which version's label counts if several have one.
         outcomes.push(home.psql(
             "SELECT model_version, data_version, day, rows, unscored_rows, features FROM prediction_profiles ORDER BY 1, 2, 3",
         ));
@@ -158,7 +158,7 @@ async fn columns_that_other_versions_lack_do_not_matter() {
         .unwrap();
     home.psql("ALTER TABLE predictions DROP COLUMN flag");
     // The row of the dropped feature is unknown now, and was not when it was counted: the day is
-    // counted anew.
+    // counted again.
     let mut other = (*baseline(0.5, "Etc/UTC")).clone();
     other.features.truncate(1);
     home.baseline = Some(std::sync::Arc::new(other));

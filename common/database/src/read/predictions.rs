@@ -53,7 +53,7 @@ struct Column {
 
 impl Reader {
     /// The predictions of a key: values of its columns in order, of which the first one is needed;
-    /// one that is `None` may be anything. A time may be a date, which stands for all of it, in
+    /// one that is `None` may be anything. A time may be a date, which represents all of it, in
     /// UTC. Of the table of that name, else of the first one. `None` when there is no such
     /// table, or none with a key.
     pub async fn predictions(
@@ -104,7 +104,7 @@ async fn look_up(
         parameters.push((&condition.value, Type::TEXT));
         sql.push(condition.sql(parameters.len()));
     }
-    // One more tells that there are more.
+    // One more says that there are more.
     let limit = PREDICTIONS as i64 + 1;
     parameters.push((&limit, Type::INT8));
     let sql = format!(
@@ -133,7 +133,7 @@ struct Condition {
     column: String,
     sql_type: String,
     value: String,
-    /// How long a stretch of time the value stands for; `None` for one that is equal.
+    /// How long a stretch of time the value represents; `None` for one that is equal.
     within: Option<&'static str>,
 }
 
@@ -197,7 +197,7 @@ fn equal<T>(parsed: Option<T>, value: &str) -> Option<String> {
     parsed.map(|_| value.to_owned())
 }
 
-/// A time in UTC as Postgres reads it, and how long a stretch it stands for.
+/// A time in UTC as Postgres reads it, and how long a stretch it represents.
 fn moment(value: &str) -> Option<(String, &'static str)> {
     if let Ok(date) = value.parse::<NaiveDate>() {
         return Some((date.to_string(), "1 day"));

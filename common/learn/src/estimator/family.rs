@@ -179,7 +179,7 @@ pub struct Seen {
 /// What a first pass saw of one input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputSeen {
-    /// Its name.
+    /// Name of the input.
     pub name: String,
     /// Mean.
     pub mean: f64,

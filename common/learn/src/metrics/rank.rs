@@ -112,7 +112,7 @@ struct Tie {
     negatives: u64,
 }
 
-/// What stands above the current score.
+/// What is above the current score.
 #[derive(Clone, Debug, Default)]
 struct Ranks {
     positives: u64,

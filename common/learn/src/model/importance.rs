@@ -111,7 +111,7 @@ struct Dependence {
 impl Dependence {
     /// Sweeps the correlation matrix feature by feature (Goodnight 1979). What is left on the
     /// diagonal of a feature that is not swept is its variance that the swept ones do not
-    /// explain, and its row holds the weights of the explanation. What stands on the diagonal
+    /// explain, and its row holds the weights of the explanation. What is on the diagonal
     /// of a swept one is its inflation factor.
     fn of(moments: &impl Spread) -> Self {
         let p = moments.names().len();

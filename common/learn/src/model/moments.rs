@@ -37,7 +37,7 @@ pub enum RowError {
         feature: String,
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
     },
     /// A label is neither 0 nor 1.
@@ -45,7 +45,7 @@ pub enum RowError {
     Label {
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: u8,
     },
     /// A weight is negative or no number.
@@ -53,7 +53,7 @@ pub enum RowError {
     Weight {
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
     },
 }

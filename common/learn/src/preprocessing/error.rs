@@ -24,7 +24,7 @@ pub enum Error {
         column: String,
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
     },
     /// More distinct values than a fit keeps in memory.
@@ -100,7 +100,7 @@ pub enum Error {
     Label {
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
         /// What a label is.
         expected: String,
@@ -110,7 +110,7 @@ pub enum Error {
     Weight {
         /// Position in the rows of this call, from 0.
         row: usize,
-        /// What stands there.
+        /// The value that was found.
         value: f64,
     },
     /// A fitted state that nothing can be done with.

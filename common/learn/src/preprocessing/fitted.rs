@@ -126,7 +126,7 @@ impl Preprocessing {
     /// Of numbers that stay as they are; a row that lacks one has no prediction.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: no name, or one that stands twice.
+    /// [`Error::Invalid`]: no name, or one that occurs twice.
     pub fn unchanged(names: &[String]) -> Result<Self, Error> {
         let column = |name: &String| {
             FittedColumn::Numeric(Numeric {

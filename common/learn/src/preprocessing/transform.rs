@@ -37,7 +37,7 @@ impl Preprocessing {
     }
 
     /// As [`transform`](Self::transform), but a row with an infinite number is not refused: its
-    /// place is added to `refused`, in order and once, and NaN stands for the number.
+    /// place is added to `refused`, in order and once, and NaN represents the number.
     ///
     /// # Errors
     /// A frame of other columns.

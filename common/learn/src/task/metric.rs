@@ -19,7 +19,7 @@ pub enum Better {
 /// A metric of a task, by its name in the report; as such it is written and read too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// Its name.
+    /// Name of the metric.
     pub name: &'static str,
     /// Which values are better.
     pub better: Better,

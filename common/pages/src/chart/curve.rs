@@ -10,7 +10,7 @@ use crate::html::Markup;
 pub struct Trace<'a> {
     /// Unique in the page.
     pub id: &'a str,
-    /// What it is.
+    /// Title of the curve.
     pub title: &'a str,
     /// Names of both axes.
     pub axes: (&'a str, &'a str),

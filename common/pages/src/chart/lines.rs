@@ -17,7 +17,7 @@ const APART: f64 = 16.0;
 /// One line.
 #[derive(Clone, Debug)]
 pub struct Series<'a> {
-    /// Its name.
+    /// Name of the series.
     pub name: &'a str,
     /// One value per date; a line is broken where there is none.
     pub values: Vec<Option<f64>>,
@@ -270,7 +270,7 @@ fn ends(mut names: Vec<(f64, Markup)>, right: f64, top: f64, bottom: f64) -> Vec
     placed
 }
 
-/// The path of a line, which begins anew after each gap. A value alone between two gaps is a short
+/// The path of a line, which starts over after each gap. A value alone between two gaps is a short
 /// dash.
 fn points(dates: &Dates, y: &Scale, days: &[NaiveDate], values: &[Option<f64>]) -> String {
     let mut path = String::new();

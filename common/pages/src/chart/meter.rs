@@ -6,7 +6,7 @@ use crate::format::{metric, number};
 use crate::html::{Markup, leaf};
 
 /// Draws an index from 0 on, with the limits from which it warns and alerts. Beyond twice the
-/// greater limit it stands at the end.
+/// greater limit it is at the end.
 pub fn meter(id: &str, value: f64, warn: f64, alert: f64) -> Markup {
     const WIDTH: f64 = 220.0;
     let end = (2.0 * alert.max(warn)).max(1e-9);

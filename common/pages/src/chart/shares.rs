@@ -10,7 +10,7 @@ const NAMED: usize = 12;
 /// A category.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
-    /// Its name.
+    /// Name of the value.
     pub name: String,
     /// Its part of the reference, from 0 to 1.
     pub then: f64,

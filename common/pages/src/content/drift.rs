@@ -96,7 +96,7 @@ pub struct Values {
 /// How far one column lies from the reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnDrift {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
     /// The judgement.
     pub verdict: Verdict,

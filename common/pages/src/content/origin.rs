@@ -47,7 +47,7 @@ pub struct Lineage {
     pub rows: u64,
     /// Raw files.
     pub files: u64,
-    /// Their size.
+    /// Size in bytes.
     pub bytes: u64,
     /// The first [`LISTED_FILES`] of them.
     pub first: Vec<RawShard>,

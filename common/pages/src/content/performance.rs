@@ -41,7 +41,7 @@ pub struct Performance {
     pub majority_accuracy: Option<f64>,
     /// On the holdout, when the model was trained.
     pub holdout: Option<Metrics>,
-    /// The two classes as they stand in the data.
+    /// The two classes as they are in the data.
     pub classes: Option<ClassNames>,
     /// How right the predictions of another task were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub struct Performance {
 }
 
 impl Performance {
-    /// The positive one of two classes as it stands in the data; empty of another task.
+    /// The positive one of two classes as it is in the data; empty of another task.
     pub fn positive(&self) -> &str {
         self.classes.as_ref().map_or("", |of| &of.positive)
     }
@@ -83,7 +83,7 @@ pub struct OfTask {
 /// A metric of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricNow {
-    /// Its name.
+    /// Name of the metric.
     pub name: String,
     /// Which values are better; `null` of a number that is none by itself.
     pub better: Option<Better>,
@@ -93,7 +93,7 @@ pub struct MetricNow {
     pub holdout: Option<f64>,
 }
 
-/// The two classes as they stand in the data.
+/// The two classes as they are in the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassNames {
     /// Label 0.
@@ -179,7 +179,7 @@ pub struct Segments {
 /// The rows by the values of a column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SegmentedColumn {
-    /// Its name.
+    /// Name of the column.
     pub column: String,
     /// One for each value, the one with the most rows first.
     pub values: Vec<Segment>,

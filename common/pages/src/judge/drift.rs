@@ -84,7 +84,7 @@ pub fn over(
 
 /// A column beside training.
 pub struct Column<'a> {
-    /// Its name.
+    /// Name of the column.
     pub name: &'a str,
     /// What was counted of it.
     pub compared: &'a Compared<'a>,

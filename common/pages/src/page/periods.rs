@@ -48,7 +48,7 @@ pub fn fitting(days: usize) -> Period {
 }
 
 /// Puts days together by `unit`, else by one that leaves few enough. What is drawn is exact: rates
-/// are counted anew from all rows of a period.
+/// are counted again from all rows of a period.
 pub fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
     let period = unit.unwrap_or_else(|| fitting(days.len()));
     let mut points: Vec<Day> = Vec::new();
@@ -70,7 +70,7 @@ pub fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
     }
 }
 
-/// Two periods as one; what cannot be counted anew is left out.
+/// Two periods as one; what cannot be counted again is left out.
 fn together(a: &Day, b: &Day) -> Day {
     let mut confusion = a.confusion;
     confusion.merge(&b.confusion);

@@ -10,10 +10,10 @@ use crate::content::{MetricNow, OfTask, Performance};
 use crate::format::{NONE, count, difference, number, rows};
 use crate::html::{Markup, tag, tagged, text};
 
-/// Metrics that stand in cards above everything else.
+/// Metrics that are in cards above everything else.
 const CARDS: usize = 4;
 
-/// Metrics as people write them; others stand under their own names.
+/// Metrics as people write them; others are under their own names.
 const TITLES: [(&str, &str); 21] = [
     ("accuracy", "Accuracy"),
     ("balanced_accuracy", "Balanced accuracy"),
@@ -130,7 +130,7 @@ pub(super) fn lines(of: &OfTask) -> impl Iterator<Item = &MetricNow> {
     of.metrics.iter().take(CARDS)
 }
 
-/// The metrics that stand in a table of segments.
+/// The metrics that are in a table of segments.
 pub(super) fn of_segments(of: &OfTask) -> Vec<&str> {
     let metrics = lines(of).map(|metric| metric.name.as_str());
     match of.task.as_str() {

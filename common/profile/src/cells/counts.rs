@@ -11,7 +11,7 @@ const FARTHEST: f64 = 1_048_576.0;
 /// Below it a square fits 63 bits in units of 2^-50.
 const SMALL_SQUARE: f64 = 4_096.0;
 
-/// Rows by cell, and the sums of their values. Negative numbers only stand in what is to be taken
+/// Rows by cell, and the sums of their values. Negative numbers are only in what is to be taken
 /// off.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

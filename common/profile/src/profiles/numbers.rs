@@ -27,7 +27,7 @@ pub struct OfNumber<T> {
 }
 
 /// What is counted of predicted numbers: predictions of all rows, labels of those that have one,
-/// and errors of the labelled rows; null stands for a prediction that is missing.
+/// and errors of the labelled rows; null represents a prediction that is missing.
 pub type NumberCounts = OfNumber<Counts>;
 
 /// How predicted numbers are counted, and what the model gave on its training data.

@@ -5,7 +5,7 @@ use std::fmt;
 /// One setting and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Its name.
+    /// Name of the setting.
     pub name: String,
     /// What is wrong, name and value included.
     pub text: String,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Of the limit; the rest is for what the budget does not count.
 const SHARE: f64 = 0.7;
-/// Where nothing is limited.
+/// Used where there is no limit.
 const UNLIMITED: u64 = 1 << 30;
 
 /// Cores, the cgroup's quota taken into account.

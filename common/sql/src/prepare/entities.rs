@@ -171,7 +171,7 @@ impl Preparation {
         Ok(counts.of(key, rows))
     }
 
-    /// Hands raw rows to `take`, each with the split that they will be in. `first` tells whether
+    /// Hands raw rows to `take`, each with the split that they will be in. `first` says whether
     /// they are of the first file.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub(super) struct Query<'a> {
 pub(super) type Place = (u64, u64);
 
 impl Query<'_> {
-    /// Where a word stands first, letter case aside.
+    /// Where a word comes first, letter case aside.
     pub(super) fn find(&self, word: &str) -> Option<Place> {
         let tokens = Tokenizer::new(&GenericDialect {}, self.sql)
             .tokenize_with_location()

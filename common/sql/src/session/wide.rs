@@ -1,7 +1,7 @@
 //! Queries that select very many columns, planned some columns at a time.
 //!
 //! DataFusion compares the name of each selected column with those before it, as texts that it
-//! makes anew: 10,000 columns take it ten seconds.
+//! makes again: 10,000 columns take it ten seconds.
 
 use std::sync::Arc;
 

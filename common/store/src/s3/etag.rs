@@ -1,4 +1,4 @@
-//! The ETag that S3 gives to what is uploaded from here: by it a listing tells whether an object
+//! The ETag that S3 gives to what is uploaded from here: by it a listing says whether an object
 //! has the bytes of a file.
 
 use std::fs::File;

@@ -137,7 +137,6 @@ pub(crate) struct BucketUpload {
     operation: String,
     /// The part that is being filled.
     buffer: Vec<u8>,
-    /// Its number.
     number: usize,
     /// Those that are finished.
     parts: Vec<PartId>,
@@ -383,7 +382,7 @@ impl Bucket {
         }
     }
 
-    /// Aborts an upload. A failure is told in the log only: there is another error to report, and
+    /// Aborts an upload. A failure is reported in the log only: there is another error to report, and
     /// the bucket's lifecycle rule is the last resort.
     async fn abort(&self, location: &Location, id: &str) {
         let operation = format!("aborting the upload of s3://{}/{location}", self.name);

@@ -9,14 +9,14 @@ use super::{ColumnContract, ColumnType, Form};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Csv {
-    /// What stands between fields.
+    /// The separator between fields.
     pub separator: char,
     /// What a field is put in that holds separators, quotes or line breaks; a quote in it is
     /// doubled. Without one no field is quoted.
     pub quote: Option<char>,
-    /// What stands before the fraction of a number.
+    /// The decimal mark of numbers.
     pub decimal: char,
-    /// What stands between groups of three digits before the decimal mark, if anything does.
+    /// The separator between groups of three digits before the decimal mark, if anything does.
     pub thousands: Option<char>,
     /// How dates are spelt.
     pub date_format: Option<Form>,

@@ -10,7 +10,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::rule;
 
-/// Length that stands for null; no text is as long.
+/// Length that represents null; no text is as long.
 const NULL: u64 = u64::MAX;
 
 /// Key columns, made ready for reading row by row.

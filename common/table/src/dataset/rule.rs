@@ -421,7 +421,7 @@ fn bound<T>(value: &Option<Value>, parse: impl Fn(&Value) -> Option<T>) -> Resul
         .transpose()
 }
 
-/// Days since 1970, or microseconds. A date stands for its whole day: as an upper bound of a clock
+/// Days since 1970, or microseconds. A date represents its whole day: as an upper bound of a clock
 /// reading it means the day's last microsecond.
 fn moment(value: &Value, column_type: ColumnType, upper: bool) -> Option<i64> {
     let text = value.as_str()?;

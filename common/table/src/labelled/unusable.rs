@@ -81,7 +81,7 @@ impl Unusable {
             self.weights += u64::from(!weighed(row));
             let mut counted = None;
             for (value, feature) in values.iter().zip(feature_of) {
-                // The numbers that are made of one feature stand side by side.
+                // The numbers that are made of one feature are side by side.
                 if !value.is_finite() && counted != Some(*feature) {
                     self.features[*feature] += 1;
                     counted = Some(*feature);

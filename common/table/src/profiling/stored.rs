@@ -9,7 +9,7 @@ use profile::days;
 use profile::profiles::{Baseline, FORMAT_VERSION, FORMER_VERSION, Profile, ReadProfile};
 use runtime::failure::Failure;
 
-/// The profile of one day, as it stands in the object store. Labels that come later are not in it.
+/// The profile of one day, as it is in the object store. Labels that come later are not in it.
 /// It is read as a `StoredProfile<ReadProfile>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -437,7 +437,7 @@ fn what_the_first_release_stored_is_read_and_adds_up_with_new_profiles() {
     let predicts = (model.task, &model.target, &model.rule);
     let timezone = "Etc/UTC".parse().unwrap();
     let baseline = Baseline::new(&stored.model, predicts, &reference.into(), timezone).unwrap();
-    // What Postgres holds is what the model's files give: nothing has to be counted anew.
+    // What Postgres holds is what the model's files give: nothing has to be counted again.
     assert!(baseline.counts_as(&former.now().unwrap()));
 
     let profile = stored.of(&baseline).unwrap();

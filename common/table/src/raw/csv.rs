@@ -92,7 +92,7 @@ struct Reader {
     raw: RawFile,
     compression: Compression,
     rows: Rows,
-    /// The header, or the names of the contract's columns that stand for one.
+    /// The header, or the names of the contract's columns that represent one.
     names: Vec<String>,
     /// Places in the header of the columns that the contract names, ascending.
     wanted: Vec<usize>,

@@ -49,7 +49,7 @@ pub struct Probe {
 /// A column of a raw file.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
     /// Its type as the writer spelt it; `None` in a CSV file, which holds texts.
     pub data_type: Option<DataType>,
@@ -432,7 +432,7 @@ pub fn forms(text: &str, column_type: ColumnType) -> Vec<Form> {
 }
 
 /// # Errors
-/// A name that stands twice, or none: exit 10.
+/// A name that occurs twice, or none: exit 10.
 fn distinct(columns: Vec<Found>, key: &str) -> Result<Vec<Found>> {
     let mut names = std::collections::HashSet::new();
     match columns.iter().find(|column| !names.insert(&column.name)) {

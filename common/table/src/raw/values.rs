@@ -20,9 +20,9 @@ pub(super) const WHOLE_FLOATS: i64 = 1 << 53;
 /// How numbers are spelt.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spelling {
-    /// What stands before the fraction.
+    /// The decimal mark.
     pub(super) decimal: char,
-    /// What stands between groups of three digits before it.
+    /// The separator between groups of three digits before it.
     pub(super) thousands: Option<char>,
 }
 

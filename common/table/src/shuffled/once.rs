@@ -1,4 +1,4 @@
-//! Rows that stand in several data sets, of which one counts.
+//! Rows that are in several data sets, of which one counts.
 
 use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -179,7 +179,7 @@ async fn files_are_chosen_by_their_times_and_the_one_scored_last_comes_first() {
     assert_eq!((history.rows, history.from), (days(15, 16), Some(day(10))));
     assert!(history.files.iter().all(|file| !file.sha256.is_empty()));
 
-    // What is scored later is not looked back at, unless all is chosen anew.
+    // What is scored later is not looked back at, unless all is chosen again.
     looking
         .scored("2026-11-15", night("2026-11-15", [15, 15]))
         .await;

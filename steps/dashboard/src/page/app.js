@@ -1,4 +1,4 @@
-// Makes the pages quicker; each works without it. Choices are shown without loading the page anew, charts tell their values
+// Makes the pages quicker; each works without it. Choices are shown without loading the page again, charts tell their values
 // at once and by the arrow keys, and the threshold has a slider.
 "use strict";
 

@@ -128,7 +128,7 @@ fn parts(name: &str, a: &Side, b: &Side) -> Vec<Markup> {
     ]
 }
 
-/// Numbers that are of two classes, which stand first.
+/// Numbers that are of two classes, which come first.
 const OF_TWO: usize = 7;
 
 fn numbers(a: &Side, b: &Side) -> Markup {

@@ -23,7 +23,7 @@ async fn the_numbers_of_each_day_are_those_that_sql_counts_in_the_rows() {
              FROM predictions WHERE model_version = {version} GROUP BY 1 ORDER BY 1"
         );
         let counted = server().psql("numbers", &sql).unwrap();
-        // The later version has scored the same keys anew; it stands for its own model name and
+        // The later version has scored the same keys again; it represents its own model name and
         // version.
         assert!(
             !shown.is_empty() && shown.len() == counted.lines().count(),

@@ -56,7 +56,7 @@ fn check(page: &str) {
     ids(page);
 }
 
-/// Values stand in double quotes, and none of them is run.
+/// Values are in double quotes, and none of them is run.
 fn attributes(tag: &str) {
     assert_eq!(tag.matches('"').count() % 2, 0, "<{tag}>");
     for (index, piece) in tag.split('"').enumerate() {

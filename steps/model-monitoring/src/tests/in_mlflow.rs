@@ -1,4 +1,4 @@
-//! What stands in MLflow after a report.
+//! What is in MLflow after a report.
 
 use std::process::Command;
 

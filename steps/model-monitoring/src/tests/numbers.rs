@@ -1,4 +1,4 @@
-//! Numbers against scikit-learn's and scipy's, which stand in tests/fixtures/report.json.
+//! Numbers against scikit-learn's and scipy's, which are in tests/fixtures/report.json.
 
 use learn::metrics::Intervals;
 use pages::content::{ColumnDrift, Committed};

@@ -106,7 +106,6 @@ impl Table {
         self.sample.rows() * (self.width as u64 + column)
     }
 
-    /// The labels.
     pub(super) fn labels(&self) -> Result<Vec<f32>> {
         self.column(0)
     }

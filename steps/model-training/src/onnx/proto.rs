@@ -76,7 +76,6 @@ pub(super) enum Values {
 }
 
 impl Tensor {
-    /// A list.
     pub(super) fn list(values: Values) -> Self {
         let shape = vec![values.len()];
         Self { shape, values }

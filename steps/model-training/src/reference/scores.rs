@@ -18,7 +18,6 @@ const OF_PROBABILITIES: (f64, f64) = (0.5, 0.25);
 pub(super) enum Scored {
     /// Probabilities, and whether the label is the second of two kinds.
     Classes(Vec<f64>, Vec<bool>),
-    /// Numbers.
     Numbers(Vec<OfNumber<f64>>),
 }
 

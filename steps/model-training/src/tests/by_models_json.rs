@@ -105,7 +105,7 @@ async fn missing_numbers_are_imputed_and_numbers_standardised() {
     assert_eq!(missing, 161 - present.len() as i64);
     assert_eq!(reference.features.len(), 2);
 
-    // What it was trained by stands beside it, and a later edit is another model.
+    // What it was trained by is beside it, and a later edit is another model.
     let pinned = home.model_file(&outputs, layout::MODELS_FILE).await;
     assert_eq!(pinned, MODELS.as_bytes());
     std::fs::write(

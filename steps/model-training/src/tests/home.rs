@@ -334,7 +334,7 @@ fn batch(rows: &Rows, p: usize) -> RecordBatch {
             rows.x.iter().map(|row| row[j]).collect::<Float64Array>(),
         ));
     }
-    // The target stands between others: its place in the file must not matter.
+    // The target is between others: its place in the file must not matter.
     fields.insert(1, Field::new("target", DataType::Int64, true));
     columns.insert(1, Arc::new(rows.y.iter().copied().collect::<Int64Array>()));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()

@@ -1,4 +1,4 @@
-//! What stands in MLflow after a training, and what is left to do when MLflow is away.
+//! What is in MLflow after a training, and what is left to do when MLflow is away.
 
 use std::process::Command;
 use std::sync::OnceLock;

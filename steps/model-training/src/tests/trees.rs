@@ -111,7 +111,7 @@ async fn trees_learn_what_no_line_does_and_missing_numbers_say_something() {
     assert_eq!(metrics["holdout"]["rows"], scored);
     assert_eq!(reference["rows"], 4001);
 
-    // What other programs read stands beside it, and scores the same bits.
+    // What other programs read is beside it, and scores the same bits.
     let key = outputs.get("model").unwrap();
     let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
     let listed = manifest.files.iter();

@@ -31,7 +31,7 @@ pub struct Container {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Env {
-    /// Its name.
+    /// Name of the variable.
     pub name: String,
     /// Its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ pub struct EnvFrom {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigMapSource {
-    /// Its name.
+    /// Name of the ConfigMap.
     pub name: String,
     /// The key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ pub struct ConfigMapSource {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Volume {
-    /// Its name.
+    /// Name of the volume.
     pub name: String,
     /// The files of a ConfigMap.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -50,7 +50,7 @@ fn platform() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../platform")
 }
 
-/// Every leaf by its name, with the name of its step, as it stands in the file.
+/// Every leaf by its name, with the name of its step, as it is in the file.
 fn leaves() -> BTreeMap<String, (&'static str, Value)> {
     let library = Library::load(&repository("workflows")).unwrap();
     let mut leaves = BTreeMap::new();

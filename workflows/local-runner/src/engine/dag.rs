@@ -15,7 +15,7 @@ use crate::workflow::{Kind, Phase};
 
 /// A DAG that is being walked.
 pub(super) struct Tasks<'d> {
-    /// The WorkflowTemplate that it stands in.
+    /// The WorkflowTemplate that it is in.
     pub(super) home: String,
     name: String,
     id: String,

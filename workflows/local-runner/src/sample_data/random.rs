@@ -79,7 +79,7 @@ impl Random {
             } else {
                 one
             };
-            // A column breaks on its way here: what it stands for goes on.
+            // A column breaks on its way here: what it represents goes on.
             let recorded = if has(Drift::BrokenColumn) && over >= 0.75 {
                 0.0
             } else {

@@ -39,7 +39,7 @@ pub(crate) fn view() -> Box<dyn View> {
     })
 }
 
-/// The tree, drawn anew in place.
+/// The tree, drawn again in place.
 struct Tree {
     term: Term,
     bar: ProgressBar,

@@ -58,7 +58,7 @@ fn the_pipeline_succeeds_as_it_did_on_argo() {
         log("report"),
         "keys [\"train/2.0/g0\",\"train/2.0/g1\",\"train/2.0/g2\"] skipped=[d]\n"
     );
-    // The entrypoint's outputs stand on the root node.
+    // The entrypoint's outputs are on the root node.
     assert_eq!(ended.output("", "verdict"), "ok");
     assert_eq!(ended.node("")["templateName"], "pipeline");
     assert_eq!(
@@ -68,7 +68,7 @@ fn the_pipeline_succeeds_as_it_did_on_argo() {
     // The last progress that was written stays: of 4 + 4 + 4 and five leaves of 1, one of which
     // failed.
     assert_eq!(ended.node("training.map(0:g0)(0)")["progress"], "3/4");
-    // A retried attempt stands in the failures also when the workflow succeeded.
+    // A retried attempt is in the failures also when the workflow succeeded.
     let notified = log("onExit.notify");
     let (status, failures) = notified.split_once(" failures=").unwrap();
     assert!(

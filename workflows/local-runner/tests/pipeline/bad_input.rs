@@ -283,7 +283,7 @@ fn raw_files_that_are_not_there_are_told_by_their_glob() {
 fn a_disk_that_is_full_in_the_middle_of_a_file_is_told_and_nothing_is_visible() {
     let bench = Bench::new();
     bench.write("train/1.parquet", &rows(1, 20_000));
-    // A limit on the size of a file stands for a full disk: the write fails half way.
+    // A limit on the size of a file represents a full disk: the write fails half way.
     let command = bench.command(&[
         "submit",
         "--from",

@@ -249,7 +249,7 @@ impl Bench {
     pub(crate) fn lasting(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(&self.store(""), &self.store(""), &mut files);
-        // What a killed process was writing stands beside its key, with a `#`, and is no object.
+        // What a killed process was writing is beside its key, with a `#`, and is no object.
         files.retain(|key, _| !key.contains('#'));
         files.retain(|key, _| {
             !key.starts_with("_work/")

@@ -56,7 +56,7 @@ fn a_dashboard_shows_what_the_workflow_wrote_and_ends_when_told() {
         ask(at, "/").contains("alameda demo"),
         "what to run is said while there is nothing"
     );
-    // It need not be started anew for what comes.
+    // It need not be started again for what comes.
     bench.pipeline(&[]).expect(0);
     let models = ask(at, "/");
     assert!(

@@ -96,7 +96,7 @@ fn missing_numbers_are_prepared_as_by_scikit_learn_and_every_row_is_scored() {
         .unwrap();
     assert!((scored - fixture.roc_auc).abs() < 1e-9, "{scored}");
 
-    // Another penalty is another model of the same data, and stands beside the first.
+    // Another penalty is another model of the same data, and is beside the first.
     let models = models.replace("10.0", "0.001");
     fs::write(config.join("models.json"), models).unwrap();
     let training = "workflowtemplate/alameda-training";

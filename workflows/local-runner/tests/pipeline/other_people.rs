@@ -176,7 +176,7 @@ fn hundreds_of_columns_whose_scales_lie_far_apart() {
     equals_scikit_learn("wide", 800, "y", 700, NO_EDIT);
 }
 
-/// The weights say how many accidents a recorded one stands for: from 0 to 57,872.
+/// The weights say how many accidents a recorded one represents: from 0 to 57,872.
 #[test]
 fn accidents_whose_weights_make_a_sample_of_a_country() {
     let bench = equals_scikit_learn("DAAG.nassCDS", 26_217, "dead", 9, WEIGHED);

@@ -12,7 +12,7 @@ fn platform() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../platform")
 }
 
-/// What stands between `begin` and `end` in a text, once.
+/// What is between `begin` and `end` in a text, once.
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
     let (_, rest) = text
         .split_once(begin)

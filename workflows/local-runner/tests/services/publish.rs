@@ -1,4 +1,4 @@
-//! `publish-predictions publish` into a real Postgres: what stands in the table, whatever happens
+//! `publish-predictions publish` into a real Postgres: what is in the table, whatever happens
 //! on the way there.
 
 mod catch_up;

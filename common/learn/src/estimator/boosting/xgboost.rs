@@ -78,7 +78,7 @@ impl GradientBoosting {
         let trees = self.trees.iter().enumerate();
         let trees: Vec<Value> = trees.map(|(id, of)| tree(id, of, self.inputs)).collect();
         let info: Vec<usize> = self.trees.iter().map(Tree::output).collect();
-        // Trees of a round that add to the same score stand side by side.
+        // Trees of a round that add to the same score are side by side.
         let parallel = info.iter().take_while(|output| **output == 0).count();
         let parallel = match outputs {
             1 => 1,

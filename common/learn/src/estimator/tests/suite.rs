@@ -6,7 +6,7 @@ use super::*;
 use crate::model::ClassValue;
 use crate::task::{Target, Tasks};
 
-/// What each family fits for each task that it learns, with rows to predict: whatever stands in the
+/// What each family fits for each task that it learns, with rows to predict: whatever is in the
 /// registry is tried.
 fn fitted() -> Vec<(Box<dyn Estimator>, Data)> {
     let mut all: Vec<(Box<dyn Estimator>, Data)> = Vec::new();

@@ -8,7 +8,7 @@ use crate::dataset::Encoding;
 /// Bytes that are decoded at once.
 const READ: usize = 1 << 16;
 
-/// What Windows-1252 has from 0x80 to 0x9F; a replacement character stands for no character.
+/// What Windows-1252 has from 0x80 to 0x9F; a replacement character represents no character.
 const WINDOWS_1252: [char; 32] = [
     '€', '\u{fffd}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{fffd}', 'Ž',
     '\u{fffd}', '\u{fffd}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{fffd}',

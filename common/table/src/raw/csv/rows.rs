@@ -72,7 +72,6 @@ pub(super) struct Rows {
     comment: Option<u8>,
 }
 
-/// A row.
 pub(super) struct Row<'a> {
     /// The line on which it begins; lines count from 1.
     pub(super) line: u64,
@@ -241,7 +240,7 @@ impl Rows {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         if self.end == self.buffer.len() {
-            // One byte more than a row may have: it tells whether the row ends there.
+            // One byte more than a row may have: it says whether the row ends there.
             let length = (2 * self.end).min(self.limit + 1).max(self.end + 1);
             self.buffer.resize(length, 0);
         }

@@ -4,7 +4,6 @@ use arrow::util::pretty::pretty_format_batches;
 
 use super::*;
 
-/// Every type.
 fn every_type() -> Arc<Dataset> {
     let contract = json!({"columns": [
         {"name": "id", "type": "int64", "role": "id"},

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::lab::{Ended, Lab};
 
-/// A workflow whose leaf runs a script, and whose exit handler tells what it was given and runs
+/// A workflow whose leaf runs a script, and whose exit handler says what it was given and runs
 /// another one.
 fn lab(script: &str, handler: &str) -> Lab {
     let text = format!(
@@ -60,7 +60,7 @@ fn the_handler_runs_on_every_end_and_fails_a_workflow_that_had_succeeded() {
             "Error",
             "retryStrategy.expression evaluated to false",
         ),
-        // An attempt that was retried stands in the failures too.
+        // An attempt that was retried is in the failures too.
         (
             "[ {{retries}} = 1 ] || exit 75; echo v > $ALAMEDA_OUT/v",
             "exit 0",

@@ -1,4 +1,4 @@
-//! Outputs: where they come from, and what stands for those that are not there.
+//! Outputs: where they come from, and what represents those that are not there.
 
 use crate::lab::Lab;
 
