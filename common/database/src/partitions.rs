@@ -33,7 +33,6 @@ impl Month {
         Self::of_date(moment.date_naive())
     }
 
-    /// Its first day.
     pub(super) fn first_day(self) -> Option<NaiveDate> {
         NaiveDate::from_ymd_opt(self.0.div_euclid(12), self.0.rem_euclid(12) as u32 + 1, 1)
     }
@@ -72,7 +71,7 @@ pub(super) fn check(table: &Table, existing: Option<&Existing>, wanted: &Definit
     }
     if wanted.time.is_none() {
         return Err(Failure::usage(format!(
-            "{table} is to have partitions by month, and the predictions have no column of time: leave out \
+            "{table} is to have partitions by month, and the predictions have no time column: leave out \
              --predictions-partition (PREDICTIONS_PARTITION), or give a column of dataset.json the role time and train a new version"
         )));
     }

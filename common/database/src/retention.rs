@@ -66,7 +66,7 @@ impl Retention {
     pub fn new(publication: &Publication, days: u32) -> Result<Self> {
         let time = publication.time.clone().ok_or_else(|| {
             Failure::usage(format!(
-                "predictions are to be kept for {days} days, and have no column of time: leave out --retention-days \
+                "predictions are to be kept for {days} days, and have no time column: leave out --retention-days \
                  (RETENTION_DAYS), or give a column of dataset.json the role time and train a new version"
             ))
         })?;
@@ -88,7 +88,7 @@ pub struct Dropped {
 }
 
 impl Database {
-    /// Drops the model's rows whose time is more days before `now` than they are kept. A table with
+    /// Drops the model's rows that are older, at `now`, than the days that rows are kept. A table with
     /// partitions by time loses those before the month of that day, and the partitions that
     /// then hold none of another model; another one loses the rows before that day.
     ///
@@ -292,7 +292,7 @@ async fn remember(
         (&first_day, Type::DATE),
     ];
     session
-        .execute("remembering what was dropped", &sql, &parameters)
+        .execute("recording what was dropped", &sql, &parameters)
         .await
         .map(drop)
 }

@@ -106,7 +106,7 @@ impl Session<'_> {
             return Ok(());
         }
         tracing::info!(
-            "{}: somebody else is writing to {table}; waiting until that is done",
+            "{}: another process is writing to {table}; waiting for it",
             self.service
         );
         self.execute(
@@ -135,7 +135,7 @@ impl Session<'_> {
         let made = tokio::spawn(runtime::threads::blocking(move || {
             pieces(&mut |piece| {
                 step.check()?;
-                // Nobody takes it any more when the server has failed, which is told there.
+                // Nobody takes it any more when the server has failed, which is reported there.
                 sender
                     .blocking_send(piece)
                     .map_err(|_| anyhow!("the server takes no more rows"))
@@ -159,7 +159,6 @@ impl Session<'_> {
         self.unless_stopped(operation, finished).await
     }
 
-    /// Commits.
     pub(super) async fn commit(self) -> Result<(), Trouble> {
         let Self {
             transaction,

@@ -11,7 +11,7 @@ use tokio_postgres::error::DbError;
 use runtime::failure::Failure;
 use runtime::retry::{Service, Trouble};
 
-/// Why a connection ended. Who waits for an answer is told only that there will be none.
+/// Why a connection ended. A caller that waits for an answer only learns that there is none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ended(Arc<Mutex<Option<String>>>);
 
@@ -67,11 +67,11 @@ pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Erro
             "; connect to the server itself, or to a pooler that keeps sessions (pool_mode = session)",
         ),
         "22021" | "22P05" => lasting(
-            "; the database does not hold every character: make it with ENCODING 'UTF8', or name \
+            "; the database does not hold every character: create it with ENCODING 'UTF8', or name \
              another one (DATABASE_URL, or PGDATABASE)",
         ),
         // A trigger, or a rule of a view: neither is of ours.
-        "P0001" | "44000" => lasting("; see to what was added to the table, or publish to another"),
+        "P0001" | "44000" => lasting("; check what was added to the table, or publish to another"),
         // No statement of ours names a table or column of the predictions that was not looked up
         // before.
         "42P01" | "42703" => lasting(
@@ -112,7 +112,7 @@ fn told(answer: &DbError) -> String {
     text
 }
 
-/// No answer, or none from a server that is what it has to be.
+/// No answer, or an answer of a server that is not what it has to be.
 fn without_answer(service: &Service, ended: &Ended, operation: &str, error: &Error) -> Trouble {
     let mut text = chain(error);
     if let Some(reason) = ended.take().filter(|_| error.is_closed()) {
@@ -133,10 +133,10 @@ fn without_answer(service: &Service, ended: &Ended, operation: &str, error: &Err
             rustls::CertificateError::NotValidForName
             | rustls::CertificateError::NotValidForNameContext { .. },
         )) => lasting(
-            "; connect by a name that the server's certificate holds, or ask for less (sslmode=verify-ca, PGSSLMODE)",
+            "; connect with a host name of the server's certificate, or use a weaker mode (sslmode=verify-ca, PGSSLMODE)",
         ),
         Some(rustls::Error::InvalidCertificate(_)) => lasting(
-            "; name the file of the authority that signed the server's certificate (sslrootcert in DATABASE_URL, or PGSSLROOTCERT)",
+            "; set sslrootcert (in DATABASE_URL, or PGSSLROOTCERT) to the file of the authority that signed the server's certificate",
         ),
         Some(_) => lasting(""),
         // Wrong SCRAM answers, a password that is asked for and not there.

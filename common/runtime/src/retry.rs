@@ -185,7 +185,7 @@ impl<'a> Tries<'a> {
         }
         tracing::warn!(
             attempt,
-            "{service}: {operation}: {cause:#}; trying again in {wait:.1?}"
+            "{service}: {operation}: {cause:#}; retrying in {wait:.1?}"
         );
         tokio::time::sleep(wait).await;
         Ok(())

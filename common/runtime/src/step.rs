@@ -6,7 +6,7 @@
 //! pub fn main() -> ExitCode { settings::main(command(), run) }
 //! ```
 //!
-//! It stands below the object store and the settings: both are handed in.
+//! It is below the object store and the settings: both are handed in.
 
 mod arguments;
 mod findings;
@@ -183,9 +183,9 @@ impl Step {
     pub fn fitting(&self, once: u64, each: u64, what: &str) -> Self {
         if each > self.memory {
             tracing::warn!(
-                "the memory budget of {} is less than what {what} take on one thread, about {}: the \
-                 container may be killed for its memory; --memory (ALAMEDA_MEMORY) and the limit of the \
-                 container raise it",
+                "the memory budget of {} is less than {what} need on one thread, about {}: the \
+                 container may be OOM-killed; raise --memory (ALAMEDA_MEMORY) and the container's \
+                 limit",
                 size(self.memory),
                 size(each),
             );
@@ -199,8 +199,9 @@ impl Step {
         }
         tracing::info!(
             threads,
-            "{threads} of {} threads work at the same time: the memory budget of {} has no room for more, with {} for \
-             {what} on each; --memory (ALAMEDA_MEMORY) raises it",
+            "{threads} of {} threads run at the same time: the memory budget of {} allows no \
+             more, with {} for {what} \
+             on each; raise --memory (ALAMEDA_MEMORY) to use more",
             self.threads,
             size(self.memory),
             size(each),
@@ -299,7 +300,7 @@ impl Step {
             .tempdir_in(self.work())
             .with_context(|| {
                 format!(
-                    "making a scratch folder in {}; --work names another place",
+                    "creating a scratch folder in {}; set --work to use another folder",
                     self.work().display()
                 )
             })

@@ -215,7 +215,7 @@ impl Space {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "{} takes {} of disk, and of the {} that the scratch folder may hold {} are in use: raise --disk \
+            "{} needs {} of disk, and of the disk budget of {}, {} are in use: raise --disk \
              (ALAMEDA_DISK), on Argo together with the sizeLimit of the volume `work`, or prepare smaller files",
             what(),
             size(self.bytes + bytes),
@@ -251,7 +251,7 @@ impl Write for ScratchFile {
         let grown = self
             .space
             .grow(bytes.len() as u64, || self.purpose.to_owned());
-        // Boxed in the way that keeps what it is: the exit code depends on it.
+        // Boxed so that the cause can be downcast again: the exit code depends on it.
         grown.map_err(|error| {
             std::io::Error::other(error.reallocate_into_boxed_dyn_error_without_backtrace())
         })?;

@@ -11,38 +11,38 @@ use runtime::failure::Failure;
 /// When a candidate becomes the champion.
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct GateArgs {
-    /// What happens when a candidate is refused: soft keeps the champion and goes on, hard fails
-    /// the workflow
+    /// Effect of a refused candidate: soft keeps the champion and continues, hard fails the
+    /// workflow
     #[arg(long, env = "GATE", default_value = "soft")]
     pub gate: GateMode,
-    /// Holdout metric by which candidate and champion are compared: one of the model's task, or
-    /// auto, which is roc_auc for two classes, log_loss for more, and r2 for a number
+    /// Holdout metric that compares candidate and champion: one of the model's task, or auto, which
+    /// is roc_auc for two classes, log_loss for several, and r2 for a number
     #[arg(long, env = "GATE_METRIC", default_value = "auto", value_parser = parsers::metric())]
     pub gate_metric: Auto<Metric>,
-    /// Minimum that a champion must reach, or maximum of a metric where less is better; auto is 0.6
-    /// for two classes where more is better, and otherwise no limit
+    /// Minimum of the metric that a champion must reach, or maximum if lower is better; auto is 0.6
+    /// for two classes if higher is better, otherwise no limit
     #[arg(long, env = "GATE_FLOOR", default_value = "auto", value_parser = parsers::auto_number)]
     pub gate_floor: Auto<f64>,
     /// Non-inferiority margin: how much worse than the champion a candidate may be
     #[arg(long, env = "GATE_MARGIN", default_value_t = 0.005, value_parser = not_negative)]
     pub gate_margin: f64,
-    /// Days back whose champions the candidate is compared with too, by the same margin; 0: the
-    /// current champion alone
+    /// The candidate is also compared with the champions of this many past days, by the same
+    /// margin; 0: only with the current champion
     #[arg(long, env = "GATE_WINDOW", default_value_t = 90, value_parser = parsers::days)]
     pub gate_window: u32,
     /// What must be within the margin: the estimate of the difference, or the worse end of its 95 %
-    /// interval, which keeps a worse candidate out and needs more rows
+    /// interval, which refuses more worse candidates and needs more rows
     #[arg(long, env = "GATE_COMPARE", default_value = "estimate")]
     pub gate_compare: GateCompare,
-    /// Limit as GATE_FLOOR that holds in each segment of the holdout, by the columns of
-    /// SEGMENT_COLUMNS; without it segments have none
+    /// Limit like GATE_FLOOR for each segment of the holdout, by the columns of SEGMENT_COLUMNS; by
+    /// default there is none
     #[arg(long, env = "GATE_SEGMENT_FLOOR", value_parser = parsers::number)]
     pub gate_segment_floor: Option<f64>,
     /// How much worse than the champion a candidate may be in each segment of the holdout, on the
-    /// same rows; without it segments are not compared
+    /// same rows; by default segments are not compared
     #[arg(long, env = "GATE_SEGMENT_MARGIN", value_parser = not_negative)]
     pub gate_segment_margin: Option<f64>,
-    /// Rows below which a segment of the holdout is not judged
+    /// Minimum number of rows of a segment of the holdout; smaller segments are not judged
     #[arg(long, env = "GATE_SEGMENT_ROWS", default_value_t = 200, value_parser = parsers::count_u64)]
     pub gate_segment_rows: u64,
 }
@@ -50,9 +50,9 @@ pub struct GateArgs {
 /// A setting that is said, or follows from the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Auto<T> {
-    /// It follows from the model.
+    /// Derived from the model.
     Auto,
-    /// It is said.
+    /// Set by the user.
     Said(T),
 }
 
@@ -89,8 +89,8 @@ impl GateArgs {
                     Auto::Auto => task.gate_metric(),
                 };
                 return Err(Failure::usage(format!(
-                    "GATE_METRIC (--gate-metric) is {said}, and a model of task {} is measured by \
-                     {}: give one of them, or auto",
+                    "GATE_METRIC (--gate-metric) is {said}, but the metrics of task {} are {}: \
+                     give one of them, or auto",
                     task.name(),
                     names.join(", ")
                 )));

@@ -64,7 +64,7 @@ const SECRETS: [&str; 5] = [
 /// Where a configuration lies.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArgs {
-    /// Folder with dataset.json and features.sql, and models.json if there is one, for train
+    /// Folder with dataset.json, features.sql and optionally models.json, for train
     #[arg(long, env = CONFIG_DIR.0, default_value = CONFIG_DIR.1)]
     pub config_dir: PathBuf,
 }
@@ -91,11 +91,11 @@ pub struct PreparationArgs {
     #[arg(long, env = "ON_BAD_SHARD", default_value = "fail")]
     pub on_bad_shard: OnBadShard,
 
-    /// Raw files that quarantine may leave out
+    /// Maximum number of raw files that quarantine may leave out
     #[arg(long, env = "MAX_BAD_SHARDS", default_value = "0", value_parser = parsers::count)]
     pub max_bad_shards: usize,
 
-    /// Share of the rows that may be quarantined, where the data contract has rows quarantined
+    /// Maximum share of rows that may be quarantined, if the data contract quarantines rows
     #[arg(long, env = "MAX_QUARANTINED_SHARE", default_value = "0.01", value_parser = parsers::share)]
     pub max_quarantined_share: f64,
 }
@@ -129,7 +129,7 @@ pub struct TrainingArgs {
         value_parser = parsers::from_one
     )]
     pub max_iter: u32,
-    /// Convergence tolerance: the fit ends when no component of the gradient is larger
+    /// Convergence tolerance: the fit stops when no component of the gradient is larger
     #[arg(long, env = "MODEL_TOL", default_value_t = 1e-10, value_parser = positive)]
     pub tol: f64,
     /// Probability from which the positive class is predicted
@@ -140,8 +140,8 @@ pub struct TrainingArgs {
 /// Columns that rows are divided by.
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct SegmentsArgs {
-    /// Ignored columns that training profiles and scored rows carry, so that a report divides by
-    /// them: names with a comma between, none, or without it the first 4 of texts and booleans
+    /// Ignored columns that are kept in training profiles and scored rows as segments of the
+    /// report: names separated by commas, or none; by default the first 4 text and boolean columns
     /// with at most 50 values in training
     #[arg(long, env = "SEGMENT_COLUMNS", default_value = "")]
     pub segment_columns: SegmentColumns,
@@ -150,10 +150,10 @@ pub struct SegmentsArgs {
 /// Which model scores which raw files.
 #[derive(Clone, Debug, Args)]
 pub struct ScoringArgs {
-    /// Which version scores: an alias, or a version number
+    /// Model version that scores: an alias, or a version number
     #[arg(long, env = "MODEL_REF", default_value = "champion")]
     pub model_ref: String,
-    /// Raw files to score; may hold {data-version}, and must for a backfill
+    /// Raw files to score; may contain {data-version}, and must for a backfill
     #[arg(long, env = "PREDICT_GLOB", default_value = "predict/*.parquet", value_parser = predict_glob)]
     pub predict_glob: String,
 }
@@ -161,7 +161,7 @@ pub struct ScoringArgs {
 /// Which of the raw files are scored.
 #[derive(Clone, Debug, Args)]
 pub struct SelectionArgs {
-    /// Whether all raw files are scored, or only those in no earlier results of this model name
+    /// Whether to score all raw files, or only those in no earlier results of this model name
     #[arg(long, env = "PREDICT_SHARDS", default_value = "all")]
     pub predict_shards: PredictShards,
 }
@@ -169,7 +169,7 @@ pub struct SelectionArgs {
 /// Labels that come later than predictions.
 #[derive(Clone, Debug, Args)]
 pub struct LabelsArgs {
-    /// Raw files of later labels: id, time, target; the last file name wins
+    /// Raw files of late labels: id, time, target; the last file name wins
     #[arg(long, env = "LABELS_GLOB", default_value = "labels/*.parquet", value_parser = glob)]
     pub labels_glob: String,
 }
@@ -185,7 +185,7 @@ pub struct TableArgs {
         value_parser = name_in_postgres
     )]
     pub database_schema: String,
-    /// Table of the predictions in Postgres; it is made when it is missing
+    /// Table of the predictions in Postgres; it is created if it does not exist
     #[arg(
         long,
         env = "PREDICTIONS_TABLE",
@@ -193,7 +193,7 @@ pub struct TableArgs {
         value_parser = name_in_postgres
     )]
     pub predictions_table: String,
-    /// Whether the table is made in partitions of a month each
+    /// Whether a new table is partitioned by month
     #[arg(long, env = "PREDICTIONS_PARTITION", default_value = "none")]
     pub predictions_partition: PartitionBy,
 }
@@ -211,7 +211,7 @@ pub enum PartitionBy {
 /// How long published rows are kept.
 #[derive(Clone, Debug, Args)]
 pub struct RetentionArgs {
-    /// Days after which rows of the model are dropped by their time; without it all are kept
+    /// Days after which rows of the model are dropped, by their time; by default all are kept
     #[arg(long, env = "RETENTION_DAYS", value_parser = parsers::from_one)]
     pub retention_days: Option<u32>,
 }
@@ -219,8 +219,8 @@ pub struct RetentionArgs {
 /// What publishing catches up.
 #[derive(Clone, Debug, Args)]
 pub struct CatchUpArgs {
-    /// How many of the model's newest results are published as well where the table lacks them, as
-    /// after a failed run; 0: none
+    /// How many of the model's newest results are also published if the table lacks them, as after
+    /// a failed run; 0: none
     #[arg(long, env = "PUBLISH_CATCH_UP", default_value_t = 30)]
     pub catch_up: u32,
 }
@@ -241,7 +241,7 @@ pub struct RenewArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Tracking options")]
 pub struct TrackingArgs {
-    /// Address of an MLflow server that keeps runs and models [default: the store keeps them]
+    /// Address of the MLflow server for runs and models [default: they are kept in the store]
     #[arg(
         long = "tracking-uri",
         value_name = "URL",
@@ -256,14 +256,14 @@ pub struct TrackingArgs {
         env = "MLFLOW_EXPERIMENT_NAME"
     )]
     pub experiment: Option<String>,
-    /// Take any certificate of the MLflow server: for tests only
+    /// Accept any certificate of the MLflow server: for tests only
     #[arg(
         long = "tracking-insecure-tls",
         env = "MLFLOW_TRACKING_INSECURE_TLS",
         value_parser = FalseyValueParser::new()
     )]
     pub insecure_tls: bool,
-    /// File of certificates that the MLflow server's is trusted by
+    /// File with the CA certificates to trust for the MLflow server
     #[arg(
         long = "tracking-server-cert-path",
         value_name = "FILE",

@@ -42,8 +42,8 @@ impl FromStr for MonitorColumns {
             0 => Ok(Self::Only(owned(&names))),
             all if all == names.len() => Ok(Self::AllBut(owned(&left_out))),
             _ => Err(
-                "some names begin with - and some do not: name the columns that are judged, such as x1,x2, or \
-                 those that are not, such as -x1,-x2"
+                "some names begin with - and some do not: give the columns to judge, such as x1,x2, or those \
+                 to exclude, such as -x1,-x2"
                     .to_owned(),
             ),
         }
@@ -79,7 +79,8 @@ impl MonitorColumns {
         match names.iter().find(|name| !columns.contains(name)) {
             None => Ok(()),
             Some(unknown) => Err(Failure::usage(format!(
-                "--monitor-columns (MONITOR_COLUMNS) names {unknown:?}, which is no column of this model: there are {}",
+                "--monitor-columns (MONITOR_COLUMNS) names {unknown:?}, which is not a column of \
+                 this model; its columns are {}",
                 columns.join(", ")
             ))),
         }

@@ -13,13 +13,13 @@ use runtime::failure::Failure;
 /// What decides a verdict.
 #[derive(Clone, Debug, Args)]
 pub struct JudgeArgs {
-    /// Population stability index from which to warn
+    /// Population stability index from which the verdict is warn
     #[arg(long, env = "PSI_WARN", default_value_t = Thresholds::default().warn, value_parser = from_zero)]
     pub psi_warn: f64,
-    /// Population stability index from which to alert
+    /// Population stability index from which the verdict is alert
     #[arg(long, env = "PSI_ALERT", default_value_t = Thresholds::default().alert, value_parser = from_zero)]
     pub psi_alert: f64,
-    /// Rows below which the verdict is insufficient-data
+    /// Minimum number of rows for a verdict; with fewer it is insufficient-data
     #[arg(
         long,
         env = "MIN_ROWS",
@@ -27,7 +27,7 @@ pub struct JudgeArgs {
         value_parser = parsers::count_u64
     )]
     pub min_rows: u64,
-    /// Columns that the verdict depends on: x1,x2 for these alone, -x1,-x2 for all but these; the
+    /// Columns that affect the verdict: x1,x2 for only these, -x1,-x2 for all except these; the
     /// score is the column score
     #[arg(
         long,
@@ -47,7 +47,7 @@ impl JudgeArgs {
         if self.psi_alert < self.psi_warn {
             return Err(Failure::usage(format!(
                 "PSI_ALERT (--psi-alert) is {}, below PSI_WARN (--psi-warn), which is {}: \
-                 an alert is worse than a warning",
+                 give a PSI_ALERT of at least PSI_WARN",
                 self.psi_alert, self.psi_warn
             )));
         }
@@ -62,7 +62,8 @@ impl JudgeArgs {
 /// What a report does beside being written.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// Verdict from which on the step fails, with exit code 11, after the report is written
+    /// Verdict at which the step fails, with exit code 11, after the report is written; warn
+    /// includes alert
     #[arg(long, env = "REPORT_FAIL_ON", default_value = "never")]
     pub fail_on: FailOn,
 }
@@ -81,10 +82,10 @@ pub enum FailOn {
 /// Which ends of a workflow a webhook gets.
 #[derive(Clone, Debug, Args)]
 pub struct NotifyArgs {
-    /// Which outcomes of a workflow are sent to the webhook whose URL is in NOTIFY_URL
+    /// Outcomes of a workflow that are sent to the webhook in NOTIFY_URL
     #[arg(long, env = "NOTIFY_ON", default_value = "failure")]
     pub notify_on: NotifyOn,
-    /// Format of the message: json for programs, slack for Slack and what understands its messages
+    /// Format of the message: json for programs, slack for Slack and compatible services
     #[arg(long, env = "NOTIFY_FORMAT", default_value = "json")]
     pub notify_format: NotifyFormat,
 }
@@ -112,19 +113,19 @@ pub enum NotifyFormat {
 /// Where the dashboard listens, and to whom.
 #[derive(Clone, Debug, Args)]
 pub struct DashboardArgs {
-    /// Address and port to listen on; 0.0.0.0:8501 lets in other machines
+    /// Address and port to listen on; 0.0.0.0:8501 accepts connections from other machines
     #[arg(long, env = "DASHBOARD_BIND", default_value = "127.0.0.1:8501", value_parser = parsers::address)]
     pub bind: SocketAddr,
-    /// Connections to Postgres at most
+    /// Maximum number of connections to Postgres
     #[arg(long, env = "DASHBOARD_CONNECTIONS", default_value_t = 4, value_parser = connections)]
     pub connections: usize,
-    /// Header in which a proxy in front names the user; without it a request is refused
+    /// Header in which the proxy in front names the user; requests without it are refused
     #[arg(long, env = "DASHBOARD_USER_HEADER")]
     pub user_header: Option<String>,
-    /// User that a browser asks for, with the password in the variable DASHBOARD_PASSWORD
+    /// User name for the login, with the password in the variable DASHBOARD_PASSWORD
     #[arg(long, env = "DASHBOARD_USER")]
     pub user: Option<String>,
-    /// Tables that are shown, with a comma between; without it the one of --predictions-table
+    /// Tables to show, separated by commas [default: that of --predictions-table]
     #[arg(long, env = "PREDICTIONS_TABLES", value_delimiter = ',')]
     pub predictions_tables: Vec<String>,
 }

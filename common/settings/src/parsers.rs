@@ -70,7 +70,7 @@ pub(super) fn not_negative(text: &str) -> Result<f64, String> {
 
 pub(super) fn from_zero(text: &str) -> Result<f64, String> {
     let holds = |number: f64| (0.0..=f64::MAX).contains(&number);
-    float(text, holds, "give a number from 0 on")
+    float(text, holds, "give a number, 0 or more")
 }
 
 pub(super) fn probability(text: &str) -> Result<f64, String> {
@@ -79,19 +79,19 @@ pub(super) fn probability(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn count(text: &str) -> Result<usize, String> {
-    whole(text, |_| true, "give a whole number from 0 on")
+    whole(text, |_| true, "give a whole number, 0 or more")
 }
 
 pub(super) fn count_u64(text: &str) -> Result<u64, String> {
-    whole(text, |_| true, "give a whole number from 0 on")
+    whole(text, |_| true, "give a whole number, 0 or more")
 }
 
 pub(super) fn days(text: &str) -> Result<u32, String> {
-    whole(text, |_| true, "give a whole number of days from 0 on")
+    whole(text, |_| true, "give a whole number of days, 0 or more")
 }
 
 pub(super) fn from_one(text: &str) -> Result<u32, String> {
-    whole(text, |number| *number > 0, "give a whole number from 1 on")
+    whole(text, |number| *number > 0, "give a whole number, 1 or more")
 }
 
 pub(super) fn connections(text: &str) -> Result<usize, String> {

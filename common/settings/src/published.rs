@@ -228,7 +228,7 @@ fn check_column(name: &str) -> Result<(), String> {
     check_name(name).map_err(|text| format!("column {text}: {ADVICE}"))?;
     if SYSTEM_COLUMNS.contains(&name) {
         return Err(format!(
-            "column {name:?} has the name of a column that every table of Postgres has of itself: \
+            "column {name:?} has the name of a system column of Postgres: \
              {ADVICE}"
         ));
     }
@@ -245,9 +245,9 @@ fn check_size(scored: &[Column]) -> Result<(), String> {
     let count = scored.len() + 1;
     if count > COLUMNS {
         return Err(format!(
-            "there are {count} columns, and a table of Postgres has {COLUMNS} at most: leave some \
+            "there are {count} columns, and a Postgres table has at most {COLUMNS}: leave some \
              out of features.sql, or publish nothing (without DATABASE_URL and PGHOST predictions \
-             stay parquet)"
+             are Parquet files only)"
         ));
     }
     Ok(())

@@ -42,15 +42,15 @@ fn a_value_that_a_step_would_refuse_is_named_with_what_it_may_be() {
         ("HOLDOUT", "fraction=1.5", "fraction=0.1"),
         ("HOLDOUT", "after=2024-13-01", "after=2024-10-01"),
         ("ON_BAD_SHARD", "skip", "give fail or quarantine"),
-        ("MAX_BAD_SHARDS", "-1", "give a whole number from 0 on"),
-        ("MAX_BAD_SHARDS", "5%", "give a whole number from 0 on"),
+        ("MAX_BAD_SHARDS", "-1", "give a whole number, 0 or more"),
+        ("MAX_BAD_SHARDS", "5%", "give a whole number, 0 or more"),
         ("MODEL_FAMILY", "xgboost", "give logistic-regression"),
         ("MODEL_C", "0", "give a positive number"),
         ("MODEL_C", "0,5", "with a decimal point: 0.5"),
         ("MODEL_C", "inf", "give a positive number"),
         ("MODEL_CLASS_WEIGHT", "Balanced", "give balanced or none"),
-        ("MODEL_MAX_ITER", "0", "give a whole number from 1 on"),
-        ("MODEL_MAX_ITER", "1e3", "give a whole number from 1 on"),
+        ("MODEL_MAX_ITER", "0", "give a whole number, 1 or more"),
+        ("MODEL_MAX_ITER", "1e3", "give a whole number, 1 or more"),
         ("MODEL_TOL", "-1e-9", "give a positive number"),
         ("MODEL_THRESHOLD", "50%", "give a number from 0 to 1"),
         ("MODEL_THRESHOLD", "1.5", "give a number from 0 to 1"),
@@ -61,10 +61,10 @@ fn a_value_that_a_step_would_refuse_is_named_with_what_it_may_be() {
         ("PREDICT_SHARDS", "some", "give all or new"),
         ("PREDICTIONS_PARTITION", "day", "give none or month"),
         ("PREDICTIONS_TABLE", &"t".repeat(64), "63"),
-        ("RETENTION_DAYS", "2y", "give a whole number from 1 on"),
+        ("RETENTION_DAYS", "2y", "give a whole number, 1 or more"),
         ("PSI_WARN", "0,1", "with a decimal point: 0.1"),
-        ("PSI_ALERT", "high", "give a number from 0 on"),
-        ("MIN_ROWS", "5e2", "give a whole number from 0 on"),
+        ("PSI_ALERT", "high", "give a number, 0 or more"),
+        ("MIN_ROWS", "5e2", "give a whole number, 0 or more"),
         ("REPORT_FAIL_ON", "always", "give alert, warn or never"),
         ("NOTIFY_ON", "failures", "give always, failure or never"),
         ("NOTIFY_FORMAT", "teams", "give json or slack"),
@@ -129,7 +129,7 @@ fn all_problems_are_named_at_once_and_in_one_line() {
         "{text}"
     );
     assert!(
-        text.ends_with("; MODEL_CC is no setting: is MODEL_C meant?"),
+        text.ends_with("; MODEL_CC is not a setting: did you mean MODEL_C?"),
         "{text}"
     );
     assert!(!text.contains('\n'), "{text}");
@@ -190,7 +190,7 @@ fn a_misspelt_name_is_named_with_the_one_that_was_meant() {
         ("PREDICTION_TABLE", "PREDICTIONS_TABLE"),
     ] {
         let found = problems(&[], &[name]);
-        let expected = format!("{name} is no setting: is {meant} meant?");
+        let expected = format!("{name} is not a setting: did you mean {meant}?");
         assert_eq!(found, [expected]);
     }
 }

@@ -123,7 +123,7 @@ fn misspelt(name: &str, known: &BTreeSet<String>) -> Option<String> {
         return None;
     }
     let meant = nearest(&normal(name), known)?;
-    Some(format!("{name} is no setting: is {meant} meant?"))
+    Some(format!("{name} is not a setting: did you mean {meant}?"))
 }
 
 /// Every name that a step reads.

@@ -36,8 +36,9 @@ impl Address {
             .is_some_and(|host| host.contains('@'))
         {
             return Err(Failure::usage(format!(
-                "a URL of a store, {scheme}://..., holds a user or a key before an @: take it out, and give credentials by \
-                 variables such as AWS_ACCESS_KEY_ID"
+                "a URL of a store, {scheme}://..., contains a user or a key before an @: remove \
+                 it, and give credentials \
+                 in variables such as AWS_ACCESS_KEY_ID"
             )));
         }
         match scheme {
@@ -54,8 +55,8 @@ impl Address {
             }
             "s3" => bucket(url, rest),
             _ => Err(Failure::usage(format!(
-                "the store {scheme}://... is refused: give a folder, a file:// URL or s3://BUCKET/PREFIX; another S3 server \
-                 than Amazon's is named by AWS_ENDPOINT_URL"
+                "the store {scheme}://... is refused: give a folder, a file:// URL or s3://BUCKET/PREFIX; set \
+                 AWS_ENDPOINT_URL for a server other than Amazon's"
             ))),
         }
     }

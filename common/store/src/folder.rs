@@ -23,7 +23,6 @@ const CHUNK: usize = 1 << 20;
 /// Chunks in flight of one upload; together they bound the memory of a writer.
 const CHUNKS_IN_FLIGHT: usize = 2;
 
-/// A folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     files: LocalFileSystem,
@@ -37,7 +36,7 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self> {
         if !path.is_dir() {
             return Err(Failure::usage(format!(
-                "there is no folder {}; check the URL or make it",
+                "there is no folder {}; check the URL or create it",
                 path.display()
             )));
         }

@@ -114,7 +114,7 @@ pub struct Object {
     pub key: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// What changes when the object is written anew: the time of its last change in a folder, its
+    /// What changes when the object is written again: the time of its last change in a folder, its
     /// ETag in S3.
     pub stamp: String,
 }
@@ -146,11 +146,11 @@ impl Store {
     pub fn create_with(url: &str, access: &Access) -> Result<Self> {
         let address = Address::parse(url)?;
         if let Address::Folder(folder) = &address {
-            let making = || format!("making the store's folder {}", folder.display());
+            let making = || format!("creating the store's folder {}", folder.display());
             match std::fs::create_dir_all(folder) {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     return Err(Failure::usage(format!(
-                        "{} is no folder: move it away, or give another place for the store",
+                        "{} is not a folder: move it away, or give another folder for the store",
                         folder.display()
                     )));
                 }
@@ -316,7 +316,7 @@ impl Store {
         }
     }
 
-    /// All objects whose key matches a glob, in the order of their keys. `*` stands for any
+    /// All objects whose key matches a glob, in the order of their keys. `*` represents any
     /// characters but `/`.
     pub async fn glob(&self, pattern: &str) -> Result<Vec<Object>> {
         let (folder, direct) = glob::folder(pattern);

@@ -156,7 +156,7 @@ impl Bucket {
             }
         }
         Err(Failure::Unavailable(format!(
-            "{} is overloaded: {operation}: others write the same key at the same time, and give up",
+            "{} is overloaded: {operation}: concurrent writers of the same key abort each other",
             self.service
         ))
         .into())
@@ -228,7 +228,7 @@ impl Bucket {
             let Outcome::Done(page) = self.call(&operation, 0, list).await? else {
                 return Err(self.unexpected(&operation));
             };
-            // A key that ends with a slash stands for a folder; the client cuts the slash.
+            // A key that ends with a slash represents a folder; the client cuts the slash.
             let in_folder = page
                 .result
                 .objects

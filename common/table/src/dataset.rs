@@ -125,7 +125,7 @@ pub struct ColumnContract {
     /// Its type.
     #[serde(rename = "type")]
     pub column_type: ColumnType,
-    /// What it is for.
+    /// Role of the column.
     pub role: Role,
     /// Whether it may hold nulls.
     #[serde(default)]
@@ -172,7 +172,7 @@ impl ColumnContract {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnViolation {
-    /// Their file is bad.
+    /// The file is bad.
     #[default]
     Fail,
     /// They are left out, and written with the reason.
@@ -207,7 +207,7 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// All of them.
+    /// Every type.
     pub const ALL: [Self; 9] = [
         Self::Int32,
         Self::Int64,
@@ -307,14 +307,14 @@ fn check_weight(column: &ColumnContract) -> Result<(), String> {
     let least = column.min.as_ref().and_then(serde_json::Value::as_f64);
     if least.is_some_and(|least| least < 0.0) {
         return Err(format!(
-            "column {name:?} with the role weight has a negative `min`: no row weighs less than \
-             nothing"
+            "column {name:?} with the role weight has a negative `min`: weights can't be \
+             negative"
         ));
     }
     if column.on_violation == OnViolation::Count {
         return Err(format!(
-            "column {name:?} with the role weight has `on_violation` count, and a row that weighs \
-             less than nothing can't be learned from: quarantine-row leaves it out"
+            "column {name:?} with the role weight has `on_violation` count, but a negative weight \
+             can't be used: quarantine-row leaves the row out"
         ));
     }
     Ok(())
@@ -345,11 +345,11 @@ impl Dataset {
         for column in &self.columns {
             let (name, column_type) = (&column.name, column.column_type);
             if name.is_empty() || !names.insert(name) {
-                return Err(format!("column {name:?} stands twice, or has no name"));
+                return Err(format!("column {name:?} occurs twice, or has no name"));
             }
             if column.nullable && matches!(column.role, Role::Id | Role::Time) {
                 return Err(format!(
-                    "column {name:?} with the role {} is nullable: it names rows",
+                    "column {name:?} with the role {} is nullable, but it identifies rows",
                     column.role
                 ));
             }
@@ -374,12 +374,12 @@ impl Dataset {
                 && matches!(column_type, ColumnType::Float32 | ColumnType::Float64)
             {
                 return Err(format!(
-                    "column {name:?} with the role id is of type {column_type}: floats name no rows"
+                    "column {name:?} with the role id is of type {column_type}: floats can't identify rows"
                 ));
             }
         }
         if self.with_role(Role::Id).next().is_none() {
-            return Err("no column has the role id: rows need a name".to_owned());
+            return Err("no column has the role id: rows need an identifier".to_owned());
         }
         let times = self.with_role(Role::Time).count();
         if times > 1 {
@@ -403,8 +403,8 @@ impl Dataset {
             && !self.goal()?.target.classes.is_empty()
         {
             return Err(format!(
-                "target {:?} has `on_violation` count, and a label that is none of the classes \
-                 can't be learned from: quarantine-row leaves its row out",
+                "target {:?} has `on_violation` count, but a label outside the classes can't \
+                 be used: quarantine-row leaves its row out",
                 self.target().name
             ));
         }

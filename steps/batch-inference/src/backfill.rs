@@ -155,7 +155,7 @@ fn outputs(request: &Request, decisions: &[Decision]) -> Result<Outputs> {
     let summary = tell(request, decisions, chosen.len());
     if chosen.len() > MOST_CHOSEN {
         return Err(Failure::usage(format!(
-            "{} dates are to be scored, and one backfill takes {MOST_CHOSEN} at most: narrow --from and --to",
+            "{} dates are to be scored, and a backfill can score at most {MOST_CHOSEN}: narrow --from and --to",
             chosen.len()
         )));
     }
@@ -190,7 +190,7 @@ fn check_glob(glob: &str, decisions: &[Decision]) -> Result<()> {
         Some(first) if !glob.contains(DATE) => Err(Failure::usage(format!(
             "PREDICT_GLOB is {glob}, the same files for every date, and {} of the dates, such as {}, \
              have no results whose files could be scored again: a backfill needs {DATE} in it, as in \
-             predict/{DATE}/*.parquet, so that each date has files of its own",
+             predict/{DATE}/*.parquet, so that each date has its own files",
             1 + without.count(),
             first.date
         ))),
@@ -206,7 +206,7 @@ fn check(request: &Request) -> Result<()> {
     }
     if dates > MOST_DATES {
         return Err(Failure::usage(format!(
-            "from {from} to {to} are {dates} dates, and {MOST_DATES} are the most"
+            "from {from} to {to} are {dates} dates, and the maximum is {MOST_DATES}"
         )));
     }
     Ok(())

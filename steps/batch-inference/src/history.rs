@@ -171,7 +171,7 @@ impl Needs<'_> {
             tracing::warn!(
                 files = unknown.len(),
                 first = unknown.first(),
-                "the times of rows to score are not known, so that all earlier raw files are read"
+                "the times of rows to score are not known, so all earlier raw files are read"
             );
         }
         Ok(of_all)
@@ -301,7 +301,7 @@ impl Needs<'_> {
         let newest = newest.context("a file is of some data set")?;
         let Some(found) = self.raw.head(&key).await? else {
             return Err(Failure::usage(format!(
-                "{key} is gone from {}, and rows to score look back at it, {}: put it back",
+                "{key} is gone from {}, and rows to score look back at it, {}: restore it",
                 self.raw.url(),
                 where_from(&newest)
             )));
@@ -317,9 +317,9 @@ impl Needs<'_> {
                 let sha256 = blocking(move || file.hash()).await?.sha256;
                 if !of_size.clone().any(|known| known.file.sha256 == sha256) {
                     return Err(Failure::usage(format!(
-                        "{key} in {} is not what it was when it was read, {}, and rows to score \
-                         look back at it: put the old file back, or do that again with what is \
-                         there now: score the data version again with cache=refresh, or train a new \
+                        "{key} in {} has changed since it was read, {}, and rows to score \
+                         look back at it: restore the old file, or redo that with the present \
+                         file: score the data version again with cache=refresh, or train a new \
                          model",
                         self.raw.url(),
                         where_from(&newest)
@@ -339,7 +339,7 @@ impl Needs<'_> {
     }
 }
 
-/// Where the data version stands in a pattern of names.
+/// Where the data version is in a pattern of names.
 const VERSION: &str = "{data-version}";
 
 fn where_from(data_set: &DataSet) -> String {

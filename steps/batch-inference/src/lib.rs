@@ -25,7 +25,7 @@ use backfill::Reprocess;
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Resolve the model once, pin it, and choose the raw files to score
+    /// Resolve and pin the model version, and select the raw files to score
     Resolve(Resolve),
     /// Group the prepared parts for scoring
     Plan(Plan),
@@ -33,7 +33,7 @@ pub enum Verb {
     Map(Map),
     /// Write the manifest of the scored rows
     Commit(Commit),
-    /// Choose the past dates that are scored
+    /// Select the past dates to score
     Backfill(Backfill),
 }
 
@@ -45,7 +45,7 @@ pub struct Resolve {
     /// Registered name of the model
     #[arg(long)]
     model_name: ModelName,
-    /// Name of the data set version to score
+    /// Name of the data version to score
     #[arg(long)]
     data_version: String,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub struct Plan {
     /// Key of the manifest of the prepared rows
     #[arg(long)]
     predict_manifest: String,
-    /// Groups at most
+    /// Maximum number of groups
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=200))]
     parallelism: u16,
     #[command(flatten)]
@@ -109,13 +109,13 @@ pub struct Backfill {
     /// or all
     #[arg(long, default_value = "none")]
     reprocess: Reprocess,
-    /// Dates that are scored at the same time
+    /// Number of dates that are scored at the same time
     #[arg(long, default_value = "1", value_parser = clap::builder::PossibleValuesParser::new(["1", "2", "4", "8"]))]
     max_active: String,
-    /// Whether the last date comes first
+    /// Whether the newest date is scored first
     #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
     newest_first: bool,
-    /// Whether the dates are listed and nothing is scored
+    /// Whether to list the dates and score nothing
     #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
     dry_run: bool,
     #[command(flatten)]

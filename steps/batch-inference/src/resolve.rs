@@ -25,7 +25,7 @@ pub(crate) struct Request {
     pub(crate) model_ref: String,
     pub(crate) predict_shards: PredictShards,
     pub(crate) glob: String,
-    /// With `refresh` the files are chosen anew.
+    /// With `refresh` the files are chosen again.
     pub(crate) cache: Cache,
     /// The workflow that asks; `None` for a step that is run by hand.
     pub(crate) workflow: Option<String>,
@@ -205,31 +205,31 @@ async fn kept(
     if same_flags && request.workflow.as_ref() == Some(&before.workflow) {
         tracing::warn!(
             key,
-            "the files that this workflow has chosen are kept, although:{shown}"
+            "keeping the files that this workflow selected, although:{shown}"
         );
         let count = differences.len();
-        let note = format!("raw files came, went or changed since they were chosen: {count}");
+        let note = format!("raw files came, went or changed since the selection: {count}");
         return keep(before, Some(note));
     }
     if !known.is_scored {
         tracing::warn!(
             key,
-            "nothing was scored of the files chosen before; chosen anew:{shown}"
+            "none of the files selected before was scored; selected again:{shown}"
         );
         return Ok(None);
     }
     let flags = match same_flags {
         true => String::new(),
         false => format!(
-            " (they were chosen with predict-shards={} and PREDICT_GLOB={}, and now it is \
+            " (they were selected with predict-shards={} and PREDICT_GLOB={}, and now it is \
              predict-shards={} and PREDICT_GLOB={})",
             before.predict_shards, before.glob, request.predict_shards, request.glob
         ),
     };
     Err(Failure::usage(format!(
         "{} is scored already by {}, from other raw files{flags}:{shown}\n\
-         give the files of today another data-version, put the old ones back, or score all of them \
-         again under this one with cache=refresh",
+         use another data-version for the present files, restore the old ones, or score all of \
+         them again under this one with cache=refresh",
         request.data_version, request.model_name
     )))
 }
@@ -258,7 +258,7 @@ async fn differences(
         let Some(&file) = today.get(key) else {
             let why = match same_glob {
                 true => "is gone",
-                false => "is gone, or not matched any more",
+                false => "is gone, or no longer matches the glob",
             };
             lines.push(format!("{key} {why}"));
             continue;
@@ -379,7 +379,7 @@ async fn scored(store: &Store, request: &Request) -> Result<Vec<RawShard>> {
     Ok(shards)
 }
 
-/// A file is known by its name and content: what was delivered anew under an old name is scored,
+/// A file is known by its name and content: what was delivered again under an old name is scored,
 /// what was only touched is not.
 async fn is_scored(raw: &Store, shard: &Object, of_that_name: &[&RawShard]) -> Result<bool> {
     let same: Vec<&RawShard> = of_that_name

@@ -41,7 +41,7 @@ pub(crate) fn password() -> Result<Option<String>> {
         // A file that became a secret often ends with a line break.
         Ok(password) => Ok(Some(password.trim_end_matches(['\r', '\n']).to_owned())),
         Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(Failure::usage("DASHBOARD_PASSWORD is not a text")),
+        Err(VarError::NotUnicode(_)) => Err(Failure::usage("DASHBOARD_PASSWORD is not UTF-8")),
     }
 }
 

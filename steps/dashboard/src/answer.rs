@@ -41,7 +41,7 @@ impl Default for Busy {
 pub(crate) enum Problem {
     /// What was asked for can't be.
     Asked(String),
-    /// There is no such thing.
+    /// Not found.
     Missing(String),
     /// Something is down or wrong, in the words of the error: service, host, never a secret.
     Failed(anyhow::Error),
@@ -64,7 +64,7 @@ impl IntoResponse for Problem {
                 return (StatusCode::SERVICE_UNAVAILABLE, headers, page).into_response();
             }
             Self::Asked(text) => (StatusCode::BAD_REQUEST, "That can't be shown", text),
-            Self::Missing(text) => (StatusCode::NOT_FOUND, "There is no such thing", text),
+            Self::Missing(text) => (StatusCode::NOT_FOUND, "Not found", text),
             Self::Failed(error) => {
                 tracing::warn!("a page can't be made: {error:#}");
                 (
@@ -100,7 +100,7 @@ pub(crate) async fn apart<F: Future<Output = Answer>>(
 ) -> Answer {
     let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {
         return Err(Problem::Busy(
-            "Many people are looking. Try again in a moment.",
+            "There are too many requests. Try again in a moment.",
         ));
     };
     let (mut sender, receiver) = tokio::sync::oneshot::channel();

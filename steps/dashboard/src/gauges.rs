@@ -36,12 +36,12 @@ pub(crate) fn text(models: &[Model]) -> String {
         ),
         (
             "alameda_model_labelled_rows",
-            "Rows whose label is known",
+            "Rows with a label",
             |_, live| Some(live.performance.labelled_rows as f64),
         ),
         (
             "alameda_model_accuracy",
-            "Share of right predictions where labels are known",
+            "Share of correct predictions among labelled rows",
             |_, live| live.performance.overall.as_ref()?.accuracy,
         ),
         (

@@ -23,7 +23,7 @@ use super::{Asides, Choice, DataSet, Model, Reports, gauges, records, tables};
 /// Runs that are listed.
 const RUNS: usize = 100;
 
-/// On every answer: a page runs nothing but its own, asks nobody else, and stands in nobody's
+/// On every answer: a page runs nothing but its own, asks nobody else, and is in nobody's
 /// frame.
 const HEADERS: [(HeaderName, &str); 5] = [
     (
@@ -89,7 +89,7 @@ pub(crate) fn router(state: State) -> Router {
             "/assets/icon.svg",
             asset("image/svg+xml", page::ICON.to_owned()),
         )
-        .fallback(|| async { Problem::Missing("Nothing is at this address.".to_owned()) })
+        .fallback(|| async { Problem::Missing("There is no page at this address.".to_owned()) })
         .route_layer(middleware::from_fn_with_state(state.clone(), guard))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -120,7 +120,7 @@ async fn guard(Shared(state): Us, request: Request, next: Next) -> Response {
         Entry::Refused => {
             return (
                 StatusCode::FORBIDDEN,
-                "come through the proxy that knows who you are\n",
+                "use the proxy that authenticates users\n",
             )
                 .into_response();
         }
@@ -129,7 +129,12 @@ async fn guard(Shared(state): Us, request: Request, next: Next) -> Response {
                 header::WWW_AUTHENTICATE,
                 "Basic realm=\"alameda\", charset=\"UTF-8\"",
             )];
-            return (StatusCode::UNAUTHORIZED, ask, "user and password, please\n").into_response();
+            return (
+                StatusCode::UNAUTHORIZED,
+                ask,
+                "user and password required\n",
+            )
+                .into_response();
         }
     }
     next.run(request).await

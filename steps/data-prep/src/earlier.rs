@@ -172,7 +172,7 @@ impl Task {
     fn changed(&self, shard: &Shard) -> anyhow::Error {
         Failure::usage(format!(
             "{} in {} is not what it was when it was read before, and rows to score look back at it: \
-             put the old file back, score the data version again that it is of (cache=refresh), or \
+             restore the old file, score the data version again that it is of (cache=refresh), or \
              train a new model where it was trained on; then submit with cache=refresh",
             shard.key,
             self.raw_url()

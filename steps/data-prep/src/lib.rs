@@ -31,15 +31,15 @@ const ALGORITHM: u32 = 2;
 /// What this step can be asked to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Lists the raw files, checks that nothing committed differs, and groups them by bytes
+    /// List the raw files, check them against committed work, and group them by bytes
     Plan(PlanArgs),
-    /// Prepares the raw files of one group
+    /// Prepare the raw files of one group
     Map(MapArgs),
-    /// Brings the rows of the raw files of one group to the buckets of their entities
+    /// Write the rows of one group of raw files into buckets by entity
     Shuffle(MapArgs),
-    /// Prepares the rows of one group of buckets, each with all rows of its entities
+    /// Prepare the rows of one group of buckets, each with all rows of its entities
     Reduce(ReduceArgs),
-    /// Writes the manifests
+    /// Write the manifests
     Commit(CommitArgs),
 }
 
@@ -49,25 +49,24 @@ pub struct PlanArgs {
     #[command(flatten)]
     raw: RawArgs,
 
-    /// Which data set is prepared: train together with its holdout, predict, or holdout, which
-    /// prepares an existing holdout with the configuration of another model
+    /// Data set to prepare: train (with its holdout), predict, or holdout, which prepares an
+    /// existing holdout with the configuration of another model
     #[arg(long)]
     split: Rows,
 
-    /// Name of the data set version; an RFC 3339 instant is cut to its date
+    /// Name of the data version; an RFC 3339 instant is truncated to its date
     #[arg(long)]
     data_version: String,
 
     #[command(flatten)]
     preparation: PreparationArgs,
 
-    /// Whether rows to train on are those of the training files, or those that were scored and
-    /// whose labels have come since
+    /// Source of the training rows: the training files, or rows that were scored and have labels by
+    /// now
     #[arg(long, default_value = "files")]
     train_source: TrainSource,
 
-    /// Registered name of the model that scored rows to train on; required for
-    /// scored-and-labelled
+    /// Registered name of the model that scored the training rows; required for scored-and-labelled
     #[arg(long)]
     model_name: Option<String>,
 
@@ -89,7 +88,7 @@ pub struct PlanArgs {
     #[arg(long)]
     holdout_manifest: Option<String>,
 
-    /// Groups at most (1 to 200)
+    /// Maximum number of groups (1 to 200)
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..=200))]
     parallelism: u16,
 }

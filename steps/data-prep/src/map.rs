@@ -430,7 +430,8 @@ impl Task {
             Some(found) if found.bytes == expected.bytes && found.stamp == expected.stamp => Ok(()),
             Some(found) => Err(Failure::usage(format!(
                 "{key} in {url} has changed since it was planned: it had {} bytes, last changed {}, and has {} bytes, \
-                 last changed {}; put the old file back, give the new data another data-version, or take it in with cache=refresh",
+                 last changed {}; restore the old file, give the new data another data-version, \
+                 or accept it with cache=refresh",
                 expected.bytes, expected.stamp, found.bytes, found.stamp
             ))),
             None => Err(self.gone(shard)),
@@ -447,11 +448,11 @@ impl Task {
         }
         if self.plan.job.is_earlier(shard.ordinal) {
             return Failure::usage(format!(
-                "{key} is gone from {url}, and rows to score look back at it: put it back"
+                "{key} is gone from {url}, and rows to score look back at it: restore it"
             ));
         }
         Failure::usage(format!(
-            "{key} is gone from {url} since it was planned: put it back, or submit a new workflow"
+            "{key} is gone from {url} since it was planned: restore it, or submit a new workflow"
         ))
     }
 }

@@ -80,8 +80,8 @@ fn refuse_copies(done: &[Done]) -> Result<()> {
         lines.push(format!("\n  and {} more", count - NAMED));
     }
     Err(Failure::contract(format!(
-        "{count} raw files are there twice, with the same bytes under two names, and their rows \
-         would count twice:{}\nremove one of each two",
+        "{count} raw files are duplicates, with the same bytes under two names, and their rows \
+         would count twice:{}\nremove one of each pair",
         lines.concat()
     )))
 }
@@ -404,11 +404,11 @@ impl Search {
             text.push(format!(
                 "{repeated} of {rows} rows repeat the ({key}) of another row"
             ));
-            advice.push("remove or correct what was delivered twice");
+            advice.push("remove or correct the duplicates");
             if is_train {
                 advice.push(
-                    "or let dataset.json say \"repeated_keys\": \"allow\", if each of these rows is \
-                     to count",
+                    "or set \"repeated_keys\": \"allow\" in dataset.json, if each of these rows \
+                     should count",
                 );
             }
         }

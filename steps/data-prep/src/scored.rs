@@ -143,7 +143,7 @@ impl Scored {
         let open = move |key: &str| {
             let gone = || {
                 Failure::usage(format!(
-                    "the label file {key} is gone from {} since it was planned: put it back, or \
+                    "the label file {key} is gone from {} since it was planned: restore it, or \
                      submit a new workflow",
                     raw.url()
                 ))
@@ -164,7 +164,7 @@ impl Task {
     pub(crate) fn of_scoring(&self, shard: &Shard, prepared: Prepared) -> Result<Prepared> {
         match self.as_scored(shard) {
             Some(content) if *content != prepared.sha256 => Err(Failure::usage(format!(
-                "{} in {} is not what it was when it was scored: put the old file back, or score \
+                "{} in {} is not what it was when it was scored: restore the old file, or score \
                  it again, and submit with cache=refresh",
                 shard.key,
                 self.raw_url()
@@ -183,7 +183,7 @@ fn last_date(args: &PlanArgs, version: &DataVersion) -> Result<NaiveDate> {
     let date = date_of(&version.to_string()).ok_or_else(|| {
         Failure::usage(format!(
             "{SOURCE} takes rows that were scored {days} days (LABEL_DELAY) before the date of the \
-             data version or earlier, and {version} is no date: name it as one, such as 2026-11-23"
+             data version or earlier, and {version} is not a date: use a date as its name, such as 2026-11-23"
         ))
     })?;
     date.checked_sub_days(Days::new(days))

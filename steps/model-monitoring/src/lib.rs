@@ -37,13 +37,13 @@ use notify::Channel;
 pub enum Verb {
     /// Report data quality, performance and drift of one set of predictions
     Report(Report),
-    /// Check that predictions can be reported on, before any other work
+    /// Check that predictions, raw files and tracking can be opened
     Check(Check),
-    /// Make new reports on results whose labels arrived after them
+    /// Replace reports on results whose labels arrived later
     Renew(Renew),
-    /// Record how a workflow ended: the exit handler
+    /// Record the outcome of a workflow (the exit handler)
     Notify(Notify),
-    /// Tell that the dashboard is a program of its own
+    /// Say that the dashboard is a separate program
     #[command(hide = true)]
     Serve(Moved),
 }
@@ -99,7 +99,7 @@ pub struct Renew {
 /// The line of a `serve` of the first release.
 #[derive(Debug, clap::Args)]
 pub struct Moved {
-    /// Whatever it was given
+    /// Any arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     line: Vec<String>,
 }
@@ -108,23 +108,23 @@ pub struct Moved {
 /// these.
 #[derive(Debug, clap::Args)]
 pub struct Notify {
-    /// Name of the data set version that the workflow was for
+    /// Name of the workflow's data version
     #[arg(long, default_value = "")]
     data_version: Verbatim,
-    /// Name of the model that the workflow was for
+    /// Name of the workflow's model
     #[arg(long, default_value = "")]
     model_name: Verbatim,
-    /// Key of the predictions' manifest that the workflow was for; data version and model name are
-    /// read from it where they are not given
+    /// Key of the workflow's results manifest; it gives data version and model name if these are
+    /// not set
     #[arg(long, default_value = "")]
     results_manifest: Verbatim,
-    /// How the workflow ended: Succeeded, Failed or Error
+    /// Outcome of the workflow: Succeeded, Failed or Error
     #[arg(long, default_value = "")]
     status: Verbatim,
-    /// The nodes that failed, as Argo's JSON list
+    /// The failed nodes, as Argo's JSON list
     #[arg(long, default_value = "[]", allow_hyphen_values = true)]
     failures: Verbatim,
-    /// How long the workflow took, in seconds
+    /// Duration of the workflow in seconds
     #[arg(long, default_value = "")]
     duration: Verbatim,
     #[command(flatten)]
@@ -179,7 +179,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
             renew::renew(step, &store, &flags.raw.open(step)?, &tracking, &request).await
         }
         Verb::Serve(_) => Err(Failure::usage(
-            "the dashboard is a program of its own, in an image of its own: run `dashboard serve` with the same flags \
+            "the dashboard is a separate program with its own image: run `dashboard serve` with the same flags \
              and variables",
         )),
         Verb::Notify(flags) => {

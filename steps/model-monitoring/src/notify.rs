@@ -1,9 +1,9 @@
-//! `notify`: the exit handler. It records how a workflow ended, and tells it in the log and to a
+//! `notify`: the exit handler. It records the outcome of a workflow, and sends it to the log and to a
 //! webhook.
 //!
 //! It runs when something went wrong, perhaps with its own arguments: whatever it can't read it
 //! tells of, and goes on. Argo runs it again when it retries it, and when it retries the workflow.
-//! The record of the attempt remembers which end was told: the same end is told once, a new one
+//! The record of the attempt remembers which end was sent: the same end is sent once, a new one
 //! again.
 
 mod message;
@@ -27,7 +27,7 @@ const NAMED: usize = 20;
 /// The leaf of this verb. When its first try failed, it stands among the failures itself.
 const OWN_LEAF: &str = "model-monitoring-notify";
 
-/// Where an end is told, besides the log.
+/// Where an outcome is sent, besides the log.
 #[derive(Debug)]
 pub(crate) struct Channel {
     /// An error where its URL makes no sense.
@@ -46,7 +46,7 @@ impl Channel {
     }
 }
 
-/// What Argo tells of a workflow that has ended.
+/// What Argo reports of a workflow that has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub(crate) workflow: String,
@@ -127,7 +127,7 @@ pub(crate) async fn notify(
     };
     let record = recorded.as_ref().ok().and_then(Option::as_ref);
     if record.is_some_and(|record| record.attempt.notified_at.is_some()) {
-        tracing::info!("the webhook has been told of this end before");
+        tracing::info!("the webhook has been sent this outcome before");
         return Ok(Outputs::new());
     }
     let report = match record {
@@ -139,7 +139,7 @@ pub(crate) async fn notify(
     // Also when the store does not answer: that may be the very reason why the workflow failed.
     let told = webhook
         .post(
-            "telling how the workflow ended",
+            "sending the outcome of the workflow",
             &end,
             &message.body(channel.format),
         )
@@ -149,7 +149,7 @@ pub(crate) async fn notify(
     }
     let record = recorded?;
     told?;
-    tracing::info!("the webhook is told");
+    tracing::info!("the webhook was called");
     if let Some(Record {
         store,
         key,
@@ -169,7 +169,7 @@ pub(crate) async fn notify(
     Ok(Outputs::new())
 }
 
-/// Writes the record. The same end keeps its number and whether it was told.
+/// Writes the record. The same outcome keeps its number and whether it was sent.
 async fn record(
     store: Store,
     ended: &Ended,
@@ -206,7 +206,7 @@ async fn record(
     })
 }
 
-/// The record before; one that can't be read is written anew.
+/// The record before; one that can't be read is written again.
 async fn earlier(store: &Store, key: &str) -> Result<Option<Attempt>> {
     Ok(store
         .get(key)
@@ -283,7 +283,7 @@ fn why(node: &NodeFailure) -> String {
     }
 }
 
-/// Reads `{{workflow.failures}}`: a JSON list, which may stand in quotes and be escaped, once or
+/// Reads `{{workflow.failures}}`: a JSON list, which may be in quotes and be escaped, once or
 /// twice. What Argo did not fill in, `null` and nothing are no failures. A text of another kind is
 /// kept as the message of one.
 pub(crate) fn failures(text: &str) -> Vec<NodeFailure> {

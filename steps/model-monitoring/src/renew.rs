@@ -1,4 +1,4 @@
-//! `renew`: reports are made anew on the results whose labels came after them.
+//! `renew`: reports are made again on the results whose labels came after them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -29,7 +29,7 @@ pub(crate) struct Request {
     pub(crate) rules: Rules,
 }
 
-/// Makes the reports anew, one after the other, the oldest first. Each is a commit of its own, so
+/// Makes the reports again, one after the other, the oldest first. Each is a commit of its own, so
 /// that the next run goes on where this one was killed.
 pub(crate) async fn renew(
     step: &Step,
@@ -70,7 +70,7 @@ pub(crate) async fn renew(
     }
     tracing::info!(
         renewed,
-        "{renewed} of {} reports of {} were made anew, because labels came after them",
+        "{renewed} of {} reports of {} were replaced, because labels arrived after them",
         newest.len(),
         request.model_name
     );
@@ -137,7 +137,7 @@ impl Search<'_> {
         }
         let inputs = &committed.header().inputs;
         let today = Inputs::default().with_raw(&self.files);
-        // What a file held that is gone or was written anew, nobody knows any more.
+        // What a file held that is gone or was written again, nobody knows any more.
         if inputs.raw().any(|(name, was)| today.get(name) != Some(was)) {
             return Ok(true);
         }

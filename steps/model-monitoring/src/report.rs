@@ -36,7 +36,7 @@ use crate::scan::{Divisions, Scan, fitting, scan_labels, scan_parts};
 use crate::segments::Segmentation;
 use crate::subject::Subject;
 
-/// Findings that a failure tells.
+/// Findings that the error text of a failure lists.
 const SHOWN_REASONS: usize = 3;
 
 /// Whether a verdict makes the step fail.
@@ -113,7 +113,7 @@ async fn page_of(tracking: &Tracking, run: &RunSpec) -> Result<String> {
 
 /// The report that is committed, if it is of the same inputs and whole.
 ///
-/// Of other inputs it is made anew without being asked: later labels are expected to come.
+/// Of other inputs it is made again without being asked: later labels are expected to come.
 async fn reusable(
     step: &Step,
     store: &Store,
@@ -131,7 +131,7 @@ async fn reusable(
     let Ok(committed) = serde_json::from_slice::<Committed>(&bytes) else {
         tracing::warn!(
             key,
-            "the report that is committed can't be read; it is made anew"
+            "the committed report can't be read; it is written again"
         );
         return Ok(None);
     };
@@ -141,7 +141,7 @@ async fn reusable(
     if !current {
         tracing::info!(
             key,
-            "other inputs than the report that is committed:{}",
+            "other inputs than the committed report:{}",
             inputs.differences(&committed.header().inputs)
         );
         return Ok(None);
@@ -151,7 +151,7 @@ async fn reusable(
             tracing::info!(
                 key,
                 workflow = committed.header().workflow,
-                "reusing the report that is committed"
+                "reusing the committed report"
             );
             Ok(Some((committed, html)))
         }

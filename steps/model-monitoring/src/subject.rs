@@ -25,7 +25,7 @@ use table::labels;
 use settings::monitored::SCORE;
 
 /// Raised whenever the same inputs would give another report.
-pub(crate) const ALGORITHM: u32 = 5;
+pub(crate) const ALGORITHM: u32 = 6;
 
 /// The first column that scoring adds.
 const PREDICTION: &str = "prediction";
@@ -224,7 +224,7 @@ impl Subject {
     }
 }
 
-/// A verdict of the promotion, as far as a report tells of it.
+/// A verdict of the promotion, as far as a report shows it.
 #[derive(Deserialize)]
 struct Verdict {
     promoted: bool,

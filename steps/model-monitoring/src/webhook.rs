@@ -17,7 +17,6 @@ use runtime::retry::{Budget, Service, Trouble};
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// A webhook.
 pub(crate) struct Webhook {
     http: reqwest::Client,
     url: Url,
@@ -46,12 +45,12 @@ impl Webhook {
             Ok(url) => Self::new(url.trim(), variable, budget).map(Some),
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Failure::usage(format!("{variable} is not a text")))
+                Err(Failure::usage(format!("{variable} is not UTF-8")))
             }
         }
     }
 
-    /// The webhook at `url`, which stands in `variable`.
+    /// The webhook at `url`, which is in `variable`.
     ///
     /// # Errors
     /// Anything but an http or https URL: exit 2, without the URL.
@@ -61,7 +60,7 @@ impl Webhook {
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = parsed.ok_or_else(|| {
             Failure::usage(format!(
-                "{variable} is no http or https URL: correct it, or leave it out to tell nobody"
+                "{variable} is no http or https URL: correct it, or leave it out to send no messages"
             ))
         })?;
         let port = url

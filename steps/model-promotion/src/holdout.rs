@@ -55,7 +55,7 @@ impl Holdout<'_> {
     fn missing(&self, config: &str, version: &Version) -> anyhow::Error {
         let (key, name) = (self.key, &version.model_name);
         let needs = format!(
-            "version {} of {name} has a configuration of its own, by which the holdout {key} is not \
+            "version {} of {name} has another configuration, with which the holdout {key} is not \
              prepared",
             version.version
         );
@@ -66,8 +66,8 @@ impl Holdout<'_> {
             .filter(|planned| *planned != now)
         {
             return Failure::Unavailable(format!(
-                "{needs}: the champion was moved since that was planned, from {planned} to {now}; \
-                 argo resubmit plans it anew, and finds the rest done"
+                "{needs}: the champion was moved after the plan, from {planned} to {now}; argo \
+                 resubmit plans again, and reuses the rest"
             ))
             .into();
         }

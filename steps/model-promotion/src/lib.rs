@@ -36,9 +36,9 @@ const ALGORITHM: u32 = 3;
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Make a trained model the champion if it is good enough, or roll back
+    /// Promote a trained model to champion if it passes the gate, or roll back
     Promote(Promote),
-    /// List the other configurations that have to prepare the candidate's holdout first
+    /// List the configurations with which the candidate's holdout must be prepared first
     Plan(Plan),
 }
 
@@ -70,16 +70,16 @@ pub struct Promote {
     gate: GateArgs,
     #[command(flatten)]
     segments: SegmentsArgs,
-    /// Give the alias back to previous-champion
+    /// Move the alias back to previous-champion
     #[arg(long, requires = "expect", conflicts_with = "model_version")]
     rollback: bool,
     /// With --rollback: the version that must be champion now
     #[arg(long, conflicts_with = "model_version")]
     expect: Option<u64>,
-    /// The champion that plan found: a version, or none
+    /// The champion at the time of plan: a version, or none
     #[arg(long, conflicts_with = "rollback")]
     planned_champion: Option<AtPlan>,
-    /// Releases before read raw files here
+    /// Earlier releases read raw files here
     #[arg(long, hide = true)]
     raw_url: Option<String>,
     #[command(flatten)]

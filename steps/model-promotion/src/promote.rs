@@ -276,7 +276,7 @@ fn conclude(flags: &Promote, standing: &Standing, key: &str, verdict: &Verdict) 
         .into()),
         Some(champion) if refused && flags.gate.gate == GateMode::Hard => Err(Failure::Refused(format!(
             "version {candidate} of {model_name} is refused: {reason} ({key})\nversion {champion} stays champion; --gate=soft \
-             (GATE) goes on with it"
+             (GATE) continues with it"
         ))
         .into()),
         Some(champion) => Ok(Outputs::new()

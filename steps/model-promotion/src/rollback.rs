@@ -62,7 +62,8 @@ pub(crate) async fn rollback(
 
 fn moved(name: &ModelName, champion: u64, expect: u64) -> anyhow::Error {
     Failure::usage(format!(
-        "version {champion} is champion of {name}, not version {expect}: nothing is moved; if it was rolled back already, all \
-         is done, else look which version must go and give it as --expect"
+        "version {champion} is champion of {name}, not version {expect}: nothing was moved; if \
+         it was rolled back already, \
+         there is nothing to do, otherwise give the version to roll back as --expect"
     ))
 }

@@ -53,9 +53,9 @@ pub(crate) async fn columns(
     let columns = setting.carried(&holdout.columns, &trained)?;
     if columns.is_empty() {
         return Err(Failure::usage(
-            "GATE_SEGMENT_FLOOR or GATE_SEGMENT_MARGIN is set, and the holdout has no column to \
-             divide it by: name one in SEGMENT_COLUMNS (--segment-columns) that has the role \
-             ignored and comes out of features.sql, or take the two out",
+            "GATE_SEGMENT_FLOOR or GATE_SEGMENT_MARGIN is set, and the holdout has no segment \
+             column: name one in SEGMENT_COLUMNS (--segment-columns) that has the role ignored \
+             and is in the result of features.sql, or remove both settings",
         ));
     }
     Ok(columns.iter().map(|column| column.name.clone()).collect())

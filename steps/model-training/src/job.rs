@@ -280,7 +280,8 @@ fn check(
     }
     if let Some(why) = scoring::overlap(train, holdout, true) {
         return Err(Failure::contract(format!(
-            "{why}: metrics on rows that the model was trained on would flatter it; remove the file that stands twice, and \
+            "{why}: metrics on rows that the model was trained on are too optimistic; remove the \
+             duplicate file, and \
              prepare a new data version"
         )));
     }

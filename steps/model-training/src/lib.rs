@@ -42,7 +42,7 @@ const ALGORITHM: u32 = 3;
 pub enum Verb {
     /// Fit a model, measure it on the holdout, and register it
     Train(Train),
-    /// Take a model that XGBoost or LightGBM saved, measure it on the holdout, and register it
+    /// Import a model of XGBoost or LightGBM, measure it on the holdout, and register it
     Import(Import),
 }
 
@@ -74,7 +74,7 @@ pub struct Import {
     /// Name of the model in the registry
     #[arg(long)]
     model_name: ModelName,
-    /// Key below RAW_URL of the file: XGBoost's JSON, or LightGBM's text
+    /// Key of the model file below RAW_URL: XGBoost's JSON, or LightGBM's text
     #[arg(long)]
     model_file: String,
     /// Key of the manifest of the training data

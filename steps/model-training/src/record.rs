@@ -19,7 +19,7 @@ use crate::select::with_interval;
 /// The tag that says whether the model of a run is a version; of what `models.json` describes.
 const REGISTERED_TAG: &str = "alameda.registered";
 
-/// Where a model stands in the tracking.
+/// Where a model is in the tracking.
 pub(crate) struct Recorded {
     pub(crate) run_id: String,
     /// None of an experiment.
@@ -39,7 +39,7 @@ pub(crate) fn run_of(step: &Step, job: &Job) -> RunSpec {
     .tag("alameda.holdout_manifest", &job.holdout_key)
 }
 
-/// Makes sure that a model which is committed already stands in the tracking too: the step may have
+/// Makes sure that a model which is committed already is in the tracking too: the step may have
 /// died in between, or the tracking may be another one.
 pub(crate) async fn record_again(
     step: &Step,
@@ -125,7 +125,7 @@ async fn register(
         tracing::info!(
             run_id,
             "not registered, as `register` in models.json is false; compare it by `alameda models \
-             compare {} VERSION {run_id}`, or take `register` out and train again, which finds it done",
+             compare {} VERSION {run_id}`, or remove `register` and train again, which reuses this model",
             job.model_name
         );
         return Ok(Recorded {

@@ -393,7 +393,7 @@ fn flags_are_checked_by_name() {
         ("--c=inf", "give a positive number"),
         ("--tol=-1", "give a positive number"),
         ("--class-weight=half", "give balanced or none"),
-        ("--max-iter=0", "give a whole number from 1 on"),
+        ("--max-iter=0", "give a whole number, 1 or more"),
         ("--threshold=1.5", "give a number from 0 to 1"),
         ("--model-name=A/B", "a model name has"),
     ] {

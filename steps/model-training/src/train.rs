@@ -228,7 +228,7 @@ fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result
     Ok(Natural::Rows(Some(Box::new(rows))))
 }
 
-/// The rows whose scores stand for those of the model, where its own training rows can't: those of
+/// The rows whose scores represent those of the model, where its own training rows can't: those of
 /// the holdout, of trees.
 fn unseen(
     step: &Step,
@@ -271,9 +271,9 @@ async fn put(
             && digest::hex(&store.require(&file.key).await?) != file.sha256
         {
             return Err(Failure::usage(format!(
-                "{} is there with other bytes than this program makes from the same inputs: \
+                "{} exists with other bytes than this program writes from the same inputs: \
                  another release is training the same model, or was stopped while it did; wait \
-                 until it is done, or give cache=refresh to replace what it wrote",
+                 until it has finished, or set cache=refresh to replace its files",
                 file.key
             )));
         }

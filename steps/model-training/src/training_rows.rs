@@ -336,7 +336,7 @@ impl TrainingRows {
         if fits {
             let scratch = Scratch::new(step.work(), space, shape).with_context(|| {
                 format!(
-                    "making a scratch file in {}; --work names another place",
+                    "creating a scratch file in {}; set --work to use another folder",
                     step.work().display()
                 )
             })?;

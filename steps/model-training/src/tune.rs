@@ -65,7 +65,7 @@ pub(crate) async fn tune(
         let found = threshold(step, job, fit, &rows, progress).await?;
         let found = found.ok_or_else(|| {
             Failure::contract(format!(
-                "no threshold keeps {sought}, as `threshold` in models.json asks for, on the {} \
+                "no threshold satisfies {sought}, which `threshold` in models.json requires, on the {} \
                  validation rows of {}: ask for less, or set a larger `fraction` of `validation`",
                 split.rows(Side::Validation),
                 job.train_key
@@ -137,7 +137,7 @@ async fn calibration(
     let rows = split.rows(Side::Validation);
     let found = found.ok_or_else(|| {
         Failure::contract(format!(
-            "the {rows} validation rows of {} do not hold both classes of target {:?}, and \
+            "the {rows} validation rows of {} do not contain both classes of target {:?}, and \
              `calibration` in models.json needs them: set a larger `fraction` of `validation`, or \
              leave `calibration` out",
             job.train_key, job.goal.target.name

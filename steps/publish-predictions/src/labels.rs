@@ -31,7 +31,7 @@ pub(crate) async fn fill(
     let files = labels::find(raw, &request.labels_glob).await?;
     if files.is_empty() {
         tracing::info!(
-            "no label file matches {} in {}: there is nothing to fill in",
+            "no label file matches {} in {}: there are no labels to write",
             request.labels_glob,
             raw.url()
         );
@@ -125,9 +125,7 @@ fn report(table: &Table, labelled: &Labelled) {
 /// same.
 pub(crate) async fn without_database(store: &Store, key: &str) -> Result<Outputs> {
     manifest::require::<ResultsManifest>(store, key).await?;
-    tracing::info!(
-        "no database is configured (DATABASE_URL, or PGHOST): labels are filled in nowhere"
-    );
+    tracing::info!("no database is configured (DATABASE_URL, or PGHOST): no labels are written");
     Ok(outputs(Labelled::default()))
 }
 

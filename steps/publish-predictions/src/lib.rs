@@ -21,9 +21,10 @@ use publish::Publisher;
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Publish the scored rows of one results manifest, and what earlier runs could not publish
+    /// Publish the scored rows of one results manifest, and results that earlier runs could not
+    /// publish
     Publish(Publish),
-    /// Fill late labels into the published predictions
+    /// Write late labels into the published predictions
     Labels(Labels),
 }
 

@@ -193,15 +193,13 @@ pub(crate) async fn without_database(store: &Store, key: Option<&str>) -> Result
         .set("reused", false)
         .set("caught-up", 0);
     let Some(key) = key else {
-        tracing::info!(
-            "no database is configured (DATABASE_URL, or PGHOST): nothing is published anywhere"
-        );
+        tracing::info!("no database is configured (DATABASE_URL, or PGHOST): nothing is published");
         return Ok(outputs);
     };
     let results: ResultsManifest = manifest::require(store, key).await?;
     tracing::info!(
         rows = results.rows,
-        "no database is configured (DATABASE_URL, or PGHOST): {} predictions stay in {}/{key} and are published nowhere",
+        "no database is configured (DATABASE_URL, or PGHOST): {} predictions stay in {}/{key} and are not published",
         results.rows,
         store.url()
     );

@@ -125,13 +125,13 @@ pub fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// One WorkflowTemplate or CronWorkflow.
 #[derive(Debug)]
 pub struct Entry {
-    /// The file that it stands in.
+    /// The file that it is in.
     pub file: String,
-    /// Its name.
+    /// Name of the template.
     pub name: String,
     /// Its spec.
     pub spec: WorkflowSpec,
-    /// The document as it stands in the file.
+    /// The document as it is in the file.
     pub raw: Value,
     /// Where its values stand.
     pub marks: Marks,
@@ -236,7 +236,7 @@ impl Library {
             return find(
                 "duplicate",
                 &name,
-                format!("the same {kind} stands in {} too", other.file),
+                format!("the same {kind} is also in {}", other.file),
             );
         }
         place.insert(
@@ -321,7 +321,7 @@ impl Library {
     }
 }
 
-/// The WorkflowTemplate that a leaf of that name stands in.
+/// The WorkflowTemplate that a leaf of that name is in.
 pub fn home_of_leaf(template: &str) -> Option<String> {
     let is_of = |step: &str| {
         let verb = template.strip_prefix(step);

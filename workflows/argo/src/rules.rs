@@ -6,7 +6,7 @@ use FoundByArgo::{No, Partly, Yes};
 
 /// One rule.
 pub struct Rule {
-    /// Its name, which stands behind each finding.
+    /// Its name, which is behind each finding.
     pub name: &'static str,
     /// What happens without it.
     pub why: &'static str,
@@ -49,7 +49,7 @@ impl fmt::Display for Rule {
             argo,
         } = self;
         let help = if help.is_empty() {
-            "as the finding tells"
+            "as the finding says"
         } else {
             help
         };
@@ -65,22 +65,22 @@ pub static OF_READING: [Rule; 9] = [
     rule(
         "yaml",
         Partly,
-        "readers take either of a key that stands twice, and nothing of a broken file",
+        "parsers use either value of a duplicate key, and nothing of a broken file",
         "",
         "YAML 1.1",
     ),
     rule(
         "merge-key",
         No,
-        "strict readers refuse a key that a merge doubles: `argo lint --strict` leaves the file out \
-         without a word, and `argo template create` finds nothing in it",
+        "strict parsers refuse a key that a merge duplicates: `argo lint --strict` skips the file \
+         silently, and `argo template create` finds nothing in it",
         "write the fields out",
         "sigs.k8s.io/yaml",
     ),
     rule(
         "kind",
         No,
-        "other kinds are not looked into",
+        "other kinds are not checked",
         "make it a WorkflowTemplate, or a CronWorkflow that runs one",
         "workflow-templates.md",
     ),

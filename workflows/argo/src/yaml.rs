@@ -1,5 +1,5 @@
 //! YAML as Argo reads it: anchors, merge keys, several documents, and YAML 1.1's plain scalars, in
-//! which an unquoted `n`, `yes` or `off` is a boolean. A key that stands twice is refused.
+//! which an unquoted `n`, `yes` or `off` is a boolean. A key that occurs twice is refused.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,7 +52,7 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Where a value and its parts stand in the file. A field stands where its key does; an alias
+/// Where a value and its parts are in the file. A field stands where its key does; an alias
 /// stands where it is written and its parts where the anchor has them, as do fields that `<<`
 /// brings in.
 #[derive(Clone, Debug, Default)]
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
             Event::Alias(anchor) => {
                 let copy = self.anchors.get(&anchor).cloned();
                 let (value, original) =
-                    copy.ok_or_else(|| self.broken("an alias stands within its own anchor"))?;
+                    copy.ok_or_else(|| self.broken("an alias is inside its own anchor"))?;
                 self.copies = self.copies.saturating_sub(count(&value));
                 if self.copies == 0 {
                     return Err(self.broken(format!("aliases copy more than {COPIES} values")));
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
         Ok((value, marks))
     }
 
-    /// A mapping; what `<<` brings in yields to what stands in the mapping itself.
+    /// A mapping; what `<<` brings in yields to what is in the mapping itself.
     fn mapping(&mut self) -> Result<(Map<String, Value>, Parts), Broken> {
         let mut fields = Map::new();
         let mut parts = Parts::new();
@@ -270,7 +270,7 @@ impl<'a> Reader<'a> {
             } else if fields.contains_key(&key) {
                 return Err(Broken {
                     line,
-                    what: format!("the key `{key}` stands twice"),
+                    what: format!("the key `{key}` occurs twice"),
                 });
             } else {
                 parts.insert(format!(".{key}"), Arc::new(Marks { line, column, ..at }));

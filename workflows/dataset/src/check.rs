@@ -24,11 +24,11 @@ use crate::source::Source;
 /// What `check` looks at.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Raw files, folders of such, or globs with * in quotes
+    /// Raw files, folders with raw files, or globs with * in quotes
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<PathBuf>,
 
-    /// Folder with dataset.json, features.sql and, where there is one, models.json
+    /// Folder with dataset.json, features.sql and optionally models.json
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dataset: PathBuf,
 
@@ -44,7 +44,7 @@ pub struct Checked {
     pub key: String,
     /// Whether it is one to score.
     pub score: bool,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
     /// Its rows; `None` of a file that breaks the contract.
     pub rows: Option<u64>,

@@ -150,7 +150,7 @@ impl Draft {
             Question::new(
                 name,
                 why.clone(),
-                "it is not in dataset.json, and is passed over",
+                "it is not in dataset.json, and is ignored",
             )
         }));
         questions

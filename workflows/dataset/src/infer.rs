@@ -28,7 +28,7 @@ const GENERIC: [&str; 6] = ["target", "label", "y", "class", "outcome", "respons
 /// What `infer` looks at, and what it writes.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Raw files, folders of such, or globs with * in quotes
+    /// Raw files, folders with raw files, or globs with * in quotes
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<PathBuf>,
 
@@ -36,28 +36,28 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub target: Option<String>,
 
-    /// The columns that together name a row, with commas between
+    /// The columns that together identify a row, separated by commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub id: Vec<String>,
 
-    /// The column of time; none for none
+    /// The time column; none for no time
     #[arg(long, value_name = "NAME")]
     pub time: Option<String>,
 
-    /// Folder that gets the files
+    /// Folder to write the files to
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub out: PathBuf,
 
-    /// Replace files that are there
+    /// Replace existing files
     #[arg(long)]
     pub force: bool,
 
-    /// Make rules of what was seen: bounds, no nulls where there are none, the values of small
-    /// categories. What breaks one is refused tomorrow, with its whole file
+    /// Turn the observed bounds, columns without nulls and values of small categories into rules of
+    /// the contract. A later file with a value that breaks a rule is then refused
     #[arg(long)]
     pub strict: bool,
 
-    /// Rows that are looked at, the same number of each file
+    /// Number of rows to sample, the same from each file
     #[arg(
         long,
         value_name = "N",

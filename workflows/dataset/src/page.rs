@@ -105,14 +105,13 @@ fn questions(questions: &[Question]) -> Markup {
         ];
         vec![text(&question.about), tag("div", said)]
     };
-    let lead =
-        text("What a person should look at before a model learns, as far as a sample shows it.");
+    let lead = text("Questions to check before training, as far as a sample shows them.");
     let table = folded(
         "texts",
         "Questions",
         &[
             "Column",
-            "Seen, and what `alameda dataset infer` makes of it",
+            "Observation, and what `alameda dataset infer` does",
         ],
         questions.iter().map(cells),
         SHOWN / 2,
@@ -196,13 +195,10 @@ fn relations(content: &Content<'_>) -> Markup {
         let cells = content.alike.iter();
         let cells = cells.map(|(one, other, value)| vec![text(one), text(other), r(*value)]);
         let titles = ["Column", "Other column", "Correlation"];
-        inner.push(tagged(
-            "h3 class=\"part\"",
-            "Columns that say nearly the same",
-        ));
+        inner.push(tagged("h3 class=\"part\"", "Highly correlated columns"));
         inner.push(page::table(
             "numbers",
-            "Columns that say nearly the same",
+            "Highly correlated columns",
             &titles,
             cells,
         ));

@@ -33,24 +33,24 @@ const LISTED: usize = 20;
 /// What `profile` looks at, and where it writes.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Raw files, folders of such, or globs with * in quotes
+    /// Raw files, folders with raw files, or globs with * in quotes
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<PathBuf>,
 
-    /// The column to predict, to which the others are related [default: the one that infer would
-    /// take, if any; none for none]
+    /// The column to predict, for the relations of the others to it [default: the one that infer
+    /// would choose, if any; none for no target]
     #[arg(long, value_name = "NAME")]
     pub target: Option<String>,
 
-    /// The page
+    /// File of the page
     #[arg(long, value_name = "FILE", default_value = "profile.html")]
     pub out: PathBuf,
 
-    /// Replace the page where it is there
+    /// Replace an existing page
     #[arg(long)]
     pub force: bool,
 
-    /// Rows that say where the bars of a column are cut, the same number of each file
+    /// Number of rows to sample for the bounds of the bars, the same from each file
     #[arg(
         long,
         value_name = "N",

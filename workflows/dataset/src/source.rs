@@ -15,7 +15,7 @@ pub struct Source {
     pub key: String,
     /// Where it is.
     pub path: PathBuf,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
@@ -29,7 +29,7 @@ pub struct Sources {
 }
 
 /// Finds the raw files below `dir` that match a glob, by the rule of the steps that read them. A
-/// link to a file stands for the file. A folder that is `target`, where the files would go to, is
+/// link to a file represents the file. A folder that is `target`, where the files would go to, is
 /// refused.
 ///
 /// # Errors
@@ -68,9 +68,9 @@ pub fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
             .collect();
         let hidden = match hidden.len() {
             0 => String::new(),
-            1 => format!(" ({} is passed over: {HIDDEN})", hidden[0]),
+            1 => format!(" ({} is skipped: {HIDDEN})", hidden[0]),
             more => format!(
-                " ({} and {} more are passed over: {HIDDEN})",
+                " ({} and {} more are skipped: {HIDDEN})",
                 hidden[0],
                 more - 1
             ),
@@ -133,7 +133,7 @@ impl Search<'_> {
             }
             // What a glob leaves out is no news.
             _ if self.glob.is_some() => {}
-            (_, None) => self.found.left_out.push((key, "it is a link to nothing")),
+            (_, None) => self.found.left_out.push((key, "it is a broken link")),
             _ => self
                 .found
                 .left_out

@@ -26,7 +26,7 @@ impl<'a> Linter<'a> {
                 l.find(
                     "cron",
                     format!(
-                        "`{schedule}` is no schedule: give minute, hour, day, month and weekday"
+                        "`{schedule}` is not a schedule: give minute, hour, day, month and weekday"
                     ),
                 );
             }

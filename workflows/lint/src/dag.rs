@@ -106,7 +106,7 @@ impl<'a> Linter<'a> {
                                 let known = RESULTS[1..].join(", ");
                                 l.find(
                                     "depends",
-                                    format!("`{result}` is no result of a task: {known}"),
+                                    format!("`{result}` is not a result of a task: {known}"),
                                 );
                             }
                         }
@@ -226,7 +226,7 @@ impl<'a> Linter<'a> {
                         && operand.parse::<f64>().is_err()
                     {
                         self.at(".when", |l| {
-                            l.find("when", format!("{{{{{tag}}}}} stands without quotes"))
+                            l.find("when", format!("{{{{{tag}}}}} is not quoted"))
                         });
                     }
                 }

@@ -172,7 +172,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    /// The security context of one container, `holder` being what stands before it in messages.
+    /// The security context of one container, `holder` being what is before it in messages.
     fn container_security(&mut self, container: &'a Value, holder: &str) {
         let context = get(container, "securityContext");
         let is = |path: &str, wanted: bool| get(context, path) == &Value::Bool(wanted);
@@ -227,7 +227,7 @@ impl<'a> Linter<'a> {
                     self.at(&format!("{path}{part}"), |l| {
                         l.find(
                             "pod-parameter",
-                            format!("`{{{{{tag}}}}}` is of the submitter"),
+                            format!("`{{{{{tag}}}}}` is set by the submitter"),
                         )
                     });
                 }

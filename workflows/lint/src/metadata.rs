@@ -26,7 +26,7 @@ impl<'a> Linter<'a> {
                 let value = plain(value);
                 if !value.contains("{{") && !is_label(&value) {
                     l.at(&format!(".labels.{key}"), |l| {
-                        l.find("label", format!("`{value}` is no value of a label"))
+                        l.find("label", format!("`{value}` is not a label value"))
                     });
                 }
             }

@@ -33,7 +33,7 @@ impl<'a> Linter<'a> {
                 {
                     l.find(
                         "metric",
-                        format!("`{name}` is no name of a metric: use letters, digits and `_`"),
+                        format!("`{name}` is not a metric name: use letters, digits and `_`"),
                     );
                 }
                 if text(metric, "help").is_empty() {

@@ -91,26 +91,25 @@ pub(crate) struct Place {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Generate sample data, run the whole pipeline on it, and show what came out
+    /// Generate sample data, run the whole pipeline on it, and show the results
     Demo(demo::Options),
     /// Generate sample data
     SampleData {
-        /// Folder or S3 URL that gets the folders train and predict [default: RAW_URL, else
+        /// Folder or S3 URL to write the folders train and predict to [default: RAW_URL, else
         /// HOME/raw]
         #[arg(long, value_name = "URL")]
         dir: Option<String>,
         #[command(flatten)]
         size: demo::Options,
     },
-    /// Look at raw files: write a first contract and models of them
+    /// Inspect raw files: draft a project, check them against a contract, profile them
     #[command(subcommand)]
     Dataset(data::Command),
-    /// Bring raw files from this machine to RAW_URL: those that are there already are not sent
-    /// again
+    /// Upload raw files from this machine to RAW_URL; existing files are not sent again
     Upload(upload::Options),
     /// Run a workflow, and wait for its end
     Submit(submit::Options),
-    /// List workflows, the newest first
+    /// List workflows, newest first
     List {
         /// Output format
         #[arg(short, long)]
@@ -118,7 +117,7 @@ enum Command {
     },
     /// Show a workflow
     Get {
-        /// Its name, or @latest
+        /// Name of the workflow, or @latest
         name: String,
         /// Output format
         #[arg(short, long)]
@@ -126,29 +125,29 @@ enum Command {
     },
     /// Print the logs of a workflow's steps
     Logs {
-        /// Its name, or @latest
+        /// Name of the workflow, or @latest
         name: String,
         /// Only this step, by its name, folder or id, or by a part of its path
         node: Option<String>,
     },
-    /// Run a failed workflow again: what succeeded is kept
+    /// Run a failed workflow again; steps that succeeded are kept
     Retry(submit::Again),
-    /// Run a workflow again as a new one, from the templates as they are now
+    /// Run a workflow again as a new one, from the present templates
     Resubmit(submit::Again),
-    /// Serve the dashboard over what the steps wrote, until Ctrl-C
+    /// Serve the dashboard until Ctrl-C
     Dashboard {
         /// Address and port to listen on [default: 127.0.0.1:8501]
         #[arg(long, value_name = "ADDRESS")]
         bind: Option<SocketAddr>,
-        /// The ConfigMap alameda-NAME says how to judge, as it does for reports; variables that
-        /// are set come first
+        /// Use the thresholds of the ConfigMap alameda-NAME, as reports do; environment variables
+        /// take precedence
         #[arg(long, value_name = "NAME", default_value = "default")]
         config: String,
     },
     /// Start an S3 server, MLflow and Postgres on this machine, and print the variables that make
     /// every command use them
     Services,
-    /// List tracked runs, the newest first, from MLflow or the store
+    /// List tracked runs, newest first, from MLflow or the store
     Runs(tracked::RunOptions),
     /// List registered models, their versions and aliases, from MLflow or the store
     Models(tracked::ModelOptions),
@@ -156,11 +155,11 @@ enum Command {
     Lint {
         /// Files or folders with WorkflowTemplates [default: all of --workflows]
         files: Vec<PathBuf>,
-        /// How findings are printed
+        /// Output format of the findings
         #[arg(short, long, default_value = "text")]
         output: LintOutput,
-        /// Explain a rule; without its name, list the fields that are run, that have no effect
-        /// here, and all others
+        /// Explain a rule; without a name, list the fields that the runner interprets, that have no
+        /// effect here, and that it refuses
         #[arg(long, value_name = "RULE", num_args = 0..=1, default_missing_value = "")]
         explain: Option<String>,
     },

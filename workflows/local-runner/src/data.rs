@@ -43,8 +43,8 @@ pub(crate) enum Command {
     /// of each fault, and end with exit code 10; a wrong setting ends with 2. Where FILES hold the
     /// folders train and predict, those of predict are checked as files to score.
     Check(check::Options),
-    /// Write a page about raw files: nulls, quantiles and values of each column, and how they go
-    /// with the target
+    /// Write a page about raw files: nulls, quantiles and values of each column, and their relation
+    /// to the target
     Profile(profile::Options),
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn run(place: &Place, command: &Command) -> Result<ExitCode> {
 
 fn run_infer(place: &Place, options: &infer::Options) -> Result<ExitCode> {
     let files = Files::find(&options.files)?;
-    let bar = bar(files.bytes(), "looking at the files");
+    let bar = bar(files.bytes(), "checking the files");
     let inferred = infer::infer(options, files, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
     let inferred = inferred?;
@@ -213,7 +213,7 @@ fn checked(report: &Report) -> String {
                 String::new()
             };
             said += &format!(
-                "\n{}: passed over, not in dataset.json: {names}{end}\n",
+                "\n{}: ignored, not in dataset.json: {names}{end}\n",
                 file.key
             );
         }
@@ -237,8 +237,8 @@ fn count(files: usize) -> String {
 fn questions(questions: &[Question]) -> String {
     let mut text = match questions.len() {
         0 => return "no questions\n".to_owned(),
-        1 => "1 question: look at it before a model learns\n".to_owned(),
-        count => format!("{count} questions: look at them before a model learns\n"),
+        1 => "1 question: check it before training\n".to_owned(),
+        count => format!("{count} questions: check them before training\n"),
     };
     let mut alike: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for Question {

@@ -21,7 +21,7 @@ mod tests;
 /// How much data, and which.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Rows of each file; the original has 500000
+    /// Rows per file
     #[arg(long, default_value_t = 50_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub rows_per_file: usize,
 
@@ -33,12 +33,12 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 4)]
     pub predict_files: usize,
 
-    /// Same seed, same data
+    /// Seed; the same seed gives the same data
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
 
-    /// What goes wrong in the files to score, so that there is something to see in the report;
-    /// several with commas
+    /// Faults to put into the files to score, so that the report shows drift; several separated by
+    /// commas
     #[arg(long, value_enum, value_delimiter = ',')]
     pub drift: Vec<Drift>,
 }
@@ -275,7 +275,7 @@ fn result(
             command(&["get", "@latest", "-o", "wide"]),
         ),
         (
-            "what a step said",
+            "the log of a step",
             command(&["logs", "@latest", "model-training-train"]),
         ),
         (

@@ -29,7 +29,7 @@ use crate::runs::Run;
 use crate::ui::View;
 use crate::workflow::{Kind, Node, Phase, SCOPE, Workflow, now};
 
-/// How often the view is drawn anew while nothing happens.
+/// How often the view is drawn again while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 /// Message of what a signal ended, in Argo's words.
 const TERMINATED: &str = "Stopped with strategy 'Terminate'";
@@ -42,7 +42,7 @@ pub(crate) struct Engine<'a> {
     addresses: Addresses,
     /// Answers that were given in advance.
     answers: &'a [Answer],
-    /// The gate whose question stands on the terminal.
+    /// The gate whose question is on the terminal.
     asking: Option<String>,
     view: &'a mut dyn View,
     templates: BTreeMap<String, Rc<Template>>,
@@ -213,7 +213,7 @@ impl<'a> Engine<'a> {
             Event::Answered { id, outputs } => self.answered(&id, outputs),
             Event::Stop { signal } => {
                 self.view
-                    .say("stopping the running steps; once more kills them");
+                    .say("stopping the running steps; press Ctrl-C again to kill them");
                 self.stopped_by = Some(signal);
                 self.changed = true;
                 self.running.values().for_each(|control| control.stop());

@@ -31,28 +31,28 @@ const MESSAGE_BYTES: usize = 4096;
 pub(crate) enum Event {
     /// A leaf wrote its progress.
     Progress {
-        /// Its node.
+        /// Id of the node.
         id: String,
         /// `N/M`
         progress: String,
     },
     /// A leaf ended.
     Ended {
-        /// Its node.
+        /// Id of the node.
         id: String,
         /// How.
         outcome: Outcome,
     },
     /// A person answered a gate, or went away.
     Answered {
-        /// Its node.
+        /// Id of the node.
         id: String,
         /// Its supplied outputs; `None` when the terminal gave no more.
         outputs: Option<Vec<Parameter>>,
     },
     /// A signal asks the runner to stop.
     Stop {
-        /// Its number.
+        /// Number of the signal.
         signal: u8,
     },
 }
@@ -160,7 +160,7 @@ impl Leaf {
         }
         if program.is_empty() {
             return Err(
-                "the container has no command: Argo could look into the image, this runner can't"
+                "the container has no command: Argo can read it from the image, this runner can't"
                     .to_owned(),
             );
         }
@@ -193,12 +193,12 @@ impl Leaf {
         self
     }
 
-    /// Its node.
+    /// Id of the node.
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    /// Runs it on a thread of its own, which tells how it ended.
+    /// Runs it on a thread of its own, which says how it ended.
     #[expect(clippy::disallowed_methods, reason = "what is handed on to a step")]
     pub(crate) fn start(mut self, threads: usize, control: Arc<Control>, events: Sender<Event>) {
         if std::env::var_os("ALAMEDA_THREADS").is_none() {

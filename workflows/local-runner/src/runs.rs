@@ -58,7 +58,7 @@ impl Runs {
                 _lock: lock,
             }),
             Err(TryLockError::WouldBlock) => Err(Failure::usage(format!(
-                "another runner is at work on {name}: wait for it, or stop it"
+                "another runner is running {name}: wait for it, or stop it"
             ))),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("locking {}", path.display()))

@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         .collect();
     ui::print(&exports.concat());
     ui::tell(
-        "Set these in another terminal. Enter or Ctrl-C ends the servers, and their data go with them.\n",
+        "Set these in another terminal. Enter or Ctrl-C stops the servers and deletes their data.\n",
     );
     let mut stdin = std::io::stdin();
     if !stdin.is_terminal() {

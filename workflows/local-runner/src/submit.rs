@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "KIND/NAME")]
     pub from: String,
 
-    /// Input parameter; wins over the file
+    /// Input parameter; overrides the file
     #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
     pub parameters: Vec<String>,
 
@@ -37,8 +37,7 @@ pub(crate) struct Options {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub parameter_file: Option<PathBuf>,
 
-    /// Answer to a gate in advance, such as approval.decision=approve; without it a terminal is
-    /// asked
+    /// Answer for a suspended step, such as approval.decision=approve; by default the terminal asks
     #[arg(long = "output-parameter", value_name = "STEP.NAME=VALUE")]
     pub answers: Vec<Answer>,
 
@@ -50,7 +49,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME")]
     pub scheduled_time: Option<String>,
 
-    /// Run it without a look at what `alameda lint` says of it
+    /// Run the workflow without linting it first
     #[arg(long)]
     pub no_lint: bool,
 
@@ -67,7 +66,6 @@ pub(crate) struct Options {
     pub watch: bool,
 }
 
-/// `submit`
 pub(crate) fn submit(place: &Place, options: &Options) -> Result<ExitCode> {
     let (workflow, run) = create(place, options)?;
     finish(
@@ -151,7 +149,7 @@ pub(crate) struct Again {
     #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
     pub parameters: Vec<String>,
 
-    /// Answer to a gate in advance, such as approval.decision=approve
+    /// Answer for a suspended step, such as approval.decision=approve
     #[arg(long = "output-parameter", value_name = "STEP.NAME=VALUE")]
     pub answers: Vec<Answer>,
 
@@ -160,7 +158,6 @@ pub(crate) struct Again {
     pub output: Option<Output>,
 }
 
-/// `retry`
 pub(crate) fn retry(place: &Place, again: &Again) -> Result<ExitCode> {
     let Again {
         name,
@@ -198,7 +195,6 @@ pub(crate) fn retry(place: &Place, again: &Again) -> Result<ExitCode> {
     finish(place, execute(place, workflow, run, answers)?, *output)
 }
 
-/// `resubmit`
 pub(crate) fn resubmit(place: &Place, again: &Again) -> Result<ExitCode> {
     let Again {
         name,
@@ -210,7 +206,7 @@ pub(crate) fn resubmit(place: &Place, again: &Again) -> Result<ExitCode> {
     let library = Library::load(&place.workflows()?)?;
     let template = &old.spec.workflow_template_ref.name;
     let mut spec = library.template(template)?.spec.clone();
-    // What a CronWorkflow laid over the template stands in the old spec.
+    // What a CronWorkflow laid over the template is in the old spec.
     let stored = &old.status.stored_workflow_template_spec;
     (spec.entrypoint, spec.on_exit) = (stored.entrypoint.clone(), stored.on_exit.clone());
     let old_values = old
@@ -260,7 +256,7 @@ fn finish(place: &Place, finished: Finished, output: Option<Output>) -> Result<E
     Ok(exit_code(place, &finished))
 }
 
-/// The exit code of an ended workflow; tells what failed and what to do.
+/// The exit code of an ended workflow; says what failed and what to do.
 pub(crate) fn exit_code(place: &Place, finished: &Finished) -> ExitCode {
     if finished.workflow.status.phase == Phase::Succeeded {
         return ExitCode::SUCCESS;
@@ -454,7 +450,7 @@ fn settle(
             || !candidate.starts_with(|c: char| c.is_ascii_alphanumeric())
         {
             return Err(Failure::usage(format!(
-                "{candidate} is no name: lower-case letters, digits, dashes and dots"
+                "{candidate} is not a valid name: lower-case letters, digits, dashes and dots"
             )));
         }
         if let Some(run) = runs.create(&candidate)? {

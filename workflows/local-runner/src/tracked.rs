@@ -22,10 +22,10 @@ const SHOWN: [&str; 5] = ["roc_auc", "accuracy", "f1", "r2", "rmse"];
 /// Flags of `runs`.
 #[derive(Debug, Args)]
 pub(crate) struct RunOptions {
-    /// Only runs about this model
+    /// Only runs of this model
     #[arg(long, value_name = "NAME")]
     model_name: Option<ModelName>,
-    /// Runs at most
+    /// Maximum number of runs
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
     /// Output format
@@ -38,7 +38,7 @@ pub(crate) struct RunOptions {
 /// What `models` does besides.
 #[derive(Debug, Subcommand)]
 enum ModelVerb {
-    /// Show two versions of a model, or runs, side by side: settings that differ, and metrics
+    /// Compare two versions or runs of a model: settings that differ, and metrics
     Compare(compare::CompareOptions),
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct ModelOptions {
     verb: Option<ModelVerb>,
     /// Only this model
     name: Option<ModelName>,
-    /// Versions of each model at most
+    /// Maximum number of versions per model
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
     /// Output format
@@ -121,7 +121,7 @@ fn run_table(runs: &[RunView], wide: bool) -> String {
         "RUN", "MODEL", "STATUS", "AGE", "DURATION", "METRICS", "ID", "PAGE",
     ])];
     for RunView { run, url } in runs {
-        // A run that lies in a workflow's stands below it in MLflow, not here.
+        // A run that lies in a workflow's is below it in MLflow, not here.
         let model = run
             .model_name
             .as_ref()

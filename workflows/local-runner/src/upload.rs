@@ -41,7 +41,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What is brought, and how.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Folder with raw files, .parquet, .csv, .csv.gz or .csv.zst; its structure is kept: train/,
+    /// Folder with raw files (.parquet, .csv, .csv.gz or .csv.zst); its structure is kept: train/,
     /// predict/, labels/
     pub dir: PathBuf,
 
@@ -49,15 +49,15 @@ pub(crate) struct Options {
     #[arg(long)]
     pub glob: Option<String>,
 
-    /// Replace files at the target that differ
+    /// Replace existing files with other content
     #[arg(long)]
     pub overwrite: bool,
 
-    /// Check and compare, and send nothing
+    /// Check and compare only; upload nothing
     #[arg(long)]
     pub dry_run: bool,
 
-    /// How long a call to S3 that does not answer well is tried again
+    /// How long a failing call to S3 is retried
     #[arg(long, env = "ALAMEDA_RETRY_BUDGET", default_value = "30s")]
     pub retry_budget: Budget,
 }
@@ -66,9 +66,9 @@ pub(crate) struct Options {
 #[derive(Debug, Default)]
 struct Plan {
     new: Vec<Source>,
-    /// Other bytes stand at the target.
+    /// Other bytes are at the target.
     differ: Vec<Source>,
-    /// The same bytes stand there.
+    /// The same bytes are there.
     there: Vec<Source>,
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn run(url: &str, options: &Options) -> Result<ExitCode> {
     Ok(match ended? {
         None => ExitCode::SUCCESS,
         Some(code) => {
-            ui::tell("stopped by a signal; run the same command to go on\n");
+            ui::tell("stopped by a signal; run the same command to continue\n");
             ExitCode::from(code)
         }
     })
@@ -169,7 +169,7 @@ async fn check(files: &[Source]) -> Result<()> {
     )))
 }
 
-/// Looks up what stands at the target.
+/// Looks up what is at the target.
 async fn compare(store: &Store, files: Vec<Source>) -> Result<Plan> {
     let mut there: BTreeMap<String, Object> = BTreeMap::new();
     let folders: BTreeSet<&str> = files

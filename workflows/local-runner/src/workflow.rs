@@ -94,15 +94,15 @@ pub(crate) enum Phase {
     /// It waits for a core.
     #[default]
     Pending,
-    /// It runs.
+    /// Running.
     Running,
-    /// It did its work.
+    /// Finished with success.
     Succeeded,
     /// `when` was false.
     Skipped,
     /// Its program failed, or a part of it did.
     Failed,
-    /// It could not run.
+    /// Could not run.
     Error,
     /// `depends` was false.
     Omitted,
@@ -153,7 +153,7 @@ pub(crate) struct Node {
     pub name: String,
     /// Last part of the name.
     pub display_name: String,
-    /// What it is.
+    /// Kind of the node.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// Template that it runs.
@@ -278,7 +278,6 @@ impl Workflow {
         workflow
     }
 
-    /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.metadata.name
     }
@@ -414,7 +413,7 @@ impl Workflow {
         }
         self.set_phase(Phase::Error);
         self.status.message =
-            "the runner died before the workflow ended; retry goes on from here".to_owned();
+            "the runner died before the workflow ended; retry continues from here".to_owned();
         self.status.finished_at = Some(now());
     }
 }

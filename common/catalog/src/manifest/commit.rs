@@ -67,14 +67,14 @@ pub async fn reusable<M: Manifest>(
         tracing::warn!(
             key,
             missing,
-            "an object of the committed work is missing; it is made again"
+            "an object of the committed work is missing; it is written again"
         );
         return Ok(None);
     }
     tracing::info!(
         key,
         workflow = manifest.header().workflow,
-        "reusing the {} that is committed",
+        "reusing the committed {}",
         M::KIND
     );
     Ok(Some(manifest))
@@ -95,7 +95,7 @@ async fn missing<M: Manifest>(store: &Store, manifest: &M) -> Result<Option<Stri
         .map(|place| objects[place].0.to_owned()))
 }
 
-/// Commits a manifest: the last put of a step. Gives what stands there afterwards, and whether that
+/// Commits a manifest: the last put of a step. Gives what is there afterwards, and whether that
 /// was committed by somebody else.
 ///
 /// The first to come wins; who loses with the same fingerprint gives the winner's. A refresh, or a

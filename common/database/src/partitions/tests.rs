@@ -80,7 +80,7 @@ async fn what_cannot_be_cut_is_refused_and_what_is_cut_stays_so() {
         .await
         .unwrap_err();
     assert!(
-        exit_code(&error) == 2 && error.to_string().contains("no column of time"),
+        exit_code(&error) == 2 && error.to_string().contains("no time column"),
         "{error}"
     );
 

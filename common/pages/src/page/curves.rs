@@ -22,7 +22,7 @@ pub(super) fn curves(performance: &Performance) -> Markup {
         [
             tagged("span class=\"key now\"", "now"),
             tagged("span class=\"key holdout\"", "holdout"),
-            text("On the diagonal a probability means what it says."),
+            text("On the diagonal, probabilities equal the observed shares."),
         ],
     );
     let mut charts = Vec::new();

@@ -105,7 +105,7 @@ pub fn over_time(performance: &Performance, timezone: &str, unit: Option<Period>
     };
     charts.push(note(format!(
         "{explained}{thin}Dates of {what} in {}. A {by} with less than a twentieth of the usual rows is left out of the lines: it would \
-         show chance.",
+         show noise.",
         timezone
     )));
     let numbers = match &performance.of_task {

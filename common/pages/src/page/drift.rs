@@ -11,7 +11,7 @@ use crate::content::{ColumnDrift, Content, Drift, OfTask, Periods, Summary, Valu
 use crate::format::{count, difference, metric, number, p_value, share, small};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
-/// Features with a card, the ones that drifted most; the others stand in a table.
+/// Features with a card, the ones that drifted most; the others are in a table.
 const DRAWN: usize = 24;
 /// Features with a row in the chart over time.
 const LINES: usize = 8;
@@ -26,8 +26,9 @@ pub(super) fn section(content: &Content) -> Markup {
 /// The section on how far the rows lie from those of training.
 pub fn of(drift: &Drift, thresholds: &Thresholds, of_task: Option<&OfTask>) -> Markup {
     let lead = text(format!(
-        "The verdict is on PSI: from {} on it warns, from {} on it alerts, and only where it also exceeds what chance explains \
-         among {} columns.",
+        "The verdict uses PSI: warn from {}, alert from {}, and only if it also exceeds what \
+         chance explains among {} \
+         columns.",
         number(Some(thresholds.warn)),
         number(Some(thresholds.alert)),
         count(drift.comparisons)

@@ -115,7 +115,7 @@ fn gates(gates: &[GateVerdict]) -> Markup {
             "div",
             [
                 heading,
-                note("No verdict of a promotion is kept beside this version."),
+                note("There is no verdict of a promotion for this version."),
             ],
         );
     }
@@ -192,8 +192,8 @@ fn importance(model: &ModelCard) -> Markup {
     let caution = match collinear {
         0 => nothing(),
         _ => note(format!(
-            "{} features are combinations of each other. Of those only the sum of the effects means something, not one \
-             coefficient, nor its importance.",
+            "{} features are combinations of each other. Only the sum of their effects is meaningful, not a single \
+             coefficient or importance.",
             count(collinear as u64)
         )),
     };
@@ -204,7 +204,7 @@ fn importance(model: &ModelCard) -> Markup {
         "Importance: the mean size of what a feature adds to the score, in rows of the training data."
     });
     let of_raw = match model.selection.as_ref().and_then(|of| of.calibration) {
-        Some(_) => note("It is of the raw score, before calibration."),
+        Some(_) => note("It refers to the raw score, before calibration."),
         None => nothing(),
     };
     let rows = importance.iter().map(row);
@@ -284,7 +284,7 @@ pub(super) fn provenance(content: &Content, fingerprint: &str) -> Markup {
     tag(
         "footer",
         [
-            tagged("h2", "Where this comes from"),
+            tagged("h2", "Provenance"),
             tag("dl", entries),
             tagged("h3 class=\"part\"", "Raw files"),
             files,

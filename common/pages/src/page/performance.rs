@@ -33,8 +33,8 @@ pub fn of(performance: &Performance, days: Markup) -> Markup {
 /// What is said while there are no labels.
 pub(super) fn no_labels() -> Markup {
     text(
-        "There are no labels yet, so nothing can be said of how right the predictions are. When \
-         labels come, under labels/ in the raw data, run alameda-monitoring.",
+        "There are no labels yet, so the performance is unknown. When labels arrive under \
+         labels/ in the raw data, run alameda-monitoring.",
     )
 }
 

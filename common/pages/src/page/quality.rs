@@ -153,7 +153,7 @@ fn files_of(number: usize) -> String {
 
 pub(super) fn section(quality: &Quality, time: Option<&str>) -> Markup {
     let lead = text(format!(
-        "{} from {}. What stands out is bold; ranges are compared with those of training.",
+        "{} from {}. Unusual values are bold; ranges are compared with those of training.",
         rows(quality.rows),
         files_of(quality.shards as usize)
     ));
@@ -254,7 +254,8 @@ fn late(quality: &Quality) -> Markup {
     match late.files.last() {
         None => nothing(),
         Some(last) => note(format!(
-            "{} are labelled by {}, the last of them {last}. Where two label the same row, the last name holds.",
+            "{} are labelled by {}, the last of them {last}. If two files label the same row, \
+             the last file name wins.",
             rows(late.matched_rows),
             files_of(late.files.len())
         )),

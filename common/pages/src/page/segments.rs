@@ -43,9 +43,7 @@ pub fn section(segments: &Segments, of_task: Option<&OfTask>) -> Markup {
         Some(_) => "",
         None => " Intervals are Wilson's, at 95 %.",
     };
-    let lead = text(format!(
-        "Where the model is right, and where it is not.{intervals}"
-    ));
+    let lead = text(format!("Performance in parts of the rows.{intervals}"));
     super::section("segments", "Segments", lead, parts)
 }
 

@@ -13,7 +13,7 @@ pub(super) fn of(selection: &Selection) -> Markup {
     let of = &selection.validation;
     let refit = match selection.refit {
         true => "Then the model was fitted again on all training rows.",
-        false => "The model is the fit on the others.",
+        false => "The model is the fit on the other rows.",
     };
     let lead = note(format!(
         "On {} of training that the fit on {} others did not see, split by {}. {refit}",
@@ -66,7 +66,7 @@ fn candidates(selection: &Selection) -> Markup {
         "",
         task::title(metric),
         "95 % interval",
-        "Less that of the chosen one",
+        "Difference from the winner",
     ];
     let table = table(
         "candidates",
@@ -75,8 +75,8 @@ fn candidates(selection: &Selection) -> Markup {
         selection.candidates.iter().map(row),
     );
     let said = note(
-        "Intervals are of the bootstrap over rows. Where the last one holds 0, these rows do not \
-         say which of the two is better.",
+        "Intervals are bootstrap intervals over rows. If the last one contains 0, these rows do \
+         not show which of the two is better.",
     );
     tag("div", [table, said])
 }
@@ -89,8 +89,8 @@ pub(super) fn permutation(selection: &Selection) -> Markup {
     let metric = selection.metric.as_deref().unwrap_or_default();
     let lead = note(format!(
         "How much worse {} gets on {} of validation, or a sample of them, when a feature's values \
-         are shuffled among the rows: mean and standard deviation of {REPEATS} shuffles. Of \
-         features that say the same, each alone seems to matter little.",
+         are shuffled among the rows: mean and standard deviation of {REPEATS} shuffles. \
+         Correlated features each seem to matter little.",
         task::title(metric),
         rows(selection.validation.rows)
     ));

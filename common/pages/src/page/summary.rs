@@ -100,17 +100,17 @@ fn because(content: &Content) -> String {
             match most.max_by(|a, b| a.0.total_cmp(&b.0)) {
                 Some((psi, name)) => {
                     format!(
-                        "nothing has drifted enough to matter; {name} most, with a PSI of {}",
+                        "no column has drifted beyond the limits; {name} most, with a PSI of {}",
                         metric(Some(psi))
                     )
                 }
-                None => "nothing has drifted enough to matter".to_owned(),
+                None => "no column has drifted beyond the limits".to_owned(),
             }
         }
         Verdict::InsufficientData if content.quality.rows == 0 => "there are no rows".to_owned(),
         Verdict::InsufficientData if all().count() == 0 => "no column is judged".to_owned(),
         Verdict::InsufficientData => format!(
-            "drift is judged from {} on",
+            "drift is judged with at least {}",
             rows(content.thresholds.min_rows)
         ),
         Verdict::Warn | Verdict::Alert => {
@@ -231,7 +231,7 @@ fn metrics(performance: &Performance) -> [Markup; 4] {
 
 /// Cards of the drift.
 fn drifted(drift: &Drift) -> [Markup; 2] {
-    // The one that drifted most stands first.
+    // The one that drifted most comes first.
     let most = match drift.features.first() {
         Some(ColumnDrift {
             name,

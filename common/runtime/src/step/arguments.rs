@@ -47,7 +47,7 @@ pub(super) struct Cli<V: Subcommand> {
 /// What every step takes.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Shared {
-    /// Root of everything Alameda writes: a folder, a file:// URL, or s3://BUCKET/PREFIX
+    /// Root of everything that Alameda writes: a folder, a file:// URL, or s3://BUCKET/PREFIX
     #[arg(
         long,
         env = "STORE_URL",
@@ -60,7 +60,7 @@ pub(super) struct Shared {
     #[arg(long, env = "ALAMEDA_WORKFLOW", default_value = MANUAL, global = true, help_heading = "Shared options")]
     pub(super) workflow: String,
 
-    /// Whether finished work of the same fingerprint is used, or done again
+    /// Whether finished work with the same fingerprint is reused, or done again
     #[arg(
         long,
         env = "ALAMEDA_CACHE",
@@ -71,7 +71,7 @@ pub(super) struct Shared {
     pub(super) cache: Cache,
 
     /// Folder for output parameters, one small file each [default: /work/out, or a new temporary
-    /// one where /work is none]
+    /// folder if there is no /work]
     #[arg(
         long,
         env = "ALAMEDA_OUT",
@@ -80,8 +80,8 @@ pub(super) struct Shared {
     )]
     pub(super) out: Option<PathBuf>,
 
-    /// Scratch folder for spilled data [default: /work, or the folder for temporary files where
-    /// there is none]
+    /// Scratch folder for spilled data [default: /work, or the system's temporary folder if there
+    /// is no /work]
     #[arg(
         long,
         env = "ALAMEDA_WORK",
@@ -99,8 +99,7 @@ pub(super) struct Shared {
     )]
     pub(super) memory: Option<Bytes>,
 
-    /// Disk budget of the scratch folder, such as 10GiB [default: what is free on it, but for a
-    /// twentieth]
+    /// Disk budget of the scratch folder, such as 10GiB [default: 95 % of its free space]
     #[arg(
         long,
         env = "ALAMEDA_DISK",
@@ -109,11 +108,11 @@ pub(super) struct Shared {
     )]
     pub(super) disk: Option<Bytes>,
 
-    /// Shards worked on at the same time [default: the cgroup's CPU quota]
+    /// Shards processed at the same time [default: the cgroup's CPU quota]
     #[arg(long, env = "ALAMEDA_THREADS", value_parser = threads, global = true, help_heading = "Shared options")]
     pub(super) threads: Option<usize>,
 
-    /// How long a call to a service that does not answer well is tried again, such as 30s
+    /// How long a failing call to a service is retried, such as 30s
     #[arg(
         long,
         env = "ALAMEDA_RETRY_BUDGET",
@@ -123,7 +122,7 @@ pub(super) struct Shared {
     )]
     pub(super) retry_budget: Budget,
 
-    /// Time zone in which an instant is cut to its date
+    /// Time zone in which an instant is truncated to its date
     #[arg(
         long,
         env = "ALAMEDA_TIMEZONE",
@@ -134,7 +133,7 @@ pub(super) struct Shared {
     )]
     pub(super) timezone: Tz,
 
-    /// How logs are written to stderr
+    /// Format of the logs on stderr
     #[arg(
         long,
         env = "ALAMEDA_LOG",

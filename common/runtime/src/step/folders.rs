@@ -47,7 +47,7 @@ impl Out {
             }
             Self::Temporary => {
                 let folder = tempfile::Builder::new().prefix("alameda-out-").tempdir();
-                let folder = folder.context("making a folder for outputs")?.keep();
+                let folder = folder.context("creating a folder for outputs")?.keep();
                 tracing::info!("outputs are in {}", folder.display());
                 Ok(folder)
             }

@@ -129,7 +129,7 @@ pub(super) fn start<V: Subcommand>(
                 call.verb
             );
             if let Some(wrong) = &call.wrong {
-                tracing::warn!("{wrong}: defaults are used in their place");
+                tracing::warn!("{wrong}: using the defaults instead");
             }
             for name in &call.unread {
                 tracing::warn!("the ConfigMap holds {name}, which no step reads");

@@ -1,4 +1,4 @@
-//! Logs on stderr: text for a person, JSON for a machine. A failure is told once, here.
+//! Logs on stderr: text for a person, JSON for a machine. A failure is reported once, here.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -53,7 +53,7 @@ fn go_on(workflow: &str, terminal: bool) -> String {
         return "run it again: finished work is reused".to_owned();
     }
     format!(
-        "after `argo stop`, `argo resubmit {workflow}` goes on and reuses finished work; \
+        "after `argo stop`, `argo resubmit {workflow}` continues and reuses finished work; \
          `argo suspend {workflow}` and `argo resume {workflow}` pause a run"
     )
 }

@@ -179,7 +179,7 @@ impl Rules<'_> {
         let plan = block_on(state.statement_to_plan(statement)).map_err(failure)?;
         let grouping = self.grouping(&plan)?;
         self.check_source(&grouping.input)?;
-        // Calls are checked as they are written: the analyzer writes some of them anew.
+        // Calls are checked as they are written: the analyzer writes some of them again.
         for expr in &grouping.aggr_expr {
             self.check_call(call(expr))?;
         }
@@ -322,7 +322,7 @@ impl Rules<'_> {
                 return Err(self.refuse(
                     "GROUP",
                     &format!(
-                        "GROUP BY {column:?} of type {data_type} is refused: floats name nothing"
+                        "GROUP BY {column:?} of type {data_type} is refused: floats can't be grouping columns"
                     ),
                 ));
             }

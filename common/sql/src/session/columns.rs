@@ -90,7 +90,7 @@ fn why_unfit(
             ))
         }
         Role::Feature if reads_target => Some(format!(
-            "feature {name:?} is computed from the target {:?}, which is what it shall predict",
+            "feature {name:?} is computed from the target {:?}, which it should predict",
             config.dataset.target().name
         )),
         Role::Feature if config.categories => features::kind(&Column {

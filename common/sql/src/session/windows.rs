@@ -396,7 +396,7 @@ impl Rules<'_> {
             return Err(wrong("months differ in length: write days"));
         }
         if interval.nanoseconds % 1_000 != 0 {
-            return Err(wrong("times are kept to the microsecond: write no less"));
+            return Err(wrong("times are kept in microseconds: use nothing finer"));
         }
         let micros = i64::from(interval.days)
             .checked_mul(DAY)

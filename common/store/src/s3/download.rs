@@ -3,7 +3,7 @@
 //! `object_store` 0.13 can go on with a broken body too, and is kept from it (`max_retries: 0`): it
 //! takes an answer of 200, which is the whole object, for the rest of it; a body that ends early in
 //! good order for all of it; its time runs from the beginning, however much has come since; and it
-//! neither begins anew when the object was written meanwhile, nor notices that nothing comes.
+//! neither starts over when the object was written meanwhile, nor notices that nothing comes.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -169,7 +169,7 @@ impl Bucket {
                 Outcome::Done(answer) => answer,
                 Outcome::Missing => return Ok(None),
                 Outcome::Differs => {
-                    // Written anew in between: what was read so far is of no use.
+                    // Written again in between: what was read so far is of no use.
                     let Some(pause) = restarts.next() else {
                         return Err(self.changes_all_the_time(&operation, &restarts));
                     };
@@ -192,7 +192,7 @@ impl Bucket {
                     Verdict::Lasting(error) => return Err(error),
                     Verdict::Missing | Verdict::Differs => return Err(self.unexpected(&operation)),
                 },
-                Err(None) => format!("nothing came for {STALL:.0?}"),
+                Err(None) => format!("no data for {STALL:.0?}"),
             };
             if progress.has_begun && progress.rest != before {
                 (since, waits) = (Instant::now(), pauses());
@@ -202,7 +202,8 @@ impl Bucket {
             let pause = waits.next().unwrap_or(budget);
             if since.elapsed() + pause >= budget {
                 return Err(Failure::Unavailable(format!(
-                    "{} is not available: {operation}: it broke off at byte {at} and did not go on for {:.1?}: {cause} \
+                    "{} is not available: {operation}: the download broke off at byte {at} and \
+                     did not resume for {:.1?}: {cause} \
                      (--retry-budget sets how long)",
                     self.service,
                     since.elapsed()
@@ -210,7 +211,7 @@ impl Bucket {
                 .into());
             }
             tracing::warn!(
-                "{}: {operation}: it broke off at byte {at}: {cause}; going on",
+                "{}: {operation}: the download broke off at byte {at}: {cause}; resuming",
                 self.service
             );
             tokio::time::sleep(pause).await;
@@ -221,18 +222,22 @@ impl Bucket {
 
     fn changes_all_the_time(&self, operation: &str, restarts: &Restarts) -> anyhow::Error {
         Failure::Unavailable(format!(
-            "{} is not available: {operation}: each time that it broke off, the object was another one when it was to go \
-             on ({} times in {:.1?}; --retry-budget sets how long): it is written all the time, or a proxy in between \
-             breaks long answers off and changes their ETag",
+            "{} is not available: {operation}: each time that the download broke off, the object \
+             had changed before it \
+             could resume ({} times in {:.1?}; --retry-budget sets how long): it is overwritten \
+             all the time, or a proxy in \
+             between truncates long answers and changes their ETag",
             self.service,
             restarts.count,
-            restarts.since.map_or(Duration::ZERO, |since| since.elapsed()),
+            restarts
+                .since
+                .map_or(Duration::ZERO, |since| since.elapsed()),
         ))
         .into()
     }
 }
 
-/// Transfers that began anew because the object was another one: the budget limits how long that
+/// Transfers that started over because the object was another one: the budget limits how long that
 /// may go on, whatever comes in between.
 struct Restarts {
     budget: Budget,
@@ -251,7 +256,7 @@ impl Restarts {
         }
     }
 
-    /// How long to wait before the transfer begins anew; `None` when the budget is spent.
+    /// How long to wait before the transfer starts over; `None` when the budget is spent.
     fn next(&mut self) -> Option<Duration> {
         let Budget(budget) = self.budget;
         self.count += 1;

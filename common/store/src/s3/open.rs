@@ -114,12 +114,12 @@ fn endpoint(bucket: &str, region: &str, access: &Access) -> Result<String> {
     let url = parsed.ok_or_else(|| refuse("is not a URL, such as https://minio.example:9000"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refuse(
-            "holds a user or a password: take it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            "contains a user or a password: remove it, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         ));
     }
     if url.scheme() == "http" && !environment.switch(role, ALLOW_HTTP)? {
         return Err(refuse(
-            "begins with http://, by which anybody on the way reads along: set AWS_ALLOW_HTTP=true if that is meant",
+            "begins with http://, which is not encrypted: set AWS_ALLOW_HTTP=true if that is intended",
         ));
     }
     let value = value.trim_end_matches('/');
@@ -152,12 +152,12 @@ fn certificates(access: &Access) -> Result<Vec<Certificate>> {
     let pem = std::fs::read(&file).with_context(|| format!("reading {file} ({variable})"))?;
     let bundle = Certificate::from_pem_bundle(&pem).map_err(|error| {
         Failure::usage(format!(
-            "{file} ({variable}) holds no certificates in PEM form: {error}"
+            "{file} ({variable}) contains no PEM certificates: {error}"
         ))
     })?;
     match bundle.is_empty() {
         true => Err(Failure::usage(format!(
-            "{file} ({variable}) holds no certificates in PEM form"
+            "{file} ({variable}) contains no PEM certificates"
         ))),
         false => Ok(bundle),
     }

@@ -14,7 +14,7 @@ pub(super) enum Verdict {
     Missing,
     /// The key is taken, or what is there is not what it was.
     Differs,
-    /// It may heal.
+    /// Transient: a retry may help.
     Passing(String),
     /// A person must act.
     Lasting(anyhow::Error),
@@ -31,7 +31,7 @@ impl Bucket {
         if let Some(odd) =
             causes(error).find_map(|cause| cause.downcast_ref::<object_store::path::Error>())
         {
-            let what = format!("it holds an object whose key no step can name ({odd})");
+            let what = format!("it contains an object whose key no step can use ({odd})");
             return self.lasting(operation, &what, "rename or remove that object");
         }
         match transport(error) {
@@ -39,10 +39,14 @@ impl Bucket {
             Some(Transport::Untrusted(text)) => self.lasting(
                 operation,
                 &format!("its certificate is not trusted ({text})"),
-                "set AWS_CA_BUNDLE to a file with the certificate of its authority, or call it by the name in its certificate",
+                "set AWS_CA_BUNDLE to a file with the certificate of its authority, or use the \
+                 host name in its certificate",
             ),
             None => {
-                let text = causes(error).last().map(ToString::to_string).unwrap_or_default();
+                let text = causes(error)
+                    .last()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 self.foreign(operation, &text)
             }
         }
@@ -69,7 +73,7 @@ impl Bucket {
             (_, "NoSuchBucket") => self.lasting(
                 operation,
                 &format!("there is no bucket {}", self.name),
-                &format!("make it, or correct {}", self.role.url_variable()),
+                &format!("create it, or correct {}", self.role.url_variable()),
             ),
             (404, "NoSuchKey" | "NoSuchUpload") => Verdict::Missing,
             (404, "") if !refusal.is_foreign => Verdict::Missing,
@@ -108,7 +112,7 @@ impl Bucket {
             ),
             (507, _) | (_, "QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded") => self.lasting(
                 operation,
-                &format!("it has no room left ({refusal})"),
+                &format!("it has no space left ({refusal})"),
                 &format!("free space there, or raise the quota of bucket {}", self.name),
             ),
             (501, _) | (_, "NotImplemented") => self.lasting(
@@ -153,7 +157,7 @@ impl Bucket {
         match self.identity.source() {
             Source::Machine => Verdict::Lasting(Failure::usage(format!(
                 "there are no credentials for {} ({operation}): set {} and {}, or give the pod a role, see \
-                 docs/object-store.md (this machine's own were looked for last: {told})",
+                 docs/object-store.md (the machine's own role was tried last: {told})",
                 self.service,
                 self.identity.variable(environment::KEY_ID),
                 self.identity.variable(environment::SECRET_KEY),

@@ -33,7 +33,7 @@ async fn a_missing_bucket_is_no_missing_key() {
                 "{text}"
             );
             assert!(
-                text.contains("there is no bucket no-such-bucket; make it, or correct STORE_URL"),
+                text.contains("there is no bucket no-such-bucket; create it, or correct STORE_URL"),
                 "{text}"
             );
         }
@@ -161,7 +161,7 @@ async fn each_refusal_says_what_to_do() {
             answer(301, "PermanentRedirect"),
             "is in another region than us-east-1",
         ),
-        (answer(507, "XMinioStorageFull"), "it has no room left"),
+        (answer(507, "XMinioStorageFull"), "it has no space left"),
         (answer(501, "NotImplemented"), "it can't do this"),
         (
             answer(400, "EntityTooLarge"),
@@ -263,7 +263,7 @@ fn variables_that_make_no_sense_are_named() {
         ),
         (
             &[("AWS_ENDPOINT_URL", "https://me:wrong-secret@minio")],
-            "AWS_ENDPOINT_URL holds a user or a password",
+            "AWS_ENDPOINT_URL contains a user or a password",
         ),
         (
             &[("AWS_SECRET_ACCESS_KEY", "")],
@@ -275,7 +275,7 @@ fn variables_that_make_no_sense_are_named() {
         ),
         (
             &[("AWS_CA_BUNDLE", "/etc/hostname")],
-            "holds no certificates",
+            "contains no PEM certificates",
         ),
         (&[("AWS_CHECKSUM_ALGORITHM", "crc")], "opening s3://"),
     ] {

@@ -33,7 +33,7 @@ pub struct Aggregate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fitted {
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
     /// Digest of its content.
     pub sha256: String,
@@ -60,7 +60,7 @@ pub fn name_of(file: &str) -> Result<Option<&str>> {
     match first && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         true => Ok(Some(name)),
         false => Err(Failure::usage(format!(
-            "{file}: {name:?} is no name of an aggregate: letters, digits and _, a letter first, as \
+            "{file}: {name:?} is not a valid name of an aggregate: letters, digits and _, a letter first, as \
              in aggregate.store.sql"
         ))),
     }

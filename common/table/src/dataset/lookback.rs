@@ -124,7 +124,7 @@ pub(super) fn validate(dataset: &Dataset) -> Result<(), String> {
             ColumnType::Float32 | ColumnType::Float64
         ) {
             return Err(format!(
-                "`entity` names column {name:?} of type {}: floats name nothing",
+                "`entity` names column {name:?} of type {}: floats can't identify an entity",
                 column.column_type
             ));
         }

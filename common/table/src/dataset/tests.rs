@@ -37,7 +37,7 @@ fn a_contract_that_makes_no_sense_is_refused_by_column() {
     for (column, reason) in [
         (
             json!({"name": "id", "type": "int64", "role": "feature"}),
-            "\"id\" stands twice",
+            "\"id\" occurs twice",
         ),
         (
             json!({"name": "", "type": "int64", "role": "feature"}),
@@ -49,7 +49,7 @@ fn a_contract_that_makes_no_sense_is_refused_by_column() {
         ),
         (
             json!({"name": "k", "type": "float64", "role": "id"}),
-            "floats name no rows",
+            "floats can't identify rows",
         ),
         (
             json!({"name": "t", "type": "int64", "role": "time"}),

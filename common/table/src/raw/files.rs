@@ -47,8 +47,8 @@ impl fmt::Display for NearMiss {
         f.write_str(match self {
             Self::DanglingLink => "is a link to a file that does not exist",
             Self::Folder => "is a folder, and a raw file is one file",
-            Self::LetterCase => "has an ending in capital letters",
-            Self::Ending => "has an ending that no raw file has",
+            Self::LetterCase => "has an extension in capital letters",
+            Self::Ending => "has an extension that no raw file has",
         })
     }
 }
@@ -63,7 +63,7 @@ impl NearMiss {
                 "move the files out of the folders, or name them by {setting}, such as {}",
                 deeper(glob.unwrap_or("train/*.parquet"))
             ),
-            Self::LetterCase => "write the ending in small letters".to_owned(),
+            Self::LetterCase => "write the extension in lower case".to_owned(),
             Self::Ending => format!("narrow {setting}, or rename them to end with {ENDINGS}"),
         }
     }
@@ -163,7 +163,7 @@ pub fn refuse(
         .unwrap_or_default();
     Err(Failure::usage(format!(
         "what seems to be data{among} in {place} can't be read as raw files:{}\n{}; \
-         a name that begins with . or _ is passed over",
+         a name that begins with . or _ is skipped",
         lines.concat(),
         advice.join("; ")
     )))
@@ -206,7 +206,7 @@ impl Found {
             tracing::info!(
                 glob,
                 files,
-                "passed over, because a name begins with . or _: {names}"
+                "skipped, because a name begins with . or _: {names}"
             );
         }
         if !self.others.is_empty() {
@@ -224,7 +224,7 @@ impl Found {
         let mut text = format!("no file matches {glob} in {}", store.url());
         for (what, keys) in [
             (
-                "passed over, because a name begins with . or _",
+                "skipped, because a name begins with . or _",
                 &self.passed_over,
             ),
             ("it does not match", &self.others),

@@ -211,7 +211,7 @@ pub(super) fn check_footer(path: &Path, key: &str) -> Result<()> {
     }
 }
 
-/// Where each column of the contract stands in the file; `None` for labels that need not be there.
+/// Where each column of the contract is in the file; `None` for labels that need not be there.
 fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
     let (mut positions, mut lines) = (Vec::new(), Vec::new());
     for column in &raw.dataset.columns {
@@ -232,7 +232,7 @@ fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
             continue;
         };
         if second.is_some() {
-            lines.push(format!("column {:?} stands in the file twice", column.name));
+            lines.push(format!("column {:?} occurs twice in the file", column.name));
         } else if !convert::takes(field.data_type(), column.column_type)
             && !convert::takes_by_form(field.data_type(), column)
         {

@@ -103,7 +103,7 @@ pub async fn times(raw: &Store, file: &Object, dataset: &Dataset, work: &Work) -
 
 fn gone(raw: &Store, file: &Object) -> anyhow::Error {
     Failure::usage(format!(
-        "{} is gone from {} since it was listed: put it back, or submit a new workflow",
+        "{} is gone from {} since it was listed: restore it, or submit a new workflow",
         file.key,
         raw.url()
     ))

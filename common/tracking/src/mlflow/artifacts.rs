@@ -96,8 +96,9 @@ impl Mlflow {
         match self.client.must::<Done>(&operation, &call).await {
             Ok(Done {}) => Ok(()),
             Err(error) if self.is_presigned_only().await => Err(error.context(format!(
-                "{} takes no uploads itself (--artifacts-presigned-only), and this program knows no other way: start it \
-                 without that option",
+                "{} accepts no uploads itself (--artifacts-presigned-only), which this program \
+                 does not support: start \
+                 it without that option",
                 self.client.service
             ))),
             Err(error) => Err(error),
@@ -127,7 +128,7 @@ impl Mlflow {
         let service = &self.client.service;
         let place = match artifacts.split_once(':') {
             Some(("mlflow-artifacts", rest)) => {
-                // A host may stand there, which is this server.
+                // There may be a host, which is this server.
                 let path = rest.strip_prefix("//").map_or(rest, |rest| {
                     rest.split_once('/').map_or("", |(_, path)| path)
                 });
@@ -136,7 +137,7 @@ impl Mlflow {
             Some(("s3", _)) => {
                 let bucket = Store::create_with(artifacts, &self.access);
                 Place::Bucket(bucket.with_context(|| {
-                    format!("opening {artifacts}, where {service} wants artifacts")
+                    format!("opening {artifacts}, where {service} stores artifacts")
                 })?)
             }
             Some((scheme, _)) if artifacts.contains("://") && scheme != "file" => {
@@ -214,13 +215,13 @@ impl Mlflow {
 
     fn in_bucket(&self, bucket: &Store) -> String {
         format!(
-            "keeping artifacts in {}, where {} wants them",
+            "writing artifacts to {}, where {} stores them",
             bucket.url(),
             self.client.service
         )
     }
 
-    /// Keeps the names that are not the keys which stand for them.
+    /// Keeps the names that are not the keys which represent them.
     pub(super) async fn log_names(
         &self,
         run: &OpenRun,
@@ -250,7 +251,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a file of the store stands in a folder of the run.
+/// Where a file of the store is in a folder of the run.
 fn path(folder: &str, key: &str) -> String {
     let name = key.rsplit('/').next().unwrap_or(key);
     if folder.is_empty() {

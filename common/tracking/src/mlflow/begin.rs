@@ -18,7 +18,7 @@ use super::wire::{Done, KeyValue, NewRun, Run, RunFound};
 use super::{Mlflow, names};
 use runtime::retry::Trouble;
 
-/// The tag that tells who made a run or a version, so that what was made in vain is known as one's
+/// The tag that says who made a run or a version, so that what was made in vain is known as one's
 /// own.
 pub(super) const CREATOR_TAG: &str = "alameda.creator";
 /// The tag of the run that counts.
@@ -48,7 +48,7 @@ impl Mlflow {
             .agree(spec, experiment, &tags, &creator, &mut own)
             .await;
         if let (Err(_), Some(own)) = (&agreed, own) {
-            // Else it would stay RUNNING. The error that is given tells what is wrong with the
+            // Else it would stay RUNNING. The error that is given says what is wrong with the
             // server.
             let _ = self
                 .update(
@@ -86,7 +86,7 @@ impl Mlflow {
             for extra in found.iter().filter(|run| is_of(run, creator)) {
                 tracing::info!(
                     run = first.info.run_id,
-                    "this run was begun more than once at the same time"
+                    "this run was created more than once at the same time"
                 );
                 self.delete_run(extra).await?;
             }
@@ -154,7 +154,7 @@ impl Mlflow {
         let call = self
             .client
             .post("runs/delete", &json!({ "run_id": run.info.run_id }))?;
-        let operation = "deleting the run that was made twice";
+        let operation = "deleting the duplicate run";
         match self.client.ask::<Done>(operation, &call).await? {
             // Also the answer to whoever deletes it again.
             Err(refusal) if !refusal.is_missing() && refusal.code != "INVALID_PARAMETER_VALUE" => {

@@ -103,7 +103,6 @@ impl Client {
         format!("{}/#/{path}", self.address.as_str().trim_end_matches('/'))
     }
 
-    /// A `GET`.
     pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Call {
         let mut url = self.url(&format!("api/2.0/mlflow/{path}"));
         url.query_pairs_mut().extend_pairs(query);
@@ -222,7 +221,7 @@ impl Client {
             return match serde_json::from_slice(answer) {
                 Ok(answer) => Ok(Ok(answer)),
                 Err(error) if is_json => Err(Trouble::Lasting(Failure::usage(format!(
-                    "{} answers {operation} with something that this program does not understand: {error}; is it MLflow 3?",
+                    "{} sent an answer to {operation} that this program can't read: {error}; is it MLflow 3?",
                     self.service
                 )))),
                 Err(_) => Err(self.no_mlflow(operation, status)),
@@ -273,13 +272,13 @@ impl Client {
         match status {
             StatusCode::UNAUTHORIZED => lasting(format!(
                 "{} refuses the login ({}) for {operation}: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
-                 MLFLOW_TRACKING_TOKEN, to a login that it knows",
+                 MLFLOW_TRACKING_TOKEN, to a valid login",
                 self.service,
                 self.login.told()
             )),
             StatusCode::FORBIDDEN if message.contains("Invalid Host header") => lasting(format!(
-                "{} does not answer to this host name ({operation}): start the server with --allowed-hosts={host} \
-                 (MLFLOW_SERVER_ALLOWED_HOSTS), the port included; it replaces the names that are allowed by default",
+                "{} refuses this host name ({operation}): start the server with --allowed-hosts={host} \
+                 (MLFLOW_SERVER_ALLOWED_HOSTS), the port included; the option replaces the default list",
                 self.service
             )),
             StatusCode::FORBIDDEN => lasting(format!(
@@ -345,7 +344,8 @@ impl Client {
         ];
         if error.is_builder() || tls.iter().any(|word| cause.contains(word)) {
             return Trouble::Lasting(Failure::usage(format!(
-                "{} can't be reached as MLFLOW_TRACKING_URI says: {operation}: {cause}; check http or https, the host name, and \
+                "{} can't be reached at MLFLOW_TRACKING_URI: {operation}: {cause}; check http or \
+                 https, the host name, and \
                  MLFLOW_TRACKING_SERVER_CERT_PATH",
                 self.service
             )));

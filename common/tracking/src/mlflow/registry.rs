@@ -166,7 +166,7 @@ impl Mlflow {
             .send(Method::DELETE, "model-versions/delete", &body)?;
         match self
             .client
-            .ask::<Done>("deleting the version that was made twice", &call)
+            .ask::<Done>("deleting the duplicate version", &call)
             .await?
         {
             Err(refusal) if !refusal.is_missing() => {

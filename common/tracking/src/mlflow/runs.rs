@@ -138,8 +138,9 @@ impl Mlflow {
         {
             Ok(ExperimentFound { experiment }) if experiment.lifecycle_stage == "deleted" => {
                 Err(Failure::usage(format!(
-                    "the experiment {name} of {} is deleted: restore it (mlflow experiments restore --experiment-id {}), or name \
-                     another one by MLFLOW_EXPERIMENT_NAME",
+                    "the experiment {name} of {} is deleted: restore it (mlflow experiments \
+                     restore --experiment-id {}), or set \
+                     MLFLOW_EXPERIMENT_NAME to another one",
                     self.client.service, experiment.experiment_id
                 )))
             }
@@ -226,7 +227,7 @@ impl Mlflow {
         let operation = if end_time.is_some() {
             "closing the run"
         } else {
-            "opening the run again"
+            "reopening the run"
         };
         self.client.must::<Done>(operation, &call).await?;
         Ok(())

@@ -23,7 +23,6 @@ pub(in super::super) enum Login {
     Basic {
         /// Its name, which is no secret.
         user: String,
-        /// Its password.
         password: String,
     },
     /// By a token.
@@ -53,7 +52,7 @@ impl Login {
                 .filter(|value| !value.is_empty())),
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Failure::usage(format!("{name} is not a text")))
+                Err(Failure::usage(format!("{name} is not UTF-8")))
             }
         };
         let (user, password) = (
@@ -118,7 +117,8 @@ pub(super) fn address(uri: &str) -> Result<Url> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refused(
-            "holds a user or a password: give them by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead",
+            "contains a user or a password: give them in MLFLOW_TRACKING_USERNAME and \
+             MLFLOW_TRACKING_PASSWORD instead",
         ));
     }
     if url.query().is_some() || url.fragment().is_some() {
@@ -166,9 +166,7 @@ pub(super) fn http(args: &TrackingArgs) -> Result<reqwest::Client> {
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)
             .ok()
             .filter(|certificates| !certificates.is_empty())
-            .ok_or_else(|| {
-                Failure::usage(format!("{}: it holds no certificate in PEM form", what()))
-            })?;
+            .ok_or_else(|| Failure::usage(format!("{}: it contains no PEM certificate", what())))?;
         for certificate in certificates {
             builder = builder.add_root_certificate(certificate);
         }

@@ -427,7 +427,7 @@ async fn a_server_that_takes_no_uploads_itself_is_named() {
     let (code, text) = told(home.train(1).await);
     assert_eq!(code, 2);
     assert!(
-        text.contains("takes no uploads itself (--artifacts-presigned-only)"),
+        text.contains("accepts no uploads itself (--artifacts-presigned-only)"),
         "{text}"
     );
 }
@@ -452,7 +452,7 @@ fn addresses_that_are_none_of_a_server_are_refused_by_name() {
         ("http://", "can't be read"),
         (
             "http://user:top-secret@mlflow:5000",
-            "holds a user or a password",
+            "contains a user or a password",
         ),
         (
             "http://mlflow:5000/#/experiments/1",

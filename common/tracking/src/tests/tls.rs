@@ -117,7 +117,7 @@ async fn a_certificate_is_trusted_by_the_file_that_is_named_and_for_its_own_name
         folder.path().join("none.pem"),
         folder.path().join("empty.pem"),
     );
-    std::fs::write(&empty, "no certificate").unwrap();
+    std::fs::write(&empty, "no PEM certificate").unwrap();
     for path in [missing, empty] {
         let error = tls
             .open("localhost", |args| {

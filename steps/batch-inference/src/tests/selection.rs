@@ -84,7 +84,7 @@ async fn a_scored_version_is_held_to_its_files() {
         "predict/b.csv has changed: it had 5 bytes",
         "predict/c.csv is gone",
         "predict/d.csv is new",
-        "another data-version, put the old ones back",
+        "another data-version for the present files, restore the old ones",
         "cache=refresh",
     ] {
         assert!(text.contains(part), "{part:?} is not in {text}");
@@ -183,7 +183,7 @@ async fn another_glob_that_names_no_file_leaves_the_choice_as_it_is() {
     assert_eq!(kept.get("shards"), Some("2"));
     let text = with_glob("predict/a.csv").await.unwrap_err().to_string();
     assert!(
-        text.contains("chosen with predict-shards=new and PREDICT_GLOB=predict/*.csv"),
+        text.contains("selected with predict-shards=new and PREDICT_GLOB=predict/*.csv"),
         "{text}"
     );
     assert!(text.contains("predict/b.csv is gone"), "{text}");
@@ -223,7 +223,7 @@ async fn new_shards_are_those_in_no_results_of_another_data_version() {
     let predict = bench.prepare("1", &[3]).await;
     bench.score("models:/m/1", &predict).await.unwrap();
 
-    // Touched, not delivered anew: same name, size and content.
+    // Touched, not delivered again: same name, size and content.
     assert_eq!(
         bench
             .resolve("2", "1", PredictShards::New)

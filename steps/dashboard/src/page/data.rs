@@ -237,7 +237,7 @@ pub(crate) fn data_set(set: &DataSet) -> String {
         section(
             "manifest",
             "Manifest",
-            text("What it is, and how it came about."),
+            text("Contents and provenance."),
             [table("texts", "The manifest", &["Field", "Value"], facts)],
         ),
         section(

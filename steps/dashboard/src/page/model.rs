@@ -54,7 +54,7 @@ pub(crate) fn model(
         form(model, choice),
         troubled(troubles),
     ];
-    let none = "No predictions are in this choice: take another version, or other days.";
+    let none = "There are no predictions in this selection: choose another version, or other days.";
     let parts = match model.side.as_ref().filter(|side| side.live.rows > 0) {
         None => vec![empty(none, "")],
         Some(side) => parts(model, side, thresholds, late_labels),
@@ -108,15 +108,16 @@ fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool)
 
 /// Where the parts of the rows come from.
 fn divided_by(model: &Model) -> Markup {
-    let score = "Ranges of the score are of the days that are shown, mean scores to half a cell.";
+    let score =
+        "Ranges of the score cover the days that are shown; mean scores are exact to half a cell.";
     match &model.reported {
         Some(of) if of.segments.columns.is_empty() => note(score),
         Some(of) => note(format!(
-            "{score} Columns are of the report on {}, with all its days.",
+            "{score} Columns are those of the report on {}, with all its days.",
             of.data_version
         )),
         None => note(format!(
-            "{score} Columns of texts stand in the report on the newest data, which is not there."
+            "{score} Text columns are only in the report on the newest data, which does not exist."
         )),
     }
 }
@@ -181,7 +182,8 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
     {
         None => String::new(),
         Some(own) => format!(
-            " The holdout was measured at the model's own threshold of {own}: what depends on it is not compared."
+            " The holdout was measured at the model's own threshold of {own}: metrics that \
+             depend on it are not compared."
         ),
     };
     let left_out = match live.left_out_rows {
@@ -193,8 +195,9 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
     };
     let outside = outside(live, &side.choice);
     note(format!(
-        "Counted in profiles: shares and confusion are exact, and PSI but for values at the ends of training; PR AUC and log loss \
-         need the rows, and stand in the reports.{auc}{holdout}{labels}{left_out}{outside}"
+        "Computed from profiles: shares and the confusion matrix are exact, and PSI except for \
+         values at the ends of training; PR \
+         AUC and log loss need the rows, and are in the reports.{auc}{holdout}{labels}{left_out}{outside}"
     ))
 }
 

@@ -71,8 +71,9 @@ pub(crate) fn overview(
         models.into_iter().map(row),
     );
     let explained = format!(
-        "Of the version that scored last, over the 28 days up to the last one with rows, of those not after the day of scoring. \
-         Health is on PSI, as in reports: warning from {}, alert from {}.",
+        "The version that scored last, over the 28 days up to the last day with rows (days after \
+         the day of scoring excluded). \
+         Health is judged by PSI, as in reports: warning from {}, alert from {}.",
         thresholds.warn, thresholds.alert
     );
     let section = tag(

@@ -54,8 +54,9 @@ fn key_form(wanted: &Wanted, found: Option<&Predicted>, tables: &[String]) -> Ma
 fn predicted(wanted: &Wanted, found: Option<&Predicted>, in_database: bool) -> Markup {
     if !in_database {
         return empty(
-            "Predictions are parquet files here, in which no single one is looked up. Publish them to Postgres, and name \
-             it to the dashboard:",
+            "Predictions are only Parquet files here, in which single rows can't be looked up. \
+             Publish them to Postgres, \
+             and give the dashboard its address:",
             "export DATABASE_URL=postgres://...",
         );
     }
@@ -75,8 +76,9 @@ fn predicted(wanted: &Wanted, found: Option<&Predicted>, in_database: bool) -> M
         let key = found.key.join(", ");
         return empty(
             &format!(
-                "Give the key of a row ({key}): every prediction that is kept for it is shown, with its features. The first \
-                 part is enough where it names one row."
+                "Give a row key ({key}): this page shows its predictions, with their features. \
+                 The first part is enough if \
+                 it identifies one row."
             ),
             "",
         );
@@ -90,7 +92,7 @@ fn predicted(wanted: &Wanted, found: Option<&Predicted>, in_database: bool) -> M
         let why = match such_as {
             Some(such_as) => format!("{column} is of the type {sql_type}: give {such_as}."),
             None => format!(
-                "The column {column} is of the type {sql_type}, by which nothing is looked up here: use SQL."
+                "The column {column} is of the type {sql_type}, which this page can't look up: use SQL."
             ),
         };
         return empty(&why, "");
@@ -105,7 +107,7 @@ fn predicted(wanted: &Wanted, found: Option<&Predicted>, in_database: bool) -> M
     let query = choice::address("", &wanted.pairs());
     let more = match found.more {
         true => note(format!(
-            "Older predictions of this key are not shown, but the last {}.",
+            "Only the last {} predictions of this row key are shown.",
             found.rows.len()
         )),
         false => nothing(),

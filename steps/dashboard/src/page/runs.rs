@@ -57,10 +57,7 @@ pub(crate) fn runs(
     };
     let tracked = match runs {
         Err(error) => failed("Tracked runs", error),
-        Ok(runs) if runs.is_empty() => empty(
-            "Nothing is tracked yet: training, promotion and reports will be.",
-            "",
-        ),
+        Ok(runs) if runs.is_empty() => empty("Nothing is tracked yet.", ""),
         Ok(runs) => {
             let columns = ["Run", "Model", "Status", "Began", "Took", "Metrics"];
             [
@@ -74,19 +71,20 @@ pub(crate) fn runs(
     let sections = [
         heading(
             "Runs",
-            text("What ran when, the newest first; times are UTC."),
+            text("Workflows and tracked runs, newest first; times are UTC."),
         ),
         section(
             "workflows",
             "Workflows",
-            text("How each workflow ended, as its exit handler recorded it."),
+            text("The outcome of each workflow, as its exit handler recorded it."),
             [attempts],
         ),
         section(
             "promotions",
             "Promotions",
             text(
-                "What the gate said of the newest versions, promoted or not. Where both models were measured on the same rows, by how much the candidate's metric differs from the champion's.",
+                "The gate's decision on the newest versions, promoted or not, and the difference \
+                 from the champion if both were measured on the same rows.",
             ),
             [promotions(verdicts)],
         ),
@@ -94,7 +92,8 @@ pub(crate) fn runs(
             "tracked",
             "Tracked runs",
             text(
-                "Training, promotion and reports, as they are tracked. One that is running, or was lost with its process, has no end.",
+                "Training, promotion and reports, as they are tracked. A run without an end is \
+                 still running, or its process was killed.",
             ),
             [tracked],
         ),
@@ -106,7 +105,7 @@ fn promotions(verdicts: &Result<Vec<Verdict>>) -> Markup {
     let verdicts = match verdicts {
         Err(error) => return failed("Promotions", error),
         Ok(verdicts) if verdicts.is_empty() => {
-            return empty("No version has met the gate yet.", "");
+            return empty("The gate has judged no version yet.", "");
         }
         Ok(verdicts) => verdicts,
     };

@@ -10,7 +10,7 @@ async fn what_cannot_be_shown_says_why() {
         (
             "/models/m?version=99",
             200,
-            "No predictions are in this choice",
+            "There are no predictions in this selection",
         ),
         ("/models/m?from=never", 400, "from is not a date"),
         (
@@ -26,7 +26,7 @@ async fn what_cannot_be_shown_says_why() {
             "There is no table secrets",
         ),
         ("/tables/days.exe?model=m", 404, "A table is"),
-        ("/nothing", 404, "Nothing is at this address"),
+        ("/nothing", 404, "There is no page at this address"),
         ("/prediction?id=%00", 200, "is of the type text"),
         (
             "/prediction?id=nobody",

@@ -312,7 +312,7 @@ async fn names_and_ids_that_do_not_do_are_refused() {
     bench.configure("aggregate.my-store.sql", ALL);
     let text = failure(2, bench.plan(&[]).await);
     assert!(
-        text.contains("\"my-store\" is no name of an aggregate"),
+        text.contains("\"my-store\" is not a valid name of an aggregate"),
         "{text}"
     );
     fs::remove_file(bench.home.path().join("config/aggregate.my-store.sql")).unwrap();

@@ -40,17 +40,17 @@ async fn what_seems_to_be_data_is_refused_all_at_once() {
     for part in [
         "train/c.parquet is a link to a file that does not exist",
         "train/d.parquet is a folder",
-        "train/E.PARQUET has an ending in capital letters",
+        "train/E.PARQUET has an extension in capital letters",
         "remove the links",
         "--train-glob (TRAIN_GLOB), such as train/*.parquet/*.parquet",
-        "small letters",
+        "lower case",
     ] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
     assert!(!text.contains("notes.txt"), "{text}");
     let text = failure(2, bench.plan(&["--train-glob=train/*"]).await);
     assert!(
-        text.contains("train/notes.txt has an ending that no raw file has"),
+        text.contains("train/notes.txt has an extension that no raw file has"),
         "{text}"
     );
     // A folder can be asked for.

@@ -50,7 +50,7 @@ async fn a_file_that_was_delivered_twice_is_refused_with_both_names() {
     .unwrap();
     for holdout in ["first-shard", "fraction=0.2"] {
         let text = failure(10, bench.prepare(&[&format!("--holdout={holdout}")]).await);
-        assert!(text.contains("1 raw files are there twice"), "{text}");
+        assert!(text.contains("1 raw files are duplicates"), "{text}");
         let line = "train/train_01.parquet and train/train_02_copy.parquet: 40 rows";
         assert!(text.contains(line), "{text}");
     }

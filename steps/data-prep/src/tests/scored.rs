@@ -211,7 +211,7 @@ async fn what_is_missing_or_wrong_is_said_with_what_to_do() {
     let text = failure(2, bench.plan(&source(&["--labels-glob=none/*.csv"])).await);
     assert!(text.contains("set --labels-glob (LABELS_GLOB)"), "{text}");
     let text = failure(2, bench.plan(&[SOURCE[0], SOURCE[1]]).await);
-    assert!(text.contains("25.05.1 is no date"), "{text}");
+    assert!(text.contains("25.05.1 is not a date"), "{text}");
     let text = failure(2, bench.plan(&[SOURCE[0], SOURCE[2]]).await);
     assert!(text.contains("--model-name is missing"), "{text}");
 

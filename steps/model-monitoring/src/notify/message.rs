@@ -1,4 +1,4 @@
-//! What the webhook is told of an end.
+//! The message to the webhook about an outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +47,7 @@ struct Cause {
     message: String,
 }
 
-/// What a message tells of the report.
+/// What a message contains of the report.
 pub(super) struct Report {
     verdict: String,
     page: String,
@@ -153,7 +153,7 @@ fn next(workflow: &str, nodes: &[NodeFailure]) -> Option<String> {
     let any = |part: &str| nodes.iter().any(|node| node.message.contains(part));
     if any("Stopped with strategy") {
         return Some(format!(
-            "It was stopped: `argo resubmit {workflow}` goes on and reuses finished work, \
+            "It was stopped: `argo resubmit {workflow}` continues and reuses finished work, \
              where `argo retry` may run nothing but the exit handler."
         ));
     }
@@ -242,8 +242,7 @@ pub(super) async fn report(
         html: Page,
     }
     let model: ModelName = ended.model_name.parse().ok()?;
-    let unread =
-        |error: &anyhow::Error| tracing::warn!("the message does without a report: {error:#}");
+    let unread = |error: &anyhow::Error| tracing::warn!("the message has no report: {error:#}");
     for object in store
         .glob(&layout::reports(data_version, &model))
         .await

@@ -82,7 +82,7 @@ impl Findings {
         if quality.duplicate_rows > 0 {
             let key = quality.key.join(", ");
             warn(format!(
-                "{} repeat the key ({key}) of another row.",
+                "{} repeat the row key ({key}) of another row.",
                 rows(quality.duplicate_rows)
             ));
         }
@@ -101,7 +101,7 @@ impl Findings {
             self.add(
                 Severity::Note,
                 Area::Quality,
-                format!("{} have no date and stand in no day.", rows(undated)),
+                format!("{} have no date and belong to no day.", rows(undated)),
             );
         }
         let (late, unmatched) = (&quality.late_labels, quality.late_labels.unmatched_keys);
@@ -111,7 +111,7 @@ impl Findings {
                 None => String::new(),
             };
             let text = format!(
-                "{} late labels{of} are of keys that were not scored here, and {} are of keys that were.",
+                "{} late labels{of} have row keys that were not scored here, and {} have row keys that were.",
                 count(unmatched),
                 count(late.labels.saturating_sub(unmatched + late.other_days))
             );
@@ -332,7 +332,7 @@ impl Findings {
             return;
         }
         let text = format!(
-            "The verdict is not on {}, as MONITOR_COLUMNS says.",
+            "MONITOR_COLUMNS excludes {} from the verdict.",
             some(&names, NAMED)
         );
         self.add(Severity::Note, Area::Drift, text);
@@ -401,7 +401,7 @@ fn hidden(drift: &Drift) -> Vec<String> {
     texts
 }
 
-/// The class that is more frequent, as it stands in the data.
+/// The class that is more frequent, as it is in the data.
 fn majority_class<'a>(performance: &'a Performance, overall: &Metrics) -> &'a str {
     if 2 * overall.positives >= overall.rows {
         performance.positive()

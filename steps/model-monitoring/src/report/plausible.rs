@@ -127,7 +127,7 @@ fn by_construction(by_models_json: bool) -> String {
         ),
     };
     format!(
-        " That is by construction: the model was trained with {said}, which counts the rarer class \
+        " This is expected: the model was trained with {said}, which counts the rarer class \
          as if it were as frequent as the other. The scores rank rows and are no probabilities; \
          {advice}."
     )
@@ -145,8 +145,8 @@ fn coverage(model: &ModelCard, of_task: &OfTask) -> Option<(Severity, String)> {
         return None;
     }
     let text = format!(
-        "Of {} with a label, {} lie within the interval of their prediction, which is made for {}: \
-         fewer than chance explains. Errors are larger here than on the {} that the interval was \
+        "Of {} with a label, {} lie within the interval of their prediction, which should cover \
+         {}: fewer than chance explains. Errors are larger here than on the {} that the interval was \
          found on; train again, with rows like these.",
         rows(now.rows),
         share(ratio(covered, now.rows)),
@@ -194,7 +194,7 @@ fn apart(content: &Content) -> Option<(Severity, String)> {
         Some(ClassWeight::Balanced) if mean > base && !is_calibrated => {
             by_construction(model.by_models_json)
         }
-        _ => " As probabilities the scores are wrong on these rows.".to_owned(),
+        _ => " The scores are not calibrated probabilities on these rows.".to_owned(),
     };
     let times = match mean / base {
         times if !times.is_finite() => "far above".to_owned(),

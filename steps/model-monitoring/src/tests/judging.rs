@@ -112,7 +112,7 @@ async fn columns_that_are_taken_out_are_shown_and_do_not_decide() {
     assert!(content.drift.psi_max < Some(0.1));
     let last = content.drift.features.last().unwrap();
     assert_eq!((last.name.as_str(), last.judged), ("x2", false));
-    finding(&content, "The verdict is not on x2");
+    finding(&content, "MONITOR_COLUMNS excludes x2");
     home.columns = "x2".parse().unwrap();
     assert_eq!(report(&home, rows.clone()).await.verdict, Verdict::Alert);
 
@@ -122,7 +122,7 @@ async fn columns_that_are_taken_out_are_shown_and_do_not_decide() {
     assert_eq!(exit_code(&error), 2);
     let text = format!("{error:#}");
     assert!(
-        text.contains("\"dow\"") && text.contains("there are x1, x2, score"),
+        text.contains("\"dow\"") && text.contains("its columns are x1, x2, score"),
         "{text}"
     );
     let none: MonitorColumns = "-x1,-x2,-score".parse().unwrap();
@@ -195,7 +195,7 @@ async fn a_model_that_predicts_one_class_alone_and_scores_that_are_no_probabilit
         home.by_models_json = by_models_json;
         home.put_model(&low(4_000)).await;
         let balanced = report(&home, low(10_000 + more)).await;
-        let apart = finding(&balanced, "That is by construction");
+        let apart = finding(&balanced, "This is expected");
         assert!(apart.contains(said) && !apart.contains(unsaid), "{apart}");
     }
     let warned = content

@@ -148,7 +148,7 @@ async fn what_argos_words_do_not_say_is_said_with_the_name_of_the_run() {
     let messages = [
         (
             "Stopped with strategy 'Stop'",
-            "`argo resubmit alameda-pipeline-x1` goes on",
+            "`argo resubmit alameda-pipeline-x1` continues",
         ),
         (
             "Pod was active on the node longer than the specified deadline",

@@ -279,7 +279,7 @@ async fn a_rollback_goes_back_once_and_only_from_the_expected_version(home: Home
     let (code, text) = refused(1).await;
     assert_eq!(code, 2);
     let expected = format!(
-        "version 2 is champion of {}, not version 1: nothing is moved",
+        "version 2 is champion of {}, not version 1: nothing was moved",
         home.name
     );
     assert!(text.contains(&expected), "{text}");
@@ -294,7 +294,7 @@ async fn a_rollback_goes_back_once_and_only_from_the_expected_version(home: Home
     let (code, text) = refused(2).await;
     assert_eq!(code, 2);
     assert!(
-        text.contains("if it was rolled back already, all is done"),
+        text.contains("if it was rolled back already, there is nothing to do"),
         "{text}"
     );
     assert_eq!(home.champion().await, Some(1));

@@ -56,7 +56,7 @@ async fn a_holdout_that_is_not_prepared_fails_with_the_commands_that_do_it() {
         let (code, text) = fails(&home, &flags).await;
         assert_eq!(code, 2, "{text}");
         for part in [
-            "version 1 of churn has a configuration of its own",
+            "version 1 of churn has another configuration",
             &format!(
                 "data-prep plan --split=holdout --data-version=2 \
                  --holdout-manifest=holdout/2/_manifest.json --config={digest} \
@@ -91,7 +91,10 @@ async fn a_champion_that_was_moved_since_the_plan_is_for_another_try() {
     for champion in [None, Some(7)] {
         let (code, text) = fails(&home, &planned(champion)).await;
         assert_eq!(code, 75, "{text}");
-        assert!(text.contains("the champion was moved since"), "{text}");
+        assert!(
+            text.contains("the champion was moved after the plan"),
+            "{text}"
+        );
     }
     // What it needs is prepared, whatever was planned.
     home.prepare(&OTHER, &DATA, Ok(ROWS)).await;
@@ -240,7 +243,7 @@ async fn a_champion_before_whose_holdout_is_not_prepared_fails_the_promotion() {
     let (code, text) = fails(&home, &flags(third.await)).await;
     assert_eq!(code, 2, "{text}");
     assert!(
-        text.contains("version 1 of churn has a configuration"),
+        text.contains("version 1 of churn has another configuration"),
         "{text}"
     );
     // A candidate that is refused without it needs nothing.

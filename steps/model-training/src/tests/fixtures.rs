@@ -224,5 +224,5 @@ async fn a_scratch_folder_that_is_missing_is_named() {
     std::fs::remove_dir_all(step.work()).unwrap();
     let (code, text) = home.refused(&flags).await;
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("--work names another place"), "{text}");
+    assert!(text.contains("set --work to use another folder"), "{text}");
 }

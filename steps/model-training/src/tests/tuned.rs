@@ -180,7 +180,7 @@ async fn a_threshold_is_sought_on_validation_rows_by_the_calibrated_probability(
     assert_eq!(runtime::failure::exit_code(&error), 10);
     let text = format!("{error:#}");
     assert!(
-        text.contains("no threshold keeps precision of 0.99 at least"),
+        text.contains("no threshold satisfies precision of 0.99 at least"),
         "{text}"
     );
 }
@@ -238,7 +238,7 @@ async fn validation_rows_of_one_class_calibrate_nothing() {
     let (code, text) = home.refused(&flags).await;
     assert_eq!(code, 10, "{text}");
     assert!(
-        text.contains("do not hold both classes of target"),
+        text.contains("do not contain both classes of target"),
         "{text}"
     );
 }

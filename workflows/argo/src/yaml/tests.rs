@@ -70,10 +70,10 @@ fn a_broken_file_is_refused_with_its_line() {
             .collect::<String>();
     let deep = "[".repeat(100) + &"]".repeat(100);
     for (text, part) in [
-        ("a: 1\nb: 2\na: 3\n", "line 3: the key `a` stands twice"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: the key `a` occurs twice"),
         ("a: [1\nb: 2\n", "line "),
         ("a: *b\n", "line 1"),
-        ("a: &a [*a]\n", "within its own anchor"),
+        ("a: &a [*a]\n", "inside its own anchor"),
         ("a:\n  <<: 3\n", "line 2: `<<` needs a mapping"),
         (bomb.as_str(), "aliases copy more than"),
         (deep.as_str(), "nested deeper"),

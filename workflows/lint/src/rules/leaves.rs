@@ -15,7 +15,7 @@ pub(super) static RULES: [Rule; 22] = [
         "retry-policy",
         Partly,
         "`OnFailure` leaves a deleted or evicted pod, which ends as Error",
-        "set `retryPolicy: Always` and an `expression` for what is worth it",
+        "set `retryPolicy: Always` and an `expression` for the failures worth a retry",
         "#893, #3097",
     ),
     rule(
@@ -63,7 +63,7 @@ pub(super) static RULES: [Rule; 22] = [
     rule(
         "pod-parameter",
         No,
-        "whoever may submit runs a program of his own with the secrets of the pod",
+        "anybody who may submit can run their own program with the pod's secrets",
         "write it out; a number may pass through `{{=asInt(...)}}`",
         "workflow-restrictions.md",
     ),
@@ -91,7 +91,7 @@ pub(super) static RULES: [Rule; 22] = [
     rule(
         "pod-spec-patch",
         No,
-        "Pod Security `restricted` refuses Argo's own containers, and every try is used up in seconds",
+        "Pod Security `restricted` refuses Argo's own containers, and every attempt is used up in seconds",
         "patch `init` and `wait` as the leaves in workflows/steps do",
         "newExecContainer in workflowpod.go",
     ),
@@ -112,7 +112,7 @@ pub(super) static RULES: [Rule; 22] = [
     rule(
         "command-line",
         No,
-        "the step refuses its command line when its turn comes",
+        "the step refuses its command line only when it runs",
         "see the step's flags in docs/contract.md",
         "docs/contract.md",
     ),

@@ -16,7 +16,7 @@ pub(super) static RULES: [Rule; 8] = [
     rule(
         "cron",
         Partly,
-        "a default of Argo's bites: runs overlap, are missed, or vanish from the list",
+        "a default of Argo causes trouble: runs overlap, are missed, or vanish from the list",
         "",
         "cron-workflows.md, #9632",
     ),
@@ -59,7 +59,7 @@ pub(super) static RULES: [Rule; 8] = [
     rule(
         "publishing",
         No,
-        "where there is a database the first step refuses it; elsewhere predictions stay parquet",
+        "with a database the first step refuses it; without one predictions are Parquet files only",
         "",
         "docs/predictions-table.md",
     ),

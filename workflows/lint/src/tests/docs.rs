@@ -18,12 +18,13 @@ fn the_docs_tell_every_rule() {
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (written, after) = rest.split_once(END).unwrap();
     let mut made =
-        "| rule | without it | do this instead | Argo tells of it in | `argo lint` finds it |\n|---|---|---|---|---|\n"
+        "| rule | without it | do this instead | Argo's documentation | `argo lint` finds it \
+         |\n|---|---|---|---|---|\n"
             .to_owned();
     let cell = |text: &str| text.replace('|', "\\|");
     for rule in rules::all() {
         let help = if rule.help.is_empty() {
-            "the finding tells"
+            "see the finding"
         } else {
             rule.help
         };

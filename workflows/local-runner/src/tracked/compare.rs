@@ -23,12 +23,12 @@ const IMPORTANCE: &str = "importance.";
 /// Flags of `models compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareOptions {
-    /// The model
+    /// Name of the model
     name: ModelName,
-    /// A version number, an alias such as champion, or the id of a training run, whole or its
-    /// first 8 characters or more, as `alameda runs -o wide` shows it
+    /// A version number, an alias such as champion, or the id of a training run or at least its
+    /// first 8 characters, as `alameda runs -o wide` shows it
     a: String,
-    /// What it is compared with
+    /// The version or run to compare with
     b: String,
     /// Output format
     #[arg(short, long)]

@@ -95,7 +95,7 @@ impl Drop for Sending {
         let done = self.done.load(Ordering::Relaxed);
         if done < self.files {
             ui::tell(&format!(
-                "{done} of {} files were sent; run the same command to go on\n",
+                "{done} of {} files were sent; run the same command to continue\n",
                 self.files
             ));
         }

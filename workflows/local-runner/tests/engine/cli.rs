@@ -271,7 +271,7 @@ fn what_is_asked_wrongly_is_refused_with_exit_2_and_starts_nothing() {
         ),
         (
             &[&submit[..], &["--name", "a/b"]].concat(),
-            "a/b is no name",
+            "a/b is not a valid name",
         ),
         (
             &["submit", "--from", "workflowtemplate/u"],

@@ -118,7 +118,7 @@ fn a_webhook_that_refuses_fails_the_workflow_and_a_retry_tells() {
     let ran = alameda(home.path(), &receiver, &submit).expect(1);
     assert!(
         ran.stderr
-            .contains("refuses telling how the workflow ended: 404 Not Found"),
+            .contains("refuses sending the outcome of the workflow: 404 Not Found"),
         "{}",
         ran.stderr
     );

@@ -111,11 +111,11 @@ fn the_first_step_refuses_each_setting_of_every_step() {
         ("LABELS_GLOB", "labels/*.{csv,parquet}", "the only wildcard"),
         ("HOLDOUT", "10%", "fraction=0.1"),
         ("ON_BAD_SHARD", "skip", "give fail or quarantine"),
-        ("MAX_BAD_SHARDS", "-1", "from 0 on"),
+        ("MAX_BAD_SHARDS", "-1", "0 or more"),
         ("MODEL_FAMILY", "trees", "logistic-regression"),
         ("MODEL_C", "0", "positive"),
         ("MODEL_CLASS_WEIGHT", "auto", "give balanced or none"),
-        ("MODEL_MAX_ITER", "0", "from 1 on"),
+        ("MODEL_MAX_ITER", "0", "1 or more"),
         ("MODEL_TOL", "tiny", "positive"),
         ("MODEL_THRESHOLD", "50%", "from 0 to 1"),
         ("GATE", "firm", "give soft or hard"),
@@ -123,16 +123,16 @@ fn the_first_step_refuses_each_setting_of_every_step() {
         ("GATE_FLOOR", "high", "give a number"),
         ("GATE_MARGIN", "-1", "not negative"),
         ("PREDICTIONS_PARTITION", "day", "give none or month"),
-        ("RETENTION_DAYS", "2y", "from 1 on"),
+        ("RETENTION_DAYS", "2y", "1 or more"),
         ("PSI_WARN", "0,1", "0.1"),
         ("PSI_ALERT", "0.01", "PSI_WARN"),
-        ("MIN_ROWS", "many", "from 0 on"),
+        ("MIN_ROWS", "many", "0 or more"),
         ("REPORT_FAIL_ON", "always", "give alert, warn or never"),
         ("NOTIFY_ON", "failures", "give always, failure or never"),
         ("NOTIFY_FORMAT", "teams", "give json or slack"),
         ("ALAMEDA_TIMEZONE", "UTC+2", "Europe/Berlin"),
-        ("MODEL_CC", "1", "is MODEL_C meant?"),
-        ("PSI_WARM", "1", "is PSI_WARN meant?"),
+        ("MODEL_CC", "1", "did you mean MODEL_C?"),
+        ("PSI_WARM", "1", "did you mean PSI_WARN?"),
     ] {
         home.set(&[(name, value)]);
         home.submit(PIPELINE.0, PIPELINE.1).expect(1);
@@ -193,8 +193,8 @@ fn every_workflow_begins_with_a_step_that_refuses_the_settings_of_the_last() {
             assert_eq!(
                 node["message"],
                 "main: Error (exit code 2): 2 settings are wrong: PSI_WARN is `0,1`: give a \
-                 number from 0 on, with a decimal point: 0.1; MODEL_CC is no setting: is MODEL_C \
-                 meant?",
+                 number, 0 or more, with a decimal point: 0.1; MODEL_CC is not a setting: did you \
+                 mean MODEL_C?",
                 "{template}"
             );
         }

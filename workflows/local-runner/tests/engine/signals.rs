@@ -94,7 +94,7 @@ fn a_killed_runner_leaves_no_step_and_a_state_from_which_retry_goes_on() {
     let (mut runner, pids) = begin(&lab);
     let busy = lab.alameda(&["retry", "w"]).expect(2);
     assert!(
-        busy.stderr.contains("another runner is at work on w"),
+        busy.stderr.contains("another runner is running w"),
         "{}",
         busy.stderr
     );

@@ -210,13 +210,13 @@ fn a_step_names_what_is_wrong_with_the_store_and_tells_no_secret() {
             "STORE_URL",
             "s3://no-such-bucket/a",
             2,
-            "there is no bucket no-such-bucket; make it, or correct STORE_URL",
+            "there is no bucket no-such-bucket; create it, or correct STORE_URL",
         ),
         (
             "RAW_URL",
             "s3://no-such-bucket/a",
             2,
-            "there is no bucket no-such-bucket; make it, or correct RAW_URL",
+            "there is no bucket no-such-bucket; create it, or correct RAW_URL",
         ),
         (
             "STORE_URL",

@@ -58,7 +58,7 @@ fn the_rule_for_raw_files_is_that_of_folders() {
         );
         let named = [
             "train/d.parquet is a folder",
-            "train/E.PARQUET has an ending in capital",
+            "train/E.PARQUET has an extension in capital",
         ];
         let log = lab.step(&plan).expect(2).stderr;
         for word in named {

@@ -121,7 +121,7 @@ fn a_stopped_upload_leaves_nothing_half_done() {
         let ran: Ran = child.wait_with_output().unwrap().into();
         let ran = ran.expect(code);
         assert!(
-            ran.stderr.contains("run the same command to go on"),
+            ran.stderr.contains("run the same command to continue"),
             "{}",
             ran.stderr
         );

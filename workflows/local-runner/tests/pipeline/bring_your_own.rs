@@ -376,7 +376,10 @@ fn settings_name_the_segments_and_take_columns_out_of_the_verdict() {
     assert_eq!(report["drift"]["drifted_features"], 0);
     assert_ne!(report["verdict"], "alert");
     let findings = report["findings"].to_string();
-    assert!(findings.contains("The verdict is not on w"), "{findings}");
+    assert!(
+        findings.contains("MONITOR_COLUMNS excludes w"),
+        "{findings}"
+    );
 }
 
 #[test]

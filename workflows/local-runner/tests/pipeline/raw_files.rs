@@ -46,7 +46,7 @@ fn one_rule_says_which_files_upload_plan_and_resolve_take() {
         let named = [
             "c.parquet is a link",
             "d.parquet is a folder",
-            "E.PARQUET has an ending",
+            "E.PARQUET has an extension",
         ];
         let named = named.map(|name| format!("{folder}/{name}"));
         let named: Vec<&str> = named.iter().map(String::as_str).collect();

@@ -286,7 +286,7 @@ fn intervals_are_those_of_split_conformal_prediction_and_their_coverage_is_measu
     assert!(table.contains(&shown), "{shown} in {table}");
 
     // Chance explains what is missing of 80 %, and not that no label lies within.
-    let short = "which is made for 80 %: fewer than chance explains";
+    let short = "which should cover 80 %: fewer than chance explains";
     assert!(!page.contains(short), "{page}");
     fs::write(bench.raw("labels/later.csv"), data.far()).unwrap();
     run(&bench, &config, "m");

@@ -58,7 +58,7 @@ pub(super) fn categories(categories: &[CategoryDrift]) -> Markup {
         .iter()
         .filter(|column| column.shares.reference_rows > 0)
         .map(|column| listed_values(&column.column, &column.shares, false));
-    let said = note("These columns are carried for segments: the model does not use them.");
+    let said = note("These are segment columns: the model does not use them.");
     let parts = [
         tagged("h3", "Columns that the model does not use"),
         listed,

@@ -222,7 +222,7 @@ fn other_queries_are_refused_with_what_to_write() {
         ),
         (
             "SELECT feature1, count(*) AS m FROM train GROUP BY feature1",
-            "floats name nothing",
+            "floats can't be grouping columns",
         ),
         (
             "SELECT upper(country) AS c, count(*) AS m FROM train GROUP BY upper(country)",

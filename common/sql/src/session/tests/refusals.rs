@@ -214,7 +214,7 @@ fn all_columns_that_are_not_in_order_are_named_at_once() {
     features.sql: 5 columns are not in order:
       line 2, column 20: feature "big" is of type Utf8: a feature is a number or a boolean; encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the role ignored in dataset.json
       line 3, column 10: feature "again" is of type Timestamp(µs): a feature is a number or a boolean; encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the role ignored in dataset.json
-      line 4, column 16: feature "leak" is computed from the target "target", which is what it shall predict
+      line 4, column 16: feature "leak" is computed from the target "target", which it should predict
       column "customerId" with the role id is not in the result: select it
       column "target" with the role target is not in the result: select it
     "#);

@@ -25,7 +25,8 @@ impl Bucket {
             Ok(unknown) => unknown,
             Err(error) => {
                 tracing::warn!(
-                    "an upload of s3://{}/{location} may be left over, and S3 does not tell ({error:#}); the bucket's \
+                    "an upload of s3://{}/{location} may be left over, and S3 did not answer \
+                     ({error:#}); the bucket's \
                      lifecycle rule for unfinished uploads removes it",
                     self.name
                 );
@@ -34,7 +35,7 @@ impl Bucket {
         };
         for id in unknown {
             tracing::info!(
-                "aborting an upload of s3://{}/{location} whose begin got lost",
+                "aborting an upload of s3://{}/{location} whose first answer was lost",
                 self.name
             );
             self.abort(location, &id).await;

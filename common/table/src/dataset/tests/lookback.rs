@@ -33,7 +33,10 @@ fn windows_are_of_an_entity_and_a_time() {
         ),
         (json!({"entity": ["target"]}), "with the role target"),
         (json!({"entity": ["day"]}), "with the role time"),
-        (json!({"entity": ["price"]}), "floats name nothing"),
+        (
+            json!({"entity": ["price"]}),
+            "floats can't identify an entity",
+        ),
         (
             json!({"lookback": "1 month"}),
             "`lookback` is \"1 month\": expected a whole number",

@@ -7,7 +7,7 @@ pub(super) const CASES: &[Case] = &[
         "setting",
         &[("HOLDOUT:", "HOLDUOT:")],
         "HOLDUOT",
-        "HOLDUOT is no setting: is HOLDOUT meant?",
+        "HOLDUOT is not a setting: did you mean HOLDOUT?",
     ),
     case(
         "setting-value",

@@ -94,7 +94,7 @@ pub(super) const CASES: &[Case] = &[
             "image: 'localhost/x:{{inputs.parameters.plan}}'",
         )],
         "image: 'localhost",
-        "`{{inputs.parameters.plan}}` is of the submitter",
+        "`{{inputs.parameters.plan}}` is set by the submitter",
     ),
     case(
         "pod-parameter",
@@ -319,7 +319,7 @@ pub(super) const CASES: &[Case] = &[
             "- {name: rows-scored, help: Rows",
         )],
         "rows-scored",
-        "no name of a metric",
+        "not a metric name",
     ),
     case(
         "metric",
@@ -412,7 +412,7 @@ pub(super) const CASES: &[Case] = &[
         "cron",
         &[("schedules: ['30 2 * * *']", "schedules: ['30 2 * *']")],
         "schedules: ['30",
-        "is no schedule",
+        "is not a schedule",
     ),
     case(
         "cron-timezone",

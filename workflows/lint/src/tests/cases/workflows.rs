@@ -10,7 +10,7 @@ pub(super) const CASES: &[Case] = &[
             "kind: WorkflowTemplate\nspec:\n  entrypoint",
         )],
         "kind: WorkflowTemplate\nspec",
-        "stands twice",
+        "occurs twice",
     ),
     case("yaml", &[("[data-prep]", "[data-prep")], "args:", ""),
     case(
@@ -350,7 +350,7 @@ pub(super) const CASES: &[Case] = &[
         "depends",
         &[("depends: one.Succeeded ||", "depends: one.Success ||")],
         "depends: ",
-        "`Success` is no result",
+        "`Success` is not a result",
     ),
     case(
         "depends",
@@ -461,6 +461,6 @@ pub(super) const CASES: &[Case] = &[
             "when: '{{tasks.one.outputs.parameters.rows}} == x'",
         )],
         "when:",
-        "stands without quotes",
+        "is not quoted",
     ),
 ];

@@ -99,7 +99,7 @@ fn a_trigger_of_somebody_else_that_refuses_rows_is_no_bug() {
     );
     home.write(&results(2));
     let ran = home.publish(&results(2), &[]).expect(2);
-    for said in ["no more rows", "see to what was added to the table"] {
+    for said in ["no more rows", "check what was added to the table"] {
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
     }
     home.psql("DROP TRIGGER no ON predictions");
@@ -245,7 +245,7 @@ fn rows_without_a_time_have_their_id_for_a_key() {
     let ran = home.publish(&newer, &["--retention-days=30"]).expect(2);
     assert!(
         ran.stderr
-            .contains("no column of time: leave out --retention-days"),
+            .contains("no time column: leave out --retention-days"),
         "{}",
         ran.stderr
     );

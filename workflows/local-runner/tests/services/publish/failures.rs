@@ -131,7 +131,7 @@ fn a_database_that_is_down_is_noticed_before_any_work() {
         ran.stderr
     );
     assert!(
-        ran.stderr.contains("trying again") && ran.stderr.contains("--retry-budget"),
+        ran.stderr.contains("retrying") && ran.stderr.contains("--retry-budget"),
         "{}",
         ran.stderr
     );
@@ -167,7 +167,7 @@ fn a_database_that_goes_down_in_the_middle_and_comes_back_is_no_loss() {
     server.restart().unwrap();
     drop(lock);
     let ran = end(child.unwrap()).expect(0);
-    assert!(ran.stderr.contains("trying again"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("retrying"), "{}", ran.stderr);
     home.assert_table_is(&[&results(), &newer]);
 }
 
@@ -209,7 +209,7 @@ fn conflicts_with_other_transactions_and_shutdowns_are_tried_again() {
         raise(&home, &action, 2);
         let ran = home.publish(&results(), &[]).expect(0);
         assert!(
-            ran.stderr.matches("trying again").count() >= 2,
+            ran.stderr.matches("retrying").count() >= 2,
             "{action}: {}",
             ran.stderr
         );

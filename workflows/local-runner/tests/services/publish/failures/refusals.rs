@@ -110,8 +110,9 @@ fn tls_verifies_what_the_mode_asks_for() {
         server.url(&home.database),
     );
     let root = format!("sslrootcert={}", server.certificate().display());
-    let name = "connect by a name that the server's certificate holds";
-    let authority = "name the file of the authority";
+    let name = "connect with a host name of the server's certificate";
+    let authority =
+        "set sslrootcert (in DATABASE_URL, or PGSSLROOTCERT) to the file of the authority";
     for (number, (url, told)) in [
         (format!("{by_name}?sslmode=verify-full&{root}"), "t"),
         (format!("{by_address}?sslmode=verify-ca&{root}"), "t"),
