@@ -17,11 +17,11 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
 };
 
-use moments::Moments;
+pub(super) use moments::{Moments, Numbers, Rows};
 
 /// What is computed; `sample` for the estimate that divides by the rows less one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+pub(super) enum Kind {
     Sum,
     Mean,
     Variance { sample: bool },
@@ -30,6 +30,17 @@ enum Kind {
 }
 
 impl Kind {
+    /// Of one of the functions of this module.
+    pub(super) fn of(function: &AggregateUDF) -> Option<Self> {
+        let exact = function.inner().downcast_ref::<Exact>();
+        exact.map(|exact| exact.kind)
+    }
+
+    /// Whether the result over numbers, whole or not, is a whole one.
+    pub(super) fn is_whole(self, whole: bool) -> bool {
+        whole && self == Self::Sum
+    }
+
     fn has_squares(self) -> bool {
         !matches!(self, Self::Sum | Self::Mean)
     }
@@ -127,9 +138,9 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(match (self.kind, types) {
-            (Kind::Sum, [DataType::Int64]) => DataType::Int64,
-            _ => DataType::Float64,
+        Ok(match self.kind.is_whole(types == [DataType::Int64]) {
+            true => DataType::Int64,
+            false => DataType::Float64,
         })
     }
 

@@ -3,15 +3,16 @@
 //!
 //! DataFusion's own operator looks for the ends of each window of each row by arithmetic over
 //! scalars, which takes ten times as long as all the rest. This one takes its place where it knows
-//! the functions and bounds, with DataFusion's accumulators.
+//! the functions and bounds, with DataFusion's accumulators for all but exact sums.
 
 mod running;
+mod sums;
 
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{ScalarValue, internal_err};
 use datafusion::error::Result;
@@ -29,6 +30,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
+use super::exact::Kind;
 use running::Running;
 
 /// Microseconds of a day.
@@ -54,6 +56,11 @@ enum Function {
     /// The value of the first row, or of the last one.
     First,
     Last,
+    /// An exact sum, or what is computed from such; `whole` over whole numbers.
+    Sums {
+        kind: Kind,
+        whole: bool,
+    },
     /// What an accumulator says of the values.
     Aggregate,
 }
@@ -144,7 +151,7 @@ impl Sliding {
         }
         self.windows.push(Window {
             expr: expr.clone(),
-            function: function(expr)?,
+            function: function(expr, &self.input.schema())?,
             data_type: expr.field().ok()?.data_type().clone(),
             bounds: place,
         });
@@ -152,14 +159,18 @@ impl Sliding {
     }
 }
 
-fn function(expr: &Arc<dyn WindowExpr>) -> Option<Function> {
+fn function(expr: &Arc<dyn WindowExpr>, schema: &Schema) -> Option<Function> {
     if let Some(aggregate) = expr.as_any().downcast_ref::<SlidingAggregateWindowExpr>() {
-        let aggregate = aggregate.get_aggregate_expr();
-        let is_count = aggregate.fun().name() == "count" && expr.expressions().len() == 1;
-        return Some(match is_count {
-            true => Function::Count,
-            false => Function::Aggregate,
-        });
+        let function = aggregate.get_aggregate_expr().fun();
+        let arguments = expr.expressions();
+        if function.name() == "count" && arguments.len() == 1 {
+            return Some(Function::Count);
+        }
+        let Some(kind) = Kind::of(function) else {
+            return Some(Function::Aggregate);
+        };
+        let whole = arguments.first()?.data_type(schema).ok()? == DataType::Int64;
+        return Some(Function::Sums { kind, whole });
     }
     let standard = expr.as_any().downcast_ref::<StandardWindowExpr>()?;
     let function = standard.get_standard_func_expr().as_any();

@@ -1,8 +1,9 @@
 //! Sums, means, variances and correlations of rows that come and go.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::{ScalarValue, exec_err, internal_err};
 use datafusion::error::Result;
@@ -14,7 +15,7 @@ use super::number::{Number, Parts};
 /// What is known of rows: their exact sums, whatever the order in which they came, and whatever was
 /// there before and was taken away.
 #[derive(Debug)]
-pub(super) struct Moments {
+pub(in crate::session) struct Moments {
     kind: Kind,
     /// Whether it is over whole numbers.
     whole: bool,
@@ -30,7 +31,7 @@ pub(super) struct Moments {
 
 /// Whether rows come or go.
 #[derive(Clone, Copy, PartialEq)]
-enum Rows {
+pub(in crate::session) enum Rows {
     Come,
     Go,
 }
@@ -42,8 +43,53 @@ enum Value {
     Special(usize),
 }
 
+/// A column that sums are over.
+#[derive(Clone, Copy)]
+pub(in crate::session) enum Numbers<'a> {
+    Whole(&'a Int64Array),
+    Float(&'a Float64Array),
+}
+
+impl<'a> Numbers<'a> {
+    /// # Errors
+    /// A column of another type.
+    pub(in crate::session) fn of(column: &'a ArrayRef) -> Result<Self> {
+        Ok(match column.data_type() {
+            DataType::Int64 => Self::Whole(column.as_primitive::<Int64Type>()),
+            DataType::Float64 => Self::Float(column.as_primitive::<Float64Type>()),
+            other => return internal_err!("a sum over {other}"),
+        })
+    }
+
+    fn rows(self) -> usize {
+        match self {
+            Self::Whole(values) => values.len(),
+            Self::Float(values) => values.len(),
+        }
+    }
+
+    /// The value of a row, unless it is null.
+    fn get(self, row: usize) -> Option<Value> {
+        match self {
+            Self::Whole(values) => {
+                let value = values.is_valid(row).then(|| values.value(row));
+                value.map(|value| Value::Finite(value.into()))
+            }
+            Self::Float(values) => {
+                let value = values.is_valid(row).then(|| values.value(row))?;
+                Some(match value {
+                    _ if value.is_finite() => Value::Finite(value.into()),
+                    _ if value.is_nan() => Value::Special(0),
+                    _ if value > 0.0 => Value::Special(1),
+                    _ => Value::Special(2),
+                })
+            }
+        }
+    }
+}
+
 impl Moments {
-    pub(super) fn new(kind: Kind, whole: bool) -> Self {
+    pub(in crate::session) fn new(kind: Kind, whole: bool) -> Self {
         let sums = match kind {
             Kind::Sum | Kind::Mean if whole => 0,
             Kind::Sum | Kind::Mean => 1,
@@ -60,25 +106,34 @@ impl Moments {
         }
     }
 
-    fn pass(&mut self, columns: &[ArrayRef], rows: Rows) -> Result<()> {
+    /// Has some rows come or go.
+    ///
+    /// # Errors
+    /// Other columns than the function is over.
+    pub(in crate::session) fn pass(
+        &mut self,
+        columns: &[Numbers<'_>],
+        range: Range<usize>,
+        rows: Rows,
+    ) -> Result<()> {
         match (&self.sums[..], columns) {
-            ([], [x]) => {
-                for value in x.as_primitive::<Int64Type>().iter().flatten() {
-                    let sign = if rows == Rows::Come { 1 } else { -1 };
-                    self.total += sign * i128::from(value);
+            ([], [Numbers::Whole(x)]) => {
+                let sign = if rows == Rows::Come { 1 } else { -1 };
+                for row in range.filter(|&row| x.is_valid(row)) {
+                    self.total += sign * i128::from(x.value(row));
                     self.count += sign as i64;
                 }
             }
             (_, [x]) => {
-                for row in 0..x.len() {
-                    if let Some(x) = value(x, row)? {
+                for row in range {
+                    if let Some(x) = x.get(row) {
                         self.one(&[x], rows);
                     }
                 }
             }
             (_, [x, y]) => {
-                for row in 0..x.len() {
-                    if let (Some(x), Some(y)) = (value(x, row)?, value(y, row)?) {
+                for row in range {
+                    if let (Some(x), Some(y)) = (x.get(row), y.get(row)) {
                         self.one(&[x, y], rows);
                     }
                 }
@@ -90,6 +145,21 @@ impl Moments {
             self.sums.iter_mut().for_each(Number::clear);
         }
         Ok(())
+    }
+
+    /// The same of whole columns.
+    fn pass_all(&mut self, columns: &[ArrayRef], rows: Rows) -> Result<()> {
+        let columns: Vec<Numbers<'_>> = columns.iter().map(Numbers::of).collect::<Result<_>>()?;
+        let count = columns.first().map_or(0, |column| column.rows());
+        self.pass(&columns, 0..count, rows)
+    }
+
+    /// Forgets all rows.
+    pub(in crate::session) fn clear(&mut self) {
+        self.count = 0;
+        self.special = [0; 3];
+        self.total = 0;
+        self.sums.iter_mut().for_each(Number::clear);
     }
 
     fn one(&mut self, values: &[Value], rows: Rows) {
@@ -133,7 +203,8 @@ impl Moments {
         }
     }
 
-    fn float(&self) -> Option<f64> {
+    /// The result, of all functions but a sum of whole numbers.
+    pub(in crate::session) fn float(&self) -> Option<f64> {
         let special = self.of_special();
         let rows = self.count + self.special.iter().sum::<i64>();
         let n = u64::try_from(rows).ok().filter(|n| *n > 0)?;
@@ -187,6 +258,21 @@ impl Moments {
         }
     }
 
+    /// The sum of whole numbers.
+    ///
+    /// # Errors
+    /// One that 64 bits do not hold.
+    pub(in crate::session) fn whole(&self) -> Result<Option<i64>> {
+        match i64::try_from(self.total) {
+            Ok(total) => Ok((self.count > 0).then_some(total)),
+            Err(_) => exec_err!(
+                "Overflow: a sum of whole numbers is {}, which no 64 bits hold; write sum(CAST(x \
+                 AS DOUBLE))",
+                self.total
+            ),
+        }
+    }
+
     fn encoded(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for count in self.special.iter().chain([&self.count]) {
@@ -215,33 +301,13 @@ fn take<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; N]> {
     Some(head)
 }
 
-/// The value of a row, unless it is null.
-fn value(column: &ArrayRef, row: usize) -> Result<Option<Value>> {
-    if column.is_null(row) {
-        return Ok(None);
-    }
-    Ok(Some(match column.data_type() {
-        DataType::Int64 => Value::Finite(column.as_primitive::<Int64Type>().value(row).into()),
-        DataType::Float64 => {
-            let value = column.as_primitive::<Float64Type>().value(row);
-            match value {
-                _ if value.is_finite() => Value::Finite(value.into()),
-                _ if value.is_nan() => Value::Special(0),
-                _ if value > 0.0 => Value::Special(1),
-                _ => Value::Special(2),
-            }
-        }
-        other => return internal_err!("a sum over {other}"),
-    }))
-}
-
 impl Accumulator for Moments {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.pass(values, Rows::Come)
+        self.pass_all(values, Rows::Come)
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.pass(values, Rows::Go)
+        self.pass_all(values, Rows::Go)
     }
 
     fn supports_retract_batch(&self) -> bool {
@@ -249,17 +315,10 @@ impl Accumulator for Moments {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        if self.kind != Kind::Sum || !self.whole {
-            return Ok(ScalarValue::Float64(self.float()));
-        }
-        match i64::try_from(self.total) {
-            Ok(total) => Ok(ScalarValue::Int64((self.count > 0).then_some(total))),
-            Err(_) => exec_err!(
-                "Overflow: a sum of whole numbers is {}, which no 64 bits hold; write sum(CAST(x \
-                 AS DOUBLE))",
-                self.total
-            ),
-        }
+        Ok(match self.kind.is_whole(self.whole) {
+            true => ScalarValue::Int64(self.whole()?),
+            false => ScalarValue::Float64(self.float()),
+        })
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

@@ -12,6 +12,7 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::window::SlidingAggregateWindowExpr;
 
 use super::super::frame::micros;
+use super::sums::{Given, Sums};
 use super::{Bounds, Function, Sliding, Window};
 
 /// The rows of the last entity that some window still reaches, and the ends of its windows.
@@ -23,7 +24,49 @@ pub(super) struct Running {
     given: usize,
     /// Ends of the windows of the row that was given last, for each of the bounds.
     ends: Vec<Range<usize>>,
-    accumulating: Vec<Accumulating>,
+    states: Vec<State>,
+}
+
+/// What is known of the rows of a window.
+enum State {
+    /// Nothing: its ends say all.
+    Ends,
+    Sums(Sums),
+    Accumulating(Accumulating),
+}
+
+impl State {
+    fn new(function: Function) -> Self {
+        match function {
+            Function::Count | Function::First | Function::Last => Self::Ends,
+            Function::Sums { kind, whole } => Self::Sums(Sums::new(kind, whole)),
+            Function::Aggregate => Self::Accumulating(Accumulating::from(0)),
+        }
+    }
+
+    /// Forgets all rows: those of another entity begin there.
+    fn begin(&mut self, at: usize) {
+        match self {
+            Self::Ends => {}
+            Self::Sums(sums) => sums.begin(at),
+            Self::Accumulating(accumulating) => *accumulating = Accumulating::from(at),
+        }
+    }
+
+    /// The rows that it is of.
+    fn rows(&mut self) -> Option<&mut Range<usize>> {
+        match self {
+            Self::Ends => None,
+            Self::Sums(sums) => Some(&mut sums.rows),
+            Self::Accumulating(accumulating) => Some(&mut accumulating.rows),
+        }
+    }
+}
+
+/// What a window gives, row by row.
+enum Results {
+    Sums(Given),
+    Scalars(Vec<ScalarValue>),
 }
 
 /// What an accumulator has taken in.
@@ -40,9 +83,11 @@ impl Running {
             held: None,
             given: 0,
             ends: Vec::new(),
-            accumulating: Vec::new(),
+            states: Vec::new(),
             plan,
         };
+        let windows = running.plan.windows.iter();
+        running.states = windows.map(|window| State::new(window.function)).collect();
         running.begin_entity(0);
         running
     }
@@ -101,17 +146,16 @@ impl Running {
     }
 
     /// The first row that some window still holds.
-    fn first_needed(&self) -> usize {
+    fn first_needed(&mut self) -> usize {
         let of_bounds = self.ends.iter().map(|ends| ends.start);
-        let windows = self.plan.windows.iter().zip(&self.accumulating);
-        let taken = windows.filter(|(window, _)| window.function == Function::Aggregate);
-        let taken = taken.map(|(_, of)| of.rows.start);
+        let taken = self.states.iter_mut().filter_map(State::rows);
+        let taken = taken.map(|rows| rows.start);
         of_bounds.chain(taken).min().unwrap_or(0)
     }
 
     /// Counts rows from another one on.
     fn shift(&mut self, by: usize) {
-        let taken = self.accumulating.iter_mut().map(|of| &mut of.rows);
+        let taken = self.states.iter_mut().filter_map(State::rows);
         for rows in self.ends.iter_mut().chain(taken) {
             *rows = rows.start.saturating_sub(by)..rows.end.saturating_sub(by);
         }
@@ -119,15 +163,9 @@ impl Running {
 
     /// Forgets all rows: those of another entity begin there.
     fn begin_entity(&mut self, at: usize) {
-        self.ends = vec![at..at; self.plan.bounds.len()];
-        let windows = self.plan.windows.iter();
-        self.accumulating = windows
-            .map(|_| Accumulating {
-                accumulator: None,
-                rows: at..at,
-                said: None,
-            })
-            .collect();
+        self.ends.clear();
+        self.ends.resize(self.plan.bounds.len(), at..at);
+        self.states.iter_mut().for_each(|state| state.begin(at));
     }
 
     /// Some rows with what their windows give.
@@ -145,7 +183,15 @@ impl Running {
         // The rows of each window, by bounds and row.
         let mut ends: Vec<Vec<Range<usize>>> =
             vec![Vec::with_capacity(wanted.len()); self.plan.bounds.len()];
-        let mut scalars: Vec<Vec<ScalarValue>> = vec![Vec::new(); self.plan.windows.len()];
+        let windows = self.plan.windows.iter();
+        let mut results: Vec<Results> = windows
+            .map(|window| match window.function {
+                Function::Sums { kind, whole } => {
+                    Results::Sums(Given::new(kind, whole, wanted.len()))
+                }
+                _ => Results::Scalars(Vec::new()),
+            })
+            .collect();
         for entity in entities.iter().filter(|of| of.end > wanted.start) {
             let of_entity = entity.start.max(wanted.start)..entity.end.min(wanted.end);
             if of_entity.is_empty() {
@@ -159,14 +205,20 @@ impl Running {
             for ((bounds, current), ends) in all {
                 slide(*bounds, times, entity, &of_entity, current, ends);
             }
-            let windows = self.plan.windows.iter().zip(&mut self.accumulating);
-            for (((window, state), arguments), scalars) in windows.zip(&arguments).zip(&mut scalars)
+            let windows = self.plan.windows.iter().zip(&mut self.states);
+            for (((window, state), arguments), results) in windows.zip(&arguments).zip(&mut results)
             {
-                if window.function != Function::Aggregate {
-                    continue;
-                }
-                for ends in &ends[window.bounds][place..] {
-                    scalars.push(state.of(window, arguments, ends.clone())?);
+                let ends = &ends[window.bounds][place..];
+                match (state, results) {
+                    (State::Sums(sums), Results::Sums(given)) => {
+                        sums.give(arguments, ends, given)?;
+                    }
+                    (State::Accumulating(state), Results::Scalars(scalars)) => {
+                        for ends in ends {
+                            scalars.push(state.of(window, arguments, ends.clone())?);
+                        }
+                    }
+                    _ => {}
                 }
             }
         }
@@ -174,15 +226,18 @@ impl Running {
         for column in &mut columns {
             *column = column.slice(wanted.start, wanted.len());
         }
-        for (window, (arguments, scalars)) in
-            self.plan.windows.iter().zip(arguments.iter().zip(scalars))
+        for (window, (arguments, results)) in
+            self.plan.windows.iter().zip(arguments.iter().zip(results))
         {
             let ends = &ends[window.bounds];
-            columns.push(match (window.function, &arguments[..]) {
-                (Function::Count, [values]) => count(values, ends),
-                (Function::First, [values, ..]) => value(values, ends, |ends| ends.start)?,
-                (Function::Last, [values, ..]) => value(values, ends, |ends| ends.end - 1)?,
-                (Function::Aggregate, _) => ScalarValue::iter_to_array(scalars)?,
+            columns.push(match (window.function, &arguments[..], results) {
+                (_, _, Results::Sums(given)) => given.finish(),
+                (Function::Count, [values], _) => count(values, ends),
+                (Function::First, [values, ..], _) => value(values, ends, |ends| ends.start)?,
+                (Function::Last, [values, ..], _) => value(values, ends, |ends| ends.end - 1)?,
+                (Function::Aggregate, _, Results::Scalars(scalars)) => {
+                    ScalarValue::iter_to_array(scalars)?
+                }
                 _ => return internal_err!("{} of nothing", window.expr.name()),
             });
         }
@@ -247,6 +302,15 @@ fn value(
 }
 
 impl Accumulating {
+    /// Of no rows, which begin at a place.
+    fn from(at: usize) -> Self {
+        Self {
+            accumulator: None,
+            rows: at..at,
+            said: None,
+        }
+    }
+
     /// What the window gives for some rows, which begin and end no earlier than those before.
     fn of(
         &mut self,
