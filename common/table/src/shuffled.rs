@@ -1,8 +1,8 @@
 //! Rows of one raw file on their way to their entities: one object for each file, with its rows in
 //! buckets. All rows of an entity are in the same bucket, whatever their file.
 //!
-//! An object holds one Arrow IPC stream for each bucket that has rows, and an index of them at its
-//! end. So a reader of a bucket's rows reads one range of each object.
+//! An object holds one Arrow IPC stream for each bucket that has rows, an index of them, and bytes of
+//! the caller's. So a reader of a bucket's rows reads one range of each object.
 
 mod object;
 mod once;
@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::dataset::keys::Keys;
 
-pub use object::{Entry, ShuffleWriter, Shuffled, index, read, read_all};
+pub use object::{Attached, Entry, ShuffleWriter, Shuffled, index, read, read_all};
 pub use once::{Doubles, Once};
 pub use sorted::{RowSorter, SortedRows};
 

@@ -28,7 +28,7 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
         Some(_) => reduce::results(step, store, &plan, &done).await?,
         None => Vec::new(),
     };
-    let (config, values) = aggregates::pin(step, store, &plan.job, &done).await?;
+    let (config, values) = aggregates::pin(step, store, &plan, &done).await?;
     let manifest_of = |split| DatasetManifest {
         config: config.clone(),
         aggregates: values.clone(),

@@ -240,12 +240,10 @@ impl Done {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OfShuffle {
-    /// Where they are; `None` where there are none.
+    /// Where they are, with the states of aggregates over those that are trained on; `None` where
+    /// there are none.
     pub(crate) object: Option<Shuffled>,
     pub(crate) splits: Vec<Counted>,
-    /// The states of aggregates over those of its rows that are trained on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) aggregates: Option<Part>,
 }
 
 /// What a raw file gives to one split.
@@ -274,10 +272,7 @@ impl Finished for Done {
     fn objects(&self) -> Vec<(&str, u64)> {
         let parts = self.pieces.iter().map(|piece| &piece.part);
         let shuffled = self.shuffled.iter();
-        let shuffled = shuffled.flat_map(|shuffled| {
-            let object = shuffled.object.as_ref().map(|object| &object.part);
-            object.into_iter().chain(&shuffled.aggregates)
-        });
+        let shuffled = shuffled.filter_map(|shuffled| Some(&shuffled.object.as_ref()?.part));
         parts
             .chain(&self.quarantine)
             .chain(shuffled)

@@ -22,8 +22,9 @@ use table::parts::{PartWriter, Spilled};
 use table::raw::TakeKey;
 use table::shuffled::Shape;
 
+use crate::aggregates::Collector;
 use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder};
-use crate::keys::{Collector, OfFile};
+use crate::keys::{self, OfFile};
 use crate::quarantine::Quarantine;
 
 /// What is to become of raw files.
@@ -61,13 +62,20 @@ pub(crate) async fn map(
         Stage::Shuffle => preparation.fitting_entities(step),
     };
     let keys = (plan.job.keys_count() && plan.shards.len() > 1)
-        .then(|| Collector::new(step.work(), plan.job.key_columns()));
+        .then(|| keys::Collector::new(step.work(), plan.job.key_columns()));
     let shape = match stage {
         Stage::Map => None,
         Stage::Shuffle => Some(preparation.shape()?),
     };
+    let states = match stage {
+        Stage::Shuffle if preparation.fits_aggregates() => {
+            Some(Collector::new(&preparation, step)?)
+        }
+        _ => None,
+    };
     let task = Arc::new(Task {
         keys,
+        states,
         shape,
         spills: preparation.spills(step),
         preparation: preparation.on(step),
@@ -83,6 +91,10 @@ pub(crate) async fn map(
         .await?;
     accept(&plan.job, &bad(&done))?;
     write_keys(step, &task, group, &done).await?;
+    if let Some(states) = &task.states {
+        let folder = plan.folder();
+        states.write(step, store, &folder, group, &done).await?;
+    }
     Ok(outputs(done.iter().map(Done::rows).sum(), reused))
 }
 
@@ -188,7 +200,9 @@ pub(crate) struct Task {
     /// Whether prepared rows wait in scratch files until the raw file is read.
     spills: bool,
     /// Where the keys of rows go, if they are looked through.
-    keys: Option<Collector>,
+    keys: Option<keys::Collector>,
+    /// Where the states of aggregates go, if there are any to be computed.
+    pub(crate) states: Option<Collector>,
 }
 
 impl Task {

@@ -51,7 +51,8 @@ pub(crate) async fn reduce(step: &Step, store: &Store, plan: &str, group: &str) 
     let preparation = preparation(step, store, &first.job).await?;
     let step = &preparation.fitting_entities(step);
     if preparation.fits_aggregates() {
-        let values = aggregates::values(step, store, &preparation, &done).await?;
+        let folder = first.folder();
+        let values = aggregates::values(step, store, &folder, &preparation, &done).await?;
         preparation.look_up(&values)?;
     }
     let objects: Vec<Shuffled> = objects(&done).cloned().collect();
@@ -148,19 +149,10 @@ fn second(first: &Plan<Job>, done: &[Done]) -> Result<Plan<Job>> {
         bytes: bytes / buckets.max(1) as u64,
         stamp: String::new(),
     };
-    let mut inputs = first
-        .inputs
-        .clone()
-        .with("stage", "reduce")
-        .with("shuffled rows", digest::of_json(&digests)?);
-    let states: Vec<&str> = aggregates::partials(done)
-        .map(|(_, partial)| partial.sha256.as_str())
-        .collect();
-    if !states.is_empty() {
-        inputs = inputs.with("aggregates", digest::of_json(&states)?);
-    }
+    // The states of aggregates are in them.
+    let inputs = first.inputs.clone().with("stage", "reduce");
     Ok(Plan {
-        inputs,
+        inputs: inputs.with("shuffled rows", digest::of_json(&digests)?),
         job: first.job.clone(),
         shards: (0..buckets).map(shard).collect(),
     })

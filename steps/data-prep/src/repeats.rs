@@ -98,7 +98,8 @@ async fn runs(step: &Step, store: &Store, plan: &Plan<Job>, done: &[Done]) -> Re
         }
     }
     let mut runs: Vec<Run> = Vec::new();
-    for object in groups_of(store, plan).await? {
+    let folder = layout::groups_keys(&plan.folder());
+    for object in groups_of(store, &folder).await? {
         if missing.is_empty() {
             break;
         }
@@ -141,10 +142,9 @@ async fn runs(step: &Step, store: &Store, plan: &Plan<Job>, done: &[Done]) -> Re
     Ok(runs)
 }
 
-/// Keys of the objects with the keys of groups: first those of cuts that are complete.
-async fn groups_of(store: &Store, plan: &Plan<Job>) -> Result<Vec<String>> {
-    let folder = layout::groups_keys(&plan.folder());
-    let listed = store.list(&folder).await?;
+/// Keys of a folder's objects of groups: first those of cuts that are complete.
+pub(crate) async fn groups_of(store: &Store, folder: &str) -> Result<Vec<String>> {
+    let listed = store.list(folder).await?;
     let cut = |key: &str| key.rsplit_once("-of-").map(|(_, cut)| cut.to_owned());
     let mut sizes: HashMap<Option<String>, usize> = HashMap::new();
     for object in &listed {

@@ -8,14 +8,12 @@ use anyhow::Result;
 use catalog::fanout::Shard;
 use catalog::layout::{self, Split};
 use catalog::manifest::TimeRange;
-use runtime::threads::wait;
 use sql::prepare::{Prepared, Takers};
 use sql::session::Fit;
 use store::LocalFile;
 use table::dates;
 use table::shuffled::ShuffleWriter;
 
-use crate::aggregates;
 use crate::job::{Counted, OfShuffle};
 use crate::keys::OfFile;
 use crate::map::{Task, locked};
@@ -99,21 +97,15 @@ impl Task {
     pub(crate) fn finish_shuffle(&self, shard: &Shard, shuffling: Shuffling) -> Result<OfShuffle> {
         let key = layout::shuffled(&self.plan.folder(), &shard.fingerprint());
         let check = || self.step.check();
-        let object = shuffling
-            .writer
-            .finish(&self.store, key, shard.ordinal, check)?;
         let splits: Vec<Counted> = shuffling.splits.into_values().collect();
-        let of_train = splits.iter().find(|of| of.split == Split::Train);
-        let aggregates = shuffling.fit.zip(of_train).map(|(fit, of)| {
-            let key = layout::aggregates(&self.plan.folder(), &shard.fingerprint());
-            let store = &self.store;
-            wait(aggregates::write(store, key, shard.ordinal, of.rows, fit))
-        });
-        let aggregates = aggregates.transpose()?;
-        Ok(OfShuffle {
-            object,
-            splits,
-            aggregates,
-        })
+        let trains = splits.iter().any(|of| of.split == Split::Train);
+        let states = shuffling.fit.filter(|_| trains).map(Fit::partial);
+        let states = states.transpose()?;
+        let writer = shuffling.writer;
+        let object = writer.finish(&self.store, key, shard.ordinal, states.as_deref(), check)?;
+        if let (Some(all), Some(states)) = (&self.states, &states) {
+            all.add(shard, states)?;
+        }
+        Ok(OfShuffle { object, splits })
     }
 }

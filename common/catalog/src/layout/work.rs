@@ -68,9 +68,14 @@ pub fn groups_done(work: &str) -> String {
     format!("{work}/done-groups")
 }
 
-/// The states of aggregates over the rows of a shard, in a work folder.
-pub fn aggregates(work: &str, shard: &str) -> String {
-    format!("{work}/aggregates/{shard}.bin")
+/// The states of aggregates over the rows of a group, in a work folder.
+pub fn group_aggregates(work: &str, id: &str) -> String {
+    format!("{}/{id}.bin", groups_aggregates(work))
+}
+
+/// The folder of the states of groups' aggregates.
+pub fn groups_aggregates(work: &str) -> String {
+    format!("{work}/aggregates")
 }
 
 /// The rows of a shard in the buckets of their entities, in a work folder.

@@ -22,7 +22,7 @@ use runtime::failure::Failure;
 use runtime::threads::wait;
 use runtime::work::Work;
 use store::digest::Hasher;
-use store::{BlockingUpload, Store};
+use store::{BlockingUpload, Store, digest};
 
 /// First bytes of an object, and its form.
 const MAGIC: &[u8; 8] = b"alashuf1";
@@ -47,6 +47,43 @@ pub struct Shuffled {
     pub part: Part,
     /// Where the index begins in it.
     pub index: u64,
+    /// What was written after the index, if there is anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<Attached>,
+}
+
+/// Bytes at the end of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attached {
+    /// Where they begin.
+    begin: u64,
+    /// Their digest.
+    pub sha256: String,
+}
+
+impl Shuffled {
+    /// The bytes that were attached; none where there is nothing.
+    ///
+    /// # Errors
+    /// An object that is not what was written: exit 2. Those of the store.
+    pub async fn attached(&self, store: &Store) -> Result<Vec<u8>> {
+        let Some(Attached { begin, sha256 }) = &self.attached else {
+            return Ok(Vec::new());
+        };
+        let bytes = store.range(&self.part.key, *begin..self.part.bytes).await?;
+        match digest::hex(&bytes) == *sha256 {
+            true => Ok(bytes),
+            false => Err(damaged(&self.part.key)),
+        }
+    }
+}
+
+/// Damaged streams may not be parsed: what they say of themselves is believed.
+fn damaged(key: &str) -> anyhow::Error {
+    Failure::damaged(format!(
+        "{key} is damaged: delete it and run the step that wrote it again"
+    ))
 }
 
 /// Sorts the rows of a file into buckets.
@@ -110,7 +147,8 @@ impl ShuffleWriter {
         self.sorter.push(&batch)
     }
 
-    /// Writes the object; `None` where there are no rows. It waits for the store.
+    /// Writes the object, and `attached` at its end; `None` where there are no rows. It waits for
+    /// the store.
     ///
     /// # Errors
     /// Those of the store and of the scratch folder.
@@ -119,6 +157,7 @@ impl ShuffleWriter {
         store: &Store,
         key: String,
         ordinal: usize,
+        attached: Option<&[u8]>,
         check: impl Fn() -> Result<()>,
     ) -> Result<Option<Shuffled>> {
         if self.rows == 0 {
@@ -159,6 +198,13 @@ impl ShuffleWriter {
         let mut upload = streams.finish().with_context(writing)?;
         let at = upload.at;
         upload.write_all(&index).with_context(writing)?;
+        let begin = upload.at;
+        let attached = attached.map(|bytes| -> io::Result<Attached> {
+            upload.write_all(bytes)?;
+            let sha256 = digest::hex(bytes);
+            Ok(Attached { begin, sha256 })
+        });
+        let attached = attached.transpose().with_context(writing)?;
         let upload = upload
             .to
             .into_inner()
@@ -174,6 +220,7 @@ impl ShuffleWriter {
                 ordinal,
             },
             index: at,
+            attached,
         }))
     }
 }
@@ -351,12 +398,6 @@ fn of_object(
     take: &mut impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<()> {
     let key = &object.part.key;
-    // Damaged streams may not be parsed: what they say of themselves is believed.
-    let damaged = || {
-        Failure::damaged(format!(
-            "{key} is damaged: delete it and run the step that wrote it again"
-        ))
-    };
     let mut hasher = Hasher::default();
     hasher.update(&first);
     let (mut at, end) = (entry.begin + first.len() as u64, entry.begin + entry.bytes);
@@ -376,7 +417,7 @@ fn of_object(
         Box::new(BufReader::with_capacity(BUFFER, copy))
     };
     if !hasher.hex().starts_with(&entry.digest) {
-        return Err(damaged());
+        return Err(damaged(key));
     }
     let reading = || format!("reading {key}");
     let file = u32::try_from(object.part.ordinal)?;
@@ -388,6 +429,6 @@ fn of_object(
     }
     match rows == entry.rows {
         true => Ok(()),
-        false => Err(damaged()),
+        false => Err(damaged(key)),
     }
 }

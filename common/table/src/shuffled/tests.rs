@@ -75,7 +75,7 @@ impl Bench {
             writer.write("a.csv", &slice).unwrap();
         }
         let (store, key) = (self.store.clone(), format!("shuffled/{file}.bin"));
-        let written = blocking(move || writer.finish(&store, key, file, || Ok(())));
+        let written = blocking(move || writer.finish(&store, key, file, None, || Ok(())));
         written.await.unwrap()
     }
 

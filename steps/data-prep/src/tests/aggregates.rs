@@ -254,6 +254,43 @@ async fn finished_work_is_reused_and_what_is_lost_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn states_of_groups_count_once_and_only_as_they_were_written() {
+    let bench = bench();
+    prepared(&bench, &["--parallelism=2"]).await.unwrap();
+    let expected = bench.digests().await;
+    let planned = bench.plan(&["--parallelism=2"]).await.unwrap();
+    let work = planned
+        .get("plan")
+        .unwrap()
+        .replace("/plan.json", "/aggregates");
+    let keys: Vec<String> = bench
+        .store
+        .list(&work)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|of| of.key)
+        .collect();
+    assert_eq!(keys.len(), 2);
+    let whole = bench.store.require(&keys[1]).await.unwrap();
+    let (mut other, cut) = (whole.clone(), whole[..whole.len() - 1].to_vec());
+    *other.last_mut().unwrap() ^= 1;
+    let of_another_cut = format!("{work}/000-of-001.bin");
+    for (key, bytes) in [
+        (&keys[1], other),
+        (&keys[1], cut),
+        (&keys[1], Vec::new()),
+        (&keys[1], whole.clone()),
+        (&of_another_cut, whole),
+    ] {
+        bench.store.put(key, bytes).await.unwrap();
+        bench.store.delete(TRAIN).await.unwrap();
+        bench.commit(&planned).await.unwrap();
+        assert_eq!(bench.digests().await, expected, "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn windows_over_aggregates_and_a_bad_file() {
     let bench = bench();
     let mut contract: Value = serde_json::from_str(&bench.dataset()).unwrap();
