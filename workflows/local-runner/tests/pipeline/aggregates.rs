@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Ran, assert_unchanged};
-use crate::windows::{night, of_version, submit, training};
+use crate::windows::{BY_DAY, OF_DAY, backfill, night, of_version, submit, training};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/aggregates.py");
 const CUSTOMER: &str = r#"SELECT "customerId", count(*) AS rows, sum(amount) AS total,
@@ -47,7 +47,7 @@ fn nights_are_scored_with_the_values_of_the_training() {
         ("aggregate.customer.sql", CUSTOMER),
         ("models.json", &models),
     ];
-    let (bench, arguments, days) = training("later/{}.parquet", &files);
+    let (bench, arguments, days) = training("later/{}.parquet", &[], &files);
     assert_equal(
         &compared(&bench, &OF_TRAIN, "train/1/part-*.parquet"),
         5_000,
@@ -71,12 +71,53 @@ fn nights_are_scored_with_the_values_of_the_training() {
 }
 
 #[test]
+fn a_backfill_in_any_order_has_the_values_of_the_training() {
+    // Windows beside them bring the rows of days together, which no aggregate looks at.
+    let events = r#"SELECT *, count(amount) OVER (PARTITION BY "customerId" ORDER BY date
+        RANGE BETWEEN INTERVAL '30 days' PRECEDING AND CURRENT ROW) AS events FROM raw"#;
+    let models =
+        json!({"candidates": [{"family": "gradient-boosting", "n_estimators": 10}]}).to_string();
+    for features in [ALL, events] {
+        let files = [
+            ("features.sql", features),
+            ("aggregate.customer.sql", CUSTOMER),
+            ("models.json", &models),
+        ];
+        let (bench, arguments, days) = training(OF_DAY, &[BY_DAY], &files);
+        let config = bench.json("train/1/_manifest.json")["config"].clone();
+        let days = &days[..6];
+        backfill(&bench, days, &arguments).expect(0);
+        for day in days {
+            let parts = format!("predict/{day}/*/part-*.parquet");
+            assert_equal(&compared(&bench, &OF_TRAIN, &parts), 30);
+            let results = bench.json(&format!("results/{day}/m/v1/_manifest.json"));
+            assert_eq!(results["unscored_rows"], 0, "{results:#}");
+            let predict = fs::read_dir(bench.store(&format!("predict/{day}"))).unwrap();
+            let folders: Vec<_> = predict.map(|folder| folder.unwrap().path()).collect();
+            assert_eq!(folders.len(), 1, "{folders:?}");
+            let manifest = fs::read(folders[0].join("_manifest.json")).unwrap();
+            let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+            assert_eq!(manifest["config"], config);
+        }
+        // Nothing of another training, nor of other days, gets into them.
+        let before = bench.lasting();
+        let again = [
+            &arguments[..],
+            &["-p".to_owned(), "reprocess=all".to_owned()],
+        ]
+        .concat();
+        backfill(&bench, days, &again).expect(0);
+        assert_unchanged(&before, &bench.lasting());
+    }
+}
+
+#[test]
 fn a_champion_is_measured_with_its_own_values_on_the_candidates_holdout() {
     let files = [
         ("features.sql", FEATURES),
         ("aggregate.customer.sql", CUSTOMER),
     ];
-    let (bench, arguments, _) = training("later/{}.parquet", &files);
+    let (bench, arguments, _) = training("later/{}.parquet", &[], &files);
     let champion = bench.json("train/1/_manifest.json")["config"].clone();
     let metrics = bench.output("model-training-train", "model");
     let metrics = metrics.replace("_manifest", "metrics");

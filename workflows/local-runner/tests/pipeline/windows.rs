@@ -140,15 +140,16 @@ fn windows_over_all_files_have_the_values_of_duckdb() {
 /// A home with a champion whose features look back, trained on the first 170 days, and files of the
 /// 30 days after them by the pattern; gives the days.
 fn nights(pattern: &str, settings: &[(&str, &str)]) -> (Bench, Vec<String>, Vec<String>) {
-    let (bench, arguments) = empty(settings);
-    let days = python(&["nights", bench.raw("").to_str().unwrap(), pattern]);
-    submit(&bench, "alameda-training", &arguments).expect(0);
-    (bench, arguments, serde_json::from_str(&days).unwrap())
+    training(pattern, settings, &[])
 }
 
 /// The same with other files of the configuration.
-pub(crate) fn training(pattern: &str, files: &[(&str, &str)]) -> (Bench, Vec<String>, Vec<String>) {
-    let (bench, arguments) = empty(&[]);
+pub(crate) fn training(
+    pattern: &str,
+    settings: &[(&str, &str)],
+    files: &[(&str, &str)],
+) -> (Bench, Vec<String>, Vec<String>) {
+    let (bench, arguments) = empty(settings);
     let config = Path::new(arguments.last().unwrap());
     let kustomization = config.join("kustomization.yaml");
     let mut listed = fs::read_to_string(&kustomization).unwrap();
@@ -166,7 +167,6 @@ pub(crate) fn training(pattern: &str, files: &[(&str, &str)]) -> (Bench, Vec<Str
     (bench, arguments, serde_json::from_str(&days).unwrap())
 }
 
-/// What DuckDB says of all that was scored.
 /// Lets the rows of a day come, and scores them by the nightly workflow.
 pub(crate) fn night(bench: &Bench, day: &str, arguments: &[String]) {
     let [later, predict] = ["later", "predict"].map(|of| bench.raw(&format!("{of}/{day}.parquet")));
@@ -182,6 +182,26 @@ pub(crate) fn night(bench: &Bench, day: &str, arguments: &[String]) {
     bench.alameda(&[&night[..], &more].concat()).expect(0);
 }
 
+/// Scores some days by the workflow for past dates, two at a time and the newest first.
+pub(crate) fn backfill(bench: &Bench, days: &[String], arguments: &[String]) -> Ran {
+    let (first, last) = (days.first().unwrap(), days.last().unwrap());
+    let range = [
+        format!("from={first}"),
+        format!("to={last}"),
+        "newest-first=true".to_owned(),
+        "max-active=2".to_owned(),
+    ];
+    let range = range.into_iter().flat_map(|range| ["-p".to_owned(), range]);
+    let asked: Vec<String> = range.chain(arguments[2..].iter().cloned()).collect();
+    submit(bench, "alameda-backfill", &asked)
+}
+
+/// Where the raw files of a day are that a backfill scores.
+pub(crate) const OF_DAY: &str = "predict/{}/0.parquet";
+/// The setting that finds them.
+pub(crate) const BY_DAY: (&str, &str) = ("PREDICT_GLOB", "predict/{data-version}/*.parquet");
+
+/// What DuckDB says of all that was scored.
 fn scored(bench: &Bench) -> Value {
     let paths = [bench.raw(""), bench.store("")].map(|path| path.to_str().unwrap().to_owned());
     serde_json::from_str(&python(&["scored", &paths[0], &paths[1]])).unwrap()
@@ -223,19 +243,8 @@ fn thirty_nights_one_by_one_are_all_at_once_and_have_the_values_of_duckdb() {
 
 #[test]
 fn a_backfill_in_any_order_has_the_values_of_duckdb() {
-    let glob = ("PREDICT_GLOB", "predict/{data-version}/*.parquet");
-    let (bench, arguments, days) = nights("predict/{}/0.parquet", &[glob]);
-    let range = [
-        format!("from={}", days[0]),
-        format!("to={}", days[7]),
-        "newest-first=true".to_owned(),
-        "max-active=2".to_owned(),
-    ];
-    let range = range
-        .iter()
-        .flat_map(|range| ["-p".to_owned(), range.clone()]);
-    let asked: Vec<String> = range.chain(arguments[2..].iter().cloned()).collect();
-    submit(&bench, "alameda-backfill", &asked).expect(0);
+    let (bench, arguments, days) = nights(OF_DAY, &[BY_DAY]);
+    backfill(&bench, &days[..8], &arguments).expect(0);
     let answer = scored(&bench);
     assert!(answer["rows"].as_u64().unwrap() > 300, "{answer}");
     assert_eq!(answer["differing"], 0, "{answer}");
