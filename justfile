@@ -20,6 +20,10 @@ services: install-services
 test *args: install-services lint
     {{ if args == "" { "python3 common/testing/run.py" } else { "cargo test" } }} --release --workspace --locked {{args}}
 
+# kill the pipeline fifty times at random moments while it brings the rows of files together
+kills:
+    cargo test --release --workspace --locked --test pipeline fifty_kills -- --ignored --nocapture
+
 # check format, lints, docs, licences, and unused dependencies
 lint: install-services
     #!/usr/bin/env bash
@@ -152,5 +156,5 @@ benchmark-dashboard: install-services
 
 # plan and commit 100 to 100,000 shards, and print time, memory and sizes, and the calls to S3
 benchmark-scale: install-services
-    cargo test --release --workspace --locked --test pipeline scale:: -- --nocapture
+    cargo test --release --workspace --locked --test pipeline scale:: -- --include-ignored --nocapture --test-threads 1
     cargo test --release --workspace --locked --test object_store by_the_group -- --nocapture

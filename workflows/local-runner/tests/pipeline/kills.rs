@@ -10,6 +10,8 @@ use crate::bench::{Bench, assert_unchanged, rows, unit};
 const KILLS: u64 = 32;
 /// The same where features have windows.
 const KILLS_OF_WINDOWS: u64 = 24;
+/// The same in `just kills`, which takes minutes.
+const MANY_KILLS_OF_WINDOWS: u64 = 50;
 /// Kills in one workflow before it is left to finish.
 const KILLS_EACH: u64 = 4;
 
@@ -32,6 +34,12 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
 #[test]
 fn rows_that_are_brought_together_are_the_same_after_kills_at_random_moments() {
     survives(KILLS_OF_WINDOWS, crate::windows::pipeline);
+}
+
+#[test]
+#[ignore = "it takes minutes: just kills"]
+fn rows_that_are_brought_together_are_the_same_after_fifty_kills() {
+    survives(MANY_KILLS_OF_WINDOWS, crate::windows::pipeline);
 }
 
 /// Kills the pipeline so often at random moments in homes that `home` makes alike, and compares what

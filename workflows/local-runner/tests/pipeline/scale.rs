@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use super::bench::{Bench, peak};
 
+mod together;
+
 /// What etcd and Argo take of one output parameter without complaint; a workflow has many, and 1
 /// MiB for all.
 const MOST_OUTPUT_BYTES: u64 = 32 * 1024;
@@ -82,15 +84,19 @@ impl Scale<'_> {
         fs::read_to_string(self.bench.folder().join("out").join(name)).unwrap()
     }
 
-    /// Makes an object: one more name of a file that many share, which is quickly made and removed.
+    /// Makes an object; see [`Scale::link`].
     fn make(&self, path: &Path, content: &str) {
+        self.link(path, content, |shared| fs::write(shared, content).unwrap());
+    }
+
+    /// Makes one more name of a file that many share, which is quickly made and removed; `name` says
+    /// which, and `create` writes it.
+    fn link(&self, path: &Path, name: &str, create: impl FnOnce(&Path)) {
         let made = self.made.replace(self.made.get() + 1);
-        let shared =
-            self.bench
-                .folder()
-                .join(format!("{}-{content}-{}", self.shards, made / LINKS));
+        let shared = format!("{}-{name}-{}", self.shards, made / LINKS);
+        let shared = self.bench.folder().join(shared);
         if !shared.exists() {
-            fs::write(&shared, content).unwrap();
+            create(&shared);
         }
         fs::hard_link(shared, path).unwrap();
     }
@@ -260,6 +266,24 @@ impl Scale<'_> {
         ]
     }
 
+    /// Prints what was measured.
+    fn show(&self, sizes: &[(&str, u64)]) {
+        let shards = self.shards;
+        eprintln!("\n{shards} shards\n\n| verb | s | peak MiB |\n|---|---|---|");
+        for Measured {
+            verb,
+            seconds,
+            peak_mib,
+        } in &self.measured
+        {
+            eprintln!("| {verb} | {seconds:.2} | {peak_mib} |");
+        }
+        eprintln!("\n| object | kB |\n|---|---|");
+        for (name, bytes) in sizes {
+            eprintln!("| {name} | {:.1} |", *bytes as f64 / 1e3);
+        }
+    }
+
     /// Writes the keys of groups: one row of each shard, and no two of the same key.
     fn keys(&self, plan: &str, groups: &[String]) {
         let work = plan.strip_suffix("/plan.json").unwrap();
@@ -320,18 +344,6 @@ fn a_hundred_thousand_shards_are_planned_and_committed() {
             made: Cell::new(0),
         };
         let sizes = scale.whole();
-        eprintln!("\n{shards} shards\n\n| verb | s | peak MiB |\n|---|---|---|");
-        for Measured {
-            verb,
-            seconds,
-            peak_mib,
-        } in &scale.measured
-        {
-            eprintln!("| {verb} | {seconds:.2} | {peak_mib} |");
-        }
-        eprintln!("\n| object | kB |\n|---|---|");
-        for (name, bytes) in sizes {
-            eprintln!("| {name} | {:.1} |", bytes as f64 / 1e3);
-        }
+        scale.show(&sizes);
     }
 }
