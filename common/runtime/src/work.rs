@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(exit_code(&error), 2);
         assert_eq!(
             error.to_string(),
-            "sorting the keys of a.parquet takes 5.0 MiB of disk, and of the 10.0 MiB that the scratch folder may hold \
+            "sorting the keys of a.parquet needs 5.0 MiB of disk, and of the disk budget of 10.0 MiB, \
              6.0 MiB are in use: raise --disk (ALAMEDA_DISK), on Argo together with the sizeLimit of the volume `work`, or \
              prepare smaller files"
         );
