@@ -109,11 +109,11 @@ fn shuffled_and_reduced(files: usize) -> [Vec<String>; 2] {
 fn a_file_takes_four_calls_to_shuffle_and_one_for_each_bucket_to_reduce() {
     let [few, many] = [3, 7].map(shuffled_and_reduced);
     let shuffle = more(&few[0], &many[0]);
-    // Its mark is looked for, it is read, and its rows, the states of aggregates among them, and the
-    // mark are written.
+    // Its marker is looked for, it is read, and its rows, the states of aggregates among them, and
+    // the marker are written.
     assert_eq!(shuffle.len(), 4 * 4, "{shuffle:#?}");
-    // Each group of buckets reads of a file the mark, whether its rows are there, and the index; and
-    // then its rows, a range for each bucket.
+    // Each group of buckets reads of a file the marker, whether its rows are there, and the index;
+    // and then its rows, a range for each bucket.
     let reduce = more(&few[1], &many[1]);
     assert_eq!(reduce.len(), 4 * (GROUPS * 3 + BUCKETS), "{reduce:#?}");
     // The states of aggregates are those of a group of files, and not of each file.
@@ -125,7 +125,7 @@ fn a_file_takes_four_calls_to_shuffle_and_one_for_each_bucket_to_reduce() {
     };
     assert_eq!([&few, &many].map(|calls| states(&calls[0])), [1, 1]);
     assert_eq!([&few, &many].map(|calls| states(&calls[1])), [GROUPS; 2]);
-    // For a bucket alone: its mark is looked for and written, and a part of each split.
+    // For a bucket alone: its marker is looked for and written, and a part of each split.
     let once = few[1].len() - 3 * (GROUPS * 3 + BUCKETS);
     assert!(once <= 4 * BUCKETS + 9 * GROUPS, "{:#?}", few[1]);
 }

@@ -29,6 +29,17 @@ fn python(arguments: &[&str]) -> String {
     Ran::from(ran).expect(0).stdout
 }
 
+/// A data contract whose windows are over the rows of a customer.
+pub(crate) fn dataset() -> String {
+    let dataset = json!({"lookback": "30 days", "columns": [
+        {"name": "customerId", "type": "utf8", "role": "id"},
+        {"name": "date", "type": "timestamp", "role": "time"},
+        {"name": "amount", "type": "float64", "role": "feature"},
+        {"name": "target", "type": "int64", "role": "target", "allowed": [0, 1]},
+    ]});
+    dataset.to_string()
+}
+
 /// A home with raw files, and the arguments that train on them.
 fn bench(settings: &[(&str, &str)]) -> (Bench, Vec<String>) {
     let (bench, arguments) = empty(settings);
@@ -39,13 +50,7 @@ fn bench(settings: &[(&str, &str)]) -> (Bench, Vec<String>) {
 /// The same without a file.
 fn empty(settings: &[(&str, &str)]) -> (Bench, Vec<String>) {
     let bench = Bench::empty();
-    let dataset = json!({"lookback": "30 days", "columns": [
-        {"name": "customerId", "type": "utf8", "role": "id"},
-        {"name": "date", "type": "timestamp", "role": "time"},
-        {"name": "amount", "type": "float64", "role": "feature"},
-        {"name": "target", "type": "int64", "role": "target", "allowed": [0, 1]},
-    ]});
-    let config = configure(&bench, &dataset.to_string(), FEATURES, settings);
+    let config = configure(&bench, &dataset(), FEATURES, settings);
     let config = config.to_str().unwrap();
     let arguments = [
         "-p",

@@ -1,4 +1,4 @@
-//! The same where rows of an entity are brought together: the shuffle's plan and marks, the reduce of
+//! The same where rows of an entity are brought together: the shuffle's plan and markers, the reduce of
 //! the buckets, and the commit, for ten billion rows in a hundred thousand files.
 
 use std::cell::Cell;
@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::super::bench::Bench;
 use super::super::bring_your_own::configure;
+use super::super::windows;
 use super::{SHA256, Scale, WORKFLOW};
 
 const FEATURES: &str = r#"SELECT "customerId", date, amount, target,
@@ -39,7 +40,7 @@ impl Scale<'_> {
         }
     }
 
-    /// Writes what `shuffle` leaves: objects without rows, and marks that tell of one row each.
+    /// Writes what `shuffle` leaves: objects without rows, and a marker of one row for each file.
     fn shuffled(&self, plan: &str, groups: &[String], buckets: usize) -> [u64; 3] {
         let work = plan.strip_suffix("/plan.json").unwrap();
         let empty = [FORM, &vec![0; buckets * ENTRY]].concat();
@@ -67,8 +68,8 @@ impl Scale<'_> {
         let new = works(self.bench)
             .into_iter()
             .find(|work| !before.contains(work));
-        let work = format!("_work/{}", new.expect("the reduce marks what it has done"));
-        let mut marks = 0;
+        let work = format!("_work/{}", new.expect("the reduce writes markers"));
+        let mut markers = 0;
         for ordinal in 0..buckets {
             let shard = Shard {
                 ordinal,
@@ -83,12 +84,15 @@ impl Scale<'_> {
                 json!({"split": split, "labelled_rows": 1, "part": part})
             };
             let result = json!({"pieces": [piece("holdout"), piece("train")]});
-            let mark = json!({"workflow": WORKFLOW, "result": result});
-            let mark = serde_json::to_vec_pretty(&mark).unwrap();
-            marks += mark.len() as u64;
-            self.put(&format!("{work}/done/{}.json", shard.fingerprint()), &mark);
+            let marker = json!({"workflow": WORKFLOW, "result": result});
+            let marker = serde_json::to_vec_pretty(&marker).unwrap();
+            markers += marker.len() as u64;
+            self.put(
+                &format!("{work}/done/{}.json", shard.fingerprint()),
+                &marker,
+            );
         }
-        marks
+        markers
     }
 
     /// From the raw files to the rows to train on. Gives sizes by name.
@@ -125,7 +129,7 @@ impl Scale<'_> {
             &[work.clone(), flag("group", &of_buckets[0])],
         );
         let object = (FORM.len() + buckets * ENTRY) as u64;
-        let marks = self.reduced(&before, buckets, &version, object * self.shards as u64);
+        let markers = self.reduced(&before, buckets, &version, object * self.shards as u64);
         self.run("data-prep", "commit", &[work]);
         assert_eq!(self.output("rows"), buckets.to_string());
         let manifest = self.output("manifest");
@@ -137,12 +141,12 @@ impl Scale<'_> {
             }),
             ("plan.json", shuffled[0]),
             ("groups", shuffled[1]),
-            ("marks of the shuffle", shuffled[2]),
+            ("markers of the shuffle", shuffled[2]),
             (
                 "indexes of all objects",
                 (buckets * ENTRY * self.shards) as u64,
             ),
-            ("marks of the reduce", marks),
+            ("markers of the reduce", markers),
             ("manifest of the rows to train on", size(&manifest)),
         ]
     }
@@ -158,13 +162,7 @@ fn works(bench: &Bench) -> Vec<String> {
 /// Brings rows together of so many files, and prints what it takes.
 fn bring_together(shards: &[usize]) {
     let bench = Bench::empty();
-    let dataset = json!({"lookback": "30 days", "columns": [
-        {"name": "customerId", "type": "utf8", "role": "id"},
-        {"name": "date", "type": "timestamp", "role": "time"},
-        {"name": "amount", "type": "float64", "role": "feature"},
-        {"name": "target", "type": "int64", "role": "target", "allowed": [0, 1]},
-    ]});
-    let config = configure(&bench, &dataset.to_string(), FEATURES, &[]);
+    let config = configure(&bench, &windows::dataset(), FEATURES, &[]);
     for &shards in shards {
         let mut scale = Scale {
             bench: &bench,
