@@ -55,8 +55,9 @@ pub trait Family: Debug + Send + Sync {
     /// [`EstimatorError::Option`]: one that is unknown, or makes no sense.
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError>;
 
-    /// The options of each fit that `"candidates": "auto"` tries; none: it is left out there.
-    fn automatic(&self) -> Vec<Map<String, Value>> {
+    /// The options of each fit that `"candidates": "auto"` tries for a target; none: it is left out
+    /// there.
+    fn automatic(&self, _target: &Target) -> Vec<Map<String, Value>> {
         Vec::new()
     }
 

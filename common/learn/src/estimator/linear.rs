@@ -105,7 +105,7 @@ impl Family for Linear {
         )))
     }
 
-    fn automatic(&self) -> Vec<Map<String, Value>> {
+    fn automatic(&self, _target: &Target) -> Vec<Map<String, Value>> {
         family::penalties()
     }
 

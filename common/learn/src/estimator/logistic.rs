@@ -95,7 +95,7 @@ impl Family for Logistic {
         9
     }
 
-    fn automatic(&self) -> Vec<Map<String, Value>> {
+    fn automatic(&self, _target: &Target) -> Vec<Map<String, Value>> {
         family::penalties()
     }
 

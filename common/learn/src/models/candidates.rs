@@ -81,7 +81,7 @@ impl Candidates {
             Self::Auto => {
                 let learn = families.all().iter();
                 for family in learn.filter(|family| family.learns(task, target)) {
-                    for given in family.automatic() {
+                    for given in family.automatic(target) {
                         chosen.push(of(families, task, target, family.name(), &given)?);
                     }
                 }
