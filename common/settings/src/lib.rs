@@ -29,7 +29,7 @@ use learn::model::{ClassWeight, LOGISTIC_REGRESSION};
 use runtime::step::with_shared;
 use store::RawArgs;
 use table::categories::SegmentColumns;
-use table::dataset::HoldoutRule;
+use table::dataset::HoldoutSetting;
 
 pub use gate::{Auto, GateArgs, GateCompare, GateMode};
 pub use monitoring::{
@@ -79,9 +79,10 @@ pub struct PreparationArgs {
     #[arg(long, env = "TRAIN_GLOB", default_value = "train/*.parquet", value_parser = glob)]
     pub train_glob: String,
 
-    /// Rows held out of training: first-shard, fraction=0.1 or after=2024-10-01
+    /// Rows held out of training: first-shard, fraction=0.1, after=2024-10-01, or after=-7d, which
+    /// counts back from the date of the data version (less LABEL_DELAY for scored rows)
     #[arg(long, env = "HOLDOUT", default_value = "first-shard")]
-    pub holdout: HoldoutRule,
+    pub holdout: HoldoutSetting,
 
     /// Days between the scoring of rows and their labels, for training on scored rows
     #[arg(long, env = "LABEL_DELAY", default_value = "0", value_parser = clap::value_parser!(u64).range(..=3650))]

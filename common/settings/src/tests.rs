@@ -41,6 +41,9 @@ fn a_value_that_a_step_would_refuse_is_named_with_what_it_may_be() {
         ("HOLDOUT", "10%", "give first-shard, a fraction"),
         ("HOLDOUT", "fraction=1.5", "fraction=0.1"),
         ("HOLDOUT", "after=2024-13-01", "after=2024-10-01"),
+        ("HOLDOUT", "after=-7", "or after=-7d"),
+        ("HOLDOUT", "after=-0d", "give after=-7d"),
+        ("HOLDOUT", "after=-1.5d", "give after=-7d"),
         ("ON_BAD_SHARD", "skip", "give fail or quarantine"),
         ("MAX_BAD_SHARDS", "-1", "give a whole number, 0 or more"),
         ("MAX_BAD_SHARDS", "5%", "give a whole number, 0 or more"),
@@ -102,6 +105,7 @@ fn what_is_right_or_empty_is_no_problem() {
     }
     let fine = [
         ("HOLDOUT", "after=2024-10-01"),
+        ("HOLDOUT", "after=-7d"),
         ("MODEL_C", "1e-3"),
         ("PSI_WARN", "0"),
         ("ALAMEDA_TIMEZONE", "America/Sao_Paulo"),

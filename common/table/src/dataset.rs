@@ -5,6 +5,7 @@ mod dialect;
 mod form;
 mod goal;
 mod holdout;
+mod holdout_setting;
 pub mod keys;
 mod lookback;
 mod parse;
@@ -21,6 +22,7 @@ pub use dialect::{Csv, Encoding};
 pub use form::Form;
 pub use goal::Goal;
 pub use holdout::{Holdout, HoldoutRule};
+pub use holdout_setting::HoldoutSetting;
 pub use lookback::{Lookback, WarmUp};
 pub(crate) use parse::MARK;
 

@@ -15,14 +15,14 @@ use settings::published;
 use sql::prepare::{Preparation, Purpose};
 use store::{Object, Store, digest};
 use table::config::Config;
-use table::dataset::{HoldoutRule, RepeatedKeys};
+use table::dataset::{HoldoutRule, HoldoutSetting, RepeatedKeys};
 use table::models;
 use table::raw::files;
 
 use crate::aggregates::must_be_fitted;
 use crate::earlier::LooksBack;
 use crate::job::{Committed, Job, Windowed};
-use crate::scored::Scored;
+use crate::scored::{self, Scored};
 use crate::{ALGORITHM, PlanArgs, Rows, TrainSource, again, reduce};
 
 pub(crate) async fn plan(
@@ -79,7 +79,10 @@ pub(crate) async fn of_rows(
     args: &PlanArgs,
     version: DataVersion,
 ) -> Result<Plan<Job>> {
-    let holdout = (args.split == Rows::Train).then_some(args.preparation.holdout);
+    let holdout = match args.split {
+        Rows::Train => Some(holdout_of(args, &version)?),
+        _ => None,
+    };
     let config = match holdout {
         Some(_) => Config::from_folder(&args.configuration.config_dir)?,
         None => Config::load(store, required(&args.config, "--config", FOR_PREDICT)?).await?,
@@ -160,6 +163,25 @@ pub(crate) async fn of_rows(
             looks_back: looks_back.map(|(known, _)| known),
         },
         shards: shards(files),
+    })
+}
+
+/// What is held out of a data version.
+///
+/// # Errors
+/// A rule that needs a date, and a data version that is none: exit 2.
+fn holdout_of(args: &PlanArgs, version: &DataVersion) -> Result<HoldoutRule> {
+    let setting = args.preparation.holdout;
+    let last = match (args.train_source, setting) {
+        (_, HoldoutSetting::Fixed(_)) => None,
+        (TrainSource::ScoredAndLabelled, _) => Some(scored::last_date(args, version)?),
+        _ => scored::date_of(&version.to_string()),
+    };
+    setting.rule(last).ok_or_else(|| {
+        Failure::usage(format!(
+            "the holdout {setting} (HOLDOUT) counts back from the date of the data version, and \
+             {version} is no date: name it as one, such as 2026-11-23"
+        ))
     })
 }
 

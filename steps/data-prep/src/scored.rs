@@ -178,7 +178,7 @@ impl Task {
 const FOR_SCORED: &str = "--train-source=scored-and-labelled trains on the rows that it has scored";
 
 /// The last date of scoring whose labels have come.
-fn last_date(args: &PlanArgs, version: &DataVersion) -> Result<NaiveDate> {
+pub(crate) fn last_date(args: &PlanArgs, version: &DataVersion) -> Result<NaiveDate> {
     let days = args.preparation.label_delay;
     let date = date_of(&version.to_string()).ok_or_else(|| {
         Failure::usage(format!(
@@ -190,7 +190,8 @@ fn last_date(args: &PlanArgs, version: &DataVersion) -> Result<NaiveDate> {
         .with_context(|| format!("{days} days before {date}"))
 }
 
-fn date_of(data_version: &str) -> Option<NaiveDate> {
+/// The date that a data version is named by.
+pub(crate) fn date_of(data_version: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(data_version, "%Y-%m-%d").ok()
 }
 

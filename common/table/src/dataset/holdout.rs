@@ -43,7 +43,7 @@ impl FromStr for HoldoutRule {
             _ => None,
         };
         parsed.ok_or_else(|| {
-            "give first-shard, a fraction between 0 and 1 such as fraction=0.1, or after=2024-10-01".into()
+            "give first-shard, a fraction between 0 and 1 such as fraction=0.1, after=2024-10-01, or after=-7d".into()
         })
     }
 }

@@ -204,6 +204,27 @@ async fn a_night_counts_once_its_labels_have_had_time_to_come() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_holdout_of_the_last_days_counts_back_from_the_date_of_the_version() {
+    let bench = bench().await;
+    let days = ["--data-version=2026-11-20", "--holdout=after=-5d"];
+    let of_scored = [&SOURCE[..2], &days, &["--label-delay=1"]].concat();
+    for (given, rule) in [
+        (&of_scored[..], "after=2026-11-14"),
+        (&days, "after=2026-11-15"),
+    ] {
+        let planned = bench.plan(given).await.unwrap();
+        let key = planned.get("plan").unwrap();
+        let plan: Value = bench.store.require_json(key).await.unwrap();
+        assert!(plan.to_string().contains(&format!("\"{rule}\"")), "{plan}");
+    }
+    let text = failure(2, bench.plan(&days[1..]).await);
+    assert!(
+        text.contains("the holdout after=-5d (HOLDOUT)") && text.contains("25.05.1 is no date"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_or_wrong_is_said_with_what_to_do() {
     let bench = bench().await;
     let text = failure(2, bench.plan(&source(&["--label-delay=9"])).await);

@@ -24,9 +24,9 @@ fn thirty_nights_with_a_changed_column_are_scored_better_once_drift_has_led_to_t
 
     let settings = format!("{}/ml-config.yaml", flights.project);
     let text = fs::read_to_string(&settings).unwrap();
-    let holdout = format!("  HOLDOUT: after={}", flights.date(BEFORE - 4));
+    // With a day until labels come, since night `BEFORE - 4`.
     let lines = text.lines().map(|line| match line.split(':').next() {
-        Some("  HOLDOUT") => &holdout,
+        Some("  HOLDOUT") => "  HOLDOUT: after=-2d",
         Some("  LABEL_DELAY") => "  LABEL_DELAY: '1'",
         _ => line,
     });
