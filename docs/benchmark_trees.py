@@ -11,10 +11,12 @@ decodes the parts. The peak is that of the whole process: Python's holds the fra
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,7 @@ CASES = {
     "x 4": (5_000_000, 4, []),
     "x 100, 2 % missing, 2 columns of categories": (1_000_000, 98, [12, 40]),
 }
+LIBRARIES = ["ours", "XGBoost", "LightGBM", "HistGradientBoosting"]
 HELD_OUT = 200_000
 FILE = 250_000
 
@@ -71,8 +74,8 @@ def ours(home, program, numbers, categories, candidate):
     kinds = {f"x{j}": "float64" for j in range(numbers)} | {f"c{at}": "utf8" for at in range(len(categories))}
     columns = [{"name": "id", "type": "int64", "role": "id"}, {"name": "y", "type": "int64", "role": "target"}]
     columns += [{"name": name, "type": kind, "role": "feature", "nullable": True} for name, kind in kinds.items()]
-    for place in ["config", "out"]:
-        (home / place).mkdir()
+    for place in ["config", "out", "store"]:
+        (home / place).mkdir(exist_ok=True)
     (home / "config/dataset.json").write_text(json.dumps({"columns": columns}))
     (home / "config/features.sql").write_text("SELECT * FROM raw")
     (home / "config/models.json").write_text(json.dumps({"candidates": [candidate]}))
@@ -89,7 +92,8 @@ def ours(home, program, numbers, categories, candidate):
         # As in the images.
         "MALLOC_ARENA_MAX": "2",
     }
-    (home / "store").mkdir()
+    # A fit that is there would be reused.
+    shutil.rmtree(home / "store/models", ignore_errors=True)
 
     def step(*arguments):
         process = subprocess.Popen(
@@ -185,6 +189,8 @@ def theirs(home, library):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cases", default="", help="only cases whose name holds this")
+    parser.add_argument("--libraries", nargs="+", choices=LIBRARIES, help="only these")
+    parser.add_argument("--home", type=Path, help="a folder where rows stay, for another call")
     parser.add_argument("--share", type=float, default=1.0, help="share of the rows, to try it out")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "2"
@@ -193,18 +199,22 @@ def main():
     for case, (rows, numbers, categories) in CASES.items():
         if arguments.cases not in case:
             continue
-        with tempfile.TemporaryDirectory() as folder:
+        count = int(rows * arguments.share)
+        kept = arguments.home and contextlib.nullcontext(arguments.home / f"{count} {numbers}")
+        with kept or tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
-            (home / "raw/train").mkdir(parents=True)
-            apart(write, home / "raw/train", int(rows * arguments.share), numbers, categories)
-            count = int(rows * arguments.share)
-            candidate = {"family": "gradient-boosting", "max_bin": 255}
-            measured = {"ours": ours(home, target / "release/alameda", numbers, categories, candidate)}
-            for library in ["XGBoost", "LightGBM", "HistGradientBoosting"]:
-                measured[library] = apart(theirs, home, library)
-        for name, of in measured.items():
-            guess = f" (announced {of['guess']})" if "guess" in of else ""
-            print(f"| {count:,} {case} | {name} | {of['seconds']:.1f} | {of['peak']}{guess} | {of['log_loss']:.5f} |", flush=True)
+            if not (home / "raw/train").exists():
+                (home / "raw/train").mkdir(parents=True)
+                apart(write, home / "raw/train", count, numbers, categories)
+            for library in arguments.libraries or LIBRARIES:
+                if library == "ours":
+                    candidate = {"family": "gradient-boosting", "max_bin": 255}
+                    of = ours(home, target / "release/alameda", numbers, categories, candidate)
+                else:
+                    of = apart(theirs, home, library)
+                guess = f" (announced {of['guess']})" if "guess" in of else ""
+                peak, loss = f"{of['peak']}{guess}", f"{of['log_loss']:.5f}"
+                print(f"| {count:,} {case} | {library} | {of['seconds']:.1f} | {peak} | {loss} |", flush=True)
 
 
 if __name__ == "__main__":
