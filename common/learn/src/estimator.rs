@@ -85,6 +85,7 @@ pub mod constant;
 mod erased;
 mod families;
 mod family;
+pub mod forest;
 pub mod linear;
 pub mod logistic;
 pub mod multinomial;
@@ -240,6 +241,8 @@ pub enum Link {
     Logistic,
     /// exp(score) / sum of exp(scores) over the classes.
     Softmax,
+    /// The raw scores are shares, but for rounding: from 0 to 1, and of several 1 together.
+    Shares,
 }
 
 impl Link {
@@ -249,7 +252,19 @@ impl Link {
             Self::Identity => {}
             Self::Logistic => scores.iter_mut().for_each(|score| *score = sigmoid(*score)),
             Self::Softmax => scores.chunks_exact_mut(outputs).for_each(softmax),
+            Self::Shares => scores.chunks_exact_mut(outputs).for_each(shares),
         }
+    }
+}
+
+/// Shares of one row, which rounding may have taken a little beyond 0 and 1.
+fn shares(scores: &mut [f64]) {
+    scores
+        .iter_mut()
+        .for_each(|score| *score = score.clamp(0.0, 1.0));
+    if scores.len() > 1 {
+        let total: f64 = scores.iter().sum();
+        scores.iter_mut().for_each(|score| *score /= total);
     }
 }
 

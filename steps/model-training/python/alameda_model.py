@@ -219,6 +219,12 @@ def softmax(scores):
     return raised / raised.sum(axis=1, keepdims=True)
 
 
+def shares(scores):
+    """Shares of classes, which rounding may have taken a little beyond 0 and 1."""
+    scores = np.clip(scores, 0.0, 1.0)
+    return scores / scores.sum(axis=1, keepdims=True) if scores.shape[1] > 1 else scores
+
+
 def linear(of, matrix):
     return (matrix @ np.array(of["coefficients"]) + of["intercept"])[:, None]
 
@@ -242,7 +248,7 @@ def trees(of, matrix):
 
 
 def trees_link(of):
-    links = {"binary:logistic": sigmoid, "multi:softprob": softmax, "reg:squarederror": np.asarray}
+    links = {"binary:logistic": sigmoid, "multi:softprob": softmax, "reg:squarederror": np.asarray, "shares": shares}
     return links[of["objective"]]
 
 
@@ -270,4 +276,5 @@ SCORES = {
     "linear-regression": (linear, lambda of: np.asarray),
     "constant": (constant, lambda of: np.asarray),
     "gradient-boosting": (trees, trees_link),
+    "random-forest": (trees, trees_link),
 }

@@ -1,8 +1,8 @@
 //! Growing trees: `hessboost` on cells that are made of the rows, which pass through a file.
 
-mod cells;
-mod sample;
-mod table;
+pub(crate) mod cells;
+pub(crate) mod sample;
+pub(crate) mod table;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -13,8 +13,8 @@ use hessboost::data::{BinnedMatrix, DMatrix};
 use hessboost::metric::{EvalMetric, Metric};
 use hessboost::objective::{GradPair, Loss as Objective};
 use hessboost::tree::RegTree;
-use learn::estimator::AnyError;
 use learn::estimator::boosting::{Grower, Grown, Growth, Loss, Node, Options, Tree};
+use learn::estimator::{AnyError, forest};
 use rayon::prelude::*;
 use runtime::threads::wait;
 
@@ -41,6 +41,10 @@ impl Grower for TrainingRows {
             seen: cells.look.seen(),
             sample: cells.sample,
         })
+    }
+
+    fn grow_forest(&mut self, growth: &Growth<'_, forest::Options>) -> Result<Grown, AnyError> {
+        crate::forest::grow(self, growth)
     }
 }
 
@@ -178,7 +182,7 @@ impl Objective for Derivatives {
     /// Never looked at: what stops is [`MeanLoss`].
     fn default_metric(&self) -> EvalMetric {
         match self.loss {
-            Loss::Squared | Loss::Logistic => EvalMetric::Rmse,
+            Loss::Squared | Loss::Logistic | Loss::Shares { .. } => EvalMetric::Rmse,
             Loss::Softmax { .. } => EvalMetric::MLogLoss,
         }
     }

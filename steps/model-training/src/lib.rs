@@ -6,6 +6,7 @@ mod choice;
 mod extremes;
 mod fit;
 mod fitted;
+mod forest;
 mod import;
 mod job;
 mod memory;

@@ -207,6 +207,19 @@ impl Builder<'_> {
                 let axis = [("axis", Attribute::Int(1))];
                 self.graph.operator("Softmax", &[raw], &axis)
             }
+            (_, Link::Shares) => {
+                let [none, all] = [0.0, 1.0].map(|of| self.scalar(of));
+                let above = self.apply("Max", &[raw, &none]);
+                let shares = self.apply("Min", &[&above, &all]);
+                match self.model.estimator.outputs() {
+                    1 => shares,
+                    _ => {
+                        let axis = self.ints([1]);
+                        let total = self.apply("ReduceSum", &[&shares, &axis]);
+                        self.apply("Div", &[&shares, &total])
+                    }
+                }
+            }
         };
         let zero = self.scalar(0.0);
         let refused = self.apply("Greater", &[&inputs.infinite, &zero]);

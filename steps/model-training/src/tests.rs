@@ -2,6 +2,7 @@ mod by_models_json;
 mod candidates;
 mod extremes;
 mod fixtures;
+mod forests;
 mod golden;
 mod home;
 mod in_mlflow;

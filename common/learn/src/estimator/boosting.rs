@@ -19,6 +19,7 @@
 //! # Ok::<(), learn::estimator::EstimatorError>(())
 //! ```
 
+mod growth;
 mod imported;
 mod loss;
 mod options;
@@ -37,8 +38,11 @@ use crate::preprocessing;
 use crate::task::{Target, Task};
 
 use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
-use super::{AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, read, whole};
+use super::{
+    AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, forest, read, whole,
+};
 
+pub use growth::{Grower, Grown, Growth};
 pub use imported::Imported;
 pub use loss::Loss;
 pub use options::Options;
@@ -67,57 +71,14 @@ pub struct GradientBoosting {
     importance: Vec<f64>,
     /// In the order in which they are added.
     trees: Vec<Tree>,
+    /// Whether each was grown beside the others, and not on what these left over.
+    #[serde(skip)]
+    forest: bool,
 }
 
 /// Gradient boosting.
 #[derive(Clone, Copy, Debug)]
 pub struct Boosting;
-
-/// What grows trees on rows that it holds.
-pub trait Grower {
-    /// Grows trees.
-    ///
-    /// # Errors
-    /// Rows that cannot be used, and those of reading.
-    fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError>;
-}
-
-/// What is to be grown.
-#[derive(Clone, Copy, Debug)]
-pub struct Growth<'a> {
-    /// What the trees minimise.
-    pub loss: Loss,
-    /// What is predicted.
-    pub target: &'a Target,
-    /// Names of the numbers in a row.
-    pub inputs: &'a [String],
-    /// What trees are grown.
-    pub options: &'a Options,
-}
-
-/// What was grown.
-#[derive(Clone, Debug)]
-pub struct Grown {
-    /// In the order in which they are added: round by round, in each raw score by raw score.
-    pub trees: Vec<Tree>,
-    /// What the raw scores began with.
-    pub base_score: Vec<f32>,
-    /// What the training rows held.
-    pub seen: Seen,
-    /// Some of the training rows, row-major, that the importance of inputs is taken from.
-    pub sample: Vec<f64>,
-}
-
-impl Growth<'_> {
-    /// The raw scores that boosting begins with: those that minimise the loss without trees.
-    ///
-    /// # Errors
-    /// Those of [`Look::labels`].
-    pub fn base_score(&self, look: &Look) -> Result<Vec<f32>, super::FitError> {
-        let (mean, shares) = look.labels(self.target)?;
-        Ok(self.loss.scores_of(mean, &shares))
-    }
-}
 
 impl Family for Boosting {
     fn name(&self) -> &'static str {
@@ -250,9 +211,41 @@ impl GradientBoosting {
             base_score: vec![0.0; loss.outputs()],
             importance,
             trees,
+            forest: false,
         };
         boosting.validate()?;
         Ok(boosting)
+    }
+
+    /// Of the trees of a forest, whose sum and these numbers are the raw scores.
+    ///
+    /// # Errors
+    /// What [`Estimator::validate`] refuses.
+    pub(super) fn forest(
+        inputs: usize,
+        loss: Loss,
+        trees: Vec<Tree>,
+        importance: Vec<f64>,
+        base_score: &[f32],
+    ) -> Result<Self, EstimatorError> {
+        let mut forest = Self {
+            inputs,
+            objective: loss.objective().to_owned(),
+            base_score: vec![0.0; loss.outputs()],
+            importance,
+            trees,
+            forest: true,
+        };
+        forest = forest.from(base_score)?;
+        forest.validate()?;
+        Ok(forest)
+    }
+
+    /// The [`Read`] of a forest.
+    pub(super) fn read_forest(fields: Value) -> Result<Box<dyn Estimator>, EstimatorError> {
+        let mut forest: Self = serde_json::from_value(fields)?;
+        forest.forest = true;
+        Ok(Box::new(forest))
     }
 
     /// With raw scores that begin with these numbers. In the leaves of the first trees the sums are
@@ -284,7 +277,14 @@ impl GradientBoosting {
     /// The loss that its trees were grown on.
     fn loss(&self) -> Option<Loss> {
         let classes = self.base_score.len();
-        let known = [Loss::Squared, Loss::Logistic, Loss::Softmax { classes }];
+        let shares = Loss::Shares {
+            classes: classes.max(2),
+        };
+        let of_boosting = [Loss::Logistic, Loss::Softmax { classes }];
+        let known = match self.forest {
+            true => [Loss::Squared, shares].to_vec(),
+            false => [&[Loss::Squared], &of_boosting[..]].concat(),
+        };
         known
             .into_iter()
             .find(|loss| loss.objective() == self.objective && loss.outputs() == classes)
@@ -318,7 +318,7 @@ impl GradientBoosting {
     }
 
     /// Importance of every input, largest first; equal ones in their order.
-    fn ranked(&self, seen: &Seen) -> Vec<Importance> {
+    pub(super) fn ranked(&self, seen: &Seen) -> Vec<Importance> {
         let of = |(input, importance): (&family::InputSeen, &f64)| Importance {
             feature: input.name.clone(),
             coefficient: None,
@@ -344,7 +344,10 @@ fn singles(row: &[f64]) -> Vec<f32> {
 
 impl Estimator for GradientBoosting {
     fn kind(&self) -> &'static str {
-        KIND
+        match self.forest {
+            true => forest::KIND,
+            false => KIND,
+        }
     }
 
     fn inputs(&self) -> usize {

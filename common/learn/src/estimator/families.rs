@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Estimator, EstimatorError, Family, Read, boosting, constant, linear, logistic};
+use super::{
+    Estimator, EstimatorError, Family, Read, boosting, constant, forest, linear, logistic,
+};
 
 /// The families that a program knows, and the estimators of model files.
 #[derive(Clone, Debug)]
@@ -18,6 +20,7 @@ impl Families {
                 &logistic::Logistic,
                 &linear::Linear,
                 &boosting::Boosting,
+                &forest::Forest,
                 &constant::Mean,
                 &constant::Given,
             ],

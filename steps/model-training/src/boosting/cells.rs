@@ -32,16 +32,7 @@ impl Cells {
     /// Values that nothing can be fitted on, and a scratch folder without room.
     pub(super) async fn of(rows: &TrainingRows, growth: &Growth<'_>) -> Result<Self> {
         let options = growth.options;
-        let sample = Sample::new(rows.count(), options.max_rows, options.seed);
-        if sample.rows() < rows.count() {
-            tracing::info!(
-                "trees are grown on {} of {} rows (max_rows in models.json)",
-                sample.rows(),
-                rows.count()
-            );
-        }
-        let Keep { look, table, .. } = kept(rows, growth, sample).await?;
-        rows.step.check()?;
+        let (look, table) = table_of(rows, growth, options.max_rows, options.seed).await?;
         let (binned, sample) = binned(&table, options.max_bin as usize, rows.step.threads())?;
         Ok(Self {
             binned,
@@ -49,6 +40,29 @@ impl Cells {
             sample,
         })
     }
+}
+
+/// The training rows, or a sample of them, in a table that one pass writes.
+///
+/// # Errors
+/// Values that nothing can be fitted on, and a scratch folder without room.
+pub(crate) async fn table_of<O>(
+    rows: &TrainingRows,
+    growth: &Growth<'_, O>,
+    most: Option<u64>,
+    seed: u64,
+) -> Result<(Look, Arc<Table>)> {
+    let sample = Sample::new(rows.count(), most, seed);
+    if sample.rows() < rows.count() {
+        tracing::info!(
+            "trees are grown on {} of {} rows (max_rows in models.json)",
+            sample.rows(),
+            rows.count()
+        );
+    }
+    let Keep { look, table, .. } = kept(rows, growth, sample).await?;
+    rows.step.check()?;
+    Ok((look, table))
 }
 
 /// Rows that are not trained on, with their labels.
@@ -59,7 +73,7 @@ pub(super) async fn rows_beside(rows: &TrainingRows, growth: &Growth<'_>) -> Res
 }
 
 /// Writes a sample of the rows into a table, in one pass.
-async fn kept(rows: &TrainingRows, growth: &Growth<'_>, sample: Sample) -> Result<Keep> {
+async fn kept<O>(rows: &TrainingRows, growth: &Growth<'_, O>, sample: Sample) -> Result<Keep> {
     let keep = Keep {
         look: Look::new(growth.inputs, growth.target.classes.len()),
         table: Arc::new(Table::new(rows.work(), sample, growth.inputs.len())?),

@@ -19,7 +19,7 @@ const NUMBER: u64 = size_of::<f32>() as u64;
 const FOLDER: &str = "the scratch folder (--work)";
 
 /// The numbers of the sampled rows, row by row, then their labels, then their weights.
-pub(super) struct Table {
+pub(crate) struct Table {
     file: File,
     width: usize,
     sample: Sample,
@@ -29,7 +29,7 @@ pub(super) struct Table {
 }
 
 /// The numbers, mapped.
-pub(super) struct Values(Buffer);
+pub(crate) struct Values(Buffer);
 
 impl AsRef<[f32]> for Values {
     fn as_ref(&self) -> &[f32] {
@@ -60,12 +60,12 @@ impl Table {
     }
 
     /// How many rows.
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.sample.rows() as usize
     }
 
     /// Numbers of a row.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 
@@ -106,12 +106,12 @@ impl Table {
         self.sample.rows() * (self.width as u64 + column)
     }
 
-    pub(super) fn labels(&self) -> Result<Vec<f32>> {
+    pub(crate) fn labels(&self) -> Result<Vec<f32>> {
         self.column(0)
     }
 
     /// The weights, where rows have any.
-    pub(super) fn weights(&self) -> Result<Option<Vec<f32>>> {
+    pub(crate) fn weights(&self) -> Result<Option<Vec<f32>>> {
         let weighted = self.weighted.load(Ordering::Relaxed);
         weighted.then(|| self.column(1)).transpose()
     }
@@ -126,7 +126,7 @@ impl Table {
 
     /// The numbers.
     #[allow(unsafe_code)]
-    pub(super) fn values(&self) -> Result<Values> {
+    pub(crate) fn values(&self) -> Result<Values> {
         let bytes = self.rows() * self.width * NUMBER as usize;
         // SAFETY: the file has no name and no other descriptor, and is not written to any more:
         // nothing changes or cuts it while it is mapped.

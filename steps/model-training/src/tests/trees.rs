@@ -24,7 +24,7 @@ use crate::training_rows::Sums;
 
 /// The label is whether the first two numbers differ in sign, which no linear model learns; where
 /// the third one is missing it is the other way round.
-fn rows(count: usize, from: usize) -> Rows {
+pub(super) fn rows(count: usize, from: usize) -> Rows {
     let number = |i: usize, j: u64| {
         let bits = learn::splitmix::number(j, i as u64) >> 11;
         bits as f64 / (1_u64 << 53) as f64 - 0.5
@@ -48,7 +48,16 @@ fn rows(count: usize, from: usize) -> Rows {
 }
 
 async fn prepared(options: &str, folder: &Path, shards: &[Rows]) -> (Home, Train) {
-    let models = format!(r#"{{"candidates": [{{"family": "gradient-boosting"{options}}}]}}"#);
+    prepared_for("gradient-boosting", options, folder, shards).await
+}
+
+pub(super) async fn prepared_for(
+    family: &str,
+    options: &str,
+    folder: &Path,
+    shards: &[Rows],
+) -> (Home, Train) {
+    let models = format!(r#"{{"candidates": [{{"family": "{family}"{options}}}]}}"#);
     std::fs::write(folder.join("models.json"), models).unwrap();
     let home = Home::new(3).await;
     let flags = home.prepared("1", &rows(500, 1_000_000), shards).await;

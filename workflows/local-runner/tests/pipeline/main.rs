@@ -14,6 +14,7 @@ mod champions;
 mod dashboard;
 mod experiments;
 mod flights;
+mod forests;
 mod gates;
 mod kills;
 mod models_json;

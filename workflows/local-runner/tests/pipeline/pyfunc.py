@@ -115,6 +115,7 @@ def of_onnx(model, results, raw):
     scored = pd.concat([pq.read_table(part).to_pandas() for part in parts]).set_index("id").loc[frame.index]
     names = [output.name for output in session.get_outputs()]
     predicted = dict(zip(names, session.run(names, {"features": rows})))
+    assert set(names) >= {"lower", "upper"} & set(scored), names
     if "probabilities" in names:
         classes = [name for name in scored if name.startswith("probability_")]
         # In the order of the model's classes.

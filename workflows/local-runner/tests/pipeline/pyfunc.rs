@@ -109,6 +109,7 @@ fn mlflow_loads_models_of_two_classes_and_predicts_what_was_scored() {
     for candidate in [
         json!({"family": "logistic-regression"}),
         json!({"family": "gradient-boosting", "n_estimators": 30}),
+        json!({"family": "random-forest", "n_estimators": 10}),
         json!({"candidates": [{"family": "gradient-boosting"}], "calibration": "isotonic"}),
         json!({
             "candidates": [{"family": "logistic-regression", "class_weight": "balanced"}],
@@ -138,6 +139,7 @@ fn mlflow_loads_models_of_several_classes_and_predicts_what_was_scored() {
     for candidate in [
         json!({"family": "logistic-regression"}),
         json!({"family": "gradient-boosting", "n_estimators": 10}),
+        json!({"family": "random-forest", "n_estimators": 10, "max_depth": 8}),
         json!({"family": "mean"}),
         json!({"candidates": "auto"}),
     ] {
@@ -172,16 +174,21 @@ fn onnxruntime_predicts_what_was_scored_of_numbers() {
     let calibrated = json!({"candidates": [logistic], "calibration": "sigmoid"});
     let mean = json!({"family": "mean"});
     let linear = json!({"family": "linear-regression"});
+    let forest = json!({"family": "random-forest", "n_estimators": 10, "max_depth": 8});
+    let interval = json!({"candidates": [linear], "interval": 0.9});
     let ends = "wild < 3e9 AS near";
     // ONNX gives what trees add up to in single precision.
     for (target, contract, models, tolerance) in [
         ("binary", &binary, &logistic, 1e-12),
         ("binary", &binary, &calibrated, 1e-12),
         ("binary", &binary, &trees, 1e-6),
+        ("binary", &binary, &forest, 1e-6),
         ("multiclass", &several, &logistic, 1e-12),
         ("multiclass", &several, &trees, 1e-6),
+        ("multiclass", &several, &forest, 1e-6),
         ("multiclass", &several, &mean, 1e-12),
         ("regression", &number, &linear, 1e-12),
+        ("regression", &number, &interval, 1e-12),
         ("regression", &number, &trees, 1e-6),
     ] {
         let features = ["visits", "amount", "wild"];

@@ -43,7 +43,10 @@ def compare(model, results, raw):
     margins = booster.predict(matrix, output_margin=True).astype(np.float64)
     objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
     if objective == "reg:squarederror":
-        ours, theirs = scored["prediction"].to_numpy(), margins
+        shares = sorted(name for name in scored if name.startswith("probability"))
+        # A forest's shares, of several classes those of each.
+        names = shares[1:] or shares or ["prediction"]
+        ours, theirs = scored[names].to_numpy(), margins.reshape(len(scored), -1)
     elif objective == "binary:logistic":
         ours, theirs = scored["probability"].to_numpy(), 1.0 / (1.0 + np.exp(-margins))
     else:

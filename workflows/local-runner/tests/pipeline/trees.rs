@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -16,14 +16,14 @@ use crate::tasks::{fixture, numbers, scored};
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/trees.py");
 const MODELS: &str = r#"{"candidates": [{"family": "gradient-boosting"}]}"#;
 
-fn python(script: &str, arguments: &[&str]) -> String {
+pub(crate) fn python(script: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(testing::python().unwrap());
     let ran = command.arg(script).args(arguments).output().unwrap();
     Ran::from(ran).expect(0).stdout
 }
 
 /// What XGBoost makes of the rows of a raw file, beside what was published of them.
-fn compared(bench: &Bench, raw: &Path) -> Value {
+pub(crate) fn compared(bench: &Bench, raw: &Path) -> Value {
     let model = bench.output("model-training-train", "model");
     let exported = bench.store(&model.replace("_manifest", "xgboost"));
     let results = bench.output("batch-inference-commit", "manifest");
@@ -115,9 +115,8 @@ fn rows_weigh_in_trees_and_those_of_no_weight_are_not_there() {
     assert!(predicted.iter().all(near), "{predicted:?}");
 }
 
-#[test]
-fn churn_is_learnt_as_well_as_by_xgboost_with_categories_and_missing_numbers() {
-    let bench = Bench::empty();
+/// Runs the pipeline on the churn data set, of which some numbers are missing: its file.
+pub(crate) fn churn(bench: &Bench, models: &str) -> PathBuf {
     let raw = bench.folder().join("raw");
     let file = raw.join("train/churn.csv");
     let at = file.to_str().unwrap();
@@ -130,7 +129,7 @@ fn churn_is_learnt_as_well_as_by_xgboost_with_categories_and_missing_numbers() {
     let (data, project) = (raw.to_str().unwrap(), out.to_str().unwrap());
     let infer = ["dataset", "infer", data, "--out", project];
     bench.alameda(&infer).expect(0);
-    fs::write(out.join("models.json"), MODELS).unwrap();
+    fs::write(out.join("models.json"), models).unwrap();
     bench
         .alameda(&[
             "submit",
@@ -143,6 +142,13 @@ fn churn_is_learnt_as_well_as_by_xgboost_with_categories_and_missing_numbers() {
             "model-name=m",
         ])
         .expect(0);
+    file
+}
+
+#[test]
+fn churn_is_learnt_as_well_as_by_xgboost_with_categories_and_missing_numbers() {
+    let bench = Bench::empty();
+    let file = churn(&bench, MODELS);
     must_be_reported(&bench);
     let compared = compared(&bench, &file);
     assert!(compared["largest"].as_f64() < Some(1e-14), "{compared}");
@@ -150,7 +156,8 @@ fn churn_is_learnt_as_well_as_by_xgboost_with_categories_and_missing_numbers() {
     let ours = bench.json(&model.replace("_manifest", "metrics"));
     let ours = ours["holdout"]["log_loss"].as_f64().unwrap();
     let store = bench.store("");
-    let theirs = python(SCRIPT, &["reach", store.to_str().unwrap(), at]);
+    let places = [&store, &file].map(|path| path.to_str().unwrap());
+    let theirs = python(SCRIPT, &["reach", places[0], places[1]]);
     let theirs: f64 = theirs.trim().parse().unwrap();
     assert!(ours < 1.01 * theirs, "{ours} and {theirs}");
 }

@@ -21,6 +21,12 @@ pub enum Loss {
         /// How many.
         classes: usize,
     },
+    /// Half the squared error of the shares of classes, which are the raw scores: of two classes the
+    /// share of the second alone. Forests are grown on it.
+    Shares {
+        /// How many.
+        classes: usize,
+    },
 }
 
 impl Loss {
@@ -36,11 +42,21 @@ impl Loss {
         }
     }
 
+    /// That of a forest of a target; `None` where there is none.
+    pub(in crate::estimator) fn of_forest(task: &dyn Task, target: &Target) -> Option<Self> {
+        Some(match Self::of(task, target)? {
+            Self::Squared => Self::Squared,
+            _ => Self::Shares {
+                classes: target.classes.len(),
+            },
+        })
+    }
+
     /// Raw scores of a row.
     pub fn outputs(self) -> usize {
         match self {
-            Self::Squared | Self::Logistic => 1,
-            Self::Softmax { classes } => classes,
+            Self::Squared | Self::Logistic | Self::Shares { classes: 2 } => 1,
+            Self::Softmax { classes } | Self::Shares { classes } => classes,
         }
     }
 
@@ -50,15 +66,26 @@ impl Loss {
             Self::Squared => Link::Identity,
             Self::Logistic => Link::Logistic,
             Self::Softmax { .. } => Link::Softmax,
+            Self::Shares { .. } => Link::Shares,
         }
     }
 
-    /// XGBoost's name of it.
+    /// Its name in a model file: XGBoost's, where that has one.
     pub(super) fn objective(self) -> &'static str {
         match self {
             Self::Squared => "reg:squarederror",
             Self::Logistic => "binary:logistic",
             Self::Softmax { .. } => "multi:softprob",
+            Self::Shares { .. } => "shares",
+        }
+    }
+
+    /// The share of a class is a raw score.
+    fn share(label: f32, output: usize, outputs: usize) -> f32 {
+        match outputs {
+            1 => label,
+            _ if label as usize == output => 1.0,
+            _ => 0.0,
         }
     }
 
@@ -82,6 +109,12 @@ impl Loss {
                     take(class, [p - of_label, (2.0 * p * (1.0 - p)).max(LEAST)]);
                 }
             }
+            Self::Shares { .. } => {
+                for (output, score) in scores.iter().enumerate() {
+                    let share = Self::share(label, output, scores.len());
+                    take(output, [score - share, 1.0]);
+                }
+            }
         }
     }
 
@@ -103,6 +136,13 @@ impl Loss {
                 let total: f64 = total.sum();
                 most + libm::log(total) - score(label as usize)
             }
+            Self::Shares { .. } => {
+                let error = |output: usize| {
+                    score(output) - f64::from(Self::share(label, output, scores.len()))
+                };
+                let squares = (0..scores.len()).map(|output| error(output) * error(output));
+                0.5 * squares.sum::<f64>()
+            }
         }
     }
 
@@ -116,6 +156,8 @@ impl Loss {
                 let mean = logs.iter().sum::<f64>() / logs.len() as f64;
                 logs.iter().map(|log| (log - mean) as f32).collect()
             }
+            Self::Shares { classes: 2 } => vec![shares[1] as f32],
+            Self::Shares { .. } => shares.iter().map(|share| *share as f32).collect(),
         }
     }
 }

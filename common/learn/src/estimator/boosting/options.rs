@@ -33,8 +33,7 @@ pub struct Options {
     pub gamma: f64,
     /// Cells that an input's numbers are put into before splits are looked for.
     pub max_bin: u32,
-    /// Trees of a round, each on rows and inputs of its own: a forest, with one round and a learning
-    /// rate of 1.
+    /// Trees of a round, each on rows and inputs of its own.
     pub num_parallel_tree: u32,
     /// Rounds without a smaller loss on the validation rows after which no more trees are grown, and
     /// those after the best round are left out; 0 for never.

@@ -86,9 +86,14 @@ impl GradientBoosting {
         };
         let of_round = (parallel * outputs).max(1);
         let rounds: Vec<usize> = (0..=info.len() / of_round).map(|i| i * of_round).collect();
-        let classes = if outputs > 1 { outputs } else { 0 };
-        let mut objective = json!({"name": self.objective});
-        if outputs > 1 {
+        let (name, targets) = match self.loss() {
+            // The shares are numbers to XGBoost, of which it knows several.
+            Some(Loss::Shares { .. }) => (Loss::Squared.objective(), outputs),
+            _ => (self.objective.as_str(), 1),
+        };
+        let classes = if outputs > targets { outputs } else { 0 };
+        let mut objective = json!({"name": name});
+        if classes > 0 {
             objective["softmax_multiclass_param"] = json!({"num_class": classes.to_string()});
         } else {
             objective["reg_loss_param"] = json!({"scale_pos_weight": "1"});
@@ -127,7 +132,7 @@ impl GradientBoosting {
                     "boost_from_average": "1",
                     "num_class": classes.to_string(),
                     "num_feature": self.inputs.to_string(),
-                    "num_target": "1",
+                    "num_target": targets.to_string(),
                 },
                 "objective": objective,
             },
@@ -205,7 +210,7 @@ fn base_score(text: &str, loss: Loss) -> Result<Vec<f32>, EstimatorError> {
         numbers.map_err(|_| EstimatorError::Invalid(format!("base_score is {text:?}")))?;
     let link = |score: f32| match loss {
         Loss::Logistic => -libm::logf(1.0 / score - 1.0),
-        Loss::Squared | Loss::Softmax { .. } => score,
+        Loss::Squared | Loss::Softmax { .. } | Loss::Shares { .. } => score,
     };
     let scores: Vec<f32> = numbers.into_iter().map(link).collect();
     Ok(match scores.as_slice() {

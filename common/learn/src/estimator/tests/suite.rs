@@ -33,11 +33,15 @@ fn fitted() -> Vec<(Box<dyn Estimator>, Data)> {
                 options: &options.next().expect("options"),
             };
             let data = Data::new(30 + classes as u64, 200, 3, classes, false);
-            if family.name() == boosting::KIND {
-                // What grows them is no part of this crate.
-                let boosting = boosting::tests::of_classes(classes);
-                assert_eq!(boosting.outputs(), task.outputs(&target));
-                all.push((Box::new(boosting), data));
+            // What grows them is no part of this crate.
+            let grown = match family.name() {
+                boosting::KIND => boosting::tests::of_classes(classes),
+                forest::KIND => boosting::tests::forest_of_classes(classes),
+                _ => None,
+            };
+            if let Some(trees) = grown {
+                assert_eq!(trees.outputs(), task.outputs(&target));
+                all.push((Box::new(trees), data));
                 continue;
             }
             let rows = Rows {

@@ -1,0 +1,59 @@
+//! What grows trees, and what it is told and gives back.
+
+use crate::estimator::family::Seen;
+use crate::estimator::{AnyError, FitError, forest};
+use crate::task::Target;
+
+use super::{Look, Loss, Options, Tree};
+
+/// What grows trees on rows that it holds.
+pub trait Grower {
+    /// Grows trees.
+    ///
+    /// # Errors
+    /// Rows that cannot be used, and those of reading.
+    fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError>;
+
+    /// Grows the trees of a forest.
+    ///
+    /// # Errors
+    /// Those of [`Grower::grow`].
+    fn grow_forest(&mut self, growth: &Growth<'_, forest::Options>) -> Result<Grown, AnyError>;
+}
+
+/// What is to be grown.
+#[derive(Debug)]
+pub struct Growth<'a, O = Options> {
+    /// What the trees minimise.
+    pub loss: Loss,
+    /// What is predicted.
+    pub target: &'a Target,
+    /// Names of the numbers in a row.
+    pub inputs: &'a [String],
+    /// What trees are grown.
+    pub options: &'a O,
+}
+
+/// What was grown.
+#[derive(Clone, Debug)]
+pub struct Grown {
+    /// In the order in which they are added: round by round, in each raw score by raw score.
+    pub trees: Vec<Tree>,
+    /// What the raw scores began with.
+    pub base_score: Vec<f32>,
+    /// What the training rows held.
+    pub seen: Seen,
+    /// Some of the training rows, row-major, that the importance of inputs is taken from.
+    pub sample: Vec<f64>,
+}
+
+impl<O> Growth<'_, O> {
+    /// The raw scores that trees begin with: those that minimise the loss without trees.
+    ///
+    /// # Errors
+    /// Those of [`Look::labels`].
+    pub fn base_score(&self, look: &Look) -> Result<Vec<f32>, FitError> {
+        let (mean, shares) = look.labels(self.target)?;
+        Ok(self.loss.scores_of(mean, &shares))
+    }
+}

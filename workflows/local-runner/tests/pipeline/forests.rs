@@ -1,0 +1,65 @@
+//! Random forests through the whole pipeline: what is published is what XGBoost's package makes of
+//! the exported file, and as good as scikit-learn's forests of the same options.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::bench::Bench;
+use crate::tasks::fixture;
+use crate::trees::{churn, compared, python};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/forests.py");
+const MODELS: &str = r#"{"candidates": [{"family": "random-forest"}]}"#;
+
+/// The metric of the holdout, and that of five forests of scikit-learn's.
+fn both(bench: &Bench, task: &str) -> [f64; 2] {
+    let model = bench.output("model-training-train", "model");
+    let report = bench.json("reports/2026-11/m/v1/report.json");
+    assert_eq!(report["model"]["family"], "random-forest");
+    let page = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
+    assert!(page.contains("share of the squared error that splits on the feature took away"));
+    let metrics = bench.json(&model.replace("_manifest", "metrics"));
+    let name = if task == "number" { "rmse" } else { "log_loss" };
+    let ours = metrics["holdout"][name].as_f64().unwrap();
+    let (store, raw) = (bench.store(""), bench.raw("train"));
+    let places = [&store, &raw].map(|path| path.to_str().unwrap());
+    let theirs = python(SCRIPT, &[places[0], places[1], task]);
+    [ours, theirs.trim().parse().unwrap()]
+}
+
+fn must_be_as_exported(compared: &Value, rows: u64) {
+    assert!(compared["rows"].as_u64() > Some(rows), "{compared}");
+    // Shares are clipped to those from 0 to 1, and of several classes divided by their sum.
+    assert!(compared["largest"].as_f64() < Some(1e-6), "{compared}");
+}
+
+#[test]
+fn a_number_is_predicted_as_well_as_by_scikit_learns_forest() {
+    let bench = Bench::empty();
+    let data = fixture().diabetes;
+    data.run(&bench, "", r#""type": "float64""#, MODELS);
+    let compared = compared(&bench, &bench.raw("predict/0.csv"));
+    assert_eq!(compared["different"], 0, "{compared}");
+    let [ours, theirs] = both(&bench, "number");
+    assert!(ours < 1.03 * theirs, "{ours} and {theirs}");
+}
+
+#[test]
+fn several_classes_are_told_apart_as_well_as_by_scikit_learns_forest() {
+    let bench = Bench::empty();
+    let target = r#""type": "utf8", "allowed": ["setosa", "versicolor", "virginica"]"#;
+    fixture().iris.run(&bench, "", target, MODELS);
+    must_be_as_exported(&compared(&bench, &bench.raw("predict/0.csv")), 20);
+    let [ours, theirs] = both(&bench, "classes");
+    assert!(ours < 1.1 * theirs, "{ours} and {theirs}");
+}
+
+#[test]
+fn churn_is_learnt_as_well_as_by_scikit_learns_forest() {
+    let bench = Bench::empty();
+    let file = churn(&bench, MODELS);
+    must_be_as_exported(&compared(&bench, &file), 5000);
+    let [ours, theirs] = both(&bench, "churn");
+    assert!(ours < 1.02 * theirs, "{ours} and {theirs}");
+}
