@@ -39,6 +39,7 @@ mod importance;
 pub(crate) mod math;
 pub(crate) mod moments;
 mod newton;
+mod one_hot;
 pub(crate) mod problem;
 pub(crate) mod solve;
 pub(crate) mod sum;

@@ -53,7 +53,7 @@ pub use error::Error;
 pub use fit::{FitOptions, Fitted, Found, check, fit};
 pub use fitted::{Categorical, Dropped, Encoding, FittedColumn, Numeric, Preprocessing};
 pub use moments::Scale;
-pub use output::{Origin, OutputColumn};
+pub use output::{OneHot, Origin, OutputColumn};
 pub use settings::{
     ColumnSettings, Encode, Family, Impute, MAX_CATEGORIES, MIN_FREQUENCY, ONE_HOT_OF_TREES,
     Settings, Value,

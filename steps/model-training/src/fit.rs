@@ -195,11 +195,14 @@ pub(crate) async fn fit(
     let (family, options) = (candidate.family, candidate.options.clone());
     let (task, target) = (job.goal.task, job.goal.target.clone());
     let inputs = rows.inputs().to_vec();
+    let one_hot = rows.preprocessing().one_hot().into_iter();
+    let one_hot: Vec<_> = one_hot.map(|of| of.columns).collect();
     let fitted = blocking(move || {
         let request = Request {
             task,
             target: &target,
             inputs: &inputs,
+            one_hot: &one_hot,
             options: &options,
         };
         Ok(family.fit(&mut passes, &request))

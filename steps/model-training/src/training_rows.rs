@@ -323,6 +323,7 @@ impl TrainingRows {
         let step = &self.step;
         let shape = Shape {
             inputs: self.rows.inputs().len(),
+            one_hot: self.preprocessing().one_hot(),
             weighs: self.rows.weight().is_some(),
         };
         let wanted = shape.bytes(self.count());

@@ -11,6 +11,7 @@
 //!     task: &Regression,
 //!     target: &target,
 //!     inputs: &["rooms".to_owned()],
+//!     one_hot: &[],
 //!     options: &family.options(&Default::default())?,
 //! };
 //! let rows = Rows { x: &[1.0, 2.0], y: &[100.0, 300.0], weights: None };
@@ -22,6 +23,7 @@
 //! ```
 
 use std::fmt::Debug;
+use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -130,6 +132,9 @@ pub struct Request<'a> {
     pub target: &'a Target,
     /// Names of the numbers in a row.
     pub inputs: &'a [String],
+    /// Numbers of which a row has at most one that is not at its lowest value, in order: the
+    /// columns of a category each.
+    pub one_hot: &'a [Range<usize>],
     /// As [`Family::options`] returns them.
     pub options: &'a Map<String, Value>,
 }

@@ -10,6 +10,7 @@
 //! assert!(probabilities[1].is_nan());
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -131,7 +132,7 @@ impl Family for Logistic {
         if request.target.classes.len() > 2 {
             return multinomial::fitted(rows, request, &options);
         }
-        let fit = fit(&mut Over(rows), request.inputs, &options)?;
+        let fit = fit(&mut Over(rows), request.inputs, request.one_hot, &options)?;
         Ok(FittedEstimator {
             seen: Seen::of_two(&fit.moments),
             importance: model::importance(&fit.estimator.coefficients, &fit.moments),
@@ -163,22 +164,26 @@ pub struct Fit {
 }
 
 /// Fits by one pass for the moments, and one or more for each Newton step. Labels are 0 and 1.
+/// `one_hot` are groups of features, in order, of which a row has at most one that is not at its
+/// lowest value.
 ///
 /// # Errors
 /// Rows that cannot be used, an option that makes no sense, and those of the passes.
 pub fn fit<P: Passes>(
     passes: &mut P,
     features: &[String],
+    one_hot: &[Range<usize>],
     options: &FitOptions,
 ) -> Result<Fit, P::Error>
 where
     P::Error: From<FitError>,
 {
-    let First(moments) = passes.pass(First(Moments::new(features)))?;
+    let none = Moments::new(features).with_one_hot(one_hot);
+    let First(moments) = passes.pass(First(none))?;
     let evaluate = |beta: &Beta| {
         let at = At {
             beta: Arc::new(beta.clone()),
-            sums: NewtonSums::new(features.len()),
+            sums: NewtonSums::of(&moments),
         };
         Ok(passes.pass(at).map_err(Failure::Pass)?.sums)
     };

@@ -115,7 +115,7 @@ impl Case {
                 )
             }
             logistic::KIND => {
-                let fit = logistic::fit(passes, &features, &self.options()).expect("a fit");
+                let fit = logistic::fit(passes, &features, &[], &self.options()).expect("a fit");
                 assert!(fit.fit.converged);
                 Box::new(fit.estimator)
             }

@@ -1,10 +1,11 @@
 //! What a first pass over the rows must know: counts, means, spreads and co-moments of the
 //! features.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-/// Rows that are centred together; their columns stay in the first-level cache.
-const BLOCK: usize = 256;
+use super::one_hot::{self, BLOCK, Layout};
 
 /// Counts per class, and mean, range and co-moments of every feature, from one pass; mergeable.
 ///
@@ -23,6 +24,9 @@ pub struct Moments {
     /// What the rows of either class weigh; without it each row weighs 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     weights: Option<[f64; 2]>,
+    /// Groups of features of which a row has at most one that is not at its lowest value.
+    #[serde(skip)]
+    one_hot: Vec<Range<usize>>,
 }
 
 /// A row that no model can be fitted on.
@@ -70,7 +74,15 @@ impl Moments {
             max: vec![None; p],
             co_moments: vec![0.0; p * p],
             weights: None,
+            one_hot: Vec::new(),
         }
+    }
+
+    /// The same, where groups of features, in order, are the one-hot columns of a category each:
+    /// their co-moments take a few operations a row.
+    pub fn with_one_hot(mut self, groups: &[Range<usize>]) -> Self {
+        self.one_hot = groups.to_vec();
+        self
     }
 
     /// Adds rows: `x` is row-major, `y.len()` rows of one value per feature; `y` is 0 or 1.
@@ -96,8 +108,9 @@ impl Moments {
             return Ok(());
         }
         let mut columns = vec![[0.0; BLOCK]; p];
+        let layout = Layout::new(p, self.one_hot.clone());
         for (x, y) in x.chunks(BLOCK * p).zip(y.chunks(BLOCK)) {
-            self.add_block(&mut columns, x, y);
+            self.add_block(&layout, &mut columns, x, y);
         }
         Ok(())
     }
@@ -146,7 +159,7 @@ impl Moments {
         }
     }
 
-    fn add_block(&mut self, columns: &mut [[f64; BLOCK]], x: &[f64], y: &[u8]) {
+    fn add_block(&mut self, layout: &Layout, columns: &mut [[f64; BLOCK]], x: &[f64], y: &[u8]) {
         let p = self.features.len();
         let rows = y.len();
         let before = self.rows() as f64;
@@ -155,7 +168,7 @@ impl Moments {
         self.classes[1] += positive;
         self.classes[0] += rows as u64 - positive;
 
-        let mut shift = vec![0.0; p];
+        let (mut shift, mut lowest, mut means) = (vec![0.0; p], vec![0.0; p], vec![0.0; p]);
         for (j, column) in columns.iter_mut().enumerate() {
             let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
             let mut sum = 0.0;
@@ -174,14 +187,25 @@ impl Moments {
             }
             column[rows..].fill(0.0);
             shift[j] = mean - self.mean[j];
+            (lowest[j], means[j]) = (min, mean);
         }
         // The mean of centred values is not exactly zero; the deviation is far below the rounding
         // of the sums.
         let mut block = vec![0.0; p * p];
-        for i in 0..p {
-            for j in i..p {
+        for (at, &i) in layout.alone.iter().enumerate() {
+            for &j in &layout.alone[at..] {
                 block[i * p + j] = dot(&columns[i], &columns[j]);
             }
+        }
+        if !layout.groups.is_empty() {
+            let alone: Vec<_> = layout.alone.iter().map(|&j| columns[j]).collect();
+            let at = one_hot::Block {
+                x,
+                rows,
+                lowest: &lowest,
+                means: &means,
+            };
+            at.co_moments(layout, &alone, &mut block);
         }
         self.combine(before, added, &shift, &block);
     }
@@ -245,6 +269,16 @@ impl Moments {
     /// Names of the features, in the order of the columns.
     pub fn features(&self) -> &[String] {
         &self.features
+    }
+
+    /// The groups of one-hot columns in which something varies.
+    pub(super) fn one_hot(&self) -> Vec<Range<usize>> {
+        let varies = |group: &Range<usize>| group.clone().any(|j| !self.is_constant(j));
+        self.one_hot
+            .iter()
+            .filter(|group| varies(group))
+            .cloned()
+            .collect()
     }
 
     /// Rows in all.

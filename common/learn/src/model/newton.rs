@@ -1,19 +1,20 @@
 //! The hot loop: loss, gradient and Hessian of the logistic loss, summed over streamed rows.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::beta::Beta;
 use super::math::exp_of_negative;
-use super::moments::{dot, fold};
+use super::moments::{Moments, dot, fold};
+use super::one_hot::{BLOCK, Hot, Layout, OfColumn, Products, Weighed};
 use super::sum::Sum;
-
-/// Rows that are worked on together: their columns stay in the first-level cache, and a product of
-/// this many factors between 1 and 2 cannot overflow.
-const BLOCK: usize = 256;
 
 /// Sums over rows at one [`Beta`]: weighted log loss, its gradient and Hessian. Mergeable; the same
 /// rows in the same calls and merges give the same bits on every machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewtonSums {
     p: usize,
+    layout: Arc<Layout>,
     rows: u64,
     loss: Sum,
     /// By coefficient, then by the intercept: p + 1 values.
@@ -26,7 +27,10 @@ pub struct NewtonSums {
 
 /// Columns of one block, and what each row contributes.
 struct Block {
+    /// Of those that stand alone.
     z: Vec<[f64; BLOCK]>,
+    /// By group of one-hot columns.
+    hot: Vec<Hot>,
     eta: [f64; BLOCK],
     residual: [f64; BLOCK],
     curvature: [f64; BLOCK],
@@ -36,8 +40,19 @@ struct Block {
 impl NewtonSums {
     /// Of no rows yet, for `p` features.
     pub fn new(p: usize) -> Self {
+        Self::with_one_hot(p, Vec::new())
+    }
+
+    /// Of no rows yet, for the features of these moments: those that are one-hot together take a
+    /// few operations a row.
+    pub fn of(moments: &Moments) -> Self {
+        Self::with_one_hot(moments.features().len(), moments.one_hot())
+    }
+
+    fn with_one_hot(p: usize, groups: Vec<Range<usize>>) -> Self {
         Self {
             p,
+            layout: Arc::new(Layout::new(p, groups)),
             rows: 0,
             loss: Sum::default(),
             gradient: vec![Sum::default(); p + 1],
@@ -77,8 +92,11 @@ impl NewtonSums {
             y.len() * p,
             "x must hold one value per row and feature"
         );
+        let layout = self.layout.clone();
+        let mut products = Products::new(&layout);
         let mut block = Block {
-            z: vec![[0.0; BLOCK]; p],
+            z: vec![[0.0; BLOCK]; layout.alone.len()],
+            hot: layout.groups.iter().map(|_| Hot::new()).collect(),
             eta: [0.0; BLOCK],
             residual: [0.0; BLOCK],
             curvature: [0.0; BLOCK],
@@ -86,7 +104,7 @@ impl NewtonSums {
         };
         for (i, y) in y.chunks(BLOCK).enumerate() {
             let start = i * BLOCK * p;
-            block.load(beta, &x[start..start + y.len() * p], y.len());
+            block.load(beta, &layout, &x[start..start + y.len() * p], y.len());
             self.loss.add(match weights {
                 None => block.weigh::<false>(beta, y, &[]),
                 Some(weights) => {
@@ -94,37 +112,66 @@ impl NewtonSums {
                     block.weigh::<true>(beta, y, &weights[from..from + y.len()])
                 }
             });
-            self.accumulate(beta, &mut block);
+            self.accumulate(beta, &layout, &mut block, &mut products);
+        }
+        let n = p + 1;
+        products.each(&layout, |i, j, product| {
+            self.hessian[place(n, i, j)].add(product);
+        });
+        for j in layout.groups.iter().cloned().flatten() {
+            self.spread[j].add(beta.middle[j].abs() * products.absolute.value());
         }
         self.rows += y.len() as u64;
     }
 
-    fn accumulate(&mut self, beta: &Beta, block: &mut Block) {
+    fn accumulate(
+        &mut self,
+        beta: &Beta,
+        layout: &Layout,
+        block: &mut Block,
+        products: &mut Products,
+    ) {
         let Block {
             z,
+            hot,
             residual,
             curvature,
             weighted,
             ..
         } = block;
+        let (p, n) = (self.p, self.p + 1);
         let absolute = residual.map(f64::abs);
-        let mut at = 0;
-        for (i, column) in z.iter().enumerate() {
+        for (at, (column, &i)) in z.iter().zip(&layout.alone).enumerate() {
             self.gradient[i].add(dot(residual, column));
             self.spread[i].add(distance(&absolute, column, beta.middle[i]));
             for ((product, c), z) in weighted.iter_mut().zip(curvature.iter()).zip(column) {
                 *product = c * z;
             }
-            for other in &z[i..] {
-                self.hessian[at].add(dot(weighted, other));
-                at += 1;
+            for (other, &j) in z[at..].iter().zip(&layout.alone[at..]) {
+                self.hessian[place(n, i, j)].add(dot(weighted, other));
             }
-            self.hessian[at].add(total(weighted));
-            at += 1;
+            self.hessian[place(n, i, p)].add(total(weighted));
         }
-        self.gradient[self.p].add(total(residual));
-        self.spread[self.p].add(total(&absolute));
-        self.hessian[at].add(total(curvature));
+        self.gradient[p].add(total(residual));
+        let terms = total(&absolute);
+        self.spread[p].add(terms);
+        self.hessian[place(n, p, p)].add(total(curvature));
+        if layout.groups.is_empty() {
+            return;
+        }
+        products.absolute.add(terms);
+        let rows = Weighed {
+            residual,
+            absolute: &absolute,
+            curvature,
+            alone: z,
+        };
+        products.add(layout, &beta.middle, hot, &rows, |j, of: OfColumn| {
+            self.gradient[j].add(of.gradient);
+            self.spread[j].add(of.spread);
+            self.hessian[place(n, j, j)].add(of.square);
+            self.hessian[place(n, j, p)].add(of.curvature);
+        });
     }
 
     /// Merges `other`, whose rows come after these.
@@ -188,10 +235,10 @@ impl NewtonSums {
 
 impl Block {
     /// Turns rows into centred columns and computes eta. Rows past the end become zeros.
-    fn load(&mut self, beta: &Beta, x: &[f64], rows: usize) {
+    fn load(&mut self, beta: &Beta, layout: &Layout, x: &[f64], rows: usize) {
         let p = beta.coefficients.len();
         self.eta = [beta.intercept; BLOCK];
-        for (j, column) in self.z.iter_mut().enumerate() {
+        for (column, &j) in self.z.iter_mut().zip(&layout.alone) {
             let (centre, scale, coefficient) =
                 (beta.centre[j], beta.inverse_scale[j], beta.coefficients[j]);
             for (value, row) in column.iter_mut().zip(x.chunks_exact(p)) {
@@ -201,6 +248,9 @@ impl Block {
             for (eta, z) in self.eta.iter_mut().zip(column.iter()) {
                 *eta += coefficient * z;
             }
+        }
+        for (hot, group) in self.hot.iter_mut().zip(&layout.groups) {
+            hot.load(beta, group, x, &mut self.eta);
         }
     }
 
@@ -250,6 +300,11 @@ impl Block {
         let log = |lanes: &[f64; 8]| libm::log(lanes.iter().product());
         fold(&hinge) + beta.weights[0] * log(&negative) + beta.weights[1] * log(&positive)
     }
+}
+
+/// Where (i, j), with i up to j, stands in the upper triangle of an n x n matrix, row by row.
+fn place(n: usize, i: usize, j: usize) -> usize {
+    i * (2 * n - i + 1) / 2 + (j - i)
 }
 
 /// Sum of weighted distances from `middle`.

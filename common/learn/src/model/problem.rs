@@ -21,6 +21,8 @@ pub(super) struct Problem {
     /// By feature: whether it varies at all, and its largest value minus its smallest.
     varies: Vec<bool>,
     range: Vec<f64>,
+    /// By feature: its lowest value, where it is one-hot with others.
+    lowest: Vec<Option<f64>>,
 }
 
 /// Objective and derivatives at one point, in its own coordinates.
@@ -69,23 +71,29 @@ impl Problem {
         };
         let ends = |j| moments.min(j).zip(moments.max(j)).unwrap_or((0.0, 0.0));
         let features = 0..moments.features().len();
+        let mut lowest = vec![None; features.len()];
+        for j in moments.one_hot().into_iter().flatten() {
+            lowest[j] = moments.min(j);
+        }
         Ok(Self {
             rows,
             c: options.c,
             weights: [weight(0), weight(1)],
             varies: features.clone().map(|j| ends(j).0 != ends(j).1).collect(),
             range: features.map(|j| ends(j).1 - ends(j).0).collect(),
+            lowest,
         })
     }
 
     /// No influence of any feature, and the intercept that is best then, in the coordinates of
-    /// mean and standard deviation.
+    /// mean and standard deviation; of one-hot features from their lowest value, at which most rows
+    /// are.
     pub(super) fn start(&self, moments: &Moments) -> Result<Beta, FitError> {
         let (mut centre, mut inverse_scale) = (Vec::new(), Vec::new());
         for (j, feature) in moments.features().iter().enumerate() {
             match (moments.mean(j), moments.std(j)) {
                 (Some(mean), Some(std)) if mean.is_finite() && std.is_finite() => {
-                    centre.push(mean);
+                    centre.push(self.lowest[j].unwrap_or(mean));
                     inverse_scale.push(power_of_two(std));
                 }
                 _ => {
@@ -159,7 +167,7 @@ impl Problem {
         let beta = &point.beta;
         let place = |j: usize| {
             let (centre, scale) = (beta.centre[j], beta.inverse_scale[j]);
-            let moved = centre + point.mean[j] / scale;
+            let moved = self.lowest[j].unwrap_or(centre + point.mean[j] / scale);
             if !(self.varies[j] && moved.is_finite()) {
                 return (centre, scale);
             }

@@ -3,6 +3,7 @@
 
 mod file;
 mod kept;
+mod one_hot;
 mod refusals;
 mod scales;
 

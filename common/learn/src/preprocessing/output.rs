@@ -1,5 +1,7 @@
 //! The columns that come out, and where each comes from.
 
+use std::ops::Range;
+
 use super::fitted::{Categorical, Encoding, FittedColumn, Preprocessing};
 
 /// A column that comes out of preprocessing.
@@ -28,6 +30,15 @@ pub enum Origin {
     Code,
     /// The mean of the target in its category; of this class, if there are classes.
     Target(Option<String>),
+}
+
+/// The columns of a one-hot feature: a row has at most one that is of its own category.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OneHot {
+    /// Their places.
+    pub columns: Range<usize>,
+    /// What each holds in the rows of other categories, and in those of its own, which is more.
+    pub values: Vec<[f64; 2]>,
 }
 
 impl OutputColumn {
@@ -67,6 +78,28 @@ impl Preprocessing {
     /// How many columns come out.
     pub fn width(&self) -> usize {
         self.columns().iter().map(FittedColumn::width).sum()
+    }
+
+    /// Of each one-hot feature the columns that come out for its categories.
+    pub fn one_hot(&self) -> Vec<OneHot> {
+        let mut first = 0;
+        let mut all = Vec::new();
+        for column in self.columns() {
+            if let FittedColumn::Categorical(of) = column
+                && matches!(of.encoding, Encoding::OneHot)
+            {
+                let value =
+                    |at: usize, value| of.scales.get(at).map_or(value, |to| to.apply(value));
+                all.push(OneHot {
+                    columns: first..first + of.width(),
+                    values: (0..of.width())
+                        .map(|at| [value(at, 0.0), value(at, 1.0)])
+                        .collect(),
+                });
+            }
+            first += column.width();
+        }
+        all
     }
 }
 

@@ -37,6 +37,7 @@ fn a_task_of_another_crate_goes_the_whole_way() {
         task,
         target: &target,
         inputs: &["age".to_owned()],
+        one_hot: &[],
         options: &Map::new(),
     };
     let fit = family.fit(&mut InMemory::<AnyError>::new(rows, 3), &request);

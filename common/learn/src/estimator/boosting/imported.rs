@@ -224,6 +224,7 @@ mod tests {
             task: &Regression,
             target: &target,
             inputs: &names("a b"),
+            one_hot: &[],
             options: &Map::new(),
         };
         let rows = Rows {

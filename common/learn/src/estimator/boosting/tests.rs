@@ -327,6 +327,7 @@ fn a_program_that_grows_no_trees_says_so() {
         task: &Regression,
         target: &target,
         inputs: &["x".to_owned()],
+        one_hot: &[],
         options: &Boosting.options(&Map::new()).expect("options"),
     };
     let fit = Boosting.fit(&mut InMemory::<AnyError>::new(rows, 8), &request);

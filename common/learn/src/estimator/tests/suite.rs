@@ -30,6 +30,7 @@ fn fitted() -> Vec<(Box<dyn Estimator>, Data)> {
                 task,
                 target: &target,
                 inputs: &names("x", 3),
+                one_hot: &[],
                 options: &options.next().expect("options"),
             };
             let data = Data::new(30 + classes as u64, 200, 3, classes, false);
