@@ -94,7 +94,7 @@ fn candidates(pieces: &[Piece], dialect: &Csv) -> Vec<ColumnType> {
     if all(&[Native::Csv]) {
         let spelled = Spelled::of(pieces, dialect);
         return match spelled {
-            Spelled { padded: true, .. } => vec![Utf8],
+            Spelled { coded: true, .. } => vec![Utf8],
             Spelled { point: true, .. } if !gaps => {
                 vec![Float64, Bool, Date, Timestamp, TimestampTz, Utf8]
             }
@@ -134,8 +134,9 @@ fn candidates(pieces: &[Piece], dialect: &Csv) -> Vec<ColumnType> {
 struct Spelled {
     /// Some have a point or an exponent.
     point: bool,
-    /// Some begin with a zero that counts for nothing, as postal codes do.
-    padded: bool,
+    /// Some lose digits as numbers: they begin with a zero that counts for nothing, as postal codes
+    /// do, or no whole number is as long.
+    coded: bool,
 }
 
 impl Spelled {
@@ -143,7 +144,7 @@ impl Spelled {
         let mark = dialect.decimal as u8;
         let mut spelled = Self {
             point: false,
-            padded: false,
+            coded: false,
         };
         let texts = pieces
             .iter()
@@ -153,8 +154,8 @@ impl Spelled {
             spelled.point |= digits
                 .iter()
                 .any(|byte| *byte == mark || matches!(byte, b'e' | b'E'));
-            spelled.padded |=
-                digits.len() > 1 && digits[0] == b'0' && digits.iter().all(u8::is_ascii_digit);
+            let is_whole = digits.len() > 1 && digits.iter().all(u8::is_ascii_digit);
+            spelled.coded |= is_whole && (digits[0] == b'0' || text.parse::<i64>().is_err());
         }
         spelled
     }

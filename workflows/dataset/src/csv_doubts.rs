@@ -58,6 +58,73 @@ pub(crate) fn thousands(text: &str) -> Option<(char, bool)> {
     fits.then_some((mark, is_certain))
 }
 
+/// A number with a unit: a share in percent, an amount of money, a weight.
+pub(crate) struct Affixed<'a> {
+    before: &'a str,
+    after: &'a str,
+    decimal: char,
+}
+
+impl<'a> Affixed<'a> {
+    /// `None` where there is no unit, or no number beside it.
+    pub(crate) fn of(text: &'a str) -> Option<Self> {
+        let text = text.trim();
+        let first = text.find(|c: char| c.is_ascii_digit())?;
+        let last = text.rfind(|c: char| c.is_ascii_digit())? + 1;
+        let (before, number, after) = (&text[..first], &text[first..last], &text[last..]);
+        let before = before.trim_matches(['-', '+']);
+        let is_number = |decimal: char| {
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            let mut parts = number.splitn(2, decimal);
+            parts.all(digits)
+        };
+        let decimal = match thousands(number) {
+            Some(('.', _)) => ',',
+            Some(_) => '.',
+            None if is_number('.') => '.',
+            None if is_number(',') => ',',
+            None => return None,
+        };
+        // Letters before a number make it a code.
+        let is_code = before.chars().any(char::is_alphanumeric) && !before.ends_with(' ');
+        let units = !(before.trim().is_empty() && after.trim().is_empty());
+        (units && !is_code).then_some(Self {
+            before,
+            after,
+            decimal,
+        })
+    }
+
+    /// Whether the unit is the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.before.trim(), self.after.trim()) == (other.before.trim(), other.after.trim())
+    }
+
+    /// The unit.
+    pub(crate) fn affix(&self) -> String {
+        format!("{}{}", self.before.trim(), self.after.trim())
+    }
+
+    /// Where it stands.
+    pub(crate) fn place(&self) -> &'static str {
+        match (self.before.trim(), self.after.trim()) {
+            (_, "") => "before them",
+            ("", _) => "behind them",
+            _ => "around them",
+        }
+    }
+
+    /// What makes a number of a column.
+    pub(crate) fn sql(&self, column: &str) -> String {
+        let decimal = self.decimal;
+        let number = format!("regexp_replace({column}, '[^0-9{decimal}+-]', '', 'g')");
+        match decimal {
+            '.' => format!("TRY_CAST({number} AS DOUBLE)"),
+            _ => format!("TRY_CAST(replace({number}, '{decimal}', '.') AS DOUBLE)"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +146,41 @@ mod tests {
         ] {
             assert_eq!(thousands(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_unit_beside_a_number_is_taken_away() {
+        let of = |text: &str| {
+            let found = Affixed::of(text)?;
+            let (affix, place) = (found.affix(), found.place());
+            Some(format!("{affix} {place} {}", found.decimal))
+        };
+        for (text, expected) in [
+            ("4.1%", Some("% behind them .")),
+            ("-4,1 %", Some("% behind them ,")),
+            ("$88,334.73", Some("$ before them .")),
+            ("-$5", Some("$ before them .")),
+            ("1.234,50 €", Some("€ behind them ,")),
+            ("CHF 12'000", Some("CHF before them .")),
+            ("~5 kg", Some("~kg around them .")),
+            ("12.5", None),
+            ("A33", None),
+            ("12:30", None),
+            ("12-15 kg", None),
+            ("none", None),
+            ("", None),
+        ] {
+            assert_eq!(of(text).as_deref(), expected, "{text}");
+        }
+        let sql = |text: &str| Affixed::of(text).unwrap().sql("\"rate\"");
+        assert_eq!(
+            sql("4.1%"),
+            r#"TRY_CAST(regexp_replace("rate", '[^0-9.+-]', '', 'g') AS DOUBLE)"#
+        );
+        assert_eq!(
+            sql("4,1%"),
+            r#"TRY_CAST(replace(regexp_replace("rate", '[^0-9,+-]', '', 'g'), ',', '.') AS DOUBLE)"#
+        );
     }
 
     #[test]

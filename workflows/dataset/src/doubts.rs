@@ -7,7 +7,7 @@ use learn::metrics::{RankError, rank_metrics};
 use table::dataset::ColumnType;
 
 use crate::column::Column;
-use crate::csv_doubts::thousands;
+use crate::csv_doubts::{Affixed, thousands};
 use crate::goal::Goal;
 use crate::roles::words;
 
@@ -278,6 +278,20 @@ impl Doubts {
             let advice = format!(
                 "it stays a text: TRY_CAST(replace({column_of}, ',', '.') AS DOUBLE) in \
                  features.sql makes numbers of them"
+            );
+            self.others.push(Question::new(name, seen, advice));
+        } else if let Some(affixed) = texts().find_map(|(text, _)| Affixed::of(text))
+            && share(&|text| Affixed::of(text).is_some_and(|of| of.is_like(&affixed))) >= SPELLED
+        {
+            let example = column.show(column.distinct[0].2);
+            let seen = format!(
+                "its texts are numbers with {:?} {}, such as {example:?}",
+                affixed.affix(),
+                affixed.place()
+            );
+            let advice = format!(
+                "it stays a text: {} in features.sql makes numbers of them",
+                affixed.sql(&column_of)
             );
             self.others.push(Question::new(name, seen, advice));
         }

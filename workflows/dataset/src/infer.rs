@@ -104,6 +104,11 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
     let work = sample::work_in(scratch.path());
     let sampled = sample::read(&files, options.rows, &work, seen)?;
     let columns = &sampled.columns;
+    if sampled.rows == 0 {
+        return Err(Failure::contract(
+            "the files hold no rows: deliver them again, or look at others",
+        ));
+    }
     let named = Named {
         target: options.target.clone(),
         ids: options.id.clone(),

@@ -201,10 +201,18 @@ pub(crate) fn place(columns: &[Column], name: &str, flag: &str) -> Result<usize>
     found.ok_or_else(|| {
         let alike = columns
             .iter()
-            .find(|column| column.name.eq_ignore_ascii_case(name));
-        let there = match alike {
-            Some(column) => format!("there is {:?}, and letter case counts", column.name),
-            None => {
+            .find(|column| column.name.trim().eq_ignore_ascii_case(name.trim()));
+        let there = match (alike, columns) {
+            (Some(column), _) if column.name.trim() == name.trim() => {
+                format!("there is {:?}, and spaces count", column.name)
+            }
+            (Some(column), _) => format!("there is {:?}, and letter case counts", column.name),
+            (None, [only]) => format!(
+                "the first line names one column, {:?}: take away what stands before the line of \
+                 the names, and see that it has as many fields as the rows",
+                only.name
+            ),
+            (None, _) => {
                 let names = columns.iter().take(12).map(|column| column.name.as_str());
                 format!("all files have {}", names.collect::<Vec<_>>().join(", "))
             }

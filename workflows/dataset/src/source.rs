@@ -60,21 +60,16 @@ pub fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
         let which = glob
             .map(|glob| format!(" that matches {glob}"))
             .unwrap_or_default();
-        let hidden: Vec<&str> = found
-            .left_out
-            .iter()
-            .filter(|(_, why)| *why == HIDDEN)
-            .map(|(key, _)| &**key)
-            .collect();
-        let hidden = match hidden.len() {
-            0 => String::new(),
-            1 => format!(" ({} is skipped: {HIDDEN})", hidden[0]),
-            more => format!(
-                " ({} and {} more are skipped: {HIDDEN})",
-                hidden[0],
-                more - 1
-            ),
+        let skipped = |reason: &str| {
+            let of = found.left_out.iter().filter(|(_, why)| *why == reason);
+            let keys: Vec<&str> = of.map(|(key, _)| &**key).collect();
+            match keys.len() {
+                0 => String::new(),
+                1 => format!(" ({} is skipped: {reason})", keys[0]),
+                more => format!(" ({} and {} more are skipped: {reason})", keys[0], more - 1),
+            }
         };
+        let hidden = skipped(HIDDEN) + &skipped(OTHER);
         return Err(Failure::usage(format!(
             "there is no file{which} in {} whose name ends with {ENDINGS}{hidden}; the steps read \
              train/*.parquet and predict/*.parquet, or what TRAIN_GLOB and PREDICT_GLOB say",
@@ -88,6 +83,7 @@ pub fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
 
 /// Why a file is passed over.
 const HIDDEN: &str = "its name begins with . or _";
+const OTHER: &str = "it is no parquet or CSV file by its name";
 
 struct Search<'a> {
     glob: Option<&'a str>,
@@ -134,10 +130,7 @@ impl Search<'_> {
             // What a glob leaves out is no news.
             _ if self.glob.is_some() => {}
             (_, None) => self.found.left_out.push((key, "it is a broken link")),
-            _ => self
-                .found
-                .left_out
-                .push((key, "it is no parquet or CSV file by its name")),
+            _ => self.found.left_out.push((key, OTHER)),
         }
         Ok(())
     }

@@ -105,6 +105,63 @@ fn numbers_of_csv_files_are_what_all_their_spellings_are() {
 }
 
 #[test]
+fn what_is_no_number_to_a_program_is_asked_about_or_stays_a_text() {
+    let desk = Desk::new();
+    let more = |row: usize, _| {
+        let (whole, cents) = (row % 90 + 1, row % 10);
+        format!(
+            ",{whole}.{cents}%,\"${whole},{cents}00.50\",{}",
+            10_u128.pow(20) + row as u128
+        )
+    };
+    desk.csv("a.csv", &customers(",rate,paid,code", more));
+    let found = desk.infer(&[]);
+    for (name, seen) in [
+        ("rate", "with \"%\" behind them"),
+        ("paid", "with \"$\" before them"),
+    ] {
+        let said = asked(&found, name);
+        assert!(said.contains(seen), "{name}: {said}");
+    }
+    // As doubles all of them would be equal.
+    assert_eq!(column(&found, "code")["type"], "utf8");
+}
+
+#[test]
+fn files_without_names_or_rows_are_refused_for_what_they_lack() {
+    let desk = Desk::new();
+    desk.csv("a.csv", "id,x,churned\n");
+    let error = desk.try_infer(&[]).unwrap_err();
+    assert_eq!(exit_code(&error), 10);
+    assert!(error.to_string().contains("hold no rows"), "{error:#}");
+
+    let desk = Desk::new();
+    let rows = customers("", |_, _| String::new());
+    desk.csv("a.csv", &rows.replace(',', ", "));
+    let refused = desk.refused(&["--target=churned"]);
+    assert!(
+        refused.contains("there is \" churned\", and spaces count"),
+        "{refused}"
+    );
+
+    let desk = Desk::new();
+    desk.csv("a.csv", &format!("# by somebody\n{rows}"));
+    let refused = desk.refused(&["--target=churned"]);
+    assert!(
+        refused.contains("names one column, \"# by somebody\""),
+        "{refused}"
+    );
+
+    let desk = Desk::new();
+    desk.csv("a.tsv", &rows);
+    let refused = desk.refused(&["--target=churned"]);
+    assert!(
+        refused.contains("(a.tsv is skipped: it is no parquet or CSV file"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn the_dialect_of_csv_files_is_written_into_the_contract() {
     let desk = Desk::new();
     let mut text = "id;am;betrag;tage;gefallen\n".to_owned();
