@@ -54,23 +54,29 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, help="the binary, where it is not in the target folder")
     parser.add_argument("--share", type=float, default=1.0, help="share of the rows, to try it out")
+    parser.add_argument("--memory", nargs="+", default=["512MiB"], help="budgets of memory that ours is given")
+    parser.add_argument("--rows", nargs="+", type=int, default=ROWS)
+    parser.add_argument("--alone", action="store_true", help="ours alone")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "2"
-    os.environ["ALAMEDA_MEMORY"] = "512MiB"
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     program = arguments.program or target / "release/alameda"
     candidate = {"family": "logistic-regression", "class_weight": "balanced"}
     print("| rows | | s | peak, MiB | log loss |\n|---|---|---|---|---|")
-    for rows in ROWS:
+    for rows in arguments.rows:
         count = int(rows * arguments.share)
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
             (home / "raw/train").mkdir(parents=True)
             apart(write, home / "raw/train", count, NUMBERS, CATEGORIES)
-            measured = {
-                "ours": ours(home, program, NUMBERS, CATEGORIES, candidate),
-                "scikit-learn": apart(theirs, home),
-            }
+            measured = {}
+            for memory in arguments.memory:
+                os.environ["ALAMEDA_MEMORY"] = memory
+                (home / memory).mkdir()
+                (home / memory / "raw").symlink_to(home / "raw")
+                measured[f"ours, --memory={memory}"] = ours(home / memory, program, NUMBERS, CATEGORIES, candidate)
+            if not arguments.alone:
+                measured["scikit-learn"] = apart(theirs, home)
         for name, of in measured.items():
             print(f"| {count:,} | {name} | {of['seconds']:.1f} | {of['peak']} | {of['log_loss']:.5f} |", flush=True)
 
