@@ -289,7 +289,9 @@ impl ModelManifest {
         timezone: Tz,
     ) -> Result<Baseline> {
         let predicts = (model.task, &model.target, &model.rule);
-        let made = Baseline::new(&self.header.fingerprint, predicts, reference, timezone);
+        let weight = model.training.weight.as_deref();
+        let of_model = &self.header.fingerprint;
+        let made = Baseline::new(of_model, predicts, weight, reference, timezone);
         made.map_err(|error| {
             Failure::damaged(format!(
                 "{} of model {}: {error}; restore it, or train the model again with cache=refresh",

@@ -56,6 +56,8 @@ pub(super) struct Results {
     pub(super) time: Time,
     /// Days over which the rows are spread.
     pub(super) days: usize,
+    /// Whether rows weigh, some of them nothing that is known.
+    pub(super) weighs: bool,
 }
 
 impl Results {
@@ -74,6 +76,7 @@ impl Results {
             labelled: |i| i % 4 == 0,
             time: Time::Naive,
             days: 5,
+            weighs: false,
         }
     }
 
@@ -123,6 +126,12 @@ impl Results {
                 )),
             ),
         ]);
+        if self.weighs {
+            let weight =
+                |i: usize| (!i.is_multiple_of(19)).then(|| 30.0 * self.number(i, 6).powi(3));
+            let weights = Float64Array::from_iter(ids().map(weight));
+            columns.push(("w", Arc::new(weights)));
+        }
         RecordBatch::try_from_iter_with_nullable(
             columns.into_iter().map(|(name, array)| (name, array, true)),
         )
@@ -154,6 +163,7 @@ impl Results {
             "id" => "id",
             "at" => "time",
             "y" => "target",
+            "w" => "weight",
             "x" | "flag" | "city" => "feature",
             _ => "ignored",
         };
@@ -212,6 +222,7 @@ pub(super) fn baseline(step: f64, timezone: &str) -> Arc<Baseline> {
         values: Vec::new(),
         threshold: Some(0.5),
         interval: None,
+        weight: None,
         features: vec![
             feature("x", (-8..8).map(|i| f64::from(i) * step).collect()),
             feature("flag", vec![0.5]),
@@ -266,6 +277,17 @@ impl Home {
             table: Table::of(&arguments).unwrap(),
             baseline: Some(baseline(0.5, "Etc/UTC")),
         }
+    }
+
+    /// Whose model was trained on rows that weigh.
+    pub(super) fn weighing() -> Self {
+        let mut home = Self::new();
+        let of_rows = (*baseline(0.5, "Etc/UTC")).clone();
+        home.baseline = Some(Arc::new(Baseline {
+            weight: Some("w".to_owned()),
+            ..of_rows
+        }));
+        home
     }
 
     pub(super) fn partitioned() -> Self {

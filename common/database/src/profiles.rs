@@ -282,7 +282,7 @@ impl Key<'_> {
 /// one that changes the predictions would keep readers out for as long as it takes.
 pub(super) async fn renew(database: &Database, table: &Table) -> Result<()> {
     let operation = format!("looking at the profiles of {table}");
-    let work = async |session: &Session<'_>| tables::add_version(session, table).await;
+    let work = async |session: &Session<'_>| tables::add_columns(session, table).await;
     database.transaction(&operation, work).await
 }
 

@@ -17,7 +17,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::definition::Table;
 use super::ledger::LEDGER;
-use super::profiles::tables::{self, NUMBERS, PROFILES};
+use super::profiles::tables::{self, PROFILES};
 use super::session::{Session, get};
 use super::{Database, Settings};
 pub use predictions::{Predicted, Unusable};
@@ -245,10 +245,11 @@ impl Reader {
                 return Ok(None);
             };
             let profiles = PROFILES.beside(self.beside()).to_string();
+            let numbers = tables::numbers(session, self.beside()).await?;
             // A day without a date is of no range.
             let sql = format!(
                 "WITH first AS ({}) \
-                 SELECT day, {NUMBERS}, data_version, rows, predictions_table FROM {profiles} \
+                 SELECT day, {numbers}, data_version, rows, predictions_table FROM {profiles} \
                  JOIN first USING (model_name, model_version, data_version) \
                  WHERE predictions_table = ($1::text[])[place] AND model_name = $2 \
                  AND model_version = $3 AND ($4::text IS NULL OR data_version = $4) \
@@ -270,17 +271,17 @@ impl Reader {
                 left_out_rows: 0,
             };
             for row in session.query("reading profiles", &sql, &parameters).await? {
-                let of_table = baselines.get(get::<String>(&row, 10)?.as_str());
+                let of_table = baselines.get(get::<String>(&row, 11)?.as_str());
                 let same = of_table.is_some_and(|of| of.counts_as(&found.baseline));
                 match tables::profile(&row, &found.baseline)?.filter(|_| same) {
                     Some(profile) => {
                         found.days.push(CountedDay {
-                            data_version: get(&row, 8)?,
+                            data_version: get(&row, 9)?,
                             day: get(&row, 0)?,
                             profile,
                         });
                     }
-                    None => found.left_out_rows += get::<i64>(&row, 9)? as u64,
+                    None => found.left_out_rows += get::<i64>(&row, 10)? as u64,
                 }
             }
             Ok(Some(found))

@@ -46,6 +46,23 @@ impl SideTable {
         rows.first().map_or(Ok(false), |row| get(row, 0))
     }
 
+    /// Whether it has a column of that name.
+    pub(super) async fn has_column(
+        &self,
+        session: &Session<'_>,
+        table: &Table,
+        name: &str,
+    ) -> Result<bool, Trouble> {
+        let full = self.beside(table).to_string();
+        let operation = format!("looking up {full}");
+        let there = "SELECT EXISTS (SELECT FROM pg_attribute \
+                     WHERE attrelid = to_regclass($1) AND attname = $2 AND NOT attisdropped)";
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&full, Type::TEXT), (&name, Type::TEXT)];
+        let rows = session.query(&operation, there, &parameters).await?;
+        rows.first().map_or(Ok(false), |row| get(row, 0))
+    }
+
     /// Adds a column that the table lacks, because an earlier release made it: its name, type and
     /// comment.
     pub(super) async fn ensure_column(
@@ -54,17 +71,10 @@ impl SideTable {
         table: &Table,
         (name, sql, comment): (&str, &str, &str),
     ) -> Result<(), Trouble> {
-        let full = self.beside(table);
-        let shown = full.to_string();
-        let operation = format!("looking up {full}");
-        let there = "SELECT EXISTS (SELECT FROM pg_attribute \
-                     WHERE attrelid = to_regclass($1) AND attname = $2 AND NOT attisdropped)";
-        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-            [(&shown, Type::TEXT), (&name, Type::TEXT)];
-        let rows = session.query(&operation, there, &parameters).await?;
-        if rows.first().map_or(Ok(false), |row| get(row, 0))? {
+        if self.has_column(session, table, name).await? {
             return Ok(());
         }
+        let full = self.beside(table);
         session.lock(&full).await?;
         let sql = format!(
             "ALTER TABLE {full} ADD COLUMN IF NOT EXISTS {name} {sql};\

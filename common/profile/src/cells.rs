@@ -15,6 +15,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use compared::{Bar, Compared, Quantile, Side};
+pub(crate) use counts::of_sums;
 pub use counts::{Counts, UNIT};
 pub use parts::Parts;
 pub use sketch::{Chosen, Distinct, FINE, Fine, Picker, SAMPLE, Sketch};

@@ -12,6 +12,7 @@ mod numbers;
 mod performance;
 mod profile;
 mod scores;
+mod weights;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -25,9 +26,10 @@ use learn::task::{CountedAs, PROBABILITY, Rule, Target, Task};
 pub use columns::{ClassCounts, LabelCounts};
 pub use former::{FormerBaseline, ReadCounts, ReadProfile};
 pub use numbers::{NumberCounts, NumberErrors, NumberScores, OfNumber, error_cuts};
-pub use performance::{Calibration, Counts as ScoredCounts, Ranked};
+pub use performance::{Calibration, Counts as ScoredCounts, Ranked, Weighed};
 pub use profile::{Overflow, Profile};
 pub use scores::{ScoreBaseline, ScoreCounts};
+pub use weights::{WeightSums, Weights};
 
 /// The format that this version of the code writes; [`FORMER_VERSION`] is read too.
 pub const FORMAT_VERSION: u32 = 2;
@@ -89,6 +91,9 @@ pub struct Baseline {
     /// the errors are cut there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
+    /// Name of the column that says what a row weighs, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
     /// One per feature, in the model's order.
     pub features: Vec<FeatureBaseline>,
     /// Of the scores.
@@ -142,8 +147,8 @@ pub struct ClassScores {
 }
 
 impl Baseline {
-    /// From what was saved beside a model: what it does, what it predicts and how. `fingerprint`
-    /// is the model's.
+    /// From what was saved beside a model: what it does, what it predicts and how, and the column
+    /// of weights that it was trained with. `fingerprint` is the model's.
     ///
     /// # Errors
     /// A reference whose numbers contradict each other, or that is of another kind of scores than
@@ -151,6 +156,7 @@ impl Baseline {
     pub fn new(
         fingerprint: &str,
         (task, target, rule): (&dyn Task, &Target, &Rule),
+        weight: Option<&str>,
         reference: &Reference,
         timezone: Tz,
     ) -> Result<Self, CellsError> {
@@ -182,13 +188,14 @@ impl Baseline {
             },
             classes,
             interval: rule.interval,
+            weight: weight.map(str::to_owned),
             features: features.collect::<Result<_, _>>()?,
             score,
         })
     }
 
     /// Whether profiles that are counted by one are those counted by the other: what is said
-    /// besides may differ.
+    /// besides may differ, and so may the weights, which a profile may lack.
     pub fn counts_as(&self, other: &Self) -> bool {
         let of_features = |baseline: &Self| -> Vec<_> {
             let features = baseline.features.iter();
@@ -248,7 +255,9 @@ impl Baseline {
     /// Whole numbers that a profile holds, which is its size: each takes 8 bytes.
     pub fn counters(&self) -> usize {
         let features = self.features.iter().map(FeatureBaseline::counters);
-        features.sum::<usize>() + self.score.counters() + 3
+        // A weight takes twice as much, and there are no more of them than of the score.
+        let of_score = self.score.counters() * if self.weight.is_some() { 3 } else { 1 };
+        features.sum::<usize>() + of_score + 3
     }
 }
 

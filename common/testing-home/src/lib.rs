@@ -46,6 +46,8 @@ pub struct Home {
     pub region: Option<fn(usize) -> Option<&'static str>>,
     /// What that text is for.
     pub region_role: Role,
+    /// What a row weighs, by its place in its part: in a column `weight`.
+    pub weight: Option<fn(usize) -> f64>,
     /// What training held of columns that the model does not use.
     pub categories: Vec<CategoryProfile>,
     /// Which columns a verdict is on.
@@ -75,6 +77,7 @@ impl Home {
             timezone: Tz::UTC,
             region: None,
             region_role: Role::Ignored,
+            weight: None,
             categories: Vec::new(),
             columns: MonitorColumns::All,
             warnings: Vec::new(),

@@ -52,6 +52,10 @@ impl Home {
             let texts = StringArray::from_iter((0..rows.len()).map(region));
             columns.push(("region".into(), "Utf8", self.region_role, Arc::new(texts)));
         }
+        if let Some(weight) = self.weight {
+            let weights = Float64Array::from_iter_values((0..rows.len()).map(weight));
+            columns.push(("weight".into(), "Float64", Role::Weight, Arc::new(weights)));
+        }
         let decided: Vec<Option<i64>> = rows
             .score
             .iter()

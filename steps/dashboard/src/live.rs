@@ -166,22 +166,22 @@ impl<'a> Measure<'a> {
         holdout: Option<&Report>,
     ) -> (Performance, Option<f64>) {
         match self {
-            Self::OfTwo(of) => of.performance(&all.score, holdout, common),
-            Self::OfTask(of) => (of.performance(&all.score, holdout, common), None),
+            Self::OfTwo(of) => of.performance(all, holdout, common),
+            Self::OfTask(of) => (of.performance(all, holdout, common), None),
         }
     }
 
     fn day(&self, common: Day, profile: &Profile) -> Day {
         match self {
-            Self::OfTwo(of) => of.day(&profile.score, common),
-            Self::OfTask(of) => of.day(&profile.score, common),
+            Self::OfTwo(of) => of.day(profile, common),
+            Self::OfTask(of) => of.day(profile, common),
         }
     }
 
     fn by_score(&self, all: &Profile) -> Vec<Segment> {
         match self {
-            Self::OfTwo(of) => of.by_score(&all.score),
-            Self::OfTask(of) => of.by_score(&all.score),
+            Self::OfTwo(of) => of.by_score(all),
+            Self::OfTask(of) => of.by_score(all),
         }
     }
 }

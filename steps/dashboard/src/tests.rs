@@ -9,6 +9,7 @@ mod in_browser;
 mod numbers;
 mod several;
 mod trouble;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -19,7 +20,9 @@ use std::sync::OnceLock;
 use arrow::array::Float64Array;
 use catalog::layout;
 use catalog::manifest::{self, File, ModelManifest, ResultsManifest};
-use database::{CountedDays, Database, Publication, Reader, RowSorter, Settings, Table};
+use database::{
+    CountedDay, CountedDays, Database, Publication, Reader, RowSorter, Settings, Table,
+};
 use learn::metrics::{Classification, Report as Metrics};
 use pages::content::{SegmentedColumn, Segments};
 use pages::judge::Rules;
@@ -146,12 +149,11 @@ async fn baseline(home: &Home, results: &ResultsManifest) -> Arc<Baseline> {
     let model: ModelManifest = manifest::require(&home.store, &results.model)
         .await
         .unwrap();
-    Arc::new(
-        model
-            .load_baseline(&home.store, home.timezone)
-            .await
-            .unwrap(),
-    )
+    let made = model.load_baseline(&home.store, home.timezone).await;
+    Arc::new(Baseline {
+        weight: home.weight.map(|_| "weight".to_owned()),
+        ..made.unwrap()
+    })
 }
 
 /// Publishes rows as the version of a model; gives nothing, for the database holds it.
@@ -238,6 +240,7 @@ async fn score(home: &Home, rows: &Rows) {
                 days: &days,
                 labels: &labels,
                 scores: &scores,
+                weights: None,
                 features: &features,
             },
             1,

@@ -4,7 +4,7 @@ import os
 import numpy
 import psycopg
 
-UNIT, SCORE_UNIT = 2.0**50, 2.0**30
+UNIT, SCORE_UNIT, WEIGHT_UNIT = 2.0**50, 2.0**30, 2.0**64
 found, problems = {}, []
 
 with psycopg.connect(os.environ["DATABASE_URL"]) as server:
@@ -12,12 +12,14 @@ with psycopg.connect(os.environ["DATABASE_URL"]) as server:
     baselines = dict(server.execute("SELECT model_version, baseline FROM prediction_baselines").fetchall())
     names = sorted({feature["name"] for baseline in baselines.values() for feature in baseline["features"]})
     columns = ", ".join(f'"{name}"' for name in names)
+    weights = sorted({baseline["weight"] for baseline in baselines.values() if "weight" in baseline})
+    columns += "".join(f', coalesce("{name}", 1)' for name in weights)
     kept = server.execute("SELECT to_regclass('prediction_retention') IS NOT NULL").fetchone()[0]
     dropped = "SELECT FROM prediction_retention AS r WHERE r.model_name = p.model_name AND p.day < r.first_day"
     condition = f"NOT EXISTS ({dropped})" if kept else "true"
     for row in server.execute(
         "SELECT model_version, data_version, day, rows, labelled_rows, unscored_rows, true_negatives, false_positives,"
-        " false_negatives, true_positives, unlabelled, negatives, positives, unscored, score_sums, score_squares, features"
+        " false_negatives, true_positives, unlabelled, negatives, positives, unscored, score_sums, score_squares, features, weights"
         f" FROM prediction_profiles AS p WHERE {condition}"
     ):
         found[row[:3]] = row[3:]
@@ -57,6 +59,19 @@ for group in found.keys() & groups.keys():
         compare(group, f"unscored of {label}", profile[10][index], sum(row[0] == label and row[1] is None for row in rows))
         compare(group, f"sum of {label}", profile[11][index], int(numpy.rint(scores * SCORE_UNIT).sum()))
         compare(group, f"squares of {label}", profile[12][index], int(numpy.rint(scores * scores * SCORE_UNIT).sum()))
+    compare(group, "weighs", profile[14] is not None, "weight" in baseline)
+    for label, of in enumerate(["negative", "positive"] if "weight" in baseline else []):
+        at = 2 + len(names) + weights.index(baseline["weight"])
+        known = [(row[1], row[at]) for row in rows if row[0] == label and row[1] is not None]
+        by_cell = [0] * (len(cuts) + 1)
+        for score, weight in known:
+            by_cell[numpy.searchsorted(cuts, score, side="right")] += round(weight * WEIGHT_UNIT)
+        units = lambda power: sum(round(weight * score**power * WEIGHT_UNIT) for score, weight in known)
+        near = lambda a, b: abs(a - b) <= 1e-14 * abs(b)
+        sums = profile[14][of]
+        compare(group, f"weights of {of}", sums["cells"], by_cell)
+        compare(group, f"weighted sum of {of}", near(sums["sum"], units(1)) or sums["sum"], True)
+        compare(group, f"weighted squares of {of}", near(sums["squares"], units(2)) or sums["squares"], True)
     for feature in baseline["features"]:
         name, counts, by = feature["name"], profile[13][feature["name"]], feature["cells"]
         values = [row[2 + names.index(name)] for row in rows]

@@ -67,8 +67,10 @@ struct Reader<'c, 'a> {
     scores: Vec<String>,
     /// Targets of all model versions, after the scores.
     targets: Vec<String>,
+    /// Weights of all model versions, after the targets.
+    weights: Vec<String>,
     /// Features of all model versions, and whether they hold categories, in the order of the query,
-    /// after the targets.
+    /// after the weights.
     features: Vec<(String, bool)>,
     /// By model and data version.
     batches: BTreeMap<(i64, String), Batch>,
@@ -86,26 +88,31 @@ struct Batch {
     score: usize,
     /// Where its target is in a row.
     target: usize,
+    /// Where its weight does, if rows weigh.
+    weight: Option<usize>,
     /// Where its features do; none when they are not counted.
     positions: Vec<usize>,
     times: Vec<Option<i64>>,
     labels: Vec<Option<f64>>,
     new_labels: Vec<Option<f64>>,
     scores: Vec<Option<f64>>,
+    weights: Vec<Option<f64>>,
     features: Vec<Vec<Option<f64>>>,
 }
 
 impl<'c, 'a> Reader<'c, 'a> {
     fn new(changes: &'c mut Changes<'a>, rows: &Rows<'_>, existing: &Existing, times: i64) -> Self {
-        let (mut scores, mut targets, mut features) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut scores, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        let mut features = Vec::new();
         for baseline in changes.baselines.values() {
             scores.push(baseline.score.name().to_owned());
             targets.push(baseline.target.clone());
+            weights.extend(baseline.weight.clone());
             if rows.relabel.is_none() {
                 features.extend(baseline.features.iter().map(asked));
             }
         }
-        for names in [&mut scores, &mut targets] {
+        for names in [&mut scores, &mut targets, &mut weights] {
             names.sort_unstable();
             names.dedup();
         }
@@ -123,6 +130,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             type_of_time,
             scores,
             targets,
+            weights,
             features,
             batches: BTreeMap::new(),
             waiting: 0,
@@ -152,6 +160,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         columns.push(column(&PREDICTION.to_owned(), "text"));
         columns.extend(self.scores.iter().map(|score| column(score, "float8")));
         columns.extend(self.targets.iter().map(|target| column(target, "text")));
+        columns.extend(self.weights.iter().map(|weight| column(weight, "float8")));
         let features = self.features.iter();
         columns.extend(features.map(|(name, categories)| match categories {
             true => column(name, "text"),
@@ -183,8 +192,8 @@ impl<'c, 'a> Reader<'c, 'a> {
         let batch = match self.batches.get_mut(&key) {
             Some(batch) => batch,
             None => {
-                let (scores, targets) = (&self.scores, &self.targets);
-                let batch = Batch::new(baseline.clone(), scores, targets, &self.features);
+                let names = [&self.scores, &self.targets, &self.weights];
+                let batch = Batch::new(baseline.clone(), names, &self.features);
                 self.batches.entry(key).or_insert(batch)
             }
         };
@@ -223,32 +232,37 @@ fn asked(feature: &FeatureBaseline) -> (String, bool) {
 }
 
 impl Batch {
-    /// By the names of the scores, targets and features in the query.
+    /// By the names of the scores, targets and weights, and of the features, in the query.
     fn new(
         baseline: Arc<Baseline>,
-        scores: &[String],
-        targets: &[String],
+        [scores, targets, weights]: [&Vec<String>; 3],
         features: &[(String, bool)],
     ) -> Self {
         let is_score = |name: &String| name.as_str().cmp(baseline.score.name());
         let score = LEADING + scores.binary_search_by(is_score).unwrap_or(0);
         let first = LEADING + scores.len();
         let target = first + targets.binary_search(&baseline.target).unwrap_or(0);
+        let first = first + targets.len();
+        let weight = baseline.weight.as_ref();
+        let weight = weight.and_then(|weight| weights.binary_search(weight).ok());
+        let weight = weight.map(|at| first + at);
         let position = |feature| {
             let at = features.binary_search(&asked(feature)).ok()?;
-            Some(first + targets.len() + at)
+            Some(first + weights.len() + at)
         };
         let positions: Vec<usize> = baseline.features.iter().filter_map(position).collect();
         Self {
             baseline,
             score,
             target,
+            weight,
             features: vec![Vec::new(); positions.len()],
             positions,
             times: Vec::new(),
             labels: Vec::new(),
             new_labels: Vec::new(),
             scores: Vec::new(),
+            weights: Vec::new(),
         }
     }
 
@@ -262,6 +276,9 @@ impl Batch {
         self.new_labels.push(label(3)?);
         self.labels.push(label(self.target)?);
         self.scores.push(row.try_get(self.score)?);
+        if let Some(weight) = self.weight {
+            self.weights.push(row.try_get(weight)?);
+        }
         let features = self.positions.iter().zip(&mut self.features);
         for ((&position, values), feature) in features.zip(&self.baseline.features) {
             values.push(match feature.categories() {
@@ -306,10 +323,12 @@ impl Batch {
             self.scores.into(),
             self.features.into_iter().map(Float64Array::from).collect(),
         );
+        let weights = self.weight.map(|_| Float64Array::from(self.weights));
         let rows = |labels| Columns {
             days: &days,
             labels,
             scores: &scores,
+            weights: weights.as_ref(),
             features: &features,
         };
         if relabelled {

@@ -73,6 +73,32 @@ async fn a_table_of_the_first_release_is_read_as_it_is_and_migrated_by_the_next_
 }
 
 #[tokio::test]
+async fn days_that_were_counted_without_their_weights_are_read_beside_others() {
+    let mut home = Home::new();
+    let weighing = |scored, ids, days| Results {
+        weighs: true,
+        days,
+        ..Results::new("1", 1, scored, ids)
+    };
+    home.publish(&weighing(1, 0..100, 2)).await.unwrap();
+    home.psql("ALTER TABLE prediction_profiles DROP COLUMN weights");
+    home.baseline = Home::weighing().baseline;
+    let by_day = async |home: &Home| -> Vec<bool> {
+        let settings = Settings::from_url(&home.url).unwrap();
+        let reader = Reader::new(&settings, &home.step, vec![home.table.clone()], 1).unwrap();
+        let counted = reader.days("churn", 1, None, None, None).await.unwrap();
+        let days = counted.unwrap().days;
+        days.iter().map(|of| of.profile.weights.is_some()).collect()
+    };
+    assert_eq!(by_day(&home).await, [false; 2]);
+    // Of three days, of which two have rows of before.
+    home.publish(&weighing(2, 300..400, 3)).await.unwrap();
+    assert_eq!(by_day(&home).await, [false, false, true]);
+    let rows = "SELECT sum(rows) FROM prediction_profiles";
+    assert_eq!(home.psql(rows), "200");
+}
+
+#[tokio::test]
 async fn what_the_first_release_counted_is_taken_off_when_its_rows_are_overwritten() {
     let (home, _) = released();
     // Two thirds of its rows, scored again.

@@ -27,6 +27,13 @@ const VERSION: (&str, &str, &str) = (
     "How what is counted is written: 2, or 1 by the first release.",
 );
 
+/// What the first release wrote has no such column either.
+const WEIGHTS: (&str, &str, &str) = (
+    "weights",
+    "jsonb",
+    "What labelled and scored rows weigh, by cell, in units of 2^-64; null where rows do not weigh.",
+);
+
 pub(crate) const PROFILES: SideTable = SideTable {
     name: "prediction_profiles",
     comment: "What Alameda counts of the predictions, by model version, data version and day.",
@@ -118,6 +125,7 @@ pub(crate) const PROFILES: SideTable = SideTable {
             "jsonb NOT NULL",
             "By feature: nulls and the like, sums of (value - center) / scale, times 2^50, and rows by cell; of predicted numbers the same of predictions, labels and errors.",
         ),
+        WEIGHTS,
         VERSION,
     ],
     key: "UNIQUE NULLS NOT DISTINCT (predictions_table, model_name, model_version, data_version, day)",
@@ -167,10 +175,14 @@ pub(super) async fn ensure(session: &Session<'_>, table: &Table) -> Result<(), T
 }
 
 /// Adds what tables of the first release lack. It keeps readers out until its transaction ends.
-pub(super) async fn add_version(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
-    for side in [&PROFILES, &BASELINES] {
+pub(super) async fn add_columns(session: &Session<'_>, table: &Table) -> Result<(), Trouble> {
+    for (side, column) in [
+        (&PROFILES, VERSION),
+        (&PROFILES, WEIGHTS),
+        (&BASELINES, VERSION),
+    ] {
         if side.exists(session, table).await? {
-            side.ensure_column(session, table, VERSION).await?;
+            side.ensure_column(session, table, column).await?;
         }
     }
     Ok(())
@@ -305,8 +317,18 @@ pub(super) async fn clear(session: &Session<'_>, table: &Table) -> Result<(), Tr
 }
 
 /// The columns that make a [`Profile`].
-pub(crate) const NUMBERS: &str =
-    "unlabelled, negatives, positives, unscored, score_sums, score_squares, features::text";
+pub(super) const NUMBERS: &str = "unlabelled, negatives, positives, unscored, score_sums, \
+     score_squares, features::text, weights::text";
+
+/// The same for who only reads, and may meet a table of the first release.
+pub(crate) async fn numbers(session: &Session<'_>, table: &Table) -> Result<String, Trouble> {
+    let (name, _, _) = WEIGHTS;
+    let there = PROFILES.has_column(session, table, name).await?;
+    Ok(match there {
+        true => NUMBERS.to_owned(),
+        false => NUMBERS.replace(name, "NULL"),
+    })
+}
 
 /// The profiles of the given days, and the one without a day.
 pub(super) async fn profiles(
@@ -333,7 +355,7 @@ pub(super) async fn profiles(
         .collect()
 }
 
-/// The profile in columns 1 to 7 of a row, as [`NUMBERS`] names them; `None` when a person has made
+/// The profile in columns 1 to 8 of a row, as [`NUMBERS`] names them; `None` when a person has made
 /// it unreadable.
 pub(crate) fn profile(row: &Row, baseline: &Baseline) -> Result<Option<Profile>, Trouble> {
     let numbers = |index: usize| get::<Vec<i64>>(row, index);
@@ -361,7 +383,9 @@ pub(crate) fn profile(row: &Row, baseline: &Baseline) -> Result<Option<Profile>,
         }
     };
     let in_order = baseline.features.iter().map(&mut of);
-    Ok(ReadProfile::new(score, in_order.collect()).now(baseline))
+    let weights = get::<Option<String>>(row, 8)?;
+    let weights = weights.and_then(|weights| serde_json::from_str(&weights).ok());
+    Ok(ReadProfile::new(score, in_order.collect(), weights).now(baseline))
 }
 
 /// Puts a profile in the place of the one of its day; one of no rows is removed.
@@ -425,20 +449,26 @@ pub(super) async fn write(
     let features = serde_json::to_string(&features)
         .context("writing a profile")
         .map_err(Trouble::Lasting)?;
+    let weights = profile.weights.as_ref().map(serde_json::to_string);
+    let weights = weights.transpose().context("writing a profile");
+    let weights = weights.map_err(Trouble::Lasting)?;
     parameters.push((&features, Type::TEXT));
+    parameters.push((&weights, Type::TEXT));
 
     let names = PROFILES.names();
-    // The last two are the features, which are written as a text, and the version.
-    let features_at = names.len() - 1;
-    let values: Vec<String> = (1..features_at)
-        .map(|number| format!("${number}"))
-        .collect();
+    // The last three are features and weights, which are written as texts, and the version.
+    let texts = names.len() - 2;
+    let value = |number: usize| match number < texts {
+        true => format!("${number}"),
+        false => format!("${number}::text::jsonb"),
+    };
+    let values: Vec<String> = (1..names.len()).map(value).collect();
     let updates: Vec<String> = names[PROFILE_KEY..]
         .iter()
         .map(|name| format!("{name} = excluded.{name}"))
         .collect();
     let sql = format!(
-        "INSERT INTO {table} ({}) VALUES ({}, ${features_at}::text::jsonb, {FORMAT_VERSION}) \
+        "INSERT INTO {table} ({}) VALUES ({}, {FORMAT_VERSION}) \
          ON CONFLICT ({}) DO UPDATE SET {}",
         names.join(", "),
         values.join(", "),

@@ -39,6 +39,29 @@ async fn profiles_say_what_the_table_holds_however_often_rows_are_overwritten() 
 }
 
 #[tokio::test]
+async fn what_rows_weigh_is_added_and_taken_off_with_them() {
+    let home = Home::weighing();
+    let weighing = |scored, ids| Results {
+        weighs: true,
+        ..Results::new("1", 1, scored, ids)
+    };
+    for (scored, ids) in [(10, 0..900), (30, 300..600), (20, 500..1500)] {
+        home.publish(&weighing(scored, ids)).await.unwrap();
+        home.assert_profiles_are_true(DAY);
+    }
+    let late = [(301, Some(1)), (302, None), (304, Some(0)), (1200, Some(1))];
+    home.label(&weighing(20, 500..1500), &[("a.csv", &late[..])])
+        .await
+        .unwrap();
+    home.assert_profiles_are_true(DAY);
+    // Rows without the column weigh 1, as those that lack a weight do.
+    home.publish(&Results::new("2", 1, 40, 1500..1700))
+        .await
+        .unwrap();
+    home.assert_profiles_are_true(DAY);
+}
+
+#[tokio::test]
 async fn days_are_those_of_the_time_zone_and_there_is_one_profile_without_a_time() {
     let mut home = Home::new();
     home.baseline = Some(baseline(0.5, "Europe/Berlin"));
@@ -240,9 +263,10 @@ async fn whatever_is_published_labelled_and_dropped_in_whatever_order_the_profil
 
 #[tokio::test]
 async fn the_queries_of_the_documentation_give_what_the_rows_give() {
-    let home = Home::new();
+    let home = Home::weighing();
     home.publish(&Results {
         labelled: |_| true,
+        weighs: true,
         ..Results::new("1", 1, 1, 0..900)
     })
     .await
@@ -256,7 +280,7 @@ async fn the_queries_of_the_documentation_give_what_the_rows_give() {
         .step_by(2)
         .map(|block| block.trim_start_matches("sql\n"))
         .collect();
-    let [rows, moments, categories, accuracy] = blocks[..] else {
+    let [rows, moments, categories, accuracy, by_weight] = blocks[..] else {
         panic!("{blocks:?}")
     };
     let ask = |sql: &str| home.psql(sql.trim().split(';').next().unwrap());
@@ -272,6 +296,12 @@ async fn the_queries_of_the_documentation_give_what_the_rows_give() {
         (
             accuracy,
             "SELECT at::date, avg(((probability >= 0.5) = (y = 1))::int), avg((y = 1)::int) FILTER (WHERE probability >= 0.5) \
+             FROM predictions WHERE probability IS NOT NULL GROUP BY 1 ORDER BY 1"
+                .to_owned(),
+        ),
+        (
+            by_weight,
+            "SELECT at::date, sum(coalesce(w, 1) * ((probability >= 0.5) = (y = 1))::int) / sum(coalesce(w, 1)) \
              FROM predictions WHERE probability IS NOT NULL GROUP BY 1 ORDER BY 1"
                 .to_owned(),
         ),

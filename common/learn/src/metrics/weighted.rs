@@ -193,6 +193,16 @@ impl Confusion {
         self.true_positives.merge(&other.true_positives);
     }
 
+    /// Of what was summed by true negatives, false positives, false negatives and true positives.
+    pub fn of([tn, fp, fn_, tp]: [f64; 4]) -> Self {
+        let mut all = Self::default();
+        all.add(false, false, tn);
+        all.add(false, true, fp);
+        all.add(true, false, fn_);
+        all.add(true, true, tp);
+        all
+    }
+
     /// True negatives, false positives, false negatives, true positives.
     pub fn cells(&self) -> [f64; 4] {
         [

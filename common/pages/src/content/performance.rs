@@ -137,7 +137,11 @@ pub struct Day {
     pub brier: Option<f64>,
     /// Rows by label and prediction.
     pub confusion: Confusion,
-    /// Wilson's intervals at 95 %.
+    /// What these weigh, where rows do: true negatives, false positives, false negatives and true
+    /// positives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<[f64; 4]>,
+    /// Wilson's intervals at 95 %; none where rows weigh.
     pub intervals: Intervals,
     /// The metrics of another task, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use learn::metrics::Intervals;
+use learn::metrics::weighted::Shares;
 
 use crate::content::{Day, Period};
 
@@ -17,6 +18,8 @@ const THIN: usize = 1500;
 const MEANS: [&str; 5] = ["accuracy", "bias", "log_loss", "mae", "mape"];
 /// The root of the mean of squares.
 const ROOT: &str = "rmse";
+/// What the rows of a metric weigh.
+const WEIGHT: &str = "weight";
 
 /// The name of a period.
 pub fn name(period: Period) -> &'static str {
@@ -74,6 +77,9 @@ pub fn periods(days: &[Day], unit: Option<Period>) -> Drawn {
 fn together(a: &Day, b: &Day) -> Day {
     let mut confusion = a.confusion;
     confusion.merge(&b.confusion);
+    let weights = a.weights.zip(b.weights);
+    let weights = weights.map(|(a, b)| std::array::from_fn(|cell| a[cell] + b[cell]));
+    let shares = weights.map_or_else(|| confusion.shares(), Shares::of);
     let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let weighted = |x: Option<f64>, y: Option<f64>| match (x, y) {
         (Some(x), Some(y)) => {
@@ -91,23 +97,29 @@ fn together(a: &Day, b: &Day) -> Day {
         label_coverage: ratio(labelled_rows, rows),
         mean_score: weighted(a.mean_score, b.mean_score),
         predicted_positive_rate: weighted(a.predicted_positive_rate, b.predicted_positive_rate),
-        base_rate: confusion.base_rate(),
-        accuracy: confusion.accuracy(),
-        precision: confusion.precision(),
-        recall: confusion.recall(),
-        f1: confusion.f1(),
+        base_rate: shares.base_rate,
+        accuracy: shares.accuracy,
+        precision: shares.precision,
+        recall: shares.recall,
+        f1: shares.f1,
         roc_auc: None,
         log_loss: None,
         brier: None,
-        intervals: confusion.intervals(),
+        intervals: match weights {
+            Some(_) => Intervals::default(),
+            None => confusion.intervals(),
+        },
         confusion,
+        weights,
         metrics: metrics_together(a, b),
     }
 }
 
-/// The metrics of another task that are means of its rows, or the root of one.
+/// The metrics of another task that are means of its rows, or the root of one, by what they weigh.
 fn metrics_together(a: &Day, b: &Day) -> BTreeMap<String, f64> {
-    let (of_a, of_b) = (a.labelled_rows as f64, b.labelled_rows as f64);
+    let weight = |of: &Day| of.metrics.get(WEIGHT).copied();
+    let both = weight(a).zip(weight(b));
+    let (of_a, of_b) = both.unwrap_or((a.labelled_rows as f64, b.labelled_rows as f64));
     let mean = |x: f64, y: f64| (x * of_a + y * of_b) / (of_a + of_b);
     let of = |name: &str| -> Option<f64> {
         let both = (a.metrics.get(name), b.metrics.get(name));
@@ -119,7 +131,8 @@ fn metrics_together(a: &Day, b: &Day) -> BTreeMap<String, f64> {
     };
     let known = MEANS.into_iter().chain([ROOT]);
     let metrics = known.filter_map(|name| Some((name.to_owned(), of(name)?)));
-    metrics.collect()
+    let weight = both.map(|(a, b)| (WEIGHT.to_owned(), a + b));
+    metrics.chain(weight).collect()
 }
 
 /// The periods without the numbers of too few rows: a line would show chance there, and squeeze the
@@ -184,6 +197,7 @@ mod tests {
             precision: None,
             recall: None,
             f1: None,
+            weights: None,
             roc_auc: Some(0.5),
             log_loss: None,
             brier: None,

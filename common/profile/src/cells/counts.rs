@@ -171,8 +171,14 @@ impl Counts {
 /// What a value adds to the sum and to the sum of squares.
 #[inline]
 fn units_of(cells: &Cells, value: f64) -> (i128, i128) {
-    let z = ((value - cells.center) * (1.0 / cells.scale)).clamp(-FARTHEST, FARTHEST);
+    let z = of_sums(cells, value);
     (units(z), units(z * z))
+}
+
+/// What stands for a value in sums.
+#[inline]
+pub(crate) fn of_sums(cells: &Cells, value: f64) -> f64 {
+    ((value - cells.center) * (1.0 / cells.scale)).clamp(-FARTHEST, FARTHEST)
 }
 
 #[inline]

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Baseline, ClassCounts, ClassScores, FORMAT_VERSION, FeatureBaseline, Kind, Profile, ScoreCounts,
+    Baseline, ClassCounts, ClassScores, FORMAT_VERSION, FeatureBaseline, Kind, Profile,
+    ScoreCounts, Weights,
 };
 use crate::cells::{Cells, CellsError, Counts};
 use crate::grid;
@@ -75,6 +76,8 @@ pub struct ReadCounts {
 pub struct ReadProfile {
     score: ScoreCounts,
     features: Vec<ReadCounts>,
+    #[serde(default)]
+    weights: Option<Weights>,
 }
 
 impl FormerBaseline {
@@ -94,6 +97,7 @@ impl FormerBaseline {
             values: Vec::new(),
             threshold: Some(self.threshold),
             interval: None,
+            weight: None,
             features: features.collect::<Result<_, _>>()?,
             score: ClassScores::of_grid(self.score.cuts, self.score.reference)?.into(),
         })
@@ -154,9 +158,13 @@ impl ReadCounts {
 }
 
 impl ReadProfile {
-    /// Of scores, and of features in the model's order.
-    pub fn new(score: ScoreCounts, features: Vec<ReadCounts>) -> Self {
-        Self { score, features }
+    /// Of scores, of features in the model's order, and of weights, if there are any.
+    pub fn new(score: ScoreCounts, features: Vec<ReadCounts>, weights: Option<Weights>) -> Self {
+        Self {
+            score,
+            features,
+            weights,
+        }
     }
 
     /// The same rows in the cells of a baseline; `None` where they were counted by others, or a
@@ -168,6 +176,7 @@ impl ReadProfile {
         let features = self.features.into_iter().zip(&baseline.features);
         let profile = Profile {
             score: self.score,
+            weights: self.weights.filter(|_| baseline.weight.is_some()),
             features: features
                 .map(|(of, feature)| of.now(&feature.cells))
                 .collect(),

@@ -1,5 +1,7 @@
 //! What is counted of predicted numbers.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::FeatureBaseline;
@@ -58,6 +60,36 @@ pub struct NumberErrors {
     /// Share of the labels' variance that the predictions explain; `None` where the labels are
     /// all equal.
     pub r2: Option<f64>,
+}
+
+impl NumberErrors {
+    /// From the mean absolute error, mean and standard deviation of the errors, and the latter of
+    /// the labels.
+    pub(super) fn of(
+        rows: u64,
+        mae: f64,
+        (mean_error, spread): (f64, f64),
+        of_labels: f64,
+    ) -> Self {
+        let mean_square = mean_error * mean_error + spread * spread;
+        Self {
+            rows,
+            mean_error,
+            mae,
+            rmse: mean_square.sqrt(),
+            r2: (of_labels > 0.0).then(|| 1.0 - mean_square / (of_labels * of_labels)),
+        }
+    }
+}
+
+/// Cells of the error in which the label lies within the interval; `None` where they are not cut
+/// there.
+pub(super) fn within(baseline: &NumberScores, interval: [f64; 2]) -> Option<Range<usize>> {
+    let cuts = baseline.error.cells.cuts();
+    let place = |of: f64| cuts.iter().position(|cut| *cut == of);
+    let [from, to] = error_cuts(interval).map(place);
+    // A cut belongs to the cell above it.
+    Some(from? + 1..to? + 1)
 }
 
 impl OfNumber<f64> {
@@ -160,25 +192,16 @@ impl NumberCounts {
             of.map(|(counts, of)| Some((counts.mean(&of.cells)?, counts.std(&of.cells)?)));
         let (mean_error, spread) = moments.error?;
         let (mae, _) = moments.absolute_error?;
-        let mean_square = mean_error * mean_error + spread * spread;
         let (_, of_labels) = moments.label?;
-        Some(NumberErrors {
-            rows: self.error.count() as u64,
-            mean_error,
-            mae,
-            rmse: mean_square.sqrt(),
-            r2: (of_labels > 0.0).then(|| 1.0 - mean_square / (of_labels * of_labels)),
-        })
+        let rows = self.error.count() as u64;
+        Some(NumberErrors::of(rows, mae, (mean_error, spread), of_labels))
     }
 
     /// Share of the rows with a label and a prediction whose label lies within the interval that
     /// [`error_cuts`] cut the errors at; `None` without such rows, and where they are not cut there.
     pub fn coverage(&self, baseline: &NumberScores, interval: [f64; 2]) -> Option<f64> {
-        let cuts = baseline.error.cells.cuts();
-        let place = |of: f64| cuts.iter().position(|cut| *cut == of);
-        let [from, to] = error_cuts(interval).map(place);
-        // A cut belongs to the cell above it.
-        let within: i64 = self.error.cells.get(from? + 1..=to?)?.iter().sum();
+        let within = self.error.cells.get(within(baseline, interval)?)?;
+        let within: i64 = within.iter().sum();
         let rows = self.error.count();
         (rows > 0).then(|| within as f64 / rows as f64)
     }

@@ -1,6 +1,6 @@
 //! Metrics from counts by cell and label.
 
-use super::{Baseline, ClassCounts, ClassScores, ScoreBaseline, ScoreCounts};
+use super::{Baseline, ClassCounts, ClassScores, ScoreBaseline, ScoreCounts, WeightSums, Weights};
 use learn::metrics::Confusion;
 
 /// Scores by label, with the cuts of their cells.
@@ -149,6 +149,74 @@ impl<'a> Counts<'a> {
             - 2.0 * positive.score_sum()
             + positive.score_squares();
         (rows > 0).then(|| errors / rows as f64)
+    }
+}
+
+/// What labelled and scored rows of two classes weigh, with the cuts of their cells.
+#[derive(Clone, Copy, Debug)]
+pub struct Weighed<'a> {
+    cuts: &'a [f64],
+    negative: &'a WeightSums,
+    positive: &'a WeightSums,
+}
+
+impl<'a> Weighed<'a> {
+    /// Of profiles of one baseline; `None` of another task.
+    pub fn new(baseline: &'a ClassScores, weights: &'a Weights) -> Option<Self> {
+        let [negative, positive] = weights.classes()?;
+        Some(Self {
+            cuts: baseline.cells.cuts(),
+            negative,
+            positive,
+        })
+    }
+
+    /// What rows with scores in these cells weigh: negatives, then positives.
+    pub fn within(&self, cells: std::ops::Range<usize>) -> [f64; 2] {
+        [self.negative, self.positive].map(|sums| sums.within(cells.clone()))
+    }
+
+    /// Weight of true negatives, false positives, false negatives and true positives where rows in
+    /// `cells` are predicted positive from the cell `predicted` on.
+    pub fn confusion_in(&self, cells: std::ops::Range<usize>, predicted: usize) -> [f64; 4] {
+        let cut = predicted.clamp(cells.start, cells.end);
+        let ([true_negatives, false_negatives], [false_positives, true_positives]) =
+            (self.within(cells.start..cut), self.within(cut..cells.end));
+        [
+            true_negatives,
+            false_positives,
+            false_negatives,
+            true_positives,
+        ]
+    }
+
+    /// The same of all rows at a threshold, exactly; `None` when it is none of the cuts.
+    pub fn confusion(&self, threshold: f64) -> Option<[f64; 4]> {
+        let from = self.cuts.iter().position(|cut| *cut == threshold)? + 1;
+        Some(self.confusion_in(0..self.cuts.len() + 1, from))
+    }
+
+    /// As [`Counts::ranked`], by weight.
+    pub fn ranked(&self) -> Option<Ranked> {
+        let pairs = self.negative.weight() * self.positive.weight();
+        let (mut below, mut before, mut together) = (0.0, 0.0, 0.0);
+        for (negative, positive) in self.negative.by_cell().zip(self.positive.by_cell()) {
+            before += positive * (below + negative / 2.0);
+            together += positive * negative / 2.0;
+            below += negative;
+        }
+        (pairs > 0.0).then(|| Ranked {
+            roc_auc: before / pairs,
+            error_bound: together / pairs,
+        })
+    }
+
+    /// As [`Counts::brier`], by weight.
+    pub fn brier(&self) -> Option<f64> {
+        let weight = self.negative.weight() + self.positive.weight();
+        let ([_, of_negatives], [sum, squares]) = (self.negative.sums(), self.positive.sums());
+        let errors = of_negatives + self.positive.weight() - 2.0 * sum + squares;
+        (weight > 0.0).then(|| errors / weight)
     }
 }
 

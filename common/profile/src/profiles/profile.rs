@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Baseline, ScoreCounts};
+use super::{Baseline, ScoreCounts, Weights};
 use crate::cells::Counts;
 
 /// What is counted of the rows of one model version, data version and day.
@@ -13,6 +13,10 @@ pub struct Profile {
     pub score: ScoreCounts,
     /// One per feature, in the model's order.
     pub features: Vec<Counts>,
+    /// What labelled and scored rows weigh; none where rows do not weigh, or some were counted
+    /// without what they weigh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
 }
 
 /// Numbers of two profiles do not add up: other cells, or more than 63 bits.
@@ -30,6 +34,7 @@ impl Profile {
                 .iter()
                 .map(|feature| Counts::new(&feature.cells))
                 .collect(),
+            weights: (baseline.weight.as_ref()).map(|_| Weights::new(&baseline.score)),
         }
     }
 
@@ -64,13 +69,20 @@ impl Profile {
         for (ours, theirs) in self.features.iter_mut().zip(&other.features) {
             ours.merge(theirs).ok_or(Overflow)?;
         }
-        Ok(())
+        match (&mut self.weights, &other.weights) {
+            (Some(ours), Some(theirs)) => ours.merge(theirs).ok_or(Overflow),
+            _ => {
+                self.weights = None;
+                Ok(())
+            }
+        }
     }
 
     /// Whether it fits a baseline, and no count is negative.
     pub fn is_sound(&self, baseline: &Baseline) -> bool {
         self.features.len() == baseline.features.len()
             && self.score.is_sound(&baseline.score)
+            && (self.weights.as_ref()).is_none_or(|weights| weights.is_sound(&baseline.score))
             && self
                 .features
                 .iter()

@@ -26,6 +26,8 @@ pub struct Profiling {
     score: usize,
     /// The predicted class, where labels are compared with it.
     predicted: Option<usize>,
+    /// Rows to score need no weight.
+    weight: Option<usize>,
     time: Option<usize>,
     idle: Mutex<Vec<Profiler>>,
 }
@@ -64,6 +66,8 @@ impl Profiling {
                 true => None,
                 false => Some(position(PREDICTION)?),
             },
+            weight: (baseline.weight.as_ref())
+                .and_then(|weight| columns.iter().position(|column| column == weight)),
             time: time.map(position).transpose()?,
             baseline: baseline.clone(),
             memory,
@@ -82,6 +86,11 @@ impl Profiling {
         };
         let labels = self.labels(batch)?;
         let scores = parts::numbers(batch.column(self.score), self.baseline.score.name())?;
+        let weights = self.weight.map(|at| {
+            let name = self.baseline.weight.as_deref().unwrap_or_default();
+            parts::numbers(batch.column(at), name)
+        });
+        let weights = weights.transpose()?;
         let features = self.features.iter().zip(&self.baseline.features);
         let features: Vec<Float64Array> = features
             .map(|(&position, feature)| features::counted(batch.column(position), feature))
@@ -98,6 +107,7 @@ impl Profiling {
                 days: &days,
                 labels: &labels,
                 scores: &scores,
+                weights: weights.as_ref(),
                 features: &features,
             },
             1,

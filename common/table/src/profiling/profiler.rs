@@ -19,6 +19,8 @@ pub struct Rows<'a> {
     pub labels: &'a [Option<f64>],
     /// The probability or the number that was predicted; null without a prediction.
     pub scores: &'a Float64Array,
+    /// What each row weighs, where rows do; one that is null weighs 1.
+    pub weights: Option<&'a Float64Array>,
     /// One per feature of the baseline, of categories their codes. None at all leaves the features
     /// uncounted.
     pub features: &'a [Float64Array],
@@ -91,9 +93,14 @@ impl Profiler {
                 .is_valid(row)
                 .then(|| rows.scores.value(row))
                 .filter(|score| !score.is_nan());
-            profile
-                .score
-                .add(&baseline.score, score, rows.labels[row], times);
+            let label = rows.labels[row];
+            profile.score.add(&baseline.score, score, label, times);
+            if let (Some(weights), Some(score), Some(label)) = (&mut profile.weights, score, label)
+            {
+                let weight = rows.weights.filter(|weights| weights.is_valid(row));
+                let weight = weight.map_or(1.0, |weights| weights.value(row));
+                weights.add(&baseline.score, score, label, weight, times);
+            }
         }
         for ((column, counts), baseline) in rows
             .features

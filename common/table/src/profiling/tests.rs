@@ -69,6 +69,7 @@ impl Sample {
             days: &self.days,
             labels: &self.labels,
             scores: &self.scores,
+            weights: None,
             features: &self.features,
         }
     }
@@ -121,7 +122,7 @@ fn baseline() -> Arc<Baseline> {
         ..Rule::default()
     };
     let predicts = (&Binary as &dyn Task, &target, &rule);
-    Arc::new(Baseline::new("f", predicts, &reference, chrono_tz::Tz::UTC).unwrap())
+    Arc::new(Baseline::new("f", predicts, None, &reference, chrono_tz::Tz::UTC).unwrap())
 }
 
 fn profiled(baseline: &Arc<Baseline>, samples: &[(&Sample, i64)]) -> Profiler {
@@ -436,7 +437,8 @@ fn what_the_first_release_stored_is_read_and_adds_up_with_new_profiles() {
     let model = Reader::standard().read(model).unwrap();
     let predicts = (model.task, &model.target, &model.rule);
     let timezone = "Etc/UTC".parse().unwrap();
-    let baseline = Baseline::new(&stored.model, predicts, &reference.into(), timezone).unwrap();
+    let baseline =
+        Baseline::new(&stored.model, predicts, None, &reference.into(), timezone).unwrap();
     // What Postgres holds is what the model's files give: nothing has to be counted again.
     assert!(baseline.counts_as(&former.now().unwrap()));
 

@@ -1,11 +1,12 @@
 //! What profiles say of another task than two classes.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use learn::task::{Better, Report};
 use pages::content::{Day, MetricNow, OfTask as Measured, Performance, Segment};
 use pages::judge::ratio;
-use profile::profiles::{Baseline, ClassCounts, ScoreCounts};
+use profile::profiles::{Baseline, ClassCounts, Profile, ScoreCounts, Weights};
 use serde_json::{Map, json};
 
 /// A model of such a task.
@@ -20,7 +21,7 @@ impl OfTask<'_> {
     /// known.
     pub(super) fn performance(
         self,
-        of: &ScoreCounts,
+        of: &Profile,
         holdout: Option<&Report>,
         common: Performance,
     ) -> Performance {
@@ -49,12 +50,14 @@ impl OfTask<'_> {
     }
 
     /// What is known of a day beside its rows.
-    pub(super) fn day(self, of: &ScoreCounts, common: Day) -> Day {
-        let (_, metrics) = self.metrics(of);
-        Day {
-            metrics: by_name(metrics),
-            ..common
+    pub(super) fn day(self, of: &Profile, common: Day) -> Day {
+        let (rows, metrics) = self.metrics(of);
+        let mut metrics = by_name(metrics);
+        let weight = of.weights.as_ref().map(Weights::weight);
+        if let Some(weight) = weight.filter(|_| rows > 0) {
+            metrics.insert("weight".to_owned(), weight);
         }
+        Day { metrics, ..common }
     }
 
     fn names(self) -> Vec<(&'static str, Option<Better>)> {
@@ -74,15 +77,24 @@ impl OfTask<'_> {
         }
     }
 
-    /// Rows with a label and a prediction, and their metrics.
-    fn metrics(self, of: &ScoreCounts) -> (u64, Vec<Metric>) {
-        let values: (u64, Vec<Option<f64>>) = match (of, self.0.score.numbers()) {
+    /// Rows with a label and a prediction, and their metrics, by weight where rows weigh.
+    fn metrics(self, of: &Profile) -> (u64, Vec<Metric>) {
+        let weights = of.weights.as_ref();
+        let values: (u64, Vec<Option<f64>>) = match (&of.score, self.0.score.numbers()) {
             (ScoreCounts::Numbers(counts), Some(baseline)) => match counts.errors(baseline) {
                 None => return (0, Vec::new()),
                 Some(of) => {
-                    let own = [Some(of.mae), Some(of.rmse), of.r2, Some(of.mean_error)];
+                    let weighed = weights.map(|weights| weights.errors(baseline, of.rows));
+                    let own = weighed
+                        .unwrap_or(Some(of))
+                        .map(|of| [Some(of.mae), Some(of.rmse), of.r2, Some(of.mean_error)]);
+                    let own = own.unwrap_or_default();
                     let of_interval = self.0.interval.map(|[lower, upper]| {
-                        let coverage = counts.coverage(baseline, [lower, upper]);
+                        let interval = [lower, upper];
+                        let coverage = match weights {
+                            Some(weights) => weights.coverage(baseline, interval),
+                            None => counts.coverage(baseline, interval),
+                        };
                         [coverage, Some(upper - lower)]
                     });
                     let of_interval = of_interval.into_iter().flatten();
@@ -91,7 +103,11 @@ impl OfTask<'_> {
             },
             (ScoreCounts::Classes(counts), _) => {
                 let (rows, right) = right(counts);
-                (rows, vec![ratio(right, rows)])
+                let accuracy = match weights {
+                    Some(weights) => weighed_accuracy(weights, 0..counts.positive.cells.len()),
+                    None => ratio(right, rows),
+                };
+                (rows, vec![accuracy])
             }
             _ => return (0, Vec::new()),
         };
@@ -101,7 +117,8 @@ impl OfTask<'_> {
     }
 
     /// The rows by ranges of the score that each held about a tenth of the training data.
-    pub(super) fn by_score(self, of: &ScoreCounts) -> Vec<Segment> {
+    pub(super) fn by_score(self, of: &Profile) -> Vec<Segment> {
+        let (weights, of) = (of.weights.as_ref(), &of.score);
         let compared = self.0.score.compared(of);
         let cells = self.0.score.cells();
         let tenths = compared.tenths().into_iter().map(|cut| cut + 1);
@@ -113,6 +130,10 @@ impl OfTask<'_> {
             let (from, to) = (ends[0], ends[1]);
             let counts = of.classes().map(|counts| part(counts, from, to));
             let (measured, right) = counts.as_ref().map_or((0, 0), right);
+            let accuracy = match weights.filter(|_| measured > 0) {
+                Some(weights) => weighed_accuracy(weights, from..to),
+                None => ratio(right, measured),
+            };
             Segment {
                 lower: from.checked_sub(1).map(|below| cells.cuts()[below]),
                 upper: cells.cuts().get(to - 1).copied(),
@@ -120,7 +141,7 @@ impl OfTask<'_> {
                 share: ratio(rows(now, from, to), compared.now.count()),
                 reference_share: ratio(rows(then, from, to), compared.then.count()),
                 measured_rows: measured,
-                metrics: ratio(right, measured)
+                metrics: accuracy
                     .map(|accuracy| ("accuracy".to_owned(), accuracy))
                     .into_iter()
                     .collect(),
@@ -135,6 +156,12 @@ impl OfTask<'_> {
 fn right(counts: &ClassCounts) -> (u64, u64) {
     let (wrong, right) = (counts.negative.scored(), counts.positive.scored());
     ((wrong + right) as u64, right as u64)
+}
+
+/// Share of right predictions by weight, of scores in some of the cells.
+fn weighed_accuracy(weights: &Weights, cells: Range<usize>) -> Option<f64> {
+    let [wrong, right] = weights.classes()?.map(|sums| sums.within(cells.clone()));
+    (wrong + right > 0.0).then(|| right / (wrong + right))
 }
 
 /// What is counted in some of the cells.

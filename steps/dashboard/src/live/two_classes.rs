@@ -1,13 +1,18 @@
 //! What profiles say of two classes, for any threshold.
 
-use learn::metrics::{CalibrationBin, Classification, Confusion, CurvePoint, Report as Metrics};
+use learn::metrics::weighted::{self, Shares};
+use learn::metrics::{
+    CalibrationBin, Classification, Confusion, CurvePoint, Intervals, Report as Metrics,
+};
 use learn::model::Classes;
 use learn::task::Report;
 use pages::content::{ClassNames, Day, Performance, Segment};
 use pages::judge::performance::{SegmentCounts, at_threshold, segment};
 use pages::judge::ratio;
 use profile::cells::Side;
-use profile::profiles::{ClassCounts, ClassScores, ScoreCounts, ScoredCounts as Counts};
+use profile::profiles::{
+    ClassCounts, ClassScores, Profile, Ranked, ScoredCounts as Counts, Weighed,
+};
 
 /// Thresholds that a table shows, in hundredths.
 const SHOWN: std::ops::Range<u32> = 1..10;
@@ -32,42 +37,45 @@ pub(super) struct TwoClasses<'a> {
     pub(super) threshold: f64,
 }
 
-impl TwoClasses<'_> {
+impl<'a> TwoClasses<'a> {
     /// How right the predictions were, and how far the true area under the ROC curve may differ.
     /// `holdout` is what the model reached there, where that is known, at its own threshold: at
     /// another one it is no measure for what depends on the threshold.
     pub(super) fn performance(
         self,
-        of: &ScoreCounts,
+        of: &Profile,
         holdout: Option<&Report>,
         common: Performance,
     ) -> (Performance, Option<f64>) {
-        let Some(score) = of.classes() else {
+        let Some(score) = of.score.classes() else {
             return (common, None);
         };
         let (baseline, threshold) = (self.baseline, self.threshold);
         let counts = Counts::new(baseline, score);
         let confusion = counts.confusion(threshold).unwrap_or_default();
-        let ranked = counts.ranked();
-        let overall = (confusion.rows() > 0).then(|| metrics(&counts, confusion, threshold));
+        let measured = self.measured(of, &counts, confusion);
+        let overall =
+            (confusion.rows() > 0).then(|| metrics(&counts, confusion, &measured, threshold));
         let cuts = SHOWN
             .map(|tenth| f64::from(tenth * 10) / 100.0)
             .chain([threshold, self.own]);
         let mut cuts: Vec<f64> = cuts.collect();
         cuts.sort_by(f64::total_cmp);
         cuts.dedup();
-        let at = |cut: f64| Some(at_threshold(cut, counts.confusion(cut)?, None));
+        let weighed = self.weighed(of);
+        let shares = |cut: f64| Some(Shares::of(weighed?.confusion(cut)?));
+        let at = |cut: f64| Some(at_threshold(cut, counts.confusion(cut)?, shares(cut)));
         let side = baseline.compared(score).now;
-        let measured = overall.is_some();
+        let known = overall.is_some();
         let performance = Performance {
             predicted_positives: predicted_positives(baseline, &side, threshold),
-            majority_accuracy: confusion.base_rate().map(|rate| rate.max(1.0 - rate)),
-            intervals: confusion.intervals(),
-            curve: match measured {
-                true => curve(baseline.cells.cuts(), score),
+            majority_accuracy: measured.shares.base_rate.map(|rate| rate.max(1.0 - rate)),
+            intervals: measured.intervals,
+            curve: match known {
+                true => curve(baseline.cells.cuts(), score, weighed),
                 false => Vec::new(),
             },
-            thresholds: match measured {
+            thresholds: match known {
                 true => cuts.into_iter().filter_map(at).collect(),
                 false => Vec::new(),
             },
@@ -79,7 +87,39 @@ impl TwoClasses<'_> {
             }),
             ..common
         };
-        (performance, ranked.map(|ranked| ranked.error_bound))
+        (
+            performance,
+            measured.ranked.map(|ranked| ranked.error_bound),
+        )
+    }
+
+    /// What rows weigh, where they do.
+    fn weighed(self, of: &'a Profile) -> Option<Weighed<'a>> {
+        Weighed::new(self.baseline, of.weights.as_ref()?)
+    }
+
+    /// By weight where rows weigh.
+    fn measured(self, of: &Profile, counts: &Counts<'_>, confusion: Confusion) -> Measured {
+        match self.weighed(of) {
+            Some(weighed) => {
+                let cells = weighed.confusion(self.threshold).unwrap_or_default();
+                let shares = Shares::of(cells);
+                Measured {
+                    shares,
+                    weight: Some(shares.weight),
+                    ranked: weighed.ranked(),
+                    brier: weighed.brier(),
+                    intervals: Intervals::default(),
+                }
+            }
+            None => Measured {
+                shares: confusion.shares(),
+                weight: None,
+                ranked: counts.ranked(),
+                brier: counts.brier(),
+                intervals: confusion.intervals(),
+            },
+        }
     }
 
     /// The holdout's, without what depends on another threshold.
@@ -98,48 +138,59 @@ impl TwoClasses<'_> {
     }
 
     /// What is known of a day beside its rows.
-    pub(super) fn day(self, of: &ScoreCounts, common: Day) -> Day {
-        let Some(score) = of.classes() else {
+    pub(super) fn day(self, of: &Profile, common: Day) -> Day {
+        let Some(score) = of.score.classes() else {
             return common;
         };
         let counts = Counts::new(self.baseline, score);
         let confusion = counts.confusion(self.threshold).unwrap_or_default();
         let side = self.baseline.compared(score).now;
         let above = predicted_positives(self.baseline, &side, self.threshold);
+        let measured = self.measured(of, &counts, confusion);
         Day {
             predicted_positive_rate: ratio(above, side.count()),
-            base_rate: confusion.base_rate(),
-            accuracy: confusion.accuracy(),
-            precision: confusion.precision(),
-            recall: confusion.recall(),
-            f1: confusion.f1(),
-            roc_auc: counts.ranked().map(|ranked| ranked.roc_auc),
-            brier: counts.brier(),
-            intervals: confusion.intervals(),
+            base_rate: measured.shares.base_rate,
+            accuracy: measured.shares.accuracy,
+            precision: measured.shares.precision,
+            recall: measured.shares.recall,
+            f1: measured.shares.f1,
+            roc_auc: measured.ranked.map(|ranked| ranked.roc_auc),
+            brier: measured.brier,
+            intervals: measured.intervals,
+            weights: self.weighed(of).and_then(|of| of.confusion(self.threshold)),
             confusion,
             ..common
         }
     }
 
     /// The rows by ranges of the score that each held about a tenth of the training data.
-    pub(super) fn by_score(self, of: &ScoreCounts) -> Vec<Segment> {
-        let score = of.classes();
+    pub(super) fn by_score(self, of: &Profile) -> Vec<Segment> {
+        let (score, weighed) = (of.score.classes(), self.weighed(of));
         score.map_or_else(Vec::new, |score| {
-            by_score(self.baseline, score, self.threshold)
+            by_score(self.baseline, score, weighed, self.threshold)
         })
     }
 }
 
+/// What labelled and scored rows come to.
+struct Measured {
+    shares: Shares,
+    weight: Option<f64>,
+    ranked: Option<Ranked>,
+    brier: Option<f64>,
+    /// None where rows weigh.
+    intervals: Intervals,
+}
+
 /// All metrics that follow from cells; the others are `None`.
-fn metrics(counts: &Counts<'_>, confusion: Confusion, threshold: f64) -> Metrics {
+fn metrics(
+    counts: &Counts<'_>,
+    confusion: Confusion,
+    measured: &Measured,
+    threshold: f64,
+) -> Metrics {
     let empty = Classification::new(threshold).report(None);
-    let (found, kept) = (
-        confusion.recall(),
-        ratio(
-            confusion.true_negatives,
-            confusion.true_negatives + confusion.false_positives,
-        ),
-    );
+    let shares = measured.shares;
     let calibration = counts
         .calibration()
         .into_iter()
@@ -153,17 +204,15 @@ fn metrics(counts: &Counts<'_>, confusion: Confusion, threshold: f64) -> Metrics
     Metrics {
         rows: confusion.rows(),
         positives: confusion.positives(),
-        base_rate: confusion.base_rate(),
-        accuracy: confusion.accuracy(),
-        balanced_accuracy: found
-            .filter(|_| confusion.positives() > 0)
-            .zip(kept)
-            .map(|(found, kept)| (found + kept) / 2.0),
-        precision: confusion.precision(),
-        recall: confusion.recall(),
-        f1: confusion.f1(),
-        brier: counts.brier(),
-        roc_auc: counts.ranked().map(|ranked| ranked.roc_auc),
+        weight: measured.weight,
+        base_rate: shares.base_rate,
+        accuracy: shares.accuracy,
+        balanced_accuracy: shares.balanced_accuracy,
+        precision: shares.precision,
+        recall: shares.recall,
+        f1: shares.f1,
+        brier: measured.brier,
+        roc_auc: measured.ranked.map(|ranked| ranked.roc_auc),
         calibration: calibration.collect(),
         confusion,
         ..empty
@@ -171,7 +220,7 @@ fn metrics(counts: &Counts<'_>, confusion: Confusion, threshold: f64) -> Metrics
 }
 
 /// A point for each cut, from the highest on: each is exact.
-fn curve(cuts: &[f64], score: &ClassCounts) -> Vec<CurvePoint> {
+fn curve(cuts: &[f64], score: &ClassCounts, weighed: Option<Weighed<'_>>) -> Vec<CurvePoint> {
     let (mut positives, mut negatives) = (0, 0);
     let mut points = Vec::new();
     for index in (0..=cuts.len()).rev() {
@@ -182,7 +231,10 @@ fn curve(cuts: &[f64], score: &ClassCounts) -> Vec<CurvePoint> {
             threshold,
             true_positives: positives,
             false_positives: negatives,
-            weights: None,
+            weights: weighed.map(|weighed| {
+                let [negatives, positives] = weighed.within(index..cuts.len() + 1);
+                [positives, negatives]
+            }),
         };
         let same = |last: &CurvePoint| {
             (last.true_positives, last.false_positives) == (positives, negatives)
@@ -206,7 +258,12 @@ fn predicted_positives(baseline: &ClassScores, score: &Side, threshold: f64) -> 
 
 /// The rows by ranges of the score that each held about a tenth of the training data. Their mean
 /// score takes each row as the middle of its cell.
-fn by_score(baseline: &ClassScores, score: &ClassCounts, threshold: f64) -> Vec<Segment> {
+fn by_score(
+    baseline: &ClassScores,
+    score: &ClassCounts,
+    weighed: Option<Weighed<'_>>,
+    threshold: f64,
+) -> Vec<Segment> {
     let sum = |counts: &ClassCounts, from: usize, to: usize| -> [u64; 3] {
         [&counts.unlabelled, &counts.negative, &counts.positive]
             .map(|label| label.cells[from..to].iter().sum::<i64>() as u64)
@@ -254,7 +311,9 @@ fn by_score(baseline: &ClassScores, score: &ClassCounts, threshold: f64) -> Vec<
                     .map(|cell| middle(cell) * rows(score, cell, cell + 1) as f64)
                     .sum(),
                 confusion,
-                weighted: None,
+                weighted: weighed.map(|weighed| {
+                    weighted::Confusion::of(weighed.confusion_in(from..to, predicted))
+                }),
             };
             Segment {
                 lower: from

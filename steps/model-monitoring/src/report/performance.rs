@@ -106,7 +106,14 @@ pub(super) fn performance(
             .filter(|(date, _)| window.holds(*date))
             .map(|(date, (number, counts))| match &joined.of_task {
                 None => day(date, counts),
-                Some(of) => day_of_task(date, counts, of.days.get(number)),
+                Some(of) => {
+                    let mut day = day_of_task(date, counts, of.days.get(number));
+                    let measured = of.days.get(number).filter(|_| subject.weight().is_some());
+                    let weight = measured.and_then(|of| of.number("weight"));
+                    day.metrics
+                        .extend(weight.map(|weight| ("weight".to_owned(), weight)));
+                    day
+                }
             })
             .collect(),
     }
@@ -135,6 +142,7 @@ fn day(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
             None => metrics.confusion.intervals(),
         },
         confusion: metrics.confusion,
+        weights: (counts.weighted.as_ref()).map(|weighted| weighted.report().confusion),
         ..Day::default()
     }
 }
