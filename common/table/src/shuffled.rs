@@ -6,6 +6,7 @@
 
 mod object;
 mod once;
+mod partitioned;
 mod sorted;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub use sorted::{RowSorter, SortedRows};
 
 /// Bytes of raw files for each bucket, about.
 const BUCKET_BYTES: u64 = 16 << 20;
+/// What the scratch folder is used for, in errors.
+const PURPOSE: &str = "bringing rows together by their entity";
 /// Buckets at most: each takes a range of every file.
 const MAX_BUCKETS: u64 = 512;
 
@@ -81,22 +84,19 @@ impl Shape {
 
     /// Schema of the rows in an object.
     pub fn schema(&self) -> SchemaRef {
-        self.with(0, &[])
+        self.with(&[])
     }
 
     /// Schema of the rows as they are sorted to be put together: the columns of
     /// [`Shape::schema`], and after those that decide the order the place of the file and of the row
     /// in it.
     pub fn sorted_schema(&self) -> SchemaRef {
-        self.with(
-            self.keys,
-            &[("file", DataType::UInt32), ("row", DataType::UInt64)],
-        )
+        self.with(&[("file", DataType::UInt32), ("row", DataType::UInt64)])
     }
 
-    /// The shuffled columns with others at a place among them. Names do not matter, and those of
-    /// raw files may be any.
-    fn with(&self, at: usize, others: &[(&str, DataType)]) -> SchemaRef {
+    /// The shuffled columns, and others after those that decide the order. Names do not matter, and
+    /// those of raw files may be any.
+    fn with(&self, others: &[(&str, DataType)]) -> SchemaRef {
         let columns = self.places.iter().map(|&place| self.raw.field(place));
         let mut fields: Vec<Field> = columns
             .map(|field| field.clone().with_nullable(true))
@@ -104,7 +104,7 @@ impl Shape {
         let others = others
             .iter()
             .map(|(name, data_type)| Field::new(*name, data_type.clone(), false));
-        fields.splice(at..at, others);
+        fields.splice(self.keys..self.keys, others);
         Arc::new(Schema::new(fields))
     }
 

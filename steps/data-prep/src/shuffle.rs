@@ -33,7 +33,7 @@ impl Task {
             return Ok(None);
         };
         let memory = self.preparation.sort_memory(&self.step);
-        let writer = ShuffleWriter::new(shape, windows.buckets, self.step.work(), memory)?;
+        let writer = ShuffleWriter::new(shape, windows.buckets, self.step.work(), memory);
         let fit = self.preparation.fits_aggregates();
         let fit = fit.then(|| self.preparation.fit(&self.step));
         Ok(Some(Shuffling {

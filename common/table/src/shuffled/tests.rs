@@ -69,7 +69,7 @@ impl Bench {
 
     async fn write(&self, file: usize, rows: &RecordBatch, memory: usize) -> Option<Shuffled> {
         let work = Work::from(self.home.path());
-        let mut writer = ShuffleWriter::new(&shape(), BUCKETS, &work, memory).unwrap();
+        let mut writer = ShuffleWriter::new(&shape(), BUCKETS, &work, memory);
         for from in (0..rows.num_rows()).step_by(100) {
             let slice = rows.slice(from, 100.min(rows.num_rows() - from));
             writer.write("a.csv", &slice).unwrap();
@@ -123,12 +123,15 @@ async fn rows_of_an_entity_come_together_in_order_whatever_fits_in_memory() {
         }
     }
     expected.sort();
+    let mut bytes = BTreeSet::new();
     for memory in [1, 10_000, 1 << 30] {
         let mut objects: Vec<Shuffled> = Vec::new();
         for (file, rows) in files.iter().enumerate() {
             objects.extend(bench.write(file, rows, memory).await);
         }
         assert_eq!(objects.len(), 2, "a file without rows has no object");
+        let digests = objects.iter().map(|object| object.part.sha256.clone());
+        bytes.insert(digests.collect::<Vec<String>>());
         let (mut found, mut entities) = (Vec::new(), BTreeSet::new());
         for bucket in 0..BUCKETS {
             let sorted = bench.read(&objects, bucket, memory).await.unwrap();
@@ -167,6 +170,7 @@ async fn rows_of_an_entity_come_together_in_order_whatever_fits_in_memory() {
             .collect();
         assert_eq!(found, expected, "{memory}");
     }
+    assert_eq!(bytes.len(), 1, "the bytes are the same with any memory");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,7 +227,7 @@ fn a_row_without_an_entity_breaks_the_contract() {
     columns[2] = ids;
     let rows = RecordBatch::try_new(raw(), columns).unwrap();
     let work = Work::from(std::env::temp_dir().as_path());
-    let mut writer = ShuffleWriter::new(&shape(), BUCKETS, &work, 1 << 20).unwrap();
+    let mut writer = ShuffleWriter::new(&shape(), BUCKETS, &work, 1 << 20);
     let error = writer.write("train/a.csv", &rows).unwrap_err();
     assert_eq!(exit_code(&error), 10);
     let text = format!("{error:#}");
