@@ -180,7 +180,7 @@ fn holdout_of(args: &PlanArgs, version: &DataVersion) -> Result<HoldoutRule> {
     setting.rule(last).ok_or_else(|| {
         Failure::usage(format!(
             "the holdout {setting} (HOLDOUT) counts back from the date of the data version, and \
-             {version} is no date: name it as one, such as 2026-11-23"
+             {version} is not a date: use a date as its name, such as 2026-11-23"
         ))
     })
 }

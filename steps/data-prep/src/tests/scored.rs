@@ -206,6 +206,7 @@ async fn a_night_counts_once_its_labels_have_had_time_to_come() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holdout_of_the_last_days_counts_back_from_the_date_of_the_version() {
     let bench = bench().await;
+    bench.write("train/1.parquet", &sample(4, 50));
     let days = ["--data-version=2026-11-20", "--holdout=after=-5d"];
     let of_scored = [&SOURCE[..2], &days, &["--label-delay=1"]].concat();
     for (given, rule) in [
@@ -219,7 +220,7 @@ async fn a_holdout_of_the_last_days_counts_back_from_the_date_of_the_version() {
     }
     let text = failure(2, bench.plan(&days[1..]).await);
     assert!(
-        text.contains("the holdout after=-5d (HOLDOUT)") && text.contains("25.05.1 is no date"),
+        text.contains("the holdout after=-5d (HOLDOUT)") && text.contains("25.05.1 is not a date"),
         "{text}"
     );
 }
