@@ -1,5 +1,6 @@
 //! What the model is, and where everything comes from.
 
+use learn::estimator::Families;
 use learn::model::Importance;
 
 use super::{bar, details, folded, note, selection, table};
@@ -198,11 +199,15 @@ fn importance(model: &ModelCard) -> Markup {
         )),
     };
     let linear = |of: &Importance| of.coefficient.is_some() || of.vif.is_some();
-    let lead = note(if importance.iter().any(linear) {
-        "Importance: how far one standard deviation of a feature moves the log odds, as measured in training."
-    } else {
-        "Importance: the mean size of what a feature adds to the score, in rows of the training data."
-    });
+    let lead = match Families::standard().get(&model.family) {
+        Ok(family) if !importance.iter().any(linear) => note(format!(
+            "Importance: {}, in rows of the training data.",
+            family.importance_is()
+        )),
+        _ => note(
+            "Importance: how far one standard deviation of a feature moves the log odds, as measured in training.",
+        ),
+    };
     let of_raw = match model.selection.as_ref().and_then(|of| of.calibration) {
         Some(_) => note("It refers to the raw score, before calibration."),
         None => nothing(),

@@ -47,6 +47,11 @@ def compare(model, results, raw):
         # A forest's shares, of several classes those of each.
         names = shares[1:] or shares or ["prediction"]
         ours, theirs = scored[names].to_numpy(), margins.reshape(len(scored), -1)
+        if shares:
+            # Sums of single precision may lie a little beyond 0 and 1.
+            theirs = np.clip(theirs, 0.0, 1.0)
+        if len(names) > 1:
+            theirs = theirs / theirs.sum(axis=1, keepdims=True)
     elif objective == "binary:logistic":
         ours, theirs = scored["probability"].to_numpy(), 1.0 / (1.0 + np.exp(-margins))
     else:

@@ -38,7 +38,7 @@ fn must_be_reported(bench: &Bench) {
     let report = bench.json("reports/2026-11/m/v1/report.json");
     assert_eq!(report["model"]["family"], "gradient-boosting");
     let page = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
-    assert!(page.contains("the mean size of what a feature adds to the score"));
+    assert!(page.contains("mean size of what the feature adds to the score"));
     assert_eq!(bench.output("model-promotion-promote", "promoted"), "true");
 }
 
