@@ -5,7 +5,6 @@ mod dialect;
 mod form;
 mod goal;
 mod holdout;
-mod holdout_setting;
 pub mod keys;
 mod lookback;
 mod parse;
@@ -21,8 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use dialect::{Csv, Encoding};
 pub use form::Form;
 pub use goal::Goal;
-pub use holdout::{Holdout, HoldoutRule};
-pub use holdout_setting::HoldoutSetting;
+pub use holdout::{Holdout, HoldoutRule, HoldoutSetting};
 pub use lookback::{Lookback, WarmUp};
 pub(crate) use parse::MARK;
 

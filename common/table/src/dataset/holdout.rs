@@ -1,5 +1,7 @@
 //! Which labelled rows are held out of training.
 
+mod setting;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::{Dataset, keys};
 use catalog::manifest::Role;
 use runtime::failure::Failure;
+
+pub use setting::HoldoutSetting;
 
 /// How the holdout is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
