@@ -364,9 +364,9 @@ pub enum FitError {
     /// As for a logistic regression.
     #[error(transparent)]
     Fit(#[from] model::FitError),
-    /// An option is no share.
-    #[error("{name} is {value}: it must be from 0 to 1")]
-    Share {
+    /// An option is for two classes.
+    #[error("{name} is {value}, and is for a target of two classes: take it out of models.json")]
+    SeveralClasses {
         /// Name of the option.
         name: &'static str,
         /// What was given.

@@ -34,6 +34,7 @@
 
 mod beta;
 mod descent;
+pub(crate) mod elastic;
 mod fit;
 mod importance;
 pub(crate) mod math;

@@ -357,10 +357,17 @@ mod tests {
             let given = needed.map(|name| (name.to_owned(), Value::from(7.0)));
             let given: Map<String, Value> = given.collect();
             let options = family.options(&given).expect("options");
-            let named = ["family".to_owned()]
-                .into_iter()
-                .chain(options.keys().cloned());
-            assert_eq!(keys(&offered["properties"]), named.collect());
+            let mut named: BTreeSet<String> = options.keys().cloned().collect();
+            named.insert("family".to_owned());
+            // What is left out of the options at its default is taken all the same.
+            let taken = |key: &String| {
+                let default = offered["properties"][key]["default"].clone();
+                let given = given.clone().into_iter().chain([(key.clone(), default)]);
+                named.contains(key) || family.options(&given.collect()).is_ok()
+            };
+            let keys = keys(&offered["properties"]);
+            assert!(named.is_subset(&keys), "{named:?} {keys:?}");
+            assert!(keys.iter().all(taken), "{keys:?}");
             for (name, default) in options
                 .iter()
                 .filter(|(name, _)| !given.contains_key(*name))

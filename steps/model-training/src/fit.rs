@@ -318,7 +318,9 @@ fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
     let of_data =
         |text: String| Failure::contract(format!("{text} (training data {})", job.train_key));
     let of_fit = |error: &model::FitError| match error {
-        model::FitError::Option { .. } => Failure::usage(error.to_string()),
+        model::FitError::Option { .. } | model::FitError::Share { .. } => {
+            Failure::usage(error.to_string())
+        }
         model::FitError::OneClass { label, rows } => {
             let class = &job.goal.target.class_names()[usize::from(*label)];
             Failure::contract(format!(
@@ -335,7 +337,7 @@ fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
     }
     match error.downcast_ref::<estimator::FitError>() {
         Some(estimator::FitError::Fit(error)) => of_fit(error),
-        Some(estimator::FitError::Share { .. }) => Failure::usage(error.to_string()),
+        Some(estimator::FitError::SeveralClasses { .. }) => Failure::usage(error.to_string()),
         Some(error) => of_data(error.to_string()),
         None => match error.downcast_ref::<RowError>() {
             Some(error) => of_data(error.to_string()),

@@ -282,6 +282,16 @@ pub(super) fn positive(name: &str, value: f64) -> Result<(), EstimatorError> {
     )))
 }
 
+/// A number that must be from 0 to 1.
+pub(super) fn share(name: &str, value: f64) -> Result<(), EstimatorError> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(EstimatorError::Option(format!(
+        "{name} is {value}: it must be from 0 to 1"
+    )))
+}
+
 /// Bytes of a table of inputs x inputs numbers.
 pub(super) fn table(inputs: usize) -> u64 {
     8 * (inputs as u64 + 1) * (inputs as u64 + 1)

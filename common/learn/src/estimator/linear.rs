@@ -18,15 +18,13 @@
 //! # Ok::<(), FitError>(())
 //! ```
 
-mod elastic;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model;
+use crate::model::elastic::{self, refined};
 use crate::model::math;
 use crate::model::problem::power_of_two;
-use crate::model::solve::equilibrated_step;
 use crate::model::sum::Sum;
 use crate::rows::Passes;
 use crate::task::{Target, Task};
@@ -38,13 +36,8 @@ use super::{
     linear_contributions, read, whole,
 };
 
-use elastic::Problem;
-
 /// Its name in a model file.
 pub const KIND: &str = "linear-regression";
-
-/// A solution is refined at most this often.
-const REFINEMENTS: usize = 8;
 
 /// A fitted linear regression: intercept + coefficients . row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,13 +89,8 @@ impl Family for Linear {
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
         let (options, whole): (Options, _) = family::options(given)?;
         family::positive("c", options.c)?;
-        if (0.0..=1.0).contains(&options.l1_ratio) {
-            return Ok(whole);
-        }
-        Err(EstimatorError::Option(format!(
-            "l1_ratio is {}: it must be from 0 to 1",
-            options.l1_ratio
-        )))
+        family::share("l1_ratio", options.l1_ratio)?;
+        Ok(whole)
     }
 
     fn automatic(&self, _target: &Target) -> Vec<Map<String, Value>> {
@@ -169,10 +157,11 @@ pub fn solve(moments: &CoMoments, options: &Options) -> Result<LinearRegression,
     }
     let ratio = options.l1_ratio;
     if !(0.0..=1.0).contains(&ratio) {
-        return Err(FitError::Share {
+        return Err(model::FitError::Share {
             name: "l1_ratio",
             value: ratio,
-        });
+        }
+        .into());
     }
     moments.usable()?;
     let p = moments.features().len();
@@ -188,7 +177,7 @@ pub fn solve(moments: &CoMoments, options: &Options) -> Result<LinearRegression,
     let scaled = if ratio == 0.0 {
         refined(&matrix, &right)?
     } else {
-        let problem = Problem {
+        let problem = elastic::Problem {
             matrix: &matrix,
             right: &right,
             l1: &scale.iter().map(|s| ratio * s / value).collect::<Vec<_>>(),
@@ -209,44 +198,6 @@ pub fn solve(moments: &CoMoments, options: &Options) -> Result<LinearRegression,
         Ok(()) => Ok(estimator),
         Err(_) => Err(model::FitError::NotFinite.into()),
     }
-}
-
-/// Solves matrix * x = right, and corrects x by what is left while that shrinks.
-fn refined(matrix: &[f64], right: &[f64]) -> Result<Vec<f64>, FitError> {
-    let n = right.len();
-    let mut x = vec![0.0; n];
-    if n == 0 {
-        return Ok(x);
-    }
-    let mut left = right.to_vec();
-    for _ in 0..=REFINEMENTS {
-        let slope: Vec<f64> = left.iter().map(|value| -value).collect();
-        let step = equilibrated_step(matrix, &slope).ok_or(model::FitError::Singular)?;
-        let next: Vec<f64> = x.iter().zip(&step.step).map(|(x, step)| x + step).collect();
-        let rest = residual(matrix, right, &next);
-        let size = |values: &[f64]| values.iter().fold(0.0_f64, |max, v| max.max(v.abs()));
-        if size(&rest) >= size(&left) {
-            break;
-        }
-        (x, left) = (next, rest);
-    }
-    Ok(x)
-}
-
-/// right - matrix * x, each product with its rounding error.
-fn residual(matrix: &[f64], right: &[f64], x: &[f64]) -> Vec<f64> {
-    let rows = matrix.chunks_exact(x.len()).zip(right);
-    rows.map(|(row, right)| {
-        let mut sum = Sum::default();
-        sum.add(*right);
-        for (a, x) in row.iter().zip(x) {
-            let product = a * x;
-            sum.add(-product);
-            sum.add(-libm::fma(*a, *x, -product));
-        }
-        sum.value()
-    })
-    .collect()
 }
 
 one_linear_score!(LinearRegression, KIND, Link::Identity);

@@ -1,4 +1,5 @@
-//! Logistic regression of two classes with an L2 penalty: [`crate::model`]'s, with row weights.
+//! Logistic regression of two classes with an L2 or an elastic-net penalty: [`crate::model`]'s, with
+//! row weights.
 //!
 //! ```
 //! use learn::estimator::{Estimator, LogisticRegression};
@@ -47,8 +48,15 @@ pub struct Logistic;
 struct Options {
     c: f64,
     class_weight: ClassWeight,
+    /// Left out where it is 0, as fits before it had none.
+    #[serde(skip_serializing_if = "is_zero")]
+    l1_ratio: f64,
     max_iter: u32,
     tol: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Default for Options {
@@ -59,6 +67,7 @@ impl Default for Options {
         Self {
             c,
             class_weight: ClassWeight::None,
+            l1_ratio: 0.0,
             max_iter,
             tol,
         }
@@ -88,6 +97,7 @@ impl Family for Logistic {
         let (options, whole): (Options, _) = family::options(given)?;
         family::positive("c", options.c)?;
         family::positive("tol", options.tol)?;
+        family::share("l1_ratio", options.l1_ratio)?;
         Ok(whole)
     }
 
@@ -125,6 +135,7 @@ impl Family for Logistic {
         let (options, _): (Options, _) = family::options(request.options)?;
         let options = FitOptions {
             c: options.c,
+            l1_ratio: options.l1_ratio,
             class_weight: options.class_weight,
             max_iter: options.max_iter,
             tol: options.tol,

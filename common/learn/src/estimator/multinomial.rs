@@ -157,6 +157,12 @@ fn check(inputs: usize, classes: usize, options: &FitOptions) -> Result<(), FitE
             return Err(model::FitError::Option { name, value }.into());
         }
     }
+    if options.l1_ratio != 0.0 {
+        return Err(FitError::SeveralClasses {
+            name: "l1_ratio",
+            value: options.l1_ratio,
+        });
+    }
     let parameters = classes * (inputs + 1);
     if parameters > LIMIT {
         return Err(FitError::TooLarge {

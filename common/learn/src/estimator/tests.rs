@@ -92,6 +92,7 @@ impl Case {
     fn options(&self) -> FitOptions {
         FitOptions {
             c: self.c,
+            l1_ratio: self.l1_ratio,
             class_weight: match self.balanced {
                 true => ClassWeight::Balanced,
                 false => ClassWeight::None,
@@ -137,7 +138,7 @@ fn names(of: &str, count: usize) -> Vec<String> {
 fn cases() -> Vec<Case> {
     let text = include_str!("../../../testing/fixtures/estimators.json");
     let fixture: Fixture = serde_json::from_str(text).expect("a fixture");
-    assert_eq!(fixture.cases.len(), 19);
+    assert_eq!(fixture.cases.len(), 23);
     fixture.cases
 }
 

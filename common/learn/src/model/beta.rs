@@ -30,6 +30,24 @@ impl Beta {
         next
     }
 
+    /// The coefficients, then the intercept.
+    pub(super) fn all(&self) -> impl Iterator<Item = f64> {
+        self.coefficients.iter().copied().chain([self.intercept])
+    }
+
+    /// On the way to other parameters, which are reached exactly at a length of 1: what is 0 there
+    /// is 0 then.
+    pub(super) fn towards(&self, target: &[f64], length: f64) -> Self {
+        let step = self.all().zip(target).map(|(from, to)| to - from);
+        let mut next = self.moved(&step.collect::<Vec<f64>>(), length);
+        if length == 1.0 {
+            let (slopes, intercept) = target.split_at(self.coefficients.len());
+            next.coefficients.copy_from_slice(slopes);
+            next.intercept = intercept.iter().sum();
+        }
+        next
+    }
+
     /// The same parameters, measured from another middle.
     pub(super) fn around(self, middle: Vec<f64>) -> Self {
         Self { middle, ..self }

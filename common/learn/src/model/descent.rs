@@ -1,6 +1,7 @@
 //! Newton steps to the optimum, in coordinates that stay and in coordinates that follow.
 
 use super::beta::Beta;
+use super::elastic;
 use super::fit::FitError;
 use super::problem::{Point, Problem};
 use super::solve::{self, NewtonStep};
@@ -130,6 +131,47 @@ impl<F> Descent<'_, F> {
         }
     }
 
+    /// Steps to the optimum of an objective that the size of coefficients is a part of, until no
+    /// subgradient but zero is left or nothing helps: each goes to the elastic net of the quadratic
+    /// function that has the loss's derivatives here. Coordinates stay until that leads no further,
+    /// and follow the rows which still matter from then on.
+    pub(super) fn with_zeros<E>(&mut self, mut here: Point) -> Result<Point, E>
+    where
+        F: FnMut(Beta) -> Result<Point, E>,
+    {
+        let (mut last, mut fruitless, mut follows) = (f64::INFINITY, 0, false);
+        loop {
+            let still = here.relative_gradient >= 0.25 * last;
+            last = here.relative_gradient;
+            fruitless = if still { fruitless + 1 } else { 0 };
+            if last <= ROUNDING
+                || (here.is_stationary() && still)
+                || fruitless > FRUITLESS_STEPS
+                || self.iterations == self.max_iter
+            {
+                return Ok(here);
+            }
+            let (target, gain) = sparse_target(&here);
+            let (centre, scale) = match follows {
+                true => self.problem.coordinates(&here),
+                false => (here.beta.centre.clone(), here.beta.inverse_scale.clone()),
+            };
+            let (from, middle) = (here.beta.clone(), here.middle());
+            let to = |length: f64| {
+                let between = from.towards(&target, length);
+                match follows {
+                    true => between.in_coordinates(centre.clone(), scale.clone()),
+                    false => between.around(middle.clone()),
+                }
+            };
+            match self.search(&here, gain, to)? {
+                Some(better) => here = better,
+                None if follows || here.is_stationary() => return Ok(here),
+                None => follows = true,
+            }
+        }
+    }
+
     /// Takes the step, or the half of it that lowers the objective; `None` when none does.
     fn search<E>(
         &mut self,
@@ -152,6 +194,30 @@ impl<F> Descent<'_, F> {
         }
         Ok(None)
     }
+}
+
+/// Where the elastic net of the quadratic function is least, coefficients before the intercept, and
+/// by how much it falls on the way.
+fn sparse_target(here: &Point) -> (Vec<f64>, f64) {
+    let n = here.gradient.len();
+    let from: Vec<f64> = here.beta.all().collect();
+    let rows = here.hessian.chunks_exact(n).zip(&here.gradient);
+    let right = rows.map(|(row, slope)| {
+        let products = row.iter().zip(&from).map(|(h, b)| h * b);
+        products.sum::<f64>() - slope
+    });
+    let target = elastic::Problem {
+        matrix: &here.hessian,
+        right: &right.collect::<Vec<_>>(),
+        l1: &here.l1,
+    };
+    let target = target.nearest(from.clone());
+    let falls = (0..n).map(|j| {
+        let size = from[j].abs() - target[j].abs();
+        here.gradient[j] * (from[j] - target[j]) + here.l1[j] * size
+    });
+    let gain = falls.sum();
+    (target, gain)
 }
 
 fn is_invisible(gain: f64, here: &Point) -> bool {

@@ -21,12 +21,16 @@ pub enum ClassWeight {
 
 /// What to minimise and when to stop.
 ///
-/// The objective is scikit-learn's: sum of weight * log loss + |coefficients|^2 / (2 C), on raw
-/// features, with a free intercept.
+/// The objective is scikit-learn's: sum of weight * log loss + ((1 - `l1_ratio`) / 2 *
+/// |coefficients|^2 + `l1_ratio` * sum of |coefficients|) / C, on raw features, with a free
+/// intercept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FitOptions {
     /// Inverse strength of the penalty; positive.
     pub c: f64,
+    /// Share of the penalty that is of the coefficients' size, from 0 to 1: it makes some of them
+    /// exactly 0.
+    pub l1_ratio: f64,
     /// Weights of the classes.
     pub class_weight: ClassWeight,
     /// Maximum number of Newton steps.
@@ -39,6 +43,7 @@ impl Default for FitOptions {
     fn default() -> Self {
         Self {
             c: 1.0,
+            l1_ratio: 0.0,
             class_weight: ClassWeight::Balanced,
             max_iter: 1000,
             tol: 1e-10,
@@ -89,6 +94,14 @@ pub enum FitError {
         /// What was given.
         value: f64,
     },
+    /// An option is no share.
+    #[error("{name} is {value}: it must be from 0 to 1")]
+    Share {
+        /// Name of the option.
+        name: &'static str,
+        /// What was given.
+        value: f64,
+    },
     /// The spread of a feature overflows.
     #[error("feature {feature} is too large to train on (its spread overflows): rescale it")]
     Overflow {
@@ -117,7 +130,7 @@ pub enum FitError {
     Singular,
 }
 
-/// Fits an L2-penalised logistic regression on rows that only `evaluate` sees.
+/// Fits a penalised logistic regression on rows that only `evaluate` sees.
 ///
 /// `moments` come from a first pass over the rows. `evaluate` is one pass over the same rows at
 /// the given parameters: it makes [`NewtonSums`] per chunk, in parallel if it likes, and merges
@@ -150,10 +163,16 @@ pub fn fit<E: From<FitError>>(
         iterations: 0,
     };
     let start = (descent.evaluate)(problem.start(moments)?)?;
-    let mut end = descent.in_fixed_coordinates(start)?;
-    if !end.is_stationary() {
-        end = descent.in_following_coordinates(end)?;
-    }
+    let end = match options.l1_ratio {
+        0.0 => {
+            let end = descent.in_fixed_coordinates(start)?;
+            match end.is_stationary() {
+                true => end,
+                false => descent.in_following_coordinates(end)?,
+            }
+        }
+        _ => descent.with_zeros(start)?,
+    };
     let (coefficients, intercept) = end.beta.raw();
     Ok(Fit {
         coefficients,

@@ -1,6 +1,7 @@
 //! The objective at a point: scikit-learn's, with its penalty on raw coefficients.
 
 use super::beta::Beta;
+use super::elastic::shrunk;
 use super::fit::{ClassWeight, FitError, FitOptions};
 use super::math;
 use super::moments::Moments;
@@ -17,6 +18,7 @@ const SMALLEST_VARIANCE: f64 = 1e-16;
 pub(super) struct Problem {
     rows: u64,
     c: f64,
+    l1_ratio: f64,
     weights: [f64; 2],
     /// By feature: whether it varies at all, and its largest value minus its smallest.
     varies: Vec<bool>,
@@ -31,6 +33,8 @@ pub(super) struct Point {
     pub(super) objective: f64,
     pub(super) gradient: Vec<f64>,
     pub(super) hessian: Vec<f64>,
+    /// What the size of each coordinate costs beside, the intercept's last: no part of `gradient`.
+    pub(super) l1: Vec<f64>,
     /// Of the Hessian of the loss without the penalty, by coefficient.
     pub(super) curvature: Vec<f64>,
     /// In raw coordinates, of objective / rows.
@@ -51,6 +55,12 @@ impl Problem {
             if !(value.is_finite() && value > 0.0) {
                 return Err(FitError::Option { name, value });
             }
+        }
+        if !(0.0..=1.0).contains(&options.l1_ratio) {
+            return Err(FitError::Share {
+                name: "l1_ratio",
+                value: options.l1_ratio,
+            });
         }
         let rows = moments.rows();
         if rows == 0 {
@@ -78,6 +88,7 @@ impl Problem {
         Ok(Self {
             rows,
             c: options.c,
+            l1_ratio: options.l1_ratio,
             weights: [weight(0), weight(1)],
             varies: features.clone().map(|j| ends(j).0 != ends(j).1).collect(),
             range: features.map(|j| ends(j).1 - ends(j).0).collect(),
@@ -130,26 +141,36 @@ impl Problem {
         let (mean, variance) = weighted(&hessian, p);
         let mut terms = sums.spread();
         for (j, coefficient) in beta.coefficients.iter().enumerate() {
-            let ridge = beta.inverse_scale[j] * beta.inverse_scale[j] / self.c;
+            let squared = beta.inverse_scale[j] * beta.inverse_scale[j];
+            let ridge = squared / self.c * (1.0 - self.l1_ratio);
             objective += 0.5 * ridge * coefficient * coefficient;
             gradient[j] += ridge * coefficient;
             hessian[j * (p + 1) + j] += ridge;
             terms[j] += (ridge * coefficient).abs();
         }
+        let l1 = self.l1(&beta);
+        for (j, coefficient) in beta.coefficients.iter().enumerate() {
+            objective += l1[j] * coefficient.abs();
+            terms[j] += l1[j];
+        }
         if !(objective.is_finite() && gradient.iter().chain(&hessian).all(|v| v.is_finite())) {
             return Err(FitError::NotFinite);
         }
         // With x = centre + scale * z, the raw derivative is scale * d/dz + centre * d/dintercept.
-        let raw = |j: usize| gradient[j] / beta.inverse_scale[j] + beta.centre[j] * gradient[p];
+        let raw = |j: usize| {
+            let of_loss = gradient[j] / beta.inverse_scale[j] + beta.centre[j] * gradient[p];
+            least_slope(of_loss, beta.coefficients[j], self.l1_ratio / self.c)
+        };
         let largest = (0..p)
             .map(raw)
             .fold(gradient[p].abs(), |max, g| max.max(g.abs()));
-        let (steepest, relative_gradient) = steepest(&gradient, &terms, &beta.middle);
+        let (steepest, relative_gradient) = steepest(&gradient, &terms, &beta, &l1);
         Ok(Point {
             beta,
             objective,
             gradient,
             hessian,
+            l1,
             curvature,
             max_gradient: largest / self.rows as f64,
             relative_gradient,
@@ -157,6 +178,12 @@ impl Problem {
             mean,
             variance,
         })
+    }
+
+    fn l1(&self, beta: &Beta) -> Vec<f64> {
+        let scales = beta.inverse_scale.iter();
+        let of = scales.map(|scale| scale * self.l1_ratio / self.c);
+        of.chain([0.0]).collect()
     }
 
     /// Coordinates in which the rows that still curve the loss lie around 0 at distances of 1.
@@ -206,11 +233,16 @@ fn weighted(hessian: &[f64], p: usize) -> (Vec<f64>, Vec<f64>) {
 
 /// The component of the gradient that is largest beside the terms that it sums. Coordinates are
 /// taken around `middle`, so that an offset which all rows share adds nothing to the terms.
-fn steepest(gradient: &[f64], terms: &[f64], middle: &[f64]) -> (usize, f64) {
-    let p = middle.len();
+fn steepest(gradient: &[f64], terms: &[f64], beta: &Beta, l1: &[f64]) -> (usize, f64) {
+    let p = beta.middle.len();
     let share = |j: usize| {
-        let offset = middle.get(j).map_or(0.0, |middle| middle * gradient[p]);
-        let component = (gradient[j] - offset).abs();
+        let component = match beta.middle.get(j) {
+            Some(middle) => {
+                let slope = gradient[j] - middle * gradient[p];
+                least_slope(slope, beta.coefficients[j], l1[j]).abs()
+            }
+            None => gradient[p].abs(),
+        };
         if component > 0.0 {
             (component / terms[j]).min(1.0)
         } else {
@@ -225,6 +257,14 @@ fn steepest(gradient: &[f64], terms: &[f64], middle: &[f64]) -> (usize, f64) {
             largest
         }
     })
+}
+
+/// The subgradient of least size along a coefficient whose size costs `l1` beside.
+fn least_slope(slope: f64, coefficient: f64, l1: f64) -> f64 {
+    match coefficient {
+        0.0 => shrunk(slope, l1),
+        _ => slope + l1.copysign(coefficient),
+    }
 }
 
 /// 2^-k with 2^k nearest to `spread`, and 1 for a spread of zero.

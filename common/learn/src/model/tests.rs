@@ -6,6 +6,7 @@ mod kept;
 mod one_hot;
 mod refusals;
 mod scales;
+mod sparse;
 
 use serde::Deserialize;
 

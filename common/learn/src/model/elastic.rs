@@ -1,7 +1,9 @@
-//! The elastic net on co-moments: coordinate descent, then the exact solution of what is left.
+//! The elastic net of a quadratic function, such as that of co-moments: coordinate descent, then the
+//! exact solution of what is left.
 
-use super::{FitError, refined};
-use crate::model;
+use super::fit::FitError;
+use super::solve::equilibrated_step;
+use super::sum::Sum;
 
 /// Sweeps over all coordinates at most.
 const SWEEPS: usize = 100_000;
@@ -9,12 +11,15 @@ const SWEEPS: usize = 100_000;
 const SETTLED: f64 = 1e-13;
 /// The optimum's conditions hold but for this share of the terms.
 const ROUNDING: f64 = 1e-10;
+/// A solution is refined at most this often.
+const REFINEMENTS: usize = 8;
 
 /// Minimises x' A x / 2 - right' x + sum of l1 * |x|, where A is the matrix with the L2 penalty.
-pub(super) struct Problem<'a> {
-    pub(super) matrix: &'a [f64],
-    pub(super) right: &'a [f64],
-    pub(super) l1: &'a [f64],
+pub(crate) struct Problem<'a> {
+    pub(crate) matrix: &'a [f64],
+    pub(crate) right: &'a [f64],
+    /// 0 of what has no such penalty.
+    pub(crate) l1: &'a [f64],
 }
 
 impl Problem<'_> {
@@ -22,11 +27,31 @@ impl Problem<'_> {
     ///
     /// # Errors
     /// No descent reaches it: the columns are too nearly collinear.
-    pub(super) fn solve(&self) -> Result<Vec<f64>, FitError> {
-        let n = self.right.len();
-        let mut x = vec![0.0; n];
+    pub(crate) fn solve(&self) -> Result<Vec<f64>, FitError> {
+        let x = self.descended(vec![0.0; self.right.len()]);
+        match self.exact(&x)? {
+            Some(exact) => Ok(exact),
+            None if self.is_optimal(&x) => Ok(x),
+            None => Err(FitError::Singular),
+        }
+    }
+
+    /// The optimum, or how near the descent from a point comes to it.
+    pub(crate) fn nearest(&self, from: Vec<f64>) -> Vec<f64> {
+        let x = self.descended(from);
+        let exact = self.exact(&x).ok().flatten();
+        exact.unwrap_or(x)
+    }
+
+    /// Coordinate descent from a point.
+    fn descended(&self, mut x: Vec<f64>) -> Vec<f64> {
+        let n = x.len();
         // What pulls each coordinate: right - matrix * x.
-        let mut pull = self.right.to_vec();
+        let rows = self.right.iter().enumerate();
+        let rows = rows.map(|(i, right)| (right, &self.matrix[i * n..(i + 1) * n]));
+        let pulled =
+            rows.map(|(right, row)| row.iter().zip(&x).fold(*right, |pull, (a, x)| pull - a * x));
+        let mut pull: Vec<f64> = pulled.collect();
         for _ in 0..SWEEPS {
             let (mut moved, mut largest) = (0.0_f64, 0.0_f64);
             for j in 0..n {
@@ -50,11 +75,7 @@ impl Problem<'_> {
                 break;
             }
         }
-        match self.exact(&x)? {
-            Some(exact) => Ok(exact),
-            None if self.is_optimal(&x) => Ok(x),
-            None => Err(model::FitError::Singular.into()),
-        }
+        x
     }
 
     /// The solution whose coordinates have the signs of `x`, where it is the optimum.
@@ -70,7 +91,9 @@ impl Problem<'_> {
         let right: Vec<f64> = active.iter().map(signed).collect();
         let mut all = vec![0.0; n];
         for (j, value) in active.iter().zip(refined(&matrix, &right)?) {
-            if value.is_sign_positive() != x[*j].is_sign_positive() {
+            let is_kept =
+                self.l1[*j] == 0.0 || value.is_sign_positive() == x[*j].is_sign_positive();
+            if !is_kept {
                 return Ok(None);
             }
             all[*j] = value;
@@ -98,9 +121,47 @@ impl Problem<'_> {
 }
 
 /// Moves a number towards 0.
-fn shrunk(value: f64, by: f64) -> f64 {
+pub(super) fn shrunk(value: f64, by: f64) -> f64 {
     match value.abs() - by {
         left if left > 0.0 => left.copysign(value),
         _ => 0.0,
     }
+}
+
+/// Solves matrix * x = right, and corrects x by what is left while that shrinks.
+pub(crate) fn refined(matrix: &[f64], right: &[f64]) -> Result<Vec<f64>, FitError> {
+    let n = right.len();
+    let mut x = vec![0.0; n];
+    if n == 0 {
+        return Ok(x);
+    }
+    let mut left = right.to_vec();
+    for _ in 0..=REFINEMENTS {
+        let slope: Vec<f64> = left.iter().map(|value| -value).collect();
+        let step = equilibrated_step(matrix, &slope).ok_or(FitError::Singular)?;
+        let next: Vec<f64> = x.iter().zip(&step.step).map(|(x, step)| x + step).collect();
+        let rest = residual(matrix, right, &next);
+        let size = |values: &[f64]| values.iter().fold(0.0_f64, |max, v| max.max(v.abs()));
+        if size(&rest) >= size(&left) {
+            break;
+        }
+        (x, left) = (next, rest);
+    }
+    Ok(x)
+}
+
+/// right - matrix * x, each product with its rounding error.
+fn residual(matrix: &[f64], right: &[f64], x: &[f64]) -> Vec<f64> {
+    let rows = matrix.chunks_exact(x.len()).zip(right);
+    rows.map(|(row, right)| {
+        let mut sum = Sum::default();
+        sum.add(*right);
+        for (a, x) in row.iter().zip(x) {
+            let product = a * x;
+            sum.add(-product);
+            sum.add(-libm::fma(*a, *x, -product));
+        }
+        sum.value()
+    })
+    .collect()
 }
