@@ -203,28 +203,11 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             .each(shards, move |shard| {
                 let (step, store) = (&step_of_shard, &store_of_shard);
                 let key = layout::done(&folder, &shard.fingerprint());
-                let mark: Option<Mark<D>> = wait(store.get_json(&key))?;
-                let mark = mark.filter(|mark| step.cache() == Cache::Use || mark.is_of(step));
-                let mark = match mark {
-                    Some(mark)
-                        if mark.result.may_be_reused() && wait(is_whole(store, &mark.result))? =>
-                    {
-                        Some(mark)
-                    }
-                    _ => None,
-                };
-                let reused = mark.is_some();
-                let result = match mark {
-                    Some(mark) => mark.result,
-                    None => {
-                        let result = work(&shard)?;
-                        let mark = Mark {
-                            workflow: step.workflow().to_owned(),
-                            result,
-                        };
-                        wait(store.put_json(&key, &mark))?;
-                        mark.result
-                    }
+                let marked = wait(marked(step, store, &key))?;
+                let reused = marked.is_some();
+                let result = match marked {
+                    Some(result) => result,
+                    None => wait(mark(step, store, &key, work(&shard)?))?,
                 };
                 progress.advance(shard.bytes);
                 Ok((result, reused))
@@ -360,7 +343,43 @@ impl<D> Mark<D> {
     }
 }
 
-/// What is known of a finished shard.
+/// What a mark says of work that is done, where it may be taken.
+///
+/// With `cache: refresh` work is done again, unless this very workflow has done it.
+///
+/// # Errors
+/// Those of the store.
+pub async fn marked<D>(step: &Step, store: &Store, key: &str) -> Result<Option<D>>
+where
+    D: Finished + DeserializeOwned,
+{
+    let mark: Option<Mark<D>> = store.get_json(key).await?;
+    let mark = mark.filter(|mark| step.cache() == Cache::Use || mark.is_of(step));
+    match mark {
+        Some(mark) if mark.result.may_be_reused() && is_whole(store, &mark.result).await? => {
+            Ok(Some(mark.result))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Marks work as done; gives what was done.
+///
+/// # Errors
+/// Those of the store.
+pub async fn mark<D>(step: &Step, store: &Store, key: &str, result: D) -> Result<D>
+where
+    D: Serialize,
+{
+    let mark = Mark {
+        workflow: step.workflow().to_owned(),
+        result,
+    };
+    store.put_json(key, &mark).await?;
+    Ok(mark.result)
+}
+
+/// What is known of finished work, such as that on a shard.
 pub trait Finished {
     /// Objects that were written for it: key and size in bytes.
     fn objects(&self) -> Vec<(&str, u64)>;

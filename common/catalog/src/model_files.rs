@@ -20,6 +20,7 @@ use anyhow::Result;
 use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 use crate::layout;
 use crate::manifest::{File, ModelManifest};
@@ -27,6 +28,7 @@ use learn::calibration::Method;
 use learn::fitted_model::{FittedModel, Reader};
 use learn::metrics::Interval;
 use learn::model::Importance;
+use learn::models::shown;
 use learn::permutation::Permuted;
 use learn::task::Report;
 use learn::threshold::{Found, Sought, Threshold};
@@ -230,8 +232,23 @@ impl std::fmt::Display for ChosenThreshold {
 impl CandidateMetrics {
     /// Such as `linear-regression: c 1, l1_ratio 0`.
     pub fn name(&self) -> String {
+        self.with_options(|_, _| true)
+    }
+
+    /// The same, with the options alone that differ from the family's defaults.
+    pub fn brief(&self) -> String {
+        let family = Reader::known().families.get(&self.family);
+        let defaults = family.and_then(|family| family.options(&Map::new()));
+        let defaults = defaults.unwrap_or_default();
+        let is_default =
+            |name: &str, value: &str| defaults.get(name).is_some_and(|of| shown(of) == value);
+        self.with_options(|name, value| !is_default(name, value))
+    }
+
+    fn with_options(&self, shows: impl Fn(&str, &str) -> bool) -> String {
         let options = self.options.iter();
         let options: Vec<String> = options
+            .filter(|(name, value)| shows(name, value))
             .map(|(name, value)| format!("{name} {value}"))
             .collect();
         match options.is_empty() {
@@ -382,4 +399,54 @@ fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
             "{key} is corrupt: {error}; restore it, or train the model again with cache=refresh"
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brief_name_leaves_defaults_out() {
+        let of = |family: &str, options: &[(&str, &str)]| {
+            let options = options.iter();
+            let options = options.map(|(name, value)| (name.to_string(), value.to_string()));
+            let candidate = CandidateMetrics {
+                family: family.to_owned(),
+                options: options.collect(),
+                value: None,
+                interval: None,
+                behind: None,
+                chosen: false,
+                metrics: BTreeMap::new(),
+            };
+            candidate.brief()
+        };
+        let trees = [
+            ("learning_rate", "0.03"),
+            ("max_rows", "null"),
+            ("seed", "0"),
+        ];
+        for (family, options, expected) in [
+            (
+                "linear-regression",
+                &[("c", "1"), ("l1_ratio", "0")][..],
+                "linear-regression",
+            ),
+            (
+                "linear-regression",
+                &[("c", "100")],
+                "linear-regression: c 100",
+            ),
+            (
+                "gradient-boosting",
+                &trees,
+                "gradient-boosting: learning_rate 0.03",
+            ),
+            // One that has no default, and one of a program with families of its own.
+            ("constant", &[("value", "3")], "constant: value 3"),
+            ("count", &[("c", "1")], "count: c 1"),
+        ] {
+            assert_eq!(of(family, options), expected);
+        }
+    }
 }

@@ -138,6 +138,14 @@ pub struct TrainingArgs {
     pub threshold: f64,
 }
 
+/// When candidates are measured in pods of their own.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct FanOutArgs {
+    /// Rows to train on up to which one pod measures all candidates; of more rows each has its own
+    #[arg(long, env = "FAN_OUT_ROWS", default_value_t = 5_000_000)]
+    pub fan_out_rows: u64,
+}
+
 /// Columns that rows are divided by.
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct SegmentsArgs {
@@ -290,6 +298,7 @@ pub fn all() -> Vec<Arg> {
     let command = ConfigArgs::augment_args(command);
     let command = PreparationArgs::augment_args(command);
     let command = TrainingArgs::augment_args(command);
+    let command = FanOutArgs::augment_args(command);
     let command = SegmentsArgs::augment_args(command);
     let command = GateArgs::augment_args(command);
     let command = ScoringArgs::augment_args(command);

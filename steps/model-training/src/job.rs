@@ -18,7 +18,7 @@ use table::models;
 use table::scoring;
 
 use crate::choice::{self, Choice};
-use crate::{ALGORITHM, Train, categories};
+use crate::{ALGORITHM, Training, categories};
 
 /// As `ALGORITHM`, of models that prepare categories. 2: `reference.json` holds the scores that
 /// training rows would have as rows to score, where the target encodes categories.
@@ -91,7 +91,7 @@ impl Job {
     /// # Errors
     /// Manifests that do not belong together, or a `models.json` that does not fit them: exit 2. A
     /// holdout that shares rows with the training data: exit 10.
-    pub(crate) async fn read(store: &Store, flags: &Train) -> Result<Self> {
+    pub(crate) async fn read(store: &Store, flags: &Training) -> Result<Self> {
         let keys = [&flags.train_manifest, &flags.holdout_manifest];
         let data = Data::read(store, keys).await?;
         let text = models::text(&flags.configuration.config_dir)?;
@@ -202,6 +202,16 @@ impl Job {
     /// Where the model will stand.
     pub(crate) fn folder(&self) -> String {
         layout::model(&self.model_name, &self.inputs.fingerprint())
+    }
+
+    /// The key of its manifest.
+    pub(crate) fn manifest(&self) -> String {
+        layout::manifest(&self.folder())
+    }
+
+    /// Where the mark of a candidate stands that was measured in a pod of its own; counted from 1.
+    pub(crate) fn mark(&self, candidate: usize) -> String {
+        layout::candidate(&layout::work(&self.inputs.fingerprint()), candidate)
     }
 
     /// For the tracking run: everything that a person compares models by.

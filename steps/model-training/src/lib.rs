@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod boosting;
+mod candidate;
 mod categories;
 mod choice;
 mod extremes;
@@ -12,6 +13,7 @@ mod job;
 mod memory;
 mod onnx;
 mod passes;
+mod plan;
 mod pyfunc;
 mod record;
 mod reference;
@@ -29,7 +31,7 @@ use anyhow::Result;
 use catalog::layout::ModelName;
 use clap::Subcommand;
 use runtime::step::{self, Outputs, Step};
-use settings::{ConfigArgs, SegmentsArgs, TrainingArgs};
+use settings::{ConfigArgs, FanOutArgs, SegmentsArgs, TrainingArgs};
 use store::{RawArgs, Store};
 use tracking::{Tracking, TrackingArgs};
 
@@ -41,15 +43,17 @@ const ALGORITHM: u32 = 3;
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// List the candidates that are to be measured in pods of their own first
+    Plan(Plan),
     /// Fit a model, measure it on the holdout, and register it
     Train(Train),
     /// Import a model of XGBoost or LightGBM, measure it on the holdout, and register it
     Import(Import),
 }
 
-/// Flags of `train`.
+/// What is trained.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Train {
+pub struct Training {
     /// Name of the model in the registry
     #[arg(long)]
     model_name: ModelName,
@@ -65,6 +69,25 @@ pub struct Train {
     fit: TrainingArgs,
     #[command(flatten)]
     segments: SegmentsArgs,
+}
+
+/// Flags of `plan`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Plan {
+    #[command(flatten)]
+    training: Training,
+    #[command(flatten)]
+    fan_out: FanOutArgs,
+}
+
+/// Flags of `train`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Train {
+    #[command(flatten)]
+    training: Training,
+    /// Only measure this candidate, counted from 1, and keep the result for the run without this flag
+    #[arg(long)]
+    candidate: Option<usize>,
     #[command(flatten)]
     tracking: TrackingArgs,
 }
@@ -106,10 +129,14 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
     let store = Store::of(step)?;
     let open = |flags| Tracking::open(&store, flags, step.retry_budget());
     match verb {
-        Verb::Train(flags) => {
-            let tracking = open(&flags.tracking)?;
-            train::train(step, &store, &tracking, &flags).await
-        }
+        Verb::Plan(flags) => plan::plan(step, &store, &flags).await,
+        Verb::Train(flags) => match flags.candidate {
+            Some(number) => candidate::candidate(step, &store, &flags.training, number).await,
+            None => {
+                let tracking = open(&flags.tracking)?;
+                train::train(step, &store, &tracking, &flags.training).await
+            }
+        },
         Verb::Import(flags) => {
             let (raw, tracking) = (flags.raw.open(step)?, open(&flags.tracking)?);
             import::import(step, &store, &raw, &tracking, &flags).await

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use catalog::fanout::{self, Finished};
 use catalog::model_files::{CandidateMetrics, Selection, ValidationRows};
 use learn::metrics::bootstrap;
 use learn::models::{Chosen, shown};
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
+use serde::{Deserialize, Serialize};
 use store::Store;
 use table::labelled::{LabelledRows, Side, Split, by};
 use table::scoring;
@@ -53,9 +55,16 @@ impl Selected {
 }
 
 /// A candidate that was measured.
-struct Measured {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Measured {
     metrics: CandidateMetrics,
     replicates: Vec<Option<f64>>,
+}
+
+impl Finished for Measured {
+    fn objects(&self) -> Vec<(&str, u64)> {
+        Vec::new()
+    }
 }
 
 /// Fits and measures each candidate. The best by the metric wins, of equal ones the first.
@@ -70,20 +79,23 @@ pub(crate) async fn select(
     progress: &Progress,
 ) -> Result<Selected> {
     let mut measured: Vec<Measured> = Vec::new();
-    let mut best: Option<(usize, Fitted)> = None;
-    for (at, candidate) in job.choice.candidates.iter().enumerate() {
-        let fitted = fitted(step, store, job, candidate, Some(split), progress).await;
-        let mut fitted = fitted.with_context(|| format!("fitting candidate {candidate}"))?;
-        let on = validation_rows(step, store, job, &fitted, split)?;
-        tune::threshold(step, job, &mut fitted.fit, &on, progress).await?;
-        let of = measure(step, store, job, candidate, &fitted, split, progress).await?;
-        tracing::info!(
-            "candidate {} of {}: {candidate}: {} {}",
-            at + 1,
-            job.choice.candidates.len(),
-            job.choice.metric.name,
-            four(of.metrics.value)
-        );
+    // The fit is none where the candidate was measured in a pod of its own.
+    let mut best: Option<(usize, Option<Fitted>)> = None;
+    let several = job.choice.candidates.len() > 1;
+    for at in 0..job.choice.candidates.len() {
+        let marked = match several {
+            true => fanout::marked(step, store, &job.mark(at + 1)).await?,
+            false => None,
+        };
+        let (of, fitted) = match marked {
+            Some(of) => (of, None),
+            None => {
+                let fitted = fitted_candidate(step, store, job, at, split, progress).await?;
+                let of = measure(step, store, job, at, &fitted, split, progress).await?;
+                (of, Some(fitted))
+            }
+        };
+        show(job, at, &of);
         let is_best = match (of.metrics.value, &best) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -107,6 +119,10 @@ pub(crate) async fn select(
             job.train_key
         ))
     })?;
+    let fitted = match fitted {
+        Some(fitted) => fitted,
+        None => fitted_candidate(step, store, job, winner, split, progress).await?,
+    };
     let candidates = compared(&measured, winner);
     let selection = Selection {
         validation: validation(job, split),
@@ -149,15 +165,37 @@ pub(crate) fn validation_rows(
     Ok(rows.on_side(split, Side::Validation))
 }
 
-async fn measure(
+/// A candidate, by its place, fitted on the rows to fit on, with the threshold that it is measured at.
+///
+/// # Errors
+/// As [`fitted`].
+pub(crate) async fn fitted_candidate(
     step: &Step,
     store: &Store,
     job: &Job,
-    candidate: &Chosen,
+    at: usize,
+    split: &Arc<Split>,
+    progress: &Progress,
+) -> Result<Fitted> {
+    let candidate = &job.choice.candidates[at];
+    let fitted = fitted(step, store, job, candidate, Some(split), progress).await;
+    let mut fitted = fitted.with_context(|| format!("fitting candidate {candidate}"))?;
+    let on = validation_rows(step, store, job, &fitted, split)?;
+    tune::threshold(step, job, &mut fitted.fit, &on, progress).await?;
+    Ok(fitted)
+}
+
+/// Measures it on the validation rows.
+pub(crate) async fn measure(
+    step: &Step,
+    store: &Store,
+    job: &Job,
+    at: usize,
     fitted: &Fitted,
     split: &Arc<Split>,
     progress: &Progress,
 ) -> Result<Measured> {
+    let candidate = &job.choice.candidates[at];
     let rows = validation_rows(step, store, job, fitted, split)?;
     let (model, metric) = (&fitted.fit.model, job.choice.metric.name);
     let resampled = scoring::resample(step, &rows, model, &job.train, metric, progress).await?;
@@ -177,6 +215,18 @@ async fn measure(
         },
         replicates: resampled.replicates,
     })
+}
+
+/// Says what was measured.
+pub(crate) fn show(job: &Job, at: usize, measured: &Measured) {
+    tracing::info!(
+        "candidate {} of {}: {}: {} {}",
+        at + 1,
+        job.choice.candidates.len(),
+        job.choice.candidates[at],
+        job.choice.metric.name,
+        four(measured.metrics.value)
+    );
 }
 
 /// Each beside the winner, on the same replicates of the rows.

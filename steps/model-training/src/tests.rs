@@ -1,6 +1,7 @@
 mod by_models_json;
 mod candidates;
 mod extremes;
+mod fan_out;
 mod fixtures;
 mod forests;
 mod golden;
@@ -23,7 +24,7 @@ use tracking::Status;
 
 use home::{Home, Rows};
 
-async fn simple() -> (Home, crate::Train) {
+async fn simple() -> (Home, crate::Training) {
     let home = Home::new(1).await;
     let flags = home
         .prepared(
@@ -64,7 +65,7 @@ async fn the_same_data_and_options_give_the_same_version_again() {
 
     // Another option is another version; the first one stays what it was.
     let other = home
-        .train(&crate::Train {
+        .train(&crate::Training {
             fit: TrainingArgs {
                 c: 0.5,
                 ..flags.fit.clone()
@@ -249,7 +250,7 @@ async fn without_convergence_the_model_is_made_and_says_so() {
         .prepared("1", &rows.slice(0, 100), &[rows.slice(100, 1000)])
         .await;
     let outputs = home
-        .train(&crate::Train {
+        .train(&crate::Training {
             fit: TrainingArgs {
                 max_iter: 1,
                 ..flags.fit.clone()
@@ -417,7 +418,7 @@ fn class_weight_of(extra: &[&str]) -> ClassWeight {
     #[derive(clap::Parser)]
     struct Probe {
         #[command(flatten)]
-        train: crate::Train,
+        train: crate::Training,
     }
     let line = [
         "probe",

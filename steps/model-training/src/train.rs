@@ -21,7 +21,7 @@ use table::labelled::LabelledRows;
 use table::scoring;
 use tracking::Tracking;
 
-use crate::Train;
+use crate::Training;
 use crate::categories;
 use crate::extremes;
 use crate::fit::{self, Fit, warnings};
@@ -47,7 +47,7 @@ pub(crate) async fn train(
     step: &Step,
     store: &Store,
     tracking: &Tracking,
-    flags: &Train,
+    flags: &Training,
 ) -> Result<Outputs> {
     let job = Job::read(store, flags).await?;
     make_of(step, store, tracking, &job).await
@@ -60,7 +60,7 @@ pub(crate) async fn make_of(
     tracking: &Tracking,
     job: &Job,
 ) -> Result<Outputs> {
-    let key = layout::manifest(&job.folder());
+    let key = job.manifest();
     if let Some(manifest) =
         manifest::reusable::<ModelManifest>(store, &key, &job.inputs, step.cache()).await?
     {
@@ -375,6 +375,28 @@ fn table(what: &str, importance: &[Importance]) -> String {
         );
     }
     table
+}
+
+/// Of a run that makes no model.
+pub(crate) fn nothing_yet(reused: bool) -> Outputs {
+    let outputs = Outputs::new().set("registered", false);
+    let empty = [
+        "model",
+        "model-version",
+        "run-id",
+        "mlflow-run-url",
+        "accuracy",
+        "metric-name",
+        "metric",
+        "roc-auc",
+        "f1",
+        "candidates",
+        "warnings",
+    ];
+    let outputs = empty
+        .into_iter()
+        .fold(outputs, |all, name| all.set(name, ""));
+    outputs.set("reused", reused)
 }
 
 async fn outputs(

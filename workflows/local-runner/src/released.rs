@@ -12,7 +12,8 @@ fn folder() -> PathBuf {
 }
 
 /// What a workflow fills in for an input of a leaf, where the input has no default of its own.
-const INPUTS: [(&str, &str); 20] = [
+const INPUTS: [(&str, &str); 21] = [
+    ("candidate", "2"),
     (
         "config-digest",
         "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",

@@ -48,6 +48,11 @@ pub fn done(work: &str, shard: &str) -> String {
     format!("{work}/done/{shard}.json")
 }
 
+/// The mark of a candidate that was measured in a pod of its own, in a work folder; counted from 1.
+pub fn candidate(work: &str, number: usize) -> String {
+    format!("{work}/candidates/{number}.json")
+}
+
 /// The keys of the rows of a group, sorted, in a work folder.
 pub fn group_keys(work: &str, id: &str) -> String {
     format!("{}/{id}.bin", groups_keys(work))

@@ -72,7 +72,8 @@ fn facts(model: &ModelCard, features: usize) -> Markup {
         entry("Predicts", model.target.clone()),
         entry("Features", count(features as u64)),
     ];
-    entries.extend(model.threshold.map(|at| entry("Threshold", at.to_string())));
+    let threshold = model.threshold.map(|at| number(Some(at)));
+    entries.extend(threshold.map(|at| entry("Threshold", at)));
     entries.push(entry("Trained on", trained_on));
     entries.extend(training.c.map(|c| {
         let weighted = match training.class_weight {

@@ -4,7 +4,7 @@ use learn::metrics::{Confusion, Interval, Report as Metrics};
 
 use super::{curves, days, note, table, task};
 use crate::content::{Content, Performance};
-use crate::format::{NONE, count, difference, metric, rows, share};
+use crate::format::{NONE, count, difference, metric, number, rows, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 pub(super) fn section(content: &Content) -> Markup {
@@ -23,7 +23,7 @@ pub fn of(performance: &Performance, days: Markup) -> Markup {
             rows(overall.rows),
             share(overall.base_rate),
             performance.positive(),
-            overall.threshold
+            number(Some(overall.threshold))
         )),
     };
     let inner = [overall(performance), curves::curves(performance), days];

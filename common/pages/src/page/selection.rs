@@ -51,7 +51,7 @@ fn candidates(selection: &Selection) -> Markup {
             false => nothing(),
         };
         vec![
-            text(of.name()),
+            text(of.brief()),
             chosen,
             tagged("strong", number(of.value)),
             text(interval(of.interval)),
@@ -75,8 +75,9 @@ fn candidates(selection: &Selection) -> Markup {
         selection.candidates.iter().map(row),
     );
     let said = note(
-        "Intervals are bootstrap intervals over rows. If the last one contains 0, these rows do \
-         not show which of the two is better.",
+        "Each candidate is shown with the options that differ from its family's defaults. Intervals \
+         are bootstrap intervals over rows. If the last one contains 0, these rows do not show which \
+         of the two is better.",
     );
     tag("div", [table, said])
 }

@@ -11,7 +11,7 @@ use runtime::step::Outputs;
 use settings::ConfigArgs;
 
 use super::home::{Home, Rows};
-use crate::Train;
+use crate::Training;
 
 /// Half of the rows lack the first feature; the second one is far from 0.
 fn rows(count: usize, from: usize) -> Rows {
@@ -29,7 +29,7 @@ fn rows(count: usize, from: usize) -> Rows {
     }
 }
 
-async fn prepared(models: &str, folder: &Path) -> (Home, Train) {
+async fn prepared(models: &str, folder: &Path) -> (Home, Training) {
     std::fs::write(folder.join("models.json"), models).unwrap();
     let home = Home::new(2).await;
     let flags = home
@@ -40,7 +40,7 @@ async fn prepared(models: &str, folder: &Path) -> (Home, Train) {
     };
     (
         home,
-        Train {
+        Training {
             configuration,
             ..flags
         },
@@ -224,7 +224,7 @@ async fn distinct_values_that_do_not_fit_in_memory_are_refused_with_what_helps()
     let configuration = ConfigArgs {
         config_dir: folder.path().to_owned(),
     };
-    let flags = Train {
+    let flags = Training {
         configuration,
         ..flags
     };

@@ -12,7 +12,7 @@ use table::labelled::{LabelledRows, Side};
 
 use super::fixtures::customers;
 use super::home::{Home, Rows, read};
-use crate::Train;
+use crate::Training;
 use crate::job::Job;
 
 const GRID: &str = r#"{
@@ -25,7 +25,7 @@ const GRID: &str = r#"{
 }"#;
 
 /// The rows to fit on and those to validate on, by part: numbers and labels.
-pub(super) async fn sides(home: &Home, flags: &Train) -> [Vec<(Vec<f64>, Vec<u8>)>; 2] {
+pub(super) async fn sides(home: &Home, flags: &Training) -> [Vec<(Vec<f64>, Vec<u8>)>; 2] {
     let job = Job::read(&home.store, flags).await.unwrap();
     let split = crate::select::split(&home.step, &home.store, &job).await;
     let split = split.unwrap().unwrap();
@@ -51,14 +51,14 @@ pub(super) fn rows() -> Rows {
     Rows::new(4, &x, &y)
 }
 
-pub(super) async fn with(home: &Home, models: &str, folder: &Path, holdout: &Rows) -> Train {
+pub(super) async fn with(home: &Home, models: &str, folder: &Path, holdout: &Rows) -> Training {
     std::fs::write(folder.join("models.json"), models).unwrap();
     let all = rows();
     let shards = [all.slice(0, 1500), all.slice(1500, 5000)];
     let configuration = ConfigArgs {
         config_dir: folder.to_owned(),
     };
-    Train {
+    Training {
         configuration,
         ..home.prepared("1", holdout, &shards).await
     }
@@ -233,7 +233,7 @@ async fn a_candidate_is_measured_as_a_model_of_the_same_rows_is_on_such_a_holdou
     let other = Home::new(4).await;
     let alone = r#"{"candidates": [{"family": "logistic-regression", "c": 1}]}"#;
     std::fs::write(folder.path().join("models.json"), alone).unwrap();
-    let flags = Train {
+    let flags = Training {
         configuration: flags.configuration,
         ..other.prepared("1", &validation, &fit).await
     };

@@ -7,7 +7,7 @@ use runtime::step::Step;
 use serde::Deserialize;
 
 use super::home::{Home, Rows};
-use crate::Train;
+use crate::Training;
 use crate::job::Job;
 use crate::reference::Natural;
 use crate::training_rows::TrainingRows;
@@ -141,7 +141,7 @@ async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
             ClassWeight::None
         };
         let outputs = home
-            .train(&Train {
+            .train(&Training {
                 fit: settings::TrainingArgs {
                     c: case.c,
                     class_weight,

@@ -9,7 +9,7 @@ use catalog::layout::{self, DataVersion, ModelName, Split};
 use catalog::manifest::Role;
 use catalog::manifest::{self, Column, DatasetManifest, Header, Inputs, Part, RawShard};
 use learn::fitted_model::Reader;
-use learn::model::{ClassWeight, Model, Training};
+use learn::model::{self, ClassWeight, Model};
 use runtime::retry::Budget;
 use runtime::step::{Outputs, Step};
 use runtime::threads::blocking;
@@ -21,7 +21,7 @@ use table::labelled::LabelledRows;
 use table::parts::PartWriter;
 use tracking::{Tracking, TrackingArgs};
 
-use crate::Train;
+use crate::Training;
 
 /// How long a call is tried again in a test.
 const BUDGET: Budget = Budget(Duration::from_secs(3));
@@ -137,7 +137,7 @@ impl Home {
 
     /// Writes both data sets of a version, the holdout being shard 0; gives the flags that train on
     /// it.
-    pub(crate) async fn prepared(&self, version: &str, holdout: &Rows, train: &[Rows]) -> Train {
+    pub(crate) async fn prepared(&self, version: &str, holdout: &Rows, train: &[Rows]) -> Training {
         let raw = |i: usize| format!("train/{i}.parquet");
         let train: Vec<(String, Rows)> = train
             .iter()
@@ -160,7 +160,7 @@ impl Home {
             .with("train", rows(&train));
         let holdout_manifest = self.write(Split::Holdout, version, &inputs, &holdout).await;
         let train_manifest = self.write(Split::Train, version, &inputs, &train).await;
-        Train {
+        Training {
             model_name: self.name.clone(),
             ..flags(&train_manifest, &holdout_manifest)
         }
@@ -244,12 +244,12 @@ impl Home {
         self.store.put_json(key, &manifest).await.unwrap();
     }
 
-    pub(crate) async fn train(&self, flags: &Train) -> anyhow::Result<Outputs> {
+    pub(crate) async fn train(&self, flags: &Training) -> anyhow::Result<Outputs> {
         crate::train::train(&self.step, &self.store, &self.tracking, flags).await
     }
 
     /// Trains, and expects a failure: exit code and text.
-    pub(crate) async fn refused(&self, flags: &Train) -> (u8, String) {
+    pub(crate) async fn refused(&self, flags: &Training) -> (u8, String) {
         let error = self.train(flags).await.expect_err("training is refused");
         let models = self.store.list("models").await.unwrap();
         assert!(
@@ -284,7 +284,7 @@ impl Home {
             features: model.features(),
             coefficients: serde_json::from_value(estimator["coefficients"].clone()).unwrap(),
             intercept: estimator["intercept"].as_f64().unwrap(),
-            training: Training {
+            training: model::Training {
                 c: field("c").as_f64().unwrap(),
                 class_weight: serde_json::from_value(field("class_weight")).unwrap(),
                 rows: model.training.rows,
@@ -295,8 +295,8 @@ impl Home {
     }
 }
 
-pub(crate) fn flags(train_manifest: &str, holdout_manifest: &str) -> Train {
-    Train {
+pub(crate) fn flags(train_manifest: &str, holdout_manifest: &str) -> Training {
+    Training {
         model_name: "churn".parse().unwrap(),
         train_manifest: train_manifest.to_owned(),
         holdout_manifest: holdout_manifest.to_owned(),
@@ -314,7 +314,6 @@ pub(crate) fn flags(train_manifest: &str, holdout_manifest: &str) -> Train {
         segments: SegmentsArgs {
             segment_columns: SegmentColumns::Automatic,
         },
-        tracking: TrackingArgs::default(),
     }
 }
 

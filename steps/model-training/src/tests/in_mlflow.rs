@@ -48,7 +48,7 @@ print(json.dumps([{
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-async fn prepared(home: Home) -> (Home, crate::Train) {
+async fn prepared(home: Home) -> (Home, crate::Training) {
     let flags = home
         .prepared(
             "1",
@@ -132,7 +132,7 @@ async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
     assert_eq!(again.get("reused"), Some("true"));
     assert_eq!(read("whole"), found);
     let other = home
-        .train(&crate::Train {
+        .train(&crate::Training {
             fit: settings::TrainingArgs {
                 c: 0.5,
                 ..flags.fit.clone()

@@ -3,7 +3,7 @@
 use catalog::layout::Split;
 
 use super::home::{Home, Rows, flags};
-use crate::Train;
+use crate::Training;
 
 /// One feature, with `bad` in some rows of the second training shard.
 async fn with_feature(bad: Option<f64>) -> (u8, String) {
@@ -258,7 +258,7 @@ async fn damaged_parts_are_refused_by_name() {
     );
 
     let home = Home::new(1).await;
-    let flags: Train = home
+    let flags: Training = home
         .prepared("1", &Rows::simple(10), &[Rows::simple(20)])
         .await;
     let parts = home.store.list(&Split::Train.to_string()).await.unwrap();

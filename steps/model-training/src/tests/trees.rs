@@ -17,7 +17,7 @@ use table::labelled::{LabelledRows, Side, Split};
 
 use super::fixtures::{bytes_of, training_rows};
 use super::home::{Home, Rows};
-use crate::Train;
+use crate::Training;
 use crate::job::Job;
 use crate::reference::Natural;
 use crate::training_rows::Sums;
@@ -47,7 +47,7 @@ pub(super) fn rows(count: usize, from: usize) -> Rows {
     }
 }
 
-async fn prepared(options: &str, folder: &Path, shards: &[Rows]) -> (Home, Train) {
+async fn prepared(options: &str, folder: &Path, shards: &[Rows]) -> (Home, Training) {
     prepared_for("gradient-boosting", options, folder, shards).await
 }
 
@@ -56,7 +56,7 @@ pub(super) async fn prepared_for(
     options: &str,
     folder: &Path,
     shards: &[Rows],
-) -> (Home, Train) {
+) -> (Home, Training) {
     let models = format!(r#"{{"candidates": [{{"family": "{family}"{options}}}]}}"#);
     std::fs::write(folder.join("models.json"), models).unwrap();
     let home = Home::new(3).await;
@@ -66,7 +66,7 @@ pub(super) async fn prepared_for(
     };
     (
         home,
-        Train {
+        Training {
             configuration,
             ..flags
         },

@@ -8,12 +8,12 @@ use runtime::step::Outputs;
 
 use super::candidates::{metrics, rows, selection, sides, with};
 use super::home::{Home, Rows};
-use crate::Train;
+use crate::Training;
 
 const BALANCED: &str =
     r#"{"candidates": [{"family": "logistic-regression", "class_weight": "balanced"}]"#;
 
-async fn trained(home: &Home, edit: &str, folder: &Path, holdout: &Rows) -> (Train, Outputs) {
+async fn trained(home: &Home, edit: &str, folder: &Path, holdout: &Rows) -> (Training, Outputs) {
     let flags = with(home, &format!("{BALANCED}{edit}}}"), folder, holdout).await;
     let outputs = home.train(&flags).await.unwrap();
     (flags, outputs)
@@ -25,7 +25,7 @@ async fn model(home: &Home, outputs: &Outputs) -> FittedModel {
 }
 
 /// Raw scores of the validation rows, and labels.
-async fn scored(home: &Home, flags: &Train, model: &FittedModel) -> Vec<(f64, f64)> {
+async fn scored(home: &Home, flags: &Training, model: &FittedModel) -> Vec<(f64, f64)> {
     let [_, validation] = sides(home, flags).await;
     let mut scored = Vec::new();
     for (x, y) in validation {
@@ -229,7 +229,7 @@ async fn validation_rows_of_one_class_calibrate_nothing() {
             "validation": {"fraction": 0.01}}"#,
     )
     .unwrap();
-    let flags = Train {
+    let flags = Training {
         configuration: settings::ConfigArgs {
             config_dir: folder.path().to_owned(),
         },

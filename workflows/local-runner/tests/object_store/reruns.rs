@@ -221,6 +221,20 @@ fn other_arguments_are_refused_or_make_something_new_and_touch_nothing_that_is_c
             &["models/other/", "tracking/"],
         ),
         (
+            "model-training-train --candidate=2",
+            &["--candidate=3"],
+            2,
+            "--candidate is 3, and the model has 2 candidates",
+            &[],
+        ),
+        (
+            "model-training-train --candidate=2",
+            &["--candidate=1"],
+            0,
+            "",
+            &["_work/"],
+        ),
+        (
             "model-training-import",
             &["--model-file=models/none.json"],
             2,

@@ -12,6 +12,8 @@ const KILLS: u64 = 32;
 const KILLS_OF_WINDOWS: u64 = 24;
 /// The same in `just kills`, which takes minutes.
 const MANY_KILLS_OF_WINDOWS: u64 = 50;
+/// The same where each candidate has a pod.
+const KILLS_OF_CANDIDATES: u64 = 16;
 /// Kills in one workflow before it is left to finish.
 const KILLS_EACH: u64 = 4;
 
@@ -40,6 +42,13 @@ fn rows_that_are_brought_together_are_the_same_after_kills_at_random_moments() {
 #[ignore = "it takes minutes: just kills"]
 fn rows_that_are_brought_together_are_the_same_after_fifty_kills() {
     survives(MANY_KILLS_OF_WINDOWS, crate::windows::pipeline);
+}
+
+#[test]
+fn candidates_of_pods_of_their_own_are_the_same_after_kills_at_random_moments() {
+    survives(KILLS_OF_CANDIDATES, || {
+        crate::candidates::with_candidates(1)
+    });
 }
 
 /// Kills the pipeline so often at random moments in homes that `home` makes alike, and compares what

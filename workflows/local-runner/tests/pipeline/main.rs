@@ -10,6 +10,7 @@ mod bad_input;
 mod bench;
 mod bring_your_own;
 mod budgets;
+mod candidates;
 mod champions;
 mod dashboard;
 mod experiments;

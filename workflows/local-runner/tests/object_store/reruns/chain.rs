@@ -16,10 +16,11 @@ use crate::lab::Lab;
 const OF_POSTGRES: [&str; 2] = ["publish-predictions-publish", "publish-predictions-labels"];
 
 /// Leaves that write nothing: `tests/pipeline` runs them.
-const READS_ONLY: [&str; 3] = [
+const READS_ONLY: [&str; 4] = [
     "batch-inference-backfill",
     "model-monitoring-check",
     "model-promotion-plan",
+    "model-training-plan",
 ];
 
 /// What XGBoost writes of one split, without what nobody reads.
@@ -184,6 +185,7 @@ fn run(lab: &Lab) -> Vec<Leaf> {
         "model-training-import",
         &["--model-name=theirs", file, &train[0], &train[1]],
     );
+    of_several(&mut run, lab, &train);
     of_other_features(&mut run, lab);
     brought_together(&mut run, lab, &data["rows"]);
 
@@ -240,6 +242,23 @@ fn run(lab: &Lab) -> Vec<Leaf> {
         ],
     );
     run.leaves
+}
+
+/// A model of two candidates, one of which is measured by a run of its own.
+fn of_several(run: &mut Run, lab: &Lab, train: &[String; 2]) {
+    let config = lab.folder().join("several");
+    fs::create_dir(&config).unwrap();
+    let models = r#"{"candidates": [{"family": "logistic-regression", "c": [0.1, 1]}]}"#;
+    fs::write(config.join("models.json"), models).unwrap();
+    let config = format!("--config-dir={}", config.display());
+    let flags = ["--model-name=several", &train[0], &train[1], &config];
+    let measured = run.leaf(
+        "model-training-train",
+        &[&flags[..], &["--candidate=2"]].concat(),
+    );
+    assert_eq!(measured["registered"], "false");
+    let trained = run.leaf("model-training-train", &flags);
+    assert!(trained["candidates"].ends_with("of 2"));
 }
 
 /// A third model, of other features: the holdout is prepared once more for the champion, which stays.

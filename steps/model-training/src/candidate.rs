@@ -1,0 +1,53 @@
+//! The verb `train` for one candidate, in a pod of its own: what it measures is marked, and `train`
+//! without a candidate takes it from there.
+
+use anyhow::{Context, Result};
+use catalog::fanout;
+use runtime::failure::Failure;
+use runtime::step::{Outputs, Step};
+use store::Store;
+
+use crate::Training;
+use crate::job::Job;
+use crate::select::{self, Measured};
+use crate::train;
+
+/// Measures a candidate on the validation rows, or finds that it is done; counted from 1.
+///
+/// # Errors
+/// A number that no candidate has: exit 2; as [`select::select`].
+pub(crate) async fn candidate(
+    step: &Step,
+    store: &Store,
+    flags: &Training,
+    number: usize,
+) -> Result<Outputs> {
+    let job = Job::read(store, flags).await?;
+    let candidates = job.choice.candidates.len();
+    if candidates == 1 || !(1..=candidates).contains(&number) {
+        let has = match candidates {
+            1 => "1 candidate, which is not compared with others: leave the flag out".to_owned(),
+            several => format!("{several} candidates: give 1 to {several}"),
+        };
+        return Err(Failure::usage(format!(
+            "--candidate is {number}, and the model has {has}"
+        )));
+    }
+    let (at, key) = (number - 1, job.mark(number));
+    let marked: Option<Measured> = fanout::marked(step, store, &key).await?;
+    let reused = marked.is_some();
+    let measured = match marked {
+        Some(measured) => measured,
+        None => {
+            let split = select::split(step, store, &job).await?;
+            let split = split.context("several candidates are compared on validation rows")?;
+            let passes = job.choice.candidates[at].family.passes();
+            let progress = step.progress(passes * job.train.rows, "rows").clone();
+            let fitted = select::fitted_candidate(step, store, &job, at, &split, &progress).await?;
+            let of = select::measure(step, store, &job, at, &fitted, &split, &progress).await?;
+            fanout::mark(step, store, &key, of).await?
+        }
+    };
+    select::show(&job, at, &measured);
+    Ok(train::nothing_yet(reused))
+}
