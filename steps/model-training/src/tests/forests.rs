@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::fixtures::{bytes_of, training_rows};
 use super::home::{Home, Rows};
 use super::trees::{prepared_for, rows};
-use crate::Train;
+use crate::Training;
 use crate::job::Job;
 use crate::reference::Natural;
 
-async fn prepared(options: &str, shards: &[Rows]) -> (tempfile::TempDir, Home, Train) {
+async fn prepared(options: &str, shards: &[Rows]) -> (tempfile::TempDir, Home, Training) {
     let folder = tempfile::tempdir().unwrap();
     let made = prepared_for("random-forest", options, folder.path(), shards).await;
     (folder, made.0, made.1)
