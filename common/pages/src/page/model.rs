@@ -200,9 +200,10 @@ fn importance(model: &ModelCard) -> Markup {
         )),
     };
     let linear = |of: &Importance| of.coefficient.is_some() || of.vif.is_some();
+    let of_log_odds = model.threshold.is_some() && importance.iter().any(linear);
     let lead = match Families::standard().get(&model.family) {
-        Ok(family) if !importance.iter().any(linear) => note(format!(
-            "Importance: {}, in rows of the training data.",
+        Ok(family) if !of_log_odds => note(format!(
+            "Importance: {}, as measured in training.",
             family.importance_is()
         )),
         _ => note(

@@ -309,6 +309,8 @@ fn several_classes_are_predicted_as_by_scikit_learn_and_reported_on() {
     for class in classes {
         assert!(page.contains(&format!("predicted {class}")), "{class}");
     }
+    assert!(page.contains("change of the score over one standard deviation"));
+    assert!(!page.contains("log odds"));
     assert_eq!(report["performance"]["of_task"]["task"], "multiclass");
 
     let rows = scored(&bench);
