@@ -1,10 +1,10 @@
 //! Fan-out over shards: plan, map, commit.
 //!
 //! `plan` groups shards by bytes and writes the plan and its groups under `_work/{plan
-//! fingerprint}`. `map` works on one group and marks each finished shard, so that a rerun resumes
-//! inside the group: `argo retry -p` runs all items of a map again. A finished group of many shards
-//! is marked as a whole besides. `commit` reads the marks, never parameters that Argo aggregated:
-//! those of groups, and of shards that are in none.
+//! fingerprint}`. `map` works on one group and writes a marker for each finished shard, so that a
+//! rerun resumes inside the group: `argo retry -p` runs all items of a map again. A finished group
+//! of many shards has a marker of its own besides. `commit` reads the markers of groups, and of
+//! shards that are in none, never parameters that Argo aggregated.
 //!
 //! ```
 //! use catalog::fanout::{Plan, Shard};
@@ -56,7 +56,7 @@ use store::digest;
 
 /// Groups at most, whatever `parallelism` says: Argo's UI and etcd suffer from many nodes.
 pub const MAX_GROUPS: usize = 200;
-/// Shards of a group from which on it is marked as a whole, so that `commit` reads one object in
+/// Shards of a group from which on it has a marker of its own, so that `commit` reads one object in
 /// place of so many.
 pub const MARKED_TOGETHER: usize = 32;
 /// Marks that are read at the same time.
@@ -77,7 +77,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// What its mark is named by.
+    /// What its marker is named by.
     pub fn fingerprint(&self) -> String {
         digest::hex(
             format!(
@@ -158,9 +158,9 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             .collect())
     }
 
-    /// Works on the shards of one group that are not done yet, in parallel, and marks each when it
-    /// is finished. `work` runs on blocking threads. Gives the results of all shards of the
-    /// group, and whether all were reused.
+    /// Works on the shards of one group that are not done yet, in parallel, and writes a marker for
+    /// each when it is finished. `work` runs on blocking threads. Gives the results of all shards of
+    /// the group, and whether all were reused.
     ///
     /// With `cache: refresh` a shard is done again, unless this very workflow has done it.
     pub async fn map<D>(
@@ -194,7 +194,7 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     {
         let folder = self.folder();
         let fingerprints: Vec<String> = shards.iter().map(Shard::fingerprint).collect();
-        let group_mark = layout::group_done(&folder, id);
+        let group_marker = layout::group_done(&folder, id);
         let progress = step
             .progress(shards.iter().map(|shard| shard.bytes).sum(), "bytes")
             .clone();
@@ -203,11 +203,11 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             .each(shards, move |shard| {
                 let (step, store) = (&step_of_shard, &store_of_shard);
                 let key = layout::done(&folder, &shard.fingerprint());
-                let marked = wait(marked(step, store, &key))?;
-                let reused = marked.is_some();
-                let result = match marked {
+                let done = wait(finished(step, store, &key))?;
+                let reused = done.is_some();
+                let result = match done {
                     Some(result) => result,
-                    None => wait(mark(step, store, &key, work(&shard)?))?,
+                    None => wait(finish(step, store, &key, work(&shard)?))?,
                 };
                 progress.advance(shard.bytes);
                 Ok((result, reused))
@@ -216,11 +216,11 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         let reused = done.iter().all(|(_, reused)| *reused);
         let results: Vec<D> = done.into_iter().map(|(result, _)| result).collect();
         if results.len() >= MARKED_TOGETHER {
-            let mark = GroupMark {
+            let marker = GroupMarker {
                 workflow: step.workflow().to_owned(),
                 shards: fingerprints.iter().zip(&results).collect(),
             };
-            store.put_json(&group_mark, &mark).await?;
+            store.put_json(&group_marker, &marker).await?;
         }
         Ok((results, reused))
     }
@@ -228,14 +228,14 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     /// The results of all shards, in order.
     ///
     /// # Errors
-    /// A shard without a mark, or with one whose objects are gone: exit 2, with its key.
+    /// A shard without a marker, or with one whose objects are gone: exit 2, with its key.
     pub async fn results<D>(&self, step: &Step, store: &Store) -> Result<Vec<D>>
     where
         D: Finished + DeserializeOwned + Send + 'static,
     {
         let folder = self.folder();
         let mut of_groups = self.of_groups(step, store, &folder).await?;
-        let marks = self.shards.iter().map(|shard| {
+        let markers = self.shards.iter().map(|shard| {
             let fingerprint = shard.fingerprint();
             let (known, key) = (
                 of_groups.remove(&fingerprint),
@@ -243,17 +243,17 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             );
             async move {
                 step.check()?;
-                let mark = match known {
+                let marker = match known {
                     Some(result) => Some(result),
                     None => store
-                        .get_json::<Mark<D>>(&key)
+                        .get_json::<Marker<D>>(&key)
                         .await?
-                        .map(|mark| mark.result),
+                        .map(|marker| marker.result),
                 };
-                mark.ok_or_else(|| not_done(shard))
+                marker.ok_or_else(|| not_done(shard))
             }
         });
-        let results: Vec<D> = futures::stream::iter(marks)
+        let results: Vec<D> = futures::stream::iter(markers)
             .buffered(CONCURRENT)
             .try_collect()
             .await?;
@@ -266,9 +266,9 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         }
     }
 
-    /// What the marks of finished groups say, by the fingerprints of the shards. Only those of this
+    /// What the markers of finished groups say, by the fingerprints of the shards. Only those of this
     /// very workflow count: groups that another one cut, by another parallelism, may name
-    /// shards that were done again since. What went wrong is left to the shard's own mark for
+    /// shards that were done again since. What went wrong is left to the shard's own marker for
     /// the same reason.
     async fn of_groups<D>(
         &self,
@@ -284,17 +284,19 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         if self.shards.len() < MARKED_TOGETHER || step.is_manual() {
             return Ok(HashMap::new());
         }
-        let marks = store.list(&layout::groups_done(folder)).await?;
-        let mut marks = futures::stream::iter(marks)
-            .map(|object| async move { store.get_json::<GroupMark<String, D>>(&object.key).await })
+        let markers = store.list(&layout::groups_done(folder)).await?;
+        let mut markers = futures::stream::iter(markers)
+            .map(
+                |object| async move { store.get_json::<GroupMarker<String, D>>(&object.key).await },
+            )
             .buffered(CONCURRENT);
-        while let Some(mark) = marks.try_next().await? {
+        while let Some(marker) = markers.try_next().await? {
             step.check()?;
-            let mark = mark.filter(|mark| mark.workflow == step.workflow());
-            let shards = mark.map(|mark| mark.shards).unwrap_or_default();
+            let marker = marker.filter(|marker| marker.workflow == step.workflow());
+            let shards = marker.map(|marker| marker.shards).unwrap_or_default();
             for (shard, result) in shards {
                 let result = Some(result).filter(Finished::may_be_reused);
-                // A shard that two groups name was done by both: its own mark is of the last time.
+                // A shard that two groups name was done by both: its own marker is of the last time.
                 known
                     .entry(shard)
                     .and_modify(|known| *known = None)
@@ -320,10 +322,10 @@ fn not_done(shard: &Shard) -> anyhow::Error {
     ))
 }
 
-/// The marks of a group: results by the fingerprints of their shards.
+/// The markers of a group: results by the fingerprints of their shards.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(deserialize = "S: Deserialize<'de> + Ord, D: Deserialize<'de>"))]
-struct GroupMark<S, D> {
+struct GroupMarker<S, D> {
     /// Empty in those of earlier releases.
     #[serde(default)]
     workflow: String,
@@ -331,52 +333,54 @@ struct GroupMark<S, D> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Mark<D> {
+struct Marker<D> {
     workflow: String,
     result: D,
 }
 
-impl<D> Mark<D> {
+impl<D> Marker<D> {
     /// Whether this very workflow made it; steps that are run by hand share a name.
     fn is_of(&self, step: &Step) -> bool {
         self.workflow == step.workflow() && !step.is_manual()
     }
 }
 
-/// What a mark says of work that is done, where it may be taken.
+/// What the marker of finished work says, where it may be taken.
 ///
 /// With `cache: refresh` work is done again, unless this very workflow has done it.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn marked<D>(step: &Step, store: &Store, key: &str) -> Result<Option<D>>
+pub async fn finished<D>(step: &Step, store: &Store, key: &str) -> Result<Option<D>>
 where
     D: Finished + DeserializeOwned,
 {
-    let mark: Option<Mark<D>> = store.get_json(key).await?;
-    let mark = mark.filter(|mark| step.cache() == Cache::Use || mark.is_of(step));
-    match mark {
-        Some(mark) if mark.result.may_be_reused() && is_whole(store, &mark.result).await? => {
-            Ok(Some(mark.result))
+    let marker: Option<Marker<D>> = store.get_json(key).await?;
+    let marker = marker.filter(|marker| step.cache() == Cache::Use || marker.is_of(step));
+    match marker {
+        Some(marker)
+            if marker.result.may_be_reused() && is_whole(store, &marker.result).await? =>
+        {
+            Ok(Some(marker.result))
         }
         _ => Ok(None),
     }
 }
 
-/// Marks work as done; gives what was done.
+/// Writes the marker of finished work; gives what was done.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn mark<D>(step: &Step, store: &Store, key: &str, result: D) -> Result<D>
+pub async fn finish<D>(step: &Step, store: &Store, key: &str, result: D) -> Result<D>
 where
     D: Serialize,
 {
-    let mark = Mark {
+    let marker = Marker {
         workflow: step.workflow().to_owned(),
         result,
     };
-    store.put_json(key, &mark).await?;
-    Ok(mark.result)
+    store.put_json(key, &marker).await?;
+    Ok(marker.result)
 }
 
 /// What is known of finished work, such as that on a shard.

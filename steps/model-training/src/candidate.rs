@@ -1,4 +1,4 @@
-//! The verb `train` for one candidate, in a pod of its own: what it measures is marked, and `train`
+//! The verb `train` for one candidate, in a pod of its own: a marker keeps what it measures, and `train`
 //! without a candidate takes it from there.
 
 use anyhow::{Context, Result};
@@ -33,10 +33,10 @@ pub(crate) async fn candidate(
             "--candidate is {number}, and the model has {has}"
         )));
     }
-    let (at, key) = (number - 1, job.mark(number));
-    let marked: Option<Measured> = fanout::marked(step, store, &key).await?;
-    let reused = marked.is_some();
-    let measured = match marked {
+    let (at, key) = (number - 1, job.marker(number));
+    let done: Option<Measured> = fanout::finished(step, store, &key).await?;
+    let reused = done.is_some();
+    let measured = match done {
         Some(measured) => measured,
         None => {
             let split = select::split(step, store, &job).await?;
@@ -45,7 +45,7 @@ pub(crate) async fn candidate(
             let progress = step.progress(passes * job.train.rows, "rows").clone();
             let fitted = select::fitted_candidate(step, store, &job, at, &split, &progress).await?;
             let of = select::measure(step, store, &job, at, &fitted, &split, &progress).await?;
-            fanout::mark(step, store, &key, of).await?
+            fanout::finish(step, store, &key, of).await?
         }
     };
     select::show(&job, at, &measured);

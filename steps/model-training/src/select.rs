@@ -83,11 +83,11 @@ pub(crate) async fn select(
     let mut best: Option<(usize, Option<Fitted>)> = None;
     let several = job.choice.candidates.len() > 1;
     for at in 0..job.choice.candidates.len() {
-        let marked = match several {
-            true => fanout::marked(step, store, &job.mark(at + 1)).await?,
+        let done = match several {
+            true => fanout::finished(step, store, &job.marker(at + 1)).await?,
             false => None,
         };
-        let (of, fitted) = match marked {
+        let (of, fitted) = match done {
             Some(of) => (of, None),
             None => {
                 let fitted = fitted_candidate(step, store, job, at, split, progress).await?;

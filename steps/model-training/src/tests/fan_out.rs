@@ -78,8 +78,8 @@ async fn candidates_of_pods_of_their_own_make_the_model_of_one_pod() {
                     assert_eq!(found, [Some(reused), Some(""), Some("false")]);
                 }
             }
-            let marks = home.store.list("_work").await.unwrap();
-            assert_eq!(marks.len(), pods.len());
+            let markers = home.store.list("_work").await.unwrap();
+            assert_eq!(markers.len(), pods.len());
             all.push(made(&home, &flags).await);
         }
         let runs = all[0].keys().filter(|of| of.starts_with("run candidate"));
@@ -94,7 +94,7 @@ async fn candidates_of_pods_of_their_own_make_the_model_of_one_pod() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_mark_says_is_taken_unless_it_is_to_be_done_again() {
+async fn what_a_marker_says_is_taken_unless_it_is_to_be_done_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut home = Home::new(4).await;
     let models = format!("{{{CANDIDATES}}}");
@@ -103,10 +103,10 @@ async fn what_a_mark_says_is_taken_unless_it_is_to_be_done_again() {
     for number in 1..=4 {
         measured(&home, &flags, number).await;
     }
-    let mut mark: serde_json::Value = home.store.require_json(&job.mark(1)).await.unwrap();
-    mark["result"]["metrics"]["value"] = 0.999.into();
-    mark["workflow"] = "another".into();
-    home.store.put_json(&job.mark(1), &mark).await.unwrap();
+    let mut marker: serde_json::Value = home.store.require_json(&job.marker(1)).await.unwrap();
+    marker["result"]["metrics"]["value"] = 0.999.into();
+    marker["workflow"] = "another".into();
+    home.store.put_json(&job.marker(1), &marker).await.unwrap();
     let outputs = home.train(&flags).await.unwrap();
     let taken = selection(&home, &outputs).await;
     assert!(taken.candidates[0].chosen, "{taken:?}");
@@ -115,12 +115,12 @@ async fn what_a_mark_says_is_taken_unless_it_is_to_be_done_again() {
     let outputs = home.train(&flags).await.unwrap();
     let done = selection(&home, &outputs).await;
     assert!(!done.candidates[0].chosen, "{done:?}");
-    // A pod that does it again marks it anew.
+    // A pod that does it again writes it anew.
     let outputs = measured(&home, &flags, 1).await;
     assert_eq!(outputs.get("reused"), Some("false"));
-    let mark: serde_json::Value = home.store.require_json(&job.mark(1)).await.unwrap();
+    let marker: serde_json::Value = home.store.require_json(&job.marker(1)).await.unwrap();
     assert_eq!(
-        mark["result"]["metrics"]["value"].as_f64(),
+        marker["result"]["metrics"]["value"].as_f64(),
         done.candidates[0].value
     );
 }
