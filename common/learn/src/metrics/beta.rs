@@ -57,6 +57,14 @@ pub(crate) fn quantile(part: f64, a: f64, b: f64) -> f64 {
     low
 }
 
+/// The number that Student's t of so many degrees of freedom exceeds, on either side, with the
+/// probability `part`.
+pub(crate) fn student(part: f64, degrees: u64) -> f64 {
+    let degrees = degrees as f64;
+    let x = quantile(part, degrees / 2.0, 0.5);
+    (degrees * (1.0 - x) / x).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;

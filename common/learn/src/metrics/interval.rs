@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Confusion;
+use super::{Confusion, beta};
 
 /// The 0.975 quantile of the normal distribution: two sides make 95 %.
 pub(super) const Z: f64 = 1.959_963_984_540_054;
@@ -20,6 +20,16 @@ impl Interval {
     /// Of an estimate that is normally distributed.
     pub(super) fn normal(value: f64, standard_error: f64) -> Self {
         let half = Z * standard_error;
+        Self {
+            low: value - half,
+            high: value + half,
+        }
+    }
+
+    /// Of an estimate that is normally distributed, whose standard error is itself estimated, with
+    /// so many degrees of freedom.
+    pub(super) fn student(value: f64, standard_error: f64, degrees: u64) -> Self {
+        let half = beta::student(0.05, degrees) * standard_error;
         Self {
             low: value - half,
             high: value + half,

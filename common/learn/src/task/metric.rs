@@ -57,6 +57,12 @@ impl Metric {
         self.better == Better::Smaller
     }
 
+    /// Whether each row moves it a little, so that a jackknife tells how sure it is: a single row
+    /// decides a largest error.
+    pub fn is_smooth(self) -> bool {
+        self.name != "max_error"
+    }
+
     /// A value, as if higher were always better.
     pub fn higher_is_better(self, value: f64) -> f64 {
         match self.lower_is_better() {

@@ -106,7 +106,7 @@ impl Collector {
             "roc_auc" | "pr_auc" if ranked => {
                 return Err(format!("there is none for {} of this task", metric.name));
             }
-            "max_error" => return Err("one row decides max_error".to_owned()),
+            name if !metric.is_smooth() => return Err(format!("one row decides {name}")),
             _ => Kept::Groups,
         };
         Ok(Self {
