@@ -34,12 +34,13 @@ pub struct GateArgs {
     /// interval, which refuses more worse candidates and needs more rows
     #[arg(long, env = "GATE_COMPARE", default_value = "estimate")]
     pub gate_compare: GateCompare,
-    /// Limit like GATE_FLOOR for each segment of the holdout, by the columns of SEGMENT_COLUMNS; by
-    /// default there is none
+    /// Limit like GATE_FLOOR for each segment of the holdout, by the columns of SEGMENT_COLUMNS; a
+    /// segment refuses if its whole 95 % interval misses it; by default there is none
     #[arg(long, env = "GATE_SEGMENT_FLOOR", value_parser = parsers::number)]
     pub gate_segment_floor: Option<f64>,
     /// How much worse than the champion a candidate may be in each segment of the holdout, on the
-    /// same rows; by default segments are not compared
+    /// same rows; a segment refuses if the whole 95 % interval of the difference is worse; by default
+    /// segments are not compared
     #[arg(long, env = "GATE_SEGMENT_MARGIN", value_parser = not_negative)]
     pub gate_segment_margin: Option<f64>,
     /// Minimum number of rows of a segment of the holdout; smaller segments are not judged

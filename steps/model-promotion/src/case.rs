@@ -91,7 +91,9 @@ impl<'a> Case<'a> {
             let rules = serde_json::to_string(rules)?;
             self.inputs = self
                 .inputs
-                .with("segments", format!("{rules} of {}", columns.join(", ")));
+                .with("segments", format!("{rules} of {}", columns.join(", ")))
+                // Releases before went by estimates.
+                .with("segments by", "intervals");
         }
         self.columns = columns;
         Ok(self)

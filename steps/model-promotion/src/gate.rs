@@ -52,6 +52,14 @@ pub(crate) struct Champion<'a> {
 }
 
 impl Gate {
+    /// How a value reaches a floor, and how it misses it.
+    pub(crate) fn verbs(&self) -> (&'static str, &'static str) {
+        match self.metric.lower_is_better() {
+            true => ("is within", "is above"),
+            false => ("reaches", "is below"),
+        }
+    }
+
     /// Whether the candidate passes, and why.
     pub(crate) fn decide(
         &self,
@@ -67,11 +75,7 @@ impl Gate {
                 ),
             );
         };
-        let (reaches, misses) = if self.metric.lower_is_better() {
-            ("is within", "is above")
-        } else {
-            ("reaches", "is below")
-        };
+        let (reaches, misses) = self.verbs();
         let rank = |value| self.metric.higher_is_better(value);
         if let Some(floor) = self.floor.filter(|floor| rank(value) < rank(*floor)) {
             return (

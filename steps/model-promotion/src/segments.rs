@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 use catalog::manifest::DatasetManifest;
+use learn::metrics::Interval;
 use learn::task::Metric;
 use runtime::failure::Failure;
 use settings::GateArgs;
 use store::Store;
 use table::categories::SegmentColumns;
-use table::scoring::Segments;
+use table::scoring::{Segment, Segments};
 
 use crate::comparison::Contender;
 use crate::gate::{Gate, SegmentRules};
@@ -69,79 +70,81 @@ pub(crate) struct Judged {
     pub(crate) segments: Vec<JudgedSegment>,
 }
 
+/// What a rule says of a segment.
+struct Finding {
+    breaks: bool,
+    /// Follows the metric's value.
+    reason: String,
+}
+
+/// The champion's version, and the segment as it measures it.
+type Theirs<'a> = (u64, Option<&'a Segment>);
+
 impl Gate {
-    /// Whether a candidate holds to the rules in each segment, beside the champion of a version.
+    /// Whether a candidate holds to the rules in each segment, beside the champion of a version. It
+    /// breaks one only where the whole 95 % interval lies beyond it; of a metric that has no
+    /// intervals the values decide.
     pub(crate) fn decide_by_segments(
         &self,
         rules: SegmentRules,
         candidate: Segments,
         champion: Option<(u64, Segments)>,
     ) -> Judged {
-        let rank = |value| self.metric.higher_is_better(value);
         let (mut refusals, mut segments) = (Vec::new(), Vec::new());
         for of in candidate.segments {
-            let (version, before) = champion
-                .as_ref()
-                .and_then(|(version, theirs)| {
-                    let same = |other: &&table::scoring::Segment| {
-                        (&other.column, &other.value) == (&of.column, &of.value)
-                    };
-                    let found = theirs.segments.iter().find(same)?;
-                    Some((*version, found.metric))
-                })
-                .unzip();
-            let before = before.flatten();
-            let value = of.metric.filter(|_| of.rows >= rules.rows);
-            let why = value.and_then(|value| {
-                let below = rules.floor.filter(|floor| rank(value) < rank(*floor));
-                if let Some(floor) = below {
-                    let misses = match self.metric.lower_is_better() {
-                        true => "above",
-                        false => "below",
-                    };
-                    return Some(format!("{misses} the floor {floor}"));
-                }
-                let (margin, before) = (rules.margin?, before?);
-                let is_worse = rank(value) + margin < rank(before);
-                is_worse.then(|| {
-                    let version = version.unwrap_or_default();
-                    format!("worse than {before:.5} of version {version} by more than {margin}")
-                })
+            let theirs = champion.as_ref().map(|(version, theirs)| {
+                let same =
+                    |other: &&Segment| (&other.column, &other.value) == (&of.column, &of.value);
+                (*version, theirs.segments.iter().find(same))
             });
-            if let (Some(why), Some(value)) = (&why, value) {
-                let shown = match &of.value {
-                    Some(value) => format!("{value:?}"),
-                    None => "null".to_owned(),
-                };
-                refusals.push(format!(
-                    "{} {value:.5} where {} is {shown} ({} rows) is {why}",
-                    self.metric.name, of.column, of.rows
-                ));
-            }
+            let (refuses, reason) = match self.findings(rules, &of, theirs) {
+                Ok(findings) => {
+                    let join = |of: &mut dyn Iterator<Item = &Finding>| {
+                        let reasons = of.map(|of| of.reason.as_str());
+                        reasons.collect::<Vec<_>>().join(" and ")
+                    };
+                    let broken = join(&mut findings.iter().filter(|of| of.breaks));
+                    if !broken.is_empty() {
+                        refusals.push(format!("{} {broken}", self.named(&of)));
+                    }
+                    (Some(!broken.is_empty()), join(&mut findings.iter()))
+                }
+                Err(why) => (None, why),
+            };
+            let theirs = theirs.and_then(|(_, theirs)| theirs);
             segments.push(JudgedSegment {
-                refuses: value.map(|_| why.is_some()),
-                column: of.column,
-                value: of.value,
                 rows: of.rows,
                 candidate: of.metric,
-                champion: before.filter(|_| rules.margin.is_some()),
+                interval: of.interval(),
+                champion: theirs.and_then(|of| of.metric),
+                difference: theirs.and_then(|theirs| of.less(theirs)),
+                refuses,
+                reason,
+                column: of.column,
+                value: of.value,
             });
         }
         let judged = segments.iter().filter(|of| of.refuses.is_some()).count();
         let mut reason = match refusals.len() {
-            0 => format!("; so in {judged} segments of {} rows or more", rules.rows),
+            0 => format!(
+                "; no limit is broken in {judged} segments of {} rows or more",
+                rules.rows
+            ),
             refused => {
                 let more = match refused.saturating_sub(NAMED) {
                     0 => String::new(),
                     more => format!(" and so are {more} more segments"),
                 };
-                refusals.truncate(NAMED);
-                format!(", but {}{more}", refusals.join(", "))
+                let named = &refusals[..refused.min(NAMED)];
+                format!(", but {}{more}", named.join(", "))
             }
         };
-        let passed_over = segments.len() - judged;
-        if passed_over > 0 {
-            reason += &format!("; {passed_over} segments have too few rows, or one kind of label");
+        if judged < segments.len() {
+            reason += &format!(
+                "; not judged: {} of {} segments",
+                segments.len() - judged,
+                segments.len()
+            );
         }
         if !candidate.too_many.is_empty() {
             let names = candidate.too_many.join(", ");
@@ -153,24 +156,142 @@ impl Gate {
             segments,
         }
     }
+
+    /// What each rule says of a segment, or why it is not judged.
+    fn findings(
+        &self,
+        rules: SegmentRules,
+        of: &Segment,
+        theirs: Option<Theirs<'_>>,
+    ) -> Result<Vec<Finding>, String> {
+        let name = self.metric.name;
+        if of.rows < rules.rows {
+            return Err(format!("has fewer than {} rows", rules.rows));
+        }
+        let undefined =
+            |of: &str| format!("{name} of {of} is undefined, as where labels are alike");
+        let value = of.metric.ok_or_else(|| undefined("the candidate"))?;
+        let known = |interval: Option<Interval>| match interval {
+            None if self.metric.is_smooth() => Err(format!(
+                "has no interval of {name}: too few entities, or too few of a kind of label"
+            )),
+            interval => Ok(interval),
+        };
+        let mut findings = Vec::new();
+        if let Some(floor) = rules.floor {
+            findings.push(self.by_floor(floor, value, known(of.interval())?));
+        }
+        if let Some((margin, (version, theirs))) = rules.margin.zip(theirs) {
+            let of_version = format!("version {version}");
+            let theirs = theirs.ok_or_else(|| undefined(&of_version))?;
+            let before = theirs.metric.ok_or_else(|| undefined(&of_version))?;
+            let difference = known(of.less(theirs))?;
+            let before = (before, of_version.as_str());
+            findings.push(self.by_margin(margin, value, before, difference));
+        }
+        if findings.is_empty() {
+            let reason = "has no champion to be compared with".to_owned();
+            findings.push(Finding {
+                breaks: false,
+                reason,
+            });
+        }
+        Ok(findings)
+    }
+
+    fn by_floor(&self, floor: f64, value: f64, interval: Option<Interval>) -> Finding {
+        let rank = |value| self.metric.higher_is_better(value);
+        let (reaches, misses) = self.verbs();
+        let breaks = self.best_end(value, interval) < rank(floor);
+        let reason = match (rank(value) < rank(floor), interval) {
+            (false, _) => format!("{reaches} the floor {floor}"),
+            (true, Some(of)) if breaks => {
+                format!("{misses} the floor {floor} (95 % interval {})", ends(of))
+            }
+            (true, None) => format!("{misses} the floor {floor}"),
+            (true, Some(_)) => {
+                format!("{misses} the floor {floor}, but its 95 % interval reaches it")
+            }
+        };
+        Finding { breaks, reason }
+    }
+
+    fn by_margin(
+        &self,
+        margin: f64,
+        value: f64,
+        (before, version): (f64, &str),
+        difference: Option<Interval>,
+    ) -> Finding {
+        let ahead = value - before;
+        let breaks = self.best_end(ahead, difference) + margin < 0.0;
+        let worse = format!("is worse than {before:.5} of {version} by more than {margin}");
+        let within = self.metric.higher_is_better(ahead) + margin >= 0.0;
+        let reason = match (within, difference) {
+            (true, _) => format!("is at most {margin} worse than {before:.5} of {version}"),
+            (false, Some(of)) if breaks => {
+                format!("{worse} (95 % interval of the difference {})", ends(of))
+            }
+            (false, None) => worse,
+            (false, Some(_)) => {
+                format!("{worse}, but the 95 % interval of the difference reaches that")
+            }
+        };
+        Finding { breaks, reason }
+    }
+
+    /// The better end of an interval, or the value where there is none; higher is better.
+    fn best_end(&self, value: f64, interval: Option<Interval>) -> f64 {
+        let rank = |value| self.metric.higher_is_better(value);
+        interval.map_or(rank(value), |of| rank(of.low).max(rank(of.high)))
+    }
+
+    /// A segment with its value, as a reason names it.
+    fn named(&self, of: &Segment) -> String {
+        let value = match &of.value {
+            Some(value) => format!("{value:?}"),
+            None => "null".to_owned(),
+        };
+        format!(
+            "{} {:.5} where {} is {value} ({} rows)",
+            self.metric.name,
+            of.metric.unwrap_or(f64::NAN),
+            of.column,
+            of.rows
+        )
+    }
+}
+
+/// The ends of an interval, as a reason shows them.
+fn ends(of: Interval) -> String {
+    format!("{:.5} to {:.5}", of.low, of.high)
 }
 
 #[cfg(test)]
 mod tests {
     use settings::GateCompare;
-    use table::scoring::Segment;
 
     use super::*;
 
-    fn segments(metric: Option<f64>, rows: u64) -> Segments {
-        let of = |value: &str, metric, rows| Segment {
-            column: "region".to_owned(),
-            value: (!value.is_empty()).then(|| value.to_owned()),
-            rows,
-            metric,
+    /// Two segments, of which the second is of these rows. Left out one after the other, 32 groups of
+    /// entities move its metric up and down by `spread`: its standard error is 5.57 times as much, and
+    /// either side of its interval 11.36 times.
+    fn segments(metric: Option<f64>, rows: u64, spread: f64) -> Segments {
+        let of = |value: &str, metric: Option<f64>, rows, spread: f64| {
+            let moved = |metric| (0..32).map(move |i| metric + [spread, -spread][i % 2]);
+            Segment {
+                column: "region".to_owned(),
+                value: (!value.is_empty()).then(|| value.to_owned()),
+                rows,
+                metric,
+                without: metric.map(|metric| moved(metric).collect()),
+            }
         };
         Segments {
-            segments: vec![of("north", Some(0.8), 900), of("", metric, rows)],
+            segments: vec![
+                of("north", Some(0.8), 900, 0.0),
+                of("", metric, rows, spread),
+            ],
             too_many: Vec::new(),
         }
     }
@@ -178,52 +299,74 @@ mod tests {
     #[test]
     fn each_segment_of_enough_rows_holds_to_floor_and_margin() {
         let [auc, loss] = ["roc_auc", "log_loss"].map(|name| Metric::named(name).unwrap());
-        // Metric, its value, rows, floor, margin, the champion's value, and the refusal.
+        // Metric, its value and spread, rows, floor, margin, the champion's value and spread, and the
+        // refusal.
+        let (certain, sure, unsure) = (0.0, 0.001, 0.01);
         let table = [
-            (auc, Some(0.7), 200, Some(0.6), None, None, ""),
-            (auc, Some(0.6), 200, Some(0.6), None, None, ""),
+            (auc, Some((0.7, certain)), 200, Some(0.6), None, None, ""),
+            (auc, Some((0.6, certain)), 200, Some(0.6), None, None, ""),
             (
                 auc,
-                Some(0.59),
+                Some((0.58, sure)),
                 200,
                 Some(0.6),
                 None,
                 None,
-                "roc_auc 0.59000 where region is null (200 rows) is below the floor 0.6",
+                "roc_auc 0.58000 where region is null (200 rows) is below the floor 0.6 (95 % interval 0.56864 to 0.59136)",
             ),
-            (auc, Some(0.59), 199, Some(0.6), None, None, ""),
+            (auc, Some((0.58, unsure)), 200, Some(0.6), None, None, ""),
+            (auc, Some((0.58, sure)), 199, Some(0.6), None, None, ""),
             (auc, None, 200, Some(0.6), None, None, ""),
-            (auc, Some(0.7), 200, None, Some(0.02), Some(0.72), ""),
             (
                 auc,
-                Some(0.7),
+                Some((0.5, certain)),
+                200,
+                None,
+                Some(0.25),
+                Some((0.75, certain)),
+                "",
+            ),
+            // What moves both alike moves no difference.
+            (
+                auc,
+                Some((0.7, unsure)),
                 200,
                 None,
                 Some(0.02),
-                Some(0.73),
+                Some((0.73, unsure)),
                 "worse than 0.73000 of version 7 by more than 0.02",
             ),
-            (auc, Some(0.7), 200, None, Some(0.02), None, ""),
+            (
+                auc,
+                Some((0.7, unsure)),
+                200,
+                None,
+                Some(0.02),
+                Some((0.73, -unsure)),
+                "",
+            ),
+            (auc, Some((0.7, sure)), 200, None, Some(0.02), None, ""),
             (
                 loss,
-                Some(0.9),
+                Some((0.9, sure)),
                 200,
                 Some(0.85),
                 None,
                 None,
                 "log_loss 0.90000 where region is null (200 rows) is above the floor 0.85",
             ),
+            (loss, Some((0.9, unsure)), 200, Some(0.85), None, None, ""),
             (
                 loss,
-                Some(0.6),
+                Some((0.6, sure)),
                 200,
                 None,
                 Some(0.0),
-                Some(0.5),
+                Some((0.5, sure)),
                 "worse than 0.50000",
             ),
         ];
-        for (metric, value, rows, floor, margin, before, refusal) in table {
+        for (metric, ours, rows, floor, margin, theirs, refusal) in table {
             let rules = SegmentRules {
                 floor,
                 margin,
@@ -237,13 +380,43 @@ mod tests {
                 compare: GateCompare::Estimate,
                 segments: Some(rules),
             };
-            let champion = before.map(|_| (7, segments(before, rows)));
-            let judged = gate.decide_by_segments(rules, segments(value, rows), champion);
+            let of = |measured: Option<(f64, f64)>| {
+                let (value, spread) = measured.unzip();
+                segments(value, rows, spread.unwrap_or_default())
+            };
+            let champion = theirs.map(|_| (7, of(theirs)));
+            let judged = gate.decide_by_segments(rules, of(ours), champion);
             assert_eq!(judged.passes, refusal.is_empty(), "{}", judged.reason);
             assert!(judged.reason.contains(refusal), "{}", judged.reason);
             let told = judged.segments[1].refuses;
-            let expected = (value.is_some() && rows >= 200).then_some(!refusal.is_empty());
+            let expected = (ours.is_some() && rows >= 200).then_some(!refusal.is_empty());
             assert_eq!(told, expected, "{}", judged.reason);
         }
+    }
+
+    #[test]
+    fn a_segment_whose_interval_is_undefined_is_not_judged() {
+        let gate = Gate {
+            metric: Metric::named("roc_auc").unwrap(),
+            floor: None,
+            margin: 0.0,
+            window: None,
+            compare: GateCompare::Estimate,
+            segments: None,
+        };
+        let rules = SegmentRules {
+            floor: Some(0.6),
+            margin: None,
+            rows: 200,
+        };
+        let mut of = segments(Some(0.1), 900, 0.0);
+        of.segments[1].without = None;
+        let judged = gate.decide_by_segments(rules, of, None);
+        assert!(judged.passes);
+        assert!(
+            judged.reason.contains("; not judged: 1 of 2 segments"),
+            "{}",
+            judged.reason
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use catalog::layout::{self, ModelName};
+use learn::metrics::Interval;
 use learn::metrics::paired::Difference;
 use learn::task::Report;
 use serde::{Deserialize, Serialize};
@@ -56,11 +57,17 @@ pub(crate) struct JudgedSegment {
     pub(crate) rows: u64,
     /// The gate's metric of the candidate.
     pub(crate) candidate: Option<f64>,
+    /// Its 95 % interval, where it is defined.
+    pub(crate) interval: Option<Interval>,
     /// That of the champion on the same rows, where they are compared.
     pub(crate) champion: Option<f64>,
+    /// The 95 % interval of the candidate's less the champion's.
+    pub(crate) difference: Option<Interval>,
     /// Whether it refuses the candidate; `None` where it is not judged: of too few rows, or where
-    /// the metric is undefined.
+    /// the metric or its interval is undefined.
     pub(crate) refuses: Option<bool>,
+    /// Why, in words that follow the segment.
+    pub(crate) reason: String,
 }
 
 /// A champion before the current one.

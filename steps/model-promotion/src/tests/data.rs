@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray}
 use arrow::datatypes::{DataType, Field, Schema};
 use catalog::layout::DataVersion;
 use catalog::manifest::Part;
+use learn::metrics::paired::{AucDifference, Difference};
 use learn::model::{ClassValue, ClassWeight, Classes, LOGISTIC_REGRESSION, Model, Training};
 use runtime::threads::blocking;
 use serde_json::json;
@@ -142,6 +143,33 @@ pub(crate) fn auc_where(coefficients: [f64; 2], holds: impl Fn(usize) -> bool) -
     right / pairs
 }
 
+/// The AUC of one model less that of another on some rows of any file, each an entity, with DeLong's
+/// variance.
+pub(crate) fn auc_difference(models: [[f64; 2]; 2], holds: impl Fn(usize) -> bool) -> Difference {
+    let held: Vec<(f64, f64, i64)> = rows(&DATA)
+        .enumerate()
+        .filter(|(row, _)| holds(*row))
+        .map(|(_, row)| row)
+        .collect();
+    let positives = held.iter().filter(|(.., label)| *label == 1).count();
+    let mut difference = AucDifference::new(positives as u64, (held.len() - positives) as u64);
+    for (entity, (signal, noise, label)) in held.iter().enumerate() {
+        let placement = |of: [f64; 2]| {
+            let score = |signal: &f64, noise: &f64| of[0] * signal + of[1] * noise;
+            let own = score(signal, noise);
+            let others = held.iter().filter(|(.., other)| other != label);
+            let twice = others.map(|(signal, noise, _)| {
+                let above = own - score(signal, noise);
+                let right = if *label == 1 { above } else { -above };
+                u64::from(right > 0.0) + u64::from(right >= 0.0)
+            });
+            twice.sum::<u64>()
+        };
+        difference.add(entity as u64, *label == 1, models.map(placement));
+    }
+    difference.finish().unwrap()
+}
+
 /// Signal, noise and label. Every eleventh label is wrong.
 pub(super) fn rows(data: &Data) -> impl Iterator<Item = (f64, f64, i64)> {
     let both_classes = data.both_classes;
@@ -153,16 +181,18 @@ pub(super) fn rows(data: &Data) -> impl Iterator<Item = (f64, f64, i64)> {
     })
 }
 
-/// Ids are those of the raw file. The label follows `signal` and knows nothing of `noise`.
+/// Ids of the rows of a raw file.
+pub(super) fn ids(raw: &str) -> Int64Array {
+    let bytes = raw.bytes().map(i64::from);
+    let first = bytes.fold(0, |sum, byte| sum * 31 % 1_000_003 + byte) * 1000;
+    (first..).take(ROWS).collect()
+}
+
+/// The label follows `signal` and knows nothing of `noise`.
 pub(super) fn batch(data: &Data, raw: &str) -> RecordBatch {
     let signal: Vec<f64> = rows(data).map(|row| row.0).collect();
     let noise: Vec<f64> = rows(data).map(|row| row.1).collect();
     let target: Vec<i64> = rows(data).map(|row| row.2).collect();
-    let first_id = raw
-        .bytes()
-        .map(i64::from)
-        .fold(0, |sum, byte| sum * 31 % 1_000_003 + byte)
-        * 1000;
     let mut fields = vec![
         Field::new("id", DataType::Int64, false),
         Field::new("signal", DataType::Float64, true),
@@ -170,7 +200,7 @@ pub(super) fn batch(data: &Data, raw: &str) -> RecordBatch {
         Field::new("target", DataType::Int64, true),
     ];
     let mut columns: Vec<ArrayRef> = vec![
-        Arc::new((first_id..).take(ROWS).collect::<Int64Array>()),
+        Arc::new(ids(raw)),
         Arc::new(Float64Array::from(signal)),
         Arc::new(Float64Array::from(noise)),
         Arc::new(Int64Array::from(target)),

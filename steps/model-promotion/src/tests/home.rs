@@ -28,7 +28,9 @@ use settings::{Auto, GateArgs, GateCompare, GateMode, SegmentsArgs};
 use super::data::{batch, model, version, write};
 use crate::{Plan, Promote};
 
-pub(crate) use super::data::{DATA, Data, FAIR, GOOD, USELESS, auc, auc_where, config, region};
+pub(crate) use super::data::{
+    DATA, Data, FAIR, GOOD, USELESS, auc, auc_difference, auc_where, config, region,
+};
 
 /// How long a call is tried again: enough for a server that is busy.
 const BUDGET: Budget = Budget(Duration::from_secs(10));

@@ -161,9 +161,12 @@ fn a_candidate_that_is_worse_in_one_region_is_refused_and_the_regions_stand_in_t
     // A floor is a question of its own, which the candidate is asked as well.
     let file = config.join("ml-config.yaml");
     let text = fs::read_to_string(&file).unwrap();
-    let text = text.replace("GATE_SEGMENT_MARGIN: '0.01'", "GATE_SEGMENT_FLOOR: '0.6'");
+    let text = text.replace("GATE_SEGMENT_MARGIN: '0.01'", "GATE_SEGMENT_FLOOR: '0.7'");
     fs::write(file, text).unwrap();
     run(&bench, &config, "m");
     let reason = bench.result("promotion-reason");
-    assert!(reason.contains("is below the floor 0.6"), "{reason}");
+    assert!(
+        reason.contains("is below the floor 0.7 (95 % interval"),
+        "{reason}"
+    );
 }
