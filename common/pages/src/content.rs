@@ -16,7 +16,9 @@ pub use drift::{
     Bin, CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, Drift, Period, Periods, Summary,
     Values,
 };
-pub use origin::{GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance, Training};
+pub use origin::{
+    GateSegment, GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance, Training,
+};
 pub use performance::{
     AtThreshold, ClassNames, Day, MetricNow, OfTask, Performance, Segment, SegmentedColumn,
     Segments,

@@ -4,6 +4,7 @@
 mod curves;
 pub mod days;
 pub mod drift;
+pub mod gates;
 mod model;
 pub mod performance;
 pub mod periods;

@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use futures::{StreamExt, TryStreamExt};
 use learn::metrics::paired::Difference;
 use learn::task::Report;
-use pages::content::Segments;
+use pages::content::{GateSegment, Segments};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use store::{Object, Store};
@@ -45,6 +45,9 @@ pub(crate) struct Verdict {
     #[serde(default)]
     pub(crate) difference: Option<Difference>,
     pub(crate) workflow: String,
+    /// The segments of the holdout, where the gate looked at them.
+    #[serde(default)]
+    pub(crate) segments: Vec<GateSegment>,
 }
 
 /// One of the two models of a verdict.

@@ -10,7 +10,7 @@ use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, Re
 use catalog::model_files::ModelMetrics;
 use chrono_tz::Tz;
 use learn::fitted_model::{FittedModel, OfTwo};
-use pages::content::{GateVerdict, Lineage};
+use pages::content::{GateSegment, GateVerdict, Lineage};
 use pages::judge::Rules;
 use profile::profiles::Baseline;
 use profile::reference::{CategoryProfile, Reference};
@@ -232,6 +232,8 @@ struct Verdict {
     comparison: String,
     candidate: Candidate,
     workflow: String,
+    #[serde(default)]
+    segments: Vec<GateSegment>,
 }
 
 #[derive(Deserialize)]
@@ -259,6 +261,7 @@ async fn gates(store: &Store, results: &ResultsManifest) -> Result<Vec<GateVerdi
                 reason: verdict.reason,
                 comparison: verdict.comparison,
                 workflow: verdict.workflow,
+                segments: verdict.segments,
             });
         }
     }

@@ -4,6 +4,7 @@ use catalog::layout::DataVersion;
 use catalog::manifest::RawShard;
 use catalog::model_files::Selection;
 use chrono::{DateTime, Utc};
+use learn::metrics::Interval;
 use learn::model::{ClassWeight, Importance};
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +120,7 @@ pub struct Training {
 }
 
 /// What a gate said of a model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateVerdict {
     /// Key of the verdict.
     pub key: String,
@@ -131,4 +132,30 @@ pub struct GateVerdict {
     pub comparison: String,
     /// The workflow that asked.
     pub workflow: String,
+    /// The segments of the holdout, where the gate looked at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<GateSegment>,
+}
+
+/// What a gate said of the rows of the holdout that have the same value in a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateSegment {
+    /// The column.
+    pub column: String,
+    /// Its value; `null` of rows without one.
+    pub value: Option<String>,
+    /// Rows.
+    pub rows: u64,
+    /// The gate's metric of the model.
+    pub candidate: Option<f64>,
+    /// Its 95 % interval.
+    pub interval: Option<Interval>,
+    /// The metric of the champion on the same rows, where they were compared.
+    pub champion: Option<f64>,
+    /// The 95 % interval of the model's less the champion's.
+    pub difference: Option<Interval>,
+    /// Whether it refused the model; `null` where it was not judged.
+    pub refuses: Option<bool>,
+    /// Why, in words that follow the segment.
+    pub reason: String,
 }

@@ -3,8 +3,8 @@
 use learn::estimator::Families;
 use learn::model::Importance;
 
-use super::{bar, details, folded, note, selection, table};
-use crate::content::{Content, GateVerdict, Lineage, ModelCard};
+use super::{bar, details, folded, gates, note, selection, table};
+use crate::content::{Content, Lineage, ModelCard};
 use crate::format::{bytes, count, number, rows};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
@@ -30,7 +30,7 @@ pub(super) fn section(content: &Content) -> Markup {
         facts(model, content.quality.features.len()),
         warnings(&model.warnings),
         model.selection.as_ref().map_or_else(nothing, selection::of),
-        gates(&model.gates),
+        gates::of(&model.gates),
         importance(model),
         model
             .selection
@@ -108,45 +108,6 @@ fn warnings(warnings: &[String]) -> Markup {
     };
     let heading = tagged("h3 class=\"part\"", "Warnings of the training");
     tag("div", [heading, list(first), more])
-}
-
-fn gates(gates: &[GateVerdict]) -> Markup {
-    let heading = tagged("h3 class=\"part\"", "Gates");
-    if gates.is_empty() {
-        return tag(
-            "div",
-            [
-                heading,
-                note("There is no verdict of a promotion for this version."),
-            ],
-        );
-    }
-    let row = |gate: &GateVerdict| {
-        let (word, class) = if gate.promoted {
-            ("passed", "ok")
-        } else {
-            ("refused", "alert")
-        };
-        vec![
-            tagged(&format!("span class=\"chip {class}\""), word),
-            text(&gate.comparison),
-            text(&gate.reason),
-            tagged("code", &gate.key),
-        ]
-    };
-    let columns = ["Verdict", "Compared", "Why", "Key"];
-    tag(
-        "div",
-        [
-            heading,
-            table(
-                "texts",
-                "Gates of the promotion",
-                &columns,
-                gates.iter().map(row),
-            ),
-        ],
-    )
 }
 
 fn importance(model: &ModelCard) -> Markup {

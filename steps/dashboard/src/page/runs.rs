@@ -4,7 +4,7 @@ use anyhow::Result;
 use catalog::attempt::{Attempt, NodeFailure};
 use pages::format::{NONE, duration, metric, number};
 use pages::html::{Markup, nothing, tag, tagged, text};
-use pages::page::{section, table};
+use pages::page::{gates, section, table};
 use tracking::{RunView, Status};
 
 use super::{document, empty, failed, files, heading, link, moment, older};
@@ -143,12 +143,17 @@ fn promotions(verdicts: &Result<Vec<Verdict>>) -> Markup {
             text(&of.workflow),
         ]
     };
-    table(
+    let all = table(
         "texts",
         "Verdicts of the promotion",
         &columns,
         verdicts.iter().map(row),
-    )
+    );
+    let of_segments = verdicts.iter().map(|of| {
+        let name = format!("{} v{}", of.model_name, of.candidate.version);
+        gates::segments(&name, &of.segments)
+    });
+    tag("div", [all].into_iter().chain(of_segments))
 }
 
 fn attempt(attempt: &Attempt) -> Vec<Markup> {
@@ -228,4 +233,41 @@ fn run(view: &RunView) -> Vec<Markup> {
         )),
         text(shown.collect::<Vec<_>>().join(" · ")),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_verdict_by_segments_shows_each_of_them() {
+        let verdict = |segments| {
+            json!({
+                "model_name": "churn", "promoted": false, "reason": "but it is bad in the north",
+                "comparison": "first-champion", "candidate": {"version": 7}, "champion": null,
+                "workflow": "w", "segments": segments,
+            })
+        };
+        let segment = json!({
+            "column": "region", "value": "north", "rows": 300, "candidate": 0.5,
+            "interval": {"low": 0.375, "high": 0.625}, "champion": null, "difference": null,
+            "refuses": true, "reason": "is below the floor 0.7",
+        });
+        let shown = |segments| {
+            let verdict: Verdict = serde_json::from_value(verdict(segments)).unwrap();
+            promotions(&Ok(vec![verdict])).to_string()
+        };
+        let page = shown(json!([segment]));
+        for part in [
+            "but it is bad in the north",
+            "churn v7 by segments: 1 of 1 refused",
+            "0.375 to 0.625",
+            "is below the floor 0.7",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(!shown(json!([])).contains("Segments of the holdout"));
+    }
 }
