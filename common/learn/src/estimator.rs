@@ -364,14 +364,6 @@ pub enum FitError {
     /// As for a logistic regression.
     #[error(transparent)]
     Fit(#[from] model::FitError),
-    /// An option is for two classes.
-    #[error("{name} is {value}, and is for a target of two classes: take it out of models.json")]
-    SeveralClasses {
-        /// Name of the option.
-        name: &'static str,
-        /// What was given.
-        value: f64,
-    },
     /// A class of the target has no rows.
     #[error(
         "class {class} has no training rows with a weight above 0: take it out of the target's \

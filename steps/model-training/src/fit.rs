@@ -337,7 +337,6 @@ fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
     }
     match error.downcast_ref::<estimator::FitError>() {
         Some(estimator::FitError::Fit(error)) => of_fit(error),
-        Some(estimator::FitError::SeveralClasses { .. }) => Failure::usage(error.to_string()),
         Some(error) => of_data(error.to_string()),
         None => match error.downcast_ref::<RowError>() {
             Some(error) => of_data(error.to_string()),

@@ -181,6 +181,7 @@ pub fn solve(moments: &CoMoments, options: &Options) -> Result<LinearRegression,
             matrix: &matrix,
             right: &right,
             l1: &scale.iter().map(|s| ratio * s / value).collect::<Vec<_>>(),
+            flat: &[],
         };
         problem.solve()?
     };

@@ -1,7 +1,10 @@
-//! Multinomial logistic regression with an L2 penalty, by Newton steps over streamed rows.
+//! Multinomial logistic regression with an L2 penalty or elastic net, by Newton steps over streamed
+//! rows.
 //!
 //! scikit-learn's `LogisticRegression` of three classes and more: one set of coefficients for
-//! each class, all of them penalised, intercepts that are free and add up to 0.
+//! each class, all of them penalised, intercepts that are free and add up to 0. With an even
+//! number of classes and the L1 penalty alone, several sets may be equally good: they give the same
+//! probabilities.
 //! The Hessian has (classes * (inputs + 1))^2 numbers; [`LIMIT`] says how many are too many.
 //!
 //! ```
@@ -157,11 +160,12 @@ fn check(inputs: usize, classes: usize, options: &FitOptions) -> Result<(), FitE
             return Err(model::FitError::Option { name, value }.into());
         }
     }
-    if options.l1_ratio != 0.0 {
-        return Err(FitError::SeveralClasses {
+    if !(0.0..=1.0).contains(&options.l1_ratio) {
+        return Err(model::FitError::Share {
             name: "l1_ratio",
             value: options.l1_ratio,
-        });
+        }
+        .into());
     }
     let parameters = classes * (inputs + 1);
     if parameters > LIMIT {

@@ -1,5 +1,6 @@
 //! Fits against scikit-learn: the fixture and the script that made it are in `testing/fixtures`.
 
+mod sparse;
 mod suite;
 
 use serde::Deserialize;
@@ -138,7 +139,7 @@ fn names(of: &str, count: usize) -> Vec<String> {
 fn cases() -> Vec<Case> {
     let text = include_str!("../../../testing/fixtures/estimators.json");
     let fixture: Fixture = serde_json::from_str(text).expect("a fixture");
-    assert_eq!(fixture.cases.len(), 23);
+    assert_eq!(fixture.cases.len(), 28);
     fixture.cases
 }
 

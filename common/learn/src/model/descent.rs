@@ -199,25 +199,13 @@ impl<F> Descent<'_, F> {
 /// Where the elastic net of the quadratic function is least, coefficients before the intercept, and
 /// by how much it falls on the way.
 fn sparse_target(here: &Point) -> (Vec<f64>, f64) {
-    let n = here.gradient.len();
-    let from: Vec<f64> = here.beta.all().collect();
-    let rows = here.hessian.chunks_exact(n).zip(&here.gradient);
-    let right = rows.map(|(row, slope)| {
-        let products = row.iter().zip(&from).map(|(h, b)| h * b);
-        products.sum::<f64>() - slope
-    });
-    let target = elastic::Problem {
-        matrix: &here.hessian,
-        right: &right.collect::<Vec<_>>(),
+    elastic::target(&elastic::Model {
+        from: &here.beta.all().collect::<Vec<f64>>(),
+        gradient: &here.gradient,
+        hessian: &here.hessian,
         l1: &here.l1,
-    };
-    let target = target.nearest(from.clone());
-    let falls = (0..n).map(|j| {
-        let size = from[j].abs() - target[j].abs();
-        here.gradient[j] * (from[j] - target[j]) + here.l1[j] * size
-    });
-    let gain = falls.sum();
-    (target, gain)
+        flat: &[],
+    })
 }
 
 fn is_invisible(gain: f64, here: &Point) -> bool {

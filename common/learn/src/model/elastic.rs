@@ -9,6 +9,12 @@ use super::sum::Sum;
 const SWEEPS: usize = 100_000;
 /// A sweep that changes no coordinate by more than this share of the largest ends the descent.
 const SETTLED: f64 = 1e-13;
+/// A share of curvatures below which their sum is rounding.
+const UNRESOLVED: f64 = 1e-12;
+/// So do sweeps that change none by more than this, once they stop getting smaller for so many:
+/// rounding alone is left.
+const NEARLY_SETTLED: f64 = 1e-11;
+const STALLED: usize = 1000;
 /// The optimum's conditions hold but for this share of the terms.
 const ROUNDING: f64 = 1e-10;
 /// A solution is refined at most this often.
@@ -20,6 +26,43 @@ pub(crate) struct Problem<'a> {
     pub(crate) right: &'a [f64],
     /// 0 of what has no such penalty.
     pub(crate) l1: &'a [f64],
+    /// Coordinates that may all be shifted by the same at next to no curvature, by which single
+    /// coordinates would get there in steps that are too small.
+    pub(crate) flat: &'a [Vec<usize>],
+}
+
+/// A quadratic function by its derivatives at a point, and what the size of its coordinates costs.
+pub(crate) struct Model<'a> {
+    pub(crate) from: &'a [f64],
+    pub(crate) gradient: &'a [f64],
+    pub(crate) hessian: &'a [f64],
+    /// As [`Problem::l1`].
+    pub(crate) l1: &'a [f64],
+    /// As [`Problem::flat`].
+    pub(crate) flat: &'a [Vec<usize>],
+}
+
+/// Where it is least, or near there, and by how much it falls on the way.
+pub(crate) fn target(of: &Model<'_>) -> (Vec<f64>, f64) {
+    let n = of.gradient.len();
+    let rows = of.hessian.chunks_exact(n).zip(of.gradient);
+    let right = rows.map(|(row, slope)| {
+        let products = row.iter().zip(of.from).map(|(h, b)| h * b);
+        products.sum::<f64>() - slope
+    });
+    let problem = Problem {
+        matrix: of.hessian,
+        right: &right.collect::<Vec<_>>(),
+        l1: of.l1,
+        flat: of.flat,
+    };
+    let target = problem.nearest(of.from.to_vec());
+    let falls = (0..n).map(|j| {
+        let size = of.from[j].abs() - target[j].abs();
+        of.gradient[j] * (of.from[j] - target[j]) + of.l1[j] * size
+    });
+    let gain = falls.sum();
+    (target, gain)
 }
 
 impl Problem<'_> {
@@ -52,6 +95,7 @@ impl Problem<'_> {
         let pulled =
             rows.map(|(right, row)| row.iter().zip(&x).fold(*right, |pull, (a, x)| pull - a * x));
         let mut pull: Vec<f64> = pulled.collect();
+        let (mut least, mut stalled) = (f64::INFINITY, 0);
         for _ in 0..SWEEPS {
             let (mut moved, mut largest) = (0.0_f64, 0.0_f64);
             for j in 0..n {
@@ -71,11 +115,45 @@ impl Problem<'_> {
                 moved = moved.max(step.abs());
                 largest = largest.max(next.abs());
             }
-            if moved <= SETTLED * largest {
+            for group in self.flat {
+                moved = moved.max(self.shift(group, &mut x, &mut pull).abs());
+            }
+            stalled = if moved < least { 0 } else { stalled + 1 };
+            least = least.min(moved);
+            let stands = stalled > STALLED && moved <= NEARLY_SETTLED * largest;
+            if moved <= SETTLED * largest || stands {
                 break;
             }
         }
         x
+    }
+
+    /// Shifts coordinates by what is best for all of them; gives by how much.
+    fn shift(&self, group: &[usize], x: &mut [f64], pull: &mut [f64]) -> f64 {
+        let n = x.len();
+        let rows = group.iter().map(|i| &self.matrix[i * n..(i + 1) * n]);
+        let pairs = rows.flat_map(|row| group.iter().map(|j| row[*j]));
+        let (curvature, size) = pairs.fold((0.0, 0.0), |(sum, size), value: f64| {
+            (sum + value, size + value.abs())
+        });
+        let curvature = match curvature > UNRESOLVED * size {
+            true => curvature,
+            false => 0.0,
+        };
+        let pulled = group.iter().fold(0.0, |sum, j| sum + pull[*j]);
+        let held = group.iter().map(|j| (-x[*j], self.l1[*j]));
+        let step = least_of_sizes(curvature, pulled, held.collect());
+        if step == 0.0 {
+            return 0.0;
+        }
+        for j in group {
+            let column = &self.matrix[j * n..(j + 1) * n];
+            for (pull, a) in pull.iter_mut().zip(column) {
+                *pull -= a * step;
+            }
+            x[*j] += step;
+        }
+        step
     }
 
     /// The solution whose coordinates have the signs of `x`, where it is the optimum.
@@ -117,6 +195,27 @@ impl Problem<'_> {
             };
             excess <= ROUNDING * size
         })
+    }
+}
+
+/// The t at which curvature t^2 / 2 - pulled t + the sum of held |t - place| is least; of several
+/// one at a place, or 0 where there is none.
+fn least_of_sizes(curvature: f64, pulled: f64, mut places: Vec<(f64, f64)>) -> f64 {
+    places.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // The slope is the curvature times t plus this, which jumps at each place.
+    let mut level = -pulled - places.iter().fold(0.0, |sum, (_, held)| sum + held);
+    for (place, held) in places {
+        if curvature * place + level >= 0.0 {
+            break;
+        }
+        level += 2.0 * held;
+        if curvature * place + level >= 0.0 {
+            return place;
+        }
+    }
+    match curvature > 0.0 {
+        true => -level / curvature,
+        false => 0.0,
     }
 }
 

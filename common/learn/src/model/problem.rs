@@ -260,7 +260,7 @@ fn steepest(gradient: &[f64], terms: &[f64], beta: &Beta, l1: &[f64]) -> (usize,
 }
 
 /// The subgradient of least size along a coefficient whose size costs `l1` beside.
-fn least_slope(slope: f64, coefficient: f64, l1: f64) -> f64 {
+pub(crate) fn least_slope(slope: f64, coefficient: f64, l1: f64) -> f64 {
     match coefficient {
         0.0 => shrunk(slope, l1),
         _ => slope + l1.copysign(coefficient),

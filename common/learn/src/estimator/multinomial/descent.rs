@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::problem::power_of_two;
+use crate::model::elastic;
+use crate::model::problem::{least_slope, power_of_two};
 use crate::model::solve::equilibrated_step;
 use crate::model::{self, ClassWeight, FitOptions};
 
@@ -17,11 +18,14 @@ const ROUNDING: f64 = 1e-13;
 const MAX_HALVINGS: usize = 40;
 /// Of the objective: a predicted gain below this is invisible in it.
 const INVISIBLE_GAIN: f64 = 1e-12;
+/// Steps to an elastic net end after so many without progress.
+const FRUITLESS_STEPS: u32 = 30;
 
 /// The parts of the objective that do not change between steps.
 pub(super) struct Problem {
     rows: u64,
     c: f64,
+    l1_ratio: f64,
     start: Point,
 }
 
@@ -32,11 +36,28 @@ pub(super) struct Place {
     pub(super) relative_gradient: f64,
     gradient: Vec<f64>,
     hessian: Vec<f64>,
+    /// What the size of each parameter costs beside: no part of `gradient`.
+    l1: Vec<f64>,
 }
 
 impl Place {
     pub(super) fn is_stationary(&self) -> bool {
         self.relative_gradient <= STATIONARY
+    }
+
+    /// Where the elastic net of the quadratic function that has the loss's derivatives here is
+    /// least, and by how much it falls on the way.
+    fn sparse_target(&self) -> (Vec<f64>, f64) {
+        let (n, size) = (self.point.width(), self.point.beta.len());
+        let of_input = |j: usize| (j..size).step_by(n).collect();
+        let flat: Vec<Vec<usize>> = (0..n - 1).map(of_input).collect();
+        elastic::target(&elastic::Model {
+            from: &self.point.beta,
+            gradient: &self.gradient,
+            hessian: &self.hessian,
+            l1: &self.l1,
+            flat: &flat,
+        })
     }
 }
 
@@ -60,6 +81,7 @@ impl Problem {
         Ok(Self {
             rows: moments.rows(),
             c: options.c,
+            l1_ratio: options.l1_ratio,
             start: Point {
                 beta: beta.collect(),
                 centre: (0..p).map(|j| moments.mean(j)).collect(),
@@ -83,37 +105,48 @@ impl Problem {
         let mut gradient: Vec<f64> = sums.gradient.iter().map(|sum| sum.value()).collect();
         let mut terms: Vec<f64> = sums.spread.iter().map(|sum| sum.value()).collect();
         let mut hessian = sums.hessian();
+        let mut l1 = vec![0.0; size];
         let gauge: Vec<f64> = (0..n).map(|j| self.gauge(&hessian, &point, j)).collect();
         for (at, beta) in point.beta.iter().enumerate() {
             let j = at % n;
             if let Some(scale) = point.inverse_scale.get(j) {
-                let ridge = scale * scale / self.c;
-                objective += 0.5 * ridge * beta * beta;
+                let ridge = scale * scale / self.c * (1.0 - self.l1_ratio);
+                l1[at] = scale / self.c * self.l1_ratio;
+                objective += 0.5 * ridge * beta * beta + l1[at] * beta.abs();
                 gradient[at] += ridge * beta;
-                terms[at] += (ridge * beta).abs();
+                terms[at] += (ridge * beta).abs() + l1[at];
                 hessian[at * size + at] += ridge;
             }
-            for class in 0..point.classes() {
-                hessian[at * size + class * n + j] += gauge[j];
+            if l1[at] == 0.0 {
+                for class in 0..point.classes() {
+                    hessian[at * size + class * n + j] += gauge[j];
+                }
             }
         }
         if !(objective.is_finite() && gradient.iter().chain(&hessian).all(|v| v.is_finite())) {
             return Err(model::FitError::NotFinite.into());
         }
-        let share = |(g, terms): (&f64, &f64)| if *g == 0.0 { 0.0 } else { (g / terms).abs() };
-        let shares = gradient.iter().zip(&terms).map(share);
+        let shares = gradient.iter().zip(&point.beta).zip(&l1).zip(&terms);
+        let shares = shares.map(
+            |(((g, beta), l1), terms)| match least_slope(*g, *beta, *l1) {
+                0.0 => 0.0,
+                slope => (slope / terms).abs(),
+            },
+        );
         Ok(Place {
             relative_gradient: shares.fold(0.0, f64::max).min(1.0),
             point,
             objective,
             gradient,
             hessian,
+            l1,
         })
     }
 
     /// Curvature that is added along the shift of input `j` that all classes share. The loss does
     /// not change along it and the optimum is at 0, where a fit begins: so it moves no step, and
-    /// makes the Hessian positive definite.
+    /// makes the Hessian positive definite. Where the size of coefficients costs something the
+    /// optimum is elsewhere.
     fn gauge(&self, hessian: &[f64], point: &Point, j: usize) -> f64 {
         let (n, size) = (point.width(), point.beta.len());
         let own = |class: usize| hessian[(class * n + j) * size + class * n + j];
@@ -134,23 +167,31 @@ pub(super) fn descend<E: From<FitError>>(
         Ok::<_, E>(problem.at((*point).clone(), &sums)?)
     };
     let mut here = evaluate(problem.start.clone())?;
-    let (mut iterations, mut last) = (0, f64::INFINITY);
+    let (mut iterations, mut last, mut fruitless) = (0, f64::INFINITY, 0);
     loop {
         let still = here.relative_gradient >= 0.25 * last;
         last = here.relative_gradient;
+        fruitless = if still { fruitless + 1 } else { 0 };
         if last <= ROUNDING || (here.is_stationary() && still) || iterations == max_iter {
             return Ok((here, iterations));
         }
-        let step = equilibrated_step(&here.hessian, &here.gradient)
-            .ok_or(FitError::from(model::FitError::Singular))?
-            .step;
-        let gain = -here
-            .gradient
-            .iter()
-            .zip(&step)
-            .fold(0.0, |sum, (g, s)| sum + g * s);
         iterations += 1;
-        match search(&here, &step, gain, &mut evaluate)? {
+        let found = if problem.l1_ratio == 0.0 {
+            let step = equilibrated_step(&here.hessian, &here.gradient)
+                .ok_or(FitError::from(model::FitError::Singular))?
+                .step;
+            let slopes = here.gradient.iter().zip(&step);
+            let gain = -slopes.fold(0.0, |sum, (g, s)| sum + g * s);
+            let to = |length| here.point.moved(&step, length);
+            search(&here, gain, to, &mut evaluate)?
+        } else if fruitless > FRUITLESS_STEPS {
+            None
+        } else {
+            let (target, gain) = here.sparse_target();
+            let to = |length| here.point.towards(&target, length);
+            search(&here, gain, to, &mut evaluate)?
+        };
+        match found {
             Some(better) => here = better,
             None => return Ok((here, iterations)),
         }
@@ -160,14 +201,14 @@ pub(super) fn descend<E: From<FitError>>(
 /// Takes the step, or the half of it that lowers the objective; `None` when none does.
 fn search<E>(
     here: &Place,
-    step: &[f64],
     gain: f64,
+    to: impl Fn(f64) -> Point,
     evaluate: &mut impl FnMut(Point) -> Result<Place, E>,
 ) -> Result<Option<Place>, E> {
     let invisible = gain <= INVISIBLE_GAIN * here.objective.abs();
     let mut length = 1.0;
     for _ in 0..=MAX_HALVINGS {
-        let there = evaluate(here.point.moved(step, length))?;
+        let there = evaluate(to(length))?;
         if invisible || there.objective <= here.objective - 1e-4 * length * gain {
             return Ok(Some(there));
         }

@@ -64,6 +64,18 @@ impl Point {
         next
     }
 
+    /// A share of the way to other parameters; all of it arrives there exactly.
+    pub(super) fn towards(&self, target: &[f64], length: f64) -> Self {
+        let mut next = self.clone();
+        for (beta, target) in next.beta.iter_mut().zip(target) {
+            *beta = match length {
+                1.0 => *target,
+                _ => *beta + length * (target - *beta),
+            };
+        }
+        next
+    }
+
     /// Coefficients and intercepts for raw inputs; intercepts add up to 0.
     pub(super) fn raw(&self) -> (Vec<Vec<f64>>, Vec<f64>) {
         let (mut coefficients, mut intercepts) = (Vec::new(), Vec::new());
