@@ -106,7 +106,9 @@ pub use co_moments::CoMoments;
 pub use constant::Constant;
 pub use erased::{AnyError, AnyPasses, AnySums, Erased, pass};
 pub use families::Families;
-pub use family::{Descent, Family, FitBytes, FittedEstimator, InputSeen, Read, Request, Seen};
+pub use family::{
+    Descent, Family, FitBytes, FittedEstimator, HeldRows, InputSeen, Read, Request, Seen,
+};
 pub use linear::LinearRegression;
 pub use logistic::LogisticRegression;
 pub use multinomial::MultinomialRegression;

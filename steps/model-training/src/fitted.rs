@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use learn::estimator::HeldRows;
 use learn::models::Chosen;
 use learn::preprocessing::Family as PreparedFor;
 use runtime::step::{Progress, Step};
@@ -46,14 +47,19 @@ pub(crate) async fn fitted(
         features: job.signature.features().len(),
     };
     let step = memory::fitting(step, fitting, preprocessing.width())?;
-    let count = split.map_or(job.train.rows, |split| split.rows(Side::Fit));
-    memory::rows(&step, fitting, preprocessing.width(), count)?;
+    let stops_early = candidate.family.stops_early(&candidate.options);
+    let of_validation = split.filter(|_| stops_early);
+    let held = HeldRows {
+        fit: split.map_or(job.train.rows, |split| split.rows(Side::Fit)),
+        validation: of_validation.map_or(0, |split| split.rows(Side::Validation)),
+        inputs: preprocessing.width(),
+    };
+    memory::rows(&step, fitting, held)?;
     let (work, config) = (step.work(), &job.config);
     let rows = LabelledRows::new(store, work, config, &job.signature, &preprocessing)?;
     let takes_missing = candidate.family.preparation() == PreparedFor::Trees;
     let rows = rows.with_missing(takes_missing);
-    let validation = split.filter(|_| candidate.family.stops_early(&candidate.options));
-    let validation = validation.map(|split| rows.clone().on_side(split, Side::Validation));
+    let validation = of_validation.map(|split| rows.clone().on_side(split, Side::Validation));
     let rows = match out_of_fold {
         None => rows,
         some => rows.in_folds(&job.train, some),

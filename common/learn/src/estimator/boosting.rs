@@ -22,6 +22,7 @@
 mod growth;
 mod imported;
 mod loss;
+mod memory;
 mod options;
 mod seen;
 mod shap;
@@ -37,7 +38,7 @@ use crate::model::Importance;
 use crate::preprocessing;
 use crate::task::{Target, Task};
 
-use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
+use super::family::{self, Family, FitBytes, FittedEstimator, HeldRows, Read, Request, Seen};
 use super::{
     AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, forest, read, whole,
 };
@@ -127,8 +128,7 @@ impl Family for Boosting {
 
     fn row_bytes(
         &self,
-        rows: u64,
-        inputs: usize,
+        rows: HeldRows,
         target: &Target,
         options: &Map<String, Value>,
     ) -> Result<u64, EstimatorError> {
@@ -137,7 +137,7 @@ impl Family for Boosting {
             0..=2 => 1,
             classes => classes,
         };
-        Ok(options.bytes(rows, inputs as u64, outputs as u64))
+        Ok(options.bytes(rows, outputs as u64))
     }
 
     fn stops_early(&self, options: &Map<String, Value>) -> bool {

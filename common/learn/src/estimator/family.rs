@@ -72,8 +72,7 @@ pub trait Family: Debug + Send + Sync {
     /// Options that are not its own.
     fn row_bytes(
         &self,
-        _rows: u64,
-        _inputs: usize,
+        _rows: HeldRows,
         _target: &Target,
         _options: &Map<String, Value>,
     ) -> Result<u64, EstimatorError> {
@@ -121,6 +120,17 @@ pub struct FitBytes {
     pub once: u64,
     /// For each thread that adds up rows.
     pub each: u64,
+}
+
+/// Rows that a fit may have to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldRows {
+    /// Rows to fit on.
+    pub fit: u64,
+    /// Rows by which the fit knows when to stop; 0 where it does not look at any.
+    pub validation: u64,
+    /// Numbers of a row.
+    pub inputs: usize,
 }
 
 /// What is to be fitted.

@@ -20,7 +20,7 @@ use crate::preprocessing;
 use crate::task::{Target, Task};
 
 use super::boosting::{GradientBoosting, Grown, Growth, Loss, Node};
-use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request};
+use super::family::{self, Family, FitBytes, FittedEstimator, HeldRows, Read, Request};
 use super::{AnyError, AnyPasses, EstimatorError};
 
 /// Its name in a model file, and in `models.json`.
@@ -166,8 +166,7 @@ impl Family for Forest {
 
     fn row_bytes(
         &self,
-        rows: u64,
-        inputs: usize,
+        rows: HeldRows,
         target: &Target,
         options: &Map<String, Value>,
     ) -> Result<u64, EstimatorError> {
@@ -176,7 +175,7 @@ impl Family for Forest {
             0..=2 => 1,
             classes => classes,
         };
-        Ok(options.bytes(rows, inputs as u64, outputs as u64))
+        Ok(options.bytes(rows.fit, rows.inputs as u64, outputs as u64))
     }
 
     fn importance_is(&self) -> &'static str {

@@ -126,12 +126,4 @@ impl Options {
     pub fn rows_of(&self, rows: u64) -> u64 {
         self.max_rows.map_or(rows, |most| rows.min(most))
     }
-
-    /// Bytes of memory for so many rows, inputs and raw scores, as they were measured: the cells of
-    /// a row by row and by column, and derivatives and scores.
-    pub fn bytes(&self, rows: u64, inputs: u64, outputs: u64) -> u64 {
-        let of_two_cells = if self.max_bin <= 256 { 9 } else { 12 };
-        let of_row = 20 + 40 * outputs + of_two_cells * inputs / 2;
-        self.rows_of(rows).saturating_mul(of_row)
-    }
 }
