@@ -181,10 +181,13 @@ pub struct ChosenThreshold {
 pub struct ChosenInterval {
     /// Share of the labels that it is made for.
     pub level: f64,
-    /// What is added to a prediction for the lower end.
+    /// What is added to a prediction, or to its lower quantile, for the lower end.
     pub lower: f64,
-    /// What is added to it for the upper end.
+    /// What is added to it, or to its upper quantile, for the upper end.
     pub upper: f64,
+    /// Whether it is added to quantiles.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quantiles: bool,
 }
 
 /// Such as `-4.2 to +5.1, for 90 % of the labels`.
@@ -192,11 +195,15 @@ impl std::fmt::Display for ChosenInterval {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // As a person writes it: 0.95 and not 94.99999.
         let percent = (self.level * 1e8).round() / 1e6;
-        write!(
-            f,
-            "{:+.4} to {:+.4}, for {percent} % of the labels",
-            self.lower, self.upper
-        )
+        let (lower, upper) = (self.lower, self.upper);
+        match self.quantiles {
+            true => write!(
+                f,
+                "lower quantile {lower:+.4} to upper quantile {upper:+.4}"
+            ),
+            false => write!(f, "{lower:+.4} to {upper:+.4}"),
+        }?;
+        write!(f, ", for {percent} % of the labels")
     }
 }
 

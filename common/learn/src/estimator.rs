@@ -159,6 +159,11 @@ pub trait Estimator: Debug + Send + Sync {
         false
     }
 
+    /// Whether it predicts a number and then two of its quantiles, the lower and the upper one.
+    fn predicts_quantiles(&self) -> bool {
+        false
+    }
+
     /// How many trees it sums up; `None` for another estimator.
     fn trees(&self) -> Option<usize> {
         None

@@ -44,7 +44,7 @@ use crate::frame::Frame;
 use crate::model::{self, Classes, Model, ModelError};
 use crate::preprocessing::{self, Preprocessing};
 use crate::signature::{Feature, Kind, Signature};
-use crate::task::{Predictions, Rule, Target, Task, TaskError, Tasks, Values};
+use crate::task::{LabelKind, Predictions, Rule, Target, Task, TaskError, Tasks, Values};
 
 /// The version that is written of a model without calibration.
 pub const FORMAT_VERSION: u32 = 2;
@@ -216,7 +216,7 @@ impl Reader {
             });
         }
         let file: File = serde_json::from_slice(bytes)?;
-        let model = FittedModel {
+        let mut model = FittedModel {
             task: self.tasks.get(&file.task)?,
             target: file.target,
             signature: file.signature,
@@ -226,10 +226,12 @@ impl Reader {
             rule: Rule {
                 threshold: file.threshold.unwrap_or(Rule::default().threshold),
                 interval: file.interval,
+                quantiles: false,
             },
             explanation: file.explanation,
             training: file.training,
         };
+        model.rule.quantiles = model.predicts_quantiles();
         model.validate()?;
         Ok(model)
     }
@@ -273,7 +275,7 @@ impl Reader {
             calibration: None,
             rule: Rule {
                 threshold: model.threshold,
-                interval: None,
+                ..Rule::default()
             },
             explanation: None,
         };
@@ -328,7 +330,7 @@ impl FittedModel {
             ));
         }
         let (needed, given) = (self.task.outputs(&self.target), self.estimator.outputs());
-        if needed != given {
+        if needed != given && !self.rule.quantiles {
             return invalid(format!(
                 "its estimator predicts {given} numbers a row, and task {} needs {needed}",
                 self.task.name()
@@ -362,6 +364,11 @@ impl FittedModel {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Whether its estimator predicts, of a number, two quantiles as well: see [`Rule::quantiles`].
+    pub fn predicts_quantiles(&self) -> bool {
+        self.task.labels() == LabelKind::Number && self.estimator.predicts_quantiles()
     }
 
     /// Appends what is predicted for each row of the numbers that the estimator takes: a value, the
@@ -478,7 +485,10 @@ impl FittedModel {
                 true => at,
                 false => best,
             };
-            let output = (0..outputs.len()).fold(0, larger);
+            let output = match self.rule.quantiles {
+                true => 0,
+                false => (0..outputs.len()).fold(0, larger),
+            };
             let reasons = explanation.of_row(preprocessing, estimator, row, output);
             serde_json::to_string(&reasons).ok()
         })

@@ -7,6 +7,9 @@
 //! ([Romano, Patterson and Candès](https://arxiv.org/abs/1905.03222), one quantile for each end).
 //! Rows that weigh count by their weight, with Kish's effective number for n.
 //!
+//! Of a model of quantiles, each end is its quantile and one such number, of the label less that
+//! quantile: conformalized quantile regression, of the same paper.
+//!
 //! ```
 //! use learn::interval::{Quantiles, Weights};
 //!

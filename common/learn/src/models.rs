@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::calibration::Method;
-use crate::estimator::{EstimatorError, Family};
+use crate::estimator::{EstimatorError, Families, Family};
 use crate::explanation::MOST as MOST_REASONS;
 use crate::preprocessing::Settings;
 use crate::task::{Metric, Task};
@@ -59,6 +59,9 @@ pub struct Models {
     /// rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<f64>,
+    /// Where the interval comes from: residuals, unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_by: Option<IntervalBy>,
     /// Which training rows are kept from the fit, where something is chosen by looking at labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
@@ -73,6 +76,16 @@ pub struct Models {
     /// measured and tracked alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub register: Option<bool>,
+}
+
+/// Where the interval of a predicted number comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IntervalBy {
+    /// Quantiles of the residuals: as wide for every row.
+    Residuals,
+    /// Two quantiles that are fitted with the number, and moved by what they miss.
+    Quantiles,
 }
 
 /// Which training rows are kept from the fit, to choose by them.
@@ -175,6 +188,22 @@ pub enum ModelsError {
     /// An interval of no share, or of all.
     #[error("`interval` is {0}: it must be between 0 and 1, such as 0.9")]
     Interval(f64),
+    /// Where intervals come from, without one.
+    #[error(
+        "`interval_by` is given without `interval`: give that too, such as 0.9, or take it out"
+    )]
+    NoInterval,
+    /// A family that fits no quantiles.
+    #[error(
+        "candidate {family:?} fits no quantiles, which `interval_by` asks for: name candidates that \
+         do ({fit}), or take it out"
+    )]
+    Quantiles {
+        /// Name of the family.
+        family: &'static str,
+        /// The families that do.
+        fit: String,
+    },
     /// Reasons that are none, or too many.
     #[error("`explain` is {0}: it must be from 1 to {MOST_REASONS}")]
     Explain(usize),
@@ -232,6 +261,9 @@ impl Models {
         if let Some(level) = models.interval.filter(|of| !(*of > 0.0 && *of < 1.0)) {
             return Err(ModelsError::Interval(level));
         }
+        if models.interval_by.is_some() && models.interval.is_none() {
+            return Err(ModelsError::NoInterval);
+        }
         match models.threshold {
             Some(Threshold::At(number)) if !(0.0..=1.0).contains(&number) => {
                 Err(ModelsError::Threshold(number))
@@ -259,6 +291,36 @@ impl Models {
                 task: task.name(),
             }),
             None => Ok(()),
+        }
+    }
+
+    /// Levels of the quantiles that are fitted with a number, where intervals come from them.
+    pub fn quantiles(&self) -> Option<[f64; 2]> {
+        let by_quantiles = self.interval_by == Some(IntervalBy::Quantiles);
+        let level = self.interval.filter(|_| by_quantiles)?;
+        Some([(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    }
+
+    /// That each candidate fits what intervals come from.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn check_intervals(
+        &self,
+        families: &Families,
+        candidates: &[Chosen],
+    ) -> Result<(), ModelsError> {
+        let fits = |family: &&&'static dyn Family| family.fits_quantiles();
+        let other = candidates.iter().find(|of| !of.family.fits_quantiles());
+        match other.filter(|_| self.quantiles().is_some()) {
+            None => Ok(()),
+            Some(other) => Err(ModelsError::Quantiles {
+                family: other.family.name(),
+                fit: {
+                    let fit = families.all().iter().filter(fits);
+                    fit.map(|of| of.name()).collect::<Vec<_>>().join(", ")
+                },
+            }),
         }
     }
 
@@ -328,6 +390,7 @@ mod tests {
             refit: Some(true),
             explain: Some(3),
             interval: Some(0.9),
+            interval_by: Some(IntervalBy::Quantiles),
             register: Some(false),
         };
         let whole = serde_json::to_value(whole).expect("JSON");

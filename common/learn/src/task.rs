@@ -26,7 +26,7 @@
 mod binary;
 mod metric;
 mod multiclass;
-mod regression;
+pub(crate) mod regression;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -109,6 +109,10 @@ pub struct Rule {
     /// Of a number: what is added to the prediction for the columns `lower` and `upper`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
+    /// Of a number: whether an estimator predicts two more of a row, the lower and the upper
+    /// quantile, and `interval` is added to these instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quantiles: bool,
 }
 
 impl Default for Rule {
@@ -116,6 +120,7 @@ impl Default for Rule {
         Self {
             threshold: 0.5,
             interval: None,
+            quantiles: false,
         }
     }
 }
@@ -228,7 +233,7 @@ pub trait Task: Debug + Send + Sync {
 
     /// The names of the columns of [`Task::predictions`] that hold an estimator's outputs, in
     /// their order: what was predicted is read back from them.
-    fn output_columns(&self, target: &Target) -> Vec<String>;
+    fn output_columns(&self, target: &Target, rule: &Rule) -> Vec<String>;
 
     /// What is counted of its predictions.
     fn counted_as(&self) -> CountedAs;

@@ -46,6 +46,8 @@ pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Vec<Chosen>)> {
     let chosen = chosen.map_err(wrong)?;
     models.metric(goal.task).map_err(wrong)?;
     models.check_task(goal.task).map_err(wrong)?;
+    let fits = models.check_intervals(families, &chosen);
+    fits.map_err(wrong)?;
     Ok((models, chosen))
 }
 
@@ -169,6 +171,22 @@ mod tests {
                 &numbers[..1],
                 Some(r#"{"candidates": [{"family": "mean"}], "interval": 90}"#),
                 "`interval` is 90: it must be between 0 and 1, such as 0.9",
+            ),
+            (
+                r#""type": "float64""#,
+                &numbers[..1],
+                Some(r#"{"candidates": [{"family": "mean"}], "interval_by": "quantiles"}"#),
+                "`interval_by` is given without `interval`: give that too, such as 0.9",
+            ),
+            (
+                r#""type": "float64""#,
+                &numbers[..1],
+                Some(
+                    r#"{"candidates": [{"family": "mean"}], "interval": 0.9, "interval_by":
+                    "quantiles"}"#,
+                ),
+                "candidate \"mean\" fits no quantiles, which `interval_by` asks for: name candidates \
+                 that do (gradient-boosting), or take it out",
             ),
             (
                 r#""type": "float64""#,

@@ -173,8 +173,8 @@ impl<'a> Second<'a> {
         mut labels: Sorted<PlacedLabel>,
     ) -> Result<Self> {
         let subject = read.subject;
-        let model = subject.model.clone();
-        let outputs = model.task.output_columns(&model.target);
+        let model = as_read(&subject.model);
+        let outputs = model.task.output_columns(&model.target, &model.rule);
         let segments = subject.segment_columns();
         let by_score = segmentation.score.iter();
         let by_score = by_score.map(|_| evaluation(&model)).collect();
@@ -336,6 +336,16 @@ impl<'a> Second<'a> {
             }),
         })
     }
+}
+
+/// A model whose outputs are read from the columns of predictions: the ends of intervals are there.
+fn as_read(model: &Arc<FittedModel>) -> Arc<FittedModel> {
+    let mut model = model.clone();
+    if model.rule.quantiles {
+        let rule = &mut Arc::make_mut(&mut model).rule;
+        rule.interval = rule.interval.map(|_| [0.0; 2]);
+    }
+    model
 }
 
 fn evaluation(model: &FittedModel) -> Box<dyn Evaluation> {

@@ -104,10 +104,15 @@ class Model:
     def predictions(self, scores):
         """The columns of predictions, from one row of scores for each row."""
         if self.task == "regression":
-            columns = {"prediction": scores[:, 0]}
+            prediction = scores[:, 0]
+            columns = {"prediction": prediction}
             if self.interval:
-                columns["lower"] = scores[:, 0] + self.interval[0]
-                columns["upper"] = scores[:, 0] + self.interval[1]
+                # Of a model of quantiles they follow the prediction, which lies within the interval.
+                quantiles = scores.shape[1] == 3
+                lower, upper = (scores[:, 1], scores[:, 2]) if quantiles else (prediction, prediction)
+                lower, upper = lower + self.interval[0], upper + self.interval[1]
+                columns["lower"] = np.minimum(lower, prediction) if quantiles else lower
+                columns["upper"] = np.maximum(upper, prediction) if quantiles else upper
             return columns
         known = ~np.isnan(scores).any(axis=1)
         if self.task == "binary":
@@ -248,7 +253,13 @@ def trees(of, matrix):
 
 
 def trees_link(of):
-    links = {"binary:logistic": sigmoid, "multi:softprob": softmax, "reg:squarederror": np.asarray, "shares": shares}
+    links = {
+        "binary:logistic": sigmoid,
+        "multi:softprob": softmax,
+        "reg:squarederror": np.asarray,
+        "interval": np.asarray,
+        "shares": shares,
+    }
     return links[of["objective"]]
 
 

@@ -8,10 +8,10 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result};
-use hessboost::config::{GrowPolicy, TrainingParams, TreeMethod};
+use hessboost::config::{GrowPolicy, LeafEstimation, TrainingParams, TreeMethod};
 use hessboost::data::{BinnedMatrix, DMatrix};
 use hessboost::metric::{EvalMetric, Metric};
-use hessboost::objective::{GradPair, Loss as Objective};
+use hessboost::objective::{GradPair, Loss as Objective, Quantiles};
 use hessboost::tree::RegTree;
 use learn::estimator::boosting::{Grower, Grown, Growth, Loss, Node, Options, Tree};
 use learn::estimator::{AnyError, forest};
@@ -28,13 +28,31 @@ const BLOCK: usize = 4096;
 impl Grower for TrainingRows {
     fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError> {
         let cells = wait(Cells::of(self, growth)).map_err(kept)?;
-        let base_score = growth.base_score(&cells.look)?;
+        let mut base_score = growth.base_score(&cells.look)?;
         let beside = match (growth.options.early_stopping_rounds, &self.validation) {
             (0, _) | (_, None) => None,
             (_, Some(rows)) => Some(wait(cells::rows_beside(rows, growth)).map_err(kept)?),
         };
-        let trees = grow(self, growth, &cells.binned, &base_score, beside.as_ref());
-        let trees = trees.map_err(kept)?;
+        let on = (&*self, growth.options, &cells.binned, beside.as_ref());
+        let objective = Derivatives {
+            loss: growth.loss,
+            base_score: base_score.clone(),
+        };
+        let objective = hessboost::objective::Objective::custom(objective);
+        let of_loss = grow(on, objective, Some(growth.loss)).map_err(kept)?;
+        let mut trees = of_loss.trees;
+        for (at, level) in growth.quantiles.into_iter().flatten().enumerate() {
+            tracing::info!("growing the trees of the quantile {level}");
+            let of_level = grow_quantile(on, level).map_err(kept)?;
+            let output = growth.loss.outputs() + at;
+            trees.extend(
+                of_level
+                    .trees
+                    .into_iter()
+                    .map(|tree| tree.adding_to(output)),
+            );
+            base_score.extend(of_level.base_score);
+        }
         Ok(Grown {
             trees,
             base_score,
@@ -48,20 +66,37 @@ impl Grower for TrainingRows {
     }
 }
 
-/// Grows the trees; where there are rows `beside`, until these lose no less any more.
+/// What trees are grown on: the rows in cells, and those by which growth stops.
+type On<'a> = (
+    &'a TrainingRows,
+    &'a Options,
+    &'a BinnedMatrix,
+    Option<&'a DMatrix>,
+);
+
+/// Trees, and what their sums begin with.
+struct Sums {
+    trees: Vec<Tree>,
+    base_score: Vec<f32>,
+}
+
+/// Grows the trees of a quantile. Splits are found by a smooth loss, which is XGBoost's; a leaf is
+/// then the quantile of what its rows leave over, as in LightGBM.
+fn grow_quantile((rows, options, binned, beside): On<'_>, level: f64) -> Result<Sums> {
+    let levels = Quantiles::new([level]).context("level of a quantile")?;
+    let objective = hessboost::objective::Objective::Quantile(levels);
+    grow((rows, options, binned, beside), objective, None)
+}
+
+/// Grows the trees; where there are rows beside, until these lose no less any more: by a loss, or
+/// by what the objective has.
 fn grow(
-    rows: &TrainingRows,
-    growth: &Growth<'_>,
-    binned: &BinnedMatrix,
-    base_score: &[f32],
-    beside: Option<&DMatrix>,
-) -> Result<Vec<Tree>> {
-    let objective = Derivatives {
-        loss: growth.loss,
-        base_score: base_score.to_vec(),
-    };
-    let params = params(growth.options, rows.step.threads(), objective)?;
-    let rounds = growth.options.n_estimators as usize;
+    (rows, options, binned, beside): On<'_>,
+    objective: hessboost::objective::Objective,
+    loss: Option<Loss>,
+) -> Result<Sums> {
+    let params = params(options, rows.step.threads(), objective)?;
+    let rounds = options.n_estimators as usize;
     let shown = (rounds / 10).max(1);
     let hook = |round: hessboost::training::RoundEval<'_>| {
         let done = round.iteration() + 1;
@@ -76,8 +111,10 @@ fn grow(
     let mut trainer = hessboost::training::Trainer::new(&params, binned, rounds).on_round(hook);
     if let Some(beside) = beside {
         trainer = trainer.eval(beside, "validation");
-        trainer = trainer.custom_metric(Box::new(MeanLoss(growth.loss)));
-        let patience = NonZeroUsize::new(growth.options.early_stopping_rounds as usize);
+        if let Some(loss) = loss {
+            trainer = trainer.custom_metric(Box::new(MeanLoss(loss)));
+        }
+        let patience = NonZeroUsize::new(options.early_stopping_rounds as usize);
         trainer = trainer.early_stopping_rounds(patience.unwrap_or(NonZeroUsize::MIN));
     }
     let result = trainer.train().context("growing trees")?;
@@ -91,7 +128,11 @@ fn grow(
     }
     let trees = model.trees().iter().zip(outputs);
     let trees = trees.take(kept * model.trees_per_iteration());
-    trees.map(|(tree, output)| read(tree, output)).collect()
+    let trees = trees.map(|(tree, output)| read(tree, output));
+    Ok(Sums {
+        trees: trees.collect::<Result<_>>()?,
+        base_score: model.base_scores().to_vec(),
+    })
 }
 
 /// A tree, as scores are made of it.
@@ -112,11 +153,18 @@ fn read(tree: &RegTree, output: usize) -> Result<Tree> {
     Ok(Tree::new(output, nodes)?)
 }
 
-fn params(options: &Options, threads: usize, objective: Derivatives) -> Result<TrainingParams> {
+fn params(
+    options: &Options,
+    threads: usize,
+    objective: hessboost::objective::Objective,
+) -> Result<TrainingParams> {
     let mut params = TrainingParams::default();
     params.nthread = NonZeroUsize::new(threads);
     params.seed = options.seed;
-    params.objective = hessboost::objective::Objective::custom(objective);
+    if matches!(objective, hessboost::objective::Objective::Quantile(_)) {
+        params.leaf_estimation = LeafEstimation::Exact;
+    }
+    params.objective = objective;
     params.eta = options.learning_rate;
     params.gamma = options.gamma;
     params.max_depth = NonZeroUsize::new(options.max_depth as usize);
@@ -182,7 +230,9 @@ impl Objective for Derivatives {
     /// Never looked at: what stops is [`MeanLoss`].
     fn default_metric(&self) -> EvalMetric {
         match self.loss {
-            Loss::Squared | Loss::Logistic | Loss::Shares { .. } => EvalMetric::Rmse,
+            Loss::Squared | Loss::Logistic | Loss::Shares { .. } | Loss::Interval => {
+                EvalMetric::Rmse
+            }
             Loss::Softmax { .. } => EvalMetric::MLogLoss,
         }
     }

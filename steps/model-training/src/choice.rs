@@ -31,6 +31,8 @@ pub(crate) struct Choice {
     pub(crate) threshold: Threshold,
     /// Of a number: the share of labels that the interval of a prediction is made for.
     pub(crate) interval: Option<f64>,
+    /// Levels of the quantiles that it comes from, where it does not come from residuals.
+    pub(crate) quantiles: Option<[f64; 2]>,
     /// Reasons that are kept with each prediction.
     pub(crate) explain: Option<usize>,
     /// Whether the model becomes a version. It is the same one if not, so that an experiment may
@@ -84,6 +86,7 @@ pub(crate) fn read(text: Option<&[u8]>, fit: &TrainingArgs, goal: &Goal) -> Resu
         calibration: models.calibration.unwrap_or_default(),
         threshold: models.threshold.unwrap_or(Threshold::At(0.5)),
         interval: models.interval,
+        quantiles: models.quantiles(),
         explain: models.explain,
         register: models.register.unwrap_or(true),
         preprocessing: Some(models.preprocessing),
@@ -120,6 +123,7 @@ fn by_settings(fit: &TrainingArgs, goal: &Goal) -> Result<Choice> {
         calibration: Method::None,
         threshold: Threshold::At(fit.threshold),
         interval: None,
+        quantiles: None,
         explain: None,
         register: true,
     })

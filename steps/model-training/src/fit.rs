@@ -195,6 +195,7 @@ pub(crate) async fn fit(
     let (family, options) = (candidate.family, candidate.options.clone());
     let (task, target) = (job.goal.task, job.goal.target.clone());
     let inputs = rows.inputs().to_vec();
+    let quantiles = job.choice.quantiles;
     let one_hot = rows.preprocessing().one_hot().into_iter();
     let one_hot: Vec<_> = one_hot.map(|of| of.columns).collect();
     let fitted = blocking(move || {
@@ -204,6 +205,7 @@ pub(crate) async fn fit(
             inputs: &inputs,
             one_hot: &one_hot,
             options: &options,
+            quantiles,
         };
         Ok(family.fit(&mut passes, &request))
     });
@@ -238,6 +240,7 @@ pub(crate) async fn fit(
         rule: Rule {
             threshold: job.choice.threshold.number().unwrap_or(DEFAULT),
             interval: None,
+            quantiles: job.choice.quantiles.is_some(),
         },
         explanation,
         training: Training {

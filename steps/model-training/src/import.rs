@@ -95,6 +95,7 @@ pub(crate) async fn import(
         calibration: Method::None,
         threshold: Threshold::At(THRESHOLD),
         interval: None,
+        quantiles: None,
         explain: None,
         register: true,
     };

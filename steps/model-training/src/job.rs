@@ -28,7 +28,13 @@ const CATEGORIES: u32 = 2;
 const CHOOSING: [&str; 4] = ["candidates", "metric", "validation", "refit"];
 
 /// What is beside the options of a fit, among the inputs of a model.
-const BESIDE: [&str; 4] = ["calibration", "threshold", "interval", "preprocessing"];
+const BESIDE: [&str; 5] = [
+    "calibration",
+    "threshold",
+    "interval",
+    "interval-by",
+    "preprocessing",
+];
 
 /// A checked training.
 pub(crate) struct Job {
@@ -160,6 +166,9 @@ impl Job {
         }
         if let Some(level) = choice.interval {
             inputs = inputs.with("interval", level);
+        }
+        if choice.quantiles.is_some() {
+            inputs = inputs.with("interval-by", "quantiles");
         }
         models::check_names(choice.explain, choice.interval, &train.columns)?;
         // Where there are none, a model is the one of earlier releases.

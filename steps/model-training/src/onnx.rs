@@ -236,14 +236,28 @@ impl Builder<'_> {
             "regression" => {
                 let axis = self.ints([1]);
                 let prediction = "prediction";
+                let quantiles = self.model.rule.quantiles;
+                let of_prediction = match quantiles {
+                    true => self.columns(scores, [0]),
+                    false => scores.to_owned(),
+                };
                 self.graph
-                    .operator_named("Squeeze", &[scores, &axis], &[], prediction);
+                    .operator_named("Squeeze", &[&of_prediction, &axis], &[], prediction);
                 self.graph.gives(prediction, Element::Double, None);
                 let interval = self.model.rule.interval.into_iter().flatten();
-                for (name, by) in ["lower", "upper"].into_iter().zip(interval) {
+                let ends = [("lower", "Min"), ("upper", "Max")].into_iter().enumerate();
+                for ((at, (name, farther)), by) in ends.zip(interval) {
                     let by = self.scalar(by);
-                    self.graph
-                        .operator_named("Add", &[prediction, &by], &[], name);
+                    if quantiles {
+                        let quantile = self.columns(scores, [at + 1]);
+                        let quantile = self.apply("Squeeze", &[&quantile, &axis]);
+                        let moved = self.apply("Add", &[&quantile, &by]);
+                        self.graph
+                            .operator_named(farther, &[&moved, prediction], &[], name);
+                    } else {
+                        self.graph
+                            .operator_named("Add", &[prediction, &by], &[], name);
+                    }
                     self.graph.gives(name, Element::Double, None);
                 }
             }

@@ -93,6 +93,7 @@ pub(crate) async fn tune(
             level,
             lower,
             upper,
+            quantiles: model.rule.quantiles,
         };
         tracing::info!("interval on validation rows: {chosen}");
         tuned.interval = Some([lower, upper]);

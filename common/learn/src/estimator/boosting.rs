@@ -148,12 +148,27 @@ impl Family for Boosting {
     fn settled(&self, options: &Map<String, Value>, fitted: &dyn Estimator) -> Map<String, Value> {
         let mut settled = options.clone();
         let parallel = options.get("num_parallel_tree").and_then(Value::as_u64);
-        let of_round = fitted.outputs() * parallel.unwrap_or(1).max(1) as usize;
-        if let Some(trees) = fitted.trees().filter(|_| self.stops_early(options)) {
+        let outputs = match fitted.predicts_quantiles() {
+            true => 1,
+            false => fitted.outputs(),
+        };
+        let of_round = outputs * parallel.unwrap_or(1).max(1) as usize;
+        let trees = match fitted.formula() {
+            // Those of the quantiles are grown by themselves.
+            Some(Formula::Trees { trees, .. }) if fitted.predicts_quantiles() => {
+                Some(trees.iter().filter(|tree| tree.output() == 0).count())
+            }
+            _ => fitted.trees(),
+        };
+        if let Some(trees) = trees.filter(|_| self.stops_early(options)) {
             settled.insert("n_estimators".to_owned(), (trees / of_round).into());
             settled.insert("early_stopping_rounds".to_owned(), 0.into());
         }
         settled
+    }
+
+    fn fits_quantiles(&self) -> bool {
+        true
     }
 
     fn importance_is(&self) -> &'static str {
@@ -180,8 +195,13 @@ impl Family for Boosting {
             target: request.target,
             inputs: request.inputs,
             options: &options,
+            quantiles: request.quantiles,
         })?;
         let inputs = request.inputs.len();
+        let loss = match request.quantiles {
+            Some(_) => Loss::Interval,
+            None => loss,
+        };
         let grown = GradientBoosting::new(inputs, loss, trees, vec![0.0; inputs])?;
         let mut boosting = grown.from(&base_score)?;
         boosting.importance = boosting.mean_contributions(&sample);
@@ -280,7 +300,7 @@ impl GradientBoosting {
         let shares = Loss::Shares {
             classes: classes.max(2),
         };
-        let of_boosting = [Loss::Logistic, Loss::Softmax { classes }];
+        let of_boosting = [Loss::Logistic, Loss::Softmax { classes }, Loss::Interval];
         let known = match self.forest {
             true => [Loss::Squared, shares].to_vec(),
             false => [&[Loss::Squared], &of_boosting[..]].concat(),
@@ -294,7 +314,13 @@ impl GradientBoosting {
     fn mean_contributions(&self, rows: &[f64]) -> Vec<f64> {
         let mut sums = vec![0.0; self.inputs];
         for row in whole(rows, self.inputs) {
-            for parts in self.parts(&singles(row)).chunks_exact(self.inputs + 1) {
+            let parts = self.parts(&singles(row));
+            // Quantiles are beside what is predicted.
+            let scores = match self.predicts_quantiles() {
+                true => 1,
+                false => self.base_score.len(),
+            };
+            for parts in parts.chunks_exact(self.inputs + 1).take(scores) {
                 let sizes = sums.iter_mut().zip(parts);
                 sizes.for_each(|(sum, part)| *sum += part.abs());
             }
@@ -364,6 +390,10 @@ impl Estimator for GradientBoosting {
 
     fn takes_missing(&self) -> bool {
         true
+    }
+
+    fn predicts_quantiles(&self) -> bool {
+        self.loss() == Some(Loss::Interval)
     }
 
     fn trees(&self) -> Option<usize> {

@@ -8,6 +8,7 @@
 //! let target = Target { name: "price".to_owned(), classes: Vec::new() };
 //! let family = Families::standard().get("mean")?;
 //! let request = Request {
+//!     quantiles: None,
 //!     task: &Regression,
 //!     target: &target,
 //!     inputs: &["rooms".to_owned()],
@@ -84,6 +85,11 @@ pub trait Family: Debug + Send + Sync {
         false
     }
 
+    /// Whether it fits quantiles beside a number, where [`Request::quantiles`] asks for them.
+    fn fits_quantiles(&self) -> bool {
+        false
+    }
+
     /// The options of a fit that ends where this one ended, without validation rows.
     fn settled(&self, options: &Map<String, Value>, _fitted: &dyn Estimator) -> Map<String, Value> {
         options.clone()
@@ -147,6 +153,9 @@ pub struct Request<'a> {
     pub one_hot: &'a [Range<usize>],
     /// As [`Family::options`] returns them.
     pub options: &'a Map<String, Value>,
+    /// Of a number: the levels of the two quantiles that are predicted with it, as
+    /// [`Estimator::predicts_quantiles`](crate::estimator::Estimator::predicts_quantiles) says.
+    pub quantiles: Option<[f64; 2]>,
 }
 
 /// An estimator, and what is known of its fit.

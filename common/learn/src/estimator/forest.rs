@@ -198,6 +198,7 @@ impl Family for Forest {
             seen,
             ..
         } = grower.grow_forest(&Growth {
+            quantiles: None,
             loss,
             target: request.target,
             inputs: request.inputs,

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::sum::Sum;
 use crate::rows::{RowError, Rows, check_weights};
+use crate::task::Rule;
+use crate::task::regression::{ends, width};
 
 /// What is summed per row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,10 +31,11 @@ pub struct Regression {
     relative: Sum,
     predicted: Sum,
     largest: f64,
-    /// What is added to a prediction for the ends of its interval, where it has one, and the
-    /// weight of the labels within.
-    interval: Option<[f64; 2]>,
+    /// How intervals are made, the weight of the labels within, and the widths of those that
+    /// differ.
+    rule: Rule,
     within: Sum,
+    widths: Sum,
     /// Weighted mean of the labels, and the sum of squares around it.
     mean: f64,
     spread: Sum,
@@ -75,13 +78,22 @@ pub struct Report {
 impl Regression {
     /// Of no rows yet, whose predictions have an interval: what is added to them for its ends.
     pub fn with_interval(interval: Option<[f64; 2]>) -> Self {
-        Self {
+        Self::of(&Rule {
             interval,
+            ..Rule::default()
+        })
+    }
+
+    /// Of no rows yet, whose predictions have intervals by a rule.
+    pub fn of(rule: &Rule) -> Self {
+        Self {
+            rule: *rule,
             ..Self::default()
         }
     }
 
-    /// Adds rows: a finite label and a finite prediction each.
+    /// Adds rows: a finite label and a finite prediction each, which two quantiles follow where the
+    /// rule says so.
     ///
     /// # Errors
     /// The first row with another value. Nothing is added then.
@@ -94,10 +106,12 @@ impl Regression {
         predictions: &[f64],
         weights: Option<&[f64]>,
     ) -> Result<(), RowError> {
-        let rows = checked(labels, predictions, weights)?;
-        let mut part = Self::with_interval(self.interval);
-        for (row, (&label, &prediction)) in labels.iter().zip(predictions).enumerate() {
-            part.add(label, prediction, rows.weight(row));
+        let width = width(&self.rule);
+        let rows = checked(labels, predictions, width, weights)?;
+        let mut part = Self::of(&self.rule);
+        let scored = labels.iter().zip(predictions.chunks_exact(width));
+        for (row, (label, outputs)) in scored.enumerate() {
+            part.add(*label, outputs, rows.weight(row));
         }
         part.rows = labels.len() as u64;
         part.place(&rows);
@@ -105,7 +119,8 @@ impl Regression {
         Ok(())
     }
 
-    fn add(&mut self, label: f64, prediction: f64, weight: f64) {
+    fn add(&mut self, label: f64, outputs: &[f64], weight: f64) {
+        let prediction = outputs[0];
         let error = prediction - label;
         self.weight.add(weight);
         self.absolute.add(weight * error.abs());
@@ -116,10 +131,14 @@ impl Regression {
         self.relative.add(weight * (error.abs() / size));
         self.predicted.add(weight * prediction);
         self.largest = self.largest.max(error.abs());
-        if let Some([lower, upper]) = self.interval
-            && (prediction + lower..=prediction + upper).contains(&label)
-        {
-            self.within.add(weight);
+        if let Some(interval) = self.rule.interval {
+            let [lower, upper] = ends(outputs, interval);
+            if (lower..=upper).contains(&label) {
+                self.within.add(weight);
+            }
+            if self.rule.quantiles {
+                self.widths.add(weight * (upper - lower));
+            }
         }
     }
 
@@ -162,6 +181,7 @@ impl Regression {
             (&mut self.relative, &other.relative),
             (&mut self.predicted, &other.predicted),
             (&mut self.within, &other.within),
+            (&mut self.widths, &other.widths),
         ] {
             ours.merge(theirs);
         }
@@ -184,11 +204,14 @@ impl Regression {
             mean_label: (weight > 0.0).then_some(self.mean),
             mean_prediction: mean(&self.predicted),
             std_label: mean(&self.spread).map(f64::sqrt),
-            coverage: self.interval.and_then(|_| mean(&self.within)),
-            mean_width: self
-                .interval
-                .filter(|_| weight > 0.0)
-                .map(|[lower, upper]| upper - lower),
+            coverage: self.rule.interval.and_then(|_| mean(&self.within)),
+            mean_width: match (self.rule.interval, self.rule.quantiles) {
+                (Some(_), true) => mean(&self.widths),
+                (interval, _) => {
+                    let interval = interval.filter(|_| weight > 0.0);
+                    interval.map(|[lower, upper]| upper - lower)
+                }
+            },
         }
     }
 
@@ -206,9 +229,14 @@ impl Regression {
 fn checked<'a>(
     labels: &'a [f64],
     predictions: &'a [f64],
+    width: usize,
     weights: Option<&'a [f64]>,
 ) -> Result<Rows<'a>, RowError> {
-    assert_eq!(labels.len(), predictions.len(), "one prediction a label");
+    assert_eq!(
+        labels.len() * width,
+        predictions.len(),
+        "one prediction a label"
+    );
     let rows = Rows {
         x: predictions,
         y: labels,
@@ -217,9 +245,9 @@ fn checked<'a>(
     rows.check_numbers()?;
     check_weights(weights, labels.len())?;
     match predictions.iter().position(|p| !p.is_finite()) {
-        Some(row) => Err(RowError::Prediction {
-            row,
-            value: predictions[row],
+        Some(at) => Err(RowError::Prediction {
+            row: at / width,
+            value: predictions[at],
             expected: "a finite number",
         }),
         None => Ok(rows),
@@ -269,7 +297,7 @@ impl Bands {
         predictions: &[f64],
         weights: Option<&[f64]>,
     ) -> Result<(), RowError> {
-        checked(labels, predictions, weights)?;
+        checked(labels, predictions, 1, weights)?;
         type Columns = (Vec<f64>, Vec<f64>, Vec<f64>);
         let mut sorted: Vec<Columns> = vec![Columns::default(); self.bands.len()];
         for (row, prediction) in predictions.iter().enumerate() {

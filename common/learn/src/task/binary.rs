@@ -44,7 +44,7 @@ impl Task for Binary {
         ]
     }
 
-    fn output_columns(&self, _target: &Target) -> Vec<String> {
+    fn output_columns(&self, _target: &Target, _rule: &Rule) -> Vec<String> {
         vec![PROBABILITY.to_owned()]
     }
 

@@ -55,7 +55,7 @@ impl Task for Multiclass {
         columns
     }
 
-    fn output_columns(&self, target: &Target) -> Vec<String> {
+    fn output_columns(&self, target: &Target, _rule: &Rule) -> Vec<String> {
         target
             .class_names()
             .iter()

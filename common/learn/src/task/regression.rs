@@ -29,19 +29,21 @@ impl Task for Regression {
     }
 
     fn predictions(&self, _target: &Target, rule: &Rule, outputs: &[f64]) -> Vec<Predictions> {
-        let moved = |name: &str, by: f64| Predictions {
+        let column = |name: &str, of: &dyn Fn(&[f64]) -> f64| Predictions {
             name: name.to_owned(),
-            values: Values::Numbers(outputs.iter().map(|value| value + by).collect()),
+            values: Values::Numbers(outputs.chunks_exact(width(rule)).map(of).collect()),
         };
-        let mut columns = vec![moved(PREDICTION, 0.0)];
-        if let Some([lower, upper]) = rule.interval {
-            columns.extend([moved(LOWER, lower), moved(UPPER, upper)]);
+        let mut columns = vec![column(PREDICTION, &|row| row[0])];
+        if let Some(interval) = rule.interval {
+            let end = |at: usize| move |row: &[f64]| ends(row, interval)[at];
+            columns.extend([column(LOWER, &end(0)), column(UPPER, &end(1))]);
         }
         columns
     }
 
-    fn output_columns(&self, _target: &Target) -> Vec<String> {
-        vec![PREDICTION.to_owned()]
+    fn output_columns(&self, _target: &Target, rule: &Rule) -> Vec<String> {
+        let names = [PREDICTION, LOWER, UPPER].into_iter().take(width(rule));
+        names.map(str::to_owned).collect()
     }
 
     fn counted_as(&self) -> CountedAs {
@@ -66,9 +68,24 @@ impl Task for Regression {
     }
 
     fn evaluation(&self, _target: &Target, rule: &Rule) -> Box<dyn Evaluation> {
-        Box::new(Measured(regression::Regression::with_interval(
-            rule.interval,
-        )))
+        Box::new(Measured(regression::Regression::of(rule)))
+    }
+}
+
+/// Numbers of a row of outputs.
+pub(crate) fn width(rule: &Rule) -> usize {
+    if rule.quantiles { 3 } else { 1 }
+}
+
+/// The interval of a row: of its prediction, or of the two quantiles that follow it. The prediction
+/// lies within that of quantiles, which only makes it wider.
+pub(crate) fn ends(row: &[f64], [lower, upper]: [f64; 2]) -> [f64; 2] {
+    match *row {
+        [prediction, low, high] if !prediction.is_nan() => [
+            (low + lower).min(prediction),
+            (high + upper).max(prediction),
+        ],
+        _ => [row[0] + lower, row[0] + upper],
     }
 }
 

@@ -101,6 +101,37 @@ fn predictions_have_the_columns_of_their_task() {
     assert_eq!(names(&columns), ["prediction", "lower", "upper"]);
     assert_eq!(columns[1].values, Values::Numbers(vec![1.0]));
     assert_eq!(columns[2].values, Values::Numbers(vec![5.0]));
+    assert_eq!(Regression.output_columns(&price, &rule), ["prediction"]);
+
+    // The ends are added to quantiles, and the prediction lies within.
+    let rule = Rule {
+        quantiles: true,
+        ..rule
+    };
+    let outputs = [2.0, 1.5, 4.0, 2.0, 7.0, -9.0, f64::NAN, f64::NAN, f64::NAN];
+    let columns = Regression.predictions(&price, &rule, &outputs);
+    let numbers = |at: usize| match &columns[at].values {
+        Values::Numbers(numbers) => numbers.clone(),
+        _ => panic!("numbers"),
+    };
+    assert_eq!(numbers(0)[..2], [2.0, 2.0]);
+    assert_eq!(numbers(1)[..2], [0.5, 2.0]);
+    assert_eq!(numbers(2)[..2], [7.0, 2.0]);
+    assert!((0..3).all(|at| numbers(at)[2].is_nan()));
+    let read = ["prediction", "lower", "upper"];
+    assert_eq!(Regression.output_columns(&price, &rule), read);
+
+    let labels = [0.0, 2.0];
+    let report = evaluate(
+        Regression.evaluation(&price, &rule),
+        &labels,
+        &outputs[..6],
+        None,
+    );
+    let report = report.expect("rows");
+    assert_eq!(report.number("coverage"), Some(0.5));
+    assert_eq!(report.number("mean_width"), Some(3.25));
+    assert_eq!(report.number("max_error"), Some(2.0));
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Task for Count {
         ]
     }
 
-    fn output_columns(&self, _target: &Target) -> Vec<String> {
+    fn output_columns(&self, _target: &Target, _rule: &Rule) -> Vec<String> {
         vec!["expected".to_owned()]
     }
 

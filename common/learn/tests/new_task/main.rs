@@ -34,6 +34,7 @@ fn a_task_of_another_crate_goes_the_whole_way() {
     };
     let family = families.get("stump").expect("the new family");
     let request = Request {
+        quantiles: None,
         task,
         target: &target,
         inputs: &["age".to_owned()],

@@ -92,8 +92,8 @@ pub async fn threshold(
     .await
 }
 
-/// What is added to the predictions of a model of a number for the ends of an interval that holds
-/// this share of the labels; `None` of too few rows that weigh something. Memory does not grow with
+/// What is added to the predictions of a model of a number, or to its quantiles, for the ends of an
+/// interval that holds this share of the labels; `None` of too few rows that weigh something. Memory does not grow with
 /// the rows.
 ///
 /// # Errors
@@ -106,37 +106,60 @@ pub async fn interval(
     level: f64,
     progress: &Progress,
 ) -> Result<Option<[f64; 2]>> {
-    let ranks = Ranks::one_of(1, step.work());
+    // Those of the prediction are both ends; those of a quantile are its own.
+    let (width, places) = match model.rule.quantiles {
+        true => (3, vec![1, 2]),
+        false => (1, vec![0]),
+    };
+    let many = places.len();
+    let ranks = places
+        .into_iter()
+        .map(|at| (at, Ranks::one_of(many, step.work())));
+    let ranks: Vec<_> = ranks.collect();
     let begin = move |_| Residuals {
+        width,
         ranks: ranks.clone(),
         weights: Weights::default(),
     };
     let on = (step, rows, model, dataset, progress);
-    let Residuals { ranks, weights } = watched(on, begin).await?;
-    let Some(mut quantiles) = Quantiles::new(level, &weights) else {
+    let Residuals { ranks, weights, .. } = watched(on, begin).await?;
+    let Some(quantiles) = Quantiles::new(level, &weights) else {
         return Ok(None);
     };
     blocking(move || {
-        for row in ranks.ranked()? {
-            let (residual, _, weight) = row?;
-            quantiles.add(residual, weight);
-        }
-        Ok(quantiles.finish())
+        let found = ranks.iter().map(|(_, ranks)| {
+            let mut quantiles = quantiles.clone();
+            for row in ranks.ranked()? {
+                let (residual, _, weight) = row?;
+                quantiles.add(residual, weight);
+            }
+            Ok(quantiles.finish())
+        });
+        let found = found.collect::<Result<Option<Vec<[f64; 2]>>>>()?;
+        Ok(found.and_then(|of| Some([of.first()?[0], of.last()?[1]])))
     })
     .await
 }
 
-/// Rows of all parts by their residual, and what they weigh.
+/// Rows of all parts by their residuals, and what they weigh.
 struct Residuals {
-    ranks: Ranks,
+    /// Numbers of a row of outputs.
+    width: usize,
+    /// By the place of the number that the residuals are of.
+    ranks: Vec<(usize, Ranks)>,
     weights: Weights,
 }
 
 impl Watch for Residuals {
-    fn take(&mut self, rows: Rows<'_>, predictions: &[f64]) -> Result<()> {
-        let residuals = rows.y.iter().zip(predictions).enumerate();
-        let residuals = residuals.map(|(row, (label, of))| (false, label - of, rows.weight(row)));
-        self.ranks.add(residuals)?;
+    fn take(&mut self, rows: Rows<'_>, outputs: &[f64]) -> Result<()> {
+        for (at, ranks) in &self.ranks {
+            let scored = rows.y.iter().zip(outputs.chunks_exact(self.width));
+            ranks.add(
+                scored
+                    .enumerate()
+                    .map(|(row, (label, outputs))| (false, label - outputs[*at], rows.weight(row))),
+            )?;
+        }
         (0..rows.len()).for_each(|row| self.weights.add(rows.weight(row)));
         Ok(())
     }

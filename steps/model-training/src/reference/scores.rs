@@ -125,7 +125,7 @@ impl Looks {
                 CountedScores::Classes(Arc::new(fine), counts)
             }
             Self::Numbers(looks) => {
-                let ends = rule.interval.map(error_cuts);
+                let ends = rule.interval.filter(|_| !rule.quantiles).map(error_cuts);
                 let ends: Vec<f64> = ends.into_iter().flatten().collect();
                 let cuts = OfNumber {
                     error: ends,

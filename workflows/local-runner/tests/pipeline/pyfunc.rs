@@ -161,6 +161,15 @@ fn mlflow_loads_models_of_a_number_and_predicts_what_was_scored() {
     let with_intervals = json!({"candidates": [{"family": "linear-regression"}], "interval": 0.9});
     let columns = ["lower", "prediction", "upper"];
     must_agree("regression", &contract, &with_intervals, &columns);
+    must_agree("regression", &contract, &of_quantiles(), &columns);
+}
+
+/// Intervals of a model that stops early, so that its scores have trees of different numbers.
+fn of_quantiles() -> Value {
+    let trees = json!({
+        "family": "gradient-boosting", "n_estimators": 20, "early_stopping_rounds": 3
+    });
+    json!({"candidates": [trees], "interval": 0.9, "interval_by": "quantiles"})
 }
 
 /// `onnxruntime` knows nothing of ours either.
@@ -190,6 +199,7 @@ fn onnxruntime_predicts_what_was_scored_of_numbers() {
         ("regression", &number, &linear, 1e-12),
         ("regression", &number, &interval, 1e-12),
         ("regression", &number, &trees, 1e-6),
+        ("regression", &number, &of_quantiles(), 1e-6),
     ] {
         let features = ["visits", "amount", "wild"];
         let Trained { bench, paths } = trained(target, contract, &features, models);

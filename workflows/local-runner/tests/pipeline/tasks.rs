@@ -226,6 +226,51 @@ fn a_number_is_predicted_as_by_scikit_learn_and_reported_on() {
 }
 
 #[test]
+fn intervals_of_quantiles_differ_by_row_and_are_measured_as_they_are_written() {
+    let (data, bench) = (fixture().diabetes, Bench::empty());
+    let models = r#"{"candidates": [{"family": "gradient-boosting", "n_estimators": 30,
+        "max_leaves": 4}], "interval": 0.8, "interval_by": "quantiles"}"#;
+    data.run(&bench, "", r#""type": "float64""#, models);
+    let model = bench.output("model-training-train", "model");
+    let fitted = bench.json(&model.replace("_manifest", "model"));
+    assert_eq!(fitted["estimator"]["objective"], "interval");
+    assert_eq!(fitted["estimator"]["trees"].as_array().unwrap().len(), 90);
+
+    let scored = scored(&bench);
+    let columns = ["lower", "prediction", "upper"].map(|name| numbers(&scored, name));
+    let label = |row: &Vec<Value>| row.last().unwrap().as_f64().unwrap();
+    let (mut within, mut width, mut widths) = (0.0, 0.0, Vec::new());
+    for (at, row) in data.files[0].iter().enumerate() {
+        let [lower, prediction, upper] = columns.each_ref().map(|of| of.value(at));
+        assert!((lower..=upper).contains(&prediction), "row {at}");
+        within += f64::from(u8::from((lower..=upper).contains(&label(row))));
+        width += upper - lower;
+        widths.push((upper - lower).to_bits());
+    }
+    widths.sort_unstable();
+    widths.dedup();
+    assert!(widths.len() > 10, "{} widths", widths.len());
+
+    let rows = data.files[0].len() as f64;
+    let metrics = bench.json(&model.replace("_manifest", "metrics"));
+    let report = bench.json("reports/2026-11/m/v1/report.json");
+    let now = &report["performance"]["of_task"]["now"];
+    for measured in [now, &metrics["holdout"]] {
+        let of = |name: &str| measured[name].as_f64().unwrap();
+        close(of("coverage"), within / rows, "coverage");
+        close(of("mean_width"), width / rows, "width");
+    }
+    let page = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
+    for shown in [
+        "Coverage of the interval",
+        "lower quantile",
+        "for 80 % of the labels",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+}
+
+#[test]
 fn intervals_are_those_of_split_conformal_prediction_and_their_coverage_is_measured() {
     let (data, bench) = (fixture().diabetes, Bench::empty());
     let models = r#"{"candidates": [{"family": "constant", "value": 140.0}], "interval": 0.8,

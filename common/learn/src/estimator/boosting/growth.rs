@@ -32,12 +32,16 @@ pub struct Growth<'a, O = Options> {
     pub inputs: &'a [String],
     /// What trees are grown.
     pub options: &'a O,
+    /// Levels of the two quantiles that trees are grown for as well, which add to the raw scores
+    /// after those of the loss.
+    pub quantiles: Option<[f64; 2]>,
 }
 
 /// What was grown.
 #[derive(Clone, Debug)]
 pub struct Grown {
-    /// In the order in which they are added: round by round, in each raw score by raw score.
+    /// In the order in which they are added: round by round, in each raw score by raw score; then
+    /// those of each quantile.
     pub trees: Vec<Tree>,
     /// What the raw scores began with.
     pub base_score: Vec<f32>,

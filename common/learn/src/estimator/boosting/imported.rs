@@ -221,6 +221,7 @@ mod tests {
         let target = number(Vec::new());
         assert!(family.learns(&Regression, &target));
         let request = Request {
+            quantiles: None,
             task: &Regression,
             target: &target,
             inputs: &names("a b"),

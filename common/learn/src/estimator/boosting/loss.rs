@@ -27,6 +27,9 @@ pub enum Loss {
         /// How many.
         classes: usize,
     },
+    /// [`Loss::Squared`] of the first raw score. The other two are a lower and an upper quantile,
+    /// whose trees are grown by themselves.
+    Interval,
 }
 
 impl Loss {
@@ -56,6 +59,7 @@ impl Loss {
     pub fn outputs(self) -> usize {
         match self {
             Self::Squared | Self::Logistic | Self::Shares { classes: 2 } => 1,
+            Self::Interval => 3,
             Self::Softmax { classes } | Self::Shares { classes } => classes,
         }
     }
@@ -63,7 +67,7 @@ impl Loss {
     /// What makes predictions of raw scores.
     pub(super) fn link(self) -> Link {
         match self {
-            Self::Squared => Link::Identity,
+            Self::Squared | Self::Interval => Link::Identity,
             Self::Logistic => Link::Logistic,
             Self::Softmax { .. } => Link::Softmax,
             Self::Shares { .. } => Link::Shares,
@@ -77,6 +81,7 @@ impl Loss {
             Self::Logistic => "binary:logistic",
             Self::Softmax { .. } => "multi:softprob",
             Self::Shares { .. } => "shares",
+            Self::Interval => "interval",
         }
     }
 
@@ -92,7 +97,7 @@ impl Loss {
     /// Hands over the first and the second derivative of each raw score of a row of this label.
     pub fn derivatives(self, scores: &[f32], label: f32, mut take: impl FnMut(usize, [f32; 2])) {
         match self {
-            Self::Squared => take(0, [scores[0] - label, 1.0]),
+            Self::Squared | Self::Interval => take(0, [scores[0] - label, 1.0]),
             Self::Logistic => {
                 let p = 1.0 / (1.0 + libm::expf(-scores[0]));
                 take(0, [p - label, (p * (1.0 - p)).max(LEAST)]);
@@ -122,7 +127,7 @@ impl Loss {
     pub fn value(self, scores: &[f32], label: f32) -> f64 {
         let score = |of: usize| f64::from(scores[of]);
         match self {
-            Self::Squared => {
+            Self::Squared | Self::Interval => {
                 let error = score(0) - f64::from(label);
                 0.5 * error * error
             }
@@ -149,7 +154,7 @@ impl Loss {
     /// The raw scores of rows of these shares of classes, or of this mean.
     pub(super) fn scores_of(self, mean: f64, shares: &[f64]) -> Vec<f32> {
         match self {
-            Self::Squared => vec![mean as f32],
+            Self::Squared | Self::Interval => vec![mean as f32; self.outputs()],
             Self::Logistic => vec![(libm::log(shares[1]) - libm::log(shares[0])) as f32],
             Self::Softmax { .. } => {
                 let logs: Vec<f64> = shares.iter().map(|share| libm::log(*share)).collect();

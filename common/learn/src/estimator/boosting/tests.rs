@@ -324,6 +324,7 @@ fn a_program_that_grows_no_trees_says_so() {
         weights: None,
     };
     let request = Request {
+        quantiles: None,
         task: &Regression,
         target: &target,
         inputs: &["x".to_owned()],

@@ -128,6 +128,11 @@ impl Tree {
         }
     }
 
+    /// The same tree, adding to another raw score.
+    pub fn adding_to(self, output: usize) -> Self {
+        Self { output, ..self }
+    }
+
     /// Children of a split: the one that a number leads to, then the other.
     pub(super) fn children(&self, at: usize, value: f32) -> [usize; 2] {
         let node = &self.nodes[at];

@@ -2,6 +2,8 @@
 //!
 //! The format: <https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html>.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -75,9 +77,10 @@ impl GradientBoosting {
     /// What JSON cannot hold.
     pub fn to_xgboost(&self, names: &[String]) -> Result<Vec<u8>, EstimatorError> {
         let outputs = self.base_score.len();
-        let trees = self.trees.iter().enumerate();
+        let all = self.by_rounds()?;
+        let trees = all.iter().enumerate();
         let trees: Vec<Value> = trees.map(|(id, of)| tree(id, of, self.inputs)).collect();
-        let info: Vec<usize> = self.trees.iter().map(Tree::output).collect();
+        let info: Vec<usize> = all.iter().map(|tree| tree.output()).collect();
         // Trees of a round that add to the same score are side by side.
         let parallel = info.iter().take_while(|output| **output == 0).count();
         let parallel = match outputs {
@@ -87,8 +90,8 @@ impl GradientBoosting {
         let of_round = (parallel * outputs).max(1);
         let rounds: Vec<usize> = (0..=info.len() / of_round).map(|i| i * of_round).collect();
         let (name, targets) = match self.loss() {
-            // The shares are numbers to XGBoost, of which it knows several.
-            Some(Loss::Shares { .. }) => (Loss::Squared.objective(), outputs),
+            // The shares and quantiles are numbers to XGBoost, of which it knows several.
+            Some(Loss::Shares { .. } | Loss::Interval) => (Loss::Squared.objective(), outputs),
             _ => (self.objective.as_str(), 1),
         };
         let classes = if outputs > targets { outputs } else { 0 };
@@ -138,6 +141,32 @@ impl GradientBoosting {
             },
         });
         Ok(serde_json::to_vec(&file)?)
+    }
+
+    /// The trees in XGBoost's order, each round of as many. Those of a quantile are apart, and may
+    /// be of fewer rounds, which trees that add nothing make up for.
+    fn by_rounds(&self) -> Result<Vec<Cow<'_, Tree>>, EstimatorError> {
+        if self.loss() != Some(Loss::Interval) {
+            return Ok(self.trees.iter().map(Cow::Borrowed).collect());
+        }
+        let of = |output| {
+            self.trees
+                .iter()
+                .filter(move |tree| tree.output() == output)
+        };
+        let outputs = 0..self.base_score.len();
+        let rounds = outputs.clone().map(|output| of(output).count()).max();
+        let mut queues: Vec<_> = outputs.map(of).collect();
+        let mut all = Vec::new();
+        for _ in 0..rounds.unwrap_or(0) {
+            for (output, queue) in queues.iter_mut().enumerate() {
+                all.push(match queue.next() {
+                    Some(tree) => Cow::Borrowed(tree),
+                    None => Cow::Owned(Tree::new(output, vec![Node::leaf(0.0, 0.0)])?),
+                });
+            }
+        }
+        Ok(all)
     }
 
     /// A model of XGBoost's, from its JSON.
@@ -210,7 +239,7 @@ fn base_score(text: &str, loss: Loss) -> Result<Vec<f32>, EstimatorError> {
         numbers.map_err(|_| EstimatorError::Invalid(format!("base_score is {text:?}")))?;
     let link = |score: f32| match loss {
         Loss::Logistic => -libm::logf(1.0 / score - 1.0),
-        Loss::Squared | Loss::Softmax { .. } | Loss::Shares { .. } => score,
+        Loss::Squared | Loss::Softmax { .. } | Loss::Shares { .. } | Loss::Interval => score,
     };
     let scores: Vec<f32> = numbers.into_iter().map(link).collect();
     Ok(match scores.as_slice() {

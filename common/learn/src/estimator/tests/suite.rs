@@ -27,6 +27,7 @@ fn fitted() -> Vec<(Box<dyn Estimator>, Data)> {
             let options = [Map::new(), needed.into_iter().collect()];
             let mut options = options.iter().filter_map(|of| family.options(of).ok());
             let request = Request {
+                quantiles: None,
                 task,
                 target: &target,
                 inputs: &names("x", 3),
