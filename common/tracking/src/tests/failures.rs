@@ -148,7 +148,7 @@ async fn what_does_not_pass_within_the_budget_is_told_without_the_page() {
         (Fault::Status(429, String::new()), "429 Too Many Requests"),
         (Fault::Reset, "MLflow at 127.0.0.1:"),
     ] {
-        let (proxy, home) = behind_a_proxy(SHORT);
+        let (proxy, home) = behind_a_proxy(Budget(Duration::from_secs(5)));
         proxy.set([Rule::always(fault)]);
         let (code, text) = told(home.train(1).await);
         assert_eq!(code, 75, "{text}");
