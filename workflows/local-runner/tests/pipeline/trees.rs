@@ -117,14 +117,20 @@ fn rows_weigh_in_trees_and_those_of_no_weight_are_not_there() {
 
 /// Runs the pipeline on the churn data set, of which some numbers are missing: its file.
 pub(crate) fn churn(bench: &Bench, models: &str) -> PathBuf {
+    run_on(bench, SCRIPT, models)
+}
+
+/// Runs the pipeline on the rows that a script writes, with the contract that is inferred from
+/// them, and scores the same rows: their file.
+pub(crate) fn run_on(bench: &Bench, script: &str, models: &str) -> PathBuf {
     let raw = bench.folder().join("raw");
-    let file = raw.join("train/churn.csv");
+    let file = raw.join("train/rows.csv");
     let at = file.to_str().unwrap();
     for folder in ["train", "predict"] {
         fs::create_dir_all(raw.join(folder)).unwrap();
     }
-    python(SCRIPT, &["write", at]);
-    fs::copy(&file, raw.join("predict/churn.csv")).unwrap();
+    python(script, &["write", at]);
+    fs::copy(&file, raw.join("predict/rows.csv")).unwrap();
     let out = bench.folder().join("project");
     let (data, project) = (raw.to_str().unwrap(), out.to_str().unwrap());
     let infer = ["dataset", "infer", data, "--out", project];
