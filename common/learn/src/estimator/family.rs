@@ -154,7 +154,7 @@ pub struct Request<'a> {
     /// As [`Family::options`] returns them.
     pub options: &'a Map<String, Value>,
     /// Of a number: the levels of the two quantiles that are predicted with it, as
-    /// [`Estimator::predicts_quantiles`](crate::estimator::Estimator::predicts_quantiles) says.
+    /// [`Estimator::predicts_quantiles`] says.
     pub quantiles: Option<[f64; 2]>,
 }
 
