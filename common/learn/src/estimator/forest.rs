@@ -28,6 +28,8 @@ pub const KIND: &str = "random-forest";
 
 /// What the importance of a feature is.
 const IMPORTANCE: &str = "share of the squared error that splits on the feature took away";
+/// Bytes of a number in the mapped file of the rows.
+const OF_NUMBER: u64 = 4;
 /// Bytes of a row beside its numbers: label and weight, and its draw and place for two trees.
 const OF_ROW: u64 = 32;
 /// Bytes of a node of each raw score, while the model is written.
@@ -116,7 +118,8 @@ impl Options {
         self.max_rows.map_or(rows, |most| rows.min(most))
     }
 
-    /// Bytes of memory for so many rows, inputs and raw scores: cells of a byte, and the model.
+    /// Bytes of memory for so many rows, inputs and raw scores: the most of when rows are put into
+    /// cells of a byte beside their mapped file, and of when trees grow.
     fn bytes(&self, rows: u64, inputs: u64, outputs: u64) -> u64 {
         let rows = self.rows_of(rows);
         // Of the rows that a tree draws two thirds differ, and leaves hold half as many again as
@@ -128,8 +131,11 @@ impl Options {
             _ => leaves.min(deepest),
         };
         let nodes = 2 * leaves * u64::from(self.n_estimators) * outputs;
-        rows.saturating_mul(inputs + OF_ROW)
-            .saturating_add(nodes.saturating_mul(OF_NODE))
+        let binning = rows.saturating_mul((1 + OF_NUMBER) * inputs + OF_ROW);
+        let growing = rows
+            .saturating_mul(inputs + OF_ROW)
+            .saturating_add(nodes.saturating_mul(OF_NODE));
+        binning.max(growing)
     }
 }
 
@@ -228,4 +234,30 @@ fn impurity_taken<'a>(nodes: impl Iterator<Item = &'a Node>, inputs: usize) -> V
         taken.iter_mut().for_each(|of| *of /= total);
     }
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_that_of_the_mapped_rows_or_of_the_trees_whichever_is_more() {
+        let bytes = |n_estimators, rows| {
+            let options = Options {
+                n_estimators,
+                max_rows: None,
+                max_depth: 4,
+                ..Options::default()
+            };
+            options.bytes(rows, 100, 1)
+        };
+        let rows = 1_000_000;
+        assert_eq!(bytes(1, rows), rows * (5 * 100 + OF_ROW));
+        assert_eq!(bytes(1000, rows), bytes(1, rows));
+        let nodes = 2 * 16 * 100_000;
+        assert_eq!(
+            bytes(100_000, rows),
+            rows * (100 + OF_ROW) + nodes * OF_NODE
+        );
+    }
 }
