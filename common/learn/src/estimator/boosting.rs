@@ -133,11 +133,7 @@ impl Family for Boosting {
         options: &Map<String, Value>,
     ) -> Result<u64, EstimatorError> {
         let (options, _): (Options, _) = family::options(options)?;
-        let outputs = match target.classes.len() {
-            0..=2 => 1,
-            classes => classes,
-        };
-        Ok(options.bytes(rows, outputs as u64))
+        Ok(options.bytes(rows, family::scores_of_trees(target)))
     }
 
     fn stops_early(&self, options: &Map<String, Value>) -> bool {
@@ -148,20 +144,13 @@ impl Family for Boosting {
     fn settled(&self, options: &Map<String, Value>, fitted: &dyn Estimator) -> Map<String, Value> {
         let mut settled = options.clone();
         let parallel = options.get("num_parallel_tree").and_then(Value::as_u64);
-        let outputs = match fitted.predicts_quantiles() {
-            true => 1,
-            false => fitted.outputs(),
-        };
-        let of_round = outputs * parallel.unwrap_or(1).max(1) as usize;
-        let trees = match fitted.formula() {
-            // Those of the quantiles are grown by themselves.
-            Some(Formula::Trees { trees, .. }) if fitted.predicts_quantiles() => {
-                Some(trees.iter().filter(|tree| tree.output() == 0).count())
-            }
-            _ => fitted.trees(),
-        };
-        if let Some(trees) = trees.filter(|_| self.stops_early(options)) {
-            settled.insert("n_estimators".to_owned(), (trees / of_round).into());
+        if let Some(Formula::Trees { trees, .. }) =
+            fitted.formula().filter(|_| self.stops_early(options))
+        {
+            // Each round has as many of every raw score; those of quantiles have rounds of their own.
+            let of_first = trees.iter().filter(|tree| tree.output() == 0).count() as u64;
+            let rounds = of_first / parallel.unwrap_or(1).max(1);
+            settled.insert("n_estimators".to_owned(), rounds.into());
             settled.insert("early_stopping_rounds".to_owned(), 0.into());
         }
         settled

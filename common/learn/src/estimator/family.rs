@@ -296,9 +296,7 @@ pub(super) fn positive(name: &str, value: f64) -> Result<(), EstimatorError> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }
-    Err(EstimatorError::Option(format!(
-        "{name} is {value}: it must be a positive number"
-    )))
+    wrong(name, value, "a positive number")
 }
 
 /// A number that must be from 0 to 1.
@@ -306,9 +304,27 @@ pub(super) fn share(name: &str, value: f64) -> Result<(), EstimatorError> {
     if (0.0..=1.0).contains(&value) {
         return Ok(());
     }
+    wrong(name, value, "from 0 to 1")
+}
+
+/// Refuses the value of an option.
+pub(super) fn wrong(name: &str, value: f64, must: &str) -> Result<(), EstimatorError> {
     Err(EstimatorError::Option(format!(
-        "{name} is {value}: it must be from 0 to 1"
+        "{name} is {value}: it must be {must}"
     )))
+}
+
+/// Raw scores that trees of a target add to: one of a number and of two classes.
+pub(super) fn scores_of_trees(target: &Target) -> u64 {
+    match target.classes.len() {
+        0..=2 => 1,
+        classes => classes as u64,
+    }
+}
+
+/// Of so many training rows, those that trees are grown on where there may be so many at most.
+pub(super) fn sampled(rows: u64, max_rows: Option<u64>) -> u64 {
+    max_rows.map_or(rows, |most| rows.min(most))
 }
 
 /// Bytes of a table of inputs x inputs numbers.

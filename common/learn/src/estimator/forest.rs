@@ -76,16 +76,11 @@ impl Default for Options {
 
 impl Options {
     fn check(&self) -> Result<(), EstimatorError> {
-        let wrong = |name: &str, value: &dyn std::fmt::Display, must: &str| {
-            Err(EstimatorError::Option(format!(
-                "{name} is {value}: it must be {must}"
-            )))
-        };
         if !(1..=10_000).contains(&self.n_estimators) {
-            return wrong("n_estimators", &self.n_estimators, "from 1 to 10000");
+            return family::wrong("n_estimators", self.n_estimators.into(), "from 1 to 10000");
         }
         if self.min_samples_leaf == 0 {
-            return wrong("min_samples_leaf", &0, "1 or more");
+            return family::wrong("min_samples_leaf", 0.0, "1 or more");
         }
         let shares = [
             ("max_features", self.max_features),
@@ -93,11 +88,11 @@ impl Options {
         ];
         for (name, share) in shares {
             if let Some(share) = share.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
-                return wrong(name, &share, "above 0 and at most 1");
+                return family::wrong(name, share, "above 0 and at most 1");
             }
         }
         match self.max_rows {
-            Some(0) => wrong("max_rows", &0, "1 or more, or null for all rows"),
+            Some(0) => family::wrong("max_rows", 0.0, "1 or more, or null for all rows"),
             _ => Ok(()),
         }
     }
@@ -113,15 +108,10 @@ impl Options {
         (looked_at as usize).clamp(1, inputs.max(1))
     }
 
-    /// Of so many training rows, those that trees are grown on.
-    fn rows_of(&self, rows: u64) -> u64 {
-        self.max_rows.map_or(rows, |most| rows.min(most))
-    }
-
     /// Bytes of memory for so many rows, inputs and raw scores: the most of when rows are put into
     /// cells of a byte beside their mapped file, and of when trees grow.
     fn bytes(&self, rows: u64, inputs: u64, outputs: u64) -> u64 {
-        let rows = self.rows_of(rows);
+        let rows = family::sampled(rows, self.max_rows);
         // Of the rows that a tree draws two thirds differ, and leaves hold half as many again as
         // they need.
         let leaves = rows / 2 / u64::from(self.min_samples_leaf).max(1) + 1;
@@ -177,11 +167,8 @@ impl Family for Forest {
         options: &Map<String, Value>,
     ) -> Result<u64, EstimatorError> {
         let (options, _): (Options, _) = family::options(options)?;
-        let outputs = match target.classes.len() {
-            0..=2 => 1,
-            classes => classes,
-        };
-        Ok(options.bytes(rows.fit, rows.inputs as u64, outputs as u64))
+        let outputs = family::scores_of_trees(target);
+        Ok(options.bytes(rows.fit, rows.inputs as u64, outputs))
     }
 
     fn importance_is(&self) -> &'static str {
