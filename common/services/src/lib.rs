@@ -3,14 +3,16 @@
 mod minio;
 mod mlflow;
 mod place;
+mod port;
 mod postgres;
 mod process;
 
 pub use minio::Minio;
 pub use mlflow::{Mlflow, MlflowOptions};
 pub use place::{place, program, python};
+pub use port::free_port;
 pub use postgres::{Postgres, PostgresOptions};
-pub use process::{Server, free_port, local, status};
+pub use process::{Server, local, status};
 
 /// What a program needs to reach an S3 server, besides its `STORE_URL`.
 ///

@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::place::program;
-use crate::process::{Server, free_port, local, status};
+use crate::port::free_port;
+use crate::process::{Server, local, status};
 use crate::s3_variables;
 
 /// A MinIO server with one bucket, `alameda`, on a free port and a temporary folder.

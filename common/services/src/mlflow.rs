@@ -5,7 +5,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::place::program;
-use crate::process::{Server, free_port, local, status};
+use crate::port::free_port;
+use crate::process::{Server, local, status};
 
 /// How an MLflow server is started.
 #[derive(Clone, Debug, Default)]

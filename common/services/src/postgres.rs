@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process::{Server, free_port, local};
+use crate::port::free_port;
+use crate::process::{Server, local};
 
 /// How a Postgres server is started.
 #[derive(Clone, Debug, Default)]
