@@ -7,6 +7,7 @@
 
 mod compared;
 mod counts;
+mod guide;
 mod parts;
 mod sketch;
 #[cfg(test)]
@@ -15,8 +16,9 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use compared::{Bar, Compared, Quantile, Side};
-pub(crate) use counts::of_sums;
 pub use counts::{Counts, UNIT};
+pub(crate) use counts::{of_sums, rounded};
+use guide::Guide;
 pub use parts::Parts;
 pub use sketch::{Chosen, Distinct, FINE, Fine, Picker, SAMPLE, Sketch};
 
@@ -47,6 +49,9 @@ pub struct Cells {
     cuts: Vec<f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     around: Vec<f64>,
+    /// Of the cuts.
+    #[serde(skip)]
+    guide: Guide,
 }
 
 /// What values are measured from and in: a centre that is not finite becomes 0, and a scale that is
@@ -108,6 +113,7 @@ impl Cells {
             scale,
             min: ends.map(|(min, _)| min),
             max: ends.map(|(_, max)| max),
+            guide: Guide::new(&cuts),
             cuts,
             around: Vec::new(),
         }
@@ -205,7 +211,8 @@ impl Cells {
     /// The cell of a finite value.
     #[inline]
     pub fn cell(&self, value: f64) -> usize {
-        self.cuts.partition_point(|cut| *cut <= value)
+        let near = self.guide.near(value, self.cuts.len());
+        near.start + self.cuts[near].partition_point(|cut| *cut <= value)
     }
 
     /// The place of any value.

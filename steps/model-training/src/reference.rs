@@ -183,8 +183,8 @@ impl Columns {
     fn each(&mut self, x: &[f64], mut of: impl FnMut(usize, &[f64])) {
         for j in 0..self.count {
             self.values.clear();
-            let column = x.iter().skip(self.first + j);
-            self.values.extend(column.step_by(self.width));
+            let rows = x.chunks_exact(self.width);
+            self.values.extend(rows.map(|row| row[self.first + j]));
             of(j, &self.values);
         }
     }

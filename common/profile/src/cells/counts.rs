@@ -183,11 +183,50 @@ pub(crate) fn of_sums(cells: &Cells, value: f64) -> f64 {
 
 #[inline]
 fn units(value: f64) -> i128 {
-    let whole = (value * UNIT).round_ties_even();
+    let whole = rounded(value * UNIT);
     // The wide conversion is a call.
     if value.abs() < SMALL_SQUARE {
         i128::from(whole as i64)
     } else {
         whole as i128
+    }
+}
+
+/// To the nearest whole number, of two as near ones to the even one: what
+/// [`f64::round_ties_even`] gives, which is a call where the machine's oldest instructions are all
+/// there is.
+#[inline]
+pub(crate) fn rounded(value: f64) -> f64 {
+    /// From here on there are whole numbers only.
+    const WHOLE: f64 = (1_u64 << 52) as f64;
+    let size = value.abs();
+    let rounded = if size < WHOLE {
+        (size + WHOLE) - WHOLE
+    } else {
+        size
+    };
+    rounded.copysign(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_that_of_the_standard_library() {
+        let exponents = (-60..1024).map(|power| 2_f64.powi(power));
+        let sizes =
+            exponents.flat_map(|of| [of, of * 1.25, of * 1.5, of * 1.75, of.next_down(), of + 0.5]);
+        let few = [0.0, 0.5, 1.5, 2.5, 3.5, f64::INFINITY];
+        for size in sizes.chain(few) {
+            for value in [size, -size] {
+                assert_eq!(
+                    rounded(value).to_bits(),
+                    value.round_ties_even().to_bits(),
+                    "{value:e}"
+                );
+            }
+        }
+        assert!(rounded(f64::NAN).is_nan());
     }
 }

@@ -99,11 +99,19 @@ pub struct Sketch {
 impl Sketch {
     /// Looks at values of all rows.
     pub fn see(&mut self, values: &[f64]) {
-        for &value in values.iter().filter(|value| value.is_finite()) {
-            let (min, max) = self.ends.unwrap_or((value, value));
-            self.ends = Some((min.min(value), max.max(value)));
-            self.count += 1;
-            self.distinct.add(value);
+        let finite = || values.iter().copied().filter(|value| value.is_finite());
+        let mut ends = self.ends.unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
+        let mut count = 0;
+        for value in finite() {
+            ends = (ends.0.min(value), ends.1.max(value));
+            count += 1;
+        }
+        if count > 0 {
+            self.ends = Some(ends);
+            self.count += count;
+        }
+        if self.distinct.0.is_some() {
+            finite().for_each(|value| self.distinct.add(value));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{Cells, Chosen, Side};
+use crate::cells::{Cells, Chosen, Side, rounded};
 use crate::grid;
 
 /// Probabilities and their squares are kept in units of 2^-30, so that 8 * 10^9 rows of a day fit
@@ -193,5 +193,5 @@ impl LabelCounts {
 }
 
 fn score_units(score: f64) -> i64 {
-    (score * SCORE_UNIT).round_ties_even() as i64
+    rounded(score * SCORE_UNIT) as i64
 }

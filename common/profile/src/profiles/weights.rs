@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{NumberErrors, NumberScores, OfNumber, ScoreBaseline, numbers};
-use crate::cells::{Cells, of_sums};
+use crate::cells::{Cells, of_sums, rounded};
 
 /// Weights are kept in units of 2^-64: as whole numbers they add up, and are taken off, exactly.
 const UNIT: f64 = (1_u128 << 64) as f64;
@@ -185,7 +185,7 @@ impl WeightSums {
         let times = i128::from(times);
         let add = |sum: &mut i128, value: f64| {
             // Beyond 63 bits before the point it stays the largest number.
-            let units = (value * UNIT).round_ties_even() as i128;
+            let units = rounded(value * UNIT) as i128;
             *sum = sum.saturating_add(units.saturating_mul(times));
         };
         if let Some(cell) = self.cells.get_mut(cells.place(value)) {

@@ -1,6 +1,6 @@
 //! Counting rows by day, within a bounded memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -62,32 +62,10 @@ impl Profiler {
     /// # Errors
     /// More days than fit: exit 2.
     pub fn add(&mut self, rows: Rows<'_>, times: i64) -> Result<()> {
-        // Rows of one day often follow each other, and looking a day up costs more than counting a
-        // row.
-        let mut from = 0;
-        while from < rows.days.len() {
-            let day = rows.days[from];
-            let to = from
-                + rows.days[from..]
-                    .iter()
-                    .take_while(|other| **other == day)
-                    .count();
-            self.add_of_day(day, rows, from..to, times)?;
-            from = to;
-        }
-        Ok(())
-    }
-
-    fn add_of_day(
-        &mut self,
-        day: Option<DayNumber>,
-        rows: Rows<'_>,
-        range: std::ops::Range<usize>,
-        times: i64,
-    ) -> Result<()> {
         let baseline = self.baseline.clone();
-        let profile = self.day(day)?;
-        for row in range.clone() {
+        let (days, mut profiles) = self.profiles_of(rows.days)?;
+        for (row, &day) in days.iter().enumerate() {
+            let profile = &mut *profiles[day];
             let score = rows
                 .scores
                 .is_valid(row)
@@ -102,13 +80,12 @@ impl Profiler {
                 weights.add(&baseline.score, score, label, weight, times);
             }
         }
-        for ((column, counts), baseline) in rows
-            .features
-            .iter()
-            .zip(&mut profile.features)
-            .zip(&baseline.features)
-        {
-            for row in range.clone() {
+        // Column by column: the counts of one column on all days stay in the processor's cache,
+        // and those of all columns do not.
+        let features = rows.features.iter().zip(&baseline.features);
+        for (feature, (column, baseline)) in features.enumerate() {
+            for (row, &day) in days.iter().enumerate() {
+                let counts = &mut profiles[day].features[feature];
                 match column.is_valid(row) {
                     true => drop(counts.add(&baseline.cells, column.value(row), times)),
                     false => counts.add_nulls(times),
@@ -116,6 +93,29 @@ impl Profiler {
             }
         }
         Ok(())
+    }
+
+    /// The profiles of some rows' days, and the place of each row's among them.
+    fn profiles_of(
+        &mut self,
+        days: &[Option<DayNumber>],
+    ) -> Result<(Vec<usize>, Vec<&mut Profile>)> {
+        let mut places = HashMap::new();
+        let of_rows = days.iter().map(|day| {
+            let next = places.len();
+            *places.entry(*day).or_insert(next)
+        });
+        let of_rows = of_rows.collect();
+        for day in places.keys() {
+            self.day(*day)?;
+        }
+        let all = self.days.iter_mut();
+        let mut profiles: Vec<(usize, &mut Profile)> = all
+            .filter_map(|(day, profile)| Some((*places.get(day)?, profile)))
+            .collect();
+        profiles.sort_unstable_by_key(|(place, _)| *place);
+        let profiles = profiles.into_iter().map(|(_, profile)| profile).collect();
+        Ok((of_rows, profiles))
     }
 
     fn day(&mut self, day: Option<DayNumber>) -> Result<&mut Profile> {
