@@ -1,6 +1,7 @@
 //! Parquet files of ours: written as a stream, read as a stream, and the numbers in them.
 
 pub(crate) mod batches;
+mod encoding;
 pub(crate) mod file;
 mod pages;
 mod spilled;
@@ -15,9 +16,6 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
 
 use catalog::manifest::Part;
 use learn::model::ClassValue;
@@ -61,55 +59,55 @@ pub struct PartWriter {
     key: String,
     ordinal: usize,
     rows: u64,
-    writer: ArrowWriter<BlockingUpload>,
+    schema: SchemaRef,
+    /// Where it goes, until the first rows say how it is written.
+    upload: Option<BlockingUpload>,
+    writer: Option<ArrowWriter<BlockingUpload>>,
 }
 
 impl PartWriter {
     /// Begins a part.
     pub fn new(store: &Store, key: String, ordinal: usize, schema: &SchemaRef) -> Result<Self> {
         let upload = wait(store.upload(&key))?;
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-            .set_statistics_enabled(EnabledStatistics::Chunk);
-        // A dictionary of numbers that hardly repeat costs time and saves nothing.
-        for field in schema
-            .fields()
-            .iter()
-            .filter(|field| field.data_type().is_floating())
-        {
-            properties = properties
-                .set_column_dictionary_enabled(ColumnPath::from(vec![field.name().clone()]), false);
-        }
-        let writer = ArrowWriter::try_new(
-            BlockingUpload(upload),
-            schema.clone(),
-            Some(properties.build()),
-        )
-        .with_context(|| format!("writing {key}"))?;
         Ok(Self {
             key,
             ordinal,
             rows: 0,
-            writer,
+            schema: schema.clone(),
+            upload: Some(BlockingUpload(upload)),
+            writer: None,
         })
     }
 
     /// Appends rows.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         self.rows += batch.num_rows() as u64;
-        self.writer
-            .write(batch)
-            .with_context(|| format!("writing {}", self.key))
+        self.begin(batch)?;
+        let writer = self.writer.as_mut().context("a part has begun")?;
+        let written = writer.write(batch);
+        written.with_context(|| format!("writing {}", self.key))
+    }
+
+    /// Begins the file, which begins with `first`, if nothing is written yet.
+    fn begin(&mut self, first: &RecordBatch) -> Result<()> {
+        let Some(upload) = self.upload.take() else {
+            return Ok(());
+        };
+        let properties = encoding::properties(first)?;
+        let writer = ArrowWriter::try_new(upload, self.schema.clone(), Some(properties));
+        self.writer = Some(writer.with_context(|| format!("writing {}", self.key))?);
+        Ok(())
     }
 
     /// Makes the part visible.
-    pub fn finish(self) -> Result<Part> {
-        let BlockingUpload(upload) = self
-            .writer
-            .into_inner()
-            .with_context(|| format!("writing {}", self.key))?;
+    pub fn finish(mut self) -> Result<Part> {
+        self.begin(&RecordBatch::new_empty(self.schema.clone()))?;
+        let writer = self.writer.context("a part has begun")?;
+        let written = writer.into_inner();
+        let BlockingUpload(upload) = written.with_context(|| format!("writing {}", self.key))?;
         let written = wait(upload.finish())?;
         Ok(Part {
             key: self.key,
