@@ -136,6 +136,8 @@ pub struct Sorter<R: Record = u128> {
     records: Vec<R>,
     /// Bytes of `records`.
     held: usize,
+    /// Whether some of them came from other sorters, one sorted run after the other.
+    merged: bool,
     /// By level: how often its records were merged already.
     spilled: Vec<Vec<ScratchFile>>,
 }
@@ -154,6 +156,7 @@ impl<R: Record> Sorter<R> {
             memory: bytes,
             records: Vec::new(),
             held: 0,
+            merged: false,
             spilled: Vec::new(),
         }
     }
@@ -179,7 +182,9 @@ impl<R: Record> Sorter<R> {
     ///
     /// # Errors
     /// Those of [`Sorter::push`].
-    pub fn merge(&mut self, other: Self) -> Result<()> {
+    pub fn merge(&mut self, mut other: Self) -> Result<()> {
+        other.sort();
+        self.merged = true;
         for (level, runs) in other.spilled.into_iter().enumerate() {
             for run in runs {
                 self.add_run(level, run)?;
@@ -197,7 +202,7 @@ impl<R: Record> Sorter<R> {
     /// Those of [`Sorter::push`].
     pub fn finish(mut self) -> Result<Sorted<R>> {
         if self.spilled.is_empty() {
-            self.records.sort_unstable();
+            self.sort();
             return Ok(Sorted::Memory(self.records.into_iter()));
         }
         Ok(Sorted::Merged(self.runs()?.read()?))
@@ -214,8 +219,16 @@ impl<R: Record> Sorter<R> {
         Ok(Runs::new(self.spilled.into_iter().flatten()))
     }
 
+    fn sort(&mut self) {
+        match self.merged {
+            // It finds the runs and merges them, for half as much memory again.
+            true => self.records.sort(),
+            false => self.records.sort_unstable(),
+        }
+    }
+
     fn spill(&mut self) -> Result<()> {
-        self.records.sort_unstable();
+        self.sort();
         let mut run = RunWriter::new(&self.work)?;
         for record in self.records.drain(..) {
             run.write(&record)?;
