@@ -4,7 +4,7 @@ The Python side does what is usual: polars computes the features, scikit-learn f
 is predicted. Each of its steps is a process of its own, as a step is a container of its own, so that its time holds the
 imports and its memory is its own peak. It uploads nothing and tracks nothing.
 
-    python3 -m venv venv && venv/bin/pip install polars scikit-learn pyarrow
+    python3 -m venv venv && venv/bin/pip install polars scikit-learn pyarrow duckdb
     venv/bin/python docs/benchmark.py
 
 Needs a built `alameda` (cargo build --release --locked) and about 3 GB of disk.
@@ -35,6 +35,19 @@ def prep(raw: pathlib.Path, out: pathlib.Path) -> None:
                 (pl.col("feature1") - pl.col("feature2")).alias("feature1_minus_feature2"),
             )
             frame.write_parquet(out / split / file.name, compression="snappy")
+
+
+def prep_duckdb(raw: pathlib.Path, out: pathlib.Path) -> None:
+    """The same by DuckDB, on two threads."""
+    import duckdb
+
+    connection = duckdb.connect(config={"threads": 2})
+    for split in ("train", "predict"):
+        (out / "duckdb" / split).mkdir(parents=True, exist_ok=True)
+        for file in sorted((raw / split).glob("*.parquet")):
+            features = "feature1 * feature2 AS feature1_times_feature2, feature1 - feature2 AS feature1_minus_feature2"
+            target = out / "duckdb" / split / file.name
+            connection.execute(f"COPY (SELECT *, {features} FROM '{file}') TO '{target}' (FORMAT parquet, COMPRESSION snappy)")
 
 
 def train(out: pathlib.Path) -> None:
@@ -121,7 +134,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.step:
         name, *folders = options.step
-        {"prep": prep, "train": train, "predict": predict}[name](*map(pathlib.Path, folders))
+        {"prep": prep, "prep-duckdb": prep_duckdb, "train": train, "predict": predict}[name](*map(pathlib.Path, folders))
         return
 
     home = pathlib.Path(tempfile.mkdtemp(prefix="alameda-benchmark-"))
@@ -136,6 +149,7 @@ def main() -> None:
         out = home / "python"
         steps = {
             "prep": (["data-prep-map"], python_step("prep", raw, out)),
+            "prep beside DuckDB": (["data-prep-map"], python_step("prep-duckdb", raw, out)),
             "train": (["model-training-train"], python_step("train", out)),
             "predict": (["batch-inference-map"], python_step("predict", out)),
         }
