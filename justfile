@@ -96,7 +96,7 @@ sizes:
     for step in steps/*/; do
         step="$(basename "$step")"
         stripped="$(mktemp)"
-        strip -o "$stripped" "$target/release/$step"
+        strip -o "$stripped" "$target/ship/$step"
         stat -c %s "$stripped" | awk -v step="$step" '{printf "%6.1f MiB  %s\n", $1 / 1048576, step}'
         rm "$stripped"
     done

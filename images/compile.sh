@@ -1,13 +1,15 @@
 #!/bin/sh
-# Compiles every program as its image ships it: compile.sh cargo build
-# Programs that need the same heavy dependencies together, so that these are compiled once; the others apart from them, so that no
-# program carries what only others need.
+# Compiles every program as its image ships it, into the folder `ship` of cargo's target: compile.sh cargo build
+# DataFusion switches on features of crates that the other programs use too, so data-prep is compiled apart from them.
 set -eu
 # Relocations take a tenth of a program otherwise; glibc reads the packed ones since 2.36.
-export RUSTFLAGS="${RUSTFLAGS:-} -C link-arg=-Wl,-z,pack-relative-relocs"
-# What an edit would be compiled from again is of no use in an image.
-export CARGO_INCREMENTAL=0
-"$@" --release --locked -p data-prep
-"$@" --release --locked -p batch-inference -p model-training -p model-promotion
-"$@" --release --locked -p dashboard -p model-monitoring
-"$@" --release --locked -p publish-predictions
+flags="-C link-arg=-Wl,-z,pack-relative-relocs"
+# The toolchain's own linker keeps one of equal functions, of which generic code has many. x86_64 has it by default.
+lld="$(rustc --print sysroot)/lib/rustlib/$(rustc --print host-tuple)/bin/gcc-ld"
+if [ -x "$lld/ld.lld" ]; then
+    flags="$flags -C link-arg=-B$lld -C link-arg=-fuse-ld=lld -C link-arg=-Wl,--icf=all"
+fi
+export RUSTFLAGS="${RUSTFLAGS:-} $flags"
+"$@" --profile ship --locked -p data-prep
+"$@" --profile ship --locked -p batch-inference -p dashboard -p model-monitoring -p model-promotion -p model-training \
+    -p publish-predictions

@@ -14,7 +14,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     images/compile.sh cargo auditable build \
     && for step in steps/*/; do \
         step="$(basename "${step}")"; \
-        images/assemble.sh "target/release/${step}" "/image/${step}" || exit 1; \
+        images/assemble.sh "target/ship/${step}" "/image/${step}" || exit 1; \
     done
 
 FROM scratch
