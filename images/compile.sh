@@ -10,6 +10,6 @@ if [ -x "$lld/ld.lld" ]; then
     flags="$flags -C link-arg=-B$lld -C link-arg=-fuse-ld=lld -C link-arg=-Wl,--icf=all"
 fi
 export RUSTFLAGS="${RUSTFLAGS:-} $flags"
-"$@" --profile ship --locked -p data-prep
 "$@" --profile ship --locked -p batch-inference -p dashboard -p model-monitoring -p model-promotion -p model-training \
     -p publish-predictions
+"$@" --profile ship --locked -p data-prep
