@@ -53,8 +53,10 @@ pub use tree::{Node, Tree};
 /// Its name in a model file, and in `models.json`.
 pub const KIND: &str = "gradient-boosting";
 
-/// Rows that are scored together, tree by tree.
-const BLOCK: usize = 64;
+/// Numbers of rows that are scored together, tree by tree: they stay in the processor's cache...
+const BLOCK_NUMBERS: usize = 8192;
+/// ... and so many rows at least, however many inputs there are.
+const BLOCK_ROWS: usize = 64;
 /// What the importance of a feature is.
 const IMPORTANCE: &str = "mean size of what the feature adds to the score";
 
@@ -400,7 +402,8 @@ impl Estimator for GradientBoosting {
         let outputs = self.outputs();
         let (mut row_of, mut scores) = (Vec::new(), Vec::new());
         assert!(rows.len().is_multiple_of(self.inputs), "rows must be whole");
-        for block in rows.chunks(BLOCK * self.inputs) {
+        let together = (BLOCK_NUMBERS / self.inputs).max(BLOCK_ROWS);
+        for block in rows.chunks(together * self.inputs) {
             row_of.clear();
             row_of.extend(block.iter().copied().map(single));
             scores.clear();
@@ -408,10 +411,7 @@ impl Estimator for GradientBoosting {
                 scores.extend_from_slice(&self.base_score);
             }
             for tree in &self.trees {
-                let rows = row_of.chunks_exact(self.inputs);
-                for (row, scores) in rows.zip(scores.chunks_exact_mut(outputs)) {
-                    scores[tree.output()] += tree.value(row);
-                }
+                tree.add(&row_of, self.inputs, &mut scores, outputs);
             }
             out.extend(scores.iter().map(|score| f64::from(*score)));
         }

@@ -29,7 +29,25 @@ pub struct Node {
 pub struct Tree {
     output: usize,
     nodes: Vec<Node>,
+    /// The nodes, as rows pass through them.
+    steps: Vec<Step>,
 }
+
+/// What scoring reads of a node. A leaf leads to itself, so that rows that pass through a tree
+/// together need not end together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Step {
+    input: u32,
+    value: f32,
+    /// Where a number leads that is not below the bound, and one that is.
+    next: [u32; 2],
+    missing_left: bool,
+}
+
+/// Rows that pass through a tree together: none waits for the memory of another.
+const TOGETHER: usize = 16;
+/// Steps between two looks whether all of them have ended.
+const STEPS: usize = 4;
 
 /// A tree in a file: columns of its nodes, by XGBoost's names.
 #[derive(Serialize, Deserialize)]
@@ -64,17 +82,26 @@ impl Node {
         self.left == 0
     }
 
-    /// The child that a number leads to.
-    fn next(&self, value: f32) -> usize {
-        let left = match value.is_nan() {
-            true => self.missing_left,
-            false => value < self.value,
+    fn step(&self, at: usize) -> Step {
+        let next = match self.is_leaf() {
+            true => [at as u32; 2],
+            false => [self.right, self.left],
         };
-        if left {
-            self.left as usize
-        } else {
-            self.right as usize
+        Step {
+            input: self.input,
+            value: self.value,
+            next,
+            missing_left: self.missing_left,
         }
+    }
+}
+
+impl Step {
+    /// Where a number leads.
+    #[inline]
+    fn next(&self, value: f32) -> u32 {
+        let left = (value < self.value) | (value.is_nan() & self.missing_left);
+        self.next[usize::from(left)]
     }
 }
 
@@ -85,9 +112,19 @@ impl Tree {
     /// # Errors
     /// Nodes that are no tree.
     pub fn new(output: usize, nodes: Vec<Node>) -> Result<Self, EstimatorError> {
-        let tree = Self { output, nodes };
+        let mut tree = Self {
+            output,
+            nodes,
+            steps: Vec::new(),
+        };
         tree.check()?;
+        tree.set_steps();
         Ok(tree)
+    }
+
+    fn set_steps(&mut self) {
+        let nodes = self.nodes.iter().enumerate();
+        self.steps = nodes.map(|(at, node)| node.step(at)).collect();
     }
 
     /// The raw score that it adds to.
@@ -104,6 +141,7 @@ impl Tree {
     pub(super) fn shift(&mut self, by: f32) {
         let leaves = self.nodes.iter_mut().filter(|node| node.is_leaf());
         leaves.for_each(|leaf| leaf.value += by);
+        self.set_steps();
     }
 
     /// Looks at input `places[i]` in place of input `i`.
@@ -114,17 +152,34 @@ impl Tree {
                 split.input = *place as u32;
             }
         }
+        self.set_steps();
     }
 
-    /// What it adds to the score of a row.
-    pub(super) fn value(&self, row: &[f32]) -> f32 {
-        let mut at = 0;
-        loop {
-            let node = &self.nodes[at];
-            if node.is_leaf() {
-                return node.value;
+    /// Adds to the scores of rows of `width` numbers; a row has as many scores as there are raw
+    /// ones.
+    pub(super) fn add(&self, rows: &[f32], width: usize, scores: &mut [f32], outputs: usize) {
+        let groups = rows.chunks(TOGETHER * width);
+        for (rows, scores) in groups.zip(scores.chunks_mut(TOGETHER * outputs)) {
+            let mut places = [0; TOGETHER];
+            let places = &mut places[..rows.len() / width];
+            let mut pass = |moved: &mut bool| {
+                for (row, place) in rows.chunks_exact(width).zip(&mut *places) {
+                    let step = &self.steps[*place as usize];
+                    let next = step.next(row[step.input as usize]);
+                    *moved |= next != *place;
+                    *place = next;
+                }
+            };
+            let mut moved = true;
+            while moved {
+                // Whether all rows are at leaves is not worth asking at each step.
+                (1..STEPS).for_each(|_| pass(&mut false));
+                moved = false;
+                pass(&mut moved);
             }
-            at = node.next(row[node.input as usize]);
+            for (scores, place) in scores.chunks_exact_mut(outputs).zip(places) {
+                scores[self.output] += self.steps[*place as usize].value;
+            }
         }
     }
 
@@ -135,12 +190,12 @@ impl Tree {
 
     /// Children of a split: the one that a number leads to, then the other.
     pub(super) fn children(&self, at: usize, value: f32) -> [usize; 2] {
-        let node = &self.nodes[at];
-        let (left, right) = (node.left as usize, node.right as usize);
-        match node.next(value) == left {
-            true => [left, right],
-            false => [right, left],
-        }
+        let (node, next) = (&self.nodes[at], self.steps[at].next(value));
+        let other = match next == node.left {
+            true => node.right,
+            false => node.left,
+        };
+        [next as usize, other as usize]
     }
 
     /// That each node but the root is the child of one before it, and numbers are numbers.
