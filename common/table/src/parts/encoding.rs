@@ -31,8 +31,8 @@ pub(super) fn properties(first: &RecordBatch) -> Result<WriterProperties> {
     for (field, column) in first.schema().fields().iter().zip(first.columns()) {
         let name = || ColumnPath::from(vec![field.name().clone()]);
         let values = Plain::of(column)?;
-        let are_distinct = values.as_ref().is_some_and(Plain::are_distinct);
-        if !column.data_type().is_floating() && !are_distinct {
+        let are_distinct = || values.as_ref().is_some_and(Plain::are_distinct);
+        if !column.data_type().is_floating() && !are_distinct() {
             continue;
         }
         properties = properties.set_column_dictionary_enabled(name(), false);
