@@ -83,12 +83,13 @@ impl Node {
     }
 
     fn step(&self, at: usize) -> Step {
-        let next = match self.is_leaf() {
-            true => [at as u32; 2],
-            false => [self.right, self.left],
+        // Rows pass through leaves too, whose input is no input of theirs for certain.
+        let (input, next) = match self.is_leaf() {
+            true => (0, [at as u32; 2]),
+            false => (self.input, [self.right, self.left]),
         };
         Step {
-            input: self.input,
+            input,
             value: self.value,
             next,
             missing_left: self.missing_left,
@@ -269,16 +270,68 @@ impl TryFrom<Columns> for Tree {
                 "a tree has columns of other lengths",
             ));
         }
-        let node = |at: usize| Node {
-            input: columns.split_indices[at],
-            value: columns.split_conditions[at] as f32,
-            left: columns.left_children[at],
-            right: columns.right_children[at],
-            missing_left: columns.default_left[at] != 0,
-            cover: columns.sum_hessian[at] as f32,
-            gain: columns.loss_changes[at] as f32,
+        Self::new(
+            columns.output,
+            (0..rows).map(|at| columns.node(at)).collect(),
+        )
+    }
+}
+
+impl Columns {
+    fn node(&self, at: usize) -> Node {
+        Node {
+            input: self.split_indices[at],
+            value: self.split_conditions[at] as f32,
+            left: self.left_children[at],
+            right: self.right_children[at],
+            missing_left: self.default_left[at] != 0,
+            cover: self.sum_hessian[at] as f32,
+            gain: self.loss_changes[at] as f32,
+        }
+    }
+
+    /// Without the nodes that no split leads to, which XGBoost leaves in the file where it pruned.
+    /// Columns that are no tree stay as they are, for [`Tree::new`] to refuse.
+    pub(super) fn without_pruned(mut self) -> Self {
+        let nodes = self.left_children.len();
+        let mut reached = vec![false; nodes];
+        let mut open = vec![0];
+        while let Some(at) = open.pop() {
+            match reached.get_mut(at) {
+                Some(reached) if !*reached => *reached = true,
+                _ => continue,
+            }
+            let children = [&self.left_children, &self.right_children];
+            let children = children.map(|of| of.get(at).map_or(0, |child| *child as usize));
+            open.extend(children.into_iter().filter(|child| *child > 0));
+        }
+        if reached.iter().all(|reached| *reached) {
+            return self;
+        }
+        let mut places = Vec::with_capacity(nodes);
+        let mut kept = 0;
+        for reached in &reached {
+            places.push(kept);
+            kept += u32::from(*reached);
+        }
+        let of_new = |child: &mut u32| {
+            // A child beyond the nodes stays beyond them.
+            *child = places.get(*child as usize).copied().unwrap_or(u32::MAX);
         };
-        Self::new(columns.output, (0..rows).map(node).collect())
+        self.left_children.iter_mut().for_each(of_new);
+        self.right_children.iter_mut().for_each(of_new);
+        fn keep<T>(column: &mut Vec<T>, reached: &[bool]) {
+            let mut of_row = reached.iter();
+            column.retain(|_| of_row.next().copied().unwrap_or(true));
+        }
+        keep(&mut self.left_children, &reached);
+        keep(&mut self.right_children, &reached);
+        keep(&mut self.split_indices, &reached);
+        keep(&mut self.split_conditions, &reached);
+        keep(&mut self.default_left, &reached);
+        keep(&mut self.sum_hessian, &reached);
+        keep(&mut self.loss_changes, &reached);
+        self
     }
 }
 

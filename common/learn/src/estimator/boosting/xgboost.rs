@@ -27,10 +27,18 @@ struct File {
 #[derive(Deserialize)]
 struct Learner {
     #[serde(default)]
+    attributes: Attributes,
+    #[serde(default)]
     feature_names: Vec<String>,
     gradient_booster: Booster,
     learner_model_param: LearnerParam,
     objective: Named,
+}
+
+#[derive(Default, Deserialize)]
+struct Attributes {
+    /// The round, from 0, after which the loss on validation rows was least.
+    best_iteration: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -53,8 +61,15 @@ struct Booster {
 
 #[derive(Deserialize)]
 struct BoosterModel {
+    #[serde(default)]
+    gbtree_model_param: BoosterParam,
     tree_info: Vec<usize>,
     trees: Vec<FileTree>,
+}
+
+#[derive(Default, Deserialize)]
+struct BoosterParam {
+    num_parallel_tree: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +184,8 @@ impl GradientBoosting {
         Ok(all)
     }
 
-    /// A model of XGBoost's, from its JSON.
+    /// A model of XGBoost's, from its JSON: its rounds up to the best one, where it was stopped
+    /// early, as `XGBClassifier` and `XGBRegressor` predict.
     ///
     /// # Errors
     /// Another booster than trees, an objective that is not known here, splits by category, and
@@ -220,8 +236,27 @@ impl GradientBoosting {
         let loss = loss.ok_or_else(|| {
             EstimatorError::Invalid(format!("objective {name:?} is not known here"))
         })?;
-        let trees = booster.model.trees.into_iter();
-        let trees = trees.zip(booster.model.tree_info);
+        let BoosterModel {
+            gbtree_model_param: of_model,
+            tree_info,
+            trees,
+        } = booster.model;
+        if trees.len() != tree_info.len() {
+            let (trees, of) = (trees.len(), tree_info.len());
+            let reason = format!("it has {trees} trees, and tree_info is of {of}");
+            return Err(EstimatorError::Invalid(reason));
+        }
+        let kept = match learner.attributes.best_iteration {
+            None => trees.len(),
+            Some(best) => {
+                let parallel = of_model.num_parallel_tree.as_deref().unwrap_or("1");
+                let parallel = number("num_parallel_tree", parallel)?.max(1);
+                let of_round = parallel.saturating_mul(classes.max(1));
+                let rounds = number("best_iteration", &best)?.saturating_add(1);
+                rounds.saturating_mul(of_round)
+            }
+        };
+        let trees = trees.into_iter().zip(tree_info).take(kept);
         let trees = trees.map(|(tree, output)| read_tree(tree, output));
         let trees = trees.collect::<Result<_, _>>()?;
         let mut boosting = Self::new(inputs, loss, trees, vec![0.0; inputs])?;
@@ -257,7 +292,7 @@ fn read_tree(tree: FileTree, output: usize) -> Result<Tree, EstimatorError> {
         let child = |child| u32::try_from(child).unwrap_or(0);
         of.into_iter().map(child).collect()
     };
-    Tree::try_from(Columns {
+    let columns = Columns {
         output,
         left_children: children(tree.left_children),
         right_children: children(tree.right_children),
@@ -266,7 +301,8 @@ fn read_tree(tree: FileTree, output: usize) -> Result<Tree, EstimatorError> {
         default_left: tree.default_left,
         sum_hessian: tree.sum_hessian,
         loss_changes: tree.loss_changes,
-    })
+    };
+    Tree::try_from(columns.without_pruned())
 }
 
 /// A tree as XGBoost keeps it.
