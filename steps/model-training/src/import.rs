@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use catalog::manifest::Role;
 use hessboost::model::{BoostedModel, ModelFormat};
 use learn::calibration::Method;
-use learn::estimator::boosting::{GradientBoosting, Imported};
+use learn::estimator::boosting::{Bounds, GradientBoosting, Imported};
 use learn::models::{Chosen, Validation};
 use learn::preprocessing::Settings;
 use learn::threshold::Threshold;
@@ -43,7 +43,12 @@ pub(crate) async fn import(
             flags.model_file, flags.train_manifest
         ))
     };
-    let (format, trees, names) = read(&bytes).map_err(|error| {
+    let Read {
+        format,
+        trees,
+        names,
+        doubles,
+    } = read(&bytes).map_err(|error| {
         Failure::usage(format!("{} (--model-file): {error:#}", flags.model_file))
     })?;
     let columns = data.train.columns.iter();
@@ -58,14 +63,24 @@ pub(crate) async fn import(
         }
     }
     let inputs = features::signature(&data.train.columns, false)?.names();
-    let trees = trees.named(&names, &inputs);
-    let trees = trees.map_err(|error| {
+    let of_features = |error| {
         wrong(format!(
             "{error}; features.sql says which features there are"
         ))
-    })?;
+    };
+    let places = trees.places(&names, &inputs).map_err(of_features)?;
+    let trees = trees.named(&names, &inputs).map_err(of_features)?;
+    let bounds = match doubles.is_empty() {
+        true => Bounds::default(),
+        false => {
+            let mut by_input = vec![Vec::new(); inputs.len()];
+            let placed = doubles.into_iter().zip(places);
+            placed.for_each(|(of, place)| by_input[place] = of);
+            Bounds::new(by_input, &trees)
+        }
+    };
     // One for the life of the program.
-    let family: &'static Imported = Box::leak(Box::new(Imported::new(trees)));
+    let family: &'static Imported = Box::leak(Box::new(Imported::new(trees, bounds)));
     let (task, target) = (data.goal.task, &data.goal.target);
     if !learn::estimator::Family::learns(family, task, target) {
         let classes = match target.classes.len() {
@@ -100,27 +115,81 @@ pub(crate) async fn import(
         register: true,
     };
     let job = Job::of(&flags.model_name, data, choice, None, &flags.segments)?;
-    make_of(step, store, tracking, &job).await
+    let made = make_of(step, store, tracking, &job).await?;
+    if let Some(moved) = family.moved().filter(|moved| moved.rows > 0) {
+        tracing::warn!(
+            "{} of {} training rows go another way through the trees than in LightGBM: some of their numbers \
+             have more digits than single precision keeps",
+            moved.rows,
+            moved.of
+        );
+    }
+    Ok(made)
 }
 
-/// The name of the format, the trees, and the names of their inputs, where the file has some.
-fn read(bytes: &[u8]) -> Result<(&'static str, GradientBoosting, Vec<String>)> {
+/// What a file holds.
+struct Read {
+    format: &'static str,
+    trees: GradientBoosting,
+    /// Of the inputs, where the file has some.
+    names: Vec<String>,
+    /// By input, the bounds of splits where the other program compares doubles.
+    doubles: Vec<Vec<f64>>,
+}
+
+fn read(bytes: &[u8]) -> Result<Read> {
     match ModelFormat::detect(bytes) {
         Some(ModelFormat::XgboostJson) => {
             let (trees, names) = GradientBoosting::import(bytes)?;
-            Ok(("xgboost-json", trees, names))
+            Ok(Read {
+                format: "xgboost-json",
+                trees,
+                names,
+                doubles: Vec::new(),
+            })
         }
         Some(format @ ModelFormat::LightgbmText) => {
             let model = BoostedModel::decode(bytes, format)?;
             let (trees, _) = GradientBoosting::import(&model.encode(ModelFormat::XgboostJson)?)?;
-            let mut header = std::str::from_utf8(bytes)?.lines();
-            let names = header.find_map(|line| line.strip_prefix("feature_names="));
-            let names = names.unwrap_or_default().split(' ').map(str::to_owned);
-            Ok(("lightgbm-text", trees, names.collect()))
+            let text = std::str::from_utf8(bytes)?;
+            let mut lines = text.lines();
+            let names = lines.find_map(|line| line.strip_prefix("feature_names="));
+            let names: Vec<String> = names
+                .unwrap_or_default()
+                .split(' ')
+                .map(str::to_owned)
+                .collect();
+            Ok(Read {
+                format: "lightgbm-text",
+                doubles: doubles(text, names.len()),
+                trees,
+                names,
+            })
         }
         _ => bail!(
             "it is no model that XGBoost saved as JSON, or LightGBM as text: save it by \
              save_model(\"model.json\") of XGBoost, or save_model(\"model.txt\") of LightGBM"
         ),
     }
+}
+
+/// The bounds of splits by input, of a text that LightGBM wrote: of each tree a line of the inputs
+/// of its splits, and later one of their bounds.
+fn doubles(text: &str, inputs: usize) -> Vec<Vec<f64>> {
+    let mut found = vec![Vec::new(); inputs];
+    let mut of_tree = "";
+    for line in text.lines() {
+        if let Some(splits) = line.strip_prefix("split_feature=") {
+            of_tree = splits;
+        } else if let Some(bounds) = line.strip_prefix("threshold=") {
+            let numbers = bounds.split(' ').filter_map(|bound| bound.parse().ok());
+            let splits = of_tree.split(' ').filter_map(|input| input.parse().ok());
+            for (input, bound) in splits.zip(numbers) {
+                if let Some(bounds) = found.get_mut::<usize>(input) {
+                    bounds.push(bound);
+                }
+            }
+        }
+    }
+    found
 }

@@ -24,6 +24,7 @@ mod imported;
 mod loss;
 mod memory;
 mod options;
+mod precision;
 mod seen;
 mod shap;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use growth::{Grower, Grown, Growth};
 pub use imported::Imported;
 pub use loss::Loss;
 pub use options::Options;
+pub use precision::{Bounds, Moved};
 pub use seen::Look;
 pub use tree::{Node, Tree};
 

@@ -1,7 +1,10 @@
 //! Trees that another program grew, as the only fit of a family.
 
+use std::sync::{Arc, OnceLock};
+
 use serde_json::{Map, Value};
 
+use super::precision::{Bounds, Moved};
 use super::seen::Look;
 use super::{GradientBoosting, KIND, Loss};
 use crate::estimator::family::{Family, FitBytes, FittedEstimator, Read, Request};
@@ -14,15 +17,42 @@ use crate::task::{Target, Task};
 const SAMPLE: usize = 1000;
 
 /// Fits nothing: it gives the trees that it holds, and what the training rows hold.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Imported {
     trees: GradientBoosting,
+    bounds: Arc<Bounds>,
+    moved: OnceLock<Moved>,
 }
 
 impl Imported {
     /// Trees whose inputs are those of the rows, in their order: see [`GradientBoosting::named`].
-    pub fn new(trees: GradientBoosting) -> Self {
-        Self { trees }
+    /// With `bounds`, of the same inputs, where another program compares doubles.
+    pub fn new(trees: GradientBoosting, bounds: Bounds) -> Self {
+        Self {
+            trees,
+            bounds: Arc::new(bounds),
+            moved: OnceLock::new(),
+        }
+    }
+
+    /// The training rows that go another way than by the bounds; `None` before a fit.
+    pub fn moved(&self) -> Option<&Moved> {
+        self.moved.get()
+    }
+
+    /// Keeps what a fit saw.
+    fn keep(&self, moved: Moved, inputs: &[String]) -> Result<(), EstimatorError> {
+        let refused = moved.first.filter(|_| moved.are_many()).map(|(input, number)| {
+            let (name, rows, of) = (&inputs[input], moved.rows, moved.of);
+            EstimatorError::Features(format!(
+                "{rows} of {of} training rows would go another way through the trees than in LightGBM, \
+                 because Alameda compares numbers in single precision (about 7 digits), and feature {name:?} \
+                 has more, such as {number}: subtract a constant or scale it in features.sql, and train \
+                 the model on the result"
+            ))
+        });
+        self.moved.get_or_init(|| moved);
+        refused.map_or(Ok(()), Err)
     }
 }
 
@@ -68,8 +98,16 @@ impl Family for Imported {
         let start = Sampled {
             look: Look::new(request.inputs, request.target.classes.len()),
             sample: Vec::new(),
+            bounds: self.bounds.clone(),
+            moved: Moved::default(),
         };
-        let Sampled { look, sample } = pass(rows, start)?;
+        let Sampled {
+            look,
+            sample,
+            moved,
+            ..
+        } = pass(rows, start)?;
+        self.keep(moved, request.inputs)?;
         let seen = look.seen();
         let mut trees = self.trees.clone();
         trees.importance = trees.mean_contributions(&sample);
@@ -82,11 +120,13 @@ impl Family for Imported {
     }
 }
 
-/// What the rows hold, and the first of them.
+/// What the rows hold, the first of them, and those that go another way.
 #[derive(Clone)]
 struct Sampled {
     look: Look,
     sample: Vec<f64>,
+    bounds: Arc<Bounds>,
+    moved: Moved,
 }
 
 impl Sampled {
@@ -101,6 +141,7 @@ impl Sums for Sampled {
 
     fn add(&mut self, rows: Rows<'_>) -> Result<(), Self::Error> {
         self.look.add(rows)?;
+        self.bounds.look(rows.x, &mut self.moved);
         self.keep(rows.x, self.look.names().len());
         Ok(())
     }
@@ -109,6 +150,7 @@ impl Sums for Sampled {
         let inputs = self.look.names().len();
         self.look.merge(later.look);
         self.keep(&later.sample, inputs);
+        self.moved.merge(later.moved);
     }
 
     fn bytes(&self) -> u64 {
@@ -117,12 +159,25 @@ impl Sums for Sampled {
 }
 
 impl GradientBoosting {
-    /// The same trees with their inputs in this order. `names` are those that the file has; without
+    /// The same trees with their inputs in this order: see [`GradientBoosting::places`].
+    ///
+    /// # Errors
+    /// Those of [`GradientBoosting::places`].
+    pub fn named(self, names: &[String], inputs: &[String]) -> Result<Self, EstimatorError> {
+        let places = self.places(names, inputs)?;
+        self.moved(&places)
+    }
+
+    /// Where each input of the trees is among `inputs`. `names` are those that the file has; without
     /// any, or where they only count, inputs keep their order.
     ///
     /// # Errors
     /// [`EstimatorError::Features`], with the input that one side lacks.
-    pub fn named(self, names: &[String], inputs: &[String]) -> Result<Self, EstimatorError> {
+    pub fn places(
+        &self,
+        names: &[String],
+        inputs: &[String],
+    ) -> Result<Vec<usize>, EstimatorError> {
         let counted = |of: &&str| {
             let mut names = names.iter().enumerate();
             names.all(|(at, name)| *name == format!("{of}{at}"))
@@ -131,7 +186,7 @@ impl GradientBoosting {
         let known = names.iter().any(|name| inputs.contains(name));
         if unnamed && !known {
             return match self.inputs == inputs.len() {
-                true => Ok(self),
+                true => Ok((0..self.inputs).collect()),
                 false => Err(EstimatorError::Features(format!(
                     "the model takes {} features without names, and there are {}: {}",
                     self.inputs,
@@ -149,11 +204,12 @@ impl GradientBoosting {
         let place = |name: &String| {
             let place = inputs.iter().position(|input| input == name);
             place.ok_or_else(|| {
-                EstimatorError::Features(format!("the model takes a feature {name:?}"))
+                EstimatorError::Features(format!(
+                    "the model takes a feature {name:?}, and the data has none of that name"
+                ))
             })
         };
-        let places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
-        self.moved(&places)
+        names.iter().map(place).collect()
     }
 }
 
@@ -212,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_fit_changes_no_tree_and_looks_at_the_rows() {
-        let family = Imported::new(trees());
+        let family = Imported::new(trees(), Bounds::default());
         let number = |classes| Target {
             name: "y".to_owned(),
             classes,
