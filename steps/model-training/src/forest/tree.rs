@@ -111,15 +111,6 @@ impl Sums {
         labels.for_each(|(sum, of)| *sum += of);
     }
 
-    fn without(&self, other: &Self) -> Self {
-        let labels = self.labels.iter().zip(&other.labels);
-        Self {
-            rows: self.rows - other.rows,
-            weight: self.weight - other.weight,
-            labels: labels.map(|(sum, of)| sum - of).collect(),
-        }
-    }
-
     /// What the squared error of the rows falls by where each gets their mean.
     fn explained(&self) -> f64 {
         let squares = self.labels.iter().map(|sum| sum * sum);
@@ -216,12 +207,7 @@ impl Grower<'_> {
 
     fn grow(mut self) -> Tree {
         let (mut nodes, mut sums) = (Vec::new(), Vec::new());
-        let outputs = self.rows.outputs();
-        let mut of_root = Sums::none(outputs);
-        for row in &self.drawn {
-            let row = *row as usize;
-            self.rows.add(row, self.times[row], &mut of_root);
-        }
+        let of_root = self.sums(0, self.drawn.len());
         nodes.push(Node::leaf(0.0, of_root.weight as f32));
         sums.push(of_root);
         let mut open = vec![Open {
@@ -236,7 +222,8 @@ impl Grower<'_> {
             };
             let middle = self.part(&node, &split);
             let left = nodes.len();
-            let right_sums = sums[node.at].without(&split.left);
+            // Not the difference of two sums, of which rows that weigh little keep no digit.
+            let right_sums = self.sums(middle, node.end);
             nodes[node.at] = Node {
                 input: split.input as u32,
                 value: split.bound,
@@ -263,12 +250,22 @@ impl Grower<'_> {
         Tree { nodes, sums }
     }
 
+    /// Sums over the rows from one place to another.
+    fn sums(&self, begin: usize, end: usize) -> Sums {
+        let mut sums = Sums::none(self.rows.outputs());
+        for row in &self.drawn[begin..end] {
+            let row = *row as usize;
+            self.rows.add(row, self.times[row], &mut sums);
+        }
+        sums
+    }
+
     /// The best split of a node; `None` where it stays a leaf. Inputs of which all rows have the
     /// same do not count among those that are looked at.
     fn split(&mut self, node: &Open, sums: &Sums) -> Option<Split> {
         let least = self.options.min_samples_leaf;
         let too_deep = self.options.max_depth > 0 && node.depth >= self.options.max_depth;
-        if too_deep || sums.rows < 2 * least {
+        if too_deep || sums.rows < least.saturating_mul(2) {
             return None;
         }
         let squares = match self.rows.classes {
@@ -372,7 +369,8 @@ impl Grower<'_> {
                     None => break,
                 };
                 let fewest = left.rows.min(sums.rows - left.rows);
-                if fewest < self.options.min_samples_leaf {
+                // Rows that weigh nothing beside the others have no mean to tell.
+                if fewest < self.options.min_samples_leaf || left.weight >= sums.weight {
                     continue;
                 }
                 let explained = left.explained() + sums.explained_without(&left);
