@@ -174,7 +174,11 @@ impl Builder<'_> {
                 let (rows, outputs) = (self.model.estimator.inputs(), values.len());
                 let zeros = Tensor::table(rows, outputs, vec![0.0; rows * outputs]);
                 let zeros = self.graph.constant(&zeros);
-                let nothing = self.apply("MatMul", &[&inputs.numbers, &zeros]);
+                // A missing number makes its row's product NaN, and is predicted for all the same.
+                let product = self.apply("MatMul", &[&inputs.numbers, &zeros]);
+                let missing = self.apply("IsNaN", &[&product]);
+                let zero = self.scalar(0.0);
+                let nothing = self.apply("Where", &[&missing, &zero, &product]);
                 let values = self.doubles(values.iter().copied());
                 self.apply("Add", &[&nothing, &values])
             }
