@@ -312,6 +312,11 @@ pub trait Evaluation: Debug + Send {
     /// Merges the rows of a later part of the same evaluation.
     fn merge(&mut self, later: Box<dyn Evaluation>);
 
+    /// Bytes that it holds, however many rows are added.
+    fn bytes(&self) -> u64 {
+        size_of_val(self) as u64
+    }
+
     /// In how many orders the rows are ranked beside this: for each of them all rows are sorted by
     /// the score of [`Evaluation::ranked`].
     fn rankings(&self) -> usize {

@@ -105,6 +105,12 @@ impl Classification {
         }
     }
 
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> u64 {
+        let sums = self.confusion.len() + self.behind.len();
+        (size_of::<Self>() + sums * size_of::<Sum>()) as u64
+    }
+
     /// Adds rows: labels are indices of classes; `probabilities` are row-major, one for each class.
     ///
     /// # Errors

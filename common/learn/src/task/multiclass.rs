@@ -121,6 +121,10 @@ impl Evaluation for Measured {
         self.rows.merge(&part_of::<Self>(later).rows);
     }
 
+    fn bytes(&self) -> u64 {
+        self.rows.bytes()
+    }
+
     /// One for each class, against the rest.
     fn rankings(&self) -> usize {
         self.classes

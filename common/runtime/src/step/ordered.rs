@@ -47,6 +47,25 @@ impl Step {
             .await
     }
 
+    /// [`Step::fold`] of results that hold so many bytes each: no more of them wait than half of the
+    /// memory holds.
+    pub async fn fold_sized<T, R>(
+        &self,
+        bytes: u64,
+        items: impl IntoIterator<Item = T>,
+        work: impl Fn(T) -> Result<R> + Clone + Send + 'static,
+        take: impl FnMut(R) -> Result<()>,
+    ) -> Result<()>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        let fit = self.memory() / 2 / bytes.max(1);
+        let ahead = usize::try_from(fit).unwrap_or(usize::MAX);
+        self.fold_ahead(ahead.min(AHEAD * self.threads), items, work, take)
+            .await
+    }
+
     /// [`Step::fold`] with a limit to how many results are in memory, those that are being made and
     /// those that wait for one before them. A thread that is done goes on to the next item
     /// meanwhile.

@@ -32,6 +32,11 @@ pub(super) trait Watch: Send + Sized + 'static {
     /// Takes rows with the outputs of the model, row by row.
     fn take(&mut self, rows: Rows<'_>, outputs: &[f64]) -> Result<()>;
 
+    /// Bytes that it may come to hold, where they are many.
+    fn bytes(&self) -> u64 {
+        0
+    }
+
     /// Merges what was made of later rows.
     fn merge(&mut self, later: Self);
 }
@@ -58,6 +63,7 @@ pub(super) async fn pass<W: Watch>(
     });
     let placed = placed.collect::<Result<Vec<(Part, u64)>>>()?;
     let mut all = begin(0);
+    let bytes = all.bytes();
     let mut unusable = Unusable::none(rows.signature().features().len());
     let score = {
         let (rows, model, beside) = (rows.clone(), model.clone(), beside.to_vec());
@@ -80,12 +86,12 @@ pub(super) async fn pass<W: Watch>(
             Ok((watch.into_inner(), unusable))
         }
     };
-    step.fold(placed, score, |(of_part, unusable_of_part)| {
+    let merge = |(of_part, unusable_of_part)| {
         all.merge(of_part);
         unusable.merge(unusable_of_part);
         Ok(())
-    })
-    .await?;
+    };
+    step.fold_sized(bytes, placed, score, merge).await?;
     unusable.refuse(dataset, rows)?;
     Ok(all)
 }

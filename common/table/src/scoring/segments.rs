@@ -21,6 +21,7 @@ use learn::metrics::paired::jackknife_interval;
 use learn::metrics::{Interval, RankMetrics, from_ordered_bits, ordered_bits, weighted};
 use learn::rows::Rows;
 use learn::task::{Evaluation, Metric};
+use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use runtime::threads::blocking;
 use runtime::work::Work;
@@ -81,10 +82,12 @@ pub struct Divisions<'a> {
     pub columns: &'a [String],
 }
 
-/// Measures a model on each segment of rows. Memory does not grow with the rows.
+/// Measures a model on each segment of rows. Memory does not grow with the rows, and with several
+/// classes it grows with the square of their number.
 ///
 /// # Errors
-/// As [`super::evaluate`]; parts of other rows: exit 10.
+/// As [`super::evaluate`]; parts of other rows: exit 10; more values than there is memory for:
+/// exit 2.
 pub async fn evaluate_segments(
     (step, store): (&Step, &Store),
     rows: &LabelledRows,
@@ -103,6 +106,7 @@ pub async fn evaluate_segments(
         twins: Twins::new(dataset, divisions.judged)?,
         columns: divisions.columns.to_vec(),
         ids,
+        memory: step.memory() / 4,
     });
     let orders = orders(step.work(), model, by.columns.len(), metric);
     let begin = {
@@ -121,6 +125,8 @@ struct By {
     columns: Vec<String>,
     /// Columns that name an entity; without them each row is one.
     ids: Vec<String>,
+    /// Bytes that the segments of a part may take.
+    memory: u64,
 }
 
 /// The value of a row, its inverted score, whether it is a positive with its weight, and its group.
@@ -150,6 +156,10 @@ struct Divided {
     groups: VecDeque<usize>,
     /// Number of the next row that is read among all.
     row: u64,
+    /// Bytes of one evaluation.
+    of_one: u64,
+    /// Evaluations that there are.
+    evaluations: u64,
 }
 
 /// The values of a column.
@@ -220,7 +230,24 @@ impl Divided {
             weighs: false,
             groups: VecDeque::new(),
             row,
+            of_one: model.task.evaluation(&model.target, &model.rule).bytes(),
+            evaluations: 0,
         }
+    }
+
+    /// Refuses more evaluations than there is memory for.
+    fn check_memory(&self) -> Result<()> {
+        let (takes, limit) = (self.evaluations * self.of_one, self.by.memory);
+        if takes <= limit {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "measuring the model on each value of the segment columns {} takes more than the {} MiB of memory for it, \
+             a quarter of the budget: name fewer columns (--segment-columns, SEGMENT_COLUMNS), or raise the budget \
+             (--memory, ALAMEDA_MEMORY)",
+            self.by.columns.join(", "),
+            limit >> 20
+        )))
     }
 
     /// Reads the values of so many rows.
@@ -327,8 +354,10 @@ impl Watch for Divided {
                 measured.all.add(&labels, &outputs, weights.as_deref())?;
                 let each = group.iter().zip(outputs.chunks_exact(width)).enumerate();
                 for (at, (row, outputs)) in each {
-                    let of_group = measured.groups[of_rows[*row]]
-                        .get_or_insert_with(|| model.task.evaluation(&model.target, &model.rule));
+                    let of_group = measured.groups[of_rows[*row]].get_or_insert_with(|| {
+                        self.evaluations += 1;
+                        model.task.evaluation(&model.target, &model.rule)
+                    });
                     let weight = weights.as_ref().map(|weights| &weights[at..=at]);
                     of_group.add(&labels[at..=at], outputs, weight)?;
                 }
@@ -348,7 +377,12 @@ impl Watch for Divided {
                 }
             }
         }
-        Ok(())
+        self.check_memory()
+    }
+
+    fn bytes(&self) -> u64 {
+        let most = self.columns.len() * (MOST_VALUES + 1) * GROUPS;
+        (most as u64 * self.of_one).min(self.by.memory)
     }
 
     fn merge(&mut self, later: Self) {
