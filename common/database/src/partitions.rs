@@ -92,15 +92,17 @@ pub(super) fn clause(table: &Table, wanted: &Definition) -> String {
     }
 }
 
-/// A partition, with its bounds where they are two moments.
+/// A partition, with its range of time.
 #[derive(Clone, Debug)]
 pub(super) struct Partition {
     /// Its full name, quoted.
     pub(super) name: String,
-    /// Its first moment; `None` where it is open, or it has no range.
+    /// Its first moment; `None` from the beginning of time on.
     pub(super) from: Option<DateTime<Utc>>,
-    /// The first moment after it.
+    /// The first moment after it; `None` until the end of time.
     pub(super) to: Option<DateTime<Utc>>,
+    /// Whether it has a range; a default partition has none.
+    pub(super) has_range: bool,
 }
 
 /// The partitions of a table that is cut by ranges of its column of time; `None` when it is not.
@@ -125,11 +127,12 @@ pub(super) async fn look_up(
     let rows = session
         .query(
             "looking up the partitions",
-            r"SELECT c.oid::regclass::text, bound[1]::timestamptz, bound[2]::timestamptz FROM pg_inherits
+            r"SELECT c.oid::regclass::text, NULLIF(trim(BOTH '''' FROM bound[1]), 'MINVALUE')::timestamptz,
+                  NULLIF(trim(BOTH '''' FROM bound[2]), 'MAXVALUE')::timestamptz, bound IS NOT NULL FROM pg_inherits
               JOIN pg_class c ON c.oid = inhrelid
-              LEFT JOIN LATERAL (SELECT regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''(.*?)''\) TO \(''(.*?)''\)')) AS b (bound)
+              LEFT JOIN LATERAL (SELECT regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \((.*?)\) TO \((.*?)\)')) AS b (bound)
                   ON true
-              WHERE inhparent = to_regclass($1) ORDER BY 2, 1",
+              WHERE inhparent = to_regclass($1) ORDER BY 2 NULLS FIRST, 1",
             &[(&name, Type::TEXT)],
         )
         .await?;
@@ -138,6 +141,7 @@ pub(super) async fn look_up(
             name: get(row, 0)?,
             from: get(row, 1)?,
             to: get(row, 2)?,
+            has_range: get(row, 3)?,
         })
     };
     rows.iter()
@@ -146,7 +150,29 @@ pub(super) async fn look_up(
         .map(Some)
 }
 
-/// Makes the partitions of months that have none. Whoever calls this holds the table's lock.
+/// The parts of a range of time that no partition covers; `partitions` are in the order of their
+/// first moments.
+fn uncovered(
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+    partitions: &[Partition],
+) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+    let (mut gaps, mut start) = (Vec::new(), from);
+    let ranges = partitions.iter().filter(|partition| partition.has_range);
+    for partition in ranges.filter(|of| of.to.is_none_or(|end| end > from)) {
+        let begin = partition.from.unwrap_or(start).min(to);
+        if begin > start {
+            gaps.push((start, begin));
+        }
+        start = start.max(partition.to.unwrap_or(to));
+    }
+    if start < to {
+        gaps.push((start, to));
+    }
+    gaps
+}
+
+/// Makes the partitions of months that have none, and of the rest of those that partitions of a
+/// person cover in part. Whoever calls this holds the table's lock.
 /// Readers are not held up: a partition is made apart, and attaching it takes no lock that they ask
 /// for.
 pub(super) async fn ensure(
@@ -168,33 +194,44 @@ pub(super) async fn ensure(
         .filter(kept)
         .filter_map(|month| month.bounds())
     {
-        let moment = |date: NaiveDate| date.and_time(chrono::NaiveTime::MIN).and_utc();
-        let covers = |partition: &Partition| {
-            partition.from.is_some_and(|first| first < moment(to))
-                && partition.to.is_some_and(|last| last > moment(from))
-        };
-        if partitions.iter().any(covers) {
-            continue;
+        let month = (midnight(from), midnight(to));
+        for range in uncovered(month, &partitions) {
+            let name = match range == month {
+                true => from.format("%Y_%m"),
+                false => range.0.date_naive().format("%Y_%m_%d"),
+            };
+            make(session, table, &format!("{}_{name}", table.name), range).await?;
         }
-        let name = format!("{}_{}", table.name, from.format("%Y_%m"));
-        if name.len() > NAME_BYTES {
-            return Err(Trouble::Lasting(Failure::usage(format!(
-                "the partition {name:?} of {table} would have a name of more than the {NAME_BYTES} bytes that Postgres keeps: \
-                 choose a shorter name of the table (--predictions-table, PREDICTIONS_TABLE)"
-            ))));
-        }
-        let partition = table.beside(&name);
-        let bounds = [from, to].map(|date| literal(&date.to_string()));
-        let sql = format!(
-            "CREATE TABLE {partition} (LIKE {table} INCLUDING ALL);\
-             ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({}) TO ({});",
-            bounds[0], bounds[1]
-        );
-        let operation = format!("making the partition {partition}");
-        tracing::info!("{}: {operation}", session.service);
-        session.execute_batch(&operation, &sql).await?;
     }
     Ok(())
+}
+
+fn midnight(date: NaiveDate) -> DateTime<Utc> {
+    date.and_time(chrono::NaiveTime::MIN).and_utc()
+}
+
+async fn make(
+    session: &Session<'_>,
+    table: &Table,
+    name: &str,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<(), Trouble> {
+    if name.len() > NAME_BYTES {
+        return Err(Trouble::Lasting(Failure::usage(format!(
+            "the partition {name:?} of {table} would have a name of more than the {NAME_BYTES} bytes that Postgres keeps: \
+             choose a shorter name of the table (--predictions-table, PREDICTIONS_TABLE)"
+        ))));
+    }
+    let partition = table.beside(name);
+    let bounds = [from, to].map(|moment| literal(&moment.naive_utc().to_string()));
+    let sql = format!(
+        "CREATE TABLE {partition} (LIKE {table} INCLUDING ALL);\
+         ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({}) TO ({});",
+        bounds[0], bounds[1]
+    );
+    let operation = format!("making the partition {partition}");
+    tracing::info!("{}: {operation}", session.service);
+    session.execute_batch(&operation, &sql).await
 }
 
 #[cfg(test)]

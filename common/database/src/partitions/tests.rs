@@ -113,6 +113,24 @@ async fn partitions_that_a_person_made_are_used() {
 }
 
 #[tokio::test]
+async fn what_partitions_that_a_person_made_leave_uncovered_is_made() {
+    let home = Home::partitioned();
+    home.publish(&results(1, 1, 0..9)).await.unwrap();
+    home.psql("CREATE TABLE week PARTITION OF predictions FOR VALUES FROM ('2025-02-03') TO ('2025-02-10 12:00')");
+    home.psql(
+        "CREATE TABLE rest PARTITION OF predictions FOR VALUES FROM ('2025-03-01') TO (MAXVALUE)",
+    );
+    home.psql("ALTER TABLE predictions DETACH PARTITION predictions_2025_01");
+    home.psql("ALTER TABLE predictions ATTACH PARTITION predictions_2025_01 FOR VALUES FROM (MINVALUE) TO ('2025-02-01')");
+    home.publish(&results(80, 2, 9..400)).await.unwrap();
+    assert_eq!(
+        home.psql(NAMES),
+        "predictions_2025_01 predictions_2025_02_01 predictions_2025_02_10 rest week"
+    );
+    assert_eq!(home.psql("SELECT count(*) FROM predictions"), "400");
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_is_told() {
     let home = Home::partitioned();
     home.psql("CREATE TABLE predictions_2025_01 (x int)");
