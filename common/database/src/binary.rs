@@ -34,7 +34,11 @@ pub(super) fn column_type(data_type: &DataType) -> Option<ColumnType> {
         }
         DataType::UInt32 | DataType::UInt64 | DataType::Int64 => ColumnType::Int64,
         DataType::Float16 | DataType::Float32 => ColumnType::Float32,
-        DataType::Float64 => ColumnType::Float64,
+        DataType::Float64
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => ColumnType::Float64,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnType::Utf8,
         DataType::Boolean => ColumnType::Bool,
         DataType::Date32 | DataType::Date64 => ColumnType::Date,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use arrow::array::{Array, TimestampNanosecondArray, UInt64Array};
+use arrow::array::{Array, Decimal128Array, TimestampNanosecondArray, UInt64Array};
 
 use super::*;
 use runtime::failure::exit_code;
@@ -17,6 +17,9 @@ fn cell(array: impl Array + 'static, column_type: ColumnType) -> Vec<u8> {
 
 #[test]
 fn cells_are_as_postgres_sends_them() {
+    let cents = Decimal128Array::from(vec![150]);
+    let cents = cents.with_precision_and_scale(12, 2).unwrap();
+    assert_eq!(column_type(cents.data_type()), Some(ColumnType::Float64));
     // Taken from COPY (SELECT ...) TO STDOUT (FORMAT binary) of a server.
     for (found, expected) in [
         (
@@ -33,6 +36,10 @@ fn cells_are_as_postgres_sends_them() {
         ),
         (
             cell(Float64Array::from(vec![1.5]), ColumnType::Float64),
+            b"\0\0\0\x08\x3f\xf8\0\0\0\0\0\0",
+        ),
+        (
+            cell(cents, ColumnType::Float64),
             b"\0\0\0\x08\x3f\xf8\0\0\0\0\0\0",
         ),
         (
