@@ -15,6 +15,8 @@ use super::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 /// Compression that saves less than one byte in so many costs more time than it is worth, when the
 /// part is written and whenever it is read.
 const SAVES: usize = 8;
+/// Bytes of values that are too few to tell by: a first batch may hold a row or two.
+const LEAST: usize = 1024;
 /// Values of which all but one in so many are distinct gain nothing by a dictionary.
 const REPEATS: usize = 20;
 
@@ -101,6 +103,9 @@ impl Plain {
     }
 
     fn is_worth_compressing(&self) -> bool {
+        if self.bytes.len() < LEAST {
+            return true;
+        }
         let compressed = snap::raw::Encoder::new().compress_vec(&self.bytes);
         // More than 4 GiB in one batch are not.
         compressed.is_ok_and(|bytes| bytes.len() <= self.bytes.len() - self.bytes.len() / SAVES)
@@ -157,6 +162,9 @@ mod tests {
             (false, false)
         );
         assert_eq!(written(floats(|row| (row % 7) as f64)), (false, true));
+        // Two rows do not tell.
+        let two = Float64Array::from(vec![1.0 / 3.0, 2.0 / 3.0]);
+        assert_eq!(written(two), (false, true));
         let ids = Int64Array::from_iter_values(rows().map(|row| number(row) as i64));
         assert_eq!(written(ids), (false, false));
         let classes =
