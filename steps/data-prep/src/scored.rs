@@ -212,14 +212,17 @@ async fn of_model(store: &Store, name: &ModelName, last: NaiveDate) -> Result<Of
     for key in results::keys(store, name).await? {
         let version = layout::parse_results_manifest(&key).map(|(version, _)| version.to_owned());
         match version.as_deref().and_then(date_of) {
-            Some(date) if date <= last => dated.push((date, key)),
+            Some(date) if date <= last => {
+                let results: ResultsManifest = manifest::require(store, &key).await?;
+                let scored = (date, results.header.created_at, results.model_version);
+                dated.push((scored, results.shards));
+            }
             _ => drop(passed_over.insert(version)),
         }
     }
-    dated.sort();
-    for (_, key) in dated {
-        let results: ResultsManifest = manifest::require(store, &key).await?;
-        for file in results.shards {
+    dated.sort_by_key(|(scored, _)| *scored);
+    for (_, shards) in dated {
+        for file in shards {
             found.files.insert(file.key.clone(), file);
         }
     }

@@ -99,7 +99,11 @@ pub struct Sketch {
 impl Sketch {
     /// Looks at values of all rows.
     pub fn see(&mut self, values: &[f64]) {
-        let finite = || values.iter().copied().filter(|value| value.is_finite());
+        // One zero, whichever sign: which of two a minimum gives depends on the processor.
+        let finite = || {
+            let finite = values.iter().filter(|value| value.is_finite());
+            finite.map(|value| value + 0.0)
+        };
         let mut ends = self.ends.unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
         let mut count = 0;
         for value in finite() {

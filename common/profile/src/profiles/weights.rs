@@ -9,6 +9,8 @@ use crate::cells::{Cells, of_sums, rounded};
 const UNIT: f64 = (1_u128 << 64) as f64;
 /// A row that weighs more counts as this much.
 const HEAVIEST: f64 = (1_u64 << 40) as f64;
+/// Weight times value, or its square, of one row at most: sums over a thousand of them fit.
+const LARGEST: f64 = (1_u64 << 53) as f64;
 
 /// What labelled and scored rows weigh: of probabilities by label, as they are counted in
 /// [`ClassCounts`](super::ClassCounts); of numbers by label and error, as in
@@ -184,8 +186,8 @@ impl WeightSums {
         let weight = weight.min(HEAVIEST);
         let times = i128::from(times);
         let add = |sum: &mut i128, value: f64| {
-            // Beyond 63 bits before the point it stays the largest number.
-            let units = rounded(value * UNIT) as i128;
+            // Bounded before it is added, so that taking the row off gives the sum before.
+            let units = rounded(value.clamp(-LARGEST, LARGEST) * UNIT) as i128;
             *sum = sum.saturating_add(units.saturating_mul(times));
         };
         if let Some(cell) = self.cells.get_mut(cells.place(value)) {

@@ -265,7 +265,7 @@ async fn pass<T: Clone + Send + 'static>(
         let (step, store, columns) = (step.clone(), store.clone(), columns.to_vec());
         move |part: Part| -> Result<T> {
             let mut all = none.clone();
-            let file = wait(store.file(&part.key))?;
+            let file = parts::local(&store, &part.key, &part.sha256)?;
             for batch in parts::read(&file, &columns, step.work())? {
                 step.check()?;
                 let added = batch.and_then(|batch| add(&mut all, &part, &batch));

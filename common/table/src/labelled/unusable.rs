@@ -153,12 +153,12 @@ impl Unusable {
 
 /// The raw file that a row of a part comes from, and its place in the part.
 pub fn origin(dataset: &DatasetManifest, part: &str, row: u64) -> String {
-    let shard = dataset
-        .parts
-        .iter()
-        .position(|known| known.key == part)
-        .filter(|_| dataset.parts.len() == dataset.shards.len())
-        .map(|index| &dataset.shards[index]);
+    // A raw file whose rows are all left out has no part.
+    let mut shards = dataset.shards.iter().filter(|shard| shard.rows > 0);
+    let place = dataset.parts.iter().position(|known| known.key == part);
+    let shard = place
+        .filter(|_| dataset.parts.len() == shards.clone().count())
+        .and_then(|place| shards.nth(place));
     let prepared = format!("row {row} of {part}");
     match shard {
         Some(shard) => format!("raw file {} ({prepared})", shard.key),
