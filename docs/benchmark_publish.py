@@ -176,13 +176,13 @@ def compare(bench: Bench, options: argparse.Namespace) -> None:
     rows = options.rows_per_file * options.files
     raw = statistics.median(ways["empty table", "psql \\copy"])
     print(f"\n{rows} rows; peak memory of publish-predictions {max(peaks):.0f} MiB\n")
-    print("| over | way | s (median) | all | speed beside \\copy into an empty table |\n|---|---|---|---|---|")
+    print("| over | way | s (median) | all | speed relative to \\copy into an empty table |\n|---|---|---|---|---|")
     for (over, way), seconds in sorted(ways.items()):
         median, all_of_them = statistics.median(seconds), ", ".join(f"{second:.1f}" for second in seconds)
         print(f"| {over} | {way} | {median:.1f} | {all_of_them} | {raw / median:.2f} |")
 
     csv = statistics.median(formats["csv"])
-    print("\n| format of the sorted rows | MiB | s (median) | all | speed beside CSV |\n|---|---|---|---|---|")
+    print("\n| format of the sorted rows | MiB | s (median) | all | speed relative to CSV |\n|---|---|---|---|---|")
     for name, seconds in formats.items():
         median, all_of_them = statistics.median(seconds), ", ".join(f"{second:.2f}" for second in seconds)
         print(f"| {name} | {sizes[name]:.0f} | {median:.2f} | {all_of_them} | {csv / median:.2f} |")

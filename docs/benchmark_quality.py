@@ -272,7 +272,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", default="", help="only data sets whose name holds this")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="splits of each data set")
-    parser.add_argument("--lines", type=Path, help="a file of one JSON a split, to go on from; ours is measured anew")
+    parser.add_argument("--lines", type=Path, help="a file of one JSON a split, to continue from; Alameda is measured again")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))

@@ -29,7 +29,7 @@ CASES = {
     "x 4": (5_000_000, 4, []),
     "x 100, 2 % missing, 2 columns of categories": (1_000_000, 98, [12, 40]),
 }
-LIBRARIES = ["ours", "XGBoost", "LightGBM", "HistGradientBoosting"]
+LIBRARIES = ["Alameda", "XGBoost", "LightGBM", "HistGradientBoosting"]
 HELD_OUT = 200_000
 FILE = 250_000
 
@@ -207,7 +207,7 @@ def main():
                 (home / "raw/train").mkdir(parents=True)
                 apart(write, home / "raw/train", count, numbers, categories)
             for library in arguments.libraries or LIBRARIES:
-                if library == "ours":
+                if library == "Alameda":
                     candidate = {"family": "gradient-boosting", "max_bin": 255}
                     of = ours(home, target / "release/alameda", numbers, categories, candidate)
                 else:
