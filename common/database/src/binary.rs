@@ -65,7 +65,7 @@ impl Cells {
     pub(super) fn new(name: &str, array: &ArrayRef, column_type: ColumnType) -> Result<Self> {
         let refused = |what: &str| {
             Failure::contract(format!(
-                "column {name:?} holds {what}, which Postgres cannot: leave it out or change it"
+                "column {name:?} holds {what}, which Postgres can't store: change the value in features.sql, or leave the column out"
             ))
         };
         let options = CastOptions {
@@ -106,7 +106,6 @@ impl Cells {
         })
     }
 
-    /// Whether a cell is null.
     pub(super) fn null_count(&self) -> usize {
         match self {
             Self::Int32(values) => values.null_count(),

@@ -80,7 +80,7 @@ pub(crate) async fn resolve(
     };
     if let Some(history) = &selection.history {
         let files = history.files.len();
-        summary = format!("{summary}, whose rows look back at {files} others");
+        summary = format!("{summary}, whose rows look back at {files} other files");
     }
     if let Some(note) = note {
         summary = format!("{summary}; {note}");

@@ -60,7 +60,8 @@ impl Webhook {
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = parsed.ok_or_else(|| {
             Failure::usage(format!(
-                "{variable} is no http or https URL: correct it, or leave it out to send no messages"
+                "{variable} is not an http or https URL: correct it, or leave it out to send no \
+                 messages"
             ))
         })?;
         let port = url

@@ -14,8 +14,8 @@ pub(crate) fn of_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<
         questions.push(Question::new(
             "csv",
             format!("the header names {name}: fields are in single quotes"),
-            "they are read as a part of the field: \"csv\": {\"quote\": \"'\"} in dataset.json \
-             takes them away, and names and values there are without them",
+            "the quotes are read as part of each field: with \"csv\": {\"quote\": \"'\"} in dataset.json \
+             they are removed, so write the names and values there without them",
         ));
     }
     let is_value = |name: &&str| name.trim_matches('\'').parse::<f64>().is_ok();

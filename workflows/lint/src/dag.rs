@@ -46,12 +46,12 @@ impl<'a> Linter<'a> {
                     }
                     if has_depends && has(task, "dependencies") {
                         l.at(".dependencies", |l| {
-                            l.find("dependencies", "stands in a DAG that uses `depends`")
+                            l.find("dependencies", "is in a DAG that uses `depends`")
                         });
                     }
                     if has_depends && has(task, "continueOn") {
                         l.at(".continueOn", |l| {
-                            l.find("continue-on", "stands in a DAG that uses `depends`")
+                            l.find("continue-on", "is in a DAG that uses `depends`")
                         });
                     }
                     l.order(task, tasks);

@@ -93,8 +93,8 @@ impl Watch {
         for (name, &place) in named.zip(place) {
             if batch.column(place).null_count() > 0 {
                 return Err(Failure::contract(format!(
-                    "column {name:?} holds nulls, and windows of features.sql are of it: fill \
-                     them, or leave these rows out by the `filter` of dataset.json"
+                    "column {name:?} holds nulls, and windows of features.sql use it: fill them, \
+                     or leave these rows out by the `filter` of dataset.json"
                 )));
             }
         }
@@ -137,10 +137,10 @@ impl Watch {
     fn too_large(&self, entity: &[ArrayRef]) -> anyhow::Error {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         Failure::usage(format!(
-            "the rows of {} within one window before column {:?} take {} MiB, of which {COPIES} \
-             copies do not fit into the memory budget of {} MiB: raise --memory (ALAMEDA_MEMORY) to \
-             {} MiB, shorten the windows of features.sql, or leave rows of this entity out by the \
-             `filter` of dataset.json",
+            "the rows of {} within one window before column {:?} take {} MiB, and {COPIES} copies \
+             of them do not fit into the memory budget of {} MiB: raise --memory (ALAMEDA_MEMORY) \
+             to {} MiB, shorten the windows of features.sql, or leave rows of this entity out by \
+             the `filter` of dataset.json",
             keys::show(&self.windows.entity, entity, 0),
             self.windows.time,
             mib(self.bytes),

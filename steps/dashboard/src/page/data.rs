@@ -110,7 +110,7 @@ pub(crate) fn data(
             "prepared",
             "Prepared",
             text(
-                "Data sets, as their manifests list them. Files that break the data contract are left out, if so few that it was allowed.",
+                "Data sets, as their manifests list them. Raw files that break the data contract are left out, up to MAX_BAD_SHARDS.",
             ),
             [prepared],
         ),
@@ -212,7 +212,7 @@ pub(crate) fn data_set(set: &DataSet) -> String {
     }
     if manifest.short_history > 0 {
         let rows = count(manifest.short_history);
-        facts.push(fact("Rows whose windows lack history", rows));
+        facts.push(fact("Rows with a short history", rows));
     }
     let file = |shard: &RawShard| {
         vec![
