@@ -214,14 +214,12 @@ fn put(out: &mut Vec<u8>, value: &[u8]) {
     out.extend(value);
 }
 
-/// A text as a cell.
 pub(super) fn text(value: &str) -> Vec<u8> {
     let mut cell = Vec::new();
     put(&mut cell, value.as_bytes());
     cell
 }
 
-/// A whole number as a cell.
 pub(super) fn bigint(value: i64) -> Vec<u8> {
     let mut cell = Vec::new();
     put(&mut cell, &value.to_be_bytes());
@@ -249,7 +247,6 @@ pub(super) fn integer(value: i32) -> Vec<u8> {
     cell
 }
 
-/// True or false as a cell.
 pub(super) fn boolean(value: bool) -> Vec<u8> {
     let mut cell = Vec::new();
     put(&mut cell, &[u8::from(value)]);

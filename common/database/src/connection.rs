@@ -156,7 +156,6 @@ impl Settings {
         shown.join(",")
     }
 
-    /// The database's name.
     pub(super) fn database(&self) -> &str {
         self.config
             .get_dbname()

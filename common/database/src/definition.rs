@@ -115,7 +115,6 @@ pub struct TableColumn {
 /// The table that rows need.
 #[derive(Clone, Debug)]
 pub(super) struct Definition {
-    /// Columns in order.
     pub(super) columns: Vec<TableColumn>,
     /// Names of the columns of the key, in the order of its index.
     pub(super) key: Vec<String>,
@@ -130,7 +129,6 @@ pub(super) struct Existing {
     pub(super) columns: Vec<(String, String)>,
     /// Sorted columns of each unique key.
     keys: Vec<Vec<String>>,
-    /// Whether it has partitions.
     pub(super) partitioned: bool,
 }
 
@@ -228,7 +226,6 @@ pub(super) async fn look_up(
     }
 }
 
-/// Whether the table has no rows.
 pub(super) async fn is_empty(session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
     let rows = session
         .query(

@@ -171,7 +171,6 @@ pub(super) async fn earlier(
     })
 }
 
-/// Records a publication.
 pub(super) async fn record(
     session: &Session<'_>,
     table: &Table,

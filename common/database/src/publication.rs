@@ -123,7 +123,6 @@ impl Publication {
         self.rows
     }
 
-    /// The table that it needs.
     pub(super) fn definition(&self) -> Definition {
         let given = |name: &str, column_type, comment| TableColumn {
             name: name.to_owned(),
@@ -217,7 +216,6 @@ impl Span {
         DateTime::from_timestamp_micros(self.0)
     }
 
-    /// The greatest time.
     pub(super) fn last(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp_micros(self.1)
     }

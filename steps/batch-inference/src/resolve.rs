@@ -18,7 +18,6 @@ use tracking::Tracking;
 
 use crate::history::{self, Needs};
 
-/// What is asked for.
 pub(crate) struct Request {
     pub(crate) data_version: DataVersion,
     pub(crate) model_name: ModelName,

@@ -40,8 +40,8 @@ impl Webhook {
     #[expect(clippy::disallowed_methods, reason = "a secret is no flag")]
     pub(crate) fn from_environment(variable: &'static str, budget: Budget) -> Result<Option<Self>> {
         match std::env::var(variable) {
-            // A file that became a secret often ends with a line break.
             Ok(url) if url.trim().is_empty() => Ok(None),
+            // A file that became a secret often ends with a line break.
             Ok(url) => Self::new(url.trim(), variable, budget).map(Some),
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => {

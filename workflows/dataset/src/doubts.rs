@@ -286,7 +286,7 @@ impl Doubts {
             let example = column.show(column.distinct[0].2);
             let seen = format!(
                 "its texts are numbers with {:?} {}, such as {example:?}",
-                affixed.affix(),
+                affixed.unit(),
                 affixed.place()
             );
             let advice = format!(

@@ -121,7 +121,7 @@ impl<'a> Linter<'a> {
         });
     }
 
-    /// Lists that are empty.
+    /// A fan-out over a list that is empty, or may be.
     fn fan_out(&mut self, task: &'a Value, template: &'a Value) {
         if get(task, "withItems").as_array().is_some_and(Vec::is_empty) {
             self.at(".withItems", |l| {

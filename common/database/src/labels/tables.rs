@@ -127,7 +127,6 @@ pub(super) async fn find(
     rows.first().map(labelled).transpose()
 }
 
-/// Records what was done.
 pub(super) async fn record(
     session: &Session<'_>,
     table: &Table,

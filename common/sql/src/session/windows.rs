@@ -18,14 +18,13 @@ use datafusion::scalar::ScalarValue;
 
 use table::dataset::{ColumnType, Dataset, Lookback};
 
+use super::DAY_MICROS;
 use super::exact::EXACT;
 use super::excerpt::Query;
 use super::lineage::{self, Origin};
 
 /// Functions of a window beside the exact ones: the value of a row by its place.
 const BY_PLACE: [&str; 2] = ["first_value", "last_value"];
-
-const DAY: i64 = 86_400_000_000;
 
 /// What the rows of a windowed query have to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -400,12 +399,12 @@ impl Rules<'_> {
             return Err(wrong("times are kept in microseconds: use nothing finer"));
         }
         let micros = i64::from(interval.days)
-            .checked_mul(DAY)
+            .checked_mul(DAY_MICROS)
             .and_then(|days| days.checked_add(interval.nanoseconds / 1_000));
         let Some(micros) = micros.filter(|micros| *micros >= 0) else {
             return Err(wrong("write a time that is not negative"));
         };
-        if self.is_date() && micros % DAY != 0 {
+        if self.is_date() && micros % DAY_MICROS != 0 {
             return Err(wrong("the time column holds dates: write whole days"));
         }
         Ok(micros)

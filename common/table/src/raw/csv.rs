@@ -87,7 +87,6 @@ const UTF_16: &str = "UTF-16";
 /// astray.
 type Texts = (Vec<StringArray>, Vec<u64>, Option<Stray>);
 
-/// Reads batches.
 struct Reader {
     raw: RawFile,
     compression: Compression,

@@ -17,7 +17,6 @@ const SHOWN_FILES: usize = 50;
 /// Sets of results that are shown, the newest.
 const LISTED: usize = 200;
 
-/// The page of the data.
 pub(crate) fn data(
     scored: &Result<AllScored>,
     sets: &Result<DataSets>,

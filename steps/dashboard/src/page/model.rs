@@ -34,7 +34,6 @@ pub(super) fn report_address(name: &str, version: u64, data_version: &str) -> St
     )
 }
 
-/// The page of one model.
 pub(crate) fn model(
     model: &Model,
     choice: &Choice,

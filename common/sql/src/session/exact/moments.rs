@@ -154,7 +154,6 @@ impl Moments {
         self.pass(&columns, 0..count, rows)
     }
 
-    /// Forgets all rows.
     pub(in crate::session) fn clear(&mut self) {
         self.count = 0;
         self.special = [0; 3];
