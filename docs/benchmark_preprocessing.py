@@ -1,14 +1,14 @@
-"""Logistic regression on numbers with gaps and categories, beside scikit-learn's pipeline: time, peak memory, log loss.
+"""Logistic regression on numbers with missing values and categories, compared with scikit-learn's pipeline: time, peak, log loss.
 
     cargo build --release --locked
     python3 -m venv venv
     venv/bin/pip install numpy pandas pyarrow scikit-learn==1.9.1
     just benchmark-preprocessing venv/bin/python
 
-Four numbers of which 2 % are missing, and two columns of 50 categories each, on two threads. Both sides impute the
+Four numeric columns with 2 % missing values, and two columns of 50 categories each, on two threads. Both sides impute the
 median with an indicator, standardise, and encode one-hot; scikit-learn's matrix is sparse, and its solver the default.
-The time is that of the fit with its preprocessing, without reading files; ours holds the passes that decode the parts.
-The peak is that of the whole process: Python's holds the frame as well.
+The time is that of the fit with its preprocessing, without reading files; that of Alameda includes the passes that decode the
+parts. The peak is that of the whole process: that of Python includes the frame.
 """
 
 import argparse

@@ -1,14 +1,15 @@
-"""Times publishing beside what psql does with the same rows, in one run, and prints both as Markdown tables.
+"""Times publishing, compared with psql on the same rows, in one run, and prints both as Markdown tables.
 
-It scores sample data at the original's size (2,000,000 rows), and brings the rows into Postgres by
+It scores sample data (2,000,000 rows), and writes the rows into Postgres by
 
 * `publish-predictions publish`, reading the parquet parts, its sort included;
 * `psql \\copy` of a CSV file, which is there already, into a table of the same columns, key and indexes;
-* the original's way: `\\copy` of that file into a temporary table, then `INSERT ... ON CONFLICT DO UPDATE`.
+* the way of the original, the Python pipeline that Alameda replaces: `\\copy` of that file into a temporary table, then
+  `INSERT ... ON CONFLICT DO UPDATE`.
 
 Each into an empty table, and then once more, as another model version of the same rows, over what is there.
 
-Then it asks what the format is worth: the published rows, sorted by the key, from a file of binary COPY and from a CSV file
+Then it compares formats: the published rows, sorted by the key, from a file of binary COPY and from a CSV file
 that Postgres wrote, each into the empty table.
 
     python3 docs/benchmark_publish.py

@@ -1,4 +1,4 @@
-"""Gradient boosting beside XGBoost, LightGBM and scikit-learn's HistGradientBoosting: time, peak memory, log loss.
+"""Gradient boosting compared with XGBoost, LightGBM and scikit-learn's HistGradientBoosting: time, peak memory, log loss.
 
     cargo build --release --locked
     python3 -m venv venv
@@ -6,8 +6,8 @@
     just benchmark-trees venv/bin/python
 
 100 trees of 31 leaves with a learning rate of 0.1 on two threads, on the same prepared rows; each fits in a process of
-its own. The time is that of the fit with the making of its cells, without reading files; of ours it holds one pass that
-decodes the parts. The peak is that of the whole process: Python's holds the frame as well.
+its own. The time is that of the fit and its binning, without reading files; that of Alameda includes one pass that
+decodes the parts. The peak is that of the whole process: that of Python includes the frame.
 """
 
 import argparse
